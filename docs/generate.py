@@ -1,0 +1,296 @@
+"""Writes the key tables of language.md from the models, between `<!-- generated: NAME -->` and `<!-- end -->`.
+
+    python docs/generate.py           refresh the page
+    python docs/generate.py --check   exit with 1 if it is stale
+
+A table has the keys that a model adds to the ones it is built on, in the spelling of the file. The last brackets of a description are the
+key's default: `"Packets (1000)."`. Keys and values that the release refuses are asked of the models themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from inspect import getclosurevars
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+PAGE = Path(__file__).resolve().parent / "language.md"
+sys.path.insert(0, str(PAGE.parent.parent))
+
+from pydantic import BaseModel, ValidationError  # noqa: E402
+
+from docs.live import sentence  # noqa: E402
+from netorch import publish, topology  # noqa: E402
+from netorch.kind import INTERFACE_WORDS  # noqa: E402
+from netorch.kinds.bridge import BridgeSettings  # noqa: E402
+from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords  # noqa: E402
+from netorch.kinds.solo import SoloWords  # noqa: E402
+
+Model = type[BaseModel]
+
+REFUSAL = "this release cannot"
+
+MODELS: dict[str, Model] = {
+    "top level": topology.Topology,
+    "defaults": topology.Defaults,
+    "node": topology.Node,
+    "interface common": CommonWords,
+    "interface": InterfaceWords,
+    "bridge settings": BridgeSettings,
+    "address": AddressWords,
+    "route": topology.RouteWords,
+    "next hop": topology.HopWords,
+    "rule": topology.RuleWords,
+    "dns": topology.DnsWords,
+    "membership": topology.Membership,
+    "network": topology.NetworkWords,
+    "link": topology.LinkWords,
+    "endpoint": topology.EndpointWords,
+    "check": topology.CheckWords,
+    "backend": topology.Backend,
+    "publish": publish.PublishWords,
+    "nat": publish.NatWords,
+    "masquerade": publish.MasqueradeWords,
+    "snat": publish.SnatWords,
+    "dnat": publish.DnatWords,
+}
+"""Block → model. The block `kinds` has a heading and a table for each kind of interface that is registered, `refused` the whole list."""
+
+BASES = (CommonWords, InterfaceWords, BridgeSettings)
+"""Models whose keys have a table of their own, and are not repeated in the tables of what is built on them."""
+
+EXPANDED: dict[str, list[tuple[str, str, str, str]]] = {
+    "top level": [
+        ("vars", "mapping of names to values", "", "Values for `$(name)`, see [Variables](#variables)."),
+        ("profiles", "mapping of names to partial nodes", "", "What nodes take with `profile`, see [Profiles](#profiles)."),
+    ],
+    "defaults": [
+        ("node", "partial [node](#nodes)", "", "Under every node."),
+        ("network", "partial [network](#networks)", "", "Under every network."),
+        ("link", "partial [link](#links)", "", "Under every link."),
+    ],
+    "node": [("profile", "name, or a list of names", "", "Profiles that it takes, later over earlier.")],
+}
+"""Keys that are resolved in the text, before there are models: key, type, default, meaning."""
+
+TYPES = {
+    "interface_name": "interface name",
+    "node_name": "node name",
+    "host_name": "DNS name",
+    "topology_name": "topology name",
+    "prefix_name": "text",
+    "address": "IP address",
+    "interface_address": "address with prefix length",
+    "member_address": "address",
+    "network": "subnet",
+    "destination": "`default`, subnet or address",
+    "mac": "MAC address",
+    "sysctl_name": "sysctl",
+    "sysctl_value": "value",
+    "boolean": "true or false",
+    "_attach": "`HOW:WHAT`",
+    "_memberships": "list of network names, or mapping of them to [memberships](#membership)",
+    "_interface": "[interface](#interfaces)",
+    "_gateway": "IP address or node name",
+    "endpoint": "`NODE:IF` or [endpoint](#endpoints)",
+    "address_words": "address with prefix length, or [address](#addresses)",
+    "_link": "[link](#links)",
+    "_modes": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",
+    "publish_words": "`[HOST_IP:]PORT:PORT[/PROTO]`, or [publish](#published-ports)",
+    "interface_match": "interface name, or `!NAME`",
+    "ports": "port, or range `8000-8010`",
+    "target": "`ADDRESS[:PORT]`",
+}
+"""What a validating function takes, in words."""
+
+PLACES: dict[Model, str] = {
+    topology.Node: "[node](#nodes)",
+    topology.NetworkWords: "[network](#networks)",
+    topology.Membership: "[membership](#membership)",
+    topology.RouteWords: "[route](#routes)",
+    topology.HopWords: "[next hop](#routes)",
+    topology.RuleWords: "[rule](#rules)",
+    topology.DnsWords: "[dns](#names-inside-the-nodes)",
+    topology.CheckWords: "[check](#checks)",
+    topology.Defaults: "[defaults](#defaults)",
+    topology.Backend: "[backend](#backend)",
+    publish.NatWords: "[translation](#nat-in-a-node)",
+    publish.MasqueradeWords: "[masquerade](#nat-in-a-node)",
+    publish.SnatWords: "[snat](#nat-in-a-node)",
+    publish.DnatWords: "[dnat](#nat-in-a-node)",
+    CommonWords: "partial [interface](#interfaces)",
+}
+"""Model → link to its table."""
+
+PROBES: dict[str, list[tuple[str, object, str]]] = {
+    "node": [("attach", f"{how}:x", f"`attach: {how}:NAME`") for how in ("docker", "podman")],
+    "network": [
+        *(("driver", driver, f"`driver: {driver}`") for driver in ("macvlan", "ipvlan", "vxlan")),
+    ],
+}
+"""Block → values of the language that a release may refuse: key, value, how to write it."""
+
+
+def main() -> int:
+    old = PAGE.read_text(encoding="utf-8")
+    new = re.sub(
+        r"(<!-- generated: ([^>]*?) -->\n).*?(<!-- end -->)", lambda match: f"{match[1]}{block(match[2])}{match[3]}", old, flags=re.S
+    )
+    missing = {*MODELS, "kinds", "refused"} - set(re.findall(r"<!-- generated: ([^>]*?) -->", old))
+    if missing:
+        print(f"{PAGE.name} lacks the blocks {', '.join(sorted(missing))}", file=sys.stderr)
+        return 1
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(new, encoding="utf-8")
+    elif new != old:
+        print(f"docs/{PAGE.name} is stale: run `python docs/generate.py` and commit what it writes", file=sys.stderr)
+        return 1
+    return 0
+
+
+def block(name: str) -> str:
+    """What stands between the markers."""
+    if name == "kinds":
+        return "\n" + "\n".join(kind_block(kind, model) for kind, model in INTERFACE_WORDS.items()) + "\n"
+    if name == "refused":
+        return "\n" + "\n".join(f"- {line}" for line in refused_lines()) + "\n\n"
+    model = MODELS[name]
+    rows = [*EXPANDED.get(name, ()), *rows_of(model)]
+    refused = [*refused_keys(model), *refused_values(name)]
+    return "\n" + table(rows) + (f"\nRefused by this release: {', '.join(refused)}.\n" if refused else "") + "\n"
+
+
+def kind_block(kind: str, model: Model) -> str:
+    words = " ".join((model.__doc__ or "").split())
+    rows = [row for row in rows_of(model) if row[0] != "kind"]
+    more = "\nFurther keys: the [bridge settings](#bridge-settings).\n" if issubclass(model, BridgeSettings) else ""
+    live = sentence(kind, model) if issubclass(model, SoloWords) else ""
+    return f"#### `kind: {kind}`\n\n{words}\n" + (f"\n{table(rows)}" if rows else "") + more + live
+
+
+def table(rows: list[tuple[str, str, str, str]]) -> str:
+    lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{key}` | {' | '.join(cell.replace('|', chr(92) + '|') for cell in rest)} |" for key, *rest in rows]
+    return "\n".join(lines) + "\n"
+
+
+def own_keys(model: Model) -> Iterator[tuple[str, Any]]:
+    """(field name, annotation) of what the model has beyond the bases that have tables of their own."""
+    hints = get_type_hints(model, include_extras=True)
+    shared: set[str] = set()
+    for base in model.__mro__[1:]:
+        if base in BASES:
+            shared |= set(base.__annotations__)
+    for name in model.model_fields:
+        if name not in shared or name in model.__annotations__:
+            yield name, hints[name]
+
+
+def rows_of(model: Model) -> Iterator[tuple[str, str, str, str]]:
+    """Key, type, default and meaning of what a person may write."""
+    for name, annotation in own_keys(model):
+        if is_refused(annotation):
+            continue
+        field = model.model_fields[name]
+        meaning, default = field.description or "", ""
+        if match := re.fullmatch(r"(.*?) ?\(([^()]*)\)\.", meaning, re.S):
+            meaning, default = f"{match[1]}.", match[2]
+        elif field.is_required():
+            default = "required"
+        elif isinstance(field.default, (bool, int, str)):
+            default = str(field.default).lower()
+        yield field.alias or name, in_words(annotation), default, meaning
+
+
+def in_words(annotation: Any) -> str:
+    """A type as a person would say it."""
+    if get_origin(annotation) is Annotated:
+        inner, *extras = get_args(annotation)
+        return next((words for extra in extras if (words := by_validator(getattr(extra, "func", None), inner))), "") or in_words(inner)
+    if get_origin(annotation) in {Union, UnionType}:
+        return " or ".join(in_words(part) for part in get_args(annotation) if part is not type(None))
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in get_args(annotation))
+    if get_origin(annotation) is list:
+        return f"list of {plural(in_words(get_args(annotation)[0]))}"
+    if get_origin(annotation) is dict:
+        return f"mapping of names to {plural(in_words(get_args(annotation)[1]))}"
+    if annotation in PLACES:
+        return PLACES[annotation]
+    return {str: "text", int: "integer", bool: "true or false"}.get(annotation, "")
+
+
+def by_validator(check: Callable[..., Any] | None, inner: Any) -> str:
+    """What a validating function says of the type; nothing if it says nothing."""
+    if check is None:
+        return ""
+    maker = check.__qualname__.partition(".")[0]
+    if maker in {"integer", "centiseconds"}:
+        bounds = {**getclosurevars(check).nonlocals}
+        if maker == "centiseconds":
+            bounds |= getclosurevars(bounds["number"]).nonlocals
+        low, high = bounds["low"], bounds["high"]
+        top = f"2^{high.bit_length()}-1" if high > 2**30 else str(high)
+        return f"{'time' if maker == 'centiseconds' else 'integer'}, {low} to {top}"
+    if maker == "one_or_many":
+        item = next(part for part in (inner, *get_args(inner)) if get_origin(part) is list)
+        words = in_words(get_args(item)[0])
+        return f"{words}, or a list of them"
+    return TYPES.get(check.__name__, "")
+
+
+def plural(words: str) -> str:
+    if " or " in words or "," in words:
+        return f"({words})" if words.startswith("integer") else words
+    if words.startswith(("list", "mapping")) or words in {"text", ""}:
+        return f"{words}s"
+    head, bracket, rest = words.partition("]")
+    if bracket:
+        return f"{head}s]{rest}"
+    return (
+        words
+        if words.endswith("s")
+        else re.sub(r"^(.*?address)?( with prefix length)?$", r"\1es\2", words)
+        if "address" in words
+        else words + "s"
+    )
+
+
+def is_refused(annotation: Any) -> bool:
+    return any(
+        getattr(extra, "func", None) is not None and extra.func.__qualname__.startswith("not_built.")
+        for extra in getattr(annotation, "__metadata__", ())
+    )
+
+
+def refused_keys(model: Model) -> list[str]:
+    return [f"`{model.model_fields[name].alias or name}`" for name, annotation in own_keys(model) if is_refused(annotation)]
+
+
+def refused_values(name: str) -> list[str]:
+    """Which of the values in PROBES the model does not take for now."""
+    found: list[str] = []
+    for key, value, shown in PROBES.get(name, ()):
+        try:
+            MODELS[name].model_validate({key: value})
+        except ValidationError as error:
+            if any(REFUSAL in entry["msg"] and entry["loc"][:1] == (key,) for entry in error.errors()):
+                found.append(shown)
+    return found
+
+
+def refused_lines() -> Iterator[str]:
+    kinds = [f"`{kind}`" for kind in topology.FUTURE_KINDS if kind not in INTERFACE_WORDS]
+    if kinds:
+        yield f"kinds of interfaces: {', '.join(kinds)}"
+    found: dict[str, list[str]] = {}
+    for name, model in MODELS.items():
+        found.setdefault("interface" if name == "interface common" else name, []).extend([*refused_keys(model), *refused_values(name)])
+    yield from (f"{name}: {', '.join(words)}" for name, words in found.items() if words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

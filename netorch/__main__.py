@@ -1,0 +1,5 @@
+"""`python -m netorch`."""
+
+from netorch.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,67 @@
+"""exec and shell: which namespace a node's name means, then become the command in it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from netorch.core import HOST
+from netorch.errors import NetorchError, did_you_mean
+from netorch.kernel import records
+from netorch.kernel.enter import CommandError
+from netorch.kernel.enter import enter as become
+
+
+def enter(options: argparse.Namespace) -> int:
+    """Does not return if all goes well; else the status that a shell would give."""
+    argv = _argv(options)
+    path, etc = _place(options.node, options.name)
+    sys.stdout.flush()
+    try:
+        become(path, etc, argv)
+    except CommandError as error:
+        print(f"netorch: {error}", file=sys.stderr)
+        return error.status
+
+
+def _argv(options: argparse.Namespace) -> list[str]:
+    if options.command == "shell":
+        os.environ["NETORCH_NODE"] = options.node
+        return [os.environ.get("SHELL") or "/bin/sh"]
+    argv: list[str] = options.argv
+    return argv[1:] if argv[0] == "--" else argv
+
+
+def _place(node: str, topology: str | None) -> tuple[str, str | None]:
+    """(namespace file, name in /etc/netns) of a node."""
+    from netorch.lab import Lab
+    from netorch.look import namespace_path, reload
+
+    found: dict[str, tuple[str, str | None]] = {}
+    known: list[str] = []
+    for name in records.applied_names() if topology is None else [topology]:
+        record, _ = records.read_record(name)
+        if record is None:
+            continue
+        try:
+            desired = reload(name, record).desired
+        except NetorchError:
+            continue
+        known += desired.labels
+        label = desired.labels.get(node)
+        if label is not None and label in desired.attached:
+            found[name] = (namespace_path(*desired.attached[label]), None)
+        elif label == HOST:
+            found[name] = ("/proc/self/ns/net", None)
+        elif label is not None:
+            found[name] = (f"/run/netns/{label}", label)
+    if len({path for path, _ in found.values()}) == 1:
+        return next(iter(found.values()))
+    if found:
+        raise NetorchError(f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name")
+    with Lab() as lab:
+        labels = lab.labels()
+    if node in labels:
+        return f"/run/netns/{node}", node
+    raise NetorchError(f"no live topology has a node {node!r}. {did_you_mean(node, [*known, *labels])}".rstrip())

@@ -1,0 +1,118 @@
+"""Which file, with which variables: from the words of the command line, the environment and the current folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from netorch import __version__
+from netorch.errors import FileError, NetorchError, Problem, printable
+from netorch.kernel import records
+from netorch.kernel.records import Record
+from netorch.load import Loaded, load
+
+DEFAULT = "topo.yaml"
+VARIABLE = "NETORCH_VAR_"
+LARGEST = 10_000_000
+"""Bytes that a file may have."""
+
+
+def variables(settings: list[str]) -> dict[str, str]:
+    """`NETORCH_VAR_name` of the environment, and over it `--set name=value`."""
+    found = {name[len(VARIABLE) :]: value for name, value in os.environ.items() if name.startswith(VARIABLE)}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise NetorchError(f"--set {setting}: write --set NAME=VALUE")
+        found[name] = value
+    return found
+
+
+def read(file: str) -> bytes:
+    """A file's bytes, `-` being standard input."""
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(LARGEST + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                data = opened.read(LARGEST + 1)
+    except OSError as error:
+        raise FileError(Problem(f"{file}: {error.strerror}.")) from None
+    except ValueError:
+        raise FileError(Problem(f"{file!r} is no file name.")) from None
+    if len(data) > LARGEST:
+        raise FileError(Problem(f"{file}: the file is larger than 10 MB."))
+    return data
+
+
+def from_file(file: str, options: argparse.Namespace) -> tuple[Loaded, Record]:
+    """A file loaded, with the record of it."""
+    data = read(file)
+    words = variables(options.set)
+    loaded = load(data, shown(file), words, options.name)
+    source = file if file == "-" else str(Path(file).absolute())
+    # surrogateescape keeps the bytes of a file that is UTF-16
+    text = data.decode("utf-8", "surrogateescape")
+    return loaded, Record(text, source, words, options.name, time.time(), __version__)
+
+
+def chosen(options: argparse.Namespace, *, live: bool) -> tuple[Loaded, Record]:
+    """FILE as given, else topo.yaml here, else (if `live`) the one topology with a record."""
+    if options.file is not None:
+        return from_file(options.file, options)
+    if Path(DEFAULT).exists():
+        return from_file(DEFAULT, options)
+    if live:
+        from netorch.look import reload
+
+        name = only(options.name)
+        record, warning = records.read_record(name)
+        if record is None:
+            raise NetorchError(warning or f"there is no record of {name!r}: name its file")
+        return reload(name, record), record
+    raise NetorchError(f"there is no {DEFAULT} here: name a FILE")
+
+
+def only(name: str | None) -> str:
+    """The one topology that has a record, or the named one."""
+    names = records.applied_names()
+    if name is not None:
+        return name
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise NetorchError(f"there is no {DEFAULT} here, and no topology is live: name a FILE")
+    raise NetorchError(f"several topologies are live ({', '.join(names)}): name one")
+
+
+def topology_of(target: str | None, options: argparse.Namespace) -> str:
+    """The name meant by FILE|NAME of destroy and show, also when the file is gone or no longer right."""
+    if getattr(options, "name", None):
+        return str(options.name)
+    names = records.applied_names()
+    if target is None:
+        if not Path(DEFAULT).exists():
+            return only(None)
+        target = DEFAULT
+    if target in names:
+        return target
+    is_file = target == "-" or "/" in target or target.endswith((".yaml", ".yml")) or Path(target).is_file()
+    if not is_file:
+        return target
+    source = str(Path(target).absolute())
+    by_source = [name for name in names if (record := records.read_record(name)[0]) is not None and record.source == source]
+    try:
+        loaded = load(read(target), shown(target), variables(getattr(options, "set", [])))
+    except FileError:
+        if len(by_source) == 1:
+            return by_source[0]
+        raise
+    return loaded.desired.topology
+
+
+def shown(file: str) -> str:
+    """A file's name as errors have it: no byte that a terminal would stumble over."""
+    return printable(file)

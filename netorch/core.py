@@ -1,0 +1,176 @@
+"""The words every other module speaks: Key, Resource, State, Step, Plan.
+
+All of them are plain immutable values. A `Resource` is one thing that the kernel makes in one act, with every attribute
+that netorch manages filled in; what is not managed is not a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from netorch.requests import Request
+
+HOST = "host"
+"""The label of the namespace that netorch runs in. Other labels are names in /run/netns, or `@NODE` for an attached one."""
+
+
+def shown(label: str) -> str:
+    """A namespace's label as a person reads it: an attached one by its node's name."""
+    return label.removeprefix("@")
+
+
+class Key(NamedTuple):
+    """Identity of a resource: what two states are compared by."""
+
+    kind: str
+    netns: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.netns}/{self.name}" if self.name else f"{self.kind} {self.netns}"
+
+
+class Disruption(Enum):
+    """What a step does to the traffic that is there."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    FLAP = "flap"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kernel object; subclasses live in `netorch.kinds`, one file a kind."""
+
+    KIND: ClassVar[str]
+    CREATION: ClassVar[Disruption] = Disruption.CREATE
+    """What its creation does to traffic."""
+    WAY_OUT: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
+    """What a person can do where something of others is in the way."""
+
+    @property
+    def key(self) -> Key:
+        raise NotImplementedError
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        """Keys that must exist before this one is made (if the state has them)."""
+        return ()
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        """Keys with which this one dies, so that it needs no delete of its own then."""
+        return ()
+
+    @property
+    def holds(self) -> tuple[Key, ...]:
+        """Keys that must still be there while this one is deleted: they do not go ahead of it in one stroke."""
+        return ()
+
+    @property
+    def twin(self) -> Key | None:
+        """The key that lives and dies with this one in both directions (a veth's other end)."""
+        return None
+
+    @property
+    def part_of(self) -> Key | None:
+        """The object of which a person would call this an attribute (a link's state, its master); for rendering only."""
+        return None
+
+    def create(self) -> Iterable[Request]:
+        raise NotImplementedError
+
+    def delete(self) -> Iterable[Request]:
+        return ()
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        """Requests that turn `before` into this one in place; None where only a replacement can."""
+        return None
+
+    def differs(self, before: Resource) -> bool:
+        """Whether `before`, as read from the kernel, is not what this one asks for."""
+        return self != before
+
+    def disruption(self, before: Self) -> Disruption:
+        """What an update in place does to traffic."""
+        return Disruption.UPDATE
+
+    def attributes(self) -> Mapping[str, str]:
+        """What a person would read of it: attribute name → value, in the words of the file."""
+        raise NotImplementedError
+
+    def lines(self) -> Sequence[str]:
+        """What it is made of line by line, for what is too long to be an attribute (rules, a file)."""
+        return ()
+
+    def absent(self) -> Mapping[str, str]:
+        """What a person would read of it while it is not there, such as a link's `state: down`."""
+        return {}
+
+    def title(self) -> str:
+        """The object in a person's words, such as `veth r1/eth0`."""
+        return str(self.key)
+
+
+State = Mapping[Key, Resource]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act of a plan: `before` alone is a delete, `after` alone a create, both an update in place.
+
+    `cause` names why a step is there that the two states alone do not show: the key whose death took this one along.
+    """
+
+    before: Resource | None
+    after: Resource | None
+    disruption: Disruption
+    cause: Key | None = None
+
+    @property
+    def resource(self) -> Resource:
+        found = self.after if self.after is not None else self.before
+        assert found is not None
+        return found
+
+    @property
+    def key(self) -> Key:
+        return self.resource.key
+
+    def requests(self) -> Iterable[Request]:
+        if self.after is None:
+            assert self.before is not None
+            return self.before.delete()
+        if self.before is None:
+            return self.after.create()
+        update = self.after.update(self.before)
+        assert update is not None, f"{self.key}: planned as an update"
+        return update
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Steps in an order that the kernel accepts: deletes first, then creates and updates, dependencies before dependents.
+
+    `implied` are the resources that die with a deleted container and need no step of their own.
+    """
+
+    deletes: tuple[Step, ...] = ()
+    changes: tuple[Step, ...] = ()
+    implied: tuple[Resource, ...] = ()
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.deletes + self.changes
+
+    def __bool__(self) -> bool:
+        return bool(self.deletes or self.changes)
+
+    def __len__(self) -> int:
+        return len(self.deletes) + len(self.changes)

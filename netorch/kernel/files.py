@@ -1,0 +1,186 @@
+"""The files in /etc/netns/LABEL that `ip netns exec` and netorch put over /etc (ip-netns(8)); one inode for one content."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from contextlib import suppress
+
+from netorch.kernel import marker
+
+ETC_NETNS = "/etc/netns"
+_MARKER = "made-etc-netns"
+NAMES = ("hosts", "resolv.conf")
+"""The files that netorch writes."""
+
+TEMPORARY = re.compile(r"\.(hosts|resolv\.conf)\.netorch-\d+")
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+Identity = tuple[int, int, int, int]
+
+
+def _plain(name: str) -> str:
+    if "/" in name or "\0" in name or name in ("", ".", ".."):
+        raise OSError(errno.EINVAL, "no plain file name", name)
+    return name
+
+
+def _remove_temporaries(directory: int) -> None:
+    """Files that were never renamed to their names: whoever wrote them is gone, since a topology has one writer at a time."""
+    for name in os.listdir(directory):
+        if TEMPORARY.fullmatch(name):
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)
+
+
+def _identity(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+class EtcFiles:
+    """Writes and reads the files; remembers what it wrote, so that the same content again is a hard link."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, tuple[str, Identity]] = {}
+
+    def _open_directory(self, label: str, make: bool) -> int:
+        """The directory of a label; never through a symbolic link (ELOOP or ENOTDIR then)."""
+        _plain(label)
+        if make:
+            try:
+                os.mkdir(ETC_NETNS, 0o755)
+                marker.put(_MARKER)
+            except FileExistsError:
+                pass
+        top = os.open(ETC_NETNS, _DIRECTORY)
+        try:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(label, 0o755, dir_fd=top)
+            return os.open(label, _DIRECTORY, dir_fd=top)
+        finally:
+            os.close(top)
+
+    def write(self, label: str, name: str, content: str) -> None:
+        """Put the file in place in one rename(2); a file of the same content from before is linked to."""
+        directory = self._open_directory(label, make=True)
+        temporary = f".{_plain(name)}.netorch-{os.getpid()}"
+        try:
+            _remove_temporaries(directory)
+            if not self._link(content, temporary, directory):
+                self._write(content, temporary, directory)
+            try:
+                os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+                status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            finally:
+                # rename(2) leaves both names where they are links of one inode already
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=directory)
+            self._written[content] = (f"{ETC_NETNS}/{label}/{name}", _identity(status))
+        finally:
+            os.close(directory)
+
+    def _link(self, content: str, temporary: str, directory: int) -> bool:
+        known = self._written.get(content)
+        if known is None:
+            return False
+        path, identity = known
+        try:
+            if _identity(os.lstat(path)) != identity:
+                return False
+            os.link(path, temporary, dst_dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    def _write(self, content: str, temporary: str, directory: int) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(temporary, flags, 0o644, dir_fd=directory)
+        try:
+            with open(fd, "wb") as file:
+                os.fchmod(fd, 0o644)
+                file.write(content.encode("utf-8", "surrogateescape"))
+        except BaseException:
+            os.unlink(temporary, dir_fd=directory)
+            raise
+
+    def delete(self, label: str, name: str) -> None:
+        """Remove the file, and the directories if nothing is left in them (/etc/netns only if netorch made it)."""
+        directory = self._open_directory(label, make=False)
+        try:
+            os.unlink(_plain(name), dir_fd=directory)
+        finally:
+            os.close(directory)
+        self.tidy(label)
+
+    def tidy(self, label: str) -> None:
+        """Remove what a crash of ours may have left in the label's directory, and the directories if they are empty."""
+        try:
+            directory = self._open_directory(label, make=False)
+        except OSError:
+            return
+        try:
+            _remove_temporaries(directory)
+            os.rmdir(f"{ETC_NETNS}/{label}")
+        except OSError:
+            return
+        finally:
+            os.close(directory)
+        if marker.has(_MARKER):
+            try:
+                os.rmdir(ETC_NETNS)
+            except OSError:
+                return
+            marker.remove(_MARKER)
+
+
+def labels() -> list[str]:
+    """The names in /etc/netns, sorted."""
+    try:
+        return sorted(os.listdir(ETC_NETNS))
+    except OSError:
+        return []
+
+
+def read_all(label: str, names: tuple[str, ...], known: dict[Identity, str]) -> dict[str, str]:
+    """Name → text of the files that exist, with what a crash of ours left under a temporary name; `known` spares reading an inode twice.
+
+    What is no plain file in a real directory reads as "\\0" and what it is, which equals no content that netorch writes.
+    """
+    found = {}
+    try:
+        left = [name for name in os.listdir(f"{ETC_NETNS}/{_plain(label)}") if TEMPORARY.fullmatch(name)]
+    except OSError:
+        left = []
+    for name in (*names, *left):
+        try:
+            content = _read(f"{ETC_NETNS}/{_plain(label)}", _plain(name), known)
+        except OSError as error:
+            content = f"\0{error.strerror}"
+        if content is not None:
+            found[name] = content
+    return found
+
+
+def _read(directory: str, name: str, known: dict[Identity, str]) -> str | None:
+    for part in (ETC_NETNS, directory):
+        try:
+            status = os.lstat(part)
+        except FileNotFoundError:
+            return None
+        if not stat.S_ISDIR(status.st_mode):
+            return f"\0{part} is no directory"
+    path = f"{directory}/{name}"
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return f"\0{path} is no plain file"
+    content = known.get(_identity(status))
+    if content is None:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(fd, "rb") as file:
+            content = known[_identity(os.fstat(fd))] = file.read().decode("utf-8", "surrogateescape")
+    return content

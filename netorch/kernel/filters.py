@@ -1,0 +1,161 @@
+"""A topology's packet filter in the namespace that the thread is in: which backend, what is there, what is to be there."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from netorch.errors import NetorchError
+from netorch.kernel import conntrack, nft
+from netorch.nat import iptables, nftables
+from netorch.nat.ruleset import DestinationTo, Ruleset
+
+NFTABLES, IPTABLES = "nftables", "iptables"
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+_NETLINK_NETFILTER = 12
+_GETTABLE = 10 << 8 | 1
+_DUMP_REQUEST = 0x301
+_TABLE_NAME = 1
+
+
+def choose(wanted: str) -> str:
+    """The backend for `auto`, nftables or iptables; NetorchError that says what to install if there is none."""
+    reasons: list[str] = []
+    if wanted in {"auto", NFTABLES}:
+        reason = nft.available()
+        if reason is None:
+            return NFTABLES
+        reasons.append(f"nftables: {reason}")
+    if wanted in {"auto", IPTABLES}:
+        from netorch.kernel import xtables
+
+        reason = xtables.available()
+        if reason is None:
+            return IPTABLES
+        reasons.append(f"iptables: {reason}")
+    raise NetorchError("no backend for NAT and filtering works here. " + "; ".join(reasons))
+
+
+def read(topology: str) -> dict[str, str]:
+    """Backend → the text of what the topology has there; absent where it has nothing."""
+    found: dict[str, str] = {}
+    table = nftables.table_name(topology)
+    if table in _tables() and (text := nft.list_text(table)):
+        found[NFTABLES] = text
+    if _legacy_tables():
+        from netorch.kernel import xtables
+
+        names = iptables.Names(topology)
+        if xtables.available() is None and (text := _text_of(xtables.read(names.mark, names.chains))):
+            found[IPTABLES] = text
+    return found
+
+
+def normal(backend: str, topology: str, rules: Ruleset, fresh: Callable[[], None]) -> str:
+    """The text that `read` would give once the rules are there; `fresh` moves the thread to a new namespace."""
+    if backend == NFTABLES:
+        table = nftables.table_name(topology)
+        return nft.normalise(nftables.script(table, rules), table, fresh)
+    return _text_of(iptables.lines(topology, rules))
+
+
+def put(backend: str, topology: str, rules: Ruleset, text: str) -> None:
+    """Make the filter this one: the rules, or without them what `read` once gave as `text`."""
+    if backend == NFTABLES:
+        table = nftables.table_name(topology)
+        _run(nftables.script(table, rules) if rules else nftables.delete(table) + text)
+    else:
+        from netorch.kernel import xtables
+
+        names = iptables.Names(topology)
+        xtables.replace(names.mark, names.chains, iptables.lines(topology, rules) if rules else _tables_of(text))
+    _forget_strays(rules)
+
+
+def _forget_strays(rules: Ruleset) -> None:
+    """A datagram's way is remembered for as long as datagrams come: also the one from before its port was published."""
+    targets = [
+        conntrack.Target(_FAMILIES[rule.family], *rule.match.port, rule.act.address.packed)
+        for rule in rules
+        if isinstance(rule.act, DestinationTo) and rule.match.protocol == "udp" and rule.match.port is not None
+    ]
+    if targets:
+        # a kernel that does not tell its connections can only be left to forget them by itself
+        with suppress(OSError):
+            conntrack.forget(targets)
+
+
+def remove(backend: str, topology: str) -> None:
+    if backend == NFTABLES:
+        _run(nftables.delete(nftables.table_name(topology)))
+        return
+    from netorch.kernel import xtables
+
+    names = iptables.Names(topology)
+    xtables.delete(names.mark, names.chains)
+
+
+def _text_of(tables: Mapping[tuple[int, str], Sequence[str]]) -> str:
+    """All tables' lines in one text, each behind its command; the way back is `_tables_of`."""
+    return "\n".join(
+        f"{'iptables' if version == 4 else 'ip6tables'} -t {table} {line}"
+        for (version, table), found in sorted(tables.items())
+        for line in found
+    )
+
+
+def _tables_of(text: str) -> dict[tuple[int, str], tuple[str, ...]]:
+    """The lines of each table out of what `read` gave: `iptables -t nat -A …`."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for line in text.splitlines():
+        command, _, table, rest = line.split(" ", 3)
+        found.setdefault((4 if command == "iptables" else 6, table), []).append(rest)
+    return {key: tuple(lines) for key, lines in found.items()}
+
+
+def _run(script: str) -> None:
+    error = nft.run(script)
+    if error is not None:
+        raise OSError(errno.EOPNOTSUPP if "not supported" in error else errno.EINVAL, error)
+
+
+def _tables() -> list[str]:
+    """The names of all nftables tables, asked without the library, which takes longer to load than this takes."""
+    names: list[str] = []
+    with suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock:
+        sock.settimeout(5)
+        sock.send(struct.pack("=IHHII", 20, _GETTABLE, _DUMP_REQUEST, 1, 0) + bytes(4))
+        while True:
+            data = sock.recv(1 << 16)
+            offset = 0
+            while offset + 16 <= len(data):
+                length, kind = struct.unpack_from("=IH", data, offset)
+                if kind in {2, 3} or length < 16:
+                    return names
+                names += _names(data[offset + 20 : offset + length])
+                offset += length + 3 & ~3
+    return names
+
+
+def _names(attributes: bytes) -> list[str]:
+    offset = 0
+    while offset + 4 <= len(attributes):
+        length, number = struct.unpack_from("=HH", attributes, offset)
+        if length < 4:
+            break
+        if number == _TABLE_NAME:
+            return [attributes[offset + 4 : offset + length].rstrip(b"\0").decode(errors="replace")]
+        offset += length + 3 & ~3
+    return []
+
+
+def _legacy_tables() -> bool:
+    """Whether the namespace has tables of the older kind at all."""
+    for path in ("/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"):
+        with suppress(OSError), open(path, encoding="ascii") as names:
+            if names.read().strip():
+                return True
+    return False

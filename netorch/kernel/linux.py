@@ -1,0 +1,116 @@
+"""The real kernel: what is there, and requests carried out; everything happens in one thread of its own."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from netorch.errors import NetorchError
+from netorch.kernel import filters, sysctl
+from netorch.kernel.files import EtcFiles
+from netorch.kernel.namespaces import Namespaces
+from netorch.kernel.reader import Reader, led_to
+from netorch.kernel.worker import Worker
+from netorch.kernel.writer import Transaction
+from netorch.nat.ruleset import Ruleset
+from netorch.netlink.encode import delete_group
+from netorch.requests import Failure, Request
+from netorch.snapshot import Scope, Snapshot
+
+_CAP_NET_ADMIN = 12
+_CAP_SYS_ADMIN = 21
+
+
+def require_root() -> None:
+    """NetorchError unless the thread has CAP_NET_ADMIN and CAP_SYS_ADMIN (capabilities(7)), be it in a user namespace."""
+    with open("/proc/thread-self/status", encoding="utf-8", errors="replace") as status:
+        held = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
+    if not (held >> _CAP_NET_ADMIN & 1 and held >> _CAP_SYS_ADMIN & 1):
+        raise NetorchError("netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN). Run it with sudo.")
+
+
+class LinuxKernel:
+    """The door to Linux, for the network namespace of the thread that makes it (label `host`). A context manager.
+
+    Attached labels (`Scope.attached`) are opened by `read` and known to `transact` from then on.
+    """
+
+    def __init__(self) -> None:
+        require_root()
+        self._namespaces = Namespaces()
+        self._etc = EtcFiles()
+        self._worker = Worker(self._namespaces.home)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread and close every socket and namespace; may be called twice."""
+        self._worker.close()
+        self._namespaces.close()
+
+    def read(self, scope: Scope) -> Snapshot:
+        """What `scope` asks for, as it is now. NetorchError if the state changes faster than it can be read."""
+        return self._worker.call(Reader(self._namespaces, scope).read)
+
+    def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]:
+        """Carry out each channel's requests in order; every refusal. A channel goes no further than the batch of its first one.
+
+        `reclaim`: names in /run/netns where an empty plain file, left by a crash, may be replaced or removed.
+        """
+        names = frozenset(reclaim)
+        return self._worker.call(lambda: Transaction(self._namespaces, self._etc, names).run(channels))
+
+    def delete_group(self, netns: str, group: int) -> tuple[int, str] | None:
+        """Delete all links of a group at once; errno and sentence if refused. No such link, or no such namespace, is no failure.
+
+        The caller has looked that each of them is its own.
+        """
+
+        def act() -> tuple[int, str] | None:
+            self._namespaces.round += 1
+            found = self._namespaces.find(netns)
+            if found is None:
+                return None
+            rtnl = self._namespaces.rtnl(found)
+            seq = rtnl.next_seq()
+            error = rtnl.send([(seq, delete_group(group, seq))]).get(seq)
+            self._namespaces.forget_links()
+            return None if error is None or error[0] == errno.ENODEV else error
+
+        return self._worker.call(act)
+
+    def pristine_sysctls(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """The values that a new namespace has; paths that it lacks are absent."""
+        wanted = tuple(paths)
+
+        def act() -> Mapping[str, str]:
+            self._namespaces.fresh()
+            return sysctl.read_all(wanted)
+
+        return self._worker.call(act)
+
+    def filter_backend(self, wanted: str) -> str:
+        """What `backend.nat` means on this machine; NetorchError if nothing works."""
+
+        def act() -> str:
+            self._namespaces.home()
+            return filters.choose(wanted)
+
+        return self._worker.call(act)
+
+    def filter_text(self, backend: str, topology: str, rules: Ruleset) -> str:
+        """The rules in the backend's words, as they would be read back."""
+        try:
+            return self._worker.call(lambda: filters.normal(backend, topology, rules, self._namespaces.fresh))
+        except ValueError as error:
+            raise NetorchError(f"{backend}: {error}") from None
+
+    def led_to(self, cables: Mapping[str, Collection[int]]) -> Mapping[tuple[int, int], str]:
+        """Inode → a path such as /proc/PID/ns/net of each unnamed namespace that one of these nsids means; label → nsids."""
+        return self._worker.call(lambda: led_to(self._namespaces, cables))

@@ -1,0 +1,153 @@
+"""Namespaces to snapshots: which are looked at, and what is asked of each."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Collection, Mapping
+
+from netorch.kernel import files, filters, forwardaccept, sysctl
+from netorch.kernel.listening import listening
+from netorch.kernel.namespaces import HOST, Namespaces
+from netorch.kernel.netns import Netns, inode_of
+from netorch.kernel.rtnl import Rtnl
+from netorch.netlink import constants as c
+from netorch.netlink import decode
+from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
+from netorch.requests import RuleSpec
+from netorch.snapshot import ForwardSnapshot, LinkRecord, NetnsSnapshot, Scope, Snapshot
+
+_LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
+_ALL = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
+_NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (socket.AF_INET, socket.AF_INET6))
+_ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
+
+
+def dump_links(rtnl: Rtnl) -> list[LinkRecord]:
+    return decode.links(rtnl.dump(c.RTM_GETLINK, _LINKS))
+
+
+def _dump(rtnl: Rtnl, kind: int, payload: bytes) -> list[Message]:
+    """A dump; nothing where the kernel is built without what is asked for."""
+    try:
+        return rtnl.dump(kind, payload)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return []
+        raise
+
+
+class Reader:
+    """One look at the network; in the worker's thread."""
+
+    def __init__(self, namespaces: Namespaces, scope: Scope) -> None:
+        self._namespaces = namespaces
+        self._scope = scope
+        self._rules: dict[bytes, RuleSpec] = {}
+        self._contents: dict[files.Identity, str] = {}
+        self._etc = frozenset(files.labels())
+
+    def read(self) -> Snapshot:
+        namespaces, scope = self._namespaces, self._scope
+        namespaces.round += 1
+        namespaces.forget_links()
+        found = {HOST: self._full(namespaces.host, dump_links(namespaces.rtnl(namespaces.host)))}
+        strangers: dict[str, str | None] = {}
+        for name, inode in sorted(namespaces.names().items()):
+            if inode is None:
+                strangers[name] = None
+                continue
+            netns = namespaces.find(name) if name != HOST else None
+            if netns is None:
+                continue
+            links = dump_links(namespaces.rtnl(netns))
+            alias = next((link.alias for link in links if link.index == 1), "")
+            if name in scope.wanted or (scope.mark and alias.startswith(scope.mark)):
+                found[name] = self._full(netns, links)
+            else:
+                strangers[name] = alias
+        for label, path in scope.attached.items():
+            netns = namespaces.attach(label, path)
+            if netns is not None:
+                found[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
+        return Snapshot(found, strangers, self._orphans(found))
+
+    def _orphans(self, found: dict[str, NetnsSnapshot]) -> dict[str, dict[str, str]]:
+        """Files of names that were not read as namespaces."""
+        orphans = {label: files.read_all(label, files.NAMES, self._contents) for label in files.labels() if label not in found}
+        return {label: texts for label, texts in orphans.items() if texts}
+
+    def _full(self, netns: Netns, links: list[LinkRecord]) -> NetnsSnapshot:
+        rtnl, label, scope = self._namespaces.rtnl(netns), netns.label, self._scope
+        names = {link.index: link.name for link in links}
+        addresses = decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
+        routes = decode.routes(_dump(rtnl, c.RTM_GETROUTE, bytes(12)), names)
+        rules = decode.rules(_dump(rtnl, c.RTM_GETRULE, bytes(12)), self._rules)
+        v4, v6 = rtnl.get(c.RTM_GETNETCONF, _NETCONF)
+        values: dict[str, str] = {}
+        if label in scope.sysctls:
+            self._namespaces.enter(netns)
+            values = sysctl.read_all(scope.sysctls[label])
+        texts = files.read_all(label, files.NAMES, self._contents) if label in self._etc else {}
+        rules_of: dict[str, str] = {}
+        forward = ForwardSnapshot()
+        waiting: frozenset[tuple[str, bytes, int]] = frozenset()
+        if scope.topology and (label in scope.filters or label == HOST or label in scope.attached):
+            self._namespaces.enter(netns)
+            rules_of = filters.read(scope.topology)
+            forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)
+            waiting = listening() if label in scope.filters else waiting
+        return NetnsSnapshot(
+            label,
+            netns.inode,
+            tuple(links),
+            tuple(addresses),
+            tuple(routes),
+            tuple(rules),
+            (decode.forwarding(v4), decode.forwarding(v6)),
+            values,
+            texts,
+            rules_of,
+            waiting,
+            forward,
+        )
+
+
+def led_to(namespaces: Namespaces, cables: Mapping[str, Collection[int]]) -> dict[tuple[int, int], str]:
+    """Inode → path of the namespaces that only processes hold and that a cable of ours ends in; `cables`: label → the nsids there.
+
+    An nsid means a namespace to the one that asks (RTM_GETNSID), so that a lab of the same name in somebody's container is none.
+    """
+    named = {inode for inode in namespaces.names().values() if inode is not None} | {namespaces.host.inode}
+    found: dict[tuple[int, int], str] = {}
+    for pid in os.listdir("/proc"):
+        if not pid.isdigit():
+            continue
+        path = f"/proc/{pid}/ns/net"
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            inode = inode_of(os.fstat(fd))
+            if inode not in named and inode not in found and _ends_in(namespaces, cables, fd):
+                found[inode] = path
+        finally:
+            os.close(fd)
+    return found
+
+
+def _ends_in(namespaces: Namespaces, cables: Mapping[str, Collection[int]], fd: int) -> bool:
+    question = bytes(4) + attr(c.NETNSA_FD, u32(fd))
+    for label, nsids in cables.items():
+        netns = namespaces.find(label)
+        if netns is None:
+            continue
+        for answer in namespaces.rtnl(netns).get(c.RTM_GETNSID, (question,)):
+            for _, buffer, start, end in answer:
+                nsid = attributes(buffer, start + 4, end).get(c.NETNSA_NSID)
+                if nsid is not None and as_i32(nsid) in nsids:
+                    return True
+    return False

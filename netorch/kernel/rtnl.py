@@ -1,0 +1,152 @@
+"""Raw rtnetlink sockets: batches of requests with one acknowledgement, and dumps (netlink(7), rtnetlink(7))."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Sequence
+
+from netorch.errors import NetorchError
+from netorch.netlink import constants as c
+from netorch.netlink.codec import Message, as_i32, headers, message
+from netorch.netlink.decode import failure
+
+_SO_SNDBUFFORCE = 32
+_SO_RCVBUFFORCE = 33
+_BUFFER = 1 << 20
+_DATAGRAM = 1 << 16
+_CHUNK = 128
+_TRIES = 32
+_TRUNCATED = int(socket.MSG_TRUNC)
+_FLAGS = struct.Struct("=H")
+
+
+class Rtnl:
+    """A NETLINK_ROUTE socket in the namespace of the thread that opens it; usable from any thread, one at a time."""
+
+    __slots__ = ("_seq", "_size", "_socket")
+
+    def __init__(self) -> None:
+        self._size = _DATAGRAM
+        self._seq = 0
+        self._socket = opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, c.NETLINK_ROUTE)
+        try:
+            for option in (c.NETLINK_EXT_ACK, c.NETLINK_CAP_ACK, c.NETLINK_GET_STRICT_CHK):
+                opened.setsockopt(c.SOL_NETLINK, option, 1)
+            for force, polite in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+                try:
+                    opened.setsockopt(socket.SOL_SOCKET, force, _BUFFER)
+                except PermissionError:
+                    opened.setsockopt(socket.SOL_SOCKET, polite, _BUFFER)
+        except BaseException:
+            opened.close()
+            raise
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def next_seq(self) -> int:
+        self._seq = self._seq % 0xFFFFFFFF + 1
+        return self._seq
+
+    def send(self, batch: Sequence[tuple[int, bytes]]) -> dict[int, tuple[int, str]]:
+        """Send (sequence number, message) pairs in order; what failed, by sequence number: errno and the kernel's sentence.
+
+        The kernel goes on after an error. Only the last message of a chunk asks for an acknowledgement; a chunk is so
+        small that the errors of all its messages fit the receive buffer.
+        """
+        errors: dict[int, tuple[int, str]] = {}
+        for first in range(0, len(batch), _CHUNK):
+            chunk = batch[first : first + _CHUNK]
+            last_seq, last = chunk[-1]
+            flags = _FLAGS.unpack_from(last, 6)[0] | c.NLM_F_ACK
+            parts = [part for _, part in chunk[:-1]]
+            parts += (last[:6], _FLAGS.pack(flags), last[8:])
+            self._socket.send(b"".join(parts))
+            self._collect(last_seq, {seq for seq, _ in chunk}, errors)
+        return errors
+
+    def _collect(self, last: int, expected: set[int], errors: dict[int, tuple[int, str]]) -> None:
+        while True:
+            try:
+                datagram = self._receive()
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                # answers were lost, so that nobody can say that the last message was carried out
+                self._drain()
+                errors[last] = (errno.ENOBUFS, "answers of the kernel were lost")
+                return
+            for kind, flags, seq, start, end in headers(datagram):
+                if kind == c.NLMSG_ERROR and seq in expected:
+                    number, sentence = failure(datagram, start, end, flags)
+                    if number:
+                        errors[seq] = (number, sentence)
+                    if seq == last:
+                        return
+
+    def get(self, kind: int, payloads: Sequence[bytes]) -> list[list[Message]]:
+        """One answer for each of several single-object requests, sent together; an empty list for one that failed."""
+        seqs = [self.next_seq() for _ in payloads]
+        self._socket.send(b"".join(message(kind, c.NLM_F_REQUEST, seq, payload) for seq, payload in zip(seqs, payloads, strict=True)))
+        answers: dict[int, list[Message]] = {}
+        while len(answers) < len(seqs):
+            datagram = self._receive()
+            for answer, _, seq, start, end in headers(datagram):
+                if seq in seqs:
+                    answers[seq] = [] if answer == c.NLMSG_ERROR else [(answer, datagram, start, end)]
+        return [answers[seq] for seq in seqs]
+
+    def dump(self, kind: int, payload: bytes) -> list[Message]:
+        """All messages of a dump; one that changes tore (NLM_F_DUMP_INTR) is asked for again."""
+        for _ in range(_TRIES):
+            seq = self.next_seq()
+            self._socket.send(message(kind, c.NLM_F_REQUEST | c.NLM_F_DUMP, seq, payload))
+            try:
+                found = self._dumped(seq)
+            except OSError as error:
+                if error.errno not in (errno.ENOBUFS, errno.EBUSY):
+                    raise
+                self._drain()
+                continue
+            if found is not None:
+                return found
+        raise NetorchError("the kernel's network state changes faster than it can be read. Try again when it is quiet.")
+
+    def _dumped(self, seq: int) -> list[Message] | None:
+        found: list[Message] = []
+        torn = 0
+        while True:
+            datagram = self._receive()
+            for kind, flags, theirs, start, end in headers(datagram):
+                if theirs != seq:
+                    continue
+                torn |= flags & c.NLM_F_DUMP_INTR
+                if kind > c.NLMSG_OVERRUN:
+                    found.append((kind, datagram, start, end))
+                elif kind == c.NLMSG_DONE:
+                    number = -as_i32(datagram[start : start + 4]) if end - start >= 4 else 0
+                    if number > 0:
+                        raise OSError(number, "dump failed")
+                    return None if torn else found
+                elif kind == c.NLMSG_ERROR:
+                    number, sentence = failure(datagram, start, end, flags)
+                    raise OSError(number, sentence or "dump refused")
+
+    def _receive(self) -> bytes:
+        datagram, _, flags, _ = self._socket.recvmsg(self._size)
+        if flags & _TRUNCATED:
+            self._size *= 4
+            raise OSError(errno.ENOBUFS, "a message of the kernel's is larger than the buffer")
+        return datagram
+
+    def _drain(self) -> None:
+        while True:
+            try:
+                self._socket.recv(self._size, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise

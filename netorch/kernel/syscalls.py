@@ -1,0 +1,47 @@
+"""The system calls that Python 3.11 has no function for: unshare(2), setns(2), mount(2), umount2(2)."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWNET = 0x40000000
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 1 << 18
+MS_SLAVE = 1 << 19
+MS_SHARED = 1 << 20
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_unshare, _setns, _mount, _umount2 = _libc.unshare, _libc.setns, _libc.mount, _libc.umount2
+_unshare.argtypes = (ctypes.c_int,)
+_setns.argtypes = (ctypes.c_int, ctypes.c_int)
+_mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+_umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
+
+
+def _check(result: int, what: str) -> None:
+    if result != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+
+
+def unshare(flags: int) -> None:
+    """Move the calling thread, and it alone, into new namespaces."""
+    _check(_unshare(flags), "unshare")
+
+
+def setns(fd: int, kind: int = CLONE_NEWNET) -> None:
+    """Move the calling thread, and it alone, into the namespace of `fd`."""
+    _check(_setns(fd, kind), "setns")
+
+
+def mount(source: str, target: str, kind: str, flags: int) -> None:
+    _check(_mount(os.fsencode(source), os.fsencode(target), kind.encode(), flags, None), target)
+
+
+def umount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:
+    _check(_umount2(os.fsencode(target), flags), target)

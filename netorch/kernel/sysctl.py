@@ -1,0 +1,68 @@
+"""Sysctls of the namespace that the thread is in, as files below /proc/sys (sysctl(8), proc(5))."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+_ROOT = "/proc/sys/"
+
+
+def _full(path: str) -> str:
+    if any(part in ("", ".", "..") for part in path.split("/")) or "\0" in path:
+        raise OSError(errno.EINVAL, "no path of a sysctl", path)
+    return _ROOT + path
+
+
+def squeeze(value: str) -> str:
+    """The value as netorch compares it: no white space around it, single spaces within."""
+    return " ".join(value.split())
+
+
+def read(path: str) -> str:
+    """The value of `path` (below /proc/sys, with slashes); OSError if there is none or it cannot be read."""
+    fd = os.open(_full(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(fd, 65536):
+            parts.append(part)
+    finally:
+        os.close(fd)
+    return squeeze(b"".join(parts).decode("utf-8", "surrogateescape"))
+
+
+def write(path: str, value: str) -> None:
+    """Write `value` if it is not there already: writing below /proc/sys/net is slow with many namespaces."""
+    try:
+        if read(path) == squeeze(value):
+            return
+    except PermissionError:
+        pass  # some can only be written
+    fd = os.open(_full(path), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode("utf-8", "surrogateescape") + b"\n")
+    finally:
+        os.close(fd)
+
+
+def write_all(paths: tuple[str, ...], value: str) -> None:
+    """Write to each path that exists; FileNotFoundError if none does."""
+    missing = 0
+    for path in paths:
+        try:
+            write(path, value)
+        except FileNotFoundError:
+            missing += 1
+    if paths and missing == len(paths):
+        raise FileNotFoundError(errno.ENOENT, "this kernel, or this namespace, has no such sysctl", paths[0])
+
+
+def read_all(paths: tuple[str, ...]) -> dict[str, str]:
+    """The values of those paths that can be read."""
+    found = {}
+    for path in paths:
+        try:
+            found[path] = read(path)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,71 @@
+"""One thread that does whatever needs another network namespace, so that the caller's own never changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+Result = TypeVar("Result")
+
+
+class _Call(Generic[Result]):
+    """A call on its way through the thread, and what came of it."""
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self.function = function
+        self.done = threading.Event()
+        self.result: Result | None = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.result = self.function()
+        except BaseException as error:
+            self.error = error
+
+
+class Worker:
+    """Runs calls one after the other; `settle` runs after each, and a thread that it gives up on (False) is replaced."""
+
+    def __init__(self, settle: Callable[[], bool]) -> None:
+        self._settle = settle
+        self._calls: SimpleQueue[_Call[object] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """What `function` returns or raises, run in the thread. Ctrl-C ends the wait; the call itself still runs to its end."""
+        call: _Call[Result] = _Call(function)
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="netorch-kernel", daemon=True)
+                self._thread.start()
+            self._calls.put(call)  # type: ignore[arg-type]
+        call.done.wait()
+        if call.error is not None:
+            raise call.error
+        return call.result  # type: ignore[return-value]
+
+    def close(self) -> None:
+        with self._lock:
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._calls.put(None)
+        if thread is not None:
+            thread.join()
+
+    def _loop(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call.run()
+            settled = self._settle()
+            if not settled:
+                with self._lock:
+                    if self._thread is threading.current_thread():
+                        self._thread = threading.Thread(target=self._loop, name="netorch-kernel", daemon=True)
+                        self._thread.start()
+            call.done.set()
+            if not settled:
+                return
+            del call

@@ -1,0 +1,277 @@
+"""Requests to system calls: channel by channel, rtnetlink requests in batches, and what was refused."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+from netorch.kernel import filters, forwardaccept, sysctl, uplink
+from netorch.kernel.files import EtcFiles
+from netorch.kernel.namespaces import Namespaces
+from netorch.kernel.netns import Netns
+from netorch.kernel.reader import dump_links
+from netorch.kernel.resolver import Refused, Resolver, UnknownLink
+from netorch.netlink import constants as c
+from netorch.netlink.encode import LinkRequest, encode
+from netorch.netlink.merge import Unit, fold
+from netorch.requests import (
+    AddressDel,
+    AltnameAdd,
+    AltnameDel,
+    Failure,
+    FileDel,
+    FileWrite,
+    FilterDel,
+    FilterSet,
+    ForwardAcceptAdd,
+    ForwardAcceptDel,
+    LinkAdd,
+    LinkDel,
+    LinkSet,
+    NetnsAdd,
+    NetnsDel,
+    Request,
+    RouteDel,
+    RuleDel,
+    SysctlSet,
+    UplinkJoin,
+    UplinkLeave,
+)
+
+_DELETES = (LinkDel, AddressDel, RouteDel, RuleDel, AltnameDel, NetnsDel, FileDel)
+_GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
+_TAKEN = (errno.EEXIST, errno.EBUSY)
+_BATCH = 128
+
+
+class Transaction:
+    """One call of `transact`, in the worker's thread."""
+
+    def __init__(self, namespaces: Namespaces, etc: EtcFiles, reclaim: frozenset[str]) -> None:
+        self._namespaces = namespaces
+        self._resolver = Resolver(namespaces)
+        self._etc = etc
+        self._reclaim = reclaim
+        self._prepared = self._tidy = False
+        self._pristine: dict[str, str | None] = {}
+        self._batch: list[tuple[int, bytes, Unit]] = []
+        # each message may need one more namespace open, by its number, until it is sent
+        self._most = max(1, min(_BATCH, namespaces.capacity - 2))
+        self._batch_netns: Netns | None = None
+        self.failures: list[Failure] = []
+
+    def run(self, channels: Mapping[str, Sequence[Request]]) -> list[Failure]:
+        self._namespaces.round += 1
+        self._namespaces.forget_links()
+        for requests in channels.values():
+            self._channel(requests)
+        if self._tidy:
+            self._namespaces.home()
+            self._namespaces.tidy()
+        return self.failures
+
+    def _channel(self, requests: Sequence[Request]) -> None:
+        before = len(self.failures)
+        for unit in fold(requests):
+            done = self._act(unit.request)
+            if done is None:
+                self._queue(unit)
+            else:
+                self._flush()
+                if len(self.failures) == before:
+                    self._guard(unit.request, done)
+            if len(self.failures) != before:
+                self._batch, self._batch_netns = [], None
+                return
+        self._flush()
+
+    def _fail(self, request: Request, number: int, sentence: str) -> None:
+        if not (number in _GONE and isinstance(request, _DELETES)):
+            self.failures.append(Failure(request, number, sentence))
+
+    # what is no rtnetlink message
+
+    def _act(self, request: Request) -> Callable[[], None] | None:
+        match request:
+            case NetnsAdd():
+                return lambda: self._add_netns(request)
+            case NetnsDel():
+                return lambda: self._remove_netns(request)
+            case SysctlSet():
+                return lambda: self._set_sysctl(request)
+            case FileWrite():
+                return lambda: self._etc.write(request.netns, request.name, request.content)
+            case FilterSet():
+                return lambda: self._set_filter(request)
+            case FilterDel():
+                return lambda: self._remove_filter(request)
+            case ForwardAcceptAdd() | ForwardAcceptDel():
+                return lambda: self._accept(request)
+            case FileDel():
+                return lambda: self._etc.delete(request.netns, request.name)
+            case UplinkJoin():
+                return lambda: uplink.join(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
+            case UplinkLeave():
+                return lambda: uplink.leave(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
+            case _:
+                return None
+
+    def _guard(self, request: Request, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Refused as refused:
+            self._fail(request, refused.number, refused.sentence)
+        except OSError as error:
+            where = f": {error.filename}" if error.filename else ""
+            self._fail(request, error.errno or errno.EIO, f"{error.strerror}{where}")
+
+    def _add_netns(self, request: NetnsAdd) -> None:
+        if not self._prepared:
+            self._namespaces.prepare()
+            self._prepared = True
+        netns = self._namespaces.new(request.netns)
+        try:
+            rtnl = self._namespaces.rtnl(netns)
+            if request.alias:
+                alias = LinkSet(request.netns, "lo", ((c.IFLA_IFALIAS, request.alias.encode()),))
+                seq = rtnl.next_seq()
+                errors = rtnl.send([(seq, encode(alias, seq, 0, self._resolver))])
+                if errors:
+                    raise Refused(*errors[seq])
+            for path, value in request.sysctls:
+                if self._new_value(path) not in {None, sysctl.squeeze(value)}:
+                    sysctl.write(path, value)
+            self._namespaces.publish(netns, self._reclaim)
+        except BaseException:
+            netns.close()
+            raise
+
+    def _new_value(self, path: str) -> str | None:
+        """What a new namespace has, None where it lacks the setting: read in the first one, since opening below /proc/sys is slow."""
+        if path not in self._pristine:
+            self._pristine[path] = sysctl.read_all((path,)).get(path)
+        return self._pristine[path]
+
+    def _remove_netns(self, request: NetnsDel) -> None:
+        self._tidy = True
+        self._namespaces.remove(request.netns, self._reclaim)
+        self._etc.tidy(request.netns)
+        self._namespaces.forget_links()
+
+    def _set_sysctl(self, request: SysctlSet) -> None:
+        self._namespaces.enter(self._resolver.namespace(request.netns))
+        sysctl.write_all(request.paths, request.value)
+
+    def _set_filter(self, request: FilterSet) -> None:
+        self._namespaces.enter(self._resolver.namespace(request.netns))
+        filters.put(request.backend, request.topology, request.rules, request.text)
+
+    def _remove_filter(self, request: FilterDel) -> None:
+        self._namespaces.enter(self._resolver.namespace(request.netns))
+        filters.remove(request.backend, request.topology)
+
+    def _accept(self, request: ForwardAcceptAdd | ForwardAcceptDel) -> None:
+        self._namespaces.enter(self._resolver.namespace(request.netns))
+        forwardaccept.put(request.topology, request.bridge, request.rules if isinstance(request, ForwardAcceptAdd) else ())
+
+    # rtnetlink messages
+
+    def _queue(self, unit: Unit) -> None:
+        try:
+            netns = self._resolver.namespace(unit.request.netns)
+            if netns is not self._batch_netns or len(self._batch) >= self._most:
+                before = len(self.failures)
+                self._flush()
+                if len(self.failures) != before:
+                    return
+                self._batch_netns = netns
+            try:
+                self._encode(netns, unit)
+            except UnknownLink as unknown:
+                before = len(self.failures)
+                self._flush()
+                if len(self.failures) != before:
+                    return
+                self._batch_netns = netns
+                self._look_up(unknown)
+                self._encode(netns, unit)
+        except Refused as refused:
+            self._flush()
+            self._fail(unit.origin[0], refused.number, refused.sentence)
+
+    def _encode(self, netns: Netns, unit: Unit) -> None:
+        request: LinkRequest = unit.request  # type: ignore[assignment]
+        seq = self._namespaces.rtnl(netns).next_seq()
+        self._batch.append((seq, encode(request, seq, 0, self._resolver, unit.also), unit))
+        if isinstance(request, LinkDel):
+            # with it goes a peer, anywhere; allotted indices are never used twice, so that those need no care
+            netns.indices.pop(request.name, None)
+            self._namespaces.forget_links()
+        elif isinstance(request, AltnameAdd | AltnameDel) or (isinstance(request, LinkSet) and _renames(request)):
+            netns.complete = False
+            if not isinstance(request, AltnameAdd):
+                netns.indices.pop(request.altname if isinstance(request, AltnameDel) else request.name, None)
+
+    def _look_up(self, unknown: UnknownLink) -> None:
+        netns = self._resolver.namespace(unknown.netns)
+        if netns.complete:
+            raise unknown
+        for link in dump_links(self._namespaces.rtnl(netns)):
+            for name in (link.name, *link.altnames):
+                netns.indices[name] = link.index
+        netns.complete = True
+
+    def _flush(self) -> None:
+        netns, batch = self._batch_netns, self._batch
+        self._batch, self._batch_netns = [], None
+        if netns is None or not batch:
+            return
+        errors = self._namespaces.rtnl(netns).send([(seq, data) for seq, data, _ in batch])
+        if not errors:
+            return
+        for seq, _, unit in batch:
+            if seq not in errors:
+                continue
+            number, sentence = errors[seq]
+            if number in _GONE and isinstance(unit.request, _DELETES):
+                continue
+            self._doubt(unit)
+            if len(unit.origin) > 1 or (isinstance(unit.request, LinkAdd) and number in _TAKEN):
+                self._replay(unit)
+            else:
+                self._fail(unit.origin[0], number, sentence or os.strerror(number))
+
+    def _doubt(self, unit: Unit) -> None:
+        """After a refusal nothing that was assumed of the namespace's links holds."""
+        labels = [unit.request.netns]
+        if isinstance(unit.request, LinkAdd) and unit.request.peer is not None:
+            labels.append(unit.request.peer.netns)
+        for label in labels:
+            netns = self._namespaces.find(label)
+            if netns is not None:
+                netns.forget()
+
+    def _replay(self, unit: Unit) -> None:
+        """Do the requests behind a refused message one by one, with the kernel choosing indices, to see which one it is."""
+        for request in unit.origin:
+            try:
+                netns = self._resolver.namespace(request.netns)
+                rtnl = self._namespaces.rtnl(netns)
+                seq = rtnl.next_seq()
+                single: LinkRequest = request  # type: ignore[assignment]
+                try:
+                    data = encode(single, seq, 0, self._resolver)
+                except UnknownLink as unknown:
+                    self._look_up(unknown)
+                    data = encode(single, seq, 0, self._resolver)
+                error = rtnl.send([(seq, data)]).get(seq)
+            except Refused as refused:
+                error = (refused.number, refused.sentence)
+            if error is not None:
+                self._fail(request, error[0], error[1] or os.strerror(error[0]))
+                return
+
+
+def _renames(request: LinkSet) -> bool:
+    return any(number == c.IFLA_IFNAME for number, _ in request.attrs)

@@ -1,0 +1,150 @@
+"""A bridge: a learning switch in the kernel (net/bridge, br_netlink.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field
+
+from netorch.core import Resource
+from netorch.kind import Nothing, View, interface_words, observed
+from netorch.kinds.link import InterfaceWords, Link, common_fields
+from netorch.netlink.codec import u8, u16, u32
+from netorch.netlink.constants import (
+    IFLA_ADDRESS,
+    IFLA_BR_AGEING_TIME,
+    IFLA_BR_FORWARD_DELAY,
+    IFLA_BR_HELLO_TIME,
+    IFLA_BR_MAX_AGE,
+    IFLA_BR_MCAST_SNOOPING,
+    IFLA_BR_PRIORITY,
+    IFLA_BR_STP_STATE,
+    IFLA_MTU,
+)
+from netorch.requests import Attrs, LinkAdd, LinkSet, Request
+from netorch.words import Flag, InterfaceName, Words, centiseconds, integer, not_built, one_or_many
+
+MAX_MTU = 65535
+
+Priority = Annotated[int, BeforeValidator(integer(0, 65535))]
+
+
+class BridgeSettings(Words):
+    """What a bridge can be told, under `interfaces` and under `networks` alike; times as `ip link` counts them."""
+
+    stp: Flag = Field(False, description="Spanning tree protocol (false).")
+    priority: Priority = Field(32768, description="Priority in STP, the lowest is root (32768).")
+    forward_delay: Annotated[int, BeforeValidator(centiseconds(0, 3000))] = Field(
+        1500, description="STP: how long a port listens, and how long it learns; with `stp` at least `2s` (15s)."
+    )
+    hello_time: Annotated[int, BeforeValidator(centiseconds(100, 1000))] = Field(200, description="STP: interval of hello messages (2s).")
+    max_age: Annotated[int, BeforeValidator(centiseconds(600, 4000))] = Field(
+        2000, description="STP: how long a hello message counts (20s)."
+    )
+    ageing_time: Annotated[int, BeforeValidator(centiseconds(0, 2**31 - 1))] = Field(
+        30000, description="When a MAC address that is not heard any more is forgotten (300s)."
+    )
+    mcast_snooping: Flag = Field(True, description="Forward multicast to those only who asked for it (IGMP and MLD snooping) (true).")
+    vlan_filtering: not_built("`vlan_filtering`") = None  # type: ignore[valid-type]
+    vlan_default_pvid: not_built("`vlan_default_pvid`") = None  # type: ignore[valid-type]
+
+
+@interface_words("bridge")
+class BridgeWords(BridgeSettings, InterfaceWords):
+    """A bridge inside a node."""
+
+    kind: Literal["bridge"] = "bridge"
+    members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(
+        [], alias="ports", description="Its ports: interfaces of the same node."
+    )
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        return tuple(self.members)
+
+
+_LEFT_ALONE = ((IFLA_ADDRESS, b""), (IFLA_MTU, u32(0)))
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Bridge(Nothing, Link):
+    """Times in centiseconds. MTU and MAC are said, since without them a bridge takes on its ports'; of a bridge with an uplink
+    they are the NIC's: 0 and "" leave them alone.
+    """
+
+    KIND: ClassVar[str] = "bridge"
+    stp: bool = False
+    priority: int = 32768
+    forward_delay: int = 1500
+    hello_time: int = 200
+    max_age: int = 2000
+    ageing_time: int = 30000
+    mcast_snooping: bool = True
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for link in view.our_links:
+            if link.kind == "bridge":
+                data = {number: int.from_bytes(payload, "little") for number, payload in link.data.items() if len(payload) <= 4}
+                yield cls(
+                    **common_fields(view, link),
+                    stp=bool(data.get(IFLA_BR_STP_STATE)),
+                    priority=data.get(IFLA_BR_PRIORITY, 32768),
+                    forward_delay=data.get(IFLA_BR_FORWARD_DELAY, 1500),
+                    hello_time=data.get(IFLA_BR_HELLO_TIME, 200),
+                    max_age=data.get(IFLA_BR_MAX_AGE, 2000),
+                    ageing_time=int.from_bytes(link.data.get(IFLA_BR_AGEING_TIME, b""), "little"),
+                    mcast_snooping=bool(data.get(IFLA_BR_MCAST_SNOOPING, 1)),
+                )
+
+    def basic_attrs(self) -> Attrs:
+        return tuple(pair for pair in Link.basic_attrs(self) if pair not in _LEFT_ALONE)
+
+    def differs(self, before: Resource) -> bool:
+        return self != before and (not isinstance(before, Bridge) or bool(self._data_against(before)) or bool(self.changed(before)))
+
+    def create(self) -> Iterator[Request]:
+        plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
+        # only an MTU that a later request changes stays whatever the ports have (br_change_mtu): made with one beside it
+        beside = replace(self, mtu=self.mtu + 1 if self.mtu < MAX_MTU else self.mtu - 1) if self.mtu else self
+        yield LinkAdd(self.netns, self.name, "bridge", beside.basic_attrs(), self._data_against(plain))
+        if self.mtu:
+            yield LinkSet(self.netns, self.name, ((IFLA_MTU, u32(self.mtu)),))
+        yield from self.naming()
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        requests = self.changed(before)
+        if data := self._data_against(before):
+            requests.append(LinkSet(self.netns, self.name, kind="bridge", data=data))
+        return requests
+
+    def attributes(self) -> Mapping[str, str]:
+        plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
+        said = {name: text for name, text in self.common().items() if (name, text) not in {("mac", ""), ("mtu", "0")}}
+        for name in ("stp", "priority", "forward_delay", "hello_time", "max_age", "ageing_time", "mcast_snooping"):
+            value = getattr(self, name)
+            if value != getattr(plain, name):
+                said[name] = str(value).lower() if isinstance(value, bool) else str(value)
+        return said
+
+    def _data_against(self, before: Bridge) -> Attrs:
+        """IFLA_BR_* of what differs. Times go through the kernel's ticks, so a centisecond off is the same."""
+        data: list[tuple[int, bytes]] = []
+        for number, mine, theirs in (
+            (IFLA_BR_HELLO_TIME, self.hello_time, before.hello_time),
+            (IFLA_BR_MAX_AGE, self.max_age, before.max_age),
+            (IFLA_BR_FORWARD_DELAY, self.forward_delay, before.forward_delay),
+            (IFLA_BR_AGEING_TIME, self.ageing_time, before.ageing_time),
+        ):
+            if abs(mine - theirs) > 1:
+                data.append((number, u32(mine)))
+        if self.priority != before.priority:
+            data.append((IFLA_BR_PRIORITY, u16(self.priority)))
+        if self.mcast_snooping != before.mcast_snooping:
+            data.append((IFLA_BR_MCAST_SNOOPING, u8(self.mcast_snooping)))
+        if self.stp != before.stp:
+            data.append((IFLA_BR_STP_STATE, u32(self.stp)))
+        return tuple(data)

@@ -1,0 +1,84 @@
+"""/etc/netns/NODE/hosts and resolv.conf: how programs in a node know names (ip-netns(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+from zlib import crc32
+
+from netorch.core import Key, Resource, shown
+from netorch.kind import View, observed
+from netorch.requests import FileDel, FileWrite, Request
+
+_TEMPORARY = ".netorch-"
+SHORT = 6
+"""Lines from which on a file is told line by line."""
+
+FIRST_LINE = "# netorch:{}: written by `netorch apply`, removed by `netorch destroy`"
+
+
+def first_line(topology: str) -> str:
+    """The mark of a file that netorch wrote."""
+    return FIRST_LINE.format(topology)
+
+
+def file_key(netns: str, name: str) -> Key:
+    return Key("file", netns, name)
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class NodeFile(Resource):
+    KIND: ClassVar[str] = "file"
+    netns: str
+    name: str
+    content: str
+
+    @property
+    def key(self) -> Key:
+        return file_key(self.netns, self.name)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        return (Key("netns", self.netns, ""),)
+
+    @property
+    def part_of(self) -> Key | None:
+        return Key("netns", self.netns, "")
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        mark = first_line(view.mark.topology) + "\n"
+        for name, content in view.netns.files.items():
+            # in a namespace of ours also what a crash left half written, under the name from which it would have been renamed
+            if content.startswith(mark) or (view.created and _TEMPORARY in name):
+                yield cls(view.label, name, content)
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        mark = first_line(view.mark.topology) + "\n"
+        for name, content in view.netns.files.items():
+            if not content.startswith(mark):
+                yield file_key(view.label, name), f"/etc/netns/{view.label}/{name} exists and netorch did not write it"
+
+    def create(self) -> Iterable[Request]:
+        return (FileWrite(self.netns, self.name, self.content),)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        return [FileWrite(self.netns, self.name, self.content)]
+
+    def delete(self) -> Iterable[Request]:
+        return (FileDel(self.netns, self.name),)
+
+    def attributes(self) -> Mapping[str, str]:
+        lines = self.content.splitlines()[1:]
+        # of many lines their checksum tells that they are others
+        return {self.name: "; ".join(lines) if len(lines) < SHORT else f"{len(lines)} lines ({crc32(self.content.encode()):08x})"}
+
+    def lines(self) -> Sequence[str]:
+        lines = self.content.splitlines()[1:]
+        return lines if len(lines) >= SHORT else ()
+
+    def title(self) -> str:
+        return f"file /etc/netns/{shown(self.netns)}/{self.name}"

@@ -1,0 +1,61 @@
+"""lo of a namespace that netorch made: born and lost with it, so there are only settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from netorch.core import Key, Resource, shown
+from netorch.kind import Nothing, View, observed
+from netorch.kinds.link import link_key
+from netorch.netlink.codec import u32
+from netorch.netlink.constants import IFLA_MTU, IFLA_TXQLEN
+from netorch.requests import LinkSet, Request
+
+MTU = 65536
+TXQUEUELEN = 1000
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Loopback(Nothing, Resource):
+    KIND: ClassVar[str] = "link"
+    netns: str
+    mtu: int = MTU
+    txqueuelen: int = TXQUEUELEN
+
+    @property
+    def key(self) -> Key:
+        return link_key(self.netns, "lo")
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return (Key("netns", self.netns, ""),)
+
+    @property
+    def part_of(self) -> Key | None:
+        return Key("netns", self.netns, "")
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        if view.created and (link := view.named.get("lo")):
+            yield cls(view.label, link.mtu, link.txqueuelen)
+
+    def create(self) -> Iterable[Request]:
+        return self.update(type(self)(self.netns)) or ()
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        attrs = []
+        if self.mtu != before.mtu:
+            attrs.append((IFLA_MTU, u32(self.mtu)))
+        if self.txqueuelen != before.txqueuelen:
+            attrs.append((IFLA_TXQLEN, u32(self.txqueuelen)))
+        return [LinkSet(self.netns, "lo", tuple(attrs))] if attrs else []
+
+    def attributes(self) -> Mapping[str, str]:
+        plain = type(self)(self.netns)
+        return {name: str(getattr(self, name)) for name in ("mtu", "txqueuelen") if getattr(self, name) != getattr(plain, name)}
+
+    def title(self) -> str:
+        return f"lo {shown(self.netns)}/lo"

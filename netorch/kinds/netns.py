@@ -1,0 +1,80 @@
+"""A network namespace of our own: /run/netns/NAME, marked by the alias of its lo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+from netorch.core import Key, Resource, shown
+from netorch.kind import Nothing, View, observed
+from netorch.requests import NetnsAdd, NetnsDel, Request, SysctlSet
+
+IPV4_FORWARDING = "net/ipv4/ip_forward"
+IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"
+_NO_IPV6 = (("net/ipv6/conf/default/disable_ipv6", "1"), ("net/ipv6/conf/all/disable_ipv6", "1"))
+# an interface's own link-local address would be tentative for 2 seconds, in which a router asks no neighbour and forwards nothing
+_NO_DAD = (("net/ipv6/conf/default/accept_dad", "0"),)
+
+
+def netns_key(label: str) -> Key:
+    return Key("netns", label, "")
+
+
+_BARE_BRIDGES = (("net/bridge/bridge-nf-call-ip6tables", "0"),)
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Netns(Nothing, Resource):
+    """Forwarding is part of it, since a new namespace may inherit the host's: a file without the key means off."""
+
+    KIND: ClassVar[str] = "netns"
+    netns: str
+    alias: str
+    ipv4_forwarding: bool = False
+    ipv6_forwarding: bool = False
+    fabric: bool = False
+    bridges_bare: bool = False
+
+    @property
+    def key(self) -> Key:
+        return netns_key(self.netns)
+
+    def differs(self, before: Resource) -> bool:
+        # fabric and bridges_bare are how it was made, not what is read back
+        return not isinstance(before, Netns) or (self.ipv4_forwarding, self.ipv6_forwarding) != (
+            before.ipv4_forwarding,
+            before.ipv6_forwarding,
+        )
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        if view.created:
+            ipv4, ipv6 = view.netns.forwarding
+            yield cls(view.label, view.mark.alias, bool(ipv4), bool(ipv6), view.label == view.mark.fabric)
+
+    def create(self) -> Iterable[Request]:
+        # bridges of the fabric only pass frames on; without IPv6 there, each port saves a link-local address and its DAD
+        sysctls = (*self._forwarding(), *(_NO_IPV6 if self.fabric else _NO_DAD), *(_BARE_BRIDGES if self.bridges_bare else ()))
+        return (NetnsAdd(self.netns, self.alias, sysctls),)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        asked, had = self._forwarding(), before._forwarding()
+        return [SysctlSet(self.netns, (path,), value) for path, value in asked if (path, value) not in had]
+
+    def delete(self) -> Iterable[Request]:
+        return (NetnsDel(self.netns),)
+
+    def attributes(self) -> Mapping[str, str]:
+        return {"ipv4 forwarding": _on(self.ipv4_forwarding), "ipv6 forwarding": _on(self.ipv6_forwarding)}
+
+    def title(self) -> str:
+        return f"netns {shown(self.netns)}"
+
+    def _forwarding(self) -> tuple[tuple[str, str], ...]:
+        return (IPV4_FORWARDING, str(int(self.ipv4_forwarding))), (IPV6_FORWARDING, str(int(self.ipv6_forwarding)))
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"

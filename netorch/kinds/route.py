@@ -1,0 +1,165 @@
+"""A route of a namespace (rtnetlink(7), RTA_*; ip-route(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import ClassVar, Self
+
+from netorch.core import Key, Resource, shown
+from netorch.kind import View, observed
+from netorch.kinds.link import link_key
+from netorch.kinds.up import up_key
+from netorch.marks import read_alias
+from netorch.netlink.constants import (
+    AF_INET,
+    AF_INET6,
+    RTN_BLACKHOLE,
+    RTN_LOCAL,
+    RTN_PROHIBIT,
+    RTN_UNICAST,
+    RTN_UNREACHABLE,
+    RTPROT_BOOT,
+    RTPROT_STATIC,
+)
+from netorch.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
+
+MAIN = 254
+IPV6_METRIC = 1024
+"""What the kernel gives to an IPv6 route without one (IP6_RT_PRIO_USER)."""
+
+TYPES = {"unicast": RTN_UNICAST, "local": RTN_LOCAL, "blackhole": RTN_BLACKHOLE, "unreachable": RTN_UNREACHABLE, "prohibit": RTN_PROHIBIT}
+_TYPE_NAMES = {number: name for name, number in TYPES.items()}
+
+
+def route_key(netns: str, spec: RouteSpec) -> Key:
+    """What the kernel tells routes apart by: family, table, destination, metric."""
+    return Key("route", netns, _route_name(spec))
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Route(Resource):
+    """`after`: what makes its gateways reachable. A hop of the desired state without a device leaves that to the kernel."""
+
+    # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
+    KIND: ClassVar[str] = "route"
+    netns: str
+    spec: RouteSpec
+    after: tuple[Key, ...] = field(default=(), compare=False)
+
+    @property
+    def key(self) -> Key:
+        return route_key(self.netns, self.spec)
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        hops = self.spec.hops
+        if len(hops) != 1 or not hops[0].dev:
+            return (Key("netns", self.netns, ""),)
+        return link_key(self.netns, hops[0].dev), up_key(self.netns, hops[0].dev)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        if len(self.spec.hops) < 2:
+            return self.after
+        devices = [hop.dev for hop in self.spec.hops if hop.dev]
+        return self.after + tuple(key for dev in devices for key in (link_key(self.netns, dev), up_key(self.netns, dev)))
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for spec in view.netns.routes:
+            if _is_ours(view, spec):
+                yield cls(view.label, _normal(spec))
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        for spec in view.netns.routes:
+            if not _is_ours(view, spec):
+                key = route_key(view.label, spec)
+                yield key, f"{view.label} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it"
+
+    def differs(self, before: Resource) -> bool:
+        if not isinstance(before, Route):
+            return True
+        mine, theirs = self.spec, before.spec
+        if len(mine.hops) == len(theirs.hops):
+            pairs = zip(sorted(mine.hops, key=_hop_order), sorted(theirs.hops, key=_hop_order), strict=True)
+            hops = tuple(replace(b, dev=None) if a.dev is None else b for a, b in pairs)
+            theirs = replace(theirs, hops=hops)
+            mine = replace(mine, hops=tuple(sorted(mine.hops, key=_hop_order)))
+        return replace(theirs, protocol=mine.protocol) != mine
+
+    def create(self) -> Iterable[Request]:
+        # what the planner knows to be gone with its link is gone; what it could not know of is put right by the replace
+        return (RouteAdd(self.netns, self.spec, replace=True),)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        if self.spec.family == AF_INET6 and (len(self.spec.hops) > 1 or len(before.spec.hops) > 1 or self.spec.type != before.spec.type):
+            return None
+        return [RouteAdd(self.netns, self.spec, replace=True)]
+
+    def delete(self) -> Iterable[Request]:
+        return (RouteDel(self.netns, self.spec),)
+
+    def attributes(self) -> Mapping[str, str]:
+        spec = self.spec
+        said: dict[str, str] = {}
+        if spec.type != RTN_UNICAST:
+            said["type"] = _TYPE_NAMES.get(spec.type, str(spec.type))
+        if len(spec.hops) == 1:
+            hop = spec.hops[0]
+            said |= {name: text for name, text in (("via", _via(hop)), ("dev", hop.dev or "")) if text}
+            if hop.onlink:
+                said["onlink"] = "true"
+        elif spec.hops:
+            said["nexthops"] = ", ".join(f"{_via(hop)} dev {hop.dev} weight {hop.weight}" for hop in spec.hops)
+        if spec.src:
+            said["src"] = str(ip_address(spec.src))
+        if spec.mtu:
+            said["mtu"] = str(spec.mtu)
+        return said
+
+    def title(self) -> str:
+        return f"route {shown(self.netns)} {_route_name(self.spec)}"
+
+
+def _route_name(spec: RouteSpec) -> str:
+    default = "default" if spec.family == AF_INET else "default (v6)"
+    text = default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"
+    if spec.table != MAIN:
+        text += f" table {spec.table}"
+    if spec.metric != (0 if spec.family == AF_INET else IPV6_METRIC):
+        text += f" metric {spec.metric}"
+    return text
+
+
+def _via(hop: Hop) -> str:
+    return str(ip_address(hop.via)) if hop.via else ""
+
+
+def _hop_order(hop: Hop) -> tuple[bytes, int, bool]:
+    return hop.via or b"", hop.weight, hop.onlink
+
+
+def _normal(spec: RouteSpec) -> RouteSpec:
+    """Without what the kernel fills in by itself: the device (lo) of an IPv6 route that rejects, scopes of IPv6."""
+    if spec.type not in {RTN_UNICAST, RTN_LOCAL}:
+        return replace(spec, hops=(), scope=0)
+    return replace(spec, scope=0) if spec.family == AF_INET6 else spec
+
+
+def _is_ours(view: View, spec: RouteSpec) -> bool:
+    """By its protocol number anywhere; in a namespace of ours also what a person put there by hand, over our links.
+
+    Over a bridge with an uplink they are somebody else's, as those of its NIC were.
+    """
+    if spec.protocol == view.mark.protocol:
+        return True
+    if not view.created or spec.protocol not in {RTPROT_BOOT, RTPROT_STATIC}:
+        return False
+    devices = (view.named[hop.dev] for hop in spec.hops if hop.dev is not None and hop.dev in view.named)
+    if any(read_alias(device.alias).uplink for device in devices):
+        return False
+    return all(hop.dev is None or hop.dev == "lo" or hop.dev in view.our_names for hop in spec.hops)

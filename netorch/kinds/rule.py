@@ -1,0 +1,101 @@
+"""A policy routing rule (ip-rule(8), linux/fib_rules.h)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
+from typing import ClassVar, Self
+
+from netorch.core import Key, Resource, shown
+from netorch.kind import View, observed
+from netorch.marks import maker
+from netorch.netlink.constants import (
+    AF_INET6,
+    FR_ACT_BLACKHOLE,
+    FR_ACT_PROHIBIT,
+    FR_ACT_TO_TBL,
+    FR_ACT_UNREACHABLE,
+    RTPROT_BOOT,
+    RTPROT_STATIC,
+)
+from netorch.requests import Request, RuleAdd, RuleDel, RuleSpec
+
+ACTIONS = {"lookup": FR_ACT_TO_TBL, "blackhole": FR_ACT_BLACKHOLE, "unreachable": FR_ACT_UNREACHABLE, "prohibit": FR_ACT_PROHIBIT}
+_ACTION_NAMES = {number: name for name, number in ACTIONS.items()}
+PROTOCOL_UNSPEC = 0
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Rule(Resource):
+    """Told apart by all that it selects with; what it does then can change. `after`: routes whose gateways it could hide."""
+
+    KIND: ClassVar[str] = "rule"
+    netns: str
+    spec: RuleSpec
+    after: tuple[Key, ...] = field(default=(), compare=False)
+
+    @property
+    def key(self) -> Key:
+        return Key("rule", self.netns, _name(self.spec))
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return (Key("netns", self.netns, ""),)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        return self.after
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for spec in view.netns.rules:
+            if _is_ours(view, spec):
+                yield cls(view.label, spec)
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        for spec in view.netns.rules:
+            if not _is_ours(view, spec):
+                name = _name(spec)
+                yield Key("rule", view.label, name), f"{view.label} has a rule {name} (protocol {spec.protocol}) and {maker('')}"
+
+    def differs(self, before: Resource) -> bool:
+        return not isinstance(before, Rule) or replace(before.spec, protocol=self.spec.protocol) != self.spec
+
+    def create(self) -> Iterable[Request]:
+        return (RuleAdd(self.netns, self.spec),)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        # the new one first: at no moment is there none
+        return [RuleAdd(self.netns, self.spec), RuleDel(self.netns, before.spec)]
+
+    def delete(self) -> Iterable[Request]:
+        return (RuleDel(self.netns, self.spec),)
+
+    def attributes(self) -> Mapping[str, str]:
+        if self.spec.action == FR_ACT_TO_TBL:
+            return {"table": str(self.spec.table)}
+        return {"action": _ACTION_NAMES.get(self.spec.action, str(self.spec.action))}
+
+    def title(self) -> str:
+        return f"rule {shown(self.netns)} {_name(self.spec)}"
+
+
+def _is_ours(view: View, spec: RuleSpec) -> bool:
+    """By its protocol number anywhere; in a namespace of ours also what a person put there by hand."""
+    by_hand = view.created and spec.protocol in {PROTOCOL_UNSPEC, RTPROT_BOOT, RTPROT_STATIC}
+    return spec.protocol == view.mark.protocol or by_hand
+
+
+def _name(spec: RuleSpec) -> str:
+    words = [f"priority {spec.priority}"]
+    for word, selector in (("from", spec.src), ("to", spec.dst)):
+        if selector is not None:
+            words.append(f"{word} {ip_address(selector[0])}/{selector[1]}")
+    words += [f"{word} {name}" for word, name in (("iif", spec.iif), ("oif", spec.oif)) if name]
+    if spec.mark is not None:
+        value, mask = spec.mark
+        words.append(f"fwmark {value:#x}" + (f"/{mask:#x}" if mask != 0xFFFFFFFF else ""))
+    return " ".join(words) + (" (v6)" if spec.family == AF_INET6 else "")

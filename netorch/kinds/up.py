@@ -1,0 +1,69 @@
+"""That a link is administratively up: there while it is, gone while it is down.
+
+It is a resource of its own because things hang on it: a link that goes down loses its routes and its global IPv6 addresses,
+and a bridge comes up after its ports, since an up bridge works through all of them at each one that joins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from netorch.core import Key, Resource, shown
+from netorch.kind import Nothing, View, observed
+from netorch.kinds.link import link_key
+from netorch.netlink.constants import IFF_UP
+from netorch.requests import LinkSet, Request
+
+
+def up_key(netns: str, link: str) -> Key:
+    return Key("up", netns, link)
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Up(Nothing, Resource):
+    """`after`: what must be there before the link comes up (a bridge's ports)."""
+
+    KIND: ClassVar[str] = "up"
+    netns: str
+    link: str
+    after: tuple[Key, ...] = field(default=(), compare=False)
+
+    @property
+    def key(self) -> Key:
+        return up_key(self.netns, self.link)
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return (link_key(self.netns, self.link),)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        return self.after
+
+    @property
+    def part_of(self) -> Key | None:
+        return link_key(self.netns, self.link)
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for link in view.our_links:
+            if link.flags & IFF_UP:
+                yield cls(view.label, link.name)
+
+    def create(self) -> Iterable[Request]:
+        return (LinkSet(self.netns, self.link, up=True),)
+
+    def delete(self) -> Iterable[Request]:
+        return (LinkSet(self.netns, self.link, up=False),)
+
+    def attributes(self) -> Mapping[str, str]:
+        return {"state": "up"}
+
+    def absent(self) -> Mapping[str, str]:
+        return {"state": "down"}
+
+    def title(self) -> str:
+        return f"link {shown(self.netns)}/{self.link}"

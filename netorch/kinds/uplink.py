@@ -1,0 +1,103 @@
+"""That a NIC which stays somebody else's is a port of a bridge of ours, with its addresses and routes on the bridge meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
+
+from netorch.core import Disruption, Key, Resource
+from netorch.kind import View, observed
+from netorch.kinds.link import link_key
+from netorch.kinds.netns import netns_key
+from netorch.kinds.up import up_key
+from netorch.marks import maker, read_alias
+from netorch.netlink.moving import goes_along
+from netorch.requests import Request, UplinkJoin, UplinkLeave
+from netorch.snapshot import LinkRecord
+
+
+def uplink_key(netns: str, nic: str) -> Key:
+    return Key("uplink", netns, nic)
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Uplink(Resource):
+    """The bridge's alias says which NIC it took, so that the way back is known whatever else is lost.
+
+    `whole` is False where the alias alone is left of it, or addresses are on the NIC that belong on the bridge: an apply that
+    was killed, a NIC that was taken out by hand, a DHCP client that still serves it.
+    """
+
+    KIND: ClassVar[str] = "uplink"
+    CREATION: ClassVar[Disruption] = Disruption.FLAP
+    WAY_OUT: ClassVar[str] = "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
+    netns: str
+    nic: str
+    bridge: str
+    protocol: int
+    whole: bool = True
+    mtu: bool = field(default=True, compare=False)
+
+    @property
+    def key(self) -> Key:
+        return uplink_key(self.netns, self.nic)
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return netns_key(self.netns), link_key(self.netns, self.nic)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        return link_key(self.netns, self.bridge), up_key(self.netns, self.bridge), up_key(self.netns, self.nic)
+
+    @property
+    def holds(self) -> tuple[Key, ...]:
+        return (link_key(self.netns, self.bridge),)
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for bridge in view.our_links:
+            name = read_alias(bridge.alias).uplink if bridge.kind == "bridge" else ""
+            if name:
+                nic = next((link for link in view.netns.links if name == link.name or name in link.altnames), None)
+                yield cls(view.label, name, bridge.name, view.mark.protocol, nic is not None and _is_whole(view, nic, bridge))
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        for nic in view.netns.links:
+            master = view.links.get(nic.master)
+            if master is not None and master.name not in view.our_names:
+                for name in (nic.name, *nic.altnames):
+                    yield uplink_key(view.label, name), f"{name} is a port of {master.name} already, and {maker(master.alias)}"
+
+    def differs(self, before: Resource) -> bool:
+        # back to half of it is no way to go
+        return not isinstance(before, Uplink) or self.bridge != before.bridge or (self.whole and not before.whole)
+
+    def create(self) -> Iterable[Request]:
+        return (UplinkJoin(self.netns, self.nic, self.bridge, self.protocol, self.mtu),)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        return list(self.create()) if self.bridge == before.bridge else None
+
+    def delete(self) -> Iterable[Request]:
+        return (UplinkLeave(self.netns, self.nic, self.bridge, self.protocol),)
+
+    def disruption(self, before: Self) -> Disruption:
+        return Disruption.FLAP
+
+    def attributes(self) -> Mapping[str, str]:
+        return {"bridge": self.bridge, "joined": "true" if self.whole else "in part"}
+
+    def absent(self) -> Mapping[str, str]:
+        return {"bridge": "none", "joined": "false"}
+
+    def title(self) -> str:
+        return f"uplink {self.netns}/{self.nic}"
+
+
+def _is_whole(view: View, nic: LinkRecord, bridge: LinkRecord) -> bool:
+    left = (record for record in view.netns.addresses if record.index == nic.index)
+    return nic.master == bridge.index and not any(goes_along(record, nic.mac, view.mark.protocol) for record in left)

@@ -1,0 +1,87 @@
+"""A veth pair: the kernel makes both ends in one call and loses both in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from netorch.core import Key, Resource
+from netorch.kind import View, interface_words, observed
+from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key, strange_links
+from netorch.marks import read_alias
+from netorch.netlink.codec import cstring, u32
+from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
+from netorch.requests import LinkAdd, LinkSet, Peer, Request
+from netorch.snapshot import LinkRecord
+
+UNKNOWN = ("?", "?")
+"""The partner of an end whose alias does not say, or says what the kernel does not confirm."""
+
+
+@interface_words("veth")
+class VethWords(InterfaceWords):
+    """A virtual Ethernet cable; `links` and `networks` make them too."""
+
+    kind: Literal["veth"] = "veth"
+    peer: str = Field(description="The other end, `NODE:IF`.")
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Veth(Link):
+    """One end. Of a pair, the one that is not `far` makes both; the other only sets what is its own."""
+
+    KIND: ClassVar[str] = "veth"
+    peer: tuple[str, str] = UNKNOWN
+    far: bool = field(default=False, compare=False)
+
+    @property
+    def twin(self) -> Key | None:
+        return link_key(*self.peer)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        other = Key("netns", self.peer[0], "")
+        return (other, link_key(*self.peer)) if self.far else (other,)
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for link in view.our_links:
+            if link.kind == "veth":
+                yield cls(**common_fields(view, link), peer=_partner(view, link))
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        return strange_links(view)
+
+    def create(self) -> Iterator[Request]:
+        if self.far:
+            yield LinkSet(self.netns, self.name, (*self.basic_attrs(), (IFLA_IFALIAS, cstring(self.alias))))
+        else:
+            peer = Peer(*self.peer, attrs=((IFLA_GROUP, u32(self.group)),))
+            yield LinkAdd(self.netns, self.name, "veth", self.basic_attrs(), peer=peer)
+        yield from self.naming() if not self.far else list(self.naming())[1:]
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        return self.changed(before) if self.peer == before.peer else None
+
+    def attributes(self) -> Mapping[str, str]:
+        netns, name = self.peer
+        return {"peer": f"{netns}:{name}" if self.peer != UNKNOWN else "unknown", **self.common()}
+
+
+def _partner(view: View, link: LinkRecord) -> tuple[str, str]:
+    """Whom the alias names, believed only if the kernel's own pointers say the same both ways."""
+    peer = read_alias(link.alias).peer
+    if peer is None or peer[0] not in view.all:
+        return UNKNOWN
+    other = view.all[peer[0]].named.get(peer[1])
+    if other is None or other.index != link.link or other.link != link.index:
+        return UNKNOWN
+    here = peer[0] == view.label
+    if (link.link_netnsid is None) != here or (other.link_netnsid is None) != here:
+        return UNKNOWN
+    return peer

@@ -1,0 +1,233 @@
+"""Topologies on this machine: compare, converge, take away. What the commands call; it prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from netorch.apply import Progress, Refusal, deletable_groups, execute, nothing
+from netorch.core import HOST, Key, Plan, Resource
+from netorch.errors import KernelRefused, NetorchError, Problem
+from netorch.kernel import records
+from netorch.kernel.linux import LinuxKernel
+from netorch.kernel.processes import end_processes
+from netorch.kernel.records import Record
+from netorch.kinds.netns import netns_key
+from netorch.kinds.veth import UNKNOWN, Veth
+from netorch.load import Loaded
+from netorch.look import Difference, compare, everything, namespaces_of, recorded, reload, towards
+from netorch.marks import ALIAS, Mark, read_alias
+from netorch.plan import plan as make_plan
+from netorch.remedies import describe
+from netorch.requests import NetnsDel
+from netorch.resolve import Desired
+from netorch.snapshot import Scope, Snapshot
+
+ROUNDS = 4
+"""Looks that an apply takes at what the kernel made of its steps before it gives up."""
+
+
+@dataclass(slots=True)
+class Report:
+    """What a command did: the first plan, how many rounds it took, what it had to say."""
+
+    plan: Plan
+    rounds: int = 0
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A topology that is on this machine."""
+
+    name: str
+    record: Record | None
+    state: Mapping[Key, Resource]
+    difference: Plan | None
+    warnings: tuple[str, ...] = ()
+
+
+class Lab:
+    """The topologies of this machine, through one kernel door. A context manager."""
+
+    def __init__(self, kernel: LinuxKernel | None = None) -> None:
+        self.kernel = kernel or LinuxKernel()
+
+    def __enter__(self) -> Lab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kernel.close()
+
+    def diff(self, loaded: Loaded) -> Difference:
+        """What apply would do. ConflictError where something of others is in the way."""
+        return compare(self.kernel, loaded.desired, loaded)
+
+    def apply(
+        self,
+        loaded: Loaded,
+        record: Record,
+        *,
+        keep_partial: bool = False,
+        progress: Progress = nothing,
+        planned: Callable[[Difference], None] = lambda _: None,
+        lock_timeout: float = 10.0,
+    ) -> Report:
+        """Converge the kernel to the file, or leave it as it was. `planned` sees the plan before anything changes."""
+        desired = loaded.desired
+        with records.lock(desired.topology, lock_timeout):
+            first = compare(self.kernel, desired, loaded)
+            planned(first)
+            report = Report(first.plan, warnings=list(first.warnings))
+            before, warning = records.read_record(desired.topology)
+            report.warnings += [warning] if warning else []
+            if not first.plan and before is not None and replace(before, applied=record.applied) == record:
+                return report
+            reclaim = namespaces_of(recorded(desired.topology, before)) if first.observed.stale else frozenset()
+            left = sorted((first.observed.stale & reclaim) - namespaces_of(desired))
+            self.kernel.transact({label: [NetnsDel(label)] for label in left}, left)
+            settings = records.read_sysctls(desired.topology)[0]
+            # ahead of the first step: a crash must find here which values were there before, and which names are ours
+            if during := first.memory.during(first.wanted, first.snapshot):
+                records.write_sysctls(desired.topology, during)
+            records.write_record(desired.topology, record)
+            try:
+                self._converge(loaded, first, report, reclaim, progress)
+            except BaseException as error:
+                if keep_partial:
+                    raise
+                problems = self._roll_back(desired, first, reclaim)
+                if before is None:
+                    records.remove_record(desired.topology)
+                else:
+                    records.write_record(desired.topology, before)
+                    records.write_sysctls(desired.topology, settings)
+                if not isinstance(error, NetorchError):
+                    if problems:
+                        raise KernelRefused([Problem("interrupted."), *problems], loaded.file) from None
+                    raise
+                raise type(error)((*error.problems, *(problems or [_ROLLED_BACK])), error.file) from None
+            if during:
+                records.write_sysctls(desired.topology, first.memory.after(first.wanted, first.snapshot))
+            return report
+
+    def destroy(
+        self,
+        name: str,
+        *,
+        progress: Progress = nothing,
+        planned: Callable[[Plan], None] = lambda _: None,
+        lock_timeout: float = 10.0,
+    ) -> Report:
+        """Take away all that topology `name` has on this machine, with or without a record of it."""
+        mark = Mark(name)
+        with records.lock(name, lock_timeout):
+            record, warning = records.read_record(name)
+            reclaim = namespaces_of(recorded(name, record))
+            snapshot, observed = everything(self.kernel, mark, record)
+            plan = make_plan(observed.state, {})
+            planned(plan)
+            report = Report(plan, warnings=[warning] if warning else [])
+            if record is None and any(netns_key(key.netns) not in observed.state for key in observed.state):
+                report.notes.append(f"no record of {name} was left in /run/netorch: sysctls that it set on the host stay as they are")
+            problems: list[Problem] = []
+            while plan and report.rounds < ROUNDS:
+                report.rounds += 1
+                self._end_processes(plan, snapshot, report)
+                groups = deletable_groups(plan, snapshot, mark.group)
+                run = execute(self.kernel, plan, groups=groups, reclaim=reclaim, keep_going=True, progress=progress)
+                problems = [_refused(refusal, None) for refusal in run.refusals]
+                snapshot, observed = everything(self.kernel, mark, record)
+                plan = make_plan(observed.state, {})
+            if plan:
+                raise KernelRefused([*problems, *(Problem(f"{step.resource.title()} is still there.") for step in plan.steps)])
+            stale = sorted(label for label, alias in snapshot.strangers.items() if alias is None and label in reclaim)
+            self.kernel.transact({label: [NetnsDel(label)] for label in stale}, stale)
+            records.remove_record(name)
+            return report
+
+    def names(self) -> list[str]:
+        """Every topology with a record or a mark on this machine, sorted."""
+        names = set(records.applied_names())
+        for netns in self.kernel.read(Scope(ALIAS)).namespaces.values():
+            names |= {topology for link in netns.links if (topology := read_alias(link.alias).topology)}
+        return sorted(names)
+
+    def labels(self) -> list[str]:
+        """The namespaces that netorch made, whichever topology they belong to."""
+        return [label for label in self.kernel.read(Scope(ALIAS)).namespaces if label != HOST]
+
+    def live(self) -> list[Live]:
+        """Every topology as it is now."""
+        return [self.look(name) for name in self.names()]
+
+    def look(self, name: str) -> Live:
+        """One topology as it is now, compared with the file that was applied last."""
+        record, warning = records.read_record(name)
+        warnings = [warning] if warning else []
+        difference: Plan | None = None
+        if record is not None:
+            try:
+                difference = compare(self.kernel, reload(name, record).desired, None).plan
+            except NetorchError as error:
+                warnings += error.lines()
+        _, observed = everything(self.kernel, Mark(name), record)
+        return Live(name, record, observed.state, difference, tuple(warnings))
+
+    def _converge(self, loaded: Loaded, first: Difference, report: Report, reclaim: frozenset[str], progress: Progress) -> None:
+        """Steps, then a look at what became of them; what the kernel took along on the way is mended in the next round."""
+        desired, now = loaded.desired, first
+        while now.plan:
+            if report.rounds == ROUNDS:
+                places = [(step, loaded.where(desired.origins.get(step.key, ()))) for step in now.plan.steps]
+                problems = [Problem(f"{step.resource.title()} does not stay as it was set.", where) for step, where in places]
+                raise KernelRefused([*dict.fromkeys(problems), Problem("Does something else on this machine change it?")], loaded.file)
+            report.rounds += 1
+            self._end_processes(now.plan, now.snapshot, report)
+            groups = deletable_groups(now.plan, now.snapshot, desired.mark.group)
+            run = execute(self.kernel, now.plan, groups=groups, reclaim=reclaim, progress=progress)
+            if run.refusals:
+                raise KernelRefused(_refusals(run.refusals, loaded), loaded.file)
+            now = compare(self.kernel, desired, loaded)
+
+    def _roll_back(self, desired: Desired, before: Difference, reclaim: frozenset[str]) -> list[Problem]:
+        """Back to what was there; what could not be brought back."""
+        # half a pair that somebody had taken apart cannot be made again
+        target = {
+            key: resource for key, resource in before.observed.state.items() if not isinstance(resource, Veth) or resource.peer != UNKNOWN
+        }
+        ours = reclaim | (namespaces_of(desired) - before.observed.stale)
+        problems: list[Problem] = []
+        for _ in range(ROUNDS):
+            plan, snapshot = towards(self.kernel, desired, target)
+            if not plan:
+                stale = sorted(label for label, alias in snapshot.strangers.items() if alias is None and label in ours)
+                self.kernel.transact({label: [NetnsDel(label)] for label in stale}, stale)
+                return []
+            groups = deletable_groups(plan, snapshot, desired.mark.group)
+            run = execute(self.kernel, plan, groups=groups, reclaim=ours, keep_going=True)
+            problems = [_refused(refusal, None) for refusal in run.refusals]
+        return [Problem("Not everything could be rolled back:"), *problems]
+
+    def _end_processes(self, plan: Plan, snapshot: Snapshot, report: Report) -> None:
+        """A namespace outlives its name as long as a process is in it."""
+        leaving = [step.key.netns for step in plan.deletes if step.key.kind == "netns" and step.key.netns in snapshot.namespaces]
+        report.notes += [f"ended process {text}" for text in end_processes(snapshot.namespaces[label].inode for label in leaving)]
+
+
+_ROLLED_BACK = Problem("Rolled back: the kernel is as it was before.")
+
+
+def _refusals(refusals: list[Refusal], loaded: Loaded) -> list[Problem]:
+    """Each refused step once: what follows from the first refusal of a namespace is no news."""
+    told: dict[str, Refusal] = {}
+    for refusal in refusals:
+        told.setdefault(refusal.step.key.netns, refusal)
+    return [_refused(refusal, loaded) for refusal in told.values()]
+
+
+def _refused(refusal: Refusal, loaded: Loaded | None) -> Problem:
+    what, remedy = describe(refusal)
+    where = loaded.where(loaded.desired.origins.get(refusal.step.key, ())) if loaded else None
+    return Problem(what, where, remedy)

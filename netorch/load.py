@@ -1,0 +1,234 @@
+"""A file's text to the desired state, or all that is wrong with it at once, each with its place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from netorch.errors import FileError, NetorchError, Position, Problem, did_you_mean
+from netorch.expand import expand
+from netorch.resolve import Complaint, Desired, resolve
+from netorch.source import Map, locate, parse, shown
+from netorch.topology import Topology
+from netorch.words import topology_name
+
+NAME = 60
+"""Letters of a key from which on an error shows less of it."""
+
+PRUNINGS = 20
+"""How often parts of a wrong file are left out to look at the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A file that is right: what it asks for, and where each part of it stands. `file` is how errors call it."""
+
+    file: str
+    desired: Desired
+    tree: Map
+    topology: Topology
+
+    def where(self, path: Sequence[str | int]) -> Position | None:
+        return locate(self.tree, path)
+
+
+def load(data: bytes, file: str, variables: Mapping[str, str] | None = None, name: str | None = None) -> Loaded:
+    """`variables` are the overrides, `name` makes it another instance. Raises FileError with every problem."""
+    try:
+        tree = expand(parse(data), variables or {})
+        topology, problems, remaining = _validate(tree)
+        desired = _resolve(tree, remaining, topology, file, name, problems)
+    except NetorchError as error:
+        raise FileError(error.problems, file) from None
+    if problems:
+        raise FileError(_sorted(problems), file)
+    return Loaded(file, desired, tree, topology)
+
+
+class Kept(list[Any]):
+    """A list out of which wrong items may have been cut: `places` are those that the rest had."""
+
+    __slots__ = ("places",)
+    places: list[int]
+
+    def __init__(self, items: list[Any]) -> None:
+        super().__init__(map(_copy, items))
+        self.places = [*items.places] if isinstance(items, Kept) else [*range(len(items))]
+
+
+def _validate(tree: Map) -> tuple[Topology, list[Problem], Any]:
+    """The models of what is right, with what they come from; what is wrong is told and left out, to look at the rest too."""
+    problems: list[Problem] = []
+    remaining: Any = tree
+    wounds: set[tuple[str | int, ...]] = set()
+    for _ in range(PRUNINGS):
+        try:
+            return Topology.model_validate(remaining), problems, remaining
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+            paths = [_path(entry["loc"]) for entry in errors]
+            whole = [_whole(remaining, path) for path in paths]
+            # what a part complains of after something was cut out of it may be the cut's doing
+            problems += [_problem(tree, entry, path) for entry, path in zip(errors, whole, strict=True) if path not in wounds]
+            wounds |= {path[:length] for path in whole for length in range(1, len(path) + 1)}
+            remaining = _without(remaining, paths)
+    raise FileError(_sorted(problems))
+
+
+def _resolve(tree: Map, remaining: Any, topology: Topology, file: str, name: str | None, problems: list[Problem]) -> Desired:
+    stem = PurePath(file).stem if file != "-" else ""
+    chosen = name or topology.name or stem
+    if not chosen:
+        unnamed = Problem("a topology from standard input has no file's name:", None, "Give it a `name:`, or use --name.")
+        raise FileError(_sorted([*problems, unnamed]))
+    try:
+        topology_name(chosen)
+    except ValueError as error:
+        if not (stem and topology.name is None and name is None):
+            raise FileError(_sorted([*problems, Problem(str(error))])) from None
+        unfit = Problem(f"the file's name {stem!r} cannot be the topology's name.", None, "Give it a `name:`, or use --name.")
+        raise FileError(_sorted([*problems, unfit])) from None
+    prefix = f"{name}-" if name else (topology.prefix or "")
+    desired = resolve(topology, chosen, prefix)
+    complaints = [entry for entry in desired.complaints if entry.naming or not problems]
+    problems += [_complaint(tree, entry, _whole(remaining, entry.path)) for entry in complaints]
+    return desired
+
+
+def _complaint(tree: Map, complaint: Complaint, path: Sequence[str | int]) -> Problem:
+    return Problem(complaint.what, locate(tree, path), complaint.remedy)
+
+
+def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
+    last = path[-1] if path else ""
+    parent = _dotted(tree, path[:-1])
+    kind, context = entry["type"], entry.get("ctx", {})
+    where = locate(tree, path)
+    if kind == "extra_forbidden":
+        known = _known_keys(entry["loc"])
+        return Problem(
+            f"unknown key {last!r}{f' in {parent}' if parent else ''}.", where, did_you_mean(str(last), known) or _listing(known)
+        )
+    if kind == "missing":
+        return Problem(f"{parent or 'the file'} lacks the key {last!r}.", where)
+    if kind in {"wrong", "not_built"}:
+        text = str(context["text"])
+        return Problem(text if text.startswith("`") or not path else f"{_dotted(tree, path)}: {text}", where)
+    if kind == "literal_error":
+        return Problem(f"{_dotted(tree, path)}: {entry['input']!r} is not one of {context['expected']}", where)
+    if kind in {"model_type", "dict_type", "model_attributes_type"}:
+        return Problem(f"{_dotted(tree, path)}: a mapping is wanted here, not {_shape(entry['input'])}", where)
+    if kind == "list_type":
+        return Problem(f"{_dotted(tree, path)}: a list is wanted here, not {_shape(entry['input'])}", where)
+    if kind in {"too_short", "too_long"} and last == "endpoints":
+        return Problem(f"{_dotted(tree, path)}: a link has two ends, not {context.get('actual_length', 'that many')}", where)
+    message = str(entry["msg"])
+    return Problem(f"{_dotted(tree, path)}: {message[:1].lower()}{message[1:]}", where)
+
+
+def _path(location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """A model's location without what only the models know: tags of unions and markers of keys."""
+    return tuple(part for part in location if not (isinstance(part, str) and (part.startswith("kind:") or part == "[key]")))
+
+
+def _whole(tree: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
+    """A path into what is left of a file as one into the whole file."""
+    found: list[str | int] = []
+    for part in path:
+        inside = _has(tree, part)
+        found.append(tree.places[part] if inside and isinstance(tree, Kept) and isinstance(part, int) else part)
+        tree = tree[part] if inside else tree
+    return tuple(found)
+
+
+def _has(tree: Any, part: str | int) -> bool:
+    return part in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+
+
+def _known_keys(location: Sequence[str | int]) -> list[str]:
+    """The keys that would be right where an unknown one stands."""
+    models: dict[str, type[BaseModel]] = {"": Topology}
+    skip = 0
+    for part in location[:-1]:
+        if skip:
+            skip -= 1
+        elif part in models:
+            models = {"": models[str(part)]}
+        else:
+            field = next((field for name, field in models[""].model_fields.items() if part in {name, field.alias}), None)
+            if field is None:
+                return []
+            models = {}
+            skip = _collect(field.annotation, "", models)
+        if not models:
+            return []
+    model = models.get("")
+    return [field.alias or name for name, field in model.model_fields.items()] if model and len(models) == 1 else []
+
+
+def _collect(annotation: Any, tag: str, models: dict[str, type[BaseModel]]) -> int:
+    """Puts the models inside an annotation by their tag; how many keys or positions lead to them."""
+    for extra in getattr(annotation, "__metadata__", ()):
+        tag = getattr(extra, "tag", tag)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        models[tag] = annotation
+        return 0
+    depth = max((_collect(inner, tag, models) for inner in getattr(annotation, "__args__", ())), default=0)
+    return depth + (getattr(annotation, "__origin__", None) in {dict, list})
+
+
+def _without(tree: Any, paths: Sequence[Sequence[str | int]]) -> Any:
+    """A copy of the tree that lacks what stands at the paths (the nearest enclosing entry where that is not there)."""
+    result = _copy(tree)
+    wrong: dict[tuple[int, str | int], Any] = {}
+    for path in paths:
+        here, last = result, None
+        for part in path:
+            if not _has(here, part):
+                break
+            last, here = (here, part), here[part]
+        if last is not None:
+            wrong[id(last[0]), last[1]] = last[0]
+    # the last item of a list first: the others keep their numbers
+    for (_, part), container in sorted(wrong.items(), key=lambda entry: entry[0][1] if isinstance(entry[0][1], int) else -1, reverse=True):
+        del container[part]
+        if isinstance(container, Kept) and isinstance(part, int):
+            del container.places[part]
+    return result
+
+
+def _copy(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _copy(value) for key, value in tree.items()}
+    return Kept(tree) if isinstance(tree, list) else tree
+
+
+def _sorted(problems: Sequence[Problem]) -> list[Problem]:
+    """By place, each once."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: problem.where or Position(0, 0))
+
+
+def _dotted(tree: Any, path: Sequence[str | int]) -> str:
+    """A path as text, less the steps that only a long form has."""
+    said: list[str] = []
+    for part in path:
+        if _has(tree, part):
+            said.append(text if len(text := str(part)) <= NAME and text.isprintable() else shown(text))
+            tree = tree[part]
+    return ".".join(said)
+
+
+def _listing(known: Sequence[str]) -> str:
+    return f"Known are: {', '.join(known)}." if known else ""
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value)

@@ -1,0 +1,258 @@
+"""The neutral ruleset as iptables says it: tables, chains of the topology's own, and rules in the words of iptables-save.
+
+A table's lines are commands of iptables(8) in one fixed order, and the same text comes back when the kernel is read, so that lines
+that are equal are rules that are equal:
+
+    -N netorch-lab-pre                                                     the chain is there
+    -I PREROUTING -m comment --comment "netorch:lab" -j netorch-lab-pre    ahead of everybody else's rules; -I PREROUTING 3 is not
+    -A netorch-lab-pre -p tcp -m tcp --dport 80 … -j DNAT --to-destination 10.0.0.2:80
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b32encode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from shlex import quote
+
+from netorch.nat.ruleset import Address, Chain, DestinationTo, Network, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+
+CHAIN_LENGTH = 28
+"""Characters that a chain's name may have: less than XT_EXTENSION_MAXNAMELEN (linux/netfilter/x_tables.h)."""
+
+Lines = tuple[str, ...]
+
+_NAT, _FILTER = "nat", "filter"
+_HOOKS = {
+    Chain.PREROUTING: (_NAT, "PREROUTING", "pre"),
+    Chain.OUTPUT: (_NAT, "OUTPUT", "out"),
+    Chain.POSTROUTING: (_NAT, "POSTROUTING", "post"),
+    Chain.FORWARD: (_FILTER, "FORWARD", "fwd"),
+    Chain.INPUT: (_FILTER, "INPUT", "in"),
+}
+_WITHOUT_IIF = (Chain.OUTPUT, Chain.POSTROUTING)
+_WITHOUT_OIF = (Chain.PREROUTING, Chain.INPUT)
+_PROTOCOLS = ("tcp", "udp", "sctp")
+_STATES = {"invalid": "INVALID", "new": "NEW", "related": "RELATED", "established": "ESTABLISHED"}
+"""In the order of iptables-save."""
+
+# iptables takes a + at the end for any end, and has no way to quote the rest
+_INTERFACE = re.compile(r"[^\s\"'\\/:\x00-\x1f\x7f]*[^\s\"'\\/:\x00-\x1f\x7f+]")
+_COMMENT = re.compile(r"[ !#-~]{1,100}")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the chains and rules of a topology are called."""
+
+    topology: str
+
+    @cached_property
+    def mark(self) -> str:
+        """The comment of every rule of ours in a chain that is not ours, and of rules that have none of their own."""
+        return f"netorch:{self.topology}"
+
+    def chain(self, hook: Chain) -> str:
+        """`netorch-lab-pre`. A long name is cut and told apart by a hash, behind a full stop, which no topology's name has."""
+        name = self.topology
+        if len(name) > CHAIN_LENGTH - len("netorch--post"):
+            name = f"{name[:4]}.{b32encode(blake2b(name.encode(), digest_size=10).digest()).decode().lower()[:10]}"
+        return f"netorch-{name}-{_HOOKS[hook][2]}"
+
+    @cached_property
+    def chains(self) -> frozenset[str]:
+        """All chains that the topology may have, in any table."""
+        return frozenset(map(self.chain, Chain))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnChain:
+    """A chain of the topology and the rule in `builtin` that leads to it. `rules` are `-s … -j …`, without `-A CHAIN`."""
+
+    name: str
+    builtin: str
+    mark: str
+    rules: Lines
+
+    @property
+    def jump(self) -> str:
+        return f"-I {self.builtin} -m comment --comment {_quoted(self.mark)} -j {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What is to be in one table; `version` is that of IP."""
+
+    version: int
+    name: str
+    chains: tuple[OwnChain, ...]
+
+    @property
+    def lines(self) -> Lines:
+        """Chains, then jumps, then rules, each sorted by chain."""
+        chains = sorted(self.chains, key=lambda chain: chain.name)
+        made = [f"-N {chain.name}" for chain in chains]
+        jumps = [chain.jump for chain in sorted(chains, key=lambda chain: chain.builtin)]
+        return (*made, *jumps, *(f"-A {chain.name} {rule}" for chain in chains for rule in chain.rules))
+
+
+def translate(topology: str, ruleset: Ruleset) -> tuple[Table, ...]:
+    """The tables that the ruleset needs, none for an empty one. ValueError for a rule that iptables has no words for."""
+    names = Names(topology)
+    found: dict[tuple[int, str], dict[Chain, list[str]]] = {}
+    for rule in ruleset:
+        hooks = found.setdefault((rule.family, _HOOKS[rule.chain][0]), {})
+        hooks.setdefault(rule.chain, []).extend(_lines(rule, names.mark))
+    return tuple(
+        Table(
+            version, table, tuple(OwnChain(names.chain(hook), _HOOKS[hook][1], names.mark, tuple(rules)) for hook, rules in hooks.items())
+        )
+        for (version, table), hooks in sorted(found.items())
+    )
+
+
+def lines(topology: str, ruleset: Ruleset) -> dict[tuple[int, str], Lines]:
+    """The lines of each table by IP version and name: what is compared with the kernel's, and what is put there."""
+    return {(table.version, table.name): table.lines for table in translate(topology, ruleset)}
+
+
+def commands(tables: Mapping[tuple[int, str], Lines]) -> Iterator[str]:
+    """The lines as a person would type them in a shell: `ip6tables -t nat -A …`."""
+    for (version, table), found in tables.items():
+        for line in found:
+            words = _QUOTED.sub(lambda quoted: quote(re.sub(r"\\(.)", r"\1", quoted[1])), line)
+            yield f"{'iptables' if version == 4 else 'ip6tables'} -t {table} {words}"
+
+
+def _lines(rule: Rule, mark: str) -> Iterator[str]:
+    """Ports that move one to one are one rule each: of a range after --to-destination the kernel may choose any."""
+    act, port = rule.act, rule.match.port
+    if not isinstance(act, DestinationTo):
+        yield _line(rule, port, _target(rule), mark)
+        return
+    if rule.chain not in (Chain.PREROUTING, Chain.OUTPUT):
+        raise _wrong(rule, "destinations are translated in PREROUTING and OUTPUT")
+    address = _address(rule, act.address)
+    bracketed = f"[{address}]" if rule.family == 6 else address
+    if act.ports is None:
+        yield _line(rule, port, f"DNAT --to-destination {address}", mark)
+        return
+    if rule.match.protocol is None:
+        raise _wrong(rule, "ports need a protocol")
+    first, last = act.ports
+    if first == last:
+        yield _line(rule, port, f"DNAT --to-destination {bracketed}:{_ports(rule, act.ports)}", mark)
+    elif act.ports == port:
+        # without a port DNAT keeps the packet's
+        yield _line(rule, port, f"DNAT --to-destination {address}", mark)
+    elif port is None or port[1] - port[0] != last - first:
+        raise _wrong(rule, f"ranges of different length cannot be translated one to one: {port} and {act.ports}")
+    else:
+        _ports(rule, port), _ports(rule, act.ports)
+        for offset in range(last - first + 1):
+            single = port[0] + offset
+            yield _line(rule, (single, single), f"DNAT --to-destination {bracketed}:{first + offset}", mark)
+
+
+def _line(rule: Rule, port: Ports | None, target: str, mark: str) -> str:
+    comment = rule.comment or mark
+    if not _COMMENT.fullmatch(comment):
+        raise _wrong(rule, f"no comment for a rule: {comment!r}")
+    return " ".join((*_header(rule), *_matches(rule, port), f"-m comment --comment {_quoted(comment)}", f"-j {target}"))
+
+
+def _header(rule: Rule) -> Iterator[str]:
+    match = rule.match
+    for option, network in (("-s", match.source), ("-d", match.destination)):
+        words = _network(rule, option, network)
+        if words:
+            yield words
+    for option, interface, without in (("-i", match.iif, _WITHOUT_IIF), ("-o", match.oif, _WITHOUT_OIF)):
+        if interface is not None:
+            if rule.chain in without:
+                raise _wrong(rule, f"{option} says nothing there")
+            yield f"{_not(interface)}{option} {_interface(rule, interface)}"
+    if match.protocol is not None:
+        if match.protocol not in _PROTOCOLS:
+            raise _wrong(rule, f"no protocol with ports: {match.protocol!r}")
+        yield f"-p {match.protocol}"
+
+
+def _matches(rule: Rule, port: Ports | None) -> Iterator[str]:
+    match = rule.match
+    if port is not None:
+        if match.protocol is None:
+            raise _wrong(rule, "ports need a protocol")
+        yield f"-m {match.protocol}"
+        if port != (0, 65535) or match.protocol == "sctp":
+            yield f"--dport {_ports(rule, port)}"
+    if match.local is not None:
+        yield f"-m addrtype {'' if match.local else '! '}--dst-type LOCAL"
+    if match.states:
+        if not _STATES.keys() >= set(match.states):
+            raise _wrong(rule, f"no states of a connection: {match.states}")
+        yield f"-m conntrack --ctstate {','.join(word for state, word in _STATES.items() if state in match.states)}"
+    if match.translated is not None:
+        # a match of its own, since states in one list are alternatives
+        yield f"-m conntrack {'' if match.translated else '! '}--ctstate DNAT"
+
+
+def _target(rule: Rule) -> str:
+    act = rule.act
+    translates = isinstance(act, SourceTo) or act is Verdict.MASQUERADE
+    if translates and rule.chain is not Chain.POSTROUTING:
+        raise _wrong(rule, "sources are translated in POSTROUTING")
+    if isinstance(act, SourceTo):
+        return f"SNAT --to-source {_address(rule, act.address)}"
+    assert isinstance(act, Verdict)
+    if act is Verdict.DROP and _HOOKS[rule.chain][0] == _NAT:
+        raise _wrong(rule, "the table nat drops nothing")
+    return act.name
+
+
+def _address(rule: Rule, address: Address) -> str:
+    if address.version != rule.family or getattr(address, "scope_id", None):
+        raise _wrong(rule, f"no address of IPv{rule.family}: {address}")
+    return str(address)
+
+
+def _network(rule: Rule, option: str, value: Network | Not | None) -> str:
+    network = value.value if isinstance(value, Not) else value
+    if network is None:
+        return ""
+    if isinstance(network, str) or network.version != rule.family:
+        raise _wrong(rule, f"no network of IPv{rule.family}: {network}")
+    # what is anything is not written down
+    return f"{_not(value)}{option} {network}" if network.prefixlen or isinstance(value, Not) else ""
+
+
+def _interface(rule: Rule, value: str | Not) -> str:
+    name = value.value if isinstance(value, Not) else value
+    if not isinstance(name, str) or not _INTERFACE.fullmatch(name) or len(name.encode()) > 15:
+        raise _wrong(rule, f"no name of an interface that iptables can be told: {name!r}")
+    return name
+
+
+def _ports(rule: Rule, ports: Ports) -> str:
+    first, last = ports
+    if not 0 <= first <= last <= 65535:
+        raise _wrong(rule, f"no range of ports: {ports}")
+    return f"{first}" if first == last else f"{first}:{last}"
+
+
+def _not(value: object) -> str:
+    return "! " if isinstance(value, Not) else ""
+
+
+def _quoted(text: str) -> str:
+    """As iptables-save does it (xtables_save_string)."""
+    return text if _PLAIN.fullmatch(text) else '"' + re.sub(r"([\"\\'])", r"\\\1", text) + '"'
+
+
+def _wrong(rule: Rule, why: str) -> ValueError:
+    return ValueError(f"a rule in {_HOOKS[rule.chain][1]}{f' ({rule.comment})' if rule.comment else ''}: {why}")

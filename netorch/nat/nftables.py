@@ -1,0 +1,183 @@
+"""A ruleset as nft text, one nft rule for each of its rules, and the lines of a listing in nft's own words (nft(8))."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from netorch.nat.ruleset import Address, Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+
+_HOOKS = {
+    Chain.PREROUTING: "type nat hook prerouting priority -100",
+    Chain.OUTPUT: "type nat hook output priority -100",
+    Chain.POSTROUTING: "type nat hook postrouting priority 100",
+    Chain.FORWARD: "type filter hook forward priority 0",
+    Chain.INPUT: "type filter hook input priority 0",
+}
+_FAMILIES = {4: ("ip", "ipv4"), 6: ("ip6", "ipv6")}
+_PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
+_STATES = frozenset({"new", "established", "related", "invalid"})
+# nft has no way to quote a quote, and reads * and \ as a pattern
+_INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
+_COMMENT = re.compile(r"[ !#-~]{1,100}")
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+def table_name(topology: str) -> str:
+    """`netorch_my_lab`. No two topologies share a table: their names have no underscore, so that each one is a hyphen."""
+    if not re.fullmatch(r"[a-z0-9-]+", topology):
+        raise ValueError(f"no name of a topology: {topology!r}")
+    return f"netorch_{topology.replace('-', '_')}"
+
+
+def script(table: str, ruleset: Ruleset) -> str:
+    """Text that puts the ruleset in the place of the table in one transaction; an empty ruleset is no table.
+
+    ValueError for what nft would read as something else: a name that it looks up, a wrong family, ports without a protocol.
+    """
+    text = delete(table)
+    if not ruleset:
+        return text
+    lines = [f"table inet {table} {{"]
+    for chain in Chain:
+        rules = [rule for rule in ruleset if rule.chain is chain]
+        if rules:
+            lines += [f"\tchain {chain.value} {{", f"\t\t{_HOOKS[chain]}; policy accept;"]
+            lines += [f"\t\t{_rule(rule)}" for rule in rules]
+            lines.append("\t}")
+    return text + "\n".join([*lines, "}", ""])
+
+
+def delete(table: str) -> str:
+    """Text that removes the table, or does nothing where there is none."""
+    if not re.fullmatch(r"netorch_[a-z0-9_]+", table):
+        raise ValueError(f"no name of a table of netorch's: {table!r}")
+    return f"add table inet {table}\ndelete table inet {table}\n"
+
+
+def listing(text: str) -> tuple[str, ...]:
+    """The lines of a table as `nft --stateless list table` shows it, each with its chain in front; anything else in it too.
+
+    `prerouting type nat hook prerouting priority dstnat; policy accept;`, `prerouting tcp dport 80 … comment "web"`, `set s type …`.
+    """
+    found: list[str] = []
+    block, start, statement = "", 0, ""
+    for line in text.splitlines()[1:-1]:
+        statement = f"{statement} {line.strip()}".strip()
+        if not block and statement.endswith("{"):
+            block, start, statement = statement.removesuffix("{").removeprefix("chain ").strip(), len(found), ""
+        elif block and statement == "}":
+            if len(found) == start:
+                found.append(block)
+            block = statement = ""
+        elif statement and _balanced(statement):
+            found.append(f"{block} {statement}".strip())
+            statement = ""
+    return tuple(found)
+
+
+def _balanced(statement: str) -> bool:
+    """Sets and chains within a rule may go over several lines."""
+    bare = _QUOTED.sub("", statement)
+    return bare.count("{") == bare.count("}")
+
+
+def _rule(rule: Rule) -> str:
+    words = [*_matches(rule.match, rule.family), _act(rule)]
+    if rule.comment:
+        if not _COMMENT.fullmatch(rule.comment):
+            raise ValueError(f"no comment for a rule: {rule.comment!r}")
+        words.append(f'comment "{rule.comment}"')
+    return " ".join(words)
+
+
+def _matches(match: Match, family: int) -> Iterator[str]:
+    """The cheap and the telling ones first: a packet leaves a rule at the first one that fails."""
+    payload, nfproto = _FAMILIES[family]
+    if match.source is None and match.destination is None:
+        yield f"meta nfproto {nfproto}"
+    for word, interface in (("iifname", match.iif), ("oifname", match.oif)):
+        if interface is not None:
+            yield f"{word} {_interface(interface)}"
+    for word, network in (("saddr", match.source), ("daddr", match.destination)):
+        if network is not None:
+            yield f"{payload} {word} {_network(network, family)}"
+    if match.protocol is not None and match.protocol not in _PROTOCOLS:
+        raise ValueError(f"no protocol with ports: {match.protocol!r}")
+    if match.port is not None:
+        if match.protocol is None:
+            raise ValueError("a port needs a protocol")
+        yield f"{match.protocol} dport {_ports(match.port)}"
+    elif match.protocol is not None:
+        yield f"meta l4proto {match.protocol}"
+    if match.local is not None:
+        yield f"fib daddr type {'' if match.local else '!= '}local"
+    if match.states:
+        if not _STATES.issuperset(match.states):
+            raise ValueError(f"no states of a connection: {match.states}")
+        yield f"ct state {','.join(match.states)}"
+    if match.translated is not None:
+        yield "ct status dnat" if match.translated else "ct status & dnat == 0"
+
+
+def _interface(value: object) -> str:
+    match value:
+        case Not(name):
+            return f"!= {_interface(name)}"
+        case str() if _INTERFACE.fullmatch(value) and len(value.encode()) <= 15:
+            return f'"{value}"'
+    raise ValueError(f"no name of an interface that nft can be told: {value!r}")
+
+
+def _network(value: object, family: int) -> str:
+    match value:
+        case Not(network):
+            return f"!= {_network(network, family)}"
+        case IPv4Network() | IPv6Network() if value.version == family:
+            address = _address(value.network_address, family)
+            return address if value.prefixlen == value.max_prefixlen else f"{address}/{value.prefixlen}"
+    raise ValueError(f"no network of IPv{family}: {value!r}")
+
+
+def _address(address: Address, family: int) -> str:
+    scoped = isinstance(address, IPv6Address) and address.scope_id is not None
+    if not isinstance(address, IPv4Address | IPv6Address) or address.version != family or scoped:
+        raise ValueError(f"no address of IPv{family}: {address!r}")
+    return str(address)
+
+
+def _ports(ports: Ports) -> str:
+    first, last = ports
+    if not 0 <= first <= last <= 65535:
+        raise ValueError(f"no range of ports: {ports}")
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _act(rule: Rule) -> str:
+    payload, _ = _FAMILIES[rule.family]
+    match rule.act:
+        case Verdict():
+            return rule.act.value
+        case SourceTo(address):
+            return f"snat {payload} to {_address(address, rule.family)}"
+        case DestinationTo(address, ports):
+            return f"dnat {payload} to {_target(_address(address, rule.family), ports, rule.match)}"
+
+
+def _target(address: str, ports: Ports | None, match: Match) -> str:
+    """A range after `to` would be a choice for the kernel; what is one to one is a port that is kept, or a map."""
+    if ports is None:
+        return address
+    if match.protocol is None:
+        raise ValueError("a port needs a protocol")
+    shown = _ports(ports)
+    literal = f"[{address}]" if ":" in address else address
+    if ports[0] == ports[1]:
+        return f"{literal}:{shown}"
+    if match.port == ports:
+        return address
+    if match.port is None or match.port[1] - match.port[0] != ports[1] - ports[0]:
+        raise ValueError(f"ranges of different length: {match.port} and {ports}")
+    pairs = ", ".join(f"{port} : {port - match.port[0] + ports[0]}" for port in range(match.port[0], match.port[1] + 1))
+    return f"{address} : {match.protocol} dport map {{ {pairs} }}"

@@ -1,0 +1,145 @@
+"""Netlink's wire format: messages and attributes to bytes and back (linux/netlink.h; everything in the machine's byte order)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+from netorch.netlink.constants import NLA_F_NESTED
+
+_HEADER = struct.Struct("=IHHII")
+_ATTR = struct.Struct("=HH")
+_U16 = struct.Struct("=H")
+_U32 = struct.Struct("=I")
+_I32 = struct.Struct("=i")
+_U64 = struct.Struct("=Q")
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
+
+HEADER_SIZE = 16
+
+Message = tuple[int, bytes, int, int]
+"""One received message: its type, the datagram that it lies in, and where its payload starts and ends there."""
+
+
+class DecodeError(ValueError):
+    """Bytes that are not what the kernel's headers promise."""
+
+
+def u8(value: int) -> bytes:
+    return bytes((value,))
+
+
+def u16(value: int) -> bytes:
+    return _U16.pack(value)
+
+
+def u32(value: int) -> bytes:
+    return _U32.pack(value)
+
+
+def i32(value: int) -> bytes:
+    return _I32.pack(value)
+
+
+def u64(value: int) -> bytes:
+    return _U64.pack(value)
+
+
+def cstring(value: str) -> bytes:
+    """A string with the zero byte that ends it."""
+    return value.encode("utf-8", "surrogateescape") + b"\0"
+
+
+def text(payload: bytes) -> str:
+    """The string in a payload of `cstring`'s form; a missing zero byte is forgiven."""
+    return payload.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def as_u8(payload: bytes) -> int:
+    if len(payload) != 1:
+        raise DecodeError(f"1 byte expected, {len(payload)} found")
+    return payload[0]
+
+
+def as_u16(payload: bytes) -> int:
+    return _number(_U16, payload)
+
+
+def as_u32(payload: bytes) -> int:
+    return _number(_U32, payload)
+
+
+def as_i32(payload: bytes) -> int:
+    return _number(_I32, payload)
+
+
+def as_u64(payload: bytes) -> int:
+    return _number(_U64, payload)
+
+
+def _number(form: struct.Struct, payload: bytes) -> int:
+    try:
+        number: int = form.unpack(payload)[0]
+    except struct.error:
+        raise DecodeError(f"{form.size} bytes expected, {len(payload)} found") from None
+    return number
+
+
+def attr(number: int, payload: bytes) -> bytes:
+    """One attribute, padded to four bytes."""
+    length = len(payload)
+    return _ATTR.pack(length + 4, number) + payload + _PADDING[length & 3]
+
+
+def nested(number: int, *attributes: bytes) -> bytes:
+    """An attribute made of attributes that are packed already."""
+    return attr(number | NLA_F_NESTED, b"".join(attributes))
+
+
+def message(kind: int, flags: int, seq: int, payload: bytes) -> bytes:
+    """One netlink message, with the sender's port left to the kernel."""
+    return _HEADER.pack(HEADER_SIZE + len(payload), kind, flags, seq, 0) + payload + _PADDING[len(payload) & 3]
+
+
+def attributes(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
+    """The attributes in `buffer[offset:end]`, number → payload; of one that is there twice the last.
+
+    Fewer than four bytes at the end are padding.
+    """
+    found: dict[int, bytes] = {}
+    unpack = _ATTR.unpack_from
+    if end > len(buffer):
+        raise DecodeError("attributes end after their buffer")
+    last = end - 4
+    while offset <= last:
+        length, number = unpack(buffer, offset)
+        stop = offset + length
+        if length < 4 or stop > end:
+            raise DecodeError(f"attribute of {length} bytes where {end - offset} are left")
+        found[number & 0x3FFF] = buffer[offset + 4 : stop]
+        offset += (length + 3) & -4
+    return found
+
+
+def attribute_list(payload: bytes) -> Iterator[tuple[int, bytes]]:
+    """The attributes of a payload in order, those of one number all of them (as in IFLA_PROP_LIST)."""
+    offset, end = 0, len(payload)
+    while offset <= end - 4:
+        length, number = _ATTR.unpack_from(payload, offset)
+        if length < 4 or offset + length > end:
+            raise DecodeError(f"attribute of {length} bytes where {end - offset} are left")
+        yield number & 0x3FFF, payload[offset + 4 : offset + length]
+        offset += (length + 3) & -4
+
+
+def headers(datagram: bytes) -> Iterator[tuple[int, int, int, int, int]]:
+    """The messages of a datagram: type, flags, sequence number, start and end of the payload."""
+    offset, size = 0, len(datagram)
+    while offset <= size - HEADER_SIZE:
+        length, kind, flags, seq, _ = _HEADER.unpack_from(datagram, offset)
+        if length < HEADER_SIZE or offset + length > size:
+            raise DecodeError(f"message of {length} bytes where {size - offset} are left")
+        yield kind, flags, seq, offset + HEADER_SIZE, offset + length
+        offset += (length + 3) & -4
+    if offset < size:
+        raise DecodeError(f"{size - offset} bytes are too few for a message")

@@ -1,0 +1,222 @@
+"""What the kernel dumps, to the records of a snapshot; written for speed, since every look at the network goes through here."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+
+from netorch.netlink import constants as c
+from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attribute_list, attributes, text
+from netorch.requests import Hop, RouteSpec, RuleSpec
+from netorch.snapshot import AddressRecord, LinkRecord
+
+_IFINFOMSG = struct.Struct("=BxHiII")
+_IFADDRMSG = struct.Struct("=BBBBI")
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_RTNEXTHOP = struct.Struct("=HBBi")
+_RULE = struct.Struct("=BBBBBBBBI")
+_U16 = struct.Struct("=H")
+_U32 = struct.Struct("=I")
+_NOTHING: Mapping[int, bytes] = {}
+_ZERO4 = bytes(4)
+_FAMILIES = (c.AF_INET, c.AF_INET6)
+_REJECTS = (c.RTN_BLACKHOLE, c.RTN_UNREACHABLE, c.RTN_PROHIBIT, c.RTN_THROW)
+
+
+def links(messages: Iterable[Message]) -> list[LinkRecord]:
+    """RTM_NEWLINK messages (struct ifinfomsg and IFLA_…)."""
+    return [_link(buffer, start, end) for kind, buffer, start, end in messages if kind == c.RTM_NEWLINK]
+
+
+def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
+    if end - start < 16:
+        raise DecodeError("link message without its header")
+    index, flags = _IFINFOMSG.unpack_from(buffer, start)[2:4]
+    found = attributes(buffer, start + 16, end)
+    get = found.get
+    kind, data, port = "", _NOTHING, _NOTHING
+    info = get(c.IFLA_LINKINFO)
+    if info is not None:
+        parts = attributes(info, 0, len(info))
+        if c.IFLA_INFO_KIND in parts:
+            kind = text(parts[c.IFLA_INFO_KIND])
+        if c.IFLA_INFO_DATA in parts:
+            data = attributes(parts[c.IFLA_INFO_DATA], 0, len(parts[c.IFLA_INFO_DATA]))
+        if c.IFLA_INFO_SLAVE_DATA in parts:
+            port = attributes(parts[c.IFLA_INFO_SLAVE_DATA], 0, len(parts[c.IFLA_INFO_SLAVE_DATA]))
+    names = get(c.IFLA_PROP_LIST)
+    netnsid = get(c.IFLA_LINK_NETNSID)
+    return LinkRecord(
+        index,
+        text(get(c.IFLA_IFNAME, b"")),
+        flags,
+        as_u32(get(c.IFLA_MTU, _ZERO4)),
+        get(c.IFLA_ADDRESS, b""),
+        kind,
+        as_u32(get(c.IFLA_MASTER, _ZERO4)),
+        as_u32(get(c.IFLA_LINK, _ZERO4)),
+        None if netnsid is None else as_i32(netnsid),
+        as_u32(get(c.IFLA_GROUP, _ZERO4)),
+        text(get(c.IFLA_IFALIAS, b"")),
+        as_u32(get(c.IFLA_TXQLEN, _ZERO4)),
+        () if names is None else tuple(text(name) for number, name in attribute_list(names) if number == c.IFLA_ALT_IFNAME),
+        data,
+        port,
+    )
+
+
+def addresses(messages: Iterable[Message]) -> list[AddressRecord]:
+    """RTM_NEWADDR messages of IPv4 and IPv6 (struct ifaddrmsg and IFA_…)."""
+    return [
+        _address(buffer, start, end)
+        for kind, buffer, start, end in messages
+        if kind == c.RTM_NEWADDR and buffer[start : start + 1] in b"\x02\x0a"
+    ]
+
+
+def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
+    if end - start < 8:
+        raise DecodeError("address message without its header")
+    family, prefixlen, flags, scope, index = _IFADDRMSG.unpack_from(buffer, start)
+    found = attributes(buffer, start + 8, end)
+    address = found.get(c.IFA_ADDRESS, b"")
+    if c.IFA_FLAGS in found:
+        flags = as_u32(found[c.IFA_FLAGS])
+    # IPv6 without a peer has IFA_ADDRESS alone, IPv4 has both
+    local = found.get(c.IFA_LOCAL, address)
+    protocol = found.get(c.IFA_PROTO, b"\0")[:1]
+    return AddressRecord(family, index, local, address or local, prefixlen, scope, flags, protocol[0] if protocol else 0)
+
+
+def routes(messages: Iterable[Message], names: Mapping[int, str]) -> list[RouteSpec]:
+    """RTM_NEWROUTE messages (struct rtmsg and RTA_…) but cached ones and those of the kernel's own making, as table local is full of.
+
+    A rejecting IPv6 route is dumped with lo as its device, which nobody asked for: such routes have no hops.
+    """
+    found = []
+    for kind, buffer, start, end in messages:
+        if kind != c.RTM_NEWROUTE:
+            continue
+        if end - start < 12:
+            raise DecodeError("route message without its header")
+        header = _RTMSG.unpack_from(buffer, start)
+        if header[5] == 2 or header[8] & c.RTM_F_CLONED or header[0] not in _FAMILIES:
+            continue
+        found.append(_route(header, buffer, start, end, names))
+    return found
+
+
+def _route(header: tuple[int, ...], buffer: bytes, start: int, end: int, names: Mapping[int, str]) -> RouteSpec:
+    family, prefixlen, _, _, table, protocol, scope, kind, flags = header
+    found = attributes(buffer, start + 12, end)
+    get = found.get
+    multipath = get(c.RTA_MULTIPATH)
+    hops: tuple[Hop, ...]
+    if kind in _REJECTS:
+        hops = ()
+    elif multipath is not None:
+        hops = tuple(_hops(multipath, names))
+    else:
+        device = get(c.RTA_OIF)
+        via, dev = _via(found), None if device is None else _name(as_u32(device), names)
+        hops = (Hop(via, dev, 1, bool(flags & c.RTNH_F_ONLINK)),) if via is not None or dev is not None else ()
+    metrics = get(c.RTA_METRICS)
+    mtu = None if metrics is None else attributes(metrics, 0, len(metrics)).get(c.RTAX_MTU)
+    return RouteSpec(
+        family,
+        get(c.RTA_DST) if prefixlen else None,
+        prefixlen,
+        as_u32(found[c.RTA_TABLE]) if c.RTA_TABLE in found else table,
+        as_u32(get(c.RTA_PRIORITY, _ZERO4)),
+        kind,
+        scope,
+        protocol,
+        hops,
+        get(c.RTA_PREFSRC),
+        None if mtu is None else as_u32(mtu),
+    )
+
+
+def _name(index: int, names: Mapping[int, str]) -> str:
+    return names.get(index) or f"if{index}"
+
+
+def _via(found: Mapping[int, bytes]) -> bytes | None:
+    via = found.get(c.RTA_VIA)
+    return found.get(c.RTA_GATEWAY) if via is None else via[2:]
+
+
+def _hops(payload: bytes, names: Mapping[int, str]) -> Iterable[Hop]:
+    """struct rtnexthop, each with its own attributes (linux/rtnetlink.h)."""
+    offset, end = 0, len(payload)
+    while offset <= end - 8:
+        length, flags, weight, index = _RTNEXTHOP.unpack_from(payload, offset)
+        if length < 8 or offset + length > end:
+            raise DecodeError(f"next hop of {length} bytes where {end - offset} are left")
+        via = _via(attributes(payload, offset + 8, offset + length)) if length > 8 else None
+        yield Hop(via, _name(index, names) if index else None, weight + 1, bool(flags & c.RTNH_F_ONLINK))
+        offset += (length + 3) & -4
+
+
+def rules(messages: Iterable[Message], known: dict[bytes, RuleSpec] | None = None) -> list[RuleSpec]:
+    """RTM_NEWRULE messages of IPv4 and IPv6 (struct fib_rule_hdr and FRA_…).
+
+    `known` remembers what was decoded: each namespace has the same rules of the kernel's.
+    """
+    memory = {} if known is None else known
+    found = []
+    for kind, buffer, start, end in messages:
+        if kind == c.RTM_NEWRULE and buffer[start : start + 1] in b"\x02\x0a":
+            body = buffer[start:end]
+            rule = memory.get(body)
+            if rule is None:
+                rule = memory[body] = _rule(body)
+            found.append(rule)
+    return found
+
+
+def _rule(body: bytes) -> RuleSpec:
+    if len(body) < 12:
+        raise DecodeError("rule message without its header")
+    family, dst_len, src_len, _, table, _, _, action, _ = _RULE.unpack_from(body)
+    found = attributes(body, 12, len(body))
+    get = found.get
+    mark = None
+    if c.FRA_FWMARK in found or c.FRA_FWMASK in found:
+        mark = (as_u32(get(c.FRA_FWMARK, _ZERO4)), as_u32(get(c.FRA_FWMASK, b"\xff\xff\xff\xff")))
+    protocol = get(c.FRA_PROTOCOL, b"\0")[:1]
+    return RuleSpec(
+        family,
+        as_u32(get(c.FRA_PRIORITY, _ZERO4)),
+        action,
+        as_u32(found[c.FRA_TABLE]) if c.FRA_TABLE in found else table,
+        protocol[0] if protocol else 0,
+        (found[c.FRA_SRC], src_len) if c.FRA_SRC in found else None,
+        (found[c.FRA_DST], dst_len) if c.FRA_DST in found else None,
+        text(found[c.FRA_IIFNAME]) if c.FRA_IIFNAME in found else None,
+        text(found[c.FRA_OIFNAME]) if c.FRA_OIFNAME in found else None,
+        mark,
+    )
+
+
+def forwarding(messages: Iterable[Message]) -> bool | None:
+    """NETCONFA_FORWARDING of an RTM_NEWNETCONF message (linux/netconf.h); None without one."""
+    for kind, buffer, start, end in messages:
+        if kind == c.RTM_NEWNETCONF:
+            value = attributes(buffer, start + 4, end).get(c.NETCONFA_FORWARDING)
+            if value is not None:
+                return as_i32(value) != 0
+    return None
+
+
+def failure(buffer: bytes, start: int, end: int, flags: int) -> tuple[int, str]:
+    """NLMSG_ERROR: the errno as a positive number (0: done) and the kernel's sentence (NLMSGERR_ATTR_MSG), "" without one."""
+    if end - start < 20:
+        raise DecodeError("error message without its header")
+    number = -as_i32(buffer[start : start + 4])
+    if not flags & c.NLM_F_ACK_TLVS:
+        return number, ""
+    echoed = _U32.unpack_from(buffer, start + 4)[0]
+    offset = start + 20 if flags & c.NLM_F_CAPPED else start + 4 + ((echoed + 3) & -4)
+    sentence = attributes(buffer, offset, end).get(c.NLMSGERR_ATTR_MSG) if offset <= end else None
+    return number, "" if sentence is None else text(sentence)

@@ -1,0 +1,227 @@
+"""Requests to rtnetlink messages (rtnetlink(7); linux/rtnetlink.h, if_link.h, if_addr.h, fib_rules.h)."""
+
+from __future__ import annotations
+
+import struct
+from typing import Protocol
+
+from netorch.netlink import constants as c
+from netorch.netlink.codec import attr, cstring, i32, message, nested, u8, u16, u32
+from netorch.requests import (
+    AddressAdd,
+    AddressDel,
+    AltnameAdd,
+    AltnameDel,
+    Attrs,
+    Hop,
+    LinkAdd,
+    LinkDel,
+    LinkSet,
+    RouteAdd,
+    RouteDel,
+    RouteSpec,
+    RuleAdd,
+    RuleDel,
+    RuleSpec,
+)
+
+_IFINFOMSG = struct.Struct("=BxHiII")
+_IFADDRMSG = struct.Struct("=BBBBI")
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_RTNEXTHOP = struct.Struct("=HBBi")
+_RULE = struct.Struct("=BBBBBBBBI")
+_ONE_QUEUE = u32(1)
+
+LinkRequest = LinkAdd | LinkSet | LinkDel | AltnameAdd | AltnameDel | AddressAdd | AddressDel | RouteAdd | RouteDel | RuleAdd | RuleDel
+"""The requests that rtnetlink carries out; the others are made of system calls."""
+
+
+class Resolver(Protocol):
+    """What an encoder has to ask of its caller: numbers that only the kernel's door knows."""
+
+    def index_of(self, netns: str, name: str) -> int:
+        """The index of a link that is there already."""
+
+    def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
+        """The index for a link that is to be made, 0 to let the kernel choose; not `heeded`: it will choose anyhow."""
+
+    def nsid_of(self, netns: str, other: str) -> int:
+        """The number by which the namespace `netns` knows the `other` one."""
+
+    def fd_of(self, netns: str) -> int:
+        """An open file descriptor of a namespace."""
+
+
+def encode(request: LinkRequest, seq: int, flags: int, resolver: Resolver, also: LinkSet | None = None) -> bytes:
+    """One message; `flags` are ORed to those of the request. `also` is a LinkSet done at the creation of the same link."""
+    kind, own_flags, payload = _body(request, resolver, also)
+    return message(kind, c.NLM_F_REQUEST | own_flags | flags, seq, payload)
+
+
+def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tuple[int, int, bytes]:
+    match request:
+        case LinkAdd():
+            return c.RTM_NEWLINK, c.NLM_F_CREATE | c.NLM_F_EXCL, _link_add(request, resolver, also)
+        case LinkSet():
+            return _link_set(request, resolver)
+        case LinkDel():
+            return c.RTM_DELLINK, 0, _IFINFOMSG.pack(0, 0, 0, 0, 0) + link_name(request.name)
+        case AltnameAdd() | AltnameDel():
+            kind, flags = (c.RTM_NEWLINKPROP, c.NLM_F_CREATE | c.NLM_F_EXCL) if isinstance(request, AltnameAdd) else (c.RTM_DELLINKPROP, 0)
+            names = nested(c.IFLA_PROP_LIST, attr(c.IFLA_ALT_IFNAME, cstring(request.altname)))
+            return kind, flags, _IFINFOMSG.pack(0, 0, 0, 0, 0) + link_name(request.link) + names
+        case AddressAdd() | AddressDel():
+            return _address(request, resolver)
+        case RouteAdd():
+            flags = c.NLM_F_CREATE | (c.NLM_F_REPLACE if request.replace else c.NLM_F_EXCL)
+            return c.RTM_NEWROUTE, flags, _route(request.netns, request.route, resolver)
+        case RouteDel():
+            return c.RTM_DELROUTE, 0, _route(request.netns, request.route, resolver)
+        case RuleAdd():
+            return c.RTM_NEWRULE, c.NLM_F_CREATE | c.NLM_F_EXCL, _rule(request.rule)
+        case RuleDel():
+            return c.RTM_DELRULE, 0, _rule(request.rule)
+
+
+def link_name(name: str) -> bytes:
+    """What a link is found by without its index: longer names than IFNAMSIZ allows can only be alternative ones."""
+    encoded = cstring(name)
+    return attr(c.IFLA_IFNAME if len(encoded) <= 16 else c.IFLA_ALT_IFNAME, encoded)
+
+
+def delete_group(group: int, seq: int) -> bytes:
+    """RTM_DELLINK of every link in a group (rtnl_group_dellink in net/core/rtnetlink.c)."""
+    payload = _IFINFOMSG.pack(0, 0, 0, 0, 0) + attr(c.IFLA_GROUP, u32(group))
+    return message(c.RTM_DELLINK, c.NLM_F_REQUEST | c.NLM_F_ACK, seq, payload)
+
+
+def pack(attrs: Attrs) -> bytes:
+    return b"".join(attr(number, payload) for number, payload in attrs)
+
+
+def _up(up: bool | None) -> tuple[int, int]:
+    return (0, 0) if up is None else (c.IFF_UP if up else 0, c.IFF_UP)
+
+
+def _end(index: int, name: str, attrs: bytes, given: Attrs, queues: bool, up: bool | None = None) -> bytes:
+    # with one queue there is nothing to wait an expedited RCU grace period for
+    wanted = (c.IFLA_NUM_TX_QUEUES, c.IFLA_NUM_RX_QUEUES) if queues else ()
+    numbers = {number for number, _ in given}
+    extra = b"".join(attr(number, _ONE_QUEUE) for number in wanted if number not in numbers)
+    return _IFINFOMSG.pack(0, 0, index, *_up(up)) + attr(c.IFLA_IFNAME, cstring(name)) + extra + attrs
+
+
+def _link_add(request: LinkAdd, resolver: Resolver, also: LinkSet | None) -> bytes:
+    queues = request.kind == "veth"
+    attrs = pack(request.attrs)
+    if also is not None:
+        attrs += pack(also.attrs)
+        if also.master:
+            attrs += attr(c.IFLA_MASTER, u32(resolver.index_of(also.netns, also.master)))
+    if request.parent is not None:
+        attrs += attr(c.IFLA_LINK, u32(resolver.index_of(*request.parent)))
+        if request.parent[0] != request.netns:
+            attrs += attr(c.IFLA_LINK_NETNSID, i32(resolver.nsid_of(request.netns, request.parent[0])))
+    data = pack(request.data)
+    # made beside a parent elsewhere and moved here, where its index would have to be free in both
+    index = resolver.new_index(request.netns, request.name, request.parent is None or request.parent[0] == request.netns)
+    if request.peer is not None:
+        peer = request.peer
+        there = b"" if peer.netns == request.netns else attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(peer.netns)))
+        # veth_newlink heeds the peer's index only beside one of the near end
+        there_index = resolver.new_index(peer.netns, peer.name, index != 0)
+        data += nested(c.VETH_INFO_PEER, _end(there_index, peer.name, there + pack(peer.attrs), peer.attrs, queues))
+    info = attr(c.IFLA_INFO_KIND, cstring(request.kind)) + (nested(c.IFLA_INFO_DATA, data) if data else b"")
+    end = _end(index, request.name, attrs, request.attrs, queues, None if also is None else also.up)
+    return end + nested(c.IFLA_LINKINFO, info)
+
+
+def _link_set(request: LinkSet, resolver: Resolver) -> tuple[int, int, bytes]:
+    attrs = pack(request.attrs)
+    if request.master is not None:
+        attrs += attr(c.IFLA_MASTER, u32(resolver.index_of(request.netns, request.master) if request.master else 0))
+    renames = any(number == c.IFLA_IFNAME for number, _ in request.attrs)
+    if request.kind is None and not renames:
+        # by name, so that no index has to be asked for; RTM_SETLINK cannot touch a whole group by mistake
+        return c.RTM_SETLINK, 0, _IFINFOMSG.pack(0, 0, 0, *_up(request.up)) + link_name(request.name) + attrs
+    if request.kind is not None:
+        attrs += _linkinfo(request.kind, pack(request.data))
+    index = resolver.index_of(request.netns, request.name)
+    return c.RTM_NEWLINK, 0, _IFINFOMSG.pack(0, 0, index, *_up(request.up)) + attrs
+
+
+def _linkinfo(kind: str, data: bytes) -> bytes:
+    """`bridge_slave` and its like, as `ip link set type bridge_slave` has them, are the port's half of a kind."""
+    if kind.endswith("_slave"):
+        return nested(c.IFLA_LINKINFO, attr(c.IFLA_INFO_SLAVE_KIND, cstring(kind[:-6])), nested(c.IFLA_INFO_SLAVE_DATA, data))
+    return nested(c.IFLA_LINKINFO, attr(c.IFLA_INFO_KIND, cstring(kind)), nested(c.IFLA_INFO_DATA, data) if data else b"")
+
+
+def _address(request: AddressAdd | AddressDel, resolver: Resolver) -> tuple[int, int, bytes]:
+    index = resolver.index_of(request.netns, request.link)
+    pair = attr(c.IFA_LOCAL, request.local) + attr(c.IFA_ADDRESS, request.address)
+    if isinstance(request, AddressDel):
+        return c.RTM_DELADDR, 0, _IFADDRMSG.pack(request.family, request.prefixlen, 0, 0, index) + pair
+    extra = attr(c.IFA_PROTO, u8(request.protocol)) if request.protocol else b""
+    if request.family == c.AF_INET6:
+        # an address that waits for DAD (RFC 4862) cannot be used for 1.8 s
+        extra += attr(c.IFA_FLAGS, u32(c.IFA_F_NODAD))
+    header = _IFADDRMSG.pack(request.family, request.prefixlen, 0, request.scope, index)
+    return c.RTM_NEWADDR, c.NLM_F_CREATE | c.NLM_F_REPLACE, header + pair + extra
+
+
+def _gateway(family: int, via: bytes | None) -> bytes:
+    """RTA_GATEWAY, or RTA_VIA (struct rtvia) for a gateway of the other family (RFC 5549)."""
+    if via is None:
+        return b""
+    theirs = c.AF_INET if len(via) == 4 else c.AF_INET6
+    return attr(c.RTA_GATEWAY, via) if theirs == family else attr(c.RTA_VIA, u16(theirs) + via)
+
+
+def _nexthop(netns: str, family: int, hop: Hop, resolver: Resolver) -> bytes:
+    gateway = _gateway(family, hop.via)
+    index = resolver.index_of(netns, hop.dev) if hop.dev is not None else 0
+    return _RTNEXTHOP.pack(8 + len(gateway), c.RTNH_F_ONLINK if hop.onlink else 0, hop.weight - 1, index) + gateway
+
+
+def _route(netns: str, route: RouteSpec, resolver: Resolver) -> bytes:
+    flags, parts = 0, []
+    if route.dst is not None:
+        parts.append(attr(c.RTA_DST, route.dst))
+    parts.append(attr(c.RTA_TABLE, u32(route.table)))
+    if route.metric:
+        parts.append(attr(c.RTA_PRIORITY, u32(route.metric)))
+    if len(route.hops) == 1:
+        hop = route.hops[0]
+        flags = c.RTNH_F_ONLINK if hop.onlink else 0
+        parts.append(_gateway(route.family, hop.via))
+        if hop.dev is not None:
+            parts.append(attr(c.RTA_OIF, u32(resolver.index_of(netns, hop.dev))))
+    elif route.hops:
+        parts.append(attr(c.RTA_MULTIPATH, b"".join(_nexthop(netns, route.family, hop, resolver) for hop in route.hops)))
+    if route.src is not None:
+        parts.append(attr(c.RTA_PREFSRC, route.src))
+    if route.mtu is not None:
+        parts.append(nested(c.RTA_METRICS, attr(c.RTAX_MTU, u32(route.mtu))))
+    short = route.table if route.table < 256 else c.RT_TABLE_COMPAT
+    header = _RTMSG.pack(route.family, route.prefixlen, 0, 0, short, route.protocol, route.scope, route.type, flags)
+    return header + b"".join(parts)
+
+
+def _rule(rule: RuleSpec) -> bytes:
+    parts = [attr(c.FRA_PRIORITY, u32(rule.priority))]
+    if rule.protocol:
+        parts.append(attr(c.FRA_PROTOCOL, u8(rule.protocol)))
+    if rule.table:
+        parts.append(attr(c.FRA_TABLE, u32(rule.table)))
+    for number, prefix in ((c.FRA_SRC, rule.src), (c.FRA_DST, rule.dst)):
+        if prefix is not None:
+            parts.append(attr(number, prefix[0]))
+    for number, name in ((c.FRA_IIFNAME, rule.iif), (c.FRA_OIFNAME, rule.oif)):
+        if name is not None:
+            parts.append(attr(number, cstring(name)))
+    if rule.mark is not None:
+        parts += (attr(c.FRA_FWMARK, u32(rule.mark[0])), attr(c.FRA_FWMASK, u32(rule.mark[1])))
+    lengths = (rule.dst[1] if rule.dst else 0, rule.src[1] if rule.src else 0)
+    header = _RULE.pack(rule.family, *lengths, 0, rule.table if rule.table < 256 else 0, 0, 0, rule.action, 0)
+    return header + b"".join(parts)

@@ -1,0 +1,89 @@
+"""Requests about one link that stand side by side, folded into fewer messages where the kernel does the same then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from netorch.netlink import constants as c
+from netorch.requests import LinkAdd, LinkSet, Request
+
+AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP))
+"""What rtnl_create_link takes (net/core/rtnetlink.c); IFLA_IFALIAS it ignores without a word."""
+
+_ALONE = frozenset((c.IFLA_IFNAME, c.IFLA_LINKINFO, c.IFLA_NET_NS_FD, c.IFLA_NET_NS_PID, c.IFLA_AF_SPEC, c.IFLA_PROTINFO))
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What becomes one message: `request`, done together with `also`; `origin` are the requests that it stands for."""
+
+    request: Request
+    origin: tuple[Request, ...]
+    also: LinkSet | None = None
+
+
+def fold(requests: Iterable[Request]) -> Iterator[Unit]:
+    """Units in the order of the requests; only direct neighbours are folded."""
+    pending: Unit | None = None
+    for request in requests:
+        if pending is not None:
+            joined = _join(pending, request)
+            if joined is not None:
+                pending = joined
+                continue
+            yield from _split(pending)
+        pending = Unit(request, (request,))
+    if pending is not None:
+        yield from _split(pending)
+
+
+def _join(unit: Unit, request: Request) -> Unit | None:
+    if not isinstance(request, LinkSet) or request.kind is not None:
+        return None
+    first = unit.request
+    if not isinstance(first, LinkAdd | LinkSet) or (first.netns, first.name) != (request.netns, request.name):
+        return None
+    if isinstance(first, LinkAdd):
+        merged = request if unit.also is None else _merged(unit.also, request)
+        if merged is None or {number for number, _ in first.attrs} & {number for number, _ in request.attrs}:
+            return None
+        return None if _alone(request) else Unit(first, (*unit.origin, request), merged)
+    both = _merged(first, request)
+    return None if both is None else Unit(both, (*unit.origin, request))
+
+
+def _alone(request: LinkSet) -> bool:
+    return any(number in _ALONE for number, _ in request.attrs)
+
+
+def _merged(first: LinkSet, second: LinkSet) -> LinkSet | None:
+    """Both in one, if their order does not matter: the kernel sets flags last, and a port's options need its master already."""
+    if first.up is False or first.kind is not None or _alone(first) or _alone(second):
+        return None
+    if {number for number, _ in first.attrs} & {number for number, _ in second.attrs}:
+        return None
+    if (first.up is not None and second.up is not None) or (first.master is not None and second.master is not None):
+        return None
+    return replace(
+        first,
+        attrs=first.attrs + second.attrs,
+        up=second.up if first.up is None else first.up,
+        master=second.master if first.master is None else first.master,
+    )
+
+
+def _split(unit: Unit) -> Iterator[Unit]:
+    """A LinkAdd keeps of its LinkSet what works at creation; the rest follows as a message of its own."""
+    if unit.also is None:
+        yield unit
+        return
+    also = unit.also
+    early = tuple(pair for pair in also.attrs if pair[0] in AT_CREATION)
+    late = tuple(pair for pair in also.attrs if pair[0] not in AT_CREATION)
+    if early or also.up or also.master:
+        yield Unit(unit.request, unit.origin, replace(also, attrs=early))
+    else:
+        yield Unit(unit.request, unit.origin[:1])
+    if late:
+        yield Unit(replace(also, attrs=late, up=None, master=None), unit.origin[1:])

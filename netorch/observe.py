@@ -1,0 +1,67 @@
+"""Snapshot → observed state: what in the kernel is this topology's, and what of others stands in its way. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netorch.core import HOST, Key, Resource
+from netorch.kind import OBSERVED, View
+from netorch.kinds.link import Link, link_key
+from netorch.kinds.netns import netns_key
+from netorch.marks import Mark, maker
+from netorch.snapshot import NetnsSnapshot, Snapshot
+
+Originals = Mapping[str, Mapping[tuple[str, ...], str | None]]
+"""Label → the settings to look at (each as the places where it may stand) → the value from before netorch, if known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """`state`: ours. `strangers`: keys that something else has already → a sentence that says what and whose.
+
+    `stale`: names in /run/netns that are no namespaces.
+    """
+
+    state: Mapping[Key, Resource]
+    strangers: Mapping[Key, str] = field(default_factory=dict)
+    stale: frozenset[str] = frozenset()
+
+
+def views(snapshot: Snapshot, mark: Mark, originals: Originals) -> dict[str, View]:
+    """One view a namespace, and one for files that outlived their namespace."""
+    found: dict[str, View] = {}
+    for label, netns in snapshot.namespaces.items():
+        lo = next((link for link in netns.links if link.name == "lo"), None)
+        created = label != HOST and not label.startswith("@") and lo is not None and mark.owns_alias(lo.alias)
+        found[label] = View(netns, mark, created, found, originals.get(label, {}))
+    for label, files in snapshot.orphans.items():
+        found[label] = View(NetnsSnapshot(label, (0, 0), (), files=files), mark, False, found)
+    return found
+
+
+def observe(snapshot: Snapshot, mark: Mark, wanted: Mapping[Key, Resource], originals: Originals | None = None) -> Observed:
+    """What is ours in `snapshot`, and which of the `wanted` keys are somebody else's."""
+    state: dict[Key, Resource] = {}
+    strangers: dict[Key, str] = {}
+    # a link's alternative name is one more name that nobody else may have
+    second_names = {
+        link_key(key.netns, resource.altname): key for key, resource in wanted.items() if isinstance(resource, Link) and resource.altname
+    }
+    for label, alias in snapshot.strangers.items():
+        what = "is no namespace, but a file" if alias is None else f"exists and {maker(alias)}"
+        strangers[netns_key(label)] = f"/run/netns/{label} {what}"
+    for view in views(snapshot, mark, originals or {}).values():
+        if not view.created and view.label != HOST and not view.label.startswith("@") and view.netns.links:
+            lo = view.named.get("lo")
+            strangers[netns_key(view.label)] = f"namespace {view.label!r} exists and {maker(lo.alias if lo else '')}"
+        for kind in OBSERVED:
+            for resource in kind.observe(view):
+                state[resource.key] = resource
+            for key, whose in kind.strangers(view):
+                if key in wanted:
+                    strangers[key] = whose
+                elif key in second_names:
+                    strangers[second_names[key]] = whose
+    stale = frozenset(label for label, alias in snapshot.strangers.items() if alias is None)
+    return Observed(state, {key: whose for key, whose in strangers.items() if key in wanted and key not in state}, stale)

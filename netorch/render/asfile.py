@@ -1,0 +1,282 @@
+"""The live state written as a topology file again: applied under the same name it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+import yaml
+
+from netorch.core import HOST, Key, Resource
+from netorch.kinds.address import SCOPES, Address
+from netorch.kinds.bridge import Bridge
+from netorch.kinds.hostsfile import NodeFile
+from netorch.kinds.link import TXQUEUELEN, Link, link_key
+from netorch.kinds.loopback import Loopback
+from netorch.kinds.netns import Netns
+from netorch.kinds.port import Port, port_key
+from netorch.kinds.route import MAIN, TYPES, Route
+from netorch.kinds.rule import ACTIONS, Rule
+from netorch.kinds.solo import SoloLink
+from netorch.kinds.sysctl import Sysctl
+from netorch.kinds.up import up_key
+from netorch.kinds.veth import UNKNOWN, Veth
+from netorch.marks import Mark, read_alias
+from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
+from netorch.requests import Hop
+
+Words = dict[str, Any]
+
+
+class _File:
+    """A file that grows by one resource after the other."""
+
+    def __init__(self, name: str, state: Mapping[Key, Resource], prefix: str, attached: Mapping[str, str]) -> None:
+        self.mark, self.state, self.prefix, self.attached = Mark(name), state, prefix, attached
+        self.nodes: dict[str, Words] = {}
+        self.networks: dict[str, Words] = {}
+        self.links: list[Words] = []
+
+    def node(self, label: str) -> str:
+        """The node whose namespace this is."""
+        if label == HOST:
+            return label
+        return label[1:] if label.startswith("@") else label.removeprefix(self.prefix)
+
+    def name(self, label: str, dev: str) -> str:
+        """An interface as the file calls it: what netorch put before or shortened on the host is taken back."""
+        link = self.state.get(link_key(label, dev))
+        long = link.altname if isinstance(link, Link) and link.altname else dev
+        return long.removeprefix(self.prefix) if label == HOST else dev
+
+    def words(self, label: str) -> Words:
+        found = self.nodes.setdefault(self.node(label), {})
+        if label in self.attached:
+            found["attach"] = self.attached[label]
+        return found
+
+    def interface(self, label: str, dev: str) -> Words:
+        found: Words = self.words(label).setdefault("interfaces", {}).setdefault(self.name(label, dev), {})
+        return found
+
+    def build(self) -> Words:
+        self.take_names()
+        for resource in self.state.values():
+            self.take(resource)
+        whole: Words = {"name": self.mark.topology}
+        if self.prefix:
+            whole["prefix"] = self.prefix
+        if not any(isinstance(resource, NodeFile) for resource in self.state.values()):
+            whole["names"] = False
+        return whole | {key: part for key, part in (("nodes", self.nodes), ("networks", self.networks), ("links", self.links)) if part}
+
+    def take(self, resource: Resource) -> None:
+        label = resource.key.netns
+        if label == self.mark.fabric and not isinstance(resource, Bridge):
+            return
+        match resource:
+            case Netns():
+                self.take_netns(resource)
+            case Loopback():
+                for name, text in resource.attributes().items():
+                    self.interface(label, "lo")[name] = int(text)
+            case Bridge():
+                self.take_bridge(resource)
+            case SoloLink():
+                self.take_solo(resource)
+            case Veth():
+                self.take_veth(resource)
+            case Address():
+                self.take_address(resource)
+            case Route():
+                self.words(label).setdefault("routes", []).append(self.route(resource))
+            case Rule():
+                self.words(label).setdefault("rules", []).append(self.rule(resource))
+            case Sysctl():
+                self.words(label).setdefault("sysctls", {})[_dotted(resource.paths[0])] = resource.value
+            case NodeFile(name="resolv.conf"):
+                self.words(label)["dns"] = _dns(resource.content)
+
+    def take_names(self) -> None:
+        """The hosts file knows the order of the nodes and of their addresses, and further names, which nothing else shows."""
+        owners = {str(key.name).split()[1].split("/")[0]: (key.netns, key.name.split()[0]) for key in self.state if key.kind == "address"}
+        content = next((file.content for file in self.state.values() if isinstance(file, NodeFile) and file.name == "hosts"), "")
+        for line in content.splitlines()[3:]:
+            address, node, *aliases = line.split()
+            words = self.nodes.setdefault(node, {})
+            if aliases:
+                words["aliases"] = aliases
+            if address in owners:
+                self.interface(*owners[address])
+
+    def take_netns(self, netns: Netns) -> None:
+        words = self.words(netns.netns)
+        if netns.ipv4_forwarding and netns.ipv6_forwarding:
+            words["forwarding"] = True
+        elif netns.ipv4_forwarding or netns.ipv6_forwarding:
+            name = "net.ipv4.ip_forward" if netns.ipv4_forwarding else "net.ipv6.conf.all.forwarding"
+            words.setdefault("sysctls", {})[name] = 1
+
+    def take_bridge(self, bridge: Bridge) -> None:
+        settings = {
+            name: _typed(text) for name, text in bridge.attributes().items() if name not in {"mtu", "mac", "description", "altname"}
+        }
+        if uplink := read_alias(bridge.alias).uplink:
+            self.take_bridged(bridge, uplink, settings)
+        elif bridge.netns != self.mark.fabric:
+            words = self.interface(bridge.netns, bridge.name)
+            words |= {"kind": "bridge", **settings, **self.common(bridge)}
+            ports = [
+                key.name
+                for key, port in self.state.items()
+                if isinstance(port, Port) and (key.netns, port.master) == (bridge.netns, bridge.name)
+            ]
+            if ports:
+                words["ports"] = [self.name(bridge.netns, name) for name in ports]
+        elif self.root(bridge.name) == bridge.name:
+            mtu = {"mtu": bridge.mtu} if bridge.mtu != 1500 else {}
+            self.networks[bridge.altname or bridge.name] = settings | mtu
+
+    def take_bridged(self, bridge: Bridge, uplink: str, settings: Words) -> None:
+        """A network of mode bridged; its members' cables hang on it by the `master` of their near ends."""
+        name = self.name(bridge.netns, bridge.name)
+        owner = {} if bridge.netns == HOST else {"node": self.node(bridge.netns)}
+        self.networks[name] = {"mode": "bridged", "uplink": self.name(bridge.netns, uplink), **owner, **settings}
+        for key, port in self.state.items():
+            if isinstance(port, Port) and (key.netns, port.master) == (bridge.netns, bridge.name):
+                self.interface(key.netns, key.name)["master"] = name
+
+    def root(self, bridge: str) -> str:
+        """The first bridge of a network: further ones of the fabric hang on it by a cable."""
+        for key, port in self.state.items():
+            if key.kind != "port" or key.netns != self.mark.fabric or getattr(port, "master", "") != bridge:
+                continue
+            veth = self.state.get(link_key(key.netns, key.name))
+            if isinstance(veth, Veth) and veth.peer[0] == self.mark.fabric:
+                other = self.state.get(port_key(*veth.peer))
+                master = getattr(other, "master", bridge)
+                if len(master) < len(bridge):
+                    return str(master)
+        return bridge
+
+    def take_veth(self, veth: Veth) -> None:
+        if veth.peer == UNKNOWN:
+            return
+        if veth.peer[0] == self.mark.fabric:
+            port = self.state.get(port_key(*veth.peer))
+            bridge = self.state.get(link_key(self.mark.fabric, self.root(getattr(port, "master", ""))))
+            if isinstance(bridge, Bridge):
+                membership = self.words(veth.netns).setdefault("networks", {}).setdefault(bridge.altname or bridge.name, {})
+                membership |= {"name": self.name(veth.netns, veth.name), "addresses": False, **self.common(veth)}
+            return
+        words = self.common(veth)
+        if words or not veth.netns.startswith("@"):
+            self.interface(veth.netns, veth.name).update(words)
+        if (veth.netns, veth.name) < veth.peer:
+            ends = [f"{self.node(label)}:{self.name(label, dev)}" for label, dev in ((veth.netns, veth.name), veth.peer)]
+            self.links.append({"endpoints": ends})
+
+    def take_solo(self, link: SoloLink) -> None:
+        words = self.interface(link.netns, link.name)
+        words |= {"kind": link.KIND, **{name: _typed(text) for name, text in link.own().items()}, **self.common(link)}
+        if link.parent is not None:
+            label, dev = link.parent
+            words["parent"] = self.name(label, dev) if label == link.netns else f"{self.node(label)}:{self.name(label, dev)}"
+        if isinstance(port := self.state.get(port_key(link.netns, link.name)), Port):
+            words["master"] = self.name(link.netns, port.master)
+
+    def common(self, link: Link) -> Words:
+        node = self.node(link.netns)
+        words: Words = {}
+        if link.mtu != 1500:
+            words["mtu"] = link.mtu
+        if link.mac and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
+            words["mac"] = link.mac
+        if link.txqueuelen != TXQUEUELEN:
+            words["txqueuelen"] = link.txqueuelen
+        if description := read_alias(link.alias).description:
+            words["description"] = description
+        if up_key(link.netns, link.name) not in self.state:
+            words["state"] = "down"
+        return words
+
+    def take_address(self, address: Address) -> None:
+        local, _, rest = address.address.partition(" peer ")
+        peer, _, length = rest.partition("/")
+        entry: Any = address.address if not rest else {"address": f"{local}/{length}", "peer": peer}
+        names = {number: name for name, number in SCOPES.items()}
+        if ":" not in local and address.scope != RT_SCOPE_UNIVERSE and not local.startswith("127."):
+            entry = (entry if isinstance(entry, dict) else {"address": entry}) | {"scope": names[address.scope]}
+        self.interface(address.netns, address.link).setdefault("addresses", []).append(entry)
+
+    def route(self, route: Route) -> Words:
+        spec = route.spec
+        default = "::/0" if spec.family == AF_INET6 else "default"
+        words: Words = {"to": default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"}
+        if spec.type != RTN_UNICAST:
+            words["type"] = next(name for name, number in TYPES.items() if number == spec.type)
+        hops = [self.hop(route.netns, hop) for hop in spec.hops]
+        if len(hops) == 1:
+            words |= hops[0]
+        elif hops:
+            words["nexthops"] = [words | {"weight": hop.weight} for words, hop in zip(hops, spec.hops, strict=True)]
+        words["metric"] = spec.metric
+        if spec.table != MAIN:
+            words["table"] = spec.table
+        if spec.src is not None:
+            words["src"] = str(ip_address(spec.src))
+        if spec.mtu:
+            words["mtu"] = spec.mtu
+        return words
+
+    def hop(self, label: str, hop: Hop) -> Words:
+        words: Words = {"via": str(ip_address(hop.via))} if hop.via else {}
+        if hop.dev:
+            words["dev"] = self.name(label, hop.dev)
+        if hop.onlink:
+            words["onlink"] = True
+        return words
+
+    def rule(self, rule: Rule) -> Words:
+        spec = rule.spec
+        words: Words = {"priority": spec.priority}
+        for word, selector in (("from", spec.src), ("to", spec.dst)):
+            if selector is not None:
+                words[word] = f"{ip_address(selector[0])}/{selector[1]}"
+        words |= {word: name for word, name in (("iif", spec.iif), ("oif", spec.oif)) if name}
+        if spec.mark is not None:
+            words["fwmark"] = f"{spec.mark[0]:#x}/{spec.mark[1]:#x}"
+        if spec.action == FR_ACT_TO_TBL:
+            words["table"] = spec.table
+        else:
+            words["action"] = next(name for name, number in ACTIONS.items() if number == spec.action)
+        if spec.family == AF_INET6 and spec.src is None and spec.dst is None:
+            words["family"] = "ipv6"
+        return words
+
+
+def topology(name: str, state: Mapping[Key, Resource], prefix: str = "", attached: Mapping[str, str] | None = None) -> str:
+    """YAML text. `prefix` is what the file had; `attached`: label → the node's `attach`."""
+    whole = _File(name, state, prefix, attached or {}).build()
+    return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140).rstrip()
+
+
+def _dotted(path: str) -> str:
+    """A sysctl's path as sysctl(8) writes it: dots and slashes change places."""
+    return path.translate(str.maketrans("./", "/."))
+
+
+def _typed(text: str) -> object:
+    return {"true": True, "false": False}.get(text, int(text) if text.isdigit() else text)
+
+
+def _dns(content: str) -> Words:
+    words: Words = {}
+    for line in content.splitlines():
+        key, _, rest = line.partition(" ")
+        if key == "nameserver":
+            words.setdefault("servers", []).append(rest)
+        elif key in {"search", "options"}:
+            words[key] = rest.split()
+    return words

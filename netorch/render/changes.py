@@ -1,0 +1,115 @@
+"""A plan as a person would tell it: one change an object, with old and new values and what it does to traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+
+from netorch.core import Disruption, Key, Plan, Resource, Step
+
+Values = tuple[str | None, str | None]
+"""Old and new; None where there is none."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What happens to one object. `because` names what takes it along, `key` leads to its place in the file; `added` and
+    `removed` are lines of what is made of lines.
+    """
+
+    disruption: Disruption
+    key: Key
+    title: str
+    values: dict[str, Values] = field(default_factory=dict)
+    because: str = ""
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+def changes(plan: Plan) -> list[Change]:
+    """The changes of a plan in its order. An attribute that is a step of its own (state, master) goes with its object."""
+    replaced = {step.key for step in plan.changes if step.disruption is Disruption.REPLACE}
+    gone = {resource.key: resource for resource in (*plan.implied, *(step.resource for step in plan.deletes))} if replaced else {}
+    found: dict[Key, Change] = {}
+    result: list[Change] = []
+    for step in plan.steps:
+        if step.after is None and step.key in replaced:
+            continue
+        parent = step.resource.part_of
+        if parent is not None and step.before is None and parent in found and found[parent].disruption in _NEW:
+            found[parent].values |= {name: (None, value) for name, value in step.resource.attributes().items()}
+            found[step.key] = found[parent]
+            continue
+        values = _values(step, gone.get(step.key) if step.after is not None else None)
+        change = Change(_disruption(step), step.key, step.resource.title(), values, _because(step, found), *_lines(step))
+        found[step.key] = change
+        result.append(change)
+    return result
+
+
+def summary(found: Sequence[Change]) -> Mapping[str, int]:
+    """How many changes there are of each sort."""
+    return {sort.value: count for sort in Disruption if (count := sum(change.disruption is sort for change in found))}
+
+
+_NEW = {Disruption.CREATE, Disruption.REPLACE}
+
+
+def _disruption(step: Step) -> Disruption:
+    if (
+        step.resource.part_of is None
+        or step.resource.part_of.kind != "link"
+        or step.key.kind == "link"
+        or step.disruption is Disruption.REPLACE
+    ):
+        return step.disruption
+    # a link that comes up or joins a bridge is an update of the link, one that goes down or leaves stops traffic
+    if step.before is None:
+        return Disruption.UPDATE
+    return Disruption.FLAP
+
+
+def _values(step: Step, gone: Resource | None) -> dict[str, Values]:
+    """Old and new of each attribute; of a replacement (`gone` is what was there) the old one only where it was another."""
+    absent = step.resource.absent()
+    old = step.before.attributes() if step.before is not None else absent
+    new = step.after.attributes() if step.after is not None else absent
+    if gone is not None and step.after is not None:
+        was = gone.attributes()
+        return {name: (None if was.get(name) == value else _unsaid(gone, name, was), value) for name, value in new.items()} | {
+            name: (value, _unsaid(step.after, name, new)) for name, value in was.items() if name not in new
+        }
+    names = [*new, *(name for name in old if name not in new)]
+    if step.before is not None and step.after is not None:
+        both = {name: (_unsaid(step.before, name, old), _unsaid(step.after, name, new)) for name in names}
+        return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
+    return {name: (old.get(name), new.get(name)) for name in names}
+
+
+def _unsaid(resource: Resource, name: str, said: Mapping[str, str]) -> str | None:
+    """What is said; of a link also what goes without saying, being the default: where it changes it is worth a word."""
+    if name not in said and resource.key.kind == "link" and isinstance(default := getattr(resource, name, None), int):
+        return str(default).lower()
+    return said.get(name)
+
+
+def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Lines that come and lines that go; one that only changes its place does both."""
+    old = list(step.before.lines()) if step.before is not None and step.after is not None else []
+    new = list(step.after.lines()) if step.after is not None else []
+    if not old:
+        return tuple(new), ()
+    added: list[str] = []
+    removed: list[str] = []
+    for kind, start, end, from_, to in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            removed += old[start:end]
+            added += new[from_:to]
+    return tuple(added), tuple(removed)
+
+
+def _because(step: Step, found: Mapping[Key, Change]) -> str:
+    if step.cause is None:
+        return ""
+    return found[step.cause].title if step.cause in found else str(step.cause)

@@ -1,0 +1,69 @@
+"""Plans and reports as lines of text, with colour where the caller says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from netorch.core import Disruption
+from netorch.render.changes import Change, Values, summary
+
+SIGNS = {
+    Disruption.CREATE: ("+", "32"),
+    Disruption.UPDATE: ("~", "33"),
+    Disruption.FLAP: ("!", "35"),
+    Disruption.REPLACE: ("±", "35"),
+    Disruption.DELETE: ("-", "31"),
+}
+_VERBS = {"create": "to create", "update": "to update", "flap": "to flap", "replace": "to replace", "delete": "to delete"}
+_DONE = {"create": "created", "update": "updated", "flap": "flapped", "replace": "replaced", "delete": "deleted"}
+_QUIET = {"mac", "ipv4 forwarding", "ipv6 forwarding", "hosts", "resolv.conf", "state", "address", "scope"}
+"""Attributes of a new object that only the detailed listing shows; they are always shown where they change."""
+
+
+def paint(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour else text
+
+
+def change_lines(
+    found: Sequence[Change], *, colour: bool = False, verbose: bool = False, place: Callable[[Change], str] = lambda _: ""
+) -> Iterator[str]:
+    """One line a change: sign, object, values, and what it does to traffic where that is not plain from the sign.
+
+    Under it, indented, the lines that come and go of what is made of lines. `place` says where in the file it stands.
+    """
+    for change in found:
+        sign, code = SIGNS[change.disruption]
+        words = [f"{sign} {change.title}", *_values(change, verbose)]
+        if change.disruption in {Disruption.UPDATE, Disruption.FLAP, Disruption.REPLACE}:
+            words.append(f"[{change.disruption.value}]")
+        if change.because:
+            words.append(f"(goes with {change.because})")
+        if where := place(change):
+            words.append(f"# {where}")
+        yield paint("  ".join(words), code, colour)
+        if verbose or change.disruption in {Disruption.UPDATE, Disruption.FLAP}:
+            yield from (paint(f"    - {line}", SIGNS[Disruption.DELETE][1], colour) for line in change.removed)
+            yield from (paint(f"    + {line}", SIGNS[Disruption.CREATE][1], colour) for line in change.added)
+
+
+def sum_up(found: Sequence[Change], *, done: bool = False) -> str:
+    """`3 to create, 1 to update`, or the same in the past."""
+    verbs = _DONE if done else _VERBS
+    return ", ".join(f"{count} {verbs[sort]}" for sort, count in summary(found).items())
+
+
+def _values(change: Change, verbose: bool) -> Iterator[str]:
+    for name, (old, new) in change.values.items():
+        if change.disruption is Disruption.DELETE:
+            continue
+        if old is None and change.disruption in {Disruption.CREATE, Disruption.REPLACE}:
+            if verbose or not _is_plain(name, (old, new)):
+                yield f"{name} {new}"
+        else:
+            yield f"{name} {old if old is not None else 'none'} → {new if new is not None else 'none'}"
+
+
+def _is_plain(name: str, values: Values) -> bool:
+    if name in {"ipv4 forwarding", "ipv6 forwarding"}:
+        return values[1] == "off"
+    return name in _QUIET or (name, values[1]) == ("mtu", "1500")

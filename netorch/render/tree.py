@@ -1,0 +1,71 @@
+"""The live state of a topology as a tree of namespaces, links and what hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from netorch.core import Key, Resource, shown
+from netorch.lab import Live
+from netorch.marks import Mark
+from netorch.render.tables import row
+
+
+def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
+    """Every resource as JSON has it."""
+    return [
+        {"kind": key.kind, "netns": key.netns, "name": key.name, "title": resource.title(), "attributes": dict(resource.attributes())}
+        for key, resource in state.items()
+    ]
+
+
+def lines(entry: Live) -> Iterator[str]:
+    found = row(entry)
+    source = f", from {found['file']}" if found["file"] else ""
+    yield f"{entry.name}: {found['status']}, {found['nodes']} nodes, {found['links']} links{source}"
+    fabric = Mark(entry.name).fabric
+    labels = sorted({key.netns for key in entry.state}, key=lambda label: (label == fabric, label != "host", label))
+    for index, label in enumerate(labels):
+        last = index == len(labels) - 1
+        here = {key: resource for key, resource in entry.state.items() if key.netns == label}
+        yield f"{'└─' if last else '├─'} {shown(label)}{_about(here, label, fabric)}"
+        yield from _branch(here, "   " if last else "│  ")
+
+
+def _about(here: Mapping[Key, Resource], label: str, fabric: str) -> str:
+    netns = here.get(Key("netns", label, ""))
+    words = ["the segments' bridges"] if label == fabric else []
+    if netns is not None:
+        words += [name for name, value in netns.attributes().items() if value == "on"]
+    elif label != "host":
+        words.append("attached")
+    return f"  ({', '.join(words)})" if words else ""
+
+
+def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
+    links = {key: resource for key, resource in here.items() if key.kind == "link"}
+    entries: list[tuple[str, list[str]]] = []
+    for key, resource in links.items():
+        values = dict(resource.attributes())
+        parts = [part for part in here.values() if part.part_of == key]
+        state = "up" if any(part.key.kind == "up" for part in parts) else "down"
+        values |= {name: value for part in parts for name, value in part.attributes().items() if name != "state"}
+        words = " ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
+        kind = resource.title().split()[0]
+        children = [
+            other.key.name.split(" ", 1)[1]
+            for other in here.values()
+            if other.key.kind == "address" and other.key.name.split()[0] == key.name
+        ]
+        entries.append((f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}", children))
+    for key, resource in here.items():
+        if key.kind not in {"netns", "link", "up", "port", "address", "file"}:
+            words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
+            entries.append((f"{key.kind} {key.name}  {words}".rstrip(), []))
+    loose = [key.name for key in here if key.kind == "address" and Key("link", key.netns, key.name.split()[0]) not in links]
+    entries += [(f"address {name}", []) for name in loose]
+    for index, (text, children) in enumerate(entries):
+        last = index == len(entries) - 1
+        yield f"{margin}{'└─' if last else '├─'} {text}"
+        for child in children:
+            yield f"{margin}{'   ' if last else '│  '}    {child}"

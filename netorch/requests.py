@@ -1,0 +1,312 @@
+"""What netorch can ask of Linux, as plain data: kinds yield these, `netorch.kernel` carries them out.
+
+Links are named, never numbered: the kernel door looks up (or, in a namespace that it has just made, allots) the index.
+A `netns` is a label: `host`, a name in /run/netns, or `@NODE` for an attached namespace.
+Raw attributes are `(IFLA_… number, payload bytes)` pairs, see `netorch.netlink`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netorch.nat.ruleset import Ruleset
+
+Attrs = tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetnsAdd:
+    """Make the namespace `netns` with `alias` on its lo (set before the name appears), sysctls written where they differ."""
+
+    netns: str
+    alias: str
+    sysctls: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetnsDel:
+    netns: str
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The far end of a veth that is being made."""
+
+    netns: str
+    name: str
+    attrs: Attrs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkAdd:
+    """RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL; made down unless a LinkSet in the same batch says otherwise.
+
+    `parent`: (namespace, name) of the link that it rides on (IFLA_LINK), perhaps in another namespace.
+    """
+
+    netns: str
+    name: str
+    kind: str
+    attrs: Attrs = ()
+    data: Attrs = ()
+    peer: Peer | None = None
+    parent: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSet:
+    """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone."""
+
+    netns: str
+    name: str
+    attrs: Attrs = ()
+    up: bool | None = None
+    master: str | None = None
+    kind: str | None = None
+    data: Attrs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDel:
+    netns: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AltnameAdd:
+    netns: str
+    link: str
+    altname: str
+
+
+@dataclass(frozen=True, slots=True)
+class AltnameDel:
+    netns: str
+    link: str
+    altname: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressAdd:
+    """RTM_NEWADDR, create or replace. `local` is the address, `address` the peer's (equal without one); packed, network order."""
+
+    netns: str
+    link: str
+    family: int
+    local: bytes
+    address: bytes
+    prefixlen: int
+    scope: int
+    protocol: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressDel:
+    netns: str
+    link: str
+    family: int
+    local: bytes
+    address: bytes
+    prefixlen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One next hop. `via` may be of the other family (RTA_VIA). `weight` counts from 1."""
+
+    via: bytes | None
+    dev: str | None
+    weight: int = 1
+    onlink: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSpec:
+    """A route as both the request and the read-back know it. `dst` None is the default route; one hop is no multipath."""
+
+    family: int
+    dst: bytes | None
+    prefixlen: int
+    table: int
+    metric: int
+    type: int
+    scope: int
+    protocol: int
+    hops: tuple[Hop, ...]
+    src: bytes | None = None
+    mtu: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteAdd:
+    """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric."""
+
+    netns: str
+    route: RouteSpec
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteDel:
+    netns: str
+    route: RouteSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSpec:
+    """A policy rule. `src`/`dst` are (packed address, prefix length); `action` is FR_ACT_*; `mark` is (value, mask)."""
+
+    family: int
+    priority: int
+    action: int
+    table: int
+    protocol: int
+    src: tuple[bytes, int] | None = None
+    dst: tuple[bytes, int] | None = None
+    iif: str | None = None
+    oif: str | None = None
+    mark: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleAdd:
+    netns: str
+    rule: RuleSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RuleDel:
+    netns: str
+    rule: RuleSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SysctlSet:
+    """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written."""
+
+    netns: str
+    paths: tuple[str, ...]
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileWrite:
+    """Write /etc/netns/NETNS/NAME; files of one content are hard links of one another."""
+
+    netns: str
+    name: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileDel:
+    netns: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSet:
+    """Make the topology's packet filter in `netns` this one. Without `rules`, put back what was read as `text`."""
+
+    netns: str
+    backend: str
+    topology: str
+    rules: Ruleset
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterDel:
+    netns: str
+    backend: str
+    topology: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Accept:
+    """A rule that lets pass what comes in by `iif` and leaves by `oif` ("" for any), in iptables of a flavour (nft, legacy).
+
+    `reached`: a packet comes to it, and not before the drops of our own.
+    """
+
+    flavour: str
+    version: int
+    iif: str
+    oif: str
+    reached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardAcceptAdd:
+    """Make the topology's accepts for the bridge these, in others' iptables chains; where there is no such table nothing drops."""
+
+    netns: str
+    bridge: str
+    topology: str
+    rules: tuple[Accept, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardAcceptDel:
+    netns: str
+    bridge: str
+    topology: str
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkJoin:
+    """Make `nic` a port of `bridge`, which gets its MAC (and its MTU, if `mtu`), its addresses and its routes.
+
+    Those of `protocol` stay where they are. Asked again it moves what is still, or once more, on the NIC.
+    """
+
+    netns: str
+    nic: str
+    bridge: str
+    protocol: int
+    mtu: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UplinkLeave:
+    """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is no failure."""
+
+    netns: str
+    nic: str
+    bridge: str
+    protocol: int
+
+
+Request = (
+    NetnsAdd
+    | NetnsDel
+    | LinkAdd
+    | LinkSet
+    | LinkDel
+    | AltnameAdd
+    | AltnameDel
+    | AddressAdd
+    | AddressDel
+    | RouteAdd
+    | RouteDel
+    | RuleAdd
+    | RuleDel
+    | SysctlSet
+    | FileWrite
+    | FileDel
+    | FilterSet
+    | FilterDel
+    | ForwardAcceptAdd
+    | ForwardAcceptDel
+    | UplinkJoin
+    | UplinkLeave
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A request that Linux refused: which one of its channel's, the errno, and the kernel's own sentence where it gave one."""
+
+    request: Request
+    errno: int
+    sentence: str

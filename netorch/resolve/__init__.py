@@ -1,0 +1,144 @@
+"""Topology → desired state: names to labels, sugar to resources, every default filled in, everything checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netorch.core import HOST, Key, Resource
+from netorch.marks import Mark
+from netorch.resolve import interfaces, networks
+from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
+from netorch.resolve.filtering import filters, put_accepts, put_filter
+from netorch.resolve.names import put_names
+from netorch.resolve.place import put_bridge, put_site, put_solo, put_veth
+from netorch.resolve.routes import put_routes, put_rules
+from netorch.resolve.segments import check_segments
+from netorch.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
+
+    `attached`: label → (how, what) of the namespaces that exist already.
+    """
+
+    topology: str
+    state: Mapping[Key, Resource]
+    origins: Mapping[Key, Path] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    prefix: str = ""
+    attached: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    complaints: tuple[Complaint, ...] = ()
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.topology)
+
+
+def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
+    """The state that `topology` asks for under `name`; what is wrong with it is in `complaints`, all at once."""
+    draft = Draft(topology, Mark(name), prefix)
+    _sites(draft)
+    interfaces.declare(draft)
+    interfaces.wire(draft)
+    segments = networks.build(draft)
+    interfaces.ride(draft)
+    interfaces.enslave(draft)
+    interfaces.finish(draft)
+    for segment in segments.values():
+        networks.number(draft, segment)
+    networks.uplinks(draft, segments)
+    check_segments(draft)
+    _checks(draft)
+    rulesets = list(filters(draft, segments))
+    for site in draft.sites.values():
+        put_site(draft, site)
+    for iface in layered(draft.sites):
+        if iface.role == "bridge":
+            put_bridge(draft, iface)
+        elif iface.role == "solo":
+            put_solo(draft, iface)
+    _put_cables(draft)
+    for site in draft.sites.values():
+        put_rules(draft, site, put_routes(draft, site, segments))
+    for site, rules in rulesets:
+        put_filter(draft, site, rules)
+    put_accepts(draft, segments)
+    put_names(draft)
+    return Desired(
+        topology=name,
+        state=draft.state,
+        origins=draft.origins,
+        prefix=prefix,
+        labels={site.name: site.label for site in draft.sites.values() if site.name in topology.nodes},
+        attached={
+            site.label: (site.words.attach.how, site.words.attach.what) for site in draft.sites.values() if site.words.attach is not None
+        },
+        complaints=tuple(draft.complaints),
+    )
+
+
+def _sites(draft: Draft) -> None:
+    labels: dict[str, str] = {}
+    for name, node in draft.topology.nodes.items():
+        path: Path = ("nodes", name)
+        if name == HOST:
+            label = HOST
+            if node.attach is not None:
+                draft.complain((*path, "attach"), "`host` is the namespace that netorch runs in: it attaches to nothing")
+        else:
+            label = f"@{name}" if node.attach is not None else draft.prefix + name
+        if name != HOST and label in {HOST, draft.mark.fabric}:
+            draft.complain(path, f"node {name}: the namespace name {label!r} is reserved")
+        if len(label.encode()) > 200:
+            draft.complain(path, f"node {name}: with the prefix its name is too long")
+        labels[label] = name
+        draft.sites[name] = Site(name, label, label != HOST and node.attach is None, node, path)
+
+
+def _put_cables(draft: Draft) -> None:
+    """Pairs in the order in which one end is met, each as the end that makes it and the end that is made."""
+    done: set[int] = set()
+    for iface in layered(draft.sites):
+        if iface.role == "existing":
+            from netorch.resolve.place import put_addresses
+
+            put_addresses(draft, iface)
+        if iface.role != "veth" or id(iface) in done or iface.peer is None:
+            continue
+        near, far = (iface.peer, iface) if iface.far else (iface, iface.peer)
+        for end in (near, far):
+            done.add(id(end))
+            put_veth(draft, end)
+
+
+def _checks(draft: Draft) -> None:
+    """A check's names exist; running it is another command's work."""
+    nodes = draft.topology.nodes
+    for index, check in enumerate(draft.topology.checks):
+        path: Path = ("checks", index)
+        if check.all is not None and check.all not in draft.topology.networks:
+            draft.unknown((*path, "all"), "network", check.all, draft.topology.networks)
+        if check.source is not None and check.source not in nodes:
+            draft.unknown((*path, "from"), "node", check.source, nodes)
+        if check.to is not None:
+            _check_target(draft, check.to, (*path, "to"))
+
+
+def _check_target(draft: Draft, target: str, path: Path) -> None:
+    from ipaddress import ip_address
+
+    node, colon, interface = target.partition(":")
+    if node in draft.topology.nodes:
+        if colon and interface not in draft.sites[node].ifaces:
+            draft.unknown(path, f"interface {node}:", interface, draft.sites[node].ifaces)
+        return
+    try:
+        ip_address(target)
+    except ValueError:
+        draft.unknown(path, "node or address", target, draft.topology.nodes)
+
+
+__all__ = ["Complaint", "Desired", "Iface", "Path", "resolve"]

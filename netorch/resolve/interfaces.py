@@ -1,0 +1,277 @@
+"""The interfaces that nodes and links declare: who is wired to whom, who is whose port."""
+
+from __future__ import annotations
+
+from netorch.core import HOST
+from netorch.kinds.bridge import BridgeWords
+from netorch.kinds.link import CommonWords, InterfaceWords
+from netorch.kinds.solo import SoloWords
+from netorch.kinds.veth import VethWords
+from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site, given
+from netorch.topology import EndpointWords, LinkWords, endpoint
+from netorch.words import Network
+
+FOREIGN_KEYS = {"addresses", "kind"}
+"""What the file may say of an interface that netorch did not make."""
+
+
+def declare(draft: Draft) -> None:
+    """Interfaces of the nodes' `interfaces`, without their links."""
+    for site in list(draft.sites.values()):
+        for name, words in site.words.interfaces.items():
+            path = (*site.path, "interfaces", name)
+            iface = site.interface(name, path, draft.prefix)
+            iface.layers.insert(0, words)
+            iface.addresses += given(words.addresses, (*path, "addresses"))
+            if name == "lo":
+                iface.role = "lo"
+                _check_loopback(draft, iface, words)
+            elif isinstance(words, BridgeWords):
+                iface.role, iface.settings = "bridge", words
+            elif isinstance(words, SoloWords):
+                iface.role, iface.solo = "solo", words
+
+
+def wire(draft: Draft) -> None:
+    """Veth pairs: `kind: veth` with a `peer`, and `links`."""
+    for site in list(draft.sites.values()):
+        for name, words in site.words.interfaces.items():
+            if isinstance(words, VethWords):
+                _wire_veth(draft, site.ifaces[name], words)
+    for index, link in enumerate(draft.topology.links):
+        _wire_link(draft, link, ("links", index))
+
+
+def ride(draft: Draft) -> None:
+    """Parents: what a VLAN and its like are on. Of a namespace that netorch does not make, also what the file does not mention."""
+    riders = [iface for site in draft.sites.values() for iface in site.ifaces.values() if iface.solo is not None]
+    for iface in riders:
+        assert iface.solo is not None
+        if (said := iface.solo.rides_on) is not None:
+            iface.parent = _parent(draft, iface, said, (*iface.path, "parent"))
+    for iface in riders:
+        seen, at = {id(iface)}, iface.parent
+        while at is not None and id(at) not in seen:
+            seen.add(id(at))
+            at = at.parent
+        if at is iface:
+            draft.complain((*iface.path, "parent"), f"{iface.display} rides on itself, by way of its parent")
+            iface.parent = None
+
+
+def _parent(draft: Draft, iface: Iface, said: str, path: Path) -> Iface | None:
+    assert iface.solo is not None
+    node, colon, name = said.rpartition(":")
+    if not colon:
+        site = iface.site
+    elif (found := _site(draft, node, path)) is None:
+        return None
+    else:
+        site = found
+    if site is not iface.site and not iface.solo.FAR_PARENT:
+        draft.complain(path, f"a {iface.solo.kind} and its parent are in one namespace: {said} is in another node")
+        return None
+    if name not in site.ifaces:
+        if site.created:
+            draft.unknown(path, f"interface {site.name}:", name, site.ifaces, "A parent is an interface that this file declares.")
+            return None
+        site.ifaces[name] = Iface(site, name, path, name, role="existing")
+    return site.ifaces[name]
+
+
+def enslave(draft: Draft) -> None:
+    """Ports: `ports` of a master and `master` of a port say the same thing."""
+    for site in draft.sites.values():
+        for iface in list(site.ifaces.values()):
+            words = iface.layers[0] if iface.layers and isinstance(iface.layers[0], InterfaceWords) else None
+            if words is None:
+                continue
+            for index, port in enumerate(words.ports):
+                path = (*iface.path, "members" if "members" in iface.path else "ports", index)
+                if port in site.ifaces:
+                    join(draft, site.ifaces[port], iface, path)
+                else:
+                    draft.unknown(path, f"interface {site.name}:", port, site.ifaces, "Ports are interfaces that this file declares.")
+            if words.master is not None:
+                path = (*iface.path, "master")
+                master = site.ifaces.get(words.master)
+                if master is None or not takes_ports(master):
+                    bridges = [name for name, other in site.ifaces.items() if takes_ports(other)]
+                    draft.unknown(path, f"bridge {site.name}:", words.master, bridges, f"Declare it under nodes.{site.name}.interfaces.")
+                else:
+                    join(draft, iface, master, path)
+
+
+def takes_ports(iface: Iface) -> bool:
+    return iface.role == "bridge" or (iface.solo is not None and iface.solo.TAKES_PORTS)
+
+
+def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
+    """Make `port` a port of `master`."""
+    if port.master is master:
+        return
+    if port.master is not None:
+        draft.complain(path, f"{port.display} is a port of {port.master.name} already, and cannot be one of {master.name} too")
+    elif port.role in {"bridge", "lo"}:
+        what = "a bridge" if port.role == "bridge" else "the loopback interface"
+        draft.complain(path, f"{port.display} is {what}: it cannot be a port of the bridge {master.name}")
+    elif len(master.ports) >= BRIDGE_PORTS:
+        draft.complain(path, f"bridge {master.display} has {BRIDGE_PORTS} ports, and takes no more")
+    else:
+        port.master = master
+        master.ports.append(port)
+
+
+def finish(draft: Draft) -> None:
+    """What can be said only when all is wired: interfaces that nothing makes, ports with addresses."""
+    default = draft.topology.defaults.interface
+    for site in draft.sites.values():
+        for iface in site.ifaces.values():
+            if iface.name != "lo":
+                iface.default = default
+                if not iface.made_up:
+                    iface.addresses += given(default.addresses, ("defaults", "interface", "addresses"))
+            if not iface.role:
+                _without_a_maker(draft, iface)
+            if iface.master is not None and iface.addresses:
+                draft.complain(
+                    iface.addresses[0].path,
+                    f"{iface.display} is a port of {iface.master.name}, so it cannot have the address {iface.addresses[0].interface}.",
+                    f"Give it to {iface.master.display}.",
+                )
+
+
+def _without_a_maker(draft: Draft, iface: Iface) -> None:
+    site = iface.site
+    if site.created:
+        draft.complain(
+            iface.path,
+            f"nothing makes the interface {iface.display}: it is in no link and no network.",
+            "Add it to `links`, or say its `kind`.",
+        )
+        return
+    iface.role, iface.dev, iface.altname = "existing", iface.name, ""
+    for key in sorted({key for layer in iface.layers for key in layer.model_fields_set} - FOREIGN_KEYS):
+        draft.complain(
+            (*iface.path, key),
+            f"{iface.display} is not made by this file: `{key}` of an existing interface cannot be set by this release, only `addresses`",
+        )
+
+
+def _check_loopback(draft: Draft, iface: Iface, words: InterfaceWords) -> None:
+    allowed = {"addresses", "mtu", "txqueuelen", "sysctls", "kind"} if iface.site.created else FOREIGN_KEYS
+    for key in sorted(words.model_fields_set - allowed):
+        draft.complain((*iface.path, key), f"`{key}` cannot be set on lo")
+    if words.kind is not None:
+        draft.complain((*iface.path, "kind"), "lo is the loopback interface: it takes no `kind`")
+
+
+def _wire_veth(draft: Draft, near: Iface, words: VethWords) -> None:
+    path = (*near.path, "peer")
+    node, _, name = words.peer.partition(":")
+    try:
+        endpoint(words.peer)
+    except ValueError as error:
+        draft.complain(path, str(error))
+        return
+    if (site := _site(draft, node, path)) is None:
+        return
+    far = site.interface(name, path, draft.prefix)
+    if near.peer is far and far.peer is near:
+        return
+    _connect(draft, near, far, path)
+
+
+def _wire_link(draft: Draft, link: LinkWords, path: Path) -> None:
+    ends: list[Iface] = []
+    for index, words in enumerate(link.endpoints):
+        place = (*path, "endpoints", index)
+        site = _site(draft, words.node, place)
+        if site is None:
+            continue
+        iface = site.interface(words.interface, place, draft.prefix)
+        _layer(iface, words)
+        iface.addresses += given(words.addresses, (*place, "addresses"))
+        iface.mtu_hint = link.mtu if link.mtu is not None else iface.mtu_hint
+        ends.append(iface)
+    if len(ends) < len(link.endpoints):
+        for iface in ends:
+            iface.role = iface.role or "half-wired"
+    elif _connect(draft, ends[0], ends[1], path):
+        for index, subnet in enumerate(link.subnet):
+            _number(draft, ends, subnet, (*path, "subnet", index))
+
+
+def _layer(iface: Iface, words: EndpointWords) -> None:
+    """What the node says of its interface goes before what the link says."""
+    position = 1 if iface.layers and isinstance(iface.layers[0], InterfaceWords) else 0
+    iface.layers.insert(position, words)
+
+
+def _site(draft: Draft, node: str, path: Path) -> Site | None:
+    if node == HOST:
+        return draft.host
+    if node not in draft.sites or node not in draft.topology.nodes:
+        draft.unknown(path, "node", node, draft.topology.nodes, "Declare it under nodes.")
+        return None
+    return draft.sites[node]
+
+
+def _connect(draft: Draft, near: Iface, far: Iface, path: Path) -> bool:
+    """Make the two the ends of one cable, if they can be."""
+    if (obstacle := _obstacle(near, far)) is not None:
+        draft.complain(path, obstacle)
+        for iface in (near, far):
+            iface.role = iface.role or "half-wired"
+        return False
+    near.role = far.role = "veth"
+    near.peer, far.peer, far.far = far, near, True
+    return True
+
+
+def _obstacle(near: Iface, far: Iface) -> str | None:
+    if near is far:
+        return f"a link cannot have {near.display} at both its ends"
+    for iface in (near, far):
+        if iface.name == "lo":
+            return f"{iface.display} is the loopback interface: no link can end there"
+        if iface.peer is not None:
+            return f"{iface.display} is wired to {iface.peer.display} already"
+        if iface.role == "half-wired":
+            return f"{iface.display} is in another link already"
+        if iface.role:
+            return f"{iface.display} is a {iface.role}: no link can end there"
+    return None
+
+
+def _number(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> None:
+    """A subnet addresses the ends in order, leaving alone an end that has an address of it already."""
+    first = 0 if subnet.prefixlen >= subnet.max_prefixlen - 1 else 1
+    if subnet.num_addresses < 2:
+        draft.complain(path, f"{subnet} has no room for the two ends of a link")
+        return
+    for offset, iface in enumerate(ends, first):
+        if not any(entry.interface.ip in subnet for entry in iface.addresses):
+            iface.addresses.append(Given(type_of(subnet)((subnet[offset], subnet.prefixlen)), path))
+
+
+def type_of(subnet: Network) -> type:
+    """The interface-address class of a subnet's family."""
+    from ipaddress import IPv4Interface, IPv6Interface
+
+    return IPv4Interface if subnet.version == 4 else IPv6Interface
+
+
+def mtu_of(iface: Iface) -> int:
+    """The MTU an interface gets: its own, else what its partner explicitly has, else the kernel's own; 0 where that is unknown."""
+    ends = (iface, iface.peer) if iface.peer is not None else (iface,)
+    said = [end.own_mtu for end in ends] + [end.default.mtu for end in ends if end.default is not None]
+    found = next((mtu for mtu in said if mtu is not None), None)
+    if found is not None:
+        return found
+    if iface.role == "existing":
+        return 0
+    return 1500 if iface.solo is None else iface.solo.default_mtu(None if iface.parent is None else mtu_of(iface.parent))
+
+
+__all__ = ["CommonWords", "declare", "enslave", "finish", "join", "mtu_of", "type_of", "wire"]

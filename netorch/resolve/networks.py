@@ -1,0 +1,368 @@
+"""Networks: a bridge in its place, a cable to each member, addresses given out, who leads out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from netorch.core import HOST
+from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site
+from netorch.resolve.interfaces import join, type_of
+from netorch.topology import Membership, NetworkWords
+from netorch.words import Address, Network
+
+ROOT_MEMBERS = 960
+"""Members that plug into the first bridge. Its other ports are for further bridges, so that a network can grow in place."""
+LEAF_MEMBERS = BRIDGE_PORTS - 1
+
+
+@dataclass(slots=True)
+class Member:
+    """A node's interface in a network, with what it is told and what it got."""
+
+    iface: Iface
+    words: Membership
+    path: Path
+
+
+@dataclass(slots=True)
+class Segment:
+    """A network on its way: bridges (the root first), members in the order of the file, gateways by IP version."""
+
+    name: str
+    words: NetworkWords
+    path: Path
+    owner: Site
+    bridges: list[Iface] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
+    gateways: dict[int, Address] = field(default_factory=dict)
+    gateway_node: str | None = None
+
+    @property
+    def root(self) -> Iface:
+        return self.bridges[0]
+
+    def pools(self, subnet: Network) -> list[Network]:
+        """The parts of a subnet that automatic addresses come from, if the file names any."""
+        return [pool for pool in self.words.ip_range if pool.version == subnet.version and pool.subnet_of(subnet)]  # type: ignore[arg-type]
+
+    def subnet_of(self, version: int) -> list[Network]:
+        return [subnet for subnet in self.words.subnet if subnet.version == version]
+
+
+def build(draft: Draft) -> dict[str, Segment]:
+    """All networks with their members plugged in, addresses not given out yet."""
+    segments = {name: segment for name, words in draft.topology.networks.items() if (segment := _segment(draft, name, words))}
+    for site in list(draft.sites.values()):
+        _plug_in(draft, site, segments)
+    for segment in segments.values():
+        _check_subnets(draft, segment)
+    _check_overlaps(draft, segments)
+    return segments
+
+
+def number(draft: Draft, segment: Segment) -> None:
+    """Gateways first, then what members say, then automatic addresses in the order of the file."""
+    taken: dict[Address, str] = {}
+    _bridge_gateways(draft, segment, taken)
+    for member in segment.members:
+        _explicit(draft, segment, member, taken)
+    told = [{entry.interface.version for entry in member.iface.addresses} for member in segment.members]
+    for subnet in segment.words.subnet:
+        if segment.words.is_bridged and not segment.pools(subnet):
+            continue  # who has which address on a segment of others is not for us to say
+        pool = _pool(draft, segment, subnet, taken)
+        for member, versions in zip(segment.members, told, strict=True):
+            if member.words.addresses is False or subnet.version in versions:
+                continue
+            free = next(pool, None)
+            if free is None:
+                draft.complain(
+                    segment.path,
+                    f"network {segment.name}: no address of {subnet} is left for {member.iface.display}.",
+                    "Take a larger subnet or ip_range.",
+                )
+                break
+            member.iface.addresses.append(Given(type_of(subnet)((free, subnet.prefixlen)), member.path))
+    _node_gateway(draft, segment)
+
+
+def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
+    """Bridged networks' NICs; what the file says of a NIC's addresses holds for the bridge then."""
+    users: dict[tuple[str, str], str] = {}
+    for segment in segments.values():
+        name, owner, path = segment.words.uplink, segment.owner, (*segment.path, "uplink")
+        if name is None:
+            continue
+        nic = owner.ifaces.get(name)
+        first = users.setdefault((owner.name, name), segment.name)
+        problem = _why_not(segment, nic) if nic is not None else ""
+        if name == "lo":
+            draft.complain(path, "lo is the loopback interface: it cannot be an uplink")
+        elif nic is None and owner.created:
+            known = [other.name for other in owner.ifaces.values() if not other.made_up and other.name != "lo"]
+            draft.unknown(path, f"interface {owner.name}:", name, known, f"Declare it in `links`, or under nodes.{owner.name}.")
+        elif first != segment.name:
+            draft.complain(path, f"{owner.name}:{name} is the uplink of network {first} already, and cannot be that of {segment.name} too")
+        elif problem:
+            draft.complain(path, problem)
+        else:
+            segment.root.uplink = name
+            if nic is not None:
+                nic.front = segment.root
+                segment.root.addresses += nic.addresses
+                nic.addresses = []
+
+
+def _why_not(segment: Segment, nic: Iface) -> str:
+    """What keeps an interface of the file from being the uplink."""
+    if nic.role == "bridge":
+        return f"{nic.display} is a bridge: it cannot be a port of the bridge of network {segment.name}"
+    if nic.made_up or any(member.iface is nic for member in segment.members):
+        return f"{nic.display} is there to plug a node into a network: an uplink is an interface that leads elsewhere"
+    if nic.master is not None:
+        return f"{nic.display} is a port of {nic.master.name} already, and cannot be one of {segment.root.name} too"
+    return ""
+
+
+def _segment(draft: Draft, name: str, words: NetworkWords) -> Segment | None:
+    path: Path = ("networks", name)
+    if words.node is not None and words.node != HOST and words.node not in draft.topology.nodes:
+        draft.unknown((*path, "node"), "node", words.node, draft.topology.nodes)
+        return None
+    if words.node is not None:
+        owner = draft.host if words.node == HOST else draft.sites[words.node]
+    else:
+        owner = draft.fabric if words.is_segment else draft.host
+    segment = Segment(name, words, path, owner)
+    segment.bridges.append(_bridge(draft, segment, words.bridge or name))
+    owner.forwards |= {version for version in (4, 6) if words.mode_of(version) in {"nat", "routed"} and segment.subnet_of(version)}
+    return segment
+
+
+def _bridge(draft: Draft, segment: Segment, name: str) -> Iface:
+    owner, words = segment.owner, segment.words
+    if name == "lo":
+        draft.complain(
+            segment.path, f"network {segment.name}: its bridge cannot be called lo, as the loopback interface is.", "Say `bridge: NAME`."
+        )
+    elif name in owner.ifaces:
+        draft.complain(segment.path, f"the bridge of network {segment.name} and the interface {owner.name}:{name} have one name")
+    long = draft.prefix + name if owner.label == HOST else name
+    dev, altname = owner.short(long)
+    bridge = Iface(owner, name, segment.path, dev, altname, role="bridge", made_up=True, settings=words, mtu_hint=words.mtu)
+    owner.ifaces[name] = bridge
+    return bridge
+
+
+def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
+    taken = set(site.ifaces) | {words.name for words in site.words.networks.values() if words.name}
+    automatic = (name for count in range(len(site.words.networks) + len(taken)) if (name := f"eth{count}") not in taken)
+    for network, words in site.words.networks.items():
+        path = (*site.path, "networks", network)
+        name = words.name or next(automatic)
+        if network not in segments:
+            if network not in draft.topology.networks:
+                draft.unknown(path, "network", network, draft.topology.networks, "Declare it under networks.")
+            continue
+        segment = segments[network]
+        iface = site.interface(name, path, draft.prefix)
+        if iface.name == "lo":
+            draft.complain(path, f"{iface.display} is the loopback interface: it cannot be in network {network}")
+            iface.role = "lo"
+            continue
+        if iface.role or iface.peer is not None:
+            draft.complain(path, f"{iface.display} is wired already: network {network} cannot make it")
+            continue
+        iface.layers.append(words)
+        _cable(draft, segment, iface, path)
+        segment.members.append(Member(iface, words, path))
+
+
+def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
+    """A veth from the right bridge of the segment to a member."""
+    port = _made_up(draft, segment, f"{iface.site.name}-{iface.name}", path)
+    port.role = iface.role = "veth"
+    port.peer, iface.peer, iface.far = iface, port, True
+    port.mtu_hint = iface.mtu_hint = segment.words.mtu
+    port.isolated = segment.words.port_isolation
+    join(draft, port, _bridge_for(draft, segment, len(segment.members)), path)
+
+
+def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
+    """Where member number `index` plugs in; a bridge takes 1,023 ports, so further ones hang on the first."""
+    leaf = 0 if index < ROOT_MEMBERS else 1 + (index - ROOT_MEMBERS) // LEAF_MEMBERS
+    while len(segment.bridges) <= leaf:
+        count = len(segment.bridges)
+        bridge = _bridge(draft, segment, f"{segment.root.name}-{count}")
+        down = _made_up(draft, segment, f"{bridge.name}-down", segment.path)
+        up = _made_up(draft, segment, f"{bridge.name}-up", segment.path)
+        down.role = up.role = "veth"
+        down.peer, up.peer, up.far = up, down, True
+        down.mtu_hint = up.mtu_hint = segment.words.mtu
+        # members behind it are as apart from those on the first bridge as these are from one another
+        down.isolated = segment.words.port_isolation
+        join(draft, down, segment.root, segment.path)
+        join(draft, up, bridge, segment.path)
+        segment.bridges.append(bridge)
+    return segment.bridges[leaf]
+
+
+def _made_up(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
+    owner = segment.owner
+    dev, altname = owner.short(draft.prefix + long if owner.label == HOST else long)
+    if long in owner.ifaces:
+        draft.complain(path, f"{owner.name} has an interface {long!r}, which is the name of a port of network {segment.name}")
+    owner.ifaces[long] = Iface(owner, long, path, dev, altname, made_up=True)
+    return owner.ifaces[long]
+
+
+def _check_subnets(draft: Draft, segment: Segment) -> None:
+    words, path = segment.words, segment.path
+    for index, subnet in enumerate(words.subnet):
+        for earlier in words.subnet[:index]:
+            if subnet.version == earlier.version and subnet.overlaps(earlier):
+                draft.complain((*path, "subnet", index), f"network {segment.name}: the subnets {earlier} and {subnet} overlap")
+    for index, pool in enumerate(words.ip_range):
+        if not any(pool.version == subnet.version and pool.subnet_of(subnet) for subnet in words.subnet):  # type: ignore[arg-type]
+            draft.complain((*path, "ip_range", index), f"ip_range {pool} is in no subnet of network {segment.name}")
+    if not words.is_segment and not words.is_bridged and not words.subnet:
+        what = " and ".join(sorted(words.modes))
+        draft.complain(path, f"network {segment.name}: mode {what} needs a `subnet`, since the bridge gets an address of it")
+    if words.is_segment and (words.isolated is not None or words.allow):
+        key = "allow" if words.allow else "isolated"
+        draft.complain((*path, key), f"network {segment.name}: a segment leads nowhere, so there is nothing to isolate")
+    for index, other in enumerate(words.allow):
+        if other not in draft.topology.networks:
+            draft.unknown((*path, "allow", index), "network", other, draft.topology.networks)
+
+
+def _check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
+    """Networks whose subnets overlap cannot both have an address on one node."""
+    places: dict[str, dict[str, Segment]] = {}
+    for segment in segments.values():
+        for member in segment.members:
+            places.setdefault(member.iface.site.name, {})[segment.name] = segment
+        if not segment.words.is_segment:
+            places.setdefault(segment.owner.name, {})[segment.name] = segment
+    told: set[tuple[str, str]] = set()
+    for node, here in places.items():
+        subnets = sorted(
+            ((subnet, segment) for segment in here.values() for subnet in segment.words.subnet),
+            key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen),
+        )
+        for (one, first), (other, second) in pairwise(subnets):
+            if first is second or one.version != other.version or not one.overlaps(other) or (first.name, second.name) in told:
+                continue
+            told.add((first.name, second.name))
+            draft.complain(
+                (*second.path, "subnet"),
+                f"the subnets of the networks {first.name} ({one}) and {second.name} ({other}) overlap, and {node} is in both",
+            )
+
+
+def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) -> None:
+    words, path = segment.words, segment.path
+    given: dict[int, Address] = {}
+    for index, gateway in enumerate(words.gateway):
+        place = (*path, "gateway", index)
+        if isinstance(gateway, str):
+            _gateway_name(draft, segment, gateway, place)
+        elif not any(gateway in subnet for subnet in words.subnet):
+            draft.complain(place, f"gateway {gateway} is outside the subnet of network {segment.name}")
+        elif gateway.version in given:
+            draft.complain(place, f"network {segment.name} has two gateways for IPv{gateway.version}")
+        else:
+            given[gateway.version] = gateway
+    segment.gateways = given
+    if words.is_bridged:
+        taken.update(dict.fromkeys(given.values(), f"the gateway of network {segment.name}"))
+    if words.is_segment or words.is_bridged:
+        return
+    for subnet in words.subnet:
+        address = given.get(subnet.version)
+        if address is None or address not in subnet:
+            if address is not None and subnet.version in segment.gateways and address in segment.gateways.values():
+                continue
+            address = subnet[1] if subnet.num_addresses > 2 or subnet.version == 6 else subnet[0]
+            segment.gateways.setdefault(subnet.version, address)
+        if subnet.version == 4 and subnet.num_addresses > 2 and address in {subnet.network_address, subnet.broadcast_address}:
+            draft.complain(path, f"gateway {address} is the network or broadcast address of {subnet}")
+        taken[address] = f"the gateway of network {segment.name}"
+        segment.root.addresses.append(Given(type_of(subnet)((address, subnet.prefixlen)), path))
+
+
+def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None:
+    if not segment.words.is_segment:
+        mode = segment.words.mode_of(4)
+        draft.complain(path, f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a node")
+    elif not any(member.iface.site.name == name for member in segment.members):
+        nodes = [member.iface.site.name for member in segment.members]
+        draft.unknown(path, f"among the members of network {segment.name}, node", name, nodes, f"Add {segment.name} to its networks.")
+    else:
+        segment.gateway_node = name
+
+
+def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Address, str]) -> None:
+    for index, (interface, has_prefix) in enumerate(member.words.address or []):
+        path = (*member.path, "address") if len(member.words.address or []) == 1 else (*member.path, "address", index)
+        subnets = segment.subnet_of(interface.version)
+        subnet = next((subnet for subnet in subnets if interface.ip in subnet), None)
+        if subnet is None and segment.words.subnet:
+            shown = ", ".join(map(str, segment.words.subnet))
+            draft.complain(path, f"{interface.ip} is outside the subnet of network {segment.name} ({shown})")
+            continue
+        if not has_prefix:
+            if subnet is None:
+                draft.complain(path, f"{interface.ip} needs a prefix length, since network {segment.name} has no subnet")
+                continue
+            edges = {subnet.network_address, subnet.broadcast_address} if subnet.version == 4 and subnet.num_addresses > 2 else set()
+            if interface.ip in edges:
+                draft.complain(path, f"{interface.ip} is the network or broadcast address of {subnet}")
+                continue
+            interface = type_of(subnet)((interface.ip, subnet.prefixlen))  # noqa: PLW2901
+        if (owner := taken.get(interface.ip)) is not None:
+            draft.complain(path, f"{interface.ip} is given to {member.iface.display}, but it is {owner} already")
+            continue
+        taken[interface.ip] = f"that of {member.iface.display}"
+        member.iface.addresses.append(Given(interface, path))
+    for entry in member.iface.addresses:
+        taken.setdefault(entry.interface.ip, f"that of {member.iface.display}")
+
+
+def _pool(draft: Draft, segment: Segment, subnet: Network, taken: dict[Address, str]) -> Iterator[Address]:
+    """Free addresses of a subnet in order: not its first and (IPv4) last one, no gateway, none that is given explicitly."""
+    ranges = segment.pools(subnet)
+    whole = subnet.num_addresses <= 2
+    reserved = set(taken) | set(segment.gateways.values())
+    if not whole:
+        reserved.add(subnet.network_address)
+        if subnet.version == 4:
+            reserved.add(subnet.broadcast_address)
+    for pool in ranges or [subnet]:
+        for value in range(int(pool.network_address), int(pool.broadcast_address) + 1):
+            candidate = pool.network_address.__class__(value)
+            if candidate not in reserved:
+                yield candidate
+
+
+def _node_gateway(draft: Draft, segment: Segment) -> None:
+    """In a segment a member leads out: by name, or by an address that it has."""
+    if not segment.words.is_segment:
+        return
+    addresses = {entry.interface.ip: member for member in segment.members for entry in member.iface.addresses}
+    for index, gateway in enumerate(segment.words.gateway):
+        if not isinstance(gateway, str) and gateway in segment.gateways.values() and gateway not in addresses:
+            draft.complain(
+                (*segment.path, "gateway", index),
+                f"gateway {gateway}: no member of network {segment.name} has this address.",
+                "A segment's bridge has none itself: name the member, or take mode host-only.",
+            )
+    if segment.gateway_node is not None:
+        member = next(member for member in segment.members if member.iface.site.name == segment.gateway_node)
+        for entry in member.iface.addresses:
+            segment.gateways.setdefault(entry.interface.version, entry.interface.ip)
+
+
+__all__ = ["Member", "Segment", "build", "number", "uplinks"]

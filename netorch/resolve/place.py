@@ -1,0 +1,212 @@
+"""Interfaces to resources: links, their state, ports, settings and addresses, in an order good to read and to send."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv6Address
+
+from netorch.kinds.address import SCOPES, Address, address_text
+from netorch.kinds.bridge import Bridge
+from netorch.kinds.link import TXQUEUELEN
+from netorch.kinds.loopback import MTU as LOOPBACK_MTU
+from netorch.kinds.loopback import Loopback
+from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
+from netorch.kinds.port import Port, port_key
+from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_paths
+from netorch.kinds.up import Up, up_key
+from netorch.kinds.uplink import Uplink
+from netorch.kinds.veth import Veth
+from netorch.marks import ALIAS_BYTES
+from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
+from netorch.resolve.draft import Draft, Given, Iface, Site
+from netorch.resolve.interfaces import mtu_of
+
+IPV6_MTU = 1280
+"""IPV6_MIN_MTU: on a link with less the kernel has no IPv6."""
+
+_FORWARDING = {IPV4_FORWARDING: 4, "net/ipv4/conf/all/forwarding": 4, IPV6_FORWARDING: 6}
+
+
+def put_site(draft: Draft, site: Site) -> None:
+    """The namespace itself with its settings and lo."""
+    forwarding = {version: site.words.forwarding if version not in site.forwards else True for version in (4, 6)}
+    if site.words.forwarding is False and site.forwards:
+        draft.complain((*site.path, "forwarding"), f"node {site.name} owns a network that leads out: it has to forward")
+    sysctls = dict(site.words.sysctls)
+    for path in list(sysctls):
+        if path in _FORWARDING:
+            place = (*site.path, "sysctls", path.replace("/", "."))
+            value = sysctls.pop(path)
+            if site.words.forwarding is not None and str(int(site.words.forwarding)) != value:
+                draft.complain(place, f"node {site.name}: `forwarding` and the sysctl {path.replace('/', '.')} say different things")
+            forwarding[_FORWARDING[path]] = value != "0"
+    if site.created:
+        is_fabric = site.label == draft.mark.fabric
+        own = Netns(site.label, draft.mark.alias, bool(forwarding[4]), bool(forwarding[6]), is_fabric, site.bridges_bare)
+        draft.put(own, site.path)
+    else:
+        for version, path in ((4, IPV4_FORWARDING), (6, IPV6_FORWARDING)):
+            if forwarding[version] is not None:
+                draft.put(Sysctl(site.label, (path,), str(int(bool(forwarding[version])))), (*site.path, "forwarding"))
+    for path, value in sysctls.items():
+        place = (*site.path, "sysctls", path.replace("/", "."))
+        name = interface_of(path)
+        if name is not None and name in site.ifaces:
+            path = path.replace(f"/{name}/", f"/{site.ifaces[name].dev}/")  # noqa: PLW2901
+        elif name is not None and site.created and name != "lo":
+            draft.unknown(place, f"interface {site.name}:", name, site.ifaces)
+        draft.put(Sysctl(site.label, (path,), value), place)
+    if site.created:
+        lo = site.ifaces.get("lo")
+        mtu = lo.explicit_mtu if lo else None
+        queue = lo.said("txqueuelen") if lo else None
+        draft.put(Loopback(site.label, mtu or LOOPBACK_MTU, TXQUEUELEN if queue is None else queue), lo.path if lo else site.path)
+        draft.put(Up(site.label, "lo"), lo.path if lo else site.path)
+    if "lo" in site.ifaces:
+        _put_settings(draft, site.ifaces["lo"])
+        put_addresses(draft, site.ifaces["lo"])
+
+
+def put_bridge(draft: Draft, iface: Iface) -> None:
+    words = iface.settings
+    assert words is not None
+    if words.stp and words.forward_delay < 200:
+        draft.complain((*iface.path, "forward_delay"), "with STP the forward delay is 200 centiseconds (2s) or more")
+    label = iface.site.label
+    fields = _common(draft, iface, None)
+    if iface.uplink:
+        fields |= {"mac": "", "mtu": iface.explicit_mtu or 0}
+    draft.put(
+        Bridge(
+            **fields,
+            stp=words.stp,
+            priority=words.priority,
+            forward_delay=words.forward_delay,
+            hello_time=words.hello_time,
+            max_age=words.max_age,
+            ageing_time=words.ageing_time,
+            mcast_snooping=words.mcast_snooping,
+        ),
+        iface.path,
+    )
+    _put_settings(draft, iface)
+    if iface.is_up:
+        after = tuple(key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev)))
+        draft.put(Up(label, iface.dev, after), iface.path)
+    if iface.uplink:
+        follows = iface.explicit_mtu is None
+        draft.put(Uplink(label, _nic(iface), iface.dev, draft.mark.protocol, mtu=follows), (*iface.path, "uplink"))
+    put_addresses(draft, iface)
+
+
+def _nic(bridge: Iface) -> str:
+    """The kernel's name of a bridge's uplink: as the file says, unless the file makes it."""
+    ifaces = bridge.site.ifaces
+    return ifaces[bridge.uplink].dev if bridge.uplink in ifaces else bridge.uplink
+
+
+def put_veth(draft: Draft, iface: Iface) -> None:
+    """One end with what hangs on it. The far end is put by the near one, which makes it."""
+    peer = iface.peer
+    assert peer is not None
+    fields = _common(draft, iface, (peer.site.label, peer.dev))
+    draft.put(Veth(**fields, peer=(peer.site.label, peer.dev), far=iface.far), iface.path)
+    if iface.master is not None:
+        draft.put(Port(iface.site.label, iface.dev, iface.master.dev, iface.hairpin, iface.isolated), iface.path)
+    _put_settings(draft, iface)
+    if iface.is_up:
+        draft.put(Up(iface.site.label, iface.dev), iface.path)
+    put_addresses(draft, iface)
+
+
+def put_solo(draft: Draft, iface: Iface) -> None:
+    """A link that is made alone, on its parent if it has one."""
+    words, site = iface.solo, iface.site
+    assert words is not None
+    parent = (iface.parent.site.label, iface.parent.dev) if iface.parent is not None else None
+    fields = _common(draft, iface, parent if parent is not None and parent[0] != site.label else None)
+    link = words.link(fields, parent)
+    if not link.HAS_MAC:
+        if iface.said("mac") is not None:
+            draft.complain((*iface.path, "mac"), f"{iface.display} is a {words.kind}, which has no MAC of its own")
+        link = replace(link, mac="")
+    draft.put(link, iface.path)
+    if iface.master is not None:
+        draft.put(Port(site.label, iface.dev, iface.master.dev, iface.hairpin, iface.isolated), iface.path)
+    _put_settings(draft, iface)
+    if iface.is_up:
+        after = [key for port in iface.ports for key in (port_key(site.label, port.dev), up_key(site.label, port.dev))]
+        if iface.parent is not None and iface.parent.role != "existing" and iface.parent.is_up:
+            after.append(up_key(iface.parent.site.label, iface.parent.dev))
+        draft.put(Up(site.label, iface.dev, tuple(after)), iface.path)
+    put_addresses(draft, iface)
+
+
+def put_addresses(draft: Draft, iface: Iface) -> None:
+    """The addresses in order: the first of an IPv4 subnet is the primary one, the kernel ties the later ones to it."""
+    firsts: dict[object, str] = {}
+    mtu = mtu_of(iface)
+    for entry in iface.addresses:
+        text = address_of(entry)
+        if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
+            draft.complain(entry.path, f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {text} cannot be there")
+        primary = ""
+        if entry.interface.version == 4:
+            subnet = entry.interface.network if entry.peer is None else address_network(entry)
+            primary = firsts.setdefault(subnet, text)
+        resource = Address(iface.site.label, iface.dev, text, _scope(entry), draft.mark.protocol, "" if primary == text else primary)
+        if resource.key in draft.state:
+            draft.complain(entry.path, f"{iface.display} has the address {text} twice")
+        draft.put(resource, entry.path)
+
+
+def address_of(entry: Given) -> str:
+    return address_text(entry.interface, entry.peer)
+
+
+def address_network(entry: Given) -> object:
+    """The subnet that the kernel sees: the peer's."""
+    network = entry.interface.network
+    return type(network)((entry.peer, network.prefixlen), strict=False)
+
+
+def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  # type: ignore[type-arg]
+    site = iface.site
+    description = " ".join((iface.said("description") or "").split())
+    alias = draft.mark.link_alias(peer, description, _nic(iface))
+    if description.startswith(("peer=", "uplink=")):
+        draft.complain((*iface.path, "description"), "a description cannot begin with `peer=` or `uplink=`, which say more than words")
+    elif not description.isprintable():
+        draft.complain((*iface.path, "description"), "a description is one line of printable text")
+    elif len(alias.encode()) > ALIAS_BYTES:
+        draft.complain((*iface.path, "description"), f"the description is {len(alias.encode()) - ALIAS_BYTES} bytes too long")
+    queue = iface.said("txqueuelen")
+    return {
+        "netns": site.label,
+        "name": iface.dev,
+        "mtu": mtu_of(iface),
+        "mac": iface.said("mac") or draft.mark.mac(site.name, iface.name),
+        "group": draft.mark.group,
+        "alias": alias,
+        "txqueuelen": TXQUEUELEN if queue is None else queue,
+        "altname": iface.altname,
+    }
+
+
+def _put_settings(draft: Draft, iface: Iface) -> None:
+    for layer in reversed((*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))):
+        for name, value in layer.sysctls.items():
+            path = (*iface.path, "sysctls", name)
+            if not name.replace("_", "").isalnum() or not name.isascii():
+                draft.complain(path, f"{name!r} is no setting of an interface such as rp_filter")
+                continue
+            draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), value), path)
+
+
+def _scope(entry: Given) -> int:
+    ip = entry.interface.ip
+    if isinstance(ip, IPv6Address):
+        return RT_SCOPE_LINK if ip.is_link_local else RT_SCOPE_HOST if ip.is_loopback else RT_SCOPE_UNIVERSE
+    if entry.scope is not None:
+        return SCOPES[entry.scope]
+    return RT_SCOPE_HOST if ip.is_loopback else RT_SCOPE_UNIVERSE

@@ -1,0 +1,206 @@
+"""Routes and rules of a node, filled in: devices by their gateways, metrics, scopes, and the default routes that networks give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netorch.core import Key
+from netorch.kinds.address import SCOPES, address_key
+from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
+from netorch.kinds.rule import ACTIONS, Rule
+from netorch.netlink.constants import AF_INET, AF_INET6, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTN_UNICAST
+from netorch.requests import Hop, RouteSpec, RuleSpec
+from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.networks import Segment
+from netorch.resolve.place import address_of
+from netorch.topology import HopWords, RouteWords, RuleWords
+from netorch.words import Address, Network
+
+FAMILIES = {4: AF_INET, 6: AF_INET6}
+RULE_PRIORITY = 10000
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A network that a device of the node leads to directly."""
+
+    network: Network
+    iface: Iface
+
+
+def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[Key, ...]:
+    """The node's own routes, those without a gateway first, then the default routes of its networks where it has none itself."""
+    made: list[Key] = []
+    reaches = _reaches(site)
+    for words in site.words.routes:
+        if words.to is not None and words.dev in site.ifaces and not words.via:
+            iface = site.ifaces[words.dev]
+            reaches.append(Reach(words.to, iface.front or iface))
+    numbered = list(enumerate(site.words.routes))
+    for index, words in sorted(numbered, key=lambda pair: bool(pair[1].via or pair[1].nexthops)):
+        path = (*site.path, "routes", index)
+        route = _route(draft, site, words, reaches, path)
+        if route is not None:
+            if route.key in draft.state:
+                draft.complain(path, f"{route.title()} is there twice: give one of them another metric or table")
+            draft.put(route, path)
+            made.append(route.key)
+    for version in (4, 6):
+        made += _default_route(draft, site, segments, version)
+    return tuple(made)
+
+
+def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
+    """The node's rules. One that meets whatever has no source yet also meets the kernel when it looks for a gateway."""
+    for index, words in enumerate(site.words.rules):
+        path = (*site.path, "rules", index)
+        spec = _rule(draft, site, words, RULE_PRIORITY + index)
+        rule = Rule(site.label, spec, routes if spec.src is None and spec.mark is None else ())
+        if rule.key in draft.state:
+            draft.complain(path, f"{rule.title()} is there twice")
+        draft.put(rule, path)
+
+
+def _reaches(site: Site) -> list[Reach]:
+    found: list[Reach] = []
+    for iface in site.ifaces.values():
+        for entry in iface.addresses:
+            network = entry.interface.network
+            if entry.peer is not None:
+                network = type(network)((entry.peer, network.prefixlen), strict=False)
+            found.append(Reach(network, iface))
+    return found
+
+
+def _route(draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach], path: Path) -> Route | None:
+    hops: list[Hop] = []
+    ifaces: list[Iface | None] = []
+    entries: Sequence[HopWords | RouteWords] = words.nexthops or ([words] if words.type == "unicast" else [])
+    for index, entry in enumerate(entries):
+        place = (*path, "nexthops", index) if words.nexthops else path
+        hop, iface = _hop(draft, site, entry, reaches, place, len(entries) > 1)
+        if iface is not None and not iface.is_up:
+            return None  # the kernel has no route over a link that is down
+        hops.append(hop)
+        ifaces.append(iface)
+    family = FAMILIES[words.version]
+    local = {entry.interface.ip for iface in site.ifaces.values() for entry in iface.addresses}
+    for entry in entries:
+        # of IPv4 the kernel takes them
+        if entry.via is not None and entry.via.version == 6 and entry.via in local:
+            draft.complain((*path, "via"), f"the gateway {entry.via} is an address of {site.name} itself")
+    if words.src is not None and site.created and words.src not in local:
+        draft.complain((*path, "src"), f"{words.src} is no address of node {site.name}")
+    unicast = words.type == "unicast"
+    scope = RT_SCOPE_LINK if unicast and not any(hop.via for hop in hops) and family == AF_INET else RT_SCOPE_UNIVERSE
+    spec = RouteSpec(
+        family=family,
+        dst=None if words.to is None or words.to.prefixlen == 0 else words.to.network_address.packed,
+        prefixlen=words.to.prefixlen if words.to is not None else 0,
+        table=words.table,
+        metric=_metric(words.metric, family),
+        type=TYPES[words.type],
+        scope=SCOPES[words.scope] if words.scope and family == AF_INET else scope,
+        protocol=draft.mark.protocol,
+        hops=tuple(hops),
+        src=words.src.packed if words.src is not None else None,
+        mtu=words.mtu,
+    )
+    return Route(site.label, spec, _needed(site, [iface for iface in ifaces if iface is not None], words.version))
+
+
+def _hop(
+    draft: Draft, site: Site, words: HopWords | RouteWords, reaches: Sequence[Reach], path: Path, shared: bool
+) -> tuple[Hop, Iface | None]:
+    """`shared`: there are several, so that weights mean something; the kernel forgets that of a single one."""
+    iface: Iface | None = None
+    device = words.dev
+    if device is not None:
+        iface = site.ifaces.get(device)
+        if iface is None and site.created:
+            draft.unknown((*path, "dev"), f"interface {site.name}:", device, site.ifaces)
+        elif iface is not None:
+            iface = iface.front or iface
+            device = iface.dev
+    elif words.via is not None and (iface := _towards(words.via, reaches)) is not None:
+        device = iface.dev
+    weight = words.weight if isinstance(words, HopWords) and shared else 1
+    return Hop(words.via.packed if words.via is not None else None, device, weight, words.onlink), iface
+
+
+def _towards(gateway: Address, reaches: Sequence[Reach]) -> Iface | None:
+    """The device whose network has the gateway, the longest prefix first; None leaves the question to the kernel."""
+    fitting = [reach for reach in reaches if gateway.version == reach.network.version and gateway in reach.network]
+    return max(fitting, key=lambda reach: reach.network.prefixlen).iface if fitting else None
+
+
+def _needed(site: Site, ifaces: Sequence[Iface], version: int) -> tuple:  # type: ignore[type-arg]
+    """The addresses that make the gateways reachable: those of the route's devices, of all where it names none."""
+    return tuple(
+        address_key(site.label, iface.dev, address_of(entry))
+        for iface in (ifaces or site.ifaces.values())
+        for entry in iface.addresses
+        if entry.interface.version == version
+    )
+
+
+def _default_route(draft: Draft, site: Site, segments: dict[str, Segment], version: int) -> list[Key]:
+    family = FAMILIES[version]
+    offers: list[tuple[bool, Iface, Address, Path]] = []
+    for network, words in site.words.networks.items():
+        segment = segments.get(network)
+        if segment is None or segment.words.mode_of(version) == "host-only" or words.default_route is False:
+            continue
+        gateway = segment.gateways.get(version)
+        member = next((member for member in segment.members if member.words is words), None)
+        if gateway is None or member is None or not member.iface.is_up:
+            continue
+        iface = member.iface.front or member.iface
+        if segment.gateway_node == site.name or any(entry.interface.ip == gateway for entry in iface.addresses):
+            continue
+        if not any(entry.interface.version == version for entry in iface.addresses):
+            continue
+        offers.append((words.default_route is True, iface, gateway, member.path))
+    if not offers:
+        return []
+    insisting = [offer for offer in offers if offer[0]]
+    if len(insisting) > 1:
+        draft.complain((*insisting[1][3], "default_route"), f"node {site.name} can have its default route from one network only")
+    _, iface, gateway, path = (insisting or offers)[0]
+    spec = RouteSpec(
+        family, None, 0, MAIN, _metric(None, family), RTN_UNICAST, RT_SCOPE_UNIVERSE, draft.mark.protocol, (Hop(gateway.packed, iface.dev),)
+    )
+    route = Route(site.label, spec, _needed(site, [iface], version))
+    if route.key in draft.state:
+        return []
+    draft.put(route, path)
+    return [route.key]
+
+
+def _metric(said: int | None, family: int) -> int:
+    """An IPv6 metric of 0 is none, for the kernel."""
+    if family == AF_INET6:
+        return said or IPV6_METRIC
+    return said or 0
+
+
+def _rule(draft: Draft, site: Site, words: RuleWords, priority: int) -> RuleSpec:
+    def device(name: str | None) -> str | None:
+        return site.ifaces[name].dev if name in site.ifaces else name
+
+    def selector(network: Network | None) -> tuple[bytes, int] | None:
+        return (network.network_address.packed, network.prefixlen) if network is not None and network.prefixlen else None
+
+    return RuleSpec(
+        family=FAMILIES[words.version],
+        priority=words.priority if words.priority is not None else priority,
+        action=ACTIONS[words.action],
+        table=words.table or 0,
+        protocol=draft.mark.protocol,
+        src=selector(words.source),
+        dst=selector(words.to),
+        iif=device(words.iif),
+        oif=device(words.oif),
+        mark=words.mark(),
+    )

@@ -1,0 +1,38 @@
+"""Checks across a whole layer-2 segment, however it is built: no address and no MAC twice."""
+
+from __future__ import annotations
+
+from netorch.resolve.draft import Draft, Iface, layered
+
+
+def check_segments(draft: Draft) -> None:
+    """One address on two interfaces of a segment is an error, wherever the two stand in the file."""
+    parent: dict[int, int] = {}
+
+    def find(item: int) -> int:
+        root = item
+        while parent.setdefault(root, root) != root:
+            root = parent[root]
+        while parent[item] != root:
+            parent[item], item = root, parent[item]
+        return root
+
+    for iface in layered(draft.sites):
+        for other in (iface.peer, iface.master, iface.front):
+            if other is not None:
+                parent[find(id(other))] = find(id(iface))
+    seen: dict[tuple[int, object], Iface] = {}
+    for iface in layered(draft.sites):
+        if iface.name == "lo":
+            continue
+        segment = find(id(iface))
+        for entry in iface.addresses:
+            if entry.interface.ip.is_link_local:
+                continue
+            first = seen.setdefault((segment, entry.interface.ip), iface)
+            if first is not iface:
+                draft.complain(entry.path, f"{iface.display} and {first.display} are on one segment and both have {entry.interface.ip}")
+        if (mac := iface.said("mac")) is not None:
+            first = seen.setdefault((segment, mac), iface)
+            if first is not iface:
+                draft.complain((*iface.path, "mac"), f"{iface.display} and {first.display} are on one segment and both have MAC {mac}")

@@ -1,0 +1,136 @@
+"""What was read from Linux, undigested: the values that kinds recognise their objects in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netorch.requests import Accept, RouteSpec, RuleSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRecord:
+    """One link of a dump. `master` and `link` are indices (0: none); `link_netnsid` is None where the link's partner is here.
+
+    `data` holds IFLA_INFO_DATA's attributes, `port` IFLA_INFO_SLAVE_DATA's, number → payload.
+    """
+
+    index: int
+    name: str
+    flags: int
+    mtu: int
+    mac: bytes
+    kind: str
+    master: int
+    link: int
+    link_netnsid: int | None
+    group: int
+    alias: str
+    txqueuelen: int
+    altnames: tuple[str, ...]
+    data: Mapping[int, bytes]
+    port: Mapping[int, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRecord:
+    """One address of a dump; `local` is the link's own, `address` the peer's or the same. `flags` are IFA_F_*."""
+
+    family: int
+    index: int
+    local: bytes
+    address: bytes
+    prefixlen: int
+    scope: int
+    flags: int
+    protocol: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """iptables' chain FORWARD in one flavour: whether it drops what nothing accepts, and the topology's accepts in it."""
+
+    flavour: str
+    version: int
+    drops: bool
+    accepts: tuple[Accept, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes."""
+
+    family: str
+    table: str
+    chain: str
+    names: frozenset[str] = frozenset()
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        return {"ip": (4,), "ip6": (6,)}.get(self.family, (4, 6))
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardSnapshot:
+    """What others let pass. `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter).
+
+    `blind`: sentences about what could not be looked into.
+    """
+
+    gates: tuple[Gate, ...] = ()
+    walls: tuple[Wall, ...] = ()
+    bridged: frozenset[int] = frozenset()
+    blind: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NetnsSnapshot:
+    """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
+    `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
+    sockets that wait for others, read only where a filter is wanted."""
+
+    label: str
+    inode: tuple[int, int]
+    links: tuple[LinkRecord, ...]
+    addresses: tuple[AddressRecord, ...] = ()
+    routes: tuple[RouteSpec, ...] = ()
+    rules: tuple[RuleSpec, ...] = ()
+    forwarding: tuple[bool | None, bool | None] = (None, None)
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, str] = field(default_factory=dict)
+    listening: frozenset[tuple[str, bytes, int]] = frozenset()
+    forward: ForwardSnapshot = field(default_factory=ForwardSnapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that was looked at.
+
+    `namespaces`: label → read in full. `strangers`: names in /run/netns that were only looked at for their mark → lo's alias
+    ("" without one), or None for an entry that is no namespace at all (a stale file). `orphans`: directories in /etc/netns of
+    names that are no namespace (any more) → the files in them that netorch may have written.
+    """
+
+    namespaces: Mapping[str, NetnsSnapshot]
+    strangers: Mapping[str, str | None] = field(default_factory=dict)
+    orphans: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What to read: besides the host, every namespace whose lo alias starts with `mark`, and the labels named here.
+
+    `wanted`: names in /run/netns to read in full if they exist, whoever made them.
+    `attached`: label → path of the namespace file. `sysctls`: label → paths below /proc/sys.
+    `filters`: labels where to look for the packet filter of `topology`, besides the host and what is attached.
+    `forwards`: labels where it matters what others drop.
+    """
+
+    mark: str
+    wanted: frozenset[str] = frozenset()
+    attached: Mapping[str, str] = field(default_factory=dict)
+    sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    topology: str = ""
+    filters: frozenset[str] = frozenset()
+    forwards: frozenset[str] = frozenset()

@@ -1,0 +1,469 @@
+"""What a person wrote, as typed values: the models behind every key of the file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+import netorch.kinds  # noqa: F401  registers the interface words
+from netorch.errors import did_you_mean
+from netorch.kind import INTERFACE_WORDS
+from netorch.kinds.bridge import BridgeSettings
+from netorch.kinds.link import CommonWords, InterfaceWords
+from netorch.publish import NatWords, PublishWords, publish_words
+from netorch.words import (
+    U32,
+    Address,
+    Destination,
+    Flag,
+    HostName,
+    InterfaceName,
+    IPAddress,
+    MemberAddress,
+    Mtu,
+    NodeName,
+    Prefix,
+    Subnet,
+    SysctlName,
+    SysctlValue,
+    Table,
+    TopologyName,
+    Words,
+    integer,
+    interface_name,
+    node_name,
+    not_built,
+    one_or_many,
+    wrong,
+)
+
+FUTURE_KINDS = (
+    *("dummy", "ifb", "vlan", "macvlan", "macvtap", "ipvlan", "vxlan", "geneve", "gre", "gretap", "ipip", "sit", "ip6gre", "ip6tnl"),
+    *("bond", "vrf", "wireguard", "tap", "tun", "physical"),
+)
+"""Kinds of the language; those of them that no module of `netorch.kinds` has words for are refused."""
+
+
+class MadeElsewhere(InterfaceWords):
+    """An interface that a link, a network or the kernel makes: here stand only further keys of it."""
+
+    kind: None = None
+
+
+def _kind_tag(value: Any) -> str:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return f"kind:{kind}" if kind in INTERFACE_WORDS else "kind:"
+
+
+def _entry(value: object) -> object:
+    return {} if value is None else value
+
+
+def _interface(value: object) -> object:
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if kind is None or kind in INTERFACE_WORDS:
+        return _entry(value)
+    if kind in FUTURE_KINDS:
+        wrong(f"kind {kind!r} belongs to the language, but this release cannot do it yet")
+    wrong(f"{kind!r} is no kind of interface. {did_you_mean(str(kind), [*INTERFACE_WORDS, *FUTURE_KINDS])}".rstrip())
+
+
+AnyInterface: Any = Annotated[
+    Union[tuple(Annotated[words, Tag(f"kind:{kind}")] for kind, words in {**INTERFACE_WORDS, "": MadeElsewhere}.items())],  # noqa: UP007
+    Discriminator(_kind_tag),
+    BeforeValidator(_interface),
+]
+
+
+class HopWords(Words):
+    via: IPAddress | None = Field(None, description="Gateway.")
+    dev: InterfaceName | None = Field(None, description="Interface; found by the gateway if left out.")
+    weight: Annotated[int, BeforeValidator(integer(1, 256))] = Field(1, description="Share of the traffic (1).")
+    onlink: Flag = Field(False, description="Take the gateway to be on the link, whatever the addresses say (false).")
+
+
+class RouteWords(Words):
+    """A route, as `ip route add` takes it."""
+
+    to: Destination = Field(description="Destination; an address alone is that host.")
+    via: IPAddress | None = Field(None, description="Gateway.")
+    dev: InterfaceName | None = Field(None, description="Interface; found by the gateway if left out.")
+    metric: U32 | None = Field(None, description="Preference, the lowest wins (0 for IPv4, 1024 for IPv6).")
+    table: Table = Field(254, description="Routing table; 254 is main (254).")
+    src: IPAddress | None = Field(None, description="Source address that programs get by default.")
+    onlink: Flag = Field(False, description="Take the gateway to be on the link, whatever the addresses say (false).")
+    mtu: Mtu | None = Field(None, description="Path MTU of this route; the link's if left out.")
+    scope: Literal["global", "link", "host"] | None = Field(None, description="Scope; what `ip` would choose if left out.")
+    type: Literal["unicast", "blackhole", "unreachable", "prohibit"] = Field(
+        "unicast", description="All but `unicast` refuse what they match: silently, as unreachable, as prohibited (unicast)."
+    )
+    nexthops: list[HopWords] = Field([], description="Several gateways, shared by weight.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RouteWords:
+        if self.nexthops and (self.via or self.dev or self.onlink):
+            wrong("a route has either `nexthops`, or `via` and `dev`")
+        if self.type != "unicast" and (self.nexthops or self.via or self.dev):
+            wrong(f"a {self.type} route leads nowhere: no `via`, `dev` or `nexthops`")
+        if self.type == "unicast" and not (self.nexthops or self.via or self.dev):
+            wrong("a route needs `via`, `dev` or `nexthops`")
+        if any(not (hop.via or hop.dev) for hop in self.nexthops):
+            wrong("a next hop needs `via` or `dev`")
+        if self.onlink and not (self.via and self.dev):
+            wrong("`onlink` needs `via` and `dev`")
+        versions = {item.version for item in (self.to, self.src) if item is not None}
+        versions |= {hop.via.version for hop in self.nexthops if hop.via is not None}
+        if len(versions) > 1 or (self.via and self.to and self.to.version == 6 and self.via.version == 4):
+            wrong("IPv4 and IPv6 are mixed in one route")
+        return self
+
+    @property
+    def version(self) -> int:
+        """4 or 6: the destination's, for a default route the gateway's."""
+        for item in (self.to, self.via, self.src, *(hop.via for hop in self.nexthops)):
+            if item is not None:
+                return item.version
+        return 4
+
+
+class RuleWords(Words):
+    """A policy rule, as `ip rule add` takes it."""
+
+    source: Subnet | None = Field(None, alias="from", description="Source subnet.")
+    to: Subnet | None = Field(None, description="Destination subnet.")
+    iif: InterfaceName | None = Field(None, description="Incoming interface.")
+    oif: InterfaceName | None = Field(None, description="Outgoing interface, for what the node itself sends.")
+    fwmark: str | int | None = Field(None, description="Mark, or `MARK/MASK`; numbers may be hexadecimal.")
+    table: Table | None = Field(None, description="Routing table to look in; wanted for `lookup`, and for nothing else.")
+    priority: U32 | None = Field(None, description="Order, the lowest first (10000, 10001 … in the order of the list).")
+    action: Literal["lookup", "blackhole", "unreachable", "prohibit"] = Field(
+        "lookup", description="What happens to what matches (lookup)."
+    )
+    family: Literal["ipv4", "ipv6"] | None = Field(None, description="Address family, where no subnet tells it (ipv4).")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RuleWords:
+        if (self.action == "lookup") != (self.table is not None):
+            wrong("a rule needs a `table`" if self.table is None else f"a rule that says {self.action} takes no `table`")
+        versions: set[int] = {item.version for item in (self.source, self.to) if item is not None}
+        if self.family:
+            versions.add(int(self.family[-1]))
+        if len(versions) > 1:
+            wrong("IPv4 and IPv6 are mixed in one rule")
+        self.mark()
+        return self
+
+    @property
+    def version(self) -> int:
+        for item in (self.source, self.to):
+            if item is not None:
+                return item.version
+        return 6 if self.family == "ipv6" else 4
+
+    def mark(self) -> tuple[int, int] | None:
+        """(value, mask) of `fwmark`."""
+        if self.fwmark is None:
+            return None
+        number = integer(0, 2**32 - 1)
+        value, _, mask = str(self.fwmark).partition("/")
+        return number(value), number(mask or "0xffffffff")
+
+
+class DnsWords(Words):
+    servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field([], description="Name servers.")
+    search: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field([], description="Search domains.")
+    options: Annotated[list[str], BeforeValidator(one_or_many)] = Field([], description="Further resolv.conf options.")
+
+    @model_validator(mode="after")
+    def _plain(self) -> DnsWords:
+        for option in self.options:
+            if not option.isprintable() or " " in option or not option.isascii():
+                wrong(f"{option!r} is no resolv.conf option")
+        return self
+
+
+class Attach(Words):
+    """An existing namespace: how to find it."""
+
+    how: Literal["netns", "pid", "path"]
+    what: str
+
+
+def _attach(value: object) -> object:
+    if isinstance(value, Attach):
+        return value
+    how, _, what = str(value).partition(":")
+    if how in {"docker", "podman"}:
+        wrong(f"`attach: {how}:` belongs to the language, but this release cannot do it yet")
+    if how not in {"netns", "pid", "path"} or not what:
+        wrong(f"{value!r} names no namespace: write netns:NAME, pid:NUMBER or path:/run/…")
+    if how == "pid":
+        integer(1, 2**22)(what)
+    if how == "netns" and ("/" in what or what in {".", ".."} or "\0" in what):
+        wrong(f"{what!r} is no name of a network namespace")
+    if how == "path" and (not what.startswith("/") or "\0" in what):
+        wrong(f"{what!r} is no absolute path")
+    return {"how": how, "what": what}
+
+
+class Membership(CommonWords):
+    """A node's place in a network."""
+
+    name: InterfaceName | None = Field(None, description="The interface's name (eth0, eth1 … in order).")
+    address: Annotated[list[MemberAddress] | None, BeforeValidator(one_or_many)] = Field(
+        None, description="With or without prefix length (the subnet's); automatic if left out."
+    )
+    addresses: Literal[False] | None = Field(None, description="`false`: no automatic address.")  # type: ignore[assignment]
+    default_route: Flag | None = Field(
+        None,
+        description="`true`: the default route comes from this network; `false`: never (the first network that has a gateway gives it).",
+    )
+    port: not_built("`port`") = None  # type: ignore[valid-type]
+    at: not_built("`at`") = None  # type: ignore[valid-type]
+
+
+def _memberships(value: object) -> object:
+    if isinstance(value, str):
+        return {value: {}}
+    if isinstance(value, list):
+        names = [item for item in value if not isinstance(item, dict)]
+        maps = [item for item in value if isinstance(item, dict)]
+        if maps:
+            wrong("`networks` is a list of names, or a mapping from names to what the membership says")
+        if len(set(map(str, names))) != len(names):
+            wrong("a node can be in a network only once in the short form")
+        return {str(name): {} for name in names}
+    if isinstance(value, dict):
+        return {name: {} if entry is None else {"address": entry} if isinstance(entry, str) else entry for name, entry in value.items()}
+    return value
+
+
+class Node(Words):
+    """A host, router or container: one network namespace."""
+
+    attach: Annotated[Attach | None, BeforeValidator(_attach)] = Field(
+        None, description="An existing namespace: `netns:NAME`, `pid:NUMBER` or `path:/…`."
+    )
+    forwarding: Flag | None = Field(None, description="Be a router, for IPv4 and IPv6 (false).")
+    sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Settings of the namespace, all of them below `net.`")
+    networks: Annotated[dict[str, Membership], BeforeValidator(_memberships)] = Field(
+        {}, description="Networks that it joins, each with an interface."
+    )
+    interfaces: dict[InterfaceName, AnyInterface] = Field({}, description="Interfaces, and further keys of those that links make.")
+    routes: list[RouteWords] = Field([], description="Routes, beside those that addresses and networks bring.")
+    rules: list[RuleWords] = Field([], description="Policy routing rules.")
+    aliases: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field([], description="Further names for name resolution.")
+    dns: DnsWords | None = Field(None, description="What goes into its `resolv.conf`.")
+    nat: list[NatWords] = Field([], description="Address translations of this node.")
+    publish: Annotated[list[Annotated[PublishWords, BeforeValidator(publish_words)]], BeforeValidator(one_or_many)] = Field(
+        [], description="Ports that its network's owner leads here, as Docker writes them: `8080:80`."
+    )
+
+
+Mode = Literal["segment", "host-only", "nat", "routed", "bridged"]
+
+
+class FamilyModes(Words):
+    """A mode for each family, where they differ."""
+
+    v4: Mode
+    v6: Mode
+
+    @model_validator(mode="after")
+    def _consistent(self) -> FamilyModes:
+        if "segment" in {self.v4, self.v6} and self.v4 != self.v6:
+            wrong("a segment's bridge has no address: it cannot be one for a single family")
+        if "bridged" in {self.v4, self.v6} and self.v4 != self.v6:
+            wrong("a bridge with an uplink carries every frame: write `mode: bridged`, for both families")
+        return self
+
+
+def _modes(value: object) -> object:
+    return value if isinstance(value, dict) else {"v4": value, "v6": value}
+
+
+def _driver(value: object) -> object:
+    if value in {"macvlan", "ipvlan", "vxlan"}:
+        wrong(f"driver {value!r} belongs to the language, but this release cannot do it yet")
+    return value
+
+
+def _gateway(value: object) -> object:
+    from netorch.words import address
+
+    if isinstance(value, str) and not value.replace(".", "").isdigit() and ":" not in value:
+        return node_name(value)
+    return address(value)
+
+
+class NetworkWords(BridgeSettings):
+    """A shared segment that nodes join."""
+
+    mode: Annotated[FamilyModes, BeforeValidator(_modes)] = Field(
+        FamilyModes(v4="segment", v6="segment"),
+        description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
+    )
+    driver: Annotated[Literal["bridge"], BeforeValidator(_driver)] = Field("bridge", description="What it is made of (bridge).")
+    subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field([], description="Subnets of the network, IPv4 and IPv6.")
+    ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+        [], description="Where automatic addresses come from (the whole subnet)."
+    )
+    gateway: Annotated[list[Annotated[Any, BeforeValidator(_gateway)]], BeforeValidator(one_or_many)] = Field(
+        [],
+        description="segment: the member, or its address, that leads out for the others; host-only: the bridge's address"
+        " (segment: none; host-only: the subnet's first host).",
+    )
+    node: NodeName | None = Field(None, description="Node with the bridge (segment: the fabric; host-only: `host`).")
+    bridge: InterfaceName | None = Field(None, description="Name of the bridge (the network's name).")
+    mtu: Mtu | None = Field(None, description="MTU of the bridge and of what is plugged into it (1500).")
+    isolated: Flag | None = Field(
+        None, description="Keep its members and those of the owner's other networks apart (true for nat and host-only, else false)."
+    )
+    allow: Annotated[list[NodeName], BeforeValidator(one_or_many)] = Field([], description="Networks that it is open to all the same.")
+    port_isolation: Flag = Field(False, description="Members reach the gateway only, not one another (false).")
+    egress: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
+        [], description="Source address that members leave with, one a family (the outgoing interface's)."
+    )
+    uplink: InterfaceName | None = Field(
+        None, description="bridged: the interface of `node` that becomes a port; its addresses and routes are on the bridge meanwhile."
+    )
+    parent: not_built("`parent`") = None  # type: ignore[valid-type]
+    vlan: not_built("`vlan`") = None  # type: ignore[valid-type]
+    driver_mode: not_built("`driver_mode`") = None  # type: ignore[valid-type]
+    port: not_built("`port`") = None  # type: ignore[valid-type]
+    vni: not_built("`vni`") = None  # type: ignore[valid-type]
+    endpoints: not_built("`endpoints`") = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _one_egress(self) -> NetworkWords:
+        if len({address.version for address in self.egress}) < len(self.egress):
+            wrong("`egress` takes one address a family")
+        if any(self.mode_of(address.version) != "nat" for address in self.egress):
+            wrong("`egress` is what mode nat translates to: the family has another mode")
+        return self
+
+    @model_validator(mode="after")
+    def _bridged(self) -> NetworkWords:
+        if not self.is_bridged:
+            if self.uplink is not None:
+                wrong("`uplink` is what mode bridged puts into the bridge: add `mode: bridged`, or leave it out")
+            return self
+        if self.uplink is None:
+            wrong("mode bridged needs an `uplink`, the interface whose segment its members join, such as `uplink: eth0`")
+        for key in ("isolated", "allow", "egress"):
+            if getattr(self, key) not in (None, []):
+                wrong(f"mode bridged takes no `{key}`: its members are on the uplink's own segment, where netorch filters nothing")
+        if any(isinstance(gateway, str) for gateway in self.gateway):
+            wrong("in mode bridged `gateway` is the address of a router on the uplink's segment, not a node")
+        if self.gateway and not self.subnet:
+            wrong("in mode bridged a `gateway` needs the `subnet` that it is in")
+        return self
+
+    def mode_of(self, version: int) -> str:
+        """The mode of one IP version."""
+        return self.mode.v4 if version == 4 else self.mode.v6
+
+    @property
+    def modes(self) -> set[str]:
+        return {self.mode.v4, self.mode.v6}
+
+    @property
+    def is_segment(self) -> bool:
+        """Whether the bridge has no address of its own."""
+        return self.modes == {"segment"}
+
+    @property
+    def is_bridged(self) -> bool:
+        """Whether the bridge joins a segment that is there already."""
+        return "bridged" in self.modes
+
+    @property
+    def is_isolated(self) -> bool:
+        return self.isolated if self.isolated is not None else bool(self.modes & {"nat", "host-only"})
+
+    def egress_of(self, version: int) -> Address | None:
+        return next((address for address in self.egress if address.version == version), None)
+
+
+class EndpointWords(CommonWords):
+    """One end of a link; the short form is `NODE:IF`."""
+
+    node: NodeName = Field(description="Node at this end, or `host`.")
+    interface: InterfaceName = Field(description="Name of the interface that the link makes there.")
+
+
+def endpoint(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    node, colon, interface = value.partition(":")
+    if not colon:
+        wrong(f"{value!r} is no end of a link: write NODE:INTERFACE")
+    return {"node": node_name(node), "interface": interface_name(interface)}
+
+
+def _link(value: object) -> object:
+    return {"endpoints": value} if isinstance(value, list) else value
+
+
+class LinkWords(Words):
+    """A cable between two nodes."""
+
+    endpoints: Annotated[
+        list[Annotated[EndpointWords, BeforeValidator(endpoint)]], Field(min_length=2, max_length=2, description="Its two ends.")
+    ]
+    subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+        [], description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses)."
+    )
+    mtu: Mtu | None = Field(None, description="MTU of both ends (1500).")
+    impair: not_built("`impair`") = None  # type: ignore[valid-type]
+
+
+class CheckWords(Words):
+    """What must, or must not, be reachable. This release checks that it makes sense, and does not run it."""
+
+    source: NodeName | None = Field(None, alias="from", description="Node that tries.")
+    to: str | None = Field(None, description="Node, `NODE:IF` or address that is tried.")
+    reachable: Flag = Field(True, description="`false`: there must be no answer (true).")
+    tcp: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(
+        None, description="Port that takes a connection; a ping if left out."
+    )
+    mtu: Mtu | None = Field(None, description="Size of a packet that must pass in one piece.")
+    all: str | None = Field(None, description="Network whose members must all reach one another, in place of `from` and `to`.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> CheckWords:
+        if (self.all is None) == (self.source is None or self.to is None):
+            wrong("a check has `from` and `to`, or `all`")
+        return self
+
+
+class Defaults(Words):
+    """What expansion leaves for the models: the other defaults are merged in the text."""
+
+    interface: CommonWords = Field(CommonWords(), description="Under every interface that netorch makes, but `lo`.")
+
+
+class Backend(Words):
+    nat: Literal["auto", "nftables", "iptables"] = Field(
+        "auto", description="What filters and translates; auto is nftables where the kernel and the library have it, else iptables."
+    )
+
+
+class Topology(Words):
+    """A whole file, expanded."""
+
+    name: TopologyName | None = Field(
+        None,
+        description="What `destroy NAME` takes, and what objects are marked with (the file's name without `.yaml`).",
+    )
+    prefix: Prefix | None = Field(
+        None, description="Stands before the name of every namespace, and of every interface on the host, that netorch makes."
+    )
+    defaults: Defaults = Field(Defaults(), description="Values under every node, interface, link and network.")
+    nodes: dict[NodeName, Annotated[Node, BeforeValidator(_entry)]] = Field({}, description="Hosts and routers: a network namespace each.")
+    networks: dict[NodeName, Annotated[NetworkWords, BeforeValidator(_entry)]] = Field({}, description="Shared segments that nodes join.")
+    links: list[Annotated[LinkWords, BeforeValidator(_link)]] = Field([], description="Cables between two nodes.")
+    checks: list[CheckWords] = Field([], description="What must be reachable, and what must not; this release does not try it.")
+    names: Flag = Field(True, description="Give the nodes a `hosts` file, and a `resolv.conf` where they have `dns` (true).")
+    backend: Backend = Field(Backend(), description="What this machine does things with.")

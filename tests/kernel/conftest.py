@@ -1,0 +1,54 @@
+"""Tests on the running kernel: each has a private host, so that nothing on this machine changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel import kindcase
+from tests.kernel.host import Host
+from tests.kinds import line
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("kernel")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" and kindcase.REQUIRED:
+        report.user_properties.append(("kinds", " ".join(kindcase.REQUIRED)))
+        kindcase.REQUIRED.clear()
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which kinds of links were put to the test on this kernel."""
+    ran: dict[str, bool] = {}
+    for outcome in ("passed", "failed", "skipped"):
+        for report in terminalreporter.stats.get(outcome, ()):
+            for name, value in report.user_properties:
+                for kind in value.split() if name == "kinds" else ():
+                    ran[kind] = ran.get(kind, False) or outcome == "passed"
+    if ran:
+        terminalreporter.write_line(line(os.uname().release, ran))
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Host]:
+    """A machine of the test's own, gone when the test ends, however it ends."""
+    if os.geteuid() != 0 and "CI" not in os.environ:
+        pytest.skip("needs root")
+    private = Host(tmp_path)
+    try:
+        yield private
+    finally:
+        private.close()

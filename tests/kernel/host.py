@@ -1,0 +1,356 @@
+"""A private host for one test: its own network, mounts and processes on the kernel that runs the tests.
+
+Everything here looks at Linux through outside tools (ip, bridge, tc, nft, iptables, grep), never through netorch's own reader,
+so that a test asserts with an independent witness.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import netorch
+from tests.kernel.warm import Warm
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SOURCE = Path(netorch.__file__).resolve().parent.parent
+
+# Runs as process 1 of the private host. The outer pid is read before /proc is replaced; `cat` ends with its input, which is
+# a pipe held by the test's process alone: however that process ends, process 1 ends, and with it everything in here.
+HOLDER = """
+read -r pid rest </proc/self/stat
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs -o mode=755 tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /etc/netns
+echo 0 >/proc/sys/net/ipv4/ip_forward
+ip link set lo up
+echo "$pid"
+exec cat >/dev/null
+"""
+
+# One namespace as the outside tools show it: sections of `0x1e NAME newline CONTENT`. $1 is its path below /run/netns, or "".
+# What cannot be there is not asked for: each process started costs 70 ms under user-mode Linux.
+LOOK = r"""
+section() { printf '\036%s\n' "$1"; }
+section addresses; found=$(ip -j -d address show); printf '%s' "$found"
+section routes; ip -j -d route show table all
+section rules4; ip -j -d rule show
+section rules6; ip -j -d -6 rule show
+section neighbours; ip -j neighbour show nud permanent
+section proxies; ip -j neighbour show proxy
+case $found in *'"info_kind":"bridge"'*)
+    section ports; bridge -j -d link show
+    section vlans; bridge -j vlan show ;; esac
+case $found in *'"info_kind":"bridge"'*|*'"info_kind":"vxlan"'*) section fdb; bridge -j fdb show ;; esac
+section qdiscs; tc -j qdisc show
+if command -v nft >/dev/null; then section nft; nft list ruleset; fi
+if grep -q . /proc/net/ip_tables_names; then section iptables; iptables-legacy-save; fi
+if grep -q . /proc/net/ip6_tables_names; then section ip6tables; ip6tables-legacy-save; fi
+section sysctls; grep -r '' /proc/sys/net
+"""
+
+LOOK_EVERYWHERE = r"""
+exec 2>/dev/null
+printf '\035host\n'; sh -c "$0"
+for path in /run/netns/*; do
+    [ -e "$path" ] || continue
+    printf '\035netns %s\n' "${path##*/}"
+    nsenter --net="$path" sh -c "$0" || printf '\036broken\nno namespace'
+done
+printf '\035mounts\n'; cat /proc/self/mountinfo
+"""
+
+# Values that move by themselves, or that say nothing about what was configured.
+VOLATILE = {
+    # numbers that the kernel hands out in order of arrival; links and masters are compared by name
+    *("ifindex", "link_index", "link_netnsid", "new_netnsid", "id", "no"),
+    # carrier and spanning tree follow the other end a little later; IFF_UP, which was asked for, stays in `flags`
+    *("operstate", "state", "root_id", "root_port", "root_path_cost", "designated_port", "designated_cost", "designated_bridge"),
+    *("topology_change", "topology_change_detected", "topology_change_ack", "config_pending"),
+    # timers
+    *("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "hold_timer", "message_age_timer", "forward_delay_timer"),
+    # lifetimes count down where an address came from a router; duplicate address detection ends after a second or two
+    *("valid_life_time", "preferred_life_time", "tentative"),
+    # how many hold a qdisc, and who listens on a link: a tcpdump or a bridge's own bookkeeping
+    *("refcnt", "promiscuity", "allmulti"),
+}
+VOLATILE_FLAGS = {"LOWER_UP", "NO-CARRIER", "M-DOWN", "PROMISC", "ALLMULTI", "linkdown", "dead"}
+COUNTERS = re.compile(r"(?<=counter) packets \d+ bytes \d+| \[\d+:\d+\]$")
+VOLATILE_SYSCTLS = {"net/netfilter/nf_conntrack_count"}
+
+_WARM = Warm()
+
+Snapshot = dict[str, dict[str, str]]
+"""Where (`host`, `netns r1`, `files`, `mounts`) → what (`address eth0 10.0.0.1/24`) → how it looks."""
+
+
+class Host:
+    """A machine of its own for one test. `directory` is where its commands run and its files are written."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        Path("/etc/netns").mkdir(exist_ok=True)  # a place to mount on; it stays empty
+        self._holder = subprocess.Popen(
+            ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", HOLDER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self.environment(),
+            text=True,
+        )
+        assert self._holder.stdout is not None
+        answer = self._holder.stdout.readline().strip()
+        if not answer:
+            self.close()
+            raise RuntimeError("no private host: unshare or a mount in it was refused (see the lines above); are you root?")
+        self.pid = int(answer)
+        """Process 1 of the private host, as the test's own process numbers it."""
+
+    def close(self) -> None:
+        """End every process of the private host; the kernel then drops its namespaces and mounts."""
+        if self._holder.poll() is None:
+            for stream in (self._holder.stdin, self._holder.stdout):
+                assert stream is not None
+                stream.close()
+            self._holder.kill()
+        self._holder.wait()
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """What every command sees: nothing of the tester's own shell."""
+        return {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    @property
+    def root(self) -> Path:
+        """The private host's file system as the test's own process can open it: `host.root / "run/netns"`."""
+        return Path(f"/proc/{self.pid}/root")
+
+    def inside(self, *argv: str | Path) -> list[str]:
+        """The command line that runs `argv` in the private host."""
+        enter = ["nsenter", f"--target={self.pid}", "--net", "--mount", "--pid", f"--wdns={self.directory}", "--"]
+        return enter + [str(word) for word in argv]
+
+    def start(self, *argv: str | Path, env: Mapping[str, str] | None = None) -> Background:
+        """Start a command and go on. It ends with the test at the latest."""
+        return Background(self.inside(*argv), env=self.environment() | dict(env or {}))
+
+    def run(
+        self, *argv: str | Path, check: bool = True, input: str | None = None, timeout: float = 60, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end. One that takes longer than `timeout` seconds takes the whole private host with it."""
+        with self.start(*argv, env=env) as process:
+            try:
+                out, err = process.communicate(input, timeout=timeout)
+            except subprocess.TimeoutExpired:
+                self.close()
+                raise
+        if check and process.returncode != 0:
+            words = " ".join(str(word) for word in argv)
+            raise AssertionError(f"exit status {process.returncode}: {words}\n{out}{err}")
+        return subprocess.CompletedProcess([str(word) for word in argv], process.returncode, out, err)
+
+    def netorch(
+        self, *args: str | Path, check: bool = True, stdin: str | None = None, timeout: float = 60, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run this source tree's netorch, with the Python that runs the tests; like `run`, but for the start of Python."""
+        words = [str(word) for word in args]
+        # with an environment of its own, or beside another, it is a real process
+        if env is not None or not _WARM.busy.acquire(blocking=False):
+            return self.run(sys.executable, "-m", "netorch", *words, check=check, input=stdin, timeout=timeout, env=env)
+        try:
+            done = _WARM.run(self.pid, self.directory, words, stdin or "", self.environment(), timeout)
+        finally:
+            _WARM.busy.release()
+        if done is None:
+            self.close()
+            raise subprocess.TimeoutExpired(["netorch", *words], timeout)
+        status, out, err = done
+        if check and status != 0:
+            raise AssertionError(f"exit status {status}: netorch {' '.join(words)}\n{out}{err}")
+        return subprocess.CompletedProcess(["netorch", *words], status, out, err)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file into `directory` and give its path."""
+        path = self.directory / name
+        path.write_text(text)
+        return path
+
+    def ip(self, *args: str) -> Any:
+        """What `ip -json -details ARGS` prints, parsed; None where it prints nothing."""
+        out = self.run("ip", "-json", "-details", *args).stdout
+        return json.loads(out) if out.strip() else None
+
+    def ping(self, netns: str | None, target: str, count: int = 1) -> bool:
+        """Whether `target` answers `count` pings from the namespace `netns`, or from the host. Names work, from /etc/netns."""
+        where = ("ip", "netns", "exec", netns) if netns else ()
+        return self.run(*where, "ping", "-n", "-q", "-i", "0.2", "-W", "2", "-c", str(count), target, check=False).returncode == 0
+
+    def snapshot(self) -> Snapshot:
+        """The complete state of the private host and of every named namespace, without the values that move by themselves.
+
+        Left out besides VOLATILE: IPv6 addresses that the kernel makes itself (link-local, from the MAC) and the IPv6 routes
+        that it makes for them and for any address (local table, multicast, fe80::/64), since they come and go with the carrier;
+        learned neighbours, learned and multicast forwarding entries; the numbers of namespaces and of mount groups; packet counters.
+        """
+        shot: Snapshot = {}
+        for part in self.run("sh", "-c", LOOK_EVERYWHERE, LOOK).stdout.split("\x1d")[1:]:
+            title, _, text = part.partition("\n")
+            shot[title] = dict(_mounts(text) if title == "mounts" else _netns(text))
+        shot["files"] = dict(_files(self.root))
+        return shot
+
+
+class Background(subprocess.Popen[str]):
+    """A process in the private host. nsenter stays outside as its parent, so signals go to the child that is inside."""
+
+    def __init__(self, argv: list[str], env: dict[str, str]) -> None:
+        super().__init__(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the command itself."""
+        for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+            os.kill(int(child), number)
+
+
+def diff_snapshots(before: Snapshot, after: Snapshot, ignore: Collection[str] = ()) -> list[str]:
+    """What changed, one readable line each; nothing for equal snapshots. `ignore`: beginnings of lines (without sign) to leave out."""
+    lines = []
+    for where in sorted(before.keys() | after.keys()):
+        old, new = before.get(where, {}), after.get(where, {})
+        for what in sorted(old.keys() | new.keys()):
+            was, now = old.get(what), new.get(what)
+            title = f"{where}: {what}"
+            if was == now or any(title.startswith(beginning) for beginning in ignore):
+                continue
+            if was is None:
+                lines.append(f"+ {title} {now}".rstrip())
+            elif now is None:
+                lines.append(f"- {title} {was}".rstrip())
+            else:
+                lines.append(f"~ {title}: {_change(was, now)}")
+    return lines
+
+
+def _change(was: str, now: str) -> str:
+    """Of two JSON objects only the keys that differ, of anything else the whole."""
+    try:
+        old, new = json.loads(was), json.loads(now)
+    except ValueError:
+        return f"{was} → {now}"
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return f"{was} → {now}"
+    changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    return ", ".join(f"{key} {json.dumps(old.get(key))} → {json.dumps(new.get(key))}" for key in changed)
+
+
+def _netns(text: str) -> Iterator[tuple[str, str]]:
+    for part in text.split("\x1e")[1:]:
+        section, _, content = part.partition("\n")
+        match section:
+            case "sysctls":
+                yield from _sysctls(content)
+            case "nft" | "iptables" | "ip6tables":
+                yield from _ruleset(section, content)
+            case "broken":
+                yield "broken", content
+            case "addresses":
+                yield from _links(content)
+            case _:
+                yield from _numbered(section, (item for item in _items(content) if not _of_the_kernels_own(item)))
+
+
+def _items(content: str) -> list[dict[str, Any]]:
+    found = json.loads(content) if content.strip() else []
+    return [item for item in found if item]
+
+
+def _steady(value: Any) -> Any:
+    """The value without what moves by itself."""
+    if isinstance(value, dict):
+        return {key: _steady(item) for key, item in value.items() if key not in VOLATILE}
+    if isinstance(value, list):
+        return [_steady(item) for item in value if not (isinstance(item, str) and item in VOLATILE_FLAGS)]
+    return value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(_steady(value), sort_keys=True)
+
+
+def _links(content: str) -> Iterator[tuple[str, str]]:
+    for link in _items(content):
+        name = link["ifname"]
+        addresses = [address for address in link.pop("addr_info", []) if address]
+        yield f"link {name}", _text(link)
+        for address in addresses:
+            own = address["family"] == "inet6" and address["scope"] == "link" and address.get("protocol", "kernel_ll") == "kernel_ll"
+            if not (own and "nodad" not in address):
+                yield f"address {name} {address['local']}/{address['prefixlen']}", _text(address)
+
+
+def _of_the_kernels_own(item: dict[str, Any]) -> bool:
+    """Whether a route, neighbour or forwarding entry was made by the kernel by itself, at a moment of its choosing."""
+    if item.get("protocol") == "kernel" and ":" in str(item.get("dst", "")):
+        return item.get("table") == "local" or str(item["dst"]).startswith(("fe80:", "ff00:"))
+    learned = item.get("state") not in ("permanent", "static")
+    return "mac" in item and (learned or str(item["mac"]).startswith(("01:00:5e:", "33:33:")))
+
+
+def _numbered(section: str, items: Iterator[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Entries that may stand there twice, keyed by their own text so that order says nothing."""
+    seen: dict[str, int] = {}
+    for item in items:
+        text = f"{section} {_text(item)}"
+        seen[text] = seen.get(text, 0) + 1
+    for text, times in seen.items():
+        yield text, "" if times == 1 else f"{times} times"
+
+
+def _sysctls(content: str) -> Iterator[tuple[str, str]]:
+    for line in content.splitlines():
+        path, _, value = line.removeprefix("/proc/sys/").partition(":")
+        if path not in VOLATILE_SYSCTLS:
+            yield f"sysctl {path}", value
+
+
+def _ruleset(section: str, content: str) -> Iterator[tuple[str, str]]:
+    """A ruleset is one text: order matters in it. Counters and iptables-save's dates are taken out."""
+    lines = [COUNTERS.sub("", line) for line in content.splitlines() if not line.startswith("#")]
+    if lines:
+        yield section, "\n".join(lines)
+
+
+def _mounts(text: str) -> Iterator[tuple[str, str]]:
+    """Mounts below /run and /etc with their type and propagation; a mount on top of another counts on."""
+    seen: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        left, _, right = line.partition(" - ")
+        fields = left.split()
+        point, options, propagation = fields[4], fields[5], "".join(f" {word.partition(':')[0]}" for word in fields[6:])
+        if point.startswith(("/run", "/etc")):
+            seen.setdefault(point, []).append(f"{right.split()[0]} {options}{propagation}")
+    for point, found in seen.items():
+        yield point, " · ".join(found)
+
+
+def _files(root: Path) -> Iterator[tuple[str, str]]:
+    """What lies in the directories where netorch and ip keep things: mode and contents."""
+    for top in ("run/netns", "run/netorch", "etc/netns"):
+        for path in sorted([root / top, *(root / top).rglob("*")]):
+            if not path.exists():
+                continue
+            mode = f"{path.stat().st_mode & 0o7777:o}"
+            shown = path.relative_to(root)
+            if path.is_dir():
+                yield f"/{shown}/", mode
+            elif top == "run/netns":
+                yield f"/{shown}", "file"
+            else:
+                yield f"/{shown}", f"{mode} {path.read_text(errors='replace')!r}"

@@ -1,0 +1,345 @@
+"""Networks that lead out, published ports and isolation, with real traffic, in both backends' words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.traffic import ask, serve
+
+BACKENDS = ("nftables", "iptables")
+
+LAB = """
+name: lab
+backend: {{nat: {backend}}}
+nodes:
+  box: {{}}
+  web:
+    networks: [front]
+    publish: ["8080:80", "127.0.0.1:9090:80", "5001-5003:6001-6003/udp", "192.0.2.1:7070:80"]
+  mate: {{networks: [front]}}
+  other: {{networks: [back]}}
+  open: {{networks: [routed]}}
+  inner: {{networks: [closed]}}
+  pc: {{routes: [{{to: 172.19.0.0/16, via: 192.0.2.1}}, {{to: 172.17.0.0/16, via: 192.0.2.1}}, {{to: "fd19::/64", via: "2001:db8::1"}}]}}
+networks:
+  front: {{mode: nat, node: box, subnet: [172.17.0.0/16, "fd17::/64"]}}
+  back: {{mode: nat, node: box, subnet: [172.18.0.0/16, "fd18::/64"]}}
+  routed: {{mode: routed, node: box, subnet: [172.19.0.0/16, "fd19::/64"]}}
+  closed: {{mode: host-only, node: box, subnet: 172.20.0.0/16}}
+links:
+  - {{endpoints: ["box:eth0", "pc:eth0"], subnet: [192.0.2.0/30, "2001:db8::/64"]}}
+"""
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    if request.param == "iptables":
+        pytest.importorskip("iptc", reason="python-iptables is not installed")
+    return str(request.param)
+
+
+def published_to_everyone(host: Host, backend: str) -> None:
+    """Who reaches the published port, and whom does the server see?"""
+    host.write("lab.yaml", LAB.format(backend=backend))
+    host.netorch("apply", "lab.yaml")
+    serve(host, "web", "tcp:80", "udp:6001", "udp:6002", "udp:6003", "udp:6004")
+
+    outside = ask(host, "pc", ("tcp", "192.0.2.1", 8080), ("tcp", "2001:db8::1", 8080), ("tcp", "192.0.2.1", 7070))
+    assert outside == ["192.0.2.2 80", "2001:db8::2 80", "192.0.2.2 80"], "the client's address is kept"
+    assert ask(host, "pc", *(("udp", "192.0.2.1", port) for port in (5001, 5002, 5003))) == [
+        "192.0.2.2 6001",
+        "192.0.2.2 6002",
+        "192.0.2.2 6003",
+    ], "a range leads one to one"
+    owner = ask(host, "box", *(("tcp", address, 8080) for address in ("192.0.2.1", "127.0.0.1", "2001:db8::1", "::1")))
+    assert all(owner), f"from the owner by each of its addresses: {owner}"
+    assert ask(host, "box", ("tcp", "127.0.0.1", 9090))[0], "bound to loopback, from the owner itself"
+    for member in ("mate", "web"):
+        assert all(ask(host, member, *(("tcp", address, 8080) for address in ("192.0.2.1", "172.17.0.1", "2001:db8::1", "fd17::1")))), (
+            member
+        )
+    assert all(ask(host, "other", ("tcp", "192.0.2.1", 8080), ("tcp", "2001:db8::1", 8080))), "published is public, for other networks too"
+
+
+def test_who_reaches_the_published_port_and_whom_the_server_sees(host: Host, backend: str) -> None:
+    published_to_everyone(host, backend)
+
+
+@pytest.mark.uml
+def test_a_kernel_with_iptables_alone_serves_the_same(host: Host) -> None:
+    pytest.importorskip("iptc", reason="python-iptables is not installed")
+    published_to_everyone(host, "iptables")
+
+
+def test_what_is_not_published_stays_closed(host: Host, backend: str) -> None:
+    host.write("lab.yaml", LAB.format(backend=backend))
+    host.netorch("apply", "lab.yaml")
+    serve(host, "web", "tcp:80", "tcp:81", "udp:6004")
+    assert ask(host, "mate", ("tcp", "172.17.0.2", 81), ("tcp", "fd17::2", 81)) == ["172.17.0.3 81", "fd17::3 81"], (
+        "among members all is open"
+    )
+    closed = ask(
+        host,
+        "pc",
+        ("tcp", "192.0.2.1", 9090),  # published on loopback alone
+        ("tcp", "172.17.0.2", 81),  # straight to the member
+        ("tcp", "172.17.0.2", 80),
+        ("udp", "192.0.2.1", 5004),  # next to the range
+        patience=0.6,
+    )
+    assert closed == [None] * 4
+    assert ask(host, "other", ("tcp", "172.17.0.2", 80), ("tcp", "fd17::2", 80), patience=0.6) == [None, None], "isolated networks"
+
+
+def test_the_way_out(host: Host, backend: str) -> None:
+    host.write("lab.yaml", LAB.format(backend=backend))
+    host.netorch("apply", "lab.yaml")
+    serve(host, "pc", "tcp:80", "udp:53")
+    out = (("tcp", "192.0.2.2", 80), ("udp", "192.0.2.2", 53), ("tcp", "2001:db8::2", 80))
+    assert ask(host, "web", *out) == ["192.0.2.1 80", "192.0.2.1 53", "2001:db8::1 80"], "masqueraded"
+    assert ask(host, "open", *out) == ["172.19.0.2 80", "172.19.0.2 53", "fd19::2 80"], "routed keeps its own address"
+    assert ask(host, "inner", ("tcp", "192.0.2.2", 80), patience=0.6) == [None], "host-only leads nowhere"
+    serve(host, "open", "tcp:81")
+    assert ask(host, "pc", ("tcp", "172.19.0.2", 81), ("tcp", "fd19::2", 81)) == ["192.0.2.2 81", "2001:db8::2 81"], "routed is open"
+
+
+def test_isolation_in_both_directions(host: Host, backend: str) -> None:
+    host.write("lab.yaml", LAB.format(backend=backend))
+    host.netorch("apply", "lab.yaml")
+    reached = {("web", "mate"): True, ("web", "other"): False, ("other", "web"): False, ("open", "web"): False, ("web", "open"): False}
+    addresses = {"web": "172.17.0.2", "mate": "172.17.0.3", "other": "172.18.0.2", "open": "172.19.0.2"}
+    for (source, target), expected in reached.items():
+        assert host.ping(source, addresses[target]) is expected, (source, target)
+    for node, own, theirs in (
+        ("web", "172.17.0.1", "172.18.0.1"),
+        ("other", "172.18.0.1", "172.17.0.1"),
+        ("inner", "172.20.0.1", "172.17.0.1"),
+    ):
+        assert host.ping(node, own), f"{node}: its own gateway answers"
+        assert not host.ping(node, theirs), f"{node}: another network's gateway does not"
+    allowed = LAB.replace("subnet: [172.18.0.0/16", "allow: [front], subnet: [172.18.0.0/16")
+    host.write("lab.yaml", allowed.format(backend=backend))
+    host.netorch("apply", "lab.yaml")
+    assert host.ping("other", addresses["web"]) and host.ping("web", addresses["other"]), "allowed by name"
+    assert host.netorch("diff", "lab.yaml", check=False).returncode == 0
+
+
+def test_modes_for_each_family_and_egress(host: Host, backend: str) -> None:
+    lab = """
+        name: lab
+        backend: {nat: BACKEND}
+        nodes:
+          box: {interfaces: {eth0: {addresses: [203.0.113.5/32]}}}
+          a: {networks: [net]}
+          pc: {routes: [{to: "fd17::/64", via: "2001:db8::1"}, {to: 203.0.113.5/32, via: 192.0.2.1}]}
+        networks: {net: {mode: {v4: nat, v6: routed}, node: box, subnet: [172.17.0.0/16, "fd17::/64"], egress: 203.0.113.5}}
+        links: [{endpoints: ["box:eth0", "pc:eth0"], subnet: [192.0.2.0/30, "2001:db8::/64"]}]
+    """
+    host.write("lab.yaml", lab.replace("BACKEND", backend))
+    host.netorch("apply", "lab.yaml")
+    serve(host, "pc", "tcp:80")
+    assert ask(host, "a", ("tcp", "192.0.2.2", 80), ("tcp", "2001:db8::2", 80)) == ["203.0.113.5 80", "fd17::2 80"]
+
+
+def test_port_isolation_lets_members_reach_the_gateway_only(host: Host) -> None:
+    host.write(
+        "lab.yaml",
+        """
+        name: lab
+        nodes: {box: {}, a: {networks: [net]}, b: {networks: [net]}}
+        networks: {net: {mode: host-only, node: box, subnet: [10.0.0.0/24, "fd00::/64"], port_isolation: true}}
+        """,
+    )
+    host.netorch("apply", "lab.yaml")
+    assert host.ping("a", "10.0.0.1") and host.ping("b", "fd00::1")
+    assert not host.ping("a", "10.0.0.3") and not host.ping("b", "fd00::2")
+
+
+def test_a_nodes_own_nat(host: Host, backend: str) -> None:
+    lab = """
+        name: lab
+        backend: {nat: BACKEND}
+        nodes:
+          gw:
+            forwarding: true
+            nat:
+              - masquerade: {from: 10.0.0.0/24, out: wan}
+              - dnat: {proto: tcp, port: 8000-8002, in: "!lan", to: "10.0.0.2:9000-9002"}
+              - dnat: {proto: tcp, port: 80, in: wan, address: "2001:db8::1", to: "[fd00::2]:9000"}
+              - snat: {from: "fd00::/64", out: wan, to: "2001:db8::1"}
+          inside: {routes: [{to: default, via: 10.0.0.1}, {to: "::/0", via: "fd00::1"}]}
+          outside: {}
+        links:
+          - {endpoints: ["gw:lan", "inside:eth0"], subnet: [10.0.0.0/24, "fd00::/64"]}
+          - {endpoints: ["gw:wan", "outside:eth0"], subnet: [192.0.2.0/30, "2001:db8::/64"]}
+    """
+    host.write("lab.yaml", lab.replace("BACKEND", backend))
+    host.netorch("apply", "lab.yaml")
+    serve(host, "inside", "tcp:9000", "tcp:9001", "tcp:9002")
+    serve(host, "outside", "tcp:80")
+    ports = [("tcp", "192.0.2.1", port) for port in (8000, 8001, 8002)]
+    assert ask(host, "outside", *ports) == ["192.0.2.2 9000", "192.0.2.2 9001", "192.0.2.2 9002"]
+    assert ask(host, "outside", ("tcp", "2001:db8::1", 80)) == ["2001:db8::2 9000"]
+    assert ask(host, "inside", ("tcp", "192.0.2.2", 80), ("tcp", "2001:db8::2", 80)) == ["192.0.2.1 80", "2001:db8::1 80"]
+
+
+def test_on_the_host_itself_everything_is_as_it_was_after_destroy(host: Host, backend: str) -> None:
+    host.run(
+        "nft", "add table inet mine; add chain inet mine c { type filter hook forward priority 5; }; add rule inet mine c counter accept"
+    )
+    host.run("iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-s", "10.99.0.0/24", "-j", "MASQUERADE")
+    host.run("iptables-legacy", "-A", "FORWARD", "-s", "10.99.0.0/24", "-j", "ACCEPT")
+    host.run("ip6tables-legacy", "-t", "nat", "-L")
+    host.run("ip6tables-legacy", "-L")
+    before = host.snapshot()
+    lab = """
+        name: lab
+        backend: {nat: BACKEND}
+        nodes: {web: {networks: [front], publish: ["8080:80"]}, other: {networks: [back]}}
+        networks:
+          front: {mode: nat, subnet: [172.17.0.0/16, "fd17::/64"]}
+          back: {mode: routed, subnet: 172.18.0.0/16}
+    """
+    host.write("lab.yaml", lab.replace("BACKEND", backend))
+    host.netorch("apply", "lab.yaml")
+    assert host.netorch("diff", "lab.yaml").returncode == 0
+    serve(host, "web", "tcp:80")
+    assert ask(host, None, ("tcp", "127.0.0.1", 8080), ("tcp", "172.17.0.1", 8080)) == ["172.17.0.1 80", "172.17.0.1 80"]
+    host.write(
+        "bad.yaml",
+        lab.replace("BACKEND", backend)
+        .replace("8080:80", "8081:80")
+        .replace("name: lab", "name: lab\n        links: [[web:x, other:x]]")
+        .replace("other: {", "other: {routes: [{to: default, via: 9.9.9.9, metric: 9}], "),
+    )
+    assert host.netorch("apply", "bad.yaml", check=False).returncode == 1
+    assert host.netorch("diff", "lab.yaml", check=False).returncode == 0, "a failed change leaves the rules that were there"
+    host.netorch("destroy", "lab")
+    assert diff_snapshots(before, host.snapshot()) == []
+
+
+def test_rules_changed_by_hand_show_and_are_mended(host: Host, backend: str) -> None:
+    host.write("lab.yaml", LAB.format(backend=backend))
+    host.netorch("apply", "lab.yaml")
+    inside = ("ip", "netns", "exec", "box")
+    damage = {
+        "nftables": (
+            ("nft", "add rule inet netorch_lab forward drop"),
+            ("nft", "flush chain inet netorch_lab postrouting"),
+            ("nft", "flush ruleset"),
+        ),
+        "iptables": (
+            ("iptables-legacy", "-A", "netorch-lab-fwd", "-j", "DROP"),
+            ("iptables-legacy", "-t", "nat", "-D", "netorch-lab-post", "1"),
+            ("iptables-legacy", "-t", "nat", "-F"),
+        ),
+    }
+    for command in damage[backend]:
+        host.run(*inside, *command)
+        shown = host.netorch("diff", "lab.yaml", check=False)
+        assert shown.returncode == 2, command
+        assert "filter box" in shown.stdout
+        found = json.loads(host.netorch("diff", "lab.yaml", "-o", "json", check=False).stdout)
+        assert [change["kind"] for change in found["changes"]] == ["filter"]
+        host.netorch("apply", "lab.yaml")
+        assert host.netorch("diff", "lab.yaml", check=False).returncode == 0, command
+
+
+def test_an_equal_filter_is_not_loaded_again(host: Host) -> None:
+    host.write("lab.yaml", LAB.format(backend="nftables"))
+    host.netorch("apply", "lab.yaml")
+    inside = ("ip", "netns", "exec", "box")
+    host.run(*inside, "nft", "add rule inet netorch_lab forward counter")
+    host.netorch("apply", "lab.yaml")
+    before = host.run(*inside, "nft", "-a", "list", "table", "inet", "netorch_lab").stdout
+    host.netorch("apply", "lab.yaml")
+    host.write("lab.yaml", LAB.format(backend="nftables").replace("mate: {networks: [front]}", "mate: {networks: {front: {mtu: 1400}}}"))
+    host.netorch("apply", "lab.yaml")
+    assert host.run(*inside, "nft", "-a", "list", "table", "inet", "netorch_lab").stdout == before, "not even a handle is new"
+
+
+def test_the_backend_can_be_changed(host: Host) -> None:
+    pytest.importorskip("iptc", reason="python-iptables is not installed")
+    for backend in ("nftables", "iptables", "nftables"):
+        host.write("lab.yaml", LAB.format(backend=backend))
+        host.netorch("apply", "lab.yaml")
+        assert host.netorch("diff", "lab.yaml", check=False).returncode == 0
+        tables = host.run("ip", "netns", "exec", "box", "nft", "list", "tables").stdout
+        legacy = host.run("ip", "netns", "exec", "box", "iptables-legacy-save").stdout
+        assert ("netorch_lab" in tables) is (backend == "nftables")
+        assert ("netorch" in legacy) is (backend == "iptables")
+
+
+def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> None:
+    lab = """
+        name: lab
+        backend: {nat: BACKEND}
+        nodes: {box: {}, a: {networks: [net]A}, b: {networks: [net]B}, pc: {}}
+        networks: {net: {mode: nat, node: box, subnet: 172.17.0.0/16}}
+        links: [{endpoints: ["box:eth0", "pc:eth0"], subnet: 192.0.2.0/30}]
+    """.replace("BACKEND", backend)
+    port = ', publish: ["53:53/udp"]'
+    serve_script = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',53));print('ready',flush=True)\nwhile True:\n d,a=s.recvfrom(9);s.sendto(sys.argv[1].encode(),a)"
+    client = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.bind(('',5555));s.settimeout(2);s.connect(('192.0.2.1',53))\nfor l in sys.stdin:\n s.send(b'?');print(s.recv(9).decode(),flush=True)"
+    import sys
+
+    host.write("lab.yaml", lab.replace("[net]A", "[net]" + port).replace("[net]B", "[net]"))
+    host.netorch("apply", "lab.yaml")
+    for node in "ab":
+        server = host.start("ip", "netns", "exec", node, sys.executable, "-c", serve_script, node)
+        assert server.stdout is not None and server.stdout.readline() == "ready\n"
+    asker = host.start("ip", "netns", "exec", "pc", sys.executable, "-c", client)
+    assert asker.stdin is not None and asker.stdout is not None
+
+    def answer() -> str:
+        asker.stdin.write("\n")
+        asker.stdin.flush()
+        return asker.stdout.readline().strip()
+
+    assert answer() == "a"
+    host.write("lab.yaml", lab.replace("[net]B", "[net]" + port).replace("[net]A", "[net]"))
+    host.netorch("apply", "lab.yaml")
+    assert answer() == "b", "the remembered way does not outlive the rule"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("mate: {networks: [front]}", 'mate: {networks: [front], publish: ["8080:81"]}'), "web publishes 8080 already"),
+        (("subnet: [172.18.0.0/16", "subnet: [172.17.128.0/17"), "overlap"),
+        (("mode: nat, node: box, subnet: [172.18", "mode: nat, gateway: 10.0.0.1, node: box, subnet: [172.18"), "outside the subnet"),
+        (('"8080:80"', '"80:80:80:80"'), "no published port"),
+        (('"8080:80"', '"8080-8090:80"'), "differ in length"),
+        (('"8080:80"', '"300.1.1.1:8080:80"'), "no IP address"),
+        (("mode: host-only, node: box", "mode: nat, forwarding: true, node: box"), "unknown key 'forwarding'"),
+    ],
+)
+def test_wrong_files_change_nothing(host: Host, change: tuple[str, str], message: str) -> None:
+    text = LAB.format(backend="auto")
+    assert change[0] in text
+    host.write("lab.yaml", text.replace(*change))
+    before = host.snapshot()
+    failed = host.netorch("apply", "lab.yaml", check=False)
+    assert failed.returncode == 1 and message in failed.stderr, failed.stderr
+    assert diff_snapshots(before, host.snapshot()) == []
+
+
+def test_what_the_host_has_already_is_an_error_before_anything_changes(host: Host) -> None:
+    host.run("ip", "link", "add", "nic", "type", "veth", "peer", "name", "lan")
+    host.run("ip", "link", "set", "nic", "up")
+    host.run("ip", "address", "add", "172.17.9.9/24", "dev", "nic")
+    lab = 'name: lab\nnodes: {web: {networks: [front], publish: ["8080:80"]}}\nnetworks: {front: {mode: nat, subnet: SUBNET}}\n'
+    host.write("lab.yaml", lab.replace("SUBNET", "172.17.0.0/16"))
+    failed = host.netorch("apply", "lab.yaml", check=False)
+    assert failed.returncode == 1 and "172.17.9.0/24 by nic" in failed.stderr
+    host.write("lab.yaml", lab.replace("SUBNET", "172.30.0.0/16"))
+    import sys
+
+    listener = host.start(sys.executable, "-c", "import socket;s=socket.create_server(('',8080));print('ready',flush=True);input()")
+    assert listener.stdout is not None and listener.stdout.readline() == "ready\n"
+    failed = host.netorch("apply", "lab.yaml", check=False)
+    assert failed.returncode == 1 and "listens on tcp port 8080" in failed.stderr
+    assert host.ip("link", "show", "type", "bridge") in (None, [])

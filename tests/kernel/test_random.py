@@ -1,0 +1,239 @@
+"""Random topologies on the real kernel: made, changed, damaged by hand and mended, taken away without a trace.
+
+    NETORCH_RANDOM_EXAMPLES=500 NETORCH_RANDOM_SEED=7 pytest tests/kernel/test_random.py
+
+looks further than CI does: other topologies for each seed. NETORCH_RANDOM_SHRINK=1 looks for the smallest file that fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
+from hypothesis import strategies as st
+
+from netorch.marks import Mark
+from tests.kernel.host import Background, Host, Snapshot, diff_snapshots
+from tests.strategies import Sketch, pairs
+
+EXAMPLES = int(os.environ.get("NETORCH_RANDOM_EXAMPLES", "25"))
+SEED = os.environ.get("NETORCH_RANDOM_SEED")
+phases = (Phase.generate, Phase.shrink) if os.environ.get("NETORCH_RANDOM_SHRINK") else (Phase.generate,)
+
+PROTOCOL = Mark("random").protocol
+PASSING = re.compile(r'"(link": "[^"]*"|[gt]so_\w*max_\w+": \d+|qdisc": "no(op|queue)")(, |(?=}))')
+RECORDS = ["files: /run/netorch"]  # they hold the time
+
+
+class Agent:
+    """netorch's command line in a long-lived process of the private host: an example costs milliseconds, not seconds of start-up."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.process: Background = host.start(sys.executable, "-m", "tests.kernel.test_random")
+
+    def __enter__(self) -> Agent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def netorch(self, *argv: str) -> dict[str, Any]:
+        """Run a command with `-o json`: its document with `status`. What it says on standard error is noted."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps([*argv, "-o", "json"]) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, self.process.communicate()[1]
+        answer = json.loads(line)
+        if answer["err"]:
+            note(f"netorch {' '.join(argv)}: {answer['err']}")
+        return {**json.loads(answer["out"] or "{}"), "status": answer["status"]}
+
+
+def serve() -> None:
+    """The agent's own side: a command a line, an answer a line."""
+    from netorch.cli import main
+
+    for line in sys.stdin:
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main(json.loads(line))
+        print(json.dumps({"status": status, "out": out.getvalue(), "err": err.getvalue()}), flush=True)
+
+
+# Damage: what a person with `ip` and a bad day does. Each takes the namespace's `ip -n`, one of its links, and gives a command.
+
+
+class Target:
+    """Somewhere to do damage: a namespace that netorch made and one of its links."""
+
+    def __init__(self, label: str, link: dict[str, Any]) -> None:
+        self.label, self.link = label, link
+        self.dev: str = link["ifname"]
+        self.addresses = [entry for entry in link["addr_info"] if entry.get("scope") == "global"]
+
+    @property
+    def ip(self) -> str:
+        return f"ip -n '{self.label}'"
+
+    @property
+    def is_lo(self) -> bool:
+        return self.dev == "lo"
+
+    @property
+    def is_bridge(self) -> bool:
+        return bool(self.link.get("linkinfo", {}).get("info_kind") == "bridge")
+
+
+def _address(target: Target) -> str:
+    return f"{target.addresses[0]['local']}/{target.addresses[0]['prefixlen']}" if target.addresses else ""
+
+
+DAMAGE: dict[str, Callable[[Target], str]] = {
+    "a link is deleted": lambda t: "" if t.is_lo else f"{t.ip} link del {t.dev}",
+    "a link goes down": lambda t: f"{t.ip} link set {t.dev} down",
+    "a link flaps": lambda t: f"{t.ip} link set {t.dev} down; {t.ip} link set {t.dev} up",
+    "the addresses of a link are gone": lambda t: f"{t.ip} addr flush dev {t.dev} scope global" if t.addresses else "",
+    "the first address of a link is gone": lambda t: f"{t.ip} addr del {_address(t)} dev {t.dev}" if t.addresses else "",
+    "a link has one more address": lambda t: f"{t.ip} addr add 10.66.0.{1 + len(t.dev)}/24 dev {t.dev}",
+    "the MTU is another": lambda t: f"{t.ip} link set {t.dev} mtu 1300",
+    "the MAC is another": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} address 02:bb:00:00:00:01",
+    "the queue is another": lambda t: f"{t.ip} link set {t.dev} txqueuelen 77",
+    "a port is let go": lambda t: f"{t.ip} link set {t.dev} nomaster" if t.link.get("master") else "",
+    "the alias is another": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} alias 'my own'",
+    "the alias is gone": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} alias ''",
+    "the routes are gone": lambda t: f"{t.ip} route flush table all proto {PROTOCOL}; {t.ip} -6 route flush table all proto {PROTOCOL}",
+    "there is one more route": lambda t: f"{t.ip} route add blackhole 10.67.0.0/24",
+    "the rules are gone": lambda t: f"for n in $({t.ip} rule | grep -o '^[1-4]00[0-9]'); do {t.ip} rule del pref $n; done",
+    "there is one more rule": lambda t: f"{t.ip} rule add from 10.68.0.0/24 table 99 priority 5",
+    "a namespace is deleted": lambda t: f"ip netns del '{t.label}'",
+    "a setting is another": lambda t: f"ip netns exec '{t.label}' sysctl -qw net/ipv4/conf/{t.dev}/rp_filter=2",
+    "forwarding is another": lambda t: (
+        f"ip netns exec '{t.label}' sh -c 'cd /proc/sys/net/ipv4; echo $((1 - $(cat ip_forward))) >ip_forward'"
+    ),
+    "the hosts file is gone": lambda t: f"rm -f '/etc/netns/{t.label}/hosts'",
+    "the hosts file is another": lambda t: f"[ ! -e '/etc/netns/{t.label}/hosts' ] || echo 10.0.0.1 x >>'/etc/netns/{t.label}/hosts'",
+    "a bridge is told something": lambda t: f"{t.ip} link set {t.dev} type bridge stp_state 1 ageing_time 700" if t.is_bridge else "",
+}
+
+
+def targets(host: Host) -> list[Target]:
+    """Every link of every named namespace, in a fixed order."""
+    each = """echo "${path##*/}"; ip -n "${path##*/}" -j -d addr | tr -d '\\n'; echo"""
+    script = f"for path in /run/netns/*; do [ ! -e $path ] || {{ {each}; }}; done"
+    lines = host.run("sh", "-c", script).stdout.splitlines()
+    found = [(label, json.loads(links)) for label, links in zip(lines[::2], lines[1::2], strict=True)]
+    return [Target(label, link) for label, links in found for link in sorted(links, key=lambda link: link["ifname"])]
+
+
+def hurt(host: Host, data: st.DataObject, counts: Counter[str]) -> list[str]:
+    """Up to three acts of damage somewhere in what is there. Gives the beginnings of what no file may name and stays as it is."""
+    there, stays = targets(host), list(RECORDS)
+    for _ in range(data.draw(st.integers(1, 3), "damages") if there else 0):
+        target = there[data.draw(st.integers(0, 200), "target") % len(there)]
+        fitting = {what: command for what, how in DAMAGE.items() if (command := how(target))}
+        what = data.draw(st.sampled_from(sorted(fitting)), "damage")
+        # a target may be gone by an earlier act
+        done = host.run("sh", "-c", fitting[what], check=False)
+        counts[what] += done.returncode == 0
+        note(f"{what}: {fitting[what]} {done.stderr}")
+        stays.append(f"netns {target.label}: sysctl net/ipv4/conf/{target.dev}/rp_filter")
+    return stays
+
+
+def look(host: Host) -> Snapshot:
+    """The host's snapshot, less what nobody asked for and what stays when its cause is gone: the offload limits that a bridge
+    has from its ports of earlier times; the qdisc of a link that was up once; the far index that `bridge link` looks up here.
+    """
+
+    def less(text: str) -> str:
+        return PASSING.sub("", text) if text.startswith(("ports", "{")) else text
+
+    shot = host.snapshot()
+    return {
+        where: {less(what): less(how) for what, how in found.items() if not (what.startswith("qdiscs") and '"noqueue"' in what)}
+        for where, found in shot.items()
+    }
+
+
+def same(before: Snapshot, after: Snapshot, what: str, ignore: Collection[str] = RECORDS) -> None:
+    """Nothing differs, or all of it is shown."""
+    if found := diff_snapshots(before, after, ignore):
+        pytest.fail("\n".join([what, *found]), pytrace=False)
+
+
+def test_random_topologies(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    counts: Counter[str] = Counter()
+    rounds: Counter[int] = Counter()
+    started = time.monotonic()
+    old, new = host.directory / "old.yaml", host.directory / "new.yaml"
+
+    with Agent(host) as agent:
+        agent.netorch("list")
+        pristine = look(host)
+
+        def converge(file: str) -> int:
+            answer = agent.netorch("apply", file)
+            assert answer["status"] == 0, answer
+            rounds[answer["rounds"]] += 1
+            again = agent.netorch("diff", file)
+            assert again["status"] == 0, f"a second look finds differences: {again['changes']}"
+            return int(answer["rounds"])
+
+        def destroy() -> None:
+            answer = agent.netorch("destroy", "random")
+            assert answer["status"] == 0, answer
+            same(pristine, look(host), "destroyed, something is left", ())
+
+        @settings(
+            max_examples=EXAMPLES,
+            deadline=None,
+            database=None,
+            derandomize=SEED is None,
+            phases=phases,
+            suppress_health_check=list(HealthCheck),
+            print_blob=False,
+        )
+        @given(pairs(4), st.data())
+        def example(pair: tuple[Sketch, Sketch], data: st.DataObject) -> None:
+            old.write_text(pair[0].text)
+            new.write_text(pair[1].text)
+            try:
+                assert converge("new.yaml") <= 1, "what the kernel made of a new topology needed mending"
+                clean = look(host)
+                destroy()
+                converge("old.yaml")
+                converge("new.yaml")
+                same(clean, look(host), "changed, it is not what it is when made at once")
+                stays = hurt(host, data, counts)
+                converge("new.yaml")
+                same(clean, look(host), "mended, it is not what it was", stays)
+                destroy()
+            finally:
+                # after a failure the next example, or a shrunken one, starts from nothing as well
+                agent.netorch("destroy", "random")
+            counts["examples"] += 1
+
+        (seed(int(SEED))(example) if SEED is not None else example)()
+    taken = time.monotonic() - started
+    with capsys.disabled():
+        print(f"\nrandom: {counts.pop('examples')} topologies in {taken:.1f} s,", end=" ")
+        print(f"{sum(counts.values())} damages of {len(counts)} kinds,", end=" ")
+        print("applied in " + ", ".join(f"{number} rounds: {times}" for number, times in sorted(rounds.items())))
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,72 @@
+"""Servers and clients of the standard library for traffic tests: who reaches whom, and whom does the server see?"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.kernel.host import Background, Host
+
+SERVER = """
+import selectors, socket, sys
+waiting = selectors.DefaultSelector()
+for word in sys.argv[1:]:
+    proto, port = word.split(":")
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.bind(("::", int(port)))
+    if proto == "tcp":
+        sock.listen()
+    waiting.register(sock, selectors.EVENT_READ, (proto, port))
+print("ready", flush=True)
+while True:
+    for key, _ in waiting.select():
+        proto, port = key.data
+        if proto == "tcp":
+            there, address = key.fileobj.accept()
+            there.sendall(f"{address[0].removeprefix('::ffff:')} {port}".encode())
+            there.close()
+        else:
+            _, address = key.fileobj.recvfrom(100)
+            key.fileobj.sendto(f"{address[0].removeprefix('::ffff:')} {port}".encode(), address)
+"""
+
+CLIENT = """
+import socket, sys, time
+for line in sys.stdin:
+    proto, address, port, patience = line.split()
+    end = time.monotonic() + float(patience)
+    answer = ""
+    while not answer and time.monotonic() < end:
+        try:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            with socket.socket(family, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM) as sock:
+                sock.settimeout(max(0.3, min(2.0, float(patience) / 2)))
+                sock.connect((address, int(port)))
+                if proto == "udp":
+                    sock.send(b"?")
+                answer = sock.recv(100).decode()
+        except OSError:
+            time.sleep(0.05)
+    print(answer or "nothing", flush=True)
+"""
+
+PATIENCE = 6.0
+"""Seconds to wait for an answer that must come: a new router forwards IPv6 only once its link-local address is ready."""
+
+
+def serve(host: Host, node: str, *sockets: str) -> Background:
+    """A server in a node, `tcp:80` and `udp:53` each, that answers with the client's address and its own port; ready when it returns."""
+    server = host.start("ip", "netns", "exec", node, sys.executable, "-c", SERVER, *sockets)
+    assert server.stdout is not None
+    line = server.stdout.readline()
+    assert line == "ready\n", line
+    return server
+
+
+def ask(host: Host, node: str | None, *questions: tuple[str, str, int], patience: float = PATIENCE) -> list[str | None]:
+    """For each (proto, address, port), asked from a node or the host: `CLIENT-ADDRESS PORT` as the server saw it, or None."""
+    where = ("ip", "netns", "exec", node) if node else ()
+    lines = "".join(f"{proto} {address} {port} {patience}\n" for proto, address, port in questions)
+    out = host.run(*where, sys.executable, "-c", CLIENT, input=lines, timeout=120).stdout.splitlines()
+    return [None if answer == "nothing" else answer for answer in out]

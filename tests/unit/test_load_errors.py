@@ -1,0 +1,725 @@
+"""Wrong files: every problem at once, each with its place and what would be right, and nothing is touched."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from netorch.errors import FileError
+from netorch.load import load
+
+CASES: dict[str, tuple[str, list[str]]] = {
+    "misspelt keys and kinds, everywhere at once": (
+        """\
+nodes:
+  a: {adresses: [10.0.0.1/24], forwardin: true}
+  b: {networks: {lan: {adress: 10.0.0.5}}, interfaces: {eth0: {kind: brige}}}
+netwroks: {}
+""",
+        [
+            "2:7: unknown key 'adresses' in nodes.a. Known are: attach, forwarding, sysctls, networks, interfaces, routes, rules, aliases, dns, nat, publish.",
+            "2:32: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
+            "3:18: network 'lan' does not exist. Declare it under networks.",
+            "3:24: unknown key 'adress' in nodes.b.networks.lan. Did you mean 'address'?",
+            "3:57: nodes.b.interfaces.eth0: 'brige' is no kind of interface. Did you mean 'bridge'?",
+            "4:1: unknown key 'netwroks'. Did you mean 'networks'?",
+        ],
+    ),
+    "values of an interface": (
+        """\
+nodes:
+  a:
+    interfaces:
+      eth0: {addresses: [10.0.0.1], mtu: 20, mac: 01:00:00:00:00:01, state: upp}
+      eth1: {addresses: [10.0.0.0/24, 10.0.0.255/24, 224.0.0.1/24, 0.0.0.0/0, 10.0.0.300/24]}
+      eth2: {mac: 00:00:00:00:00:00, mtu: big, txqueuelen: -1, sysctls: [rp_filter]}
+links: [[a:eth0, b:eth0]]
+""",
+        [
+            "4:26: nodes.a.interfaces.eth0.addresses.0: '10.0.0.1' has no prefix length: write 10.0.0.1/24, or whatever its subnet has",
+            "4:37: nodes.a.interfaces.eth0.mtu: 20 is not between 68 and 65535",
+            "4:46: nodes.a.interfaces.eth0.mac: '01:00:00:00:00:01' is a multicast address: an interface needs a MAC whose first byte is even",
+            "4:70: nodes.a.interfaces.eth0.state: 'upp' is not one of 'up' or 'down'",
+            "5:26: nodes.a.interfaces.eth1.addresses.0: '10.0.0.0/24' is the network address of 10.0.0.0/24: a host needs one between it and the broadcast address",
+            "5:39: nodes.a.interfaces.eth1.addresses.1: '10.0.0.255/24' is the broadcast address of 10.0.0.0/24",
+            "5:54: nodes.a.interfaces.eth1.addresses.2: '224.0.0.1/24' is a multicast address: an interface cannot have it",
+            "5:68: nodes.a.interfaces.eth1.addresses.3: '0.0.0.0/0' is the unspecified address: an interface cannot have it",
+            "5:79: nodes.a.interfaces.eth1.addresses.4: '10.0.0.300/24' is no IP address such as 10.0.0.1/24 or fd00::1/64",
+            "6:14: nodes.a.interfaces.eth2.mac: an interface cannot have the MAC address 00:00:00:00:00:00",
+            "6:38: nodes.a.interfaces.eth2.mtu: 'big' is no whole number",
+            "6:48: nodes.a.interfaces.eth2.txqueuelen: -1 is not between 0 and 4294967295",
+            "6:64: nodes.a.interfaces.eth2.sysctls: a mapping is wanted here, not a list",
+            "7:18: node 'b' does not exist. Declare it under nodes.",
+        ],
+    ),
+    "names of networks": (
+        """\
+nodes: {a: {networks: [lna]}, b: {networks: {lan: 10.1.0.5}}}
+networks: {lan: {subnet: 10.0.0.0/24, node: c}}
+""",
+        [
+            "1:13: network 'lna' does not exist. Did you mean 'lan'?",
+            "2:39: node 'c' does not exist.",
+        ],
+    ),
+    "a subnet with host bits": (
+        """\
+networks: {lan: {subnet: 10.0.0.1/24}, dmz: {subnet: [fd00::/64, fd00::1/64]}}
+""",
+        [
+            "1:18: networks.lan.subnet: '10.0.0.1/24' has bits set to the right of its prefix length: 10.0.0.0/24 is the subnet",
+            "1:66: networks.dmz.subnet.1: 'fd00::1/64' has bits set to the right of its prefix length: fd00::/64 is the subnet",
+        ],
+    ),
+    "a full subnet": (
+        """\
+nodes:
+  a: {networks: [lan]}
+  b: {networks: [lan]}
+  c: {networks: [lan]}
+networks:
+  lan: {subnet: 10.0.0.0/30}
+""",
+        [
+            "6:3: network lan: no address of 10.0.0.0/30 is left for c:eth0. Take a larger subnet or ip_range.",
+        ],
+    ),
+    "a full ip_range": (
+        """\
+nodes: {'h[1-3]': {networks: [lan]}}
+networks: {lan: {subnet: 10.0.0.0/24, ip_range: 10.0.0.8/31}}
+""",
+        [
+            "2:12: network lan: no address of 10.0.0.0/24 is left for h3:eth0. Take a larger subnet or ip_range.",
+        ],
+    ),
+    "one address twice": (
+        """\
+nodes:
+  a: {networks: {lan: 10.0.0.5}}
+  b: {networks: {lan: 10.0.0.5}}
+  c: {interfaces: {eth0: {addresses: 10.1.0.1/24}}}
+  d: {interfaces: {eth0: {addresses: 10.1.0.1/24}}}
+networks: {lan: {subnet: 10.0.0.0/24}}
+links: [[c:eth0, d:eth0]]
+""",
+        [
+            "3:18: 10.0.0.5 is given to b:eth0, but it is that of a:eth0 already",
+            "5:27: d:eth0 and c:eth0 are on one segment and both have 10.1.0.1",
+        ],
+    ),
+    "addresses that no member can have": (
+        """\
+nodes: {a: {networks: {lan: 10.0.0.0, dmz: 10.1.0.255, out: 10.9.0.1, bare: 10.0.0.1}}}
+networks: {lan: {subnet: 10.0.0.0/24}, dmz: {subnet: 10.1.0.0/24}, out: {subnet: 10.2.0.0/24}, bare: {}}
+""",
+        [
+            "1:24: 10.0.0.0 is the network or broadcast address of 10.0.0.0/24",
+            "1:39: 10.1.0.255 is the network or broadcast address of 10.1.0.0/24",
+            "1:56: 10.9.0.1 is outside the subnet of network out (10.2.0.0/24)",
+            "1:71: 10.0.0.1 needs a prefix length, since network bare has no subnet",
+        ],
+    ),
+    "overlapping networks of one node": (
+        """\
+nodes: {a: {networks: [lan, dmz]}}
+networks: {lan: {subnet: 10.0.0.0/16}, dmz: {subnet: 10.0.1.0/24}, two: {subnet: [10.7.0.0/16, 10.7.1.0/24]}}
+""",
+        [
+            "2:46: the subnets of the networks lan (10.0.0.0/16) and dmz (10.0.1.0/24) overlap, and a is in both",
+            "2:96: network two: the subnets 10.7.0.0/16 and 10.7.1.0/24 overlap",
+        ],
+    ),
+    "gateways and ranges": (
+        """\
+nodes: {a: {networks: [lan]}}
+networks:
+  lan: {subnet: 10.0.0.0/24, gateway: 10.1.0.1}
+  one: {mode: host-only}
+  two: {subnet: 10.2.0.0/24, gateway: b}
+  three: {subnet: 10.3.0.0/24, gateway: 10.3.0.9}
+  four: {subnet: 10.4.0.0/24, ip_range: 10.5.0.0/25}
+  five: {mode: host-only, subnet: 10.5.0.0/24, gateway: a}
+  six: {mode: host-only, subnet: 10.6.0.0/24, gateway: 10.6.0.255}
+""",
+        [
+            "3:30: gateway 10.1.0.1 is outside the subnet of network lan",
+            "4:3: network one: mode host-only needs a `subnet`, since the bridge gets an address of it",
+            "5:30: among the members of network two, node 'b' does not exist. Add two to its networks.",
+            "6:32: gateway 10.3.0.9: no member of network three has this address. A segment's bridge has none itself: name the member, or take mode host-only.",
+            "7:31: ip_range 10.5.0.0/25 is in no subnet of network four",
+            "8:48: network five: in mode host-only the gateway is the bridge's own address, not a node",
+            "9:3: gateway 10.6.0.255 is the network or broadcast address of 10.6.0.0/24",
+        ],
+    ),
+    "two default routes": (
+        """\
+nodes:
+  a: {networks: {lan: {default_route: true}, dmz: {default_route: true}}}
+  r: {networks: [lan, dmz]}
+networks: {lan: {subnet: 10.0.0.0/24, gateway: r}, dmz: {subnet: 10.1.0.0/24, gateway: r}}
+""",
+        [
+            "2:52: node a can have its default route from one network only",
+        ],
+    ),
+    "forms of links": (
+        """\
+nodes: {a: {}, b: {}}
+links:
+  - [a:eth2]
+  - [a, b:eth4]
+  - {endpoint: [a:eth7, b:eth7]}
+  - [a:eth5, c:eth5]
+  - {endpoints: [a:eth6, b:eth6], subnet: [10.0.0.0/33]}
+  - 7
+""",
+        [
+            "3:5: links.0.endpoints: a link has two ends, not 1",
+            "4:6: links.1.endpoints.0: 'a' is no end of a link: write NODE:INTERFACE",
+            "5:5: links.2 lacks the key 'endpoints'.",
+            "5:6: unknown key 'endpoint' in links.2. Did you mean 'endpoints'?",
+            "6:14: node 'c' does not exist. Declare it under nodes.",
+            "7:44: links.4.subnet.0: '10.0.0.0/33' is no subnet such as 10.0.0.0/24 or fd00::/64",
+            "8:5: links.5: a mapping is wanted here, not 7",
+        ],
+    ),
+    "ends of links": (
+        """\
+nodes: {a: {}, b: {}}
+links:
+  - [a:eth0, b:eth0]
+  - [a:eth0, b:eth1]
+  - [a:eth3, a:eth3]
+  - [a:eth5, c:eth5]
+  - {endpoints: [a:eth6, b:eth6], subnet: 10.0.0.0/32}
+  - [a:lo, b:eth8]
+  - [a:eth5, b:eth9]
+""",
+        [
+            "4:5: a:eth0 is wired to b:eth0 already",
+            "5:5: a link cannot have a:eth3 at both its ends",
+            "6:14: node 'c' does not exist. Declare it under nodes.",
+            "7:35: 10.0.0.0/32 has no room for the two ends of a link",
+            "8:5: a:lo is the loopback interface: no link can end there",
+            "9:5: a:eth5 is in another link already",
+        ],
+    ),
+    "bridges and their ports": (
+        """\
+nodes:
+  a:
+    interfaces:
+      br0: {kind: bridge, ports: [p1, p2, br1, lo], addresses: [10.0.0.1/24]}
+      br1: {kind: bridge, ports: [p1]}
+      p1: {addresses: [10.0.0.2/24]}
+      p3: {master: br2}
+      p4: {}
+      lo: {}
+  b: {}
+links: [[a:p1, b:p1], [a:p3, b:p3]]
+""",
+        [
+            "4:39: interface a: 'p2' does not exist. Ports are interfaces that this file declares.",
+            "4:43: a:br1 is a bridge: it cannot be a port of the bridge br0",
+            "4:48: a:lo is the loopback interface: it cannot be a port of the bridge br0",
+            "5:35: a:p1 is a port of br0 already, and cannot be one of br1 too",
+            "6:24: a:p1 is a port of br0, so it cannot have the address 10.0.0.2/24. Give it to a:br0.",
+            "7:12: bridge a: 'br2' does not exist. Did you mean 'br1'?",
+            "8:7: nothing makes the interface a:p4: it is in no link and no network. Add it to `links`, or say its `kind`.",
+        ],
+    ),
+    "settings of a bridge": (
+        """\
+nodes: {a: {interfaces: {br0: {kind: bridge, forward_delay: 31s, hello_time: 1, priority: 70000, ageing_time: soon, stp: on}}}}
+""",
+        [
+            "1:46: nodes.a.interfaces.br0.forward_delay: 3100 is no time between 0 and 3000 centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+            "1:66: nodes.a.interfaces.br0.hello_time: 1 is no time between 100 and 1000 centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+            "1:81: nodes.a.interfaces.br0.priority: 70000 is not between 0 and 65535",
+            "1:98: nodes.a.interfaces.br0.ageing_time: 'soon' is no time between 0 and 2147483647 centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+            "1:117: nodes.a.interfaces.br0.stp: 'on' is neither true nor false",
+        ],
+    ),
+    "spanning tree with a short delay": (
+        """\
+nodes: {a: {interfaces: {br0: {kind: bridge, stp: true, forward_delay: 1s}}}}
+""",
+        [
+            "1:57: with STP the forward delay is 200 centiseconds (2s) or more",
+        ],
+    ),
+    "words of routes and rules": (
+        """\
+nodes:
+  a:
+    interfaces: {lo: {addresses: [10.0.0.1/24]}}
+    routes:
+      - {to: default}
+      - {to: 'fd00:1::/64', via: 10.0.0.1}
+      - {to: 10.2.0.0/16, via: 10.0.0.9, nexthops: [{via: 10.0.0.2}]}
+      - {to: 10.3.0.0/16, type: blackhole, via: 10.0.0.9}
+      - {to: 10.4.0.1/16, via: 10.0.0.9}
+      - {to: 10.5.0.0/16, via: 10.0.0.9, dev: eht0}
+      - {to: 10.6.0.0/16, via: 10.0.0.9, onlink: true}
+      - {via: 10.0.0.1}
+      - {to: 10.7.0.0/16, via: 10.0.0.9, metric: -1, table: 0}
+      - {to: 10.8.0.0/16, via: 10.0.0.300}
+      - {to: 10.9.0.0/16, nexthops: [{weight: 2}, {via: 10.0.0.1, weight: 0}]}
+    rules:
+      - {from: 10.0.0.0/8}
+      - {from: 10.0.0.0/8, action: prohibit, table: 5}
+      - {from: 10.0.0.0/8, to: 'fd00::/8', table: 5}
+      - {fwmark: abc, table: 5}
+      - {table: 5, action: masquerade}
+""",
+        [
+            "5:9: nodes.a.routes.0: a route needs `via`, `dev` or `nexthops`",
+            "6:9: nodes.a.routes.1: IPv4 and IPv6 are mixed in one route",
+            "7:9: nodes.a.routes.2: a route has either `nexthops`, or `via` and `dev`",
+            "8:9: nodes.a.routes.3: a blackhole route leads nowhere: no `via`, `dev` or `nexthops`",
+            "9:10: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: 10.4.0.0/16 is the subnet",
+            "10:42: interface a: 'eht0' does not exist.",
+            "11:9: `onlink` needs `via` and `dev`",
+            "12:9: nodes.a.routes.7 lacks the key 'to'.",
+            "13:42: nodes.a.routes.8.metric: -1 is not between 0 and 4294967295",
+            "13:54: nodes.a.routes.8.table: 0 is not between 1 and 4294967295",
+            "14:27: nodes.a.routes.9.via: '10.0.0.300' is no IP address",
+            "15:67: nodes.a.routes.10.nexthops.1.weight: 0 is not between 1 and 256",
+            "17:9: nodes.a.rules.0: a rule needs a `table`",
+            "18:9: nodes.a.rules.1: a rule that says prohibit takes no `table`",
+            "19:9: nodes.a.rules.2: IPv4 and IPv6 are mixed in one rule",
+            "20:9: nodes.a.rules.3: 'abc' is no whole number",
+            "21:20: nodes.a.rules.4.action: 'masquerade' is not one of 'lookup', 'blackhole', 'unreachable' or 'prohibit'",
+        ],
+    ),
+    "routes and rules that cannot be": (
+        """\
+nodes:
+  a:
+    interfaces: {lo: {addresses: [10.0.0.1/24, 'fd00::1/64']}}
+    routes:
+      - {to: 10.5.0.0/16, via: 10.0.0.9, dev: eht0}
+      - {to: 10.6.0.0/16, via: 10.0.0.9}
+      - {to: 10.6.0.0/16, via: 10.0.0.8}
+      - {to: 10.7.0.0/16, via: 10.0.0.8, src: 10.0.0.77}
+      - {to: 'fd00:1::/64', via: 'fd00::1'}
+    rules:
+      - {from: 10.0.0.0/8, table: 5, priority: 5}
+      - {from: 10.0.0.0/8, table: 6, priority: 5}
+""",
+        [
+            "5:42: interface a: 'eht0' does not exist.",
+            "7:9: route a 10.6.0.0/16 is there twice: give one of them another metric or table",
+            "8:42: 10.0.0.77 is no address of node a",
+            "9:29: the gateway fd00::1 is an address of a itself",
+            "12:9: rule a priority 5 from 10.0.0.0/8 is there twice",
+        ],
+    ),
+    "sysctls": (
+        """\
+nodes:
+  a:
+    sysctls:
+      kernel.hostname: x
+      net.ipv4.conf.eth9.rp_filter: 1
+      ../../etc/passwd: 1
+      net: 1
+      net.ipv4.tcp_rmem: [1, 2, 3]
+""",
+        [
+            "4:7: nodes.a.sysctls.kernel.hostname: 'kernel.hostname' belongs to the whole machine, not to a network namespace: only net.* can be set",
+            "5:7: interface a: 'eth9' does not exist.",
+            "6:7: nodes.a.sysctls.../../etc/passwd: '../../etc/passwd' is no sysctl such as net.ipv4.conf.all.rp_filter",
+            "7:7: nodes.a.sysctls.net: 'net' is no sysctl such as net.ipv4.conf.all.rp_filter",
+            "8:7: nodes.a.sysctls.net.ipv4.tcp_rmem: [1, 2, 3] is not a sysctl's value",
+        ],
+    ),
+    "booleans": (
+        """\
+nodes: {a: {forwarding: yes}, b: {forwarding: 1}}
+names: off
+""",
+        [
+            "1:13: nodes.a.forwarding: 'yes' is neither true nor false",
+            "1:35: nodes.b.forwarding: 1 is neither true nor false",
+            "2:1: names: 'off' is neither true nor false",
+        ],
+    ),
+    "two ways to say forwarding": (
+        """\
+nodes: {c: {sysctls: {net.ipv4.ip_forward: 0}, forwarding: true}}
+""",
+        [
+            "1:23: node c: `forwarding` and the sysctl net.ipv4.ip_forward say different things",
+        ],
+    ),
+    "aliases and dns": (
+        """\
+nodes: {a: {aliases: [b, 'x y']}, c: {dns: {servers: [dns.example], options: ['a b'], serch: lab}}}
+""",
+        [
+            "1:26: nodes.a.aliases.1: 'x y' is no valid DNS name",
+            "1:55: nodes.c.dns.servers.0: 'dns.example' is no IP address",
+            "1:87: unknown key 'serch' in nodes.c.dns. Did you mean 'search'?",
+        ],
+    ),
+    "an alias that is taken": (
+        """\
+nodes: {a: {aliases: [b, localhost]}, b: {aliases: [www]}, c: {aliases: www}}
+""",
+        [
+            "1:23: 'b' is a name of b already",
+            "1:26: 'localhost' is a name of localhost already",
+            "1:64: 'www' is a name of b already",
+        ],
+    ),
+    "attach": (
+        """\
+nodes: {a: {attach: nowhere}, b: {attach: 'pid:x'}, c: {attach: 'path:run'}, d: {attach: 'netns:..'}}
+""",
+        [
+            "1:13: nodes.a.attach: 'nowhere' names no namespace: write netns:NAME, pid:NUMBER or path:/run/…",
+            "1:35: nodes.b.attach: 'x' is no whole number",
+            "1:57: nodes.c.attach: 'run' is no absolute path",
+            "1:82: nodes.d.attach: '..' is no name of a network namespace",
+        ],
+    ),
+    "host attaches to nothing": (
+        """\
+nodes: {host: {attach: 'pid:1', dns: {servers: 1.1.1.1}, interfaces: {eth0: {mtu: 1400}}}}
+""",
+        [
+            "1:16: `host` is the namespace that netorch runs in: it attaches to nothing",
+            "1:33: `dns` cannot be set for host: netorch does not make this namespace",
+            "1:78: host:eth0 is not made by this file: `mtu` of an existing interface cannot be set by this release, only `addresses`",
+        ],
+    ),
+    "memberships": (
+        """\
+nodes:
+  a: {networks: [lan, lan]}
+  b: {networks: [{lan: {}}]}
+  c: {networks: 7}
+networks: {lan: {}}
+""",
+        [
+            "2:7: nodes.a.networks: a node can be in a network only once in the short form",
+            "3:7: `networks` is a list of names, or a mapping from names to what the membership says",
+            "4:7: nodes.c.networks: a mapping is wanted here, not 7",
+        ],
+    ),
+    "lists where mappings are wanted, and the other way round": (
+        """\
+nodes: {a: 7, b: [], c: text, d: {routes: {to: default}}}
+networks: {lan: 7}
+links: {a: b}
+""",
+        [
+            "1:9: nodes.a: a mapping is wanted here, not 7",
+            "1:15: nodes.b: a mapping is wanted here, not a list",
+            "1:22: nodes.c: a mapping is wanted here, not 'text'",
+            "1:35: nodes.d.routes: a list is wanted here, not a mapping",
+            "2:12: networks.lan: a mapping is wanted here, not 7",
+            "3:1: links: a list is wanted here, not a mapping",
+        ],
+    ),
+    "names of the topology": (
+        """\
+name: My Lab
+prefix: ../x
+""",
+        [
+            "1:1: name: 'My Lab' cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32",
+            "2:1: prefix: '../x' cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'",
+        ],
+    ),
+    "checks": (
+        """\
+nodes: {a: {}}
+checks:
+  - {from: a, to: c}
+  - {from: x, to: a}
+  - {all: lan}
+  - {from: a}
+  - {from: a, to: a:eth0}
+  - {from: a, to: 10.0.0.1, tcp: 99999}
+""",
+        [
+            "3:15: node or address 'c' does not exist.",
+            "4:6: node 'x' does not exist.",
+            "5:6: network 'lan' does not exist.",
+            "6:5: checks.3: a check has `from` and `to`, or `all`",
+            "7:15: interface a: 'eth0' does not exist.",
+            "8:29: checks.5.tcp: 99999 is not between 1 and 65535",
+        ],
+    ),
+    "one MAC twice on a segment": (
+        """\
+nodes:
+  a: {networks: {lan: {mac: 02:00:00:00:00:01}}}
+  b: {networks: {lan: {mac: 02-00-00-00-00-01}}}
+networks: {lan: {}}
+""",
+        [
+            "3:24: b:eth0 and a:eth0 are on one segment and both have MAC 02:00:00:00:00:01",
+        ],
+    ),
+    "IPv6 with a small MTU": (
+        """\
+nodes: {a: {interfaces: {eth0: {mtu: 1000, addresses: ['fd00::1/64']}}}, b: {}}
+links: [[a:eth0, b:eth0]]
+""",
+        [
+            "1:56: a:eth0 has MTU 1000: IPv6 needs 1280, so fd00::1/64 cannot be there",
+        ],
+    ),
+    "a reserved name": (
+        """\
+nodes: {netorch-lab: {}, a: {networks: [lan]}}
+networks: {lan: {}}
+""",
+        [
+            "1:9: node netorch-lab: the namespace name 'netorch-lab' is reserved",
+        ],
+    ),
+    "a key twice": (
+        """\
+nodes:
+  a: {}
+  b: {}
+  a: {}
+""",
+        [
+            "4:3: The key 'a' is here twice; the first is in line 2. Keep one.",
+        ],
+    ),
+    "profiles": (
+        """\
+nodes: {a: {profile: rooter}, b: {profile: one}}
+profiles: {router: {forwarding: true}, one: {profile: two}, two: {profile: one}}
+""",
+        [
+            "1:13: There is no profile 'rooter'. Did you mean 'router'?",
+            "2:46: Profiles take one another in a circle: two -> one -> two.",
+            "2:67: Profiles take one another in a circle: one -> two -> one.",
+        ],
+    ),
+    "ranges and variables": (
+        """\
+nodes:
+  h[3-1]: {}
+  r[1-2]x[1-2]: {}
+  x${i}: {}
+  y$(j): {}
+""",
+        [
+            "2:3: The range '[3-1]' runs backwards. Write [1-3].",
+            "3:3: 'r[1-2]x[1-2]' has more than one range. A name takes one.",
+            "4:3: '${' is not for variables here. Write $(i), in round brackets; a dollar itself is $$.",
+            "5:3: There is no variable 'j'. Declare it under vars, or write $(name:-default).",
+        ],
+    ),
+    "the loopback interface": (
+        """\
+nodes:
+  a: {networks: {lan: {name: lo}}, interfaces: {lo: {mac: 02:00:00:00:00:01, state: down}}}
+  b: {interfaces: {lo: {kind: bridge}}}
+networks: {lan: {}, lo: {}}
+""",
+        [
+            "2:18: a:lo is the loopback interface: it cannot be in network lan",
+            "2:54: `mac` cannot be set on lo",
+            "2:78: `state` cannot be set on lo",
+            "3:25: lo is the loopback interface: it takes no `kind`",
+            "4:21: network lo: its bridge cannot be called lo, as the loopback interface is. Say `bridge: NAME`.",
+        ],
+    ),
+    "a port of a name that is taken": (
+        """\
+nodes: {a: {networks: [lan], interfaces: {lan: {kind: bridge}}}}
+networks: {lan: {node: a}}
+""",
+        [
+            "2:12: the bridge of network lan and the interface a:lan have one name",
+        ],
+    ),
+    "names: false leaves no place for dns": (
+        """\
+names: false
+nodes: {a: {dns: {servers: 1.1.1.1}}}
+""",
+        [
+            "2:13: `dns` needs resolv.conf, which `names: false` turns off",
+        ],
+    ),
+}
+
+
+def problems(text: str) -> list[str]:
+    """`LINE:COLUMN: what` of everything that is wrong with a file."""
+    with pytest.raises(FileError) as caught:
+        load(text.encode(), "lab.yaml")
+    assert caught.value.file == "lab.yaml"
+    return [line.removeprefix("lab.yaml:") for line in caught.value.lines()]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_wrong_and_where(name: str) -> None:
+    text, expected = CASES[name]
+    assert problems(text) == expected
+
+
+def test_places_stay_right_when_there_is_much_before_them() -> None:
+    """What is cut out to look at the rest moves nothing, and is cut alone."""
+    wrong = "".join(f"  - {{endpoint: [a:x{number}, b:x{number}]}}\n" for number in range(9))
+    found = problems(f"nodes: {{a: {{}}, b: {{}}}}\nlinks:\n{wrong}  - [a:eth0, nobody:eth0]\n")
+    assert len(found) == 19
+    assert found[-1] == "12:14: node 'nobody' does not exist. Declare it under nodes."
+
+
+def test_a_file_that_is_no_topology() -> None:
+    for text, expected in (
+        ("", "1:1: The file is empty; a topology is a mapping with nodes, networks, links …."),
+        ("[]", "1:1: The file holds no mapping; a topology is a mapping with nodes, networks, links …."),
+        ("nodes: [", "2:1: This is not YAML"),
+        ("nodes: {a: {}\nlinks: []", "2:1: This is not YAML"),
+    ):
+        assert problems(text)[0].startswith(expected), text
+
+
+def test_the_file_name_must_do_as_a_name_where_the_file_has_none() -> None:
+    for file in ("My Lab.yaml", "-"):
+        with pytest.raises(FileError, match="Give it a `name:`, or use --name"):
+            load(b"nodes: {}", file)
+    assert load(b"nodes: {}", "-", name="x").desired.topology == "x"
+    assert load(b"nodes: {}", "some/where/lab-1.yaml").desired.topology == "lab-1"
+
+
+# Keys of the language that a later release brings
+
+KINDS = """ifb macvlan macvtap ipvlan vxlan geneve gre gretap ipip sit ip6gre ip6tnl bond vrf wireguard tap tun physical"""
+
+FUTURE = {
+    **{f"kind {kind}": f"nodes: {{a: {{interfaces: {{x: {{kind: {kind}, parent: eth0, id: 10}}}}}}}}" for kind in KINDS.split()},
+    "attach docker": "nodes: {a: {attach: 'docker:box'}}",
+    "attach podman": "nodes: {a: {attach: 'podman:box'}}",
+    "impair of an interface": "nodes: {a: {interfaces: {lo: {impair: {delay: 10ms}}}}}",
+    "impair of all interfaces": "defaults: {interface: {impair: {delay: 10ms}}}",
+    "impair of a link": "nodes: {a: {}}\nlinks: [{endpoints: [a:x, a:y], impair: {rate: 1mbit}}]",
+    "impair of an end": "nodes: {a: {}}\nlinks: [{endpoints: [{node: a, interface: x, impair: {loss: 1%}}, a:y]}]",
+    "impair of a membership": "nodes: {a: {networks: {lan: {impair: {loss: 1%}}}}}\nnetworks: {lan: {}}",
+    "port of an interface": "nodes: {a: {interfaces: {br0: {kind: bridge, port: {pvid: 1}}}}}",
+    "port of a membership": "nodes: {a: {networks: {lan: {port: {hairpin: true}}}}}\nnetworks: {lan: {}}",
+    "at": "nodes: {a: {networks: {lan: {at: a}}}}\nnetworks: {lan: {}}",
+    "vlan_filtering of a bridge": "nodes: {a: {interfaces: {br0: {kind: bridge, vlan_filtering: true}}}}",
+    "vlan_default_pvid of a bridge": "nodes: {a: {interfaces: {br0: {kind: bridge, vlan_default_pvid: 1}}}}",
+    **{f"driver {driver}": f"networks: {{lan: {{driver: {driver}}}}}" for driver in ("macvlan", "ipvlan", "vxlan")},
+    **{
+        f"{key} of a network": f"networks: {{lan: {{{key}: {value}}}}}"
+        for key, value in {
+            **{"parent": "eth0", "vlan": "10", "driver_mode": "l3", "vni": "7", "endpoints": "{a: 10.0.0.1}"},
+            **{"vlan_filtering": "true", "vlan_default_pvid": "1"},
+        }.items()
+    },
+}
+
+
+@pytest.mark.parametrize("what", FUTURE)
+def test_a_key_of_a_later_release_is_refused_by_a_sentence(what: str) -> None:
+    found = problems(FUTURE[what])
+    assert len(found) == 1, found
+    assert found[0].partition(" ")[0].count(":") == 2, "it has a place"
+    assert "belongs to the language, but this release cannot do" in found[0]
+    first, *rest = what.split()
+    assert (rest[0] if first in {"kind", "mode", "driver", "attach"} else first) in found[0]
+
+
+def test_the_port_of_a_vxlan_network_is_refused_by_a_sentence() -> None:
+    assert "belongs to the language" in problems("networks: {lan: {port: 4789}}")[0]
+
+
+# Names that mean something elsewhere: to a file system, a shell, a terminal, the kernel
+
+EVIL = {
+    **{"up and out": "../../x", "a path": "a/b", "here": ".", "up": "..", "nothing": "", "nul": "a\0b", "two lines": "a\nb"},
+    **{"4096 bytes": "x" * 4096, "right to left": "\u202eabc", "an option": "-h", "white space": "a b", "no width": "a\u200bb"},
+    **{"a format": "a%d", "a colon": "a:b", "escape": "\x1b[31m"},
+}
+SHELL = {
+    "a shell's words": "$$(id)",
+    "backquotes": "`id`",
+    "a quote": 'a"b',
+    "an end": "a;b",
+    "all": "*",
+    "NFC": "\u00e9",
+    "NFD": "e\u0301",
+}
+RESERVED = {"all": "all", "default": "default", "the loopback interface": "lo"}
+
+FIELDS = {
+    "topology": '{"name": NAME, "nodes": {}}',
+    "prefix": '{"prefix": NAME, "nodes": {"a": {}}}',
+    "node": '{"nodes": {NAME: {}}}',
+    "network": '{"networks": {NAME: {}}}',
+    "alias": '{"nodes": {"a": {"aliases": [NAME]}}}',
+    "search domain": '{"nodes": {"a": {"dns": {"search": [NAME]}}}}',
+    "setting of an interface": '{"nodes": {"a": {"interfaces": {"lo": {"sysctls": {NAME: 1}}}}}}',
+    "interface": '{"nodes": {"a": {"interfaces": {NAME: {"kind": "bridge"}}}}}',
+    "bridge": '{"networks": {"lan": {"bridge": NAME}}}',
+    "membership": '{"nodes": {"a": {"networks": {"lan": {"name": NAME}}}}, "networks": {"lan": {}}}',
+    "end of a link": '{"nodes": {"a": {}, "b": {}}, "links": [[{"node": "a", "interface": NAME}, "b:x"]]}',
+    "rule": '{"nodes": {"a": {"rules": [{"iif": NAME, "table": 5}]}}}',
+}
+INTERFACES = ("interface", "bridge", "membership", "end of a link", "rule")
+
+
+def refuses(field: str, name: str) -> bool:
+    text = FIELDS[field].replace("NAME", json.dumps(name))
+    try:
+        load(text.encode(), "lab.yaml")
+    except FileError as error:
+        # one line a problem, and nothing that a terminal would take for more than text
+        assert all("\n" not in line and "\x1b" not in line and "\u202e" not in line for line in error.lines())
+        assert all(problem.where is not None for problem in error.problems)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_evil_names_are_refused(field: str) -> None:
+    assert [what for what, name in EVIL.items() if not refuses(field, name)] == []
+
+
+@pytest.mark.parametrize("field", sorted(FIELDS.keys() - INTERFACES))
+def test_no_name_has_letters_that_a_shell_or_an_eye_reads_otherwise(field: str) -> None:
+    assert [what for what, name in SHELL.items() if not refuses(field, name)] == []
+
+
+@pytest.mark.parametrize("field", INTERFACES)
+def test_no_interface_has_letters_that_a_shell_or_an_eye_reads_otherwise(field: str) -> None:
+    # the kernel takes an accented letter; its twin in two pieces would be another interface that looks the same
+    assert [what for what, name in SHELL.items() if what != "NFC" and not refuses(field, name)] == []
+
+
+@pytest.mark.parametrize("field", [field for field in INTERFACES if field != "rule"])
+def test_reserved_interface_names_are_refused(field: str) -> None:
+    taken = [what for what, name in RESERVED.items() if not refuses(field, name)]
+    assert taken == []
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "..", ".", "", "a\0b", "a/b"])
+def test_a_namespace_to_attach_to_is_a_plain_name(name: str) -> None:
+    assert problems(json.dumps({"nodes": {"a": {"attach": f"netns:{name}"}}}))
+
+
+@pytest.mark.parametrize(
+    "name", ["net.../etc", "net..ipv4", "net/../kernel/hostname", "kernel.hostname", "/net/ipv4/ip_forward", "net.a\nb", "net"]
+)
+def test_a_sysctl_is_one_of_a_network_namespace(name: str) -> None:
+    assert problems(json.dumps({"nodes": {"a": {"sysctls": {name: 1}}}}))
+
+
+def test_an_address_with_a_zone_is_refused() -> None:
+    assert "has a zone" in problems("nodes: {a: {interfaces: {lo: {addresses: ['fe80::1%eth0/64']}}}}")[0]

@@ -1,0 +1,149 @@
+"""The neutral ruleset in the words of iptables."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+
+import pytest
+
+from netorch.nat.iptables import CHAIN_LENGTH, Names, commands, lines, translate
+from netorch.nat.ruleset import Chain, DestinationTo, Match, Not, Rule, SourceTo, Verdict
+
+NET, NET6 = ip_network("10.0.0.0/24"), ip_network("fd00::/64")
+WEB, WEB6 = ip_address("10.0.0.2"), ip_address("fd00::2")
+
+
+def rules(*ruleset: Rule) -> list[str]:
+    """What stands in the topology's chains, without the chain's name and without the comment that a rule has by default."""
+    found = [line for table in lines("lab", ruleset).values() for line in table if line.startswith("-A")]
+    return [line.split(" ", 2)[2].replace('-m comment --comment "netorch:lab" ', "") for line in found]
+
+
+def test_an_empty_ruleset_is_no_table() -> None:
+    assert translate("lab", ()) == ()
+    assert lines("lab", ()) == {}
+
+
+def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
+    found = lines(
+        "lab",
+        (
+            Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(80, 80)), DestinationTo(WEB, (8080, 8080)), "publish web"),
+            Rule(4, Chain.POSTROUTING, Match(source=NET), Verdict.MASQUERADE),
+            Rule(6, Chain.FORWARD, Match(iif="br0"), Verdict.ACCEPT, "br0"),
+            Rule(4, Chain.PREROUTING, Match(), Verdict.RETURN, "it's \\ odd"),
+        ),
+    )
+    assert found == {
+        (4, "nat"): (
+            "-N netorch-lab-post",
+            "-N netorch-lab-pre",
+            '-I POSTROUTING -m comment --comment "netorch:lab" -j netorch-lab-post',
+            '-I PREROUTING -m comment --comment "netorch:lab" -j netorch-lab-pre',
+            '-A netorch-lab-post -s 10.0.0.0/24 -m comment --comment "netorch:lab" -j MASQUERADE',
+            '-A netorch-lab-pre -p tcp -m tcp --dport 80 -m comment --comment "publish web" -j DNAT --to-destination 10.0.0.2:8080',
+            '-A netorch-lab-pre -m comment --comment "it\\\'s \\\\ odd" -j RETURN',
+        ),
+        (6, "filter"): (
+            "-N netorch-lab-fwd",
+            '-I FORWARD -m comment --comment "netorch:lab" -j netorch-lab-fwd',
+            "-A netorch-lab-fwd -i br0 -m comment --comment br0 -j ACCEPT",
+        ),
+    }
+    typed = list(commands(found))
+    assert typed[2] == "iptables -t nat -I POSTROUTING -m comment --comment netorch:lab -j netorch-lab-post"
+    assert typed[6] == """iptables -t nat -A netorch-lab-pre -m comment --comment 'it'"'"'s \\ odd' -j RETURN"""
+    assert typed[7] == "ip6tables -t filter -N netorch-lab-fwd"
+
+
+@pytest.mark.parametrize(
+    ("rule", "text"),
+    [
+        (Rule(4, Chain.POSTROUTING, Match(source=NET, destination=Not(NET), oif=Not("br0")), Verdict.MASQUERADE),
+         "-s 10.0.0.0/24 ! -d 10.0.0.0/24 ! -o br0 -j MASQUERADE"),
+        (Rule(6, Chain.POSTROUTING, Match(source=Not(NET6), oif="br0"), SourceTo(WEB6)),
+         "! -s fd00::/64 -o br0 -j SNAT --to-source fd00::2"),
+        (Rule(4, Chain.POSTROUTING, Match(), SourceTo(WEB)), "-j SNAT --to-source 10.0.0.2"),
+        (Rule(4, Chain.POSTROUTING, Match(source=ip_network("10.0.0.9/32")), Verdict.RETURN), "-s 10.0.0.9/32 -j RETURN"),
+        (Rule(4, Chain.FORWARD, Match(source=ip_network("0.0.0.0/0")), Verdict.DROP), "-j DROP"),
+        (Rule(6, Chain.FORWARD, Match(source=Not(ip_network("::/0"))), Verdict.DROP), "! -s ::/0 -j DROP"),
+        (Rule(4, Chain.FORWARD, Match(states=("established", "new", "related", "invalid")), Verdict.ACCEPT),
+         "-m conntrack --ctstate INVALID,NEW,RELATED,ESTABLISHED -j ACCEPT"),
+        (Rule(4, Chain.FORWARD, Match(states=("new",), translated=True), Verdict.ACCEPT),
+         "-m conntrack --ctstate NEW -m conntrack --ctstate DNAT -j ACCEPT"),
+        (Rule(6, Chain.FORWARD, Match(iif="br0", oif="br1", translated=False), Verdict.DROP),
+         "-i br0 -o br1 -m conntrack ! --ctstate DNAT -j DROP"),
+        (Rule(4, Chain.INPUT, Match(protocol="udp", port=(53, 54), local=False), Verdict.DROP),
+         "-p udp -m udp --dport 53:54 -m addrtype ! --dst-type LOCAL -j DROP"),
+        (Rule(4, Chain.INPUT, Match(protocol="tcp"), Verdict.DROP), "-p tcp -j DROP"),
+        (Rule(4, Chain.INPUT, Match(protocol="tcp", port=(0, 65535)), Verdict.DROP), "-p tcp -m tcp -j DROP"),
+        (Rule(4, Chain.INPUT, Match(protocol="sctp", port=(0, 65535)), Verdict.DROP), "-p sctp -m sctp --dport 0:65535 -j DROP"),
+        (Rule(4, Chain.OUTPUT, Match(local=True), DestinationTo(WEB)), "-m addrtype --dst-type LOCAL -j DNAT --to-destination 10.0.0.2"),
+        (Rule(6, Chain.PREROUTING, Match(protocol="sctp", port=(80, 80)), DestinationTo(WEB6, (81, 81))),
+         "-p sctp -m sctp --dport 80 -j DNAT --to-destination [fd00::2]:81"),
+        (Rule(6, Chain.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB6)), "-p tcp -j DNAT --to-destination fd00::2"),
+        (Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(80, 90)), DestinationTo(WEB, (8080, 8080))),
+         "-p tcp -m tcp --dport 80:90 -j DNAT --to-destination 10.0.0.2:8080"),
+    ],
+)  # fmt: skip
+def test_a_rule(rule: Rule, text: str) -> None:
+    assert rules(rule) == [text]
+
+
+def test_a_range_that_stays_is_one_rule_without_ports_so_that_none_is_chosen() -> None:
+    same = Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(8000, 8100)), DestinationTo(WEB, (8000, 8100)))
+    assert rules(same) == ["-p tcp -m tcp --dport 8000:8100 -j DNAT --to-destination 10.0.0.2"]
+
+
+def test_a_range_that_moves_is_a_rule_for_each_port() -> None:
+    moved = Rule(6, Chain.PREROUTING, Match(protocol="udp", port=(8000, 8002)), DestinationTo(WEB6, (9001, 9003)))
+    assert rules(moved) == [
+        "-p udp -m udp --dport 8000 -j DNAT --to-destination [fd00::2]:9001",
+        "-p udp -m udp --dport 8001 -j DNAT --to-destination [fd00::2]:9002",
+        "-p udp -m udp --dport 8002 -j DNAT --to-destination [fd00::2]:9003",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        (Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(1, 3)), DestinationTo(WEB, (1, 2))), "different length"),
+        (Rule(4, Chain.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB, (1, 2))), "different length"),
+        (Rule(4, Chain.PREROUTING, Match(), DestinationTo(WEB, (1, 1))), "ports need a protocol"),
+        (Rule(4, Chain.PREROUTING, Match(port=(1, 1)), DestinationTo(WEB)), "ports need a protocol"),
+        (Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(1, 70000)), DestinationTo(WEB)), "no range of ports"),
+        (Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(2, 1)), DestinationTo(WEB)), "no range of ports"),
+        (Rule(4, Chain.PREROUTING, Match(), DestinationTo(WEB6)), "no address of IPv4"),
+        (Rule(6, Chain.POSTROUTING, Match(source=NET), Verdict.MASQUERADE), "no network of IPv6"),
+        (Rule(4, Chain.POSTROUTING, Match(), DestinationTo(WEB)), "PREROUTING and OUTPUT"),
+        (Rule(4, Chain.PREROUTING, Match(), Verdict.MASQUERADE), "in POSTROUTING"),
+        (Rule(4, Chain.OUTPUT, Match(), SourceTo(WEB)), "in POSTROUTING"),
+        (Rule(4, Chain.OUTPUT, Match(), Verdict.DROP), "nat drops nothing"),
+        (Rule(4, Chain.POSTROUTING, Match(iif="br0"), Verdict.MASQUERADE, "why"), r"POSTROUTING \(why\): -i says nothing there"),
+        (Rule(4, Chain.INPUT, Match(oif="br0"), Verdict.DROP), "-o says nothing there"),
+        (Rule(4, Chain.INPUT, Match(iif="br+"), Verdict.DROP), "no name of an interface"),
+        (Rule(4, Chain.INPUT, Match(iif=Not('b"r')), Verdict.DROP), "no name of an interface"),
+        (Rule(4, Chain.INPUT, Match(protocol="icmp"), Verdict.DROP), "no protocol"),
+        (Rule(4, Chain.INPUT, Match(states=("snat",)), Verdict.DROP), "no states"),
+        (Rule(4, Chain.INPUT, Match(), Verdict.DROP, 'a "quoted" comment'), "no comment"),
+    ],
+)  # fmt: skip
+def test_what_iptables_has_no_words_for(rule: Rule, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        translate("lab", (rule,))
+
+
+@pytest.mark.parametrize("topology", ["a", "lab", "lab-2", "exactly-15-long", "a-name-16-letter", "a-name-of-thirty-two-characters-"])
+def test_chains_fit_whatever_the_topology_is_called(topology: str) -> None:
+    names = Names(topology)
+    assert names.mark == f"netorch:{topology}"
+    assert len(names.chains) == len(Chain)
+    assert all(name.startswith("netorch-") and len(name) <= CHAIN_LENGTH for name in names.chains)
+
+
+def test_no_two_topologies_share_a_chain() -> None:
+    long = [f"a-topology-with-a-long-name-{number}" for number in range(1000)]
+    cut = Names(long[0]).chain(Chain.POSTROUTING).removeprefix("netorch-").removesuffix("-post")
+    assert cut.startswith("a-to.")
+    names = [*long, "lab", "lab-pre", "lab-post", cut.replace(".", "-")]
+    assert len({chain for name in names for chain in Names(name).chains}) == len(names) * len(Chain)
