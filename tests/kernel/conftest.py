@@ -10,7 +10,6 @@ import pytest
 
 from tests.kernel import kindcase
 from tests.kernel.host import Host
-from tests.kinds import line
 
 HERE = Path(__file__).parent
 
@@ -28,18 +27,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.user_properties.append(("kinds", " ".join(kindcase.REQUIRED)))
         kindcase.REQUIRED.clear()
     return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Which kinds of links were put to the test on this kernel."""
-    ran: dict[str, bool] = {}
-    for outcome in ("passed", "failed", "skipped"):
-        for report in terminalreporter.stats.get(outcome, ()):
-            for name, value in report.user_properties:
-                for kind in value.split() if name == "kinds" else ():
-                    ran[kind] = ran.get(kind, False) or outcome == "passed"
-    if ran:
-        terminalreporter.write_line(line(os.uname().release, ran))
 
 
 @pytest.fixture
