@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from netorch.requests import Request
+    from netorch.requests import Feature, Request
 
 HOST = "host"
 """The label of the namespace that netorch runs in. Other labels are names in /run/netns, or `@NODE` for an attached one."""
@@ -92,6 +92,11 @@ class Resource:
     def update(self, before: Self) -> Sequence[Request] | None:
         """Requests that turn `before` into this one in place; None where only a replacement can."""
         return None
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """What the kernel must be built with to have it, beyond what every kernel with namespaces has."""
+        return ()
 
     def differs(self, before: Resource) -> bool:
         """Whether `before`, as read from the kernel, is not what this one asks for."""

@@ -51,6 +51,10 @@ class ConflictError(NetorchError):
     """Something that netorch did not make stands where the file wants an object; nothing was touched."""
 
 
+class LacksError(NetorchError):
+    """This kernel, or this machine, lacks something that the file needs; nothing was touched."""
+
+
 class KernelRefused(NetorchError):
     """Linux refused a step; the state is the one from before, unless a problem says otherwise."""
 

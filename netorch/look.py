@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from netorch import hazards
 from netorch.core import HOST, Key, Plan, Resource
-from netorch.errors import ConflictError, NetorchError, Problem
+from netorch.errors import ConflictError, LacksError, NetorchError, Problem
 from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.records import Record
@@ -18,6 +18,7 @@ from netorch.marks import Mark, read_alias
 from netorch.memory import Memory, recall
 from netorch.observe import Observed, observe
 from netorch.plan import plan as make_plan
+from netorch.requests import Feature
 from netorch.resolve import Desired
 from netorch.snapshot import Scope, Snapshot
 
@@ -49,7 +50,9 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
     _refuse_conflicts(desired, observed, loaded)
     _refuse_hazards(desired, observed, snapshot, loaded)
-    return Difference(make_plan(observed.state, wanted), observed, snapshot, memory, wanted, (*warnings, *strange, *unfiltered, *walls))
+    plan = make_plan(observed.state, wanted)
+    _refuse_lacking(kernel, plan, desired, loaded)
+    return Difference(plan, observed, snapshot, memory, wanted, (*warnings, *strange, *unfiltered, *walls))
 
 
 def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource]) -> tuple[Plan, Snapshot]:
@@ -209,6 +212,28 @@ def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, lo
     if found:
         problems = [Problem(f"{what}.", loaded.where(desired.origins[key]) if loaded else None) for key, what in found]
         raise ConflictError(problems, loaded.file if loaded else "")
+
+
+def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: Loaded | None) -> None:
+    """What the plan needs of the kernel and it does not have: all of it in one list, before anything is tried."""
+    needed: dict[Feature, list[Resource]] = {}
+    for step in plan.changes:
+        known = step.before.features if step.before is not None else ()
+        for feature in step.resource.features:
+            if feature not in known:
+                needed.setdefault(feature, []).append(step.resource)
+    if not needed:
+        return
+    problems = []
+    for feature in kernel.lacking(needed):
+        first, *more = needed[feature]
+        others = f" and {len(more)} more" if more else ""
+        load = f"Load the module (`modprobe {feature.module}`), or take" if feature.module else "Take"
+        where = loaded.where(desired.origins.get(first.key, ())) if loaded else None
+        what = f"this kernel has no {feature.what}: {first.title()}{others} cannot be made."
+        problems.append(Problem(what, where, f"{load} a kernel built with {feature.config}."))
+    if problems:
+        raise LacksError(problems, loaded.file if loaded else "")
 
 
 def _check_attached(desired: Desired, snapshot: Snapshot, loaded: Loaded | None) -> None:

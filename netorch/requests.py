@@ -7,6 +7,7 @@ Raw attributes are `(IFLA_… number, payload bytes)` pairs, see `netorch.netlin
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 
 from netorch.nat.ruleset import Ruleset
@@ -301,6 +302,20 @@ Request = (
     | UplinkJoin
     | UplinkLeave
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Something that a kernel may be built without: what it is called, its CONFIG_ option, its module ("" where it is in none).
+
+    `probe` is carried out in the throwaway namespace "" and fails with one of `lacking` where the kernel does not have it.
+    """
+
+    what: str
+    config: str
+    module: str
+    probe: tuple[Request, ...]
+    lacking: frozenset[int] = frozenset((errno.EOPNOTSUPP,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ MAX_BYTES = 10_000_000
 MAX_VALUES = 1_000_000
 MAX_DEPTH = 64
 MAX_PROBLEMS = 1000
+_TOO_DEEP = f"Mappings and lists nest deeper than {MAX_DEPTH} here."
 
 _Loader: Any = getattr(yaml, "CLoader", yaml.Loader)
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,63}")
@@ -225,7 +226,7 @@ class _Builder:
 
     def _deep(self, more: int, at: Position) -> None:
         if len(self._stack) + more > MAX_DEPTH:
-            self.findings.stop(f"Mappings and lists nest deeper than {MAX_DEPTH} here.", at)
+            self.findings.stop(_TOO_DEEP, at)
 
     def _alias(self, anchor: str, at: Position) -> None:
         if anchor not in self._anchors:
@@ -333,5 +334,8 @@ def _syntax(findings: Findings, error: yaml.MarkedYAMLError, text: str) -> None:
             words, remedy = "a tab cannot indent", "Use spaces."
         elif rest:
             words, remedy = f"a plain text cannot begin with {rest[0]!r}", "Quote it."
+    if "nesting depth" in words:
+        # the parser's own limit, 1,000, met while it looks ahead
+        findings.stop(_TOO_DEEP, at)
     context = f", {error.context}" if error.context else ""
     findings.stop(f"This is not YAML: {words}{context}.", at, remedy)

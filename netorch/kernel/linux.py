@@ -16,7 +16,7 @@ from netorch.kernel.worker import Worker
 from netorch.kernel.writer import Transaction
 from netorch.nat.ruleset import Ruleset
 from netorch.netlink.encode import delete_group
-from netorch.requests import Failure, Request
+from netorch.requests import Failure, Feature, Request
 from netorch.snapshot import Scope, Snapshot
 
 _CAP_NET_ADMIN = 12
@@ -84,6 +84,19 @@ class LinuxKernel:
             return None if error is None or error[0] == errno.ENODEV else error
 
         return self._worker.call(act)
+
+    def lacking(self, features: Iterable[Feature]) -> list[Feature]:
+        """Those that this kernel does not have, tried in namespaces that nobody else sees."""
+
+        def act() -> list[Feature]:
+            return [feature for feature in features if self._lacks(feature)]
+
+        return self._worker.call(act)
+
+    def _lacks(self, feature: Feature) -> bool:
+        with self._namespaces.throwaway(""):
+            failures = Transaction(self._namespaces, self._etc, frozenset()).run({"": feature.probe})
+        return any(failure.errno in feature.lacking for failure in failures)
 
     def pristine_sysctls(self, paths: Iterable[str]) -> Mapping[str, str]:
         """The values that a new namespace has; paths that it lacks are absent."""

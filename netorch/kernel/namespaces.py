@@ -8,7 +8,8 @@ import os
 import resource
 import stat
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from netorch.kernel import marker
 from netorch.kernel.netns import Netns, inode_of, netns_fd
@@ -194,6 +195,18 @@ class Namespaces:
         netns.next_index, netns.indices = _FIRST_INDEX, {"lo": 1}
         netns.seen = self.round
         return netns
+
+    @contextmanager
+    def throwaway(self, label: str) -> Iterator[Netns]:
+        """A new namespace that goes by `label` as long as the context lasts, and then is gone with all that is in it."""
+        netns = self.new(label)
+        netns.pinned = True
+        self.drop(label)
+        self._known[label] = netns
+        try:
+            yield netns
+        finally:
+            self.drop(label)
 
     def publish(self, netns: Netns, reclaim: frozenset[str] = frozenset()) -> None:
         """Bind the namespace that the thread is in to its name; FileExistsError if that is taken."""

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from netorch.kind import interface_words, observed
-from netorch.kinds.solo import Place, SoloLink, SoloWords
-
-
-@interface_words("dummy")
-class DummyWords(SoloWords):
-    """A link that leads nowhere."""
-
-    kind: Literal["dummy"] = "dummy"
-
-    def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
-        return Dummy(**fields)
+from netorch.kinds.solo import SoloLink, SoloWords
 
 
 @observed
 @dataclass(frozen=True, slots=True)
 class Dummy(SoloLink):
     KIND: ClassVar[str] = "dummy"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_DUMMY", "dummy")
+
+
+@interface_words("dummy")
+class DummyWords(SoloWords):
+    """A link that leads nowhere."""
+
+    MAKES: ClassVar[type[SoloLink]] = Dummy
+    kind: Literal["dummy"] = "dummy"

@@ -1,9 +1,14 @@
-"""What links have in common that are made alone: nothing is made along with them, though many ride on a parent."""
+"""What links have in common that are made alone: nothing is made along with them, though many ride on a parent.
+
+A kind of them is a table: its `ATTRIBUTES` say for each key of the file which attribute of IFLA_INFO_DATA holds it, how it is
+written, and whether the kernel changes it in place.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Any, ClassVar, Self
 
 from netorch.core import Key, Resource
@@ -12,7 +17,8 @@ from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key
 from netorch.marks import read_alias
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
-from netorch.requests import Attrs, LinkAdd, LinkSet, Request
+from netorch.netlink.forms import Form
+from netorch.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 from netorch.snapshot import LinkRecord
 
 ETHERNET_MTU = 1500
@@ -24,9 +30,25 @@ Place = tuple[str, str]
 """Namespace label, interface name."""
 
 
-class SoloWords(InterfaceWords):
-    """The words of a kind that is made alone. `FAR_PARENT`: its parent may be in another namespace. `TAKES_PORTS`: it is a master."""
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One key of a kind: a field of the resource and of its words, the IFLA_… number in IFLA_INFO_DATA, how it is written there.
 
+    `live`: the kernel changes it in place; of the others a change is a new link. The field's default is the kernel's own.
+    """
+
+    key: str
+    number: int
+    form: Form
+    live: bool = False
+
+
+class SoloWords(InterfaceWords):
+    """The words of a kind that is made alone. `MAKES`: its resource. `FAR_PARENT`: its parent may be in another namespace.
+    `TAKES_PORTS`: it is a master.
+    """
+
+    MAKES: ClassVar[type[SoloLink]]
     FAR_PARENT: ClassVar[bool] = False
     TAKES_PORTS: ClassVar[bool] = False
 
@@ -39,20 +61,27 @@ class SoloWords(InterfaceWords):
         """What the kernel gives a new one, 0 where that is not known; `parent` is its parent's MTU, None without one, 0 if unknown."""
         return ETHERNET_MTU if parent is None else parent
 
+    def values(self) -> dict[str, Any]:
+        """Its own fields as the words say them; a kind whose words and fields differ says how."""
+        return {attribute.key: getattr(self, attribute.key) for attribute in self.MAKES.ATTRIBUTES}
+
     def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
         """The resource; `fields` are those of `Link`."""
-        raise NotImplementedError
+        return self.MAKES(**fields, parent=parent, **self.values())
 
 
 @dataclass(frozen=True, slots=True)
 class SoloLink(Nothing, Link):
-    """`data` are its IFLA_INFO_DATA attributes, of which the kernel changes those in `LIVE` in place; another difference replaces it.
+    """A link that its kind's table says everything about. An MTU of 0 is the kernel's choice and left alone.
 
-    An MTU of 0 is the kernel's choice and left alone. Kinds without `HAS_MAC` have none to set.
+    Kinds without `HAS_MAC` have none to set. `WHOLE`: a change in place has to say all attributes again. `CONFIG`: what the kernel
+    is built with to have the kind, as (CONFIG_ option, module).
     """
 
-    LIVE: ClassVar[frozenset[int]] = frozenset()
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = ()
     HAS_MAC: ClassVar[bool] = True
+    WHOLE: ClassVar[bool] = False
+    CONFIG: ClassVar[tuple[str, str]] = ("", "")
     parent: Place | None = None
 
     @property
@@ -61,8 +90,17 @@ class SoloLink(Nothing, Link):
         above = (link_key(*self.parent),) if self.parent is not None else ()
         return (Key("netns", self.netns, ""), *above)
 
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return (link_feature(self.KIND, *self.CONFIG),)
+
+    def payload(self, attribute: Attribute) -> bytes | None:
+        return attribute.form.encode(getattr(self, attribute.key))
+
     def data(self) -> Attrs:
-        return ()
+        """IFLA_INFO_DATA of a new one."""
+        said = ((attribute.number, self.payload(attribute)) for attribute in self.ATTRIBUTES)
+        return tuple((number, payload) for number, payload in said if payload is not None)
 
     @classmethod
     def recognises(cls, link: LinkRecord) -> bool:
@@ -71,7 +109,11 @@ class SoloLink(Nothing, Link):
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
         """Its own fields as a dump shows them."""
-        return {}
+        return {
+            attribute.key: attribute.form.decode(link.data[attribute.number])
+            for attribute in cls.ATTRIBUTES
+            if attribute.number in link.data
+        }
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -93,27 +135,39 @@ class SoloLink(Nothing, Link):
         yield from self.naming()
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        had = dict(before.data())
-        data = tuple((number, payload) for number, payload in self.data() if had.get(number) != payload)
-        lost = had.keys() - dict(self.data()).keys()
-        if self.parent != before.parent or lost or any(number not in self.LIVE for number, _ in data):
+        changed = [attribute for attribute in self.ATTRIBUTES if getattr(self, attribute.key) != getattr(before, attribute.key)]
+        if self.parent != before.parent or any(not attribute.live or self.payload(attribute) is None for attribute in changed):
             return None
         requests = self.changed(before)
-        if data:
+        if changed:
+            data = self.data() if self.WHOLE else tuple((attribute.number, self.payload(attribute) or b"") for attribute in changed)
             requests.append(LinkSet(self.netns, self.name, kind=self.KIND, data=data))
         return requests
 
     def own(self) -> Mapping[str, str]:
         """Its own attributes in the words of the file, those that differ from the default."""
-        return {}
+        plain = {field.name: field.default for field in fields(self)}
+        values = ((attribute.key, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
+        return {key: said(value) for key, value in values if value != plain.get(key)}
 
     def attributes(self) -> Mapping[str, str]:
-        said: dict[str, str] = {}
+        told: dict[str, str] = {}
         if self.parent is not None:
             netns, name = self.parent
-            said["parent"] = "unknown" if self.parent == UNKNOWN else name if netns == self.netns else f"{netns}:{name}"
+            told["parent"] = "unknown" if self.parent == UNKNOWN else name if netns == self.netns else f"{netns}:{name}"
         common = {name: text for name, text in self.common().items() if (name, text) not in {("mac", ""), ("mtu", "0")}}
-        return said | dict(self.own()) | common
+        return told | dict(self.own()) | common
+
+
+def said(value: object) -> str:
+    """A value in the words of the file."""
+    return str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
+
+
+@cache
+def link_feature(kind: str, config: str, module: str) -> Feature:
+    """That a kernel has links of a kind: without any attribute it says of an unknown kind just that, and of others something else."""
+    return Feature(f"{kind} links", config, module, (LinkAdd("", "probe0", kind),))
 
 
 def parent_of(view: View, link: LinkRecord) -> Place | None:
@@ -123,8 +177,8 @@ def parent_of(view: View, link: LinkRecord) -> Place | None:
     if link.link_netnsid is None:
         here = view.links.get(link.link)
         return None if here is None or here is link else (view.label, here.name)
-    said = read_alias(link.alias).peer
-    if said is None or said[0] not in view.all:
+    named = read_alias(link.alias).peer
+    if named is None or named[0] not in view.all:
         return UNKNOWN
-    there = view.all[said[0]].named.get(said[1])
-    return said if there is not None and there.index == link.link else UNKNOWN
+    there = view.all[named[0]].named.get(named[1])
+    return named if there is not None and there.index == link.link else UNKNOWN

@@ -188,7 +188,7 @@ def test_all_duplicate_keys_are_reported_with_both_places() -> None:
         (b"a: \x1b[0m\n", (1, 4), "U+001B"),
         (b'a: "x\\0y"\n', (1, 4), "control character"),
         (b"\xff\xfea\x00\x00\xd8", (1, 2), "not UTF-16"),
-        (b"a: " + b"[" * 10_000, (1, 67), "deeper than 64"),
+        (b"a: " + b"[" * 900, (1, 67), "deeper than 64"),
         (b"a:\n" + b"".join(b" " * n + b"b:\n" for n in range(1, 200)), (65, 65), "deeper than 64"),
     ],
 )
@@ -200,6 +200,11 @@ def test_refused_with_place_and_words(data: bytes, place: tuple[int, int], words
     assert words in text
     assert problem.where == place
     assert "\n" not in text
+
+
+def test_what_is_too_deep_for_the_parser_too_is_told_in_the_same_words() -> None:
+    with pytest.raises(FileError, match="deeper than 64"):
+        parse(b"a: " + b"[" * 10_000)
 
 
 def test_a_chain_of_aliases_cannot_nest_deeper_either() -> None:
