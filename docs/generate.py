@@ -1,7 +1,7 @@
-"""Writes the key tables of language.md from the models, between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Writes the key tables of language.md and kinds.md from the models, between `<!-- generated: NAME -->` and `<!-- end -->`.
 
-    python docs/generate.py           refresh the page
-    python docs/generate.py --check   exit with 1 if it is stale
+    python docs/generate.py           refresh the pages
+    python docs/generate.py --check   exit with 1 if one is stale
 
 A table has the keys that a model adds to the ones it is built on, in the spelling of the file. The last brackets of a description are the
 key's default: `"Packets (1000)."`. Keys and values that the release refuses are asked of the models themselves.
@@ -17,17 +17,17 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-PAGE = Path(__file__).resolve().parent / "language.md"
-sys.path.insert(0, str(PAGE.parent.parent))
+DOCS = Path(__file__).resolve().parent
+PAGES = (DOCS / "language.md", DOCS / "kinds.md")
+sys.path.insert(0, str(DOCS.parent))
 
 from pydantic import BaseModel, ValidationError  # noqa: E402
 
-from docs.live import sentence  # noqa: E402
+from docs.live import effect, sample  # noqa: E402
 from netorch import publish, topology  # noqa: E402
 from netorch.kind import INTERFACE_WORDS  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
 from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords  # noqa: E402
-from netorch.kinds.solo import SoloWords  # noqa: E402
 
 Model = type[BaseModel]
 
@@ -57,7 +57,8 @@ MODELS: dict[str, Model] = {
     "snat": publish.SnatWords,
     "dnat": publish.DnatWords,
 }
-"""Block → model. The block `kinds` has a heading and a table for each kind of interface that is registered, `refused` the whole list."""
+"""Block → model. The block `kinds` has a heading and a table for each kind of interface that is registered,
+`common changes` the keys of all of them, `refused` the whole list."""
 
 BASES = (CommonWords, InterfaceWords, BridgeSettings)
 """Models whose keys have a table of their own, and are not repeated in the tables of what is built on them."""
@@ -135,18 +136,22 @@ PROBES: dict[str, list[tuple[str, object, str]]] = {
 
 
 def main() -> int:
-    old = PAGE.read_text(encoding="utf-8")
-    new = re.sub(
-        r"(<!-- generated: ([^>]*?) -->\n).*?(<!-- end -->)", lambda match: f"{match[1]}{block(match[2])}{match[3]}", old, flags=re.S
-    )
-    missing = {*MODELS, "kinds", "refused"} - set(re.findall(r"<!-- generated: ([^>]*?) -->", old))
+    old = {page: page.read_text(encoding="utf-8") for page in PAGES}
+    missing = {*MODELS, "kinds", "common changes", "refused"} - {
+        name for text in old.values() for name in re.findall(r"<!-- generated: ([^>]*?) -->", text)
+    }
     if missing:
-        print(f"{PAGE.name} lacks the blocks {', '.join(sorted(missing))}", file=sys.stderr)
+        print(f"no page has the blocks {', '.join(sorted(missing))}", file=sys.stderr)
         return 1
+    pattern = re.compile(r"(<!-- generated: ([^>]*?) -->\n).*?(<!-- end -->)", re.S)
+    new = {page: pattern.sub(lambda match: f"{match[1]}{block(match[2])}{match[3]}", text) for page, text in old.items()}
+    stale = [page for page in PAGES if new[page] != old[page]]
     if "--check" not in sys.argv[1:]:
-        PAGE.write_text(new, encoding="utf-8")
-    elif new != old:
-        print(f"docs/{PAGE.name} is stale: run `python docs/generate.py` and commit what it writes", file=sys.stderr)
+        for page in stale:
+            page.write_text(new[page], encoding="utf-8")
+    elif stale:
+        names = " and ".join(f"docs/{page.name}" for page in stale)
+        print(f"{names}: stale. Run `python docs/generate.py` and commit what it writes", file=sys.stderr)
         return 1
     return 0
 
@@ -155,6 +160,9 @@ def block(name: str) -> str:
     """What stands between the markers."""
     if name == "kinds":
         return "\n" + "\n".join(kind_block(kind, model) for kind, model in INTERFACE_WORDS.items()) + "\n"
+    if name == "common changes":
+        common = [key for key in InterfaceWords.model_fields if key != "kind"]
+        return "\n" + changes(None, InterfaceWords, common) + "\n"
     if name == "refused":
         return "\n" + "\n".join(f"- {line}" for line in refused_lines()) + "\n\n"
     model = MODELS[name]
@@ -163,12 +171,25 @@ def block(name: str) -> str:
     return "\n" + table(rows) + (f"\nRefused by this release: {', '.join(refused)}.\n" if refused else "") + "\n"
 
 
-def kind_block(kind: str, model: Model) -> str:
+def kind_block(kind: str, model: type[InterfaceWords]) -> str:
     words = " ".join((model.__doc__ or "").split())
-    rows = [row for row in rows_of(model) if row[0] != "kind"]
-    more = "\nFurther keys: the [bridge settings](#bridge-settings).\n" if issubclass(model, BridgeSettings) else ""
-    live = sentence(kind, model) if issubclass(model, SoloWords) else ""
-    return f"#### `kind: {kind}`\n\n{words}\n" + (f"\n{table(rows)}" if rows else "") + more + live
+    needs = [
+        f"`{feature.config}`" + (f" (module `{feature.module}`)" if feature.module else "") for feature in sample(kind, model).features
+    ]
+    own = [name for name in model.model_fields if name not in InterfaceWords.model_fields and name != "kind"]
+    rows = changes(kind, model, own)
+    return f"## {kind}\n\n{words}" + (f" Needs {', '.join(needs)}." if needs else "") + "\n" + (f"\n{rows}" if rows else "")
+
+
+def changes(kind: str | None, model: type[InterfaceWords], names: list[str]) -> str:
+    """The table of keys with what a change of each does; nothing without keys."""
+    hints = get_type_hints(model, include_extras=True)
+    names = [name for name in names if not is_refused(hints[name])]
+    lines = ["| key | type | default | change | meaning |", "| --- | --- | --- | --- | --- |"]
+    for name, (key, *cells) in zip(names, rows_of(model, names), strict=True):
+        kinds_of, default, meaning = (cell.replace("|", chr(92) + "|").replace("](#", "](language.md#") for cell in cells)
+        lines.append(f"| `{key}` | {kinds_of} | {default} | {effect(kind, model, name)} | {meaning} |")
+    return "\n".join(lines) + "\n" if names else ""
 
 
 def table(rows: list[tuple[str, str, str, str]]) -> str:
@@ -189,9 +210,10 @@ def own_keys(model: Model) -> Iterator[tuple[str, Any]]:
             yield name, hints[name]
 
 
-def rows_of(model: Model) -> Iterator[tuple[str, str, str, str]]:
-    """Key, type, default and meaning of what a person may write."""
-    for name, annotation in own_keys(model):
+def rows_of(model: Model, names: list[str] | None = None) -> Iterator[tuple[str, str, str, str]]:
+    """Key, type, default and meaning of what a person may write: of the keys that are the model's own, or of these."""
+    hints = get_type_hints(model, include_extras=True)
+    for name, annotation in own_keys(model) if names is None else [(name, hints[name]) for name in names]:
         if is_refused(annotation):
             continue
         field = model.model_fields[name]

@@ -1,16 +1,21 @@
-"""What a change of a key does to a link, asked of the kinds: two files that differ in the key, and what `update` makes of it."""
+"""What a change of a key does to a link, asked of netorch itself: two files that differ in the key, and the plan between them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from netorch.kinds.link import InterfaceWords
-from netorch.kinds.solo import SoloWords
+from netorch.core import Disruption, Resource, State
+from netorch.kinds.link import InterfaceWords, link_key
+from netorch.load import load
+from netorch.plan import plan
 
 SAMPLES: dict[str, tuple[Any, Any]] = {
     "parent": ("eth0", "eth1"),
+    "ports": (["eth0"], ["eth0", "eth1"]),
+    "peer": ("b:x", "b:y"),
     "id": (10, 11),
     "vni": (10, 11),
     "table": (10, 11),
@@ -20,61 +25,82 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "key": (1, 2),
     "ttl": (5, 6),
     "port": (4789, 4790),
+    "master": (None, "br0"),
+    "addresses": (None, ["10.9.0.1/24"]),
+    "mtu": (None, 1400),
+    "mac": (None, "02:00:00:00:00:07"),
+    "state": (None, "down"),
+    "txqueuelen": (None, 10),
+    "sysctls": (None, {"rp_filter": 0}),
+    "description": (None, "a text"),
+    "priority": (None, 4096),
+    "forward_delay": (None, "5s"),
+    "hello_time": (None, "1s"),
+    "max_age": (None, "10s"),
+    "ageing_time": (None, "60s"),
 }
-"""Two values of a key that only its kind can tell apart from nonsense; for one kind alone as `KIND.KEY`."""
+"""Two values of a key (None: left out) that only its kind can tell apart from nonsense; for one kind alone as `KIND.KEY`."""
 
-_FIELDS = {"netns": "n", "name": "x", "mtu": 1400, "mac": "02:00:00:00:00:01", "group": 1, "alias": "netorch:t"}
-
-
-def effects(kind: str, model: type[SoloWords]) -> Iterator[tuple[str, str]]:
-    """(key, `update`, `replace` or `beside`: what hangs on the link changes, the link itself does not)."""
-    required = {name: _sample(kind, name)[0] for name, field in model.model_fields.items() if field.is_required()}
-    for name, field in model.model_fields.items():
-        if name in InterfaceWords.model_fields or (kind, name) in _ELSEWHERE:
-            continue
-        first, second = _values(kind, name, field.annotation, field.default)
-        before, after = (
-            model.model_validate({_key(model, other): value for other, value in {**required, name: value}.items()})
-            for value in (first, second)
-        )
-        was, now = (words.link(dict(_FIELDS), ("n", words.rides_on) if words.rides_on else None) for words in (before, after))
-        yield _key(model, name), "beside" if was == now else "replace" if now.update(was) is None else "update"
+WITH: dict[str, dict[str, Any]] = {}
+"""What has to be said beside a key for it to make sense, as `KIND.KEY` → further words."""
 
 
-_ELSEWHERE: set[tuple[str, str]] = set()
-"""Keys whose two values cannot be made up here."""
+def state(words: dict[str, Any]) -> State:
+    """What a file with the interface `a:x` of these words asks for; `eth0`, `eth1` and the bridge `br0` are there beside it."""
+    file = {
+        "name": "t",
+        "nodes": {"a": {"interfaces": {"br0": {"kind": "bridge"}, "x": words}}, "b": {}},
+        "links": [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"], *([["a:x", "b:x"]] if "kind" not in words else [])],
+    }
+    return load(json.dumps(file).encode(), "docs/live.py").desired.state
 
 
-def _key(model: type[SoloWords], name: str) -> str:
-    return model.model_fields[name].alias or name
+def effect(kind: str | None, model: type[InterfaceWords], name: str) -> str:
+    """`update`, `flap` or `replace`; `beside` where what hangs on the link changes and the link itself does not."""
+    field = model.model_fields[name]
+    key = field.alias or name
+    first, second = _values(kind or "", key, field.annotation, field.default)
+    base = _base(kind, model) | WITH.get(f"{kind}.{key}", {})
+    before, after = (state({**base, **({} if value is None else {key: value})}) for value in (first, second))
+    link = link_key("a", "x")
+    found = {step.disruption for step in plan(before, after).steps if link in {step.key, step.resource.part_of}}
+    order = (Disruption.REPLACE, Disruption.FLAP, Disruption.UPDATE)
+    return next((disruption.value for disruption in order if disruption in found), "flap" if _went(before, after) else "beside")
 
 
-def _sample(kind: str, name: str) -> tuple[Any, Any]:
-    return SAMPLES.get(f"{kind}.{name}") or SAMPLES[name]
+def sample(kind: str, model: type[InterfaceWords]) -> Resource:
+    """A link of the kind."""
+    return state(_base(kind, model))[link_key("a", "x")]
 
 
-def _values(kind: str, name: str, annotation: Any, default: Any) -> tuple[Any, Any]:
-    if f"{kind}.{name}" in SAMPLES or name in SAMPLES:
-        return _sample(kind, name)
-    options = list(get_args(annotation)) if get_origin(annotation) in {Union, UnionType} else [annotation]
-    for option in options:
+def _went(before: State, after: State) -> bool:
+    """Whether an attribute that is a resource of its own, such as `up`, came or went."""
+    link = link_key("a", "x")
+    own = [{key for key, resource in there.items() if resource.part_of == link} for there in (before, after)]
+    return own[0] != own[1]
+
+
+def _base(kind: str | None, model: type[InterfaceWords]) -> dict[str, Any]:
+    if kind is None:
+        return {}
+    fields = ((field.alias or name, field) for name, field in model.model_fields.items())
+    return {"kind": kind, **{key: _sample(kind, key)[0] for key, field in fields if field.is_required()}}
+
+
+def _sample(kind: str, key: str) -> tuple[Any, Any]:
+    return SAMPLES.get(f"{kind}.{key}") or SAMPLES[key]
+
+
+def _values(kind: str, key: str, annotation: Any, default: Any) -> tuple[Any, Any]:
+    if f"{kind}.{key}" in SAMPLES or key in SAMPLES:
+        return _sample(kind, key)
+    for option in _options(annotation):
         if get_origin(option) is Literal:
-            values = get_args(option)
-            return (default if default in values else values[0]), next(value for value in values if value != default)
-    if bool in options or default is True or default is False:
-        return bool(default), not default
-    raise KeyError(f"docs/live.py: no sample of {kind}.{name}")
+            return None, next(value for value in get_args(option) if value != default)
+        if option is bool:
+            return None, not default
+    raise KeyError(f"docs/live.py: no sample of {kind}.{key}")
 
 
-def sentence(kind: str, model: type[SoloWords]) -> str:
-    """For the page: which keys change in place."""
-    found: dict[str, list[str]] = {}
-    for key, effect in effects(kind, model):
-        found.setdefault(effect, []).append(f"`{key}`")
-    parts = [
-        f"{what} {', '.join(found[effect])}"
-        for effect, what in (("update", "Changes in place:"), ("beside", "without touching the link:"), ("replace", "by a new link:"))
-        if effect in found
-    ]
-    text = "; ".join(parts)
-    return f"\n{text[0].upper()}{text[1:]}.\n" if text else ""
+def _options(annotation: Any) -> Iterator[Any]:
+    yield from get_args(annotation) if get_origin(annotation) in {Union, UnionType} else [annotation]
