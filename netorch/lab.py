@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from netorch import confirm
 from netorch.apply import Progress, Refusal, deletable_groups, execute, nothing
 from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import KernelRefused, NetorchError, Problem
@@ -35,6 +36,18 @@ class Report:
     rounds: int = 0
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    confirm_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where an apply began: all that leads back there. `record` and `settings` are what stood under /run/netorch."""
+
+    desired: Desired
+    first: Difference
+    reclaim: frozenset[str]
+    record: Record | None
+    settings: records.Originals
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +86,18 @@ class Lab:
         progress: Progress = nothing,
         planned: Callable[[Difference], None] = lambda _: None,
         lock_timeout: float = 10.0,
+        confirm_within: float | None = None,
     ) -> Report:
-        """Converge the kernel to the file, or leave it as it was. `planned` sees the plan before anything changes."""
+        """Converge the kernel to the file, or leave it as it was. `planned` sees the plan before anything changes.
+
+        `confirm_within`: seconds after which all of it is taken back, unless `confirm` is called before.
+        """
         desired = loaded.desired
         with records.lock(desired.topology, lock_timeout):
+            unconfirmed = confirm.refuse_pending(desired.topology)
             first = compare(self.kernel, desired, loaded)
             planned(first)
-            report = Report(first.plan, warnings=list(first.warnings))
+            report = Report(first.plan, warnings=[*unconfirmed, *first.warnings])
             before, warning = records.read_record(desired.topology)
             report.warnings += [warning] if warning else []
             if not first.plan and before is not None and replace(before, applied=record.applied) == record:
@@ -87,7 +105,8 @@ class Lab:
             reclaim = namespaces_of(recorded(desired.topology, before)) if first.observed.stale else frozenset()
             left = sorted((first.observed.stale & reclaim) - namespaces_of(desired))
             self.kernel.transact({label: [NetnsDel(label)] for label in left}, left)
-            settings = records.read_sysctls(desired.topology)[0]
+            start = Start(desired, first, reclaim, before, records.read_sysctls(desired.topology)[0])
+            watch = confirm.Watch(desired.topology, confirm_within, lambda: take_back(start)) if confirm_within is not None else None
             # ahead of the first step: a crash must find here which values were there before, and which names are ours
             if during := first.memory.during(first.wanted, first.snapshot):
                 records.write_sysctls(desired.topology, during)
@@ -97,12 +116,9 @@ class Lab:
             except BaseException as error:
                 if keep_partial:
                     raise
-                problems = self._roll_back(desired, first, reclaim)
-                if before is None:
-                    records.remove_record(desired.topology)
-                else:
-                    records.write_record(desired.topology, before)
-                    records.write_sysctls(desired.topology, settings)
+                problems = self.take_back(start)
+                if watch is not None:
+                    watch.call_off()
                 if not isinstance(error, NetorchError):
                     if problems:
                         raise KernelRefused([Problem("interrupted."), *problems], loaded.file) from None
@@ -110,7 +126,20 @@ class Lab:
                 raise type(error)((*error.problems, *(problems or [_ROLLED_BACK])), error.file) from None
             if during:
                 records.write_sysctls(desired.topology, first.memory.after(first.wanted, first.snapshot))
+            if watch is not None:
+                report.confirm_until = watch.begin()
             return report
+
+    def take_back(self, start: Start) -> list[Problem]:
+        """Back to where an apply began, under /run/netorch too; what could not be brought back."""
+        name = start.desired.topology
+        problems = self._roll_back(start.desired, start.first, start.reclaim)
+        if start.record is None:
+            records.remove_record(name)
+        else:
+            records.write_record(name, start.record)
+            records.write_sysctls(name, start.settings)
+        return problems
 
     def destroy(
         self,
@@ -214,6 +243,12 @@ class Lab:
         """A namespace outlives its name as long as a process is in it."""
         leaving = [step.key.netns for step in plan.deletes if step.key.kind == "netns" and step.key.netns in snapshot.namespaces]
         report.notes += [f"ended process {text}" for text in end_processes(snapshot.namespaces[label].inode for label in leaving)]
+
+
+def take_back(start: Start) -> list[Problem]:
+    """The same from another process, through a door of its own."""
+    with Lab() as lab:
+        return lab.take_back(start)
 
 
 _ROLLED_BACK = Problem("Rolled back: the kernel is as it was before.")

@@ -68,9 +68,23 @@ def parser() -> Parser:
     apply.add_argument("--dry-run", action="store_true", help="only say what would be done, like diff")
     apply.add_argument("--keep-partial", action="store_true", help="after a failure leave what was done, for a look at it")
 
+    apply.add_argument(
+        "--confirm-within",
+        type=_seconds,
+        metavar="SECONDS",
+        help="take all of it back after this time, unless `netorch confirm` is called before (`60s`)",
+    )
+
+    apply.add_argument("--plan", metavar="PLAN", help="do what `diff --out PLAN` said, and refuse if the kernel has moved since")
+
+    confirm = command("confirm", "keep what apply --confirm-within did", output, lock)
+    confirm.add_argument("name", nargs="?", metavar="NAME", help="the topology (the one that waits)")
+
     diff = command("diff", "say what apply would do; with two files, what leads from one to the other", output, file)
     diff.add_argument("file", nargs="?", metavar="FILE", help="the topology, or the old one of two")
     diff.add_argument("new", nargs="?", metavar="NEW", help="compare FILE with this one, without a look at the kernel")
+
+    diff.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
 
     destroy = command("destroy", "remove all that a topology made", output, lock)
     destroy.add_argument("target", nargs="?", metavar="FILE|NAME", help="the topology's file or name")

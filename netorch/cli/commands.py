@@ -31,19 +31,33 @@ def run(options: argparse.Namespace) -> int:
 def apply(options: argparse.Namespace, output: Output) -> int:
     from netorch.lab import Lab
     from netorch.look import Difference
+    from netorch.saved import Saved, verify
 
-    if options.dry_run:
-        options.new = None
+    if options.dry_run and options.plan is None:
+        options.new = options.out = None
         return diff(options, output)
-    loaded, record = inputs.chosen(options, live=False)
+    saved: Saved | None = None
+    if options.plan is None:
+        loaded, record = inputs.chosen(options, live=False)
+    elif options.file is not None or options.set or options.name is not None:
+        print("netorch apply: a saved plan says which file, name and variables: leave out FILE, --name and --set", file=sys.stderr)
+        return USAGE
+    else:
+        saved, loaded, record = inputs.from_plan(options.plan)
     name = loaded.desired.topology
     started = time.monotonic()
 
     def planned(difference: Difference) -> None:
+        if saved is not None:
+            verify(saved, difference, inputs.shown(options.plan))
         if not output.json and not output.quiet:
             output.listing(changes(difference.plan), loaded, short=True)
 
     with Lab() as lab:
+        if options.dry_run and saved is not None:
+            difference = lab.diff(loaded)
+            verify(saved, difference, inputs.shown(options.plan))
+            return _tell_difference(loaded, difference.plan, list(difference.warnings), output)
         try:
             report = lab.apply(
                 loaded,
@@ -52,6 +66,7 @@ def apply(options: argparse.Namespace, output: Output) -> int:
                 progress=output.progress,
                 planned=planned,
                 lock_timeout=options.lock_timeout,
+                confirm_within=options.confirm_within,
             )
         except KeyboardInterrupt:
             output.warn([f"{name}: " + ("what was done so far is left" if options.keep_partial else "the kernel is as it was before")])
@@ -73,22 +88,51 @@ def apply(options: argparse.Namespace, output: Output) -> int:
                 warnings=report.warnings,
                 notes=report.notes,
                 seconds=round(seconds, 3),
+                confirm_until=report.confirm_until,
             )
         )
     elif not output.quiet:
         output.result(f"{name}: {text.sum_up(found, done=True)} in {seconds:.2f} s" if found else f"{name}: in sync, nothing to do")
+    if report.confirm_until is not None:
+        clock = time.strftime("%H:%M:%S", time.localtime(report.confirm_until))
+        output.note(f"{name}: taken back at {clock}, unless you run `netorch confirm {name}` before")
+    return DONE
+
+
+def confirm(options: argparse.Namespace, output: Output) -> int:
+    from netorch import confirm as trial
+    from netorch.kernel.linux import require_root
+
+    require_root()
+    waiting = trial.waiting()
+    if options.name is None and len(waiting) != 1:
+        several = f"several topologies wait to be confirmed ({', '.join(waiting)}): name one"
+        raise NetorchError(several if waiting else "nothing waits to be confirmed")
+    name = options.name or waiting[0]
+    trial.confirm(name, options.lock_timeout)
+    if output.json:
+        output.result(json.document(topology=name, confirmed=True))
+    elif not output.quiet:
+        output.result(f"{name}: confirmed, it stays")
     return DONE
 
 
 def diff(options: argparse.Namespace, output: Output) -> int:
     if options.new is not None:
+        if options.out is not None:
+            print("netorch diff: a plan between two files cannot be applied: leave out --out", file=sys.stderr)
+            return USAGE
         return _diff_files(options, output)
     from netorch.lab import Lab
 
-    loaded, _ = inputs.chosen(options, live=True)
+    loaded, record = inputs.chosen(options, live=True)
     with Lab() as lab:
         difference = lab.diff(loaded)
     output.warn(difference.warnings)
+    if options.out is not None:
+        from netorch.saved import document
+
+        inputs.write(options.out, document(loaded.desired.topology, record, difference))
     return _tell_difference(loaded, difference.plan, list(difference.warnings), output)
 
 
@@ -243,6 +287,7 @@ def execute(options: argparse.Namespace, output: Output) -> int:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace, Output], int]] = {
     "apply": apply,
+    "confirm": confirm,
     "diff": diff,
     "destroy": destroy,
     "list": listing,

@@ -6,13 +6,18 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from netorch import __version__
 from netorch.errors import FileError, NetorchError, Problem, printable
 from netorch.kernel import records
 from netorch.kernel.records import Record
 from netorch.load import Loaded, load
+
+if TYPE_CHECKING:
+    from netorch.saved import Saved
 
 DEFAULT = "topo.yaml"
 VARIABLE = "NETORCH_VAR_"
@@ -57,6 +62,36 @@ def from_file(file: str, options: argparse.Namespace) -> tuple[Loaded, Record]:
     # surrogateescape keeps the bytes of a file that is UTF-16
     text = data.decode("utf-8", "surrogateescape")
     return loaded, Record(text, source, words, options.name, time.time(), __version__)
+
+
+def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
+    """A plan that `diff --out` saved, with the topology in it loaded again."""
+    from netorch.saved import read as read_plan
+
+    saved = read_plan(read(file), shown(file))
+    record = replace(saved.record, applied=time.time(), version=__version__)
+    data = record.text.encode("utf-8", "surrogateescape")
+    loaded = load(data, shown(record.source), record.variables, record.override)
+    if loaded.desired.topology != saved.topology:
+        raise NetorchError(
+            Problem(f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}."), shown(file)
+        )
+    return saved, loaded, record
+
+
+def write(file: str, text: str) -> None:
+    """Write a file in one stroke: the old one is there until the new one is whole."""
+    path = Path(file)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise NetorchError(f"{shown(file)}: {reason}.") from None
 
 
 def chosen(options: argparse.Namespace, *, live: bool) -> tuple[Loaded, Record]:

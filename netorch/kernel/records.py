@@ -184,6 +184,24 @@ def _read(name: str, file: str) -> str | None:
         return opened.read().decode("utf-8", "surrogateescape")
 
 
+def write_file(name: str, file: str, content: str) -> None:
+    """One file beside the record, replaced in one stroke."""
+    _write(name, {file: content})
+
+
+def read_file(name: str, file: str) -> str | None:
+    """The text of a file beside the record, None without it; ValueError if it is no plain file."""
+    return _read(name, file)
+
+
+def remove_file(name: str, file: str) -> None:
+    """Remove a file beside the record, and the directory if it was the last one there."""
+    path = f"{RUN_NETORCH}/{_checked(name)}"
+    with suppress(OSError):
+        os.unlink(f"{path}/{file}")
+        os.rmdir(path)
+
+
 def write_record(name: str, record: Record) -> None:
     """Remember what was applied; the text goes last, so that a record without one was never finished."""
     meta = {key: value for key, value in asdict(record).items() if key != "text"}

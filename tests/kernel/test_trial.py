@@ -1,0 +1,214 @@
+"""An apply that waits to be confirmed, and a plan that waits to be applied."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.kernel.host import Host, Snapshot, diff_snapshots
+from tests.kernel.test_failure import CHANGED, GOOD, shot
+
+NAT = """
+name: lab
+nodes:
+  host: {interfaces: {nic: {addresses: [192.0.2.1/24]}}, sysctls: {net.ipv4.conf.default.rp_filter: 2}}
+  pc: {interfaces: {eth0: {addresses: [192.0.2.2/24]}}}
+  web: {networks: [net], publish: ["8080:80"]}
+networks: {net: {mode: nat, subnet: 172.17.0.0/16}}
+links: [["host:nic", "pc:eth0"]]
+"""
+NOTES = ["files: /run/netorch/"]
+
+
+def until(what: Callable[[], bool], seconds: float = 20) -> bool:
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def log(host: Host) -> str:
+    path = host.root / "run/netorch/confirm.log"
+    return path.read_text() if path.exists() else ""
+
+
+def same(host: Host, before: Snapshot) -> None:
+    left: list[str] = []
+
+    def settled() -> bool:
+        left[:] = diff_snapshots(before, shot(host), NOTES)
+        return not left
+
+    assert until(settled), left
+
+
+def test_confirmed_it_stays(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    done = host.netorch("apply", "--confirm-within", "2s")
+    assert "unless you run `netorch confirm lab` before" in done.stderr
+    assert host.netorch("confirm").stdout == "lab: confirmed, it stays\n"
+    time.sleep(2.5)
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert log(host).endswith("lab: confirmed\n")
+    again = host.netorch("confirm", "lab", check=False)
+    assert again.returncode == 1
+    assert "nothing of topology 'lab' waits to be confirmed" in again.stderr
+
+
+@pytest.mark.parametrize("second", [pytest.param(CHANGED, id="links and addresses"), pytest.param(NAT, id="nat and published ports")])
+def test_unconfirmed_all_of_it_is_taken_back(host: Host, second: str) -> None:
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply")
+    before = shot(host)
+    host.write("next.yaml", second)
+    host.netorch("apply", "next.yaml", "--confirm-within", "1s")
+    assert diff_snapshots(before, shot(host), NOTES) != []
+    assert until(lambda: log(host).endswith("lab: not confirmed in time, rolled back\n")), log(host)
+    same(host, before)
+    assert host.netorch("diff", "topo.yaml").stdout == "lab: in sync\n"
+    assert host.netorch("diff", "next.yaml", check=False).returncode == 2
+    late = host.netorch("confirm", "lab", check=False)
+    assert "not confirmed in time, rolled back" in late.stderr
+
+
+def test_a_first_apply_unconfirmed_leaves_nothing(host: Host) -> None:
+    before = shot(host)
+    host.write("topo.yaml", NAT)
+    host.netorch("apply", "--confirm-within", "0.5")
+    assert until(lambda: "rolled back" in log(host)), log(host)
+    same(host, before)
+    assert host.netorch("list").stdout.strip() == "no topology is live here"
+
+
+def test_it_waits_alone_when_its_session_is_killed(host: Host) -> None:
+    """The command, its shell and their terminal end in the worst way, in the middle of the apply."""
+    before = shot(host)
+    host.write("topo.yaml", GOOD)
+    with host.start("setsid", sys.executable, "-m", "netorch", "apply", "--confirm-within", "2s") as process:
+        assert until((host.root / "run/netorch/lab/confirm.json").exists)
+        process.signal(signal.SIGKILL)
+    assert until(lambda: "rolled back" in log(host)), log(host)
+    same(host, before)
+
+
+def test_while_it_waits_nobody_else_changes_it(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply", "--confirm-within", "60s")
+    refused = host.netorch("apply", check=False)
+    assert refused.returncode == 1
+    assert "waits to be confirmed until" in refused.stderr
+    assert "netorch confirm lab" in refused.stderr
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    host.netorch("destroy")
+    assert until(lambda: not _watchers(host))
+    assert "rolled back" not in log(host)
+
+
+def test_a_watcher_that_was_killed_is_told_of(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply", "--confirm-within", "60s")
+    (watcher,) = _watchers(host)
+    host.run("kill", "-KILL", str(watcher))
+    assert until(lambda: not _watchers(host))
+    assert "was never confirmed" in host.netorch("apply").stderr
+
+
+def test_a_watcher_that_is_ended_rolls_back_at_once(host: Host) -> None:
+    before = shot(host)
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply", "--confirm-within", "600s")
+    host.run("kill", str(_watchers(host)[0]))
+    assert until(lambda: "rolled back" in log(host)), log(host)
+    same(host, before)
+
+
+def test_a_failed_apply_calls_it_off(host: Host) -> None:
+    host.write("topo.yaml", GOOD.replace("via: 10.0.1.2", "via: 10.99.0.1, dev: eth1"))
+    assert host.netorch("apply", "--confirm-within", "60s", check=False).returncode == 1
+    assert until(lambda: not _watchers(host))
+    assert not (host.root / "run/netorch/lab").exists()
+
+
+def _watchers(host: Host) -> list[int]:
+    found = host.root / "run/netorch/lab/confirm.json"
+    if not found.exists():
+        return []
+    pid = int(json.loads(found.read_text())["watcher"])
+    state = host.run("sh", "-c", f"cut -d' ' -f3 /proc/{pid}/stat", check=False).stdout.strip()
+    return [pid] if state not in {"", "Z"} else []
+
+
+# saved plans
+
+
+def test_a_saved_plan_is_applied(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    shown = host.netorch("diff", "--out", "plan.json", check=False)
+    assert shown.returncode == 2
+    plan = json.loads((host.directory / "plan.json").read_text())
+    assert plan["version"] == 1
+    assert plan["topology"] == "lab"
+    assert any(change["title"] == "netns a" and change["action"] == "create" for change in plan["changes"])
+    (host.directory / "topo.yaml").unlink()
+    assert host.netorch("apply", "--plan", "plan.json", "--dry-run", check=False).stdout == shown.stdout
+    host.netorch("apply", "--plan", "plan.json")
+    host.write("topo.yaml", GOOD)
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    # done, it is a plan for a state that is no more
+    again = host.netorch("apply", "--plan", "plan.json", check=False)
+    assert again.returncode == 1
+    assert "plan.json: the kernel has moved since this plan was saved" in again.stderr
+
+
+def test_a_plan_is_refused_when_something_that_it_looked_at_moved(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    host.netorch("apply")
+    host.write("topo.yaml", CHANGED)
+    host.netorch("diff", "--out", "plan.json", check=False)
+    host.run("ip", "-n", "b", "link", "set", "eth0", "mtu", "1400")
+    before = shot(host)
+    refused = host.netorch("apply", "--plan", "plan.json", check=False)
+    assert refused.returncode == 1
+    assert "link b/eth0 has changed" in refused.stderr
+    assert diff_snapshots(before, shot(host), NOTES) == []
+    host.run("ip", "-n", "b", "link", "set", "eth0", "mtu", "1500")
+    host.netorch("apply", "--plan", "plan.json")
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+
+
+def test_what_is_no_plan_is_refused(host: Host) -> None:
+    host.write("topo.yaml", GOOD)
+    host.netorch("diff", "--out", "plan.json", check=False)
+    whole = (host.directory / "plan.json").read_text()
+    plan = json.loads(whole)
+    wrong = {
+        "": "Expecting value",
+        whole[: len(whole) // 2]: "this is no saved plan",
+        "[]": "not written by",
+        "{}": "not written by",
+        json.dumps(plan | {"version": 2}): "its version is 2",
+        json.dumps({key: value for key, value in plan.items() if key != "text"}): "'text' is missing",
+        json.dumps(plan | {"looked_at": 5}): "this is no saved plan",
+        json.dumps(plan | {"topology": "other"}): "the plan is for 'other'",
+        json.dumps(plan | {"text": "nodes: ["}): "",
+        json.dumps(plan | {"text": GOOD.replace("rp_filter: 2}", "rp_filter: 1}")}): "the plan comes out otherwise",
+    }
+    before = shot(host)
+    for text, words in wrong.items():
+        host.write("wrong.json", text)
+        done = host.netorch("apply", "--plan", "wrong.json", check=False)
+        assert done.returncode == 1, text
+        assert words in done.stderr, (text[:80], done.stderr)
+        assert "Traceback" not in done.stderr
+    for words in (["topo.yaml"], ["--set", "a=b"], ["--name", "x"]):
+        assert host.netorch("apply", "--plan", "plan.json", *words, check=False).returncode == 64
+    assert host.netorch("diff", "topo.yaml", "topo.yaml", "--out", "x", check=False).returncode == 64
+    assert "no/such: " in host.netorch("diff", "--out", "no/such/plan", check=False).stderr.replace("/plan", "")
+    assert diff_snapshots(before, shot(host), NOTES) == []
