@@ -56,7 +56,11 @@ class LinuxKernel:
 
     def read(self, scope: Scope) -> Snapshot:
         """What `scope` asks for, as it is now. NetorchError if the state changes faster than it can be read."""
-        return self._worker.call(Reader(self._namespaces, scope).read)
+        try:
+            return self._worker.call(Reader(self._namespaces, scope).read)
+        except OSError as error:
+            what = f"{error.filename}: " if error.filename else ""
+            raise NetorchError(f"the kernel's network state could not be read: {what}{error.strerror or error}.") from error
 
     def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]:
         """Carry out each channel's requests in order; every refusal. A channel goes no further than the batch of its first one.

@@ -19,6 +19,7 @@ _DATAGRAM = 1 << 16
 _CHUNK = 128
 _TRIES = 32
 _TRUNCATED = int(socket.MSG_TRUNC)
+_UNSTEADY = "the kernel's network state changes faster than it can be read. Try again when it is quiet."
 _FLAGS = struct.Struct("=H")
 
 
@@ -88,6 +89,16 @@ class Rtnl:
 
     def get(self, kind: int, payloads: Sequence[bytes]) -> list[list[Message]]:
         """One answer for each of several single-object requests, sent together; an empty list for one that failed."""
+        for _ in range(_TRIES):
+            try:
+                return self._get(kind, payloads)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self._drain()
+        raise NetorchError(_UNSTEADY)
+
+    def _get(self, kind: int, payloads: Sequence[bytes]) -> list[list[Message]]:
         seqs = [self.next_seq() for _ in payloads]
         self._socket.send(b"".join(message(kind, c.NLM_F_REQUEST, seq, payload) for seq, payload in zip(seqs, payloads, strict=True)))
         answers: dict[int, list[Message]] = {}
@@ -112,7 +123,7 @@ class Rtnl:
                 continue
             if found is not None:
                 return found
-        raise NetorchError("the kernel's network state changes faster than it can be read. Try again when it is quiet.")
+        raise NetorchError(_UNSTEADY)
 
     def _dumped(self, seq: int) -> list[Message] | None:
         found: list[Message] = []

@@ -227,7 +227,11 @@ class Transaction:
         self._batch, self._batch_netns = [], None
         if netns is None or not batch:
             return
-        errors = self._namespaces.rtnl(netns).send([(seq, data) for seq, data, _ in batch])
+        try:
+            errors = self._namespaces.rtnl(netns).send([(seq, data) for seq, data, _ in batch])
+        except OSError as error:
+            # nobody can say which of them were carried out: it counts as a refusal of the last one
+            errors = {batch[-1][0]: (error.errno or errno.EIO, "")}
         if not errors:
             return
         for seq, _, unit in batch:

@@ -1,0 +1,323 @@
+"""Faults on the real process: kills, signals and errors at system calls (strace(1) puts them there), strangers who change things in the
+middle, several at once, little memory, another clock, many rounds.
+
+Short in every run; `NETORCH_CAMPAIGN=long` tries every place and takes its time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel.host import Host, Snapshot
+from tests.kernel.test_failure import CHANGED, GOOD, LESS, OWN_FILES, names, server, settled, sh, shot
+
+LONG = os.environ.get("NETORCH_CAMPAIGN") == "long"
+NETORCH = (sys.executable, "-m", "netorch")
+CHANGING = ("mount", "umount2", "unshare", "setns", "rename,renameat,renameat2", "unlink,unlinkat", "mkdir,mkdirat", "rmdir")
+ENDING = ("umount2", "rmdir")
+"""Of a destroy; the others of an apply."""
+CHANGING_MORE = ("link,linkat", "sendto,sendmsg", "pwrite64", "ftruncate", "flock", "openat")
+
+
+@pytest.fixture
+def before(host: Host) -> Snapshot:
+    sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other")
+    host.write("topo.yaml", GOOD)
+    host.write("changed.yaml", CHANGED)
+    return shot(host)
+
+
+def injected(host: Host, what: str, *argv: str) -> subprocess.CompletedProcess[str]:
+    """netorch with a fault: `what` is strace's `inject=…`; counts are those of each thread."""
+    calls = what.partition(":")[0]
+    trace = ("strace", "-f", "-qqq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={what}")
+    return host.run(*trace, *NETORCH, *argv, check=False)
+
+
+def places(most: int) -> Iterator[int]:
+    """Every place, or of many the first few and then ever fewer."""
+    at = 1
+    while at <= most:
+        yield at
+        at += 1 if LONG or at < 3 else max(1, at // 2)
+
+
+def whole(host: Host, before: Snapshot, said: str) -> None:
+    """From wherever it ended: apply leads to the goal, destroy to the beginning."""
+    assert "Traceback" not in said, said
+    assert "internal error" not in said, said
+    done = host.netorch("apply", "topo.yaml", check=False)
+    assert done.returncode == 0, said + done.stderr
+    assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
+    host.netorch("destroy", "lab")
+    assert settled(before, host) == [], said
+
+
+@pytest.mark.parametrize("calls", [*CHANGING, *CHANGING_MORE] if LONG else CHANGING)
+def test_killed_at_system_calls(host: Host, before: Snapshot, calls: str) -> None:
+    """At the n-th call of a kind, until a run passes untouched; then again or away with it."""
+    nothing = names(host)
+    killed = 0
+    for at in places(400 if LONG else 4):
+        if calls in ENDING:
+            host.netorch("apply", "topo.yaml")
+        done = injected(host, f"{calls}:signal=KILL:when={at}", *(["destroy", "lab"] if calls in ENDING else ["apply", "topo.yaml"]))
+        if done.returncode == 0:
+            host.netorch("destroy", "lab")
+            break
+        killed += 1
+        if at % 2:
+            whole(host, before, f"{calls} {at}: {done.stderr}")
+        else:
+            host.netorch("destroy", "lab")
+            assert names(host) == nothing, (calls, at)
+            assert settled(before, host) == [], (calls, at)
+    assert killed, f"no {calls} was met"
+
+
+@pytest.mark.parametrize("number", ["INT", "TERM", "HUP"] if LONG else ["TERM"])
+def test_signals_at_system_calls(host: Host, before: Snapshot, number: str) -> None:
+    """Rolled back with status 130, or over already."""
+    met = 0
+    for calls in ("mount", "sendto,sendmsg", "recvmsg", "unshare", "openat"):
+        for at in places(200 if LONG else 4):
+            done = injected(host, f"{calls}:signal={number}:when={at}", "apply", "topo.yaml")
+            assert "Traceback" not in done.stderr, done.stderr
+            assert done.returncode in (0, 130, -signal.Signals[f"SIG{number}"], 128 + signal.Signals[f"SIG{number}"]), (calls, at, done)
+            if done.returncode == 0:
+                host.netorch("destroy", "lab")
+                break
+            met += 1
+            assert settled(before, host, OWN_FILES) == [], (calls, at, done.stderr)
+    assert met > 5
+
+
+@pytest.mark.parametrize("error", ["ENOBUFS", "ENOMEM", "EINTR", "EIO"] if LONG else ["ENOBUFS"])
+def test_answers_of_the_kernel_are_lost(host: Host, before: Snapshot, error: str) -> None:
+    for at in places(300 if LONG else 12):
+        done = injected(host, f"recvmsg:error={error}:when={at}", "apply", "topo.yaml")
+        assert "Traceback" not in done.stderr, done.stderr
+        assert "internal error" not in done.stderr, (at, done.stderr)
+        if done.returncode == 0:
+            assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n", at
+            host.netorch("destroy", "lab")
+        assert settled(before, host, OWN_FILES) == [], (at, done.stderr)
+
+
+@pytest.mark.parametrize("error", ["ENOSPC", "EIO", "EROFS"] if LONG else ["ENOSPC"])
+def test_files_cannot_be_written(host: Host, before: Snapshot, error: str) -> None:
+    """Of an update: the old record stays whole and readable."""
+    host.netorch("apply", "topo.yaml")
+    applied = shot(host)
+    for calls in ("write", "rename,renameat", "pwrite64"):
+        for at in places(60 if LONG else 3):
+            done = injected(host, f"{calls}:error={error}:when={at}", "apply", "-q", "changed.yaml")
+            assert "Traceback" not in done.stderr, done.stderr
+            if done.returncode == 0:
+                host.netorch("apply", "topo.yaml")
+            else:
+                assert host.netorch("list", check=False).returncode == 0, (calls, at)
+                host.netorch("apply", "topo.yaml")
+            assert settled(applied, host, LESS) == [], (calls, at, done.stderr)
+    host.netorch("destroy", "lab")
+    assert settled(before, host) == []
+
+
+TORN = r"""
+import os, sys
+from netorch.kernel import rtnl
+from netorch.netlink import constants as c
+real, at, count = rtnl.Rtnl._receive, int(os.environ["TEAR"]), 0
+dumps = 0
+dump = rtnl.Rtnl.dump
+def counted(self, kind, payload):
+    global dumps, torn
+    dumps += 1
+    torn = dumps == at
+    return dump(self, kind, payload)
+def receive(self):
+    global torn
+    data = real(self)
+    if globals().get("torn"):
+        torn = False
+        flags = int.from_bytes(data[6:8], "little") | c.NLM_F_DUMP_INTR
+        data = data[:6] + flags.to_bytes(2, "little") + data[8:]
+    return data
+rtnl.Rtnl.dump, rtnl.Rtnl._receive = counted, receive
+from netorch.cli import main
+status = main(sys.argv[1:])
+print(f"dumps {dumps}", file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def test_torn_dumps_are_asked_for_again(host: Host, before: Snapshot) -> None:
+    host.netorch("apply", "topo.yaml")
+    whole_run = host.run(sys.executable, "-c", TORN, "diff", "topo.yaml", env={"TEAR": "0"})
+    total = int(whole_run.stderr.split()[-1])
+    assert total > 10
+    for at in range(1, total + 1) if LONG else range(1, total + 1, 5):
+        done = host.run(sys.executable, "-c", TORN, "diff", "topo.yaml", env={"TEAR": str(at)}, check=False)
+        assert done.stdout == "lab: in sync\n", (at, done.stdout, done.stderr)
+        assert int(done.stderr.split()[-1]) == total, "the second try is within the same call"
+
+
+MEDDLING = {
+    "a link deleted": "ip -n b link del eth0 2>/dev/null || true",
+    "a namespace deleted": "ip netns del a 2>/dev/null || true",
+    "a bridge deleted": "ip link del br-lab 2>/dev/null || true",
+    "an address added": "ip -n r addr add 10.44.0.1/24 dev lo 2>/dev/null || true",
+    "an address deleted": "ip -n b addr flush dev eth0 2>/dev/null || true",
+    "a link set down": "ip -n r link set eth0 down 2>/dev/null || true",
+    "a link renamed": "ip -n r link set eth1 down 2>/dev/null && ip -n r link set eth1 name other9 2>/dev/null || true",
+    "a route deleted": "ip route del 10.77.0.0/16 2>/dev/null || true",
+    "a rule deleted": "ip rule del priority 1000 2>/dev/null || true",
+    "a setting changed": "sysctl -qw net.ipv4.conf.default.rp_filter=0 2>/dev/null || true",
+    "the fabric deleted": "ip netns del netorch-lab 2>/dev/null || true",
+    "the records removed": "rm -rf /run/netorch 2>/dev/null || true",
+}
+
+MEDDLER = r"""
+import json, os, subprocess, sys
+from netorch.kernel import rtnl, namespaces
+at, command, acts = int(os.environ["AT"]), os.environ["COMMAND"], 0
+def act():
+    global acts
+    acts += 1
+    if acts == at:
+        subprocess.run(["nsenter", "--net=/proc/1/ns/net", "sh", "-c", command], check=False)
+send = rtnl.Rtnl.send
+def slow(self, batch):
+    errors = {}
+    for item in batch:
+        act()
+        errors.update(send(self, [item]))
+    return errors
+rtnl.Rtnl.send = slow
+for name in ("mount", "unshare"):
+    real = getattr(namespaces, name)
+    def wrapped(*args, real=real):
+        act()
+        return real(*args)
+    setattr(namespaces, name, wrapped)
+from netorch.cli import main
+status = main(sys.argv[1:])
+print(f"acts {acts}", file=sys.stderr)
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("what", MEDDLING)
+def test_somebody_changes_things_in_the_middle(host: Host, before: Snapshot, what: str) -> None:
+    """Mended, or told with status 1: never status 0 with a state that is not the file's."""
+    dice = random.Random(what)
+    run = host.run(sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env={"AT": "0", "COMMAND": ""})
+    acts = int(run.stderr.split()[-1])
+    host.netorch("destroy", "lab")
+    for _ in range(10 if LONG else 2):
+        environment = {"AT": str(dice.randint(acts // 3, acts)), "COMMAND": MEDDLING[what]}
+        done = host.run(sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env=environment, check=False)
+        assert "Traceback" not in done.stderr, done.stderr
+        assert "internal error" not in done.stderr, done.stderr
+        if done.returncode == 0 and what != "the records removed":
+            assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n", (environment, done.stderr)
+        assert host.netorch("apply", "-q", "topo.yaml", check=False).returncode == 0, environment
+        host.netorch("destroy", "lab")
+        ignore = ["host: sysctl net/ipv4/conf"] if what in {"a setting changed", "the records removed"} else []
+        assert settled(before, host, [*OWN_FILES, *ignore]) == [], environment
+        sh(host, "sysctl -qw net.ipv4.conf.default.rp_filter=2; true") if ignore else None
+        before = shot(host) if ignore else before
+
+
+def test_several_at_once(host: Host, before: Snapshot) -> None:
+    """Applies, destroys and looks together: the state is one of the two, or nothing, and nobody hangs."""
+    dice = random.Random(9)
+    words = (["apply", "topo.yaml"], ["apply", "changed.yaml"], ["destroy", "lab"], ["diff", "topo.yaml"], ["list"])
+    for _ in range(200 // 4 if LONG else 4):
+        crowd = [host.start(*NETORCH, *dice.choice(words), "--debug") for _ in range(dice.randint(2, 8))]
+        for process in crowd:
+            _, said = process.communicate(timeout=120)
+            assert process.returncode in (0, 1, 2), said
+            assert "Traceback" not in said or "LockedError" in said or "ConflictError" in said or "KernelRefused" in said, said
+        done = host.netorch("apply", "topo.yaml", check=False)
+        assert done.returncode == 0, done.stderr
+        assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
+    host.netorch("destroy", "lab")
+    assert settled(before, host) == []
+
+
+def test_little_memory(host: Host, before: Snapshot) -> None:
+    """Refused, or done; never half of it."""
+    short = 0
+    for megabytes in range(20, 220, 10 if LONG else 40):
+        done = host.run("prlimit", f"--as={megabytes << 20}", *NETORCH, "apply", "-q", "topo.yaml", check=False)
+        short += done.returncode != 0
+        if done.returncode == 0:
+            assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
+        host.netorch("destroy", "lab")
+        assert settled(before, host, OWN_FILES) == [], (megabytes, done.stderr)
+    assert short, "the limits were too high to be met"
+
+
+@pytest.mark.parametrize("shift", ["-1y", "+1y"])
+def test_another_clock(host: Host, before: Snapshot, shift: str) -> None:
+    host.run("faketime", "-f", shift, *NETORCH, "apply", "-q", "topo.yaml")
+    assert host.netorch("diff", "topo.yaml").stdout == "lab: in sync\n"
+    assert host.run("faketime", "-f", shift, *NETORCH, "list").returncode == 0
+    host.run("faketime", "-f", shift, *NETORCH, "destroy", "-q", "lab")
+    assert settled(before, host) == []
+
+
+def test_after_a_restart_of_the_machine(host: Host, before: Snapshot) -> None:
+    """All that is in the kernel is gone, the records are there still: a killed apply before it or not."""
+    for kill in (None, 25):
+        with server(host) as run:
+            run("apply", "topo.yaml", kill_at=kill)
+        sh(host, "for name in a b r netorch-lab; do ip netns del $name || true; done 2>/dev/null; ip link del br-lab 2>/dev/null || true")
+        sh(host, "ip rule del priority 1000 2>/dev/null || true")
+        assert host.netorch("apply", "topo.yaml", check=False).returncode == 0
+        assert host.netorch("diff", "topo.yaml").stdout == "lab: in sync\n"
+        host.netorch("destroy", "lab")
+        assert settled(before, host) == []
+
+
+SOAK = r"""
+import gc, json, os, resource, sys, threading, time
+from pathlib import Path
+from netorch.kernel.records import Record
+from netorch.lab import Lab
+from netorch.load import load
+
+files = {name: Path(name).read_bytes() for name in ("topo.yaml", "changed.yaml")}
+rounds, figures = int(sys.argv[1]), []
+with Lab() as lab:
+    for turn in range(rounds + 1):
+        for name, data in files.items():
+            lab.apply(load(data, name), Record(data.decode(), name, {}, None, time.time(), "0"))
+        lab.destroy("lab")
+        if turn % max(1, rounds // 10) == 0:
+            gc.collect()
+            statm = int(Path("/proc/self/statm").read_text().split()[1]) * 4
+            mounts = len(Path("/proc/self/mountinfo").read_text().splitlines())
+            figures.append((len(os.listdir("/proc/self/fd")), threading.active_count(), mounts, statm))
+print(json.dumps(figures))
+"""
+
+
+def test_many_rounds_leave_everything_flat(host: Host, before: Snapshot) -> None:
+    rounds = 1000 if LONG else 40
+    found = json.loads(host.run(sys.executable, "-c", SOAK, str(rounds), timeout=3600).stdout)
+    first, middle, last = found[1], found[len(found) // 2], found[-1]
+    assert last[:3] == first[:3], found
+    assert last[3] - middle[3] < 2048, f"memory grows: {[entry[3] for entry in found]} kB"
+    if LONG:
+        print(f"\n{rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
+    assert settled(before, host, OWN_FILES) == []
