@@ -4,6 +4,7 @@ a default route that forwarding would end. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from netorch.snapshot import NetnsSnapshot, Snapshot
 from netorch.words import Network
 
 _BRIDGED_IPV6 = ("net/bridge/bridge-nf-call-ip6tables",)
+_COMMENT = re.compile(r'"(publish [^"]*)"')
 
 
 class Hazard(NamedTuple):
@@ -82,10 +84,10 @@ def _new_ports(state: Mapping[Key, Resource], observed: Mapping[Key, Resource]) 
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
             before = observed.get(key)
-            there = before.text if isinstance(before, PacketFilter) else ""
+            there = frozenset(_COMMENT.findall(before.text)) if isinstance(before, PacketFilter) else frozenset()
             # an entry for the owner's loopback alone is in this chain only
             new = {(rule.comment, rule.family): rule for rule in resource.rules if _publishes(rule) and rule.chain is Chain.OUTPUT}
-            yield from ((key, rule) for rule in new.values() if f'"{rule.comment}"' not in there)
+            yield from ((key, rule) for rule in new.values() if rule.comment not in there)
 
 
 def bare_bridges(wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]) -> list[Sysctl]:

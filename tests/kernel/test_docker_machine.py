@@ -409,4 +409,4 @@ def test_the_advice_for_any_other_table_helps(host: Host) -> None:
     advice = said.partition("Let it through: ")[2].splitlines()[0]
     host.run("sh", "-ec", advice)
     assert host.ping("w1", "192.0.2.2") and host.ping("h1", "10.4.0.3")
-    assert "warning" not in host.netorch("diff", "lab.yaml").stderr
+    assert "drops" not in host.netorch("diff", "lab.yaml").stderr
