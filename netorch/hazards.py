@@ -90,6 +90,23 @@ def _new_ports(state: Mapping[Key, Resource], observed: Mapping[Key, Resource]) 
             yield from ((key, rule) for rule in new.values() if rule.comment not in there)
 
 
+def missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
+    """A warning for each address to publish on that the owner neither has nor is to get. What leaves may have any that leads back."""
+    said: dict[str, None] = {}
+    for key, resource in wanted.items():
+        if not isinstance(resource, PacketFilter):
+            continue
+        netns = snapshot.namespaces.get(key.netns)
+        there = {ip_address(record.local) for record in netns.addresses} if netns is not None else set()
+        to_be = (other for other in wanted.values() if isinstance(other, Address) and other.netns == key.netns)
+        there |= {ip_interface(address.address.split()[0]).ip for address in to_be}
+        for rule in filter(_publishes, resource.rules):
+            address = getattr(rule.match.destination, "network_address", None)
+            if address is not None and not address.is_loopback and address not in there:
+                said[f"{rule.comment}: {key.netns} does not have the address {address}, so that nothing arrives there"] = None
+    return list(said)
+
+
 def bare_bridges(wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]) -> list[Sysctl]:
     """br_netfilter off for IPv6 where a node of ours publishes on ::1: it would see the answers too early, and lose them."""
     labels = [key.netns for key, resource in wanted.items() if netns_key(key.netns) in wanted and _at_loopback(resource)]

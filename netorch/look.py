@@ -49,7 +49,8 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
     _refuse_conflicts(desired, observed, loaded)
     _refuse_hazards(desired, observed, snapshot, loaded)
-    said = (*warnings, *strange, *unfiltered, *walls, *hazards.lost_at_loopback(wanted, snapshot))
+    lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
+    said = (*warnings, *strange, *unfiltered, *walls, *lost)
     return Difference(make_plan(observed.state, wanted), observed, snapshot, memory, wanted, said)
 
 

@@ -159,6 +159,16 @@ def test_what_br_netfilter_takes_from_the_loopback_is_told(host: Host) -> None:
         assert ("do not answer on ::1" in said) is told, (ports, said)
 
 
+@pytest.mark.parametrize(
+    ("ports", "told"),
+    [('"203.0.113.9:80:80"', True), ('"[2001:db8::9]:80:80"', True), ('"192.0.2.1:80:80", "127.0.0.9:80:80", "10.1.0.1:81:81"', False)],
+)
+def test_an_address_that_the_owner_does_not_have_is_told(host: Host, ports: str, told: bool) -> None:
+    host.run("sh", "-ec", OUTSIDE)
+    said = host.netorch("diff", lab(host, "auto", "one", ports, 1), check=False).stderr
+    assert ("host does not have the address" in said) is told, said
+
+
 def test_only_what_led_to_another_place_is_forgotten(host: Host, backend: str) -> None:
     host.run("sh", "-ec", OUTSIDE)
     file = lab(host, backend, "one", '"8080:80"', 1)
