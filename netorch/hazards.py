@@ -4,23 +4,34 @@ a default route that forwarding would end. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
+from typing import NamedTuple
 
-from netorch.core import Key, Resource
+from netorch.core import HOST, Key, Resource
 from netorch.kinds.address import Address
 from netorch.kinds.netns import IPV6_FORWARDING, netns_key
-from netorch.kinds.packetfilter import PacketFilter
+from netorch.kinds.packetfilter import PacketFilter, filter_key
 from netorch.kinds.sysctl import Sysctl
 from netorch.memory import Memory
-from netorch.nat.ruleset import DestinationTo, Rule
+from netorch.nat.ruleset import Chain, DestinationTo, Rule
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve import Desired
 from netorch.snapshot import NetnsSnapshot, Snapshot
 from netorch.words import Network
 
-Hazard = tuple[Key, str]
-"""The resource that brings it, and what it would do."""
+_BRIDGED_IPV6 = ("net/bridge/bridge-nf-call-ip6tables",)
+_COMMENT = re.compile(r'"(publish [^"]*)"')
+
+
+class Hazard(NamedTuple):
+    """The resource that brings it, what it would do, and the way out. `text`: the comment of the rule that it is about."""
+
+    key: Key
+    what: str
+    remedy: str
+    text: str = ""
 
 
 def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
@@ -33,27 +44,85 @@ def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
             subnet = ip_interface(resource.address.partition(" ")[0]).network
             for other, how in _reached(desired, netns):
                 if other.version == subnet.version and other.overlaps(subnet):
-                    yield key, f"{key.netns} reaches {other} {how} already, which overlaps with {subnet}"
+                    what = f"{key.netns} reaches {other} {how} already, which overlaps with {subnet}"
+                    yield Hazard(key, what, "Take another subnet.")
                     break
 
 
 def listeners(state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
     """Ports to be published anew where a program of the owner listens: nobody would reach it any more."""
-    for key, resource in state.items():
+    told: set[tuple[Key, str]] = set()
+    for key, rule in _new_ports(state, observed):
         netns = snapshot.namespaces.get(key.netns)
-        if not isinstance(resource, PacketFilter) or netns is None:
+        for protocol, address, port in sorted(netns.listening) if netns is not None else ():
+            if (key, rule.comment) not in told and _shadows(rule, protocol, address, port):
+                told.add((key, rule.comment))
+                what = f"{rule.comment}: a program listens on {protocol} port {port} of {key.netns} already"
+                yield Hazard(key, what, f"Publish another port, or stop the program: `ss -lnp sport = {port}` names it.", rule.comment)
+
+
+def published_by_others(
+    state: Mapping[Key, Resource], observed: Mapping[Key, Resource], others: Callable[[], Mapping[str, Mapping[Key, Resource]]]
+) -> Iterator[Hazard]:
+    """Ports of the host to be published anew that another topology publishes there: only one of the two would be reached."""
+    key = filter_key(HOST)
+    new = [rule for place, rule in _new_ports(state, observed) if place == key]
+    told: set[str] = set()
+    for name, theirs in (others() if new else {}).items():
+        there = theirs.get(key)
+        taken = [rule for rule in there.rules if _publishes(rule)] if isinstance(there, PacketFilter) else []
+        for rule in new:
+            other = next((other for other in taken if _meet(rule, other)), None)
+            if other is not None and rule.comment not in told:
+                told.add(rule.comment)
+                what = f"{rule.comment}: topology {name!r} has that port of the host already ({other.comment})"
+                yield Hazard(key, what, "Publish another port, or on another address.", rule.comment)
+
+
+def _new_ports(state: Mapping[Key, Resource], observed: Mapping[Key, Resource]) -> Iterator[tuple[Key, Rule]]:
+    """One rule of each published port and family that is not there yet."""
+    for key, resource in state.items():
+        if isinstance(resource, PacketFilter):
+            before = observed.get(key)
+            there = frozenset(_COMMENT.findall(before.text)) if isinstance(before, PacketFilter) else frozenset()
+            # an entry for the owner's loopback alone is in this chain only
+            new = {(rule.comment, rule.family): rule for rule in resource.rules if _publishes(rule) and rule.chain is Chain.OUTPUT}
+            yield from ((key, rule) for rule in new.values() if rule.comment not in there)
+
+
+def missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
+    """A warning for each address to publish on that the owner neither has nor is to get. What leaves may have any that leads back."""
+    said: dict[str, None] = {}
+    for key, resource in wanted.items():
+        if not isinstance(resource, PacketFilter):
             continue
-        before = observed.get(key)
-        there = before.text if isinstance(before, PacketFilter) else ""
-        told: set[str] = set()
-        for rule in resource.rules:
-            if not rule.comment.startswith("publish ") or rule.comment in there or rule.comment in told:
-                continue
-            for protocol, address, port in netns.listening:
-                if _shadows(rule, protocol, address, port):
-                    told.add(rule.comment)
-                    yield key, f"{rule.comment}: a program listens on {protocol} port {port} of {key.netns} already"
-                    break
+        netns = snapshot.namespaces.get(key.netns)
+        there = {ip_address(record.local) for record in netns.addresses} if netns is not None else set()
+        to_be = (other for other in wanted.values() if isinstance(other, Address) and other.netns == key.netns)
+        there |= {ip_interface(address.address.split()[0]).ip for address in to_be}
+        for rule in filter(_publishes, resource.rules):
+            address = getattr(rule.match.destination, "network_address", None)
+            if address is not None and not address.is_loopback and address not in there:
+                said[f"{rule.comment}: {key.netns} does not have the address {address}, so that nothing arrives there"] = None
+    return list(said)
+
+
+def bare_bridges(wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]) -> list[Sysctl]:
+    """br_netfilter off for IPv6 where a node of ours publishes on ::1: it would see the answers too early, and lose them."""
+    labels = [key.netns for key, resource in wanted.items() if netns_key(key.netns) in wanted and _at_loopback(resource)]
+    found = [Sysctl(label, _BRIDGED_IPV6, "0") for label in labels] if labels and pristine(_BRIDGED_IPV6) else []
+    return [resource for resource in found if resource.key not in wanted]
+
+
+def lost_at_loopback(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
+    """A warning for each namespace that is not ours, where that setting is others' too."""
+    return [
+        f"published ports of {key.netns} do not answer on ::1, since br_netfilter hands bridged IPv6 to the packet filter there: "
+        f"sysctl {_BRIDGED_IPV6[0].replace('/', '.')}=0 would help, and would take a firewall's eyes off all bridges"
+        for key, resource in wanted.items()
+        if _at_loopback(resource) and netns_key(key.netns) not in wanted and key.netns in snapshot.namespaces
+        if 6 in snapshot.namespaces[key.netns].forward.bridged
+    ]
 
 
 def routers(wanted: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory) -> list[Sysctl]:
@@ -88,6 +157,26 @@ def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[tuple[Network, 
             network = ip_network((route.dst, route.prefixlen))
             if not network.is_link_local and not network.is_multicast:
                 yield network, "by a route of its own"
+
+
+def _publishes(rule: Rule) -> bool:
+    return isinstance(rule.act, DestinationTo) and rule.comment.startswith("publish ")
+
+
+def _meet(one: Rule, other: Rule) -> bool:
+    mine, theirs = one.match, other.match
+    if (one.family, mine.protocol) != (other.family, theirs.protocol) or mine.port is None or theirs.port is None:
+        return False
+    same = None in (mine.destination, theirs.destination) or mine.destination == theirs.destination
+    return same and mine.port[0] <= theirs.port[1] and theirs.port[0] <= mine.port[1]
+
+
+def _at_loopback(resource: Resource) -> bool:
+    """Whether it is a filter that publishes for ::1: in OUTPUT, for any address or that one."""
+    if not isinstance(resource, PacketFilter):
+        return False
+    rules = (rule for rule in resource.rules if _publishes(rule) and (rule.family, rule.chain) == (6, Chain.OUTPUT))
+    return any(rule.match.destination in (None, ip_network("::1")) for rule in rules)
 
 
 def _shadows(rule: Rule, protocol: str, address: bytes, port: int) -> bool:

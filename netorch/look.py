@@ -12,7 +12,7 @@ from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.records import Record
 from netorch.kinds.forwardaccept import where_dropped
-from netorch.kinds.packetfilter import PacketFilter
+from netorch.kinds.packetfilter import PacketFilter, publish_key
 from netorch.load import Loaded, load
 from netorch.marks import Mark, read_alias
 from netorch.memory import Memory, recall
@@ -42,9 +42,9 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
     _check_attached(desired, snapshot, loaded)
     mine, strange = _without_strange_files(desired, snapshot)
     wanted, unfiltered = _in_kernel_words(kernel, mine)
-    if routers := hazards.routers(wanted, snapshot, memory):
+    if settings := [*hazards.routers(wanted, snapshot, memory), *hazards.bare_bridges(wanted, kernel.pristine_sysctls)]:
         # first, so that forwarding finds it done
-        wanted = {**{resource.key: resource for resource in routers}, **wanted}
+        wanted = {**{resource.key: resource for resource in settings}, **wanted}
         snapshot = kernel.read(_scope(desired.mark, wanted, desired.attached, memory))
     wanted, walls = where_dropped(wanted, snapshot)
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
@@ -52,7 +52,9 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
     _refuse_hazards(desired, observed, snapshot, loaded)
     plan = make_plan(observed.state, wanted)
     _refuse_lacking(kernel, plan, desired, loaded)
-    return Difference(plan, observed, snapshot, memory, wanted, (*warnings, *strange, *unfiltered, *walls))
+    lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
+    said = (*warnings, *strange, *unfiltered, *walls, *lost)
+    return Difference(plan, observed, snapshot, memory, wanted, said)
 
 
 def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource]) -> tuple[Plan, Snapshot]:
@@ -208,9 +210,16 @@ def _refuse_conflicts(desired: Desired, observed: Observed, loaded: Loaded | Non
 
 
 def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, loaded: Loaded | None) -> None:
-    found = [*hazards.overlaps(desired, snapshot), *hazards.listeners(desired.state, observed.state, snapshot)]
+    found = [
+        *hazards.overlaps(desired, snapshot),
+        *hazards.listeners(desired.state, observed.state, snapshot),
+        *hazards.published_by_others(desired.state, observed.state, lambda: _others(desired.topology)),
+    ]
     if found:
-        problems = [Problem(f"{what}.", loaded.where(desired.origins[key]) if loaded else None) for key, what in found]
+        problems = []
+        for hazard in found:
+            origin = desired.origins.get(publish_key(hazard.key.netns, hazard.text), desired.origins[hazard.key])
+            problems.append(Problem(f"{hazard.what}.", loaded.where(origin) if loaded else None, hazard.remedy))
         raise ConflictError(problems, loaded.file if loaded else "")
 
 
@@ -234,6 +243,12 @@ def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: L
         problems.append(Problem(what, where, f"{load} a kernel built with {feature.config}."))
     if problems:
         raise LacksError(problems, loaded.file if loaded else "")
+
+
+def _others(topology: str) -> dict[str, Mapping[Key, Resource]]:
+    """What the other topologies of this machine asked for when they were applied."""
+    found = {name: recorded(name, records.read_record(name)[0]) for name in records.applied_names() if name != topology}
+    return {name: desired.state for name, desired in found.items() if desired is not None}
 
 
 def _check_attached(desired: Desired, snapshot: Snapshot, loaded: Loaded | None) -> None:

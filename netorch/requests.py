@@ -207,13 +207,17 @@ class FileDel:
 
 @dataclass(frozen=True, slots=True)
 class FilterSet:
-    """Make the topology's packet filter in `netns` this one. Without `rules`, put back what was read as `text`."""
+    """Make the topology's packet filter in `netns` this one. Without `rules`, put back what was read as `text`.
+
+    `before`: the text of what it replaces.
+    """
 
     netns: str
     backend: str
     topology: str
     rules: Ruleset
     text: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,7 @@ class FilterDel:
     netns: str
     backend: str
     topology: str
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -123,7 +123,7 @@ class Scope:
 
     `wanted`: names in /run/netns to read in full if they exist, whoever made them.
     `attached`: label → path of the namespace file. `sysctls`: label → paths below /proc/sys.
-    `filters`: labels where to look for the packet filter of `topology`, besides the host and what is attached.
+    `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
     `forwards`: labels where it matters what others drop.
     """
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from netorch.errors import NetorchError
 from netorch.kernel import conntrack, nft
@@ -19,6 +21,8 @@ _NETLINK_NETFILTER = 12
 _GETTABLE = 10 << 8 | 1
 _DUMP_REQUEST = 0x301
 _TABLE_NAME = 1
+_LED_TO = re.compile(r"(?:dnat ip6? to|--to-destination) \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+)")
+"""The target of a translation in either backend's words."""
 
 
 def choose(wanted: str) -> str:
@@ -62,8 +66,8 @@ def normal(backend: str, topology: str, rules: Ruleset, fresh: Callable[[], None
     return _text_of(iptables.lines(topology, rules))
 
 
-def put(backend: str, topology: str, rules: Ruleset, text: str) -> None:
-    """Make the filter this one: the rules, or without them what `read` once gave as `text`."""
+def put(backend: str, topology: str, rules: Ruleset, text: str, before: str = "") -> None:
+    """Make the filter this one: the rules, or without them what `read` once gave as `text`. `before`: the text of the present one."""
     if backend == NFTABLES:
         table = nftables.table_name(topology)
         _run(nftables.script(table, rules) if rules else nftables.delete(table) + text)
@@ -72,30 +76,38 @@ def put(backend: str, topology: str, rules: Ruleset, text: str) -> None:
 
         names = iptables.Names(topology)
         xtables.replace(names.mark, names.chains, iptables.lines(topology, rules) if rules else _tables_of(text))
-    _forget_strays(rules)
+    _forget_strays(rules, before)
 
 
-def _forget_strays(rules: Ruleset) -> None:
-    """A datagram's way is remembered for as long as datagrams come: also the one from before its port was published."""
+def remove(backend: str, topology: str, before: str = "") -> None:
+    if backend == NFTABLES:
+        _run(nftables.delete(nftables.table_name(topology)))
+    else:
+        from netorch.kernel import xtables
+
+        names = iptables.Names(topology)
+        xtables.delete(names.mark, names.chains)
+    _forget_strays((), before)
+
+
+def _forget_strays(rules: Ruleset, before: str) -> None:
+    """A datagram's way is remembered for as long as datagrams come: also the one from before its port was published, or no longer was."""
     targets = [
-        conntrack.Target(_FAMILIES[rule.family], *rule.match.port, rule.act.address.packed)
+        conntrack.Target(
+            _FAMILIES[rule.family], *rule.match.port, rule.act.address.packed, _destination(rule.match.destination), bool(rule.match.local)
+        )
         for rule in rules
         if isinstance(rule.act, DestinationTo) and rule.match.protocol == "udp" and rule.match.port is not None
     ]
-    if targets:
+    led_to = {ip_address(found[1]).packed for found in _LED_TO.finditer(before)}
+    if targets or led_to:
         # a kernel that does not tell its connections can only be left to forget them by itself
         with suppress(OSError):
-            conntrack.forget(targets)
+            conntrack.forget(targets, led_to)
 
 
-def remove(backend: str, topology: str) -> None:
-    if backend == NFTABLES:
-        _run(nftables.delete(nftables.table_name(topology)))
-        return
-    from netorch.kernel import xtables
-
-    names = iptables.Names(topology)
-    xtables.delete(names.mark, names.chains)
+def _destination(match: object) -> bytes:
+    return match.network_address.packed if isinstance(match, IPv4Network | IPv6Network) else b""
 
 
 def _text_of(tables: Mapping[tuple[int, str], Sequence[str]]) -> str:

@@ -94,11 +94,13 @@ class Reader:
         rules_of: dict[str, str] = {}
         forward = ForwardSnapshot()
         waiting: frozenset[tuple[str, bytes, int]] = frozenset()
-        if scope.topology and (label in scope.filters or label == HOST or label in scope.attached):
+        if scope.topology:
+            # also where none is wanted: the file may have had one before
             self._namespaces.enter(netns)
             rules_of = filters.read(scope.topology)
-            forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)
             waiting = listening() if label in scope.filters else waiting
+            if label == HOST or label in scope.attached:
+                forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)
         return NetnsSnapshot(
             label,
             netns.inode,

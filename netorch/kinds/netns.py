@@ -21,9 +21,6 @@ def netns_key(label: str) -> Key:
     return Key("netns", label, "")
 
 
-_BARE_BRIDGES = (("net/bridge/bridge-nf-call-ip6tables", "0"),)
-
-
 @observed
 @dataclass(frozen=True, slots=True)
 class Netns(Nothing, Resource):
@@ -35,14 +32,13 @@ class Netns(Nothing, Resource):
     ipv4_forwarding: bool = False
     ipv6_forwarding: bool = False
     fabric: bool = False
-    bridges_bare: bool = False
 
     @property
     def key(self) -> Key:
         return netns_key(self.netns)
 
     def differs(self, before: Resource) -> bool:
-        # fabric and bridges_bare are how it was made, not what is read back
+        # fabric is how it was made, not what is read back
         return not isinstance(before, Netns) or (self.ipv4_forwarding, self.ipv6_forwarding) != (
             before.ipv4_forwarding,
             before.ipv6_forwarding,
@@ -56,7 +52,7 @@ class Netns(Nothing, Resource):
 
     def create(self) -> Iterable[Request]:
         # bridges of the fabric only pass frames on; without IPv6 there, each port saves a link-local address and its DAD
-        sysctls = (*self._forwarding(), *(_NO_IPV6 if self.fabric else _NO_DAD), *(_BARE_BRIDGES if self.bridges_bare else ()))
+        sysctls = (*self._forwarding(), *(_NO_IPV6 if self.fabric else _NO_DAD))
         return (NetnsAdd(self.netns, self.alias, sysctls),)
 
     def update(self, before: Self) -> Sequence[Request] | None:

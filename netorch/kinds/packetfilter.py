@@ -17,6 +17,11 @@ def filter_key(netns: str) -> Key:
     return Key("filter", netns, "")
 
 
+def publish_key(netns: str, text: str) -> Key:
+    """No resource: by this the place in the file is found of what a published port's rule says of itself."""
+    return Key("publish", netns, text)
+
+
 @observed
 @dataclass(frozen=True, slots=True)
 class PacketFilter(Nothing, Resource):
@@ -54,10 +59,10 @@ class PacketFilter(Nothing, Resource):
     def update(self, before: Self) -> Sequence[Request] | None:
         if self.backend != before.backend:
             return None
-        return [FilterSet(self.netns, self.backend, self.topology, self.rules, self.text)]
+        return [FilterSet(self.netns, self.backend, self.topology, self.rules, self.text, before.text)]
 
     def delete(self) -> Iterable[Request]:
-        return (FilterDel(self.netns, self.backend, self.topology),)
+        return (FilterDel(self.netns, self.backend, self.topology, self.text),)
 
     def disruption(self, before: Self) -> Disruption:
         return Disruption.UPDATE

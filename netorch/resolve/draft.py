@@ -112,7 +112,6 @@ class Site:
     ifaces: dict[str, Iface] = field(default_factory=dict)
     made_up: dict[str, str] = field(default_factory=dict)
     forwards: set[int] = field(default_factory=set)
-    bridges_bare: bool = False
 
     def interface(self, name: str, path: Path, prefix: str = "") -> Iface:
         """The interface of this name, new or as it is so far."""

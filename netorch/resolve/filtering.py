@@ -9,37 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import Any
 
 from netorch.kinds.forwardaccept import ForwardAccept
 from netorch.kinds.packetfilter import PacketFilter
-from netorch.kinds.route import IPV6_METRIC, Route
-from netorch.kinds.sysctl import Sysctl
 from netorch.nat.ruleset import Chain, DestinationTo, Match, Not, Rule, Ruleset, SourceTo, Verdict
-from netorch.netlink.constants import AF_INET6, RTN_LOCAL
-from netorch.publish import NatWords, PublishWords, shown
-from netorch.requests import Hop, RouteSpec
+from netorch.publish import NatWords, shown
 from netorch.resolve.draft import Draft, Path, Site
-from netorch.resolve.networks import Segment
-from netorch.words import Address
+from netorch.resolve.networks import LEADING_OUT, Segment, closed
+from netorch.resolve.published import Published, check_published, prepare, published
 
 LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 MULTICAST = {4: ip_network("224.0.0.0/4"), 6: ip_network("ff00::/8")}
-LOCAL_TABLE = 255
 ANSWERS = ("established", "related")
-LEADING_OUT = {"nat", "routed"}
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A published port with both its ends known. `address` None is every address of the owner."""
-
-    words: PublishWords
-    node: str
-    segment: Segment
-    version: int
-    address: Address | None
-    target: Address
-    path: Path
 
 
 @dataclass(slots=True)
@@ -58,13 +40,13 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, 
         if not segment.words.is_segment and not segment.words.is_bridged:
             found.setdefault(segment.owner.name, Filter(segment.owner)).segments.append(segment)
     for site in list(draft.sites.values()):
-        for entry in _published(draft, site, segments):
+        for entry in published(draft, site, segments):
             found[entry.segment.owner.name].published.append(entry)
         if site.words.nat:
             found.setdefault(site.name, Filter(site))
     for filter_ in found.values():
-        _check_published(draft, filter_)
-        _prepare(draft, filter_)
+        check_published(draft, filter_.site, filter_.published)
+        prepare(draft, filter_.site, filter_.published)
         rules = (*_translations(draft, filter_), *_policy(filter_))
         if rules:
             yield filter_.site, rules
@@ -88,83 +70,10 @@ def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
             draft.put(ForwardAccept(segment.owner.label, bridge.dev, draft.mark.topology, versions), segment.path)
 
 
-def _published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterator[Published]:
-    for index, words in enumerate(site.words.publish):
-        path: Path = (*site.path, "publish", index)
-        mine = {name: segments[name] for name in site.words.networks if name in segments}
-        if words.network is not None and words.network not in mine:
-            draft.unknown((*path, "network"), f"among the networks of {site.name},", words.network, mine)
-            continue
-        chosen = [mine[words.network]] if words.network else [entry for entry in mine.values() if "nat" in entry.words.modes]
-        if not chosen:
-            draft.complain(path, f"{site.name} publishes a port, but is in no network of mode nat", "Join one, or name the `network`.")
-            continue
-        segment = chosen[0]
-        if not segment.words.modes & LEADING_OUT:
-            draft.complain(path, f"network {segment.name} is {segment.words.mode_of(4)}: nobody outside reaches what it would publish")
-            continue
-        versions = {words.address.version} if words.address is not None else {4, 6}
-        targets = [(version, target) for version in sorted(versions) if (target := _member_address(segment, site, version))]
-        if not targets:
-            draft.complain(path, f"{site.name} has no address in network {segment.name} that could be published")
-        address = words.address if words.address is not None and not words.address.is_unspecified else None
-        for version, target in targets:
-            yield Published(words, site.name, segment, version, address, target, path)
-
-
-def _member_address(segment: Segment, site: Site, version: int) -> Address | None:
-    for member in segment.members:
-        if member.iface.site is site:
-            for entry in (member.iface.front or member.iface).addresses:
-                if entry.interface.version == version and not entry.interface.ip.is_link_local:
-                    return entry.interface.ip
-    return None
-
-
-def _prepare(draft: Draft, filter_: Filter) -> None:
-    """What published ports need beside rules: way back to the port that asked, and 127.0.0.1 routed to the bridge."""
-    for entry in filter_.published:
-        for member in entry.segment.members:
-            if member.iface.site.name == entry.node and member.iface.peer is not None:
-                member.iface.peer.hairpin = True
-        if entry.version == 4:
-            path = f"net/ipv4/conf/{entry.segment.root.dev}/route_localnet"
-            draft.put(Sysctl(filter_.site.label, (path,), "1"), entry.path)
-        else:
-            _loopback_route(draft, filter_, entry)
-
-
-def _loopback_route(draft: Draft, filter_: Filter, entry: Published) -> None:
-    """Answers to ::1 come in by the bridge, where the kernel takes it for local only if a route says so: one a bridge, each with
-    a metric of its own. A bridge that hands IPv6 to the packet filter would lose them before: br_netfilter is off in new owners.
-    """
-    metric = IPV6_METRIC + 1 + filter_.segments.index(entry.segment)
-    hops = (Hop(None, entry.segment.root.dev),)
-    spec = RouteSpec(AF_INET6, LOOPBACK[6].network_address.packed, 128, LOCAL_TABLE, metric, RTN_LOCAL, 0, draft.mark.protocol, hops)
-    draft.put(Route(filter_.site.label, spec), entry.path)
-    filter_.site.bridges_bare = True
-
-
-def _check_published(draft: Draft, filter_: Filter) -> None:
-    """One port has one target; an entry for a certain address may stand beside one for all of them."""
-    for index, entry in enumerate(filter_.published):
-        for earlier in filter_.published[:index]:
-            same = (earlier.words.proto, earlier.version, earlier.address) == (entry.words.proto, entry.version, entry.address)
-            first, second = earlier.words.port, entry.words.port
-            if same and first[0] <= second[1] and second[0] <= first[1] and earlier.path != entry.path:
-                draft.complain(
-                    entry.path,
-                    f"{entry.node} publishes {entry.words.proto} port {shown(second)} on {filter_.site.name}, "
-                    f"where {earlier.node} publishes {shown(first)} already",
-                )
-                break
-
-
 def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
     # an entry for one address goes before those for all of them
     for entry in sorted(filter_.published, key=lambda entry: entry.address is None):
-        words = entry.words
-        text = f"publish {entry.node} {shown(words.port)}:{shown(words.to)}/{words.proto}"
+        words, text = entry.words, entry.text
         where = ip_network(entry.address) if entry.address is not None else None
         act = DestinationTo(entry.target, words.to)
         match = Match(destination=where, protocol=words.proto, port=words.port, local=True)
@@ -173,6 +82,10 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
         yield Rule(entry.version, Chain.OUTPUT, match, act, text)
     for index, nat in enumerate(filter_.site.words.nat):
         yield from _own(draft, filter_.site, nat, (*filter_.site.path, "nat", index))
+    for version in (4, 6):
+        if any(segment.words.mode_of(version) == "nat" and segment.subnet_of(version) for segment in filter_.segments):
+            # a program of the owner's that talks to another by the bridge's address is of the subnet, and leaves by no bridge
+            yield Rule(version, Chain.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself")
     for segment in filter_.segments:
         bridge = segment.root.dev
         for subnet in segment.words.subnet:
@@ -227,8 +140,9 @@ def _policy(filter_: Filter) -> Iterator[Rule]:
         here = [segment for segment in filter_.segments if segment.subnet_of(version)]
         for segment in here:
             yield from _entry(segment, here, version)
-        for segment in here:
-            yield from _forward(segment, here, version)
+        for rules in (_forward, _refuse):
+            for segment in here:
+                yield from rules(segment, here, version)
 
 
 def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
@@ -237,7 +151,7 @@ def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule
     yield Rule(version, Chain.INPUT, Match(iif=bridge, states=ANSWERS), Verdict.ACCEPT, f"{segment.name}: answers")
     if version == 4:
         spoofed = Match(iif=bridge, destination=LOOPBACK[4], translated=False)
-        yield Rule(version, Chain.INPUT, spoofed, Verdict.DROP, f"{segment.name}: loopback is the owner's own")
+        yield Rule(version, Chain.INPUT, spoofed, Verdict.DROP, f"{segment.name}: loopback is for the owner alone")
     for other in here:
         if other is not segment and not other.words.is_segment and closed(segment, other):
             for subnet in other.subnet_of(version):
@@ -246,34 +160,41 @@ def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule
 
 
 def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
-    bridge, name, mode = segment.root.dev, segment.name, segment.words.mode_of(version)
-    chain = Chain.FORWARD
+    """All that may pass goes before what may not: a rule of one network must not end the way of another's published port."""
+    bridge, mode = segment.root.dev, segment.words.mode_of(version)
 
-    def rule(match: Match, act: Verdict, text: str) -> Rule:
-        return Rule(version, chain, match, act, f"{name}: {text}")
+    def accept(text: str, **match: Any) -> Rule:
+        return Rule(version, Chain.FORWARD, Match(**match), Verdict.ACCEPT, f"{segment.name}: {text}")
 
-    yield rule(Match(oif=bridge, states=ANSWERS), Verdict.ACCEPT, "answers to members")
-    yield rule(Match(iif=bridge, states=ANSWERS), Verdict.ACCEPT, "answers of members")
-    yield rule(Match(iif=bridge, oif=bridge), Verdict.ACCEPT, "among members")
+    yield accept("answers to members", oif=bridge, states=ANSWERS)
+    yield accept("answers of members", iif=bridge, states=ANSWERS)
+    yield accept("among members", iif=bridge, oif=bridge)
     if mode in LEADING_OUT:
-        yield rule(Match(oif=bridge, translated=True), Verdict.ACCEPT, "to published ports")
-        yield rule(Match(iif=bridge, translated=True), Verdict.ACCEPT, "to ports that others publish")
+        yield accept("to published ports", oif=bridge, translated=True)
+    yield accept("to ports that others publish", iif=bridge, translated=True)
     for other in here:
-        if other is segment or other.words.mode_of(version) == "segment":
-            continue
-        if not closed(segment, other) and mode in LEADING_OUT and other.words.mode_of(version) in LEADING_OUT:
-            yield rule(Match(iif=other.root.dev, oif=bridge), Verdict.ACCEPT, f"from network {other.name}")
-        else:
-            yield rule(Match(iif=other.root.dev, oif=bridge), Verdict.DROP, f"not from network {other.name}")
+        if other is not segment and _reaches(other, segment, version):
+            yield accept(f"from network {other.name}", iif=other.root.dev, oif=bridge)
+
+
+def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
+    bridge, mode = segment.root.dev, segment.words.mode_of(version)
+
+    def drop(text: str, **match: Any) -> Rule:
+        return Rule(version, Chain.FORWARD, Match(**match), Verdict.DROP, f"{segment.name}: {text}")
+
+    for other in here:
+        if other is not segment and other.words.mode_of(version) != "segment" and not _reaches(other, segment, version):
+            yield drop(f"not from network {other.name}", iif=other.root.dev, oif=bridge)
     if mode == "host-only":
-        yield rule(Match(oif=bridge), Verdict.DROP, "nothing from beyond")
-        yield rule(Match(iif=bridge), Verdict.DROP, "nothing beyond")
+        yield drop("nothing from beyond", oif=bridge)
+        yield drop("nothing beyond", iif=bridge)
     elif mode == "nat":
-        yield rule(Match(iif=Not(bridge), oif=bridge), Verdict.DROP, "only what is published")
+        yield drop("only what is published", iif=Not(bridge), oif=bridge)
 
 
-def closed(one: Segment, other: Segment) -> bool:
-    """Whether members of two networks of one owner are kept apart."""
-    if other.name in one.words.allow or one.name in other.words.allow:
-        return False
-    return one.words.is_isolated or other.words.is_isolated
+def _reaches(one: Segment, other: Segment, version: int) -> bool:
+    """Whether the owner forwards from one to the other: a host-only network is open to those alone that it allows, or that allow it."""
+    if one.opens_to(other):
+        return True
+    return not closed(one, other) and {one.words.mode_of(version), other.words.mode_of(version)} <= LEADING_OUT

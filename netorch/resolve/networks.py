@@ -15,6 +15,8 @@ from netorch.words import Address, Network
 ROOT_MEMBERS = 960
 """Members that plug into the first bridge. Its other ports are for further bridges, so that a network can grow in place."""
 LEAF_MEMBERS = BRIDGE_PORTS - 1
+LEADING_OUT = {"nat", "routed"}
+"""Modes in which the owner forwards."""
 
 
 @dataclass(slots=True)
@@ -50,6 +52,15 @@ class Segment:
     def subnet_of(self, version: int) -> list[Network]:
         return [subnet for subnet in self.words.subnet if subnet.version == version]
 
+    def opens_to(self, other: Segment) -> bool:
+        """Whether one of the two lists the other in `allow`."""
+        return other.name in self.words.allow or self.name in other.words.allow
+
+
+def closed(one: Segment, other: Segment) -> bool:
+    """Whether members of two networks of one owner are kept apart."""
+    return not one.opens_to(other) and (one.words.is_isolated or other.words.is_isolated)
+
 
 def build(draft: Draft) -> dict[str, Segment]:
     """All networks with their members plugged in, addresses not given out yet."""
@@ -59,6 +70,7 @@ def build(draft: Draft) -> dict[str, Segment]:
     for segment in segments.values():
         _check_subnets(draft, segment)
     _check_overlaps(draft, segments)
+    _check_allowed(draft, segments)
     return segments
 
 
@@ -137,7 +149,7 @@ def _segment(draft: Draft, name: str, words: NetworkWords) -> Segment | None:
         owner = draft.fabric if words.is_segment else draft.host
     segment = Segment(name, words, path, owner)
     segment.bridges.append(_bridge(draft, segment, words.bridge or name))
-    owner.forwards |= {version for version in (4, 6) if words.mode_of(version) in {"nat", "routed"} and segment.subnet_of(version)}
+    owner.forwards |= {version for version in (4, 6) if words.mode_of(version) in LEADING_OUT and segment.subnet_of(version)}
     return segment
 
 
@@ -236,6 +248,23 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
     for index, other in enumerate(words.allow):
         if other not in draft.topology.networks:
             draft.unknown((*path, "allow", index), "network", other, draft.topology.networks)
+
+
+def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
+    """Who may reach a host-only network needs the owner to forward, which it would not do for that network itself."""
+    for segment in segments.values():
+        for index, name in enumerate(segment.words.allow):
+            other = segments.get(name)
+            if other is None or segment.words.is_segment:
+                continue
+            path = (*segment.path, "allow", index)
+            if other.words.is_segment or other.words.is_bridged:
+                mode = other.words.mode_of(4)
+                draft.complain(path, f"network {name} is of mode {mode}: {segment.owner.name} has no way from {segment.name} to it")
+            elif other.owner is not segment.owner:
+                draft.complain(path, f"network {name} is on {other.owner.name}, {segment.name} on {segment.owner.name}: routes lead there")
+            else:
+                segment.owner.forwards |= {version for version in (4, 6) if segment.subnet_of(version) and other.subnet_of(version)}
 
 
 def _check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:

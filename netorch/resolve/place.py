@@ -42,7 +42,7 @@ def put_site(draft: Draft, site: Site) -> None:
             forwarding[_FORWARDING[path]] = value != "0"
     if site.created:
         is_fabric = site.label == draft.mark.fabric
-        own = Netns(site.label, draft.mark.alias, bool(forwarding[4]), bool(forwarding[6]), is_fabric, site.bridges_bare)
+        own = Netns(site.label, draft.mark.alias, bool(forwarding[4]), bool(forwarding[6]), is_fabric)
         draft.put(own, site.path)
     else:
         for version, path in ((4, IPV4_FORWARDING), (6, IPV6_FORWARDING)):

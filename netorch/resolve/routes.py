@@ -48,6 +48,7 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
             made.append(route.key)
     for version in (4, 6):
         made += _default_route(draft, site, segments, version)
+        made += _allowed_routes(draft, site, segments, version)
     return tuple(made)
 
 
@@ -176,6 +177,32 @@ def _default_route(draft: Draft, site: Site, segments: dict[str, Segment], versi
         return []
     draft.put(route, path)
     return [route.key]
+
+
+def _allowed_routes(draft: Draft, site: Site, segments: dict[str, Segment], version: int) -> list[Key]:
+    """Out of a host-only network the ways to those that it is open to: there is no default route to take."""
+    made: list[Key] = []
+    family = FAMILIES[version]
+    mine = {name: segments[name] for name in site.words.networks if name in segments}
+    for segment in mine.values():
+        gateway = segment.gateways.get(version)
+        member = next((member for member in segment.members if member.iface.site is site), None)
+        if segment.words.mode_of(version) != "host-only" or gateway is None or member is None or not member.iface.is_up:
+            continue
+        iface = member.iface.front or member.iface
+        needed = _needed(site, [iface], version)
+        for other in segments.values():
+            if other is segment or other.name in mine or not needed or not segment.opens_to(other):
+                continue
+            for subnet in other.subnet_of(version):
+                hops = (Hop(gateway.packed, iface.dev),)
+                place = subnet.network_address.packed, subnet.prefixlen, MAIN, _metric(None, family)
+                spec = RouteSpec(family, *place, RTN_UNICAST, RT_SCOPE_UNIVERSE, draft.mark.protocol, hops)
+                route = Route(site.label, spec, needed)
+                if route.key not in draft.state:
+                    draft.put(route, member.path)
+                    made.append(route.key)
+    return made
 
 
 def _metric(said: int | None, family: int) -> int:

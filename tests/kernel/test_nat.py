@@ -273,6 +273,23 @@ def test_the_backend_can_be_changed(host: Host) -> None:
         assert ("netorch" in legacy) is (backend == "iptables")
 
 
+def test_a_filter_goes_when_the_file_wants_none_any_more(host: Host, backend: str) -> None:
+    lab = """
+        name: lab
+        backend: {nat: BACKEND}
+        nodes:
+          gw: {nat: [{masquerade: {out: eth0}}]}
+          a: {networks: [net]}
+        networks: {net: {mode: nat, node: gw, subnet: 10.0.0.0/24}}
+    """.replace("BACKEND", backend)
+    host.write("lab.yaml", lab)
+    host.netorch("apply", "lab.yaml")
+    host.write("lab.yaml", lab.replace("nat: [{masquerade: {out: eth0}}]", "").replace("mode: nat, ", ""))
+    assert "- filter gw" in host.netorch("apply", "lab.yaml").stdout
+    for command in (("nft", "list", "ruleset"), ("iptables-legacy-save",), ("ip6tables-legacy-save",)):
+        assert "netorch" not in host.run("ip", "netns", "exec", "gw", *command).stdout
+
+
 def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> None:
     lab = """
         name: lab

@@ -33,11 +33,11 @@ while True:
 
 CLIENT = """
 import socket, sys, time
-for line in sys.stdin:
+from concurrent.futures import ThreadPoolExecutor
+def ask(line):
     proto, address, port, patience = line.split()
     end = time.monotonic() + float(patience)
-    answer = ""
-    while not answer and time.monotonic() < end:
+    while time.monotonic() < end:
         try:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             with socket.socket(family, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM) as sock:
@@ -45,10 +45,13 @@ for line in sys.stdin:
                 sock.connect((address, int(port)))
                 if proto == "udp":
                     sock.send(b"?")
-                answer = sock.recv(100).decode()
+                if answer := sock.recv(100).decode():
+                    return answer
         except OSError:
             time.sleep(0.05)
-    print(answer or "nothing", flush=True)
+    return "nothing"
+lines = sys.stdin.readlines()
+print(*ThreadPoolExecutor(max(1, len(lines))).map(ask, lines), sep="\\n")
 """
 
 PATIENCE = 6.0
@@ -65,7 +68,9 @@ def serve(host: Host, node: str, *sockets: str) -> Background:
 
 
 def ask(host: Host, node: str | None, *questions: tuple[str, str, int], patience: float = PATIENCE) -> list[str | None]:
-    """For each (proto, address, port), asked from a node or the host: `CLIENT-ADDRESS PORT` as the server saw it, or None."""
+    """For each (proto, address, port), all asked at once from a node or the host: `CLIENT-ADDRESS PORT` as the server saw it, or None."""
+    if not questions:
+        return []
     where = ("ip", "netns", "exec", node) if node else ()
     lines = "".join(f"{proto} {address} {port} {patience}\n" for proto, address, port in questions)
     out = host.run(*where, sys.executable, "-c", CLIENT, input=lines, timeout=120).stdout.splitlines()
