@@ -9,6 +9,7 @@ import struct
 from collections.abc import Collection, Mapping
 
 from netorch.kernel import files, filters, forwardaccept, sysctl
+from netorch.kernel.bridgetimes import follows, with_own_times
 from netorch.kernel.listening import listening
 from netorch.kernel.namespaces import HOST, Namespaces
 from netorch.kernel.netns import Netns, inode_of
@@ -81,6 +82,9 @@ class Reader:
 
     def _full(self, netns: Netns, links: list[LinkRecord]) -> NetnsSnapshot:
         rtnl, label, scope = self._namespaces.rtnl(netns), netns.label, self._scope
+        if any(map(follows, links)):
+            self._namespaces.enter(netns)
+            links = [*with_own_times(links)]
         names = {link.index: link.name for link in links}
         addresses = decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
         routes = decode.routes(_dump(rtnl, c.RTM_GETROUTE, bytes(12)), names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
@@ -21,12 +21,15 @@ from netorch.netlink.constants import (
     IFLA_BR_MCAST_SNOOPING,
     IFLA_BR_PRIORITY,
     IFLA_BR_STP_STATE,
+    IFLA_BR_TOPOLOGY_CHANGE,
     IFLA_MTU,
 )
 from netorch.requests import Attrs, LinkAdd, LinkSet, Request
 from netorch.words import Flag, InterfaceName, Words, centiseconds, integer, not_built, one_or_many
 
 MAX_MTU = 65535
+AGEING_TIME = 30000
+"""Of a new bridge, in centiseconds (BR_DEFAULT_AGEING_TIME)."""
 
 Priority = Annotated[int, BeforeValidator(integer(0, 65535))]
 
@@ -72,7 +75,8 @@ _LEFT_ALONE = ((IFLA_ADDRESS, b""), (IFLA_MTU, u32(0)))
 @dataclass(frozen=True, slots=True)
 class Bridge(Nothing, Link):
     """Times in centiseconds. MTU and MAC are said, since without them a bridge takes on its ports'; of a bridge with an uplink
-    they are the NIC's: 0 and "" leave them alone.
+    they are the NIC's: 0 and "" leave them alone. `in_change`: for half a minute after a topology change of STP the kernel shows
+    another ageing time than it was told (__br_set_topology_change), so that one is not known.
     """
 
     KIND: ClassVar[str] = "bridge"
@@ -81,14 +85,16 @@ class Bridge(Nothing, Link):
     forward_delay: int = 1500
     hello_time: int = 200
     max_age: int = 2000
-    ageing_time: int = 30000
+    ageing_time: int = AGEING_TIME
     mcast_snooping: bool = True
+    in_change: bool = field(default=False, compare=False)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             if link.kind == "bridge":
                 data = {number: int.from_bytes(payload, "little") for number, payload in link.data.items() if len(payload) <= 4}
+                in_change = bool(data.get(IFLA_BR_TOPOLOGY_CHANGE))
                 yield cls(
                     **common_fields(view, link),
                     stp=bool(data.get(IFLA_BR_STP_STATE)),
@@ -96,15 +102,19 @@ class Bridge(Nothing, Link):
                     forward_delay=data.get(IFLA_BR_FORWARD_DELAY, 1500),
                     hello_time=data.get(IFLA_BR_HELLO_TIME, 200),
                     max_age=data.get(IFLA_BR_MAX_AGE, 2000),
-                    ageing_time=int.from_bytes(link.data.get(IFLA_BR_AGEING_TIME, b""), "little"),
+                    ageing_time=AGEING_TIME if in_change else int.from_bytes(link.data.get(IFLA_BR_AGEING_TIME, b""), "little"),
                     mcast_snooping=bool(data.get(IFLA_BR_MCAST_SNOOPING, 1)),
+                    in_change=in_change,
                 )
 
     def basic_attrs(self) -> Attrs:
         return tuple(pair for pair in Link.basic_attrs(self) if pair not in _LEFT_ALONE)
 
     def differs(self, before: Resource) -> bool:
-        return self != before and (not isinstance(before, Bridge) or bool(self._data_against(before)) or bool(self.changed(before)))
+        if self == before or not isinstance(before, Bridge):
+            return self != before
+        known = replace(before, ageing_time=self.ageing_time, in_change=False) if before.in_change else before
+        return bool(self._data_against(known)) or bool(self.changed(before))
 
     def create(self) -> Iterator[Request]:
         plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
@@ -139,7 +149,7 @@ class Bridge(Nothing, Link):
             (IFLA_BR_FORWARD_DELAY, self.forward_delay, before.forward_delay),
             (IFLA_BR_AGEING_TIME, self.ageing_time, before.ageing_time),
         ):
-            if abs(mine - theirs) > 1:
+            if abs(mine - theirs) > 1 or (number == IFLA_BR_AGEING_TIME and before.in_change):
                 data.append((number, u32(mine)))
         if self.priority != before.priority:
             data.append((IFLA_BR_PRIORITY, u16(self.priority)))

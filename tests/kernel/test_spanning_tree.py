@@ -1,0 +1,47 @@
+"""Bridges that speak STP: what the kernel shows of them is partly the root's, and partly of the moment."""
+
+from __future__ import annotations
+
+import time
+
+from tests.kernel.host import Host
+
+TREE = """
+nodes:
+  root: {interfaces: {br0: {kind: bridge, ports: [p], stp: true, priority: 100, forward_delay: 2s, hello_time: 1s, max_age: 6s}}}
+  leaf: {interfaces: {br0: {kind: bridge, ports: [p], stp: true, forward_delay: 5s, max_age: 19s}}}
+links: [[root:p, leaf:p]]
+"""
+
+
+def shown(host: Host, netns: str) -> dict[str, int]:
+    found: dict[str, int] = host.ip("-n", netns, "link", "show", "br0")[0]["linkinfo"]["info_data"]
+    return found
+
+
+def wait(host: Host, netns: str, **wanted: int) -> None:
+    deadline = time.monotonic() + 15
+    while any(shown(host, netns)[key] != value for key, value in wanted.items()):
+        assert time.monotonic() < deadline, shown(host, netns)
+        time.sleep(0.1)
+
+
+def test_a_bridge_that_follows_the_root_is_what_it_was_told_to_be(host: Host) -> None:
+    file = host.write("t.yaml", TREE)
+    host.netorch("apply", file)
+    wait(host, "leaf", forward_delay=200, hello_time=100, max_age=600)  # the root's
+    assert "in sync" in host.netorch("diff", file).stdout
+
+    wait(host, "root", topology_change=1, ageing_time=400)  # for a while, twice the forward delay
+    wait(host, "leaf", topology_change=1, ageing_time=400)
+    assert "in sync" in host.netorch("diff", file).stdout
+    assert "nothing to do" in host.netorch("apply", file).stdout
+
+    host.write("t.yaml", TREE.replace("19s", "18s, ageing_time: 60s"))
+    assert host.netorch("diff", file, check=False).returncode == 2
+    assert "max_age 1900 → 1800" in host.netorch("apply", file).stdout
+    assert shown(host, "leaf")["max_age"] == 600
+    assert "in sync" in host.netorch("diff", file).stdout
+
+    host.run("ip", "-n", "leaf", "link", "set", "p", "nomaster")  # the leaf is its own root now
+    wait(host, "leaf", forward_delay=500, hello_time=200, max_age=1800)
