@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -416,9 +415,8 @@ links:
   - ["h[1-10000]:up", "sw:p$(i)"]
 """
     tree = parse(text.encode())
-    start = time.perf_counter()
-    result = expand(tree, {})
-    assert time.perf_counter() - start < 2
+    with ends():
+        result = expand(tree, {})
     assert result["nodes"]["h10000"]["networks"] == {"lan": {"address": "10.0.39.16/8"}}
     assert result["links"][9999] == {"endpoints": ["h10000:up", "sw:p10000"]}
 
@@ -437,10 +435,8 @@ links:
 )
 def test_what_expands_too_far_is_refused_at_once(text: str) -> None:
     tree = parse(text.encode())
-    start = time.perf_counter()
-    with pytest.raises(FileError, match="expands to more than"):
+    with ends(), pytest.raises(FileError, match="expands to more than"):
         expand(tree, {})
-    assert time.perf_counter() - start < 2
 
 
 def test_ten_thousand_wrong_nodes_end_soon() -> None:
@@ -464,15 +460,14 @@ TREES = st.recursive(
 
 
 def only_refusals(data: bytes) -> None:
-    start = time.perf_counter()
-    try:
-        tree = expand(parse(data), {"b": "7"})
-    except FileError as error:
-        assert error.problems
-        assert all("\n" not in line for line in error.lines())
-    else:
-        assert tree.keys() == tree.where.keys()
-    assert time.perf_counter() - start < 2
+    with ends():
+        try:
+            tree = expand(parse(data), {"b": "7"})
+        except FileError as error:
+            assert error.problems
+            assert all("\n" not in line for line in error.lines())
+        else:
+            assert tree.keys() == tree.where.keys()
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -213,9 +211,8 @@ def test_a_chain_of_aliases_cannot_nest_deeper_either() -> None:
 
 
 def timed_refusal(data: bytes) -> str:
-    start = time.perf_counter()
-    (line,) = refused(data)
-    assert time.perf_counter() - start < 2
+    with ends():
+        (line,) = refused(data)
     return line
 
 
@@ -246,22 +243,20 @@ def test_a_thousand_nodes_read_fast() -> None:
     node = "  r{0}:\n    forwarding: true\n"
     node += "    networks: {{lan: {{address: 10.0.0.{0}/16}}}}\n    routes:\n      - {{to: default, via: 10.0.0.1}}\n"
     data = ("nodes:\n" + "".join(node.format(n) for n in range(1000))).encode()
-    start = time.perf_counter()
-    tree = parse(data)
-    assert time.perf_counter() - start < 0.5
+    with ends():
+        tree = parse(data)
     assert isinstance(tree["nodes"]["r7"], Map) and isinstance(tree["nodes"]["r7"]["routes"], Seq)
 
 
 def only_refusals(data: bytes) -> None:
-    start = time.perf_counter()
-    try:
-        tree = parse(data)
-    except FileError as error:
-        assert error.problems
-        assert all("\n" not in line for line in error.lines())
-    else:
-        assert tree.keys() == tree.where.keys()
-    assert time.perf_counter() - start < 2
+    with ends():
+        try:
+            tree = parse(data)
+        except FileError as error:
+            assert error.problems
+            assert all("\n" not in line for line in error.lines())
+        else:
+            assert tree.keys() == tree.where.keys()
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
