@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from netorch.errors import FileError
 from netorch.expand import expand
 from netorch.source import Map, locate, parse
+from tests.ends import ends
 
 
 def expanded(text: str, /, **variables: str) -> Map:

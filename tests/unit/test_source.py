@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from netorch.errors import FileError, Position
 from netorch.source import MAX_BYTES, Map, Seq, locate, parse, retype
+from tests.ends import ends
 
 LAB = b"""\
 nodes:
