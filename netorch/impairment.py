@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
 
@@ -139,6 +140,11 @@ class Impairment:
     def packets(self) -> int:
         return PACKETS if self.limit is None else self.limit
 
+    def normal(self) -> Impairment:
+        """Without a limit that goes without saying."""
+        plain = replace(self, limit=None)
+        return plain if self.limit == PACKETS and plain.qdisc == "netem" else self
+
     def words(self) -> Mapping[str, str]:
         """Key → value as the file writes it, without what goes without saying."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
@@ -197,5 +203,4 @@ def _in_units(amount: int, units: Mapping[str, int]) -> str:
 
 def _plain(value: float, digits: int) -> str:
     """So many significant digits, never with an exponent."""
-    text = format(float(f"{value:.{digits}g}"), ".18f")
-    return text.rstrip("0").rstrip(".")
+    return format(Decimal(f"{value:.{digits}g}"), "f")

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from netorch.core import Disruption, Key, Resource, shown
-from netorch.impairment import PACKETS, Impairment
+from netorch.impairment import Impairment
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
-from netorch.netlink.qdisc import Netem, burst_of, is_burst, netem_options, read_netem, read_tbf, tbf_options
+from netorch.netlink.qdisc import TICK, Netem, burst_of, is_burst, netem_options, read_netem, read_tbf, tbf_options
 from netorch.requests import Feature, QdiscDel, QdiscSet, Request
 from netorch.snapshot import QdiscRecord
 
@@ -49,6 +49,7 @@ class Impair(Nothing, Resource):
     @classmethod
     def of(cls, netns: str, link: str, said: Impairment, mtu: int) -> Self:
         """With what the MTU (0: unknown) decides."""
+        said = said.normal()
         return cls(netns, link, said, *(bucket(said.rate, frame_of(mtu)) if said.qdisc == "tbf" else ()))
 
     @property
@@ -82,15 +83,14 @@ class Impair(Nothing, Resource):
             burst = next((burst for burst in bursts if is_burst(tbf.buffer, tbf.rate, burst)), burst_of(tbf.buffer, tbf.rate))
             return cls(netns, link, Impairment(rate=tbf.rate), burst, tbf.limit, tbf.other)
         netem = read_netem(record.options)
-        said = Impairment(netem.delay, netem.jitter, netem.loss, netem.duplicate, netem.corrupt, netem.reorder, netem.rate)
-        if netem.limit != PACKETS or said.qdisc != "netem":
-            said = replace(said, limit=netem.limit)
-        return cls(netns, link, said, other=netem.other)
+        chances = (netem.loss, netem.duplicate, netem.corrupt, netem.reorder)
+        said = Impairment(netem.delay, netem.jitter, *chances, netem.rate, netem.limit)
+        return cls(netns, link, said.normal(), other=netem.other)
 
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Impair) or before.other not in {"", self.other}:
             return True
-        return (self.said, self.burst, self.queue) != (before.said, before.burst, before.queue)
+        return (_in_ticks(self.said), self.burst, self.queue) != (_in_ticks(before.said), before.burst, before.queue)
 
     def create(self) -> Iterable[Request]:
         return (QdiscSet(self.netns, self.link, self.said.qdisc, self.options()),)
@@ -121,6 +121,12 @@ class Impair(Nothing, Resource):
 
     def title(self) -> str:
         return f"impair {shown(self.netns)}/{self.link}"
+
+
+def _in_ticks(said: Impairment) -> Impairment:
+    """Times as tc(8) can say them: in the kernel's ticks, but never nothing where there is something."""
+    delay, jitter = (max(1, time // TICK) if time else 0 for time in (said.delay, said.jitter))
+    return replace(said, delay=delay, jitter=jitter)
 
 
 def frame_of(mtu: int) -> int:

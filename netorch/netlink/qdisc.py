@@ -130,7 +130,7 @@ def read_tbf(payload: bytes) -> Tbf:
 
 def ticks_of(rate: int, burst: int) -> int:
     """The time that `burst` bytes take."""
-    return burst * 10**9 // rate // TICK
+    return burst * 10**9 // max(rate, 1) // TICK
 
 
 def is_burst(buffer: int, rate: int, burst: int) -> bool:

@@ -197,7 +197,7 @@ class _File:
 
     def impairment(self, label: str, dev: str) -> Words:
         found = self.state.get(impair_key(label, dev))
-        return dict(found.said.words()) if isinstance(found, Impair) else {}
+        return {key: _typed(text) for key, text in found.said.words().items()} if isinstance(found, Impair) else {}
 
     def take_solo(self, link: SoloLink) -> None:
         words = self.interface(link.netns, link.name)
