@@ -43,6 +43,7 @@ _common = _words(
     description=st.sampled_from(["uplink", "to the printer"]),
     sysctls=_interface_sysctls,
     mac=st.integers(1, 3),
+    impair=st.sampled_from([{"rate": "1mbit"}, {"rate": "2gbit"}]),  # what a kernel without netem can do
 )
 _bridge = _words(
     stp=_flag,
