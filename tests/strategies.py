@@ -288,6 +288,8 @@ class _Builder:
 
     def common(self, drawn: dict[str, Any], one: int, other: int) -> dict[str, Any]:
         words = dict(drawn)
+        if "impair" in words and words.get("txqueuelen") == 0:
+            words.pop("txqueuelen")
         if "mac" in words:
             words["mac"] = f"02:aa:00:{one:02x}:{other:02x}:{words['mac']:02x}"
         return words

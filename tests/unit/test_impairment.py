@@ -234,6 +234,11 @@ def test_an_interface_of_others_is_not_impaired() -> None:
             load(f"name: lab\n{text}".encode(), "lab.yaml")
 
 
+def test_what_waits_needs_a_queue() -> None:
+    with pytest.raises(FileError, match="a:x has `txqueuelen: 0`, which is no queue"):
+        load(lab("{rate: 1mbit}").replace("'a:x'", "{node: a, interface: x, txqueuelen: 0}").encode(), "lab.yaml")
+
+
 def test_the_burst_of_a_rate_follows_the_mtu() -> None:
     def burst(mtu: str) -> tuple[int | None, int | None]:
         text = lab("{rate: 1mbit}").replace("links:\n  - ", f"links:\n  - {mtu}")
