@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError  # noqa: E402
 
 from docs.live import effect, sample  # noqa: E402
 from netorch import publish, topology  # noqa: E402
+from netorch.impairment import ImpairWords  # noqa: E402
 from netorch.kind import INTERFACE_WORDS  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
 from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords  # noqa: E402
@@ -41,6 +42,7 @@ MODELS: dict[str, Model] = {
     "interface": InterfaceWords,
     "bridge settings": BridgeSettings,
     "address": AddressWords,
+    "impair": ImpairWords,
     "route": topology.RouteWords,
     "next hop": topology.HopWords,
     "rule": topology.RuleWords,
@@ -92,6 +94,9 @@ TYPES = {
     "sysctl_name": "sysctl",
     "sysctl_value": "value",
     "boolean": "true or false",
+    "time": "time",
+    "percentage": "percentage",
+    "bitrate": "rate",
     "_attach": "`HOW:WHAT`",
     "_memberships": "list of network names, or mapping of them to [memberships](#membership)",
     "_interface": "[interface](#interfaces)",
@@ -123,6 +128,7 @@ PLACES: dict[Model, str] = {
     publish.SnatWords: "[snat](#nat-in-a-node)",
     publish.DnatWords: "[dnat](#nat-in-a-node)",
     CommonWords: "partial [interface](#interfaces)",
+    ImpairWords: "[impairment](#impairments)",
 }
 """Model → link to its table."""
 

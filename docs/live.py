@@ -33,6 +33,7 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "txqueuelen": (None, 10),
     "sysctls": (None, {"rp_filter": 0}),
     "description": (None, "a text"),
+    "impair": ({"rate": "10mbit"}, {"rate": "20mbit"}),
     "priority": (None, 4096),
     "forward_delay": (None, "5s"),
     "hello_time": (None, "1s"),

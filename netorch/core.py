@@ -51,6 +51,8 @@ class Resource:
     KIND: ClassVar[str]
     CREATION: ClassVar[Disruption] = Disruption.CREATE
     """What its creation does to traffic."""
+    REMOVAL: ClassVar[Disruption] = Disruption.FLAP
+    """What its end does to the traffic of the link that it is a part of."""
     WAY_OUT: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
     """What a person can do where something of others is in the way."""
 

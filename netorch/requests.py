@@ -182,6 +182,24 @@ class RuleDel:
 
 
 @dataclass(frozen=True, slots=True)
+class QdiscSet:
+    """RTM_NEWQDISC, the link's root qdisc: one of the same `kind` is changed, any other replaced. `options`: TCA_OPTIONS' payload."""
+
+    netns: str
+    link: str
+    kind: str
+    options: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class QdiscDel:
+    """RTM_DELQDISC: the kernel's default takes the place of the root qdisc."""
+
+    netns: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class SysctlSet:
     """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written."""
 
@@ -297,6 +315,8 @@ Request = (
     | RouteDel
     | RuleAdd
     | RuleDel
+    | QdiscSet
+    | QdiscDel
     | SysctlSet
     | FileWrite
     | FileDel

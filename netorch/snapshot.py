@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 from netorch.requests import Accept, RouteSpec, RuleSpec
 
+SHAPERS = frozenset(("netem", "tbf"))
+"""The qdiscs that kinds set and want to see."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkRecord:
     """One link of a dump. `master` and `link` are indices (0: none); `link_netnsid` is None where the link's partner is here.
 
     `data` holds IFLA_INFO_DATA's attributes, `port` IFLA_INFO_SLAVE_DATA's, number → payload.
+    `qdisc` is the kind of the root qdisc.
     """
 
     index: int
@@ -30,6 +34,7 @@ class LinkRecord:
     altnames: tuple[str, ...]
     data: Mapping[int, bytes]
     port: Mapping[int, bytes]
+    qdisc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,14 @@ class AddressRecord:
     scope: int
     flags: int
     protocol: int
+
+
+@dataclass(frozen=True, slots=True)
+class QdiscRecord:
+    """A root qdisc that somebody has set; `options` is the payload of TCA_OPTIONS."""
+
+    kind: str
+    options: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +100,8 @@ class ForwardSnapshot:
 class NetnsSnapshot:
     """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
     `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
-    sockets that wait for others, read only where a filter is wanted."""
+    sockets that wait for others, read only where a filter is wanted. `qdiscs`: index of a link → its root qdisc, of the kinds in
+    SHAPERS alone."""
 
     label: str
     inode: tuple[int, int]
@@ -101,6 +115,7 @@ class NetnsSnapshot:
     filters: Mapping[str, str] = field(default_factory=dict)
     listening: frozenset[tuple[str, bytes, int]] = frozenset()
     forward: ForwardSnapshot = field(default_factory=ForwardSnapshot)
+    qdiscs: Mapping[int, QdiscRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

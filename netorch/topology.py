@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 import netorch.kinds  # noqa: F401  registers the interface words
 from netorch.errors import did_you_mean
+from netorch.impairment import ImpairWords
 from netorch.kind import INTERFACE_WORDS
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import CommonWords, InterfaceWords
@@ -219,6 +220,7 @@ class Membership(CommonWords):
         None,
         description="`true`: the default route comes from this network; `false`: never (the first network that has a gateway gives it).",
     )
+    impair: ImpairWords | None = Field(None, description="What happens to what it sends, and to what the network sends to it.")
     port: not_built("`port`") = None  # type: ignore[valid-type]
     at: not_built("`at`") = None  # type: ignore[valid-type]
 
@@ -416,7 +418,7 @@ class LinkWords(Words):
         [], description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses)."
     )
     mtu: Mtu | None = Field(None, description="MTU of both ends (1500).")
-    impair: not_built("`impair`") = None  # type: ignore[valid-type]
+    impair: ImpairWords | None = Field(None, description="What happens to what either end sends; what an end says itself goes over it.")
 
 
 class CheckWords(Words):

@@ -1,4 +1,4 @@
-"""`python -m tests.kinds LOG…`: from what test runs on several kernels printed, the table of kinds of links × kernels.
+"""`python -m tests.kinds LOG…`: from what test runs on several kernels printed, the table of kinds of links and qdiscs × kernels.
 
 Exit status 1 if a kind was put to the test on none of them.
 """
@@ -36,9 +36,10 @@ def table(text: str, kinds: list[str]) -> tuple[str, list[str]]:
 def main(paths: list[str]) -> int:
     import netorch.kinds  # noqa: F401  registers the kinds
     from netorch.kind import INTERFACE_WORDS
+    from netorch.snapshot import SHAPERS
 
     text = "\n".join(Path(path).read_text(errors="replace") for path in paths)
-    drawn, never = table(text, sorted(INTERFACE_WORDS))
+    drawn, never = table(text, sorted({*INTERFACE_WORDS, *SHAPERS}))
     print(drawn)
     if never:
         print(f"never put to the test: {', '.join(never)}")

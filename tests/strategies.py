@@ -43,6 +43,7 @@ _common = _words(
     description=st.sampled_from(["uplink", "to the printer"]),
     sysctls=_interface_sysctls,
     mac=st.integers(1, 3),
+    impair=st.sampled_from([{"rate": "1mbit"}, {"rate": "2gbit"}]),  # what a kernel without netem can do
 )
 _bridge = _words(
     stp=_flag,
@@ -287,6 +288,8 @@ class _Builder:
 
     def common(self, drawn: dict[str, Any], one: int, other: int) -> dict[str, Any]:
         words = dict(drawn)
+        if "impair" in words and words.get("txqueuelen") == 0:
+            words.pop("txqueuelen")
         if "mac" in words:
             words["mac"] = f"02:aa:00:{one:02x}:{other:02x}:{words['mac']:02x}"
         return words

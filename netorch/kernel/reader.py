@@ -18,7 +18,7 @@ from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
 from netorch.requests import RuleSpec
-from netorch.snapshot import ForwardSnapshot, LinkRecord, NetnsSnapshot, Scope, Snapshot
+from netorch.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Scope, Snapshot
 
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
 _ALL = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
@@ -105,6 +105,7 @@ class Reader:
             waiting = listening() if label in scope.filters else waiting
             if label == HOST or label in scope.attached:
                 forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)
+        shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
             label,
             netns.inode,
@@ -118,6 +119,7 @@ class Reader:
             rules_of,
             waiting,
             forward,
+            decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},
         )
 
 

@@ -31,6 +31,7 @@ from netorch.requests import (
     LinkSet,
     NetnsAdd,
     NetnsDel,
+    QdiscDel,
     Request,
     RouteDel,
     RuleDel,
@@ -39,7 +40,7 @@ from netorch.requests import (
     UplinkLeave,
 )
 
-_DELETES = (LinkDel, AddressDel, RouteDel, RuleDel, AltnameDel, NetnsDel, FileDel)
+_DELETES = (LinkDel, AddressDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel)
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
 _TAKEN = (errno.EEXIST, errno.EBUSY)
 _BATCH = 128

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from netorch.core import Key, Resource, shown
+from netorch.impairment import ImpairWords
 from netorch.kind import View
 from netorch.marks import Mark, maker, read_alias
 from netorch.netlink.codec import cstring, u32
@@ -54,7 +55,7 @@ class CommonWords(Words):
         {}, description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist."
     )
     description: Text | None = Field(None, description="One line, kept in the interface's alias.")
-    impair: not_built("`impair`") = None  # type: ignore[valid-type]
+    impair: ImpairWords | None = Field(None, description="What happens to what it sends: delay, loss, a rate.")
 
 
 class InterfaceWords(CommonWords):

@@ -12,6 +12,7 @@ _ATTR = struct.Struct("=HH")
 _U16 = struct.Struct("=H")
 _U32 = struct.Struct("=I")
 _I32 = struct.Struct("=i")
+_I64 = struct.Struct("=q")
 _U64 = struct.Struct("=Q")
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 
@@ -39,6 +40,10 @@ def u32(value: int) -> bytes:
 
 def i32(value: int) -> bytes:
     return _I32.pack(value)
+
+
+def i64(value: int) -> bytes:
+    return _I64.pack(value)
 
 
 def u64(value: int) -> bytes:
@@ -71,6 +76,10 @@ def as_u32(payload: bytes) -> int:
 
 def as_i32(payload: bytes) -> int:
     return _number(_I32, payload)
+
+
+def as_i64(payload: bytes) -> int:
+    return _number(_I64, payload)
 
 
 def as_u64(payload: bytes) -> int:

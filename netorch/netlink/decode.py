@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping
 from netorch.netlink import constants as c
 from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attribute_list, attributes, text
 from netorch.requests import Hop, RouteSpec, RuleSpec
-from netorch.snapshot import AddressRecord, LinkRecord
+from netorch.snapshot import SHAPERS, AddressRecord, LinkRecord, QdiscRecord
 
 _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
+_TCMSG = struct.Struct("=B3xiIII")
 _RULE = struct.Struct("=BBBBBBBBI")
 _U16 = struct.Struct("=H")
 _U32 = struct.Struct("=I")
@@ -62,6 +63,7 @@ def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
         () if names is None else tuple(text(name) for number, name in attribute_list(names) if number == c.IFLA_ALT_IFNAME),
         data,
         port,
+        text(get(c.IFLA_QDISC, b"")),
     )
 
 
@@ -197,6 +199,27 @@ def _rule(body: bytes) -> RuleSpec:
         text(found[c.FRA_OIFNAME]) if c.FRA_OIFNAME in found else None,
         mark,
     )
+
+
+def qdiscs(messages: Iterable[Message]) -> dict[int, QdiscRecord]:
+    """RTM_NEWQDISC messages (struct tcmsg and TCA_…): the root qdiscs by the index of their link, of SHAPERS.
+
+    One without a handle is the kernel's default for the link, which nobody has set.
+    """
+    found = {}
+    for kind, buffer, start, end in messages:
+        if kind != c.RTM_NEWQDISC:
+            continue
+        if end - start < 20:
+            raise DecodeError("qdisc message without its header")
+        _, index, handle, parent, _ = _TCMSG.unpack_from(buffer, start)
+        if parent != c.TC_H_ROOT or not handle:
+            continue
+        parts = attributes(buffer, start + 20, end)
+        name = text(parts.get(c.TCA_KIND, b""))
+        if name in SHAPERS:
+            found[index] = QdiscRecord(name, parts.get(c.TCA_OPTIONS, b""))
+    return found
 
 
 def forwarding(messages: Iterable[Message]) -> bool | None:

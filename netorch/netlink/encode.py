@@ -17,6 +17,8 @@ from netorch.requests import (
     LinkAdd,
     LinkDel,
     LinkSet,
+    QdiscDel,
+    QdiscSet,
     RouteAdd,
     RouteDel,
     RouteSpec,
@@ -30,9 +32,24 @@ _IFADDRMSG = struct.Struct("=BBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
 _RULE = struct.Struct("=BBBBBBBBI")
+_TCMSG = struct.Struct("=B3xiIII")
 _ONE_QUEUE = u32(1)
 
-LinkRequest = LinkAdd | LinkSet | LinkDel | AltnameAdd | AltnameDel | AddressAdd | AddressDel | RouteAdd | RouteDel | RuleAdd | RuleDel
+LinkRequest = (
+    LinkAdd
+    | LinkSet
+    | LinkDel
+    | AltnameAdd
+    | AltnameDel
+    | AddressAdd
+    | AddressDel
+    | RouteAdd
+    | RouteDel
+    | RuleAdd
+    | RuleDel
+    | QdiscSet
+    | QdiscDel
+)
 """The requests that rtnetlink carries out; the others are made of system calls."""
 
 
@@ -81,6 +98,11 @@ def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tup
             return c.RTM_NEWRULE, c.NLM_F_CREATE | c.NLM_F_EXCL, _rule(request.rule)
         case RuleDel():
             return c.RTM_DELRULE, 0, _rule(request.rule)
+        case QdiscSet():
+            options = attr(c.TCA_KIND, cstring(request.kind)) + attr(c.TCA_OPTIONS, request.options)
+            return c.RTM_NEWQDISC, c.NLM_F_CREATE | c.NLM_F_REPLACE, _root(request, resolver) + options
+        case QdiscDel():
+            return c.RTM_DELQDISC, 0, _root(request, resolver)
 
 
 def link_name(name: str) -> bytes:
@@ -168,6 +190,11 @@ def _address(request: AddressAdd | AddressDel, resolver: Resolver) -> tuple[int,
         extra += attr(c.IFA_FLAGS, u32(c.IFA_F_NODAD))
     header = _IFADDRMSG.pack(request.family, request.prefixlen, 0, request.scope, index)
     return c.RTM_NEWADDR, c.NLM_F_CREATE | c.NLM_F_REPLACE, header + pair + extra
+
+
+def _root(request: QdiscSet | QdiscDel, resolver: Resolver) -> bytes:
+    """struct tcmsg. Without a handle the kernel chooses one, and a change finds whatever is there."""
+    return _TCMSG.pack(0, resolver.index_of(request.netns, request.link), 0, c.TC_H_ROOT, 0)
 
 
 def _gateway(family: int, via: bytes | None) -> bytes:

@@ -9,9 +9,11 @@ from typing import Any
 import yaml
 
 from netorch.core import HOST, Key, Resource
+from netorch.impairment import NOTHING
 from netorch.kinds.address import SCOPES, Address
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.hostsfile import NodeFile
+from netorch.kinds.impair import Impair, impair_key
 from netorch.kinds.link import TXQUEUELEN, Link, link_key
 from netorch.kinds.loopback import Loopback
 from netorch.kinds.netns import Netns
@@ -87,6 +89,8 @@ class _File:
                 self.take_solo(resource)
             case Veth():
                 self.take_veth(resource)
+            case Impair():
+                self.take_impair(resource)
             case Address():
                 self.take_address(resource)
             case Route():
@@ -169,6 +173,7 @@ class _File:
             if isinstance(bridge, Bridge):
                 membership = self.words(veth.netns).setdefault("networks", {}).setdefault(bridge.altname or bridge.name, {})
                 membership |= {"name": self.name(veth.netns, veth.name), "addresses": False, **self.common(veth)}
+                self.take_directions(veth, membership)
             return
         words = self.common(veth)
         if words or not veth.netns.startswith("@"):
@@ -176,6 +181,23 @@ class _File:
         if (veth.netns, veth.name) < veth.peer:
             ends = [f"{self.node(label)}:{self.name(label, dev)}" for label, dev in ((veth.netns, veth.name), veth.peer)]
             self.links.append({"endpoints": ends})
+
+    def take_impair(self, impair: Impair) -> None:
+        link = self.state.get(link_key(impair.netns, impair.link))
+        if not (isinstance(link, Veth) and link.peer[0] == self.mark.fabric):
+            self.interface(impair.netns, impair.link)["impair"] = self.impairment(impair.netns, impair.link)
+
+    def take_directions(self, member: Veth, membership: Words) -> None:
+        """What a membership says holds for both ends of its cable; the member's own may be told otherwise."""
+        to, own = self.impairment(*member.peer), self.impairment(member.netns, member.name)
+        if to:
+            membership["impair"] = to
+        if own != to and (words := {key: none for key, none in NOTHING.items() if key in to} | own):
+            self.interface(member.netns, member.name)["impair"] = words
+
+    def impairment(self, label: str, dev: str) -> Words:
+        found = self.state.get(impair_key(label, dev))
+        return {key: _typed(text) for key, text in found.said.words().items()} if isinstance(found, Impair) else {}
 
     def take_solo(self, link: SoloLink) -> None:
         words = self.interface(link.netns, link.name)

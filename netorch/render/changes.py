@@ -67,7 +67,7 @@ def _disruption(step: Step) -> Disruption:
     # a link that comes up or joins a bridge is an update of the link, one that goes down or leaves stops traffic
     if step.before is None:
         return Disruption.UPDATE
-    return Disruption.FLAP
+    return step.disruption if step.after is not None else step.resource.REMOVAL
 
 
 def _values(step: Step, gone: Resource | None) -> dict[str, Values]:
@@ -88,8 +88,8 @@ def _values(step: Step, gone: Resource | None) -> dict[str, Values]:
 
 
 def _unsaid(resource: Resource, name: str, said: Mapping[str, str]) -> str | None:
-    """What is said; of a link also what goes without saying, being the default: where it changes it is worth a word."""
-    if name not in said and resource.key.kind == "link" and isinstance(default := getattr(resource, name, None), int):
+    """What is said; of a link and its qdisc also what goes without saying: where it changes it is worth a word."""
+    if name not in said and resource.key.kind in {"link", "impair"} and isinstance(default := getattr(resource, name, None), int):
         return str(default).lower()
     return said.get(name)
 

@@ -59,7 +59,7 @@ def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
         ]
         entries.append((f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}", children))
     for key, resource in here.items():
-        if key.kind not in {"netns", "link", "up", "port", "address", "file"}:
+        if key.kind not in {"netns", "link", "up", "port", "address", "file"} and resource.part_of not in links:
             words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
             entries.append((f"{key.kind} {key.name}  {words}".rstrip(), []))
     loose = [key.name for key in here if key.kind == "address" and Key("link", key.netns, key.name.split()[0]) not in links]

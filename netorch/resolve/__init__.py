@@ -10,6 +10,7 @@ from netorch.marks import Mark
 from netorch.resolve import interfaces, networks
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
+from netorch.resolve.impairments import put_impairments
 from netorch.resolve.names import put_names
 from netorch.resolve.place import put_bridge, put_site, put_solo, put_veth
 from netorch.resolve.routes import put_routes, put_rules
@@ -61,6 +62,7 @@ def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
         elif iface.role == "solo":
             put_solo(draft, iface)
     _put_cables(draft)
+    put_impairments(draft)
     for site in draft.sites.values():
         put_rules(draft, site, put_routes(draft, site, segments))
     for site, rules in rulesets:

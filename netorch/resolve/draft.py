@@ -9,6 +9,7 @@ from typing import Any
 
 from netorch.core import HOST, Key, Resource
 from netorch.errors import did_you_mean
+from netorch.impairment import ImpairWords
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import AddressWords, CommonWords
 from netorch.kinds.solo import SoloWords
@@ -47,6 +48,7 @@ class Given:
 class Iface:
     """One interface on its way to resources. `name` is the file's, `dev` the kernel's; `made_up` ones are a network's own.
 
+    `impairs`: what is said of its sending, with the place; what goes before comes first.
     `front`: the bridge that has its addresses, where it is an uplink. `uplink`: of such a bridge, what the file calls the NIC.
     """
 
@@ -68,6 +70,7 @@ class Iface:
     settings: BridgeSettings | None = None
     solo: SoloWords | None = None
     ports: list[Iface] = field(default_factory=list)
+    impairs: list[tuple[ImpairWords, Path]] = field(default_factory=list)
     hairpin: bool = False
     isolated: bool = False
     front: Iface | None = None
@@ -79,6 +82,11 @@ class Iface:
             if key in layer.model_fields_set:
                 return getattr(layer, key)
         return None
+
+    def impair(self, words: ImpairWords | None, path: Path) -> None:
+        """Another place speaks of its sending, behind those that did before."""
+        if words is not None:
+            self.impairs.append((words, (*path, "impair")))
 
     @property
     def own_mtu(self) -> int | None:

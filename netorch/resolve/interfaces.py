@@ -23,6 +23,7 @@ def declare(draft: Draft) -> None:
             iface = site.interface(name, path, draft.prefix)
             iface.layers.insert(0, words)
             iface.addresses += given(words.addresses, (*path, "addresses"))
+            iface.impair(words.impair, path)
             if name == "lo":
                 iface.role = "lo"
                 _check_loopback(draft, iface, words)
@@ -159,7 +160,7 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
 
 
 def _check_loopback(draft: Draft, iface: Iface, words: InterfaceWords) -> None:
-    allowed = {"addresses", "mtu", "txqueuelen", "sysctls", "kind"} if iface.site.created else FOREIGN_KEYS
+    allowed = {"addresses", "mtu", "txqueuelen", "sysctls", "impair", "kind"} if iface.site.created else FOREIGN_KEYS
     for key in sorted(words.model_fields_set - allowed):
         draft.complain((*iface.path, key), f"`{key}` cannot be set on lo")
     if words.kind is not None:
@@ -192,6 +193,8 @@ def _wire_link(draft: Draft, link: LinkWords, path: Path) -> None:
         iface = site.interface(words.interface, place, draft.prefix)
         _layer(iface, words)
         iface.addresses += given(words.addresses, (*place, "addresses"))
+        iface.impair(words.impair, place)
+        iface.impair(link.impair, path)
         iface.mtu_hint = link.mtu if link.mtu is not None else iface.mtu_hint
         ends.append(iface)
     if len(ends) < len(link.endpoints):

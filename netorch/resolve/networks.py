@@ -188,7 +188,11 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             draft.complain(path, f"{iface.display} is wired already: network {network} cannot make it")
             continue
         iface.layers.append(words)
+        iface.impair(words.impair, path)
         _cable(draft, segment, iface, path)
+        if iface.peer is not None:
+            # the one cable that is the member's alone carries both directions
+            iface.peer.impair(words.impair, path)
         segment.members.append(Member(iface, words, path))
 
 

@@ -71,7 +71,7 @@ printf '\035mounts\n'; cat /proc/self/mountinfo
 # Values that move by themselves, or that say nothing about what was configured.
 VOLATILE = {
     # numbers that the kernel hands out in order of arrival; links and masters are compared by name
-    *("ifindex", "link_index", "link_netnsid", "new_netnsid", "id", "no"),
+    *("ifindex", "link_index", "link_netnsid", "new_netnsid", "id", "no", "handle"),
     # carrier and spanning tree follow the other end a little later; IFF_UP, which was asked for, stays in `flags`
     *("operstate", "state", "root_id", "root_port", "root_path_cost", "designated_port", "designated_cost", "designated_bridge"),
     *("topology_change", "topology_change_detected", "topology_change_ack", "config_pending"),

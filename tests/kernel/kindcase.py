@@ -37,7 +37,7 @@ class Damage:
 
 @dataclass(frozen=True)
 class KindCase:
-    """`needs`: link kinds as `ip link add … type` knows them. `sees`: (command, text that its output has) once it is applied."""
+    """`needs`: link kinds as `ip link add … type` knows them, and qdiscs. `sees`: (command, text that its output has) once it is applied."""
 
     file: str
     words: str
@@ -47,8 +47,14 @@ class KindCase:
     damages: tuple[Damage, ...] = ()
 
 
+QDISCS = {"netem": ("delay", "1ms"), "tbf": ("rate", "1mbit", "burst", "5kb", "latency", "50ms")}
+
+
 def has_kind(host: Host, kind: str) -> bool:
-    """Whether this kernel makes links of the kind, tried in a namespace of its own inside the test's host."""
+    """Whether this kernel makes links (or qdiscs) of the kind, tried in a namespace of its own inside the test's host."""
+    if kind in QDISCS:
+        words = ("unshare", "-n", "tc", "qdisc", "add", "dev", "lo", "root", kind, *QDISCS[kind])
+        return host.run(*words, check=False).returncode == 0
     more = {
         **dict.fromkeys(("macvlan", "macvtap", "ipvlan"), "link probe0"),
         **{"vlan": "link probe0 id 5", "vxlan": "id 5 dstport 4789", "geneve": "id 5 remote 192.0.2.1", "vrf": "table 5"},
@@ -65,7 +71,7 @@ def require(host: Host, *kinds: str) -> None:
     """Skip, naming what this kernel lacks; the second test kernel has it."""
     REQUIRED.extend(kinds)
     if missing := [kind for kind in kinds if not has_kind(host, kind)]:
-        pytest.skip(f"this kernel has no {', '.join(missing)} links")
+        pytest.skip(f"this kernel has no {', '.join(missing)}")
 
 
 def trace(host: Host) -> tuple[list[str], list[str], str]:

@@ -10,12 +10,14 @@ import yaml
 
 from tests.kernel.host import SOURCE, Host, diff_snapshots
 from tests.kernel.kindcase import require
+from tests.kernel.traffic import mbit, round_trip
 
 FOLDER = SOURCE / "topologies"
 FILES = sorted(FOLDER.glob("*.yaml"))
 
 # Beyond what the files' own checks say: (from, to, answers).
 PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
+    "rate-limit": [("gold", "server", True), ("server", "dsl", True), ("silver", "fd00:64::4", True), (None, "10.64.0.1", False)],
     "none": [("alone", "::1", True), (None, "10.0.0.2", False)],
     "veth-pair": [(None, "10.0.0.2", True), ("ns1", "10.0.0.1", True), ("ns1", "192.0.2.1", False)],
     "two-segments": [
@@ -47,8 +49,8 @@ PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
 }
 
 
-# Link kinds that not every kernel has; such a file is run on the second test kernel too.
-NEEDS: dict[str, tuple[str, ...]] = {}
+# Link kinds and qdiscs that not every kernel has; such a file is run on the second test kernel too.
+NEEDS: dict[str, tuple[str, ...]] = {"wan": ("netem",)}
 
 
 def checks_of(path: Path) -> list[tuple[str | None, str, bool]]:
@@ -117,3 +119,27 @@ def test_a_hundred_spokes_are_quick(host: Host) -> None:
     names = sorted(path.name for path in (host.root / "run/netns").iterdir())
     assert names == sorted(["hub", *(f"h{number}" for number in range(1, 101))])
     assert len(host.ip("-n", "hub", "route", "show", "proto", "kernel")) == 100
+
+
+@pytest.mark.uml
+def test_the_wan_is_far_away_and_faster_down_than_up(host: Host) -> None:
+    require(host, "netem")
+    host.netorch("apply", FOLDER / "wan.yaml")
+    assert 40 < round_trip(host, "pc", "server") < 250
+    assert 0.5 < mbit(host, "pc", "server", "10.2.0.2") < 2.5
+    assert 2.5 < mbit(host, "server", "pc", "10.1.0.2") < 20
+    told = host.netorch("diff", FOLDER / "wan.yaml", "--set", "loss=100%", check=False).stdout
+    assert "~ impair main/wan  loss none → 100%  [update]" in told
+    host.netorch("apply", FOLDER / "wan.yaml", "--set", "loss=100%")
+    assert not host.ping("pc", "server")
+
+
+def test_each_customer_gets_what_they_pay_for(host: Host) -> None:
+    require(host, "tbf")
+    host.netorch("apply", FOLDER / "rate-limit.yaml")
+    server, gold, silver, dsl = (f"10.64.0.{number}" for number in range(1, 5))
+    assert 10 < mbit(host, "gold", "server", server) < 55
+    assert 3 < mbit(host, "server", "silver", silver) < 11
+    assert 0.3 < mbit(host, "dsl", "server", server) < 1.3
+    assert 4 < mbit(host, "gold", "dsl", dsl) < 18
+    assert 10 < mbit(host, "server", "gold", gold) < 55

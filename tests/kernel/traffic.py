@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 import sys
+
+import pytest
 
 from tests.kernel.host import Background, Host
 
@@ -75,3 +80,24 @@ def ask(host: Host, node: str | None, *questions: tuple[str, str, int], patience
     lines = "".join(f"{proto} {address} {port} {patience}\n" for proto, address, port in questions)
     out = host.run(*where, sys.executable, "-c", CLIENT, input=lines, timeout=120).stdout.splitlines()
     return [None if answer == "nothing" else answer for answer in out]
+
+
+def mbit(host: Host, source: str, target: str, address: str) -> float:
+    """What iperf3 gets through with TCP from one node to another, in Mbit/s as the receiver counts it."""
+    if shutil.which("iperf3") is None:
+        pytest.skip("no iperf3 here")
+    server = host.start("ip", "netns", "exec", target, "iperf3", "-s", "-1", "--forceflush")
+    assert server.stdout is not None
+    while "listening" not in (line := server.stdout.readline()):
+        assert line, "iperf3 ended"
+    done = host.run("ip", "netns", "exec", source, "iperf3", "-J", "-t", "3", "-c", address, timeout=120)
+    server.kill()
+    return float(json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]) / 1e6
+
+
+def round_trip(host: Host, source: str, address: str) -> float:
+    """The quickest of a few pings, in ms."""
+    out = host.run("ip", "netns", "exec", source, "ping", "-n", "-q", "-i", "0.2", "-c", "4", address).stdout
+    match = re.search(r"rtt min/avg/max/mdev = ([0-9.]+)/", out)
+    assert match, out
+    return float(match[1])

@@ -1,0 +1,152 @@
+"""Options of the queueing disciplines netem and tbf, TCA_OPTIONS to bytes and back (linux/pkt_sched.h, net/sched/sch_{netem,tbf}.c)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from netorch.netlink.codec import DecodeError, as_i64, as_u64, attr, attributes, i64, u32, u64
+
+TICK = 64
+"""Nanoseconds of the kernel's packet scheduler clock (PSCHED_SHIFT)."""
+_U32_MAX = 2**32 - 1
+
+TCA_NETEM_CORR, TCA_NETEM_REORDER, TCA_NETEM_CORRUPT, TCA_NETEM_LOSS, TCA_NETEM_RATE, TCA_NETEM_ECN = 1, 3, 4, 5, 6, 7
+TCA_NETEM_RATE64, TCA_NETEM_LATENCY64, TCA_NETEM_JITTER64, TCA_NETEM_SLOT = 8, 10, 11, 12
+TCA_TBF_PARMS, TCA_TBF_RATE64, TCA_TBF_PRATE64, TCA_TBF_BURST = 1, 4, 5, 6
+TC_LINKLAYER_ETHERNET = 1
+
+_NETEM = struct.Struct("=6I")  # latency, limit, loss, gap, duplicate, jitter
+_CORR = struct.Struct("=3I")  # of delay, loss, duplication
+_PAIR = struct.Struct("=2I")  # probability, correlation
+_NETEM_RATE = struct.Struct("=IiIi")  # rate, packet overhead, cell size, cell overhead
+_RATESPEC = struct.Struct("=BBHhHI")  # cell_log, linklayer, overhead, cell_align, mpu, rate
+_TBF = struct.Struct("=3I")  # limit, buffer, mtu, behind two ratespecs
+
+
+@dataclass(frozen=True, slots=True)
+class Netem:
+    """Times in ns, probabilities of 2^32-1, `rate` in bytes a second (0: none), `limit` in packets. `other`: what else is set."""
+
+    delay: int
+    jitter: int
+    loss: int
+    duplicate: int
+    corrupt: int
+    reorder: int
+    rate: int
+    limit: int
+    other: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tbf:
+    """`rate` in bytes a second, `buffer` in ticks (what is sent at once, as the time it takes), `limit` in bytes."""
+
+    rate: int
+    buffer: int
+    limit: int
+    other: str = ""
+
+
+def netem_options(netem: Netem) -> bytes:
+    """All that netem has: what is left out of a change stays as it was."""
+    latency, jitter = (min(time // TICK, _U32_MAX) for time in (netem.delay, netem.jitter))
+    # every packet is a candidate for reordering; without a gap none is
+    head = _NETEM.pack(latency, netem.limit, netem.loss, 1 if netem.reorder else 0, netem.duplicate, jitter)
+    parts = [
+        attr(TCA_NETEM_CORR, _CORR.pack(0, 0, 0)),
+        attr(TCA_NETEM_REORDER, _PAIR.pack(netem.reorder, 0)),
+        attr(TCA_NETEM_CORRUPT, _PAIR.pack(netem.corrupt, 0)),
+        attr(TCA_NETEM_RATE, _NETEM_RATE.pack(min(netem.rate, _U32_MAX), 0, 0, 0)),
+        attr(TCA_NETEM_LATENCY64, i64(netem.delay)),
+        attr(TCA_NETEM_JITTER64, i64(netem.jitter)),
+    ]
+    if netem.rate > _U32_MAX:
+        parts.append(attr(TCA_NETEM_RATE64, u64(netem.rate)))
+    return head + b"".join(parts)
+
+
+def read_netem(payload: bytes) -> Netem:
+    if len(payload) < _NETEM.size:
+        raise DecodeError("netem without its parameters")
+    latency, limit, loss, gap, duplicate, jitter = _NETEM.unpack_from(payload)
+    found = attributes(payload, _NETEM.size, len(payload))
+    reorder, reorder_again = _unpacked(_PAIR, found.get(TCA_NETEM_REORDER))
+    corrupt, corrupt_again = _unpacked(_PAIR, found.get(TCA_NETEM_CORRUPT))
+    rate, *overheads = _unpacked(_NETEM_RATE, found.get(TCA_NETEM_RATE))
+    delay64, jitter64 = found.get(TCA_NETEM_LATENCY64), found.get(TCA_NETEM_JITTER64)
+    further = {
+        "correlation": any(_unpacked(_CORR, found.get(TCA_NETEM_CORR))) or reorder_again or corrupt_again,
+        "gap": gap != (1 if reorder else 0),
+        "loss model": TCA_NETEM_LOSS in found,
+        "overhead": any(overheads),
+        "ecn": TCA_NETEM_ECN in found,
+        "slots": TCA_NETEM_SLOT in found,
+    }
+    return Netem(
+        latency * TICK if delay64 is None else as_i64(delay64),
+        jitter * TICK if jitter64 is None else as_i64(jitter64),
+        loss,
+        duplicate,
+        corrupt,
+        reorder,
+        as_u64(found[TCA_NETEM_RATE64]) if TCA_NETEM_RATE64 in found else rate,
+        limit,
+        ", ".join(name for name, there in further.items() if there),
+    )
+
+
+def tbf_options(rate: int, burst: int, limit: int) -> bytes:
+    """`rate` in bytes a second, `burst` and `limit` in bytes. A link layer that is said needs no table of rates."""
+    ticks = min(ticks_of(rate, burst), _U32_MAX)
+    spec = _RATESPEC.pack(0, TC_LINKLAYER_ETHERNET, 0, 0, 0, min(rate, _U32_MAX))
+    parts = [attr(TCA_TBF_PARMS, spec + bytes(_RATESPEC.size) + _TBF.pack(limit, ticks, 0)), attr(TCA_TBF_BURST, u32(burst))]
+    if rate > _U32_MAX:
+        parts.append(attr(TCA_TBF_RATE64, u64(rate)))
+    return b"".join(parts)
+
+
+def read_tbf(payload: bytes) -> Tbf:
+    found = attributes(payload, 0, len(payload))
+    parms = found.get(TCA_TBF_PARMS, b"")
+    if len(parms) < 2 * _RATESPEC.size + _TBF.size:
+        raise DecodeError("tbf without its parameters")
+    _, layer, overhead, _, mpu, rate = _RATESPEC.unpack_from(parms)
+    peak = _RATESPEC.unpack_from(parms, _RATESPEC.size)[-1]
+    limit, buffer, mtu = _TBF.unpack_from(parms, 2 * _RATESPEC.size)
+    further = {
+        "peakrate": peak or TCA_TBF_PRATE64 in found or mtu,
+        "overhead": overhead or mpu,
+        "linklayer": layer != TC_LINKLAYER_ETHERNET,
+    }
+    return Tbf(
+        as_u64(found[TCA_TBF_RATE64]) if TCA_TBF_RATE64 in found else rate,
+        buffer,
+        limit,
+        ", ".join(name for name, there in further.items() if there),
+    )
+
+
+def ticks_of(rate: int, burst: int) -> int:
+    """The time that `burst` bytes take."""
+    return burst * 10**9 // max(rate, 1) // TICK
+
+
+def is_burst(buffer: int, rate: int, burst: int) -> bool:
+    """Whether a `buffer` that was read is what became of `burst` bytes: 32 bits are shown, and the kernel divides by multiplying."""
+    ticks = ticks_of(rate, burst)
+    apart = (buffer - ticks) % 2**32
+    return min(apart, 2**32 - apart) <= 1 + (ticks >> 28)
+
+
+def burst_of(buffer: int, rate: int) -> int:
+    return buffer * TICK * rate // 10**9
+
+
+def _unpacked(form: struct.Struct, payload: bytes | None) -> tuple[int, ...]:
+    if payload is None:
+        return (0,) * len(form.unpack(bytes(form.size)))
+    if len(payload) < form.size:
+        raise DecodeError(f"{form.size} bytes expected, {len(payload)} found")
+    return form.unpack_from(payload)

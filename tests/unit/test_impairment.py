@@ -1,0 +1,250 @@
+"""Words of `impair`: units as tc(8) has them, what is refused, and who says what of which direction."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from netorch.core import Key
+from netorch.errors import FileError
+from netorch.impairment import CERTAIN, FASTEST, Delay, Impairment, ImpairWords, Percentage, Rate, percent_text, rate_text, time_text
+from netorch.kinds.impair import Impair
+from netorch.load import load
+
+DELAY, PERCENTAGE, RATE = (TypeAdapter(form) for form in (Delay, Percentage, Rate))
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("10ms", 10_000_000),
+        ("2s", 2_000_000_000),
+        ("500us", 500_000),
+        ("1.5ms", 1_500_000),
+        (".5s", 500_000_000),
+        ("10 ms", 10_000_000),
+        ("12345usecs", 12_345_000),
+        ("7NS", 7),
+        ("1sec", 10**9),
+        (0, 0),
+        ("0", 0),
+        ("0.0ms", 0),
+    ],
+)
+def test_times(text: object, nanoseconds: int) -> None:
+    assert DELAY.validate_python(text) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("text", "bits"),
+    [
+        ("100mbit", 100_000_000),
+        ("1gbit", 10**9),
+        ("1.5Mbit", 1_500_000),
+        ("64kbit", 64_000),
+        ("8bit", 8),
+        ("10kbps", 80_000),
+        ("1mbps", 8_000_000),
+        ("1MiBps", 8 * 2**20),
+        ("1kibit", 1024),
+        ("2Gibit", 2 * 2**30),
+        ("100bps", 800),
+        ("1tbit", 10**12),
+    ],
+)
+def test_rates(text: object, bits: int) -> None:
+    assert RATE.validate_python(text) == bits // 8
+
+
+@pytest.mark.parametrize(("text", "share"), [("100%", 1.0), ("0.1%", 0.001), ("50 %", 0.5), (0, 0.0), ("0%", 0.0), ("33.3%", 0.333)])
+def test_percentages(text: object, share: float) -> None:
+    assert PERCENTAGE.validate_python(text) == round(share * CERTAIN)
+
+
+REFUSED = {
+    "delay: 10": "10 has no unit: write 10ms, or 10us, which is what `tc` takes it for",
+    "delay: 10min": "'10min' is no time such as 10ms: the units are s, ms, us and ns",
+    "delay: -1ms": "'-1ms' is not a time such as 10ms",
+    "delay: 2000s": "",
+    "delay: 3601s": "3601s is longer than an hour",
+    "delay: [10ms]": "['10ms'] is not a time such as 10ms",
+    "delay: true": "True is not a time such as 10ms",
+    "{delay: 3s, jitter: 3s}": "3s is longer than the 2.147 seconds that the kernel has room for",
+    "loss: 1": "1 has no unit: write 1%",
+    "loss: 0.5": "0.5 has no unit: write 0.5%",
+    "loss: 101%": "101% is more than 100%",
+    "loss: 1ms": "'1ms' is no percentage such as 0.1%",
+    "rate: 0": "a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything",
+    "rate: 0mbit": "a rate of 0 lets nothing pass",
+    "rate: 1000": "1000 has no unit: write 1000mbit, or 1000bit, which is what `tc` takes it for",
+    "rate: 100M": "'100M' is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes",
+    "rate: 10%": "'10%' is no rate",
+    "rate: 7bit": "7bit is not between 8bit and 1tbit",
+    "rate: 2tbit": "2tbit is not between 8bit and 1tbit",
+    "{rate: 1mbit, limit: 0}": "0 is not between 1 and 4294967295",
+    "{rate: 1mbit, limit: 10kb}": "'10kb' is no whole number",
+    "latency: 10ms": "latency",
+    "jitter: 2ms": "`jitter` varies a delay, and there is none. Say `delay: 10ms` beside it, or leave `jitter` out.",
+    "reorder: 5%": "`reorder` lets packets overtake delayed ones, and there is none.",
+    "{reorder: 5%, rate: 1mbit}": "`reorder` lets packets overtake delayed ones, and there is none.",
+    "limit: 10": "`limit` is how many packets wait, and without a `delay` or a `rate` none does.",
+    "{limit: 10, loss: 1%}": "`limit` is how many packets wait",
+}
+
+
+def lab(impair: str, rest: str = "") -> str:
+    words = impair if impair.startswith("{") else f"{{{impair}}}"
+    return f"name: lab\nnodes: {{a: {{}}, b: {{}}}}\nlinks:\n  - endpoints: ['a:x', 'b:y']\n    impair: {words}\n{rest}"
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_makes_no_sense_is_an_error_with_its_place(words: str) -> None:
+    if not REFUSED[words]:
+        load(lab(words).encode(), "lab.yaml")
+        return
+    with pytest.raises(FileError) as refused:
+        load(lab(words).encode(), "lab.yaml")
+    lines = refused.value.lines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("lab.yaml:5:") and REFUSED[words] in lines[0]
+
+
+def test_all_errors_are_told_at_once() -> None:
+    with pytest.raises(FileError) as refused:
+        load(lab("{delay: 1, loss: 2, rate: 3}").encode(), "lab.yaml")
+    assert len(refused.value.lines()) == 3
+
+
+# there and back
+
+
+@given(st.integers(0, 3600 * 10**9))
+def test_a_time_is_written_exactly(nanoseconds: int) -> None:
+    assert DELAY.validate_python(time_text(nanoseconds)) == nanoseconds
+
+
+@given(st.integers(1, FASTEST))
+def test_a_rate_is_written_exactly(rate: int) -> None:
+    assert RATE.validate_python(rate_text(rate)) == rate
+
+
+@given(st.integers(0, CERTAIN))
+def test_a_percentage_is_written_exactly(part: int) -> None:
+    assert PERCENTAGE.validate_python(percent_text(part)) == part
+
+
+def test_values_are_written_short() -> None:
+    assert [time_text(n) for n in (10_000_000, 12_345_000, 1_500_000_000, 7)] == ["10ms", "12.345ms", "1.5s", "7ns"]
+    assert [rate_text(n) for n in (125_000, 187_500, 8_000, 1, FASTEST)] == ["1mbit", "1.5mbit", "64kbit", "8bit", "1tbit"]
+    assert [percent_text(round(CERTAIN * n)) for n in (0.001, 0.5, 1, 0.00001)] == ["0.1%", "50%", "100%", "0.001%"]
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            **{key: st.integers(1, 10**9).map(time_text) for key in ("delay", "jitter")},
+            **{key: st.integers(0, CERTAIN).map(percent_text) for key in ("loss", "duplicate", "corrupt", "reorder")},
+            "rate": st.integers(1, FASTEST).map(rate_text),
+            "limit": st.integers(1, 10**6),
+        },
+    )
+)
+def test_words_there_and_back(words: dict[str, object]) -> None:
+    said = ImpairWords.model_validate(words)
+    one = Impairment(**{key: getattr(said, key) for key in said.model_fields_set}).normal()
+    again = ImpairWords.model_validate(dict(one.words()))
+    assert Impairment(**{key: getattr(again, key) for key in again.model_fields_set}).normal() == one
+
+
+def test_a_word_is_no_default() -> None:
+    assert Impairment(limit=1000).normal() == Impairment()
+    assert Impairment(rate=5, limit=1000).normal().qdisc == "netem"
+    assert (Impairment(rate=5).qdisc, Impairment(rate=5, delay=1).qdisc) == ("tbf", "netem")
+    with pytest.raises(ValidationError):
+        ImpairWords.model_validate({"loss": "1 percent"})
+
+
+# who says what of which direction
+
+
+def impaired(text: str) -> dict[str, dict[str, str]]:
+    """`NAMESPACE/IF` → the words of what leaves there."""
+    state = load(text.encode(), "lab.yaml").desired.state
+    return {
+        f"{key.netns}/{key.name}": dict(resource.said.words())
+        for key, resource in sorted(state.items())
+        if isinstance(resource, Impair) and key == Key("impair", resource.netns, resource.link)
+    }
+
+
+def test_a_link_says_it_for_both_directions_and_an_end_goes_over_it_key_by_key() -> None:
+    both = {"delay": "10ms", "rate": "100mbit"}
+    assert impaired(lab("{delay: 10ms, rate: 100mbit}")) == {"a/x": both, "b/y": both}
+    text = """
+name: lab
+nodes: {a: {interfaces: {x: {impair: {loss: 3%}}}}, b: {}}
+links:
+  - endpoints: [{node: a, interface: x, impair: {loss: 2%, rate: 1mbit}}, {node: b, interface: y, impair: {delay: 0, jitter: 0}}]
+    impair: {delay: 10ms, jitter: 2ms, loss: 1%}
+"""
+    assert impaired(text) == {"a/x": {"delay": "10ms", "jitter": "2ms", "loss": "3%", "rate": "1mbit"}, "b/y": {"loss": "1%"}}
+
+
+def test_an_end_completes_what_its_link_says() -> None:
+    text = lab("{jitter: 2ms}").replace("'a:x', 'b:y'", "{node: a, interface: x, impair: {delay: 5ms}}, 'b:y'")
+    with pytest.raises(FileError) as refused:
+        load(text.encode(), "lab.yaml")
+    assert len(refused.value.lines()) == 1  # of the other end
+    assert impaired(text.replace("'b:y'", "{node: b, interface: y, impair: {delay: 6ms}}"))["b/y"] == {"delay": "6ms", "jitter": "2ms"}
+
+
+def test_a_membership_says_it_for_both_directions_and_an_interface_for_what_it_sends() -> None:
+    text = """
+name: lab
+nodes:
+  a: {networks: {lan: {impair: {delay: 10ms}}}}
+  b: {networks: {lan: {name: eth0, impair: {delay: 10ms}}}, interfaces: {eth0: {impair: {delay: 20ms}}}}
+  c: {networks: {lan: {name: eth0}}, interfaces: {eth0: {impair: {rate: 1mbit}}, lo: {impair: {loss: 1%}}}}
+networks: {lan: {}}
+"""
+    assert impaired(text) == {
+        **{"a/eth0": {"delay": "10ms"}, "netorch-lab/a-eth0": {"delay": "10ms"}},
+        **{"b/eth0": {"delay": "20ms"}, "netorch-lab/b-eth0": {"delay": "10ms"}},
+        **{"c/eth0": {"rate": "1mbit"}, "c/lo": {"loss": "1%"}},
+    }
+
+
+def test_a_default_is_for_every_interface_but_lo_and_those_of_a_network_itself() -> None:
+    text = lab("{delay: 10ms}", "defaults: {interface: {impair: {rate: 1mbit, delay: 1ms}}}\n")
+    text = text.replace("b: {}}", "b: {networks: [lan], interfaces: {lo: {}}}}\nnetworks: {lan: {}}")
+    both = {"delay": "10ms", "rate": "1mbit"}
+    assert impaired(text) == {"a/x": both, "b/y": both, "b/eth0": {"delay": "1ms", "rate": "1mbit"}}
+
+
+def test_nothing_wrong_is_no_qdisc() -> None:
+    assert impaired(lab("{loss: 0%, delay: 0ms}")) == {} == impaired(lab("{}"))
+
+
+def test_an_interface_of_others_is_not_impaired() -> None:
+    for text in ("nodes: {host: {interfaces: {eth9: {impair: {loss: 1%}}}}}", "nodes: {host: {interfaces: {lo: {impair: {loss: 1%}}}}}"):
+        with pytest.raises(FileError, match="cannot be set"):
+            load(f"name: lab\n{text}".encode(), "lab.yaml")
+
+
+def test_what_waits_needs_a_queue() -> None:
+    with pytest.raises(FileError, match="a:x has `txqueuelen: 0`, which is no queue"):
+        load(lab("{rate: 1mbit}").replace("'a:x'", "{node: a, interface: x, txqueuelen: 0}").encode(), "lab.yaml")
+
+
+def test_the_burst_of_a_rate_follows_the_mtu() -> None:
+    def burst(mtu: str) -> tuple[int | None, int | None]:
+        text = lab("{rate: 1mbit}").replace("links:\n  - ", f"links:\n  - {mtu}")
+        found = load(text.encode(), "lab.yaml").desired.state[Key("impair", "a", "x")]
+        assert isinstance(found, Impair)
+        return found.burst, found.queue
+
+    assert burst("") == (3036, 18216)
+    assert burst("mtu: 9000\n    ") == (18036, 108216)
