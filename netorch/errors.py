@@ -26,7 +26,7 @@ class Problem:
     def text(self, file: str = "") -> str:
         file = printable(file)
         place = f"{file}:{self.where.line}:{self.where.column}: " if self.where else f"{file}: " if file else ""
-        return f"{place}{self.what}" + (f" {self.remedy}" if self.remedy else "")
+        return place + printable(f"{self.what} {self.remedy}".rstrip())
 
 
 class NetorchError(Exception):

@@ -95,9 +95,10 @@ def address(value: object) -> Address:
 def interface_address(value: object) -> Interface:
     """An address with its prefix length, as a link carries it."""
     text = _text(value, "an address with a prefix length")
+    result = _interface(text)
     if "/" not in text:
-        wrong(f"{text!r} has no prefix length: write {text}/24, or whatever its subnet has")
-    return _interface(text)
+        wrong(f"{text!r} has no prefix length: write {result.ip}/24, or whatever its subnet has")
+    return result
 
 
 def member_address(value: object) -> tuple[Interface, bool]:
