@@ -106,16 +106,22 @@ def chosen(options: argparse.Namespace, *, live: bool) -> tuple[Loaded, Record]:
         name = only(options.name)
         record, warning = records.read_record(name)
         if record is None:
-            raise NetorchError(warning or f"there is no record of {name!r}: name its file")
+            raise NetorchError(warning or f"{name} is live here, but what it was applied from is not on record: name its file")
         return reload(name, record), record
     raise NetorchError(f"there is no {DEFAULT} here: name a FILE")
 
 
 def only(name: str | None) -> str:
-    """The one topology that has a record, or the named one."""
-    names = records.applied_names()
+    """The one topology that is live here, or the named one."""
     if name is not None:
         return name
+    names = records.applied_names()
+    if not names:
+        from netorch.lab import Lab
+
+        # the marks are there without a record too
+        with Lab() as lab:
+            names = lab.names()
     if len(names) == 1:
         return names[0]
     if not names:

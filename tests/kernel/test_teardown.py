@@ -167,6 +167,17 @@ def test_after_the_record_was_lost(host: Host, before: dict[str, dict[str, str]]
     assert sorted(path.name for path in (host.root / "run/netns").iterdir()) == ["other"]
 
 
+def test_with_no_word_at_all_after_the_record_was_lost(host: Host, before: dict[str, dict[str, str]]) -> None:
+    host.netorch("apply")
+    shutil.rmtree(host.root / "run/netorch")
+    (host.directory / "topo.yaml").unlink()
+    assert host.netorch("show").stdout.startswith("five: unknown, ")
+    assert "five is live here, but what it was applied from is not on record" in host.netorch("diff", check=False).stderr
+    host.netorch("destroy")
+    assert host.netorch("list").stdout == "no topology is live here\n"
+    assert "no topology is live: name a FILE" in host.netorch("destroy", check=False).stderr
+
+
 def start_box(host: Host) -> int:
     """A process in a network namespace that has no name; its process id inside the private host."""
     return int(sh(host, "unshare --net sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1").split()[0])
