@@ -22,7 +22,8 @@ IFNAMSIZ = 15
 class Words(BaseModel):
     """Base of everything that a person writes: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # defer_build: a model within a model is built once, with what it stands in, which saves a quarter of the start
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
 
 
 def wrong(text: str) -> NoReturn:
