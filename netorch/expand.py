@@ -25,15 +25,16 @@ class Layer(NamedTuple):
     i: str | None
 
 
-def expand(tree: Map, variables: Mapping[str, str]) -> Map:
+def expand(tree: Map, variables: Mapping[str, str], found: Findings | None = None) -> Map:
     """The tree with nothing left to resolve but `defaults.interface`.
 
     `variables` override the file's `vars`. Positions are those of the original text, untouched parts are shared with it.
-    Raises FileError with everything found wrong.
+    Raises FileError with everything found wrong; with `found`, that is put there, and what it concerns is left as written.
     """
-    findings = Findings()
+    findings = found or Findings()
     result = _Expansion(tree, variables, findings).run()
-    findings.done()
+    if found is None:
+        findings.done()
     return result
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from netorch.errors import FileError, NetorchError, Position, Problem, did_you_mean
 from netorch.expand import expand
 from netorch.resolve import Complaint, Desired, resolve
-from netorch.source import Map, locate, parse, shown
+from netorch.source import Findings, Map, locate, parse, shown
 from netorch.topology import Topology
 from netorch.words import topology_name
 
@@ -39,14 +39,24 @@ class Loaded:
 def load(data: bytes, file: str, variables: Mapping[str, str] | None = None, name: str | None = None) -> Loaded:
     """`variables` are the overrides, `name` makes it another instance. Raises FileError with every problem."""
     try:
-        tree = expand(parse(data), variables or {})
+        text = Findings()
+        parsed = parse(data, text)
+        tree = expand(parsed, variables or {}, text)
         topology, problems, remaining = _validate(tree)
+        if early := text.problems:
+            raise FileError(_sorted([*early, *_apart(problems, early)]))
         desired = _resolve(tree, remaining, topology, file, name, problems)
     except NetorchError as error:
         raise FileError(error.problems, file) from None
     if problems:
         raise FileError(_sorted(problems), file)
     return Loaded(file, desired, tree, topology)
+
+
+def _apart(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:
+    """Those that are not the doing of what was found wrong before: in the same line, where the text itself is wrong."""
+    lines = {problem.where.line for problem in early if problem.where is not None}
+    return [problem for problem in problems if problem.where is not None and problem.where.line not in lines]
 
 
 class Kept(list[Any]):
@@ -109,7 +119,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     kind, context = entry["type"], entry.get("ctx", {})
     where = locate(tree, path)
     if kind == "extra_forbidden":
-        known = _known_keys(entry["loc"])
+        known = [*_known_keys(entry["loc"]), *_expanded_keys(path[:-1])]
         return Problem(
             f"unknown key {last!r}{f' in {parent}' if parent else ''}.", where, did_you_mean(str(last), known) or _listing(known)
         )
@@ -168,6 +178,15 @@ def _known_keys(location: Sequence[str | int]) -> list[str]:
             return []
     model = models.get("")
     return [field.alias or name for name, field in model.model_fields.items()] if model and len(models) == 1 else []
+
+
+def _expanded_keys(path: Sequence[str | int]) -> Sequence[str]:
+    """The keys of a mapping that `netorch.expand` has dealt with before the models see it."""
+    if not path:
+        return ("vars", "profiles")
+    if path[0] == "defaults" and len(path) == 1:
+        return ("node", "link", "network")
+    return ("profile",) if path[0] == "nodes" and len(path) == 2 else ()
 
 
 def _collect(annotation: Any, tag: str, models: dict[str, type[BaseModel]]) -> int:

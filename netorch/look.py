@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from netorch import hazards
 from netorch.core import HOST, Key, Plan, Resource
-from netorch.errors import ConflictError, LacksError, NetorchError, Problem
+from netorch.errors import ConflictError, LacksError, NetorchError, Position, Problem
 from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.records import Record
@@ -206,7 +206,7 @@ def _refuse_conflicts(desired: Desired, observed: Observed, loaded: Loaded | Non
         if not any(container in strangers for container in desired.state[key].within)
     ]
     if problems:
-        raise ConflictError(problems, loaded.file if loaded else "")
+        raise ConflictError(sorted(problems, key=lambda problem: problem.where or Position(0, 0)), loaded.file if loaded else "")
 
 
 def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, loaded: Loaded | None) -> None:

@@ -74,9 +74,14 @@ class Findings:
         self._found[Problem(what, where, remedy)] = None
         self.done()
 
+    @property
+    def problems(self) -> list[Problem]:
+        """In the order of the file."""
+        return sorted(self._found, key=lambda problem: problem.where or Position(0, 0))
+
     def done(self) -> None:
         if self._found:
-            raise FileError(sorted(self._found, key=lambda problem: problem.where or Position(0, 0)))
+            raise FileError(self.problems)
 
 
 def shown(text: str) -> str:
@@ -127,9 +132,12 @@ def locate(tree: object, path: Sequence[str | int]) -> Position | None:
     return found
 
 
-def parse(data: bytes) -> Map:
-    """Read one topology file (UTF-8, or UTF-16 with a BOM). Raises FileError with everything found wrong."""
-    findings = Findings()
+def parse(data: bytes, found: Findings | None = None) -> Map:
+    """Read one topology file (UTF-8, or UTF-16 with a BOM). Raises FileError with everything found wrong.
+
+    With `found`, what one can read on after is put there instead.
+    """
+    findings = found or Findings()
     builder = _Builder(findings)
     text = _decode(data)
     try:
@@ -144,10 +152,12 @@ def parse(data: bytes) -> Map:
         _syntax(findings, error, text)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         findings.stop(f"This is not YAML: {' '.join(str(error).split())}.", None)
-    findings.done()
+    if found is None:
+        findings.done()
     if not isinstance(builder.root, Map):
         wrong = "The file is empty" if builder.root is None else "The file holds no mapping"
-        raise FileError(Problem(f"{wrong}; a topology is a mapping with nodes, networks, links ….", builder.start))
+        findings.stop(f"{wrong}; a topology is a mapping with nodes, networks, links ….", builder.start)
+    assert isinstance(builder.root, Map)
     return builder.root
 
 

@@ -184,9 +184,12 @@ def _setting(text: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    value = float(text.removesuffix("s"))
+    try:
+        value = float(text.removesuffix("s"))
+    except ValueError:
+        value = -1
     if not 0 <= value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds between 0 and 86400")
     return value
 
 

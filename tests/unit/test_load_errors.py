@@ -18,12 +18,49 @@ nodes:
 netwroks: {}
 """,
         [
-            "2:7: unknown key 'adresses' in nodes.a. Known are: attach, forwarding, sysctls, networks, interfaces, routes, rules, aliases, dns, nat, publish.",
+            "2:7: unknown key 'adresses' in nodes.a. Known are: attach, forwarding, sysctls, networks, interfaces, routes, rules, aliases, dns, nat, publish, profile.",
             "2:32: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
             "3:18: network 'lan' does not exist. Declare it under networks.",
             "3:24: unknown key 'adress' in nodes.b.networks.lan. Did you mean 'address'?",
             "3:57: nodes.b.interfaces.eth0: 'brige' is no kind of interface. Did you mean 'bridge'?",
             "4:1: unknown key 'netwroks'. Did you mean 'networks'?",
+        ],
+    ),
+    "keys, variables, profiles and values, whoever reads them": (
+        """\
+vras: {n: 3}
+profile: {}
+nodes:
+  "h[1-$(m)]": {networks: [lan]}
+  a:
+    profile: routr
+    forwardin: true
+  b:
+    forwardin: true
+  b: {}
+  c:
+    routes:
+      - {to: 10.0.0.0/8, via: $(gw)}
+      - {to: 10.1.0.0/16, via: here}
+profiles: {router: {forwarding: true}}
+defaults: {nodes: {}}
+links:
+  - [h1:eth0, a:eth0]
+  - [a:eth99999999999999, b]
+""",
+        [
+            "1:1: unknown key 'vras'. Did you mean 'vars'?",
+            "2:1: unknown key 'profile'. Did you mean 'profiles'?",
+            "4:3: There is no variable 'm'. Declare it under vars, or write $(name:-default).",
+            "6:5: There is no profile 'routr'. Did you mean 'router'?",
+            "7:5: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
+            "9:5: unknown key 'forwardin' in nodes.b. Did you mean 'forwarding'?",
+            "10:3: The key 'b' is here twice; the first is in line 8. Keep one.",
+            "13:26: There is no variable 'gw'. Declare it under vars, or write $(name:-default).",
+            "14:27: nodes.c.routes.1.via: 'here' is no IP address",
+            "16:12: unknown key 'nodes' in defaults. Did you mean 'node'?",
+            "19:6: links.1.endpoints.0: 'eth99999999999999' is longer than the 15 bytes of an interface name",
+            "19:27: links.1.endpoints.1: 'b' is no end of a link: write NODE:INTERFACE",
         ],
     ),
     "values of an interface": (
