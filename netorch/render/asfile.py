@@ -39,6 +39,7 @@ class _File:
         self.nodes: dict[str, Words] = {}
         self.networks: dict[str, Words] = {}
         self.links: list[Words] = []
+        self.order: dict[str, int] = {}
 
     def node(self, label: str) -> str:
         """The node whose namespace this is."""
@@ -66,6 +67,7 @@ class _File:
         self.take_names()
         for resource in self.state.values():
             self.take(resource)
+        self.sort_addresses()
         whole: Words = {"name": self.mark.topology}
         if self.prefix:
             whole["prefix"] = self.prefix
@@ -108,11 +110,19 @@ class _File:
         content = next((file.content for file in self.state.values() if isinstance(file, NodeFile) and file.name == "hosts"), "")
         for line in content.splitlines()[3:]:
             address, node, *aliases = line.split()
+            self.order[address] = len(self.order)
             words = self.nodes.setdefault(node, {})
             if aliases:
                 words["aliases"] = aliases
             if address in owners:
                 self.interface(*owners[address])
+
+    def sort_addresses(self) -> None:
+        """The kernel lists IPv6 addresses of an interface the last first; IPv4 ones as they came, which says what is primary."""
+        for words in self.nodes.values():
+            for interface in words.get("interfaces", {}).values():
+                if "addresses" in interface:
+                    interface["addresses"].sort(key=lambda entry: self.order.get(_host(entry), len(self.order)))
 
     def take_netns(self, netns: Netns) -> None:
         words = self.words(netns.netns)
@@ -282,6 +292,18 @@ def topology(name: str, state: Mapping[Key, Resource], prefix: str = "", attache
     """YAML text. `prefix` is what the file had; `attached`: label → the node's `attach`."""
     whole = _File(name, state, prefix, attached or {}).build()
     return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140).rstrip()
+
+
+def left_out(state: Mapping[Key, Resource]) -> list[str]:
+    """What of the state the text cannot say, a sentence each."""
+    if not any(key.kind == "filter" for key in state):
+        return []
+    return ["networks of mode nat, routed and host-only are written as bridges: what is translated, published and kept apart is not in it"]
+
+
+def _host(entry: Any) -> str:
+    """The address of an entry, long or short, without its prefix length."""
+    return str(entry["address"] if isinstance(entry, dict) else entry).partition("/")[0]
 
 
 def _dotted(path: str) -> str:

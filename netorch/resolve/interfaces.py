@@ -145,10 +145,14 @@ def finish(draft: Draft) -> None:
 def _without_a_maker(draft: Draft, iface: Iface) -> None:
     site = iface.site
     if site.created:
+        network = next(iter(site.words.networks), None)
+        of_network = (
+            f"If it is that of network {network}, say `networks: {{{network}: {{name: {iface.name}}}}}`; else add" if network else "Add"
+        )
         draft.complain(
             iface.path,
             f"nothing makes the interface {iface.display}: it is in no link and no network.",
-            "Add it to `links`, or say its `kind`.",
+            f"{of_network} it to `links`, or say its `kind`.",
         )
         return
     iface.role, iface.dev, iface.altname = "existing", iface.name, ""

@@ -569,3 +569,26 @@ def test_a_file_larger_than_allowed(host: Host) -> None:
     assert process.returncode == 1
     assert "10 MB" in process.stderr
     assert Path(host.directory / "topo.yaml").exists()
+
+
+def test_the_live_state_as_a_file_keeps_the_order_of_addresses(host: Host) -> None:
+    host.write(
+        "topo.yaml",
+        """
+nodes:
+  a: {interfaces: {eth0: {addresses: ["fd97::1/64", "fd96::2/64", 10.4.0.1/24]}, lo: {addresses: ["fd01::1/128", 10.1.1.1/32]}}}
+  b: {}
+links: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/24}]
+""",
+    )
+    host.netorch("apply")
+    shown = host.netorch("show", "-o", "yaml")
+    assert shown.stderr == ""
+    host.write("again.yaml", shown.stdout)
+    assert host.netorch("diff", "again.yaml").stdout == "topo: in sync\n"
+
+
+def test_the_live_state_as_a_file_says_what_it_leaves_out(host: Host) -> None:
+    host.write("topo.yaml", "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: host-only, subnet: 10.0.0.0/24}}\n")
+    host.netorch("apply")
+    assert "warning: networks of mode nat, routed and host-only are written as bridges" in host.netorch("show", "-o", "yaml").stderr
