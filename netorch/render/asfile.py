@@ -40,6 +40,14 @@ class _File:
         self.networks: dict[str, Words] = {}
         self.links: list[Words] = []
         self.order: dict[str, int] = {}
+        self.trunks: dict[str, list[str]] = {}
+        """Bridge of the fabric → those that it is cabled to."""
+        for key, port in state.items():
+            if isinstance(port, Port) and key.netns == self.mark.fabric:
+                veth = state.get(link_key(key.netns, key.name))
+                far = state.get(port_key(*veth.peer)) if isinstance(veth, Veth) and veth.peer[0] == key.netns else None
+                if isinstance(far, Port):
+                    self.trunks.setdefault(port.master, []).append(far.master)
 
     def node(self, label: str) -> str:
         """The node whose namespace this is."""
@@ -163,16 +171,7 @@ class _File:
 
     def root(self, bridge: str) -> str:
         """The first bridge of a network: further ones of the fabric hang on it by a cable."""
-        for key, port in self.state.items():
-            if key.kind != "port" or key.netns != self.mark.fabric or getattr(port, "master", "") != bridge:
-                continue
-            veth = self.state.get(link_key(key.netns, key.name))
-            if isinstance(veth, Veth) and veth.peer[0] == self.mark.fabric:
-                other = self.state.get(port_key(*veth.peer))
-                master = getattr(other, "master", bridge)
-                if len(master) < len(bridge):
-                    return str(master)
-        return bridge
+        return next((other for other in self.trunks.get(bridge, ()) if len(other) < len(bridge)), bridge)
 
     def take_veth(self, veth: Veth) -> None:
         if veth.peer == UNKNOWN:

@@ -24,10 +24,13 @@ def lines(entry: Live) -> Iterator[str]:
     source = f", from {found['file']}" if found["file"] else ""
     yield f"{entry.name}: {found['status']}, {found['nodes']} nodes, {found['links']} links{source}"
     fabric = Mark(entry.name).fabric
-    labels = sorted({key.netns for key in entry.state}, key=lambda label: (label == fabric, label != "host", label))
+    places: dict[str, dict[Key, Resource]] = {}
+    for key, resource in entry.state.items():
+        places.setdefault(key.netns, {})[key] = resource
+    labels = sorted(places, key=lambda label: (label == fabric, label != "host", label))
     for index, label in enumerate(labels):
         last = index == len(labels) - 1
-        here = {key: resource for key, resource in entry.state.items() if key.netns == label}
+        here = places[label]
         yield f"{'└─' if last else '├─'} {shown(label)}{_about(here, label, fabric)}"
         yield from _branch(here, "   " if last else "│  ")
 
@@ -45,19 +48,23 @@ def _about(here: Mapping[Key, Resource], label: str, fabric: str) -> str:
 def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
     links = {key: resource for key, resource in here.items() if key.kind == "link"}
     entries: list[tuple[str, list[str]]] = []
+    parts_of: dict[Key | None, list[Resource]] = {}
+    addresses: dict[str, list[str]] = {}
+    for key, resource in here.items():
+        parts_of.setdefault(resource.part_of, []).append(resource)
+        if key.kind == "address":
+            link, _, address = key.name.partition(" ")
+            addresses.setdefault(link, []).append(address)
     for key, resource in links.items():
         values = dict(resource.attributes())
-        parts = [part for part in here.values() if part.part_of == key]
+        parts = parts_of.get(key, [])
         state = "up" if any(part.key.kind == "up" for part in parts) else "down"
         values |= {name: value for part in parts for name, value in part.attributes().items() if name != "state"}
         words = " ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
         kind = resource.title().split()[0]
-        children = [
-            other.key.name.split(" ", 1)[1]
-            for other in here.values()
-            if other.key.kind == "address" and other.key.name.split()[0] == key.name
-        ]
-        entries.append((f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}", children))
+        entries.append(
+            (f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}", addresses.get(key.name, []))
+        )
     for key, resource in here.items():
         if key.kind not in {"netns", "link", "up", "port", "address", "file"} and resource.part_of not in links:
             words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
