@@ -152,6 +152,7 @@ class Draft:
     state: dict[Key, Resource] = field(default_factory=dict)
     origins: dict[Key, Path] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    claims: dict[tuple[object, ...], Iface] = field(default_factory=dict)
 
     def complain(self, path: Path, what: str, remedy: str = "", *, naming: bool = False) -> None:
         self.complaints.append(Complaint(path, what, remedy, naming))
