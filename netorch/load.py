@@ -167,7 +167,7 @@ def _known_keys(location: Sequence[str | int]) -> list[str]:
         if not models:
             return []
     model = models.get("")
-    return [field.alias or name for name, field in model.model_fields.items()] if model and len(models) == 1 else []
+    return [field.serialization_alias or name for name, field in model.model_fields.items()] if model and len(models) == 1 else []
 
 
 def _collect(annotation: Any, tag: str, models: dict[str, type[BaseModel]]) -> int:

@@ -12,7 +12,7 @@ from netorch.impairment import ImpairWords
 from netorch.kind import INTERFACE_WORDS
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import CommonWords, InterfaceWords
-from netorch.kinds.vxlan import Port, Vni
+from netorch.kinds.udptunnel import Port, Vni
 from netorch.publish import NatWords, PublishWords, publish_words
 from netorch.words import (
     U32,
@@ -353,7 +353,7 @@ class NetworkWords(BridgeSettings):
         said = [key for key in ("vni", "port", "endpoints") if getattr(self, key) not in (None, {})]
         if self.driver != "vxlan":
             if said:
-                wrong(f"`{said[0]}` is for networks of driver vxlan: add `driver: vxlan`, or leave it out")
+                wrong(f"driver {self.driver} takes no `{said[0]}`: add `driver: vxlan`, or leave it out")
             return self
         if self.vni is None:
             wrong("driver vxlan needs a `vni`, the number that tells its packets from other networks'")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from netorch.kind import View, interface_words, observed
-from netorch.kinds.solo import Attribute, SoloLink, SoloWords, decoded
+from netorch.kinds.solo import Attribute, SoloLink, decoded
+from netorch.kinds.udptunnel import Port, UdpTunnelWords
 from netorch.netlink.forms import ADDRESS, BE16, U8, U32
 from netorch.requests import Attrs
 from netorch.snapshot import LinkRecord
-from netorch.words import IPAddress, Ttl, integer, wrong
+from netorch.words import IPAddress, wrong
 
 IFLA_GENEVE_ID, IFLA_GENEVE_REMOTE, IFLA_GENEVE_TTL, IFLA_GENEVE_PORT = 1, 2, 3, 5
 IFLA_GENEVE_REMOTE6, IFLA_GENEVE_TTL_INHERIT = 7, 12
+PORT = 6081
 
 
 @observed
@@ -33,7 +35,7 @@ class Geneve(SoloLink):
     )
     vni: int = -1
     remote: str | None = None
-    port: int = 6081
+    port: int = PORT
     ttl: int | str = 0
 
     def pairs(self, attribute: Attribute) -> Attrs:
@@ -53,24 +55,23 @@ class Geneve(SoloLink):
 
 
 @interface_words("geneve")
-class GeneveWords(SoloWords):
+class GeneveWords(UdpTunnelWords):
     """Ethernet over UDP to one other end."""
 
     MAKES: ClassVar[type[SoloLink]] = Geneve
+    UDP_PORT: ClassVar[int] = PORT
     kind: Literal["geneve"] = "geneve"
-    vni: Annotated[int, BeforeValidator(integer(0, 2**24 - 1))] = Field(description="Virtual network identifier, 0 to 16777215.")
     remote: IPAddress = Field(description="The other end.")
-    port: Annotated[int, BeforeValidator(integer(1, 65535))] = Field(6081, description="UDP port (6081).")
-    ttl: Ttl = Field(0, description="Time to live of the outer packets, or `inherit` the inner one's; 0 lets the kernel choose (0).")
+    udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (6081).")
 
     @model_validator(mode="after")
     def _possible(self) -> GeneveWords:
         if self.remote.is_multicast or self.remote.is_unspecified:
-            wrong(f"`remote` {self.remote} is no host's address: a geneve tunnel has one other end")
+            wrong(f"a geneve tunnel has one other end: {self.remote} is no host's address")
         return self
 
     def default_mtu(self, parent: int | None) -> int:
         return 0  # the kernel goes by the route to the other end
 
     def values(self) -> dict[str, Any]:
-        return SoloWords.values(self) | {"remote": str(self.remote)}
+        return {"vni": self.vni, "remote": str(self.remote), "port": self.on_port, "ttl": self.ttl}

@@ -83,11 +83,11 @@ class IpTunnelWords(SoloWords):
             if end is None:
                 continue
             if end.version != self.VERSION:
-                wrong(f"`{key}` {end} is an IPv{end.version} address: {name} goes over IPv{self.VERSION}")
+                wrong(f"{name} goes over IPv{self.VERSION}: `{key}` {end} is an IPv{end.version} address")
             if end.is_unspecified:
-                wrong(f"`{key}` {end} is no address: leave the key out for any")
+                wrong(f"{end} is nobody's address: leave `{key}` out for any")
             if end.is_multicast and not (key == "remote" and self.GROUPS):
-                wrong(f"`{key}` {end} is a multicast address: {name} takes none there")
+                wrong(f"{name} takes no multicast address as `{key}`, as {end} is one")
         if self.local is None and self.remote is None and getattr(self, "key", None) is None:
             wrong(f"{name} needs a `remote` or a `local`: the tunnel without both is Linux's own")
         return self

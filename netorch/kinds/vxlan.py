@@ -13,10 +13,11 @@ from netorch.core import Resource
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
 from netorch.kinds.solo import Attribute, Place, SoloLink, SoloWords, decoded, parent_of
+from netorch.kinds.udptunnel import Port, UdpTunnelWords
 from netorch.netlink.forms import ADDRESS, BE16, FLAG, U8, U32
 from netorch.requests import Attrs
 from netorch.snapshot import LinkRecord
-from netorch.words import Flag, IPAddress, Ttl, integer, one_or_many, wrong
+from netorch.words import Flag, IPAddress, one_or_many, wrong
 
 IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 2, 3, 4
 IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT = 5, 7, 15
@@ -26,9 +27,6 @@ PORT = 4789
 
 HEADROOM = {4: 50, 6: 70}
 """What it adds to a packet inside: the headers of Ethernet, VXLAN, UDP and IP (VXLAN_HEADROOM, VXLAN6_HEADROOM)."""
-
-Vni = Annotated[int, BeforeValidator(integer(0, 2**24 - 1))]
-Port = Annotated[int, BeforeValidator(integer(1, 65535))]
 
 DEFAULT_ENDS["vxlan"] = (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)
 
@@ -101,20 +99,19 @@ _NOT_FLOODED = " without its entry in the FDB"
 
 
 @interface_words("vxlan")
-class VxlanWords(SoloWords):
+class VxlanWords(UdpTunnelWords):
     """Ethernet over UDP: to one end (`remote`), to a multicast `group`, or to the ends that `fdb` names."""
 
     MAKES: ClassVar[type[SoloLink]] = Vxlan
     FAR_PARENT: ClassVar[bool] = True
+    UDP_PORT: ClassVar[int] = PORT
     kind: Literal["vxlan"] = "vxlan"
-    vni: Vni = Field(description="VXLAN network identifier, 0 to 16777215.")
     local: IPAddress | None = Field(None, description="Source address of the outer packets (by the route).")
     remote: IPAddress | None = Field(None, description="The other end, where there is one (none).")
     group: IPAddress | None = Field(None, description="Multicast group of all the ends; needs `parent` (none).")
     parent: str | None = Field(None, description="The interface that outer packets leave by, `IF` or `NODE:IF` (by the route).")
-    port: Port = Field(PORT, description="UDP port (4789).")
+    udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
     learning: Flag = Field(True, description="Learn behind which end a MAC is from what arrives (true).")
-    ttl: Ttl = Field(0, description="Time to live of the outer packets, or `inherit` the inner one's; 0 lets the kernel choose (0).")
     fdb: Annotated[list[FdbWords], BeforeValidator(one_or_many)] = Field(
         [], description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list."
     )
@@ -133,7 +130,7 @@ class VxlanWords(SoloWords):
         if len({end.version for end in ends}) > 1:
             wrong(f"{' and '.join(map(str, ends))} are of different IP versions: a tunnel goes over one")
         if self.local is not None and self.local.is_multicast:
-            wrong(f"`local` {self.local} is a multicast address: no packet comes from one")
+            wrong(f"{self.local} is a multicast address: no packet comes from one, so it is no `local`")
         version = ends[0].version if ends else 4
         seen: set[object] = set()
         for entry in self.fdb:
@@ -149,6 +146,7 @@ class VxlanWords(SoloWords):
 
     @property
     def version(self) -> int:
+        """The IP version that it goes over."""
         return next((end.version for end in (self.local, self.remote, self.group) if end is not None), 4)
 
     @property
@@ -163,7 +161,7 @@ class VxlanWords(SoloWords):
 
     def values(self) -> dict[str, Any]:
         ends = {"local": self.local, "remote": self.remote, "multicast": self.group}
-        rest = {key: getattr(self, key) for key in ("vni", "port", "learning", "ttl")}
+        rest = {"vni": self.vni, "port": self.on_port, "learning": self.learning, "ttl": self.ttl}
         return rest | {key: None if end is None else str(end) for key, end in ends.items()}
 
     def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:

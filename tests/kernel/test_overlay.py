@@ -143,7 +143,9 @@ links: [["v:under", "host:plug"]]
 """,
     )
     host.netorch("apply", file)
-    host.run("sh", "-ec", "ip link add name br9 type bridge; ip link set br9 up; ip link set wire master br9; ip link set x-plug master br9")
+    host.run(
+        "sh", "-ec", "ip link add name br9 type bridge; ip link set br9 up; ip link set wire master br9; ip link set x-plug master br9"
+    )
     assert host.ping("x-a", "10.5.0.2")
     host.run("ip", "link", "del", "br9")
     host.netorch("destroy", file)

@@ -576,10 +576,21 @@ nodes:
       t6: {kind: sit, remote: 192.0.2.1, ttl: 256}
 """,
         [
-            "4:30: nodes.a.interfaces.v1.vni: 16777216 is not between 0 and 16777215",
-            "5:11: nodes.a.interfaces.v2: a vxlan has a `remote` or a `group`, not both",
-            "6:11: nodes.a.interfaces.v3: a `group` is joined on an interface: say which one by `parent`",
-            "7:11: nodes.a.interfaces.v4: 192.0.2.1 and fd00::1 are of different IP versions: a tunnel goes over one",
+            "4:25: nodes.a.interfaces.v1.vni: 16777216 is not between 0 and 16777215",
+            "5:7: nodes.a.interfaces.v2: a vxlan has a `remote` or a `group`, not both",
+            "6:7: nodes.a.interfaces.v3: a `group` is joined on an interface: say which one by `parent`",
+            "7:7: nodes.a.interfaces.v4: 192.0.2.1 and fd00::1 are of different IP versions: a tunnel goes over one",
+            "8:7: nodes.a.interfaces.v5: 239.0.0.1 is a multicast address: write it as `group`",
+            "9:7: nodes.a.interfaces.v6: fdb: fd00::1 is no IPv4 address, which this tunnel goes over (its `local` or `remote` say so)",
+            "10:7: nodes.a.interfaces.v7: fdb: 02:00:00:00:00:01 is there twice, but it is behind one end only",
+            "11:7: nodes.a.interfaces.v8: fdb: 10.0.0.1 gets all that is not known already, by `remote`",
+            "12:7: nodes.a.interfaces.g1: a geneve tunnel has one other end: 239.0.0.1 is no host's address",
+            "13:7: nodes.a.interfaces.t1: gre needs a `remote` or a `local`: the tunnel without both is Linux's own",
+            "14:7: nodes.a.interfaces.t2: gre goes over IPv4: `remote` fd00::1 is an IPv6 address",
+            "15:7: nodes.a.interfaces.t3: ipip has no `key` on the wire: gre, gretap and ip6gre have",
+            "16:7: nodes.a.interfaces.t4: ip6tnl goes over IPv6: `local` 192.0.2.1 is an IPv4 address",
+            "17:60: nodes.a.interfaces.t5.key: '1.2.3' is no whole number",
+            "18:42: nodes.a.interfaces.t6.ttl: 256 is not between 0 and 255",
         ],
     ),
     "tunnels that Linux would refuse": (
@@ -621,8 +632,13 @@ networks:
 nodes: {a: {}, b: {}}
 """,
         [
-            "2:8: networks.one: driver vxlan needs a `vni`, the number that tells its packets from other networks'",
-            "3:8: networks.two: driver vxlan needs `endpoints: {NODE: ADDRESS}`, the nodes that its members plug into",
+            "2:3: networks.one: driver vxlan needs a `vni`, the number that tells its packets from other networks'",
+            "3:3: networks.two: driver vxlan needs `endpoints: {NODE: ADDRESS}`, the nodes that its members plug into",
+            "4:3: networks.three: driver vxlan has the mode segment only: its bridges are in several nodes, and none of them leads out. Take `gateway: NODE`",
+            "5:3: networks.four: driver vxlan takes no `node`: its bridges are in its endpoints",
+            "6:3: networks.five: the endpoints are of different IP versions: a tunnel goes over one",
+            "7:3: networks.six: two endpoints have the address 192.0.2.1",
+            "8:3: networks.seven: driver bridge takes no `vni`: add `driver: vxlan`, or leave it out",
         ],
     ),
     "members of an overlay, and its endpoints": (
@@ -637,12 +653,21 @@ nodes:
   a: {networks: [lan]}
   b: {networks: {lan: {at: v4}}}
   c: {networks: {plain: {at: v1}}}
-  d: {networks: {lan: {at: v1, address: 10.5.0.7}}}
+  d: {networks: {lan: {at: v1, mac: '02:00:00:00:00:07'}}}
   e: {networks: {one: {mtu: 1500, address: 10.6.0.9}}}
-  f: {interfaces: {x: {addresses: [10.5.0.7/24]}}}
-links: [{endpoints: ["v1:eth0", "v2:eth0"], subnet: 192.0.2.0/30}, ["v2:p", "f:x"]]
+  f: {networks: {lan: {at: v2, mac: '02:00:00:00:00:07'}}}
+links: [{endpoints: ["v1:eth0", "v2:eth0"], subnet: 192.0.2.0/30}]
 """,
-        [],
+        [
+            "2:32: network lan cannot have MTU 1451: endpoint v1 has 1500, and with VXLAN's headers 1450 fit",
+            "2:91: endpoint v2: 192.0.2.22 is no address of v2. Did you mean '192.0.2.2'?",
+            "2:107: node 'v3' does not exist. Declare it under nodes.",
+            "8:7: network lan has several endpoints: say `at: NODE`, one of v1, v2, v3",
+            "9:24: among the endpoints of network lan, node 'v4' does not exist.",
+            "10:26: network plain has no endpoints: `at` is for networks of driver vxlan",
+            "12:24: e:eth0 cannot have MTU 1500: network one carries 1450, with its headers outside",
+            "13:32: f:eth0 and d:eth0 are on one segment and both have MAC 02:00:00:00:00:07",
+        ],
     ),
     "neighbours that cannot be": (
         """\
@@ -651,11 +676,16 @@ nodes:
     interfaces:
       lo: {neighbours: [{address: 10.0.0.1, mac: '02:00:00:00:00:01'}]}
       t: {kind: gre, remote: 192.0.2.1, neighbours: {address: 10.0.0.1, mac: '02:00:00:00:00:01'}}
-      x: {neighbours: [{address: 224.0.0.1, mac: '02:00:00:00:00:01'}, {address: 10.0.0.1, mac: '03:00:00:00:00:01'}]}
+      x: {neighbours: [{address: 224.0.0.1, mac: '02:00:00:00:00:01'}]}
       y: {neighbours: [{address: 10.0.0.1, mac: '02:00:00:00:00:01'}, {address: 10.0.0.1, mac: '02:00:00:00:00:02'}]}
 links: [["a:x", "a:y"]]
 """,
-        [],
+        [
+            "4:12: `neighbours` cannot be set on lo",
+            "5:41: a:t is a gre, on which nobody has a MAC: it takes no `neighbours`",
+            "6:24: a:x: 224.0.0.1 is no host's address, so it cannot be a neighbour",
+            "7:71: a:y has the neighbour 10.0.0.1 twice, with different MACs",
+        ],
     ),
 }
 
