@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tests.kernel.host import Host
-from tests.kernel.kindcase import Damage, Edit, KindCase, hold
+from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
+from tests.kernel.wire import sniff
 
 WORDS = "{kind: vxlan, vni: 7, local: 192.0.2.1, remote: 192.0.2.2, parent: eth0, addresses: [10.7.0.1/24]}"
 
@@ -89,3 +90,37 @@ def test_a_vxlan(host: Host) -> None:
 
 def test_a_forwarding_database(host: Host) -> None:
     hold(host, FDB)
+
+
+def test_outer_packets_leave_where_the_parent_is(host: Host) -> None:
+    """Two nodes without any network of their own meet through the tunnels' parents in two others."""
+    ends = [("a", "1", "b", "2"), ("c", "2", "d", "1")]
+    nodes = "".join(
+        f"  {far}: {{}}\n  {node}: {{interfaces: {{vx: {{kind: vxlan, vni: 7, parent: '{far}:eth0', local: 192.0.2.{own}, "
+        f"remote: 192.0.2.{other}, addresses: [10.7.0.{own}/24]}}}}}}\n"
+        for far, own, node, other in ends
+    )
+    file = host.write("lab.yaml", f"nodes:\n{nodes}links: [{{endpoints: ['a:eth0', 'c:eth0'], subnet: 192.0.2.0/30}}]\n")
+    host.netorch("apply", file)
+    settled(host)
+    assert host.ping("b", "10.7.0.2")
+    inner = "10.7.0.2 > 10.7.0.1: ICMP echo request"
+    seen = sniff(host, "a", "eth0", "udp port 4789", inner, "ip", "netns", "exec", "d", "ping", "-c", "1", "10.7.0.1")
+    assert inner in seen and "> 192.0.2.1.4789: VXLAN" in seen and "vni 7" in seen, seen
+
+
+def test_a_multicast_group_finds_everybody(host: Host) -> None:
+    file = host.write(
+        "lab.yaml",
+        """
+networks: {wire: {subnet: 192.0.2.0/24}}
+nodes:
+  v[1-3]:
+    networks: [wire]
+    interfaces: {vx: {kind: vxlan, vni: 7, group: 239.0.0.7, parent: eth0, addresses: [10.7.0.$(i)/24]}}
+""",
+    )
+    host.netorch("apply", file)
+    settled(host)
+    assert host.ping("v1", "10.7.0.2") and host.ping("v1", "10.7.0.3") and host.ping("v3", "10.7.0.2")
+    assert host.netorch("diff", check=False).returncode == 0, "what was learned is nobody's"

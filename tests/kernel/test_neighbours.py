@@ -62,4 +62,5 @@ def test_a_neighbour_needs_no_question(host: Host) -> None:
     """Nobody answers for the address; the frames for it go to the MAC that the file says."""
     host.netorch("apply", host.write("lab.yaml", NEIGHBOURS.file.replace("$WORDS", WORDS)))
     ping = ("ip", "netns", "exec", "a", "ping", "-c", "1", "-W", "1", "10.0.0.9")
-    assert "10.0.0.1 > 10.0.0.9: ICMP echo request" in sniff(host, "b", "eth0", "icmp and ether dst 02:00:00:00:00:09", *ping)
+    request = "10.0.0.1 > 10.0.0.9: ICMP echo request"
+    assert request in sniff(host, "b", "eth0", "icmp and ether dst 02:00:00:00:00:09", request, *ping)
