@@ -28,7 +28,8 @@ from netorch import publish, topology  # noqa: E402
 from netorch.impairment import ImpairWords  # noqa: E402
 from netorch.kind import INTERFACE_WORDS  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
-from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords  # noqa: E402
+from netorch.kinds.fdb import FdbWords  # noqa: E402
+from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
 
 Model = type[BaseModel]
 
@@ -91,6 +92,9 @@ TYPES = {
     "network": "subnet",
     "destination": "`default`, subnet or address",
     "mac": "MAC address",
+    "forwarding_mac": "MAC address",
+    "ttl": "integer, 0 to 255, or `inherit`",
+    "key_number": "number",
     "sysctl_name": "sysctl",
     "sysctl_value": "value",
     "boolean": "true or false",
@@ -113,6 +117,8 @@ TYPES = {
 """What a validating function takes, in words."""
 
 PLACES: dict[Model, str] = {
+    NeighbourWords: "`{address, mac}`",
+    FdbWords: "`{mac, dst}`",
     topology.Node: "[node](#nodes)",
     topology.NetworkWords: "[network](#networks)",
     topology.Membership: "[membership](#membership)",
@@ -230,7 +236,7 @@ def rows_of(model: Model, names: list[str] | None = None) -> Iterator[tuple[str,
             default = "required"
         elif isinstance(field.default, (bool, int, str)):
             default = str(field.default).lower()
-        yield field.alias or name, in_words(annotation), default, meaning
+        yield field.serialization_alias or name, in_words(annotation), default, meaning
 
 
 def in_words(annotation: Any) -> str:

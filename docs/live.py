@@ -39,11 +39,19 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "hello_time": (None, "1s"),
     "max_age": (None, "10s"),
     "ageing_time": (None, "60s"),
+    "neighbours": (None, [{"address": "10.0.0.9", "mac": "02:00:00:00:00:09"}]),
+    "fdb": (None, [{"mac": "02:00:00:00:00:09", "dst": "192.0.2.3"}]),
+    **{f"{kind}.local": ("fd00::1", "fd00::2") for kind in ("ip6gre", "ip6tnl")},
+    **{f"{kind}.remote": ("fd00::3", "fd00::4") for kind in ("ip6gre", "ip6tnl")},
 }
 """Two values of a key (None: left out) that only its kind can tell apart from nonsense; for one kind alone as `KIND.KEY`."""
 
-WITH: dict[str, dict[str, Any]] = {}
-"""What has to be said beside a key for it to make sense, as `KIND.KEY` → further words."""
+WITH: dict[str, dict[str, Any]] = {
+    "vxlan.group": {"parent": "eth0"},
+    **{kind: {"remote": "192.0.2.9"} for kind in ("gre", "gretap", "ipip", "sit")},
+    **{kind: {"remote": "fd00::9"} for kind in ("ip6gre", "ip6tnl")},
+}
+"""What has to be said beside a key for it to make sense, as `KIND.KEY` → further words; as `KIND` beside every key of it."""
 
 
 def state(words: dict[str, Any]) -> State:
@@ -59,7 +67,7 @@ def state(words: dict[str, Any]) -> State:
 def effect(kind: str | None, model: type[InterfaceWords], name: str) -> str:
     """`update`, `flap` or `replace`; `beside` where what hangs on the link changes and the link itself does not."""
     field = model.model_fields[name]
-    key = field.alias or name
+    key = field.serialization_alias or name
     first, second = _values(kind or "", key, field.annotation, field.default)
     base = _base(kind, model) | WITH.get(f"{kind}.{key}", {})
     before, after = (state({**base, **({} if value is None else {key: value})}) for value in (first, second))
@@ -84,8 +92,8 @@ def _went(before: State, after: State) -> bool:
 def _base(kind: str | None, model: type[InterfaceWords]) -> dict[str, Any]:
     if kind is None:
         return {}
-    fields = ((field.alias or name, field) for name, field in model.model_fields.items())
-    return {"kind": kind, **{key: _sample(kind, key)[0] for key, field in fields if field.is_required()}}
+    fields = ((field.serialization_alias or name, field) for name, field in model.model_fields.items())
+    return {"kind": kind, **{key: _sample(kind, key)[0] for key, field in fields if field.is_required()}, **WITH.get(kind, {})}
 
 
 def _sample(kind: str, key: str) -> tuple[Any, Any]:

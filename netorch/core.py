@@ -81,6 +81,11 @@ class Resource:
         return None
 
     @property
+    def claim(self) -> tuple[object, ...] | None:
+        """What the kernel lets one resource have at a time, beside its key."""
+        return None
+
+    @property
     def part_of(self) -> Key | None:
         """The object of which a person would call this an attribute (a link's state, its master); for rendering only."""
         return None

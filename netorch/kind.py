@@ -13,7 +13,8 @@ from typing import Protocol, TypeVar
 
 from netorch.core import Key, Resource
 from netorch.marks import Mark, read_alias
-from netorch.snapshot import LinkRecord, NetnsSnapshot
+from netorch.netlink.constants import AF_BRIDGE
+from netorch.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,15 @@ class View:
     @cached_property
     def our_names(self) -> frozenset[str]:
         return frozenset(link.name for link in self.our_links)
+
+    @cached_property
+    def forwarding(self) -> Mapping[int, list[NeighbourRecord]]:
+        """The forwarding databases of tunnels, by the index of their link."""
+        found: dict[int, list[NeighbourRecord]] = {}
+        for record in self.netns.neighbours:
+            if record.family == AF_BRIDGE:
+                found.setdefault(record.index, []).append(record)
+        return found
 
     def owns(self, link: LinkRecord) -> bool:
         """By its alias; before that is set by its group, and in a namespace of ours also under somebody's alias."""

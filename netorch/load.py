@@ -177,7 +177,7 @@ def _known_keys(location: Sequence[str | int]) -> list[str]:
         if not models:
             return []
     model = models.get("")
-    return [field.alias or name for name, field in model.model_fields.items()] if model and len(models) == 1 else []
+    return [field.serialization_alias or name for name, field in model.model_fields.items()] if model and len(models) == 1 else []
 
 
 def _expanded_keys(path: Sequence[str | int]) -> Sequence[str]:

@@ -15,6 +15,7 @@ from netorch.core import Disruption, Key, Plan, Resource, State, Step
 def plan(observed: State, desired: State) -> Plan:
     """The steps from `observed` to `desired`."""
     doomed = [key for key, before in observed.items() if key not in desired or _needs_replacement(before, desired[key])]
+    doomed += _in_the_way(observed, desired, frozenset(doomed))
     dying = _closure(observed, doomed)
     deletes, implied = _deletes(observed, dying, desired)
     return Plan(deletes, _changes(observed, desired, dying), implied)
@@ -91,6 +92,16 @@ def _needs_replacement(before: Resource, after: Resource) -> bool:
     if not after.differs(before):
         return False
     return type(before) is not type(after) or after.update(before) is None
+
+
+def _in_the_way(observed: State, desired: State, doomed: frozenset[Key]) -> list[Key]:
+    """What is to give up in place what another one is to have: it goes first instead, since an order need not exist (two that swap)."""
+    held = {
+        claim: key
+        for key, before in observed.items()
+        if key in desired and key not in doomed and (claim := before.claim) is not None and desired[key].claim != claim
+    }
+    return list({held[claim]: None for after in desired.values() if (claim := after.claim) is not None and claim in held}) if held else []
 
 
 def _closure(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:

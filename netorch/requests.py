@@ -42,7 +42,8 @@ class Peer:
 class LinkAdd:
     """RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL; made down unless a LinkSet in the same batch says otherwise.
 
-    `parent`: (namespace, name) of the link that it rides on (IFLA_LINK), perhaps in another namespace.
+    `parent`: (namespace, name) of the link that it rides on, perhaps in another namespace; `parent_in`: the number in IFLA_INFO_DATA
+    that says so for the kinds that do not do it by IFLA_LINK.
     """
 
     netns: str
@@ -52,6 +53,7 @@ class LinkAdd:
     data: Attrs = ()
     peer: Peer | None = None
     parent: tuple[str, str] | None = None
+    parent_in: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,34 @@ class AddressDel:
     local: bytes
     address: bytes
     prefixlen: int
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourAdd:
+    """RTM_NEWNEIGH of a permanent entry, create or replace: who has `address` is at `mac`.
+
+    In the family AF_BRIDGE an entry of the link's own forwarding database: frames for `mac` go to the tunnel end `address`;
+    `append`: beside the ends that are there for that MAC. `extra`: further NDA_… of a tunnel end.
+    """
+
+    netns: str
+    link: str
+    family: int
+    address: bytes
+    mac: bytes
+    protocol: int = 0
+    append: bool = False
+    extra: Attrs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourDel:
+    netns: str
+    link: str
+    family: int
+    address: bytes
+    mac: bytes
+    extra: Attrs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +341,8 @@ Request = (
     | AltnameDel
     | AddressAdd
     | AddressDel
+    | NeighbourAdd
+    | NeighbourDel
     | RouteAdd
     | RouteDel
     | RuleAdd

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from netorch.requests import Accept, RouteSpec, RuleSpec
+from netorch.requests import Accept, Attrs, RouteSpec, RuleSpec
 
 SHAPERS = frozenset(("netem", "tbf"))
 """The qdiscs that kinds set and want to see."""
@@ -57,6 +57,20 @@ class QdiscRecord:
 
     kind: str
     options: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourRecord:
+    """One permanent entry of a dump: who has `address` is at `mac`; in the family AF_BRIDGE, frames for `mac` go to the tunnel end
+    `address`, with what else is said of that end in `extra` (NDA_…).
+    """
+
+    family: int
+    index: int
+    address: bytes
+    mac: bytes
+    protocol: int
+    extra: Attrs = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,7 @@ class NetnsSnapshot:
     listening: frozenset[tuple[str, bytes, int]] = frozenset()
     forward: ForwardSnapshot = field(default_factory=ForwardSnapshot)
     qdiscs: Mapping[int, QdiscRecord] = field(default_factory=dict)
+    neighbours: tuple[NeighbourRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +154,7 @@ class Scope:
     `wanted`: names in /run/netns to read in full if they exist, whoever made them.
     `attached`: label → path of the namespace file. `sysctls`: label → paths below /proc/sys.
     `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
-    `forwards`: labels where it matters what others drop.
+    `forwards`: labels where it matters what others drop. `neighbours`: read permanent neighbours too.
     """
 
     mark: str
@@ -149,3 +164,4 @@ class Scope:
     topology: str = ""
     filters: frozenset[str] = frozenset()
     forwards: frozenset[str] = frozenset()
+    neighbours: bool = False

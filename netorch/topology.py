@@ -12,6 +12,7 @@ from netorch.impairment import ImpairWords
 from netorch.kind import INTERFACE_WORDS
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import CommonWords, InterfaceWords
+from netorch.kinds.udptunnel import Port, Vni
 from netorch.publish import NatWords, PublishWords, publish_words
 from netorch.words import (
     U32,
@@ -222,7 +223,7 @@ class Membership(CommonWords):
     )
     impair: ImpairWords | None = Field(None, description="What happens to what it sends, and to what the network sends to it.")
     port: not_built("`port`") = None  # type: ignore[valid-type]
-    at: not_built("`at`") = None  # type: ignore[valid-type]
+    at: NodeName | None = Field(None, description="Of a network with several endpoints, the node where it plugs in.")
 
 
 def _memberships(value: object) -> object:
@@ -286,7 +287,7 @@ def _modes(value: object) -> object:
 
 
 def _driver(value: object) -> object:
-    if value in {"macvlan", "ipvlan", "vxlan"}:
+    if value in {"macvlan", "ipvlan"}:
         wrong(f"driver {value!r} belongs to the language, but this release cannot do it yet")
     return value
 
@@ -306,7 +307,7 @@ class NetworkWords(BridgeSettings):
         FamilyModes(v4="segment", v6="segment"),
         description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
     )
-    driver: Annotated[Literal["bridge"], BeforeValidator(_driver)] = Field("bridge", description="What it is made of (bridge).")
+    driver: Annotated[Literal["bridge", "vxlan"], BeforeValidator(_driver)] = Field("bridge", description="What it is made of (bridge).")
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field([], description="Subnets of the network, IPv4 and IPv6.")
     ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         [], description="Where automatic addresses come from (the whole subnet)."
@@ -333,9 +334,11 @@ class NetworkWords(BridgeSettings):
     parent: not_built("`parent`") = None  # type: ignore[valid-type]
     vlan: not_built("`vlan`") = None  # type: ignore[valid-type]
     driver_mode: not_built("`driver_mode`") = None  # type: ignore[valid-type]
-    port: not_built("`port`") = None  # type: ignore[valid-type]
-    vni: not_built("`vni`") = None  # type: ignore[valid-type]
-    endpoints: not_built("`endpoints`") = None  # type: ignore[valid-type]
+    vni: Vni | None = Field(None, description="vxlan: the network identifier, 0 to 16777215; required there.")
+    port: Port | None = Field(None, description="vxlan: UDP port (4789).")
+    endpoints: dict[NodeName, IPAddress] = Field(
+        {}, description="vxlan: the nodes that members plug into, each with its address on the network below: `{NODE: ADDRESS}`."
+    )
 
     @model_validator(mode="after")
     def _one_egress(self) -> NetworkWords:
@@ -343,6 +346,35 @@ class NetworkWords(BridgeSettings):
             wrong("`egress` takes one address a family")
         if any(self.mode_of(address.version) != "nat" for address in self.egress):
             wrong("`egress` is what mode nat translates to: the family has another mode")
+        return self
+
+    @model_validator(mode="after")
+    def _overlay(self) -> NetworkWords:
+        said = [key for key in ("vni", "port", "endpoints") if getattr(self, key) not in (None, {})]
+        if self.driver != "vxlan":
+            if said:
+                wrong(f"driver {self.driver} takes no `{said[0]}`: add `driver: vxlan`, or leave it out")
+            return self
+        if self.vni is None:
+            wrong("driver vxlan needs a `vni`, the number that tells its packets from other networks'")
+        if not self.endpoints:
+            wrong("driver vxlan needs `endpoints: {NODE: ADDRESS}`, the nodes that its members plug into")
+        if self.modes != {"segment"}:
+            wrong(
+                "driver vxlan has the mode segment only: its bridges are in several nodes, and none of them leads out. Take `gateway: NODE`"
+            )
+        for key in ("node", "port_isolation"):
+            if getattr(self, key):
+                why = "its bridges are in its endpoints" if key == "node" else "its bridges do not know one another's ports"
+                wrong(f"driver vxlan takes no `{key}`: {why}")
+        addresses = list(self.endpoints.values())
+        if len({address.version for address in addresses}) > 1:
+            wrong("the endpoints are of different IP versions: a tunnel goes over one")
+        for node, address in self.endpoints.items():
+            if address.is_multicast or address.is_unspecified:
+                wrong(f"endpoint {node}: {address} is no host's address")
+            if addresses.count(address) > 1:
+                wrong(f"two endpoints have the address {address}")
         return self
 
     @model_validator(mode="after")

@@ -137,6 +137,19 @@ def mac(value: object) -> str:
     return text
 
 
+def forwarding_mac(value: object) -> str:
+    """A MAC of a forwarding database: a multicast one means a group, zeros all that is not known."""
+    text = _text(value, "a MAC address").lower().replace("-", ":")
+    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
+        wrong(f"{value!r} is no MAC address such as 02:00:00:00:00:01, or 00:00:00:00:00:00 for all that is not known")
+    return text
+
+
+def ttl(value: object) -> int | str:
+    """A time to live, or `inherit`."""
+    return "inherit" if value == "inherit" else integer(0, 255)(value)
+
+
 def sysctl_name(value: object) -> str:
     """A sysctl's path below /proc/sys, slashes between: `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same."""
     text = _text(value, "a sysctl")
@@ -223,6 +236,8 @@ MemberAddress = Annotated[tuple[Interface, bool], PlainValidator(member_address)
 Subnet = Annotated[Network, PlainValidator(network), _string(examples=["10.0.0.0/24", "fd00::/64"])]
 Destination = Annotated[Network | None, PlainValidator(destination), _string(examples=["default", "10.1.0.0/16"])]
 Mac = Annotated[str, BeforeValidator(mac), _string(r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$")]
+ForwardingMac = Annotated[str, BeforeValidator(forwarding_mac), _string(r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$")]
+Ttl = Annotated[int | str, PlainValidator(ttl), WithJsonSchema({"type": ["integer", "string"]})]
 SysctlName = Annotated[str, BeforeValidator(sysctl_name), _string(examples=["net.ipv4.conf.all.rp_filter"])]
 SysctlValue = Annotated[str, BeforeValidator(sysctl_value), WithJsonSchema({"type": ["string", "integer", "boolean"]})]
 Text = Annotated[str, BeforeValidator(lambda value: _text(value, "a text")), _string()]

@@ -44,6 +44,16 @@ _common = _words(
     sysctls=_interface_sysctls,
     mac=st.integers(1, 3),
     impair=st.sampled_from([{"rate": "1mbit"}, {"rate": "2gbit"}]),  # what a kernel without netem can do
+    neighbours=st.sampled_from([[], *([{"address": "10.99.0.9", "mac": f"02:00:00:00:99:0{number}"}] for number in (1, 2))]),
+)
+_tunnel = st.fixed_dictionaries(
+    {"vni": st.integers(0, 1), "remote": st.sampled_from([None, "192.0.2.1", "192.0.2.2"]), "flood": st.integers(0, 2)},
+    optional={
+        "port": st.sampled_from([4789, 4790]),
+        "ttl": st.sampled_from([0, 9, "inherit"]),
+        "learning": _flag,
+        "mtu": st.sampled_from([1400, 1500]),
+    },
 )
 _bridge = _words(
     stp=_flag,
@@ -118,6 +128,7 @@ def _parts(nodes: int) -> st.SearchStrategy[Parts]:
             "bridges": st.dictionaries(st.sampled_from(NODES), st.tuples(st.integers(0, 2), _bridge, _common), max_size=2),
             "routes": st.dictionaries(_keys(NODES, SLOTS), _route, max_size=2 * nodes),
             "rules": st.dictionaries(_keys(NODES, SLOTS), _rule, max_size=3),
+            "tunnels": st.dictionaries(_keys(NODES, SLOTS), _tunnel, max_size=3),
         }
     )
 
@@ -207,6 +218,10 @@ class _Builder:
             node, slot = key.split("/")
             if node in self.nodes:
                 self.nodes[node].setdefault("rules", []).append(self.rule(slot, part))
+        for key, part in self.parts["tunnels"].items():
+            node, slot = key.split("/")
+            if node in self.nodes:
+                self.tunnel(node, slot, part)
         top = dict(self.parts["top"])
         if top.get("names") is False:
             for words in self.nodes.values():
@@ -232,6 +247,13 @@ class _Builder:
         four = [f"10.255.{number}.{host}/24" for host in range(1, part["loopback"])] or [f"10.255.{number}.1/32"]
         if part["loopback"]:
             self.interface(name, "lo")["addresses"] = [*four, f"fd00:ff::{number}/128"]
+
+    def tunnel(self, node: str, slot: str, part: dict[str, Any]) -> None:
+        words = {key: value for key, value in part.items() if key not in {"vni", "flood"} and value is not None}
+        flood = [{"mac": "00:00:00:00:00:00", "dst": f"192.0.2.{3 + number}"} for number in range(part["flood"])]
+        one = [{"mac": "02:00:00:00:99:99", "dst": f"192.0.2.{3 + part['vni']}"}] if part["flood"] else []
+        # two of a node would be one tunnel if they had the same number
+        self.interface(node, f"vx{slot}").update(words | {"kind": "vxlan", "vni": 10 * int(slot) + part["vni"], "fdb": flood + one})
 
     def network(self, name: str, part: dict[str, Any]) -> None:
         index = NETWORKS.index(name)

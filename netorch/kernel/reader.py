@@ -23,6 +23,9 @@ from netorch.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
 _ALL = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
 _NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (socket.AF_INET, socket.AF_INET6))
+_FORWARDING = struct.pack("=B11x", c.AF_BRIDGE)
+TUNNELS = frozenset(("vxlan",))
+"""Kinds with a forwarding database of their own, which is read where one of them is."""
 _ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
 
@@ -89,6 +92,9 @@ class Reader:
         addresses = decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
         routes = decode.routes(_dump(rtnl, c.RTM_GETROUTE, bytes(12)), names)
         rules = decode.rules(_dump(rtnl, c.RTM_GETRULE, bytes(12)), self._rules)
+        neighbours = decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))) if scope.neighbours else []
+        if any(link.kind in TUNNELS for link in links):
+            neighbours += decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, _FORWARDING))
         v4, v6 = rtnl.get(c.RTM_GETNETCONF, _NETCONF)
         values: dict[str, str] = {}
         if label in scope.sysctls:
@@ -120,6 +126,7 @@ class Reader:
             waiting,
             forward,
             decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},
+            tuple(neighbours),
         )
 
 

@@ -29,6 +29,7 @@ from netorch.requests import (
     LinkAdd,
     LinkDel,
     LinkSet,
+    NeighbourDel,
     NetnsAdd,
     NetnsDel,
     QdiscDel,
@@ -40,7 +41,7 @@ from netorch.requests import (
     UplinkLeave,
 )
 
-_DELETES = (LinkDel, AddressDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel)
+_DELETES = (LinkDel, AddressDel, NeighbourDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel)
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
 _TAKEN = (errno.EEXIST, errno.EBUSY)
 _BATCH = 128

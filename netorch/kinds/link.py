@@ -36,6 +36,13 @@ class AddressWords(Words):
     )
 
 
+class NeighbourWords(Words):
+    """Somebody on the interface's segment, with a MAC that nobody has to ask for."""
+
+    address: IPAddress = Field(description="The neighbour's address.")
+    mac: Mac = Field(description="Its MAC address.")
+
+
 def address_words(value: object) -> object:
     return value if isinstance(value, dict) else {"address": value}
 
@@ -53,6 +60,9 @@ class CommonWords(Words):
     txqueuelen: U32 | None = Field(None, description="Length of the send queue, in packets (1000).")
     sysctls: dict[str, SysctlValue] = Field(
         {}, description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist."
+    )
+    neighbours: Annotated[list[NeighbourWords], BeforeValidator(one_or_many)] = Field(
+        [], description="Permanent neighbours (ARP, NDP): `{address, mac}` each."
     )
     description: Text | None = Field(None, description="One line, kept in the interface's alias.")
     impair: ImpairWords | None = Field(None, description="What happens to what it sends: delay, loss, a rate.")

@@ -35,12 +35,19 @@ class Attribute:
     """One key of a kind: a field of the resource and of its words, the IFLA_… number in IFLA_INFO_DATA, how it is written there.
 
     `live`: the kernel changes it in place; of the others a change is a new link. The field's default is the kernel's own.
+    `number6`: the IFLA_… number of an address where it is an IPv6 one, if that is another. `word`: the file's name of the key, if
+    the resource has another one for it.
     """
 
     key: str
     number: int
     form: Form
     live: bool = False
+    number6: int = 0
+    word: str = ""
+
+    def number_of(self, value: object) -> int:
+        return self.number6 if self.number6 and ":" in str(value) else self.number
 
 
 class SoloWords(InterfaceWords):
@@ -61,6 +68,19 @@ class SoloWords(InterfaceWords):
         """What the kernel gives a new one, 0 where that is not known; `parent` is its parent's MTU, None without one, 0 if unknown."""
         return ETHERNET_MTU if parent is None else parent
 
+    @property
+    def sends_from(self) -> str | None:
+        """The address of its node that its packets leave with: without a parent, the MTU there is what it has to fit into."""
+        return None
+
+    def largest_mtu(self, parent: int) -> int | None:
+        """What the kernel grants at most over a parent with this MTU; None without a limit."""
+        return None
+
+    def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+        """What hangs on the link by its own words, each with its place in them."""
+        return iter(())
+
     def values(self) -> dict[str, Any]:
         """Its own fields as the words say them; a kind whose words and fields differ says how."""
         return {attribute.key: getattr(self, attribute.key) for attribute in self.MAKES.ATTRIBUTES}
@@ -75,13 +95,19 @@ class SoloLink(Nothing, Link):
     """A link that its kind's table says everything about. An MTU of 0 is the kernel's choice and left alone.
 
     Kinds without `HAS_MAC` have none to set. `WHOLE`: a change in place has to say all attributes again. `CONFIG`: what the kernel
-    is built with to have the kind, as (CONFIG_ option, module).
+    is built with to have the kind, as (CONFIG_ option, module). `PARENT_IN`: the IFLA_… number in IFLA_INFO_DATA that names the
+    parent, where it is not IFLA_LINK. `UNIQUE`: fields in which no two links of the kind on one network stack may all agree.
+    `RESERVED`: names that Linux takes for itself. `REMEASURES`: with a change in place the kernel chooses the MTU again.
     """
 
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = ()
     HAS_MAC: ClassVar[bool] = True
     WHOLE: ClassVar[bool] = False
     CONFIG: ClassVar[tuple[str, str]] = ("", "")
+    PARENT_IN: ClassVar[int] = 0
+    UNIQUE: ClassVar[tuple[str, ...]] = ()
+    RESERVED: ClassVar[frozenset[str]] = frozenset()
+    REMEASURES: ClassVar[bool] = False
     parent: Place | None = None
 
     @property
@@ -94,13 +120,31 @@ class SoloLink(Nothing, Link):
     def features(self) -> tuple[Feature, ...]:
         return (link_feature(self.KIND, *self.CONFIG),)
 
-    def payload(self, attribute: Attribute) -> bytes | None:
-        return attribute.form.encode(getattr(self, attribute.key))
+    @property
+    def claim(self) -> tuple[object, ...] | None:
+        # its packets come and go where its parent is
+        stack = self.netns if self.parent is None else self.parent[0]
+        return (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE)) if self.UNIQUE else None
+
+    def pairs(self, attribute: Attribute) -> Attrs:
+        """An attribute as IFLA_INFO_DATA says it; nothing where leaving it out does."""
+        value = getattr(self, attribute.key)
+        payload = attribute.form.encode(value)
+        return () if payload is None else ((attribute.number_of(value), payload),)
 
     def data(self) -> Attrs:
         """IFLA_INFO_DATA of a new one."""
-        said = ((attribute.number, self.payload(attribute)) for attribute in self.ATTRIBUTES)
-        return tuple((number, payload) for number, payload in said if payload is not None)
+        return tuple(pair for attribute in self.ATTRIBUTES for pair in self.pairs(attribute))
+
+    def change(self, attribute: Attribute, before: Self) -> Attrs | None:
+        """What turns one attribute into this link's in place; None where nothing does."""
+        if not attribute.live:
+            return None
+        if pairs := self.pairs(attribute):
+            return pairs
+        value = getattr(before, attribute.key)
+        blank = attribute.form.blank(value)
+        return () if self.WHOLE else None if blank is None else ((attribute.number_of(value), blank),)
 
     @classmethod
     def recognises(cls, link: LinkRecord) -> bool:
@@ -109,18 +153,19 @@ class SoloLink(Nothing, Link):
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
         """Its own fields as a dump shows them."""
-        return {
-            attribute.key: attribute.form.decode(link.data[attribute.number])
-            for attribute in cls.ATTRIBUTES
-            if attribute.number in link.data
-        }
+        return decoded(cls, link)
+
+    @classmethod
+    def carrier(cls, view: View, link: LinkRecord) -> Place | None:
+        """What it rides on, as a dump shows it."""
+        return parent_of(view, link, link.link)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             if cls.recognises(link):
                 fields = common_fields(view, link) | ({} if cls.HAS_MAC else {"mac": ""})
-                yield cls(**fields, parent=parent_of(view, link), **cls.read(view, link))
+                yield cls(**fields, parent=cls.carrier(view, link), **cls.read(view, link))
 
     def basic_attrs(self) -> Attrs:
         return tuple(pair for pair in Link.basic_attrs(self) if pair != (IFLA_MTU, u32(0)))
@@ -131,24 +176,26 @@ class SoloLink(Nothing, Link):
         return self != before
 
     def create(self) -> Iterator[Request]:
-        yield LinkAdd(self.netns, self.name, self.KIND, self.basic_attrs(), self.data(), parent=self.parent)
+        yield LinkAdd(self.netns, self.name, self.KIND, self.basic_attrs(), self.data(), parent=self.parent, parent_in=self.PARENT_IN)
         yield from self.naming()
 
     def update(self, before: Self) -> Sequence[Request] | None:
         changed = [attribute for attribute in self.ATTRIBUTES if getattr(self, attribute.key) != getattr(before, attribute.key)]
-        if self.parent != before.parent or any(not attribute.live or self.payload(attribute) is None for attribute in changed):
+        changes = [self.change(attribute, before) for attribute in changed]
+        if self.parent != before.parent or None in changes:
             return None
         requests = self.changed(before)
         if changed:
-            data = self.data() if self.WHOLE else tuple((attribute.number, self.payload(attribute) or b"") for attribute in changed)
-            requests.append(LinkSet(self.netns, self.name, kind=self.KIND, data=data))
+            data = self.data() if self.WHOLE else tuple(pair for pairs in changes for pair in pairs or ())
+            mtu = ((IFLA_MTU, u32(self.mtu)),) if self.mtu and self.REMEASURES else ()
+            requests.append(LinkSet(self.netns, self.name, mtu, kind=self.KIND, data=data))
         return requests
 
     def own(self) -> Mapping[str, str]:
         """Its own attributes in the words of the file, those that differ from the default."""
         plain = {field.name: field.default for field in fields(self)}
-        values = ((attribute.key, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
-        return {key: said(value) for key, value in values if value != plain.get(key)}
+        values = ((attribute, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
+        return {attribute.word or attribute.key: said(value) for attribute, value in values if value != plain.get(attribute.key)}
 
     def attributes(self) -> Mapping[str, str]:
         told: dict[str, str] = {}
@@ -157,6 +204,16 @@ class SoloLink(Nothing, Link):
             told["parent"] = "unknown" if self.parent == UNKNOWN else name if netns == self.netns else f"{netns}:{name}"
         common = {name: text for name, text in self.common().items() if (name, text) not in {("mac", ""), ("mtu", "0")}}
         return told | dict(self.own()) | common
+
+
+def decoded(kind: type[SoloLink], link: LinkRecord) -> dict[str, Any]:
+    """The fields of a kind's table as a dump shows them."""
+    return {
+        attribute.key: attribute.form.decode(link.data[number])
+        for attribute in kind.ATTRIBUTES
+        for number in (attribute.number6, attribute.number)
+        if number and number in link.data
+    }
 
 
 def said(value: object) -> str:
@@ -170,15 +227,15 @@ def link_feature(kind: str, config: str, module: str) -> Feature:
     return Feature(f"{kind} links", config, module, (LinkAdd("", "probe0", kind),))
 
 
-def parent_of(view: View, link: LinkRecord) -> Place | None:
+def parent_of(view: View, link: LinkRecord, index: int) -> Place | None:
     """What it rides on: in its own namespace by the index; in another one as the alias says, where the index there agrees."""
-    if not link.link:
+    if not index:
         return None
     if link.link_netnsid is None:
-        here = view.links.get(link.link)
+        here = view.links.get(index)
         return None if here is None or here is link else (view.label, here.name)
     named = read_alias(link.alias).peer
     if named is None or named[0] not in view.all:
         return UNKNOWN
     there = view.all[named[0]].named.get(named[1])
-    return named if there is not None and there.index == link.link else UNKNOWN
+    return named if there is not None and there.index == index else UNKNOWN

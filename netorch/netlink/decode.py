@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from netorch.netlink import constants as c
 from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attribute_list, attributes, text
 from netorch.requests import Hop, RouteSpec, RuleSpec
-from netorch.snapshot import SHAPERS, AddressRecord, LinkRecord, QdiscRecord
+from netorch.snapshot import SHAPERS, AddressRecord, LinkRecord, NeighbourRecord, QdiscRecord
 
 _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")
+_NDMSG = struct.Struct("=B3xiHBB")
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
 _TCMSG = struct.Struct("=B3xiIII")
@@ -88,6 +89,27 @@ def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
     local = found.get(c.IFA_LOCAL, address)
     protocol = found.get(c.IFA_PROTO, b"\0")[:1]
     return AddressRecord(family, index, local, address or local, prefixlen, scope, flags, protocol[0] if protocol else 0)
+
+
+def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
+    """RTM_NEWNEIGH messages (struct ndmsg and NDA_…) of permanent entries that no control plane keeps; of the family AF_BRIDGE those
+    of tunnels, which alone know another end.
+    """
+    found = []
+    for kind, buffer, start, end in messages:
+        if kind != c.RTM_NEWNEIGH:
+            continue
+        if end - start < 12:
+            raise DecodeError("neighbour message without its header")
+        family, index, state, flags, _ = _NDMSG.unpack_from(buffer, start)
+        if not state & c.NUD_PERMANENT or flags & c.NTF_EXT_LEARNED or (family == c.AF_BRIDGE and not flags & c.NTF_SELF):
+            continue
+        get = (parts := attributes(buffer, start + 12, end)).get
+        address, mac, protocol = get(c.NDA_DST), get(c.NDA_LLADDR), get(c.NDA_PROTOCOL, b"\0")[:1]
+        if address is not None and mac is not None:
+            extra = tuple((number, parts[number]) for number in (c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX) if number in parts)
+            found.append(NeighbourRecord(family, index, address, mac, protocol[0] if protocol else 0, extra))
+    return found
 
 
 def routes(messages: Iterable[Message], names: Mapping[int, str]) -> list[RouteSpec]:

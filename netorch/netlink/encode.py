@@ -17,6 +17,8 @@ from netorch.requests import (
     LinkAdd,
     LinkDel,
     LinkSet,
+    NeighbourAdd,
+    NeighbourDel,
     QdiscDel,
     QdiscSet,
     RouteAdd,
@@ -29,6 +31,7 @@ from netorch.requests import (
 
 _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")
+_NDMSG = struct.Struct("=B3xiHBB")
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
 _RULE = struct.Struct("=BBBBBBBBI")
@@ -43,6 +46,8 @@ LinkRequest = (
     | AltnameDel
     | AddressAdd
     | AddressDel
+    | NeighbourAdd
+    | NeighbourDel
     | RouteAdd
     | RouteDel
     | RuleAdd
@@ -89,6 +94,8 @@ def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tup
             return kind, flags, _IFINFOMSG.pack(0, 0, 0, 0, 0) + link_name(request.link) + names
         case AddressAdd() | AddressDel():
             return _address(request, resolver)
+        case NeighbourAdd() | NeighbourDel():
+            return _neighbour(request, resolver)
         case RouteAdd():
             flags = c.NLM_F_CREATE | (c.NLM_F_REPLACE if request.replace else c.NLM_F_EXCL)
             return c.RTM_NEWROUTE, flags, _route(request.netns, request.route, resolver)
@@ -140,11 +147,15 @@ def _link_add(request: LinkAdd, resolver: Resolver, also: LinkSet | None) -> byt
         attrs += pack(also.attrs)
         if also.master:
             attrs += attr(c.IFLA_MASTER, u32(resolver.index_of(also.netns, also.master)))
+    data = pack(request.data)
     if request.parent is not None:
-        attrs += attr(c.IFLA_LINK, u32(resolver.index_of(*request.parent)))
+        above = u32(resolver.index_of(*request.parent))
+        if request.parent_in:
+            data += attr(request.parent_in, above)
+        else:
+            attrs += attr(c.IFLA_LINK, above)
         if request.parent[0] != request.netns:
             attrs += attr(c.IFLA_LINK_NETNSID, i32(resolver.nsid_of(request.netns, request.parent[0])))
-    data = pack(request.data)
     # made beside a parent elsewhere and moved here, where its index would have to be free in both
     index = resolver.new_index(request.netns, request.name, request.parent is None or request.parent[0] == request.netns)
     if request.peer is not None:
@@ -190,6 +201,18 @@ def _address(request: AddressAdd | AddressDel, resolver: Resolver) -> tuple[int,
         extra += attr(c.IFA_FLAGS, u32(c.IFA_F_NODAD))
     header = _IFADDRMSG.pack(request.family, request.prefixlen, 0, request.scope, index)
     return c.RTM_NEWADDR, c.NLM_F_CREATE | c.NLM_F_REPLACE, header + pair + extra
+
+
+def _neighbour(request: NeighbourAdd | NeighbourDel, resolver: Resolver) -> tuple[int, int, bytes]:
+    index = resolver.index_of(request.netns, request.link)
+    flags = c.NTF_SELF if request.family == c.AF_BRIDGE else 0
+    pair = attr(c.NDA_DST, request.address) + attr(c.NDA_LLADDR, request.mac) + pack(request.extra)
+    header = _NDMSG.pack(request.family, index, c.NUD_PERMANENT, flags, 0)
+    if isinstance(request, NeighbourDel):
+        return c.RTM_DELNEIGH, 0, header + pair
+    beside = c.NLM_F_APPEND if request.append else c.NLM_F_REPLACE
+    protocol = attr(c.NDA_PROTOCOL, u8(request.protocol)) if request.protocol else b""
+    return c.RTM_NEWNEIGH, c.NLM_F_CREATE | beside, header + pair + protocol
 
 
 def _root(request: QdiscSet | QdiscDel, resolver: Resolver) -> bytes:

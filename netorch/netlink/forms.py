@@ -10,10 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`encode` gives a payload, or None for what is said by leaving the attribute out; `decode` reads one back."""
+    """`encode` gives a payload, or None for what is said by leaving the attribute out; `decode` reads one back.
+
+    `blank`: what takes a value back that was there before, None where nothing does.
+    """
 
     encode: Callable[[Any], bytes | None]
     decode: Callable[[bytes], Any]
+    blank: Callable[[Any], bytes | None] = lambda before: None
 
 
 def number(size: int, order: str = "little", *, absent: int | None = None) -> Form:
@@ -50,5 +54,5 @@ def _address_text(payload: bytes) -> str | None:
 U8, U16, U32 = number(1), number(2), number(4)
 BE16 = number(2, "big")
 FLAG = Form(lambda value: None if value is None else bytes((bool(value),)), any)
-ADDRESS = Form(_address, _address_text)
+ADDRESS = Form(_address, _address_text, lambda before: bytes(len(ip_address(before).packed)))
 """An IPv4 or IPv6 address as text; all zeros is None, the same as leaving it out."""

@@ -12,10 +12,12 @@ from netorch.core import HOST, Key, Resource
 from netorch.impairment import NOTHING
 from netorch.kinds.address import SCOPES, Address
 from netorch.kinds.bridge import Bridge
+from netorch.kinds.fdb import Fdb
 from netorch.kinds.hostsfile import NodeFile
 from netorch.kinds.impair import Impair, impair_key
 from netorch.kinds.link import TXQUEUELEN, Link, link_key
 from netorch.kinds.loopback import Loopback
+from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import Netns
 from netorch.kinds.port import Port, port_key
 from netorch.kinds.route import MAIN, TYPES, Route
@@ -103,6 +105,11 @@ class _File:
                 self.take_impair(resource)
             case Address():
                 self.take_address(resource)
+            case Neighbour():
+                entry: Words = {"address": resource.address, "mac": resource.mac}
+                self.interface(label, resource.link).setdefault("neighbours", []).append(entry)
+            case Fdb():
+                self.interface(label, resource.link).setdefault("fdb", []).append({"mac": resource.mac, "dst": resource.dst})
             case Route():
                 self.words(label).setdefault("routes", []).append(self.route(resource))
             case Rule():

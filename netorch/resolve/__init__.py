@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netorch.core import HOST, Key, Resource
 from netorch.marks import Mark
-from netorch.resolve import interfaces, networks
+from netorch.resolve import interfaces, networks, overlay
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
 from netorch.resolve.impairments import put_impairments
@@ -50,6 +50,9 @@ def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
     interfaces.finish(draft)
     for segment in segments.values():
         networks.number(draft, segment)
+    for segment in segments.values():
+        if segment.ends:
+            overlay.fill(draft, segment)
     networks.uplinks(draft, segments)
     check_segments(draft)
     _checks(draft)

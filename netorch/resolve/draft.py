@@ -50,6 +50,7 @@ class Iface:
 
     `impairs`: what is said of its sending, with the place; what goes before comes first.
     `front`: the bridge that has its addresses, where it is an uplink. `uplink`: of such a bridge, what the file calls the NIC.
+    `joined`: another end of the tunnels that make one segment of several bridges.
     """
 
     site: Site
@@ -74,6 +75,7 @@ class Iface:
     hairpin: bool = False
     isolated: bool = False
     front: Iface | None = None
+    joined: Iface | None = None
     uplink: str = ""
 
     def said(self, key: str) -> Any:
@@ -152,6 +154,7 @@ class Draft:
     state: dict[Key, Resource] = field(default_factory=dict)
     origins: dict[Key, Path] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    claims: dict[tuple[object, ...], Iface] = field(default_factory=dict)
 
     def complain(self, path: Path, what: str, remedy: str = "", *, naming: bool = False) -> None:
         self.complaints.append(Complaint(path, what, remedy, naming))

@@ -60,7 +60,7 @@ def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
 
 def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
     """A word for each bridge where others may filter. In a namespace of our own a firewall is part of what is tried out there."""
-    for segment in segments.values():
+    for segment in (part for whole in segments.values() for part in (whole.ends.values() or (whole,))):
         if segment.owner.created:
             continue
         leads = tuple(version for version in (4, 6) if segment.words.mode_of(version) in LEADING_OUT and segment.subnet_of(version))

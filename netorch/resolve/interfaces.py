@@ -11,7 +11,7 @@ from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site,
 from netorch.topology import EndpointWords, LinkWords, endpoint
 from netorch.words import Network
 
-FOREIGN_KEYS = {"addresses", "kind"}
+FOREIGN_KEYS = {"addresses", "kind", "neighbours"}
 """What the file may say of an interface that netorch did not make."""
 
 
@@ -159,7 +159,8 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
     for key in sorted({key for layer in iface.layers for key in layer.model_fields_set} - FOREIGN_KEYS):
         draft.complain(
             (*iface.path, key),
-            f"{iface.display} is not made by this file: `{key}` of an existing interface cannot be set by this release, only `addresses`",
+            f"{iface.display} is not made by this file: `{key}` of an existing interface cannot be set by this release, only"
+            " `addresses` and `neighbours`",
         )
 
 
@@ -278,7 +279,23 @@ def mtu_of(iface: Iface) -> int:
         return found
     if iface.role == "existing":
         return 0
-    return 1500 if iface.solo is None else iface.solo.default_mtu(None if iface.parent is None else mtu_of(iface.parent))
+    if iface.solo is None:
+        return 1500
+    below = carrier(iface)
+    return iface.solo.default_mtu(None if below is None else mtu_of(below))
+
+
+def carrier(iface: Iface) -> Iface | None:
+    """What its packets leave by, as far as the file says: its parent, else the interface with the address that they leave with."""
+    if iface.parent is not None or iface.solo is None or (source := iface.solo.sends_from) is None:
+        return iface.parent
+    found = holder(iface.site, source)
+    return found if found is not None and found.solo is None else None
+
+
+def holder(site: Site, address: str) -> Iface | None:
+    """The interface of a site that has the address by the file."""
+    return next((iface for iface in site.ifaces.values() if any(str(entry.interface.ip) == address for entry in iface.addresses)), None)
 
 
 __all__ = ["CommonWords", "declare", "enslave", "finish", "join", "mtu_of", "type_of", "wire"]

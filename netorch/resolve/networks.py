@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from netorch.core import HOST
+from netorch.resolve import overlay
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site
 from netorch.resolve.interfaces import join, type_of
 from netorch.topology import Membership, NetworkWords
@@ -30,7 +31,10 @@ class Member:
 
 @dataclass(slots=True)
 class Segment:
-    """A network on its way: bridges (the root first), members in the order of the file, gateways by IP version."""
+    """A network on its way: bridges (the root first), members in the order of the file, gateways by IP version.
+
+    `ends`: of an overlay, endpoint node → what is there of it, with members of its own.
+    """
 
     name: str
     words: NetworkWords
@@ -40,6 +44,7 @@ class Segment:
     members: list[Member] = field(default_factory=list)
     gateways: dict[int, Address] = field(default_factory=dict)
     gateway_node: str | None = None
+    ends: dict[str, Segment] = field(default_factory=dict)
 
     @property
     def root(self) -> Iface:
@@ -146,14 +151,17 @@ def _segment(draft: Draft, name: str, words: NetworkWords) -> Segment | None:
     if words.node is not None:
         owner = draft.host if words.node == HOST else draft.sites[words.node]
     else:
-        owner = draft.fabric if words.is_segment else draft.host
+        owner = draft.fabric if words.is_segment and words.driver == "bridge" else draft.host
     segment = Segment(name, words, path, owner)
-    segment.bridges.append(_bridge(draft, segment, words.bridge or name))
+    if words.driver == "vxlan":
+        overlay.stretch(draft, segment)
+        return segment if segment.ends else None
+    segment.bridges.append(bridge_of(draft, segment, words.bridge or name))
     owner.forwards |= {version for version in (4, 6) if words.mode_of(version) in LEADING_OUT and segment.subnet_of(version)}
     return segment
 
 
-def _bridge(draft: Draft, segment: Segment, name: str) -> Iface:
+def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
     owner, words = segment.owner, segment.words
     if name == "lo":
         draft.complain(
@@ -187,18 +195,29 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
         if iface.role or iface.peer is not None:
             draft.complain(path, f"{iface.display} is wired already: network {network} cannot make it")
             continue
+        place = segment
+        if words.at is not None and not segment.words.endpoints:
+            draft.complain((*path, "at"), f"network {network} has no endpoints: `at` is for networks of driver vxlan")
+        elif segment.words.endpoints:
+            end = overlay.end_for(draft, segment, words, path)
+            if end is None:
+                iface.role = "half-wired"
+                continue
+            place = end
         iface.layers.append(words)
         iface.impair(words.impair, path)
-        _cable(draft, segment, iface, path)
+        _cable(draft, place, iface, path)
         if iface.peer is not None:
             # the one cable that is the member's alone carries both directions
             iface.peer.impair(words.impair, path)
         segment.members.append(Member(iface, words, path))
+        if place is not segment:
+            place.members.append(segment.members[-1])
 
 
 def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
     """A veth from the right bridge of the segment to a member."""
-    port = _made_up(draft, segment, f"{iface.site.name}-{iface.name}", path)
+    port = made_up(draft, segment, f"{iface.site.name}-{iface.name}", path)
     port.role = iface.role = "veth"
     port.peer, iface.peer, iface.far = iface, port, True
     port.mtu_hint = iface.mtu_hint = segment.words.mtu
@@ -211,9 +230,9 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
     leaf = 0 if index < ROOT_MEMBERS else 1 + (index - ROOT_MEMBERS) // LEAF_MEMBERS
     while len(segment.bridges) <= leaf:
         count = len(segment.bridges)
-        bridge = _bridge(draft, segment, f"{segment.root.name}-{count}")
-        down = _made_up(draft, segment, f"{bridge.name}-down", segment.path)
-        up = _made_up(draft, segment, f"{bridge.name}-up", segment.path)
+        bridge = bridge_of(draft, segment, f"{segment.root.name}-{count}")
+        down = made_up(draft, segment, f"{bridge.name}-down", segment.path)
+        up = made_up(draft, segment, f"{bridge.name}-up", segment.path)
         down.role = up.role = "veth"
         down.peer, up.peer, up.far = up, down, True
         down.mtu_hint = up.mtu_hint = segment.words.mtu
@@ -225,7 +244,7 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
     return segment.bridges[leaf]
 
 
-def _made_up(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
+def made_up(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
     owner = segment.owner
     dev, altname = owner.short(draft.prefix + long if owner.label == HOST else long)
     if long in owner.ifaces:
@@ -398,4 +417,4 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
             segment.gateways.setdefault(entry.interface.version, entry.interface.ip)
 
 
-__all__ = ["Member", "Segment", "build", "number", "uplinks"]
+__all__ = ["Member", "Segment", "bridge_of", "build", "made_up", "number", "uplinks"]

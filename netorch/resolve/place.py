@@ -10,8 +10,10 @@ from netorch.kinds.bridge import Bridge
 from netorch.kinds.link import TXQUEUELEN
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.kinds.loopback import Loopback
+from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
 from netorch.kinds.port import Port, port_key
+from netorch.kinds.solo import SoloLink
 from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_paths
 from netorch.kinds.up import Up, up_key
 from netorch.kinds.uplink import Uplink
@@ -19,7 +21,7 @@ from netorch.kinds.veth import Veth
 from netorch.marks import ALIAS_BYTES
 from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 from netorch.resolve.draft import Draft, Given, Iface, Site
-from netorch.resolve.interfaces import mtu_of
+from netorch.resolve.interfaces import carrier, mtu_of
 
 IPV6_MTU = 1280
 """IPV6_MIN_MTU: on a link with less the kernel has no IPv6."""
@@ -130,7 +132,10 @@ def put_solo(draft: Draft, iface: Iface) -> None:
         if iface.said("mac") is not None:
             draft.complain((*iface.path, "mac"), f"{iface.display} is a {words.kind}, which has no MAC of its own")
         link = replace(link, mac="")
+    _check_solo(draft, iface, link)
     draft.put(link, iface.path)
+    for resource, place in words.further(link):
+        draft.put(resource, (*iface.path, *place))
     if iface.master is not None:
         draft.put(Port(site.label, iface.dev, iface.master.dev, iface.hairpin, iface.isolated), iface.path)
     _put_settings(draft, iface)
@@ -140,6 +145,26 @@ def put_solo(draft: Draft, iface: Iface) -> None:
             after.append(up_key(iface.parent.site.label, iface.parent.dev))
         draft.put(Up(site.label, iface.dev, tuple(after)), iface.path)
     put_addresses(draft, iface)
+
+
+def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
+    """What the kernel would refuse, or cut down, of a link that is made alone."""
+    words, below = iface.solo, carrier(iface)
+    assert words is not None
+    if iface.dev in link.RESERVED:
+        draft.complain(
+            iface.path,
+            f"{iface.display}: Linux itself makes a device {iface.dev} in every namespace once it has the module.",
+            "Take another name.",
+        )
+    if (claim := link.claim) is not None and (first := draft.claims.setdefault(claim, iface)) is not iface:
+        keys = {attribute.key: attribute.word or attribute.key for attribute in link.ATTRIBUTES}
+        same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
+        draft.complain(iface.path, f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart")
+    if below is not None and (mtu := mtu_of(below)) and (most := words.largest_mtu(mtu)) is not None and link.mtu > most:
+        draft.complain(
+            (*iface.path, "mtu"), f"{iface.display} cannot have MTU {link.mtu}: {below.display} has {mtu}, and with its headers {most} fit"
+        )
 
 
 def put_addresses(draft: Draft, iface: Iface) -> None:
@@ -158,6 +183,23 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
         if resource.key in draft.state:
             draft.complain(entry.path, f"{iface.display} has the address {text} twice")
         draft.put(resource, entry.path)
+    _put_neighbours(draft, iface)
+
+
+def _put_neighbours(draft: Draft, iface: Iface) -> None:
+    layers = (*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))
+    for index, words in enumerate(words for layer in layers for words in layer.neighbours):
+        path = (*iface.path, "neighbours", index)
+        if words.address.is_multicast or words.address.is_unspecified:
+            draft.complain(path, f"{iface.display}: {words.address} is no host's address, so it cannot be a neighbour")
+            continue
+        if iface.solo is not None and not iface.solo.MAKES.HAS_MAC:
+            draft.complain(path, f"{iface.display} is a {iface.solo.kind}, on which nobody has a MAC: it takes no `neighbours`")
+            continue
+        neighbour = Neighbour(iface.site.label, iface.dev, str(words.address), words.mac, draft.mark.protocol)
+        if draft.state.get(neighbour.key, neighbour) != neighbour:
+            draft.complain(path, f"{iface.display} has the neighbour {words.address} twice, with different MACs")
+        draft.put(neighbour, path)
 
 
 def address_of(entry: Given) -> str:

@@ -18,7 +18,7 @@ def check_segments(draft: Draft) -> None:
         return root
 
     for iface in layered(draft.sites):
-        for other in (iface.peer, iface.master, iface.front):
+        for other in (iface.peer, iface.master, iface.front, iface.joined):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
     seen: dict[tuple[int, object], Iface] = {}

@@ -50,7 +50,7 @@ PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
 
 
 # Link kinds and qdiscs that not every kernel has; such a file is run on the second test kernel too.
-NEEDS: dict[str, tuple[str, ...]] = {"wan": ("netem",)}
+NEEDS: dict[str, tuple[str, ...]] = {"tunnels": ("gre",), "wan": ("netem",)}
 
 
 def checks_of(path: Path) -> list[tuple[str | None, str, bool]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netorch.netlink import constants as c
@@ -28,12 +29,15 @@ from netorch.requests import (
     LinkAdd,
     LinkDel,
     LinkSet,
+    NeighbourAdd,
+    NeighbourDel,
     Peer,
     RouteAdd,
     RouteSpec,
     RuleAdd,
     RuleSpec,
 )
+from netorch.snapshot import NeighbourRecord
 
 # Dumps of Linux 6.18: a bridge, a veth pair with one end in it (group, alias, alternative names), a macvlan; addresses with and
 # without peers; routes by gateway, multipath, RTA_VIA, onlink, with source, MTU and in other tables, rejecting ones; rules.
@@ -325,6 +329,34 @@ def parts(request: LinkRequest, also: LinkSet | None = None) -> tuple[tuple[int,
     return (index, flags, change), attributes(buffer, start + 16, end)
 
 
+def neighbour_back(request: NeighbourAdd) -> list[NeighbourRecord]:
+    return decode.neighbours(received(encoded(request)))
+
+
+def test_a_neighbour_comes_back_as_it_was_and_pyroute2_understands_it() -> None:
+    mac = bytes.fromhex("020000000009")
+    known = NeighbourAdd("host", "va", c.AF_INET, bytes((10, 0, 0, 9)), mac, 110)
+    assert neighbour_back(known) == [NeighbourRecord(c.AF_INET, INDICES["va"], bytes((10, 0, 0, 9)), mac, 110)]
+    read = ndmsg(encoded(known))
+    read.decode()
+    assert (read["ifindex"], read["state"], read["flags"]) == (INDICES["va"], 0x80, 0)
+    assert (read.get_attr("NDA_DST"), read.get_attr("NDA_LLADDR")) == ("10.0.0.9", "02:00:00:00:00:09")
+    assert read["header"]["flags"] & (c.NLM_F_REPLACE | c.NLM_F_APPEND) == c.NLM_F_REPLACE
+
+
+def test_an_entry_of_a_forwarding_database_is_the_links_own_and_keeps_what_else_was_said() -> None:
+    extra = ((c.NDA_PORT, b"\x12\xb6"), (c.NDA_VNI, u32(9)))
+    entry = NeighbourAdd("host", "va", c.AF_BRIDGE, bytes((10, 0, 0, 9)), bytes(6), append=True, extra=extra)
+    assert neighbour_back(entry) == [NeighbourRecord(c.AF_BRIDGE, INDICES["va"], bytes((10, 0, 0, 9)), bytes(6), 0, extra)]
+    read = ndmsg(encoded(entry))
+    read.decode()
+    assert read["flags"] == c.NTF_SELF
+    assert read["header"]["flags"] & (c.NLM_F_REPLACE | c.NLM_F_APPEND) == c.NLM_F_APPEND
+    gone = ndmsg(encoded(NeighbourDel("host", "va", c.AF_BRIDGE, bytes((10, 0, 0, 9)), bytes(6), extra)))
+    gone.decode()
+    assert (gone["header"]["type"], gone.get_attr("NDA_VNI")) == (c.RTM_DELNEIGH, 9)
+
+
 def test_a_veth_carries_its_peer_and_one_queue_on_both_ends() -> None:
     header, found = parts(veth())
     info = attributes(found[c.IFLA_LINKINFO], 0, len(found[c.IFLA_LINKINFO]))
@@ -369,6 +401,13 @@ def test_links_are_named_where_no_index_is_needed() -> None:
     assert list(attribute_list(parts(AltnameAdd("host", "va", "other"))[1][c.IFLA_PROP_LIST])) == [(c.IFLA_ALT_IFNAME, b"other\0")]
 
 
+def test_a_parent_may_stand_among_the_kinds_own_attributes() -> None:
+    near = parts(LinkAdd("host", "vx", "vxlan", parent=("host", "va"), parent_in=3))[1]
+    assert c.IFLA_LINK not in near and c.IFLA_LINK_NETNSID not in near
+    info = attributes(near[c.IFLA_LINKINFO], 0, len(near[c.IFLA_LINKINFO]))
+    assert attributes(info[c.IFLA_INFO_DATA], 0, len(info[c.IFLA_INFO_DATA]))[3] == u32(INDICES["va"])
+
+
 # hostile bytes
 
 SHAPES = {
@@ -376,6 +415,7 @@ SHAPES = {
     "addresses": (c.RTM_NEWADDR, decode.addresses, ADDRESSES),
     "routes": (c.RTM_NEWROUTE, lambda found: decode.routes(found, NAMES), ROUTES),
     "rules": (c.RTM_NEWRULE, decode.rules, RULES),
+    "neighbours": (c.RTM_NEWNEIGH, decode.neighbours, None),
     "netconf": (c.RTM_NEWNETCONF, decode.forwarding, None),
     "error": (c.NLMSG_ERROR, lambda found: [decode.failure(buffer, start, end, 0x300) for _, buffer, start, end in found], None),
 }

@@ -1,0 +1,77 @@
+"""A Geneve tunnel (RFC 8926, drivers/net/geneve.c): Ethernet frames in UDP, to one other end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from netorch.kind import View, interface_words, observed
+from netorch.kinds.solo import Attribute, SoloLink, decoded
+from netorch.kinds.udptunnel import Port, UdpTunnelWords
+from netorch.netlink.forms import ADDRESS, BE16, U8, U32
+from netorch.requests import Attrs
+from netorch.snapshot import LinkRecord
+from netorch.words import IPAddress, wrong
+
+IFLA_GENEVE_ID, IFLA_GENEVE_REMOTE, IFLA_GENEVE_TTL, IFLA_GENEVE_PORT = 1, 2, 3, 5
+IFLA_GENEVE_REMOTE6, IFLA_GENEVE_TTL_INHERIT = 7, 12
+PORT = 6081
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Geneve(SoloLink):
+    KIND: ClassVar[str] = "geneve"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_GENEVE", "geneve")
+    REMEASURES: ClassVar[bool] = True
+    UNIQUE: ClassVar[tuple[str, ...]] = ("vni", "remote", "port")
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
+        Attribute("vni", IFLA_GENEVE_ID, U32),
+        Attribute("remote", IFLA_GENEVE_REMOTE, ADDRESS, live=True, number6=IFLA_GENEVE_REMOTE6),
+        Attribute("port", IFLA_GENEVE_PORT, BE16),
+        Attribute("ttl", IFLA_GENEVE_TTL, U8, live=True),
+    )
+    vni: int = -1
+    remote: str | None = None
+    port: int = PORT
+    ttl: int | str = 0
+
+    def pairs(self, attribute: Attribute) -> Attrs:
+        if attribute.key == "ttl" and self.ttl == "inherit":
+            return ((IFLA_GENEVE_TTL_INHERIT, b"\1"),)
+        return SoloLink.pairs(self, attribute)
+
+    def change(self, attribute: Attribute, before: Self) -> Attrs | None:
+        if attribute.key == "remote" and (":" in str(self.remote)) != (":" in str(before.remote)):
+            return None
+        return SoloLink.change(self, attribute, before)
+
+    @classmethod
+    def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
+        found = decoded(cls, link)
+        return found | ({"ttl": "inherit"} if any(link.data.get(IFLA_GENEVE_TTL_INHERIT, b"")) else {})
+
+
+@interface_words("geneve")
+class GeneveWords(UdpTunnelWords):
+    """Ethernet over UDP to one other end."""
+
+    MAKES: ClassVar[type[SoloLink]] = Geneve
+    UDP_PORT: ClassVar[int] = PORT
+    kind: Literal["geneve"] = "geneve"
+    remote: IPAddress = Field(description="The other end.")
+    udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (6081).")
+
+    @model_validator(mode="after")
+    def _possible(self) -> GeneveWords:
+        if self.remote.is_multicast or self.remote.is_unspecified:
+            wrong(f"a geneve tunnel has one other end: {self.remote} is no host's address")
+        return self
+
+    def default_mtu(self, parent: int | None) -> int:
+        return 0  # the kernel goes by the route to the other end
+
+    def values(self) -> dict[str, Any]:
+        return {"vni": self.vni, "remote": str(self.remote), "port": self.on_port, "ttl": self.ttl}

@@ -1,0 +1,83 @@
+"""GRE over IPv4 (RFC 2784, 2890; net/ipv4/ip_gre.c), carrying IP packets; and what the GRE kinds have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from netorch.kind import View, interface_words, observed
+from netorch.kinds.iptunnel import IpTunnel, IpTunnelWords, iptunnel_attributes
+from netorch.kinds.solo import Attribute, SoloLink, decoded
+from netorch.netlink.forms import number
+from netorch.requests import Attrs
+from netorch.snapshot import LinkRecord
+from netorch.words import integer
+
+IFLA_GRE_IFLAGS, IFLA_GRE_OFLAGS, IFLA_GRE_IKEY, IFLA_GRE_OKEY = 2, 3, 4, 5
+IFLA_GRE_LOCAL, IFLA_GRE_REMOTE, IFLA_GRE_TTL, IFLA_GRE_ENCAP_LIMIT = 6, 7, 8, 11
+GRE_KEY = 0x2000
+
+KEY = Attribute("number", IFLA_GRE_OKEY, number(4, "big"), live=True, word="key")
+
+
+@dataclass(frozen=True, slots=True)
+class GreTunnel(IpTunnel):
+    """`number` is the key, the same in both directions; where somebody made it two, a text that no file can ask for."""
+
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_IPGRE", "ip_gre")
+    UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote", "number")
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (*iptunnel_attributes(IFLA_GRE_LOCAL, IFLA_GRE_REMOTE, IFLA_GRE_TTL), KEY)
+    number: int | str | None = None
+
+    def pairs(self, attribute: Attribute) -> Attrs:
+        if attribute is not KEY:
+            return SoloLink.pairs(self, attribute)
+        if not isinstance(self.number, int):
+            return ()
+        flags, value = GRE_KEY.to_bytes(2, "big"), self.number.to_bytes(4, "big")
+        return ((IFLA_GRE_IFLAGS, flags), (IFLA_GRE_OFLAGS, flags), (IFLA_GRE_IKEY, value), (IFLA_GRE_OKEY, value))
+
+    @classmethod
+    def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
+        keys = [
+            int.from_bytes(link.data.get(value, b""), "big") if int.from_bytes(link.data.get(flags, b""), "big") & GRE_KEY else None
+            for flags, value in ((IFLA_GRE_IFLAGS, IFLA_GRE_IKEY), (IFLA_GRE_OFLAGS, IFLA_GRE_OKEY))
+        ]
+        return decoded(cls, link) | {"number": keys[0] if keys[0] == keys[1] else f"{keys[0]} in, {keys[1]} out"}
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Gre(GreTunnel):
+    KIND: ClassVar[str] = "gre"
+
+
+def key_number(value: object) -> int:
+    """A key as `ip tunnel` takes it: a number, or one written like an IPv4 address."""
+    if isinstance(value, str) and value.count(".") == 3:
+        try:
+            return int(IPv4Address(value))
+        except ValueError:
+            pass
+    return integer(0, 2**32 - 1)(value)
+
+
+class GreWords(IpTunnelWords):
+    GROUPS: ClassVar[bool] = True
+    key: Annotated[int, BeforeValidator(key_number)] | None = Field(
+        None, description="Tells tunnels between the same ends apart: a number, or one written like `10.0.0.1` (none)."
+    )
+
+    def values(self) -> dict[str, Any]:
+        return self.addresses_of() | {"number": self.key}
+
+
+@interface_words("gre")
+class GrePacketWords(GreWords):
+    """IP packets in GRE, over IPv4."""
+
+    MAKES: ClassVar[type[SoloLink]] = Gre
+    kind: Literal["gre"] = "gre"

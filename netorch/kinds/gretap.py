@@ -1,0 +1,25 @@
+"""GRE over IPv4 that carries Ethernet frames (net/ipv4/ip_gre.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.gre import GreTunnel, GreWords
+from netorch.kinds.solo import SoloLink
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Gretap(GreTunnel):
+    KIND: ClassVar[str] = "gretap"
+    HAS_MAC: ClassVar[bool] = True
+
+
+@interface_words("gretap")
+class GretapWords(GreWords):
+    """Ethernet frames in GRE, over IPv4."""
+
+    MAKES: ClassVar[type[SoloLink]] = Gretap
+    kind: Literal["gretap"] = "gretap"

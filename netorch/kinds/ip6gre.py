@@ -1,0 +1,39 @@
+"""GRE over IPv6, carrying IP packets (net/ipv6/ip6_gre.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.gre import IFLA_GRE_ENCAP_LIMIT, GreTunnel, GreWords
+from netorch.kinds.iptunnel import ENCAP_LIMIT, HOP_LIMIT
+from netorch.kinds.solo import SoloLink
+from netorch.netlink.codec import u8
+from netorch.requests import Attrs
+from netorch.words import Ttl
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Ip6gre(GreTunnel):
+    KIND: ClassVar[str] = "ip6gre"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_GRE", "ip6_gre")
+    FOUR: ClassVar[bool] = False
+    ttl: int = HOP_LIMIT
+
+    def data(self) -> Attrs:
+        return (*GreTunnel.data(self), (IFLA_GRE_ENCAP_LIMIT, u8(ENCAP_LIMIT)))
+
+
+@interface_words("ip6gre")
+class Ip6greWords(GreWords):
+    """IP packets in GRE, over IPv6."""
+
+    MAKES: ClassVar[type[SoloLink]] = Ip6gre
+    VERSION: ClassVar[int] = 6
+    GROUPS: ClassVar[bool] = False
+    kind: Literal["ip6gre"] = "ip6gre"
+    ttl: Ttl = Field(HOP_LIMIT, description="Hop limit of the outer packets; `inherit` or 0: the inner one's (64).")

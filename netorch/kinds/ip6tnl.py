@@ -1,0 +1,37 @@
+"""IPv4 and IPv6 packets in IPv6 (RFC 2473; net/ipv6/ip6_tunnel.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.iptunnel import ENCAP_LIMIT, HOP_LIMIT, IFLA_IPTUN_ENCAP_LIMIT, IpTunnel, IpTunnelWords
+from netorch.kinds.solo import SoloLink
+from netorch.netlink.codec import u8
+from netorch.requests import Attrs
+from netorch.words import Ttl
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Ip6tnl(IpTunnel):
+    KIND: ClassVar[str] = "ip6tnl"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_TUNNEL", "ip6_tunnel")
+    FOUR: ClassVar[bool] = False
+    ttl: int = HOP_LIMIT
+
+    def data(self) -> Attrs:
+        return (*IpTunnel.data(self), (IFLA_IPTUN_ENCAP_LIMIT, u8(ENCAP_LIMIT)))
+
+
+@interface_words("ip6tnl")
+class Ip6tnlWords(IpTunnelWords):
+    """IPv4 and IPv6 packets over IPv6."""
+
+    MAKES: ClassVar[type[SoloLink]] = Ip6tnl
+    VERSION: ClassVar[int] = 6
+    kind: Literal["ip6tnl"] = "ip6tnl"
+    ttl: Ttl = Field(HOP_LIMIT, description="Hop limit of the outer packets; `inherit` or 0: the inner one's (64).")

@@ -1,0 +1,25 @@
+"""IPv4 packets in IPv4 (RFC 2003; net/ipv4/ipip.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.iptunnel import IpTunnel, IpTunnelWords
+from netorch.kinds.solo import SoloLink
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Ipip(IpTunnel):
+    KIND: ClassVar[str] = "ipip"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_IPIP", "ipip")
+
+
+@interface_words("ipip")
+class IpipWords(IpTunnelWords):
+    """IPv4 packets over IPv4."""
+
+    MAKES: ClassVar[type[SoloLink]] = Ipip
+    kind: Literal["ipip"] = "ipip"

@@ -1,0 +1,90 @@
+"""A permanent neighbour of a link: an IPv4 or IPv6 address whose MAC is known without asking (ARP, NDP; linux/neighbour.h)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import ClassVar, Self
+
+from netorch.core import Key, Resource, shown
+from netorch.kind import View, observed
+from netorch.kinds.link import link_key
+from netorch.kinds.up import up_key
+from netorch.marks import maker
+from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
+from netorch.requests import NeighbourAdd, NeighbourDel, Request
+from netorch.snapshot import NeighbourRecord
+
+
+def neighbour_key(netns: str, link: str, address: str) -> Key:
+    return Key("neighbour", netns, f"{link} {address}")
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Neighbour(Resource):
+    """It is gone with its link, and also when that goes down."""
+
+    KIND: ClassVar[str] = "neighbour"
+    netns: str
+    link: str
+    address: str
+    mac: str
+    protocol: int
+
+    @property
+    def key(self) -> Key:
+        return neighbour_key(self.netns, self.link, self.address)
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return link_key(self.netns, self.link), up_key(self.netns, self.link)
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for record in _records(view):
+            if _is_ours(view, record):
+                link = view.links[record.index].name
+                yield cls(view.label, link, str(ip_address(record.address)), record.mac.hex(":"), record.protocol)
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        for record in _records(view):
+            if not _is_ours(view, record):
+                link, text = view.links[record.index].name, str(ip_address(record.address))
+                yield neighbour_key(view.label, link, text), f"{view.label}/{link} has the neighbour {text} and {maker('')}"
+
+    def differs(self, before: Resource) -> bool:
+        # whoever entered it, a neighbour of ours that is as wanted stays as it is
+        return not isinstance(before, Neighbour) or self.mac != before.mac
+
+    def create(self) -> Iterable[Request]:
+        return (NeighbourAdd(self.netns, self.link, *self._packed(), self.protocol),)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        return tuple(self.create())
+
+    def delete(self) -> Iterable[Request]:
+        return (NeighbourDel(self.netns, self.link, *self._packed()),)
+
+    def attributes(self) -> Mapping[str, str]:
+        return {"mac": self.mac}
+
+    def title(self) -> str:
+        return f"neighbour {shown(self.netns)}/{self.link} {self.address}"
+
+    def _packed(self) -> tuple[int, bytes, bytes]:
+        family = AF_INET6 if ":" in self.address else AF_INET
+        return family, ip_address(self.address).packed, bytes.fromhex(self.mac.replace(":", ""))
+
+
+def _records(view: View) -> Iterator[NeighbourRecord]:
+    return (record for record in view.netns.neighbours if record.family != AF_BRIDGE and record.index in view.links)
+
+
+def _is_ours(view: View, record: NeighbourRecord) -> bool:
+    """By its protocol number anywhere; on our own links also what somebody entered by hand, who left none."""
+    if record.protocol == view.mark.protocol:
+        return True
+    return record.protocol == 0 and view.owns(view.links[record.index])

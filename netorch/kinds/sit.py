@@ -1,0 +1,25 @@
+"""IPv6 packets in IPv4 (RFC 4213; net/ipv6/sit.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.iptunnel import IpTunnel, IpTunnelWords
+from netorch.kinds.solo import SoloLink
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Sit(IpTunnel):
+    KIND: ClassVar[str] = "sit"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_SIT", "sit")
+
+
+@interface_words("sit")
+class SitWords(IpTunnelWords):
+    """IPv6 packets over IPv4."""
+
+    MAKES: ClassVar[type[SoloLink]] = Sit
+    kind: Literal["sit"] = "sit"

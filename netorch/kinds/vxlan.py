@@ -1,0 +1,169 @@
+"""A VXLAN tunnel (RFC 7348, drivers/net/vxlan): Ethernet frames in UDP, to one end, to a multicast group, or as its FDB says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from netorch.core import Resource
+from netorch.kind import View, interface_words, observed
+from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
+from netorch.kinds.solo import Attribute, Place, SoloLink, SoloWords, decoded, parent_of
+from netorch.kinds.udptunnel import Port, UdpTunnelWords
+from netorch.netlink.forms import ADDRESS, BE16, FLAG, U8, U32
+from netorch.requests import Attrs
+from netorch.snapshot import LinkRecord
+from netorch.words import Flag, IPAddress, one_or_many, wrong
+
+IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 2, 3, 4
+IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT = 5, 7, 15
+IFLA_VXLAN_GROUP6, IFLA_VXLAN_LOCAL6, IFLA_VXLAN_TTL_INHERIT = 16, 17, 28
+PORT = 4789
+"""IANA's; the kernel's own default, 8472, is older than that."""
+
+HEADROOM = {4: 50, 6: 70}
+"""What it adds to a packet inside: the headers of Ethernet, VXLAN, UDP and IP (VXLAN_HEADROOM, VXLAN6_HEADROOM)."""
+
+DEFAULT_ENDS["vxlan"] = (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Vxlan(SoloLink):
+    """`remote` and `multicast` (the file's `group`) are one attribute to the kernel, which sends to a host and joins a group."""
+
+    KIND: ClassVar[str] = "vxlan"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_VXLAN", "vxlan")
+    PARENT_IN: ClassVar[int] = IFLA_VXLAN_LINK
+    UNIQUE: ClassVar[tuple[str, ...]] = ("vni", "port", "version")
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
+        Attribute("vni", IFLA_VXLAN_ID, U32),
+        Attribute("local", IFLA_VXLAN_LOCAL, ADDRESS, live=True, number6=IFLA_VXLAN_LOCAL6),
+        Attribute("remote", IFLA_VXLAN_GROUP, ADDRESS, live=True, number6=IFLA_VXLAN_GROUP6),
+        # in place, a tunnel that is up would not join the new group
+        Attribute("multicast", IFLA_VXLAN_GROUP, ADDRESS, number6=IFLA_VXLAN_GROUP6, word="group"),
+        Attribute("port", IFLA_VXLAN_PORT, BE16),
+        Attribute("learning", IFLA_VXLAN_LEARNING, FLAG, live=True),
+        Attribute("ttl", IFLA_VXLAN_TTL, U8, live=True),
+    )
+    # the source ports, checksums, ageing and the like are left alone
+    vni: int = -1
+    local: str | None = None
+    remote: str | None = None
+    multicast: str | None = None
+    port: int = PORT
+    learning: bool = True
+    ttl: int | str = 0
+
+    @property
+    def version(self) -> int:
+        return 6 if ":" in f"{self.local}{self.remote}{self.multicast}" else 4
+
+    def pairs(self, attribute: Attribute) -> Attrs:
+        if attribute.key == "ttl" and self.ttl == "inherit":
+            return ((IFLA_VXLAN_TTL_INHERIT, b""),)
+        return SoloLink.pairs(self, attribute)
+
+    def change(self, attribute: Attribute, before: Self) -> Attrs | None:
+        if self.version != before.version or (attribute.key == "ttl" and "inherit" in {self.ttl, before.ttl}):
+            return None
+        if before.remote is not None and before.remote.endswith(_NOT_FLOODED):
+            return None
+        return SoloLink.change(self, attribute, before)
+
+    @classmethod
+    def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
+        found = decoded(cls, link)
+        end = found.pop("multicast", None) or None
+        is_group = end is not None and ip_address(end).is_multicast
+        if end is not None and not any(
+            record.mac.hex(":") == ALL and record.address == ip_address(end).packed for record in view.forwarding.get(link.index, ())
+        ):
+            end += _NOT_FLOODED
+        found |= {"remote": None if is_group else end, "multicast": end if is_group else None}
+        if any(link.data.get(IFLA_VXLAN_TTL_INHERIT, b"")):
+            found["ttl"] = "inherit"
+        return found
+
+    @classmethod
+    def carrier(cls, view: View, link: LinkRecord) -> Place | None:
+        return parent_of(view, link, int.from_bytes(link.data.get(IFLA_VXLAN_LINK, b""), "little"))
+
+
+_NOT_FLOODED = " without its entry in the FDB"
+"""Somebody deleted the entry that sends what is not known to the other end, which the link's own attributes go on to name."""
+
+
+@interface_words("vxlan")
+class VxlanWords(UdpTunnelWords):
+    """Ethernet over UDP: to one end (`remote`), to a multicast `group`, or to the ends that `fdb` names."""
+
+    MAKES: ClassVar[type[SoloLink]] = Vxlan
+    FAR_PARENT: ClassVar[bool] = True
+    UDP_PORT: ClassVar[int] = PORT
+    kind: Literal["vxlan"] = "vxlan"
+    local: IPAddress | None = Field(None, description="Source address of the outer packets (by the route).")
+    remote: IPAddress | None = Field(None, description="The other end, where there is one (none).")
+    group: IPAddress | None = Field(None, description="Multicast group of all the ends; needs `parent` (none).")
+    parent: str | None = Field(None, description="The interface that outer packets leave by, `IF` or `NODE:IF` (by the route).")
+    udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
+    learning: Flag = Field(True, description="Learn behind which end a MAC is from what arrives (true).")
+    fdb: Annotated[list[FdbWords], BeforeValidator(one_or_many)] = Field(
+        [], description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list."
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> VxlanWords:
+        if self.remote is not None and self.group is not None:
+            wrong("a vxlan has a `remote` or a `group`, not both")
+        if self.remote is not None and self.remote.is_multicast:
+            wrong(f"{self.remote} is a multicast address: write it as `group`")
+        if self.group is not None and not self.group.is_multicast:
+            wrong(f"{self.group} is no multicast address: write it as `remote`")
+        if self.group is not None and self.parent is None:
+            wrong("a `group` is joined on an interface: say which one by `parent`")
+        ends = [end for end in (self.local, self.remote, self.group) if end is not None]
+        if len({end.version for end in ends}) > 1:
+            wrong(f"{' and '.join(map(str, ends))} are of different IP versions: a tunnel goes over one")
+        if self.local is not None and self.local.is_multicast:
+            wrong(f"{self.local} is a multicast address: no packet comes from one, so it is no `local`")
+        version = ends[0].version if ends else 4
+        seen: set[object] = set()
+        for entry in self.fdb:
+            if entry.dst.version != version:
+                wrong(f"fdb: {entry.dst} is no IPv{version} address, which this tunnel goes over (its `local` or `remote` say so)")
+            if entry.mac == ALL and entry.dst in (self.remote, self.group):
+                wrong(f"fdb: {entry.dst} gets all that is not known already, by `{'remote' if entry.dst == self.remote else 'group'}`")
+            what = (entry.mac, entry.dst) if many(entry.mac) else entry.mac
+            if what in seen:
+                wrong(f"fdb: {entry.mac} is there twice, but it is behind one end only")
+            seen.add(what)
+        return self
+
+    @property
+    def version(self) -> int:
+        """The IP version that it goes over."""
+        return next((end.version for end in (self.local, self.remote, self.group) if end is not None), 4)
+
+    @property
+    def sends_from(self) -> str | None:
+        return None if self.local is None else str(self.local)
+
+    def default_mtu(self, parent: int | None) -> int:
+        return parent - HEADROOM[self.version] if parent else SoloWords.default_mtu(self, parent)
+
+    def largest_mtu(self, parent: int) -> int | None:
+        return parent - HEADROOM[self.version]
+
+    def values(self) -> dict[str, Any]:
+        ends = {"local": self.local, "remote": self.remote, "multicast": self.group}
+        rest = {"vni": self.vni, "port": self.on_port, "learning": self.learning, "ttl": self.ttl}
+        return rest | {key: None if end is None else str(end) for key, end in ends.items()}
+
+    def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+        for index, entry in enumerate(self.fdb):
+            yield Fdb(link.netns, link.name, entry.mac, str(entry.dst)), ("fdb", index)

@@ -1,0 +1,128 @@
+"""Networks of driver vxlan: a bridge and a tunnel end in each endpoint node, all of them one segment.
+
+Who is behind which endpoint is in the file, so nothing has to be learned: each end's FDB has the MACs of the members at the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from netorch.core import HOST
+from netorch.errors import did_you_mean
+from netorch.kinds.fdb import ALL, FdbWords
+from netorch.kinds.vxlan import HEADROOM, PORT, VxlanWords
+from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.interfaces import holder, join, mtu_of
+
+if TYPE_CHECKING:
+    from netorch.resolve.networks import Segment
+    from netorch.topology import Membership
+
+UNDERLAY_MTU = 1500
+"""What an endpoint's interface has that this file does not make."""
+
+
+def stretch(draft: Draft, segment: Segment) -> None:
+    """Give `segment` its endpoints, each a segment of its own to plug members into, with a bridge and a tunnel end."""
+    from netorch.resolve.networks import Segment, bridge_of, made_up
+
+    first: Iface | None = None
+    for node in segment.words.endpoints:
+        path = (*segment.path, "endpoints", node)
+        if node != HOST and node not in draft.topology.nodes:
+            draft.unknown(path, "node", node, draft.topology.nodes, "Declare it under nodes.")
+            continue
+        site = draft.host if node == HOST else draft.sites[node]
+        end = Segment(segment.name, segment.words, segment.path, site)
+        end.bridges.append(bridge_of(draft, end, segment.words.bridge or segment.name))
+        tunnel = made_up(draft, end, f"{end.root.name}-vtep", path)
+        tunnel.role = "solo"
+        tunnel.solo = _words(segment, node)
+        first = tunnel.joined = first or tunnel
+        join(draft, tunnel, end.root, path)
+        segment.ends[node] = end
+        _only_short_names(site, end.root, tunnel)
+    for end in list(segment.ends.values())[:1]:
+        segment.owner, segment.bridges = end.owner, end.bridges
+
+
+def end_for(draft: Draft, segment: Segment, words: Membership, path: Path) -> Segment | None:
+    """Where a member plugs in: the endpoint that it names, or the only one."""
+    ends = segment.ends
+    if words.at is not None and words.at not in segment.words.endpoints:
+        draft.unknown((*path, "at"), f"among the endpoints of network {segment.name}, node", words.at, ends)
+        return None
+    if words.at is None and len(segment.words.endpoints) > 1:
+        draft.complain(path, f"network {segment.name} has several endpoints: say `at: NODE`, one of {', '.join(segment.words.endpoints)}")
+        return None
+    return ends.get(words.at or next(iter(segment.words.endpoints)))
+
+
+def fill(draft: Draft, segment: Segment) -> None:
+    """Once members and addresses are known: the MTU that fits, and each end's forwarding database."""
+    mtu = _fit(draft, segment)
+    for end in segment.ends.values():
+        ports = [port for bridge in end.bridges for port in bridge.ports]
+        for iface in (*end.bridges, *ports, *(port.peer for port in ports if port.peer is not None)):
+            iface.mtu_hint = mtu
+        _only_short_names(end.owner, *end.bridges, *ports)
+    for member in segment.members:
+        said = member.iface.own_mtu
+        if said is not None and said > mtu:
+            place = (*member.path, "mtu")
+            draft.complain(
+                place, f"{member.iface.display} cannot have MTU {said}: network {segment.name} carries {mtu}, with its headers outside"
+            )
+    for node, end in segment.ends.items():
+        entries: list[FdbWords] = []
+        for other, behind in segment.ends.items():
+            if other == node:
+                continue
+            address = segment.words.endpoints[other]
+            macs = [member.iface.said("mac") or draft.mark.mac(member.iface.site.name, member.iface.name) for member in behind.members]
+            entries += [FdbWords.model_validate({"mac": mac, "dst": str(address)}) for mac in dict.fromkeys((ALL, *macs))]
+        tunnel = next(port for port in end.root.ports if port.solo is not None)
+        tunnel.solo = _words(segment, node, entries)
+
+
+def _words(segment: Segment, node: str, entries: Sequence[FdbWords] = ()) -> VxlanWords:
+    words = segment.words
+    said = {"vni": words.vni, "local": str(words.endpoints[node]), "port": PORT if words.port is None else words.port}
+    return VxlanWords.model_validate(said | {"learning": False, "fdb": list(entries)})
+
+
+def _fit(draft: Draft, segment: Segment) -> int:
+    """The MTU of the network: what its headers leave of the narrowest endpoint's."""
+    widths: dict[str, int] = {}
+    for node, address in segment.words.endpoints.items():
+        if node not in segment.ends:
+            continue
+        site, path = segment.ends[node].owner, (*segment.path, "endpoints", node)
+        below = holder(site, str(address))
+        if below is None and site.created:
+            known = [str(entry.interface.ip) for iface in site.ifaces.values() for entry in iface.addresses if iface.name != "lo"]
+            has = f"It has {', '.join(known)}." if known else f"Give {node} an interface that has it."
+            draft.complain(path, f"endpoint {node}: {address} is no address of {node}.", did_you_mean(str(address), known) or has)
+        elif below is not None and below.name != "lo":
+            widths[node] = mtu_of(below) or UNDERLAY_MTU
+        else:
+            # whatever leads out of the node: nothing says which way
+            widths[node] = UNDERLAY_MTU
+    headroom = HEADROOM[next(iter(segment.words.endpoints.values())).version]
+    narrowest, width = min(widths.items(), key=lambda pair: pair[1], default=("", UNDERLAY_MTU))
+    most = width - headroom
+    if segment.words.mtu is not None and segment.words.mtu > most:
+        draft.complain(
+            (*segment.path, "mtu"),
+            f"network {segment.name} cannot have MTU {segment.words.mtu}: endpoint {narrowest} has {width},"
+            f" and with VXLAN's headers {most} fit",
+        )
+    return most if segment.words.mtu is None else min(most, segment.words.mtu)
+
+
+def _only_short_names(site: Site, *ifaces: Iface) -> None:
+    """In a node the names that fit are the only ones: nobody types the long ones, and a file could not say them."""
+    if site.label != HOST:
+        for iface in ifaces:
+            iface.altname = ""

@@ -1,0 +1,66 @@
+"""Permanent neighbours, on what netorch makes and on what was there before."""
+
+from __future__ import annotations
+
+from tests.kernel.host import Host
+from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
+from tests.kernel.wire import sniff
+
+WORDS = "{neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}, {address: 'fd00::9', mac: '02:00:00:00:00:09'}]}"
+
+NEIGHBOURS = KindCase(
+    """
+name: lab
+nodes: {a: {interfaces: {eth0: $WORDS}}, b: {}}
+links: [{endpoints: ["a:eth0", "b:eth0"], subnet: [10.0.0.0/24, "fd00::/64"]}]
+""",
+    WORDS,
+    ("veth",),
+    sees=(
+        ("ip -n a neigh show nud permanent", "10.0.0.9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT"),
+        ("ip -n a neigh show nud permanent", "fd00::9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT"),
+    ),
+    edits=(
+        Edit(WORDS.replace("00:09'}, ", "00:08'}, "), "~ neighbour a/eth0 10.0.0.9  mac 02:00:00:00:00:09 → 02:00:00:00:00:08  [update]"),
+        Edit("{}", "- neighbour a/eth0 10.0.0.9", ("- neighbour a/eth0 fd00::9",)),
+        Edit(WORDS.replace("{n", "{mtu: 1400, mac: '02:00:00:00:00:77', n"), "+ neighbour a/eth0 10.0.0.9"),
+        Edit(WORDS, "~ veth a/eth0"),
+    ),
+    damages=(
+        Damage("ip -n a neigh del 10.0.0.9 dev eth0", "+ neighbour a/eth0 10.0.0.9"),
+        Damage("ip -n a neigh replace 10.0.0.9 lladdr 02:00:00:00:00:01 dev eth0 nud permanent", "~ neighbour a/eth0 10.0.0.9"),
+        Damage("ip -n a neigh add 10.0.0.8 lladdr 02:00:00:00:00:01 dev eth0 nud permanent", "- neighbour a/eth0 10.0.0.8"),
+        Damage("ip -n a link set eth0 down", "~ link a/eth0  state down → up", ("+ neighbour a/eth0 10.0.0.9",)),
+        Damage("ip -n a link set eth0 down; ip -n a link set eth0 up", "+ neighbour a/eth0 fd00::9"),
+        Damage("ip -n a link del eth0", "+ veth a/eth0", ("+ neighbour a/eth0 10.0.0.9",)),
+    ),
+)
+
+
+def test_permanent_neighbours(host: Host) -> None:
+    hold(host, NEIGHBOURS)
+
+
+def test_a_neighbour_of_somebody_elses_interface(host: Host) -> None:
+    host.run("sh", "-ec", "ip link add name nic type veth peer name far; ip link set nic up; ip addr add 10.0.0.1/24 dev nic")
+    host.run("ip", "neigh", "add", "10.0.0.8", "lladdr", "02:00:00:00:00:08", "dev", "nic", "nud", "permanent")
+    file = host.write("lab.yaml", "nodes: {host: {interfaces: {nic: {neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}]}}}}")
+    host.netorch("apply", file)
+    settled(host)
+    neighbours = host.run("ip", "neigh", "show", "nud", "permanent").stdout
+    assert "10.0.0.8 dev nic" in neighbours and "10.0.0.9 dev nic" in neighbours
+    file.write_text(file.read_text().replace("0.9", "0.8"))
+    refused = host.netorch("apply", file, check=False)
+    assert refused.returncode == 1
+    assert "host/nic has the neighbour 10.0.0.8 and netorch did not make it" in refused.stderr
+    host.netorch("destroy", "lab")
+    neighbours = host.run("ip", "neigh", "show", "nud", "permanent").stdout
+    assert "10.0.0.8 dev nic" in neighbours and "10.0.0.9 dev nic" not in neighbours
+
+
+def test_a_neighbour_needs_no_question(host: Host) -> None:
+    """Nobody answers for the address; the frames for it go to the MAC that the file says."""
+    host.netorch("apply", host.write("lab.yaml", NEIGHBOURS.file.replace("$WORDS", WORDS)))
+    ping = ("ip", "netns", "exec", "a", "ping", "-c", "1", "-W", "1", "10.0.0.9")
+    request = "10.0.0.1 > 10.0.0.9: ICMP echo request"
+    assert request in sniff(host, "b", "eth0", "icmp and ether dst 02:00:00:00:00:09", request, *ping)

@@ -1,0 +1,37 @@
+"""What passes on an interface while a command runs, as tcpdump tells it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from threading import Thread
+
+import pytest
+
+from tests.kernel.host import Host
+
+PATIENCE = 15.0
+"""Seconds in which tcpdump, which may lag behind on a busy machine, must have told what was on the wire."""
+
+
+def sniff(host: Host, node: str, dev: str, expression: str, wanted: str, *command: str) -> str:
+    """The packets that match on an interface of a node while `command` runs on the host, with MAC addresses, until `wanted` is told."""
+    if shutil.which("tcpdump") is None:
+        pytest.skip("needs tcpdump")
+    where = ("ip", "netns", "exec", node, "tcpdump")
+    tcpdump = host.start(*where, "-n", "-e", "-v", "-l", "--immediate-mode", "-i", dev, *expression.split())
+    assert tcpdump.stderr is not None and tcpdump.stdout is not None
+    while "listening on" not in (line := tcpdump.stderr.readline()):
+        assert line, "tcpdump did not start"
+    lines: list[str] = []
+    reader = Thread(target=lines.extend, args=(iter(tcpdump.stdout.readline, ""),))
+    reader.start()
+    host.run(*command, check=False)
+    end = time.monotonic() + PATIENCE
+    while not any(wanted in line for line in lines) and time.monotonic() < end:
+        time.sleep(0.02)
+    tcpdump.signal(signal.SIGINT)
+    reader.join()
+    tcpdump.wait()
+    return "".join(lines)
