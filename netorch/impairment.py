@@ -38,14 +38,14 @@ def duration(longest: int, so_much: str) -> PlainValidator:
     """Nanoseconds, up to `longest`, which is `so_much` in words."""
 
     def time(value: object) -> int:
-        amount, unit = _number(value, "a time such as 10ms")
+        text, amount, unit = _number(value, "a time such as 10ms")
         if not unit and amount:
-            wrong(f"{value} has no unit: write {value}ms, or {value}us, which is what `tc` takes it for")
+            wrong(f"{text} has no unit: write {text}ms, or {text}us, which is what `tc` takes it for")
         if unit and unit not in _TIMES:
-            wrong(f"{value!r} is no time such as 10ms: the units are s, ms, us and ns")
+            wrong(f"{text!r} is no time such as 10ms: the units are s, ms, us and ns")
         found = round(amount * _TIMES[unit or "s"])
         if found > longest:
-            wrong(f"{value} is longer than {so_much}")
+            wrong(f"{text} is longer than {so_much}")
         return found
 
     return PlainValidator(time)
@@ -53,36 +53,38 @@ def duration(longest: int, so_much: str) -> PlainValidator:
 
 def percentage(value: object) -> int:
     """A part of CERTAIN."""
-    amount, unit = _number(value, "a percentage such as 0.1%")
+    text, amount, unit = _number(value, "a percentage such as 0.1%")
     if not unit and amount:
-        wrong(f"{value} has no unit: write {value}%")
+        wrong(f"{text} has no unit: write {text}%")
     if unit not in {"", "%"}:
-        wrong(f"{value!r} is no percentage such as 0.1%")
+        wrong(f"{text!r} is no percentage such as 0.1%")
     if amount > 100:
-        wrong(f"{value} is more than 100%")
+        wrong(f"{text} is more than 100%")
     return round(amount * CERTAIN / 100)
 
 
 def bitrate(value: object) -> int:
     """Bytes a second."""
-    amount, unit = _number(value, "a rate such as 100mbit")
+    text, amount, unit = _number(value, "a rate such as 100mbit")
     if not amount:
         wrong("a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything")
     if not unit:
-        wrong(f"{value} has no unit: write {value}mbit, or {value}bit, which is what `tc` takes it for")
+        wrong(f"{text} has no unit: write {text}mbit, or {text}bit, which is what `tc` takes it for")
     if unit not in _RATES:
-        wrong(f"{value!r} is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes")
+        wrong(f"{text!r} is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes")
     found = int(amount * _RATES[unit]) // 8
     if not 1 <= found <= FASTEST:
-        wrong(f"{value} is not between 8bit and 1tbit")
+        wrong(f"{text} is not between 8bit and 1tbit")
     return found
 
 
-def _number(value: object, what: str) -> tuple[Fraction, str]:
-    match = _NUMBER.fullmatch(str(value).strip()) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+def _number(value: object, what: str) -> tuple[str, Fraction, str]:
+    """The text in one line, its number and its unit."""
+    text = " ".join(str(value).split())
+    match = _NUMBER.fullmatch(text) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
     if match is None:
         wrong(f"{'nothing' if value is None else repr(value)} is not {what}")
-    return Fraction(match[1]), match[2].lower()
+    return text, Fraction(match[1]), match[2].lower()
 
 
 def _said(pattern: str, *examples: str) -> WithJsonSchema:

@@ -65,6 +65,7 @@ def test_percentages(text: object, share: float) -> None:
 
 REFUSED = {
     "delay: 10": "10 has no unit: write 10ms, or 10us, which is what `tc` takes it for",
+    'delay: "10\\n"': "10 has no unit: write 10ms",
     "delay: 10min": "'10min' is no time such as 10ms: the units are s, ms, us and ns",
     "delay: -1ms": "'-1ms' is not a time such as 10ms",
     "delay: 2000s": "",
