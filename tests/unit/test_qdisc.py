@@ -179,3 +179,10 @@ def test_what_is_read_is_what_was_asked_for() -> None:
     by_hand = Impair.read("r1", "eth1", QdiscRecord("tbf", tbf_options(1_250_000, 4000, 20_000)), 1500)
     assert by_hand.attributes() == {"rate": "10mbit", "burst": "4000", "queue": "20000"}
     assert Impair.of("r1", "eth1", by_hand.said, 1500).differs(by_hand)
+
+
+def test_where_the_mtu_is_not_known_the_burst_is_ready_for_any() -> None:
+    wanted = Impair.of("r1", "eth1", Impairment(rate=125_000), 0)
+    assert (wanted.burst, wanted.queue) == (2 * 65553, 12 * 65553)
+    for mtu in (1500, 9000):
+        assert Impair.read("r1", "eth1", QdiscRecord("tbf", wanted.options()), mtu) == wanted
