@@ -241,7 +241,8 @@ def pinging(host: Host, netns: str, target: str) -> Iterator[None]:
         yield
         time.sleep(0.2)  # what a change does shows a little later
         process.signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=10)
+        out = process.stdout.read()  # communicate() would lose what readline() has read ahead
+        process.wait(timeout=10)
     seen = [int(number) for number in re.findall(r"icmp_seq=(\d+) ttl", out)]
     assert seen == list(range(2, len(seen) + 2)), f"{netns} → {target}: {out[-200:]}"
     assert len(seen) > 10, "the ping saw the change"
