@@ -61,6 +61,9 @@ def test_a_neighbour_of_somebody_elses_interface(host: Host) -> None:
 def test_a_neighbour_needs_no_question(host: Host) -> None:
     """Nobody answers for the address; the frames for it go to the MAC that the file says."""
     host.netorch("apply", host.write("lab.yaml", NEIGHBOURS.file.replace("$WORDS", WORDS)))
+    written = host.write("again.yaml", host.netorch("show", "-o", "yaml").stdout)
+    assert "neighbours" in written.read_text()
+    assert host.netorch("diff", written, check=False).stdout == "lab: in sync\n"
     ping = ("ip", "netns", "exec", "a", "ping", "-c", "1", "-W", "1", "10.0.0.9")
     request = "10.0.0.1 > 10.0.0.9: ICMP echo request"
     assert request in sniff(host, "b", "eth0", "icmp and ether dst 02:00:00:00:00:09", request, *ping)

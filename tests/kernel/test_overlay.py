@@ -30,7 +30,7 @@ SIX = LAB.replace("ENDPOINT1", "fd00::1").replace("ENDPOINT2", "fd00::2")
 def whole(host: Host, node: str, target: str, size: int) -> bool:
     """Whether a packet of `size` bytes with all headers passes in one piece."""
     headers = 48 if ":" in target else 28
-    ping = ("ping", "-n", "-q", "-M", "do", "-c", "1", "-W", "2", "-s", str(size - headers), target)
+    ping = ("ping", "-n", "-q", "-M", "do", "-c", "3", "-i", "0.2", "-W", "2", "-s", str(size - headers), target)
     return host.run("ip", "netns", "exec", node, *ping, check=False).returncode == 0
 
 
@@ -78,13 +78,13 @@ def test_another_vni_is_another_tunnel_and_nothing_is_lost(host: Host) -> None:
     assert "± vxlan v1/lan-vtep  vni 5 → 6" in told and "[replace]" in told, told
     host.netorch("apply", file)
     settled(host)
-    assert host.ping("a", "10.5.0.2")
-    assert host.ping("a", "fd05::2")
+    assert host.ping("a", "10.5.0.2", count=3)
+    assert host.ping("a", "fd05::2", count=3)
 
 
 def test_the_overlay_comes_back_with_the_wires_below_it(host: Host) -> None:
     host.netorch("apply", host.write("lab.yaml", FOUR))
-    assert host.ping("a", "10.5.0.2")
+    assert host.ping("a", "10.5.0.2", count=3)
     host.run("ip", "-n", "v1", "link", "set", "eth0", "down")
     assert not host.ping("a", "10.5.0.2")
     host.run("ip", "-n", "v1", "link", "set", "eth0", "up")
@@ -98,13 +98,13 @@ def test_a_member_moves_to_another_endpoint(host: Host) -> None:
     file.write_text(FOUR.replace("b: {networks: {lan: {at: v2}}}", "b: {networks: {lan: {at: v1}}}"))
     host.netorch("apply", file)
     settled(host)
-    assert host.ping("a", "10.5.0.2")
+    assert host.ping("a", "10.5.0.2", count=3)
     assert "dst" in host.run("bridge", "-n", "v1", "fdb", "show", "dev", "lan-vtep").stdout
     assert host.run("bridge", "-n", "v1", "fdb", "show", "dev", "lan-vtep").stdout.count("dst 192.0.2.2") == 1
     host.write("lab.yaml", before)
     host.netorch("apply", file)
     settled(host)
-    assert host.ping("a", "10.5.0.2")
+    assert host.ping("a", "10.5.0.2", count=3)
 
 
 def test_what_is_written_as_a_file_is_what_is_there(host: Host) -> None:
