@@ -139,7 +139,6 @@ PLACES: dict[Model, str] = {
 """Model → link to its table."""
 
 PROBES: dict[str, list[tuple[str, object, str]]] = {
-    "node": [("attach", f"{how}:x", f"`attach: {how}:NAME`") for how in ("docker", "podman")],
     "network": [
         *(("driver", driver, f"`driver: {driver}`") for driver in ("macvlan", "ipvlan", "vxlan")),
     ],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import NamedTuple
 
-from netorch.core import HOST, Key, Resource
+from netorch.core import HOST, Key, Resource, shown
 from netorch.kinds.address import Address
 from netorch.kinds.netns import IPV6_FORWARDING, netns_key
 from netorch.kinds.packetfilter import PacketFilter, filter_key
@@ -44,7 +44,7 @@ def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
             subnet = ip_interface(resource.address.partition(" ")[0]).network
             for other, how in _reached(desired, netns):
                 if other.version == subnet.version and other.overlaps(subnet):
-                    what = f"{key.netns} reaches {other} {how} already, which overlaps with {subnet}"
+                    what = f"{shown(key.netns)} reaches {other} {how} already, which overlaps with {subnet}"
                     yield Hazard(key, what, "Take another subnet.")
                     break
 
@@ -57,7 +57,7 @@ def listeners(state: Mapping[Key, Resource], observed: Mapping[Key, Resource], s
         for protocol, address, port in sorted(netns.listening) if netns is not None else ():
             if (key, rule.comment) not in told and _shadows(rule, protocol, address, port):
                 told.add((key, rule.comment))
-                what = f"{rule.comment}: a program listens on {protocol} port {port} of {key.netns} already"
+                what = f"{rule.comment}: a program listens on {protocol} port {port} of {shown(key.netns)} already"
                 yield Hazard(key, what, f"Publish another port, or stop the program: `ss -lnp sport = {port}` names it.", rule.comment)
 
 
@@ -103,7 +103,7 @@ def missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> lis
         for rule in filter(_publishes, resource.rules):
             address = getattr(rule.match.destination, "network_address", None)
             if address is not None and not address.is_loopback and address not in there:
-                said[f"{rule.comment}: {key.netns} does not have the address {address}, so that nothing arrives there"] = None
+                said[f"{rule.comment}: {shown(key.netns)} does not have the address {address}, so that nothing arrives there"] = None
     return list(said)
 
 
@@ -117,7 +117,7 @@ def bare_bridges(wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[st
 def lost_at_loopback(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
     """A warning for each namespace that is not ours, where that setting is others' too."""
     return [
-        f"published ports of {key.netns} do not answer on ::1, since br_netfilter hands bridged IPv6 to the packet filter there: "
+        f"published ports of {shown(key.netns)} do not answer on ::1, since br_netfilter hands bridged IPv6 to the packet filter there: "
         f"sysctl {_BRIDGED_IPV6[0].replace('/', '.')}=0 would help, and would take a firewall's eyes off all bridges"
         for key, resource in wanted.items()
         if _at_loopback(resource) and netns_key(key.netns) not in wanted and key.netns in snapshot.namespaces
@@ -140,6 +140,36 @@ def routers(wanted: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory) 
             if link.name in advertised or (key.netns, paths) in memory.ours:
                 found.append(Sysctl(key.netns, paths, "2"))
     return found
+
+
+def ipv6_switches(state: Mapping[Key, Resource]) -> dict[str, tuple[str, ...]]:
+    """Label → the settings that tell whether the file's IPv6 addresses can be there, in namespaces that netorch does not make."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, resource in state.items():
+        if isinstance(resource, Address) and ":" in resource.address and netns_key(key.netns) not in state:
+            found[key.netns] = (*found.get(key.netns, (_switch("default"),)), _switch(resource.link))
+    return found
+
+
+def without_ipv6(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
+    """IPv6 addresses where IPv6 is off, as it is in most containers: the kernel would refuse them."""
+    said = {(key.netns, path): resource.value for key, resource in state.items() if isinstance(resource, Sysctl) for path in resource.paths}
+    switches = ipv6_switches(state)
+    for key, resource in state.items():
+        netns = snapshot.namespaces.get(key.netns)
+        if netns is None or key.netns not in switches or not isinstance(resource, Address) or ":" not in resource.address:
+            continue
+        there = any(link.name == resource.link for link in netns.links)
+        decides = _switch(resource.link if there else "default")
+        here = (said.get((key.netns, _switch(resource.link))), said.get((key.netns, decides)), netns.sysctls.get(decides))
+        if next((value for value in here if value is not None), "0") != "0":
+            place = f"{shown(key.netns)}/{resource.link}"
+            what = f"{place} would have no IPv6, so no {resource.address}"
+            yield Hazard(key, what, "Say `sysctls: {disable_ipv6: 0}` of this interface.")
+
+
+def _switch(link: str) -> str:
+    return f"net/ipv6/conf/{link}/disable_ipv6"
 
 
 def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[tuple[Network, str]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from netorch import confirm
 from netorch.apply import Progress, Refusal, deletable_groups, execute, nothing
+from netorch.attached import reach
 from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.kernel import records
@@ -52,13 +53,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """A topology that is on this machine."""
+    """A topology that is on this machine. `attached`: label → what the node is attached to, `docker:mybox`."""
 
     name: str
     record: Record | None
     state: Mapping[Key, Resource]
     difference: Plan | None
     warnings: tuple[str, ...] = ()
+    attached: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lab:
@@ -153,11 +155,13 @@ class Lab:
         mark = Mark(name)
         with records.lock(name, lock_timeout):
             record, warning = records.read_record(name)
-            reclaim = namespaces_of(recorded(name, record))
-            snapshot, observed = everything(self.kernel, mark, record)
+            before = recorded(name, record)
+            reclaim = namespaces_of(before)
+            within = reach(self.kernel, mark, before)
+            snapshot, observed = everything(self.kernel, mark, within)
             plan = make_plan(observed.state, {})
             planned(plan)
-            report = Report(plan, warnings=[warning] if warning else [])
+            report = Report(plan, warnings=[*([warning] if warning else []), *within.warnings])
             if record is None and any(netns_key(key.netns) not in observed.state for key in observed.state):
                 report.notes.append(f"no record of {name} was left in /run/netorch: sysctls that it set on the host stay as they are")
             problems: list[Problem] = []
@@ -167,7 +171,7 @@ class Lab:
                 groups = deletable_groups(plan, snapshot, mark.group)
                 run = execute(self.kernel, plan, groups=groups, reclaim=reclaim, keep_going=True, progress=progress)
                 problems = [_refused(refusal, None) for refusal in run.refusals]
-                snapshot, observed = everything(self.kernel, mark, record)
+                snapshot, observed = everything(self.kernel, mark, within)
                 plan = make_plan(observed.state, {})
             if plan:
                 raise KernelRefused([*problems, *(Problem(f"{step.resource.title()} is still there.") for step in plan.steps)])
@@ -201,8 +205,11 @@ class Lab:
                 difference = compare(self.kernel, reload(name, record).desired, None).plan
             except NetorchError as error:
                 warnings += error.lines()
-        _, observed = everything(self.kernel, Mark(name), record)
-        return Live(name, record, observed.state, difference, tuple(warnings))
+        desired = recorded(name, record)
+        within = reach(self.kernel, Mark(name), desired)
+        _, observed = everything(self.kernel, Mark(name), within)
+        attached = {label: ":".join(how) for label, how in desired.attached.items()} if desired is not None else {}
+        return Live(name, record, observed.state, difference, (*warnings, *within.warnings), attached)
 
     def _converge(self, loaded: Loaded, first: Difference, report: Report, reclaim: frozenset[str], progress: Progress) -> None:
         """Steps, then a look at what became of them; what the kernel took along on the way is mended in the next round."""
@@ -218,7 +225,7 @@ class Lab:
             run = execute(self.kernel, now.plan, groups=groups, reclaim=reclaim, progress=progress)
             if run.refusals:
                 raise KernelRefused(_refusals(run.refusals, loaded), loaded.file)
-            now = compare(self.kernel, desired, loaded)
+            now = compare(self.kernel, desired, loaded, first.attached)
 
     def _roll_back(self, desired: Desired, before: Difference, reclaim: frozenset[str]) -> list[Problem]:
         """Back to what was there; what could not be brought back."""
@@ -229,7 +236,7 @@ class Lab:
         ours = reclaim | (namespaces_of(desired) - before.observed.stale)
         problems: list[Problem] = []
         for _ in range(ROUNDS):
-            plan, snapshot = towards(self.kernel, desired, target)
+            plan, snapshot = towards(self.kernel, desired, target, before.attached)
             if not plan:
                 stale = sorted(label for label, alias in snapshot.strangers.items() if alias is None and label in ours)
                 self.kernel.transact({label: [NetnsDel(label)] for label in stale}, stale)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from netorch import hazards
+from netorch.attached import Attached, Reach, attach, check_attached
 from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import ConflictError, LacksError, NetorchError, Position, Problem
 from netorch.kernel import records
@@ -14,7 +15,7 @@ from netorch.kernel.records import Record
 from netorch.kinds.forwardaccept import where_dropped
 from netorch.kinds.packetfilter import PacketFilter, publish_key
 from netorch.load import Loaded, load
-from netorch.marks import Mark, read_alias
+from netorch.marks import Mark
 from netorch.memory import Memory, recall
 from netorch.observe import Observed, observe
 from netorch.plan import plan as make_plan
@@ -25,27 +26,33 @@ from netorch.snapshot import Scope, Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where the kernel stands, what the file asks for, and the plan between the two."""
+    """Where the kernel stands, what the file asks for, and the plan between the two. `attached` says in which namespaces of others."""
 
     plan: Plan
     observed: Observed
     snapshot: Snapshot
     memory: Memory
     wanted: Mapping[Key, Resource]
+    attached: Attached
     warnings: tuple[str, ...] = ()
 
 
-def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Difference:
-    """What apply would do. ConflictError where something of others is in the way; `loaded` gives errors their place."""
+def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attached: Attached | None = None) -> Difference:
+    """What apply would do. ConflictError where something of others is in the way; `loaded` gives errors their place.
+
+    Without `attached` the names of namespaces of others are looked up anew.
+    """
+    attached = attached or attach(kernel, desired, _before(desired.topology))
     memory, warnings = remember(desired.topology)
-    snapshot = kernel.read(_scope(desired.mark, desired.state, desired.attached, memory))
-    _check_attached(desired, snapshot, loaded)
+    memory = memory.moved(attached.moved)
+    snapshot = kernel.read(_scope(desired.mark, desired.state, attached.labels, memory))
+    check_attached(desired, attached, snapshot, loaded)
     mine, strange = _without_strange_files(desired, snapshot)
     wanted, unfiltered = _in_kernel_words(kernel, mine)
     if settings := [*hazards.routers(wanted, snapshot, memory), *hazards.bare_bridges(wanted, kernel.pristine_sysctls)]:
         # first, so that forwarding finds it done
         wanted = {**{resource.key: resource for resource in settings}, **wanted}
-        snapshot = kernel.read(_scope(desired.mark, wanted, desired.attached, memory))
+        snapshot = kernel.read(_scope(desired.mark, wanted, attached.labels, memory))
     wanted, walls = where_dropped(wanted, snapshot)
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
     _refuse_conflicts(desired, observed, loaded)
@@ -53,45 +60,28 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
     plan = make_plan(observed.state, wanted)
     _refuse_lacking(kernel, plan, desired, loaded)
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
-    said = (*warnings, *strange, *unfiltered, *walls, *lost)
-    return Difference(plan, observed, snapshot, memory, wanted, said)
+    told = (*attached.warnings, *warnings, *strange, *unfiltered, *walls, *lost)
+    return Difference(plan, observed, snapshot, memory, wanted, attached, told)
 
 
-def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource]) -> tuple[Plan, Snapshot]:
+def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource], attached: Attached) -> tuple[Plan, Snapshot]:
     """The plan to `target`, a state of the same topology from before, out of whatever is there now."""
     memory, _ = remember(desired.topology)
+    memory = memory.moved(attached.moved)
     wanted = {**target, **desired.state}
-    snapshot = kernel.read(_scope(desired.mark, wanted, desired.attached, memory))
+    snapshot = kernel.read(_scope(desired.mark, wanted, attached.labels, memory))
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
     return make_plan(observed.state, target), snapshot
 
 
-def everything(kernel: LinuxKernel, mark: Mark, record: Record | None) -> tuple[Snapshot, Observed]:
-    """All that carries the marks of a topology, wherever it is: without a usable record every named namespace is looked into,
-    and those without a name that a cable of ours leads to.
-    """
+def everything(kernel: LinuxKernel, mark: Mark, reach: Reach) -> tuple[Snapshot, Observed]:
+    """All that carries the marks of a topology, wherever that reaches."""
     memory, _ = remember(mark.topology)
-    desired = recorded(mark.topology, record)
-    if desired is not None:
-        scope = _scope(mark, desired.state, desired.attached, memory)
-    else:
-        first = kernel.read(Scope(mark.alias))
-        wanted = frozenset(name for name, alias in first.strangers.items() if alias is not None)
-        attached = {f"@{path}": path for path in kernel.led_to(_cables(first, mark)).values()}
-        scope = replace(_scope(mark, {}, {}, memory), wanted=wanted, attached=attached)
+    scope = _scope(mark, reach.desired.state if reach.desired is not None else {}, reach.attached, memory)
+    if reach.desired is None:
+        scope = replace(scope, wanted=reach.names, forwards=reach.names)
     snapshot = kernel.read(scope)
     return snapshot, _observe(kernel, mark, snapshot, {}, memory)
-
-
-def _cables(snapshot: Snapshot, mark: Mark) -> dict[str, set[int]]:
-    """Label → the namespaces, by the numbers they have there, that our links to attached nodes end in."""
-    found: dict[str, set[int]] = {}
-    for label, netns in snapshot.namespaces.items():
-        for link in netns.links:
-            peer = read_alias(link.alias).peer
-            if mark.owns_alias(link.alias) and peer is not None and peer[0].startswith("@") and link.link_netnsid is not None:
-                found.setdefault(label, set()).add(link.link_netnsid)
-    return found
 
 
 def remember(topology: str) -> tuple[Memory, list[str]]:
@@ -99,6 +89,12 @@ def remember(topology: str) -> tuple[Memory, list[str]]:
     ours, warning = records.read_sysctls(topology)
     others = [records.read_sysctls(name)[0] for name in records.applied_names() if name != topology]
     return recall(ours, others), [warning] if warning else []
+
+
+def _before(topology: str) -> Desired | None:
+    """What was applied last, if that was attached anywhere: it is worth the time to read it then."""
+    record, _ = records.read_record(topology)
+    return recorded(topology, record) if record is not None and "attach" in record.text else None
 
 
 def reload(name: str, record: Record) -> Loaded:
@@ -120,11 +116,6 @@ def recorded(name: str, record: Record | None) -> Desired | None:
 def namespaces_of(desired: Desired | None) -> frozenset[str]:
     """The names in /run/netns that a file makes."""
     return frozenset(key.netns for key in desired.state if key.kind == "netns") if desired is not None else frozenset()
-
-
-def namespace_path(how: str, what: str) -> str:
-    """The namespace file that an `attach` means."""
-    return {"netns": f"/run/netns/{what}", "pid": f"/proc/{what}/ns/net"}.get(how, what)
 
 
 def _observe(kernel: LinuxKernel, mark: Mark, snapshot: Snapshot, wanted: Mapping[Key, Resource], memory: Memory) -> Observed:
@@ -155,12 +146,15 @@ def _claimed(topology: str) -> str:
     return f"topology {topology!r} made it"
 
 
-def _scope(mark: Mark, state: Mapping[Key, Resource], attached: Mapping[str, tuple[str, str]], memory: Memory) -> Scope:
+def _scope(mark: Mark, state: Mapping[Key, Resource], attached: frozenset[str], memory: Memory) -> Scope:
+    sysctls = dict(memory.paths(state))
+    for label, paths in hazards.ipv6_switches(state).items():
+        sysctls[label] = tuple(dict.fromkeys((*sysctls.get(label, ()), *paths)))
     return Scope(
         mark=mark.alias,
         wanted=frozenset(key.netns for key in state if key.kind == "netns"),
-        attached={label: namespace_path(*how) for label, how in attached.items()},
-        sysctls=memory.paths(state),
+        attached=attached,
+        sysctls=sysctls,
         topology=mark.topology,
         filters=frozenset(key.netns for key in state if key.kind == "filter"),
         forwards=frozenset(key.netns for key in state if key.kind == "forward"),
@@ -211,7 +205,7 @@ def _refuse_conflicts(desired: Desired, observed: Observed, loaded: Loaded | Non
         Problem(
             f"{desired.state[key].title()}: {whose}.",
             loaded.where(desired.origins.get(key, ())) if loaded else None,
-            desired.state[key].WAY_OUT,
+            _way_out(desired, key),
         )
         for key, whose in strangers.items()
         if not any(container in strangers for container in desired.state[key].within)
@@ -220,11 +214,21 @@ def _refuse_conflicts(desired: Desired, observed: Observed, loaded: Loaded | Non
         raise ConflictError(sorted(problems, key=lambda problem: problem.where or Position(0, 0)), loaded.file if loaded else "")
 
 
+def _way_out(desired: Desired, key: Key) -> str:
+    match desired.origins.get(key):
+        case ("nodes", _, "networks", network) if key.kind == "link":
+            return f"Say another name in the membership, `networks: {{{network}: {{name: …}}}}`, or remove it first."
+        case ("nodes", _, "networks", network) if key.kind == "route":
+            return f"Say `networks: {{{network}: {{default_route: false}}}}`, or remove it first."
+    return desired.state[key].WAY_OUT
+
+
 def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, loaded: Loaded | None) -> None:
     found = [
         *hazards.overlaps(desired, snapshot),
         *hazards.listeners(desired.state, observed.state, snapshot),
         *hazards.published_by_others(desired.state, observed.state, lambda: _others(desired.topology)),
+        *hazards.without_ipv6(desired.state, snapshot),
     ]
     if found:
         problems = []
@@ -260,23 +264,6 @@ def _others(topology: str) -> dict[str, Mapping[Key, Resource]]:
     """What the other topologies of this machine asked for when they were applied."""
     found = {name: recorded(name, records.read_record(name)[0]) for name in records.applied_names() if name != topology}
     return {name: desired.state for name, desired in found.items() if desired is not None}
-
-
-def _check_attached(desired: Desired, snapshot: Snapshot, loaded: Loaded | None) -> None:
-    problems = []
-    nodes = {label: node for node, label in desired.labels.items()}
-    seen: dict[tuple[int, int], str] = {snapshot.namespaces[HOST].inode: HOST}
-    for label, how in desired.attached.items():
-        node = nodes.get(label, label)
-        where = loaded.where(("nodes", node, "attach")) if loaded else None
-        netns = snapshot.namespaces.get(label)
-        if netns is None:
-            what = f"node {node}: {namespace_path(*how)} is no network namespace."
-            problems.append(Problem(what, where, "Start what it belongs to first, or correct `attach`."))
-        elif (other := seen.setdefault(netns.inode, node)) != node:
-            problems.append(Problem(f"the nodes {other} and {node} are one and the same namespace", where))
-    if problems:
-        raise ConflictError(problems, loaded.file if loaded else "")
 
 
 def _without_strange_files(desired: Desired, snapshot: Snapshot) -> tuple[dict[Key, Resource], list[str]]:

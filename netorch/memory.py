@@ -10,24 +10,25 @@ from dataclasses import dataclass, field
 
 from netorch.core import Key, Resource
 from netorch.kinds.netns import netns_key
-from netorch.kinds.sysctl import Sysctl, default_path
+from netorch.kinds.sysctl import Sysctl, default_path, value_of
 from netorch.snapshot import Snapshot
 from netorch.words import sysctl_name
 
-Inode = tuple[int, int]
+Identity = tuple[int, int]
+"""Of a namespace, as `NetnsSnapshot.identity`."""
 Paths = tuple[str, ...]
-Records = Mapping[str, Mapping[str, tuple[Inode, str]]]
+Records = Mapping[str, Mapping[str, tuple[Identity, str]]]
 """Label → paths, spaces between → (namespace that the value was read in, the value; "" for the kernel's default)."""
 
-ANY: Inode = (0, 0)
+ANY: Identity = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
     """`ours`: what this topology changed. `others`: what further topologies changed, by namespace and setting."""
 
-    ours: Mapping[tuple[str, Paths], tuple[Inode, str]] = field(default_factory=dict)
-    others: Mapping[tuple[Inode, Paths], str] = field(default_factory=dict)
+    ours: Mapping[tuple[str, Paths], tuple[Identity, str]] = field(default_factory=dict)
+    others: Mapping[tuple[Identity, Paths], str] = field(default_factory=dict)
 
     def paths(self, state: Mapping[Key, Resource]) -> dict[str, Paths]:
         """Label → what to read: settings of the state, those remembered, and where the defaults of both stand."""
@@ -42,6 +43,10 @@ class Memory:
             for label, paths in wanted.items()
         }
 
+    def moved(self, labels: Mapping[str, str]) -> Memory:
+        """The same where namespaces go by other labels: old → new."""
+        return Memory({(labels.get(label, label), paths): entry for (label, paths), entry in self.ours.items()}, self.others)
+
     def originals(
         self, snapshot: Snapshot, wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]
     ) -> dict[str, dict[Paths, str | None]]:
@@ -50,27 +55,33 @@ class Memory:
         for resource in wanted.values():
             if isinstance(resource, Sysctl):
                 found.setdefault(resource.netns, {})[resource.paths] = None
-        for (label, paths), (inode, value) in self.ours.items():
+        for (label, paths), (identity, value) in self.ours.items():
             netns = snapshot.namespaces.get(label)
             here = found.setdefault(label, {})
-            if netns is None or paths in here or inode not in {ANY, netns.inode} or (netns.inode, paths) in self.others:
+            if netns is None or paths in here or identity not in {ANY, netns.identity} or (netns.identity, paths) in self.others:
                 continue
             original = value or _first(netns.sysctls, map(default_path, paths)) or _first(pristine(paths), paths)
-            if original and any(netns.sysctls.get(path, original) != original for path in paths):
+            if original and value_of(netns.sysctls, paths) not in {original, ""}:
                 here[paths] = original
         return found
 
     def during(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> Records:
         """What to remember before `state` is applied: all that was, and what is about to change."""
-        return _grouped({**self._fresh(state, snapshot), **self.ours})
+        fresh = self._fresh(state, snapshot)
+        return _grouped({**self.ours, **{place: self._before(place, entry) for place, entry in fresh.items()}})
 
     def after(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> Records:
         """What to remember once `state` is there: nothing that it no longer sets."""
         fresh = self._fresh(state, snapshot)
-        return _grouped({place: self.ours.get(place, entry) for place, entry in fresh.items()})
+        return _grouped({place: self._before(place, entry) for place, entry in fresh.items()})
 
-    def _fresh(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> dict[tuple[str, Paths], tuple[Inode, str]]:
-        found: dict[tuple[str, Paths], tuple[Inode, str]] = {}
+    def _before(self, place: tuple[str, Paths], now: tuple[Identity, str]) -> tuple[Identity, str]:
+        """What is remembered of a place, unless that was of another namespace, such as the one that a container had."""
+        was = self.ours.get(place, now)
+        return was if was[0] == now[0] else now
+
+    def _fresh(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> dict[tuple[str, Paths], tuple[Identity, str]]:
+        found: dict[tuple[str, Paths], tuple[Identity, str]] = {}
         for resource in state.values():
             if not isinstance(resource, Sysctl):
                 continue
@@ -79,8 +90,8 @@ class Memory:
             if netns is None or netns_key(resource.netns) in state:
                 found[place] = (ANY, "")
             else:
-                shared = self.others.get((netns.inode, resource.paths))
-                found[place] = (netns.inode, shared if shared is not None else _first(netns.sysctls, resource.paths))
+                shared = self.others.get((netns.identity, resource.paths))
+                found[place] = (netns.identity, shared if shared is not None else value_of(netns.sysctls, resource.paths))
         return found
 
 
@@ -88,17 +99,17 @@ def recall(records: Records, others: Iterable[Records]) -> Memory:
     """The memory that these records hold; what is no setting of the network is passed over."""
     ours = {(label, paths): entry for label, entries in records.items() for key, entry in entries.items() if (paths := _safe(key))}
     theirs = {
-        (inode, paths): value
+        (identity, paths): value
         for other in others
         for entries in other.values()
-        for key, (inode, value) in entries.items()
-        if inode != ANY and (paths := _safe(key))
+        for key, (identity, value) in entries.items()
+        if identity != ANY and (paths := _safe(key))
     }
     return Memory(ours, theirs)
 
 
-def _grouped(entries: Mapping[tuple[str, Paths], tuple[Inode, str]]) -> Records:
-    grouped: dict[str, dict[str, tuple[Inode, str]]] = {}
+def _grouped(entries: Mapping[tuple[str, Paths], tuple[Identity, str]]) -> Records:
+    grouped: dict[str, dict[str, tuple[Identity, str]]] = {}
     for (label, paths), entry in entries.items():
         grouped.setdefault(label, {})[" ".join(paths)] = entry
     return grouped

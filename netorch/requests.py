@@ -231,11 +231,15 @@ class QdiscDel:
 
 @dataclass(frozen=True, slots=True)
 class SysctlSet:
-    """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written."""
+    """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written.
+
+    `optional`: where it cannot be, it need not.
+    """
 
     netns: str
     paths: tuple[str, ...]
     value: str
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,8 @@ class NetnsSnapshot:
     """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
     `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
     sockets that wait for others, read only where a filter is wanted. `qdiscs`: index of a link → its root qdisc, of the kinds in
-    SHAPERS alone."""
+    SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0 where the kernel gives none.
+    """
 
     label: str
     inode: tuple[int, int]
@@ -131,6 +132,12 @@ class NetnsSnapshot:
     forward: ForwardSnapshot = field(default_factory=ForwardSnapshot)
     qdiscs: Mapping[int, QdiscRecord] = field(default_factory=dict)
     neighbours: tuple[NeighbourRecord, ...] = ()
+    cookie: int = 0
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """By which it is known again later, when another namespace may have its inode."""
+        return self.inode[1], self.cookie
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +159,14 @@ class Scope:
     """What to read: besides the host, every namespace whose lo alias starts with `mark`, and the labels named here.
 
     `wanted`: names in /run/netns to read in full if they exist, whoever made them.
-    `attached`: label → path of the namespace file. `sysctls`: label → paths below /proc/sys.
+    `attached`: labels of namespaces that were attached to. `sysctls`: label → paths below /proc/sys.
     `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
     `forwards`: labels where it matters what others drop. `neighbours`: read permanent neighbours too.
     """
 
     mark: str
     wanted: frozenset[str] = frozenset()
-    attached: Mapping[str, str] = field(default_factory=dict)
+    attached: frozenset[str] = frozenset()
     sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     topology: str = ""
     filters: frozenset[str] = frozenset()

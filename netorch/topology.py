@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -188,18 +189,24 @@ class DnsWords(Words):
 class Attach(Words):
     """An existing namespace: how to find it."""
 
-    how: Literal["netns", "pid", "path"]
+    how: Literal["docker", "podman", "netns", "pid", "path"]
     what: str
+
+
+_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
 def _attach(value: object) -> object:
     if isinstance(value, Attach):
         return value
     how, _, what = str(value).partition(":")
-    if how in {"docker", "podman"}:
-        wrong(f"`attach: {how}:` belongs to the language, but this release cannot do it yet")
-    if how not in {"netns", "pid", "path"} or not what:
-        wrong(f"{value!r} names no namespace: write netns:NAME, pid:NUMBER or path:/run/…")
+    ways = {"docker", "podman", "netns", "pid", "path"}
+    if how not in ways or not what:
+        close = did_you_mean(how, sorted(ways)) if what and how not in ways else ""
+        known = "docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…"
+        wrong(f"{value!r} names no namespace: write {known}{f'. {close}' if close else ''}")
+    if how in {"docker", "podman"} and not _CONTAINER.fullmatch(what):
+        wrong(f"{what!r} is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit")
     if how == "pid":
         integer(1, 2**22)(what)
     if how == "netns" and ("/" in what or what in {".", ".."} or "\0" in what):
@@ -246,7 +253,8 @@ class Node(Words):
     """A host, router or container: one network namespace."""
 
     attach: Annotated[Attach | None, BeforeValidator(_attach)] = Field(
-        None, description="An existing namespace: `netns:NAME`, `pid:NUMBER` or `path:/…`."
+        None,
+        description="An existing namespace: `docker:NAME`, `podman:NAME`, `netns:NAME`, `pid:NUMBER` or `path:/…`.",
     )
     forwarding: Flag | None = Field(None, description="Be a router, for IPv4 and IPv6 (false).")
     sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Settings of the namespace, all of them below `net.`")

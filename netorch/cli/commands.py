@@ -245,9 +245,8 @@ def show(options: argparse.Namespace, output: Output) -> int:
         from netorch.render import asfile
 
         desired = recorded(name, entry.record)
-        attached = {label: ":".join(how) for label, how in desired.attached.items()} if desired else {}
         output.warn(asfile.left_out(entry.state))
-        output.result(asfile.topology(entry.name, entry.state, desired.prefix if desired else "", attached))
+        output.result(asfile.topology(entry.name, entry.state, desired.prefix if desired else "", entry.attached))
     elif options.output == "json":
         output.result(json.document(**tables.row(entry), resources=tree.resources(entry.state)))
     else:

@@ -7,19 +7,27 @@ import os
 import sys
 
 from netorch.core import HOST
-from netorch.errors import NetorchError, did_you_mean
+from netorch.errors import NetorchError, Problem, did_you_mean
 from netorch.kernel import records
+from netorch.kernel.attach import NotAttached, open_namespace
 from netorch.kernel.enter import CommandError
 from netorch.kernel.enter import enter as become
+
+Place = tuple[str, str, str | None]
+"""How and what as in `attach`, and the name in /etc/netns."""
 
 
 def enter(options: argparse.Namespace) -> int:
     """Does not return if all goes well; else the status that a shell would give."""
     argv = _argv(options)
-    path, etc = _place(options.node, options.name)
+    how, what, etc = _place(options.node, options.name)
+    try:
+        fd = open_namespace(how, what)
+    except NotAttached as error:
+        raise NetorchError(Problem(f"node {options.node}: {error.what}", remedy=error.remedy)) from None
     sys.stdout.flush()
     try:
-        become(path, etc, argv)
+        become(fd, etc, argv)
     except CommandError as error:
         print(f"netorch: {error}", file=sys.stderr)
         return error.status
@@ -33,12 +41,12 @@ def _argv(options: argparse.Namespace) -> list[str]:
     return argv[1:] if argv[0] == "--" else argv
 
 
-def _place(node: str, topology: str | None) -> tuple[str, str | None]:
-    """(namespace file, name in /etc/netns) of a node."""
+def _place(node: str, topology: str | None) -> Place:
+    """Where a node of a live topology is."""
     from netorch.lab import Lab
-    from netorch.look import namespace_path, reload
+    from netorch.look import reload
 
-    found: dict[str, tuple[str, str | None]] = {}
+    found: dict[str, Place] = {}
     known: list[str] = []
     for name in records.applied_names() if topology is None else [topology]:
         record, _ = records.read_record(name)
@@ -51,17 +59,17 @@ def _place(node: str, topology: str | None) -> tuple[str, str | None]:
         known += desired.labels
         label = desired.labels.get(node)
         if label is not None and label in desired.attached:
-            found[name] = (namespace_path(*desired.attached[label]), None)
+            found[name] = (*desired.attached[label], None)
         elif label == HOST:
-            found[name] = ("/proc/self/ns/net", None)
+            found[name] = ("path", "/proc/self/ns/net", None)
         elif label is not None:
-            found[name] = (f"/run/netns/{label}", label)
-    if len({path for path, _ in found.values()}) == 1:
+            found[name] = ("netns", label, label)
+    if len({place[:2] for place in found.values()}) == 1:
         return next(iter(found.values()))
     if found:
         raise NetorchError(f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name")
     with Lab() as lab:
         labels = lab.labels()
     if node in labels:
-        return f"/run/netns/{node}", node
+        return "netns", node, node
     raise NetorchError(f"no live topology has a node {node!r}. {did_you_mean(node, [*known, *labels])}".rstrip())

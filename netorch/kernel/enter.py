@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from netorch.errors import NetorchError
 from netorch.kernel.files import ETC_NETNS
-from netorch.kernel.netns import netns_fd
 from netorch.kernel.syscalls import CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE, mount, setns, unshare
 
 _MS_RDONLY = 1
@@ -24,21 +23,17 @@ class CommandError(NetorchError):
         super().__init__(what)
 
 
-def enter(netns_path: str, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
-    """Replace this process by `argv` in the namespace; call it with no other thread about. CommandError, NetorchError."""
+def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
+    """Replace this process by `argv` in the namespace `fd`; call it with no other thread about. CommandError, NetorchError."""
     if not argv:
         raise CommandError("there is no command to run", 127)
-    try:
-        fd = netns_fd(netns_path, follow=True)
-    except OSError as error:
-        raise NetorchError(f"{netns_path}: {error.strerror}. Is it applied?") from error
     try:
         setns(fd)
         unshare(CLONE_NEWNS)
         mount("", "/", "none", MS_SLAVE | MS_REC)
     except OSError as error:
         remedy = " netorch needs root." if error.errno == errno.EPERM else ""
-        raise NetorchError(f"enter {netns_path}: {error.strerror}.{remedy}") from error
+        raise NetorchError(f"enter the namespace: {error.strerror}.{remedy}") from error
     finally:
         os.close(fd)
     _mount_sysfs()

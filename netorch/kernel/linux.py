@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from netorch.errors import NetorchError
 from netorch.kernel import filters, sysctl
+from netorch.kernel.attach import Attachment, NotAttached, open_all
 from netorch.kernel.files import EtcFiles
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.reader import Reader, led_to
@@ -34,7 +35,7 @@ def require_root() -> None:
 class LinuxKernel:
     """The door to Linux, for the network namespace of the thread that makes it (label `host`). A context manager.
 
-    Attached labels (`Scope.attached`) are opened by `read` and known to `transact` from then on.
+    Labels that were attached are known to `read` (`Scope.attached`) and to `transact` until the next `attach`.
     """
 
     def __init__(self) -> None:
@@ -128,6 +129,22 @@ class LinuxKernel:
         except ValueError as error:
             raise NetorchError(f"{backend}: {error}") from None
 
-    def led_to(self, cables: Mapping[str, Collection[int]]) -> Mapping[tuple[int, int], str]:
-        """Inode → a path such as /proc/PID/ns/net of each unnamed namespace that one of these nsids means; label → nsids."""
+    def attach(self, wanted: Mapping[str, Attachment]) -> Mapping[str, NotAttached]:
+        """Make labels mean namespaces of others, held open until the next call; why not, of those that are not there."""
+        found, missing = open_all(wanted)
+
+        def act() -> None:
+            self._namespaces.unpin()
+            for label, fd in found.items():
+                self._namespaces.pin(label, fd)
+
+        self._worker.call(act)
+        return missing
+
+    def attached(self) -> Mapping[str, tuple[int, int]]:
+        """Label → inode of what labels were made to mean."""
+        return self._worker.call(self._namespaces.pinned)
+
+    def led_to(self, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
+        """Attach to the unnamed namespaces that these nsids mean, label → nsid → label to give; the labels given."""
         return self._worker.call(lambda: led_to(self._namespaces, cables))

@@ -78,20 +78,19 @@ class Namespaces:
 
     # finding
 
-    def attach(self, label: str, path: str) -> Netns | None:
-        """Open a namespace by path, once: later uses of the label are of this one. None if it cannot be opened."""
-        known = self._known.get(label)
-        try:
-            fd = netns_fd(path, follow=True)
-        except OSError:
-            return None
-        inode = inode_of(os.fstat(fd))
-        if known is not None and known.pinned and known.inode == inode:
-            os.close(fd)
-            return known
+    def pin(self, label: str, fd: int) -> None:
+        """What the label means from now on, until it is pinned anew, whatever becomes of the name by which it was found."""
         self.drop(label)
-        netns = self._known[label] = Netns(label, fd, inode, pinned=True)
-        return netns
+        self._known[label] = Netns(label, fd, inode_of(os.fstat(fd)), pinned=True)
+
+    def pinned(self) -> dict[str, tuple[int, int]]:
+        """Label → inode of the namespaces that were pinned."""
+        return {label: netns.inode for label, netns in self._known.items() if netns.pinned}
+
+    def unpin(self) -> None:
+        """Let go of all that was pinned: what the labels mean may be something else by now."""
+        for label in self.pinned():
+            self.drop(label)
 
     def names(self) -> Mapping[str, tuple[int, int] | None]:
         """The entries of /run/netns: name → inode, None for one that is no namespace (a symbolic link, a stale file …)."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from netorch.kernel import files, filters, forwardaccept, sysctl
 from netorch.kernel.bridgetimes import follows, with_own_times
 from netorch.kernel.listening import listening
 from netorch.kernel.namespaces import HOST, Namespaces
-from netorch.kernel.netns import Netns, inode_of
+from netorch.kernel.netns import Netns, inode_of, netns_fd
 from netorch.kernel.rtnl import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode
@@ -72,8 +74,8 @@ class Reader:
                 found[name] = self._full(netns, links)
             else:
                 strangers[name] = alias
-        for label, path in scope.attached.items():
-            netns = namespaces.attach(label, path)
+        for label in sorted(scope.attached):
+            netns = namespaces.find(label)
             if netns is not None:
                 found[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
         return Snapshot(found, strangers, self._orphans(found))
@@ -109,7 +111,7 @@ class Reader:
             self._namespaces.enter(netns)
             rules_of = filters.read(scope.topology)
             waiting = listening() if label in scope.filters else waiting
-            if label == HOST or label in scope.attached:
+            if label == HOST or label in scope.attached or label in scope.forwards:
                 forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
@@ -127,34 +129,48 @@ class Reader:
             forward,
             decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},
             tuple(neighbours),
+            rtnl.cookie,
         )
 
 
-def led_to(namespaces: Namespaces, cables: Mapping[str, Collection[int]]) -> dict[tuple[int, int], str]:
-    """Inode → path of the namespaces that only processes hold and that a cable of ours ends in; `cables`: label → the nsids there.
+def led_to(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
+    """Pin the namespaces without a name in /run/netns that a cable of ours ends in; `cables`: label → nsid there → label to give.
 
     An nsid means a namespace to the one that asks (RTM_GETNSID), so that a lab of the same name in somebody's container is none.
+    The labels that were given; one that is taken gives way to the path.
     """
-    named = {inode for inode in namespaces.names().values() if inode is not None} | {namespaces.host.inode}
-    found: dict[tuple[int, int], str] = {}
-    for pid in os.listdir("/proc"):
-        if not pid.isdigit():
-            continue
-        path = f"/proc/{pid}/ns/net"
+    known = {inode for inode in namespaces.names().values() if inode is not None} | {namespaces.host.inode, *namespaces.pinned().values()}
+    given: set[str] = set()
+    for path in _unnamed():
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            fd = netns_fd(path, follow=True)
         except OSError:
             continue
-        try:
-            inode = inode_of(os.fstat(fd))
-            if inode not in named and inode not in found and _ends_in(namespaces, cables, fd):
-                found[inode] = path
-        finally:
+        inode = inode_of(os.fstat(fd))
+        label = _led_by(namespaces, cables, fd) if inode not in known else None
+        if label is None:
             os.close(fd)
-    return found
+            continue
+        known.add(inode)
+        label = label if label not in namespaces.pinned() else f"@{path}"
+        namespaces.pin(label, fd)
+        given.add(label)
+    return frozenset(given)
 
 
-def _ends_in(namespaces: Namespaces, cables: Mapping[str, Collection[int]], fd: int) -> bool:
+def _unnamed() -> Iterator[str]:
+    """Where namespaces are held: by processes, and by bind mounts, which outlive them."""
+    for pid in os.listdir("/proc"):
+        if pid.isdigit():
+            yield f"/proc/{pid}/ns/net"
+    with suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+        for line in mounts:
+            fields = line.split(" ")
+            if fields[3].startswith("net:[") and len(fields) > 4:
+                yield re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4])
+
+
+def _led_by(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]], fd: int) -> str | None:
     question = bytes(4) + attr(c.NETNSA_FD, u32(fd))
     for label, nsids in cables.items():
         netns = namespaces.find(label)
@@ -164,5 +180,5 @@ def _ends_in(namespaces: Namespaces, cables: Mapping[str, Collection[int]], fd: 
             for _, buffer, start, end in answer:
                 nsid = attributes(buffer, start + 4, end).get(c.NETNSA_NSID)
                 if nsid is not None and as_i32(nsid) in nsids:
-                    return True
-    return False
+                    return nsids[as_i32(nsid)]
+    return None

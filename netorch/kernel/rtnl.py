@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import sys
 from collections.abc import Sequence
 
 from netorch.errors import NetorchError
@@ -14,6 +15,7 @@ from netorch.netlink.decode import failure
 
 _SO_SNDBUFFORCE = 32
 _SO_RCVBUFFORCE = 33
+_SO_NETNS_COOKIE = 71
 _BUFFER = 1 << 20
 _DATAGRAM = 1 << 16
 _CHUNK = 128
@@ -43,6 +45,14 @@ class Rtnl:
         except BaseException:
             opened.close()
             raise
+
+    @property
+    def cookie(self) -> int:
+        """The number of the namespace, never given twice (SO_NETNS_COOKIE, since Linux 5.14); 0 without."""
+        try:
+            return int.from_bytes(self._socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+        except OSError:
+            return 0
 
     def close(self) -> None:
         self._socket.close()

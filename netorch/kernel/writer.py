@@ -163,7 +163,11 @@ class Transaction:
 
     def _set_sysctl(self, request: SysctlSet) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
-        sysctl.write_all(request.paths, request.value)
+        try:
+            sysctl.write_all(request.paths, request.value)
+        except OSError:
+            if not request.optional:
+                raise
 
     def _set_filter(self, request: FilterSet) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))

@@ -86,7 +86,7 @@ class Address(Resource):
             link = view.links.get(record.index)
             if link is not None and not _is_ours(view, record):
                 text = _text(record)
-                yield address_key(view.label, link.name, text), f"{view.label}/{link.name} has the address {text} and {maker('')}"
+                yield address_key(view.label, link.name, text), f"{shown(view.label)}/{link.name} has the address {text} and {maker('')}"
 
     def differs(self, before: Resource) -> bool:
         # whoever added it, an address of ours that is as wanted stays as it is

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
-from netorch.core import HOST, Key, Resource
+from netorch.core import HOST, Key, Resource, shown
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.packetfilter import filter_key
 from netorch.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
@@ -81,7 +81,7 @@ class ForwardAccept(Nothing, Resource):
         return [_line(rule) for rule in self.rules]
 
     def title(self) -> str:
-        return f"forward {self.netns}/{self.bridge}"
+        return f"forward {shown(self.netns)}/{self.bridge}"
 
 
 def where_dropped(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> tuple[Mapping[Key, Resource], list[str]]:

@@ -180,7 +180,7 @@ def strange_links(view: View) -> Iterator[tuple[Key, str]]:
     """Links that are not ours by each of their names, with who made them: the kernel gives a name to one link only."""
     for link in view.netns.links:
         if not view.owns(link):
-            what = f"{link.kind or 'device'} {view.label}/{link.name}"
+            what = f"{link.kind or 'device'} {shown(view.label)}/{link.name}"
             yield link_key(view.label, link.name), f"{what} exists and {maker(link.alias)}"
             for name in link.altnames:
                 yield link_key(view.label, name), f"{what} has the alternative name {name} and {maker(link.alias)}"

@@ -48,6 +48,7 @@ class Route(Resource):
     netns: str
     spec: RouteSpec
     after: tuple[Key, ...] = field(default=(), compare=False)
+    WAY_OUT: ClassVar[str] = "Give it another metric, or remove the other one first."
 
     @property
     def key(self) -> Key:
@@ -78,7 +79,7 @@ class Route(Resource):
         for spec in view.netns.routes:
             if not _is_ours(view, spec):
                 key = route_key(view.label, spec)
-                yield key, f"{view.label} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it"
+                yield key, f"{shown(view.label)} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it"
 
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Route):

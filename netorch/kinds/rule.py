@@ -59,7 +59,7 @@ class Rule(Resource):
         for spec in view.netns.rules:
             if not _is_ours(view, spec):
                 name = _name(spec)
-                yield Key("rule", view.label, name), f"{view.label} has a rule {name} (protocol {spec.protocol}) and {maker('')}"
+                yield Key("rule", view.label, name), f"{shown(view.label)} has a rule {name} (protocol {spec.protocol}) and {maker('')}"
 
     def differs(self, before: Resource) -> bool:
         return not isinstance(before, Rule) or replace(before.spec, protocol=self.spec.protocol) != self.spec

@@ -11,6 +11,9 @@ from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.requests import Request, SysctlSet
 
+_AND = " | "
+"""Between the values of a setting that differ from place to place."""
+
 
 def sysctl_paths(link: str, name: str) -> tuple[str, ...]:
     """Both families' places of an interface's setting."""
@@ -28,6 +31,12 @@ def default_path(path: str) -> str | None:
 def interface_of(path: str) -> str | None:
     """The interface whose setting it is."""
     return path.split("/")[3] if default_path(path) else None
+
+
+def value_of(values: Mapping[str, str], paths: tuple[str, ...]) -> str:
+    """The value that a setting has in its places, all of them in order where they differ; empty if it is in none."""
+    found = [values[path] for path in paths if path in values]
+    return found[0] if len(set(found)) == 1 else _AND.join(found)
 
 
 @observed
@@ -53,23 +62,28 @@ class Sysctl(Nothing, Resource):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for paths, original in view.originals.items():
-            values = {value for path in paths if (value := view.netns.sysctls.get(path)) is not None}
-            if values:
-                yield cls(view.label, paths, " | ".join(sorted(values)), original)
+            if value := value_of(view.netns.sysctls, paths):
+                yield cls(view.label, paths, value, original)
 
     def differs(self, before: Resource) -> bool:
         return not isinstance(before, Sysctl) or self.value != before.value
 
     def create(self) -> Iterable[Request]:
-        return (SysctlSet(self.netns, self.paths, self.value),)
+        return self._set(self.value)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        return [SysctlSet(self.netns, self.paths, self.value)]
+        return self._set(self.value)
 
     def delete(self) -> Iterable[Request]:
         if self.original is None or self.original == self.value:
             return ()
-        return (SysctlSet(self.netns, self.paths, self.original),)
+        return self._set(self.original)
+
+    def _set(self, value: str) -> Sequence[Request]:
+        parts = value.split(_AND)
+        if len(parts) == 1:
+            return [SysctlSet(self.netns, self.paths, value)]
+        return [SysctlSet(self.netns, (path,), part) for path, part in zip(self.paths, parts, strict=True)]
 
     def attributes(self) -> Mapping[str, str]:
         return {"value": self.value}

@@ -14,7 +14,7 @@ from netorch.core import Key, Resource, shown
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.netlink.constants import IFF_UP
-from netorch.requests import LinkSet, Request
+from netorch.requests import LinkSet, Request, SysctlSet
 
 
 def up_key(netns: str, link: str) -> Key:
@@ -24,12 +24,15 @@ def up_key(netns: str, link: str) -> Key:
 @observed
 @dataclass(frozen=True, slots=True)
 class Up(Nothing, Resource):
-    """`after`: what must be there before the link comes up (a bridge's ports)."""
+    """`after`: what must be there before the link comes up (a bridge's ports). `quick`: without duplicate address detection for the
+    link-local address, which would be tentative for 2 seconds, in which a router asks no neighbour and forwards nothing.
+    """
 
     KIND: ClassVar[str] = "up"
     netns: str
     link: str
     after: tuple[Key, ...] = field(default=(), compare=False)
+    quick: bool = field(default=False, compare=False)
 
     @property
     def key(self) -> Key:
@@ -54,7 +57,8 @@ class Up(Nothing, Resource):
                 yield cls(view.label, link.name)
 
     def create(self) -> Iterable[Request]:
-        return (LinkSet(self.netns, self.link, up=True),)
+        no_dad = SysctlSet(self.netns, (f"net/ipv6/conf/{self.link}/accept_dad",), "0", optional=True)
+        return (*((no_dad,) if self.quick else ()), LinkSet(self.netns, self.link, up=True))
 
     def delete(self) -> Iterable[Request]:
         return (LinkSet(self.netns, self.link, up=False),)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
-from netorch.core import Disruption, Key, Resource
+from netorch.core import Disruption, Key, Resource, shown
 from netorch.kind import View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.netns import netns_key
@@ -95,7 +95,7 @@ class Uplink(Resource):
         return {"bridge": "none", "joined": "false"}
 
     def title(self) -> str:
-        return f"uplink {self.netns}/{self.nic}"
+        return f"uplink {shown(self.netns)}/{self.nic}"
 
 
 def _is_whole(view: View, nic: LinkRecord, bridge: LinkRecord) -> bool:

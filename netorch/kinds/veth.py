@@ -8,7 +8,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
-from netorch.core import Key, Resource
+from netorch.core import Key, Resource, shown
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key, strange_links
 from netorch.marks import read_alias
@@ -70,7 +70,7 @@ class Veth(Link):
 
     def attributes(self) -> Mapping[str, str]:
         netns, name = self.peer
-        return {"peer": f"{netns}:{name}" if self.peer != UNKNOWN else "unknown", **self.common()}
+        return {"peer": f"{shown(netns)}:{name}" if self.peer != UNKNOWN else "unknown", **self.common()}
 
 
 def _partner(view: View, link: LinkRecord) -> tuple[str, str]:

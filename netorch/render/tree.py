@@ -30,18 +30,18 @@ def lines(entry: Live) -> Iterator[str]:
     labels = sorted(places, key=lambda label: (label == fabric, label != "host", label))
     for index, label in enumerate(labels):
         last = index == len(labels) - 1
+        yield f"{'└─' if last else '├─'} {shown(label)}{_about(places[label], label, fabric, entry.attached)}"
         here = places[label]
-        yield f"{'└─' if last else '├─'} {shown(label)}{_about(here, label, fabric)}"
         yield from _branch(here, "   " if last else "│  ")
 
 
-def _about(here: Mapping[Key, Resource], label: str, fabric: str) -> str:
+def _about(here: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, str]) -> str:
     netns = here.get(Key("netns", label, ""))
     words = ["the segments' bridges"] if label == fabric else []
     if netns is not None:
         words += [name for name, value in netns.attributes().items() if value == "on"]
     elif label != "host":
-        words.append("attached")
+        words.append(attached.get(label, "attached"))
     return f"  ({', '.join(words)})" if words else ""
 
 

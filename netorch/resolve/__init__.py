@@ -12,7 +12,7 @@ from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
 from netorch.resolve.impairments import put_impairments
 from netorch.resolve.names import put_names
-from netorch.resolve.place import put_bridge, put_site, put_solo, put_veth
+from netorch.resolve.place import put_bridge, put_existing, put_site, put_solo, put_veth
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
 from netorch.topology import Topology
@@ -108,9 +108,7 @@ def _put_cables(draft: Draft) -> None:
     done: set[int] = set()
     for iface in layered(draft.sites):
         if iface.role == "existing":
-            from netorch.resolve.place import put_addresses
-
-            put_addresses(draft, iface)
+            put_existing(draft, iface)
         if iface.role != "veth" or id(iface) in done or iface.peer is None:
             continue
         near, far = (iface.peer, iface) if iface.far else (iface, iface.peer)

@@ -11,7 +11,7 @@ from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site,
 from netorch.topology import EndpointWords, LinkWords, endpoint
 from netorch.words import Network
 
-FOREIGN_KEYS = {"addresses", "kind", "neighbours"}
+FOREIGN_KEYS = {"addresses", "kind", "neighbours", "sysctls"}
 """What the file may say of an interface that netorch did not make."""
 
 
@@ -160,7 +160,7 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
         draft.complain(
             (*iface.path, key),
             f"{iface.display} is not made by this file: `{key}` of an existing interface cannot be set by this release, only"
-            " `addresses` and `neighbours`",
+            " `addresses`, `neighbours` and `sysctls`",
         )
 
 

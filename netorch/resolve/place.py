@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv6Address
 
+from netorch.core import Key
 from netorch.kinds.address import SCOPES, Address, address_text
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.link import TXQUEUELEN
@@ -94,7 +95,7 @@ def put_bridge(draft: Draft, iface: Iface) -> None:
     _put_settings(draft, iface)
     if iface.is_up:
         after = tuple(key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev)))
-        draft.put(Up(label, iface.dev, after), iface.path)
+        draft.put(Up(label, iface.dev, after, _is_quick(draft, iface)), iface.path)
     if iface.uplink:
         follows = iface.explicit_mtu is None
         draft.put(Uplink(label, _nic(iface), iface.dev, draft.mark.protocol, mtu=follows), (*iface.path, "uplink"))
@@ -117,7 +118,7 @@ def put_veth(draft: Draft, iface: Iface) -> None:
         draft.put(Port(iface.site.label, iface.dev, iface.master.dev, iface.hairpin, iface.isolated), iface.path)
     _put_settings(draft, iface)
     if iface.is_up:
-        draft.put(Up(iface.site.label, iface.dev), iface.path)
+        draft.put(Up(iface.site.label, iface.dev, quick=_is_quick(draft, iface)), iface.path)
     put_addresses(draft, iface)
 
 
@@ -143,7 +144,7 @@ def put_solo(draft: Draft, iface: Iface) -> None:
         after = [key for port in iface.ports for key in (port_key(site.label, port.dev), up_key(site.label, port.dev))]
         if iface.parent is not None and iface.parent.role != "existing" and iface.parent.is_up:
             after.append(up_key(iface.parent.site.label, iface.parent.dev))
-        draft.put(Up(site.label, iface.dev, tuple(after)), iface.path)
+        draft.put(Up(site.label, iface.dev, tuple(after), _is_quick(draft, iface)), iface.path)
     put_addresses(draft, iface)
 
 
@@ -167,6 +168,18 @@ def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
         )
 
 
+def put_existing(draft: Draft, iface: Iface) -> None:
+    """What the file adds to an interface that it does not make."""
+    _put_settings(draft, iface)
+    put_addresses(draft, iface)
+
+
+def _is_quick(draft: Draft, iface: Iface) -> bool:
+    """In a namespace that netorch makes all are; elsewhere those that IPv6 is meant to go over."""
+    said = Key("sysctl", iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
+    return not iface.site.created and not said and any(entry.interface.version == 6 for entry in iface.addresses)
+
+
 def put_addresses(draft: Draft, iface: Iface) -> None:
     """The addresses in order: the first of an IPv4 subnet is the primary one, the kernel ties the later ones to it."""
     firsts: dict[object, str] = {}
@@ -175,6 +188,8 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
         text = address_of(entry)
         if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
             draft.complain(entry.path, f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {text} cannot be there")
+        if entry.interface.version == 6 and (switch := _ipv6_switch(draft, iface)):
+            draft.complain(entry.path, f"the sysctl {switch} turns IPv6 off on {iface.display}, so {text} cannot be there")
         primary = ""
         if entry.interface.version == 4:
             subnet = entry.interface.network if entry.peer is None else address_network(entry)
@@ -200,6 +215,20 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
         if draft.state.get(neighbour.key, neighbour) != neighbour:
             draft.complain(path, f"{iface.display} has the neighbour {words.address} twice, with different MACs")
         draft.put(neighbour, path)
+
+
+def _ipv6_switch(draft: Draft, iface: Iface) -> str:
+    """The setting by which the file itself turns IPv6 off on an interface: its own, else that for new ones, else that for all."""
+    new = [_off("default")] if iface.name != "lo" else []
+    for path in (*sysctl_paths(iface.dev, "disable_ipv6"), *new, _off("all")):
+        found = draft.state.get(Key("sysctl", iface.site.label, path))
+        if isinstance(found, Sysctl):
+            return "" if found.value == "0" else found.paths[-1].replace("/", ".")
+    return ""
+
+
+def _off(where: str) -> str:
+    return f"net/ipv6/conf/{where}/disable_ipv6"
 
 
 def address_of(entry: Given) -> str:

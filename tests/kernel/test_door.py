@@ -21,6 +21,7 @@ import pytest
 
 from netorch.errors import LockedError, NetorchError
 from netorch.kernel import records
+from netorch.kernel.attach import NotAttached, open_namespace
 from netorch.kernel.enter import CommandError, enter
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.syscalls import CLONE_NEWNET, CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
@@ -407,7 +408,14 @@ def test_attached_namespaces_are_found_by_path() -> None:
         while os.stat(path).st_ino == os.stat("/proc/self/ns/net").st_ino:
             time.sleep(0.01)
         with LinuxKernel() as kernel:
-            snapshot = kernel.read(Scope(MARK, attached={"@db": path, "@gone": "/proc/0/ns/net", "@odd": "/etc/hostname"}))
+            wanted = {"@db": ("path", path), "@gone": ("pid", "999999"), "@odd": ("path", "/etc/hostname"), "@box": ("netns", "box")}
+            missing = kernel.attach(wanted)
+            assert {label: error.what for label, error in missing.items()} == {
+                "@gone": "there is no process 999999.",
+                "@odd": "/etc/hostname is no network namespace.",
+                "@box": "there is no namespace 'box'.",
+            }
+            snapshot = kernel.read(Scope(MARK, attached=frozenset(wanted)))
             assert set(snapshot.namespaces) == {"host", "@db"}
             assert (
                 kernel.transact({"@db": [LinkAdd("@db", "eth0", "veth", peer=Peer("host", "v0")), address("@db", "eth0", "10.0.0.1")]})
@@ -415,8 +423,14 @@ def test_attached_namespaces_are_found_by_path() -> None:
             )
             here = next(link for link in kernel.read(Scope(MARK)).namespaces["host"].links if link.name == "v0")
             assert here.link_netnsid is not None
-            assert kernel.led_to({"host": {here.link_netnsid}}) == {snapshot.namespaces["@db"].inode: path}
-            assert kernel.led_to({"host": {here.link_netnsid + 1}}) == {}, "another number is another namespace"
+            nsid = here.link_netnsid
+            assert kernel.led_to({"host": {nsid: "@db"}}) == frozenset(), "it is attached already"
+            kernel.attach({})
+            assert kernel.led_to({"host": {nsid + 1: "@db"}}) == frozenset(), "another number is another namespace"
+            assert kernel.led_to({"host": {nsid: "@db"}}) == {"@db"}
+            again = kernel.read(Scope(MARK, attached=frozenset({"@db"}))).namespaces["@db"]
+            assert again.identity == snapshot.namespaces["@db"].identity
+            assert again.cookie
         assert names() == {"lo", "v0"}
     finally:
         holder.kill()
@@ -544,10 +558,10 @@ def entered(netns: str, etc: str | None, *argv: str) -> tuple[int, str]:
     if child == 0:
         os.dup2(writer, 1)
         try:
-            enter(f"/run/netns/{netns}", etc, argv)
+            enter(open_namespace("netns", netns), etc, argv)
         except CommandError as error:
             os._exit(error.status)
-        except NetorchError:
+        except NotAttached:
             os._exit(99)
     os.close(writer)
     with open(reader) as pipe:

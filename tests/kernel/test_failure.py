@@ -92,12 +92,6 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "topo.yaml:{line}:17: ",
         ("sysctl z net.ipv4.no_such_thing", "ENOENT", "no such setting"),
     ),
-    "an IPv6 address where IPv6 is off": (
-        "  z: {sysctls: {net.ipv6.conf.all.disable_ipv6: 1, net.ipv6.conf.default.disable_ipv6: 1}, "
-        'networks: {lan: {address: ["10.0.0.9", "fd00::9"]}}}\n',
-        "topo.yaml:{line}:",
-        ("address z/eth0 fd00::9/64", "EACCES", "disable_ipv6"),
-    ),
     "a gateway that nothing reaches": (
         "  z: {networks: [lan], routes: [{to: 10.51.0.0/16, via: 192.0.2.99}]}\n",
         "topo.yaml:{line}:",

@@ -414,13 +414,25 @@ nodes: {a: {aliases: [b, localhost]}, b: {aliases: [www]}, c: {aliases: www}}
     ),
     "attach": (
         """\
-nodes: {a: {attach: nowhere}, b: {attach: 'pid:x'}, c: {attach: 'path:run'}, d: {attach: 'netns:..'}}
+nodes:
+  a: {attach: nowhere}
+  b: {attach: 'pid:x'}
+  c: {attach: 'path:run'}
+  d: {attach: 'netns:..'}
+  e: {attach: 'docker:my box'}
+  f: {attach: 'dokcer:box'}
+  g: {attach: 'podman:../x'}
+  h: {attach: 'docker:'}
 """,
         [
-            "1:13: nodes.a.attach: 'nowhere' names no namespace: write netns:NAME, pid:NUMBER or path:/run/…",
-            "1:35: nodes.b.attach: 'x' is no whole number",
-            "1:57: nodes.c.attach: 'run' is no absolute path",
-            "1:82: nodes.d.attach: '..' is no name of a network namespace",
+            "2:7: nodes.a.attach: 'nowhere' names no namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
+            "3:7: nodes.b.attach: 'x' is no whole number",
+            "4:7: nodes.c.attach: 'run' is no absolute path",
+            "5:7: nodes.d.attach: '..' is no name of a network namespace",
+            "6:7: nodes.e.attach: 'my box' is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
+            "7:7: nodes.f.attach: 'dokcer:box' names no namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…. Did you mean 'docker'?",
+            "8:7: nodes.g.attach: '../x' is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
+            "9:7: nodes.h.attach: 'docker:' names no namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
         ],
     ),
     "host attaches to nothing": (
@@ -430,7 +442,7 @@ nodes: {host: {attach: 'pid:1', dns: {servers: 1.1.1.1}, interfaces: {eth0: {mtu
         [
             "1:16: `host` is the namespace that netorch runs in: it attaches to nothing",
             "1:33: `dns` cannot be set for host: netorch does not make this namespace",
-            "1:78: host:eth0 is not made by this file: `mtu` of an existing interface cannot be set by this release, only `addresses` and `neighbours`",
+            "1:78: host:eth0 is not made by this file: `mtu` of an existing interface cannot be set by this release, only `addresses`, `neighbours` and `sysctls`",
         ],
     ),
     "memberships": (
@@ -773,8 +785,6 @@ KINDS = """ifb macvlan macvtap ipvlan bond vrf wireguard tap tun physical"""
 
 FUTURE = {
     **{f"kind {kind}": f"nodes: {{a: {{interfaces: {{x: {{kind: {kind}, parent: eth0, id: 10}}}}}}}}" for kind in KINDS.split()},
-    "attach docker": "nodes: {a: {attach: 'docker:box'}}",
-    "attach podman": "nodes: {a: {attach: 'podman:box'}}",
     "port of an interface": "nodes: {a: {interfaces: {br0: {kind: bridge, port: {pvid: 1}}}}}",
     "port of a membership": "nodes: {a: {networks: {lan: {port: {hairpin: true}}}}}\nnetworks: {lan: {}}",
     "vlan_filtering of a bridge": "nodes: {a: {interfaces: {br0: {kind: bridge, vlan_filtering: true}}}}",

@@ -1,0 +1,353 @@
+"""Nodes that are containers of Docker and Podman, found through a stand-in engine: wired, started anew, stopped, gone, and not there."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+
+import pytest
+
+from tests.kernel.engine import Engine
+from tests.kernel.host import Host, diff_snapshots
+
+LAB = """\
+name: lab
+nodes:
+  web: {attach: "docker:mybox", networks: {lan: {name: lan0, default_route: false}}, publish: ["8080:80"], forwarding: true}
+  db: {attach: "docker:db", networks: {lan: {name: lan0, default_route: false}}, routes: [{to: 10.8.0.0/16, type: blackhole}]}
+  r: {}
+networks: {lan: {mode: nat, subnet: 10.5.0.0/24}}
+links: [{endpoints: [web:cable, db:cable], subnet: 10.6.0.0/30}, [r:eth0, db:up]]
+"""
+FILES = ["files: /run/netorch/lab.lock"]
+SANDBOXES = ["files: /run/docker/netns", "mounts: /run/docker/netns"]
+
+
+def sh(host: Host, script: str, check: bool = True) -> str:
+    return host.run("sh", "-ec", script, check=check).stdout
+
+
+def refused(host: Host, text: str) -> str:
+    """What apply says to a file that it refuses, having changed nothing."""
+    host.write("topo.yaml", text)
+    before = host.snapshot()
+    result = host.netorch("apply", check=False, timeout=30)
+    assert result.returncode == 1, result.stdout
+    assert "Traceback" not in result.stderr and "internal error" not in result.stderr
+    assert diff_snapshots(before, host.snapshot()) == []
+    return result.stderr.strip()
+
+
+def attach(how: str) -> str:
+    return f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{how}'}}\nlinks: [[a:eth0, box:cable]]\n"
+
+
+def within(host: Host, pid: int) -> str:
+    """All that is in a container's network, but for numbers and what moves by itself."""
+    look = "ip -br link | sed 's/@.*//'; ip -br -4 addr; ip route show table all; ip rule; iptables-legacy-save; nft list tables"
+    return sh(host, f"nsenter -t {pid} -n sh -c \"{look}; grep -r '' /proc/sys/net/ipv4 /proc/sys/net/ipv6/conf 2>/dev/null || :\"")
+
+
+def test_containers_are_wired_looked_at_and_left_as_they_were(host: Host) -> None:
+    engine = Engine(host)
+    pids = [engine.run("mybox"), engine.run("db")]
+    before, inside = host.snapshot(), [within(host, pid) for pid in pids]
+    host.write("topo.yaml", LAB)
+    host.netorch("apply")
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert host.netorch("apply").stdout == "lab: in sync, nothing to do\n"
+    shown = host.netorch("show").stdout
+    assert "web  (docker:mybox)\n" in shown and "db  (docker:db)\n" in shown and "@" not in shown
+    assert "attach: docker:mybox" in host.netorch("show", "-o", "yaml").stdout
+    assert "10.5.0.2/24" in host.netorch("exec", "web", "ip", "addr", "show", "lan0").stdout
+    assert host.netorch("exec", "web", "ping", "-c1", "-W2", "10.5.0.3").returncode == 0
+    assert host.netorch("exec", "web", "ping", "-c1", "-W2", "10.6.0.2").returncode == 0
+    assert host.netorch("exec", "web", "ping", "-c1", "-W2", "172.17.0.3").returncode == 0, "and by Docker's own network as before"
+    assert not (host.root / "etc/netns/web").exists() and (host.root / "etc/netns/r").exists()
+    assert "10.5.0.2 web" in (host.root / "etc/netns/r/hosts").read_text()
+    host.netorch("destroy")
+    assert [within(host, pid) for pid in pids] == inside
+    assert diff_snapshots(before, host.snapshot()) == []
+
+
+def test_podman_gives_no_path_and_an_id_will_do(host: Host) -> None:
+    engine = Engine(host, "/run/podman/podman.sock", "podman")
+    engine.run("mybox")
+    before = host.snapshot()
+    host.write("topo.yaml", attach(f"podman:{engine('id', 'mybox')[:8]}"))
+    host.netorch("apply")
+    assert "cable" in host.netorch("exec", "box", "ip", "link").stdout
+    host.netorch("destroy")
+    assert diff_snapshots(before, host.snapshot()) == []
+
+
+@pytest.mark.parametrize("old", ["is gone", "is held open"])
+def test_a_container_that_was_started_anew_is_wired_again(host: Host, old: str) -> None:
+    engine = Engine(host)
+    pid = engine.run("mybox")
+    engine.run("db")
+    before = host.snapshot()
+    host.write("topo.yaml", LAB)
+    host.netorch("apply")
+    for _ in range(3):
+        if old == "is held open":
+            sh(host, f"nsenter -t {pid} -n sleep 99999 </dev/null >/dev/null 2>&1 & sleep 0.1")
+        pid = engine("restart", "mybox")
+        inside = within(host, pid)
+        said = host.netorch("diff", check=False)
+        assert said.returncode == 2 and said.stderr == ""
+        for line in ("veth web/lan0", "veth web/cable", "address web/lan0 10.5.0.2/24", "sysctl web net.ipv4.ip_forward"):
+            assert line in said.stdout
+        assert "netns r" not in said.stdout and "r/eth0" not in said.stdout
+        assert "drifted" in host.netorch("list").stdout
+        host.netorch("apply")
+        assert host.netorch("diff").stdout == "lab: in sync\n"
+        assert host.netorch("exec", "db", "ping", "-c1", "-W2", "10.5.0.2").returncode == 0
+    host.netorch("destroy")
+    assert within(host, pid) == inside, "the way back is to what the new one had"
+    assert diff_snapshots(before, host.snapshot(), SANDBOXES) == []
+
+
+@pytest.mark.parametrize("record", ["with its record", "without a record"])
+@pytest.mark.parametrize("what", ["stopped", "removed", "the engine is down", "started anew"])
+def test_destroy_when_a_container_or_its_engine_is_gone(host: Host, what: str, record: str) -> None:
+    engine = Engine(host)
+    pids = [engine.run("mybox"), engine.run("db")]
+
+    def happen() -> None:
+        match what:
+            case "stopped":
+                engine("stop", "mybox")
+            case "removed":
+                engine("rm", "mybox")
+                engine("rm", "db")
+            case "started anew":
+                engine("restart", "mybox")
+
+    happen()
+    before = host.snapshot()
+    match what:
+        case "stopped":
+            engine("start", "mybox")
+        case "removed":
+            engine.run("mybox")
+            engine.run("db")
+    inside = [within(host, pid) for pid in pids] if what == "the engine is down" else []
+    host.write("topo.yaml", LAB)
+    host.netorch("apply")
+    lost = record == "without a record"
+    if lost:
+        shutil.rmtree(host.root / "run/netorch")
+    happen()
+    if what == "the engine is down":
+        engine.end()
+    said = host.netorch("destroy", "lab").stderr
+    assert "not looked into" not in said, "the cables led there"
+    assert ("no record of lab" in said) is lost
+    # what no mark can hold is lost with the record
+    ignored = [*SANDBOXES, "files: /run/docker.sock", *(("files: /run/netns", "mounts: /run/netns", "host: sysctl") if lost else ())]
+    assert diff_snapshots(before, host.snapshot(), ignored) == []
+    left = [within(host, pid) for pid in pids] if what == "the engine is down" else []
+    changed = {line for was, now in zip(inside, left, strict=True) for line in set(was.splitlines()) ^ set(now.splitlines())}
+    assert [line for line in changed if not (lost and line.startswith("/proc/sys/"))] == []
+
+
+def test_what_could_not_be_looked_into_is_told(host: Host) -> None:
+    """No cable leads to this one: only its engine knows where it is."""
+    engine = Engine(host)
+    engine.run("mybox")
+    host.write("topo.yaml", "name: lab\nnodes:\n  web: {attach: docker:mybox, routes: [{to: 10.8.0.0/16, type: blackhole}]}\n  a: {}\n")
+    host.netorch("apply")
+    engine.end()
+    listed = host.netorch("list")
+    assert "unknown" in listed.stdout and "web was not looked into: Docker" in listed.stderr
+    said = host.netorch("destroy")
+    assert said.stderr.count("web was not looked into: Docker at /run/docker.sock") or "cannot be reached" in said.stderr
+    assert host.netorch("list").stdout == "no topology is live here\n"
+
+
+def test_a_node_that_leaves_the_file_and_one_that_is_attached_elsewhere(host: Host) -> None:
+    engine = Engine(host)
+    pids = {name: engine.run(name) for name in ("mybox", "db", "other")}
+    before, inside = host.snapshot(), {name: within(host, pid) for name, pid in pids.items()}
+    host.write("topo.yaml", LAB)
+    host.netorch("apply")
+    host.write("topo.yaml", LAB.replace("docker:mybox", "docker:other"))
+    assert "blackhole" not in host.netorch("diff", check=False).stdout
+    host.netorch("apply")
+    assert within(host, pids["mybox"]) == inside["mybox"]
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    # only another name for the same node: what is there stays, if the cable's end is called the same
+    host.write("topo.yaml", "name: lab\nnodes:\n  base: {attach: docker:db, routes: [{to: 10.8.0.0/16, type: blackhole}]}\n")
+    said = host.netorch("apply").stdout
+    assert "- route" not in said and "+ route" not in said
+    assert "blackhole 10.8.0.0/16" in within(host, pids["db"])
+    assert within(host, pids["other"]) == inside["other"]
+    host.write("topo.yaml", "name: lab\nnodes: {a: {}}\n")
+    host.netorch("apply")
+    assert within(host, pids["db"]) == inside["db"]
+    host.netorch("destroy")
+    assert diff_snapshots(before, host.snapshot()) == []
+
+
+# what is refused
+
+
+def test_engines_that_are_not_there(host: Host) -> None:
+    said = refused(host, attach("docker:box"))
+    assert said == (
+        "topo.yaml:4:9: node box: Docker cannot be reached (/var/run/docker.sock, /run/docker.sock: there is no such socket). "
+        "Start it (`systemctl start docker.service`), or say where its socket is: DOCKER_HOST=unix:///PATH."
+    )
+    assert "podman.socket" in refused(host, attach("podman:box"))
+    # one problem for all of its containers, beside those of others
+    many = refused(host, "nodes: {a: {attach: 'docker:a'}, b: {attach: 'docker:b'}, c: {attach: 'netns:c'}, d: {attach: 'pid:99999'}}\n")
+    assert many.count("cannot be reached") == 1 and "there is no namespace 'c'" in many and "there is no process 99999" in many
+    # a socket that nobody listens at any more
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(str(host.root / "run/docker.sock"))
+    assert "nothing listens there" in refused(host, attach("docker:box"))
+    sh(host, "rm /run/docker.sock; mkdir /run/docker.sock")
+    assert "cannot be reached" in refused(host, attach("docker:box"))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("tcp://192.0.2.1:2375", ("DOCKER_HOST is 'tcp://192.0.2.1:2375'", "no unix socket", "another machine")),
+        ("ssh://root@192.0.2.1", ("no unix socket",)),
+        ("unix://relative", ("no unix socket",)),
+        ("/run/docker.sock", ("no unix socket", "DOCKER_HOST=unix:///PATH")),
+        ("unix:///run/nowhere.sock", ("/run/nowhere.sock: there is no such socket",)),
+        (f"unix:///run/{'x' * 200}", ("too long",)),
+    ],
+)
+def test_the_environment_names_the_engine(host: Host, value: str, words: tuple[str, ...]) -> None:
+    host.write("topo.yaml", attach("docker:box"))
+    result = host.netorch("diff", check=False, env={"DOCKER_HOST": value})
+    assert result.returncode == 1
+    assert result.stderr.startswith("topo.yaml:4:9: node box: ")
+    assert all(word in result.stderr for word in words), result.stderr
+
+
+def test_an_engine_elsewhere(host: Host) -> None:
+    Engine(host, "/run/user/docker.sock").run("box", "none")
+    Engine(host, "/run/user/podman/podman.sock", "podman").run("box", "none")
+    for how, env in (
+        ("docker", {"DOCKER_HOST": "unix:///run/user/docker.sock"}),
+        ("docker", {"XDG_RUNTIME_DIR": "/run/user"}),
+        ("podman", {"CONTAINER_HOST": "unix:///run/user/podman/podman.sock"}),
+        ("podman", {"XDG_RUNTIME_DIR": "/run/user"}),
+    ):
+        host.write("topo.yaml", attach(f"{how}:box"))
+        assert "veth box/cable" in host.netorch("diff", check=False, env=env).stdout
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("garbage", "what it answers is no JSON over HTTP"),
+        ("no JSON", "what it answers is no JSON over HTTP"),
+        ("cut off", "what it answers is no JSON over HTTP"),
+        ("nothing", "what it answers is no JSON over HTTP"),
+        ("a list", "what it answers describes no container"),
+        ("other types", "what it answers describes no container"),
+        ("an error", "Docker does not tell of container 'box': the disk is on fire\\x1b[31m."),
+        ("endless", "its answer does not end"),
+        ("hangs", "it did not answer within 5 seconds"),
+        ("drips", "it did not answer within 5 seconds"),
+    ],
+)
+def test_an_engine_that_is_not_well(host: Host, fault: str, words: str) -> None:
+    engine = Engine(host)
+    engine.run("box")
+    engine("fault", fault)
+    started = time.monotonic()
+    said = refused(host, attach("docker:box").replace("links:", "  box2: {attach: 'docker:box2'}\nlinks:"))
+    assert time.monotonic() - started < 15
+    assert said.startswith("topo.yaml:4:9: node box: ") and words in said
+    assert len(said.splitlines()) == (2 if fault == "an error" else 1)
+
+
+def test_containers_that_cannot_be_attached_to(host: Host) -> None:
+    engine = Engine(host)
+    for name, network in (("web", "bridge"), ("side", "container:web"), ("naked", "host")):
+        engine.run(name, network)
+    engine("create", "fresh", "bridge")
+    engine.run("gone")
+    engine("stop", "gone")
+    where = "topo.yaml:4:9: node box: "
+    for name, words in {
+        "wbe": "Docker has no container 'wbe'. Did you mean 'web'?",
+        "nothing-like-it": "Docker has no container 'nothing-like-it'. `docker ps --all` lists them.",
+        "fresh": "container 'fresh' has not been started. Start it with `docker start fresh`.",
+        "gone": "container 'gone' is exited. Start it with `docker start gone`.",
+        "naked": "container 'naked' was started with `--network host`: it has no network of its own, but the host's. "
+        "Take the node `host` in its place.",
+    }.items():
+        assert refused(host, attach(f"docker:{name}")) == where + words
+    engine("status", "web", "paused")
+    assert "container 'web' is paused. Let it go on with `docker unpause web`." in refused(host, attach("docker:web"))
+    engine("status", "web", "restarting")
+    assert "is restarting" in refused(host, attach("docker:web"))
+    engine("status", "web", "running")
+    both = "name: lab\nnodes:\n  one: {attach: docker:web}\n  two: {attach: docker:side}\nlinks: [[one:x, two:y]]\n"
+    assert refused(host, both) == (
+        "topo.yaml:4:9: the nodes one and two (docker:side) are one and the same namespace. Leave two out, and say all of it under one."
+    )
+
+
+def test_a_container_that_is_started_anew_while_one_looks(host: Host) -> None:
+    """What was opened is believed only if the engine says the same afterwards."""
+    engine = Engine(host)
+    engine.run("box", "none")
+    engine("fault", "restarts each time")
+    host.write("topo.yaml", attach("docker:box"))
+    said = host.netorch("diff", check=False)
+    assert (said.returncode, said.stdout) == (1, "")
+    assert "container 'box' does not stay up. See why: `docker logs box`." in said.stderr
+    podman = Engine(host, "/run/podman/podman.sock", "podman")
+    first = podman.run("box", "none")
+    podman("fault", "restarts once")
+    host.write("topo.yaml", attach("podman:box"))
+    host.netorch("apply")
+    assert "cable" in host.netorch("exec", "box", "ip", "link").stdout
+    assert sh(host, f"test -e /proc/{first} || echo gone") == "gone\n"
+
+
+def test_an_interface_that_the_container_has_already(host: Host) -> None:
+    Engine(host).run("box")
+    said = refused(host, "name: lab\nnodes:\n  box: {attach: docker:box, networks: [lan]}\nnetworks: {lan: {}}\n")
+    assert said == (
+        "topo.yaml:3:29: veth box/eth0: veth box/eth0 exists and netorch did not make it. "
+        "Say another name in the membership, `networks: {lan: {name: …}}`, or remove it first."
+    )
+
+
+def test_ipv6_in_a_container_that_has_none(host: Host) -> None:
+    engine = Engine(host)
+    pids = [engine.run("a"), engine.run("b")]
+    before, inside = host.snapshot(), [within(host, pid) for pid in pids]
+    text = """\
+name: lab
+nodes:
+  a: {attach: docker:a, networks: {lan: {name: lan0, default_route: false, sysctls: {}}}}
+  b: {attach: docker:b, networks: {lan: {name: lan0, default_route: false, sysctls: {}}}}
+networks: {lan: {mode: nat, subnet: [10.5.0.0/24, "fd05::/64"]}}
+"""
+    said = refused(host, text)
+    assert len(said.splitlines()) == 2
+    assert said.splitlines()[0] == (
+        "topo.yaml:3:36: a/lan0 would have no IPv6, so no fd05::2/64: say `sysctls: {disable_ipv6: 0}` of this interface."
+    )
+    host.write("topo.yaml", text.replace("{}", "{disable_ipv6: 0}"))
+    host.netorch("apply")
+    # at once, in each direction, and through the host
+    for node, target in (("a", "fd05::3"), ("b", "fd05::2"), ("a", "fd05::1")):
+        assert host.netorch("exec", node, "ping", "-c1", "-W1", target).returncode == 0
+    assert "tentative" not in host.netorch("exec", "a", "ip", "-6", "addr").stdout + sh(host, "ip -6 addr show dev lan")
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    host.netorch("destroy")
+    assert [within(host, pid) for pid in pids] == inside
+    assert diff_snapshots(before, host.snapshot()) == []
