@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from netorch.core import HOST, shown
 from netorch.errors import ConflictError, Problem
+from netorch.kernel import records
 from netorch.kernel.attach import Attachment, NotAttached
 from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.netns import netns_key
@@ -14,6 +16,9 @@ from netorch.load import Loaded
 from netorch.marks import Mark, read_alias
 from netorch.resolve import Desired
 from netorch.snapshot import Scope, Snapshot
+
+LEFT = "left.json"
+KINDS = ("netns", "pid", "path", "docker", "podman")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,30 @@ def attach(kernel: LinuxKernel, desired: Desired, before: Desired | None) -> Att
     }
     labels = frozenset(places) - twins.keys()
     return Attached(labels, missing, frozenset(left), moved)
+
+
+def remember_left(topology: str, desired: Desired, before: Desired | None) -> None:
+    """Note, ahead of the first step, the namespaces that the record will say nothing of any more: a crash must find them there."""
+    known = with_left(topology, before)
+    gone = [(label, how) for label, how in known.attached.items() if how not in desired.attached.values()] if known else []
+    left = {label if label not in desired.attached else f"@{':'.join(how)}": how for label, how in gone}
+    if left:
+        records.write_file(topology, LEFT, json.dumps(left))
+
+
+def forget_left(topology: str) -> None:
+    """Nothing is left in them any more."""
+    records.remove_file(topology, LEFT)
+
+
+def with_left(topology: str, desired: Desired | None) -> Desired | None:
+    """What the record says, with the namespaces that an apply which was killed had not come round to clear."""
+    try:
+        found = json.loads(records.read_file(topology, LEFT) or "{}") if desired is not None else {}
+        left = {str(label): (str(how), str(what)) for label, (how, what) in found.items() if how in KINDS}
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return desired
+    return replace(desired, attached={**left, **desired.attached}) if desired is not None and left else desired
 
 
 def check_attached(desired: Desired, attached: Attached, snapshot: Snapshot, loaded: Loaded | None) -> None:

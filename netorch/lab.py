@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from netorch import confirm
 from netorch.apply import Progress, Refusal, deletable_groups, execute, nothing
-from netorch.attached import reach
+from netorch.attached import forget_left, reach, remember_left, with_left
 from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.kernel import records
@@ -112,6 +112,8 @@ class Lab:
             # ahead of the first step: a crash must find here which values were there before, and which names are ours
             if during := first.memory.during(first.wanted, first.snapshot):
                 records.write_sysctls(desired.topology, during)
+            if before is not None and "attach" in before.text:
+                remember_left(desired.topology, desired, recorded(desired.topology, before))
             records.write_record(desired.topology, record)
             try:
                 self._converge(loaded, first, report, reclaim, progress)
@@ -128,6 +130,7 @@ class Lab:
                 raise type(error)((*error.problems, *(problems or [_ROLLED_BACK])), error.file) from None
             if during:
                 records.write_sysctls(desired.topology, first.memory.after(first.wanted, first.snapshot))
+            forget_left(desired.topology)
             if watch is not None:
                 report.confirm_until = watch.begin()
             return report
@@ -141,6 +144,7 @@ class Lab:
         else:
             records.write_record(name, start.record)
             records.write_sysctls(name, start.settings)
+            forget_left(name)
         return problems
 
     def destroy(
@@ -155,7 +159,7 @@ class Lab:
         mark = Mark(name)
         with records.lock(name, lock_timeout):
             record, warning = records.read_record(name)
-            before = recorded(name, record)
+            before = with_left(name, recorded(name, record))
             reclaim = namespaces_of(before)
             within = reach(self.kernel, mark, before)
             snapshot, observed = everything(self.kernel, mark, within)
@@ -205,7 +209,7 @@ class Lab:
                 difference = compare(self.kernel, reload(name, record).desired, None).plan
             except NetorchError as error:
                 warnings += error.lines()
-        desired = recorded(name, record)
+        desired = with_left(name, recorded(name, record))
         within = reach(self.kernel, Mark(name), desired)
         _, observed = everything(self.kernel, Mark(name), within)
         attached = {label: ":".join(how) for label, how in desired.attached.items()} if desired is not None else {}

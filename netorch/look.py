@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from netorch import hazards
-from netorch.attached import Attached, Reach, attach, check_attached
+from netorch.attached import LEFT, Attached, Reach, attach, check_attached, with_left
 from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import ConflictError, LacksError, NetorchError, Position, Problem
 from netorch.kernel import records
@@ -94,7 +94,9 @@ def remember(topology: str) -> tuple[Memory, list[str]]:
 def _before(topology: str) -> Desired | None:
     """What was applied last, if that was attached anywhere: it is worth the time to read it then."""
     record, _ = records.read_record(topology)
-    return recorded(topology, record) if record is not None and "attach" in record.text else None
+    if record is None or not ("attach" in record.text or records.read_file(topology, LEFT) is not None):
+        return None
+    return with_left(topology, recorded(topology, record))
 
 
 def reload(name: str, record: Record) -> Loaded:

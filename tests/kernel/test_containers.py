@@ -339,7 +339,7 @@ networks: {lan: {mode: nat, subnet: [10.5.0.0/24, "fd05::/64"]}}
     said = refused(host, text)
     assert len(said.splitlines()) == 2
     assert said.splitlines()[0] == (
-        "topo.yaml:3:36: a/lan0 would have no IPv6, so no fd05::2/64: say `sysctls: {disable_ipv6: 0}` of this interface."
+        "topo.yaml:3:36: a/lan0 would have no IPv6, so no fd05::2/64. Say `sysctls: {disable_ipv6: 0}` of this interface."
     )
     host.write("topo.yaml", text.replace("{}", "{disable_ipv6: 0}"))
     host.netorch("apply")
