@@ -113,6 +113,7 @@ TYPES = {
     "interface_match": "interface name, or `!NAME`",
     "ports": "port, or range `8000-8010`",
     "target": "`ADDRESS[:PORT]`",
+    "account": "name or number",
 }
 """What a validating function takes, in words."""
 
@@ -186,7 +187,9 @@ def block(name: str) -> str:
 def kind_block(kind: str, model: type[InterfaceWords]) -> str:
     words = " ".join((model.__doc__ or "").split())
     needs = [
-        f"`{feature.config}`" + (f" (module `{feature.module}`)" if feature.module else "") for feature in sample(kind, model).features
+        f"`{feature.config}`" + (f" (module `{feature.module}`)" if feature.module else "")
+        for feature in sample(kind, model).features
+        if feature.config
     ]
     own = [name for name in model.model_fields if name not in InterfaceWords.model_fields and name != "kind"]
     rows = changes(kind, model, own)

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from netorch.requests import Feature, Request
+    from netorch.requests import Answer, Feature, Question, Request
 
 HOST = "host"
 """The label of the namespace that netorch runs in. Other labels are names in /run/netns, or `@NODE` for an attached one."""
@@ -105,6 +105,15 @@ class Resource:
         """What the kernel must be built with to have it, beyond what every kernel with namespaces has."""
         return ()
 
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What only this machine can tell of it, such as the number of a user."""
+        return ()
+
+    def answered(self, answers: Mapping[Question, Answer]) -> Resource:
+        """With the answers in the place of the questions."""
+        return self
+
     def differs(self, before: Resource) -> bool:
         """Whether `before`, as read from the kernel, is not what this one asks for."""
         return self != before
@@ -116,6 +125,10 @@ class Resource:
     def attributes(self) -> Mapping[str, str]:
         """What a person would read of it: attribute name → value, in the words of the file."""
         raise NotImplementedError
+
+    def unsaid(self, name: str) -> str | None:
+        """The value of an attribute that `attributes` leaves out since it goes without saying, if it is worth a word where it changes."""
+        return None
 
     def lines(self) -> Sequence[str]:
         """What it is made of line by line, for what is too long to be an attribute (rules, a file)."""

@@ -41,7 +41,8 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
     snapshot = kernel.read(_scope(desired.mark, desired.state, desired.attached, memory))
     _check_attached(desired, snapshot, loaded)
     mine, strange = _without_strange_files(desired, snapshot)
-    wanted, unfiltered = _in_kernel_words(kernel, mine)
+    known, told = _answered(kernel, desired, mine, loaded)
+    wanted, unfiltered = _in_kernel_words(kernel, known)
     if settings := [*hazards.routers(wanted, snapshot, memory), *hazards.bare_bridges(wanted, kernel.pristine_sysctls)]:
         # first, so that forwarding finds it done
         wanted = {**{resource.key: resource for resource in settings}, **wanted}
@@ -53,7 +54,7 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
     plan = make_plan(observed.state, wanted)
     _refuse_lacking(kernel, plan, desired, loaded)
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
-    said = (*warnings, *strange, *unfiltered, *walls, *lost)
+    said = (*warnings, *strange, *told, *unfiltered, *walls, *lost)
     return Difference(plan, observed, snapshot, memory, wanted, said)
 
 
@@ -103,7 +104,7 @@ def remember(topology: str) -> tuple[Memory, list[str]]:
 
 def reload(name: str, record: Record) -> Loaded:
     """The file that was applied last, as it was then."""
-    loaded = load(record.text.encode("utf-8", "surrogateescape"), record.source, record.variables, record.override)
+    loaded = load(record.text.encode("utf-8", "surrogateescape"), record.source, record.variables, record.override, record.folder or None)
     if loaded.desired.topology != name:
         raise NetorchError(f"the record of {name!r} holds another topology, {loaded.desired.topology!r}")
     return loaded
@@ -178,6 +179,30 @@ def _asks_for_neighbours(topology: str, state: Mapping[Key, Resource]) -> bool:
     return record is None or "neighbours" in record.text
 
 
+def _answered(
+    kernel: LinuxKernel, desired: Desired, state: Mapping[Key, Resource], loaded: Loaded | None
+) -> tuple[Mapping[Key, Resource], list[str]]:
+    """The state with what only this machine can tell; a NetorchError of all that it cannot, and its warnings."""
+    asking = {key: asked for key, resource in state.items() if (asked := resource.questions)}
+    if not asking:
+        return state, []
+    answers = kernel.answers([question for asked in asking.values() for question in asked], desired.folder)
+    problems = [
+        Problem(
+            f"{state[key].title()}: {answers[question].problem}.",
+            loaded.where((*desired.origins.get(key, ()), question.word)) if loaded else None,
+            answers[question].remedy,
+        )
+        for key, asked in asking.items()
+        for question in asked
+        if answers[question].problem
+    ]
+    if problems:
+        raise NetorchError(problems, loaded.file if loaded else "")
+    known = {key: state[key].answered(answers) for key in asking}
+    return {**state, **known}, list(dict.fromkeys(answer.warning for answer in answers.values() if answer.warning))
+
+
 def _in_kernel_words(kernel: LinuxKernel, wanted: Mapping[Key, Resource]) -> tuple[Mapping[Key, Resource], list[str]]:
     """Packet filters as the kernel would list them, by which alone they can be compared; and what cannot be filtered here."""
     filters = {key: resource for key, resource in wanted.items() if isinstance(resource, PacketFilter)}
@@ -250,8 +275,8 @@ def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: L
         others = f" and {len(more)} more" if more else ""
         load = f"Load the module (`modprobe {feature.module}`), or take" if feature.module else "Take"
         where = loaded.where(desired.origins.get(first.key, ())) if loaded else None
-        what = f"this kernel has no {feature.what}: {first.title()}{others} cannot be made."
-        problems.append(Problem(what, where, f"{load} a kernel built with {feature.config}."))
+        what = f"this {'machine' if feature.remedy else 'kernel'} has no {feature.what}: {first.title()}{others} cannot be made."
+        problems.append(Problem(what, where, feature.remedy or f"{load} a kernel built with {feature.config}."))
     if problems:
         raise LacksError(problems, loaded.file if loaded else "")
 

@@ -331,6 +331,34 @@ class UplinkLeave:
     protocol: int
 
 
+@dataclass(frozen=True, slots=True)
+class TunAdd:
+    """Make a persistent device of /dev/net/tun, for frames (`tap`) or packets: with its attributes and its alias, or not at all.
+
+    `owner` and `group` are who may use it without CAP_NET_ADMIN, None for nobody.
+    """
+
+    netns: str
+    name: str
+    tap: bool
+    multi_queue: bool
+    owner: int | None
+    group: int | None
+    attrs: Attrs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TunSet:
+    """Say anew who may use a device of /dev/net/tun; None leaves it as it is."""
+
+    netns: str
+    name: str
+    tap: bool
+    multi_queue: bool
+    owner: int | None
+    group: int | None
+
+
 Request = (
     NetnsAdd
     | NetnsDel
@@ -358,6 +386,8 @@ Request = (
     | ForwardAcceptDel
     | UplinkJoin
     | UplinkLeave
+    | TunAdd
+    | TunSet
 )
 
 
@@ -366,6 +396,7 @@ class Feature:
     """Something that a kernel may be built without: what it is called, its CONFIG_ option, its module ("" where it is in none).
 
     `probe` is carried out in the throwaway namespace "" and fails with one of `lacking` where the kernel does not have it.
+    `remedy`: what to do, where it is neither a module nor another kernel.
     """
 
     what: str
@@ -373,6 +404,35 @@ class Feature:
     module: str
     probe: tuple[Request, ...]
     lacking: frozenset[int] = frozenset((errno.EOPNOTSUPP,))
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserNumber:
+    """Which number a user has. `word`: the key of the file that asks."""
+
+    name: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNumber:
+    name: str
+    word: str
+
+
+Question = UserNumber | GroupNumber
+"""What only this machine can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What it told: `value`, or the `problem` with its `remedy`; `warning` is for people."""
+
+    value: int | None = None
+    problem: str = ""
+    remedy: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

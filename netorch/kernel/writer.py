@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from netorch.kernel import filters, forwardaccept, sysctl, uplink
+from netorch.kernel import filters, forwardaccept, sysctl, tun, uplink
 from netorch.kernel.files import EtcFiles
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.netns import Netns
@@ -37,6 +37,8 @@ from netorch.requests import (
     RouteDel,
     RuleDel,
     SysctlSet,
+    TunAdd,
+    TunSet,
     UplinkJoin,
     UplinkLeave,
 )
@@ -116,6 +118,8 @@ class Transaction:
                 return lambda: uplink.join(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
             case UplinkLeave():
                 return lambda: uplink.leave(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
+            case TunAdd() | TunSet():
+                return lambda: self._tun(request)
             case _:
                 return None
 
@@ -176,6 +180,16 @@ class Transaction:
     def _accept(self, request: ForwardAcceptAdd | ForwardAcceptDel) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
         forwardaccept.put(request.topology, request.bridge, request.rules if isinstance(request, ForwardAcceptAdd) else ())
+
+    def _tun(self, request: TunAdd | TunSet) -> None:
+        netns = self._resolver.namespace(request.netns)
+        rtnl = self._namespaces.rtnl(netns)
+        self._namespaces.enter(netns)
+        if isinstance(request, TunAdd):
+            self._resolver.new_index(request.netns, request.name, heeded=False)
+            tun.add(rtnl, request)
+        else:
+            tun.change(request)
 
     # rtnetlink messages
 

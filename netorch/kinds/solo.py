@@ -83,7 +83,7 @@ class SoloWords(InterfaceWords):
 
     def values(self) -> dict[str, Any]:
         """Its own fields as the words say them; a kind whose words and fields differ says how."""
-        return {attribute.key: getattr(self, attribute.key) for attribute in self.MAKES.ATTRIBUTES}
+        return {attribute.key: getattr(self, attribute.word or attribute.key) for attribute in self.MAKES.ATTRIBUTES}
 
     def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
         """The resource; `fields` are those of `Link`."""
@@ -196,6 +196,13 @@ class SoloLink(Nothing, Link):
         plain = {field.name: field.default for field in fields(self)}
         values = ((attribute, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
         return {attribute.word or attribute.key: said(value) for attribute, value in values if value != plain.get(attribute.key)}
+
+    def unsaid(self, name: str) -> str | None:
+        keys = {attribute.word or attribute.key: attribute.key for attribute in self.ATTRIBUTES}
+        if name not in keys:
+            return Link.unsaid(self, name)
+        value = getattr(self, keys[name])
+        return said(value) if isinstance(value, int) else None
 
     def attributes(self) -> Mapping[str, str]:
         told: dict[str, str] = {}

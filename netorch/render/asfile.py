@@ -15,7 +15,7 @@ from netorch.kinds.bridge import Bridge
 from netorch.kinds.fdb import Fdb
 from netorch.kinds.hostsfile import NodeFile
 from netorch.kinds.impair import Impair, impair_key
-from netorch.kinds.link import TXQUEUELEN, Link, link_key
+from netorch.kinds.link import Link, link_key
 from netorch.kinds.loopback import Loopback
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import Netns
@@ -231,7 +231,7 @@ class _File:
             words["mtu"] = link.mtu
         if link.mac and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
             words["mac"] = link.mac
-        if link.txqueuelen != TXQUEUELEN:
+        if link.txqueuelen != link.QUEUE:
             words["txqueuelen"] = link.txqueuelen
         if description := read_alias(link.alias).description:
             words["description"] = description

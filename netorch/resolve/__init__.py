@@ -22,7 +22,7 @@ from netorch.topology import Topology
 class Desired:
     """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
 
-    `attached`: label → (how, what) of the namespaces that exist already.
+    `attached`: label → (how, what) of the namespaces that exist already. `folder`: where the files are that it names.
     """
 
     topology: str
@@ -32,13 +32,14 @@ class Desired:
     prefix: str = ""
     attached: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     complaints: tuple[Complaint, ...] = ()
+    folder: str = ""
 
     @property
     def mark(self) -> Mark:
         return Mark(self.topology)
 
 
-def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
+def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -> Desired:
     """The state that `topology` asks for under `name`; what is wrong with it is in `complaints`, all at once."""
     draft = Draft(topology, Mark(name), prefix)
     _sites(draft)
@@ -82,6 +83,7 @@ def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
             site.label: (site.words.attach.how, site.words.attach.what) for site in draft.sites.values() if site.words.attach is not None
         },
         complaints=tuple(draft.complaints),
+        folder=folder,
     )
 
 
