@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from netorch import hazards
 from netorch.core import HOST, Key, Plan, Resource
@@ -49,12 +50,14 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
         snapshot = kernel.read(_scope(desired.mark, wanted, desired.attached, memory))
     wanted, walls = where_dropped(wanted, snapshot)
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
+    wanted = _beside(desired, observed, wanted)
     _refuse_conflicts(desired, observed, loaded)
     _refuse_hazards(desired, observed, snapshot, loaded)
     plan = make_plan(observed.state, wanted)
+    _refuse_obstacles(plan, snapshot, wanted, desired, loaded)
     _refuse_lacking(kernel, plan, desired, loaded)
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
-    said = (*warnings, *strange, *told, *unfiltered, *walls, *lost)
+    said = (*warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot))
     return Difference(plan, observed, snapshot, memory, wanted, said)
 
 
@@ -203,6 +206,34 @@ def _answered(
     return {**state, **known}, list(dict.fromkeys(answer.warning for answer in answers.values() if answer.warning))
 
 
+def named(kernel: LinuxKernel, state: Mapping[Key, Resource], desired: Desired | None) -> tuple[Mapping[Key, Resource], list[str]]:
+    """What is there in the words of a file, those of `desired` where the kernel has none; and what no file has words for."""
+    asked = {key: resource for key, resource in desired.state.items() if resource.questions} if desired is not None else {}
+    folder = desired.folder if desired is not None else ""
+    answers = kernel.answers([question for resource in asked.values() for question in resource.questions], folder) if asked else {}
+    found: dict[Key, Resource] = {}
+    warnings: list[str] = []
+    for key, resource in state.items():
+        found[key], warning = resource.named(asked[key].answered(answers) if key in asked else None, folder)
+        warnings += [warning] if warning else []
+    return found, warnings
+
+
+def _beside(desired: Desired, observed: Observed, wanted: Mapping[Key, Resource]) -> Mapping[Key, Resource]:
+    """What is wanted, as what is there has it where that is as good."""
+
+    @cache
+    def last() -> Mapping[Key, Resource]:
+        found = recorded(desired.topology, records.read_record(desired.topology)[0])
+        return found.state if found is not None else {}
+
+    def asked(key: Key) -> Resource:
+        before, resource = observed.state.get(key), wanted[key]
+        return resource if before is None else resource.beside(before, lambda: last().get(key))
+
+    return {key: asked(key) for key in wanted}
+
+
 def _in_kernel_words(kernel: LinuxKernel, wanted: Mapping[Key, Resource]) -> tuple[Mapping[Key, Resource], list[str]]:
     """Packet filters as the kernel would list them, by which alone they can be compared; and what cannot be filtered here."""
     filters = {key: resource for key, resource in wanted.items() if isinstance(resource, PacketFilter)}
@@ -256,6 +287,21 @@ def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, lo
         for hazard in found:
             origin = desired.origins.get(publish_key(hazard.key.netns, hazard.text), desired.origins[hazard.key])
             problems.append(Problem(f"{hazard.what}.", loaded.where(origin) if loaded else None, hazard.remedy))
+        raise ConflictError(problems, loaded.file if loaded else "")
+
+
+def cautions(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """What a person should know of a plan."""
+    return [text for step in plan.steps for text in step.resource.cautions(snapshot, going=step.after is None)]
+
+
+def _refuse_obstacles(plan: Plan, snapshot: Snapshot, wanted: Mapping[Key, Resource], desired: Desired, loaded: Loaded | None) -> None:
+    problems = [
+        Problem(f"{step.resource.title()}: {what}.", loaded.where(desired.origins.get(step.key, ())) if loaded else None, remedy)
+        for step in plan.changes
+        for what, remedy in step.resource.obstacles(snapshot, wanted)
+    ]
+    if problems:
         raise ConflictError(problems, loaded.file if loaded else "")
 
 

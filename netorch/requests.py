@@ -11,6 +11,7 @@ import errno
 from dataclasses import dataclass
 
 from netorch.nat.ruleset import Ruleset
+from netorch.secret import Secret
 
 Attrs = tuple[tuple[int, bytes], ...]
 
@@ -359,6 +360,70 @@ class TunSet:
     group: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class WireguardSet:
+    """How a WireGuard device is set; None leaves alone. A key of zeros is no key, a port of 0 one that the kernel chooses."""
+
+    netns: str
+    name: str
+    private_key: Secret | None = None
+    listen_port: int | None = None
+    fwmark: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardPeerSet:
+    """A peer of a WireGuard device, made unless it is `known`; None leaves alone.
+
+    `endpoint` is (packed address, port), `allowed` the whole list of (packed address, prefix length), `keepalive` in seconds.
+    """
+
+    netns: str
+    link: str
+    public_key: bytes
+    known: bool = False
+    preshared_key: Secret | None = None
+    endpoint: tuple[bytes, int] | None = None
+    keepalive: int | None = None
+    allowed: tuple[tuple[bytes, int], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardPeerDel:
+    netns: str
+    link: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NicTake:
+    """Move the host's NIC `origin` into `netns` as `name`, marked with `alias`, with `attrs` of its own there.
+
+    What it had on the host is remembered with the topology's record, but for what carries `protocol`.
+    """
+
+    netns: str
+    name: str
+    origin: str
+    topology: str
+    alias: str
+    protocol: int
+    attrs: Attrs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NicGive:
+    """Give a NIC back to the host, by its old name if that is free, with what is remembered of it; one that is there already gets the
+    rest. ENODEV is no failure.
+    """
+
+    netns: str
+    name: str
+    origin: str
+    topology: str
+    protocol: int
+
+
 Request = (
     NetnsAdd
     | NetnsDel
@@ -388,6 +453,11 @@ Request = (
     | UplinkLeave
     | TunAdd
     | TunSet
+    | WireguardSet
+    | WireguardPeerSet
+    | WireguardPeerDel
+    | NicTake
+    | NicGive
 )
 
 
@@ -421,15 +491,25 @@ class GroupNumber:
     word: str
 
 
-Question = UserNumber | GroupNumber
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """Which key a file holds, a `private` one or one that is shared."""
+
+    path: str
+    word: str
+    private: bool
+
+
+Question = UserNumber | GroupNumber | KeyFile
 """What only this machine can tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What it told: `value`, or the `problem` with its `remedy`; `warning` is for people."""
+    """What it told: a number or a secret, or the `problem` with its `remedy`; `warning` is for people."""
 
     value: int | None = None
+    secret: Secret | None = None
     problem: str = ""
     remedy: str = ""
     warning: str = ""

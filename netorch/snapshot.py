@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netorch.requests import Accept, Attrs, RouteSpec, RuleSpec
+from netorch.secret import Secret
 
 SHAPERS = frozenset(("netem", "tbf"))
 """The qdiscs that kinds set and want to see."""
@@ -74,6 +75,28 @@ class NeighbourRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerRecord:
+    """A peer of a WireGuard device. `handshake`: there was one; from then on its endpoint is where it was last heard from."""
+
+    public_key: bytes
+    preshared_key: Secret | None = None
+    endpoint: tuple[bytes, int] | None = None
+    keepalive: int = 0
+    handshake: bool = False
+    allowed: tuple[tuple[bytes, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardRecord:
+    """How a WireGuard device is set."""
+
+    private_key: Secret | None = None
+    listen_port: int = 0
+    fwmark: int = 0
+    peers: tuple[PeerRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """iptables' chain FORWARD in one flavour: whether it drops what nothing accepts, and the topology's accepts in it."""
 
@@ -115,7 +138,7 @@ class NetnsSnapshot:
     """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
     `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
     sockets that wait for others, read only where a filter is wanted. `qdiscs`: index of a link → its root qdisc, of the kinds in
-    SHAPERS alone."""
+    SHAPERS alone. `wireguard`: index of a link → how the device is set, of those that netorch made."""
 
     label: str
     inode: tuple[int, int]
@@ -131,6 +154,7 @@ class NetnsSnapshot:
     forward: ForwardSnapshot = field(default_factory=ForwardSnapshot)
     qdiscs: Mapping[int, QdiscRecord] = field(default_factory=dict)
     neighbours: tuple[NeighbourRecord, ...] = ()
+    wireguard: Mapping[int, WireguardRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What only this machine can tell: the numbers of users and groups."""
+"""What only this machine can tell: the numbers of users and groups, what key files hold."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import pwd
 from collections.abc import Iterable
 
 from netorch.errors import did_you_mean
-from netorch.requests import Answer, GroupNumber, Question, UserNumber
+from netorch.kernel import keyfiles
+from netorch.requests import Answer, GroupNumber, KeyFile, Question, UserNumber
 
 
-def answer(questions: Iterable[Question]) -> dict[Question, Answer]:
-    """An answer to each."""
-    return {question: _answer(question) for question in dict.fromkeys(questions)}
+def answer(questions: Iterable[Question], folder: str) -> dict[Question, Answer]:
+    """An answer to each; relative paths count from `folder`."""
+    return {question: _answer(question, folder) for question in dict.fromkeys(questions)}
 
 
-def _answer(question: Question) -> Answer:
+def _answer(question: Question, folder: str) -> Answer:
     match question:
+        case KeyFile():
+            return keyfiles.read(question, folder)
         case UserNumber(name):
             try:
                 return Answer(pwd.getpwnam(name).pw_uid)

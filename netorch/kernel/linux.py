@@ -104,7 +104,7 @@ class LinuxKernel:
 
     def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:
         """What this machine tells to each; `folder` is where the files are that questions name."""
-        return answers.answer(questions)
+        return answers.answer(questions, folder)
 
     def pristine_sysctls(self, paths: Iterable[str]) -> Mapping[str, str]:
         """The values that a new namespace has; paths that it lacks are absent."""

@@ -12,6 +12,7 @@ from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.netns import Netns
 from netorch.kernel.reader import dump_links
 from netorch.kernel.resolver import Refused, Resolver, UnknownLink
+from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
 from netorch.netlink.encode import LinkRequest, encode
 from netorch.netlink.merge import Unit, fold
@@ -41,9 +42,12 @@ from netorch.requests import (
     TunSet,
     UplinkJoin,
     UplinkLeave,
+    WireguardPeerDel,
+    WireguardPeerSet,
+    WireguardSet,
 )
 
-_DELETES = (LinkDel, AddressDel, NeighbourDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel)
+_DELETES = (LinkDel, AddressDel, NeighbourDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel, WireguardPeerDel)
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
 _TAKEN = (errno.EEXIST, errno.EBUSY)
 _BATCH = 128
@@ -118,6 +122,8 @@ class Transaction:
                 return lambda: uplink.join(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
             case UplinkLeave():
                 return lambda: uplink.leave(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
+            case WireguardSet() | WireguardPeerSet() | WireguardPeerDel():
+                return lambda: self._wireguard(request)
             case TunAdd() | TunSet():
                 return lambda: self._tun(request)
             case _:
@@ -190,6 +196,11 @@ class Transaction:
             tun.add(rtnl, request)
         else:
             tun.change(request)
+
+    def _wireguard(self, request: WireguardSet | WireguardPeerSet | WireguardPeerDel) -> None:
+        self._namespaces.enter(self._resolver.namespace(request.netns))
+        with Wireguard() as wireguard:
+            wireguard.carry_out(request)
 
     # rtnetlink messages
 

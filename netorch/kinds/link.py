@@ -88,6 +88,8 @@ class Link(Resource):
     KIND: ClassVar[str] = "link"
     QUEUE: ClassVar[int] = TXQUEUELEN
     """The length of the send queue that goes without saying."""
+    LENT: ClassVar[bool] = False
+    """Whether it was there before, with values of its own that are left alone."""
     netns: str
     name: str
     mtu: int

@@ -59,6 +59,10 @@ class SoloWords(InterfaceWords):
     FAR_PARENT: ClassVar[bool] = False
     TAKES_PORTS: ClassVar[bool] = False
 
+    def taken_from(self, name: str) -> str:
+        """What the host calls the NIC that is to be it, under the `name` here; "" for a link that is made."""
+        return ""
+
     @property
     def rides_on(self) -> str | None:
         """The parent as the file names it, `IF` or `NODE:IF`; None without one."""
@@ -162,7 +166,7 @@ class SoloLink(Nothing, Link):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        for link in view.our_links:
+        for link in view.made_links:
             if cls.recognises(link):
                 fields = common_fields(view, link) | ({} if cls.HAS_MAC else {"mac": ""})
                 yield cls(**fields, parent=cls.carrier(view, link), **cls.read(view, link))

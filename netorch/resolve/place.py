@@ -215,9 +215,11 @@ def address_network(entry: Given) -> object:
 def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  # type: ignore[type-arg]
     site = iface.site
     description = " ".join((iface.said("description") or "").split())
-    alias = draft.mark.link_alias(peer, description, _nic(iface))
-    if description.startswith(("peer=", "uplink=")):
-        draft.complain((*iface.path, "description"), "a description cannot begin with `peer=` or `uplink=`, which say more than words")
+    origin = iface.solo.taken_from(iface.name) if iface.solo is not None else ""
+    alias = draft.mark.link_alias(peer, description, _nic(iface), origin)
+    if description.startswith(("peer=", "uplink=", "from=")):
+        said = description.partition("=")[0]
+        draft.complain((*iface.path, "description"), f"a description cannot begin with `{said}=`, which says more than words")
     elif not description.isprintable():
         draft.complain((*iface.path, "description"), "a description is one line of printable text")
     elif len(alias.encode()) > ALIAS_BYTES:
@@ -227,7 +229,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  
         "netns": site.label,
         "name": iface.dev,
         "mtu": mtu_of(iface),
-        "mac": iface.said("mac") or draft.mark.mac(site.name, iface.name),
+        "mac": iface.said("mac") or ("" if origin else draft.mark.mac(site.name, iface.name)),
         "group": draft.mark.group,
         "alias": alias,
         "txqueuelen": queue if queue is not None else TXQUEUELEN if iface.solo is None else iface.solo.MAKES.QUEUE,
