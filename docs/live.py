@@ -47,6 +47,7 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "listen_port": (51820, 51821),
     "fwmark": (1, 2),
     "peers": ([{"public_key": f"{'A' * 42}E="}], [{"public_key": f"{'A' * 42}I="}]),
+    "from": ("eno1", "eno2"),
     "owner": (1000, 1001),
     "tap.group": (1000, 1001),
     "tun.group": (1000, 1001),

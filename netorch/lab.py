@@ -157,7 +157,7 @@ class Lab:
             snapshot, observed = everything(self.kernel, mark, record)
             plan = make_plan(observed.state, {})
             planned(plan)
-            report = Report(plan, warnings=[*([warning] if warning else []), *cautions(plan, snapshot)])
+            report = Report(plan, warnings=[*([warning] if warning else []), *cautions(plan, snapshot, name)])
             if record is None and any(netns_key(key.netns) not in observed.state for key in observed.state):
                 report.notes.append(f"no record of {name} was left in /run/netorch: sysctls that it set on the host stay as they are")
             problems: list[Problem] = []

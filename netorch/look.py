@@ -9,11 +9,12 @@ from functools import cache
 from netorch import hazards
 from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import ConflictError, LacksError, NetorchError, Position, Problem
-from netorch.kernel import records
+from netorch.kernel import nics, records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.records import Record
 from netorch.kinds.forwardaccept import where_dropped
 from netorch.kinds.packetfilter import PacketFilter, publish_key
+from netorch.kinds.physical import Physical
 from netorch.load import Loaded, load
 from netorch.marks import Mark, read_alias
 from netorch.memory import Memory, recall
@@ -57,7 +58,7 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> Dif
     _refuse_obstacles(plan, snapshot, wanted, desired, loaded)
     _refuse_lacking(kernel, plan, desired, loaded)
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
-    said = (*warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot))
+    said = (*warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot, desired.topology))
     return Difference(plan, observed, snapshot, memory, wanted, said)
 
 
@@ -290,9 +291,18 @@ def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, lo
         raise ConflictError(problems, loaded.file if loaded else "")
 
 
-def cautions(plan: Plan, snapshot: Snapshot) -> list[str]:
+def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
     """What a person should know of a plan."""
-    return [text for step in plan.steps for text in step.resource.cautions(snapshot, going=step.after is None)]
+    lent = [step.resource for step in plan.deletes if isinstance(step.resource, Physical)]
+    known = nics.remembered(topology) if lent else frozenset()
+    return [
+        *(text for step in plan.steps for text in step.resource.cautions(snapshot, going=step.after is None)),
+        *(
+            f"{nic.title()}: what it had on the host is not known any more: it goes back bare and down"
+            for nic in lent
+            if nic.origin not in known
+        ),
+    ]
 
 
 def _refuse_obstacles(plan: Plan, snapshot: Snapshot, wanted: Mapping[Key, Resource], desired: Desired, loaded: Loaded | None) -> None:

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from netorch.kernel import filters, forwardaccept, sysctl, tun, uplink
+from netorch.kernel import filters, forwardaccept, nics, sysctl, tun, uplink
 from netorch.kernel.files import EtcFiles
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.netns import Netns
@@ -33,6 +33,8 @@ from netorch.requests import (
     NeighbourDel,
     NetnsAdd,
     NetnsDel,
+    NicGive,
+    NicTake,
     QdiscDel,
     Request,
     RouteDel,
@@ -122,6 +124,10 @@ class Transaction:
                 return lambda: uplink.join(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
             case UplinkLeave():
                 return lambda: uplink.leave(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
+            case NicTake():
+                return lambda: nics.take(self._namespaces, self._resolver, request)
+            case NicGive():
+                return lambda: nics.give_back(self._namespaces, self._resolver, request)
             case WireguardSet() | WireguardPeerSet() | WireguardPeerDel():
                 return lambda: self._wireguard(request)
             case TunAdd() | TunSet():

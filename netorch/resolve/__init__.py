@@ -12,6 +12,7 @@ from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
 from netorch.resolve.impairments import put_impairments
 from netorch.resolve.names import put_names
+from netorch.resolve.nics import check_nics
 from netorch.resolve.place import put_bridge, put_site, put_solo, put_veth
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
@@ -55,6 +56,7 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
         if segment.ends:
             overlay.fill(draft, segment)
     networks.uplinks(draft, segments)
+    check_nics(draft)
     check_segments(draft)
     _checks(draft)
     rulesets = list(filters(draft, segments))
