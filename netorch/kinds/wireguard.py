@@ -31,9 +31,14 @@ class Wireguard(SoloLink):
     KIND: ClassVar[str] = "wireguard"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_WIREGUARD", "wireguard")
     HAS_MAC: ClassVar[bool] = False
+    UNIQUE: ClassVar[tuple[str, ...]] = ("listen_port",)
     private_key: HeldKey | None = None
     listen_port: int = 0
     fwmark: int = 0
+
+    @property
+    def claim(self) -> tuple[object, ...] | None:
+        return (self.KIND, self.netns, self.listen_port) if self.listen_port else None
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
             "Take another name.",
         )
     if (claim := link.claim) is not None and (first := draft.claims.setdefault(claim, iface)) is not iface:
-        keys = {attribute.key: attribute.word or attribute.key for attribute in link.ATTRIBUTES}
+        keys = {key: key for key in type(words).model_fields} | {a.key: a.word or a.key for a in link.ATTRIBUTES}
         same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
         draft.complain(iface.path, f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart")
     if below is not None and (mtu := mtu_of(below)) and (most := words.largest_mtu(mtu)) is not None and link.mtu > most:

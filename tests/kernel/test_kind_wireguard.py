@@ -216,7 +216,9 @@ def test_a_peer_that_is_itself(host: Host) -> None:
 def test_who_is_on_the_way_sees_nothing_but_udp(host: Host) -> None:
     require(host, "wireguard")
     host.netorch("apply", copied(host, FOLDER / "wireguard.yaml"))
-    with host.start("ip", "netns", "exec", "internet", "timeout", "60", "tcpdump", "-nli", "to-berlin", "-c", "4", "ip or net fd00::/16") as dump:
+    with host.start(
+        "ip", "netns", "exec", "internet", "timeout", "60", "tcpdump", "-nli", "to-berlin", "-c", "4", "ip or net fd00::/16"
+    ) as dump:
         assert dump.stderr is not None and dump.stdout is not None
         while "listening on" not in dump.stderr.readline():
             pass

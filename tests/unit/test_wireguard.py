@@ -158,6 +158,7 @@ def peer(words: str) -> Peer:
         (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1:0'}}]", "0 is not between 1 and 65535"),
         (f"peers: [{{public_key: {B}, endpoint: '0.0.0.0:5'}}]", "nobody answers"),
         (f"private_key_file: {B}", "this looks like a key itself"),
+        ("listen_port: 5}, wg1: {kind: wireguard, listen_port: 5", "a:wg1 and a:wg0 have the same `listen_port`"),
         ("private_key_file: ''", "no path of a key file"),
         ("private_key: x", "Did you mean 'private_key_file'?"),
         ("listen_port: 70000", "70000 is not between 0 and 65535"),
