@@ -30,6 +30,7 @@ from netorch.kind import INTERFACE_WORDS  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
 from netorch.kinds.fdb import FdbWords  # noqa: E402
 from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
+from netorch.kinds.wgpeer import PeerWords  # noqa: E402
 
 Model = type[BaseModel]
 
@@ -54,6 +55,7 @@ MODELS: dict[str, Model] = {
     "endpoint": topology.EndpointWords,
     "check": topology.CheckWords,
     "backend": topology.Backend,
+    "wireguard peer": PeerWords,
     "publish": publish.PublishWords,
     "nat": publish.NatWords,
     "masquerade": publish.MasqueradeWords,
@@ -113,6 +115,10 @@ TYPES = {
     "interface_match": "interface name, or `!NAME`",
     "ports": "port, or range `8000-8010`",
     "target": "`ADDRESS[:PORT]`",
+    "account": "name or number",
+    "key_file": "path",
+    "key_text": "public key",
+    "address_and_port": "`ADDRESS:PORT`",
 }
 """What a validating function takes, in words."""
 
@@ -135,6 +141,7 @@ PLACES: dict[Model, str] = {
     publish.DnatWords: "[dnat](#nat-in-a-node)",
     CommonWords: "partial [interface](#interfaces)",
     ImpairWords: "[impairment](#impairments)",
+    PeerWords: "[peer](#wireguard)",
 }
 """Model → link to its table."""
 
@@ -185,7 +192,9 @@ def block(name: str) -> str:
 def kind_block(kind: str, model: type[InterfaceWords]) -> str:
     words = " ".join((model.__doc__ or "").split())
     needs = [
-        f"`{feature.config}`" + (f" (module `{feature.module}`)" if feature.module else "") for feature in sample(kind, model).features
+        f"`{feature.config}`" + (f" (module `{feature.module}`)" if feature.module else "")
+        for feature in sample(kind, model).features
+        if feature.config
     ]
     own = [name for name in model.model_fields if name not in InterfaceWords.model_fields and name != "kind"]
     rows = changes(kind, model, own)

@@ -43,6 +43,14 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "fdb": (None, [{"mac": "02:00:00:00:00:09", "dst": "192.0.2.3"}]),
     **{f"{kind}.local": ("fd00::1", "fd00::2") for kind in ("ip6gre", "ip6tnl")},
     **{f"{kind}.remote": ("fd00::3", "fd00::4") for kind in ("ip6gre", "ip6tnl")},
+    "private_key_file": ("a.key", "b.key"),
+    "listen_port": (51820, 51821),
+    "fwmark": (1, 2),
+    "peers": ([{"public_key": f"{'A' * 42}E="}], [{"public_key": f"{'A' * 42}I="}]),
+    "from": ("eno1", "eno2"),
+    "owner": (1000, 1001),
+    "tap.group": (1000, 1001),
+    "tun.group": (1000, 1001),
 }
 """Two values of a key (None: left out) that only its kind can tell apart from nonsense; for one kind alone as `KIND.KEY`."""
 

@@ -6,13 +6,14 @@ that netorch manages filled in; what is not managed is not a field.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 if TYPE_CHECKING:
-    from netorch.requests import Feature, Request
+    from netorch.requests import Answer, Feature, Question, Request
+    from netorch.snapshot import Snapshot
 
 HOST = "host"
 """The label of the namespace that netorch runs in. Other labels are names in /run/netns, or `@NODE` for an attached one."""
@@ -105,6 +106,27 @@ class Resource:
         """What the kernel must be built with to have it, beyond what every kernel with namespaces has."""
         return ()
 
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """What only this machine can tell of it, such as the number of a user."""
+        return ()
+
+    def answered(self, answers: Mapping[Question, Answer]) -> Resource:
+        """With the answers in the place of the questions."""
+        return self
+
+    def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
+        """What to ask for where `before` is there: as it is, in what Linux may change by itself. `last`: what the file asked for when it
+        was applied last.
+        """
+        return self
+
+    def named(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
+        """In the file's words where the kernel has none, those of `asked` if it is the same (its paths count from `folder`); and a
+        warning where no words are known.
+        """
+        return self, ""
+
     def differs(self, before: Resource) -> bool:
         """Whether `before`, as read from the kernel, is not what this one asks for."""
         return self != before
@@ -116,6 +138,18 @@ class Resource:
     def attributes(self) -> Mapping[str, str]:
         """What a person would read of it: attribute name → value, in the words of the file."""
         raise NotImplementedError
+
+    def unsaid(self, name: str) -> str | None:
+        """The value of an attribute that `attributes` leaves out since it goes without saying, if it is worth a word where it changes."""
+        return None
+
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterable[tuple[str, str]]:
+        """What is in the way of its making or its change, beside somebody else's object in its place: sentences, each with a remedy."""
+        return ()
+
+    def cautions(self, snapshot: Snapshot, *, going: bool = False) -> Iterable[str]:
+        """What a person should know before it is made, or before it goes."""
+        return ()
 
     def lines(self) -> Sequence[str]:
         """What it is made of line by line, for what is too long to be an attribute (rules, a file)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeVar
 
-from netorch.core import Key, Resource
+from netorch.core import HOST, Key, Resource
 from netorch.marks import Mark, read_alias
 from netorch.netlink.constants import AF_BRIDGE
 from netorch.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
@@ -48,6 +48,11 @@ class View:
         return tuple(link for link in self.netns.links if self.owns(link))
 
     @cached_property
+    def made_links(self) -> tuple[LinkRecord, ...]:
+        """Those of our links that netorch made: not the NICs that it was lent."""
+        return tuple(link for link in self.our_links if not read_alias(link.alias).origin)
+
+    @cached_property
     def our_names(self) -> frozenset[str]:
         return frozenset(link.name for link in self.our_links)
 
@@ -65,7 +70,8 @@ class View:
         if link.name == "lo" and link.kind == "":
             return self.created
         if self.mark.owns_alias(link.alias):
-            return True
+            # back on the host a NIC is the host's, whatever mark it still has
+            return self.label != HOST or not read_alias(link.alias).origin
         if link.group != self.mark.group or read_alias(link.alias).topology:
             return False
         return self.created or not link.alias

@@ -17,7 +17,7 @@ from netorch.kernel.records import Record
 from netorch.kinds.netns import netns_key
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.load import Loaded
-from netorch.look import Difference, compare, everything, namespaces_of, recorded, reload, towards
+from netorch.look import Difference, cautions, compare, everything, namespaces_of, recorded, reload, towards
 from netorch.marks import ALIAS, Mark, read_alias
 from netorch.plan import plan as make_plan
 from netorch.remedies import describe
@@ -165,7 +165,7 @@ class Lab:
             snapshot, observed = everything(self.kernel, mark, within)
             plan = make_plan(observed.state, {})
             planned(plan)
-            report = Report(plan, warnings=[*([warning] if warning else []), *within.warnings])
+            report = Report(plan, warnings=[*([warning] if warning else []), *within.warnings, *cautions(plan, snapshot, name)])
             if record is None and any(netns_key(key.netns) not in observed.state for key in observed.state):
                 report.notes.append(f"no record of {name} was left in /run/netorch: sysctls that it set on the host stay as they are")
             problems: list[Problem] = []

@@ -36,8 +36,10 @@ class Loaded:
         return locate(self.tree, path)
 
 
-def load(data: bytes, file: str, variables: Mapping[str, str] | None = None, name: str | None = None) -> Loaded:
-    """`variables` are the overrides, `name` makes it another instance. Raises FileError with every problem."""
+def load(data: bytes, file: str, variables: Mapping[str, str] | None = None, name: str | None = None, folder: str | None = None) -> Loaded:
+    """`variables` are the overrides, `name` makes it another instance; `folder` is where the files are that it names, if that is not
+    the file's own. Raises FileError with every problem.
+    """
     try:
         text = Findings()
         parsed = parse(data, text)
@@ -45,7 +47,7 @@ def load(data: bytes, file: str, variables: Mapping[str, str] | None = None, nam
         topology, problems, remaining = _validate(tree)
         if early := text.problems:
             raise FileError(_sorted([*early, *_apart(problems, early)]))
-        desired = _resolve(tree, remaining, topology, file, name, problems)
+        desired = _resolve(tree, remaining, topology, file, name, problems, str(PurePath(file).parent) if folder is None else folder)
     except NetorchError as error:
         raise FileError(error.problems, file) from None
     if problems:
@@ -89,7 +91,7 @@ def _validate(tree: Map) -> tuple[Topology, list[Problem], Any]:
     raise FileError(_sorted(problems))
 
 
-def _resolve(tree: Map, remaining: Any, topology: Topology, file: str, name: str | None, problems: list[Problem]) -> Desired:
+def _resolve(tree: Map, remaining: Any, topology: Topology, file: str, name: str | None, problems: list[Problem], folder: str) -> Desired:
     stem = PurePath(file).stem if file != "-" else ""
     chosen = name or topology.name or stem
     if not chosen:
@@ -103,7 +105,7 @@ def _resolve(tree: Map, remaining: Any, topology: Topology, file: str, name: str
         unfit = Problem(f"the file's name {stem!r} cannot be the topology's name.", None, "Give it a `name:`, or use --name.")
         raise FileError(_sorted([*problems, unfit])) from None
     prefix = f"{name}-" if name else (topology.prefix or "")
-    desired = resolve(topology, chosen, prefix)
+    desired = resolve(topology, chosen, prefix, folder)
     complaints = [entry for entry in desired.complaints if entry.naming or not problems]
     problems += [_complaint(tree, entry, _whole(remaining, entry.path)) for entry in complaints]
     return desired

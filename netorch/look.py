@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from netorch import hazards
 from netorch.attached import LEFT, Attached, Reach, attach, check_attached, with_left
 from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import ConflictError, LacksError, NetorchError, Position, Problem
-from netorch.kernel import records
+from netorch.kernel import nics, records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.records import Record
 from netorch.kinds.forwardaccept import where_dropped
 from netorch.kinds.packetfilter import PacketFilter, publish_key
+from netorch.kinds.physical import Physical
 from netorch.load import Loaded, load
 from netorch.marks import Mark
 from netorch.memory import Memory, recall
@@ -48,20 +50,23 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attach
     snapshot = kernel.read(_scope(desired.mark, desired.state, attached.labels, memory))
     check_attached(desired, attached, snapshot, loaded)
     mine, strange = _without_strange_files(desired, snapshot)
-    wanted, unfiltered = _in_kernel_words(kernel, mine)
+    known, told = _answered(kernel, desired, mine, loaded)
+    wanted, unfiltered = _in_kernel_words(kernel, known)
     if settings := [*hazards.routers(wanted, snapshot, memory), *hazards.bare_bridges(wanted, kernel.pristine_sysctls)]:
         # first, so that forwarding finds it done
         wanted = {**{resource.key: resource for resource in settings}, **wanted}
         snapshot = kernel.read(_scope(desired.mark, wanted, attached.labels, memory))
     wanted, walls = where_dropped(wanted, snapshot)
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
+    wanted = _beside(desired, observed, wanted)
     _refuse_conflicts(desired, observed, loaded)
     _refuse_hazards(desired, observed, snapshot, loaded)
     plan = make_plan(observed.state, wanted)
+    _refuse_obstacles(plan, snapshot, wanted, desired, loaded)
     _refuse_lacking(kernel, plan, desired, loaded)
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
-    told = (*attached.warnings, *warnings, *strange, *unfiltered, *walls, *lost)
-    return Difference(plan, observed, snapshot, memory, wanted, attached, told)
+    said = (*attached.warnings, *warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot, desired.topology))
+    return Difference(plan, observed, snapshot, memory, wanted, attached, said)
 
 
 def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource], attached: Attached) -> tuple[Plan, Snapshot]:
@@ -101,7 +106,7 @@ def _before(topology: str) -> Desired | None:
 
 def reload(name: str, record: Record) -> Loaded:
     """The file that was applied last, as it was then."""
-    loaded = load(record.text.encode("utf-8", "surrogateescape"), record.source, record.variables, record.override)
+    loaded = load(record.text.encode("utf-8", "surrogateescape"), record.source, record.variables, record.override, record.folder or None)
     if loaded.desired.topology != name:
         raise NetorchError(f"the record of {name!r} holds another topology, {loaded.desired.topology!r}")
     return loaded
@@ -174,6 +179,58 @@ def _asks_for_neighbours(topology: str, state: Mapping[Key, Resource]) -> bool:
     return record is None or "neighbours" in record.text
 
 
+def _answered(
+    kernel: LinuxKernel, desired: Desired, state: Mapping[Key, Resource], loaded: Loaded | None
+) -> tuple[Mapping[Key, Resource], list[str]]:
+    """The state with what only this machine can tell; a NetorchError of all that it cannot, and its warnings."""
+    asking = {key: asked for key, resource in state.items() if (asked := resource.questions)}
+    if not asking:
+        return state, []
+    answers = kernel.answers([question for asked in asking.values() for question in asked], desired.folder)
+    problems = [
+        Problem(
+            f"{state[key].title()}: {answers[question].problem}.",
+            loaded.where((*desired.origins.get(key, ()), question.word)) if loaded else None,
+            answers[question].remedy,
+        )
+        for key, asked in asking.items()
+        for question in asked
+        if answers[question].problem
+    ]
+    if problems:
+        raise NetorchError(problems, loaded.file if loaded else "")
+    known = {key: state[key].answered(answers) for key in asking}
+    return {**state, **known}, list(dict.fromkeys(answer.warning for answer in answers.values() if answer.warning))
+
+
+def named(kernel: LinuxKernel, state: Mapping[Key, Resource], desired: Desired | None) -> tuple[Mapping[Key, Resource], list[str]]:
+    """What is there in the words of a file, those of `desired` where the kernel has none; and what no file has words for."""
+    asked = {key: resource for key, resource in desired.state.items() if resource.questions} if desired is not None else {}
+    folder = desired.folder if desired is not None else ""
+    answers = kernel.answers([question for resource in asked.values() for question in resource.questions], folder) if asked else {}
+    found: dict[Key, Resource] = {}
+    warnings: list[str] = []
+    for key, resource in state.items():
+        found[key], warning = resource.named(asked[key].answered(answers) if key in asked else None, folder)
+        warnings += [warning] if warning else []
+    return found, warnings
+
+
+def _beside(desired: Desired, observed: Observed, wanted: Mapping[Key, Resource]) -> Mapping[Key, Resource]:
+    """What is wanted, as what is there has it where that is as good."""
+
+    @cache
+    def last() -> Mapping[Key, Resource]:
+        found = recorded(desired.topology, records.read_record(desired.topology)[0])
+        return found.state if found is not None else {}
+
+    def asked(key: Key) -> Resource:
+        before, resource = observed.state.get(key), wanted[key]
+        return resource if before is None else resource.beside(before, lambda: last().get(key))
+
+    return {key: asked(key) for key in wanted}
+
+
 def _in_kernel_words(kernel: LinuxKernel, wanted: Mapping[Key, Resource]) -> tuple[Mapping[Key, Resource], list[str]]:
     """Packet filters as the kernel would list them, by which alone they can be compared; and what cannot be filtered here."""
     filters = {key: resource for key, resource in wanted.items() if isinstance(resource, PacketFilter)}
@@ -240,6 +297,30 @@ def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, lo
         raise ConflictError(problems, loaded.file if loaded else "")
 
 
+def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
+    """What a person should know of a plan."""
+    lent = [step.resource for step in plan.deletes if isinstance(step.resource, Physical)]
+    known = nics.remembered(topology) if lent else frozenset()
+    return [
+        *(text for step in plan.steps for text in step.resource.cautions(snapshot, going=step.after is None)),
+        *(
+            f"{nic.title()}: what it had on the host is not known any more: it goes back bare and down"
+            for nic in lent
+            if nic.origin not in known
+        ),
+    ]
+
+
+def _refuse_obstacles(plan: Plan, snapshot: Snapshot, wanted: Mapping[Key, Resource], desired: Desired, loaded: Loaded | None) -> None:
+    problems = [
+        Problem(f"{step.resource.title()}: {what}.", loaded.where(desired.origins.get(step.key, ())) if loaded else None, remedy)
+        for step in plan.changes
+        for what, remedy in step.resource.obstacles(snapshot, wanted)
+    ]
+    if problems:
+        raise ConflictError(problems, loaded.file if loaded else "")
+
+
 def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: Loaded | None) -> None:
     """What the plan needs of the kernel and it does not have: all of it in one list, before anything is tried."""
     needed: dict[Feature, list[Resource]] = {}
@@ -256,8 +337,8 @@ def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: L
         others = f" and {len(more)} more" if more else ""
         load = f"Load the module (`modprobe {feature.module}`), or take" if feature.module else "Take"
         where = loaded.where(desired.origins.get(first.key, ())) if loaded else None
-        what = f"this kernel has no {feature.what}: {first.title()}{others} cannot be made."
-        problems.append(Problem(what, where, f"{load} a kernel built with {feature.config}."))
+        what = f"this {'machine' if feature.remedy else 'kernel'} has no {feature.what}: {first.title()}{others} cannot be made."
+        problems.append(Problem(what, where, feature.remedy or f"{load} a kernel built with {feature.config}."))
     if problems:
         raise LacksError(problems, loaded.file if loaded else "")
 

@@ -21,12 +21,15 @@ _PROTOCOL_FIRST, _PROTOCOLS = 100, 80
 
 
 class Alias(NamedTuple):
-    """A link's alias, taken apart: `netorch:TOPOLOGY [peer=NETNS:IF] [uplink=NIC] [description]`; all empty for somebody else's."""
+    """A link's alias, taken apart: `netorch:TOPOLOGY [peer=NETNS:IF] [uplink=NIC] [from=NIC] [description]`; all empty for somebody
+    else's. `origin`: what the host called a NIC that was moved into a node.
+    """
 
     topology: str
     peer: tuple[str, str] | None
     description: str
     uplink: str = ""
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,17 @@ class Mark:
     def alias(self) -> str:
         return f"{ALIAS}{self.topology}"
 
-    def link_alias(self, peer: tuple[str, str] | None = None, description: str = "", uplink: str = "") -> str:
-        """The alias of a link: with a veth's other end, the NIC whose addresses a bridge has, and the person's description."""
+    def link_alias(self, peer: tuple[str, str] | None = None, description: str = "", uplink: str = "", origin: str = "") -> str:
+        """The alias of a link: with a veth's other end, the NIC whose addresses a bridge has, the name that the host has for it, and the
+        person's description.
+        """
         words = [self.alias]
         if peer is not None:
             words.append(f"peer={peer[0]}:{peer[1]}")
         if uplink:
             words.append(f"uplink={uplink}")
+        if origin:
+            words.append(f"from={origin}")
         if description:
             words.append(description)
         return " ".join(words)
@@ -84,7 +91,10 @@ def read_alias(alias: str) -> Alias:
     uplink = ""
     if rest.startswith("uplink="):
         uplink, _, rest = rest[len("uplink=") :].partition(" ")
-    return Alias(topology, peer, rest, uplink)
+    origin = ""
+    if rest.startswith("from="):
+        origin, _, rest = rest[len("from=") :].partition(" ")
+    return Alias(topology, peer, rest, uplink, origin)
 
 
 def maker(alias: str) -> str:

@@ -133,7 +133,8 @@ def _deletes(observed: State, dying: Mapping[Key, Key | None], desired: State) -
         if key not in dying:
             continue
         resource = observed[key]
-        if any(container in dying for container in resource.within) or resource.twin in sent:
+        # what holds its container takes its leave before it
+        if any(container in dying and container not in resource.holds for container in resource.within) or resource.twin in sent:
             implied.append(resource)
             continue
         sent.add(key)

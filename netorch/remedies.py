@@ -6,7 +6,7 @@ import errno as numbers
 
 from netorch.apply import Refusal
 from netorch.kernel.sentences import sentence
-from netorch.requests import AddressAdd, LinkAdd, LinkSet, NetnsAdd, Request, RouteAdd, RuleAdd, SysctlSet, UplinkJoin
+from netorch.requests import AddressAdd, LinkAdd, LinkSet, NetnsAdd, NicTake, Request, RouteAdd, RuleAdd, SysctlSet, TunSet, UplinkJoin
 
 _VERBS = {"create": "create", "replace": "replace", "update": "change", "flap": "change", "delete": "delete"}
 
@@ -61,6 +61,12 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], str], ...] = (
     ),
     (UplinkJoin, frozenset({numbers.EBUSY}), "Something else works on the interface already, such as a macvlan or another bridge."),
     (UplinkJoin, frozenset({numbers.EACCES}), "IPv6 is off on new interfaces: set the sysctl net.ipv6.conf.default.disable_ipv6 to 0."),
+    (
+        NicTake,
+        frozenset({numbers.EINVAL, numbers.EOPNOTSUPP}),
+        "Not every interface can leave its namespace: a wireless one goes with its phy (`iw phy PHY set netns`).",
+    ),
+    (TunSet, frozenset({numbers.EBUSY}), "End the program first, then apply again."),
     (RuleAdd, frozenset({numbers.EOPNOTSUPP, numbers.EAFNOSUPPORT}), "This kernel lacks policy routing (CONFIG_IP_MULTIPLE_TABLES)."),
     (SysctlSet, frozenset({numbers.ENOENT}), "This kernel has no such setting (in a network namespace)."),
     (SysctlSet, frozenset({numbers.EINVAL}), "The kernel does not take this value."),

@@ -11,6 +11,7 @@ import errno
 from dataclasses import dataclass
 
 from netorch.nat.ruleset import Ruleset
+from netorch.secret import Secret
 
 Attrs = tuple[tuple[int, bytes], ...]
 
@@ -335,6 +336,98 @@ class UplinkLeave:
     protocol: int
 
 
+@dataclass(frozen=True, slots=True)
+class TunAdd:
+    """Make a persistent device of /dev/net/tun, for frames (`tap`) or packets: with its attributes and its alias, or not at all.
+
+    `owner` and `group` are who may use it without CAP_NET_ADMIN, None for nobody.
+    """
+
+    netns: str
+    name: str
+    tap: bool
+    multi_queue: bool
+    owner: int | None
+    group: int | None
+    attrs: Attrs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TunSet:
+    """Say anew who may use a device of /dev/net/tun; None leaves it as it is."""
+
+    netns: str
+    name: str
+    tap: bool
+    multi_queue: bool
+    owner: int | None
+    group: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardSet:
+    """How a WireGuard device is set; None leaves alone. A key of zeros is no key, a port of 0 one that the kernel chooses."""
+
+    netns: str
+    name: str
+    private_key: Secret | None = None
+    listen_port: int | None = None
+    fwmark: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardPeerSet:
+    """A peer of a WireGuard device, made unless it is `known`; None leaves alone.
+
+    `endpoint` is (packed address, port), `allowed` the whole list of (packed address, prefix length), `keepalive` in seconds.
+    """
+
+    netns: str
+    link: str
+    public_key: bytes
+    known: bool = False
+    preshared_key: Secret | None = None
+    endpoint: tuple[bytes, int] | None = None
+    keepalive: int | None = None
+    allowed: tuple[tuple[bytes, int], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardPeerDel:
+    netns: str
+    link: str
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NicTake:
+    """Move the host's NIC `origin` into `netns` as `name`, marked with `alias`, with `attrs` of its own there.
+
+    What it had on the host is remembered with the topology's record, but for what carries `protocol`.
+    """
+
+    netns: str
+    name: str
+    origin: str
+    topology: str
+    alias: str
+    protocol: int
+    attrs: Attrs = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NicGive:
+    """Give a NIC back to the host, by its old name if that is free, with what is remembered of it; one that is there already gets the
+    rest. ENODEV is no failure.
+    """
+
+    netns: str
+    name: str
+    origin: str
+    topology: str
+    protocol: int
+
+
 Request = (
     NetnsAdd
     | NetnsDel
@@ -362,6 +455,13 @@ Request = (
     | ForwardAcceptDel
     | UplinkJoin
     | UplinkLeave
+    | TunAdd
+    | TunSet
+    | WireguardSet
+    | WireguardPeerSet
+    | WireguardPeerDel
+    | NicTake
+    | NicGive
 )
 
 
@@ -370,6 +470,7 @@ class Feature:
     """Something that a kernel may be built without: what it is called, its CONFIG_ option, its module ("" where it is in none).
 
     `probe` is carried out in the throwaway namespace "" and fails with one of `lacking` where the kernel does not have it.
+    `remedy`: what to do, where it is neither a module nor another kernel.
     """
 
     what: str
@@ -377,6 +478,45 @@ class Feature:
     module: str
     probe: tuple[Request, ...]
     lacking: frozenset[int] = frozenset((errno.EOPNOTSUPP,))
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UserNumber:
+    """Which number a user has. `word`: the key of the file that asks."""
+
+    name: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNumber:
+    name: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """Which key a file holds, a `private` one or one that is shared."""
+
+    path: str
+    word: str
+    private: bool
+
+
+Question = UserNumber | GroupNumber | KeyFile
+"""What only this machine can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What it told: a number or a secret, or the `problem` with its `remedy`; `warning` is for people."""
+
+    value: int | None = None
+    secret: Secret | None = None
+    problem: str = ""
+    remedy: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

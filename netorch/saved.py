@@ -48,6 +48,7 @@ def document(topology: str, record: Record, difference: Difference) -> str:
             "digest": _digest(json.dumps(told, sort_keys=True)),
             "looked_at": _looked_at(difference),
             "source": record.source,
+            "folder": record.folder,
             "name": record.override,
             "variables": dict(record.variables),
             "saved": record.applied,
@@ -79,7 +80,8 @@ def _read(found: Mapping[str, Any]) -> Saved:
     if not all(isinstance(text, str) for text in texts.values()) or not isinstance(found["name"], str | None):
         raise ValueError("values of the wrong type")
     variables = {str(name): str(value) for name, value in found["variables"].items()}
-    record = Record(texts["text"], texts["source"], variables, found["name"], float(found["saved"]), texts["netorch"])
+    folder = str(found.get("folder", ""))
+    record = Record(texts["text"], texts["source"], variables, found["name"], float(found["saved"]), texts["netorch"], folder)
     return Saved(texts["topology"], record, {str(key): str(digest) for key, digest in found["looked_at"].items()}, texts["digest"])
 
 

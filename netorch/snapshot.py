@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from netorch.requests import Accept, Attrs, RouteSpec, RuleSpec
+from netorch.secret import Secret
 
 SHAPERS = frozenset(("netem", "tbf"))
 """The qdiscs that kinds set and want to see."""
@@ -74,6 +75,28 @@ class NeighbourRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerRecord:
+    """A peer of a WireGuard device. `handshake`: there was one; from then on its endpoint is where it was last heard from."""
+
+    public_key: bytes
+    preshared_key: Secret | None = None
+    endpoint: tuple[bytes, int] | None = None
+    keepalive: int = 0
+    handshake: bool = False
+    allowed: tuple[tuple[bytes, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardRecord:
+    """How a WireGuard device is set."""
+
+    private_key: Secret | None = None
+    listen_port: int = 0
+    fwmark: int = 0
+    peers: tuple[PeerRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """iptables' chain FORWARD in one flavour: whether it drops what nothing accepts, and the topology's accepts in it."""
 
@@ -116,6 +139,7 @@ class NetnsSnapshot:
     `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
     sockets that wait for others, read only where a filter is wanted. `qdiscs`: index of a link → its root qdisc, of the kinds in
     SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0 where the kernel gives none.
+    `wireguard`: index of a link → how the device is set, of those that netorch made.
     """
 
     label: str
@@ -133,6 +157,7 @@ class NetnsSnapshot:
     qdiscs: Mapping[int, QdiscRecord] = field(default_factory=dict)
     neighbours: tuple[NeighbourRecord, ...] = ()
     cookie: int = 0
+    wireguard: Mapping[int, WireguardRecord] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from netorch.cli import DIFFERENT, DONE, FAILED, USAGE, inputs
 from netorch.cli.output import Output, place_in
@@ -14,6 +15,9 @@ from netorch.errors import FileError, NetorchError
 from netorch.load import Loaded
 from netorch.render import json, text
 from netorch.render.changes import changes
+
+if TYPE_CHECKING:
+    from netorch.lab import Lab, Live
 
 
 def run(options: argparse.Namespace) -> int:
@@ -237,21 +241,27 @@ def show(options: argparse.Namespace, output: Output) -> int:
     name = inputs.topology_of(options.target, options)
     with Lab() as lab:
         entry = lab.look(name)
+        if options.output == "yaml" and entry.state:
+            return _show_as_file(lab, entry, output)
     output.warn(entry.warnings)
     if not entry.state:
         raise NetorchError(f"topology {name!r} is not live here")
-    if options.output == "yaml":
-        from netorch.look import recorded
-        from netorch.render import asfile
-
-        desired = recorded(name, entry.record)
-        output.warn(asfile.left_out(entry.state))
-        output.result(asfile.topology(entry.name, entry.state, desired.prefix if desired else "", entry.attached))
-    elif options.output == "json":
+    if options.output == "json":
         output.result(json.document(**tables.row(entry), resources=tree.resources(entry.state)))
     else:
         for line in tree.lines(entry):
             output.result(line)
+    return DONE
+
+
+def _show_as_file(lab: Lab, entry: Live, output: Output) -> int:
+    from netorch.look import named, recorded
+    from netorch.render import asfile
+
+    desired = recorded(entry.name, entry.record)
+    state, nameless = named(lab.kernel, entry.state, desired)
+    output.warn([*entry.warnings, *nameless, *asfile.left_out(entry.state)])
+    output.result(asfile.topology(entry.name, state, desired.prefix if desired else "", entry.attached))
     return DONE
 
 

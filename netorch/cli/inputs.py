@@ -57,11 +57,12 @@ def from_file(file: str, options: argparse.Namespace) -> tuple[Loaded, Record]:
     """A file loaded, with the record of it."""
     data = read(file)
     words = variables(options.set)
-    loaded = load(data, shown(file), words, options.name)
     source = file if file == "-" else str(Path(file).absolute())
+    folder = str(Path.cwd() if file == "-" else Path(source).parent)
+    loaded = load(data, shown(file), words, options.name, folder)
     # surrogateescape keeps the bytes of a file that is UTF-16
     text = data.decode("utf-8", "surrogateescape")
-    return loaded, Record(text, source, words, options.name, time.time(), __version__)
+    return loaded, Record(text, source, words, options.name, time.time(), __version__, folder)
 
 
 def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
@@ -71,7 +72,7 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
     saved = read_plan(read(file), shown(file))
     record = replace(saved.record, applied=time.time(), version=__version__)
     data = record.text.encode("utf-8", "surrogateescape")
-    loaded = load(data, shown(record.source), record.variables, record.override)
+    loaded = load(data, shown(record.source), record.variables, record.override, record.folder or None)
     if loaded.desired.topology != saved.topology:
         raise NetorchError(
             Problem(f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}."), shown(file)

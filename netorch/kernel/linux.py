@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from netorch.errors import NetorchError
-from netorch.kernel import filters, sysctl
+from netorch.kernel import answers, filters, sysctl
 from netorch.kernel.attach import Attachment, NotAttached, open_all
 from netorch.kernel.files import EtcFiles
 from netorch.kernel.namespaces import Namespaces
@@ -17,7 +17,7 @@ from netorch.kernel.worker import Worker
 from netorch.kernel.writer import Transaction
 from netorch.nat.ruleset import Ruleset
 from netorch.netlink.encode import delete_group
-from netorch.requests import Failure, Feature, Request
+from netorch.requests import Answer, Failure, Feature, Question, Request
 from netorch.snapshot import Scope, Snapshot
 
 _CAP_NET_ADMIN = 12
@@ -102,6 +102,10 @@ class LinuxKernel:
         with self._namespaces.throwaway(""):
             failures = Transaction(self._namespaces, self._etc, frozenset()).run({"": feature.probe})
         return any(failure.errno in feature.lacking for failure in failures)
+
+    def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:
+        """What this machine tells to each; `folder` is where the files are that questions name."""
+        return answers.answer(questions, folder)
 
     def pristine_sysctls(self, paths: Iterable[str]) -> Mapping[str, str]:
         """The values that a new namespace has; paths that it lacks are absent."""

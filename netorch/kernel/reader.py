@@ -16,11 +16,12 @@ from netorch.kernel.listening import listening
 from netorch.kernel.namespaces import HOST, Namespaces
 from netorch.kernel.netns import Netns, inode_of, netns_fd
 from netorch.kernel.rtnl import Rtnl
+from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
 from netorch.requests import RuleSpec
-from netorch.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Scope, Snapshot
+from netorch.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Scope, Snapshot, WireguardRecord
 
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
 _ALL = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
@@ -130,7 +131,17 @@ class Reader:
             decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},
             tuple(neighbours),
             rtnl.cookie,
+            self._wireguard(netns, links),
         )
+
+    def _wireguard(self, netns: Netns, links: list[LinkRecord]) -> dict[int, WireguardRecord]:
+        """Keys come along with it, so that of somebody else's devices nothing is read."""
+        ours = [link.index for link in links if link.kind == "wireguard" and (link.group or link.alias.startswith(self._scope.mark))]
+        if not ours:
+            return {}
+        self._namespaces.enter(netns)
+        with Wireguard() as wireguard:
+            return {index: wireguard.read(index) for index in ours}
 
 
 def led_to(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:

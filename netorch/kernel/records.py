@@ -28,7 +28,10 @@ Originals = Mapping[str, Mapping[str, tuple[tuple[int, int], str]]]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970."""
+    """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970.
+
+    `folder`: where the files are that it names.
+    """
 
     text: str
     source: str
@@ -36,6 +39,7 @@ class Record:
     override: str | None
     applied: float
     version: str
+    folder: str = ""
 
 
 def _checked(name: str) -> str:
@@ -219,7 +223,8 @@ def read_record(name: str) -> tuple[Record | None, str]:
         if not isinstance(variables, dict) or not (override is None or isinstance(override, str)):
             raise ValueError("values of the wrong type")
         words = {str(key): str(value) for key, value in variables.items()}
-        return Record(text, str(found["source"]), words, override, float(found["applied"]), str(found["version"])), ""
+        folder = str(found.get("folder", ""))
+        return Record(text, str(found["source"]), words, override, float(found["applied"]), str(found["version"]), folder), ""
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return None, f"{RUN_NETORCH}/{name}: the record is damaged and ignored ({error})."
 

@@ -26,14 +26,16 @@ _FLAGS = struct.Struct("=H")
 
 
 class Rtnl:
-    """A NETLINK_ROUTE socket in the namespace of the thread that opens it; usable from any thread, one at a time."""
+    """A netlink socket, of NETLINK_ROUTE unless told otherwise, in the namespace of the thread that opens it; usable from any thread,
+    one at a time.
+    """
 
     __slots__ = ("_seq", "_size", "_socket")
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: int = c.NETLINK_ROUTE) -> None:
         self._size = _DATAGRAM
         self._seq = 0
-        self._socket = opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, c.NETLINK_ROUTE)
+        self._socket = opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         try:
             for option in (c.NETLINK_EXT_ACK, c.NETLINK_CAP_ACK, c.NETLINK_GET_STRICT_CHK):
                 opened.setsockopt(c.SOL_NETLINK, option, 1)

@@ -21,7 +21,7 @@ _MAX_MTU = 65535
 _IFINFOMSG = struct.Struct("=BxHiII")
 _GONE = {c.RTM_DELADDR: {errno.EADDRNOTAVAIL}, c.RTM_DELROUTE: {errno.ESRCH}, c.RTM_NEWROUTE: {errno.EEXIST}}
 """Answers that say no more than that it is so already."""
-_HOPELESS = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
+HOPELESS = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
 
 def join(rtnl: Rtnl, request: UplinkJoin) -> None:
@@ -34,20 +34,20 @@ def join(rtnl: Rtnl, request: UplinkJoin) -> None:
     things = _belongings(rtnl, nic, request.protocol)
     pieces: list[Piece] = []
     if bridge.mac != nic.mac:
-        pieces.append(_setlink(bridge, attr(c.IFLA_ADDRESS, nic.mac), f"MAC of {request.bridge}"))
+        pieces.append(setlink(bridge, attr(c.IFLA_ADDRESS, nic.mac), f"MAC of {request.bridge}"))
     if nic.master != bridge.index:
         # only an MTU that changed stays whatever other ports have (br_change_mtu)
         for mtu in (nic.mtu + 1 if nic.mtu < _MAX_MTU else nic.mtu - 1, nic.mtu) if request.mtu else ():
-            pieces.append(_setlink(bridge, attr(c.IFLA_MTU, u32(mtu)), f"MTU of {request.bridge}"))
-        pieces.append(_setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
+            pieces.append(setlink(bridge, attr(c.IFLA_MTU, u32(mtu)), f"MTU of {request.bridge}"))
+        pieces.append(setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
     pieces += take(things, here, here) + give(things, here, there)
-    refused = _send(rtnl, pieces)
+    refused = send(rtnl, pieces)
     if refused is None:
         return
     undo = take(things, here, there)
     if nic.master != bridge.index:
-        undo.append(_setlink(nic, attr(c.IFLA_MASTER, u32(nic.master)), request.nic))
-    left = _send(rtnl, undo + give(things, here, here))
+        undo.append(setlink(nic, attr(c.IFLA_MASTER, u32(nic.master)), request.nic))
+    left = send(rtnl, undo + give(things, here, here))
     raise Refused(refused[0], refused[1] + (f", and what was there before could not be put back: {left[1]}" if left else ""))
 
 
@@ -59,15 +59,15 @@ def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
     here, there = Link(bridge.index, bridge.name), Link(nic.index, nic.name)
     things = _belongings(rtnl, bridge, request.protocol)
     own = {identity(record) for record in addresses(rtnl.dump(c.RTM_GETADDR, bytes(8))) if record.index == nic.index}
-    pieces = [_setlink(nic, attr(c.IFLA_MASTER, u32(0)), request.nic)] if nic.master == bridge.index else []
+    pieces = [setlink(nic, attr(c.IFLA_MASTER, u32(0)), request.nic)] if nic.master == bridge.index else []
     pieces += take(things, here, here) + give(things, here, there, own)
-    refused = _send(rtnl, pieces, _HOPELESS)
+    refused = send(rtnl, pieces, HOPELESS)
     if refused is None:
         return
     undo = take(Belongings(tuple(pair for pair in things.addresses if identity(pair[0]) not in own), things.routes), here, there)
     if nic.master == bridge.index:
-        undo.append(_setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
-    _send(rtnl, undo + give(things, here, here))
+        undo.append(setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
+    send(rtnl, undo + give(things, here, here))
     raise Refused(*refused)
 
 
@@ -81,11 +81,12 @@ def _belongings(rtnl: Rtnl, link: LinkRecord, protocol: int) -> Belongings:
     return belongings(*found, link.index, link.mac, protocol)
 
 
-def _setlink(link: LinkRecord, attrs: bytes, about: str) -> Piece:
-    return Piece(c.RTM_SETLINK, 0, _IFINFOMSG.pack(0, 0, link.index, 0, 0) + attrs, about)
+def setlink(link: LinkRecord, attrs: bytes, about: str, up: bool | None = None) -> Piece:
+    flags = (0, 0) if up is None else (c.IFF_UP if up else 0, c.IFF_UP)
+    return Piece(c.RTM_SETLINK, 0, _IFINFOMSG.pack(0, 0, link.index, *flags) + attrs, about)
 
 
-def _send(rtnl: Rtnl, pieces: Sequence[Piece], also: Collection[int] = ()) -> tuple[int, str] | None:
+def send(rtnl: Rtnl, pieces: Sequence[Piece], also: Collection[int] = ()) -> tuple[int, str] | None:
     """Errno and sentence of the first refusal that matters. `also`: what is let pass of routes."""
     batch = {rtnl.next_seq(): piece for piece in pieces}
     if not batch:

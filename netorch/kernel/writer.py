@@ -6,12 +6,13 @@ import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from netorch.kernel import filters, forwardaccept, sysctl, uplink
+from netorch.kernel import filters, forwardaccept, nics, sysctl, tun, uplink
 from netorch.kernel.files import EtcFiles
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.netns import Netns
 from netorch.kernel.reader import dump_links
 from netorch.kernel.resolver import Refused, Resolver, UnknownLink
+from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
 from netorch.netlink.encode import LinkRequest, encode
 from netorch.netlink.merge import Unit, fold
@@ -32,16 +33,23 @@ from netorch.requests import (
     NeighbourDel,
     NetnsAdd,
     NetnsDel,
+    NicGive,
+    NicTake,
     QdiscDel,
     Request,
     RouteDel,
     RuleDel,
     SysctlSet,
+    TunAdd,
+    TunSet,
     UplinkJoin,
     UplinkLeave,
+    WireguardPeerDel,
+    WireguardPeerSet,
+    WireguardSet,
 )
 
-_DELETES = (LinkDel, AddressDel, NeighbourDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel)
+_DELETES = (LinkDel, AddressDel, NeighbourDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel, WireguardPeerDel)
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
 _TAKEN = (errno.EEXIST, errno.EBUSY)
 _BATCH = 128
@@ -116,6 +124,14 @@ class Transaction:
                 return lambda: uplink.join(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
             case UplinkLeave():
                 return lambda: uplink.leave(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
+            case NicTake():
+                return lambda: nics.take(self._namespaces, self._resolver, request)
+            case NicGive():
+                return lambda: nics.give_back(self._namespaces, self._resolver, request)
+            case WireguardSet() | WireguardPeerSet() | WireguardPeerDel():
+                return lambda: self._wireguard(request)
+            case TunAdd() | TunSet():
+                return lambda: self._tun(request)
             case _:
                 return None
 
@@ -180,6 +196,21 @@ class Transaction:
     def _accept(self, request: ForwardAcceptAdd | ForwardAcceptDel) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
         forwardaccept.put(request.topology, request.bridge, request.rules if isinstance(request, ForwardAcceptAdd) else ())
+
+    def _tun(self, request: TunAdd | TunSet) -> None:
+        netns = self._resolver.namespace(request.netns)
+        rtnl = self._namespaces.rtnl(netns)
+        self._namespaces.enter(netns)
+        if isinstance(request, TunAdd):
+            self._resolver.new_index(request.netns, request.name, heeded=False)
+            tun.add(rtnl, request)
+        else:
+            tun.change(request)
+
+    def _wireguard(self, request: WireguardSet | WireguardPeerSet | WireguardPeerDel) -> None:
+        self._namespaces.enter(self._resolver.namespace(request.netns))
+        with Wireguard() as wireguard:
+            wireguard.carry_out(request)
 
     # rtnetlink messages
 

@@ -91,7 +91,7 @@ class Bridge(Nothing, Link):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        for link in view.our_links:
+        for link in view.made_links:
             if link.kind == "bridge":
                 data = {number: int.from_bytes(payload, "little") for number, payload in link.data.items() if len(payload) <= 4}
                 in_change = bool(data.get(IFLA_BR_TOPOLOGY_CHANGE))

@@ -119,6 +119,10 @@ class Impair(Nothing, Resource):
             told |= {name: str(value) for (name, value), other in zip(mine.items(), usual, strict=True) if value != other}
         return told | ({"also": self.other} if self.other else {})
 
+    def unsaid(self, name: str) -> str | None:
+        default = getattr(self, name, None)
+        return str(default).lower() if isinstance(default, int) else None
+
     def title(self) -> str:
         return f"impair {shown(self.netns)}/{self.link}"
 

@@ -86,6 +86,10 @@ class Link(Resource):
     """A link of ours. `group` and `alias` are its marks, `altname` the long form of a name that did not fit."""
 
     KIND: ClassVar[str] = "link"
+    QUEUE: ClassVar[int] = TXQUEUELEN
+    """The length of the send queue that goes without saying."""
+    LENT: ClassVar[bool] = False
+    """Whether it was there before, with values of its own that are left alone."""
     netns: str
     name: str
     mtu: int
@@ -142,7 +146,7 @@ class Link(Resource):
     def common(self) -> dict[str, str]:
         """Attributes in the words of the file."""
         said = {"mtu": str(self.mtu), "mac": self.mac}
-        if self.txqueuelen != TXQUEUELEN:
+        if self.txqueuelen != self.QUEUE:
             said["txqueuelen"] = str(self.txqueuelen)
         if description := read_alias(self.alias).description:
             said["description"] = description
@@ -157,6 +161,10 @@ class Link(Resource):
 
     def attributes(self) -> Mapping[str, str]:
         return self.common()
+
+    def unsaid(self, name: str) -> str | None:
+        default = getattr(self, name, None)
+        return str(default).lower() if isinstance(default, int) else None
 
     def title(self) -> str:
         return f"{self.KIND} {shown(self.netns)}/{self.name}"

@@ -57,5 +57,8 @@ class Loopback(Nothing, Resource):
         plain = type(self)(self.netns)
         return {name: str(getattr(self, name)) for name in ("mtu", "txqueuelen") if getattr(self, name) != getattr(plain, name)}
 
+    def unsaid(self, name: str) -> str | None:
+        return str(getattr(self, name)) if name in {"mtu", "txqueuelen"} else None
+
     def title(self) -> str:
         return f"lo {shown(self.netns)}/lo"

@@ -59,6 +59,10 @@ class SoloWords(InterfaceWords):
     FAR_PARENT: ClassVar[bool] = False
     TAKES_PORTS: ClassVar[bool] = False
 
+    def taken_from(self, name: str) -> str:
+        """What the host calls the NIC that is to be it, under the `name` here; "" for a link that is made."""
+        return ""
+
     @property
     def rides_on(self) -> str | None:
         """The parent as the file names it, `IF` or `NODE:IF`; None without one."""
@@ -83,7 +87,7 @@ class SoloWords(InterfaceWords):
 
     def values(self) -> dict[str, Any]:
         """Its own fields as the words say them; a kind whose words and fields differ says how."""
-        return {attribute.key: getattr(self, attribute.key) for attribute in self.MAKES.ATTRIBUTES}
+        return {attribute.key: getattr(self, attribute.word or attribute.key) for attribute in self.MAKES.ATTRIBUTES}
 
     def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
         """The resource; `fields` are those of `Link`."""
@@ -162,7 +166,7 @@ class SoloLink(Nothing, Link):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        for link in view.our_links:
+        for link in view.made_links:
             if cls.recognises(link):
                 fields = common_fields(view, link) | ({} if cls.HAS_MAC else {"mac": ""})
                 yield cls(**fields, parent=cls.carrier(view, link), **cls.read(view, link))
@@ -196,6 +200,13 @@ class SoloLink(Nothing, Link):
         plain = {field.name: field.default for field in fields(self)}
         values = ((attribute, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
         return {attribute.word or attribute.key: said(value) for attribute, value in values if value != plain.get(attribute.key)}
+
+    def unsaid(self, name: str) -> str | None:
+        keys = {attribute.word or attribute.key: attribute.key for attribute in self.ATTRIBUTES}
+        if name not in keys:
+            return Link.unsaid(self, name)
+        value = getattr(self, keys[name])
+        return said(value) if isinstance(value, int) else None
 
     def attributes(self) -> Mapping[str, str]:
         told: dict[str, str] = {}

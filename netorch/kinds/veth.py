@@ -49,7 +49,7 @@ class Veth(Link):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        for link in view.our_links:
+        for link in view.made_links:
             if link.kind == "veth":
                 yield cls(**common_fields(view, link), peer=_partner(view, link))
 

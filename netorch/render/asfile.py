@@ -15,7 +15,7 @@ from netorch.kinds.bridge import Bridge
 from netorch.kinds.fdb import Fdb
 from netorch.kinds.hostsfile import NodeFile
 from netorch.kinds.impair import Impair, impair_key
-from netorch.kinds.link import TXQUEUELEN, Link, link_key
+from netorch.kinds.link import Link, link_key
 from netorch.kinds.loopback import Loopback
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import Netns
@@ -26,6 +26,7 @@ from netorch.kinds.solo import SoloLink
 from netorch.kinds.sysctl import Sysctl
 from netorch.kinds.up import up_key
 from netorch.kinds.veth import UNKNOWN, Veth
+from netorch.kinds.wgpeer import Peer
 from netorch.marks import Mark, read_alias
 from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
 from netorch.requests import Hop
@@ -110,6 +111,8 @@ class _File:
                 self.interface(label, resource.link).setdefault("neighbours", []).append(entry)
             case Fdb():
                 self.interface(label, resource.link).setdefault("fdb", []).append({"mac": resource.mac, "dst": resource.dst})
+            case Peer():
+                self.interface(label, resource.link).setdefault("peers", []).append(_peer(resource))
             case Route():
                 self.words(label).setdefault("routes", []).append(self.route(resource))
             case Rule():
@@ -229,9 +232,9 @@ class _File:
         words: Words = {}
         if link.mtu != 1500:
             words["mtu"] = link.mtu
-        if link.mac and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
+        if link.mac and not link.LENT and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
             words["mac"] = link.mac
-        if link.txqueuelen != TXQUEUELEN:
+        if link.txqueuelen != link.QUEUE and not link.LENT:
             words["txqueuelen"] = link.txqueuelen
         if description := read_alias(link.alias).description:
             words["description"] = description
@@ -319,6 +322,11 @@ def _dotted(path: str) -> str:
 
 def _typed(text: str) -> object:
     return {"true": True, "false": False}.get(text, int(text) if text.isdigit() else text)
+
+
+def _peer(peer: Peer) -> Words:
+    words: Words = {name: _typed(text) for name, text in peer.attributes().items() if name != "allowed_ips"}
+    return {"public_key": peer.public_key, **words, **({"allowed_ips": list(peer.allowed_ips)} if peer.allowed_ips else {})}
 
 
 def _dns(content: str) -> Words:

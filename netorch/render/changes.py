@@ -88,10 +88,8 @@ def _values(step: Step, gone: Resource | None) -> dict[str, Values]:
 
 
 def _unsaid(resource: Resource, name: str, said: Mapping[str, str]) -> str | None:
-    """What is said; of a link and its qdisc also what goes without saying: where it changes it is worth a word."""
-    if name not in said and resource.key.kind in {"link", "impair"} and isinstance(default := getattr(resource, name, None), int):
-        return str(default).lower()
-    return said.get(name)
+    """What is said, or what goes without saying, being the default: where it changes it is worth a word."""
+    return said[name] if name in said else resource.unsaid(name)
 
 
 def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -12,6 +12,7 @@ from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
 from netorch.resolve.impairments import put_impairments
 from netorch.resolve.names import put_names
+from netorch.resolve.nics import check_nics
 from netorch.resolve.place import put_bridge, put_existing, put_site, put_solo, put_veth
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
@@ -22,7 +23,7 @@ from netorch.topology import Topology
 class Desired:
     """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
 
-    `attached`: label → (how, what) of the namespaces that exist already.
+    `attached`: label → (how, what) of the namespaces that exist already. `folder`: where the files are that it names.
     """
 
     topology: str
@@ -32,13 +33,14 @@ class Desired:
     prefix: str = ""
     attached: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     complaints: tuple[Complaint, ...] = ()
+    folder: str = ""
 
     @property
     def mark(self) -> Mark:
         return Mark(self.topology)
 
 
-def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
+def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -> Desired:
     """The state that `topology` asks for under `name`; what is wrong with it is in `complaints`, all at once."""
     draft = Draft(topology, Mark(name), prefix)
     _sites(draft)
@@ -54,6 +56,7 @@ def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
         if segment.ends:
             overlay.fill(draft, segment)
     networks.uplinks(draft, segments)
+    check_nics(draft)
     check_segments(draft)
     _checks(draft)
     rulesets = list(filters(draft, segments))
@@ -82,6 +85,7 @@ def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
             site.label: (site.words.attach.how, site.words.attach.what) for site in draft.sites.values() if site.words.attach is not None
         },
         complaints=tuple(draft.complaints),
+        folder=folder,
     )
 
 

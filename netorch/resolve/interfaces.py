@@ -116,6 +116,11 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
     elif port.role in {"bridge", "lo"}:
         what = "a bridge" if port.role == "bridge" else "the loopback interface"
         draft.complain(path, f"{port.display} is {what}: it cannot be a port of the bridge {master.name}")
+    elif master.role == "bridge" and port.solo is not None and not port.solo.MAKES.HAS_MAC:
+        kind = port.solo.kind
+        draft.complain(
+            path, f"{port.display} is a {kind}, which carries no Ethernet frames: it cannot be a port of the bridge {master.name}"
+        )
     elif len(master.ports) >= BRIDGE_PORTS:
         draft.complain(path, f"bridge {master.display} has {BRIDGE_PORTS} ports, and takes no more")
     else:

@@ -159,7 +159,7 @@ def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
             "Take another name.",
         )
     if (claim := link.claim) is not None and (first := draft.claims.setdefault(claim, iface)) is not iface:
-        keys = {attribute.key: attribute.word or attribute.key for attribute in link.ATTRIBUTES}
+        keys = {key: key for key in type(words).model_fields} | {a.key: a.word or a.key for a in link.ATTRIBUTES}
         same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
         draft.complain(iface.path, f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart")
     if below is not None and (mtu := mtu_of(below)) and (most := words.largest_mtu(mtu)) is not None and link.mtu > most:
@@ -244,9 +244,11 @@ def address_network(entry: Given) -> object:
 def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  # type: ignore[type-arg]
     site = iface.site
     description = " ".join((iface.said("description") or "").split())
-    alias = draft.mark.link_alias(peer, description, _nic(iface))
-    if description.startswith(("peer=", "uplink=")):
-        draft.complain((*iface.path, "description"), "a description cannot begin with `peer=` or `uplink=`, which say more than words")
+    origin = iface.solo.taken_from(iface.name) if iface.solo is not None else ""
+    alias = draft.mark.link_alias(peer, description, _nic(iface), origin)
+    if description.startswith(("peer=", "uplink=", "from=")):
+        said = description.partition("=")[0]
+        draft.complain((*iface.path, "description"), f"a description cannot begin with `{said}=`, which says more than words")
     elif not description.isprintable():
         draft.complain((*iface.path, "description"), "a description is one line of printable text")
     elif len(alias.encode()) > ALIAS_BYTES:
@@ -256,10 +258,10 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  
         "netns": site.label,
         "name": iface.dev,
         "mtu": mtu_of(iface),
-        "mac": iface.said("mac") or draft.mark.mac(site.name, iface.name),
+        "mac": iface.said("mac") or ("" if origin else draft.mark.mac(site.name, iface.name)),
         "group": draft.mark.group,
         "alias": alias,
-        "txqueuelen": TXQUEUELEN if queue is None else queue,
+        "txqueuelen": queue if queue is not None else TXQUEUELEN if iface.solo is None else iface.solo.MAKES.QUEUE,
         "altname": iface.altname,
     }
 

@@ -61,6 +61,10 @@ def has_kind(host: Host, kind: str) -> bool:
         **dict.fromkeys(("gre", "gretap", "ipip", "sit"), "remote 192.0.2.1"),
         **dict.fromkeys(("ip6gre", "ip6gretap", "ip6tnl"), "remote 2001:db8::1"),
     }
+    if kind == "physical":
+        return True
+    if kind in {"tap", "tun"}:
+        return host.run("unshare", "-n", "ip", "tuntap", "add", "probe2", "mode", kind, check=False).returncode == 0
     before, _, after = more.get(kind, "").partition("link probe0")
     lower = "link probe0" if "link probe0" in more.get(kind, "") else ""
     script = f"ip link add probe0 type veth peer name probe1; ip link add {lower} probe2 type {kind} {before} {after}"

@@ -781,7 +781,7 @@ def test_the_file_name_must_do_as_a_name_where_the_file_has_none() -> None:
 
 # Keys of the language that a later release brings
 
-KINDS = """ifb macvlan macvtap ipvlan bond vrf wireguard tap tun physical"""
+KINDS = """ifb macvlan macvtap ipvlan bond vrf"""
 
 FUTURE = {
     **{f"kind {kind}": f"nodes: {{a: {{interfaces: {{x: {{kind: {kind}, parent: eth0, id: 10}}}}}}}}" for kind in KINDS.split()},

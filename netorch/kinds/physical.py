@@ -1,0 +1,178 @@
+"""A NIC of the host, lent to a node: moved there, and given back with what it had (dev_change_net_namespace in net/core/dev.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from netorch.core import HOST, Disruption, Key, Resource, State
+from netorch.errors import did_you_mean
+from netorch.kind import View, interface_words, observed
+from netorch.kinds.link import Link, common_fields
+from netorch.kinds.netns import netns_key
+from netorch.kinds.solo import SoloLink, SoloWords
+from netorch.marks import Mark, maker, read_alias
+from netorch.netlink.codec import cstring, u32
+from netorch.netlink.constants import IFLA_ADDRESS, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, RT_TABLE_MAIN, RTN_UNICAST
+from netorch.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
+from netorch.snapshot import LinkRecord, NetnsSnapshot, Snapshot
+from netorch.words import InterfaceName
+
+LEFT_ALONE = -1
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Physical(SoloLink):
+    """`origin`: the host's name of it. MTU 0, no MAC and a queue length of -1 leave alone what the NIC has.
+
+    In the namespace `host` it is one that came back without being unmarked: by itself, when its namespace was deleted, or in the
+    middle of a move. It is given back once more.
+    """
+
+    # its alternative names are its own; so is its link group, by which netorch deletes links of its own in one stroke
+    KIND: ClassVar[str] = "physical"
+    QUEUE: ClassVar[int] = LEFT_ALONE
+    LENT: ClassVar[bool] = True
+    WAY_OUT: ClassVar[str] = "Take another name for it, or remove what has this one."
+    CREATION: ClassVar[Disruption] = Disruption.CREATE
+    origin: str = ""
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return (netns_key(self.netns),)
+
+    @property
+    def holds(self) -> tuple[Key, ...]:
+        # a NIC made of software dies with its namespace
+        return (netns_key(self.netns),)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return ()
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for link in view.netns.links:
+            alias = read_alias(link.alias)
+            if alias.topology == view.mark.topology and alias.origin:
+                yield cls(**common_fields(view, link) | {"altname": ""}, origin=alias.origin)
+
+    def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
+        if not isinstance(before, Physical):
+            return self
+        return replace(
+            self,
+            group=before.group,
+            mtu=self.mtu or before.mtu,
+            mac=self.mac or before.mac,
+            txqueuelen=before.txqueuelen if self.txqueuelen == LEFT_ALONE else self.txqueuelen,
+        )
+
+    def differs(self, before: Resource) -> bool:
+        return self.beside(before, lambda: None) != before
+
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
+        host = snapshot.namespaces[HOST]
+        mark = read_alias(self.alias).topology
+        if any(_is_lent(link, mark, self.origin) for netns in snapshot.namespaces.values() for link in netns.links):
+            return  # here already, or given back before it is taken again
+        nic = _find(host, self.origin)
+        if nic is None:
+            names = [link.name for link in host.links if link.name != "lo"]
+            known = f"It has {', '.join(names[:20])}." if names else "It has none but lo."
+            yield f"the host has no interface {self.origin!r}", did_you_mean(self.origin, names) or known
+            return
+        remedy = "Take it out of there first, or name another one as `from`."
+        master = next((link for link in host.links if nic.master and link.index == nic.master), None)
+        riders = [link.name for link in host.links if link.link == nic.index and link.link_netnsid is None and link.kind != "veth"]
+        bridge = next((link for link in host.links if read_alias(link.alias).uplink in {nic.name, *nic.altnames}), None)
+        if read_alias(nic.alias).topology:
+            yield f"{nic.name} is no NIC that the host could lend: {maker(nic.alias)}", "Name another one as `from`."
+        elif nic.master:
+            yield f"{nic.name} is a port of {master.name if master else 'another link'}", remedy
+        elif bridge is not None:
+            yield f"{nic.name} is the uplink of {bridge.name}, and {maker(bridge.alias)}", remedy
+        elif riders:
+            yield f"{nic.name} carries {', '.join(riders)}, which would be lost", remedy
+        elif nic.kind in {"bridge", "bond", "team"}:
+            yield f"{nic.name} is a {nic.kind} of the host", "Name a NIC as `from`."
+
+    def cautions(self, snapshot: Snapshot, *, going: bool = False) -> Iterator[str]:
+        host = snapshot.namespaces[HOST]
+        if going:
+            nic = _find(host, self.origin)
+            if nic is not None and (self.netns, self.name) != (HOST, nic.name):
+                yield f"the host has another {self.origin} meanwhile: the NIC goes back to it under a name like dev{nic.index}"
+            return
+        routes = [route for route in host.routes if route.dst is None and (route.table, route.type) == (RT_TABLE_MAIN, RTN_UNICAST)]
+        for family, name in ((2, "IPv4"), (10, "IPv6")):
+            ways = {hop.dev for route in routes if route.family == family for hop in route.hops}
+            if ways == {self.origin}:
+                yield f"{self.origin} has the host's only {name} default route: the host is cut off while the node has it"
+
+    def own_attrs(self) -> Attrs:
+        """What the file says of it."""
+        return (
+            *(((IFLA_MTU, u32(self.mtu)),) if self.mtu else ()),
+            *(((IFLA_ADDRESS, bytes.fromhex(self.mac.replace(":", ""))),) if self.mac else ()),
+            *(((IFLA_TXQLEN, u32(self.txqueuelen)),) if self.txqueuelen != LEFT_ALONE else ()),
+        )
+
+    def create(self) -> Iterator[Request]:
+        topology = read_alias(self.alias).topology
+        yield NicTake(self.netns, self.name, self.origin, topology, self.alias, Mark(topology).protocol, self.own_attrs())
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        if self.origin != before.origin:
+            return None
+        attrs = [pair for pair in self.own_attrs() if pair not in before.own_attrs()]
+        if self.alias != before.alias:
+            attrs.append((IFLA_IFALIAS, cstring(self.alias)))
+        return [LinkSet(self.netns, self.name, tuple(attrs))] if attrs else []
+
+    def delete(self) -> Iterator[Request]:
+        topology = read_alias(self.alias).topology
+        yield NicGive(self.netns, self.name, self.origin, topology, Mark(topology).protocol)
+
+    def own(self) -> Mapping[str, str]:
+        return {"from": self.origin} if self.origin != self.name else {}
+
+    def attributes(self) -> Mapping[str, str]:
+        common = {"mtu": str(self.mtu) if self.mtu else "", "mac": self.mac, "description": read_alias(self.alias).description}
+        if self.txqueuelen not in (LEFT_ALONE, 1000):
+            common["txqueuelen"] = str(self.txqueuelen)
+        return {**self.own(), **{name: text for name, text in common.items() if text}}
+
+    def unsaid(self, name: str) -> str | None:
+        return None if name == "txqueuelen" else Link.unsaid(self, name)
+
+
+def _is_lent(link: LinkRecord, topology: str, origin: str) -> bool:
+    alias = read_alias(link.alias)
+    return alias.topology == topology and alias.origin == origin
+
+
+def _find(host: NetnsSnapshot, name: str) -> LinkRecord | None:
+    return next((link for link in host.links if name == link.name or name in link.altnames), None)
+
+
+@interface_words("physical")
+class PhysicalWords(SoloWords):
+    """A NIC of the host, moved into this node and given back on destroy. What the file does not say of it stays as it is."""
+
+    MAKES: ClassVar[type[SoloLink]] = Physical
+    kind: Literal["physical"] = "physical"
+    origin: InterfaceName | None = Field(None, alias="from", description="What the host calls it (the same as here).")
+
+    def taken_from(self, name: str) -> str:
+        return self.origin or name
+
+    def default_mtu(self, parent: int | None) -> int:
+        return 0
+
+    def link(self, fields: dict[str, Any], parent: tuple[str, str] | None) -> Physical:
+        return Physical(**fields, origin=read_alias(fields["alias"]).origin)

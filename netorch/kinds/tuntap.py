@@ -1,0 +1,147 @@
+"""Devices whose other end is a program: tap for frames, tun for packets (drivers/net/tun.c)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.solo import Attribute, SoloLink, SoloWords
+from netorch.netlink.codec import cstring
+from netorch.netlink.constants import IFLA_IFALIAS
+from netorch.netlink.forms import FLAG, U32
+from netorch.requests import AltnameAdd, Answer, Feature, GroupNumber, Question, Request, TunAdd, TunSet, UserNumber
+from netorch.snapshot import LinkRecord
+from netorch.words import Flag, integer, wrong
+
+IFLA_TUN_OWNER, IFLA_TUN_GROUP, IFLA_TUN_TYPE, IFLA_TUN_MULTI_QUEUE = 1, 2, 3, 7
+IFF_TUN, IFF_TAP = 1, 2
+
+NOBODY = 2**32 - 1
+_NO_DEVICE = frozenset((errno.ENOENT, errno.EACCES, errno.EPERM))
+_NO_DRIVER = frozenset((errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP))
+_REMEDY = (
+    "Load the module (`modprobe tun`), make the node where it is missing (`mkdir -p /dev/net && mknod /dev/net/tun c 10 200`), "
+    "and let a container have it (`--device /dev/net/tun`)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TunTap(SoloLink):
+    """`owner` and `users` (the file's `group`) are numbers, names only until the kernel door has looked them up."""
+
+    # packet information and the virtio header are the choice of the program that opens it
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_TUN", "tun")
+    TYPE: ClassVar[int] = IFF_TUN
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
+        Attribute("owner", IFLA_TUN_OWNER, U32, live=True),
+        Attribute("users", IFLA_TUN_GROUP, U32, live=True, word="group"),
+        Attribute("multi_queue", IFLA_TUN_MULTI_QUEUE, FLAG),
+    )
+    owner: int | str | None = None
+    users: int | str | None = None
+    multi_queue: bool = False
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        probe = (TunAdd("", "probe0", self.TYPE == IFF_TAP, False, None, None),)
+        return (
+            Feature(f"{self.KIND} links", *self.CONFIG, probe, _NO_DRIVER),
+            Feature("usable /dev/net/tun", "", "", probe, _NO_DEVICE, _REMEDY),
+        )
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        asked: list[Question] = [UserNumber(self.owner, "owner")] if isinstance(self.owner, str) else []
+        return (*asked, GroupNumber(self.users, "group")) if isinstance(self.users, str) else tuple(asked)
+
+    def answered(self, answers: Mapping[Question, Answer]) -> Self:
+        owner = answers[UserNumber(self.owner, "owner")].value if isinstance(self.owner, str) else self.owner
+        users = answers[GroupNumber(self.users, "group")].value if isinstance(self.users, str) else self.users
+        return replace(self, owner=owner, users=users)
+
+    @classmethod
+    def recognises(cls, link: LinkRecord) -> bool:
+        return link.kind == "tun" and link.data.get(IFLA_TUN_TYPE) == bytes((cls.TYPE,))
+
+    def create(self) -> Iterator[Request]:
+        attrs = (*self.basic_attrs(), (IFLA_IFALIAS, cstring(self.alias)))
+        yield TunAdd(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, _number(self.owner), _number(self.users), attrs)
+        if self.altname:
+            yield AltnameAdd(self.netns, self.name, self.altname)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        # who once had it can be told another, but not nobody (TUNSETOWNER takes no -1)
+        taken_away = (self.owner is None and before.owner is not None) or (self.users is None and before.users is not None)
+        if self.multi_queue != before.multi_queue or taken_away:
+            return None
+        requests = self.changed(before)
+        owner, users = (None if mine == theirs else mine for mine, theirs in ((self.owner, before.owner), (self.users, before.users)))
+        if owner is not None or users is not None:
+            requests.append(TunSet(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, _number(owner), _number(users)))
+        return requests
+
+
+def _number(value: int | str | None) -> int | None:
+    assert not isinstance(value, str), f"{value!r} was not looked up"
+    return value
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Tap(TunTap):
+    KIND: ClassVar[str] = "tap"
+    TYPE: ClassVar[int] = IFF_TAP
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Tun(TunTap):
+    KIND: ClassVar[str] = "tun"
+    HAS_MAC: ClassVar[bool] = False
+    QUEUE: ClassVar[int] = 500
+
+
+def account(value: object) -> int | str:
+    """A user or a group, by name or by number."""
+    if isinstance(value, str) and not value.isdigit():
+        if not value or not value.isprintable() or set(value) & set(" :/,"):
+            wrong(f"{value!r} is neither a name nor a number")
+        return value
+    return integer(0, NOBODY - 1)(value)
+
+
+Account = Annotated[int | str, BeforeValidator(account)]
+
+
+class TunTapWords(SoloWords):
+    owner: Account | None = Field(
+        None, description="User who may open it without being root; to take it away again, the interface is made anew (nobody)."
+    )
+    group: Account | None = Field(
+        None, description="Group whose members may open it without being root; to take it away again, the interface is made anew (nobody)."
+    )
+    multi_queue: Flag = Field(False, description="Let programs open it many times, a queue each (false).")
+
+    def values(self) -> dict[str, Any]:
+        return {"owner": self.owner, "users": self.group, "multi_queue": self.multi_queue}
+
+
+@interface_words("tap")
+class TapWords(TunTapWords):
+    """An Ethernet interface whose other end is a program, such as a virtual machine."""
+
+    MAKES: ClassVar[type[SoloLink]] = Tap
+    kind: Literal["tap"] = "tap"
+
+
+@interface_words("tun")
+class TunWords(TunTapWords):
+    """An interface without Ethernet whose other end is a program, such as a VPN."""
+
+    MAKES: ClassVar[type[SoloLink]] = Tun
+    kind: Literal["tun"] = "tun"

@@ -1,0 +1,141 @@
+"""A WireGuard interface: an encrypted tunnel to peers that are known by their keys (drivers/net/wireguard)."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from netorch.core import Resource, State, shown
+from netorch.curve25519 import public_key
+from netorch.kind import View, interface_words, observed
+from netorch.kinds.solo import SoloLink, SoloWords
+from netorch.kinds.wgpeer import HeldKey, KeyPath, PeerWords, held, looked_up, named, peer_key, told_secret
+from netorch.requests import Answer, KeyFile, Question, Request, WireguardSet
+from netorch.snapshot import LinkRecord, Snapshot
+from netorch.words import U32, integer, wrong
+
+MTU = 1420
+"""Of 1500 bytes, less an IPv6 header, UDP's and WireGuard's own."""
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Wireguard(SoloLink):
+    """A `listen_port` of 0 leaves it to the kernel, which chooses one when the link comes up."""
+
+    # the public key follows from the private one
+    KIND: ClassVar[str] = "wireguard"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_WIREGUARD", "wireguard")
+    HAS_MAC: ClassVar[bool] = False
+    UNIQUE: ClassVar[tuple[str, ...]] = ("listen_port",)
+    private_key: HeldKey | None = None
+    listen_port: int = 0
+    fwmark: int = 0
+
+    @property
+    def claim(self) -> tuple[object, ...] | None:
+        return (self.KIND, self.netns, self.listen_port) if self.listen_port else None
+
+    @classmethod
+    def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
+        device = view.netns.wireguard.get(link.index)
+        if device is None:
+            return {}
+        return {"private_key": held(device.private_key), "listen_port": device.listen_port, "fwmark": device.fwmark}
+
+    @property
+    def _question(self) -> KeyFile | None:
+        key = self.private_key
+        return KeyFile(key.file, "private_key_file", True) if key is not None and key.file and key.secret is None else None
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        return () if self._question is None else (self._question,)
+
+    def answered(self, answers: Mapping[Question, Answer]) -> Self:
+        return replace(self, private_key=looked_up(self.private_key, self._question, answers))
+
+    def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
+        if not isinstance(before, Wireguard):
+            return self
+        found = replace(self, private_key=before.private_key) if self.private_key == before.private_key else self
+        return found if self.listen_port else replace(found, listen_port=before.listen_port)
+
+    def named(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
+        other = asked.private_key if isinstance(asked, Wireguard) else None
+        key, warning = named(self.private_key, other, folder, f"{shown(self.netns)}-{self.name}.key", f"the private key of {self.title()}")
+        return replace(self, private_key=key), warning
+
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
+        # Linux leaves such a peer out without a word
+        if self.private_key is not None and self.private_key.secret is not None:
+            own = b64encode(public_key(self.private_key.secret.reveal())).decode()
+            if peer_key(self.netns, self.name, own) in wanted:
+                yield f"its peer {own} is itself: that is the public key of its own private key", "Name the other end's public key."
+
+    def create(self) -> Iterator[Request]:
+        yield from SoloLink.create(self)
+        yield from self._settings(replace(self, private_key=None, listen_port=0, fwmark=0))
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        return [*self.changed(before), *self._settings(before)]
+
+    def _settings(self, before: Self) -> Iterator[Request]:
+        settings = WireguardSet(
+            self.netns,
+            self.name,
+            None if self.private_key == before.private_key else told_secret(self.private_key),
+            None if self.listen_port == before.listen_port else self.listen_port,
+            None if self.fwmark == before.fwmark else self.fwmark,
+        )
+        if settings != WireguardSet(self.netns, self.name):
+            yield settings
+
+    def own(self) -> Mapping[str, str]:
+        said = {} if self.private_key is None else {"private_key_file": str(self.private_key)}
+        return said | {name: str(value) for name in ("listen_port", "fwmark") if (value := getattr(self, name))}
+
+    def unsaid(self, name: str) -> str | None:
+        return "none" if name == "private_key_file" else SoloLink.unsaid(self, name)
+
+
+@interface_words("wireguard")
+class WireguardWords(SoloWords):
+    """An encrypted tunnel to peers that are known by their keys."""
+
+    MAKES: ClassVar[type[SoloLink]] = Wireguard
+    kind: Literal["wireguard"] = "wireguard"
+    private_key_file: KeyPath | None = Field(
+        None, description="File with its private key, as `wg genkey` writes it; a relative path counts from the topology's folder (none)."
+    )
+    listen_port: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(0, description="UDP port (0, the kernel chooses one).")
+    fwmark: U32 = Field(0, description="Mark of the packets that it sends, for `rules` (0, none).")
+    peers: list[PeerWords] = Field([], description="Whom it speaks with.")
+
+    @model_validator(mode="after")
+    def _apart(self) -> WireguardWords:
+        seen: set[str] = set()
+        whose: dict[object, str] = {}
+        for peer in self.peers:
+            if peer.public_key in seen:
+                wrong(f"the peer {peer.public_key} is there twice")
+            seen.add(peer.public_key)
+            for subnet in peer.allowed_ips:
+                if (other := whose.setdefault(subnet, peer.public_key)) != peer.public_key:
+                    wrong(f"{subnet} is in the `allowed_ips` of two peers, {other} and {peer.public_key}: a packet can go to one alone")
+        return self
+
+    def default_mtu(self, parent: int | None) -> int:
+        return MTU
+
+    def link(self, fields: dict[str, Any], parent: tuple[str, str] | None) -> Wireguard:
+        key = None if self.private_key_file is None else HeldKey(self.private_key_file)
+        return Wireguard(**fields, private_key=key, listen_port=self.listen_port, fwmark=self.fwmark)
+
+    def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+        for index, words in enumerate(self.peers):
+            yield words.peer(link.netns, link.name), ("peers", index)

@@ -1,0 +1,66 @@
+"""Words of tap and tun, and what a change of them does."""
+
+from __future__ import annotations
+
+import pytest
+
+from netorch.core import Plan
+from netorch.errors import FileError
+from netorch.kinds.link import link_key
+from netorch.kinds.tuntap import Tap, Tun
+from netorch.load import load
+from netorch.plan import plan
+from netorch.requests import Answer, GroupNumber, TunAdd, TunSet, UserNumber
+
+
+def link(words: str) -> Tap | Tun:
+    found = load(f"name: t\nnodes: {{a: {{interfaces: {{x: {{{words}}}}}}}}}".encode(), "t.yaml").desired.state[link_key("a", "x")]
+    assert isinstance(found, Tap | Tun)
+    return found
+
+
+def test_names_are_asked_and_numbers_are_not() -> None:
+    tap = link("kind: tap, owner: alice, group: 7")
+    assert tap.questions == (UserNumber("alice", "owner"),)
+    assert tap.answered({UserNumber("alice", "owner"): Answer(1000)}) == link("kind: tap, owner: 1000, group: '7'")
+    assert link("kind: tun, group: wheel").questions == (GroupNumber("wheel", "group"),)
+    assert link("kind: tun").questions == ()
+
+
+def test_marks_are_there_before_the_device_is_to_stay() -> None:
+    (made,) = link("kind: tap, owner: 0").create()
+    assert isinstance(made, TunAdd)
+    assert (made.tap, made.owner, made.group) == (True, 0, None)
+    assert b"netorch:t\0" in dict(made.attrs).values()
+
+
+def change(before: str, after: str) -> Plan:
+    key = link_key("a", "x")
+    return plan({key: link(before)}, {key: link(after)})
+
+
+def test_what_changes_in_place() -> None:
+    (step,) = change("kind: tap, owner: 1, group: 5", "kind: tap, owner: 2, group: 5").steps
+    assert list(step.requests()) == [TunSet("a", "x", True, False, 2, None)]
+    for before, after in (("owner: 1", "group: 1"), ("owner: 1", "mtu: 1500"), ("multi_queue: true", "mtu: 1500")):
+        assert len(change(f"kind: tap, {before}", f"kind: tap, {after}").deletes) == 1
+    assert len(change("kind: tap", "kind: tun").deletes) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("kind: tap, owner: -1", "-1 is not between 0 and 4294967294"),
+        ("kind: tap, owner: 4294967295", "4294967295 is not between 0 and 4294967294"),
+        ("kind: tap, group: 'a b'", "'a b' is neither a name nor a number"),
+        ("kind: tap, owner: true", "True is no whole number"),
+        ("kind: tun, mac: '02:00:00:00:00:01'", "a:x is a tun, which has no MAC of its own"),
+        ("kind: tap, users: 5", "unknown key 'users'"),
+        ("kind: tun}, br0: {kind: bridge, ports: x", "a:x is a tun, which carries no Ethernet frames"),
+        ("kind: tap, onwer: 5", "Did you mean 'owner'?"),
+    ],
+)
+def test_wrong_words(words: str, told: str) -> None:
+    with pytest.raises(FileError) as caught:
+        link(words)
+    assert told in str(caught.value)
