@@ -6,13 +6,14 @@ that netorch manages filled in; what is not managed is not a field.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 if TYPE_CHECKING:
     from netorch.requests import Feature, Request
+    from netorch.snapshot import Snapshot
 
 HOST = "host"
 """The label of the namespace that netorch runs in. Other labels are names in /run/netns, or `@NODE` for an attached one."""
@@ -32,6 +33,13 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.netns}/{self.name}" if self.name else f"{self.kind} {self.netns}"
+
+
+class Obstacle(NamedTuple):
+    """What is in the way of a resource, and the way round it."""
+
+    what: str
+    remedy: str = ""
 
 
 class Disruption(Enum):
@@ -97,6 +105,10 @@ class Resource:
     def features(self) -> tuple[Feature, ...]:
         """What the kernel must be built with to have it, beyond what every kernel with namespaces has."""
         return ()
+
+    def obstacle(self, snapshot: Snapshot, wanted: Collection[Key]) -> Obstacle | None:
+        """What of others the kernel would refuse it for, beside a thing of its own name; `wanted` is all that the file asks for."""
+        return None
 
     def differs(self, before: Resource) -> bool:
         """Whether `before`, as read from the kernel, is not what this one asks for."""

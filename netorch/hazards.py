@@ -49,6 +49,14 @@ def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
                     break
 
 
+def obstacles(desired: Desired, observed: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
+    """What the kernel would refuse for the sake of something that is there already."""
+    for key, resource in desired.state.items():
+        before = observed.get(key)
+        if (before is None or resource.differs(before)) and (found := resource.obstacle(snapshot, desired.state.keys())) is not None:
+            yield Hazard(key, f"{resource.title()}: {found.what}", found.remedy)
+
+
 def listeners(state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
     """Ports to be published anew where a program of the owner listens: nobody would reach it any more."""
     told: set[tuple[Key, str]] = set()

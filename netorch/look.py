@@ -212,6 +212,7 @@ def _refuse_conflicts(desired: Desired, observed: Observed, loaded: Loaded | Non
 def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, loaded: Loaded | None) -> None:
     found = [
         *hazards.overlaps(desired, snapshot),
+        *hazards.obstacles(desired, observed.state, snapshot),
         *hazards.listeners(desired.state, observed.state, snapshot),
         *hazards.published_by_others(desired.state, observed.state, lambda: _others(desired.topology)),
     ]

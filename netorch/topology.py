@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Union, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 import netorch.kinds  # noqa: F401  registers the interface words
 from netorch.errors import did_you_mean
 from netorch.kind import INTERFACE_WORDS
+from netorch.kinds import ipvlan, macvlan
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import CommonWords, InterfaceWords
 from netorch.publish import NatWords, PublishWords, publish_words
@@ -263,6 +264,9 @@ class Node(Words):
 
 Mode = Literal["segment", "host-only", "nat", "routed", "bridged"]
 
+MODES_OF: dict[str, tuple[str, ...]] = {"macvlan": get_args(macvlan.Mode), "ipvlan": get_args(ipvlan.Mode)}
+"""Driver → what `driver_mode` says of it."""
+
 
 class FamilyModes(Words):
     """A mode for each family, where they differ."""
@@ -284,7 +288,7 @@ def _modes(value: object) -> object:
 
 
 def _driver(value: object) -> object:
-    if value in {"macvlan", "ipvlan", "vxlan"}:
+    if value == "vxlan":
         wrong(f"driver {value!r} belongs to the language, but this release cannot do it yet")
     return value
 
@@ -304,7 +308,9 @@ class NetworkWords(BridgeSettings):
         FamilyModes(v4="segment", v6="segment"),
         description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
     )
-    driver: Annotated[Literal["bridge"], BeforeValidator(_driver)] = Field("bridge", description="What it is made of (bridge).")
+    driver: Annotated[Literal["bridge", "macvlan", "ipvlan"], BeforeValidator(_driver)] = Field(
+        "bridge", description="What it is made of (bridge)."
+    )
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field([], description="Subnets of the network, IPv4 and IPv6.")
     ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         [], description="Where automatic addresses come from (the whole subnet)."
@@ -328,9 +334,16 @@ class NetworkWords(BridgeSettings):
     uplink: InterfaceName | None = Field(
         None, description="bridged: the interface of `node` that becomes a port; its addresses and routes are on the bridge meanwhile."
     )
-    parent: not_built("`parent`") = None  # type: ignore[valid-type]
-    vlan: not_built("`vlan`") = None  # type: ignore[valid-type]
-    driver_mode: not_built("`driver_mode`") = None  # type: ignore[valid-type]
+    parent: str | None = Field(
+        None, description="macvlan, ipvlan: the interface on whose segment the members are, `IF` of `node` or `NODE:IF` (a closed network)."
+    )
+    vlan: Annotated[int, BeforeValidator(integer(0, 4094))] | None = Field(
+        None,
+        description="macvlan, ipvlan: the parent's VLAN to be in, 0 to 4094, by a device PARENT.VLAN that is made if the file has none.",
+    )
+    driver_mode: macvlan.Mode | ipvlan.Mode | None = Field(
+        None, description="macvlan: `bridge`, `private`, `vepa` or `passthru`; ipvlan: `l2`, `l3` or `l3s` (macvlan: bridge; ipvlan: l2)."
+    )
     port: not_built("`port`") = None  # type: ignore[valid-type]
     vni: not_built("`vni`") = None  # type: ignore[valid-type]
     endpoints: not_built("`endpoints`") = None  # type: ignore[valid-type]
@@ -341,6 +354,36 @@ class NetworkWords(BridgeSettings):
             wrong("`egress` takes one address a family")
         if any(self.mode_of(address.version) != "nat" for address in self.egress):
             wrong("`egress` is what mode nat translates to: the family has another mode")
+        return self
+
+    @model_validator(mode="after")
+    def _stacked(self) -> NetworkWords:
+        if self.driver not in MODES_OF:
+            for key in ("parent", "vlan", "driver_mode"):
+                if getattr(self, key) is not None:
+                    wrong(f"`{key}` is for networks of the drivers macvlan and ipvlan: add `driver: macvlan`, or leave it out")
+            return self
+        if self.modes != {"segment"}:
+            wrong(
+                f"driver {self.driver} has the mode segment only: its members are on the parent's own segment, where netorch neither"
+                " routes nor filters. Leave out `mode`"
+            )
+        if self.driver_mode is not None and self.driver_mode not in MODES_OF[self.driver]:
+            wrong(f"driver {self.driver} has no driver_mode {self.driver_mode}: write {', '.join(MODES_OF[self.driver])}")
+        for key in ("bridge", "uplink", "port_isolation", *BridgeSettings.model_fields):
+            if key in self.model_fields_set:
+                wrong(f"driver {self.driver} takes no `{key}`: it has no bridge")
+        node, colon, interface = (self.parent or "").rpartition(":")
+        if self.parent is None:
+            for key in ("vlan", "node"):
+                if getattr(self, key) is not None:
+                    wrong(f"`{key}` says more of a `parent`: driver {self.driver} without a parent is a closed network")
+        else:
+            interface_name(interface)
+            if colon and self.node not in {None, node_name(node)}:
+                wrong(f"the parent {self.parent} is not in `node: {self.node}`")
+        if self.gateway and self.driver == "ipvlan" and self.driver_mode in {"l3", "l3s"}:
+            wrong(f"driver ipvlan takes no `gateway` in {self.driver_mode}: the parent's node routes what its members send")
         return self
 
     @model_validator(mode="after")

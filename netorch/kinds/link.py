@@ -75,6 +75,8 @@ class Link(Resource):
     """A link of ours. `group` and `alias` are its marks, `altname` the long form of a name that did not fit."""
 
     KIND: ClassVar[str] = "link"
+    QUEUE: ClassVar[int] = TXQUEUELEN
+    """The length of the send queue that goes without saying."""
     netns: str
     name: str
     mtu: int
@@ -131,7 +133,7 @@ class Link(Resource):
     def common(self) -> dict[str, str]:
         """Attributes in the words of the file."""
         said = {"mtu": str(self.mtu), "mac": self.mac}
-        if self.txqueuelen != TXQUEUELEN:
+        if self.txqueuelen != self.QUEUE:
             said["txqueuelen"] = str(self.txqueuelen)
         if description := read_alias(self.alias).description:
             said["description"] = description

@@ -12,7 +12,7 @@ from netorch.core import HOST, Key, Resource
 from netorch.kinds.address import SCOPES, Address
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.hostsfile import NodeFile
-from netorch.kinds.link import TXQUEUELEN, Link, link_key
+from netorch.kinds.link import Link, link_key
 from netorch.kinds.loopback import Loopback
 from netorch.kinds.netns import Netns
 from netorch.kinds.port import Port, port_key
@@ -193,7 +193,7 @@ class _File:
             words["mtu"] = link.mtu
         if link.mac and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
             words["mac"] = link.mac
-        if link.txqueuelen != TXQUEUELEN:
+        if link.txqueuelen != link.QUEUE:
             words["txqueuelen"] = link.txqueuelen
         if description := read_alias(link.alias).description:
             words["description"] = description

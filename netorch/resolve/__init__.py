@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netorch.core import HOST, Key, Resource
 from netorch.marks import Mark
-from netorch.resolve import interfaces, networks
+from netorch.resolve import interfaces, networks, stacked
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
 from netorch.resolve.names import put_names
@@ -50,6 +50,7 @@ def resolve(topology: Topology, name: str, prefix: str = "") -> Desired:
     for segment in segments.values():
         networks.number(draft, segment)
     networks.uplinks(draft, segments)
+    stacked.check(draft, segments)
     check_segments(draft)
     _checks(draft)
     rulesets = list(filters(draft, segments))

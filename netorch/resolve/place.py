@@ -188,7 +188,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  
         "mac": iface.said("mac") or draft.mark.mac(site.name, iface.name),
         "group": draft.mark.group,
         "alias": alias,
-        "txqueuelen": TXQUEUELEN if queue is None else queue,
+        "txqueuelen": queue if queue is not None else TXQUEUELEN if iface.solo is None else iface.solo.MAKES.QUEUE,
         "altname": iface.altname,
     }
 
