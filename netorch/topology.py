@@ -320,7 +320,9 @@ class NetworkWords(BridgeSettings):
         description="segment: the member, or its address, that leads out for the others; host-only: the bridge's address"
         " (segment: none; host-only: the subnet's first host).",
     )
-    node: NodeName | None = Field(None, description="Node with the bridge (segment: the fabric; host-only: `host`).")
+    node: NodeName | None = Field(
+        None, description="Node with the bridge, or with the `parent` (segment: the fabric; host-only, or with a `parent`: `host`)."
+    )
     bridge: InterfaceName | None = Field(None, description="Name of the bridge (the network's name).")
     mtu: Mtu | None = Field(None, description="MTU of the bridge and of what is plugged into it (1500).")
     isolated: Flag | None = Field(
@@ -341,7 +343,7 @@ class NetworkWords(BridgeSettings):
         None,
         description="macvlan, ipvlan: the parent's VLAN to be in, 0 to 4094, by a device PARENT.VLAN that is made if the file has none.",
     )
-    driver_mode: macvlan.Mode | ipvlan.Mode | None = Field(
+    driver_mode: Literal[macvlan.Mode, ipvlan.Mode] | None = Field(
         None, description="macvlan: `bridge`, `private`, `vepa` or `passthru`; ipvlan: `l2`, `l3` or `l3s` (macvlan: bridge; ipvlan: l2)."
     )
     port: not_built("`port`") = None  # type: ignore[valid-type]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from netorch.kind import interface_words, observed
 from netorch.kinds.solo import SoloLink, SoloWords
+from netorch.requests import Request
 
 
 @observed
@@ -15,6 +17,10 @@ class Ifb(SoloLink):
     KIND: ClassVar[str] = "ifb"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IFB", "ifb")
     QUEUE: ClassVar[int] = 32
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        # the driver has no ndo_set_mac_address
+        return None if self.mac != before.mac else SoloLink.update(self, before)
 
 
 @interface_words("ifb")

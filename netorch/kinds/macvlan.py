@@ -60,7 +60,8 @@ class MacvlanLike(StackedWords):
     mode: Mode = Field(
         "vepa",
         description="How it is with others on the same parent: `bridge` they reach one another, `private` they never do, `vepa` by way of"
-        " a switch outside that sends back what is for them, `passthru` there is no other one (vepa).",
+        " a switch outside that sends back what is for them, `passthru` there is no other one; into and out of `passthru` the link is"
+        " made anew (vepa).",
     )
 
     def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:

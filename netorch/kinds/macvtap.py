@@ -22,7 +22,10 @@ class Macvtap(Macvlan):
 
 @interface_words("macvtap")
 class MacvtapWords(MacvlanLike):
-    """A macvlan for a virtual machine, which opens it as `/dev/tapN`, N being the interface's number (`ip link`)."""
+    """A macvlan for a virtual machine, which opens it as `/dev/tapN`, N being the interface's number (`ip link`). The kernel makes that
+    file, and there is one `/dev`: of two macvtaps with one number, in two nodes, only the first gets it. The device of the other is
+    told by `/sys/class/net/IF/macvtap/tapN/dev` in its node, for `mknod`.
+    """
 
     MAKES: ClassVar[type[SoloLink]] = Macvtap
     kind: Literal["macvtap"] = "macvtap"

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, ClassVar, Self
 
 from netorch.core import Key, Obstacle, Resource, shown
+from netorch.errors import did_you_mean
 from netorch.kind import Nothing, View
 from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key
 from netorch.marks import read_alias
@@ -107,7 +108,7 @@ class SoloLink(Nothing, Link):
             if dot and number.isdigit() and find(snapshot, (self.parent[0], first))[1] is not None:
                 remedy = f"{first} is there: say `kind: vlan` with `parent: {first}` and `id: {number}`, in a network `vlan: {number}`."
             else:
-                remedy = f"It has {', '.join(link.name for link in netns.links if link.name != 'lo') or 'lo alone'}."
+                remedy = did_you_mean(name, [link.name for link in netns.links if link.name != "lo"])
             return Obstacle(f"there is no interface {name} in {label} that it could be on", remedy)
         if self.FITS_PARENT and self.mtu > below.mtu:
             return Obstacle(f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on")

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from netorch.core import Key, Obstacle, shown
 from netorch.kinds.link import link_key
-from netorch.kinds.solo import SoloLink, SoloWords, find
+from netorch.kinds.solo import SoloLink, SoloWords, find, said
 from netorch.netlink.constants import IFF_LOOPBACK
 from netorch.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
@@ -34,7 +34,7 @@ class StackedLink(SoloLink):
 
     def own(self) -> Mapping[str, str]:
         # a person looks for the mode, even where it is the default
-        return {"mode": self.mode, **SoloLink.own(self)}
+        return {attribute.key: said(getattr(self, attribute.key)) for attribute in self.ATTRIBUTES}
 
     def obstacle(self, snapshot: Snapshot, wanted: Collection[Key]) -> Obstacle | None:
         first = SoloLink.obstacle(self, snapshot, wanted)
@@ -51,7 +51,9 @@ class StackedLink(SoloLink):
         if below.flags & IFF_LOOPBACK:
             return Obstacle(f"{place} is the loopback interface, which carries no {self.KIND}")
         if (kind := KINDS.get(below.kind)) is not None and kind.TAKER == self.TAKER:
-            return Obstacle(f"{place} is a {below.kind} itself: Linux would put it beside that, on the same parent", "Name that parent.")
+            return Obstacle(
+                f"{place} is of kind {below.kind} itself: Linux would put it beside that, on the same parent", "Name that parent."
+            )
         master = next((link for link in netns.links if link.index == below.master), None)
         if master is not None and master.kind in MASTERS and master.group != self.group:
             what = f"{place} is a port of the {MASTERS[master.kind]} {master.name}, which gets all its frames"

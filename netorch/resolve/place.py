@@ -128,7 +128,7 @@ def put_solo(draft: Draft, iface: Iface) -> None:
     link = words.link(fields, parent)
     if not link.HAS_MAC:
         if iface.said("mac") is not None:
-            draft.complain((*iface.path, "mac"), f"{iface.display} is a {words.kind}, which has no MAC of its own")
+            draft.complain((*iface.path, "mac"), f"{iface.display} is of kind {words.kind}, which has no MAC of its own")
         link = replace(link, mac="")
     draft.put(link, iface.path)
     if iface.master is not None:

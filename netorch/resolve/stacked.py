@@ -131,7 +131,7 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
             riders.setdefault(id(iface.parent), []).append(iface)
             _check_parent(draft, iface, iface.parent, first=len(riders[id(iface.parent)]) == 1)
             if getattr(iface.solo, "mode", "") == ALONE and iface.said("mac") is not None:
-                what = f"{iface.display} has the MAC of its parent, being in mode {ALONE}: it takes no `mac`"
+                what = f"{iface.display} has the MAC of its parent, being in mode {ALONE}: it takes no `mac`."
                 draft.complain((*iface.path, "mac"), what, f"Say it of {iface.parent.display}.")
     for together in riders.values():
         _check_together(draft, together)
@@ -166,9 +166,9 @@ def _check_parent(draft: Draft, iface: Iface, parent: Iface, *, first: bool) -> 
         draft.complain(path, f"{parent.display} is the loopback interface, which carries no {kind}")
     elif isinstance(parent.solo, StackedWords) and issubclass(parent.solo.MAKES, StackedLink):
         remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
-        draft.complain(path, f"{iface.display} cannot be on {parent.display}, which is a {parent.solo.kind} itself", remedy)
+        draft.complain(path, f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind} itself.", remedy)
     elif first and (master := parent.front or parent.master) is not None and _takes_frames(master):
-        what = f"{parent.display} is a port of {master.display}, which gets all its frames: it cannot be the parent of {iface.display}"
+        what = f"{parent.display} is a port of {master.display}, which gets all its frames: it cannot be the parent of {iface.display}."
         draft.complain(path, what, f"Say `parent: {master.display}`.")
 
 

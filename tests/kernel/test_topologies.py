@@ -43,12 +43,14 @@ PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
     ],
     "publish": [("pc", "192.0.2.1", True), ("client", "fd17::2", True), ("web", "2001:db8::2", True), ("pc", "fd17::2", False)],
     "vm-modes": [("vm-none", "192.168.1.10", False), ("vm-nat", "192.168.56.1", False), ("router", "192.168.56.2", False)],
+    "macvlan": [("pc", "192.168.1.128", True), ("box", "192.168.1.20", True), ("lone1", "198.51.100.1", True)],
+    "ipvlan": [("shop1", "fd20::1", True), ("shop2", "fd20::2", True), ("shop1", "fd20::2", True), ("box", "198.51.100.2", True)],
     "star-100": [("h1", "10.100.2.2", True), ("h99", "10.100.1.1", True), (None, "10.100.1.2", False)],
 }
 
 
 # Link kinds that not every kernel has; such a file is run on the second test kernel too.
-NEEDS: dict[str, tuple[str, ...]] = {}
+NEEDS: dict[str, tuple[str, ...]] = {"ipvlan": ("ipvlan", "vlan")}
 
 
 def checks_of(path: Path) -> list[tuple[str | None, str, bool]]:
