@@ -285,6 +285,7 @@ def _way_out(desired: Desired, key: Key) -> str:
 def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, loaded: Loaded | None) -> None:
     found = [
         *hazards.overlaps(desired, snapshot),
+        *hazards.obstacles(desired, observed.state, snapshot),
         *hazards.listeners(desired.state, observed.state, snapshot),
         *hazards.published_by_others(desired.state, observed.state, lambda: _others(desired.topology)),
         *hazards.without_ipv6(desired.state, snapshot),

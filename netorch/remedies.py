@@ -48,6 +48,13 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], str], ...] = (
         frozenset({numbers.EEXIST}),
         "Something made it a moment ago: see whose it is with `ip link` or `ip netns`, and apply again.",
     ),
+    (LinkSet, frozenset({numbers.ENETDOWN}), "Is the interface that it rides on up?"),
+    (
+        (LinkAdd, LinkSet),
+        frozenset({numbers.EBUSY}),
+        "Something else gets the frames of the interface below: it is a port of a bridge, or carries macvlans or ipvlans, perhaps of"
+        " another namespace.",
+    ),
     (LinkSet, frozenset({numbers.EXFULL}), "A bridge takes 1,023 ports."),
     (LinkSet, frozenset({numbers.ELOOP}), "A bridge cannot be a port of a bridge."),
     (LinkSet, frozenset({numbers.ERANGE, numbers.EINVAL}), "Is the value within what the kernel allows for this kind of link?"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, Union, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -11,6 +11,7 @@ import netorch.kinds  # noqa: F401  registers the interface words
 from netorch.errors import did_you_mean
 from netorch.impairment import ImpairWords
 from netorch.kind import INTERFACE_WORDS
+from netorch.kinds import ipvlan, macvlan
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import CommonWords, InterfaceWords
 from netorch.kinds.udptunnel import Port, Vni
@@ -274,6 +275,9 @@ class Node(Words):
 
 Mode = Literal["segment", "host-only", "nat", "routed", "bridged"]
 
+MODES_OF: dict[str, tuple[str, ...]] = {"macvlan": get_args(macvlan.Mode), "ipvlan": get_args(ipvlan.Mode)}
+"""Driver → what `driver_mode` says of it."""
+
 
 class FamilyModes(Words):
     """A mode for each family, where they differ."""
@@ -294,12 +298,6 @@ def _modes(value: object) -> object:
     return value if isinstance(value, dict) else {"v4": value, "v6": value}
 
 
-def _driver(value: object) -> object:
-    if value in {"macvlan", "ipvlan"}:
-        wrong(f"driver {value!r} belongs to the language, but this release cannot do it yet")
-    return value
-
-
 def _gateway(value: object) -> object:
     from netorch.words import address
 
@@ -315,7 +313,7 @@ class NetworkWords(BridgeSettings):
         FamilyModes(v4="segment", v6="segment"),
         description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
     )
-    driver: Annotated[Literal["bridge", "vxlan"], BeforeValidator(_driver)] = Field("bridge", description="What it is made of (bridge).")
+    driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field("bridge", description="What it is made of (bridge).")
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field([], description="Subnets of the network, IPv4 and IPv6.")
     ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         [], description="Where automatic addresses come from (the whole subnet)."
@@ -325,7 +323,9 @@ class NetworkWords(BridgeSettings):
         description="segment: the member, or its address, that leads out for the others; host-only: the bridge's address"
         " (segment: none; host-only: the subnet's first host).",
     )
-    node: NodeName | None = Field(None, description="Node with the bridge (segment: the fabric; host-only: `host`).")
+    node: NodeName | None = Field(
+        None, description="Node with the bridge, or with the `parent` (segment: the fabric; host-only, or with a `parent`: `host`)."
+    )
     bridge: InterfaceName | None = Field(None, description="Name of the bridge (the network's name).")
     mtu: Mtu | None = Field(None, description="MTU of the bridge and of what is plugged into it (1500).")
     isolated: Flag | None = Field(
@@ -339,9 +339,16 @@ class NetworkWords(BridgeSettings):
     uplink: InterfaceName | None = Field(
         None, description="bridged: the interface of `node` that becomes a port; its addresses and routes are on the bridge meanwhile."
     )
-    parent: not_built("`parent`") = None  # type: ignore[valid-type]
-    vlan: not_built("`vlan`") = None  # type: ignore[valid-type]
-    driver_mode: not_built("`driver_mode`") = None  # type: ignore[valid-type]
+    parent: str | None = Field(
+        None, description="macvlan, ipvlan: the interface on whose segment the members are, `IF` of `node` or `NODE:IF` (a closed network)."
+    )
+    vlan: Annotated[int, BeforeValidator(integer(0, 4094))] | None = Field(
+        None,
+        description="macvlan, ipvlan: the parent's VLAN to be in, 0 to 4094, by a device PARENT.VLAN that is made if the file has none.",
+    )
+    driver_mode: Literal[macvlan.Mode, ipvlan.Mode] | None = Field(
+        None, description="macvlan: `bridge`, `private`, `vepa` or `passthru`; ipvlan: `l2`, `l3` or `l3s` (macvlan: bridge; ipvlan: l2)."
+    )
     vni: Vni | None = Field(None, description="vxlan: the network identifier, 0 to 16777215; required there.")
     port: Port | None = Field(None, description="vxlan: UDP port (4789).")
     endpoints: dict[NodeName, IPAddress] = Field(
@@ -383,6 +390,36 @@ class NetworkWords(BridgeSettings):
                 wrong(f"endpoint {node}: {address} is no host's address")
             if addresses.count(address) > 1:
                 wrong(f"two endpoints have the address {address}")
+        return self
+
+    @model_validator(mode="after")
+    def _stacked(self) -> NetworkWords:
+        if self.driver not in MODES_OF:
+            for key in ("parent", "vlan", "driver_mode"):
+                if getattr(self, key) is not None:
+                    wrong(f"`{key}` is for networks of the drivers macvlan and ipvlan: add `driver: macvlan`, or leave it out")
+            return self
+        if self.modes != {"segment"}:
+            wrong(
+                f"driver {self.driver} has the mode segment only: its members are on the parent's own segment, where netorch neither"
+                " routes nor filters. Leave out `mode`"
+            )
+        if self.driver_mode is not None and self.driver_mode not in MODES_OF[self.driver]:
+            wrong(f"driver {self.driver} has no driver_mode {self.driver_mode}: write {', '.join(MODES_OF[self.driver])}")
+        for key in ("bridge", "uplink", "port_isolation", *BridgeSettings.model_fields):
+            if key in self.model_fields_set:
+                wrong(f"driver {self.driver} takes no `{key}`: it has no bridge")
+        node, colon, interface = (self.parent or "").rpartition(":")
+        if self.parent is None:
+            for key in ("vlan", "node"):
+                if getattr(self, key) is not None:
+                    wrong(f"`{key}` says more of a `parent`: driver {self.driver} without a parent is a closed network")
+        else:
+            interface_name(interface)
+            if colon and self.node not in {None, node_name(node)}:
+                wrong(f"the parent {self.parent} is not in `node: {self.node}`")
+        if self.gateway and self.driver == "ipvlan" and self.driver_mode in {"l3", "l3s"}:
+            wrong(f"driver ipvlan takes no `gateway` in {self.driver_mode}: the parent's node routes what its members send")
         return self
 
     @model_validator(mode="after")

@@ -6,8 +6,6 @@ import errno
 
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.netns import Netns
-from netorch.netlink import constants as c
-from netorch.netlink.codec import as_i32, attr, attributes, i32, message, u32
 
 
 class Refused(Exception):
@@ -58,18 +56,6 @@ class Resolver:
         index = known.indices[name] = known.next_index
         known.next_index += 1
         return index
-
-    def nsid_of(self, netns: str, other: str) -> int:
-        rtnl, fd = self._namespaces.rtnl(self.namespace(netns)), self.namespace(other).fd
-        question = bytes(4) + attr(c.NETNSA_FD, u32(fd))
-        # a number that is there already is refused and kept
-        seq = rtnl.next_seq()
-        rtnl.send([(seq, message(c.RTM_NEWNSID, c.NLM_F_REQUEST, seq, question + attr(c.NETNSA_NSID, i32(-1))))])
-        for _, buffer, start, end in rtnl.get(c.RTM_GETNSID, (question,))[0]:
-            nsid = attributes(buffer, start + 4, end).get(c.NETNSA_NSID)
-            if nsid is not None and as_i32(nsid) >= 0:
-                return as_i32(nsid)
-        raise Refused(errno.ENOENT, f"namespace {netns!r} got no number for {other!r}")
 
     def fd_of(self, netns: str) -> int:
         return self.namespace(netns).fd

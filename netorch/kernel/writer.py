@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
 
 from netorch.kernel import filters, forwardaccept, nics, sysctl, tun, uplink
 from netorch.kernel.files import EtcFiles
@@ -14,7 +16,8 @@ from netorch.kernel.reader import dump_links
 from netorch.kernel.resolver import Refused, Resolver, UnknownLink
 from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
-from netorch.netlink.encode import LinkRequest, encode
+from netorch.netlink.codec import cstring
+from netorch.netlink.encode import LinkRequest, asked_in, encode
 from netorch.netlink.merge import Unit, fold
 from netorch.requests import (
     AddressDel,
@@ -216,7 +219,7 @@ class Transaction:
 
     def _queue(self, unit: Unit) -> None:
         try:
-            netns = self._resolver.namespace(unit.request.netns)
+            netns = self._resolver.namespace(asked_in(unit.request))  # type: ignore[arg-type]
             if netns is not self._batch_netns or len(self._batch) >= self._most:
                 before = len(self.failures)
                 self._flush()
@@ -296,22 +299,35 @@ class Transaction:
     def _replay(self, unit: Unit) -> None:
         """Do the requests behind a refused message one by one, with the kernel choosing indices, to see which one it is."""
         for request in unit.origin:
-            try:
-                netns = self._resolver.namespace(request.netns)
-                rtnl = self._namespaces.rtnl(netns)
-                seq = rtnl.next_seq()
-                single: LinkRequest = request  # type: ignore[assignment]
-                try:
-                    data = encode(single, seq, 0, self._resolver)
-                except UnknownLink as unknown:
-                    self._look_up(unknown)
-                    data = encode(single, seq, 0, self._resolver)
-                error = rtnl.send([(seq, data)]).get(seq)
-            except Refused as refused:
-                error = (refused.number, refused.sentence)
+            error = self._send(request)  # type: ignore[arg-type]
+            if error is not None and error[0] == errno.EEXIST and isinstance(request, LinkAdd) and asked_in(request) != request.netns:
+                error = self._add_renamed(request)
             if error is not None:
                 self._fail(request, error[0], error[1] or os.strerror(error[0]))
                 return
+
+    def _add_renamed(self, request: LinkAdd) -> tuple[int, str] | None:
+        """Kernels before 6.15 also look for the name where the parent is, and refuse it if it is taken there."""
+        made = replace(request, name=f"new-{blake2b(request.name.encode(), digest_size=5).hexdigest()}")
+        error = self._send(made)
+        if error is None and (error := self._send(LinkSet(request.netns, made.name, ((c.IFLA_IFNAME, cstring(request.name)),)))):
+            self._send(LinkDel(request.netns, made.name))
+        self._resolver.namespace(request.netns).forget()
+        return error
+
+    def _send(self, request: LinkRequest) -> tuple[int, str] | None:
+        """One request at once; errno and sentence if it is refused."""
+        try:
+            rtnl = self._namespaces.rtnl(self._resolver.namespace(asked_in(request)))
+            seq = rtnl.next_seq()
+            try:
+                data = encode(request, seq, 0, self._resolver)
+            except UnknownLink as unknown:
+                self._look_up(unknown)
+                data = encode(request, seq, 0, self._resolver)
+            return rtnl.send([(seq, data)]).get(seq)
+        except Refused as refused:
+            return refused.number, refused.sentence
 
 
 def _renames(request: LinkSet) -> bool:

@@ -6,12 +6,13 @@ written, and whether the kernel changes it in place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from netorch.core import Key, Resource
+from netorch.core import Key, Obstacle, Resource, shown
+from netorch.errors import did_you_mean
 from netorch.kind import Nothing, View
 from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key
 from netorch.marks import read_alias
@@ -19,7 +20,7 @@ from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
 from netorch.netlink.forms import Form
 from netorch.requests import Attrs, Feature, LinkAdd, LinkSet, Request
-from netorch.snapshot import LinkRecord
+from netorch.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 ETHERNET_MTU = 1500
 
@@ -102,10 +103,12 @@ class SoloLink(Nothing, Link):
     is built with to have the kind, as (CONFIG_ option, module). `PARENT_IN`: the IFLA_… number in IFLA_INFO_DATA that names the
     parent, where it is not IFLA_LINK. `UNIQUE`: fields in which no two links of the kind on one network stack may all agree.
     `RESERVED`: names that Linux takes for itself. `REMEASURES`: with a change in place the kernel chooses the MTU again.
+    `FITS_PARENT`: its MTU is its parent's at most.
     """
 
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = ()
     HAS_MAC: ClassVar[bool] = True
+    FITS_PARENT: ClassVar[bool] = False
     WHOLE: ClassVar[bool] = False
     CONFIG: ClassVar[tuple[str, str]] = ("", "")
     PARENT_IN: ClassVar[int] = 0
@@ -129,6 +132,24 @@ class SoloLink(Nothing, Link):
         # its packets come and go where its parent is
         stack = self.netns if self.parent is None else self.parent[0]
         return (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE)) if self.UNIQUE else None
+
+    def obstacle(self, snapshot: Snapshot, wanted: Collection[Key]) -> Obstacle | None:
+        if self.parent is None or link_key(*self.parent) in wanted:
+            return None
+        netns, below = find(snapshot, self.parent)
+        label, name = shown(self.parent[0]), self.parent[1]
+        if netns is None:
+            return None
+        if below is None:
+            first, dot, number = name.rpartition(".")
+            if dot and number.isdigit() and find(snapshot, (self.parent[0], first))[1] is not None:
+                remedy = f"{first} is there: say `kind: vlan` with `parent: {first}` and `id: {number}`, in a network `vlan: {number}`."
+            else:
+                remedy = did_you_mean(name, [link.name for link in netns.links if link.name != "lo"])
+            return Obstacle(f"there is no interface {name} in {label} that it could be on", remedy)
+        if self.FITS_PARENT and self.mtu > below.mtu:
+            return Obstacle(f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on")
+        return None
 
     def pairs(self, attribute: Attribute) -> Attrs:
         """An attribute as IFLA_INFO_DATA says it; nothing where leaving it out does."""
@@ -236,6 +257,13 @@ def said(value: object) -> str:
 def link_feature(kind: str, config: str, module: str) -> Feature:
     """That a kernel has links of a kind: without any attribute it says of an unknown kind just that, and of others something else."""
     return Feature(f"{kind} links", config, module, (LinkAdd("", "probe0", kind),))
+
+
+def find(snapshot: Snapshot, place: Place) -> tuple[NetnsSnapshot | None, LinkRecord | None]:
+    """A namespace that was looked into, and the link there that has the name."""
+    netns = snapshot.namespaces.get(place[0])
+    links = netns.links if netns is not None else ()
+    return netns, next((link for link in links if place[1] == link.name or place[1] in link.altnames), None)
 
 
 def parent_of(view: View, link: LinkRecord, index: int) -> Place | None:

@@ -21,6 +21,7 @@ PROTOCOLS = {"802.1q": b"\x81\x00", "802.1ad": b"\x88\xa8"}
 class Vlan(SoloLink):
     KIND: ClassVar[str] = "vlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_VLAN_8021Q", "8021q")
+    FITS_PARENT: ClassVar[bool] = True
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
         Attribute("id", IFLA_VLAN_ID, U16),
         Attribute("protocol", IFLA_VLAN_PROTOCOL, choice(PROTOCOLS)),

@@ -6,7 +6,7 @@ import struct
 from typing import Protocol
 
 from netorch.netlink import constants as c
-from netorch.netlink.codec import attr, cstring, i32, message, nested, u8, u16, u32
+from netorch.netlink.codec import attr, cstring, message, nested, u8, u16, u32
 from netorch.requests import (
     AddressAdd,
     AddressDel,
@@ -67,9 +67,6 @@ class Resolver(Protocol):
     def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
         """The index for a link that is to be made, 0 to let the kernel choose; not `heeded`: it will choose anyhow."""
 
-    def nsid_of(self, netns: str, other: str) -> int:
-        """The number by which the namespace `netns` knows the `other` one."""
-
     def fd_of(self, netns: str) -> int:
         """An open file descriptor of a namespace."""
 
@@ -78,6 +75,11 @@ def encode(request: LinkRequest, seq: int, flags: int, resolver: Resolver, also:
     """One message; `flags` are ORed to those of the request. `also` is a LinkSet done at the creation of the same link."""
     kind, own_flags, payload = _body(request, resolver, also)
     return message(kind, c.NLM_F_REQUEST | own_flags | flags, seq, payload)
+
+
+def asked_in(request: LinkRequest) -> str:
+    """The namespace that a request is sent in: a link is asked for where its parent is, and made at once where it belongs."""
+    return request.parent[0] if isinstance(request, LinkAdd) and request.parent is not None else request.netns
 
 
 def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tuple[int, int, bytes]:
@@ -155,8 +157,8 @@ def _link_add(request: LinkAdd, resolver: Resolver, also: LinkSet | None) -> byt
         else:
             attrs += attr(c.IFLA_LINK, above)
         if request.parent[0] != request.netns:
-            attrs += attr(c.IFLA_LINK_NETNSID, i32(resolver.nsid_of(request.netns, request.parent[0])))
-    # made beside a parent elsewhere and moved here, where its index would have to be free in both
+            attrs += attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(request.netns)))
+    # older kernels want an index that is free both there and where they are asked
     index = resolver.new_index(request.netns, request.name, request.parent is None or request.parent[0] == request.netns)
     if request.peer is not None:
         peer = request.peer

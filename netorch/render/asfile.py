@@ -89,6 +89,8 @@ class _File:
     def take(self, resource: Resource) -> None:
         label = resource.key.netns
         if label == self.mark.fabric and not isinstance(resource, Bridge):
+            if isinstance(resource, SoloLink) and resource.mtu != 1500:
+                self.networks.setdefault(resource.altname or resource.name, {})["mtu"] = resource.mtu
             return
         match resource:
             case Netns():
@@ -219,13 +221,35 @@ class _File:
         return {key: _typed(text) for key, text in found.said.words().items()} if isinstance(found, Impair) else {}
 
     def take_solo(self, link: SoloLink) -> None:
+        if link.parent is not None and link.parent[0] == self.mark.fabric:
+            self.take_closed(link, link.parent)
+            return
         words = self.interface(link.netns, link.name)
-        words |= {"kind": link.KIND, **{name: _typed(text) for name, text in link.own().items()}, **self.common(link)}
+        words |= {"kind": link.KIND, **{name: _typed(text) for name, text in link.own().items()}, **self.riding(link)}
         if link.parent is not None:
             label, dev = link.parent
             words["parent"] = self.name(label, dev) if label == link.netns else f"{self.node(label)}:{self.name(label, dev)}"
         if isinstance(port := self.state.get(port_key(link.netns, link.name)), Port):
             words["master"] = self.name(link.netns, port.master)
+
+    def take_closed(self, link: SoloLink, parent: tuple[str, str]) -> None:
+        """A member of a network without bridge and parent: what it is on is in the fabric."""
+        there = self.state.get(link_key(*parent))
+        network = there.altname if isinstance(there, Link) and there.altname else parent[1]
+        words = self.networks.setdefault(network, {})
+        words |= {"driver": link.KIND, "driver_mode": link.own()["mode"]}
+        membership = self.words(link.netns).setdefault("networks", {}).setdefault(network, {})
+        membership |= {"name": self.name(link.netns, link.name), "addresses": False, **self.riding(link)}
+
+    def riding(self, link: SoloLink) -> Words:
+        """Like `common`, but that of a link with a parent the parent's MTU may be what goes without saying."""
+        below = self.state.get(link_key(*link.parent)) if link.parent is not None else None
+        words = self.common(link)
+        if isinstance(below, Link):
+            words.pop("mtu", None)
+            if link.mtu != below.mtu or not link.FITS_PARENT:
+                words["mtu"] = link.mtu
+        return words
 
     def common(self, link: Link) -> Words:
         node = self.node(link.netns)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netorch.core import HOST, Key, Resource
 from netorch.marks import Mark
-from netorch.resolve import interfaces, networks, overlay
+from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
 from netorch.resolve.impairments import put_impairments
@@ -57,6 +57,7 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
             overlay.fill(draft, segment)
     networks.uplinks(draft, segments)
     check_nics(draft)
+    stacked.check(draft, segments)
     check_segments(draft)
     _checks(draft)
     rulesets = list(filters(draft, segments))

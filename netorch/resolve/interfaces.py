@@ -48,7 +48,7 @@ def ride(draft: Draft) -> None:
     riders = [iface for site in draft.sites.values() for iface in site.ifaces.values() if iface.solo is not None]
     for iface in riders:
         assert iface.solo is not None
-        if (said := iface.solo.rides_on) is not None:
+        if iface.parent is None and (said := iface.solo.rides_on) is not None:
             iface.parent = _parent(draft, iface, said, (*iface.path, "parent"))
     for iface in riders:
         seen, at = {id(iface)}, iface.parent

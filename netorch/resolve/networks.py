@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from netorch.core import HOST
-from netorch.resolve import overlay
+from netorch.resolve import overlay, stacked
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site
 from netorch.resolve.interfaces import join, type_of
 from netorch.topology import Membership, NetworkWords
@@ -72,6 +72,7 @@ def build(draft: Draft) -> dict[str, Segment]:
     segments = {name: segment for name, words in draft.topology.networks.items() if (segment := _segment(draft, name, words))}
     for site in list(draft.sites.values()):
         _plug_in(draft, site, segments)
+    stacked.found(draft, segments)
     for segment in segments.values():
         _check_subnets(draft, segment)
     _check_overlaps(draft, segments)
@@ -145,6 +146,9 @@ def _why_not(segment: Segment, nic: Iface) -> str:
 
 def _segment(draft: Draft, name: str, words: NetworkWords) -> Segment | None:
     path: Path = ("networks", name)
+    if words.driver in stacked.DRIVERS:
+        place = stacked.owner_of(draft, words, path)
+        return None if place is None else Segment(name, words, path, place)
     if words.node is not None and words.node != HOST and words.node not in draft.topology.nodes:
         draft.unknown((*path, "node"), "node", words.node, draft.topology.nodes)
         return None
@@ -216,7 +220,10 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
 
 
 def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
-    """A veth from the right bridge of the segment to a member."""
+    """A veth from the right bridge of the segment to a member; without a bridge a link of its own."""
+    if segment.words.driver in stacked.DRIVERS:
+        stacked.put_on(segment, iface)
+        return
     port = made_up(draft, segment, f"{iface.site.name}-{iface.name}", path)
     port.role = iface.role = "veth"
     port.peer, iface.peer, iface.far = iface, port, True
@@ -405,6 +412,8 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
         return
     addresses = {entry.interface.ip: member for member in segment.members for entry in member.iface.addresses}
     for index, gateway in enumerate(segment.words.gateway):
+        if segment.words.parent is not None:
+            continue  # it may be a router on the parent's segment that the file knows nothing of
         if not isinstance(gateway, str) and gateway in segment.gateways.values() and gateway not in addresses:
             draft.complain(
                 (*segment.path, "gateway", index),

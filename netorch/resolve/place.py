@@ -131,7 +131,7 @@ def put_solo(draft: Draft, iface: Iface) -> None:
     link = words.link(fields, parent)
     if not link.HAS_MAC:
         if iface.said("mac") is not None:
-            draft.complain((*iface.path, "mac"), f"{iface.display} is a {words.kind}, which has no MAC of its own")
+            draft.complain((*iface.path, "mac"), f"{iface.display} is of kind {words.kind}, which has no MAC of its own")
         link = replace(link, mac="")
     _check_solo(draft, iface, link)
     draft.put(link, iface.path)

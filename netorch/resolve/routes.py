@@ -14,6 +14,7 @@ from netorch.requests import Hop, RouteSpec, RuleSpec
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.networks import Segment
 from netorch.resolve.place import address_of
+from netorch.resolve.stacked import routes_below
 from netorch.topology import HopWords, RouteWords, RuleWords
 from netorch.words import Address, Network
 
@@ -148,14 +149,14 @@ def _needed(site: Site, ifaces: Sequence[Iface], version: int) -> tuple:  # type
 
 def _default_route(draft: Draft, site: Site, segments: dict[str, Segment], version: int) -> list[Key]:
     family = FAMILIES[version]
-    offers: list[tuple[bool, Iface, Address, Path]] = []
+    offers: list[tuple[bool, Iface, Address | None, Path]] = []
     for network, words in site.words.networks.items():
         segment = segments.get(network)
         if segment is None or segment.words.mode_of(version) == "host-only" or words.default_route is False:
             continue
         gateway = segment.gateways.get(version)
         member = next((member for member in segment.members if member.words is words), None)
-        if gateway is None or member is None or not member.iface.is_up:
+        if (gateway is None and not routes_below(segment.words)) or member is None or not member.iface.is_up:
             continue
         iface = member.iface.front or member.iface
         if segment.gateway_node == site.name or any(entry.interface.ip == gateway for entry in iface.addresses):
@@ -169,9 +170,9 @@ def _default_route(draft: Draft, site: Site, segments: dict[str, Segment], versi
     if len(insisting) > 1:
         draft.complain((*insisting[1][3], "default_route"), f"node {site.name} can have its default route from one network only")
     _, iface, gateway, path = (insisting or offers)[0]
-    spec = RouteSpec(
-        family, None, 0, MAIN, _metric(None, family), RTN_UNICAST, RT_SCOPE_UNIVERSE, draft.mark.protocol, (Hop(gateway.packed, iface.dev),)
-    )
+    scope = RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE
+    hops = (Hop(None if gateway is None else gateway.packed, iface.dev),)
+    spec = RouteSpec(family, None, 0, MAIN, _metric(None, family), RTN_UNICAST, scope, draft.mark.protocol, hops)
     route = Route(site.label, spec, _needed(site, [iface], version))
     if route.key in draft.state:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netorch.kinds.stacked import StackedWords
 from netorch.resolve.draft import Draft, Iface, layered
 
 
@@ -18,7 +19,8 @@ def check_segments(draft: Draft) -> None:
         return root
 
     for iface in layered(draft.sites):
-        for other in (iface.peer, iface.master, iface.front, iface.joined):
+        below = iface.parent if isinstance(iface.solo, StackedWords) else None
+        for other in (iface.peer, iface.master, iface.front, iface.joined, below):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
     seen: dict[tuple[int, object], Iface] = {}

@@ -55,12 +55,19 @@ PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
         ("db", "10.20.2.2", False),
         (None, "10.20.0.1", False),
     ],
+    "macvlan": [("pc", "192.168.1.128", True), ("box", "192.168.1.20", True), ("lone1", "198.51.100.1", True)],
+    "ipvlan": [("shop1", "fd20::1", True), ("shop2", "fd20::2", True), ("shop1", "fd20::2", True), ("box", "198.51.100.2", True)],
     "star-100": [("h1", "10.100.2.2", True), ("h99", "10.100.1.1", True), (None, "10.100.1.2", False)],
 }
 
 
 # Link kinds and qdiscs that not every kernel has; such a file is run on the second test kernel too.
-NEEDS: dict[str, tuple[str, ...]] = {"tunnels": ("gre",), "wan": ("netem",), "wireguard": ("wireguard",)}
+NEEDS: dict[str, tuple[str, ...]] = {
+    "ipvlan": ("ipvlan", "vlan"),
+    "tunnels": ("gre",),
+    "wan": ("netem",),
+    "wireguard": ("wireguard",),
+}
 THIRD = {"wireguard"}
 """Of those, the files whose kinds only the third test kernel has."""
 

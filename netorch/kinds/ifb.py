@@ -1,0 +1,31 @@
+"""An intermediate functional block: where traffic that is on its way in can be queued and shaped (drivers/net/ifb.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.solo import SoloLink, SoloWords
+from netorch.requests import Request
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Ifb(SoloLink):
+    KIND: ClassVar[str] = "ifb"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IFB", "ifb")
+    QUEUE: ClassVar[int] = 32
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        # the driver has no ndo_set_mac_address
+        return None if self.mac != before.mac else SoloLink.update(self, before)
+
+
+@interface_words("ifb")
+class IfbWords(SoloWords):
+    """A link that gives back what is redirected to it, so that queues and filters can be applied to traffic that comes in."""
+
+    MAKES: ClassVar[type[SoloLink]] = Ifb
+    kind: Literal["ifb"] = "ifb"

@@ -1,0 +1,83 @@
+"""An ipvlan: a link on another one's wire with its MAC, told apart by its IP addresses (drivers/net/ipvlan)."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.solo import Attribute, SoloLink, link_feature
+from netorch.kinds.stacked import StackedLink, StackedWords, stacked
+from netorch.netlink.codec import u16
+from netorch.netlink.forms import choice
+from netorch.requests import Feature, LinkAdd
+
+IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS = 1, 2
+MODES = {"l2": 0, "l3": 1, "l3s": 2}
+FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
+ENOTSUPP = 524
+"""What ipvlan_l3s.h answers where it is not built in: a number of the kernel's own that errno(3) does not know."""
+
+Mode = Literal["l2", "l3", "l3s"]
+
+L3S = Feature(
+    "ipvlan mode l3s",
+    "CONFIG_IPVLAN_L3S",
+    "",
+    (
+        LinkAdd("", "probe1", "veth"),
+        LinkAdd("", "probe0", "ipvlan", data=((IFLA_IPVLAN_MODE, u16(MODES["l3s"])),), parent=("", "probe1")),
+    ),
+    frozenset((errno.EOPNOTSUPP, ENOTSUPP)),
+)
+
+
+@stacked
+@observed
+@dataclass(frozen=True, slots=True)
+class Ipvlan(StackedLink):
+    """Mode and flags are the parent's, as it were: a change of one link's is a change of all on the same parent."""
+
+    KIND: ClassVar[str] = "ipvlan"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPVLAN", "ipvlan")
+    TAKER: ClassVar[str] = "ipvlan"
+    HAS_MAC: ClassVar[bool] = False
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
+        Attribute("mode", IFLA_IPVLAN_MODE, choice(MODES, 2), live=True),
+        Attribute("flags", IFLA_IPVLAN_FLAGS, choice(FLAGS, 2), live=True),
+    )
+    mode: str = "l3"
+    flags: str = "bridge"
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return (link_feature(self.KIND, *self.CONFIG), *((L3S,) if self.mode == "l3s" else ()))
+
+    def quarrel(self, other: StackedLink) -> str:
+        if isinstance(other, Ipvlan) and (self.mode, self.flags) != (other.mode, other.flags):
+            return f"all ipvlans of a parent have the same mode and flags: {self.mode} {self.flags} or {other.mode} {other.flags}"
+        return StackedLink.quarrel(self, other)
+
+
+@interface_words("ipvlan")
+class IpvlanWords(StackedWords):
+    """A link with IP addresses of its own and the MAC of its parent, for segments that allow one MAC a port. It never reaches the parent
+    itself, nor the parent it. In `l3` and `l3s` there is no ARP, no broadcast and no multicast, and the parent's node routes what leaves.
+    """
+
+    MAKES: ClassVar[type[SoloLink]] = Ipvlan
+    kind: Literal["ipvlan"] = "ipvlan"
+    parent: str = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
+    mode: Mode = Field(
+        "l3",
+        description="`l2` switches by address and leaves ARP to the link, `l3` routes, `l3s` routes through the packet filter of the"
+        " parent's node; all on one parent have the same (l3).",
+    )
+    flags: Literal["bridge", "private", "vepa"] = Field(
+        "bridge",
+        description="`bridge`: those on one parent reach one another; `private`: they never do; `vepa`: by way of a switch outside; all"
+        " on one parent have the same (bridge).",
+    )

@@ -1,0 +1,78 @@
+"""A macvlan: a link of its own on another one's wire, told apart by its MAC (drivers/net/macvlan.c)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from netorch.core import Resource
+from netorch.kind import View, interface_words, observed
+from netorch.kinds.solo import Attribute, Place, SoloLink
+from netorch.kinds.stacked import StackedLink, StackedWords, stacked
+from netorch.netlink.forms import choice
+from netorch.requests import Request
+
+IFLA_MACVLAN_MODE = 1
+MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
+ALONE = "passthru"
+"""The mode in which a parent has this one link, and both have one MAC."""
+
+Mode = Literal["bridge", "private", "vepa", "passthru"]
+
+
+@stacked
+@observed
+@dataclass(frozen=True, slots=True)
+class Macvlan(StackedLink):
+    """In passthru the MAC is the parent's and not managed here: to set it would set the parent's."""
+
+    KIND: ClassVar[str] = "macvlan"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_MACVLAN", "macvlan")
+    TAKER: ClassVar[str] = "macvlan"
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (Attribute("mode", IFLA_MACVLAN_MODE, choice(MODES, 4), live=True),)
+    mode: str = "vepa"
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for link in super(Macvlan, cls).observe(view):
+            assert isinstance(link, Macvlan)
+            yield replace(link, mac="") if link.mode == ALONE else link
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        # macvlan_changelink takes no link into passthru or out of it
+        if self.mode != before.mode and ALONE in {self.mode, before.mode}:
+            return None
+        return SoloLink.update(self, before)
+
+    def quarrel(self, other: StackedLink) -> str:
+        if ALONE in {self.mode, other.mode} and self.TAKER == other.TAKER:
+            return "in mode passthru a link has its parent to itself"
+        return StackedLink.quarrel(self, other)
+
+
+class MacvlanLike(StackedWords):
+    """The words of a macvlan and of a macvtap."""
+
+    parent: str = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
+    mode: Mode = Field(
+        "vepa",
+        description="How it is with others on the same parent: `bridge` they reach one another, `private` they never do, `vepa` by way of"
+        " a switch outside that sends back what is for them, `passthru` there is no other one; into and out of `passthru` the link is"
+        " made anew (vepa).",
+    )
+
+    def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
+        return StackedWords.link(self, fields | ({"mac": ""} if self.mode == ALONE else {}), parent)
+
+
+@interface_words("macvlan")
+class MacvlanWords(MacvlanLike):
+    """A link with a MAC of its own on the wire of another one: how a container gets onto the segment that a NIC is on. It never reaches
+    the parent itself, nor the parent it.
+    """
+
+    MAKES: ClassVar[type[SoloLink]] = Macvlan
+    kind: Literal["macvlan"] = "macvlan"

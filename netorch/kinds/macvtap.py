@@ -1,0 +1,31 @@
+"""A macvtap: a macvlan whose frames a program reads and writes, by a character device (drivers/net/macvtap.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.macvlan import Macvlan, MacvlanLike
+from netorch.kinds.solo import SoloLink
+from netorch.kinds.stacked import stacked
+
+
+@stacked
+@observed
+@dataclass(frozen=True, slots=True)
+class Macvtap(Macvlan):
+    KIND: ClassVar[str] = "macvtap"
+    CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_MACVTAP", "macvtap")
+    QUEUE: ClassVar[int] = 500
+
+
+@interface_words("macvtap")
+class MacvtapWords(MacvlanLike):
+    """A macvlan for a virtual machine, which opens it as `/dev/tapN`, N being the interface's number (`ip link`). The kernel makes that
+    file, and there is one `/dev`: of two macvtaps with one number, in two nodes, only the first gets it. The device of the other is
+    told by `/sys/class/net/IF/macvtap/tapN/dev` in its node, for `mknod`.
+    """
+
+    MAKES: ClassVar[type[SoloLink]] = Macvtap
+    kind: Literal["macvtap"] = "macvtap"

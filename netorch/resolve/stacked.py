@@ -1,0 +1,190 @@
+"""Networks of the drivers macvlan and ipvlan: no bridge, each member has a link of its own on the parent; and what all links that share
+a parent have to agree on, in networks or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from netorch.core import HOST
+from netorch.kinds.dummy import DummyWords
+from netorch.kinds.ipvlan import IpvlanWords
+from netorch.kinds.link import CommonWords
+from netorch.kinds.macvlan import ALONE, MacvlanWords
+from netorch.kinds.stacked import MASTERS, StackedLink, StackedWords
+from netorch.kinds.vlan import VlanWords
+from netorch.resolve.draft import Draft, Iface, Path, Site, layered
+from netorch.resolve.interfaces import mtu_of
+from netorch.topology import NetworkWords
+
+if TYPE_CHECKING:
+    from netorch.resolve.networks import Segment
+
+DRIVERS: Mapping[str, tuple[type[StackedWords], str]] = {"macvlan": (MacvlanWords, "bridge"), "ipvlan": (IpvlanWords, "l2")}
+"""Driver → the words of its members' links, and their mode where the file is silent: Docker's, not the kernel's."""
+
+ROUTING = {"l3", "l3s"}
+
+
+def owner_of(draft: Draft, words: NetworkWords, path: Path) -> Site | None:
+    """The site where the parent is; of a closed network, which has none, the fabric."""
+    if words.parent is None:
+        return draft.fabric
+    node, colon, _ = words.parent.rpartition(":")
+    name, key = (node, "parent") if colon else (words.node or HOST, "node")
+    if name == HOST:
+        return draft.host
+    if name not in draft.topology.nodes:
+        draft.unknown((*path, key), "node", name, draft.topology.nodes)
+        return None
+    return draft.sites[name]
+
+
+def put_on(segment: Segment, iface: Iface) -> None:
+    """A member, before it is known what is there to be its parent."""
+    words, mode = DRIVERS[segment.words.driver]
+    iface.role = "solo"
+    iface.mtu_hint = segment.words.mtu
+    iface.solo = words.model_validate({"kind": segment.words.driver, "parent": "lo", "mode": segment.words.driver_mode or mode})
+
+
+def found(draft: Draft, segments: Mapping[str, Segment]) -> None:
+    """What the members are on, once every interface of the file is there. Made for the first member, it goes with the last."""
+    for segment in segments.values():
+        if segment.words.driver not in DRIVERS:
+            continue
+        parent = _closed(draft, segment) if segment.words.parent is None else _parent(draft, segment)
+        if parent is not None and segment.words.vlan is not None and segment.members:
+            parent = _vlan(draft, segment, parent, segment.words.vlan)
+        for member in segment.members:
+            member.iface.parent = parent
+            if parent is None:
+                member.iface.solo, member.iface.role = None, "half-wired"
+
+
+def _closed(draft: Draft, segment: Segment) -> Iface | None:
+    if not segment.members:
+        return None
+    iface = _made(draft, segment, segment.name)
+    iface.solo = DummyWords(kind="dummy")
+    iface.mtu_hint = segment.words.mtu
+    return iface
+
+
+def _parent(draft: Draft, segment: Segment) -> Iface | None:
+    assert segment.words.parent is not None
+    site, name = segment.owner, segment.words.parent.rpartition(":")[2]
+    if name not in site.ifaces:
+        if site.created:
+            what = f"interface {site.name}:"
+            draft.unknown((*segment.path, "parent"), what, name, site.ifaces, "A parent is an interface that this file declares.")
+            return None
+        site.ifaces[name] = Iface(site, name, (*segment.path, "parent"), name, role="existing")
+    return site.ifaces[name]
+
+
+def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface | None:
+    """The parent's VLAN device: the one that the file declares or another network has, else one more."""
+    site, name = segment.owner, f"{parent.name}.{number}"
+    iface = site.ifaces.get(name)
+    if iface is None:
+        iface = _made(draft, segment, name)
+        iface.solo, iface.parent = VlanWords(kind="vlan", parent=parent.name, id=number), parent
+        if not parent.is_up:
+            # 8021q brings none up on a parent that is down
+            iface.layers.append(CommonWords(state="down"))
+    elif not isinstance(iface.solo, VlanWords) or iface.solo.id != number or iface.solo.rides_on not in {parent.name, parent.display}:
+        draft.complain(
+            (*segment.path, "vlan"),
+            f"network {segment.name} makes {iface.display} for VLAN {number} of {parent.display}, but the file has another interface there",
+        )
+        return None
+    return iface
+
+
+def _made(draft: Draft, segment: Segment, name: str) -> Iface:
+    site = segment.owner
+    if name in site.ifaces:
+        draft.complain(segment.path, f"what network {segment.name} is on and the interface {site.name}:{name} have one name")
+    dev, altname = site.short(draft.prefix + name if site.label == HOST else name)
+    iface = Iface(site, name, segment.path, dev, altname, role="solo", made_up=True)
+    site.ifaces[name] = iface
+    return iface
+
+
+def routes_below(words: NetworkWords) -> bool:
+    """Whether the parent's node routes what members send, so that their default route leads into the link and to no gateway."""
+    return words.driver == "ipvlan" and words.driver_mode in ROUTING and words.parent is not None
+
+
+def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
+    """Links that ride on another one: what the parent can carry, and what those on one parent can be together."""
+    wide = {id(member.iface) for segment in segments.values() for member in segment.members if _too_wide(draft, segment)}
+    riders: dict[int, list[Iface]] = {}
+    for iface in layered(draft.sites):
+        if iface.solo is None or iface.parent is None:
+            continue
+        if id(iface) not in wide:
+            _check_mtu(draft, iface, iface.parent)
+        if isinstance(iface.solo, StackedWords):
+            riders.setdefault(id(iface.parent), []).append(iface)
+            _check_parent(draft, iface, iface.parent, first=len(riders[id(iface.parent)]) == 1)
+            if getattr(iface.solo, "mode", "") == ALONE and iface.said("mac") is not None:
+                what = f"{iface.display} has the MAC of its parent, being in mode {ALONE}: it takes no `mac`."
+                draft.complain((*iface.path, "mac"), what, f"Say it of {iface.parent.display}.")
+    for together in riders.values():
+        _check_together(draft, together)
+
+
+def _too_wide(draft: Draft, segment: Segment) -> bool:
+    """Told once of the network, and not of each member again."""
+    said = segment.words.mtu
+    if segment.words.driver not in DRIVERS or said is None or not segment.members:
+        return False
+    member = segment.members[0].iface
+    most = mtu_of(member.parent) if member.parent is not None else 0
+    if not most or said <= most or member.parent is None:
+        return False
+    complaint = f"network {segment.name} cannot have MTU {said}: its parent {member.parent.display} has {most}"
+    if not any(entry.what == complaint for entry in draft.complaints):
+        draft.complain((*segment.path, "mtu"), complaint)
+    return True
+
+
+def _check_mtu(draft: Draft, iface: Iface, parent: Iface) -> None:
+    assert iface.solo is not None
+    mtu, most = mtu_of(iface), mtu_of(parent)
+    if iface.solo.MAKES.FITS_PARENT and most and mtu > most:
+        draft.complain((*iface.path, "mtu"), f"{iface.display} cannot have MTU {mtu}: its parent {parent.display} has {most}")
+
+
+def _check_parent(draft: Draft, iface: Iface, parent: Iface, *, first: bool) -> None:
+    assert iface.solo is not None
+    kind, path = iface.solo.kind, (*iface.path, "parent")
+    if parent.name == "lo":
+        draft.complain(path, f"{parent.display} is the loopback interface, which carries no {kind}")
+    elif isinstance(parent.solo, StackedWords) and issubclass(parent.solo.MAKES, StackedLink):
+        remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
+        draft.complain(path, f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind} itself.", remedy)
+    elif first and (master := parent.front or parent.master) is not None and _takes_frames(master):
+        what = f"{parent.display} is a port of {master.display}, which gets all its frames: it cannot be the parent of {iface.display}."
+        draft.complain(path, what, f"Say `parent: {master.display}`.")
+
+
+def _takes_frames(master: Iface) -> bool:
+    return master.role == "bridge" or (master.solo is not None and master.solo.MAKES.KIND in MASTERS)
+
+
+def _check_together(draft: Draft, riders: list[Iface]) -> None:
+    """Each with the first of them, by what their kinds say; one complaint a parent is enough."""
+    links = [(iface, iface.solo.link(_NO_FIELDS, None)) for iface in riders if iface.solo is not None]
+    for index, (iface, link) in enumerate(links):
+        for earlier, other in links[:index]:
+            assert isinstance(link, StackedLink) and isinstance(other, StackedLink) and iface.parent is not None
+            if why := link.quarrel(other):
+                draft.complain(iface.path, f"{iface.display} and {earlier.display} cannot both be on {iface.parent.display}: {why}")
+                return
+
+
+_NO_FIELDS = {"netns": "", "name": "", "mtu": 0, "mac": "", "group": 0, "alias": ""}

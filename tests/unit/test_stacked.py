@@ -1,0 +1,329 @@
+"""Macvlans, ipvlans and the networks made of them: what a file means, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from netorch.core import Key, Resource
+from netorch.errors import FileError
+from netorch.kinds.ipvlan import Ipvlan
+from netorch.kinds.macvlan import Macvlan
+from netorch.load import load
+from netorch.marks import Mark
+from netorch.netlink.codec import u16, u32
+from netorch.netlink.constants import IFF_LOOPBACK, IFF_UP
+from netorch.snapshot import LinkRecord, NetnsSnapshot, Snapshot
+
+LINKS = "links: [[a:eth0, c:eth0], [a:eth1, c:eth1]]\n"
+
+
+def state(text: str) -> Mapping[Key, Resource]:
+    return load(("name: t\n" + text).encode(), "t.yaml").desired.state
+
+
+def link(found: Mapping[Key, Resource], netns: str, name: str) -> Any:
+    return found[Key("link", netns, name)]
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(FileError) as caught:
+        load(text.encode(), "t.yaml")
+    return [line.removeprefix("t.yaml:").partition(": ")[2] for line in caught.value.lines()]
+
+
+# What a file means
+
+
+def test_the_kernels_mode_for_an_interface_and_dockers_for_a_network() -> None:
+    found = state(
+        "nodes:\n  a: {networks: [m, i], interfaces: {x: {kind: macvlan, parent: eth0}}}\n  c: {interfaces: {y: {kind: ipvlan, parent: eth1}}}\n"
+        'networks: {m: {driver: macvlan, parent: "a:eth0"}, i: {driver: ipvlan, parent: "a:eth1"}}\n' + LINKS.replace("a:eth0,", "a:eth0,")
+    )
+    assert link(found, "a", "x").mode == "vepa" and link(found, "c", "y").mode == "l3"
+    member, other = link(found, "a", "eth2"), link(found, "a", "eth3")
+    assert (member.KIND, member.mode, member.parent) == ("macvlan", "bridge", ("a", "eth0"))
+    assert (other.KIND, other.mode, other.parent, other.mac) == ("ipvlan", "l2", ("a", "eth1"), "")
+
+
+def test_the_parent_is_the_hosts_unless_the_file_says_whose() -> None:
+    for words, parent in {
+        "parent: eth7": ("host", "eth7"),
+        "parent: eth0, node: a": ("a", "eth0"),
+        'parent: "a:eth0", node: a': ("a", "eth0"),
+        'parent: "host:eth7"': ("host", "eth7"),
+    }.items():
+        found = state(f"nodes: {{a: {{}}, b: {{networks: [lan]}}, c: {{}}}}\nnetworks: {{lan: {{driver: macvlan, {words}}}}}\n" + LINKS)
+        assert link(found, "b", "eth0").parent == parent
+        assert Key("netns", "netorch-t", "") not in found
+
+
+def test_a_network_without_a_parent_is_on_a_dummy_in_the_fabric_while_it_has_members() -> None:
+    found = state("nodes: {a: {networks: [lan]}}\nnetworks: {lan: {driver: macvlan, mtu: 1400}, none: {driver: ipvlan}}")
+    assert link(found, "a", "eth0").parent == ("netorch-t", "lan")
+    assert (link(found, "netorch-t", "lan").KIND, link(found, "netorch-t", "lan").mtu, link(found, "a", "eth0").mtu) == (
+        "dummy",
+        1400,
+        1400,
+    )
+    assert Key("link", "netorch-t", "none") not in found
+
+
+def test_a_vlan_is_made_once_and_for_members_only() -> None:
+    text = (
+        "nodes: {a: {}, b: {networks: [v, w]}, c: {networks: [v]}}\nnetworks:\n  v: {driver: macvlan, parent: 'a:eth0', vlan: 20}\n"
+        "  w: {driver: macvlan, parent: eth0, node: a, vlan: 20}\n  x: {driver: macvlan, parent: 'a:eth0', vlan: 30}\n"
+    )
+    found = state(text + LINKS)
+    device = link(found, "a", "eth0.20")
+    assert (device.KIND, device.id, device.parent) == ("vlan", 20, ("a", "eth0"))
+    assert {link(found, node, name).parent for node, name in (("b", "eth0"), ("b", "eth1"), ("c", "eth2"))} == {("a", "eth0.20")}
+    assert Key("link", "a", "eth0.30") not in found
+
+
+def test_a_vlan_that_the_file_declares_is_the_one() -> None:
+    found = state(
+        "nodes: {a: {interfaces: {eth0.20: {kind: vlan, parent: eth0, id: 20, mtu: 1400}}}, b: {networks: [v]}, c: {}}\n"
+        "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
+    )
+    assert link(found, "a", "eth0.20").mtu == 1400 == link(found, "b", "eth0").mtu
+
+
+def test_a_vlan_of_a_parent_that_is_down_is_down_and_what_is_on_it_is_up() -> None:
+    found = state(
+        "nodes: {a: {interfaces: {eth0: {state: down}}}, b: {networks: [v]}, c: {}}\n"
+        "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
+    )
+    assert Key("up", "a", "eth0.20") not in found and Key("up", "b", "eth0") in found
+
+
+def test_the_mtu_is_the_parents_and_that_of_a_nic_is_left_to_the_kernel() -> None:
+    found = state(
+        "nodes: {a: {interfaces: {eth0: {mtu: 9000}}}, b: {interfaces: {x: {kind: macvlan, parent: 'a:eth0'}}, networks: [lan]}, c: {}}\n"
+        "networks: {lan: {driver: macvlan, parent: eth7}}\n" + LINKS
+    )
+    assert link(found, "b", "x").mtu == 9000 and link(found, "b", "eth0").mtu == 0
+
+
+def test_in_passthru_the_mac_is_the_parents() -> None:
+    found = state("nodes: {a: {interfaces: {x: {kind: macvlan, parent: eth0, mode: passthru}}}, c: {}}\n" + LINKS)
+    assert link(found, "a", "x").mac == ""
+
+
+def test_addresses_are_given_out_as_in_a_segment_and_the_gateway_may_be_a_router_outside() -> None:
+    found = state(
+        "nodes: {b: {networks: [lan]}, c: {networks: {lan: {address: [192.168.1.7, 192.168.1.9/24]}}}}\n"
+        "networks: {lan: {driver: macvlan, parent: eth7, subnet: 192.168.1.0/24, ip_range: 192.168.1.128/25, gateway: 192.168.1.1}}"
+    )
+    assert [key.name for key in found if key.kind == "address"] == ["eth0 192.168.1.128/24", "eth0 192.168.1.7/24", "eth0 192.168.1.9/24"]
+    assert [key.netns for key in found if key.kind == "route"] == ["b", "c"]
+
+
+def test_in_l3_the_default_route_leads_into_the_link() -> None:
+    found = state(
+        "nodes: {b: {networks: [lan]}}\n"
+        "networks: {lan: {driver: ipvlan, driver_mode: l3, parent: eth7, subnet: [10.0.0.0/24, 'fd00::/64']}}"
+    )
+    routes = [resource.attributes() for key, resource in found.items() if key.kind == "route"]
+    assert [(route.get("via"), route["dev"]) for route in routes] == [(None, "eth0"), (None, "eth0")]
+
+
+# What is wrong with a file
+
+NETWORKS = {
+    "mode: nat, subnet: 10.0.0.0/24, driver: macvlan": "driver macvlan has the mode segment only",
+    "driver: macvlan, driver_mode: l2": "driver macvlan has no driver_mode l2: write bridge, private, vepa, passthru",
+    "driver: ipvlan, driver_mode: bridge": "driver ipvlan has no driver_mode bridge: write l2, l3, l3s",
+    "driver: macvlan, driver_mode: bridged": "'bridged' is not one of 'bridge', 'private', 'vepa', 'passthru', 'l2', 'l3' or 'l3s'",
+    "driver: macvlan, vlan: 20": "`vlan` says more of a `parent`: driver macvlan without a parent is a closed network",
+    "driver: macvlan, node: a": "`node` says more of a `parent`",
+    "driver: macvlan, parent: eth0, vlan: 4095": "4095 is not between 0 and 4094",
+    "driver: macvlan, parent: 'a:eth0', node: c": "the parent a:eth0 is not in `node: c`",
+    "driver: macvlan, parent: 'a:eth0/1'": "'eth0/1'",
+    "driver: macvlan, parent: 'a:eth9'": "interface a: 'eth9' does not exist. Did you mean 'eth1'?",
+    "driver: macvlan, parent: 'q:eth0'": "node 'q' does not exist.",
+    "driver: macvlan, parent: eth0, node: q": "node 'q' does not exist.",
+    "driver: macvlan, parent: 'a:eth0', stp: true": "driver macvlan takes no `stp`: it has no bridge",
+    "driver: macvlan, bridge: br0": "driver macvlan takes no `bridge`: it has no bridge",
+    "driver: macvlan, port_isolation: true": "driver macvlan takes no `port_isolation`: it has no bridge",
+    "driver: ipvlan, driver_mode: l3, parent: eth0, subnet: 10.0.0.0/24, gateway: 10.0.0.1": "driver ipvlan takes no `gateway` in l3",
+    "driver: macvlan, subnet: 10.0.0.0/24, gateway: 10.0.0.9": "gateway 10.0.0.9: no member of network lan has this address.",
+    "driver: macvlan, parent: 'a:eth0', mtu: 1600": "network lan cannot have MTU 1600: its parent a:eth0 has 1500",
+    "driver: macvlan, parent: 'a:lo'": "a:lo is the loopback interface, which carries no macvlan",
+    "driver: macvlan, driver_mode: passthru, parent: 'a:eth0'": "b:eth1 and b:eth0 cannot both be on a:eth0: in mode passthru a link has",
+    "parent: eth0": "`parent` is for networks of the drivers macvlan and ipvlan: add `driver: macvlan`, or leave it out",
+    "vlan: 10": "`vlan` is for networks of the drivers macvlan and ipvlan",
+    "driver_mode: l3": "`driver_mode` is for networks of the drivers macvlan and ipvlan",
+}
+
+
+@pytest.mark.parametrize("words", NETWORKS)
+def test_a_network_that_cannot_be(words: str) -> None:
+    text = f"name: t\nnodes: {{a: {{interfaces: {{lo: }}}}, b: {{networks: {{lan: , other: }}}}, c: {{}}}}\nnetworks: {{lan: {{{words}}}, other: {{driver: macvlan, parent: 'a:eth0'}}}}\n"
+    found = [line for line in problems(text + LINKS) if line != "network 'lan' does not exist. Declare it under networks."]
+    assert len(found) == 1 and NETWORKS[words] in found[0], found
+
+
+INTERFACES = {
+    "x: {kind: macvlan, parent: eth0, mode: brdige}": ["'brdige' is not one of"],
+    "x: {kind: macvlan}": ["lacks the key 'parent'"],
+    "x: {kind: ipvlan, parent: eth0, mode: l2, flags: passthru}": ["'passthru' is not one of"],
+    "x: {kind: ipvlan, parent: eth0, mac: '02:00:00:00:00:01'}": ["a:x is of kind ipvlan, which has no MAC of its own"],
+    "x: {kind: macvlan, parent: eth9}": ["interface a: 'eth9' does not exist."],
+    "x: {kind: macvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: its parent a:eth0 has 1500"],
+    "x: {kind: ipvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: its parent a:eth0 has 1500"],
+    "x: {kind: vlan, parent: eth0, id: 5, mtu: 9000}": ["a:x cannot have MTU 9000: its parent a:eth0 has 1500"],
+    "x: {kind: macvlan, parent: eth0, mode: passthru, mac: '02:00:00:00:00:01'}": ["a:x has the MAC of its parent, being in mode passthru"],
+    "x: {kind: macvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0}": [
+        "a:y and a:x cannot both be on a:eth0: a parent takes ipvlans or macvlans, never both"
+    ],
+    "x: {kind: macvlan, parent: eth0, mode: passthru}, y: {kind: macvtap, parent: eth0, mode: bridge}": [
+        "a:y and a:x cannot both be on a:eth0: in mode passthru a link has its parent to itself"
+    ],
+    "x: {kind: ipvlan, parent: eth0, mode: l2}, y: {kind: ipvlan, parent: eth0}": [
+        "a:y and a:x cannot both be on a:eth0: all ipvlans of a parent have the same mode and flags: l3 bridge or l2 bridge"
+    ],
+    "x: {kind: ipvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0, flags: vepa}": ["l3 vepa or l3 bridge"],
+    "x: {kind: macvlan, parent: eth0}, y: {kind: macvlan, parent: x}": [
+        "a:y cannot be on a:x, which is of kind macvlan itself. Say `parent: a:eth0`."
+    ],
+    "br0: {kind: bridge, ports: eth0}, x: {kind: macvlan, parent: eth0}": [
+        "a:eth0 is a port of a:br0, which gets all its frames: it cannot be the parent of a:x. Say `parent: a:br0`."
+    ],
+    "x: {kind: macvlan, parent: eth0, addresses: 10.0.0.1/24}, eth0: {addresses: 10.0.0.1/24}": [
+        "are on one segment and both have 10.0.0.1"
+    ],
+}
+
+
+@pytest.mark.parametrize("words", INTERFACES)
+def test_an_interface_that_cannot_be(words: str) -> None:
+    found = problems(f"name: t\nnodes: {{a: {{interfaces: {{{words}}}}}, c: {{}}}}\n" + LINKS)
+    assert len(found) == len(INTERFACES[words]), found
+    assert all(want in got for want, got in zip(INTERFACES[words], found, strict=True)), found
+
+
+def test_the_uplink_of_a_bridged_network_is_no_parent() -> None:
+    found = problems(
+        "name: t\nnodes: {b: {networks: [lan]}}\nnetworks: {lan: {driver: macvlan, parent: eth7}, wire: {mode: bridged, uplink: eth7}}"
+    )
+    assert found == [
+        "host:eth7 is a port of host:wire, which gets all its frames: it cannot be the parent of b:eth0. Say `parent: host:wire`."
+    ]
+
+
+def test_what_stands_where_the_vlan_device_would_be_is_told() -> None:
+    found = problems(
+        "name: t\nnodes: {a: {interfaces: {eth0.20: {kind: vlan, parent: eth0, id: 21}}}, b: {networks: [v]}, c: {}}\n"
+        "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
+    )
+    assert found == ["network v makes a:eth0.20 for VLAN 20 of a:eth0, but the file has another interface there"]
+
+
+def test_a_bridge_and_a_vlan_device_are_good_parents() -> None:
+    state(
+        "nodes: {a: {interfaces: {br0: {kind: bridge, ports: eth0}, x: {kind: macvlan, parent: br0},"
+        " v: {kind: vlan, parent: eth1, id: 4}, y: {kind: ipvlan, parent: v}, z: {kind: macvlan, parent: eth1}}}, c: {}}\n" + LINKS
+    )
+
+
+# What the machine has
+
+GROUP = Mark("t").group
+
+
+def record(index: int, name: str, kind: str = "", **more: Any) -> LinkRecord:
+    return replace(LinkRecord(index, name, IFF_UP, 1500, bytes(6), kind, 0, 0, None, 0, "", 1000, (), {}, {}), **more)
+
+
+def host(*links: LinkRecord) -> Snapshot:
+    return Snapshot({"host": NetnsSnapshot("host", (0, 0), links)})
+
+
+MACVLAN = Macvlan("b", "eth0", 0, "", GROUP, "", parent=("host", "eth7"), mode="bridge")
+IPVLAN = Ipvlan("b", "eth0", 0, "", GROUP, "", parent=("host", "eth7"), mode="l2")
+NIC = record(7, "eth7")
+
+FOUND = {
+    "nothing there": (MACVLAN, host(record(2, "eth0")), "there is no interface eth7 in host", "Did you mean 'eth0'?"),
+    "a VLAN device that nobody made": (
+        replace(MACVLAN, parent=("host", "eth7.20")),
+        host(NIC),
+        "there is no interface eth7.20 in host",
+        "eth7 is there: say `kind: vlan` with `parent: eth7` and `id: 20`, in a network `vlan: 20`.",
+    ),
+    "a bridge's port": (
+        MACVLAN,
+        host(record(7, "eth7", master=9), record(9, "br0", "bridge")),
+        "host:eth7 is a port of the bridge br0",
+        "Say `parent: br0`, or free eth7.",
+    ),
+    "a bond's port": (IPVLAN, host(record(7, "eth7", master=9), record(9, "bond0", "bond")), "host:eth7 is a port of the bond bond0", ""),
+    "the loopback": (replace(MACVLAN, parent=("host", "lo")), host(record(1, "lo", flags=IFF_LOOPBACK)), "loopback interface", ""),
+    "a macvlan": (MACVLAN, host(record(7, "eth7", "macvtap")), "host:eth7 is of kind macvtap itself", "Name that parent."),
+    "a narrow NIC": (replace(MACVLAN, mtu=9000), host(NIC), "its MTU of 9000 is more than the 1500 of host:eth7", ""),
+    "ipvlans of others": (
+        MACVLAN,
+        host(NIC, record(8, "iv", "ipvlan", link=7, data={1: u16(0), 2: u16(0)})),
+        "host:eth7 has the ipvlan iv of others on it, and a parent takes macvlans or ipvlans",
+        "",
+    ),
+    "a passthru of others": (
+        MACVLAN,
+        host(NIC, record(8, "mv", "macvlan", link=7, data={1: u32(8)})),
+        "host:eth7 has the macvlan mv of others on it, and in mode passthru",
+        "",
+    ),
+    "another mode": (
+        IPVLAN,
+        host(NIC, record(8, "iv", "ipvlan", link=7, data={1: u16(1), 2: u16(0)})),
+        "all ipvlans of a parent have the same mode and flags: l2 bridge or l3 bridge",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_what_is_in_the_way_on_the_machine(what: str) -> None:
+    resource, snapshot, wanted, remedy = FOUND[what]
+    found = resource.obstacle(snapshot, ())
+    assert found is not None and wanted in found.what and remedy in found.remedy, found
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [
+        host(NIC),
+        host(NIC, record(8, "mv", "macvlan", link=7, data={1: u32(1)})),
+        host(record(7, "eth7", master=9), record(9, "vrf0", "vrf")),
+        host(record(7, "eth7", "vlan", link=2), record(2, "eth0")),
+        host(NIC, record(8, "iv", "ipvlan", link=7, group=GROUP)),
+        host(NIC, record(8, "iv", "ipvlan", link=7, link_netnsid=3)),
+    ],
+)
+def test_what_is_not_in_the_way(snapshot: Snapshot) -> None:
+    assert MACVLAN.obstacle(snapshot, ()) is None
+
+
+def test_a_parent_that_the_file_makes_may_not_be_there_yet() -> None:
+    assert MACVLAN.obstacle(host(), {Key("link", "host", "eth7")}) is None
+    assert MACVLAN.obstacle(Snapshot({}), ()) is None
+
+
+# What changes in place
+
+
+def test_a_mode_changes_in_place_but_into_passthru_and_out_of_it() -> None:
+    for mode, other, live in (
+        ("bridge", "vepa", True),
+        ("private", "bridge", True),
+        ("bridge", "passthru", False),
+        ("passthru", "vepa", False),
+    ):
+        update = replace(MACVLAN, mode=other).update(replace(MACVLAN, mode=mode))
+        assert (update is not None) is live
+    assert replace(IPVLAN, mode="l3s", flags="vepa").update(IPVLAN) is not None
+    assert replace(IPVLAN, parent=("host", "eth8")).update(IPVLAN) is None
