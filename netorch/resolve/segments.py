@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netorch.resolve.draft import Draft, Iface, layered
+from netorch.resolve.masters import vrf_of
 
 
 def check_segments(draft: Draft) -> None:
@@ -18,7 +19,8 @@ def check_segments(draft: Draft) -> None:
         return root
 
     for iface in layered(draft.sites):
-        for other in (iface.peer, iface.master, iface.front, iface.joined):
+        # a VRF ties nothing together that has an address: it routes
+        for other in (iface.peer, iface.master if vrf_of(iface) is None else None, iface.front, iface.joined):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
     seen: dict[tuple[int, object], Iface] = {}

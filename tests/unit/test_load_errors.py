@@ -263,7 +263,7 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
             "4:48: a:lo is the loopback interface: it cannot be a port of the bridge br0",
             "5:35: a:p1 is a port of br0 already, and cannot be one of br1 too",
             "6:24: a:p1 is a port of br0, so it cannot have the address 10.0.0.2/24. Give it to a:br0.",
-            "7:12: bridge a: 'br2' does not exist. Did you mean 'br1'?",
+            "7:12: bridge, bond or VRF a: 'br2' does not exist. Did you mean 'br1'?",
             "8:7: nothing makes the interface a:p4: it is in no link and no network. Add it to `links`, or say its `kind`.",
         ],
     ),
@@ -781,20 +781,15 @@ def test_the_file_name_must_do_as_a_name_where_the_file_has_none() -> None:
 
 # Keys of the language that a later release brings
 
-KINDS = """ifb macvlan macvtap ipvlan bond vrf"""
+KINDS = """ifb macvlan macvtap ipvlan"""
 
 FUTURE = {
     **{f"kind {kind}": f"nodes: {{a: {{interfaces: {{x: {{kind: {kind}, parent: eth0, id: 10}}}}}}}}" for kind in KINDS.split()},
-    "port of an interface": "nodes: {a: {interfaces: {br0: {kind: bridge, port: {pvid: 1}}}}}",
-    "port of a membership": "nodes: {a: {networks: {lan: {port: {hairpin: true}}}}}\nnetworks: {lan: {}}",
-    "vlan_filtering of a bridge": "nodes: {a: {interfaces: {br0: {kind: bridge, vlan_filtering: true}}}}",
-    "vlan_default_pvid of a bridge": "nodes: {a: {interfaces: {br0: {kind: bridge, vlan_default_pvid: 1}}}}",
     **{f"driver {driver}": f"networks: {{lan: {{driver: {driver}}}}}" for driver in ("macvlan", "ipvlan")},
     **{
         f"{key} of a network": f"networks: {{lan: {{{key}: {value}}}}}"
         for key, value in {
             **{"parent": "eth0", "vlan": "10", "driver_mode": "l3"},
-            **{"vlan_filtering": "true", "vlan_default_pvid": "1"},
         }.items()
     },
 }
