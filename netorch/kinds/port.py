@@ -113,6 +113,9 @@ class Port(Nothing, Resource):
             return None  # the kernel chooses for a new port only
         # a bond takes a link that is down, and a VRF pulls one down that is up: not in one message with its state
         requests = [] if stays else [LinkSet(self.netns, self.link, master=self.master, alone=self.of in TAKES_DOWN)]
+        if self.after and not stays:
+            # a VLAN device comes up with its parent (vlan_device_event)
+            requests.insert(0, LinkSet(self.netns, self.link, up=False))
         if changed:
             data = tuple(pair for name, pair in self._payloads() if name in changed)
             requests.append(LinkSet(self.netns, self.link, kind="bridge_slave", data=data))

@@ -44,9 +44,7 @@ VLANS = KindCase(
 name: lab
 nodes:
   a:
-    interfaces:
-      sw: {kind: bridge, $WORDS}
-      sw.30: {kind: vlan, parent: sw, id: 30, addresses: [10.30.0.1/24]}
+    interfaces: {sw: {kind: bridge, $WORDS}, sw.30: {kind: vlan, parent: sw, id: 30, addresses: [10.30.0.1/24]}}
   b: {}
 links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
 """,
@@ -55,9 +53,9 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
     ("bridge-vlans", "vlan"),
     sees=(
         ("ip -n a -d link show sw", "vlan_filtering 1"),
-        ("bridge -n a -c vlan show dev eth0 | tr -s ' \\t' ' '", "eth0 10 PVID Egress Untagged"),
-        ("bridge -n a -c vlan show dev eth1 | tr -s ' \\t\\n' ' '", "eth1 1 PVID Egress Untagged 10 20-30 40 Egress Untagged"),
-        ("bridge -n a -c vlan show dev sw | tr -s ' \\t\\n' ' '", "sw 30 40-42"),
+        ("bridge -n a -compressvlans vlan show dev eth0 | tr -s ' \\t' ' '", "eth0 10 PVID Egress Untagged"),
+        ("bridge -n a -compressvlans vlan show dev eth1 | tr -s ' \\t\\n' ' '", "eth1 1 PVID Egress Untagged 10 20-30 40 Egress Untagged"),
+        ("bridge -n a -compressvlans vlan show dev sw | tr -s ' \\t\\n' ' '", "sw 30 40-42"),
     ),
     edits=(
         Edit(
