@@ -30,6 +30,7 @@ from netorch.kind import INTERFACE_WORDS  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
 from netorch.kinds.fdb import FdbWords  # noqa: E402
 from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
+from netorch.kinds.portwords import PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.wgpeer import PeerWords  # noqa: E402
 
 Model = type[BaseModel]
@@ -43,6 +44,8 @@ MODELS: dict[str, Model] = {
     "interface common": CommonWords,
     "interface": InterfaceWords,
     "bridge settings": BridgeSettings,
+    "port": PortWords,
+    "port vlan": PortVlanWords,
     "address": AddressWords,
     "impair": ImpairWords,
     "route": topology.RouteWords,
@@ -108,6 +111,8 @@ TYPES = {
     "_interface": "[interface](#interfaces)",
     "_gateway": "IP address or node name",
     "endpoint": "`NODE:IF` or [endpoint](#endpoints)",
+    "port_vlan": "VLAN, range `20-30`, or [`{id, untagged}`](#ports-of-a-bridge)",
+    "vlan_range": "VLAN or range",
     "address_words": "address with prefix length, or [address](#addresses)",
     "_link": "[link](#links)",
     "_modes": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",
@@ -125,6 +130,7 @@ TYPES = {
 PLACES: dict[Model, str] = {
     NeighbourWords: "`{address, mac}`",
     FdbWords: "`{mac, dst}`",
+    PortWords: "[port](#ports-of-a-bridge)",
     topology.Node: "[node](#nodes)",
     topology.NetworkWords: "[network](#networks)",
     topology.Membership: "[membership](#membership)",

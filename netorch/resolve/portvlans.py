@@ -19,7 +19,7 @@ def put_vlans(draft: Draft) -> None:
     for bridge in bridges:
         carried = everywhere.setdefault(id(bridge.settings), set())
         for port in (bridge, *bridge.ports):
-            carried |= _memberships(bridge, port, riders)[1].keys()
+            carried.update(_memberships(bridge, port, riders)[1])
     for bridge in bridges:
         assert bridge.settings is not None
         default = bridge.settings.vlan_default_pvid
