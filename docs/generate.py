@@ -4,7 +4,7 @@
     python docs/generate.py --check   exit with 1 if one is stale
 
 A table has the keys that a model adds to the ones it is built on, in the spelling of the file. The last brackets of a description are the
-key's default: `"Packets (1000)."`. Keys and values that the release refuses are asked of the models themselves.
+key's default: `"Packets (1000)."`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DOCS = Path(__file__).resolve().parent
 PAGES = (DOCS / "language.md", DOCS / "kinds.md")
 sys.path.insert(0, str(DOCS.parent))
 
-from pydantic import BaseModel, ValidationError  # noqa: E402
+from pydantic import BaseModel  # noqa: E402
 
 from docs.live import effect, sample  # noqa: E402
 from netorch import publish, topology  # noqa: E402
@@ -30,11 +30,10 @@ from netorch.kind import INTERFACE_WORDS  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
 from netorch.kinds.fdb import FdbWords  # noqa: E402
 from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
+from netorch.kinds.portwords import PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.wgpeer import PeerWords  # noqa: E402
 
 Model = type[BaseModel]
-
-REFUSAL = "this release cannot"
 
 MODELS: dict[str, Model] = {
     "top level": topology.Topology,
@@ -43,6 +42,8 @@ MODELS: dict[str, Model] = {
     "interface common": CommonWords,
     "interface": InterfaceWords,
     "bridge settings": BridgeSettings,
+    "port": PortWords,
+    "port vlan": PortVlanWords,
     "address": AddressWords,
     "impair": ImpairWords,
     "route": topology.RouteWords,
@@ -63,7 +64,7 @@ MODELS: dict[str, Model] = {
     "dnat": publish.DnatWords,
 }
 """Block → model. The block `kinds` has a heading and a table for each kind of interface that is registered,
-`common changes` the keys of all of them, `refused` the whole list."""
+`common changes` the keys of all of them."""
 
 BASES = (CommonWords, InterfaceWords, BridgeSettings)
 """Models whose keys have a table of their own, and are not repeated in the tables of what is built on them."""
@@ -108,6 +109,8 @@ TYPES = {
     "_interface": "[interface](#interfaces)",
     "_gateway": "IP address or node name",
     "endpoint": "`NODE:IF` or [endpoint](#endpoints)",
+    "port_vlan": "VLAN, range `20-30`, or [`{id, untagged}`](#ports-of-a-bridge)",
+    "vlan_range": "VLAN or range",
     "address_words": "address with prefix length, or [address](#addresses)",
     "_link": "[link](#links)",
     "_modes": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",
@@ -125,6 +128,7 @@ TYPES = {
 PLACES: dict[Model, str] = {
     NeighbourWords: "`{address, mac}`",
     FdbWords: "`{mac, dst}`",
+    PortWords: "[port](#ports-of-a-bridge)",
     topology.Node: "[node](#nodes)",
     topology.NetworkWords: "[network](#networks)",
     topology.Membership: "[membership](#membership)",
@@ -145,17 +149,10 @@ PLACES: dict[Model, str] = {
 }
 """Model → link to its table."""
 
-PROBES: dict[str, list[tuple[str, object, str]]] = {
-    "network": [
-        ("driver", "vxlan", "`driver: vxlan`"),
-    ],
-}
-"""Block → values of the language that a release may refuse: key, value, how to write it."""
-
 
 def main() -> int:
     old = {page: page.read_text(encoding="utf-8") for page in PAGES}
-    missing = {*MODELS, "kinds", "common changes", "refused"} - {
+    missing = {*MODELS, "kinds", "common changes"} - {
         name for text in old.values() for name in re.findall(r"<!-- generated: ([^>]*?) -->", text)
     }
     if missing:
@@ -181,12 +178,9 @@ def block(name: str) -> str:
     if name == "common changes":
         common = [key for key in InterfaceWords.model_fields if key != "kind"]
         return "\n" + changes(None, InterfaceWords, common) + "\n"
-    if name == "refused":
-        return "\n" + "\n".join(f"- {line}" for line in refused_lines()) + "\n\n"
     model = MODELS[name]
     rows = [*EXPANDED.get(name, ()), *rows_of(model)]
-    refused = [*refused_keys(model), *refused_values(name)]
-    return "\n" + table(rows) + (f"\nRefused by this release: {', '.join(refused)}.\n" if refused else "") + "\n"
+    return "\n" + table(rows) + "\n"
 
 
 def kind_block(kind: str, model: type[InterfaceWords]) -> str:
@@ -202,9 +196,7 @@ def kind_block(kind: str, model: type[InterfaceWords]) -> str:
 
 
 def changes(kind: str | None, model: type[InterfaceWords], names: list[str]) -> str:
-    """The table of keys with what a change of each does; nothing without keys."""
     hints = get_type_hints(model, include_extras=True)
-    names = [name for name in names if not is_refused(hints[name])]
     lines = ["| key | type | default | change | meaning |", "| --- | --- | --- | --- | --- |"]
     for name, (key, *cells) in zip(names, rows_of(model, names), strict=True):
         kinds_of, default, meaning = (cell.replace("|", chr(92) + "|").replace("](#", "](language.md#") for cell in cells)
@@ -234,8 +226,6 @@ def rows_of(model: Model, names: list[str] | None = None) -> Iterator[tuple[str,
     """Key, type, default and meaning of what a person may write: of the keys that are the model's own, or of these."""
     hints = get_type_hints(model, include_extras=True)
     for name, annotation in own_keys(model) if names is None else [(name, hints[name]) for name in names]:
-        if is_refused(annotation):
-            continue
         field = model.model_fields[name]
         meaning, default = field.description or "", ""
         if match := re.fullmatch(r"(.*?) ?\(([^()]*)\)\.", meaning, re.S):
@@ -299,39 +289,6 @@ def plural(words: str) -> str:
         if "address" in words
         else words + "s"
     )
-
-
-def is_refused(annotation: Any) -> bool:
-    return any(
-        getattr(extra, "func", None) is not None and extra.func.__qualname__.startswith("not_built.")
-        for extra in getattr(annotation, "__metadata__", ())
-    )
-
-
-def refused_keys(model: Model) -> list[str]:
-    return [f"`{model.model_fields[name].alias or name}`" for name, annotation in own_keys(model) if is_refused(annotation)]
-
-
-def refused_values(name: str) -> list[str]:
-    """Which of the values in PROBES the model does not take for now."""
-    found: list[str] = []
-    for key, value, shown in PROBES.get(name, ()):
-        try:
-            MODELS[name].model_validate({key: value})
-        except ValidationError as error:
-            if any(REFUSAL in entry["msg"] and entry["loc"][:1] == (key,) for entry in error.errors()):
-                found.append(shown)
-    return found
-
-
-def refused_lines() -> Iterator[str]:
-    kinds = [f"`{kind}`" for kind in topology.FUTURE_KINDS if kind not in INTERFACE_WORDS]
-    if kinds:
-        yield f"kinds of interfaces: {', '.join(kinds)}"
-    found: dict[str, list[str]] = {}
-    for name, model in MODELS.items():
-        found.setdefault("interface" if name == "interface common" else name, []).extend([*refused_keys(model), *refused_values(name)])
-    yield from (f"{name}: {', '.join(words)}" for name, words in found.items() if words)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,10 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "hello_time": (None, "1s"),
     "max_age": (None, "10s"),
     "ageing_time": (None, "60s"),
+    "vlan_default_pvid": (None, 7),
+    ".port": (None, {"hairpin": True}),
+    "miimon": (None, 50),
+    "primary": ("eth0", "eth1"),
     "neighbours": (None, [{"address": "10.0.0.9", "mac": "02:00:00:00:00:09"}]),
     "fdb": (None, [{"mac": "02:00:00:00:00:09", "dst": "192.0.2.3"}]),
     **{f"{kind}.local": ("fd00::1", "fd00::2") for kind in ("ip6gre", "ip6tnl")},
@@ -56,6 +60,9 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
 
 WITH: dict[str, dict[str, Any]] = {
     "vxlan.group": {"parent": "eth0"},
+    "None.port": {"master": "br0"},
+    "bond.lacp_rate": {"mode": "802.3ad"},
+    "bond.primary": {"mode": "active-backup", "ports": ["eth0", "eth1"]},
     **{kind: {"remote": "192.0.2.9"} for kind in ("gre", "gretap", "ipip", "sit")},
     **{kind: {"remote": "fd00::9"} for kind in ("ip6gre", "ip6tnl")},
 }

@@ -127,7 +127,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
         )
     if kind == "missing":
         return Problem(f"{parent or 'the file'} lacks the key {last!r}.", where)
-    if kind in {"wrong", "not_built"}:
+    if kind == "wrong":
         text = str(context["text"])
         return Problem(text if text.startswith("`") or not path else f"{_dotted(tree, path)}: {text}", where)
     if kind == "literal_error":

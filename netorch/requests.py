@@ -59,7 +59,10 @@ class LinkAdd:
 
 @dataclass(frozen=True, slots=True)
 class LinkSet:
-    """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone."""
+    """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone.
+
+    `links`: attributes of IFLA_INFO_DATA that are the index of a link, by its name ("" for 0). `alone`: in a message of its own.
+    """
 
     netns: str
     name: str
@@ -68,6 +71,8 @@ class LinkSet:
     master: str | None = None
     kind: str | None = None
     data: Attrs = ()
+    links: tuple[tuple[int, str], ...] = ()
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,29 @@ class AltnameDel:
     netns: str
     link: str
     altname: str
+
+
+@dataclass(frozen=True, slots=True)
+class VlanAdd:
+    """RTM_SETLINK of the family AF_BRIDGE: give a bridge's port, or the bridge's own port (`own`), these VLANs.
+
+    `vlans`: (first, last, BRIDGE_VLAN_INFO_* flags); flags replace those that were there.
+    """
+
+    netns: str
+    link: str
+    own: bool
+    vlans: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VlanDel:
+    """The same with RTM_DELLINK: take them away. What is not there is no failure to the kernel."""
+
+    netns: str
+    link: str
+    own: bool
+    vlans: tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,6 +464,8 @@ Request = (
     | LinkDel
     | AltnameAdd
     | AltnameDel
+    | VlanAdd
+    | VlanDel
     | AddressAdd
     | AddressDel
     | NeighbourAdd

@@ -137,9 +137,10 @@ class ForwardSnapshot:
 class NetnsSnapshot:
     """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
     `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
-    sockets that wait for others, read only where a filter is wanted. `qdiscs`: index of a link → its root qdisc, of the kinds in
-    SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0 where the kernel gives none.
-    `wireguard`: index of a link → how the device is set, of those that netorch made.
+    sockets that wait for others, read only where a filter is wanted. `vlans`: index of a bridge or of its port → VLAN →
+    BRIDGE_VLAN_INFO_* flags, read only where a bridge of the topology knows VLANs. `qdiscs`: index of a link → its root
+    qdisc, of the kinds in SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0
+    where the kernel gives none. `wireguard`: index of a link → how the device is set, of those that netorch made.
     """
 
     label: str
@@ -158,6 +159,7 @@ class NetnsSnapshot:
     neighbours: tuple[NeighbourRecord, ...] = ()
     cookie: int = 0
     wireguard: Mapping[int, WireguardRecord] = field(default_factory=dict)
+    vlans: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[int, int]:

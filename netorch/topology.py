@@ -14,6 +14,7 @@ from netorch.kind import INTERFACE_WORDS
 from netorch.kinds import ipvlan, macvlan
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import CommonWords, InterfaceWords
+from netorch.kinds.portwords import PortWords
 from netorch.kinds.udptunnel import Port, Vni
 from netorch.publish import NatWords, PublishWords, publish_words
 from netorch.words import (
@@ -37,16 +38,9 @@ from netorch.words import (
     integer,
     interface_name,
     node_name,
-    not_built,
     one_or_many,
     wrong,
 )
-
-FUTURE_KINDS = (
-    *("dummy", "ifb", "vlan", "macvlan", "macvtap", "ipvlan", "vxlan", "geneve", "gre", "gretap", "ipip", "sit", "ip6gre", "ip6tnl"),
-    *("bond", "vrf", "wireguard", "tap", "tun", "physical"),
-)
-"""Kinds of the language; those of them that no module of `netorch.kinds` has words for are refused."""
 
 
 class MadeElsewhere(InterfaceWords):
@@ -68,9 +62,7 @@ def _interface(value: object) -> object:
     kind = value.get("kind") if isinstance(value, dict) else None
     if kind is None or kind in INTERFACE_WORDS:
         return _entry(value)
-    if kind in FUTURE_KINDS:
-        wrong(f"kind {kind!r} belongs to the language, but this release cannot do it yet")
-    wrong(f"{kind!r} is no kind of interface. {did_you_mean(str(kind), [*INTERFACE_WORDS, *FUTURE_KINDS])}".rstrip())
+    wrong(f"{kind!r} is no kind of interface. {did_you_mean(str(kind), INTERFACE_WORDS)}".rstrip())
 
 
 AnyInterface: Any = Annotated[
@@ -94,7 +86,8 @@ class RouteWords(Words):
     via: IPAddress | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(None, description="Interface; found by the gateway if left out.")
     metric: U32 | None = Field(None, description="Preference, the lowest wins (0 for IPv4, 1024 for IPv6).")
-    table: Table = Field(254, description="Routing table; 254 is main (254).")
+    table: Table = Field(254, description="Routing table; 254 is main (that of the VRF that it leads into, else 254).")
+    vrf: InterfaceName | None = Field(None, description="VRF of this node whose table it is in; where its gateway is looked for, too.")
     src: IPAddress | None = Field(None, description="Source address that programs get by default.")
     onlink: Flag = Field(False, description="Take the gateway to be on the link, whatever the addresses say (false).")
     mtu: Mtu | None = Field(None, description="Path MTU of this route; the link's if left out.")
@@ -114,6 +107,8 @@ class RouteWords(Words):
             wrong("a route needs `via`, `dev` or `nexthops`")
         if any(not (hop.via or hop.dev) for hop in self.nexthops):
             wrong("a next hop needs `via` or `dev`")
+        if self.vrf is not None and "table" in self.model_fields_set:
+            wrong("a route has either a `vrf` or a `table`")
         if self.onlink and not (self.via and self.dev):
             wrong("`onlink` needs `via` and `dev`")
         versions = {item.version for item in (self.to, self.src) if item is not None}
@@ -230,7 +225,7 @@ class Membership(CommonWords):
         description="`true`: the default route comes from this network; `false`: never (the first network that has a gateway gives it).",
     )
     impair: ImpairWords | None = Field(None, description="What happens to what it sends, and to what the network sends to it.")
-    port: not_built("`port`") = None  # type: ignore[valid-type]
+    port: PortWords | None = Field(None, description="How the network's bridge treats its port there.")
     at: NodeName | None = Field(None, description="Of a network with several endpoints, the node where it plugs in.")
 
 

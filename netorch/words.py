@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 from unicodedata import is_normalized
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
@@ -210,15 +210,6 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
 def one_or_many(value: object) -> object:
     """A single value stands for the list of it."""
     return value if isinstance(value, list) or value is None else [value]
-
-
-def not_built(what: str) -> Any:
-    """A key of the language that this release refuses, with a sentence that says so."""
-
-    def refuse(value: object) -> NoReturn:
-        raise PydanticCustomError("not_built", "{text}", {"text": f"{what} belongs to the language, but this release cannot do it yet"})
-
-    return Annotated[Any, PlainValidator(refuse), WithJsonSchema({"not": {}}), Field(description="Refused by this release.")]
 
 
 def _string(pattern: str | None = None, **extra: object) -> WithJsonSchema:

@@ -24,6 +24,7 @@ from netorch.requests import RuleSpec
 from netorch.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Scope, Snapshot, WireguardRecord
 
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
+_VLANS = struct.pack("=B15x", c.AF_BRIDGE) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_BRVLAN_COMPRESSED))
 _ALL = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
 _NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (socket.AF_INET, socket.AF_INET6))
 _FORWARDING = struct.pack("=B11x", c.AF_BRIDGE)
@@ -98,6 +99,7 @@ class Reader:
         neighbours = decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))) if scope.neighbours else []
         if any(link.kind in TUNNELS for link in links):
             neighbours += decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, _FORWARDING))
+        vlans = decode.port_vlans(_dump(rtnl, c.RTM_GETLINK, _VLANS)) if any(map(self._knows_vlans, links)) else {}
         v4, v6 = rtnl.get(c.RTM_GETNETCONF, _NETCONF)
         values: dict[str, str] = {}
         if label in scope.sysctls:
@@ -132,7 +134,11 @@ class Reader:
             tuple(neighbours),
             rtnl.cookie,
             self._wireguard(netns, links),
+            vlans,
         )
+
+    def _knows_vlans(self, link: LinkRecord) -> bool:
+        return link.kind == "bridge" and any(link.data.get(c.IFLA_BR_VLAN_FILTERING, b"")) and link.alias.startswith(self._scope.mark)
 
     def _wireguard(self, netns: Netns, links: list[LinkRecord]) -> dict[int, WireguardRecord]:
         """Keys come along with it, so that of somebody else's devices nothing is read."""

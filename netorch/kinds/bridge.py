@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field
 
 from netorch.core import Resource
 from netorch.kind import Nothing, View, interface_words, observed
-from netorch.kinds.link import InterfaceWords, Link, common_fields
+from netorch.kinds.link import Link, common_fields
+from netorch.kinds.port import MasterWords
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
     IFLA_ADDRESS,
@@ -22,10 +23,12 @@ from netorch.netlink.constants import (
     IFLA_BR_PRIORITY,
     IFLA_BR_STP_STATE,
     IFLA_BR_TOPOLOGY_CHANGE,
+    IFLA_BR_VLAN_DEFAULT_PVID,
+    IFLA_BR_VLAN_FILTERING,
     IFLA_MTU,
 )
-from netorch.requests import Attrs, LinkAdd, LinkSet, Request
-from netorch.words import Flag, InterfaceName, Words, centiseconds, integer, not_built, one_or_many
+from netorch.requests import Attrs, Feature, LinkAdd, LinkSet, Request
+from netorch.words import Flag, Words, centiseconds, integer
 
 MAX_MTU = 65535
 AGEING_TIME = 30000
@@ -50,24 +53,27 @@ class BridgeSettings(Words):
         30000, description="When a MAC address that is not heard any more is forgotten (300s)."
     )
     mcast_snooping: Flag = Field(True, description="Forward multicast to those only who asked for it (IGMP and MLD snooping) (true).")
-    vlan_filtering: not_built("`vlan_filtering`") = None  # type: ignore[valid-type]
-    vlan_default_pvid: not_built("`vlan_default_pvid`") = None  # type: ignore[valid-type]
+    vlan_filtering: Flag = Field(False, description="Be a switch that knows VLANs: a port gets the frames of its own ones alone (false).")
+    vlan_default_pvid: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(
+        1, description="The `pvid` of ports that do not say theirs; 0: none (1)."
+    )
 
 
 @interface_words("bridge")
-class BridgeWords(BridgeSettings, InterfaceWords):
+class BridgeWords(BridgeSettings, MasterWords):
     """A bridge inside a node."""
 
     kind: Literal["bridge"] = "bridge"
-    members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(
-        [], alias="ports", description="Its ports: interfaces of the same node."
-    )
-
-    @property
-    def ports(self) -> tuple[str, ...]:
-        return tuple(self.members)
 
 
+VLAN_FILTERING = Feature(
+    "VLAN filtering in bridges",
+    "CONFIG_BRIDGE_VLAN_FILTERING",
+    "",
+    (LinkAdd("", "probe0", "bridge", data=((IFLA_BR_VLAN_FILTERING, u8(1)),)),),
+)
+
+_VLANS = ("vlan_filtering", "vlan_default_pvid")
 _LEFT_ALONE = ((IFLA_ADDRESS, b""), (IFLA_MTU, u32(0)))
 
 
@@ -87,6 +93,8 @@ class Bridge(Nothing, Link):
     max_age: int = 2000
     ageing_time: int = AGEING_TIME
     mcast_snooping: bool = True
+    vlan_filtering: bool = False
+    vlan_default_pvid: int = 1
     in_change: bool = field(default=False, compare=False)
 
     @classmethod
@@ -104,8 +112,14 @@ class Bridge(Nothing, Link):
                     max_age=data.get(IFLA_BR_MAX_AGE, 2000),
                     ageing_time=AGEING_TIME if in_change else int.from_bytes(link.data.get(IFLA_BR_AGEING_TIME, b""), "little"),
                     mcast_snooping=bool(data.get(IFLA_BR_MCAST_SNOOPING, 1)),
+                    vlan_filtering=bool(data.get(IFLA_BR_VLAN_FILTERING)),
+                    vlan_default_pvid=data.get(IFLA_BR_VLAN_DEFAULT_PVID, 1),
                     in_change=in_change,
                 )
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return (VLAN_FILTERING,) if self.vlan_filtering or self.vlan_default_pvid != 1 else ()
 
     def basic_attrs(self) -> Attrs:
         return tuple(pair for pair in Link.basic_attrs(self) if pair not in _LEFT_ALONE)
@@ -120,7 +134,7 @@ class Bridge(Nothing, Link):
         plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
         # only an MTU that a later request changes stays whatever the ports have (br_change_mtu): made with one beside it
         beside = replace(self, mtu=self.mtu + 1 if self.mtu < MAX_MTU else self.mtu - 1) if self.mtu else self
-        yield LinkAdd(self.netns, self.name, "bridge", beside.basic_attrs(), self._data_against(plain))
+        yield LinkAdd(self.netns, self.name, "bridge", beside.newborn().basic_attrs(), self._data_against(plain))
         if self.mtu:
             yield LinkSet(self.netns, self.name, ((IFLA_MTU, u32(self.mtu)),))
         yield from self.naming()
@@ -134,7 +148,7 @@ class Bridge(Nothing, Link):
     def attributes(self) -> Mapping[str, str]:
         plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
         said = {name: text for name, text in self.common().items() if (name, text) not in {("mac", ""), ("mtu", "0")}}
-        for name in ("stp", "priority", "forward_delay", "hello_time", "max_age", "ageing_time", "mcast_snooping"):
+        for name in ("stp", "priority", "forward_delay", "hello_time", "max_age", "ageing_time", "mcast_snooping", *_VLANS):
             value = getattr(self, name)
             if value != getattr(plain, name):
                 said[name] = str(value).lower() if isinstance(value, bool) else str(value)
@@ -155,6 +169,10 @@ class Bridge(Nothing, Link):
             data.append((IFLA_BR_PRIORITY, u16(self.priority)))
         if self.mcast_snooping != before.mcast_snooping:
             data.append((IFLA_BR_MCAST_SNOOPING, u8(self.mcast_snooping)))
+        if self.vlan_default_pvid != before.vlan_default_pvid:
+            data.append((IFLA_BR_VLAN_DEFAULT_PVID, u16(self.vlan_default_pvid)))
+        if self.vlan_filtering != before.vlan_filtering:
+            data.append((IFLA_BR_VLAN_FILTERING, u8(self.vlan_filtering)))
         if self.stp != before.stp:
             data.append((IFLA_BR_STP_STATE, u32(self.stp)))
         return tuple(data)

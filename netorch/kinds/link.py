@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from netorch.core import Key, Resource, shown
 from netorch.impairment import ImpairWords
 from netorch.kind import View
+from netorch.kinds.portwords import PortWords
 from netorch.marks import Mark, maker, read_alias
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
 from netorch.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
 from netorch.snapshot import LinkRecord
-from netorch.words import U32, Flag, InterfaceAddress, InterfaceName, IPAddress, Mac, Mtu, SysctlValue, Text, Words, not_built, one_or_many
+from netorch.words import U32, Flag, InterfaceAddress, InterfaceName, IPAddress, Mac, Mtu, SysctlValue, Text, Words, one_or_many
 
 TXQUEUELEN = 1000
 """What the kernel gives to a new Ethernet-like link."""
@@ -72,8 +73,8 @@ class InterfaceWords(CommonWords):
     """An entry of `interfaces`; `kind` says which further keys it takes."""
 
     kind: str | None = Field(None, description="What netorch is to make; left out where a link makes it.")
-    master: InterfaceName | None = Field(None, description="The bridge of this node that it is a port of.")
-    port: not_built("`port`") = None  # type: ignore[valid-type]
+    master: InterfaceName | None = Field(None, description="The bridge, bond or VRF of this node that it is a port of.")
+    port: PortWords | None = Field(None, description="How the bridge treats it whose port it is; of a bridge, its own port's VLANs.")
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -83,7 +84,10 @@ class InterfaceWords(CommonWords):
 
 @dataclass(frozen=True, slots=True)
 class Link(Resource):
-    """A link of ours. `group` and `alias` are its marks, `altname` the long form of a name that did not fit."""
+    """A link of ours. `group` and `alias` are its marks, `altname` the long form of a name that did not fit.
+
+    A `mac` of "" is left alone. `own_mac`: what it is made with where `mac` is what its bond makes of that.
+    """
 
     KIND: ClassVar[str] = "link"
     QUEUE: ClassVar[int] = TXQUEUELEN
@@ -98,6 +102,7 @@ class Link(Resource):
     alias: str
     txqueuelen: int = TXQUEUELEN
     altname: str = ""
+    own_mac: str = field(default="", compare=False)
 
     @property
     def key(self) -> Key:
@@ -119,6 +124,15 @@ class Link(Resource):
             (IFLA_GROUP, u32(self.group)),
             (IFLA_TXQLEN, u32(self.txqueuelen)),
         )
+
+    def newborn(self) -> Self:
+        """As it is before it joins a bond."""
+        return replace(self, mac=self.own_mac) if self.own_mac else self
+
+    def differs(self, before: Resource) -> bool:
+        if not self.mac and isinstance(before, type(self)):
+            return self != replace(before, mac="")
+        return self != before
 
     def naming(self) -> Iterator[Request]:
         """The marks that cannot be set at creation."""
@@ -145,7 +159,7 @@ class Link(Resource):
 
     def common(self) -> dict[str, str]:
         """Attributes in the words of the file."""
-        said = {"mtu": str(self.mtu), "mac": self.mac}
+        said = {"mtu": str(self.mtu), **({"mac": self.mac} if self.mac else {})}
         if self.txqueuelen != self.QUEUE:
             said["txqueuelen"] = str(self.txqueuelen)
         if description := read_alias(self.alias).description:

@@ -1,33 +1,75 @@
-"""That a link is the port of a master: a bridge's port lives within both the link and the bridge."""
+"""That a link is the port of a master, a bridge, a bond or a VRF: a port lives within both the link and its master."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Self
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BeforeValidator, Field
 
 from netorch.core import Disruption, Key, Resource, shown
 from netorch.kind import Nothing, View, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.link import InterfaceWords, link_key
 from netorch.marks import read_alias
-from netorch.netlink.codec import u8
-from netorch.netlink.constants import IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE
+from netorch.netlink.codec import u8, u16, u32
+from netorch.netlink.constants import (
+    IFLA_BRPORT_COST,
+    IFLA_BRPORT_ISOLATED,
+    IFLA_BRPORT_LEARNING,
+    IFLA_BRPORT_MODE,
+    IFLA_BRPORT_PRIORITY,
+)
 from netorch.requests import LinkSet, Request
+from netorch.snapshot import LinkRecord
+from netorch.words import InterfaceName, one_or_many
+
+TAKES_DOWN = frozenset(("bond", "vrf"))
+"""Masters that do something to a port's state when it joins and when it leaves."""
+
+OPTIONS = ("hairpin", "isolated", "learning", "cost", "priority")
+BY_SPEED = frozenset((0, 1, 2, 3, 4, 19, 100, 250, 2500))
+"""The costs that the kernel gives by itself (port_cost in net/bridge/br_if.c)."""
+
+USUAL_COST = {"veth": 2, "dummy": 100}
+"""Kind of link → what it gives to a port of it; of the others it depends on what they ride on."""
 
 
 def port_key(netns: str, link: str) -> Key:
     return Key("port", netns, link)
 
 
+class MasterWords(InterfaceWords):
+    """The words of what has ports."""
+
+    members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(
+        [], alias="ports", description="Its ports: interfaces of the same node."
+    )
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        return tuple(self.members)
+
+
 @observed
 @dataclass(frozen=True, slots=True)
 class Port(Nothing, Resource):
+    """`of`: what its master is. The options are those of a bridge's port; a `cost` of 0 is the kernel's choice, one that is `usual`
+    goes without saying. `after`: what must be there before the link joins (what a bond opens has to be on a link that is up).
+    """
+
     KIND: ClassVar[str] = "port"
     netns: str
     link: str
     master: str
     hairpin: bool = False
     isolated: bool = False
+    learning: bool = True
+    cost: int = 0
+    priority: int = 32
+    of: str = "bridge"
+    usual: int = field(default=0, compare=False)
+    after: tuple[Key, ...] = field(default=(), compare=False)
 
     @property
     def key(self) -> Key:
@@ -36,6 +78,10 @@ class Port(Nothing, Resource):
     @property
     def within(self) -> tuple[Key, ...]:
         return link_key(self.netns, self.link), link_key(self.netns, self.master)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        return self.after
 
     @property
     def part_of(self) -> Key | None:
@@ -47,25 +93,31 @@ class Port(Nothing, Resource):
         for link in view.our_links:
             master = view.links.get(link.master)
             if master is not None and read_alias(master.alias).uplink not in {link.name, *link.altnames}:
-                port = {number: bool(payload[0]) for number, payload in link.port.items() if len(payload) == 1}
-                yield cls(view.label, link.name, master.name, port.get(IFLA_BRPORT_MODE, False), port.get(IFLA_BRPORT_ISOLATED, False))
+                options = _options(link) if master.kind == "bridge" else {}
+                yield cls(view.label, link.name, master.name, **options, of=master.kind)
+
+    def differs(self, before: Resource) -> bool:
+        if not isinstance(before, Port):
+            return True
+        return any(getattr(self, name) != getattr(before, name) for name in ("master", "of")) or bool(self._changed(before))
 
     def create(self) -> Iterable[Request]:
         return self.update(type(self)(self.netns, self.link, "")) or ()
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        requests = [LinkSet(self.netns, self.link, master=self.master)] if self.master != before.master else []
-        # a port that changes its bridge starts with the defaults
-        had = before if self.master == before.master else type(self)(self.netns, self.link, self.master)
-        data = tuple(
-            (number, u8(mine))
-            for number, mine, theirs in (
-                (IFLA_BRPORT_MODE, self.hairpin, had.hairpin),
-                (IFLA_BRPORT_ISOLATED, self.isolated, had.isolated),
-            )
-            if mine != theirs
-        )
-        if data:
+        stays = self.master == before.master
+        # a port that changes its master starts with the defaults
+        had = before if stays else type(self)(self.netns, self.link, self.master)
+        changed = self._changed(had)
+        if "cost" in changed and not self.cost:
+            return None  # the kernel chooses for a new port only
+        # a bond takes a link that is down, and a VRF pulls one down that is up: not in one message with its state
+        requests = [] if stays else [LinkSet(self.netns, self.link, master=self.master, alone=self.of in TAKES_DOWN)]
+        if self.after and not stays:
+            # a VLAN device comes up with its parent (vlan_device_event)
+            requests.insert(0, LinkSet(self.netns, self.link, up=False))
+        if changed:
+            data = tuple(pair for name, pair in self._payloads() if name in changed)
             requests.append(LinkSet(self.netns, self.link, kind="bridge_slave", data=data))
         return requests
 
@@ -76,10 +128,41 @@ class Port(Nothing, Resource):
         return Disruption.FLAP if self.master != before.master else Disruption.UPDATE
 
     def attributes(self) -> Mapping[str, str]:
-        return {"master": self.master} | {name: "true" for name in ("hairpin", "isolated") if getattr(self, name)}
+        plain = type(self)(self.netns, self.link, self.master)
+        said = {name: getattr(self, name) for name in OPTIONS if getattr(self, name) != getattr(plain, name)}
+        if self.cost == self.usual:
+            said.pop("cost", None)
+        return {"master": self.master} | {name: str(value).lower() for name, value in said.items()}
 
     def absent(self) -> Mapping[str, str]:
         return {"master": "none"}
 
     def title(self) -> str:
         return f"link {shown(self.netns)}/{self.link}"
+
+    def _changed(self, before: Port) -> set[str]:
+        """The options that differ. A cost that nobody asked for is the kernel's, if it is one that the kernel gives."""
+        if self.of != "bridge":
+            return set()
+        found = {name for name in OPTIONS if getattr(self, name) != getattr(before, name)}
+        return found - {"cost"} if not self.cost and before.cost in BY_SPEED else found
+
+    def _payloads(self) -> Iterator[tuple[str, tuple[int, bytes]]]:
+        yield "hairpin", (IFLA_BRPORT_MODE, u8(self.hairpin))
+        yield "isolated", (IFLA_BRPORT_ISOLATED, u8(self.isolated))
+        yield "learning", (IFLA_BRPORT_LEARNING, u8(self.learning))
+        yield "cost", (IFLA_BRPORT_COST, u32(self.cost))
+        yield "priority", (IFLA_BRPORT_PRIORITY, u16(self.priority))
+
+
+def _options(link: LinkRecord) -> dict[str, Any]:
+    data = {number: int.from_bytes(payload, "little") for number, payload in link.port.items() if len(payload) <= 4}
+    cost = data.get(IFLA_BRPORT_COST, 0)
+    return {
+        "usual": USUAL_COST.get(link.kind, cost if cost in BY_SPEED else 0),
+        "hairpin": bool(data.get(IFLA_BRPORT_MODE, 0)),
+        "isolated": bool(data.get(IFLA_BRPORT_ISOLATED, 0)),
+        "learning": bool(data.get(IFLA_BRPORT_LEARNING, 1)),
+        "cost": cost,
+        "priority": data.get(IFLA_BRPORT_PRIORITY, 32),
+    }

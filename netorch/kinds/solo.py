@@ -197,11 +197,13 @@ class SoloLink(Nothing, Link):
 
     def differs(self, before: Resource) -> bool:
         if isinstance(before, type(self)) and not self.mtu:
-            return self != replace(before, mtu=0)
-        return self != before
+            return Link.differs(self, replace(before, mtu=0))
+        return Link.differs(self, before)
 
     def create(self) -> Iterator[Request]:
-        yield LinkAdd(self.netns, self.name, self.KIND, self.basic_attrs(), self.data(), parent=self.parent, parent_in=self.PARENT_IN)
+        yield LinkAdd(
+            self.netns, self.name, self.KIND, self.newborn().basic_attrs(), self.data(), parent=self.parent, parent_in=self.PARENT_IN
+        )
         yield from self.naming()
 
     def update(self, before: Self) -> Sequence[Request] | None:

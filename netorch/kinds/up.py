@@ -1,7 +1,8 @@
 """That a link is administratively up: there while it is, gone while it is down.
 
 It is a resource of its own because things hang on it: a link that goes down loses its routes and its global IPv6 addresses,
-and a bridge comes up after its ports, since an up bridge works through all of them at each one that joins.
+and a bridge comes up after its ports, since an up bridge works through all of them at each one that joins. A bond takes and lets go
+ports that are down, and a VRF pulls them down and up again: there a link comes up after it has joined, and falls when it leaves.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import ClassVar
 from netorch.core import Key, Resource, shown
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
+from netorch.kinds.port import TAKES_DOWN, port_key
 from netorch.netlink.constants import IFF_UP
 from netorch.requests import LinkSet, Request, SysctlSet
 
@@ -24,13 +26,16 @@ def up_key(netns: str, link: str) -> Key:
 @observed
 @dataclass(frozen=True, slots=True)
 class Up(Nothing, Resource):
-    """`after`: what must be there before the link comes up (a bridge's ports). `quick`: without duplicate address detection for the
-    link-local address, which would be tentative for 2 seconds, in which a router asks no neighbour and forwards nothing.
+    """`master`: the bond or VRF in which it is up. `after`: what must be there before the link comes up (a bridge's ports).
+
+    `quick`: without duplicate address detection for the link-local address, which would be tentative for 2 seconds, in which a router
+    asks no neighbour and forwards nothing.
     """
 
     KIND: ClassVar[str] = "up"
     netns: str
     link: str
+    master: str = ""
     after: tuple[Key, ...] = field(default=(), compare=False)
     quick: bool = field(default=False, compare=False)
 
@@ -40,7 +45,7 @@ class Up(Nothing, Resource):
 
     @property
     def within(self) -> tuple[Key, ...]:
-        return (link_key(self.netns, self.link),)
+        return (link_key(self.netns, self.link), *((port_key(self.netns, self.link),) if self.master else ()))
 
     @property
     def needs(self) -> tuple[Key, ...]:
@@ -54,7 +59,8 @@ class Up(Nothing, Resource):
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             if link.flags & IFF_UP:
-                yield cls(view.label, link.name)
+                master = view.links.get(link.master)
+                yield cls(view.label, link.name, master.name if master is not None and master.kind in TAKES_DOWN else "")
 
     def create(self) -> Iterable[Request]:
         no_dad = SysctlSet(self.netns, (f"net/ipv6/conf/{self.link}/accept_dad",), "0", optional=True)

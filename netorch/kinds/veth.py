@@ -59,10 +59,10 @@ class Veth(Link):
 
     def create(self) -> Iterator[Request]:
         if self.far:
-            yield LinkSet(self.netns, self.name, (*self.basic_attrs(), (IFLA_IFALIAS, cstring(self.alias))))
+            yield LinkSet(self.netns, self.name, (*self.newborn().basic_attrs(), (IFLA_IFALIAS, cstring(self.alias))))
         else:
             peer = Peer(*self.peer, attrs=((IFLA_GROUP, u32(self.group)),))
-            yield LinkAdd(self.netns, self.name, "veth", self.basic_attrs(), peer=peer)
+            yield LinkAdd(self.netns, self.name, "veth", self.newborn().basic_attrs(), peer=peer)
         yield from self.naming() if not self.far else list(self.naming())[1:]
 
     def update(self, before: Self) -> Sequence[Request] | None:

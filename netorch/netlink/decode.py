@@ -18,6 +18,7 @@ _RTNEXTHOP = struct.Struct("=HBBi")
 _TCMSG = struct.Struct("=B3xiIII")
 _RULE = struct.Struct("=BBBBBBBBI")
 _U16 = struct.Struct("=H")
+_VLAN_INFO = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
 _NOTHING: Mapping[int, bytes] = {}
 _ZERO4 = bytes(4)
@@ -66,6 +67,28 @@ def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
         port,
         text(get(c.IFLA_QDISC, b"")),
     )
+
+
+def port_vlans(messages: Iterable[Message]) -> dict[int, dict[int, int]]:
+    """RTM_NEWLINK messages of the family AF_BRIDGE: index of a bridge or of its port → VLAN → BRIDGE_VLAN_INFO_* flags."""
+    found: dict[int, dict[int, int]] = {}
+    for kind, buffer, start, end in messages:
+        if kind != c.RTM_NEWLINK:
+            continue
+        if end - start < 16:
+            raise DecodeError("link message without its header")
+        index = _IFINFOMSG.unpack_from(buffer, start)[2]
+        here, first = found.setdefault(index, {}), 0
+        for number, payload in attribute_list(attributes(buffer, start + 16, end).get(c.IFLA_AF_SPEC, b"")):
+            if number != c.IFLA_BRIDGE_VLAN_INFO or len(payload) != 4:
+                continue
+            flags, vlan = _VLAN_INFO.unpack(payload)
+            if flags & c.BRIDGE_VLAN_INFO_RANGE_BEGIN:
+                first = vlan
+                continue
+            begin = first if flags & c.BRIDGE_VLAN_INFO_RANGE_END else vlan
+            here |= dict.fromkeys(range(begin, vlan + 1), flags & (c.BRIDGE_VLAN_INFO_PVID | c.BRIDGE_VLAN_INFO_UNTAGGED))
+    return found
 
 
 def addresses(messages: Iterable[Message]) -> list[AddressRecord]:

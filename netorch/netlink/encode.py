@@ -27,6 +27,8 @@ from netorch.requests import (
     RuleAdd,
     RuleDel,
     RuleSpec,
+    VlanAdd,
+    VlanDel,
 )
 
 _IFINFOMSG = struct.Struct("=BxHiII")
@@ -44,6 +46,8 @@ LinkRequest = (
     | LinkDel
     | AltnameAdd
     | AltnameDel
+    | VlanAdd
+    | VlanDel
     | AddressAdd
     | AddressDel
     | NeighbourAdd
@@ -94,6 +98,8 @@ def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tup
             kind, flags = (c.RTM_NEWLINKPROP, c.NLM_F_CREATE | c.NLM_F_EXCL) if isinstance(request, AltnameAdd) else (c.RTM_DELLINKPROP, 0)
             names = nested(c.IFLA_PROP_LIST, attr(c.IFLA_ALT_IFNAME, cstring(request.altname)))
             return kind, flags, _IFINFOMSG.pack(0, 0, 0, 0, 0) + link_name(request.link) + names
+        case VlanAdd() | VlanDel():
+            return c.RTM_SETLINK if isinstance(request, VlanAdd) else c.RTM_DELLINK, 0, _vlans(request, resolver)
         case AddressAdd() | AddressDel():
             return _address(request, resolver)
         case NeighbourAdd() | NeighbourDel():
@@ -180,7 +186,8 @@ def _link_set(request: LinkSet, resolver: Resolver) -> tuple[int, int, bytes]:
         # by name, so that no index has to be asked for; RTM_SETLINK cannot touch a whole group by mistake
         return c.RTM_SETLINK, 0, _IFINFOMSG.pack(0, 0, 0, *_up(request.up)) + link_name(request.name) + attrs
     if request.kind is not None:
-        attrs += _linkinfo(request.kind, pack(request.data))
+        indices = ((number, resolver.index_of(request.netns, name) if name else 0) for number, name in request.links)
+        attrs += _linkinfo(request.kind, pack(request.data) + b"".join(attr(number, u32(index)) for number, index in indices))
     index = resolver.index_of(request.netns, request.name)
     return c.RTM_NEWLINK, 0, _IFINFOMSG.pack(0, 0, index, *_up(request.up)) + attrs
 
@@ -190,6 +197,16 @@ def _linkinfo(kind: str, data: bytes) -> bytes:
     if kind.endswith("_slave"):
         return nested(c.IFLA_LINKINFO, attr(c.IFLA_INFO_SLAVE_KIND, cstring(kind[:-6])), nested(c.IFLA_INFO_SLAVE_DATA, data))
     return nested(c.IFLA_LINKINFO, attr(c.IFLA_INFO_KIND, cstring(kind)), nested(c.IFLA_INFO_DATA, data) if data else b"")
+
+
+def _vlans(request: VlanAdd | VlanDel, resolver: Resolver) -> bytes:
+    """IFLA_BRIDGE_VLAN_INFO of each VLAN, of a range its two ends (br_afspec in net/bridge/br_netlink.c)."""
+    parts = [attr(c.IFLA_BRIDGE_FLAGS, u16(c.BRIDGE_FLAGS_SELF))] if request.own else []
+    for first, last, flags in request.vlans:
+        ends = ((first, c.BRIDGE_VLAN_INFO_RANGE_BEGIN), (last, c.BRIDGE_VLAN_INFO_RANGE_END)) if first != last else ((first, 0),)
+        parts += [attr(c.IFLA_BRIDGE_VLAN_INFO, u16(flags | end) + u16(vlan)) for vlan, end in ends]
+    header = _IFINFOMSG.pack(c.AF_BRIDGE, 0, resolver.index_of(request.netns, request.link), 0, 0)
+    return header + nested(c.IFLA_AF_SPEC, *parts)
 
 
 def _address(request: AddressAdd | AddressDel, resolver: Resolver) -> tuple[int, int, bytes]:

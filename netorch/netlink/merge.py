@@ -54,7 +54,7 @@ def _join(unit: Unit, request: Request) -> Unit | None:
 
 
 def _alone(request: LinkSet) -> bool:
-    return any(number in _ALONE for number, _ in request.attrs)
+    return request.alone or any(number in _ALONE for number, _ in request.attrs)
 
 
 def _merged(first: LinkSet, second: LinkSet) -> LinkSet | None:

@@ -11,6 +11,7 @@ import yaml
 from netorch.core import HOST, Key, Resource
 from netorch.impairment import NOTHING
 from netorch.kinds.address import SCOPES, Address
+from netorch.kinds.bond import Primary, primary_key
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.fdb import Fdb
 from netorch.kinds.hostsfile import NodeFile
@@ -20,12 +21,15 @@ from netorch.kinds.loopback import Loopback
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import Netns
 from netorch.kinds.port import Port, port_key
+from netorch.kinds.portvlans import PortVlans, said, vlans_key
 from netorch.kinds.route import MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
 from netorch.kinds.solo import SoloLink
 from netorch.kinds.sysctl import Sysctl
 from netorch.kinds.up import up_key
 from netorch.kinds.veth import UNKNOWN, Veth
+from netorch.kinds.vrf import MTU as VRF_MTU
+from netorch.kinds.vrf import Vrf
 from netorch.kinds.wgpeer import Peer
 from netorch.marks import Mark, read_alias
 from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
@@ -160,17 +164,36 @@ class _File:
             self.take_bridged(bridge, uplink, settings)
         elif bridge.netns != self.mark.fabric:
             words = self.interface(bridge.netns, bridge.name)
-            words |= {"kind": "bridge", **settings, **self.common(bridge)}
-            ports = [
-                key.name
-                for key, port in self.state.items()
-                if isinstance(port, Port) and (key.netns, port.master) == (bridge.netns, bridge.name)
-            ]
-            if ports:
-                words["ports"] = [self.name(bridge.netns, name) for name in ports]
+            words |= {"kind": "bridge", **settings, **self.common(bridge), **self.ports(bridge)}
+            if own := self.port_words(bridge.netns, bridge.name):
+                words["port"] = own
         elif self.root(bridge.name) == bridge.name:
             mtu = {"mtu": bridge.mtu} if bridge.mtu != 1500 else {}
             self.networks[bridge.altname or bridge.name] = settings | mtu
+
+    def ports(self, master: Link) -> Words:
+        """The links that have joined a master, which say themselves how a bridge treats them."""
+        ports = [
+            key.name
+            for key, port in self.state.items()
+            if isinstance(port, Port) and (key.netns, port.master) == (master.netns, master.name)
+        ]
+        for name in ports:
+            if words := self.port_words(master.netns, name):
+                self.interface(master.netns, name)["port"] = words
+        return {"ports": [self.name(master.netns, name) for name in ports]} if ports else {}
+
+    def port_words(self, label: str, dev: str) -> Words:
+        """What the file says of a bridge's port, the defaults left out."""
+        port, vlans = self.state.get(port_key(label, dev)), self.state.get(vlans_key(label, dev))
+        words: Words = {}
+        if isinstance(port, Port) and port.of == "bridge":
+            words = {name: _typed(text) for name, text in port.attributes().items() if name != "master"}
+        if isinstance(vlans, PortVlans):
+            words |= {"pvid": vlans.pvid} if vlans.pvid != vlans.default else {}
+            if listed := [_vlan(text) for text in said(vlans.pvid, vlans.vlans)]:
+                words["vlans"] = listed
+        return words
 
     def take_bridged(self, bridge: Bridge, uplink: str, settings: Words) -> None:
         """A network of mode bridged; its members' cables hang on it by the `master` of their near ends."""
@@ -180,6 +203,8 @@ class _File:
         for key, port in self.state.items():
             if isinstance(port, Port) and (key.netns, port.master) == (bridge.netns, bridge.name):
                 self.interface(key.netns, key.name)["master"] = name
+                if words := self.port_words(key.netns, key.name):
+                    self.interface(key.netns, key.name)["port"] = words
 
     def root(self, bridge: str) -> str:
         """The first bridge of a network: further ones of the fabric hang on it by a cable."""
@@ -195,6 +220,8 @@ class _File:
                 membership = self.words(veth.netns).setdefault("networks", {}).setdefault(bridge.altname or bridge.name, {})
                 membership |= {"name": self.name(veth.netns, veth.name), "addresses": False, **self.common(veth)}
                 self.take_directions(veth, membership)
+                if options := self.port_words(*veth.peer):
+                    membership["port"] = options
             return
         words = self.common(veth)
         if words or not veth.netns.startswith("@"):
@@ -225,7 +252,9 @@ class _File:
             self.take_closed(link, link.parent)
             return
         words = self.interface(link.netns, link.name)
-        words |= {"kind": link.KIND, **{name: _typed(text) for name, text in link.own().items()}, **self.riding(link)}
+        words |= {"kind": link.KIND, **{name: _typed(text) for name, text in link.own().items()}, **self.riding(link), **self.ports(link)}
+        if isinstance(primary := self.state.get(primary_key(link.netns, link.name)), Primary):
+            words["primary"] = self.name(link.netns, primary.port)
         if link.parent is not None:
             label, dev = link.parent
             words["parent"] = self.name(label, dev) if label == link.netns else f"{self.node(label)}:{self.name(label, dev)}"
@@ -254,9 +283,11 @@ class _File:
     def common(self, link: Link) -> Words:
         node = self.node(link.netns)
         words: Words = {}
-        if link.mtu != 1500:
+        port = self.state.get(port_key(link.netns, link.name))
+        bonded = isinstance(port, Port) and port.of == "bond"
+        if link.mtu != (VRF_MTU if isinstance(link, Vrf) else 1500) and not bonded:
             words["mtu"] = link.mtu
-        if link.mac and not link.LENT and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
+        if link.mac and not bonded and not link.LENT and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
             words["mac"] = link.mac
         if link.txqueuelen != link.QUEUE and not link.LENT:
             words["txqueuelen"] = link.txqueuelen
@@ -287,13 +318,17 @@ class _File:
         elif hops:
             words["nexthops"] = [words | {"weight": hop.weight} for words, hop in zip(hops, spec.hops, strict=True)]
         words["metric"] = spec.metric
-        if spec.table != MAIN:
+        if spec.table != MAIN or any(self.in_vrf(route.netns, hop.dev) for hop in spec.hops):
             words["table"] = spec.table
         if spec.src is not None:
             words["src"] = str(ip_address(spec.src))
         if spec.mtu:
             words["mtu"] = spec.mtu
         return words
+
+    def in_vrf(self, label: str, dev: str | None) -> bool:
+        port = self.state.get(port_key(label, dev or ""))
+        return isinstance(port, Port) and port.of == "vrf"
 
     def hop(self, label: str, hop: Hop) -> Words:
         words: Words = {"via": str(ip_address(hop.via))} if hop.via else {}
@@ -342,6 +377,13 @@ def _host(entry: Any) -> str:
 def _dotted(path: str) -> str:
     """A sysctl's path as sysctl(8) writes it: dots and slashes change places."""
     return path.translate(str.maketrans("./", "/."))
+
+
+def _vlan(text: str) -> object:
+    """An entry of a port's `vlans`, as `kinds.portvlans.said` tells it."""
+    name, _, how = text.partition(" ")
+    ids = int(name) if name.isdigit() else name
+    return {"id": ids, "untagged": how == "untagged"} if how else ids
 
 
 def _typed(text: str) -> object:

@@ -31,7 +31,9 @@ def changes(plan: Plan) -> list[Change]:
     """The changes of a plan in its order. An attribute that is a step of its own (state, master) goes with its object."""
     replaced = {step.key for step in plan.changes if step.disruption is Disruption.REPLACE}
     gone = {resource.key: resource for resource in (*plan.implied, *(step.resource for step in plan.deletes))} if replaced else {}
+    left = {resource.part_of: resource for resource in plan.implied if resource.part_of is not None and resource.key not in replaced}
     found: dict[Key, Change] = {}
+    parts: dict[Key, Change] = {}
     result: list[Change] = []
     for step in plan.steps:
         if step.after is None and step.key in replaced:
@@ -41,9 +43,23 @@ def changes(plan: Plan) -> list[Change]:
             found[parent].values |= {name: (None, value) for name, value in step.resource.attributes().items()}
             found[step.key] = found[parent]
             continue
-        values = _values(step, gone.get(step.key) if step.after is not None else None)
-        change = Change(_disruption(step), step.key, step.resource.title(), values, _because(step, found), *_lines(step))
+        if parent is not None and step.disruption is Disruption.REPLACE and parent in parts:
+            # that a link goes down and up again where it joins or leaves a master
+            found[step.key] = parts[parent]
+            parts[parent].disruption = max(parts[parent].disruption, Disruption.FLAP, key=list(Disruption).index)
+            continue
+        if parent in left and step.disruption is Disruption.REPLACE:
+            # it left a master that is gone: a step of its own was not needed, but it is what a person sees
+            lost = left[parent]
+            absent = lost.absent()
+            values: dict[str, Values] = {name: (value, absent.get(name)) for name, value in lost.attributes().items()}
+            change = Change(Disruption.FLAP, step.key, step.resource.title(), values)
+        else:
+            values = _values(step, gone.get(step.key) if step.after is not None else None)
+            change = Change(_disruption(step), step.key, step.resource.title(), values, _because(step, found), *_lines(step))
         found[step.key] = change
+        if parent is not None and parent.kind == "link":
+            parts[parent] = change
         result.append(change)
     return result
 
@@ -61,11 +77,13 @@ def _disruption(step: Step) -> Disruption:
         step.resource.part_of is None
         or step.resource.part_of.kind != "link"
         or step.key.kind == "link"
-        or step.disruption is Disruption.REPLACE
+        or (step.disruption is Disruption.REPLACE and step.cause is not None)
     ):
         return step.disruption
     # a link that comes up or joins a bridge is an update of the link, one that goes down or leaves stops traffic
-    if step.before is None:
+    if step.before is not None and step.after is not None:
+        return step.disruption
+    if step.before is None and step.disruption is not Disruption.REPLACE:
         return Disruption.UPDATE
     return step.disruption if step.after is not None else step.resource.REMOVAL
 

@@ -11,9 +11,11 @@ from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
 from netorch.resolve.impairments import put_impairments
+from netorch.resolve.masters import enslave
 from netorch.resolve.names import put_names
 from netorch.resolve.nics import check_nics
 from netorch.resolve.place import put_bridge, put_existing, put_site, put_solo, put_veth
+from netorch.resolve.portvlans import put_vlans
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
 from netorch.topology import Topology
@@ -48,7 +50,8 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
     interfaces.wire(draft)
     segments = networks.build(draft)
     interfaces.ride(draft)
-    interfaces.enslave(draft)
+    enslave(draft)
+    networks.check_overlaps(draft, segments)
     interfaces.finish(draft)
     for segment in segments.values():
         networks.number(draft, segment)
@@ -70,6 +73,7 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
             put_solo(draft, iface)
     _put_cables(draft)
     put_impairments(draft)
+    put_vlans(draft)
     for site in draft.sites.values():
         put_rules(draft, site, put_routes(draft, site, segments))
     for site, rules in rulesets:

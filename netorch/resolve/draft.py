@@ -12,6 +12,7 @@ from netorch.errors import did_you_mean
 from netorch.impairment import ImpairWords
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import AddressWords, CommonWords
+from netorch.kinds.portwords import PortWords
 from netorch.kinds.solo import SoloWords
 from netorch.marks import Mark
 from netorch.topology import Node, Topology
@@ -51,6 +52,7 @@ class Iface:
     `impairs`: what is said of its sending, with the place; what goes before comes first.
     `front`: the bridge that has its addresses, where it is an uplink. `uplink`: of such a bridge, what the file calls the NIC.
     `joined`: another end of the tunnels that make one segment of several bridges.
+    `options`: what the file says of it as a bridge's port; `trunk`: it leads to another bridge of the same network.
     """
 
     site: Site
@@ -74,6 +76,9 @@ class Iface:
     impairs: list[tuple[ImpairWords, Path]] = field(default_factory=list)
     hairpin: bool = False
     isolated: bool = False
+    trunk: bool = False
+    options: PortWords | None = None
+    options_path: Path = ()
     front: Iface | None = None
     joined: Iface | None = None
     uplink: str = ""

@@ -1,4 +1,4 @@
-"""The interfaces that nodes and links declare: who is wired to whom, who is whose port."""
+"""The interfaces that nodes and links declare: who is wired to whom, what rides on what."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from netorch.kinds.bridge import BridgeWords
 from netorch.kinds.link import CommonWords, InterfaceWords
 from netorch.kinds.solo import SoloWords
 from netorch.kinds.veth import VethWords
-from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site, given
+from netorch.resolve.draft import Draft, Given, Iface, Path, Site, given
+from netorch.resolve.masters import bond_of, check_port, keeps_addresses
 from netorch.topology import EndpointWords, LinkWords, endpoint
 from netorch.words import Network
 
@@ -24,6 +25,7 @@ def declare(draft: Draft) -> None:
             iface.layers.insert(0, words)
             iface.addresses += given(words.addresses, (*path, "addresses"))
             iface.impair(words.impair, path)
+            iface.options, iface.options_path = words.port, (*path, "port")
             if name == "lo":
                 iface.role = "lo"
                 _check_loopback(draft, iface, words)
@@ -80,54 +82,6 @@ def _parent(draft: Draft, iface: Iface, said: str, path: Path) -> Iface | None:
     return site.ifaces[name]
 
 
-def enslave(draft: Draft) -> None:
-    """Ports: `ports` of a master and `master` of a port say the same thing."""
-    for site in draft.sites.values():
-        for iface in list(site.ifaces.values()):
-            words = iface.layers[0] if iface.layers and isinstance(iface.layers[0], InterfaceWords) else None
-            if words is None:
-                continue
-            for index, port in enumerate(words.ports):
-                path = (*iface.path, "members" if "members" in iface.path else "ports", index)
-                if port in site.ifaces:
-                    join(draft, site.ifaces[port], iface, path)
-                else:
-                    draft.unknown(path, f"interface {site.name}:", port, site.ifaces, "Ports are interfaces that this file declares.")
-            if words.master is not None:
-                path = (*iface.path, "master")
-                master = site.ifaces.get(words.master)
-                if master is None or not takes_ports(master):
-                    bridges = [name for name, other in site.ifaces.items() if takes_ports(other)]
-                    draft.unknown(path, f"bridge {site.name}:", words.master, bridges, f"Declare it under nodes.{site.name}.interfaces.")
-                else:
-                    join(draft, iface, master, path)
-
-
-def takes_ports(iface: Iface) -> bool:
-    return iface.role == "bridge" or (iface.solo is not None and iface.solo.TAKES_PORTS)
-
-
-def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
-    """Make `port` a port of `master`."""
-    if port.master is master:
-        return
-    if port.master is not None:
-        draft.complain(path, f"{port.display} is a port of {port.master.name} already, and cannot be one of {master.name} too")
-    elif port.role in {"bridge", "lo"}:
-        what = "a bridge" if port.role == "bridge" else "the loopback interface"
-        draft.complain(path, f"{port.display} is {what}: it cannot be a port of the bridge {master.name}")
-    elif master.role == "bridge" and port.solo is not None and not port.solo.MAKES.HAS_MAC:
-        kind = port.solo.kind
-        draft.complain(
-            path, f"{port.display} is a {kind}, which carries no Ethernet frames: it cannot be a port of the bridge {master.name}"
-        )
-    elif len(master.ports) >= BRIDGE_PORTS:
-        draft.complain(path, f"bridge {master.display} has {BRIDGE_PORTS} ports, and takes no more")
-    else:
-        port.master = master
-        master.ports.append(port)
-
-
 def finish(draft: Draft) -> None:
     """What can be said only when all is wired: interfaces that nothing makes, ports with addresses."""
     default = draft.topology.defaults.interface
@@ -139,7 +93,8 @@ def finish(draft: Draft) -> None:
                     iface.addresses += given(default.addresses, ("defaults", "interface", "addresses"))
             if not iface.role:
                 _without_a_maker(draft, iface)
-            if iface.master is not None and iface.addresses:
+            check_port(draft, iface)
+            if iface.master is not None and iface.addresses and not keeps_addresses(iface):
                 draft.complain(
                     iface.addresses[0].path,
                     f"{iface.display} is a port of {iface.master.name}, so it cannot have the address {iface.addresses[0].interface}.",
@@ -276,9 +231,19 @@ def type_of(subnet: Network) -> type:
 
 
 def mtu_of(iface: Iface) -> int:
-    """The MTU an interface gets: its own, else what its partner explicitly has, else the kernel's own; 0 where that is unknown."""
+    """The MTU an interface gets: its own, else what its partner explicitly has, else the kernel's own; 0 where that is unknown.
+
+    A bond's port has the bond's.
+    """
+    if (bond := bond_of(iface)) is not None:
+        return mtu_of(bond)
     ends = (iface, iface.peer) if iface.peer is not None else (iface,)
-    said = [end.own_mtu for end in ends] + [end.default.mtu for end in ends if end.default is not None]
+    bonds = [bond_of(end) for end in ends]
+    said = (
+        [end.own_mtu for end in ends]
+        + [bond.own_mtu for bond in bonds if bond is not None]
+        + [end.default.mtu for end in ends if end.default is not None]
+    )
     found = next((mtu for mtu in said if mtu is not None), None)
     if found is not None:
         return found
@@ -303,4 +268,4 @@ def holder(site: Site, address: str) -> Iface | None:
     return next((iface for iface in site.ifaces.values() if any(str(entry.interface.ip) == address for entry in iface.addresses)), None)
 
 
-__all__ = ["CommonWords", "declare", "enslave", "finish", "join", "mtu_of", "type_of", "wire"]
+__all__ = ["CommonWords", "declare", "finish", "mtu_of", "type_of", "wire"]

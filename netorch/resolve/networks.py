@@ -9,7 +9,8 @@ from itertools import pairwise
 from netorch.core import HOST
 from netorch.resolve import overlay, stacked
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site
-from netorch.resolve.interfaces import join, type_of
+from netorch.resolve.interfaces import type_of
+from netorch.resolve.masters import join, vrf_of
 from netorch.topology import Membership, NetworkWords
 from netorch.words import Address, Network
 
@@ -75,7 +76,6 @@ def build(draft: Draft) -> dict[str, Segment]:
     stacked.found(draft, segments)
     for segment in segments.values():
         _check_subnets(draft, segment)
-    _check_overlaps(draft, segments)
     _check_allowed(draft, segments)
     return segments
 
@@ -229,6 +229,8 @@ def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
     port.peer, iface.peer, iface.far = iface, port, True
     port.mtu_hint = iface.mtu_hint = segment.words.mtu
     port.isolated = segment.words.port_isolation
+    if isinstance(words := iface.layers[-1], Membership):
+        port.options, port.options_path = words.port, (*path, "port")
     join(draft, port, _bridge_for(draft, segment, len(segment.members)), path)
 
 
@@ -243,6 +245,7 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
         down.role = up.role = "veth"
         down.peer, up.peer, up.far = up, down, True
         down.mtu_hint = up.mtu_hint = segment.words.mtu
+        down.trunk = up.trunk = True
         # members behind it are as apart from those on the first bridge as these are from one another
         down.isolated = segment.words.port_isolation
         join(draft, down, segment.root, segment.path)
@@ -297,14 +300,19 @@ def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
                 segment.owner.forwards |= {version for version in (4, 6) if segment.subnet_of(version) and other.subnet_of(version)}
 
 
-def _check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
-    """Networks whose subnets overlap cannot both have an address on one node."""
+def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
+    """Networks whose subnets overlap cannot both have an address in one node, or in one VRF of it."""
     places: dict[str, dict[str, Segment]] = {}
+
+    def put(iface: Iface, node: str, segment: Segment) -> None:
+        vrf = vrf_of(iface)
+        places.setdefault(node if vrf is None else f"{vrf.name} of {node}", {})[segment.name] = segment
+
     for segment in segments.values():
         for member in segment.members:
-            places.setdefault(member.iface.site.name, {})[segment.name] = segment
+            put(member.iface, member.iface.site.name, segment)
         if not segment.words.is_segment:
-            places.setdefault(segment.owner.name, {})[segment.name] = segment
+            put(segment.root, segment.owner.name, segment)
     told: set[tuple[str, str]] = set()
     for node, here in places.items():
         subnets = sorted(
@@ -426,4 +434,4 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
             segment.gateways.setdefault(entry.interface.version, entry.interface.ip)
 
 
-__all__ = ["Member", "Segment", "bridge_of", "build", "made_up", "number", "uplinks"]
+__all__ = ["Member", "Segment", "bridge_of", "build", "check_overlaps", "made_up", "number", "uplinks"]

@@ -13,7 +13,8 @@ from netorch.errors import did_you_mean
 from netorch.kinds.fdb import ALL, FdbWords
 from netorch.kinds.vxlan import HEADROOM, PORT, VxlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site
-from netorch.resolve.interfaces import holder, join, mtu_of
+from netorch.resolve.interfaces import holder, mtu_of
+from netorch.resolve.masters import join
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment
@@ -40,6 +41,7 @@ def stretch(draft: Draft, segment: Segment) -> None:
         tunnel.role = "solo"
         tunnel.solo = _words(segment, node)
         first = tunnel.joined = first or tunnel
+        tunnel.trunk = True
         join(draft, tunnel, end.root, path)
         segment.ends[node] = end
         _only_short_names(site, end.root, tunnel)

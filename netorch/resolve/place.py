@@ -7,13 +7,15 @@ from ipaddress import IPv6Address
 
 from netorch.core import Key
 from netorch.kinds.address import SCOPES, Address, address_text
+from netorch.kinds.bond import BondWords, Primary
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.link import TXQUEUELEN
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.kinds.loopback import Loopback
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
-from netorch.kinds.port import Port, port_key
+from netorch.kinds.port import TAKES_DOWN, USUAL_COST, Port, port_key
+from netorch.kinds.portwords import PortWords
 from netorch.kinds.solo import SoloLink
 from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_paths
 from netorch.kinds.up import Up, up_key
@@ -23,6 +25,7 @@ from netorch.marks import ALIAS_BYTES
 from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 from netorch.resolve.draft import Draft, Given, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_of
+from netorch.resolve.masters import bond_of, keeps_mac, kind_of
 
 IPV6_MTU = 1280
 """IPV6_MIN_MTU: on a link with less the kernel has no IPv6."""
@@ -89,13 +92,15 @@ def put_bridge(draft: Draft, iface: Iface) -> None:
             max_age=words.max_age,
             ageing_time=words.ageing_time,
             mcast_snooping=words.mcast_snooping,
+            vlan_filtering=words.vlan_filtering,
+            vlan_default_pvid=words.vlan_default_pvid,
         ),
         iface.path,
     )
     _put_settings(draft, iface)
+    _put_port(draft, iface)
     if iface.is_up:
-        after = tuple(key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev)))
-        draft.put(Up(label, iface.dev, after, _is_quick(draft, iface)), iface.path)
+        _put_up(draft, iface)
     if iface.uplink:
         follows = iface.explicit_mtu is None
         draft.put(Uplink(label, _nic(iface), iface.dev, draft.mark.protocol, mtu=follows), (*iface.path, "uplink"))
@@ -114,11 +119,10 @@ def put_veth(draft: Draft, iface: Iface) -> None:
     assert peer is not None
     fields = _common(draft, iface, (peer.site.label, peer.dev))
     draft.put(Veth(**fields, peer=(peer.site.label, peer.dev), far=iface.far), iface.path)
-    if iface.master is not None:
-        draft.put(Port(iface.site.label, iface.dev, iface.master.dev, iface.hairpin, iface.isolated), iface.path)
+    _put_port(draft, iface)
     _put_settings(draft, iface)
     if iface.is_up:
-        draft.put(Up(iface.site.label, iface.dev, quick=_is_quick(draft, iface)), iface.path)
+        _put_up(draft, iface)
     put_addresses(draft, iface)
 
 
@@ -137,14 +141,12 @@ def put_solo(draft: Draft, iface: Iface) -> None:
     draft.put(link, iface.path)
     for resource, place in words.further(link):
         draft.put(resource, (*iface.path, *place))
-    if iface.master is not None:
-        draft.put(Port(site.label, iface.dev, iface.master.dev, iface.hairpin, iface.isolated), iface.path)
+    _put_port(draft, iface)
+    if isinstance(words, BondWords) and words.primary in site.ifaces:
+        draft.put(Primary(site.label, iface.dev, site.ifaces[words.primary].dev), (*iface.path, "primary"))
     _put_settings(draft, iface)
     if iface.is_up:
-        after = [key for port in iface.ports for key in (port_key(site.label, port.dev), up_key(site.label, port.dev))]
-        if iface.parent is not None and iface.parent.role != "existing" and iface.parent.is_up:
-            after.append(up_key(iface.parent.site.label, iface.parent.dev))
-        draft.put(Up(site.label, iface.dev, tuple(after), _is_quick(draft, iface)), iface.path)
+        _put_up(draft, iface)
     put_addresses(draft, iface)
 
 
@@ -178,6 +180,46 @@ def _is_quick(draft: Draft, iface: Iface) -> bool:
     """In a namespace that netorch makes all are; elsewhere those that IPv6 is meant to go over."""
     said = Key("sysctl", iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
     return not iface.site.created and not said and any(entry.interface.version == 6 for entry in iface.addresses)
+
+
+def _put_port(draft: Draft, iface: Iface) -> None:
+    master, site = iface.master, iface.site
+    if master is None:
+        return
+    kind = kind_of(master)
+    if kind != "bridge":
+        after = (_up_below(iface),) if kind == "bond" else ()
+        joined = Port(site.label, iface.dev, master.dev, of=kind, after=tuple(key for key in after if key is not None))
+    else:
+        options, usual = iface.options or PortWords(), USUAL_COST.get(kind_of(iface), 0)
+        joined = Port(
+            site.label,
+            iface.dev,
+            master.dev,
+            hairpin=iface.hairpin or options.hairpin,
+            isolated=iface.isolated or options.isolated,
+            learning=options.learning,
+            cost=usual if options.cost is None else options.cost,
+            priority=options.priority,
+            usual=usual,
+        )
+    draft.put(joined, iface.path)
+
+
+def _put_up(draft: Draft, iface: Iface) -> None:
+    """After its ports, and after what it rides on; what is in a bond or a VRF when it has joined."""
+    label, master = iface.site.label, iface.master
+    after = [key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev))]
+    if (below := _up_below(iface)) is not None:
+        after.append(below)
+    inside = master.dev if master is not None and kind_of(master) in TAKES_DOWN else ""
+    draft.put(Up(label, iface.dev, inside, tuple(after), _is_quick(draft, iface)), iface.path)
+
+
+def _up_below(iface: Iface) -> Key | None:
+    """That its parent is up, if the file says so."""
+    parent = iface.parent
+    return up_key(parent.site.label, parent.dev) if parent is not None and parent.role != "existing" and parent.is_up else None
 
 
 def put_addresses(draft: Draft, iface: Iface) -> None:
@@ -254,16 +296,26 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  
     elif len(alias.encode()) > ALIAS_BYTES:
         draft.complain((*iface.path, "description"), f"the description is {len(alias.encode()) - ALIAS_BYTES} bytes too long")
     queue = iface.said("txqueuelen")
+    own_mac = iface.said("mac") or ("" if origin else draft.mark.mac(site.name, iface.name))
     return {
         "netns": site.label,
         "name": iface.dev,
         "mtu": mtu_of(iface),
-        "mac": iface.said("mac") or ("" if origin else draft.mark.mac(site.name, iface.name)),
+        "mac": own_mac if bond_of(iface) is None else "" if origin or keeps_mac(iface) else _mac_of(draft, iface),
         "group": draft.mark.group,
         "alias": alias,
         "txqueuelen": queue if queue is not None else TXQUEUELEN if iface.solo is None else iface.solo.MAKES.QUEUE,
         "altname": iface.altname,
+        "own_mac": "" if bond_of(iface) is None else own_mac,
     }
+
+
+def _mac_of(draft: Draft, iface: Iface) -> str:
+    """The MAC of the outermost bond that gives it to its ports."""
+    at = iface
+    while (bond := bond_of(at)) is not None and not keeps_mac(at):
+        at = bond
+    return at.said("mac") or draft.mark.mac(at.site.name, at.name)
 
 
 def _put_settings(draft: Draft, iface: Iface) -> None:

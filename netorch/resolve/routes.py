@@ -12,6 +12,7 @@ from netorch.kinds.rule import ACTIONS, Rule
 from netorch.netlink.constants import AF_INET, AF_INET6, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTN_UNICAST
 from netorch.requests import Hop, RouteSpec, RuleSpec
 from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.masters import kind_of, table_of, vrf_of
 from netorch.resolve.networks import Segment
 from netorch.resolve.place import address_of
 from netorch.resolve.stacked import routes_below
@@ -48,7 +49,7 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
             draft.put(route, path)
             made.append(route.key)
     for version in (4, 6):
-        made += _default_route(draft, site, segments, version)
+        made += _default_routes(draft, site, segments, version)
         made += _allowed_routes(draft, site, segments, version)
     return tuple(made)
 
@@ -78,6 +79,8 @@ def _reaches(site: Site) -> list[Reach]:
 def _route(draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach], path: Path) -> Route | None:
     hops: list[Hop] = []
     ifaces: list[Iface | None] = []
+    vrf = _named_vrf(draft, site, words, path)
+    reaches = [reach for reach in reaches if vrf is None or vrf_of(reach.iface) is vrf]
     entries: Sequence[HopWords | RouteWords] = words.nexthops or ([words] if words.type == "unicast" else [])
     for index, entry in enumerate(entries):
         place = (*path, "nexthops", index) if words.nexthops else path
@@ -100,7 +103,7 @@ def _route(draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach]
         family=family,
         dst=None if words.to is None or words.to.prefixlen == 0 else words.to.network_address.packed,
         prefixlen=words.to.prefixlen if words.to is not None else 0,
-        table=words.table,
+        table=_table(draft, words, vrf, [iface for iface in ifaces if iface is not None], path),
         metric=_metric(words.metric, family),
         type=TYPES[words.type],
         scope=SCOPES[words.scope] if words.scope and family == AF_INET else scope,
@@ -125,16 +128,52 @@ def _hop(
         elif iface is not None:
             iface = iface.front or iface
             device = iface.dev
-    elif words.via is not None and (iface := _towards(words.via, reaches)) is not None:
+    elif words.via is not None and (found := _towards(words.via, reaches)):
+        iface = found[0]
         device = iface.dev
+        if len(vrfs := {vrf.name: None for other in found if (vrf := vrf_of(other)) is not None}) > 1 and vrf_of(iface) is not None:
+            what = f"the gateway {words.via} is in {' and in '.join(vrfs)} of {site.name} alike."
+            draft.complain((*path, "via"), what, "Say `vrf` or `dev`.")
     weight = words.weight if isinstance(words, HopWords) and shared else 1
     return Hop(words.via.packed if words.via is not None else None, device, weight, words.onlink), iface
 
 
-def _towards(gateway: Address, reaches: Sequence[Reach]) -> Iface | None:
-    """The device whose network has the gateway, the longest prefix first; None leaves the question to the kernel."""
+def _towards(gateway: Address, reaches: Sequence[Reach]) -> list[Iface]:
+    """The devices whose network has the gateway, the longest prefix first, those in no VRF before others; none leaves the question to
+    the kernel.
+    """
     fitting = [reach for reach in reaches if gateway.version == reach.network.version and gateway in reach.network]
-    return max(fitting, key=lambda reach: reach.network.prefixlen).iface if fitting else None
+    longest = max((reach.network.prefixlen for reach in fitting), default=0)
+    nearest = [reach.iface for reach in fitting if reach.network.prefixlen == longest]
+    return sorted(nearest, key=lambda iface: vrf_of(iface) is not None)
+
+
+def _named_vrf(draft: Draft, site: Site, words: RouteWords, path: Path) -> Iface | None:
+    """The VRF that a route says it is in, by its name or by its table."""
+    vrfs = {name: iface for name, iface in site.ifaces.items() if kind_of(iface) == "vrf"}
+    if words.vrf is not None and words.vrf not in vrfs:
+        draft.unknown((*path, "vrf"), f"VRF {site.name}:", words.vrf, vrfs, f"Declare it under nodes.{site.name}.interfaces.")
+    if words.vrf is None and "table" in words.model_fields_set:
+        return next((vrf for vrf in vrfs.values() if table_of(vrf) == words.table), None)
+    return vrfs.get(words.vrf or "")
+
+
+def _table(draft: Draft, words: RouteWords, vrf: Iface | None, ifaces: Sequence[Iface], path: Path) -> int:
+    """What the route says, else the table of the VRF that its devices are ports of."""
+    if vrf is not None:
+        return table_of(vrf)
+    if "table" in words.model_fields_set:
+        return words.table
+    tables = {_table_over(iface) for iface in ifaces} or {MAIN}
+    if len(tables) > 1:
+        draft.complain(path, "its next hops are in different VRFs: say the `vrf`, or the `table`, that the route is in")
+    return min(tables)
+
+
+def _table_over(iface: Iface) -> int:
+    """Where routes over a device belong; one over a VRF itself leads into it from elsewhere."""
+    vrf = vrf_of(iface)
+    return MAIN if vrf is None or vrf is iface else table_of(vrf)
 
 
 def _needed(site: Site, ifaces: Sequence[Iface], version: int) -> tuple:  # type: ignore[type-arg]
@@ -147,9 +186,11 @@ def _needed(site: Site, ifaces: Sequence[Iface], version: int) -> tuple:  # type
     )
 
 
-def _default_route(draft: Draft, site: Site, segments: dict[str, Segment], version: int) -> list[Key]:
+def _default_routes(draft: Draft, site: Site, segments: dict[str, Segment], version: int) -> list[Key]:
+    """One for the node, and one for each VRF of it that has networks with a gateway."""
     family = FAMILIES[version]
-    offers: list[tuple[bool, Iface, Address | None, Path]] = []
+    made: list[Key] = []
+    offers: dict[int, list[tuple[bool, Iface, Address | None, Path]]] = {}
     for network, words in site.words.networks.items():
         segment = segments.get(network)
         if segment is None or segment.words.mode_of(version) == "host-only" or words.default_route is False:
@@ -163,21 +204,21 @@ def _default_route(draft: Draft, site: Site, segments: dict[str, Segment], versi
             continue
         if not any(entry.interface.version == version for entry in iface.addresses):
             continue
-        offers.append((words.default_route is True, iface, gateway, member.path))
-    if not offers:
-        return []
-    insisting = [offer for offer in offers if offer[0]]
-    if len(insisting) > 1:
-        draft.complain((*insisting[1][3], "default_route"), f"node {site.name} can have its default route from one network only")
-    _, iface, gateway, path = (insisting or offers)[0]
-    scope = RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE
-    hops = (Hop(None if gateway is None else gateway.packed, iface.dev),)
-    spec = RouteSpec(family, None, 0, MAIN, _metric(None, family), RTN_UNICAST, scope, draft.mark.protocol, hops)
-    route = Route(site.label, spec, _needed(site, [iface], version))
-    if route.key in draft.state:
-        return []
-    draft.put(route, path)
-    return [route.key]
+        offers.setdefault(_table_over(iface), []).append((words.default_route is True, iface, gateway, member.path))
+    for table, here in offers.items():
+        insisting = [offer for offer in here if offer[0]]
+        if len(insisting) > 1:
+            where = f"node {site.name}" if table == MAIN else f"a VRF of node {site.name}"
+            draft.complain((*insisting[1][3], "default_route"), f"{where} can have its default route from one network only")
+        _, iface, gateway, path = (insisting or here)[0]
+        scope = RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE
+        hops = (Hop(None if gateway is None else gateway.packed, iface.dev),)
+        spec = RouteSpec(family, None, 0, table, _metric(None, family), RTN_UNICAST, scope, draft.mark.protocol, hops)
+        route = Route(site.label, spec, _needed(site, [iface], version))
+        if route.key not in draft.state:
+            draft.put(route, path)
+            made.append(route.key)
+    return made
 
 
 def _allowed_routes(draft: Draft, site: Site, segments: dict[str, Segment], version: int) -> list[Key]:
@@ -197,7 +238,7 @@ def _allowed_routes(draft: Draft, site: Site, segments: dict[str, Segment], vers
                 continue
             for subnet in other.subnet_of(version):
                 hops = (Hop(gateway.packed, iface.dev),)
-                place = subnet.network_address.packed, subnet.prefixlen, MAIN, _metric(None, family)
+                place = subnet.network_address.packed, subnet.prefixlen, _table_over(iface), _metric(None, family)
                 spec = RouteSpec(family, *place, RTN_UNICAST, RT_SCOPE_UNIVERSE, draft.mark.protocol, hops)
                 route = Route(site.label, spec, needed)
                 if route.key not in draft.state:

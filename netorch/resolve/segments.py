@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netorch.kinds.stacked import StackedWords
 from netorch.resolve.draft import Draft, Iface, layered
+from netorch.resolve.masters import vrf_of
 
 
 def check_segments(draft: Draft) -> None:
@@ -20,7 +21,9 @@ def check_segments(draft: Draft) -> None:
 
     for iface in layered(draft.sites):
         below = iface.parent if isinstance(iface.solo, StackedWords) else None
-        for other in (iface.peer, iface.master, iface.front, iface.joined, below):
+        # a VRF ties nothing together that has an address: it routes
+        master = iface.master if vrf_of(iface) is None else None
+        for other in (iface.peer, master, iface.front, iface.joined, below):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
     seen: dict[tuple[int, object], Iface] = {}

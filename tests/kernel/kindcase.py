@@ -65,9 +65,10 @@ def has_kind(host: Host, kind: str) -> bool:
         return True
     if kind in {"tap", "tun"}:
         return host.run("unshare", "-n", "ip", "tuntap", "add", "probe2", "mode", kind, check=False).returncode == 0
+    words = {"bridge-vlans": "bridge vlan_filtering 1"}.get(kind, kind)
     before, _, after = more.get(kind, "").partition("link probe0")
     lower = "link probe0" if "link probe0" in more.get(kind, "") else ""
-    script = f"ip link add probe0 type veth peer name probe1; ip link add {lower} probe2 type {kind} {before} {after}"
+    script = f"ip link add probe0 type veth peer name probe1; ip link add {lower} probe2 type {words} {before} {after}"
     return host.run("unshare", "-n", "sh", "-ec", script, check=False).returncode == 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "tunnels": ("gre",),
     "wan": ("netem",),
     "wireguard": ("wireguard",),
+    "vlan-trunk": ("bridge-vlans", "vlan"),
+    "bond": ("bond",),
+    "vrf": ("vrf",),
 }
 THIRD = {"wireguard"}
 """Of those, the files whose kinds only the third test kernel has."""
@@ -160,6 +165,60 @@ def test_a_cut_cable_of_the_triangle_is_gone_around(host: Host) -> None:
     host.netorch("apply", FOLDER / "routers.yaml")
     assert "10.0.12.2" in host.run("ip", "-n", "r1", "route", "get", "10.0.2.2").stdout
     assert host.ping("h2", "h1")
+
+
+@pytest.mark.uml
+def test_vlans_are_apart_where_their_router_stands_still(host: Host) -> None:
+    require(host, *NEEDS["vlan-trunk"])
+    host.netorch("apply", FOLDER / "vlan-trunk.yaml")
+    assert host.ping("office2", "server2")
+    host.run("ip", "netns", "exec", "router", "sysctl", "-qw", "net.ipv4.ip_forward=0")
+    assert not host.ping("office2", "server2")
+    assert host.ping("office2", "office1")
+    assert host.ping("server2", "10.0.20.1")
+    macs = {node: host.ip("-n", node, "link", "show", "eth0")[0]["address"] for node in ("office1", "server1")}
+    table = json.loads(host.run("bridge", "-j", "-n", "netorch-vlan-trunk", "fdb").stdout)
+    seen = {entry["mac"]: entry.get("vlan") for entry in table if "vlan" in entry}
+    assert (seen[macs["office1"]], seen[macs["server1"]]) == (10, 20)
+
+
+@pytest.mark.uml
+def test_a_bond_goes_on_with_the_cable_that_is_left(host: Host) -> None:
+    require(host, *NEEDS["bond"])
+    host.netorch("apply", FOLDER / "bond.yaml")
+    for cable, other in (("eth0", "eth1"), ("eth1", "eth0")):
+        host.run("ip", "-n", "a", "link", "set", cable, "down")
+        _soon(lambda other=other: _active(host, "a") == _active(host, "b") == other)
+        assert host.ping("a", "10.0.0.2")
+        assert host.ping("b", "fd00::1")
+        host.netorch("apply", FOLDER / "bond.yaml")
+        _soon(lambda: _active(host, "a") == _active(host, "b") == "eth0")
+        assert host.ping("b", "10.0.0.1")
+
+
+@pytest.mark.uml
+def test_customers_with_the_same_addresses_have_nothing_of_each_other(host: Host) -> None:
+    require(host, *NEEDS["vrf"])
+    host.netorch("apply", FOLDER / "vrf.yaml")
+    host.run("ip", "-n", "blue2", "link", "set", "eth0", "down")
+    assert host.ping("red1", "10.0.2.2")
+    assert not host.ping("blue1", "10.0.2.2")
+    host.run("ip", "-n", "red1", "addr", "del", "10.9.0.1/32", "dev", "lo")
+    assert not host.ping("red2", "10.9.0.1")
+    host.netorch("apply", FOLDER / "vrf.yaml")
+    assert host.ping("blue1", "10.9.0.1")
+    assert host.ping("red2", "10.9.0.1")
+
+
+def _active(host: Host, node: str) -> str:
+    return str(host.ip("-d", "-n", node, "link", "show", "bond0")[0]["linkinfo"]["info_data"].get("active_slave"))
+
+
+def _soon(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_hundred_spokes_are_quick(host: Host) -> None:

@@ -1,0 +1,224 @@
+"""Bridges, bonds and VRFs: wrong files, whose MAC and table a port gets, VLANs on the wire."""
+
+from __future__ import annotations
+
+import pytest
+
+from netorch.core import Key, State
+from netorch.kinds.port import port_key
+from netorch.kinds.portvlans import PortVlans, ranges, vlans_key
+from netorch.load import load
+from netorch.netlink import constants as c
+from netorch.netlink.codec import attr, headers, nested
+from netorch.netlink.decode import port_vlans
+from netorch.netlink.encode import encode
+from netorch.requests import VlanAdd, VlanDel
+from tests.unit.test_load_errors import problems
+
+WIRED = '\n  b: {}\nlinks: [["a:eth[0-3]", "b:eth[0-3]"]]\n'
+
+
+def a(interfaces: str, more: str = "") -> str:
+    return f"name: t\nnodes:\n  a: {{interfaces: {{{interfaces}}}{more}}}{WIRED}"
+
+
+def state(text: str) -> State:
+    return load(text.encode(), "t.yaml").desired.state
+
+
+WRONG = {
+    "what a bond does not take": (
+        a("x: {kind: bond, ports: [v]}, v: {kind: vrf, table: 5}"),
+        ["a:v is a VRF: it cannot be a port of the bond x"],
+    ),
+    "what no bridge and no bond takes": (
+        a("x: {kind: bond, ports: [t]}, y: {kind: bridge, ports: [u]}, t: {kind: sit, remote: 192.0.2.1}, u: {kind: vrf, table: 7}"),
+        [
+            "a:t is a sit, which carries no Ethernet frames: it cannot be a port of the bond x",
+            "a:u is a VRF: it cannot be a port of the bridge y",
+        ],
+    ),
+    "VRF in VRF": (
+        a("x: {kind: vrf, table: 5, ports: [y]}, y: {kind: vrf, table: 6}"),
+        ["a:y is a VRF: it cannot be a port of the VRF x"],
+    ),
+    "a ring of bonds": (
+        a("x: {kind: bond, ports: [y]}, y: {kind: bond, ports: [z]}, z: {kind: bond, ports: [x]}"),
+        ["a:x is on top of z: it cannot be a port of the bond z"],
+    ),
+    "a bond in itself": (a("x: {kind: bond, ports: [x]}"), ["a:x: it cannot be a port of the bond x"]),
+    "a bond's own VLAN": (
+        a("x: {kind: bond, ports: [v]}, v: {kind: vlan, parent: x, id: 5}"),
+        ["a:v is on top of x: it cannot be a port of the bond x"],
+    ),
+    "what a bond's port has of the bond": (
+        a("x: {kind: bond, ports: [eth0, eth1], mtu: 1400}, eth0: {mac: '02:00:00:00:00:01', addresses: 10.0.0.1/24}, eth1: {mtu: 1500}"),
+        [
+            "a:eth0 is a port of the bond x and gets its own MAC: it cannot have MAC 02:00:00:00:00:01. Say `mac` of a:x.",
+            "a:eth0 is a port of x, so it cannot have the address 10.0.0.1/24. Give it to a:x.",
+            "a:eth1 is a port of the bond x and gets its MTU 1400: it cannot have MTU 1500. Say `mtu` of a:x.",
+        ],
+    ),
+    "options of a bond": (
+        a("x: {kind: bond, lacp_rate: fast}, y: {kind: bond, primary: eth0}, z: {kind: bond, mode: '802.3-ad'}"),
+        [
+            "`lacp_rate` is for mode 802.3ad, not for balance-rr",
+            "nodes.a.interfaces.y: mode balance-rr prefers no port: `primary` is for active-backup, balance-tlb, balance-alb",
+            "nodes.a.interfaces.z.mode: '802.3-ad' is not one of 'balance-rr', 'active-backup', 'balance-xor', 'broadcast', '802.3ad',"
+            " 'balance-tlb' or 'balance-alb'",
+        ],
+    ),
+    "a primary that is no port": (
+        a("x: {kind: bond, mode: active-backup, ports: [eth0], primary: eth1}"),
+        ["among the ports of a:x, 'eth1' does not exist. Did you mean 'eth0'?"],
+    ),
+    "tables of VRFs": (
+        a("x: {kind: vrf, table: 5}, y: {kind: vrf, table: 5}"),
+        ["the VRFs a:x and a:y both have table 5"],
+    ),
+    "the main table": (
+        a("x: {kind: vrf, table: 254}"),
+        ["nodes.a.interfaces.x.table: table 254 is main, which everything uses that is in no VRF"],
+    ),
+    "a gateway in two VRFs": (
+        a(
+            "x: {kind: vrf, table: 5, ports: [eth0]}, y: {kind: vrf, table: 6, ports: [eth1]}, eth0: {addresses: 10.0.0.1/24},"
+            " eth1: {addresses: 10.0.0.1/24}",
+            ", routes: [{to: default, via: 10.0.0.2}, {to: 10.9.0.0/16, via: 10.0.0.2, vrf: z}, {to: 10.8.0.0/16, dev: x, vrf: x, table: 5}]",
+        ),
+        ["VRF a: 'z' does not exist. Declare it under nodes.a.interfaces.", "nodes.a.routes.2: a route has either a `vrf` or a `table`"],
+    ),
+    "VLANs without a bridge that knows them": (
+        a("x: {kind: bridge, ports: [eth0], port: {pvid: 5}}, eth0: {port: {vlans: [7]}}, eth1: {port: {hairpin: true}}"),
+        [
+            "`pvid` means nothing to the bridge x. Say `vlan_filtering: true` of it.",
+            "`vlans` means nothing to the bridge x. Say `vlan_filtering: true` of it.",
+            "a:eth1 is no port: `port` says how a bridge treats a port of its. In a network it is the membership that says `port`.",
+        ],
+    ),
+    "VLANs that are none": (
+        a("x: {kind: bridge, vlan_filtering: true, vlan_default_pvid: 4095}, eth0: {port: {pvid: 4095, vlans: [0, 30-20, 5, 3-7, x]}}"),
+        [
+            "nodes.a.interfaces.x.vlan_default_pvid: 4095 is not between 0 and 4094",
+            "nodes.a.interfaces.eth0.port.pvid: 4095 is not between 0 and 4094",
+            "nodes.a.interfaces.eth0.port.vlans.0: 0 is not between 1 and 4094",
+            "nodes.a.interfaces.eth0.port.vlans.1: '30-20' is no range: 20 comes before 30",
+            "nodes.a.interfaces.eth0.port.vlans.4: 'x' is no whole number",
+        ],
+    ),
+    "a VLAN twice": (
+        a("x: {kind: bridge, vlan_filtering: true, ports: eth0}, eth0: {port: {vlans: [5, 3-7]}}"),
+        ["nodes.a.interfaces.eth0.port: VLAN 5 is there twice"],
+    ),
+    "a bridge's own port": (
+        a("x: {kind: bridge, vlan_filtering: true, port: {pvid: 5, cost: 7}}"),
+        ["a:x is a bridge, whose own port has a `pvid` and `vlans`, but no `cost`"],
+    ),
+    "a NIC of others": (
+        "name: t\nnodes: {host: {interfaces: {eth0: {}, x: {kind: bond, ports: [eth0]}}}}",
+        [
+            "host:eth0 is not made by this file: it cannot be a port of x. A network of mode bridged takes a NIC of the host as its `uplink`."
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong(what: str) -> None:
+    text, expected = WRONG[what]
+    assert [line.partition(" ")[2] for line in problems(text)] == expected
+
+
+def test_a_gateway_in_two_vrfs_is_asked_about_and_in_the_nodes_own_table_preferred() -> None:
+    vrfs = "x: {kind: vrf, table: 5, ports: [eth0]}, y: {kind: vrf, table: 6, ports: [eth1]}"
+    same = "eth0: {addresses: 10.0.0.1/24}, eth1: {addresses: 10.0.0.1/24}"
+    text = a(f"{vrfs}, {same}", ", routes: [{to: default, via: 10.0.0.2}]")
+    assert problems(text)[0].endswith("the gateway 10.0.0.2 is in x and in y of a alike. Say `vrf` or `dev`.")
+    for more, name in (("dev: eth1", "default table 6"), ("vrf: x", "default table 5"), ("table: 6", "default table 6")):
+        assert Key("route", "a", name) in state(text.replace("via:", f"{more}, via:"))
+    assert Key("route", "a", "default") in state(text.replace("eth1: {", "eth2: {addresses: 10.0.0.3/24}, eth1: {"))
+
+
+def test_networks_of_two_vrfs_may_have_one_subnet_and_a_default_route_each() -> None:
+    text = """
+name: t
+nodes:
+  pe: {interfaces: {red: {kind: vrf, table: 5, ports: [eth0]}, blue: {kind: vrf, table: 6, ports: [eth1]}}, networks: [one, two]}
+  gw1: {networks: {one: {address: 10.0.0.2}}}
+  gw2: {networks: {two: {address: 10.0.0.2}}}
+networks:
+  one: {subnet: 10.0.0.0/24, gateway: 10.0.0.2}
+  two: {subnet: 10.0.0.0/24, gateway: 10.0.0.2}
+"""
+    found = state(text)
+    assert {key.name for key in found if key.kind == "route" and key.netns == "pe"} == {"default table 5", "default table 6"}
+    assert "overlap" in problems(text.replace(", ports: [eth1]", ", ports: []").replace("ports: [eth0]", "ports: []"))[0]
+
+
+def test_the_ports_of_a_bond_get_its_mac_and_mtu_and_are_born_with_their_own() -> None:
+    found = state(a("x: {kind: bond, mtu: 1400, ports: [eth0]}, y: {kind: bond, mode: balance-alb, ports: [eth1]}"))
+    bond, port, other = (found[Key("link", "a", name)] for name in ("x", "eth0", "eth1"))
+    assert (port.mac, port.mtu) == (bond.mac, 1400)  # type: ignore[attr-defined]
+    assert port.own_mac not in {"", bond.mac}  # type: ignore[attr-defined]
+    assert other.mac == ""  # type: ignore[attr-defined]
+    assert found[Key("link", "b", "eth0")].mtu == 1400  # type: ignore[attr-defined]
+    assert port_key("a", "eth0") in found[Key("up", "a", "eth0")].within
+
+
+def test_vlans_of_ports() -> None:
+    found = state(
+        a(
+            "x: {kind: bridge, vlan_filtering: true, vlan_default_pvid: 3, ports: ['eth0', eth1, eth2]}, eth0: {port: {pvid: 10}},"
+            " eth1: {port: {pvid: 0, vlans: [5, 7-8, {id: 9, untagged: true}]}}, x.4: {kind: vlan, parent: x, id: 4}"
+        )
+    )
+    vlans = {name: found[vlans_key("a", name)] for name in ("x", "eth0", "eth1", "eth2")}
+    assert vlans["x"] == PortVlans("a", "x", "x", 3, ((3, True), (4, False)))
+    assert vlans["eth0"] == PortVlans("a", "eth0", "x", 10, ((10, True),))
+    assert vlans["eth1"] == PortVlans("a", "eth1", "x", 0, ((5, False), (7, False), (8, False), (9, True)))
+    assert vlans["eth2"] == PortVlans("a", "eth2", "x", 3, ((3, True),))
+
+
+def test_cables_between_the_bridges_of_a_network_carry_all_its_vlans() -> None:
+    text = "name: t\nnodes: {'h[1-970]': {networks: {lan: {port: {pvid: $(i % 7 + 10)}}}}}\nnetworks: {lan: {vlan_filtering: true}}"
+    found = state(text)
+    for name in ("lan-1-up", "lan-1-down"):
+        trunk = found[vlans_key("netorch-t", name)]
+        assert isinstance(trunk, PortVlans)
+        assert trunk.vlans == ((1, True), *((vlan, False) for vlan in range(10, 17)))
+
+
+# On the wire
+
+
+class Indices:
+    def index_of(self, netns: str, name: str) -> int:
+        return 7
+
+    new_index = nsid_of = fd_of = index_of
+
+
+def test_vlans_are_written_as_ranges() -> None:
+    flags = c.BRIDGE_VLAN_INFO_UNTAGGED
+    assert ranges({5: 0, 6: 0, 7: flags, 8: flags, 9: flags | c.BRIDGE_VLAN_INFO_PVID, 11: 0}) == (
+        (5, 6, 0),
+        (7, 8, flags),
+        (9, 9, flags | c.BRIDGE_VLAN_INFO_PVID),
+        (11, 11, 0),
+    )
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_is_written_is_what_would_be_read(own: bool) -> None:
+    wanted = {5: 0, 6: 0, 7: 0, 9: 6, 4094: 4}
+    for request, kind in ((VlanAdd("a", "x", own, ranges(wanted)), c.RTM_SETLINK), (VlanDel("a", "x", own, ranges(wanted)), c.RTM_DELLINK)):
+        data = encode(request, 1, 0, Indices())  # type: ignore[arg-type]
+        ((number, _, _, start, end),) = headers(data)
+        assert number == kind
+        assert data[start] == c.AF_BRIDGE
+        assert port_vlans([(c.RTM_NEWLINK, data, start, end)]) == {7: wanted}
+
+
+def test_a_port_without_vlans_is_read_as_one() -> None:
+    body = bytes(4) + (3).to_bytes(4, "little") + bytes(8) + nested(c.IFLA_AF_SPEC, attr(c.IFLA_BRIDGE_FLAGS, b"\2\0"))
+    assert port_vlans([(c.RTM_NEWLINK, body, 0, len(body)), (c.RTM_NEWADDR, b"", 0, 0)]) == {3: {}}
