@@ -15,5 +15,5 @@ exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"netorch {release}"
 myst_enable_extensions = ["deflist", "colon_fence"]
-myst_heading_anchors = 3
+myst_heading_anchors = 4
 nitpicky = True

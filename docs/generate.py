@@ -196,7 +196,6 @@ def kind_block(kind: str, model: type[InterfaceWords]) -> str:
 
 
 def changes(kind: str | None, model: type[InterfaceWords], names: list[str]) -> str:
-    hints = get_type_hints(model, include_extras=True)
     lines = ["| key | type | default | change | meaning |", "| --- | --- | --- | --- | --- |"]
     for name, (key, *cells) in zip(names, rows_of(model, names), strict=True):
         kinds_of, default, meaning = (cell.replace("|", chr(92) + "|").replace("](#", "](language.md#") for cell in cells)

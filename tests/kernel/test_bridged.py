@@ -249,14 +249,14 @@ KILLED = """
 import os, sys
 from netorch.kernel.rtnl import Rtnl
 import netorch.kernel.uplink as uplink
-act, sent = uplink._send, []
+act, sent = uplink.send, []
 def send(rtnl, pieces, also=()):
     if sys.argv[1] == "half":
         pieces = pieces[: next(number for number, piece in enumerate(pieces) if piece.kind == 20) + 1]
     if sys.argv[1] != "before":
         act(rtnl, pieces, also)
     os._exit(9)
-uplink._send = send
+uplink.send = send
 from netorch.cli import main
 sys.argv[1:] = sys.argv[2:]
 main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.kernel.host import Host, Snapshot, diff_snapshots
@@ -132,6 +134,40 @@ def test_a_crash_between_the_mark_and_the_move(host: Host, nics: Snapshot) -> No
     assert host.netorch("diff", "lab.yaml", check=False).stdout.splitlines()[0] == "- physical host/eth5"
     host.netorch("apply", "lab.yaml")
     settled(host)
+    host.netorch("destroy", "lab")
+    assert diff_snapshots(nics, host.snapshot()) == []
+
+
+KILLED = """
+import os, sys
+import netorch.kernel.nics as nics
+act, left = nics.send, [int(sys.argv[1])]
+def send(rtnl, pieces, also=()):
+    if left[0] == 0:
+        # half of what restores it, where that is what is sent
+        act(rtnl, pieces[: len(pieces) // 2], also)
+        os._exit(9)
+    left[0] -= 1
+    return act(rtnl, pieces, also)
+nics.send = send
+from netorch.cli import main
+sys.argv[1:] = sys.argv[2:]
+main()
+"""
+
+
+@pytest.mark.parametrize("moment", range(3))
+@pytest.mark.parametrize("command", ["apply", "destroy"])
+def test_a_kill_while_it_moves_is_survived(host: Host, nics: Snapshot, command: str, moment: int) -> None:
+    """Sent are, one after the other, the mark, the move, what the file says of it; and the move, what it had, the end of the mark."""
+    script = host.write("killed.py", KILLED)
+    write(host, "{kind: physical, from: eth5, mtu: 1300, addresses: [10.9.0.1/24]}")
+    if command == "destroy":
+        host.netorch("apply", "lab.yaml")
+    assert host.run(sys.executable, script, str(moment), command, "lab.yaml", check=False).returncode == 9
+    host.netorch("apply", "lab.yaml")
+    settled(host)
+    assert host.run(sys.executable, script, str(moment), command, "lab.yaml", check=False).returncode in {0, 9}
     host.netorch("destroy", "lab")
     assert diff_snapshots(nics, host.snapshot()) == []
 
