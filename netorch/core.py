@@ -6,7 +6,7 @@ that netorch manages filled in; what is not managed is not a field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
@@ -33,13 +33,6 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.netns}/{self.name}" if self.name else f"{self.kind} {self.netns}"
-
-
-class Obstacle(NamedTuple):
-    """What is in the way of a resource, and the way round it."""
-
-    what: str
-    remedy: str = ""
 
 
 class Disruption(Enum):
@@ -133,10 +126,6 @@ class Resource:
         warning where no words are known.
         """
         return self, ""
-
-    def obstacle(self, snapshot: Snapshot, wanted: Collection[Key]) -> Obstacle | None:
-        """What of others the kernel would refuse it for, beside a thing of its own name; `wanted` is all that the file asks for."""
-        return None
 
     def differs(self, before: Resource) -> bool:
         """Whether `before`, as read from the kernel, is not what this one asks for."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import NamedTuple
 
-from netorch.core import HOST, Key, Obstacle, Resource, shown
+from netorch.core import HOST, Key, Resource, shown
 from netorch.kinds.address import Address
 from netorch.kinds.netns import IPV6_FORWARDING, netns_key
 from netorch.kinds.packetfilter import PacketFilter, filter_key
@@ -47,18 +47,6 @@ def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
                     what = f"{shown(key.netns)} reaches {other} {how} already, which overlaps with {subnet}"
                     yield Hazard(key, what, "Take another subnet.")
                     break
-
-
-def obstacles(desired: Desired, observed: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
-    """What the kernel would refuse for the sake of something that is there already; of many that it keeps out the first is named."""
-    told: set[Obstacle] = set()
-    for key, resource in desired.state.items():
-        before = observed.get(key)
-        if before is not None and not resource.differs(before):
-            continue
-        if (found := resource.obstacle(snapshot, desired.state.keys())) is not None and found not in told:
-            told.add(found)
-            yield Hazard(key, f"{resource.title()}: {found.what}", found.remedy)
 
 
 def listeners(state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:

@@ -285,7 +285,6 @@ def _way_out(desired: Desired, key: Key) -> str:
 def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, loaded: Loaded | None) -> None:
     found = [
         *hazards.overlaps(desired, snapshot),
-        *hazards.obstacles(desired, observed.state, snapshot),
         *hazards.listeners(desired.state, observed.state, snapshot),
         *hazards.published_by_others(desired.state, observed.state, lambda: _others(desired.topology)),
         *hazards.without_ipv6(desired.state, snapshot),
@@ -313,13 +312,14 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
 
 
 def _refuse_obstacles(plan: Plan, snapshot: Snapshot, wanted: Mapping[Key, Resource], desired: Desired, loaded: Loaded | None) -> None:
-    problems = [
-        Problem(f"{step.resource.title()}: {what}.", loaded.where(desired.origins.get(step.key, ())) if loaded else None, remedy)
-        for step in plan.changes
-        for what, remedy in step.resource.obstacles(snapshot, wanted)
-    ]
+    problems: dict[tuple[str, str], Problem] = {}
+    for step in plan.changes:
+        where = loaded.where(desired.origins.get(step.key, ())) if loaded else None
+        for what, remedy in step.resource.obstacles(snapshot, wanted):
+            # one that keeps many out is told of the first
+            problems.setdefault((what, remedy), Problem(f"{step.resource.title()}: {what}.", where, remedy))
     if problems:
-        raise ConflictError(problems, loaded.file if loaded else "")
+        raise ConflictError(list(problems.values()), loaded.file if loaded else "")
 
 
 def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: Loaded | None) -> None:

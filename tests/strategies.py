@@ -107,6 +107,10 @@ _route = st.fixed_dictionaries(
     },
     optional={"metric": st.sampled_from([0, 5, 50]), "table": st.sampled_from([100, 254]), "mtu": st.just(1300), "src": _flag},
 )
+_rider = st.fixed_dictionaries(
+    {"node": st.sampled_from(NODES), "kind": st.sampled_from(["macvlan", "macvtap"]), "address": _flag},
+    optional={"mode": st.sampled_from(["bridge", "private", "vepa", "passthru"]), "state": st.sampled_from(["up", "down"])},
+)
 _rule = st.fixed_dictionaries(
     {"select": st.sampled_from(["from", "to", "iif", "oif", "fwmark", "all"]), "version": st.sampled_from([4, 6])},
     optional={"priority": st.integers(1, 3), "action": st.sampled_from(["blackhole", "unreachable", "prohibit"])},
@@ -125,6 +129,7 @@ def _parts(nodes: int) -> st.SearchStrategy[Parts]:
             "networks": st.dictionaries(st.sampled_from(NETWORKS), _network, max_size=2),
             "members": st.dictionaries(_keys(NETWORKS, NODES[:-1]), _member, max_size=2 * nodes),
             "links": st.dictionaries(st.sampled_from(LINKS), _link, max_size=nodes + 1),
+            "riders": st.dictionaries(st.sampled_from(LINKS), _rider, max_size=2),
             "bridges": st.dictionaries(st.sampled_from(NODES), st.tuples(st.integers(0, 2), _bridge, _common), max_size=2),
             "routes": st.dictionaries(_keys(NODES, SLOTS), _route, max_size=2 * nodes),
             "rules": st.dictionaries(_keys(NODES, SLOTS), _rule, max_size=3),
@@ -210,6 +215,8 @@ class _Builder:
         for number, part in self.parts["links"].items():
             if self.exists(part):
                 self.link(number, part, ports)
+        for number, part in self.parts["riders"].items():
+            self.rider(number, part, ports)
         for key, part in self.parts["routes"].items():
             node, slot = key.split("/")
             if node in self.nodes and (route := self.route(node, slot, part)):
@@ -370,6 +377,17 @@ class _Builder:
                     words["addresses"] = addresses
             ends.append({"node": node, "interface": name, **words})
         self.cable(part, ends, [text for text, _, _ in subnets])
+
+    def rider(self, number: str, part: dict[str, Any], ports: set[tuple[str, str]]) -> None:
+        """A macvlan on the first end of a link, in whichever node."""
+        link = self.parts["links"].get(number)
+        if link is None or not self.exists(link) or part["node"] not in self.nodes or (link["ends"][0], number) in ports:
+            return
+        words = {key: part[key] for key in ("kind", "mode", "state") if key in part}
+        words["parent"] = f"{link['ends'][0]}:{self.end(number, 0)}"
+        if part["address"]:
+            words["addresses"] = [f"10.104.{number}.1/24", f"fd00:104:{number}::1/64"]
+        self.interface(part["node"], f"mv{number}").update(words)
 
     @staticmethod
     def subnet(number: str, length: int) -> tuple[str, int, tuple[str, str]]:

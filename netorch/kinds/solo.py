@@ -6,12 +6,12 @@ written, and whether the kernel changes it in place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from netorch.core import Key, Obstacle, Resource, shown
+from netorch.core import Key, Resource, State, shown
 from netorch.errors import did_you_mean
 from netorch.kind import Nothing, View
 from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key
@@ -80,7 +80,7 @@ class SoloWords(InterfaceWords):
 
     def largest_mtu(self, parent: int) -> int | None:
         """What the kernel grants at most over a parent with this MTU; None without a limit."""
-        return None
+        return parent if self.MAKES.FITS_PARENT else None
 
     def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
         """What hangs on the link by its own words, each with its place in them."""
@@ -133,29 +133,28 @@ class SoloLink(Nothing, Link):
         stack = self.netns if self.parent is None else self.parent[0]
         return (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE)) if self.UNIQUE else None
 
-    def obstacle(self, snapshot: Snapshot, wanted: Collection[Key]) -> Obstacle | None:
+    def pairs(self, attribute: Attribute) -> Attrs:
+        """An attribute as IFLA_INFO_DATA says it; nothing where leaving it out does."""
+        value = getattr(self, attribute.key)
+        payload = attribute.form.encode(value)
+        return () if payload is None else ((attribute.number_of(value), payload),)
+
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
         if self.parent is None or link_key(*self.parent) in wanted:
-            return None
+            return
         netns, below = find(snapshot, self.parent)
         label, name = shown(self.parent[0]), self.parent[1]
         if netns is None:
-            return None
+            return
         if below is None:
             first, dot, number = name.rpartition(".")
             if dot and number.isdigit() and find(snapshot, (self.parent[0], first))[1] is not None:
                 remedy = f"{first} is there: say `kind: vlan` with `parent: {first}` and `id: {number}`, in a network `vlan: {number}`."
             else:
                 remedy = did_you_mean(name, [link.name for link in netns.links if link.name != "lo"])
-            return Obstacle(f"there is no interface {name} in {label} that it could be on", remedy)
-        if self.FITS_PARENT and self.mtu > below.mtu:
-            return Obstacle(f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on")
-        return None
-
-    def pairs(self, attribute: Attribute) -> Attrs:
-        """An attribute as IFLA_INFO_DATA says it; nothing where leaving it out does."""
-        value = getattr(self, attribute.key)
-        payload = attribute.form.encode(value)
-        return () if payload is None else ((attribute.number_of(value), payload),)
+            yield f"there is no interface {name} in {label} that it could be on", remedy
+        elif self.FITS_PARENT and self.mtu > below.mtu:
+            yield f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on", ""
 
     def data(self) -> Attrs:
         """IFLA_INFO_DATA of a new one."""

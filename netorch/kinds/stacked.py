@@ -6,11 +6,11 @@ it is the port of a bridge or bond, and one of these only.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netorch.core import Key, Obstacle, shown
+from netorch.core import State, shown
 from netorch.kinds.link import link_key
 from netorch.kinds.solo import SoloLink, SoloWords, find, said
 from netorch.netlink.constants import IFF_LOOPBACK
@@ -36,39 +36,32 @@ class StackedLink(SoloLink):
         # a person looks for the mode, even where it is the default
         return {attribute.key: said(getattr(self, attribute.key)) for attribute in self.ATTRIBUTES}
 
-    def obstacle(self, snapshot: Snapshot, wanted: Collection[Key]) -> Obstacle | None:
-        first = SoloLink.obstacle(self, snapshot, wanted)
-        if first is not None or self.parent is None:
-            return first
-        netns, below = find(snapshot, self.parent)
-        if netns is None or below is None:
-            return None
-        theirs = link_key(*self.parent) not in wanted
-        return (self._on(netns, below) if theirs else None) or self._beside(netns, below)
-
-    def _on(self, netns: NetnsSnapshot, below: LinkRecord) -> Obstacle | None:
-        place = f"{shown(netns.label)}:{below.name}"
-        if below.flags & IFF_LOOPBACK:
-            return Obstacle(f"{place} is the loopback interface, which carries no {self.KIND}")
-        if (kind := KINDS.get(below.kind)) is not None and kind.TAKER == self.TAKER:
-            return Obstacle(
-                f"{place} is of kind {below.kind} itself: Linux would put it beside that, on the same parent", "Name that parent."
-            )
-        master = next((link for link in netns.links if link.index == below.master), None)
-        if master is not None and master.kind in MASTERS and master.group != self.group:
-            what = f"{place} is a port of the {MASTERS[master.kind]} {master.name}, which gets all its frames"
-            return Obstacle(what, f"Say `parent: {master.name}`, or free {below.name}.")
-        return None
-
-    def _beside(self, netns: NetnsSnapshot, below: LinkRecord) -> Obstacle | None:
-        """Links of others on the same parent that are seen from here: those that moved to another namespace are not."""
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
+        yield from SoloLink.obstacles(self, snapshot, wanted)
+        netns, below = find(snapshot, self.parent) if self.parent is not None else (None, None)
+        if self.parent is None or netns is None or below is None:
+            return
+        if link_key(*self.parent) not in wanted:
+            yield from self._on(netns, below)
+        # those of others that moved to another namespace are not seen from here
         for record in netns.links:
             kind = KINDS.get(record.kind)
             if kind is None or record.link != below.index or record.link_netnsid is not None or record.group == self.group:
                 continue
             if why := self.quarrel(kind.seen(record)):
-                return Obstacle(f"{shown(netns.label)}:{below.name} has the {record.kind} {record.name} of others on it, and {why}")
-        return None
+                yield f"{shown(netns.label)}:{below.name} has the {record.kind} {record.name} of others on it, and {why}", ""
+
+    def _on(self, netns: NetnsSnapshot, below: LinkRecord) -> Iterator[tuple[str, str]]:
+        """What a parent that the file does not make cannot be."""
+        place = f"{shown(netns.label)}:{below.name}"
+        if below.flags & IFF_LOOPBACK:
+            yield f"{place} is the loopback interface, which carries no {self.KIND}", ""
+        if (kind := KINDS.get(below.kind)) is not None and kind.TAKER == self.TAKER:
+            yield f"{place} is of kind {below.kind} itself: Linux would put it beside that, on the same parent", "Name that parent."
+        master = next((link for link in netns.links if link.index == below.master), None)
+        if master is not None and master.kind in MASTERS and master.group != self.group:
+            what = f"{place} is a port of the {MASTERS[master.kind]} {master.name}, which gets all its frames"
+            yield what, f"Say `parent: {master.name}`, or free {below.name}."
 
     @classmethod
     def seen(cls, record: LinkRecord) -> StackedLink:

@@ -165,9 +165,8 @@ def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
         same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
         draft.complain(iface.path, f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart")
     if below is not None and (mtu := mtu_of(below)) and (most := words.largest_mtu(mtu)) is not None and link.mtu > most:
-        draft.complain(
-            (*iface.path, "mtu"), f"{iface.display} cannot have MTU {link.mtu}: {below.display} has {mtu}, and with its headers {most} fit"
-        )
+        headers = f", and with its headers {most} fit" if most < mtu else ""
+        draft.complain((*iface.path, "mtu"), f"{iface.display} cannot have MTU {link.mtu}: {below.display} has {mtu}{headers}")
 
 
 def put_existing(draft: Draft, iface: Iface) -> None:

@@ -120,13 +120,12 @@ def routes_below(words: NetworkWords) -> bool:
 
 def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
     """Links that ride on another one: what the parent can carry, and what those on one parent can be together."""
-    wide = {id(member.iface) for segment in segments.values() for member in segment.members if _too_wide(draft, segment)}
+    for segment in segments.values():
+        _check_mtu(draft, segment)
     riders: dict[int, list[Iface]] = {}
     for iface in layered(draft.sites):
         if iface.solo is None or iface.parent is None:
             continue
-        if id(iface) not in wide:
-            _check_mtu(draft, iface, iface.parent)
         if isinstance(iface.solo, StackedWords):
             riders.setdefault(id(iface.parent), []).append(iface)
             _check_parent(draft, iface, iface.parent, first=len(riders[id(iface.parent)]) == 1)
@@ -137,26 +136,16 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
         _check_together(draft, together)
 
 
-def _too_wide(draft: Draft, segment: Segment) -> bool:
+def _check_mtu(draft: Draft, segment: Segment) -> None:
     """Told once of the network, and not of each member again."""
     said = segment.words.mtu
-    if segment.words.driver not in DRIVERS or said is None or not segment.members:
-        return False
-    member = segment.members[0].iface
-    most = mtu_of(member.parent) if member.parent is not None else 0
-    if not most or said <= most or member.parent is None:
-        return False
-    complaint = f"network {segment.name} cannot have MTU {said}: its parent {member.parent.display} has {most}"
-    if not any(entry.what == complaint for entry in draft.complaints):
-        draft.complain((*segment.path, "mtu"), complaint)
-    return True
-
-
-def _check_mtu(draft: Draft, iface: Iface, parent: Iface) -> None:
-    assert iface.solo is not None
-    mtu, most = mtu_of(iface), mtu_of(parent)
-    if iface.solo.MAKES.FITS_PARENT and most and mtu > most:
-        draft.complain((*iface.path, "mtu"), f"{iface.display} cannot have MTU {mtu}: its parent {parent.display} has {most}")
+    parent = segment.members[0].iface.parent if segment.words.driver in DRIVERS and segment.members else None
+    most = mtu_of(parent) if parent is not None else 0
+    if parent is None or said is None or not 0 < most < said:
+        return
+    draft.complain((*segment.path, "mtu"), f"network {segment.name} cannot have MTU {said}: its parent {parent.display} has {most}")
+    for member in segment.members:
+        member.iface.mtu_hint = None
 
 
 def _check_parent(draft: Draft, iface: Iface, parent: Iface, *, first: bool) -> None:

@@ -173,9 +173,9 @@ INTERFACES = {
     "x: {kind: ipvlan, parent: eth0, mode: l2, flags: passthru}": ["'passthru' is not one of"],
     "x: {kind: ipvlan, parent: eth0, mac: '02:00:00:00:00:01'}": ["a:x is of kind ipvlan, which has no MAC of its own"],
     "x: {kind: macvlan, parent: eth9}": ["interface a: 'eth9' does not exist."],
-    "x: {kind: macvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: its parent a:eth0 has 1500"],
-    "x: {kind: ipvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: its parent a:eth0 has 1500"],
-    "x: {kind: vlan, parent: eth0, id: 5, mtu: 9000}": ["a:x cannot have MTU 9000: its parent a:eth0 has 1500"],
+    "x: {kind: macvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: a:eth0 has 1500"],
+    "x: {kind: ipvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: a:eth0 has 1500"],
+    "x: {kind: vlan, parent: eth0, id: 5, mtu: 9000}": ["a:x cannot have MTU 9000: a:eth0 has 1500"],
     "x: {kind: macvlan, parent: eth0, mode: passthru, mac: '02:00:00:00:00:01'}": ["a:x has the MAC of its parent, being in mode passthru"],
     "x: {kind: macvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0}": [
         "a:y and a:x cannot both be on a:eth0: a parent takes ipvlans or macvlans, never both"
@@ -289,8 +289,8 @@ FOUND = {
 @pytest.mark.parametrize("what", FOUND)
 def test_what_is_in_the_way_on_the_machine(what: str) -> None:
     resource, snapshot, wanted, remedy = FOUND[what]
-    found = resource.obstacle(snapshot, ())
-    assert found is not None and wanted in found.what and remedy in found.remedy, found
+    [(told, way)] = resource.obstacles(snapshot, {})
+    assert wanted in told and remedy in way, (told, way)
 
 
 @pytest.mark.parametrize(
@@ -305,12 +305,12 @@ def test_what_is_in_the_way_on_the_machine(what: str) -> None:
     ],
 )
 def test_what_is_not_in_the_way(snapshot: Snapshot) -> None:
-    assert MACVLAN.obstacle(snapshot, ()) is None
+    assert list(MACVLAN.obstacles(snapshot, {})) == []
 
 
 def test_a_parent_that_the_file_makes_may_not_be_there_yet() -> None:
-    assert MACVLAN.obstacle(host(), {Key("link", "host", "eth7")}) is None
-    assert MACVLAN.obstacle(Snapshot({}), ()) is None
+    assert list(MACVLAN.obstacles(host(), {Key("link", "host", "eth7"): MACVLAN})) == []
+    assert list(MACVLAN.obstacles(Snapshot({}), {})) == []
 
 
 # What changes in place
