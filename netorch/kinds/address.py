@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
@@ -22,9 +23,16 @@ from netorch.netlink.constants import (
     RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
 )
-from netorch.requests import AddressAdd, AddressDel, Request
+from netorch.requests import AddressAdd, AddressDel, Feature, Request
 from netorch.snapshot import AddressRecord
 
+IPV6 = Feature(
+    "IPv6",
+    "CONFIG_IPV6",
+    "ipv6",
+    (AddressAdd("", "lo", AF_INET6, ip_address("fd00::1").packed, ip_address("fd00::1").packed, 128, RT_SCOPE_UNIVERSE, 0),),
+    frozenset((errno.EOPNOTSUPP, errno.EAFNOSUPPORT)),
+)
 SCOPES = {"global": RT_SCOPE_UNIVERSE, "link": RT_SCOPE_LINK, "host": RT_SCOPE_HOST}
 FOREIGN = "an address of others"
 """The primary address of a subnet, where it is not ours: with which of ours it goes along is not for us to say."""
@@ -61,6 +69,10 @@ class Address(Resource):
         if ":" in self.address:
             return link, up_key(self.netns, self.link)
         return (link, address_key(self.netns, self.link, self.primary)) if self.primary not in ("", FOREIGN) else (link,)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        return (IPV6,) if ":" in self.address else ()
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:

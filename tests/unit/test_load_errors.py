@@ -435,6 +435,26 @@ nodes:
             "9:7: nodes.h.attach: 'docker:' names no namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
         ],
     ),
+    "IPv6 addresses where the file turns IPv6 off": (
+        """\
+nodes:
+  a: {sysctls: {net.ipv6.conf.all.disable_ipv6: 1}, interfaces: {lo: {addresses: ["fd00::1/128"]}, x: {addresses: ["fd00::2/64"]}}}
+  b: {sysctls: {net.ipv6.conf.default.disable_ipv6: 1}, interfaces: {lo: {addresses: ["fd00::3/128"]}, y: {addresses: ["fd00::4/64"]}}}
+  c: {interfaces: {x: {addresses: ["fd00::5/64"], sysctls: {disable_ipv6: 1}}, y: {addresses: ["fd00::6/64"]}}}
+  d: {sysctls: {net.ipv6.conf.all.disable_ipv6: 1}, interfaces: {x: {addresses: ["fd00::7/64"], sysctls: {disable_ipv6: 0}}}}
+  e: {sysctls: {net.ipv6.conf.all.disable_ipv6: 1, net.ipv6.conf.default.disable_ipv6: 0}, networks: {lan: {name: y}}}
+  f: {sysctls: {net.ipv6.conf.y.disable_ipv6: 1}, networks: {lan: {name: y}}}
+networks: {lan: {subnet: [10.0.0.0/24, "fd01::/64"]}}
+links: [[a:x, b:y], [c:x, d:x], [c:y, d:y]]
+""",
+        [
+            "2:83: the sysctl net.ipv6.conf.all.disable_ipv6 turns IPv6 off on a:lo, so fd00::1/128 cannot be there",
+            "2:116: the sysctl net.ipv6.conf.all.disable_ipv6 turns IPv6 off on a:x, so fd00::2/64 cannot be there",
+            "3:120: the sysctl net.ipv6.conf.default.disable_ipv6 turns IPv6 off on b:y, so fd00::4/64 cannot be there",
+            "4:36: the sysctl net.ipv6.conf.x.disable_ipv6 turns IPv6 off on c:x, so fd00::5/64 cannot be there",
+            "7:61: the sysctl net.ipv6.conf.y.disable_ipv6 turns IPv6 off on f:y, so fd01::2/64 cannot be there",
+        ],
+    ),
     "host attaches to nothing": (
         """\
 nodes: {host: {attach: 'pid:1', dns: {servers: 1.1.1.1}, interfaces: {eth0: {mtu: 1400}}}}

@@ -1,0 +1,81 @@
+"""Settings of interfaces, on every kind: set, read back, spoiled by hand, kept over a replacement, and taken back with their line."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.kindcase import has_kind
+
+SOLO = {
+    "dummy": "kind: dummy",
+    "ifb": "kind: ifb",
+    "vlan": "kind: vlan, parent: up, id: 10",
+    "vxlan": "kind: vxlan, vni: 7, local: 10.0.0.1, remote: 10.0.0.2",
+    "geneve": "kind: geneve, vni: 8, remote: 10.0.0.2",
+    "gretap": "kind: gretap, local: 10.0.0.1, remote: 10.0.0.2",
+    "ipip": "kind: ipip, local: 10.0.0.1, remote: 10.0.0.2",
+    "ip6gre": "kind: ip6gre, local: fd00::1, remote: fd00::2",
+    "macvlan": "kind: macvlan, parent: up",
+    "ipvlan": "kind: ipvlan, parent: up2",
+    "macvtap": "kind: macvtap, parent: up",
+    "bond": "kind: bond",
+    "vrf": "kind: vrf, table: 77",
+    "tun": "kind: tun",
+    "tap": "kind: tap",
+}
+WORDS = "sysctls: {rp_filter: 2, accept_ra: 0}"
+
+
+@pytest.mark.uml
+def test_settings_of_every_kind_of_interface(host: Host) -> None:
+    from netorch.kind import INTERFACE_WORDS
+
+    kinds = {kind: words for kind, words in SOLO.items() if kind in INTERFACE_WORDS and has_kind(host, kind)}
+    made = "".join(f"      {kind}0.1: {{{words}, {WORDS}}}\n" for kind, words in kinds.items())
+    text = f"""\
+name: lab
+nodes:
+  a:
+    networks: {{lan: {{{WORDS}, address: [10.9.0.5, "fd09::5"]}}}}
+    interfaces:
+      lo: {{sysctls: {{rp_filter: 2}}}}
+      br0: {{kind: bridge, {WORDS}}}
+      up: {{addresses: [10.0.0.1/24, "fd00::1/64"], {WORDS}}}
+      up2: {{{WORDS}}}
+{made}  b: {{}}
+networks: {{lan: {{subnet: [10.9.0.0/24, "fd09::/64"]}}}}
+links: [[a:up, b:up], [a:up2, b:up2]]
+"""
+    before = host.snapshot()
+    file = host.write("lab.yaml", text)
+    host.netorch("apply", file)
+    there = host.snapshot()["netns a"]
+    names = ["eth0", "br0", "up", "up2", *(f"{kind}0.1" for kind in kinds)]
+    for name in names:
+        assert there[f"sysctl net/ipv4/conf/{name}/rp_filter"] == "2", name
+        assert there.get(f"sysctl net/ipv6/conf/{name}/accept_ra", "0") == "0", name
+    assert there["sysctl net/ipv4/conf/lo/rp_filter"] == "2"
+    assert host.netorch("diff", file).stdout == "lab: in sync\n"
+    host.write("shown.yaml", host.netorch("show", "-o", "yaml").stdout)
+    assert host.netorch("diff", "shown.yaml").stdout == "lab: in sync\n"
+    # by hand, told and mended
+    spoil = "; ".join(f"echo 1 >/proc/sys/net/ipv4/conf/{name}/rp_filter" for name in names)
+    host.run("ip", "netns", "exec", "a", "sh", "-c", spoil)
+    told = host.netorch("diff", file, check=False).stdout
+    for name in names:
+        assert f"~ sysctl a net.ipv4.conf.{name.replace('.', '/')}.rp_filter  value 1 → 2  [update]" in told
+    host.netorch("apply", file)
+    assert diff_snapshots({"netns a": there}, {"netns a": host.snapshot()["netns a"]}) == []
+    # with a link that is made anew, and without the lines
+    host.run("sh", "-c", "; ".join(f"ip -n a link del {name}" for name in reversed(names)))
+    host.netorch("apply", file)
+    assert diff_snapshots({"netns a": there}, {"netns a": host.snapshot()["netns a"]}) == []
+    host.write("lab.yaml", text.replace(f", {WORDS}", "").replace(f"{WORDS}, ", "").replace(WORDS, ""))
+    host.netorch("apply", file)
+    there = host.snapshot()["netns a"]
+    for name in names:
+        assert there[f"sysctl net/ipv4/conf/{name}/rp_filter"] == there["sysctl net/ipv4/conf/default/rp_filter"], name
+        assert there.get(f"sysctl net/ipv6/conf/{name}/accept_ra", "1") == "1", name
+    host.netorch("destroy", "lab")
+    assert diff_snapshots(before, host.snapshot()) == []
