@@ -452,7 +452,7 @@ links: [[a:x, b:y], [c:x, d:x], [c:y, d:y]]
             "2:116: the sysctl net.ipv6.conf.all.disable_ipv6 turns IPv6 off on a:x, so fd00::2/64 cannot be there",
             "3:120: the sysctl net.ipv6.conf.default.disable_ipv6 turns IPv6 off on b:y, so fd00::4/64 cannot be there",
             "4:36: the sysctl net.ipv6.conf.x.disable_ipv6 turns IPv6 off on c:x, so fd00::5/64 cannot be there",
-            "7:61: the sysctl net.ipv6.conf.y.disable_ipv6 turns IPv6 off on f:y, so fd01::2/64 cannot be there",
+            "7:62: the sysctl net.ipv6.conf.y.disable_ipv6 turns IPv6 off on f:y, so fd01::2/64 cannot be there",
         ],
     ),
     "host attaches to nothing": (
