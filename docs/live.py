@@ -45,8 +45,8 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "primary": ("eth0", "eth1"),
     "neighbours": (None, [{"address": "10.0.0.9", "mac": "02:00:00:00:00:09"}]),
     "fdb": (None, [{"mac": "02:00:00:00:00:09", "dst": "192.0.2.3"}]),
-    **{f"{kind}.local": ("fd00::1", "fd00::2") for kind in ("ip6gre", "ip6tnl")},
-    **{f"{kind}.remote": ("fd00::3", "fd00::4") for kind in ("ip6gre", "ip6tnl")},
+    **{f"{kind}.local": ("fd00::1", "fd00::2") for kind in ("ip6gre", "ip6gretap", "ip6tnl")},
+    **{f"{kind}.remote": ("fd00::3", "fd00::4") for kind in ("ip6gre", "ip6gretap", "ip6tnl")},
     "private_key_file": ("a.key", "b.key"),
     "listen_port": (51820, 51821),
     "fwmark": (1, 2),
@@ -64,7 +64,7 @@ WITH: dict[str, dict[str, Any]] = {
     "bond.lacp_rate": {"mode": "802.3ad"},
     "bond.primary": {"mode": "active-backup", "ports": ["eth0", "eth1"]},
     **{kind: {"remote": "192.0.2.9"} for kind in ("gre", "gretap", "ipip", "sit")},
-    **{kind: {"remote": "fd00::9"} for kind in ("ip6gre", "ip6tnl")},
+    **{kind: {"remote": "fd00::9"} for kind in ("ip6gre", "ip6gretap", "ip6tnl")},
 }
 """What has to be said beside a key for it to make sense, as `KIND.KEY` → further words; as `KIND` beside every key of it."""
 

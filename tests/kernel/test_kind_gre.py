@@ -81,8 +81,27 @@ IP6GRE = KindCase(
 )
 
 
+SIX_TAP_WORDS = SIX_WORDS.replace("ip6gre", "ip6gretap")
+IP6GRETAP = KindCase(
+    file("ip6gretap"),
+    SIX_TAP_WORDS,
+    ("ip6gretap",),
+    sees=(
+        ("ip -n a -d link show t0", "ip6gretap remote fd00:a::2 local fd00:a::1 hoplimit 64"),
+        ("ip -n a link show t0", "link/ether 02:"),
+    ),
+    edits=(
+        Edit(SIX_TAP_WORDS.replace("a::2", "a::3").replace("gretap,", "gretap, ttl: 9, key: 9, mtu: 1300,"), "~ ip6gretap a/t0 … [update]"),
+    ),
+    damages=(
+        Damage("ip -n a link set t0 type ip6gretap local fd00:a::1 remote fd00:a::7", "~ ip6gretap a/t0  remote fd00:a::7 → fd00:a::2"),
+        Damage("ip -n a link del t0", "+ ip6gretap a/t0"),
+    ),
+)
+
+
 @pytest.mark.uml
-@pytest.mark.parametrize("case", [GRE, GRETAP, IP6GRE], ids=["gre", "gretap", "ip6gre"])
+@pytest.mark.parametrize("case", [GRE, GRETAP, IP6GRE, IP6GRETAP], ids=["gre", "gretap", "ip6gre", "ip6gretap"])
 def test_gre(host: Host, case: KindCase) -> None:
     hold(host, case)
 

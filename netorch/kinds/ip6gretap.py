@@ -1,0 +1,25 @@
+"""GRE over IPv6 that carries Ethernet frames (net/ipv6/ip6_gre.c)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from netorch.kind import interface_words, observed
+from netorch.kinds.ip6gre import Ip6gre, Ip6greWords
+from netorch.kinds.solo import SoloLink
+
+
+@observed
+@dataclass(frozen=True, slots=True)
+class Ip6gretap(Ip6gre):
+    KIND: ClassVar[str] = "ip6gretap"
+    HAS_MAC: ClassVar[bool] = True
+
+
+@interface_words("ip6gretap")
+class Ip6gretapWords(Ip6greWords):
+    """Ethernet frames in GRE, over IPv6."""
+
+    MAKES: ClassVar[type[SoloLink]] = Ip6gretap
+    kind: Literal["ip6gretap"] = "ip6gretap"  # type: ignore[assignment]
