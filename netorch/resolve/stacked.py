@@ -12,6 +12,7 @@ from netorch.kinds.dummy import DummyWords
 from netorch.kinds.ipvlan import IpvlanWords
 from netorch.kinds.link import CommonWords
 from netorch.kinds.macvlan import ALONE, MacvlanWords
+from netorch.kinds.solo import SoloWords
 from netorch.kinds.stacked import MASTERS, StackedLink, StackedWords
 from netorch.kinds.vlan import VlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site, layered
@@ -153,12 +154,19 @@ def _check_parent(draft: Draft, iface: Iface, parent: Iface, *, first: bool) -> 
     kind, path = iface.solo.kind, (*iface.path, "parent")
     if parent.name == "lo":
         draft.complain(path, f"{parent.display} is the loopback interface, which carries no {kind}")
-    elif isinstance(parent.solo, StackedWords) and issubclass(parent.solo.MAKES, StackedLink):
+    elif isinstance(parent.solo, StackedWords) and _one_driver(iface.solo, parent.solo):
         remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
         draft.complain(path, f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind} itself.", remedy)
+    elif parent.solo is not None and not parent.solo.MAKES.HAS_MAC:
+        draft.complain(path, f"{parent.display} is of kind {parent.solo.kind}, without Ethernet of its own: it carries no {kind}")
     elif first and (master := parent.front or parent.master) is not None and _takes_frames(master):
         what = f"{parent.display} is a port of {master.display}, which gets all its frames: it cannot be the parent of {iface.display}."
         draft.complain(path, what, f"Say `parent: {master.display}`.")
+
+
+def _one_driver(words: SoloWords, below: SoloWords) -> bool:
+    mine, theirs = words.MAKES, below.MAKES
+    return issubclass(mine, StackedLink) and issubclass(theirs, StackedLink) and mine.TAKER == theirs.TAKER
 
 
 def _takes_frames(master: Iface) -> bool:

@@ -187,6 +187,7 @@ INTERFACES = {
         "a:y and a:x cannot both be on a:eth0: all ipvlans of a parent have the same mode and flags: l3 bridge or l2 bridge"
     ],
     "x: {kind: ipvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0, flags: vepa}": ["l3 vepa or l3 bridge"],
+    "x: {kind: tun}, y: {kind: macvlan, parent: x}": ["a:x is of kind tun, without Ethernet of its own: it carries no macvlan"],
     "x: {kind: macvlan, parent: eth0}, y: {kind: macvlan, parent: x}": [
         "a:y cannot be on a:x, which is of kind macvlan itself. Say `parent: a:eth0`."
     ],
