@@ -67,3 +67,8 @@ def _is_plain(name: str, values: Values) -> bool:
     if name in {"ipv4 forwarding", "ipv6 forwarding"}:
         return values[1] == "off"
     return name in _QUIET or (name, values[1]) == ("mtu", "1500")
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -9,6 +9,7 @@ from netorch.core import Key, Resource, shown
 from netorch.lab import Live
 from netorch.marks import Mark
 from netorch.render.tables import row
+from netorch.render.text import counted
 
 
 def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
@@ -22,7 +23,7 @@ def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
 def lines(entry: Live) -> Iterator[str]:
     found = row(entry)
     source = f", from {found['file']}" if found["file"] else ""
-    yield f"{entry.name}: {found['status']}, {found['nodes']} nodes, {found['links']} links{source}"
+    yield f"{entry.name}: {found['status']}, {counted(found['nodes'], 'node')}, {counted(found['links'], 'link')}{source}"
     fabric = Mark(entry.name).fabric
     places: dict[str, dict[Key, Resource]] = {}
     for key, resource in entry.state.items():
