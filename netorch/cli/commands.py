@@ -280,9 +280,8 @@ def validate(options: argparse.Namespace, output: Output) -> int:
         nodes, links = len(loaded.topology.nodes), sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)
         told.append({"file": file, "valid": True, "topology": loaded.desired.topology, "problems": []})
         if not output.json and not output.quiet:
-            output.result(
-                f"{loaded.file}: ok, topology {loaded.desired.topology} of {text.counted(nodes, 'node')} and {text.counted(links, 'interface')}"
-            )
+            size = f"{text.counted(nodes, 'node')} and {text.counted(links, 'interface')}"
+            output.result(f"{loaded.file}: ok, topology {loaded.desired.topology} of {size}")
     if output.json:
         output.result(json.document(files=told))
     return status
