@@ -82,7 +82,10 @@ def _command() -> str:
 
 def _open_lock(file: str) -> int:
     for _ in range(100):
-        top = _top(make=True)
+        try:
+            top = _top(make=True)
+        except FileNotFoundError:
+            continue  # as below, a moment earlier
         try:
             return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=top)
         except FileNotFoundError:
