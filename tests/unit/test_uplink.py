@@ -124,7 +124,7 @@ def test_half_of_it_is_mended_and_never_a_way_back() -> None:
 def test_the_alias_says_it() -> None:
     alias = Mark("lab").link_alias(None, "a remark", "eth0")
     assert alias == "netorch:lab uplink=eth0 a remark"
-    assert read_alias(alias) == ("lab", None, "a remark", "eth0")
+    assert read_alias(alias) == ("lab", None, "a remark", "eth0", "")
 
 
 @pytest.mark.parametrize(
