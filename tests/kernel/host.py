@@ -142,7 +142,7 @@ class Host:
         return Background(self.inside(*argv), env=self.environment() | dict(env or {}))
 
     def run(
-        self, *argv: str | Path, check: bool = True, input: str | None = None, timeout: float = 60, env: Mapping[str, str] | None = None
+        self, *argv: str | Path, check: bool = True, input: str | None = None, timeout: float = 240, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end. One that takes longer than `timeout` seconds takes the whole private host with it."""
         with self.start(*argv, env=env) as process:
@@ -157,7 +157,7 @@ class Host:
         return subprocess.CompletedProcess([str(word) for word in argv], process.returncode, out, err)
 
     def netorch(
-        self, *args: str | Path, check: bool = True, stdin: str | None = None, timeout: float = 60, env: Mapping[str, str] | None = None
+        self, *args: str | Path, check: bool = True, stdin: str | None = None, timeout: float = 240, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run this source tree's netorch, with the Python that runs the tests; like `run`, but for the start of Python."""
         words = [str(word) for word in args]
