@@ -30,7 +30,7 @@ from netorch.kind import INTERFACE_WORDS  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
 from netorch.kinds.fdb import FdbWords  # noqa: E402
 from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
-from netorch.kinds.portwords import PortVlanWords, PortWords  # noqa: E402
+from netorch.kinds.portwords import PortFdbWords, PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.wgpeer import PeerWords  # noqa: E402
 
 Model = type[BaseModel]
@@ -44,6 +44,7 @@ MODELS: dict[str, Model] = {
     "bridge settings": BridgeSettings,
     "port": PortWords,
     "port vlan": PortVlanWords,
+    "port fdb": PortFdbWords,
     "address": AddressWords,
     "impair": ImpairWords,
     "route": topology.RouteWords,
@@ -111,6 +112,7 @@ TYPES = {
     "endpoint": "`NODE:IF` or [endpoint](#endpoints)",
     "port_vlan": "VLAN, range `20-30`, or [`{id, untagged}`](#ports-of-a-bridge)",
     "vlan_range": "VLAN or range",
+    "port_mac": "MAC address, or [`{mac, vlan}`](#ports-of-a-bridge)",
     "address_words": "address with prefix length, or [address](#addresses)",
     "_link": "[link](#links)",
     "_modes": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",

@@ -165,18 +165,19 @@ def _scope(mark: Mark, state: Mapping[Key, Resource], attached: frozenset[str], 
         topology=mark.topology,
         filters=frozenset(key.netns for key in state if key.kind == "filter"),
         forwards=frozenset(key.netns for key in state if key.kind == "forward"),
-        neighbours=_asks_for_neighbours(mark.topology, state),
+        neighbours=_asks_for("neighbour", "neighbours", mark.topology, state),
+        static_macs=_asks_for("mac", "fdb", mark.topology, state),
     )
 
 
-def _asks_for_neighbours(topology: str, state: Mapping[Key, Resource]) -> bool:
-    """Whether to look for neighbours: their dump is slow where there are many, so only if this file has some, the last one may have
-    had, or nothing is known of it.
+def _asks_for(kind: str, word: str, topology: str, state: Mapping[Key, Resource]) -> bool:
+    """Whether to look for neighbours and the like: their dump is slow where there are many, so only if this file has some, the last
+    one may have had, or nothing is known of it.
     """
-    if any(key.kind == "neighbour" for key in state):
+    if any(key.kind == kind for key in state):
         return True
     record = records.read_record(topology)[0]
-    return record is None or "neighbours" in record.text
+    return record is None or word in record.text
 
 
 def _answered(

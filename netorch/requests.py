@@ -119,6 +119,24 @@ class VlanDel:
 
 
 @dataclass(frozen=True, slots=True)
+class StaticMacAdd:
+    """RTM_NEWNEIGH of the family AF_BRIDGE: a MAC is behind a bridge's port, in a VLAN if that is not 0."""
+
+    netns: str
+    link: str
+    mac: bytes
+    vlan: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaticMacDel:
+    netns: str
+    link: str
+    mac: bytes
+    vlan: int
+
+
+@dataclass(frozen=True, slots=True)
 class AddressAdd:
     """RTM_NEWADDR, create or replace. `local` is the address, `address` the peer's (equal without one); packed, network order."""
 
@@ -466,6 +484,8 @@ Request = (
     | AltnameDel
     | VlanAdd
     | VlanDel
+    | StaticMacAdd
+    | StaticMacDel
     | AddressAdd
     | AddressDel
     | NeighbourAdd

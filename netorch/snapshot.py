@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netorch.requests import Accept, Attrs, RouteSpec, RuleSpec
@@ -141,6 +141,7 @@ class NetnsSnapshot:
     BRIDGE_VLAN_INFO_* flags, read only where a bridge of the topology knows VLANs. `qdiscs`: index of a link → its root
     qdisc, of the kinds in SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0
     where the kernel gives none. `wireguard`: index of a link → how the device is set, of those that netorch made.
+    `static_macs`: index of a bridge's port → the MACs that are said to be behind it, each with its VLAN, or 0.
     """
 
     label: str
@@ -160,6 +161,7 @@ class NetnsSnapshot:
     cookie: int = 0
     wireguard: Mapping[int, WireguardRecord] = field(default_factory=dict)
     vlans: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+    static_macs: Mapping[int, Sequence[tuple[bytes, int]]] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -188,7 +190,7 @@ class Scope:
     `wanted`: names in /run/netns to read in full if they exist, whoever made them.
     `attached`: labels of namespaces that were attached to. `sysctls`: label → paths below /proc/sys.
     `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
-    `forwards`: labels where it matters what others drop. `neighbours`: read permanent neighbours too.
+    `forwards`: labels where it matters what others drop. `neighbours`, `static_macs`: read those too.
     """
 
     mark: str
@@ -199,3 +201,4 @@ class Scope:
     filters: frozenset[str] = frozenset()
     forwards: frozenset[str] = frozenset()
     neighbours: bool = False
+    static_macs: bool = False

@@ -111,6 +111,16 @@ _rider = st.fixed_dictionaries(
     {"node": st.sampled_from(NODES), "kind": st.sampled_from(["macvlan", "macvtap"]), "address": _flag},
     optional={"mode": st.sampled_from(["bridge", "private", "vepa", "passthru"]), "state": st.sampled_from(["up", "down"])},
 )
+_master = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["bond", "vrf", "vrf"]), "table": st.integers(0, 1), "addresses": st.integers(0, 2)},
+    optional={
+        "mode": st.sampled_from(["active-backup", "balance-xor", "802.3ad", "balance-alb"]),
+        "xmit_hash_policy": st.sampled_from(["layer2", "layer3+4"]),
+        "primary": _flag,
+        "mtu": st.sampled_from([1400, 1500]),
+        "words": _common,
+    },
+)
 _rule = st.fixed_dictionaries(
     {"select": st.sampled_from(["from", "to", "iif", "oif", "fwmark", "all"]), "version": st.sampled_from([4, 6])},
     optional={"priority": st.integers(1, 3), "action": st.sampled_from(["blackhole", "unreachable", "prohibit"])},
@@ -121,7 +131,7 @@ def _keys(*parts: tuple[str, ...]) -> st.SearchStrategy[str]:
     return st.tuples(*map(st.sampled_from, parts)).map("/".join)
 
 
-def _parts(nodes: int) -> st.SearchStrategy[Parts]:
+def _parts(nodes: int, masters: bool) -> st.SearchStrategy[Parts]:
     return st.fixed_dictionaries(
         {
             "top": _words(prefix=st.just("p-"), names=_flag),
@@ -134,6 +144,7 @@ def _parts(nodes: int) -> st.SearchStrategy[Parts]:
             "routes": st.dictionaries(_keys(NODES, SLOTS), _route, max_size=2 * nodes),
             "rules": st.dictionaries(_keys(NODES, SLOTS), _rule, max_size=3),
             "tunnels": st.dictionaries(_keys(NODES, SLOTS), _tunnel, max_size=3),
+            "masters": st.dictionaries(st.sampled_from(NODES), _master, max_size=2) if masters else st.just({}),
         }
     )
 
@@ -161,15 +172,15 @@ class Sketch:
 
 
 @st.composite
-def topologies(draw: st.DrawFn, nodes: int = 6) -> Sketch:
-    """Topologies of up to `nodes` nodes; all have the name `random`."""
-    return Sketch(draw(_parts(nodes)))
+def topologies(draw: st.DrawFn, nodes: int = 6, masters: bool = True) -> Sketch:
+    """Topologies of up to `nodes` nodes; all have the name `random`. `masters`: with bonds and VRFs, which not every kernel has."""
+    return Sketch(draw(_parts(nodes, masters)))
 
 
 @st.composite
-def changed(draw: st.DrawFn, before: Sketch, nodes: int = 6) -> Sketch:
+def changed(draw: st.DrawFn, before: Sketch, nodes: int = 6, masters: bool = True) -> Sketch:
     """A changed version: most parts as before, some gone, some new, some different."""
-    fresh = draw(_parts(nodes))
+    fresh = draw(_parts(nodes, masters))
     result: Parts = {}
     for section, there in before.parts.items():
         result[section] = {}
@@ -181,10 +192,10 @@ def changed(draw: st.DrawFn, before: Sketch, nodes: int = 6) -> Sketch:
 
 
 @st.composite
-def pairs(draw: st.DrawFn, nodes: int = 6) -> tuple[Sketch, Sketch]:
+def pairs(draw: st.DrawFn, nodes: int = 6, masters: bool = True) -> tuple[Sketch, Sketch]:
     """A topology and a changed version of it."""
-    before = draw(topologies(nodes))
-    return before, draw(changed(before, nodes))
+    before = draw(topologies(nodes, masters))
+    return before, draw(changed(before, nodes, masters))
 
 
 class Reach(NamedTuple):
@@ -212,9 +223,11 @@ class _Builder:
         for name, part in self.parts["networks"].items():
             self.network(name, part)
         ports = self.ports()
+        bonded, routed = self.masters(ports)
+        ports |= bonded
         for number, part in self.parts["links"].items():
             if self.exists(part):
-                self.link(number, part, ports)
+                self.link(number, part, ports, bonded, routed)
         for number, part in self.parts["riders"].items():
             self.rider(number, part, ports)
         for key, part in self.parts["routes"].items():
@@ -354,18 +367,53 @@ class _Builder:
                 self.reaches[node].append(Reach(6, f"fd00:102:{number}::250", "br0", (f"fd00:102:{number}::1",)))
         return found
 
+    def masters(self, bridged: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+        """Bonds and VRFs in nodes; the link ends that are ports of bonds, and those that are ports of VRFs."""
+        found: dict[str, set[tuple[str, str]]] = {"bond": set(), "vrf": set()}
+        for node, part in self.parts["masters"].items():
+            if node not in self.nodes:
+                continue
+            number, kind = NODES.index(node), part["kind"]
+            free = [link for link, words in self.parts["links"].items() if self.exists(words) and node in words["ends"]]
+            taken = [link for link in free if (node, link) not in bridged and len(set(self.parts["links"][link]["ends"])) == 2]
+            found[kind] |= {(node, link) for link in taken}
+            ends = sorted(self.end(link, self.parts["links"][link]["ends"].index(node)) for link in taken)
+            words = {"kind": kind, "ports": ends, **self.common(part.get("words", {}), number, 14)}
+            if kind == "vrf":
+                words |= {"table": 500 + part["table"]}
+            else:
+                words |= {key: part[key] for key in ("mode", "xmit_hash_policy", "mtu") if key in part}
+                if part.get("primary") and ends and part.get("mode") in ("active-backup", "balance-alb"):
+                    words["primary"] = ends[0]
+            if addresses := [f"10.105.{number}.{host}/24" for host in range(1, 1 + part["addresses"])]:
+                words["addresses"] = [*addresses, f"fd00:105:{number}::1/64"]
+                if kind == "bond":
+                    self.reaches[node].append(Reach(4, f"10.105.{number}.250", "bond0", (f"10.105.{number}.1",)))
+            self.interface(node, f"{kind}0").update(words)
+        return found["bond"], found["vrf"]
+
     @staticmethod
     def end(number: str, index: int) -> str:
         return f"l{number}{'ab'[index]}"
 
-    def link(self, number: str, part: dict[str, Any], ports: set[tuple[str, str]]) -> None:
+    def link(
+        self,
+        number: str,
+        part: dict[str, Any],
+        ports: set[tuple[str, str]],
+        bonded: set[tuple[str, str]],
+        routed: set[tuple[str, str]],
+    ) -> None:
         is_port = [(node, number) in ports for node in part["ends"]]
         subnets = [] if any(is_port) else [self.subnet(number, length) for length in part["subnet"]]
         ends: list[dict[str, Any]] = []
         for index, node in enumerate(part["ends"]):
             name = self.end(number, index)
             words = self.common(part["words"][index], int(number), index)
+            if (node, number) in bonded:
+                words = {key: value for key, value in words.items() if key not in ("mac", "mtu", "neighbours")}
             if not is_port[index]:
+                reached = len(self.reaches[node])
                 if part["ends"][0] != part["ends"][1]:
                     self.reaches[node] += [Reach(version, both[1 - index], name, (both[index],)) for _, version, both in subnets]
                 addresses: list[Any] = [f"10.101.{number}.{1 + 10 * index + host}/24" for host in range(part["extra"][index])]
@@ -375,7 +423,11 @@ class _Builder:
                     addresses.append({"address": f"10.103.{number}.{1 + index}/32", "peer": f"10.103.{number}.{2 - index}"})
                 if addresses:
                     words["addresses"] = addresses
+                if (node, number) in routed:  # what is reached there is in a table of its own
+                    del self.reaches[node][reached:]
             ends.append({"node": node, "interface": name, **words})
+        if any((node, number) in bonded for node in part["ends"]):
+            part = part | {"mtu": None}
         self.cable(part, ends, [text for text, _, _ in subnets])
 
     def rider(self, number: str, part: dict[str, Any], ports: set[tuple[str, str]]) -> None:

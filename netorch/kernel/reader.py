@@ -100,6 +100,7 @@ class Reader:
         if any(link.kind in TUNNELS for link in links):
             neighbours += decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, _FORWARDING))
         vlans = decode.port_vlans(_dump(rtnl, c.RTM_GETLINK, _VLANS)) if any(map(self._knows_vlans, links)) else {}
+        has_bridges = any(link.kind == "bridge" for link in links)
         v4, v6 = rtnl.get(c.RTM_GETNETCONF, _NETCONF)
         values: dict[str, str] = {}
         if label in scope.sysctls:
@@ -135,6 +136,7 @@ class Reader:
             rtnl.cookie,
             self._wireguard(netns, links),
             vlans,
+            decode.static_macs(_dump(rtnl, c.RTM_GETNEIGH, _FORWARDING)) if scope.static_macs and has_bridges else {},
         )
 
     def _knows_vlans(self, link: LinkRecord) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from netorch.words import Flag, Words, integer, one_or_many, wrong
+from netorch.words import Flag, Mac, Words, integer, one_or_many, wrong
 
 LAST_VLAN = 4094
 
@@ -38,6 +38,17 @@ def port_vlan(value: object) -> object:
     return value if isinstance(value, dict) else {"id": value}
 
 
+class PortFdbWords(Words):
+    """A MAC behind the port; the short form is the MAC alone."""
+
+    mac: Mac = Field(description="MAC address that is behind the port.")
+    vlan: Annotated[int, BeforeValidator(integer(1, LAST_VLAN))] | None = Field(None, description="VLAN (all of the port's).")
+
+
+def port_mac(value: object) -> object:
+    return value if isinstance(value, dict) else {"mac": value}
+
+
 class PortWords(Words):
     """How a bridge treats one of its ports."""
 
@@ -53,6 +64,10 @@ class PortWords(Words):
     learning: Flag = Field(True, description="Learn the MAC addresses behind it (true).")
     cost: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(None, description="Cost in STP (by the speed; 2 for a veth).")
     priority: Annotated[int, BeforeValidator(integer(0, 63))] = Field(32, description="Priority in STP, the lowest wins (32).")
+
+    fdb: Annotated[list[Annotated[PortFdbWords, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)] = Field(
+        [], description="MAC addresses that are behind it, without having to be learned."
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> PortWords:

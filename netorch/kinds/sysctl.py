@@ -13,6 +13,8 @@ from netorch.requests import Request, SysctlSet
 
 _AND = " | "
 """Between the values of a setting that differ from place to place."""
+_DOTTED = str.maketrans("/.", "./")
+"""A path as sysctl(8) writes it, where the dot in eth0.100 is a slash."""
 
 
 def sysctl_paths(link: str, name: str) -> tuple[str, ...]:
@@ -89,4 +91,4 @@ class Sysctl(Nothing, Resource):
         return {"value": self.value}
 
     def title(self) -> str:
-        return f"sysctl {shown(self.netns)} {self.paths[0].replace('/', '.')}"
+        return f"sysctl {shown(self.netns)} {self.paths[0].translate(_DOTTED)}"

@@ -362,12 +362,16 @@ IFLA_BRPORT_BACKUP_NHID = 44
 # neighbour.h: neighbours and forwarding databases
 NDA_DST = 1
 NDA_LLADDR = 2
+NDA_VLAN = 5
 NDA_PORT = 6
 NDA_VNI = 7
 NDA_IFINDEX = 8
+NDA_MASTER = 9
 NDA_PROTOCOL = 12
 NTF_SELF = 0x02
+NTF_MASTER = 0x04
 NTF_EXT_LEARNED = 0x10
+NUD_NOARP = 0x40
 NUD_PERMANENT = 0x80
 
 # if_bridge.h: VLANs of bridge ports

@@ -135,6 +135,23 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
     return found
 
 
+def static_macs(messages: Iterable[Message]) -> dict[int, list[tuple[bytes, int]]]:
+    """RTM_NEWNEIGH messages of the family AF_BRIDGE: index of a bridge's port → static entries, (MAC, VLAN or 0) each."""
+    found: dict[int, list[tuple[bytes, int]]] = {}
+    for kind, buffer, start, end in messages:
+        if kind != c.RTM_NEWNEIGH:
+            continue
+        if end - start < 12:
+            raise DecodeError("neighbour message without its header")
+        _, index, state, flags, _ = _NDMSG.unpack_from(buffer, start)
+        if not state & c.NUD_NOARP or flags & (c.NTF_EXT_LEARNED | c.NTF_SELF):
+            continue
+        parts = attributes(buffer, start + 12, end)
+        if c.NDA_MASTER in parts and (mac := parts.get(c.NDA_LLADDR)) is not None:
+            found.setdefault(index, []).append((mac, int.from_bytes(parts.get(c.NDA_VLAN, b"")[:2], "little")))
+    return found
+
+
 def routes(messages: Iterable[Message], names: Mapping[int, str]) -> list[RouteSpec]:
     """RTM_NEWROUTE messages (struct rtmsg and RTA_…) but cached ones and those of the kernel's own making, as table local is full of.
 

@@ -27,6 +27,8 @@ from netorch.requests import (
     RuleAdd,
     RuleDel,
     RuleSpec,
+    StaticMacAdd,
+    StaticMacDel,
     VlanAdd,
     VlanDel,
 )
@@ -48,6 +50,8 @@ LinkRequest = (
     | AltnameDel
     | VlanAdd
     | VlanDel
+    | StaticMacAdd
+    | StaticMacDel
     | AddressAdd
     | AddressDel
     | NeighbourAdd
@@ -100,6 +104,10 @@ def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tup
             return kind, flags, _IFINFOMSG.pack(0, 0, 0, 0, 0) + link_name(request.link) + names
         case VlanAdd() | VlanDel():
             return c.RTM_SETLINK if isinstance(request, VlanAdd) else c.RTM_DELLINK, 0, _vlans(request, resolver)
+        case StaticMacAdd():
+            return c.RTM_NEWNEIGH, c.NLM_F_CREATE | c.NLM_F_REPLACE, _static_mac(request, resolver)
+        case StaticMacDel():
+            return c.RTM_DELNEIGH, 0, _static_mac(request, resolver)
         case AddressAdd() | AddressDel():
             return _address(request, resolver)
         case NeighbourAdd() | NeighbourDel():
@@ -207,6 +215,11 @@ def _vlans(request: VlanAdd | VlanDel, resolver: Resolver) -> bytes:
         parts += [attr(c.IFLA_BRIDGE_VLAN_INFO, u16(flags | end) + u16(vlan)) for vlan, end in ends]
     header = _IFINFOMSG.pack(c.AF_BRIDGE, 0, resolver.index_of(request.netns, request.link), 0, 0)
     return header + nested(c.IFLA_AF_SPEC, *parts)
+
+
+def _static_mac(request: StaticMacAdd | StaticMacDel, resolver: Resolver) -> bytes:
+    header = _NDMSG.pack(c.AF_BRIDGE, resolver.index_of(request.netns, request.link), c.NUD_NOARP, c.NTF_MASTER, 0)
+    return header + attr(c.NDA_LLADDR, request.mac) + (attr(c.NDA_VLAN, u16(request.vlan)) if request.vlan else b"")
 
 
 def _address(request: AddressAdd | AddressDel, resolver: Resolver) -> tuple[int, int, bytes]:

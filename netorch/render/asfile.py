@@ -21,6 +21,7 @@ from netorch.kinds.loopback import Loopback
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import Netns
 from netorch.kinds.port import Port, port_key
+from netorch.kinds.portmac import PortMac
 from netorch.kinds.portvlans import PortVlans, said, vlans_key
 from netorch.kinds.route import MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
@@ -43,6 +44,10 @@ class _File:
 
     def __init__(self, name: str, state: Mapping[Key, Resource], prefix: str, attached: Mapping[str, str]) -> None:
         self.mark, self.state, self.prefix, self.attached = Mark(name), state, prefix, attached
+        self.macs: dict[tuple[str, str], list[PortMac]] = {}
+        for resource in state.values():
+            if isinstance(resource, PortMac):
+                self.macs.setdefault((resource.netns, resource.link), []).append(resource)
         self.nodes: dict[str, Words] = {}
         self.networks: dict[str, Words] = {}
         self.links: list[Words] = []
@@ -189,6 +194,8 @@ class _File:
         words: Words = {}
         if isinstance(port, Port) and port.of == "bridge":
             words = {name: _typed(text) for name, text in port.attributes().items() if name != "master"}
+        if macs := self.macs.get((label, dev)):
+            words["fdb"] = [{"mac": mac.mac, "vlan": mac.vlan} if mac.vlan else mac.mac for mac in macs]
         if isinstance(vlans, PortVlans):
             words |= {"pvid": vlans.pvid} if vlans.pvid != vlans.default else {}
             if listed := [_vlan(text) for text in said(vlans.pvid, vlans.vlans)]:

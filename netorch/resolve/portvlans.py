@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netorch.kinds.portmac import PortMac
 from netorch.kinds.portvlans import PortVlans
 from netorch.kinds.portwords import PortWords
 from netorch.kinds.vlan import VlanWords
@@ -20,6 +21,7 @@ def put_vlans(draft: Draft) -> None:
         carried = everywhere.setdefault(id(bridge.settings), set())
         for port in (bridge, *bridge.ports):
             carried.update(_memberships(bridge, port, riders)[1])
+    bridge_vlans: dict[int, dict[int, bool]] = {}
     for bridge in bridges:
         assert bridge.settings is not None
         default = bridge.settings.vlan_default_pvid
@@ -31,7 +33,32 @@ def put_vlans(draft: Draft) -> None:
             if port.trunk:
                 vlans |= {vlan: False for vlan in everywhere[id(bridge.settings)] if vlan not in vlans}
             path = port.options_path if port.options is not None else port.path
+            bridge_vlans[id(port)] = vlans
             draft.put(PortVlans(bridge.site.label, port.dev, bridge.dev, pvid, tuple(sorted(vlans.items())), default), path)
+
+    _put_macs(draft, bridge_vlans)
+
+
+def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
+    """MACs behind ports; where the bridge knows VLANs in each that is meant. `vlans`: port → its VLANs, of bridges that know some."""
+    behind: dict[tuple[int, str, int], Iface] = {}
+    for port in layered(draft.sites):
+        if port.options is None or port.master is None or port.master.role != "bridge":
+            continue
+        known = vlans.get(id(port))
+        for index, words in enumerate(port.options.fdb):
+            path = (*port.options_path, "fdb", index)
+            if words.vlan is not None and words.vlan not in (known or {}):
+                what = (
+                    f"{port.display} is not in VLAN {words.vlan}" if known is not None else f"the bridge {port.master.name} knows no VLANs"
+                )
+                draft.complain((*path, "vlan"), f"{what}: {words.mac} cannot be behind it there")
+                continue
+            for vlan in (words.vlan,) if words.vlan is not None else known if known is not None else (0,):
+                first = behind.setdefault((id(port.master), words.mac, vlan), port)
+                if first is not port:
+                    draft.complain(path, f"{words.mac} is behind {first.display} already, and cannot be behind {port.display} too")
+                draft.put(PortMac(port.site.label, port.dev, words.mac, vlan), path)
 
 
 def _memberships(bridge: Iface, port: Iface, riders: dict[int, list[int]]) -> Memberships:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import netorch
+from netorch.kinds.iptunnel import MADE_BY_LINUX
 from tests.kernel.warm import Warm
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -187,6 +188,10 @@ class Host:
         out = self.run("ip", "-json", "-details", *args).stdout
         return json.loads(out) if out.strip() else None
 
+    def links(self, *where: str) -> list[str]:
+        """Names, without the devices that some kernels put into each namespace; `where`: nothing, or -n and a namespace."""
+        return [link["ifname"] for link in self.ip(*where, "link") if link["ifname"] not in MADE_BY_LINUX]
+
     def ping(self, netns: str | None, target: str, count: int = 1) -> bool:
         """Whether `target` answers `count` pings from the namespace `netns`, or from the host. Names work, from /etc/netns."""
         where = ("ip", "netns", "exec", netns) if netns else ()
@@ -288,6 +293,8 @@ def _links(content: str) -> Iterator[tuple[str, str]]:
     for link in _items(content):
         name = link["ifname"]
         addresses = [address for address in link.pop("addr_info", []) if address]
+        if name in MADE_BY_LINUX:
+            link.pop("permaddr", None)  # drawn by lot
         yield f"link {name}", _text(link)
         for address in addresses:
             own = address["family"] == "inet6" and address["scope"] == "link" and address.get("protocol", "kernel_ll") == "kernel_ll"

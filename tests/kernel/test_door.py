@@ -25,6 +25,7 @@ from netorch.kernel.attach import NotAttached, open_namespace
 from netorch.kernel.enter import CommandError, enter
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.syscalls import CLONE_NEWNET, CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
+from netorch.kinds.iptunnel import MADE_BY_LINUX
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
 from netorch.requests import (
@@ -104,17 +105,7 @@ def ip(*words: str) -> Any:
 
 def names(*words: str) -> set[str]:
     """The links, but those that some kernels put into each new namespace by themselves (sit0, tunl0 …)."""
-    return {link["ifname"] for link in ip(*words, "link")} - {
-        "sit0",
-        "tunl0",
-        "gre0",
-        "gretap0",
-        "erspan0",
-        "ip6tnl0",
-        "ip6gre0",
-        "ip_vti0",
-        "ip6_vti0",
-    }
+    return {link["ifname"] for link in ip(*words, "link")} - MADE_BY_LINUX
 
 
 def v4(text: str) -> bytes:

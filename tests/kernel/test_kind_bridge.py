@@ -16,26 +16,30 @@ nodes:
 networks: {lan: {}}
 links: [["a:eth0", "b:eth0"]]
 """,
-    "{port: {hairpin: true, isolated: true, learning: false, cost: 7, priority: 5}}",
+    "{port: {hairpin: true, isolated: true, learning: false, cost: 7, priority: 5, fdb: ['02:00:00:00:00:0a']}}",
     ("bridge",),
     sees=(
         ("bridge -n a -d link show dev eth0", "priority 5 cost 7"),
         ("bridge -n a -d link show dev eth0", "hairpin on"),
         ("bridge -n a -d link show dev eth0", "learning off"),
         ("bridge -n a -d link show dev eth0", "isolated on"),
+        ("bridge -n a fdb show dev eth0", "02:00:00:00:00:0a master br0 static"),
         ("bridge -n netorch-lab -d link show dev a-lan0", "isolated on"),
     ),
     edits=(
         Edit(
-            "{port: {hairpin: true, cost: 100}}",
+            "{port: {hairpin: true, cost: 100, fdb: '02:00:00:00:00:0b'}}",
             "~ link a/eth0  cost 7 → 100  isolated true → none  learning false → none  priority 5 → none  [update]",
+            ("- fdb a/eth0 02:00:00:00:00:0a", "+ fdb a/eth0 02:00:00:00:00:0b"),
         ),
         Edit("{}", "~ link a/eth0  hairpin true → none … [update]"),
     ),
     damages=(
         Damage("bridge -n a link set dev eth0 cost 100 learning on", "~ link a/eth0  learning none → false  cost 100 → 7"),
         Damage("bridge -n netorch-lab link set dev a-lan0 isolated off", "~ link netorch-lab/a-lan0  isolated none → true"),
-        Damage("ip -n a link set eth0 nomaster", "~ link a/eth0  master none → br0 … "),
+        Damage("ip -n a link set eth0 nomaster", "~ link a/eth0  master none → br0 … ", ("+ fdb a/eth0 02:00:00:00:00:0a",)),
+        Damage("bridge -n a fdb del 02:00:00:00:00:0a dev eth0 master", "+ fdb a/eth0 02:00:00:00:00:0a"),
+        Damage("bridge -n a fdb add 02:00:00:00:00:0c dev eth0 master static", "- fdb a/eth0 02:00:00:00:00:0c"),
     ),
 )
 
@@ -48,13 +52,15 @@ nodes:
   b: {}
 links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
 """,
-    "vlan_filtering: true, ports: [eth0, eth1], port: {pvid: 0, vlans: [40-42]}}, eth0: {port: {pvid: 10}},"
-    " eth1: {port: {vlans: [10, 20-30, {id: 40, untagged: true}]}",
+    "vlan_filtering: true, ports: [eth0, eth1], port: {pvid: 0, vlans: [40-42]}}, eth0: {port: {pvid: 10, fdb: ['02:00:00:00:00:0a']}},"
+    " eth1: {port: {fdb: {mac: '02:00:00:00:00:0a', vlan: 20}, vlans: [10, 20-30, {id: 40, untagged: true}]}",
     ("bridge-vlans", "vlan"),
     sees=(
         ("ip -n a -d link show sw", "vlan_filtering 1"),
         ("bridge -n a -compressvlans vlan show dev eth0 | tr -s ' \\t' ' '", "eth0 10 PVID Egress Untagged"),
         ("bridge -n a -compressvlans vlan show dev eth1 | tr -s ' \\t\\n' ' '", "eth1 1 PVID Egress Untagged 10 20-30 40 Egress Untagged"),
+        ("bridge -n a fdb show dev eth0", "02:00:00:00:00:0a vlan 10 master sw static"),
+        ("bridge -n a fdb show dev eth1", "02:00:00:00:00:0a vlan 20 master sw static"),
         ("bridge -n a -compressvlans vlan show dev sw | tr -s ' \\t\\n' ' '", "sw 30 40-42"),
     ),
     edits=(
@@ -70,6 +76,7 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
         Edit("ports: [eth0, eth1]", "~ bridge a/sw  vlan_filtering true → false … [update]"),
     ),
     damages=(
+        Damage("bridge -n a fdb del 02:00:00:00:00:0a vlan 20 dev eth1 master", "+ fdb a/eth1 02:00:00:00:00:0a  vlan 20"),
         Damage("bridge -n a vlan add vid 99 dev eth0", "~ link a/eth0  vlans 99 → none"),
         Damage("bridge -n a vlan del vid 20-25 dev eth1", "~ link a/eth1  vlans 10, 26-30, 40 untagged → 10, 20-30, 40 untagged"),
         Damage("bridge -n a vlan add vid 12 dev eth0 pvid untagged", "~ link a/eth0  pvid 12 → 10  vlans 10 untagged → none"),

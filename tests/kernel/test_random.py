@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 
 from netorch.marks import Mark
 from tests.kernel.host import Background, Host, Snapshot, diff_snapshots
+from tests.kernel.kindcase import require
 from tests.strategies import Sketch, pairs
 
 EXAMPLES = int(os.environ.get("NETORCH_RANDOM_EXAMPLES", "25"))
@@ -176,6 +177,16 @@ def same(before: Snapshot, after: Snapshot, what: str, ignore: Collection[str] =
 
 
 def test_random_topologies(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    random_topologies(host, capsys, EXAMPLES, masters=False)
+
+
+@pytest.mark.uml
+def test_random_topologies_with_bonds_and_vrfs(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+    require(host, "bond", "vrf", "dummy")
+    random_topologies(host, capsys, max(EXAMPLES // 4, 1), masters=True)
+
+
+def random_topologies(host: Host, capsys: pytest.CaptureFixture[str], examples: int, *, masters: bool) -> None:
     counts: Counter[str] = Counter()
     rounds: Counter[int] = Counter()
     started = time.monotonic()
@@ -199,7 +210,7 @@ def test_random_topologies(host: Host, capsys: pytest.CaptureFixture[str]) -> No
             same(pristine, look(host), "destroyed, something is left", ())
 
         @settings(
-            max_examples=EXAMPLES,
+            max_examples=examples,
             deadline=None,
             database=None,
             derandomize=SEED is None,
@@ -207,7 +218,7 @@ def test_random_topologies(host: Host, capsys: pytest.CaptureFixture[str]) -> No
             suppress_health_check=list(HealthCheck),
             print_blob=False,
         )
-        @given(pairs(4), st.data())
+        @given(pairs(4, masters), st.data())
         def example(pair: tuple[Sketch, Sketch], data: st.DataObject) -> None:
             old.write_text(pair[0].text)
             new.write_text(pair[1].text)

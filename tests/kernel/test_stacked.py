@@ -139,7 +139,7 @@ def test_a_name_that_the_parents_namespace_has_too(host: Host) -> None:
     host.netorch("apply", file)
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
     assert host.ping("a", "10.0.0.2", count=10)
-    links = {node: [link["ifname"] for link in host.ip("-n", node, "link")] for node in "ab"}
+    links = {node: host.links("-n", node) for node in "ab"}
     assert links == {"a": ["lo", "eth0"], "b": ["lo", "same"]}
     host.netorch("destroy", "lab")
     assert left(host, before) == []
@@ -166,7 +166,7 @@ def test_a_member_comes_and_goes_beside_the_others(host: Host) -> None:
     index = host.ip("-n", "a", "link", "show", "eth0")[0]["ifindex"]
     host.netorch("apply", lab(host, words, "a: {networks: [lan]}, b: {}, c: {networks: [lan]}"))
     assert host.ip("-n", "a", "link", "show", "eth0")[0]["ifindex"] == index
-    assert [link["ifname"] for link in host.ip("-n", "b", "link")] == ["lo"]
+    assert host.links("-n", "b") == ["lo"]
     assert host.ping("a", "10.0.0.2", count=10)
 
 
@@ -235,7 +235,7 @@ def test_a_vlan_device_comes_with_the_first_member_and_goes_with_the_last(host: 
     assert host.ip("link", "show", "eth9.20")
     file.write_text(f"name: lab\nnodes: {{a: {{}}, b: {{}}}}\n{networks}")
     assert "- vlan host/eth9.20" in host.netorch("apply", file).stdout
-    assert sorted(link["ifname"] for link in host.ip("link")) == ["eth9", "lo", "wire9"]
+    assert sorted(host.links()) == ["eth9", "lo", "wire9"]
     host.netorch("destroy", "lab")
     assert left(host, before) == []
     sh(host, "ip link add eth9.20 link eth9 type vlan id 20")

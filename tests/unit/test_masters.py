@@ -110,6 +110,18 @@ WRONG = {
         a("x: {kind: bridge, vlan_filtering: true, ports: eth0}, eth0: {port: {vlans: [5, 3-7]}}"),
         ["nodes.a.interfaces.eth0.port: VLAN 5 is there twice"],
     ),
+    "MACs behind ports": (
+        a(
+            "x: {kind: bridge, vlan_filtering: true, ports: [eth0]}, eth0: {port: {fdb: [{mac: '02:00:00:00:00:01', vlan: 7}]}},"
+            " y: {kind: bridge, ports: [eth1, eth2]}, eth1: {port: {fdb: ['02:00:00:00:00:02', {mac: '02:00:00:00:00:03', vlan: 7}]}},"
+            " eth2: {port: {fdb: '02:00:00:00:00:02'}}"
+        ),
+        [
+            "a:eth0 is not in VLAN 7: 02:00:00:00:00:01 cannot be behind it there",
+            "the bridge y knows no VLANs: 02:00:00:00:00:03 cannot be behind it there",
+            "02:00:00:00:00:02 is behind a:eth1 already, and cannot be behind a:eth2 too",
+        ],
+    ),
     "a bridge's own port": (
         a("x: {kind: bridge, vlan_filtering: true, port: {pvid: 5, cost: 7}}"),
         ["a:x is a bridge, whose own port has a `pvid` and `vlans`, but no `cost`"],
