@@ -293,8 +293,8 @@ def _links(content: str) -> Iterator[tuple[str, str]]:
     for link in _items(content):
         name = link["ifname"]
         addresses = [address for address in link.pop("addr_info", []) if address]
-        if name in MADE_BY_LINUX:
-            link.pop("permaddr", None)  # drawn by lot
+        if "::" in link.get("permaddr", ""):
+            link.pop("permaddr")  # of a tunnel over IPv6: drawn by lot
         yield f"link {name}", _text(link)
         for address in addresses:
             own = address["family"] == "inet6" and address["scope"] == "link" and address.get("protocol", "kernel_ll") == "kernel_ll"
