@@ -12,13 +12,14 @@ from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
-from netorch.kernel.processes import end_processes
+from netorch.kernel.processes import end_processes, inside
 from netorch.kernel.records import Record
 from netorch.kinds.netns import netns_key
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.load import Loaded
 from netorch.look import Difference, cautions, compare, everything, namespaces_of, recorded, reload, towards
 from netorch.marks import ALIAS, Mark, read_alias
+from netorch.meanwhile import deviation, mended, suspects
 from netorch.plan import plan as make_plan
 from netorch.remedies import describe
 from netorch.requests import NetnsDel
@@ -221,8 +222,13 @@ class Lab:
         while now.plan:
             if report.rounds == ROUNDS:
                 places = [(step, loaded.where(desired.origins.get(step.key, ()))) for step in now.plan.steps]
-                problems = [Problem(f"{step.resource.title()} does not stay as it was set.", where) for step, where in places]
-                raise KernelRefused([*dict.fromkeys(problems), Problem("Does something else on this machine change it?")], loaded.file)
+                problems = [
+                    Problem(f"{step.resource.title()} does not stay as it was set: {deviation(step)}.", where) for step, where in places
+                ]
+                who = " ".join(["Does something else on this machine change it?", *suspects(now.plan.steps, now.snapshot, inside)])
+                raise KernelRefused([*dict.fromkeys(problems), Problem(who)], loaded.file)
+            if now is not first:
+                report.notes += mended(now.plan, now.snapshot, inside)
             report.rounds += 1
             self._end_processes(now.plan, now.snapshot, report)
             groups = deletable_groups(now.plan, now.snapshot, desired.mark.group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 GRACE = 2.0
@@ -17,24 +17,25 @@ def end_processes(namespaces: Iterable[tuple[int, int]]) -> list[str]:
     inodes = frozenset(namespaces)
     if not inodes:
         return []
-    found = _inside(inodes)
+    found = inside(inodes)
     for pid in found:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGCONT)
     deadline = time.monotonic() + GRACE
-    while found and (rest := _inside(inodes)) and time.monotonic() < deadline:
+    while found and (rest := inside(inodes)) and time.monotonic() < deadline:
         time.sleep(0.01)
     if found:
-        for pid in (rest := _inside(inodes)):
+        for pid in (rest := inside(inodes)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        while rest and _inside(inodes) and time.monotonic() < deadline + GRACE:
+        while rest and inside(inodes) and time.monotonic() < deadline + GRACE:
             time.sleep(0.01)
     return [f"{pid} ({name})" for pid, name in sorted(found.items())]
 
 
-def _inside(inodes: frozenset[tuple[int, int]]) -> dict[int, str]:
+def inside(inodes: Collection[tuple[int, int]]) -> dict[int, str]:
+    """The processes in one of the namespaces, (st_dev, st_ino) each: PID → name."""
     found: dict[int, str] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():

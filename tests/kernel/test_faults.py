@@ -7,7 +7,6 @@ Short in every run; `NETORCH_CAMPAIGN=long` tries every place and takes its time
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -16,10 +15,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.kernel.campaign import LONG, tell
 from tests.kernel.host import Host, Snapshot
 from tests.kernel.test_failure import CHANGED, GOOD, LESS, OWN_FILES, names, server, settled, sh, shot
 
-LONG = os.environ.get("NETORCH_CAMPAIGN") == "long"
 NETORCH = (sys.executable, "-m", "netorch")
 CHANGING = ("mount", "umount2", "unshare", "setns", "rename,renameat,renameat2", "unlink,unlinkat", "mkdir,mkdirat", "rmdir")
 ENDING = ("umount2", "rmdir")
@@ -80,6 +79,7 @@ def test_killed_at_system_calls(host: Host, before: Snapshot, calls: str) -> Non
             host.netorch("destroy", "lab")
             assert names(host) == nothing, (calls, at)
             assert settled(before, host) == [], (calls, at)
+    tell(f"killed at {killed} calls of {calls}")
     assert killed, f"no {calls} was met"
 
 
@@ -97,6 +97,7 @@ def test_signals_at_system_calls(host: Host, before: Snapshot, number: str) -> N
                 break
             met += 1
             assert settled(before, host, OWN_FILES) == [], (calls, at, done.stderr)
+    tell(f"SIG{number} at {met} system calls")
     assert met > 5
 
 
@@ -318,6 +319,5 @@ def test_many_rounds_leave_everything_flat(host: Host, before: Snapshot) -> None
     first, middle, last = found[1], found[len(found) // 2], found[-1]
     assert last[:3] == first[:3], found
     assert last[3] - middle[3] < 2048, f"memory grows: {[entry[3] for entry in found]} kB"
-    if LONG:
-        print(f"\n{rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
+    tell(f"{rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
     assert settled(before, host, OWN_FILES) == []

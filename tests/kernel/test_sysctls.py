@@ -6,26 +6,10 @@ import time
 
 import pytest
 
+from tests.kernel.everykind import SOLO
 from tests.kernel.host import Host, diff_snapshots
 from tests.kernel.kindcase import has_kind
 
-SOLO = {
-    "dummy": "kind: dummy",
-    "ifb": "kind: ifb",
-    "vlan": "kind: vlan, parent: up, id: 10",
-    "vxlan": "kind: vxlan, vni: 7, local: 10.0.0.1, remote: 10.0.0.2",
-    "geneve": "kind: geneve, mtu: 1400, vni: 8, remote: 10.0.0.2",
-    "gretap": "kind: gretap, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.2",
-    "ipip": "kind: ipip, mtu: 1400, local: 10.0.0.1, remote: 10.0.0.2",
-    "ip6gre": "kind: ip6gre, mtu: 1400, local: fd00::1, remote: fd00::2",
-    "macvlan": "kind: macvlan, parent: up",
-    "ipvlan": "kind: ipvlan, parent: up2",
-    "macvtap": "kind: macvtap, parent: up",
-    "bond": "kind: bond",
-    "vrf": "kind: vrf, table: 77",
-    "tun": "kind: tun",
-    "tap": "kind: tap",
-}
 WORDS = "sysctls: {rp_filter: 2, accept_ra: 0}"
 
 

@@ -1,0 +1,154 @@
+"""Kills and refusals at the acts of an apply, an update and a destroy of a topology with every kind that this kernel has.
+
+Short in every run; `NETORCH_CAMPAIGN=long` tries every act, every refusal with six errors, and many rounds; a number so many acts of each.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel.campaign import LONG, spread, tell
+from tests.kernel.everykind import NIC, every_kind
+from tests.kernel.host import Host, Snapshot
+from tests.kernel.test_failure import LESS, OWN_FILES, names, server, settled, sh, shot
+from tests.kernel.test_faults import SOAK
+
+FEW = 6
+ERRORS = (errno.EPERM, errno.ENOBUFS, errno.ENOMEM, errno.EBUSY, errno.EEXIST, errno.ENODEV)
+
+
+@pytest.fixture
+def before(host: Host) -> Snapshot:
+    """A host with a NIC and with something of others, where a topology has been once: what its kernel then keeps is there."""
+    sh(host, f"{NIC}; ip link add eth9 type veth peer name wire9; ip addr add 198.51.100.1/24 dev eth9; ip netns add other")
+    sh(host, "ip link add probe0 type vrf table 9 2>/dev/null && ip link del probe0 || true")
+    for name, text in zip(("topo.yaml", "changed.yaml"), every_kind(host), strict=True):
+        host.write(name, text)
+    host.netorch("apply", "topo.yaml")
+    host.netorch("destroy", "lab")
+    return shot(host)
+
+
+@pytest.fixture
+def clean(host: Host, before: Snapshot) -> tuple[Snapshot, Snapshot]:
+    """What a build of either file from nothing looks like."""
+    shots = []
+    for name in ("topo.yaml", "changed.yaml"):
+        host.netorch("apply", name)
+        shots.append(shot(host))
+        host.netorch("destroy", "lab")
+    assert settled(before, host) == []
+    return shots[0], shots[1]
+
+
+@pytest.mark.uml
+def test_killed_before_an_act_of_an_apply(host: Host, before: Snapshot) -> None:
+    killed = 0
+    with server(host) as run:
+        nothing = names(host)
+        total = run("apply", "topo.yaml")["acts"]
+        assert run("diff", "topo.yaml")["status"] == 0
+        run("destroy", "lab")
+        for way in ("destroy", "apply") if LONG else ("apply",):
+            for at in spread(total, FEW):
+                answer = run("apply", "topo.yaml", kill_at=at)
+                assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+                killed += 1
+                if way == "apply":
+                    answer = run("apply", "topo.yaml")
+                    assert answer["status"] == 0, (at, answer["said"])
+                    assert run("diff", "topo.yaml")["status"] == 0, at
+                answer = run("destroy", "lab")
+                assert answer["status"] == 0, (at, answer["said"])
+                assert names(host) == nothing, at
+                assert settled(before, host) == [], (way, at)
+    tell(f"every kind: killed at {killed} of {total} acts of an apply")
+
+
+def test_killed_before_an_act_of_an_update(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]) -> None:
+    killed = 0
+    with server(host) as run:
+        run("apply", "topo.yaml")
+        total = run("apply", "changed.yaml")["acts"]
+        for way in ("forward", "back"):
+            for at in spread(total, FEW // 2):
+                assert run("apply", "topo.yaml")["status"] == 0, at
+                answer = run("apply", "changed.yaml", kill_at=at)
+                assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+                killed += 1
+                file, goal = ("changed.yaml", clean[1]) if way == "forward" else ("topo.yaml", clean[0])
+                answer = run("apply", file)
+                assert answer["status"] == 0, (at, answer["said"])
+                assert run("diff", file)["status"] == 0, at
+                assert settled(goal, host, LESS) == [], (way, at)
+        run("destroy", "lab")
+    assert settled(before, host) == []
+    tell(f"every kind: killed at {killed} of {total} acts of an update")
+
+
+def test_killed_before_an_act_of_a_destroy(host: Host, before: Snapshot) -> None:
+    killed = 0
+    with server(host) as run:
+        run("apply", "topo.yaml")
+        total = run("destroy", "lab")["acts"]
+        for turn, at in enumerate(spread(total, FEW // 2)):
+            run("apply", "topo.yaml")
+            answer = run("destroy", "lab", kill_at=at)
+            assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
+            killed += 1
+            if turn % 2:
+                answer = run("apply", "topo.yaml")
+                assert answer["status"] == 0, (at, answer["said"])
+                assert run("diff", "topo.yaml")["status"] == 0, at
+            answer = run("destroy", "lab")
+            assert answer["status"] == 0, (at, answer["said"])
+            assert settled(before, host) == [], at
+    tell(f"every kind: killed at {killed} of {total} acts of a destroy")
+
+
+def refusals(total: int) -> Iterator[tuple[int, int, bool]]:
+    """(request, error, whether it is carried out all the same)."""
+    for at in spread(total, FEW):
+        for turn, error in enumerate(ERRORS):
+            if LONG or turn == at % len(ERRORS):
+                yield at, error, False
+        for error in (errno.EINTR, errno.ENOBUFS) if LONG else (errno.ENOBUFS,):
+            yield at, error, True
+
+
+def test_a_request_refused(host: Host, before: Snapshot) -> None:
+    """Rolled back with status 1, or made good in the next round with status 0: nothing in between."""
+    refused = tried = 0
+    with server(host) as run:
+        total = run("apply", "topo.yaml")["requests"]
+        run("destroy", "lab")
+        for at, error, executed in refusals(total):
+            answer = run("apply", "topo.yaml", fail_at=at, error=error, executed=executed)
+            tried += 1
+            if answer["status"] == 0:
+                assert run("diff", "topo.yaml")["status"] == 0, (at, error, executed)
+                run("destroy", "lab")
+            else:
+                assert answer["status"] == 1
+                assert "Rolled back" in answer["said"], (at, error, executed, answer["said"])
+                refused += 1
+            assert settled(before, host) == [], (at, error, executed, answer["said"])
+    assert refused > tried // 2
+    tell(f"every kind: {tried} refusals of {total} requests, {refused} of them rolled back")
+
+
+def test_many_rounds(host: Host, before: Snapshot) -> None:
+    """Nothing grows from round to round."""
+    rounds = 1000 if LONG else 10
+    found = json.loads(host.run(sys.executable, "-c", SOAK, str(rounds), timeout=7200).stdout)
+    first, middle, last = found[1], found[len(found) // 2], found[-1]
+    assert last[:3] == first[:3], found
+    assert last[3] - middle[3] < 2048, f"memory grows: {[entry[3] for entry in found]} kB"
+    tell(f"every kind: {rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
+    assert settled(before, host, OWN_FILES) == []
