@@ -134,6 +134,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RecursionError:
         print("netorch: the file is nested too deeply", file=sys.stderr)
         return FAILED
+    except MemoryError:
+        print("netorch: there is not enough memory", file=sys.stderr)
+        return FAILED
     except Exception as error:
         if options.debug:
             raise

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
+
+from netorch.errors import KernelRefused, Problem
 
 Result = TypeVar("Result")
 
@@ -40,8 +43,7 @@ class Worker:
         call: _Call[Result] = _Call(function)
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="netorch-kernel", daemon=True)
-                self._thread.start()
+                self._thread = self._started()
             self._calls.put(call)  # type: ignore[arg-type]
         call.done.wait()
         if call.error is not None:
@@ -56,6 +58,26 @@ class Worker:
         if thread is not None:
             thread.join()
 
+    def _started(self) -> threading.Thread:
+        thread = threading.Thread(target=self._loop, name="netorch-kernel", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            what = "netorch cannot start a thread: the limit of processes is reached."
+            raise KernelRefused(Problem(what, remedy="Raise it: `ulimit -u`, or pids.max of the control group.")) from None
+        return thread
+
+    def _replace(self) -> None:
+        """A new thread for what is still to be called; if there can be none, whoever waits is told so."""
+        try:
+            self._thread = self._started()
+        except KernelRefused as error:
+            self._thread = None
+            with suppress(Empty):
+                while (call := self._calls.get_nowait()) is not None:
+                    call.error = error
+                    call.done.set()
+
     def _loop(self) -> None:
         while (call := self._calls.get()) is not None:
             call.run()
@@ -63,8 +85,7 @@ class Worker:
             if not settled:
                 with self._lock:
                     if self._thread is threading.current_thread():
-                        self._thread = threading.Thread(target=self._loop, name="netorch-kernel", daemon=True)
-                        self._thread.start()
+                        self._replace()
             call.done.set()
             if not settled:
                 return

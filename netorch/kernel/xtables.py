@@ -58,7 +58,10 @@ def available(version: int = 4) -> str | None:
 
     with _busy:
         thread = threading.Thread(target=attempt, name="netorch-xtables")
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            return str(error)
         thread.join()
     return answers[0]
 

@@ -7,11 +7,15 @@ Short in every run; `NETORCH_CAMPAIGN=long` tries every place and takes its time
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -261,11 +265,75 @@ def test_little_memory(host: Host, before: Snapshot) -> None:
     for megabytes in range(20, 220, 10 if LONG else 40):
         done = host.run("prlimit", f"--as={megabytes << 20}", *NETORCH, "apply", "-q", "topo.yaml", check=False)
         short += done.returncode != 0
+        # below that Python itself does not start
+        assert megabytes < 40 or ("Traceback" not in done.stderr and "internal error" not in done.stderr), (megabytes, done.stderr)
         if done.returncode == 0:
             assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
         host.netorch("destroy", "lab")
         assert settled(before, host, OWN_FILES) == [], (megabytes, done.stderr)
     assert short, "the limits were too high to be met"
+
+
+@contextmanager
+def cgroup(controller: str) -> Iterator[Path]:
+    """A control group with this controller, of either version; skipped where the machine has none."""
+    old, new = Path("/sys/fs/cgroup") / controller, Path("/sys/fs/cgroup")
+    if not (old / "cgroup.procs").exists() and controller not in _read(new / "cgroup.subtree_control").split():
+        pytest.skip(f"this machine has no cgroup controller {controller} that could be used")
+    group = (old if (old / "cgroup.procs").exists() else new) / f"netorch-test-{os.getpid()}"
+    group.mkdir()
+    try:
+        yield group
+    finally:
+        deadline = time.monotonic() + 10
+        while _read(group / "cgroup.procs") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        group.rmdir()
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def confined(host: Host, group: Path, *argv: str) -> tuple[int, str]:
+    """(status, what it said) of netorch in a control group, which it joins before it starts."""
+    process = host.start("sh", "-c", 'read -r go; exec "$0" "$@"', *NETORCH, *argv)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not children.read_text():
+        time.sleep(0.01)
+    (group / "cgroup.procs").write_text(children.read_text().split()[0])
+    out, err = process.communicate("go\n", timeout=120)
+    return process.returncode, out + err
+
+
+def test_little_memory_in_a_control_group(host: Host, before: Snapshot) -> None:
+    """Killed by the kernel when there is no more, wherever it is just then."""
+    killed = 0
+    with cgroup("memory") as group:
+        limit = next(group / name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists())
+        for turn, megabytes in enumerate(range(10, 64, 3) if LONG else (14, 20, 32)):
+            limit.write_text(str(megabytes << 20))
+            status, said = confined(host, group, "apply", "-q", "topo.yaml")
+            assert status in (0, 1, -signal.SIGKILL, 128 + signal.SIGKILL), said
+            killed += status not in (0, 1)
+            if turn % 2:
+                whole(host, before, said)
+            else:
+                host.netorch("destroy", "lab")
+                assert settled(before, host, OWN_FILES) == [], (megabytes, said)
+    tell(f"killed for want of memory at {killed} limits")
+    assert killed, "the limits were too high to be met"
+
+
+def test_few_processes_in_a_control_group(host: Host, before: Snapshot) -> None:
+    """Threads count too: refused, or done; never half of it."""
+    with cgroup("pids") as group:
+        for most in range(1, 9) if LONG else (1, 2, 4):
+            (group / "pids.max").write_text(str(most))
+            status, said = confined(host, group, "apply", "-q", "topo.yaml")
+            assert status in (0, 1), said
+            assert status == 0 or "the limit of processes is reached. Raise it" in said, said
+            whole(host, before, said)
 
 
 @pytest.mark.parametrize("shift", ["-1y", "+1y"])
