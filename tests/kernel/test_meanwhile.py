@@ -1,0 +1,68 @@
+"""Somebody who changes what an apply has just set: put right and told, or told and rolled back."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import pytest
+
+from tests.kernel.host import Host, diff_snapshots
+
+STRANGER = r"""
+import os, subprocess, sys
+import netorch.lab as lab
+compare, looks, times = lab.compare, 0, int(os.environ["TIMES"])
+def hurt(*args):
+    global looks
+    looks += 1
+    if 2 <= looks < 2 + times:
+        subprocess.run(["sh", "-ec", os.environ["COMMAND"]], check=True)
+    return compare(*args)
+lab.compare = hurt
+from netorch.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+FILE = """\
+name: lab
+nodes: {a: {}, r: {}}
+links: [{endpoints: [a:eth0, r:eth0], subnet: 10.0.0.0/30}]
+"""
+
+HURT = {
+    "ip -n r link set eth0 mtu 1300": "veth r/eth0: mtu is 1300, not 1500",
+    "ip -n r addr add 10.9.9.9/24 dev eth0": "address r/eth0 10.9.9.9/24: it has come",
+    "ip -n r addr flush dev eth0": "address r/eth0 10.0.0.2/30: it is gone",
+    "ip -n r route add blackhole 10.67.0.0/24": ("route r 10.67.0.0/24: it has come (protocol boot: made with `ip`, by hand or a script)"),
+}
+
+
+@pytest.mark.parametrize("command", HURT)
+def test_what_changed_in_the_meantime_is_told(host: Host, command: str) -> None:
+    file = host.write("lab.yaml", FILE)
+    done = host.run(sys.executable, "-c", STRANGER, "apply", str(file), env={"TIMES": "1", "COMMAND": command}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"changed meanwhile, and set right: {HURT[command]}" in done.stdout + done.stderr
+    assert host.netorch("diff", file).stdout == "lab: in sync\n"
+
+
+def test_who_lives_where_it_does_not_stay(host: Host) -> None:
+    file = host.write("lab.yaml", FILE.replace("r: {}", "r: {}, c: {}"))
+    host.netorch("apply", file)
+    before = host.snapshot()
+    stranger = host.start("ip", "netns", "exec", "r", "sleep", "300")
+    file.write_text(FILE.replace("10.0.0.0/30", "10.0.1.0/30"))
+    # the sleeping one is there when its namespace is seen to have it
+    while "sleep" not in host.run("sh", "-c", "for p in $(ip netns pids r); do cat /proc/$p/comm; done").stdout:
+        pass
+    environment = {"TIMES": "9", "COMMAND": "ip -n r addr flush dev eth0"}
+    done = host.run(sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False)
+    assert done.returncode == 1
+    assert "lab.yaml:3:" in done.stderr
+    assert "address r/eth0 10.0.1.2/30 does not stay as it was set: it is gone." in done.stderr
+    assert "Does something else on this machine change it? In r run sleep (" in done.stderr
+    stranger.signal(signal.SIGKILL)
+    stranger.communicate()
+    assert "Rolled back: the kernel is as it was before." in done.stderr
+    assert diff_snapshots(before, host.snapshot(), ["files: /run/netorch"]) == []
+    host.netorch("apply", file)
