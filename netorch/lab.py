@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from netorch import confirm
 from netorch.apply import Progress, Refusal, deletable_groups, execute, nothing
 from netorch.attached import forget_left, reach, remember_left, with_left
-from netorch.core import HOST, Key, Plan, Resource
+from netorch.core import HOST, Key, Plan, Resource, shown
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
@@ -167,6 +167,9 @@ class Lab:
             plan = make_plan(observed.state, {})
             planned(plan)
             report = Report(plan, warnings=[*([warning] if warning else []), *within.warnings, *cautions(plan, snapshot, name)])
+            if plan and (gone := sorted(namespaces_of(before) - snapshot.namespaces.keys() - {HOST})):
+                names = ", ".join(map(shown, gone))
+                report.warnings.append(f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made")
             if record is None and any(netns_key(key.netns) not in observed.state for key in observed.state):
                 report.notes.append(f"no record of {name} was left in /run/netorch: sysctls that it set on the host stay as they are")
             problems: list[Problem] = []

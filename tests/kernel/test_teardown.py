@@ -226,7 +226,8 @@ def test_an_attached_process_that_ended_meanwhile(host: Host, before: dict[str, 
 def test_after_a_namespace_was_deleted_by_hand(host: Host, before: dict[str, dict[str, str]], gone: str) -> None:
     host.netorch("apply")
     sh(host, f"for name in {gone}; do ip netns del $name; done")
-    host.netorch("destroy")
+    told = host.netorch("destroy").stderr
+    assert f"{', '.join(sorted(gone.split()))}: no namespace of that name is there" in told
     assert diff_snapshots(before, host.snapshot()) == []
 
 
