@@ -29,7 +29,7 @@ def require_root() -> None:
     with open("/proc/thread-self/status", encoding="utf-8", errors="replace") as status:
         held = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
     if not (held >> _CAP_NET_ADMIN & 1 and held >> _CAP_SYS_ADMIN & 1):
-        raise NetorchError("netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN). Run it with sudo.")
+        raise NetorchError("netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN). Run it with sudo, or in `unshare -Urnm`.")
 
 
 class LinuxKernel:
