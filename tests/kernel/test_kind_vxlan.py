@@ -105,7 +105,7 @@ def test_outer_packets_leave_where_the_parent_is(host: Host) -> None:
     settled(host)
     assert host.ping("b", "10.7.0.2")
     inner = "10.7.0.2 > 10.7.0.1: ICMP echo request"
-    seen = sniff(host, "a", "eth0", "udp port 4789", inner, "ip", "netns", "exec", "d", "ping", "-c", "1", "10.7.0.1")
+    seen = sniff(host, "a", "eth0", "udp port 4789", inner, "ip", "netns", "exec", "d", "ping", "-c", "5", "-i", "0.3", "10.7.0.1")
     assert inner in seen and "> 192.0.2.1.4789: VXLAN" in seen and "vni 7" in seen, seen
     written = host.write("again.yaml", host.netorch("show", "-o", "yaml").stdout)
     assert host.netorch("diff", written, check=False).stdout == "lab: in sync\n"
