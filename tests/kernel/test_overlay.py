@@ -38,7 +38,9 @@ def test_frames_carry_the_vni_and_the_port(host: Host) -> None:
     host.netorch("apply", OVERLAY)
     for node, own, other, vni in (("c1", "10.42.0.1", "10.42.0.3", "42"), ("g1", "10.42.0.101", "10.42.0.102", "43")):
         inner = f"{own} > {other}: ICMP echo request"
-        seen = sniff(host, "backbone", "to-host1", "udp port 4789", inner, "ip", "netns", "exec", node, "ping", "-c", "5", "-i", "0.3", other)
+        seen = sniff(
+            host, "backbone", "to-host1", "udp port 4789", inner, "ip", "netns", "exec", node, "ping", "-c", "5", "-i", "0.3", other
+        )
         before, found, _ = seen.partition(inner)
         outer = before.rpartition("192.0.2.2.")[2]
         assert found and "> 192.0.2.6.4789: VXLAN" in outer and f"vni {vni}" in outer, seen
