@@ -40,7 +40,7 @@ nodes:
     interfaces:
       up: {{addresses: [10.0.0.1/24, "fd00::1/64"], mtu: 1500, impair: {{rate: 10mbit}}, sysctls: {{rp_filter: 2}}}}
       up2: {{txqueuelen: 77, description: second}}
-      br0: {{kind: bridge, ports: [in1], stp: true, forward_delay: 400}}
+      br0: {{kind: bridge, ports: [in1], hello_time: 300, forward_delay: 400}}
       in1: {{port: {{hairpin: true, fdb: ["02:00:00:00:00:0a"]}}}}
       nic: {{kind: physical, from: eth8, addresses: [192.0.2.9/24]}}
 {made}    routes: [{{to: 10.9.0.0/16, via: 10.0.0.2, mtu: 1300}}, {{to: "fd00:9::/64", type: blackhole}}]

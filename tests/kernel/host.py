@@ -252,7 +252,7 @@ def _change(was: str, now: str) -> str:
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return f"{was} → {now}"
     changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-    return ", ".join(f"{key} {json.dumps(old.get(key))} → {json.dumps(new.get(key))}" for key in changed)
+    return ", ".join(f"{key} {_change(json.dumps(old.get(key)), json.dumps(new.get(key)))}" for key in changed)
 
 
 def _netns(text: str) -> Iterator[tuple[str, str]]:

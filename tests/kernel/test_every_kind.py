@@ -112,6 +112,33 @@ def test_killed_before_an_act_of_a_destroy(host: Host, before: Snapshot) -> None
     tell(f"every kind: killed at {killed} of {total} acts of a destroy")
 
 
+def test_killed_in_the_middle_of_a_rollback(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]) -> None:
+    """Neither the goal nor the beginning is there then: the next apply reaches either."""
+    killed = 0
+    with server(host) as run:
+        run("apply", "topo.yaml")
+        total = run("apply", "changed.yaml")["requests"]
+        for at in (total // 3, total * 2 // 3):
+            run("apply", "topo.yaml")
+            answer = run("apply", "changed.yaml", fail_at=at, error=errno.EPERM)
+            assert answer["status"] == 1 and "Rolled back" in answer["said"], answer["said"]
+            failed, back = answer["failed"], answer["acts"] - answer["failed"]
+            assert back > 0
+            for turn, place in enumerate(spread(back, FEW // 2)):
+                assert run("apply", "topo.yaml")["status"] == 0
+                answer = run("apply", "changed.yaml", fail_at=at, error=errno.EPERM, kill_at=failed + place)
+                assert answer["status"] == -signal.SIGKILL, (at, place, answer["said"])
+                killed += 1
+                file, goal = ("changed.yaml", clean[1]) if turn % 2 else ("topo.yaml", clean[0])
+                answer = run("apply", file)
+                assert answer["status"] == 0, (at, place, answer["said"])
+                assert run("diff", file)["status"] == 0, (at, place)
+                assert settled(goal, host, LESS) == [], (at, place)
+        run("destroy", "lab")
+    assert settled(before, host) == []
+    tell(f"every kind: killed at {killed} acts of two rollbacks")
+
+
 def refusals(total: int) -> Iterator[tuple[int, int, bool]]:
     """(request, error, whether it is carried out all the same)."""
     for at in spread(total, FEW):

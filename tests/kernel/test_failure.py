@@ -134,6 +134,23 @@ def test_a_step_that_the_kernel_refuses_after_many_good_ones(host: Host, before:
         assert host.netorch("list").stdout == "no topology is live here\n"
 
 
+def test_a_bridge_that_is_full(host: Host, before: Snapshot) -> None:
+    """Somebody else has plugged the rest of its 1,023 ports in."""
+    text = "name: lab\nnodes: {a: {networks: [lan]}, b: {}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n"
+    file = host.write("topo.yaml", text)
+    host.netorch("apply", file)
+    ports = "".join(f"link add x{n} master lan type veth peer name y{n} master lan\nlink set y{n} master lan\n" for n in range(511))
+    host.run("ip", "-n", "netorch-lab", "-batch", "-", input=ports)
+    full = shot(host)
+    file.write_text(text.replace("b: {}", "b: {networks: [lan]}, c: {networks: [lan]}"))
+    done = host.netorch("apply", file, check=False)
+    assert done.returncode == 1
+    assert "A bridge takes 1,023 ports." in done.stderr and "Rolled back" in done.stderr, done.stderr
+    assert settled(full, host, OWN_FILES) == []
+    host.netorch("destroy", "lab")
+    assert settled(before, host) == []
+
+
 def test_keep_partial_leaves_what_was_done(host: Host, before: Snapshot) -> None:
     host.write("topo.yaml", GOOD.replace("  host:\n", BAD["a sysctl value"][0] + "  host:\n"))
     process = host.netorch("apply", "--keep-partial", check=False)
@@ -230,7 +247,7 @@ from netorch.kernel import files, namespaces, rtnl, writer
 
 def arm(kill_at, fail_at, error, executed):
     "Counts every act on the system; dies before the n-th, or refuses the n-th request to the kernel."
-    acts = 0
+    acts = failed = 0
 
     def act():
         nonlocal acts
@@ -248,12 +265,13 @@ def arm(kill_at, fail_at, error, executed):
     send = rtnl.Rtnl.send
     requests = 0
     def slow(self, batch):
-        nonlocal requests
+        nonlocal requests, failed
         errors = {}
         for item in batch:
             requests += 1
             act()
             if requests == fail_at:
+                failed = acts
                 if executed:
                     send(self, [item])
                 errors[item[0]] = (error, "")
@@ -273,7 +291,7 @@ def arm(kill_at, fail_at, error, executed):
             act()
         return opened(path, flags, *rest, **keys)
     os.open = careful
-    return lambda: (acts, requests)
+    return lambda: (acts, requests, failed)
 
 for line in sys.stdin:
     order = json.loads(line)
@@ -294,14 +312,16 @@ for line in sys.stdin:
     _, status = os.waitpid(pid, 0)
     answer = {"status": os.waitstatus_to_exitcode(status), "said": open("said").read(), "seconds": time.monotonic() - started}
     if answer["status"] >= 0:
-        answer["acts"], answer["requests"] = json.load(open("counts"))
+        answer["acts"], answer["requests"], answer["failed"] = json.load(open("counts"))
     print(json.dumps(answer), flush=True)
 """
 
 
 @contextmanager
 def server(host: Host) -> Iterator[Any]:
-    """run(*argv, kill_at=, kill_after=, fail_at=, error=, executed=) → status, said, seconds, acts, requests."""
+    """run(*argv, kill_at=, kill_after=, fail_at=, error=, executed=) → status, said, seconds, acts, requests,
+    failed: the act at which a request was refused.
+    """
     with host.start(sys.executable, "-c", SERVER) as process:
         assert process.stdin is not None
         assert process.stdout is not None
