@@ -6,12 +6,12 @@ NETORCH_CAMPAIGN=long tries every place and takes its time; a number tries so ma
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 _SAID = os.environ.get("NETORCH_CAMPAIGN", "")
 LONG = _SAID == "long"
+FIGURES: list[str] = []
 SLOW = Path("/run/uml").exists()
 """On the second test kernel all that is done costs ten times as much."""
 
@@ -25,6 +25,6 @@ def spread(total: int, few: int) -> Sequence[int]:
 
 
 def tell(figure: str) -> None:
-    """A figure of a campaign that somebody asked for, beside what pytest prints."""
+    """A figure of a campaign, which pytest prints at its end if somebody asked for one."""
     if _SAID:
-        print(f"\ncampaign: {figure}", file=sys.__stderr__, flush=True)
+        FIGURES.append(figure)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel import kindcase
+from tests.kernel import campaign, kindcase
 from tests.kernel.host import Host
 
 HERE = Path(__file__).parent
@@ -26,6 +26,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.when == "call" and kindcase.REQUIRED:
         report.user_properties.append(("kinds", " ".join(kindcase.REQUIRED)))
         kindcase.REQUIRED.clear()
+    if report.when == "call" and campaign.FIGURES:
+        report.user_properties.append(("figures", "\n".join(campaign.FIGURES)))
+        campaign.FIGURES.clear()
     return report
 
 
