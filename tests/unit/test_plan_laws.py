@@ -19,7 +19,7 @@ from netorch.load import load
 from netorch.plan import epochs, ordered, plan, replay
 from tests.strategies import Sketch, changed, pairs, star, topologies
 
-EXAMPLES = int(os.environ.get("NETORCH_LAWS_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("NETORCH_LAWS_EXAMPLES", "40"))
 laws = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 
 
