@@ -163,7 +163,8 @@ def test_a_request_refused(host: Host, before: Snapshot) -> None:
                 run("destroy", "lab")
             else:
                 assert answer["status"] == 1
-                assert "Rolled back" in answer["said"], (at, error, executed, answer["said"])
+                # nothing has been changed when it is still finding out what this kernel has
+                assert "Rolled back" in answer["said"] or "this kernel has no" in answer["said"], (at, error, executed, answer["said"])
                 refused += 1
             assert settled(before, host) == [], (at, error, executed, answer["said"])
     assert refused > tried // 2
