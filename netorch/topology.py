@@ -51,7 +51,7 @@ class MadeElsewhere(InterfaceWords):
 
 def _kind_tag(value: Any) -> str:
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    return f"kind:{kind}" if kind in INTERFACE_WORDS else "kind:"
+    return f"kind:{kind}" if isinstance(kind, str) and kind in INTERFACE_WORDS else "kind:"
 
 
 def _entry(value: object) -> object:
@@ -60,8 +60,10 @@ def _entry(value: object) -> object:
 
 def _interface(value: object) -> object:
     kind = value.get("kind") if isinstance(value, dict) else None
-    if kind is None or kind in INTERFACE_WORDS:
+    if kind is None or (isinstance(kind, str) and kind in INTERFACE_WORDS):
         return _entry(value)
+    if not isinstance(kind, str):
+        wrong("kind: write the name of one kind of interface")
     wrong(f"{kind!r} is no kind of interface. {did_you_mean(str(kind), INTERFACE_WORDS)}".rstrip())
 
 

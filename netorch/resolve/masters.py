@@ -58,7 +58,7 @@ def enslave(draft: Draft) -> None:
     for site in draft.sites.values():
         for iface in list(site.ifaces.values()):
             words = iface.layers[0] if iface.layers and isinstance(iface.layers[0], InterfaceWords) else None
-            if words is None:
+            if words is None or iface.role == "lo":
                 continue
             for index, port in enumerate(words.ports):
                 path = (*iface.path, "members" if "members" in iface.path else "ports", index)

@@ -352,7 +352,7 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
         if address is None or address not in subnet:
             if address is not None and subnet.version in segment.gateways and address in segment.gateways.values():
                 continue
-            address = subnet[1] if subnet.num_addresses > 2 or subnet.version == 6 else subnet[0]
+            address = subnet[1] if subnet.num_addresses > (2 if subnet.version == 4 else 1) else subnet[0]
             segment.gateways.setdefault(subnet.version, address)
         if subnet.version == 4 and subnet.num_addresses > 2 and address in {subnet.network_address, subnet.broadcast_address}:
             draft.complain(path, f"gateway {address} is the network or broadcast address of {subnet}")

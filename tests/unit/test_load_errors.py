@@ -267,6 +267,18 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
             "8:7: nothing makes the interface a:p4: it is in no link and no network. Add it to `links`, or say its `kind`.",
         ],
     ),
+    "a kind that is a list": (
+        "nodes: {a: {interfaces: {x: {kind: [bridge]}}}}\n",
+        ["2:26: nodes.a.interfaces.x: kind: write the name of one kind of interface"],
+    ),
+    "a loopback interface with ports": (
+        "nodes: {a: {interfaces: {lo: {kind: bridge, ports: [x]}, x: {kind: dummy}}}}\n",
+        ["2:26: `members` cannot be set on lo", "2:31: lo is the loopback interface: it takes no `kind`"],
+    ),
+    "a subnet of one address for a host-only network": (
+        "nodes: {a: {networks: [l]}}\nnetworks: {l: {mode: host-only, subnet: 'fd00::1/128'}}\n",
+        ["3:12: network l: no address of fd00::1/128 is left for a:eth0. Take a larger subnet or ip_range."],
+    ),
     "settings of a bridge": (
         """\
 nodes: {a: {interfaces: {br0: {kind: bridge, forward_delay: 31s, hello_time: 1, priority: 70000, ageing_time: soon, stp: on}}}}
