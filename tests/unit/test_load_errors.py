@@ -269,15 +269,15 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
     ),
     "a kind that is a list": (
         "nodes: {a: {interfaces: {x: {kind: [bridge]}}}}\n",
-        ["2:26: nodes.a.interfaces.x: kind: write the name of one kind of interface"],
+        ["1:26: nodes.a.interfaces.x: kind: write the name of one kind of interface"],
     ),
     "a loopback interface with ports": (
         "nodes: {a: {interfaces: {lo: {kind: bridge, ports: [x]}, x: {kind: dummy}}}}\n",
-        ["2:26: `members` cannot be set on lo", "2:31: lo is the loopback interface: it takes no `kind`"],
+        ["1:26: `members` cannot be set on lo", "1:31: lo is the loopback interface: it takes no `kind`"],
     ),
     "a subnet of one address for a host-only network": (
         "nodes: {a: {networks: [l]}}\nnetworks: {l: {mode: host-only, subnet: 'fd00::1/128'}}\n",
-        ["3:12: network l: no address of fd00::1/128 is left for a:eth0. Take a larger subnet or ip_range."],
+        ["2:12: network l: no address of fd00::1/128 is left for a:eth0. Take a larger subnet or ip_range."],
     ),
     "settings of a bridge": (
         """\
