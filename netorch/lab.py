@@ -121,7 +121,10 @@ class Lab:
             except BaseException as error:
                 if keep_partial:
                     raise
-                problems = self.take_back(start)
+                try:
+                    problems = self.take_back(start)
+                except NetorchError as stuck:
+                    problems = [Problem("Not everything could be rolled back:"), *stuck.problems]
                 if watch is not None:
                     watch.call_off()
                 if not isinstance(error, NetorchError):

@@ -61,7 +61,8 @@ class LinuxKernel:
             return self._worker.call(Reader(self._namespaces, scope).read)
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
-            raise NetorchError(f"the kernel's network state could not be read: {what}{error.strerror or error}.") from error
+            remedy = " Raise the limit of open files (ulimit -n)." if error.errno == errno.EMFILE else ""
+            raise NetorchError(f"the kernel's network state could not be read: {what}{error.strerror or error}.{remedy}") from error
 
     def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]:
         """Carry out each channel's requests in order; every refusal. A channel goes no further than the batch of its first one.

