@@ -38,8 +38,8 @@ def alive(pid: int) -> bool:
 
 @pytest.mark.uml
 def test_a_fresh_host_has_lo_and_nothing_else(host: Host) -> None:
-    assert [link["ifname"] for link in host.ip("link")] == ["lo"]
-    assert "UP" in host.ip("link")[0]["flags"]
+    assert host.links() == ["lo"]
+    assert "UP" in host.ip("link", "show", "lo")[0]["flags"]
     assert host.ping(None, "127.0.0.1")
     assert not (host.root / "run/netns").exists()
     assert list((host.root / "etc/netns").iterdir()) == []
