@@ -12,7 +12,7 @@ from netorch.core import HOST, Key, Plan, Resource, shown
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
-from netorch.kernel.processes import end_processes, inside
+from netorch.kernel.processes import end_processes
 from netorch.kernel.records import Record
 from netorch.kinds.netns import netns_key
 from netorch.kinds.veth import UNKNOWN, Veth
@@ -231,10 +231,10 @@ class Lab:
                 problems = [
                     Problem(f"{step.resource.title()} does not stay as it was set: {deviation(step)}.", where) for step, where in places
                 ]
-                who = " ".join(["Does something else on this machine change it?", *suspects(now.plan.steps, now.snapshot, inside)])
+                who = " ".join(["Does something else on this machine change it?", *suspects(now.plan.steps, now.snapshot)])
                 raise KernelRefused([*dict.fromkeys(problems), Problem(who)], loaded.file)
             if now is not first:
-                report.notes += mended(now.plan, now.snapshot, inside)
+                report.notes += mended(now.plan, now.snapshot)
             report.rounds += 1
             self._end_processes(now.plan, now.snapshot, report)
             groups = deletable_groups(now.plan, now.snapshot, desired.mark.group)

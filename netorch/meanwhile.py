@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Iterable
 
 from netorch.core import HOST, Plan, Step, shown
+from netorch.kernel.processes import inside
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
-from netorch.netlink.constants import RTPROT_BOOT, RTPROT_DHCP, RTPROT_STATIC
+from netorch.netlink.constants import RTPROT_BOOT, RTPROT_STATIC
 from netorch.snapshot import Snapshot
-
-Inside = Callable[[Collection[tuple[int, int]]], dict[int, str]]
-"""(st_dev, st_ino) of namespaces → the processes in them, PID → name."""
 
 _MAKERS = {
     RTPROT_BOOT: "protocol boot: made with `ip`, by hand or a script",
     RTPROT_STATIC: "protocol static",
-    RTPROT_DHCP: "protocol dhcp",
 }
 
 
@@ -34,7 +31,7 @@ def deviation(step: Step) -> str:
     return ", ".join(wrong) or "it is another"
 
 
-def suspects(steps: Iterable[Step], snapshot: Snapshot, inside: Inside) -> list[str]:
+def suspects(steps: Iterable[Step], snapshot: Snapshot) -> list[str]:
     """`In a run zebra (88), dhclient (90).` for each namespace of a step but the host, where everybody is."""
     labels = {step.key.netns for step in steps} - {HOST}
     told = []
@@ -44,10 +41,10 @@ def suspects(steps: Iterable[Step], snapshot: Snapshot, inside: Inside) -> list[
     return told
 
 
-def mended(plan: Plan, snapshot: Snapshot, inside: Inside) -> list[str]:
+def mended(plan: Plan, snapshot: Snapshot) -> list[str]:
     """A note for each object that changed between being set and being read back."""
     notes = [f"changed meanwhile, and set right: {step.resource.title()}: {deviation(step)}" for step in plan.steps]
-    return [*notes, *suspects(plan.steps, snapshot, inside)]
+    return [*notes, *suspects(plan.steps, snapshot)]
 
 
 def _maker(step: Step) -> str:

@@ -13,6 +13,7 @@ from netorch.kernel.attach import Attachment, NotAttached, open_all
 from netorch.kernel.files import EtcFiles
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.reader import Reader, led_to
+from netorch.kernel.sentences import MORE_FILES
 from netorch.kernel.worker import Worker
 from netorch.kernel.writer import Transaction
 from netorch.nat.ruleset import Ruleset
@@ -61,7 +62,7 @@ class LinuxKernel:
             return self._worker.call(Reader(self._namespaces, scope).read)
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
-            remedy = " Raise the limit of open files (ulimit -n)." if error.errno == errno.EMFILE else ""
+            remedy = f" {MORE_FILES}" if error.errno == errno.EMFILE else ""
             raise NetorchError(f"the kernel's network state could not be read: {what}{error.strerror or error}.{remedy}") from error
 
     def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]:

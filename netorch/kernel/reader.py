@@ -97,10 +97,12 @@ class Reader:
         routes = decode.routes(_dump(rtnl, c.RTM_GETROUTE, bytes(12)), names)
         rules = decode.rules(_dump(rtnl, c.RTM_GETRULE, bytes(12)), self._rules)
         neighbours = decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))) if scope.neighbours else []
-        if any(link.kind in TUNNELS for link in links):
-            neighbours += decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, _FORWARDING))
+        has_tunnels = any(link.kind in TUNNELS for link in links)
+        has_macs = scope.static_macs and any(link.kind == "bridge" for link in links)
+        forwarding = _dump(rtnl, c.RTM_GETNEIGH, _FORWARDING) if has_tunnels or has_macs else []
+        if has_tunnels:
+            neighbours += decode.neighbours(forwarding)
         vlans = decode.port_vlans(_dump(rtnl, c.RTM_GETLINK, _VLANS)) if any(map(self._knows_vlans, links)) else {}
-        has_bridges = any(link.kind == "bridge" for link in links)
         v4, v6 = rtnl.get(c.RTM_GETNETCONF, _NETCONF)
         values: dict[str, str] = {}
         if label in scope.sysctls:
@@ -136,7 +138,7 @@ class Reader:
             rtnl.cookie,
             self._wireguard(netns, links),
             vlans,
-            decode.static_macs(_dump(rtnl, c.RTM_GETNEIGH, _FORWARDING)) if scope.static_macs and has_bridges else {},
+            decode.static_macs(forwarding) if has_macs else {},
         )
 
     def _knows_vlans(self, link: LinkRecord) -> bool:

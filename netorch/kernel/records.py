@@ -16,6 +16,7 @@ from textwrap import shorten
 
 from netorch.errors import LockedError, NetorchError
 from netorch.kernel.marker import RUN_NETORCH
+from netorch.kernel.sentences import MORE_FILES
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -51,7 +52,7 @@ def _checked(name: str) -> str:
 _REMEDIES = {
     errno.EACCES: " netorch needs root.",
     errno.EPERM: " netorch needs root.",
-    errno.EMFILE: " Raise the limit of open files (ulimit -n).",
+    errno.EMFILE: f" {MORE_FILES}",
 }
 
 

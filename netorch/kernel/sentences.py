@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+MORE_FILES = "Raise the limit of open files (ulimit -n)."
+
 
 def sentence(number: int) -> str:
     """`No such device, ENODEV` (strerror(3))."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from netorch.netlink import constants as c
 from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attribute_list, attributes, text
@@ -119,15 +119,10 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
     of tunnels, which alone know another end.
     """
     found = []
-    for kind, buffer, start, end in messages:
-        if kind != c.RTM_NEWNEIGH:
-            continue
-        if end - start < 12:
-            raise DecodeError("neighbour message without its header")
-        family, index, state, flags, _ = _NDMSG.unpack_from(buffer, start)
+    for family, index, state, flags, buffer, start, end in _ndmsgs(messages):
         if not state & c.NUD_PERMANENT or flags & c.NTF_EXT_LEARNED or (family == c.AF_BRIDGE and not flags & c.NTF_SELF):
             continue
-        get = (parts := attributes(buffer, start + 12, end)).get
+        get = (parts := attributes(buffer, start, end)).get
         address, mac, protocol = get(c.NDA_DST), get(c.NDA_LLADDR), get(c.NDA_PROTOCOL, b"\0")[:1]
         if address is not None and mac is not None:
             extra = tuple((number, parts[number]) for number in (c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX) if number in parts)
@@ -138,18 +133,24 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
 def static_macs(messages: Iterable[Message]) -> dict[int, list[tuple[bytes, int]]]:
     """RTM_NEWNEIGH messages of the family AF_BRIDGE: index of a bridge's port → static entries, (MAC, VLAN or 0) each."""
     found: dict[int, list[tuple[bytes, int]]] = {}
+    for _, index, state, flags, buffer, start, end in _ndmsgs(messages):
+        if not state & c.NUD_NOARP or flags & (c.NTF_EXT_LEARNED | c.NTF_SELF):
+            continue
+        parts = attributes(buffer, start, end)
+        if c.NDA_MASTER in parts and (mac := parts.get(c.NDA_LLADDR)) is not None:
+            found.setdefault(index, []).append((mac, int.from_bytes(parts.get(c.NDA_VLAN, b"")[:2], "little")))
+    return found
+
+
+def _ndmsgs(messages: Iterable[Message]) -> Iterator[tuple[int, int, int, int, bytes, int, int]]:
+    """Family, index, NUD_… state, NTF_… flags of each RTM_NEWNEIGH, and where its attributes are."""
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWNEIGH:
             continue
         if end - start < 12:
             raise DecodeError("neighbour message without its header")
-        _, index, state, flags, _ = _NDMSG.unpack_from(buffer, start)
-        if not state & c.NUD_NOARP or flags & (c.NTF_EXT_LEARNED | c.NTF_SELF):
-            continue
-        parts = attributes(buffer, start + 12, end)
-        if c.NDA_MASTER in parts and (mac := parts.get(c.NDA_LLADDR)) is not None:
-            found.setdefault(index, []).append((mac, int.from_bytes(parts.get(c.NDA_VLAN, b"")[:2], "little")))
-    return found
+        family, index, state, flags, _ = _NDMSG.unpack_from(buffer, start)
+        yield family, index, state, flags, buffer, start + 12, end
 
 
 def routes(messages: Iterable[Message], names: Mapping[int, str]) -> list[RouteSpec]:

@@ -6,9 +6,7 @@ Short in every run; `NETORCH_CAMPAIGN=long` tries every act, every refusal with 
 from __future__ import annotations
 
 import errno
-import json
 import signal
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +15,7 @@ from tests.kernel.campaign import LONG, spread, tell
 from tests.kernel.everykind import NIC, every_kind
 from tests.kernel.host import Host, Snapshot
 from tests.kernel.test_failure import LESS, OWN_FILES, names, server, settled, sh, shot
-from tests.kernel.test_faults import SOAK
+from tests.kernel.test_faults import soak
 
 FEW = 6
 ERRORS = (errno.EPERM, errno.ENOBUFS, errno.ENOMEM, errno.EBUSY, errno.EEXIST, errno.ENODEV)
@@ -173,10 +171,5 @@ def test_a_request_refused(host: Host, before: Snapshot) -> None:
 
 def test_many_rounds(host: Host, before: Snapshot) -> None:
     """Nothing grows from round to round."""
-    rounds = 1000 if LONG else 10
-    found = json.loads(host.run(sys.executable, "-c", SOAK, str(rounds), timeout=7200).stdout)
-    first, middle, last = found[1], found[len(found) // 2], found[-1]
-    assert last[:3] == first[:3], found
-    assert last[3] - middle[3] < 2048, f"memory grows: {[entry[3] for entry in found]} kB"
-    tell(f"every kind: {rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
+    soak(host, 1000 if LONG else 10, "every kind: ")
     assert settled(before, host, OWN_FILES) == []
