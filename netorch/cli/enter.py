@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 
+from netorch.cli import USAGE
+from netorch.cli.output import Output
 from netorch.core import HOST
 from netorch.errors import NetorchError, Problem, did_you_mean
 from netorch.kernel import records
@@ -17,8 +19,11 @@ Place = tuple[str, str, str | None]
 """How and what as in `attach`, and the name in /etc/netns."""
 
 
-def enter(options: argparse.Namespace) -> int:
+def enter(options: argparse.Namespace, _: Output) -> int:
     """Does not return if all goes well; else the status that a shell would give."""
+    if options.command == "exec" and not options.argv:
+        print("netorch exec: a command is missing: netorch exec NODE CMD…", file=sys.stderr)
+        return USAGE
     argv = _argv(options)
     how, what, etc = _place(options.node, options.name)
     try:

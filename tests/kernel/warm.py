@@ -59,8 +59,9 @@ class Warm:
 
 def serve() -> None:
     """Answer jobs until there are no more."""
-    import netorch.cli.commands
+    import netorch.cli.converge
     import netorch.cli.enter
+    import netorch.cli.inspect
     import netorch.lab
     import netorch.render.asfile
     import netorch.render.tables

@@ -1,0 +1,203 @@
+"""The commands that change the kernel, and the one that says what they would do."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from netorch.cli import DIFFERENT, DONE, FAILED, USAGE, inputs
+from netorch.cli.output import Output, place_in
+from netorch.core import Plan
+from netorch.errors import NetorchError
+from netorch.load import Loaded
+from netorch.render import json, text
+from netorch.render.changes import changes
+
+if TYPE_CHECKING:
+    from netorch.lab import Lab
+
+
+def apply(options: argparse.Namespace, output: Output) -> int:
+    from netorch.lab import Lab
+    from netorch.look import Difference
+    from netorch.saved import Saved, verify
+
+    if options.dry_run and options.plan is None:
+        options.new = options.out = None
+        return diff(options, output)
+    saved: Saved | None = None
+    if options.plan is None:
+        loaded, record = inputs.chosen(options, live=False)
+    elif options.file is not None or options.set or options.name is not None:
+        print("netorch apply: a saved plan says which file, name and variables: leave out FILE, --name and --set", file=sys.stderr)
+        return USAGE
+    else:
+        saved, loaded, record = inputs.from_plan(options.plan)
+    name = loaded.desired.topology
+    started = time.monotonic()
+
+    def planned(difference: Difference) -> None:
+        if saved is not None:
+            verify(saved, difference, inputs.shown(options.plan))
+        if not output.json and not output.quiet:
+            output.listing(changes(difference.plan), loaded, short=True)
+
+    with Lab() as lab:
+        if options.dry_run and saved is not None:
+            difference = lab.diff(loaded)
+            verify(saved, difference, inputs.shown(options.plan))
+            return _tell_difference(loaded, difference.plan, list(difference.warnings), output)
+        try:
+            report = lab.apply(
+                loaded,
+                record,
+                keep_partial=options.keep_partial,
+                progress=output.progress,
+                planned=planned,
+                lock_timeout=options.lock_timeout,
+                confirm_within=options.confirm_within,
+            )
+        except KeyboardInterrupt:
+            output.warn([f"{name}: " + ("what was done so far is left" if options.keep_partial else "the kernel is as it was before")])
+            raise
+    seconds = time.monotonic() - started
+    found = changes(report.plan)
+    output.done()
+    output.warn(report.warnings)
+    for note in report.notes:
+        output.note(note)
+    if output.json:
+        output.result(
+            json.document(
+                topology=name,
+                changed=bool(found),
+                changes=json.changes(found, place_in(loaded)),
+                summary=json.counts(found),
+                rounds=report.rounds,
+                warnings=report.warnings,
+                notes=report.notes,
+                seconds=round(seconds, 3),
+                confirm_until=report.confirm_until,
+            )
+        )
+    elif not output.quiet:
+        output.result(f"{name}: {text.sum_up(found, done=True)} in {seconds:.2f} s" if found else f"{name}: in sync, nothing to do")
+    if report.confirm_until is not None:
+        clock = time.strftime("%H:%M:%S", time.localtime(report.confirm_until))
+        output.note(f"{name}: taken back at {clock}, unless you run `netorch confirm {name}` before")
+    return DONE
+
+
+def confirm(options: argparse.Namespace, output: Output) -> int:
+    from netorch import confirm as trial
+    from netorch.kernel.linux import require_root
+
+    require_root()
+    waiting = trial.waiting()
+    if options.name is None and len(waiting) != 1:
+        several = f"several topologies wait to be confirmed ({', '.join(waiting)}): name one"
+        raise NetorchError(several if waiting else "nothing waits to be confirmed")
+    name = options.name or waiting[0]
+    trial.confirm(name, options.lock_timeout)
+    if output.json:
+        output.result(json.document(topology=name, confirmed=True))
+    elif not output.quiet:
+        output.result(f"{name}: confirmed, it stays")
+    return DONE
+
+
+def diff(options: argparse.Namespace, output: Output) -> int:
+    if options.new is not None:
+        if options.out is not None:
+            print("netorch diff: a plan between two files cannot be applied: leave out --out", file=sys.stderr)
+            return USAGE
+        return _diff_files(options, output)
+    from netorch.lab import Lab
+
+    loaded, record = inputs.chosen(options, live=True)
+    with Lab() as lab:
+        difference = lab.diff(loaded)
+    output.warn(difference.warnings)
+    if options.out is not None:
+        from netorch.saved import document
+
+        inputs.write(options.out, document(loaded.desired.topology, record, difference))
+    return _tell_difference(loaded, difference.plan, list(difference.warnings), output)
+
+
+def _diff_files(options: argparse.Namespace, output: Output) -> int:
+    from netorch.plan import plan
+
+    old, _ = inputs.from_file(options.file, options)
+    new, _ = inputs.from_file(options.new, options)
+    return _tell_difference(new, plan(old.desired.state, new.desired.state), [], output)
+
+
+def _tell_difference(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> int:
+    found = changes(plan)
+    name = loaded.desired.topology
+    if output.json:
+        shown = json.changes(found, place_in(loaded))
+        output.result(json.document(topology=name, in_sync=not found, changes=shown, summary=json.counts(found), warnings=warnings))
+    elif not output.quiet:
+        output.listing(found, loaded)
+        output.result(f"{name}: {text.sum_up(found)}" if found else f"{name}: in sync")
+    return DIFFERENT if plan else DONE
+
+
+def destroy(options: argparse.Namespace, output: Output) -> int:
+    from netorch.lab import Lab
+
+    with Lab() as lab:
+        names = lab.names() if options.all else [inputs.topology_of(options.target, options)]
+        told: list[dict[str, object]] = []
+        failed = False
+        for name in names:
+            try:
+                told.append(_destroy_one(lab, name, options, output))
+            except NetorchError as error:
+                if not options.all:
+                    raise
+                output.fail(error)
+                failed = True
+    if output.json:
+        output.result(json.document(topologies=told))
+    elif options.all and not names and not output.quiet:
+        output.result("no topology is live here")
+    return FAILED if failed else DONE
+
+
+def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Output) -> dict[str, object]:
+    from netorch.words import topology_name
+
+    try:
+        topology_name(name)
+    except ValueError as error:
+        raise NetorchError(str(error)) from None
+    started = time.monotonic()
+
+    def planned(plan: Plan) -> None:
+        if not output.json and not output.quiet:
+            output.listing(changes(plan), short=True)
+
+    report = lab.destroy(name, progress=output.progress, planned=planned, lock_timeout=options.lock_timeout)
+    seconds = time.monotonic() - started
+    found = changes(report.plan)
+    output.done()
+    output.warn(report.warnings)
+    for note in report.notes:
+        output.note(note)
+    gone = len(report.plan) + len(report.plan.implied)
+    if not output.json and not output.quiet:
+        output.result(f"{name}: {gone} objects removed in {seconds:.2f} s" if gone else f"{name}: nothing to destroy")
+    return {
+        "topology": name,
+        "changed": bool(gone),
+        "removed": gone,
+        "changes": json.changes(found),
+        "warnings": report.warnings,
+        "notes": report.notes,
+        "seconds": round(seconds, 3),
+    }

@@ -1,0 +1,150 @@
+"""The words of the command line: one function a command."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import NoReturn
+
+from netorch import __version__
+from netorch.cli import USAGE
+
+_EPILOG = """\
+exit status: 0 done or in sync, 2 diff found differences, 1 anything went wrong,
+             64 wrong usage, 130 interrupted; exec and shell pass on the command's own
+FILE may be left out: topo.yaml in the current folder, else (but for apply and validate)
+the one topology that is live here. `-` reads it from standard input."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our exit status for wrong usage, and a guess at what was meant."""
+
+    def error(self, message: str) -> NoReturn:
+        known = [name for action in self._actions if isinstance(action, argparse._SubParsersAction) for name in action.choices]
+        wrong = message.rsplit("invalid choice: ", maxsplit=1)[-1].split("'")[1] if "invalid choice: '" in message else ""
+        if wrong and known:
+            close = get_close_matches(wrong, known, n=1)
+            message = f"there is no command {wrong!r}." + (f" Did you mean {close[0]!r}?" if close else "")
+        self.exit(USAGE, f"{self.prog}: {message}\n{self.format_usage()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the functions below make their commands with: `command`, and the options that several have."""
+
+    command: Callable[..., Parser]
+    output: Parser
+    file: Parser
+    lock: Parser
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    common = Parser(add_help=False)
+    common.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    common.add_argument("-v", "--verbose", action="store_true", help="print every value, and where in the file it stands")
+    common.add_argument("--debug", action="store_true", help="show a traceback when something fails")
+    output = Parser(add_help=False)
+    output.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form of the output (text)")
+    file = Parser(add_help=False)
+    file.add_argument(
+        "--set", action="append", default=[], type=_setting, metavar="KEY=VALUE", help="value of a variable of the file; may be repeated"
+    )
+    file.add_argument("--name", help="another instance of the file: its name, and NAME- before what it makes")
+    lock = Parser(add_help=False)
+    lock.add_argument("--lock-timeout", type=_seconds, default=10.0, metavar="SECONDS", help="wait for another netorch this long (10)")
+
+    top = Parser(
+        prog="netorch",
+        description="Network topologies: one YAML file in, kernel state out.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"netorch {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+
+    def command(name: str, about: str, *parents: Parser) -> Parser:
+        made: Parser = commands.add_parser(name, help=about, description=about[:1].upper() + about[1:] + ".", parents=[common, *parents])
+        return made
+
+    words = Words(command, output, file, lock)
+    for add in (_apply, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell):
+        add(words)
+    return top
+
+
+def _apply(words: Words) -> None:
+    apply = words.command("apply", "converge the kernel to a file", words.output, words.file, words.lock)
+    apply.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml)")
+    apply.add_argument("--dry-run", action="store_true", help="only say what would be done, like diff")
+    apply.add_argument("--keep-partial", action="store_true", help="after a failure leave what was done, for a look at it")
+    apply.add_argument(
+        "--confirm-within",
+        type=_seconds,
+        metavar="SECONDS",
+        help="take all of it back after this time, unless `netorch confirm` is called before (`60s`)",
+    )
+    apply.add_argument("--plan", metavar="PLAN", help="do what `diff --out PLAN` said, and refuse if the kernel has moved since")
+
+
+def _confirm(words: Words) -> None:
+    confirm = words.command("confirm", "keep what apply --confirm-within did", words.output, words.lock)
+    confirm.add_argument("name", nargs="?", metavar="NAME", help="the topology (the one that waits)")
+
+
+def _diff(words: Words) -> None:
+    diff = words.command("diff", "say what apply would do; with two files, what leads from one to the other", words.output, words.file)
+    diff.add_argument("file", nargs="?", metavar="FILE", help="the topology, or the old one of two")
+    diff.add_argument("new", nargs="?", metavar="NEW", help="compare FILE with this one, without a look at the kernel")
+    diff.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
+
+
+def _destroy(words: Words) -> None:
+    destroy = words.command("destroy", "remove all that a topology made", words.output, words.lock)
+    destroy.add_argument("target", nargs="?", metavar="FILE|NAME", help="the topology's file or name")
+    destroy.add_argument("--name", help="the instance that was applied with this --name")
+    destroy.add_argument("--set", action="append", default=[], help=argparse.SUPPRESS)
+    destroy.add_argument("--all", action="store_true", help="every topology that is live here")
+
+
+def _list(words: Words) -> None:
+    words.command("list", "list the topologies that are live here", words.output)
+
+
+def _show(words: Words) -> None:
+    show = words.command("show", "print the live state of a topology as a tree, or as a file again")
+    show.add_argument("target", nargs="?", metavar="NAME|FILE", help="the topology (the one that is live here)")
+    show.add_argument("-o", "--output", choices=("text", "json", "yaml"), default="text", help="form of the output (text)")
+
+
+def _validate(words: Words) -> None:
+    validate = words.command("validate", "check files without touching anything", words.output, words.file)
+    validate.add_argument("files", nargs="*", metavar="FILE", help="topologies (topo.yaml)")
+
+
+def _exec_and_shell(words: Words) -> None:
+    for name, about in (("exec", "run a command in a node"), ("shell", "open a shell in a node")):
+        run = words.command(name, about)
+        run.add_argument("--name", help="the topology, where several have a node of that name")
+        run.add_argument("node", metavar="NODE", help="the node")
+        if name == "exec":
+            run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD", help="the command with its arguments")
+
+
+def _setting(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
+    return text
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text.removesuffix("s"))
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds between 0 and 86400")
+    return value
