@@ -142,6 +142,7 @@ class Lab:
     def take_back(self, start: Start) -> list[Problem]:
         """Back to where an apply began, under /run/netorch too; what could not be brought back."""
         name = start.desired.topology
+        self.kernel.spare()
         problems = self._roll_back(start.desired, start.first, start.reclaim)
         if start.record is None:
             records.remove_record(name)

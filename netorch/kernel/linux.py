@@ -56,6 +56,10 @@ class LinuxKernel:
         self._worker.close()
         self._namespaces.close()
 
+    def spare(self) -> None:
+        """Close the files that are open only to be quick: after a failure that may have been for want of them."""
+        self._worker.call(self._namespaces.spare)
+
     def read(self, scope: Scope) -> Snapshot:
         """What `scope` asks for, as it is now. NetorchError if the state changes faster than it can be read."""
         try:

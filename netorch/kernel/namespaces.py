@@ -23,6 +23,8 @@ RUN_NETNS = "/run/netns"
 OWN_NETNS = "/proc/thread-self/ns/net"
 
 _MARKER = "made-run-netns"
+_OTHER_FILES = 14
+"""Open files that are no namespace's, at most, but where the limit allows more."""
 _FIRST_INDEX = 16
 """Where allotted indices begin: below it the kernel puts what it makes by itself in a new namespace (lo, sit0, tunl0, gre0 …)."""
 
@@ -40,7 +42,7 @@ class Namespaces:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         limit = 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
         # two of each, and some for all else that is open
-        self.capacity = max(4, (limit - min(256, limit // 2)) // 2)
+        self.capacity = max(3, (limit - min(256, max(limit // 2, _OTHER_FILES))) // 2)
         home = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
         self.host = Netns(HOST, home, inode_of(os.fstat(home)), pinned=True)
         self.round = 0
@@ -171,6 +173,12 @@ class Namespaces:
             if self._at == known.inode:
                 self.home()
             known.close()
+
+    def spare(self) -> None:
+        """Close what is open of all namespaces but the host's and the pinned ones; each is opened again when it is needed."""
+        self.home()
+        while self._open:
+            self._open.popitem()[1].close()
 
     def forget_links(self) -> None:
         """Links may have come and gone behind our back, except where every index is of our own allotting."""

@@ -136,6 +136,8 @@ def lock(name: str, timeout: float = 0.0) -> Iterator[None]:
     try:
         fd = _acquire(_checked(name), timeout)
     except OSError as error:
+        with suppress(OSError):
+            os.rmdir(RUN_NETORCH)  # empty, if it was made for this
         raise _refusal(error) from error
     try:
         os.ftruncate(fd, 0)
