@@ -217,7 +217,10 @@ class RouteSpec:
 
 @dataclass(frozen=True, slots=True)
 class RouteAdd:
-    """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric."""
+    """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric.
+
+    Without it one of the same protocol makes room, or one that the kernel made; anybody else's is in the way (EEXIST).
+    """
 
     netns: str
     route: RouteSpec

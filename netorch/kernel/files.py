@@ -63,7 +63,10 @@ class EtcFiles:
             os.close(top)
 
     def write(self, label: str, name: str, content: str) -> None:
-        """Put the file in place in one rename(2); a file of the same content from before is linked to."""
+        """Put the file in place in one rename(2); a file of the same content from before is linked to.
+
+        FileExistsError if one is there that does not begin with the same line: somebody else's.
+        """
         directory = self._open_directory(label, make=True)
         temporary = f".{_plain(name)}.netorch-{os.getpid()}"
         try:
@@ -71,6 +74,7 @@ class EtcFiles:
             if not self._link(content, temporary, directory):
                 self._write(content, temporary, directory)
             try:
+                _refuse_others(directory, name, content)
                 os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             finally:
@@ -133,6 +137,17 @@ class EtcFiles:
             except OSError:
                 return
             marker.remove(_MARKER)
+
+
+def _refuse_others(directory: int, name: str, content: str) -> None:
+    mark = content.partition("\n")[0].encode("utf-8", "surrogateescape")
+    try:
+        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+    except FileNotFoundError:
+        return
+    with open(fd, "rb") as file:
+        if file.readline(len(mark) + 1).rstrip(b"\n") != mark:
+            raise FileExistsError(errno.EEXIST, "somebody wrote it a moment ago")
 
 
 def labels() -> list[str]:

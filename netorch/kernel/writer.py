@@ -16,6 +16,7 @@ from netorch.kernel.reader import dump_links
 from netorch.kernel.resolver import Refused, Resolver, UnknownLink
 from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
+from netorch.netlink import decode
 from netorch.netlink.codec import cstring
 from netorch.netlink.encode import LinkRequest, asked_in, encode
 from netorch.netlink.merge import Unit, fold
@@ -40,7 +41,9 @@ from netorch.requests import (
     NicTake,
     QdiscDel,
     Request,
+    RouteAdd,
     RouteDel,
+    RouteSpec,
     RuleDel,
     SysctlSet,
     TunAdd,
@@ -236,6 +239,9 @@ class Transaction:
                 self._batch_netns = netns
                 self._look_up(unknown)
                 self._encode(netns, unit)
+            if isinstance(unit.request, LinkAdd) and not netns.next_index:
+                # the kernel goes on after an error, and what follows names the link: it must not meet one that somebody made meanwhile
+                self._flush()
         except Refused as refused:
             self._flush()
             self._fail(unit.origin[0], refused.number, refused.sentence)
@@ -280,11 +286,21 @@ class Transaction:
             number, sentence = errors[seq]
             if number in _GONE and isinstance(unit.request, _DELETES):
                 continue
+            if number == errno.EEXIST and isinstance(unit.request, RouteAdd) and self._takes_place(netns, unit.request):
+                continue
             self._doubt(unit)
             if len(unit.origin) > 1 or (isinstance(unit.request, LinkAdd) and number in _TAKEN):
                 self._replay(unit)
             else:
                 self._fail(unit.origin[0], number, sentence or os.strerror(number))
+
+    def _takes_place(self, netns: Netns, request: RouteAdd) -> bool:
+        """Put a route in the place of one that did not go with its link as expected; False if it is somebody else's."""
+        wanted = request.route
+        for found in decode.routes(self._namespaces.rtnl(netns).dump(c.RTM_GETROUTE, bytes(12)), {}):
+            if found.protocol != wanted.protocol and _place(found) == _place(wanted):
+                return False
+        return self._send(replace(request, replace=True)) is None
 
     def _doubt(self, unit: Unit) -> None:
         """After a refusal nothing that was assumed of the namespace's links holds."""
@@ -328,6 +344,11 @@ class Transaction:
             return rtnl.send([(seq, data)]).get(seq)
         except Refused as refused:
             return refused.number, refused.sentence
+
+
+def _place(route: RouteSpec) -> tuple[object, ...]:
+    """What there is one route for."""
+    return route.family, route.dst, route.prefixlen, route.table, route.metric
 
 
 def _renames(request: LinkSet) -> bool:

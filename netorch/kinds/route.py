@@ -85,6 +85,8 @@ class Route(Resource):
         if not isinstance(before, Route):
             return True
         mine, theirs = self.spec, before.spec
+        if mine == theirs:
+            return False
         if len(mine.hops) == len(theirs.hops):
             pairs = zip(sorted(mine.hops, key=_hop_order), sorted(theirs.hops, key=_hop_order), strict=True)
             hops = tuple(replace(b, dev=None) if a.dev is None else b for a, b in pairs)
@@ -93,8 +95,7 @@ class Route(Resource):
         return replace(theirs, protocol=mine.protocol) != mine
 
     def create(self) -> Iterable[Request]:
-        # what the planner knows to be gone with its link is gone; what it could not know of is put right by the replace
-        return (RouteAdd(self.netns, self.spec, replace=True),)
+        return (RouteAdd(self.netns, self.spec),)
 
     def update(self, before: Self) -> Sequence[Request] | None:
         if self.spec.family == AF_INET6 and (len(self.spec.hops) > 1 or len(before.spec.hops) > 1 or self.spec.type != before.spec.type):

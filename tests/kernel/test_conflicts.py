@@ -374,6 +374,51 @@ def test_a_foreign_object_that_turns_up_in_place_of_ours(host: Host) -> None:
     assert host.ip("addr", "show", "dev", "br-mine")[0]["addr_info"][0]["local"] == "192.0.2.1"
 
 
+LATE = """
+import subprocess, sys
+import netorch.lab
+execute = netorch.lab.execute
+def late(*words, **more):
+    netorch.lab.execute = execute
+    subprocess.run(sys.argv[1], shell=True, check=True)
+    return execute(*words, **more)
+netorch.lab.execute = late
+from netorch.cli import main
+sys.exit(main(["apply", "mine.yaml"]))
+"""
+"""Somebody makes something after the look and before the first step."""
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        "ip link add br-mine address 02:00:00:00:00:01 type bridge; ip link set br-mine alias theirs; ip addr add 10.5.0.1/24 dev br-mine",
+        "ip link add v-host address 02:00:00:00:00:01 type veth peer name v-peer address 02:00:00:00:00:02",
+        "ip link add v-other address 02:00:00:00:00:01 type bridge; ip link property add dev v-other altname v-host",
+        "ip route add unreachable 10.99.0.0/16",
+        "ip rule add from 10.9.0.0/24 table 100 priority 1000",
+        "ip netns add a",
+        "mkdir -p /etc/netns/a && echo theirs > /etc/netns/a/hosts",
+    ],
+)
+def test_what_somebody_makes_at_the_last_moment_stays_theirs(host: Host, theirs: str) -> None:
+    host.write("mine.yaml", FILE)
+    host.run("sh", "-c", theirs)
+    alone = host.snapshot()
+    host.run("sh", "-c", "ip link del br-mine || ip link del v-host || ip link del v-other || ip route del 10.99.0.0/16 || ip rule del priority 1000 || ip netns del a || rm -r /etc/netns/a")  # fmt: skip
+    done = host.run(sys.executable, "-c", LATE, theirs, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    if theirs.startswith("ip rule"):
+        # of two rules that differ in their protocol alone, each is its owner's
+        assert done.returncode == 0, done.stderr
+    else:
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "EEXIST" in done.stderr, done.stderr
+        assert "Rolled back" in done.stderr, done.stderr
+    host.netorch("destroy", "mine")
+    assert diff_snapshots(alone, host.snapshot(), ignore=LOCK) == []
+
+
 def test_two_topologies_that_want_the_same_thing_at_the_same_time(host: Host) -> None:
     """One of two wins; the loser says so and leaves nothing of its own."""
     host.write("mine.yaml", FILE)

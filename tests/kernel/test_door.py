@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -296,7 +297,8 @@ def test_routes_and_rules_come_back_equal() -> None:
         node = kernel.read(Scope(MARK)).namespaces["r1"]
         assert {repr(route) for route in node.routes} == {repr(route) for route in routes}
         assert [rule for rule in node.rules if rule.protocol == PROTO] == rules
-        again = kernel.transact({"x": [RouteAdd("r1", routes[0])]})
+        assert kernel.transact({"x": [RouteAdd("r1", routes[0])]}) == []
+        again = kernel.transact({"x": [RouteAdd("r1", replace(routes[0], protocol=PROTO + 1))]})
         assert [failure.errno for failure in again] == [errno.EEXIST]
         assert kernel.transact({"x": [RouteAdd("r1", route, replace=True) for route in routes]}) == []
         deletes: list[Request] = [RouteDel("r1", route) for route in routes]
@@ -452,11 +454,13 @@ def test_sysctls_are_of_the_namespace_and_written_where_they_differ() -> None:
 @private
 def test_files_of_one_content_are_one_inode_and_links_are_not_followed() -> None:
     with LinuxKernel() as kernel:
-        assert kernel.transact({"x": [FileWrite(f"n{number}", "hosts", "10.0.0.1 n1\n") for number in range(3)]}) == []
+        assert kernel.transact({"x": [FileWrite(f"n{number}", "hosts", "# ours\n10.0.0.1 n1\n") for number in range(3)]}) == []
         inodes = {os.stat(f"/etc/netns/n{number}/hosts").st_ino for number in range(3)}
         assert len(inodes) == 1
-        assert kernel.transact({"x": [FileWrite("n1", "hosts", "other\n"), FileWrite("n1", "hosts", "other\n")]}) == []
-        assert Path("/etc/netns/n0/hosts").read_text() == "10.0.0.1 n1\n"
+        assert kernel.transact({"x": [FileWrite("n1", "hosts", "# ours\nother\n")] * 2}) == []
+        assert Path("/etc/netns/n0/hosts").read_text() == "# ours\n10.0.0.1 n1\n"
+        [failure] = kernel.transact({"x": [FileWrite("n1", "hosts", "# theirs\n")]})
+        assert failure.errno == errno.EEXIST
         assert os.listdir("/etc/netns/n1") == ["hosts"] and os.stat("/etc/netns/n1/hosts").st_mode & 0o777 == 0o644
         os.mkdir("/etc/netns/real")
         os.symlink("real", "/etc/netns/evil")
@@ -467,7 +471,7 @@ def test_files_of_one_content_are_one_inode_and_links_are_not_followed() -> None
             assert [failure.errno for failure in kernel.transact({"x": [FileWrite(label, name, "x")]})] == [errno.EINVAL]
         assert kernel.transact({"x": [NetnsAdd("n1", MARK), NetnsAdd("n2", MARK), NetnsAdd("evil", MARK)]}) == []
         found = kernel.read(Scope(MARK)).namespaces
-        assert found["n1"].files == {"hosts": "other\n"} and found["n2"].files["hosts"] == "10.0.0.1 n1\n"
+        assert found["n1"].files == {"hosts": "# ours\nother\n"} and found["n2"].files["hosts"] == "# ours\n10.0.0.1 n1\n"
         assert found["n2"].files["resolv.conf"].startswith("\0") and found["evil"].files["hosts"].startswith("\0")
         assert kernel.transact({"x": [FileDel(f"n{number}", "hosts") for number in range(3)]}) == []
     assert sorted(os.listdir("/etc/netns")) == ["evil", "n2", "real"]
