@@ -14,6 +14,7 @@ from netorch.kernel import nics, records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.records import Record
 from netorch.kinds.forwardaccept import where_dropped
+from netorch.kinds.hostsfile import NodeFile
 from netorch.kinds.packetfilter import PacketFilter, publish_key
 from netorch.kinds.physical import Physical
 from netorch.load import Loaded, load
@@ -354,6 +355,7 @@ def _others(topology: str) -> dict[str, Mapping[Key, Resource]]:
 def _without_strange_files(desired: Desired, snapshot: Snapshot) -> tuple[dict[Key, Resource], list[str]]:
     """Files in /etc/netns that somebody else wrote stay as they are: no conflict, but worth a word."""
     files = {key: resource for key, resource in desired.state.items() if key.kind == "file"}
-    strange = {key: whose for key, whose in observe(snapshot, desired.mark, files).strangers.items() if key.kind == "file"} if files else {}
+    found = observe(snapshot, desired.mark, files, kinds=(NodeFile,)).strangers if files else {}
+    strange = {key: whose for key, whose in found.items() if key.kind == "file"}
     warnings = sorted(f"{whose}: left as it is" for whose in strange.values())
     return {key: resource for key, resource in desired.state.items() if key not in strange}, warnings

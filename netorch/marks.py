@@ -7,11 +7,12 @@ routes and rules carry a protocol number. Nothing else decides what is ours: no 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 ALIAS = "netorch:"
+NOT_OURS = "netorch did not make it"
 ALIAS_BYTES = 255
 """IFALIASZ is 256, the last of them a NUL."""
 
@@ -78,6 +79,7 @@ class Mark:
         return f"netorch-{self.topology}"
 
 
+@lru_cache(maxsize=1 << 14)
 def read_alias(alias: str) -> Alias:
     """What a link's alias says."""
     if not alias.startswith(ALIAS):
@@ -102,7 +104,7 @@ def maker(alias: str) -> str:
     topology = read_alias(alias).topology
     if topology:
         return f"topology {topology!r} made it"
-    return f"netorch did not make it (its alias is {alias!r})" if alias else "netorch did not make it"
+    return f"{NOT_OURS} (its alias is {alias!r})" if alias else NOT_OURS
 
 
 def _digest(text: str, size: int) -> int:

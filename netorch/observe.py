@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from netorch.core import HOST, Key, Resource
 from netorch.kind import OBSERVED, View
+from netorch.kind import Observed as Kind
 from netorch.kinds.link import Link, link_key
 from netorch.kinds.netns import netns_key
 from netorch.marks import Mark, maker
@@ -40,8 +41,14 @@ def views(snapshot: Snapshot, mark: Mark, originals: Originals) -> dict[str, Vie
     return found
 
 
-def observe(snapshot: Snapshot, mark: Mark, wanted: Mapping[Key, Resource], originals: Originals | None = None) -> Observed:
-    """What is ours in `snapshot`, and which of the `wanted` keys are somebody else's."""
+def observe(
+    snapshot: Snapshot,
+    mark: Mark,
+    wanted: Mapping[Key, Resource],
+    originals: Originals | None = None,
+    kinds: Sequence[type[Kind]] = OBSERVED,
+) -> Observed:
+    """What is ours in `snapshot`, and which of the `wanted` keys are somebody else's. `kinds`: what to look for."""
     state: dict[Key, Resource] = {}
     strangers: dict[Key, str] = {}
     # a link's alternative name is one more name that nobody else may have
@@ -55,7 +62,7 @@ def observe(snapshot: Snapshot, mark: Mark, wanted: Mapping[Key, Resource], orig
         if not view.created and view.label != HOST and not view.label.startswith("@") and view.netns.links:
             lo = view.named.get("lo")
             strangers[netns_key(view.label)] = f"namespace {view.label!r} exists and {maker(lo.alias if lo else '')}"
-        for kind in OBSERVED:
+        for kind in kinds:
             for resource in kind.observe(view):
                 state[resource.key] = resource
             for key, whose in kind.strangers(view):

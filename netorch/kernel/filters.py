@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import socket
 import struct
@@ -21,6 +22,7 @@ _NETLINK_NETFILTER = 12
 _GETTABLE = 10 << 8 | 1
 _DUMP_REQUEST = 0x301
 _TABLE_NAME = 1
+_LEGACY_NAMES = ("/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names")
 _LED_TO = re.compile(r"(?:dnat ip6? to|--to-destination) \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+)")
 """The target of a translation in either backend's words."""
 
@@ -43,13 +45,18 @@ def choose(wanted: str) -> str:
     raise NetorchError("no backend for NAT and filtering works here. " + "; ".join(reasons))
 
 
-def read(topology: str) -> dict[str, str]:
-    """Backend → the text of what the topology has there; absent where it has nothing."""
+def has_legacy() -> bool:
+    """Whether this kernel has tables of the older kind loaded: if it has, each of its namespaces lists its own, be the list empty."""
+    return any(os.path.exists(path) for path in _LEGACY_NAMES)
+
+
+def read(topology: str, legacy: bool = True) -> dict[str, str]:
+    """Backend → the text of what the topology has there; absent where it has nothing. `legacy`: what `has_legacy` said."""
     found: dict[str, str] = {}
     table = nftables.table_name(topology)
     if table in _tables() and (text := nft.list_text(table)):
         found[NFTABLES] = text
-    if _legacy_tables():
+    if legacy and _legacy_tables():
         from netorch.kernel import xtables
 
         names = iptables.Names(topology)
@@ -166,7 +173,7 @@ def _names(attributes: bytes) -> list[str]:
 
 def _legacy_tables() -> bool:
     """Whether the namespace has tables of the older kind at all."""
-    for path in ("/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names"):
+    for path in _LEGACY_NAMES:
         with suppress(OSError), open(path, encoding="ascii") as names:
             if names.read().strip():
                 return True

@@ -56,6 +56,7 @@ class Reader:
         self._rules: dict[bytes, RuleSpec] = {}
         self._contents: dict[files.Identity, str] = {}
         self._etc = frozenset(files.labels())
+        self._legacy = filters.has_legacy()
 
     def read(self) -> Snapshot:
         namespaces, scope = self._namespaces, self._scope
@@ -115,7 +116,7 @@ class Reader:
         if scope.topology:
             # also where none is wanted: the file may have had one before
             self._namespaces.enter(netns)
-            rules_of = filters.read(scope.topology)
+            rules_of = filters.read(scope.topology, self._legacy)
             waiting = listening() if label in scope.filters else waiting
             if label == HOST or label in scope.attached or label in scope.forwards:
                 forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from netorch.core import Key, Resource, shown
 from netorch.kind import View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.up import up_key
-from netorch.marks import maker, read_alias
+from netorch.marks import NOT_OURS, read_alias
 from netorch.netlink.constants import (
     AF_INET,
     AF_INET6,
@@ -81,15 +82,16 @@ class Address(Resource):
             link = view.links.get(record.index)
             if link is None:
                 continue
-            text = _text(record)
+            ours = _is_ours(view, record)
+            text = _text(record) if ours or record.family == AF_INET else ""
             primary = ""
             if record.family == AF_INET:
                 subnet = (record.index, record.prefixlen, int.from_bytes(record.address, "big") >> (32 - record.prefixlen))
                 if record.flags & IFA_F_SECONDARY:
                     primary = firsts.get(subnet, "")
                 else:
-                    firsts.setdefault(subnet, text if _is_ours(view, record) else FOREIGN)
-            if _is_ours(view, record):
+                    firsts.setdefault(subnet, text if ours else FOREIGN)
+            if ours:
                 yield cls(view.label, link.name, text, record.scope, record.protocol, primary)
 
     @classmethod
@@ -98,7 +100,7 @@ class Address(Resource):
             link = view.links.get(record.index)
             if link is not None and not _is_ours(view, record):
                 text = _text(record)
-                yield address_key(view.label, link.name, text), f"{shown(view.label)}/{link.name} has the address {text} and {maker('')}"
+                yield address_key(view.label, link.name, text), f"{shown(view.label)}/{link.name} has the address {text} and {NOT_OURS}"
 
     def differs(self, before: Resource) -> bool:
         # whoever added it, an address of ours that is as wanted stays as it is
@@ -143,10 +145,16 @@ def address_text(interface: IPv4Interface | IPv6Interface, peer: object = None) 
 
 
 def _text(record: AddressRecord) -> str:
-    local = ip_address(record.local)
-    if record.local == record.address:
-        return f"{local}/{record.prefixlen}"
-    return f"{local} peer {ip_address(record.address)}/{record.prefixlen}"
+    return _spelt(record.local, record.address, record.prefixlen)
+
+
+@lru_cache(maxsize=1 << 12)
+def _spelt(local: bytes, address: bytes, length: int) -> str:
+    if local != address:
+        return f"{ip_address(local)} peer {ip_address(address)}/{length}"
+    if len(local) == 4:
+        return ".".join(map(str, local)) + f"/{length}"
+    return f"{ip_address(local)}/{length}"
 
 
 def _is_ours(view: View, record: AddressRecord) -> bool:

@@ -11,7 +11,7 @@ from netorch.core import Key, Resource, shown
 from netorch.kind import View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.up import up_key
-from netorch.marks import maker
+from netorch.marks import NOT_OURS
 from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
 from netorch.requests import NeighbourAdd, NeighbourDel, Request
 from netorch.snapshot import NeighbourRecord
@@ -53,7 +53,7 @@ class Neighbour(Resource):
         for record in _records(view):
             if not _is_ours(view, record):
                 link, text = view.links[record.index].name, str(ip_address(record.address))
-                yield neighbour_key(view.label, link, text), f"{view.label}/{link} has the neighbour {text} and {maker('')}"
+                yield neighbour_key(view.label, link, text), f"{view.label}/{link} has the neighbour {text} and {NOT_OURS}"
 
     def differs(self, before: Resource) -> bool:
         # whoever entered it, a neighbour of ours that is as wanted stays as it is

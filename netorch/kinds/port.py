@@ -107,7 +107,7 @@ class Port(Nothing, Resource):
     def update(self, before: Self) -> Sequence[Request] | None:
         stays = self.master == before.master
         # a port that changes its master starts with the defaults
-        had = before if stays else type(self)(self.netns, self.link, self.master)
+        had = before if stays else type(self)(self.netns, self.link, self.master, cost=self.usual)
         changed = self._changed(had)
         if "cost" in changed and not self.cost:
             return None  # the kernel chooses for a new port only

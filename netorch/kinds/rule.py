@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 from netorch.core import Key, Resource, shown
 from netorch.kind import View, observed
-from netorch.marks import maker
+from netorch.marks import NOT_OURS
 from netorch.netlink.constants import (
     AF_INET6,
     FR_ACT_BLACKHOLE,
@@ -59,7 +59,7 @@ class Rule(Resource):
         for spec in view.netns.rules:
             if not _is_ours(view, spec):
                 name = _name(spec)
-                yield Key("rule", view.label, name), f"{shown(view.label)} has a rule {name} (protocol {spec.protocol}) and {maker('')}"
+                yield Key("rule", view.label, name), f"{shown(view.label)} has a rule {name} (protocol {spec.protocol}) and {NOT_OURS}"
 
     def differs(self, before: Resource) -> bool:
         return not isinstance(before, Rule) or replace(before.spec, protocol=self.spec.protocol) != self.spec
