@@ -496,7 +496,7 @@ class LinkWords(Words):
 
 
 class CheckWords(Words):
-    """What must, or must not, be reachable. This release checks that it makes sense, and does not run it."""
+    """What must, or must not, be reachable: `netorch check` tries it."""
 
     source: NodeName | None = Field(None, alias="from", description="Node that tries.")
     to: str | None = Field(None, description="Node, `NODE:IF` or address that is tried.")
@@ -509,8 +509,10 @@ class CheckWords(Words):
 
     @model_validator(mode="after")
     def _consistent(self) -> CheckWords:
-        if (self.all is None) == (self.source is None or self.to is None):
+        if (self.source is None, self.to is None) != ((self.all is not None),) * 2:
             wrong("a check has `from` and `to`, or `all`")
+        if self.tcp is not None and self.mtu is not None:
+            wrong("`mtu` is the size of a ping, which has no `tcp`: make two checks of it")
         return self
 
 
@@ -540,6 +542,6 @@ class Topology(Words):
     nodes: dict[NodeName, Annotated[Node, BeforeValidator(_entry)]] = Field({}, description="Hosts and routers: a network namespace each.")
     networks: dict[NodeName, Annotated[NetworkWords, BeforeValidator(_entry)]] = Field({}, description="Shared segments that nodes join.")
     links: list[Annotated[LinkWords, BeforeValidator(_link)]] = Field([], description="Cables between two nodes.")
-    checks: list[CheckWords] = Field([], description="What must be reachable, and what must not; this release does not try it.")
+    checks: list[CheckWords] = Field([], description="What must be reachable, and what must not; `netorch check` tries it.")
     names: Flag = Field(True, description="Give the nodes a `hosts` file, and a `resolv.conf` where they have `dns` (true).")
     backend: Backend = Field(Backend(), description="What this machine does things with.")

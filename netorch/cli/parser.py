@@ -12,8 +12,8 @@ from netorch import __version__
 from netorch.cli import USAGE
 
 _EPILOG = """\
-exit status: 0 done or in sync, 2 diff found differences, 1 anything went wrong,
-             64 wrong usage, 130 interrupted; exec and shell pass on the command's own
+exit status: 0 done or in sync, 2 diff found differences or check a failure,
+             1 anything went wrong, 64 wrong usage, 130 interrupted; exec and shell pass on the command's own
 FILE may be left out: topo.yaml in the current folder, else (but for apply and validate)
 the one topology that is live here. `-` reads it from standard input."""
 
@@ -70,7 +70,7 @@ def parser() -> Parser:
         return made
 
     words = Words(command, output, file, lock)
-    for add in (_apply, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell):
+    for add in (_apply, _check, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell):
         add(words)
     return top
 
@@ -87,6 +87,14 @@ def _apply(words: Words) -> None:
         help="take all of it back after this time, unless `netorch confirm` is called before (`60s`)",
     )
     apply.add_argument("--plan", metavar="PLAN", help="do what `diff --out PLAN` said, and refuse if the kernel has moved since")
+
+
+def _check(words: Words) -> None:
+    check = words.command("check", "try by real packets what a file's checks say", words.output, words.file)
+    check.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml, or the one that is live here)")
+    check.add_argument(
+        "--timeout", type=_patience, default=None, metavar="SECONDS", help="how long an answer may take where one is wanted (5)"
+    )
 
 
 def _confirm(words: Words) -> None:
@@ -138,6 +146,13 @@ def _setting(text: str) -> str:
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
     return text
+
+
+def _patience(text: str) -> float:
+    value = _seconds(text)
+    if value < 0.1:
+        raise argparse.ArgumentTypeError(f"{text!r} is too short: no less than 0.1 seconds")
+    return value
 
 
 def _seconds(text: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from netorch.errors import NetorchError
 from netorch.kernel import answers, filters, sysctl
@@ -20,6 +20,9 @@ from netorch.nat.ruleset import Ruleset
 from netorch.netlink.encode import delete_group
 from netorch.requests import Answer, Failure, Feature, Question, Request
 from netorch.snapshot import Scope, Snapshot
+
+if TYPE_CHECKING:
+    from netorch.kernel.probes import Probe, Reply
 
 _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
@@ -154,6 +157,14 @@ class LinuxKernel:
     def attached(self) -> Mapping[str, tuple[int, int]]:
         """Label → inode of what labels were made to mean."""
         return self._worker.call(self._namespaces.pinned)
+
+    def probe(self, probes: Sequence[Probe], patience: float) -> list[Reply]:
+        """What each probe found out, in their order; NetorchError if packets of our own may not be sent. `patience`: seconds that an
+        answer may take where one is wanted.
+        """
+        from netorch.kernel.probing import probe
+
+        return probe(self._namespaces, self._worker.call, probes, patience)
 
     def led_to(self, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
         """Attach to the unnamed namespaces that these nsids mean, label → nsid → label to give; the labels given."""

@@ -158,6 +158,11 @@ class Namespaces:
         while len(self._open) > self.capacity:
             self._open.popitem(last=False)[1].close()
 
+    def spare(self, files: int) -> None:
+        """Close what was not used for longest, until so many more files may be open."""
+        while self._open and 2 * len(self._open) + files > 2 * self.capacity:
+            self._open.popitem(last=False)[1].close()
+
     def rtnl(self, netns: Netns) -> Rtnl:
         """The namespace's netlink socket, opened in it at the first use."""
         if netns.rtnl is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from netorch.core import HOST, Key, Resource
 from netorch.marks import Mark
 from netorch.resolve import interfaces, networks, overlay, stacked
+from netorch.resolve.checks import Check, End, resolve_checks
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
 from netorch.resolve.filtering import filters, put_accepts, put_filter
 from netorch.resolve.impairments import put_impairments
@@ -26,6 +27,7 @@ class Desired:
     """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
 
     `attached`: label → (how, what) of the namespaces that exist already. `folder`: where the files are that it names.
+    `checks`: what must be reachable, in the order of the file.
     """
 
     topology: str
@@ -36,6 +38,7 @@ class Desired:
     attached: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     complaints: tuple[Complaint, ...] = ()
     folder: str = ""
+    checks: tuple[Check, ...] = ()
 
     @property
     def mark(self) -> Mark:
@@ -62,7 +65,7 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
     check_nics(draft)
     stacked.check(draft, segments)
     check_segments(draft)
-    _checks(draft)
+    checks = resolve_checks(draft, segments)
     rulesets = list(filters(draft, segments))
     for site in draft.sites.values():
         put_site(draft, site)
@@ -91,6 +94,7 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
         },
         complaints=tuple(draft.complaints),
         folder=folder,
+        checks=checks,
     )
 
 
@@ -126,31 +130,4 @@ def _put_cables(draft: Draft) -> None:
             put_veth(draft, end)
 
 
-def _checks(draft: Draft) -> None:
-    """A check's names exist; running it is another command's work."""
-    nodes = draft.topology.nodes
-    for index, check in enumerate(draft.topology.checks):
-        path: Path = ("checks", index)
-        if check.all is not None and check.all not in draft.topology.networks:
-            draft.unknown((*path, "all"), "network", check.all, draft.topology.networks)
-        if check.source is not None and check.source not in nodes:
-            draft.unknown((*path, "from"), "node", check.source, nodes)
-        if check.to is not None:
-            _check_target(draft, check.to, (*path, "to"))
-
-
-def _check_target(draft: Draft, target: str, path: Path) -> None:
-    from ipaddress import ip_address
-
-    node, colon, interface = target.partition(":")
-    if node in draft.topology.nodes:
-        if colon and interface not in draft.sites[node].ifaces:
-            draft.unknown(path, f"interface {node}:", interface, draft.sites[node].ifaces)
-        return
-    try:
-        ip_address(target)
-    except ValueError:
-        draft.unknown(path, "node or address", target, draft.topology.nodes)
-
-
-__all__ = ["Complaint", "Desired", "Iface", "Path", "resolve"]
+__all__ = ["Check", "Complaint", "Desired", "End", "Iface", "Path", "resolve"]

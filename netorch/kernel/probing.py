@@ -1,0 +1,98 @@
+"""Probes from inside namespaces: the sockets are opened in the worker's thread, and used in the caller's."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+from netorch.errors import NetorchError
+from netorch.kernel import neighbours
+from netorch.kernel.namespaces import Namespaces
+from netorch.kernel.prober import Door, Wanted, probe_all, raw_socket, tcp_socket
+from netorch.kernel.probes import Address, Probe, Reply
+
+SOCKETS = 1200
+"""Sockets that may be open at a time, where the limit on open files allows them."""
+_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+_LEVEL = {4: (socket.IPPROTO_IP, 14), 6: (socket.IPPROTO_IPV6, 24)}
+"""IP_MTU and IPV6_MTU."""
+_DISCARD = 9
+
+Result = TypeVar("Result")
+
+
+class Call(Protocol):
+    """`Worker.call`."""
+
+    def __call__(self, function: Callable[[], Result]) -> Result: ...
+
+
+def probe(namespaces: Namespaces, call: Call, probes: Sequence[Probe], patience: float) -> list[Reply]:
+    """What each probe found out, in their order."""
+    room = min(SOCKETS, namespaces.capacity // 2)
+    before = call(lambda: _prepare(namespaces, probes, room))
+    indices: dict[tuple[str, str], int] = {}
+
+    def index(label: str, link: str) -> int:
+        if (label, link) not in indices:
+            indices[label, link] = call(lambda: _index(namespaces, label, link))
+        return indices[label, link]
+
+    door = Door(
+        sockets=lambda wanted: call(partial(_sockets, namespaces, wanted)),
+        index=index,
+        mtu=lambda label, address: call(partial(_mtu, namespaces, label, address)),
+        forget=lambda traces: call(partial(neighbours.forget, namespaces, before, traces)) if traces else None,
+    )
+    return probe_all(probes, door, patience, room)
+
+
+def _prepare(namespaces: Namespaces, probes: Sequence[Probe], room: int) -> neighbours.Known:
+    namespaces.round += 1
+    namespaces.spare(room)
+    return neighbours.known(namespaces, dict.fromkeys(trace.netns for probe in probes for trace in probe.traces))
+
+
+def _sockets(namespaces: Namespaces, wanted: Sequence[Wanted]) -> list[socket.socket | OSError]:
+    found: list[socket.socket | OSError] = []
+    for label, version, protocol in wanted:
+        try:
+            found.append(_within(namespaces, label, partial(tcp_socket if protocol == socket.IPPROTO_TCP else raw_socket, version)))
+        except OSError as error:
+            if error.errno in (errno.EPERM, errno.EACCES):
+                for opened in found:
+                    if isinstance(opened, socket.socket):
+                        opened.close()
+                raise NetorchError("checks send packets of their own, which needs root (CAP_NET_RAW). Run it with sudo.") from None
+            found.append(error)
+    return found
+
+
+def _index(namespaces: Namespaces, label: str, link: str) -> int:
+    try:
+        return _within(namespaces, label, lambda: socket.if_nametoindex(link))
+    except OSError:
+        return 0
+
+
+def _mtu(namespaces: Namespaces, label: str, address: Address) -> int:
+    def ask() -> int:
+        with socket.socket(_FAMILY[address.version], socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asking:
+            asking.connect((str(address).partition("%")[0], _DISCARD))
+            return asking.getsockopt(*_LEVEL[address.version])
+
+    try:
+        return _within(namespaces, label, ask)
+    except OSError:
+        return 0
+
+
+def _within(namespaces: Namespaces, label: str, act: Callable[[], Result]) -> Result:
+    netns = namespaces.find(label)
+    if netns is None:
+        raise OSError(errno.ENOENT, "the namespace is gone", label)
+    namespaces.enter(netns)
+    return act()

@@ -1,0 +1,165 @@
+"""What came of checks: a row each, a matrix for the members of a network, and the same as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from netorch.checks import Outcome, Try
+from netorch.render.text import counted, paint
+from netorch.resolve.checks import Check
+
+MATRIX = 24
+"""Members of a network up to which a matrix fits a terminal."""
+PAIRS = 20
+"""Failed pairs of a network that are listed, unless all are asked for."""
+_GREEN, _RED = "32", "31"
+
+
+def lines(
+    checks: Sequence[Check], outcomes: Sequence[Outcome], *, colour: bool = False, verbose: bool = False, file: str = ""
+) -> Iterator[str]:
+    """A row for each check: whether it passed, who, whom, what, and the round trip or the reason."""
+    of = _by_check(outcomes)
+    rows = [_row(check, of.get(number, [])) for number, check in enumerate(checks)]
+    widths = [max((len(cells[column]) for cells in rows), default=0) for column in range(4)]
+    for (*cells, last), (number, check) in zip(rows, enumerate(checks), strict=True):
+        first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        text = "  ".join([paint(first, _GREEN if cells[0] == "ok" else _RED, colour), *others, last]).rstrip()
+        found = of.get(number, [])
+        failed = [outcome for outcome in found if not outcome.passed]
+        where = found[0].where if found else None
+        yield f"{text}  # {file}:{where.line}" if where is not None and (verbose or failed) and file else text
+        if check.network:
+            yield from _matrix(check, found, colour)
+            yield from _failed(failed, colour, verbose)
+        else:
+            yield from (f"        {why}" for outcome in failed for why in outcome.why)
+
+
+def sum_up(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> str:
+    if not checks:
+        return "the file has no `checks`: nothing was tried"
+    found = counts(checks, outcomes)
+    if not found["failed"]:
+        return f"{counted(found['ok'], 'check')} ok"
+    return f"{found['failed']} of {counted(len(checks), 'check')} FAILED"
+
+
+def counts(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """How many entries of `checks` passed and failed; one of a network fails with one of its pairs."""
+    failed = {outcome.number for outcome in outcomes if not outcome.passed}
+    return {"ok": len(checks) - len(failed), "failed": len(failed)}
+
+
+def rows(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """The checks as JSON has them."""
+    of = _by_check(outcomes)
+    return [_entry(check, of.get(number, [])) for number, check in enumerate(checks)]
+
+
+def _by_check(outcomes: Sequence[Outcome]) -> Mapping[int, list[Outcome]]:
+    found: dict[int, list[Outcome]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.number, []).append(outcome)
+    return found
+
+
+def _what(check: Check) -> str:
+    what = f"tcp {check.tcp}" if check.tcp else f"mtu {check.mtu}" if check.mtu else "ping"
+    return what if check.reachable else f"no {what}"
+
+
+def _row(check: Check, outcomes: Sequence[Outcome]) -> tuple[str, str, str, str, str]:
+    failed = sum(not outcome.passed for outcome in outcomes)
+    verdict = "FAILED" if failed else "ok"
+    if check.network:
+        size = f"{counted(len(check.members), 'member')}, {counted(len(outcomes), 'pair')}"
+        return verdict, "all", check.network, _what(check), f"{size}, {failed} FAILED" if failed else size
+    outcome = outcomes[0]
+    if outcome.passed and outcome.reachable:
+        assert outcome.seconds is not None
+        return verdict, outcome.source, outcome.target, outcome.what, _time(outcome.seconds)
+    return verdict, outcome.source, outcome.target, outcome.what, outcome.reason
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.{2 if seconds < 0.01 else 1 if seconds < 0.1 else 0}f} ms"
+
+
+def _matrix(check: Check, outcomes: Sequence[Outcome], colour: bool) -> Iterator[str]:
+    """Who tries (a row each) whom (a column each)."""
+    names = [end.name for end in check.members]
+    if not 2 <= len(names) <= MATRIX:
+        return
+    cells = {(outcome.source, outcome.target): outcome.passed for outcome in outcomes}
+    width = max(map(len, names))
+    # names above their columns where they are short, else numbers that stand before the rows too
+    numbered = (width + 2) * len(names) > 100
+    heads = [str(number) for number in range(1, len(names) + 1)] if numbered else names
+    rows = (
+        [f"{number:>2} {name.ljust(width)}" for number, name in enumerate(names, 1)] if numbered else [name.ljust(width) for name in names]
+    )
+    column = max(6, *map(len, heads)) if not numbered else 2
+    yield f"        {'from':<{len(rows[0])}}  " + "  ".join(head.ljust(column) for head in heads).rstrip()
+    for name, row in zip(names, rows, strict=True):
+        shown = []
+        for other in names:
+            passed = cells.get((name, other))
+            word = "·" if passed is None else ("ok" if passed else "x" if numbered else "FAILED")
+            shown.append(paint(word.ljust(column), _RED, colour) if passed is False else word.ljust(column))
+        yield f"        {row}  " + "  ".join(shown).rstrip()
+
+
+def _failed(failed: Sequence[Outcome], colour: bool, verbose: bool) -> Iterator[str]:
+    shown = failed if verbose else failed[:PAIRS]
+    for outcome in shown:
+        yield paint(f"        {outcome.source} → {outcome.target}: {outcome.reason}", _RED, colour)
+        yield from (f"          {why}" for why in outcome.why)
+    if len(shown) < len(failed):
+        worst = Counter(end for outcome in failed for end in (outcome.source, outcome.target)).most_common(3)
+        most = ", ".join(f"{name} ({count})" for name, count in worst)
+        yield f"        … and {len(failed) - len(shown)} more, most of them with {most} (-v lists them all)"
+
+
+def _entry(check: Check, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    where = outcomes[0].where if outcomes else None
+    return {
+        "passed": all(outcome.passed for outcome in outcomes),
+        "what": "tcp" if check.tcp else "mtu" if check.mtu else "ping",
+        "tcp": check.tcp or None,
+        "mtu": check.mtu or None,
+        "reachable": check.reachable,
+        "network": check.network or None,
+        "pairs": [_pair(outcome) for outcome in outcomes],
+        "line": where.line if where else None,
+        "column": where.column if where else None,
+    }
+
+
+def _pair(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "from": outcome.source,
+        "to": outcome.target,
+        "passed": outcome.passed,
+        "reason": outcome.reason or None,
+        "why": list(outcome.why),
+        "rtt_ms": _ms(outcome.seconds),
+        "tries": [_try(entry) for entry in outcome.tries],
+    }
+
+
+def _try(entry: Try) -> dict[str, Any]:
+    return {
+        "address": str(entry.address),
+        "result": entry.reply.sort.value,
+        "reason": entry.text or None,
+        "rtt_ms": _ms(entry.seconds),
+        "sender": entry.reply.sender or None,
+        "mtu": entry.reply.mtu or None,
+    }
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)

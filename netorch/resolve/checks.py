@@ -1,0 +1,103 @@
+"""Who is meant by the names in `checks`: namespaces, interfaces and addresses. No name goes to a resolver."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.networks import Segment
+from netorch.words import Address
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of a check. `name`: as the file has it. `node`: the node, `label` its namespace; both "" for an address that the file names.
+
+    `link`: the kernel's name of the one interface that is meant, "" for any. `addresses`: what the file gives it, its own loopback
+    addresses first.
+    """
+
+    name: str
+    node: str = ""
+    label: str = ""
+    link: str = ""
+    addresses: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An entry of `checks`: `source` tries `target`; with `network`, each of `members` tries all others.
+
+    `tcp`: a port, 0 for a ping. `mtu`: bytes of a packet that must pass in one piece, 0 for a small one.
+    """
+
+    path: Path
+    source: End | None = None
+    target: End | None = None
+    network: str = ""
+    members: tuple[End, ...] = ()
+    reachable: bool = True
+    tcp: int = 0
+    mtu: int = 0
+
+
+def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check, ...]:
+    """The checks, and complaints of names that do not exist."""
+    found: list[Check] = []
+    nodes = draft.topology.nodes
+    for index, words in enumerate(draft.topology.checks):
+        path: Path = ("checks", index)
+        source = target = None
+        members: tuple[End, ...] = ()
+        if words.all is not None:
+            if words.all not in draft.topology.networks:
+                draft.unknown((*path, "all"), "network", words.all, draft.topology.networks)
+            elif words.all in segments:
+                members = tuple(_member(member.iface) for member in segments[words.all].members)
+        if words.source is not None:
+            if words.source not in nodes:
+                draft.unknown((*path, "from"), "node", words.source, nodes)
+            elif words.source in draft.sites:
+                source = _node(draft.sites[words.source])
+        if words.to is not None:
+            target = _target(draft, words.to, (*path, "to"))
+        found.append(Check(path, source, target, words.all or "", members, words.reachable, words.tcp or 0, words.mtu or 0))
+    return tuple(found)
+
+
+def _target(draft: Draft, text: str, path: Path) -> End | None:
+    node, colon, interface = text.partition(":")
+    if node in draft.topology.nodes:
+        site = draft.sites[node]
+        if not colon:
+            return _node(site)
+        if interface not in site.ifaces:
+            draft.unknown(path, f"interface {node}:", interface, site.ifaces)
+            return None
+        iface = site.ifaces[interface]
+        return End(text, node, site.label, (iface.front or iface).dev, _addresses([iface.front or iface]))
+    try:
+        address = ip_address(text)
+    except ValueError:
+        draft.unknown(path, "node or address", text, draft.topology.nodes)
+        return None
+    if address.is_multicast or address.is_unspecified or text == "255.255.255.255":
+        draft.complain(path, f"{text} is no address of one host, which alone can be tried.")
+    elif isinstance(address, IPv6Address) and address.is_link_local and not address.scope_id:
+        draft.complain(path, f"{text} is on every link:", f"Write which one, {text}%INTERFACE.")
+    return End(text, addresses=(address,))
+
+
+def _node(site: Site) -> End:
+    return End(site.name, site.name, site.label, "", _addresses(sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")))
+
+
+def _member(iface: Iface) -> End:
+    return End(iface.site.name, iface.site.name, iface.site.label, iface.dev, _addresses([iface]))
+
+
+def _addresses(ifaces: Iterable[Iface]) -> tuple[Address, ...]:
+    found = (entry.interface.ip for iface in ifaces for entry in iface.addresses)
+    return tuple(dict.fromkeys(address for address in found if not address.is_loopback and not address.is_link_local))
