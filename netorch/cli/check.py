@@ -45,7 +45,8 @@ def check(options: argparse.Namespace, output: Output) -> int:
     elif not output.quiet:
         for line in checks.lines(loaded.desired.checks, outcomes, colour=output.colour, verbose=output.verbose, file=loaded.file):
             output.result(line)
-        output.result(f"{name}: {checks.sum_up(loaded.desired.checks, outcomes)} in {seconds:.2f} s")
+        duration = f" in {seconds:.2f} s" if outcomes else ""
+        output.result(f"{name}: {checks.sum_up(loaded.desired.checks, outcomes)}{duration}")
     return DONE if passed else DIFFERENT
 
 

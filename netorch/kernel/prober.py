@@ -251,7 +251,10 @@ class Prober:
 
     def _again(self, run: _Run) -> None:
         queue = self._connects if run.probe.port else self._echoes
-        self._at(time.monotonic() + _AGAIN[min(run.sends, len(_AGAIN)) - 1], lambda _: queue.append(run))
+        # a router says only so much a second (icmp_ratelimit): who has been told asks slowly
+        told = run.hint is not None and run.hint.sort is Sort.UNREACHABLE
+        pause = _AGAIN[-1] if told else _AGAIN[min(run.sends, len(_AGAIN)) - 1]
+        self._at(time.monotonic() + pause, lambda _: queue.appendleft(run))
 
     def _end(self, run: _Run) -> None:
         """The time of a probe is over; where silence is wanted, it is listened to until all that is wanted is settled."""

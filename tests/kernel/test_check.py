@@ -1,0 +1,313 @@
+"""check: what is told of a network that is right, and of what is wrong with one, down to who says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.kernel.host import SOURCE, Host
+from tests.kernel.traffic import serve
+
+ROUTED = """
+name: lab
+nodes:
+  host: {}
+  a: {routes: [{to: default, via: 10.0.1.1}, {to: default, via: "fd00:1::1"}]}
+  gw: {forwarding: true}
+  b: {routes: [{to: default, via: 10.0.2.1}, {to: default, via: "fd00:2::1"}]}
+links:
+  - {endpoints: ["gw:to-a", "a:eth0"], subnet: [10.0.1.0/24, "fd00:1::/64"]}
+  - {endpoints: ["gw:to-b", "b:eth0"], subnet: [10.0.2.0/24, "fd00:2::/64"]}
+checks:
+"""
+
+
+def checks(*entries: str) -> str:
+    return ROUTED + "".join(f"  - {entry}\n" for entry in entries)
+
+
+def run(host: Host, *words: str, status: int) -> dict[str, Any]:
+    done = host.netorch("check", "-o", "json", *words, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert found["version"] == 1
+    return dict(found)
+
+
+def pairs(found: dict[str, Any]) -> list[tuple[bool, str | None]]:
+    return [(pair["passed"], pair["reason"]) for entry in found["checks"] for pair in entry["pairs"]]
+
+
+def nft(host: Host, netns: str, rule: str, hook: str = "forward") -> None:
+    table = f"table inet acl {{ chain c {{ type filter hook {hook} priority 0; {rule}; }}; }}"
+    host.run("ip", "netns", "exec", netns, "nft", "-f", "-", input=table)
+
+
+@pytest.mark.uml
+def test_what_holds_and_what_does_not(host: Host) -> None:
+    """Both IP versions, names, interfaces and addresses; what a reader of the table sees; nothing is left behind."""
+    host.write(
+        "topo.yaml",
+        checks(
+            "{from: a, to: b}",
+            "{from: a, to: 'b:eth0'}",
+            "{from: b, to: 'fd00:1::2'}",
+            "{from: gw, to: a, mtu: 1500}",
+            "{from: a, to: b, tcp: 80}",
+            "{from: a, to: b, tcp: 81, reachable: false}",
+            "{from: a, to: 10.0.9.9, reachable: false}",
+            "{from: host, to: 10.0.1.2, reachable: false}",
+        ),
+    )
+    host.netorch("apply", "-q")
+    serve(host, "b", "tcp:80")
+    found = run(host, status=0)
+    assert found["in_sync"] is True and found["passed"] is True and found["summary"] == {"ok": 8, "failed": 0}
+    tries = [[(entry["address"], entry["result"]) for entry in check["pairs"][0]["tries"]] for check in found["checks"]]
+    assert tries[0] == [("10.0.2.2", "answered"), ("fd00:2::2", "answered")]
+    assert tries[2] == [("fd00:1::2", "answered")]
+    assert tries[5] == [("10.0.2.2", "refused"), ("fd00:2::2", "refused")]
+    assert tries[7] == [("10.0.1.2", "stopped")]
+    reasons = [reason for _, reason in pairs(found)]
+    assert reasons[:5] == [None] * 5
+    assert reasons[5].startswith("refused by 10.0.2.2: the port is closed; refused by fd00:2::2")
+    assert reasons[6] == "network unreachable, says 10.0.1.1"
+    assert reasons[7] == "host has no route to 10.0.1.2"
+    (host.directory / "topo.yaml").rename(host.directory / "other.yaml")
+    lines = host.netorch("check", "--timeout", "3").stdout.splitlines()
+    assert lines[0].split()[:4] == ["ok", "a", "b", "ping"] and lines[0].endswith(" ms")
+    assert lines[5].split()[:6] == ["ok", "a", "b", "no", "tcp", "81"]
+    assert lines[-1].startswith("lab: 8 checks ok in ")
+    quiet = host.netorch("check", "-q", "other.yaml")
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+    left = host.run("sh", "-c", "for node in a b gw; do ip netns exec $node ss -Hanw; ip netns exec $node ss -Htn state syn-sent; done").stdout
+    assert left == ""
+
+
+def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
+    """One run over many kinds of trouble, each with the words of whoever has it."""
+    host.write(
+        "topo.yaml",
+        checks(
+            "{from: a, to: b}",
+            "{from: b, to: a, reachable: false}",
+            "{from: a, to: 10.0.2.2, tcp: 80}",
+            "{from: a, to: 10.0.2.2, tcp: 81}",
+            "{from: a, to: 10.0.2.2, tcp: 82}",
+            "{from: a, to: 10.0.2.2, tcp: 83}",
+            "{from: a, to: 10.0.1.77}",
+            "{from: a, to: 10.0.2.77}",
+            "{from: gw, to: 10.7.0.1}",
+            "{from: a, to: 10.0.2.2, mtu: 1400}",
+            "{from: a, to: 'fd00:2::2', mtu: 1400}",
+            "{from: a, to: 10.0.2.2, mtu: 1600}",
+            "{from: b, to: 10.0.1.2}",
+            "{from: gw, to: 10.0.2.2, reachable: false}",
+        ),
+    )
+    host.netorch("apply", "-q")
+    serve(host, "b", "tcp:80", "tcp:83")
+    # one way: what b begins does not pass
+    nft(
+        host,
+        "gw",
+        'iif "to-b" ct state new reject with icmpx admin-prohibited; tcp dport 82 drop; tcp dport 83 reject with icmp host-prohibited',
+    )
+    host.run("ip", "-n", "gw", "link", "set", "to-b", "mtu", "1300")
+    found = run(host, "--timeout", "5", status=2)
+    assert found["in_sync"] is False and "differs from the file" in found["warnings"][0]
+    passed = [passed for passed, _ in pairs(found)]
+    assert [number for number, ok in enumerate(passed) if ok] == [0, 1, 2]
+    reasons = [reason for _, reason in pairs(found)]
+    assert reasons[1] == "administratively prohibited, says 10.0.2.1; administratively prohibited, says fd00:2::1"
+    assert reasons[3:] == [
+        "refused by 10.0.2.2: the port is closed",
+        "no answer from 10.0.2.2",
+        "host prohibited, says 10.0.1.1",
+        "a gets no ARP answer from 10.0.1.77 or its gateway",
+        "host unreachable, says 10.0.1.1",
+        "gw has no route to 10.7.0.1",
+        "fragmentation needed, says 10.0.1.1: at most 1300 bytes pass there",
+        "packet too big, says fd00:1::1: at most 1300 bytes pass there",
+        "a sends at most 1500 bytes there",
+        "administratively prohibited, says 10.0.2.1",
+        "10.0.2.2 answers",
+    ]
+    lines = host.netorch("check", "--timeout", "0.5", check=False).stdout.splitlines()
+    assert lines[3].startswith("FAILED  a ") and lines[3].endswith("# topo.yaml:16")
+    assert lines[-1].startswith("lab: 11 of 14 checks FAILED in ")
+
+
+def test_a_large_packet_that_nobody_speaks_of(host: Host) -> None:
+    host.write("topo.yaml", checks("{from: a, to: 10.0.2.2, mtu: 1500}"))
+    host.netorch("apply", "-q")
+    nft(host, "gw", "meta length > 1400 drop")
+    (_, reason), *_ = pairs(run(host, "--timeout", "1", status=2))
+    assert reason == "no answer to 1500 bytes, but to a small packet: something on the way drops the large one without a word"
+
+
+def test_silence_counts_only_if_it_could_have_been_broken(host: Host) -> None:
+    """A node without an address that is ready has not been kept out by anybody."""
+    host.write("topo.yaml", checks("{from: a, to: 'fd00:2::2', reachable: false}", "{from: a, to: 10.0.2.2, reachable: false}"))
+    host.netorch("apply", "-q")
+    nft(host, "a", "drop", hook="output")
+    host.run("ip", "-n", "a", "-6", "route", "replace", "blackhole", "fd00:2::/64")
+    found = pairs(run(host, status=0))
+    assert found[1] == (True, "the packet filter of a itself drops it")
+    host.run("ip", "netns", "exec", "a", "sysctl", "-qw", "net.ipv6.conf.eth0.disable_ipv6=1")
+    host.run("ip", "-n", "a", "-6", "route", "flush", "type", "blackhole", check=False)
+    told = run(host, status=0)
+    assert "differs from the file" in told["warnings"][0]
+
+
+def test_nothing_is_tried_where_nothing_is(host: Host) -> None:
+    host.write("topo.yaml", checks("{from: a, to: b, reachable: false}"))
+    done = host.netorch("check", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "netorch: topology 'lab' is not live here: nothing of it is there. Run `netorch apply topo.yaml` first.\n"
+    host.run("ip", "netns", "add", "a")
+    assert "is not live here" in host.netorch("check", check=False).stderr
+    host.run("ip", "netns", "del", "a")
+    host.netorch("apply", "-q")
+    host.run("ip", "netns", "del", "b")
+    done = host.netorch("check", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "netorch: node b: the namespace 'b' is to be tried, and it is not there. Run `netorch apply topo.yaml` first.\n"
+    host.write("none.yaml", "name: none\nnodes: {c: {}}\n")
+    assert host.netorch("check", "none.yaml").stdout == "none: the file has no `checks`: nothing was tried\n"
+    document = host.netorch("check", "-o", "json", check=False)
+    assert document.returncode == 1 and json.loads(document.stdout)["error"] == "NetorchError"
+
+
+def test_without_root_it_is_one_sentence(host: Host) -> None:
+    text = checks("{from: a, to: b}")
+    host.write("topo.yaml", text)
+    host.netorch("apply", "-q")
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+    done = host.run(*nobody, sys.executable, "-m", "netorch", "check", "-", input=text, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("netorch: netorch needs root") and len(done.stderr.splitlines()) == 1
+    raw = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", "--", "setpriv", "--reuid=0", "--"]
+    done = host.run(*raw, sys.executable, "-m", "netorch", "check", "-", input=text, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "netorch: checks send packets of their own, which needs root (CAP_NET_RAW). Run it with sudo.\n"
+
+
+def test_nodes_of_others_instances_and_published_ports(host: Host) -> None:
+    """Attached namespaces with addresses that the file does not know, the host itself, `--name`, and what a port leads to."""
+    host.run("ip", "netns", "add", "box")
+    host.run("ip", "-n", "box", "link", "set", "lo", "up")
+    host.run("ip", "-n", "box", "addr", "add", "198.51.100.7/32", "dev", "lo")
+    holder = host.start("unshare", "--net", "sh", "-c", "echo $$; exec sleep 1000")
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    inside = host.run("pgrep", "-x", "sleep").stdout.split()[0]
+    host.write(
+        "topo.yaml",
+        f"""
+name: lab
+nodes:
+  host: {{}}
+  old: {{attach: "netns:box", networks: {{lan: {{addresses: false}}}}, routes: [{{to: default, via: 10.5.0.1, onlink: true, dev: eth0}}]}}
+  proc: {{attach: "pid:{inside}", networks: [lan]}}
+  web: {{networks: [lan], publish: "8080:80"}}
+networks:
+  lan: {{mode: nat, subnet: 10.5.0.0/24}}
+checks:
+  - {{from: proc, to: web}}
+  - {{from: web, to: proc}}
+  - {{from: host, to: web}}
+  - {{from: host, to: web, tcp: 80}}
+  - {{from: host, to: 10.5.0.1, tcp: 8080}}
+  - {{from: proc, to: 10.5.0.1, tcp: 8080}}
+  - {{from: old, to: old}}
+  - {{from: web, to: host}}
+""",
+    )
+    host.netorch("apply", "-q", "--name", "two")
+    serve(host, "two-web", "tcp:80")
+    found = run(host, "--name", "two", status=0)
+    assert found["topology"] == "two"
+    assert found["checks"][6]["pairs"][0]["tries"][0]["address"] == "198.51.100.7"
+    assert host.netorch("check", check=False).returncode == 1
+
+
+def test_everybody_with_everybody(host: Host) -> None:
+    """More pairs than the machine has room for neighbours: all are tried, and none of what they leave stays behind."""
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes: {'h[1-40]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.9.0.0/24}}\nchecks: [{all: lan}]\n",
+    )
+    host.netorch("apply", "-q")
+    host.run("ip", "-n", "h7", "neigh", "replace", "10.9.0.8", "dev", "eth0", "lladdr", "02:00:00:00:00:08", "nud", "stale")
+    table = int(Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3").read_text())
+    found = run(host, status=0)
+    assert len(pairs(found)) == 40 * 39 > table
+    assert host.ip("-n", "h9", "neigh") == []
+    assert [entry["dst"] for entry in host.ip("-n", "h7", "neigh")] == ["10.9.0.8"]
+    host.run("ip", "-n", "h5", "link", "set", "eth0", "down")
+    done = host.netorch("check", "--timeout", "1", check=False)
+    assert done.returncode == 2
+    assert "40 members, 1560 pairs, 78 FAILED" in done.stdout
+    assert "… and 58 more, most of them with h5 (78)" in done.stdout
+
+
+def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
+    host.write("topo.yaml", "name: lab\nnodes: {'h[1-3]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.9.0.0/24}}\nchecks: [{all: lan}]\n")
+    host.netorch("apply", "-q")
+    nft(host, "h2", "icmp type echo-request ip saddr 10.9.0.1 drop", hook="input")
+    lines = host.netorch("check", "--timeout", "0.5", check=False).stdout.splitlines()
+    assert [line.split() for line in lines[1:-1]] == [
+        ["from", "h1", "h2", "h3"],
+        ["h1", "·", "FAILED", "ok"],
+        ["h2", "ok", "·", "ok"],
+        ["h3", "ok", "ok", "·"],
+        ["h1", "→", "h2:", "no", "answer", "from", "10.9.0.2"],
+    ]
+    mine, theirs = pty.openpty()
+    command = host.inside(sys.executable, "-m", "netorch", "check", "--timeout", "0.5")
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, env=host.environment(), cwd=SOURCE, check=False)
+    os.close(theirs)
+    text = os.read(mine, 1 << 16).decode()
+    os.close(mine)
+    assert done.returncode == 2
+    assert "\x1b[31mFAILED" in text
+
+
+@pytest.mark.parametrize("words", [["--timeout", "0"], ["--timeout", "soon"], ["one", "two"], ["-o", "yaml"]], ids=" ".join)
+def test_wrong_words(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "netorch", "check", *words], capture_output=True, text=True, cwd=SOURCE, check=False)
+    assert (done.returncode, done.stdout) == (64, "")
+
+
+def test_from_python_with_a_look_at_what_fails(host: Host) -> None:
+    """`run_checks` gives values, asks `explain` of failures alone, and leaves no file open and no thread running."""
+    host.write("topo.yaml", checks("{from: a, to: b}", "{from: a, to: 10.7.0.1}"))
+    host.netorch("apply", "-q")
+    script = """
+import os, threading
+from netorch.checking import run_checks
+from netorch.lab import Lab
+from netorch.load import load
+loaded = load(open("topo.yaml", "rb").read(), "topo.yaml")
+before = len(os.listdir("/proc/self/fd"))
+with Lab() as lab:
+    for _ in range(2):
+        outcomes = run_checks(lab.kernel, loaded, timeout=0.5, explain=lambda failed: [f"{failed.source} cannot"])
+print(len(os.listdir("/proc/self/fd")) - before, threading.active_count())
+for outcome in outcomes:
+    print(outcome.number, outcome.what, outcome.passed, outcome.reason, outcome.why, outcome.where.line, outcome.seconds is not None)
+"""
+    done = host.run(sys.executable, "-c", script)
+    assert done.stdout.splitlines() == [
+        "0 1",
+        "0 ping True  () 12 True",
+        "1 ping False network unreachable, says 10.0.1.1 ('a cannot',) 13 False",
+    ]
