@@ -78,7 +78,8 @@ def _stopped(node: str, probe: Probe, reply: Reply) -> str:
         case errno.EPERM:
             return f"the packet filter of {node} itself drops it"
         case errno.EMSGSIZE:
-            return f"{node} sends at most {reply.mtu} bytes there" if reply.mtu else f"{node} sends no packet of {probe.size} bytes there"
+            most = f"takes at most {reply.mtu} bytes" if reply.mtu else f"takes no packet of {probe.size} bytes"
+            return f"the link of {node} to {probe.address} {most}"
         case errno.ENETDOWN:
             return f"the link of {node} is down"
         case _:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
@@ -13,13 +15,13 @@ from netorch.kernel import neighbours
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.prober import Door, Wanted, probe_all, raw_socket, tcp_socket
 from netorch.kernel.probes import Address, Probe, Reply
+from netorch.kernel.reader import dump_links
+from netorch.netlink import constants as c
+from netorch.netlink.codec import attr, attributes
 
 SOCKETS = 1200
 """Sockets that may be open at a time, where the limit on open files allows them."""
 _FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
-_LEVEL = {4: (socket.IPPROTO_IP, 14), 6: (socket.IPPROTO_IPV6, 24)}
-"""IP_MTU and IPV6_MTU."""
-_DISCARD = 9
 
 Result = TypeVar("Result")
 
@@ -79,15 +81,17 @@ def _index(namespaces: Namespaces, label: str, link: str) -> int:
 
 
 def _mtu(namespaces: Namespaces, label: str, address: Address) -> int:
-    def ask() -> int:
-        with socket.socket(_FAMILY[address.version], socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asking:
-            asking.connect((str(address).partition("%")[0], _DISCARD))
-            return asking.getsockopt(*_LEVEL[address.version])
-
-    try:
-        return _within(namespaces, label, ask)
-    except OSError:
+    """The MTU of the link that packets to the address leave by, whatever is known of the way behind it."""
+    netns = namespaces.find(label)
+    if netns is None:
         return 0
+    rtnl = namespaces.rtnl(netns)
+    payload = struct.pack("=BB10x", _FAMILY[address.version], address.max_prefixlen) + attr(c.RTA_DST, address.packed)
+    for answers in rtnl.get(c.RTM_GETROUTE, (payload,)):
+        for _, buffer, start, end in answers:
+            index = int.from_bytes(attributes(buffer, start + 12, end).get(c.RTA_OIF, b""), sys.byteorder)
+            return next((link.mtu for link in dump_links(rtnl) if link.index == index), 0)
+    return 0
 
 
 def _within(namespaces: Namespaces, label: str, act: Callable[[], Result]) -> Result:

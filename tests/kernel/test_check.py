@@ -87,7 +87,9 @@ def test_what_holds_and_what_does_not(host: Host) -> None:
     assert lines[-1].startswith("lab: 8 checks ok in ")
     quiet = host.netorch("check", "-q", "other.yaml")
     assert (quiet.stdout, quiet.stderr) == ("", "")
-    left = host.run("sh", "-c", "for node in a b gw; do ip netns exec $node ss -Hanw; ip netns exec $node ss -Htn state syn-sent; done").stdout
+    left = host.run(
+        "sh", "-c", "for node in a b gw; do ip netns exec $node ss -Hanw; ip netns exec $node ss -Htn state syn-sent; done"
+    ).stdout
     assert left == ""
 
 
@@ -136,12 +138,12 @@ def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
         "gw has no route to 10.7.0.1",
         "fragmentation needed, says 10.0.1.1: at most 1300 bytes pass there",
         "packet too big, says fd00:1::1: at most 1300 bytes pass there",
-        "a sends at most 1500 bytes there",
+        "the link of a to 10.0.2.2 takes at most 1500 bytes",
         "administratively prohibited, says 10.0.2.1",
         "10.0.2.2 answers",
     ]
     lines = host.netorch("check", "--timeout", "0.5", check=False).stdout.splitlines()
-    assert lines[3].startswith("FAILED  a ") and lines[3].endswith("# topo.yaml:16")
+    assert lines[3].startswith("FAILED  a ") and lines[3].endswith("# topo.yaml:15")
     assert lines[-1].startswith("lab: 11 of 14 checks FAILED in ")
 
 
@@ -260,7 +262,9 @@ def test_everybody_with_everybody(host: Host) -> None:
 
 
 def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
-    host.write("topo.yaml", "name: lab\nnodes: {'h[1-3]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.9.0.0/24}}\nchecks: [{all: lan}]\n")
+    host.write(
+        "topo.yaml", "name: lab\nnodes: {'h[1-3]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.9.0.0/24}}\nchecks: [{all: lan}]\n"
+    )
     host.netorch("apply", "-q")
     nft(host, "h2", "icmp type echo-request ip saddr 10.9.0.1 drop", hook="input")
     lines = host.netorch("check", "--timeout", "0.5", check=False).stdout.splitlines()

@@ -14,7 +14,7 @@ import yaml
 from tests.kernel.engine import Engine
 from tests.kernel.host import SOURCE, Host, diff_snapshots
 from tests.kernel.kindcase import require
-from tests.kernel.traffic import mbit, round_trip
+from tests.kernel.traffic import mbit, round_trip, serve
 
 FOLDER = SOURCE / "topologies"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -87,6 +87,10 @@ def start_containers(host: Host) -> None:
 AROUND: dict[str, Callable[[Host], None]] = {"containers": start_containers}
 
 
+SERVES: dict[str, dict[str, tuple[str, ...]]] = {"publish": {"web": ("tcp:80",)}}
+"""Who must serve what for a file's checks of TCP."""
+
+
 def checks_of(path: Path) -> list[tuple[str | None, str, bool]]:
     """The file's own checks as pings; those of a protocol above are not for ping."""
     content: dict[str, Any] = yaml.safe_load(path.read_text())
@@ -96,6 +100,10 @@ def checks_of(path: Path) -> list[tuple[str | None, str, bool]]:
             where = None if check["from"] == "host" else check["from"]
             pings.append((where, check["to"], check.get("reachable", True)))
     return pings
+
+
+def number_of_checks(path: Path) -> int:
+    return len(yaml.safe_load(path.read_text()).get("checks", []))
 
 
 def copied(host: Host, path: Path) -> Path:
@@ -139,6 +147,12 @@ def test_a_topology_does_what_it_says(host: Host, path: Path) -> None:
         knows = source is not None and (host.root / "etc/netns" / source).exists()  # only nodes know names
         address = target if knows else address_of(host, target)
         assert answers_to(host, source, address) is answers, f"{source or 'the host'} → {target}"
+    for node, sockets in SERVES.get(path.stem, {}).items():
+        serve(host, node, *sockets)
+    # netorch comes to the same verdict on them as ping, and says the same of those that are not for ping
+    found = json.loads(host.netorch("check", path, "-o", "json", check=False).stdout)
+    assert [pair for check in found["checks"] for pair in check["pairs"] if not pair["passed"]] == []
+    assert (found["passed"], found["in_sync"], len(found["checks"])) == (True, bool(found["checks"]) or None, number_of_checks(path))
     diff = host.netorch("diff", path)
     assert (diff.stdout, diff.stderr) == (f"{path.stem}: in sync\n", "")
     again = host.netorch("apply", path)

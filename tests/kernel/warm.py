@@ -59,11 +59,15 @@ class Warm:
 
 def serve() -> None:
     """Answer jobs until there are no more."""
+    import netorch.checking
+    import netorch.cli.check
     import netorch.cli.converge
     import netorch.cli.enter
     import netorch.cli.inspect
+    import netorch.kernel.probing
     import netorch.lab
     import netorch.render.asfile
+    import netorch.render.checks
     import netorch.render.tables
     import netorch.render.tree  # noqa: F401
 
