@@ -160,7 +160,7 @@ def _traces(source: End, target: End, address: Address) -> tuple[Neighbour, ...]
 
 def _try(pair: Pair, probe: Probe, reply: Reply, small: bool) -> Try:
     answered = reply.sort is Sort.ANSWERED
-    text = said(pair.source.node, probe, reply, small)
+    text = said(pair.source.node, probe, reply, small=small, near=bool(pair.check.network))
     return Try(probe.address, answered, text, reply, reply.seconds if answered else None)
 
 

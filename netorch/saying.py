@@ -40,8 +40,10 @@ ICMP6 = {
 """Type and code (RFC 4443)."""
 
 
-def said(node: str, probe: Probe, reply: Reply, small: bool = False) -> str:
-    """A reply to what `node` sent; "" for an answer, and where none was needed. `small`: a small packet was answered."""
+def said(node: str, probe: Probe, reply: Reply, *, small: bool = False, near: bool = False) -> str:
+    """A reply to what `node` sent; "" for an answer, and where none was needed. `small`: a small packet was answered. `near`: both are
+    on one segment.
+    """
     match reply.sort:
         case Sort.ANSWERED | Sort.NOT_NEEDED:
             return ""
@@ -52,17 +54,18 @@ def said(node: str, probe: Probe, reply: Reply, small: bool = False) -> str:
         case Sort.REFUSED:
             return f"refused by {reply.sender}: the port is closed"
         case Sort.UNREACHABLE:
-            return _unreachable(node, probe, reply)
+            return _unreachable(node, probe, reply, near)
         case Sort.STOPPED:
             return _stopped(node, probe, reply)
         case Sort.UNSENT:
             return f"could not be tried: {_unsent(node, probe, reply)}"
 
 
-def _unreachable(node: str, probe: Probe, reply: Reply) -> str:
+def _unreachable(node: str, probe: Probe, reply: Reply, near: bool) -> str:
     names, none = (ICMP, (3, 1)) if probe.address.version == 4 else (ICMP6, (1, 3))
     if reply.own and reply.icmp == none:
-        return f"{node} gets no {'ARP' if probe.address.version == 4 else 'neighbour'} answer from {probe.address} or its gateway"
+        whom = f"{probe.address}" if near else f"{probe.address} or the gateway to it"
+        return f"{node} gets no {'ARP' if probe.address.version == 4 else 'neighbour'} answer from {whom}"
     name = names.get(reply.icmp, f"ICMP type {reply.icmp[0]} code {reply.icmp[1]}")
     return f"{name}, says {reply.sender}" + (f": at most {reply.mtu} bytes pass there" if reply.mtu else "")
 

@@ -133,7 +133,7 @@ def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
         "refused by 10.0.2.2: the port is closed",
         "no answer from 10.0.2.2",
         "host prohibited, says 10.0.1.1",
-        "a gets no ARP answer from 10.0.1.77 or its gateway",
+        "a gets no ARP answer from 10.0.1.77 or the gateway to it",
         "host unreachable, says 10.0.1.1",
         "gw has no route to 10.7.0.1",
         "fragmentation needed, says 10.0.1.1: at most 1300 bytes pass there",
