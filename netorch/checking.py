@@ -23,9 +23,17 @@ Explain = Callable[[Outcome], Iterable[str]]
 """What a look at the live state says of a failed check: sentences for its `why`."""
 
 
-def run_checks(kernel: LinuxKernel, loaded: Loaded, *, timeout: float = TIMEOUT, explain: Explain | None = None) -> tuple[Outcome, ...]:
+def run_checks(
+    kernel: LinuxKernel,
+    loaded: Loaded,
+    *,
+    timeout: float = TIMEOUT,
+    explain: Explain | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> tuple[Outcome, ...]:
     """Every check of the file, tried by real packets from inside the nodes, all at the same time; one outcome for each, and for each
-    ordered pair of a network's members. `timeout`: seconds that an answer may take where one is wanted.
+    ordered pair of a network's members. `timeout`: seconds that an answer may take where one is wanted. `explain`: asked of each
+    failure. `progress`: called now and then with how many of how many packets' fates are known.
 
     NetorchError where a node that is named in them is not there, or is not this topology's: then nothing is sent.
     """
@@ -36,7 +44,7 @@ def run_checks(kernel: LinuxKernel, loaded: Loaded, *, timeout: float = TIMEOUT,
     tried = pairs(checks, live)
     # what is asked twice is sent once
     probes: list[Probe] = list(dict.fromkeys(probe for pair in tried for probe in (*pair.probes, *pair.small)))
-    replies = dict(zip(probes, kernel.probe(probes, timeout), strict=True))
+    replies = dict(zip(probes, kernel.probe(probes, timeout, progress), strict=True))
     numbers = {id(check): number for number, check in enumerate(checks)}
     found = [outcome(numbers[id(pair.check)], pair, replies, loaded.where(pair.check.path)) for pair in tried]
     if explain is None:

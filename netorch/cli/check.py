@@ -25,7 +25,10 @@ def check(options: argparse.Namespace, output: Output) -> int:
     started = time.monotonic()
     with Lab() as lab:
         timeout = TIMEOUT if options.timeout is None else options.timeout
-        outcomes = run_checks(lab.kernel, loaded, timeout=timeout)
+        outcomes = run_checks(
+            lab.kernel, loaded, timeout=timeout, progress=lambda done, total: output.bar(done, total, f"checks of {name}")
+        )
+        output.done()
         seconds = time.monotonic() - started
         in_sync, warnings = _drift(lab, loaded) if outcomes else (None, [])
     output.warn(warnings)

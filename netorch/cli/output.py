@@ -63,11 +63,15 @@ class Output:
             self.result(f"… and {len(lines) - cut} more (-v lists them all)")
 
     def progress(self, done: int, total: int, step: Step) -> None:
+        self.bar(done, total, step.resource.title())
+
+    def bar(self, done: int, total: int, what: str) -> None:
+        """How far long work is, on a terminal."""
         if self.quiet or self.json or not sys.stderr.isatty() or total < 2:
             return
         width = 30
         filled = min(width, done * width // max(total, 1))
-        line = f"[{'#' * filled}{'.' * (width - filled)}] {min(done, total)}/{total} {step.resource.title()}"
+        line = f"[{'#' * filled}{'.' * (width - filled)}] {min(done, total)}/{total} {what}"
         columns = os.get_terminal_size(2).columns
         sys.stderr.write(f"\r\x1b[K{line[: columns - 1]}")
         sys.stderr.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -158,13 +158,13 @@ class LinuxKernel:
         """Label → inode of what labels were made to mean."""
         return self._worker.call(self._namespaces.pinned)
 
-    def probe(self, probes: Sequence[Probe], patience: float) -> list[Reply]:
+    def probe(self, probes: Sequence[Probe], patience: float, progress: Callable[[int, int], None] = lambda *_: None) -> list[Reply]:
         """What each probe found out, in their order; NetorchError if packets of our own may not be sent. `patience`: seconds that an
-        answer may take where one is wanted.
+        answer may take where one is wanted. `progress`: called now and then with how many of how many are done.
         """
         from netorch.kernel.probing import probe
 
-        return probe(self._namespaces, self._worker.call, probes, patience)
+        return probe(self._namespaces, self._worker.call, probes, patience, progress)
 
     def led_to(self, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
         """Attach to the unnamed namespaces that these nsids mean, label → nsid → label to give; the labels given."""

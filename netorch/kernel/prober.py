@@ -10,10 +10,9 @@ import heapq
 import os
 import selectors
 import socket
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -34,11 +33,9 @@ TURN = 8
 _AGAIN = (0.2, 0.3, 0.5, 1.0)
 """Seconds to the next packet; the last one goes on."""
 
-_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
-_SOL_RAW, _ICMP_FILTER, _ICMP6_FILTER = 255, 1, 1
-_IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE, _IPV6_DONTFRAG = 10, 23, 3, 62
-_SO_RCVBUFFORCE = 33
-_BUFFER = 1 << 20
+_TELLING = 0.2
+"""Seconds between two words of how far it is."""
+
 _STOPPED = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENETDOWN, errno.EMSGSIZE)
 """What the node's own routes, filter and links say to a packet; any other refusal says nothing of the network."""
 
@@ -58,36 +55,6 @@ class Door:
     index: Callable[[str, str], int]
     mtu: Callable[[str, Address], int]
     forget: Callable[[Sequence[Neighbour]], None]
-
-
-def raw_socket(version: int) -> socket.socket:
-    """A socket for echoes, and for what ICMP says of TCP, in the namespace of the calling thread."""
-    protocol = socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6
-    opened = socket.socket(_FAMILY[version], socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
-    try:
-        kept = sum(1 << kind for kind in icmp.KEPT[version])
-        if version == 4:
-            opened.setsockopt(_SOL_RAW, _ICMP_FILTER, (~kept & 0xFFFFFFFF).to_bytes(4, sys.byteorder))
-            opened.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
-        else:
-            blocked = ((1 << 256) - 1) & ~kept
-            words = [(blocked >> shift & 0xFFFFFFFF).to_bytes(4, sys.byteorder) for shift in range(0, 256, 32)]
-            opened.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, b"".join(words))
-            opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE)
-            opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_DONTFRAG, 1)
-        try:
-            opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        except PermissionError:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def tcp_socket(version: int) -> socket.socket:
-    """A socket to connect with, in the namespace of the calling thread."""
-    return socket.socket(_FAMILY[version], socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
 
 
 @dataclass(slots=True, eq=False)
@@ -121,12 +88,15 @@ class _Ear:
 
 
 class Prober:
-    """One call of `probe`. `patience`: seconds for an answer that is wanted; `connections`: TCP sockets that may be open."""
+    """Probes of a few namespaces at once. `patience`: seconds for an answer that is wanted; `connections`: TCP sockets that may be open;
+    `told` is called with how many are settled, a few times a second.
+    """
 
-    def __init__(self, probes: Sequence[Probe], door: Door, patience: float, connections: int) -> None:
+    def __init__(self, probes: Sequence[Probe], door: Door, patience: float, connections: int, told: Callable[[int], None]) -> None:
         self._door = door
         self._patience = patience
         self._connections = connections
+        self._told = told
         self._token = os.urandom(8)
         self._selector = selectors.DefaultSelector()
         self._ears: dict[Key, _Ear | OSError] = {}
@@ -154,6 +124,7 @@ class Prober:
         """The replies, in the order of the probes."""
         try:
             self._listen()
+            self._at(0.0, self._tell)
             while self._waiting or self._listening:
                 self._turn()
             return [run.reply or run.hint or Reply(Sort.SILENT) for run in self._runs]
@@ -198,6 +169,10 @@ class Prober:
             gone, self._gone = self._gone, []
             self._door.forget(gone)
 
+    def _tell(self, now: float) -> None:
+        self._told(len(self._runs) - self._waiting - self._listening)
+        self._at(now + _TELLING, self._tell)
+
     def _at(self, when: float, what: Callable[[float], None]) -> None:
         self._ticket += 1
         heapq.heappush(self._timers, (when, self._ticket, what))
@@ -232,8 +207,9 @@ class Prober:
             run.begun = now
             self._at(now + (self._patience if run.probe.wanted else QUIET), lambda _: self._end(run))
         sends = run.sends + 1
-        run.young = True
-        self._young += 1
+        if not run.young:
+            run.young = True
+            self._young += 1
         self._at(now + YOUNG, lambda _: self._crowded(run) if run.sends == sends else None)
         run.sends = sends
         return ear
@@ -258,6 +234,9 @@ class Prober:
 
     def _end(self, run: _Run) -> None:
         """The time of a probe is over; where silence is wanted, it is listened to until all that is wanted is settled."""
+        ear = self._ears[run.key]
+        if run.reply is None and isinstance(ear, _Ear):
+            self._hear(run.key[1], ear)  # on a busy machine it may be there since long
         if run.probe.wanted or run.probe.port:
             self._settle(run, run.hint or Reply(Sort.SILENT))
         else:
@@ -402,22 +381,3 @@ class Prober:
             run.tcp.close()
             run.tcp = None
             self._open -= 1
-
-
-def chunks(probes: Sequence[Probe], sources: int) -> Iterable[list[int]]:
-    """Numbers of probes, those of at most so many namespaces together; a group stays whole."""
-    labels: dict[str, list[int]] = {}
-    for number, probe in enumerate(probes):
-        labels.setdefault(probe.netns, []).append(number)
-    found = list(labels.values())
-    for first in range(0, len(found), sources):
-        yield sorted(number for numbers in found[first : first + sources] for number in numbers)
-
-
-def probe_all(probes: Sequence[Probe], door: Door, patience: float, room: int) -> list[Reply]:
-    """Every probe's reply, with at most about `room` sockets open at a time."""
-    replies: dict[int, Reply] = {}
-    for numbers in chunks(probes, max(1, room * 2 // 5)):
-        part = [probes[number] for number in numbers]
-        replies |= dict(zip(numbers, Prober(part, door, patience, max(1, room // 5)).run(), strict=True))
-    return [replies[number] for number in range(len(probes))]

@@ -6,22 +6,22 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
 from netorch.errors import NetorchError
 from netorch.kernel import neighbours
 from netorch.kernel.namespaces import Namespaces
-from netorch.kernel.prober import Door, Wanted, probe_all, raw_socket, tcp_socket
+from netorch.kernel.prober import Door, Prober, Wanted
 from netorch.kernel.probes import Address, Probe, Reply
+from netorch.kernel.probesockets import FAMILY, raw_socket, tcp_socket
 from netorch.kernel.reader import dump_links
 from netorch.netlink import constants as c
 from netorch.netlink.codec import attr, attributes
 
 SOCKETS = 1200
 """Sockets that may be open at a time, where the limit on open files allows them."""
-_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 Result = TypeVar("Result")
 
@@ -32,7 +32,9 @@ class Call(Protocol):
     def __call__(self, function: Callable[[], Result]) -> Result: ...
 
 
-def probe(namespaces: Namespaces, call: Call, probes: Sequence[Probe], patience: float) -> list[Reply]:
+def probe(
+    namespaces: Namespaces, call: Call, probes: Sequence[Probe], patience: float, progress: Callable[[int, int], None]
+) -> list[Reply]:
     """What each probe found out, in their order."""
     room = min(SOCKETS, namespaces.capacity // 2)
     before = call(lambda: _prepare(namespaces, probes, room))
@@ -49,7 +51,26 @@ def probe(namespaces: Namespaces, call: Call, probes: Sequence[Probe], patience:
         mtu=lambda label, address: call(partial(_mtu, namespaces, label, address)),
         forget=lambda traces: call(partial(neighbours.forget, namespaces, before, traces)) if traces else None,
     )
-    return probe_all(probes, door, patience, room)
+    replies: dict[int, Reply] = {}
+    for numbers in chunks(probes, max(1, room * 2 // 5)):
+        part = [probes[number] for number in numbers]
+
+        def told(settled: int, before: int = len(replies)) -> None:
+            progress(before + settled, len(probes))
+
+        found = Prober(part, door, patience, max(1, room // 5), told).run()
+        replies |= dict(zip(numbers, found, strict=True))
+    return [replies[number] for number in range(len(probes))]
+
+
+def chunks(probes: Sequence[Probe], sources: int) -> Iterable[list[int]]:
+    """Numbers of probes, those of at most so many namespaces together; a group stays whole."""
+    labels: dict[str, list[int]] = {}
+    for number, probe in enumerate(probes):
+        labels.setdefault(probe.netns, []).append(number)
+    found = list(labels.values())
+    for first in range(0, len(found), sources):
+        yield sorted(number for numbers in found[first : first + sources] for number in numbers)
 
 
 def _prepare(namespaces: Namespaces, probes: Sequence[Probe], room: int) -> neighbours.Known:
@@ -86,7 +107,7 @@ def _mtu(namespaces: Namespaces, label: str, address: Address) -> int:
     if netns is None:
         return 0
     rtnl = namespaces.rtnl(netns)
-    payload = struct.pack("=BB10x", _FAMILY[address.version], address.max_prefixlen) + attr(c.RTA_DST, address.packed)
+    payload = struct.pack("=BB10x", FAMILY[address.version], address.max_prefixlen) + attr(c.RTA_DST, address.packed)
     for answers in rtnl.get(c.RTM_GETROUTE, (payload,)):
         for _, buffer, start, end in answers:
             index = int.from_bytes(attributes(buffer, start + 12, end).get(c.RTA_OIF, b""), sys.byteorder)

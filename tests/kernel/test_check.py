@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -142,7 +143,7 @@ def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
         "administratively prohibited, says 10.0.2.1",
         "10.0.2.2 answers",
     ]
-    lines = host.netorch("check", "--timeout", "0.5", check=False).stdout.splitlines()
+    lines = host.netorch("check", "--timeout", "2", check=False).stdout.splitlines()
     assert lines[3].startswith("FAILED  a ") and lines[3].endswith("# topo.yaml:15")
     assert lines[-1].startswith("lab: 11 of 14 checks FAILED in ")
 
@@ -151,7 +152,7 @@ def test_a_large_packet_that_nobody_speaks_of(host: Host) -> None:
     host.write("topo.yaml", checks("{from: a, to: 10.0.2.2, mtu: 1500}"))
     host.netorch("apply", "-q")
     nft(host, "gw", "meta length > 1400 drop")
-    (_, reason), *_ = pairs(run(host, "--timeout", "1", status=2))
+    (_, reason), *_ = pairs(run(host, "--timeout", "2", status=2))
     assert reason == "no answer to 1500 bytes, but to a small packet: something on the way drops the large one without a word"
 
 
@@ -255,7 +256,7 @@ def test_everybody_with_everybody(host: Host) -> None:
     assert host.ip("-n", "h9", "neigh") == []
     assert [entry["dst"] for entry in host.ip("-n", "h7", "neigh")] == ["10.9.0.8"]
     host.run("ip", "-n", "h5", "link", "set", "eth0", "down")
-    done = host.netorch("check", "--timeout", "1", check=False)
+    done = host.netorch("check", "--timeout", "2", check=False)
     assert done.returncode == 2
     assert "40 members, 1560 pairs, 78 FAILED" in done.stdout
     assert "… and 58 more, most of them with h5 (78)" in done.stdout
@@ -267,7 +268,7 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     )
     host.netorch("apply", "-q")
     nft(host, "h2", "icmp type echo-request ip saddr 10.9.0.1 drop", hook="input")
-    lines = host.netorch("check", "--timeout", "0.5", check=False).stdout.splitlines()
+    lines = host.netorch("check", "--timeout", "2", check=False).stdout.splitlines()
     assert [line.split() for line in lines[1:-1]] == [
         ["from", "h1", "h2", "h3"],
         ["h1", "·", "FAILED", "ok"],
@@ -276,7 +277,7 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
         ["h1", "→", "h2:", "no", "answer", "from", "10.9.0.2"],
     ]
     mine, theirs = pty.openpty()
-    command = host.inside(sys.executable, "-m", "netorch", "check", "--timeout", "0.5")
+    command = host.inside(sys.executable, "-m", "netorch", "check", "--timeout", "2")
     done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, env=host.environment(), cwd=SOURCE, check=False)
     os.close(theirs)
     text = os.read(mine, 1 << 16).decode()
@@ -289,6 +290,17 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
 def test_wrong_words(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "netorch", "check", *words], capture_output=True, text=True, cwd=SOURCE, check=False)
     assert (done.returncode, done.stdout) == (64, "")
+
+
+def test_an_interrupt_ends_it_at_once(host: Host) -> None:
+    host.write("topo.yaml", checks("{from: a, to: 10.0.1.77}"))
+    host.netorch("apply", "-q")
+    with host.start(sys.executable, "-m", "netorch", "check", "--timeout", "600") as running:
+        while not host.run("ip", "netns", "exec", "a", "ss", "-Hanw").stdout:
+            assert running.poll() is None
+        running.signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (130, "", "netorch: interrupted\n")
 
 
 def test_from_python_with_a_look_at_what_fails(host: Host) -> None:
@@ -304,7 +316,7 @@ loaded = load(open("topo.yaml", "rb").read(), "topo.yaml")
 before = len(os.listdir("/proc/self/fd"))
 with Lab() as lab:
     for _ in range(2):
-        outcomes = run_checks(lab.kernel, loaded, timeout=0.5, explain=lambda failed: [f"{failed.source} cannot"])
+        outcomes = run_checks(lab.kernel, loaded, timeout=2, explain=lambda failed: [f"{failed.source} cannot"])
 print(len(os.listdir("/proc/self/fd")) - before, threading.active_count())
 for outcome in outcomes:
     print(outcome.number, outcome.what, outcome.passed, outcome.reason, outcome.why, outcome.where.line, outcome.seconds is not None)
