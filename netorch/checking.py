@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from ipaddress import ip_address
@@ -13,11 +14,15 @@ from netorch.errors import NetorchError, Problem
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.probes import Probe
 from netorch.load import Loaded
+from netorch.netlink import constants as c
 from netorch.snapshot import Scope, Snapshot
 from netorch.words import Address
 
 TIMEOUT = 5.0
 """Seconds that a wanted answer may take: three requests of ARP, and a handshake of WireGuard that is tried twice, fit into it."""
+
+DETECTION = 3.0
+"""Seconds that a silence which is wanted waits for addresses that are not ready, since it would say nothing before."""
 
 Explain = Callable[[Outcome], Iterable[str]]
 """What a look at the live state says of a failed check: sentences for its `why`."""
@@ -58,10 +63,12 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
     attached = attach(kernel, desired, None)
     labels = {end.label: end.node for check in desired.checks for end in involved(check)}
     made = frozenset(label for label in desired.labels.values() if label != HOST and label not in desired.attached)
-    snapshot = kernel.read(Scope(desired.mark.alias, wanted=made, attached=attached.labels))
+    scope = Scope(desired.mark.alias, wanted=made, attached=attached.labels)
+    snapshot = kernel.read(scope)
     check_attached(desired, attached, snapshot, loaded)
     ours = {label for label in made if label in snapshot.namespaces and _is_ours(snapshot, label, loaded)}
-    remedy = f"Run `netorch apply {loaded.file}` first." if loaded.file != "-" else "Apply the topology first."
+    instance = f" --name {desired.topology}" if desired.prefix == f"{desired.topology}-" else ""
+    remedy = f"Run `netorch apply {loaded.file}{instance}` first."
     if not (ours if made else _is_marked(snapshot, loaded)):
         raise NetorchError(Problem(f"topology {desired.topology!r} is not live here: nothing of it is there.", None, remedy))
     problems: list[Problem] = []
@@ -71,7 +78,24 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
             problems.append(Problem(f"node {node}: the namespace {label!r} is to be tried, and {what}.", None, remedy))
     if problems:
         raise NetorchError(problems)
+    end = time.monotonic() + DETECTION
+    while not all(check.reachable for check in desired.checks) and _is_settling(snapshot, ours) and time.monotonic() < end:
+        time.sleep(0.1)
+        snapshot = kernel.read(scope)
     return {label: _addresses(snapshot, label) for label in labels}
+
+
+def _is_settling(snapshot: Snapshot, labels: Iterable[str]) -> bool:
+    """Whether a node looks still for whether somebody else has its address (RFC 4862): nobody reaches it, or over it, so long."""
+    for netns in (snapshot.namespaces[label] for label in labels if label in snapshot.namespaces):
+        cabled = {link.index for link in netns.links if link.flags & c.IFF_LOWER_UP}
+        if any(
+            address.flags & (c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED) == c.IFA_F_TENTATIVE
+            for address in netns.addresses
+            if address.index in cabled
+        ):
+            return True
+    return False
 
 
 def _is_ours(snapshot: Snapshot, label: str, loaded: Loaded) -> bool:

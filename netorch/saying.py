@@ -64,7 +64,7 @@ def said(node: str, probe: Probe, reply: Reply, *, small: bool = False, near: bo
 def _unreachable(node: str, probe: Probe, reply: Reply, near: bool) -> str:
     names, none = (ICMP, (3, 1)) if probe.address.version == 4 else (ICMP6, (1, 3))
     if reply.own and reply.icmp == none:
-        whom = f"{probe.address}" if near else f"{probe.address} or the gateway to it"
+        whom = f"{probe.address}" if near or probe.address.is_link_local else f"{probe.address} or the gateway to it"
         return f"{node} gets no {'ARP' if probe.address.version == 4 else 'neighbour'} answer from {whom}"
     name = names.get(reply.icmp, f"ICMP type {reply.icmp[0]} code {reply.icmp[1]}")
     return f"{name}, says {reply.sender}" + (f": at most {reply.mtu} bytes pass there" if reply.mtu else "")
@@ -77,7 +77,7 @@ def _stopped(node: str, probe: Probe, reply: Reply) -> str:
         case errno.EHOSTUNREACH:
             return f"{node} finds {probe.address} unreachable"
         case errno.EACCES:
-            return f"a route of {node} prohibits {probe.address}"
+            return f"{node} may not send to {probe.address}: a route prohibits it, or it is a broadcast address"
         case errno.EPERM:
             return f"the packet filter of {node} itself drops it"
         case errno.EMSGSIZE:
@@ -98,6 +98,8 @@ def _unsent(node: str, probe: Probe, reply: Reply) -> str:
             return f"{node} has no IPv{probe.address.version} address that is ready"
         case errno.EAFNOSUPPORT:
             return f"this kernel has no IPv{probe.address.version}"
+        case errno.ENODEV:
+            return f"{node} has no interface {str(probe.address).partition('%')[2]}"
         case errno.ENOENT:
             return f"the namespace of {node} is gone"
         case errno.EMFILE | errno.ENFILE:

@@ -30,8 +30,10 @@ YOUNG = 0.1
 """Seconds after which a probe without an answer makes room for others; it is listened for all the same."""
 TURN = 8
 """Packets that are sent before the next look at what arrived, so that round trips are not those of the queue here."""
-_AGAIN = (0.2, 0.3, 0.5, 1.0)
-"""Seconds to the next packet; the last one goes on."""
+_AGAIN = (0.2, 0.3, 0.5, 2.2)
+"""Seconds to the next packet; the last one goes on, and holds at once for what was told to be unreachable. Linux says so once a second at
+most to whom (icmp_ratelimit), some of it once in two, and to those who ask more often not at all.
+"""
 
 _TELLING = 0.2
 """Seconds between two words of how far it is."""
@@ -226,11 +228,16 @@ class Prober:
             self._young -= 1
 
     def _again(self, run: _Run) -> None:
+        pause = _AGAIN[min(run.sends, len(_AGAIN)) - 1]
         queue = self._connects if run.probe.port else self._echoes
-        # a router says only so much a second (icmp_ratelimit): who has been told asks slowly
-        told = run.hint is not None and run.hint.sort is Sort.UNREACHABLE
-        pause = _AGAIN[-1] if told else _AGAIN[min(run.sends, len(_AGAIN)) - 1]
-        self._at(time.monotonic() + pause, lambda _: queue.appendleft(run))
+
+        def repeat(now: float) -> None:
+            if run.hint is not None and run.hint.sort is Sort.UNREACHABLE and pause < _AGAIN[-1]:
+                self._at(now + _AGAIN[-1] - pause, lambda _: queue.appendleft(run))
+            else:
+                queue.appendleft(run)
+
+        self._at(time.monotonic() + pause, repeat)
 
     def _end(self, run: _Run) -> None:
         """The time of a probe is over; where silence is wanted, it is listened to until all that is wanted is settled."""
@@ -291,7 +298,10 @@ class Prober:
         if probe.address.version == 4:
             return str(probe.address), port
         address, _, link = str(probe.address).partition("%")
-        return address, port, 0, self._door.index(probe.netns, link) if link else 0
+        index = self._door.index(probe.netns, link) if link else 0
+        if link and not index:
+            raise OSError(errno.ENODEV, "no such link", link)
+        return address, port, 0, index
 
     def _hear(self, version: int, ear: _Ear) -> None:
         for _ in range(64):
@@ -338,7 +348,10 @@ class Prober:
         run.tcp, run.told = opened, False
         self._open += 1
         began = time.perf_counter()
-        number = opened.connect_ex(self._target(run.probe, run.probe.port))
+        try:
+            number = opened.connect_ex(self._target(run.probe, run.probe.port))
+        except OSError as error:
+            number = error.errno or 0
         run.port = opened.getsockname()[1]
         ear = self._ears[run.key]
         if isinstance(ear, _Ear) and run.port:

@@ -113,6 +113,8 @@ def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
             "{from: a, to: 10.0.2.2, mtu: 1600}",
             "{from: b, to: 10.0.1.2}",
             "{from: gw, to: 10.0.2.2, reachable: false}",
+            "{from: a, to: 'fe80::1%eth7', reachable: false}",
+            "{from: a, to: 'fe80::1%eth7', tcp: 80, reachable: false}",
         ),
     )
     host.netorch("apply", "-q")
@@ -142,10 +144,12 @@ def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
         "the link of a to 10.0.2.2 takes at most 1500 bytes",
         "administratively prohibited, says 10.0.2.1",
         "10.0.2.2 answers",
+        "could not be tried: a has no interface eth7",
+        "could not be tried: a has no interface eth7",
     ]
     lines = host.netorch("check", "--timeout", "2", check=False).stdout.splitlines()
     assert lines[3].startswith("FAILED  a ") and lines[3].endswith("# topo.yaml:15")
-    assert lines[-1].startswith("lab: 11 of 14 checks FAILED in ")
+    assert lines[-1].startswith("lab: 13 of 16 checks FAILED in ")
 
 
 def test_a_large_packet_that_nobody_speaks_of(host: Host) -> None:
@@ -168,6 +172,16 @@ def test_silence_counts_only_if_it_could_have_been_broken(host: Host) -> None:
     host.run("ip", "-n", "a", "-6", "route", "flush", "type", "blackhole", check=False)
     told = run(host, status=0)
     assert "differs from the file" in told["warnings"][0]
+
+
+def test_a_silence_just_after_an_apply_is_no_isolation(host: Host) -> None:
+    """A router forwards IPv6 only once its link-local addresses are ready: what it then lets through is reachable."""
+    host.write("topo.yaml", checks("{from: a, to: 'fd00:2::2', reachable: false}"))
+    host.netorch("apply", "-q")
+    host.run("ip", "netns", "exec", "gw", "sysctl", "-qw", "net.ipv6.conf.to-b.accept_dad=1", "net.ipv6.conf.to-b.dad_transmits=2")
+    host.run("ip", "-n", "gw", "-6", "addr", "flush", "dev", "to-b", "scope", "link")
+    host.run("ip", "-n", "gw", "addr", "add", "fe80::99/64", "dev", "to-b")
+    assert pairs(run(host, status=2)) == [(False, "fd00:2::2 answers")]
 
 
 def test_nothing_is_tried_where_nothing_is(host: Host) -> None:

@@ -160,7 +160,9 @@ def test_no_address_may_answer_where_none_is_wanted() -> None:
     assert result("{from: a, to: mute, reachable: false}").reason == "mute has no address"
 
 
-@pytest.mark.parametrize("number", [errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOENT, errno.EMFILE, errno.ENOMEM, 9999])
+@pytest.mark.parametrize(
+    "number", [errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOENT, errno.ENODEV, errno.EMFILE, errno.ENOMEM, 9999]
+)
 def test_what_could_not_be_tried_is_never_right(number: int) -> None:
     unsent = Reply(Sort.UNSENT, errno=number)
     for entry in ("{from: a, to: c}", "{from: a, to: c, reachable: false}"):
