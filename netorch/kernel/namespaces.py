@@ -158,7 +158,7 @@ class Namespaces:
         while len(self._open) > self.capacity:
             self._open.popitem(last=False)[1].close()
 
-    def spare(self, files: int) -> None:
+    def make_room(self, files: int) -> None:
         """Close what was not used for longest, until so many more files may be open."""
         while self._open and 2 * len(self._open) + files > 2 * self.capacity:
             self._open.popitem(last=False)[1].close()

@@ -75,7 +75,7 @@ def chunks(probes: Sequence[Probe], sources: int) -> Iterable[list[int]]:
 
 def _prepare(namespaces: Namespaces, probes: Sequence[Probe], room: int) -> neighbours.Known:
     namespaces.round += 1
-    namespaces.spare(room)
+    namespaces.make_room(room)
     return neighbours.known(namespaces, dict.fromkeys(trace.netns for probe in probes for trace in probe.traces))
 
 
