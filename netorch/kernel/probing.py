@@ -58,7 +58,8 @@ def probe(
         def told(settled: int, before: int = len(replies)) -> None:
             progress(before + settled, len(probes))
 
-        found = Prober(part, door, patience, max(1, room // 5), told).run()
+        ears = len({(probe.netns, probe.address.version) for probe in part})
+        found = Prober(part, door, patience, max(1, room - ears), told).run()
         replies |= dict(zip(numbers, found, strict=True))
     return [replies[number] for number in range(len(probes))]
 

@@ -269,6 +269,8 @@ def test_everybody_with_everybody(host: Host) -> None:
     assert len(pairs(found)) == 40 * 39 > table
     assert host.ip("-n", "h9", "neigh") == []
     assert [entry["dst"] for entry in host.ip("-n", "h7", "neigh")] == ["10.9.0.8"]
+    few = host.run("sh", "-c", f"ulimit -n 64 && exec {sys.executable} -m netorch check")
+    assert few.stdout.startswith("ok  all  lan  ping  40 members, 1560 pairs")
     host.run("ip", "-n", "h5", "link", "set", "eth0", "down")
     done = host.netorch("check", "--timeout", "2", check=False)
     assert done.returncode == 2
@@ -292,12 +294,13 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     ]
     mine, theirs = pty.openpty()
     command = host.inside(sys.executable, "-m", "netorch", "check", "--timeout", "2")
-    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, env=host.environment(), cwd=SOURCE, check=False)
+    done = subprocess.run(command, stdout=theirs, stderr=theirs, env=host.environment(), cwd=SOURCE, check=False)
     os.close(theirs)
     text = os.read(mine, 1 << 16).decode()
     os.close(mine)
     assert done.returncode == 2
     assert "\x1b[31mFAILED" in text
+    assert "] 5/6 trie" in text
 
 
 @pytest.mark.parametrize("words", [["--timeout", "0"], ["--timeout", "soon"], ["one", "two"], ["-o", "yaml"]], ids=" ".join)
