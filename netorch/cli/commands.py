@@ -30,6 +30,7 @@ _COMMANDS = {
     "diff": ("converge", "diff"),
     "exec": ("enter", "enter"),
     "list": ("inspect", "listing"),
+    "schema": ("editors", "schema"),
     "shell": ("enter", "enter"),
     "show": ("inspect", "show"),
     "validate": ("inspect", "validate"),
