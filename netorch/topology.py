@@ -165,7 +165,7 @@ _NUMBER = shape.numeral(0, 2**32 - 1)
 
 
 @written(shape.whole(0, 2**32 - 1, f"(?:{_NUMBER})/(?:{_NUMBER})?", "mark, or MARK/MASK") | {"examples": [7, "0x10/0xff"]})
-def fwmark(value: object) -> object:
+def firewall_mark(value: object) -> object:
     """A mark, or `MARK/MASK`."""
     _value_and_mask(value)
     return value
@@ -184,7 +184,7 @@ class RuleWords(Words):
     to: Subnet | None = Field(None, description="Destination subnet.")
     iif: InterfaceName | None = Field(None, description="Incoming interface.")
     oif: InterfaceName | None = Field(None, description="Outgoing interface, for what the node itself sends.")
-    fwmark: Annotated[str | int, BeforeValidator(fwmark)] | None = Field(
+    fwmark: Annotated[str | int, BeforeValidator(firewall_mark)] | None = Field(
         None, description="Mark, or `MARK/MASK`; numbers may be hexadecimal."
     )
     table: Table | None = Field(None, description="Routing table to look in; wanted for `lookup`, and for nothing else.")
@@ -351,8 +351,8 @@ MODES_OF: dict[str, tuple[str, ...]] = {"macvlan": get_args(macvlan.Mode), "ipvl
 class FamilyModes(Words):
     """A mode for each family, where they differ."""
 
-    v4: Mode
-    v6: Mode
+    v4: Mode = Field(description="For IPv4.")
+    v6: Mode = Field(description="For IPv6.")
     RULES: ClassVar[shape.Rules] = tuple(
         shape.never(f"`{mode}` is for both families.", shape.one_of(one, [mode]), shape.unless(other, [mode]))
         for mode in ("segment", "bridged")

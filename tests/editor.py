@@ -48,6 +48,12 @@ class _Core(yaml.SafeLoader):
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Of a key that is there twice the first, as netorch reads it."""
+        first = {str(key.value): (key, value) for key, value in reversed(node.value)}
+        node.value = list(reversed(first.values()))
+        return super().construct_mapping(node, deep)
+
     def number(self, node: Any) -> float:
         text = str(self.construct_scalar(node))
         return int(text, 0) if text.startswith(("0x", "0o")) else int(text)

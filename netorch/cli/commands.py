@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
 
 _COMMANDS = {
     "apply": ("converge", "apply"),
+    "completion": ("completion", "script"),
     "confirm": ("converge", "confirm"),
     "destroy": ("converge", "destroy"),
     "diff": ("converge", "diff"),

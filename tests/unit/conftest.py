@@ -12,7 +12,7 @@ from netorch.errors import FileError, Problem
 from tests import editor
 
 ENOUGH = 50
-"""Files of one test; those that make up thousands have a test of their own in test_schema."""
+"""Files of one test. Those that make up thousands are left to test_schema, which makes them up as well."""
 
 _load = netorch.load.load
 _loaded: list[tuple[str, list[Problem]]] = []
@@ -34,11 +34,11 @@ netorch.load.load = _witnessed
 
 
 @pytest.fixture(autouse=True)
-def _schema_agrees() -> Iterator[None]:
+def _schema_agrees(request: pytest.FixtureRequest) -> Iterator[None]:
     _loaded.clear()
     yield
-    files = _loaded.copy()
-    for text, problems in files:
+    made_up = hasattr(getattr(request, "function", None), "hypothesis")
+    for text, problems in [] if made_up else _loaded.copy():
         if problems:
             assert editor.let_pass(text, problems) == [], f"wrong by its shape, and the schema has nothing against it:\n{text}"
         else:
