@@ -90,7 +90,10 @@ _TOPOLOGY = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
 _PREFIX = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
 
 
-@written(shape.text(_TOPOLOGY, "topology name: lower-case letters, digits and '-' inside, at most 32", "lab", numbers=True))
+@written(
+    shape.text(_TOPOLOGY, "topology name: lower-case letters, digits and '-' inside, at most 32", "lab")
+    | {"type": ["string", "integer"], "minimum": 0}
+)
 def topology_name(value: object) -> str:
     name = _text(value, "a topology name")
     if not re.fullmatch(_TOPOLOGY, name):
