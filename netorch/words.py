@@ -223,7 +223,7 @@ def setting_name(value: object) -> str:
     return name
 
 
-@written({"type": "boolean"})
+@written({"type": "boolean", "errorMessage": "This is neither true nor false."})
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
         wrong(f"{value!r} is neither true nor false")

@@ -28,14 +28,14 @@ MEANING = {
     "|is an address of|say different|alike|has this address|no IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"
     "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all that is not known|needs a `subnet`|is in x and",
     "amounts that follow from one another": "cannot have MTU|has 1[0-9]{3}|forward delay is|varies a delay|none does|overtake delayed|no queue"
-    "|runs backwards|one range|not between 8bit|longer than the 2.147|VLAN [0-9]+ is there twice",
+    "|runs backwards|comes before|ends before|differ in length|one range|not between 8bit|longer than the 2.147|VLAN [0-9]+ is there twice",
     "what one kind of interface cannot do, wherever its kind is said": "loopback interface|cannot be set on lo|cannot be set for host|cannot be called lo"
     "|`host` is|has the MAC of its parent|no MAC of its own|nobody has a MAC|Linux itself makes|could not tell|carries no|knows no VLANs"
     "|means nothing to|whose own port|behind it there|is behind .* already|`at` is for|say `at: NODE`|bridge's own address|needs resolv.conf"
     "|have the same mode|reserved|begin with `from=`|joined on|of the bond|gets its",
     "letters that look alike": "accents in one piece",
     "the text that a substitution makes": "no variable",
-    "the name of the file": "the file's name",
+    "the name of the file": "the file's name|has no file's name",
 }
 """Why the schema lets pass what `validate` refuses: class → what the sentences say."""
 _MEANING = re.compile("|".join(f"(?:{words})" for words in MEANING.values()))
