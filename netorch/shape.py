@@ -6,6 +6,7 @@ Patterns are those that ECMA 262 and Python read alike. They say of a word what 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 Shape = dict[str, Any]
@@ -51,6 +52,7 @@ def numeral(low: int, high: int) -> str:
     return f"-?0{{1,19}}|{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}" if low <= 0 else f"{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}"
 
 
+@cache
 def decimal(low: int, high: int) -> str:
     """The pattern of the decimal digits of low, low + 1 … high, without zeros in front."""
     pieces = []

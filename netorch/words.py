@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
-from typing import Annotated, ClassVar, NoReturn
+from typing import Annotated, NoReturn
 from unicodedata import is_normalized
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -23,11 +23,12 @@ IFNAMSIZ = 15
 
 
 class Words(BaseModel):
-    """Base of everything that a person writes: unknown keys are errors, values never change."""
+    """Base of everything that a person writes: unknown keys are errors, values never change.
+
+    `RULES` of a model: what its keys must be together in the terms of `netorch.shape`, for the schema; those of its bases hold as well.
+    """
 
     # defer_build: a model within a model is built once, with what it stands in, which saves a quarter of the start
-    RULES: ClassVar[shape.Rules] = ()
-    """What its keys must be together, beside being right each; that of the models that it is built on holds as well."""
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
 
 
