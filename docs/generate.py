@@ -121,6 +121,7 @@ TYPES = {
     "ports": "port, or range `8000-8010`",
     "target": "`ADDRESS[:PORT]`",
     "account": "name or number",
+    "firewall_mark": "mark, or `MARK/MASK`",
     "key_file": "path",
     "key_text": "public key",
     "address_and_port": "`ADDRESS:PORT`",

@@ -13,7 +13,7 @@ from .source import MAX_BYTES, MAX_DEPTH, MAX_VALUES, Findings, Map, Seq, expand
 from .substitute import Substitution, Wrong, usable
 
 # Lists of names, whose items may be ranges.
-_NAME_LISTS = ("networks", "ports", "aliases", "from", "to", "all")
+NAME_LISTS = ("networks", "ports", "aliases", "from", "to", "all")
 _Node = TypeVar("_Node", Map, Seq)
 _DEFAULTS = ("node", "network", "link")
 
@@ -204,7 +204,7 @@ class _Expansion:
         if isinstance(raw, Map):
             return self.mapping([Layer(raw, i)])
         if isinstance(raw, Seq):
-            return self.sequence(raw, i, names=key in _NAME_LISTS)
+            return self.sequence(raw, i, names=key in NAME_LISTS)
         if not isinstance(raw, str):
             self.count(1, 0)
             return raw

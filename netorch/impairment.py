@@ -9,8 +9,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator
 
+from netorch import shape
+from netorch.shape import Shape, written
 from netorch.words import Words, integer, wrong
 
 CERTAIN = 2**32 - 1
@@ -34,9 +36,29 @@ LONGEST_JITTER = 2**31 - 1
 FASTEST = 10**12 // 8
 
 
+def _written(units: Mapping[str, float], what: str, *examples: str, nothing: bool = True) -> Shape:
+    """An amount up to how many there may be of each unit. `nothing`: 0 goes without a unit."""
+    most: dict[float, list[str]] = {}
+    for unit, limit in units.items():
+        most.setdefault(limit, []).append(shape.anycase(unit))
+    forms = []
+    for limit, names in most.items():
+        whole = int(limit)
+        last = rf"{whole}(?:\.0{{1,18}})?|" if whole == limit else ""
+        below = shape.decimal(0, whole - 1 if last else whole)
+        forms.append(rf"(?:0*(?:{last}{below}(?:\.[0-9]{{1,18}})?)|\.[0-9]{{1,18}})\s*(?:{'|'.join(names)})")
+    zero = "0+(?:[.]0+)?|[.]0+"
+    some = rf"(?!\s*(?:{zero})\s*[A-Za-z]*\s*$)"
+    found = shape.text(rf"{'' if nothing else some}\s*(?:{'|'.join(forms)}{f'|{zero}' if nothing else ''})\s*", what, *examples)
+    return found | ({"type": ["string", "number"], "minimum": 0, "maximum": 0} if nothing else {})
+
+
 def duration(longest: int, so_much: str) -> PlainValidator:
     """Nanoseconds, up to `longest`, which is `so_much` in words."""
 
+    units = {unit: longest / size for unit, size in _TIMES.items()}
+
+    @written(_written(units, f"time such as 10ms, up to {so_much}", "10ms", "500us", "2s"))
     def time(value: object) -> int:
         text, amount, unit = _number(value, "a time such as 10ms")
         if not unit and amount:
@@ -51,6 +73,7 @@ def duration(longest: int, so_much: str) -> PlainValidator:
     return PlainValidator(time)
 
 
+@written(_written({"%": 100}, "percentage such as 0.1%", "0.1%"))
 def percentage(value: object) -> int:
     """A part of CERTAIN."""
     text, amount, unit = _number(value, "a percentage such as 0.1%")
@@ -63,6 +86,10 @@ def percentage(value: object) -> int:
     return round(amount * CERTAIN / 100)
 
 
+_FASTEST = {unit: FASTEST * 8 / size for unit, size in _RATES.items()}
+
+
+@written(_written(_FASTEST, "rate such as 100mbit, up to 1tbit", "100mbit", "1gbit", "64kbit", nothing=False))
 def bitrate(value: object) -> int:
     """Bytes a second."""
     text, amount, unit = _number(value, "a rate such as 100mbit")
@@ -87,15 +114,10 @@ def _number(value: object, what: str) -> tuple[str, Fraction, str]:
     return text, Fraction(match[1]), match[2].lower()
 
 
-def _said(pattern: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": ["string", "number"], "pattern": rf"^\s*[0-9]*\.?[0-9]+\s*{pattern}\s*$", "examples": list(examples)})
-
-
-_TIME = _said("([nmu]?s|[nmu]?secs?)?", "10ms", "500us", "2s")
-Delay = Annotated[int, duration(LONGEST_DELAY, "an hour"), _TIME]
-Jitter = Annotated[int, duration(LONGEST_JITTER, "the 2.147 seconds that the kernel has room for"), _TIME]
-Percentage = Annotated[int, PlainValidator(percentage), _said("%?", "0.1%")]
-Rate = Annotated[int, PlainValidator(bitrate), _said("([kmgtKMGT]i?)?(bit|bps|Bps)", "100mbit", "1gbit", "64kbit")]
+Delay = Annotated[int, duration(LONGEST_DELAY, "an hour")]
+Jitter = Annotated[int, duration(LONGEST_JITTER, "the 2.147 seconds that the kernel has room for")]
+Percentage = Annotated[int, PlainValidator(percentage)]
+Rate = Annotated[int, PlainValidator(bitrate)]
 
 
 NOTHING = {"delay": "0ms", "jitter": "0ms", **dict.fromkeys(("loss", "duplicate", "corrupt", "reorder"), "0%")}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
-from netorch.words import IPAddress, NodeName, Subnet, Words, address, integer, interface_name, wrong
+from netorch import shape
+from netorch.shape import written
+from netorch.words import INTERFACE, IPAddress, NodeName, Subnet, Words, address, integer, interface_name, wrong
 
 Ports = tuple[int, int]
 """First and last, both included."""
 
 
+@written(shape.whole(1, 65535, shape.PORTS, "port, or range such as 8000-8010") | {"examples": [80, "8000-8010"]})
 def ports(value: object) -> Ports:
     """`80` or `8000-8010`."""
     first, dash, last = str(value).partition("-")
@@ -23,7 +26,7 @@ def ports(value: object) -> Ports:
     return found
 
 
-PortRange = Annotated[Ports, PlainValidator(ports), WithJsonSchema({"type": ["integer", "string"], "examples": [80, "8000-8010"]})]
+PortRange = Annotated[Ports, PlainValidator(ports)]
 Protocol = Literal["tcp", "udp", "sctp"]
 
 
@@ -47,7 +50,10 @@ class PublishWords(Words):
 
 _SHORT = re.compile(r"(?:(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):)?(?P<port>[0-9-]+):(?P<to>[0-9-]+)(?:/(?P<proto>\w+))?")
 
+_WRITTEN = rf"(?:(?:\[{shape.IP}\]|{shape.IPV4}):)?{shape.PORTS}:{shape.PORTS}(?:/(?:{'|'.join(map(shape.anycase, get_args(Protocol)))}))?"
 
+
+@written(shape.either(shape.text(_WRITTEN, "published port such as 8080:80 or 127.0.0.1:8080:80/udp", "8080:80", "127.0.0.1:8080:80/udp")))
 def publish_words(value: object) -> object:
     """The long form of the short one."""
     if isinstance(value, dict | PublishWords):
@@ -64,13 +70,14 @@ def publish_words(value: object) -> object:
     return words
 
 
+@written(shape.text(f"!?{INTERFACE}", "interface name, or !NAME for any but it", "eth0", "!eth0", numbers=True))
 def interface_match(value: object) -> str:
     """An interface's name, or `!NAME` for any but it."""
     text = str(value)
     return "!" + interface_name(text[1:]) if text.startswith("!") else interface_name(text)
 
 
-InterfaceMatch = Annotated[str, BeforeValidator(interface_match), WithJsonSchema({"type": "string", "examples": ["eth0", "!eth0"]})]
+InterfaceMatch = Annotated[str, BeforeValidator(interface_match)]
 
 
 class MasqueradeWords(Words):
@@ -88,6 +95,10 @@ class SnatWords(Words):
     to: IPAddress = Field(description="The source address that others see.")
 
 
+_TARGET = rf"\[{shape.IP}\](?::{shape.PORTS})?|{shape.IPV4}(?::{shape.PORTS})?|{shape.IPV6}"
+
+
+@written(shape.text(_TARGET, "address such as 10.0.0.2:8080 or [fd00::2]:80", "10.0.0.2:8080", "[fd00::2]:80"))
 def target(value: object) -> tuple[object, Ports | None]:
     """`10.0.0.2`, `10.0.0.2:8080`, `10.0.0.2:8000-8010`, `[fd00::2]:80`."""
     text = str(value)
@@ -104,9 +115,9 @@ class DnatWords(Words):
     port: PortRange = Field(description="Destination port, or a range.")
     address: IPAddress | None = Field(None, description="Destination address (any).")
     in_: InterfaceMatch | None = Field(None, alias="in", description="Incoming interface, `!NAME` for any but it.")
-    to: Annotated[
-        tuple[object, Ports | None], PlainValidator(target), WithJsonSchema({"type": "string", "examples": ["10.0.0.2:8080"]})
-    ] = Field(description="New destination: address, and port or range unless it stays.")
+    to: Annotated[tuple[object, Ports | None], PlainValidator(target)] = Field(
+        description="New destination: address, and port or range unless it stays."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> DnatWords:
@@ -118,6 +129,8 @@ class DnatWords(Words):
 
 class NatWords(Words):
     """One translation of a node: exactly one of the three."""
+
+    RULES: ClassVar[shape.Rules] = ({"minProperties": 1, "maxProperties": 1, "errorMessage": "One of masquerade, snat and dnat."},)
 
     masquerade: MasqueradeWords | None = Field(None, description="Leave with the address of the outgoing interface.")
     snat: SnatWords | None = Field(None, description="Leave with a given source address.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Union, get_args
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 import netorch.kinds  # noqa: F401  registers the interface words
+from netorch import shape
 from netorch.errors import did_you_mean
 from netorch.impairment import ImpairWords
 from netorch.kind import INTERFACE_WORDS
@@ -15,9 +17,12 @@ from netorch.kinds import ipvlan, macvlan
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import CommonWords, InterfaceWords
 from netorch.kinds.portwords import PortWords
+from netorch.kinds.solo import PlaceName
 from netorch.kinds.udptunnel import Port, Vni
 from netorch.publish import NatWords, PublishWords, publish_words
+from netorch.shape import Shape, written
 from netorch.words import (
+    END,
     U32,
     Address,
     Destination,
@@ -37,6 +42,7 @@ from netorch.words import (
     Words,
     integer,
     interface_name,
+    member_address,
     node_name,
     one_or_many,
     wrong,
@@ -54,10 +60,16 @@ def _kind_tag(value: Any) -> str:
     return f"kind:{kind}" if isinstance(kind, str) and kind in INTERFACE_WORDS else "kind:"
 
 
+def _or_nothing(inner: Shape) -> Shape:
+    return {"anyOf": [inner, {"type": "null"}]}
+
+
+@written(_or_nothing)
 def _entry(value: object) -> object:
     return {} if value is None else value
 
 
+@written(_or_nothing)
 def _interface(value: object) -> object:
     kind = value.get("kind") if isinstance(value, dict) else None
     if kind is None or (isinstance(kind, str) and kind in INTERFACE_WORDS):
@@ -77,6 +89,7 @@ AnyInterface: Any = Annotated[
 class HopWords(Words):
     via: IPAddress | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(None, description="Interface; found by the gateway if left out.")
+    RULES: ClassVar[shape.Rules] = (shape.some(shape.there("via"), shape.there("dev")) | {"errorMessage": "It needs `via` or `dev`."},)
     weight: Annotated[int, BeforeValidator(integer(1, 256))] = Field(1, description="Share of the traffic (1).")
     onlink: Flag = Field(False, description="Take the gateway to be on the link, whatever the addresses say (false).")
 
@@ -98,6 +111,26 @@ class RouteWords(Words):
         "unicast", description="All but `unicast` refuse what they match: silently, as unreachable, as prohibited (unicast)."
     )
     nexthops: list[HopWords] = Field([], description="Several gateways, shared by weight.")
+
+    RULES: ClassVar[shape.Rules] = (
+        shape.never(
+            "A route has either `nexthops`, or `via` and `dev`.",
+            shape.filled("nexthops"),
+            shape.some(shape.said("via"), shape.said("dev"), shape.true("onlink")),
+        ),
+        shape.never(
+            "Such a route leads nowhere: no `via`, `dev` or `nexthops`.",
+            shape.one_of("type", ["blackhole", "unreachable", "prohibit"]),
+            shape.some(shape.said("via"), shape.said("dev"), shape.filled("nexthops")),
+        ),
+        shape.needs(
+            "A route needs `via`, `dev` or `nexthops`.",
+            shape.some(shape.left_out("type"), shape.one_of("type", ["unicast"])),
+            shape.some(shape.there("via"), shape.there("dev"), shape.there("nexthops")),
+        ),
+        shape.never("A route has either a `vrf` or a `table`.", shape.said("vrf"), {"required": ["table"]}),
+        shape.needs("`onlink` needs `via` and `dev`.", shape.true("onlink"), shape.there("via"), shape.there("dev")),
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> RouteWords:
@@ -128,6 +161,22 @@ class RouteWords(Words):
         return 4
 
 
+_NUMBER = shape.numeral(0, 2**32 - 1)
+
+
+@written(shape.whole(0, 2**32 - 1, f"(?:{_NUMBER})/(?:{_NUMBER})?", "mark, or MARK/MASK") | {"examples": [7, "0x10/0xff"]})
+def firewall_mark(value: object) -> object:
+    """A mark, or `MARK/MASK`."""
+    _value_and_mask(value)
+    return value
+
+
+def _value_and_mask(said: object) -> tuple[int, int]:
+    number = integer(0, 2**32 - 1)
+    value, _, mask = str(said).partition("/")
+    return number(value), number(mask or "0xffffffff")
+
+
 class RuleWords(Words):
     """A policy rule, as `ip rule add` takes it."""
 
@@ -135,13 +184,22 @@ class RuleWords(Words):
     to: Subnet | None = Field(None, description="Destination subnet.")
     iif: InterfaceName | None = Field(None, description="Incoming interface.")
     oif: InterfaceName | None = Field(None, description="Outgoing interface, for what the node itself sends.")
-    fwmark: str | int | None = Field(None, description="Mark, or `MARK/MASK`; numbers may be hexadecimal.")
+    fwmark: Annotated[str | int, BeforeValidator(firewall_mark)] | None = Field(
+        None, description="Mark, or `MARK/MASK`; numbers may be hexadecimal."
+    )
     table: Table | None = Field(None, description="Routing table to look in; wanted for `lookup`, and for nothing else.")
     priority: U32 | None = Field(None, description="Order, the lowest first (10000, 10001 … in the order of the list).")
     action: Literal["lookup", "blackhole", "unreachable", "prohibit"] = Field(
         "lookup", description="What happens to what matches (lookup)."
     )
     family: Literal["ipv4", "ipv6"] | None = Field(None, description="Address family, where no subnet tells it (ipv4).")
+
+    RULES: ClassVar[shape.Rules] = (
+        shape.needs(
+            "A rule needs a `table`.", shape.some(shape.left_out("action"), shape.one_of("action", ["lookup"])), shape.there("table")
+        ),
+        shape.never("Such a rule takes no `table`.", shape.one_of("action", ["blackhole", "unreachable", "prohibit"]), shape.said("table")),
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> RuleWords:
@@ -152,7 +210,6 @@ class RuleWords(Words):
             versions.add(int(self.family[-1]))
         if len(versions) > 1:
             wrong("IPv4 and IPv6 are mixed in one rule")
-        self.mark()
         return self
 
     @property
@@ -164,17 +221,16 @@ class RuleWords(Words):
 
     def mark(self) -> tuple[int, int] | None:
         """(value, mask) of `fwmark`."""
-        if self.fwmark is None:
-            return None
-        number = integer(0, 2**32 - 1)
-        value, _, mask = str(self.fwmark).partition("/")
-        return number(value), number(mask or "0xffffffff")
+        return None if self.fwmark is None else _value_and_mask(self.fwmark)
+
+
+_Option = Annotated[str, WithJsonSchema(shape.substituted(shape.text("[!-~]+", "resolv.conf option", "ndots:2")))]
 
 
 class DnsWords(Words):
     servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field([], description="Name servers.")
     search: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field([], description="Search domains.")
-    options: Annotated[list[str], BeforeValidator(one_or_many)] = Field([], description="Further resolv.conf options.")
+    options: Annotated[list[_Option], BeforeValidator(one_or_many)] = Field([], description="Further resolv.conf options.")
 
     @model_validator(mode="after")
     def _plain(self) -> DnsWords:
@@ -194,6 +250,13 @@ class Attach(Words):
 _CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 
 
+_PLACE = (
+    rf"(?:docker|podman):{_CONTAINER.pattern}|pid:(?:{shape.numeral(1, 2**22)})"
+    r"|netns:(?!\.\.?$)[^/\x00]+|path:/(?:[^$\x00]|\$\$)*"
+)
+
+
+@written(shape.text(_PLACE, "namespace: docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/…", "docker:web", "netns:blue"))
 def _attach(value: object) -> object:
     if isinstance(value, Attach):
         return value
@@ -231,6 +294,15 @@ class Membership(CommonWords):
     at: NodeName | None = Field(None, description="Of a network with several endpoints, the node where it plugs in.")
 
 
+def _networks_shape(inner: Shape) -> Shape:
+    name = shape.substituted(shape.of(node_name))
+    addressed = shape.substituted(shape.of(member_address))
+    entry = {"anyOf": [inner["additionalProperties"], addressed, {"type": "null"}]}
+    many = {"type": "array", "items": name, "uniqueItems": True}
+    return {"anyOf": [inner | {"additionalProperties": entry}, many, name | {"type": "string"}]}
+
+
+@written(_networks_shape)
 def _memberships(value: object) -> object:
     if isinstance(value, str):
         return {value: {}}
@@ -279,8 +351,13 @@ MODES_OF: dict[str, tuple[str, ...]] = {"macvlan": get_args(macvlan.Mode), "ipvl
 class FamilyModes(Words):
     """A mode for each family, where they differ."""
 
-    v4: Mode
-    v6: Mode
+    v4: Mode = Field(description="For IPv4.")
+    v6: Mode = Field(description="For IPv6.")
+    RULES: ClassVar[shape.Rules] = tuple(
+        shape.never(f"`{mode}` is for both families.", shape.one_of(one, [mode]), shape.unless(other, [mode]))
+        for mode in ("segment", "bridged")
+        for one, other in (("v4", "v6"), ("v6", "v4"))
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> FamilyModes:
@@ -291,16 +368,64 @@ class FamilyModes(Words):
         return self
 
 
+@written(lambda inner: {"anyOf": [shape.substituted({"enum": [*get_args(Mode)]}), inner]})
 def _modes(value: object) -> object:
     return value if isinstance(value, dict) else {"v4": value, "v6": value}
 
 
+@written(shape.text(rf"{shape.IP}|(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{{0,62}}", "IP address or node", "10.0.0.1", "r1"))
 def _gateway(value: object) -> object:
     from netorch.words import address
 
     if isinstance(value, str) and not value.replace(".", "").isdigit() and ":" not in value:
         return node_name(value)
     return address(value)
+
+
+def _overlay_rules() -> Iterator[Shape]:
+    overlay = shape.one_of("driver", ["vxlan"])
+    other = shape.some(shape.left_out("driver"), shape.unless("driver", ["vxlan"]))
+    yield shape.never("`vni`, `port` and `endpoints` are for `driver: vxlan`.", other, shape.some(*map(shape.said, ("vni", "port"))))
+    yield shape.never("`vni`, `port` and `endpoints` are for `driver: vxlan`.", other, shape.filled("endpoints"))
+    yield shape.needs("Driver vxlan needs a `vni` and `endpoints: {NODE: ADDRESS}`.", overlay, shape.there("vni"), shape.there("endpoints"))
+    yield shape.never("Driver vxlan has the mode segment only.", overlay, shape.one_of("mode", _BEYOND_SEGMENT))
+    yield shape.never(
+        "Driver vxlan takes no `node` and no `port_isolation`.", overlay, shape.some(shape.said("node"), shape.true("port_isolation"))
+    )
+
+
+def _stacked_rules() -> Iterator[Shape]:
+    stacked = shape.one_of("driver", MODES_OF)
+    other = shape.some(shape.left_out("driver"), shape.unless("driver", MODES_OF))
+    own = shape.some(*map(shape.said, ("parent", "vlan", "driver_mode")))
+    yield shape.never("`parent`, `vlan` and `driver_mode` are for the drivers macvlan and ipvlan.", other, own)
+    yield shape.never("This driver has the mode segment only.", stacked, shape.one_of("mode", _BEYOND_SEGMENT))
+    for driver, modes in MODES_OF.items():
+        wanted = f"Driver {driver} has the modes {', '.join(modes)}."
+        yield shape.never(wanted, shape.one_of("driver", [driver]), shape.unless("driver_mode", modes))
+    routing = shape.one_of("driver_mode", ["l3", "l3s"])
+    yield shape.never(
+        "In these modes the parent's node routes: no `gateway`.", shape.one_of("driver", ["ipvlan"]), routing, shape.filled("gateway")
+    )
+    for key in _OF_BRIDGES:
+        yield shape.never(f"This driver takes no `{key}`: it has no bridge.", stacked, {"required": [key]})
+    further = shape.some(shape.said("vlan"), shape.said("node"))
+    yield shape.never("`vlan` and `node` say more of a `parent`.", stacked, shape.left_out("parent"), further)
+
+
+def _bridged_rules() -> Iterator[Shape]:
+    bridged = shape.one_of("mode", ["bridged"])
+    other = shape.some(shape.left_out("mode"), shape.one_of("mode", [mode for mode in get_args(Mode) if mode != "bridged"]))
+    yield shape.never("`uplink` is for `mode: bridged`.", other, shape.said("uplink"))
+    yield shape.needs("Mode bridged needs an `uplink`, such as `uplink: eth0`.", bridged, shape.there("uplink"))
+    filtering = shape.some(shape.said("isolated"), shape.filled("allow"), shape.filled("egress"))
+    yield shape.never("Mode bridged takes no `isolated`, `allow` or `egress`.", bridged, filtering)
+    led = shape.both(bridged, shape.filled("gateway"))
+    yield shape.needs("In mode bridged a `gateway` needs the `subnet` that it is in.", led, shape.there("subnet"))
+
+
+_OF_BRIDGES = ("bridge", "uplink", "port_isolation", *BridgeSettings.model_fields)
+_BEYOND_SEGMENT = [mode for mode in get_args(Mode) if mode != "segment"]
 
 
 class NetworkWords(BridgeSettings):
@@ -336,7 +461,7 @@ class NetworkWords(BridgeSettings):
     uplink: InterfaceName | None = Field(
         None, description="bridged: the interface of `node` that becomes a port; its addresses and routes are on the bridge meanwhile."
     )
-    parent: str | None = Field(
+    parent: PlaceName | None = Field(
         None, description="macvlan, ipvlan: the interface on whose segment the members are, `IF` of `node` or `NODE:IF` (a closed network)."
     )
     vlan: Annotated[int, BeforeValidator(integer(0, 4094))] | None = Field(
@@ -351,6 +476,8 @@ class NetworkWords(BridgeSettings):
     endpoints: dict[NodeName, IPAddress] = Field(
         {}, description="vxlan: the nodes that members plug into, each with its address on the network below: `{NODE: ADDRESS}`."
     )
+
+    RULES: ClassVar[shape.Rules] = (*_overlay_rules(), *_stacked_rules(), *_bridged_rules())
 
     @model_validator(mode="after")
     def _one_egress(self) -> NetworkWords:
@@ -403,7 +530,7 @@ class NetworkWords(BridgeSettings):
             )
         if self.driver_mode is not None and self.driver_mode not in MODES_OF[self.driver]:
             wrong(f"driver {self.driver} has no driver_mode {self.driver_mode}: write {', '.join(MODES_OF[self.driver])}")
-        for key in ("bridge", "uplink", "port_isolation", *BridgeSettings.model_fields):
+        for key in _OF_BRIDGES:
             if key in self.model_fields_set:
                 wrong(f"driver {self.driver} takes no `{key}`: it has no bridge")
         node, colon, interface = (self.parent or "").rpartition(":")
@@ -469,6 +596,7 @@ class EndpointWords(CommonWords):
     interface: InterfaceName = Field(description="Name of the interface that the link makes there.")
 
 
+@written(shape.either(shape.text(f"{END}|{shape.END_RANGES}", "end of a link: NODE:INTERFACE", "r1:eth0")))
 def endpoint(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -478,6 +606,7 @@ def endpoint(value: object) -> object:
     return {"node": node_name(node), "interface": interface_name(interface)}
 
 
+@written(lambda inner: {"anyOf": [{"$key": "endpoints", "of": inner}, inner]})
 def _link(value: object) -> object:
     return {"endpoints": value} if isinstance(value, list) else value
 
@@ -505,6 +634,16 @@ class CheckWords(Words):
         None, description="Port that takes a connection; a ping if left out."
     )
     mtu: Mtu | None = Field(None, description="Size of a packet that must pass in one piece.")
+    RULES: ClassVar[shape.Rules] = (
+        {
+            "anyOf": [
+                shape.both(shape.there("all"), {"not": shape.some(shape.said("from"), shape.said("to"))}),
+                shape.both(shape.there("from"), shape.there("to"), {"not": shape.said("all")}),
+            ],
+            "errorMessage": "A check has `from` and `to`, or `all`.",
+        },
+        shape.never("A ping has no `tcp`: make two checks of it.", shape.said("tcp"), shape.said("mtu")),
+    )
     all: str | None = Field(None, description="Network whose members must all reach one another, in place of `from` and `to`.")
 
     @model_validator(mode="after")

@@ -8,8 +8,11 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6
 from typing import Annotated, NoReturn
 from unicodedata import is_normalized
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
+
+from netorch import shape
+from netorch.shape import written
 
 Interface = IPv4Interface | IPv6Interface
 Address = IPv4Address | IPv6Address
@@ -20,7 +23,10 @@ IFNAMSIZ = 15
 
 
 class Words(BaseModel):
-    """Base of everything that a person writes: unknown keys are errors, values never change."""
+    """Base of everything that a person writes: unknown keys are errors, values never change.
+
+    `RULES` of a model: what its keys must be together in the terms of `netorch.shape`, for the schema; those of its bases hold as well.
+    """
 
     # defer_build: a model within a model is built once, with what it stands in, which saves a quarter of the start
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
@@ -31,6 +37,13 @@ def wrong(text: str) -> NoReturn:
     raise PydanticCustomError("wrong", "{text}", {"text": text})
 
 
+_SHELL = set("\"'`\\;$*?&|<>(){}[]!")
+# none of these, nor white space, nor what nobody sees
+_NO_LETTERS = r"/:%\"'`\\;$*?&|<>(){}\[\]!\s\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+INTERFACE = rf"(?!-)(?!(?:all|default|\.\.?)$)[^{_NO_LETTERS}]{{1,{IFNAMSIZ}}}"
+
+
+@written(shape.text(INTERFACE, "interface name: at most 15 letters, no '/', ':', '%', white space or what a shell reads", numbers=True))
 def interface_name(value: object) -> str:
     """A name that the kernel takes for a link (dev_valid_name in net/core/dev.c), less what breaks other tools."""
     name = _text(value, "an interface name")
@@ -47,10 +60,10 @@ def interface_name(value: object) -> str:
     return name
 
 
-_SHELL = set("\"'`\\;$*?&|<>(){}[]!")
 _NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 
 
+@written(shape.text(_NODE.pattern, "node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'", numbers=True))
 def node_name(value: object) -> str:
     """A plain file name in /run/netns."""
     name = _text(value, "a node name")
@@ -59,9 +72,13 @@ def node_name(value: object) -> str:
     return name
 
 
+END = f"{_NODE.pattern}:{INTERFACE}"
+"""One end of a link, `NODE:IF`."""
+
 _HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*")
 
 
+@written(shape.text(_HOSTNAME.pattern, "DNS name", numbers=True))
 def host_name(value: object) -> str:
     """A DNS name (RFC 1123, underscores allowed)."""
     name = _text(value, "a name")
@@ -70,20 +87,30 @@ def host_name(value: object) -> str:
     return name
 
 
+_TOPOLOGY = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
+_PREFIX = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
+
+
+@written(
+    shape.text(_TOPOLOGY, "topology name: lower-case letters, digits and '-' inside, at most 32", "lab")
+    | {"type": ["string", "integer"], "minimum": 0}
+)
 def topology_name(value: object) -> str:
     name = _text(value, "a topology name")
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?", name):
+    if not re.fullmatch(_TOPOLOGY, name):
         wrong(f"{name!r} cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32")
     return name
 
 
+@written(shape.text(_PREFIX, "prefix: letters, digits, '_', '.', '-', at most 32", "lab-", numbers=True))
 def prefix_name(value: object) -> str:
     name = _text(value, "a prefix")
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", name):
+    if not re.fullmatch(_PREFIX, name):
         wrong(f"{name!r} cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'")
     return name
 
 
+@written(shape.text(shape.IP, "IP address", "10.0.0.1", "fd00::1"))
 def address(value: object) -> Address:
     text = _text(value, "an IP address")
     try:
@@ -93,6 +120,7 @@ def address(value: object) -> Address:
     return _without_zone(result, text)
 
 
+@written(shape.text(shape.PREFIX, "address with prefix length such as 10.0.0.1/24", "10.0.0.1/24", "fd00::1/64"))
 def interface_address(value: object) -> Interface:
     """An address with its prefix length, as a link carries it."""
     text = _text(value, "an address with a prefix length")
@@ -102,12 +130,14 @@ def interface_address(value: object) -> Interface:
     return result
 
 
+@written(shape.text(shape.SUBNET, "IP address", "10.0.0.5", "10.0.0.5/24"))
 def member_address(value: object) -> tuple[Interface, bool]:
     """An address with or without prefix length; the flag says that it had one."""
     text = _text(value, "an address")
     return _interface(text), "/" in text
 
 
+@written(shape.text(shape.SUBNET, "subnet such as 10.0.0.0/24 or fd00::/64", "10.0.0.0/24", "fd00::/64"))
 def network(value: object) -> Network:
     """A subnet: no bit set to the right of its prefix length."""
     text = _text(value, "a subnet")
@@ -120,12 +150,17 @@ def network(value: object) -> Network:
     return result
 
 
+@written(shape.text(f"default|{shape.SUBNET}", "destination: `default`, a subnet or an address", "default", "10.1.0.0/16"))
 def destination(value: object) -> Network | None:
     """What a route leads to: None is `default`, an address alone is that host."""
     text = _text(value, "a destination")
     return None if text == "default" else network(text)
 
 
+_BYTES = "(?:[:-][0-9A-Fa-f]{2}){5}"
+
+
+@written(shape.text(rf"(?!00(?:[:-]00){{5}}$)[0-9A-Fa-f][02468ACEace]{_BYTES}", "MAC address of one interface", "02:00:00:00:00:01"))
 def mac(value: object) -> str:
     text = _text(value, "a MAC address").lower().replace("-", ":")
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
@@ -137,6 +172,7 @@ def mac(value: object) -> str:
     return text
 
 
+@written(shape.text(f"[0-9A-Fa-f]{{2}}{_BYTES}", "MAC address", "00:00:00:00:00:00"))
 def forwarding_mac(value: object) -> str:
     """A MAC of a forwarding database: a multicast one means a group, zeros all that is not known."""
     text = _text(value, "a MAC address").lower().replace("-", ":")
@@ -145,11 +181,20 @@ def forwarding_mac(value: object) -> str:
     return text
 
 
+@written(shape.whole(0, 255, "inherit", "TTL: 0 to 255, or inherit"))
 def ttl(value: object) -> int | str:
     """A time to live, or `inherit`."""
     return "inherit" if value == "inherit" else integer(0, 255)(value)
 
 
+_SYSCTL = (
+    r"net(?:(?:/(?!\.\.?(?:/|$))[A-Za-z0-9_.@:+-]+)+"
+    r"|(?:\.(?!//?(?:\.|$))[A-Za-z0-9_@:+/-]+)+)"
+)
+"""Slashes between, or dots and then `/` for a dot in a name."""
+
+
+@written(shape.text(_SYSCTL, "sysctl of a network namespace such as net.ipv4.conf.all.rp_filter", "net.ipv4.ip_forward"))
 def sysctl_name(value: object) -> str:
     """A sysctl's path below /proc/sys, slashes between: `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same."""
     text = _text(value, "a sysctl")
@@ -161,6 +206,7 @@ def sysctl_name(value: object) -> str:
     return "/".join(parts)
 
 
+@written(shape.text(shape.FREE, numbers=True) | {"type": ["string", "number", "boolean"], "minimum": -(2**63)})
 def sysctl_value(value: object) -> str:
     """A sysctl's value as it reads back: one space between words, numbers without leading zeros."""
     if isinstance(value, bool):
@@ -169,6 +215,16 @@ def sysctl_value(value: object) -> str:
     return " ".join(str(int(word)) if re.fullmatch(r"-?[0-9]{1,18}", word) else word for word in words)
 
 
+@written(shape.text("(?=_*[A-Za-z0-9])[A-Za-z0-9_]+", "setting of an interface such as rp_filter"))
+def setting_name(value: object) -> str:
+    """What is below /proc/sys/net/ipv4/conf/IF."""
+    name = _text(value, "a setting")
+    if not name.replace("_", "").isalnum() or not name.isascii():
+        wrong(f"{name!r} is no setting of an interface such as rp_filter")
+    return name
+
+
+@written({"type": "boolean", "errorMessage": "This is neither true nor false."})
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
         wrong(f"{value!r} is neither true nor false")
@@ -178,6 +234,7 @@ def boolean(value: object) -> bool:
 def integer(low: int, high: int) -> Callable[[object], int]:
     """A whole number, both ends included."""
 
+    @written(shape.whole(low, high))
     def check(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}|0x[0-9a-fA-F]{1,16}", value):
             value = int(value, 0 if value.startswith("0x") else 10)
@@ -193,7 +250,10 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 def centiseconds(low: int, high: int) -> Callable[[object], int]:
     """A bridge's time: a plain number counts centiseconds, as `ip link` does; `15s` and `500ms` say their unit."""
     number = integer(low, high)
+    seconds, milliseconds = shape.decimal(low // 100, high // 100), shape.decimal(low * 10, high * 10 + 9)
+    units = rf"0*{seconds}(?:\.[0-9]{{1,2}})?s|0*{milliseconds}(?:\.[0-9]{{1,2}})?ms"
 
+    @written(shape.whole(low, high, units, f"time between {low} and {high} centiseconds, such as {high // 100}s"))
     def check(value: object) -> int:
         if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?(s|ms)", value)):
             whole, fraction, unit = match.groups()
@@ -207,31 +267,34 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
     return check
 
 
+@written(shape.each_of)
 def one_or_many(value: object) -> object:
     """A single value stands for the list of it."""
     return value if isinstance(value, list) or value is None else [value]
 
 
-def _string(pattern: str | None = None, **extra: object) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", **({"pattern": pattern} if pattern else {}), **extra})
+@written({"type": ["string", "number"], "pattern": f"^{shape.FREE}$"})
+def plain_text(value: object) -> str:
+    return _text(value, "a text")
 
 
-InterfaceName = Annotated[str, BeforeValidator(interface_name), _string(r"^[^\s/:%]{1,15}$")]
-NodeName = Annotated[str, BeforeValidator(node_name), _string(f"^{_NODE.pattern}$")]
-HostName = Annotated[str, BeforeValidator(host_name), _string()]
-TopologyName = Annotated[str, BeforeValidator(topology_name), _string(r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
-Prefix = Annotated[str, BeforeValidator(prefix_name), _string(r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$")]
-IPAddress = Annotated[Address, PlainValidator(address), _string(examples=["10.0.0.1"])]
-InterfaceAddress = Annotated[Interface, PlainValidator(interface_address), _string(examples=["10.0.0.1/24"])]
-MemberAddress = Annotated[tuple[Interface, bool], PlainValidator(member_address), _string(examples=["10.0.0.5"])]
-Subnet = Annotated[Network, PlainValidator(network), _string(examples=["10.0.0.0/24", "fd00::/64"])]
-Destination = Annotated[Network | None, PlainValidator(destination), _string(examples=["default", "10.1.0.0/16"])]
-Mac = Annotated[str, BeforeValidator(mac), _string(r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$")]
-ForwardingMac = Annotated[str, BeforeValidator(forwarding_mac), _string(r"^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$")]
-Ttl = Annotated[int | str, PlainValidator(ttl), WithJsonSchema({"type": ["integer", "string"]})]
-SysctlName = Annotated[str, BeforeValidator(sysctl_name), _string(examples=["net.ipv4.conf.all.rp_filter"])]
-SysctlValue = Annotated[str, BeforeValidator(sysctl_value), WithJsonSchema({"type": ["string", "integer", "boolean"]})]
-Text = Annotated[str, BeforeValidator(lambda value: _text(value, "a text")), _string()]
+InterfaceName = Annotated[str, BeforeValidator(interface_name)]
+NodeName = Annotated[str, BeforeValidator(node_name)]
+HostName = Annotated[str, BeforeValidator(host_name)]
+TopologyName = Annotated[str, BeforeValidator(topology_name)]
+Prefix = Annotated[str, BeforeValidator(prefix_name)]
+IPAddress = Annotated[Address, PlainValidator(address)]
+InterfaceAddress = Annotated[Interface, PlainValidator(interface_address)]
+MemberAddress = Annotated[tuple[Interface, bool], PlainValidator(member_address)]
+Subnet = Annotated[Network, PlainValidator(network)]
+Destination = Annotated[Network | None, PlainValidator(destination)]
+Mac = Annotated[str, BeforeValidator(mac)]
+ForwardingMac = Annotated[str, BeforeValidator(forwarding_mac)]
+Ttl = Annotated[int | str, PlainValidator(ttl)]
+SysctlName = Annotated[str, BeforeValidator(sysctl_name)]
+SettingName = Annotated[str, BeforeValidator(setting_name)]
+SysctlValue = Annotated[str, BeforeValidator(sysctl_value)]
+Text = Annotated[str, BeforeValidator(plain_text)]
 Flag = Annotated[bool, BeforeValidator(boolean)]
 Mtu = Annotated[int, BeforeValidator(integer(68, 65535)), Field(description="Bytes, 68 to 65535.")]
 U32 = Annotated[int, BeforeValidator(integer(0, 2**32 - 1))]

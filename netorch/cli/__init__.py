@@ -21,6 +21,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.disable()
     words = list(sys.argv[1:] if argv is None else argv)
     _open_streams()
+    if "_ARGCOMPLETE" in os.environ:
+        from netorch.cli.completion import answer
+
+        answer(parser())
     try:
         options = parser().parse_args(words)
     except SystemExit as stop:

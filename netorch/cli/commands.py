@@ -26,11 +26,13 @@ def run(options: argparse.Namespace) -> int:
 _COMMANDS = {
     "apply": ("converge", "apply"),
     "check": ("check", "check"),
+    "completion": ("completion", "script"),
     "confirm": ("converge", "confirm"),
     "destroy": ("converge", "destroy"),
     "diff": ("converge", "diff"),
     "exec": ("enter", "enter"),
     "list": ("inspect", "listing"),
+    "schema": ("editors", "schema"),
     "shell": ("enter", "enter"),
     "show": ("inspect", "show"),
     "validate": ("inspect", "validate"),

@@ -70,7 +70,7 @@ def parser() -> Parser:
         return made
 
     words = Words(command, output, file, lock)
-    for add in (_apply, _check, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell):
+    for add in (_apply, _check, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell, _schema, _completion):
         add(words)
     return top
 
@@ -139,6 +139,16 @@ def _exec_and_shell(words: Words) -> None:
         run.add_argument("node", metavar="NODE", help="the node")
         if name == "exec":
             run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD", help="the command with its arguments")
+
+
+def _schema(words: Words) -> None:
+    schema = words.command("schema", "print the JSON Schema of topology files, for editors")
+    schema.add_argument("--to", metavar="PATH", help="write it to a file")
+
+
+def _completion(words: Words) -> None:
+    completion = words.command("completion", "print what makes a shell complete netorch's words and names")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
 
 
 def _setting(text: str) -> str:

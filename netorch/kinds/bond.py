@@ -15,6 +15,7 @@ from netorch.kinds.port import MasterWords, port_key
 from netorch.kinds.solo import Attribute, SoloLink, SoloWords
 from netorch.netlink.forms import U32, choice
 from netorch.requests import Attrs, LinkSet, Request
+from netorch.shape import Rules, left_out, never, said, some, unless
 from netorch.words import InterfaceName, integer, wrong
 
 IFLA_BOND_MODE, IFLA_BOND_MIIMON, IFLA_BOND_PRIMARY, IFLA_BOND_XMIT_HASH_POLICY, IFLA_BOND_AD_LACP_RATE = 1, 3, 11, 14, 21
@@ -67,6 +68,10 @@ class BondWords(MasterWords, SoloWords):
 
     MAKES: ClassVar[type[SoloLink]] = Bond
     TAKES_PORTS: ClassVar[bool] = True
+    RULES: ClassVar[Rules] = (
+        never("`lacp_rate` is for mode 802.3ad.", {"required": ["lacp_rate"]}, some(left_out("mode"), unless("mode", ["802.3ad"]))),
+        never("This mode prefers no port.", said("primary"), some(left_out("mode"), unless("mode", sorted(PREFERRING)))),
+    )
     kind: Literal["bond"] = "bond"
     mode: Literal["balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"] = Field(
         "balance-rr", description="How frames are shared out among the ports, or which one has them all (balance-rr)."

@@ -13,6 +13,7 @@ from netorch.kinds.iptunnel import IpTunnel, IpTunnelWords, iptunnel_attributes
 from netorch.kinds.solo import Attribute, SoloLink, decoded
 from netorch.netlink.forms import number
 from netorch.requests import Attrs
+from netorch.shape import IPV4, whole, written
 from netorch.snapshot import LinkRecord
 from netorch.words import integer
 
@@ -55,6 +56,7 @@ class Gre(GreTunnel):
     KIND: ClassVar[str] = "gre"
 
 
+@written(whole(0, 2**32 - 1, IPV4, "key: a number, or one written like 10.0.0.1") | {"examples": [5, "10.0.0.1"]})
 def key_number(value: object) -> int:
     """A key as `ip tunnel` takes it: a number, or one written like an IPv4 address."""
     if isinstance(value, str) and value.count(".") == 3:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from netorch.kinds.solo import Attribute, SoloLink, SoloWords
 from netorch.netlink.forms import ADDRESS, U8
 from netorch.requests import Attrs
+from netorch.shape import Rules, some, there
 from netorch.words import IPAddress, Ttl, wrong
 
 IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA_IPTUN_TTL, IFLA_IPTUN_ENCAP_LIMIT = 2, 3, 4, 6
@@ -65,6 +66,10 @@ class IpTunnelWords(SoloWords):
 
     VERSION: ClassVar[int] = 4
     GROUPS: ClassVar[bool] = False
+    RULES: ClassVar[Rules] = (
+        some(there("remote"), there("local"), there("key"))
+        | {"errorMessage": "It needs a `remote` or a `local`: the tunnel without both is Linux's own."},
+    )
     local: IPAddress | None = Field(None, description="Its own end's address (any).")
     remote: IPAddress | None = Field(None, description="The other end's address (any).")
     ttl: Ttl = Field(0, description="Time to live of the outer packets; `inherit` or 0: the inner one's (inherit).")

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from netorch.kind import interface_words, observed
-from netorch.kinds.solo import Attribute, SoloLink, link_feature
+from netorch.kinds.solo import Attribute, PlaceName, SoloLink, link_feature
 from netorch.kinds.stacked import StackedLink, StackedWords, stacked
 from netorch.netlink.codec import u16
 from netorch.netlink.forms import choice
@@ -70,7 +70,7 @@ class IpvlanWords(StackedWords):
 
     MAKES: ClassVar[type[SoloLink]] = Ipvlan
     kind: Literal["ipvlan"] = "ipvlan"
-    parent: str = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
+    parent: PlaceName = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
     mode: Mode = Field(
         "l3",
         description="`l2` switches by address and leaves ARP to the link, `l3` routes, `l3s` routes through the packet filter of the"

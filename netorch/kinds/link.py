@@ -16,8 +16,23 @@ from netorch.marks import Mark, maker, read_alias
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
 from netorch.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
+from netorch.shape import either, of, written
 from netorch.snapshot import LinkRecord
-from netorch.words import U32, Flag, InterfaceAddress, InterfaceName, IPAddress, Mac, Mtu, SysctlValue, Text, Words, one_or_many
+from netorch.words import (
+    U32,
+    Flag,
+    InterfaceAddress,
+    InterfaceName,
+    IPAddress,
+    Mac,
+    Mtu,
+    SettingName,
+    SysctlValue,
+    Text,
+    Words,
+    interface_address,
+    one_or_many,
+)
 
 TXQUEUELEN = 1000
 """What the kernel gives to a new Ethernet-like link."""
@@ -44,6 +59,7 @@ class NeighbourWords(Words):
     mac: Mac = Field(description="Its MAC address.")
 
 
+@written(either(of(interface_address)))
 def address_words(value: object) -> object:
     return value if isinstance(value, dict) else {"address": value}
 
@@ -59,7 +75,7 @@ class CommonWords(Words):
     mac: Mac | None = Field(None, description="Hardware address (derived from the names).")
     state: Literal["up", "down"] | None = Field(None, description="Administrative state (up).")
     txqueuelen: U32 | None = Field(None, description="Length of the send queue, in packets (1000).")
-    sysctls: dict[str, SysctlValue] = Field(
+    sysctls: dict[SettingName, SysctlValue] = Field(
         {}, description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist."
     )
     neighbours: Annotated[list[NeighbourWords], BeforeValidator(one_or_many)] = Field(

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from netorch.core import Resource
 from netorch.kind import View, interface_words, observed
-from netorch.kinds.solo import Attribute, Place, SoloLink
+from netorch.kinds.solo import Attribute, Place, PlaceName, SoloLink
 from netorch.kinds.stacked import StackedLink, StackedWords, stacked
 from netorch.netlink.forms import choice
 from netorch.requests import Request
@@ -56,7 +56,7 @@ class Macvlan(StackedLink):
 class MacvlanLike(StackedWords):
     """The words of a macvlan and of a macvtap."""
 
-    parent: str = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
+    parent: PlaceName = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
     mode: Mode = Field(
         "vepa",
         description="How it is with others on the same parent: `bridge` they reach one another, `private` they never do, `vepa` by way of"

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from netorch.words import Flag, Mac, Words, integer, one_or_many, wrong
+from netorch.shape import decimal, either, of, whole, written
+from netorch.words import Flag, Mac, Words, integer, mac, one_or_many, wrong
 
 LAST_VLAN = 4094
 
@@ -15,6 +16,10 @@ Range = tuple[int, int]
 """First and last VLAN, both included."""
 
 
+_VLAN = f"0{{0,3}}{decimal(1, LAST_VLAN)}"
+
+
+@written(whole(1, LAST_VLAN, f"{_VLAN}-{_VLAN}", "VLAN, or range such as 20-30") | {"examples": [10, "20-30"]})
 def vlan_range(value: object) -> Range:
     """A VLAN, or a range of them such as `20-30`."""
     if isinstance(value, tuple):
@@ -34,6 +39,7 @@ class PortVlanWords(Words):
     untagged: Flag | None = Field(None, description="Its frames leave without a tag (true for the `pvid`, else false).")
 
 
+@written(either(of(vlan_range)))
 def port_vlan(value: object) -> object:
     return value if isinstance(value, dict) else {"id": value}
 
@@ -45,6 +51,7 @@ class PortFdbWords(Words):
     vlan: Annotated[int, BeforeValidator(integer(1, LAST_VLAN))] | None = Field(None, description="VLAN (all of the port's).")
 
 
+@written(either(of(mac)))
 def port_mac(value: object) -> object:
     return value if isinstance(value, dict) else {"mac": value}
 

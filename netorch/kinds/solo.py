@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import WithJsonSchema
 
 from netorch.core import Key, Resource, State, shown
 from netorch.errors import did_you_mean
@@ -20,6 +22,7 @@ from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
 from netorch.netlink.forms import Form
 from netorch.requests import Attrs, Feature, LinkAdd, LinkSet, Request
+from netorch.shape import substituted, text
 from netorch.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 ETHERNET_MTU = 1500
@@ -49,6 +52,10 @@ class Attribute:
 
     def number_of(self, value: object) -> int:
         return self.number6 if self.number6 and ":" in str(value) else self.number
+
+
+PlaceName = Annotated[str, WithJsonSchema(substituted(text(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}:)?[^\s/:]+", "interface: IF or NODE:IF")))]
+"""A parent, `IF` or `NODE:IF`; it may be an interface of the host, under any of its names."""
 
 
 class SoloWords(InterfaceWords):

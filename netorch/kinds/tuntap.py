@@ -15,6 +15,7 @@ from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.netlink.forms import FLAG, U32
 from netorch.requests import AltnameAdd, Answer, Feature, GroupNumber, Question, Request, TunAdd, TunSet, UserNumber
+from netorch.shape import whole, written
 from netorch.snapshot import LinkRecord
 from netorch.words import Flag, integer, wrong
 
@@ -106,6 +107,7 @@ class Tun(TunTap):
     QUEUE: ClassVar[int] = 500
 
 
+@written(whole(0, NOBODY - 1, r"(?![0-9]+$)[^\s:/,\x00-\x1f\x7f]+", "user or group: a name or a number"))
 def account(value: object) -> int | str:
     """A user or a group, by name or by number."""
     if isinstance(value, str) and not value.isdigit():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from netorch.core import Key, Resource, shown
 from netorch.kind import View, interface_words, observed
@@ -15,7 +15,9 @@ from netorch.marks import read_alias
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
 from netorch.requests import LinkAdd, LinkSet, Peer, Request
+from netorch.shape import substituted, text
 from netorch.snapshot import LinkRecord
+from netorch.words import END
 
 UNKNOWN = ("?", "?")
 """The partner of an end whose alias does not say, or says what the kernel does not confirm."""
@@ -26,7 +28,7 @@ class VethWords(InterfaceWords):
     """A virtual Ethernet cable; `links` and `networks` make them too."""
 
     kind: Literal["veth"] = "veth"
-    peer: str = Field(description="The other end, `NODE:IF`.")
+    peer: Annotated[str, WithJsonSchema(substituted(text(END, "other end: NODE:IF")))] = Field(description="The other end, `NODE:IF`.")
 
 
 @observed

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from netorch.kind import interface_words, observed
-from netorch.kinds.solo import Attribute, SoloLink, SoloWords
+from netorch.kinds.solo import Attribute, PlaceName, SoloLink, SoloWords
 from netorch.netlink.forms import U16, choice
 from netorch.words import integer
 
@@ -37,6 +37,6 @@ class VlanWords(SoloWords):
     MAKES: ClassVar[type[SoloLink]] = Vlan
     FAR_PARENT: ClassVar[bool] = True
     kind: Literal["vlan"] = "vlan"
-    parent: str = Field(description="The interface whose frames are tagged, `IF` or `NODE:IF`.")
+    parent: PlaceName = Field(description="The interface whose frames are tagged, `IF` or `NODE:IF`.")
     id: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(description="VLAN number, 0 to 4094.")
     protocol: Literal["802.1q", "802.1ad"] = Field("802.1q", description="Kind of tag (802.1q).")

@@ -12,6 +12,7 @@ from netorch.kinds.port import MasterWords
 from netorch.kinds.solo import Attribute, SoloLink, SoloWords
 from netorch.netlink.constants import RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN
 from netorch.netlink.forms import U32
+from netorch.shape import Rules, never, one_of
 from netorch.words import Table, wrong
 
 IFLA_VRF_TABLE = 1
@@ -36,6 +37,7 @@ class VrfWords(MasterWords, SoloWords):
 
     MAKES: ClassVar[type[SoloLink]] = Vrf
     TAKES_PORTS: ClassVar[bool] = True
+    RULES: ClassVar[Rules] = (never("This table is everybody's who is in no VRF.", one_of("table", _TAKEN)),)
     kind: Literal["vrf"] = "vrf"
     table: Table = Field(description="Its routing table, where no other VRF of the node has its routes.")
 

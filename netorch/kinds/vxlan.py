@@ -12,10 +12,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from netorch.core import Resource
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
-from netorch.kinds.solo import Attribute, Place, SoloLink, SoloWords, decoded, parent_of
+from netorch.kinds.solo import Attribute, Place, PlaceName, SoloLink, SoloWords, decoded, parent_of
 from netorch.kinds.udptunnel import Port, UdpTunnelWords
 from netorch.netlink.forms import ADDRESS, BE16, FLAG, U8, U32
 from netorch.requests import Attrs
+from netorch.shape import Rules, needs, never, said, there
 from netorch.snapshot import LinkRecord
 from netorch.words import Flag, IPAddress, one_or_many, wrong
 
@@ -105,11 +106,15 @@ class VxlanWords(UdpTunnelWords):
     MAKES: ClassVar[type[SoloLink]] = Vxlan
     FAR_PARENT: ClassVar[bool] = True
     UDP_PORT: ClassVar[int] = PORT
+    RULES: ClassVar[Rules] = (
+        never("A vxlan has a `remote` or a `group`, not both.", said("remote"), said("group")),
+        needs("A `group` is joined on an interface: say which one by `parent`.", said("group"), there("parent")),
+    )
     kind: Literal["vxlan"] = "vxlan"
     local: IPAddress | None = Field(None, description="Source address of the outer packets (by the route).")
     remote: IPAddress | None = Field(None, description="The other end, where there is one (none).")
     group: IPAddress | None = Field(None, description="Multicast group of all the ends; needs `parent` (none).")
-    parent: str | None = Field(None, description="The interface that outer packets leave by, `IF` or `NODE:IF` (by the route).")
+    parent: PlaceName | None = Field(None, description="The interface that outer packets leave by, `IF` or `NODE:IF` (by the route).")
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
     learning: Flag = Field(True, description="Learn behind which end a MAC is from what arrives (true).")
     fdb: Annotated[list[FdbWords], BeforeValidator(one_or_many)] = Field(

@@ -17,6 +17,7 @@ from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.requests import Answer, KeyFile, Question, Request, WireguardPeerDel, WireguardPeerSet
 from netorch.secret import Secret
+from netorch.shape import IPV4, IPV6, PORT, text, written
 from netorch.words import Subnet, Words, integer, one_or_many, wrong
 
 KEY_SIZE = 32
@@ -199,6 +200,7 @@ def packed_endpoint(text: str) -> tuple[bytes, int]:
     return ip_address(address.strip("[]")).packed, int(port)
 
 
+@written(text("(?!A{43}=$)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", "public key as `wg pubkey` prints it: 44 letters that end in ="))
 def key_text(value: object) -> str:
     """A key as `wg pubkey` prints it."""
     text = str(value)
@@ -213,6 +215,7 @@ def key_text(value: object) -> str:
     return text
 
 
+@written(text(rf"(?:{IPV4}|\[{IPV6}\]):{PORT}", "endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820", "192.0.2.1:51820"))
 def address_and_port(value: object) -> str:
     """An address with a port. Names are not looked up: one file would mean different things on different days."""
     text = str(value)
@@ -229,6 +232,11 @@ def address_and_port(value: object) -> str:
     return endpoint_text(found, integer(1, 65535)(port))
 
 
+@written(
+    text(
+        r"(?![A-Za-z0-9+/]{40,44}={0,2}$)(?:[^$\x00-\x1f\x7f]|\$\$)*[^/\x00-\x1f\x7f]", "path of a file with a key", "wireguard/private.key"
+    )
+)
 def key_file(value: object) -> str:
     """The path of a file with a key."""
     if not isinstance(value, str) or not value or not value.isprintable() or value.endswith("/"):

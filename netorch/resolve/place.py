@@ -321,9 +321,6 @@ def _put_settings(draft: Draft, iface: Iface) -> None:
     for layer in reversed((*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))):
         for name, value in layer.sysctls.items():
             path = (*iface.path, "sysctls", name)
-            if not name.replace("_", "").isalnum() or not name.isascii():
-                draft.complain(path, f"{name!r} is no setting of an interface such as rp_filter")
-                continue
             draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), value), path)
 
 

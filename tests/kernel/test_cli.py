@@ -592,3 +592,25 @@ def test_the_live_state_as_a_file_says_what_it_leaves_out(host: Host) -> None:
     host.write("topo.yaml", "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: host-only, subnet: 10.0.0.0/24}}\n")
     host.netorch("apply")
     assert "warning: networks of mode nat, routed and host-only are written as bridges" in host.netorch("show", "-o", "yaml").stderr
+
+
+# completion
+
+
+def test_completion_knows_what_is_live(host: Host) -> None:
+    host.write("other.yaml", 'name: lab\nnodes: {"node[1-3]": , gw: {}}\n')
+    host.netorch("apply", "other.yaml")
+
+    def offered(line: str, *who: str) -> list[str]:
+        asked = f"COMP_LINE='{line}' COMP_POINT={len(line)} _ARGCOMPLETE=1 _ARGCOMPLETE_SHELL=fish _ARGCOMPLETE_IFS=' '"
+        ask = f"{asked} exec {sys.executable} -m netorch 8>&1 9>/dev/null"
+        return host.run(*who, "sh", "-c", ask, check=False).stdout.split()
+
+    assert offered("netorch destroy la") == ["lab"]
+    assert offered("netorch confirm ") == ["lab"]
+    assert offered("netorch show l") == ["lab"]
+    assert offered("netorch exec node") == ["node1", "node2", "node3"]
+    assert offered("netorch shell --name lab g") == ["gw"]
+    # what may not be read is not offered, and is no error
+    assert offered("netorch exec node", *AS_NOBODY) == []
+    assert offered("netorch destroy la", *AS_NOBODY) == []

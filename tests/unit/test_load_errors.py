@@ -339,7 +339,7 @@ nodes:
             "17:9: nodes.a.rules.0: a rule needs a `table`",
             "18:9: nodes.a.rules.1: a rule that says prohibit takes no `table`",
             "19:9: nodes.a.rules.2: IPv4 and IPv6 are mixed in one rule",
-            "20:9: nodes.a.rules.3: 'abc' is no whole number",
+            "20:10: nodes.a.rules.3.fwmark: 'abc' is no whole number",
             "21:20: nodes.a.rules.4.action: 'masquerade' is not one of 'lookup', 'blackhole', 'unreachable' or 'prohibit'",
         ],
     ),

@@ -1,0 +1,148 @@
+"""What a shell offers while a command line is typed: the words of the parser by argcomplete, and the names that only this machine knows.
+
+It runs at each press of the Tab key, for anybody: what may not be read is not offered, and nothing is ever an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from netorch.cli import DONE
+from netorch.cli.output import Output
+
+SHELLS = ("bash", "zsh", "fish")
+TOPOLOGIES = (".yaml", ".yml")
+DEFAULT = "topo.yaml"
+LARGEST = 1_000_000
+"""Bytes of a file that is read for the names in it."""
+MOST = 10_000
+"""Entries of a folder that are looked at."""
+
+
+def script(options: argparse.Namespace, output: Output) -> int:
+    """What teaches a shell to ask."""
+    from argcomplete.shell_integration import shellcode
+
+    output.result(shellcode(["netorch"], use_defaults=False, shell=options.shell).rstrip("\n"))
+    return DONE
+
+
+def answer(parser: argparse.ArgumentParser) -> None:
+    """Say what may follow, to the shell that asks. Does not return."""
+    import argcomplete
+
+    for action in _actions(parser):
+        if (names := _NAMES.get(str(action.metavar))) is not None:
+            action.completer = names  # type: ignore[attr-defined]
+        elif action.choices is None and action.nargs != 0 and not isinstance(action, argparse._SubParsersAction):
+            action.completer = _nothing  # type: ignore[attr-defined]
+    argcomplete.autocomplete(parser, always_complete_options=False)
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)
+
+
+def files(prefix: str, suffixes: tuple[str, ...] = ()) -> list[str]:
+    """Folders, and files whose names end in one of these. Names that a terminal would stumble over are left out."""
+    start = prefix.rpartition("/")[2]
+    lead = prefix[: len(prefix) - len(start)]
+    found: list[str] = []
+    # RuntimeError: a `~nobody/` that is nobody's
+    with suppress(OSError, ValueError, RuntimeError), os.scandir(Path(lead).expanduser()) as entries:
+        for _, entry in zip(range(MOST), entries, strict=False):
+            if not entry.name.startswith(start) or (entry.name.startswith(".") and not start) or not entry.name.isprintable():
+                continue
+            if entry.is_dir():
+                found.append(f"{lead}{entry.name}/")
+            elif entry.name.endswith(suffixes or ("",)):
+                found.append(f"{lead}{entry.name}")
+    return sorted(found)
+
+
+def topologies() -> list[str]:
+    """Those that are live here."""
+    from netorch.errors import NetorchError
+    from netorch.kernel import records
+
+    with suppress(NetorchError, OSError):
+        return records.applied_names()
+    return []
+
+
+def nodes(topology: str | None) -> list[str]:
+    """The nodes of what is live here, or of one topology; without any those of the file in the current folder."""
+    from netorch.errors import NetorchError
+    from netorch.kernel import records
+
+    found: list[str] = []
+    for name in [topology] if topology else topologies():
+        with suppress(NetorchError, OSError):
+            record, _ = records.read_record(name)
+            if record is not None:
+                found += _nodes_in(record.text.encode("utf-8", "surrogateescape"), dict(record.variables))
+    if not found and topology is None:
+        with suppress(OSError), Path(DEFAULT).open("rb") as file:
+            found = _nodes_in(file.read(LARGEST), {})
+    return list(dict.fromkeys(found))
+
+
+def _nodes_in(data: bytes, variables: dict[str, str]) -> list[str]:
+    # neither the models nor the kernel: there is a tenth of a second for all of it
+    from netorch.errors import NetorchError
+    from netorch.expand import expand
+    from netorch.source import Findings, parse
+
+    with suppress(NetorchError, RecursionError):
+        found = Findings()
+        entries = expand(parse(data, found), variables, found).get("nodes")
+        return [name for name in entries if name.isprintable()] if isinstance(entries, dict) else []
+    return []
+
+
+Completer = Callable[..., list[str]]
+
+
+def _nothing(**_: object) -> list[str]:
+    return []
+
+
+def _file(prefix: str, **_: object) -> list[str]:
+    return files(prefix, TOPOLOGIES)
+
+
+def _any_file(prefix: str, **_: object) -> list[str]:
+    return files(prefix)
+
+
+def _name(prefix: str, **_: object) -> list[str]:
+    return [name for name in topologies() if name.startswith(prefix)]
+
+
+def _file_or_name(prefix: str, **_: object) -> list[str]:
+    return [*_name(prefix), *_file(prefix)]
+
+
+def _node(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    return [name for name in nodes(getattr(parsed_args, "name", None)) if name.startswith(prefix)]
+
+
+_NAMES: dict[str, Completer] = {
+    "FILE": _file,
+    "NEW": _file,
+    "NAME": _name,
+    "FILE|NAME": _file_or_name,
+    "NAME|FILE": _file_or_name,
+    "NODE": _node,
+    "PLAN": _any_file,
+    "PATH": _any_file,
+}
+"""What an argument is called in the help → what may stand there."""

@@ -1,0 +1,201 @@
+"""What a person may write, in the terms of JSON Schema: `written` says it beside the function that checks it.
+
+Patterns are those that ECMA 262 and Python read alike. They say of a word what can be said without arithmetic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any, TypeVar
+
+Shape = dict[str, Any]
+Rules = tuple[Shape, ...]
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def written(shape: Shape | Callable[[Shape], Shape]) -> Callable[[F], F]:
+    """What the function takes: a scalar, or what it makes of the shape of what it gives on."""
+
+    def mark(check: F) -> F:
+        check.written = shape  # type: ignore[attr-defined]
+        return check
+
+    return mark
+
+
+def of(check: Callable[..., object]) -> Shape:
+    """What such a function takes."""
+    shape: Shape = check.written  # type: ignore[attr-defined]
+    return shape
+
+
+def text(pattern: str, what: str = "", *examples: object, numbers: bool = False) -> Shape:
+    """A string of which all has this pattern. `what`: what it is, for an error. `numbers`: one that looks like a number will do."""
+    shape: Shape = {"type": ["string", "number"] if numbers else "string", "pattern": f"^(?:{pattern})$"}
+    if numbers:
+        shape["minimum"] = 0
+    if what:
+        shape["errorMessage"] = f"This is no {what}."
+    return shape | ({"examples": list(examples)} if examples else {})
+
+
+def whole(low: int, high: int, or_text: str = "", what: str = "") -> Shape:
+    """A whole number, also as text; `or_text` is the pattern of another text that stands for one."""
+    numerals = numeral(low, high) + (f"|{or_text}" if or_text else "")
+    what = what or f"whole number, {low} to {high}"
+    return text(numerals, what) | {"type": ["integer", "string"], "minimum": low, "maximum": high}
+
+
+def numeral(low: int, high: int) -> str:
+    """The pattern of such a number as text, decimal (with any zeros in front) or hexadecimal."""
+    return f"-?0{{1,19}}|{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}" if low <= 0 else f"{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}"
+
+
+@cache
+def decimal(low: int, high: int) -> str:
+    """The pattern of the decimal digits of low, low + 1 … high, without zeros in front."""
+    pieces = []
+    while low <= high:
+        last = min(high, 10 ** len(str(low)) - 1)
+        pieces.append(_of_one_length(str(low), str(last)))
+        low = last + 1
+    return f"(?:{'|'.join(pieces)})"
+
+
+def _decimal(low: int, high: int) -> str:
+    return f"0{{0,18}}{decimal(low, high)}"
+
+
+def _of_one_length(low: str, high: str) -> str:
+    rest = len(low) - 1
+    if not low:
+        return ""
+    if low[0] == high[0]:
+        return low[0] + _of_one_length(low[1:], high[1:])
+    first, last, pieces = int(low[0]), int(high[0]), []
+    if low[1:] != "0" * rest:
+        pieces.append(f"{first}{_of_one_length(low[1:], '9' * rest)}")
+        first += 1
+    if high[1:] != "9" * rest:
+        pieces.append(f"{last}{_of_one_length('0' * rest, high[1:])}")
+        last -= 1
+    if first <= last:
+        digit = f"[{first}-{last}]" if first < last else str(first)
+        pieces.append(digit + (f"[0-9]{{{rest}}}" if rest > 1 else "[0-9]" * rest))
+    return pieces[0] if len(pieces) == 1 else f"(?:{'|'.join(pieces)})"
+
+
+def anycase(word: str) -> str:
+    """A word's pattern that takes capitals too; JSON Schema has no flag for it."""
+    return "".join(f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
+
+
+def _ipv6() -> str:
+    group = "[0-9A-Fa-f]{1,4}"
+    forms = [f"(?:{group}:){{7}}{group}", f"(?:{group}:){{6}}{IPV4}", f"(?:{group}:){{1,7}}:", f":(?:(?::{group}){{1,7}}|:)"]
+    forms += [f"(?:{group}:){{{before}}}(?::{group}){{1,{7 - before}}}" for before in range(1, 7)]
+    forms += [f"(?:{group}:){{{before}}}(?::{group}){{0,{5 - before}}}:{IPV4}" for before in range(1, 6)]
+    return f"(?:{'|'.join([*forms, f'::(?:{group}:){{0,5}}{IPV4}'])})"
+
+
+_OCTET = decimal(0, 255)
+IPV4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
+IPV6 = _ipv6()
+IP = f"(?:{IPV4}|{IPV6})"
+LENGTH4 = f"/(?:0*{decimal(0, 32)}|{IPV4})"
+"""A prefix length, or a mask, which stands for one."""
+LENGTH6 = f"/0*{decimal(0, 128)}"
+PREFIX = f"(?:{IPV4}{LENGTH4}|{IPV6}{LENGTH6})"
+"""An address with a prefix length."""
+SUBNET = f"(?:{IPV4}(?:{LENGTH4})?|{IPV6}(?:{LENGTH6})?)"
+PORT = _decimal(1, 65535)
+PORTS = f"{PORT}(?:-{PORT})?"
+ENTRY = r"\$\((?:[0-9A-Za-z_\s+*%/(-]+\)|\s*[A-Za-z_][0-9A-Za-z_]*\s*:-[^)]*\))"
+SUBSTITUTION = rf"^(?:[^$]|\$\$)*(?:{ENTRY}(?:[^$]|\$\$)*)+$"
+"""A text with something to substitute, which may become anything."""
+FREE = rf"(?:[^$]|\$\$|{ENTRY})*"
+"""Any text; a dollar in it is written twice."""
+_BOUND = r"(?:[0-9]{1,18}|[A-Za-z])"
+RANGE = rf"^[^\s/:%\[\]$]*\[{_BOUND}-{_BOUND}\][^\s/:%\[\]$]*$"
+"""A name that stands for many."""
+_NAMES = rf"[^\s/:%\[\]$]*(?:\[{_BOUND}-{_BOUND}\][^\s/:%\[\]$]*)*"
+END_RANGES = rf"(?=.*\[){_NAMES}:{_NAMES}"
+"""Ends of links, of which many are one text."""
+
+OPEN: Shape = {"type": "string", "pattern": SUBSTITUTION}
+
+
+def substituted(shape: Shape) -> Shape:
+    """A scalar's shape, with texts that become such a scalar."""
+    if "enum" in shape or "const" in shape:
+        return {"anyOf": [shape, {"$word": "substitution"}]}
+    types = [shape["type"]] if isinstance(shape["type"], str) else [*shape["type"]]
+    if "string" not in types:
+        return shape | {"type": [*types, "string"], "pattern": SUBSTITUTION}
+    return shape | {"pattern": f"{shape['pattern']}|{SUBSTITUTION}"} if "pattern" in shape else shape
+
+
+# Rules about keys. What may be null after substitution, or may not be, breaks none.
+
+
+def said(key: str) -> Shape:
+    """The key is there, and surely says something."""
+    return {"required": [key], "properties": {key: {"not": {"anyOf": [{"type": "null"}, OPEN]}}}}
+
+
+def there(key: str) -> Shape:
+    """The key is there, and perhaps says something."""
+    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
+
+
+def filled(key: str) -> Shape:
+    """The key has a list or mapping that is not empty."""
+    return {"required": [key], "properties": {key: {"type": ["array", "object", "string"], "minItems": 1, "minProperties": 1, "not": OPEN}}}
+
+
+def true(key: str) -> Shape:
+    return {"required": [key], "properties": {key: {"const": True}}}
+
+
+def one_of(key: str, values: Iterable[object]) -> Shape:
+    """The key surely has one of these values."""
+    return {"required": [key], "properties": {key: {"enum": list(values)}}}
+
+
+def unless(key: str, values: Iterable[object]) -> Shape:
+    """The key surely has none of these values, nor is it left out."""
+    return {"required": [key], "properties": {key: {"not": {"anyOf": [{"enum": [*values, None]}, OPEN]}}}}
+
+
+def some(*shapes: Shape) -> Shape:
+    return {"anyOf": list(shapes)}
+
+
+def both(*shapes: Shape) -> Shape:
+    return {"allOf": list(shapes)}
+
+
+def never(message: str, *shapes: Shape) -> Shape:
+    """These together are refused."""
+    return {"not": both(*shapes), "errorMessage": message}
+
+
+def needs(message: str, condition: Shape, *shapes: Shape) -> Shape:
+    """Where the condition holds, all of these do."""
+    return {"if": condition, "then": both(*shapes) | {"errorMessage": message}}
+
+
+def left_out(key: str) -> Shape:
+    return {"not": there(key)}
+
+
+def either(short: Shape) -> Callable[[Shape], Shape]:
+    """A scalar as a short form of what is given on."""
+    return lambda inner: {"anyOf": [substituted(short), inner]}
+
+
+def each_of(shape: Shape) -> Shape:
+    """A list, or nothing where that will do, or one of the list's items alone."""
+    parts = shape.get("anyOf", [shape])
+    return {"anyOf": [*(part["items"] for part in parts if "items" in part), *parts]}

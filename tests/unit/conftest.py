@@ -1,0 +1,45 @@
+"""Every file that a unit test has loaded is shown to the schema too: it takes what is right, and refuses what is wrong by its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import netorch.load
+from netorch.errors import FileError, Problem
+from tests import editor
+
+ENOUGH = 50
+"""Files of one test. Those that make up thousands are left to test_schema, which makes them up as well."""
+
+_load = netorch.load.load
+_loaded: list[tuple[str, list[Problem]]] = []
+
+
+def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.load.Loaded:
+    problems: list[Problem] = []
+    try:
+        return _load(data, *words, **named)
+    except FileError as error:
+        problems = list(error.problems)
+        raise
+    finally:
+        if len(_loaded) < ENOUGH and len(data) < 20_000:
+            _loaded.append((data.decode("utf-8", "replace"), problems))
+
+
+netorch.load.load = _witnessed
+
+
+@pytest.fixture(autouse=True)
+def _schema_agrees(request: pytest.FixtureRequest) -> Iterator[None]:
+    _loaded.clear()
+    yield
+    made_up = hasattr(getattr(request, "function", None), "hypothesis")
+    for text, problems in [] if made_up else _loaded.copy():
+        if problems:
+            assert editor.let_pass(text, problems) == [], f"wrong by its shape, and the schema has nothing against it:\n{text}"
+        else:
+            assert editor.complaints(text) == [], f"right, and the schema refuses it:\n{text}"

@@ -1,0 +1,77 @@
+"""Completion as a person meets it: a shell on a terminal, a line begun, the Tab key; then the line is printed instead of run."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+EVIL = "x$(touch pwned);'`touch pwned`.yaml"
+TYPED = {
+    "netorch des": "netorch destroy",
+    "netorch diff -o j": "netorch diff -o json",
+    "netorch apply --keep": "netorch apply --keep-partial",
+    "netorch completion f": "netorch completion fish",
+    "netorch exec g": "netorch exec gw",
+    "netorch exec --name nobody g": "netorch exec --name nobody g",
+    "netorch validate b": "netorch validate b c.yaml",
+    "netorch diff a.yaml fol": "netorch diff a.yaml folder/",
+    "netorch apply x": f"netorch apply {EVIL}",
+}
+SHELLS = {
+    "bash": (["bash", "--norc", "--noprofile", "-i"], 'eval "$(netorch completion bash)"', "printf '[%s]\\n' \"$*\""),
+    "zsh": (["zsh", "-f", "-i"], 'autoload -Uz compinit; compinit -u -D; eval "$(netorch completion zsh)"', "printf '[%s]\\n' \"$*\""),
+    "fish": (["fish", "--no-config", "-i"], "netorch completion fish | source", "printf '[%s]\\n' \"$argv\""),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "topo.yaml").write_text("nodes: {'h[1-3]': , gw: }\n")
+    for name in ("a.yaml", "b c.yaml", "both.txt", EVIL):
+        (tmp_path / name).write_text("")
+    (tmp_path / "folder").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_a_shell_makes_of_a_line(shell: str, folder: Path) -> None:
+    argv, learn, told = SHELLS[shell]
+    assert shutil.which(argv[0]), f"the package {shell} is not installed"
+    function = f"function say; {told}; end" if shell == "fish" else f"say() {{ {told}; }}"
+    # Home and the word before the line, which is then printed and not run
+    lines = "".join(f"{typed}\t\x01say \x05\r" for typed in TYPED)
+    output = on_terminal(argv, folder, f"{learn}; {function}; echo rea''dy\r", "ready", f"{lines}echo en''d\r", "end")
+    assert [line.strip() for line in output if line.startswith("[")] == [f"[{line}]" for line in TYPED.values()]
+    assert not (folder / "pwned").exists()
+
+
+def on_terminal(argv: list[str], folder: Path, first: str, ready: str, then: str, end: str) -> list[str]:
+    """The lines that a program on a terminal prints, up to `end`; `then` is typed when `ready` is there."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    words = {"PATH": path, "HOME": str(folder), "TERM": "dumb", "LC_ALL": "C.UTF-8", "PYTHONPATH": os.getcwd()}
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execvpe(argv[0], argv, words)
+    seen, deadline = "", time.monotonic() + 120
+    try:
+        os.write(terminal, first.encode())
+        while f"\n{end}\r" not in seen and time.monotonic() < deadline:
+            if not select.select([terminal], [], [], 1)[0]:
+                continue
+            seen += os.read(terminal, 65536).decode("utf-8", "replace")
+            if then and f"\n{ready}\r" in seen:
+                os.write(terminal, then.encode())
+                then = ""
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+    return seen.replace("\r", "").splitlines()
