@@ -67,8 +67,9 @@ class Live:
 class Lab:
     """The topologies of this machine, through one kernel door. A context manager."""
 
-    def __init__(self, kernel: LinuxKernel | None = None) -> None:
-        self.kernel = kernel or LinuxKernel()
+    def __init__(self, kernel: LinuxKernel | None = None, *, looked: Callable[[int, int], None] = lambda *_: None) -> None:
+        """`looked` hears, in another thread, how many namespaces have been read and how many there are."""
+        self.kernel = kernel or LinuxKernel(looked)
 
     def __enter__(self) -> Lab:
         return self
@@ -87,16 +88,20 @@ class Lab:
         *,
         keep_partial: bool = False,
         progress: Progress = nothing,
+        phase: Callable[[str], None] = lambda _: None,
         planned: Callable[[Difference], None] = lambda _: None,
         lock_timeout: float = 10.0,
         confirm_within: float | None = None,
     ) -> Report:
         """Converge the kernel to the file, or leave it as it was. `planned` sees the plan before anything changes.
 
+        `phase` hears what is being done, and `progress` how much of it.
         `confirm_within`: seconds after which all of it is taken back, unless `confirm` is called before.
         """
         desired = loaded.desired
+        phase("waiting for the lock")
         with records.lock(desired.topology, lock_timeout):
+            phase("reading")
             unconfirmed = confirm.refuse_pending(desired.topology)
             first = compare(self.kernel, desired, loaded)
             planned(first)
@@ -117,10 +122,11 @@ class Lab:
                 remember_left(desired.topology, desired, recorded(desired.topology, before))
             records.write_record(desired.topology, record)
             try:
-                self._converge(loaded, first, report, reclaim, progress)
+                self._converge(loaded, first, report, reclaim, progress, phase)
             except BaseException as error:
                 if keep_partial:
                     raise
+                phase("rolling back")
                 try:
                     problems = self.take_back(start)
                 except NetorchError as stuck:
@@ -157,12 +163,15 @@ class Lab:
         name: str,
         *,
         progress: Progress = nothing,
+        phase: Callable[[str], None] = lambda _: None,
         planned: Callable[[Plan], None] = lambda _: None,
         lock_timeout: float = 10.0,
     ) -> Report:
         """Take away all that topology `name` has on this machine, with or without a record of it."""
         mark = Mark(name)
+        phase("waiting for the lock")
         with records.lock(name, lock_timeout):
+            phase("reading")
             record, warning = records.read_record(name)
             before = with_left(name, recorded(name, record))
             reclaim = namespaces_of(before)
@@ -179,10 +188,12 @@ class Lab:
             problems: list[Problem] = []
             while plan and report.rounds < ROUNDS:
                 report.rounds += 1
+                phase("removing")
                 self._end_processes(plan, snapshot, report)
                 groups = deletable_groups(plan, snapshot, mark.group)
                 run = execute(self.kernel, plan, groups=groups, reclaim=reclaim, keep_going=True, progress=progress)
                 problems = [_refused(refusal, None) for refusal in run.refusals]
+                phase("verifying")
                 snapshot, observed = everything(self.kernel, mark, within)
                 plan = make_plan(observed.state, {})
             if plan:
@@ -223,7 +234,15 @@ class Lab:
         attached = {label: ":".join(how) for label, how in desired.attached.items()} if desired is not None else {}
         return Live(name, record, observed.state, difference, (*warnings, *within.warnings), attached)
 
-    def _converge(self, loaded: Loaded, first: Difference, report: Report, reclaim: frozenset[str], progress: Progress) -> None:
+    def _converge(
+        self,
+        loaded: Loaded,
+        first: Difference,
+        report: Report,
+        reclaim: frozenset[str],
+        progress: Progress,
+        phase: Callable[[str], None],
+    ) -> None:
         """Steps, then a look at what became of them; what the kernel took along on the way is mended in the next round."""
         desired, now = loaded.desired, first
         while now.plan:
@@ -237,9 +256,11 @@ class Lab:
             if now is not first:
                 report.notes += mended(now.plan, now.snapshot)
             report.rounds += 1
+            phase("making")
             self._end_processes(now.plan, now.snapshot, report)
             groups = deletable_groups(now.plan, now.snapshot, desired.mark.group)
             run = execute(self.kernel, now.plan, groups=groups, reclaim=reclaim, progress=progress)
+            phase("verifying")
             if run.refusals:
                 raise KernelRefused(_refusals(run.refusals, loaded), loaded.file)
             now = compare(self.kernel, desired, loaded, first.attached)

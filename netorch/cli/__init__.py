@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 DONE, FAILED, DIFFERENT, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
 """Exit statuses. 2 means nothing but «differs»: usage errors are 64 (EX_USAGE of sysexits.h)."""
@@ -15,7 +16,7 @@ DONE, FAILED, DIFFERENT, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    from netorch.cli.parser import parser
+    from netorch.cli.parser import WrongUsage, parser
 
     # a process of seconds that makes next to no cycles: looking for them would take a tenth of its time
     gc.disable()
@@ -27,6 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         answer(parser())
     try:
         options = parser().parse_args(words)
+    except WrongUsage as wrong:
+        if _asks_for_json(words):
+            from netorch.errors import Problem
+            from netorch.render import json
+
+            print(json.problem("UsageError", Problem(wrong.what)))
+        return USAGE
     except SystemExit as stop:
         return int(stop.code or 0)
     _trap_signals()
@@ -57,6 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return FAILED
         print(f"netorch: internal error: {type(error).__name__}: {error}. Run again with --debug to see where.", file=sys.stderr)
         return FAILED
+
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Whether a command line that cannot be parsed has `-o json` in it."""
+    if any(word in ("-ojson", "--output=json") for word in words):
+        return True
+    return any(pair in (("-o", "json"), ("--output", "json")) for pair in pairwise(words))
 
 
 def _silence() -> None:

@@ -21,6 +21,18 @@ def run(options: argparse.Namespace) -> int:
             raise
         output.fail(error)
         return FAILED
+    except KeyboardInterrupt:
+        output.broken_off("Interrupted", "interrupted.")
+        raise
+    except (RecursionError, MemoryError):
+        output.broken_off("NetorchError", "the file is nested too deeply, or there is not enough memory.")
+        raise
+    except Exception as error:
+        if not isinstance(error, OSError) or error.filename is not None:
+            output.broken_off("InternalError", f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        output.done()
 
 
 _COMMANDS = {

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from typing import TYPE_CHECKING
 
-from netorch.cli import DIFFERENT, DONE, FAILED, USAGE, inputs
+from netorch.cli import DIFFERENT, DONE, FAILED, inputs
 from netorch.cli.output import Output, place_in
 from netorch.core import Plan
 from netorch.errors import NetorchError
 from netorch.load import Loaded
 from netorch.render import json, text
-from netorch.render.changes import changes
+from netorch.render.changes import Change, changes
 
 if TYPE_CHECKING:
     from netorch.lab import Lab
@@ -28,11 +27,11 @@ def apply(options: argparse.Namespace, output: Output) -> int:
         options.new = options.out = None
         return diff(options, output)
     saved: Saved | None = None
+    output.phase("reading the file")
     if options.plan is None:
         loaded, record = inputs.chosen(options, live=False)
     elif options.file is not None or options.set or options.name is not None:
-        print("netorch apply: a saved plan says which file, name and variables: leave out FILE, --name and --set", file=sys.stderr)
-        return USAGE
+        return output.usage("a saved plan says which file, name and variables: leave out FILE, --name and --set")
     else:
         saved, loaded, record = inputs.from_plan(options.plan)
     name = loaded.desired.topology
@@ -44,7 +43,7 @@ def apply(options: argparse.Namespace, output: Output) -> int:
         if not output.json and not output.quiet:
             output.listing(changes(difference.plan), loaded, short=True)
 
-    with Lab() as lab:
+    with Lab(looked=output.looked) as lab:
         if options.dry_run and saved is not None:
             difference = lab.diff(loaded)
             verify(saved, difference, inputs.shown(options.plan))
@@ -55,6 +54,7 @@ def apply(options: argparse.Namespace, output: Output) -> int:
                 record,
                 keep_partial=options.keep_partial,
                 progress=output.progress,
+                phase=output.phase,
                 planned=planned,
                 lock_timeout=options.lock_timeout,
                 confirm_within=options.confirm_within,
@@ -111,8 +111,7 @@ def confirm(options: argparse.Namespace, output: Output) -> int:
 def diff(options: argparse.Namespace, output: Output) -> int:
     if options.new is not None:
         if options.out is not None:
-            print("netorch diff: a plan between two files cannot be applied: leave out --out", file=sys.stderr)
-            return USAGE
+            return output.usage("a plan between two files cannot be applied: leave out --out")
         return _diff_files(options, output)
     from netorch.lab import Lab
 
@@ -138,7 +137,13 @@ def _diff_files(options: argparse.Namespace, output: Output) -> int:
 def _tell_difference(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> int:
     found = changes(plan)
     name = loaded.desired.topology
-    if output.json:
+    if output.form == "github":
+        _annotate(loaded, found, warnings, output)
+    elif output.form == "markdown":
+        from netorch.render import markdown
+
+        output.result(markdown.report(name, found, warnings).rstrip())
+    elif output.json:
         shown = json.changes(found, place_in(loaded))
         output.result(json.document(topology=name, in_sync=not found, changes=shown, summary=json.counts(found), warnings=warnings))
     elif not output.quiet:
@@ -147,10 +152,23 @@ def _tell_difference(loaded: Loaded, plan: Plan, warnings: list[str], output: Ou
     return DIFFERENT if plan else DONE
 
 
+def _annotate(loaded: Loaded, found: list[Change], warnings: list[str], output: Output) -> None:
+    """Annotations to standard output, where the runner of a job reads them, and the table into the job's summary."""
+    from netorch.cli.repository import path_in, summarise
+    from netorch.render import github, markdown
+
+    name = loaded.desired.topology
+    for line in github.annotate(name, found, path_in(loaded.file), place_in(loaded)):
+        output.result(line)
+    if not output.quiet:
+        output.result(f"{name}: {text.sum_up(found)}" if found else f"{name}: in sync")
+    summarise(markdown.report(name, found, warnings, markdown.SUMMARY), output.warn)
+
+
 def destroy(options: argparse.Namespace, output: Output) -> int:
     from netorch.lab import Lab
 
-    with Lab() as lab:
+    with Lab(looked=output.looked) as lab:
         names = lab.names() if options.all else [inputs.topology_of(options.target, options)]
         told: list[dict[str, object]] = []
         failed = False
@@ -160,7 +178,8 @@ def destroy(options: argparse.Namespace, output: Output) -> int:
             except NetorchError as error:
                 if not options.all:
                     raise
-                output.fail(error)
+                output.say(error)
+                told.append({"topology": name, "error": type(error).__name__, "problems": json.problems(error.problems, error.file)})
                 failed = True
     if output.json:
         output.result(json.document(topologies=told))
@@ -182,7 +201,7 @@ def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Outpu
         if not output.json and not output.quiet:
             output.listing(changes(plan), short=True)
 
-    report = lab.destroy(name, progress=output.progress, planned=planned, lock_timeout=options.lock_timeout)
+    report = lab.destroy(name, progress=output.progress, phase=output.phase, planned=planned, lock_timeout=options.lock_timeout)
     seconds = time.monotonic() - started
     found = changes(report.plan)
     output.done()

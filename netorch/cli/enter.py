@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 
-from netorch.cli import USAGE
 from netorch.cli.output import Output
 from netorch.core import HOST
 from netorch.errors import NetorchError, Problem, did_you_mean
@@ -19,11 +18,10 @@ Place = tuple[str, str, str | None]
 """How and what as in `attach`, and the name in /etc/netns."""
 
 
-def enter(options: argparse.Namespace, _: Output) -> int:
+def enter(options: argparse.Namespace, output: Output) -> int:
     """Does not return if all goes well; else the status that a shell would give."""
     if options.command == "exec" and not options.argv:
-        print("netorch exec: a command is missing: netorch exec NODE CMD…", file=sys.stderr)
-        return USAGE
+        return output.usage("a command is missing: netorch exec NODE CMD…")
     argv = _argv(options)
     how, what, etc = _place(options.node, options.name)
     try:
@@ -34,7 +32,7 @@ def enter(options: argparse.Namespace, _: Output) -> int:
     try:
         become(fd, etc, argv)
     except CommandError as error:
-        print(f"netorch: {error}", file=sys.stderr)
+        output.fail(NetorchError(str(error)))
         return error.status
 
 

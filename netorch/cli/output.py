@@ -8,8 +8,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
+from netorch.cli import USAGE
+from netorch.cli.progress import Bar, wanted
 from netorch.core import Step
-from netorch.errors import NetorchError, Position
+from netorch.errors import NetorchError, Position, Problem
 from netorch.load import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change
@@ -19,38 +21,84 @@ FIRST_LINES = 60
 
 
 class Output:
-    """The two streams of one command."""
+    """The two streams of one command. `form`: what -o says."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self.json = getattr(options, "output", "text") == "json"
+        self.form: str = getattr(options, "output", "text")
+        self.json = self.form == "json"
         self.quiet: bool = options.quiet
         self.verbose: bool = options.verbose
-        self._bar = False
+        self._command: str = options.command
+        self._phase = ""
+        self._told = False
+        self._bar = Bar(not self.quiet and self.form == "text" and wanted())
 
     @cached_property
     def colour(self) -> bool:
         return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def result(self, line: str) -> None:
+        self.done()
+        self._told = True
         print(line)
 
     def note(self, line: str) -> None:
         """For the person at the terminal; nothing that a script would read."""
-        self._end_bar()
+        self.done()
         if not self.quiet:
             print(line, file=sys.stderr)
 
     def warn(self, lines: Iterable[str]) -> None:
         for line in lines:
-            self._end_bar()
-            print(f"warning: {line}", file=sys.stderr)
+            self.done()
+            if self.form == "github":
+                from netorch.render import github
+
+                print(github.warning(line), file=sys.stderr)
+            else:
+                print(f"warning: {line}", file=sys.stderr)
 
     def fail(self, error: NetorchError) -> None:
-        self._end_bar()
+        """The error in the form that was asked for, in place of the result, and in lines for the person."""
+        self.done()
         if self.json:
-            self.result(json.failure(error))
+            self._failed(json.failure(error))
+        elif self.form == "markdown":
+            from netorch.render import markdown
+
+            self._failed(markdown.failure(error).rstrip())
+        elif self.form == "github":
+            from netorch.cli.repository import path_in
+            from netorch.render import github
+
+            for line in github.failure(error, path_in):
+                print(line, file=sys.stderr)
+            return
+        self.say(error)
+
+    def say(self, error: NetorchError) -> None:
+        """The error in lines for the person."""
+        self.done()
         for line in error.lines():
             print(f"netorch: {line}" if not error.file else line, file=sys.stderr)
+
+    def usage(self, what: str) -> int:
+        """Wrong usage that only the command itself can tell; its status."""
+        if self.json:
+            self._failed(json.problem("UsageError", Problem(what)))
+        print(f"netorch {self._command}: {what}", file=sys.stderr)
+        return USAGE
+
+    def broken_off(self, kind: str, what: str) -> None:
+        """The document of a command that came to no end; whoever ends it has said so to the person."""
+        self.done()
+        if self.json:
+            self._failed(json.problem(kind, Problem(what)))
+
+    def _failed(self, document: str) -> None:
+        # one document, whatever comes after it
+        if not self._told:
+            self.result(document)
 
     def listing(self, found: Sequence[Change], loaded: Loaded | None = None, *, short: bool = False) -> None:
         """The changes, each a line; `short` cuts a long list unless --verbose was given."""
@@ -62,28 +110,28 @@ class Output:
         if cut < len(lines):
             self.result(f"… and {len(lines) - cut} more (-v lists them all)")
 
+    def phase(self, name: str) -> None:
+        """What is being done from now on, for who waits at a terminal."""
+        self._phase = name
+        self._bar.at(name)
+
+    def looked(self, done: int, total: int) -> None:
+        """So many namespaces have been read."""
+        if done < total:
+            self._bar.at(self._phase or "reading", done, total, "namespaces")
+        else:
+            self._bar.at("comparing")
+
     def progress(self, done: int, total: int, step: Step) -> None:
         self.bar(done, total, step.resource.title())
 
     def bar(self, done: int, total: int, what: str) -> None:
-        """How far long work is, on a terminal."""
-        if self.quiet or self.json or not sys.stderr.isatty() or total < 2:
-            return
-        width = 30
-        filled = min(width, done * width // max(total, 1))
-        line = f"[{'#' * filled}{'.' * (width - filled)}] {min(done, total)}/{total} {what}"
-        columns = os.get_terminal_size(2).columns
-        sys.stderr.write(f"\r\x1b[K{line[: columns - 1]}")
-        sys.stderr.flush()
-        self._bar = True
+        """How far long work is, for who waits at a terminal."""
+        self._bar.at(self._phase or "making", done, total, what)
 
-    def _end_bar(self) -> None:
-        if self._bar:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._bar = False
-
-    done = _end_bar
+    def done(self) -> None:
+        """Nothing is being done any more, or something is to be said."""
+        self._bar.clear()
 
 
 def place_text(loaded: Loaded) -> Callable[[Change], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,6 +19,14 @@ FILE may be left out: topo.yaml in the current folder, else (but for apply and v
 the one topology that is live here. `-` reads it from standard input."""
 
 
+class WrongUsage(SystemExit):
+    """The command line makes no sense; `what` says why, and standard error has it already."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(USAGE)
+        self.what = what
+
+
 class Parser(argparse.ArgumentParser):
     """argparse with our exit status for wrong usage, and a guess at what was meant."""
 
@@ -27,7 +36,8 @@ class Parser(argparse.ArgumentParser):
         if wrong and known:
             close = get_close_matches(wrong, known, n=1)
             message = f"there is no command {wrong!r}." + (f" Did you mean {close[0]!r}?" if close else "")
-        self.exit(USAGE, f"{self.prog}: {message}\n{self.format_usage()}")
+        self._print_message(f"{self.prog}: {message}\n{self.format_usage()}", sys.stderr)
+        raise WrongUsage(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,15 @@ def _confirm(words: Words) -> None:
 
 
 def _diff(words: Words) -> None:
-    diff = words.command("diff", "say what apply would do; with two files, what leads from one to the other", words.output, words.file)
+    diff = words.command("diff", "say what apply would do; with two files, what leads from one to the other", words.file)
+    forms = ("text", "json", "github", "markdown")
+    diff.add_argument(
+        "-o",
+        "--output",
+        choices=forms,
+        default="text",
+        help="form of the output (text); github: annotations for a job, markdown: a comment",
+    )
     diff.add_argument("file", nargs="?", metavar="FILE", help="the topology, or the old one of two")
     diff.add_argument("new", nargs="?", metavar="NEW", help="compare FILE with this one, without a look at the kernel")
     diff.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
@@ -135,6 +153,7 @@ def _validate(words: Words) -> None:
 def _exec_and_shell(words: Words) -> None:
     for name, about in (("exec", "run a command in a node"), ("shell", "open a shell in a node")):
         run = words.command(name, about)
+        run.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form of netorch's own errors (text)")
         run.add_argument("--name", help="the topology, where several have a node of that name")
         run.add_argument("node", metavar="NODE", help="the node")
         if name == "exec":

@@ -42,8 +42,10 @@ class LinuxKernel:
     Labels that were attached are known to `read` (`Scope.attached`) and to `transact` until the next `attach`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, looked: Callable[[int, int], None] = lambda *_: None) -> None:
+        """`looked` hears, in the thread that reads, how many namespaces have been read and how many there are."""
         require_root()
+        self._looked = looked
         self._namespaces = Namespaces()
         self._etc = EtcFiles()
         self._worker = Worker(self._namespaces.home)
@@ -66,7 +68,7 @@ class LinuxKernel:
     def read(self, scope: Scope) -> Snapshot:
         """What `scope` asks for, as it is now. NetorchError if the state changes faster than it can be read."""
         try:
-            return self._worker.call(Reader(self._namespaces, scope).read)
+            return self._worker.call(Reader(self._namespaces, scope, self._looked).read)
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             remedy = f" {MORE_FILES}" if error.errno == errno.EMFILE else ""

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
 from netorch.kernel import files, filters, forwardaccept, sysctl
@@ -50,7 +50,8 @@ def _dump(rtnl: Rtnl, kind: int, payload: bytes) -> list[Message]:
 class Reader:
     """One look at the network; in the worker's thread."""
 
-    def __init__(self, namespaces: Namespaces, scope: Scope) -> None:
+    def __init__(self, namespaces: Namespaces, scope: Scope, looked: Callable[[int, int], None] = lambda *_: None) -> None:
+        self._looked = looked
         self._namespaces = namespaces
         self._scope = scope
         self._rules: dict[bytes, RuleSpec] = {}
@@ -64,7 +65,9 @@ class Reader:
         namespaces.forget_links()
         found = {HOST: self._full(namespaces.host, dump_links(namespaces.rtnl(namespaces.host)))}
         strangers: dict[str, str | None] = {}
-        for name, inode in sorted(namespaces.names().items()):
+        names = sorted(namespaces.names().items())
+        for number, (name, inode) in enumerate(names):
+            self._looked(number, len(names))
             if inode is None:
                 strangers[name] = None
                 continue
@@ -81,6 +84,7 @@ class Reader:
             netns = namespaces.find(label)
             if netns is not None:
                 found[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
+        self._looked(len(names), len(names))
         return Snapshot(found, strangers, self._orphans(found))
 
     def _orphans(self, found: dict[str, NetnsSnapshot]) -> dict[str, dict[str, str]]:

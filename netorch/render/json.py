@@ -41,6 +41,11 @@ def failure(error: NetorchError) -> str:
     return document(error=type(error).__name__, problems=problems(error.problems, error.file))
 
 
+def problem(kind: str, found: Problem) -> str:
+    """A failure that is no NetorchError: wrong usage, an interrupt, a mistake of netorch's own."""
+    return document(error=kind, problems=problems([found], ""))
+
+
 def _change(change: Change, place: Position | None) -> dict[str, Any]:
     return {
         "action": change.disruption.value,

@@ -33,7 +33,7 @@ def change_lines(
     """
     for change in found:
         sign, code = SIGNS[change.disruption]
-        words = [f"{sign} {change.title}", *_values(change, verbose)]
+        words = [f"{sign} {change.title}", *values(change, verbose)]
         if change.disruption in {Disruption.UPDATE, Disruption.FLAP, Disruption.REPLACE}:
             words.append(f"[{change.disruption.value}]")
         if change.because:
@@ -52,7 +52,8 @@ def sum_up(found: Sequence[Change], *, done: bool = False) -> str:
     return ", ".join(f"{count} {verbs[sort]}" for sort, count in summary(found).items())
 
 
-def _values(change: Change, verbose: bool) -> Iterator[str]:
+def values(change: Change, verbose: bool) -> Iterator[str]:
+    """`mtu 1500 → 9000` of each attribute that is worth a word."""
     for name, (old, new) in change.values.items():
         if change.disruption is Disruption.DELETE:
             continue
