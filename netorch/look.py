@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -332,8 +332,20 @@ def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: L
         for feature in step.resource.features:
             if feature not in known:
                 needed.setdefault(feature, []).append(step.resource)
-    if not needed:
-        return
+    if problems := _lacks(kernel, needed, desired, loaded):
+        raise LacksError(problems, loaded.file if loaded else "")
+
+
+def lacks(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> list[Problem]:
+    """What the file needs of the kernel and it does not have, whatever else may be in its way."""
+    needed: dict[Feature, list[Resource]] = {}
+    for resource in desired.state.values():
+        for feature in resource.features:
+            needed.setdefault(feature, []).append(resource)
+    return _lacks(kernel, needed, desired, loaded)
+
+
+def _lacks(kernel: LinuxKernel, needed: Mapping[Feature, Sequence[Resource]], desired: Desired, loaded: Loaded | None) -> list[Problem]:
     problems = []
     for feature in kernel.lacking(needed):
         first, *more = needed[feature]
@@ -342,8 +354,7 @@ def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: L
         where = loaded.where(desired.origins.get(first.key, ())) if loaded else None
         what = f"this {'machine' if feature.remedy else 'kernel'} has no {feature.what}: {first.title()}{others} cannot be made."
         problems.append(Problem(what, where, feature.remedy or f"{load} a kernel built with {feature.config}."))
-    if problems:
-        raise LacksError(problems, loaded.file if loaded else "")
+    return problems
 
 
 def _others(topology: str) -> dict[str, Mapping[Key, Resource]]:

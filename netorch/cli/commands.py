@@ -42,6 +42,7 @@ _COMMANDS = {
     "confirm": ("converge", "confirm"),
     "destroy": ("converge", "destroy"),
     "diff": ("converge", "diff"),
+    "doctor": ("doctor", "doctor"),
     "exec": ("enter", "enter"),
     "list": ("inspect", "listing"),
     "schema": ("editors", "schema"),

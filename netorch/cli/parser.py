@@ -80,7 +80,7 @@ def parser() -> Parser:
         return made
 
     words = Words(command, output, file, lock)
-    for add in (_apply, _check, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell, _schema, _completion):
+    for add in (_apply, _check, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell, _schema, _completion, _doctor):
         add(words)
     return top
 
@@ -168,6 +168,13 @@ def _schema(words: Words) -> None:
 def _completion(words: Words) -> None:
     completion = words.command("completion", "print what makes a shell complete netorch's words and names")
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+
+
+def _doctor(words: Words) -> None:
+    doctor = words.command(
+        "doctor", "say what this kernel can do, and what on this machine gets in the way, each with its remedy", words.output, words.file
+    )
+    doctor.add_argument("file", nargs="?", metavar="FILE", help="look for what would keep this topology from being applied, too")
 
 
 def _setting(text: str) -> str:

@@ -50,6 +50,13 @@ def has_legacy() -> bool:
     return any(os.path.exists(path) for path in _LEGACY_NAMES)
 
 
+def backends() -> dict[str, str | None]:
+    """Why each backend cannot be used here; None of one that can."""
+    from netorch.kernel import xtables
+
+    return {NFTABLES: nft.available(), IPTABLES: xtables.available()}
+
+
 def read(topology: str, legacy: bool = True) -> dict[str, str]:
     """Backend → the text of what the topology has there; absent where it has nothing. `legacy`: what `has_legacy` said."""
     found: dict[str, str] = {}

@@ -137,6 +137,15 @@ class LinuxKernel:
 
         return self._worker.call(act)
 
+    def filter_backends(self) -> Mapping[str, str | None]:
+        """Why each of nftables and iptables cannot be used here, tried where nobody else sees it; None of one that can."""
+
+        def act() -> Mapping[str, str | None]:
+            self._namespaces.fresh()
+            return filters.backends()
+
+        return self._worker.call(act)
+
     def filter_text(self, backend: str, topology: str, rules: Ruleset) -> str:
         """The rules in the backend's words, as they would be read back."""
         try:

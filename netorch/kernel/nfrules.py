@@ -63,6 +63,12 @@ def forward_chains() -> list[BaseChain]:
     return found
 
 
+def chains(family: str, table: str) -> set[str]:
+    """The names of a table's chains."""
+    found = (attributes(payload, 0, len(payload)) for _, payload in _dump(_GETCHAIN, _NEWCHAIN, _NUMBERS[family], b""))
+    return {text(chain[_NAME]) for chain in found if text(chain[_TABLE]) == table}
+
+
 def rules(family: str, table: str, chain: str) -> list[Rule]:
     """The rules of one chain in order; none where there is no such chain."""
     asked = b"".join(_attr(number, cstring(name)) for number, name in ((1, table), (2, chain)))

@@ -98,11 +98,12 @@ def where_dropped(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> tuple[M
         warnings += there.blind
         for wall in there.walls:
             if bridges := [accept.bridge for accept in accepts if accept.netns == label and accept.concerned(there, wall)]:
-                warnings.append(_lost(label, wall, bridges))
+                warnings.append(". Let it through: ".join(lost(label, wall, bridges)))
     return {**rest, **needed}, warnings
 
 
-def _lost(label: str, wall: Wall, bridges: list[str]) -> str:
+def lost(label: str, wall: Wall, bridges: Sequence[str]) -> tuple[str, str]:
+    """What a wall does to what goes through the bridges, and the command that lets it through."""
     place = f"{wall.family} {wall.table} {wall.chain}"
     where = "" if label == HOST else f" in {label}"
     if wall.table == "firewalld":
@@ -111,10 +112,11 @@ def _lost(label: str, wall: Wall, bridges: list[str]) -> str:
         quoted = ", ".join(f'"{name}"' for name in bridges)
         names = quoted if len(bridges) == 1 else f"{{ {quoted} }}"
         remedy = " && ".join(f"nft 'insert rule {place} {word} {names} accept'" for word in ("iifname", "oifname"))
-    return (
+    what = (
         f"the nftables chain {place}{where} drops what it does not know, and an accept elsewhere does not change that: "
-        f"what goes through {', '.join(bridges)} is lost there. Let it through: {remedy}"
+        f"what goes through {', '.join(bridges)} is lost there"
     )
+    return what, remedy
 
 
 def _table(rule: Accept) -> str:

@@ -66,7 +66,7 @@ class Impair(Nothing, Resource):
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        return (_FEATURES[self.said.qdisc],)
+        return (FEATURES[self.said.qdisc],)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -151,4 +151,4 @@ def _feature(qdisc: str, said: Impairment) -> Feature:
     return Feature(f"{qdisc} qdisc", f"CONFIG_NET_SCH_{qdisc.upper()}", f"sch_{qdisc}", (probe,), frozenset((errno.ENOENT,)))
 
 
-_FEATURES = {"netem": _feature("netem", Impairment(delay=1)), "tbf": _feature("tbf", Impairment(rate=1000))}
+FEATURES = {"netem": _feature("netem", Impairment(delay=1)), "tbf": _feature("tbf", Impairment(rate=1000))}

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from netorch.kind import interface_words, observed
-from netorch.kinds.solo import Attribute, PlaceName, SoloLink, link_feature
+from netorch.kinds.solo import Attribute, PlaceName, SoloLink
 from netorch.kinds.stacked import StackedLink, StackedWords, stacked
 from netorch.netlink.codec import u16
 from netorch.netlink.forms import choice
@@ -54,7 +54,7 @@ class Ipvlan(StackedLink):
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        return (link_feature(self.KIND, *self.CONFIG), *((L3S,) if self.mode == "l3s" else ()))
+        return (*self.kernel_features(), *((L3S,) if self.mode == "l3s" else ()))
 
     def quarrel(self, other: StackedLink) -> str:
         if isinstance(other, Ipvlan) and (self.mode, self.flags) != (other.mode, other.flags):

@@ -71,7 +71,7 @@ class PacketFilter(Nothing, Resource):
         return {"backend": self.backend, "rules": str(len(self.lines()))}
 
     def lines(self) -> Sequence[str]:
-        return listing(self.text) if self.backend == "nftables" else self.text.splitlines()
+        return listing(self.text) if self.text.startswith("table ") else self.text.splitlines()
 
     def title(self) -> str:
         return f"filter {shown(self.netns)}"

@@ -50,8 +50,8 @@ class Physical(SoloLink):
         # a NIC made of software dies with its namespace
         return (netns_key(self.netns),)
 
-    @property
-    def features(self) -> tuple[Feature, ...]:
+    @classmethod
+    def kernel_features(cls) -> tuple[Feature, ...]:
         return ()
 
     @classmethod

@@ -130,9 +130,14 @@ class SoloLink(Nothing, Link):
         above = (link_key(*self.parent),) if self.parent is not None else ()
         return (Key("netns", self.netns, ""), *above)
 
+    @classmethod
+    def kernel_features(cls) -> tuple[Feature, ...]:
+        """What every link of the kind needs."""
+        return (link_feature(cls.KIND, *cls.CONFIG),)
+
     @property
     def features(self) -> tuple[Feature, ...]:
-        return (link_feature(self.KIND, *self.CONFIG),)
+        return self.kernel_features()
 
     @property
     def claim(self) -> tuple[object, ...] | None:

@@ -47,11 +47,11 @@ class TunTap(SoloLink):
     users: int | str | None = None
     multi_queue: bool = False
 
-    @property
-    def features(self) -> tuple[Feature, ...]:
-        probe = (TunAdd("", "probe0", self.TYPE == IFF_TAP, False, None, None),)
+    @classmethod
+    def kernel_features(cls) -> tuple[Feature, ...]:
+        probe = (TunAdd("", "probe0", cls.TYPE == IFF_TAP, False, None, None),)
         return (
-            Feature(f"{self.KIND} links", *self.CONFIG, probe, _NO_DRIVER),
+            Feature(f"{cls.KIND} links", *cls.CONFIG, probe, _NO_DRIVER),
             Feature("usable /dev/net/tun", "", "", probe, _NO_DEVICE, _REMEDY),
         )
 

@@ -49,6 +49,14 @@ def script(table: str, ruleset: Ruleset) -> str:
     return text + "\n".join([*lines, "}", ""])
 
 
+def line(rule: Rule) -> str:
+    """One rule as `listing` gives it, for people; what nft could not be told in whatever words there are."""
+    try:
+        return f"{rule.chain.value} {_rule(rule)}"
+    except ValueError:
+        return repr(rule)
+
+
 def delete(table: str) -> str:
     """Text that removes the table, or does nothing where there is none."""
     if not re.fullmatch(r"netorch_[a-z0-9_]+", table):

@@ -13,6 +13,7 @@ from typing import Any
 
 from netorch.kinds.forwardaccept import ForwardAccept
 from netorch.kinds.packetfilter import PacketFilter
+from netorch.nat.nftables import line
 from netorch.nat.ruleset import Chain, DestinationTo, Match, Not, Rule, Ruleset, SourceTo, Verdict
 from netorch.publish import NatWords, shown
 from netorch.resolve.draft import Draft, Path, Site
@@ -53,8 +54,8 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, 
 
 
 def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
-    """The filter as a resource. Its text is the neutral rules', until the kernel says them in its own words."""
-    text = "\n".join(map(repr, rules))
+    """The filter as a resource. Its text is the rules as nft would be told them, until the kernel says them in its own words."""
+    text = "\n".join(map(line, rules))
     draft.put(PacketFilter(site.label, draft.topology.backend.nat, draft.mark.topology, text, rules), site.path)
 
 

@@ -1,0 +1,125 @@
+"""What a machine can do of the language, and what on it gets in the way. Nothing is changed; what is tried is tried out of sight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from netorch import hazards
+from netorch.core import HOST
+from netorch.doctor import firewalls, limits, managers
+from netorch.doctor.checks import USER_NAMESPACES, look
+from netorch.doctor.features import Ability, abilities
+from netorch.doctor.findings import Finding, Level, Situation
+from netorch.errors import NetorchError, Problem
+from netorch.kernel import machine, records
+from netorch.kernel.linux import LinuxKernel
+from netorch.load import Loaded
+from netorch.look import compare, lacks, recorded
+from netorch.resolve import Desired
+from netorch.snapshot import Scope
+
+_PROGRAMS = ("NetworkManager", "systemd-networkd", "firewalld", "dockerd")
+_SYSCTLS = (
+    *firewalls.BRIDGED.values(),
+    limits.MAX_NAMESPACES,
+    *limits.NEIGHBOURS.values(),
+    *limits.RP_FILTER,
+    *USER_NAMESPACES,
+    "net/netfilter/nf_conntrack_max",
+)
+_FILES = (*managers.NETWORK_MANAGER, *managers.NETWORKD, "/etc/ufw/ufw.conf")
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found. `root`: all could be looked at. `topology`: that of the file, "" without one."""
+
+    release: str
+    root: bool
+    topology: str
+    abilities: tuple[Ability, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether nothing would make an apply fail."""
+        return not any(finding.level is Level.ERROR for finding in self.findings)
+
+
+def examine(loaded: Loaded | None) -> Diagnosis:
+    """A look at this machine, with the eyes of the file if there is one."""
+    found = machine.read(_PROGRAMS, managers.STATE.values(), _SYSCTLS, _FILES)
+    wanted = _live()
+    file = loaded.desired.topology if loaded is not None else ""
+    if loaded is not None:
+        wanted[file] = loaded.desired
+    situation = Situation(found, wanted, file)
+    if found.privileged:
+        return _diagnosis(situation, None, [])
+    with LinuxKernel() as kernel:
+        situation = replace(
+            situation,
+            machine=replace(found, fresh=kernel.pristine_sysctls(limits.RP_FILTER)),
+            backends=kernel.filter_backends(),
+            overlaps=_overlaps(kernel, wanted),
+        )
+        tried = _tried(kernel, loaded, situation) if loaded is not None else []
+        return _diagnosis(situation, kernel, tried)
+
+
+def _diagnosis(situation: Situation, kernel: LinuxKernel | None, tried: list[Finding]) -> Diagnosis:
+    able = tuple(abilities(situation, kernel))
+    return Diagnosis(situation.machine.release, kernel is not None, situation.file, able, (*tried, *look(situation)))
+
+
+def _live() -> dict[str, Desired]:
+    """The topologies on this machine whose record can be read."""
+    found: dict[str, Desired] = {}
+    try:
+        for name in records.applied_names():
+            if (desired := recorded(name, records.read_record(name)[0])) is not None:
+                found[name] = desired
+    except NetorchError:
+        # what is wrong there is a finding
+        return found
+    return found
+
+
+def _overlaps(kernel: LinuxKernel, wanted: dict[str, Desired]) -> dict[str, tuple[hazards.Hazard, ...]]:
+    snapshot = kernel.read(Scope("", wanted=frozenset())) if wanted else None
+    if snapshot is None:
+        return {}
+    return {name: found for name, desired in wanted.items() if (found := tuple(hazards.overlaps(desired, snapshot)))}
+
+
+def _tried(kernel: LinuxKernel, loaded: Loaded, situation: Situation) -> list[Finding]:
+    """What would keep this file from being applied: what the kernel lacks, and what a look at it says."""
+    lacking = lacks(kernel, loaded.desired, loaded)
+    found = [_finding(problem, loaded, "features") for problem in lacking]
+    try:
+        difference = compare(kernel, loaded.desired, loaded)
+    except NetorchError as error:
+        known = {problem.what for problem in lacking}
+        overlapping = {hazard.what for hazards in situation.overlaps.values() for hazard in hazards if hazard.key.netns == HOST}
+        leftover = {damage.path.rpartition("/")[2] for damage in situation.machine.leftovers}
+        for problem in error.problems:
+            stale = any(problem.what.startswith(f"netns {name}:") for name in leftover)
+            if problem.what not in known and problem.what.rstrip(".") not in overlapping and not stale:
+                found.append(_finding(problem, loaded, "file"))
+        return found
+    walls = {" ".join((finding.what, finding.command)) for finding in firewalls.walls(situation)}
+    blind = set(situation.machine.forward.blind) if situation.machine.forward is not None else set()
+    for warning in difference.warnings:
+        if warning not in blind and warning.replace(". Let it through:", "") not in walls:
+            found.append(Finding(Level.WARNING, warning, check="file"))
+    return found
+
+
+def _finding(problem: Problem, loaded: Loaded, check: str) -> Finding:
+    command = ""
+    if problem.remedy.startswith("Load the module (`"):
+        command = problem.remedy.split("`")[1]
+    return Finding(Level.ERROR, Problem(problem.what, problem.where).text(loaded.file).rstrip("."), command, problem.remedy, check)
+
+
+__all__ = ["Ability", "Diagnosis", "Finding", "Level", "examine"]

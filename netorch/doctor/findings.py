@@ -1,0 +1,58 @@
+"""What doctor tells, and what it is told from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from netorch.core import HOST
+from netorch.hazards import Hazard
+from netorch.kernel.machine import Machine
+from netorch.kinds.forwardaccept import ForwardAccept
+from netorch.resolve import Desired
+
+
+class Level(Enum):
+    """`ERROR`: an apply would fail. `WARNING`: it would go through, and something would not work, or not last. `HANDLED`: netorch
+    copes with it by itself.
+    """
+
+    ERROR = "error"
+    WARNING = "warning"
+    HANDLED = "handled"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in the way. `command` is what to type against it, "" where the file has to change; `remedy` says more."""
+
+    level: Level
+    what: str
+    command: str = ""
+    remedy: str = ""
+    check: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that checks look at: the machine, what is to be on it, and what was tried.
+
+    `wanted`: the topologies that are live, and that of the file as `file`. `backends`: why each backend for NAT does not work, None of
+    one that does; empty where nobody could try. `overlaps`: topology → subnets of its networks that the machine has otherwise.
+    """
+
+    machine: Machine
+    wanted: Mapping[str, Desired] = field(default_factory=dict)
+    file: str = ""
+    backends: Mapping[str, str | None] = field(default_factory=dict)
+    overlaps: Mapping[str, tuple[Hazard, ...]] = field(default_factory=dict)
+
+    def bridges(self) -> list[str]:
+        """Those on the host that packets of the topologies go through."""
+        found = (resource for desired in self.wanted.values() for resource in desired.state.values())
+        return list(dict.fromkeys(accept.bridge for accept in found if isinstance(accept, ForwardAccept) and accept.netns == HOST))
+
+    def namespaces(self) -> int:
+        """How many namespaces the topologies make."""
+        return sum(key.kind == "netns" for desired in self.wanted.values() for key in desired.state)

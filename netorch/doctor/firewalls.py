@@ -1,0 +1,99 @@
+"""Checks of what filters packets on the host. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netorch.core import HOST
+from netorch.doctor.findings import Finding, Level, Situation
+from netorch.kinds.forwardaccept import ForwardAccept, lost
+
+SOME = "BRIDGE"
+"""Stands for a bridge's name in a command where no file says it."""
+
+BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
+
+
+def forward_drops(situation: Situation) -> Iterator[Finding]:
+    """Docker's policy, or somebody's: netorch puts accepts there."""
+    there = situation.machine.forward
+    dropping = [gate for gate in there.gates if gate.drops] if there is not None else []
+    if dropping:
+        names = ", ".join(f"ip{'6' if gate.version == 6 else ''}tables ({gate.flavour})" for gate in dropping)
+        docker = " (Docker sets it so)" if "dockerd" in situation.machine.programs else ""
+        what = f"the chain FORWARD of {names} drops what nothing accepts{docker}"
+        yield Finding(Level.HANDLED, f"{what}: netorch puts accepts for the bridges of its networks there, and takes them away again")
+
+
+def blind(situation: Situation) -> Iterator[Finding]:
+    """What netorch would have to look into and cannot."""
+    for sentence in situation.machine.forward.blind if situation.machine.forward is not None else ():
+        library = "libnftables" in sentence
+        command = "apt install libnftables1" if library else "apt install iptables && pip install 'netorch[iptables]'"
+        yield Finding(Level.WARNING, sentence.rstrip("."), command)
+
+
+def walls(situation: Situation) -> Iterator[Finding]:
+    """Chains of others' nftables tables that drop, firewalld's among them."""
+    there = situation.machine.forward
+    if there is None:
+        return
+    accepts = [
+        resource
+        for desired in situation.wanted.values()
+        for resource in desired.state.values()
+        if isinstance(resource, ForwardAccept) and resource.netns == HOST
+    ]
+    for wall in there.walls:
+        bridges = [accept.bridge for accept in accepts if accept.concerned(there, wall)]
+        if bridges:
+            yield Finding(Level.WARNING, *lost(HOST, wall, list(dict.fromkeys(bridges))))
+        elif not situation.wanted:
+            what, command = lost(HOST, wall, [SOME])
+            yield Finding(Level.WARNING, what, command, f"{SOME} is the bridge of a network of mode nat or routed; `doctor FILE` names it.")
+
+
+def firewalls(situation: Situation) -> Iterator[Finding]:
+    """What nodes send to the host itself is for its firewall to let in."""
+    machine = situation.machine
+    bridges = situation.bridges() or ([] if situation.wanted else [SOME])
+    if machine.ufw is not None or "ENABLED=yes" in machine.files.get("/etc/ufw/ufw.conf", "").splitlines():
+        if missing := [bridge for bridge in bridges if bridge not in (machine.ufw or ())]:
+            what = f"ufw is active: what nodes send to this host itself through {', '.join(missing)} is not let in"
+            yield Finding(Level.WARNING, what, " && ".join(f"ufw allow in on {bridge}" for bridge in missing))
+        return
+    walled = any(wall.table == "firewalld" for wall in (machine.forward.walls if machine.forward is not None else ()))
+    if "firewalld" in machine.programs and bridges and not walled:
+        zone = " ".join(f"--add-interface={bridge}" for bridge in bridges)
+        what = f"firewalld is running: what goes through {', '.join(bridges)} is for the zone of these interfaces to allow"
+        yield Finding(Level.WARNING, what, f"firewall-cmd --zone=trusted {zone}")
+
+
+def bridged(situation: Situation) -> Iterator[Finding]:
+    """br_netfilter shows bridged frames to the chain FORWARD."""
+    machine = situation.machine
+    on = [version for version, path in BRIDGED.items() if machine.sysctls.get(path, "0") != "0"]
+    if not on:
+        return
+    names = " and ".join(BRIDGED[version].replace("/", ".") for version in on)
+    there = machine.forward
+    strange = [wall for wall in there.walls if set(wall.versions) & set(on)] if there is not None else []
+    concerned = [wall for wall in strange if not situation.wanted or any(name not in wall.names for name in situation.bridges())]
+    if concerned:
+        what = f"{names} is on, so that frames from one port of a bridge to another are dropped too, by {concerned[0].table}"
+        yield Finding(Level.WARNING, what, " ".join(["sysctl -w", *(f"{BRIDGED[version].replace('/', '.')}=0" for version in on)]))
+    elif there is not None and any(gate.drops and gate.version in on for gate in there.gates):
+        what = f"{names} is on: the chain FORWARD, which drops, sees what goes from one port of a bridge to another"
+        yield Finding(Level.HANDLED, f"{what}; netorch lets its networks through there")
+
+
+def backends(situation: Situation) -> Iterator[Finding]:
+    """Networks of mode nat and routed, published ports and `nat` need one of them."""
+    reasons = situation.backends
+    if not reasons or None in reasons.values():
+        return
+    needed = [key for desired in situation.wanted.values() for key in desired.state if key.kind == "filter"]
+    install = "apt install libnftables1" if "not installed" in (reasons.get("nftables") or "") else "modprobe nf_tables"
+    what = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    level = Level.ERROR if needed else Level.WARNING
+    yield Finding(level, f"no backend for NAT and filtering works here. {what.rstrip('.')}", install)
