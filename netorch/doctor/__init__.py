@@ -13,6 +13,7 @@ from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import NetorchError, Problem
 from netorch.kernel import machine, records
 from netorch.kernel.linux import LinuxKernel
+from netorch.kernel.machine import Machine
 from netorch.load import Loaded
 from netorch.look import compare, lacks, recorded
 from netorch.resolve import Desired
@@ -24,6 +25,7 @@ _SYSCTLS = (
     limits.MAX_NAMESPACES,
     *limits.NEIGHBOURS.values(),
     *limits.RP_FILTER,
+    *limits.FORWARDING.values(),
     *USER_NAMESPACES,
     "net/netfilter/nf_conntrack_max",
 )
@@ -60,7 +62,7 @@ def examine(loaded: Loaded | None) -> Diagnosis:
         situation = replace(
             situation,
             machine=replace(found, fresh=kernel.pristine_sysctls(limits.RP_FILTER)),
-            backends=kernel.filter_backends(),
+            backends=_backends(kernel, found),
             overlaps=_overlaps(kernel, wanted),
         )
         tried = _tried(kernel, loaded, situation) if loaded is not None else []
@@ -70,6 +72,14 @@ def examine(loaded: Loaded | None) -> Diagnosis:
 def _diagnosis(situation: Situation, kernel: LinuxKernel | None, tried: list[Finding]) -> Diagnosis:
     able = tuple(abilities(situation, kernel))
     return Diagnosis(situation.machine.release, kernel is not None, situation.file, able, (*tried, *look(situation)))
+
+
+def _backends(kernel: LinuxKernel, there: Machine) -> dict[str, str | None]:
+    """As an apply with `auto` tries them: the older one is not loaded where the newer one works."""
+    found = {"nftables": kernel.filter_refusal("nftables")}
+    if found["nftables"] is not None or "ip_tables" not in there.modules.loadable:
+        found["iptables"] = kernel.filter_refusal("iptables")
+    return found
 
 
 def _live() -> dict[str, Desired]:

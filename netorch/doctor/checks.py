@@ -115,6 +115,7 @@ CHECKS = (
     Check("br_netfilter", "bridged frames that firewalls see", firewalls.bridged),
     Check("networkmanager", "NetworkManager, which may take netorch's interfaces for its own", managers.network_manager),
     Check("networkd", "systemd-networkd, if a file of its matches any interface", managers.networkd),
+    Check("forwarding", "forwarding that is off", limits.forwarding),
     Check("open-files", "the limit of open files", limits.open_files),
     Check("namespaces", "the limit of network namespaces", limits.namespaces),
     Check("neighbours", "the size of the table of neighbours", limits.neighbours),

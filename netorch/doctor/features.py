@@ -126,7 +126,8 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
     backends: Mapping[str, str | None] = situation.backends
     for name, module, config in (("nftables", "nf_tables", "CONFIG_NF_TABLES"), ("iptables", "ip_tables", "CONFIG_IP_NF_IPTABLES")):
         reason = backends.get(name)
-        state = State.UNKNOWN if name not in backends else State.NO if reason else State.YES
+        on_demand = name not in backends and module in modules.loadable
+        state = State.ON_DEMAND if on_demand else State.UNKNOWN if name not in backends else State.NO if reason else State.YES
         keys = f"{nat} (with `backend: {{nat: {name}}}`, or auto)"
         yield Ability(f"NAT by {name}", state, keys, module, config, reason or "")
     tracked = "net/netfilter/nf_conntrack_max" in situation.machine.sysctls

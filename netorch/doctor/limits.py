@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.core import HOST
+from netorch.core import HOST, Key
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.kinds.address import Address
 from netorch.kinds.route import Route
@@ -13,9 +13,19 @@ from netorch.kinds.sysctl import Sysctl
 
 MAX_NAMESPACES = "user/max_net_namespaces"
 NEIGHBOURS = {4: "net/ipv4/neigh/default/gc_thresh3", 6: "net/ipv6/neigh/default/gc_thresh3"}
+FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
 RP_FILTER = ("net/ipv4/conf/all/rp_filter", "net/ipv4/conf/default/rp_filter")
 
 _FEW_FILES = 64
+
+
+def forwarding(situation: Situation) -> Iterator[Finding]:
+    """Which networks turn on where they are applied, and off where they are destroyed."""
+    for version, path in FORWARDING.items():
+        asking = [name for name, desired in situation.wanted.items() if Key("sysctl", HOST, path) in desired.state]
+        if asking and situation.machine.sysctls.get(path) == "0":
+            what = f"{path.replace('/', '.')} is 0, so that this host forwards no IPv{version}"
+            yield Finding(Level.HANDLED, f"{what}: netorch sets it for {', '.join(asking)}, and back when that is destroyed")
 
 
 def open_files(situation: Situation) -> Iterator[Finding]:

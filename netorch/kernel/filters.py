@@ -50,11 +50,13 @@ def has_legacy() -> bool:
     return any(os.path.exists(path) for path in _LEGACY_NAMES)
 
 
-def backends() -> dict[str, str | None]:
-    """Why each backend cannot be used here; None of one that can."""
+def refusal(backend: str) -> str | None:
+    """Why it cannot be used here; None of one that can."""
+    if backend == NFTABLES:
+        return nft.available()
     from netorch.kernel import xtables
 
-    return {NFTABLES: nft.available(), IPTABLES: xtables.available()}
+    return xtables.available()
 
 
 def read(topology: str, legacy: bool = True) -> dict[str, str]:

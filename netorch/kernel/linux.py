@@ -137,12 +137,12 @@ class LinuxKernel:
 
         return self._worker.call(act)
 
-    def filter_backends(self) -> Mapping[str, str | None]:
-        """Why each of nftables and iptables cannot be used here, tried where nobody else sees it; None of one that can."""
+    def filter_refusal(self, backend: str) -> str | None:
+        """Why nftables or iptables cannot be used here, tried where nobody else sees it; None of one that can."""
 
-        def act() -> Mapping[str, str | None]:
+        def act() -> str | None:
             self._namespaces.fresh()
-            return filters.backends()
+            return filters.refusal(backend)
 
         return self._worker.call(act)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -16,6 +14,7 @@ import pytest
 
 from netorch import __version__
 from tests.kernel.host import SOURCE, Host, diff_snapshots
+from tests.kernel.terminal import on_a_terminal
 
 FILE = "name: lab\nvars: {n: 1}\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], subnet: 10.$(n).0.0/24}]\n"
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
@@ -329,30 +328,6 @@ def test_a_files_name_that_cannot_be_a_topologys_hides_no_other_error(host: Host
 # a terminal
 
 
-def on_a_terminal(host: Host, *words: str, env: dict[str, str] | None = None) -> str:
-    """What the command writes to a terminal that is both its output and its error output."""
-    leader, follower = pty.openpty()
-    argv = host.inside(sys.executable, "-m", "netorch", *words)
-    process = subprocess.Popen(
-        argv, stdin=follower, stdout=follower, stderr=follower, env=host.environment() | {"TERM": "xterm", **(env or {})}
-    )
-    os.close(follower)
-    said = b""
-    while True:
-        try:
-            part = os.read(leader, 65536)
-        except OSError as error:
-            if error.errno != errno.EIO:
-                raise
-            break
-        if not part:
-            break
-        said += part
-    os.close(leader)
-    process.wait()
-    return said.decode()
-
-
 MANY = "name: many\nnodes: {'n[1-150]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\n"
 
 
@@ -376,10 +351,7 @@ def test_colour_and_progress_on_a_terminal(host: Host) -> None:
 def test_a_terminal_without_a_size(host: Host) -> None:
     """As under expect, CI and serial lines: 0 columns."""
     host.write("topo.yaml", MANY)
-    leader, follower = pty.openpty()
-    os.close(leader)
-    os.close(follower)
-    said = on_a_terminal(host, "apply")
+    said = on_a_terminal(host, "apply", columns=0)
     assert "Traceback" not in said
     assert "internal error" not in said
 

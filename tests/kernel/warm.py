@@ -64,10 +64,12 @@ def serve() -> None:
     import netorch.cli.converge
     import netorch.cli.enter
     import netorch.cli.inspect
+    import netorch.doctor
     import netorch.kernel.probing
     import netorch.lab
     import netorch.render.asfile
     import netorch.render.checks
+    import netorch.render.doctor
     import netorch.render.tables
     import netorch.render.tree  # noqa: F401
 

@@ -1,0 +1,47 @@
+"""netorch on a terminal of so many columns, as a person or `expect` would run it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+
+from tests.kernel.host import Host
+
+
+def on_a_terminal(
+    host: Host,
+    *words: str,
+    env: dict[str, str] | None = None,
+    columns: int = 80,
+    heard: Callable[[subprocess.Popen[bytes], bytes], None] = lambda *_: None,
+) -> str:
+    """What the command writes to a terminal that is both its output and its error output. `heard` sees all of it so far."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
+    argv = host.inside(sys.executable, "-m", "netorch", *words)
+    process = subprocess.Popen(
+        argv, stdin=follower, stdout=follower, stderr=follower, env=host.environment() | {"TERM": "xterm", **(env or {})}
+    )
+    os.close(follower)
+    said = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            break
+        if not part:
+            break
+        said += part
+        heard(process, said)
+    os.close(leader)
+    process.wait()
+    return said.decode()

@@ -1,0 +1,175 @@
+"""A difference as GitHub reads it: workflow commands and Markdown, whatever somebody wrote into the names."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from netorch.core import Disruption, Key
+from netorch.errors import FileError, Position, Problem
+from netorch.render import github, markdown
+from netorch.render.changes import Change
+
+EVIL = "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d** &amp; #1\n| e | f |\u202e"
+MD = MarkdownIt("commonmark").enable("table")
+
+
+def change(title: str = "veth r1/eth0", disruption: Disruption = Disruption.UPDATE, **more: object) -> Change:
+    found = Change(disruption, Key("link", "r1", title), title, {"mtu": ("1500", "9000")})
+    for name, value in more.items():
+        setattr(found, name, value)
+    return found
+
+
+def parsed(command: str) -> tuple[str, dict[str, str], str]:
+    """As the runner of GitHub Actions does it (actions/toolkit, @actions/core)."""
+    assert "\n" not in command and "\r" not in command
+    match = re.fullmatch(r"::(\w+) (.*?)::(.*)", command)
+    assert match is not None, command
+
+    def plain(text: str, *codes: tuple[str, str]) -> str:
+        for code, letter in (*codes, ("%0D", "\r"), ("%0A", "\n"), ("%25", "%")):
+            text = text.replace(code, letter)
+        return text
+
+    words = (pair.partition("=") for pair in match[2].split(","))
+    return match[1], {name: plain(value, ("%3A", ":"), ("%2C", ",")) for name, _, value in words}, plain(match[3])
+
+
+# workflow commands
+
+
+def test_a_change_is_an_annotation_of_its_line() -> None:
+    (line,) = github.annotate("lab", [change()], "net/topo.yaml", lambda _: Position(5, 7))
+    assert line == "::warning file=net/topo.yaml,line=5,title=lab differs::~ veth r1/eth0  mtu 1500 → 9000  [update]"
+
+
+def test_changes_of_one_line_are_one_annotation_and_what_stops_traffic_is_an_error() -> None:
+    found = [change("one"), change("two", Disruption.FLAP), change("three"), change("four")]
+    places = {"one": Position(5, 1), "two": Position(5, 9), "three": Position(5, 3), "four": None}
+    lines = [parsed(line) for line in github.annotate("lab", found, "t.yaml", lambda change: places[change.title])]
+    assert [(level, words.get("line"), len(text.splitlines())) for level, words, text in lines] == [
+        ("error", "5", 1),
+        ("warning", "5", 2),
+        ("warning", None, 1),
+    ]
+
+
+def test_no_more_annotations_than_github_shows() -> None:
+    found = [change(f"n{number}") for number in range(200)]
+    lines = [*github.annotate("lab", found, "t.yaml", lambda change: Position(int(change.title[1:]) + 1, 1))]
+    assert len(lines) == github.SHOWN
+    assert parsed(lines[-1])[1]["title"] == "lab differs: 191 further changes"
+
+
+@given(st.text(), st.text(min_size=1))
+def test_no_text_gets_out_of_its_place(message: str, file: str) -> None:
+    level, words, text = parsed(github.command("error", message, file, Position(3, 2), "t: a, b"))
+    assert (level, text) == ("error", message)
+    assert words == {"file": file, "line": "3", "title": "t: a, b", "col": "2"}
+
+
+@pytest.mark.parametrize(
+    ("file", "folder", "workspace", "path"),
+    [
+        ("topo.yaml", "/w/repo", "/w/repo", "topo.yaml"),
+        ("topo.yaml", "/w/repo/net", "/w/repo", "net/topo.yaml"),
+        ("../topo.yaml", "/w/repo/net", "/w/repo", "topo.yaml"),
+        ("/w/repo/./net/topo.yaml", "/", "/w/repo/", "net/topo.yaml"),
+        ("/else/topo.yaml", "/w/repo", "/w/repo", "/else/topo.yaml"),
+        ("topo.yaml", "/else", "/w/repo", "topo.yaml"),
+        ("../../../../x", "/a", "/w", "/x"),
+        ("-", "/w", "/w", ""),
+    ],
+)
+def test_paths_count_from_the_checkout(file: str, folder: str, workspace: str, path: str) -> None:
+    assert github.relative(file, folder, workspace) == path
+
+
+def test_errors_of_a_file() -> None:
+    error = FileError([Problem("unknown key 'x'.", Position(2, 3), "Did you mean 'y'?"), Problem("more")], "t.yaml")
+    lines = [*github.failure(error, lambda file: f"net/{file}")]
+    assert lines[0] == "::error file=net/t.yaml,line=2,title=netorch,col=3::unknown key 'x'. Did you mean 'y'?"
+    assert parsed(lines[1])[1] == {"file": "net/t.yaml", "title": "netorch"}
+
+
+# Markdown
+
+
+def rows(report: str) -> list[list[str]]:
+    """The cells of the table's body, as a parser that is not ours has them."""
+    found: list[list[str]] = []
+    tokens = MD.parse(report)
+    for number, token in enumerate(tokens):
+        if token.type == "tr_open":
+            found.append([])
+        elif token.type == "inline" and tokens[number - 1].type == "td_open":
+            found[-1].append("".join(child.content for child in token.children or () if child.type in ("text", "code_inline")))
+    return [row for row in found if row]
+
+
+def test_a_report() -> None:
+    report = markdown.report("lab", [change(), change("route r1 default", Disruption.REPLACE, because="veth r1/eth0")], ["look out"])
+    assert report.startswith("### netorch: `lab` differs: 1 to update, 1 to replace\n")
+    assert rows(report) == [
+        ["update", "veth r1/eth0", "mtu 1500 → 9000", "none, changed in place"],
+        ["replace", "route r1 default", "mtu 1500 → 9000", "deleted and made again, goes with veth r1/eth0"],
+    ]
+    assert "> **Warning:** `look out`" in report
+    assert "<details>" not in report
+    assert markdown.report("lab", []) == "### netorch: `lab` is in sync\n"
+
+
+def test_a_long_report_is_folded_and_fits() -> None:
+    found = [change(f"veth n{number}/eth0") for number in range(30)]
+    report = markdown.report("lab", found)
+    assert "<summary>30 changes</summary>" in report
+    assert len(rows(report)) == 30
+    found = [change(f"veth n{number}/eth0") for number in range(5000)]
+    report = markdown.report("lab", found, ["w" * 100] * 1000)
+    assert len(report.encode()) <= markdown.COMMENT
+    assert len(report.encode()) > markdown.COMMENT * 0.9
+    assert f"and {5000 - len(rows(report))} changes more that did not fit here" in report
+    assert report.count("<details>") == report.count("</details>") == 1
+
+
+def test_lines_of_rules_are_folded_below() -> None:
+    report = markdown.report("lab", [change("filter host", added=("a ``` b",), removed=("c",))])
+    assert "<summary>2 lines of <code>filter host</code></summary>" in report
+    assert "````diff\n- c\n+ a ``` b\n````" in report
+    fences = [token.content for token in MD.parse(report) if token.type == "fence"]
+    assert fences == ["- c\n+ a ``` b\n"]
+
+
+@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("|`\\<>@&*_[]()#!~\n")), min_size=1))
+def test_no_text_is_markup(text: str) -> None:
+    """Each stands in one cell, as one code span, and gives its own letters back."""
+    (row,) = rows(markdown.report("lab", [change(text, values={"mtu": (None, text)}, because=text)]))
+    assert len(row) == 4
+    (tokens,) = [token.children for token in MD.parse(f"| a |\n| --- |\n| {markdown.code(text)} |\n") if token.type == "inline"][1:]
+    assert tokens is not None
+    assert [token.type for token in tokens] == ["code_inline"]
+    assert tokens[0].content.split() == markdown.printable(" ".join(text.split())).split()
+
+
+def test_what_somebody_evil_wrote() -> None:
+    report = markdown.report("lab", [change(EVIL, added=(EVIL,))], [EVIL])
+    html = MD.render(report)
+    assert "<img" not in html
+    assert "<a " not in html
+    assert "<strong>d" not in html
+    for token in MD.parse(report):
+        for child in token.children or ():
+            assert child.type == "code_inline" or "@" not in child.content
+
+
+def test_a_failure() -> None:
+    error = FileError([Problem("unknown key 'x'.", Position(2, 3))] * 5000, "t.yaml")
+    report = markdown.failure(error)
+    assert report.startswith("### netorch: failed\n\n- `t.yaml:2:3: unknown key 'x'.`\n")
+    assert len(report.encode()) <= markdown.COMMENT
+    assert "more lines" in report
