@@ -12,8 +12,8 @@ from netorch.doctor.findings import Finding, Level, Situation
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl
 
-OLDEST = (5, 4)
-"""The first kernel with all that netorch asks of netlink (strict checks of what is asked for, link groups, alternative names since 5.5)."""
+OLDEST = (5, 5)
+"""The first kernel with all that netorch asks of netlink: alternative names of links were the last."""
 
 USER_NAMESPACES = ("kernel/unprivileged_userns_clone", "user/max_user_namespaces", "kernel/apparmor_restrict_unprivileged_userns")
 
@@ -44,8 +44,8 @@ def rootless(situation: Situation) -> str:
 def _kernel(situation: Situation) -> Iterator[Finding]:
     numbers = [int(part) for part in situation.machine.release.replace("-", ".").split(".")[:2] if part.isdigit()]
     if len(numbers) == 2 and tuple(numbers) < OLDEST:
-        oldest = ".".join(map(str, OLDEST))
-        yield Finding(Level.ERROR, f"this kernel is {situation.machine.release}, and netorch needs {oldest} or newer", "apt full-upgrade")
+        what = f"this kernel is {situation.machine.release}, and netorch uses what {'.'.join(map(str, OLDEST))} brought"
+        yield Finding(Level.WARNING, what, "apt full-upgrade", "netorch is tested on 6.1 and newer.")
 
 
 def _privileges(situation: Situation) -> Iterator[Finding]:

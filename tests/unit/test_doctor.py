@@ -43,7 +43,7 @@ SYSCTLS = {"user/max_net_namespaces": "100", "net/ipv4/neigh/default/gc_thresh3"
 FULL = {"nftables": "nf_tables refuses", "iptables": "python-iptables is not installed."}
 
 FOUND = [
-    ("kernel", Situation(Machine(release="4.19.0-9-amd64")), Level.ERROR, "apt full-upgrade"),
+    ("kernel", Situation(Machine(release="4.19.0-9-amd64")), Level.WARNING, "apt full-upgrade"),
     (
         "namespaces",
         Situation(Machine(sysctls=SYSCTLS, named=7), desired(LAB), "lab"),
