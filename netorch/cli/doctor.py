@@ -18,7 +18,7 @@ def doctor(options: argparse.Namespace, output: Output) -> int:
     found = examine(loaded)
     if output.json:
         output.result(json.document(**render.document(found)))
-    elif not output.quiet or not found.well:
-        for line in render.lines(found, colour=output.colour, verbose=output.verbose):
+    else:
+        for line in render.lines(found, colour=output.colour, verbose=output.verbose, quiet=output.quiet):
             output.result(line)
     return DONE if found.well else FAILED

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from netorch import hazards
 from netorch.core import HOST
 from netorch.doctor import firewalls, limits, managers
-from netorch.doctor.checks import USER_NAMESPACES, look
-from netorch.doctor.features import Ability, abilities
+from netorch.doctor.checks import USER_NAMESPACES, look, severity
+from netorch.doctor.features import Ability, Ask, abilities
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import NetorchError, Problem
-from netorch.kernel import machine, records
+from netorch.kernel import machine, records, rootless
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.machine import Machine
 from netorch.load import Loaded
@@ -29,6 +29,7 @@ _SYSCTLS = (
     *USER_NAMESPACES,
     "net/netfilter/nf_conntrack_max",
 )
+_LOAD = "Load the module (`"
 _FILES = (*managers.NETWORK_MANAGER, *managers.NETWORKD, "/etc/ufw/ufw.conf")
 
 
@@ -57,7 +58,7 @@ def examine(loaded: Loaded | None) -> Diagnosis:
         wanted[file] = loaded.desired
     situation = Situation(found, wanted, file)
     if found.privileged:
-        return _diagnosis(situation, None, [])
+        return _diagnosis(situation, rootless.lacking, [])
     with LinuxKernel() as kernel:
         situation = replace(
             situation,
@@ -66,12 +67,13 @@ def examine(loaded: Loaded | None) -> Diagnosis:
             overlaps=_overlaps(kernel, wanted),
         )
         tried = _tried(kernel, loaded, situation) if loaded is not None else []
-        return _diagnosis(situation, kernel, tried)
+        return _diagnosis(situation, kernel.lacking, tried)
 
 
-def _diagnosis(situation: Situation, kernel: LinuxKernel | None, tried: list[Finding]) -> Diagnosis:
-    able = tuple(abilities(situation, kernel))
-    return Diagnosis(situation.machine.release, kernel is not None, situation.file, able, (*tried, *look(situation)))
+def _diagnosis(situation: Situation, ask: Ask, tried: list[Finding]) -> Diagnosis:
+    able = tuple(abilities(situation, ask))
+    found = sorted((*tried, *look(situation)), key=severity)
+    return Diagnosis(situation.machine.release, not situation.machine.privileged, situation.file, able, tuple(found))
 
 
 def _backends(kernel: LinuxKernel, there: Machine) -> dict[str, str | None]:
@@ -126,10 +128,10 @@ def _tried(kernel: LinuxKernel, loaded: Loaded, situation: Situation) -> list[Fi
 
 
 def _finding(problem: Problem, loaded: Loaded, check: str) -> Finding:
-    command = ""
-    if problem.remedy.startswith("Load the module (`"):
-        command = problem.remedy.split("`")[1]
-    return Finding(Level.ERROR, Problem(problem.what, problem.where).text(loaded.file).rstrip("."), command, problem.remedy, check)
+    loading, _, other = problem.remedy.partition("`), or ")
+    command = loading.removeprefix(_LOAD) if other and loading.startswith(_LOAD) else ""
+    remedy = f"Or {other}" if command else problem.remedy
+    return Finding(Level.ERROR, Problem(problem.what, problem.where).text(loaded.file).rstrip("."), command, remedy, check)
 
 
 __all__ = ["Ability", "Diagnosis", "Finding", "Level", "examine"]

@@ -30,7 +30,12 @@ class Check:
 def look(situation: Situation) -> list[Finding]:
     """Everything that is in the way, the worst first."""
     found = [replace(finding, check=check.name) for check in CHECKS for finding in check.look(situation)]
-    return sorted(found, key=lambda finding: list(Level).index(finding.level))
+    return sorted(found, key=severity)
+
+
+def severity(finding: Finding) -> int:
+    """The lower, the worse."""
+    return list(Level).index(finding.level)
 
 
 def rootless(situation: Situation) -> str:
@@ -50,7 +55,7 @@ def _kernel(situation: Situation) -> Iterator[Finding]:
 
 def _privileges(situation: Situation) -> Iterator[Finding]:
     if situation.machine.privileged:
-        what = "netorch is not run as root (CAP_NET_ADMIN and CAP_SYS_ADMIN): firewalls and most features could not be looked at"
+        what = "netorch is not run as root (CAP_NET_ADMIN and CAP_SYS_ADMIN): what filters packets here could not be looked at"
         reason = rootless(situation)
         other = f"A network of your own is not to be had here: {reason}." if reason else "For a network of your own: `unshare -Urnm`."
         yield Finding(Level.ERROR, what, "sudo netorch doctor", other)
@@ -95,9 +100,10 @@ def _overlaps(situation: Situation) -> Iterator[Finding]:
     for name, hazards in situation.overlaps.items():
         for hazard in hazards:
             if hazard.key.netns == HOST:
-                subnet = hazard.what.rpartition(" ")[2]
+                other = hazard.what.partition(" reaches ")[2].split(" ")[0]
+                command = f"ip {'-6 ' if ':' in other else ''}route show table all root {other}"
                 level = Level.ERROR if name == situation.file else Level.WARNING
-                yield Finding(level, f"{name}: {hazard.what}", f"ip route show table all root {subnet}", hazard.remedy)
+                yield Finding(level, f"{name}: {hazard.what}", command, f"That shows whose it is. {hazard.remedy}")
 
 
 CHECKS = (

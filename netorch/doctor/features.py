@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from netorch import kinds
 from netorch.doctor.checks import rootless
 from netorch.doctor.findings import Situation
-from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.modules import Modules
 from netorch.kind import INTERFACE_WORDS
 from netorch.kinds.address import IPV6
@@ -65,14 +64,18 @@ class Ability:
     hint: str = ""
 
 
-def abilities(situation: Situation, kernel: LinuxKernel | None) -> list[Ability]:
-    """All that can be told; without a kernel that may be asked only what its files say."""
+Ask = Callable[[Sequence[Feature]], Sequence[Feature] | None]
+"""Which of these features the kernel does not have; None where it may not be asked."""
+
+
+def abilities(situation: Situation, ask: Ask) -> list[Ability]:
+    """All that can be told; of a kernel that may not be asked what its files say."""
     wanted = list(_wanted())
     modules = situation.machine.modules
     asked = [feature for _, feature in wanted if not _known(feature, modules)]
-    lacking = frozenset(kernel.lacking(asked)) if kernel is not None else frozenset()
+    lacking = ask(asked)
     found = [
-        Ability(feature.what, _state(feature, modules, lacking, kernel is not None), keys, feature.module, feature.config, feature.remedy)
+        Ability(feature.what, _state(feature, modules, lacking), keys, feature.module, feature.config, feature.remedy)
         for keys, feature in wanted
     ]
     merged: dict[str, Ability] = {}
@@ -112,10 +115,10 @@ def _known(feature: Feature, modules: Modules) -> bool:
     return feature.module.replace("-", "_") in modules.loadable
 
 
-def _state(feature: Feature, modules: Modules, lacking: Iterable[Feature], tried: bool) -> State:
+def _state(feature: Feature, modules: Modules, lacking: Sequence[Feature] | None) -> State:
     if _known(feature, modules):
         return State.ON_DEMAND
-    if tried:
+    if lacking is not None:
         return State.NO if feature in lacking else State.YES
     return State.YES if feature.module.replace("-", "_") in modules.there else State.UNKNOWN
 

@@ -75,15 +75,15 @@ def bridged(situation: Situation) -> Iterator[Finding]:
     on = [version for version, path in BRIDGED.items() if machine.sysctls.get(path, "0") != "0"]
     if not on:
         return
-    names = " and ".join(BRIDGED[version].replace("/", ".") for version in on)
+    names = " and ".join(BRIDGED[version].replace("/", ".") for version in on) + (" is on" if len(on) == 1 else " are on")
     there = machine.forward
     strange = [wall for wall in there.walls if set(wall.versions) & set(on)] if there is not None else []
     concerned = [wall for wall in strange if not situation.wanted or any(name not in wall.names for name in situation.bridges())]
     if concerned:
-        what = f"{names} is on, so that frames from one port of a bridge to another are dropped too, by {concerned[0].table}"
+        what = f"{names}, so that frames from one port of a bridge to another are dropped too, by {concerned[0].table}"
         yield Finding(Level.WARNING, what, " ".join(["sysctl -w", *(f"{BRIDGED[version].replace('/', '.')}=0" for version in on)]))
     elif there is not None and any(gate.drops and gate.version in on for gate in there.gates):
-        what = f"{names} is on: the chain FORWARD, which drops, sees what goes from one port of a bridge to another"
+        what = f"{names}: the chain FORWARD, which drops, sees what goes from one port of a bridge to another"
         yield Finding(Level.HANDLED, f"{what}; netorch lets its networks through there")
 
 

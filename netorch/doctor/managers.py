@@ -55,7 +55,8 @@ def networkd(situation: Situation) -> Iterator[Finding]:
     if grabbed:
         paths = ", ".join(dict.fromkeys(grabbed.values()))
         what = f"systemd-networkd is running, and {paths} matches every {' and every '.join(grabbed)}: it takes netorch's for its own"
-        text = f"[Match]\\nKind={' '.join(_OURS)}\\n[Link]\\nUnmanaged=yes\\n"
+        # Kind= would be the word, but a systemd before 251 does not know it, and would match everything
+        text = f"[Match]\\nDriver={' '.join(_OURS)}\\n[Link]\\nUnmanaged=yes\\n"
         command = f"printf '{text}' > /etc/systemd/network/05-netorch.network && networkctl reload"
         yield Finding(Level.WARNING, what, command)
 
@@ -84,6 +85,6 @@ def _fits(key: str, value: str, kind: str) -> bool:
             return "*" in patterns
         case "type":
             return any(fnmatchcase(_OURS[kind], pattern) for pattern in patterns)
-        case "kind":
+        case "kind" | "driver":
             return any(fnmatchcase(kind, pattern) for pattern in patterns)
     return False

@@ -14,8 +14,13 @@ _STATES = {"yes": "32", "no": "31", "on demand": "33", "unknown": "33"}
 _HEADER = ("FEATURE", "HERE", "NEEDED BY")
 
 
-def lines(found: Diagnosis, *, colour: bool = False, verbose: bool = False) -> Iterator[str]:
-    """The table of features, then what is in the way, each with its remedy; last a line that sums up."""
+def lines(found: Diagnosis, *, colour: bool = False, verbose: bool = False, quiet: bool = False) -> Iterator[str]:
+    """The table of features, then what is in the way, each with its remedy; last a line that sums up. `quiet`: errors alone."""
+    if quiet:
+        for finding in found.findings:
+            if finding.level is Level.ERROR:
+                yield from _finding(finding, colour)
+        return
     yield f"Linux {printable(found.release)}"
     rows = [(ability.what, ability.state.value, ability.keys) for ability in found.abilities]
     widths = [max(len(row[column]) for row in (_HEADER, *rows)) for column in range(2)]

@@ -135,7 +135,7 @@ def test_a_file_of_networkds_that_takes_every_interface(text: str, grabs: bool) 
 def test_an_earlier_file_that_leaves_them_alone_counts() -> None:
     files = {
         "/usr/lib/systemd/network/80-any.network": "[Match]\nName=*\n",
-        "/etc/systemd/network/05-netorch.network": "[Match]\nKind=veth bridge\n[Link]\nUnmanaged=yes\n",
+        "/etc/systemd/network/05-netorch.network": "[Match]\nDriver=veth bridge\n[Link]\nUnmanaged=yes\n",
     }
     assert look(Situation(Machine(files=files, programs={"systemd-networkd": 7}))) == []
 
@@ -143,7 +143,7 @@ def test_an_earlier_file_that_leaves_them_alone_counts() -> None:
 def test_modules_that_would_be_loaded_are_not_tried() -> None:
     """Without a kernel to ask, files alone tell; what they do not is unknown, and never no."""
     machine = Machine(privileged="no", modules=Modules(frozenset({"veth"}), frozenset({"wireguard", "8021q", "nf_conntrack"})))
-    found = {ability.what: ability for ability in abilities(Situation(machine), None)}
+    found = {ability.what: ability for ability in abilities(Situation(machine), lambda _: None)}
     assert found["veth links"].state is State.YES
     assert found["wireguard links"].state is State.ON_DEMAND
     assert found["vlan links"].state is State.ON_DEMAND
