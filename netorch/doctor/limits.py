@@ -56,7 +56,7 @@ def neighbours(situation: Situation) -> Iterator[Finding]:
         most = int(situation.machine.sysctls.get(path, 1 << 30))
         count = sum(_counts(resource, version) for desired in situation.wanted.values() for resource in desired.state.values())
         if 2 * count > most:
-            what = f"the table of neighbours of IPv{version} holds {most} for all namespaces together: {count} addresses overflow it"
+            what = f"the table of neighbours of IPv{version} holds {most} for all namespaces together: {count} addresses can overflow it"
             yield Finding(Level.WARNING, what, f"sysctl -w {path.replace('/', '.')}={_round(8 * count)}")
 
 
