@@ -53,6 +53,16 @@ def test_what_a_kernel_has_agrees_with_iproute2(host: Host) -> None:
     assert found["kernel"] == host.run("uname", "-r").stdout.strip()
 
 
+def test_a_library_that_is_missing(host: Host) -> None:
+    hide = "for lib in $(ldconfig -p | sed -n 's/.*libnftables.so.1.*=> //p'); do mount --bind /dev/null $lib; done"
+    host.run("sh", "-c", hide)
+    # in a process of its own: the one that the tests share has the library loaded
+    done = host.run(sys.executable, "-m", "netorch", "doctor", "-o", "json", check=False)
+    (nft,) = [feature for feature in json.loads(done.stdout)["features"] if feature["feature"] == "NAT by nftables"]
+    assert nft["state"] == "no"
+    assert "apt install libnftables1" in nft["reason"]
+
+
 def test_what_lies_where_netorch_keeps_things(host: Host) -> None:
     host.run("sh", "-c", "mkdir -p /run/netns && touch '/run/netns/old one' && ln -s /nowhere /run/netns/gone")
     assert told(host)["leftovers"]["level"] == "warning"

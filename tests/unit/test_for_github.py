@@ -11,8 +11,10 @@ from markdown_it import MarkdownIt
 
 from netorch.core import Disruption, Key
 from netorch.errors import FileError, Position, Problem
+from netorch.load import load
+from netorch.plan import plan
 from netorch.render import github, markdown
-from netorch.render.changes import Change
+from netorch.render.changes import Change, changes
 
 EVIL = "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d** &amp; #1\n| e | f |\u202e"
 MD = MarkdownIt("commonmark").enable("table")
@@ -165,6 +167,17 @@ def test_what_somebody_evil_wrote() -> None:
     for token in MD.parse(report):
         for child in token.children or ():
             assert child.type == "code_inline" or "@" not in child.content
+
+
+def test_rules_between_two_files_are_in_nft_words() -> None:
+    text = "name: lab\nnodes: {a: {networks: [lan], publish: ['8080:80']}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\n"
+    old, new = (load(said.encode(), "t.yaml").desired.state for said in (text, text.replace("8080", "8081")))
+    report = markdown.report("lab", changes(plan(old, new)))
+    assert (
+        '\n+ prerouting meta nfproto ipv4 tcp dport 8081 fib daddr type local dnat ip to 10.0.0.2:80 comment "publish a 8081:80/tcp"\n'
+        in report
+    )
+    assert "Rule(" not in report
 
 
 def test_a_failure() -> None:
