@@ -25,6 +25,7 @@ def check(options: argparse.Namespace, output: Output) -> int:
     started = time.monotonic()
     with Lab() as lab:
         timeout = TIMEOUT if options.timeout is None else options.timeout
+        output.phase("checking")
         outcomes = run_checks(lab.kernel, loaded, timeout=timeout, progress=lambda done, total: output.bar(done, total, "tried"))
         output.done()
         seconds = time.monotonic() - started
