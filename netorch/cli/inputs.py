@@ -96,20 +96,26 @@ def write(file: str, text: str) -> None:
 
 
 def chosen(options: argparse.Namespace, *, live: bool) -> tuple[Loaded, Record]:
-    """FILE as given, else topo.yaml here, else (if `live`) the one topology with a record."""
-    if options.file is not None:
-        return from_file(options.file, options)
+    """FILE as given, else topo.yaml here, else (if `live`) the one topology with a record. If `live`, its name will do for FILE."""
+    file = options.file
+    if file is not None:
+        if live and file in records.applied_names() and not Path(file).exists():
+            return _last_applied(file)
+        return from_file(file, options)
     if Path(DEFAULT).exists():
         return from_file(DEFAULT, options)
     if live:
-        from netorch.look import reload
-
-        name = only(options.name)
-        record, warning = records.read_record(name)
-        if record is None:
-            raise NetorchError(warning or f"{name} is live here, but what it was applied from is not on record: name its file")
-        return reload(name, record), record
+        return _last_applied(only(options.name))
     raise NetorchError(f"there is no {DEFAULT} here: name a FILE")
+
+
+def _last_applied(name: str) -> tuple[Loaded, Record]:
+    from netorch.look import reload
+
+    record, warning = records.read_record(name)
+    if record is None:
+        raise NetorchError(warning or f"{name} is live here, but what it was applied from is not on record: name its file")
+    return reload(name, record), record
 
 
 def only(name: str | None) -> str:

@@ -232,6 +232,8 @@ def test_the_file_left_out(host: Host) -> None:
         process = host.netorch(*words, check=False)
         assert process.returncode == 1
         assert "lab, second" in process.stderr
+    # a live one's name will do for its file
+    assert host.netorch("diff", "lab", check=False).stdout.splitlines()[-1] == "lab: 1 to create"
     # topo.yaml goes before both
     host.write("topo.yaml", "name: lab\nnodes: {a: {}}\n")
     assert "- netns b" in host.netorch("diff", check=False).stdout
