@@ -43,6 +43,7 @@ _COMMANDS = {
     "destroy": ("converge", "destroy"),
     "diff": ("converge", "diff"),
     "doctor": ("doctor", "doctor"),
+    "explain": ("explain", "script"),
     "exec": ("enter", "enter"),
     "list": ("inspect", "listing"),
     "schema": ("editors", "schema"),

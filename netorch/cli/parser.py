@@ -80,7 +80,7 @@ def parser() -> Parser:
         return made
 
     words = Words(command, output, file, lock)
-    for add in (_apply, _check, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell, _schema, _completion, _doctor):
+    for add in (_apply, _check, _confirm, _diff, _explain, _destroy, _list, _show, _validate, _exec_and_shell, _schema, _completion, _doctor):
         add(words)
     return top
 
@@ -125,6 +125,12 @@ def _diff(words: Words) -> None:
     diff.add_argument("file", nargs="?", metavar="FILE", help="the topology, or the old one of two")
     diff.add_argument("new", nargs="?", metavar="NEW", help="compare FILE with this one, without a look at the kernel")
     diff.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
+
+
+def _explain(words: Words) -> None:
+    explain = words.command("explain", "print the commands that make a topology, as a shell script", words.output, words.file)
+    explain.add_argument("words", nargs="*", metavar="FILE", help="the topology")
+    explain.add_argument("--marks", action="store_true", help="with the marks by which netorch knows it for its own afterwards")
 
 
 def _destroy(words: Words) -> None:
