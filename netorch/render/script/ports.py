@@ -58,11 +58,13 @@ def uplink_leave(request: UplinkLeave, context: Context) -> Commands:
 
 def _moved(ip: str, here: str, there: str, between: str) -> Commands:
     """Addresses but link-local ones, and routes but those that come with them, from the one link to the other."""
-    shown = """awk '{ printf "%s", $4; for (i = 5; i < NF; i++) if ($i ~ /^(peer|brd|scope)$/) printf " %s %s", $i, $(i + 1)
-    print $3 == "inet6" ? " nodad" : "" }'"""
+    words_of = (
+        """awk '{ printf "%s", $4; for (i = 5; i < NF; i++) if ($i ~ /^(peer|brd|scope)$/) printf " %s %s", $i, $(i + 1);"""
+        """ print $3 == "inet6" ? " nodad" : "" }'"""
+    )
     loop = 'while read -r line; do [ -z "$line" ] ||'
     return [
-        f"addresses=$({ip} -o address show dev {here} scope global | {shown})",
+        f"addresses=$({ip} -o address show dev {here} scope global | {words_of})",
         f"routes=$({ip} route show dev {here} | sed '/proto kernel/d; s/ linkdown//; s/ dead//')",
         f"routes6=$({ip} -6 route show dev {here} | sed '/proto kernel/d; s/ linkdown//; s/ dead//')",
         between,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from shlex import quote
 
@@ -98,6 +98,20 @@ def step_commands(step: Step, context: Context, *, optional: bool = False) -> Co
     return [line for request in step.requests() for line in commands(_optional(request) if optional else request, own)]
 
 
+def commands_of(desired: Desired) -> Callable[[Sequence[Step]], Commands]:
+    """What the steps of a change do, in a shell: without marks, or those where there is nothing else to it."""
+    ways = {label: way(*attached) for label, attached in desired.attached.items()}
+    contexts = [context_of(desired, ways, marks=marks) for marks in (False, True)]
+
+    def said(steps: Sequence[Step]) -> Commands:
+        for context in contexts:
+            if found := [line for step in steps for line in step_commands(step, context)]:
+                return found
+        return []
+
+    return said
+
+
 def way(how: str, what: str) -> str:
     """The path of a namespace of others, quoted for a shell."""
     match how:
@@ -108,11 +122,6 @@ def way(how: str, what: str) -> str:
         case "netns":
             return quote(f"/run/netns/{what}")
     return quote(what)
-
-
-def inline_ways(desired: Desired) -> dict[str, str]:
-    """The paths where no variable stands for them."""
-    return {label: way(*attached) for label, attached in desired.attached.items()}
 
 
 _ABOUT_ATTACHED = ("namespaces of others", "They need no name in /run/netns: nsenter enters them by their path.")
