@@ -104,6 +104,7 @@ def test_the_marks_are_all_that_marks_add() -> None:
     more = [line for line in marked if line not in plain]
     assert [line for line in plain if line not in marked] == [
         "ip -n a link add name x address 02:c1:ef:a6:0d:38 type veth peer name x netns b",
+        "ip -n b link set dev x address 02:64:4b:8d:a7:fb",
         "ip -n a route replace 10.9.0.0/16 via 10.0.0.2 dev x",
     ]
     assert all("netorch:t" in line or " group 13" in line or " proto 1" in line for line in more)
@@ -202,14 +203,14 @@ def test_filters_of_iptables_are_taken_back_before_they_are_made_anew() -> None:
     made = commands(FilterSet("host", "iptables", "t", rules), Context())
     gone = commands(FilterDel("host", "iptables", "t", text), Context())
     assert made == [
-        "iptables -t filter -N netorch-t-fwd",
-        "iptables -t filter -I FORWARD -m comment --comment netorch:t -j netorch-t-fwd",
-        "iptables -t filter -A netorch-t-fwd -i a0 -m comment --comment 'no way' -j DROP",
+        "iptables-legacy -t filter -N netorch-t-fwd",
+        "iptables-legacy -t filter -I FORWARD -m comment --comment netorch:t -j netorch-t-fwd",
+        "iptables-legacy -t filter -A netorch-t-fwd -i a0 -m comment --comment 'no way' -j DROP",
     ]
     assert gone == [
-        "iptables -t filter -D FORWARD -m comment --comment netorch:t -j netorch-t-fwd",
-        "iptables -t filter -F netorch-t-fwd",
-        "iptables -t filter -X netorch-t-fwd",
+        "iptables-legacy -t filter -D FORWARD -m comment --comment netorch:t -j netorch-t-fwd",
+        "iptables-legacy -t filter -F netorch-t-fwd",
+        "iptables-legacy -t filter -X netorch-t-fwd",
     ]
     assert commands(FilterSet("host", "iptables", "t", rules, before=text), Context()) == [*gone, *made]
 

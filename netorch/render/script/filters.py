@@ -19,7 +19,7 @@ def filter_set(request: FilterSet, context: Context) -> Commands:
         made = (
             iptables.commands(iptables.lines(request.topology, request.rules)) if request.rules else map(_typed, request.text.splitlines())
         )
-        return [context.inside(line, request.netns) for line in (*_undone(request.before), *made)]
+        return [context.inside(_legacy(line), request.netns) for line in (*_undone(request.before), *made)]
     table = nftables.table_name(request.topology)
     script = nftables.script(table, request.rules) if request.rules else nftables.delete(table) + request.text
     if not request.before:
@@ -30,7 +30,7 @@ def filter_set(request: FilterSet, context: Context) -> Commands:
 
 def filter_del(request: FilterDel, context: Context) -> Commands:
     if request.backend == IPTABLES:
-        return [context.inside(line, request.netns) for line in _undone(request.before)]
+        return [context.inside(_legacy(line), request.netns) for line in _undone(request.before)]
     return [context.inside(f"nft delete table inet {nftables.table_name(request.topology)}", request.netns)]
 
 
@@ -54,6 +54,11 @@ def forward_accept_del(request: ForwardAcceptDel, context: Context) -> Commands:
 
 def _program(version: int) -> str:
     return "iptables" if version == 4 else "ip6tables"
+
+
+def _legacy(line: str) -> str:
+    """The backend's tables are the legacy ones, whatever `iptables` alone means on the machine."""
+    return line.replace("tables ", "tables-legacy ", 1)
 
 
 def _interfaces(iif: str, oif: str) -> Iterator[str]:

@@ -57,21 +57,26 @@ def uplink_leave(request: UplinkLeave, context: Context) -> Commands:
 
 
 def _moved(ip: str, here: str, there: str, between: str) -> Commands:
-    """Addresses but link-local ones, and routes but those that come with them, from the one link to the other."""
-    words_of = (
-        """awk '{ printf "%s", $4; for (i = 5; i < NF; i++) if ($i ~ /^(peer|brd|scope)$/) printf " %s %s", $i, $(i + 1);"""
-        """ print $3 == "inet6" ? " nodad" : "" }'"""
+    """Addresses but those that the kernel makes by itself, and routes but those that come with them, from the one link to the other."""
+    addresses = (
+        """awk '$4 !~ /^fe80/ && !/ temporary / { printf "%s", $4; for (i = 5; i <= NF; i++)"""
+        """ if ($i ~ /^(peer|brd|scope|.*_lft)$/) { sub(/sec$/, "", $(i + 1)); printf " %s %s", $i, $(i + 1) }"""
+        """ else if ($i ~ /^(nodad|noprefixroute|mngtmpaddr)$/) printf " %s", $i; print "" }'"""
     )
-    loop = 'while read -r line; do [ -z "$line" ] ||'
+    routes = "sed '/proto kernel/d; s/ linkdown//; s/ dead//; s/ expires \\([0-9]*\\)sec/ expires \\1/'"
+    each = 'while read -r line; do [ -z "$line" ] ||'
     return [
-        f"addresses=$({ip} -o address show dev {here} scope global | {words_of})",
-        f"routes=$({ip} route show dev {here} | sed '/proto kernel/d; s/ linkdown//; s/ dead//')",
-        f"routes6=$({ip} -6 route show dev {here} | sed '/proto kernel/d; s/ linkdown//; s/ dead//')",
+        f"addresses=$({ip} -o address show dev {here} | {addresses})",
+        f"routes=$({ip} route show dev {here} | {routes})",
+        f"routes6=$({ip} -6 route show dev {here} | {routes})",
         between,
-        f"{ip} address flush dev {here} scope global",
-        f'echo "$addresses" | {loop} {ip} address replace $line dev {there}; done',
-        f'echo "$routes" | {loop} {ip} route replace $line dev {there}; done',
-        f'echo "$routes6" | {loop} {ip} -6 route replace $line dev {there}; done',
+        f"{ip} -4 address flush dev {here}",
+        f"{ip} -6 address flush dev {here} scope global",
+        # of an address with a lifetime the kernel leaves the subnet's route there
+        f"{ip} -6 route show dev {here} | sed '/^fe80/d; s/ .*//' | {each} {ip} -6 route delete $line dev {here}; done",
+        f'echo "$addresses" | {each} {ip} address replace $line dev {there}; done',
+        f'echo "$routes" | {each} {ip} route replace $line dev {there}; done',
+        f'echo "$routes6" | {each} {ip} -6 route replace $line dev {there}; done',
     ]
 
 
