@@ -73,6 +73,9 @@ _BARE = frozenset({("ipvlan", "flags")})
 _SAID = frozenset({("vxlan", "port"), ("ipvlan", "mode"), ("macvlan", "mode"), ("macvtap", "mode"), ("bond", "mode")})
 """What is said even where it is the default: the kernel's is another one, or it is what a person looks for."""
 
+_BESIDE: Mapping[str, str] = {"ipip": "mode ipip", "sit": "mode ip6ip"}
+"""What Linux takes for granted of a new link, and iproute2 would say otherwise."""
+
 
 @cache
 def solo(kind: str) -> type[SoloLink] | None:
@@ -82,7 +85,8 @@ def solo(kind: str) -> type[SoloLink] | None:
 
 def data_words(kind: str, data: Attrs, *, fresh: bool) -> str:
     """`id 5 protocol 802.1ad`. LookupError for an attribute that nobody has words for. `fresh`: defaults go without saying."""
-    return " ".join(found for number, payload in data if (found := _word(kind, number, payload, fresh=fresh)))
+    beside = _BESIDE.get(kind, "") if fresh else ""
+    return " ".join(found for found in (beside, *(_word(kind, number, payload, fresh=fresh) for number, payload in data)) if found)
 
 
 def primary_word(kind: str, number: int) -> str:
