@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from netorch.cli import DONE, USAGE, inputs
 from netorch.cli.output import Output
@@ -14,7 +15,7 @@ def script(options: argparse.Namespace, output: Output) -> int:
     from netorch.render.script import whole
 
     if len(options.words) > 1:
-        output.note("netorch explain: name one FILE")
+        print("netorch explain: name one FILE", file=sys.stderr)
         return USAGE
     options.file = options.words[0] if options.words else None
     loaded, _ = inputs.chosen(options, live=True)

@@ -30,6 +30,7 @@ from netorch.requests import (
     FilterSet,
     ForwardAcceptAdd,
     ForwardAcceptDel,
+    Hop,
     LinkAdd,
     LinkSet,
     NicGive,
@@ -105,7 +106,7 @@ def test_the_marks_are_all_that_marks_add() -> None:
     assert [line for line in plain if line not in marked] == [
         "ip -n a link add name x address 02:c1:ef:a6:0d:38 type veth peer name x netns b",
         "ip -n b link set dev x address 02:64:4b:8d:a7:fb",
-        "ip -n a route replace 10.9.0.0/16 via 10.0.0.2 dev x",
+        "ip -n a route add 10.9.0.0/16 via 10.0.0.2 dev x",
     ]
     assert all("netorch:t" in line or " group 13" in line or " proto 1" in line for line in more)
 
@@ -256,6 +257,12 @@ def test_scopes_that_ip_would_guess_otherwise_are_said() -> None:
     assert commands(local, Context()) == ["ip -n a address add 127.0.0.9/8 dev lo"]
     odd = RouteSpec(2, bytes((10, 0, 0, 0)), 8, 254, 0, 6, 253, 100, ())
     assert commands(RouteAdd("a", odd), Context()) == ["ip -n a route add blackhole 10.0.0.0/8 scope link"]
+
+
+def test_a_route_that_an_address_may_have_brought_is_replaced_where_all_is_ours() -> None:
+    connected = RouteAdd("a", RouteSpec(2, bytes((10, 0, 0, 0)), 24, 254, 0, 1, 253, 100, (Hop(None, "x"),)))
+    assert commands(connected, Context(made=frozenset("a"))) == ["ip -n a route replace 10.0.0.0/24 dev x"]
+    assert commands(connected, Context()) == ["ip -n a route add 10.0.0.0/24 dev x"]
 
 
 def test_of_a_mark_alone_the_mark_is_the_command() -> None:

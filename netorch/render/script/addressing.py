@@ -68,7 +68,10 @@ def neighbour_del(request: NeighbourDel, context: Context) -> Commands:
 
 
 def route_add(request: RouteAdd, context: Context) -> Commands:
-    return [_route(request.netns, "replace" if request.replace else "add", request.route, context)]
+    # the kernel may have made one with an address: in a namespace of ours that is the only other one
+    connected = bool(request.route.hops) and all(hop.via is None for hop in request.route.hops)
+    replaces = request.replace or (connected and request.netns in context.made)
+    return [_route(request.netns, "replace" if replaces else "add", request.route, context)]
 
 
 def route_del(request: RouteDel, context: Context) -> Commands:
