@@ -72,7 +72,7 @@ def run_script(host: Host, file: Path, *options: str) -> None:
 
 
 def knows_protocols(host: Host) -> bool:
-    """Whether ip(8) can mark an address (iproute2 6.3)."""
+    """Whether ip(8) can mark an address (iproute2 6.4)."""
     return host.run("unshare", "-n", "ip", "address", "add", "127.0.0.2/32", "dev", "lo", "proto", "100", check=False).returncode == 0
 
 
@@ -89,7 +89,7 @@ def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> Non
     if name in MARKED_ADDRESSES and not knows_protocols(host):
         before = host.snapshot()
         refused = host.run("sh", "-c", host.netorch("explain", "--marks", file).stdout, check=False)
-        assert (refused.returncode, refused.stderr) == (1, "ip address knows no proto: take iproute2 6.3\n")
+        assert (refused.returncode, refused.stderr) == (1, "ip address knows no proto: take iproute2 6.4\n")
         assert diff_snapshots(before, host.snapshot()) == []
     else:
         run_script(host, file, "--marks")

@@ -130,11 +130,11 @@ _ABOUT_ATTACHED = ("namespaces of others", "They need no name in /run/netns: nse
 _PROTOCOLS = Section(
     (
         "what this needs",
-        "On links of others an address is marked by a protocol number, which ip-address(8) takes since iproute2 6.3.",
+        "On links of others an address is marked by a protocol number, which ip-address(8) takes since iproute2 6.4.",
     ),
     (
         "unshare -n ip address add 127.0.0.2/32 dev lo proto 100 2>/dev/null ||"
-        " { echo 'ip address knows no proto: take iproute2 6.3' >&2; exit 1; }",
+        " { echo 'ip address knows no proto: take iproute2 6.4' >&2; exit 1; }",
     ),
 )
 
