@@ -213,13 +213,15 @@ def _cable(desired: Desired, number: int) -> str:
 
 
 def _about(title: str, desired: Desired) -> tuple[str, ...]:
-    about = [printable(title)]
+    about = [title]
     accepts = [resource for resource in desired.state.values() if isinstance(resource, ForwardAccept)]
-    if title.startswith("packet filter of "):
-        bridges = [accept.bridge for accept in accepts if shown(accept.netns) == title.removeprefix("packet filter of ")]
-        if bridges:
-            about += [
-                "Where iptables drops what is forwarded, as it does beside Docker, netorch also lets these through there:",
-                *(f"  iptables -I DOCKER-USER {option} {quote(bridge)} -j ACCEPT" for bridge in bridges for option in ("-i", "-o")),
-            ]
-    return tuple(printable(line) for line in about)
+    if there := [accept for accept in accepts if title == f"packet filter of {shown(accept.netns)}"]:
+        about.append("Where iptables drops what is forwarded, as it does beside Docker, netorch also lets these through there:")
+        about += [f"  iptables -I DOCKER-USER {match} -j ACCEPT" for accept in there for match in _through(accept)]
+    return tuple(map(printable, about))
+
+
+def _through(accept: ForwardAccept) -> tuple[str, ...]:
+    """What passes: among members, and where the network leads out whatever comes and goes."""
+    bridge = quote(accept.bridge)
+    return (f"-i {bridge}", f"-o {bridge}") if accept.leads else (f"-i {bridge} -o {bridge}",)
