@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from netorch.cli import DONE, USAGE, inputs
+from netorch.cli import DONE, inputs
 from netorch.cli.output import Output
 from netorch.render import json
 
@@ -15,8 +14,7 @@ def script(options: argparse.Namespace, output: Output) -> int:
     from netorch.render.script import whole
 
     if len(options.words) > 1:
-        print("netorch explain: name one FILE", file=sys.stderr)
-        return USAGE
+        return output.usage("name one FILE")
     options.file = options.words[0] if options.words else None
     loaded, _ = inputs.chosen(options, live=True)
     if output.json:

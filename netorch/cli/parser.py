@@ -80,7 +80,21 @@ def parser() -> Parser:
         return made
 
     words = Words(command, output, file, lock)
-    for add in (_apply, _check, _confirm, _diff, _explain, _destroy, _list, _show, _validate, _exec_and_shell, _schema, _completion, _doctor):
+    for add in (
+        _apply,
+        _check,
+        _confirm,
+        _diff,
+        _explain,
+        _destroy,
+        _list,
+        _show,
+        _validate,
+        _exec_and_shell,
+        _schema,
+        _completion,
+        _doctor,
+    ):
         add(words)
     return top
 
