@@ -12,7 +12,7 @@ from netorch.kernel import records
 from netorch.kernel.attach import Attachment, NotAttached
 from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.netns import netns_key
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.marks import Mark, read_alias
 from netorch.resolve import Desired
 from netorch.snapshot import Scope, Snapshot

@@ -11,7 +11,7 @@ from netorch.cli import DIFFERENT, DONE, FAILED, USAGE, inputs
 from netorch.cli.output import Output, place_in
 from netorch.core import Plan
 from netorch.errors import NetorchError
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import changes
 

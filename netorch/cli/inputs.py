@@ -14,7 +14,7 @@ from netorch import __version__
 from netorch.errors import FileError, NetorchError, Problem, printable
 from netorch.kernel import records
 from netorch.kernel.records import Record
-from netorch.load import Loaded, load
+from netorch.loading import Loaded, load
 
 if TYPE_CHECKING:
     from netorch.saved import Saved

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from netorch.core import Step
 from netorch.errors import NetorchError, Position
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change
 
