@@ -6,12 +6,10 @@ sends to this process go to the command, and it ends as the command does. It loa
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]  # of signal itself the enums alone take as long as all the rest
 import ctypes
 import os
-import resource
-import signal
 import sys
-from contextlib import suppress
 
 KILL = signal.SIGRTMAX
 """What is sent here for a SIGKILL of the command."""
@@ -43,7 +41,7 @@ def main(errors: int, way: str, cwd: str, argv: list[str]) -> None:
     _stand_for(child)
 
 
-def _become(libc: ctypes.CDLL, errors: int, mask: set[signal.Signals] | set[int], cwd: str, argv: list[str]) -> None:
+def _become(libc: ctypes.CDLL, errors: int, mask: set[int], cwd: str, argv: list[str]) -> None:
     try:
         # whoever kills this one's parent means this one
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -71,16 +69,24 @@ def _stand_for(child: int) -> None:
                 break
         elif told.si_code != _SI_KERNEL:
             # a terminal sends its signals to the command too
-            with suppress(ProcessLookupError):
+            try:
                 os.kill(child, signal.SIGKILL if told.si_signo == KILL else told.si_signo)
+            except ProcessLookupError:
+                continue
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _leave_no_core()
         if number != signal.SIGKILL:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
         os.kill(os.getpid(), number)
     os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _leave_no_core() -> None:
+    from resource import RLIMIT_CORE, setrlimit
+
+    setrlimit(RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":
