@@ -48,6 +48,7 @@ class Lab:
 
     def node(self, name: str) -> Node:
         """The node of this name. NetorchError, with a guess at what was meant, if there is none."""
+        __tracebackhide__ = True
         return self._site.node(name)
 
     def diff(self, source: Source | None = None) -> Changes:

@@ -50,6 +50,7 @@ class Site:
         self._processes: list[Process[Any]] = []
 
     def node(self, name: str) -> Node:
+        __tracebackhide__ = True
         found = place(self.topology.loaded.desired, name)
         if found is None:
             known = self.topology.nodes

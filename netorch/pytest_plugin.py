@@ -158,11 +158,11 @@ class Packets:
 def _during(request: pytest.FixtureRequest, lab: Lab, wanted: Wanted) -> Iterator[Lab]:
     """One test with the network, and what its report will want to know."""
     item = request.node
-    item.stash[_LAB] = lab
     where = wanted.pcap or request.config.getoption("--topology-pcap")
     if where is not None:
         test = re.sub(r"[^\w.\-]+", "-", item.nodeid).strip("-")
         item.stash[_PACKETS] = _packets(lab, Path(request.config.invocation_params.dir, where, test))
+    item.stash[_LAB] = lab
     try:
         yield lab
     finally:

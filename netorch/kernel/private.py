@@ -145,7 +145,11 @@ def _start(modules: Sequence[str]) -> int:
             code = _NURSERY.format(path=[os.path.abspath(path) for path in sys.path], modules=tuple(modules))
             null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
             handed = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in zip((3, 4), copies, strict=True)]
-            os.posix_spawn(sys.executable, [sys.executable, "-I", "-c", code], os.environ, file_actions=[*null, *handed])
+            words = [sys.executable, "-I", *(("-B",) if sys.dont_write_bytecode else ()), "-c", code]
+            os.posix_spawn(sys.executable, words, os.environ, file_actions=[*null, *handed])
+        except OSError as error:
+            os.close(ours.detach())
+            raise LacksError(f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}.") from None
         finally:
             for fd in (program, *copies):
                 os.close(fd)

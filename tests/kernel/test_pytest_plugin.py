@@ -98,13 +98,16 @@ def test_what_is_wrong_is_said_in_plain_words(project: pytest.Pytester) -> None:
         @pytest.mark.topology("topo.yaml", scope="file")
         def test_no_scope(topology): pass
         def test_no_mark(topology): pass
+        @pytest.mark.topology("topo.yaml", pcap="/proc/no")
+        def test_no_folder(topology): pass
     """)
     done = project.runpytest_inprocess(*QUIET)
-    done.assert_outcomes(errors=5)
-    assert "Traceback" not in (told := done.stdout.str()) and "During handling" not in told
+    done.assert_outcomes(errors=6)
+    assert "Traceback" not in (told := done.stdout.str()) and "During handling" not in told and "diff" not in told
     for line in (
         f"no topology for this test: {project.path}/none.yaml: No such file or directory.",
         "no topology for this test: <text>: a topology from a text has no file's name: Give it a `name:`.",
+        "the packets of this test cannot be kept: /proc/no: No such file or directory.",
         "@pytest.mark.topology: got an unexpected keyword argument 'variabels'",
         "@pytest.mark.topology: scope='file': write 'function', 'class', 'module', 'session'",
         'the fixture `topology` needs `@pytest.mark.topology("topo.yaml")` on the test, its class or its module',
