@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -153,6 +154,10 @@ def test_one_that_is_killed_leaves_nothing(host: Host, number: signal.Signals) -
     run.signal(number)
     out = run.communicate()[0]
     assert number == signal.SIGKILL or "KeyboardInterrupt" in out
-    while host.run("pgrep", "-xf", "sleep 7532", check=False).returncode == 0 or "netorch" in host.run("ps", "-eo", "args").stdout:
-        pass
+    for _ in range(200):
+        # a process takes its moment to die
+        if not (left := [line for line in host.run("ps", "-eo", "args").stdout.splitlines() if "netorch" in line or "sleep 7532" in line]):
+            break
+        time.sleep(0.05)
+    assert left == []
     assert diff_snapshots(before, host.snapshot()) == []
