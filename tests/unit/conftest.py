@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import netorch.load
 import pytest
 
-import netorch.load
 from netorch.errors import FileError, Problem
 from tests import editor
 
