@@ -12,8 +12,9 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # typing's own would have to be imported
 if TYPE_CHECKING:
-    from netorch.api import Changes, apply, destroy, diff
+    from netorch.api import Changes, Checks, apply, check, destroy, diff
     from netorch.authored import Topology, load
+    from netorch.checks import Outcome
     from netorch.errors import (
         CommandError,
         CommandFailed,
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from netorch.render.changes import Change
 
 _HOMES = {
-    "netorch.api": ("Changes", "apply", "destroy", "diff"),
+    "netorch.api": ("Changes", "Checks", "apply", "check", "destroy", "diff"),
     "netorch.authored": ("Topology", "load"),
+    "netorch.checks": ("Outcome",),
     "netorch.errors": (
         *("CommandError", "CommandFailed", "CommandTimeout", "ConflictError", "FileError", "KernelRefused", "LacksError"),
         *("LockedError", "NetorchError", "Problem"),
@@ -46,6 +48,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "Change",
     "Changes",
+    "Checks",
     "CommandError",
     "CommandFailed",
     "CommandTimeout",
@@ -58,10 +61,12 @@ __all__ = [
     "LockedError",
     "NetorchError",
     "Node",
+    "Outcome",
     "Problem",
     "Topology",
     "__version__",
     "apply",
+    "check",
     "destroy",
     "diff",
     "load",

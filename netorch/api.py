@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netorch.authored import Source, Topology, Variables, load
+from netorch.checking import TIMEOUT, run_checks
+from netorch.checks import Outcome
 from netorch.core import Plan
 from netorch.errors import ConflictError, NetorchError, Problem
 from netorch.lab import Lab, Report
 from netorch.look import Difference
+from netorch.render import checks
 from netorch.render.changes import Change, changes, summary
 from netorch.render.text import change_lines, sum_up
 from netorch.words import topology_name
@@ -42,6 +45,29 @@ class Changes:
         return "\n".join([*change_lines(self.changes), f"{self.topology}: {sum_up(self.changes) or 'in sync'}"])
 
 
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What came of a topology's checks. True if all passed; as text it is what `netorch check` prints.
+
+    `outcomes`: one for each check, and for each ordered pair of a network's members.
+    """
+
+    topology: str
+    outcomes: tuple[Outcome, ...]
+    text: str
+
+    def __bool__(self) -> bool:
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Outcome, ...]:
+        """Those that did not come as wanted, each with its `reason`."""
+        return tuple(outcome for outcome in self.outcomes if not outcome.passed)
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def diff(source: Source, *, variables: Variables | None = None, name: str | None = None) -> Changes:
     """What `apply` would do; nothing is touched. `source`, `variables` and `name` as `netorch.load` takes them.
 
@@ -60,6 +86,14 @@ def apply(source: Source, *, variables: Variables | None = None, name: str | Non
     LockedError: nothing was touched; KernelRefused: it was rolled back.
     """
     return converge(load(source, variables=variables, name=name), lock_timeout, False)
+
+
+def check(source: Source, *, variables: Variables | None = None, name: str | None = None, timeout: float = TIMEOUT) -> Checks:
+    """Try the checks of a topology that is live here, by real packets from inside its nodes. `timeout`: seconds for an answer.
+
+    FileError; NetorchError where a node that they name is not there.
+    """
+    return try_checks(load(source, variables=variables, name=name), timeout)
 
 
 def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
@@ -89,6 +123,15 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
     with Lab() as lab:
         report = lab.apply(topology.loaded, topology.record(), planned=planned, lock_timeout=lock_timeout)
     return _of(topology.name, report)
+
+
+def try_checks(topology: Topology, timeout: float) -> Checks:
+    """`check`, of a topology that is loaded."""
+    loaded = topology.loaded
+    with Lab() as lab:
+        outcomes = run_checks(lab.kernel, loaded, timeout=timeout)
+    said = checks.lines(loaded.desired.checks, outcomes, file=loaded.file)
+    return Checks(topology.name, outcomes, "\n".join([*said, f"{topology.name}: {checks.sum_up(loaded.desired.checks, outcomes)}"]))
 
 
 def take_away(name: str, lock_timeout: float) -> Changes:

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from netorch import api
-from netorch.api import Changes
+from netorch.api import Changes, Checks
 from netorch.authored import Source, Topology, Variables, load
+from netorch.checking import TIMEOUT
 from netorch.errors import LacksError, NetorchError, Problem
 from netorch.kernel.capture import Capture
 from netorch.kernel.linux import has_root
@@ -61,6 +62,10 @@ class Lab:
         self.applied = self._site.machine.call(api.converge, topology, self._lock_timeout, False)
         self._site.topology = topology
         return self.applied
+
+    def check(self, *, timeout: float = TIMEOUT) -> Checks:
+        """Try the topology's checks, by real packets from inside its nodes; true if all passed. `timeout`: seconds for an answer."""
+        return self._site.machine.call(api.try_checks, self.topology, timeout)
 
     def _version(self, source: Source | None) -> Topology:
         topology = self.topology if source is None else load(source)

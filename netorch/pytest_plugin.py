@@ -24,6 +24,9 @@ MARK = (
     " the packets of each node if the test fails"
 )
 SCOPES = ("class", "module", "session")
+PATIENCE = 2.0
+"""Seconds for an answer to a check of a failing test's network."""
+
 _LAB = pytest.StashKey["Lab"]()
 _FAILED = pytest.StashKey[bool]()
 _PACKETS = pytest.StashKey["Packets"]()
@@ -197,8 +200,10 @@ def _sections(lab: Lab, packets: Packets | None) -> Iterator[tuple[str, str]]:
 
     try:
         yield f"topology {lab.name}: diff", str(lab.diff())
+        if not (checks := lab.check(timeout=PATIENCE)):
+            yield f"topology {lab.name}: failed checks", str(checks)
     except NetorchError as error:
-        yield f"topology {lab.name}: diff", "\n".join(error.lines())
+        yield f"topology {lab.name}: what was found", "\n".join(error.lines())
     if packets is not None:
         packets.capture.close()
         yield f"topology {lab.name}: packets", "\n".join(map(str, packets.files))

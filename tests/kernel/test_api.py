@@ -22,7 +22,8 @@ def here():
     return tuple(os.stat(f"/proc/thread-self/ns/{kind}").st_ino for kind in ("net", "mnt", "pid", "user"))
 home = here()
 PAIR = netorch.Topology("pair", nodes={"a": {}, "b": {"aliases": ["www"]}},
-    links=[{"endpoints": ["a:eth0", "b:eth0"], "subnet": ["10.0.0.0/30", "fd00::/64"]}])
+    links=[{"endpoints": ["a:eth0", "b:eth0"], "subnet": ["10.0.0.0/30", "fd00::/64"]}],
+    checks=[{"from": "a", "to": "b"}, {"from": "a", "to": "b", "tcp": 81}])
 """
 
 
@@ -118,6 +119,8 @@ with netorch.running(PAIR, private=bool(sys.argv[1:])) as lab:
     with ThreadPoolExecutor(8) as pool:
         print({len(pool_answer) for pool_answer in pool.map(lambda _: a.run(["cat", "/proc/net/dev"]).stdout.splitlines(), range(16))})
         print({*pool.map(lambda _: here(), range(16)), here()} == {home})
+    tried = lab.check()
+    print(bool(tried), [(outcome.tcp, outcome.reason) for outcome in tried.failed], str(tried).splitlines()[-1])
     try: lab.node("www")
     except netorch.NetorchError as error: print(error)
     left = a.popen(["sh", "-c", "trap '' TERM; sleep 60"]); time.sleep(0.2)
@@ -147,6 +150,7 @@ def expected(folder: Path) -> list[str]:
         "10.0.0.1 b'hello' 0",
         "{4}",
         "True",
+        "False [(81, 'IPv4: refused by 10.0.0.2: the port is closed; IPv6: refused by fd00::2: the port is closed')] pair: 1 of 2 checks FAILED",
         "topology 'pair' has no node 'www'. It has: a, b.",
         "-9",
     ]

@@ -35,6 +35,8 @@ def test_what_the_page_shows(project: pytest.Pytester) -> None:
 
 
 def test_a_failing_test_tells_of_its_network(project: pytest.Pytester) -> None:
+    with project.path.joinpath("topo.yaml").open("a") as file:
+        file.write("checks: [{from: client, to: server}]\n")
     project.makepyfile("""
         import pytest
         pytestmark = pytest.mark.topology("topo.yaml")
@@ -53,9 +55,10 @@ def test_a_failing_test_tells_of_its_network(project: pytest.Pytester) -> None:
     done = project.runpytest_inprocess(*QUIET, "--topology-pcap", "kept")
     done.assert_outcomes(passed=1, failed=1, errors=1)
     done.stdout.fnmatch_lines([
-        "*-- topology other: diff --*", "other: in sync",
-        "*-- topology other: packets --*", f"{project.path}/there/test_*-test_set_up/client.pcapng",
+        "*-- topology other: diff --*", "other: in sync", "*-- topology other: packets --*",
+        f"{project.path}/there/test_*-test_set_up/client.pcapng",
         "*-- topology shop: diff --*", "~ link client/eth0  state down → up*[[]update[]]", "shop: 1 to update",
+        "*-- topology shop: failed checks --*", "FAILED  client  server  ping  client has no route to 10.0.0.2*",
         "*-- topology shop: packets --*", f"{project.path}/kept/test_*-test_fails/client.pcapng", f"{project.path}/kept/*/server.pcapng",
     ])  # fmt: skip
     kept = {str(path.relative_to(project.path)).partition("-")[2] for path in project.path.rglob("*.pcapng")}

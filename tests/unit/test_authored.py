@@ -83,7 +83,7 @@ def test_what_is_wrong_has_its_line_and_its_path() -> None:
 
 def test_sources(tmp_path: Path) -> None:
     file = tmp_path / "topo.yaml"
-    file.write_bytes("name: lab\nvars: {n: 1}\nnodes: {h$(n): {}}\n".encode("utf-16"))
+    file.write_bytes(b"name: lab\nvars: {n: 1}\nnodes: {h$(n): {}}\n")
     for source in (file, str(file), file.read_bytes(), "name: lab\nvars: {n: 1}\nnodes: {h$(n): {}}\n"):
         loaded = netorch.load(source, variables={"n": 3}, name="two")
         assert (loaded.name, loaded.nodes, netorch.load(loaded) is loaded) == ("two", ("h3",), True)
