@@ -33,7 +33,7 @@ from netorch.kinds.fdb import FdbWords  # noqa: E402
 from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
 from netorch.kinds.portwords import PortFdbWords, PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.wgpeer import PeerWords  # noqa: E402
-from netorch.load import load  # noqa: E402
+from netorch.loading import load  # noqa: E402
 from netorch.render.script import whole  # noqa: E402
 
 Model = type[BaseModel]

@@ -10,7 +10,7 @@ from netorch.cli import DIFFERENT, DONE, FAILED, inputs
 from netorch.cli.output import Output, place_in, shell_commands
 from netorch.core import Plan
 from netorch.errors import NetorchError
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change, changes
 

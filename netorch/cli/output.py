@@ -12,7 +12,7 @@ from netorch.cli import USAGE
 from netorch.cli.progress import Bar, wanted
 from netorch.core import Step
 from netorch.errors import NetorchError, Position, Problem
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change
 

@@ -328,7 +328,7 @@ def test_from_python_with_a_look_at_what_fails(host: Host) -> None:
 import os, threading
 from netorch.checking import run_checks
 from netorch.lab import Lab
-from netorch.load import load
+from netorch.loading import load
 loaded = load(open("topo.yaml", "rb").read(), "topo.yaml")
 before = len(os.listdir("/proc/self/fd"))
 with Lab() as lab:

@@ -13,7 +13,7 @@ from docs.live import sample
 from netorch.core import Step
 from netorch.kind import INTERFACE_WORDS, OBSERVED
 from netorch.kinds.solo import SoloLink
-from netorch.load import Loaded, load
+from netorch.loading import Loaded, load
 from netorch.nat.iptables import lines as iptables_lines
 from netorch.nat.ruleset import Chain, Match, Rule, Verdict
 from netorch.netlink.constants import IFLA_IFALIAS
