@@ -77,10 +77,15 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
 
 
 def write(file: str, text: str) -> None:
-    """Write a file in one stroke: the old one is there until the new one is whole."""
+    """Write a file in one stroke: the old one is there until the new one is whole. What is no plain file, such as /dev/stdout, is
+    written to as it is.
+    """
     path = Path(file)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")
+            return
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
             temporary.replace(path)
@@ -88,7 +93,7 @@ def write(file: str, text: str) -> None:
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise NetorchError(f"{shown(file)}: {reason}.") from None
+        raise NetorchError(f"{shown(file) or repr(file)}: {reason}.") from None
 
 
 def chosen(options: argparse.Namespace, *, live: bool) -> tuple[Loaded, Record]:
