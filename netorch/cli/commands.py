@@ -45,6 +45,7 @@ _COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "explain": ("explain", "script"),
     "exec": ("enter", "enter"),
+    "graph": ("graph", "graph"),
     "list": ("inspect", "listing"),
     "schema": ("editors", "schema"),
     "shell": ("enter", "enter"),

@@ -15,7 +15,7 @@ from netorch.cli import USAGE
 _EPILOG = """\
 exit status: 0 done or in sync, 2 diff found differences or check a failure,
              1 anything went wrong, 64 wrong usage, 130 interrupted; exec and shell pass on the command's own
-FILE may be left out: topo.yaml in the current folder, else (but for apply and validate)
+FILE may be left out: topo.yaml in the current folder, else (but for apply, graph and validate)
 the one topology that is live here. `-` reads it from standard input."""
 
 
@@ -89,6 +89,7 @@ def parser() -> Parser:
         _destroy,
         _list,
         _show,
+        _graph,
         _validate,
         _exec_and_shell,
         _schema,
@@ -163,6 +164,21 @@ def _show(words: Words) -> None:
     show = words.command("show", "print the live state of a topology as a tree, or as a file again")
     show.add_argument("target", nargs="?", metavar="NAME|FILE", help="the topology (the one that is live here)")
     show.add_argument("-o", "--output", choices=("text", "json", "yaml"), default="text", help="form of the output (text)")
+
+
+def _graph(words: Words) -> None:
+    graph = words.command("graph", "draw a topology: a file, or what is live and where it has drifted", words.file)
+    graph.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml)")
+    graph.add_argument(
+        "--live", nargs="?", const="", metavar="NAME", help="what the kernel has of a topology (the one that is live here), drift in red"
+    )
+    graph.add_argument(
+        "-o",
+        "--output",
+        choices=("mermaid", "dot", "svg", "html"),
+        help="form of the picture (what the suffix of PATH says, else mermaid); svg and html need netorch[graph]",
+    )
+    graph.add_argument("--to", metavar="PATH", help="write it to a file instead of standard output")
 
 
 def _validate(words: Words) -> None:

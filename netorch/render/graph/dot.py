@@ -1,0 +1,72 @@
+"""Picture → the dot language of Graphviz."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netorch.errors import printable
+from netorch.render.graph.picture import Edge, Picture, Status, Thing
+
+_SHAPES = {"network": "ellipse", "router": "box", "host": "box", "node": "box"}
+_FILLS = {"network": "#e6f2ea", "router": "#e8effb", "host": "#fdf3e1", "node": "#f7f7f9"}
+_LINES = {"network": "#2f7d4f", "router": "#2f5fb3", "host": "#a66a00", "node": "#666677"}
+_RED = "#cc0000"
+
+
+def lines(picture: Picture) -> Iterator[str]:
+    """`layout` names the engine, so that `dot -Tsvg` draws it as it is meant; another one can be named with -K."""
+    yield f"graph {_quoted(picture.title)} {{"
+    yield f"  graph [label={_quoted(picture.title)}, labelloc=t, fontname=Helvetica, layout=neato]"
+    yield '  graph [overlap=prism, sep="+14", outputorder=edgesfirst]'
+    yield '  node [fontname="Helvetica", fontsize=11, style="filled,rounded"]'
+    yield '  edge [fontname="Helvetica", fontsize=8, color="#888899", len=2.6]'
+    numbers = {thing.id: f"n{index}" for index, thing in enumerate(picture.things)}
+    for thing in picture.things:
+        yield f"  {numbers[thing.id]} [{_joined(_thing(thing))}]"
+    for edge in picture.edges:
+        one, other = (numbers[end.thing] for end in edge.ends)
+        yield f"  {one} -- {other} [{_joined(_edge(edge))}]"
+    yield "}"
+
+
+def _thing(thing: Thing) -> dict[str, str]:
+    mark = "" if thing.status is Status.OK else f"{thing.status.value} "
+    first = f"{mark}{thing.name}" + (f" ({thing.tag})" if thing.tag else "")
+    found = {
+        "label": "\n".join((first, *(line.told(thing.status) for line in thing.lines))),
+        "shape": _SHAPES[thing.kind],
+        "fillcolor": _FILLS[thing.kind],
+        "color": _LINES[thing.kind],
+    }
+    if thing.kind == "network":
+        found["style"] = "filled"
+    if thing.status is not Status.OK:
+        found |= {"color": _RED, "penwidth": "2", "fontcolor": _RED}
+    if thing.status is Status.MISSING:
+        found |= {"style": "dashed"}
+    return found
+
+
+def _edge(edge: Edge) -> dict[str, str]:
+    tail, head = ("\n".join(text.told(edge.status) for text in end.texts()) for end in edge.ends)
+    found = {"taillabel": tail, "headlabel": head, "label": "\n".join(label.told(edge.status) for label in edge.labels)}
+    found = {name: text for name, text in found.items() if text}
+    if edge.kind == "owner":
+        found["penwidth"] = "2"
+    if edge.kind in {"tunnel", "parent"}:
+        found["style"] = "dotted"
+    if edge.status is not Status.OK:
+        found |= {"color": _RED, "penwidth": "2", "tooltip": edge.status.value}
+    if edge.status is Status.MISSING:
+        found["style"] = "dashed"
+    return found
+
+
+def _joined(attributes: dict[str, str]) -> str:
+    return ", ".join(f"{name}={_quoted(text)}" for name, text in attributes.items())
+
+
+def _quoted(text: str) -> str:
+    """A quoted string, in which dot would read escapes (\\N, \\G, \\l), and HTML entities unless their & is one itself."""
+    plain = "\n".join(map(printable, text.split("\n"))).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
+    return '"' + plain.replace("\n", "\\n") + '"'

@@ -1,0 +1,88 @@
+"""Placed → a page that needs nothing but itself: the SVG, the details as JSON, and what moves and searches them.
+
+Nothing of a topology is ever markup here: the SVG is made by ElementTree, the JSON has no letter that could end its element, the script
+writes text nodes only; and a content security policy allows no script and no style but the two whose digests it names, and no request.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html import escape
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from netorch.render.graph.legend import entries
+from netorch.render.graph.picture import Picture, Text, Thing
+from netorch.render.graph.placed import Placed
+from netorch.render.graph.svg import clean, inline, styles
+
+
+def document(placed: Placed) -> str:
+    picture = placed.picture
+    dark = styles("dark.css") + styles("page-dark.css")
+    style = "\n".join(
+        (
+            styles("picture.css"),
+            styles("page.css"),
+            f"@media (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{\n{dark}}} }}",
+            f":root[data-theme=dark] {{\n{dark}}}",
+        )
+    )
+    script = styles("page.js")
+    policy = (
+        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    )
+    parts = {
+        "POLICY": escape(policy),
+        "TITLE": escape(clean(picture.title)),
+        "STYLE": style,
+        "SVG": inline(placed),
+        "LEGEND": _legend(picture),
+        "DATA": data(picture),
+        "SCRIPT": script,
+    }
+    # in one go, so that nothing that is put in is looked through again
+    return re.sub(r"@([A-Z]+)@", lambda match: parts[match[1]], styles("page.html")).rstrip()
+
+
+def data(picture: Picture) -> str:
+    """The details of all things as JSON that can stand inside a script element."""
+    told = {"title": picture.title, "live": bool(picture.live), "things": [_thing(thing) for thing in picture.things]}
+    text = json.dumps(told, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _thing(thing: Thing) -> dict[str, Any]:
+    return {
+        "kind": thing.kind,
+        "name": thing.name,
+        "tag": thing.tag,
+        "status": thing.status.value,
+        "sections": [{"title": section.title, "rows": [_row(row) for row in section.rows]} for section in thing.sections],
+        "yaml": thing.yaml,
+    }
+
+
+def _row(text: Text) -> dict[str, Any]:
+    return {"text": text.text, "status": text.status.value, "more": list(text.more)}
+
+
+def _legend(picture: Picture) -> str:
+    """A list, each with its sample."""
+    items = []
+    for entry in entries(picture):
+        item = ET.Element("li")
+        drawn = ET.SubElement(
+            item, "svg", {"class": "netorch", "width": "26", "height": "18", "viewBox": "-1 -9 26 18", "aria-hidden": "true"}
+        )
+        entry.sample(drawn)
+        ET.SubElement(item, "span").text = entry.text
+        items.append(ET.tostring(item, encoding="unicode"))
+    return "".join(items)
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,83 @@
+"""Leaf-spines and fat trees: rows, one above the other, with the leaves below."""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+
+import igraph
+
+from netorch.render.graph import fans
+from netorch.render.graph.numbered import GAP, MANY, Graph, leaves_of
+from netorch.render.graph.placed import Spot
+from netorch.render.graph.sizes import wanted_length
+
+
+def layers_of(graph: Graph, members: Sequence[int]) -> dict[int, int] | None:
+    """Thing → how far it is from the leaves, where every edge leads from one such layer to the next and there is more than one way: a
+    leaf-spine or a fat tree.
+    """
+    core = [member for member in members if len(graph.near[member]) > 1]
+    edges = [pair for pair in graph.between if pair[0] in set(core) and pair[1] in set(core)]
+    bottom = [member for member in core if any(graph.leaf_edge(near) is not None for near in graph.near[member])]
+    if len(bottom) < 2 or len(edges) < len(core) or len(core) < 4:
+        return None
+    layers = dict.fromkeys(bottom, 0)
+    queue = list(bottom)
+    for member in queue:
+        for near in graph.near[member]:
+            if near not in layers and len(graph.near[near]) > 1:
+                layers[near] = layers[member] + 1
+                queue.append(near)
+    return layers if all(abs(layers[one] - layers[other]) == 1 for one, other in edges) else None
+
+
+def layered(graph: Graph, layers: dict[int, int]) -> list[Spot]:
+    core = list(layers)
+    numbers = {member: index for index, member in enumerate(core)}
+    pairs = [pair for pair in graph.between if pair[0] in numbers and pair[1] in numbers]
+    top = max(layers.values())
+    combs = {hub: [near for near in graph.near[hub] if graph.leaf_edge(near) is not None] for hub in core}
+    turned = sum(map(len, combs.values())) > 3 * MANY
+    widths = [fans.comb_width(leaves_of(graph, combs[hub]), turned) for hub in core]
+    across = max(*(graph.sizes[hub][0] for hub in core), *widths) + GAP
+    down = 90 + max(max(map(wanted_length, graph.between[pair])) for pair in pairs) * 0.8
+    known = igraph.Graph(n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs])
+    found = known.layout_sugiyama(layers=[top - layers[member] for member in core], maxiter=200).coords[: len(core)]
+    order = fewest_crossings(pairs, layers, [core, [member for _, member in sorted(zip(found, core, strict=True))]])
+    rows = [[member for member in order if layers[member] == layer] for layer in range(top + 1)]
+    longest = max(map(len, rows)) * across
+    places = {
+        member: ((index + 0.5) * longest / len(row), (top - layer) * down)
+        for layer, row in enumerate(rows)
+        for index, member in enumerate(row)
+    }
+    points = [places[member] for member in core]
+    spots: list[Spot] = []
+    for hub, (x, y) in zip(core, points, strict=True):
+        spots.append(Spot(graph.things[hub], x, y, *graph.sizes[hub]))
+        spots += fans.comb(spots[-1], leaves_of(graph, combs[hub]), turned)
+    return spots
+
+
+def fewest_crossings(pairs: Sequence[tuple[int, int]], layers: Mapping[int, int], orders: Sequence[Sequence[int]]) -> Sequence[int]:
+    """The order in which the fewest edges cross; of equal ones the first, which is the file's: people write in an order that they mean."""
+
+    def crossings(order: Sequence[int]) -> int:
+        at = {member: index for index, member in enumerate(order)}
+        by_layer: dict[int, list[tuple[int, int]]] = {}
+        for pair in pairs:
+            below, above = sorted(pair, key=lambda member: layers[member])
+            by_layer.setdefault(layers[below], []).append((at[below], at[above]))
+        count = 0
+        for edges in by_layer.values():
+            seen: list[int] = []
+            for _, group in groupby(sorted(edges), key=lambda edge: edge[0]):
+                ends = [above for _, above in group]
+                count += sum(len(seen) - bisect_right(seen, above) for above in ends)
+                for above in ends:
+                    insort(seen, above)
+        return count
+
+    return min(orders, key=crossings)

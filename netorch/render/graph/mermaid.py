@@ -1,0 +1,74 @@
+"""Picture → Mermaid flowchart, which GitHub, GitLab and many editors draw in Markdown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from netorch.errors import printable
+from netorch.render.graph.picture import Edge, Picture, Status, Thing
+
+_LETTERS = re.compile(r"[^\w ,.:-]+")
+_PLAIN = " .:/-_,="
+_SHAPES = {"network": ("([", "])"), "router": ("{{", "}}"), "host": ("[[", "]]"), "node": ("[", "]")}
+_ARROWS = {"cable": "---", "owner": "===", "tunnel": "-.-", "parent": "-.-"}
+_CLASSES = """\
+    classDef network fill:#e6f2ea,stroke:#2f7d4f,color:#123
+    classDef router fill:#e8effb,stroke:#2f5fb3,color:#123
+    classDef node fill:#f7f7f9,stroke:#667,color:#123
+    classDef host fill:#fdf3e1,stroke:#a66a00,color:#123
+    classDef missing fill:#fff,stroke:#c00,stroke-width:2px,stroke-dasharray:6 4,color:#c00
+    classDef extra fill:#fde4e4,stroke:#c00,stroke-width:2px,color:#900
+    classDef changed stroke:#c00,stroke-width:3px"""
+
+
+def lines(picture: Picture) -> Iterator[str]:
+    """Mermaid looks for directives in the whole text, also in the title, where its character codes mean nothing: there are letters only."""
+    yield "---"
+    yield f"title: '{_LETTERS.sub(' ', picture.title)}'"
+    yield "---"
+    yield "flowchart LR"
+    numbers = {thing.id: f"n{index}" for index, thing in enumerate(picture.things)}
+    for thing in picture.things:
+        before, after = _SHAPES[thing.kind]
+        yield f'    {numbers[thing.id]}{before}"{"<br/>".join(_about(thing))}"{after}'
+    for edge in picture.edges:
+        one, other = (numbers[end.thing] for end in edge.ends)
+        label = "<br/>".join(_along(edge))
+        yield f"    {one} {_ARROWS[edge.kind]}" + (f'|"{label}"| ' if label else " ") + other
+    yield _CLASSES
+    for name in (*_SHAPES, *(status.value for status in Status if status is not Status.OK)):
+        members = [numbers[thing.id] for thing in picture.things if name in {thing.kind, thing.status.value}]
+        if members:
+            yield f"    class {','.join(members)} {name}"
+    for status in Status:
+        found = [str(index) for index, edge in enumerate(picture.edges) if edge.status is status]
+        if found and status is not Status.OK:
+            dashes = ",stroke-dasharray:6 4" if status is Status.MISSING else ""
+            yield f"    linkStyle {','.join(found)} stroke:#c00,stroke-width:3px{dashes},color:#c00"
+
+
+def _about(thing: Thing) -> Iterator[str]:
+    yield (
+        ("" if thing.status is Status.OK else f"{thing.status.value} ")
+        + f"<b>{_escaped(thing.name)}</b>"
+        + (f" {_escaped(thing.tag)}" if thing.tag else "")
+    )
+    yield from (_escaped(line.told(thing.status)) for line in thing.lines)
+
+
+def _along(edge: Edge) -> Iterator[str]:
+    """Mermaid has labels in the middle alone: the ends one below the other, in the order of the ends."""
+    if edge.status is not Status.OK:
+        yield edge.status.value
+    for end in edge.ends:
+        if texts := end.texts():
+            yield _escaped(" ".join(text.told(edge.status) for text in texts))
+    yield from (_escaped(label.told(edge.status)) for label in edge.labels)
+
+
+def _escaped(text: str) -> str:
+    """Mermaid's own character codes for all that means something in it, in Markdown or in HTML; they are decimal, between # and ;."""
+    return "".join(
+        letter if letter.isalnum() or letter in _PLAIN or ord(letter) > 127 else f"#{ord(letter)};" for letter in printable(text)
+    )

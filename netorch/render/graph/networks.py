@@ -1,0 +1,53 @@
+"""The networks of a picture, with what stands in them and what their details say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from netorch.render.graph.picture import Section, Status, Text, Thing
+from netorch.render.graph.scene import Scene
+from netorch.render.graph.wiring import Wiring, network_id, parts
+from netorch.topology import NetworkWords
+
+
+def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Thing]:
+    topology = scene.loaded.topology if scene.loaded is not None else None
+    for name in dict.fromkeys((*wiring.bridges, *wiring.members)):
+        words = topology.networks.get(name) if topology is not None else None
+        tag, lines = described(words) if words is not None else ("", ())
+        bridges = wiring.bridges.get(name, [])
+        own = [scene.of(*parts(bridge)) for bridge in bridges]
+        status = own[0] if len(set(own)) == 1 else Status.CHANGED if own else Status.OK
+        sections = []
+        made_of = [
+            Text(
+                f"{scene.node(link.netns) if link.netns != scene.fabric else 'fabric'}:{link.name} "
+                + " ".join(f"{key} {value}" for key, value in link.attributes().items()),
+                scene.of(*parts(link)),
+                tuple(line for key in parts(link) for line in scene.differences.get(key, ())),
+            )
+            for link in bridges
+        ]
+        if words is not None:
+            sections.append(
+                Section("About", (Text(", ".join(word for word in (tag or "segment", f"driver {words.driver}") if word)), *lines))
+            )
+        if made_of:
+            sections.append(Section("Made of", tuple(made_of)))
+        members = [
+            Text(f"{end.thing.partition(' ')[2]}:{end.interface} {' '.join(text.text for text in end.addresses)}".rstrip(), end.status)
+            for end in wiring.members.get(name, ())
+        ]
+        if members:
+            sections.append(Section(f"Members ({len(members)})", tuple(members)))
+        yield Thing(network_id(name), "network", name, tag, lines, status, tuple(sections), yamls.get(name, ""))
+
+
+def described(words: NetworkWords) -> tuple[str, tuple[Text, ...]]:
+    """What kind of network it is, in a word or two; its subnets."""
+    mode = words.mode.v4 if words.mode.v4 == words.mode.v6 else f"v4 {words.mode.v4}, v6 {words.mode.v6}"
+    if words.driver != "bridge":
+        mode = words.driver if words.vni is None else f"vxlan {words.vni}"
+    if words.vlan:
+        mode += f" vlan {words.vlan}"
+    return mode, tuple(Text(str(subnet)) for subnet in words.subnet)

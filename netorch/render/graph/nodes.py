@@ -1,0 +1,262 @@
+"""The nodes of a picture, with what stands in them and what their details say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from netorch.core import HOST, Key, Resource
+from netorch.kinds.link import Link
+from netorch.kinds.netns import Netns
+from netorch.kinds.packetfilter import PacketFilter
+from netorch.kinds.port import Port
+from netorch.kinds.solo import SoloLink
+from netorch.publish import NatWords, PublishWords, shown
+from netorch.render.graph.picture import Section, Status, Text, Thing
+from netorch.render.graph.scene import Scene
+from netorch.render.graph.sizes import LONGEST
+from netorch.render.graph.wiring import Wiring, impaired, node_id, parts
+
+TELLING = {"id", "vni", "mode", "table", "from"}
+"""Attributes that say what an interface is for."""
+WITH_LINK = {"link", "up", "port", "vlans", "impair", "address"}
+"""Kinds of resources that are told with their interface."""
+
+
+@dataclass(slots=True)
+class Places:
+    """A state taken apart: label → kind → resources; label and master → its ports."""
+
+    by_label: dict[str, dict[str, list[Resource]]] = field(default_factory=dict)
+    ports: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, state: Mapping[Key, Resource]) -> Places:
+        found = cls()
+        for key, resource in state.items():
+            found.by_label.setdefault(key.netns, {}).setdefault(key.kind, []).append(resource)
+            if isinstance(resource, Port):
+                found.ports.setdefault((resource.netns, resource.master), []).append(resource.link)
+        return found
+
+    def get(self, label: str, kind: str) -> list[Resource]:
+        return self.by_label.get(label, {}).get(kind, [])
+
+
+def nodes(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Thing]:
+    """In the order of the file, then what else there is."""
+    places = Places.of(scene.state)
+    desired = scene.desired
+    labels = dict.fromkeys((*(desired.labels.values() if desired is not None else ()), *places.by_label))
+    declared = set(desired.labels.values()) if desired is not None else set()
+    for label in labels:
+        if label == scene.fabric:
+            continue
+        here = places.by_label.get(label, {})
+        if label not in declared and here.keys() <= {"file"}:
+            continue  # what outlived its namespace is no node
+        if (
+            label == HOST
+            and label not in declared
+            and node_id(scene, label) not in wiring.drawn
+            and not {"address", "filter"} & here.keys()
+        ):
+            continue
+        yield _Node(scene, wiring, places, label).thing(yamls)
+
+
+class _Node:
+    def __init__(self, scene: Scene, wiring: Wiring, places: Places, label: str) -> None:
+        self.scene, self.wiring, self.places, self.label = scene, wiring, places, label
+        self.name = scene.node(label)
+        self.drawn = wiring.drawn.get(node_id(scene, label), set())
+        topology = scene.loaded.topology if scene.loaded is not None else None
+        self.words = topology.nodes.get(self.name) if topology is not None else None
+        self.netns = next((item for item in places.get(label, "netns") if isinstance(item, Netns)), None)
+
+    def thing(self, yamls: Mapping[str, str]) -> Thing:
+        kind = "host" if self.label == HOST else "router" if self._forwards() else "node"
+        tag = self.scene.attached.get(self.label, "")
+        lines = (*self._inner_lines(), *self._translations())
+        return Thing(
+            node_id(self.scene, self.label), kind, self.name, tag, lines, self._status(), tuple(self._sections()), yamls.get(self.name, "")
+        )
+
+    def _forwards(self) -> bool:
+        if self.netns is not None:
+            return self.netns.ipv4_forwarding or self.netns.ipv6_forwarding
+        return any(key.name.endswith("ip_forward") for key in self.scene.state if key.kind == "sysctl" and key.netns == self.label)
+
+    def _status(self) -> Status:
+        if self.netns is not None and (own := self.scene.of(self.netns.key)) is not Status.OK:
+            return own
+        for key in self.scene.differing.get(self.label, ()):
+            if key.kind not in WITH_LINK:
+                return Status.CHANGED
+            dev = key.name.split(" ")[0]
+            if dev not in self.drawn and Key("link", self.label, dev) not in self.wiring.networks:
+                return Status.CHANGED
+        return Status.OK
+
+    def _text(self, resource: Resource, text: str) -> Text:
+        return Text(text, self.scene.of(resource.key), self.scene.differences.get(resource.key, ()))
+
+    def _inner_lines(self) -> Iterator[Text]:
+        """The interfaces that no edge shows."""
+        for link in self.wiring.inner.get(self.label, ()):
+            addresses = self.wiring.of(link.netns, link.name)
+            about = " ".join((link.name, *self._kind(link)))
+            words = " ".join((about, *(address.address for address in addresses)))
+            whole = len(words) <= LONGEST
+            statuses = {self.scene.of(address.key) for address in addresses} - {Status.OK} if whole else set()
+            own = self.scene.of(*parts(link))
+            status = own if own is not Status.OK or not statuses else Status.CHANGED
+            yield Text(words if whole else about, status)
+            if not whole:
+                yield from (Text(address.address, self.scene.of(address.key)) for address in addresses)
+        known = {link.name for link in self.wiring.inner.get(self.label, ())}
+        for dev, addresses in self.wiring.addresses.get(self.label, {}).items():
+            if dev not in known | self.drawn and Key("link", self.label, dev) not in self.wiring.networks:
+                statuses = {self.scene.of(address.key) for address in addresses}
+                one = statuses.pop() if len(statuses) == 1 else Status.CHANGED
+                yield Text(" ".join((dev, *(address.address for address in addresses))), one)
+
+    def _kind(self, link: Link) -> Iterator[str]:
+        """What a person wants to read of an inner interface beside its name."""
+        if link.name != "lo":
+            yield link.KIND
+        if isinstance(link, SoloLink):
+            yield from (f"{name} {value}" for name, value in link.own().items() if name in TELLING)
+            if link.parent is not None:
+                yield f"on {link.parent[1]}"
+        if ports := self.places.ports.get((link.netns, link.name)):
+            yield f"of {' '.join(ports)}" if len(ports) <= 4 else f"of {len(ports)} ports"
+        if (happens := impaired(self.scene, link)) is not None:
+            yield happens.text
+
+    def _translations(self) -> Iterator[Text]:
+        if self.words is None:
+            return
+        lost = self._lost_rules() if self.words.publish else []
+        for publish in self.words.publish:
+            text = published(publish)
+            gone = any(f"publish {self.name} {comment_of(publish)}" in rule for rule in lost)
+            yield Text(f"publishes {text}", Status.MISSING if gone else Status.OK)
+        for nat in self.words.nat:
+            yield Text(translated(nat))
+
+    def _lost_rules(self) -> list[str]:
+        """The rules of packet filters that should be there and are not."""
+        keys = [key for key in self.scene.state if key.kind == "filter"]
+        lost = [line for key in keys for line in self.scene.differences.get(key, ()) if line.startswith("missing: ")]
+        missing = (self.scene.state[key] for key in keys if self.scene.of(key) is Status.MISSING)
+        return lost + [line for resource in missing for line in resource.lines()]
+
+    def _sections(self) -> Iterator[Section]:
+        if rows := tuple(self._about()):
+            yield Section("About", rows)
+        if rows := tuple(self._interfaces()):
+            yield Section("Interfaces", rows)
+        if rows := tuple(self._plain("route")):
+            yield Section("Routes", rows)
+        if rows := tuple(self._plain("rule")):
+            yield Section("Policy rules", rows)
+        if rows := tuple(self._translations()):
+            yield Section("Translation", rows)
+        if rows := tuple(self._filters()):
+            yield Section("Packet filter", rows)
+        told = {"netns", "route", "rule", "filter", "file", *WITH_LINK}
+        others = [kind for kind in self.places.by_label.get(self.label, {}) if kind not in told]
+        if rows := tuple(row for kind in others for row in self._plain(kind)):
+            yield Section("Settings and more", rows)
+        if rows := tuple(self._text(file, file.key.name) for file in self.places.get(self.label, "file")):
+            yield Section("Files in /etc/netns", rows)
+
+    def _about(self) -> Iterator[Text]:
+        if self.label == HOST:
+            yield Text("the namespace that netorch runs in")
+        elif self.netns is not None:
+            versions = [name for name, on in (("IPv4", self.netns.ipv4_forwarding), ("IPv6", self.netns.ipv6_forwarding)) if on]
+            words = f"network namespace {self.label}" + (f", forwards {' and '.join(versions)}" if versions else "")
+            yield self._text(self.netns, words)
+        elif self.label in self.scene.attached:
+            yield Text(f"attached to {self.scene.attached[self.label]}")
+        if self.words is not None and self.words.aliases:
+            yield Text(f"also called {', '.join(self.words.aliases)}")
+
+    def _interfaces(self) -> Iterator[Text]:
+        known: set[str] = set()
+        for link in self.places.get(self.label, "link"):
+            if not isinstance(link, Link):
+                continue
+            known.add(link.name)
+            values = dict(link.attributes())
+            for key in parts(link)[1:]:
+                part = self.scene.state.get(key)
+                # of a link that is there, what is missing is not so
+                if part is not None and Status.MISSING not in {self.scene.of(key)} - {self.scene.of(link.key)}:
+                    values |= part.attributes()
+            values.setdefault("state", "down")
+            if link.name == "lo":
+                values = {"state": values["state"]}
+            words = ", ".join(f"{name} {value}" for name, value in values.items())
+            more = tuple(line for key in parts(link) for line in self.scene.differences.get(key, ()))
+            yield Text(
+                f"{link.name}: {link.title().split()[0] if link.name != 'lo' else 'loopback'}, {words}", self.scene.of(*parts(link)), more
+            )
+            yield from self._addresses(link.name)
+        for dev in self.wiring.addresses.get(self.label, ()):
+            if dev not in known:
+                yield Text(f"{dev}: not made by netorch")
+                yield from self._addresses(dev)
+
+    def _addresses(self, dev: str) -> Iterator[Text]:
+        for address in self.wiring.of(self.label, dev):
+            yield self._text(address, f"{dev} {address.address}")
+
+    def _plain(self, kind: str) -> Iterator[Text]:
+        for resource in self.places.get(self.label, kind):
+            words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
+            name = resource.key.name.replace("/", ".") if kind == "sysctl" else resource.key.name
+            yield self._text(resource, f"{name if kind in {'route', 'rule'} else f'{kind} {name}'} {words}".rstrip())
+
+    def _filters(self) -> Iterator[Text]:
+        for resource in self.places.get(self.label, "filter"):
+            if not isinstance(resource, PacketFilter):
+                continue
+            yield self._text(resource, f"made of {len(resource.rules)} rules" if not self.scene.live else f"{resource.backend}, as listed:")
+            if self.scene.live:
+                yield from (
+                    Text(line.strip(), self.scene.of(resource.key) if self.scene.of(resource.key) is not Status.CHANGED else Status.OK)
+                    for line in resource.lines()
+                )
+
+
+def comment_of(words: PublishWords) -> str:
+    """What a published port's rule says of itself, behind `publish NODE `."""
+    everywhere = words.address is None or words.address.is_unspecified
+    return f"{'' if everywhere else _host(words)}{shown(words.port)}:{shown(words.to)}/{words.proto}"
+
+
+def published(words: PublishWords) -> str:
+    """`127.0.0.1:8080 → 80/tcp`."""
+    return f"{_host(words) or ':'}{shown(words.port)} → {shown(words.to)}/{words.proto}"
+
+
+def _host(words: PublishWords) -> str:
+    if words.address is None:
+        return ""
+    return f"[{words.address}]:" if words.address.version == 6 else f"{words.address}:"
+
+
+def translated(words: NatWords) -> str:
+    """One entry of `nat` in a line."""
+    if (masquerade := words.masquerade) is not None:
+        return f"masquerade {masquerade.source or 'all'} out {masquerade.out}"
+    if (snat := words.snat) is not None:
+        return f"snat {snat.source or 'all'} out {snat.out} → {snat.to}"
+    dnat = words.dnat
+    assert dnat is not None
+    address, ports = dnat.to
+    where = "".join((f" in {dnat.in_}" if dnat.in_ else "", f" at {dnat.address}" if dnat.address else ""))
+    return f"dnat {dnat.proto} {shown(dnat.port)}{where} → {address}{f':{shown(ports)}' if ports else ''}"

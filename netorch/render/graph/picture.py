@@ -1,0 +1,91 @@
+"""What a picture shows, before anybody knows where: things, edges between them, and each one's words with their drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(Enum):
+    """How what is drawn stands to the file: `missing` is wanted and not there, `extra` is there and not wanted."""
+
+    OK = "ok"
+    MISSING = "missing"
+    EXTRA = "extra"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A few words on one line. `more`: what of it differs, each a line."""
+
+    text: str
+    status: Status = Status.OK
+    more: tuple[str, ...] = ()
+
+    def told(self, within: Status = Status.OK) -> str:
+        """With a word for its state, unless that goes without saying, since all of what it is a part of is in that state."""
+        return self.text if self.status in {Status.OK, Status.CHANGED, within} else f"{self.status.value} {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of what the details of a thing say."""
+
+    title: str
+    rows: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """A node or a network. `kind` is node, router, host or network; `tag` says more of the kind in a word (a network's mode, what a node
+    is attached to); `lines` stand below the name; `yaml` is its part of the file.
+    """
+
+    id: str
+    kind: str
+    name: str
+    tag: str = ""
+    lines: tuple[Text, ...] = ()
+    status: Status = Status.OK
+    sections: tuple[Section, ...] = ()
+    yaml: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where an edge meets a thing: `interface` is "" where that is of no interest."""
+
+    thing: str
+    interface: str = ""
+    addresses: tuple[Text, ...] = ()
+    status: Status = Status.OK
+
+    def texts(self) -> tuple[Text, ...]:
+        """The interface and its addresses."""
+        return (*((Text(self.interface, self.status),) if self.interface else ()), *self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`kind`: cable; owner, the bridge of a network in its node; tunnel; or parent, what a macvlan and the like is on."""
+
+    ends: tuple[End, End]
+    kind: str = "cable"
+    labels: tuple[Text, ...] = ()
+    status: Status = Status.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """`live` says how the kernel stands to the file: "" for a picture of a file. `compared`: drift would be seen."""
+
+    name: str
+    things: tuple[Thing, ...]
+    edges: tuple[Edge, ...]
+    live: str = ""
+    compared: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}, {self.live}" if self.live else self.name

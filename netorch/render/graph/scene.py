@@ -1,0 +1,119 @@
+"""What is to be drawn: a file as it is, or what the kernel has of a topology together with what it should have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from netorch.core import Disruption, Key, Plan, Resource, shown
+from netorch.kinds.veth import UNKNOWN, Veth
+from netorch.marks import Mark
+from netorch.render.changes import changes
+from netorch.render.graph.picture import Status
+
+if TYPE_CHECKING:
+    from netorch.lab import Live
+    from netorch.loading import Loaded
+    from netorch.resolve import Desired
+
+
+@dataclass(frozen=True)
+class Scene:
+    """`state`: all that is drawn, also what is missing. `status` has the keys that differ, `differences` what of them does, in lines.
+
+    `loaded`: the file; None where nobody knows it any more. `live` and `compared`: see `Picture`.
+    """
+
+    name: str
+    state: Mapping[Key, Resource]
+    loaded: Loaded | None = None
+    attached: Mapping[str, str] = field(default_factory=dict)
+    status: Mapping[Key, Status] = field(default_factory=dict)
+    differences: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    live: str = ""
+    compared: bool = False
+
+    @property
+    def desired(self) -> Desired | None:
+        return self.loaded.desired if self.loaded is not None else None
+
+    @property
+    def fabric(self) -> str:
+        return Mark(self.name).fabric
+
+    def of(self, *keys: Key) -> Status:
+        """How a thing made of these stands: without one of them it is another thing, not a missing one."""
+        found = [self.status.get(key, Status.OK) for key in keys[:1]]
+        further = {self.status.get(key, Status.OK) for key in keys[1:]} - {Status.OK}
+        return Status.CHANGED if found == [Status.OK] and further else found[0]
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Label → node."""
+        return {label: name for name, label in self.desired.labels.items()} if self.desired is not None else {}
+
+    @cached_property
+    def differing(self) -> Mapping[str, Sequence[Key]]:
+        """Label → what differs there."""
+        found: dict[str, list[Key]] = {}
+        for key, status in self.status.items():
+            if status is not Status.OK:
+                found.setdefault(key.netns, []).append(key)
+        return found
+
+    def node(self, label: str) -> str:
+        """The node whose namespace this is."""
+        return self.names.get(label) or shown(label)
+
+
+def of_file(loaded: Loaded) -> Scene:
+    """A file, without a look at the kernel."""
+    attached = {label: ":".join(how) for label, how in loaded.desired.attached.items()}
+    return Scene(loaded.desired.topology, loaded.desired.state, loaded, attached)
+
+
+def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
+    """What is live, and where it has drifted from `loaded`, the file that was applied last."""
+    plan = entry.difference
+    if plan is None:
+        why = "not compared with a file" if entry.record is None else "not compared"
+        return Scene(entry.name, entry.state, loaded, entry.attached, live=f"live, {why}")
+    status = _statuses(plan)
+    state = dict(entry.state)
+    for step in plan.changes:
+        if step.after is not None and (step.key not in state or _is_torn(state[step.key])):
+            state[step.key] = step.after
+    live = "live, in sync" if not plan else "live, drifted"
+    return Scene(entry.name, state, loaded, entry.attached, status, _differences(plan, status), live, True)
+
+
+def _is_torn(resource: Resource) -> bool:
+    """A veth of which nobody knows the other end says nothing of where it leads."""
+    return isinstance(resource, Veth) and resource.peer == UNKNOWN
+
+
+def _statuses(plan: Plan) -> dict[Key, Status]:
+    """The plan would mend the drift, so it tells it the other way round. What only goes along with something else is as it should be."""
+    status = {resource.key: Status.EXTRA for resource in (*plan.implied, *(step.resource for step in plan.deletes))}
+    for step in plan.changes:
+        if step.cause is not None and step.disruption is Disruption.REPLACE:
+            status.pop(step.key, None)
+        elif step.before is not None or step.disruption is Disruption.REPLACE:
+            status[step.key] = Status.CHANGED
+        else:
+            status[step.key] = Status.MISSING
+    return status
+
+
+def _differences(plan: Plan, status: Mapping[Key, Status]) -> dict[Key, tuple[str, ...]]:
+    """Old is what was applied, new is what somebody made of it."""
+    found: dict[Key, tuple[str, ...]] = {}
+    for change in changes(plan):
+        if status.get(change.key) is not Status.CHANGED and not (change.key.kind in {"up", "port", "impair"} and change.key in status):
+            continue
+        lines = [f"{name} {file or 'none'} → {kernel or 'none'}" for name, (kernel, file) in change.values.items() if kernel != file]
+        lines += [f"missing: {line.strip()}" for line in change.added] + [f"extra: {line.strip()}" for line in change.removed]
+        found[change.key] = tuple(lines)
+    return found

@@ -1,0 +1,147 @@
+"""Any other graph: springs (Kamada and Kawai's), then room where something covers something else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import atan2, cos, hypot, sin
+
+import igraph
+
+from netorch.render.graph import fans
+from netorch.render.graph.numbered import GAP, Graph, leaves_of
+from netorch.render.graph.placed import Spot
+from netorch.render.graph.sizes import wanted_length
+
+MOST = 20_000
+"""Edges times things up to which each is looked at beside each; larger pictures have less need of it than of time."""
+
+Point = tuple[float, float]
+Rod = tuple[int, int, float]
+"""Two things, and the way from border to border that the words of their edge need."""
+
+
+def sprung(graph: Graph, core: Sequence[int], fanned: dict[int, list[int]]) -> list[Spot]:
+    """By springs as long as what is to be written along the edges."""
+    numbers = {member: index for index, member in enumerate(core)}
+    pairs = [pair for pair in graph.between if pair[0] in numbers and pair[1] in numbers]
+    rings = {
+        hub: fans.ring(leaves_of(graph, leaves), graph.sizes[hub], sum(near in numbers for near in graph.near[hub]))
+        for hub, leaves in fanned.items()
+    }
+    halves = [
+        (rings[member].reach, rings[member].reach) if member in rings else tuple(side / 2 for side in graph.sizes[member])
+        for member in core
+    ]
+    lengths = [
+        max(map(wanted_length, graph.between[pair]))
+        + sum(hypot(*halves[numbers[member]]) * (0.72 if member in rings else 0.8) for member in pair)
+        for pair in pairs
+    ]
+    known = igraph.Graph(n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs])
+    points: list[Point] = [(0.0, 0.0)]
+    if len(core) > 1:
+        start = known.layout_circle()
+        found = known.layout_kamada_kawai(seed=start.coords, weights=lengths, maxiter=max(2000, 60 * len(core)))
+        points = _turned([(x, y) for x, y in found.coords])
+        actual = [
+            max(1e-9, hypot(*(a - b for a, b in zip(points[numbers[one]], points[numbers[other]], strict=True)))) for one, other in pairs
+        ]
+        ratios = sorted(length / now for length, now in zip(lengths, actual, strict=True))
+        scale = ratios[len(ratios) // 2]
+        rods = [(numbers[one], numbers[other], max(map(wanted_length, graph.between[one, other]))) for one, other in pairs]
+        points = _separated([(x * scale, y * scale) for x, y in points], halves, rods)
+    spots: list[Spot] = []
+    for member, (x, y) in zip(core, points, strict=True):
+        spots.append(Spot(graph.things[member], x, y, *graph.sizes[member]))
+        if member in rings:
+            neighbours = (points[numbers[near]] for near in graph.near[member] if near in numbers)
+            spots += rings[member].spots(x, y, [atan2(there[1] - y, there[0] - x) for there in neighbours])
+    return spots
+
+
+def _turned(points: list[Point]) -> list[Point]:
+    """With its longest extent across: pages are wider than high, and words along an edge are read best so."""
+    count = len(points)
+    x0, y0 = sum(x for x, _ in points) / count, sum(y for _, y in points) / count
+    xx = sum((x - x0) ** 2 for x, _ in points)
+    yy = sum((y - y0) ** 2 for _, y in points)
+    xy = sum((x - x0) * (y - y0) for x, y in points)
+    if hypot(xx - yy, 2 * xy) < 0.05 * (xx + yy):
+        return points
+    angle = -atan2(2 * xy, xx - yy) / 2
+    return [((x - x0) * cos(angle) - (y - y0) * sin(angle), (x - x0) * sin(angle) + (y - y0) * cos(angle)) for x, y in points]
+
+
+def _separated(points: list[Point], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod]) -> list[Point]:
+    """Pushed apart where they would cover one another, in the direction in which it takes least, and given room for words."""
+    now = [list(point) for point in points]
+    degree = [0] * len(points)
+    for one, other, _ in rods:
+        degree[one] += 1
+        degree[other] += 1
+    for _ in range(150):
+        moved = False
+        for i, (wi, hi) in enumerate(halves):
+            for j in range(i):
+                wj, hj = halves[j]
+                dx, dy = now[i][0] - now[j][0], now[i][1] - now[j][1]
+                over_x, over_y = wi + wj + GAP - abs(dx), hi + hj + GAP - abs(dy)
+                if over_x <= 0.01 or over_y <= 0.01:
+                    continue
+                moved = True
+                axis, over, delta = (0, over_x, dx) if over_x < over_y else (1, over_y, dy)
+                step = over / 2 if delta >= 0 else -over / 2
+                now[i][axis] += step
+                now[j][axis] -= step
+        moved |= _stretched(now, halves, rods, degree)
+        if len(rods) * len(now) < MOST:
+            moved |= _cleared(now, halves, rods)
+        if not moved:
+            break
+    return [(x, y) for x, y in now]
+
+
+def _stretched(now: list[list[float]], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod], degree: Sequence[int]) -> bool:
+    """Give short edges room for their words; of two ends the one moves more that fewer edges hold."""
+    moved = False
+    for one, other, wanted in rods:
+        dx, dy = now[other][0] - now[one][0], now[other][1] - now[one][1]
+        length = hypot(dx, dy) or 1.0
+        lacking = wanted + sum(_depth(halves[end], dx / length, dy / length) for end in (one, other)) - length
+        if lacking > 1:
+            moved = True
+            share = degree[other] / (degree[one] + degree[other])
+            for end, part in ((one, -share), (other, 1 - share)):
+                now[end][0] += dx / length * lacking * part * 0.6
+                now[end][1] += dy / length * lacking * part * 0.6
+    return moved
+
+
+def _cleared(now: list[list[float]], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod]) -> bool:
+    """Take things off the edges that they have no part in."""
+    moved = False
+    for one, other, _ in rods:
+        (x1, y1), (x2, y2) = now[one], now[other]
+        dx, dy = x2 - x1, y2 - y1
+        square = dx * dx + dy * dy or 1.0
+        length = hypot(dx, dy) or 1.0
+        for i, (x, y) in enumerate(now):
+            if i in {one, other}:
+                continue
+            along = ((x - x1) * dx + (y - y1) * dy) / square
+            if not 0.02 < along < 0.98:
+                continue
+            aside = ((x - x1) * dy - (y - y1) * dx) / length
+            # how far the rectangle reaches towards the line, and room for words along it
+            lacking = (halves[i][0] * abs(dy) + halves[i][1] * abs(dx)) / length + 16 - abs(aside)
+            if lacking > 1:
+                moved = True
+                step = (lacking if aside >= 0 else -lacking) * 0.5
+                now[i][0] += dy / length * step
+                now[i][1] -= dx / length * step
+    return moved
+
+
+def _depth(half: tuple[float, ...], dx: float, dy: float) -> float:
+    """From the middle of a rectangle to its border in a direction."""
+    return min(half[0] / abs(dx) if dx else float("inf"), half[1] / abs(dy) if dy else float("inf"))

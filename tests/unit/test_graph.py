@@ -1,0 +1,407 @@
+"""Pictures of a topology: what is in them, in which words, and that nothing of a file is ever markup."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from netorch.cli import commands
+from netorch.cli.parser import parser
+from netorch.core import Disruption, Key, Plan, Step
+from netorch.lab import Live
+from netorch.loading import Loaded, load
+from netorch.plan import plan
+from netorch.render.graph import dot, html, mermaid, svg
+from netorch.render.graph.build import build
+from netorch.render.graph.layout import place
+from netorch.render.graph.picture import Edge, End, Picture, Section, Status, Text, Thing
+from netorch.render.graph.placed import Spot
+from netorch.render.graph.scene import of_file, of_kernel
+from tests.plans.test_plans import cases, read
+
+TOPOLOGIES = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))
+SVG = "{http://www.w3.org/2000/svg}"
+
+DOCKER = """
+name: lab
+nodes:
+  box: {interfaces: {lo: {addresses: [10.9.9.9/32]}}, nat: [{masquerade: {from: 10.1.0.0/24, out: eth0}}]}
+  web: {networks: [lan], publish: ["127.0.0.1:8080:80"]}
+  pc: {routes: [{to: default, via: 192.0.2.1}]}
+networks:
+  lan: {mode: nat, node: box, subnet: [172.17.0.0/24, "fd17::/64"]}
+links:
+  - {endpoints: [box:eth0, pc:eth0], subnet: 192.0.2.0/30, impair: {delay: 10ms}}
+"""
+
+
+def loaded(text: str) -> Loaded:
+    return load(text.encode(), "lab.yaml")
+
+
+def picture(text: str) -> Picture:
+    return build(of_file(loaded(text)))
+
+
+def thing(found: Picture, name: str) -> Thing:
+    return next(entry for entry in found.things if entry.id == name)
+
+
+def edges(found: Picture) -> list[str]:
+    """`box eth0 192.0.2.1/30 -cable- pc eth0 192.0.2.2/30`."""
+    return [f" -{edge.kind}- ".join(" ".join((end.thing.split()[1], *map(said, end.texts()))) for end in edge.ends) for edge in found.edges]
+
+
+def said(text: Text) -> str:
+    return text.told()
+
+
+def rows(found: Thing, title: str) -> list[str]:
+    return [row.text for section in found.sections if section.title.startswith(title) for row in section.rows]
+
+
+# what is in it
+
+
+def test_nodes_networks_and_what_joins_them() -> None:
+    found = picture(DOCKER)
+    assert [(entry.kind, entry.name, entry.tag) for entry in found.things] == [
+        ("router", "box", ""),
+        ("node", "web", ""),
+        ("node", "pc", ""),
+        ("network", "lan", "nat"),
+    ]
+    assert edges(found) == [
+        "box eth0 192.0.2.1/30 -cable- pc eth0 192.0.2.2/30",
+        "lan -cable- web eth0 172.17.0.2/24 fd17::2/64",
+        "box lan 172.17.0.1/24 fd17::1/64 -owner- lan",
+    ]
+    assert [label.text for edge in found.edges for label in edge.labels] == ["delay 10ms"]
+    assert [line.text for line in thing(found, "node box").lines] == ["lo 10.9.9.9/32", "masquerade 10.1.0.0/24 out eth0"]
+    assert [line.text for line in thing(found, "node web").lines] == ["publishes 127.0.0.1:8080 → 80/tcp"]
+    assert [line.text for line in thing(found, "network lan").lines] == ["172.17.0.0/24", "fd17::/64"]
+
+
+def test_details_are_interfaces_routes_and_the_part_of_the_file() -> None:
+    found = picture(DOCKER)
+    pc = thing(found, "node pc")
+    assert rows(pc, "Interfaces")[0].startswith("eth0: veth, peer box:eth0, mtu 1500")
+    assert "eth0 192.0.2.2/30" in rows(pc, "Interfaces")
+    assert rows(pc, "Routes") == ["default via 192.0.2.1 dev eth0"]
+    assert "routes:" in pc.yaml and "endpoints:" in pc.yaml and "web" not in pc.yaml
+    assert rows(thing(found, "network lan"), "Members") == ["web:eth0 172.17.0.2/24 fd17::2/64"]
+
+
+def test_tunnels_parents_uplinks_and_overlays_are_edges() -> None:
+    found = {path.stem: edges(build(of_file(load(path.read_bytes(), str(path))))) for path in TOPOLOGIES}
+    assert any("site1 gre1" in edge and "-tunnel- site2 gre1" in edge for edge in found["tunnels"])
+    assert sum("-tunnel-" in edge for edge in found["wireguard"]) == 1
+    assert "box eth0 192.168.1.10/24 -parent- containers" in found["macvlan"]
+    assert any("uplink eth0 -owner- bridged" in edge for edge in found["vm-modes"])
+    assert "host1 blue vxlan from 192.0.2.2 -owner- blue" in found["vxlan-overlay"]
+
+
+def test_both_directions_of_an_impairment_are_told_apart_where_they_differ() -> None:
+    found = picture(
+        "name: x\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [{node: a, interface: e, impair: {rate: 1mbit}}, b:e], impair: {loss: 1%}}]"
+    )
+    assert [label.text for label in found.edges[0].labels] == ["from a: loss 1% rate 1mbit", "from b: loss 1%"]
+
+
+def test_what_no_edge_shows_is_in_the_box() -> None:
+    found = picture(
+        "name: x\nnodes: {a: {interfaces: {br: {kind: bridge, ports: [e1, e2], addresses: [10.0.0.1/24]}, d: {kind: dummy, impair: {loss: 1%}},"
+        " v: {kind: vlan, parent: d, id: 5}}}, b: {}}\nlinks: [[a:e1, b:e1], [a:e2, b:e2]]"
+    )
+    assert [line.text for line in found.things[0].lines] == ["br bridge of e1 e2 10.0.0.1/24", "d dummy loss 1%", "v vlan id 5 on d"]
+
+
+# drift
+
+
+def live(text: str, *, without: tuple[Key, ...] = (), changed: dict[Key, dict[str, object]] | None = None, more: str = "") -> Picture:
+    """What is drawn if the kernel lacks some of a file's objects, has others changed, and has what the file `more` has beside it."""
+    file = loaded(text)
+    state = {**loaded(more or text).desired.state, **file.desired.state}
+    state = {key: replace(resource, **(changed or {}).get(key, {})) for key, resource in state.items() if key not in without}  # type: ignore[arg-type]
+    return build(of_kernel(Live("lab", object(), state, plan(state, file.desired.state)), file))  # type: ignore[arg-type]
+
+
+PAIR = "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/30}]"
+
+
+def test_without_drift_nothing_is_red() -> None:
+    found = live(PAIR)
+    assert found.title == "lab, live, in sync"
+    assert {entry.status for entry in (*found.things, *found.edges)} == {Status.OK}
+
+
+def test_missing_is_drawn_too() -> None:
+    file = loaded(PAIR).desired.state
+    found = live(PAIR, without=tuple(key for key in file if key.netns == "b"))
+    assert found.title == "lab, live, drifted"
+    assert thing(found, "node b").status is Status.MISSING
+    assert found.edges[0].status is Status.MISSING
+
+
+def test_extra_is_told_from_what_the_file_has() -> None:
+    found = live(PAIR, more=PAIR.replace("b: {}}", "b: {}, c: {interfaces: {d0: {kind: dummy}}}}"))
+    assert thing(found, "node c").status is Status.EXTRA
+    assert thing(found, "node a").status is Status.OK
+
+
+def test_changed_says_old_and_new() -> None:
+    found = live(PAIR, changed={Key("link", "a", "eth0"): {"mtu": 1400}})
+    assert found.edges[0].status is Status.CHANGED
+    row = next(row for row in thing(found, "node a").sections[1].rows if row.status is Status.CHANGED)
+    assert row.more == ("mtu 1500 → 1400",)
+
+
+def test_an_address_of_its_own_is_red_by_itself() -> None:
+    address = Key("address", "a", "eth0 10.0.0.1/30")
+    found = live(PAIR, without=(address,))
+    assert found.edges[0].status is Status.OK
+    assert found.edges[0].ends[0].addresses == (Text("10.0.0.1/30", Status.MISSING),)
+
+
+def test_a_link_that_is_down_is_changed() -> None:
+    found = live(PAIR, without=(Key("up", "a", "eth0"),))
+    assert found.edges[0].status is Status.CHANGED
+    assert any("state up → down" in row.more for row in thing(found, "node a").sections[1].rows)
+
+
+def test_what_only_goes_along_with_a_replacement_is_no_drift() -> None:
+    file = loaded(PAIR)
+    up = file.desired.state[Key("up", "a", "eth0")]
+    along = Plan(changes=(Step(None, up, Disruption.REPLACE, Key("link", "a", "eth0")),))
+    found = build(of_kernel(Live("lab", object(), file.desired.state, along), file))  # type: ignore[arg-type]
+    assert found.edges[0].status is Status.OK
+
+
+def test_a_filter_that_lost_a_published_port() -> None:
+    key = Key("filter", "box", "")
+    rules = loaded(DOCKER).desired.state[key].lines()
+    kept = "\n".join(rule for rule in rules if "publish web" not in rule)
+    found = live(DOCKER, changed={key: {"text": kept}})
+    assert thing(found, "node web").lines[0].status is Status.MISSING
+    assert thing(found, "node box").status is Status.CHANGED
+
+
+def test_without_a_record_what_is_there_is_drawn() -> None:
+    file = loaded("name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}")
+    found = build(of_kernel(Live("lab", None, file.desired.state, None), None))
+    assert edges(found) == ["lan -cable- a eth0 10.0.0.1/24", "lan -cable- b eth0 10.0.0.2/24"]
+    assert found.title == "lab, live, not compared with a file"
+    assert "networks:" in thing(found, "node a").yaml
+
+
+@pytest.mark.parametrize("name", cases())
+def test_whatever_differs_is_red_somewhere(name: str) -> None:
+    case = read(name)
+    file, state = loaded(case.desired), loaded(case.observed).desired.state
+    entry = Live("lab", object(), state, plan(state, file.desired.state))  # type: ignore[arg-type]
+    found = build(of_kernel(entry, file))
+    details = [row for drawn in found.things for section in drawn.sections for row in section.rows]
+    lines = [line for drawn in found.things for line in drawn.lines]
+    ends = [text for edge in found.edges for end in edge.ends for text in (*end.texts(), *edge.labels)]
+    red = [item for item in (*found.things, *found.edges, *details, *lines, *ends) if item.status is not Status.OK]
+    assert bool(red) == bool(entry.difference), red
+    for edge in found.edges:
+        assert {end.thing for end in edge.ends} <= {drawn.id for drawn in found.things}
+    ET.fromstring(svg.document(place(found)))
+
+
+# the four forms
+
+
+HOSTILE = '</script><script>alert(1)</script><!-- ]]> "\' \\N \\" #quot; & &lt; `x` %%{init: {}}%% --> ]] }} @STYLE@ \\u003c \x07\u2028 end'
+
+
+def hostile() -> Picture:
+    text = Text(HOSTILE, Status.CHANGED, (HOSTILE,))
+    one = Thing("node a", "router", HOSTILE, HOSTILE, (text,), Status.CHANGED, (Section(HOSTILE, (text,)),), HOSTILE)
+    other = Thing("network b", "network", HOSTILE)
+    edge = Edge((End("node a", HOSTILE, (text, text), Status.EXTRA), End("network b", HOSTILE)), "cable", (text,), Status.MISSING)
+    return Picture(HOSTILE, (one, other), (edge,), HOSTILE, True)
+
+
+@pytest.mark.parametrize("path", [None, *TOPOLOGIES], ids=lambda path: path.stem if path else "hostile")
+def test_graphviz_takes_the_dot_form(path: Path | None) -> None:
+    found = build(of_file(load(path.read_bytes(), str(path)))) if path else hostile()
+    text = "\n".join(dot.lines(found))
+    process = subprocess.run(["dot", "-Tjson0"], input=text, capture_output=True, text=True, check=True)
+    assert not process.stderr
+    drawn = json.loads(process.stdout)
+    assert len(drawn.get("objects", ())) == len(found.things)
+    assert len(drawn.get("edges", ())) == len(found.edges)
+
+
+def test_graphviz_shows_what_was_meant() -> None:
+    text = "\n".join(dot.lines(hostile()))
+    drawn = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True).stdout
+    shown = {"".join(element.itertext()) for element in ET.fromstring(drawn).iter(f"{SVG}text")}
+    plain = HOSTILE.replace("\x07", "\\x07").replace("\u2028", "\\u2028")
+    assert f"changed {plain} ({plain})" in {text.replace("\xa0", " ") for text in shown}
+
+
+def test_mermaid_has_a_line_for_each_thing_and_edge() -> None:
+    text = list(mermaid.lines(picture(DOCKER)))
+    assert text[:4] == ["---", "title: 'lab'", "---", "flowchart LR"]
+    assert '    n0{{"<b>box</b><br/>lo 10.9.9.9/32<br/>masquerade 10.1.0.0/24 out eth0"}}' in text
+    assert '    n3(["<b>lan</b> nat<br/>172.17.0.0/24<br/>fd17::/64"])' in text
+    assert '    n0 ---|"eth0 192.0.2.1/30<br/>eth0 192.0.2.2/30<br/>delay 10ms"| n2' in text
+
+
+def test_mermaid_gets_no_letter_that_means_something_to_it() -> None:
+    whole = list(mermaid.lines(hostile()))
+    assert re.fullmatch(r"title: '[\w ,:-]*'", whole[1]), whole[1]
+    labels = [label for line in whole[4:7] for label in re.findall(r'"([^"]*)"', line)]
+    assert len(labels) == 3
+    for label in labels:
+        assert re.fullmatch(r"(?:[\w .:/,=→-]|#\d+;|<b>|</b>|<br/>)*", label), label
+    assert "linkStyle 0 stroke:#c00" in "\n".join(whole)
+
+
+def texts(root: ET.Element) -> set[str]:
+    return {"".join(element.itertext()) for element in root.iter() if element.tag.endswith(("text", "title"))}
+
+
+def test_svg_is_xml_with_all_words_in_text() -> None:
+    root = ET.fromstring(svg.document(place(hostile())))
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {"svg", "title", "style", "g", "rect", "line", "text", "tspan"}
+    assert not any(name.startswith("on") or "href" in name for element in root.iter() for name in element.attrib)
+    assert any("</script><script>alert(1)</script>" in text for text in texts(root))
+
+
+def test_svg_has_names_addresses_and_a_legend() -> None:
+    words = " ".join(texts(ET.fromstring(svg.document(place(picture(DOCKER))))))
+    for word in ("box", "172.17.0.1/24", "fd17::2/64", "publishes 127.0.0.1:8080 → 80/tcp", "delay 10ms", "network's bridge"):
+        assert word in words
+    assert "missing" not in words
+    assert "missing: in the file" in " ".join(texts(ET.fromstring(svg.document(place(live(PAIR))))))
+
+
+@pytest.mark.parametrize("name", ["publish", "star-100"])
+def test_the_pictures_of_the_documentation_say_what_is_in_the_files(name: str) -> None:
+    """Places may differ from one processor to the next in the last digit, words may not."""
+    kept = (TOPOLOGIES[0].parents[1] / "docs" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
+    now = svg.document(place(picture((TOPOLOGIES[0].parent / f"{name}.yaml").read_text())))
+    assert texts(ET.fromstring(kept)) == texts(ET.fromstring(now)), f"netorch graph topologies/{name}.yaml --to docs/pictures/{name}.svg"
+
+
+def test_the_page_has_its_data_in_an_element_that_nothing_in_it_can_end() -> None:
+    page = html.document(place(hostile()))
+    assert page.count("<script") == page.count("</script>") == 2
+    block = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
+    assert block is not None and not set("<>&") & set(block[1])
+    assert json.loads(block[1])["things"][0]["yaml"] == HOSTILE
+    assert "<img" not in page and "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
+
+
+# places
+
+
+def overlapping(spots: tuple[Spot, ...]) -> list[tuple[str, str]]:
+    upright = [spot for spot in spots if spot.leaf is None]
+    return [
+        (one.thing.name, other.thing.name)
+        for index, one in enumerate(upright)
+        for other in upright[:index]
+        if abs(one.x - other.x) < (one.width + other.width) / 2 - 1 and abs(one.y - other.y) < (one.height + other.height) / 2 - 1
+    ]
+
+
+MANY = {
+    "a network of 200": "name: x\nnodes: {gw: {networks: [lan]}, out: {}, 'h[1-200]': {networks: [lan]}}\n"
+    "networks: {lan: {subnet: 10.0.0.0/16}}\nlinks: [[gw:up, out:eth0]]",
+    "a leaf-spine": "name: x\nnodes: {'s[1-2]': {}, 'l[1-4]': {}, 'h[1-12]': {}}\nlinks:\n"
+    + "".join(f"  - [s{s}:l{leaf}, l{leaf}:s{s}]\n" for s in (1, 2) for leaf in range(1, 5))
+    + "".join(f"  - [l{(h + 2) // 3}:h{h}, h{h}:eth0]\n" for h in range(1, 13)),
+    "nothing at all": "name: x",
+    "lone nodes": "name: x\nnodes: {'n[1-9]': {}}",
+    "two cables": "name: x\nnodes: {a: {}, b: {}}\nlinks: [[a:e0, b:e0], [b:e1, a:e1]]",
+    "a cable within a node": "name: x\nnodes: {a: {}}\nlinks: [[a:e0, a:e1]]",
+}
+
+
+@pytest.mark.parametrize(
+    "text", [*MANY.values(), *(path.read_text() for path in TOPOLOGIES)], ids=[*MANY, *(path.stem for path in TOPOLOGIES)]
+)
+def test_things_do_not_cover_one_another_and_are_in_the_picture(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(TOPOLOGIES[0].parent)
+    placed = place(picture(text))
+    assert {spot.thing.id for spot in placed.spots} == {entry.id for entry in placed.picture.things}
+    assert overlapping(placed.spots) == []
+    assert all(0 < spot.x < placed.width and 0 < spot.y < placed.height for spot in placed.spots)
+    assert svg.document(placed) == svg.document(place(picture(text)))
+
+
+def test_members_of_a_large_network_are_lines_around_it() -> None:
+    placed = place(picture(MANY["a network of 200"]))
+    hub = next(spot for spot in placed.spots if spot.thing.kind == "network")
+    leaves = [spot for spot in placed.spots if spot.leaf is not None]
+    assert len(leaves) == 200
+    starts = [((spot.x - hub.x) ** 2 + (spot.y - hub.y) ** 2) ** 0.5 - spot.width / 2 for spot in leaves]
+    assert max(starts) - min(starts) < 1
+    ordered = sorted(leaves, key=lambda spot: spot.angle % 360)
+    gaps = [(other.angle - one.angle) % 360 for one, other in zip(ordered, [*ordered[1:], ordered[0]], strict=True)]
+    assert min(gaps) * 3.14159 / 180 * starts[0] > 15
+
+
+def test_a_leaf_spine_stands_in_rows() -> None:
+    placed = place(picture(MANY["a leaf-spine"]))
+    rows = {name: {round(spot.y) for spot in placed.spots if spot.thing.name[0] == name} for name in "sl"}
+    assert all(len(found) == 1 for found in rows.values())
+    assert rows["s"] < rows["l"] or min(rows["s"]) < min(rows["l"])
+
+
+def test_two_cables_are_side_by_side() -> None:
+    one, other = place(picture(MANY["two cables"])).wires
+    ends = sorted([one.start, one.stop]), sorted([other.start, other.stop])
+    assert abs(ends[0][0][1] - ends[1][0][1]) > 10 or abs(ends[0][0][0] - ends[1][0][0]) > 10
+
+
+# the command
+
+
+def run(*words: str) -> int:
+    return commands.run(parser().parse_args(["graph", *words]))
+
+
+def test_the_suffix_says_the_form_unless_it_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "lab.yaml"
+    file.write_text(DOCKER)
+    begins = {"a.svg": "<svg", "a.html": "<!doctype html>", "a.gv": "graph", "a.md": "---", "b.svg": "---"}
+    for name, begin in begins.items():
+        assert run(str(file), "--to", str(tmp_path / name), *(("-o", "mermaid") if name == "b.svg" else ())) == 0
+        assert (tmp_path / name).read_text().startswith(begin)
+
+
+def test_what_is_no_plain_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "lab.yaml").write_text(DOCKER)
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    assert run(str(tmp_path / "lab.yaml"), "--to", str(link)) == 0
+    assert link.is_symlink() and target.read_text().startswith("---")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(["-o", "html"], "pip install 'netorch[graph]'"), (["--to", "."], "Is a directory"), (["--to", "/no/x"], "/no/x")]
+)
+def test_errors_say_what_to_do(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "igraph", None)
+    monkeypatch.delitem(sys.modules, "netorch.render.graph.layout")
+    monkeypatch.delattr(sys.modules["netorch.render.graph"], "layout")
+    (tmp_path / "lab.yaml").write_text(DOCKER)
+    assert run(str(tmp_path / "lab.yaml"), *words) == 1
+    captured = capsys.readouterr()
+    assert said in captured.err and not captured.out
