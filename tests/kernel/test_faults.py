@@ -246,7 +246,7 @@ def test_several_at_once(host: Host, before: Snapshot) -> None:
     """Applies, destroys and looks together: the state is one of the two, or nothing, and nobody hangs."""
     dice = random.Random(9)
     words = (["apply", "topo.yaml"], ["apply", "changed.yaml"], ["destroy", "lab"], ["diff", "topo.yaml"], ["list"])
-    for _ in range(200 // 4 if LONG else 4):
+    for _ in range(200 if LONG else 4):
         crowd = [host.start(*NETORCH, *dice.choice(words), "--debug") for _ in range(dice.randint(2, 8))]
         for process in crowd:
             _, said = process.communicate(timeout=120)
