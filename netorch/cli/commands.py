@@ -44,6 +44,7 @@ _COMMANDS = {
     "diff": ("converge", "diff"),
     "doctor": ("doctor", "doctor"),
     "exec": ("enter", "enter"),
+    "explain": ("walk", "explain"),
     "list": ("inspect", "listing"),
     "schema": ("editors", "schema"),
     "shell": ("enter", "enter"),

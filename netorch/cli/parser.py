@@ -13,7 +13,7 @@ from netorch import __version__
 from netorch.cli import USAGE
 
 _EPILOG = """\
-exit status: 0 done or in sync, 2 diff found differences or check a failure,
+exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,
              1 anything went wrong, 64 wrong usage, 130 interrupted; exec and shell pass on the command's own
 FILE may be left out: topo.yaml in the current folder, else (but for apply and validate)
 the one topology that is live here. `-` reads it from standard input."""
@@ -80,7 +80,21 @@ def parser() -> Parser:
         return made
 
     words = Words(command, output, file, lock)
-    for add in (_apply, _check, _confirm, _diff, _destroy, _list, _show, _validate, _exec_and_shell, _schema, _completion, _doctor):
+    for add in (
+        _apply,
+        _check,
+        _confirm,
+        _diff,
+        _destroy,
+        _list,
+        _show,
+        _validate,
+        _explain,
+        _exec_and_shell,
+        _schema,
+        _completion,
+        _doctor,
+    ):
         add(words)
     return top
 
@@ -150,6 +164,14 @@ def _validate(words: Words) -> None:
     validate.add_argument("files", nargs="*", metavar="FILE", help="topologies (topo.yaml)")
 
 
+def _explain(words: Words) -> None:
+    explain = words.command("explain", "say how a packet gets from one node to another, or why it does not", words.output, words.file)
+    explain.add_argument("words", nargs="*", metavar="A B", help="from where and to where: a node, an address, or NODE:IF")
+    explain.add_argument("--file", dest="topology", metavar="FILE", help="the topology that the nodes are of (topo.yaml)")
+    explain.add_argument("--offline", action="store_true", help="go by what the file asks for, without a look at the kernel")
+    explain.add_argument("--tcp", type=_port, metavar="PORT", help="a TCP connection to this port (an ICMP echo)")
+
+
 def _exec_and_shell(words: Words) -> None:
     for name, about in (("exec", "run a command in a node"), ("shell", "open a shell in a node")):
         run = words.command(name, about)
@@ -189,6 +211,12 @@ def _patience(text: str) -> float:
     if value < 0.1:
         raise argparse.ArgumentTypeError(f"{text!r} is too short: no less than 0.1 seconds")
     return value
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port between 1 and 65535")
+    return int(text)
 
 
 def _seconds(text: str) -> float:
