@@ -31,9 +31,8 @@ def walk(options: argparse.Namespace, output: Output) -> int:
     """There and back; 0 if the packet and its answer get through, 2 if not."""
     from netorch.render import json
     from netorch.render import walk as render
-    from netorch.walk.ends import ask
+    from netorch.walk.ends import explain as follow
     from netorch.walk.path import FAILS
-    from netorch.walk.path import walk as follow
 
     source, target = options.words
     options.file = options.topology
@@ -48,7 +47,7 @@ def walk(options: argparse.Namespace, output: Output) -> int:
 
         with Lab() as lab:
             world = look(lab.kernel, loaded.desired)
-    found = follow(world, ask(world, source, target, options.tcp), source, target)
+    found = follow(world, source, target, options.tcp)
     if output.json:
         output.result(json.document(topology=loaded.desired.topology, **render.document(found, live=world.live)))
     elif output.quiet:

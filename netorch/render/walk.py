@@ -9,7 +9,9 @@ from netorch.walk.path import ARRIVES, LEAVES, Leg, Step, Walk
 
 def lines(walk: Walk) -> Iterator[str]:
     """The hops numbered, there and back; then what may matter, and the verdict."""
-    yield f"{walk.source} → {walk.target}: {_what(walk)} from {walk.source_address or '(no address)'} to {walk.target_address}"
+    if walk.target_address:
+        origin = f" from {walk.source_address}" if walk.source_address else ""
+        yield f"{walk.source} → {walk.target}: {_what(walk)}{origin} to {walk.target_address}"
     number = 0
     for title, leg in (("", walk.there), ("the answer:", walk.back)):
         if leg is None:
@@ -61,7 +63,7 @@ def document(walk: Walk, *, live: bool) -> dict[str, object]:
         "protocol": walk.protocol,
         "port": walk.port or None,
         "source": walk.source_address or None,
-        "destination": walk.target_address,
+        "destination": walk.target_address or None,
         "outcome": walk.outcome,
         "cause": walk.cause or None,
         "there": _leg(walk.there),

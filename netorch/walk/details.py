@@ -42,7 +42,8 @@ def _tunnel(resource: Resource) -> Tunnel:
     ends = [getattr(resource, name, None) for name in ("remote", "multicast")]
     # of a remote whose entry in the forwarding database is gone, the address alone counts
     known = [end.partition(" ")[0] for end in ends if end is not None and " " not in end]
-    ident = tuple(f"{name} {value}" for name in _IDENT if (value := getattr(resource, name, None)) is not None)
+    said = resource.attributes()
+    ident = tuple(f"{name} {said[name]}" for name in _IDENT if name in said)
     return Tunnel(ident, _address(getattr(resource, "local", None)), tuple(map(ip_address, known)), (), getattr(resource, "port", 0))
 
 

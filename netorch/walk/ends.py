@@ -6,8 +6,20 @@ from ipaddress import ip_address
 
 from netorch.core import HOST
 from netorch.errors import NetorchError, did_you_mean
-from netorch.walk.path import Ask
+from netorch.walk.path import FAILS, Ask, Leg, Walk, walk
 from netorch.walk.world import Address, End, Held, Place, World
+
+
+class NoEnd(Exception):
+    """There is no packet to follow, and that is why: one of the two ends is missing."""
+
+
+def explain(world: World, source: str, target: str, tcp: int | None = None) -> Walk:
+    """The walk between what a person names: a node, an address, or NODE:IF. NetorchError for a name that is nobody's."""
+    try:
+        return walk(world, ask(world, source, target, tcp), source, target)
+    except NoEnd as missing:
+        return Walk(source, target, "icmp" if tcp is None else "tcp", tcp or 0, "", "", Leg((), FAILS, str(missing)), None)
 
 
 def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
@@ -19,7 +31,7 @@ def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
     if own is None and iface:
         held = _usable(place, iface, version)
         if not held:
-            raise NetorchError(f"{place.name}:{iface} has no IPv{version} address to send from")
+            raise NoEnd(f"{place.name}:{iface} has no IPv{version} address to send from")
         own = held[0].address.ip
     if own is not None and own.version != version:
         raise NetorchError(f"{source} and {target} are of different IP versions: {own} and {address}")
@@ -38,7 +50,8 @@ def _source(world: World, text: str) -> tuple[str, str, Address | None]:
         owners = world.owners.get(address, [])
         if not owners:
             raise NetorchError(f"nobody here has the address {text}")
-        return (*owners[0], address)
+        # the address is what it is bound to, not the interface
+        return owners[0][0], owners[0][1], address
     return (*_node(world, text), None)
 
 
@@ -50,36 +63,38 @@ def _target(world: World, place: Place, text: str, own: Address | None, iface: s
         return "", address
     label, named = _node(world, text)
     there = world.places[label]
-    versions = [own.version] if own is not None else [4, 6]
-    for version in versions:
-        held = _usable(there, named, version)
-        if held and (own is not None or _usable(place, iface, version) or version == versions[-1]):
-            return label, _nearest(place, held).address.ip
-    held = [entry for version in (4, 6) for entry in _usable(there, named, version)]
-    if held:
-        return label, held[0].address.ip
-    raise NetorchError(f"{text} has no address that could be reached")
+    meant = [] if named else [address for address in world.preferred.get(label, ()) if own is None or address.version == own.version]
+    held = [entry.address.ip for entry in _usable(there, named)]
+    # what the file says, though it may be gone: that is for the walk to find out
+    addresses = meant or [address for address in held if own is None or address.version == own.version]
+    if not addresses and named and world.asked is not None and label in world.asked.places:
+        addresses = [entry.address.ip for entry in _usable(world.asked.places[label], named)]
+    if not addresses:
+        raise NoEnd(f"{text} has no address" + (f" of IPv{own.version}" if own is not None and held else ""))
+    mine = {entry.address.version for entry in _usable(place, iface)}
+    spoken = [address for address in addresses if address.version in mine] or addresses
+    return label, _nearest(place, sorted(spoken, key=lambda address: address.version))
 
 
-def _usable(place: Place, iface: str, version: int) -> list[Held]:
-    """Addresses others can speak to, all or those of one interface; the primary ones of a node come first."""
+def _usable(place: Place, iface: str, version: int = 0) -> list[Held]:
+    """Addresses others can speak to, all or those of one interface; a node's own ones on lo come first."""
     found = [
         held
         for held in place.addresses
-        if held.address.version == version
+        if version in {0, held.address.version}
         and not held.address.ip.is_loopback
-        and (not held.address.ip.is_link_local)
+        and not held.address.ip.is_link_local
         and iface in {"", held.iface}
     ]
     return sorted(found, key=lambda held: held.iface != "lo")
 
 
-def _nearest(place: Place, held: list[Held]) -> Held:
+def _nearest(place: Place, addresses: list[Address]) -> Address:
     """The one that is on a network of the sender's own; else the first."""
     networks = [entry.network for entry in place.addresses if not entry.address.ip.is_loopback]
     return next(
-        (entry for entry in held if any(entry.address.ip in network for network in networks if network.version == entry.address.version)),
-        held[0],
+        (address for address in addresses if any(address in network for network in networks if network.version == address.version)),
+        addresses[0],
     )
 
 
@@ -93,8 +108,10 @@ def _node(world: World, text: str) -> End:
         raise NetorchError(f"there is no node {node!r}. {did_you_mean(node, world.names)}".rstrip())
     place = world.places.get(label)
     if place is None:
-        raise NetorchError(f"node {node} is not here: there is no namespace for it. Apply the topology first, or ask with --offline.")
+        raise NoEnd(f"{node} is not there: it has no namespace (apply the topology first, or ask with --offline)")
     if iface and iface not in place.ifaces:
+        if world.asked is not None and label in world.asked.places and iface in world.asked.places[label].ifaces:
+            raise NoEnd(f"{node}:{iface} is not there, though the file has it")
         raise NetorchError(f"{node} has no interface {iface!r}. {did_you_mean(iface, place.ifaces)}".rstrip())
     if ":" in text and not iface:
         raise NetorchError(f"{text!r} names no interface: write NODE, NODE:IF or an address")

@@ -7,9 +7,9 @@ from netorch.errors import NetorchError
 from netorch.kernel.linux import LinuxKernel
 from netorch.resolve import Desired
 from netorch.snapshot import Scope
-from netorch.walk import seen
-from netorch.walk.ends import ask
-from netorch.walk.path import Walk, walk
+from netorch.walk import planned, seen
+from netorch.walk.ends import explain
+from netorch.walk.path import Walk
 from netorch.walk.world import World
 
 
@@ -23,7 +23,7 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
         neighbours=True,
         passage=True,
     )
-    return seen.world(kernel.read(scope), desired.mark, desired.labels)
+    return seen.world(kernel.read(scope), desired.mark, planned.world(desired))
 
 
 def why_not(kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:
@@ -32,11 +32,9 @@ def why_not(kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp
     `source` and `target` as in a check: a node, an address, or NODE:IF.
     """
     try:
-        world = look(kernel, desired)
-        found = walk(world, ask(world, source, target, tcp), source, target)
+        return told(explain(look(kernel, desired), source, target, tcp))
     except NetorchError as error:
         return tuple(error.lines())
-    return told(found)
 
 
 def told(found: Walk) -> tuple[str, ...]:

@@ -160,7 +160,11 @@ class Courier:
                 names = ", ".join(dict.fromkeys(self.place(entry[0]).name for entry in seen))
                 raise _Ended(f"{self.place(label).name}: the packet goes in circles ({names})")
             seen.add((label, iif, packet.source, packet.destination))
-            ended = self._enter(label, iif, packet)
+            try:
+                ended = self._enter(label, iif, packet)
+            except _Ended:
+                self.steps.append(Step(self.place(label).name, f"in by {iif}, and no further", iif, notes=self._noted()))
+                raise
             if isinstance(ended, _Delivered):
                 return ended
             packet, way = ended
@@ -260,8 +264,13 @@ class Courier:
             if faults:
                 raise _Ended(faults[0].text)
         others = [self.world.said(end) for end in self.world.owners.get(via, []) if end[0] != label]
-        whose = f", but {' and '.join(others[:3])} has it, on another link" if others else ""
+        whose = f", but {' and '.join(others[:3])} has it, on another link" if others else self._missing(via)
         raise _Ended(f"{place.name}: no {asked} answer from {via} on {iface.name}: nobody there has this address{whose}")
+
+    def _missing(self, address: Address) -> str:
+        """Who should have an address that nobody has."""
+        asked = self.world.asked.owners.get(address, []) if self.world.asked is not None else []
+        return f" (it is {self.world.said(asked[0])}'s in the file)" if asked else ""
 
     def _answers(self, end: End, via: Address, mac: str) -> bool:
         place = self.place(end[0])
@@ -414,12 +423,21 @@ class Courier:
             back = "" if self.first else "back "
             raise _Ended(f"{place.name}: no route {back}to {self._network(destination)}{self._lost_route(place, destination)}")
         if way.why:
-            raise _Ended(f"{place.name}: {way.why}, which {destination} falls under")
+            raise _Ended(f"{place.name}: {destination} falls under {way.why}")
 
     def _lost_route(self, place: Place, destination: Address) -> str:
-        """The interface by which it would be reached if that were up."""
+        """What would lead there: an interface that is down, or a route of the file's."""
         down = [held for held in place.addresses if destination in held.network and not place.ifaces[held.iface].up]
-        return f" ({down[0].iface}, which is on that network, is down)" if down else ""
+        if down:
+            return f" ({down[0].iface}, which is on that network, is down)"
+        asked = self.world.asked.places.get(place.label) if self.world.asked is not None else None
+        route = lookup(asked, destination, None).route if asked is not None else None
+        if asked is None or route is None:
+            return ""
+        dev = _dev(asked, Way(route))
+        iface = place.ifaces.get(dev)
+        state = f"{dev} is not there" if iface is None else f"{dev} is down" if not iface.up else "it is gone"
+        return f" (the file has the route {route_text(route)}: {state})"
 
     def _network(self, destination: Address) -> str:
         """The network of an address, as whoever has it knows it."""

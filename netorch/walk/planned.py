@@ -54,7 +54,16 @@ def world(desired: Desired) -> World:
     places = {label: _place(label, nodes.get(label, shown(label)), resources, ups) for label, resources in grouped.items()}
     _lend(places)
     _connect(places)
-    return World(places, dict(desired.labels))
+    preferred = {label: _preferred(grouped.get(label, ())) for label in places}
+    return World(places, dict(desired.labels), preferred=preferred)
+
+
+def _preferred(resources: Iterable[Resource]) -> tuple[IPv4Address | IPv6Address, ...]:
+    """A node's addresses in the order of its hosts file: those of lo first."""
+    found = [resource for resource in resources if isinstance(resource, Address)]
+    found.sort(key=lambda resource: resource.link != "lo")
+    addresses = [ip_interface(resource.address.partition(" ")[0]).ip for resource in found]
+    return tuple(address for address in addresses if not address.is_loopback and not address.is_link_local)
 
 
 def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str, str]]) -> Place:

@@ -70,7 +70,7 @@ def lookup(place: Place, destination: Address, source: Address | None, *, iif: s
             doubts.append(f"{place.name}: the rule {rule_text(rule)} says more than is understood here: taken as if it did not match")
             continue
         if rule.action in _RULE_REJECTS:
-            return Way(None, f"rule {rule_text(rule)} is {_RULE_REJECTS[rule.action]}", rule_text(rule), tuple(doubts))
+            return Way(None, f"the rule {rule_text(rule)!r}, which says {_RULE_REJECTS[rule.action]}", rule_text(rule), tuple(doubts))
         if rule.action != FR_ACT_TO_TBL:
             continue
         table = rule.table
@@ -86,7 +86,7 @@ def lookup(place: Place, destination: Address, source: Address | None, *, iif: s
             continue
         by = "" if rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark) else rule_text(rule)
         if route.type in _REJECTS:
-            return Way(route, f"route {route_text(route)} is {_REJECTS[route.type]}", by, tuple(doubts))
+            return Way(route, f"the route {route_text(route)}, which is {_REJECTS[route.type]}", by, tuple(doubts))
         return Way(route, "", by, tuple(doubts))
     return Way(None, NO_ROUTE, "", tuple(doubts))
 

@@ -27,15 +27,15 @@ class _Everything(View):
         return True
 
 
-def world(snapshot: Snapshot, mark: Mark, labels: Mapping[str, str]) -> World:
-    """Every namespace that was read in full with its passage. `labels`: node → label."""
-    nodes = {label: node for node, label in labels.items()}
+def world(snapshot: Snapshot, mark: Mark, asked: World) -> World:
+    """Every namespace that was read in full with its passage. `asked`: what the file asks for."""
+    nodes = {label: node for node, label in asked.names.items()}
     views: dict[str, View] = {}
     for label, netns in snapshot.namespaces.items():
         views[label] = _Everything(netns, mark, True, views)
     cables = _cables(snapshot)
     places = {label: _place(view, nodes.get(label, shown(label)), cables) for label, view in views.items()}
-    return World(places, dict(labels), live=True)
+    return World(places, asked.names, asked, asked.preferred)
 
 
 def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:

@@ -135,11 +135,18 @@ class Place:
 
 @dataclass(frozen=True)
 class World:
-    """`names`: a node's name → its label. `live`: as the kernel has it, rather than as a file asks for."""
+    """`names`: a node's name → its label. `asked`: of what was read of the kernel, what the file asks for; None of what a file asks
+    for. `preferred`: label → its addresses as its names mean them.
+    """
 
     places: Mapping[str, Place]
     names: Mapping[str, str]
-    live: bool = False
+    asked: World | None = None
+    preferred: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        return self.asked is not None
 
     @cached_property
     def owners(self) -> Mapping[Address, list[End]]:
