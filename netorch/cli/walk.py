@@ -32,7 +32,7 @@ def walk(options: argparse.Namespace, output: Output) -> int:
     from netorch.render import json
     from netorch.render import walk as render
     from netorch.walk.ends import explain as follow
-    from netorch.walk.path import FAILS
+    from netorch.walk.result import FAILS
 
     source, target = options.words
     options.file = options.topology

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.walk.path import ARRIVES, LEAVES, Leg, Step, Walk
+from netorch.walk.result import ARRIVES, LEAVES, Leg, Step, Walk
 
 
 def lines(walk: Walk) -> Iterator[str]:

@@ -6,7 +6,8 @@ from ipaddress import ip_address
 
 from netorch.core import HOST
 from netorch.errors import NetorchError, did_you_mean
-from netorch.walk.path import FAILS, Ask, Leg, Walk, walk
+from netorch.walk.path import walk
+from netorch.walk.result import FAILS, Ask, Leg, Walk
 from netorch.walk.world import Address, End, Held, Place, World
 
 
@@ -24,6 +25,9 @@ def explain(world: World, source: str, target: str, tcp: int | None = None) -> W
 
 def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
     """What is to be walked; NetorchError for a name that is nobody's."""
+    for text in (source, target):
+        if _address(text) is None:
+            _label(world, text)
     label, iface, own = _source(world, source)
     place = world.places[label]
     owner, address = _target(world, place, target, own, iface)
@@ -101,11 +105,7 @@ def _nearest(place: Place, addresses: list[Address]) -> Address:
 def _node(world: World, text: str) -> End:
     """Label and interface."""
     node, _, iface = text.partition(":")
-    label = world.names.get(node)
-    if label is None and node == HOST and HOST in world.places:
-        label = HOST
-    if label is None:
-        raise NetorchError(f"there is no node {node!r}. {did_you_mean(node, world.names)}".rstrip())
+    label = _label(world, text)
     place = world.places.get(label)
     if place is None:
         raise NoEnd(f"{node} is not there: it has no namespace (apply the topology first, or ask with --offline)")
@@ -116,6 +116,16 @@ def _node(world: World, text: str) -> End:
     if ":" in text and not iface:
         raise NetorchError(f"{text!r} names no interface: write NODE, NODE:IF or an address")
     return label, iface
+
+
+def _label(world: World, text: str) -> str:
+    node = text.partition(":")[0]
+    label = world.names.get(node)
+    if label is None and node == HOST and HOST in world.places:
+        return HOST
+    if label is None:
+        raise NetorchError(f"there is no node {node!r}. {did_you_mean(node, world.names)}".rstrip())
+    return label
 
 
 def _address(text: str) -> Address | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+_COMMENT = re.compile(r'(?<=comment )"[^"]*"')
 DEPTH = 16
 """Jumps within jumps, as many as nf_tables allows (NFT_JUMP_STACK_SIZE)."""
 
@@ -98,6 +100,12 @@ class Rule:
     text: str = ""
     cases: tuple[tuple[Clause, str, object], ...] = ()
 
+    @property
+    def title(self) -> str:
+        """What it says of itself, else the whole of it."""
+        comment = _COMMENT.search(self.text)
+        return f"{comment[0]}" if comment is not None else f"`{self.text}`"
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -148,7 +156,7 @@ def run(chains: Iterable[Chain], hook: str, packet: Packet, *, first: bool) -> V
         walked = _Walk(others, found, packet)
         end = walked.follow(chain, 0, sure=True)
         if not end and chain.policy == "drop":
-            walked.drop(f"nft chain {chain.title} drops what none of its rules accepts", sure=True)
+            walked.drop(f"nft chain {chain.title}, which has no rule that accepts it", "drop", sure=True)
         if found.dropped:
             return found
     return found
@@ -188,7 +196,7 @@ class _Walk:
     def _act(self, verdict: str, target: object, rule: Rule, chain: Chain, depth: int, *, sure: bool) -> str:
         match verdict:
             case "drop" | "reject":
-                self.drop(f"nft rule {rule.text!r} in {chain.title} {verdict}s it", sure=sure)
+                self.drop(f"nft rule {rule.title} in {chain.title}", verdict, sure=sure)
                 return "drop"
             case "accept":
                 self.spared = self.spared or not sure
@@ -201,27 +209,34 @@ class _Walk:
                 return self._translate(verdict, target, rule, sure=sure)
             case "?":
                 self.spared = True
-                self.verdict.doubts.append(f"nft rule {rule.text!r} in {chain.title} may stop it: that could not be evaluated")
+                self.verdict.doubts.append(f"nft rule {rule.title} in {chain.title} may stop it: that could not be evaluated")
                 return ""
         return verdict
 
     def _translate(self, verdict: str, target: object, rule: Rule, *, sure: bool) -> str:
         if not sure or target == "?":
-            self.verdict.doubts.append(f"nft rule {rule.text!r} may translate it: that could not be evaluated")
+            self.verdict.doubts.append(f"nft rule {rule.title} may translate it: that could not be evaluated")
             return ""
         where = target if isinstance(target, tuple) else (None, 0)
         if verdict in {"dnat", "redirect"}:
             self.verdict.destination = where
         else:
             self.verdict.source = where
-        self.verdict.by = rule.text
+        self.verdict.by = rule.title
         return "accept"
 
-    def drop(self, why: str, *, sure: bool) -> None:
+    def drop(self, who: str, verb: str, *, sure: bool) -> None:
+        """`who` drops or rejects the packet; unless it is `sure`, or something before may have accepted it, that is a doubt."""
         if sure and not self.spared:
-            self.verdict.dropped = self.verdict.dropped or why
+            self.verdict.dropped = self.verdict.dropped or f"{who} {verb}s {self._what()}"
         else:
-            self.verdict.doubts.append(why.replace(" drops ", " may drop ").replace(" rejects it", " may reject it"))
+            self.verdict.doubts.append(f"{who} may {verb} {self._what()}: what it or a rule before it asks for could not be evaluated")
+
+    def _what(self) -> str:
+        iif, oif = self.packet.iif, self.packet.oif
+        if iif and oif:
+            return f"{iif} → {oif}"
+        return f"what comes in by {iif}" if iif else f"what goes out by {oif}" if oif else "it"
 
 
 def turned(packet: Packet, **changes: object) -> Packet:

@@ -9,7 +9,7 @@ from netorch.resolve import Desired
 from netorch.snapshot import Scope
 from netorch.walk import planned, seen
 from netorch.walk.ends import explain
-from netorch.walk.path import Walk
+from netorch.walk.result import Walk
 from netorch.walk.world import World
 
 

@@ -57,6 +57,11 @@ class Way:
         ]
         return (up or hops or (None,))[0]
 
+    def dev(self, place: Place) -> str:
+        """The interface that it leaves by, "" without one."""
+        hop = self.hop(place)
+        return hop.dev if hop is not None and hop.dev else ""
+
 
 def lookup(place: Place, destination: Address, source: Address | None, *, iif: str = "", oif: str = "", mark: int = 0) -> Way:
     """The route for a packet. `iif` "": it is made here. `oif`: a VRF or an interface that it is bound to."""

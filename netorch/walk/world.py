@@ -177,6 +177,9 @@ class World:
                     found.setdefault((label, iface.master), []).append(iface)
         return found
 
+    def place(self, label: str) -> Place:
+        return self.places[label]
+
     def iface(self, end: End) -> Iface | None:
         place = self.places.get(end[0])
         return place.ifaces.get(end[1]) if place is not None else None
