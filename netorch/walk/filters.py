@@ -91,7 +91,7 @@ def _is(value: object, wanted: object) -> bool:
 class Rule:
     """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (it goes on), or "?".
 
-    `target`: a chain, or (address, port), None for what stays; `cases` instead of a verdict: the field and what each value of it leads to.
+    `target`: a chain, or (address, port), None and 0 for what stays, pairs of ports where each goes to another one; `cases` instead of a verdict: the field and what each value of it leads to.
     """
 
     clauses: tuple[Clause, ...]
@@ -156,7 +156,7 @@ def run(chains: Iterable[Chain], hook: str, packet: Packet, *, first: bool) -> V
         walked = _Walk(others, found, packet)
         end = walked.follow(chain, 0, sure=True)
         if not end and chain.policy == "drop":
-            walked.drop(f"nft chain {chain.title}, which has no rule that accepts it", "drop", sure=True)
+            walked.drop(f"nft chain {chain.title}", "drop", ", since no rule of it accepts that", sure=True)
         if found.dropped:
             return found
     return found
@@ -217,7 +217,8 @@ class _Walk:
         if not sure or target == "?":
             self.verdict.doubts.append(f"nft rule {rule.title} may translate it: that could not be evaluated")
             return ""
-        where = target if isinstance(target, tuple) else (None, 0)
+        address, port = target if isinstance(target, tuple) else (None, 0)
+        where = address, dict(port).get(self.packet.dport, 0) if isinstance(port, tuple) else port
         if verdict in {"dnat", "redirect"}:
             self.verdict.destination = where
         else:
@@ -225,10 +226,10 @@ class _Walk:
         self.verdict.by = rule.title
         return "accept"
 
-    def drop(self, who: str, verb: str, *, sure: bool) -> None:
+    def drop(self, who: str, verb: str, why: str = "", *, sure: bool) -> None:
         """`who` drops or rejects the packet; unless it is `sure`, or something before may have accepted it, that is a doubt."""
         if sure and not self.spared:
-            self.verdict.dropped = self.verdict.dropped or f"{who} {verb}s {self._what()}"
+            self.verdict.dropped = self.verdict.dropped or f"{who} {verb}s {self._what()}{why}"
         else:
             self.verdict.doubts.append(f"{who} may {verb} {self._what()}: what it or a rule before it asks for could not be evaluated")
 

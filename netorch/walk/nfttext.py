@@ -208,6 +208,8 @@ class _Words:
                 self.take()
             if word in _PORTS:
                 clauses.append(Clause("proto", (word,)))
+            if word in {"icmp", "icmpv6"}:
+                clauses.append(Clause("proto", (word,)))
             if word in _FAMILY_OF:
                 clauses.append(Clause("version", (_FAMILY_OF[word],)))
             if self.peek() == "vmap":
@@ -292,8 +294,12 @@ class _Words:
         self.take()
         word = self.take()
         if self.peek() == ":":
-            # `192.0.2.1 : tcp dport map { 1 : 2 }`: the address is certain, and the port is the map's to say
-            return (ip_address(word), -1) if _is_address(word) else "?"
+            # `192.0.2.1 : tcp dport map { 1 : 2 }`
+            self.place += 4
+            pairs = " ".join(self._braced()).split(",") if self.peek() == "{" else []
+            ports = [tuple(map(str.strip, pair.split(":"))) for pair in pairs]
+            known = _is_address(word) and ports and all(len(pair) == 2 and "".join(pair).isdigit() for pair in ports)
+            return (ip_address(word), tuple((int(old), int(new)) for old, new in ports)) if known else "?"
         return _place(word)
 
 

@@ -80,7 +80,7 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     lo = next(iter(kinds.get(Loopback, ())), None)
     ifaces["lo"] = Iface("lo", "loopback", mtu=lo.mtu if lo is not None else 65536)
     for uplink in kinds.get(Uplink, ()):
-        ifaces[uplink.nic] = Iface(uplink.nic, "", master=uplink.bridge)
+        ifaces[uplink.nic] = replace(ifaces.get(uplink.nic, Iface(uplink.nic, "")), master=uplink.bridge)
     addresses = [*_addresses(kinds.get(Address, ()), ifaces), *_link_locals(ifaces, made is not None and made.fabric)]
     settings = {path: resource.value for resource in kinds.get(Sysctl, ()) for path in resource.paths}
     forwards = (made.ipv4_forwarding, made.ipv6_forwarding) if made is not None else (False, False)
