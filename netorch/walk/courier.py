@@ -75,13 +75,13 @@ class Courier:
 
     def _on(self, there: _Next) -> Delivered:
         """Into the next namespace, out of it again, and so on to the end."""
-        seen: set[tuple[str, str, Address, Address]] = set()
+        seen: dict[tuple[str, str, Address, Address], None] = {}
         while True:
             label, iif, packet = there
             if (label, iif, packet.source, packet.destination) in seen or len(seen) > HOPS:
                 names = ", ".join(dict.fromkeys(self.world.place(entry[0]).name for entry in seen))
                 raise Ended(f"{self.world.place(label).name}: the packet goes in circles ({names})")
-            seen.add((label, iif, packet.source, packet.destination))
+            seen[label, iif, packet.source, packet.destination] = None
             try:
                 ended = self._enter(label, iif, packet)
             except Ended:
@@ -171,6 +171,8 @@ class Courier:
         if place is None:
             raise Ended(f"{said}: its parent is in a namespace not known here")
         way = self._look(place, packet.destination, packet.source, oif="")
+        if way.is_local:
+            return parent[0], "lo", packet
         return self._leave(parent[0], packet, way, f"for {said}, which rides on {parent[1]}", "")
 
     def _nested(self, label: str, source: Address | None, destination: Address, proto: str, port: int) -> tuple[str | None, str]:

@@ -91,7 +91,8 @@ def _is(value: object, wanted: object) -> bool:
 class Rule:
     """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (it goes on), or "?".
 
-    `target`: a chain, or (address, port), None and 0 for what stays, pairs of ports where each goes to another one; `cases` instead of a verdict: the field and what each value of it leads to.
+    `target`: a chain, or (address, port), None and 0 for what stays, pairs of ports where each goes to another one. `cases` instead of a
+    verdict: what each value of a field leads to.
     """
 
     clauses: tuple[Clause, ...]

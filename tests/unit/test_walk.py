@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -161,6 +163,15 @@ networks: {lan: {subnet: 10.0.0.0/24, vlan_filtering: true}}
     walk = go(text.replace("PVID", "20"))
     assert walk.outcome == FAILS
     assert "is not in VLAN 10" in walk.cause
+
+
+def test_a_port_that_spanning_tree_blocks_passes_nothing() -> None:
+    world = planned.world(load(SWITCHED.encode(), "lab.yaml").desired)
+    fabric = world.places["netorch-lab"]
+    blocked = replace(fabric.ifaces["b-eth0"], state=4)
+    places = {**world.places, "netorch-lab": replace(fabric, ifaces={**fabric.ifaces, "b-eth0": blocked})}
+    walk = explain(replace(world, places=places), "a", "b")
+    assert walk.cause == "spanning tree has bridge netorch-lab:lan's port b-eth0 blocking"
 
 
 def test_a_narrow_link_is_worth_a_remark() -> None:
