@@ -139,8 +139,8 @@ class Passage:
     rules that say more than a RuleSpec can. `silent`: (index of a link, address) of who did not answer. `rp_filter`: link → the value
     that counts. `skips_dead`: links without whose carrier routes do not count.
 
-    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `nft`: the whole listing of nftables. `unseen`:
-    sentences about what could not be read.
+    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `nft`: the whole listing of nftables.
+    `legacy`: iptables-legacy's lines by IP version and table. `unseen`: sentences about what could not be read.
     """
 
     routes: tuple[RouteSpec, ...] = ()
@@ -150,6 +150,7 @@ class Passage:
     skips_dead: frozenset[str] = frozenset()
     bridged: frozenset[int] = frozenset()
     nft: str = ""
+    legacy: Mapping[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
 
 

@@ -22,7 +22,9 @@ def explain(options: argparse.Namespace, output: Output) -> int:
     options.file = words[0] if words else None
     try:
         script = import_module("netorch.cli.explain").script
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as missing:
+        if missing.name != "netorch.cli.explain":
+            raise
         return _usage("name two nodes: netorch explain A B")
     return int(script(options, output))
 

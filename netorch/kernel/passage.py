@@ -29,16 +29,21 @@ def bridged() -> frozenset[int]:
     return frozenset(version for version, path in _BRIDGED.items() if _number(path))
 
 
-def filters_there() -> tuple[str, tuple[str, ...]]:
-    """The listing of nftables, and sentences about rules that could not be read."""
-    text, unseen = "", []
+def filters_there() -> tuple[str, dict[tuple[int, str], tuple[str, ...]], tuple[str, ...]]:
+    """The listing of nftables, the lines of iptables-legacy by IP version and table, and sentences about rules that could not be read."""
+    text, unseen, lines = "", [], {}
     if filters.tables():
         error, text = nft.list_all()
         if error is not None:
             unseen.append(f"nftables has rules, which were not looked into: {error}")
     if filters.legacy_tables():
-        unseen.append("iptables-legacy has rules: those of others were not looked into, and may drop it")
-    return text, tuple(unseen)
+        from netorch.kernel import legacyforward, xtables
+
+        if missing := legacyforward.missing():
+            unseen.append(f"iptables-legacy has rules, which were not looked into and may drop it: {missing}")
+        else:
+            lines = xtables.read_all()
+    return text, lines, tuple(unseen)
 
 
 def _number(path: str) -> int:

@@ -99,4 +99,4 @@ def _there(packet: Packet) -> str:
 
 
 def _by(verdict: Verdict) -> str:
-    return f" (nft rule {verdict.by})" if verdict.by else ""
+    return f" ({verdict.by})" if verdict.by else ""

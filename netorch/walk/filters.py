@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-_COMMENT = re.compile(r'(?<=comment )"[^"]*"')
+_COMMENT = re.compile(r'(?<=comment )(?!--comment |"?netorch:)(?:"[^"]*"|\S+)')
 DEPTH = 16
 """Jumps within jumps, as many as nf_tables allows (NFT_JUMP_STACK_SIZE)."""
 
@@ -112,7 +112,7 @@ class Rule:
 class Chain:
     """A chain of nftables, or of iptables in its terms. `family`: ip, ip6, inet, or another, in which nothing is looked into.
 
-    `hook` "": it is jumped to only. `kind`: filter, nat or route. `policy`: accept or drop.
+    `hook` "": it is jumped to only. `tool`: nft or iptables. `kind`: filter, nat or route. `policy`: accept or drop.
     """
 
     family: str
@@ -123,10 +123,16 @@ class Chain:
     priority: int = 0
     policy: str = "accept"
     rules: tuple[Rule, ...] = ()
+    tool: str = "nft"
 
     @property
     def title(self) -> str:
-        return f"{self.family} {self.table} {self.name}"
+        return f"{self.family} {self.table} {self.name}" if self.tool == "nft" else f"{self.table} {self.name}"
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """What it has in common with the chains that it can jump to."""
+        return self.tool, self.family, self.table
 
     def sees(self, version: int) -> bool:
         return self.family == "inet" or self.family == {4: "ip", 6: "ip6"}[version]
@@ -153,11 +159,11 @@ def run(chains: Iterable[Chain], hook: str, packet: Packet, *, first: bool) -> V
     for chain in sorted((chain for chain in there if chain.hook == hook), key=lambda chain: chain.priority):
         if chain.kind == "nat" and (not first or found.source is not None or found.destination is not None):
             continue
-        others = {other.name: other for other in there if (other.family, other.table) == (chain.family, chain.table)}
+        others = {other.name: other for other in there if other.group == chain.group}
         walked = _Walk(others, found, packet)
         end = walked.follow(chain, 0, sure=True)
         if not end and chain.policy == "drop":
-            walked.drop(f"nft chain {chain.title}", "drop", ", since no rule of it accepts that", sure=True)
+            walked.drop(f"{chain.tool} chain {chain.title}", "drop", ", since no rule of it accepts that", sure=True)
         if found.dropped:
             return found
     return found
@@ -197,7 +203,7 @@ class _Walk:
     def _act(self, verdict: str, target: object, rule: Rule, chain: Chain, depth: int, *, sure: bool) -> str:
         match verdict:
             case "drop" | "reject":
-                self.drop(f"nft rule {rule.title} in {chain.title}", verdict, sure=sure)
+                self.drop(f"{chain.tool} rule {rule.title} in {chain.title}", verdict, sure=sure)
                 return "drop"
             case "accept":
                 self.spared = self.spared or not sure
@@ -207,16 +213,16 @@ class _Walk:
                 end = self.follow(other, depth + 1, sure=sure) if other is not None else ""
                 return end if end or verdict == "jump" else "return"
             case "dnat" | "redirect" | "snat" | "masquerade":
-                return self._translate(verdict, target, rule, sure=sure)
+                return self._translate(verdict, target, rule, chain, sure=sure)
             case "?":
                 self.spared = True
-                self.verdict.doubts.append(f"nft rule {rule.title} in {chain.title} may stop it: that could not be evaluated")
+                self.verdict.doubts.append(f"{chain.tool} rule {rule.title} in {chain.title} may stop it: that could not be evaluated")
                 return ""
         return verdict
 
-    def _translate(self, verdict: str, target: object, rule: Rule, *, sure: bool) -> str:
+    def _translate(self, verdict: str, target: object, rule: Rule, chain: Chain, *, sure: bool) -> str:
         if not sure or target == "?":
-            self.verdict.doubts.append(f"nft rule {rule.title} may translate it: that could not be evaluated")
+            self.verdict.doubts.append(f"{chain.tool} rule {rule.title} may translate it: that could not be evaluated")
             return ""
         address, port = target if isinstance(target, tuple) else (None, 0)
         where = address, dict(port).get(self.packet.dport, 0) if isinstance(port, tuple) else port
@@ -224,7 +230,7 @@ class _Walk:
             self.verdict.destination = where
         else:
             self.verdict.source = where
-        self.verdict.by = rule.title
+        self.verdict.by = f"{chain.tool} rule {rule.title}"
         return "accept"
 
     def drop(self, who: str, verb: str, why: str = "", *, sure: bool) -> None:

@@ -31,8 +31,9 @@ def _lost_route(world: World, place: Place, destination: Address) -> str:
         return ""
     dev = way.dev(asked)
     iface = place.ifaces.get(dev)
-    state = f"{dev} is not there" if iface is None else f"{dev} is down" if not iface.up else "it is gone"
-    return f" (the file has the route {route_text(way.route)}: {state})"
+    if iface is not None and iface.up:
+        return f" (its route {route_text(way.route)} is gone)"
+    return f" (its route {route_text(way.route)} is by {dev}, which is {'not there' if iface is None else 'down'})"
 
 
 def network_of(world: World, destination: Address) -> str:

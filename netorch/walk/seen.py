@@ -13,8 +13,8 @@ from netorch.kinds.netns import Netns
 from netorch.kinds.up import Up
 from netorch.marks import Mark, read_alias
 from netorch.netlink.constants import AF_BRIDGE, IFF_LOWER_UP, IFF_UP, IFLA_BRPORT_STATE
-from netorch.snapshot import AddressRecord, ForwardSnapshot, LinkRecord, Passage, Snapshot
-from netorch.walk import details, nfttext
+from netorch.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
+from netorch.walk import details, nfttext, xtlines
 from netorch.walk.world import FORWARDING, End, Held, Iface, Place, World
 
 _UNASKED = (Netns, Up, ForwardAccept)
@@ -64,12 +64,12 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
         passage.rp_filter,
         fixed,
         frozenset((names[index], ip_address(address)) for index, address in passage.silent if index in names and address),
-        nfttext.chains(passage.nft),
+        (*nfttext.chains(passage.nft), *xtlines.chains(passage.legacy)),
         passage.odd_rules,
         passage.bridged,
         netns.listening,
         skips_dead=passage.skips_dead,
-        unseen=tuple(f"{name}: {sentence}" for sentence in (*passage.unseen, *_elsewhere(passage), *_walls(netns.forward))),
+        unseen=tuple(f"{name}: {sentence}" for sentence in (*passage.unseen, *_elsewhere(passage))),
     )
 
 
@@ -112,12 +112,6 @@ def _elsewhere(passage: Passage) -> Iterator[str]:
     for chain in nfttext.chains(passage.nft):
         if chain.hook and chain.family not in {"ip", "ip6", "inet"} and (chain.rules or chain.policy == "drop"):
             yield f"the nft chain {chain.title} was not looked into, and may drop it"
-
-
-def _walls(forward: ForwardSnapshot) -> Iterator[str]:
-    for gate in forward.gates:
-        if gate.flavour == "legacy" and gate.drops:
-            yield f"iptables-legacy drops in FORWARD what nothing accepts (IPv{gate.version})"
 
 
 def _cables(snapshot: Snapshot) -> dict[End, End]:

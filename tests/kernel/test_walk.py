@@ -34,7 +34,7 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n r1 link set right down",
         "ip -n r1 link set right up; ip -n r1 route add default via 10.0.12.2",
         ("a", "c"),
-        "r1: no route to 10.0.2.0/24 (the file has the route default: right is down)",
+        "r1: no route to 10.0.2.0/24 (its route default is by right, which is down)",
     ),
     "other end down": (
         "ip -n c link set eth0 down",
@@ -52,13 +52,13 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n r2 route del 10.0.1.0/24",
         "ip -n r2 route add 10.0.1.0/24 via 10.0.12.1",
         ("a", "c"),
-        "r2: no route back to 10.0.1.0/24 (the file has the route 10.0.1.0/24: it is gone)",
+        "r2: no route back to 10.0.1.0/24 (its route 10.0.1.0/24 is gone)",
     ),
     "the kernel's route gone": (
         "ip -n r2 route del 10.0.2.0/24",
         "ip -n r2 route add 10.0.2.0/24 dev lan src 10.0.2.1",
         ("a", "c"),
-        "r2: no route to 10.0.2.0/24 (the file has the route 10.0.2.0/24: it is gone)",
+        "r2: no route to 10.0.2.0/24 (its route 10.0.2.0/24 is gone)",
     ),
     "address gone": (
         "ip -n c address flush dev eth0",
