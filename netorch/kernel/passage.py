@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
 from netorch.kernel import filters, nft, sysctl
+from netorch.requests import RouteSpec
+from netorch.snapshot import Passage
 
 _BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
 
+_MUTE = {4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all"}
 
-def rp_filter(links: Iterable[str]) -> dict[str, int]:
-    """Link → the reverse path filter's mode that counts, of those where it is on: the larger of its own and that of all."""
+
+def read(
+    routes: tuple[RouteSpec, ...], odd_rules: frozenset[tuple[int, int]], silent: frozenset[tuple[int, bytes]], links: Collection[str]
+) -> Passage:
+    """What was asked of the kernel by netlink, with the settings of the namespace and of its `links`, and all packet filters."""
+    nft_text, legacy, unseen = _filters()
+    return Passage(
+        routes=routes,
+        odd_rules=odd_rules,
+        silent=silent,
+        rp_filter=_rp_filter(links),
+        skips_dead=_where_on("ignore_routes_with_linkdown", links),
+        proxies=_where_on("proxy_arp", links),
+        localnet=_where_on("route_localnet", links),
+        mute=_versions(_MUTE),
+        bridged=_versions(_BRIDGED),
+        nft=nft_text,
+        legacy=legacy,
+        unseen=unseen,
+    )
+
+
+def _rp_filter(links: Iterable[str]) -> dict[str, int]:
+    """Those where it is on: the larger of a link's own value and that of all."""
     everywhere = _number("net/ipv4/conf/all/rp_filter")
     found = {link: max(everywhere, _number(f"net/ipv4/conf/{link}/rp_filter")) for link in links}
     return {link: mode for link, mode in found.items() if mode}
 
 
-def skips_dead(links: Iterable[str]) -> frozenset[str]:
-    """Links over which routes do not count while there is no carrier."""
-    name = "ignore_routes_with_linkdown"
+def _where_on(name: str, links: Iterable[str]) -> frozenset[str]:
+    """Links for which an IPv4 setting is on, by their own value or by that of all."""
     everywhere = _number(f"net/ipv4/conf/all/{name}")
     return frozenset(link for link in links if everywhere or _number(f"net/ipv4/conf/{link}/{name}"))
 
 
-def bridged() -> frozenset[int]:
-    """IP versions in which br_netfilter has bridged frames filtered."""
-    return frozenset(version for version, path in _BRIDGED.items() if _number(path))
+def _versions(paths: Mapping[int, str]) -> frozenset[int]:
+    return frozenset(version for version, path in paths.items() if _number(path))
 
 
-def filters_there() -> tuple[str, dict[tuple[int, str], tuple[str, ...]], tuple[str, ...]]:
+def _filters() -> tuple[str, dict[tuple[int, str], tuple[str, ...]], tuple[str, ...]]:
     """The listing of nftables, the lines of iptables-legacy by IP version and table, and sentences about rules that could not be read."""
-    text, unseen, lines = "", [], {}
+    text, unseen = "", []
+    lines: dict[tuple[int, str], tuple[str, ...]] = {}
     if filters.tables():
         error, text = nft.list_all()
         if error is not None:

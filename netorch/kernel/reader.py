@@ -130,15 +130,9 @@ class Reader:
         if scope.passage:
             self._namespaces.enter(netns)
             waiting = listening()
-            seen = Passage(
-                tuple(decode.routes(all_routes, names, whole=True)),
-                decode.odd_rules(all_rules),
-                decode.silent(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))),
-                passage.rp_filter(names.values()),
-                passage.skips_dead(names.values()),
-                passage.bridged(),
-                *passage.filters_there(),
-            )
+            every = tuple(decode.routes(all_routes, names, whole=True))
+            silent = decode.silent(_dump(rtnl, c.RTM_GETNEIGH, bytes(12)))
+            seen = passage.read(every, decode.odd_rules(all_rules), silent, names.values())
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
             label,

@@ -86,7 +86,7 @@ def read_all() -> dict[Key, Lines]:
     """Everybody's rules, of each table that is there: `-P CHAIN POLICY`, `-N CHAIN`, and `-A CHAIN …` as iptables-save writes it."""
     found: dict[Key, Lines] = {}
     with _busy:
-        for key in filter(_exists, KEYS):
+        for key in filter(_exists, ((version, name) for version in (4, 6) for name in ("raw", "mangle", "nat", "filter", "security"))):
             with _table(key) as table:
                 look, chains = _Look(key[0], table, "", ()), _chains(table)
                 heads = [

@@ -69,6 +69,7 @@ class Courier:
         if way.is_local:
             packet = turned(packet, iif="lo", oif="", local=True)
             self.connection.hook(place, "input", packet)
+            judge.check_echo(place, packet)
             self.steps.append(Step(place.name, f"{packet.destination} is its own address", notes=self.connection.noted()))
             return Delivered(label, "lo", packet)
         return self._on(self._leave(label, packet, way, f"{made.source} → {made.destination}", ""))
@@ -103,12 +104,14 @@ class Courier:
         packet = connection.to(place, packet, connection.hook(place, "prerouting", packet), iif)
         packet = turned(packet, local=_is_local(place, packet.destination))
         judge.check_source(self.world, place, packet, iif)
+        judge.check_loopback(place, packet, iif)
         way = lookup(place, packet.destination, packet.source, iif=iif)
         connection.doubts |= dict.fromkeys(way.doubts)
         if connection.first:
             connection.tracks[label] = Track(came, packet)
         if way.is_local:
             connection.hook(place, "input", packet)
+            judge.check_echo(place, packet)
             if not connection.first and track is not None:
                 packet = connection.undo_destination(track, packet)
             self.steps.append(Step(place.name, f"arrives at {iif}", iif, notes=connection.noted()))

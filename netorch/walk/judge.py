@@ -64,6 +64,17 @@ def check_source(world: World, place: Place, packet: Packet, iif: str) -> None:
         raise Ended(f"{place.name}: rp_filter of {iif} is strict, and the route back to {packet.source} is by {devs}, not by {iif}")
 
 
+def check_loopback(place: Place, packet: Packet, iif: str) -> None:
+    """127.0.0.0/8 is nothing that comes by a cable, unless it may."""
+    if packet.version == 4 and packet.destination.is_loopback and iif != "lo" and iif not in place.localnet:
+        raise Ended(f"{place.name}: what is for {packet.destination} may not come by {iif} (route_localnet is off)")
+
+
+def check_echo(place: Place, packet: Packet) -> None:
+    if packet.icmp == "echo-request" and packet.version in place.mute:
+        raise Ended(f"{place.name}: no ICMP echo is answered (icmp_echo_ignore_all)")
+
+
 def check_forwarding(place: Place, packet: Packet) -> None:
     if not place.forwards[packet.version == 6]:
         raise Ended(f"{place.name}: forwarding is off (IPv{packet.version}), so that it does not pass on what is for {packet.destination}")

@@ -38,6 +38,7 @@ from netorch.walk.filters import Chain
 from netorch.walk.world import FAMILIES, Held, Iface, Place, World
 
 _OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
+_MUTE = {4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all"}
 _LOOPBACKS = (ip_interface("127.0.0.1/8"), ip_interface("::1/128"))
 _UNSAID = "of {} only what the file says is known: not its own interfaces, routes and packet filters"
 
@@ -98,11 +99,10 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
         chains=tuple(chain for resource in kinds.get(PacketFilter, ()) for chain in _chains(resource)),
         unseen=() if made is not None else (_UNSAID.format(name),),
         partial=made is None,
-        skips_dead=frozenset(
-            name
-            for name in ifaces
-            if any(_on(settings, f"net/ipv4/conf/{one}/ignore_routes_with_linkdown", False) for one in ("all", name))
-        ),
+        skips_dead=_where_on("ignore_routes_with_linkdown", settings, ifaces),
+        proxies=_where_on("proxy_arp", settings, ifaces),
+        localnet=_where_on("route_localnet", settings, ifaces),
+        mute=frozenset(version for version, path in _MUTE.items() if _on(settings, path, False)),
     )
     routes = (_with_devices(route.spec, place) for route in kinds.get(Route, ()))
     connected = tuple(connected_routes(place))
@@ -186,6 +186,12 @@ def _stands(spec: RouteSpec, place: Place) -> bool:
 
 def _on(settings: dict[str, str], path: str, default: bool) -> bool:
     return settings.get(path, "1" if default else "0") != "0"
+
+
+def _where_on(name: str, settings: dict[str, str], ifaces: dict[str, Iface]) -> frozenset[str]:
+    """Interfaces for which an IPv4 setting is on, by their own value, the one for new ones or that for all."""
+    paths = {iface: tuple(f"net/ipv4/conf/{one}/{name}" for one in ("all", iface, "default")) for iface in ifaces}
+    return frozenset(iface for iface, mine in paths.items() if any(_on(settings, path, False) for path in mine))
 
 
 def _rp_filter(settings: dict[str, str], ifaces: dict[str, Iface]) -> dict[str, int]:

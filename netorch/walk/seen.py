@@ -69,6 +69,9 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
         passage.bridged,
         netns.listening,
         skips_dead=passage.skips_dead,
+        proxies=passage.proxies,
+        localnet=passage.localnet,
+        mute=passage.mute,
         unseen=tuple(f"{name}: {sentence}" for sentence in (*passage.unseen, *_elsewhere(passage))),
     )
 

@@ -8,6 +8,7 @@ from netorch.walk.connection import Connection
 from netorch.walk.filters import Packet, turned
 from netorch.walk.frames import Arrival, Fault, Spread
 from netorch.walk.result import LEAVES, Ended
+from netorch.walk.routing import lookup
 from netorch.walk.tunnels import Crossing, Nested, far_ends, pick_peer, takes
 from netorch.walk.world import Address, End, Iface, Place, World
 
@@ -67,8 +68,14 @@ class Wire:
             return iface.mac == mac
         vrf = place.vrf_of(end[1])
         if via.version == 4:
-            return any(held.address.ip == via and place.vrf_of(held.iface) == vrf for held in place.addresses)
+            own = any(held.address.ip == via and place.vrf_of(held.iface) == vrf for held in place.addresses)
+            return own or (end[1] in place.proxies and self._stands_in(place, end[1], via))
         return any(held.address.ip == via and held.iface == end[1] for held in place.addresses)
+
+    def _stands_in(self, place: Place, iface: str, via: Address) -> bool:
+        """Whether ARP is answered for an address that is reached by another interface (arp_fwd_proxy)."""
+        way = lookup(place, via, None, iif=iface)
+        return place.forwards[0] and not way.why and way.route is not None and way.dev(place) not in {"", iface}
 
     def _heard(self, place: Place, iface: Iface, arrival: Arrival, via: Address, packet: Packet) -> End:
         self.through = tuple(f"{passed.what} {self.world.said(passed.end)}" for passed in arrival.passed)

@@ -11,6 +11,9 @@ from ipaddress import ip_address, ip_network
 from netorch.walk.filters import Chain, Clause, Rule
 
 _HOOKS = {
+    **{("raw", name): (name.lower(), -300) for name in ("PREROUTING", "OUTPUT")},
+    **{("mangle", name): (name.lower(), -150) for name in ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")},
+    **{("security", name): (name.lower(), 50) for name in ("INPUT", "FORWARD", "OUTPUT")},
     ("filter", "INPUT"): ("input", 0),
     ("filter", "FORWARD"): ("forward", 0),
     ("filter", "OUTPUT"): ("output", 0),

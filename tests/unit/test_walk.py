@@ -165,6 +165,16 @@ networks: {lan: {subnet: 10.0.0.0/24, vlan_filtering: true}}
     assert "is not in VLAN 10" in walk.cause
 
 
+def test_settings_that_swallow_or_answer() -> None:
+    mute = ROUTED.replace("b: {routes", "b: {sysctls: {net.ipv4.icmp_echo_ignore_all: 1}, routes")
+    assert go(mute).cause == "b: no ICMP echo is answered (icmp_echo_ignore_all)"
+    assert go(mute, tcp=80).outcome == ARRIVES
+    # a has its neighbour's neighbour on the link, as it thinks, and the router answers for it
+    near = ROUTED.replace("a: {routes: [{to: default, via: 10.0.1.1}]}", "a: {routes: [{to: 10.0.0.0/16, dev: eth0}]}")
+    assert go(near).cause == "a: no ARP answer from 10.0.2.2 on eth0: nobody there has this address, but b:eth0 has it, on another link"
+    assert go(near.replace("r1: {", "r1: {sysctls: {net.ipv4.conf.all.proxy_arp: 1}, ")).outcome == ARRIVES
+
+
 def test_a_port_that_spanning_tree_blocks_passes_nothing() -> None:
     world = planned.world(load(SWITCHED.encode(), "lab.yaml").desired)
     fabric = world.places["netorch-lab"]
