@@ -133,14 +133,15 @@ class Spread:
             yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
 
     def _by_cable(self, at: _At, iface: Iface, said: str) -> Iterator[_At | Arrival]:
-        other = self.world.iface(iface.peer) if iface.peer is not None else None
-        if iface.peer is None or other is None:
-            where = (
-                f"its other end {self.world.said(iface.peer)} is not there"
-                if iface.peer
-                else "its other end is in a namespace not known here"
-            )
-            yield from self._ends(at, f"{said}: {where}")
+        if iface.peer is None:
+            # in a namespace that nobody looks into, where there may be anybody
+            if iface.up and iface.carrier is False:
+                at = at.hurt(Fault(f"{said} has no carrier", at.end))
+            yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
+            return
+        other = self.world.iface(iface.peer)
+        if other is None:
+            yield from self._ends(at, f"{said}: its other end {self.world.said(iface.peer)} is not there")
         else:
             if iface.carrier is False and iface.up and other.up:
                 at = at.hurt(Fault(f"{said} has no carrier", at.end))
