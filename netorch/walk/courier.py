@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from netorch.walk import judge
 from netorch.walk.connection import Connection, Track
 from netorch.walk.filters import Packet, turned
-from netorch.walk.result import Ended, Step
+from netorch.walk.result import LEAVES, Ended, Step
 from netorch.walk.routing import Way, lookup, route_text, source_for
 from netorch.walk.tunnels import CARRIERS
 from netorch.walk.wire import IPVLANS, Wire
@@ -178,19 +178,21 @@ class Courier:
             return parent[0], "lo", packet
         return self._leave(parent[0], packet, way, f"for {said}, which rides on {parent[1]}", "")
 
-    def _nested(self, label: str, source: Address | None, destination: Address, proto: str, port: int) -> tuple[str | None, str]:
-        """Where a packet that carries others is delivered: a label, or None and why not."""
-        if self.depth >= DEEP or label not in self.world.places:
-            return None, "tunnels are in one another without an end"
+    def _nested(self, label: str, source: Address | None, destination: Address, proto: str, port: int) -> tuple[str | None, str, bool]:
+        """Where a packet that carries others is delivered: a label, or None, why not, and whether it only leaves what is known."""
+        if label not in self.world.places:
+            return None, "it is sent from a namespace not known here", True
+        if self.depth >= DEEP:
+            return None, "tunnels are in one another without an end", False
         inner = Courier(self.world, self.depth + 1)
         nobody = ip_address("0.0.0.0" if destination.version == 4 else "::")
         try:
             found = inner.send(label, Packet(source or nobody, destination, proto, dport=port))
         except Ended as ended:
-            return None, ended.cause
+            return None, ended.cause, ended.outcome == LEAVES
         finally:
             self.connection.doubts |= inner.connection.doubts
-        return found.label, ""
+        return found.label, "", False
 
     def _look(self, place: Place, destination: Address, source: Address | None, oif: str) -> Way:
         way = lookup(place, destination, source, oif=oif)

@@ -48,8 +48,10 @@ class Arrival:
     bridges: tuple[End, ...] = ()
 
 
-Carry = Callable[[End, Iface], Iterable[tuple[End, tuple[Fault, ...], str]]]
-"""The far ends of a tunnel: where its frames arrive, what stops them on the way, in words how they went."""
+Carry = Callable[[End, Iface], Iterable[tuple[End, tuple[Fault, ...], str, bool]]]
+"""The far ends of a tunnel: where its frames arrive, what stops them on the way, in words how they went, and whether they
+leave there what is known.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,9 @@ class Spread:
         elif iface.kind in STACKED and iface.parent is not None:
             yield from self._by_parent(at, iface, iface.parent)
         elif iface.kind in OVERLAYS and iface.tunnel is not None:
-            for end, faults, what in self.carry(at.end, iface):
-                yield at.on(end, out=False, what=what, faults=faults)
+            for end, faults, what, outside in self.carry(at.end, iface):
+                on = at.on(end, out=False, what=what, faults=faults)
+                yield Arrival(end, on.passed, on.faults, True, on.bridges) if outside else on
         elif iface.kind in NOWHERE:
             yield from self._ends(at, f"{said} is a {iface.kind} interface, behind which there is nobody")
         elif at.end[1] != "lo":
@@ -201,6 +204,9 @@ class Spread:
             yield from self._switched(at.through((at.end[0], master.name)), (at.end[0], master.name), iface)
         elif master is not None and master.kind == "bond":
             yield at.on((at.end[0], master.name), out=False, what="bond")
+        elif master is not None and master.kind != "vrf":
+            # a team, Open vSwitch: where it sends that is not looked at
+            yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
         elif not at.tags:
             yield Arrival(at.end, at.passed, at.faults, False, at.bridges)
 

@@ -91,6 +91,9 @@ def _iface(record: LinkRecord, view: View, resource: Resource | None, parts: Map
     fields |= {"kind": record.kind or ("loopback" if record.name == "lo" else ""), "master": master.name if master is not None else ""}
     if record.kind == "veth":
         fields["peer"] = cables.get(end)
+    if record.kind == "wireguard" and record.index not in view.netns.wireguard:
+        # of somebody else's nothing is read
+        fields["tunnel"] = None
     # without a carrier of its own an interface shows none either while it is down
     carrier = bool(record.flags & IFF_LOWER_UP) if up else None
     state = int.from_bytes(record.port.get(IFLA_BRPORT_STATE, b""), "little") if record.port else FORWARDING

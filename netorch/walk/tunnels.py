@@ -12,16 +12,19 @@ PROTOCOLS = {"vxlan": "udp", "geneve": "udp", "wireguard": "udp", "gre": "gre", 
 CARRIERS = frozenset(("gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard"))
 """Tunnels of packets: nobody is asked for a MAC there."""
 
-Nested = Callable[[str, Address | None, Address, str, int], tuple[str | None, str]]
-"""Send a packet that carries others: label, source, destination, protocol, port → the label that gets it, or None and why not."""
+Nested = Callable[[str, Address | None, Address, str, int], tuple[str | None, str, bool]]
+"""Send a packet that carries others: label, source, destination, protocol, port → the label that gets it, or None, why not, and whether it
+only leaves what is known.
+"""
 
 
 class Crossing(NamedTuple):
-    """An interface at the other end, what keeps it away, and in words how it is reached."""
+    """An interface at the other end, what keeps it away, and in words how it is reached; `outside`: what is known ends at this one."""
 
     end: End
     faults: tuple[Fault, ...]
     what: str
+    outside: bool = False
 
 
 def far_ends(world: World, end: End, iface: Iface, nested: Nested, hear: Callable[[End], Iterable[Arrival]]) -> list[Crossing]:
@@ -35,13 +38,16 @@ def far_ends(world: World, end: End, iface: Iface, nested: Nested, hear: Callabl
         if far.is_multicast:
             found += _by_group(world, end, iface, hear)
             continue
-        label, why = nested(below, tunnel.local, far, PROTOCOLS.get(iface.kind, iface.kind), tunnel.port)
+        label, why, leaves = nested(below, tunnel.local, far, PROTOCOLS.get(iface.kind, iface.kind), tunnel.port)
         if label is not None:
             found += [Crossing(other, (), f"{iface.kind} to") for other in _there(world, label, end, iface)]
             if not _there(world, label, end, iface):
                 name = world.places[label].name
                 faults = (Fault(f"{name} has no {iface.kind} that fits {world.said(end)} ({_ident(iface)})", end),)
                 found += [Crossing(other, faults, f"{iface.kind} to") for other in _unfitting(world, label, iface)]
+            continue
+        if leaves:
+            found.append(Crossing(end, (), f"{iface.kind} to {far}", outside=True))
             continue
         faults = (Fault(f"{world.said(end)}, which goes over {far}: {why}", end),)
         found += [Crossing(other, faults, f"{iface.kind} to") for other in _meant(world, far, end, iface)]
@@ -117,7 +123,9 @@ def pick_peer(world: World, end: End, iface: Iface, destination: Address, nested
             return "", [Crossing(met, (), "wireguard")]
         return f"{said} knows no endpoint of the peer for {destination}: that one has to speak first", []
     address, port = peer.endpoint
-    label, why = nested(end[0], None, address, "udp", port)
+    label, why, leaves = nested(end[0], None, address, "udp", port)
+    if leaves:
+        return "", [Crossing(end, (), "wireguard", outside=True)]
     if label is None:
         return f"{said}, which goes over {address}: {why}", []
     far = [

@@ -119,6 +119,8 @@ class Wire:
             raise Ended(f"{place.name}:{iface.name} is down")
         if iface.lost:
             raise Ended(f"{place.name}:{iface.name} loses all that it sends ({iface.impair})")
+        if iface.tunnel is None:
+            raise Ended(f"it leaves what is known here by {place.name}:{iface.name}, whose other end is not looked at", LEAVES)
         if iface.kind == "wireguard":
             cause, targets = pick_peer(self.world, here, iface, packet.destination, self.nested, self.met.get(here))
             if cause:
@@ -127,7 +129,9 @@ class Wire:
         else:
             crossings = self._carry(here, iface)
         faults: list[Fault] = []
-        for other, problems, _ in crossings:
+        for other, problems, _, outside in crossings:
+            if outside:
+                raise Ended(f"it leaves what is known here by the tunnel {place.name}:{iface.name}", LEAVES)
             if problems:
                 faults += problems
                 continue

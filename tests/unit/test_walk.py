@@ -206,6 +206,17 @@ links: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/30}]
     assert walk.cause.startswith("b has no gre that fits a:t")
 
 
+def test_a_tunnel_to_somebody_else_leads_out_of_what_is_known() -> None:
+    text = """
+nodes:
+  host: {}
+  a: {interfaces: {t: {kind: gre, local: 10.0.0.2, remote: 192.0.2.9, addresses: [10.9.0.1/30]}}, networks: [lan]}
+networks: {lan: {mode: nat, subnet: 10.0.0.0/24}}
+"""
+    walk = go(text, target="10.9.0.2")
+    assert (walk.outcome, walk.cause) == (LEAVES, "it leaves what is known here by the tunnel a:t")
+
+
 def test_what_leaves_the_file_is_not_judged() -> None:
     text = "nodes: {host: {}, a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}"
     walk = go(text, target="8.8.8.8")
