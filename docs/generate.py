@@ -1,4 +1,5 @@
-"""Writes the key tables of language.md and kinds.md from the models, between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""Writes the key tables of language.md and kinds.md from the models, and the script of explain.md, between `<!-- generated: NAME -->` and
+`<!-- end -->`.
 
     python docs/generate.py           refresh the pages
     python docs/generate.py --check   exit with 1 if one is stale
@@ -18,7 +19,7 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (DOCS / "language.md", DOCS / "kinds.md")
+PAGES = (DOCS / "language.md", DOCS / "kinds.md", DOCS / "explain.md")
 sys.path.insert(0, str(DOCS.parent))
 
 from pydantic import BaseModel  # noqa: E402
@@ -32,6 +33,8 @@ from netorch.kinds.fdb import FdbWords  # noqa: E402
 from netorch.kinds.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
 from netorch.kinds.portwords import PortFdbWords, PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.wgpeer import PeerWords  # noqa: E402
+from netorch.loading import load  # noqa: E402
+from netorch.render.script import whole  # noqa: E402
 
 Model = type[BaseModel]
 
@@ -181,9 +184,18 @@ def block(name: str) -> str:
     if name == "common changes":
         common = [key for key in InterfaceWords.model_fields if key != "kind"]
         return "\n" + changes(None, InterfaceWords, common) + "\n"
+    if name.startswith("script "):
+        return script(f"topologies/{name.removeprefix('script ')}.yaml")
     model = MODELS[name]
     rows = [*EXPANDED.get(name, ()), *rows_of(model)]
     return "\n" + table(rows) + "\n"
+
+
+def script(file: str) -> str:
+    """A topology, and what `netorch explain` makes of it."""
+    text = (DOCS.parent / file).read_text(encoding="utf-8")
+    made = "\n".join(whole.lines(load(text.encode(), file).desired, file))
+    return f"\n```yaml\n{text}```\n\nOf this, `netorch explain` makes:\n\n```sh\n{made}\n```\n\n"
 
 
 def kind_block(kind: str, model: type[InterfaceWords]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from netorch.core import Disruption, Resource, State
 from netorch.kinds.link import InterfaceWords, link_key
-from netorch.load import load
+from netorch.loading import load
 from netorch.plan import plan
 
 SAMPLES: dict[str, tuple[Any, Any]] = {

@@ -1,3 +1,89 @@
-"""netorch: declare a network in one YAML file, and the Linux kernel has it."""
+"""netorch: declare a network in one YAML file, and the Linux kernel has it.
+
+    import netorch
+
+    with netorch.running("topo.yaml") as lab:
+        print(lab.node("r1").run(["ping", "-c", "1", "r2"]).stdout)
+
+The names below are loaded when they are first used, so that `import netorch` costs nothing.
+"""
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # typing's own would have to be imported
+if TYPE_CHECKING:
+    from netorch.api import Changes, Checks, apply, check, destroy, diff
+    from netorch.authored import Topology, load
+    from netorch.checks import Outcome
+    from netorch.errors import (
+        CommandError,
+        CommandFailed,
+        CommandTimeout,
+        ConflictError,
+        FileError,
+        KernelRefused,
+        LacksError,
+        LockedError,
+        NetorchError,
+        Problem,
+    )
+    from netorch.handle import Lab, running
+    from netorch.nodes import Interface, Node
+    from netorch.render.changes import Change
+
+_HOMES = {
+    "netorch.api": ("Changes", "Checks", "apply", "check", "destroy", "diff"),
+    "netorch.authored": ("Topology", "load"),
+    "netorch.checks": ("Outcome",),
+    "netorch.errors": (
+        *("CommandError", "CommandFailed", "CommandTimeout", "ConflictError", "FileError", "KernelRefused", "LacksError"),
+        *("LockedError", "NetorchError", "Problem"),
+    ),
+    "netorch.handle": ("Lab", "running"),
+    "netorch.nodes": ("Interface", "Node"),
+    "netorch.render.changes": ("Change",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Change",
+    "Changes",
+    "Checks",
+    "CommandError",
+    "CommandFailed",
+    "CommandTimeout",
+    "ConflictError",
+    "FileError",
+    "Interface",
+    "KernelRefused",
+    "Lab",
+    "LacksError",
+    "LockedError",
+    "NetorchError",
+    "Node",
+    "Outcome",
+    "Problem",
+    "Topology",
+    "__version__",
+    "apply",
+    "check",
+    "destroy",
+    "diff",
+    "load",
+    "running",
+]
+
+
+if not TYPE_CHECKING:  # a name that is not there is to be found by a type checker
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found: object = getattr(import_module(_HOME[name]), name)
+        globals()[name] = found
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -11,13 +11,16 @@ from netorch.errors import ConflictError, Problem
 from netorch.kernel import records
 from netorch.kernel.attach import Attachment, NotAttached
 from netorch.kernel.linux import LinuxKernel
+from netorch.kernel.namespaces import OWN_NETNS
 from netorch.kinds.netns import netns_key
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.marks import Mark, read_alias
 from netorch.resolve import Desired
 from netorch.snapshot import Scope, Snapshot
 
 LEFT = "left.json"
+Place = tuple[str, str, str | None]
+"""How and what as in `attach`, and the name in /etc/netns."""
 KINDS = ("netns", "pid", "path", "docker", "podman")
 
 
@@ -47,6 +50,16 @@ class Reach:
     attached: frozenset[str]
     names: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
+
+
+def place(desired: Desired, node: str) -> Place | None:
+    """Where the node of a topology is; None if it has none of that name."""
+    label = desired.labels.get(node)
+    if label is not None and label in desired.attached:
+        return (*desired.attached[label], None)
+    if label == HOST:
+        return "path", OWN_NETNS, None
+    return ("netns", label, label) if label is not None else None
 
 
 def attach(kernel: LinuxKernel, desired: Desired, before: Desired | None) -> Attached:

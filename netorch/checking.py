@@ -13,7 +13,7 @@ from netorch.core import HOST
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.probes import Probe
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.netlink import constants as c
 from netorch.snapshot import Scope, Snapshot
 from netorch.words import Address

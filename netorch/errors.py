@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 
 class Position(NamedTuple):
@@ -13,6 +13,28 @@ class Position(NamedTuple):
 
     line: int
     column: int
+
+    def text(self, file: str, what: str) -> str:
+        """What stands before the sentence `what` in an error."""
+        return f"{file}:{self.line}:{self.column}: "
+
+
+class InCode(Position):
+    """A value that a program gave: `line` is that of the call, `column` counts the values, and `path` leads to this one."""
+
+    path: str
+
+    def __new__(cls, line: int, column: int, path: str) -> Self:
+        made = super().__new__(cls, line, column)
+        made.path = path
+        return made
+
+    def __getnewargs__(self) -> tuple[int, int, str]:
+        return self.line, self.column, self.path
+
+    def text(self, file: str, what: str) -> str:
+        told = what.startswith((f"{self.path}:", f"{self.path} "))
+        return f"{file}:{self.line}: " + (f"{self.path}: " if self.path and not told else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +47,7 @@ class Problem:
 
     def text(self, file: str = "") -> str:
         file = printable(file)
-        place = f"{file}:{self.where.line}:{self.where.column}: " if self.where else f"{file}: " if file else ""
+        place = self.where.text(file, self.what) if self.where else f"{file}: " if file else ""
         return place + printable(f"{self.what} {self.remedy}".rstrip())
 
 
@@ -57,6 +79,32 @@ class LacksError(NetorchError):
 
 class KernelRefused(NetorchError):
     """Linux refused a step; the state is the one from before, unless a problem says otherwise."""
+
+
+class CommandError(NetorchError):
+    """The command cannot be run; `status` is what a shell would exit with: 127 not found, 126 not runnable."""
+
+    def __init__(self, what: str, status: int) -> None:
+        self.status = status
+        super().__init__(what)
+
+    def __reduce__(self) -> tuple[type[CommandError], tuple[object, ...]]:
+        return type(self), (self.problems[0].what, self.status)
+
+
+class CommandFailed(CommandError):
+    """A command ran and ended with another status than 0 (`status`; -N: by signal N). `stdout` and `stderr` are what was captured."""
+
+    def __init__(self, what: str, status: int, stdout: Any = None, stderr: Any = None) -> None:
+        super().__init__(what, status)
+        self.stdout, self.stderr = stdout, stderr
+
+    def __reduce__(self) -> tuple[type[CommandError], tuple[object, ...]]:
+        return type(self), (self.problems[0].what, self.status, self.stdout, self.stderr)
+
+
+class CommandTimeout(CommandFailed):
+    """A command did not end in time and was killed; what it wrote until then is in `stdout` and `stderr`."""
 
 
 class LockedError(NetorchError):

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from netorch import confirm
-from netorch.apply import Progress, Refusal, deletable_groups, execute, nothing
 from netorch.attached import forget_left, reach, remember_left, with_left
 from netorch.core import HOST, Key, Plan, Resource, shown
 from netorch.errors import KernelRefused, NetorchError, Problem
+from netorch.execute import Progress, Refusal, deletable_groups, execute, nothing
 from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.processes import end_processes
 from netorch.kernel.records import Record
 from netorch.kinds.netns import netns_key
 from netorch.kinds.veth import UNKNOWN, Veth
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.look import Difference, cautions, compare, everything, namespaces_of, recorded, reload, towards
 from netorch.marks import ALIAS, Mark, read_alias
 from netorch.meanwhile import deviation, mended, suspects

@@ -17,7 +17,7 @@ from netorch.kinds.forwardaccept import where_dropped
 from netorch.kinds.hostsfile import NodeFile
 from netorch.kinds.packetfilter import PacketFilter, publish_key
 from netorch.kinds.physical import Physical
-from netorch.load import Loaded, load
+from netorch.loading import Loaded, load
 from netorch.marks import Mark
 from netorch.memory import Memory, recall
 from netorch.observe import Observed, observe

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno as numbers
 
-from netorch.apply import Refusal
+from netorch.execute import Refusal
 from netorch.kernel.sentences import sentence
 from netorch.requests import AddressAdd, LinkAdd, LinkSet, NetnsAdd, NicTake, Request, RouteAdd, RuleAdd, SysctlSet, TunSet, UplinkJoin
 

@@ -8,7 +8,7 @@ Raw attributes are `(IFLA_… number, payload bytes)` pairs, see `netorch.netlin
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from netorch.nat.ruleset import Ruleset
 from netorch.secret import Secret
@@ -389,15 +389,16 @@ class UplinkLeave:
 class TunAdd:
     """Make a persistent device of /dev/net/tun, for frames (`tap`) or packets: with its attributes and its alias, or not at all.
 
-    `owner` and `group` are who may use it without CAP_NET_ADMIN, None for nobody.
+    `owner` and `group` are who may use it without CAP_NET_ADMIN, None for nobody. The kernel's door takes numbers alone; a name
+    is one that nobody has looked up.
     """
 
     netns: str
     name: str
     tap: bool
     multi_queue: bool
-    owner: int | None
-    group: int | None
+    owner: int | str | None
+    group: int | str | None
     attrs: Attrs = ()
 
 
@@ -409,19 +410,23 @@ class TunSet:
     name: str
     tap: bool
     multi_queue: bool
-    owner: int | None
-    group: int | None
+    owner: int | str | None
+    group: int | str | None
 
 
 @dataclass(frozen=True, slots=True)
 class WireguardSet:
-    """How a WireGuard device is set; None leaves alone. A key of zeros is no key, a port of 0 one that the kernel chooses."""
+    """How a WireGuard device is set; None leaves alone. A key of zeros is no key, a port of 0 one that the kernel chooses.
+
+    `private_key_file`: where the key stands, for people.
+    """
 
     netns: str
     name: str
     private_key: Secret | None = None
     listen_port: int | None = None
     fwmark: int | None = None
+    private_key_file: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +444,7 @@ class WireguardPeerSet:
     endpoint: tuple[bytes, int] | None = None
     keepalive: int | None = None
     allowed: tuple[tuple[bytes, int], ...] | None = None
+    preshared_key_file: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

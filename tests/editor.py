@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from netorch.errors import FileError, Position, Problem
-from netorch.load import load
+from netorch.loading import load
 from netorch.schema import schema
 from netorch.source import Findings, locate, parse
 

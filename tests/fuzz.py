@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netorch.errors import FileError
-from netorch.load import load
+from netorch.loading import load
 
 SEEDS = Path(__file__).resolve().parents[1] / "topologies"
 SLOW = 2.0

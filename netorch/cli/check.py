@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from netorch.cli import DIFFERENT, DONE, inputs
 from netorch.cli.output import Output
 from netorch.errors import NetorchError
-from netorch.load import Loaded
+from netorch.loading import Loaded
 
 if TYPE_CHECKING:
     from netorch.lab import Lab

@@ -153,7 +153,7 @@ _NAMES: dict[str, Completer] = {
     "FILE|NAME": _file_or_name,
     "NAME|FILE": _file_or_name,
     "NODE": _node,
-    "A B": _end,
+    "FILE|A B": _end,
     "PLAN": _any_file,
     "PATH": _any_file,
 }

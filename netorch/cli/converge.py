@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from netorch.cli import DIFFERENT, DONE, FAILED, inputs
-from netorch.cli.output import Output, place_in
+from netorch.cli.output import Output, place_in, shell_commands
 from netorch.core import Plan
 from netorch.errors import NetorchError
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change, changes
 
@@ -144,7 +144,7 @@ def _tell_difference(loaded: Loaded, plan: Plan, warnings: list[str], output: Ou
 
         output.result(markdown.report(name, found, warnings).rstrip())
     elif output.json:
-        shown = json.changes(found, place_in(loaded))
+        shown = json.changes(found, place_in(loaded), shell_commands(loaded) if output.verbose else None)
         output.result(json.document(topology=name, in_sync=not found, changes=shown, summary=json.counts(found), warnings=warnings))
     elif not output.quiet:
         output.listing(found, loaded)

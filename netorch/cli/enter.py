@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from netorch.cli.output import Output
-from netorch.core import HOST
-from netorch.errors import NetorchError, Problem, did_you_mean
+from netorch.errors import CommandError, NetorchError, Problem, did_you_mean
 from netorch.kernel import records
 from netorch.kernel.attach import NotAttached, open_namespace
-from netorch.kernel.enter import CommandError
 from netorch.kernel.enter import enter as become
 
-Place = tuple[str, str, str | None]
-"""How and what as in `attach`, and the name in /etc/netns."""
+if TYPE_CHECKING:
+    from netorch.attached import Place
 
 
 def enter(options: argparse.Namespace, output: Output) -> int:
@@ -46,6 +45,7 @@ def _argv(options: argparse.Namespace) -> list[str]:
 
 def _place(node: str, topology: str | None) -> Place:
     """Where a node of a live topology is."""
+    from netorch.attached import place
     from netorch.lab import Lab
     from netorch.look import reload
 
@@ -60,13 +60,8 @@ def _place(node: str, topology: str | None) -> Place:
         except NetorchError:
             continue
         known += desired.labels
-        label = desired.labels.get(node)
-        if label is not None and label in desired.attached:
-            found[name] = (*desired.attached[label], None)
-        elif label == HOST:
-            found[name] = ("path", "/proc/self/ns/net", None)
-        elif label is not None:
-            found[name] = ("netns", label, label)
+        if (there := place(desired, node)) is not None:
+            found[name] = there
     if len({place[:2] for place in found.values()}) == 1:
         return next(iter(found.values()))
     if found:

@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netorch import __version__
+from netorch.authored import read_file
 from netorch.errors import FileError, NetorchError, Problem, printable
 from netorch.kernel import records
 from netorch.kernel.records import Record
-from netorch.load import Loaded, load
+from netorch.loading import Loaded, load
+from netorch.source import MAX_BYTES
 
 if TYPE_CHECKING:
     from netorch.saved import Saved
 
 DEFAULT = "topo.yaml"
 VARIABLE = "NETORCH_VAR_"
-LARGEST = 10_000_000
-"""Bytes that a file may have."""
 
 
 def variables(settings: list[str]) -> dict[str, str]:
@@ -38,17 +38,13 @@ def variables(settings: list[str]) -> dict[str, str]:
 
 def read(file: str) -> bytes:
     """A file's bytes, `-` being standard input."""
+    if file != "-":
+        return read_file(Path(file))
     try:
-        if file == "-":
-            data = sys.stdin.buffer.read(LARGEST + 1)
-        else:
-            with Path(file).open("rb") as opened:
-                data = opened.read(LARGEST + 1)
+        data = sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
         raise FileError(Problem(f"{file}: {error.strerror}.")) from None
-    except ValueError:
-        raise FileError(Problem(f"{file!r} is no file name.")) from None
-    if len(data) > LARGEST:
+    if len(data) > MAX_BYTES:
         raise FileError(Problem(f"{file}: the file is larger than 10 MB."))
     return data
 

@@ -12,7 +12,7 @@ from netorch.cli import USAGE
 from netorch.cli.progress import Bar, wanted
 from netorch.core import Step
 from netorch.errors import NetorchError, Position, Problem
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change
 
@@ -103,7 +103,8 @@ class Output:
     def listing(self, found: Sequence[Change], loaded: Loaded | None = None, *, short: bool = False) -> None:
         """The changes, each a line; `short` cuts a long list unless --verbose was given."""
         place = place_text(loaded) if self.verbose and loaded is not None else lambda _: ""
-        lines = list(text.change_lines(found, colour=self.colour, verbose=self.verbose, place=place))
+        commands = shell_commands(loaded) if self.verbose and loaded is not None else lambda _: []
+        lines = list(text.change_lines(found, colour=self.colour, verbose=self.verbose, place=place, commands=commands))
         cut = FIRST_LINES if short and not self.verbose and len(lines) > FIRST_LINES + 10 else len(lines)
         for line in lines[:cut]:
             self.result(line)
@@ -143,3 +144,11 @@ def place_text(loaded: Loaded) -> Callable[[Change], str]:
 def place_in(loaded: Loaded) -> Callable[[Change], Position | None]:
     """Change → where its object stands in the file."""
     return lambda change: loaded.where(loaded.desired.origins.get(change.key, ()))
+
+
+def shell_commands(loaded: Loaded) -> Callable[[Change], list[str]]:
+    """Change → the commands that would do the same."""
+    from netorch.render.script.whole import commands_of
+
+    said = commands_of(loaded.desired)
+    return lambda change: said(change.steps)

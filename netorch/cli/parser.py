@@ -85,11 +85,11 @@ def parser() -> Parser:
         _check,
         _confirm,
         _diff,
+        _explain,
         _destroy,
         _list,
         _show,
         _validate,
-        _explain,
         _exec_and_shell,
         _schema,
         _completion,
@@ -165,11 +165,19 @@ def _validate(words: Words) -> None:
 
 
 def _explain(words: Words) -> None:
-    explain = words.command("explain", "say how a packet gets from one node to another, or why it does not", words.output, words.file)
-    explain.add_argument("words", nargs="*", metavar="A B", help="from where and to where: a node, an address, or NODE:IF")
-    explain.add_argument("--file", dest="topology", metavar="FILE", help="the topology that the nodes are of (topo.yaml)")
-    explain.add_argument("--offline", action="store_true", help="go by what the file asks for, without a look at the kernel")
-    explain.add_argument("--tcp", type=_port, metavar="PORT", help="a TCP connection to this port (an ICMP echo)")
+    explain = words.command(
+        "explain",
+        "say how a packet gets from node A to node B, or why it does not; with a FILE, print the commands that make it, as a shell script",
+        words.output,
+        words.file,
+    )
+    explain.add_argument(
+        "words", nargs="*", metavar="FILE|A B", help="the topology; or from where and to where: NODE, NODE:IF or an address"
+    )
+    explain.add_argument("--marks", action="store_true", help="FILE: with the marks by which netorch knows it for its own afterwards")
+    explain.add_argument("--file", dest="topology", metavar="FILE", help="A B: the topology that the nodes are of (topo.yaml)")
+    explain.add_argument("--offline", action="store_true", help="A B: go by what the file asks for, without a look at the kernel")
+    explain.add_argument("--tcp", type=_port, metavar="PORT", help="A B: a TCP connection to this port (an ICMP echo)")
 
 
 def _exec_and_shell(words: Words) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import import_module
 
 from netorch.cli import DIFFERENT, DONE, USAGE, inputs
 from netorch.cli.output import Output
@@ -15,18 +14,15 @@ def explain(options: argparse.Namespace, output: Output) -> int:
     words: list[str] = options.words
     if len(words) > 2:
         return _usage("at most two words: netorch explain A B, or netorch explain [FILE]")
+    if len(words) == 2 and options.marks:
+        return _usage("--marks goes with a file: netorch explain [FILE]")
     if len(words) == 2:
         return walk(options, output)
     if options.topology is not None or options.offline or options.tcp is not None:
         return _usage("--file, --offline and --tcp go with two nodes: netorch explain A B")
-    options.file = words[0] if words else None
-    try:
-        script = import_module("netorch.cli.explain").script
-    except ModuleNotFoundError as missing:
-        if missing.name != "netorch.cli.explain":
-            raise
-        return _usage("name two nodes: netorch explain A B")
-    return int(script(options, output))
+    from netorch.cli.explain import script
+
+    return script(options, output)
 
 
 def walk(options: argparse.Namespace, output: Output) -> int:

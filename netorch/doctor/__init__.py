@@ -14,7 +14,7 @@ from netorch.errors import NetorchError, Problem
 from netorch.kernel import machine, records, rootless
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.machine import Machine
-from netorch.load import Loaded
+from netorch.loading import Loaded
 from netorch.look import compare, lacks, recorded
 from netorch.resolve import Desired
 from netorch.snapshot import Scope

@@ -1,4 +1,4 @@
-"""Become a command inside a namespace, with its own /etc files and /sys, as `ip netns exec` does (ip-netns(8))."""
+"""Move into a namespace, with its own /etc files and /sys, as `ip netns exec` does (ip-netns(8)), and become a command there."""
 
 from __future__ import annotations
 
@@ -8,25 +8,31 @@ import signal
 from collections.abc import Sequence
 from typing import NoReturn
 
-from netorch.errors import NetorchError
+from netorch.errors import CommandError, NetorchError
 from netorch.kernel.files import ETC_NETNS
 from netorch.kernel.syscalls import CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE, mount, setns, unshare
 
 _MS_RDONLY = 1
 
 
-class CommandError(NetorchError):
-    """The command cannot be run; `status` is what a shell would exit with: 127 not found, 126 not runnable."""
-
-    def __init__(self, what: str, status: int) -> None:
-        self.status = status
-        super().__init__(what)
-
-
 def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
     """Replace this process by `argv` in the namespace `fd`; call it with no other thread about. CommandError, NetorchError."""
     if not argv:
         raise CommandError("there is no command to run", 127)
+    move(fd, etc_name)
+    # Python ignores these; what is run should not inherit that
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)
+    try:
+        os.execvp(argv[0], list(argv))
+    except FileNotFoundError as error:
+        raise CommandError(f"{argv[0]}: command not found", 127) from error
+    except OSError as error:
+        raise CommandError(f"{argv[0]}: {error.strerror}", 126) from error
+
+
+def move(fd: int, etc_name: str | None) -> None:
+    """Move the calling thread into the namespace `fd`, which is closed, and into mounts of its own. NetorchError."""
     try:
         setns(fd)
         unshare(CLONE_NEWNS)
@@ -39,15 +45,6 @@ def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
     _mount_sysfs()
     if etc_name is not None:
         _bind_etc(f"{ETC_NETNS}/{etc_name}")
-    # Python ignores these; what is run should not inherit that
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(ignored, signal.SIG_DFL)
-    try:
-        os.execvp(argv[0], list(argv))
-    except FileNotFoundError as error:
-        raise CommandError(f"{argv[0]}: command not found", 127) from error
-    except OSError as error:
-        raise CommandError(f"{argv[0]}: {error.strerror}", 126) from error
 
 
 def _mount_sysfs() -> None:

@@ -28,11 +28,16 @@ _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
 
 
-def require_root() -> None:
-    """NetorchError unless the thread has CAP_NET_ADMIN and CAP_SYS_ADMIN (capabilities(7)), be it in a user namespace."""
+def has_root() -> bool:
+    """Whether the thread has CAP_NET_ADMIN and CAP_SYS_ADMIN (capabilities(7)), be it in a user namespace."""
     with open("/proc/thread-self/status", encoding="utf-8", errors="replace") as status:
         held = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
-    if not (held >> _CAP_NET_ADMIN & 1 and held >> _CAP_SYS_ADMIN & 1):
+    return bool(held >> _CAP_NET_ADMIN & 1 and held >> _CAP_SYS_ADMIN & 1)
+
+
+def require_root() -> None:
+    """NetorchError unless the thread has what netorch needs."""
+    if not has_root():
         raise NetorchError("netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN). Run it with sudo, or in `unshare -Urnm`.")
 
 

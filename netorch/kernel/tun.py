@@ -66,4 +66,5 @@ def _open(request: TunAdd | TunSet, more: int = 0) -> int:
 def _give(fd: int, request: TunAdd | TunSet) -> None:
     for command, number in ((_TUNSETOWNER, request.owner), (_TUNSETGROUP, request.group)):
         if number is not None:
+            assert isinstance(number, int), f"{number!r} was not looked up"
             fcntl.ioctl(fd, command, number - (number >> 31 << 32))

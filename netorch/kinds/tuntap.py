@@ -71,7 +71,7 @@ class TunTap(SoloLink):
 
     def create(self) -> Iterator[Request]:
         attrs = (*self.basic_attrs(), (IFLA_IFALIAS, cstring(self.alias)))
-        yield TunAdd(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, _number(self.owner), _number(self.users), attrs)
+        yield TunAdd(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, self.owner, self.users, attrs)
         if self.altname:
             yield AltnameAdd(self.netns, self.name, self.altname)
 
@@ -83,13 +83,8 @@ class TunTap(SoloLink):
         requests = self.changed(before)
         owner, users = (None if mine == theirs else mine for mine, theirs in ((self.owner, before.owner), (self.users, before.users)))
         if owner is not None or users is not None:
-            requests.append(TunSet(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, _number(owner), _number(users)))
+            requests.append(TunSet(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, owner, users))
         return requests
-
-
-def _number(value: int | str | None) -> int | None:
-    assert not isinstance(value, str), f"{value!r} was not looked up"
-    return value
 
 
 @observed

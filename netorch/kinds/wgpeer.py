@@ -156,6 +156,7 @@ class Peer(Nothing, Resource):
             None if self.endpoint in ("", before.endpoint) else packed_endpoint(self.endpoint),
             None if self.keepalive == before.keepalive else self.keepalive,
             None if self.allowed_ips == before.allowed_ips else tuple(_packed(text) for text in self.allowed_ips),
+            "" if self.preshared_key is None else self.preshared_key.file,
         )
 
     def delete(self) -> Iterable[Request]:

@@ -91,6 +91,7 @@ class Wireguard(SoloLink):
             None if self.private_key == before.private_key else told_secret(self.private_key),
             None if self.listen_port == before.listen_port else self.listen_port,
             None if self.fwmark == before.fwmark else self.fwmark,
+            "" if self.private_key is None else self.private_key.file,
         )
         if settings != WireguardSet(self.netns, self.name):
             yield settings

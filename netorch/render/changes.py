@@ -15,7 +15,7 @@ Values = tuple[str | None, str | None]
 @dataclass(slots=True)
 class Change:
     """What happens to one object. `because` names what takes it along, `key` leads to its place in the file; `added` and
-    `removed` are lines of what is made of lines.
+    `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order.
     """
 
     disruption: Disruption
@@ -25,6 +25,7 @@ class Change:
     because: str = ""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    steps: list[Step] = field(default_factory=list)
 
 
 def changes(plan: Plan) -> list[Change]:
@@ -35,17 +36,22 @@ def changes(plan: Plan) -> list[Change]:
     found: dict[Key, Change] = {}
     parts: dict[Key, Change] = {}
     result: list[Change] = []
+    ahead: dict[Key, Step] = {}
     for step in plan.steps:
         if step.after is None and step.key in replaced:
+            ahead[step.key] = step
             continue
+        own = [ahead[step.key], step] if step.key in ahead else [step]
         parent = step.resource.part_of
         if parent is not None and step.before is None and parent in found and found[parent].disruption in _NEW:
             found[parent].values |= {name: (None, value) for name, value in step.resource.attributes().items()}
             found[step.key] = found[parent]
+            found[parent].steps += own
             continue
         if parent is not None and step.disruption is Disruption.REPLACE and parent in parts:
             # that a link goes down and up again where it joins or leaves a master
             found[step.key] = parts[parent]
+            parts[parent].steps += own
             parts[parent].disruption = max(parts[parent].disruption, Disruption.FLAP, key=list(Disruption).index)
             continue
         if parent in left and step.disruption is Disruption.REPLACE:
@@ -57,6 +63,7 @@ def changes(plan: Plan) -> list[Change]:
         else:
             values = _values(step, gone.get(step.key) if step.after is not None else None)
             change = Change(_disruption(step), step.key, step.resource.title(), values, _because(step, found), *_lines(step))
+        change.steps += own
         found[step.key] = change
         if parent is not None and parent.kind == "link":
             parts[parent] = change

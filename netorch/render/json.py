@@ -16,8 +16,13 @@ def document(**content: Any) -> str:
     return json.dumps({"version": VERSION, **content}, indent=2, ensure_ascii=False)
 
 
-def changes(found: Sequence[Change], where: Callable[[Change], Position | None] = lambda _: None) -> list[dict[str, Any]]:
-    return [_change(change, where(change)) for change in found]
+def changes(
+    found: Sequence[Change],
+    where: Callable[[Change], Position | None] = lambda _: None,
+    commands: Callable[[Change], Sequence[str]] | None = None,
+) -> list[dict[str, Any]]:
+    """`commands`: those that would do the same, where they are asked for."""
+    return [_change(change, where(change)) | ({"commands": list(commands(change))} if commands else {}) for change in found]
 
 
 def counts(found: Sequence[Change]) -> Mapping[str, int]:

@@ -14,6 +14,7 @@ SIGNS = {
     Disruption.REPLACE: ("±", "35"),
     Disruption.DELETE: ("-", "31"),
 }
+NEWLINE = "\n"
 _VERBS = {"create": "to create", "update": "to update", "flap": "to flap", "replace": "to replace", "delete": "to delete"}
 _DONE = {"create": "created", "update": "updated", "flap": "flapped", "replace": "replaced", "delete": "deleted"}
 _QUIET = {"mac", "ipv4 forwarding", "ipv6 forwarding", "hosts", "resolv.conf", "state", "address", "scope"}
@@ -25,11 +26,17 @@ def paint(text: str, code: str, colour: bool) -> str:
 
 
 def change_lines(
-    found: Sequence[Change], *, colour: bool = False, verbose: bool = False, place: Callable[[Change], str] = lambda _: ""
+    found: Sequence[Change],
+    *,
+    colour: bool = False,
+    verbose: bool = False,
+    place: Callable[[Change], str] = lambda _: "",
+    commands: Callable[[Change], Sequence[str]] = lambda _: (),
 ) -> Iterator[str]:
     """One line a change: sign, object, values, and what it does to traffic where that is not plain from the sign.
 
-    Under it, indented, the lines that come and go of what is made of lines. `place` says where in the file it stands.
+    Under it, indented, the lines that come and go of what is made of lines, and the commands that would do the same. `place` says
+    where in the file it stands.
     """
     for change in found:
         sign, code = SIGNS[change.disruption]
@@ -44,6 +51,8 @@ def change_lines(
         if verbose or change.disruption in {Disruption.UPDATE, Disruption.FLAP}:
             yield from (paint(f"    - {line}", SIGNS[Disruption.DELETE][1], colour) for line in change.removed)
             yield from (paint(f"    + {line}", SIGNS[Disruption.CREATE][1], colour) for line in change.added)
+        # what a here-document holds is said by the lines above
+        yield from (f"    $ {command.partition(NEWLINE)[0]}" for command in commands(change))
 
 
 def sum_up(found: Sequence[Change], *, done: bool = False) -> str:

@@ -224,8 +224,7 @@ def test_nodes_of_others_instances_and_published_ports(host: Host) -> None:
     host.run("ip", "-n", "box", "addr", "add", "198.51.100.7/32", "dev", "lo")
     holder = host.start("unshare", "--net", "sh", "-c", "echo $$; exec sleep 1000")
     assert holder.stdout is not None
-    holder.stdout.readline()
-    inside = host.run("pgrep", "-x", "sleep").stdout.split()[0]
+    inside = holder.stdout.readline().strip()
     host.write(
         "topo.yaml",
         f"""
@@ -331,7 +330,7 @@ def test_from_python_with_a_look_at_what_fails(host: Host) -> None:
 import os, threading
 from netorch.checking import run_checks
 from netorch.lab import Lab
-from netorch.load import load
+from netorch.loading import load
 loaded = load(open("topo.yaml", "rb").read(), "topo.yaml")
 before = len(os.listdir("/proc/self/fd"))
 with Lab() as lab:

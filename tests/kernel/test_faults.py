@@ -366,7 +366,7 @@ import gc, json, os, resource, sys, threading, time
 from pathlib import Path
 from netorch.kernel.records import Record
 from netorch.lab import Lab
-from netorch.load import load
+from netorch.loading import load
 
 files = {name: Path(name).read_bytes() for name in ("topo.yaml", "changed.yaml")}
 rounds, figures = int(sys.argv[1]), []

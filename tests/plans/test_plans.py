@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from netorch.core import State
-from netorch.load import load
+from netorch.loading import load
 from netorch.plan import plan, replay
 from netorch.render.changes import changes
 from netorch.render.text import change_lines

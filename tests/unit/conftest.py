@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-import netorch.load
+import netorch.loading
 from netorch.errors import FileError, Problem
 from tests import editor
 
 ENOUGH = 50
 """Files of one test. Those that make up thousands are left to test_schema, which makes them up as well."""
 
-_load = netorch.load.load
+_load = netorch.loading.load
 _loaded: list[tuple[str, list[Problem]]] = []
 
 
-def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.load.Loaded:
+def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.loading.Loaded:
     problems: list[Problem] = []
     try:
         return _load(data, *words, **named)
@@ -30,7 +30,7 @@ def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.load.Loaded:
             _loaded.append((data.decode("utf-8", "replace"), problems))
 
 
-netorch.load.load = _witnessed
+netorch.loading.load = _witnessed
 
 
 @pytest.fixture(autouse=True)

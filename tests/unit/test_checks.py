@@ -16,7 +16,7 @@ from netorch.checks import Live, Outcome, Pair, outcome, pairs
 from netorch.errors import FileError
 from netorch.kernel import icmp
 from netorch.kernel.probes import Neighbour, Probe, Reply, Sort
-from netorch.load import Loaded, load
+from netorch.loading import Loaded, load
 from netorch.render import checks as render
 from netorch.saying import ICMP, ICMP6
 

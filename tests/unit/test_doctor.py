@@ -10,7 +10,7 @@ from netorch.doctor.findings import Level, Situation
 from netorch.doctor.managers import STATE
 from netorch.kernel.machine import Machine
 from netorch.kernel.modules import Modules
-from netorch.load import load
+from netorch.loading import load
 from netorch.resolve import Desired
 from netorch.snapshot import ForwardSnapshot
 

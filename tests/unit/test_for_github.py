@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 
 from netorch.core import Disruption, Key
 from netorch.errors import FileError, Position, Problem
-from netorch.load import load
+from netorch.loading import load
 from netorch.plan import plan
 from netorch.render import github, markdown
 from netorch.render.changes import Change, changes

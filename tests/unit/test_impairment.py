@@ -11,7 +11,7 @@ from netorch.core import Key
 from netorch.errors import FileError
 from netorch.impairment import CERTAIN, FASTEST, Delay, Impairment, ImpairWords, Percentage, Rate, percent_text, rate_text, time_text
 from netorch.kinds.impair import Impair
-from netorch.load import load
+from netorch.loading import load
 
 DELAY, PERCENTAGE, RATE = (TypeAdapter(form) for form in (Delay, Percentage, Rate))
 

@@ -7,7 +7,7 @@ import pytest
 from netorch.core import Key, State
 from netorch.kinds.port import port_key
 from netorch.kinds.portvlans import PortVlans, ranges, vlans_key
-from netorch.load import load
+from netorch.loading import load
 from netorch.netlink import constants as c
 from netorch.netlink.codec import attr, headers, nested
 from netorch.netlink.decode import port_vlans

@@ -9,7 +9,7 @@ from netorch.errors import FileError
 from netorch.kinds.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.physical import Physical
-from netorch.load import load
+from netorch.loading import load
 from netorch.marks import read_alias
 from netorch.plan import epochs, plan
 from netorch.requests import NicGive, NicTake

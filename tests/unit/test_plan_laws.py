@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netorch.core import Key, Plan, State, Step
-from netorch.load import load
+from netorch.loading import load
 from netorch.plan import epochs, ordered, plan, replay
 from tests.strategies import Sketch, changed, pairs, star, topologies
 
@@ -207,7 +207,7 @@ def test_a_plan_takes_time_in_proportion_to_its_size(capsys: pytest.CaptureFixtu
 
 TELL = """
 import json, sys
-from netorch.load import load
+from netorch.loading import load
 from netorch.plan import plan
 for one, other in json.load(sys.stdin):
     a, b = (load(text.encode(), "random.yaml").desired for text in (one, other))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from netorch.core import Key, Resource
-from netorch.load import load
+from netorch.loading import load
 from netorch.netlink.constants import AF_INET, AF_INET6
 
 

@@ -12,7 +12,7 @@ from netorch.core import Key, Resource
 from netorch.errors import FileError
 from netorch.kinds.ipvlan import Ipvlan
 from netorch.kinds.macvlan import Macvlan
-from netorch.load import load
+from netorch.loading import load
 from netorch.marks import Mark
 from netorch.netlink.codec import u16, u32
 from netorch.netlink.constants import IFF_LOOPBACK, IFF_UP

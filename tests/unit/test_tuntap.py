@@ -8,7 +8,7 @@ from netorch.core import Plan
 from netorch.errors import FileError
 from netorch.kinds.link import link_key
 from netorch.kinds.tuntap import Tap, Tun
-from netorch.load import load
+from netorch.loading import load
 from netorch.plan import plan
 from netorch.requests import Answer, GroupNumber, TunAdd, TunSet, UserNumber
 

@@ -10,7 +10,7 @@ from netorch.kinds.address import Address
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.port import Port
 from netorch.kinds.uplink import Uplink
-from netorch.load import load
+from netorch.loading import load
 from netorch.marks import Mark, read_alias
 from netorch.plan import plan
 from netorch.resolve import Desired

@@ -21,7 +21,7 @@ from netorch.errors import FileError
 from netorch.kinds.link import link_key
 from netorch.kinds.wgpeer import HeldKey, Peer, peer_key
 from netorch.kinds.wireguard import Wireguard
-from netorch.load import load
+from netorch.loading import load
 from netorch.netlink import wireguard as wg
 from netorch.netlink.codec import Message, attr, nested, u16, u32
 from netorch.netlink.genl import HEADER_SIZE, family_number, header

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -18,6 +18,9 @@ from netorch.words import topology_name
 
 NAME = 60
 """Letters of a key from which on an error shows less of it."""
+
+TEXT = "<text>"
+"""What errors call a topology that a program gives as text."""
 
 PRUNINGS = 20
 """How often parts of a wrong file are left out to look at the rest."""
@@ -40,10 +43,18 @@ def load(data: bytes, file: str, variables: Mapping[str, str] | None = None, nam
     """`variables` are the overrides, `name` makes it another instance; `folder` is where the files are that it names, if that is not
     the file's own. Raises FileError with every problem.
     """
+    return _load(lambda found: parse(data, found), file, variables or {}, name, folder)
+
+
+def load_tree(tree: Map, file: str, variables: Mapping[str, str], name: str | None, folder: str) -> Loaded:
+    """The same of a tree that was made in another way than by reading a text."""
+    return _load(lambda _: tree, file, variables, name, folder)
+
+
+def _load(read: Callable[[Findings], Map], file: str, variables: Mapping[str, str], name: str | None, folder: str | None) -> Loaded:
     try:
         text = Findings()
-        parsed = parse(data, text)
-        tree = expand(parsed, variables or {}, text)
+        tree = expand(read(text), variables, text)
         topology, problems, remaining = _validate(tree)
         if early := text.problems:
             raise FileError(_sorted([*early, *_apart(problems, early)]))
@@ -92,10 +103,11 @@ def _validate(tree: Map) -> tuple[Topology, list[Problem], Any]:
 
 
 def _resolve(tree: Map, remaining: Any, topology: Topology, file: str, name: str | None, problems: list[Problem], folder: str) -> Desired:
-    stem = PurePath(file).stem if file != "-" else ""
+    stem = PurePath(file).stem if file not in {"-", TEXT} else ""
     chosen = name or topology.name or stem
     if not chosen:
-        unnamed = Problem("a topology from standard input has no file's name:", None, "Give it a `name:`, or use --name.")
+        source, way = ("a text", "") if file == TEXT else ("standard input", ", or use --name")
+        unnamed = Problem(f"a topology from {source} has no file's name:", None, f"Give it a `name:`{way}.")
         raise FileError(_sorted([*problems, unnamed]))
     try:
         topology_name(chosen)

@@ -1,0 +1,158 @@
+"""Packets of nodes, written to pcapng files (draft-ietf-opsawg-pcapng) by a thread: AF_PACKET sockets, as tcpdump has (packet(7))."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import struct
+import threading
+import time
+from collections.abc import Mapping
+from typing import BinaryIO
+
+ETH_P_ALL = 3
+BUFFER = 8 << 20
+"""Bytes that a socket holds until they are written."""
+
+_SOL_PACKET, _PACKET_AUXDATA = 263, 8
+_SO_TIMESTAMPNS = 35
+_PACKET_OUTGOING = 4
+_ETHERNET = (1, 772)
+"""ARPHRD_ETHER and ARPHRD_LOOPBACK, whose frames have an Ethernet header."""
+_LOOPBACK = 772
+_VLAN_VALID, _TPID_VALID = 1 << 4, 1 << 6
+_AUXDATA = struct.Struct("=IIIHHHH")
+_TIME = struct.Struct("=qq")
+_LARGEST = 1 << 18
+
+
+class Capture:
+    """Writes all that the sockets see until `close`. A context manager. Each socket becomes one file, with an interface for each link."""
+
+    def __init__(self, sockets: Mapping[int, str | os.PathLike[str]]) -> None:
+        """File descriptor of an AF_PACKET socket (SOCK_RAW, ETH_P_ALL), which is closed at the end → the file to write. OSError."""
+        self._selector = selectors.DefaultSelector()
+        self._wake, self._woken = socket.socketpair()
+        self._selector.register(self._woken, selectors.EVENT_READ)
+        self._writers: list[_Writer] = []
+        try:
+            for fd, path in sockets.items():
+                writer = _Writer(fd, path)
+                self._writers.append(writer)
+                self._selector.register(writer.packets, selectors.EVENT_READ, writer)
+        except BaseException:
+            self._release()
+            raise
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="netorch-capture", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Capture:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what has arrived, and end. OSError if a file could not be written; may be called twice."""
+        if self._thread.is_alive():
+            self._wake.send(b".")
+            self._thread.join()
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _run(self) -> None:
+        try:
+            while True:
+                ready = [key.data for key, _ in self._selector.select()]
+                for writer in self._writers if None in ready else ready:
+                    writer.drain()
+                if None in ready:
+                    return
+        except OSError as error:
+            self._error = error
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        for writer in self._writers:
+            writer.close()
+        self._selector.close()
+        self._wake.close()
+        self._woken.close()
+
+
+class _Writer:
+    def __init__(self, fd: int, path: str | os.PathLike[str]) -> None:
+        self.packets = socket.socket(fileno=fd)
+        self.packets.setblocking(False)
+        self.packets.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+        self.packets.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        self.interfaces: dict[str, int] = {}
+        try:
+            self.file: BinaryIO = open(path, "wb")  # noqa: SIM115  closed with the socket
+        except BaseException:
+            self.packets.close()
+            raise
+        self.file.write(_block(0x0A0D0D0A, struct.pack("=IHHq", 0x1A2B3C4D, 1, 0, -1)))
+
+    def drain(self) -> None:
+        while True:
+            try:
+                frame, said, _, (name, protocol, sort, hardware, _) = self.packets.recvmsg(_LARGEST, 256)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # a link that went down tells so once
+            if hardware == _LOOPBACK and sort == _PACKET_OUTGOING:
+                continue  # it is seen coming in too
+            self._put(name, _framed(frame, protocol, hardware, said), _stamp(said))
+
+    def _put(self, name: str, frame: bytes, stamp: int) -> None:
+        number = self.interfaces.get(name)
+        if number is None:
+            number = self.interfaces[name] = len(self.interfaces)
+            options = _option(2, name.encode()) + _option(9, b"\x09") + _option(0, b"")
+            self.file.write(_block(1, struct.pack("=HHI", 1, 0, 0) + options))
+        head = struct.pack("=IIIII", number, stamp >> 32, stamp & 0xFFFFFFFF, len(frame), len(frame))
+        self.file.write(_block(6, head + _padded(frame)))
+
+    def close(self) -> None:
+        self.packets.close()
+        self.file.close()
+
+
+def _framed(frame: bytes, protocol: int, hardware: int, said: list[tuple[int, int, bytes]]) -> bytes:
+    """The frame as on an Ethernet: with its VLAN tag, and with a header of zeros if the link has none."""
+    aux = next((_AUXDATA.unpack_from(data) for level, kind, data in said if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA)), None)
+    if hardware not in _ETHERNET:
+        ahead = aux[4] - aux[3] if aux is not None else 0
+        return bytes(12) + struct.pack("!H", protocol) + frame[max(0, ahead) :]
+    if aux is not None and aux[0] & _VLAN_VALID:
+        tag = aux[6] if aux[0] & _TPID_VALID else 0x8100
+        return frame[:12] + struct.pack("!HH", tag, aux[5]) + frame[12:]
+    return frame
+
+
+def _stamp(said: list[tuple[int, int, bytes]]) -> int:
+    """Nanoseconds since 1970 at which it was seen."""
+    for level, kind, data in said:
+        if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) >= _TIME.size:
+            seconds, nanoseconds = _TIME.unpack_from(data)
+            return int(seconds) * 10**9 + int(nanoseconds)
+    return time.time_ns()
+
+
+def _padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 4)
+
+
+def _option(code: int, value: bytes) -> bytes:
+    return struct.pack("=HH", code, len(value)) + _padded(value)
+
+
+def _block(kind: int, body: bytes) -> bytes:
+    length = struct.pack("=I", len(body) + 12)
+    return struct.pack("=I", kind) + length + body + length

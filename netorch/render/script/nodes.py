@@ -1,0 +1,92 @@
+"""Namespaces, their settings and files, and the keys of WireGuard."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from ipaddress import ip_address
+from pathlib import PurePath
+from shlex import quote
+
+from netorch.kinds.wgpeer import NO_KEY, endpoint_text
+from netorch.marks import ALIAS
+from netorch.render.script.place import Commands, Context, here, words
+from netorch.requests import (
+    FileDel,
+    FileWrite,
+    NetnsAdd,
+    NetnsDel,
+    SysctlSet,
+    WireguardPeerDel,
+    WireguardPeerSet,
+    WireguardSet,
+)
+from netorch.secret import Secret
+
+_DOTTED = str.maketrans("/.", "./")
+"""A path as sysctl(8) writes it, where the dot in eth0.100 is a slash."""
+
+
+def netns_add(request: NetnsAdd, context: Context) -> Commands:
+    label = quote(request.netns)
+    marked = [f"ip -n {label} link set dev lo alias {quote(request.alias)}"] if context.marks and request.alias else []
+    settings = [f"ip netns exec {label} sysctl -eqw {_settings(request.sysctls)}"] if request.sysctls else []
+    return [f"ip netns add {label}", *marked, *settings]
+
+
+def netns_del(request: NetnsDel, context: Context) -> Commands:
+    return [f"ip netns delete {quote(request.netns)}"]
+
+
+def sysctl_set(request: SysctlSet, context: Context) -> Commands:
+    # -e passes over what this kernel does not have: one of several places, or all of them where it is optional
+    option = "-eqw" if request.optional or len(request.paths) > 1 else "-qw"
+    return [context.inside(f"sysctl {option} {_settings((path, request.value) for path in request.paths)}", request.netns)]
+
+
+def file_write(request: FileWrite, context: Context) -> Commands:
+    first, _, rest = request.content.partition("\n")
+    content = rest if first.startswith(f"# {ALIAS}") and not context.marks else request.content
+    folder = f"/etc/netns/{request.netns}"
+    return [f"mkdir -p {quote(folder)}", here(f"cat >{quote(f'{folder}/{request.name}')}", content)]
+
+
+def file_del(request: FileDel, context: Context) -> Commands:
+    return [f"rm {quote(f'/etc/netns/{request.netns}/{request.name}')}"]
+
+
+def wireguard_set(request: WireguardSet, context: Context) -> Commands:
+    said = words(
+        f"private-key {_key(request.private_key, request.private_key_file, context)}" if request.private_key is not None else "",
+        f"listen-port {request.listen_port}" if request.listen_port is not None else "",
+        f"fwmark {request.fwmark:#x}" if request.fwmark is not None else "",
+    )
+    return [context.inside(f"wg set {quote(request.name)} {said}", request.netns)] if said else []
+
+
+def wireguard_peer_set(request: WireguardPeerSet, context: Context) -> Commands:
+    allowed = None if request.allowed is None else ",".join(f"{ip_address(address)}/{length}" for address, length in request.allowed)
+    said = words(
+        f"preshared-key {_key(request.preshared_key, request.preshared_key_file, context)}" if request.preshared_key is not None else "",
+        f"endpoint {quote(endpoint_text(ip_address(request.endpoint[0]), request.endpoint[1]))}" if request.endpoint is not None else "",
+        f"persistent-keepalive {request.keepalive}" if request.keepalive is not None else "",
+        f"allowed-ips {quote(allowed)}" if allowed is not None else "",
+    )
+    peer = f"wg set {quote(request.link)} peer {quote(b64encode(request.public_key).decode())}"
+    return [context.inside(words(peer, said), request.netns)]
+
+
+def wireguard_peer_del(request: WireguardPeerDel, context: Context) -> Commands:
+    peer = f"peer {quote(b64encode(request.public_key).decode())} remove"
+    return [context.inside(f"wg set {quote(request.link)} {peer}", request.netns)]
+
+
+def _settings(pairs: Iterable[tuple[str, str]]) -> str:
+    return " ".join(quote(f"{path.translate(_DOTTED)}={value}") for path, value in pairs)
+
+
+def _key(key: Secret, file: str, context: Context) -> str:
+    """The file that holds it, never the key."""
+    if key == NO_KEY:
+        return "/dev/null"
+    return quote(str(PurePath(context.folder, file))) if file else "KEY_FILE"

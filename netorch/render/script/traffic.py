@@ -1,0 +1,38 @@
+"""Queueing disciplines as tc(8) says them."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+from netorch.impairment import percent_text, rate_text, time_text
+from netorch.netlink.codec import attributes
+from netorch.netlink.qdisc import TCA_TBF_BURST, read_netem, read_tbf
+from netorch.render.script.place import Commands, Context, words
+from netorch.requests import QdiscDel, QdiscSet
+
+
+def qdisc_set(request: QdiscSet, context: Context) -> Commands:
+    said = _tbf(request.options) if request.kind == "tbf" else _netem(request.options)
+    return [f"{context.tool('tc', request.netns)} qdisc replace dev {quote(request.link)} root {request.kind} {said}"]
+
+
+def qdisc_del(request: QdiscDel, context: Context) -> Commands:
+    return [f"{context.tool('tc', request.netns)} qdisc delete dev {quote(request.link)} root"]
+
+
+def _netem(options: bytes) -> str:
+    netem = read_netem(options)
+    chances = (("loss", netem.loss), ("duplicate", netem.duplicate), ("corrupt", netem.corrupt), ("reorder", netem.reorder))
+    return words(
+        f"limit {netem.limit}",
+        f"delay {time_text(netem.delay)}" if netem.delay else "",
+        time_text(netem.jitter) if netem.jitter else "",
+        *(f"{word} {percent_text(part)}" for word, part in chances if part),
+        f"rate {rate_text(netem.rate)}" if netem.rate else "",
+    )
+
+
+def _tbf(options: bytes) -> str:
+    tbf = read_tbf(options)
+    burst = int.from_bytes(attributes(options, 0, len(options))[TCA_TBF_BURST], "little")
+    return f"rate {rate_text(tbf.rate)} burst {burst}b limit {tbf.limit}b"

@@ -1,0 +1,31 @@
+"""Python for a user without rights, who may not even read the folder that Python and netorch are in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pydantic
+
+from tests.kernel.host import PATH, SOURCE, Host
+
+HOME = Path("/mnt/home")
+"""A folder of that user's own."""
+_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def let_nobody_in(host: Host) -> list[str]:
+    """Put what nobody needs where nobody can read it, in the private host alone; the words that run Python as nobody."""
+    packages = Path(pydantic.__file__).resolve().parent.parent
+    script = f"""
+    mount -t tmpfs tmpfs /mnt
+    mkdir /mnt/python /mnt/packages /mnt/source {HOME}
+    mount --bind {sys.base_prefix} /mnt/python
+    mount --bind {packages} /mnt/packages
+    mount --bind {SOURCE} /mnt/source
+    chown 65534:65534 {HOME}
+    """
+    host.run("sh", "-ec", script)
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--pdeathsig=KILL", "env", "-C", str(HOME)]
+    words = [f"HOME={HOME}", f"PATH={PATH}", "PYTHONPATH=/mnt/source:/mnt/packages", "PYTHONDONTWRITEBYTECODE=1"]
+    return [*user, *words, f"/mnt/python/bin/{_VERSION}"]
