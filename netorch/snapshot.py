@@ -134,6 +134,31 @@ class ForwardSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """What decides about packets, whoever set it. `routes`: all of them, the kernel's too. `odd_rules`: (family, priority) of policy
+    rules that say more than a RuleSpec can. `silent`: (index of a link, address) of who did not answer. `rp_filter`: link → the value
+    that counts. `skips_dead`: links without whose carrier routes do not count; `proxies`: by which ARP is answered for others;
+    `localnet`: by which 127.0.0.0/8 may come. `mute`: IP versions in which no echo is answered.
+
+    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `nft`: the whole listing of nftables.
+    `legacy`: iptables-legacy's lines by IP version and table. `unseen`: sentences about what could not be read.
+    """
+
+    routes: tuple[RouteSpec, ...] = ()
+    odd_rules: frozenset[tuple[int, int]] = frozenset()
+    silent: frozenset[tuple[int, bytes]] = frozenset()
+    rp_filter: Mapping[str, int] = field(default_factory=dict)
+    skips_dead: frozenset[str] = frozenset()
+    proxies: frozenset[str] = frozenset()
+    localnet: frozenset[str] = frozenset()
+    mute: frozenset[int] = frozenset()
+    bridged: frozenset[int] = frozenset()
+    nft: str = ""
+    legacy: Mapping[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NetnsSnapshot:
     """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
     `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
@@ -142,6 +167,7 @@ class NetnsSnapshot:
     qdisc, of the kinds in SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0
     where the kernel gives none. `wireguard`: index of a link → how the device is set, of those that netorch made.
     `static_macs`: index of a bridge's port → the MACs that are said to be behind it, each with its VLAN, or 0.
+    `passage`: read only for who follows a packet.
     """
 
     label: str
@@ -162,6 +188,7 @@ class NetnsSnapshot:
     wireguard: Mapping[int, WireguardRecord] = field(default_factory=dict)
     vlans: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
     static_macs: Mapping[int, Sequence[tuple[bytes, int]]] = field(default_factory=dict)
+    passage: Passage | None = None
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -190,7 +217,8 @@ class Scope:
     `wanted`: names in /run/netns to read in full if they exist, whoever made them.
     `attached`: labels of namespaces that were attached to. `sysctls`: label → paths below /proc/sys.
     `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
-    `forwards`: labels where it matters what others drop. `neighbours`, `static_macs`: read those too.
+    `forwards`: labels where it matters what others drop. `neighbours`, `static_macs`: read those too. `passage`: read all that decides
+    about packets.
     """
 
     mark: str
@@ -202,3 +230,4 @@ class Scope:
     forwards: frozenset[str] = frozenset()
     neighbours: bool = False
     static_macs: bool = False
+    passage: bool = False

@@ -19,6 +19,7 @@ def check(options: argparse.Namespace, output: Output) -> int:
     from netorch.checking import TIMEOUT, run_checks
     from netorch.lab import Lab
     from netorch.render import checks, json
+    from netorch.walk.live import reasons
 
     loaded, _ = inputs.chosen(options, live=True)
     name = loaded.desired.topology
@@ -26,7 +27,14 @@ def check(options: argparse.Namespace, output: Output) -> int:
     with Lab() as lab:
         timeout = TIMEOUT if options.timeout is None else options.timeout
         output.phase("checking")
-        outcomes = run_checks(lab.kernel, loaded, timeout=timeout, progress=lambda done, total: output.bar(done, total, "tried"))
+        why = reasons(lab.kernel, loaded.desired)
+        outcomes = run_checks(
+            lab.kernel,
+            loaded,
+            timeout=timeout,
+            explain=lambda failed: why(failed.source, failed.target, failed.tcp or None) if failed.reachable else (),
+            progress=lambda done, total: output.bar(done, total, "tried"),
+        )
         output.done()
         seconds = time.monotonic() - started
         in_sync, warnings = _drift(lab, loaded) if outcomes else (None, [])

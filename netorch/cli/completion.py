@@ -135,6 +135,17 @@ def _node(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str
     return [name for name in nodes(getattr(parsed_args, "name", None)) if name.startswith(prefix)]
 
 
+def _end(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """Of `explain`: a node, of the file that --file names if it does; a file may be the only word."""
+    named: str | None = getattr(parsed_args, "topology", None)
+    found = nodes(getattr(parsed_args, "name", None))
+    if named is not None:
+        with suppress(OSError, ValueError), Path(named).expanduser().open("rb") as file:
+            found = _nodes_in(file.read(LARGEST), {})
+    alone = not getattr(parsed_args, "words", None) and named is None
+    return [*(name for name in found if name.startswith(prefix)), *(files(prefix, TOPOLOGIES) if alone else [])]
+
+
 _NAMES: dict[str, Completer] = {
     "FILE": _file,
     "NEW": _file,
@@ -142,6 +153,7 @@ _NAMES: dict[str, Completer] = {
     "FILE|NAME": _file_or_name,
     "NAME|FILE": _file_or_name,
     "NODE": _node,
+    "FILE|A B": _end,
     "PLAN": _any_file,
     "PATH": _any_file,
 }

@@ -13,7 +13,7 @@ from netorch import __version__
 from netorch.cli import USAGE
 
 _EPILOG = """\
-exit status: 0 done or in sync, 2 diff found differences or check a failure,
+exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,
              1 anything went wrong, 64 wrong usage, 130 interrupted; exec and shell pass on the command's own
 FILE may be left out: topo.yaml in the current folder, else (but for apply, graph and validate)
 the one topology that is live here. `-` reads it from standard input."""
@@ -142,12 +142,6 @@ def _diff(words: Words) -> None:
     diff.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
 
 
-def _explain(words: Words) -> None:
-    explain = words.command("explain", "print the commands that make a topology, as a shell script", words.output, words.file)
-    explain.add_argument("words", nargs="*", metavar="FILE", help="the topology")
-    explain.add_argument("--marks", action="store_true", help="with the marks by which netorch knows it for its own afterwards")
-
-
 def _destroy(words: Words) -> None:
     destroy = words.command("destroy", "remove all that a topology made", words.output, words.lock)
     destroy.add_argument("target", nargs="?", metavar="FILE|NAME", help="the topology's file or name")
@@ -184,6 +178,22 @@ def _graph(words: Words) -> None:
 def _validate(words: Words) -> None:
     validate = words.command("validate", "check files without touching anything", words.output, words.file)
     validate.add_argument("files", nargs="*", metavar="FILE", help="topologies (topo.yaml)")
+
+
+def _explain(words: Words) -> None:
+    explain = words.command(
+        "explain",
+        "say how a packet gets from node A to node B, or why it does not; with a FILE, print the commands that make it, as a shell script",
+        words.output,
+        words.file,
+    )
+    explain.add_argument(
+        "words", nargs="*", metavar="FILE|A B", help="the topology; or from where and to where: NODE, NODE:IF or an address"
+    )
+    explain.add_argument("--marks", action="store_true", help="FILE: with the marks by which netorch knows it for its own afterwards")
+    explain.add_argument("--file", dest="topology", metavar="FILE", help="A B: the topology that the nodes are of (topo.yaml)")
+    explain.add_argument("--offline", action="store_true", help="A B: go by what the file asks for, without a look at the kernel")
+    explain.add_argument("--tcp", type=_port, metavar="PORT", help="A B: a TCP connection to this port (an ICMP echo)")
 
 
 def _exec_and_shell(words: Words) -> None:
@@ -225,6 +235,12 @@ def _patience(text: str) -> float:
     if value < 0.1:
         raise argparse.ArgumentTypeError(f"{text!r} is too short: no less than 0.1 seconds")
     return value
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port between 1 and 65535")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -63,9 +63,9 @@ def read(topology: str, legacy: bool = True) -> dict[str, str]:
     """Backend → the text of what the topology has there; absent where it has nothing. `legacy`: what `has_legacy` said."""
     found: dict[str, str] = {}
     table = nftables.table_name(topology)
-    if table in _tables() and (text := nft.list_text(table)):
+    if table in tables() and (text := nft.list_text(table)):
         found[NFTABLES] = text
-    if legacy and _legacy_tables():
+    if legacy and legacy_tables():
         from netorch.kernel import xtables
 
         names = iptables.Names(topology)
@@ -150,7 +150,7 @@ def _run(script: str) -> None:
         raise OSError(errno.EOPNOTSUPP if "not supported" in error else errno.EINVAL, error)
 
 
-def _tables() -> list[str]:
+def tables() -> list[str]:
     """The names of all nftables tables, asked without the library, which takes longer to load than this takes."""
     names: list[str] = []
     with suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock:
@@ -180,7 +180,7 @@ def _names(attributes: bytes) -> list[str]:
     return []
 
 
-def _legacy_tables() -> bool:
+def legacy_tables() -> bool:
     """Whether the namespace has tables of the older kind at all."""
     for path in _LEGACY_NAMES:
         with suppress(OSError), open(path, encoding="ascii") as names:

@@ -71,6 +71,11 @@ def list_rules(family: str, table: str) -> str | None:
     return text if error is None else None
 
 
+def list_all() -> tuple[str | None, str]:
+    """The error in a sentence or None, and all tables as `nft --stateless list ruleset` shows them."""
+    return _command("list ruleset")
+
+
 def normalise(script: str, table: str, fresh: Callable[[], None]) -> str:
     """How `list_text` would show the table after the script: both are done once in the namespace that `fresh` moves the thread to.
 

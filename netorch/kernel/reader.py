@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 
-from netorch.kernel import files, filters, forwardaccept, sysctl
+from netorch.kernel import files, filters, forwardaccept, passage, sysctl
 from netorch.kernel.bridgetimes import follows, with_own_times
 from netorch.kernel.listening import listening
 from netorch.kernel.namespaces import HOST, Namespaces
@@ -21,7 +21,7 @@ from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
 from netorch.requests import RuleSpec
-from netorch.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Scope, Snapshot, WireguardRecord
+from netorch.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Passage, Scope, Snapshot, WireguardRecord
 
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
 _VLANS = struct.pack("=B15x", c.AF_BRIDGE) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_BRVLAN_COMPRESSED))
@@ -99,8 +99,10 @@ class Reader:
             links = [*with_own_times(links)]
         names = {link.index: link.name for link in links}
         addresses = decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
-        routes = decode.routes(_dump(rtnl, c.RTM_GETROUTE, bytes(12)), names)
-        rules = decode.rules(_dump(rtnl, c.RTM_GETRULE, bytes(12)), self._rules)
+        all_routes = _dump(rtnl, c.RTM_GETROUTE, bytes(12))
+        routes = decode.routes(all_routes, names)
+        all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
+        rules = decode.rules(all_rules, self._rules)
         neighbours = decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))) if scope.neighbours else []
         has_tunnels = any(link.kind in TUNNELS for link in links)
         has_macs = scope.static_macs and any(link.kind == "bridge" for link in links)
@@ -124,6 +126,13 @@ class Reader:
             waiting = listening() if label in scope.filters else waiting
             if label == HOST or label in scope.attached or label in scope.forwards:
                 forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)
+        seen: Passage | None = None
+        if scope.passage:
+            self._namespaces.enter(netns)
+            waiting = listening()
+            every = tuple(decode.routes(all_routes, names, whole=True))
+            silent = decode.silent(_dump(rtnl, c.RTM_GETNEIGH, bytes(12)))
+            seen = passage.read(every, decode.odd_rules(all_rules), silent, names.values())
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
             label,
@@ -144,10 +153,12 @@ class Reader:
             self._wireguard(netns, links),
             vlans,
             decode.static_macs(forwarding) if has_macs else {},
+            seen,
         )
 
     def _knows_vlans(self, link: LinkRecord) -> bool:
-        return link.kind == "bridge" and any(link.data.get(c.IFLA_BR_VLAN_FILTERING, b"")) and link.alias.startswith(self._scope.mark)
+        ours = link.alias.startswith(self._scope.mark) or self._scope.passage
+        return link.kind == "bridge" and any(link.data.get(c.IFLA_BR_VLAN_FILTERING, b"")) and ours
 
     def _wireguard(self, netns: Netns, links: list[LinkRecord]) -> dict[int, WireguardRecord]:
         """Keys come along with it, so that of somebody else's devices nothing is read."""

@@ -82,6 +82,20 @@ def read(mark: str, chains: Collection[str]) -> dict[Key, Lines]:
     return found
 
 
+def read_all() -> dict[Key, Lines]:
+    """Everybody's rules, of each table that is there: `-P CHAIN POLICY`, `-N CHAIN`, and `-A CHAIN …` as iptables-save writes it."""
+    found: dict[Key, Lines] = {}
+    with _busy:
+        for key in filter(_exists, ((version, name) for version in (4, 6) for name in ("raw", "mangle", "nat", "filter", "security"))):
+            with _table(key) as table:
+                look, chains = _Look(key[0], table, "", ()), _chains(table)
+                heads = [
+                    f"-P {chain} {table.get_policy(chain)[0].name}" if table.builtin_chain(chain) else f"-N {chain}" for chain in chains
+                ]
+                found[key] = (*heads, *(line for chain in chains for line in look.rules_of(chain)))
+    return found
+
+
 def replace(mark: str, chains: Collection[str], desired: Mapping[Key, Lines]) -> tuple[Key, ...]:
     """Make what `read` finds equal to `desired`, one commit a table; the tables written. What is equal is not touched.
 
@@ -251,10 +265,13 @@ class _Look:
         for chain in sorted(_chains(table)):
             if chain in chains:
                 made.append(f"-N {chain}")
-                rules += (f"-A {chain} {self._text(entry, raw)}" for entry, raw in self._entries(chain))
+                rules += self.rules_of(chain)
             else:
                 jumps += self._in_others(chain, mark, chains)
         self.lines: Lines = (*made, *jumps, *rules)
+
+    def rules_of(self, chain: str) -> Iterator[str]:
+        return (f"-A {chain} {self._text(entry, raw)}" for entry, raw in self._entries(chain))
 
     def _in_others(self, chain: str, mark: str, chains: Collection[str]) -> Iterator[str]:
         ahead = True

@@ -22,7 +22,9 @@ _VLAN_INFO = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
 _NOTHING: Mapping[int, bytes] = {}
 _ZERO4 = bytes(4)
+_NONE = b"\xff\xff\xff\xff"
 _FAMILIES = (c.AF_INET, c.AF_INET6)
+_SELECTORS = (c.FRA_FLOW, c.FRA_TUN_ID, c.FRA_UID_RANGE, c.FRA_IP_PROTO, c.FRA_SPORT_RANGE, c.FRA_DPORT_RANGE)
 _REJECTS = (c.RTN_BLACKHOLE, c.RTN_UNREACHABLE, c.RTN_PROHIBIT, c.RTN_THROW)
 
 
@@ -153,8 +155,9 @@ def _ndmsgs(messages: Iterable[Message]) -> Iterator[tuple[int, int, int, int, b
         yield family, index, state, flags, buffer, start + 12, end
 
 
-def routes(messages: Iterable[Message], names: Mapping[int, str]) -> list[RouteSpec]:
-    """RTM_NEWROUTE messages (struct rtmsg and RTA_…) but cached ones and those of the kernel's own making, as table local is full of.
+def routes(messages: Iterable[Message], names: Mapping[int, str], *, whole: bool = False) -> list[RouteSpec]:
+    """RTM_NEWROUTE messages (struct rtmsg and RTA_…) but cached ones and, unless `whole`, those of the kernel's own making, as table
+    local is full of.
 
     A rejecting IPv6 route is dumped with lo as its device, which nobody asked for: such routes have no hops.
     """
@@ -165,7 +168,7 @@ def routes(messages: Iterable[Message], names: Mapping[int, str]) -> list[RouteS
         if end - start < 12:
             raise DecodeError("route message without its header")
         header = _RTMSG.unpack_from(buffer, start)
-        if header[5] == 2 or header[8] & c.RTM_F_CLONED or header[0] not in _FAMILIES:
+        if (header[5] == c.RTPROT_KERNEL and not whole) or header[8] & c.RTM_F_CLONED or header[0] not in _FAMILIES:
             continue
         found.append(_route(header, buffer, start, end, names))
     return found
@@ -262,6 +265,29 @@ def _rule(body: bytes) -> RuleSpec:
         text(found[c.FRA_OIFNAME]) if c.FRA_OIFNAME in found else None,
         mark,
     )
+
+
+def odd_rules(messages: Iterable[Message]) -> frozenset[tuple[int, int]]:
+    """(family, priority) of the policy rules that select by what RuleSpec has no word for."""
+    found = set()
+    for kind, buffer, start, end in messages:
+        if kind == c.RTM_NEWRULE and end - start >= 12:
+            family, _, _, tos, _, _, _, action, flags = _RULE.unpack_from(buffer, start)
+            parts = attributes(buffer, start + 12, end)
+            suppressed = any(parts.get(number, _NONE) != _NONE for number in (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP))
+            more = any(number in parts for number in _SELECTORS)
+            if tos or flags & c.FIB_RULE_INVERT or suppressed or more or action == c.FR_ACT_GOTO:
+                found.add((family, as_u32(parts.get(c.FRA_PRIORITY, _ZERO4))))
+    return frozenset(found)
+
+
+def silent(messages: Iterable[Message]) -> frozenset[tuple[int, bytes]]:
+    """RTM_NEWNEIGH messages: (index, address) of those who did not answer when they were asked."""
+    found = set()
+    for family, index, state, _, buffer, start, end in _ndmsgs(messages):
+        if family in _FAMILIES and state & c.NUD_FAILED:
+            found.add((index, attributes(buffer, start, end).get(c.NDA_DST, b"")))
+    return frozenset(found)
 
 
 def qdiscs(messages: Iterable[Message]) -> dict[int, QdiscRecord]:

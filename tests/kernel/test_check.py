@@ -284,13 +284,16 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     host.netorch("apply", "-q")
     nft(host, "h2", "icmp type echo-request ip saddr 10.9.0.1 drop", hook="input")
     lines = host.netorch("check", "--timeout", "2", check=False).stdout.splitlines()
-    assert [line.split() for line in lines[1:-1]] == [
+    assert [line.split() for line in lines[1:-3]] == [
         ["from", "h1", "h2", "h3"],
         ["h1", "·", "FAILED", "ok"],
         ["h2", "ok", "·", "ok"],
         ["h3", "ok", "ok", "·"],
         ["h1", "→", "h2:", "no", "answer", "from", "10.9.0.2"],
     ]
+    assert lines[-3].split() == ["h1", "→", "h2"]
+    assert lines[-2].split()[:3] == ["h2:", "nft", "rule"]
+    assert lines[-2].endswith(" drops what comes in by eth0")
     mine, theirs = pty.openpty()
     command = host.inside(sys.executable, "-m", "netorch", "check", "--timeout", "2")
     done = subprocess.run(command, stdout=theirs, stderr=theirs, env=host.environment(), cwd=SOURCE, check=False)

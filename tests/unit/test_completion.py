@@ -19,6 +19,7 @@ TYPED = {
     "netorch apply --keep": "netorch apply --keep-partial",
     "netorch completion f": "netorch completion fish",
     "netorch exec g": "netorch exec gw",
+    "netorch explain g": "netorch explain gw",
     "netorch exec --name nobody g": "netorch exec --name nobody g",
     "netorch validate b": "netorch validate b c.yaml",
     "netorch diff a.yaml fol": "netorch diff a.yaml folder/",

@@ -1,0 +1,62 @@
+"""`explain`: the way of a packet between two nodes, or what a person would type for a file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from netorch.cli import DIFFERENT, DONE, USAGE, inputs
+from netorch.cli.output import Output
+
+
+def explain(options: argparse.Namespace, output: Output) -> int:
+    """Two words are a walk, one or none a file's commands."""
+    words: list[str] = options.words
+    if len(words) > 2:
+        return _usage("at most two words: netorch explain A B, or netorch explain [FILE]")
+    if len(words) == 2 and options.marks:
+        return _usage("--marks goes with a file: netorch explain [FILE]")
+    if len(words) == 2:
+        return walk(options, output)
+    if options.topology is not None or options.offline or options.tcp is not None:
+        return _usage("--file, --offline and --tcp go with two nodes: netorch explain A B")
+    from netorch.cli.explain import script
+
+    return script(options, output)
+
+
+def walk(options: argparse.Namespace, output: Output) -> int:
+    """There and back; 0 if the packet and its answer get through, 2 if not."""
+    from netorch.render import json
+    from netorch.render import walk as render
+    from netorch.walk.ends import explain as follow
+    from netorch.walk.result import FAILS
+
+    source, target = options.words
+    options.file = options.topology
+    loaded, _ = inputs.chosen(options, live=True)
+    if options.offline:
+        from netorch.walk import planned
+
+        world = planned.world(loaded.desired)
+    else:
+        from netorch.lab import Lab
+        from netorch.walk.live import look
+
+        with Lab() as lab:
+            world = look(lab.kernel, loaded.desired)
+    found = follow(world, source, target, options.tcp)
+    if output.json:
+        output.result(json.document(topology=loaded.desired.topology, **render.document(found, live=world.live)))
+    elif output.quiet:
+        if found.outcome == FAILS:
+            output.result(render.verdict(found))
+    else:
+        for line in render.lines(found):
+            output.result(line)
+    return DIFFERENT if found.outcome == FAILS else DONE
+
+
+def _usage(message: str) -> int:
+    print(f"netorch explain: {message}", file=sys.stderr)
+    return USAGE

@@ -1,0 +1,90 @@
+"""A walk as a person reads it, and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netorch.walk.result import ARRIVES, LEAVES, Leg, Step, Walk
+
+
+def lines(walk: Walk) -> Iterator[str]:
+    """The hops numbered, there and back; then what may matter, and the verdict."""
+    if walk.target_address:
+        origin = f" from {walk.source_address}" if walk.source_address else ""
+        yield f"{walk.source} → {walk.target}: {_what(walk)}{origin} to {walk.target_address}"
+    number = 0
+    for title, leg in (("", walk.there), ("the answer:", walk.back)):
+        if leg is None:
+            continue
+        if title and leg.steps:
+            yield title
+        for step in leg.steps:
+            number += 1
+            yield from _step(number, step)
+    for doubt in walk.doubts:
+        yield f"not certain: {doubt}"
+    for remark in walk.remarks:
+        yield f"remark: {remark}"
+    yield verdict(walk)
+
+
+def verdict(walk: Walk) -> str:
+    """One sentence: whether it arrives, and if not, where it ends and why."""
+    names = f"{walk.source} → {walk.target}"
+    if walk.outcome == ARRIVES:
+        sure = ", as far as could be evaluated" if walk.doubts else ""
+        return f"{names}: arrives, and the answer comes back{sure}"
+    if walk.outcome == LEAVES:
+        which = "" if walk.back is None else "the answer: "
+        return f"{names}: {which}{walk.cause}"
+    if walk.there.outcome == ARRIVES:
+        return f"{names}: arrives, but the answer does not come back: {walk.cause}"
+    return f"{names}: does not arrive: {walk.cause}"
+
+
+def _what(walk: Walk) -> str:
+    return f"TCP port {walk.port}" if walk.protocol == "tcp" else "ICMP echo" if walk.protocol == "icmp" else "ICMPv6 echo"
+
+
+def _step(number: int, step: Step) -> Iterator[str]:
+    yield f"{number:3}. {step.node}: {step.text}"
+    for note in step.notes:
+        yield f"     {note}"
+    if step.through:
+        yield f"     through {', '.join(step.through)}"
+
+
+def document(walk: Walk, *, live: bool) -> dict[str, object]:
+    """The fields of `explain -o json`."""
+    return {
+        "from": walk.source,
+        "to": walk.target,
+        "live": live,
+        "protocol": walk.protocol,
+        "port": walk.port or None,
+        "source": walk.source_address or None,
+        "destination": walk.target_address or None,
+        "outcome": walk.outcome,
+        "cause": walk.cause or None,
+        "there": _leg(walk.there),
+        "back": None if walk.back is None else _leg(walk.back),
+        "doubts": list(walk.doubts),
+        "remarks": list(walk.remarks),
+    }
+
+
+def _leg(leg: Leg) -> dict[str, object]:
+    return {"outcome": leg.outcome, "cause": leg.cause or None, "hops": [_hop(step) for step in leg.steps]}
+
+
+def _hop(step: Step) -> dict[str, object]:
+    return {
+        "node": step.node,
+        "in": step.iif or None,
+        "out": step.oif or None,
+        "via": step.via or None,
+        "route": step.route or None,
+        "text": step.text,
+        "notes": list(step.notes),
+        "through": list(step.through),
+    }

@@ -1,0 +1,102 @@
+"""One connection's passage through the packet filters of namespaces: what drops it, how it is translated, there and back again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from netorch.walk.filters import Packet, Verdict, run, turned
+from netorch.walk.result import Ended
+from netorch.walk.routing import address_on
+from netorch.walk.world import Place
+
+
+@dataclass(slots=True)
+class Track:
+    """What a namespace remembers of the connection: the first packet as it came, and as it left."""
+
+    before: Packet
+    after: Packet
+
+    @property
+    def translated(self) -> bool:
+        return self.before.destination != self.after.destination
+
+
+@dataclass(slots=True)
+class Connection:
+    """`first`: its packets go there for the first time, so that they are translated; afterwards what was remembered counts.
+    `tracks`: label → what is remembered. `notes`: what was done to the packet since they were taken.
+    """
+
+    first: bool = True
+    tracks: dict[str, Track] = field(default_factory=dict)
+    doubts: dict[str, None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def hook(self, place: Place, hook: str, packet: Packet) -> Verdict:
+        verdict = run(place.chains, hook, packet, first=self.first)
+        self.doubts |= dict.fromkeys(f"{place.name}: {doubt}" for doubt in verdict.doubts)
+        if verdict.dropped:
+            raise Ended(f"{place.name}: {verdict.dropped}")
+        return verdict
+
+    def to(self, place: Place, packet: Packet, verdict: Verdict, iif: str) -> Packet:
+        if verdict.destination is None:
+            return packet
+        address, port = verdict.destination
+        if address is None:
+            address = packet.destination if not iif else address_on(place, iif, packet.source, packet.source)
+        new = turned(packet, destination=address or packet.destination, dport=port if port > 0 else packet.dport, translated=True)
+        self.notes.append(f"DNAT: {_there(packet)} becomes {_there(new)}{_by(verdict)}")
+        return new
+
+    def postrouting(self, place: Place, packet: Packet) -> Packet:
+        track = self.tracks.get(place.label)
+        if not self.first:
+            self.hook(place, "postrouting", packet)
+            return self.undo_destination(track, packet) if track is not None else packet
+        verdict = self.hook(place, "postrouting", packet)
+        if verdict.source is not None:
+            address = verdict.source[0] or address_on(place, packet.oif, packet.destination, packet.destination)
+            if address is None:
+                raise Ended(f"{place.name}: {packet.oif} has no IPv{packet.version} address to masquerade with")
+            what = "masquerade" if verdict.source[0] is None else "SNAT"
+            if address != packet.source:
+                self.notes.append(f"{what}: source {packet.source} becomes {address}{_by(verdict)}")
+            packet = turned(packet, source=address)
+        if track is not None:
+            track.after = packet
+        return packet
+
+    def undo_source(self, track: Track, packet: Packet) -> Packet:
+        if track.before.source != track.after.source and packet.destination == track.after.source:
+            self.notes.append(f"translated back: {packet.destination} becomes {track.before.source}")
+            return turned(packet, destination=track.before.source)
+        return packet
+
+    def undo_destination(self, track: Track, packet: Packet) -> Packet:
+        if packet.source == track.after.destination and (packet.sport == track.after.dport or not packet.sport):
+            if (track.before.destination, track.before.dport) != (track.after.destination, track.after.dport):
+                self.notes.append(f"translated back: source {packet.source} becomes {track.before.destination}")
+            return turned(packet, source=track.before.destination, sport=track.before.dport)
+        return packet
+
+    def state(self, track: Track | None) -> str:
+        if self.first:
+            return "new"
+        return "established" if track is not None else "invalid"
+
+    def noted(self) -> tuple[str, ...]:
+        notes = tuple(self.notes)
+        self.notes.clear()
+        return notes
+
+
+def _there(packet: Packet) -> str:
+    if not packet.dport:
+        return str(packet.destination)
+    return f"[{packet.destination}]:{packet.dport}" if packet.version == 6 else f"{packet.destination}:{packet.dport}"
+
+
+def _by(verdict: Verdict) -> str:
+    return f" ({verdict.by})" if verdict.by else ""

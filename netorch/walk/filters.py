@@ -1,0 +1,252 @@
+"""Packet filters as values, and what they do with a packet. What is not understood is never taken for a fact."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+_COMMENT = re.compile(r'(?<=comment )(?!--comment |"?netorch:)(?:"[^"]*"|\S+)')
+DEPTH = 16
+"""Jumps within jumps, as many as nf_tables allows (NFT_JUMP_STACK_SIZE)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """`proto` is icmp, icmpv6, tcp or udp; `icmp`: the type's name. `translated`: its connection's destination was translated.
+
+    `local`: its destination is an address of the namespace that it is in. `iif` and `oif` are "" where there is none.
+    """
+
+    source: Address
+    destination: Address
+    proto: str
+    sport: int = 0
+    dport: int = 0
+    icmp: str = ""
+    iif: str = ""
+    oif: str = ""
+    state: str = "new"
+    translated: bool = False
+    local: bool = False
+    mark: int = 0
+
+    @property
+    def version(self) -> int:
+        return self.source.version
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A field of the packet is (or, `negated`, is not) one of the values: names, networks or ranges (first, last). Of the field "?" nobody
+    knows.
+    """
+
+    field: str
+    values: tuple[object, ...] = ()
+    negated: bool = False
+
+    def holds(self, packet: Packet) -> bool | None:
+        if self.field == "?":
+            return None
+        value = _VALUES[self.field](packet)
+        return any(_is(value, wanted) for wanted in self.values) != self.negated
+
+
+_VALUES = {
+    "iif": lambda packet: packet.iif,
+    "oif": lambda packet: packet.oif,
+    "saddr": lambda packet: packet.source,
+    "daddr": lambda packet: packet.destination,
+    "proto": lambda packet: packet.proto,
+    "icmp": lambda packet: packet.icmp,
+    "sport": lambda packet: packet.sport,
+    "dport": lambda packet: packet.dport,
+    "version": lambda packet: packet.version,
+    "state": lambda packet: packet.state,
+    "translated": lambda packet: packet.translated,
+    "local": lambda packet: packet.local,
+    "mark": lambda packet: packet.mark,
+}
+
+
+def _is(value: object, wanted: object) -> bool:
+    match wanted:
+        case IPv4Network() | IPv6Network():
+            return isinstance(value, IPv4Address | IPv6Address) and value.version == wanted.version and value in wanted
+        case (int(first), int(last)):
+            return isinstance(value, int) and first <= value <= last
+        case (IPv4Address() | IPv6Address() as first, IPv4Address() | IPv6Address() as last):
+            same = isinstance(value, IPv4Address | IPv6Address) and value.version == first.version
+            return same and int(first) <= int(value) <= int(last)  # type: ignore[call-overload]
+        case str() if wanted.endswith("*") and isinstance(value, str):
+            return value.startswith(wanted[:-1])
+    return value == wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (it goes on), or "?".
+
+    `target`: a chain, or (address, port), None and 0 for what stays, pairs of ports where each goes to another one. `cases` instead of a
+    verdict: what each value of a field leads to.
+    """
+
+    clauses: tuple[Clause, ...]
+    verdict: str
+    target: object = None
+    text: str = ""
+    cases: tuple[tuple[Clause, str, object], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """What it says of itself, else the whole of it."""
+        comment = _COMMENT.search(self.text)
+        return f"{comment[0]}" if comment is not None else f"`{self.text}`"
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain of nftables, or of iptables in its terms. `family`: ip, ip6, inet, or another, in which nothing is looked into.
+
+    `hook` "": it is jumped to only. `tool`: nft or iptables. `kind`: filter, nat or route. `policy`: accept or drop.
+    """
+
+    family: str
+    table: str
+    name: str
+    hook: str = ""
+    kind: str = "filter"
+    priority: int = 0
+    policy: str = "accept"
+    rules: tuple[Rule, ...] = ()
+    tool: str = "nft"
+
+    @property
+    def title(self) -> str:
+        return f"{self.family} {self.table} {self.name}" if self.tool == "nft" else f"{self.table} {self.name}"
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """What it has in common with the chains that it can jump to."""
+        return self.tool, self.family, self.table
+
+    def sees(self, version: int) -> bool:
+        return self.family == "inet" or self.family == {4: "ip", 6: "ip6"}[version]
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a hook's chains do. `dropped`: the sentence of why, "" if it goes on; `doubts`: what may drop or translate it besides.
+
+    `source` and `destination`: (address, port) to translate to; an address of None: masquerade, or this very namespace.
+    """
+
+    dropped: str = ""
+    doubts: list[str] = field(default_factory=list)
+    source: tuple[Address | None, int] | None = None
+    destination: tuple[Address | None, int] | None = None
+    by: str = ""
+
+
+def run(chains: Iterable[Chain], hook: str, packet: Packet, *, first: bool) -> Verdict:
+    """All chains of a hook in their order. `first`: the first packet of its connection, the only one that nat chains see."""
+    there = [chain for chain in chains if chain.sees(packet.version)]
+    found = Verdict()
+    for chain in sorted((chain for chain in there if chain.hook == hook), key=lambda chain: chain.priority):
+        if chain.kind == "nat" and (not first or found.source is not None or found.destination is not None):
+            continue
+        others = {other.name: other for other in there if other.group == chain.group}
+        walked = _Walk(others, found, packet)
+        end = walked.follow(chain, 0, sure=True)
+        if not end and chain.policy == "drop":
+            walked.drop(f"{chain.tool} chain {chain.title}", "drop", ", since no rule of it accepts that", sure=True)
+        if found.dropped:
+            return found
+    return found
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Through one base chain. `spared`: a rule that is not understood may have accepted the packet before."""
+
+    chains: Mapping[str, Chain]
+    verdict: Verdict
+    packet: Packet
+    spared: bool = False
+
+    def follow(self, chain: Chain, depth: int, *, sure: bool) -> str:
+        """Go through the rules; the verdict at which the way ends for sure, "" at the chain's end, "return"."""
+        for rule in chain.rules if depth < DEPTH else ():
+            answers = [clause.holds(self.packet) for clause in rule.clauses]
+            if False in answers:
+                continue
+            certain = sure and None not in answers
+            for verdict, target in self._acts(rule):
+                end = self._act(verdict, target, rule, chain, depth, sure=certain)
+                if end and certain:
+                    return "" if end == "return" else end
+        return ""
+
+    def _acts(self, rule: Rule) -> Iterator[tuple[str, object]]:
+        if not rule.cases:
+            yield rule.verdict, rule.target
+            return
+        for clause, verdict, target in rule.cases:
+            if clause.holds(self.packet):
+                yield verdict, target
+                return
+
+    def _act(self, verdict: str, target: object, rule: Rule, chain: Chain, depth: int, *, sure: bool) -> str:
+        match verdict:
+            case "drop" | "reject":
+                self.drop(f"{chain.tool} rule {rule.title} in {chain.title}", verdict, sure=sure)
+                return "drop"
+            case "accept":
+                self.spared = self.spared or not sure
+                return "accept"
+            case "jump" | "goto":
+                other = self.chains.get(str(target))
+                end = self.follow(other, depth + 1, sure=sure) if other is not None else ""
+                return end if end or verdict == "jump" else "return"
+            case "dnat" | "redirect" | "snat" | "masquerade":
+                return self._translate(verdict, target, rule, chain, sure=sure)
+            case "?":
+                self.spared = True
+                self.verdict.doubts.append(f"{chain.tool} rule {rule.title} in {chain.title} may stop it: that could not be evaluated")
+                return ""
+        return verdict
+
+    def _translate(self, verdict: str, target: object, rule: Rule, chain: Chain, *, sure: bool) -> str:
+        if not sure or target == "?":
+            self.verdict.doubts.append(f"{chain.tool} rule {rule.title} may translate it: that could not be evaluated")
+            return ""
+        address, port = target if isinstance(target, tuple) else (None, 0)
+        where = address, dict(port).get(self.packet.dport, 0) if isinstance(port, tuple) else port
+        if verdict in {"dnat", "redirect"}:
+            self.verdict.destination = where
+        else:
+            self.verdict.source = where
+        self.verdict.by = f"{chain.tool} rule {rule.title}"
+        return "accept"
+
+    def drop(self, who: str, verb: str, why: str = "", *, sure: bool) -> None:
+        """`who` drops or rejects the packet; unless it is `sure`, or something before may have accepted it, that is a doubt."""
+        if sure and not self.spared:
+            self.verdict.dropped = self.verdict.dropped or f"{who} {verb}s {self._what()}{why}"
+        else:
+            self.verdict.doubts.append(f"{who} may {verb} {self._what()}: what it or a rule before it asks for could not be evaluated")
+
+    def _what(self) -> str:
+        iif, oif = self.packet.iif, self.packet.oif
+        if iif and oif:
+            return f"{iif} → {oif}"
+        return f"what comes in by {iif}" if iif else f"what goes out by {oif}" if oif else "it"
+
+
+def turned(packet: Packet, **changes: object) -> Packet:
+    """The packet with some fields changed."""
+    return replace(packet, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,279 @@
+"""Where a frame gets that an interface sends to everybody: cables, bridges with their VLANs, bonds, what rides on others, tunnels.
+
+It goes on behind what would stop it, remembering that: so the nearest end that should have heard it tells what is in between.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from netorch.walk.world import FORWARDING, PORT_STATES, End, Iface, World
+
+NOT_FAR = 4
+"""Faults on one way after which nobody asks what is behind it."""
+TAGS = 3
+STACKED = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap"))
+OVERLAYS = frozenset(("vxlan", "geneve", "gretap", "ip6gretap"))
+NOWHERE = frozenset(("dummy", "ifb", "nlmon"))
+PROGRAMS = frozenset(("tun", "tap"))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What stops a frame or a packet. `end`: at which interface, as far as there is one."""
+
+    text: str
+    end: End | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Something on the way: a bridge, a cable's other end, a tunnel."""
+
+    end: End
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An interface that hears the frame, or (`outside`) the one by which it leaves what is known. `bridges`: those it went through."""
+
+    end: End
+    passed: tuple[Passed, ...]
+    faults: tuple[Fault, ...]
+    outside: bool = False
+    bridges: tuple[End, ...] = ()
+
+
+Carry = Callable[[End, Iface], Iterable[tuple[End, tuple[Fault, ...], str, bool]]]
+"""The far ends of a tunnel: where its frames arrive, what stops them on the way, in words how they went, and whether they
+leave there what is known.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    """A frame on its way: out by an interface, or in by it."""
+
+    out: bool
+    end: End
+    tags: tuple[int, ...]
+    passed: tuple[Passed, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    bridges: tuple[End, ...] = ()
+
+    def on(self, end: End, *, out: bool, tags: tuple[int, ...] | None = None, what: str = "", faults: tuple[Fault, ...] = ()) -> _At:
+        passed = (*self.passed, Passed(end, what)) if what else self.passed
+        return _At(out, end, self.tags if tags is None else tags, passed, self.faults + faults, self.bridges)
+
+    def through(self, bridge: End) -> _At:
+        return _At(self.out, self.end, self.tags, (*self.passed, Passed(bridge, "bridge")), self.faults, (*self.bridges, bridge))
+
+    def hurt(self, *faults: Fault) -> _At:
+        new = tuple(fault for fault in faults if fault not in self.faults)
+        return _At(self.out, self.end, self.tags, self.passed, self.faults + new, self.bridges)
+
+
+@dataclass(slots=True)
+class Spread:
+    """The search, nearest first: what is heard without a fault, then what one keeps away, and so on. `dead`: ways that end for good."""
+
+    world: World
+    carry: Carry
+    dead: list[tuple[Fault, ...]] = field(default_factory=list)
+
+    def of(self, start: End) -> Iterator[Arrival]:
+        number = count()
+        heap: list[tuple[int, int, _At]] = [(0, next(number), _At(True, start, ()))]
+        seen: set[tuple[bool, End, tuple[int, ...]]] = set()
+        while heap:
+            _, _, at = heapq.heappop(heap)
+            if (at.out, at.end, at.tags) in seen or len(at.faults) > NOT_FAR or len(at.tags) > TAGS:
+                continue
+            seen.add((at.out, at.end, at.tags))
+            for found in self._leaves(at) if at.out else self._enters(at):
+                if isinstance(found, Arrival):
+                    yield found
+                else:
+                    heapq.heappush(heap, (len(found.faults), next(number), found))
+
+    def _ends(self, at: _At, text: str) -> Iterator[_At]:
+        self.dead.append((*at.faults, Fault(text, at.end)))
+        return iter(())
+
+    def _leaves(self, at: _At) -> Iterator[_At | Arrival]:
+        iface, said = self.world.iface(at.end), self.world.said(at.end)
+        if iface is None:
+            return self._ends(at, f"{said} does not exist")
+        return self._sent(at if iface.up else at.hurt(Fault(f"{said} is down", at.end)), iface, said)
+
+    def _sent(self, at: _At, iface: Iface, said: str) -> Iterator[_At | Arrival]:
+        if iface.lost:
+            at = at.hurt(Fault(f"{said} loses all that it sends ({iface.impair})", at.end))
+        if iface.kind == "veth":
+            yield from self._by_cable(at, iface, said)
+        elif iface.kind == "vlan" and iface.parent is not None:
+            yield at.on(iface.parent, out=True, tags=(*at.tags, iface.vlan), what=f"VLAN {iface.vlan}")
+        elif iface.kind == "bridge":
+            yield from self._switched(at.through(at.end), at.end, None)
+        elif iface.kind == "bond":
+            yield from self._by_bond(at, said)
+        elif iface.kind in STACKED and iface.parent is not None:
+            yield from self._by_parent(at, iface, iface.parent)
+        elif iface.kind in OVERLAYS and iface.tunnel is not None:
+            for end, faults, what, outside in self.carry(at.end, iface):
+                on = at.on(end, out=False, what=what, faults=faults)
+                yield Arrival(end, on.passed, on.faults, True, on.bridges) if outside else on
+        elif iface.kind in NOWHERE:
+            yield from self._ends(at, f"{said} is a {iface.kind} interface, behind which there is nobody")
+        elif at.end[1] != "lo":
+            if iface.up and iface.carrier is False:
+                gone = "no program holds it open" if iface.kind in PROGRAMS else "nothing is at its other end"
+                at = at.hurt(Fault(f"{said} has no carrier: {gone}", at.end))
+            yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
+
+    def _by_cable(self, at: _At, iface: Iface, said: str) -> Iterator[_At | Arrival]:
+        if iface.peer is None:
+            # in a namespace that nobody looks into, where there may be anybody
+            if iface.up and iface.carrier is False:
+                at = at.hurt(Fault(f"{said} has no carrier", at.end))
+            yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
+            return
+        other = self.world.iface(iface.peer)
+        if other is None:
+            yield from self._ends(at, f"{said}: its other end {self.world.said(iface.peer)} is not there")
+        else:
+            if iface.carrier is False and iface.up and other.up:
+                at = at.hurt(Fault(f"{said} has no carrier", at.end))
+            yield at.on(iface.peer, out=False)
+
+    def _by_bond(self, at: _At, said: str) -> Iterator[_At | Arrival]:
+        ports = self.world.ports.get(at.end, [])
+        if not ports:
+            yield from self._ends(at, f"{said} has no ports")
+            return
+        label = at.end[0]
+        usable = [port for port in ports if self._works((label, port.name))]
+        for port in usable[:1] or ports:
+            yield at.on((label, port.name), out=True, what="port of the bond")
+
+    def _works(self, end: End) -> bool:
+        iface = self.world.iface(end)
+        other = self.world.iface(iface.peer) if iface is not None and iface.peer is not None else None
+        return iface is not None and iface.up and iface.carrier is not False and (iface.peer is None or (other is not None and other.up))
+
+    def _by_parent(self, at: _At, iface: Iface, parent: End) -> Iterator[_At | Arrival]:
+        below = self.world.iface(parent)
+        if below is not None and not below.up:
+            at = at.hurt(Fault(f"{self.world.said(at.end)} rides on {self.world.said(parent)}, which is down", parent))
+        shared = iface.mode not in {"private", "vepa", "passthru"}
+        for rider in self.world.riders.get(parent, []):
+            other = self.world.iface(rider)
+            if rider == at.end or other is None or other.kind not in STACKED:
+                continue
+            mode = other.mode
+            if shared and mode not in {"private", "vepa", "passthru"}:
+                yield at.on(rider, out=False, what=f"beside it on {self.world.said(parent)}")
+            else:
+                here = f"{iface.kind}s of mode {iface.mode} and {mode} on {self.world.said(parent)} do not reach one another"
+                yield at.on(rider, out=False, faults=(Fault(here, at.end),))
+        if below is not None and below.up:
+            yield at.on(parent, out=True, what=f"parent of {self.world.said(at.end)}")
+
+    def _enters(self, at: _At) -> Iterator[_At | Arrival]:
+        iface, said = self.world.iface(at.end), self.world.said(at.end)
+        if iface is None:
+            yield from self._ends(at, f"{said} does not exist")
+            return
+        if not iface.up:
+            at = at.hurt(Fault(f"{said} is down", at.end))
+        for rider in self.world.riders.get(at.end, []):
+            other = self.world.iface(rider)
+            if other is None:
+                continue
+            if other.kind == "vlan":
+                if at.tags and at.tags[-1] == other.vlan:
+                    yield at.on(rider, out=False, tags=at.tags[:-1], what=f"VLAN {other.vlan}")
+            elif other.kind in STACKED:
+                yield at.on(rider, out=False, what=f"on {said}")
+        master = self.world.iface((at.end[0], iface.master)) if iface.master else None
+        if master is not None and master.kind == "bridge":
+            yield from self._switched(at.through((at.end[0], master.name)), (at.end[0], master.name), iface)
+        elif master is not None and master.kind == "bond":
+            yield at.on((at.end[0], master.name), out=False, what="bond")
+        elif master is not None and master.kind != "vrf":
+            # a team, Open vSwitch: where it sends that is not looked at
+            yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
+        elif not at.tags:
+            yield Arrival(at.end, at.passed, at.faults, False, at.bridges)
+
+    def _switched(self, at: _At, bridge_end: End, came: Iface | None) -> Iterator[_At | Arrival]:
+        """A bridge sends a frame on; `came`: the port that it came by, None for one of the bridge's own."""
+        bridge = self.world.iface(bridge_end)
+        assert bridge is not None
+        label, said = bridge_end[0], self.world.said(bridge_end)
+        if came is not None:
+            if not bridge.up:
+                at = at.hurt(Fault(f"bridge {said} is down", bridge_end))
+            at = self._by_state(at, (label, came.name), came)
+        vlan, inner = 0, at.tags
+        if bridge.filtering:
+            source = bridge if came is None else came
+            port = self.world.said((label, source.name))
+            if at.tags:
+                vlan, inner = at.tags[-1], at.tags[:-1]
+                if vlan not in source.vlans:
+                    at = at.hurt(
+                        Fault(f"{port}: this port of bridge {said} is not in VLAN {vlan}, with which the frame comes", (label, source.name))
+                    )
+            else:
+                vlan = source.pvid
+                if not vlan:
+                    at = at.hurt(Fault(f"{port}: this port of bridge {said} takes no frames without a VLAN tag", (label, source.name)))
+        for other in self.world.ports.get(bridge_end, []):
+            if came is not None and other.name == came.name and not other.hairpin:
+                continue
+            yield from self._to_port(at, bridge, came, other, label, vlan, inner)
+        if came is not None:
+            yield from self._to_itself(at, bridge, label, vlan, inner)
+
+    def _to_port(
+        self, at: _At, bridge: Iface, came: Iface | None, port: Iface, label: str, vlan: int, inner: tuple[int, ...]
+    ) -> Iterator[_At]:
+        end, said = (label, port.name), self.world.said((label, port.name))
+        on = self._by_state(at, end, port)
+        tags = inner
+        if bridge.filtering:
+            if vlan not in port.vlans:
+                on = on.hurt(Fault(f"{said}: this port of bridge {self.world.said((label, bridge.name))} is not in {_vlan(vlan)}", end))
+            elif not port.vlans[vlan]:
+                tags = (*inner, vlan)
+        if came is not None and came.isolated and port.isolated:
+            both = f"{self.world.said((label, came.name))} and {said}"
+            on = on.hurt(
+                Fault(f"{both} are isolated ports of bridge {self.world.said((label, bridge.name))}: neither reaches the other", end)
+            )
+        yield on.on(end, out=True, tags=tags)
+
+    def _to_itself(self, at: _At, bridge: Iface, label: str, vlan: int, inner: tuple[int, ...]) -> Iterator[_At | Arrival]:
+        end, tags = (label, bridge.name), inner
+        if bridge.filtering:
+            if vlan not in bridge.vlans:
+                at = at.hurt(Fault(f"bridge {self.world.said(end)} itself is not in {_vlan(vlan)}", end))
+            elif not bridge.vlans[vlan]:
+                tags = (*inner, vlan)
+        yield at.on(end, out=False, tags=tags)
+
+    def _by_state(self, at: _At, end: End, port: Iface) -> _At:
+        if port.state == FORWARDING or not port.state or not port.up:
+            return at
+        state = PORT_STATES[port.state] if port.state < len(PORT_STATES) else str(port.state)
+        what = f"spanning tree has bridge {self.world.said((end[0], port.master))}'s port {port.name} {state}"
+        return at.hurt(Fault(what, end))
+
+
+def _vlan(number: int) -> str:
+    return f"VLAN {number}" if number else "the VLAN of frames without a tag"

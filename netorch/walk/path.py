@@ -1,0 +1,96 @@
+"""A packet from one node to another and the answer back, over a `World`: each hop, and where it ends and why."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from netorch.walk.courier import Courier, Delivered
+from netorch.walk.filters import Packet
+from netorch.walk.result import ARRIVES, Ask, Ended, Leg, Walk
+from netorch.walk.world import Place, World
+
+
+def walk(world: World, ask: Ask, source: str, target: str) -> Walk:
+    """There and back. `source` and `target` are what a person calls them."""
+    courier = Courier(world)
+    nobody = ip_address("0.0.0.0" if ask.destination.version == 4 else "::")
+    icmp = "echo-request" if ask.protocol.startswith("icmp") else ""
+    packet = Packet(ask.source or nobody, ask.destination, ask.protocol, dport=ask.port, icmp=icmp, sport=40000 if ask.port else 0)
+    back: Leg | None = None
+    asked = str(ask.source) if ask.source is not None else ""
+    try:
+        found = courier.send(ask.label, packet, ask.bound)
+        asked = str(courier.connection.tracks[ask.label].before.source)
+        _meant(world, ask, found)
+        there = Leg(tuple(courier.steps), ARRIVES)
+    except Ended as ended:
+        asked = str(courier.connection.tracks[ask.label].before.source) if ask.label in courier.connection.tracks else asked
+        there = Leg(tuple(courier.steps), ended.outcome, ended.cause)
+    else:
+        back = _back(world, courier, ask, found)
+    remarks = (*courier.small(), *courier.remarks)
+    unseen = [sentence for label in _labels(world, there, back) for sentence in world.places[label].unseen]
+    return Walk(
+        source,
+        target,
+        ask.protocol,
+        ask.port,
+        asked,
+        str(ask.destination),
+        there,
+        back,
+        (*courier.connection.doubts, *dict.fromkeys(unseen)),
+        remarks,
+    )
+
+
+def _labels(world: World, *legs: Leg | None) -> list[str]:
+    """The namespaces on the way."""
+    nodes = {step.node for leg in legs if leg is not None for step in leg.steps}
+    return [label for label, place in world.places.items() if place.name in nodes]
+
+
+def _meant(world: World, ask: Ask, found: Delivered) -> None:
+    """Whether the one who got it is the one that was meant, and takes it."""
+    place = world.places[found.label]
+    if ask.owner and found.label != ask.owner and found.packet.destination == ask.destination:
+        owner = world.places[ask.owner].name
+        raise Ended(f"{place.name} has the address {ask.destination} too, and gets what is for {owner}")
+    if ask.protocol == "tcp" and place.listening is not None and not _listens(place, found.packet):
+        raise Ended(
+            f"{place.name}: no program listens on TCP port {found.packet.dport} of {found.packet.destination}: it refuses the connection"
+        )
+
+
+def _listens(place: Place, packet: Packet) -> bool:
+    for protocol, address, port in place.listening or ():
+        local = ip_address(address)
+        mapped = getattr(local, "ipv4_mapped", None)
+        if protocol == "tcp" and port == packet.dport:
+            if local.is_unspecified and (local.version == 6 or packet.version == 4):
+                return True
+            if packet.destination in (local, mapped):
+                return True
+    return False
+
+
+def _back(world: World, courier: Courier, ask: Ask, found: Delivered) -> Leg:
+    there = len(courier.steps)
+    courier.connection.first = False
+    asked = found.packet
+    icmp = "echo-reply" if ask.protocol.startswith("icmp") else ""
+    place = world.place(found.label)
+    vrf = place.vrf_of(found.iif) if found.iif in place.ifaces else 0
+    bound = next((iface.name for iface in place.ifaces.values() if vrf and iface.kind == "vrf" and iface.table == vrf), "")
+    answer = Packet(asked.destination, asked.source, asked.proto, asked.dport, asked.sport, icmp, state="established")
+    if answer.destination.is_link_local:
+        bound = found.iif
+    try:
+        came = courier.send(found.label, answer, bound)
+        if came.label != ask.label:
+            raise Ended(f"the answer arrives at {world.place(came.label).name}, which has not asked")
+        if came.packet.source != ask.destination:
+            raise Ended(f"the answer comes from {came.packet.source}, but {ask.destination} was asked: it is not taken")
+    except Ended as ended:
+        return Leg(tuple(courier.steps[there:]), ended.outcome, ended.cause)
+    return Leg(tuple(courier.steps[there:]), ARRIVES)

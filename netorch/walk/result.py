@@ -1,0 +1,82 @@
+"""What a walk comes to, in plain values, and how one ends early."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netorch.walk.world import Address
+
+ARRIVES, FAILS, LEAVES = "arrives", "fails", "leaves"
+
+
+class Ended(Exception):
+    """The packet goes no further: where and why."""
+
+    def __init__(self, cause: str, outcome: str = FAILS) -> None:
+        super().__init__(cause)
+        self.cause, self.outcome = cause, outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one namespace does with the packet. `notes`: translations and the like, in order; `through`: bridges on the way to the next."""
+
+    node: str
+    text: str
+    iif: str = ""
+    oif: str = ""
+    via: str = ""
+    route: str = ""
+    notes: tuple[str, ...] = ()
+    through: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One direction. `outcome` is arrives, fails or leaves (what is known here); `cause` says where it ends and why, "" if it arrives."""
+
+    steps: tuple[Step, ...]
+    outcome: str
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """`doubts`: what could stop it and could not be evaluated; `remarks`: what is worth a word though it stops nothing."""
+
+    source: str
+    target: str
+    protocol: str
+    port: int
+    source_address: str
+    target_address: str
+    there: Leg
+    back: Leg | None
+    doubts: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> str:
+        if self.back is None or self.there.outcome != ARRIVES:
+            return self.there.outcome
+        return self.back.outcome
+
+    @property
+    def cause(self) -> str:
+        return self.there.cause or (self.back.cause if self.back is not None else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """From where to where: a namespace with an address to send from (None: as it chooses), and bound to an interface's VRF.
+
+    `owner`: the label of the node that is meant, "" for whoever has the address.
+    """
+
+    label: str
+    source: Address | None
+    destination: Address
+    protocol: str
+    port: int = 0
+    bound: str = ""
+    owner: str = ""

@@ -1,0 +1,195 @@
+"""What a packet meets, as plain values: the namespaces of a `World` with their interfaces, addresses, routes, rules and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+from netorch.netlink.constants import AF_INET, AF_INET6
+from netorch.requests import RouteSpec, RuleSpec
+from netorch.walk.filters import Chain
+
+Address = IPv4Address | IPv6Address
+End = tuple[str, str]
+"""A namespace's label and the name of an interface in it."""
+
+FORWARDING = 3
+"""A bridge port's state in which frames pass (BR_STATE_FORWARDING)."""
+PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
+FAMILIES = {4: AF_INET, 6: AF_INET6}
+
+
+@dataclass(frozen=True, slots=True)
+class WireguardPeer:
+    """Whom a WireGuard interface speaks with. `endpoint`: address and port, None where that is not known. `allowed` are networks."""
+
+    endpoint: tuple[Address, int] | None
+    allowed: tuple[IPv4Interface | IPv6Interface, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """Packets or frames in other packets. `ident`: what both ends agree in (a VNI and a port, a key). `ends`: where frames go that are
+    for nobody known, of a VXLAN; else the one remote end.
+    """
+
+    ident: tuple[object, ...]
+    local: Address | None
+    ends: tuple[Address, ...]
+    peers: tuple[WireguardPeer, ...] = ()
+    port: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Iface:
+    """A link. `carrier` None: it follows from the other end. `peer`: a veth's other end; None where it is not known.
+
+    `parent`: what it rides on; `vlan`: of a VLAN device its number. `filtering`: a bridge that knows VLANs. `pvid`, `vlans` (VLAN → whether
+    its frames leave without a tag), `isolated`, `state`, `hairpin`: as a bridge's port. `table`: a VRF's. `impair`: in words; `lost`: all
+    that it sends is.
+    """
+
+    name: str
+    kind: str
+    up: bool = True
+    carrier: bool | None = None
+    mtu: int = 1500
+    mac: str = ""
+    master: str = ""
+    peer: End | None = None
+    parent: End | None = None
+    vlan: int = 0
+    mode: str = ""
+    table: int = 0
+    filtering: bool = False
+    pvid: int = 0
+    vlans: Mapping[int, bool] = field(default_factory=dict)
+    isolated: bool = False
+    hairpin: bool = False
+    state: int = FORWARDING
+    tunnel: Tunnel | None = None
+    impair: str = ""
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An address of an interface. `peer`: the other end's network, on a point-to-point link."""
+
+    iface: str
+    address: IPv4Interface | IPv6Interface
+    scope: int = 0
+    peer: IPv4Network | IPv6Network | None = None
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network:
+        """What is on the link."""
+        return self.peer if self.peer is not None else self.address.network
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A namespace. `forwards`: IPv4, IPv6. `rp_filter`: interface → the value that counts. `fixed`: permanent neighbours, (interface,
+    address) → MAC; `silent`: those that did not answer when they were asked last. `odd_rules`: (family, priority) of policy rules that
+    say more than is understood here. `bridged`: IP versions in which a bridge's frames go through the packet filter.
+
+    `listening`: (protocol, packed address, port); None where that was not looked at. `unseen`: sentences about what was not looked
+    into. `partial`: a file says some of it only. `skips_dead`: interfaces without whose carrier the routes over them do not count.
+    `proxies`: those by which ARP is answered for others (proxy_arp); `localnet`: by which 127.0.0.0/8 may come (route_localnet).
+    `mute`: IP versions in which no echo is answered.
+    """
+
+    label: str
+    name: str
+    ifaces: Mapping[str, Iface]
+    addresses: tuple[Held, ...] = ()
+    routes: tuple[RouteSpec, ...] = ()
+    rules: tuple[RuleSpec, ...] = ()
+    forwards: tuple[bool, bool] = (False, False)
+    rp_filter: Mapping[str, int] = field(default_factory=dict)
+    fixed: Mapping[tuple[str, Address], str] = field(default_factory=dict)
+    silent: frozenset[tuple[str, Address]] = frozenset()
+    chains: tuple[Chain, ...] = ()
+    odd_rules: frozenset[tuple[int, int]] = frozenset()
+    bridged: frozenset[int] = frozenset()
+    listening: frozenset[tuple[str, bytes, int]] | None = None
+    unseen: tuple[str, ...] = ()
+    partial: bool = False
+    skips_dead: frozenset[str] = frozenset()
+    proxies: frozenset[str] = frozenset()
+    localnet: frozenset[str] = frozenset()
+    mute: frozenset[int] = frozenset()
+
+    def vrf_of(self, iface: str) -> int:
+        """The routing table of the VRF that an interface is in, or is; 0 without one."""
+        found = self.ifaces.get(iface)
+        if found is not None and found.kind != "vrf" and found.master:
+            found = self.ifaces.get(found.master)
+        return found.table if found is not None and found.kind == "vrf" else 0
+
+    def is_dead(self, iface: str | None) -> bool:
+        """Whether routes over an interface do not count now (ignore_routes_with_linkdown)."""
+        found = self.ifaces.get(iface or "")
+        return found is not None and found.carrier is False and found.name in self.skips_dead
+
+    def has(self, address: Address) -> bool:
+        return any(held.address.ip == address for held in self.addresses)
+
+
+@dataclass(frozen=True)
+class World:
+    """`names`: a node's name → its label. `asked`: of what was read of the kernel, what the file asks for; None of what a file asks
+    for. `preferred`: label → its addresses as its names mean them.
+    """
+
+    places: Mapping[str, Place]
+    names: Mapping[str, str]
+    asked: World | None = None
+    preferred: Mapping[str, tuple[Address, ...]] = field(default_factory=dict)
+
+    @property
+    def live(self) -> bool:
+        return self.asked is not None
+
+    @cached_property
+    def owners(self) -> Mapping[Address, list[End]]:
+        """Who has an address."""
+        found: dict[Address, list[End]] = {}
+        for label, place in self.places.items():
+            for held in place.addresses:
+                found.setdefault(held.address.ip, []).append((label, held.iface))
+        return found
+
+    @cached_property
+    def riders(self) -> Mapping[End, list[End]]:
+        """What rides on an interface: VLANs, macvlans."""
+        found: dict[End, list[End]] = {}
+        for label, place in self.places.items():
+            for iface in place.ifaces.values():
+                if iface.parent is not None:
+                    found.setdefault(iface.parent, []).append((label, iface.name))
+        return found
+
+    @cached_property
+    def ports(self) -> Mapping[End, list[Iface]]:
+        """The ports of a master."""
+        found: dict[End, list[Iface]] = {}
+        for label, place in self.places.items():
+            for iface in place.ifaces.values():
+                if iface.master:
+                    found.setdefault((label, iface.master), []).append(iface)
+        return found
+
+    def place(self, label: str) -> Place:
+        return self.places[label]
+
+    def iface(self, end: End) -> Iface | None:
+        place = self.places.get(end[0])
+        return place.ifaces.get(end[1]) if place is not None else None
+
+    def said(self, end: End) -> str:
+        """`r1:eth0`."""
+        place = self.places.get(end[0])
+        return f"{place.name if place is not None else end[0].removeprefix('@')}:{end[1]}"

@@ -1,0 +1,136 @@
+"""Rules of iptables-legacy, as iptables-save writes them, to chains. A match that is not understood makes its rule one of which nobody
+knows.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
+
+from netorch.walk.filters import Chain, Clause, Rule
+
+_HOOKS = {
+    **{("raw", name): (name.lower(), -300) for name in ("PREROUTING", "OUTPUT")},
+    **{("mangle", name): (name.lower(), -150) for name in ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")},
+    **{("security", name): (name.lower(), 50) for name in ("INPUT", "FORWARD", "OUTPUT")},
+    ("filter", "INPUT"): ("input", 0),
+    ("filter", "FORWARD"): ("forward", 0),
+    ("filter", "OUTPUT"): ("output", 0),
+    ("nat", "PREROUTING"): ("prerouting", -100),
+    ("nat", "OUTPUT"): ("output", -100),
+    ("nat", "INPUT"): ("input", 100),
+    ("nat", "POSTROUTING"): ("postrouting", 100),
+}
+_VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return", "MASQUERADE": "masquerade"}
+_GOES_ON = frozenset(("LOG", "NFLOG", "TRACE", "MARK", "CONNMARK", "CT", "NOTRACK", "TCPMSS", "CHECKSUM", "DSCP", "TOS", "TTL", "HL"))
+_ARRIVES = {"-i": "iif", "-o": "oif"}
+_NAMES = {"ipv6-icmp": "icmpv6", "58": "icmpv6", "1": "icmp", "6": "tcp", "17": "udp"}
+_KNOWN = frozenset(("tcp", "udp", "sctp", "comment", "conntrack", "state", "addrtype"))
+
+
+def chains(tables: Mapping[tuple[int, str], tuple[str, ...]]) -> tuple[Chain, ...]:
+    """All chains; `tables`: IP version and table → lines `-P CHAIN POLICY`, `-N CHAIN` and `-A CHAIN …`."""
+    return tuple(chain for (version, table), lines in tables.items() for chain in _chains(version, table, lines))
+
+
+def _chains(version: int, table: str, lines: tuple[str, ...]) -> Iterator[Chain]:
+    policies: dict[str, str] = {}
+    rules: dict[str, list[Rule]] = {}
+    names = frozenset(line.split(" ", 2)[1] for line in lines)
+    for line in lines:
+        act, chain, *rest = line.split(" ", 2)
+        rules.setdefault(chain, [])
+        if act == "-P":
+            policies[chain] = rest[0] if rest else "ACCEPT"
+        elif act == "-A":
+            rules[chain].append(rule(rest[0] if rest else "", names))
+    for chain, found in rules.items():
+        hook, priority = _HOOKS.get((table, chain), ("", 0))
+        policy = "drop" if policies.get(chain) == "DROP" else "accept"
+        kind = "nat" if table == "nat" else "filter"
+        family, tool = ("ip", "iptables") if version == 4 else ("ip6", "ip6tables")
+        yield Chain(family, table, chain, hook, kind, priority, policy, tuple(found), tool)
+
+
+def rule(text: str, names: frozenset[str] = frozenset()) -> Rule:
+    """One rule, without `-A CHAIN`; `names`: the chains that it may jump to."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return Rule((Clause("?"),), "?", text=text)
+    clauses: list[Clause] = []
+    verdict, target = "", ""
+    place, negated = 0, False
+    options: dict[str, str] = {}
+    while place < len(words):
+        word, value = words[place], words[place + 1] if place + 1 < len(words) else ""
+        place += 2
+        if word == "!":
+            negated, place = True, place - 1
+            continue
+        if word in {"-j", "-g"}:
+            verdict, target = word, value
+        elif word in {"--to-destination", "--to-source", "--to-ports", "--comment", "--reject-with"}:
+            options[word] = value
+        elif target:
+            # more of the target's own options, with or without a value
+            place -= value.startswith("-")
+        elif (clause := _clause(word, value, negated)) is not None:
+            clauses.append(clause)
+            place -= clause.field == "?" and value.startswith("-")
+        negated = False
+    return Rule(tuple(clauses), *_act(verdict, target, options, names), text=text)
+
+
+def _clause(word: str, value: str, negated: bool) -> Clause | None:
+    """What an option asks for; None where it asks for nothing."""
+    match word:
+        case "-m":
+            return None if value in _KNOWN else Clause("?")
+        case "-s" | "-d":
+            try:
+                return Clause("saddr" if word == "-s" else "daddr", (ip_network(value, strict=False),), negated)
+            except ValueError:
+                return Clause("?")
+        case "-i" | "-o":
+            return Clause(_ARRIVES[word], (f"{value[:-1]}*" if value.endswith("+") else value,), negated)
+        case "-p":
+            return Clause("proto", (_NAMES.get(value, value),), negated)
+        case "--dport" | "--sport":
+            first, _, last = value.partition(":")
+            known = first.isdigit() and (last or first).isdigit()
+            return Clause(word[2:], ((int(first), int(last or first)),), negated) if known else Clause("?")
+        case "--dst-type" if value == "LOCAL":
+            return Clause("local", (True,), negated)
+        case "--ctstate" | "--state":
+            states = value.split(",")
+            if states == ["DNAT"]:
+                return Clause("translated", (True,), negated)
+            return Clause("?") if {"DNAT", "SNAT"} & set(states) else Clause("state", tuple(map(str.lower, states)), negated)
+    return Clause("?")
+
+
+def _act(verdict: str, target: str, options: Mapping[str, str], names: frozenset[str]) -> tuple[str, object]:
+    if target in names:
+        return "goto" if verdict == "-g" else "jump", target
+    if target in _VERDICTS:
+        return _VERDICTS[target], None
+    if target in _GOES_ON or not target:
+        return "", None
+    if target in {"DNAT", "SNAT"}:
+        return target.lower(), _place(options.get("--to-destination", options.get("--to-source", "")))
+    if target == "REDIRECT":
+        port = options.get("--to-ports", "0")
+        return "redirect", (None, int(port)) if port.isdigit() else "?"
+    return "?", None
+
+
+def _place(text: str) -> object:
+    """Address and port; "?" where there is a choice."""
+    host, _, port = text[1:].partition("]") if text.startswith("[") else (text, "", "") if text.count(":") > 1 else text.partition(":")
+    port = port.removeprefix(":")
+    try:
+        return ip_address(host), int(port or 0)
+    except ValueError:
+        return "?"

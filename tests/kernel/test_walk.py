@@ -1,0 +1,218 @@
+"""What `explain` says of each pair of nodes is what ping finds, whatever is broken; and it says why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from tests.kernel.host import Host
+from tests.kernel.kindcase import require
+
+LAB = """
+name: lab
+nodes:
+  a: {networks: [lan]}
+  b: {networks: [lan]}
+  r1: {forwarding: true, networks: {lan: {address: 10.0.1.1}}, routes: [{to: default, via: 10.0.12.2}]}
+  r2: {routes: [{to: 10.0.1.0/24, via: 10.0.12.1}]}
+  c: {routes: [{to: default, via: 10.0.2.1}]}
+  inner: {networks: [box]}
+networks:
+  lan: {subnet: 10.0.1.0/24, gateway: r1}
+  box: {mode: nat, node: r2, subnet: 10.0.9.0/24}
+links:
+  - {endpoints: [r1:right, r2:left], subnet: 10.0.12.0/30}
+  - {endpoints: [r2:lan, c:eth0], subnet: 10.0.2.0/24}
+"""
+PORT = "p=$(ip -n netorch-lab -o link show master lan | sed -n 's/^[0-9]*: \\(b[^@:]*\\).*/\\1/p');"
+DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
+    "nothing": ("true", "true", ("inner", "r1"), ""),
+    "link down": (
+        "ip -n r1 link set right down",
+        "ip -n r1 link set right up; ip -n r1 route add default via 10.0.12.2",
+        ("a", "c"),
+        "r1: no route to 10.0.2.0/24 (its route default is by right, which is down)",
+    ),
+    "other end down": (
+        "ip -n c link set eth0 down",
+        "ip -n c link set eth0 up; ip -n c route add default via 10.0.2.1",
+        ("a", "c"),
+        "c:eth0 is down",
+    ),
+    "port down": (
+        f"{PORT} ip -n netorch-lab link set $p down",
+        f"{PORT} ip -n netorch-lab link set $p up",
+        ("a", "b"),
+        "netorch-lab:b-eth0 is down",
+    ),
+    "route gone": (
+        "ip -n r2 route del 10.0.1.0/24",
+        "ip -n r2 route add 10.0.1.0/24 via 10.0.12.1",
+        ("a", "c"),
+        "r2: no route back to 10.0.1.0/24 (its route 10.0.1.0/24 is gone)",
+    ),
+    "the kernel's route gone": (
+        "ip -n r2 route del 10.0.2.0/24",
+        "ip -n r2 route add 10.0.2.0/24 dev lan src 10.0.2.1",
+        ("a", "c"),
+        "r2: no route to 10.0.2.0/24 (its route 10.0.2.0/24 is gone)",
+    ),
+    "address gone": (
+        "ip -n c address flush dev eth0",
+        "ip -n c address add 10.0.2.2/24 dev eth0; ip -n c route add default via 10.0.2.1",
+        ("a", "c"),
+        "r2: no ARP answer from 10.0.2.2 on lan: nobody there has this address (it is c:eth0's in the file)",
+    ),
+    "no forwarding": (
+        "ip netns exec r2 sysctl -qw net.ipv4.ip_forward=0",
+        "ip netns exec r2 sysctl -qw net.ipv4.ip_forward=1",
+        ("a", "c"),
+        "r2: forwarding is off (IPv4), so that it does not pass on what is for 10.0.2.2",
+    ),
+    "blackhole": (
+        "ip -n r1 route add blackhole 10.0.2.0/24",
+        "ip -n r1 route del blackhole 10.0.2.0/24",
+        ("a", "c"),
+        "r1: 10.0.2.2 falls under the route 10.0.2.0/24, which is blackhole",
+    ),
+    "a rule by hand": (
+        "ip netns exec r1 nft 'table inet mine { chain f { type filter hook forward priority 5; ip saddr 10.0.1.2 oifname \"right\" drop; }; }'",
+        "ip netns exec r1 nft delete table inet mine",
+        ("a", "c"),
+        'r1: nft rule `ip saddr 10.0.1.2 oifname "right" drop` in inet mine f drops eth0 → right',
+    ),
+    "an answer dropped": (
+        "ip netns exec c nft 'table ip mine { chain o { type filter hook output priority 0; policy drop; ct state new accept; }; }'",
+        "ip netns exec c nft delete table ip mine",
+        ("a", "c"),
+        "c: nft chain ip mine o drops what goes out by eth0, since no rule of it accepts that",
+    ),
+    "isolated ports": (
+        "for p in $(ip -n netorch-lab -o link show master lan | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | grep eth0); do"
+        " bridge -n netorch-lab link set dev $p isolated on; done",
+        "for p in $(ip -n netorch-lab -o link show master lan | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/'); do bridge -n netorch-lab link set dev $p isolated off; done",
+        ("a", "b"),
+        "netorch-lab:a-eth0 and netorch-lab:b-eth0 are isolated ports of bridge netorch-lab:lan: neither reaches the other",
+    ),
+    "strict about sources": (
+        "ip netns exec r2 sysctl -qw net.ipv4.conf.left.rp_filter=1; ip -n r2 route add 10.0.1.2/32 via 10.0.2.2",
+        "ip netns exec r2 sysctl -qw net.ipv4.conf.left.rp_filter=0; ip -n r2 route del 10.0.1.2/32",
+        ("a", "c"),
+        "r2: rp_filter of left is strict, and the route back to 10.0.1.2 is by lan, not by left",
+    ),
+    "a rule of policy": (
+        "ip -n r1 rule add from 10.0.1.2 to 10.0.2.0/24 prohibit priority 50",
+        "ip -n r1 rule del priority 50",
+        ("a", "c"),
+        "r1: 10.0.2.2 falls under the rule '50: from 10.0.1.2/32 to 10.0.2.0/24', which says prohibit",
+    ),
+    "a wrong neighbour": (
+        "ip -n r2 neigh replace 10.0.2.2 lladdr 02:00:00:00:00:99 dev lan nud permanent",
+        "ip -n r2 neigh del 10.0.2.2 dev lan",
+        ("a", "c"),
+        "r2: frames for 10.0.2.2 go to 02:00:00:00:00:99 (a permanent neighbour of lan), which nobody on that link has",
+    ),
+}
+AGENT = """
+import json, subprocess, sys
+from itertools import permutations
+from pathlib import Path
+from netorch.kernel.linux import LinuxKernel
+from netorch.load import load
+from netorch.walk.ends import explain
+from netorch.walk.live import look, why_not
+
+desired = load(Path(sys.argv[1]).read_bytes(), "lab.yaml").desired
+told = {}
+with LinuxKernel() as kernel:
+    for what, (damage, undo, pair, _) in json.load(sys.stdin).items():
+        subprocess.run(damage, shell=True, check=True)
+        world = look(kernel, desired)
+        walks = {(a, b): explain(world, a, b) for a, b in permutations(desired.labels, 2)}
+        ping = lambda pair, wait: subprocess.Popen(
+            ["ip", "netns", "exec", pair[0], "ping", "-n", "-q", "-c", "1", "-W", wait, walks[pair].target_address], stdout=subprocess.DEVNULL
+        )
+        waiting = {pair: ping(pair, "0.3") for pair in walks}
+        answers = {pair: process.wait() == 0 for pair, process in waiting.items()}
+        wrong = []
+        for at, walk in walks.items():
+            # on a busy machine an answer may be late
+            if (walk.outcome == "arrives") != (answers[at] or (walk.outcome == "arrives" and ping(at, "5").wait() == 0)):
+                wrong.append([*at, walk.outcome, walk.cause])
+        told[what] = {"wrong": wrong, "why": why_not(kernel, desired, *pair), "doubts": [w.doubts for w in walks.values() if w.doubts]}
+        subprocess.run(undo, shell=True, check=True)
+print(json.dumps(told))
+
+"""
+
+
+def agreed(host: Host, text: str, damage: dict[str, tuple[str, str, tuple[str, str], str]]) -> None:
+    file = host.write("lab.yaml", text)
+    host.netorch("apply", file)
+    told: dict[str, Any] = json.loads(host.run(sys.executable, "-c", AGENT, file, input=json.dumps(damage), check=True).stdout)
+    for what, (_, _, _, cause) in damage.items():
+        assert not told[what]["wrong"], what
+        assert not told[what]["doubts"], what
+        assert told[what]["why"][-1] == (cause or "the live state shows no reason: a packet and its answer should get through"), what
+
+
+def test_it_says_what_ping_finds_for_each_pair_whatever_is_broken(host: Host) -> None:
+    agreed(host, LAB, DAMAGE)
+
+
+VLANS = """
+name: lab
+nodes: {a: {networks: {lan: {port: {pvid: 10}}}}, b: {networks: {lan: {port: {pvid: 10}}}}, c: {networks: {lan: {port: {pvid: 20}}}}}
+networks: {lan: {subnet: 10.0.1.0/24, vlan_filtering: true}}
+"""
+
+
+@pytest.mark.uml
+def test_a_port_in_another_vlan(host: Host) -> None:
+    require(host, "bridge-vlans")
+    gone = ("bridge -n netorch-lab vlan del vid 10 dev b-eth0", "true", ("a", "b"))
+    port = "netorch-lab:b-eth0: this port of bridge netorch-lab:lan"
+    agreed(
+        host,
+        VLANS,
+        {
+            "another": ("true", "true", ("a", "c"), "netorch-lab:c-eth0: this port of bridge netorch-lab:lan is not in VLAN 10"),
+            "taken away": (*gone, f"{port} is not in VLAN 10"),
+        },
+    )
+
+
+def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
+    host.write("topo.yaml", LAB)
+    done = host.netorch("explain", "a", "c", "--offline")
+    assert done.stdout.splitlines()[-1] == "a → c: arrives, and the answer comes back"
+    done = host.netorch("explain", "a", "c", check=False)
+    assert (done.returncode, done.stdout) == (
+        2,
+        "a → c: does not arrive: a is not there: it has no namespace (apply the topology first, or ask with --offline)\n",
+    )
+    host.netorch("apply")
+    told = json.loads(host.netorch("explain", "a", "c", "-o", "json").stdout)
+    assert (told["version"], told["topology"], told["live"], told["outcome"], told["cause"]) == (1, "lab", True, "arrives", None)
+    assert [hop["node"] for hop in told["there"]["hops"] + told["back"]["hops"]] == ["a", "r1", "r2", "c", "c", "r2", "r1", "a"]
+    done = host.netorch("explain", "a", "c", "--tcp", "80", "-q", check=False)
+    refused = "a → c: does not arrive: c: no program listens on TCP port 80 of 10.0.2.2: it refuses the connection\n"
+    assert (done.returncode, done.stdout) == (2, refused)
+    # a check that fails says the same of itself
+    host.write("checks.yaml", LAB + "checks: [{from: a, to: c, tcp: 80}, {from: a, to: b}]\n")
+    done = host.netorch("check", "checks.yaml", check=False)
+    why = "c: no program listens on TCP port 80 of 10.0.2.2: it refuses the connection"
+    assert [line.strip() for line in done.stdout.splitlines() if line.startswith("   ")] == ["a → r1 → r2 → c", why]
+    host.run("rm", "topo.yaml")
+    assert host.netorch("explain", "a", "b:eth0", "-q").stdout == ""
+    for words, status, what in (
+        (["a", "x"], 1, "netorch: there is no node 'x'."),
+        (["a", "b", "c"], 64, "netorch explain: at most two words"),
+        (["a", "b", "--tcp", "0"], 64, "is no port between 1 and 65535"),
+        (["--offline"], 64, "netorch explain: --file, --offline and --tcp go with two nodes"),
+    ):
+        done = host.netorch("explain", *words, check=False)
+        assert (done.returncode, what in done.stderr) == (status, True), done.stderr

@@ -1,0 +1,79 @@
+"""Rules of iptables-legacy read, and packets sent through them."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from netorch.walk.filters import Packet, Verdict, run
+from netorch.walk.xtlines import chains
+
+PACKET = Packet(ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal")
+
+
+def through(*lines: str, table: str = "filter", hook: str = "forward") -> Verdict:
+    return run(chains({(4, table): ("-P FORWARD ACCEPT", "-N mine", *lines)}), hook, PACKET, first=True)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-A FORWARD -j DROP",
+        "-A FORWARD -s 10.0.0.0/24 -i docker0 ! -o docker0 -p tcp -m tcp --dport 80:90 -j REJECT --reject-with icmp-port-unreachable",
+        '-A FORWARD -i dock+ -m conntrack --ctstate NEW,RELATED -m comment --comment "keep out" -j DROP',
+        "-A FORWARD -m conntrack ! --ctstate DNAT -m addrtype ! --dst-type LOCAL -j DROP",
+        "-P FORWARD DROP",
+    ],
+)
+def test_rules_that_drop_it(line: str) -> None:
+    verdict = through(line)
+    assert verdict.dropped.startswith("iptables ")
+    assert not verdict.doubts
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-A FORWARD -p udp -m udp --dport 80 -j DROP",
+        "-A FORWARD ! -s 10.0.0.0/8 -j DROP",
+        "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j DROP",
+        "-A FORWARD -m conntrack --ctstate DNAT -j DROP",
+        "-A INPUT -j DROP",
+        '-A FORWARD -j LOG --log-prefix "seen "',
+        "-A FORWARD -j mine",
+    ],
+)
+def test_rules_that_do_not(line: str) -> None:
+    verdict = through(line)
+    assert (verdict.dropped, verdict.doubts) == ("", [])
+
+
+def test_who_drops_it_is_said() -> None:
+    assert through("-A FORWARD -j mine", '-A mine -m comment --comment "keep out" -j DROP').dropped == (
+        'iptables rule "keep out" in filter mine drops docker0 → personal'
+    )
+    assert through('-A FORWARD -o personal -m comment --comment "netorch:lab" -j DROP').dropped == (
+        'iptables rule `-o personal -m comment --comment "netorch:lab" -j DROP` in filter FORWARD drops docker0 → personal'
+    )
+
+
+@pytest.mark.parametrize(
+    "line", ["-A FORWARD -m limit --limit 1/sec -j DROP", "-A FORWARD -j NFQUEUE --queue-num 1", "-A FORWARD -m physdev [00] -j DROP"]
+)
+def test_what_is_not_understood_is_a_doubt(line: str) -> None:
+    verdict = through(line)
+    assert verdict.dropped == ""
+    assert len(verdict.doubts) == 1
+
+
+def test_translations() -> None:
+    for line, target in (
+        ("-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.0.1:8080", (ip_address("10.9.0.1"), 8080)),
+        ("-A PREROUTING -j DNAT --to-destination 10.9.0.1", (ip_address("10.9.0.1"), 0)),
+        ("-A PREROUTING -p tcp -j REDIRECT --to-ports 8080", (None, 8080)),
+    ):
+        assert through(line, table="nat", hook="prerouting").destination == target
+    found = through("-A POSTROUTING -s 10.0.0.0/8 ! -o docker0 -j MASQUERADE", table="nat", hook="postrouting")
+    assert found.source == (None, 0)
+    assert found.by == "iptables rule `-s 10.0.0.0/8 ! -o docker0 -j MASQUERADE`"
