@@ -121,7 +121,7 @@ import json, subprocess, sys
 from itertools import permutations
 from pathlib import Path
 from netorch.kernel.linux import LinuxKernel
-from netorch.load import load
+from netorch.loading import load
 from netorch.walk.ends import explain
 from netorch.walk.live import look, why_not
 

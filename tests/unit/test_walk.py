@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from netorch.load import load
 
 from netorch.errors import NetorchError
+from netorch.loading import load
 from netorch.render import walk as render
 from netorch.walk import planned
 from netorch.walk.ends import explain
