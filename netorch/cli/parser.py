@@ -82,19 +82,19 @@ def parser() -> Parser:
     words = Words(command, output, file, lock)
     for add in (
         _apply,
-        _check,
         _confirm,
         _diff,
-        _explain,
         _destroy,
         _list,
         _show,
+        _check,
+        _explain,
         _graph,
-        _validate,
         _exec_and_shell,
+        _validate,
+        _doctor,
         _schema,
         _completion,
-        _doctor,
     ):
         add(words)
     return top
