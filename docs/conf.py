@@ -12,6 +12,8 @@ author = "the netorch authors"
 release = version = __version__
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]
+man_pages = [("man", "netorch", "network topologies: one YAML file in, kernel state out", [], 1)]
+man_show_urls = False
 html_theme = "furo"
 html_title = f"netorch {release}"
 myst_enable_extensions = ["deflist", "colon_fence"]

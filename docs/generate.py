@@ -1,5 +1,5 @@
-"""Writes the key tables of language.md and kinds.md from the models, and the script of explain.md, between `<!-- generated: NAME -->` and
-`<!-- end -->`.
+"""Writes the key tables of language.md and kinds.md from the models, the script of explain.md, and the commands of man.md from the parser,
+between `<!-- generated: NAME -->` and `<!-- end -->`.
 
     python docs/generate.py           refresh the pages
     python docs/generate.py --check   exit with 1 if one is stale
@@ -19,12 +19,13 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 DOCS = Path(__file__).resolve().parent
-PAGES = (DOCS / "language.md", DOCS / "kinds.md", DOCS / "explain.md")
+PAGES = tuple(DOCS / f"{name}.md" for name in ("language", "kinds", "explain", "man"))
 sys.path.insert(0, str(DOCS.parent))
 
 from pydantic import BaseModel  # noqa: E402
 
 from docs.live import effect, sample  # noqa: E402
+from docs.manual import manual  # noqa: E402
 from netorch import publish, topology  # noqa: E402
 from netorch.impairment import ImpairWords  # noqa: E402
 from netorch.kind import INTERFACE_WORDS  # noqa: E402
@@ -158,7 +159,7 @@ PLACES: dict[Model, str] = {
 
 def main() -> int:
     old = {page: page.read_text(encoding="utf-8") for page in PAGES}
-    missing = {*MODELS, "kinds", "common changes"} - {
+    missing = {*MODELS, "kinds", "common changes", "commands"} - {
         name for text in old.values() for name in re.findall(r"<!-- generated: ([^>]*?) -->", text)
     }
     if missing:
@@ -179,6 +180,8 @@ def main() -> int:
 
 def block(name: str) -> str:
     """What stands between the markers."""
+    if name == "commands":
+        return f"\n{manual()}\n"
     if name == "kinds":
         return "\n" + "\n".join(kind_block(kind, model) for kind, model in INTERFACE_WORDS.items()) + "\n"
     if name == "common changes":

@@ -1,0 +1,81 @@
+"""Runs a page of the documentation as a reader would: on a machine of its own, in a clone of the repository."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+
+from tests.kernel.engine import Engine
+from tests.kernel.host import PATH, Background, Host
+from tests.pages import HOME, PLACE, ROOT, Command, Docker, File, PageError, Script, same, steps
+
+PATIENCE = 60.0
+"""Seconds that a command may print something else while what an earlier one started in the background gets ready."""
+
+ASK = ("netorch exec ", "netorch check")
+"""Commands that are worth a second try then, since they change nothing."""
+
+NEEDS_SHELL = re.compile(r"[|&;<>()$`\\\"'*?\[#~=%!{}\n]")
+
+
+TOOLS = {"python": [], "netorch": ["-m", "netorch"], "pytest": ["-m", "pytest"]}
+"""Programs of the reader's .venv: what the Python that runs the tests is started with."""
+
+
+def replay(text: str, host: Host) -> Iterator[tuple[Command, str]]:
+    """Each command of the page with what it printed, standard output and standard error. The host's directory is an empty one."""
+    directory = host.directory
+    for name in ("topologies", "docs/examples"):
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, directory / name)
+    tools = directory / ".venv/bin"
+    tools.mkdir(parents=True)
+    for name, words in TOOLS.items():
+        (tools / name).write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, *words])} "$@"\n')
+        (tools / name).chmod(0o755)
+    home = directory / ".home"
+    (home / ".config").mkdir(parents=True)
+    env = {"PATH": f"{tools}:{PATH}", "HOME": str(home)}
+    background: list[Background] = []
+    engine: Engine | None = None
+    for step in steps(text):
+        match step:
+            case File(name, content):
+                path = directory / name
+                if path.exists() and name.startswith(("topologies/", "docs/")) and path.read_text() != content:
+                    raise PageError(f"the page shows {name} otherwise than it is")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content)
+            case Script(script):
+                host.run("sh", "-ec", script, env=env)
+            case Docker(verb, names):
+                engine = engine or Engine(host)
+                for name in names:
+                    engine.run(name) if verb == "run" else engine(verb, name)
+            case Command(typed) if typed.endswith("&"):
+                background.append(host.start("sh", "-c", f"exec {typed.removesuffix('&')} >/dev/null 2>&1", env=env))
+                yield step, ""
+            case Command(typed):
+                until = time.monotonic() + PATIENCE
+                printed = _once(host, typed, env)
+                while background and typed.startswith(ASK) and not same(step.output, printed) and time.monotonic() < until:
+                    time.sleep(0.1)
+                    printed = _once(host, typed, env)
+                yield step, printed.replace(str(home), HOME).replace(str(directory), PLACE)
+
+
+def _once(host: Host, typed: str, env: dict[str, str]) -> str:
+    """What it prints. netorch is run by the warm server where a shell would add nothing but a pipe or the status: that is most of the time."""
+    first, pipe, rest = typed.removesuffix("; echo $?").partition(" | ")
+    if first.startswith("netorch ") and not NEEDS_SHELL.search(first):
+        done = host.netorch(*shlex.split(first)[1:], check=False)
+        status = f"{done.returncode}\n" if typed.endswith("; echo $?") else ""
+        if pipe:
+            return done.stderr + host.run("sh", "-c", f"exec 2>&1\n{rest}", check=False, env=env, input=done.stdout).stdout
+        return done.stdout + done.stderr + status
+    done = host.run("sh", "-c", f"exec 2>&1\n{typed}", check=False, env=env)
+    return done.stdout

@@ -1,0 +1,28 @@
+"""Whoever types what the documentation shows sees what it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.host import Host
+from tests.kernel.kindcase import require
+from tests.kernel.replay import replay
+from tests.pages import PAGES, ROOT, Command, needs, same, steps
+
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
+SHOWN = [page for page, text in TEXTS.items() if any(isinstance(step, Command) for step in steps(text))]
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.uml] if needs(TEXTS[page]) else []) for page in SHOWN]
+)
+def test_the_commands_of_a_page_print_what_it_shows(host: Host, page: Path) -> None:
+    require(host, *needs(TEXTS[page]))
+    wrong = [
+        f"{page.relative_to(ROOT)}:{command.start}: # {command.text}\n{printed}"
+        for command, printed in replay(TEXTS[page], host)
+        if not same(command.output, printed)
+    ]
+    assert wrong == [], "\n".join(["`python -m tests.pages` writes what is printed into the pages; now it is", *wrong])
