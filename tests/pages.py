@@ -163,12 +163,12 @@ def _commands(block: Block) -> Iterator[Command]:
 
 
 def same(shown: tuple[str, ...] | list[str], printed: str) -> bool:
-    """Whether a page shows what a command printed."""
+    """Whether a page shows what a command printed; empty lines at the end of either do not count."""
     pattern = ""
-    for line in shown:
+    for line in "\n".join(shown).rstrip("\n").splitlines():
         words = _steady(line)
         pattern += r"(?:[^\n]*\n)*" if words.strip() == "…" else r"[^\n]*".join(re.escape(word) for word in words.split("…")) + r"\n"
-    return re.fullmatch(pattern, "".join(f"{_steady(line)}\n" for line in printed.splitlines())) is not None
+    return re.fullmatch(pattern, "".join(f"{_steady(line)}\n" for line in printed.rstrip("\n").splitlines())) is not None
 
 
 def _steady(line: str) -> str:
