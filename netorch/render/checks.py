@@ -94,7 +94,7 @@ def _matrix(check: Check, outcomes: Sequence[Outcome], colour: bool) -> Iterator
     if not 2 <= len(names) <= MATRIX:
         return
     cells = {(outcome.source, outcome.target): outcome.passed for outcome in outcomes}
-    width = max(map(len, names))
+    width = max(len("from"), *map(len, names))
     # names above their columns where they are short, else numbers that stand before the rows too
     numbered = (width + 2) * len(names) > 100
     heads = [str(number) for number in range(1, len(names) + 1)] if numbered else names
