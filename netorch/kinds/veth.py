@@ -53,7 +53,10 @@ class Veth(Link):
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.made_links:
             if link.kind == "veth":
-                yield cls(**common_fields(view, link), peer=_partner(view, link))
+                partner, here = _partner(view, link), (view.label, link.name)
+                # a rollback makes again what was seen, and of two that know each other only one may make the pair
+                far = partner != UNKNOWN and partner < here and _named(view, partner) == here
+                yield cls(**common_fields(view, link), peer=partner, far=far)
 
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
@@ -73,6 +76,11 @@ class Veth(Link):
     def attributes(self) -> Mapping[str, str]:
         netns, name = self.peer
         return {"peer": f"{shown(netns)}:{name}" if self.peer != UNKNOWN else "unknown", **self.common()}
+
+
+def _named(view: View, end: tuple[str, str]) -> tuple[str, str] | None:
+    """Whom that end's alias names."""
+    return read_alias(view.all[end[0]].named[end[1]].alias).peer
 
 
 def _partner(view: View, link: LinkRecord) -> tuple[str, str]:

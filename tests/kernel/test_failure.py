@@ -125,7 +125,6 @@ def test_a_step_that_the_kernel_refuses_after_many_good_ones(host: Host, before:
     assert "could not be rolled back" not in said
     assert settled(before, host, OWN_FILES) == []
     if when == "an update":
-        assert host.netorch("diff", "lab", check=False).returncode != 0, "`lab` is no file"
         (host.directory / "topo.yaml").unlink()
         assert host.netorch("diff").stdout == "lab: in sync\n", "the record is the old file's again"
         host.netorch("destroy")
