@@ -170,7 +170,7 @@ def _graph(words: Words) -> None:
         "-o",
         "--output",
         choices=("mermaid", "dot", "svg", "html"),
-        help="form of the picture (what the suffix of PATH says, else mermaid); svg and html need netorch[graph]",
+        help="form of the picture (what the suffix of PATH says; without one mermaid); svg and html need netorch[graph]",
     )
     graph.add_argument("--to", metavar="PATH", help="write it to a file instead of standard output")
 
