@@ -39,7 +39,9 @@ def graph(options: argparse.Namespace, output: Output) -> int:
     suffix = Path(options.to or "").suffix.lower()
     form = options.output or SUFFIXES.get(suffix)
     if form is None:
-        return output.usage(f"{inputs.shown(options.to)}: no form has the suffix {suffix}: take .svg, .html, .dot or .mmd, or say it with -o")
+        return output.usage(
+            f"{inputs.shown(options.to)}: no form has the suffix {suffix}: take .svg, .html, .dot or .mmd, or say it with -o"
+        )
     scene = _live(options, output) if options.live is not None else of_file(_file(options))
     text = drawn(build(scene), form)
     if options.to is None or options.to == "-":
@@ -53,7 +55,7 @@ def graph(options: argparse.Namespace, output: Output) -> int:
 def _file(options: argparse.Namespace) -> Loaded:
     """FILE; who gives the name of a live topology in its place is told of --live."""
     name = options.file
-    if name is not None and not Path(name).exists() and name in records.applied_names():
+    if name in records.applied_names() and not Path(name).exists():
         raise NetorchError(f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here")
     return inputs.chosen(options, live=False)[0]
 
