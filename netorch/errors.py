@@ -121,3 +121,10 @@ def did_you_mean(word: str, known: Sequence[str] | Iterable[str]) -> str:
     """A question to put behind an error, or nothing: `Did you mean 'mtu'?`"""
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else ""
+
+
+def which_node(word: str, known: Iterable[str]) -> str:
+    """What to put behind an error about a node that is not there: the nearest name, else the names if they are few, else nothing."""
+    names = sorted(set(known))
+    few = 0 < len(names) <= 12
+    return did_you_mean(word, names) or (f"There are {', '.join(names)}." if few else "")

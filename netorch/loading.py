@@ -118,7 +118,9 @@ def _resolve(tree: Map, remaining: Any, topology: Topology, file: str, name: str
         raise FileError(_sorted([*problems, unfit])) from None
     prefix = f"{name}-" if name else (topology.prefix or "")
     desired = resolve(topology, chosen, prefix, folder)
-    complaints = [entry for entry in desired.complaints if entry.naming or not problems]
+    # where all nodes or all networks were left out, none of their names says anything
+    left_out = any(section in tree and section not in remaining for section in ("nodes", "networks"))
+    complaints = [entry for entry in desired.complaints if not problems or (entry.naming and not left_out)]
     problems += [_complaint(tree, entry, _whole(remaining, entry.path)) for entry in complaints]
     return desired
 
@@ -133,10 +135,10 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     kind, context = entry["type"], entry.get("ctx", {})
     where = locate(tree, path)
     if kind == "extra_forbidden":
-        known = [*_known_keys(entry["loc"]), *_expanded_keys(path[:-1])]
-        return Problem(
-            f"unknown key {last!r}{f' in {parent}' if parent else ''}.", where, did_you_mean(str(last), known) or _listing(known)
-        )
+        model = _model(entry["loc"])
+        known = [*_keys(model), *_expanded_keys(path[:-1])]
+        remedy = did_you_mean(str(last), known) or _further_in(model, str(last)) or _listing(known)
+        return Problem(f"unknown key {last!r}{f' in {parent}' if parent else ''}.", where, remedy)
     if kind == "missing":
         return Problem(f"{parent or 'the file'} lacks the key {last!r}.", where)
     if kind == "wrong":
@@ -145,7 +147,10 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     if kind == "literal_error":
         return Problem(f"{_dotted(tree, path)}: {entry['input']!r} is not one of {context['expected']}", where)
     if kind in {"model_type", "dict_type", "model_attributes_type"}:
-        return Problem(f"{_dotted(tree, path)}: a mapping is wanted here, not {_shape(entry['input'])}", where)
+        remedy = _AS_WRITTEN.get((str(path[0]) if path else "", len(path)), "")
+        return Problem(
+            f"{_dotted(tree, path)}: a mapping is wanted here, not {_shape(entry['input'])}{'.' if remedy else ''}", where, remedy
+        )
     if kind == "list_type":
         return Problem(f"{_dotted(tree, path)}: a list is wanted here, not {_shape(entry['input'])}", where)
     if kind in {"too_short", "too_long"} and last == "endpoints":
@@ -173,8 +178,17 @@ def _has(tree: Any, part: str | int) -> bool:
     return part in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(part, int) and part < len(tree)
 
 
-def _known_keys(location: Sequence[str | int]) -> list[str]:
-    """The keys that would be right where an unknown one stands."""
+_AS_WRITTEN = {
+    ("nodes", 1): "Write `NAME: {}` for each node.",
+    ("networks", 1): "Write `NAME: {subnet: 10.0.0.0/24}` for each network.",
+    ("links", 2): "Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
+    ("checks", 2): "Write {from: NODE, to: NODE}.",
+}
+"""Where a mapping is wanted and a newcomer writes something else: the key at the top and the depth, and how it looks."""
+
+
+def _model(location: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model of the mapping in which an unknown key stands, if it can be but one."""
     models: dict[str, type[BaseModel]] = {"": Topology}
     skip = 0
     for part in location[:-1]:
@@ -185,13 +199,25 @@ def _known_keys(location: Sequence[str | int]) -> list[str]:
         else:
             field = next((field for name, field in models[""].model_fields.items() if part in {name, field.alias}), None)
             if field is None:
-                return []
+                return None
             models = {}
             skip = _collect(field.annotation, "", models)
         if not models:
-            return []
-    model = models.get("")
-    return [field.serialization_alias or name for name, field in model.model_fields.items()] if model and len(models) == 1 else []
+            return None
+    return models.get("") if len(models) == 1 else None
+
+
+def _keys(model: type[BaseModel] | None) -> list[str]:
+    return [field.serialization_alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _further_in(model: type[BaseModel] | None, word: str) -> str:
+    """Where a key belongs that is right one level deeper: `delay` of a link stands in its `impair`."""
+    for key, field in zip(_keys(model), model.model_fields.values() if model else (), strict=True):
+        inner: dict[str, type[BaseModel]] = {}
+        if _collect(field.annotation, "", inner) == 0 and any(word in _keys(found) for found in inner.values()):
+            return f"Write {key}: {{{word}: …}}."
+    return ""
 
 
 def _expanded_keys(path: Sequence[str | int]) -> Sequence[str]:

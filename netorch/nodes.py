@@ -11,7 +11,7 @@ from typing import Any, Literal, overload
 
 from netorch.attached import Place, place
 from netorch.authored import Topology
-from netorch.errors import NetorchError, did_you_mean
+from netorch.errors import NetorchError, which_node
 from netorch.kernel import spawn
 from netorch.kernel.capture import BUFFER, ETH_P_ALL, Capture
 from netorch.kernel.echo import echo
@@ -53,9 +53,7 @@ class Site:
         __tracebackhide__ = True
         found = place(self.topology.loaded.desired, name)
         if found is None:
-            known = self.topology.nodes
-            hint = did_you_mean(name, known) or f"It has: {', '.join(known)}." if known else ""
-            raise NetorchError(f"topology {self.topology.name!r} has no node {name!r}. {hint}".rstrip())
+            raise NetorchError(f"topology {self.topology.name!r} has no node {name!r}. {which_node(name, self.topology.nodes)}".rstrip())
         return Node(name, found, self)
 
     def started(self, process: Process[Any]) -> None:

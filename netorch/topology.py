@@ -602,7 +602,10 @@ def endpoint(value: object) -> object:
         return value
     node, colon, interface = value.partition(":")
     if not colon:
-        wrong(f"{value!r} is no end of a link: write NODE:INTERFACE")
+        wrong(
+            f"{value!r} is no end of a link: write NODE:INTERFACE"
+            + (f", such as {value}:eth0" if re.fullmatch(r"[\w-]{1,30}", value) else "")
+        )
     return {"node": node_name(node), "interface": interface_name(interface)}
 
 

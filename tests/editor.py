@@ -40,7 +40,7 @@ MEANING = {
 """Why the schema lets pass what `validate` refuses: class → what the sentences say."""
 _MEANING = re.compile("|".join(f"(?:{words})" for words in MEANING.values()))
 
-_NO_FILE = ("This is not YAML", "The file is empty", "The file holds no mapping", "control character", "second document", "no UTF-8 text")
+_NO_FILE = ("This is not YAML", "The file is empty", "The file holds no mapping", "control character", "second document", "UTF-8 text")
 
 
 class _Core(yaml.SafeLoader):

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         answer(parser())
     try:
-        options = parser().parse_args(words)
+        options = parser().parse(words)
     except WrongUsage as wrong:
         if _asks_for_json(words):
             from netorch.errors import Problem

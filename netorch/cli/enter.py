@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from netorch.cli.output import Output
-from netorch.errors import CommandError, NetorchError, Problem, did_you_mean
+from netorch.errors import CommandError, NetorchError, Problem, which_node
 from netorch.kernel import records
 from netorch.kernel.attach import NotAttached, open_namespace
 from netorch.kernel.enter import enter as become
@@ -70,4 +70,4 @@ def _place(node: str, topology: str | None) -> Place:
         labels = lab.labels()
     if node in labels:
         return "netns", node, node
-    raise NetorchError(f"no live topology has a node {node!r}. {did_you_mean(node, [*known, *labels])}".rstrip())
+    raise NetorchError(f"no live topology has a node {node!r}. {which_node(node, [*known, *labels])}".rstrip())

@@ -13,10 +13,8 @@ def script(options: argparse.Namespace, output: Output) -> int:
     """The commands that make a file's topology, as a shell script. It looks at no kernel."""
     from netorch.render.script import whole
 
-    if len(options.words) > 1:
-        return output.usage("name one FILE")
     options.file = options.words[0] if options.words else None
-    loaded, _ = inputs.chosen(options, live=True)
+    loaded, _ = inputs.chosen(options, live=True, hint=f"The way of a packet has two ends: netorch explain {options.file} B")
     if output.json:
         found = whole.sections(loaded.desired, marks=options.marks)
         told = [{"section": section.title, "command": command} for section in found for command in section.commands]

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING
 from netorch.cli import DONE, inputs
 from netorch.cli.output import Output
 from netorch.errors import NetorchError
+from netorch.kernel import records
 
 if TYPE_CHECKING:
+    from netorch.loading import Loaded
     from netorch.render.graph.picture import Picture
     from netorch.render.graph.scene import Scene
 
-SUFFIXES = {".dot": "dot", ".gv": "dot", ".svg": "svg", ".html": "html", ".htm": "html"}
+SUFFIXES = {
+    ".dot": "dot",
+    ".gv": "dot",
+    ".svg": "svg",
+    ".html": "html",
+    ".htm": "html",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".md": "mermaid",
+    "": "mermaid",
+}
 """Of `--to PATH`, where no form is said."""
 
 
@@ -24,15 +36,28 @@ def graph(options: argparse.Namespace, output: Output) -> int:
 
     if options.live is not None and options.file is not None:
         return output.usage("a FILE is drawn without a look at the kernel, --live what is there: say one of the two")
-    form = options.output or SUFFIXES.get(Path(options.to or "").suffix.lower(), "mermaid")
-    scene = _live(options, output) if options.live is not None else of_file(inputs.chosen(options, live=False)[0])
+    suffix = Path(options.to or "").suffix.lower()
+    form = options.output or SUFFIXES.get(suffix)
+    if form is None:
+        return output.usage(
+            f"{inputs.shown(options.to)}: no form has the suffix {suffix}: take .svg, .html, .dot or .mmd, or say it with -o"
+        )
+    scene = _live(options, output) if options.live is not None else of_file(_file(options))
     text = drawn(build(scene), form)
     if options.to is None or options.to == "-":
         output.result(text)
     else:
         inputs.write(options.to, text + "\n")
-        output.note(f"{inputs.shown(options.to)}: {form} of {scene.name}")
+        output.note(f"{inputs.shown(options.to)}: written")
     return DONE
+
+
+def _file(options: argparse.Namespace) -> Loaded:
+    """FILE; who gives the name of a live topology in its place is told of --live."""
+    name = options.file
+    if name in records.applied_names() and not Path(name).exists():
+        raise NetorchError(f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here")
+    return inputs.chosen(options, live=False)[0]
 
 
 def _live(options: argparse.Namespace, output: Output) -> Scene:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from netorch import __version__
 from netorch.authored import read_file
-from netorch.errors import FileError, NetorchError, Problem, printable
+from netorch.errors import FileError, NetorchError, Problem, did_you_mean, printable
 from netorch.kernel import records
 from netorch.kernel.records import Record
 from netorch.loading import Loaded, load
@@ -96,18 +96,39 @@ def write(file: str, text: str) -> None:
         raise NetorchError(f"{shown(file) or repr(file)}: {reason}.") from None
 
 
-def chosen(options: argparse.Namespace, *, live: bool) -> tuple[Loaded, Record]:
-    """FILE as given, else topo.yaml here, else (if `live`) the one topology with a record. If `live`, its name will do for FILE."""
+def chosen(options: argparse.Namespace, *, live: bool, hint: str = "") -> tuple[Loaded, Record]:
+    """FILE as given, else topo.yaml here, else (if `live`) the one topology with a record. If `live`, its name will do for FILE;
+    `hint` is told where a word is neither.
+    """
     file = options.file
     if file is not None:
-        if live and file in records.applied_names() and not Path(file).exists():
-            return _last_applied(file)
+        if live and _could_be_a_name(file) and not Path(file).exists():
+            names = records.applied_names()
+            if file in names:
+                return _last_applied(file)
+            raise FileError(
+                Problem(f"there is no file {file!r} here, and no topology of that name is live.", remedy=did_you_mean(file, names) or hint)
+            )
         return from_file(file, options)
-    if Path(DEFAULT).exists():
-        return from_file(DEFAULT, options)
-    if live:
+    if live and not Path(DEFAULT).exists():
         return _last_applied(only(options.name))
-    raise NetorchError(f"there is no {DEFAULT} here: name a FILE")
+    return from_file(default(), options)
+
+
+def default() -> str:
+    """topo.yaml, which has to be there."""
+    if not Path(DEFAULT).exists():
+        raise FileError(Problem(f"there is no {DEFAULT} here: name a FILE"))
+    return DEFAULT
+
+
+def _could_be_a_name(word: str) -> bool:
+    from netorch.words import topology_name
+
+    try:
+        return topology_name(word) == word
+    except ValueError:
+        return False
 
 
 def _last_applied(name: str) -> tuple[Loaded, Record]:

@@ -66,7 +66,7 @@ def validate(options: argparse.Namespace, output: Output) -> int:
     status = DONE
     for file in options.files or [inputs.DEFAULT]:
         try:
-            loaded, _ = inputs.from_file(file, options)
+            loaded, _ = inputs.from_file(file if options.files else inputs.default(), options)
         except FileError as error:
             status = FAILED
             told.append({"file": file, "valid": False, "problems": json.problems(error.problems, error.file)})

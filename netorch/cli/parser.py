@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import NoReturn
 
 from netorch import __version__
 from netorch.cli import USAGE
+from netorch.errors import did_you_mean
 
 _EPILOG = """\
 exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,
@@ -31,13 +31,38 @@ class Parser(argparse.ArgumentParser):
     """argparse with our exit status for wrong usage, and a guess at what was meant."""
 
     def error(self, message: str) -> NoReturn:
-        known = [name for action in self._actions if isinstance(action, argparse._SubParsersAction) for name in action.choices]
+        known = list(self._commands)
         wrong = message.rsplit("invalid choice: ", maxsplit=1)[-1].split("'")[1] if "invalid choice: '" in message else ""
         if wrong and known:
-            close = get_close_matches(wrong, known, n=1)
-            message = f"there is no command {wrong!r}." + (f" Did you mean {close[0]!r}?" if close else "")
+            message = f"there is no command {wrong!r}. {did_you_mean(wrong, known) or '`netorch --help` lists them.'}"
+        elif known and message.endswith("required: COMMAND"):
+            message = "a command is missing. `netorch --help` lists them."
         self._print_message(f"{self.prog}: {message}\n{self.format_usage()}", sys.stderr)
         raise WrongUsage(message)
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """All words of a command line. What is too much is told with the usage of its command, not of netorch."""
+        options, rest = self.parse_known_args(words)
+        if rest:
+            command = self._commands[options.command]
+            command.error(command.unknown(rest))
+        return options
+
+    def unknown(self, rest: Sequence[str]) -> str:
+        """Of words that have no place on the command line: what is wrong with the first."""
+        option = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
+        if not option:
+            return f"too many words: {' '.join(rest)}"
+        if option in self._option_string_actions:
+            return f"{option} stands after the command: {self.prog} {option}"
+        return f"there is no option {option}. {did_you_mean(option, self._option_string_actions)}".rstrip()
+
+    @property
+    def _commands(self) -> Mapping[str, Parser]:
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                return action.choices
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +79,12 @@ def parser() -> Parser:
     """The whole command line."""
     common = Parser(add_help=False)
     common.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    common.add_argument("-v", "--verbose", action="store_true", help="print every value, and where in the file it stands")
+    common.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print more: every value, where in the file it stands, and the commands that would do the same",
+    )
     common.add_argument("--debug", action="store_true", help="show a traceback when something fails")
     output = Parser(add_help=False)
     output.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form of the output (text)")
@@ -137,14 +167,18 @@ def _diff(words: Words) -> None:
         default="text",
         help="form of the output (text); github: annotations for a job, markdown: a comment",
     )
-    diff.add_argument("file", nargs="?", metavar="FILE", help="the topology, or the old one of two")
+    diff.add_argument(
+        "file", nargs="?", metavar="FILE", help="the topology (topo.yaml, or the one that is live here), or the old one of two"
+    )
     diff.add_argument("new", nargs="?", metavar="NEW", help="compare FILE with this one, without a look at the kernel")
     diff.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
 
 
 def _destroy(words: Words) -> None:
     destroy = words.command("destroy", "remove all that a topology made", words.output, words.lock)
-    destroy.add_argument("target", nargs="?", metavar="FILE|NAME", help="the topology's file or name")
+    destroy.add_argument(
+        "target", nargs="?", metavar="FILE|NAME", help="the topology's file or name (topo.yaml, or the one that is live here)"
+    )
     destroy.add_argument("--name", help="the instance that was applied with this --name")
     destroy.add_argument("--set", action="append", default=[], help=argparse.SUPPRESS)
     destroy.add_argument("--all", action="store_true", help="every topology that is live here")
@@ -156,7 +190,7 @@ def _list(words: Words) -> None:
 
 def _show(words: Words) -> None:
     show = words.command("show", "print the live state of a topology as a tree, or as a file again")
-    show.add_argument("target", nargs="?", metavar="NAME|FILE", help="the topology (the one that is live here)")
+    show.add_argument("target", nargs="?", metavar="NAME|FILE", help="the topology (topo.yaml, or the one that is live here)")
     show.add_argument("-o", "--output", choices=("text", "json", "yaml"), default="text", help="form of the output (text)")
 
 
@@ -170,7 +204,7 @@ def _graph(words: Words) -> None:
         "-o",
         "--output",
         choices=("mermaid", "dot", "svg", "html"),
-        help="form of the picture (what the suffix of PATH says, else mermaid); svg and html need netorch[graph]",
+        help="form of the picture (what the suffix of PATH says; without one mermaid); svg and html need netorch[graph]",
     )
     graph.add_argument("--to", metavar="PATH", help="write it to a file instead of standard output")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from netorch.cli import DIFFERENT, DONE, USAGE, inputs
+from netorch.cli import DIFFERENT, DONE, inputs
 from netorch.cli.output import Output
 
 
@@ -13,13 +12,13 @@ def explain(options: argparse.Namespace, output: Output) -> int:
     """Two words are a walk, one or none a file's commands."""
     words: list[str] = options.words
     if len(words) > 2:
-        return _usage("at most two words: netorch explain A B, or netorch explain [FILE]")
+        return output.usage("at most two words: netorch explain A B, or netorch explain [FILE]")
     if len(words) == 2 and options.marks:
-        return _usage("--marks goes with a file: netorch explain [FILE]")
+        return output.usage("--marks goes with a file: netorch explain [FILE]")
     if len(words) == 2:
         return walk(options, output)
     if options.topology is not None or options.offline or options.tcp is not None:
-        return _usage("--file, --offline and --tcp go with two nodes: netorch explain A B")
+        return output.usage("--file, --offline and --tcp go with two nodes: netorch explain A B")
     from netorch.cli.explain import script
 
     return script(options, output)
@@ -55,8 +54,3 @@ def walk(options: argparse.Namespace, output: Output) -> int:
         for line in render.lines(found):
             output.result(line)
     return DIFFERENT if found.outcome == FAILS else DONE
-
-
-def _usage(message: str) -> int:
-    print(f"netorch explain: {message}", file=sys.stderr)
-    return USAGE

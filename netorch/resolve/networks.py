@@ -364,6 +364,8 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
     if not segment.words.is_segment:
         mode = segment.words.mode_of(4)
         draft.complain(path, f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a node")
+    elif name not in draft.sites:
+        draft.unknown(path, "node", name, draft.topology.nodes, "Declare it under nodes.")
     elif not any(member.iface.site.name == name for member in segment.members):
         nodes = [member.iface.site.name for member in segment.members]
         draft.unknown(path, f"among the members of network {segment.name}, node", name, nodes, f"Add {segment.name} to its networks.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from netorch.core import HOST
-from netorch.errors import NetorchError, did_you_mean
+from netorch.errors import NetorchError, did_you_mean, which_node
 from netorch.walk.path import walk
 from netorch.walk.result import FAILS, Ask, Leg, Walk
 from netorch.walk.world import Address, End, Held, Place, World
@@ -124,7 +124,7 @@ def _label(world: World, text: str) -> str:
     if label is None and node == HOST and HOST in world.places:
         return HOST
     if label is None:
-        raise NetorchError(f"there is no node {node!r}. {did_you_mean(node, world.names)}".rstrip())
+        raise NetorchError(f"there is no node {node!r}. {which_node(node, world.names)}".rstrip())
     return label
 
 

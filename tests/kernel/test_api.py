@@ -151,7 +151,7 @@ def expected(folder: Path) -> list[str]:
         "{4}",
         "True",
         "False [(81, 'IPv4: refused by 10.0.0.2: the port is closed; IPv6: refused by fd00::2: the port is closed')] pair: 1 of 2 checks FAILED",
-        "topology 'pair' has no node 'www'. It has: a, b.",
+        "topology 'pair' has no node 'www'. There are a, b.",
         "-9",
     ]
 

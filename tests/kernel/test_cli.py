@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from netorch import __version__
+from netorch.cli import main
 from tests.kernel.host import SOURCE, Host, diff_snapshots
 from tests.kernel.terminal import on_a_terminal
 
@@ -78,9 +79,19 @@ def test_wrong_usage_is_64_and_never_2(words: list[str]) -> None:
     assert "Traceback" not in process.stderr
 
 
-def test_a_misspelt_command_gets_a_guess() -> None:
-    process = subprocess.run([sys.executable, "-m", "netorch", "aply"], capture_output=True, text=True, cwd=SOURCE, check=False)
-    assert "Did you mean 'apply'?" in process.stderr
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "netorch: a command is missing."),
+        (["aply"], "netorch: there is no command 'aply'. Did you mean 'apply'?"),
+        (["apply", "--dry-rum", "x.yaml"], "netorch apply: there is no option --dry-rum. Did you mean '--dry-run'?\nusage: netorch apply "),
+        (["-q", "apply"], "netorch apply: -q stands after the command"),
+        (["diff", "a", "b", "c"], "netorch diff: too many words: c\n"),
+    ],
+)
+def test_a_wrong_word_gets_a_guess_and_the_usage_of_its_command(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 64
+    assert capsys.readouterr().err.startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,12 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     host.run("rm", "topo.yaml")
     assert host.netorch("explain", "a", "b:eth0", "-q").stdout == ""
     for words, status, what in (
-        (["a", "x"], 1, "netorch: there is no node 'x'."),
+        (["a", "x"], 1, "netorch: there is no node 'x'. There are a, b, c, inner, r1, r2.\n"),
+        (
+            ["a"],
+            1,
+            "netorch: there is no file 'a' here, and no topology of that name is live. The way of a packet has two ends: netorch explain a B",
+        ),
         (["a", "b", "c"], 64, "netorch explain: at most two words"),
         (["a", "b", "--tcp", "0"], 64, "is no port between 1 and 65535"),
         (["--offline"], 64, "netorch explain: --file, --offline and --tcp go with two nodes"),

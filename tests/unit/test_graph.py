@@ -382,6 +382,9 @@ def test_the_suffix_says_the_form_unless_it_is_said(tmp_path: Path) -> None:
     for name, begin in begins.items():
         assert run(str(file), "--to", str(tmp_path / name), *(("-o", "mermaid") if name == "b.svg" else ())) == 0
         assert (tmp_path / name).read_text().startswith(begin)
+    assert run(str(file), "--to", str(tmp_path / "c.png")) == 64
+    assert not (tmp_path / "c.png").exists()
+    assert run(str(file), "--to", str(tmp_path / "c.png"), "-o", "svg") == 0
 
 
 def test_what_is_no_plain_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:

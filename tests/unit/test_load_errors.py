@@ -60,7 +60,7 @@ links:
             "14:27: nodes.c.routes.1.via: 'here' is no IP address",
             "16:12: unknown key 'nodes' in defaults. Did you mean 'node'?",
             "19:6: links.1.endpoints.0: 'eth99999999999999' is longer than the 15 bytes of an interface name",
-            "19:27: links.1.endpoints.1: 'b' is no end of a link: write NODE:INTERFACE",
+            "19:27: links.1.endpoints.1: 'b' is no end of a link: write NODE:INTERFACE, such as b:eth0",
         ],
     ),
     "values of an interface": (
@@ -168,9 +168,26 @@ networks: {lan: {subnet: 10.0.0.0/16}, dmz: {subnet: 10.0.1.0/24}, two: {subnet:
             "2:96: network two: the subnets 10.7.0.0/16 and 10.7.1.0/24 overlap",
         ],
     ),
+    "what a newcomer writes": (
+        """\
+nodes: [a, b]
+networks: [lan]
+links:
+  - a:eth0 -- b:eth0
+  - {endpoints: [a:eth1, b:eth1], delay: 10ms}
+checks: [a -> b]
+""",
+        [
+            "1:1: nodes: a mapping is wanted here, not a list. Write `NAME: {}` for each node.",
+            "2:1: networks: a mapping is wanted here, not a list. Write `NAME: {subnet: 10.0.0.0/24}` for each network.",
+            "4:5: links.0: a mapping is wanted here, not 'a:eth0 -- b:eth0'. Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
+            "5:35: unknown key 'delay' in links.1. Write impair: {delay: …}.",
+            "6:10: checks.0: a mapping is wanted here, not 'a -> b'. Write {from: NODE, to: NODE}.",
+        ],
+    ),
     "gateways and ranges": (
         """\
-nodes: {a: {networks: [lan]}}
+nodes: {a: {networks: [lan]}, b: {}}
 networks:
   lan: {subnet: 10.0.0.0/24, gateway: 10.1.0.1}
   one: {mode: host-only}
@@ -179,6 +196,7 @@ networks:
   four: {subnet: 10.4.0.0/24, ip_range: 10.5.0.0/25}
   five: {mode: host-only, subnet: 10.5.0.0/24, gateway: a}
   six: {mode: host-only, subnet: 10.6.0.0/24, gateway: 10.6.0.255}
+  seven: {subnet: 10.7.0.0/24, gateway: gw}
 """,
         [
             "3:30: gateway 10.1.0.1 is outside the subnet of network lan",
@@ -188,6 +206,7 @@ networks:
             "7:31: ip_range 10.5.0.0/25 is in no subnet of network four",
             "8:48: network five: in mode host-only the gateway is the bridge's own address, not a node",
             "9:3: gateway 10.6.0.255 is the network or broadcast address of 10.6.0.0/24",
+            "10:32: node 'gw' does not exist. Declare it under nodes.",
         ],
     ),
     "two default routes": (
@@ -214,12 +233,12 @@ links:
 """,
         [
             "3:5: links.0.endpoints: a link has two ends, not 1",
-            "4:6: links.1.endpoints.0: 'a' is no end of a link: write NODE:INTERFACE",
+            "4:6: links.1.endpoints.0: 'a' is no end of a link: write NODE:INTERFACE, such as a:eth0",
             "5:5: links.2 lacks the key 'endpoints'.",
             "5:6: unknown key 'endpoint' in links.2. Did you mean 'endpoints'?",
             "6:14: node 'c' does not exist. Declare it under nodes.",
             "7:44: links.4.subnet.0: '10.0.0.0/33' is no subnet such as 10.0.0.0/24 or fd00::/64",
-            "8:5: links.5: a mapping is wanted here, not 7",
+            "8:5: links.5: a mapping is wanted here, not 7. Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
         ],
     ),
     "ends of links": (
