@@ -214,7 +214,7 @@ def test_it_needs_no_root_and_no_kernel(host: Host) -> None:
     assert (told["topology"], told["marks"]) == ("veth-pair", True)
     lines = host.run(*command, "--marks", file).stdout
     assert all(entry["command"] in lines and f"# {entry['section']}" in lines for entry in told["commands"])
-    wrong = host.run(*command, file, file, check=False)
+    wrong = host.run(*command, file, file, file, check=False)
     assert (wrong.returncode, wrong.stdout) == (64, "")
     missing = host.run(*command, FOLDER / "nowhere.yaml", check=False)
     assert (missing.returncode, missing.stderr) == (1, f"netorch: {FOLDER}/nowhere.yaml: No such file or directory.\n")
