@@ -41,7 +41,7 @@ VARIES = (
     (re.compile(r"\b(\d+\.\d+/){2,}\d+\.\d+\b"), "TIMES"),
     (re.compile(r"\S+ gets no ARP answer from (\S+)( or the gateway to it)?"), r"no answer from \1"),  # whichever is noticed first
     (re.compile(r"@if\d+"), "@ifN"),
-    (re.compile(r"\b(UNKNOWN|LOWERLAYERDOWN|UP) {2,}"), "UP "),  # Linux tells it of a link that came up within the next second
+    (re.compile(r"\b(UNKNOWN|LOWERLAYERDOWN|DOWN|UP) {2,}"), "UP "),  # Linux tells it of a link that came up within the next second
     (re.compile(r" \(id: \d+\)"), ""),
     (re.compile(r"[ \t]+$"), ""),
 )

@@ -596,7 +596,8 @@ def test_a_network_of_more_members_than_a_bridge_has_ports(host: Host) -> None:
     report = json.loads(host.netorch("apply", "-o", "json", timeout=120).stdout)
     assert report["summary"].keys() == {"delete"}
     assert host.ip("-n", "h1088", "link", "show", "eth0")[0]["ifindex"] == before
-    assert host.ping("h1", "10.0.4.65")
+    # the kernel has one table of neighbours for all namespaces, which a thousand of them fill
+    assert any(host.ping("h1", "10.0.4.65", count=3) for _ in range(3))
     host.netorch("destroy", "-q", "topo", timeout=120)
     assert not (host.root / "run/netns/h1").exists()
 

@@ -45,7 +45,7 @@ def attach(how: str) -> str:
 
 def within(host: Host, pid: int) -> str:
     """All that is in a container's network, but for numbers and what moves by itself."""
-    look = "ip -br link | sed 's/@.*//'; ip -br -4 addr; ip route show table all; ip rule; iptables-legacy-save; nft list tables"
+    look = "ip -br link | sed 's/@.*//'; ip -br -4 addr | sed 's/ DOWN / UP   /'; ip route show table all; ip rule; iptables-legacy-save; nft list tables"
     return sh(host, f"nsenter -t {pid} -n sh -c \"{look}; grep -r '' /proc/sys/net/ipv4 /proc/sys/net/ipv6/conf 2>/dev/null || :\"")
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.kernel.campaign import LONG, tell
+from tests.kernel.campaign import LONG, spread, tell
 from tests.kernel.host import Background, Host, Snapshot, diff_snapshots
 
 PARTNER = re.compile(r'"link": "[^"]*", (?="locked")')
@@ -356,13 +356,13 @@ LESS = [*OWN_FILES, "mounts: /run/netns"]
 
 
 @pytest.mark.parametrize("way", ["destroy", "apply"])
-def test_killed_before_each_act_of_an_apply(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot], way: str) -> None:
+def test_killed_before_acts_of_an_apply(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot], way: str) -> None:
     with server(host) as run:
         nothing = names(host)
         total = run("apply", "topo.yaml")["acts"]
         assert total > 60
         run("destroy", "lab")
-        for at in range(1, total + 1):
+        for turn, at in enumerate(spread(total, 24)):
             answer = run("apply", "topo.yaml", kill_at=at)
             assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
             if way == "apply":
@@ -370,23 +370,23 @@ def test_killed_before_each_act_of_an_apply(host: Host, before: Snapshot, clean:
                 assert answer["status"] == 0, (at, answer["said"])
                 answer = run("diff", "topo.yaml")
                 assert answer["said"] == "lab: in sync\n", at
-                if at % 8 == 0:
+                if turn % 8 == 0:
                     assert settled(clean[0], host, LESS) == [], at
             answer = run("destroy", "lab")
             assert answer["status"] == 0, (at, answer["said"])
             assert names(host) == nothing, at
-            if at % 8 == 0:
+            if turn % 8 == 0:
                 assert settled(before, host) == [], at
         assert settled(before, host) == []
 
 
 @pytest.mark.parametrize("way", ["forward", "back"])
-def test_killed_before_each_act_of_an_update(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot], way: str) -> None:
+def test_killed_before_acts_of_an_update(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot], way: str) -> None:
     with server(host) as run:
         run("apply", "topo.yaml")
         total = run("apply", "changed.yaml")["acts"]
         assert total > 30
-        for at in range(1, total + 1):
+        for turn, at in enumerate(spread(total, 24)):
             assert run("apply", "topo.yaml")["status"] == 0, at
             answer = run("apply", "changed.yaml", kill_at=at)
             assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
@@ -394,7 +394,7 @@ def test_killed_before_each_act_of_an_update(host: Host, before: Snapshot, clean
             answer = run("apply", file)
             assert answer["status"] == 0, (at, answer["said"])
             assert run("diff", file)["said"] == "lab: in sync\n", at
-            if at % 8 == 0:
+            if turn % 8 == 0:
                 assert settled(goal, host, LESS) == [], at
         run("apply", "topo.yaml")
         run("apply", "changed.yaml", kill_at=total // 2)
@@ -402,24 +402,24 @@ def test_killed_before_each_act_of_an_update(host: Host, before: Snapshot, clean
         assert settled(before, host) == []
 
 
-def test_killed_before_each_act_of_a_destroy(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]) -> None:
+def test_killed_before_acts_of_a_destroy(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]) -> None:
     with server(host) as run:
         nothing = names(host)
         run("apply", "topo.yaml")
         total = run("destroy", "lab")["acts"]
         assert total > 10
-        for at in range(1, total + 1):
+        for turn, at in enumerate(spread(total, 24)):
             run("apply", "topo.yaml")
             answer = run("destroy", "lab", kill_at=at)
             assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
-            if at % 2:
+            if turn % 2:
                 answer = run("apply", "topo.yaml")
                 assert answer["status"] == 0, (at, answer["said"])
                 assert run("diff", "topo.yaml")["said"] == "lab: in sync\n", at
             answer = run("destroy", "lab")
             assert answer["status"] == 0, (at, answer["said"])
             assert names(host) == nothing, at
-            if at % 4 == 0:
+            if turn % 4 == 0:
                 assert settled(before, host) == [], at
 
 
