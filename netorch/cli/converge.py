@@ -12,7 +12,7 @@ from netorch.core import Plan
 from netorch.errors import NetorchError
 from netorch.loading import Loaded
 from netorch.render import json, text
-from netorch.render.changes import Change, changes
+from netorch.render.changes import Change, changes, gone_objects
 
 if TYPE_CHECKING:
     from netorch.lab import Lab
@@ -208,12 +208,12 @@ def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Outpu
     output.warn(report.warnings)
     for note in report.notes:
         output.note(note)
-    gone = len(report.plan) + len(report.plan.implied)
+    gone = gone_objects(report.plan)
     if not output.json and not output.quiet:
-        output.result(f"{name}: {gone} objects removed in {seconds:.2f} s" if gone else f"{name}: nothing to destroy")
+        output.result(f"{name}: {gone} removed in {seconds:.2f} s" if report.plan else f"{name}: nothing to destroy")
     return {
         "topology": name,
-        "changed": bool(gone),
+        "changed": bool(report.plan),
         "removed": gone,
         "changes": json.changes(found),
         "warnings": report.warnings,

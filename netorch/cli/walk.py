@@ -6,6 +6,7 @@ import argparse
 
 from netorch.cli import DIFFERENT, DONE, inputs
 from netorch.cli.output import Output
+from netorch.errors import NetorchError
 
 
 def explain(options: argparse.Namespace, output: Output) -> int:
@@ -44,7 +45,11 @@ def walk(options: argparse.Namespace, output: Output) -> int:
 
         with Lab() as lab:
             world = look(lab.kernel, loaded.desired)
-    found = follow(world, source, target, options.tcp)
+    try:
+        found = follow(world, source, target, options.tcp)
+    except NetorchError as error:
+        # which topology that was is not plain where topo.yaml is here and another one is live
+        raise NetorchError(error.problems, error.file or loaded.file) from None
     if output.json:
         output.result(json.document(topology=loaded.desired.topology, **render.document(found, live=world.live)))
     elif output.quiet:

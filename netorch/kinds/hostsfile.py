@@ -12,7 +12,7 @@ from netorch.kind import View, observed
 from netorch.requests import FileDel, FileWrite, Request
 
 _TEMPORARY = ".netorch-"
-SHORT = 6
+SHORT = 2
 """Lines from which on a file is told line by line."""
 
 FIRST_LINE = "# netorch:{}: written by `netorch apply`, removed by `netorch destroy`"

@@ -76,6 +76,13 @@ def summary(found: Sequence[Change]) -> Mapping[str, int]:
     return {sort.value: count for sort in Disruption if (count := sum(change.disruption is sort for change in found))}
 
 
+def gone_objects(plan: Plan) -> int:
+    """How many objects a plan of deletes takes away, counted as `changes` counts those that are made: a part goes with its object."""
+    gone = [*plan.implied, *(step.resource for step in plan.steps)]
+    keys = {resource.key for resource in gone}
+    return sum(resource.part_of not in keys for resource in gone)
+
+
 _NEW = {Disruption.CREATE, Disruption.REPLACE}
 
 

@@ -61,7 +61,7 @@ def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
         parts = parts_of.get(key, [])
         state = "up" if any(part.key.kind == "up" for part in parts) else "down"
         values |= {name: value for part in parts for name, value in part.attributes().items() if name != "state"}
-        words = " ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
+        words = ", ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
         kind = resource.title().split()[0]
         entries.append(
             (f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}", addresses.get(key.name, []))

@@ -71,7 +71,7 @@ def test_it_equals_before_and_again(host: Host, before: dict[str, dict[str, str]
     host.netorch("apply")
     assert diff_snapshots(before, host.snapshot()) != []
     first = host.netorch("destroy")
-    assert "objects removed" in first.stdout
+    assert " removed in " in first.stdout
     assert diff_snapshots(before, host.snapshot()) == []
     again = host.netorch("destroy", "five")
     assert (again.stdout, again.stderr) == (NOTHING, "")

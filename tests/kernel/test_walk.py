@@ -209,7 +209,7 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     host.run("rm", "topo.yaml")
     assert host.netorch("explain", "a", "b:eth0", "-q").stdout == ""
     for words, status, what in (
-        (["a", "x"], 1, "netorch: there is no node 'x'. There are a, b, c, inner, r1, r2.\n"),
+        (["a", "x"], 1, "topo.yaml: there is no node 'x'. There are a, b, c, inner, r1, r2.\n"),
         (
             ["a"],
             1,
