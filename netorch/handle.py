@@ -14,6 +14,8 @@ from netorch.errors import LacksError, NetorchError, Problem
 from netorch.kernel.capture import Capture
 from netorch.kernel.linux import has_root
 from netorch.kernel.private import Here, Machine, Private
+from netorch.kernel.spawn import close_all
+from netorch.kernel.wire import Files
 from netorch.nodes import Node, Site, Word
 
 LOADED_ONCE = ("netorch.handle",)
@@ -78,8 +80,12 @@ class Lab:
         where = Path(folder)
         where.mkdir(parents=True, exist_ok=True)
         taps: dict[int, str] = {}
-        for node in self.nodes:
-            taps[node.tap()] = str(where / f"{node.name}.pcapng")
+        try:
+            for node in self.nodes:
+                taps[node.tap()] = str(where / f"{node.name}.pcapng")
+        except BaseException:
+            close_all(Files(tuple(taps)))
+            raise
         return Capture(taps)
 
     def begin(self) -> None:

@@ -95,9 +95,9 @@ class Private:
         One that was orphaned out of it, where nobody reaps orphans, is not waited for longer than a few seconds.
         """
         fds, self.fds = self.fds, ()
-        self._connection.settimeout(_PATIENCE)
         if self.ours:
             with suppress(OSError):
+                self._connection.settimeout(_PATIENCE)
                 self._connection.shutdown(socket.SHUT_WR)
                 while self._connection.recv(1):
                     pass

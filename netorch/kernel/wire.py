@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from netorch.errors import NetorchError
+from netorch.errors import KernelRefused, NetorchError, Problem
 
 _CHUNK = 1 << 20
 _MOST_FDS = 16
@@ -79,7 +79,12 @@ def told(failure: bytes) -> BaseException:
 
 def receive(connection: socket.socket) -> tuple[bool, Any]:
     """As `ask`; a result that is Files holds descriptors of this process."""
-    sign, fds, _, _ = socket.recv_fds(connection, 1, _MOST_FDS)
+    sign, fds, flags, _ = socket.recv_fds(connection, 1, _MOST_FDS)
+    if flags & socket.MSG_CTRUNC:
+        for fd in fds:
+            os.close(fd)
+        what = "this process may not have more open files."
+        raise KernelRefused(Problem(what, remedy="Raise the limit, `ulimit -n`, or close some."))
     if not sign:
         raise ConnectionError("the other process is gone")
     rest = _all(connection)

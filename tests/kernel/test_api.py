@@ -215,6 +215,44 @@ except netorch.KernelRefused as error: print(error)
     assert diff_snapshots(before, host.snapshot()) == []
 
 
+def test_packets_and_files_for_which_there_is_no_room(host: Host) -> None:
+    out = program(
+        host,
+        """
+import resource
+def attempt(what, work):
+    try: work()
+    except (OSError, netorch.NetorchError) as error: print(what, type(error).__name__, error)
+    print(len(os.listdir("/proc/self/fd")) - here)
+def full(capture):
+    lab.node("a").ping("b")
+    capture.close()
+os.makedirs("packets/b.pcapng")
+with netorch.running(PAIR, private=True) as lab:
+    here = len(os.listdir("/proc/self/fd"))
+    attempt("no file:", lambda: lab.capture("packets"))
+    attempt("full:", lambda: full(lab.node("a").capture("/dev/full")))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # the highest number that is in use counts: what is below it and free is taken too
+    taken = [os.dup(0) for _ in range(32)]
+    here = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 3, most[1]))
+    attempt("limit:", lambda: lab.node("a").run(["true"]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    attempt("no limit:", lambda: lab.node("a").run(["true"]))
+""",
+    ).splitlines()
+    assert out == [
+        "no file: IsADirectoryError [Errno 21] Is a directory: 'packets/b.pcapng'",
+        "0",
+        "full: OSError [Errno 28] No space left on device",
+        "0",
+        "limit: KernelRefused this process may not have more open files. Raise the limit, `ulimit -n`, or close some.",
+        "0",
+        "0",
+    ]
+
+
 def test_what_forbids_a_private_host_is_named(host: Host) -> None:
     text = """
 for private in False, True:
