@@ -61,7 +61,7 @@ class Lab:
     def apply(self, source: Source | None = None) -> Changes:
         """Put right what differs, or go on to another version of the topology (of the same name)."""
         topology = self._version(source)
-        self.applied = self._site.machine.call(api.converge, topology, self._lock_timeout, False)
+        self.applied = self._site.machine.change(api.converge, topology, self._lock_timeout, False)
         self._site.topology = topology
         return self.applied
 
@@ -90,7 +90,13 @@ class Lab:
 
     def begin(self) -> None:
         """Apply; ConflictError if it is there already."""
-        self.applied = self._site.machine.call(api.converge, self.topology, self._lock_timeout, True)
+        machine = self._site.machine
+        try:
+            self.applied = machine.change(api.converge, self.topology, self._lock_timeout, True)
+        except KeyboardInterrupt:
+            # a private host heard nothing of it
+            self._live = not isinstance(machine, Here)
+            raise
         self._live = True
 
     def end(self) -> None:
@@ -100,8 +106,8 @@ class Lab:
         try:
             self._end()
         except KeyboardInterrupt:
-            # it may have stopped half-way: to the end, and then heed it
-            self._end()
+            # to the end, and then heed it
+            api.insist(self._end)
             raise
 
     def _end(self) -> None:
@@ -109,7 +115,7 @@ class Lab:
         attached = self.topology.loaded.desired.attached
         # a private host goes with all that is in it, but for what others have of the topology
         if attached or isinstance(self._site.machine, Here):
-            self._site.machine.call(api.take_away, self.name, self._lock_timeout)
+            self._site.machine.change(api.take_away, self.name, self._lock_timeout)
         self._live = False
 
 

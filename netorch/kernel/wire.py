@@ -9,6 +9,7 @@ import os
 import pickle
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +94,15 @@ def receive(connection: socket.socket) -> tuple[bool, Any]:
     for fd in fds:
         os.set_inheritable(fd, False)
     return True, Files(tuple(fds)) if fds else pickle.loads(rest)
+
+
+def wait(connection: socket.socket) -> None:
+    """For the end of a call of whose result nobody wants to know."""
+    with suppress(OSError):
+        # a request that is not whole begins nothing
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(_CHUNK):
+            pass
 
 
 def _all(connection: socket.socket) -> bytes:

@@ -215,6 +215,33 @@ except netorch.KernelRefused as error: print(error)
     assert diff_snapshots(before, host.snapshot()) == []
 
 
+def test_impatience_leaves_nothing(host: Host) -> None:
+    """Ctrl-C twice, on the host and in a private one, whose end does not take along what it put into a namespace of others."""
+    host.run("sh", "-ec", "ip netns add other; mkdir /run/others; touch /run/others/o; mount --bind /run/netns/other /run/others/o")
+    before = host.snapshot()
+    out = program(
+        host,
+        """
+nodes = {f"n{number}": {} for number in range(60)} | {"o": {"attach": "path:/run/others/o", "interfaces": {"br0": {"kind": "bridge"}}}}
+links = [{"endpoints": [f"o:e{number}", f"n{number}:e0"]} for number in range(60)]
+CROWD = netorch.Topology("crowd", nodes=nodes, links=links)
+def interrupt():
+    while "br0" not in subprocess.run(["ip", "-n", "other", "link"], capture_output=True, text=True).stdout:
+        time.sleep(0.01)
+    for pause in (0, 0.05):
+        time.sleep(pause)
+        os.kill(os.getpid(), signal.SIGINT)
+for private in False, True:
+    thread = threading.Thread(target=interrupt, daemon=True); thread.start()
+    try:
+        with netorch.running(CROWD, private=private): time.sleep(60)
+    except KeyboardInterrupt: print("interrupted", thread.join())
+""",
+    )
+    assert out == "interrupted None\n" * 2
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+
+
 def test_packets_and_files_for_which_there_is_no_room(host: Host) -> None:
     out = program(
         host,
