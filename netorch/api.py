@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from netorch.authored import Source, Topology, Variables, load
@@ -16,6 +16,9 @@ from netorch.render import checks
 from netorch.render.changes import Change, changes, summary
 from netorch.render.text import change_lines, sum_up
 from netorch.words import topology_name
+
+_IMPATIENCE = 9
+"""How often Ctrl-C is pressed in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +115,26 @@ def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
 
 
 def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
-    """`apply`, of a topology that is loaded. `fresh`: refuse with ConflictError if it is there already."""
+    """`apply`, of a topology that is loaded. `fresh`: refuse with ConflictError if it is there already, and leave nothing on Ctrl-C."""
+    begun = False
 
     def planned(difference: Difference) -> None:
+        nonlocal begun
         if fresh and difference.observed.state:
             what = f"a topology {topology.name!r} is live here already, and is not this program's to take away."
             remedy = f"Give this one another `name`, run it with `private=True`, or remove that one: `netorch destroy {topology.name}`."
             raise ConflictError(Problem(what, remedy=remedy))
+        begun = True
 
-    with Lab() as lab:
-        report = lab.apply(topology.loaded, topology.record(), planned=planned, lock_timeout=lock_timeout)
-    return _of(topology.name, report)
+    try:
+        with Lab() as lab:
+            report = lab.apply(topology.loaded, topology.record(), planned=planned, lock_timeout=lock_timeout)
+        return _of(topology.name, report)
+    except KeyboardInterrupt:
+        # it may come when all is applied, or twice
+        if fresh and begun:
+            insist(lambda: take_away(topology.name, lock_timeout))
+        raise
 
 
 def try_checks(topology: Topology, timeout: float) -> Checks:
@@ -138,6 +150,17 @@ def take_away(name: str, lock_timeout: float) -> Changes:
     """`destroy`, by name."""
     with Lab() as lab:
         return _of(name, lab.destroy(name, lock_timeout=lock_timeout))
+
+
+def insist(work: Callable[[], object]) -> None:
+    """Do what Ctrl-C has stopped half-way, and again if it comes again: what is left then, nobody would take away."""
+    for _ in range(_IMPATIENCE):
+        try:
+            work()
+        except KeyboardInterrupt:
+            continue
+        return
+    work()
 
 
 def _of(name: str, report: Report) -> Changes:

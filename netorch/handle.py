@@ -14,6 +14,8 @@ from netorch.errors import LacksError, NetorchError, Problem
 from netorch.kernel.capture import Capture
 from netorch.kernel.linux import has_root
 from netorch.kernel.private import Here, Machine, Private
+from netorch.kernel.spawn import close_all
+from netorch.kernel.wire import Files
 from netorch.nodes import Node, Site, Word
 
 LOADED_ONCE = ("netorch.handle",)
@@ -59,7 +61,7 @@ class Lab:
     def apply(self, source: Source | None = None) -> Changes:
         """Put right what differs, or go on to another version of the topology (of the same name)."""
         topology = self._version(source)
-        self.applied = self._site.machine.call(api.converge, topology, self._lock_timeout, False)
+        self.applied = self._site.machine.change(api.converge, topology, self._lock_timeout, False)
         self._site.topology = topology
         return self.applied
 
@@ -78,13 +80,23 @@ class Lab:
         where = Path(folder)
         where.mkdir(parents=True, exist_ok=True)
         taps: dict[int, str] = {}
-        for node in self.nodes:
-            taps[node.tap()] = str(where / f"{node.name}.pcapng")
+        try:
+            for node in self.nodes:
+                taps[node.tap()] = str(where / f"{node.name}.pcapng")
+        except BaseException:
+            close_all(Files(tuple(taps)))
+            raise
         return Capture(taps)
 
     def begin(self) -> None:
         """Apply; ConflictError if it is there already."""
-        self.applied = self._site.machine.call(api.converge, self.topology, self._lock_timeout, True)
+        machine = self._site.machine
+        try:
+            self.applied = machine.change(api.converge, self.topology, self._lock_timeout, True)
+        except KeyboardInterrupt:
+            # a private host heard nothing of it
+            self._live = not isinstance(machine, Here)
+            raise
         self._live = True
 
     def end(self) -> None:
@@ -94,8 +106,8 @@ class Lab:
         try:
             self._end()
         except KeyboardInterrupt:
-            # it may have stopped half-way: to the end, and then heed it
-            self._end()
+            # to the end, and then heed it
+            api.insist(self._end)
             raise
 
     def _end(self) -> None:
@@ -103,7 +115,7 @@ class Lab:
         attached = self.topology.loaded.desired.attached
         # a private host goes with all that is in it, but for what others have of the topology
         if attached or isinstance(self._site.machine, Here):
-            self._site.machine.call(api.take_away, self.name, self._lock_timeout)
+            self._site.machine.change(api.take_away, self.name, self._lock_timeout)
         self._live = False
 
 

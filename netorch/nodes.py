@@ -64,8 +64,10 @@ class Site:
     def end_processes(self) -> None:
         """End and reap all that `popen` started and that still runs."""
         with self._lock:
-            processes, self._processes = self._processes, []
+            processes = list(self._processes)
         spawn.end(processes, GRACE)
+        with self._lock:
+            self._processes = [process for process in self._processes if process not in processes]
 
 
 class Node:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -90,9 +91,15 @@ def nodes(topology: str | None) -> list[str]:
             if record is not None:
                 found += _nodes_in(record.text.encode("utf-8", "surrogateescape"), dict(record.variables))
     if not found and topology is None:
-        with suppress(OSError), Path(DEFAULT).open("rb") as file:
-            found = _nodes_in(file.read(LARGEST), {})
+        with suppress(OSError):
+            found = _nodes_in(_beginning(Path(DEFAULT)), {})
     return list(dict.fromkeys(found))
+
+
+def _beginning(path: Path) -> bytes:
+    """Of a plain file; nothing else is waited for, nor read."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        return file.read(LARGEST) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
 
 
 def _nodes_in(data: bytes, variables: dict[str, str]) -> list[str]:
@@ -140,8 +147,8 @@ def _end(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]
     named: str | None = getattr(parsed_args, "topology", None)
     found = nodes(getattr(parsed_args, "name", None))
     if named is not None:
-        with suppress(OSError, ValueError), Path(named).expanduser().open("rb") as file:
-            found = _nodes_in(file.read(LARGEST), {})
+        with suppress(OSError, ValueError, RuntimeError):
+            found = _nodes_in(_beginning(Path(named).expanduser()), {})
     alone = not getattr(parsed_args, "words", None) and named is None
     return [*(name for name in found if name.startswith(prefix)), *(files(prefix, TOPOLOGIES) if alone else [])]
 

@@ -14,7 +14,7 @@ def schema(options: argparse.Namespace, output: Output) -> int:
     from netorch import schema as language
 
     text = json.dumps(language.schema(), indent=1, ensure_ascii=False)
-    if options.to is None:
+    if options.to in (None, "-"):
         output.result(text)
     else:
         inputs.write(options.to, text + "\n")

@@ -85,9 +85,12 @@ def write(file: str, text: str) -> None:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_text(text, encoding="utf-8", errors="surrogateescape")
             return
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        # in a folder that others write to, nobody can have put something in its place
+        temporary = path.with_name(f".netorch-{os.urandom(8).hex()}")
+        opened = temporary.open("x", encoding="utf-8", errors="surrogateescape")
         try:
-            temporary.write_text(text, encoding="utf-8", errors="surrogateescape")
+            with opened:
+                opened.write(text)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from functools import cached_property
 from netorch.cli import USAGE
 from netorch.cli.progress import Bar, wanted
 from netorch.core import Step
-from netorch.errors import NetorchError, Position, Problem
+from netorch.errors import NetorchError, Position, Problem, printable
 from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change
@@ -56,7 +56,7 @@ class Output:
 
                 print(github.warning(line), file=sys.stderr)
             else:
-                print(f"warning: {line}", file=sys.stderr)
+                print(printable(f"warning: {line}"), file=sys.stderr)
 
     def fail(self, error: NetorchError) -> None:
         """The error in the form that was asked for, in place of the result, and in lines for the person."""

@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import BinaryIO
 
 ETH_P_ALL = 3
@@ -31,20 +32,27 @@ class Capture:
     """Writes all that the sockets see until `close`. A context manager. Each socket becomes one file, with an interface for each link."""
 
     def __init__(self, sockets: Mapping[int, str | os.PathLike[str]]) -> None:
-        """File descriptor of an AF_PACKET socket (SOCK_RAW, ETH_P_ALL), which is closed at the end → the file to write. OSError."""
+        """File descriptor of an AF_PACKET socket (SOCK_RAW, ETH_P_ALL), which is closed at the end, or on an error → the file to write.
+
+        OSError where a file cannot be written.
+        """
+        self._error: OSError | None = None
         self._selector = selectors.DefaultSelector()
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._writers: list[_Writer] = []
+        left = dict(sockets)
         try:
             for fd, path in sockets.items():
+                del left[fd]
                 writer = _Writer(fd, path)
                 self._writers.append(writer)
                 self._selector.register(writer.packets, selectors.EVENT_READ, writer)
         except BaseException:
+            for fd in left:
+                os.close(fd)
             self._release()
             raise
-        self._error: OSError | None = None
         self._thread = threading.Thread(target=self._run, name="netorch-capture", daemon=True)
         self._thread.start()
 
@@ -57,7 +65,8 @@ class Capture:
     def close(self) -> None:
         """Write what has arrived, and end. OSError if a file could not be written; may be called twice."""
         if self._thread.is_alive():
-            self._wake.send(b".")
+            with suppress(OSError):
+                self._wake.send(b".")
             self._thread.join()
         if self._error is not None:
             error, self._error = self._error, None
@@ -78,7 +87,11 @@ class Capture:
 
     def _release(self) -> None:
         for writer in self._writers:
-            writer.close()
+            try:
+                writer.close()
+            except OSError as error:
+                # what was written last
+                self._error = self._error or error
         self._selector.close()
         self._wake.close()
         self._woken.close()

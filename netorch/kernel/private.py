@@ -77,6 +77,14 @@ class Private:
     def call(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         """What `function`, known by its name in its module, returns or raises there."""
         assert not kwargs
+        return cast("Result", self._ask(function, args, to_the_end=False))
+
+    def change(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        """`call`, of what changes the kernel: Ctrl-C, of which the host hears nothing, waits for its end."""
+        assert not kwargs
+        return cast("Result", self._ask(function, args, to_the_end=True))
+
+    def _ask(self, function: Callable[..., object], args: tuple[object, ...], *, to_the_end: bool) -> object:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ours:
             try:
@@ -85,9 +93,13 @@ class Private:
                 done, result = wire.ask(ours, function, args)
             except OSError as error:
                 raise KernelRefused("the private host is gone: its processes were ended.") from error
+            except KeyboardInterrupt:
+                if to_the_end:
+                    wire.wait(ours)
+                raise
         if not done:
             raise result
-        return cast("Result", result)
+        return result
 
     def close(self) -> None:
         """End all processes of the host; its namespaces go with them. Returns when they are gone.
@@ -95,9 +107,9 @@ class Private:
         One that was orphaned out of it, where nobody reaps orphans, is not waited for longer than a few seconds.
         """
         fds, self.fds = self.fds, ()
-        self._connection.settimeout(_PATIENCE)
         if self.ours:
             with suppress(OSError):
+                self._connection.settimeout(_PATIENCE)
                 self._connection.shutdown(socket.SHUT_WR)
                 while self._connection.recv(1):
                     pass
@@ -171,6 +183,8 @@ class Here:
 
     def call(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         return function(*args, **kwargs)
+
+    change = call
 
     def close(self) -> None:
         return

@@ -9,10 +9,11 @@ import os
 import pickle
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from netorch.errors import NetorchError
+from netorch.errors import KernelRefused, NetorchError, Problem
 
 _CHUNK = 1 << 20
 _MOST_FDS = 16
@@ -79,7 +80,12 @@ def told(failure: bytes) -> BaseException:
 
 def receive(connection: socket.socket) -> tuple[bool, Any]:
     """As `ask`; a result that is Files holds descriptors of this process."""
-    sign, fds, _, _ = socket.recv_fds(connection, 1, _MOST_FDS)
+    sign, fds, flags, _ = socket.recv_fds(connection, 1, _MOST_FDS)
+    if flags & socket.MSG_CTRUNC:
+        for fd in fds:
+            os.close(fd)
+        what = "this process may not have more open files."
+        raise KernelRefused(Problem(what, remedy="Raise the limit, `ulimit -n`, or close some."))
     if not sign:
         raise ConnectionError("the other process is gone")
     rest = _all(connection)
@@ -88,6 +94,15 @@ def receive(connection: socket.socket) -> tuple[bool, Any]:
     for fd in fds:
         os.set_inheritable(fd, False)
     return True, Files(tuple(fds)) if fds else pickle.loads(rest)
+
+
+def wait(connection: socket.socket) -> None:
+    """For the end of a call of whose result nobody wants to know."""
+    with suppress(OSError):
+        # a request that is not whole begins nothing
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(_CHUNK):
+            pass
 
 
 def _all(connection: socket.socket) -> bytes:

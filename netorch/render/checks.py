@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from netorch.checks import Outcome, Try
+from netorch.errors import printable
 from netorch.render.text import counted, paint
 from netorch.resolve.checks import Check
 
@@ -35,7 +36,7 @@ def lines(
             yield from _matrix(check, found, colour)
             yield from _failed(failed, colour, verbose)
         else:
-            yield from (f"        {why}" for outcome in failed for why in outcome.why)
+            yield from (f"        {printable(why)}" for outcome in failed for why in outcome.why)
 
 
 def sum_up(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> str:
@@ -116,7 +117,7 @@ def _failed(failed: Sequence[Outcome], colour: bool, verbose: bool) -> Iterator[
     shown = failed if verbose else failed[:PAIRS]
     for outcome in shown:
         yield paint(f"        {outcome.source} → {outcome.target}: {outcome.reason}", _RED, colour)
-        yield from (f"          {why}" for why in outcome.why)
+        yield from (f"          {printable(why)}" for why in outcome.why)
     if len(shown) < len(failed):
         worst = Counter(end for outcome in failed for end in (outcome.source, outcome.target)).most_common(3)
         most = ", ".join(f"{name} ({count})" for name, count in worst)

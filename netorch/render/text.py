@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from netorch.core import Disruption
+from netorch.errors import printable
 from netorch.render.changes import Change, Values, summary
 
 SIGNS = {
@@ -47,12 +48,12 @@ def change_lines(
             words.append(f"(goes with {change.because})")
         if where := place(change):
             words.append(f"# {where}")
-        yield paint("  ".join(words), code, colour)
+        yield paint(printable("  ".join(words)), code, colour)
         if verbose or change.disruption in {Disruption.UPDATE, Disruption.FLAP}:
-            yield from (paint(f"    - {line}", SIGNS[Disruption.DELETE][1], colour) for line in change.removed)
-            yield from (paint(f"    + {line}", SIGNS[Disruption.CREATE][1], colour) for line in change.added)
+            yield from (paint(printable(f"    - {line}"), SIGNS[Disruption.DELETE][1], colour) for line in change.removed)
+            yield from (paint(printable(f"    + {line}"), SIGNS[Disruption.CREATE][1], colour) for line in change.added)
         # what a here-document holds is said by the lines above
-        yield from (f"    $ {command.partition(NEWLINE)[0]}" for command in commands(change))
+        yield from (printable(f"    $ {command.partition(NEWLINE)[0]}") for command in commands(change))
 
 
 def sum_up(found: Sequence[Change], *, done: bool = False) -> str:

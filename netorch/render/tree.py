@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from netorch.core import Key, Resource, shown
+from netorch.errors import printable
 from netorch.lab import Live
 from netorch.marks import Mark
 from netorch.render.tables import row
@@ -21,6 +22,11 @@ def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
 
 
 def lines(entry: Live) -> Iterator[str]:
+    # what the kernel has of a text may be somebody else's
+    return map(printable, _lines(entry))
+
+
+def _lines(entry: Live) -> Iterator[str]:
     found = row(entry)
     source = f", from {found['file']}" if found["file"] else ""
     yield f"{entry.name}: {found['status']}, {counted(found['nodes'], 'node')}, {counted(found['links'], 'link')}{source}"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netorch.errors import printable
 from netorch.walk.result import ARRIVES, LEAVES, Leg, Step, Walk
 
 
 def lines(walk: Walk) -> Iterator[str]:
     """The hops numbered, there and back; then what may matter, and the verdict."""
+    # names of links and comments of rules are whoever's who made them
+    return map(printable, _lines(walk))
+
+
+def _lines(walk: Walk) -> Iterator[str]:
     if walk.target_address:
         origin = f" from {walk.source_address}" if walk.source_address else ""
         yield f"{walk.source} → {walk.target}: {_what(walk)}{origin} to {walk.target_address}"
@@ -25,11 +31,15 @@ def lines(walk: Walk) -> Iterator[str]:
         yield f"not certain: {doubt}"
     for remark in walk.remarks:
         yield f"remark: {remark}"
-    yield verdict(walk)
+    yield _verdict(walk)
 
 
 def verdict(walk: Walk) -> str:
     """One sentence: whether it arrives, and if not, where it ends and why."""
+    return printable(_verdict(walk))
+
+
+def _verdict(walk: Walk) -> str:
     names = f"{walk.source} → {walk.target}"
     if walk.outcome == ARRIVES:
         sure = ", as far as could be evaluated" if walk.doubts else ""

@@ -215,6 +215,71 @@ except netorch.KernelRefused as error: print(error)
     assert diff_snapshots(before, host.snapshot()) == []
 
 
+def test_impatience_leaves_nothing(host: Host) -> None:
+    """Ctrl-C twice, on the host and in a private one, whose end does not take along what it put into a namespace of others."""
+    host.run("sh", "-ec", "ip netns add other; mkdir /run/others; touch /run/others/o; mount --bind /run/netns/other /run/others/o")
+    before = host.snapshot()
+    out = program(
+        host,
+        """
+nodes = {f"n{number}": {} for number in range(60)} | {"o": {"attach": "path:/run/others/o", "interfaces": {"br0": {"kind": "bridge"}}}}
+links = [{"endpoints": [f"o:e{number}", f"n{number}:e0"]} for number in range(60)]
+CROWD = netorch.Topology("crowd", nodes=nodes, links=links)
+def interrupt():
+    while "br0" not in subprocess.run(["ip", "-n", "other", "link"], capture_output=True, text=True).stdout:
+        time.sleep(0.01)
+    for pause in (0, 0.05):
+        time.sleep(pause)
+        os.kill(os.getpid(), signal.SIGINT)
+for private in False, True:
+    thread = threading.Thread(target=interrupt, daemon=True); thread.start()
+    try:
+        with netorch.running(CROWD, private=private): time.sleep(60)
+    except KeyboardInterrupt: print("interrupted", thread.join())
+""",
+    )
+    assert out == "interrupted None\n" * 2
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+
+
+def test_packets_and_files_for_which_there_is_no_room(host: Host) -> None:
+    out = program(
+        host,
+        """
+import resource
+def attempt(what, work):
+    try: work()
+    except (OSError, netorch.NetorchError) as error: print(what, type(error).__name__, error)
+    print(len(os.listdir("/proc/self/fd")) - here)
+def full(capture):
+    lab.node("a").ping("b")
+    capture.close()
+os.makedirs("packets/b.pcapng")
+with netorch.running(PAIR, private=True) as lab:
+    here = len(os.listdir("/proc/self/fd"))
+    attempt("no file:", lambda: lab.capture("packets"))
+    attempt("full:", lambda: full(lab.node("a").capture("/dev/full")))
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # the highest number that is in use counts: what is below it and free is taken too
+    taken = [os.dup(0) for _ in range(32)]
+    here = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(taken) + 3, most[1]))
+    attempt("limit:", lambda: lab.node("a").run(["true"]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    attempt("no limit:", lambda: lab.node("a").run(["true"]))
+""",
+    ).splitlines()
+    assert out == [
+        "no file: IsADirectoryError [Errno 21] Is a directory: 'packets/b.pcapng'",
+        "0",
+        "full: OSError [Errno 28] No space left on device",
+        "0",
+        "limit: KernelRefused this process may not have more open files. Raise the limit, `ulimit -n`, or close some.",
+        "0",
+        "0",
+    ]
+
+
 def test_what_forbids_a_private_host_is_named(host: Host) -> None:
     text = """
 for private in False, True:

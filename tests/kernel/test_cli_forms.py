@@ -195,3 +195,14 @@ def test_errors_for_a_job_and_for_a_comment(host: Host) -> None:
     assert process.returncode == 2
     assert process.stderr == "::warning title=netorch::the summary was not written, /no/such/file: No such file or directory\n"
     assert host.netorch("apply", "-o", "github", check=False).returncode == 64
+
+
+def test_letters_of_another_locale(host: Host) -> None:
+    """What programs read is UTF-8; a terminal that has no such letter gets its number."""
+    host.write("topo.yaml", "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:été, b:eth0], subnet: 10.0.0.0/30}]\n")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for words in ("explain", "graph", "explain a b --offline", "show x", "schema --to -"):
+        done = host.netorch(*words.split(), check=False, env=plain)
+        assert (done.stdout, done.stderr) == ((same := host.netorch(*words.split(), check=False)).stdout, same.stderr), words
+    said = host.run("script", "-qec", f"{sys.executable} -m netorch explain a b --offline", "/dev/null", env=plain).stdout
+    assert r"a \u2192 b: arrives, and the answer comes back" in said and r"out by \xe9t\xe9 to" in said, said

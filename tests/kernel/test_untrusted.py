@@ -173,3 +173,34 @@ def test_a_kernel_that_takes_its_time(host: Host, before: Snapshot, calls: str) 
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.netorch("destroy")
     assert settled(before, host) == []
+
+
+def test_a_terminal_gets_no_orders_from_what_others_made(host: Host) -> None:
+    """Names of links, aliases and comments of rules are anybody's text."""
+    host.write(
+        "topo.yaml", "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\nchecks: [{from: a, to: 9.9.9.9}]\n"
+    )
+    host.netorch("apply")
+    sh(
+        host,
+        r"""evil=$(printf 'e\033[31m'); ip link add "$evil" type ifb; ip link set "$evil" up; ip route add 9.9.0.0/16 dev "$evil"
+        ip -n a link set eth0 alias "$(ip -n a -o link show eth0 | sed 's/.*alias //')$(printf ' \033]0;x\007')"
+        nft add rule inet netorch_topo forward ip daddr 9.9.9.9 drop comment "\"$evil\""
+        nft 'table inet t { chain c { type filter hook output priority 0; }; }'
+        nft add rule inet t c ip daddr 9.9.9.8 drop comment "\"$evil\"" """,
+    )
+    said = {}
+    for words in (
+        "explain a 9.9.9.9",
+        "explain host 9.9.9.8",
+        "explain host 9.9.1.1",
+        "check -v --timeout 0.2",
+        "diff -v",
+        "show",
+        "graph --live",
+    ):
+        done = host.netorch(*words.split(), check=False)
+        said[words] = done.stdout + done.stderr
+        assert done.returncode in (0, 2), said[words]
+        assert "\x1b" not in said[words] and "\x07" not in said[words], said[words]
+    assert all(r"\x1b" in said[words] for words in said if words != "graph --live"), said

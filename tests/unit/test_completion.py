@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -76,3 +77,11 @@ def on_terminal(argv: list[str], folder: Path, first: str, ready: str, then: str
         os.waitpid(pid, 0)
         os.close(terminal)
     return seen.replace("\r", "").splitlines()
+
+
+def test_a_pipe_of_that_name_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "topo.yaml")
+    line = "netorch explain a"
+    words = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "said"), "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    subprocess.run([sys.executable, "-m", "netorch"], cwd=tmp_path, env=words | {"PYTHONPATH": os.getcwd()}, timeout=60, check=True)
+    assert (tmp_path / "said").read_text() == ""
