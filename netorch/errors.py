@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Self
 
+OWN_NETWORK = "unshare -Urnm sh -c 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/netns && exec bash'"
+"""What gives a plain user a network of his own to run netorch in: the remedy where root is missing."""
+
 
 class Position(NamedTuple):
     """A place in a topology file; both count from 1."""

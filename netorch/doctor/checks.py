@@ -9,6 +9,7 @@ from shlex import quote
 from netorch.core import HOST
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.findings import Finding, Level, Situation
+from netorch.errors import OWN_NETWORK
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl
 
@@ -57,7 +58,7 @@ def _privileges(situation: Situation) -> Iterator[Finding]:
     if situation.machine.privileged:
         what = "netorch is not run as root (CAP_NET_ADMIN and CAP_SYS_ADMIN): what filters packets here could not be looked at"
         reason = rootless(situation)
-        other = f"A network of your own is not to be had here: {reason}." if reason else "For a network of your own: `unshare -Urnm`."
+        other = f"A network of your own is not to be had here: {reason}." if reason else f"For a network of your own: {OWN_NETWORK}"
         yield Finding(Level.ERROR, what, "sudo netorch doctor", other)
 
 

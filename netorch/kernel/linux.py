@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from netorch.errors import NetorchError
+from netorch.errors import OWN_NETWORK, NetorchError
 from netorch.kernel import answers, filters, sysctl
 from netorch.kernel.attach import Attachment, NotAttached, open_all
 from netorch.kernel.files import EtcFiles
@@ -38,7 +38,8 @@ def has_root() -> bool:
 def require_root() -> None:
     """NetorchError unless the thread has what netorch needs."""
     if not has_root():
-        raise NetorchError("netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN). Run it with sudo, or in `unshare -Urnm`.")
+        rights = "netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)"
+        raise NetorchError(f"{rights}. Run it with sudo, or in a network of your own: {OWN_NETWORK}")
 
 
 class LinuxKernel:

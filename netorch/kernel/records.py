@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from textwrap import shorten
 
-from netorch.errors import LockedError, NetorchError
+from netorch.errors import OWN_NETWORK, LockedError, NetorchError
 from netorch.kernel.marker import RUN_NETORCH
 from netorch.kernel.sentences import MORE_FILES
 
@@ -49,9 +49,11 @@ def _checked(name: str) -> str:
     return name
 
 
+_NOT_OURS = f"netorch needs root, or a /run of its own: {OWN_NETWORK}"
+
 _REMEDIES = {
-    errno.EACCES: " netorch needs root.",
-    errno.EPERM: " netorch needs root.",
+    errno.EACCES: f" {_NOT_OURS}",
+    errno.EPERM: f" {_NOT_OURS}",
     errno.EMFILE: f" {MORE_FILES}",
 }
 

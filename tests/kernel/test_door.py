@@ -589,7 +589,7 @@ def test_a_command_runs_in_the_namespace_with_its_own_files() -> None:
 def test_without_the_right_to_it_says_so() -> None:
     os.setgroups([])
     os.setuid(65534)
-    with pytest.raises(NetorchError, match="netorch needs root"):
+    with pytest.raises(NetorchError, match=r"netorch needs root.* unshare -Urnm sh -c"):
         LinuxKernel()
-    with pytest.raises(NetorchError, match="netorch needs root"), records.lock("lab"):
+    with pytest.raises(NetorchError, match=r"netorch needs root.* unshare -Urnm sh -c"), records.lock("lab"):
         pass
