@@ -27,6 +27,9 @@ SCOPES = ("class", "module", "session")
 PATIENCE = 2.0
 """Seconds for an answer to a check of a failing test's network."""
 
+_LONGEST = 200
+"""Bytes of a folder's name, of 255 that Linux takes."""
+
 _LAB = pytest.StashKey["Lab"]()
 _FAILED = pytest.StashKey[bool]()
 _PACKETS = pytest.StashKey["Packets"]()
@@ -163,8 +166,7 @@ def _during(request: pytest.FixtureRequest, lab: Lab, wanted: Wanted) -> Iterato
     item = request.node
     where = wanted.pcap or request.config.getoption("--topology-pcap")
     if where is not None:
-        test = re.sub(r"[^\w.\-]+", "-", item.nodeid).strip("-")
-        item.stash[_PACKETS] = _packets(lab, Path(request.config.invocation_params.dir, where, test))
+        item.stash[_PACKETS] = _packets(lab, Path(request.config.invocation_params.dir, where, _folder(item.nodeid)))
     item.stash[_LAB] = lab
     try:
         yield lab
@@ -174,6 +176,17 @@ def _during(request: pytest.FixtureRequest, lab: Lab, wanted: Wanted) -> Iterato
         if packets is not None:
             del item.stash[_PACKETS]
             packets.capture.close() if item.stash.get(_FAILED, False) else packets.drop()
+
+
+def _folder(nodeid: str) -> str:
+    """A test's name as that of a folder, which no other test has."""
+    name = re.sub(r"[^\w.\-]+", "-", nodeid).strip("-")
+    if len(name.encode()) <= _LONGEST and not re.search(r"[^\w.\-]", nodeid.partition("[")[2].removesuffix("]")):
+        return name
+    from hashlib import blake2b
+
+    cut = name.encode()[:_LONGEST].decode(errors="ignore")
+    return f"{cut}-{blake2b(nodeid.encode(errors='replace'), digest_size=4).hexdigest()}"
 
 
 def _packets(lab: Lab, folder: Path) -> Packets:

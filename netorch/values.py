@@ -49,12 +49,15 @@ class _Trees:
     def tree(self, value: object, path: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise FileError([*self.problems, Problem(f"mappings and lists nest deeper than {MAX_DEPTH}.", self.place(path[:60]))])
-        if value is None or isinstance(value, (bool, int)):
+        if value is None or isinstance(value, bool):
             return value
+        # an enum's member, or another type of either, stands for its value
+        if isinstance(value, int):
+            return int(value)
         if isinstance(value, str):
             if any(not (letter.isprintable() or letter in "\t\n\r") for letter in value):
                 self.wrong(f"a control character in {value!r:.60}.", path)
-            return value
+            return str.__str__(value)
         if isinstance(value, (float, *TEXTS)):
             return str(value)
         if isinstance(value, Mapping):
@@ -73,7 +76,7 @@ class _Trees:
             if not isinstance(name, (str, int)) or isinstance(name, bool):
                 self.wrong(f"the key {name!r:.60} is no text.", path)
                 continue
-            key = str(name)
+            key = str.__str__(name) if isinstance(name, str) else str(int(name))
             if key in found:
                 self.wrong(f"the key {key!r:.60} is here twice, as a number and as a text.", path)
                 continue

@@ -66,6 +66,19 @@ def test_a_failing_test_tells_of_its_network(project: pytest.Pytester) -> None:
     assert b"netorch" in next(project.path.glob("kept/*/server.pcapng")).read_bytes()
 
 
+def test_packets_of_tests_with_names_alike(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import pytest
+        @pytest.mark.topology("topo.yaml")
+        @pytest.mark.parametrize("word", ["a/b", "a-b", pytest.param("", id="e" * 300), "a b"])
+        def test_it(topology, word): assert word == "a b"
+    """)
+    done = project.runpytest_inprocess(*QUIET, "--topology-pcap", "kept")
+    done.assert_outcomes(passed=1, failed=3)
+    assert len({path.parent for path in project.path.rglob("client.pcapng")}) == 3
+    assert [path.name for path in project.path.glob("kept/*-a-b")] == ["test_packets_of_tests_with_names_alike.py-test_it-a-b"]
+
+
 def test_networks_that_tests_share_or_do_not(project: pytest.Pytester) -> None:
     project.path.joinpath("sub").mkdir()
     project.path.joinpath("sub/topo.yaml").write_text("nodes: {n$(size): {}}\nvars: {size: 1}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from enum import Enum, IntEnum
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,20 @@ def test_values_say_what_a_file_says() -> None:
     assert netorch.load(built.yaml).loaded.desired.state == built.loaded.desired.state
     again = pickle.loads(pickle.dumps(built))
     assert again == built and again.yaml == built.yaml and again is not built
+
+
+class Names(str, Enum):  # noqa: UP042  what str() says of it is another
+    LAB = "lab"
+    NODE = "r1"
+
+
+class Numbers(IntEnum):
+    MTU = 1400
+
+
+def test_members_of_enums_stand_for_their_values() -> None:
+    built = netorch.Topology(Names.LAB, nodes={Names.NODE: {"interfaces": {"br0": {"kind": "bridge", "mtu": Numbers.MTU}}}})
+    assert built == netorch.load("name: lab\nnodes: {r1: {interfaces: {br0: {kind: bridge, mtu: 1400}}}}\n") == netorch.load(built.yaml)
 
 
 @pytest.mark.parametrize("file", sorted((SOURCE / "topologies").glob("*.yaml")), ids=lambda file: file.stem)
