@@ -29,7 +29,6 @@ def nodes(host: Host) -> list[str]:
 # statuses and streams
 
 
-@pytest.mark.uml
 def test_the_life_of_a_topology_in_statuses(host: Host) -> None:
     host.write("topo.yaml", FILE)
     for words, status in (

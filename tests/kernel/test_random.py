@@ -192,7 +192,7 @@ def test_random_topologies(host: Host, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.uml
 def test_random_topologies_with_bonds_and_vrfs(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
     require(host, "bond", "vrf", "dummy")
-    random_topologies(host, capsys, max(EXAMPLES // 6, 1), masters=True)
+    random_topologies(host, capsys, max(EXAMPLES // 12, 1), masters=True)
 
 
 def random_topologies(host: Host, capsys: pytest.CaptureFixture[str], examples: int, *, masters: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
 from tests.kernel.everykind import SOLO
 from tests.kernel.host import Host, diff_snapshots
 from tests.kernel.kindcase import has_kind
@@ -24,7 +22,6 @@ def still(host: Host) -> dict[str, str]:
     return found
 
 
-@pytest.mark.uml
 def test_settings_of_every_kind_of_interface(host: Host) -> None:
     kinds = {kind: words for kind, words in SOLO.items() if has_kind(host, kind)}
     made = "".join(f"      {kind}0.1: {{{words}, {WORDS}}}\n" for kind, words in kinds.items())

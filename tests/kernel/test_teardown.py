@@ -294,7 +294,6 @@ def test_a_process_in_an_attached_namespace_lives_on(host: Host, before: dict[st
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-@pytest.mark.uml
 def test_all_of_two_topologies(host: Host, before: dict[str, dict[str, str]]) -> None:
     host.write("second.yaml", "nodes: {x: {networks: [net]}, y: {networks: [net]}}\nnetworks: {net: {}}\n")
     host.netorch("apply")
