@@ -138,7 +138,8 @@ class Passage:
     """What decides about packets, whoever set it. `routes`: all of them, the kernel's too. `odd_rules`: (family, priority) of policy
     rules that say more than a RuleSpec can. `silent`: (index of a link, address) of who did not answer. `rp_filter`: link → the value
     that counts. `skips_dead`: links without whose carrier routes do not count; `proxies`: by which ARP is answered for others;
-    `localnet`: by which 127.0.0.0/8 may come. `mute`: IP versions in which no echo is answered.
+    `localnet`: by which 127.0.0.0/8 may come; `still`: from which IPv4 is not forwarded, though the namespace does. `mute`: IP versions
+    in which no echo is answered.
 
     `bridged`: IP versions in which frames from port to port of a bridge are filtered. `nft`: the whole listing of nftables.
     `legacy`: iptables-legacy's lines by IP version and table. `unseen`: sentences about what could not be read.
@@ -151,6 +152,7 @@ class Passage:
     skips_dead: frozenset[str] = frozenset()
     proxies: frozenset[str] = frozenset()
     localnet: frozenset[str] = frozenset()
+    still: frozenset[str] = frozenset()
     mute: frozenset[int] = frozenset()
     bridged: frozenset[int] = frozenset()
     nft: str = ""

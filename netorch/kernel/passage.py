@@ -27,6 +27,7 @@ def read(
         skips_dead=_where_on("ignore_routes_with_linkdown", links),
         proxies=_where_on("proxy_arp", links),
         localnet=_where_on("route_localnet", links),
+        still=_still(links),
         mute=_versions(_MUTE),
         bridged=_versions(_BRIDGED),
         nft=nft_text,
@@ -46,6 +47,14 @@ def _where_on(name: str, links: Iterable[str]) -> frozenset[str]:
     """Links for which an IPv4 setting is on, by their own value or by that of all."""
     everywhere = _number(f"net/ipv4/conf/all/{name}")
     return frozenset(link for link in links if everywhere or _number(f"net/ipv4/conf/{link}/{name}"))
+
+
+def _still(links: Iterable[str]) -> frozenset[str]:
+    """Links for which IPv4 forwarding is off where it is on for the namespace."""
+    if not _number("net/ipv4/ip_forward"):
+        return frozenset()
+    found = sysctl.read_all(tuple(f"net/ipv4/conf/{link}/forwarding" for link in links))
+    return frozenset(link for link in links if found.get(f"net/ipv4/conf/{link}/forwarding") == "0")
 
 
 def _versions(paths: Mapping[int, str]) -> frozenset[int]:

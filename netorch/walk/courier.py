@@ -116,7 +116,7 @@ class Courier:
                 packet = connection.undo_destination(track, packet)
             self.steps.append(Step(place.name, f"arrives at {iif}", iif, notes=connection.noted()))
             return Delivered(label, iif, packet)
-        judge.check_forwarding(place, packet)
+        judge.check_forwarding(place, packet, iif)
         judge.refuse(self.world, place, way, packet.destination, back=not connection.first)
         packet = turned(packet, oif=way.dev(place))
         connection.hook(place, "forward", packet)

@@ -75,6 +75,10 @@ def check_echo(place: Place, packet: Packet) -> None:
         raise Ended(f"{place.name}: no ICMP echo is answered (icmp_echo_ignore_all)")
 
 
-def check_forwarding(place: Place, packet: Packet) -> None:
+def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
     if not place.forwards[packet.version == 6]:
         raise Ended(f"{place.name}: forwarding is off (IPv{packet.version}), so that it does not pass on what is for {packet.destination}")
+    # in a VRF the value of its own link counts
+    if packet.version == 4 and iif in place.still and not place.vrf_of(iif):
+        setting = f"net.ipv4.conf.{iif}.forwarding"
+        raise Ended(f"{place.name}: forwarding is off for what comes in by {iif} ({setting}), as what is for {packet.destination}")

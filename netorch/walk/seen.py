@@ -71,6 +71,7 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
         skips_dead=passage.skips_dead,
         proxies=passage.proxies,
         localnet=passage.localnet,
+        still=passage.still,
         mute=passage.mute,
         unseen=tuple(f"{name}: {sentence}" for sentence in (*passage.unseen, *_elsewhere(passage))),
     )

@@ -97,7 +97,8 @@ class Place:
 
     `listening`: (protocol, packed address, port); None where that was not looked at. `unseen`: sentences about what was not looked
     into. `partial`: a file says some of it only. `skips_dead`: interfaces without whose carrier the routes over them do not count.
-    `proxies`: those by which ARP is answered for others (proxy_arp); `localnet`: by which 127.0.0.0/8 may come (route_localnet).
+    `proxies`: those by which ARP is answered for others (proxy_arp); `localnet`: by which 127.0.0.0/8 may come (route_localnet);
+    `still`: what comes in by which is not forwarded (IPv4), whatever `forwards` says.
     `mute`: IP versions in which no echo is answered.
     """
 
@@ -120,6 +121,7 @@ class Place:
     skips_dead: frozenset[str] = frozenset()
     proxies: frozenset[str] = frozenset()
     localnet: frozenset[str] = frozenset()
+    still: frozenset[str] = frozenset()
     mute: frozenset[int] = frozenset()
 
     def vrf_of(self, iface: str) -> int:

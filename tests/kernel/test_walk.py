@@ -72,6 +72,12 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         ("a", "c"),
         "r2: forwarding is off (IPv4), so that it does not pass on what is for 10.0.2.2",
     ),
+    "no forwarding from one link": (
+        "ip netns exec r2 sysctl -qw net.ipv4.conf.lan.forwarding=0",
+        "ip netns exec r2 sysctl -qw net.ipv4.conf.lan.forwarding=1",
+        ("a", "c"),
+        "r2: forwarding is off for what comes in by lan (net.ipv4.conf.lan.forwarding), as what is for 10.0.1.2",
+    ),
     "blackhole": (
         "ip -n r1 route add blackhole 10.0.2.0/24",
         "ip -n r1 route del blackhole 10.0.2.0/24",
