@@ -145,7 +145,7 @@ def test_every_place_that_can_say_it(host: Host) -> None:
     assert rates(host) == wanted
     settled(host)
     tree = host.netorch("show").stdout
-    assert "eth0  veth, up, peer netorch-lab:a-eth0 mtu 1500 rate 1mbit burst 3036 queue 18216\n" in tree
+    assert "eth0  veth, up, peer netorch-lab:a-eth0, mtu 1500, rate 1mbit, burst 3036, queue 18216\n" in tree
     assert tree.count("rate 4mbit") == 2
     again = host.write("again.yaml", host.netorch("show", "-o", "yaml").stdout)
     assert yaml.safe_load(again.read_text())["nodes"]["a"]["networks"]["lan"]["impair"] == {"rate": "1mbit"}
