@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
-from netorch.kernel import records
+from netorch.kernel import records, sysctl
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.reader import dump_links
 from netorch.kernel.resolver import Refused, Resolver
@@ -19,6 +20,12 @@ from netorch.netlink.decode import addresses as decode_addresses
 from netorch.netlink.moving import Belongings, Link, Piece, belongings, give, identity
 from netorch.requests import NicGive, NicTake
 from netorch.snapshot import LinkRecord
+
+_SETTINGS = ("ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh")
+"""Directories of /proc/sys/net with settings of each interface. A NIC that comes into a namespace gets that one's defaults."""
+
+_FOLLOWS = "mtu"
+"""In ipv6/conf: what the link's own MTU sets."""
 
 FILE = "nics.json"
 """Beside the topology's record: host's name of a NIC → what it had there."""
@@ -32,7 +39,9 @@ def take(namespaces: Namespaces, resolver: Resolver, request: NicTake) -> None:
     nic = _named(home, request.origin)
     if nic is None:
         raise Refused(errno.ENODEV, f"the host has no interface {request.origin!r}")
-    _remember(request.topology, request.origin, _had(home, nic, request.protocol))
+    namespaces.enter(namespaces.host)
+    settings = {folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in _SETTINGS}
+    _remember(request.topology, request.origin, _had(home, nic, request.protocol) | {"settings": settings})
     refused = send(home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(request.alias)), request.origin)])
     if refused is None:
         refused = send(home, [setlink(nic, _moved(there.fd, request.name), request.origin)])
@@ -73,9 +82,12 @@ def give_back(namespaces: Namespaces, resolver: Resolver, request: NicGive) -> N
         )
         if refused is not None:
             raise Refused(*refused)
+        nic = _named(home, request.origin)
     if nic is None:
         return
     had = _remembered(request.topology).get(request.origin, {})
+    namespaces.enter(namespaces.host)
+    _set_again(nic.name, had.get("settings", {}))
     refused = send(home, _restored(home, nic, had, request), HOPELESS)
     if refused is None:
         refused = send(home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(str(had.get("alias", "")))), request.origin)])
@@ -108,6 +120,15 @@ def _had(rtnl: Rtnl, nic: LinkRecord, protocol: int) -> dict[str, Any]:
         "addresses": [body.hex() for _, body in things.addresses],
         "routes": [body.hex() for body in things.routes],
     }
+
+
+def _set_again(name: str, settings: Mapping[str, Mapping[str, str]]) -> None:
+    """Before the NIC comes up, so that it begins as it was: without IPv6, say. What cannot be written was the kernel's own."""
+    for folder, values in settings.items():
+        for setting, value in values.items():
+            if setting != _FOLLOWS:
+                with suppress(OSError):
+                    sysctl.write(f"net/{folder}/{name}/{setting}", value)
 
 
 def _restored(rtnl: Rtnl, nic: LinkRecord, had: Mapping[str, Any], request: NicGive) -> list[Piece]:
@@ -144,9 +165,13 @@ def _is_sound(had: Any) -> bool:
     try:
         for text in (had["mac"], *had["addresses"], *had["routes"]):
             bytes.fromhex(text)
+        settings = had.get("settings", {})
+        values = [value for group in settings.values() for value in group.values()]
+        if not settings.keys() <= set(_SETTINGS) or not all(isinstance(value, str) for value in values):
+            return False
         texts, numbers = (had["name"], had["alias"]), (had["index"], had["mtu"], had["txqueuelen"])
         return all(isinstance(text, str) for text in texts) and all(isinstance(number, int) for number in numbers) and "up" in had
-    except (KeyError, TypeError, ValueError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         return False
 
 

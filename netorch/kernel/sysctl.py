@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 
 _ROOT = "/proc/sys/"
 
@@ -55,6 +56,16 @@ def write_all(paths: tuple[str, ...], value: str) -> None:
             missing += 1
     if paths and missing == len(paths):
         raise FileNotFoundError(errno.ENOENT, "this kernel, or this namespace, has no such sysctl", paths[0])
+
+
+def read_folder(path: str) -> dict[str, str]:
+    """Name → value of all settings in a directory that can be read; nothing without it."""
+    found: dict[str, str] = {}
+    with suppress(OSError):
+        for name in sorted(os.listdir(_full(path))):
+            with suppress(OSError):
+                found[name] = read(f"{path}/{name}")
+    return found
 
 
 def read_all(paths: tuple[str, ...]) -> dict[str, str]:

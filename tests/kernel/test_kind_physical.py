@@ -17,6 +17,7 @@ for number in 5 6; do
     ip link set sw$number up
     ip link set eth$number up txqueuelen 77 mtu 1400 alias "port $number"
     ip link property add dev eth$number altname the-nic-in-slot-$number
+    sysctl -qw net.ipv4.conf.eth$number.rp_filter=1 net.ipv6.conf.eth$number.accept_ra=0 net.ipv4.neigh.eth$number.gc_stale_time=77
 done
 ip address add 192.0.2.1/24 dev eth5
 ip address add 192.0.2.7/24 dev eth5
@@ -111,7 +112,7 @@ def test_a_lost_record_and_a_name_that_is_taken(host: Host, nics: Snapshot) -> N
     told = host.netorch("destroy", "lab").stderr
     assert "physical a/lan0: what it had on the host is not known any more: it goes back bare and down" in told
     lost = diff_snapshots(nics, host.snapshot())
-    assert {line.split()[2] for line in lost} <= {"link", "address", "routes", "qdiscs"}
+    assert {line.split()[2] for line in lost} <= {"link", "address", "routes", "qdiscs", "sysctl"}
     nic = host.ip("link", "show", "eth5")[0]
     assert "ifalias" not in nic and "UP" not in nic["flags"]
     host.run("ip", "link", "set", "eth5", "up", "alias", "mine")
