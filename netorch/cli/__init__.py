@@ -19,6 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
     from netorch.cli.parser import WrongUsage, parser
 
+    # while there is nothing to roll back: a library in C that is interrupted in the middle of its import says so at length
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     # a process of seconds that makes next to no cycles: looking for them would take a tenth of its time
     gc.disable()
     words = list(sys.argv[1:] if argv is None else argv)
@@ -38,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except SystemExit as stop:
         return int(stop.code or 0)
-    _trap_signals()
     try:
         from netorch.cli import commands
 
+        _trap_signals()
         status = commands.run(options)
         sys.stdout.flush()
         return status
