@@ -362,6 +362,8 @@ def test_a_foreign_object_that_turns_up_in_place_of_ours(host: Host) -> None:
     host.netorch("apply")
     sh(host, "ip link del br-mine; ip link add br-mine type bridge; ip addr add 192.0.2.1/24 dev br-mine")
     sh(host, "ip netns del b; ip netns add b; ip -n b link set lo up")
+    # the kernel takes the old one's cable down by and by
+    sh(host, "for _ in $(seq 100); do ip -n a link show eth1 >/dev/null 2>&1 || break; sleep 0.1; done")
     before = host.snapshot()
     process = host.netorch("apply", check=False)
     assert process.returncode == 1
