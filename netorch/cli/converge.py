@@ -64,10 +64,7 @@ def apply(options: argparse.Namespace, output: Output) -> int:
             raise
     seconds = time.monotonic() - started
     found = changes(report.plan)
-    output.done()
-    output.warn(report.warnings)
-    for note in report.notes:
-        output.note(note)
+    output.told(report.warnings, report.notes)
     if output.json:
         output.result(
             json.document(
@@ -204,10 +201,7 @@ def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Outpu
     report = lab.destroy(name, progress=output.progress, phase=output.phase, planned=planned, lock_timeout=options.lock_timeout)
     seconds = time.monotonic() - started
     found = changes(report.plan)
-    output.done()
-    output.warn(report.warnings)
-    for note in report.notes:
-        output.note(note)
+    output.told(report.warnings, report.notes)
     gone = gone_objects(report.plan)
     if not output.json and not output.quiet:
         output.result(f"{name}: {gone} removed in {seconds:.2f} s" if report.plan else f"{name}: nothing to destroy")

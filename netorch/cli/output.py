@@ -58,6 +58,13 @@ class Output:
             else:
                 print(printable(f"warning: {line}"), file=sys.stderr)
 
+    def told(self, warnings: Iterable[str], notes: Iterable[str]) -> None:
+        """What a command that is over has to say beside its result."""
+        self.done()
+        self.warn(warnings)
+        for note in notes:
+            self.note(note)
+
     def fail(self, error: NetorchError) -> None:
         """The error in the form that was asked for, in place of the result, and in lines for the person."""
         self.done()
