@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,13 @@ class Host:
         """Whether `target` answers `count` pings from the namespace `netns`, or from the host. Names work, from /etc/netns."""
         where = ("ip", "netns", "exec", netns) if netns else ()
         return self.run(*where, "ping", "-n", "-q", "-i", "0.2", "-W", "2", "-c", str(count), target, check=False).returncode == 0
+
+    def reaches(self, netns: str | None, target: str, within: float = 60) -> bool:
+        """Whether `target` answers one of the pings of so many seconds."""
+        deadline = time.monotonic() + within
+        while not (answered := self.ping(netns, target)) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return answered
 
     def snapshot(self) -> Snapshot:
         """The complete state of the private host and of every named namespace, without the values that move by themselves.

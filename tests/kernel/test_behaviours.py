@@ -586,9 +586,10 @@ def test_a_network_of_more_members_than_a_bridge_has_ports(host: Host) -> None:
     text = "nodes:\n  h[1-%d]: {networks: [lan]}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\nnames: false\n"
     host.write("topo.yaml", text % 1100)
     host.netorch("apply", "-q", timeout=120)
-    assert host.ping("h1", "10.0.4.76"), "the first and the last"
-    assert host.ping("h1100", "10.0.0.1")
-    assert host.ping("h970", "10.0.4.75"), "both on the second bridge"
+    # each of them floods all others with its first multicasts: on a busy machine that takes the kernel a while
+    assert host.reaches("h1", "10.0.4.76"), "the first and the last"
+    assert host.reaches("h1100", "10.0.0.1")
+    assert host.reaches("h970", "10.0.4.75"), "both on the second bridge"
     bridges = [link["ifname"] for link in host.ip("-n", "netorch-topo", "link") if link.get("linkinfo", {}).get("info_kind") == "bridge"]
     assert bridges == ["lan", "lan-1"]
     before = host.ip("-n", "h1088", "link", "show", "eth0")[0]["ifindex"]
@@ -597,7 +598,7 @@ def test_a_network_of_more_members_than_a_bridge_has_ports(host: Host) -> None:
     assert report["summary"].keys() == {"delete"}
     assert host.ip("-n", "h1088", "link", "show", "eth0")[0]["ifindex"] == before
     # the kernel has one table of neighbours for all namespaces, which a thousand of them fill
-    assert any(host.ping("h1", "10.0.4.65", count=3) for _ in range(3))
+    assert host.reaches("h1", "10.0.4.65")
     host.netorch("destroy", "-q", "topo", timeout=120)
     assert not (host.root / "run/netns/h1").exists()
 
