@@ -110,7 +110,7 @@ class RouteWords(Words):
     type: Literal["unicast", "blackhole", "unreachable", "prohibit"] = Field(
         "unicast", description="All but `unicast` refuse what they match: silently, as unreachable, as prohibited (unicast)."
     )
-    nexthops: list[HopWords] = Field([], description="Several gateways, shared by weight.")
+    nexthops: list[HopWords] = Field(default_factory=list, description="Several gateways, shared by weight.")
 
     RULES: ClassVar[shape.Rules] = (
         shape.never(
@@ -228,9 +228,11 @@ _Option = Annotated[str, WithJsonSchema(shape.substituted(shape.text("[!-~]+", "
 
 
 class DnsWords(Words):
-    servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field([], description="Name servers.")
-    search: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field([], description="Search domains.")
-    options: Annotated[list[_Option], BeforeValidator(one_or_many)] = Field([], description="Further resolv.conf options.")
+    servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(default_factory=list, description="Name servers.")
+    search: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(default_factory=list, description="Search domains.")
+    options: Annotated[list[_Option], BeforeValidator(one_or_many)] = Field(
+        default_factory=list, description="Further resolv.conf options."
+    )
 
     @model_validator(mode="after")
     def _plain(self) -> DnsWords:
@@ -327,18 +329,22 @@ class Node(Words):
         description="An existing namespace: `docker:NAME`, `podman:NAME`, `netns:NAME`, `pid:NUMBER` or `path:/…`.",
     )
     forwarding: Flag | None = Field(None, description="Be a router, for IPv4 and IPv6 (false).")
-    sysctls: dict[SysctlName, SysctlValue] = Field({}, description="Settings of the namespace, all of them below `net.`")
+    sysctls: dict[SysctlName, SysctlValue] = Field(default_factory=dict, description="Settings of the namespace, all of them below `net.`")
     networks: Annotated[dict[str, Membership], BeforeValidator(_memberships)] = Field(
-        {}, description="Networks that it joins, each with an interface."
+        default_factory=dict, description="Networks that it joins, each with an interface."
     )
-    interfaces: dict[InterfaceName, AnyInterface] = Field({}, description="Interfaces, and further keys of those that links make.")
-    routes: list[RouteWords] = Field([], description="Routes, beside those that addresses and networks bring.")
-    rules: list[RuleWords] = Field([], description="Policy routing rules.")
-    aliases: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field([], description="Further names for name resolution.")
+    interfaces: dict[InterfaceName, AnyInterface] = Field(
+        default_factory=dict, description="Interfaces, and further keys of those that links make."
+    )
+    routes: list[RouteWords] = Field(default_factory=list, description="Routes, beside those that addresses and networks bring.")
+    rules: list[RuleWords] = Field(default_factory=list, description="Policy routing rules.")
+    aliases: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(
+        default_factory=list, description="Further names for name resolution."
+    )
     dns: DnsWords | None = Field(None, description="What goes into its `resolv.conf`.")
-    nat: list[NatWords] = Field([], description="Address translations of this node.")
+    nat: list[NatWords] = Field(default_factory=list, description="Address translations of this node.")
     publish: Annotated[list[Annotated[PublishWords, BeforeValidator(publish_words)]], BeforeValidator(one_or_many)] = Field(
-        [], description="Ports that its network's owner leads here, as Docker writes them: `8080:80`."
+        default_factory=list, description="Ports that its network's owner leads here, as Docker writes them: `8080:80`."
     )
 
 
@@ -436,9 +442,11 @@ class NetworkWords(BridgeSettings):
         description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
     )
     driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field("bridge", description="What it is made of (bridge).")
-    subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field([], description="Subnets of the network, IPv4 and IPv6.")
+    subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+        default_factory=list, description="Subnets of the network, IPv4 and IPv6."
+    )
     ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        [], description="Where automatic addresses come from (the whole subnet)."
+        default_factory=list, description="Where automatic addresses come from (the whole subnet)."
     )
     gateway: Annotated[list[Annotated[Any, BeforeValidator(_gateway)]], BeforeValidator(one_or_many)] = Field(
         [],
@@ -453,10 +461,12 @@ class NetworkWords(BridgeSettings):
     isolated: Flag | None = Field(
         None, description="Keep its members and those of the owner's other networks apart (true for nat and host-only, else false)."
     )
-    allow: Annotated[list[NodeName], BeforeValidator(one_or_many)] = Field([], description="Networks that it is open to all the same.")
+    allow: Annotated[list[NodeName], BeforeValidator(one_or_many)] = Field(
+        default_factory=list, description="Networks that it is open to all the same."
+    )
     port_isolation: Flag = Field(False, description="Members reach the gateway only, not one another (false).")
     egress: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
-        [], description="Source address that members leave with, one a family (the outgoing interface's)."
+        default_factory=list, description="Source address that members leave with, one a family (the outgoing interface's)."
     )
     uplink: InterfaceName | None = Field(
         None, description="bridged: the interface of `node` that becomes a port; its addresses and routes are on the bridge meanwhile."
@@ -474,7 +484,8 @@ class NetworkWords(BridgeSettings):
     vni: Vni | None = Field(None, description="vxlan: the network identifier, 0 to 16777215; required there.")
     port: Port | None = Field(None, description="vxlan: UDP port (4789).")
     endpoints: dict[NodeName, IPAddress] = Field(
-        {}, description="vxlan: the nodes that members plug into, each with its address on the network below: `{NODE: ADDRESS}`."
+        default_factory=dict,
+        description="vxlan: the nodes that members plug into, each with its address on the network below: `{NODE: ADDRESS}`.",
     )
 
     RULES: ClassVar[shape.Rules] = (*_overlay_rules(), *_stacked_rules(), *_bridged_rules())
@@ -621,7 +632,7 @@ class LinkWords(Words):
         list[Annotated[EndpointWords, BeforeValidator(endpoint)]], Field(min_length=2, max_length=2, description="Its two ends.")
     ]
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        [], description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses)."
+        default_factory=list, description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses)."
     )
     mtu: Mtu | None = Field(None, description="MTU of both ends (1500).")
     impair: ImpairWords | None = Field(None, description="What happens to what either end sends; what an end says itself goes over it.")
@@ -681,9 +692,15 @@ class Topology(Words):
         None, description="Stands before the name of every namespace, and of every interface on the host, that netorch makes."
     )
     defaults: Defaults = Field(Defaults(), description="Values under every node, interface, link and network.")
-    nodes: dict[NodeName, Annotated[Node, BeforeValidator(_entry)]] = Field({}, description="Hosts and routers: a network namespace each.")
-    networks: dict[NodeName, Annotated[NetworkWords, BeforeValidator(_entry)]] = Field({}, description="Shared segments that nodes join.")
-    links: list[Annotated[LinkWords, BeforeValidator(_link)]] = Field([], description="Cables between two nodes.")
-    checks: list[CheckWords] = Field([], description="What must be reachable, and what must not; `netorch check` tries it.")
+    nodes: dict[NodeName, Annotated[Node, BeforeValidator(_entry)]] = Field(
+        default_factory=dict, description="Hosts and routers: a network namespace each."
+    )
+    networks: dict[NodeName, Annotated[NetworkWords, BeforeValidator(_entry)]] = Field(
+        default_factory=dict, description="Shared segments that nodes join."
+    )
+    links: list[Annotated[LinkWords, BeforeValidator(_link)]] = Field(default_factory=list, description="Cables between two nodes.")
+    checks: list[CheckWords] = Field(
+        default_factory=list, description="What must be reachable, and what must not; `netorch check` tries it."
+    )
     names: Flag = Field(True, description="Give the nodes a `hosts` file, and a `resolv.conf` where they have `dns` (true).")
     backend: Backend = Field(Backend(), description="What this machine does things with.")

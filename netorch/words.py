@@ -318,15 +318,16 @@ def _interface(text: str) -> Interface:
         wrong(f"{text!r} is no IP address such as 10.0.0.1/24 or fd00::1/64")
     if "%" in text:
         wrong(f"{text!r} has a zone: write the address alone, it is the interface's anyhow")
-    if result.ip.is_multicast:
+    ip, network = result.ip, result.network
+    if ip.is_multicast:
         wrong(f"{text!r} is a multicast address: an interface cannot have it")
-    if result.ip.is_unspecified:
+    if ip.is_unspecified:
         wrong(f"{text!r} is the unspecified address: an interface cannot have it")
-    if result.version == 4 and result.network.prefixlen < 31:
-        if result.ip == result.network.network_address:
-            wrong(f"{text!r} is the network address of {result.network}: a host needs one between it and the broadcast address")
-        if result.ip == result.network.broadcast_address:
-            wrong(f"{text!r} is the broadcast address of {result.network}")
+    if result.version == 4 and network.prefixlen < 31:
+        if ip == network.network_address:
+            wrong(f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address")
+        if ip == network.broadcast_address:
+            wrong(f"{text!r} is the broadcast address of {network}")
     return result
 
 

@@ -43,7 +43,7 @@ class MasterWords(InterfaceWords):
     """The words of what has ports."""
 
     members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(
-        [], alias="ports", description="Its ports: interfaces of the same node."
+        default_factory=list, alias="ports", description="Its ports: interfaces of the same node."
     )
 
     @property

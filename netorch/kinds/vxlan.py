@@ -118,7 +118,7 @@ class VxlanWords(UdpTunnelWords):
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
     learning: Flag = Field(True, description="Learn behind which end a MAC is from what arrives (true).")
     fdb: Annotated[list[FdbWords], BeforeValidator(one_or_many)] = Field(
-        [], description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list."
+        default_factory=list, description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list."
     )
 
     @model_validator(mode="after")

@@ -258,7 +258,7 @@ class PeerWords(Words):
         None, description="Where it is at first, `ADDRESS:PORT` (wherever it is heard from)."
     )
     allowed_ips: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        [], description="What is sent to it, and what it may send as; routes are not made of them."
+        default_factory=list, description="What is sent to it, and what it may send as; routes are not made of them."
     )
     keepalive: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
         0, description="Seconds of silence after which it sends something (0, never)."

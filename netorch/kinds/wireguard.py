@@ -115,7 +115,7 @@ class WireguardWords(SoloWords):
     )
     listen_port: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(0, description="UDP port (0, the kernel chooses one).")
     fwmark: U32 = Field(0, description="Mark of the packets that it sends, for `rules` (0, none).")
-    peers: list[PeerWords] = Field([], description="Whom it speaks with.")
+    peers: list[PeerWords] = Field(default_factory=list, description="Whom it speaks with.")
 
     @model_validator(mode="after")
     def _apart(self) -> WireguardWords:

@@ -99,5 +99,5 @@ def _member(iface: Iface) -> End:
 
 
 def _addresses(ifaces: Iterable[Iface]) -> tuple[Address, ...]:
-    found = (entry.interface.ip for iface in ifaces for entry in iface.addresses)
+    found = (entry.ip for iface in ifaces for entry in iface.addresses)
     return tuple(dict.fromkeys(address for address in found if not address.is_loopback and not address.is_link_local))

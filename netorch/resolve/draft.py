@@ -43,6 +43,10 @@ class Given:
     path: Path
     peer: Address | None = None
     scope: str | None = None
+    ip: Address = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ip = self.interface.ip
 
 
 @dataclass(slots=True)

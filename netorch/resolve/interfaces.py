@@ -219,7 +219,7 @@ def _number(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> Non
         draft.complain(path, f"{subnet} has no room for the two ends of a link")
         return
     for offset, iface in enumerate(ends, first):
-        if not any(entry.interface.ip in subnet for entry in iface.addresses):
+        if not any(entry.ip in subnet for entry in iface.addresses):
             iface.addresses.append(Given(type_of(subnet)((subnet[offset], subnet.prefixlen)), path))
 
 
@@ -265,7 +265,7 @@ def carrier(iface: Iface) -> Iface | None:
 
 def holder(site: Site, address: str) -> Iface | None:
     """The interface of a site that has the address by the file."""
-    return next((iface for iface in site.ifaces.values() if any(str(entry.interface.ip) == address for entry in iface.addresses)), None)
+    return next((iface for iface in site.ifaces.values() if any(str(entry.ip) == address for entry in iface.addresses)), None)
 
 
 __all__ = ["CommonWords", "declare", "finish", "mtu_of", "type_of", "wire"]

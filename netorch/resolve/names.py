@@ -39,8 +39,8 @@ def _lines(draft: Draft) -> list[str]:
         ifaces = sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")
         for iface in ifaces:
             for entry in iface.addresses:
-                if not entry.interface.ip.is_loopback and not entry.interface.ip.is_link_local:
-                    lines.append(f"{entry.interface.ip} {names}")
+                if not entry.ip.is_loopback and not entry.ip.is_link_local:
+                    lines.append(f"{entry.ip} {names}")
     return lines
 
 

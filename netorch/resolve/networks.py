@@ -46,6 +46,15 @@ class Segment:
     gateways: dict[int, Address] = field(default_factory=dict)
     gateway_node: str | None = None
     ends: dict[str, Segment] = field(default_factory=dict)
+    _of_node: dict[str, Member] = field(default_factory=dict)
+
+    def plug(self, member: Member) -> None:
+        self.members.append(member)
+        self._of_node[member.iface.site.name] = member
+
+    def member(self, node: str) -> Member | None:
+        """What a node has in it."""
+        return self._of_node.get(node)
 
     @property
     def root(self) -> Iface:
@@ -214,9 +223,10 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
         if iface.peer is not None:
             # the one cable that is the member's alone carries both directions
             iface.peer.impair(words.impair, path)
-        segment.members.append(Member(iface, words, path))
+        member = Member(iface, words, path)
+        segment.plug(member)
         if place is not segment:
-            place.members.append(segment.members[-1])
+            place.plug(member)
 
 
 def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
@@ -366,7 +376,7 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
         draft.complain(path, f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a node")
     elif name not in draft.sites:
         draft.unknown(path, "node", name, draft.topology.nodes, "Declare it under nodes.")
-    elif not any(member.iface.site.name == name for member in segment.members):
+    elif segment.member(name) is None:
         nodes = [member.iface.site.name for member in segment.members]
         draft.unknown(path, f"among the members of network {segment.name}, node", name, nodes, f"Add {segment.name} to its networks.")
     else:
@@ -376,28 +386,28 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
 def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Address, str]) -> None:
     for index, (interface, has_prefix) in enumerate(member.words.address or []):
         path = (*member.path, "address") if len(member.words.address or []) == 1 else (*member.path, "address", index)
-        subnets = segment.subnet_of(interface.version)
-        subnet = next((subnet for subnet in subnets if interface.ip in subnet), None)
+        ip, subnets = interface.ip, segment.subnet_of(interface.version)
+        subnet = next((subnet for subnet in subnets if ip in subnet), None)
         if subnet is None and segment.words.subnet:
             shown = ", ".join(map(str, segment.words.subnet))
-            draft.complain(path, f"{interface.ip} is outside the subnet of network {segment.name} ({shown})")
+            draft.complain(path, f"{ip} is outside the subnet of network {segment.name} ({shown})")
             continue
         if not has_prefix:
             if subnet is None:
-                draft.complain(path, f"{interface.ip} needs a prefix length, since network {segment.name} has no subnet")
+                draft.complain(path, f"{ip} needs a prefix length, since network {segment.name} has no subnet")
                 continue
             edges = {subnet.network_address, subnet.broadcast_address} if subnet.version == 4 and subnet.num_addresses > 2 else set()
-            if interface.ip in edges:
-                draft.complain(path, f"{interface.ip} is the network or broadcast address of {subnet}")
+            if ip in edges:
+                draft.complain(path, f"{ip} is the network or broadcast address of {subnet}")
                 continue
-            interface = type_of(subnet)((interface.ip, subnet.prefixlen))  # noqa: PLW2901
-        if (owner := taken.get(interface.ip)) is not None:
-            draft.complain(path, f"{interface.ip} is given to {member.iface.display}, but it is {owner} already")
+            interface = type_of(subnet)((ip, subnet.prefixlen))  # noqa: PLW2901
+        if (owner := taken.get(ip)) is not None:
+            draft.complain(path, f"{ip} is given to {member.iface.display}, but it is {owner} already")
             continue
-        taken[interface.ip] = f"that of {member.iface.display}"
+        taken[ip] = f"that of {member.iface.display}"
         member.iface.addresses.append(Given(interface, path))
     for entry in member.iface.addresses:
-        taken.setdefault(entry.interface.ip, f"that of {member.iface.display}")
+        taken.setdefault(entry.ip, f"that of {member.iface.display}")
 
 
 def _pool(draft: Draft, segment: Segment, subnet: Network, taken: dict[Address, str]) -> Iterator[Address]:
@@ -420,7 +430,7 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
     """In a segment a member leads out: by name, or by an address that it has."""
     if not segment.words.is_segment:
         return
-    addresses = {entry.interface.ip: member for member in segment.members for entry in member.iface.addresses}
+    addresses = {entry.ip: member for member in segment.members for entry in member.iface.addresses}
     for index, gateway in enumerate(segment.words.gateway):
         if segment.words.parent is not None:
             continue  # it may be a router on the parent's segment that the file knows nothing of
@@ -433,7 +443,7 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
     if segment.gateway_node is not None:
         member = next(member for member in segment.members if member.iface.site.name == segment.gateway_node)
         for entry in member.iface.addresses:
-            segment.gateways.setdefault(entry.interface.version, entry.interface.ip)
+            segment.gateways.setdefault(entry.interface.version, entry.ip)
 
 
 __all__ = ["Member", "Segment", "bridge_of", "build", "check_overlaps", "made_up", "number", "uplinks"]

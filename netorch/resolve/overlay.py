@@ -103,7 +103,7 @@ def _fit(draft: Draft, segment: Segment) -> int:
         site, path = segment.ends[node].owner, (*segment.path, "endpoints", node)
         below = holder(site, str(address))
         if below is None and site.created:
-            known = [str(entry.interface.ip) for iface in site.ifaces.values() for entry in iface.addresses if iface.name != "lo"]
+            known = [str(entry.ip) for iface in site.ifaces.values() for entry in iface.addresses if iface.name != "lo"]
             has = f"It has {', '.join(known)}." if known else f"Give {node} an interface that has it."
             draft.complain(path, f"endpoint {node}: {address} is no address of {node}.", did_you_mean(str(address), known) or has)
         elif below is not None and below.name != "lo":

@@ -325,7 +325,7 @@ def _put_settings(draft: Draft, iface: Iface) -> None:
 
 
 def _scope(entry: Given) -> int:
-    ip = entry.interface.ip
+    ip = entry.ip
     if isinstance(ip, IPv6Address):
         return RT_SCOPE_LINK if ip.is_link_local else RT_SCOPE_HOST if ip.is_loopback else RT_SCOPE_UNIVERSE
     if entry.scope is not None:

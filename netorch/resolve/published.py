@@ -70,8 +70,8 @@ def _member_address(segment: Segment, site: Site, version: int) -> Address | Non
     for member in segment.members:
         if member.iface.site is site:
             for entry in (member.iface.front or member.iface).addresses:
-                if entry.interface.version == version and not entry.interface.ip.is_link_local:
-                    return entry.interface.ip
+                if entry.interface.version == version and not entry.ip.is_link_local:
+                    return entry.ip
     return None
 
 

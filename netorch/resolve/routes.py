@@ -90,7 +90,7 @@ def _route(draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach]
         hops.append(hop)
         ifaces.append(iface)
     family = FAMILIES[words.version]
-    local = {entry.interface.ip for iface in site.ifaces.values() for entry in iface.addresses}
+    local = {entry.ip for iface in site.ifaces.values() for entry in iface.addresses}
     for entry in entries:
         # of IPv4 the kernel takes them
         if entry.via is not None and entry.via.version == 6 and entry.via in local:
@@ -196,11 +196,11 @@ def _default_routes(draft: Draft, site: Site, segments: dict[str, Segment], vers
         if segment is None or segment.words.mode_of(version) == "host-only" or words.default_route is False:
             continue
         gateway = segment.gateways.get(version)
-        member = next((member for member in segment.members if member.words is words), None)
+        member = segment.member(site.name)
         if (gateway is None and not routes_below(segment.words)) or member is None or not member.iface.is_up:
             continue
         iface = member.iface.front or member.iface
-        if segment.gateway_node == site.name or any(entry.interface.ip == gateway for entry in iface.addresses):
+        if segment.gateway_node == site.name or any(entry.ip == gateway for entry in iface.addresses):
             continue
         if not any(entry.interface.version == version for entry in iface.addresses):
             continue
@@ -228,7 +228,7 @@ def _allowed_routes(draft: Draft, site: Site, segments: dict[str, Segment], vers
     mine = {name: segments[name] for name in site.words.networks if name in segments}
     for segment in mine.values():
         gateway = segment.gateways.get(version)
-        member = next((member for member in segment.members if member.iface.site is site), None)
+        member = segment.member(site.name)
         if segment.words.mode_of(version) != "host-only" or gateway is None or member is None or not member.iface.is_up:
             continue
         iface = member.iface.front or member.iface

@@ -32,11 +32,11 @@ def check_segments(draft: Draft) -> None:
             continue
         segment = find(id(iface))
         for entry in iface.addresses:
-            if entry.interface.ip.is_link_local:
+            if entry.ip.is_link_local:
                 continue
-            first = seen.setdefault((segment, entry.interface.ip), iface)
+            first = seen.setdefault((segment, entry.ip), iface)
             if first is not iface:
-                draft.complain(entry.path, f"{iface.display} and {first.display} are on one segment and both have {entry.interface.ip}")
+                draft.complain(entry.path, f"{iface.display} and {first.display} are on one segment and both have {entry.ip}")
         if (mac := iface.said("mac")) is not None:
             first = seen.setdefault((segment, mac), iface)
             if first is not iface:
