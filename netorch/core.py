@@ -57,6 +57,11 @@ class Resource:
     WAY_OUT: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
     """What a person can do where something of others is in the way."""
 
+    @classmethod
+    def links(cls) -> frozenset[str]:
+        """Kinds of links without which a namespace has none of it; empty if it takes none."""
+        return frozenset()
+
     @property
     def key(self) -> Key:
         raise NotImplementedError

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from netorch.core import HOST, Key, Resource
 from netorch.marks import Mark, read_alias
@@ -42,6 +42,10 @@ class View:
     @cached_property
     def named(self) -> Mapping[str, LinkRecord]:
         return {link.name: link for link in self.netns.links}
+
+    @cached_property
+    def link_kinds(self) -> frozenset[str]:
+        return frozenset([link.kind for link in self.netns.links])
 
     @cached_property
     def our_links(self) -> tuple[LinkRecord, ...]:
@@ -78,7 +82,17 @@ class View:
 
 
 class Observed(Protocol):
-    """How a kind finds its objects, ours and the ones that are in our way."""
+    """How a kind finds its objects, ours and the ones that are in our way.
+
+    `STRANGE`: the kind of key that its strangers have, "" for one without.
+    """
+
+    STRANGE: ClassVar[str]
+
+    @classmethod
+    def links(cls) -> frozenset[str]:
+        """Kinds of links without which a namespace has none of it; empty if it takes none."""
+        ...
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]: ...
@@ -116,6 +130,7 @@ class Nothing:
     """Mixin for kinds that have no strangers to look out for."""
 
     __slots__ = ()
+    STRANGE: ClassVar[str] = ""
 
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from netorch.core import HOST, Key, Resource
 from netorch.kind import OBSERVED, View
@@ -41,6 +42,17 @@ def views(snapshot: Snapshot, mark: Mark, originals: Originals) -> dict[str, Vie
     return found
 
 
+def _by_links(kinds: Sequence[type[Kind]]) -> Callable[[frozenset[str]], Sequence[type[Kind]]]:
+    """What to look for where there are links of such kinds."""
+    on = [(kind, kind.links()) for kind in kinds]
+
+    @cache
+    def found(there: frozenset[str]) -> Sequence[type[Kind]]:
+        return [kind for kind, links in on if kind.STRANGE or not links or not links.isdisjoint(there)]
+
+    return found
+
+
 def observe(
     snapshot: Snapshot,
     mark: Mark,
@@ -58,14 +70,16 @@ def observe(
     for label, alias in snapshot.strangers.items():
         what = "is no namespace, but a file" if alias is None else f"exists and {maker(alias)}"
         strangers[netns_key(label)] = f"/run/netns/{label} {what}"
+    asked = {(key.kind, key.netns) for key in (*wanted, *second_names)}
+    looked_for = _by_links(kinds)
     for view in views(snapshot, mark, originals or {}).values():
         if not view.created and view.label != HOST and not view.label.startswith("@") and view.netns.links:
             lo = view.named.get("lo")
             strangers[netns_key(view.label)] = f"namespace {view.label!r} exists and {maker(lo.alias if lo else '')}"
-        for kind in kinds:
+        for kind in looked_for(view.link_kinds):
             for resource in kind.observe(view):
                 state[resource.key] = resource
-            for key, whose in kind.strangers(view):
+            for key, whose in kind.strangers(view) if (kind.STRANGE, view.label) in asked else ():
                 if key in wanted:
                     strangers[key] = whose
                 elif key in second_names:

@@ -125,6 +125,10 @@ class Primary(Nothing, Resource):
         return link_key(self.netns, self.bond)
 
     @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset(("bond",))
+
+    @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             if link.kind == "bond" and (port := view.links.get(int.from_bytes(link.data.get(IFLA_BOND_PRIMARY, b""), "little"))):

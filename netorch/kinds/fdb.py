@@ -55,7 +55,7 @@ class Fdb(Nothing, Resource):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         # what was learned is not permanent, and the reader leaves out what a control plane keeps
-        for link in view.our_links:
+        for link in view.our_links if view.netns.neighbours else ():
             ends = {bytes(payload) for number in DEFAULT_ENDS.get(link.kind, ()) if (payload := link.data.get(number))}
             for record in view.forwarding.get(link.index, ()):
                 mac = record.mac.hex(":")

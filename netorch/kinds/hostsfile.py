@@ -31,6 +31,7 @@ def file_key(netns: str, name: str) -> Key:
 @dataclass(frozen=True, slots=True)
 class NodeFile(Resource):
     KIND: ClassVar[str] = "file"
+    STRANGE: ClassVar[str] = "file"
     netns: str
     name: str
     content: str

@@ -70,7 +70,7 @@ class Impair(Nothing, Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        for link in view.our_links:
+        for link in view.our_links if view.netns.qdiscs else ():
             record = view.netns.qdiscs.get(link.index)
             if record is not None:
                 yield cls.read(view.label, link.name, record, link.mtu)

@@ -131,6 +131,10 @@ class Link(Resource):
         return (Key("netns", self.netns, ""),)
 
     @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset((cls.KIND,))
+
+    @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
         return iter(())
 

@@ -27,6 +27,7 @@ class Neighbour(Resource):
     """It is gone with its link, and also when that goes down."""
 
     KIND: ClassVar[str] = "neighbour"
+    STRANGE: ClassVar[str] = "neighbour"
     netns: str
     link: str
     address: str

@@ -55,6 +55,10 @@ class Physical(SoloLink):
         return ()
 
     @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset()
+
+    @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.netns.links:
             alias = read_alias(link.alias)

@@ -38,6 +38,10 @@ class PortMac(Nothing, Resource):
         return (vlans_key(self.netns, self.link),)
 
     @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset(("bridge",))
+
+    @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             bridge = view.links.get(link.master)

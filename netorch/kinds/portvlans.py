@@ -61,6 +61,10 @@ class PortVlans(Nothing, Resource):
         return link_key(self.netns, self.link)
 
     @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset(("bridge",))
+
+    @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             bridge = link if link.kind == "bridge" else view.links.get(link.master)

@@ -45,6 +45,7 @@ class Route(Resource):
 
     # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
     KIND: ClassVar[str] = "route"
+    STRANGE: ClassVar[str] = "route"
     netns: str
     spec: RouteSpec
     after: tuple[Key, ...] = field(default=(), compare=False)

@@ -32,6 +32,7 @@ class Rule(Resource):
     """Told apart by all that it selects with; what it does then can change. `after`: routes whose gateways it could hide."""
 
     KIND: ClassVar[str] = "rule"
+    STRANGE: ClassVar[str] = "rule"
     netns: str
     spec: RuleSpec
     after: tuple[Key, ...] = field(default=(), compare=False)

@@ -66,6 +66,10 @@ class TunTap(SoloLink):
         return replace(self, owner=owner, users=users)
 
     @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset(("tun",))
+
+    @classmethod
     def recognises(cls, link: LinkRecord) -> bool:
         return link.kind == "tun" and link.data.get(IFLA_TUN_TYPE) == bytes((cls.TYPE,))
 

@@ -31,6 +31,7 @@ class Uplink(Resource):
     """
 
     KIND: ClassVar[str] = "uplink"
+    STRANGE: ClassVar[str] = "uplink"
     CREATION: ClassVar[Disruption] = Disruption.FLAP
     WAY_OUT: ClassVar[str] = "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
     netns: str

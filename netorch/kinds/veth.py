@@ -37,6 +37,7 @@ class Veth(Link):
     """One end. Of a pair, the one that is not `far` makes both; the other only sets what is its own."""
 
     KIND: ClassVar[str] = "veth"
+    STRANGE: ClassVar[str] = "link"
     peer: tuple[str, str] = UNKNOWN
     far: bool = field(default=False, compare=False)
 

@@ -97,6 +97,10 @@ class Peer(Nothing, Resource):
         return (link_key(self.netns, self.link),)
 
     @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset(("wireguard",))
+
+    @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             device = view.netns.wireguard.get(link.index)
