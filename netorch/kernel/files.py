@@ -44,21 +44,30 @@ class EtcFiles:
     def __init__(self) -> None:
         self._written: dict[str, tuple[str, Identity]] = {}
 
-    def _open_directory(self, label: str, make: bool) -> int:
-        """The directory of a label; never through a symbolic link (ELOOP or ENOTDIR then)."""
+    def _made_directory(self, label: str) -> tuple[int, bool]:
+        """The directory of a label, and whether it had to be made; never through a symbolic link (ELOOP or ENOTDIR then)."""
         _plain(label)
-        if make:
-            try:
-                os.mkdir(ETC_NETNS, 0o755)
-                marker.put(_MARKER)
-            except FileExistsError:
-                pass
+        try:
+            os.mkdir(ETC_NETNS, 0o755)
+            marker.put(_MARKER)
+        except FileExistsError:
+            pass
         top = os.open(ETC_NETNS, _DIRECTORY)
         try:
-            if make:
-                with suppress(FileExistsError):
-                    os.mkdir(label, 0o755, dir_fd=top)
-            return os.open(label, _DIRECTORY, dir_fd=top)
+            try:
+                os.mkdir(label, 0o755, dir_fd=top)
+                is_new = True
+            except FileExistsError:
+                is_new = False
+            return os.open(label, _DIRECTORY, dir_fd=top), is_new
+        finally:
+            os.close(top)
+
+    def _open_directory(self, label: str) -> int:
+        """The directory of a label; never through a symbolic link (ELOOP or ENOTDIR then)."""
+        top = os.open(ETC_NETNS, _DIRECTORY)
+        try:
+            return os.open(_plain(label), _DIRECTORY, dir_fd=top)
         finally:
             os.close(top)
 
@@ -67,7 +76,11 @@ class EtcFiles:
 
         FileExistsError if one is there that does not begin with the same line: somebody else's.
         """
-        directory = self._open_directory(label, make=True)
+        directory, is_new = self._made_directory(label)
+        if is_new and self._link(content, _plain(name), directory):
+            # nothing was there to be replaced
+            os.close(directory)
+            return
         temporary = f".{_plain(name)}.netorch-{os.getpid()}"
         try:
             _remove_temporaries(directory)
@@ -111,7 +124,7 @@ class EtcFiles:
 
     def delete(self, label: str, name: str) -> None:
         """Remove the file, and the directories if nothing is left in them (/etc/netns only if netorch made it)."""
-        directory = self._open_directory(label, make=False)
+        directory = self._open_directory(label)
         try:
             os.unlink(_plain(name), dir_fd=directory)
         finally:
@@ -121,7 +134,7 @@ class EtcFiles:
     def tidy(self, label: str) -> None:
         """Remove what a crash of ours may have left in the label's directory, and the directories if they are empty."""
         try:
-            directory = self._open_directory(label, make=False)
+            directory = self._open_directory(label)
         except OSError:
             return
         try:
@@ -163,14 +176,26 @@ def read_all(label: str, names: tuple[str, ...], known: dict[Identity, str]) -> 
 
     What is no plain file in a real directory reads as "\\0" and what it is, which equals no content that netorch writes.
     """
-    found = {}
-    try:
-        left = [name for name in os.listdir(f"{ETC_NETNS}/{_plain(label)}") if TEMPORARY.fullmatch(name)]
-    except OSError:
-        left = []
-    for name in (*names, *left):
+    directory = f"{ETC_NETNS}/{_plain(label)}"
+    for part in (ETC_NETNS, directory):
         try:
-            content = _read(f"{ETC_NETNS}/{_plain(label)}", _plain(name), known)
+            status = os.lstat(part)
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            return dict.fromkeys(names, f"\0{error.strerror}")
+        if not stat.S_ISDIR(status.st_mode):
+            return dict.fromkeys(names, f"\0{part} is no directory")
+    try:
+        there = os.listdir(directory)
+    except OSError as error:
+        return dict.fromkeys(names, f"\0{error.strerror}")
+    found = {}
+    for name in (*names, *filter(TEMPORARY.fullmatch, there)):
+        if name not in there:
+            continue
+        try:
+            content = _read(f"{directory}/{_plain(name)}", known)
         except OSError as error:
             content = f"\0{error.strerror}"
         if content is not None:
@@ -178,15 +203,7 @@ def read_all(label: str, names: tuple[str, ...], known: dict[Identity, str]) -> 
     return found
 
 
-def _read(directory: str, name: str, known: dict[Identity, str]) -> str | None:
-    for part in (ETC_NETNS, directory):
-        try:
-            status = os.lstat(part)
-        except FileNotFoundError:
-            return None
-        if not stat.S_ISDIR(status.st_mode):
-            return f"\0{part} is no directory"
-    path = f"{directory}/{name}"
+def _read(path: str, known: dict[Identity, str]) -> str | None:
     try:
         status = os.lstat(path)
     except FileNotFoundError:

@@ -154,7 +154,6 @@ def tables() -> list[str]:
     """The names of all nftables tables, asked without the library, which takes longer to load than this takes."""
     names: list[str] = []
     with suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock:
-        sock.settimeout(5)
         sock.send(struct.pack("=IHHII", 20, _GETTABLE, _DUMP_REQUEST, 1, 0) + bytes(4))
         while True:
             data = sock.recv(1 << 16)
@@ -183,7 +182,11 @@ def _names(attributes: bytes) -> list[str]:
 def legacy_tables() -> bool:
     """Whether the namespace has tables of the older kind at all."""
     for path in _LEGACY_NAMES:
-        with suppress(OSError), open(path, encoding="ascii") as names:
-            if names.read().strip():
-                return True
+        with suppress(OSError):
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                if os.read(fd, 16).strip():
+                    return True
+            finally:
+                os.close(fd)
     return False

@@ -39,6 +39,11 @@ def write(path: str, value: str) -> None:
             return
     except PermissionError:
         pass  # some can only be written
+    put(path, value)
+
+
+def put(path: str, value: str) -> None:
+    """Write `value` without a look at what is there."""
     fd = os.open(_full(path), os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.write(fd, value.encode("utf-8", "surrogateescape") + b"\n")

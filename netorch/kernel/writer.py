@@ -14,6 +14,7 @@ from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.netns import Netns
 from netorch.kernel.reader import dump_links
 from netorch.kernel.resolver import Refused, Resolver, UnknownLink
+from netorch.kernel.rtnl import Rtnl
 from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
 from netorch.netlink import decode
@@ -90,7 +91,7 @@ class Transaction:
     def _channel(self, requests: Sequence[Request]) -> None:
         before = len(self.failures)
         for unit in fold(requests):
-            done = self._act(unit.request)
+            done = self._act(unit)
             if done is None:
                 self._queue(unit)
             else:
@@ -108,10 +109,11 @@ class Transaction:
 
     # what is no rtnetlink message
 
-    def _act(self, request: Request) -> Callable[[], None] | None:
+    def _act(self, unit: Unit) -> Callable[[], None] | None:
+        request = unit.request
         match request:
             case NetnsAdd():
-                return lambda: self._add_netns(request)
+                return lambda: self._add_netns(request, unit.also)
             case NetnsDel():
                 return lambda: self._remove_netns(request)
             case SysctlSet():
@@ -150,26 +152,34 @@ class Transaction:
             where = f": {error.filename}" if error.filename else ""
             self._fail(request, error.errno or errno.EIO, f"{error.strerror}{where}")
 
-    def _add_netns(self, request: NetnsAdd) -> None:
+    def _add_netns(self, request: NetnsAdd, lo: LinkSet | None) -> None:
         if not self._prepared:
             self._namespaces.prepare()
             self._prepared = True
         netns = self._namespaces.new(request.netns)
         try:
             rtnl = self._namespaces.rtnl(netns)
-            if request.alias:
-                alias = LinkSet(request.netns, "lo", ((c.IFLA_IFALIAS, request.alias.encode()),))
-                seq = rtnl.next_seq()
-                errors = rtnl.send([(seq, encode(alias, seq, 0, self._resolver))])
-                if errors:
-                    raise Refused(*errors[seq])
+            alias = LinkSet(request.netns, "lo", ((c.IFLA_IFALIAS, request.alias.encode()),) if request.alias else ())
+            error, refused = self._at_lo(rtnl, alias if lo is None else replace(lo, attrs=alias.attrs + lo.attrs)), None
+            if error is not None and lo is not None:
+                refused, error = error, self._at_lo(rtnl, alias)
+            if error is not None:
+                raise Refused(*error)
             for path, value in request.sysctls:
                 if self._new_value(path) not in {None, sysctl.squeeze(value)}:
-                    sysctl.write(path, value)
+                    sysctl.put(path, value)
             self._namespaces.publish(netns, self._reclaim)
         except BaseException:
             netns.close()
             raise
+        if lo is not None and refused is not None:
+            self._fail(lo, *refused)
+
+    def _at_lo(self, rtnl: Rtnl, request: LinkSet) -> tuple[int, str] | None:
+        if not request.attrs and request.up is None:
+            return None
+        seq = rtnl.next_seq()
+        return rtnl.send([(seq, encode(request, seq, 0, self._resolver))]).get(seq)
 
     def _new_value(self, path: str) -> str | None:
         """What a new namespace has, None where it lacks the setting: read in the first one, since opening below /proc/sys is slow."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from netorch.netlink.constants import NLA_F_NESTED
 
@@ -115,10 +117,38 @@ def attributes(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
 
     Fewer than four bytes at the end are padding.
     """
-    found: dict[int, bytes] = {}
-    unpack = _ATTR.unpack_from
     if end > len(buffer):
         raise DecodeError("attributes end after their buffer")
+    known = _LAYOUTS.get(end - offset, _NONE)
+    for at, (unpack, headers, numbers) in enumerate(known):
+        parts = unpack(buffer, offset)
+        if parts[::2] == headers:
+            if at:
+                known[0], known[at] = known[at], known[0]
+            return dict(zip(numbers, parts[1::2]))  # noqa: B905  # as many of both, by how a layout is made
+    return _walk(buffer, offset, end)
+
+
+class _Layout(NamedTuple):
+    """How attributes lay in a message: what `unpack` gives is header, payload, header, payload …"""
+
+    unpack: Callable[[bytes, int], tuple[Any, ...]]
+    headers: tuple[int, ...]
+    numbers: tuple[int, ...]
+
+
+# one of a thousand links has its attributes where those of the others are: one call takes them all, if each header is as it was
+_LAYOUTS: dict[int, list[_Layout]] = {}
+"""By the size of all attributes together."""
+_NONE: list[_Layout] = []
+_WORTH_IT = 6
+_MOST_SIZES, _MOST_OF_A_SIZE = 256, 4
+
+
+def _walk(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    start, headers = offset, []
+    unpack = _ATTR.unpack_from
     last = end - 4
     while offset <= last:
         length, number = unpack(buffer, offset)
@@ -127,7 +157,23 @@ def attributes(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
             raise DecodeError(f"attribute of {length} bytes where {end - offset} are left")
         found[number & 0x3FFF] = buffer[offset + 4 : stop]
         offset += (length + 3) & -4
+        headers.append((length, number))
+    size = end - start
+    if len(headers) >= _WORTH_IT and (size in _LAYOUTS or len(_LAYOUTS) < _MOST_SIZES):
+        known = _LAYOUTS.setdefault(size, [])
+        if len(known) < _MOST_OF_A_SIZE:
+            known.append(_layout(headers, size))
     return found
+
+
+def _layout(headers: Sequence[tuple[int, int]], size: int) -> _Layout:
+    form, used = ["="], 0
+    for length, _ in headers:
+        padding = min(-length & 3, size - used - length)
+        form.append(f"I{length - 4}s{padding}x")
+        used += length + padding
+    packed = tuple(int.from_bytes(_ATTR.pack(*header), sys.byteorder) for header in headers)
+    return _Layout(struct.Struct("".join(form)).unpack_from, packed, tuple(number & 0x3FFF for _, number in headers))
 
 
 def attribute_list(payload: bytes) -> Iterator[tuple[int, bytes]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from netorch.netlink import constants as c
-from netorch.requests import LinkAdd, LinkSet, Request
+from netorch.requests import LinkAdd, LinkSet, NetnsAdd, Request
 
 AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP))
 """What rtnl_create_link takes (net/core/rtnetlink.c); IFLA_IFALIAS it ignores without a word."""
@@ -42,6 +42,10 @@ def _join(unit: Unit, request: Request) -> Unit | None:
     if not isinstance(request, LinkSet) or request.kind is not None:
         return None
     first = unit.request
+    if isinstance(first, NetnsAdd):
+        # lo comes up in the message that marks it
+        mine = (first.netns, "lo") == (request.netns, request.name) and request.master is None and not _alone(request)
+        return Unit(first, (first, request), request) if mine and unit.also is None else None
     if not isinstance(first, LinkAdd | LinkSet) or (first.netns, first.name) != (request.netns, request.name):
         return None
     if isinstance(first, LinkAdd):
@@ -75,7 +79,7 @@ def _merged(first: LinkSet, second: LinkSet) -> LinkSet | None:
 
 def _split(unit: Unit) -> Iterator[Unit]:
     """A LinkAdd keeps of its LinkSet what works at creation; the rest follows as a message of its own."""
-    if unit.also is None:
+    if unit.also is None or isinstance(unit.request, NetnsAdd):
         yield unit
         return
     also = unit.also
