@@ -17,6 +17,7 @@ from netorch.kinds.forwardaccept import where_dropped
 from netorch.kinds.hostsfile import NodeFile
 from netorch.kinds.packetfilter import PacketFilter, publish_key
 from netorch.kinds.physical import Physical
+from netorch.kinds.veth import UNKNOWN
 from netorch.loading import Loaded, load
 from netorch.marks import Mark
 from netorch.memory import Memory, recall
@@ -24,7 +25,10 @@ from netorch.observe import Observed, observe
 from netorch.plan import plan as make_plan
 from netorch.requests import Feature
 from netorch.resolve import Desired
-from netorch.snapshot import Scope, Snapshot
+from netorch.snapshot import NetnsSnapshot, Scope, Snapshot
+
+Kept = Mapping[str, NetnsSnapshot]
+"""Label → what was read of a namespace before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +44,17 @@ class Difference:
     warnings: tuple[str, ...] = ()
 
 
-def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attached: Attached | None = None) -> Difference:
+def compare(
+    kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attached: Attached | None = None, kept: Kept | None = None
+) -> Difference:
     """What apply would do. ConflictError where something of others is in the way; `loaded` gives errors their place.
 
-    Without `attached` the names of namespaces of others are looked up anew.
+    Without `attached` the names of namespaces of others are looked up anew. `kept`: what need not be read again.
     """
     attached = attached or attach(kernel, desired, _before(desired.topology))
     memory, warnings = remember(desired.topology)
     memory = memory.moved(attached.moved)
-    snapshot = kernel.read(_scope(desired.mark, desired.state, attached.labels, memory))
+    snapshot = kernel.read(_scope(desired.mark, desired.state, attached.labels, memory), kept)
     check_attached(desired, attached, snapshot, loaded)
     mine, strange = _without_strange_files(desired, snapshot)
     known, told = _answered(kernel, desired, mine, loaded)
@@ -56,7 +62,7 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attach
     if settings := [*hazards.routers(wanted, snapshot, memory), *hazards.bare_bridges(wanted, kernel.pristine_sysctls)]:
         # first, so that forwarding finds it done
         wanted = {**{resource.key: resource for resource in settings}, **wanted}
-        snapshot = kernel.read(_scope(desired.mark, wanted, attached.labels, memory))
+        snapshot = kernel.read(_scope(desired.mark, wanted, attached.labels, memory), kept)
     wanted, walls = where_dropped(wanted, snapshot)
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
     wanted = _beside(desired, observed, wanted)
@@ -68,6 +74,22 @@ def compare(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attach
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
     said = (*attached.warnings, *warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot, desired.topology))
     return Difference(plan, observed, snapshot, memory, wanted, attached, said)
+
+
+def untouched(before: Difference) -> Kept:
+    """The namespaces that no step of a plan was in or led to, as they were before it: a change costs what it changes. Files are no part
+    of a namespace, and are read again anyhow.
+    """
+    plan = before.plan
+    touched = {HOST}
+    for resource in (*(step.resource for step in plan.steps), *plan.implied):
+        if resource.KIND == "file":
+            continue
+        ends = (resource.key, *resource.within, *resource.needs, *((resource.twin,) if resource.twin is not None else ()))
+        touched |= {key.netns for key in ends}
+    if UNKNOWN[0] in touched:
+        return {}
+    return {label: netns for label, netns in before.snapshot.namespaces.items() if label not in touched}
 
 
 def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource], attached: Attached) -> tuple[Plan, Snapshot]:

@@ -19,7 +19,7 @@ from netorch.kernel.writer import Transaction
 from netorch.nat.ruleset import Ruleset
 from netorch.netlink.encode import delete_group
 from netorch.requests import Answer, Failure, Feature, Question, Request
-from netorch.snapshot import Scope, Snapshot
+from netorch.snapshot import NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:
     from netorch.kernel.probes import Probe, Reply
@@ -71,10 +71,12 @@ class LinuxKernel:
         """Close the files that are open only to be quick: after a failure that may have been for want of them."""
         self._worker.call(self._namespaces.spare)
 
-    def read(self, scope: Scope) -> Snapshot:
-        """What `scope` asks for, as it is now. NetorchError if the state changes faster than it can be read."""
+    def read(self, scope: Scope, kept: Mapping[str, NetnsSnapshot] | None = None) -> Snapshot:
+        """What `scope` asks for, as it is now; of `kept`, label → a snapshot from before, as it was then, where the namespace is still
+        the same one. NetorchError if the state changes faster than it can be read.
+        """
         try:
-            return self._worker.call(Reader(self._namespaces, scope, self._looked).read)
+            return self._worker.call(Reader(self._namespaces, scope, self._looked, kept or {}).read)
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             remedy = f" {MORE_FILES}" if error.errno == errno.EMFILE else ""

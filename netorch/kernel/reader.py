@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from netorch.kernel import files, filters, forwardaccept, passage, sysctl
 from netorch.kernel.bridgetimes import follows, with_own_times
@@ -30,6 +31,7 @@ _NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (socket.AF_INE
 _FORWARDING = struct.pack("=B11x", c.AF_BRIDGE)
 TUNNELS = frozenset(("vxlan",))
 """Kinds with a forwarding database of their own, which is read where one of them is."""
+_NOTHING: Mapping[str, NetnsSnapshot] = {}
 _ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
 
@@ -50,8 +52,16 @@ def _dump(rtnl: Rtnl, kind: int, payload: bytes) -> list[Message]:
 class Reader:
     """One look at the network; in the worker's thread."""
 
-    def __init__(self, namespaces: Namespaces, scope: Scope, looked: Callable[[int, int], None] = lambda *_: None) -> None:
+    def __init__(
+        self,
+        namespaces: Namespaces,
+        scope: Scope,
+        looked: Callable[[int, int], None] = lambda *_: None,
+        kept: Mapping[str, NetnsSnapshot] = _NOTHING,
+    ) -> None:
+        """`kept`: label → a snapshot from before that holds, but for its files, as long as the name means the same namespace."""
         self._looked = looked
+        self._kept = kept
         self._namespaces = namespaces
         self._scope = scope
         self._rules: dict[bytes, RuleSpec] = {}
@@ -70,6 +80,9 @@ class Reader:
             self._looked(number, len(names))
             if inode is None:
                 strangers[name] = None
+                continue
+            if (before := self._kept.get(name)) is not None and before.inode == inode and name not in scope.sysctls:
+                found[name] = replace(before, files=self._files(name))
                 continue
             netns = namespaces.find(name) if name != HOST else None
             if netns is None:
@@ -115,7 +128,7 @@ class Reader:
         if label in scope.sysctls:
             self._namespaces.enter(netns)
             values = sysctl.read_all(scope.sysctls[label])
-        texts = files.read_all(label, files.NAMES, self._contents) if label in self._etc else {}
+        texts = self._files(label)
         rules_of: dict[str, str] = {}
         forward = ForwardSnapshot()
         waiting: frozenset[tuple[str, bytes, int]] = frozenset()
@@ -155,6 +168,9 @@ class Reader:
             decode.static_macs(forwarding) if has_macs else {},
             seen,
         )
+
+    def _files(self, label: str) -> dict[str, str]:
+        return files.read_all(label, files.NAMES, self._contents) if label in self._etc else {}
 
     def _knows_vlans(self, link: LinkRecord) -> bool:
         ours = link.alias.startswith(self._scope.mark) or self._scope.passage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Self
 from zlib import crc32
 
@@ -73,13 +74,20 @@ class NodeFile(Resource):
         return (FileDel(self.netns, self.name),)
 
     def attributes(self) -> Mapping[str, str]:
-        lines = self.content.splitlines()[1:]
-        # of many lines their checksum tells that they are others
-        return {self.name: "; ".join(lines) if len(lines) < SHORT else f"{len(lines)} lines ({crc32(self.content.encode()):08x})"}
+        return {self.name: _told(self.content)[0]}
 
     def lines(self) -> Sequence[str]:
-        lines = self.content.splitlines()[1:]
-        return lines if len(lines) >= SHORT else ()
+        return _told(self.content)[1]
 
     def title(self) -> str:
         return f"file /etc/netns/{shown(self.netns)}/{self.name}"
+
+
+@lru_cache(maxsize=64)
+def _told(content: str) -> tuple[str, tuple[str, ...]]:
+    """A file in short, and the lines of one that is too long for that. All nodes share a few."""
+    lines = content.splitlines()[1:]
+    if len(lines) < SHORT:
+        return "; ".join(lines), ()
+    # of many lines their checksum tells that they are others
+    return f"{len(lines)} lines ({crc32(content.encode()):08x})", tuple(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 from netorch.core import Disruption, Key, Plan, Resource, Step
 
@@ -126,10 +127,14 @@ def _unsaid(resource: Resource, name: str, said: Mapping[str, str]) -> str | Non
 
 def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Lines that come and lines that go; one that only changes its place does both."""
-    old = list(step.before.lines()) if step.before is not None and step.after is not None else []
-    new = list(step.after.lines()) if step.after is not None else []
-    if not old:
-        return tuple(new), ()
+    old = tuple(step.before.lines()) if step.before is not None and step.after is not None else ()
+    new = tuple(step.after.lines()) if step.after is not None else ()
+    return _moved(old, new) if old else (new, ())
+
+
+@lru_cache(maxsize=16)
+def _moved(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The same for a thousand nodes, since their hosts files are."""
     added: list[str] = []
     removed: list[str] = []
     for kind, start, end, from_, to in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
