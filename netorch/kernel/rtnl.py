@@ -139,15 +139,15 @@ class Rtnl:
 
     def _dumped(self, seq: int) -> list[Message] | None:
         found: list[Message] = []
-        torn = 0
+        add, interrupted, overrun, torn = found.append, c.NLM_F_DUMP_INTR, c.NLMSG_OVERRUN, 0
         while True:
             datagram = self._receive()
             for kind, flags, theirs, start, end in headers(datagram):
                 if theirs != seq:
                     continue
-                torn |= flags & c.NLM_F_DUMP_INTR
-                if kind > c.NLMSG_OVERRUN:
-                    found.append((kind, datagram, start, end))
+                torn |= flags & interrupted
+                if kind > overrun:
+                    add((kind, datagram, start, end))
                 elif kind == c.NLMSG_DONE:
                     number = -as_i32(datagram[start : start + 4]) if end - start >= 4 else 0
                     if number > 0:

@@ -73,7 +73,12 @@ def as_u16(payload: bytes) -> int:
 
 
 def as_u32(payload: bytes) -> int:
-    return _number(_U32, payload)
+    # the one that every link and route takes several of
+    try:
+        number: int = _U32.unpack(payload)[0]
+    except struct.error:
+        raise DecodeError(f"4 bytes expected, {len(payload)} found") from None
+    return number
 
 
 def as_i32(payload: bytes) -> int:
@@ -141,7 +146,7 @@ class _Layout(NamedTuple):
 _LAYOUTS: dict[int, list[_Layout]] = {}
 """By the size of all attributes together."""
 _NONE: list[_Layout] = []
-_WORTH_IT = 6
+_WORTH_IT = 4
 _MOST_SIZES, _MOST_OF_A_SIZE = 256, 4
 
 
@@ -190,11 +195,13 @@ def attribute_list(payload: bytes) -> Iterator[tuple[int, bytes]]:
 def headers(datagram: bytes) -> Iterator[tuple[int, int, int, int, int]]:
     """The messages of a datagram: type, flags, sequence number, start and end of the payload."""
     offset, size = 0, len(datagram)
-    while offset <= size - HEADER_SIZE:
-        length, kind, flags, seq, _ = _HEADER.unpack_from(datagram, offset)
-        if length < HEADER_SIZE or offset + length > size:
+    unpack, last = _HEADER.unpack_from, size - HEADER_SIZE
+    while offset <= last:
+        length, kind, flags, seq, _ = unpack(datagram, offset)
+        stop = offset + length
+        if length < 16 or stop > size:
             raise DecodeError(f"message of {length} bytes where {size - offset} are left")
-        yield kind, flags, seq, offset + HEADER_SIZE, offset + length
-        offset += (length + 3) & -4
+        yield kind, flags, seq, offset + 16, stop
+        offset = (stop + 3) & -4
     if offset < size:
         raise DecodeError(f"{size - offset} bytes are too few for a message")
