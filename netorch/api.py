@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from netorch.authored import Source, Topology, Variables, load
 from netorch.checking import TIMEOUT, run_checks
 from netorch.checks import Outcome
 from netorch.core import Plan
 from netorch.errors import ConflictError, NetorchError, Problem
+from netorch.frozen import frozen
 from netorch.lab import Lab, Report
 from netorch.look import Difference
 from netorch.render import checks
@@ -21,7 +21,7 @@ _IMPATIENCE = 9
 """How often Ctrl-C is pressed in vain."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Changes:
     """What differs, or what was done. True if anything; as text it is what `netorch diff` prints.
 
@@ -48,7 +48,7 @@ class Changes:
         return "\n".join([*change_lines(self.changes), f"{self.topology}: {sum_up(self.changes) or 'in sync'}"])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Checks:
     """What came of a topology's checks. True if all passed; as text it is what `netorch check` prints.
 

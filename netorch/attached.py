@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from netorch.core import HOST, shown
 from netorch.errors import ConflictError, Problem
+from netorch.frozen import frozen
 from netorch.kernel import records
 from netorch.kernel.attach import Attachment, NotAttached
 from netorch.kernel.linux import LinuxKernel
@@ -24,7 +25,7 @@ Place = tuple[str, str, str | None]
 KINDS = ("netns", "pid", "path", "docker", "podman")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attached:
     """`labels`: those that mean an open namespace now. `missing`: why not, of the others. `left`: labels of namespaces that the
     file has no more but the one before had. `moved`: labels of the file before → what the same namespace goes by now.
@@ -42,7 +43,7 @@ class Attached:
         return tuple(f"{name} was not looked into: {error}" for name, error in unseen.items())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reach:
     """Where a topology may have something, by its record or, without one, by its marks. `names`: what is in /run/netns then."""
 

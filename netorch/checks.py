@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netorch.errors import Position
+from netorch.frozen import frozen
 from netorch.kernel.probes import Neighbour, Probe, Reply, Sort
 from netorch.resolve.checks import Check, End
 from netorch.saying import said
@@ -18,7 +19,7 @@ Live = Mapping[str, Sequence[tuple[str, Address]]]
 """Label → the addresses that are there now, each with the name of its link."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pair:
     """Who tries whom. `probes`: one to each address that counts. `small`: the same with small packets, where `probes` are large ones."""
 
@@ -29,7 +30,7 @@ class Pair:
     small: tuple[Probe, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Try:
     """What came of one address. `text`: that in words, "" for what was not needed, `seconds`: the round trip where it answered."""
 
@@ -40,7 +41,7 @@ class Try:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What came of a check, or of one pair of a network's members.
 

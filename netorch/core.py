@@ -7,9 +7,10 @@ that netorch manages filled in; what is not managed is not a field.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+
+from netorch.frozen import frozen
 
 if TYPE_CHECKING:
     from netorch.requests import Answer, Feature, Question, Request
@@ -45,7 +46,7 @@ class Disruption(Enum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resource:
     """One kernel object; subclasses live in `netorch.kinds`, one file a kind."""
 
@@ -172,7 +173,7 @@ class Resource:
 State = Mapping[Key, Resource]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """One act of a plan: `before` alone is a delete, `after` alone a create, both an update in place.
 
@@ -205,7 +206,7 @@ class Step:
         return update
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Plan:
     """Steps in an order that the kernel accepts: deletes first, then creates and updates, dependencies before dependents.
 

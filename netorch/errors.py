@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Self
+
+from netorch.frozen import frozen
 
 OWN_NETWORK = "unshare -Urnm sh -c 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/netns && exec bash'"
 """What gives a plain user a network of his own to run netorch in: the remedy where root is missing."""
@@ -40,7 +41,7 @@ class InCode(Position):
         return f"{file}:{self.line}: " + (f"{self.path}: " if self.path and not told else "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Problem:
     """One thing wrong, in one line: `where` is the place in the file if there is one, `remedy` what would be right."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from netorch.core import Plan, Resource, Step
+from netorch.frozen import frozen
 from netorch.plan import epochs
 from netorch.requests import Failure, LinkDel, Request
 from netorch.snapshot import Scope, Snapshot
@@ -32,7 +33,7 @@ Progress = Callable[[int, int, Step], None]
 """Steps done, steps in all, the last one done."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """A step that Linux did not take, with the request and its answer."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated
@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainValidator
 
 from netorch import shape
+from netorch.frozen import frozen
 from netorch.shape import Shape, written
 from netorch.words import Words, integer, wrong
 
@@ -139,7 +140,7 @@ class ImpairWords(Words):
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Impairment:
     """The same with every value filled in: times in ns, parts of CERTAIN, bytes a second, packets."""
 

@@ -10,6 +10,7 @@ from netorch.attached import forget_left, reach, remember_left, with_left
 from netorch.core import HOST, Key, Plan, Resource, shown
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.execute import Progress, Refusal, deletable_groups, execute, nothing
+from netorch.frozen import frozen
 from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.processes import end_processes
@@ -41,7 +42,7 @@ class Report:
     confirm_until: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """Where an apply began: all that leads back there. `record` and `settings` are what stood under /run/netorch."""
 
@@ -52,7 +53,7 @@ class Start:
     settings: records.Originals
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Live:
     """A topology that is on this machine. `attached`: label → what the node is attached to, `docker:mybox`."""
 

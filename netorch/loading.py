@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from netorch.errors import FileError, NetorchError, Position, Problem, did_you_mean
 from netorch.expand import expand
+from netorch.frozen import frozen
 from netorch.resolve import Complaint, Desired, resolve
 from netorch.source import Findings, Map, locate, parse, shown
 from netorch.topology import Topology
@@ -26,7 +26,7 @@ PRUNINGS = 20
 """How often parts of a wrong file are left out to look at the rest."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loaded:
     """A file that is right: what it asks for, and where each part of it stands. `file` is how errors call it."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from netorch import hazards
 from netorch.attached import LEFT, Attached, Reach, attach, check_attached, with_left
 from netorch.core import HOST, Key, Plan, Resource
 from netorch.errors import ConflictError, LacksError, NetorchError, Position, Problem
+from netorch.frozen import frozen
 from netorch.kernel import nics, records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.records import Record
@@ -31,7 +32,7 @@ Kept = Mapping[str, NetnsSnapshot]
 """Label → what was read of a namespace before."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Difference:
     """Where the kernel stands, what the file asks for, and the plan between the two. `attached` says in which namespaces of others."""
 

@@ -6,9 +6,10 @@ In a namespace that netorch made nothing needs to be known: the way back is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netorch.core import Key, Resource
+from netorch.frozen import frozen
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, default_path, value_of
 from netorch.snapshot import Snapshot
@@ -23,7 +24,7 @@ Records = Mapping[str, Mapping[str, tuple[Identity, str]]]
 ANY: Identity = (0, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Memory:
     """`ours`: what this topology changed. `others`: what further topologies changed, by namespace and setting."""
 

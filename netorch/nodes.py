@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
 from pathlib import PurePath
 from typing import Any, Literal, overload
@@ -12,6 +11,7 @@ from typing import Any, Literal, overload
 from netorch.attached import Place, place
 from netorch.authored import Topology
 from netorch.errors import NetorchError, which_node
+from netorch.frozen import frozen
 from netorch.kernel import spawn
 from netorch.kernel.capture import BUFFER, ETH_P_ALL, Capture
 from netorch.kernel.echo import echo
@@ -28,7 +28,7 @@ Word = str | PurePath
 Addresses = tuple[IPv4Interface | IPv6Interface, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Interface:
     """An interface as it is now. `kind`: `veth`, `bridge` …, "" for lo and for hardware. `mac`: "" where it has none of 6 bytes."""
 

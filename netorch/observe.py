@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 
 from netorch.core import HOST, Key, Resource
+from netorch.frozen import frozen
 from netorch.kind import OBSERVED, View
 from netorch.kind import Observed as Kind
 from netorch.kinds.link import Link, link_key
@@ -18,7 +19,7 @@ Originals = Mapping[str, Mapping[tuple[str, ...], str | None]]
 """Label → the settings to look at (each as the places where it may stand) → the value from before netorch, if known."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observed:
     """`state`: ours. `strangers`: keys that something else has already → a sentence that says what and whose.
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import errno
 from dataclasses import dataclass, field
 
+from netorch.frozen import frozen
 from netorch.nat.ruleset import Ruleset
 from netorch.secret import Secret
 
 Attrs = tuple[tuple[int, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetnsAdd:
     """Make the namespace `netns` with `alias` on its lo (set before the name appears), sysctls written where they differ."""
 
@@ -25,12 +26,12 @@ class NetnsAdd:
     sysctls: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetnsDel:
     netns: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Peer:
     """The far end of a veth that is being made."""
 
@@ -39,7 +40,7 @@ class Peer:
     attrs: Attrs = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkAdd:
     """RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL; made down unless a LinkSet in the same batch says otherwise.
 
@@ -57,7 +58,7 @@ class LinkAdd:
     parent_in: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkSet:
     """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone.
 
@@ -75,27 +76,27 @@ class LinkSet:
     alone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkDel:
     netns: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AltnameAdd:
     netns: str
     link: str
     altname: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AltnameDel:
     netns: str
     link: str
     altname: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VlanAdd:
     """RTM_SETLINK of the family AF_BRIDGE: give a bridge's port, or the bridge's own port (`own`), these VLANs.
 
@@ -108,7 +109,7 @@ class VlanAdd:
     vlans: tuple[tuple[int, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VlanDel:
     """The same with RTM_DELLINK: take them away. What is not there is no failure to the kernel."""
 
@@ -118,7 +119,7 @@ class VlanDel:
     vlans: tuple[tuple[int, int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StaticMacAdd:
     """RTM_NEWNEIGH of the family AF_BRIDGE: a MAC is behind a bridge's port, in a VLAN if that is not 0."""
 
@@ -128,7 +129,7 @@ class StaticMacAdd:
     vlan: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StaticMacDel:
     netns: str
     link: str
@@ -136,7 +137,7 @@ class StaticMacDel:
     vlan: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddressAdd:
     """RTM_NEWADDR, create or replace. `local` is the address, `address` the peer's (equal without one); packed, network order."""
 
@@ -150,7 +151,7 @@ class AddressAdd:
     protocol: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddressDel:
     netns: str
     link: str
@@ -160,7 +161,7 @@ class AddressDel:
     prefixlen: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeighbourAdd:
     """RTM_NEWNEIGH of a permanent entry, create or replace: who has `address` is at `mac`.
 
@@ -178,7 +179,7 @@ class NeighbourAdd:
     extra: Attrs = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeighbourDel:
     netns: str
     link: str
@@ -188,7 +189,7 @@ class NeighbourDel:
     extra: Attrs = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hop:
     """One next hop. `via` may be of the other family (RTA_VIA). `weight` counts from 1."""
 
@@ -198,7 +199,7 @@ class Hop:
     onlink: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RouteSpec:
     """A route as both the request and the read-back know it. `dst` None is the default route; one hop is no multipath."""
 
@@ -215,7 +216,7 @@ class RouteSpec:
     mtu: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RouteAdd:
     """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric.
 
@@ -227,13 +228,13 @@ class RouteAdd:
     replace: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RouteDel:
     netns: str
     route: RouteSpec
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleSpec:
     """A policy rule. `src`/`dst` are (packed address, prefix length); `action` is FR_ACT_*; `mark` is (value, mask)."""
 
@@ -249,19 +250,19 @@ class RuleSpec:
     mark: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleAdd:
     netns: str
     rule: RuleSpec
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleDel:
     netns: str
     rule: RuleSpec
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QdiscSet:
     """RTM_NEWQDISC, the link's root qdisc: one of the same `kind` is changed, any other replaced. `options`: TCA_OPTIONS' payload."""
 
@@ -271,7 +272,7 @@ class QdiscSet:
     options: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QdiscDel:
     """RTM_DELQDISC: the kernel's default takes the place of the root qdisc."""
 
@@ -279,7 +280,7 @@ class QdiscDel:
     link: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SysctlSet:
     """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written.
 
@@ -292,7 +293,7 @@ class SysctlSet:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileWrite:
     """Write /etc/netns/NETNS/NAME; files of one content are hard links of one another."""
 
@@ -301,13 +302,13 @@ class FileWrite:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileDel:
     netns: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilterSet:
     """Make the topology's packet filter in `netns` this one. Without `rules`, put back what was read as `text`.
 
@@ -322,7 +323,7 @@ class FilterSet:
     before: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilterDel:
     netns: str
     backend: str
@@ -344,7 +345,7 @@ class Accept:
     reached: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForwardAcceptAdd:
     """Make the topology's accepts for the bridge these, in others' iptables chains; where there is no such table nothing drops."""
 
@@ -354,14 +355,14 @@ class ForwardAcceptAdd:
     rules: tuple[Accept, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForwardAcceptDel:
     netns: str
     bridge: str
     topology: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UplinkJoin:
     """Make `nic` a port of `bridge`, which gets its MAC (and its MTU, if `mtu`), its addresses and its routes.
 
@@ -375,7 +376,7 @@ class UplinkJoin:
     mtu: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UplinkLeave:
     """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is no failure."""
 
@@ -385,7 +386,7 @@ class UplinkLeave:
     protocol: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TunAdd:
     """Make a persistent device of /dev/net/tun, for frames (`tap`) or packets: with its attributes and its alias, or not at all.
 
@@ -402,7 +403,7 @@ class TunAdd:
     attrs: Attrs = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TunSet:
     """Say anew who may use a device of /dev/net/tun; None leaves it as it is."""
 
@@ -414,7 +415,7 @@ class TunSet:
     group: int | str | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireguardSet:
     """How a WireGuard device is set; None leaves alone. A key of zeros is no key, a port of 0 one that the kernel chooses.
 
@@ -429,7 +430,7 @@ class WireguardSet:
     private_key_file: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireguardPeerSet:
     """A peer of a WireGuard device, made unless it is `known`; None leaves alone.
 
@@ -447,14 +448,14 @@ class WireguardPeerSet:
     preshared_key_file: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireguardPeerDel:
     netns: str
     link: str
     public_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NicTake:
     """Move the host's NIC `origin` into `netns` as `name`, marked with `alias`, with `attrs` of its own there.
 
@@ -470,7 +471,7 @@ class NicTake:
     attrs: Attrs = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NicGive:
     """Give a NIC back to the host, by its old name if that is free, with what is remembered of it; one that is there already gets the
     rest. ENODEV is no failure.
@@ -524,7 +525,7 @@ Request = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Feature:
     """Something that a kernel may be built without: what it is called, its CONFIG_ option, its module ("" where it is in none).
 
@@ -540,7 +541,7 @@ class Feature:
     remedy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserNumber:
     """Which number a user has. `word`: the key of the file that asks."""
 
@@ -548,13 +549,13 @@ class UserNumber:
     word: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GroupNumber:
     name: str
     word: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeyFile:
     """Which key a file holds, a `private` one or one that is shared."""
 
@@ -567,7 +568,7 @@ Question = UserNumber | GroupNumber | KeyFile
 """What only this machine can tell."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What it told: a number or a secret, or the `problem` with its `remedy`; `warning` is for people."""
 
@@ -578,7 +579,7 @@ class Answer:
     warning: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """A request that Linux refused: which one of its channel's, the errno, and the kernel's own sentence where it gave one."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from netorch import __version__
 from netorch.errors import NetorchError, Problem
+from netorch.frozen import frozen
 from netorch.kernel.records import Record
 from netorch.look import Difference
 from netorch.render import json as rendered
@@ -25,7 +25,7 @@ TOLD = 5
 """Differences that a refusal names."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Saved:
     """A plan that was read back. `looked_at`: object → digest; `planned` is the digest of the changes."""
 

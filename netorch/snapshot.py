@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netorch.frozen import frozen
 from netorch.requests import Accept, Attrs, RouteSpec, RuleSpec
 from netorch.secret import Secret
 
@@ -12,7 +13,7 @@ SHAPERS = frozenset(("netem", "tbf"))
 """The qdiscs that kinds set and want to see."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkRecord:
     """One link of a dump. `master` and `link` are indices (0: none); `link_netnsid` is None where the link's partner is here.
 
@@ -38,7 +39,7 @@ class LinkRecord:
     qdisc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddressRecord:
     """One address of a dump; `local` is the link's own, `address` the peer's or the same. `flags` are IFA_F_*."""
 
@@ -52,7 +53,7 @@ class AddressRecord:
     protocol: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QdiscRecord:
     """A root qdisc that somebody has set; `options` is the payload of TCA_OPTIONS."""
 
@@ -60,7 +61,7 @@ class QdiscRecord:
     options: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NeighbourRecord:
     """One permanent entry of a dump: who has `address` is at `mac`; in the family AF_BRIDGE, frames for `mac` go to the tunnel end
     `address`, with what else is said of that end in `extra` (NDA_…).
@@ -74,7 +75,7 @@ class NeighbourRecord:
     extra: Attrs = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerRecord:
     """A peer of a WireGuard device. `handshake`: there was one; from then on its endpoint is where it was last heard from."""
 
@@ -86,7 +87,7 @@ class PeerRecord:
     allowed: tuple[tuple[bytes, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireguardRecord:
     """How a WireGuard device is set."""
 
@@ -96,7 +97,7 @@ class WireguardRecord:
     peers: tuple[PeerRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gate:
     """iptables' chain FORWARD in one flavour: whether it drops what nothing accepts, and the topology's accepts in it."""
 
@@ -106,7 +107,7 @@ class Gate:
     accepts: tuple[Accept, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wall:
     """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes."""
 
@@ -120,7 +121,7 @@ class Wall:
         return {"ip": (4,), "ip6": (6,)}.get(self.family, (4, 6))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForwardSnapshot:
     """What others let pass. `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter).
 
@@ -133,7 +134,7 @@ class ForwardSnapshot:
     blind: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Passage:
     """What decides about packets, whoever set it. `routes`: all of them, the kernel's too. `odd_rules`: (family, priority) of policy
     rules that say more than a RuleSpec can. `silent`: (index of a link, address) of who did not answer. `rp_filter`: link → the value
@@ -160,7 +161,7 @@ class Passage:
     unseen: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NetnsSnapshot:
     """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
     `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
@@ -198,7 +199,7 @@ class NetnsSnapshot:
         return self.inode[1], self.cookie
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Snapshot:
     """Everything that was looked at.
 
@@ -212,7 +213,7 @@ class Snapshot:
     orphans: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """What to read: besides the host, every namespace whose lo alias starts with `mark`, and the labels named here.
 

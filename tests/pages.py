@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from netorch.frozen import frozen
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts))
@@ -52,7 +53,7 @@ _NEEDS = re.compile(r"<!-- needs: *([\w -]*?) *-->")
 _FENCE = re.compile(r"( *)(`{3,})\{?([\w-]*)\}?.*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Block:
     """A fenced block: `lines` without its indentation, which begin at line `start` (from 0) of the page."""
 
@@ -62,18 +63,18 @@ class Block:
     indent: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class File:
     name: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Script:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """`output`: the lines that the page shows, which begin at line `start` (from 0) of it."""
 
@@ -83,7 +84,7 @@ class Command:
     indent: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Docker:
     verb: str
     names: tuple[str, ...]

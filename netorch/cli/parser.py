@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NoReturn
 
 from netorch import __version__
 from netorch.cli import USAGE
 from netorch.errors import did_you_mean
+from netorch.frozen import frozen
 
 _EPILOG = """\
 exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,
@@ -65,7 +65,7 @@ class Parser(argparse.ArgumentParser):
         return {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Words:
     """What the functions below make their commands with: `command`, and the options that several have."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from netorch import hazards
 from netorch.core import HOST
@@ -11,6 +11,7 @@ from netorch.doctor.checks import USER_NAMESPACES, look, severity
 from netorch.doctor.features import Ability, Ask, abilities
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import NetorchError, Problem
+from netorch.frozen import frozen
 from netorch.kernel import machine, records, rootless
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.machine import Machine
@@ -33,7 +34,7 @@ _LOAD = "Load the module (`"
 _FILES = (*managers.NETWORK_MANAGER, *managers.NETWORKD, "/etc/ufw/ufw.conf")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Diagnosis:
     """What was found. `root`: all could be looked at. `topology`: that of the file, "" without one."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from shlex import quote
 
 from netorch.core import HOST
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import OWN_NETWORK
+from netorch.frozen import frozen
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl
 
@@ -19,7 +20,7 @@ OLDEST = (5, 5)
 USER_NAMESPACES = ("kernel/unprivileged_userns_clone", "user/max_user_namespaces", "kernel/apparmor_restrict_unprivileged_userns")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """`name` is what JSON calls it, `about` what it is for."""
 

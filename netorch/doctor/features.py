@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from netorch import kinds
 from netorch.doctor.checks import rootless
 from netorch.doctor.findings import Situation
+from netorch.frozen import frozen
 from netorch.kernel.modules import Modules
 from netorch.kind import INTERFACE_WORDS
 from netorch.kinds.address import IPV6
@@ -52,7 +53,7 @@ class State(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ability:
     """One thing that this kernel can or cannot do. `keys`: the keys of the language that need it. `hint`: what would help."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from netorch.core import HOST
+from netorch.frozen import frozen
 from netorch.hazards import Hazard
 from netorch.kernel.machine import Machine
 from netorch.kinds.forwardaccept import ForwardAccept
@@ -23,7 +24,7 @@ class Level(Enum):
     HANDLED = "handled"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """Something in the way. `command` is what to type against it, "" where the file has to change; `remedy` says more."""
 
@@ -34,7 +35,7 @@ class Finding:
     check: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Situation:
     """All that checks look at: the machine, what is to be on it, and what was tried.
 

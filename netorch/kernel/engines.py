@@ -9,10 +9,10 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from netorch.errors import did_you_mean, printable
+from netorch.frozen import frozen
 from netorch.kernel.netns import netns_fd
 
 PATIENCE = 5.0
@@ -38,7 +38,7 @@ class NotAttached(Exception):
         super().__init__(f"{what} {remedy}".rstrip())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Engine:
     """What is to know of one make of engines. `usual`: where its socket is, `own`: where below `XDG_RUNTIME_DIR` a user's is."""
 
@@ -71,7 +71,7 @@ ENGINES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Container:
     """What an engine says of a container. `sandbox`: the path of its namespace, empty where the engine gives none."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+from netorch.frozen import frozen
 
 ECHO, ECHO_REPLY = 8, 0
 UNREACHABLE, TIME_EXCEEDED, PARAMETER = 3, 11, 12
@@ -24,7 +25,7 @@ _EXTENSIONS = {0, 43, 60}
 """Headers of IPv6 that may stand before what it carries: hop-by-hop, routing, destination options (RFC 8200)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Heard:
     """A message that arrived. An answer has `token`; an error quotes the packet that it is about: `source`, `target`, `protocol`.
 

@@ -8,9 +8,10 @@ import resource
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netorch.errors import NetorchError
+from netorch.frozen import frozen
 from netorch.kernel import forwardaccept, modules, nfrules, records, sysctl
 from netorch.kernel.linux import require_root
 from netorch.kernel.marker import RUN_NETORCH
@@ -26,7 +27,7 @@ _PLAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _UFW = ("ufw-user-input", "ufw6-user-input")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Damage:
     """Something below /run that is not as it should be."""
 
@@ -34,7 +35,7 @@ class Damage:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Machine:
     """`privileged`: "" or why not. `programs`: those asked for that run in this network namespace, name → PID; `hidden`: other users'
     processes cannot be seen. `sysctls`: path below /proc/sys → value, of those asked for that are there; `fresh`: those of a new

@@ -6,7 +6,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+
+from netorch.frozen import frozen
 
 _FOLDERS = ("/lib/modules", "/usr/lib/modules")
 _SETTINGS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
@@ -14,7 +15,7 @@ _FILE = re.compile(r"([^/\s]+)\.ko(?:\.(?:gz|xz|zst))?$")
 _BARRED = re.compile(r"\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+\S*/(?:true|false)\b)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Modules:
     """Names as lsmod(8) has them. `there`: in the kernel, built in or loaded. `loadable`: the kernel would load them when asked."""
 

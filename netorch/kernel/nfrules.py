@@ -8,8 +8,8 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from netorch.frozen import frozen
 from netorch.netlink.codec import DecodeError, attribute_list, attributes, cstring, headers, message, text
 
 _NETLINK_NETFILTER = 12
@@ -27,7 +27,7 @@ _INTERFACES = {6: "iif", 7: "oif"}
 """NFT_META_IIFNAME, NFT_META_OIFNAME."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BaseChain:
     """A chain that every forwarded packet goes through; `drops` is its policy."""
 
@@ -37,7 +37,7 @@ class BaseChain:
     drops: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """`verdict` is accept, drop (also for a reject), return, jump, goto or ""; `bare`: of every packet. `data`: all bytes of the rule."""
 

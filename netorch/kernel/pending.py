@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Self
 
+from netorch.frozen import frozen
 from netorch.kernel import records
 
 _FILE = "confirm.json"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pending:
     """`deadline` counts in seconds of the monotonic clock, which nobody sets; `until` is the same moment for people.
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from netorch.frozen import frozen
 from netorch.kernel import icmp
 from netorch.kernel.icmp import Heard
 from netorch.kernel.probes import Address, Neighbour, Probe, Reply, Sort
@@ -47,7 +48,7 @@ Wanted = tuple[str, int, int]
 """A socket to open: label, IP version, IPPROTO_…"""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Door:
     """What needs another namespace: `sockets` opens them there, an OSError for each that cannot be, `index` numbers a link of one (0 if
     there is none), `mtu` tells how large a packet it lets out to an address (0 if that is unknown), `forget` takes traces away.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
+
+from netorch.frozen import frozen
 
 Address = IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Neighbour:
     """An entry that a probe leaves in a table of neighbours: `address` on the link `link` (the kernel's name) of `netns` (a label)."""
 
@@ -18,7 +19,7 @@ class Neighbour:
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Probe:
     """A TCP connect to `port`, or with port 0 an echo request, from the namespace `netns` (a label) to `address`.
 
@@ -53,7 +54,7 @@ class Sort(Enum):
     """Another probe of its group was answered."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """`seconds`: round trip of what was answered. `icmp`: type and code. `mtu`: the largest packet for the hop, in bytes; 0 if unknown.
     `own`: the ICMP error is the sending node's own, where the next hop answers no ARP or neighbour solicitation.

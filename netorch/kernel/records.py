@@ -11,10 +11,11 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from textwrap import shorten
 
 from netorch.errors import OWN_NETWORK, LockedError, NetorchError
+from netorch.frozen import frozen
 from netorch.kernel.marker import RUN_NETORCH
 from netorch.kernel.sentences import MORE_FILES
 
@@ -27,7 +28,7 @@ Originals = Mapping[str, Mapping[str, tuple[tuple[int, int], str]]]
 """Label → path below /proc/sys → (inode of the namespace that the value was read in, the value)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970.
 

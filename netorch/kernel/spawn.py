@@ -14,11 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from netorch.errors import CommandError, CommandFailed, CommandTimeout, NetorchError
+from netorch.frozen import frozen
 from netorch.kernel import launch
 from netorch.kernel.aside import aside, open_place
 from netorch.kernel.enter import move
@@ -40,7 +40,7 @@ Entrance = tuple[tuple[int, int], ...]
 """The namespaces that a process is to live in, in the order in which to enter them: (CLONE_NEW…, file descriptor) each."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wanted:
     """How a command is run: `timeout` in seconds."""
 

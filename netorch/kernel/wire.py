@@ -10,16 +10,16 @@ import pickle
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from netorch.errors import KernelRefused, NetorchError, Problem
+from netorch.frozen import frozen
 
 _CHUNK = 1 << 20
 _MOST_FDS = 16
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Files:
     """A result that is open files: their descriptors here, which `send` closes, and others there."""
 

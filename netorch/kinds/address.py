@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import ClassVar
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.up import up_key
@@ -45,7 +45,7 @@ def address_key(netns: str, link: str, address: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address(Resource):
     """`address` is `10.0.0.1/24`, with a peer `10.0.0.1 peer 10.0.0.2/32`. `primary` names the address of the same subnet
     that came first, if one did: the kernel takes the later ones away together with it.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, interface_words, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.port import MasterWords, port_key
@@ -39,7 +39,7 @@ PREFERRING = frozenset(("active-backup", "balance-tlb", "balance-alb"))
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bond(SoloLink):
     """Its MAC is said when it is made, since without it takes that of its first port."""
 
@@ -103,7 +103,7 @@ class BondWords(MasterWords, SoloWords):
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Primary(Nothing, Resource):
     """That a bond prefers one of its ports: said when that has joined."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from netorch.core import Resource
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, interface_words, observed
 from netorch.kinds.link import Link, common_fields
 from netorch.kinds.port import MasterWords
@@ -78,7 +79,7 @@ _LEFT_ALONE = ((IFLA_ADDRESS, b""), (IFLA_MTU, u32(0)))
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bridge(Nothing, Link):
     """Times in centiseconds. MTU and MAC are said, since without them a bridge takes on its ports'; of a bridge with an uplink
     they are the NIC's: 0 and "" leave them alone. `in_change`: for half a minute after a topology change of STP the kernel shows

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.solo import SoloLink, SoloWords
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dummy(SoloLink):
     KIND: ClassVar[str] = "dummy"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_DUMMY", "dummy")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
 from pydantic import Field
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
@@ -33,7 +33,7 @@ def many(mac: str) -> bool:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fdb(Nothing, Resource):
     """`extra`: what somebody said beside the end by hand (a port, a VNI), as it was read."""
 

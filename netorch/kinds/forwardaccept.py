@@ -6,10 +6,11 @@ They are bare, two rules of `DOCKER-USER` or `FORWARD`; what is to be stateful o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import ClassVar, Self
 
 from netorch.core import HOST, Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.packetfilter import filter_key
 from netorch.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
@@ -17,7 +18,7 @@ from netorch.snapshot import ForwardSnapshot, Snapshot, Wall
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForwardAccept(Nothing, Resource):
     """`leads`: the IP versions in which the network leads out. `rules` are all of the bridge's, sorted, in every table that drops."""
 

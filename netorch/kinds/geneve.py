@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from netorch.frozen import frozen
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.solo import Attribute, SoloLink, decoded
 from netorch.kinds.udptunnel import Port, UdpTunnelWords
@@ -21,7 +21,7 @@ PORT = 6081
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Geneve(SoloLink):
     KIND: ClassVar[str] = "geneve"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_GENEVE", "geneve")

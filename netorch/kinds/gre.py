@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from netorch.frozen import frozen
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.iptunnel import IpTunnel, IpTunnelWords, iptunnel_attributes
 from netorch.kinds.solo import Attribute, SoloLink, decoded
@@ -24,7 +24,7 @@ GRE_KEY = 0x2000
 KEY = Attribute("number", IFLA_GRE_OKEY, number(4, "big"), live=True, word="key")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GreTunnel(IpTunnel):
     """`number` is the key, the same in both directions; where somebody made it two, a text that no file can ask for."""
 
@@ -51,7 +51,7 @@ class GreTunnel(IpTunnel):
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gre(GreTunnel):
     KIND: ClassVar[str] = "gre"
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.gre import GreTunnel, GreWords
 from netorch.kinds.solo import SoloLink
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Gretap(GreTunnel):
     KIND: ClassVar[str] = "gretap"
     HAS_MAC: ClassVar[bool] = True

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar, Self
 from zlib import crc32
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import View, observed
 from netorch.requests import FileDel, FileWrite, Request
 
@@ -29,7 +29,7 @@ def file_key(netns: str, name: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class NodeFile(Resource):
     KIND: ClassVar[str] = "file"
     STRANGE: ClassVar[str] = "file"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.solo import SoloLink, SoloWords
 from netorch.requests import Request
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ifb(SoloLink):
     KIND: ClassVar[str] = "ifb"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IFB", "ifb")

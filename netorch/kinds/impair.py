@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from netorch.core import Disruption, Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.impairment import Impairment
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
@@ -30,7 +31,7 @@ def impair_key(netns: str, link: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Impair(Nothing, Resource):
     """`burst` and `queue`, in bytes, are tbf's: what is sent at once after a pause, and how much waits. `other`: options that no
     word of the file means.

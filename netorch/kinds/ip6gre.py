@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.gre import IFLA_GRE_ENCAP_LIMIT, GreTunnel, GreWords
 from netorch.kinds.iptunnel import ENCAP_LIMIT, HOP_LIMIT
@@ -17,7 +17,7 @@ from netorch.words import Ttl
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ip6gre(GreTunnel):
     KIND: ClassVar[str] = "ip6gre"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_GRE", "ip6_gre")

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.ip6gre import Ip6gre, Ip6greWords
 from netorch.kinds.solo import SoloLink
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ip6gretap(Ip6gre):
     KIND: ClassVar[str] = "ip6gretap"
     HAS_MAC: ClassVar[bool] = True

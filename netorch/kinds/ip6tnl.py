@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.iptunnel import ENCAP_LIMIT, HOP_LIMIT, IFLA_IPTUN_ENCAP_LIMIT, IpTunnel, IpTunnelWords
 from netorch.kinds.solo import SoloLink
@@ -16,7 +16,7 @@ from netorch.words import Ttl
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ip6tnl(IpTunnel):
     KIND: ClassVar[str] = "ip6tnl"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_TUNNEL", "ip6_tunnel")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from netorch.frozen import frozen
 from netorch.kinds.solo import Attribute, SoloLink, SoloWords
 from netorch.netlink.forms import ADDRESS, U8
 from netorch.requests import Attrs
@@ -34,7 +34,7 @@ def iptunnel_attributes(local: int, remote: int, ttl: int) -> tuple[Attribute, .
 IPTUN_ATTRIBUTES = iptunnel_attributes(IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA_IPTUN_TTL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class IpTunnel(SoloLink):
     """An MTU that the file does not say is the kernel's choice, by the route to the other end. `FOUR`: it goes over IPv4."""
 

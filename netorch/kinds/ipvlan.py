@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.solo import Attribute, PlaceName, SoloLink
 from netorch.kinds.stacked import StackedLink, StackedWords, stacked
@@ -37,7 +37,7 @@ L3S = Feature(
 
 @stacked
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ipvlan(StackedLink):
     """Mode and flags are the parent's, as it were: a change of one link's is a change of all on the same parent."""
 

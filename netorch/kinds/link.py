@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.impairment import ImpairWords
 from netorch.kind import View
 from netorch.kinds.portwords import PortWords
@@ -100,7 +101,7 @@ class InterfaceWords(CommonWords):
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link(Resource):
     """A link of ours. `group` and `alias` are its marks, `altname` the long form of a name that did not fit.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.netlink.codec import u32
@@ -18,7 +18,7 @@ TXQUEUELEN = 1000
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loopback(Nothing, Resource):
     KIND: ClassVar[str] = "link"
     netns: str

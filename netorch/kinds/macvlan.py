@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from netorch.core import Resource
+from netorch.frozen import frozen
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.solo import Attribute, Place, PlaceName, SoloLink
 from netorch.kinds.stacked import StackedLink, StackedWords, stacked
@@ -25,7 +26,7 @@ Mode = Literal["bridge", "private", "vepa", "passthru"]
 
 @stacked
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Macvlan(StackedLink):
     """In passthru the MAC is the parent's and not managed here: to set it would set the parent's."""
 
@@ -37,7 +38,7 @@ class Macvlan(StackedLink):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        for link in super(Macvlan, cls).observe(view):
+        for link in super().observe(view):
             assert isinstance(link, Macvlan)
             yield replace(link, mac="") if link.mode == ALONE else link
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.macvlan import Macvlan, MacvlanLike
 from netorch.kinds.solo import SoloLink
@@ -13,7 +13,7 @@ from netorch.kinds.stacked import stacked
 
 @stacked
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Macvtap(Macvlan):
     KIND: ClassVar[str] = "macvtap"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_MACVTAP", "macvtap")

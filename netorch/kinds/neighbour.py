@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.up import up_key
@@ -22,7 +22,7 @@ def neighbour_key(netns: str, link: str, address: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Neighbour(Resource):
     """It is gone with its link, and also when that goes down."""
 

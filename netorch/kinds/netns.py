@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.requests import NetnsAdd, NetnsDel, Request, SysctlSet
 
@@ -22,7 +22,7 @@ def netns_key(label: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Netns(Nothing, Resource):
     """Forwarding is part of it, since a new namespace may inherit the host's: a file without the key means off."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.core import Disruption, Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.nat.nftables import listing
 from netorch.nat.ruleset import Chain, Ruleset
@@ -23,7 +24,7 @@ def publish_key(netns: str, text: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class PacketFilter(Nothing, Resource):
     """`text`: the rules in the kernel's own words, by which states are compared. `rules`: what to load for them."""
 

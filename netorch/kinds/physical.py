@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from netorch.core import HOST, Disruption, Key, Resource, State
 from netorch.errors import did_you_mean
+from netorch.frozen import frozen
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.link import Link, common_fields
 from netorch.kinds.netns import netns_key
@@ -25,7 +26,7 @@ LEFT_ALONE = -1
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Physical(SoloLink):
     """`origin`: the host's name of it. MTU 0, no MAC and a queue length of -1 leave alone what the NIC has.
 

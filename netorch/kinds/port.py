@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field
 
 from netorch.core import Disruption, Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import InterfaceWords, link_key
 from netorch.marks import read_alias
@@ -52,7 +53,7 @@ class MasterWords(InterfaceWords):
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Port(Nothing, Resource):
     """`of`: what its master is. The options are those of a bridge's port; a `cost` of 0 is the kernel's choice, one that is `usual`
     goes without saying. `after`: what must be there before the link joins (what a bond opens has to be on a link that is up).

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.port import port_key
@@ -15,7 +15,7 @@ from netorch.requests import Request, StaticMacAdd, StaticMacDel
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class PortMac(Nothing, Resource):
     """`vlan` 0: of a bridge that knows no VLANs. Where a bridge does, each VLAN has an entry of its own."""
 

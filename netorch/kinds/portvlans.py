@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.port import port_key
@@ -28,7 +29,7 @@ def vlans_key(netns: str, link: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class PortVlans(Nothing, Resource):
     """`pvid` 0: none. `own`: the bridge's own port. `default`: the bridge's default PVID, which a port has that joins."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.up import up_key
@@ -39,7 +40,7 @@ def route_key(netns: str, spec: RouteSpec) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route(Resource):
     """`after`: what makes its gateways reachable. A hop of the desired state without a device leaves that to the kernel."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import View, observed
 from netorch.marks import NOT_OURS
 from netorch.netlink.constants import (
@@ -27,7 +28,7 @@ PROTOCOL_UNSPEC = 0
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule(Resource):
     """Told apart by all that it selects with; what it does then can change. `after`: routes whose gateways it could hide."""
 

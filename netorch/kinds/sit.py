@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.iptunnel import IpTunnel, IpTunnelWords
 from netorch.kinds.solo import SoloLink
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sit(IpTunnel):
     KIND: ClassVar[str] = "sit"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_SIT", "sit")

@@ -7,7 +7,7 @@ written, and whether the kernel changes it in place.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
@@ -15,6 +15,7 @@ from pydantic import WithJsonSchema
 
 from netorch.core import Key, Resource, State, shown
 from netorch.errors import did_you_mean
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View
 from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key
 from netorch.marks import read_alias
@@ -34,7 +35,7 @@ Place = tuple[str, str]
 """Namespace label, interface name."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attribute:
     """One key of a kind: a field of the resource and of its words, the IFLA_… number in IFLA_INFO_DATA, how it is written there.
 
@@ -102,7 +103,7 @@ class SoloWords(InterfaceWords):
         return self.MAKES(**fields, parent=parent, **self.values())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SoloLink(Nothing, Link):
     """A link that its kind's table says everything about. An MTU of 0 is the kernel's choice and left alone.
 

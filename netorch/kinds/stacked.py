@@ -7,10 +7,10 @@ it is the port of a bridge or bond, and one of these only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from netorch.core import State, shown
+from netorch.frozen import frozen
 from netorch.kinds.link import link_key
 from netorch.kinds.solo import SoloLink, SoloWords, find, said
 from netorch.netlink.constants import IFF_LOOPBACK
@@ -20,7 +20,7 @@ MASTERS = {"bridge": "bridge", "bond": "bond", "team": "team", "openvswitch": "O
 """Kinds of masters that take their ports' frames, in words."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StackedLink(SoloLink):
     """`TAKER`: the driver that gets the parent's frames; of one driver there can be many links on a parent."""
 

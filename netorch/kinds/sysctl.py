@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.requests import Request, SysctlSet
@@ -42,7 +43,7 @@ def value_of(values: Mapping[str, str], paths: tuple[str, ...]) -> str:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sysctl(Nothing, Resource):
     """`paths` holds one setting in every place where it may stand. `original`: the value from before, for the way back."""
 

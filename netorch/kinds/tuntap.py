@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.solo import Attribute, SoloLink, SoloWords
 from netorch.netlink.codec import cstring
@@ -31,7 +32,7 @@ _REMEDY = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TunTap(SoloLink):
     """`owner` and `users` (the file's `group`) are numbers, names only until the kernel door has looked them up."""
 
@@ -92,14 +93,14 @@ class TunTap(SoloLink):
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tap(TunTap):
     KIND: ClassVar[str] = "tap"
     TYPE: ClassVar[int] = IFF_TAP
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tun(TunTap):
     KIND: ClassVar[str] = "tun"
     HAS_MAC: ClassVar[bool] = False

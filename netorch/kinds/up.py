@@ -8,10 +8,11 @@ ports that are down, and a VRF pulls them down and up again: there a link comes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
@@ -24,7 +25,7 @@ def up_key(netns: str, link: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Up(Nothing, Resource):
     """`master`: the bond or VRF in which it is up. `after`: what must be there before the link comes up (a bridge's ports).
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.core import Disruption, Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import View, observed
 from netorch.kinds.link import link_key
 from netorch.kinds.netns import netns_key
@@ -22,7 +23,7 @@ def uplink_key(netns: str, nic: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Uplink(Resource):
     """The bridge's alias says which NIC it took, so that the way back is known whatever else is lost.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, WithJsonSchema
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key, strange_links
 from netorch.marks import read_alias
@@ -32,7 +33,7 @@ class VethWords(InterfaceWords):
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Veth(Link):
     """One end. Of a pair, the one that is not `far` makes both; the other only sets what is its own."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.solo import Attribute, PlaceName, SoloLink, SoloWords
 from netorch.netlink.forms import U16, choice
@@ -17,7 +17,7 @@ PROTOCOLS = {"802.1q": b"\x81\x00", "802.1ad": b"\x88\xa8"}
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vlan(SoloLink):
     KIND: ClassVar[str] = "vlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_VLAN_8021Q", "8021q")

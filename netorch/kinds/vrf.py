@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
+from netorch.frozen import frozen
 from netorch.kind import interface_words, observed
 from netorch.kinds.port import MasterWords
 from netorch.kinds.solo import Attribute, SoloLink, SoloWords
@@ -22,7 +22,7 @@ _TAKEN = {RT_TABLE_DEFAULT: "default", RT_TABLE_MAIN: "main", RT_TABLE_LOCAL: "l
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vrf(SoloLink):
     # the rule that leads to the tables of all VRFs is the kernel's: it makes it with the first VRF of a namespace, and never again
     KIND: ClassVar[str] = "vrf"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.core import Resource
+from netorch.frozen import frozen
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
 from netorch.kinds.solo import Attribute, Place, PlaceName, SoloLink, SoloWords, decoded, parent_of
@@ -33,7 +33,7 @@ DEFAULT_ENDS["vxlan"] = (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vxlan(SoloLink):
     """`remote` and `multicast` (the file's `group`) are one attribute to the kernel, which sends to a host and joins a group."""
 

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import BeforeValidator, Field
 
 from netorch.core import Key, Resource, shown
+from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.requests import Answer, KeyFile, Question, Request, WireguardPeerDel, WireguardPeerSet
@@ -69,7 +70,7 @@ def peer_key(netns: str, link: str, public_key: str) -> Key:
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Peer(Nothing, Resource):
     """`endpoint` is "" where the file gives none. `met`: there was a handshake, as read from the kernel.
 

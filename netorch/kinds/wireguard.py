@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.core import Resource, State, shown
 from netorch.curve25519 import public_key
+from netorch.frozen import frozen
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.solo import SoloLink, SoloWords
 from netorch.kinds.wgpeer import HeldKey, KeyPath, PeerWords, held, looked_up, named, peer_key, told_secret
@@ -23,7 +24,7 @@ MTU = 1420
 
 
 @observed
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wireguard(SoloLink):
     """A `listen_port` of 0 leaves it to the kernel, which chooses one when the link comes up."""
 

@@ -18,6 +18,7 @@ from functools import cached_property
 from hashlib import blake2b
 from shlex import quote
 
+from netorch.frozen import frozen
 from netorch.nat.ruleset import Address, Chain, DestinationTo, Network, Not, Ports, Rule, Ruleset, SourceTo, Verdict
 
 CHAIN_LENGTH = 28
@@ -70,7 +71,7 @@ class Names:
         return frozenset(map(self.chain, Chain))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnChain:
     """A chain of the topology and the rule in `builtin` that leads to it. `rules` are `-s … -j …`, without `-A CHAIN`."""
 
@@ -84,7 +85,7 @@ class OwnChain:
         return f"-I {self.builtin} -m comment --comment {_quoted(self.mark)} -j {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """What is to be in one table; `version` is that of IP."""
 

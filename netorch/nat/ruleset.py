@@ -5,9 +5,10 @@ The order of the rules is their order in the kernel. A rule has one family; `Mat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from netorch.frozen import frozen
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -25,14 +26,14 @@ class Chain(Enum):
     INPUT = "input"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Not:
     """Anything but this interface name or network."""
 
     value: str | Network
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Match:
     """`protocol` is tcp, udp or sctp where there are ports. `local`: the destination is an address of this namespace.
 
@@ -58,14 +59,14 @@ class Verdict(Enum):
     MASQUERADE = "masquerade"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SourceTo:
     """Translate the source to this address."""
 
     address: Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DestinationTo:
     """Translate the destination to this address, and the port range one to one where `ports` is given."""
 
@@ -73,7 +74,7 @@ class DestinationTo:
     ports: Ports | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """`comment` says in the kernel what the rule is for; printable ASCII without quotes, at most 100 bytes."""
 

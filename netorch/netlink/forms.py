@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from netorch.frozen import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Form:
     """`encode` gives a payload, or None for what is said by leaving the attribute out; `decode` reads one back.
 

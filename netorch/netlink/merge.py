@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netorch.frozen import frozen
 from netorch.netlink import constants as c
 from netorch.requests import LinkAdd, LinkSet, NetnsAdd, Request
 
@@ -14,7 +15,7 @@ AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP
 _ALONE = frozenset((c.IFLA_IFNAME, c.IFLA_LINKINFO, c.IFLA_NET_NS_FD, c.IFLA_NET_NS_PID, c.IFLA_AF_SPEC, c.IFLA_PROTINFO))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unit:
     """What becomes one message: `request`, done together with `also`; `origin` are the requests that it stands for."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from netorch.frozen import frozen
 from netorch.netlink import constants as c
 from netorch.netlink.codec import Message, as_i32, as_u32, attr, attribute_list, attributes, cstring, text, u32
 from netorch.netlink.decode import addresses as decode_addresses
@@ -34,7 +34,7 @@ Identity = tuple[int, bytes, int]
 """Family, address, prefix length."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """One message to be: type, flags, payload, and what it is about in a person's words."""
 
@@ -44,7 +44,7 @@ class Piece:
     about: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Link:
     """What tells the two links apart in messages."""
 
@@ -52,7 +52,7 @@ class Link:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Belongings:
     """Payloads of what is to go along, in the order of the dump. `implied`: routes that come with an address, but stay without it."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
+from netorch.frozen import frozen
 from netorch.netlink.codec import DecodeError, as_i64, as_u64, attr, attributes, i64, u32, u64
 
 TICK = 64
@@ -24,7 +24,7 @@ _RATESPEC = struct.Struct("=BBHhHI")  # cell_log, linklayer, overhead, cell_alig
 _TBF = struct.Struct("=3I")  # limit, buffer, mtu, behind two ratespecs
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Netem:
     """Times in ns, probabilities of 2^32-1, `rate` in bytes a second (0: none), `limit` in packets. `other`: what else is set."""
 
@@ -39,7 +39,7 @@ class Netem:
     other: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tbf:
     """`rate` in bytes a second, `buffer` in ticks (what is sent at once, as the time it takes), `limit` in bytes."""
 

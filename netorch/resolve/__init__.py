@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netorch.core import HOST, Key, Resource
+from netorch.frozen import frozen
 from netorch.marks import Mark
 from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.checks import Check, End, resolve_checks
@@ -22,7 +23,7 @@ from netorch.resolve.segments import check_segments
 from netorch.topology import Topology
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Desired:
     """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
+from netorch.frozen import frozen
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.networks import Segment
 from netorch.words import Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """One end of a check. `name`: as the file has it. `node`: the node, `label` its namespace; both "" for an address that the file names.
 
@@ -26,7 +26,7 @@ class End:
     addresses: tuple[Address, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """An entry of `checks`: `source` tries `target`; with `network`, each of `members` tries all others.
 

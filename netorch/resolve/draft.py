@@ -9,6 +9,7 @@ from typing import Any
 
 from netorch.core import HOST, Key, Resource
 from netorch.errors import did_you_mean
+from netorch.frozen import frozen
 from netorch.impairment import ImpairWords
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import AddressWords, CommonWords
@@ -25,7 +26,7 @@ BRIDGE_PORTS = 1023
 """BR_MAX_PORTS less one: the 1,024th gives EXFULL."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Complaint:
     """A problem at a path; `naming` ones are about names, and true even where other parts of the file are wrong."""
 

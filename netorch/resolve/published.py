@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 
+from netorch.frozen import frozen
 from netorch.kinds.packetfilter import publish_key
 from netorch.kinds.route import IPV6_METRIC, Route
 from netorch.kinds.sysctl import Sysctl
@@ -21,7 +21,7 @@ _LOCAL_TABLE = 255
 _METRICS = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Published:
     """A published port with both its ends known. `address` None is every address of the owner."""
 

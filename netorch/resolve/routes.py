@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from netorch.core import Key
+from netorch.frozen import frozen
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
@@ -23,7 +23,7 @@ FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reach:
     """A network that a device of the node leads to directly."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from netorch.frozen import frozen
 from netorch.walk import judge
 from netorch.walk.connection import Connection, Track
 from netorch.walk.filters import Packet, turned
@@ -23,7 +24,7 @@ _Next = tuple[str, str, Packet]
 """Where a packet comes in: the namespace's label, the interface, the packet."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivered:
     """Who got it: the namespace's label, the interface that it came by, the packet as it is there."""
 

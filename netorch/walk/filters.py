@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from netorch.frozen import frozen
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 _COMMENT = re.compile(r'(?<=comment )(?!--comment |"?netorch:)(?:"[^"]*"|\S+)')
@@ -14,7 +16,7 @@ DEPTH = 16
 """Jumps within jumps, as many as nf_tables allows (NFT_JUMP_STACK_SIZE)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Packet:
     """`proto` is icmp, icmpv6, tcp or udp; `icmp`: the type's name. `translated`: its connection's destination was translated.
 
@@ -39,7 +41,7 @@ class Packet:
         return self.source.version
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Clause:
     """A field of the packet is (or, `negated`, is not) one of the values: names, networks or ranges (first, last). Of the field "?" nobody
     knows.
@@ -87,7 +89,7 @@ def _is(value: object, wanted: object) -> bool:
     return value == wanted
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (it goes on), or "?".
 
@@ -108,7 +110,7 @@ class Rule:
         return f"{comment[0]}" if comment is not None else f"`{self.text}`"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Chain:
     """A chain of nftables, or of iptables in its terms. `family`: ip, ip6, inet, or another, in which nothing is looked into.
 

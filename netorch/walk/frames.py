@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
+from netorch.frozen import frozen
 from netorch.walk.world import FORWARDING, PORT_STATES, End, Iface, World
 
 NOT_FAR = 4
@@ -21,7 +22,7 @@ NOWHERE = frozenset(("dummy", "ifb", "nlmon"))
 PROGRAMS = frozenset(("tun", "tap"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fault:
     """What stops a frame or a packet. `end`: at which interface, as far as there is one."""
 
@@ -29,7 +30,7 @@ class Fault:
     end: End | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Passed:
     """Something on the way: a bridge, a cable's other end, a tunnel."""
 
@@ -37,7 +38,7 @@ class Passed:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrival:
     """An interface that hears the frame, or (`outside`) the one by which it leaves what is known. `bridges`: those it went through."""
 
@@ -54,7 +55,7 @@ leave there what is known.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _At:
     """A frame on its way: out by an interface, or in by it."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from netorch.frozen import frozen
 from netorch.walk.world import Address
 
 ARRIVES, FAILS, LEAVES = "arrives", "fails", "leaves"
@@ -17,7 +16,7 @@ class Ended(Exception):
         self.cause, self.outcome = cause, outcome
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """What one namespace does with the packet. `notes`: translations and the like, in order; `through`: bridges on the way to the next."""
 
@@ -31,7 +30,7 @@ class Step:
     through: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leg:
     """One direction. `outcome` is arrives, fails or leaves (what is known here); `cause` says where it ends and why, "" if it arrives."""
 
@@ -40,7 +39,7 @@ class Leg:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Walk:
     """`doubts`: what could stop it and could not be evaluated; `remarks`: what is worth a word though it stops nothing."""
 
@@ -66,7 +65,7 @@ class Walk:
         return self.there.cause or (self.back.cause if self.back is not None else "")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ask:
     """From where to where: a namespace with an address to send from (None: as it chooses), and bound to an interface's VRF.
 

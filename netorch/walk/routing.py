@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from netorch.frozen import frozen
 from netorch.netlink.constants import (
     FR_ACT_BLACKHOLE,
     FR_ACT_PROHIBIT,
@@ -34,7 +34,7 @@ _RULE_REJECTS = {FR_ACT_BLACKHOLE: "blackhole", FR_ACT_UNREACHABLE: "unreachable
 _TABLES = {RT_TABLE_MAIN: "", RT_TABLE_DEFAULT: "default", RT_TABLE_LOCAL: "local"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Way:
     """What a lookup found. `why`: why it leads nowhere, "" if it does not. `doubts`: rules on the way that are not understood."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
+from netorch.frozen import frozen
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.requests import RouteSpec, RuleSpec
 from netorch.walk.filters import Chain
@@ -21,7 +22,7 @@ PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireguardPeer:
     """Whom a WireGuard interface speaks with. `endpoint`: address and port, None where that is not known. `allowed` are networks."""
 
@@ -29,7 +30,7 @@ class WireguardPeer:
     allowed: tuple[IPv4Interface | IPv6Interface, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tunnel:
     """Packets or frames in other packets. `ident`: what both ends agree in (a VNI and a port, a key). `ends`: where frames go that are
     for nobody known, of a VXLAN; else the one remote end.
@@ -42,7 +43,7 @@ class Tunnel:
     port: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Iface:
     """A link. `carrier` None: it follows from the other end. `peer`: a veth's other end; None where it is not known.
 
@@ -74,7 +75,7 @@ class Iface:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held:
     """An address of an interface. `peer`: the other end's network, on a point-to-point link."""
 
@@ -89,7 +90,7 @@ class Held:
         return self.peer if self.peer is not None else self.address.network
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """A namespace. `forwards`: IPv4, IPv6. `rp_filter`: interface → the value that counts. `fixed`: permanent neighbours, (interface,
     address) → MAC; `silent`: those that did not answer when they were asked last. `odd_rules`: (family, priority) of policy rules that

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import cos, hypot, pi, sin
 
+from netorch.frozen import frozen
 from netorch.render.graph.picture import End, Thing
 from netorch.render.graph.placed import Spot
 
@@ -20,7 +20,7 @@ LANE = 0.16
 """Radians that are left free on both sides of an edge that leads away."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Leaf:
     """`length` of its line, `size` of it upright; `label`: how long the words at the hub's end of its edge are, `way` all of its words."""
 
@@ -32,7 +32,7 @@ class Leaf:
     way: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ring:
     """`radius` is where the lines begin, `reach` where the longest ends."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from netorch.frozen import frozen
 from netorch.render.graph.picture import Picture, Status
 from netorch.render.graph.shapes import shape
 
@@ -29,7 +29,7 @@ _DRIFT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """A sample and what it means; `classes` are those of what it is a sample of."""
 

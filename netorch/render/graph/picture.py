@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from netorch.frozen import frozen
 
 
 class Status(Enum):
@@ -15,7 +16,7 @@ class Status(Enum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """A few words on one line. `more`: what of it differs, each a line."""
 
@@ -28,7 +29,7 @@ class Text:
         return self.text if self.status in {Status.OK, Status.CHANGED, within} else f"{self.status.value} {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """A part of what the details of a thing say."""
 
@@ -36,7 +37,7 @@ class Section:
     rows: tuple[Text, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thing:
     """A node or a network. `kind` is node, router, host or network; `tag` says more of the kind in a word (a network's mode, what a node
     is attached to); `lines` stand below the name; `yaml` is its part of the file.
@@ -52,7 +53,7 @@ class Thing:
     yaml: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class End:
     """Where an edge meets a thing: `interface` is "" where that is of no interest."""
 
@@ -66,7 +67,7 @@ class End:
         return (*((Text(self.interface, self.status),) if self.interface else ()), *self.addresses)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Edge:
     """`kind`: cable; owner, the bridge of a network in its node; tunnel; or parent, what a macvlan and the like is on."""
 
@@ -76,7 +77,7 @@ class Edge:
     status: Status = Status.OK
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Picture:
     """`live` says how the kernel stands to the file: "" for a picture of a file. `compared`: drift would be seen."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from netorch.frozen import frozen
 from netorch.render.graph.picture import Edge, End, Picture, Thing
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spot:
     """Where a thing is: its middle and its size. With `leaf`, its end of its only edge, it is one line, turned by `angle` degrees."""
 
@@ -23,7 +24,7 @@ class Spot:
         return replace(self, x=self.x + x, y=self.y + y)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wire:
     """Where an edge is, border to border. `silent`: ends whose words stand elsewhere; `far`: ends whose words stand next to the other one,
     since it is too narrow at their own. `clear`: how far from each end its words can begin.
@@ -37,7 +38,7 @@ class Wire:
     clear: tuple[float, float] = (0.0, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placed:
     picture: Picture
     width: float

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from shlex import quote
 
 from netorch.core import HOST
+from netorch.frozen import frozen
 
 Commands = list[str]
 """Each a command as a person would type it; one with a here-document has several lines."""
@@ -15,7 +16,7 @@ _SWITCHING = frozenset(("ip", "bridge", "tc"))
 """Tools that enter a named namespace by themselves (`-n`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Context:
     """`marks`: also say what netorch knows its own by. `ways`: label → the path of a namespace of others, quoted for a shell.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from shlex import quote
 
 from netorch.core import Key, Resource, Step, shown
 from netorch.errors import printable
+from netorch.frozen import frozen
 from netorch.hazards import bare_bridges
 from netorch.kinds.forwardaccept import ForwardAccept
 from netorch.kinds.hostsfile import NodeFile
@@ -26,7 +27,7 @@ _PID = "{{.State.Pid}}"
 _PLAIN = re.compile(r"[^A-Za-z0-9]")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """Commands that belong together; `about` goes above them as comments, the first line being the title."""
 
