@@ -7,18 +7,19 @@ whatever any prefix of a plan leaves behind, a new plan still reaches `b`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from netorch.core import Disruption, Key, Plan, Resource, State, Step
 
 
 def plan(observed: State, desired: State) -> Plan:
     """The steps from `observed` to `desired`."""
-    doomed = [key for key, before in observed.items() if key not in desired or _needs_replacement(before, desired[key])]
+    others = {key for key, before in observed.items() if key in desired and desired[key].differs(before)}
+    doomed = [key for key, before in observed.items() if key not in desired or (key in others and _is_another(before, desired[key]))]
     doomed += _in_the_way(observed, desired, frozenset(doomed))
-    dying = _closure(observed, doomed)
+    dying = _closure(observed, doomed) if doomed else {}
     deletes, implied = _deletes(observed, dying, desired)
-    return Plan(deletes, _changes(observed, desired, dying), implied)
+    return Plan(deletes, _changes(observed, desired, dying, others), implied)
 
 
 def replay(state: State, steps: Iterable[Step]) -> State:
@@ -88,9 +89,8 @@ def _dependencies(resource: Resource) -> tuple[Key, ...]:
     return resource.within + resource.needs
 
 
-def _needs_replacement(before: Resource, after: Resource) -> bool:
-    if not after.differs(before):
-        return False
+def _is_another(before: Resource, after: Resource) -> bool:
+    """Whether only a replacement makes the one of the other."""
     return type(before) is not type(after) or after.update(before) is None
 
 
@@ -143,8 +143,8 @@ def _deletes(observed: State, dying: Mapping[Key, Key | None], desired: State) -
     return tuple(steps), tuple(implied)
 
 
-def _changes(observed: State, desired: State, dying: Mapping[Key, Key | None]) -> tuple[Step, ...]:
-    pending = {key for key, after in desired.items() if key in dying or key not in observed or after.differs(observed[key])}
+def _changes(observed: State, desired: State, dying: Mapping[Key, Key | None], others: Set[Key]) -> tuple[Step, ...]:
+    pending = {key for key in desired if key in others or key in dying or key not in observed}
     if not pending:
         return ()
     steps: list[Step] = []
