@@ -123,7 +123,7 @@ class EtcFiles:
             raise
 
     def delete(self, label: str, name: str) -> None:
-        """Remove the file, and the directories if nothing is left in them (/etc/netns only if netorch made it)."""
+        """Remove the file, and its directory if nothing is left in it."""
         directory = self._open_directory(label)
         try:
             os.unlink(_plain(name), dir_fd=directory)
@@ -132,24 +132,27 @@ class EtcFiles:
         self.tidy(label)
 
     def tidy(self, label: str) -> None:
-        """Remove what a crash of ours may have left in the label's directory, and the directories if they are empty."""
+        """Remove what a crash of ours may have left in the label's directory, and the directory if it is empty."""
+        path = f"{ETC_NETNS}/{_plain(label)}"
         try:
-            directory = self._open_directory(label)
-        except OSError:
-            return
-        try:
-            _remove_temporaries(directory)
-            os.rmdir(f"{ETC_NETNS}/{label}")
-        except OSError:
-            return
-        finally:
-            os.close(directory)
-        if marker.has(_MARKER):
-            try:
-                os.rmdir(ETC_NETNS)
-            except OSError:
+            os.rmdir(path)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 return
-            marker.remove(_MARKER)
+            with suppress(OSError):
+                directory = self._open_directory(label)
+                try:
+                    _remove_temporaries(directory)
+                    os.rmdir(path)
+                finally:
+                    os.close(directory)
+
+    def finish(self) -> None:
+        """Remove /etc/netns if it is empty and netorch made it."""
+        if marker.has(_MARKER):
+            with suppress(OSError):
+                os.rmdir(ETC_NETNS)
+                marker.remove(_MARKER)
 
 
 def _refuse_others(directory: int, name: str, content: str) -> None:

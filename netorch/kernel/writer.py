@@ -70,7 +70,7 @@ class Transaction:
         self._resolver = Resolver(namespaces)
         self._etc = etc
         self._reclaim = reclaim
-        self._prepared = self._tidy = False
+        self._prepared = self._tidy = self._emptied = False
         self._pristine: dict[str, str | None] = {}
         self._batch: list[tuple[int, bytes, Unit]] = []
         # each message may need one more namespace open, by its number, until it is sent
@@ -83,6 +83,8 @@ class Transaction:
         self._namespaces.forget_links()
         for requests in channels.values():
             self._channel(requests)
+        if self._emptied:
+            self._etc.finish()
         if self._tidy:
             self._namespaces.home()
             self._namespaces.tidy()
@@ -127,7 +129,7 @@ class Transaction:
             case ForwardAcceptAdd() | ForwardAcceptDel():
                 return lambda: self._accept(request)
             case FileDel():
-                return lambda: self._etc.delete(request.netns, request.name)
+                return lambda: self._delete_file(request)
             case UplinkJoin():
                 return lambda: uplink.join(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
             case UplinkLeave():
@@ -187,8 +189,12 @@ class Transaction:
             self._pristine[path] = sysctl.read_all((path,)).get(path)
         return self._pristine[path]
 
+    def _delete_file(self, request: FileDel) -> None:
+        self._emptied = True
+        self._etc.delete(request.netns, request.name)
+
     def _remove_netns(self, request: NetnsDel) -> None:
-        self._tidy = True
+        self._tidy = self._emptied = True
         self._namespaces.remove(request.netns, self._reclaim)
         self._etc.tidy(request.netns)
         self._namespaces.forget_links()
