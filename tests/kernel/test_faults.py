@@ -391,7 +391,8 @@ def soak(host: Host, rounds: int, what: str = "") -> None:
     """So many rounds of topo.yaml, changed.yaml and destroy in one process, which has nothing more at the end."""
     found = json.loads(host.run(sys.executable, "-c", SOAK, str(rounds), timeout=7200).stdout)
     first, middle, last = found[1], found[len(found) // 2], found[-1]
-    assert last[:3] == first[:3], found
+    # fewer is somebody else's doing: mounts of the machine that end are seen to end here too
+    assert all(end <= begin for end, begin in zip(last[:3], first[:3], strict=True)), found
     assert last[3] - middle[3] < 2048, f"memory grows: {[entry[3] for entry in found]} kB"
     tell(f"{what}{rounds} rounds: fds, threads, mounts, kB resident: {first} … {last}")
 
