@@ -216,7 +216,7 @@ def others(host: Host) -> str:
     if has_kind(host, "wireguard"):
         for name in ("own.key", "own.psk"):
             host.write(name, f"{KEYS[name]}\n").chmod(0o600)
-        allowed = ", ".join(f"10.{number // 256}.{number % 256}.0/24" for number in range(1500))
+        allowed = ", ".join(f"10.{number // 256}.{number % 256}.0/24" for number in range(600))
         made = TUNNEL.replace("ALLOWED", allowed)
         for number in (1, 2, 3):
             made = made.replace(f"PEER{number}", KEYS[f"peer{number}"])

@@ -12,7 +12,7 @@ import pytest
 from netorch.kinds.solo import Attribute, SoloLink
 from netorch.netlink import constants as c
 from netorch.netlink import decode, genl, moving, wireguard
-from netorch.netlink.codec import Message, as_i32, attributes, message
+from netorch.netlink.codec import Message, as_i32, attr, attribute_list, attributes, message, u16
 from netorch.netlink.forms import ADDRESS, FLAG
 from netorch.netlink.qdisc import read_netem, read_tbf
 from netorch.snapshot import LinkRecord
@@ -68,6 +68,21 @@ def test_whole_answers_read_as_pyroute2_reads_them(what: str) -> None:
             found = dumped(kernel, space, question)
             if found:
                 assert ours(found) == theirs([buffer for _, buffer, _, _ in found]), (kernel, space, question)
+
+
+def test_a_peer_that_goes_on_in_the_next_message_is_one_peer() -> None:
+    [one] = of("wireguard")
+    peers = [peer for _, peer in attribute_list(attributes(one.data, 20, len(one.data))[wireguard.WGDEVICE_A_PEERS])]
+    largest = max(peers, key=len)
+    parts = (wireguard.WGDEVICE_A_PEERS, attr(0, largest)), (wireguard.WGDEVICE_A_LISTEN_PORT, u16(7))
+    datas = [
+        one.data,
+        *(message(0x20, c.NLM_F_MULTI, 1, one.data[16:20] + attr(number, payload)) for number, payload in (*parts, parts[0])),
+    ]
+    for order in (datas, datas[1:], datas[::-1]):
+        assert wireguard.device([(0x20, data, 16, len(data)) for data in order]) == oracle.device(order)
+    [whole] = wireguard.device([(0x20, data, 16, len(data)) for data in datas[1:]]).peers
+    assert len(whole.allowed) == 1200
 
 
 # every recording has what it is to show
