@@ -20,6 +20,7 @@ _RULE = struct.Struct("=BBBBBBBBI")
 _U16 = struct.Struct("=H")
 _VLAN_INFO = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
+_LAST_VLAN = 0xFFF
 _NOTHING: Mapping[int, bytes] = {}
 _ZERO4 = bytes(4)
 _NONE = b"\xff\xff\xff\xff"
@@ -88,6 +89,8 @@ def port_vlans(messages: Iterable[Message]) -> dict[int, dict[int, int]]:
             if flags & c.BRIDGE_VLAN_INFO_RANGE_BEGIN:
                 first = vlan
                 continue
+            if vlan > _LAST_VLAN:
+                raise DecodeError(f"VLAN {vlan}")
             begin = first if flags & c.BRIDGE_VLAN_INFO_RANGE_END else vlan
             here |= dict.fromkeys(range(begin, vlan + 1), flags & (c.BRIDGE_VLAN_INFO_PVID | c.BRIDGE_VLAN_INFO_UNTAGGED))
     return found

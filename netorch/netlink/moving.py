@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Iterable, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from netorch.frozen import frozen
 from netorch.netlink import constants as c
-from netorch.netlink.codec import Message, as_i32, as_u32, attr, attribute_list, attributes, cstring, text, u32
+from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attr, attribute_list, attributes, cstring, text, u32
 from netorch.netlink.decode import addresses as decode_addresses
 from netorch.snapshot import AddressRecord
 
@@ -145,6 +145,8 @@ def _address(record: AddressRecord, body: bytes, source: Link, target: Link) -> 
 
 
 def _is_route_of(body: bytes, index: int, protocol: int) -> bool:
+    if len(body) < _RTMSG.size:
+        raise DecodeError("route message without its header")
     family, _, _, _, table, made_by, _, _, flags = _RTMSG.unpack_from(body)
     if family not in _ADDRESS_FLAGS or flags & c.RTM_F_CLONED or made_by in {protocol, c.RTPROT_REDIRECT}:
         return False
@@ -156,7 +158,10 @@ def _subnet(record: AddressRecord) -> _Subnet:
     """What the route of the address's subnet is known by: for IPv4 its source, for IPv6 its destination."""
     if record.family == c.AF_INET:
         return record.local, 0
-    return ip_network((record.local, record.prefixlen), strict=False).network_address.packed, record.prefixlen
+    try:
+        return ip_network((record.local, record.prefixlen), strict=False).network_address.packed, record.prefixlen
+    except ValueError as error:
+        raise DecodeError(str(error)) from None
 
 
 def _subnet_of_route(body: bytes) -> _Subnet:
@@ -174,8 +179,8 @@ def _hops(payload: bytes) -> Iterator[tuple[int, int, int, bytes]]:
     offset = 0
     while offset + 8 <= len(payload):
         length, flags, weight, index = _RTNEXTHOP.unpack_from(payload, offset)
-        if length < 8:
-            return
+        if length < 8 or offset + length > len(payload):
+            raise DecodeError(f"next hop of {length} bytes where {len(payload) - offset} are left")
         yield index, flags, weight, payload[offset + 8 : offset + length]
         offset += (length + 3) & -4
 
@@ -216,9 +221,16 @@ def _eui64(mac: bytes) -> bytes:
 
 
 def _address_text(record: AddressRecord) -> str:
-    return f"address {ip_address(record.local)}/{record.prefixlen}"
+    return f"address {_ip(record.local)}/{record.prefixlen}"
 
 
 def _route_text(body: bytes) -> str:
     dst = attributes(body, 12, len(body)).get(c.RTA_DST)
-    return f"route {ip_address(dst)}/{body[1]}" if dst else "route default"
+    return f"route {_ip(dst)}/{body[1]}" if dst else "route default"
+
+
+def _ip(packed: bytes) -> IPv4Address | IPv6Address:
+    try:
+        return ip_address(packed)
+    except ValueError:
+        raise DecodeError(f"an IP address of {len(packed)} bytes") from None

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from netorch.netlink.codec import Message, as_u16, as_u32, attr, attribute_list, attributes, cstring, nested, u8, u16, u32
+from netorch.netlink.codec import Message, as_u8, as_u16, as_u32, attr, attribute_list, attributes, cstring, nested, u8, u16, u32
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.netlink.genl import HEADER_SIZE, header
 from netorch.requests import WireguardPeerDel, WireguardPeerSet, WireguardSet
@@ -139,4 +139,4 @@ def _endpoint(sockaddr: bytes) -> tuple[bytes, int]:
 
 def _subnet(entry: bytes) -> tuple[bytes, int]:
     found = attributes(entry, 0, len(entry))
-    return found.get(WGALLOWEDIP_A_IPADDR, b""), found.get(WGALLOWEDIP_A_CIDR_MASK, b"\0")[0]
+    return found.get(WGALLOWEDIP_A_IPADDR, b""), as_u8(found.get(WGALLOWEDIP_A_CIDR_MASK, b"\0"))
