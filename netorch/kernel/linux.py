@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,6 +18,7 @@ from netorch.kernel.sentences import MORE_FILES
 from netorch.kernel.worker import Worker
 from netorch.kernel.writer import Transaction
 from netorch.nat.ruleset import Ruleset
+from netorch.netlink.codec import DecodeError
 from netorch.netlink.encode import delete_group
 from netorch.requests import Answer, Failure, Feature, Question, Request
 from netorch.snapshot import NetnsSnapshot, Scope, Snapshot
@@ -81,6 +83,11 @@ class LinuxKernel:
             what = f"{error.filename}: " if error.filename else ""
             remedy = f" {MORE_FILES}" if error.errno == errno.EMFILE else ""
             raise NetorchError(f"the kernel's network state could not be read: {what}{error.strerror or error}.{remedy}") from error
+        except DecodeError as error:
+            release = os.uname().release
+            raise NetorchError(
+                f"the kernel's network state could not be read: Linux {release} says what netorch does not understand: {error}."
+            ) from error
 
     def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]:
         """Carry out each channel's requests in order; every refusal. A channel goes no further than the batch of its first one.

@@ -593,3 +593,23 @@ def test_without_the_right_to_it_says_so() -> None:
         LinuxKernel()
     with pytest.raises(NetorchError, match=r"netorch needs root.* unshare -Urnm sh -c"), records.lock("lab"):
         pass
+
+
+def test_an_answer_that_is_not_understood(host: Host) -> None:
+    """Bytes that are not what their headers promise are told as what they are."""
+    script = (
+        "from netorch.kernel import reader\n"
+        "from netorch.kernel.linux import LinuxKernel\n"
+        "from netorch.netlink import decode\n"
+        "from netorch.snapshot import Scope\n"
+        "whole = reader.Rtnl.dump\n"
+        "reader.Rtnl.dump = lambda *args: [(kind, data, start, start + 18) for kind, data, start, _ in whole(*args)]\n"
+        "with LinuxKernel() as kernel:\n"
+        "    try:\n"
+        "        kernel.read(Scope(''))\n"
+        "    except Exception as error:\n"
+        "        print(type(error).__name__, error)\n"
+    )
+    said = host.run(sys.executable, "-c", script).stdout
+    assert said.startswith("NetorchError the kernel's network state could not be read: Linux "), said
+    assert "says what netorch does not understand" in said
