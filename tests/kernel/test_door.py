@@ -54,6 +54,7 @@ from netorch.requests import (
     SysctlSet,
 )
 from netorch.snapshot import Scope
+from tests.kernel.host import Host
 
 pytestmark = pytest.mark.uml
 
