@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -463,3 +464,28 @@ def test_destroy_after_changes_leaves_nothing(host: Host) -> None:
         host.netorch("apply")
     host.netorch("destroy")
     assert changed(before, host) == []
+
+
+def test_a_change_costs_what_it_changes(host: Host) -> None:
+    """After its steps only the namespaces that they were in are read again, as the messages to the kernel show; drift elsewhere is seen before."""
+    text = "name: topo\nnames: false\nnetworks: {lan: {subnet: 10.0.0.0/24}}\nnodes:\n  h[1-39]: {networks: [lan]}\n  h40: {networks: [lan]%s}\n"
+
+    def messages() -> int:
+        """How many an apply sends."""
+        trace = ("strace", "-f", "-qqq", "-e", "trace=sendto,sendmsg", "-o", "trace")
+        host.run(*trace, sys.executable, "-m", "netorch", "apply", "-q", "topo.yaml")
+        return len((host.directory / "trace").read_text().splitlines())
+
+    host.write("topo.yaml", text % "")
+    host.netorch("apply", "topo.yaml")
+    nothing = messages()
+    assert nothing > 40 * 5, "each node is read once"
+    host.write("topo.yaml", text % ", interfaces: {lo: {addresses: [10.9.9.9/32]}}")
+    assert nothing < messages() < nothing + 40, "and one of them, with the host, once more"
+    assert "10.9.9.9/32" in host.run("ip", "-n", "h40", "addr", "show", "lo").stdout
+    host.run("ip", "-n", "h9", "link", "set", "eth0", "down")
+    host.write("topo.yaml", text % "")
+    report = json.loads(host.netorch("apply", "-o", "json", "topo.yaml").stdout)
+    assert report["summary"] == {"update": 1, "delete": 1}, report["changes"]
+    assert host.netorch("diff", "topo.yaml").stdout == "topo: in sync\n"
+    host.netorch("destroy", "topo")
