@@ -40,6 +40,8 @@ from netorch.words import (
     Table,
     TopologyName,
     Words,
+    empty_dict,
+    empty_list,
     integer,
     interface_name,
     member_address,
@@ -110,7 +112,7 @@ class RouteWords(Words):
     type: Literal["unicast", "blackhole", "unreachable", "prohibit"] = Field(
         "unicast", description="All but `unicast` refuse what they match: silently, as unreachable, as prohibited (unicast)."
     )
-    nexthops: list[HopWords] = Field(default_factory=list, description="Several gateways, shared by weight.")
+    nexthops: list[HopWords] = Field(default_factory=empty_list, description="Several gateways, shared by weight.")
 
     RULES: ClassVar[shape.Rules] = (
         shape.never(
@@ -228,10 +230,10 @@ _Option = Annotated[str, WithJsonSchema(shape.substituted(shape.text("[!-~]+", "
 
 
 class DnsWords(Words):
-    servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(default_factory=list, description="Name servers.")
-    search: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(default_factory=list, description="Search domains.")
+    servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(default_factory=empty_list, description="Name servers.")
+    search: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(default_factory=empty_list, description="Search domains.")
     options: Annotated[list[_Option], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Further resolv.conf options."
+        default_factory=empty_list, description="Further resolv.conf options."
     )
 
     @model_validator(mode="after")
@@ -329,22 +331,24 @@ class Node(Words):
         description="An existing namespace: `docker:NAME`, `podman:NAME`, `netns:NAME`, `pid:NUMBER` or `path:/…`.",
     )
     forwarding: Flag | None = Field(None, description="Be a router, for IPv4 and IPv6 (false).")
-    sysctls: dict[SysctlName, SysctlValue] = Field(default_factory=dict, description="Settings of the namespace, all of them below `net.`")
+    sysctls: dict[SysctlName, SysctlValue] = Field(
+        default_factory=empty_dict, description="Settings of the namespace, all of them below `net.`"
+    )
     networks: Annotated[dict[str, Membership], BeforeValidator(_memberships)] = Field(
-        default_factory=dict, description="Networks that it joins, each with an interface."
+        default_factory=empty_dict, description="Networks that it joins, each with an interface."
     )
     interfaces: dict[InterfaceName, AnyInterface] = Field(
-        default_factory=dict, description="Interfaces, and further keys of those that links make."
+        default_factory=empty_dict, description="Interfaces, and further keys of those that links make."
     )
-    routes: list[RouteWords] = Field(default_factory=list, description="Routes, beside those that addresses and networks bring.")
-    rules: list[RuleWords] = Field(default_factory=list, description="Policy routing rules.")
+    routes: list[RouteWords] = Field(default_factory=empty_list, description="Routes, beside those that addresses and networks bring.")
+    rules: list[RuleWords] = Field(default_factory=empty_list, description="Policy routing rules.")
     aliases: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Further names for name resolution."
+        default_factory=empty_list, description="Further names for name resolution."
     )
     dns: DnsWords | None = Field(None, description="What goes into its `resolv.conf`.")
-    nat: list[NatWords] = Field(default_factory=list, description="Address translations of this node.")
+    nat: list[NatWords] = Field(default_factory=empty_list, description="Address translations of this node.")
     publish: Annotated[list[Annotated[PublishWords, BeforeValidator(publish_words)]], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Ports that its network's owner leads here, as Docker writes them: `8080:80`."
+        default_factory=empty_list, description="Ports that its network's owner leads here, as Docker writes them: `8080:80`."
     )
 
 
@@ -443,10 +447,10 @@ class NetworkWords(BridgeSettings):
     )
     driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field("bridge", description="What it is made of (bridge).")
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Subnets of the network, IPv4 and IPv6."
+        default_factory=empty_list, description="Subnets of the network, IPv4 and IPv6."
     )
     ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Where automatic addresses come from (the whole subnet)."
+        default_factory=empty_list, description="Where automatic addresses come from (the whole subnet)."
     )
     gateway: Annotated[list[Annotated[Any, BeforeValidator(_gateway)]], BeforeValidator(one_or_many)] = Field(
         [],
@@ -462,11 +466,11 @@ class NetworkWords(BridgeSettings):
         None, description="Keep its members and those of the owner's other networks apart (true for nat and host-only, else false)."
     )
     allow: Annotated[list[NodeName], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Networks that it is open to all the same."
+        default_factory=empty_list, description="Networks that it is open to all the same."
     )
     port_isolation: Flag = Field(False, description="Members reach the gateway only, not one another (false).")
     egress: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Source address that members leave with, one a family (the outgoing interface's)."
+        default_factory=empty_list, description="Source address that members leave with, one a family (the outgoing interface's)."
     )
     uplink: InterfaceName | None = Field(
         None, description="bridged: the interface of `node` that becomes a port; its addresses and routes are on the bridge meanwhile."
@@ -484,7 +488,7 @@ class NetworkWords(BridgeSettings):
     vni: Vni | None = Field(None, description="vxlan: the network identifier, 0 to 16777215; required there.")
     port: Port | None = Field(None, description="vxlan: UDP port (4789).")
     endpoints: dict[NodeName, IPAddress] = Field(
-        default_factory=dict,
+        default_factory=empty_dict,
         description="vxlan: the nodes that members plug into, each with its address on the network below: `{NODE: ADDRESS}`.",
     )
 
@@ -632,7 +636,7 @@ class LinkWords(Words):
         list[Annotated[EndpointWords, BeforeValidator(endpoint)]], Field(min_length=2, max_length=2, description="Its two ends.")
     ]
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses)."
+        default_factory=empty_list, description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses)."
     )
     mtu: Mtu | None = Field(None, description="MTU of both ends (1500).")
     impair: ImpairWords | None = Field(None, description="What happens to what either end sends; what an end says itself goes over it.")
@@ -693,14 +697,14 @@ class Topology(Words):
     )
     defaults: Defaults = Field(Defaults(), description="Values under every node, interface, link and network.")
     nodes: dict[NodeName, Annotated[Node, BeforeValidator(_entry)]] = Field(
-        default_factory=dict, description="Hosts and routers: a network namespace each."
+        default_factory=empty_dict, description="Hosts and routers: a network namespace each."
     )
     networks: dict[NodeName, Annotated[NetworkWords, BeforeValidator(_entry)]] = Field(
-        default_factory=dict, description="Shared segments that nodes join."
+        default_factory=empty_dict, description="Shared segments that nodes join."
     )
-    links: list[Annotated[LinkWords, BeforeValidator(_link)]] = Field(default_factory=list, description="Cables between two nodes.")
+    links: list[Annotated[LinkWords, BeforeValidator(_link)]] = Field(default_factory=empty_list, description="Cables between two nodes.")
     checks: list[CheckWords] = Field(
-        default_factory=list, description="What must be reachable, and what must not; `netorch check` tries it."
+        default_factory=empty_list, description="What must be reachable, and what must not; `netorch check` tries it."
     )
     names: Flag = Field(True, description="Give the nodes a `hosts` file, and a `resolv.conf` where they have `dns` (true).")
     backend: Backend = Field(Backend(), description="What this machine does things with.")

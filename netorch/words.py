@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from inspect import Signature
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 from unicodedata import is_normalized
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
@@ -30,6 +31,20 @@ class Words(BaseModel):
 
     # defer_build: a model within a model is built once, with what it stands in, which saves a quarter of the start
     model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
+
+
+def empty_list() -> list[Any]:
+    """The default of a key that takes a list."""
+    return []
+
+
+def empty_dict() -> dict[Any, Any]:
+    """The default of a key that takes a mapping."""
+    return {}
+
+
+# pydantic asks for it at each use
+empty_list.__signature__ = empty_dict.__signature__ = Signature()  # type: ignore[attr-defined]
 
 
 def wrong(text: str) -> NoReturn:

@@ -31,6 +31,8 @@ from netorch.words import (
     SysctlValue,
     Text,
     Words,
+    empty_dict,
+    empty_list,
     interface_address,
     one_or_many,
 )
@@ -72,17 +74,17 @@ class CommonWords(Words):
     """The keys that every interface has, wherever it is declared."""
 
     addresses: Addresses = Field(
-        default_factory=list, description="IPv4 and IPv6 addresses in order; the first of an IPv4 subnet is its primary one."
+        default_factory=empty_list, description="IPv4 and IPv6 addresses in order; the first of an IPv4 subnet is its primary one."
     )
     mtu: Mtu | None = Field(None, description="Bytes; where only one end of a cable says it, both get it (1500).")
     mac: Mac | None = Field(None, description="Hardware address (derived from the names).")
     state: Literal["up", "down"] | None = Field(None, description="Administrative state (up).")
     txqueuelen: U32 | None = Field(None, description="Length of the send queue, in packets (1000).")
     sysctls: dict[SettingName, SysctlValue] = Field(
-        default_factory=dict, description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist."
+        default_factory=empty_dict, description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist."
     )
     neighbours: Annotated[list[NeighbourWords], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Permanent neighbours (ARP, NDP): `{address, mac}` each."
+        default_factory=empty_list, description="Permanent neighbours (ARP, NDP): `{address, mac}` each."
     )
     description: Text | None = Field(None, description="One line, kept in the interface's alias.")
     impair: ImpairWords | None = Field(None, description="What happens to what it sends: delay, loss, a rate.")

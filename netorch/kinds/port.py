@@ -23,7 +23,7 @@ from netorch.netlink.constants import (
 )
 from netorch.requests import LinkSet, Request
 from netorch.snapshot import LinkRecord
-from netorch.words import InterfaceName, one_or_many
+from netorch.words import InterfaceName, empty_list, one_or_many
 
 TAKES_DOWN = frozenset(("bond", "vrf"))
 """Masters that do something to a port's state when it joins and when it leaves."""
@@ -44,7 +44,7 @@ class MasterWords(InterfaceWords):
     """The words of what has ports."""
 
     members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, alias="ports", description="Its ports: interfaces of the same node."
+        default_factory=empty_list, alias="ports", description="Its ports: interfaces of the same node."
     )
 
     @property

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.shape import decimal, either, of, whole, written
-from netorch.words import Flag, Mac, Words, integer, mac, one_or_many, wrong
+from netorch.words import Flag, Mac, Words, empty_list, integer, mac, one_or_many, wrong
 
 LAST_VLAN = 4094
 
@@ -64,7 +64,7 @@ class PortWords(Words):
         description="VLAN of frames that come without a tag; its frames leave without one; 0: none (the bridge's `vlan_default_pvid`).",
     )
     vlans: Annotated[list[Annotated[PortVlanWords, BeforeValidator(port_vlan)]], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Further VLANs, which leave with their tags: `[10, 20-30, {id: 40, untagged: true}]`."
+        default_factory=empty_list, description="Further VLANs, which leave with their tags: `[10, 20-30, {id: 40, untagged: true}]`."
     )
     hairpin: Flag = Field(False, description="Send frames back out of the port they came in by (false).")
     isolated: Flag = Field(False, description="Pass nothing on to other isolated ports (false).")
@@ -73,7 +73,7 @@ class PortWords(Words):
     priority: Annotated[int, BeforeValidator(integer(0, 63))] = Field(32, description="Priority in STP, the lowest wins (32).")
 
     fdb: Annotated[list[Annotated[PortFdbWords, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="MAC addresses that are behind it, without having to be learned."
+        default_factory=empty_list, description="MAC addresses that are behind it, without having to be learned."
     )
 
     @model_validator(mode="after")

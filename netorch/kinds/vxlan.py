@@ -18,7 +18,7 @@ from netorch.netlink.forms import ADDRESS, BE16, FLAG, U8, U32
 from netorch.requests import Attrs
 from netorch.shape import Rules, needs, never, said, there
 from netorch.snapshot import LinkRecord
-from netorch.words import Flag, IPAddress, one_or_many, wrong
+from netorch.words import Flag, IPAddress, empty_list, one_or_many, wrong
 
 IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 2, 3, 4
 IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT = 5, 7, 15
@@ -118,7 +118,7 @@ class VxlanWords(UdpTunnelWords):
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
     learning: Flag = Field(True, description="Learn behind which end a MAC is from what arrives (true).")
     fdb: Annotated[list[FdbWords], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list."
+        default_factory=empty_list, description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list."
     )
 
     @model_validator(mode="after")

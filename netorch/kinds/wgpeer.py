@@ -19,7 +19,7 @@ from netorch.kinds.link import link_key
 from netorch.requests import Answer, KeyFile, Question, Request, WireguardPeerDel, WireguardPeerSet
 from netorch.secret import Secret
 from netorch.shape import IPV4, IPV6, PORT, text, written
-from netorch.words import Subnet, Words, integer, one_or_many, wrong
+from netorch.words import Subnet, Words, empty_list, integer, one_or_many, wrong
 
 KEY_SIZE = 32
 _PLAIN = str.maketrans("+/", "-_")
@@ -263,7 +263,7 @@ class PeerWords(Words):
         None, description="Where it is at first, `ADDRESS:PORT` (wherever it is heard from)."
     )
     allowed_ips: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        default_factory=list, description="What is sent to it, and what it may send as; routes are not made of them."
+        default_factory=empty_list, description="What is sent to it, and what it may send as; routes are not made of them."
     )
     keepalive: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
         0, description="Seconds of silence after which it sends something (0, never)."

@@ -17,7 +17,7 @@ from netorch.kinds.solo import SoloLink, SoloWords
 from netorch.kinds.wgpeer import HeldKey, KeyPath, PeerWords, held, looked_up, named, peer_key, told_secret
 from netorch.requests import Answer, KeyFile, Question, Request, WireguardSet
 from netorch.snapshot import LinkRecord, Snapshot
-from netorch.words import U32, integer, wrong
+from netorch.words import U32, empty_list, integer, wrong
 
 MTU = 1420
 """Of 1500 bytes, less an IPv6 header, UDP's and WireGuard's own."""
@@ -116,7 +116,7 @@ class WireguardWords(SoloWords):
     )
     listen_port: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(0, description="UDP port (0, the kernel chooses one).")
     fwmark: U32 = Field(0, description="Mark of the packets that it sends, for `rules` (0, none).")
-    peers: list[PeerWords] = Field(default_factory=list, description="Whom it speaks with.")
+    peers: list[PeerWords] = Field(default_factory=empty_list, description="Whom it speaks with.")
 
     @model_validator(mode="after")
     def _apart(self) -> WireguardWords:
