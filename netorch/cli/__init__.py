@@ -17,11 +17,11 @@ DONE, FAILED, DIFFERENT, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
-    from netorch.cli.parser import WrongUsage, parser
-
-    # while there is nothing to roll back: a library in C that is interrupted in the middle of its import says so at length
+    # while there is nothing to roll back: an import that is interrupted in the middle says so at length
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from netorch.cli.parser import WrongUsage, parser
+
     # a process of seconds that makes next to no cycles: looking for them would take a tenth of its time
     gc.disable()
     words = list(sys.argv[1:] if argv is None else argv)
