@@ -3,8 +3,8 @@
     python -m tests.benchmarks.engine FILE CHANGED     makes FILE's network, changes it to CHANGED's, and takes it away
     python -m tests.benchmarks.engine --pure FILE…     loads and plans each, and touches nothing
 
-Prints a JSON object (with --pure a list of them): part → milliseconds. Executing is given its plan; reading and planning are those of a
-network that is there and equals its file. Destroying ends when the kernel is done with it.
+Prints a JSON object (with --pure a list of them): part → milliseconds on the clock, and of the processors. Executing is given its plan;
+reading and planning are those of a network that is there and equals its file. Destroying ends when the kernel is done with it.
 """
 
 from __future__ import annotations
@@ -15,58 +15,75 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from netorch.core import Plan
 from netorch.execute import deletable_groups, execute
 from netorch.lab import Lab
 from netorch.loading import Loaded, load
 from netorch.plan import plan as make_plan
+from netorch.snapshot import Scope, Snapshot
 from tests.benchmarks.canary import settle
 
 Result = TypeVar("Result")
 
 
-def timed(act: Callable[[], Result]) -> tuple[float, Result]:
-    """Milliseconds, and what came of it."""
-    started = time.perf_counter()
+class Took(NamedTuple):
+    """Milliseconds on the clock, and of the processors."""
+
+    clock: float
+    processor: float
+
+    def more(self, other: Took, sign: int = 1) -> Took:
+        return Took(self.clock + sign * other.clock, self.processor + sign * other.processor)
+
+
+def timed(act: Callable[[], Result]) -> tuple[Took, Result]:
+    started, spent = time.perf_counter(), time.process_time()
     result = act()
-    return (time.perf_counter() - started) * 1000, result
+    return Took((time.perf_counter() - started) * 1000, (time.process_time() - spent) * 1000), result
 
 
 def loaded(file: str) -> Loaded:
     return load(Path(file).read_bytes(), file)
 
 
-def carry_out(lab: Lab, plan: Plan, groups: dict[str, int] | None = None) -> float:
-    """Milliseconds of executing alone. Exits where anything was refused."""
+def carry_out(lab: Lab, plan: Plan, groups: dict[str, int] | None = None) -> Took:
+    """Executing alone. Exits where anything was refused."""
     took, run = timed(lambda: execute(lab.kernel, plan, groups=groups))
     if run.refusals or not plan:
         sys.exit(f"{len(plan)} steps, {len(run.refusals)} refused: {run.refusals[:3]}")
     return took
 
 
-def live(file: str, changed: str) -> dict[str, float]:
+def looked(lab: Lab, wanted: Loaded) -> tuple[Took, Took]:
+    """Reading, and making the plan of it, for a network that equals its file."""
+    reading = Took(0, 0)
+    read = lab.kernel.read
+
+    def timed_read(scope: Scope) -> Snapshot:
+        nonlocal reading
+        took, snapshot = timed(lambda: read(scope))
+        reading = reading.more(took)
+        return snapshot
+
+    lab.kernel.read = timed_read  # type: ignore[method-assign]
+    took, difference = timed(lambda: lab.diff(wanted))
+    if difference.plan:
+        sys.exit(f"it does not equal its file: {difference.plan.steps[:3]}")
+    return reading, took.more(reading, -1)
+
+
+def live(file: str, changed: str) -> dict[str, Took]:
     """The parts of a whole life in this network namespace."""
-    parts: dict[str, float] = {}
+    parts: dict[str, Took] = {}
     parts["load"], wanted = timed(lambda: loaded(file))
     other = loaded(changed)
+    # a door each, as each command has
     with Lab() as lab:
         parts["apply"] = carry_out(lab, lab.diff(wanted).plan)
     with Lab() as lab:
-        reads: list[float] = []
-        door, read = lab.kernel, lab.kernel.read
-
-        def timed_read(*words: object) -> object:
-            took, snapshot = timed(lambda: read(*words))  # type: ignore[arg-type]
-            reads.append(took)
-            return snapshot
-
-        door.read = timed_read  # type: ignore[method-assign, assignment]
-        took, difference = timed(lambda: lab.diff(wanted))
-        if difference.plan:
-            sys.exit(f"it does not equal its file: {difference.plan.steps[:3]}")
-        parts["read"], parts["plan"] = sum(reads), took - sum(reads)
+        parts["read"], parts["plan"] = looked(lab, wanted)
     with Lab() as lab:
         parts["change"] = carry_out(lab, lab.diff(other).plan)
     with Lab() as lab:
@@ -75,14 +92,14 @@ def live(file: str, changed: str) -> dict[str, float]:
         groups = deletable_groups(plan, difference.snapshot, other.desired.mark.group)
         parts["destroy"] = carry_out(lab, plan, groups)
         # the namespaces that it holds open have to be given up too
-        parts["destroy"] += timed(lab.kernel.close)[0] + timed(settle)[0]
+        parts["destroy"] = parts["destroy"].more(timed(lab.kernel.close)[0]).more(timed(settle)[0])
     return parts
 
 
-def pure(file: str) -> dict[str, float]:
+def pure(file: str) -> dict[str, Took]:
     """What needs no kernel: load a file, and plan all of it."""
-    load_ms, wanted = timed(lambda: loaded(file))
-    return {"load": load_ms, "plan": timed(lambda: make_plan({}, wanted.desired.state))[0]}
+    took, wanted = timed(lambda: loaded(file))
+    return {"load": took, "plan": timed(lambda: make_plan({}, wanted.desired.state))[0]}
 
 
 if __name__ == "__main__":

@@ -6,23 +6,32 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(slots=True)
 class Round:
-    """What one round measured at one shape: `SUBJECT OPERATION` → milliseconds and peak kilobytes, and the phases of a whole apply.
+    """What one round measured at one shape: `SUBJECT OPERATION` → milliseconds on the clock, milliseconds that the processors spent on
+    it, peak kilobytes; and the phases of a whole apply.
 
     Everything of a round was measured within seconds of one another, so what else the machine did stands in all of it.
     """
 
     milliseconds: dict[str, float] = field(default_factory=dict)
+    processor: dict[str, float] = field(default_factory=dict)
     peaks: dict[str, int] = field(default_factory=dict)
     phases: dict[str, float] = field(default_factory=dict)
 
 
-def median(rounds: Sequence[Round], what: str) -> float | None:
+Clock = Literal["milliseconds", "processor"]
+"""Which figures of a round: those of the wall clock, or what the processors spent. The latter is steadier where others compute as well,
+but knows nothing of waiting, nor of what the kernel does by itself.
+"""
+
+
+def median(rounds: Sequence[Round], what: str, clock: Clock = "milliseconds") -> float | None:
     """Milliseconds; None where it was not measured."""
-    values = [one.milliseconds[what] for one in rounds if what in one.milliseconds]
+    values = [getattr(one, clock)[what] for one in rounds if what in getattr(one, clock)]
     return statistics.median(values) if values else None
 
 
@@ -32,13 +41,10 @@ def peak(rounds: Sequence[Round], what: str) -> float | None:
     return max(values) / 1024 if values else None
 
 
-def ratio(rounds: Sequence[Round], what: str, *floors: str) -> float | None:
+def ratio(rounds: Sequence[Round], what: str, *floors: str, clock: Clock = "milliseconds") -> float | None:
     """The median of the rounds' ratios of `what` to the sum of `floors`; None where no round has all of them."""
-    values = [
-        one.milliseconds[what] / sum(one.milliseconds[floor] for floor in floors)
-        for one in rounds
-        if floors and {what, *floors} <= one.milliseconds.keys()
-    ]
+    found: list[Mapping[str, float]] = [getattr(one, clock) for one in rounds]
+    values = [one[what] / sum(one[floor] for floor in floors) for one in found if floors and {what, *floors} <= one.keys()]
     return statistics.median(values) if values else None
 
 

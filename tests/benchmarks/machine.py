@@ -19,10 +19,13 @@ TIMEOUT = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A command that succeeded. `began`: of time.perf_counter(), which all processes share."""
+    """A command that succeeded. `began`: of time.perf_counter(), which all processes share. `processor_milliseconds`: what it computed,
+    in its own code and in the kernel for it.
+    """
 
     began: float
     milliseconds: float
+    processor_milliseconds: float
     peak_kilobytes: int
     out: str
 
@@ -54,7 +57,7 @@ class Machine:
         answer = json.loads(line)
         if answer["status"] != 0:
             raise CommandFailed(f"{' '.join(argv)}: exit status {answer['status']}\n{answer['out'][-2000:]}{answer['err'][-2000:]}")
-        return Ran(answer["began"], answer["milliseconds"], answer["peak_kilobytes"], answer["out"])
+        return Ran(answer["began"], answer["milliseconds"], answer["processor_milliseconds"], answer["peak_kilobytes"], answer["out"])
 
     def python(self, module: str, *words: str, settled: bool = False) -> Ran:
         """Run a module with the Python that runs this."""

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import NamedTuple
 
 from tests.benchmarks import figures
-from tests.benchmarks.figures import Round
+from tests.benchmarks.figures import Clock, Round
 from tests.benchmarks.peers import PEERS
 from tests.benchmarks.targets import judge
 
@@ -39,9 +39,10 @@ PARTS = {"load": "engine load", "read": "engine read", "plan": "engine plan", "e
 LEGEND = """\
 Medians of the rounds; ratios are medians of the rounds' own ratios. `whole` is the command from the start of Python to the end of the
 process, `engine` the work alone in a process that has everything imported, `floor` the bare system calls for the same work by their own
-clock: create for apply; read for diff and an apply with nothing to do; read and change for an apply of one change. Destroying ends when
-the kernel has torn everything down. netorch writes a hosts file for each node, reads back what it made, and can undo; the floor does not.
-Peers make the same star, from the start of their process."""
+clock: create for apply; read for diff and an apply with nothing to do; read and change for an apply of one change; nft for published
+ports. Destroying ends when the kernel has torn everything down. `cpu` is what the processors spent on the process: it is steadier on a
+busy machine than the clock, and lacks what the kernel does beside it. netorch writes a hosts file for each node, reads back what it made,
+and can undo; the floor does not. Peers make the same star, from the start of their process."""
 
 
 @dataclass(slots=True)
@@ -74,6 +75,8 @@ def operations(results: Results) -> list[dict[str, object]]:
                     "floor_milliseconds": None if None in parts else sum(part for part in parts if part is not None),
                     "ratio": figures.ratio(rounds, what, *floors),
                     "ratio_to_create": figures.ratio(rounds, what, "floor create"),
+                    "processor_milliseconds": figures.median(rounds, what, "processor"),
+                    "processor_ratio": figures.ratio(rounds, what, *floors, clock="processor"),
                     "peak_megabytes": figures.peak(rounds, what),
                 }
             )
@@ -101,26 +104,40 @@ def peers(results: Results) -> list[dict[str, object]]:
     return found
 
 
-def growth(results: Results) -> dict[str, dict[str, object]]:
-    """Part → milliseconds a node at each size of a star, and the exponent over those that are large enough to show it."""
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Size → milliseconds a node on the clock; the sizes that exponents are fitted to, and those of the clock and of the processors."""
+
+    milliseconds_per_node: dict[int, float]
+    fitted: list[int]
+    exponent: float | None
+    processor_exponent: float | None
+
+
+def growth(results: Results) -> dict[str, Growth]:
+    """How the parts grow with the size of a star."""
     stars = {results.sizes[shape]: rounds for shape, rounds in results.rounds.items() if shape.startswith("star-")}
-    found: dict[str, dict[str, object]] = {}
-    for part, what in PARTS.items():
-        costs = {size: cost for size, rounds in sorted(stars.items()) if (cost := figures.median(rounds, what)) is not None}
-        found[part] = _grown(costs)
+    found = {part: _grown(_costs(stars, what, "milliseconds"), _costs(stars, what, "processor")) for part, what in PARTS.items()}
     for part in ("load", "plan"):
-        found[f"{part}, without a kernel"] = _grown({size: parts[part] for size, parts in results.pure.items()})
+        costs = {size: parts[part] for size, parts in results.pure.items()}
+        found[f"{part}, without a kernel"] = _grown(costs, costs)
     return found
 
 
-def _grown(costs: Mapping[int, float]) -> dict[str, object]:
+def _costs(stars: Mapping[int, Sequence[Round]], what: str, clock: Clock) -> dict[int, float]:
+    return {size: cost for size, rounds in sorted(stars.items()) if (cost := figures.median(rounds, what, clock)) is not None}
+
+
+def _large(costs: Mapping[int, float]) -> Mapping[int, float]:
+    """Those that show how a cost grows; of ten nodes most of it is there once."""
     large = {size: cost for size, cost in costs.items() if size >= 100}
-    fitted = large if len(large) > 1 else costs
-    return {
-        "milliseconds_per_node": {str(size): cost / size for size, cost in costs.items()},
-        "fitted": list(fitted),
-        "exponent": figures.exponent(fitted),
-    }
+    return large if len(large) > 1 else costs
+
+
+def _grown(clock: Mapping[int, float], processor: Mapping[int, float]) -> Growth:
+    fitted = _large(clock)
+    per_node = {size: cost / size for size, cost in clock.items()}
+    return Growth(per_node, list(fitted), figures.exponent(fitted), figures.exponent(_large(processor)))
 
 
 def document(results: Results) -> dict[str, object]:
@@ -131,7 +148,7 @@ def document(results: Results) -> dict[str, object]:
         "floor": {shape: _floors(rounds) for shape, rounds in results.rounds.items()},
         "phases": {shape: figures.phase_medians(rounds) for shape, rounds in results.rounds.items()},
         "peers": peers(results),
-        "growth": growth(results),
+        "growth": {part: asdict(grown) for part, grown in growth(results).items()},
         "targets": [asdict(verdict) for verdict in judge(results.rounds)],
         "failed": results.failed,
         "rounds": {shape: [asdict(one) for one in rounds] for shape, rounds in results.rounds.items()},
@@ -162,12 +179,14 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 def table(results: Results) -> str:
     """For people."""
     lines = [LEGEND, ""]
-    head = ("shape", "", "operation", "ms", "floor ms", "× floor", "× its create", "peak MB")
+    head = ("shape", "", "operation", "ms", "floor ms", "× floor", "× its create", "cpu ms", "× floor", "peak MB")
     rows = [
         (
             *(str(row[key]) for key in ("shape", "subject", "operation")),
             *(number(row[key]) for key in ("milliseconds", "floor_milliseconds")),
             *(number(row[key], 2) for key in ("ratio", "ratio_to_create")),
+            number(row["processor_milliseconds"]),
+            number(row["processor_ratio"], 2),
             number(row["peak_megabytes"], 0),
         )
         for row in operations(results)
@@ -198,13 +217,15 @@ def _with_state(line: str, row: Mapping[str, object]) -> str:
     return line if row["state"] == "measured" else f"{line}  {row['state']}"
 
 
-def _growth_lines(grown: Mapping[str, Mapping[str, object]]) -> list[str]:
-    sizes: list[str] = []
-    for part in grown.values():
-        sizes += [size for size in part["milliseconds_per_node"] if size not in sizes]  # type: ignore[attr-defined]
-    sizes.sort(key=int)
+def _growth_lines(grown: Mapping[str, Growth]) -> list[str]:
+    sizes = sorted({size for part in grown.values() for size in part.milliseconds_per_node})
     rows = [
-        (name, *(number(part["milliseconds_per_node"].get(size), 3) for size in sizes), number(part["exponent"], 2))  # type: ignore[attr-defined]
+        (
+            name,
+            *(number(part.milliseconds_per_node.get(size), 3) for size in sizes),
+            number(part.exponent, 2),
+            number(part.processor_exponent, 2),
+        )
         for name, part in grown.items()
     ]
-    return aligned(("star, ms a node", *(f"{int(size):,}" for size in sizes), "exponent"), rows)
+    return aligned(("star, ms a node", *(f"{size:,}" for size in sizes), "exponent", "of cpu"), rows)

@@ -22,6 +22,7 @@ def files(shape: Shape) -> list[tuple[str, str]]:
 
 def note(into: Round, what: str, ran: Ran) -> None:
     into.milliseconds[what] = ran.milliseconds
+    into.processor[what] = ran.processor_milliseconds
     into.peaks[what] = ran.peak_kilobytes
 
 
@@ -31,7 +32,8 @@ def floor(shape: Shape, into: Round) -> None:
         return filter_floor(shape, into)
     with machine() as here:
         for what in ("create", "read", "change", "destroy"):
-            into.milliseconds[f"floor {what}"] = float(here.python("tests.benchmarks.floor", what, shape.name).out)
+            clock, processor = map(float, here.python("tests.benchmarks.floor", what, shape.name).out.split())
+            into.milliseconds[f"floor {what}"], into.processor[f"floor {what}"] = clock, processor
             if what in ("create", "change"):
                 witness.there(here, shape, changed=what == "change")
         witness.gone(here, shape)
@@ -44,8 +46,9 @@ def filter_floor(shape: Shape, into: Round) -> None:
         nft = ("nsenter", "--net=/run/netns/box", "nft")
         table = here.run(*nft, "list", "table", "inet", "netorch_ports").out
         here.host.write(TABLE, f"add table inet netorch_ports\ndelete table inet netorch_ports\n{table}")
-        into.milliseconds["floor create"] = into.milliseconds["floor change"] = here.run(*nft, "-f", TABLE).milliseconds
-        into.milliseconds["floor read"] = here.run(*nft, "list", "table", "inet", "netorch_ports").milliseconds
+        loaded = here.run(*nft, "-f", TABLE)
+        for what, ran in (("create", loaded), ("change", loaded), ("read", here.run(*nft, "list", "table", "inet", "netorch_ports"))):
+            into.milliseconds[f"floor {what}"], into.processor[f"floor {what}"] = ran.milliseconds, ran.processor_milliseconds
         witness.there(here, shape)
 
 
@@ -68,8 +71,9 @@ def whole(shape: Shape, into: Round) -> None:
 def engine(shape: Shape, into: Round) -> None:
     """In a process that has everything imported; it sees to it that nothing was refused."""
     with machine(files(shape)) as here:
-        parts: dict[str, float] = json.loads(here.python("tests.benchmarks.engine", BASE, CHANGED).out)
-        into.milliseconds |= {f"engine {part}": value for part, value in parts.items()}
+        parts: dict[str, tuple[float, float]] = json.loads(here.python("tests.benchmarks.engine", BASE, CHANGED).out)
+        for part, figures in parts.items():
+            into.milliseconds[f"engine {part}"], into.processor[f"engine {part}"] = figures
         witness.gone(here, shape)
 
 
@@ -121,8 +125,8 @@ def measure(shape: Shape, rounds: int, peers: Sequence[Peer], say: Callable[[str
 
 
 def pure(shapes: Sequence[Shape]) -> dict[int, dict[str, float]]:
-    """Size → part → milliseconds, of loading and planning alone."""
+    """Size → part → milliseconds, of loading and planning alone: those of the processors, since nothing is waited for."""
     named = [(f"{shape.name}.yaml", shape.text) for shape in shapes]
     with machine(named) as here:
         answers = json.loads(here.python("tests.benchmarks.engine", "--pure", *(name for name, _ in named)).out)
-    return {shape.size: parts for shape, parts in zip(shapes, answers, strict=True)}
+    return {shape.size: {part: processor for part, (_, processor) in parts.items()} for shape, parts in zip(shapes, answers, strict=True)}

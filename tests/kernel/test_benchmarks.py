@@ -33,6 +33,8 @@ def test_the_harness_measures_all_that_it_says(tmp_path: Path) -> None:
         without_floor = row["shape"] == "ports-2" and row["operation"] == "destroy"
         assert row["milliseconds"] > 0
         assert (row["ratio"] is None) == (row["floor_milliseconds"] is None) == without_floor
+        assert (row["processor_ratio"] is None) == without_floor
+        assert row["processor_milliseconds"] > 0
         assert (row["peak_megabytes"] is None) == (row["subject"] == "engine")
     for phases in found["phases"].values():
         assert tuple(phases) == PHASES
@@ -41,7 +43,7 @@ def test_the_harness_measures_all_that_it_says(tmp_path: Path) -> None:
     assert set(found["growth"]) == {"load", "read", "plan", "execute", "floor", "load, without a kernel", "plan, without a kernel"}
     assert all(verdict["met"] is None for verdict in found["targets"])
     assert found["peers"] == []
-    assert [set(one) for one in found["rounds"]["star-10"]] == [{"milliseconds", "peaks", "phases"}]
+    assert [set(one) for one in found["rounds"]["star-10"]] == [{"milliseconds", "processor", "peaks", "phases"}]
     for title in ("× its create", "phases of apply", "star, ms a node", "target"):
         assert title in done.stdout
 

@@ -84,16 +84,18 @@ def test_what_is_no_shape_is_refused(name: str) -> None:
 
 def test_ratios_are_those_of_a_round() -> None:
     rounds = [
-        Round({"a": 10.0, "b": 5.0, "c": 5.0}, {"a": 2048}),
-        Round({"a": 900.0, "b": 300.0, "c": 0.0}, {"a": 1024}),  # a slow moment of the machine, for both
-        Round({"a": 40.0, "b": 10.0, "c": 10.0}),
+        Round({"a": 10.0, "b": 5.0, "c": 5.0}, peaks={"a": 2048}),
+        Round({"a": 900.0, "b": 300.0, "c": 0.0}, {"a": 8.0}, {"a": 1024}),  # a slow moment of the machine, for both
+        Round({"a": 40.0, "b": 10.0, "c": 10.0}, {"a": 6.0, "b": 3.0}),
         Round({"b": 1.0}),
     ]
     assert figures.ratio(rounds, "a", "b") == 3.0
     assert figures.ratio(rounds, "a", "b", "c") == 2.0
+    assert figures.ratio(rounds, "a", "b", clock="processor") == 2.0
     assert figures.median(rounds, "a") == 40.0
     assert figures.excess(rounds, "a", "b") == 30.0
     assert figures.peak(rounds, "a") == 2.0
+    assert figures.median(rounds, "a", "processor") == 7.0
     assert figures.ratio(rounds, "a", "d") is figures.ratio(rounds, "a") is figures.median([], "a") is figures.peak(rounds, "b") is None
 
 
@@ -110,9 +112,9 @@ def test_growth_is_fitted_where_the_network_is_large_enough_to_show_it() -> None
         {f"star-{size}": [Round({"floor create": cost})] for size, cost in costs.items()}, {f"star-{size}": size for size in costs}
     )
     floor = report.growth(results)["floor"]
-    assert floor["fitted"] == [100, 1000]
-    assert floor["exponent"] == pytest.approx(1.0)
-    assert floor["milliseconds_per_node"] == {"10": 50.0, "100": 1.0, "1000": 1.0}
+    assert floor.fitted == [100, 1000]
+    assert floor.exponent == pytest.approx(1.0)
+    assert floor.milliseconds_per_node == {10: 50.0, 100: 1.0, 1000: 1.0}
 
 
 def test_a_target_is_met_missed_or_not_measured() -> None:
