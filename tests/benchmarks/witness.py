@@ -1,0 +1,44 @@
+"""Whether what was measured is there, by outside tools: a figure of something that failed is worth nothing."""
+
+from __future__ import annotations
+
+from tests.benchmarks.machine import CommandFailed, Machine
+from tests.benchmarks.shapes import MOVED, Shape, cable_addresses, member_address, published_port
+
+PINGED = 1000
+"""Nodes on one segment. With more, what new links multicast to one another fills every queue for minutes, and a ping gets lost in it: that
+the last node has its address and a carrier has to do.
+"""
+
+
+def there(machine: Machine, shape: Shape, *, changed: bool = False) -> None:
+    """CommandFailed unless every namespace is there, the last node has the address that it should, and reaches the first, or its neighbour."""
+    host = machine.host
+    names = {line.split()[0] for line in host.run("ip", "netns", "list").stdout.splitlines()}
+    if missing := set(shape.nodes) - names:
+        raise CommandFailed(f"{shape.name}: {len(missing)} namespaces are missing")
+    if shape.published:
+        port = published_port(shape.published - 1 + MOVED * changed)
+        if f" {port} " not in host.run("ip", "netns", "exec", "box", "nft", "list", "ruleset").stdout.replace(":", " "):
+            raise CommandFailed(f"{shape.name}: port {port} is not published")
+        return
+    if shape.members:
+        where, target = shape.members[-1], member_address(1)
+        address = member_address(len(shape.members) + MOVED * changed)
+    else:
+        where = shape.cables[-1].near
+        address, target = cable_addresses(len(shape.cables) - 1 + MOVED * changed)
+    if f" {address}/" not in host.run("ip", "-n", where, "-o", "address").stdout:
+        raise CommandFailed(f"{shape.name}: {where} does not have {address}")
+    if len(shape.members) > PINGED:
+        if "LOWER_UP" not in host.run("ip", "-n", where, "-o", "link", "show", "eth0").stdout:
+            raise CommandFailed(f"{shape.name}: eth0 of {where} has no carrier")
+    elif not host.reaches(where, target):
+        raise CommandFailed(f"{shape.name}: {where} does not reach {target}")
+
+
+def gone(machine: Machine, shape: Shape) -> None:
+    """CommandFailed if a namespace or a link is left."""
+    left = machine.host.run("ip", "netns", "list").stdout.split() + machine.host.links()
+    if left != ["lo"]:
+        raise CommandFailed(f"{shape.name}: {len(left) - 1} namespaces or links are left: {' '.join(left[:10])}")
