@@ -1,5 +1,5 @@
 """`python -m netorch`."""
 
-from netorch.cli import main
+from netorch.cli import run
 
-raise SystemExit(main())
+run()

@@ -9,10 +9,21 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import pairwise
+from typing import NoReturn
 
 DONE, FAILED, DIFFERENT, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
 """Exit statuses. 2 means nothing but «differs»: usage errors are 64 (EX_USAGE of sysexits.h)."""
+
+
+def run() -> NoReturn:
+    """The command line as a process. It ends at once: the interpreter takes a fifth of a second to take a large topology apart."""
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
