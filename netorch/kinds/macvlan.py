@@ -38,7 +38,8 @@ class Macvlan(StackedLink):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        for link in super().observe(view):
+        # a class with slots is made anew, and `super()` alone means the one before
+        for link in super(Macvlan, cls).observe(view):  # noqa: UP008
             assert isinstance(link, Macvlan)
             yield replace(link, mac="") if link.mode == ALONE else link
 
