@@ -83,7 +83,6 @@ class EtcFiles:
             return
         temporary = f".{_plain(name)}.netorch-{os.getpid()}"
         try:
-            _remove_temporaries(directory)
             if not self._link(content, temporary, directory):
                 self._write(content, temporary, directory)
             try:
@@ -113,7 +112,11 @@ class EtcFiles:
 
     def _write(self, content: str, temporary: str, directory: int) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(temporary, flags, 0o644, dir_fd=directory)
+        try:
+            fd = os.open(temporary, flags, 0o644, dir_fd=directory)
+        except FileExistsError:
+            _remove_temporaries(directory)
+            fd = os.open(temporary, flags, 0o644, dir_fd=directory)
         try:
             with open(fd, "wb") as file:
                 os.fchmod(fd, 0o644)
@@ -161,9 +164,11 @@ def _refuse_others(directory: int, name: str, content: str) -> None:
         fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
     except FileNotFoundError:
         return
-    with open(fd, "rb") as file:
-        if file.readline(len(mark) + 1).rstrip(b"\n") != mark:
+    try:
+        if os.read(fd, len(mark) + 1).rstrip(b"\n") != mark:
             raise FileExistsError(errno.EEXIST, "somebody wrote it a moment ago")
+    finally:
+        os.close(fd)
 
 
 def labels() -> list[str]:
