@@ -27,6 +27,9 @@ _SETTINGS = ("ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh")
 _FOLLOWS = "mtu"
 """In ipv6/conf: what the link's own MTU sets."""
 
+_SET_BY_ALL = ("ipv4/conf/forwarding", "ipv6/conf/forwarding", "ipv6/conf/disable_ipv6")
+"""What all interfaces get when it is written to `all`: by the topology itself perhaps, before the NIC is taken or after it is back."""
+
 FILE = "nics.json"
 """Beside the topology's record: host's name of a NIC → what it had there."""
 
@@ -40,7 +43,7 @@ def take(namespaces: Namespaces, resolver: Resolver, request: NicTake) -> None:
     if nic is None:
         raise Refused(errno.ENODEV, f"the host has no interface {request.origin!r}")
     namespaces.enter(namespaces.host)
-    settings = {folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in _SETTINGS}
+    settings = _own_settings({folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in _SETTINGS})
     _remember(request.topology, request.origin, _had(home, nic, request.protocol) | {"settings": settings})
     refused = send(home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(request.alias)), request.origin)])
     if refused is None:
@@ -122,8 +125,33 @@ def _had(rtnl: Rtnl, nic: LinkRecord, protocol: int) -> dict[str, Any]:
     }
 
 
+def _own_settings(settings: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Without what the NIC has as all have it."""
+    common = _common()
+    return {
+        folder: {name: value for name, value in values.items() if common.get(f"{folder}/{name}") != value}
+        for folder, values in settings.items()
+    }
+
+
+def _common() -> dict[str, str]:
+    """Of the host: what `all` says of the settings that it sets."""
+    found = {}
+    for setting in _SET_BY_ALL:
+        folder, _, name = setting.rpartition("/")
+        with suppress(OSError):
+            found[setting] = sysctl.read(f"net/{folder}/all/{name}")
+    return found
+
+
 def _set_again(name: str, settings: Mapping[str, Mapping[str, str]]) -> None:
     """Before the NIC comes up, so that it begins as it was: without IPv6, say. What cannot be written was the kernel's own."""
+    common = _common() if settings else {}
+    for path, value in common.items():
+        folder, _, setting = path.rpartition("/")
+        if setting not in settings.get(folder, {}):
+            with suppress(OSError):
+                sysctl.write(f"net/{folder}/{name}/{setting}", value)
     for folder, values in settings.items():
         for setting, value in values.items():
             if setting != _FOLLOWS:
