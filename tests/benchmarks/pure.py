@@ -30,13 +30,13 @@ from netorch.netlink.merge import fold
 from netorch.observe import observe
 from netorch.plan import epochs, plan
 from netorch.requests import FilterSet
+from tests.benchmarks import shapes
 from tests.benchmarks.counts import Figure, Work, calls, ratios
 from tests.benchmarks.paper import Paper, in_kernel_words
 from tests.benchmarks.paperdumps import dumps, read
-from tests.benchmarks.papershapes import fat_tree, ports, star
 
 KEPT = Path(__file__).with_suffix(".json")
-SHAPES = {"star-1000": star(1000), "fat-tree-8": fat_tree(8), "ports-1000": ports(1000)}
+SHAPES = {name: shapes.shape(name).text for name in ("star-1000", "fat-tree-8", "ports-1000")}
 PHASES = ("load", "decode", "observe", "plan of nothing", "plan of everything", "requests")
 NOISE = {"calls": 0.01, "ratio": 0.25}
 ROUNDS = 9

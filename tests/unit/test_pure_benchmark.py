@@ -9,9 +9,9 @@ import pytest
 
 from tests.benchmarks import pure
 from tests.benchmarks.counts import Figure, calls
-from tests.benchmarks.papershapes import fat_tree, ports, star
+from tests.benchmarks.shapes import shape
 
-TINY = {"star": star(3), "tree": fat_tree(2), "ports": ports(3)}
+TINY = {"star": shape("star-3").text, "tree": shape("fat-tree-2").text, "ports": shape("ports-3").text}
 
 
 def test_every_phase_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,7 +26,7 @@ def test_every_phase_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.Mo
     out = capsys.readouterr().out
     assert out.count("new") == 2 * len(TINY) * len(pure.PHASES)
     # more of the same is more work
-    more = pure.measured({"star": star(30)}, rounds=1)["star"]
+    more = pure.measured({"star": shape("star-30").text}, rounds=1)["star"]
     assert all(more[phase].calls > kept["figures"]["star"][phase]["calls"] for phase in pure.PHASES)
 
 
