@@ -37,11 +37,15 @@ def apply(options: argparse.Namespace, output: Output) -> int:
     name = loaded.desired.topology
     started = time.monotonic()
 
+    found: list[Change] = []
+
     def planned(difference: Difference) -> None:
         if saved is not None:
             verify(saved, difference, inputs.shown(options.plan))
-        if not output.json and not output.quiet:
-            output.listing(changes(difference.plan), loaded, short=True)
+        if output.json or not output.quiet:
+            found.extend(changes(difference.plan))
+        if not output.json:
+            output.listing(found, loaded, short=True)
 
     with Lab(looked=output.looked) as lab:
         if options.dry_run and saved is not None:
@@ -63,7 +67,6 @@ def apply(options: argparse.Namespace, output: Output) -> int:
             output.warn([f"{name}: " + ("what was done so far is left" if options.keep_partial else "the kernel is as it was before")])
             raise
     seconds = time.monotonic() - started
-    found = changes(report.plan)
     output.told(report.warnings, report.notes)
     if output.json:
         output.result(
@@ -194,15 +197,18 @@ def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Outpu
         raise NetorchError(str(error)) from None
     started = time.monotonic()
 
+    found: list[Change] = []
+
     def planned(plan: Plan) -> None:
-        if not output.json and not output.quiet:
-            output.listing(changes(plan), short=True)
+        if output.json or not output.quiet:
+            found.extend(changes(plan))
+        if not output.json:
+            output.listing(found, short=True)
 
     report = lab.destroy(name, progress=output.progress, phase=output.phase, planned=planned, lock_timeout=options.lock_timeout)
     seconds = time.monotonic() - started
-    found = changes(report.plan)
     output.told(report.warnings, report.notes)
-    gone = gone_objects(report.plan)
+    gone = gone_objects(report.plan) if output.json or not output.quiet else 0
     if not output.json and not output.quiet:
         output.result(f"{name}: {gone} removed in {seconds:.2f} s" if report.plan else f"{name}: nothing to destroy")
     return {

@@ -398,7 +398,9 @@ def test_exec_of_a_command_that_a_signal_ends(host: Host) -> None:
     host.netorch("apply")
     process = host.start(sys.executable, "-m", "netorch", "exec", "a", "sleep", "600")
     deadline = time.monotonic() + 10
-    while not host.run("ip", "netns", "pids", "a").stdout.strip() and time.monotonic() < deadline:
+    # it is in the namespace a moment before it is the command
+    while "sleep" not in host.run("sh", "-c", "cat $(ip netns pids a | sed 's|.*|/proc/&/comm|') </dev/null").stdout:
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     process.signal(signal.SIGTERM)
     assert process.wait(timeout=10) in (-signal.SIGTERM, 128 + signal.SIGTERM)
