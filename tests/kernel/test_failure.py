@@ -282,8 +282,7 @@ def arm(kill_at, fail_at, error, executed):
         before(namespaces, name)
     for name in ("rename", "unlink", "mkdir", "rmdir", "link", "pwrite", "ftruncate"):
         before(os, name)
-    before(writer.sysctl, "write_all")
-    before(writer.sysctl, "write")
+    before(writer.sysctl, "put")
     opened = os.open
     def careful(path, flags, *rest, **keys):
         if flags & os.O_CREAT:
