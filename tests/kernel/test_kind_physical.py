@@ -105,6 +105,23 @@ def test_it_comes_back_as_it_was_however_it_is_given_back(host: Host, nics: Snap
     assert diff_snapshots(nics, host.snapshot()) == []
 
 
+def test_what_all_interfaces_have_is_no_setting_of_its_own(host: Host, nics: Snapshot) -> None:
+    """Taken while the host forwards, home when it does not any more: it is like all others then. What it alone had it has again."""
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    host.run("sysctl", "-qw", "net.ipv4.conf.eth6.forwarding=0")
+    host.write("lab.yaml", "name: lab\nnodes:\n  a: {interfaces: {one: {kind: physical, from: eth5}, two: {kind: physical, from: eth6}}}\n")
+    host.netorch("apply", "lab.yaml")
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
+    host.netorch("destroy", "lab")
+    assert diff_snapshots(nics, host.snapshot()) == []
+    host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    host.run("sysctl", "-qw", "net.ipv4.conf.eth6.forwarding=0")
+    before = host.snapshot()
+    host.netorch("apply", "lab.yaml")
+    host.netorch("destroy", "lab")
+    assert diff_snapshots(before, host.snapshot()) == []
+
+
 def test_a_lost_record_and_a_name_that_is_taken(host: Host, nics: Snapshot) -> None:
     write(host, "{kind: physical, from: eth5}")
     host.netorch("apply", "lab.yaml")
