@@ -209,6 +209,10 @@ def _put_up(draft: Draft, iface: Iface) -> None:
     """After its ports, and after what it rides on; what is in a bond or a VRF when it has joined."""
     label, master = iface.site.label, iface.master
     after = [key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev))]
+    if iface.role == "bridge":
+        # and after the far ends of its cables: a bridge that is up works through all its ports at each carrier that comes, and takes
+        # the first multicasts of each member to all others
+        after += [up_key(port.peer.site.label, port.peer.dev) for port in iface.ports if port.peer is not None and port.peer.is_up]
     if (below := _up_below(iface)) is not None:
         after.append(below)
     inside = master.dev if master is not None and kind_of(master) in TAKES_DOWN else ""

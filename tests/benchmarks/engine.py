@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from netorch.core import Plan
 from netorch.execute import deletable_groups, execute
@@ -61,9 +61,9 @@ def looked(lab: Lab, wanted: Loaded) -> tuple[Took, Took]:
     reading = Took(0, 0)
     read = lab.kernel.read
 
-    def timed_read(scope: Scope) -> Snapshot:
+    def timed_read(scope: Scope, *kept: Any) -> Snapshot:
         nonlocal reading
-        took, snapshot = timed(lambda: read(scope))
+        took, snapshot = timed(lambda: read(scope, *kept))
         reading = reading.more(took)
         return snapshot
 

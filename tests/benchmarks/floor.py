@@ -7,7 +7,7 @@ the first system call and the last, and how many of them a processor spent on it
 when the kernel is done with it. It plans nothing, marks next to nothing, checks nothing, and cannot undo: it is what netorch is measured by.
 
 The order is the best one known: every namespace is made by one thread, which keeps a socket in each; a veth is one message that names
-both ends, their group, the peer's index and a single queue; a bridge comes up after its ports; and each node gets one send.
+both ends
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def namespaces(names: Sequence[str]) -> dict[str, Place]:
     return places
 
 
-def segment(members: Sequence[str], places: dict[str, Place]) -> dict[str, list[Interface]]:
-    """Bridges here, as many as it takes, and a cable from each member to its own."""
+def segment(members: Sequence[str], places: dict[str, Place]) -> tuple[dict[str, list[Interface]], list[bytes]]:
+    """Bridges here, as many as it takes, and a cable from each member to its own; and what is left for the end, that they come up."""
     ports = PORTS if len(members) <= PORTS else WITH_CABLES
     bridges = range(FIRST_INDEX, FIRST_INDEX + 1 + (len(members) - 1) // ports)
     index = bridges.stop
@@ -117,10 +117,9 @@ def segment(members: Sequence[str], places: dict[str, Place]) -> dict[str, list[
         messages.append(raw.veth(index, f"down{bridge}", master + GROUP, index + 1, f"up{bridge}", GROUP))
         messages.append(raw.brought_up(index + 1, attr(raw.IFLA_MASTER, u32(bridge))))
         index += 2
-    messages += [raw.brought_up(bridge) for bridge in bridges]
     with raw.opened() as at:
         raw.send(at, messages)
-    return found
+    return found, [raw.brought_up(bridge) for bridge in bridges]
 
 
 def cabled(network: Shape, places: dict[str, Place]) -> dict[str, list[Interface]]:
@@ -142,7 +141,7 @@ def cabled(network: Shape, places: dict[str, Place]) -> dict[str, list[Interface
 
 def create(network: Shape) -> None:
     places = namespaces(network.nodes)
-    interfaces = segment(network.members, places) if network.members else cabled(network, places)
+    interfaces, last = segment(network.members, places) if network.members else (cabled(network, places), [])
     for name, place in places.items():
         messages = [raw.brought_up(LO, ALIAS)]
         for interface in interfaces[name]:
@@ -150,6 +149,9 @@ def create(network: Shape) -> None:
             messages.append(addressed(RTM_NEWADDR, CREATE | EXCL, interface.ifindex, interface.address, interface.prefix))
         messages += [default_route()] if network.members else []
         raw.send(place.at, messages)
+    if last:
+        with raw.opened() as at:
+            raw.send(at, last)
 
 
 def entered(name: str) -> socket.socket:

@@ -405,9 +405,9 @@ def test_the_first_of_a_subnet_is_the_primary_address() -> None:
     }
 
 
-def test_a_bridge_comes_up_after_its_ports() -> None:
+def test_a_bridge_comes_up_after_its_ports_and_their_far_ends() -> None:
     found = state("nodes: {a: {interfaces: {br0: {kind: bridge, ports: [x]}}}, b: {}}\nlinks: [[a:x, b:y]]")
-    assert get(found, "up", "a", "br0").after == (Key("port", "a", "x"), Key("up", "a", "x"))
+    assert get(found, "up", "a", "br0").after == (Key("port", "a", "x"), Key("up", "a", "x"), Key("up", "b", "y"))
 
 
 # Routes and rules
