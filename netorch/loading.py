@@ -160,8 +160,8 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
 
 
 def _path(location: Sequence[str | int]) -> tuple[str | int, ...]:
-    """A model's location without what only the models know: tags of unions and markers of keys."""
-    return tuple(part for part in location if not (isinstance(part, str) and (part.startswith("kind:") or part == "[key]")))
+    """A model's location without what only the models know: markers of keys."""
+    return tuple(part for part in location if part != "[key]")
 
 
 def _whole(tree: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:

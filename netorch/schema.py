@@ -17,7 +17,7 @@ from netorch import __version__
 from netorch.expand import NAME_LISTS
 from netorch.shape import OPEN, RANGE, SUBSTITUTION, Shape, substituted
 from netorch.source import retype
-from netorch.topology import Topology
+from netorch.topology import KINDS, Topology, by_kind
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -40,11 +40,14 @@ class _Generator(GenerateJsonSchema):
 
     def generate_inner(self, schema: Any) -> Any:
         check = _check(schema)
+        if check is by_kind:
+            return {"$kinds": {kind: self._model(model) for kind, model in KINDS.items()}}
         shape = getattr(check, "written", None)
         if shape is None:
             return super().generate_inner(schema)
         if callable(shape):
-            return shape(super().generate_inner(schema["schema"]))
+            inner = schema["schema"]
+            return shape(self.generate_inner(inner) if _check(inner) is by_kind else super().generate_inner(inner))
         name = "" if "<locals>" in check.__qualname__ else check.__name__.strip("_").replace("_", "-") + "-text"
         return {"$word": name, "is": substituted(shape)} if name else substituted(shape)
 
@@ -57,8 +60,9 @@ class _Generator(GenerateJsonSchema):
     def literal_schema(self, schema: Any) -> Any:
         return substituted({"enum": schema["expected"]})
 
-    def tagged_union_schema(self, schema: Any) -> Any:
-        return {"$kinds": {tag.partition(":")[2]: self.generate_inner(choice) for tag, choice in schema["choices"].items()}}
+    def _model(self, model: type[BaseModel]) -> Any:
+        model.model_rebuild()
+        return self.generate_inner(model.__pydantic_core_schema__)
 
     def model_schema(self, schema: Any) -> Any:
         found = super().model_schema(schema)

@@ -15,7 +15,7 @@ Rules = tuple[Shape, ...]
 F = TypeVar("F", bound=Callable[..., object])
 
 
-_ONE_ARGUMENT = Signature([Parameter("value", Parameter.POSITIONAL_ONLY)])
+ONE_ARGUMENT = Signature([Parameter("value", Parameter.POSITIONAL_ONLY)])
 
 
 def written(shape: Shape | Callable[[Shape], Shape]) -> Callable[[F], F]:
@@ -24,7 +24,7 @@ def written(shape: Shape | Callable[[Shape], Shape]) -> Callable[[F], F]:
     def mark(check: F) -> F:
         check.written = shape  # type: ignore[attr-defined]
         # pydantic asks for it wherever the function is used, which took a tenth of the start
-        check.__signature__ = _ONE_ARGUMENT  # type: ignore[attr-defined]
+        check.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]
         return check
 
     return mark
