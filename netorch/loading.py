@@ -13,7 +13,7 @@ from netorch.expand import expand
 from netorch.frozen import frozen
 from netorch.resolve import Complaint, Desired, resolve
 from netorch.source import Findings, Map, locate, parse, shown
-from netorch.topology import Topology
+from netorch.topology import KINDS, Topology, by_kind
 from netorch.words import topology_name
 
 NAME = 60
@@ -135,7 +135,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     kind, context = entry["type"], entry.get("ctx", {})
     where = locate(tree, path)
     if kind == "extra_forbidden":
-        model = _model(entry["loc"])
+        model = _model(entry["loc"], tree)
         known = [*_keys(model), *_expanded_keys(path[:-1])]
         remedy = did_you_mean(str(last), known) or _further_in(model, str(last)) or _listing(known)
         return Problem(f"unknown key {last!r}{f' in {parent}' if parent else ''}.", where, remedy)
@@ -187,13 +187,17 @@ _AS_WRITTEN = {
 """Where a mapping is wanted and a newcomer writes something else: the key at the top and the depth, and how it looks."""
 
 
-def _model(location: Sequence[str | int]) -> type[BaseModel] | None:
+def _model(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None:
     """The model of the mapping in which an unknown key stands, if it can be but one."""
     models: dict[str, type[BaseModel]] = {"": Topology}
-    skip = 0
+    skip, value = 0, tree
     for part in location[:-1]:
+        value = _within(value, part)
         if skip:
             skip -= 1
+            if not skip and models == KINDS:
+                kind = _within(value, "kind")
+                models = {"": KINDS[kind if isinstance(kind, str) and kind in KINDS else ""]}
         elif part in models:
             models = {"": models[str(part)]}
         else:
@@ -205,6 +209,13 @@ def _model(location: Sequence[str | int]) -> type[BaseModel] | None:
         if not models:
             return None
     return models.get("") if len(models) == 1 else None
+
+
+def _within(value: Any, part: str | int) -> Any:
+    try:
+        return value[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:
@@ -233,6 +244,9 @@ def _collect(annotation: Any, tag: str, models: dict[str, type[BaseModel]]) -> i
     """Puts the models inside an annotation by their tag; how many keys or positions lead to them."""
     for extra in getattr(annotation, "__metadata__", ()):
         tag = getattr(extra, "tag", tag)
+        if getattr(extra, "func", None) is by_kind:
+            models.update(KINDS)
+            return 0
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         models[tag] = annotation
         return 0
