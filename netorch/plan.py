@@ -70,9 +70,11 @@ def epochs(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, l
     level: dict[Key, int] = {}
     grouped: list[dict[str, list[Step]]] = []
     for step in steps:
-        key, mine = step.key, level.get(step.key, 0)
-        for dependency in _dependencies(step.resource):
-            apart = dependency.netns != key.netns
+        resource = step.resource
+        key = resource.key
+        mine, netns = level.get(key, 0), key.netns
+        for dependency in _dependencies(resource):
+            apart = dependency.netns != netns
             if deleting:
                 level[dependency] = max(level.get(dependency, 0), mine + apart)
             elif dependency in level:
@@ -81,7 +83,7 @@ def epochs(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, l
             level[key] = mine
         while len(grouped) <= mine:
             grouped.append({})
-        grouped[mine].setdefault(key.netns, []).append(step)
+        grouped[mine].setdefault(netns, []).append(step)
     return grouped
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
 from netorch.frozen import frozen
 from netorch.netlink import constants as c
@@ -59,7 +58,12 @@ def _join(unit: Unit, request: Request) -> Unit | None:
 
 
 def _alone(request: LinkSet) -> bool:
-    return request.alone or any(number in _ALONE for number, _ in request.attrs)
+    if request.alone:
+        return True
+    for number, _ in request.attrs:  # noqa: SIM110  # any() takes twice as long, ten thousand times
+        if number in _ALONE:
+            return True
+    return False
 
 
 def _merged(first: LinkSet, second: LinkSet) -> LinkSet | None:
@@ -70,11 +74,12 @@ def _merged(first: LinkSet, second: LinkSet) -> LinkSet | None:
         return None
     if (first.up is not None and second.up is not None) or (first.master is not None and second.master is not None):
         return None
-    return replace(
-        first,
-        attrs=first.attrs + second.attrs,
-        up=second.up if first.up is None else first.up,
-        master=second.master if first.master is None else first.master,
+    return LinkSet(
+        first.netns,
+        first.name,
+        first.attrs + second.attrs,
+        second.up if first.up is None else first.up,
+        second.master if first.master is None else first.master,
     )
 
 
@@ -87,8 +92,8 @@ def _split(unit: Unit) -> Iterator[Unit]:
     early = tuple(pair for pair in also.attrs if pair[0] in AT_CREATION)
     late = tuple(pair for pair in also.attrs if pair[0] not in AT_CREATION)
     if early or also.up or also.master:
-        yield Unit(unit.request, unit.origin, replace(also, attrs=early))
+        yield Unit(unit.request, unit.origin, LinkSet(also.netns, also.name, early, also.up, also.master))
     else:
         yield Unit(unit.request, unit.origin[:1])
     if late:
-        yield Unit(replace(also, attrs=late, up=None, master=None), unit.origin[1:])
+        yield Unit(LinkSet(also.netns, also.name, late), unit.origin[1:])
