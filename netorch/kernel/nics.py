@@ -24,10 +24,13 @@ from netorch.snapshot import LinkRecord
 _SETTINGS = ("ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh")
 """Directories of /proc/sys/net with settings of each interface. A NIC that comes into a namespace gets that one's defaults."""
 
+Settings = Mapping[str, Mapping[str, str]]
+"""Directory → setting → value."""
+
 _FOLLOWS = "mtu"
 """In ipv6/conf: what the link's own MTU sets."""
 
-_SET_BY_ALL = ("ipv4/conf/forwarding", "ipv6/conf/forwarding", "ipv6/conf/disable_ipv6")
+_SET_BY_ALL = (("ipv4/conf", "forwarding"), ("ipv6/conf", "forwarding"), ("ipv6/conf", "disable_ipv6"))
 """What all interfaces get when it is written to `all`: by the topology itself perhaps, before the NIC is taken or after it is back."""
 
 FILE = "nics.json"
@@ -125,35 +128,29 @@ def _had(rtnl: Rtnl, nic: LinkRecord, protocol: int) -> dict[str, Any]:
     }
 
 
-def _own_settings(settings: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+def _own_settings(settings: Settings) -> Settings:
     """Without what the NIC has as all have it."""
     common = _common()
     return {
-        folder: {name: value for name, value in values.items() if common.get(f"{folder}/{name}") != value}
+        folder: {name: value for name, value in values.items() if common.get(folder, {}).get(name) != value}
         for folder, values in settings.items()
     }
 
 
-def _common() -> dict[str, str]:
+def _common() -> Settings:
     """Of the host: what `all` says of the settings that it sets."""
-    found = {}
-    for setting in _SET_BY_ALL:
-        folder, _, name = setting.rpartition("/")
+    found: dict[str, dict[str, str]] = {}
+    for folder, name in _SET_BY_ALL:
         with suppress(OSError):
-            found[setting] = sysctl.read(f"net/{folder}/all/{name}")
+            found.setdefault(folder, {})[name] = sysctl.read(f"net/{folder}/all/{name}")
     return found
 
 
-def _set_again(name: str, settings: Mapping[str, Mapping[str, str]]) -> None:
+def _set_again(name: str, settings: Settings) -> None:
     """Before the NIC comes up, so that it begins as it was: without IPv6, say. What cannot be written was the kernel's own."""
     common = _common() if settings else {}
-    for path, value in common.items():
-        folder, _, setting = path.rpartition("/")
-        if setting not in settings.get(folder, {}):
-            with suppress(OSError):
-                sysctl.write(f"net/{folder}/{name}/{setting}", value)
-    for folder, values in settings.items():
-        for setting, value in values.items():
+    for folder in _SETTINGS:
+        for setting, value in {**common.get(folder, {}), **settings.get(folder, {})}.items():
             if setting != _FOLLOWS:
                 with suppress(OSError):
                     sysctl.write(f"net/{folder}/{name}/{setting}", value)
