@@ -13,7 +13,7 @@ from netorch.expand import expand
 from netorch.frozen import frozen
 from netorch.resolve import Complaint, Desired, resolve
 from netorch.source import Findings, Map, locate, parse, shown
-from netorch.topology import KINDS, Topology, by_kind
+from netorch.topology import Topology, by_kind, words_of
 from netorch.words import topology_name
 
 NAME = 60
@@ -188,27 +188,21 @@ _AS_WRITTEN = {
 
 
 def _model(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None:
-    """The model of the mapping in which an unknown key stands, if it can be but one."""
-    models: dict[str, type[BaseModel]] = {"": Topology}
-    skip, value = 0, tree
+    """The model of the mapping in which an unknown key stands, if it is known."""
+    model: type[BaseModel] = Topology
+    chooser, skip, value = None, 0, tree
     for part in location[:-1]:
         value = _within(value, part)
         if skip:
             skip -= 1
-            if not skip and models == KINDS:
-                kind = _within(value, "kind")
-                models = {"": KINDS[kind if isinstance(kind, str) and kind in KINDS else ""]}
-        elif part in models:
-            models = {"": models[str(part)]}
         else:
-            field = next((field for name, field in models[""].model_fields.items() if part in {name, field.alias}), None)
-            if field is None:
+            field = next((field for name, field in model.model_fields.items() if part in {name, field.alias}), None)
+            chooser, skip = _inside(field.annotation) if field is not None else (None, 0)
+            if chooser is None:
                 return None
-            models = {}
-            skip = _collect(field.annotation, "", models)
-        if not models:
-            return None
-    return models.get("") if len(models) == 1 else None
+        if chooser is not None and not skip:
+            model = chooser(value)
+    return model
 
 
 def _within(value: Any, part: str | int) -> Any:
@@ -225,8 +219,8 @@ def _keys(model: type[BaseModel] | None) -> list[str]:
 def _further_in(model: type[BaseModel] | None, word: str) -> str:
     """Where a key belongs that is right one level deeper: `delay` of a link stands in its `impair`."""
     for key, field in zip(_keys(model), model.model_fields.values() if model else (), strict=True):
-        inner: dict[str, type[BaseModel]] = {}
-        if _collect(field.annotation, "", inner) == 0 and any(word in _keys(found) for found in inner.values()):
+        chooser, depth = _inside(field.annotation)
+        if chooser is not None and depth == 0 and word in _keys(chooser(None)):
             return f"Write {key}: {{{word}: …}}."
     return ""
 
@@ -240,18 +234,16 @@ def _expanded_keys(path: Sequence[str | int]) -> Sequence[str]:
     return ("profile",) if path[0] == "nodes" and len(path) == 2 else ()
 
 
-def _collect(annotation: Any, tag: str, models: dict[str, type[BaseModel]]) -> int:
-    """Puts the models inside an annotation by their tag; how many keys or positions lead to them."""
-    for extra in getattr(annotation, "__metadata__", ()):
-        tag = getattr(extra, "tag", tag)
-        if getattr(extra, "func", None) is by_kind:
-            models.update(KINDS)
-            return 0
+def _inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, int]:
+    """What tells the model inside an annotation by the value there, None without one; how many keys or positions lead to it."""
+    if any(getattr(extra, "func", None) is by_kind for extra in getattr(annotation, "__metadata__", ())):
+        return lambda value: words_of(_within(value, "kind")), 0
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        models[tag] = annotation
-        return 0
-    depth = max((_collect(inner, tag, models) for inner in getattr(annotation, "__args__", ())), default=0)
-    return depth + (getattr(annotation, "__origin__", None) in {dict, list})
+        return lambda _: annotation, 0
+    inner = [_inside(part) for part in getattr(annotation, "__args__", ())]
+    chooser = next((found for found, _ in reversed(inner) if found is not None), None)
+    depth = max((depth for _, depth in inner), default=0)
+    return chooser, depth + (getattr(annotation, "__origin__", None) in {dict, list})
 
 
 def _without(tree: Any, paths: Sequence[Sequence[str | int]]) -> Any:

@@ -61,13 +61,17 @@ KINDS: Mapping[str, type[Words]] = {**INTERFACE_WORDS, "": MadeElsewhere}
 """`kind:` in the file → the model of its words; "" without one."""
 
 
+def words_of(kind: object) -> type[Words]:
+    """The model of a kind's words; that of an interface which is made elsewhere, where it is none."""
+    return KINDS[kind] if isinstance(kind, str) and kind in KINDS else MadeElsewhere
+
+
 def by_kind(value: Any) -> Words:
     """The words of whichever kind it is. pydantic builds a model at its first use: most files have few of the kinds, and the start is
     quicker by a tenth.
     """
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
-    model = KINDS[kind] if isinstance(kind, str) and kind in INTERFACE_WORDS else MadeElsewhere
-    return model.model_validate(value)
+    return words_of(kind).model_validate(value)
 
 
 by_kind.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]
