@@ -43,25 +43,33 @@ class EtcFiles:
 
     def __init__(self) -> None:
         self._written: dict[str, tuple[str, Identity]] = {}
+        self._top = -1
 
-    def _made_directory(self, label: str) -> tuple[int, bool]:
-        """The directory of a label, and whether it had to be made; never through a symbolic link (ELOOP or ENOTDIR then)."""
+    def close(self) -> None:
+        """Let go of /etc/netns, which is kept open from one file to the next."""
+        if self._top >= 0:
+            os.close(self._top)
+            self._top = -1
+
+    def _make_directory(self, label: str) -> bool:
+        """See to it that a label has a directory; whether it had to be made. Never through a symbolic link (ELOOP or ENOTDIR then)."""
         _plain(label)
-        try:
-            os.mkdir(ETC_NETNS, 0o755)
-            marker.put(_MARKER)
-        except FileExistsError:
-            pass
-        top = os.open(ETC_NETNS, _DIRECTORY)
-        try:
+        if self._top < 0:
             try:
-                os.mkdir(label, 0o755, dir_fd=top)
-                is_new = True
+                os.mkdir(ETC_NETNS, 0o755)
+                marker.put(_MARKER)
             except FileExistsError:
-                is_new = False
-            return os.open(label, _DIRECTORY, dir_fd=top), is_new
-        finally:
-            os.close(top)
+                pass
+            self._top = os.open(ETC_NETNS, _DIRECTORY)
+        try:
+            os.mkdir(label, 0o755, dir_fd=self._top)
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            # somebody removed the empty directory under us
+            self.close()
+            return self._make_directory(label)
+        return True
 
     def _open_directory(self, label: str) -> int:
         """The directory of a label; never through a symbolic link (ELOOP or ENOTDIR then)."""
@@ -76,11 +84,10 @@ class EtcFiles:
 
         FileExistsError if one is there that does not begin with the same line: somebody else's.
         """
-        directory, is_new = self._made_directory(label)
-        if is_new and self._link(content, _plain(name), directory):
+        if self._make_directory(label) and self._link(content, f"{label}/{_plain(name)}", self._top):
             # nothing was there to be replaced
-            os.close(directory)
             return
+        directory = os.open(label, _DIRECTORY, dir_fd=self._top)
         temporary = f".{_plain(name)}.netorch-{os.getpid()}"
         try:
             if not self._link(content, temporary, directory):

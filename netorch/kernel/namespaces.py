@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 from netorch.kernel import marker
 from netorch.kernel.netns import Netns, inode_of, netns_fd
+from netorch.kernel.procfs import Procfs
 from netorch.kernel.rtnl import Rtnl
 from netorch.kernel.syscalls import CLONE_NEWNET, MS_BIND, MS_REC, MS_SHARED, mount, setns, umount, unshare
 
@@ -46,6 +47,7 @@ class Namespaces:
         home = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
         self.host = Netns(HOST, home, inode_of(os.fstat(home)), pinned=True)
         self.round = 0
+        self.proc = Procfs()
         self._known: dict[str, Netns] = {}
         self._open: OrderedDict[str, Netns] = OrderedDict()
         self._at: tuple[int, int] = self.host.inode
@@ -56,6 +58,7 @@ class Namespaces:
         self._known.clear()
         self._open.clear()
         self.host.close()
+        self.proc.close()
         soft, hard = self._limits
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -182,6 +185,7 @@ class Namespaces:
     def spare(self) -> None:
         """Close what is open of all namespaces but the host's and the pinned ones; each is opened again when it is needed."""
         self.home()
+        self.proc.close()
         while self._open:
             self._open.popitem()[1].close()
 

@@ -127,7 +127,7 @@ class Reader:
         values: dict[str, str] = {}
         if label in scope.sysctls:
             self._namespaces.enter(netns)
-            values = sysctl.read_all(scope.sysctls[label])
+            values = sysctl.read_all(scope.sysctls[label], self._namespaces.proc)
         texts = self._files(label)
         rules_of: dict[str, str] = {}
         forward = ForwardSnapshot()

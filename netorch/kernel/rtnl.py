@@ -30,20 +30,16 @@ class Rtnl:
     one at a time.
     """
 
-    __slots__ = ("_seq", "_size", "_socket")
+    __slots__ = ("_sends", "_seq", "_size", "_socket")
 
     def __init__(self, protocol: int = c.NETLINK_ROUTE) -> None:
         self._size = _DATAGRAM
         self._seq = 0
+        self._sends = False
         self._socket = opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         try:
-            for option in (c.NETLINK_EXT_ACK, c.NETLINK_CAP_ACK, c.NETLINK_GET_STRICT_CHK):
+            for option in (c.NETLINK_EXT_ACK, c.NETLINK_GET_STRICT_CHK):
                 opened.setsockopt(c.SOL_NETLINK, option, 1)
-            for force, polite in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
-                try:
-                    opened.setsockopt(socket.SOL_SOCKET, force, _BUFFER)
-                except PermissionError:
-                    opened.setsockopt(socket.SOL_SOCKET, polite, _BUFFER)
         except BaseException:
             opened.close()
             raise
@@ -70,6 +66,8 @@ class Rtnl:
         small that the errors of all its messages fit the receive buffer.
         """
         errors: dict[int, tuple[int, str]] = {}
+        if not self._sends:
+            self._get_ready()
         for first in range(0, len(batch), _CHUNK):
             chunk = batch[first : first + _CHUNK]
             last_seq, last = chunk[-1]
@@ -79,6 +77,17 @@ class Rtnl:
             self._socket.send(b"".join(parts))
             self._collect(last_seq, {seq for seq, _ in chunk}, errors)
         return errors
+
+    def _get_ready(self) -> None:
+        """What only requests need: most sockets only read."""
+        sends = self._socket
+        sends.setsockopt(c.SOL_NETLINK, c.NETLINK_CAP_ACK, 1)
+        for force, polite in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+            try:
+                sends.setsockopt(socket.SOL_SOCKET, force, _BUFFER)
+            except PermissionError:
+                sends.setsockopt(socket.SOL_SOCKET, polite, _BUFFER)
+        self._sends = True
 
     def _collect(self, last: int, expected: set[int], errors: dict[int, tuple[int, str]]) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""The system calls that Python 3.11 has no function for: unshare(2), setns(2), mount(2), umount2(2)."""
+"""The system calls that Python 3.11 has no function for: unshare(2), setns(2), mount(2), umount2(2), fsopen(2) and its like."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ MS_SLAVE = 1 << 19
 MS_SHARED = 1 << 20
 MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
+FSOPEN_CLOEXEC = 1
+FSCONFIG_CMD_CREATE = 6
+FSMOUNT_CLOEXEC = 1
+_SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _unshare, _setns, _mount, _umount2 = _libc.unshare, _libc.setns, _libc.mount, _libc.umount2
@@ -24,6 +28,8 @@ _unshare.argtypes = (ctypes.c_int,)
 _setns.argtypes = (ctypes.c_int, ctypes.c_int)
 _mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
 _umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
 
 
 def _check(result: int, what: str) -> None:
@@ -48,3 +54,25 @@ def mount(source: str, target: str, kind: str, flags: int) -> None:
 
 def umount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:
     _check(_umount2(os.fsencode(target), flags), target)
+
+
+def fsopen(kind: str, flags: int) -> int:
+    """A file system that is being set up, as a file descriptor (since Linux 5.2; glibc has a function for it since 2.36)."""
+    return _descriptor(_syscall(_SYS_FSOPEN, kind.encode(), ctypes.c_uint(flags)), "fsopen")
+
+
+def fsconfig(context: int, command: int) -> None:
+    """A command that takes no key and no value."""
+    _descriptor(_syscall(_SYS_FSCONFIG, ctypes.c_int(context), ctypes.c_uint(command), None, None, ctypes.c_int(0)), "fsconfig")
+
+
+def fsmount(context: int, flags: int) -> int:
+    """The file system's root, in a mount that is attached nowhere and ends when it is closed."""
+    return _descriptor(_syscall(_SYS_FSMOUNT, ctypes.c_int(context), ctypes.c_uint(flags), ctypes.c_uint(0)), "fsmount")
+
+
+def _descriptor(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), what)
+    return result

@@ -81,8 +81,11 @@ class Transaction:
     def run(self, channels: Mapping[str, Sequence[Request]]) -> list[Failure]:
         self._namespaces.round += 1
         self._namespaces.forget_links()
-        for requests in channels.values():
-            self._channel(requests)
+        try:
+            for requests in channels.values():
+                self._channel(requests)
+        finally:
+            self._etc.close()
         if self._emptied:
             self._etc.finish()
         if self._tidy:
@@ -169,7 +172,7 @@ class Transaction:
                 raise Refused(*error)
             for path, value in request.sysctls:
                 if self._new_value(path) not in {None, sysctl.squeeze(value)}:
-                    sysctl.put(path, value)
+                    sysctl.put(path, value, self._namespaces.proc)
             self._namespaces.publish(netns, self._reclaim)
         except BaseException:
             netns.close()
@@ -202,7 +205,7 @@ class Transaction:
     def _set_sysctl(self, request: SysctlSet) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
         try:
-            sysctl.write_all(request.paths, request.value)
+            sysctl.write_all(request.paths, request.value, self._namespaces.proc)
         except OSError:
             if not request.optional:
                 raise

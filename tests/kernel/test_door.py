@@ -453,6 +453,29 @@ def test_sysctls_are_of_the_namespace_and_written_where_they_differ() -> None:
 
 
 @private
+def test_sysctls_of_many_namespaces_whether_a_procfs_of_our_own_may_be_mounted_or_not() -> None:
+    path, names = "net/ipv4/ip_default_ttl", [f"n{number}" for number in range(150)]
+    ttls = {name: str(number + 1) for number, name in enumerate(names)}
+
+    def proc_mounts() -> int:
+        return Path("/proc/self/mountinfo").read_text().count(" - proc ")
+
+    before = proc_mounts()
+    for mountable in (True, False):
+        with LinuxKernel() as kernel:
+            proc = kernel._namespaces.proc
+            proc._refused = not mountable
+            assert kernel.transact({name: [NetnsAdd(name, MARK, ((path, ttl),))] for name, ttl in ttls.items()}) == []
+            assert (proc._root >= 0) is mountable and proc_mounts() == before
+            found = kernel.read(Scope(MARK, sysctls=dict.fromkeys(names, (path,)))).namespaces
+            assert {name: found[name].sysctls for name in names} == {name: {path: ttl} for name, ttl in ttls.items()}
+            for name in names[::49]:
+                asked = ("nsenter", f"--net=/run/netns/{name}", "cat", f"/proc/sys/{path}")
+                assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == f"{ttls[name]}\n"
+            assert kernel.transact({"x": [NetnsDel(name) for name in names]}) == []
+
+
+@private
 def test_files_of_one_content_are_one_inode_and_links_are_not_followed() -> None:
     with LinuxKernel() as kernel:
         assert kernel.transact({"x": [FileWrite(f"n{number}", "hosts", "# ours\n10.0.0.1 n1\n") for number in range(3)]}) == []

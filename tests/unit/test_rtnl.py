@@ -53,7 +53,7 @@ class Played:
 def door(*answers: Callable[[int], list[Answer]]) -> tuple[rtnl.Rtnl, Played]:
     opened = object.__new__(rtnl.Rtnl)
     played = Played(*answers)
-    opened._socket, opened._seq, opened._size = played, 0, 32768  # type: ignore[assignment]
+    opened._socket, opened._seq, opened._size, opened._sends = played, 0, 32768, True  # type: ignore[assignment]
     return opened, played
 
 
