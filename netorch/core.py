@@ -88,6 +88,16 @@ class Resource:
         return None
 
     @property
+    def bears(self) -> Key | None:
+        """What it is one of the pillars of: a name that `rests_on` of others has."""
+        return None
+
+    @property
+    def rests_on(self) -> tuple[Key, ...]:
+        """What has pillars, with the last of which this one dies."""
+        return ()
+
+    @property
     def claim(self) -> tuple[object, ...] | None:
         """What the kernel lets one resource have at a time, beside its key."""
         return None

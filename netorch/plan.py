@@ -109,16 +109,27 @@ def _in_the_way(observed: State, desired: State, doomed: frozenset[Key]) -> list
 def _closure(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
     """Whatever dies when the roots die, each with the key that takes it along (None for a root)."""
     children: dict[Key, list[Key]] = defaultdict(list)
+    pillars: dict[Key, int] = defaultdict(int)
+    resting: dict[Key, list[Key]] = defaultdict(list)
     for key, resource in state.items():
         for container in resource.within:
             children[container].append(key)
         if resource.twin is not None:
             children[resource.twin].append(key)
+        if resource.bears is not None:
+            pillars[resource.bears] += 1
+        for below in resource.rests_on:
+            resting[below].append(key)
     dying: dict[Key, Key | None] = dict.fromkeys(roots)
     queue = list(roots)
     while queue:
         container = queue.pop()
-        for child in children.get(container, ()):
+        fallen = children.get(container, [])
+        if container in state and (ground := state[container].bears) is not None:
+            pillars[ground] -= 1
+            if not pillars[ground]:
+                fallen = fallen + [key for key in resting.get(ground, ()) if not any(map(pillars.get, state[key].rests_on))]
+        for child in fallen:
             if child not in dying:
                 dying[child] = container
                 queue.append(child)

@@ -44,6 +44,11 @@ def address_key(netns: str, link: str, address: str) -> Key:
     return Key("address", netns, f"{link} {address}")
 
 
+def ipv4_key(netns: str, link: str) -> Key:
+    """That a link has an IPv4 address at all: with the last one its IPv4 routes go (fib_disable_ip in net/ipv4/fib_frontend.c)."""
+    return Key("ipv4", netns, link)
+
+
 @observed
 @frozen
 class Address(Resource):
@@ -71,6 +76,10 @@ class Address(Resource):
         if ":" in self.address:
             return link, up_key(self.netns, self.link)
         return (link, address_key(self.netns, self.link, self.primary)) if self.primary not in ("", FOREIGN) else (link,)
+
+    @property
+    def bears(self) -> Key | None:
+        return None if ":" in self.address else ipv4_key(self.netns, self.link)
 
     @property
     def features(self) -> tuple[Feature, ...]:

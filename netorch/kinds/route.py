@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 from netorch.core import Key, Resource, shown
 from netorch.frozen import frozen
 from netorch.kind import View, observed
+from netorch.kinds.address import ipv4_key
 from netorch.kinds.link import link_key
 from netorch.kinds.up import up_key
 from netorch.marks import read_alias
@@ -69,6 +70,12 @@ class Route(Resource):
             return self.after
         devices = [hop.dev for hop in self.spec.hops if hop.dev]
         return self.after + tuple(key for dev in devices for key in (link_key(self.netns, dev), up_key(self.netns, dev)))
+
+    @property
+    def rests_on(self) -> tuple[Key, ...]:
+        if self.spec.family != AF_INET:
+            return ()
+        return tuple(ipv4_key(self.netns, hop.dev) for hop in self.spec.hops if hop.dev)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
