@@ -18,7 +18,7 @@ from netorch.kernel.records import Record
 from netorch.kinds.netns import netns_key
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.loading import Loaded
-from netorch.look import Difference, cautions, compare, everything, namespaces_of, recorded, reload, towards, untouched
+from netorch.look import Difference, cautions, compare, everything, namespaces_of, recorded, reload, towards
 from netorch.marks import ALIAS, Mark, read_alias
 from netorch.meanwhile import deviation, mended, suspects
 from netorch.plan import plan as make_plan
@@ -264,7 +264,7 @@ class Lab:
             phase("verifying")
             if run.refusals:
                 raise KernelRefused(_refusals(run.refusals, loaded), loaded.file)
-            now = compare(self.kernel, desired, loaded, first.attached, untouched(now))
+            now = compare(self.kernel, desired, loaded, first.attached, now)
 
     def _roll_back(self, desired: Desired, before: Difference, reclaim: frozenset[str]) -> list[Problem]:
         """Back to what was there; what could not be brought back."""

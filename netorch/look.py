@@ -46,12 +46,14 @@ class Difference:
 
 
 def compare(
-    kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attached: Attached | None = None, kept: Kept | None = None
+    kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attached: Attached | None = None, before: Difference | None = None
 ) -> Difference:
     """What apply would do. ConflictError where something of others is in the way; `loaded` gives errors their place.
 
-    Without `attached` the names of namespaces of others are looked up anew. `kept`: what need not be read again.
+    Without `attached` the names of namespaces of others are looked up anew. `before`: what was found before its plan was carried out; of
+    what no step of that has touched, only files are looked at again.
     """
+    kept = untouched(before) if before is not None else None
     attached = attached or attach(kernel, desired, _before(desired.topology))
     memory, warnings = remember(desired.topology)
     memory = memory.moved(attached.moved)
@@ -65,16 +67,28 @@ def compare(
         wanted = {**{resource.key: resource for resource in settings}, **wanted}
         snapshot = kernel.read(_scope(desired.mark, wanted, attached.labels, memory), kept)
     wanted, walls = where_dropped(wanted, snapshot)
-    observed = _observe(kernel, desired.mark, snapshot, wanted, memory)
+    same: dict[str, list[Resource]] = {
+        label: [] for label, netns in snapshot.namespaces.items() if kept and label in kept and netns.links is kept[label].links
+    }
+    if before is not None and same:
+        for key, resource in before.observed.state.items():
+            if key.netns in same and key.kind != "file":
+                same[key.netns].append(resource)
+    observed = _observe(kernel, desired.mark, snapshot, wanted, memory, same)
     wanted = _beside(desired, observed, wanted)
     _refuse_conflicts(desired, observed, loaded)
     _refuse_hazards(desired, observed, snapshot, loaded)
-    plan = make_plan(observed.state, wanted)
+    plan = make_plan(_but(same, observed.state), _but(same, wanted))
     _refuse_obstacles(plan, snapshot, wanted, desired, loaded)
     _refuse_lacking(kernel, plan, desired, loaded)
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
     said = (*attached.warnings, *warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot, desired.topology))
     return Difference(plan, observed, snapshot, memory, wanted, attached, said)
+
+
+def _but(same: Mapping[str, object], state: Mapping[Key, Resource]) -> Mapping[Key, Resource]:
+    """The state without what is in these namespaces, but with all files."""
+    return {key: resource for key, resource in state.items() if key.netns not in same or key.kind == "file"} if same else state
 
 
 def untouched(before: Difference) -> Kept:
@@ -149,8 +163,15 @@ def namespaces_of(desired: Desired | None) -> frozenset[str]:
     return frozenset(key.netns for key in desired.state if key.kind == "netns") if desired is not None else frozenset()
 
 
-def _observe(kernel: LinuxKernel, mark: Mark, snapshot: Snapshot, wanted: Mapping[Key, Resource], memory: Memory) -> Observed:
-    observed = observe(snapshot, mark, wanted, memory.originals(snapshot, wanted, kernel.pristine_sysctls))
+def _observe(
+    kernel: LinuxKernel,
+    mark: Mark,
+    snapshot: Snapshot,
+    wanted: Mapping[Key, Resource],
+    memory: Memory,
+    known: Mapping[str, Sequence[Resource]] | None = None,
+) -> Observed:
+    observed = observe(snapshot, mark, wanted, memory.originals(snapshot, wanted, kernel.pristine_sysctls), known=known)
     namesakes = [name for name in records.applied_names() if name != mark.topology and Mark(name).protocol == mark.protocol]
     claimed = _claims(namesakes) if namesakes else {}
     theirs = {key: _claimed(claimed[key]) for key in observed.state if key in claimed}

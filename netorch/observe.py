@@ -10,6 +10,7 @@ from netorch.core import HOST, Key, Resource
 from netorch.frozen import frozen
 from netorch.kind import OBSERVED, View
 from netorch.kind import Observed as Kind
+from netorch.kinds.hostsfile import NodeFile
 from netorch.kinds.link import Link, link_key
 from netorch.kinds.netns import netns_key
 from netorch.marks import Mark, maker
@@ -60,8 +61,12 @@ def observe(
     wanted: Mapping[Key, Resource],
     originals: Originals | None = None,
     kinds: Sequence[type[Kind]] = OBSERVED,
+    known: Mapping[str, Sequence[Resource]] | None = None,
 ) -> Observed:
-    """What is ours in `snapshot`, and which of the `wanted` keys are somebody else's. `kinds`: what to look for."""
+    """What is ours in `snapshot`, and which of the `wanted` keys are somebody else's. `kinds`: what to look for.
+
+    `known`: label → what is there beside files, from a look before.
+    """
     state: dict[Key, Resource] = {}
     strangers: dict[Key, str] = {}
     # a link's alternative name is one more name that nobody else may have
@@ -73,11 +78,14 @@ def observe(
         strangers[netns_key(label)] = f"/run/netns/{label} {what}"
     asked = {(key.kind, key.netns) for key in (*wanted, *second_names)}
     looked_for = _by_links(kinds)
+    known = known or {}
     for view in views(snapshot, mark, originals or {}).values():
         if not view.created and view.label != HOST and not view.label.startswith("@") and view.netns.links:
             lo = view.named.get("lo")
             strangers[netns_key(view.label)] = f"namespace {view.label!r} exists and {maker(lo.alias if lo else '')}"
-        for kind in looked_for(view.link_kinds):
+        for resource in known.get(view.label, ()):
+            state[resource.key] = resource
+        for kind in looked_for(view.link_kinds) if view.label not in known else (NodeFile,):
             for resource in kind.observe(view):
                 state[resource.key] = resource
             for key, whose in kind.strangers(view) if (kind.STRANGE, view.label) in asked else ():

@@ -7,7 +7,7 @@ whatever any prefix of a plan leaves behind, a new plan still reaches `b`.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 
 from netorch.core import Disruption, Key, Plan, Resource, State, Step
 
@@ -34,12 +34,15 @@ def replay(state: State, steps: Iterable[Step]) -> State:
     return result
 
 
-def ordered(state: State) -> list[Key]:
-    """Keys so that what a resource needs or lives within comes before it, else as the state has them."""
+def ordered(state: State, wanted: Container[Key] | None = None) -> list[Key]:
+    """Keys so that what a resource needs or lives within comes before it, else as the state has them.
+
+    `wanted`: these are enough, with what they need and live within.
+    """
     done: set[Key] = set()
     order: list[Key] = []
     for start in state:
-        if start in done:
+        if start in done or (wanted is not None and start not in wanted):
             continue
         stack = [(start, iter(_dependencies(state[start])))]
         open_keys = {start}
@@ -142,7 +145,7 @@ def _deletes(observed: State, dying: Mapping[Key, Key | None], desired: State) -
     sent: set[Key] = set()
     if not dying:
         return (), ()
-    for key in reversed(ordered(observed)):
+    for key in reversed(ordered(observed, dying)):
         if key not in dying:
             continue
         resource = observed[key]
@@ -161,7 +164,7 @@ def _changes(observed: State, desired: State, dying: Mapping[Key, Key | None], o
     if not pending:
         return ()
     steps: list[Step] = []
-    for key in ordered(desired):
+    for key in ordered(desired, pending):
         if key not in pending:
             continue
         after, before = desired[key], observed.get(key)
