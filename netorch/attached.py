@@ -13,6 +13,7 @@ from netorch.kernel import records
 from netorch.kernel.attach import Attachment, NotAttached
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.namespaces import OWN_NETNS
+from netorch.kernel.records import Record
 from netorch.kinds.netns import netns_key
 from netorch.loading import Loaded
 from netorch.marks import Mark, read_alias
@@ -45,11 +46,15 @@ class Attached:
 
 @frozen
 class Reach:
-    """Where a topology may have something, by its record or, without one, by its marks. `names`: what is in /run/netns then."""
+    """Where a topology may have something, by its record or, without one, by its marks.
+
+    `names`: what it made in /run/netns, or all that is there where that is not `known`.
+    """
 
     desired: Desired | None
     attached: frozenset[str]
-    names: frozenset[str] = frozenset()
+    names: frozenset[str]
+    known: bool = True
     warnings: tuple[str, ...] = ()
 
 
@@ -138,14 +143,25 @@ def reach(kernel: LinuxKernel, mark: Mark, desired: Desired | None) -> Reach:
     if desired is None:
         kernel.attach({})
         names = frozenset(name for name, alias in kernel.read(Scope(mark.alias)).strangers.items() if alias is not None)
-        return Reach(None, _follow(kernel, mark, Scope(mark.alias, wanted=names)), names)
+        return Reach(None, _follow(kernel, mark, Scope(mark.alias, wanted=names)), names, known=False)
     missing = dict(kernel.attach(desired.attached))
     labels = frozenset(desired.attached) - missing.keys()
+    names = frozenset(key.netns for key in desired.state if key.kind == "netns")
     if missing:
-        wanted = frozenset(key.netns for key in desired.state if key.kind == "netns")
-        labels = _follow(kernel, mark, Scope(mark.alias, wanted=wanted, attached=labels))
+        labels = _follow(kernel, mark, Scope(mark.alias, wanted=names, attached=labels))
     unseen = Attached(missing={label: error for label, error in missing.items() if label not in labels}, left=frozenset(missing))
-    return Reach(desired, labels, warnings=unseen.warnings)
+    return Reach(desired, labels, names, warnings=unseen.warnings)
+
+
+def reach_on_record(kernel: LinuxKernel, topology: str, record: Record | None) -> Reach | None:
+    """The same by what the record notes, so that its file need not be loaded; None where that is not all."""
+    try:
+        if record is None or record.namespaces is None or "attach" in record.text or records.read_file(topology, LEFT) is not None:
+            return None
+    except ValueError:
+        return None
+    kernel.attach({})
+    return Reach(None, frozenset(), frozenset(record.namespaces))
 
 
 def _follow(kernel: LinuxKernel, mark: Mark, scope: Scope) -> frozenset[str]:

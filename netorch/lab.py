@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from netorch import confirm
-from netorch.attached import forget_left, reach, remember_left, with_left
+from netorch.attached import forget_left, reach, reach_on_record, remember_left, with_left
 from netorch.core import HOST, Key, Plan, Resource, shown
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.execute import Progress, Refusal, deletable_groups, execute, nothing
@@ -15,6 +15,7 @@ from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.processes import end_processes
 from netorch.kernel.records import Record
+from netorch.kernel.twin import Twin
 from netorch.kinds.netns import netns_key
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.loading import Loaded
@@ -68,9 +69,20 @@ class Live:
 class Lab:
     """The topologies of this machine, through one kernel door. A context manager."""
 
-    def __init__(self, kernel: LinuxKernel | None = None, *, looked: Callable[[int, int], None] = lambda *_: None) -> None:
-        """`looked` hears, in another thread, how many namespaces have been read and how many there are."""
-        self.kernel = kernel or LinuxKernel(looked)
+    def __init__(
+        self,
+        kernel: LinuxKernel | None = None,
+        *,
+        looked: Callable[[int, int], None] = lambda *_: None,
+        twin: Twin | None = None,
+        since: records.Stamp | None = None,
+    ) -> None:
+        """`looked` hears, in another thread, how many namespaces have been read and how many there are.
+
+        `twin`: a process that helps to look. `since`: the stamp of the topology's lock when it began, if it has begun.
+        """
+        self.kernel = kernel or LinuxKernel(looked, twin)
+        self._since = since
 
     def __enter__(self) -> Lab:
         return self
@@ -100,8 +112,10 @@ class Lab:
         `confirm_within`: seconds after which all of it is taken back, unless `confirm` is called before.
         """
         desired = loaded.desired
+        record = replace(record, namespaces=tuple(sorted(namespaces_of(desired))))
         phase("waiting for the lock")
-        with records.lock(desired.topology, lock_timeout):
+        with records.lock(desired.topology, lock_timeout) as stamp:
+            self._seen_before(stamp)
             phase("reading")
             unconfirmed = confirm.refuse_pending(desired.topology)
             first = compare(self.kernel, desired, loaded)
@@ -171,17 +185,17 @@ class Lab:
         """Take away all that topology `name` has on this machine, with or without a record of it."""
         mark = Mark(name)
         phase("waiting for the lock")
-        with records.lock(name, lock_timeout):
+        with records.lock(name, lock_timeout) as stamp:
+            self._seen_before(stamp)
             phase("reading")
             record, warning = records.read_record(name)
-            before = with_left(name, recorded(name, record))
-            reclaim = namespaces_of(before)
-            within = reach(self.kernel, mark, before)
+            within = reach_on_record(self.kernel, name, record) or reach(self.kernel, mark, with_left(name, recorded(name, record)))
+            reclaim = within.names if within.known else frozenset()
             snapshot, observed = everything(self.kernel, mark, within)
             plan = make_plan(observed.state, {})
             planned(plan)
             report = Report(plan, warnings=[*([warning] if warning else []), *within.warnings, *cautions(plan, snapshot, name)])
-            if plan and (gone := sorted(namespaces_of(before) - snapshot.namespaces.keys() - {HOST})):
+            if plan and (gone := sorted(reclaim - snapshot.namespaces.keys() - {HOST})):
                 names = ", ".join(map(shown, gone))
                 report.warnings.append(f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made")
             if record is None and any(netns_key(key.netns) not in observed.state for key in observed.state):
@@ -203,6 +217,11 @@ class Lab:
             self.kernel.transact({label: [NetnsDel(label)] for label in stale}, stale)
             records.remove_record(name)
             return report
+
+    def _seen_before(self, stamp: records.Stamp) -> None:
+        """What was read before the lock was there counts if nobody else has had it since."""
+        if self._since is not None and self._since != stamp:
+            self.kernel.alone()
 
     def names(self) -> list[str]:
         """Every topology with a record or a mark on this machine, sorted."""

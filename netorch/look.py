@@ -122,7 +122,7 @@ def everything(kernel: LinuxKernel, mark: Mark, reach: Reach) -> tuple[Snapshot,
     memory, _ = remember(mark.topology)
     scope = _scope(mark, reach.desired.state if reach.desired is not None else {}, reach.attached, memory)
     if reach.desired is None:
-        scope = replace(scope, wanted=reach.names, forwards=reach.names)
+        scope = replace(scope, wanted=reach.names, forwards=frozenset() if reach.known else reach.names)
     snapshot = kernel.read(scope)
     return snapshot, _observe(kernel, mark, snapshot, {}, memory)
 

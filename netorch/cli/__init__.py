@@ -52,6 +52,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except SystemExit as stop:
         return int(stop.code or 0)
+    from netorch.cli.ahead import begin
+
+    # the child is forked before anything else has been imported, so that it is small
+    options.ahead = begin(options)
     try:
         from netorch.cli import commands
 
@@ -80,6 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return FAILED
         print(f"netorch: internal error: {type(error).__name__}: {error}. Run again with --debug to see where.", file=sys.stderr)
         return FAILED
+    finally:
+        options.ahead.close()
 
 
 def _asks_for_json(words: Sequence[str]) -> bool:

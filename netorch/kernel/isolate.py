@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import stat
@@ -21,14 +20,13 @@ from netorch.kernel.syscalls import (
     MS_BIND,
     MS_REC,
     MS_SLAVE,
+    die_with_parent,
     mount,
     unshare,
 )
 from netorch.netlink import constants as c
 from netorch.netlink.codec import message
 
-_PR_SET_PDEATHSIG = 1
-_SIGKILL = 9
 _LOOPBACK_UP = struct.pack("=BxHiII", 0, 0, 1, c.IFF_UP, c.IFF_UP)
 _SHADOWED = (("/run", ("netns", "netorch")), ("/etc", ("netns",)))
 
@@ -49,10 +47,6 @@ def leave(user: bool) -> None:
         unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
     except OSError as error:
         raise refusal("a namespace was refused", error, user) from None
-
-
-def die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 def furnish(user: bool) -> None:

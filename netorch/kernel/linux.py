@@ -15,6 +15,7 @@ from netorch.kernel.files import EtcFiles
 from netorch.kernel.namespaces import Namespaces
 from netorch.kernel.reader import Reader, led_to
 from netorch.kernel.sentences import MORE_FILES
+from netorch.kernel.twin import Twin
 from netorch.kernel.worker import Worker
 from netorch.kernel.writer import Transaction
 from netorch.nat.ruleset import Ruleset
@@ -50,10 +51,14 @@ class LinuxKernel:
     Labels that were attached are known to `read` (`Scope.attached`) and to `transact` until the next `attach`.
     """
 
-    def __init__(self, looked: Callable[[int, int], None] = lambda *_: None) -> None:
-        """`looked` hears, in the thread that reads, how many namespaces have been read and how many there are."""
+    def __init__(self, looked: Callable[[int, int], None] = lambda *_: None, twin: Twin | None = None) -> None:
+        """`looked` hears, in the thread that reads, how many namespaces have been read and how many there are.
+
+        `twin`: a process that helps with the first look at many namespaces. It may have been told what to read before; the door ends it.
+        """
         require_root()
         self._looked = looked
+        self._twin = twin
         self._namespaces = Namespaces()
         self._etc = EtcFiles()
         self._worker = Worker(self._namespaces.home)
@@ -67,7 +72,14 @@ class LinuxKernel:
     def close(self) -> None:
         """End the thread and close every socket and namespace; may be called twice."""
         self._worker.close()
+        self.alone()
         self._namespaces.close()
+
+    def alone(self) -> None:
+        """Make no use of what a second process reads, or has read."""
+        if self._twin is not None:
+            self._twin.close()
+            self._twin = None
 
     def spare(self) -> None:
         """Close the files that are open only to be quick: after a failure that may have been for want of them."""
@@ -78,7 +90,7 @@ class LinuxKernel:
         the same one. NetorchError if the state changes faster than it can be read.
         """
         try:
-            return self._worker.call(Reader(self._namespaces, scope, self._looked, kept or {}).read)
+            return self._worker.call(Reader(self._namespaces, scope, self._looked, kept or {}, self._twin).read)
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             remedy = f" {MORE_FILES}" if error.errno == errno.EMFILE else ""

@@ -20,7 +20,8 @@ from contextlib import suppress
 from typing import NoReturn
 
 from netorch.kernel import wire
-from netorch.kernel.isolate import die_with_parent, furnish, leave, needs_user_namespace
+from netorch.kernel.isolate import furnish, leave, needs_user_namespace
+from netorch.kernel.syscalls import die_with_parent
 
 _NAMESPACES = ("user", "pid")
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import re
 import socket
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
+from operator import attrgetter
 
+from netorch.frozen import frozen
 from netorch.kernel import files, filters, forwardaccept, passage, sysctl
 from netorch.kernel.bridgetimes import follows, with_own_times
 from netorch.kernel.listening import listening
 from netorch.kernel.namespaces import HOST, Namespaces
 from netorch.kernel.netns import Netns, inode_of, netns_fd
 from netorch.kernel.rtnl import Rtnl
+from netorch.kernel.twin import MANY, Twin, order
 from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
 from netorch.netlink import decode
@@ -58,9 +62,15 @@ class Reader:
         scope: Scope,
         looked: Callable[[int, int], None] = lambda *_: None,
         kept: Mapping[str, NetnsSnapshot] = _NOTHING,
+        twin: Twin | None = None,
     ) -> None:
-        """`kept`: label → a snapshot from before that holds, but for its files, as long as the name means the same namespace."""
+        """`kept`: label → a snapshot from before that holds, but for its files, as long as the name means the same namespace.
+
+        `twin`: a process that runs `read_along`, and reads some of them if there are many.
+        """
         self._looked = looked
+        self._total = 0
+        self._twin = twin if twin is not None and not twin.over else None
         self._kept = kept
         self._namespaces = namespaces
         self._scope = scope
@@ -76,29 +86,69 @@ class Reader:
         found = {HOST: self._full(namespaces.host, dump_links(namespaces.rtnl(namespaces.host)))}
         strangers: dict[str, str | None] = {}
         names = sorted(namespaces.names().items())
-        for number, (name, inode) in enumerate(names):
-            self._looked(number, len(names))
+        self._total = len(names)
+        seen = self._seen([name for name, inode in names if inode is not None and name != HOST and not self._holds(name, inode)])
+        for name, inode in names:
             if inode is None:
                 strangers[name] = None
-                continue
-            if (before := self._kept.get(name)) is not None and before.inode == inode and name not in scope.sysctls:
-                found[name] = replace(before, files=self._files(name))
-                continue
-            netns = namespaces.find(name) if name != HOST else None
-            if netns is None:
-                continue
-            links = dump_links(namespaces.rtnl(netns))
-            alias = next((link.alias for link in links if link.index == 1), "")
-            if name in scope.wanted or (scope.mark and alias.startswith(scope.mark)):
-                found[name] = self._full(netns, links)
-            else:
-                strangers[name] = alias
+            elif (one := seen.get(name)) is not None:
+                if isinstance(one, str):
+                    strangers[name] = one
+                else:
+                    found[name] = one
+            elif (before := self._kept.get(name)) is not None and self._holds(name, inode):
+                texts = self._files(name)
+                found[name] = before if texts == before.files else replace(before, files=texts)
         for label in sorted(scope.attached):
             netns = namespaces.find(label)
             if netns is not None:
                 found[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
         self._looked(len(names), len(names))
         return Snapshot(found, strangers, self._orphans(found))
+
+    def _holds(self, name: str, inode: tuple[int, int]) -> bool:
+        """Whether what was kept of a name can stand for a look at it."""
+        before = self._kept.get(name)
+        return before is not None and before.inode == inode and name not in self._scope.sysctls
+
+    def _seen(self, names: Sequence[str]) -> dict[str, NetnsSnapshot | str]:
+        """Name → its namespace, or of one that is not asked for the alias of its lo. What is gone by now is left out."""
+        seen: dict[str, NetnsSnapshot | str] = {}
+        if len(names) < MANY or self._twin is None:
+            self._see(names, seen)
+            return seen
+        with closing(self._twin) as twin:
+            twin.begin(order(self._scope))
+            self._see(twin.from_the_back(names), seen)
+            for share in twin.answers():
+                seen |= {name: one for name, one in share.seen.items() if name not in seen and self._serves(share.scope, name, one)}
+        self._see([name for name in names if name not in seen], seen)
+        return seen
+
+    def _see(self, names: Iterable[str], seen: dict[str, NetnsSnapshot | str]) -> None:
+        namespaces, scope = self._namespaces, self._scope
+        for name in names:
+            self._looked(len(seen), self._total)
+            netns = namespaces.find(name)
+            if netns is None:
+                continue
+            links = dump_links(namespaces.rtnl(netns))
+            alias = next((link.alias for link in links if link.index == 1), "")
+            asked = name in scope.wanted or (scope.mark and alias.startswith(scope.mark))
+            seen[name] = self._full(netns, links) if asked else alias
+
+    def _serves(self, theirs: Scope, name: str, one: NetnsSnapshot | str) -> bool:
+        """Whether what was read of a namespace for another scope is what this one asks for."""
+        mine = self._scope
+        if isinstance(one, str):
+            return name not in mine.wanted and theirs.mark == mine.mark
+        general = attrgetter("mark", "topology", "neighbours", "static_macs", "passage")
+        return (
+            general(theirs) == general(mine)
+            and theirs.sysctls.get(name) == mine.sysctls.get(name)
+            and (name in theirs.filters) is (name in mine.filters)
+            and (name in theirs.forwards) is (name in mine.forwards)
+        )
 
     def _orphans(self, found: dict[str, NetnsSnapshot]) -> dict[str, dict[str, str]]:
         """Files of names that were not read as namespaces."""
@@ -184,6 +234,27 @@ class Reader:
         self._namespaces.enter(netns)
         with Wireguard() as wireguard:
             return {index: wireguard.read(index) for index in ours}
+
+
+@frozen
+class Share:
+    """What a second process read, for which scope: name → as in a snapshot, or the alias of a lo."""
+
+    scope: Scope
+    seen: dict[str, NetnsSnapshot | str]
+
+
+def read_along(told: bytes, twin: Twin) -> Iterator[Share]:
+    """The work of a second process: namespaces for a scope, from the first name on."""
+    scope: Scope = pickle.loads(told)  # its parent wrote it
+    namespaces = Namespaces()
+    namespaces.round += 1
+    reader = Reader(namespaces, scope)
+    names = sorted(name for name, inode in namespaces.names().items() if inode is not None and name != HOST)
+    for share in twin.from_the_front(names):
+        seen: dict[str, NetnsSnapshot | str] = {}
+        reader._see(share, seen)
+        yield Share(scope, seen)
 
 
 def led_to(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:

@@ -32,7 +32,7 @@ Originals = Mapping[str, Mapping[str, tuple[tuple[int, int], str]]]
 class Record:
     """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970.
 
-    `folder`: where the files are that it names.
+    `folder`: where the files are that it names. `namespaces`: the names in /run/netns that it makes, None where that was not noted.
     """
 
     text: str
@@ -42,6 +42,7 @@ class Record:
     applied: float
     version: str
     folder: str = ""
+    namespaces: tuple[str, ...] | None = None
 
 
 def _checked(name: str) -> str:
@@ -130,9 +131,35 @@ def _acquire(name: str, timeout: float) -> int:
         os.close(fd)
 
 
+Stamp = tuple[int, int]
+"""Inode of a lock file, and when it was written, in nanoseconds: whoever gets the lock writes to it."""
+
+
+def _stamp(fd: int) -> Stamp:
+    status = os.fstat(fd)
+    return status.st_ino, status.st_mtime_ns
+
+
+def stamp(name: str) -> Stamp | None:
+    """That of a topology's lock that nobody holds, None if somebody does, or there is none: where a later `lock` finds the same one,
+    nobody has held it in between.
+    """
+    try:
+        fd = os.open(f"{RUN_NETORCH}/{_checked(name)}.lock", _READ)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return _stamp(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
 @contextmanager
-def lock(name: str, timeout: float = 0.0) -> Iterator[None]:
-    """Hold the topology's lock; LockedError, naming the holder, after `timeout` seconds. It dies with its process.
+def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
+    """Hold the topology's lock; LockedError, naming the holder, after `timeout` seconds. It dies with its process. Its stamp until then.
 
     Without a record of the topology at the end, its lock file goes too.
     """
@@ -143,9 +170,10 @@ def lock(name: str, timeout: float = 0.0) -> Iterator[None]:
             os.rmdir(RUN_NETORCH)  # empty, if it was made for this
         raise _refusal(error) from error
     try:
+        before = _stamp(fd)
         os.ftruncate(fd, 0)
         os.pwrite(fd, json.dumps({"pid": os.getpid(), "command": _command(), "since": time.time()}).encode(), 0)
-        yield
+        yield before
     finally:
         with suppress(OSError):
             if not os.path.lexists(f"{RUN_NETORCH}/{name}"):
@@ -239,8 +267,10 @@ def read_record(name: str) -> tuple[Record | None, str]:
         if not isinstance(variables, dict) or not (override is None or isinstance(override, str)):
             raise ValueError("values of the wrong type")
         words = {str(key): str(value) for key, value in variables.items()}
-        folder = str(found.get("folder", ""))
-        return Record(text, str(found["source"]), words, override, float(found["applied"]), str(found["version"]), folder), ""
+        folder, made = str(found.get("folder", "")), found.get("namespaces")
+        namespaces = tuple(map(str, made)) if isinstance(made, list) else None
+        version = str(found["version"])
+        return Record(text, str(found["source"]), words, override, float(found["applied"]), version, folder, namespaces), ""
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return None, f"{RUN_NETORCH}/{name}: the record is damaged and ignored ({error})."
 

@@ -20,6 +20,7 @@ UMOUNT_NOFOLLOW = 8
 FSOPEN_CLOEXEC = 1
 FSCONFIG_CMD_CREATE = 6
 FSMOUNT_CLOEXEC = 1
+_PR_SET_PDEATHSIG, _SIGKILL = 1, 9
 _SYS_FSOPEN, _SYS_FSCONFIG, _SYS_FSMOUNT = 430, 431, 432
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -54,6 +55,11 @@ def mount(source: str, target: str, kind: str, flags: int) -> None:
 
 def umount(target: str, flags: int = MNT_DETACH | UMOUNT_NOFOLLOW) -> None:
     _check(_umount2(os.fsencode(target), flags), target)
+
+
+def die_with_parent() -> None:
+    """Have the calling process killed when the thread that forked it ends (prctl(2))."""
+    _libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0)
 
 
 def fsopen(kind: str, flags: int) -> int:

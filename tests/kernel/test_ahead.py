@@ -1,0 +1,166 @@
+"""A second process that reads: what it saw is used where it is what is asked for, and not where somebody has changed it since."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from netorch.kernel import records
+from netorch.kernel.linux import LinuxKernel
+from netorch.kernel.reader import read_along
+from netorch.kernel.twin import MANY, Twin, order
+from netorch.lab import Lab
+from netorch.loading import load
+from netorch.marks import Mark
+from netorch.netlink.constants import IFF_UP
+from netorch.snapshot import NetnsSnapshot, Scope, Snapshot
+from tests.kernel.host import Host
+from tests.kernel.test_door import private
+
+SIZE = MANY + 20
+FILE = f"""\
+name: lab
+networks: {{lan: {{subnet: 10.0.0.0/16, mode: segment}}}}
+nodes:
+  n[1-{SIZE}]: {{networks: {{lan: {{address: 10.0.1.$(i)/16}}}}}}
+"""
+CHANGED = FILE + "  more: {networks: {lan: 10.0.9.9}}\n"
+SCOPE = Scope(Mark("lab").alias, topology="lab")
+
+
+def apply(text: str) -> None:
+    Path("/run/lab.yaml").write_text(text)
+    subprocess.run([sys.executable, "-m", "netorch", "apply", "-q", "/run/lab.yaml"], check=True)
+
+
+def reader() -> Twin:
+    return Twin(lambda: read_along)
+
+
+def done(twin: Twin) -> None:
+    """Wait until the child has found all and only wants to be heard."""
+    deadline = time.monotonic() + 30
+    while twin._get(0) < SIZE and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+
+
+def looked_into(kernel: LinuxKernel) -> int:
+    """How many namespaces the process itself has opened."""
+    return len(kernel._namespaces._open)
+
+
+@private
+def test_two_see_what_one_sees() -> None:
+    apply(FILE)
+    full = replace(SCOPE, wanted=frozenset({"n1"}), sysctls={"n7": ("net/ipv4/ip_default_ttl",)}, filters=frozenset({"n8"}))
+    for scope in (SCOPE, full, replace(SCOPE, neighbours=True), replace(SCOPE, passage=True), Scope("netorch:else")):
+        with LinuxKernel() as kernel:
+            alone = kernel.read(scope)
+        for told in (None, SCOPE, scope):
+            twin = reader()
+            if told is not None:
+                twin.begin(order(told))
+                done(twin)
+            with LinuxKernel(twin=twin) as kernel:
+                both = kernel.read(scope)
+                assert twin.over
+                opened = looked_into(kernel)
+                assert _steady(kernel.read(scope)) == _steady(both)
+            assert _steady(both) == _steady(alone)
+            if told == scope:
+                assert opened == 0
+            elif told == SCOPE and scope is full:
+                # what it was not told to look for, and the rest is taken
+                assert opened == 2
+
+
+def _steady(snapshot: Snapshot) -> dict[str, object]:
+    """Without what moves by itself: the neighbours, and the timers of a bridge and its ports, a carrier."""
+
+    def of(netns: NetnsSnapshot) -> NetnsSnapshot:
+        links = tuple(
+            replace(link, flags=link.flags & IFF_UP, data=link.data if link.kind != "bridge" else {}, port={}) for link in netns.links
+        )
+        return replace(netns, neighbours=(), links=links)
+
+    return {
+        "namespaces": {label: of(netns) for label, netns in snapshot.namespaces.items()},
+        "strangers": snapshot.strangers,
+        "orphans": snapshot.orphans,
+    }
+
+
+@private
+def test_one_that_is_lost_is_done_without() -> None:
+    apply(FILE)
+    with LinuxKernel() as kernel:
+        alone = kernel.read(SCOPE)
+    for told in (True, False):
+        twin = reader()
+        if told:
+            twin.begin(order(SCOPE))
+        os.kill(twin._pid, 9)
+        with LinuxKernel(twin=twin) as kernel:
+            assert _steady(kernel.read(SCOPE)) == _steady(alone)
+            assert looked_into(kernel) == SIZE + 1
+
+
+@private
+def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> None:
+    apply(FILE)
+    stamp = records.stamp("lab")
+    assert stamp is not None
+    with records.lock("lab", 1) as before:
+        assert before == stamp and records.stamp("lab") is None
+    stamp = records.stamp("lab")
+    loaded = load(FILE.encode(), "lab.yaml")
+    for heeded in (True, False):
+        twin = reader()
+        twin.begin(order(SCOPE))
+        done(twin)
+        subprocess.run(["ip", "-n", "n5", "address", "del", "10.0.1.5/16", "dev", "eth0"], check=True)
+        with records.lock("lab", 1):
+            pass  # whoever had it may have changed anything
+        record = records.read_record("lab")[0]
+        assert record is not None
+        with Lab(twin=twin, since=stamp if heeded else None) as lab:
+            report = lab.apply(loaded, record)
+        # without a look at the stamp the old state would be believed
+        assert [step.resource.title() for step in report.plan.steps] == (["address n5/eth0 10.0.1.5/16"] if heeded else [])
+        subprocess.run(["ip", "-n", "n5", "address", "replace", "10.0.1.5/16", "dev", "eth0", "proto", "130"], check=False)
+        stamp = records.stamp("lab")
+
+
+def test_the_commands_use_it(host: Host) -> None:
+    """By strace: who opens the namespaces. The command itself opens few, or half of them where it reads too."""
+    host.write("lab.yaml", FILE)
+    host.write("changed.yaml", CHANGED)
+    assert len(os.sched_getaffinity(0)) > 1, "with one processor there is nobody to read along"
+    opened = {}
+    for words, status in {
+        ("apply", "-q", "lab.yaml"): 0,
+        ("diff", "-q", "lab.yaml"): 0,
+        ("diff", "-q", "changed.yaml"): 2,
+        ("apply", "-q", "changed.yaml"): 0,
+        ("destroy", "-q", "lab"): 0,
+    }.items():
+        trace = ("strace", "-f", "-qqq", "-e", "trace=openat,fork,clone,vfork", "-o", "trace")
+        assert host.run(*trace, sys.executable, "-m", "netorch", *words, check=False).returncode == status
+        lines = (host.directory / "trace").read_text().splitlines()
+        forked = {line.split()[-1] for line in lines if "clone(" in line and "CLONE_THREAD" not in line}
+        opened[words] = [
+            len([line for line in lines if '"/run/netns/n' in line and "O_CREAT" not in line and (line.split()[0] in forked) is its])
+            for its in (True, False)
+        ]
+    # what was made by the command itself is open in it
+    assert opened["apply", "-q", "lab.yaml"][0] > 0
+    assert opened["diff", "-q", "lab.yaml"] == [SIZE + 1, 0]
+    assert opened["diff", "-q", "changed.yaml"] == [SIZE + 1, 0]
+    assert opened["apply", "-q", "changed.yaml"][0] == SIZE + 1
+    assert sum(opened["destroy", "-q", "lab"]) >= SIZE + 1 and opened["destroy", "-q", "lab"][0] > 0
+    assert host.run("ip", "netns").stdout == ""
