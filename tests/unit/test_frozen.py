@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from inspect import signature
 from typing import ClassVar
 
 import pytest
@@ -23,6 +25,7 @@ class Plain:
     sizes: tuple[int, ...] = ()
     note: str = field(default="", compare=False)
     key: bytes = field(default=b"", repr=False)
+    rest: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
 
 @frozen
@@ -41,6 +44,7 @@ class Standard:
     sizes: tuple[int, ...] = ()
     note: str = field(default="", compare=False)
     key: bytes = field(default=b"", repr=False)
+    rest: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
 
 WORDS = st.tuples(st.sampled_from("ab"), st.lists(st.integers(0, 2), max_size=2).map(tuple), st.sampled_from("xy"), st.binary(max_size=1))
@@ -55,6 +59,60 @@ def test_equality_and_hash_are_those_of_the_standard_library(one: tuple[object, 
     assert [entry.name for entry in fields(mine[0])] == [entry.name for entry in fields(theirs[0])]
 
 
+MAKINGS: list[Callable[[type[Plain] | type[Standard]], Plain | Standard]] = [
+    lambda kind: kind("a"),
+    lambda kind: kind("a", (1,), "note", b"key", {"a": 1}),
+    lambda kind: kind(name="a", rest={}, sizes=(2,)),
+    lambda kind: kind(),  # type: ignore[call-arg]
+    lambda kind: kind("a", name="b"),  # type: ignore[misc]
+    lambda kind: kind("a", other=1),  # type: ignore[call-arg]
+    lambda kind: kind("a", (), "", b"", {}, 6),  # type: ignore[call-arg]
+]
+
+
+@pytest.mark.parametrize("make", MAKINGS)
+def test_they_are_made_as_those_of_the_standard_library(make: Callable[[type[Plain] | type[Standard]], Plain | Standard]) -> None:
+    assert _made(make, Plain) == _made(make, Standard)
+
+
+def _made(make: Callable[[type[Plain] | type[Standard]], Plain | Standard], kind: type[Plain] | type[Standard]) -> object:
+    try:
+        value = make(kind)
+    except TypeError as error:
+        return str(error).replace("Standard", "Plain")
+    return [getattr(value, entry.name) for entry in fields(value)]
+
+
+def test_a_default_that_is_made_is_nobody_elses() -> None:
+    assert Plain("a").rest is not Plain("a").rest
+
+
+def test_the_parameters_are_the_fields() -> None:
+    class Fresh:
+        name: str
+        sizes: tuple[int, ...] = ()
+
+    assert str(signature(frozen(Fresh))) == str(signature(dataclass(frozen=True, slots=True)(Fresh)))
+    assert [*signature(More).parameters] == [*signature(Plain).parameters, "extra"]
+
+
+def test_a_subclass_that_is_made_first_leaves_its_base_alone() -> None:
+    @frozen
+    class Base:
+        name: str
+
+    @frozen
+    class Derived(Base):
+        size: int = 0
+
+    class Own(Base):
+        pass
+
+    assert (Derived("a", 1).size, Own("b").name, Base("c").name) == (1, "b", "c")
+    with pytest.raises(TypeError, match=r"Base.__init__\(\) takes 2 positional arguments but 3 were given"):
+        Base("c", 1)  # type: ignore[call-arg]
+
+
 def test_a_subclass_is_something_else() -> None:
     assert Plain("a") != More("a")
     assert More("a", extra=1) != More("a")
@@ -65,7 +123,7 @@ def test_a_subclass_is_something_else() -> None:
 
 @pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
 def test_copies_are_equal(again: object) -> None:
-    value = More("a", (1, 2), "note", b"key", 3)
+    value = More("a", (1, 2), "note", b"key", {}, 3)
     assert again(value) == value  # type: ignore[operator]
     assert again(value).note == "note"  # type: ignore[operator]
 
