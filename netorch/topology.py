@@ -453,7 +453,8 @@ class NetworkWords(BridgeSettings):
     """A shared segment that nodes join."""
 
     mode: Annotated[FamilyModes, BeforeValidator(_modes)] = Field(
-        FamilyModes(v4="segment", v6="segment"),
+        default_factory=lambda: "segment",
+        validate_default=True,
         description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
     )
     driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field("bridge", description="What it is made of (bridge).")
@@ -684,10 +685,15 @@ class CheckWords(Words):
         return self
 
 
+# a model as the default of a key is said as a file says it: an instance would have the model built now, apart from the whole
+
+
 class Defaults(Words):
     """What expansion leaves for the models: the other defaults are merged in the text."""
 
-    interface: CommonWords = Field(CommonWords(), description="Under every interface that netorch makes, but `lo`.")
+    interface: CommonWords = Field(
+        default_factory=empty_dict, validate_default=True, description="Under every interface that netorch makes, but `lo`."
+    )
 
 
 class Backend(Words):
@@ -706,7 +712,9 @@ class Topology(Words):
     prefix: Prefix | None = Field(
         None, description="Stands before the name of every namespace, and of every interface on the host, that netorch makes."
     )
-    defaults: Defaults = Field(Defaults(), description="Values under every node, interface, link and network.")
+    defaults: Defaults = Field(
+        default_factory=empty_dict, validate_default=True, description="Values under every node, interface, link and network."
+    )
     nodes: dict[NodeName, Annotated[Node, BeforeValidator(_entry)]] = Field(
         default_factory=empty_dict, description="Hosts and routers: a network namespace each."
     )
@@ -718,4 +726,4 @@ class Topology(Words):
         default_factory=empty_list, description="What must be reachable, and what must not; `netorch check` tries it."
     )
     names: Flag = Field(True, description="Give the nodes a `hosts` file, and a `resolv.conf` where they have `dns` (true).")
-    backend: Backend = Field(Backend(), description="What this machine does things with.")
+    backend: Backend = Field(default_factory=empty_dict, validate_default=True, description="What this machine does things with.")
