@@ -1,4 +1,4 @@
-"""Values: dataclasses with slots whose fields never change."""
+"""Values: dataclasses with slots whose fields never change; and those whose fields do."""
 
 from __future__ import annotations
 
@@ -19,6 +19,20 @@ def frozen(cls: type[T]) -> type[T]:
     and half of it for each instance. Here none is compiled but `__init__`, and that when the class is first used: most commands need
     few of them. It knows no `__post_init__`, and every field is given or has a default.
     """
+    return _with_methods(cls, hashable=True)
+
+
+@dataclass_transform(field_specifiers=(field,))
+def mutable(cls: type[T]) -> type[T]:
+    """Class decorator: `@dataclass(slots=True)`, made as `frozen` makes them."""
+    return _with_methods(cls, hashable=False)
+
+
+class Remembering:
+    """Base of values with properties that are worked out once: beside its slots an instance has a `__dict__` for them."""
+
+
+def _with_methods(cls: type[T], *, hashable: bool) -> type[T]:
     if cls.__doc__ is None:
         cls.__doc__ = cls.__name__  # else it would be made of the signature
     made = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
@@ -32,7 +46,8 @@ def frozen(cls: type[T]) -> type[T]:
         return hash(compared(self))
 
     own = cls.__dict__
-    for name, method in (("__init__", Unwritten(made)), ("__eq__", equal), ("__hash__", hashed), ("__repr__", _shown)):
+    methods = {"__init__": Unwritten(made), "__eq__": equal, "__hash__": hashed if hashable else None, "__repr__": _shown}
+    for name, method in methods.items():
         if own.get(name) is None:
             setattr(made, name, method)
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import ip_address
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Self
@@ -28,7 +28,7 @@ UNSEEN = Secret(b"")
 """Of a file that nobody has looked into, as where two files are compared: the kernel takes no such key."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen
 class HeldKey:
     """A key by the file that holds it, and itself once somebody has looked; as read from the kernel it has no file."""
 

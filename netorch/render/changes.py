@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import SequenceMatcher
 from functools import lru_cache
 
 from netorch.core import Disruption, Key, Plan, Resource, Step
+from netorch.frozen import mutable
 
 Values = tuple[str | None, str | None]
 """Old and new; None where there is none."""
 
 
-@dataclass(slots=True)
+@mutable
 class Change:
     """What happens to one object. `because` names what takes it along, `key` leads to its place in the file; `added` and
     `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order.

@@ -6,6 +6,7 @@ import copy
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from inspect import signature
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netorch.frozen import frozen
+from netorch.frozen import Remembering, frozen, mutable
 
 
 @frozen
@@ -134,3 +135,39 @@ def test_there_is_room_for_the_fields_alone() -> None:
     match More("a", (1,)):
         case Plain(name, sizes):
             assert (name, sizes) == ("a", (1,))
+
+
+def test_what_changes_is_equal_by_what_it_holds_now_and_has_no_hash() -> None:
+    @mutable
+    class Growing:
+        name: str
+        parts: list[str] = field(default_factory=list)
+
+    one, other = Growing("a"), Growing("a")
+    assert one == other
+    one.parts.append("b")
+    assert one != other
+    assert repr(one).endswith("Growing(name='a', parts=['b'])")
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)
+    with pytest.raises(AttributeError):
+        one.other = 1  # type: ignore[attr-defined]
+
+
+def test_what_was_worked_out_is_remembered_and_no_part_of_the_value() -> None:
+    worked: list[str] = []
+
+    @frozen
+    class Heavy(Remembering):
+        name: str
+
+        @cached_property
+        def doubled(self) -> str:
+            worked.append(self.name)
+            return self.name * 2
+
+    value = Heavy("a")
+    assert (value.doubled, value.doubled, worked) == ("aa", "aa", ["a"])
+    assert value == Heavy("a")
+    assert hash(value) == hash(Heavy("a"))
+    assert replace(value, name="b").doubled == "bb"
