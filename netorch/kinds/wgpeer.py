@@ -1,7 +1,5 @@
 """A peer of a WireGuard interface, and what a key is (linux/wireguard.h)."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -151,7 +149,7 @@ class Peer(Nothing, Resource):
     def update(self, before: Self) -> Sequence[Request] | None:
         return [self._set(before, known=True)]
 
-    def _set(self, before: Peer, known: bool) -> WireguardPeerSet:
+    def _set(self, before: Self, known: bool) -> WireguardPeerSet:
         return WireguardPeerSet(
             self.netns,
             self.link,
