@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from difflib import SequenceMatcher
 from functools import lru_cache
 
 from netorch.core import Disruption, Key, Plan, Resource, Step
@@ -136,6 +135,8 @@ def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:
 @lru_cache(maxsize=16)
 def _moved(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The same for a thousand nodes, since their hosts files are."""
+    from difflib import SequenceMatcher
+
     added: list[str] = []
     removed: list[str] = []
     for kind, start, end, from_, to in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
