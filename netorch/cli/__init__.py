@@ -55,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from netorch.cli import commands
 
+        commands.prepare(options)
         _trap_signals()
         status = commands.run(options)
         sys.stdout.flush()
