@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple, Self
 
 from netorch.frozen import frozen
@@ -123,6 +122,8 @@ def printable(text: str) -> str:
 
 def did_you_mean(word: str, known: Sequence[str] | Iterable[str]) -> str:
     """A question to put behind an error, or nothing: `Did you mean 'mtu'?`"""
+    from difflib import get_close_matches
+
     close = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else ""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from netorch.core import Plan, Resource, Step
-from netorch.frozen import frozen
+from netorch.frozen import frozen, mutable
 from netorch.plan import epochs
 from netorch.requests import Failure, LinkDel, Request
 from netorch.snapshot import Scope, Snapshot
@@ -44,7 +44,7 @@ class Refusal:
     failure: Failure
 
 
-@dataclass(slots=True)
+@mutable
 class Run:
     """What came of carrying out a plan."""
 

@@ -1,13 +1,11 @@
 """What `impair` says: values with the units of tc(8), what they are together, and how they are written again."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
@@ -165,7 +163,7 @@ class Impairment:
     def packets(self) -> int:
         return PACKETS if self.limit is None else self.limit
 
-    def normal(self) -> Impairment:
+    def normal(self) -> Self:
         """Without a limit that goes without saying."""
         plain = replace(self, limit=None)
         return plain if self.limit == PACKETS and plain.qdisc == "netem" else self

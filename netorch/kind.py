@@ -7,18 +7,19 @@ parsing, planning, applying and rendering find them here and know no kind by nam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import ClassVar, Protocol, TypeVar
 
 from netorch.core import HOST, Key, Resource
+from netorch.frozen import Remembering, frozen
 from netorch.marks import Mark, read_alias
 from netorch.netlink.constants import AF_BRIDGE
 from netorch.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
 
 
-@dataclass(frozen=True)
-class View:
+@frozen
+class View(Remembering):
     """One namespace of a snapshot, seen by one topology.
 
     `created`: this topology made the namespace. `all`: the other views, label → view. `originals`: the settings that are

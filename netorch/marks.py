@@ -6,10 +6,11 @@ routes and rules carry a protocol number. Nothing else decides what is ours: no 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
+
+from netorch.frozen import Remembering, frozen
 
 ALIAS = "netorch:"
 NOT_OURS = "netorch did not make it"
@@ -33,8 +34,8 @@ class Alias(NamedTuple):
     origin: str = ""
 
 
-@dataclass(frozen=True)
-class Mark:
+@frozen
+class Mark(Remembering):
     """The marks of the topology `topology`."""
 
     topology: str

@@ -1,9 +1,7 @@
 """Published ports as Docker writes them, and a node's own translations: the words of `publish` and `nat`."""
 
-from __future__ import annotations
-
 import re
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
@@ -42,7 +40,7 @@ class PublishWords(Words):
     proto: Protocol = Field("tcp", description="Protocol (tcp).")
 
     @model_validator(mode="after")
-    def _consistent(self) -> PublishWords:
+    def _consistent(self) -> Self:
         if self.port[1] - self.port[0] != self.to[1] - self.to[0]:
             wrong(f"the ranges {shown(self.port)} and {shown(self.to)} differ in length")
         return self
@@ -120,7 +118,7 @@ class DnatWords(Words):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> DnatWords:
+    def _consistent(self) -> Self:
         there = self.to[1]
         if there is not None and there[1] - there[0] != self.port[1] - self.port[0]:
             wrong(f"the ranges {shown(self.port)} and {shown(there)} differ in length")
@@ -137,7 +135,7 @@ class NatWords(Words):
     dnat: DnatWords | None = Field(None, description="Lead what arrives for a port to another address.")
 
     @model_validator(mode="after")
-    def _one(self) -> NatWords:
+    def _one(self) -> Self:
         if len(self.model_fields_set) != 1:
             wrong("an entry of `nat` is one of masquerade, snat, dnat")
         return self

@@ -8,7 +8,7 @@ Raw attributes are `(IFLA_… number, payload bytes)` pairs, see `netorch.netlin
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from netorch.frozen import frozen
 from netorch.nat.ruleset import Ruleset
@@ -331,7 +331,7 @@ class FilterDel:
     before: str = ""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@frozen
 class Accept:
     """A rule that lets pass what comes in by `iif` and leaves by `oif` ("" for any), in iptables of a flavour (nft, legacy).
 
@@ -343,6 +343,13 @@ class Accept:
     iif: str
     oif: str
     reached: bool = True
+
+    def __lt__(self, other: Accept) -> bool:
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[str, int, str, str, bool]:
+        return self.flavour, self.version, self.iif, self.oif, self.reached
 
 
 @frozen

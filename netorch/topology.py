@@ -1,10 +1,8 @@
 """What a person wrote, as typed values: the models behind every key of the file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
@@ -146,7 +144,7 @@ class RouteWords(Words):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> RouteWords:
+    def _consistent(self) -> Self:
         if self.nexthops and (self.via or self.dev or self.onlink):
             wrong("a route has either `nexthops`, or `via` and `dev`")
         if self.type != "unicast" and (self.nexthops or self.via or self.dev):
@@ -215,7 +213,7 @@ class RuleWords(Words):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> RuleWords:
+    def _consistent(self) -> Self:
         if (self.action == "lookup") != (self.table is not None):
             wrong("a rule needs a `table`" if self.table is None else f"a rule that says {self.action} takes no `table`")
         versions: set[int] = {item.version for item in (self.source, self.to) if item is not None}
@@ -248,7 +246,7 @@ class DnsWords(Words):
     )
 
     @model_validator(mode="after")
-    def _plain(self) -> DnsWords:
+    def _plain(self) -> Self:
         for option in self.options:
             if not option.isprintable() or " " in option or not option.isascii():
                 wrong(f"{option!r} is no resolv.conf option")
@@ -381,7 +379,7 @@ class FamilyModes(Words):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> FamilyModes:
+    def _consistent(self) -> Self:
         if "segment" in {self.v4, self.v6} and self.v4 != self.v6:
             wrong("a segment's bridge has no address: it cannot be one for a single family")
         if "bridged" in {self.v4, self.v6} and self.v4 != self.v6:
@@ -453,7 +451,8 @@ class NetworkWords(BridgeSettings):
     """A shared segment that nodes join."""
 
     mode: Annotated[FamilyModes, BeforeValidator(_modes)] = Field(
-        FamilyModes(v4="segment", v6="segment"),
+        default_factory=lambda: "segment",
+        validate_default=True,
         description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
     )
     driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field("bridge", description="What it is made of (bridge).")
@@ -506,7 +505,7 @@ class NetworkWords(BridgeSettings):
     RULES: ClassVar[shape.Rules] = (*_overlay_rules(), *_stacked_rules(), *_bridged_rules())
 
     @model_validator(mode="after")
-    def _one_egress(self) -> NetworkWords:
+    def _one_egress(self) -> Self:
         if len({address.version for address in self.egress}) < len(self.egress):
             wrong("`egress` takes one address a family")
         if any(self.mode_of(address.version) != "nat" for address in self.egress):
@@ -514,7 +513,7 @@ class NetworkWords(BridgeSettings):
         return self
 
     @model_validator(mode="after")
-    def _overlay(self) -> NetworkWords:
+    def _overlay(self) -> Self:
         said = [key for key in ("vni", "port", "endpoints") if getattr(self, key) not in (None, {})]
         if self.driver != "vxlan":
             if said:
@@ -543,7 +542,7 @@ class NetworkWords(BridgeSettings):
         return self
 
     @model_validator(mode="after")
-    def _stacked(self) -> NetworkWords:
+    def _stacked(self) -> Self:
         if self.driver not in MODES_OF:
             for key in ("parent", "vlan", "driver_mode"):
                 if getattr(self, key) is not None:
@@ -573,7 +572,7 @@ class NetworkWords(BridgeSettings):
         return self
 
     @model_validator(mode="after")
-    def _bridged(self) -> NetworkWords:
+    def _bridged(self) -> Self:
         if not self.is_bridged:
             if self.uplink is not None:
                 wrong("`uplink` is what mode bridged puts into the bridge: add `mode: bridged`, or leave it out")
@@ -676,7 +675,7 @@ class CheckWords(Words):
     all: str | None = Field(None, description="Network whose members must all reach one another, in place of `from` and `to`.")
 
     @model_validator(mode="after")
-    def _consistent(self) -> CheckWords:
+    def _consistent(self) -> Self:
         if (self.source is None, self.to is None) != ((self.all is not None),) * 2:
             wrong("a check has `from` and `to`, or `all`")
         if self.tcp is not None and self.mtu is not None:
@@ -684,10 +683,15 @@ class CheckWords(Words):
         return self
 
 
+# a model as the default of a key is said as a file says it: an instance would have the model built now, apart from the whole
+
+
 class Defaults(Words):
     """What expansion leaves for the models: the other defaults are merged in the text."""
 
-    interface: CommonWords = Field(CommonWords(), description="Under every interface that netorch makes, but `lo`.")
+    interface: CommonWords = Field(
+        default_factory=empty_dict, validate_default=True, description="Under every interface that netorch makes, but `lo`."
+    )
 
 
 class Backend(Words):
@@ -706,7 +710,9 @@ class Topology(Words):
     prefix: Prefix | None = Field(
         None, description="Stands before the name of every namespace, and of every interface on the host, that netorch makes."
     )
-    defaults: Defaults = Field(Defaults(), description="Values under every node, interface, link and network.")
+    defaults: Defaults = Field(
+        default_factory=empty_dict, validate_default=True, description="Values under every node, interface, link and network."
+    )
     nodes: dict[NodeName, Annotated[Node, BeforeValidator(_entry)]] = Field(
         default_factory=empty_dict, description="Hosts and routers: a network namespace each."
     )
@@ -718,4 +724,4 @@ class Topology(Words):
         default_factory=empty_list, description="What must be reachable, and what must not; `netorch check` tries it."
     )
     names: Flag = Field(True, description="Give the nodes a `hosts` file, and a `resolv.conf` where they have `dns` (true).")
-    backend: Backend = Field(Backend(), description="What this machine does things with.")
+    backend: Backend = Field(default_factory=empty_dict, validate_default=True, description="What this machine does things with.")

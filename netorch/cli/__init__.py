@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         answer(parser())
     try:
-        options = parser().parse(words)
+        options = parser(words[0] if words else "").parse(words)
     except WrongUsage as wrong:
         if _asks_for_json(words):
             from netorch.errors import Problem
@@ -59,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from netorch.cli import commands
 
+        commands.prepare(options)
         _trap_signals()
         status = commands.run(options)
         sys.stdout.flush()

@@ -10,6 +10,11 @@ from netorch.cli.output import Output
 from netorch.errors import NetorchError
 
 
+def prepare(options: argparse.Namespace) -> None:
+    """Import what the chosen command needs at least."""
+    import_module(f"netorch.cli.{_COMMANDS[options.command][0]}")
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the chosen command; expected errors become lines on standard error and status 1."""
     output = Output(options)

@@ -7,14 +7,18 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from netorch.cli import USAGE
 from netorch.cli.progress import Bar, wanted
-from netorch.core import Step
 from netorch.errors import NetorchError, Position, Problem, printable
-from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change
+
+if TYPE_CHECKING:
+    # a command that loads no file does without the models
+    from netorch.core import Step
+    from netorch.loading import Loaded
 
 FIRST_LINES = 60
 """Changes that apply and destroy list before they say how many more there are."""

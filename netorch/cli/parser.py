@@ -75,8 +75,8 @@ class Words:
     lock: Parser
 
 
-def parser() -> Parser:
-    """The whole command line."""
+def parser(first: str = "") -> Parser:
+    """The whole command line; if its `first` word is a command, no other commands, of which nothing would be said."""
     common = Parser(add_help=False)
     common.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     common.add_argument(
@@ -103,29 +103,14 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"netorch {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser, prog=top.prog)
 
     def command(name: str, about: str, *parents: Parser) -> Parser:
         made: Parser = commands.add_parser(name, help=about, description=about[:1].upper() + about[1:] + ".", parents=[common, *parents])
         return made
 
     words = Words(command, output, file, lock)
-    for add in (
-        _apply,
-        _confirm,
-        _diff,
-        _destroy,
-        _list,
-        _show,
-        _check,
-        _explain,
-        _graph,
-        _exec_and_shell,
-        _validate,
-        _doctor,
-        _schema,
-        _completion,
-    ):
+    for add in dict.fromkeys([_COMMANDS[first]] if first in _COMMANDS else _COMMANDS.values()):
         add(words)
     return top
 
@@ -255,6 +240,26 @@ def _doctor(words: Words) -> None:
         "doctor", "say what this kernel can do, and what on this machine gets in the way, each with its remedy", words.output, words.file
     )
     doctor.add_argument("file", nargs="?", metavar="FILE", help="look for what would keep this topology from being applied, too")
+
+
+_COMMANDS = {
+    "apply": _apply,
+    "confirm": _confirm,
+    "diff": _diff,
+    "destroy": _destroy,
+    "list": _list,
+    "show": _show,
+    "check": _check,
+    "explain": _explain,
+    "graph": _graph,
+    "exec": _exec_and_shell,
+    "shell": _exec_and_shell,
+    "validate": _validate,
+    "doctor": _doctor,
+    "schema": _schema,
+    "completion": _completion,
+}
+"""Command: what adds its words, in the order of the help."""
 
 
 def _setting(text: str) -> str:

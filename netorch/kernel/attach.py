@@ -5,20 +5,32 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from netorch.errors import did_you_mean
-from netorch.kernel.engines import ENGINES, Engines, NotAttached
 from netorch.kernel.namespaces import RUN_NETNS
 from netorch.kernel.netns import netns_fd
 
+if TYPE_CHECKING:
+    from netorch.kernel.engines import Engines
+
 Attachment = tuple[str, str]
 """(how, what): `("docker", "mybox")`."""
+_BY_ENGINE = ("docker", "podman")
+
+
+class NotAttached(Exception):
+    """There is no such namespace, or it cannot be told whether there is: `unsure` then."""
+
+    def __init__(self, what: str, remedy: str = "", *, unsure: bool = False) -> None:
+        self.what, self.remedy, self.unsure = what, remedy, unsure
+        super().__init__(f"{what} {remedy}".rstrip())
 
 
 def open_namespace(how: str, what: str, engines: Engines | None = None) -> int:
     """A file descriptor of the namespace, which holds it whatever becomes of the name; NotAttached if it is not there."""
-    if how in ENGINES:
-        return (engines or Engines()).open(how, what)
+    if how in _BY_ENGINE:
+        return (engines or _engines()).open(how, what)
     path = {"netns": f"{RUN_NETNS}/{what}", "pid": f"/proc/{what}/ns/net"}.get(how, what)
     try:
         return netns_fd(path, follow=True)
@@ -28,7 +40,7 @@ def open_namespace(how: str, what: str, engines: Engines | None = None) -> int:
 
 def open_all(wanted: Mapping[str, Attachment]) -> tuple[dict[str, int], dict[str, NotAttached]]:
     """Label → file descriptor of those that are there; label → why not of the others."""
-    engines = Engines()
+    engines = _engines() if any(how in _BY_ENGINE for how, _ in wanted.values()) else None
     found: dict[str, int] = {}
     missing: dict[str, NotAttached] = {}
     for label, (how, what) in wanted.items():
@@ -37,6 +49,12 @@ def open_all(wanted: Mapping[str, Attachment]) -> tuple[dict[str, int], dict[str
         except NotAttached as error:
             missing[label] = error
     return found, missing
+
+
+def _engines() -> Engines:
+    from netorch.kernel.engines import Engines
+
+    return Engines()
 
 
 def _why(how: str, what: str, path: str, error: OSError) -> NotAttached:

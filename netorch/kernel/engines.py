@@ -13,6 +13,7 @@ from typing import Any
 
 from netorch.errors import did_you_mean, printable
 from netorch.frozen import frozen
+from netorch.kernel.attach import NotAttached
 from netorch.kernel.netns import netns_fd
 
 PATIENCE = 5.0
@@ -28,14 +29,6 @@ _REMEDIES = {
     "paused": ("is paused", "unpause"),
     "restarting": ("is restarting", "logs"),
 }
-
-
-class NotAttached(Exception):
-    """There is no such namespace, or it cannot be told whether there is: `unsure` then."""
-
-    def __init__(self, what: str, remedy: str = "", *, unsure: bool = False) -> None:
-        self.what, self.remedy, self.unsure = what, remedy, unsure
-        super().__init__(f"{what} {remedy}".rstrip())
 
 
 @frozen

@@ -12,8 +12,8 @@ from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from netorch.errors import NetorchError
-from netorch.kernel import conntrack, nft
-from netorch.nat import iptables, nftables
+from netorch.kernel import nft
+from netorch.nat import nftables
 from netorch.nat.ruleset import DestinationTo, Ruleset
 
 NFTABLES, IPTABLES = "nftables", "iptables"
@@ -67,6 +67,7 @@ def read(topology: str, legacy: bool = True) -> dict[str, str]:
         found[NFTABLES] = text
     if legacy and legacy_tables():
         from netorch.kernel import xtables
+        from netorch.nat import iptables
 
         names = iptables.Names(topology)
         if xtables.available() is None and (text := _text_of(xtables.read(names.mark, names.chains))):
@@ -79,6 +80,8 @@ def normal(backend: str, topology: str, rules: Ruleset, fresh: Callable[[], None
     if backend == NFTABLES:
         table = nftables.table_name(topology)
         return nft.normalise(nftables.script(table, rules), table, fresh)
+    from netorch.nat import iptables
+
     return _text_of(iptables.lines(topology, rules))
 
 
@@ -89,6 +92,7 @@ def put(backend: str, topology: str, rules: Ruleset, text: str, before: str = ""
         _run(nftables.script(table, rules) if rules else nftables.delete(table) + text)
     else:
         from netorch.kernel import xtables
+        from netorch.nat import iptables
 
         names = iptables.Names(topology)
         xtables.replace(names.mark, names.chains, iptables.lines(topology, rules) if rules else _tables_of(text))
@@ -100,6 +104,7 @@ def remove(backend: str, topology: str, before: str = "") -> None:
         _run(nftables.delete(nftables.table_name(topology)))
     else:
         from netorch.kernel import xtables
+        from netorch.nat import iptables
 
         names = iptables.Names(topology)
         xtables.delete(names.mark, names.chains)
@@ -108,6 +113,8 @@ def remove(backend: str, topology: str, before: str = "") -> None:
 
 def _forget_strays(rules: Ruleset, before: str) -> None:
     """A datagram's way is remembered for as long as datagrams come: also the one from before its port was published, or no longer was."""
+    from netorch.kernel import conntrack
+
     targets = [
         conntrack.Target(
             _FAMILIES[rule.family], *rule.match.port, rule.act.address.packed, _destination(rule.match.destination), bool(rule.match.local)

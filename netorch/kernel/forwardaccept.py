@@ -9,8 +9,9 @@ import errno
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from netorch.frozen import mutable
 from netorch.kernel import nfrules, nft, sysctl
 from netorch.kernel.nfrules import BaseChain, Rule
 from netorch.requests import Accept
@@ -102,7 +103,7 @@ def _mark(topology: str, flavour: str) -> str:
 # the way of a packet
 
 
-@dataclass(slots=True)
+@mutable
 class _Way:
     """Through FORWARD: whether it `drops` in the end, goes through DOCKER-USER, and which accepts of ours it meets."""
 

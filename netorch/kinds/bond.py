@@ -1,7 +1,5 @@
 """A bond: several links that are one (drivers/net/bonding; bond_options.c says which option changes when)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -90,7 +88,7 @@ class BondWords(MasterWords, SoloWords):
     )
 
     @model_validator(mode="after")
-    def _fitting(self) -> BondWords:
+    def _fitting(self) -> Self:
         if "lacp_rate" in self.model_fields_set and self.mode != "802.3ad":
             wrong(f"`lacp_rate` is for mode 802.3ad, not for {self.mode}")
         if self.primary is not None and self.mode not in PREFERRING:

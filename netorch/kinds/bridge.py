@@ -1,7 +1,5 @@
 """A bridge: a learning switch in the kernel (net/bridge, br_netlink.c)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Annotated, ClassVar, Literal, Self
@@ -155,7 +153,7 @@ class Bridge(Nothing, Link):
                 said[name] = str(value).lower() if isinstance(value, bool) else str(value)
         return said
 
-    def _data_against(self, before: Bridge) -> Attrs:
+    def _data_against(self, before: Self) -> Attrs:
         """IFLA_BR_* of what differs. Times go through the kernel's ticks, so a centisecond off is the same."""
         data: list[tuple[int, bytes]] = []
         for number, mine, theirs in (

@@ -1,7 +1,5 @@
 """A dummy: a link that swallows what is sent, for addresses that should always be up (drivers/net/dummy.c)."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from netorch.frozen import frozen

@@ -1,7 +1,5 @@
 """An entry of a tunnel's forwarding database: behind which other end a MAC is found (bridge(8) `fdb … self permanent`)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Self

@@ -1,7 +1,5 @@
 """A Geneve tunnel (RFC 8926, drivers/net/geneve.c): Ethernet frames in UDP, to one other end."""
 
-from __future__ import annotations
-
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -65,7 +63,7 @@ class GeneveWords(UdpTunnelWords):
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (6081).")
 
     @model_validator(mode="after")
-    def _possible(self) -> GeneveWords:
+    def _possible(self) -> Self:
         if self.remote.is_multicast or self.remote.is_unspecified:
             wrong(f"a geneve tunnel has one other end: {self.remote} is no host's address")
         return self

@@ -1,7 +1,5 @@
 """GRE over IPv4 (RFC 2784, 2890; net/ipv4/ip_gre.c), carrying IP packets; and what the GRE kinds have in common."""
 
-from __future__ import annotations
-
 from ipaddress import IPv4Address
 from typing import Annotated, Any, ClassVar, Literal
 

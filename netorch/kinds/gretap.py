@@ -1,7 +1,5 @@
 """GRE over IPv4 that carries Ethernet frames (net/ipv4/ip_gre.c)."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from netorch.frozen import frozen

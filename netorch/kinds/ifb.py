@@ -1,7 +1,5 @@
 """An intermediate functional block: where traffic that is on its way in can be queued and shaped (drivers/net/ifb.c)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 

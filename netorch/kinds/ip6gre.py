@@ -1,7 +1,5 @@
 """GRE over IPv6, carrying IP packets (net/ipv6/ip6_gre.c)."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """IPv4 and IPv6 packets in IPv6 (RFC 2473; net/ipv6/ip6_tunnel.c)."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """IPv4 packets in IPv4 (RFC 2003; net/ipv4/ipip.c)."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from netorch.frozen import frozen

@@ -1,7 +1,5 @@
 """What IP tunnels have in common: two addresses of one IP version, a TTL, and a device that Linux makes by itself."""
 
-from __future__ import annotations
-
 from ipaddress import ip_address
 from typing import Any, ClassVar, Self
 
@@ -82,7 +80,7 @@ class IpTunnelWords(SoloWords):
         return value
 
     @model_validator(mode="after")
-    def _possible(self) -> IpTunnelWords:
+    def _possible(self) -> Self:
         name = self.kind
         for key, end in (("local", self.local), ("remote", self.remote)):
             if end is None:

@@ -1,7 +1,5 @@
 """An ipvlan: a link on another one's wire with its MAC, told apart by its IP addresses (drivers/net/ipvlan)."""
 
-from __future__ import annotations
-
 import errno
 from typing import ClassVar, Literal
 

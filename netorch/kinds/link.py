@@ -1,7 +1,5 @@
 """What all links share: name, MTU, MAC, queue length, marks, alternative name; and the words for them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -165,7 +163,7 @@ class Link(Resource):
         if self.altname:
             yield AltnameAdd(self.netns, self.name, self.altname)
 
-    def changed(self, before: Link) -> list[Request]:
+    def changed(self, before: Self) -> list[Request]:
         """Requests for the common attributes that differ, all of which the kernel changes in place."""
         had = set(before.basic_attrs())
         attrs = [attr for attr in self.basic_attrs() if attr not in had]

@@ -1,7 +1,5 @@
 """A macvlan: a link of its own on another one's wire, told apart by its MAC (drivers/net/macvlan.c)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self

@@ -1,7 +1,5 @@
 """A NIC of the host, lent to a node: moved there, and given back with what it had (dev_change_net_namespace in net/core/dev.c)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self

@@ -1,7 +1,5 @@
 """That a link is the port of a master, a bridge, a bond or a VRF: a port lives within both the link and its master."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Annotated, Any, ClassVar, Self
@@ -141,7 +139,7 @@ class Port(Nothing, Resource):
     def title(self) -> str:
         return f"link {shown(self.netns)}/{self.link}"
 
-    def _changed(self, before: Port) -> set[str]:
+    def _changed(self, before: Self) -> set[str]:
         """The options that differ. A cost that nobody asked for is the kernel's, if it is one that the kernel gives."""
         if self.of != "bridge":
             return set()

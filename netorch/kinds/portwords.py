@@ -1,9 +1,7 @@
 """What the file says of a bridge's port: the same words under an interface, under a membership, and for a bridge's own port."""
 
-from __future__ import annotations
-
 import re
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -77,7 +75,7 @@ class PortWords(Words):
     )
 
     @model_validator(mode="after")
-    def _each_once(self) -> PortWords:
+    def _each_once(self) -> Self:
         seen: set[int] = set()
         for entry in self.vlans:
             first, last = entry.id

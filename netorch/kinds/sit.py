@@ -1,7 +1,5 @@
 """IPv6 packets in IPv4 (RFC 4213; net/ipv6/sit.c)."""
 
-from __future__ import annotations
-
 from typing import ClassVar, Literal
 
 from netorch.frozen import frozen

@@ -4,8 +4,6 @@ A kind of them is a table: its `ATTRIBUTES` say for each key of the file which a
 written, and whether the kernel changes it in place.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
@@ -57,50 +55,6 @@ class Attribute:
 
 PlaceName = Annotated[str, WithJsonSchema(substituted(text(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}:)?[^\s/:]+", "interface: IF or NODE:IF")))]
 """A parent, `IF` or `NODE:IF`; it may be an interface of the host, under any of its names."""
-
-
-class SoloWords(InterfaceWords):
-    """The words of a kind that is made alone. `MAKES`: its resource. `FAR_PARENT`: its parent may be in another namespace.
-    `TAKES_PORTS`: it is a master.
-    """
-
-    MAKES: ClassVar[type[SoloLink]]
-    FAR_PARENT: ClassVar[bool] = False
-    TAKES_PORTS: ClassVar[bool] = False
-
-    def taken_from(self, name: str) -> str:
-        """What the host calls the NIC that is to be it, under the `name` here; "" for a link that is made."""
-        return ""
-
-    @property
-    def rides_on(self) -> str | None:
-        """The parent as the file names it, `IF` or `NODE:IF`; None without one."""
-        return getattr(self, "parent", None)
-
-    def default_mtu(self, parent: int | None) -> int:
-        """What the kernel gives a new one, 0 where that is not known; `parent` is its parent's MTU, None without one, 0 if unknown."""
-        return ETHERNET_MTU if parent is None else parent
-
-    @property
-    def sends_from(self) -> str | None:
-        """The address of its node that its packets leave with: without a parent, the MTU there is what it has to fit into."""
-        return None
-
-    def largest_mtu(self, parent: int) -> int | None:
-        """What the kernel grants at most over a parent with this MTU; None without a limit."""
-        return parent if self.MAKES.FITS_PARENT else None
-
-    def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
-        """What hangs on the link by its own words, each with its place in them."""
-        return iter(())
-
-    def values(self) -> dict[str, Any]:
-        """Its own fields as the words say them; a kind whose words and fields differ says how."""
-        return {attribute.key: getattr(self, attribute.word or attribute.key) for attribute in self.MAKES.ATTRIBUTES}
-
-    def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
-        """The resource; `fields` are those of `Link`."""
-        return self.MAKES(**fields, parent=parent, **self.values())
 
 
 @frozen
@@ -250,6 +204,50 @@ class SoloLink(Nothing, Link):
             told["parent"] = "unknown" if self.parent == UNKNOWN else name if netns == self.netns else f"{netns}:{name}"
         common = {name: text for name, text in self.common().items() if (name, text) not in {("mac", ""), ("mtu", "0")}}
         return told | dict(self.own()) | common
+
+
+class SoloWords(InterfaceWords):
+    """The words of a kind that is made alone. `MAKES`: its resource. `FAR_PARENT`: its parent may be in another namespace.
+    `TAKES_PORTS`: it is a master.
+    """
+
+    MAKES: ClassVar[type[SoloLink]]
+    FAR_PARENT: ClassVar[bool] = False
+    TAKES_PORTS: ClassVar[bool] = False
+
+    def taken_from(self, name: str) -> str:
+        """What the host calls the NIC that is to be it, under the `name` here; "" for a link that is made."""
+        return ""
+
+    @property
+    def rides_on(self) -> str | None:
+        """The parent as the file names it, `IF` or `NODE:IF`; None without one."""
+        return getattr(self, "parent", None)
+
+    def default_mtu(self, parent: int | None) -> int:
+        """What the kernel gives a new one, 0 where that is not known; `parent` is its parent's MTU, None without one, 0 if unknown."""
+        return ETHERNET_MTU if parent is None else parent
+
+    @property
+    def sends_from(self) -> str | None:
+        """The address of its node that its packets leave with: without a parent, the MTU there is what it has to fit into."""
+        return None
+
+    def largest_mtu(self, parent: int) -> int | None:
+        """What the kernel grants at most over a parent with this MTU; None without a limit."""
+        return parent if self.MAKES.FITS_PARENT else None
+
+    def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+        """What hangs on the link by its own words, each with its place in them."""
+        return iter(())
+
+    def values(self) -> dict[str, Any]:
+        """Its own fields as the words say them; a kind whose words and fields differ says how."""
+        return {attribute.key: getattr(self, attribute.word or attribute.key) for attribute in self.MAKES.ATTRIBUTES}
+
+    def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
+        """The resource; `fields` are those of `Link`."""
+        return self.MAKES(**fields, parent=parent, **self.values())
 
 
 def decoded(kind: type[SoloLink], link: LinkRecord) -> dict[str, Any]:

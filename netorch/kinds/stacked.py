@@ -4,10 +4,8 @@ The kernel hands a link's frames to one taker (netdev_rx_handler_register in net
 it is the port of a bridge or bond, and one of these only.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from netorch.core import State, shown
 from netorch.frozen import frozen
@@ -28,7 +26,7 @@ class StackedLink(SoloLink):
     FITS_PARENT: ClassVar[bool] = True
     mode: str = ""
 
-    def quarrel(self, other: StackedLink) -> str:
+    def quarrel(self, other: "StackedLink") -> str:
         """Why Linux cannot have both on one parent; "" if it can."""
         return "" if self.TAKER == other.TAKER else f"a parent takes {self.TAKER}s or {other.TAKER}s, never both"
 
@@ -64,7 +62,7 @@ class StackedLink(SoloLink):
             yield what, f"Say `parent: {master.name}`, or free {below.name}."
 
     @classmethod
-    def seen(cls, record: LinkRecord) -> StackedLink:
+    def seen(cls, record: LinkRecord) -> Self:
         """Anybody's link of this kind, as far as the kind's own table goes."""
         own = {entry.key: entry.form.decode(record.data[entry.number]) for entry in cls.ATTRIBUTES if entry.number in record.data}
         return cls("", record.name, record.mtu, "", record.group, record.alias, **own)

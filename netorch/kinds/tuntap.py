@@ -1,7 +1,5 @@
 """Devices whose other end is a program: tap for frames, tun for packets (drivers/net/tun.c)."""
 
-from __future__ import annotations
-
 import errno
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The words that tunnels in UDP have in common: a network identifier, a port, a TTL."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field, model_validator

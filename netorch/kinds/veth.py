@@ -1,7 +1,5 @@
 """A veth pair: the kernel makes both ends in one call and loses both in one call."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Annotated, ClassVar, Literal, Self

@@ -1,7 +1,5 @@
 """A VLAN device: the frames of one VLAN of its parent, without their tag (net/8021q)."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field

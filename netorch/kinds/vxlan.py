@@ -1,7 +1,5 @@
 """A VXLAN tunnel (RFC 7348, drivers/net/vxlan): Ethernet frames in UDP, to one end, to a multicast group, or as its FDB says."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -122,7 +120,7 @@ class VxlanWords(UdpTunnelWords):
     )
 
     @model_validator(mode="after")
-    def _possible(self) -> VxlanWords:
+    def _possible(self) -> Self:
         if self.remote is not None and self.group is not None:
             wrong("a vxlan has a `remote` or a `group`, not both")
         if self.remote is not None and self.remote.is_multicast:

@@ -1,11 +1,9 @@
 """A peer of a WireGuard interface, and what a key is (linux/wireguard.h)."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import ip_address
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Self
@@ -28,7 +26,7 @@ UNSEEN = Secret(b"")
 """Of a file that nobody has looked into, as where two files are compared: the kernel takes no such key."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@frozen
 class HeldKey:
     """A key by the file that holds it, and itself once somebody has looked; as read from the kernel it has no file."""
 
@@ -151,7 +149,7 @@ class Peer(Nothing, Resource):
     def update(self, before: Self) -> Sequence[Request] | None:
         return [self._set(before, known=True)]
 
-    def _set(self, before: Peer, known: bool) -> WireguardPeerSet:
+    def _set(self, before: Self, known: bool) -> WireguardPeerSet:
         return WireguardPeerSet(
             self.netns,
             self.link,

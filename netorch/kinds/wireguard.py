@@ -1,7 +1,5 @@
 """A WireGuard interface: an encrypted tunnel to peers that are known by their keys (drivers/net/wireguard)."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -119,7 +117,7 @@ class WireguardWords(SoloWords):
     peers: list[PeerWords] = Field(default_factory=empty_list, description="Whom it speaks with.")
 
     @model_validator(mode="after")
-    def _apart(self) -> WireguardWords:
+    def _apart(self) -> Self:
         seen: set[str] = set()
         whose: dict[object, str] = {}
         for peer in self.peers:

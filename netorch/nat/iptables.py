@@ -13,12 +13,11 @@ from __future__ import annotations
 import re
 from base64 import b32encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from shlex import quote
 
-from netorch.frozen import frozen
+from netorch.frozen import Remembering, frozen
 from netorch.nat.ruleset import Address, Chain, DestinationTo, Network, Not, Ports, Rule, Ruleset, SourceTo, Verdict
 
 CHAIN_LENGTH = 28
@@ -47,8 +46,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
-@dataclass(frozen=True)
-class Names:
+@frozen
+class Names(Remembering):
     """What the chains and rules of a topology are called."""
 
     topology: str

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from difflib import SequenceMatcher
+from dataclasses import field
 from functools import lru_cache
 
 from netorch.core import Disruption, Key, Plan, Resource, Step
+from netorch.frozen import mutable
 
 Values = tuple[str | None, str | None]
 """Old and new; None where there is none."""
 
 
-@dataclass(slots=True)
+@mutable
 class Change:
     """What happens to one object. `because` names what takes it along, `key` leads to its place in the file; `added` and
     `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order.
@@ -135,6 +135,8 @@ def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:
 @lru_cache(maxsize=16)
 def _moved(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The same for a thousand nodes, since their hosts files are."""
+    from difflib import SequenceMatcher
+
     added: list[str] = []
     removed: list[str] = []
     for kind, start, end, from_, to in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

@@ -9,7 +9,7 @@ from typing import Any
 
 from netorch.core import HOST, Key, Resource
 from netorch.errors import did_you_mean
-from netorch.frozen import frozen
+from netorch.frozen import frozen, mutable
 from netorch.impairment import ImpairWords
 from netorch.kinds.bridge import BridgeSettings
 from netorch.kinds.link import AddressWords, CommonWords
@@ -50,7 +50,7 @@ class Given:
         self.ip = self.interface.ip
 
 
-@dataclass(slots=True)
+@mutable
 class Iface:
     """One interface on its way to resources. `name` is the file's, `dev` the kernel's; `made_up` ones are a network's own.
 
@@ -120,7 +120,7 @@ class Iface:
         return f"{self.site.name}:{self.name}"
 
 
-@dataclass(slots=True)
+@mutable
 class Site:
     """A node with its place: `label` is the namespace, `created` whether netorch makes it."""
 
@@ -152,7 +152,7 @@ class Site:
         raise AssertionError(long)
 
 
-@dataclass(slots=True)
+@mutable
 class Draft:
     """Everything on its way from a topology to a state."""
 

@@ -7,10 +7,11 @@ leave a network's bridge is dropped. Everything else on the machine is none of o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_network
 from typing import Any
 
+from netorch.frozen import mutable
 from netorch.kinds.forwardaccept import ForwardAccept
 from netorch.kinds.packetfilter import PacketFilter
 from netorch.nat.nftables import line
@@ -25,7 +26,7 @@ MULTICAST = {4: ip_network("224.0.0.0/4"), 6: ip_network("ff00::/8")}
 ANSWERS = ("established", "related")
 
 
-@dataclass(slots=True)
+@mutable
 class Filter:
     """What one namespace's filter is made of."""
 

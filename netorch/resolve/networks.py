@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
 from netorch.core import HOST
+from netorch.frozen import mutable
 from netorch.resolve import overlay, stacked
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site
 from netorch.resolve.interfaces import type_of
@@ -21,7 +22,7 @@ LEADING_OUT = {"nat", "routed"}
 """Modes in which the owner forwards."""
 
 
-@dataclass(slots=True)
+@mutable
 class Member:
     """A node's interface in a network, with what it is told and what it got."""
 
@@ -30,7 +31,7 @@ class Member:
     path: Path
 
 
-@dataclass(slots=True)
+@mutable
 class Segment:
     """A network on its way: bridges (the root first), members in the order of the file, gateways by IP version.
 

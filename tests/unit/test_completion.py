@@ -54,6 +54,29 @@ def test_what_a_shell_makes_of_a_line(shell: str, folder: Path) -> None:
     assert not (folder / "pwned").exists()
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("netorch validate b", "b c.yaml"), ("netorch exec g", "gw"), ("netorch graph --o", "--output")]
+)
+def test_who_presses_the_tab_key_waits_for_no_models(typed: str, offered: str, folder: Path) -> None:
+    answer = folder / "answer"
+    words = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "PYTHONPATH": os.getcwd()}
+    line = {"COMP_LINE": typed, "COMP_POINT": str(len(typed))}
+    process = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "netorch"], env=words | line, cwd=folder, capture_output=True, text=True
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in process.stderr.splitlines()}
+    assert answer.read_text().replace("\\", "").strip() == offered
+    assert "netorch.cli.completion" in loaded
+    assert not [name for name in loaded if name.split(".")[0] == "pydantic"]
+
+
+def test_what_a_shell_evaluates_when_it_starts_loads_no_models() -> None:
+    code = "import sys; from netorch.cli import main; main(['completion', 'bash']); print(*sys.modules, file=sys.stderr)"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "argcomplete" in process.stdout
+    assert not {"pydantic", "yaml"} & {*process.stderr.split()}
+
+
 def on_terminal(argv: list[str], folder: Path, first: str, ready: str, then: str, end: str) -> list[str]:
     """The lines that a program on a terminal prints, up to `end`; `then` is typed when `ready` is there."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
