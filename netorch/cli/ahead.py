@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netorch.kernel.twin import MANY
+from netorch.kernel import MANY
 
 if TYPE_CHECKING:
     from netorch.kernel.records import Stamp

@@ -14,13 +14,13 @@ from dataclasses import replace
 from operator import attrgetter
 
 from netorch.frozen import frozen
-from netorch.kernel import files, filters, forwardaccept, passage, sysctl
+from netorch.kernel import MANY, files, filters, forwardaccept, passage, sysctl
 from netorch.kernel.bridgetimes import follows, with_own_times
 from netorch.kernel.listening import listening
 from netorch.kernel.namespaces import HOST, Namespaces
 from netorch.kernel.netns import Netns, inode_of, netns_fd
 from netorch.kernel.rtnl import Rtnl
-from netorch.kernel.twin import MANY, Twin, order
+from netorch.kernel.twin import Twin, order
 from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
 from netorch.netlink import decode

@@ -22,9 +22,6 @@ from netorch.kernel.syscalls import die_with_parent
 if TYPE_CHECKING:
     from netorch.snapshot import Scope
 
-MANY = 100
-"""Namespaces from which on a second process is worth its start."""
-
 _NUMBER = struct.Struct("=Q")
 _FRONT, _BACK = 0, 8
 _CLAIM = 8

@@ -9,10 +9,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from netorch.kernel import records
+from netorch.kernel import MANY, records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.reader import read_along
-from netorch.kernel.twin import MANY, Twin, order
+from netorch.kernel.twin import Twin, order
 from netorch.lab import Lab
 from netorch.loading import load
 from netorch.marks import Mark
