@@ -1,4 +1,4 @@
-"""A second process for commands about many namespaces: it reads them while the file is still being loaded, or helps to read them after.
+"""A second process for commands about many namespaces: it reads them while the file is still being loaded.
 
 Which topology it will be is guessed from the command line and the records. A wrong guess costs the time of a processor that had nothing
 to do: what is read is used only where it is what is asked for.
@@ -31,12 +31,6 @@ class Ahead:
     def __init__(self, twin: Twin | None = None, stamp: Stamp | None = None) -> None:
         self.twin = twin
         self.stamp = stamp
-
-    def expect(self, namespaces: int) -> Twin | None:
-        """The process, started now at the latest if so many namespaces will have to be looked at."""
-        if self.twin is None and namespaces >= MANY and _has_a_processor_to_spare():
-            self.twin = _started()
-        return self.twin
 
     def close(self) -> None:
         if self.twin is not None:

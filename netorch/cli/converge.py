@@ -15,13 +15,12 @@ from netorch.render import json, text
 from netorch.render.changes import Change, changes, gone_objects
 
 if TYPE_CHECKING:
-    from netorch.cli.ahead import Ahead
     from netorch.lab import Lab
 
 
 def apply(options: argparse.Namespace, output: Output) -> int:
     from netorch.lab import Lab
-    from netorch.look import Difference, namespaces_of
+    from netorch.look import Difference
     from netorch.saved import Saved, verify
 
     if options.dry_run and options.plan is None:
@@ -48,9 +47,7 @@ def apply(options: argparse.Namespace, output: Output) -> int:
         if not output.json:
             output.listing(found, loaded, short=True)
 
-    ahead: Ahead = options.ahead
-    twin = ahead.expect(len(namespaces_of(loaded.desired)))
-    with Lab(looked=output.looked, twin=twin, since=ahead.stamp) as lab:
+    with Lab(looked=output.looked, twin=options.ahead.twin, since=options.ahead.stamp) as lab:
         if options.dry_run and saved is not None:
             difference = lab.diff(loaded)
             verify(saved, difference, inputs.shown(options.plan))
@@ -117,11 +114,9 @@ def diff(options: argparse.Namespace, output: Output) -> int:
             return output.usage("a plan between two files cannot be applied: leave out --out")
         return _diff_files(options, output)
     from netorch.lab import Lab
-    from netorch.look import namespaces_of
 
-    ahead: Ahead = options.ahead
     loaded, record = inputs.chosen(options, live=True)
-    with Lab(twin=ahead.expect(len(namespaces_of(loaded.desired)))) as lab:
+    with Lab(twin=options.ahead.twin) as lab:
         difference = lab.diff(loaded)
     output.warn(difference.warnings)
     if options.out is not None:
