@@ -142,15 +142,25 @@ def _closure(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
 def _deletes(observed: State, dying: Mapping[Key, Key | None], desired: State) -> tuple[tuple[Step, ...], tuple[Resource, ...]]:
     steps: list[Step] = []
     implied: list[Resource] = []
-    sent: set[Key] = set()
     if not dying:
         return (), ()
-    for key in reversed(ordered(observed, dying)):
+    alone: set[Key] = set()
+    for key, resource in observed.items():
         if key not in dying:
             continue
+        for container in resource.within:
+            # what holds its container takes its leave before it
+            if container in dying and container not in resource.holds:
+                implied.append(resource)
+                break
+        else:
+            alone.add(key)
+    sent: set[Key] = set()
+    for key in reversed(ordered(observed, alone)):
+        if key not in alone:
+            continue
         resource = observed[key]
-        # what holds its container takes its leave before it
-        if any(container in dying and container not in resource.holds for container in resource.within) or resource.twin in sent:
+        if resource.twin in sent:
             implied.append(resource)
             continue
         sent.add(key)

@@ -26,6 +26,8 @@ OWN_NETNS = "/proc/thread-self/ns/net"
 _MARKER = "made-run-netns"
 _OTHER_FILES = 14
 """Open files that are no namespace's, at most, but where the limit allows more."""
+_NEAR = 1024
+"""Namespaces that are used between two of which one may close the other, at most."""
 _FIRST_INDEX = 16
 """Where allotted indices begin: below it the kernel puts what it makes by itself in a new namespace (lo, sit0, tunl0, gre0 …)."""
 
@@ -156,6 +158,9 @@ class Namespaces:
         return known
 
     def _use(self, netns: Netns) -> None:
+        # far from the limit it does not matter who was used last; what a batch speaks of must have been, when it does
+        if netns.label in self._open and len(self._open) < self.capacity - _NEAR:
+            return
         self._open[netns.label] = netns
         self._open.move_to_end(netns.label)
         while len(self._open) > self.capacity:

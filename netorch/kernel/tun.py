@@ -13,8 +13,8 @@ import struct
 from netorch.kernel.resolver import Refused
 from netorch.kernel.rtnl import Rtnl
 from netorch.netlink import constants as c
-from netorch.netlink.codec import cstring, message
-from netorch.netlink.encode import link_name, pack
+from netorch.netlink.codec import cstring, message, pack
+from netorch.netlink.encode import link_name
 from netorch.requests import TunAdd, TunSet
 
 DEVICE = "/dev/net/tun"

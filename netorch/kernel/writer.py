@@ -57,6 +57,7 @@ from netorch.requests import (
 )
 
 _DELETES = (LinkDel, AddressDel, NeighbourDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel, WireguardPeerDel)
+_LOOKS_AT_NO_LINK = (NetnsDel, FileDel)
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
 _TAKEN = (errno.EEXIST, errno.EBUSY)
 _BATCH = 128
@@ -70,7 +71,7 @@ class Transaction:
         self._resolver = Resolver(namespaces)
         self._etc = etc
         self._reclaim = reclaim
-        self._prepared = self._tidy = self._emptied = False
+        self._prepared = self._tidy = self._emptied = self._lost = False
         self._pristine: dict[str, str | None] = {}
         self._batch: list[tuple[int, bytes, Unit]] = []
         # each message may need one more namespace open, by its number, until it is sent
@@ -96,6 +97,9 @@ class Transaction:
     def _channel(self, requests: Sequence[Request]) -> None:
         before = len(self.failures)
         for unit in fold(requests):
+            if self._lost and not isinstance(unit.request, _LOOKS_AT_NO_LINK):
+                self._namespaces.forget_links()
+                self._lost = False
             done = self._act(unit)
             if done is None:
                 self._queue(unit)
@@ -200,7 +204,8 @@ class Transaction:
         self._tidy = self._emptied = True
         self._namespaces.remove(request.netns, self._reclaim)
         self._etc.tidy(request.netns)
-        self._namespaces.forget_links()
+        # its links' other ends are gone, wherever they were
+        self._lost = True
 
     def _set_sysctl(self, request: SysctlSet) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))

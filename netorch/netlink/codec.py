@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from netorch.netlink.constants import NLA_F_NESTED
@@ -105,6 +105,11 @@ def attr(number: int, payload: bytes) -> bytes:
     """One attribute, padded to four bytes."""
     length = len(payload)
     return _ATTR.pack(length + 4, number) + payload + _PADDING[length & 3]
+
+
+def pack(attributes: Iterable[tuple[int, bytes]]) -> bytes:
+    """Attributes one after the other: as `attr` of each, in less time."""
+    return b"".join([_ATTR.pack(len(payload) + 4, number) + payload + _PADDING[len(payload) & 3] for number, payload in attributes])
 
 
 def nested(number: int, *attributes: bytes) -> bytes:

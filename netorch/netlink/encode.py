@@ -6,7 +6,7 @@ import struct
 from typing import Protocol
 
 from netorch.netlink import constants as c
-from netorch.netlink.codec import attr, cstring, message, nested, u8, u16, u32
+from netorch.netlink.codec import attr, cstring, message, nested, pack, u8, u16, u32
 from netorch.requests import (
     AddressAdd,
     AddressDel,
@@ -40,7 +40,8 @@ _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
 _RULE = struct.Struct("=BBBBBBBBI")
 _TCMSG = struct.Struct("=B3xiIII")
-_ONE_QUEUE = u32(1)
+_QUEUES = frozenset((c.IFLA_NUM_TX_QUEUES, c.IFLA_NUM_RX_QUEUES))
+_ONE_QUEUE = pack((number, u32(1)) for number in sorted(_QUEUES))
 
 LinkRequest = (
     LinkAdd
@@ -140,19 +141,13 @@ def delete_group(group: int, seq: int) -> bytes:
     return message(c.RTM_DELLINK, c.NLM_F_REQUEST | c.NLM_F_ACK, seq, payload)
 
 
-def pack(attrs: Attrs) -> bytes:
-    return b"".join(attr(number, payload) for number, payload in attrs)
-
-
 def _up(up: bool | None) -> tuple[int, int]:
     return (0, 0) if up is None else (c.IFF_UP if up else 0, c.IFF_UP)
 
 
 def _end(index: int, name: str, attrs: bytes, given: Attrs, queues: bool, up: bool | None = None) -> bytes:
     # with one queue there is nothing to wait an expedited RCU grace period for
-    wanted = (c.IFLA_NUM_TX_QUEUES, c.IFLA_NUM_RX_QUEUES) if queues else ()
-    numbers = {number for number, _ in given}
-    extra = b"".join(attr(number, _ONE_QUEUE) for number in wanted if number not in numbers)
+    extra = _ONE_QUEUE if queues and _QUEUES.isdisjoint([number for number, _ in given]) else b""
     return _IFINFOMSG.pack(0, 0, index, *_up(up)) + attr(c.IFLA_IFNAME, cstring(name)) + extra + attrs
 
 
