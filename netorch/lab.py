@@ -15,6 +15,7 @@ from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.processes import end_processes
 from netorch.kernel.records import Record
+from netorch.kernel.spares import Spares
 from netorch.kernel.twin import Twin
 from netorch.kinds.netns import netns_key
 from netorch.kinds.veth import UNKNOWN, Veth
@@ -76,12 +77,14 @@ class Lab:
         looked: Callable[[int, int], None] = lambda *_: None,
         twin: Twin | None = None,
         since: records.Stamp | None = None,
+        spares: Spares | None = None,
     ) -> None:
         """`looked` hears, in another thread, how many namespaces have been read and how many there are.
 
-        `twin`: a process that helps to look. `since`: the stamp of the topology's lock when it began, if it has begun.
+        `twin`: a process that helps to look. `since`: the stamp of the topology's lock when it began, if it has begun. `spares`:
+        namespaces made ahead.
         """
-        self.kernel = kernel or LinuxKernel(looked, twin)
+        self.kernel = kernel or LinuxKernel(looked, twin, spares)
         self._since = since
 
     def __enter__(self) -> Lab:

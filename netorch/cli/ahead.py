@@ -1,7 +1,7 @@
-"""A second process for commands about many namespaces: it reads them while the file is still being loaded.
+"""A second process for commands about many namespaces: it reads or makes them while the file is still being loaded.
 
 Which topology it will be is guessed from the command line and the records. A wrong guess costs the time of a processor that had nothing
-to do: what is read is used only where it is what is asked for.
+to do: what is read is used only where it is what is asked for, and what was made without a use is gone with the command.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,49 +18,88 @@ from netorch.kernel import MANY
 
 if TYPE_CHECKING:
     from netorch.kernel.records import Stamp
+    from netorch.kernel.spares import Spares
     from netorch.kernel.twin import Twin, Work
 
 DEFAULT = "topo.yaml"
 _NAME = re.compile(rb"""^name:[ \t]*["']?([a-z0-9-]+)""", re.MULTILINE)
-_LOOKED_AT = 1 << 16
+_NODES = re.compile(rb"^nodes:[ \t]*\r?\n((?:[ \t#].*(?:\n|\Z)|\r?\n)*)", re.MULTILINE)
+_KEYS = re.compile(rb"""^( +)["']?([^\s#"'{}-][^\s#"'{}:]*)["']?:""", re.MULTILINE)
+_RANGE = re.compile(rb"\[([0-9]{1,6})-([0-9]{1,6})\]")
+_LOOKED_AT = 1 << 20
 """Bytes of a file."""
 
 
 class Ahead:
-    """`twin`: the process, if there is one. `stamp`: of the topology's lock, when it began to read."""
+    """`twin`: the process that reads, if there is one. `stamp`: of the topology's lock, when it began. `spares`: those made."""
 
-    def __init__(self, twin: Twin | None = None, stamp: Stamp | None = None) -> None:
+    def __init__(self, twin: Twin | None = None, stamp: Stamp | None = None, spares: Spares | None = None) -> None:
         self.twin = twin
         self.stamp = stamp
+        self.spares = spares
 
     def close(self) -> None:
-        if self.twin is not None:
-            self.twin.close()
+        for process in (self.twin, self.spares):
+            if process is not None:
+                process.close()
 
 
 def begin(options: argparse.Namespace) -> Ahead:
-    """Start to read the namespaces of the topology that a command line speaks of, if that is known and there are many."""
-    if options.command not in ("apply", "diff", "destroy") or not _has_a_processor_to_spare() or not _many_are_there():
+    """Start on what a command line will ask for, if that can be guessed and is much."""
+    if options.command not in ("apply", "diff", "destroy") or not _has_a_processor_to_spare():
         return Ahead()
     from netorch.errors import NetorchError
-    from netorch.kernel import records
 
     with suppress(NetorchError, OSError, ValueError):
-        name = _meant(options)
-        stamp = records.stamp(name) if name is not None else None
-        record = records.read_record(name)[0] if name is not None else None
-        twin = _started() if record is not None and stamp is not None else None
-        if name is not None and record is not None and twin is not None:
-            from netorch.kernel.twin import order
-            from netorch.marks import Mark
-            from netorch.snapshot import Scope
-
-            # as netorch.look asks for them, if the file still says the same
-            found = {word: word in record.text for word in ("neighbours", "fdb")}
-            scope = Scope(Mark(name).alias, topology=name, neighbours=found["neighbours"], static_macs=found["fdb"])
-            twin.begin(order(scope))
-            return Ahead(twin, stamp)
+        if _many_are_there() and (ahead := _reading(options)) is not None:
+            return ahead
+        if options.command == "apply" and not options.dry_run and options.plan is None and options.confirm_within is None:
+            return Ahead(spares=_making(options))
     return Ahead()
+
+
+def _reading(options: argparse.Namespace) -> Ahead | None:
+    from netorch.kernel import records
+
+    if (name := _meant(options)) is None or (stamp := records.stamp(name)) is None:
+        return None
+    record, _ = records.read_record(name)
+    twin = _started() if record is not None else None
+    if record is None or twin is None:
+        return None
+    from netorch.kernel.twin import order
+    from netorch.marks import Mark
+    from netorch.snapshot import Scope
+
+    # as netorch.look asks for them, if the file still says the same
+    found = {word: word in record.text for word in ("neighbours", "fdb")}
+    twin.begin(order(Scope(Mark(name).alias, topology=name, neighbours=found["neighbours"], static_macs=found["fdb"])))
+    return Ahead(twin, stamp)
+
+
+def _making(options: argparse.Namespace) -> Spares | None:
+    """Namespaces for a topology that is not there yet."""
+    path = Path(DEFAULT if options.file is None else options.file)
+    count = nodes_said(_beginning(path))
+    if count < MANY:
+        return None
+    from netorch.kernel.spares import Spares, affordable
+
+    return Spares(count) if _meant(options) is None and affordable(count) else None
+
+
+def nodes_said(text: bytes) -> int:
+    """About how many nodes a file speaks of, its ranges counted: the keys below `nodes`, if each stands in a line of its own."""
+    section = _NODES.search(text)
+    if section is None:
+        return 0
+    keys = _KEYS.findall(section[1])
+    outermost = min((len(indent) for indent, _ in keys), default=0)
+    return sum(_size(key) for indent, key in keys if len(indent) == outermost)
+
+
+def _size(key: bytes) -> int:
+    return prod(max(0, int(last) - int(first) + 1) for first, last in _RANGE.findall(key))
 
 
 def _has_a_processor_to_spare() -> bool:

@@ -15,6 +15,7 @@ from netorch.render import json, text
 from netorch.render.changes import Change, changes, gone_objects
 
 if TYPE_CHECKING:
+    from netorch.cli.ahead import Ahead
     from netorch.lab import Lab
 
 
@@ -47,7 +48,8 @@ def apply(options: argparse.Namespace, output: Output) -> int:
         if not output.json:
             output.listing(found, loaded, short=True)
 
-    with Lab(looked=output.looked, twin=options.ahead.twin, since=options.ahead.stamp) as lab:
+    ahead: Ahead = options.ahead
+    with Lab(looked=output.looked, twin=ahead.twin, since=ahead.stamp, spares=ahead.spares) as lab:
         if options.dry_run and saved is not None:
             difference = lab.diff(loaded)
             verify(saved, difference, inputs.shown(options.plan))

@@ -26,6 +26,7 @@ from netorch.snapshot import NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:
     from netorch.kernel.probes import Probe, Reply
+    from netorch.kernel.spares import Spares
 
 _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
@@ -51,15 +52,19 @@ class LinuxKernel:
     Labels that were attached are known to `read` (`Scope.attached`) and to `transact` until the next `attach`.
     """
 
-    def __init__(self, looked: Callable[[int, int], None] = lambda *_: None, twin: Twin | None = None) -> None:
+    def __init__(
+        self, looked: Callable[[int, int], None] = lambda *_: None, twin: Twin | None = None, spares: Spares | None = None
+    ) -> None:
         """`looked` hears, in the thread that reads, how many namespaces have been read and how many there are.
 
-        `twin`: a process that helps with the first look at many namespaces. It may have been told what to read before; the door ends it.
+        `twin`: a process that helps with the first look at many namespaces. It may have been told what to read before. `spares`:
+        namespaces made ahead. The door ends both.
         """
         require_root()
         self._looked = looked
         self._twin = twin
         self._namespaces = Namespaces()
+        self._namespaces.spares = spares
         self._etc = EtcFiles()
         self._worker = Worker(self._namespaces.home)
 

@@ -10,12 +10,16 @@ import stat
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from netorch.kernel import marker
 from netorch.kernel.netns import Netns, inode_of, netns_fd
 from netorch.kernel.procfs import Procfs
 from netorch.kernel.rtnl import Rtnl
 from netorch.kernel.syscalls import CLONE_NEWNET, MS_BIND, MS_REC, MS_SHARED, mount, setns, umount, unshare
+
+if TYPE_CHECKING:
+    from netorch.kernel.spares import Spares
 
 HOST = "host"
 """The label of the namespace that everything starts from."""
@@ -50,6 +54,7 @@ class Namespaces:
         self.host = Netns(HOST, home, inode_of(os.fstat(home)), pinned=True)
         self.round = 0
         self.proc = Procfs()
+        self.spares: Spares | None = None
         self._known: dict[str, Netns] = {}
         self._open: OrderedDict[str, Netns] = OrderedDict()
         self._at: tuple[int, int] = self.host.inode
@@ -61,6 +66,8 @@ class Namespaces:
         self._open.clear()
         self.host.close()
         self.proc.close()
+        if self.spares is not None:
+            self.spares.close()
         soft, hard = self._limits
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -209,10 +216,16 @@ class Namespaces:
 
     def new(self, label: str) -> Netns:
         """A new namespace that has no name yet, entered; give it one with `publish` or close it."""
-        self.fresh()
-        fd = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
-        netns = Netns(label, fd, inode_of(os.fstat(fd)))
-        self._at = netns.inode
+        if self.spares is not None and (spare := self.spares.take()) is not None:
+            fd, rtnl = spare
+            netns = Netns(label, fd, inode_of(os.fstat(fd)))
+            netns.rtnl = rtnl
+            self.enter(netns)
+        else:
+            self.fresh()
+            fd = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
+            netns = Netns(label, fd, inode_of(os.fstat(fd)))
+            self._at = netns.inode
         netns.next_index, netns.indices = _FIRST_INDEX, {"lo": 1}
         netns.seen = self.round
         return netns

@@ -12,6 +12,7 @@ from pathlib import Path
 from netorch.kernel import MANY, records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.reader import read_along
+from netorch.kernel.spares import Spares
 from netorch.kernel.twin import Twin, order
 from netorch.lab import Lab
 from netorch.loading import load
@@ -136,12 +137,56 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
         stamp = records.stamp("lab")
 
 
+@private
+def test_namespaces_that_were_made_ahead_are_as_others() -> None:
+    before = sorted(os.listdir("/proc/self/fd"))
+    loaded, seen = load(FILE.encode(), "lab.yaml"), []
+    record = records.Record(FILE, "lab.yaml", {}, None, 0.0, "0")
+    # none, some of them, more than are wanted, and a process that dies
+    for count in (0, 30, SIZE + 50, -1):
+        spares = Spares(SIZE if count < 0 else count) if count else None
+        if count < 0 and spares is not None:
+            os.kill(spares._pid, 9)
+        with Lab(spares=spares) as lab:
+            assert lab.apply(loaded, record).rounds == 1
+            assert not lab.diff(loaded).plan
+            taken = {label: netns.inode for label, netns in lab.kernel.read(SCOPE).namespaces.items()}
+            assert len(set(taken.values())) == SIZE + 2
+            seen.append({label: netns.files for label, netns in lab.kernel.read(SCOPE).namespaces.items()})
+            for name in ("n1", f"n{SIZE}"):
+                ping = ("ip", "netns", "exec", name, "ping", "-c1", "-W3", "10.0.1.7")
+                subprocess.run(ping, check=True, stdout=subprocess.DEVNULL)
+            lab.destroy("lab")
+        assert spares is None or spares._pid < 0
+        assert sorted(os.listdir("/proc/self/fd")) == before
+    assert all(files == seen[0] for files in seen)
+
+
+@private
+def test_what_was_made_for_nothing_is_gone() -> None:
+    """Whether its process had made it all, was still at it, or could send no more since nobody took any."""
+    before = sorted(os.listdir("/proc/self/fd"))
+    for seconds in (0.0, 0.02, 1.0):
+        spares = Spares(2000)
+        taken = spares.take()
+        assert taken is not None
+        time.sleep(seconds)
+        spares.close()
+        spares.close()
+        assert spares.take() is None
+        os.close(taken[0])
+        taken[1].close()
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    # nobody holds them any more: each has a cookie, but none has a process or a name
+    assert subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout == ""
+
+
 def test_the_commands_use_it(host: Host) -> None:
     """By strace: who opens the namespaces. The command itself opens few, or half of them where it reads too."""
     host.write("lab.yaml", FILE)
     host.write("changed.yaml", CHANGED)
     assert len(os.sched_getaffinity(0)) > 1, "with one processor there is nobody to read along"
-    opened = {}
+    opened, made = {}, {}
     for words, status in {
         ("apply", "-q", "lab.yaml"): 0,
         ("diff", "-q", "lab.yaml"): 0,
@@ -149,7 +194,7 @@ def test_the_commands_use_it(host: Host) -> None:
         ("apply", "-q", "changed.yaml"): 0,
         ("destroy", "-q", "lab"): 0,
     }.items():
-        trace = ("strace", "-f", "-qqq", "-e", "trace=openat,fork,clone,vfork", "-o", "trace")
+        trace = ("strace", "-f", "-qqq", "-e", "trace=openat,fork,clone,vfork,unshare", "-o", "trace")
         assert host.run(*trace, sys.executable, "-m", "netorch", *words, check=False).returncode == status
         lines = (host.directory / "trace").read_text().splitlines()
         forked = {line.split()[-1] for line in lines if "clone(" in line and "CLONE_THREAD" not in line}
@@ -157,6 +202,10 @@ def test_the_commands_use_it(host: Host) -> None:
             len([line for line in lines if '"/run/netns/n' in line and "O_CREAT" not in line and (line.split()[0] in forked) is its])
             for its in (True, False)
         ]
+        unshared = [line.split()[0] in forked for line in lines if "unshare(CLONE_NEWNET" in line]
+        made[words] = unshared.count(True), unshared.count(False)
+    assert made.pop(("apply", "-q", "lab.yaml")) == (SIZE, 1), "the one of the segment is in no line of the file"
+    assert {theirs for theirs, _ in made.values()} == {0}
     # what was made by the command itself is open in it
     assert opened["apply", "-q", "lab.yaml"] == [0, 0]
     assert opened["diff", "-q", "lab.yaml"] == [SIZE + 1, 0]
