@@ -7,9 +7,10 @@ import fcntl
 import os
 import resource
 import stat
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from netorch.kernel import marker
@@ -30,10 +31,20 @@ OWN_NETNS = "/proc/thread-self/ns/net"
 _MARKER = "made-run-netns"
 _OTHER_FILES = 14
 """Open files that are no namespace's, at most, but where the limit allows more."""
+_TABLE = 8192
+"""Open files that there is room for from the start, a pointer each."""
 _NEAR = 1024
 """Namespaces that are used between two of which one may close the other, at most."""
 _FIRST_INDEX = 16
 """Where allotted indices begin: below it the kernel puts what it makes by itself in a new namespace (lo, sit0, tunl0, gre0 …)."""
+
+
+def _widen(fd: int, limit: int) -> None:
+    """Make room in the table of open files while nobody shares it: once another thread does, each time that it has to double the kernel
+    waits for all readers, ten milliseconds and more (expand_fdtable in fs/file.c).
+    """
+    with suppress(OSError):
+        os.close(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(limit, _TABLE) - 1))
 
 
 class Namespaces:
@@ -51,6 +62,8 @@ class Namespaces:
         # two of each, and some for all else that is open
         self.capacity = max(3, (limit - min(256, max(limit // 2, _OTHER_FILES))) // 2)
         home = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
+        if threading.active_count() == 1:
+            _widen(home, limit)
         self.host = Netns(HOST, home, inode_of(os.fstat(home)), pinned=True)
         self.round = 0
         self.proc = Procfs()
