@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from netorch.frozen import frozen
@@ -34,6 +35,12 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.netns}/{self.name}" if self.name else f"{self.kind} {self.netns}"
+
+
+remembered = lru_cache(maxsize=1 << 16)
+"""Decorator of functions that make keys: the same few are asked for again at each step of the way, and making one takes three times as long
+as finding it.
+"""
 
 
 class Disruption(Enum):

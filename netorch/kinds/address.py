@@ -8,7 +8,7 @@ from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import ClassVar
 
-from netorch.core import Key, Resource, shown
+from netorch.core import Key, Resource, remembered, shown
 from netorch.frozen import frozen
 from netorch.kind import View, observed
 from netorch.kinds.link import link_key
@@ -40,10 +40,12 @@ FOREIGN = "an address of others"
 _SCOPE_NAMES = {number: name for name, number in SCOPES.items()}
 
 
+@remembered
 def address_key(netns: str, link: str, address: str) -> Key:
     return Key("address", netns, f"{link} {address}")
 
 
+@remembered
 def ipv4_key(netns: str, link: str) -> Key:
     """That a link has an IPv4 address at all: with the last one its IPv4 routes go (fib_disable_ip in net/ipv4/fib_frontend.c)."""
     return Key("ipv4", netns, link)

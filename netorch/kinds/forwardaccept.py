@@ -12,6 +12,7 @@ from typing import ClassVar, Self
 from netorch.core import HOST, Key, Resource, shown
 from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
+from netorch.kinds.netns import netns_key
 from netorch.kinds.packetfilter import filter_key
 from netorch.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
 from netorch.snapshot import ForwardSnapshot, Snapshot, Wall
@@ -41,7 +42,7 @@ class ForwardAccept(Nothing, Resource):
 
     @property
     def within(self) -> tuple[Key, ...]:
-        return (Key("netns", self.netns, ""),)
+        return (netns_key(self.netns),)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import ClassVar, Self
 from zlib import crc32
 
-from netorch.core import Key, Resource, shown
+from netorch.core import Key, Resource, remembered, shown
 from netorch.frozen import frozen
 from netorch.kind import View, observed
+from netorch.kinds.netns import netns_key
 from netorch.requests import FileDel, FileWrite, Request
 
 _TEMPORARY = ".netorch-"
@@ -24,6 +25,7 @@ def first_line(topology: str) -> str:
     return FIRST_LINE.format(topology)
 
 
+@remembered
 def file_key(netns: str, name: str) -> Key:
     return Key("file", netns, name)
 
@@ -43,11 +45,11 @@ class NodeFile(Resource):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        return (Key("netns", self.netns, ""),)
+        return (netns_key(self.netns),)
 
     @property
     def part_of(self) -> Key | None:
-        return Key("netns", self.netns, "")
+        return netns_key(self.netns)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:

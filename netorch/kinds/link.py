@@ -6,10 +6,11 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from netorch.core import Key, Resource, shown
+from netorch.core import Key, Resource, remembered, shown
 from netorch.frozen import frozen
 from netorch.impairment import ImpairWords
 from netorch.kind import View
+from netorch.kinds.netns import netns_key
 from netorch.kinds.portwords import PortWords
 from netorch.marks import Mark, maker, read_alias
 from netorch.netlink.codec import cstring, u32
@@ -39,6 +40,7 @@ TXQUEUELEN = 1000
 """What the kernel gives to a new Ethernet-like link."""
 
 
+@remembered
 def link_key(netns: str, name: str) -> Key:
     return Key("link", netns, name)
 
@@ -129,7 +131,7 @@ class Link(Resource):
 
     @property
     def within(self) -> tuple[Key, ...]:
-        return (Key("netns", self.netns, ""),)
+        return (netns_key(self.netns),)
 
     @classmethod
     def links(cls) -> frozenset[str]:

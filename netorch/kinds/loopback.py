@@ -9,6 +9,7 @@ from netorch.core import Key, Resource, shown
 from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
+from netorch.kinds.netns import netns_key
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU, IFLA_TXQLEN
 from netorch.requests import LinkSet, Request
@@ -31,11 +32,11 @@ class Loopback(Nothing, Resource):
 
     @property
     def within(self) -> tuple[Key, ...]:
-        return (Key("netns", self.netns, ""),)
+        return (netns_key(self.netns),)
 
     @property
     def part_of(self) -> Key | None:
-        return Key("netns", self.netns, "")
+        return netns_key(self.netns)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
-from netorch.core import Key, Resource, shown
+from netorch.core import Key, Resource, remembered, shown
 from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.requests import NetnsAdd, NetnsDel, Request, SysctlSet
@@ -17,6 +17,7 @@ _NO_IPV6 = (("net/ipv6/conf/default/disable_ipv6", "1"), ("net/ipv6/conf/all/dis
 _NO_DAD = (("net/ipv6/conf/default/accept_dad", "0"),)
 
 
+@remembered
 def netns_key(label: str) -> Key:
     return Key("netns", label, "")
 

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from netorch.core import Disruption, Key, Resource, shown
 from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
+from netorch.kinds.netns import netns_key
 from netorch.nat.nftables import listing
 from netorch.nat.ruleset import Chain, Ruleset
 from netorch.requests import FilterDel, FilterSet, Request
@@ -47,7 +48,7 @@ class PacketFilter(Nothing, Resource):
 
     @property
     def within(self) -> tuple[Key, ...]:
-        return (Key("netns", self.netns, ""),)
+        return (netns_key(self.netns),)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:

@@ -12,6 +12,7 @@ from netorch.frozen import frozen
 from netorch.kind import View, observed
 from netorch.kinds.address import ipv4_key
 from netorch.kinds.link import link_key
+from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
 from netorch.marks import read_alias
 from netorch.netlink.constants import (
@@ -61,7 +62,7 @@ class Route(Resource):
     def within(self) -> tuple[Key, ...]:
         hops = self.spec.hops
         if len(hops) != 1 or not hops[0].dev:
-            return (Key("netns", self.netns, ""),)
+            return (netns_key(self.netns),)
         return link_key(self.netns, hops[0].dev), up_key(self.netns, hops[0].dev)
 
     @property

@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 from netorch.core import Key, Resource, shown
 from netorch.frozen import frozen
 from netorch.kind import View, observed
+from netorch.kinds.netns import netns_key
 from netorch.marks import NOT_OURS
 from netorch.netlink.constants import (
     AF_INET6,
@@ -44,7 +45,7 @@ class Rule(Resource):
 
     @property
     def within(self) -> tuple[Key, ...]:
-        return (Key("netns", self.netns, ""),)
+        return (netns_key(self.netns),)
 
     @property
     def needs(self) -> tuple[Key, ...]:

@@ -16,6 +16,7 @@ from netorch.errors import did_you_mean
 from netorch.frozen import frozen
 from netorch.kind import Nothing, View
 from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key
+from netorch.kinds.netns import netns_key
 from netorch.marks import read_alias
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
@@ -83,7 +84,7 @@ class SoloLink(Nothing, Link):
     def within(self) -> tuple[Key, ...]:
         """The kernel removes it with its parent."""
         above = (link_key(*self.parent),) if self.parent is not None else ()
-        return (Key("netns", self.netns, ""), *above)
+        return (netns_key(self.netns), *above)
 
     @classmethod
     def kernel_features(cls) -> tuple[Feature, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import ClassVar
 
-from netorch.core import Key, Resource, shown
+from netorch.core import Key, Resource, remembered, shown
 from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
@@ -20,6 +20,7 @@ from netorch.netlink.constants import IFF_UP
 from netorch.requests import LinkSet, Request, SysctlSet
 
 
+@remembered
 def up_key(netns: str, link: str) -> Key:
     return Key("up", netns, link)
 

@@ -10,6 +10,7 @@ from netorch.core import Key, Resource, shown
 from netorch.frozen import frozen
 from netorch.kind import View, interface_words, observed
 from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key, strange_links
+from netorch.kinds.netns import netns_key
 from netorch.marks import read_alias
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
@@ -46,7 +47,7 @@ class Veth(Link):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        other = Key("netns", self.peer[0], "")
+        other = netns_key(self.peer[0])
         return (other, link_key(*self.peer)) if self.far else (other,)
 
     @classmethod
