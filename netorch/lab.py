@@ -184,8 +184,11 @@ class Lab:
         phase: Callable[[str], None] = lambda _: None,
         planned: Callable[[Plan], None] = lambda _: None,
         lock_timeout: float = 10.0,
+        brief: bool = False,
     ) -> Report:
-        """Take away all that topology `name` has on this machine, with or without a record of it."""
+        """Take away all that topology `name` has on this machine, with or without a record of it. `brief`: the plan need not say what goes
+        with its namespaces.
+        """
         mark = Mark(name)
         phase("waiting for the lock")
         with records.lock(name, lock_timeout) as stamp:
@@ -194,7 +197,7 @@ class Lab:
             record, warning = records.read_record(name)
             within = reach_on_record(self.kernel, name, record) or reach(self.kernel, mark, with_left(name, recorded(name, record)))
             reclaim = within.names if within.known else frozenset()
-            snapshot, observed = everything(self.kernel, mark, within)
+            snapshot, observed = everything(self.kernel, mark, within, brief)
             plan = make_plan(observed.state, {})
             planned(plan)
             report = Report(plan, warnings=[*([warning] if warning else []), *within.warnings, *cautions(plan, snapshot, name)])
@@ -212,7 +215,7 @@ class Lab:
                 run = execute(self.kernel, plan, groups=groups, reclaim=reclaim, keep_going=True, progress=progress)
                 problems = [_refused(refusal, None) for refusal in run.refusals]
                 phase("verifying")
-                snapshot, observed = everything(self.kernel, mark, within)
+                snapshot, observed = everything(self.kernel, mark, within, brief)
                 plan = make_plan(observed.state, {})
             if plan:
                 raise KernelRefused([*problems, *(Problem(f"{step.resource.title()} is still there.") for step in plan.steps)])

@@ -117,13 +117,13 @@ def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource
     return make_plan(observed.state, target), snapshot
 
 
-def everything(kernel: LinuxKernel, mark: Mark, reach: Reach) -> tuple[Snapshot, Observed]:
-    """All that carries the marks of a topology, wherever that reaches."""
+def everything(kernel: LinuxKernel, mark: Mark, reach: Reach, brief: bool = False) -> tuple[Snapshot, Observed]:
+    """All that carries the marks of a topology, wherever that reaches. `brief`: without what goes with its namespaces anyhow."""
     memory, _ = remember(mark.topology)
     scope = _scope(mark, reach.desired.state if reach.desired is not None else {}, reach.attached, memory)
     if reach.desired is None:
         scope = replace(scope, wanted=reach.names, forwards=frozenset() if reach.known else reach.names)
-    snapshot = kernel.read(scope)
+    snapshot = kernel.read(replace(scope, brief=brief))
     return snapshot, _observe(kernel, mark, snapshot, {}, memory)
 
 

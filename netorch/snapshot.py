@@ -221,7 +221,8 @@ class Scope:
     `attached`: labels of namespaces that were attached to. `sysctls`: label → paths below /proc/sys.
     `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
     `forwards`: labels where it matters what others drop. `neighbours`, `static_macs`: read those too. `passage`: read all that decides
-    about packets.
+    about packets. `brief`: of namespaces that carry the mark only links and files, since all else goes with them; of those with other links
+    than the simplest still everything.
     """
 
     mark: str
@@ -234,3 +235,4 @@ class Scope:
     neighbours: bool = False
     static_macs: bool = False
     passage: bool = False
+    brief: bool = False

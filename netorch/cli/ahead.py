@@ -73,7 +73,8 @@ def _reading(options: argparse.Namespace) -> Ahead | None:
 
     # as netorch.look asks for them, if the file still says the same
     found = {word: word in record.text for word in ("neighbours", "fdb")}
-    twin.begin(order(Scope(Mark(name).alias, topology=name, neighbours=found["neighbours"], static_macs=found["fdb"])))
+    brief = options.command == "destroy" and nothing_is_told(options)
+    twin.begin(order(Scope(Mark(name).alias, topology=name, neighbours=found["neighbours"], static_macs=found["fdb"], brief=brief)))
     return Ahead(twin, stamp)
 
 
@@ -100,6 +101,11 @@ def nodes_said(text: bytes) -> int:
 
 def _size(key: bytes) -> int:
     return prod(max(0, int(last) - int(first) + 1) for first, last in _RANGE.findall(key))
+
+
+def nothing_is_told(options: argparse.Namespace) -> bool:
+    """Whether nobody is to hear what goes, beside errors."""
+    return bool(options.quiet) and options.output != "json"
 
 
 def _has_a_processor_to_spare() -> bool:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from netorch.cli import DIFFERENT, DONE, FAILED, inputs
+from netorch.cli.ahead import nothing_is_told
 from netorch.cli.output import Output, place_in, shell_commands
 from netorch.core import Plan
 from netorch.errors import NetorchError
@@ -207,7 +208,14 @@ def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Outpu
         if not output.json:
             output.listing(found, short=True)
 
-    report = lab.destroy(name, progress=output.progress, phase=output.phase, planned=planned, lock_timeout=options.lock_timeout)
+    report = lab.destroy(
+        name,
+        progress=output.progress,
+        phase=output.phase,
+        planned=planned,
+        lock_timeout=options.lock_timeout,
+        brief=nothing_is_told(options),
+    )
     seconds = time.monotonic() - started
     output.told(report.warnings, report.notes)
     gone = gone_objects(report.plan) if output.json or not output.quiet else 0

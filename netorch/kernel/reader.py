@@ -35,6 +35,8 @@ _NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (socket.AF_INE
 _FORWARDING = struct.pack("=B11x", c.AF_BRIDGE)
 TUNNELS = frozenset(("vxlan",))
 """Kinds with a forwarding database of their own, which is read where one of them is."""
+_SIMPLE = frozenset(("veth", "bridge", "dummy"))
+"""Kinds that there is nothing else to know of: neither a NIC that was lent, nor what is told by another socket."""
 _NOTHING: Mapping[str, NetnsSnapshot] = {}
 _ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
@@ -134,15 +136,19 @@ class Reader:
                 continue
             links = dump_links(namespaces.rtnl(netns))
             alias = next((link.alias for link in links if link.index == 1), "")
-            asked = name in scope.wanted or (scope.mark and alias.startswith(scope.mark))
-            seen[name] = self._full(netns, links) if asked else alias
+            marked = bool(scope.mark) and alias.startswith(scope.mark)
+            if marked and scope.brief and all(map(_is_simple, links)):
+                texts = self._files(name)
+                seen[name] = NetnsSnapshot(name, netns.inode, tuple(links), files=texts, cookie=namespaces.rtnl(netns).cookie)
+            else:
+                seen[name] = self._full(netns, links) if marked or name in scope.wanted else alias
 
     def _serves(self, theirs: Scope, name: str, one: NetnsSnapshot | str) -> bool:
         """Whether what was read of a namespace for another scope is what this one asks for."""
         mine = self._scope
         if isinstance(one, str):
             return name not in mine.wanted and theirs.mark == mine.mark
-        general = attrgetter("mark", "topology", "neighbours", "static_macs", "passage")
+        general = attrgetter("mark", "topology", "neighbours", "static_macs", "passage", "brief")
         return (
             general(theirs) == general(mine)
             and theirs.sysctls.get(name) == mine.sysctls.get(name)
@@ -234,6 +240,10 @@ class Reader:
         self._namespaces.enter(netns)
         with Wireguard() as wireguard:
             return {index: wireguard.read(index) for index in ours}
+
+
+def _is_simple(link: LinkRecord) -> bool:
+    return link.name == "lo" or link.kind in _SIMPLE
 
 
 @frozen

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from netorch.attached import reach_on_record
 from netorch.kernel import MANY, records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.reader import read_along
@@ -16,8 +17,10 @@ from netorch.kernel.spares import Spares
 from netorch.kernel.twin import Twin, order
 from netorch.lab import Lab
 from netorch.loading import load
+from netorch.look import everything
 from netorch.marks import Mark
 from netorch.netlink.constants import IFF_UP
+from netorch.plan import plan
 from netorch.snapshot import NetnsSnapshot, Scope, Snapshot
 from tests.kernel.host import Host
 from tests.kernel.test_door import private
@@ -135,6 +138,21 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
         assert [step.resource.title() for step in report.plan.steps] == (["address n5/eth0 10.0.1.5/16"] if heeded else [])
         subprocess.run(["ip", "-n", "n5", "address", "replace", "10.0.1.5/16", "dev", "eth0", "proto", "130"], check=False)
         stamp = records.stamp("lab")
+
+
+@private
+def test_a_brief_look_leads_to_the_same_steps() -> None:
+    apply(FILE.replace("nodes:\n", "nodes:\n  odd: {interfaces: {ip0: {kind: ifb}}, networks: {lan: {address: 10.0.8.8}}}\n"))
+    with LinuxKernel() as kernel:
+        record, _ = records.read_record("lab")
+        within = reach_on_record(kernel, "lab", record)
+        assert within is not None and len(within.names) == SIZE + 2
+        (whole, all_of_it), (less, some) = (everything(kernel, Mark("lab"), within, brief) for brief in (False, True))
+        assert [step.key for step in plan(some.state, {}).steps] == [step.key for step in plan(all_of_it.state, {}).steps]
+        assert not less.namespaces["n5"].addresses and whole.namespaces["n5"].addresses
+        # the host, and what has links that there may be more to know of
+        assert {label for label, netns in less.namespaces.items() if netns.rules} == {"host", "odd"}
+        assert len(some.state) == len(all_of_it.state) - SIZE, "the addresses"
 
 
 @private

@@ -508,6 +508,8 @@ def test_records_survive_and_damage_is_told() -> None:
     with records.lock("lab"):
         records.write_sysctls("lab", {"host": {"net/ipv4/ip_forward": ((4, 5), "0")}})
         assert records.applied_names() == []
+        records.write_record("lab", replace(record, namespaces=("n1", "n2")))
+        assert records.read_record("lab") == (replace(record, namespaces=("n1", "n2")), "")
         records.write_record("lab", record)
     assert records.read_record("lab") == (record, "") and records.applied_names() == ["lab"]
     assert records.read_sysctls("lab") == ({"host": {"net/ipv4/ip_forward": ((4, 5), "0")}}, "")
