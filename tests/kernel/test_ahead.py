@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -197,6 +198,42 @@ def test_what_was_made_for_nothing_is_gone() -> None:
     assert sorted(os.listdir("/proc/self/fd")) == before
     # nobody holds them any more: each has a cookie, but none has a process or a name
     assert subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout == ""
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@private
+def test_no_process_outlives_its_command() -> None:
+    """Killed or interrupted while the other one makes namespaces, or reads them; and nobody has anything to say about it."""
+    for words in (("apply", "/run/lab.yaml"), ("diff", "/run/lab.yaml")):
+        Path("/run/lab.yaml").write_text(FILE)
+        for number in (signal.SIGKILL, signal.SIGINT):
+            command = [sys.executable, "-m", "netorch", *words]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            deadline = time.monotonic() + 20
+            while not (children := _children(process.pid)) and time.monotonic() < deadline:
+                time.sleep(0.002)
+            assert len(children) == 1
+            os.killpg(process.pid, number) if number == signal.SIGINT else process.kill()
+            out, err = process.communicate(timeout=60)
+            assert process.returncode in (-number, 130) and "Traceback" not in err and not out
+            while any(map(_lives, children)) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert not any(map(_lives, children))
+        # for the next ones there is something to read
+        apply(FILE)
 
 
 def test_the_commands_use_it(host: Host) -> None:
