@@ -131,13 +131,12 @@ def _acquire(name: str, timeout: float) -> int:
         os.close(fd)
 
 
-Stamp = tuple[int, int]
-"""Inode of a lock file, and when it was written, in nanoseconds: whoever gets the lock writes to it."""
+Stamp = tuple[int, bytes]
+"""Inode of a lock file, and what is in it: whoever gets the lock writes who it is, and since when."""
 
 
 def _stamp(fd: int) -> Stamp:
-    status = os.fstat(fd)
-    return status.st_ino, status.st_mtime_ns
+    return os.fstat(fd).st_ino, os.pread(fd, 65536, 0)
 
 
 def stamp(name: str) -> Stamp | None:
