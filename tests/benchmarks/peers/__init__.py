@@ -96,6 +96,13 @@ def _has_mininet() -> bool:
     return bool(found or packaged) and program("mnexec") is not None and program("brctl") is not None
 
 
+def _with_munet(shape: Shape) -> Sequence[str]:
+    """Its programs are looked for on the PATH, and its Python is the one beside them."""
+    folder = Path(program("mutini") or "/").parent
+    path = f"PATH={folder}:{PATH}"
+    return "env", path, str(folder / "python3"), str(FOLDER / "with_munet.py"), str(shape.size)
+
+
 PEERS = (
     Peer(
         BATCH,
@@ -131,19 +138,23 @@ PEERS = (
         lambda _: (program("ifstatecli") or "ifstatecli", "--quiet", "--config", "star.yaml", "apply"),
     ),
     Peer(
-        "pyroute2, netns.create and IPRoute(netns=)",
+        "munet",
         ("star-10", "star-100"),
-        "pip install pyroute2",
-        lambda: importlib.util.find_spec("pyroute2") is not None,
+        "pip install munet, into this environment or one whose bin is on PATH; apt-get install procps",
+        lambda: program("mutini") is not None and program("pgrep") is not None,
         _nothing,
-        lambda shape: (sys.executable, str(FOLDER / "with_pyroute2.py"), str(shape.size)),
+        _with_munet,
+        said=True,
     ),
-    Peer(
-        "pyroute2, NDB",
-        ("star-10", "star-100"),
-        "pip install pyroute2",
-        lambda: importlib.util.find_spec("pyroute2") is not None,
-        _nothing,
-        lambda shape: (sys.executable, str(FOLDER / "with_ndb.py"), str(shape.size)),
+    *(
+        Peer(
+            name,
+            ("star-10", "star-100"),
+            "pip install pyroute2",
+            lambda: importlib.util.find_spec("pyroute2") is not None,
+            _nothing,
+            lambda shape, script=script: (sys.executable, str(FOLDER / script), str(shape.size)),  # type: ignore[misc]
+        )
+        for name, script in (("pyroute2, netns.create and IPRoute(netns=)", "with_pyroute2.py"), ("pyroute2, NDB", "with_ndb.py"))
     ),
 )
