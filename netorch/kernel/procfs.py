@@ -18,7 +18,7 @@ LOOKS = 128
 
 class Procfs:
     """Opens files below /proc/sys, as the network namespace of the calling thread has them; where no mount of our own may be made (an
-    old kernel, a container), those of /proc.
+    old kernel, a container) or /proc/sys is mounted read-only, those of /proc.
     """
 
     def __init__(self) -> None:
@@ -50,6 +50,9 @@ class Procfs:
         if self._refused:
             return
         try:
+            if os.statvfs(f"{PROC_SYS}net").f_flag & os.ST_RDONLY:
+                # somebody does not want these to be written, and a mount of our own would not know
+                raise PermissionError
             context = fsopen("proc", FSOPEN_CLOEXEC)
             try:
                 fsconfig(context, FSCONFIG_CMD_CREATE)

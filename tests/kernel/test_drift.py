@@ -254,8 +254,8 @@ DRIFTS = {
     "a busy night": drift(
         "ip netns exec a sysctl -qw net.ipv4.ip_forward=1; ip -n b link set eth0 mtu 1400; ip -n r route del default; ip addr flush cable",
         "~ netns a  ipv4 forwarding on → off",
-        "~ veth b/eth0  mtu 1400 → 1500",
         "+ address host/cable 10.3.0.1/24",
+        "~ veth b/eth0  mtu 1400 → 1500",
         "+ route r default  via 10.2.0.2",
     ),
 }

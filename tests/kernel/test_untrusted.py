@@ -97,7 +97,7 @@ def _path(line: str) -> str:
     """The last path of a call, which is where a rename or a mount leads to; strace tells what a directory's number stands for."""
     found = re.findall(r'(?:\d+<([^>]*)>, )?"((?:[^"\\]|\\.)*)"', line)
     folder, name = next((pair for pair in reversed(found) if pair[0] or "/" in pair[1]), found[0] if found else ("", ""))
-    return os.path.normpath(name if name.startswith("/") or not folder else f"{folder}/{name}")
+    return os.path.normpath(os.path.join(folder, name))
 
 
 def test_a_record_cut_short_anywhere(host: Host, before: Snapshot) -> None:
