@@ -29,13 +29,15 @@ KINDS = ("netns", "pid", "path", "docker", "podman")
 @frozen
 class Attached:
     """`labels`: those that mean an open namespace now. `missing`: why not, of the others. `left`: labels of namespaces that the
-    file has no more but the one before had. `moved`: labels of the file before → what the same namespace goes by now.
+    file has no more but the one before had. `moved`: labels of the file before → what the same namespace goes by now. `places`: what
+    each of them was looked up by.
     """
 
     labels: frozenset[str] = frozenset()
     missing: Mapping[str, NotAttached] = field(default_factory=dict)
     left: frozenset[str] = frozenset()
     moved: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Attachment] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -81,7 +83,8 @@ def attach(kernel: LinuxKernel, desired: Desired, before: Desired | None) -> Att
         elif now != how:
             moved[label] = f"@{':'.join(how)}"
             left[moved[label]] = how
-    missing = kernel.attach({**left, **desired.attached})
+    asked = {**left, **desired.attached}
+    missing = kernel.attach(asked)
     places = kernel.attached()
     owners = {places[label]: label for label in desired.attached if label in places}
     twins = {label: owners[places[label]] for label in left if places.get(label) in owners}
@@ -89,7 +92,7 @@ def attach(kernel: LinuxKernel, desired: Desired, before: Desired | None) -> Att
         old: new for old, new in twins.items() if old not in moved.values()
     }
     labels = frozenset(places) - twins.keys()
-    return Attached(labels, missing, frozenset(left), moved)
+    return Attached(labels, missing, frozenset(left), moved, asked)
 
 
 def remember_left(topology: str, desired: Desired, before: Desired | None) -> None:
@@ -156,7 +159,10 @@ def reach(kernel: LinuxKernel, mark: Mark, desired: Desired | None) -> Reach:
 def reach_on_record(kernel: LinuxKernel, topology: str, record: Record | None) -> Reach | None:
     """The same by what the record notes, so that its file need not be loaded; None where that is not all."""
     try:
-        if record is None or record.namespaces is None or "attach" in record.text or records.read_file(topology, LEFT) is not None:
+        if record is None or record.namespaces is None or records.read_file(topology, LEFT) is not None:
+            return None
+        if "\0" in record.text or "\\" in record.text:
+            # in UTF-16, or with escapes, its words cannot be looked for as they are
             return None
     except ValueError:
         return None

@@ -115,7 +115,8 @@ class Lab:
         `confirm_within`: seconds after which all of it is taken back, unless `confirm` is called before.
         """
         desired = loaded.desired
-        record = replace(record, namespaces=tuple(sorted(namespaces_of(desired))))
+        # with namespaces of others in it, whoever takes it away has to know them too, and loads the file
+        record = replace(record, namespaces=tuple(sorted(namespaces_of(desired))) if not desired.attached else None)
         phase("waiting for the lock")
         with records.lock(desired.topology, lock_timeout) as stamp:
             self._seen_before(stamp)
@@ -319,7 +320,9 @@ class Lab:
 def take_back(start: Start) -> list[Problem]:
     """The same from another process, through a door of its own."""
     with Lab() as lab:
-        return lab.take_back(start)
+        missing = lab.kernel.attach(start.first.attached.places)
+        gone = [Problem(f"{shown(label)} was not looked into: {error}") for label, error in missing.items() if error.unsure]
+        return [*lab.take_back(start), *gone]
 
 
 _ROLLED_BACK = Problem("Rolled back: the kernel is as it was before.")

@@ -75,6 +75,8 @@ def compare(
             if key.netns in same and key.kind != "file":
                 same[key.netns].append(resource)
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory, same)
+    if before is not None and _torn(same, before.observed.state, observed.state):
+        return compare(kernel, desired, loaded, attached)
     wanted = _beside(desired, observed, wanted)
     _refuse_conflicts(desired, observed, loaded)
     _refuse_hazards(desired, observed, snapshot, loaded)
@@ -84,6 +86,16 @@ def compare(
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
     said = (*attached.warnings, *warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot, desired.topology))
     return Difference(plan, observed, snapshot, memory, wanted, attached, said)
+
+
+def _torn(same: Mapping[str, Sequence[Resource]], before: Mapping[Key, Resource], now: Mapping[Key, Resource]) -> bool:
+    """Whether something in these namespaces hangs on what is gone elsewhere, so that it is not what it was."""
+    for known in same.values():
+        for resource in known:
+            for key in (*resource.within, *((resource.twin,) if resource.twin is not None else ())):
+                if key.netns not in same and key in before and key not in now:
+                    return True
+    return False
 
 
 def _but(same: Mapping[str, object], state: Mapping[Key, Resource]) -> Mapping[Key, Resource]:

@@ -11,8 +11,9 @@ from dataclasses import field
 from netorch.core import Key, Resource
 from netorch.frozen import frozen
 from netorch.kinds.netns import netns_key
-from netorch.kinds.sysctl import Sysctl, default_path, value_of
+from netorch.kinds.sysctl import Sysctl, value_of
 from netorch.snapshot import Snapshot
+from netorch.sysctlpaths import default_path
 from netorch.words import sysctl_name
 
 Identity = tuple[int, int]
@@ -61,8 +62,10 @@ class Memory:
             here = found.setdefault(label, {})
             if netns is None or paths in here or identity not in {ANY, netns.identity} or (netns.identity, paths) in self.others:
                 continue
+            if not (now := value_of(netns.sysctls, paths)):
+                continue
             original = value or _first(netns.sysctls, map(default_path, paths)) or _first(pristine(paths), paths)
-            if original and value_of(netns.sysctls, paths) not in {original, ""}:
+            if original and now != original:
                 here[paths] = original
         return found
 

@@ -57,13 +57,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     # the child is forked before anything else has been imported, so that it is small
     options.ahead = begin(options)
     try:
-        from netorch.cli import commands
+        try:
+            from netorch.cli import commands
 
-        commands.prepare(options)
-        _trap_signals()
-        status = commands.run(options)
-        sys.stdout.flush()
-        return status
+            commands.prepare(options)
+            _trap_signals()
+            status = commands.run(options)
+            sys.stdout.flush()
+            return status
+        finally:
+            options.ahead.close()
     except KeyboardInterrupt:
         print("netorch: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -85,8 +88,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             return FAILED
         print(f"netorch: internal error: {type(error).__name__}: {error}. Run again with --debug to see where.", file=sys.stderr)
         return FAILED
-    finally:
-        options.ahead.close()
 
 
 def _asks_for_json(words: Sequence[str]) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netorch.kernel import MANY
+from netorch.sysctlpaths import default_path
 
 if TYPE_CHECKING:
     from netorch.kernel.records import Stamp
@@ -73,9 +74,31 @@ def _reading(options: argparse.Namespace) -> Ahead | None:
 
     # as netorch.look asks for them, if the file still says the same
     found = {word: word in record.text for word in ("neighbours", "fdb")}
-    brief = options.command == "destroy" and nothing_is_told(options)
-    twin.begin(order(Scope(Mark(name).alias, topology=name, neighbours=found["neighbours"], static_macs=found["fdb"], brief=brief)))
+    scope = Scope(
+        Mark(name).alias,
+        sysctls=_settings(name),
+        topology=name,
+        neighbours=found["neighbours"],
+        static_macs=found["fdb"],
+        brief=options.command == "destroy" and nothing_is_told(options),
+    )
+    try:
+        twin.begin(order(scope))
+    except BaseException:
+        twin.close()
+        raise
     return Ahead(twin, stamp)
+
+
+def _settings(name: str) -> dict[str, tuple[str, ...]]:
+    """Label → the settings that were made there, and where their defaults stand."""
+    from netorch.kernel import records
+
+    found: dict[str, tuple[str, ...]] = {}
+    for label, entries in records.read_sysctls(name)[0].items():
+        paths = [path for entry in entries for path in entry.split(" ") if path.startswith("net/")]
+        found[label] = tuple(dict.fromkeys([*paths, *(default for path in paths if (default := default_path(path)) is not None)]))
+    return found
 
 
 def _making(options: argparse.Namespace) -> Spares | None:

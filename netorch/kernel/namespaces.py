@@ -231,9 +231,14 @@ class Namespaces:
         """A new namespace that has no name yet, entered; give it one with `publish` or close it."""
         if self.spares is not None and (spare := self.spares.take()) is not None:
             fd, rtnl = spare
-            netns = Netns(label, fd, inode_of(os.fstat(fd)))
+            netns = Netns(label, fd, (0, 0))
             netns.rtnl = rtnl
-            self.enter(netns)
+            try:
+                netns.inode = inode_of(os.fstat(fd))
+                self.enter(netns)
+            except BaseException:
+                netns.close()
+                raise
         else:
             self.fresh()
             fd = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)

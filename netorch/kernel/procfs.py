@@ -36,6 +36,11 @@ class Procfs:
         self._left -= 1
         try:
             return os.open(f"sys/{path}", flags, dir_fd=self._root)
+        except PermissionError:
+            # a profile may know /proc by its path alone
+            self.close()
+            self._refused = True
+            return os.open(full, flags)
         except OSError as error:
             raise OSError(error.errno, error.strerror, full) from None
 

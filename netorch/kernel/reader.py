@@ -8,7 +8,7 @@ import pickle
 import re
 import socket
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from operator import attrgetter
@@ -89,7 +89,8 @@ class Reader:
         strangers: dict[str, str | None] = {}
         names = sorted(namespaces.names().items())
         self._total = len(names)
-        seen = self._seen([name for name, inode in names if inode is not None and name != HOST and not self._holds(name, inode)])
+        unread = {name: inode for name, inode in names if inode is not None and name != HOST and not self._holds(name, inode)}
+        seen = self._seen(unread)
         for name, inode in names:
             if inode is None:
                 strangers[name] = None
@@ -113,17 +114,27 @@ class Reader:
         before = self._kept.get(name)
         return before is not None and before.inode == inode and name not in self._scope.sysctls
 
-    def _seen(self, names: Sequence[str]) -> dict[str, NetnsSnapshot | str]:
-        """Name → its namespace, or of one that is not asked for the alias of its lo. What is gone by now is left out."""
+    def _seen(self, unread: Mapping[str, tuple[int, int]]) -> dict[str, NetnsSnapshot | str]:
+        """Name → its namespace, or of one that is not asked for the alias of its lo. What is gone by now is left out.
+
+        `unread`: name → inode of the namespace that it means.
+        """
         seen: dict[str, NetnsSnapshot | str] = {}
-        if len(names) < MANY or self._twin is None:
+        names = list(unread)
+        if self._twin is not None and len(names) < MANY:
+            self._twin.close()
+        if self._twin is None or self._twin.over:
             self._see(names, seen)
             return seen
         with closing(self._twin) as twin:
             twin.begin(order(self._scope))
             self._see(twin.from_the_back(names), seen)
             for share in twin.answers():
-                seen |= {name: one for name, one in share.seen.items() if name not in seen and self._serves(share.scope, name, one)}
+                seen |= {
+                    name: one
+                    for name, one in share.seen.items()
+                    if name not in seen and self._serves(share.scope, name, one, unread.get(name))
+                }
         self._see([name for name in names if name not in seen], seen)
         return seen
 
@@ -143,15 +154,19 @@ class Reader:
             else:
                 seen[name] = self._full(netns, links) if marked or name in scope.wanted else alias
 
-    def _serves(self, theirs: Scope, name: str, one: NetnsSnapshot | str) -> bool:
-        """Whether what was read of a namespace for another scope is what this one asks for."""
+    def _serves(self, theirs: Scope, name: str, one: NetnsSnapshot | str, inode: tuple[int, int] | None) -> bool:
+        """Whether what was read of a namespace for another scope is what this one asks for, and the name still means that one."""
         mine = self._scope
         if isinstance(one, str):
             return name not in mine.wanted and theirs.mark == mine.mark
+        if one.inode != inode:
+            return False
+        if mine.brief and theirs.brief and theirs.mark == mine.mark and all(map(_is_simple, one.links)):
+            return True
         general = attrgetter("mark", "topology", "neighbours", "static_macs", "passage", "brief")
         return (
             general(theirs) == general(mine)
-            and theirs.sysctls.get(name) == mine.sysctls.get(name)
+            and set(mine.sysctls.get(name, ())) <= set(theirs.sysctls.get(name, ()))
             and (name in theirs.filters) is (name in mine.filters)
             and (name in theirs.forwards) is (name in mine.forwards)
         )
@@ -264,6 +279,8 @@ def read_along(told: bytes, twin: Twin) -> Iterator[Share]:
     for share in twin.from_the_front(names):
         seen: dict[str, NetnsSnapshot | str] = {}
         reader._see(share, seen)
+        # whoever looks for processes in a namespace of theirs must not find this one, however long it has to wait
+        namespaces.home()
         yield Share(scope, seen)
 
 

@@ -110,15 +110,18 @@ def _open_lock(file: str) -> int:
 def _acquire(name: str, timeout: float) -> int:
     """The lock file, locked; one that was unlinked meanwhile does not count (flock(2))."""
     file, deadline = f"{name}.lock", time.monotonic() + timeout
+    tries = 0
     while True:
         fd = _open_lock(file)
+        # the first time it may be but somebody who takes its stamp
+        tries += 1
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             status = os.lstat(f"{RUN_NETORCH}/{file}")
             if status.st_ino == os.fstat(fd).st_ino:
                 return fd
         except BlockingIOError:
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= deadline and tries > 1:
                 holder = _holder(fd)
                 os.close(fd)
                 raise LockedError(f"topology {name!r} is being changed by {holder}. Try again when it is done.") from None

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from netorch.kernel.rtnl import Rtnl
 from netorch.kernel.syscalls import CLONE_NEWNET, die_with_parent, unshare
+from netorch.kernel.twin import end
 
 _OWN = "/proc/thread-self/ns/net"
 _AT_ONCE = 32
@@ -71,10 +72,7 @@ class Spares:
                 os.close(fd)
         pid, self._pid = self._pid, -1
         if pid > 0:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            with suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+            end(pid)
             self._socket.close()
 
 

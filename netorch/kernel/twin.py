@@ -37,6 +37,15 @@ def order(scope: Scope) -> bytes:
 Work = Callable[[bytes, "Twin"], Iterator[object]]
 
 
+def end(pid: int) -> None:
+    """Kill a child of this process, if it is not gone already, and reap it."""
+    # where SIGCHLD is ignored the kernel has reaped it, and the number may be somebody else's
+    with suppress(ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+
 class Twin:
     """One child, for one piece of work; `close` ends it. Not for a process that has other threads."""
 
@@ -47,14 +56,16 @@ class Twin:
         self._claims = mmap.mmap(-1, 16)
         self._set(_BACK, _NOBODY)
         self.told = False
-        order, self._order = os.pipe()
-        self._answer, answer = os.pipe()
+        fds: list[int] = []
         try:
+            fds += os.pipe()
+            fds += os.pipe()
             self._pid = os.fork()
         except BaseException:
-            for fd in (order, self._order, self._answer, answer):
+            for fd in fds:
                 os.close(fd)
             raise
+        order, self._order, self._answer, answer = fds
         if self._pid == 0:
             os.close(self._order)
             os.close(self._answer)
@@ -112,10 +123,7 @@ class Twin:
         if not self.told:
             os.close(self._order)
         os.close(self._answer)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-        with suppress(ChildProcessError):
-            os.waitpid(pid, 0)
+        end(pid)
         self._claims.close()
 
     # who reads what: the child counts up from 0, the parent down from the last, each ahead of its reading

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
 from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import ClassVar
@@ -55,7 +56,7 @@ def ipv4_key(netns: str, link: str) -> Key:
 @frozen
 class Address(Resource):
     """`address` is `10.0.0.1/24`, with a peer `10.0.0.1 peer 10.0.0.2/32`. `primary` names the address of the same subnet
-    that came first, if one did: the kernel takes the later ones away together with it.
+    that came first, if one did: the kernel takes the later ones away together with it. `shared`: others have an address there as well.
     """
 
     # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; labels and lifetimes are left alone
@@ -67,6 +68,7 @@ class Address(Resource):
     scope: int
     protocol: int
     primary: str = ""
+    shared: bool = field(default=False, compare=False)
 
     @property
     def key(self) -> Key:
@@ -81,7 +83,8 @@ class Address(Resource):
 
     @property
     def bears(self) -> Key | None:
-        return None if ":" in self.address else ipv4_key(self.netns, self.link)
+        # 127.0.0.1 is on lo whatever goes
+        return None if ":" in self.address or self.shared or self.link == "lo" else ipv4_key(self.netns, self.link)
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -90,6 +93,7 @@ class Address(Resource):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         firsts: dict[tuple[int, int, int], str] = {}
+        theirs = {record.index for record in view.netns.addresses if record.family == AF_INET and not _is_ours(view, record)}
         for record in view.netns.addresses:
             link = view.links.get(record.index)
             if link is None:
@@ -104,7 +108,8 @@ class Address(Resource):
                 else:
                     firsts.setdefault(subnet, text if ours else FOREIGN)
             if ours:
-                yield cls(view.label, link.name, text, record.scope, record.protocol, primary)
+                shared = record.family == AF_INET and record.index in theirs
+                yield cls(view.label, link.name, text, record.scope, record.protocol, primary, shared)
 
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:

@@ -11,6 +11,7 @@ from netorch.frozen import frozen
 from netorch.kind import Nothing, View, observed
 from netorch.kinds.link import link_key
 from netorch.requests import Request, SysctlSet
+from netorch.sysctlpaths import default_path
 
 _AND = " | "
 """Between the values of a setting that differ from place to place."""
@@ -21,14 +22,6 @@ _DOTTED = str.maketrans("/.", "./")
 def sysctl_paths(link: str, name: str) -> tuple[str, ...]:
     """Both families' places of an interface's setting."""
     return f"net/ipv4/conf/{link}/{name}", f"net/ipv6/conf/{link}/{name}"
-
-
-def default_path(path: str) -> str | None:
-    """Where the value for a new object stands: that of a new interface under `conf/default`, None for what has no such place."""
-    parts = path.split("/")
-    if len(parts) == 5 and parts[2] in {"conf", "neigh"} and parts[3] not in {"all", "default"}:
-        return "/".join((*parts[:3], "default", parts[4]))
-    return None
 
 
 def interface_of(path: str) -> str | None:

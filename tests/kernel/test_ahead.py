@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +140,42 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
         assert [step.resource.title() for step in report.plan.steps] == (["address n5/eth0 10.0.1.5/16"] if heeded else [])
         subprocess.run(["ip", "-n", "n5", "address", "replace", "10.0.1.5/16", "dev", "eth0", "proto", "130"], check=False)
         stamp = records.stamp("lab")
+
+
+@private
+def test_a_name_that_means_another_namespace_by_now() -> None:
+    apply(FILE)
+    with closing(reader()) as twin:
+        twin.begin(order(SCOPE))
+        done(twin)
+        # nor does the child stand in a namespace where its owner would look for processes to end
+        assert os.stat(f"/proc/{twin._pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino
+        subprocess.run("ip netns del n5; ip netns add n5", shell=True, check=True)
+        with LinuxKernel(twin=twin) as kernel:
+            snapshot = kernel.read(SCOPE)
+        assert "n5" not in snapshot.namespaces and snapshot.strangers == {"n5": ""}
+
+
+@private
+def test_too_few_to_ask_for_help() -> None:
+    apply(FILE.replace(f"[1-{SIZE}]", "[1-3]"))
+    twin = reader()
+    twin.begin(order(SCOPE))
+    with LinuxKernel(twin=twin) as kernel:
+        assert len(kernel.read(SCOPE).namespaces) == 5
+        assert twin.over
+
+
+@private
+def test_a_brief_look_makes_no_namespaces() -> None:
+    """Settings that were not read are not compared with those of a new one."""
+    apply(FILE.replace("/16}}", "/16}}, sysctls: {net.ipv4.conf.all.rp_filter: 2}"))
+    with LinuxKernel() as kernel:
+        within = reach_on_record(kernel, "lab", records.read_record("lab")[0])
+        assert within is not None
+        asked: list[object] = []
+        kernel.pristine_sysctls = lambda paths: asked.append(paths) or {}  # type: ignore[method-assign,func-returns-value]
+        assert everything(kernel, Mark("lab"), within, True)[1].state and asked == []
 
 
 @private

@@ -46,6 +46,20 @@ def test_what_changed_in_the_meantime_is_told(host: Host, command: str) -> None:
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
 
 
+def test_what_hangs_on_a_namespace_that_somebody_deletes(host: Host) -> None:
+    """Its cable ends in a namespace that nothing was done in, and that is not read again."""
+    text = "name: lab\nnetworks: {lan: {subnet: 10.0.0.0/24, mode: segment}}\nnodes:\n  a: {networks: {lan: 10.0.0.1}}\n"
+    file = host.write("lab.yaml", f"{text}  b: {{networks: {{lan: 10.0.0.2}}}}\n  c: {{networks: {{lan: 10.0.0.3}}}}\n")
+    host.netorch("apply", file)
+    file.write_text(file.read_text().replace("10.0.0.3", "10.0.0.4"))
+    environment = {"TIMES": "1", "COMMAND": "ip netns del b"}
+    done = host.run(sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "changed meanwhile, and set right" in done.stdout + done.stderr
+    assert host.netorch("diff", file).stdout == "lab: in sync\n"
+    assert host.run("ip", "netns", "exec", "b", "ping", "-c1", "-W5", "10.0.0.4").returncode == 0
+
+
 def test_who_lives_where_it_does_not_stay(host: Host) -> None:
     file = host.write("lab.yaml", FILE.replace("r: {}", "r: {}, c: {}"))
     host.netorch("apply", file)

@@ -103,6 +103,17 @@ def test_by_name_after_the_file_is_gone(host: Host, before: dict[str, dict[str, 
     assert diff_snapshots(before, host.snapshot()) == []
 
 
+@pytest.mark.parametrize("how", ["utf-16", "escaped"])
+def test_attached_by_a_file_whose_words_are_not_to_be_read_as_they_stand(host: Host, before: dict[str, dict[str, str]], how: str) -> None:
+    text = 'name: five\nnodes:\n  box: {"attach": "netns:other", interfaces: {d0: {kind: bridge, addresses: [10.0.0.2/24]}}}\n'
+    data = text.encode("utf-16") if how == "utf-16" else text.replace('"attach"', '"\\x61ttach"').encode()
+    (host.directory / "topo.yaml").write_bytes(data)
+    host.netorch("apply")
+    assert "d0" in sh(host, "ip -n other link")
+    host.netorch("destroy", "five")
+    assert diff_snapshots(before, host.snapshot()) == []
+
+
 def test_with_no_word_at_all_after_the_file_is_gone(host: Host, before: dict[str, dict[str, str]]) -> None:
     host.netorch("apply")
     (host.directory / "topo.yaml").unlink()

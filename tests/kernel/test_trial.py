@@ -87,6 +87,22 @@ def test_a_first_apply_unconfirmed_leaves_nothing(host: Host) -> None:
     assert host.netorch("list").stdout.strip() == "no topology is live here"
 
 
+def test_unconfirmed_it_is_taken_back_from_namespaces_of_others(host: Host) -> None:
+    host.run("ip", "netns", "add", "mine")
+    first = "name: lab\nnodes:\n  box: {attach: 'netns:mine', interfaces: {d0: {kind: bridge, addresses: [10.0.0.2/24]}}}\n"
+    host.write("topo.yaml", first)
+    host.netorch("apply", "--confirm-within", "1s")
+    assert "d0" in host.run("ip", "-n", "mine", "link").stdout
+    assert until(lambda: "not confirmed in time, rolled back" in log(host)), log(host)
+    assert "d0" not in host.run("ip", "-n", "mine", "link").stdout
+    # also what the first file had there, and the second has not
+    host.netorch("apply")
+    host.write("topo.yaml", "name: lab\nnodes:\n  a: {}\n")
+    host.netorch("apply", "--confirm-within", "1s")
+    assert "d0" not in host.run("ip", "-n", "mine", "link").stdout
+    assert until(lambda: "10.0.0.2/24" in host.run("ip", "-n", "mine", "address").stdout), log(host)
+
+
 def test_it_waits_alone_when_its_session_is_killed(host: Host) -> None:
     """The command, its shell and their terminal end in the worst way, in the middle of the apply."""
     before = shot(host)
