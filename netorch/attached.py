@@ -161,9 +161,6 @@ def reach_on_record(kernel: LinuxKernel, topology: str, record: Record | None) -
     try:
         if record is None or record.namespaces is None or records.read_file(topology, LEFT) is not None:
             return None
-        if "\0" in record.text or "\\" in record.text:
-            # in UTF-16, or with escapes, its words cannot be looked for as they are
-            return None
     except ValueError:
         return None
     kernel.attach({})

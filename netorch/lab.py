@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from netorch import confirm
 from netorch.attached import forget_left, reach, reach_on_record, remember_left, with_left
@@ -15,8 +16,6 @@ from netorch.kernel import records
 from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.processes import end_processes
 from netorch.kernel.records import Record
-from netorch.kernel.spares import Spares
-from netorch.kernel.twin import Twin
 from netorch.kinds.netns import netns_key
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.loading import Loaded
@@ -28,6 +27,10 @@ from netorch.remedies import describe
 from netorch.requests import NetnsDel
 from netorch.resolve import Desired
 from netorch.snapshot import Scope, Snapshot
+
+if TYPE_CHECKING:
+    from netorch.kernel.spares import Spares
+    from netorch.kernel.twin import Twin
 
 ROUNDS = 4
 """Looks that an apply takes at what the kernel made of its steps before it gives up."""
@@ -137,7 +140,7 @@ class Lab:
             # ahead of the first step: a crash must find here which values were there before, and which names are ours
             if during := first.memory.during(first.wanted, first.snapshot):
                 records.write_sysctls(desired.topology, during)
-            if before is not None and "attach" in before.text:
+            if before is not None and before.may_say("attach"):
                 remember_left(desired.topology, desired, recorded(desired.topology, before))
             records.write_record(desired.topology, record)
             try:

@@ -67,13 +67,7 @@ def compare(
         wanted = {**{resource.key: resource for resource in settings}, **wanted}
         snapshot = kernel.read(_scope(desired.mark, wanted, attached.labels, memory), kept)
     wanted, walls = where_dropped(wanted, snapshot)
-    same: dict[str, list[Resource]] = {
-        label: [] for label, netns in snapshot.namespaces.items() if kept and label in kept and netns.links is kept[label].links
-    }
-    if before is not None and same:
-        for key, resource in before.observed.state.items():
-            if key.netns in same and key.kind != "file":
-                same[key.netns].append(resource)
+    same = _same(before, kept, snapshot) if before is not None and kept else {}
     observed = _observe(kernel, desired.mark, snapshot, wanted, memory, same)
     if before is not None and _torn(same, before.observed.state, observed.state):
         return compare(kernel, desired, loaded, attached)
@@ -86,6 +80,17 @@ def compare(
     lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
     said = (*attached.warnings, *warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot, desired.topology))
     return Difference(plan, observed, snapshot, memory, wanted, attached, said)
+
+
+def _same(before: Difference, kept: Kept, snapshot: Snapshot) -> Mapping[str, Sequence[Resource]]:
+    """Label → what is there beside files, of the namespaces that were not read again."""
+    found: dict[str, list[Resource]] = {
+        label: [] for label, netns in snapshot.namespaces.items() if label in kept and netns.links is kept[label].links
+    }
+    for key, resource in before.observed.state.items():
+        if key.netns in found and key.kind != "file":
+            found[key.netns].append(resource)
+    return found
 
 
 def _torn(same: Mapping[str, Sequence[Resource]], before: Mapping[Key, Resource], now: Mapping[Key, Resource]) -> bool:
@@ -149,7 +154,7 @@ def remember(topology: str) -> tuple[Memory, list[str]]:
 def _before(topology: str) -> Desired | None:
     """What was applied last, if that was attached anywhere: it is worth the time to read it then."""
     record, _ = records.read_record(topology)
-    if record is None or not ("attach" in record.text or records.read_file(topology, LEFT) is not None):
+    if record is None or not (record.may_say("attach") or records.read_file(topology, LEFT) is not None):
         return None
     return with_left(topology, recorded(topology, record))
 
@@ -234,7 +239,7 @@ def _asks_for(kind: str, word: str, topology: str, state: Mapping[Key, Resource]
     if any(key.kind == kind for key in state):
         return True
     record = records.read_record(topology)[0]
-    return record is None or word in record.text
+    return record is None or record.may_say(word)
 
 
 def _answered(

@@ -13,7 +13,7 @@ from netorch.frozen import frozen
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, value_of
 from netorch.snapshot import Snapshot
-from netorch.sysctlpaths import default_path
+from netorch.sysctlpaths import default_path, with_defaults
 from netorch.words import sysctl_name
 
 Identity = tuple[int, int]
@@ -40,10 +40,7 @@ class Memory:
                 wanted.setdefault(resource.netns, []).extend(resource.paths)
         for label, paths in self.ours:
             wanted.setdefault(label, []).extend(paths)
-        return {
-            label: tuple(dict.fromkeys([*paths, *(default for path in paths if (default := default_path(path)))]))
-            for label, paths in wanted.items()
-        }
+        return {label: with_defaults(paths) for label, paths in wanted.items()}
 
     def moved(self, labels: Mapping[str, str]) -> Memory:
         """The same where namespaces go by other labels: old → new."""

@@ -13,6 +13,8 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import NoReturn
 
+DEFAULT = "topo.yaml"
+"""The file of a command that is given none."""
 DONE, FAILED, DIFFERENT, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
 """Exit statuses. 2 means nothing but «differs»: usage errors are 64 (EX_USAGE of sysexits.h)."""
 

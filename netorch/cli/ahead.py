@@ -14,21 +14,20 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from netorch.cli import DEFAULT
+from netorch.cli.glance import beginning
 from netorch.kernel import MANY
-from netorch.sysctlpaths import default_path
+from netorch.sysctlpaths import with_defaults
 
 if TYPE_CHECKING:
     from netorch.kernel.records import Stamp
     from netorch.kernel.spares import Spares
     from netorch.kernel.twin import Twin, Work
 
-DEFAULT = "topo.yaml"
 _NAME = re.compile(rb"""^name:[ \t]*["']?([a-z0-9-]+)""", re.MULTILINE)
 _NODES = re.compile(rb"^nodes:[ \t]*\r?\n((?:[ \t#].*(?:\n|\Z)|\r?\n)*)", re.MULTILINE)
 _KEYS = re.compile(rb"""^( +)["']?([^\s#"'{}-][^\s#"'{}:]*)["']?:""", re.MULTILINE)
 _RANGE = re.compile(rb"\[([0-9]{1,6})-([0-9]{1,6})\]")
-_LOOKED_AT = 1 << 20
-"""Bytes of a file."""
 
 
 class Ahead:
@@ -52,34 +51,33 @@ def begin(options: argparse.Namespace) -> Ahead:
     from netorch.errors import NetorchError
 
     with suppress(NetorchError, OSError, ValueError):
-        if _many_are_there() and (ahead := _reading(options)) is not None:
-            return ahead
-        if options.command == "apply" and not options.dry_run and options.plan is None and options.confirm_within is None:
-            return Ahead(spares=_making(options))
+        there = _many_are_there()
+        if there and (name := _meant(options)) is not None:
+            return _reading(name, options)
+        if (count := _wanted(options)) >= MANY and (there or _meant(options) is None):
+            return Ahead(spares=_made(count))
     return Ahead()
 
 
-def _reading(options: argparse.Namespace) -> Ahead | None:
+def _reading(name: str, options: argparse.Namespace) -> Ahead:
     from netorch.kernel import records
 
-    if (name := _meant(options)) is None or (stamp := records.stamp(name)) is None:
-        return None
+    stamp = records.stamp(name)
     record, _ = records.read_record(name)
-    twin = _started() if record is not None else None
+    twin = _started() if stamp is not None and record is not None else None
     if record is None or twin is None:
-        return None
+        return Ahead()
     from netorch.kernel.twin import order
     from netorch.marks import Mark
     from netorch.snapshot import Scope
 
     # as netorch.look asks for them, if the file still says the same
-    found = {word: word in record.text for word in ("neighbours", "fdb")}
     scope = Scope(
         Mark(name).alias,
         sysctls=_settings(name),
         topology=name,
-        neighbours=found["neighbours"],
-        static_macs=found["fdb"],
+        neighbours=record.may_say("neighbours"),
+        static_macs=record.may_say("fdb"),
         brief=options.command == "destroy" and nothing_is_told(options),
     )
     try:
@@ -97,19 +95,21 @@ def _settings(name: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for label, entries in records.read_sysctls(name)[0].items():
         paths = [path for entry in entries for path in entry.split(" ") if path.startswith("net/")]
-        found[label] = tuple(dict.fromkeys([*paths, *(default for path in paths if (default := default_path(path)) is not None)]))
+        found[label] = with_defaults(paths)
     return found
 
 
-def _making(options: argparse.Namespace) -> Spares | None:
-    """Namespaces for a topology that is not there yet."""
-    path = Path(DEFAULT if options.file is None else options.file)
-    count = nodes_said(_beginning(path))
-    if count < MANY:
-        return None
+def _wanted(options: argparse.Namespace) -> int:
+    """About how many namespaces a command may have to make. For one that is to be confirmed none is made ahead, since it forks too."""
+    if options.command != "apply" or options.dry_run or options.plan is not None or options.confirm_within is not None:
+        return 0
+    return nodes_said(beginning(Path(DEFAULT if options.file is None else options.file)))
+
+
+def _made(count: int) -> Spares | None:
     from netorch.kernel.spares import Spares, affordable
 
-    return Spares(count) if _meant(options) is None and affordable(count) else None
+    return Spares(count) if affordable(count) else None
 
 
 def nodes_said(text: bytes) -> int:
@@ -173,16 +173,8 @@ def _meant(options: argparse.Namespace) -> str | None:
     of_source = [name for name in names if _applied_from(name, str(path), override)]
     if len(of_source) == 1:
         return of_source[0]
-    said = _NAME.search(_beginning(path)) if override is None else None
+    said = _NAME.search(beginning(path)) if override is None else None
     return found if said is not None and (found := said[1].decode()) in names else None
-
-
-def _beginning(path: Path) -> bytes:
-    """Of a plain file: from anything else one could not read again."""
-    if not path.is_file():
-        return b""
-    with path.open("rb") as file:
-        return file.read(_LOOKED_AT)
 
 
 def _applied_from(name: str, source: str, override: str | None) -> bool:

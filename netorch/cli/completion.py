@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from netorch.cli import DONE
+from netorch.cli import DEFAULT, DONE
+from netorch.cli.glance import beginning
 from netorch.cli.output import Output
 
 SHELLS = ("bash", "zsh", "fish")
 TOPOLOGIES = (".yaml", ".yml")
-DEFAULT = "topo.yaml"
-LARGEST = 1_000_000
-"""Bytes of a file that is read for the names in it."""
 MOST = 10_000
 """Entries of a folder that are looked at."""
 
@@ -92,14 +89,8 @@ def nodes(topology: str | None) -> list[str]:
                 found += _nodes_in(record.text.encode("utf-8", "surrogateescape"), dict(record.variables))
     if not found and topology is None:
         with suppress(OSError):
-            found = _nodes_in(_beginning(Path(DEFAULT)), {})
+            found = _nodes_in(beginning(Path(DEFAULT)), {})
     return list(dict.fromkeys(found))
-
-
-def _beginning(path: Path) -> bytes:
-    """Of a plain file; nothing else is waited for, nor read."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        return file.read(LARGEST) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
 
 
 def _nodes_in(data: bytes, variables: dict[str, str]) -> list[str]:
@@ -148,7 +139,7 @@ def _end(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]
     found = nodes(getattr(parsed_args, "name", None))
     if named is not None:
         with suppress(OSError, ValueError, RuntimeError):
-            found = _nodes_in(_beginning(Path(named).expanduser()), {})
+            found = _nodes_in(beginning(Path(named).expanduser()), {})
     alone = not getattr(parsed_args, "words", None) and named is None
     return [*(name for name in found if name.startswith(prefix)), *(files(prefix, TOPOLOGIES) if alone else [])]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from netorch import __version__
 from netorch.authored import read_file
+from netorch.cli import DEFAULT
 from netorch.errors import FileError, NetorchError, Problem, did_you_mean, printable
 from netorch.kernel import records
 from netorch.kernel.records import Record
@@ -21,7 +22,6 @@ from netorch.source import MAX_BYTES
 if TYPE_CHECKING:
     from netorch.saved import Saved
 
-DEFAULT = "topo.yaml"
 VARIABLE = "NETORCH_VAR_"
 
 

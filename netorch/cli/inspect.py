@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from netorch.cli import DONE, FAILED, inputs
+from netorch.cli import DEFAULT, DONE, FAILED, inputs
 from netorch.cli.output import Output
 from netorch.errors import FileError, NetorchError
 from netorch.render import json, text
@@ -64,7 +64,7 @@ def _show_as_file(lab: Lab, entry: Live, output: Output) -> int:
 def validate(options: argparse.Namespace, output: Output) -> int:
     told: list[dict[str, object]] = []
     status = DONE
-    for file in options.files or [inputs.DEFAULT]:
+    for file in options.files or [DEFAULT]:
         try:
             loaded, _ = inputs.from_file(file if options.files else inputs.default(), options)
         except FileError as error:

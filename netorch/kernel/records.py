@@ -44,6 +44,10 @@ class Record:
     folder: str = ""
     namespaces: tuple[str, ...] | None = None
 
+    def may_say(self, word: str) -> bool:
+        """Whether the text has a word; also where it cannot be searched as it stands, being UTF-16 or having escapes."""
+        return word in self.text or "\0" in self.text or "\\" in self.text
+
 
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):

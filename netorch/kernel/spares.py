@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import socket
 from collections import deque
 from contextlib import suppress
-from typing import NoReturn
 
+from netorch.kernel.child import end, forked
+from netorch.kernel.namespaces import OWN_NETNS
 from netorch.kernel.rtnl import Rtnl
-from netorch.kernel.syscalls import CLONE_NEWNET, die_with_parent, unshare
-from netorch.kernel.twin import end
+from netorch.kernel.syscalls import CLONE_NEWNET, unshare
 
-_OWN = "/proc/thread-self/ns/net"
 _AT_ONCE = 32
 """Namespaces in a message; it takes 253 descriptors at most (SCM_MAX_FD)."""
 _FILES = 1024
@@ -40,15 +38,17 @@ class Spares:
         self._ready: deque[tuple[int, int]] = deque()
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._pid = os.fork()
+            self._pid = forked(lambda: self._live(theirs, count))
         except BaseException:
             self._socket.close()
             theirs.close()
             raise
-        if self._pid == 0:
-            self._socket.close()
-            _make(theirs, count)
         theirs.close()
+
+    def _live(self, to: socket.socket, count: int) -> None:
+        """The child's life."""
+        self._socket.close()
+        _make(to, count)
 
     def take(self) -> tuple[int, Rtnl] | None:
         """A namespace and a socket in it; None when there are no more. Waits for the next one to be made."""
@@ -76,25 +76,19 @@ class Spares:
             self._socket.close()
 
 
-def _make(to: socket.socket, count: int) -> NoReturn:
-    """The child's life. Whatever goes wrong, its parent makes the rest, and meets it too."""
-    try:
-        die_with_parent()
-        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        while count > 0:
-            made: list[int] = []
-            try:
-                for _ in range(min(_AT_ONCE, count)):
-                    unshare(CLONE_NEWNET)
-                    made += (os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC), Rtnl().detach())
-            finally:
-                if made:
-                    socket.send_fds(to, [b"."], made[: len(made) // 2 * 2])
-            for fd in made:
-                os.close(fd)
-            count -= _AT_ONCE
-    finally:
-        os._exit(0)
+def _make(to: socket.socket, count: int) -> None:
+    """So many namespaces, as far as it goes."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    while count > 0:
+        made: list[int] = []
+        try:
+            for _ in range(min(_AT_ONCE, count)):
+                unshare(CLONE_NEWNET)
+                made += (os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC), Rtnl().detach())
+        finally:
+            if made:
+                socket.send_fds(to, [b"."], made[: len(made) // 2 * 2])
+        for fd in made:
+            os.close(fd)
+        count -= _AT_ONCE

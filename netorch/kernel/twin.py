@@ -6,18 +6,16 @@ who begins at the last. What it found comes back through a pipe; what did not co
 
 from __future__ import annotations
 
-import gc
 import io
 import mmap
 import os
 import pickle
-import signal
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from netorch.kernel.syscalls import die_with_parent
+from netorch.kernel.child import end, forked
 
 if TYPE_CHECKING:
     from netorch.snapshot import Scope
@@ -37,15 +35,6 @@ def order(scope: Scope) -> bytes:
 Work = Callable[[bytes, "Twin"], Iterator[object]]
 
 
-def end(pid: int) -> None:
-    """Kill a child of this process, if it is not gone already, and reap it."""
-    # where SIGCHLD is ignored the kernel has reaped it, and the number may be somebody else's
-    with suppress(ChildProcessError):
-        if os.waitpid(pid, os.WNOHANG) == (0, 0):
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-
 class Twin:
     """One child, for one piece of work; `close` ends it. Not for a process that has other threads."""
 
@@ -60,40 +49,31 @@ class Twin:
         try:
             fds += os.pipe()
             fds += os.pipe()
-            self._pid = os.fork()
+            order, self._order, self._answer, answer = fds
+            self._pid = forked(lambda: self._live(ready, order, answer))
         except BaseException:
             for fd in fds:
                 os.close(fd)
             raise
-        order, self._order, self._answer, answer = fds
-        if self._pid == 0:
-            os.close(self._order)
-            os.close(self._answer)
-            self._be_one(ready, order, answer)
         os.close(order)
         os.close(answer)
 
-    def _be_one(self, ready: Callable[[], Work], order: int, answer: int) -> NoReturn:
+    def _live(self, ready: Callable[[], Work], order: int, answer: int) -> None:
         """The child's life."""
-        try:
-            die_with_parent()
-            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-                signal.signal(number, signal.SIG_IGN)
-            gc.disable()
-            work = ready()
-            with open(order, "rb") as orders:
-                told = orders.read()
-            if told:
-                buffer = io.BytesIO()
-                # one pickler, so that what many namespaces have in common is sent once
-                pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
-                for found in work(told, self):
-                    pickler.dump(found)
-                with open(answer, "wb") as answers:
-                    answers.write(buffer.getbuffer())
-        finally:
-            # whatever went wrong, the parent does without it, and says what went wrong where it meets it too
-            os._exit(0)
+        os.close(self._order)
+        os.close(self._answer)
+        work = ready()
+        with open(order, "rb") as orders:
+            told = orders.read()
+        if not told:
+            return
+        buffer = io.BytesIO()
+        # one pickler, so that what many namespaces have in common is sent once
+        pickler = pickle.Pickler(buffer, pickle.HIGHEST_PROTOCOL)
+        for found in work(told, self):
+            pickler.dump(found)
+        with open(answer, "wb") as answers:
+            answers.write(buffer.getbuffer())
 
     def begin(self, order: bytes) -> None:
         """Tell the child to work. To be told once; the second time nothing happens."""

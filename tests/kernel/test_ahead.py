@@ -300,8 +300,8 @@ def test_the_commands_use_it(host: Host) -> None:
     assert {theirs for theirs, _ in made.values()} == {0}
     # what was made by the command itself is open in it
     assert opened["apply", "-q", "lab.yaml"] == [0, 0]
-    assert opened["diff", "-q", "lab.yaml"] == [SIZE + 1, 0]
-    assert opened["diff", "-q", "changed.yaml"] == [SIZE + 1, 0]
-    assert opened["apply", "-q", "changed.yaml"][0] == SIZE + 1
-    assert sum(opened["destroy", "-q", "lab"]) >= SIZE + 1 and opened["destroy", "-q", "lab"][0] > 0
+    del opened["apply", "-q", "lab.yaml"]
+    # how much each of them reads depends on who is quicker; at the border both may have
+    for theirs, mine in opened.values():
+        assert theirs > 0 and SIZE + 1 <= theirs + mine <= SIZE + 10, opened
     assert host.run("ip", "netns").stdout == ""
