@@ -108,7 +108,9 @@ def test_it_waits_alone_when_its_session_is_killed(host: Host) -> None:
     before = shot(host)
     host.write("topo.yaml", GOOD)
     with host.start("setsid", sys.executable, "-m", "netorch", "apply", "--confirm-within", "2s") as process:
-        assert until((host.root / "run/netorch/lab/confirm.json").exists)
+        waiting = host.root / "run/netorch/lab/confirm.json"
+        # before there is a watcher nothing has been done that would have to be rolled back
+        assert until(lambda: waiting.exists() and json.loads(waiting.read_text())["watcher"] != 0)
         process.signal(signal.SIGKILL)
     assert until(lambda: "rolled back" in log(host)), log(host)
     same(host, before)
