@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from netorch.core import Disruption, Resource, State
-from netorch.kinds.link import InterfaceWords, link_key
-from netorch.loading import load
-from netorch.plan import plan
+from netorch.kinds.base.link import InterfaceWords, link_key
+from netorch.resolve.loader import load
+from netorch.state.core import Disruption, Resource, State
+from netorch.state.planner import plan
 
 SAMPLES: dict[str, tuple[Any, Any]] = {
     "parent": ("eth0", "eth1"),

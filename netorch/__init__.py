@@ -12,9 +12,11 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # typing's own would have to be imported
 if TYPE_CHECKING:
-    from netorch.api import Changes, Checks, apply, check, destroy, diff
-    from netorch.authored import Topology, load
-    from netorch.checks import Outcome
+    from netorch.api.node import Interface, Node
+    from netorch.api.operations import Changes, Checks, apply, check, destroy, diff
+    from netorch.api.running import Lab, running
+    from netorch.api.topology import Topology, load
+    from netorch.checks.probes import Outcome
     from netorch.errors import (
         CommandError,
         CommandFailed,
@@ -27,20 +29,18 @@ if TYPE_CHECKING:
         NetorchError,
         Problem,
     )
-    from netorch.handle import Lab, running
-    from netorch.nodes import Interface, Node
     from netorch.render.changes import Change
 
 _HOMES = {
-    "netorch.api": ("Changes", "Checks", "apply", "check", "destroy", "diff"),
-    "netorch.authored": ("Topology", "load"),
-    "netorch.checks": ("Outcome",),
+    "netorch.api.operations": ("Changes", "Checks", "apply", "check", "destroy", "diff"),
+    "netorch.api.topology": ("Topology", "load"),
+    "netorch.checks.probes": ("Outcome",),
     "netorch.errors": (
         *("CommandError", "CommandFailed", "CommandTimeout", "ConflictError", "FileError", "KernelRefused", "LacksError"),
         *("LockedError", "NetorchError", "Problem"),
     ),
-    "netorch.handle": ("Lab", "running"),
-    "netorch.nodes": ("Interface", "Node"),
+    "netorch.api.running": ("Lab", "running"),
+    "netorch.api.node": ("Interface", "Node"),
     "netorch.render.changes": ("Change",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

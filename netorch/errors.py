@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
-from netorch.frozen import frozen
+from netorch.values.frozen import frozen
 
 OWN_NETWORK = "unshare -Urnm sh -c 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/netns && exec bash'"
 """What gives a plain user a network of his own to run netorch in: the remedy where root is missing."""

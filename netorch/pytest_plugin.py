@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from netorch.authored import Source
-    from netorch.handle import Lab
-    from netorch.kernel.capture import Capture
+    from netorch.api.running import Lab
+    from netorch.api.topology import Source
+    from netorch.kernel.probe.capture import Capture
 
 MARK = (
     "topology(source, *, variables=None, name=None, scope='function', pcap=None): the network that the fixture `topology` gives to the"
@@ -83,11 +83,11 @@ class Wanted:
 
     def begin(self, stack: ExitStack) -> Lab:
         """Start it, for as long as the stack lasts; what is wrong ends the test in plain words."""
-        from netorch.kernel.private import prepare
+        from netorch.kernel.private_host.client import prepare
 
-        prepare(("netorch.handle",))
+        prepare(("netorch.api.running",))
+        from netorch.api.running import running
         from netorch.errors import NetorchError
-        from netorch.handle import running
 
         try:
             return stack.enter_context(running(self.source, variables=self.variables, name=self.name, private=True))

@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from netorch.errors import FileError, Position, Problem
-from netorch.loading import load
-from netorch.schema import schema
-from netorch.source import Findings, locate, parse
+from netorch.language.yaml_tree import Findings, locate, parse
+from netorch.resolve.loader import load
+from netorch.topology.schema import schema
 
 MEANING = {
     "what is named exists, and does once": "does not exist|There is no profile|is there twice|is here twice|is a name of|in a circle"

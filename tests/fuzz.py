@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netorch.errors import FileError
-from netorch.loading import load
+from netorch.resolve.loader import load
 
 SEEDS = Path(__file__).resolve().parents[1] / "topologies"
 SLOW = 2.0

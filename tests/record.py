@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from netorch.kernel.rtnl import Rtnl
+from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import genl, wireguard
 from netorch.netlink.codec import Message, attr, i32, message, u32

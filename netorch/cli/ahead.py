@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from netorch.cli import DEFAULT
 from netorch.cli.glance import beginning
 from netorch.kernel import MANY
-from netorch.sysctlpaths import with_defaults
+from netorch.values.sysctl_paths import with_defaults
 
 if TYPE_CHECKING:
-    from netorch.kernel.records import Stamp
+    from netorch.kernel.files.records import Stamp
     from netorch.kernel.spares import Spares
     from netorch.kernel.twin import Twin, Work
 
@@ -60,7 +60,7 @@ def begin(options: argparse.Namespace) -> Ahead:
 
 
 def _reading(name: str, options: argparse.Namespace) -> Ahead:
-    from netorch.kernel import records
+    from netorch.kernel.files import records
 
     stamp = records.stamp(name)
     record, _ = records.read_record(name)
@@ -68,10 +68,10 @@ def _reading(name: str, options: argparse.Namespace) -> Ahead:
     if record is None or twin is None:
         return Ahead()
     from netorch.kernel.twin import order
-    from netorch.marks import Mark
-    from netorch.snapshot import Scope
+    from netorch.values.marks import Mark
+    from netorch.values.snapshot import Scope
 
-    # as netorch.look asks for them, if the file still says the same
+    # as netorch.converge.compare asks for them, if the file still says the same
     scope = Scope(
         Mark(name).alias,
         sysctls=_settings(name),
@@ -90,7 +90,7 @@ def _reading(name: str, options: argparse.Namespace) -> Ahead:
 
 def _settings(name: str) -> dict[str, tuple[str, ...]]:
     """Label → the settings that were made there, and where their defaults stand."""
-    from netorch.kernel import records
+    from netorch.kernel.files import records
 
     found: dict[str, tuple[str, ...]] = {}
     for label, entries in records.read_sysctls(name)[0].items():
@@ -158,7 +158,7 @@ def _started() -> Twin | None:
 
 def _meant(options: argparse.Namespace) -> str | None:
     """The topology that was applied from the file of the command line, or that is named there; None if that is not sure."""
-    from netorch.kernel import records
+    from netorch.kernel.files import records
 
     if getattr(options, "all", False) or getattr(options, "plan", None) is not None or getattr(options, "new", None) is not None:
         return None
@@ -178,7 +178,7 @@ def _meant(options: argparse.Namespace) -> str | None:
 
 
 def _applied_from(name: str, source: str, override: str | None) -> bool:
-    from netorch.kernel import records
+    from netorch.kernel.files import records
 
     record, _ = records.read_record(name)
     return record is not None and (record.source, record.override) == (source, override)

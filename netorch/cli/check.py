@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from netorch.cli import DIFFERENT, DONE, inputs
 from netorch.cli.output import Output
 from netorch.errors import NetorchError
-from netorch.loading import Loaded
+from netorch.resolve.loader import Loaded
 
 if TYPE_CHECKING:
-    from netorch.lab import Lab
+    from netorch.converge.lab import Lab
 
 
 def check(options: argparse.Namespace, output: Output) -> int:
-    from netorch.checking import TIMEOUT, run_checks
-    from netorch.lab import Lab
+    from netorch.checks.run import TIMEOUT, run_checks
+    from netorch.converge.lab import Lab
     from netorch.render import checks, json
     from netorch.walk.live import reasons
 

@@ -69,7 +69,7 @@ def files(prefix: str, suffixes: tuple[str, ...] = ()) -> list[str]:
 def topologies() -> list[str]:
     """Those that are live here."""
     from netorch.errors import NetorchError
-    from netorch.kernel import records
+    from netorch.kernel.files import records
 
     with suppress(NetorchError, OSError):
         return records.applied_names()
@@ -79,7 +79,7 @@ def topologies() -> list[str]:
 def nodes(topology: str | None) -> list[str]:
     """The nodes of what is live here, or of one topology; without any those of the file in the current folder."""
     from netorch.errors import NetorchError
-    from netorch.kernel import records
+    from netorch.kernel.files import records
 
     found: list[str] = []
     for name in [topology] if topology else topologies():
@@ -96,8 +96,8 @@ def nodes(topology: str | None) -> list[str]:
 def _nodes_in(data: bytes, variables: dict[str, str]) -> list[str]:
     # neither the models nor the kernel: there is a tenth of a second for all of it
     from netorch.errors import NetorchError
-    from netorch.expand import expand
-    from netorch.source import Findings, parse
+    from netorch.language.expand import expand
+    from netorch.language.yaml_tree import Findings, parse
 
     with suppress(NetorchError, RecursionError):
         found = Findings()

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 from netorch.cli import DIFFERENT, DONE, FAILED, inputs
 from netorch.cli.ahead import nothing_is_told
 from netorch.cli.output import Output, place_in, shell_commands
-from netorch.core import Plan
 from netorch.errors import NetorchError
-from netorch.loading import Loaded
 from netorch.render import json, text
 from netorch.render.changes import Change, changes, gone_objects
+from netorch.resolve.loader import Loaded
+from netorch.state.core import Plan
 
 if TYPE_CHECKING:
     from netorch.cli.ahead import Ahead
-    from netorch.lab import Lab
+    from netorch.converge.lab import Lab
 
 
 def apply(options: argparse.Namespace, output: Output) -> int:
-    from netorch.lab import Lab
-    from netorch.look import Difference
-    from netorch.saved import Saved, verify
+    from netorch.api.saved_plan import Saved, verify
+    from netorch.converge.compare import Difference
+    from netorch.converge.lab import Lab
 
     if options.dry_run and options.plan is None:
         options.new = options.out = None
@@ -94,8 +94,8 @@ def apply(options: argparse.Namespace, output: Output) -> int:
 
 
 def confirm(options: argparse.Namespace, output: Output) -> int:
-    from netorch import confirm as trial
-    from netorch.kernel.linux import require_root
+    from netorch.converge import trial
+    from netorch.kernel.door import require_root
 
     require_root()
     waiting = trial.waiting()
@@ -116,21 +116,21 @@ def diff(options: argparse.Namespace, output: Output) -> int:
         if options.out is not None:
             return output.usage("a plan between two files cannot be applied: leave out --out")
         return _diff_files(options, output)
-    from netorch.lab import Lab
+    from netorch.converge.lab import Lab
 
     loaded, record = inputs.chosen(options, live=True)
     with Lab(twin=options.ahead.twin) as lab:
         difference = lab.diff(loaded)
     output.warn(difference.warnings)
     if options.out is not None:
-        from netorch.saved import document
+        from netorch.api.saved_plan import document
 
         inputs.write(options.out, document(loaded.desired.topology, record, difference))
     return _tell_difference(loaded, difference.plan, list(difference.warnings), output)
 
 
 def _diff_files(options: argparse.Namespace, output: Output) -> int:
-    from netorch.plan import plan
+    from netorch.state.planner import plan
 
     old, _ = inputs.from_file(options.file, options)
     new, _ = inputs.from_file(options.new, options)
@@ -169,7 +169,7 @@ def _annotate(loaded: Loaded, found: list[Change], warnings: list[str], output: 
 
 
 def destroy(options: argparse.Namespace, output: Output) -> int:
-    from netorch.lab import Lab
+    from netorch.converge.lab import Lab
 
     with Lab(looked=output.looked, twin=options.ahead.twin, since=options.ahead.stamp) as lab:
         names = lab.names() if options.all else [inputs.topology_of(options.target, options)]
@@ -192,7 +192,7 @@ def destroy(options: argparse.Namespace, output: Output) -> int:
 
 
 def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Output) -> dict[str, object]:
-    from netorch.words import topology_name
+    from netorch.language.scalars import topology_name
 
     try:
         topology_name(name)

@@ -11,7 +11,7 @@ from netorch.cli.output import Output
 def schema(options: argparse.Namespace, output: Output) -> int:
     import json
 
-    from netorch import schema as language
+    from netorch.topology import schema as language
 
     text = json.dumps(language.schema(), indent=1, ensure_ascii=False)
     if options.to in (None, "-"):

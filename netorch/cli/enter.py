@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from netorch.cli.output import Output
 from netorch.errors import CommandError, NetorchError, Problem, which_node
-from netorch.kernel import records
-from netorch.kernel.attach import NotAttached, open_namespace
-from netorch.kernel.enter import enter as become
+from netorch.kernel.files import records
+from netorch.kernel.namespaces.attach import NotAttached, open_namespace
+from netorch.kernel.processes.enter import enter as become
 
 if TYPE_CHECKING:
-    from netorch.attached import Place
+    from netorch.converge.attached import Place
 
 
 def enter(options: argparse.Namespace, output: Output) -> int:
@@ -45,9 +45,9 @@ def _argv(options: argparse.Namespace) -> list[str]:
 
 def _place(node: str, topology: str | None) -> Place:
     """Where a node of a live topology is."""
-    from netorch.attached import place
-    from netorch.lab import Lab
-    from netorch.look import reload
+    from netorch.converge.attached import place
+    from netorch.converge.compare import reload
+    from netorch.converge.lab import Lab
 
     found: dict[str, Place] = {}
     known: list[str] = []

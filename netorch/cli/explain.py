@@ -11,15 +11,15 @@ from netorch.render import json
 
 def script(options: argparse.Namespace, output: Output) -> int:
     """The commands that make a file's topology, as a shell script. It looks at no kernel."""
-    from netorch.render.script import whole
+    from netorch.render.script import topology
 
     options.file = options.words[0] if options.words else None
     loaded, _ = inputs.chosen(options, live=True, hint=f"The way of a packet has two ends: netorch explain {options.file} B")
     if output.json:
-        found = whole.sections(loaded.desired, marks=options.marks)
+        found = topology.sections(loaded.desired, marks=options.marks)
         told = [{"section": section.title, "command": command} for section in found for command in section.commands]
         output.result(json.document(topology=loaded.desired.topology, marks=options.marks, commands=told))
     else:
-        for line in whole.lines(loaded.desired, loaded.file, marks=options.marks):
+        for line in topology.lines(loaded.desired, loaded.file, marks=options.marks):
             output.result(line)
     return DONE

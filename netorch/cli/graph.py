@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from netorch.cli import DONE, inputs
 from netorch.cli.output import Output
 from netorch.errors import NetorchError
-from netorch.kernel import records
+from netorch.kernel.files import records
 
 if TYPE_CHECKING:
-    from netorch.loading import Loaded
     from netorch.render.graph.picture import Picture
     from netorch.render.graph.scene import Scene
+    from netorch.resolve.loader import Loaded
 
 SUFFIXES = {
     ".dot": "dot",
@@ -61,8 +61,8 @@ def _file(options: argparse.Namespace) -> Loaded:
 
 
 def _live(options: argparse.Namespace, output: Output) -> Scene:
-    from netorch.lab import Lab
-    from netorch.look import reload
+    from netorch.converge.compare import reload
+    from netorch.converge.lab import Lab
     from netorch.render.graph.scene import of_kernel
 
     name = inputs.topology_of(options.live or None, options)

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from netorch import __version__
-from netorch.authored import read_file
+from netorch.api.topology import read_file
 from netorch.cli import DEFAULT
 from netorch.errors import FileError, NetorchError, Problem, did_you_mean, printable
-from netorch.kernel import records
-from netorch.kernel.records import Record
-from netorch.loading import Loaded, load
-from netorch.source import MAX_BYTES
+from netorch.kernel.files import records
+from netorch.kernel.files.records import Record
+from netorch.language.yaml_tree import MAX_BYTES
+from netorch.resolve.loader import Loaded, load
 
 if TYPE_CHECKING:
-    from netorch.saved import Saved
+    from netorch.api.saved_plan import Saved
 
 VARIABLE = "NETORCH_VAR_"
 
@@ -63,7 +63,7 @@ def from_file(file: str, options: argparse.Namespace) -> tuple[Loaded, Record]:
 
 def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
     """A plan that `diff --out` saved, with the topology in it loaded again."""
-    from netorch.saved import read as read_plan
+    from netorch.api.saved_plan import read as read_plan
 
     saved = read_plan(read(file), shown(file))
     record = replace(saved.record, applied=time.time(), version=__version__)
@@ -126,7 +126,7 @@ def default() -> str:
 
 
 def _could_be_a_name(word: str) -> bool:
-    from netorch.words import topology_name
+    from netorch.language.scalars import topology_name
 
     try:
         return topology_name(word) == word
@@ -135,7 +135,7 @@ def _could_be_a_name(word: str) -> bool:
 
 
 def _last_applied(name: str) -> tuple[Loaded, Record]:
-    from netorch.look import reload
+    from netorch.converge.compare import reload
 
     record, warning = records.read_record(name)
     if record is None:
@@ -149,7 +149,7 @@ def only(name: str | None) -> str:
         return name
     names = records.applied_names()
     if not names:
-        from netorch.lab import Lab
+        from netorch.converge.lab import Lab
 
         # the marks are there without a record too
         with Lab() as lab:

@@ -11,28 +11,28 @@ from netorch.errors import FileError, NetorchError
 from netorch.render import json, text
 
 if TYPE_CHECKING:
-    from netorch.lab import Lab, Live
+    from netorch.converge.lab import Lab, Live
 
 
 def listing(options: argparse.Namespace, output: Output) -> int:
-    from netorch.lab import Lab
-    from netorch.render import tables
+    from netorch.converge.lab import Lab
+    from netorch.render import live_table
 
     with Lab() as lab:
         live = lab.live()
     for entry in live:
         output.warn(entry.warnings)
     if output.json:
-        output.result(json.document(topologies=[tables.row(entry) for entry in live]))
+        output.result(json.document(topologies=[live_table.row(entry) for entry in live]))
     else:
-        for line in tables.listing(live):
+        for line in live_table.listing(live):
             output.result(line)
     return DONE
 
 
 def show(options: argparse.Namespace, output: Output) -> int:
-    from netorch.lab import Lab
-    from netorch.render import tables, tree
+    from netorch.converge.lab import Lab
+    from netorch.render import live_table, tree
 
     name = inputs.topology_of(options.target, options)
     with Lab() as lab:
@@ -43,7 +43,7 @@ def show(options: argparse.Namespace, output: Output) -> int:
     if not entry.state:
         raise NetorchError(f"topology {name!r} is not live here")
     if options.output == "json":
-        output.result(json.document(**tables.row(entry), resources=tree.resources(entry.state)))
+        output.result(json.document(**live_table.row(entry), resources=tree.resources(entry.state)))
     else:
         for line in tree.lines(entry):
             output.result(line)
@@ -51,13 +51,13 @@ def show(options: argparse.Namespace, output: Output) -> int:
 
 
 def _show_as_file(lab: Lab, entry: Live, output: Output) -> int:
-    from netorch.look import named, recorded
-    from netorch.render import asfile
+    from netorch.converge.compare import named, recorded
+    from netorch.render import topology_file
 
     desired = recorded(entry.name, entry.record)
     state, nameless = named(lab.kernel, entry.state, desired)
-    output.warn([*entry.warnings, *nameless, *asfile.left_out(entry.state)])
-    output.result(asfile.topology(entry.name, state, desired.prefix if desired else "", entry.attached))
+    output.warn([*entry.warnings, *nameless, *topology_file.left_out(entry.state)])
+    output.result(topology_file.topology(entry.name, state, desired.prefix if desired else "", entry.attached))
     return DONE
 
 

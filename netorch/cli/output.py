@@ -17,8 +17,8 @@ from netorch.render.changes import Change
 
 if TYPE_CHECKING:
     # a command that loads no file does without the models
-    from netorch.core import Step
-    from netorch.loading import Loaded
+    from netorch.resolve.loader import Loaded
+    from netorch.state.core import Step
 
 FIRST_LINES = 60
 """Changes that apply and destroy list before they say how many more there are."""
@@ -159,7 +159,7 @@ def place_in(loaded: Loaded) -> Callable[[Change], Position | None]:
 
 def shell_commands(loaded: Loaded) -> Callable[[Change], list[str]]:
     """Change → the commands that would do the same."""
-    from netorch.render.script.whole import commands_of
+    from netorch.render.script.topology import commands_of
 
     said = commands_of(loaded.desired)
     return lambda change: said(change.steps)

@@ -10,7 +10,7 @@ from typing import NoReturn
 from netorch import __version__
 from netorch.cli import USAGE
 from netorch.errors import did_you_mean
-from netorch.frozen import frozen
+from netorch.values.frozen import frozen
 
 _EPILOG = """\
 exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,

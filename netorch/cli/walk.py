@@ -36,11 +36,11 @@ def walk(options: argparse.Namespace, output: Output) -> int:
     options.file = options.topology
     loaded, _ = inputs.chosen(options, live=True)
     if options.offline:
-        from netorch.walk import planned
+        from netorch.walk import from_state
 
-        world = planned.world(loaded.desired)
+        world = from_state.world(loaded.desired)
     else:
-        from netorch.lab import Lab
+        from netorch.converge.lab import Lab
         from netorch.walk.live import look
 
         with Lab() as lab:

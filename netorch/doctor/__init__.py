@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netorch import hazards
-from netorch.core import HOST
+from netorch.converge import hazards
+from netorch.converge.compare import compare, lacks, recorded
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.checks import USER_NAMESPACES, look, severity
 from netorch.doctor.features import Ability, Ask, abilities
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import NetorchError, Problem
-from netorch.frozen import frozen
-from netorch.kernel import machine, records, rootless
-from netorch.kernel.linux import LinuxKernel
-from netorch.kernel.machine import Machine
-from netorch.loading import Loaded
-from netorch.look import compare, lacks, recorded
+from netorch.kernel.door import LinuxKernel
+from netorch.kernel.files import records
+from netorch.kernel.machine import facts, rootless
+from netorch.kernel.machine.facts import Machine
 from netorch.resolve import Desired
-from netorch.snapshot import Scope
+from netorch.resolve.loader import Loaded
+from netorch.state.core import HOST
+from netorch.values.frozen import frozen
+from netorch.values.snapshot import Scope
 
 _PROGRAMS = ("NetworkManager", "systemd-networkd", "firewalld", "dockerd")
 _SYSCTLS = (
@@ -52,7 +53,7 @@ class Diagnosis:
 
 def examine(loaded: Loaded | None) -> Diagnosis:
     """A look at this machine, with the eyes of the file if there is one."""
-    found = machine.read(_PROGRAMS, managers.STATE.values(), _SYSCTLS, _FILES)
+    found = facts.read(_PROGRAMS, managers.STATE.values(), _SYSCTLS, _FILES)
     wanted = _live()
     file = loaded.desired.topology if loaded is not None else ""
     if loaded is not None:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from shlex import quote
 
-from netorch.core import HOST
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import OWN_NETWORK
-from netorch.frozen import frozen
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl
+from netorch.state.core import HOST
+from netorch.values.frozen import frozen
 
 OLDEST = (5, 5)
 """The first kernel with all that netorch asks of netlink: alternative names of links were the last."""

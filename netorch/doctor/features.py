@@ -10,16 +10,16 @@ from enum import Enum
 from netorch import kinds
 from netorch.doctor.checks import rootless
 from netorch.doctor.findings import Situation
-from netorch.frozen import frozen
-from netorch.kernel.modules import Modules
-from netorch.kind import INTERFACE_WORDS
+from netorch.kernel.machine.modules import Modules
 from netorch.kinds.address import IPV6
+from netorch.kinds.base.standalone import SoloWords, link_feature
 from netorch.kinds.bridge import VLAN_FILTERING
 from netorch.kinds.impair import FEATURES as QDISCS
 from netorch.kinds.ipvlan import L3S
-from netorch.kinds.solo import SoloWords, link_feature
 from netorch.netlink.constants import AF_INET, FR_ACT_TO_TBL, RT_SCOPE_LINK, RTN_UNICAST
-from netorch.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
+from netorch.state.registry import INTERFACE_WORDS
+from netorch.values.frozen import frozen
+from netorch.values.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
 
 _STATIC = 4
 """RTPROT_STATIC."""

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import Enum
 
-from netorch.core import HOST
-from netorch.frozen import frozen
-from netorch.hazards import Hazard
-from netorch.kernel.machine import Machine
-from netorch.kinds.forwardaccept import ForwardAccept
+from netorch.converge.hazards import Hazard
+from netorch.kernel.machine.facts import Machine
+from netorch.kinds.forward import ForwardAccept
 from netorch.resolve import Desired
+from netorch.state.core import HOST
+from netorch.values.frozen import frozen
 
 
 class Level(Enum):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.core import HOST
 from netorch.doctor.findings import Finding, Level, Situation
-from netorch.kinds.forwardaccept import ForwardAccept, lost
+from netorch.kinds.forward import ForwardAccept, lost
+from netorch.state.core import HOST
 
 SOME = "BRIDGE"
 """Stands for a bridge's name in a command where no file says it."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.core import HOST, Key
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.kinds.address import Address
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl
+from netorch.state.core import HOST, Key
 
 MAX_NAMESPACES = "user/max_net_namespaces"
 NEIGHBOURS = {4: "net/ipv4/neigh/default/gc_thresh3", 6: "net/ipv6/neigh/default/gc_thresh3"}

@@ -13,20 +13,23 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from operator import attrgetter
 
-from netorch.frozen import frozen
-from netorch.kernel import MANY, files, filters, forwardaccept, passage, sysctl
-from netorch.kernel.bridgetimes import follows, with_own_times
-from netorch.kernel.listening import listening
-from netorch.kernel.namespaces import HOST, Namespaces
-from netorch.kernel.netns import Netns, inode_of, netns_fd
-from netorch.kernel.rtnl import Rtnl
+from netorch.kernel import MANY
+from netorch.kernel.files import etc_netns
+from netorch.kernel.firewall import filters, forwardaccept
+from netorch.kernel.links.bridge_timers import follows, with_own_times
+from netorch.kernel.links.wireguard import Wireguard
+from netorch.kernel.namespaces.catalog import HOST, Namespaces
+from netorch.kernel.namespaces.netns import Netns, inode_of, netns_fd
+from netorch.kernel.system import packet_policy, sysctl
+from netorch.kernel.system.listening_sockets import listening
+from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.twin import Twin, order
-from netorch.kernel.wireguard import Wireguard
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
-from netorch.requests import RuleSpec
-from netorch.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Passage, Scope, Snapshot, WireguardRecord
+from netorch.values.frozen import frozen
+from netorch.values.requests import RuleSpec
+from netorch.values.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Passage, Scope, Snapshot, WireguardRecord
 
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
 _VLANS = struct.pack("=B15x", c.AF_BRIDGE) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_BRVLAN_COMPRESSED))
@@ -77,8 +80,8 @@ class Reader:
         self._namespaces = namespaces
         self._scope = scope
         self._rules: dict[bytes, RuleSpec] = {}
-        self._contents: dict[files.Identity, str] = {}
-        self._etc = frozenset(files.labels())
+        self._contents: dict[etc_netns.Identity, str] = {}
+        self._etc = frozenset(etc_netns.labels())
         self._legacy = filters.has_legacy()
 
     def read(self) -> Snapshot:
@@ -173,7 +176,7 @@ class Reader:
 
     def _orphans(self, found: dict[str, NetnsSnapshot]) -> dict[str, dict[str, str]]:
         """Files of names that were not read as namespaces."""
-        orphans = {label: files.read_all(label, files.NAMES, self._contents) for label in files.labels() if label not in found}
+        orphans = {label: etc_netns.read_all(label, etc_netns.NAMES, self._contents) for label in etc_netns.labels() if label not in found}
         return {label: texts for label, texts in orphans.items() if texts}
 
     def _full(self, netns: Netns, links: list[LinkRecord]) -> NetnsSnapshot:
@@ -216,7 +219,7 @@ class Reader:
             waiting = listening()
             every = tuple(decode.routes(all_routes, names, whole=True))
             silent = decode.silent(_dump(rtnl, c.RTM_GETNEIGH, bytes(12)))
-            seen = passage.read(every, decode.odd_rules(all_rules), silent, names.values())
+            seen = packet_policy.read(every, decode.odd_rules(all_rules), silent, names.values())
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
             label,
@@ -241,7 +244,7 @@ class Reader:
         )
 
     def _files(self, label: str) -> dict[str, str]:
-        return files.read_all(label, files.NAMES, self._contents) if label in self._etc else {}
+        return etc_netns.read_all(label, etc_netns.NAMES, self._contents) if label in self._etc else {}
 
     def _knows_vlans(self, link: LinkRecord) -> bool:
         ours = link.alias.startswith(self._scope.mark) or self._scope.passage

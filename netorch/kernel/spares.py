@@ -13,10 +13,10 @@ import socket
 from collections import deque
 from contextlib import suppress
 
-from netorch.kernel.child import end, forked
-from netorch.kernel.namespaces import OWN_NETNS
-from netorch.kernel.rtnl import Rtnl
-from netorch.kernel.syscalls import CLONE_NEWNET, unshare
+from netorch.kernel.namespaces.catalog import OWN_NETNS
+from netorch.kernel.processes.child import end, forked
+from netorch.kernel.system.rtnetlink import Rtnl
+from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 
 _AT_ONCE = 32
 """Namespaces in a message; it takes 253 descriptors at most (SCM_MAX_FD)."""

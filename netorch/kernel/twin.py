@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from netorch.kernel.child import end, forked
+from netorch.kernel.processes.child import end, forked
 
 if TYPE_CHECKING:
-    from netorch.snapshot import Scope
+    from netorch.values.snapshot import Scope
 
 _NUMBER = struct.Struct("=Q")
 _FRONT, _BACK = 0, 8

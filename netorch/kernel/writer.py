@@ -8,20 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from netorch.kernel import filters, forwardaccept, nics, sysctl, tun, uplink
-from netorch.kernel.files import EtcFiles
-from netorch.kernel.namespaces import Namespaces
-from netorch.kernel.netns import Netns
+from netorch.kernel.files.etc_netns import EtcFiles
+from netorch.kernel.firewall import filters, forwardaccept
+from netorch.kernel.links import nics, tun, uplink
+from netorch.kernel.links.wireguard import Wireguard
+from netorch.kernel.namespaces.catalog import Namespaces
+from netorch.kernel.namespaces.indexes import Refused, Resolver, UnknownLink
+from netorch.kernel.namespaces.netns import Netns
 from netorch.kernel.reader import dump_links
-from netorch.kernel.resolver import Refused, Resolver, UnknownLink
-from netorch.kernel.rtnl import Rtnl
-from netorch.kernel.wireguard import Wireguard
+from netorch.kernel.system import sysctl
+from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import cstring
 from netorch.netlink.encode import LinkRequest, asked_in, encode
 from netorch.netlink.merge import Unit, fold
-from netorch.requests import (
+from netorch.values.requests import (
     AddressDel,
     AltnameAdd,
     AltnameDel,

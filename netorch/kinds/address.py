@@ -9,12 +9,8 @@ from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import ClassVar
 
-from netorch.core import Key, Resource, remembered, shown
-from netorch.frozen import frozen
-from netorch.kind import View, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
-from netorch.marks import NOT_OURS, read_alias
 from netorch.netlink.constants import (
     AF_INET,
     AF_INET6,
@@ -25,8 +21,12 @@ from netorch.netlink.constants import (
     RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
 )
-from netorch.requests import AddressAdd, AddressDel, Feature, Request
-from netorch.snapshot import AddressRecord
+from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.registry import View, observed
+from netorch.values.frozen import frozen
+from netorch.values.marks import NOT_OURS, read_alias
+from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
+from netorch.values.snapshot import AddressRecord
 
 IPV6 = Feature(
     "IPv6",

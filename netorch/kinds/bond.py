@@ -5,16 +5,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from netorch.core import Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import Nothing, View, interface_words, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
+from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
 from netorch.kinds.port import MasterWords, port_key
-from netorch.kinds.solo import Attribute, SoloLink, SoloWords
-from netorch.netlink.forms import U32, choice
-from netorch.requests import Attrs, LinkSet, Request
-from netorch.shape import Rules, left_out, never, said, some, unless
-from netorch.words import InterfaceName, integer, wrong
+from netorch.language.scalars import InterfaceName, integer, wrong
+from netorch.language.schema_shapes import Rules, left_out, never, said, some, unless
+from netorch.netlink.attribute_types import U32, choice
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import Nothing, View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Attrs, LinkSet, Request
 
 IFLA_BOND_MODE, IFLA_BOND_MIIMON, IFLA_BOND_PRIMARY, IFLA_BOND_XMIT_HASH_POLICY, IFLA_BOND_AD_LACP_RATE = 1, 3, 11, 14, 21
 MODES = {

@@ -6,11 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from netorch.core import Resource
-from netorch.frozen import frozen
-from netorch.kind import Nothing, View, interface_words, observed
-from netorch.kinds.link import Link, common_fields
+from netorch.kinds.base.link import Link, common_fields
 from netorch.kinds.port import MasterWords
+from netorch.language.scalars import Flag, Words, centiseconds, integer
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
     IFLA_ADDRESS,
@@ -26,8 +24,10 @@ from netorch.netlink.constants import (
     IFLA_BR_VLAN_FILTERING,
     IFLA_MTU,
 )
-from netorch.requests import Attrs, Feature, LinkAdd, LinkSet, Request
-from netorch.words import Flag, Words, centiseconds, integer
+from netorch.state.core import Resource
+from netorch.state.registry import Nothing, View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 
 MAX_MTU = 65535
 AGEING_TIME = 30000

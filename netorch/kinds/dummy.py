@@ -2,9 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
-from netorch.kinds.solo import SoloLink, SoloWords
+from netorch.kinds.base.standalone import SoloLink, SoloWords
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
 
 
 @observed

@@ -6,13 +6,13 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from netorch.core import Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import Nothing, View, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
+from netorch.language.scalars import ForwardingMac, IPAddress, Words
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
-from netorch.requests import Attrs, NeighbourAdd, NeighbourDel, Request
-from netorch.words import ForwardingMac, IPAddress, Words
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Attrs, NeighbourAdd, NeighbourDel, Request
 
 ALL = "00:00:00:00:00:00"
 """Broadcast, multicast and what no other entry knows: its ends are the flood list."""

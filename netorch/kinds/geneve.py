@@ -4,14 +4,14 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from netorch.frozen import frozen
-from netorch.kind import View, interface_words, observed
-from netorch.kinds.solo import Attribute, SoloLink, decoded
-from netorch.kinds.udptunnel import Port, UdpTunnelWords
-from netorch.netlink.forms import ADDRESS, BE16, U8, U32
-from netorch.requests import Attrs
-from netorch.snapshot import LinkRecord
-from netorch.words import IPAddress, wrong
+from netorch.kinds.base.standalone import Attribute, SoloLink, decoded
+from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
+from netorch.language.scalars import IPAddress, wrong
+from netorch.netlink.attribute_types import ADDRESS, BE16, U8, U32
+from netorch.state.registry import View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Attrs
+from netorch.values.snapshot import LinkRecord
 
 IFLA_GENEVE_ID, IFLA_GENEVE_REMOTE, IFLA_GENEVE_TTL, IFLA_GENEVE_PORT = 1, 2, 3, 5
 IFLA_GENEVE_REMOTE6, IFLA_GENEVE_TTL_INHERIT = 7, 12

@@ -5,15 +5,15 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.frozen import frozen
-from netorch.kind import View, interface_words, observed
-from netorch.kinds.iptunnel import IpTunnel, IpTunnelWords, iptunnel_attributes
-from netorch.kinds.solo import Attribute, SoloLink, decoded
-from netorch.netlink.forms import number
-from netorch.requests import Attrs
-from netorch.shape import IPV4, whole, written
-from netorch.snapshot import LinkRecord
-from netorch.words import integer
+from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords, iptunnel_attributes
+from netorch.kinds.base.standalone import Attribute, SoloLink, decoded
+from netorch.language.scalars import integer
+from netorch.language.schema_shapes import IPV4, whole, written
+from netorch.netlink.attribute_types import number
+from netorch.state.registry import View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Attrs
+from netorch.values.snapshot import LinkRecord
 
 IFLA_GRE_IFLAGS, IFLA_GRE_OFLAGS, IFLA_GRE_IKEY, IFLA_GRE_OKEY = 2, 3, 4, 5
 IFLA_GRE_LOCAL, IFLA_GRE_REMOTE, IFLA_GRE_TTL, IFLA_GRE_ENCAP_LIMIT = 6, 7, 8, 11

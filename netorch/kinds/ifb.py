@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
-from netorch.kinds.solo import SoloLink, SoloWords
-from netorch.requests import Request
+from netorch.kinds.base.standalone import SoloLink, SoloWords
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Request
 
 
 @observed

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, Self
 
-from netorch.core import Disruption, Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.impairment import Impairment
-from netorch.kind import Nothing, View, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
+from netorch.language.impairment import Impairment
 from netorch.netlink.qdisc import TICK, Netem, burst_of, is_burst, netem_options, read_netem, read_tbf, tbf_options
-from netorch.requests import Feature, QdiscDel, QdiscSet, Request
-from netorch.snapshot import QdiscRecord
+from netorch.state.core import Disruption, Key, Resource, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Feature, QdiscDel, QdiscSet, Request
+from netorch.values.snapshot import QdiscRecord
 
 HEADERS = 18
 """Bytes of Ethernet and of a VLAN tag around a packet."""

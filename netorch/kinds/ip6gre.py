@@ -4,14 +4,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
+from netorch.kinds.base.ip_tunnel import ENCAP_LIMIT, HOP_LIMIT
+from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.gre import IFLA_GRE_ENCAP_LIMIT, GreTunnel, GreWords
-from netorch.kinds.iptunnel import ENCAP_LIMIT, HOP_LIMIT
-from netorch.kinds.solo import SoloLink
+from netorch.language.scalars import Ttl
 from netorch.netlink.codec import u8
-from netorch.requests import Attrs
-from netorch.words import Ttl
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Attrs
 
 
 @observed

@@ -2,10 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
+from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.ip6gre import Ip6gre, Ip6greWords
-from netorch.kinds.solo import SoloLink
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
 
 
 @observed

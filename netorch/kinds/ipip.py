@@ -2,10 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
-from netorch.kinds.iptunnel import IpTunnel, IpTunnelWords
-from netorch.kinds.solo import SoloLink
+from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords
+from netorch.kinds.base.standalone import SoloLink
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
 
 
 @observed

@@ -5,13 +5,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
-from netorch.kinds.solo import Attribute, PlaceName, SoloLink
-from netorch.kinds.stacked import StackedLink, StackedWords, stacked
+from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
+from netorch.kinds.base.standalone import Attribute, PlaceName, SoloLink
+from netorch.netlink.attribute_types import choice
 from netorch.netlink.codec import u16
-from netorch.netlink.forms import choice
-from netorch.requests import Feature, LinkAdd
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Feature, LinkAdd
 
 IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS = 1, 2
 MODES = {"l2": 0, "l3": 1, "l3s": 2}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
-from netorch.core import Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import Nothing, View, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU, IFLA_TXQLEN
-from netorch.requests import LinkSet, Request
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import LinkSet, Request
 
 MTU = 65536
 TXQUEUELEN = 1000

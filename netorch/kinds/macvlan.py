@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from netorch.core import Resource
-from netorch.frozen import frozen
-from netorch.kind import View, interface_words, observed
-from netorch.kinds.solo import Attribute, Place, PlaceName, SoloLink
-from netorch.kinds.stacked import StackedLink, StackedWords, stacked
-from netorch.netlink.forms import choice
-from netorch.requests import Request
+from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
+from netorch.kinds.base.standalone import Attribute, Place, PlaceName, SoloLink
+from netorch.netlink.attribute_types import choice
+from netorch.state.core import Resource
+from netorch.state.registry import View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Request
 
 IFLA_MACVLAN_MODE = 1
 MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}

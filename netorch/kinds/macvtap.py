@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
+from netorch.kinds.base.stacked import stacked
+from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.macvlan import Macvlan, MacvlanLike
-from netorch.kinds.solo import SoloLink
-from netorch.kinds.stacked import stacked
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
 
 
 @stacked

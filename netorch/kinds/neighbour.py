@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
-from netorch.core import Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import View, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
-from netorch.marks import NOT_OURS
 from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
-from netorch.requests import NeighbourAdd, NeighbourDel, Request
-from netorch.snapshot import NeighbourRecord
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import View, observed
+from netorch.values.frozen import frozen
+from netorch.values.marks import NOT_OURS
+from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
+from netorch.values.snapshot import NeighbourRecord
 
 
 def neighbour_key(netns: str, link: str, address: str) -> Key:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
-from netorch.core import Key, Resource, remembered, shown
-from netorch.frozen import frozen
-from netorch.kind import Nothing, View, observed
-from netorch.requests import NetnsAdd, NetnsDel, Request, SysctlSet
+from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import NetnsAdd, NetnsDel, Request, SysctlSet
 
 IPV4_FORWARDING = "net/ipv4/ip_forward"
 IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"

@@ -6,19 +6,19 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from netorch.core import HOST, Disruption, Key, Resource, State
 from netorch.errors import did_you_mean
-from netorch.frozen import frozen
-from netorch.kind import View, interface_words, observed
-from netorch.kinds.link import Link, common_fields
+from netorch.kinds.base.link import Link, common_fields
+from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.kinds.netns import netns_key
-from netorch.kinds.solo import SoloLink, SoloWords
-from netorch.marks import Mark, maker, read_alias
+from netorch.language.scalars import InterfaceName
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, RT_TABLE_MAIN, RTN_UNICAST
-from netorch.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
-from netorch.snapshot import LinkRecord, NetnsSnapshot, Snapshot
-from netorch.words import InterfaceName
+from netorch.state.core import HOST, Disruption, Key, Resource, State
+from netorch.state.registry import View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.marks import Mark, maker, read_alias
+from netorch.values.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
+from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 LEFT_ALONE = -1
 

@@ -6,11 +6,8 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field
 
-from netorch.core import Disruption, Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import Nothing, View, observed
-from netorch.kinds.link import InterfaceWords, link_key
-from netorch.marks import read_alias
+from netorch.kinds.base.link import InterfaceWords, link_key
+from netorch.language.scalars import InterfaceName, empty_list, one_or_many
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
     IFLA_BRPORT_COST,
@@ -19,9 +16,12 @@ from netorch.netlink.constants import (
     IFLA_BRPORT_MODE,
     IFLA_BRPORT_PRIORITY,
 )
-from netorch.requests import LinkSet, Request
-from netorch.snapshot import LinkRecord
-from netorch.words import InterfaceName, empty_list, one_or_many
+from netorch.state.core import Disruption, Key, Resource, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.frozen import frozen
+from netorch.values.marks import read_alias
+from netorch.values.requests import LinkSet, Request
+from netorch.values.snapshot import LinkRecord
 
 TAKES_DOWN = frozenset(("bond", "vrf"))
 """Masters that do something to a port's state when it joins and when it leaves."""

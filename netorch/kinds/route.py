@@ -7,14 +7,10 @@ from dataclasses import field, replace
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
-from netorch.core import Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import View, observed
 from netorch.kinds.address import ipv4_key
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
-from netorch.marks import read_alias
 from netorch.netlink.constants import (
     AF_INET,
     AF_INET6,
@@ -26,7 +22,11 @@ from netorch.netlink.constants import (
     RTPROT_BOOT,
     RTPROT_STATIC,
 )
-from netorch.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import View, observed
+from netorch.values.frozen import frozen
+from netorch.values.marks import read_alias
+from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
 
 MAIN = 254
 IPV6_METRIC = 1024

@@ -7,11 +7,7 @@ from dataclasses import field, replace
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
-from netorch.core import Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import View, observed
 from netorch.kinds.netns import netns_key
-from netorch.marks import NOT_OURS
 from netorch.netlink.constants import (
     AF_INET6,
     FR_ACT_BLACKHOLE,
@@ -21,7 +17,11 @@ from netorch.netlink.constants import (
     RTPROT_BOOT,
     RTPROT_STATIC,
 )
-from netorch.requests import Request, RuleAdd, RuleDel, RuleSpec
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import View, observed
+from netorch.values.frozen import frozen
+from netorch.values.marks import NOT_OURS
+from netorch.values.requests import Request, RuleAdd, RuleDel, RuleSpec
 
 ACTIONS = {"lookup": FR_ACT_TO_TBL, "blackhole": FR_ACT_BLACKHOLE, "unreachable": FR_ACT_UNREACHABLE, "prohibit": FR_ACT_PROHIBIT}
 _ACTION_NAMES = {number: name for name, number in ACTIONS.items()}

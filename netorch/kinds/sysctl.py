@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import ClassVar, Self
 
-from netorch.core import Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import Nothing, View, observed
-from netorch.kinds.link import link_key
-from netorch.requests import Request, SysctlSet
-from netorch.sysctlpaths import default_path
+from netorch.kinds.base.link import link_key
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Request, SysctlSet
+from netorch.values.sysctl_paths import default_path
 
 _AND = " | "
 """Between the values of a setting that differ from place to place."""

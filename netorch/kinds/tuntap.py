@@ -7,16 +7,16 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
-from netorch.kinds.solo import Attribute, SoloLink, SoloWords
+from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
+from netorch.language.scalars import Flag, integer, wrong
+from netorch.language.schema_shapes import whole, written
+from netorch.netlink.attribute_types import FLAG, U32
 from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
-from netorch.netlink.forms import FLAG, U32
-from netorch.requests import AltnameAdd, Answer, Feature, GroupNumber, Question, Request, TunAdd, TunSet, UserNumber
-from netorch.shape import whole, written
-from netorch.snapshot import LinkRecord
-from netorch.words import Flag, integer, wrong
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import AltnameAdd, Answer, Feature, GroupNumber, Question, Request, TunAdd, TunSet, UserNumber
+from netorch.values.snapshot import LinkRecord
 
 IFLA_TUN_OWNER, IFLA_TUN_GROUP, IFLA_TUN_TYPE, IFLA_TUN_MULTI_QUEUE = 1, 2, 3, 7
 IFF_TUN, IFF_TAP = 1, 2

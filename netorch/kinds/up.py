@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import ClassVar
 
-from netorch.core import Key, Resource, remembered, shown
-from netorch.frozen import frozen
-from netorch.kind import Nothing, View, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
 from netorch.netlink.constants import IFF_UP
-from netorch.requests import LinkSet, Request, SysctlSet
+from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import LinkSet, Request, SysctlSet
 
 
 @remembered

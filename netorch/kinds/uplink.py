@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import ClassVar, Self
 
-from netorch.core import Disruption, Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import View, observed
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
-from netorch.marks import maker, read_alias
-from netorch.netlink.moving import goes_along
-from netorch.requests import Request, UplinkJoin, UplinkLeave
-from netorch.snapshot import LinkRecord
+from netorch.netlink.address_moves import goes_along
+from netorch.state.core import Disruption, Key, Resource, shown
+from netorch.state.registry import View, observed
+from netorch.values.frozen import frozen
+from netorch.values.marks import maker, read_alias
+from netorch.values.requests import Request, UplinkJoin, UplinkLeave
+from netorch.values.snapshot import LinkRecord
 
 
 def uplink_key(netns: str, nic: str) -> Key:

@@ -6,18 +6,18 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, WithJsonSchema
 
-from netorch.core import Key, Resource, shown
-from netorch.frozen import frozen
-from netorch.kind import View, interface_words, observed
-from netorch.kinds.link import InterfaceWords, Link, common_fields, link_key, strange_links
+from netorch.kinds.base.link import InterfaceWords, Link, common_fields, link_key, strange_links
 from netorch.kinds.netns import netns_key
-from netorch.marks import read_alias
+from netorch.language.scalars import END
+from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
-from netorch.requests import LinkAdd, LinkSet, Peer, Request
-from netorch.shape import substituted, text
-from netorch.snapshot import LinkRecord
-from netorch.words import END
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.marks import read_alias
+from netorch.values.requests import LinkAdd, LinkSet, Peer, Request
+from netorch.values.snapshot import LinkRecord
 
 UNKNOWN = ("?", "?")
 """The partner of an end whose alias does not say, or says what the kernel does not confirm."""

@@ -4,11 +4,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
-from netorch.kinds.solo import Attribute, PlaceName, SoloLink, SoloWords
-from netorch.netlink.forms import U16, choice
-from netorch.words import integer
+from netorch.kinds.base.standalone import Attribute, PlaceName, SoloLink, SoloWords
+from netorch.language.scalars import integer
+from netorch.netlink.attribute_types import U16, choice
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
 
 IFLA_VLAN_ID, IFLA_VLAN_PROTOCOL = 1, 5
 PROTOCOLS = {"802.1q": b"\x81\x00", "802.1ad": b"\x88\xa8"}

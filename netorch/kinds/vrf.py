@@ -6,14 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from netorch.frozen import frozen
-from netorch.kind import interface_words, observed
+from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
 from netorch.kinds.port import MasterWords
-from netorch.kinds.solo import Attribute, SoloLink, SoloWords
+from netorch.language.scalars import Table, wrong
+from netorch.language.schema_shapes import Rules, never, one_of
+from netorch.netlink.attribute_types import U32
 from netorch.netlink.constants import RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN
-from netorch.netlink.forms import U32
-from netorch.shape import Rules, never, one_of
-from netorch.words import Table, wrong
+from netorch.state.registry import interface_words, observed
+from netorch.values.frozen import frozen
 
 IFLA_VRF_TABLE = 1
 MTU = 65575

@@ -6,17 +6,17 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from netorch.core import Resource
-from netorch.frozen import frozen
-from netorch.kind import View, interface_words, observed
+from netorch.kinds.base.standalone import Attribute, Place, PlaceName, SoloLink, SoloWords, decoded, parent_of
+from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
 from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
-from netorch.kinds.solo import Attribute, Place, PlaceName, SoloLink, SoloWords, decoded, parent_of
-from netorch.kinds.udptunnel import Port, UdpTunnelWords
-from netorch.netlink.forms import ADDRESS, BE16, FLAG, U8, U32
-from netorch.requests import Attrs
-from netorch.shape import Rules, needs, never, said, there
-from netorch.snapshot import LinkRecord
-from netorch.words import Flag, IPAddress, empty_list, one_or_many, wrong
+from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, wrong
+from netorch.language.schema_shapes import Rules, needs, never, said, there
+from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
+from netorch.state.core import Resource
+from netorch.state.registry import View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Attrs
+from netorch.values.snapshot import LinkRecord
 
 IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 2, 3, 4
 IFLA_VXLAN_TTL, IFLA_VXLAN_LEARNING, IFLA_VXLAN_PORT = 5, 7, 15

@@ -7,15 +7,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from netorch.core import Resource, State, shown
-from netorch.curve25519 import public_key
-from netorch.frozen import frozen
-from netorch.kind import View, interface_words, observed
-from netorch.kinds.solo import SoloLink, SoloWords
-from netorch.kinds.wgpeer import HeldKey, KeyPath, PeerWords, held, looked_up, named, peer_key, told_secret
-from netorch.requests import Answer, KeyFile, Question, Request, WireguardSet
-from netorch.snapshot import LinkRecord, Snapshot
-from netorch.words import U32, empty_list, integer, wrong
+from netorch.kinds.base.curve25519 import public_key
+from netorch.kinds.base.standalone import SoloLink, SoloWords
+from netorch.kinds.peer import HeldKey, KeyPath, PeerWords, held, looked_up, named, peer_key, told_secret
+from netorch.language.scalars import U32, empty_list, integer, wrong
+from netorch.state.core import Resource, State, shown
+from netorch.state.registry import View, interface_words, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
+from netorch.values.snapshot import LinkRecord, Snapshot
 
 MTU = 1420
 """Of 1500 bytes, less an IPv6 header, UDP's and WireGuard's own."""

@@ -17,8 +17,8 @@ from functools import cached_property
 from hashlib import blake2b
 from shlex import quote
 
-from netorch.frozen import Remembering, frozen
-from netorch.nat.ruleset import Address, Chain, DestinationTo, Network, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import Address, Chain, DestinationTo, Network, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.frozen import Remembering, frozen
 
 CHAIN_LENGTH = 28
 """Characters that a chain's name may have: less than XT_EXTENSION_MAXNAMELEN (linux/netfilter/x_tables.h)."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from netorch.nat.ruleset import Address, Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import Address, Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
 
 _HOOKS = {
     Chain.PREROUTING: "type nat hook prerouting priority -100",

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from netorch.netlink import constants as c
 from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attribute_list, attributes, text
-from netorch.requests import Hop, RouteSpec, RuleSpec
-from netorch.snapshot import SHAPERS, AddressRecord, LinkRecord, NeighbourRecord, QdiscRecord
+from netorch.values.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.snapshot import SHAPERS, AddressRecord, LinkRecord, NeighbourRecord, QdiscRecord
 
 _IFINFOMSG = struct.Struct("=BxHiII")
 _IFADDRMSG = struct.Struct("=BBBBI")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from netorch.netlink import constants as c
 from netorch.netlink.codec import attr, cstring, message, nested, pack, u8, u16, u32
-from netorch.requests import (
+from netorch.values.requests import (
     AddressAdd,
     AddressDel,
     AltnameAdd,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netorch.frozen import frozen
 from netorch.netlink import constants as c
-from netorch.requests import LinkAdd, LinkSet, NetnsAdd, Request
+from netorch.values.frozen import frozen
+from netorch.values.requests import LinkAdd, LinkSet, NetnsAdd, Request
 
 AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP))
 """What rtnl_create_link takes (net/core/rtnetlink.c); IFLA_IFALIAS it ignores without a word."""

@@ -9,9 +9,9 @@ from dataclasses import replace
 from netorch.netlink.codec import Message, as_u8, as_u16, as_u32, attr, attribute_list, attributes, cstring, nested, u8, u16, u32
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.netlink.genl import HEADER_SIZE, header
-from netorch.requests import WireguardPeerDel, WireguardPeerSet, WireguardSet
-from netorch.secret import Secret
-from netorch.snapshot import PeerRecord, WireguardRecord
+from netorch.values.requests import WireguardPeerDel, WireguardPeerSet, WireguardSet
+from netorch.values.secret import Secret
+from netorch.values.snapshot import PeerRecord, WireguardRecord
 
 FAMILY = "wireguard"
 KEY_SIZE = 32

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from functools import lru_cache
 
-from netorch.core import Disruption, Key, Plan, Resource, Step
-from netorch.frozen import mutable
+from netorch.state.core import Disruption, Key, Plan, Resource, Step
+from netorch.values.frozen import mutable
 
 Values = tuple[str | None, str | None]
 """Old and new; None where there is none."""

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from netorch.checks import Outcome, Try
+from netorch.checks.probes import Outcome, Try
 from netorch.errors import printable
 from netorch.render.text import counted, paint
 from netorch.resolve.checks import Check

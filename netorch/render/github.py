@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 
-from netorch.core import Disruption
 from netorch.errors import NetorchError, Position, printable
 from netorch.render import text
 from netorch.render.changes import Change
+from netorch.state.core import Disruption
 
 SHOWN = 10
 """Annotations of one level that GitHub shows of a step."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from netorch.core import Disruption
 from netorch.errors import NetorchError, printable
 from netorch.render import text
 from netorch.render.changes import Change
+from netorch.state.core import Disruption
 
 COMMENT = 65_536
 """Bytes that a comment on GitHub may have."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from netorch.core import Disruption
 from netorch.errors import printable
 from netorch.render.changes import Change, Values, summary
+from netorch.state.core import Disruption
 
 SIGNS = {
     Disruption.CREATE: ("+", "32"),

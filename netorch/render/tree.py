@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from netorch.core import Key, Resource, shown
+from netorch.converge.lab import Live
 from netorch.errors import printable
-from netorch.lab import Live
-from netorch.marks import Mark
-from netorch.render.tables import row
+from netorch.render.live_table import row
 from netorch.render.text import counted
+from netorch.state.core import Key, Resource, shown
+from netorch.values.marks import Mark
 
 
 def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:

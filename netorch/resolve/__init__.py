@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from netorch.core import HOST, Key, Resource
-from netorch.frozen import frozen
-from netorch.marks import Mark
 from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.checks import Check, End, resolve_checks
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
-from netorch.resolve.filtering import filters, put_accepts, put_filter
+from netorch.resolve.host_nics import check_nics
+from netorch.resolve.hosts_files import put_names
 from netorch.resolve.impairments import put_impairments
 from netorch.resolve.masters import enslave
-from netorch.resolve.names import put_names
-from netorch.resolve.nics import check_nics
-from netorch.resolve.place import put_bridge, put_existing, put_site, put_solo, put_veth
-from netorch.resolve.portvlans import put_vlans
+from netorch.resolve.packet_filters import filters, put_accepts, put_filter
+from netorch.resolve.port_vlans import put_vlans
+from netorch.resolve.resources import put_bridge, put_existing, put_site, put_solo, put_veth
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
-from netorch.topology import Topology
+from netorch.state.core import HOST, Key, Resource
+from netorch.topology.models import Topology
+from netorch.values.frozen import frozen
+from netorch.values.marks import Mark
 
 
 @frozen

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
-from netorch.core import HOST, Key, Resource
 from netorch.errors import did_you_mean
-from netorch.frozen import frozen, mutable
-from netorch.impairment import ImpairWords
+from netorch.kinds.base.link import AddressWords, CommonWords
+from netorch.kinds.base.port_words import PortWords
+from netorch.kinds.base.standalone import SoloWords
 from netorch.kinds.bridge import BridgeSettings
-from netorch.kinds.link import AddressWords, CommonWords
-from netorch.kinds.portwords import PortWords
-from netorch.kinds.solo import SoloWords
-from netorch.marks import Mark
-from netorch.topology import Node, Topology
-from netorch.words import IFNAMSIZ, Address, Interface
+from netorch.language.impairment import ImpairWords
+from netorch.language.scalars import IFNAMSIZ, Address, Interface
+from netorch.state.core import HOST, Key, Resource
+from netorch.topology.models import Node, Topology
+from netorch.values.frozen import frozen, mutable
+from netorch.values.marks import Mark
 
 Path = tuple[str | int, ...]
 """Where something stands in the expanded file: keys and list positions."""

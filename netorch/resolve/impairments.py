@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netorch.impairment import ImpairWords, senseless, together
 from netorch.kinds.impair import Impair
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
+from netorch.language.impairment import ImpairWords, senseless, together
 from netorch.resolve.draft import Draft, Iface, Path, layered
 from netorch.resolve.interfaces import mtu_of
 

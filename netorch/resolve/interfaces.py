@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from netorch.core import HOST
+from netorch.kinds.base.link import CommonWords, InterfaceWords
+from netorch.kinds.base.standalone import SoloWords
 from netorch.kinds.bridge import BridgeWords
-from netorch.kinds.link import CommonWords, InterfaceWords
-from netorch.kinds.solo import SoloWords
 from netorch.kinds.veth import VethWords
+from netorch.language.scalars import Network
 from netorch.resolve.draft import Draft, Given, Iface, Path, Site, given
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses
-from netorch.topology import EndpointWords, LinkWords, endpoint
-from netorch.words import Network
+from netorch.state.core import HOST
+from netorch.topology.models import EndpointWords, LinkWords, endpoint
 
 FOREIGN_KEYS = {"addresses", "kind", "neighbours", "sysctls"}
 """What the file may say of an interface that netorch did not make."""

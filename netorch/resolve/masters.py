@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netorch.kinds.base.link import InterfaceWords
 from netorch.kinds.bond import OWN_MACS, BondWords
-from netorch.kinds.link import InterfaceWords
 from netorch.kinds.vrf import VrfWords
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site
 

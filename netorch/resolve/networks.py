@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import field
 from itertools import pairwise
 
-from netorch.core import HOST
-from netorch.frozen import mutable
+from netorch.language.scalars import Address, Network
 from netorch.resolve import overlay, stacked
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site
 from netorch.resolve.interfaces import type_of
 from netorch.resolve.masters import join, vrf_of
-from netorch.topology import Membership, NetworkWords
-from netorch.words import Address, Network
+from netorch.state.core import HOST
+from netorch.topology.models import Membership, NetworkWords
+from netorch.values.frozen import mutable
 
 ROOT_MEMBERS = 960
 """Members that plug into the first bridge. Its other ports are for further bridges, so that a network can grow in place."""

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from netorch.core import HOST
 from netorch.errors import did_you_mean
 from netorch.kinds.fdb import ALL, FdbWords
 from netorch.kinds.vxlan import HEADROOM, PORT, VxlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
+from netorch.state.core import HOST
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment
-    from netorch.topology import Membership
+    from netorch.topology.models import Membership
 
 UNDERLAY_MTU = 1500
 """What an endpoint's interface has that this file does not make."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netorch.core import Key
-from netorch.frozen import frozen
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
+from netorch.language.scalars import Address, Network
 from netorch.netlink.constants import AF_INET, AF_INET6, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTN_UNICAST
-from netorch.requests import Hop, RouteSpec, RuleSpec
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.masters import kind_of, table_of, vrf_of
 from netorch.resolve.networks import Segment
-from netorch.resolve.place import address_of
+from netorch.resolve.resources import address_of
 from netorch.resolve.stacked import routes_below
-from netorch.topology import HopWords, RouteWords, RuleWords
-from netorch.words import Address, Network
+from netorch.state.core import Key
+from netorch.topology.models import HopWords, RouteWords, RuleWords
+from netorch.values.frozen import frozen
+from netorch.values.requests import Hop, RouteSpec, RuleSpec
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.kinds.stacked import StackedWords
+from netorch.kinds.base.stacked import StackedWords
 from netorch.resolve.draft import Draft, Iface, layered
 from netorch.resolve.masters import vrf_of
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from netorch.core import HOST
+from netorch.kinds.base.link import CommonWords
+from netorch.kinds.base.stacked import MASTERS, StackedLink, StackedWords
+from netorch.kinds.base.standalone import SoloWords
 from netorch.kinds.dummy import DummyWords
 from netorch.kinds.ipvlan import IpvlanWords
-from netorch.kinds.link import CommonWords
 from netorch.kinds.macvlan import ALONE, MacvlanWords
-from netorch.kinds.solo import SoloWords
-from netorch.kinds.stacked import MASTERS, StackedLink, StackedWords
 from netorch.kinds.vlan import VlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site, layered
 from netorch.resolve.interfaces import mtu_of
-from netorch.topology import NetworkWords
+from netorch.state.core import HOST
+from netorch.topology.models import NetworkWords
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from netorch.frozen import frozen
+from netorch.values.frozen import frozen
 from netorch.walk.world import FORWARDING, PORT_STATES, End, Iface, World
 
 NOT_FAR = 4

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netorch.attached import Attached, attach
+from netorch.converge.attached import Attached, attach
 from netorch.errors import NetorchError
-from netorch.kernel.linux import LinuxKernel
+from netorch.kernel.door import LinuxKernel
 from netorch.resolve import Desired
-from netorch.snapshot import Scope
-from netorch.walk import planned, seen
+from netorch.values.snapshot import Scope
+from netorch.walk import from_snapshot, from_state
 from netorch.walk.ends import explain
 from netorch.walk.result import Walk
 from netorch.walk.world import World
@@ -27,7 +27,7 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
         neighbours=True,
         passage=True,
     )
-    return seen.world(kernel.read(scope), desired.mark, planned.world(desired))
+    return from_snapshot.world(kernel.read(scope), desired.mark, from_state.world(desired))
 
 
 def why_not(kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:
@@ -40,13 +40,13 @@ def why_not(kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp
 
 def reasons(kernel: LinuxKernel, desired: Desired) -> Callable[[str, str, int | None], tuple[str, ...]]:
     """`why_not` for many pairs: the kernel is read once, when the first one is asked for."""
-    seen: list[World] = []
+    from_snapshot: list[World] = []
 
     def why(source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:
         try:
-            if not seen:
-                seen.append(look(kernel, desired))
-            return told(explain(seen[0], source, target, tcp))
+            if not from_snapshot:
+                from_snapshot.append(look(kernel, desired))
+            return told(explain(from_snapshot[0], source, target, tcp))
         except NetorchError as error:
             return tuple(error.lines())
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from netorch.walk.courier import Courier, Delivered
 from netorch.walk.filters import Packet
+from netorch.walk.forwarding import Courier, Delivered
 from netorch.walk.result import ARRIVES, Ask, Ended, Leg, Walk
 from netorch.walk.world import Place, World
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.frozen import frozen
+from netorch.values.frozen import frozen
 from netorch.walk.world import Address
 
 ARRIVES, FAILS, LEAVES = "arrives", "fails", "leaves"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
-from netorch.frozen import frozen
 from netorch.netlink.constants import (
     FR_ACT_BLACKHOLE,
     FR_ACT_PROHIBIT,
@@ -25,7 +24,8 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
     RTN_UNREACHABLE,
 )
-from netorch.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.frozen import frozen
+from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk.world import FAMILIES, Address, Place
 
 NO_ROUTE = "no route"

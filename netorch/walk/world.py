@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 
-from netorch.frozen import frozen
 from netorch.netlink.constants import AF_INET, AF_INET6
-from netorch.requests import RouteSpec, RuleSpec
+from netorch.values.frozen import frozen
+from netorch.values.requests import RouteSpec, RuleSpec
 from netorch.walk.filters import Chain
 
 Address = IPv4Address | IPv6Address

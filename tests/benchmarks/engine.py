@@ -17,12 +17,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from netorch.core import Plan
-from netorch.execute import deletable_groups, execute
-from netorch.lab import Lab
-from netorch.loading import Loaded, load
-from netorch.plan import plan as make_plan
-from netorch.snapshot import Scope, Snapshot
+from netorch.converge.execute import deletable_groups, execute
+from netorch.converge.lab import Lab
+from netorch.resolve.loader import Loaded, load
+from netorch.state.core import Plan
+from netorch.state.planner import plan as make_plan
+from netorch.values.snapshot import Scope, Snapshot
 from tests.benchmarks.canary import settle
 
 Result = TypeVar("Result")

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from netorch.nat.nftables import script, table_name
-from netorch.nat.ruleset import Ruleset
 from netorch.netlink import constants as c
 from netorch.netlink.codec import as_u32, text
 from netorch.netlink.decode import links
-from netorch.requests import (
+from netorch.values.filter_rules import Ruleset
+from netorch.values.requests import (
     AddressAdd,
     FileWrite,
     FilterSet,
@@ -28,7 +28,7 @@ from netorch.requests import (
     RuleSpec,
     SysctlSet,
 )
-from netorch.snapshot import AddressRecord, LinkRecord, NetnsSnapshot, Snapshot
+from netorch.values.snapshot import AddressRecord, LinkRecord, NetnsSnapshot, Snapshot
 from tests.recordings import Recorded, recordings
 
 HOST = "host"

@@ -10,8 +10,8 @@ from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, attr, attribute_list, cstring, headers, message, nested, u32
 from netorch.netlink.encode import encode
-from netorch.requests import RouteAdd, RuleAdd
-from netorch.snapshot import AddressRecord, LinkRecord, NetnsSnapshot, Snapshot
+from netorch.values.requests import RouteAdd, RuleAdd
+from netorch.values.snapshot import AddressRecord, LinkRecord, NetnsSnapshot, Snapshot
 from tests.benchmarks.paper import NEWEST, Paper, template
 from tests.recordings import dumped
 

@@ -52,12 +52,12 @@ def main(file: str) -> int:
     clock = Clock(float(os.environ["BENCHMARK_BEGAN"]))
     clock.spend("start")
     import netorch.cli.converge
-    import netorch.lab
-    import netorch.look  # noqa: F401
+    import netorch.converge.compare  # noqa: F401
+    import netorch.converge.lab
     from netorch.cli import main as command_line
     from netorch.cli.output import Output
-    from netorch.kernel import records
-    from netorch.kernel.linux import LinuxKernel
+    from netorch.kernel.door import LinuxKernel
+    from netorch.kernel.files import records
 
     clock.spend("imports")
     # what is spent until the command line says that something else begins

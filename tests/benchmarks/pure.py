@@ -1,6 +1,6 @@
 """Whether the phases without a kernel have become slower, on fixed topologies: python -m tests.benchmarks.pure [--save] [--strict]
 
-The phases are those of `netorch.lab`: a file is loaded; dumps are decoded, as recorded ones look (tests/recorded/), of as many
+The phases are those of `netorch.converge.lab`: a file is loaded; dumps are decoded, as recorded ones look (tests/recorded/), of as many
 namespaces as the topology has; what is in them is observed; a plan is made, of nothing to do and of everything; and the plan of
 everything is put into messages. A kernel on paper (tests/benchmarks/paper.py) says what Linux would show of it.
 
@@ -20,16 +20,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from netorch.core import Plan, Resource
-from netorch.kinds.forwardaccept import where_dropped
-from netorch.kinds.packetfilter import PacketFilter
-from netorch.loading import load
-from netorch.memory import Memory
+from netorch.converge.observe import observe
+from netorch.converge.original_settings import Memory
+from netorch.kinds.filter import PacketFilter
+from netorch.kinds.forward import where_dropped
 from netorch.netlink.encode import LinkRequest, encode
 from netorch.netlink.merge import fold
-from netorch.observe import observe
-from netorch.plan import epochs, plan
-from netorch.requests import FilterSet
+from netorch.resolve.loader import load
+from netorch.state.core import Plan, Resource
+from netorch.state.planner import epochs, plan
+from netorch.values.requests import FilterSet
 from tests.benchmarks import shapes
 from tests.benchmarks.counts import Figure, Work, calls, ratios
 from tests.benchmarks.paper import Paper, in_kernel_words

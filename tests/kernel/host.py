@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import netorch
-from netorch.kinds.iptunnel import MADE_BY_LINUX
+from netorch.kinds.base.ip_tunnel import MADE_BY_LINUX
 from tests.kernel.warm import Warm
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

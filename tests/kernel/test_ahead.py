@@ -11,19 +11,20 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from netorch.attached import reach_on_record
-from netorch.kernel import MANY, records
-from netorch.kernel.linux import LinuxKernel
+from netorch.converge.attached import reach_on_record
+from netorch.converge.compare import everything
+from netorch.converge.lab import Lab
+from netorch.kernel import MANY
+from netorch.kernel.door import LinuxKernel
+from netorch.kernel.files import records
 from netorch.kernel.reader import read_along
 from netorch.kernel.spares import Spares
 from netorch.kernel.twin import Twin, order
-from netorch.lab import Lab
-from netorch.loading import load
-from netorch.look import everything
-from netorch.marks import Mark
 from netorch.netlink.constants import IFF_UP
-from netorch.plan import plan
-from netorch.snapshot import NetnsSnapshot, Scope, Snapshot
+from netorch.resolve.loader import load
+from netorch.state.planner import plan
+from netorch.values.marks import Mark
+from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 from tests.kernel.host import Host
 from tests.kernel.test_door import private
 

@@ -247,8 +247,8 @@ def test_what_a_dhcp_client_renews_on_the_nic_moves_again(lan: Host) -> None:
 
 KILLED = """
 import os, sys
-from netorch.kernel.rtnl import Rtnl
-import netorch.kernel.uplink as uplink
+from netorch.kernel.system.rtnetlink import Rtnl
+import netorch.kernel.links.uplink as uplink
 act, sent = uplink.send, []
 def send(rtnl, pieces, also=()):
     if sys.argv[1] == "half":

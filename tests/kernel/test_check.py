@@ -329,9 +329,9 @@ def test_from_python_with_a_look_at_what_fails(host: Host) -> None:
     host.netorch("apply", "-q")
     script = """
 import os, threading
-from netorch.checking import run_checks
-from netorch.lab import Lab
-from netorch.loading import load
+from netorch.checks.run import run_checks
+from netorch.converge.lab import Lab
+from netorch.resolve.loader import load
 loaded = load(open("topo.yaml", "rb").read(), "topo.yaml")
 before = len(os.listdir("/proc/self/fd"))
 with Lab() as lab:

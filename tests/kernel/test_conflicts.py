@@ -378,13 +378,13 @@ def test_a_foreign_object_that_turns_up_in_place_of_ours(host: Host) -> None:
 
 LATE = """
 import subprocess, sys
-import netorch.lab
-execute = netorch.lab.execute
+import netorch.converge.lab
+execute = netorch.converge.lab.execute
 def late(*words, **more):
-    netorch.lab.execute = execute
+    netorch.converge.lab.execute = execute
     subprocess.run(sys.argv[1], shell=True, check=True)
     return execute(*words, **more)
-netorch.lab.execute = late
+netorch.converge.lab.execute = late
 from netorch.cli import main
 sys.exit(main(["apply", "mine.yaml"]))
 """

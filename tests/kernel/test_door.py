@@ -21,15 +21,15 @@ from typing import Any
 import pytest
 
 from netorch.errors import LockedError, NetorchError
-from netorch.kernel import records
-from netorch.kernel.attach import NotAttached, open_namespace
-from netorch.kernel.enter import CommandError, enter
-from netorch.kernel.linux import LinuxKernel
-from netorch.kernel.syscalls import CLONE_NEWNET, CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
-from netorch.kinds.iptunnel import MADE_BY_LINUX
+from netorch.kernel.door import LinuxKernel
+from netorch.kernel.files import records
+from netorch.kernel.namespaces.attach import NotAttached, open_namespace
+from netorch.kernel.processes.enter import CommandError, enter
+from netorch.kernel.system.syscalls import CLONE_NEWNET, CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
+from netorch.kinds.base.ip_tunnel import MADE_BY_LINUX
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
-from netorch.requests import (
+from netorch.values.requests import (
     AddressAdd,
     AddressDel,
     AltnameAdd,
@@ -53,7 +53,7 @@ from netorch.requests import (
     RuleSpec,
     SysctlSet,
 )
-from netorch.snapshot import Scope
+from netorch.values.snapshot import Scope
 from tests.kernel.host import Host
 
 pytestmark = pytest.mark.uml
@@ -625,9 +625,9 @@ def test_an_answer_that_is_not_understood(host: Host) -> None:
     """Bytes that are not what their headers promise are told as what they are."""
     script = (
         "from netorch.kernel import reader\n"
-        "from netorch.kernel.linux import LinuxKernel\n"
+        "from netorch.kernel.door import LinuxKernel\n"
         "from netorch.netlink import decode\n"
-        "from netorch.snapshot import Scope\n"
+        "from netorch.values.snapshot import Scope\n"
         "whole = reader.Rtnl.dump\n"
         "reader.Rtnl.dump = lambda *args: [(kind, data, start, start + 18) for kind, data, start, _ in whole(*args)]\n"
         "with LinuxKernel() as kernel:\n"

@@ -367,9 +367,9 @@ def test_after_a_restart_of_the_machine(host: Host, before: Snapshot) -> None:
 SOAK = r"""
 import gc, json, os, resource, sys, threading, time
 from pathlib import Path
-from netorch.kernel.records import Record
-from netorch.lab import Lab
-from netorch.loading import load
+from netorch.kernel.files.records import Record
+from netorch.converge.lab import Lab
+from netorch.resolve.loader import load
 
 files = {name: Path(name).read_bytes() for name in ("topo.yaml", "changed.yaml")}
 rounds, figures = int(sys.argv[1]), []

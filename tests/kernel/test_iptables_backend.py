@@ -20,10 +20,10 @@ from typing import TypeVar
 import pytest
 
 from netorch.errors import KernelRefused
-from netorch.kernel import xtables
-from netorch.kernel.syscalls import setns
+from netorch.kernel.firewall import xtables
+from netorch.kernel.system.syscalls import setns
 from netorch.nat.iptables import Names, commands, lines
-from netorch.nat.ruleset import Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
 from tests.kernel.host import SOURCE, Host, diff_snapshots
 
 Result = TypeVar("Result")

@@ -158,7 +158,7 @@ def test_a_crash_between_the_mark_and_the_move(host: Host, nics: Snapshot) -> No
 
 KILLED = """
 import os, sys
-import netorch.kernel.nics as nics
+import netorch.kernel.links.nics as nics
 act, left = nics.send, [int(sys.argv[1])]
 def send(rtnl, pieces, also=()):
     if left[0] == 0:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from netorch.kernel.syscalls import setns
+from netorch.kernel.system.syscalls import setns
 from tests.kernel.host import Host
 from tests.kernel.kindcase import NAME, Damage, Edit, KindCase, hold, require
 

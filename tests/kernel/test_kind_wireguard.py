@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netorch.curve25519 import public_key
+from netorch.kinds.base.curve25519 import public_key
 from tests.kernel.host import Host, diff_snapshots
 from tests.kernel.kindcase import Damage, Edit, KindCase, has_kind, hold, require
 from tests.kernel.test_topologies import FOLDER, copied

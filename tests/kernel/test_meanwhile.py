@@ -11,7 +11,7 @@ from tests.kernel.host import Host, diff_snapshots
 
 STRANGER = r"""
 import os, subprocess, sys
-import netorch.lab as lab
+import netorch.converge.lab as lab
 compare, looks, times = lab.compare, 0, int(os.environ["TIMES"])
 def hurt(*args):
     global looks

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from netorch.nat import nftables
-from netorch.nat.ruleset import Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
 from tests.kernel.host import Host
 
 TABLE = "netorch_lab"
@@ -119,7 +119,7 @@ print(json.dumps(list(ThreadPoolExecutor(len(targets)).map(ask, targets))))
 CALL = """
 import json, sys
 from netorch.kernel import nft
-from netorch.kernel.syscalls import CLONE_NEWNET, unshare
+from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 function, arguments = json.load(sys.stdin)
 fresh = (lambda: unshare(CLONE_NEWNET),) if function == "normalise" else ()
 print(json.dumps(getattr(nft, function)(*arguments, *fresh)))
@@ -134,7 +134,7 @@ class Lab:
         host.run("sh", "-ec", TOPOLOGY)
 
     def call(self, function: str, *arguments: str) -> Any:
-        """A function of netorch.kernel.nft, in the private host; that nothing but its answer is printed."""
+        """A function of netorch.kernel.firewall.nft, in the private host; that nothing but its answer is printed."""
         done = self.host.run(sys.executable, "-c", CALL, input=json.dumps([function, arguments]))
         assert done.stderr == ""
         return json.loads(done.stdout)
@@ -497,7 +497,7 @@ def test_everything_happens_in_the_thread_s_own_namespace(lab: Lab) -> None:
     program = """
 import threading
 from netorch.kernel import nft
-from netorch.kernel.syscalls import CLONE_NEWNET, unshare
+from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 assert nft.run("add table inet netorch_main") is None
 def other():
     unshare(CLONE_NEWNET)

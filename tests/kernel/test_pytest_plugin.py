@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import netorch.handle  # noqa: F401  pytester forgets what is imported while it runs, and libyaml's binding cannot be imported twice
+import netorch.api.running  # noqa: F401  pytester forgets what is imported while it runs, and libyaml's binding cannot be imported twice
 from tests.kernel.host import SOURCE, Host, diff_snapshots
 from tests.kernel.nobody import HOME, let_nobody_in
 

@@ -22,8 +22,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
-from netorch.kinds.iptunnel import MADE_BY_LINUX
-from netorch.marks import Mark
+from netorch.kinds.base.ip_tunnel import MADE_BY_LINUX
+from netorch.values.marks import Mark
 from tests.kernel.host import Background, Host, Snapshot, diff_snapshots
 from tests.kernel.kindcase import require
 from tests.strategies import Sketch, pairs

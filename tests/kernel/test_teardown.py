@@ -379,7 +379,7 @@ def test_two_topologies_that_set_one_setting_of_the_host(host: Host, before: dic
 
 def test_two_topologies_whose_marks_on_addresses_are_the_same_number(host: Host, before: dict[str, dict[str, str]]) -> None:
     """Addresses, routes and rules have room for a small number only: two names can share one, and must not share the objects."""
-    from netorch.marks import Mark
+    from netorch.values.marks import Mark
 
     first = "one"
     second = next(name for number in range(10000) if Mark(name := f"t{number}").protocol == Mark(first).protocol)

@@ -126,8 +126,8 @@ AGENT = """
 import json, subprocess, sys
 from itertools import permutations
 from pathlib import Path
-from netorch.kernel.linux import LinuxKernel
-from netorch.loading import load
+from netorch.kernel.door import LinuxKernel
+from netorch.resolve.loader import load
 from netorch.walk.ends import explain
 from netorch.walk.live import look, why_not
 

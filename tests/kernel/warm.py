@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from netorch.kernel.syscalls import setns
+from netorch.kernel.system.syscalls import setns
 
 KINDS = ("net", "mnt", "pid")
 
@@ -59,18 +59,18 @@ class Warm:
 
 def serve() -> None:
     """Answer jobs until there are no more."""
-    import netorch.checking
+    import netorch.checks.run
     import netorch.cli.check
     import netorch.cli.converge
     import netorch.cli.enter
     import netorch.cli.inspect
+    import netorch.converge.lab
     import netorch.doctor
-    import netorch.kernel.probing
-    import netorch.lab
-    import netorch.render.asfile
+    import netorch.kernel.probe.run
     import netorch.render.checks
     import netorch.render.doctor
-    import netorch.render.tables
+    import netorch.render.live_table
+    import netorch.render.topology_file
     import netorch.render.tree  # noqa: F401
 
     for line in sys.stdin:

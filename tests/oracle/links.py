@@ -9,7 +9,7 @@ from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from netorch.netlink import constants as c
-from netorch.snapshot import AddressRecord, LinkRecord
+from netorch.values.snapshot import AddressRecord, LinkRecord
 from tests.oracle.reading import INETS, RawLink, last, numbered, packed, raw, read, word
 
 

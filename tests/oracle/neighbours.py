@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
 from netorch.netlink import constants as c
-from netorch.snapshot import NeighbourRecord
+from netorch.values.snapshot import NeighbourRecord
 from tests.oracle.reading import INETS, last, link_address, packed, read
 
 

@@ -9,7 +9,7 @@ from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
 from netorch.netlink import constants as c
 from netorch.netlink.qdisc import Netem, Tbf
-from netorch.snapshot import QdiscRecord
+from netorch.values.snapshot import QdiscRecord
 from tests.oracle.reading import RawQdisc, last, numbered, raw, read
 
 

@@ -9,7 +9,7 @@ from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netorch.netlink import constants as c
-from netorch.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from tests.oracle.reading import INETS, last, packed, read
 
 

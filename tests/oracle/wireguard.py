@@ -9,8 +9,8 @@ from typing import Any
 
 from pyroute2.netlink.generic.wireguard import wgmsg
 
-from netorch.secret import Secret
-from netorch.snapshot import PeerRecord, WireguardRecord
+from netorch.values.secret import Secret
+from netorch.values.snapshot import PeerRecord, WireguardRecord
 from tests.oracle.reading import last, packed, read
 
 

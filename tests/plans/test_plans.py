@@ -13,11 +13,11 @@ from typing import NamedTuple
 import pytest
 import yaml
 
-from netorch.core import State
-from netorch.loading import load
-from netorch.plan import plan, replay
 from netorch.render.changes import changes
 from netorch.render.text import change_lines
+from netorch.resolve.loader import load
+from netorch.state.core import State
+from netorch.state.planner import plan, replay
 
 HERE = Path(__file__).parent
 

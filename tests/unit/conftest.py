@@ -7,18 +7,18 @@ from typing import Any
 
 import pytest
 
-import netorch.loading
+import netorch.resolve.loader
 from netorch.errors import FileError, Problem
 from tests import editor
 
 ENOUGH = 50
 """Files of one test. Those that make up thousands are left to test_schema, which makes them up as well."""
 
-_load = netorch.loading.load
+_load = netorch.resolve.loader.load
 _loaded: list[tuple[str, list[Problem]]] = []
 
 
-def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.loading.Loaded:
+def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.resolve.loader.Loaded:
     problems: list[Problem] = []
     try:
         return _load(data, *words, **named)
@@ -30,7 +30,7 @@ def _witnessed(data: bytes, *words: Any, **named: Any) -> netorch.loading.Loaded
             _loaded.append((data.decode("utf-8", "replace"), problems))
 
 
-netorch.loading.load = _witnessed
+netorch.resolve.loader.load = _witnessed
 
 
 @pytest.fixture(autouse=True)

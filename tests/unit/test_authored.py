@@ -13,7 +13,7 @@ import pytest
 
 import netorch
 from netorch.errors import FileError, InCode, Problem
-from netorch.source import parse
+from netorch.language.yaml_tree import parse
 from tests.kernel.host import SOURCE
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from netorch.kinds.veth import Veth
-from netorch.loading import load
 from netorch.resolve import Desired
+from netorch.resolve.loader import load
 from tests.benchmarks import figures, report, targets
 from tests.benchmarks.figures import Round
 from tests.benchmarks.shapes import KINDS, Shape, shape

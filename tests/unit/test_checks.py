@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netorch.checks import Live, Outcome, Pair, outcome, pairs
+from netorch.checks.probes import Live, Outcome, Pair, outcome, pairs
+from netorch.checks.replies import ICMP, ICMP6
 from netorch.errors import FileError
-from netorch.kernel import icmp
-from netorch.kernel.probes import Neighbour, Probe, Reply, Sort
-from netorch.loading import Loaded, load
+from netorch.kernel.probe import icmp
+from netorch.kernel.probe.probes import Neighbour, Probe, Reply, Sort
 from netorch.render import checks as render
-from netorch.saying import ICMP, ICMP6
+from netorch.resolve.loader import Loaded, load
 
 FILE = """
 name: lab

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netorch.cli import DIFFERENT, DONE, FAILED, INTERRUPTED, USAGE
-from netorch.loading import load
+from netorch.resolve.loader import load
 from tests.pages import PAGES, ROOT, Command, File, PageError, rewritten, same, steps
 
 NAMED = re.compile(r"(?<![\w/.-])(?:topologies|docs/examples)/[\w./-]*\w")

@@ -8,11 +8,11 @@ from netorch.doctor.checks import CHECKS, look, rootless
 from netorch.doctor.features import State, abilities
 from netorch.doctor.findings import Level, Situation
 from netorch.doctor.managers import STATE
-from netorch.kernel.machine import Machine
-from netorch.kernel.modules import Modules
-from netorch.loading import load
+from netorch.kernel.machine.facts import Machine
+from netorch.kernel.machine.modules import Modules
 from netorch.resolve import Desired
-from netorch.snapshot import ForwardSnapshot
+from netorch.resolve.loader import load
+from netorch.values.snapshot import ForwardSnapshot
 
 LAB = """
 name: lab

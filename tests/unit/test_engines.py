@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from netorch.kernel.engines import ENGINES, Container, Engines, NotAttached, _check, _read
+from netorch.kernel.namespaces.container_engines import ENGINES, Container, Engines, NotAttached, _check, _read
 
 ID = "0123456789abcdef"
 

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netorch.errors import FileError
-from netorch.expand import expand
-from netorch.source import Map, locate, parse
+from netorch.language.expand import expand
+from netorch.language.yaml_tree import Map, locate, parse
 from tests.ends import ends
 
 

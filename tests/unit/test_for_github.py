@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from netorch.core import Disruption, Key
 from netorch.errors import FileError, Position, Problem
-from netorch.loading import load
-from netorch.plan import plan
 from netorch.render import github, markdown
 from netorch.render.changes import Change, changes
+from netorch.resolve.loader import load
+from netorch.state.core import Disruption, Key
+from netorch.state.planner import plan
 
 EVIL = "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d** &amp; #1\n| e | f |\u202e"
 MD = MarkdownIt("commonmark").enable("table")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netorch.frozen import Remembering, frozen, mutable
+from netorch.values.frozen import Remembering, frozen, mutable
 
 
 @frozen

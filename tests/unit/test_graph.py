@@ -14,16 +14,16 @@ import pytest
 
 from netorch.cli import commands
 from netorch.cli.parser import parser
-from netorch.core import Disruption, Key, Plan, Step
-from netorch.lab import Live
-from netorch.loading import Loaded, load
-from netorch.plan import plan
+from netorch.converge.lab import Live
 from netorch.render.graph import dot, html, mermaid, svg
 from netorch.render.graph.build import build
 from netorch.render.graph.layout import place
 from netorch.render.graph.picture import Edge, End, Picture, Section, Status, Text, Thing
-from netorch.render.graph.placed import Spot
+from netorch.render.graph.placement import Spot
 from netorch.render.graph.scene import of_file, of_kernel
+from netorch.resolve.loader import Loaded, load
+from netorch.state.core import Disruption, Key, Plan, Step
+from netorch.state.planner import plan
 from tests.plans.test_plans import cases, read
 
 TOPOLOGIES = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netorch.netlink import address_moves, decode, genl, wireguard
 from netorch.netlink import constants as c
-from netorch.netlink import decode, genl, moving, wireguard
 from netorch.netlink.codec import DecodeError, Message, attr, attribute_list, attributes, headers
 from netorch.netlink.qdisc import read_netem, read_tbf
 from tests import messages
 from tests.recordings import of
 
 NAMES = {1: "lo", 2: "two"}
-HERE, THERE = moving.Link(2, "w0"), moving.Link(3, "w1")
+HERE, THERE = address_moves.Link(2, "w0"), address_moves.Link(3, "w1")
 
 
 def shaped(found: list[Message]) -> None:
@@ -29,9 +29,9 @@ def shaped(found: list[Message]) -> None:
 
 def moved(found: list[Message]) -> None:
     for mac in (bytes(6), b""):
-        things = moving.belongings(found, found, 2, mac, 100)
-        moving.take(things, HERE, THERE)
-        moving.give(things, HERE, THERE)
+        things = address_moves.belongings(found, found, 2, mac, 100)
+        address_moves.take(things, HERE, THERE)
+        address_moves.give(things, HERE, THERE)
 
 
 def failures(found: list[Message]) -> None:
@@ -187,7 +187,7 @@ def test_a_next_hop_shorter_than_its_header_is_refused(length: int) -> None:
     with pytest.raises(DecodeError):
         decode.routes([(c.RTM_NEWROUTE, body, 0, len(body))], {})
     with pytest.raises(DecodeError):
-        moving.belongings([], [(c.RTM_NEWROUTE, body, 0, len(body))], 2, bytes(6), 100)
+        address_moves.belongings([], [(c.RTM_NEWROUTE, body, 0, len(body))], 2, bytes(6), 100)
 
 
 def test_ranges_of_vlans_end_where_vlans_do() -> None:

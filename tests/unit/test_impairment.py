@@ -7,11 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from netorch.core import Key
 from netorch.errors import FileError
-from netorch.impairment import CERTAIN, FASTEST, Delay, Impairment, ImpairWords, Percentage, Rate, percent_text, rate_text, time_text
 from netorch.kinds.impair import Impair
-from netorch.loading import load
+from netorch.language.impairment import (
+    CERTAIN,
+    FASTEST,
+    Delay,
+    Impairment,
+    ImpairWords,
+    Percentage,
+    Rate,
+    percent_text,
+    rate_text,
+    time_text,
+)
+from netorch.resolve.loader import load
+from netorch.state.core import Key
 
 DELAY, PERCENTAGE, RATE = (TypeAdapter(form) for form in (Delay, Percentage, Rate))
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from netorch.errors import FileError
-from netorch.loading import load
+from netorch.resolve.loader import load
 
 CASES: dict[str, tuple[str, list[str]]] = {
     "misspelt keys and kinds, everywhere at once": (

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.core import Key, State
 from netorch.kinds.port import port_key
-from netorch.kinds.portvlans import PortVlans, ranges, vlans_key
-from netorch.loading import load
+from netorch.kinds.vlans import PortVlans, ranges, vlans_key
 from netorch.netlink import constants as c
 from netorch.netlink.codec import attr, headers, nested
 from netorch.netlink.decode import port_vlans
 from netorch.netlink.encode import encode
-from netorch.requests import VlanAdd, VlanDel
+from netorch.resolve.loader import load
+from netorch.state.core import Key, State
+from netorch.values.requests import VlanAdd, VlanDel
 from tests.unit.test_load_errors import problems
 
 WIRED = '\n  b: {}\nlinks: [["a:eth[0-3]", "b:eth[0-3]"]]\n'

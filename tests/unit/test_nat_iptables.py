@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from netorch.nat.iptables import CHAIN_LENGTH, Names, commands, lines, translate
-from netorch.nat.ruleset import Chain, DestinationTo, Match, Not, Rule, SourceTo, Verdict
+from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Rule, SourceTo, Verdict
 
 NET, NET6 = ip_network("10.0.0.0/24"), ip_network("fd00::/64")
 WEB, WEB6 = ip_address("10.0.0.2"), ip_address("fd00::2")

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 import pytest
 
 from netorch.nat import nftables
-from netorch.nat.ruleset import Chain, DestinationTo, Match, Not, Rule, SourceTo, Verdict
+from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Rule, SourceTo, Verdict
 
 A, A6 = IPv4Address("10.0.0.2"), IPv6Address("fd00::2")
 NET, NET6 = ip_network("10.0.0.0/24"), ip_network("fd00::/64")

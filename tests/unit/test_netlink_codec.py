@@ -22,7 +22,7 @@ from netorch.netlink import decode
 from netorch.netlink.codec import DecodeError, Message, attr, attribute_list, attributes, headers, i32, nested, text, u16, u32, u64
 from netorch.netlink.encode import LinkRequest, encode
 from netorch.netlink.merge import fold
-from netorch.requests import (
+from netorch.values.requests import (
     AddressAdd,
     AltnameAdd,
     Hop,
@@ -37,7 +37,7 @@ from netorch.requests import (
     RuleAdd,
     RuleSpec,
 )
-from netorch.snapshot import NeighbourRecord
+from netorch.values.snapshot import NeighbourRecord
 
 # Dumps of Linux 6.18: a bridge, a veth pair with one end in it (group, alias, alternative names), a macvlan; addresses with and
 # without peers; routes by gateway, multipath, RTA_VIA, onlink, with source, MTU and in other tables, rejecting ones; rules.

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 import pytest
 
-from netorch.kinds.solo import Attribute, SoloLink
+from netorch.kinds.base.standalone import Attribute, SoloLink
+from netorch.netlink import address_moves, decode, genl, wireguard
 from netorch.netlink import constants as c
-from netorch.netlink import decode, genl, moving, wireguard
+from netorch.netlink.attribute_types import ADDRESS, FLAG
 from netorch.netlink.codec import Message, as_i32, attr, attribute_list, attributes, message, u16
-from netorch.netlink.forms import ADDRESS, FLAG
 from netorch.netlink.qdisc import read_netem, read_tbf
-from netorch.snapshot import LinkRecord
+from netorch.values.snapshot import LinkRecord
 from tests import oracle
 from tests.recordings import Recorded, dumped, of, recordings
 
@@ -191,10 +191,12 @@ def test_errors_read_as_pyroute2_reads_them() -> None:
 def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel: str) -> None:
     """Addresses and routes moved from one link to another: pyroute2 reads the same in the messages, but for the link."""
     link = next(link for link in decode.links(dumped(kernel, "odds", "links")) if link.name == "w0")
-    here, there = moving.Link(link.index, "w0"), moving.Link(9999, "moved")
-    things = moving.belongings(dumped(kernel, "odds", "addresses"), dumped(kernel, "odds", "routes"), link.index, link.mac, protocol=100)
+    here, there = address_moves.Link(link.index, "w0"), address_moves.Link(9999, "moved")
+    things = address_moves.belongings(
+        dumped(kernel, "odds", "addresses"), dumped(kernel, "odds", "routes"), link.index, link.mac, protocol=100
+    )
     assert len(things.addresses) >= 6 and len(things.routes) >= 10
-    taken, given = moving.take(things, here, here), moving.give(things, here, there)
+    taken, given = address_moves.take(things, here, here), address_moves.give(things, here, there)
     names = {link.index: "it", 9999: "it"}
     before = {str(route) for route in oracle.routes([_whole(c.RTM_NEWROUTE, body) for body in things.routes], names)}
     for pieces, kind in ((given, c.RTM_NEWROUTE), (taken, c.RTM_DELROUTE)):

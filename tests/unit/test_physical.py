@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.core import Plan
 from netorch.errors import FileError
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.physical import Physical
-from netorch.loading import load
-from netorch.marks import read_alias
-from netorch.plan import epochs, plan
-from netorch.requests import NicGive, NicTake
+from netorch.resolve.loader import load
+from netorch.state.core import Plan
+from netorch.state.planner import epochs, plan
+from netorch.values.marks import read_alias
+from netorch.values.requests import NicGive, NicTake
 
 
 def problem(text: str) -> str:

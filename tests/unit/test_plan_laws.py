@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from netorch.core import Key, Plan, State, Step
-from netorch.loading import load
-from netorch.plan import epochs, ordered, plan, replay
+from netorch.resolve.loader import load
+from netorch.state.core import Key, Plan, State, Step
+from netorch.state.planner import epochs, ordered, plan, replay
 from tests.strategies import Sketch, changed, pairs, star, topologies
 
 EXAMPLES = int(os.environ.get("NETORCH_LAWS_EXAMPLES", "40"))
@@ -207,8 +207,8 @@ def test_a_plan_takes_time_in_proportion_to_its_size(capsys: pytest.CaptureFixtu
 
 TELL = """
 import json, sys
-from netorch.loading import load
-from netorch.plan import plan
+from netorch.resolve.loader import load
+from netorch.state.planner import plan
 for one, other in json.load(sys.stdin):
     a, b = (load(text.encode(), "random.yaml").desired for text in (one, other))
     for desired in (a, b):

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
-from netorch.impairment import Impairment, percentage
 from netorch.kinds.impair import Impair, bucket, frame_of
+from netorch.language.impairment import Impairment, percentage
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import DecodeError, Message, headers
 from netorch.netlink.encode import encode
 from netorch.netlink.qdisc import Netem, Tbf, burst_of, is_burst, netem_options, read_netem, read_tbf, tbf_options, ticks_of
-from netorch.requests import QdiscDel, QdiscSet
-from netorch.snapshot import QdiscRecord
+from netorch.values.requests import QdiscDel, QdiscSet
+from netorch.values.snapshot import QdiscRecord
 
 # What tc(8) set on Linux 6.1, dumped:
 #   10  tbf rate 10mbit burst 5000 latency 50ms

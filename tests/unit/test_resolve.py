@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from netorch.core import Key, Resource
-from netorch.loading import load
 from netorch.netlink.constants import AF_INET, AF_INET6
+from netorch.resolve.loader import load
+from netorch.state.core import Key, Resource
 
 
 def state(text: str, name: str | None = None) -> Mapping[Key, Resource]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from netorch.errors import NetorchError
-from netorch.kernel import rtnl
+from netorch.kernel.system import rtnetlink
 from netorch.netlink import constants as c
 from netorch.netlink.codec import DecodeError
 
@@ -50,8 +50,8 @@ class Played:
         return answer if isinstance(answer, bytes) else answer[0]
 
 
-def door(*answers: Callable[[int], list[Answer]]) -> tuple[rtnl.Rtnl, Played]:
-    opened = object.__new__(rtnl.Rtnl)
+def door(*answers: Callable[[int], list[Answer]]) -> tuple[rtnetlink.Rtnl, Played]:
+    opened = object.__new__(rtnetlink.Rtnl)
     played = Played(*answers)
     opened._socket, opened._seq, opened._size, opened._sends = played, 0, 32768, True  # type: ignore[assignment]
     return opened, played

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from netorch.kind import INTERFACE_WORDS
-from netorch.schema import schema
-from netorch.shape import decimal
+from netorch.language.schema_shapes import decimal
+from netorch.state.registry import INTERFACE_WORDS
+from netorch.topology.schema import schema
 from tests import editor
 from tests.strategies import Sketch, topologies
 

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from docs.live import sample
-from netorch.core import Step
-from netorch.kind import INTERFACE_WORDS, OBSERVED
-from netorch.kinds.solo import SoloLink
-from netorch.loading import Loaded, load
+from netorch.kinds.base.standalone import SoloLink
 from netorch.nat.iptables import lines as iptables_lines
-from netorch.nat.ruleset import Chain, Match, Rule, Verdict
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.netlink.qdisc import tbf_options
-from netorch.plan import plan
 from netorch.render.script import TRANSLATIONS, commands
+from netorch.render.script.context import Context
 from netorch.render.script.kinds import data_words
-from netorch.render.script.place import Context
-from netorch.render.script.whole import commands_of, lines, sections, step_commands
-from netorch.requests import (
+from netorch.render.script.topology import commands_of, lines, sections, step_commands
+from netorch.resolve.loader import Loaded, load
+from netorch.state.core import Step
+from netorch.state.planner import plan
+from netorch.state.registry import INTERFACE_WORDS, OBSERVED
+from netorch.values.filter_rules import Chain, Match, Rule, Verdict
+from netorch.values.requests import (
     Accept,
     AddressAdd,
     FilterDel,
@@ -45,7 +45,7 @@ from netorch.requests import (
     WireguardPeerDel,
     WireguardSet,
 )
-from netorch.secret import Secret
+from netorch.values.secret import Secret
 from tests.strategies import Sketch, pairs
 
 EXAMPLES = int(os.environ.get("NETORCH_LAWS_EXAMPLES", "20"))
@@ -131,7 +131,7 @@ def test_dots_in_an_interface_are_slashes_to_sysctl() -> None:
 
 
 def test_a_here_document_ends_where_its_content_does() -> None:
-    from netorch.requests import FileWrite
+    from netorch.values.requests import FileWrite
 
     (_, written) = commands(FileWrite("a", "hosts", "EOF\nEOF_\n"), Context())
     assert written == "cat >/etc/netns/a/hosts <<'EOF__'\nEOF\nEOF_\nEOF__"

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netorch.errors import FileError, Position
-from netorch.source import MAX_BYTES, Map, Seq, locate, parse, retype
+from netorch.language.yaml_tree import MAX_BYTES, Map, Seq, locate, parse, retype
 from tests.ends import ends
 
 LAB = b"""\
@@ -232,7 +232,7 @@ def test_a_large_file_is_refused_unread() -> None:
 
 def test_without_libyaml_the_meaning_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = parse(LAB)
-    monkeypatch.setattr("netorch.source._Loader", yaml.Loader)
+    monkeypatch.setattr("netorch.language.yaml_tree._Loader", yaml.Loader)
     slow = parse(LAB)
     assert slow == fast
     assert locate(slow, ("links", 0, 1)) == (8, 15)

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from netorch.core import Key, Resource
 from netorch.errors import FileError
 from netorch.kinds.ipvlan import Ipvlan
 from netorch.kinds.macvlan import Macvlan
-from netorch.loading import load
-from netorch.marks import Mark
 from netorch.netlink.codec import u16, u32
 from netorch.netlink.constants import IFF_LOOPBACK, IFF_UP
-from netorch.snapshot import LinkRecord, NetnsSnapshot, Snapshot
+from netorch.resolve.loader import load
+from netorch.state.core import Key, Resource
+from netorch.values.marks import Mark
+from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 LINKS = "links: [[a:eth0, c:eth0], [a:eth1, c:eth1]]\n"
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.core import Plan
 from netorch.errors import FileError
-from netorch.kinds.link import link_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.tuntap import Tap, Tun
-from netorch.loading import load
-from netorch.plan import plan
-from netorch.requests import Answer, GroupNumber, TunAdd, TunSet, UserNumber
+from netorch.resolve.loader import load
+from netorch.state.core import Plan
+from netorch.state.planner import plan
+from netorch.values.requests import Answer, GroupNumber, TunAdd, TunSet, UserNumber
 
 
 def link(words: str) -> Tap | Tun:

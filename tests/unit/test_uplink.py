@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.core import Disruption, Key
 from netorch.errors import FileError
 from netorch.kinds.address import Address
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.port import Port
 from netorch.kinds.uplink import Uplink
-from netorch.loading import load
-from netorch.marks import Mark, read_alias
-from netorch.plan import plan
 from netorch.resolve import Desired
+from netorch.resolve.loader import load
+from netorch.state.core import Disruption, Key
+from netorch.state.planner import plan
+from netorch.values.marks import Mark, read_alias
 
 
 def resolved(text: str) -> Desired:

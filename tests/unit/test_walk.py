@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from netorch.errors import NetorchError
-from netorch.loading import load
 from netorch.render import walk as render
-from netorch.walk import planned
+from netorch.resolve.loader import load
+from netorch.walk import from_state
 from netorch.walk.ends import explain
 from netorch.walk.result import ARRIVES, FAILS, LEAVES, Walk
 from tests.strategies import Sketch, topologies
@@ -45,7 +45,7 @@ links: [{endpoints: [box:eth0, pc:eth0], subnet: 192.0.2.0/30}]
 
 
 def go(text: str, source: str = "a", target: str = "b", tcp: int | None = None) -> Walk:
-    return explain(planned.world(load(text.encode(), "lab.yaml").desired), source, target, tcp)
+    return explain(from_state.world(load(text.encode(), "lab.yaml").desired), source, target, tcp)
 
 
 def nodes(walk: Walk) -> list[str]:
@@ -176,7 +176,7 @@ def test_settings_that_swallow_or_answer() -> None:
 
 
 def test_a_port_that_spanning_tree_blocks_passes_nothing() -> None:
-    world = planned.world(load(SWITCHED.encode(), "lab.yaml").desired)
+    world = from_state.world(load(SWITCHED.encode(), "lab.yaml").desired)
     fabric = world.places["netorch-lab"]
     blocked = replace(fabric.ifaces["b-eth0"], state=4)
     places = {**world.places, "netorch-lab": replace(fabric, ifaces={**fabric.ifaces, "b-eth0": blocked})}
@@ -242,7 +242,7 @@ def test_an_end_that_has_no_address_is_an_answer_and_a_wrong_name_an_error() -> 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(topologies())
 def test_each_pair_of_any_topology_gets_an_answer(sketch: Sketch) -> None:
-    world = planned.world(load(sketch.text.encode(), "random.yaml").desired)
+    world = from_state.world(load(sketch.text.encode(), "random.yaml").desired)
     for source in world.names:
         for target in world.names:
             walk = explain(world, source, target)

@@ -15,21 +15,21 @@ import pytest
 import yaml
 from pyroute2.netlink.generic.wireguard import wgmsg
 
-from netorch.core import Resource, State
-from netorch.curve25519 import public_key
 from netorch.errors import FileError
-from netorch.kinds.link import link_key
-from netorch.kinds.wgpeer import HeldKey, Peer, peer_key
+from netorch.kinds.base.curve25519 import public_key
+from netorch.kinds.base.link import link_key
+from netorch.kinds.peer import HeldKey, Peer, peer_key
 from netorch.kinds.wireguard import Wireguard
-from netorch.loading import load
 from netorch.netlink import wireguard as wg
 from netorch.netlink.codec import Message, attr, nested, u16, u32
 from netorch.netlink.genl import HEADER_SIZE, family_number, header
-from netorch.plan import plan
-from netorch.render.asfile import topology
-from netorch.requests import Answer, KeyFile, WireguardPeerDel, WireguardPeerSet, WireguardSet
-from netorch.secret import Secret
-from netorch.snapshot import PeerRecord, WireguardRecord
+from netorch.render.topology_file import topology
+from netorch.resolve.loader import load
+from netorch.state.core import Resource, State
+from netorch.state.planner import plan
+from netorch.values.requests import Answer, KeyFile, WireguardPeerDel, WireguardPeerSet, WireguardSet
+from netorch.values.secret import Secret
+from netorch.values.snapshot import PeerRecord, WireguardRecord
 
 KEYS = [bytes([number]) * 32 for number in range(1, 5)]
 B, C = (b64encode(key).decode() for key in KEYS[1:3])

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from netorch.errors import KernelRefused
-from netorch.kernel.worker import Worker
+from netorch.kernel.namespaces.worker import Worker
 
 
 def test_a_thread_that_is_given_up_is_replaced() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.render.graph.extract import extracts
+from netorch.render.graph.excerpt import extracts
 from netorch.render.graph.networks import networks
 from netorch.render.graph.nodes import nodes
 from netorch.render.graph.picture import Picture

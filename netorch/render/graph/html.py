@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 
 from netorch.render.graph.legend import entries
 from netorch.render.graph.picture import Picture, Text, Thing
-from netorch.render.graph.placed import Placed
+from netorch.render.graph.placement import Placed
 from netorch.render.graph.svg import clean, inline, styles
 
 

@@ -8,9 +8,9 @@ from itertools import groupby
 
 import igraph
 
-from netorch.render.graph import fans
+from netorch.render.graph import leaf_fans
 from netorch.render.graph.numbered import GAP, MANY, Graph, leaves_of
-from netorch.render.graph.placed import Spot
+from netorch.render.graph.placement import Spot
 from netorch.render.graph.sizes import wanted_length
 
 
@@ -40,7 +40,7 @@ def layered(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     top = max(layers.values())
     combs = {hub: [near for near in graph.near[hub] if graph.leaf_edge(near) is not None] for hub in core}
     turned = sum(map(len, combs.values())) > 3 * MANY
-    widths = [fans.comb_width(leaves_of(graph, combs[hub]), turned) for hub in core]
+    widths = [leaf_fans.comb_width(leaves_of(graph, combs[hub]), turned) for hub in core]
     across = max(*(graph.sizes[hub][0] for hub in core), *widths) + GAP
     down = 90 + max(max(map(wanted_length, graph.between[pair])) for pair in pairs) * 0.8
     known = igraph.Graph(n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs])
@@ -57,7 +57,7 @@ def layered(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     spots: list[Spot] = []
     for hub, (x, y) in zip(core, points, strict=True):
         spots.append(Spot(graph.things[hub], x, y, *graph.sizes[hub]))
-        spots += fans.comb(spots[-1], leaves_of(graph, combs[hub]), turned)
+        spots += leaf_fans.comb(spots[-1], leaves_of(graph, combs[hub]), turned)
     return spots
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from math import cos, hypot, pi, sin
 
 from netorch.errors import NetorchError
-from netorch.render.graph import fans
+from netorch.render.graph import leaf_fans
 from netorch.render.graph.numbered import ABREAST, GAP, MANY, Graph
 from netorch.render.graph.picture import Edge, Picture
-from netorch.render.graph.placed import Placed, Spot, Wire
+from netorch.render.graph.placement import Placed, Spot, Wire
 from netorch.render.graph.shapes import corner
 
 try:
@@ -107,7 +107,7 @@ def _wires(edges: Sequence[Edge], spots: dict[str, Spot]) -> list[Wire]:
 def _border(spot: Spot, x: float, y: float, ox: float, oy: float) -> Point:
     """Where the way to (x, y), moved aside by (ox, oy), leaves a spot."""
     if spot.leaf is not None:
-        return fans.foot(spot)
+        return leaf_fans.foot(spot)
     dx, dy = x - spot.x, y - spot.y
     length = hypot(dx, dy) or 1.0
     inside, outside = 0.0, hypot(spot.width, spot.height)

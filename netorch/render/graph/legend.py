@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from netorch.frozen import frozen
 from netorch.render.graph.picture import Picture, Status
 from netorch.render.graph.shapes import shape
+from netorch.values.frozen import frozen
 
 HEIGHT = 20.0
 _THINGS = {

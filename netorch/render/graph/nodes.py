@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netorch.core import HOST, Key, Resource
-from netorch.kinds.link import Link
+from netorch.kinds.base.link import Link
+from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.filter import PacketFilter
 from netorch.kinds.netns import Netns
-from netorch.kinds.packetfilter import PacketFilter
 from netorch.kinds.port import Port
-from netorch.kinds.solo import SoloLink
-from netorch.publish import NatWords, PublishWords, shown
+from netorch.language.publish import NatWords, PublishWords, shown
 from netorch.render.graph.picture import Section, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.sizes import LONGEST
 from netorch.render.graph.wiring import Wiring, impaired, node_id, parts
+from netorch.state.core import HOST, Key, Resource
 
 TELLING = {"id", "vni", "mode", "table", "from"}
 """Attributes that say what an interface is for."""

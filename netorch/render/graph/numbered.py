@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netorch.render.graph.fans import Leaf
+from netorch.render.graph.leaf_fans import Leaf
 from netorch.render.graph.picture import Edge, Picture
 from netorch.render.graph.sizes import box, end_length, pill, wanted_length
 

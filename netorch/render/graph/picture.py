@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from netorch.frozen import frozen
+from netorch.values.frozen import frozen
 
 
 class Status(Enum):

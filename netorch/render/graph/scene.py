@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from netorch.core import Disruption, Key, Plan, Resource, shown
 from netorch.kinds.veth import UNKNOWN, Veth
-from netorch.marks import Mark
 from netorch.render.changes import changes
 from netorch.render.graph.picture import Status
+from netorch.state.core import Disruption, Key, Plan, Resource, shown
+from netorch.values.marks import Mark
 
 if TYPE_CHECKING:
-    from netorch.lab import Live
-    from netorch.loading import Loaded
+    from netorch.converge.lab import Live
     from netorch.resolve import Desired
+    from netorch.resolve.loader import Loaded
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from math import atan2, cos, hypot, sin
 
 import igraph
 
-from netorch.render.graph import fans
+from netorch.render.graph import leaf_fans
 from netorch.render.graph.numbered import GAP, Graph, leaves_of
-from netorch.render.graph.placed import Spot
+from netorch.render.graph.placement import Spot
 from netorch.render.graph.sizes import wanted_length
 
 MOST = 20_000
@@ -25,7 +25,7 @@ def sprung(graph: Graph, core: Sequence[int], fanned: dict[int, list[int]]) -> l
     numbers = {member: index for index, member in enumerate(core)}
     pairs = [pair for pair in graph.between if pair[0] in numbers and pair[1] in numbers]
     rings = {
-        hub: fans.ring(leaves_of(graph, leaves), graph.sizes[hub], sum(near in numbers for near in graph.near[hub]))
+        hub: leaf_fans.ring(leaves_of(graph, leaves), graph.sizes[hub], sum(near in numbers for near in graph.near[hub]))
         for hub, leaves in fanned.items()
     }
     halves = [

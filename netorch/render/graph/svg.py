@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 from netorch.errors import printable
 from netorch.render.graph.legend import HEIGHT, legend
 from netorch.render.graph.picture import Edge, End, Status, Text, Thing
-from netorch.render.graph.placed import Placed, Spot, Wire
+from netorch.render.graph.placement import Placed, Spot, Wire
 from netorch.render.graph.shapes import number, rect, shape
 from netorch.render.graph.sizes import HEAD, LINE_HEIGHT, LONGEST, cut, end_length, end_lines, leaf_texts, lines_of, middle
 

@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from netorch.core import Key
 from netorch.kinds.address import Address
+from netorch.kinds.base.link import Link, link_key
+from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.impair import impair_key
-from netorch.kinds.link import Link, link_key
 from netorch.kinds.loopback import Loopback
+from netorch.kinds.peer import Peer
 from netorch.kinds.port import Port, port_key
-from netorch.kinds.portvlans import vlans_key
-from netorch.kinds.solo import SoloLink
 from netorch.kinds.up import up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import UNKNOWN, Veth
-from netorch.kinds.wgpeer import Peer
+from netorch.kinds.vlans import vlans_key
 from netorch.render.graph.picture import Edge, End, Status, Text
 from netorch.render.graph.scene import Scene
+from netorch.state.core import Key
 
 
 @dataclass(slots=True)

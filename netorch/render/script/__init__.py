@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from netorch import requests as r
 from netorch.render.script import addressing, filters, links, nodes, ports, traffic
-from netorch.render.script.place import Commands, Context
+from netorch.render.script.context import Commands, Context
+from netorch.values import requests as r
 
 TRANSLATIONS: Mapping[type, Callable[[Any, Context], Commands]] = {
     r.NetnsAdd: nodes.netns_add,

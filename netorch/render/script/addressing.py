@@ -8,8 +8,8 @@ from shlex import quote
 from netorch.kinds.route import IPV6_METRIC, MAIN
 from netorch.netlink import constants as c
 from netorch.render.script import ports
-from netorch.render.script.place import Commands, Context, words
-from netorch.requests import (
+from netorch.render.script.context import Commands, Context, words
+from netorch.values.requests import (
     AddressAdd,
     AddressDel,
     Hop,

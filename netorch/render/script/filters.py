@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from shlex import quote
 
 from netorch.nat import iptables, nftables
-from netorch.render.script.place import Commands, Context, here
-from netorch.requests import FilterDel, FilterSet, ForwardAcceptAdd, ForwardAcceptDel
+from netorch.render.script.context import Commands, Context, here
+from netorch.values.requests import FilterDel, FilterSet, ForwardAcceptAdd, ForwardAcceptDel
 
 IPTABLES = "iptables"
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')

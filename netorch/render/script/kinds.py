@@ -7,11 +7,12 @@ from dataclasses import fields
 from functools import cache
 
 from netorch import kinds as _registered  # noqa: F401  so that all of them are there
-from netorch.kind import OBSERVED
-from netorch.kinds import geneve, gre, iptunnel, vxlan
-from netorch.kinds.solo import SoloLink
+from netorch.kinds import geneve, gre, vxlan
+from netorch.kinds.base import ip_tunnel
+from netorch.kinds.base.standalone import SoloLink
 from netorch.netlink import constants as c
-from netorch.requests import Attrs
+from netorch.state.registry import OBSERVED
+from netorch.values.requests import Attrs
 
 Say = Callable[[bytes], str]
 
@@ -51,7 +52,7 @@ _TABLES: Mapping[str, Mapping[int, Say]] = {
     "vxlan": {vxlan.IFLA_VXLAN_TTL_INHERIT: lambda payload: "ttl inherit"},
     "geneve": {geneve.IFLA_GENEVE_TTL_INHERIT: lambda payload: "ttl inherit"},
     **dict.fromkeys(("gre", "gretap", "ip6gre", "ip6gretap"), dict.fromkeys((2, 3, gre.IFLA_GRE_IKEY, gre.IFLA_GRE_ENCAP_LIMIT), _silent)),
-    "ip6tnl": {iptunnel.IFLA_IPTUN_ENCAP_LIMIT: _silent},
+    "ip6tnl": {ip_tunnel.IFLA_IPTUN_ENCAP_LIMIT: _silent},
 }
 """What is no attribute of a kind's own table."""
 

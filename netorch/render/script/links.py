@@ -6,12 +6,12 @@ from dataclasses import replace
 from hashlib import blake2b
 from shlex import quote
 
-from netorch.core import HOST
-from netorch.marks import ALIAS, read_alias
 from netorch.netlink import constants as c
+from netorch.render.script.context import Commands, Context, words
 from netorch.render.script.kinds import data_words, primary_word, usual
-from netorch.render.script.place import Commands, Context, words
-from netorch.requests import AltnameAdd, AltnameDel, Attrs, LinkAdd, LinkDel, LinkSet, NicGive, NicTake, Peer, TunAdd, TunSet
+from netorch.state.core import HOST
+from netorch.values.marks import ALIAS, read_alias
+from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkAdd, LinkDel, LinkSet, NicGive, NicTake, Peer, TunAdd, TunSet
 
 
 def link_add(request: LinkAdd, context: Context) -> Commands:

@@ -8,20 +8,11 @@ from ipaddress import ip_address
 from pathlib import PurePath
 from shlex import quote
 
-from netorch.kinds.wgpeer import NO_KEY, endpoint_text
-from netorch.marks import ALIAS
-from netorch.render.script.place import Commands, Context, here, words
-from netorch.requests import (
-    FileDel,
-    FileWrite,
-    NetnsAdd,
-    NetnsDel,
-    SysctlSet,
-    WireguardPeerDel,
-    WireguardPeerSet,
-    WireguardSet,
-)
-from netorch.secret import Secret
+from netorch.kinds.peer import NO_KEY, endpoint_text
+from netorch.render.script.context import Commands, Context, here, words
+from netorch.values.marks import ALIAS
+from netorch.values.requests import FileDel, FileWrite, NetnsAdd, NetnsDel, SysctlSet, WireguardPeerDel, WireguardPeerSet, WireguardSet
+from netorch.values.secret import Secret
 
 _DOTTED = str.maketrans("/.", "./")
 """A path as sysctl(8) writes it, where the dot in eth0.100 is a slash."""

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 from shlex import quote
 
 from netorch.netlink.constants import BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED, NDA_PORT, NDA_VNI
-from netorch.render.script.place import Commands, Context, words
-from netorch.requests import NeighbourAdd, NeighbourDel, StaticMacAdd, StaticMacDel, UplinkJoin, UplinkLeave, VlanAdd, VlanDel
+from netorch.render.script.context import Commands, Context, words
+from netorch.values.requests import NeighbourAdd, NeighbourDel, StaticMacAdd, StaticMacDel, UplinkJoin, UplinkLeave, VlanAdd, VlanDel
 
 _NUMBERS = {NDA_PORT: ("port", "big"), NDA_VNI: ("vni", "little")}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from shlex import quote
 
-from netorch.impairment import percent_text, rate_text, time_text
+from netorch.language.impairment import percent_text, rate_text, time_text
 from netorch.netlink.codec import attributes
 from netorch.netlink.qdisc import TCA_TBF_BURST, read_netem, read_tbf
-from netorch.render.script.place import Commands, Context, words
-from netorch.requests import QdiscDel, QdiscSet
+from netorch.render.script.context import Commands, Context, words
+from netorch.values.requests import QdiscDel, QdiscSet
 
 
 def qdisc_set(request: QdiscSet, context: Context) -> Commands:

@@ -1,0 +1,164 @@
+"""A topology as a value of a program: read from a file or a text, or built of Python values. Complete and right, or an error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePath
+from types import FrameType
+from typing import Self
+
+from netorch import __version__
+from netorch.errors import FileError, Problem, printable
+from netorch.kernel.files.records import Record
+from netorch.language.python_values import tree_of, yaml_of
+from netorch.language.yaml_tree import MAX_BYTES
+from netorch.resolve import loader
+from netorch.resolve.loader import Loaded
+
+Values = Mapping[str, object]
+Variables = Mapping[str, object]
+
+
+class Topology:
+    """A topology, checked: built of Python values here, or read by `netorch.load`. It never changes, and does not touch the kernel.
+
+    The arguments are the keys of a topology file with Python values in place of YAML: mappings, lists, texts, numbers, booleans, None,
+    and the addresses and networks of `ipaddress`. Ranges and `$(…)` mean what they mean in a file.
+
+        Topology("pair", nodes={"a": {}, "b": {}}, links=[{"endpoints": ["a:eth0", "b:eth0"], "subnet": "10.0.0.0/30"}])
+
+    FileError has everything that is wrong, each with the line of the call and the path to the value:
+    `lab.py:12: nodes.a.forwardin: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?`
+    """
+
+    __slots__ = ("_loaded", "_record")
+    _loaded: Loaded
+    _record: Record
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        nodes: Values | None = None,
+        networks: Values | None = None,
+        links: Sequence[object] = (),
+        checks: Sequence[object] = (),
+        profiles: Values | None = None,
+        defaults: Values | None = None,
+        variables: Variables | None = None,
+        prefix: str | None = None,
+        names: bool = True,
+        backend: Values | None = None,
+        folder: str | PurePath = ".",
+    ) -> None:
+        """`variables` are the `vars` of a file. `folder`: where the files are that it names (keys of WireGuard)."""
+        file, line = _caller()
+        said: dict[str, object] = {"name": name, "prefix": prefix, "vars": variables, "defaults": defaults, "profiles": profiles}
+        said |= {"nodes": nodes, "networks": networks, "links": links, "checks": checks, "backend": backend}
+        values = {key: value for key, value in said.items() if value not in (None, (), [])} | ({} if names else {"names": False})
+        where = str(Path(folder).absolute())
+        try:
+            tree = tree_of(values, line)
+        except FileError as error:
+            raise FileError(error.problems, file) from None
+        self._loaded = loader.load_tree(tree, file, {}, None, where)
+        self._record = Record(yaml_of(tree), "-", {}, None, 0.0, __version__, where)
+
+    @classmethod
+    def _read(cls, data: bytes, file: str, source: str, folder: str, variables: Mapping[str, str], name: str | None) -> Self:
+        made = cls.__new__(cls)
+        made._loaded = loader.load(data, file, variables, name, folder)
+        # surrogateescape keeps the bytes of a file that is UTF-16
+        made._record = Record(data.decode("utf-8", "surrogateescape"), source, variables, name, 0.0, __version__, folder)
+        return made
+
+    @property
+    def name(self) -> str:
+        """What it is called on the machine, and what `netorch.destroy` takes."""
+        return self._loaded.desired.topology
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """The names of its nodes, in the order of the file, ranges written out."""
+        return tuple(self._loaded.desired.labels)
+
+    @property
+    def yaml(self) -> str:
+        """The topology as the text of a file."""
+        return self._record.text
+
+    @property
+    def loaded(self) -> Loaded:
+        """What the rest of netorch works with."""
+        return self._loaded
+
+    def record(self) -> Record:
+        """What is kept beside the kernel's state from an apply that begins now."""
+        return replace(self._record, applied=time.time())
+
+    def __repr__(self) -> str:
+        return f"<netorch.Topology {self.name!r} of {len(self.nodes)} nodes>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Topology) and (self._loaded.desired == other._loaded.desired)
+
+    __hash__ = object.__hash__
+
+
+Source = str | PurePath | Topology
+"""What says a topology: a path, a text of YAML (a str with a newline in it), or a value."""
+
+
+def load(source: Source | bytes, *, variables: Variables | None = None, name: str | None = None) -> Topology:
+    """Read a topology and check it, without touching the kernel.
+
+    `source` is a path, or the YAML itself: bytes, or a str with a newline in it. `variables` are values for the file's `vars`, as
+    `--set` gives them on the command line; the environment is not read. `name` makes it another instance: its name, and `name-` before
+    every namespace that it makes. A Topology is taken as it is. FileError has all that is wrong, each with line and column.
+    """
+    if isinstance(source, Topology):
+        if variables or name:
+            raise FileError("a Topology has its name and variables already: give them where it is made.")
+        return source
+    words = {key: _word(value) for key, value in (variables or {}).items()}
+    if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
+        data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
+        return Topology._read(data, loader.TEXT, "-", str(Path.cwd()), words, name)
+    if not isinstance(source, (str, PurePath)):
+        raise FileError(f"{type(source).__name__} is no topology: give a path, a text or a Topology.")
+    path = Path(source)
+    data = read_file(path)
+    whole = path.absolute()
+    return Topology._read(data, printable(str(source)), str(whole), str(whole.parent), words, name)
+
+
+def read_file(path: Path) -> bytes:
+    """A file's bytes; FileError, also for more than a topology file may have."""
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise FileError(Problem(f"{path}: {error.strerror}.")) from None
+    except ValueError:
+        raise FileError(Problem(f"{str(path)!r} is no file name.")) from None
+    if len(data) > MAX_BYTES:
+        raise FileError(Problem(f"{path}: the file is larger than 10 MB."))
+    return data
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
+
+
+def _caller() -> tuple[str, int]:
+    """The program's file, as short as it can be, and the line that asks for a topology."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    if frame is None:
+        return "<python>", 1
+    file = Path(frame.f_code.co_filename)
+    return str(file.relative_to(Path.cwd()) if file.is_absolute() and file.is_relative_to(Path.cwd()) else file), frame.f_lineno

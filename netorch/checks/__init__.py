@@ -1,0 +1,1 @@
+"""What a file says of who reaches whom, tried by packets."""

@@ -1,0 +1,127 @@
+"""Runs a topology's checks against the kernel. It prints nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from ipaddress import ip_address
+
+from netorch.checks.probes import Live, Outcome, involved, outcome, pairs
+from netorch.converge.attached import attach, check_attached
+from netorch.errors import NetorchError, Problem
+from netorch.kernel.door import LinuxKernel
+from netorch.kernel.probe.probes import Probe
+from netorch.language.scalars import Address
+from netorch.netlink import constants as c
+from netorch.resolve.loader import Loaded
+from netorch.state.core import HOST
+from netorch.values.snapshot import Scope, Snapshot
+
+TIMEOUT = 5.0
+"""Seconds that a wanted answer may take: three requests of ARP, and a handshake of WireGuard that is tried twice, fit into it."""
+
+DETECTION = 3.0
+"""Seconds that a silence which is wanted waits for addresses that are not ready, since it would say nothing before."""
+
+Explain = Callable[[Outcome], Iterable[str]]
+"""What a look at the live state says of a failed check: sentences for its `why`."""
+
+
+def run_checks(
+    kernel: LinuxKernel,
+    loaded: Loaded,
+    *,
+    timeout: float = TIMEOUT,
+    explain: Explain | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> tuple[Outcome, ...]:
+    """Every check of the file, tried by real packets from inside the nodes, all at the same time; one outcome for each, and for each
+    ordered pair of a network's members. `timeout`: seconds that an answer may take where one is wanted. `explain`: asked of each
+    failure. `progress`: called now and then with how many of how many packets' fates are known.
+
+    NetorchError where a node that is named in them is not there, or is not this topology's: then nothing is sent.
+    """
+    checks = loaded.desired.checks
+    if not checks:
+        return ()
+    live = _look(kernel, loaded)
+    tried = pairs(checks, live)
+    # what is asked twice is sent once
+    probes: list[Probe] = list(dict.fromkeys(probe for pair in tried for probe in (*pair.probes, *pair.small)))
+    replies = dict(zip(probes, kernel.probe(probes, timeout, progress), strict=True))
+    numbers = {id(check): number for number, check in enumerate(checks)}
+    found = [outcome(numbers[id(pair.check)], pair, replies, loaded.where(pair.check.path)) for pair in tried]
+    if explain is None:
+        return tuple(found)
+    return tuple(entry if entry.passed else replace(entry, why=tuple(explain(entry))) for entry in found)
+
+
+def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
+    """The addresses of the nodes that the checks name; NetorchError unless all of them are there, and ours."""
+    desired = loaded.desired
+    attached = attach(kernel, desired, None)
+    labels = {end.label: end.node for check in desired.checks for end in involved(check)}
+    made = frozenset(label for label in desired.labels.values() if label != HOST and label not in desired.attached)
+    scope = Scope(desired.mark.alias, wanted=made, attached=attached.labels)
+    snapshot = kernel.read(scope)
+    check_attached(desired, attached, snapshot, loaded)
+    ours = {label for label in made if label in snapshot.namespaces and _is_ours(snapshot, label, loaded)}
+    instance = f" --name {desired.topology}" if desired.prefix == f"{desired.topology}-" else ""
+    remedy = f"Run `netorch apply {loaded.file}{instance}` first."
+    if not (ours if made else _is_marked(snapshot, loaded)):
+        raise NetorchError(Problem(f"topology {desired.topology!r} is not live here: nothing of it is there.", None, remedy))
+    problems: list[Problem] = []
+    for label, node in labels.items():
+        if label in made - ours:
+            what = "somebody else made it" if label in snapshot.namespaces or label in snapshot.strangers else "it is not there"
+            problems.append(Problem(f"node {node}: the namespace {label!r} is to be tried, and {what}.", None, remedy))
+    if problems:
+        raise NetorchError(problems)
+    end = time.monotonic() + DETECTION
+    while not all(check.reachable for check in desired.checks) and _is_settling(snapshot, ours) and time.monotonic() < end:
+        time.sleep(0.1)
+        snapshot = kernel.read(scope)
+    return {label: _addresses(snapshot, label) for label in labels}
+
+
+def _is_settling(snapshot: Snapshot, labels: Iterable[str]) -> bool:
+    """Whether a node looks still for whether somebody else has its address (RFC 4862): nobody reaches it, or over it, so long."""
+    for netns in (snapshot.namespaces[label] for label in labels if label in snapshot.namespaces):
+        cabled = {link.index for link in netns.links if link.flags & c.IFF_LOWER_UP}
+        if any(
+            address.flags & (c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED) == c.IFA_F_TENTATIVE
+            for address in netns.addresses
+            if address.index in cabled
+        ):
+            return True
+    return False
+
+
+def _is_ours(snapshot: Snapshot, label: str, loaded: Loaded) -> bool:
+    alias = next((link.alias for link in snapshot.namespaces[label].links if link.index == 1), "")
+    return loaded.desired.mark.owns_alias(alias)
+
+
+def _is_marked(snapshot: Snapshot, loaded: Loaded) -> bool:
+    """Whether anything in namespaces of others, or on the host, carries the topology's mark."""
+    mark = loaded.desired.mark
+    for netns in snapshot.namespaces.values():
+        protocols = {
+            *(address.protocol for address in netns.addresses),
+            *(route.protocol for route in netns.routes),
+            *(rule.protocol for rule in netns.rules),
+        }
+        if mark.protocol in protocols or any(mark.owns_alias(link.alias) for link in netns.links):
+            return True
+    return False
+
+
+def _addresses(snapshot: Snapshot, label: str) -> list[tuple[str, Address]]:
+    netns = snapshot.namespaces[label]
+    names = {link.index: link.name for link in netns.links}
+    found = [(names.get(record.index, ""), ip_address(record.local)) for record in netns.addresses]
+    return [(link, address) for link, address in found if not address.is_loopback and not address.is_link_local]
+
+
+__all__ = ["TIMEOUT", "Explain", "Outcome", "run_checks"]

@@ -1,0 +1,141 @@
+"""Plan → kernel: epochs of requests in order, each refusal traced back to its step. Stops at the first on the way up only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from typing import Protocol
+
+from netorch.state.core import Plan, Resource, Step
+from netorch.state.planner import epochs
+from netorch.values.frozen import frozen, mutable
+from netorch.values.requests import Failure, LinkDel, Request
+from netorch.values.snapshot import Scope, Snapshot
+
+CHUNK = 64
+"""Namespaces that are sent to between two reports of progress."""
+
+GROUP_FROM = 8
+"""Links from which on deleting them by their group pays, instead of one by one."""
+
+GROUP_WITHIN = 128
+"""The same where their namespace goes too: its end takes them along, which is slower for many and quicker for few."""
+
+
+class Kernel(Protocol):
+    """The door: the real one is `netorch.kernel.door.LinuxKernel`."""
+
+    def read(self, scope: Scope) -> Snapshot: ...
+
+    def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]: ...
+
+    def delete_group(self, netns: str, group: int) -> tuple[int, str] | None: ...
+
+
+Progress = Callable[[int, int, Step], None]
+"""Steps done, steps in all, the last one done."""
+
+
+@frozen
+class Refusal:
+    """A step that Linux did not take, with the request and its answer."""
+
+    step: Step
+    failure: Failure
+
+
+@mutable
+class Run:
+    """What came of carrying out a plan."""
+
+    done: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def nothing(done: int, total: int, step: Step) -> None:
+    """A progress observer that does not care."""
+
+
+def execute(
+    kernel: Kernel,
+    plan: Plan,
+    *,
+    groups: Mapping[str, int] | None = None,
+    reclaim: Iterable[str] = (),
+    keep_going: bool = False,
+    progress: Progress = nothing,
+) -> Run:
+    """Carry out `plan`. `groups`: label → link group in which every link is to go, so that one request deletes them all.
+
+    `keep_going` collects refusals to the end, as a tear-down wants it; else the first epoch with one is the last.
+    """
+    run = Run()
+    total = len(plan)
+    deletes = plan.deletes
+    if groups and (early := tuple(step for step in deletes if step.resource.holds)):
+        _delete_early(kernel, early, reclaim, run)
+        if run.refusals:
+            # nothing that they hold may go: with the others, in order, they are tried and refused again
+            groups, run = None, Run()
+        else:
+            deletes = tuple(step for step in deletes if not step.resource.holds)
+    for label, group in (groups or {}).items():
+        # a refusal is no matter: the steps below delete what is still there, one by one
+        kernel.delete_group(label, group)
+    spared = frozenset(groups or ())
+    for steps, deleting in ((deletes, True), (plan.changes, False)):
+        for epoch in epochs(steps, deleting=deleting):
+            for chunk in _chunks(epoch):
+                _send(kernel, chunk, spared if deleting else frozenset(), reclaim, run)
+                last = next(reversed(chunk.values()))[-1]
+                progress(run.done, total, last)
+                if run.refusals and not keep_going:
+                    return run
+    return run
+
+
+def _delete_early(kernel: Kernel, steps: Sequence[Step], reclaim: Iterable[str], run: Run) -> None:
+    for epoch in epochs(steps, deleting=True):
+        _send(kernel, epoch, frozenset(), reclaim, run)
+
+
+def deletable_groups(plan: Plan, snapshot: Snapshot, group: int) -> dict[str, int]:
+    """Labels where all links of `group` are to go, and enough of them: a stranger in the group means one by one."""
+    dying = {(resource.key.netns, resource.key.name) for resource in _dying(plan) if resource.key.kind == "link"}
+    ending = {resource.key.netns for resource in _dying(plan) if resource.key.kind == "netns"}
+    found: dict[str, int] = {}
+    for label, netns in snapshot.namespaces.items():
+        members = [link for link in netns.links if link.group == group]
+        fewest = GROUP_WITHIN if label in ending else GROUP_FROM
+        if len(members) >= fewest and all((label, link.name) in dying for link in members):
+            found[label] = group
+    return found
+
+
+def _dying(plan: Plan) -> Iterator[Resource]:
+    for step in plan.deletes:
+        yield step.resource
+    yield from plan.implied
+
+
+def _chunks(epoch: Mapping[str, list[Step]]) -> Iterator[dict[str, list[Step]]]:
+    labels = list(epoch)
+    for start in range(0, len(labels), CHUNK):
+        yield {label: epoch[label] for label in labels[start : start + CHUNK]}
+
+
+def _send(kernel: Kernel, steps: Mapping[str, Sequence[Step]], spared: frozenset[str], reclaim: Iterable[str], run: Run) -> None:
+    channels: dict[str, list[Request]] = {}
+    owners: dict[int, Step] = {}
+    for label, here in steps.items():
+        queue: list[Request] = []
+        for step in here:
+            for request in step.requests():
+                if label in spared and isinstance(request, LinkDel):
+                    continue
+                owners[id(request)] = step
+                queue.append(request)
+        channels[label] = queue
+    failures = kernel.transact(channels, reclaim)
+    run.refusals += [Refusal(owners[id(failure.request)], failure) for failure in failures]
+    run.done += sum(len(here) for here in steps.values())

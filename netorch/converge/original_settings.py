@@ -1,0 +1,129 @@
+"""Settings of the kernel from before netorch, for the way back: what no mark can hold. Pure; `netorch.kernel.files.records` keeps it.
+
+In a namespace that netorch made nothing needs to be known: the way back is the kernel's default for a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
+
+from netorch.kinds.netns import netns_key
+from netorch.kinds.sysctl import Sysctl, value_of
+from netorch.language.scalars import sysctl_name
+from netorch.state.core import Key, Resource
+from netorch.values.frozen import frozen
+from netorch.values.snapshot import Snapshot
+from netorch.values.sysctl_paths import default_path, with_defaults
+
+Identity = tuple[int, int]
+"""Of a namespace, as `NetnsSnapshot.identity`."""
+Paths = tuple[str, ...]
+Records = Mapping[str, Mapping[str, tuple[Identity, str]]]
+"""Label → paths, spaces between → (namespace that the value was read in, the value; "" for the kernel's default)."""
+
+ANY: Identity = (0, 0)
+
+
+@frozen
+class Memory:
+    """`ours`: what this topology changed. `others`: what further topologies changed, by namespace and setting."""
+
+    ours: Mapping[tuple[str, Paths], tuple[Identity, str]] = field(default_factory=dict)
+    others: Mapping[tuple[Identity, Paths], str] = field(default_factory=dict)
+
+    def paths(self, state: Mapping[Key, Resource]) -> dict[str, Paths]:
+        """Label → what to read: settings of the state, those remembered, and where the defaults of both stand."""
+        wanted: dict[str, list[str]] = {}
+        for resource in state.values():
+            if isinstance(resource, Sysctl):
+                wanted.setdefault(resource.netns, []).extend(resource.paths)
+        for label, paths in self.ours:
+            wanted.setdefault(label, []).extend(paths)
+        return {label: with_defaults(paths) for label, paths in wanted.items()}
+
+    def moved(self, labels: Mapping[str, str]) -> Memory:
+        """The same where namespaces go by other labels: old → new."""
+        return Memory({(labels.get(label, label), paths): entry for (label, paths), entry in self.ours.items()}, self.others)
+
+    def originals(
+        self, snapshot: Snapshot, wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]
+    ) -> dict[str, dict[Paths, str | None]]:
+        """Label → the settings to compare → their value from before: what is wanted, and what was ours and still differs."""
+        found: dict[str, dict[Paths, str | None]] = {}
+        for resource in wanted.values():
+            if isinstance(resource, Sysctl):
+                found.setdefault(resource.netns, {})[resource.paths] = None
+        for (label, paths), (identity, value) in self.ours.items():
+            netns = snapshot.namespaces.get(label)
+            here = found.setdefault(label, {})
+            if netns is None or paths in here or identity not in {ANY, netns.identity} or (netns.identity, paths) in self.others:
+                continue
+            if not (now := value_of(netns.sysctls, paths)):
+                continue
+            original = value or _first(netns.sysctls, map(default_path, paths)) or _first(pristine(paths), paths)
+            if original and now != original:
+                here[paths] = original
+        return found
+
+    def during(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> Records:
+        """What to remember before `state` is applied: all that was, and what is about to change."""
+        fresh = self._fresh(state, snapshot)
+        return _grouped({**self.ours, **{place: self._before(place, entry) for place, entry in fresh.items()}})
+
+    def after(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> Records:
+        """What to remember once `state` is there: nothing that it no longer sets."""
+        fresh = self._fresh(state, snapshot)
+        return _grouped({place: self._before(place, entry) for place, entry in fresh.items()})
+
+    def _before(self, place: tuple[str, Paths], now: tuple[Identity, str]) -> tuple[Identity, str]:
+        """What is remembered of a place, unless that was of another namespace, such as the one that a container had."""
+        was = self.ours.get(place, now)
+        return was if was[0] == now[0] else now
+
+    def _fresh(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> dict[tuple[str, Paths], tuple[Identity, str]]:
+        found: dict[tuple[str, Paths], tuple[Identity, str]] = {}
+        for resource in state.values():
+            if not isinstance(resource, Sysctl):
+                continue
+            place = (resource.netns, resource.paths)
+            netns = snapshot.namespaces.get(resource.netns)
+            if netns is None or netns_key(resource.netns) in state:
+                found[place] = (ANY, "")
+            else:
+                shared = self.others.get((netns.identity, resource.paths))
+                found[place] = (netns.identity, shared if shared is not None else value_of(netns.sysctls, resource.paths))
+        return found
+
+
+def recall(records: Records, others: Iterable[Records]) -> Memory:
+    """The memory that these records hold; what is no setting of the network is passed over."""
+    ours = {(label, paths): entry for label, entries in records.items() for key, entry in entries.items() if (paths := _safe(key))}
+    theirs = {
+        (identity, paths): value
+        for other in others
+        for entries in other.values()
+        for key, (identity, value) in entries.items()
+        if identity != ANY and (paths := _safe(key))
+    }
+    return Memory(ours, theirs)
+
+
+def _grouped(entries: Mapping[tuple[str, Paths], tuple[Identity, str]]) -> Records:
+    grouped: dict[str, dict[str, tuple[Identity, str]]] = {}
+    for (label, paths), entry in entries.items():
+        grouped.setdefault(label, {})[" ".join(paths)] = entry
+    return grouped
+
+
+def _first(values: Mapping[str, str], paths: Iterable[str | None]) -> str:
+    return next((values[path] for path in paths if path is not None and path in values), "")
+
+
+def _safe(key: str) -> Paths:
+    """A record that was tampered with leads nowhere outside /proc/sys/net."""
+    try:
+        paths = tuple(key.split(" "))
+        return paths if all(path == sysctl_name(path) for path in paths) else ()
+    except ValueError:
+        return ()

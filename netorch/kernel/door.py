@@ -1,0 +1,216 @@
+"""The real kernel: what is there, and requests carried out; everything happens in one thread of its own."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from netorch.errors import OWN_NETWORK, NetorchError
+from netorch.kernel.files.etc_netns import EtcFiles
+from netorch.kernel.firewall import filters
+from netorch.kernel.machine import answers
+from netorch.kernel.namespaces.attach import Attachment, NotAttached, open_all
+from netorch.kernel.namespaces.catalog import Namespaces
+from netorch.kernel.namespaces.worker import Worker
+from netorch.kernel.reader import Reader, led_to
+from netorch.kernel.system import sysctl
+from netorch.kernel.system.error_text import MORE_FILES
+from netorch.kernel.twin import Twin
+from netorch.kernel.writer import Transaction
+from netorch.netlink.codec import DecodeError
+from netorch.netlink.encode import delete_group
+from netorch.values.filter_rules import Ruleset
+from netorch.values.requests import Answer, Failure, Feature, Question, Request
+from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
+
+if TYPE_CHECKING:
+    from netorch.kernel.probe.probes import Probe, Reply
+    from netorch.kernel.spares import Spares
+
+_CAP_NET_ADMIN = 12
+_CAP_SYS_ADMIN = 21
+
+
+def has_root() -> bool:
+    """Whether the thread has CAP_NET_ADMIN and CAP_SYS_ADMIN (capabilities(7)), be it in a user namespace."""
+    with open("/proc/thread-self/status", encoding="utf-8", errors="replace") as status:
+        held = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
+    return bool(held >> _CAP_NET_ADMIN & 1 and held >> _CAP_SYS_ADMIN & 1)
+
+
+def require_root() -> None:
+    """NetorchError unless the thread has what netorch needs."""
+    if not has_root():
+        rights = "netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)"
+        raise NetorchError(f"{rights}. Run it with sudo, or in a network of your own: {OWN_NETWORK}")
+
+
+class LinuxKernel:
+    """The door to Linux, for the network namespace of the thread that makes it (label `host`). A context manager.
+
+    Labels that were attached are known to `read` (`Scope.attached`) and to `transact` until the next `attach`.
+    """
+
+    def __init__(
+        self, looked: Callable[[int, int], None] = lambda *_: None, twin: Twin | None = None, spares: Spares | None = None
+    ) -> None:
+        """`looked` hears, in the thread that reads, how many namespaces have been read and how many there are.
+
+        `twin`: a process that helps with the first look at many namespaces. It may have been told what to read before. `spares`:
+        namespaces made ahead. The door ends both.
+        """
+        require_root()
+        self._looked = looked
+        self._twin = twin
+        self._namespaces = Namespaces()
+        self._namespaces.spares = spares
+        self._etc = EtcFiles()
+        self._worker = Worker(self._namespaces.home)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the thread and close every socket and namespace; may be called twice."""
+        self._worker.close()
+        self.alone()
+        self._namespaces.close()
+
+    def alone(self) -> None:
+        """Make no use of what a second process reads, or has read."""
+        if self._twin is not None:
+            self._twin.close()
+            self._twin = None
+
+    def spare(self) -> None:
+        """Close the files that are open only to be quick: after a failure that may have been for want of them."""
+        self._worker.call(self._namespaces.spare)
+
+    def read(self, scope: Scope, kept: Mapping[str, NetnsSnapshot] | None = None) -> Snapshot:
+        """What `scope` asks for, as it is now; of `kept`, label → a snapshot from before, as it was then, where the namespace is still
+        the same one. NetorchError if the state changes faster than it can be read.
+        """
+        try:
+            return self._worker.call(Reader(self._namespaces, scope, self._looked, kept or {}, self._twin).read)
+        except OSError as error:
+            what = f"{error.filename}: " if error.filename else ""
+            remedy = f" {MORE_FILES}" if error.errno == errno.EMFILE else ""
+            raise NetorchError(f"the kernel's network state could not be read: {what}{error.strerror or error}.{remedy}") from error
+        except DecodeError as error:
+            release = os.uname().release
+            raise NetorchError(
+                f"the kernel's network state could not be read: Linux {release} says what netorch does not understand: {error}."
+            ) from error
+
+    def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]:
+        """Carry out each channel's requests in order; every refusal. A channel goes no further than the batch of its first one.
+
+        `reclaim`: names in /run/netns where an empty plain file, left by a crash, may be replaced or removed.
+        """
+        names = frozenset(reclaim)
+        return self._worker.call(lambda: Transaction(self._namespaces, self._etc, names).run(channels))
+
+    def delete_group(self, netns: str, group: int) -> tuple[int, str] | None:
+        """Delete all links of a group at once; errno and sentence if refused. No such link, or no such namespace, is no failure.
+
+        The caller has looked that each of them is its own.
+        """
+
+        def act() -> tuple[int, str] | None:
+            self._namespaces.round += 1
+            found = self._namespaces.find(netns)
+            if found is None:
+                return None
+            rtnl = self._namespaces.rtnl(found)
+            seq = rtnl.next_seq()
+            error = rtnl.send([(seq, delete_group(group, seq))]).get(seq)
+            self._namespaces.forget_links()
+            return None if error is None or error[0] == errno.ENODEV else error
+
+        return self._worker.call(act)
+
+    def lacking(self, features: Iterable[Feature]) -> list[Feature]:
+        """Those that this kernel does not have, tried in namespaces that nobody else sees."""
+
+        def act() -> list[Feature]:
+            return [feature for feature in features if self._lacks(feature)]
+
+        return self._worker.call(act)
+
+    def _lacks(self, feature: Feature) -> bool:
+        with self._namespaces.throwaway(""):
+            failures = Transaction(self._namespaces, self._etc, frozenset()).run({"": feature.probe})
+        return any(failure.errno in feature.lacking for failure in failures)
+
+    def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:
+        """What this machine tells to each; `folder` is where the files are that questions name."""
+        return answers.answer(questions, folder)
+
+    def pristine_sysctls(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """The values that a new namespace has; paths that it lacks are absent."""
+        wanted = tuple(paths)
+
+        def act() -> Mapping[str, str]:
+            self._namespaces.fresh()
+            return sysctl.read_all(wanted)
+
+        return self._worker.call(act)
+
+    def filter_backend(self, wanted: str) -> str:
+        """What `backend.nat` means on this machine; NetorchError if nothing works."""
+
+        def act() -> str:
+            self._namespaces.home()
+            return filters.choose(wanted)
+
+        return self._worker.call(act)
+
+    def filter_refusal(self, backend: str) -> str | None:
+        """Why nftables or iptables cannot be used here, tried where nobody else sees it; None of one that can."""
+
+        def act() -> str | None:
+            self._namespaces.fresh()
+            return filters.refusal(backend)
+
+        return self._worker.call(act)
+
+    def filter_text(self, backend: str, topology: str, rules: Ruleset) -> str:
+        """The rules in the backend's words, as they would be read back."""
+        try:
+            return self._worker.call(lambda: filters.normal(backend, topology, rules, self._namespaces.fresh))
+        except ValueError as error:
+            raise NetorchError(f"{backend}: {error}") from None
+
+    def attach(self, wanted: Mapping[str, Attachment]) -> Mapping[str, NotAttached]:
+        """Make labels mean namespaces of others, held open until the next call; why not, of those that are not there."""
+        found, missing = open_all(wanted)
+
+        def act() -> None:
+            self._namespaces.unpin()
+            for label, fd in found.items():
+                self._namespaces.pin(label, fd)
+
+        self._worker.call(act)
+        return missing
+
+    def attached(self) -> Mapping[str, tuple[int, int]]:
+        """Label → inode of what labels were made to mean."""
+        return self._worker.call(self._namespaces.pinned)
+
+    def probe(self, probes: Sequence[Probe], patience: float, progress: Callable[[int, int], None] = lambda *_: None) -> list[Reply]:
+        """What each probe found out, in their order; NetorchError if packets of our own may not be sent. `patience`: seconds that an
+        answer may take where one is wanted. `progress`: called now and then with how many of how many are done.
+        """
+        from netorch.kernel.probe.run import probe
+
+        return probe(self._namespaces, self._worker.call, probes, patience, progress)
+
+    def led_to(self, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
+        """Attach to the unnamed namespaces that these nsids mean, label → nsid → label to give; the labels given."""
+        return self._worker.call(lambda: led_to(self._namespaces, cables))

@@ -1,0 +1,1 @@
+"""Files of netorch and of its nodes: /run/netorch, /etc/netns, key files."""

@@ -1,0 +1,62 @@
+"""Files that hold a key: one line of base64, as `wg genkey` writes it. What is wrong is told without a word of what is in there."""
+
+from __future__ import annotations
+
+import binascii
+import os
+import stat
+from base64 import b64decode
+
+from netorch.errors import printable
+from netorch.values.requests import Answer, KeyFile
+from netorch.values.secret import Secret
+
+LARGEST = 512
+"""Bytes that such a file may have."""
+SIZE = 32
+
+
+def read(question: KeyFile, folder: str) -> Answer:
+    """The key; a relative path counts from `folder`."""
+    path = os.path.join(folder, question.path)
+    name = printable(path)
+    try:
+        # a FIFO would wait for its writer
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError as error:
+        where = "" if os.path.isabs(question.path) else f"Its path counts from the topology's folder, {printable(folder or '.')}."
+        return Answer(problem=f"{name}: {error.strerror}", remedy=where)
+    except ValueError:
+        return Answer(problem=f"{question.path!r} is no file name")
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            return Answer(problem=f"{name} is no plain file")
+        content = os.read(fd, LARGEST + 1)
+    except OSError as error:
+        return Answer(problem=f"{name}: {error.strerror}")
+    finally:
+        os.close(fd)
+    if len(content) > LARGEST:
+        return Answer(problem=f"{name} is larger than {LARGEST} bytes", remedy="A key file holds one key and nothing else.")
+    key = _decoded(content)
+    if key is None:
+        return Answer(
+            problem=f"{name} does not hold one key of {SIZE} bytes in base64",
+            remedy=f"`wg {'genkey' if question.private else 'genpsk'}` makes one.",
+        )
+    warning = f"{name}: everybody can read this key: chmod 600 {name}" if status.st_mode & stat.S_IROTH else ""
+    return Answer(secret=Secret(_clamped(key) if question.private else key), warning=warning)
+
+
+def _clamped(key: bytes) -> bytes:
+    """The bits that X25519 fixes (RFC 7748), as the kernel keeps and lists a private key whoever made it."""
+    return bytes((key[0] & 0xF8, *key[1:31], key[31] & 0x7F | 0x40))
+
+
+def _decoded(content: bytes) -> bytes | None:
+    try:
+        key = b64decode(content.strip(), validate=True)
+    except binascii.Error:
+        return None
+    return key if len(key) == SIZE and any(key) else None

@@ -1,0 +1,325 @@
+"""/run/netorch: one lock a topology, and of the applied ones what no mark in the kernel can hold (the file, sysctls from before)."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from textwrap import shorten
+
+from netorch.errors import OWN_NETWORK, LockedError, NetorchError
+from netorch.kernel.files.owned_directories import RUN_NETORCH
+from netorch.kernel.system.error_text import MORE_FILES
+from netorch.values.frozen import frozen
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_TOPOLOGY, _META, _SYSCTLS = "topology.yaml", "meta.json", "sysctls.json"
+
+Originals = Mapping[str, Mapping[str, tuple[tuple[int, int], str]]]
+"""Label → path below /proc/sys → (inode of the namespace that the value was read in, the value)."""
+
+
+@frozen
+class Record:
+    """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970.
+
+    `folder`: where the files are that it names. `namespaces`: the names in /run/netns that it makes, None where that was not noted.
+    """
+
+    text: str
+    source: str
+    variables: Mapping[str, str]
+    override: str | None
+    applied: float
+    version: str
+    folder: str = ""
+    namespaces: tuple[str, ...] | None = None
+
+    def may_say(self, word: str) -> bool:
+        """Whether the text has a word; also where it cannot be searched as it stands, being UTF-16 or having escapes."""
+        return word in self.text or "\0" in self.text or "\\" in self.text
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise NetorchError(f"{name!r} is no name of a topology. Lower case letters, digits and inner hyphens, 32 at most.")
+    return name
+
+
+_NOT_OURS = f"netorch needs root, or a /run of its own: {OWN_NETWORK}"
+
+_REMEDIES = {
+    errno.EACCES: f" {_NOT_OURS}",
+    errno.EPERM: f" {_NOT_OURS}",
+    errno.EMFILE: f" {MORE_FILES}",
+}
+
+
+def _refusal(error: OSError) -> NetorchError:
+    remedy = _REMEDIES.get(error.errno or 0, "")
+    return NetorchError(f"{error.filename or RUN_NETORCH}: {error.strerror}.{remedy}")
+
+
+def _top(make: bool) -> int:
+    """The directory, open; FileNotFoundError if it is not there and not to be made."""
+    if make:
+        with suppress(FileExistsError):
+            os.mkdir(RUN_NETORCH, 0o700)
+    return os.open(RUN_NETORCH, _DIRECTORY)
+
+
+def _holder(fd: int) -> str:
+    try:
+        found = json.loads(os.pread(fd, 65536, 0))
+        since = time.strftime("%H:%M:%S", time.localtime(found["since"]))
+        return f"process {found['pid']} ({found['command']}), since {since}"
+    except (ValueError, KeyError, TypeError, OSError):
+        return "another process"
+
+
+def _command() -> str:
+    try:
+        with open("/proc/self/cmdline", "rb") as file:
+            words = file.read(4096).replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return "?"
+    line = "".join(letter if letter.isprintable() else " " for letter in words)
+    return shorten(line, 100, placeholder=" …") or "?"
+
+
+def _open_lock(file: str) -> int:
+    for _ in range(100):
+        try:
+            top = _top(make=True)
+        except FileNotFoundError:
+            continue  # as below, a moment earlier
+        try:
+            return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=top)
+        except FileNotFoundError:
+            continue  # somebody removed the empty directory under us
+        finally:
+            os.close(top)
+    raise OSError(errno.EAGAIN, "does not hold still", RUN_NETORCH)
+
+
+def _acquire(name: str, timeout: float) -> int:
+    """The lock file, locked; one that was unlinked meanwhile does not count (flock(2))."""
+    file, deadline = f"{name}.lock", time.monotonic() + timeout
+    tries = 0
+    while True:
+        fd = _open_lock(file)
+        # the first time it may be but somebody who takes its stamp
+        tries += 1
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            status = os.lstat(f"{RUN_NETORCH}/{file}")
+            if status.st_ino == os.fstat(fd).st_ino:
+                return fd
+        except BlockingIOError:
+            if time.monotonic() >= deadline and tries > 1:
+                holder = _holder(fd)
+                os.close(fd)
+                raise LockedError(f"topology {name!r} is being changed by {holder}. Try again when it is done.") from None
+            time.sleep(0.02)
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+Stamp = tuple[int, bytes]
+"""Inode of a lock file, and what is in it: whoever gets the lock writes who it is, and since when."""
+
+
+def _stamp(fd: int) -> Stamp:
+    return os.fstat(fd).st_ino, os.pread(fd, 65536, 0)
+
+
+def stamp(name: str) -> Stamp | None:
+    """That of a topology's lock that nobody holds, None if somebody does, or there is none: where a later `lock` finds the same one,
+    nobody has held it in between.
+    """
+    try:
+        fd = os.open(f"{RUN_NETORCH}/{_checked(name)}.lock", _READ)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return _stamp(fd)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+@contextmanager
+def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
+    """Hold the topology's lock; LockedError, naming the holder, after `timeout` seconds. It dies with its process. Its stamp until then.
+
+    Without a record of the topology at the end, its lock file goes too.
+    """
+    try:
+        fd = _acquire(_checked(name), timeout)
+    except OSError as error:
+        with suppress(OSError):
+            os.rmdir(RUN_NETORCH)  # empty, if it was made for this
+        raise _refusal(error) from error
+    try:
+        before = _stamp(fd)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps({"pid": os.getpid(), "command": _command(), "since": time.time()}).encode(), 0)
+        yield before
+    finally:
+        with suppress(OSError):
+            if not os.path.lexists(f"{RUN_NETORCH}/{name}"):
+                # still locked: whoever waits for this file finds it gone and opens the next one
+                os.unlink(f"{RUN_NETORCH}/{name}.lock")
+                os.rmdir(RUN_NETORCH)
+        os.close(fd)
+
+
+def _write(name: str, files: Mapping[str, str]) -> None:
+    try:
+        top = _top(make=True)
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(_checked(name), 0o700, dir_fd=top)
+            directory = os.open(name, _DIRECTORY, dir_fd=top)
+        finally:
+            os.close(top)
+        try:
+            for file, content in files.items():
+                temporary = f".{file}.{os.getpid()}"
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=directory)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                with open(os.open(temporary, flags, 0o600, dir_fd=directory), "wb") as opened:
+                    opened.write(content.encode("utf-8", "surrogateescape"))
+                os.rename(temporary, file, src_dir_fd=directory, dst_dir_fd=directory)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+def _read(name: str, file: str) -> str | None:
+    """The text of a record's file, None if it is not there; ValueError if it is no plain file or no text."""
+    try:
+        top = _top(make=False)
+        try:
+            directory = os.open(_checked(name), _DIRECTORY, dir_fd=top)
+        finally:
+            os.close(top)
+        try:
+            fd = os.open(file, _READ, dir_fd=directory)
+        finally:
+            os.close(directory)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            raise ValueError("a symbolic link or no directory on the way") from None
+        raise _refusal(error) from error
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ValueError("no plain file")
+    with open(fd, "rb") as opened:
+        return opened.read().decode("utf-8", "surrogateescape")
+
+
+def write_file(name: str, file: str, content: str) -> None:
+    """One file beside the record, replaced in one stroke."""
+    _write(name, {file: content})
+
+
+def read_file(name: str, file: str) -> str | None:
+    """The text of a file beside the record, None without it; ValueError if it is no plain file."""
+    return _read(name, file)
+
+
+def remove_file(name: str, file: str) -> None:
+    """Remove a file beside the record, and the directory if it was the last one there."""
+    path = f"{RUN_NETORCH}/{_checked(name)}"
+    with suppress(OSError):
+        os.unlink(f"{path}/{file}")
+        os.rmdir(path)
+
+
+def write_record(name: str, record: Record) -> None:
+    """Remember what was applied; the text goes last, so that a record without one was never finished."""
+    meta = {key: value for key, value in asdict(record).items() if key != "text"}
+    _write(name, {_META: json.dumps(meta, indent=1), _TOPOLOGY: record.text})
+
+
+def read_record(name: str) -> tuple[Record | None, str]:
+    """The record and "", or None and a warning if it is damaged (no warning if there is none)."""
+    try:
+        text, meta = _read(name, _TOPOLOGY), _read(name, _META)
+        if text is None:
+            return None, ""
+        found = json.loads(meta or "")
+        variables, override = found["variables"], found["override"]
+        if not isinstance(variables, dict) or not (override is None or isinstance(override, str)):
+            raise ValueError("values of the wrong type")
+        words = {str(key): str(value) for key, value in variables.items()}
+        folder, made = str(found.get("folder", "")), found.get("namespaces")
+        namespaces = tuple(map(str, made)) if isinstance(made, list) else None
+        version = str(found["version"])
+        return Record(text, str(found["source"]), words, override, float(found["applied"]), version, folder, namespaces), ""
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return None, f"{RUN_NETORCH}/{name}: the record is damaged and ignored ({error})."
+
+
+def write_sysctls(name: str, originals: Originals) -> None:
+    """Remember values from before, ahead of their change."""
+    _write(name, {_SYSCTLS: json.dumps(originals, indent=1)})
+
+
+def read_sysctls(name: str) -> tuple[Originals, str]:
+    """Values from before; with a warning, and empty, if their record is damaged."""
+    try:
+        content = _read(name, _SYSCTLS)
+        found: dict[str, dict[str, tuple[tuple[int, int], str]]] = {}
+        for label, paths in json.loads(content or "{}").items():
+            found[label] = {path: ((int(inode[0]), int(inode[1])), str(value)) for path, (inode, value) in paths.items()}
+        return found, ""
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: the record is damaged and ignored ({error})."
+
+
+def remove_record(name: str) -> None:
+    """Forget the topology; its lock file goes when the lock is let go."""
+    path = f"{RUN_NETORCH}/{_checked(name)}"
+    try:
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            os.unlink(path)
+            return
+        for file in os.listdir(path):
+            os.unlink(f"{path}/{file}")
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+def applied_names() -> list[str]:
+    """The topologies that have a record, sorted."""
+    try:
+        names = os.listdir(RUN_NETORCH)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _refusal(error) from error
+    return sorted(name for name in names if _NAME.fullmatch(name) and os.path.isfile(f"{RUN_NETORCH}/{name}/{_TOPOLOGY}"))

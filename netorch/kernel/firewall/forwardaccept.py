@@ -1,0 +1,207 @@
+"""What iptables, in both its flavours, and the nftables of others drop of what is forwarded, and a topology's accepts among it.
+
+An accept ends the way through one base chain only, a drop in any of them is the end: an accept has to stand where the drop is.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import field
+
+from netorch.kernel.firewall import nfrules, nft
+from netorch.kernel.firewall.nfrules import BaseChain, Rule
+from netorch.kernel.system import sysctl
+from netorch.values.frozen import mutable
+from netorch.values.requests import Accept
+from netorch.values.snapshot import ForwardSnapshot, Gate, Wall
+
+_FORWARD, _USER = "FORWARD", "DOCKER-USER"
+"""Docker goes through the administrator's own chain first, and leaves alone what is in there."""
+
+_NAMES = (_FORWARD, _USER)
+_VERSIONS = {"ip": 4, "ip6": 6}
+_BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
+_OUR_TABLES, _OUR_CHAINS = "netorch_", "netorch-"
+_QUOTED = re.compile(r'"([^"\n]*)"')
+_INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
+
+_Chains = Mapping[str, Sequence[Rule]]
+_Pairs = list[tuple[str, str]]
+"""Of interfaces: by which a packet comes and by which it leaves."""
+
+
+def read(topology: str, *, walls: bool) -> ForwardSnapshot:
+    """`walls`: see what others drop, and say what cannot be seen; without it only the topology's accepts count."""
+    gates: list[Gate] = []
+    found: list[Wall] = []
+    blind: list[str] = []
+    for chain in nfrules.forward_chains():
+        if _is_iptables(chain):
+            gates.append(_gate("nft", _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology))
+        elif walls and not chain.table.startswith(_OUR_TABLES) and _drops(chain):
+            listing = nft.list_rules(chain.family, chain.table) or ""
+            found.append(Wall(chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing))))
+    if walls and any(gate.drops for gate in gates) and (reason := nft.run("")) is not None:
+        blind.append(f"iptables (nft) drops what is forwarded, and netorch cannot let its networks through there: {reason}")
+    for version in _legacy_versions():
+        from netorch.kernel.firewall import legacyforward
+
+        if reason := legacyforward.missing():
+            if walls:
+                blind.append(f"iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward. {reason}")
+            break
+        gates.append(_gate("legacy", version, *legacyforward.read(version, _NAMES), topology))
+    bridged = frozenset(version for version in _BRIDGED if walls and _is_bridged(version))
+    return ForwardSnapshot(tuple(gates), tuple(found), bridged, tuple(blind))
+
+
+def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
+    """Make the topology's accepts for the bridge these, where there are such tables; what is right is not touched. OSError."""
+    if not _INTERFACE.fullmatch(bridge):
+        raise OSError(errno.EINVAL, f"no name of an interface that nft can be told: {bridge!r}")
+    script: list[str] = []
+    for chain in nfrules.forward_chains():
+        if _is_iptables(chain):
+            script += _nft_script(topology, bridge, _pairs(rules, "nft", _VERSIONS[chain.family]), chain)
+    if script and (error := nft.run("\n".join([*script, ""]))) is not None:
+        raise OSError(errno.EINVAL, error)
+    for version in _legacy_versions():
+        _put_legacy(topology, bridge, _pairs(rules, "legacy", version), version)
+
+
+def _is_iptables(chain: BaseChain) -> bool:
+    return chain.family in _VERSIONS and (chain.table, chain.name) == ("filter", _FORWARD)
+
+
+def _nft_chains(family: str) -> _Chains:
+    return {name: nfrules.rules(family, "filter", name) for name in _NAMES}
+
+
+def _legacy_versions() -> list[int]:
+    """Those with a table `filter`; looking into one that is not there would make it."""
+    found = []
+    for family, version in _VERSIONS.items():
+        with suppress(OSError), open(f"/proc/thread-self/net/{family}_tables_names", encoding="ascii") as names:
+            if "filter" in names.read().split():
+                found.append(version)
+    return found
+
+
+def _is_bridged(version: int) -> bool:
+    with suppress(OSError):
+        return sysctl.read(_BRIDGED[version]) != "0"
+    return False
+
+
+def _mark(topology: str, flavour: str) -> str:
+    # in the legacy tables the plain mark is that of the jumps to a packet filter of ours
+    return f"netorch:{topology}:forward" if flavour == "legacy" else f"netorch:{topology}"
+
+
+# the way of a packet
+
+
+@mutable
+class _Way:
+    """Through FORWARD: whether it `drops` in the end, goes through DOCKER-USER, and which accepts of ours it meets."""
+
+    drops: bool
+    through_user: bool = False
+    met: list[Rule] = field(default_factory=list)
+
+
+def _way(chains: _Chains, policy: bool, mark: str) -> _Way:
+    way = _Way(policy)
+    if end := _follow(chains, _FORWARD, mark, way):
+        way.drops = end == "drop"
+    return way
+
+
+def _follow(chains: _Chains, name: str, mark: str, way: _Way) -> str:
+    """The verdict at which every packet ends in a chain; empty if some come to its end."""
+    for rule in chains.get(name, ()):
+        if _is_marked(rule, mark):
+            way.met.append(rule)
+        elif rule.target.startswith(_OUR_CHAINS):
+            # a packet filter of ours: an accept ahead of it would let pass what it is to drop
+            way.met.clear()
+        elif rule.bare and rule.target == _USER and name == _FORWARD:
+            way.through_user = True
+            end = _follow(chains, _USER, mark, way)
+            if end or rule.verdict == "goto":
+                return end
+        elif rule.bare and rule.verdict in {"accept", "drop", "return"}:
+            return rule.verdict if rule.verdict != "return" else ""
+    return ""
+
+
+def _is_marked(rule: Rule, mark: str) -> bool:
+    return rule.verdict == "accept" and bool(rule.iif or rule.oif) and mark.encode() + b"\0" in rule.data
+
+
+def _drops(chain: BaseChain) -> bool:
+    verdicts = (rule.verdict for rule in nfrules.rules(chain.family, chain.table, chain.name) if rule.bare)
+    return next((verdict == "drop" for verdict in verdicts if verdict in {"accept", "drop"}), chain.drops)
+
+
+def _gate(flavour: str, version: int, policy: bool, chains: _Chains, topology: str) -> Gate:
+    mark = _mark(topology, flavour)
+    way = _way(chains, policy, mark)
+    marked = [rule for rules in chains.values() for rule in rules if _is_marked(rule, mark)]
+    return Gate(flavour, version, way.drops, tuple(Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked))
+
+
+# writing
+
+
+def _pairs(rules: Iterable[Accept], flavour: str, version: int) -> _Pairs:
+    return sorted((rule.iif, rule.oif) for rule in rules if (rule.flavour, rule.version) == (flavour, version))
+
+
+def _stale(chains: _Chains, way: _Way, bridge: str, wanted: _Pairs, mark: str) -> list[Rule] | None:
+    """The bridge's accepts, all to be made anew; None where just the wanted ones are there, and packets come to them."""
+    mine = [rule for rules in chains.values() for rule in rules if _is_marked(rule, mark) and bridge in {rule.iif, rule.oif}]
+    well = sorted((rule.iif, rule.oif) for rule in mine) == wanted and all(rule in way.met for rule in mine)
+    return None if well else mine
+
+
+def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) -> Iterator[str]:
+    mark, chains = _mark(topology, "nft"), _nft_chains(chain.family)
+    way = _way(chains, chain.drops, mark)
+    stale = _stale(chains, way, bridge, wanted, mark)
+    if stale is None:
+        return
+    for rule in stale:
+        yield f"delete rule {chain.family} filter {rule.chain} handle {rule.handle}"
+    place = _USER if way.through_user else _FORWARD
+    for iif, oif in reversed(wanted):
+        match = " ".join(f'{word} "{name}"' for word, name in (("iifname", iif), ("oifname", oif)) if name)
+        # with anything more in it iptables-nft would find the chain incompatible
+        yield f'insert rule {chain.family} filter {place} {match} counter accept comment "{mark}"'
+
+
+def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> None:
+    from netorch.kernel.firewall import legacyforward
+
+    mark = _mark(topology, "legacy")
+
+    def edit(policy: bool, chains: _Chains) -> legacyforward.Edit | None:
+        way = _way(chains, policy, mark)
+        stale = _stale(chains, way, bridge, wanted, mark)
+        if stale is None:
+            return None
+        kept = [rule for rule in chains[_FORWARD] if rule not in stale]
+        behind = [place for place, rule in enumerate(kept, 1) if rule.target.startswith(_OUR_CHAINS)]
+        chain = _USER if way.through_user and not behind else _FORWARD
+        return legacyforward.Edit(stale, chain, max(behind, default=0), [_legacy_rule(*pair, mark) for pair in wanted])
+
+    if not legacyforward.missing():
+        legacyforward.change(version, _NAMES, edit)
+
+
+def _legacy_rule(iif: str, oif: str, mark: str) -> str:
+    words = [f"-{letter} {name}" for letter, name in (("i", iif), ("o", oif)) if name]
+    return " ".join([*words, f'-m comment --comment "{mark}"', "-j ACCEPT"])

@@ -1,0 +1,297 @@
+"""A rule of iptables from text to the kernel's structure and back (linux/netfilter/x_tables.h), for what netorch writes."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import struct
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Any, NamedTuple
+
+from netorch.errors import KernelRefused
+from netorch.kernel.firewall.iptclib import Key, dnat_revision, library, title
+
+
+class _Value(NamedTuple):
+    negated: bool
+    text: str
+
+
+class _Match(NamedTuple):
+    """One match. `decode` gives None for what netorch never writes."""
+
+    revision: int
+    encode: Callable[[dict[str, _Value]], bytes]
+    decode: Callable[[bytes], str | None]
+
+
+_INV_IN, _INV_OUT, _INV_SOURCE, _INV_DESTINATION, _INV_FRAGMENT, _INV_PROTOCOL = 0x01, 0x02, 0x08, 0x10, 0x20, 0x40
+_INV_PORT_SOURCE, _INV_PORT_DESTINATION = 1, 2
+_PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "ipv6-icmp": 58, "esp": 50, "ah": 51, "gre": 47}
+_PROTOCOL_NAMES = {number: name for name, number in _PROTOCOLS.items()}
+_IP = {4: struct.Struct("=4s4s4s4s16s16s16s16sHBB"), 6: struct.Struct("=16s16s16s16s16s16s16s16sHxBBxxx")}
+"""Struct ipt_ip and ip6t_ip6: addresses, masks, interfaces, their masks, protocol, flags, inverse flags."""
+
+_GOTO = {4: 0x02, 6: 0x04}
+_ALIGN = ctypes.alignment(ctypes.c_uint64)
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_UNSET = _Value(False, "")
+
+
+def entry_of(key: Key, text: str) -> ctypes.Array[ctypes.c_char]:
+    """A rule's `-s … -j …` as the kernel takes it (struct ipt_entry, struct ip6t_entry)."""
+    version = key[0]
+    header = dict.fromkeys(("-s", "-d", "-i", "-o", "-p"), _UNSET)
+    extensions: list[tuple[str, dict[str, _Value]]] = []
+    words = (plain or re.sub(r"\\(.)", r"\1", quoted) for quoted, plain in _TOKEN.findall(text))
+    try:
+        for word in words:
+            negated = word == "!"
+            option = next(words) if negated else word
+            value = _Value(negated, next(words))
+            if option in ("-m", "-j"):
+                extensions.append((value.text, {}))
+            elif option in header:
+                header[option] = value
+            else:
+                extensions[-1][1][option] = value
+        name, options = extensions.pop()
+        matches = b"".join(_packed(name, MATCHES[name].revision, MATCHES[name].encode(options)) for name, options in extensions)
+        target = _packed_target(version, name, options)
+        raw = _packed_header(version, header, len(matches), len(target)) + matches + target
+    except (KeyError, ValueError, IndexError, RuntimeError, StopIteration, struct.error) as error:
+        raise KernelRefused(f"{title(key)}: there is no way to say {text!r} ({error!r}).") from error
+    return ctypes.create_string_buffer(raw, len(raw))
+
+
+def _packed_header(version: int, header: Mapping[str, _Value], matches: int, target: int) -> bytes:
+    (source, source_mask), (destination, destination_mask) = (_network(version, header[option].text) for option in ("-s", "-d"))
+    iif, oif = (header[option].text.encode() for option in ("-i", "-o"))
+    protocol = header["-p"].text
+    bits = (("-i", _INV_IN), ("-o", _INV_OUT), ("-s", _INV_SOURCE), ("-d", _INV_DESTINATION), ("-p", _INV_PROTOCOL))
+    ip = _IP[version].pack(
+        source,
+        destination,
+        source_mask,
+        destination_mask,
+        iif,
+        oif,
+        *(b"\xff" * (len(name) + 1) if name else b"" for name in (iif, oif)),
+        _PROTOCOLS.get(protocol) or int(protocol or 0),
+        1 if version == 6 and protocol else 0,  # IP6T_F_PROTO
+        sum(bit for option, bit in bits if header[option].negated),
+    )
+    iptc = library()
+    size = ctypes.sizeof(iptc.ip4tc.ipt_entry if version == 4 else iptc.ip6tc.ip6t_entry)
+    return (ip + struct.pack("=IHH", 0, size + matches, size + matches + target)).ljust(size, b"\0")
+
+
+def unpacked_header(version: int, raw: bytes) -> tuple[bool, list[str]]:
+    """Whether the rule is a goto, and its addresses, interfaces and protocol."""
+    values = _IP[version].unpack_from(raw)
+    source, destination, source_mask, destination_mask, iif, oif, iif_mask, oif_mask, protocol, flags, inverse = values
+    words = []
+    for option, bit, address, mask in (("-s", _INV_SOURCE, source, source_mask), ("-d", _INV_DESTINATION, destination, destination_mask)):
+        if any(mask) or inverse & bit:
+            words.append(f"{_not(inverse & bit)}{option} {_ip(version, address)}/{_prefix_length(version, mask)}")
+    for option, bit, name, mask in (("-i", _INV_IN, iif, iif_mask), ("-o", _INV_OUT, oif, oif_mask)):
+        if any(mask):
+            words.append(f"{_not(inverse & bit)}{option} {_interface(name, mask)}")
+    if protocol or inverse & _INV_PROTOCOL:
+        words.append(f"{_not(inverse & _INV_PROTOCOL)}-p {_PROTOCOL_NAMES.get(protocol, protocol)}")
+    if version == 4 and flags & 1:
+        words.append(f"{_not(inverse & _INV_FRAGMENT)}-f")
+    return bool(flags & _GOTO[version]), words
+
+
+def _not(inverse: int) -> str:
+    return "! " if inverse else ""
+
+
+@lru_cache
+def _network(version: int, text: str) -> tuple[bytes, bytes]:
+    """Address and mask."""
+    network = IPv4Network(text or "0.0.0.0/0") if version == 4 else IPv6Network(text or "::/0")
+    return network.network_address.packed, network.netmask.packed
+
+
+@lru_cache
+def _ip(version: int, packed: bytes) -> str:
+    return str(IPv4Address(packed[:4]) if version == 4 else IPv6Address(packed))
+
+
+def _prefix_length(version: int, mask: bytes) -> int | str:
+    bits = f"{int.from_bytes(mask, 'big'):0{len(mask) * 8}b}"
+    return _ip(version, mask) if "01" in bits else bits.count("1")
+
+
+def _interface(name: bytes, mask: bytes) -> str:
+    text, compared = name.partition(b"\0")[0], mask.rstrip(b"\0")
+    # compared with its NUL it is that one interface, otherwise all that begin so
+    shown = text[: len(compared)].decode(errors="replace") + ("+" if len(compared) <= len(text) else "")
+    return shown if set(compared) == {0xFF} else f"{shown}/{compared.hex()}"
+
+
+def _packed(name: str, revision: int, data: bytes) -> bytes:
+    """Struct xt_entry_match, struct xt_entry_target."""
+    data += bytes(-len(data) % _ALIGN)
+    return struct.pack("=H29sB", 32 + len(data), name.encode(), revision) + data
+
+
+def extension(raw: bytes, offset: int) -> tuple[str, int, bytes]:
+    """Name, revision and data of the match or target at this place."""
+    size, name, revision = struct.unpack_from("=H29sB", raw, offset)
+    return name.partition(b"\0")[0].decode(), revision, raw[offset + 32 : offset + size]
+
+
+def extensions_of(entry: Any, raw: bytes) -> Iterator[tuple[str, int, bytes]]:
+    offset = ctypes.sizeof(entry)
+    while offset < entry.target_offset:
+        yield extension(raw, offset)
+        offset += struct.unpack_from("=H", raw, offset)[0]
+
+
+def comment_of(entry: Any, raw: bytes) -> str:
+    return next((data.partition(b"\0")[0].decode(errors="replace") for name, _, data in extensions_of(entry, raw) if name == "comment"), "")
+
+
+# the matches that netorch writes (linux/netfilter/xt_*.h)
+
+
+def quoted(text: str) -> str:
+    """As iptables-save does (xtables_save_string)."""
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else '"' + re.sub(r"([\"\\'])", r"\\\1", text) + '"'
+
+
+def _encode_comment(options: dict[str, _Value]) -> bytes:
+    return struct.pack("=255sx", options["--comment"].text.encode())
+
+
+def _decode_comment(data: bytes) -> str:
+    return f"--comment {quoted(data.partition(bytes(1))[0].decode(errors='replace'))}"
+
+
+def _range(option: _Value | None) -> tuple[int, int, int]:
+    """First, last, and 1 if it is negated."""
+    if option is None:
+        return 0, 0xFFFF, 0
+    first, _, last = option.text.partition(":")
+    return int(first), int(last or first), int(option.negated)
+
+
+def _ports(source: tuple[int, int], destination: tuple[int, int], inverse: int) -> str:
+    words = []
+    for option, (low, high), bit in (("--sport", source, _INV_PORT_SOURCE), ("--dport", destination, _INV_PORT_DESTINATION)):
+        if (low, high) != (0, 0xFFFF) or inverse & bit:
+            words.append(f"{_not(inverse & bit)}{option} {low}" + (f":{high}" if high != low else ""))
+    return " ".join(words)
+
+
+def _encode_tcp(options: dict[str, _Value]) -> bytes:
+    low, high, negated = _range(options.get("--dport"))
+    return struct.pack("=4H4B", 0, 0xFFFF, low, high, 0, 0, 0, _INV_PORT_DESTINATION * negated)
+
+
+def _decode_tcp(data: bytes) -> str | None:
+    a, b, c, d, option, mask, compare, inverse = struct.unpack_from("=4H4B", data)
+    return None if option or mask or compare or inverse & ~3 else _ports((a, b), (c, d), inverse)
+
+
+def _encode_udp(options: dict[str, _Value]) -> bytes:
+    low, high, negated = _range(options.get("--dport"))
+    return struct.pack("=4HBx", 0, 0xFFFF, low, high, _INV_PORT_DESTINATION * negated)
+
+
+def _decode_udp(data: bytes) -> str:
+    a, b, c, d, inverse = struct.unpack_from("=4HB", data)
+    return _ports((a, b), (c, d), inverse)
+
+
+def _encode_sctp(options: dict[str, _Value]) -> bytes:
+    low, high, negated = _range(options.get("--dport"))
+    flags = 2 if "--dport" in options else 0
+    return struct.pack("=4H276x2I", low, high, 0, 0, flags, 2 * negated)
+
+
+def _decode_sctp(data: bytes) -> str | None:
+    a, b, c, d, flags, inverse = struct.unpack_from("=4H276x2I", data)
+    full = (0, 0xFFFF)
+    return None if flags & ~3 else _ports((c, d) if flags & 1 else full, (a, b) if flags & 2 else full, inverse & flags)
+
+
+def _encode_addrtype(options: dict[str, _Value]) -> bytes:
+    negated, text = options["--dst-type"]
+    if text != "LOCAL":
+        raise ValueError(text)
+    return struct.pack("=HHI", 0, 1 << 2, 2 * negated)
+
+
+def _decode_addrtype(data: bytes) -> str | None:
+    source, destination, flags = struct.unpack_from("=HHI", data)
+    return f"{_not(flags & 2)}--dst-type LOCAL" if not source and destination == 1 << 2 and not flags & ~2 else None
+
+
+_STATES = {"INVALID": 1, "NEW": 8, "RELATED": 4, "ESTABLISHED": 2, "UNTRACKED": 256, "SNAT": 64, "DNAT": 128}
+
+
+def _encode_conntrack(options: dict[str, _Value]) -> bytes:
+    negated, text = options["--ctstate"]
+    return struct.pack("=146x3H12x", 1, int(negated), sum(_STATES[state] for state in text.split(",")))
+
+
+def _decode_conntrack(data: bytes) -> str | None:
+    flags, inverse, states = struct.unpack_from("=146x3H", data)
+    if flags != 1 or inverse & ~1:
+        return None
+    return f"{_not(inverse)}--ctstate {','.join(name for name, bit in _STATES.items() if states & bit)}"
+
+
+MATCHES = {
+    "comment": _Match(0, _encode_comment, _decode_comment),
+    "tcp": _Match(0, _encode_tcp, _decode_tcp),
+    "udp": _Match(0, _encode_udp, _decode_udp),
+    "sctp": _Match(0, _encode_sctp, _decode_sctp),
+    "addrtype": _Match(1, _encode_addrtype, _decode_addrtype),
+    "conntrack": _Match(3, _encode_conntrack, _decode_conntrack),
+}
+
+
+# the targets that netorch writes (linux/netfilter/nf_nat.h)
+
+_TO = {"DNAT": "--to-destination", "SNAT": "--to-source"}
+_MAP_IPS, _PROTO_SPECIFIED = 1, 2
+_DESTINATION = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]+)")
+
+
+def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes:
+    if name not in (*_TO, "MASQUERADE"):
+        return _packed(name, 0, bytes(4))  # struct xt_standard_target; libiptc finds the verdict or the chain by name
+    text, flags, port, packed = options[_TO[name]].text if name in _TO else "", 0, 0, b""
+    if text:
+        if found := _DESTINATION.fullmatch(text):
+            text, port = found[1] or found[2], int(found[3])
+        packed = (IPv4Address if version == 4 else IPv6Address)(text).packed
+        flags = _MAP_IPS | (_PROTO_SPECIFIED if found else 0)
+    ports = struct.pack(">HH", port, port)
+    if name == "DNAT" and dnat_revision() == 2:
+        return _packed(name, 2, struct.pack("=I16s16s4sxxxx", flags, packed, packed, ports))
+    if version == 4:
+        return _packed(name, 0, struct.pack("=II4s4s4s", 1, flags, packed, packed, ports))
+    return _packed(name, 0 if name == "MASQUERADE" else 1, struct.pack("=I16s16s4s", flags, packed, packed, ports))
+
+
+def unpacked_nat(version: int, name: str, revision: int, data: bytes) -> str | None:
+    if name not in (*_TO, "MASQUERADE"):
+        return None
+    flags, low, high, ports = struct.unpack_from("=4xI4s4s4s" if version == 4 and revision == 0 else "=I16s16s4s", data)
+    if name == "MASQUERADE":
+        return "" if flags == 0 else None
+    if not flags & _MAP_IPS or flags & ~(_MAP_IPS | _PROTO_SPECIFIED):
+        return None
+    text = _ip(version, low) if low == high else f"{_ip(version, low)}-{_ip(version, high)}"
+    if flags & _PROTO_SPECIFIED:
+        first, last = struct.unpack(">HH", ports)
+        text = f"{f'[{text}]' if version == 6 else text}:{first}" + (f"-{last}" if last != first else "")
+    return f"{_TO[name]} {text}"

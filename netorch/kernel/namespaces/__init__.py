@@ -1,0 +1,1 @@
+"""Network namespaces: found, attached, opened, made, removed and entered."""

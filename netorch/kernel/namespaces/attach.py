@@ -1,0 +1,74 @@
+"""Namespaces that others made, found by what the file calls them: `netns`, `pid`, `path`, or a container of an engine."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from netorch.errors import did_you_mean
+from netorch.kernel.namespaces.catalog import RUN_NETNS
+from netorch.kernel.namespaces.netns import netns_fd
+
+if TYPE_CHECKING:
+    from netorch.kernel.namespaces.container_engines import Engines
+
+Attachment = tuple[str, str]
+"""(how, what): `("docker", "mybox")`."""
+_BY_ENGINE = ("docker", "podman")
+
+
+class NotAttached(Exception):
+    """There is no such namespace, or it cannot be told whether there is: `unsure` then."""
+
+    def __init__(self, what: str, remedy: str = "", *, unsure: bool = False) -> None:
+        self.what, self.remedy, self.unsure = what, remedy, unsure
+        super().__init__(f"{what} {remedy}".rstrip())
+
+
+def open_namespace(how: str, what: str, engines: Engines | None = None) -> int:
+    """A file descriptor of the namespace, which holds it whatever becomes of the name; NotAttached if it is not there."""
+    if how in _BY_ENGINE:
+        return (engines or _engines()).open(how, what)
+    path = {"netns": f"{RUN_NETNS}/{what}", "pid": f"/proc/{what}/ns/net"}.get(how, what)
+    try:
+        return netns_fd(path, follow=True)
+    except OSError as error:
+        raise _why(how, what, path, error) from None
+
+
+def open_all(wanted: Mapping[str, Attachment]) -> tuple[dict[str, int], dict[str, NotAttached]]:
+    """Label → file descriptor of those that are there; label → why not of the others."""
+    engines = _engines() if any(how in _BY_ENGINE for how, _ in wanted.values()) else None
+    found: dict[str, int] = {}
+    missing: dict[str, NotAttached] = {}
+    for label, (how, what) in wanted.items():
+        try:
+            found[label] = open_namespace(how, what, engines)
+        except NotAttached as error:
+            missing[label] = error
+    return found, missing
+
+
+def _engines() -> Engines:
+    from netorch.kernel.namespaces.container_engines import Engines
+
+    return Engines()
+
+
+def _why(how: str, what: str, path: str, error: OSError) -> NotAttached:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotAttached(f"{path}: {error.strerror}.", "netorch needs root.", unsure=True)
+    if how == "pid" and error.errno in (errno.ENOENT, errno.ESRCH):
+        return NotAttached(f"there is no process {what}.", "Start it first, and name the number that it has now.")
+    if how == "netns" and error.errno == errno.ENOENT:
+        try:
+            known = os.listdir(RUN_NETNS)
+        except OSError:
+            known = []
+        return NotAttached(f"there is no namespace {what!r}.", did_you_mean(what, known) or "`ip netns list` shows them.")
+    return NotAttached(f"{path} is no network namespace.", "Start what it belongs to first, or correct `attach`.")
+
+
+__all__ = ["Attachment", "NotAttached", "open_all", "open_namespace"]

@@ -1,0 +1,1 @@
+"""Private hosts: machines of their own for tests and programs."""

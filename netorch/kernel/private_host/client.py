@@ -1,0 +1,193 @@
+"""Private hosts, from the side of the program that wants one: a machine of its own, with network, mounts and processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import ParamSpec, TypeVar, cast
+
+from netorch.errors import KernelRefused, LacksError, NetorchError
+from netorch.kernel.private_host import calls
+from netorch.kernel.processes.spawn import Entrance
+from netorch.kernel.system.syscalls import CLONE_NEWPID, CLONE_NEWUSER
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+_NURSERY = "import sys; sys.path[:] = {path!r}; from netorch.kernel.private_host.server import main; main(3, 4, {modules!r})"
+_PATIENCE = 5.0
+_lock = threading.Lock()
+_nursery: tuple[int, int] | None = None
+"""The process that it is for, and its socket."""
+
+
+def prepare(modules: Sequence[str]) -> None:
+    """Have the process that private hosts are forked from begin to load what they will need."""
+    global _nursery  # noqa: PLW0603  one for the process
+    with _lock:
+        if _nursery is None or _nursery[0] != os.getpid():
+            _nursery = os.getpid(), _start(modules)
+
+
+class Private:
+    """A private host, gone with `close` and with this process. A context manager.
+
+    Calls may come from several threads at once.
+    """
+
+    def __init__(self, modules: Sequence[str] = ()) -> None:
+        """`modules`: what calls will need, loaded once for all hosts. LacksError if this machine does not allow it."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            _ask_for_host(theirs, modules)
+        self._connection = ours
+        self._owner = os.getpid()
+        self.fds: tuple[int, ...] = ()
+        try:
+            said, fds, _, _ = socket.recv_fds(ours, 1 << 16, 8)
+            if not said:
+                raise KernelRefused("the private host ended before it was ready.")
+            if said[:1] == b"-":
+                raise calls.told(said[1:])
+        except BaseException:
+            ours.close()
+            raise
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        self.fds = tuple(fds)
+
+    @property
+    def ours(self) -> bool:
+        """False in a process that was forked from the one which the host is for."""
+        return os.getpid() == self._owner
+
+    @property
+    def way(self) -> Entrance:
+        """Its user namespace, if that is not the program's own, and its processes."""
+        user, processes = self.fds
+        own, there = os.stat("/proc/self/ns/user"), os.fstat(user)
+        entered = () if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) else ((CLONE_NEWUSER, user),)
+        return (*entered, (CLONE_NEWPID, processes))
+
+    def call(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        """What `function`, known by its name in its module, returns or raises there."""
+        assert not kwargs
+        return cast("Result", self._ask(function, args, to_the_end=False))
+
+    def change(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        """`call`, of what changes the kernel: Ctrl-C, of which the host hears nothing, waits for its end."""
+        assert not kwargs
+        return cast("Result", self._ask(function, args, to_the_end=True))
+
+    def _ask(self, function: Callable[..., object], args: tuple[object, ...], *, to_the_end: bool) -> object:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with ours:
+            try:
+                with theirs:
+                    socket.send_fds(self._connection, [b"?"], [theirs.fileno()])
+                done, result = calls.ask(ours, function, args)
+            except OSError as error:
+                raise KernelRefused("the private host is gone: its processes were ended.") from error
+            except KeyboardInterrupt:
+                if to_the_end:
+                    calls.wait(ours)
+                raise
+        if not done:
+            raise result
+        return result
+
+    def close(self) -> None:
+        """End all processes of the host; its namespaces go with them. Returns when they are gone.
+
+        One that was orphaned out of it, where nobody reaps orphans, is not waited for longer than a few seconds.
+        """
+        fds, self.fds = self.fds, ()
+        if self.ours:
+            with suppress(OSError):
+                self._connection.settimeout(_PATIENCE)
+                self._connection.shutdown(socket.SHUT_WR)
+                while self._connection.recv(1):
+                    pass
+        self._connection.close()
+        for fd in fds:
+            os.close(fd)
+
+    def __enter__(self) -> Private:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _ask_for_host(theirs: socket.socket, modules: Sequence[str]) -> None:
+    """Send the nursery a socket; a nursery that is gone, or is that of a process from which this one was forked, is replaced."""
+    global _nursery  # noqa: PLW0603  one for the process
+    for last in (False, True):
+        prepare(modules)
+        with _lock:
+            assert _nursery is not None
+            nursery = socket.socket(fileno=_nursery[1])
+            try:
+                socket.send_fds(nursery, [b"?"], [theirs.fileno()])
+                nursery.detach()
+                return
+            except OSError as error:
+                nursery.close()
+                _nursery = None
+                if last:
+                    raise NetorchError(f"the process that makes private hosts does not live: {error.strerror}.") from error
+
+
+def _start(modules: Sequence[str]) -> int:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    copies: list[int] = []
+    with theirs:
+        try:
+            program = os.pidfd_open(os.getpid())
+        except OSError as error:
+            raise LacksError(f"private hosts need pidfd_open(2), since Linux 5.3: {error.strerror}.") from None
+        try:
+            # above the numbers that they get there
+            copies += [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (theirs.fileno(), program)]
+            code = _NURSERY.format(path=[os.path.abspath(path) for path in sys.path], modules=tuple(modules))
+            null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
+            handed = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in zip((3, 4), copies, strict=True)]
+            words = [sys.executable, "-I", *(("-B",) if sys.dont_write_bytecode else ()), "-c", code]
+            os.posix_spawn(sys.executable, words, os.environ, file_actions=[*null, *handed])
+        except OSError as error:
+            os.close(ours.detach())
+            raise LacksError(f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}.") from None
+        finally:
+            for fd in (program, *copies):
+                os.close(fd)
+    # a number, which nobody is warned of that it is still open at the end
+    return ours.detach()
+
+
+class Here:
+    """The host that this process is on, in the place of a private one."""
+
+    way: Entrance = ()
+
+    def __init__(self) -> None:
+        self._owner = os.getpid()
+
+    @property
+    def ours(self) -> bool:
+        return os.getpid() == self._owner
+
+    def call(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        return function(*args, **kwargs)
+
+    change = call
+
+    def close(self) -> None:
+        return
+
+
+Machine = Here | Private

@@ -1,0 +1,145 @@
+"""A machine of its own for the calling process: network, mounts and processes, with /run/netns, /run/netorch and /etc/netns empty."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+
+from netorch.errors import LacksError, Problem
+from netorch.kernel.door import has_root
+from netorch.kernel.system.rtnetlink import Rtnl
+from netorch.kernel.system.syscalls import (
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    MS_BIND,
+    MS_REC,
+    MS_SLAVE,
+    die_with_parent,
+    mount,
+    unshare,
+)
+from netorch.netlink import constants as c
+from netorch.netlink.codec import message
+
+_LOOPBACK_UP = struct.pack("=BxHiII", 0, 0, 1, c.IFF_UP, c.IFF_UP)
+_SHADOWED = (("/run", ("netns", "netorch")), ("/etc", ("netns",)))
+
+
+def leave(user: bool) -> None:
+    """Into new namespaces; the next child is process 1 of the machine, and whoever it has to thank for it dies with its own parent.
+
+    `user`: by a user namespace in which the caller is root, as whoever has no rights can. LacksError if it is not allowed.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        if user:
+            unshare(CLONE_NEWUSER)
+            _write("/proc/self/setgroups", "deny")
+            _write("/proc/self/uid_map", f"0 {uid} 1")
+            _write("/proc/self/gid_map", f"0 {gid} 1")
+        die_with_parent()
+        unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID)
+    except OSError as error:
+        raise refusal("a namespace was refused", error, user) from None
+
+
+def furnish(user: bool) -> None:
+    """Mounts and loopback, in process 1 of the machine. LacksError if one is not allowed."""
+    try:
+        what = "make the mounts private"
+        mount("", "/", "none", MS_SLAVE | MS_REC)
+        what = "mount /proc"
+        mount("proc", "/proc", "proc", 0)
+        with suppress(OSError):
+            mount("sysfs", "/sys", "sysfs", 0)
+        for parent, names in _SHADOWED:
+            what = f"mount a private {parent}"
+            _shadow(parent, names)
+        what = "bring lo up"
+        with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as forwarding:
+            forwarding.write("0")
+        _loopback_up()
+    except OSError as error:
+        raise refusal(f"it was refused to {what}", error, user) from None
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def _loopback_up() -> None:
+    rtnl = Rtnl()
+    try:
+        seq = rtnl.next_seq()
+        for number, sentence in rtnl.send([(seq, message(c.RTM_SETLINK, c.NLM_F_REQUEST, seq, _LOOPBACK_UP))]).values():
+            raise OSError(number, sentence or os.strerror(number))
+    finally:
+        rtnl.close()
+
+
+def _shadow(parent: str, names: Sequence[str]) -> None:
+    """Empty directories of these names in `parent`, where nothing else changes: mounts on those that are there, and where one is not,
+    a new `parent` with all that the old one has bound into it.
+    """
+    if all(os.path.isdir(f"{parent}/{name}") and not os.path.islink(f"{parent}/{name}") for name in names):
+        for name in names:
+            mount("netorch", f"{parent}/{name}", "tmpfs", 0)
+        return
+    old = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        mount("netorch", parent, "tmpfs", 0)
+        os.chmod(parent, 0o755)
+        for name in names:
+            os.mkdir(f"{parent}/{name}", 0o755)
+        for name in os.listdir(old):
+            if name not in names:
+                with suppress(OSError):
+                    _bring(old, name, f"{parent}/{name}")
+    finally:
+        os.close(old)
+
+
+def _bring(old: int, name: str, target: str) -> None:
+    status = os.stat(name, dir_fd=old, follow_symlinks=False)
+    if stat.S_ISLNK(status.st_mode):
+        os.symlink(os.readlink(name, dir_fd=old), target)
+        return
+    if stat.S_ISDIR(status.st_mode):
+        os.mkdir(target)
+    else:
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    mount(f"/proc/self/fd/{old}/{name}", target, "none", MS_BIND | MS_REC)
+
+
+def refusal(what: str, error: OSError, user: bool) -> LacksError:
+    """Why this machine gives no private host, with the remedy as far as it can be known."""
+    return LacksError(Problem(f"no private host can be made here: {what} ({error.strerror}).", remedy=_remedy(error, user)))
+
+
+def _remedy(error: OSError, user: bool) -> str:
+    settings = (
+        ("/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+    )
+    if not user:
+        return "Root needs CAP_SYS_ADMIN and CAP_NET_ADMIN for it: in a container, start that with --privileged."
+    for path, value, command in settings:
+        with suppress(OSError), open(path, encoding="ascii", errors="replace") as file:
+            if file.read().strip() == value:
+                return f"{path.removeprefix('/proc/sys/').replace('/', '.')} is {value}: run `{command}` as root, or run this as root."
+    if error.errno == errno.ENOSPC:
+        return "The limit of namespaces is reached: raise user.max_user_namespaces, user.max_net_namespaces and the like."
+    return "Unprivileged user namespaces are not allowed here, be it by the container around or its seccomp filter: run this as root."
+
+
+def needs_user_namespace() -> bool:
+    """Whether the caller lacks the rights without one."""
+    return not has_root()

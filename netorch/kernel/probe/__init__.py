@@ -1,0 +1,1 @@
+"""Packets that are sent to find out who reaches whom."""

@@ -1,0 +1,112 @@
+"""ICMP and ICMPv6 messages as raw sockets send and receive them (RFC 792, RFC 4443); no I/O."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import ip_address
+
+from netorch.values.frozen import frozen
+
+ECHO, ECHO_REPLY = 8, 0
+UNREACHABLE, TIME_EXCEEDED, PARAMETER = 3, 11, 12
+ECHO6, ECHO_REPLY6 = 128, 129
+UNREACHABLE6, TOO_BIG6, TIME_EXCEEDED6, PARAMETER6 = 1, 2, 3, 4
+FRAGMENTATION_NEEDED = (UNREACHABLE, 4)
+PACKET_TOO_BIG = (TOO_BIG6, 0)
+
+KEPT = {4: (ECHO_REPLY, UNREACHABLE, TIME_EXCEEDED, PARAMETER), 6: (ECHO_REPLY6, UNREACHABLE6, TOO_BIG6, TIME_EXCEEDED6, PARAMETER6)}
+"""The types that a probe is interested in, by IP version."""
+
+_HEADER = struct.Struct("!BBHHH")
+_TCP, _ICMP, _ICMP6 = 6, 1, 58
+_SMALL = {4: 64, 6: 80}
+"""Bytes of an IP packet whose size does not matter."""
+_EXTENSIONS = {0, 43, 60}
+"""Headers of IPv6 that may stand before what it carries: hop-by-hop, routing, destination options (RFC 8200)."""
+
+
+@frozen
+class Heard:
+    """A message that arrived. An answer has `token`; an error quotes the packet that it is about: `source`, `target`, `protocol`.
+
+    `ident`, `seq`: of an echo. `port`: the source port of a quoted TCP segment.
+    """
+
+    icmp: tuple[int, int]
+    ident: int = 0
+    seq: int = 0
+    token: bytes = b""
+    source: str = ""
+    target: str = ""
+    port: int = 0
+    mtu: int = 0
+
+
+def echo(version: int, ident: int, seq: int, token: bytes, size: int = 0) -> bytes:
+    """An echo request that makes an IP packet of `size` bytes. The kernel sums ICMPv6 itself, since its sum has the addresses in it."""
+    length = max((size or _SMALL[version]) - (20 if version == 4 else 40) - _HEADER.size, len(token))
+    if version == 6:
+        return _HEADER.pack(ECHO6, 0, 0, ident, seq) + token.ljust(length, b"\0")
+    sum_ = checksum(_HEADER.pack(ECHO, 0, 0, ident, seq) + token)
+    return _HEADER.pack(ECHO, 0, sum_, ident, seq) + token.ljust(length, b"\0")
+
+
+def checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    if len(data) % 2:
+        data += b"\0"
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def heard(version: int, data: bytes, token: int) -> Heard | None:
+    """A message as a raw socket gives it (with the IP header for IPv4); None if it is none of those in KEPT, or is cut off.
+
+    `token`: the length of what an answer must carry.
+    """
+    if version == 4:
+        if len(data) < 20:
+            return None
+        data = data[(data[0] & 15) * 4 :]
+    if len(data) < _HEADER.size:
+        return None
+    kind, code, _, ident, seq = _HEADER.unpack_from(data)
+    if kind not in KEPT[version]:
+        return None
+    rest = data[_HEADER.size :]
+    if kind in (ECHO_REPLY, ECHO_REPLY6):
+        return Heard((kind, code), ident, seq, rest[:token])
+    mtu = 0
+    if (kind, code) == FRAGMENTATION_NEEDED:
+        mtu = seq
+    elif kind == TOO_BIG6 and version == 6:
+        mtu = ident << 16 | seq
+    quoted = _quoted4(rest) if version == 4 else _quoted6(rest)
+    if quoted is None:
+        return None
+    protocol, source, target, inner = quoted
+    if protocol == _TCP:
+        return Heard((kind, code), source=source, target=target, port=int.from_bytes(inner[:2]), mtu=mtu)
+    if protocol == (_ICMP if version == 4 else _ICMP6) and inner[0] in (ECHO, ECHO6):
+        return Heard((kind, code), int.from_bytes(inner[4:6]), int.from_bytes(inner[6:8]), b"", source, target, mtu=mtu)
+    return None
+
+
+def _quoted4(data: bytes) -> tuple[int, str, str, bytes] | None:
+    """(protocol, source, target, what follows) of a quoted IPv4 packet."""
+    length = (data[0] & 15) * 4 if data else 0
+    inner = data[length:]
+    if length < 20 or len(inner) < 8:
+        return None
+    return data[9], str(ip_address(data[12:16])), str(ip_address(data[16:20])), inner
+
+
+def _quoted6(data: bytes) -> tuple[int, str, str, bytes] | None:
+    protocol, inner = data[6] if len(data) >= 40 else 0, data[40:]
+    while protocol in _EXTENSIONS and len(inner) >= 8:
+        protocol, inner = inner[0], inner[8 + inner[1] * 8 :]
+    if len(inner) < 8:
+        return None
+    return protocol, str(ip_address(data[8:24])), str(ip_address(data[24:40])), inner

@@ -1,0 +1,56 @@
+"""Entries of the tables of neighbours that probes leave, taken away again: all namespaces share one limit (gc_thresh3, arp(7))."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable
+
+from netorch.kernel.namespaces.catalog import Namespaces
+from netorch.kernel.probe.probes import Neighbour
+from netorch.kernel.reader import dump_links
+from netorch.netlink import constants as c
+from netorch.netlink.codec import attr, attributes, message
+
+_NDMSG = struct.Struct("=BxxxiHBB")
+_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+Known = dict[str, tuple[dict[str, int], frozenset[tuple[int, bytes]]]]
+"""Label → the indices of its links by name, and the entries that were there at first: (index, packed address)."""
+
+
+def known(namespaces: Namespaces, labels: Iterable[str]) -> Known:
+    """What is there before anything is sent; in the worker's thread."""
+    found: Known = {}
+    for label in labels:
+        netns = namespaces.find(label)
+        if netns is not None:
+            rtnl = namespaces.rtnl(netns)
+            entries = set()
+            for kind, buffer, start, end in rtnl.dump(c.RTM_GETNEIGH, bytes(_NDMSG.size)):
+                address = attributes(buffer, start + _NDMSG.size, end).get(c.NDA_DST) if kind == c.RTM_NEWNEIGH else None
+                if address is not None:
+                    entries.add((_NDMSG.unpack_from(buffer, start)[1], address))
+            found[label] = {link.name: link.index for link in dump_links(rtnl)}, frozenset(entries)
+    return found
+
+
+def forget(namespaces: Namespaces, before: Known, traces: Iterable[Neighbour]) -> None:
+    """Delete entries that were not there before; one that is not there any more is fine. In the worker's thread."""
+    wanted: dict[str, list[Neighbour]] = {}
+    for trace in traces:
+        wanted.setdefault(trace.netns, []).append(trace)
+    for label, entries in wanted.items():
+        indices, kept = before.get(label, ({}, frozenset()))
+        netns = namespaces.find(label) if indices else None
+        if netns is None:
+            continue
+        rtnl = namespaces.rtnl(netns)
+        batch = []
+        for entry in entries:
+            index, address = indices.get(entry.link, 0), entry.address.packed
+            if index and (index, address) not in kept:
+                seq = rtnl.next_seq()
+                payload = _NDMSG.pack(_FAMILY[entry.address.version], index, 0, 0, 0) + attr(c.NDA_DST, address)
+                batch.append((seq, message(c.RTM_DELNEIGH, c.NLM_F_REQUEST, seq, payload)))
+        rtnl.send(batch)

@@ -1,0 +1,1 @@
+"""Processes in namespaces: found, ended, started and entered."""

@@ -1,0 +1,69 @@
+"""Move into a namespace, with its own /etc files and /sys, as `ip netns exec` does (ip-netns(8)), and become a command there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Sequence
+from typing import NoReturn
+
+from netorch.errors import CommandError, NetorchError
+from netorch.kernel.files.etc_netns import ETC_NETNS
+from netorch.kernel.system.syscalls import CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE, mount, setns, unshare
+
+_MS_RDONLY = 1
+
+
+def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
+    """Replace this process by `argv` in the namespace `fd`; call it with no other thread about. CommandError, NetorchError."""
+    if not argv:
+        raise CommandError("there is no command to run", 127)
+    move(fd, etc_name)
+    # Python ignores these; what is run should not inherit that
+    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(ignored, signal.SIG_DFL)
+    try:
+        os.execvp(argv[0], list(argv))
+    except FileNotFoundError as error:
+        raise CommandError(f"{argv[0]}: command not found", 127) from error
+    except OSError as error:
+        raise CommandError(f"{argv[0]}: {error.strerror}", 126) from error
+
+
+def move(fd: int, etc_name: str | None) -> None:
+    """Move the calling thread into the namespace `fd`, which is closed, and into mounts of its own. NetorchError."""
+    try:
+        setns(fd)
+        unshare(CLONE_NEWNS)
+        mount("", "/", "none", MS_SLAVE | MS_REC)
+    except OSError as error:
+        remedy = " netorch needs root." if error.errno == errno.EPERM else ""
+        raise NetorchError(f"enter the namespace: {error.strerror}.{remedy}") from error
+    finally:
+        os.close(fd)
+    _mount_sysfs()
+    if etc_name is not None:
+        _bind_etc(f"{ETC_NETNS}/{etc_name}")
+
+
+def _mount_sysfs() -> None:
+    """A /sys that shows the links of this namespace; without one, where it is not allowed, it stays as it was."""
+    try:
+        read_only = os.statvfs("/sys").f_flag & os.ST_RDONLY
+        mount("netorch", "/sys", "sysfs", _MS_RDONLY if read_only else 0)
+    except OSError:
+        return
+
+
+def _bind_etc(directory: str) -> None:
+    if os.path.islink(directory) or not os.path.isdir(directory):
+        return
+    for name in sorted(os.listdir(directory)):
+        source, target = f"{directory}/{name}", f"/etc/{name}"
+        if name.startswith(".") or os.path.islink(source) or not os.path.exists(target):
+            continue
+        try:
+            mount(source, target, "none", MS_BIND)
+        except OSError as error:
+            raise NetorchError(f"bind {source} to {target}: {error.strerror}.") from error

@@ -1,0 +1,84 @@
+"""A process that outlives the command that started it, its terminal and its session: setsid(2), no stream, no open file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import syslog
+import time
+from collections.abc import Callable
+
+from netorch.kernel.files.owned_directories import RUN_NETORCH
+
+LOG = f"{RUN_NETORCH}/confirm.log"
+_POLL = 0.2
+
+
+def start(work: Callable[[], None]) -> int:
+    """Run `work` in a process of its own; its number. All that this process has open is closed there, locks among it."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setsid()
+            grandchild = os.fork()
+            if grandchild == 0:
+                _detached(work)
+            os.write(writer, str(grandchild).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        number = answer.read()
+    os.waitpid(child, 0)
+    if not number:
+        raise OSError("no process could be started that waits for the confirmation")
+    return int(number)
+
+
+def _detached(work: Callable[[], None]) -> None:
+    try:
+        os.chdir("/")
+        null = os.open(os.devnull, os.O_RDWR)
+        for stream in (0, 1, 2):
+            os.dup2(null, stream)
+        os.closerange(3, max(int(fd) for fd in os.listdir("/proc/self/fd")) + 1)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        work()
+    except BaseException as error:
+        log(f"the process that waits for a confirmation failed: {type(error).__name__}: {error}")
+    finally:
+        os._exit(0)
+
+
+def wait(ready: Callable[[], bool]) -> bool:
+    """Until `ready` says so, or somebody wants this process to end (SIGTERM): then True."""
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    while not ended and not ready():
+        time.sleep(_POLL)
+    return bool(ended)
+
+
+def log(line: str) -> None:
+    """To the system's log and to one of our own."""
+    syslog.openlog("netorch", syslog.LOG_PID)
+    syslog.syslog(syslog.LOG_NOTICE, line)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+        os.makedirs(RUN_NETORCH, 0o700, exist_ok=True)
+        with os.fdopen(os.open(LOG, flags, 0o600), "a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+    except OSError:
+        return
+
+
+def logged(name: str) -> str:
+    """The last line of our log about a topology; "" without one."""
+    try:
+        with os.fdopen(os.open(LOG, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8", errors="replace") as file:
+            lines = [line.rstrip("\n") for line in file if f" {name}: " in line]
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""

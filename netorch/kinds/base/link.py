@@ -1,0 +1,236 @@
+"""What all links share: name, MTU, MAC, queue length, marks, alternative name; and the words for them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import field, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field
+
+from netorch.kinds.base.port_words import PortWords
+from netorch.kinds.netns import netns_key
+from netorch.language.impairment import ImpairWords
+from netorch.language.scalars import (
+    U32,
+    Flag,
+    InterfaceAddress,
+    InterfaceName,
+    IPAddress,
+    Mac,
+    Mtu,
+    SettingName,
+    SysctlValue,
+    Text,
+    Words,
+    empty_dict,
+    empty_list,
+    interface_address,
+    one_or_many,
+)
+from netorch.language.schema_shapes import either, of, written
+from netorch.netlink.codec import cstring, u32
+from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
+from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.registry import View
+from netorch.values.frozen import frozen
+from netorch.values.marks import Mark, maker, read_alias
+from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
+from netorch.values.snapshot import LinkRecord
+
+TXQUEUELEN = 1000
+"""What the kernel gives to a new Ethernet-like link."""
+
+
+@remembered
+def link_key(netns: str, name: str) -> Key:
+    return Key("link", netns, name)
+
+
+class AddressWords(Words):
+    """An address of an interface; the short form is the address alone."""
+
+    address: InterfaceAddress = Field(description="The interface's own address.")
+    peer: IPAddress | None = Field(None, description="The other end's address, on a point-to-point link.")
+    scope: Literal["global", "link", "host"] | None = Field(
+        None, description="How far it is valid, IPv4 only (`host` for 127.0.0.0/8, else `global`)."
+    )
+
+
+class NeighbourWords(Words):
+    """Somebody on the interface's segment, with a MAC that nobody has to ask for."""
+
+    address: IPAddress = Field(description="The neighbour's address.")
+    mac: Mac = Field(description="Its MAC address.")
+
+
+@written(either(of(interface_address)))
+def address_words(value: object) -> object:
+    return value if isinstance(value, dict) else {"address": value}
+
+
+Addresses = Annotated[list[Annotated[AddressWords, BeforeValidator(address_words)]], BeforeValidator(one_or_many)]
+
+
+class CommonWords(Words):
+    """The keys that every interface has, wherever it is declared."""
+
+    addresses: Addresses = Field(
+        default_factory=empty_list, description="IPv4 and IPv6 addresses in order; the first of an IPv4 subnet is its primary one."
+    )
+    mtu: Mtu | None = Field(None, description="Bytes; where only one end of a cable says it, both get it (1500).")
+    mac: Mac | None = Field(None, description="Hardware address (derived from the names).")
+    state: Literal["up", "down"] | None = Field(None, description="Administrative state (up).")
+    txqueuelen: U32 | None = Field(None, description="Length of the send queue, in packets (1000).")
+    sysctls: dict[SettingName, SysctlValue] = Field(
+        default_factory=empty_dict, description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist."
+    )
+    neighbours: Annotated[list[NeighbourWords], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list, description="Permanent neighbours (ARP, NDP): `{address, mac}` each."
+    )
+    description: Text | None = Field(None, description="One line, kept in the interface's alias.")
+    impair: ImpairWords | None = Field(None, description="What happens to what it sends: delay, loss, a rate.")
+
+
+class InterfaceWords(CommonWords):
+    """An entry of `interfaces`; `kind` says which further keys it takes."""
+
+    kind: str | None = Field(None, description="What netorch is to make; left out where a link makes it.")
+    master: InterfaceName | None = Field(None, description="The bridge, bond or VRF of this node that it is a port of.")
+    port: PortWords | None = Field(None, description="How the bridge treats it whose port it is; of a bridge, its own port's VLANs.")
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """Names of the links that this one is the master of."""
+        return ()
+
+
+@frozen
+class Link(Resource):
+    """A link of ours. `group` and `alias` are its marks, `altname` the long form of a name that did not fit.
+
+    A `mac` of "" is left alone. `own_mac`: what it is made with where `mac` is what its bond makes of that.
+    """
+
+    KIND: ClassVar[str] = "link"
+    QUEUE: ClassVar[int] = TXQUEUELEN
+    """The length of the send queue that goes without saying."""
+    LENT: ClassVar[bool] = False
+    """Whether it was there before, with values of its own that are left alone."""
+    netns: str
+    name: str
+    mtu: int
+    mac: str
+    group: int
+    alias: str
+    txqueuelen: int = TXQUEUELEN
+    altname: str = ""
+    own_mac: str = field(default="", compare=False)
+
+    @property
+    def key(self) -> Key:
+        return link_key(self.netns, self.name)
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return (netns_key(self.netns),)
+
+    @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset((cls.KIND,))
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        return iter(())
+
+    def basic_attrs(self) -> Attrs:
+        """Attributes that the kernel takes at creation."""
+        return (
+            (IFLA_MTU, u32(self.mtu)),
+            *(((IFLA_ADDRESS, bytes.fromhex(self.mac.replace(":", ""))),) if self.mac else ()),
+            (IFLA_GROUP, u32(self.group)),
+            (IFLA_TXQLEN, u32(self.txqueuelen)),
+        )
+
+    def newborn(self) -> Self:
+        """As it is before it joins a bond."""
+        return replace(self, mac=self.own_mac) if self.own_mac else self
+
+    def differs(self, before: Resource) -> bool:
+        if not self.mac and isinstance(before, type(self)):
+            return self != replace(before, mac="")
+        return self != before
+
+    def naming(self) -> Iterator[Request]:
+        """The marks that cannot be set at creation."""
+        yield LinkSet(self.netns, self.name, ((IFLA_IFALIAS, cstring(self.alias)),))
+        if self.altname:
+            yield AltnameAdd(self.netns, self.name, self.altname)
+
+    def changed(self, before: Self) -> list[Request]:
+        """Requests for the common attributes that differ, all of which the kernel changes in place."""
+        had = set(before.basic_attrs())
+        attrs = [attr for attr in self.basic_attrs() if attr not in had]
+        if self.alias != before.alias:
+            attrs.append((IFLA_IFALIAS, cstring(self.alias)))
+        requests: list[Request] = [LinkSet(self.netns, self.name, tuple(attrs))] if attrs else []
+        if self.altname != before.altname:
+            if before.altname:
+                requests.append(AltnameDel(self.netns, self.name, before.altname))
+            if self.altname:
+                requests.append(AltnameAdd(self.netns, self.name, self.altname))
+        return requests
+
+    def delete(self) -> Iterator[Request]:
+        yield LinkDel(self.netns, self.name)
+
+    def common(self) -> dict[str, str]:
+        """Attributes in the words of the file."""
+        said = {"mtu": str(self.mtu), **({"mac": self.mac} if self.mac else {})}
+        if self.txqueuelen != self.QUEUE:
+            said["txqueuelen"] = str(self.txqueuelen)
+        if description := read_alias(self.alias).description:
+            said["description"] = description
+        topology = read_alias(self.alias).topology
+        if not topology:
+            said["mark"] = repr(self.alias) if self.alias else "missing"
+        elif self.group != Mark(topology).group:
+            said["group"] = str(self.group)
+        if self.altname:
+            said["altname"] = self.altname
+        return said
+
+    def attributes(self) -> Mapping[str, str]:
+        return self.common()
+
+    def unsaid(self, name: str) -> str | None:
+        default = getattr(self, name, None)
+        return str(default).lower() if isinstance(default, int) else None
+
+    def title(self) -> str:
+        return f"{self.KIND} {shown(self.netns)}/{self.name}"
+
+
+def common_fields(view: View, link: LinkRecord) -> dict[str, Any]:
+    """The fields of `Link` as a dump shows them."""
+    return {
+        "netns": view.label,
+        "name": link.name,
+        "mtu": link.mtu,
+        "mac": link.mac.hex(":"),
+        "group": link.group,
+        "alias": link.alias,
+        "txqueuelen": link.txqueuelen,
+        "altname": " ".join(link.altnames),
+    }
+
+
+def strange_links(view: View) -> Iterator[tuple[Key, str]]:
+    """Links that are not ours by each of their names, with who made them: the kernel gives a name to one link only."""
+    for link in view.netns.links:
+        if not view.owns(link):
+            what = f"{link.kind or 'device'} {shown(view.label)}/{link.name}"
+            yield link_key(view.label, link.name), f"{what} exists and {maker(link.alias)}"
+            for name in link.altnames:
+                yield link_key(view.label, name), f"{what} has the alternative name {name} and {maker(link.alias)}"
+
+
+__all__ = ["Addresses", "CommonWords", "Flag", "InterfaceWords", "Link", "common_fields", "link_key", "strange_links"]

@@ -1,0 +1,94 @@
+"""What the file says of a bridge's port: the same words under an interface, under a membership, and for a bridge's own port."""
+
+import re
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from netorch.language.scalars import Flag, Mac, Words, empty_list, integer, mac, one_or_many, wrong
+from netorch.language.schema_shapes import decimal, either, of, whole, written
+
+LAST_VLAN = 4094
+
+Range = tuple[int, int]
+"""First and last VLAN, both included."""
+
+
+_VLAN = f"0{{0,3}}{decimal(1, LAST_VLAN)}"
+
+
+@written(whole(1, LAST_VLAN, f"{_VLAN}-{_VLAN}", "VLAN, or range such as 20-30") | {"examples": [10, "20-30"]})
+def vlan_range(value: object) -> Range:
+    """A VLAN, or a range of them such as `20-30`."""
+    if isinstance(value, tuple):
+        return value
+    match = re.fullmatch(r"([0-9]{1,4})-([0-9]{1,4})", value) if isinstance(value, str) else None
+    number = integer(1, LAST_VLAN)
+    first, last = (number(match[1]), number(match[2])) if match else (number(value),) * 2
+    if first > last:
+        wrong(f"{value!r} is no range: {last} comes before {first}")
+    return first, last
+
+
+class PortVlanWords(Words):
+    """VLANs of a port; the short form is the number or the range alone."""
+
+    id: Annotated[Range, BeforeValidator(vlan_range)] = Field(description="VLAN, or range of them such as `20-30`.")
+    untagged: Flag | None = Field(None, description="Its frames leave without a tag (true for the `pvid`, else false).")
+
+
+@written(either(of(vlan_range)))
+def port_vlan(value: object) -> object:
+    return value if isinstance(value, dict) else {"id": value}
+
+
+class PortFdbWords(Words):
+    """A MAC behind the port; the short form is the MAC alone."""
+
+    mac: Mac = Field(description="MAC address that is behind the port.")
+    vlan: Annotated[int, BeforeValidator(integer(1, LAST_VLAN))] | None = Field(None, description="VLAN (all of the port's).")
+
+
+@written(either(of(mac)))
+def port_mac(value: object) -> object:
+    return value if isinstance(value, dict) else {"mac": value}
+
+
+class PortWords(Words):
+    """How a bridge treats one of its ports."""
+
+    pvid: Annotated[int, BeforeValidator(integer(0, LAST_VLAN))] | None = Field(
+        None,
+        description="VLAN of frames that come without a tag; its frames leave without one; 0: none (the bridge's `vlan_default_pvid`).",
+    )
+    vlans: Annotated[list[Annotated[PortVlanWords, BeforeValidator(port_vlan)]], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list, description="Further VLANs, which leave with their tags: `[10, 20-30, {id: 40, untagged: true}]`."
+    )
+    hairpin: Flag = Field(False, description="Send frames back out of the port they came in by (false).")
+    isolated: Flag = Field(False, description="Pass nothing on to other isolated ports (false).")
+    learning: Flag = Field(True, description="Learn the MAC addresses behind it (true).")
+    cost: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(None, description="Cost in STP (by the speed; 2 for a veth).")
+    priority: Annotated[int, BeforeValidator(integer(0, 63))] = Field(32, description="Priority in STP, the lowest wins (32).")
+
+    fdb: Annotated[list[Annotated[PortFdbWords, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list, description="MAC addresses that are behind it, without having to be learned."
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        seen: set[int] = set()
+        for entry in self.vlans:
+            first, last = entry.id
+            if twice := seen.intersection(range(first, last + 1)):
+                wrong(f"VLAN {min(twice)} is there twice")
+            seen.update(range(first, last + 1))
+        return self
+
+    def memberships(self, default_pvid: int) -> tuple[int, dict[int, bool]]:
+        """The PVID (0: none), and each VLAN of the port → whether its frames leave without a tag."""
+        pvid = default_pvid if self.pvid is None else self.pvid
+        found: dict[int, bool] = {pvid: True} if pvid else {}
+        for entry in self.vlans:
+            for vlan in range(entry.id[0], entry.id[1] + 1):
+                found[vlan] = vlan == pvid if entry.untagged is None else entry.untagged
+        return pvid, found

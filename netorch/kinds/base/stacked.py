@@ -1,0 +1,85 @@
+"""What macvlan, macvtap and ipvlan have in common: each takes a part of its parent's frames.
+
+The kernel hands a link's frames to one taker (netdev_rx_handler_register in net/core/dev.c): a parent is for macvlans, or for ipvlans, or
+it is the port of a bridge or bond, and one of these only.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
+
+from netorch.kinds.base.link import link_key
+from netorch.kinds.base.standalone import SoloLink, SoloWords, find, said
+from netorch.netlink.constants import IFF_LOOPBACK
+from netorch.state.core import State, shown
+from netorch.values.frozen import frozen
+from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
+
+MASTERS = {"bridge": "bridge", "bond": "bond", "team": "team", "openvswitch": "Open vSwitch"}
+"""Kinds of masters that take their ports' frames, in words."""
+
+
+@frozen
+class StackedLink(SoloLink):
+    """`TAKER`: the driver that gets the parent's frames; of one driver there can be many links on a parent."""
+
+    TAKER: ClassVar[str] = ""
+    FITS_PARENT: ClassVar[bool] = True
+    mode: str = ""
+
+    def quarrel(self, other: "StackedLink") -> str:
+        """Why Linux cannot have both on one parent; "" if it can."""
+        return "" if self.TAKER == other.TAKER else f"a parent takes {self.TAKER}s or {other.TAKER}s, never both"
+
+    def own(self) -> Mapping[str, str]:
+        # a person looks for the mode, even where it is the default
+        return {attribute.key: said(getattr(self, attribute.key)) for attribute in self.ATTRIBUTES}
+
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
+        yield from SoloLink.obstacles(self, snapshot, wanted)
+        netns, below = find(snapshot, self.parent) if self.parent is not None else (None, None)
+        if self.parent is None or netns is None or below is None:
+            return
+        if link_key(*self.parent) not in wanted:
+            yield from self._on(netns, below)
+        # those of others that moved to another namespace are not seen from here
+        for record in netns.links:
+            kind = KINDS.get(record.kind)
+            if kind is None or record.link != below.index or record.link_netnsid is not None or record.group == self.group:
+                continue
+            if why := self.quarrel(kind.seen(record)):
+                yield f"{shown(netns.label)}:{below.name} has the {record.kind} {record.name} of others on it, and {why}", ""
+
+    def _on(self, netns: NetnsSnapshot, below: LinkRecord) -> Iterator[tuple[str, str]]:
+        """What a parent that the file does not make cannot be."""
+        place = f"{shown(netns.label)}:{below.name}"
+        if below.flags & IFF_LOOPBACK:
+            yield f"{place} is the loopback interface, which carries no {self.KIND}", ""
+        if (kind := KINDS.get(below.kind)) is not None and kind.TAKER == self.TAKER:
+            yield f"{place} is of kind {below.kind} itself: Linux would put it beside that, on the same parent", "Name that parent."
+        master = next((link for link in netns.links if link.index == below.master), None)
+        if master is not None and master.kind in MASTERS and master.group != self.group:
+            what = f"{place} is a port of the {MASTERS[master.kind]} {master.name}, which gets all its frames"
+            yield what, f"Say `parent: {master.name}`, or free {below.name}."
+
+    @classmethod
+    def seen(cls, record: LinkRecord) -> Self:
+        """Anybody's link of this kind, as far as the kind's own table goes."""
+        own = {entry.key: entry.form.decode(record.data[entry.number]) for entry in cls.ATTRIBUTES if entry.number in record.data}
+        return cls("", record.name, record.mtu, "", record.group, record.alias, **own)
+
+
+KINDS: dict[str, type[StackedLink]] = {}
+"""The kernel's name of such a kind → its resource."""
+
+
+def stacked(cls: type[StackedLink]) -> type[StackedLink]:
+    """Class decorator: links of this kind, whosever they are, are known for what they are."""
+    KINDS[cls.KIND] = cls
+    return cls
+
+
+class StackedWords(SoloWords):
+    """The words of such a kind."""
+
+    MAKES: ClassVar[type[SoloLink]]
+    FAR_PARENT: ClassVar[bool] = True

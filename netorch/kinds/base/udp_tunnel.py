@@ -1,0 +1,40 @@
+"""The words that tunnels in UDP have in common: a network identifier, a port, a TTL."""
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from netorch.kinds.base.standalone import SoloWords
+from netorch.language.scalars import Ttl, integer, wrong
+
+Vni = Annotated[int, BeforeValidator(integer(0, 2**24 - 1))]
+Port = Annotated[int, BeforeValidator(integer(1, 65535))]
+
+
+class UdpTunnelWords(SoloWords):
+    """`port` is the UDP port where it is a number; a mapping is what every port of a bridge takes. `UDP_PORT`: where it is left out."""
+
+    UDP_PORT: ClassVar[int]
+    vni: Vni = Field(description="Network identifier, 0 to 16777215.")
+    udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port.")
+    ttl: Ttl = Field(0, description="Time to live of the outer packets, or `inherit` the inner one's; 0 lets the kernel choose (0).")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _two_ports(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if "udp_port" in value:
+            wrong("unknown key 'udp_port'. Write `port`")
+        if "port" not in value or isinstance(value["port"], dict):
+            return value
+        try:
+            number = integer(1, 65535)(value["port"])
+        except PydanticCustomError as error:
+            wrong(f"port: {error.message()}")
+        return {key: said for key, said in value.items() if key != "port"} | {"udp_port": number}
+
+    @property
+    def on_port(self) -> int:
+        return self.UDP_PORT if self.udp_port is None else self.udp_port

@@ -1,0 +1,95 @@
+"""/etc/netns/NODE/hosts and resolv.conf: how programs in a node know names (ip-netns(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import ClassVar, Self
+from zlib import crc32
+
+from netorch.kinds.netns import netns_key
+from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.registry import View, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import FileDel, FileWrite, Request
+
+_TEMPORARY = ".netorch-"
+SHORT = 2
+"""Lines from which on a file is told line by line."""
+
+FIRST_LINE = "# netorch:{}: written by `netorch apply`, removed by `netorch destroy`"
+
+
+def first_line(topology: str) -> str:
+    """The mark of a file that netorch wrote."""
+    return FIRST_LINE.format(topology)
+
+
+@remembered
+def file_key(netns: str, name: str) -> Key:
+    return Key("file", netns, name)
+
+
+@observed
+@frozen
+class NodeFile(Resource):
+    KIND: ClassVar[str] = "file"
+    STRANGE: ClassVar[str] = "file"
+    netns: str
+    name: str
+    content: str
+
+    @property
+    def key(self) -> Key:
+        return file_key(self.netns, self.name)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        return (netns_key(self.netns),)
+
+    @property
+    def part_of(self) -> Key | None:
+        return netns_key(self.netns)
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        mark = first_line(view.mark.topology) + "\n"
+        for name, content in view.netns.files.items():
+            # in a namespace of ours also what a crash left half written, under the name from which it would have been renamed
+            if content.startswith(mark) or (view.created and _TEMPORARY in name):
+                yield cls(view.label, name, content)
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        mark = first_line(view.mark.topology) + "\n"
+        for name, content in view.netns.files.items():
+            if not content.startswith(mark):
+                yield file_key(view.label, name), f"/etc/netns/{view.label}/{name} exists and netorch did not write it"
+
+    def create(self) -> Iterable[Request]:
+        return (FileWrite(self.netns, self.name, self.content),)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        return [FileWrite(self.netns, self.name, self.content)]
+
+    def delete(self) -> Iterable[Request]:
+        return (FileDel(self.netns, self.name),)
+
+    def attributes(self) -> Mapping[str, str]:
+        return {self.name: _told(self.content)[0]}
+
+    def lines(self) -> Sequence[str]:
+        return _told(self.content)[1]
+
+    def title(self) -> str:
+        return f"file /etc/netns/{shown(self.netns)}/{self.name}"
+
+
+@lru_cache(maxsize=64)
+def _told(content: str) -> tuple[str, tuple[str, ...]]:
+    """A file in short, and the lines of one that is too long for that. All nodes share a few."""
+    lines = content.splitlines()[1:]
+    if len(lines) < SHORT:
+        return "; ".join(lines), ()
+    # of many lines their checksum tells that they are others
+    return f"{len(lines)} lines ({crc32(content.encode()):08x})", tuple(lines)

@@ -1,0 +1,79 @@
+"""The packet filter of a namespace: one table of nftables, or chains of iptables, as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from typing import ClassVar, Self
+
+from netorch.kinds.netns import netns_key
+from netorch.nat.nftables import listing
+from netorch.state.core import Disruption, Key, Resource, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.filter_rules import Chain, Ruleset
+from netorch.values.frozen import frozen
+from netorch.values.requests import FilterDel, FilterSet, Request
+
+
+def filter_key(netns: str) -> Key:
+    return Key("filter", netns, "")
+
+
+def publish_key(netns: str, text: str) -> Key:
+    """No resource: by this the place in the file is found of what a published port's rule says of itself."""
+    return Key("publish", netns, text)
+
+
+@observed
+@frozen
+class PacketFilter(Nothing, Resource):
+    """`text`: the rules in the kernel's own words, by which states are compared. `rules`: what to load for them."""
+
+    # counters and handles are no lines: a table that is equal is never loaded again
+    KIND: ClassVar[str] = "filter"
+    netns: str
+    backend: str
+    topology: str
+    text: str
+    rules: Ruleset = field(default=(), compare=False, repr=False)
+
+    @property
+    def key(self) -> Key:
+        return filter_key(self.netns)
+
+    @property
+    def translates(self) -> bool:
+        """Whether traffic needs it to get anywhere."""
+        return any(rule.chain not in {Chain.FORWARD, Chain.INPUT} for rule in self.rules)
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return (netns_key(self.netns),)
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for backend, text in view.netns.filters.items():
+            yield cls(view.label, backend, view.mark.topology, text)
+
+    def create(self) -> Iterable[Request]:
+        return (FilterSet(self.netns, self.backend, self.topology, self.rules, self.text),)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        if self.backend != before.backend:
+            return None
+        return [FilterSet(self.netns, self.backend, self.topology, self.rules, self.text, before.text)]
+
+    def delete(self) -> Iterable[Request]:
+        return (FilterDel(self.netns, self.backend, self.topology, self.text),)
+
+    def disruption(self, before: Self) -> Disruption:
+        return Disruption.UPDATE
+
+    def attributes(self) -> Mapping[str, str]:
+        return {"backend": self.backend, "rules": str(len(self.lines()))}
+
+    def lines(self) -> Sequence[str]:
+        return listing(self.text) if self.text.startswith("table ") else self.text.splitlines()
+
+    def title(self) -> str:
+        return f"filter {shown(self.netns)}"

@@ -1,0 +1,66 @@
+"""That a MAC is behind a port of a bridge, without the bridge having to learn it (bridge(8) `fdb add … master static`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
+
+from netorch.kinds.base.link import link_key
+from netorch.kinds.port import port_key
+from netorch.kinds.vlans import knows_vlans, vlans_key
+from netorch.state.core import Key, Resource, shown
+from netorch.state.registry import Nothing, View, observed
+from netorch.values.frozen import frozen
+from netorch.values.requests import Request, StaticMacAdd, StaticMacDel
+
+
+@observed
+@frozen
+class PortMac(Nothing, Resource):
+    """`vlan` 0: of a bridge that knows no VLANs. Where a bridge does, each VLAN has an entry of its own."""
+
+    KIND: ClassVar[str] = "mac"
+    netns: str
+    link: str
+    mac: str
+    vlan: int = 0
+
+    @property
+    def key(self) -> Key:
+        return Key("mac", self.netns, f"{self.link} {self.mac}" + (f" vlan {self.vlan}" if self.vlan else ""))
+
+    @property
+    def within(self) -> tuple[Key, ...]:
+        return link_key(self.netns, self.link), port_key(self.netns, self.link)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        return (vlans_key(self.netns, self.link),)
+
+    @classmethod
+    def links(cls) -> frozenset[str]:
+        return frozenset(("bridge",))
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]:
+        for link in view.our_links:
+            bridge = view.links.get(link.master)
+            if bridge is None or bridge.kind != "bridge":
+                continue
+            # one without a VLAN is entered by the kernel for each VLAN of the port besides, which count only where the bridge looks at them
+            wise = knows_vlans(view, bridge)
+            for mac, vlan in view.netns.static_macs.get(link.index, ()):
+                if wise or not vlan:
+                    yield cls(view.label, link.name, mac.hex(":"), vlan)
+
+    def create(self) -> Iterable[Request]:
+        return (StaticMacAdd(self.netns, self.link, bytes.fromhex(self.mac.replace(":", "")), self.vlan),)
+
+    def delete(self) -> Iterable[Request]:
+        return (StaticMacDel(self.netns, self.link, bytes.fromhex(self.mac.replace(":", "")), self.vlan),)
+
+    def attributes(self) -> Mapping[str, str]:
+        return {"vlan": str(self.vlan)} if self.vlan else {}
+
+    def title(self) -> str:
+        return f"fdb {shown(self.netns)}/{self.link} {self.mac}"

@@ -1,0 +1,362 @@
+"""Everything textual is resolved: variables, ranges, defaults and profiles; what comes out says each thing once and in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import starmap
+from typing import Any, NamedTuple, TypeVar
+
+from netorch.errors import Position, did_you_mean
+from netorch.language.ranges import copied, split, together
+from netorch.language.variables import Substitution, Wrong, usable
+from netorch.language.yaml_tree import MAX_BYTES, MAX_DEPTH, MAX_VALUES, Findings, Map, Seq, expandable, retype, seal, shown
+
+# Lists of names, whose items may be ranges.
+NAME_LISTS = ("networks", "ports", "aliases", "from", "to", "all")
+_Node = TypeVar("_Node", Map, Seq)
+_DEFAULTS = ("node", "network", "link")
+
+
+class Layer(NamedTuple):
+    """A value as written, and what `$(i)` is in it; several in a pile merge, later over earlier."""
+
+    value: Any
+    i: str | None
+
+
+def expand(tree: Map, variables: Mapping[str, str], found: Findings | None = None) -> Map:
+    """The tree with nothing left to resolve but `defaults.interface`.
+
+    `variables` override the file's `vars`. Positions are those of the original text, untouched parts are shared with it.
+    Raises FileError with everything found wrong; with `found`, that is put there, and what it concerns is left as written.
+    """
+    findings = found or Findings()
+    result = _Expansion(tree, variables, findings).run()
+    if found is None:
+        findings.done()
+    return result
+
+
+class _Expansion:
+    def __init__(self, tree: Map, variables: Mapping[str, str], findings: Findings) -> None:
+        self.tree, self.findings = tree, findings
+        self.values = self.chars = 0
+        self.substitution = Substitution(usable(self.section("vars"), variables, findings), variables, self.complain)
+        self.defaults = self.section("defaults")
+        self.profiles: dict[str, Layer] = {}
+        self.clashes: set[tuple[int, str, str]] = set()
+
+    def run(self) -> Map:
+        tree, out = self.tree, Map(self.tree.at)
+        self.weigh(tree)
+        base = {name: self.under(name) for name in _DEFAULTS}
+        self.read_profiles()
+        for key, value in tree.items():
+            if key not in ("vars", "profiles"):
+                done = self.part(key, value, tree.where[key], base)
+                if done or key != "defaults":
+                    out[key], out.where[key] = done, tree.where[key]
+        return self.finished(out)
+
+    def part(self, key: str, value: object, at: Position, base: dict[str, list[Layer]]) -> object:
+        if isinstance(value, Map):
+            if key == "defaults":
+                return self.mapping([Layer(_without(value, _DEFAULTS), None)])
+            if key == "nodes":
+                return self.entries(value, lambda own: self.node_layers(base["node"], own))
+            if key == "networks":
+                return self.entries(value, lambda own: [*_seeing(own.i, base["network"]), own], skip="")
+        elif isinstance(value, Seq) and key in ("links", "checks"):
+            return self.rows(value, base["link"] if key == "links" else [], links=key == "links")
+        return self.value(value, None, at, key)
+
+    # What the file declares for the rest of it
+
+    def section(self, name: str) -> Map:
+        value = self.tree.get(name)
+        if isinstance(value, Map):
+            return value
+        at = self.tree.where.get(name, self.tree.at)
+        if value is not None:
+            self.findings.add(f"{name!r} is a mapping.", at)
+        return Map(at)
+
+    def under(self, name: str) -> list[Layer]:
+        value = self.defaults.get(name)
+        if value is not None and not isinstance(value, Map):
+            self.findings.add(f"'defaults.{name}' is a mapping.", self.defaults.where[name])
+        return [Layer(value, None)] if isinstance(value, Map) else []
+
+    def read_profiles(self) -> None:
+        section = self.section("profiles")
+        written: dict[str, str] = {}
+        for key, value in section.items():
+            at = section.where[key]
+            if value is not None and not isinstance(value, Map):
+                self.findings.add(f"The profile {shown(key)} is no mapping.", at)
+            layer = Layer(value if isinstance(value, Map) else Map(at), None)
+            for name, i in self.names(key, None, at):
+                if self.claim(written, name, key, section):
+                    self.profiles[name] = layer._replace(i=i)
+        for name, layer in self.profiles.items():
+            # One whose parents depend on $(i) is looked at when a node takes it.
+            if isinstance(layer.value, Map) and "$" not in str(layer.value.get("profile")):
+                self.lineage(layer, {}, (name,))
+
+    def lineage(self, layer: Layer, found: dict[str, Layer], chain: tuple[str, ...]) -> None:
+        """Add the profiles that a node or profile names to `found`, parents first, each once."""
+        for name, at in self.profile_names(layer):
+            profile = self.profiles.get(name)
+            if name in chain:
+                self.findings.add(f"Profiles take one another in a circle: {' -> '.join([*chain[chain.index(name) :], name])}.", at)
+            elif profile is None:
+                guess = did_you_mean(name, list(self.profiles)[:2000]) if len(name) < 100 else ""
+                self.findings.add(f"There is no profile {shown(name)}.", at, guess or "Declare it under profiles.")
+            elif len(chain) >= MAX_DEPTH:
+                self.findings.add(f"Profiles take one another more than {MAX_DEPTH} deep.", at)
+            elif name not in found:
+                # A profile sees the $(i) of the node that takes it, unless its own name is a range.
+                profile = profile if profile.i is not None else profile._replace(i=layer.i)
+                self.lineage(profile, found, (*chain, name))
+                found[name] = profile
+
+    def profile_names(self, layer: Layer) -> Iterator[tuple[str, Position]]:
+        if not isinstance(layer.value, Map) or "profile" not in layer.value:
+            return
+        value, at = layer.value["profile"], layer.value.where["profile"]
+        pairs = list(zip(value, value.where, strict=True)) if isinstance(value, Seq) else [] if value is None else [(value, at)]
+        for name, place in pairs:
+            if isinstance(name, str):
+                text = self.text(name, layer.i, place)
+                if text is not None:
+                    yield text, place
+            elif isinstance(name, int) and str(name) in self.profiles:
+                yield str(name), place
+            else:
+                self.findings.add("'profile' is a name or a list of names.", place)
+
+    def node_layers(self, base: list[Layer], own: Layer) -> list[Layer]:
+        base = _seeing(own.i, base)
+        found: dict[str, Layer] = {}
+        self.lineage(own if "profile" in own.value or not base else base[0], found, ())
+        return [*base, *found.values(), own]
+
+    # Mappings and lists
+
+    def entries(self, raw: Map, layers_of: Callable[[Layer], list[Layer]], skip: str = "profile") -> Map:
+        """Nodes or networks: every entry on top of what its defaults and profiles say."""
+        out, written = Map(raw.at), dict[str, str]()
+        for key, value in raw.items():
+            at = raw.where[key]
+            own = Map(at) if value is None else value
+            done: dict[tuple[int, ...], Map] = {}
+            for name, i in self.names(key, None, at):
+                if not self.claim(written, name, key, raw):
+                    continue
+                out.where[name] = at
+                if not isinstance(own, Map):
+                    out[name] = self.value(own, i, at, name)
+                    continue
+                layers = layers_of(Layer(own, i))
+                if any(layer.value.dollar for layer in layers):
+                    out[name] = self.mapping(layers, skip)
+                    continue
+                # Without $(…) in any layer, all entries of a range are one and the same.
+                same = tuple(id(layer.value) for layer in layers)
+                if same in done:
+                    out[name] = self.shared(done[same])
+                else:
+                    out[name] = done[same] = self.mapping(layers, skip)
+        return self.finished(out)
+
+    def mapping(self, layers: list[Layer], skip: str = "") -> Map:
+        """Merge mappings, later over earlier, each with its own `$(i)`."""
+        last: Map = layers[-1].value
+        if len(layers) == 1 and not last.dollar and skip not in last:
+            return self.shared(last)
+        out = Map(last.at)
+        if len(layers) == 1 and skip not in last and not any(map(expandable, last)):
+            i, out.where = layers[0].i, last.where
+            for key, value in last.items():
+                out[key] = self.value(value, i, out.where[key], key)
+            return self.finished(out)
+        piles: dict[str, list[Layer]] = {}
+        for raw, i in layers:
+            written: dict[str, str] = {}
+            for key, value in raw.items():
+                if skip and key == skip:
+                    continue
+                at = raw.where[key]
+                for name, inner in self.names(key, i, at):
+                    if self.claim(written, name, key, raw):
+                        piles.setdefault(name, []).append(Layer(value, inner))
+                        out.where[name] = at
+        for name, pile in piles.items():
+            start = len(pile) - 1
+            while start and isinstance(pile[start].value, Map) and isinstance(pile[start - 1].value, Map):
+                start -= 1
+            merged = isinstance(pile[-1].value, Map)
+            out[name] = self.mapping(pile[start:]) if merged else self.value(*pile[-1], out.where[name], name)
+        return self.finished(out)
+
+    def value(self, raw: object, i: str | None, at: Position, key: str) -> object:
+        if isinstance(raw, Map):
+            return self.mapping([Layer(raw, i)])
+        if isinstance(raw, Seq):
+            return self.sequence(raw, i, names=key in NAME_LISTS)
+        if not isinstance(raw, str):
+            self.count(1, 0)
+            return raw
+        text = self.text(raw, i, at) if "$" in raw else raw
+        self.count(1, len(text or ""))
+        return raw if text is None or text is raw else retype(text)
+
+    def sequence(self, raw: Seq, i: str | None, names: bool) -> Seq:
+        if not raw.dollar:
+            return self.shared(raw)
+        out = Seq(raw.at)
+        for item, at in zip(raw, raw.where, strict=True):
+            ranged = self.spread(item, i, at) if names and isinstance(item, str) else [(item, i)]
+            for each, inner in ranged:
+                out.append(self.value(each, inner, at, ""))
+                out.where.append(at)
+        return self.finished(out)
+
+    def rows(self, raw: Seq, base: list[Layer], links: bool) -> Seq:
+        """Links or checks: an entry with ranges becomes one for each of their values, all running together."""
+        out = Seq(raw.at)
+        for entry, at in zip(raw, raw.where, strict=True):
+            for own in self.row_layers(_long_link(entry) if links else entry, at, links):
+                merges = isinstance(own.value, Map)
+                out.append(self.mapping([*_seeing(own.i, base), own]) if merges else self.value(*own, at, ""))
+                out.where.append(at)
+        return self.finished(out)
+
+    def row_layers(self, entry: Any, at: Position, links: bool) -> Iterable[Layer]:
+        if not isinstance(entry, Map):
+            return [Layer(entry, None)]
+        try:
+            count, turns = together(entry, self.substitution.text, "endpoints" if links else "")
+        except Wrong as wrong:
+            self.complain(wrong, at)
+            return []
+        self.room(count * entry.size, at)
+        return starmap(Layer, turns)
+
+    # Texts
+
+    def complain(self, wrong: Wrong, at: Position) -> None:
+        if wrong.what:
+            self.findings.add(wrong.what, at, wrong.remedy)
+
+    def text(self, raw: str, i: str | None, at: Position) -> str | None:
+        try:
+            return self.substitution.text(raw, i)
+        except Wrong as wrong:
+            self.complain(wrong, at)
+            return None
+
+    def spread(self, text: str, i: str | None, at: Position) -> list[tuple[str, str | None]]:
+        """The texts that a name with a range stands for, still with their `$(…)`, and `$(i)` for each."""
+        if "[" not in text:
+            return [(text, i)]
+        try:
+            pieces = split(text, lambda bound: self.substitution.text(bound, i))
+        except Wrong as wrong:
+            self.complain(wrong, at)
+            return []
+        if len(pieces) > 3:
+            self.findings.add(f"{shown(text)} has more than one range.", at, "A name takes one.")
+        elif len(pieces) == 3:
+            before, values, after = pieces
+            self.room(len(values), at)
+            return [(f"{before}{value}{after}", value) for value in values]
+        else:
+            return [(text, i)]
+        return []
+
+    def names(self, key: str, i: str | None, at: Position) -> Iterable[tuple[str, str | None]]:
+        """What a key stands for, and `$(i)` inside of each."""
+        if not expandable(key):
+            return ((key, i),)
+        pairs = self.spread(key, i, at)
+        if "$" not in key:
+            return pairs
+        texts = ((self.text(raw, inner, at), inner) for raw, inner in pairs)
+        return [(text, inner) for text, inner in texts if text is not None]
+
+    def claim(self, written: dict[str, str], name: str, key: str, raw: Map) -> bool:
+        """Whether the name is free in its mapping; if not, two keys stand for it."""
+        other = written.setdefault(name, key)
+        if other == key:
+            return True
+        pair = (id(raw), other, key)
+        if pair not in self.clashes:
+            self.clashes.add(pair)
+            lines = f"{shown(other)} in line {raw.where[other].line} and {shown(key)} in line {raw.where[key].line}"
+            self.findings.add(f"{lines} both stand for {shown(name)}.", max(raw.where[other], raw.where[key]), "Keep one.")
+        return False
+
+    # Size
+
+    def shared(self, node: _Node) -> _Node:
+        self.count(node.size, node.chars)
+        return node
+
+    def finished(self, node: _Node) -> _Node:
+        seal(node)
+        node.dollar = False
+        self.count(1, sum(map(len, node)) if isinstance(node, Map) else 0)
+        return node
+
+    def count(self, values: int, chars: int) -> None:
+        self.values += values
+        self.chars += chars
+        if self.values > MAX_VALUES or self.chars > MAX_BYTES:
+            self.room(0, self.tree.at)
+
+    def room(self, values: int, at: Position) -> None:
+        """Refuse what would get too large before it does."""
+        if self.values + values > MAX_VALUES:
+            self.findings.stop(f"The file expands to more than {MAX_VALUES:,} values.", at, "Are the ranges right?")
+        if self.chars > MAX_BYTES:
+            self.findings.stop(f"The file expands to more than {MAX_BYTES // 10**6} MB.", at, "Are the ranges right?")
+
+    def weigh(self, node: Map | Seq) -> int:
+        """How many values the ranges of keys make of it, not counting what merges in."""
+        if not node.dollar:
+            return node.size
+        total = 1
+        if isinstance(node, Seq):
+            return total + sum(self.weigh(item) if isinstance(item, (Map, Seq)) else 1 for item in node)
+        for key, value in node.items():
+            count = 1
+            if "[" in key:
+                with suppress(Wrong):  # the walk will come to it
+                    for piece in split(key, self.substitution.text):
+                        count *= 1 if isinstance(piece, str) else len(piece)
+            total += count * (self.weigh(value) if isinstance(value, (Map, Seq)) else 1)
+            if total > MAX_VALUES:
+                self.room(total, node.where[key])
+        return total
+
+
+def _seeing(i: str | None, layers: list[Layer]) -> list[Layer]:
+    """Defaults see the `$(i)` of what they are merged under."""
+    return [Layer(layer.value, i) for layer in layers]
+
+
+def _without(node: Map, keys: Iterable[str]) -> Map:
+    rest = copied(node, ((key, value) for key, value in node.items() if key not in keys))
+    seal(rest)
+    return rest
+
+
+def _long_link(entry: Any) -> Any:
+    if not isinstance(entry, Seq):
+        return entry
+    link = Map(entry.at)
+    link["endpoints"], link.where["endpoints"] = entry, entry.at
+    seal(link)
+    return link

@@ -1,0 +1,102 @@
+"""Python values to what a topology file would be read as: a tree in which each value has its place, and the same as YAML text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from pathlib import PurePath
+from typing import Any
+
+from netorch.errors import FileError, InCode, Problem
+from netorch.language.yaml_tree import MAX_DEPTH, MAX_VALUES, Map, Seq, seal
+
+TEXTS = (IPv4Address, IPv6Address, IPv4Interface, IPv6Interface, IPv4Network, IPv6Network, PurePath)
+"""Types that stand for their text."""
+
+
+def tree_of(values: Mapping[str, object], line: int) -> Map:
+    """The tree of a mapping; `line` is that of the program which gave it. FileError for what no file can say."""
+    made = _Trees(line)
+    found = made.tree(values, "", 1)
+    assert isinstance(found, Map)
+    if made.problems:
+        raise FileError(made.problems)
+    return found
+
+
+def yaml_of(tree: Map) -> str:
+    """The tree as text, which reads as the same tree."""
+    import yaml
+
+    return str(yaml.dump(_plain(tree), Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=10_000))
+
+
+class _Trees:
+    def __init__(self, line: int) -> None:
+        self.line = line
+        self.count = 0
+        self.problems: list[Problem] = []
+
+    def place(self, path: str) -> InCode:
+        self.count += 1
+        if self.count > MAX_VALUES:
+            raise FileError([*self.problems, Problem(f"there are more than {MAX_VALUES:,} values.", InCode(self.line, self.count, ""))])
+        return InCode(self.line, self.count, path)
+
+    def wrong(self, what: str, path: str) -> None:
+        self.problems.append(Problem(what, self.place(path)))
+
+    def tree(self, value: object, path: str, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            raise FileError([*self.problems, Problem(f"mappings and lists nest deeper than {MAX_DEPTH}.", self.place(path[:60]))])
+        if value is None or isinstance(value, bool):
+            return value
+        # an enum's member, or another type of either, stands for its value
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, str):
+            if any(not (letter.isprintable() or letter in "\t\n\r") for letter in value):
+                self.wrong(f"a control character in {value!r:.60}.", path)
+            return str.__str__(value)
+        if isinstance(value, (float, *TEXTS)):
+            return str(value)
+        if isinstance(value, Mapping):
+            return self.mapping(value, path, depth)
+        if isinstance(value, (list, tuple)):
+            return self.sequence(value, path, depth)
+        self.wrong(
+            f"a value of type {type(value).__name__} cannot stand in a topology: give mappings, lists, texts, numbers, booleans or None.",
+            path,
+        )
+        return None
+
+    def mapping(self, value: Mapping[object, object], path: str, depth: int) -> Map:
+        found = Map(self.place(path))
+        for name, item in value.items():
+            if not isinstance(name, (str, int)) or isinstance(name, bool):
+                self.wrong(f"the key {name!r:.60} is no text.", path)
+                continue
+            key = str.__str__(name) if isinstance(name, str) else str(int(name))
+            if key in found:
+                self.wrong(f"the key {key!r:.60} is here twice, as a number and as a text.", path)
+                continue
+            inner = f"{path}.{key}" if path else key
+            found.where[key] = self.place(inner)
+            found[key] = self.tree(item, inner, depth + 1)
+        seal(found)
+        return found
+
+    def sequence(self, value: list[object] | tuple[object, ...], path: str, depth: int) -> Seq:
+        found = Seq(self.place(path))
+        for index, item in enumerate(value):
+            inner = f"{path}.{index}"
+            found.where.append(self.place(inner))
+            found.append(self.tree(item, inner, depth + 1))
+        seal(found)
+        return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,364 @@
+"""The small words of the language: names, addresses, numbers, each with its check and its sentence when it is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from inspect import Signature
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
+from typing import Annotated, Any, NoReturn
+from unicodedata import is_normalized
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
+from pydantic_core import PydanticCustomError
+
+from netorch.language import schema_shapes
+from netorch.language.schema_shapes import written
+
+Interface = IPv4Interface | IPv6Interface
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+IFNAMSIZ = 15
+"""Bytes that an interface name may have (linux/if.h, less the NUL)."""
+
+
+class Words(BaseModel):
+    """Base of everything that a person writes: unknown keys are errors, values never change.
+
+    `RULES` of a model: what its keys must be together in the terms of `netorch.language.schema_shapes`, for the schema; those of its bases hold as well.
+
+    A module of models has no `from __future__ import annotations`: pydantic would compile each annotation at the start, and those of a
+    base's class variables again for each of its models.
+    """
+
+    # defer_build: a model within a model is built once, with what it stands in, which saves a quarter of the start
+    model_config = ConfigDict(defer_build=True, extra="forbid", frozen=True, populate_by_name=True)
+
+
+def empty_list() -> list[Any]:
+    """The default of a key that takes a list."""
+    return []
+
+
+def empty_dict() -> dict[Any, Any]:
+    """The default of a key that takes a mapping."""
+    return {}
+
+
+# pydantic asks for it at each use
+empty_list.__signature__ = empty_dict.__signature__ = Signature()  # type: ignore[attr-defined]
+
+
+def wrong(text: str) -> NoReturn:
+    """Refuse a value with this sentence."""
+    raise PydanticCustomError("wrong", "{text}", {"text": text})
+
+
+_SHELL = set("\"'`\\;$*?&|<>(){}[]!")
+# none of these, nor white space, nor what nobody sees
+_NO_LETTERS = r"/:%\"'`\\;$*?&|<>(){}\[\]!\s\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+INTERFACE = rf"(?!-)(?!(?:all|default|\.\.?)$)[^{_NO_LETTERS}]{{1,{IFNAMSIZ}}}"
+
+
+@written(
+    schema_shapes.text(INTERFACE, "interface name: at most 15 letters, no '/', ':', '%', white space or what a shell reads", numbers=True)
+)
+def interface_name(value: object) -> str:
+    """A name that the kernel takes for a link (dev_valid_name in net/core/dev.c), less what breaks other tools."""
+    name = _text(value, "an interface name")
+    if not name or name in {".", ".."} or not _printable(name) or re.search(r"[\s/:%]", name):
+        wrong(f"{name!r} cannot be an interface name: no '/', ':', '%', white space, '.' or '..'")
+    if _SHELL & set(name) or not is_normalized("NFC", name):
+        wrong(f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece")
+    if len(name.encode()) > IFNAMSIZ:
+        wrong(f"{name!r} is longer than the {IFNAMSIZ} bytes of an interface name")
+    if name in {"all", "default"}:
+        wrong(f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is something else")
+    if name.startswith("-"):
+        wrong(f"{name!r} cannot be an interface name: it would look like an option")
+    return name
+
+
+_NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+
+
+@written(schema_shapes.text(_NODE.pattern, "node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'", numbers=True))
+def node_name(value: object) -> str:
+    """A plain file name in /run/netns."""
+    name = _text(value, "a node name")
+    if not _NODE.fullmatch(name):
+        wrong(f"{name!r} cannot be a node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'")
+    return name
+
+
+END = f"{_NODE.pattern}:{INTERFACE}"
+"""One end of a link, `NODE:IF`."""
+
+_HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*")
+
+
+@written(schema_shapes.text(_HOSTNAME.pattern, "DNS name", numbers=True))
+def host_name(value: object) -> str:
+    """A DNS name (RFC 1123, underscores allowed)."""
+    name = _text(value, "a name")
+    if not _HOSTNAME.fullmatch(name):
+        wrong(f"{name!r} is no valid DNS name")
+    return name
+
+
+_TOPOLOGY = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
+_PREFIX = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
+
+
+@written(
+    schema_shapes.text(_TOPOLOGY, "topology name: lower-case letters, digits and '-' inside, at most 32", "lab")
+    | {"type": ["string", "integer"], "minimum": 0}
+)
+def topology_name(value: object) -> str:
+    name = _text(value, "a topology name")
+    if not re.fullmatch(_TOPOLOGY, name):
+        wrong(f"{name!r} cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32")
+    return name
+
+
+@written(schema_shapes.text(_PREFIX, "prefix: letters, digits, '_', '.', '-', at most 32", "lab-", numbers=True))
+def prefix_name(value: object) -> str:
+    name = _text(value, "a prefix")
+    if not re.fullmatch(_PREFIX, name):
+        wrong(f"{name!r} cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'")
+    return name
+
+
+@written(schema_shapes.text(schema_shapes.IP, "IP address", "10.0.0.1", "fd00::1"))
+def address(value: object) -> Address:
+    text = _text(value, "an IP address")
+    try:
+        result = ip_address(text)
+    except ValueError:
+        wrong(f"{text!r} is no IP address")
+    return _without_zone(result, text)
+
+
+@written(schema_shapes.text(schema_shapes.PREFIX, "address with prefix length such as 10.0.0.1/24", "10.0.0.1/24", "fd00::1/64"))
+def interface_address(value: object) -> Interface:
+    """An address with its prefix length, as a link carries it."""
+    text = _text(value, "an address with a prefix length")
+    result = _interface(text)
+    if "/" not in text:
+        wrong(f"{text!r} has no prefix length: write {result.ip}/24, or whatever its subnet has")
+    return result
+
+
+@written(schema_shapes.text(schema_shapes.SUBNET, "IP address", "10.0.0.5", "10.0.0.5/24"))
+def member_address(value: object) -> tuple[Interface, bool]:
+    """An address with or without prefix length; the flag says that it had one."""
+    text = _text(value, "an address")
+    return _interface(text), "/" in text
+
+
+@written(schema_shapes.text(schema_shapes.SUBNET, "subnet such as 10.0.0.0/24 or fd00::/64", "10.0.0.0/24", "fd00::/64"))
+def network(value: object) -> Network:
+    """A subnet: no bit set to the right of its prefix length."""
+    text = _text(value, "a subnet")
+    try:
+        result = ip_network(text, strict=False)
+    except ValueError:
+        wrong(f"{text!r} is no subnet such as 10.0.0.0/24 or fd00::/64")
+    if str(result.network_address) != str(_without_zone(ip_interface(text).ip, text)):
+        wrong(f"{text!r} has bits set to the right of its prefix length: {result} is the subnet")
+    return result
+
+
+@written(schema_shapes.text(f"default|{schema_shapes.SUBNET}", "destination: `default`, a subnet or an address", "default", "10.1.0.0/16"))
+def destination(value: object) -> Network | None:
+    """What a route leads to: None is `default`, an address alone is that host."""
+    text = _text(value, "a destination")
+    return None if text == "default" else network(text)
+
+
+_BYTES = "(?:[:-][0-9A-Fa-f]{2}){5}"
+
+
+@written(
+    schema_shapes.text(rf"(?!00(?:[:-]00){{5}}$)[0-9A-Fa-f][02468ACEace]{_BYTES}", "MAC address of one interface", "02:00:00:00:00:01")
+)
+def mac(value: object) -> str:
+    text = _text(value, "a MAC address").lower().replace("-", ":")
+    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
+        wrong(f"{value!r} is no MAC address such as 02:00:00:00:00:01")
+    if int(text[:2], 16) & 1:
+        wrong(f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even")
+    if text == "00:00:00:00:00:00":
+        wrong("an interface cannot have the MAC address 00:00:00:00:00:00")
+    return text
+
+
+@written(schema_shapes.text(f"[0-9A-Fa-f]{{2}}{_BYTES}", "MAC address", "00:00:00:00:00:00"))
+def forwarding_mac(value: object) -> str:
+    """A MAC of a forwarding database: a multicast one means a group, zeros all that is not known."""
+    text = _text(value, "a MAC address").lower().replace("-", ":")
+    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
+        wrong(f"{value!r} is no MAC address such as 02:00:00:00:00:01, or 00:00:00:00:00:00 for all that is not known")
+    return text
+
+
+@written(schema_shapes.whole(0, 255, "inherit", "TTL: 0 to 255, or inherit"))
+def ttl(value: object) -> int | str:
+    """A time to live, or `inherit`."""
+    return "inherit" if value == "inherit" else integer(0, 255)(value)
+
+
+_SYSCTL = (
+    r"net(?:(?:/(?!\.\.?(?:/|$))[A-Za-z0-9_.@:+-]+)+"
+    r"|(?:\.(?!//?(?:\.|$))[A-Za-z0-9_@:+/-]+)+)"
+)
+"""Slashes between, or dots and then `/` for a dot in a name."""
+
+
+@written(schema_shapes.text(_SYSCTL, "sysctl of a network namespace such as net.ipv4.conf.all.rp_filter", "net.ipv4.ip_forward"))
+def sysctl_name(value: object) -> str:
+    """A sysctl's path below /proc/sys, slashes between: `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same."""
+    text = _text(value, "a sysctl")
+    parts = text.split("/") if text.split(".")[0] != text.split("/")[0] and "/" in text.split(".")[0] else _dotted(text)
+    if any(not re.fullmatch(r"[A-Za-z0-9_.@:+-]+", part) or part in {".", ".."} for part in parts) or len(parts) < 2:
+        wrong(f"{text!r} is no sysctl such as net.ipv4.conf.all.rp_filter")
+    if parts[0] != "net":
+        wrong(f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set")
+    return "/".join(parts)
+
+
+@written(schema_shapes.text(schema_shapes.FREE, numbers=True) | {"type": ["string", "number", "boolean"], "minimum": -(2**63)})
+def sysctl_value(value: object) -> str:
+    """A sysctl's value as it reads back: one space between words, numbers without leading zeros."""
+    if isinstance(value, bool):
+        return str(int(value))
+    words = _text(value, "a sysctl's value").split()
+    return " ".join(str(int(word)) if re.fullmatch(r"-?[0-9]{1,18}", word) else word for word in words)
+
+
+@written(schema_shapes.text("(?=_*[A-Za-z0-9])[A-Za-z0-9_]+", "setting of an interface such as rp_filter"))
+def setting_name(value: object) -> str:
+    """What is below /proc/sys/net/ipv4/conf/IF."""
+    name = _text(value, "a setting")
+    if not name.replace("_", "").isalnum() or not name.isascii():
+        wrong(f"{name!r} is no setting of an interface such as rp_filter")
+    return name
+
+
+@written({"type": "boolean", "errorMessage": "This is neither true nor false."})
+def boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        wrong(f"{value!r} is neither true nor false")
+    return value
+
+
+def integer(low: int, high: int) -> Callable[[object], int]:
+    """A whole number, both ends included."""
+
+    @written(schema_shapes.whole(low, high))
+    def check(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}|0x[0-9a-fA-F]{1,16}", value):
+            value = int(value, 0 if value.startswith("0x") else 10)
+        if isinstance(value, bool) or not isinstance(value, int):
+            wrong(f"{value!r} is no whole number")
+        if not low <= value <= high:
+            wrong(f"{value} is not between {low} and {high}")
+        return value
+
+    return check
+
+
+def centiseconds(low: int, high: int) -> Callable[[object], int]:
+    """A bridge's time: a plain number counts centiseconds, as `ip link` does; `15s` and `500ms` say their unit."""
+    number = integer(low, high)
+    seconds, milliseconds = schema_shapes.decimal(low // 100, high // 100), schema_shapes.decimal(low * 10, high * 10 + 9)
+    units = rf"0*{seconds}(?:\.[0-9]{{1,2}})?s|0*{milliseconds}(?:\.[0-9]{{1,2}})?ms"
+
+    @written(schema_shapes.whole(low, high, units, f"time between {low} and {high} centiseconds, such as {high // 100}s"))
+    def check(value: object) -> int:
+        if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?(s|ms)", value)):
+            whole, fraction, unit = match.groups()
+            scaled = int(whole) * 100 + int((fraction or "").ljust(2, "0"))
+            value = scaled if unit == "s" else scaled // 1000
+        try:
+            return number(value)
+        except PydanticCustomError:
+            wrong(f"{value!r} is no time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s")
+
+    return check
+
+
+@written(schema_shapes.each_of)
+def one_or_many(value: object) -> object:
+    """A single value stands for the list of it."""
+    return value if isinstance(value, list) or value is None else [value]
+
+
+@written({"type": ["string", "number"], "pattern": f"^{schema_shapes.FREE}$"})
+def plain_text(value: object) -> str:
+    return _text(value, "a text")
+
+
+InterfaceName = Annotated[str, BeforeValidator(interface_name)]
+NodeName = Annotated[str, BeforeValidator(node_name)]
+HostName = Annotated[str, BeforeValidator(host_name)]
+TopologyName = Annotated[str, BeforeValidator(topology_name)]
+Prefix = Annotated[str, BeforeValidator(prefix_name)]
+IPAddress = Annotated[Address, PlainValidator(address)]
+InterfaceAddress = Annotated[Interface, PlainValidator(interface_address)]
+MemberAddress = Annotated[tuple[Interface, bool], PlainValidator(member_address)]
+Subnet = Annotated[Network, PlainValidator(network)]
+Destination = Annotated[Network | None, PlainValidator(destination)]
+Mac = Annotated[str, BeforeValidator(mac)]
+ForwardingMac = Annotated[str, BeforeValidator(forwarding_mac)]
+Ttl = Annotated[int | str, PlainValidator(ttl)]
+SysctlName = Annotated[str, BeforeValidator(sysctl_name)]
+SettingName = Annotated[str, BeforeValidator(setting_name)]
+SysctlValue = Annotated[str, BeforeValidator(sysctl_value)]
+Text = Annotated[str, BeforeValidator(plain_text)]
+Flag = Annotated[bool, BeforeValidator(boolean)]
+Mtu = Annotated[int, BeforeValidator(integer(68, 65535)), Field(description="Bytes, 68 to 65535.")]
+U32 = Annotated[int, BeforeValidator(integer(0, 2**32 - 1))]
+Table = Annotated[int, BeforeValidator(integer(1, 2**32 - 1)), Field(description="Routing table, 254 is main.")]
+
+
+def _text(value: object, what: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        wrong(f"{'nothing' if value is None else repr(value)} is not {what}")
+    return str(value)
+
+
+def _printable(text: str) -> bool:
+    return text.isprintable() and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _interface(text: str) -> Interface:
+    try:
+        result = ip_interface(text)
+    except ValueError:
+        wrong(f"{text!r} is no IP address such as 10.0.0.1/24 or fd00::1/64")
+    if "%" in text:
+        wrong(f"{text!r} has a zone: write the address alone, it is the interface's anyhow")
+    ip, network = result.ip, result.network
+    if ip.is_multicast:
+        wrong(f"{text!r} is a multicast address: an interface cannot have it")
+    if ip.is_unspecified:
+        wrong(f"{text!r} is the unspecified address: an interface cannot have it")
+    if result.version == 4 and network.prefixlen < 31:
+        if ip == network.network_address:
+            wrong(f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address")
+        if ip == network.broadcast_address:
+            wrong(f"{text!r} is the broadcast address of {network}")
+    return result
+
+
+def _without_zone(value: Address, text: str) -> Address:
+    if isinstance(value, IPv6Address) and value.scope_id is not None:
+        wrong(f"{text!r} has a zone: write the address alone, and the interface as `dev`")
+    return value
+
+
+def _dotted(text: str) -> list[str]:
+    """`net.ipv4.conf.eth1/10.rp_filter` is sysctl(8)'s way to write an interface with a dot in its name."""
+    return [part.replace("/", ".") for part in text.split(".")]

@@ -1,0 +1,236 @@
+"""Addresses and routes of one link as messages that put them on another: as they were dumped, but for what names the link."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Iterator
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from netorch.netlink import constants as c
+from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attr, attribute_list, attributes, cstring, text, u32
+from netorch.netlink.decode import addresses as decode_addresses
+from netorch.values.frozen import frozen
+from netorch.values.snapshot import AddressRecord
+
+_IFADDRMSG = struct.Struct("=BBBBI")
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_RTNEXTHOP = struct.Struct("=HBBi")
+_USER_HZ = 100
+_REPLACE = c.NLM_F_CREATE | c.NLM_F_REPLACE
+
+_ADDRESS_PARTS = {c.IFA_ADDRESS, c.IFA_LOCAL, c.IFA_BROADCAST, c.IFA_CACHEINFO, c.IFA_RT_PRIORITY, c.IFA_PROTO}
+_ADDRESS_FLAGS = {
+    c.AF_INET: c.IFA_F_NOPREFIXROUTE | c.IFA_F_MCAUTOJOIN,
+    c.AF_INET6: c.IFA_F_NODAD | c.IFA_F_HOMEADDRESS | c.IFA_F_MANAGETEMPADDR | c.IFA_F_NOPREFIXROUTE | c.IFA_F_MCAUTOJOIN,
+}
+"""What the kernel takes; the rest it sets by itself."""
+_ROUTE_PARTS = {
+    *(c.RTA_DST, c.RTA_SRC, c.RTA_GATEWAY, c.RTA_VIA, c.RTA_PRIORITY, c.RTA_PREFSRC, c.RTA_METRICS, c.RTA_FLOW, c.RTA_TABLE),
+    *(c.RTA_PREF, c.RTA_ENCAP_TYPE, c.RTA_ENCAP),
+}
+
+_Subnet = tuple[bytes, int]
+Identity = tuple[int, bytes, int]
+"""Family, address, prefix length."""
+
+
+@frozen
+class Piece:
+    """One message to be: type, flags, payload, and what it is about in a person's words."""
+
+    kind: int
+    flags: int
+    payload: bytes
+    about: str
+
+
+@frozen
+class Link:
+    """What tells the two links apart in messages."""
+
+    index: int
+    name: str
+
+
+@frozen
+class Belongings:
+    """Payloads of what is to go along, in the order of the dump. `implied`: routes that come with an address, but stay without it."""
+
+    addresses: tuple[tuple[AddressRecord, bytes], ...]
+    routes: tuple[bytes, ...]
+    implied: tuple[bytes, ...] = ()
+
+
+def goes_along(record: AddressRecord, mac: bytes, protocol: int) -> bool:
+    """Not what carries `protocol`, nor what the kernel makes by itself on each link: link-local and temporary addresses."""
+    if record.protocol in {protocol, c.IFAPROT_KERNEL_LO, c.IFAPROT_KERNEL_LL}:
+        return False
+    if record.family == c.AF_INET6:
+        # kernels before 5.18 say of no address who made it
+        return not record.flags & c.IFA_F_TEMPORARY and record.local != b"\xfe\x80" + bytes(6) + _eui64(mac)
+    return True
+
+
+def belongings(addresses: Iterable[Message], routes: Iterable[Message], index: int, mac: bytes, protocol: int) -> Belongings:
+    """What of two dumps (RTM_GETADDR, RTM_GETROUTE) goes along with the link `index`."""
+    found: list[tuple[AddressRecord, bytes]] = []
+    staying: set[_Subnet] = set()
+    for message in addresses:
+        for record in decode_addresses([message]):
+            if record.index == index and goes_along(record, mac, protocol):
+                found.append((record, message[1][message[2] : message[3]]))
+            elif record.index == index:
+                staying.add(_subnet(record))
+    going = {_subnet(record) for record, _ in found} - staying
+    bare = {_subnet(record) for record, _ in found if record.flags & c.IFA_F_NOPREFIXROUTE}
+    again: list[bytes] = []
+    implied: list[bytes] = []
+    for kind, buffer, start, end in routes:
+        body = buffer[start:end]
+        if kind != c.RTM_NEWROUTE or not _is_route_of(body, index, protocol):
+            continue
+        # network managers put the route of a subnet there themselves, in the kernel's name; else it comes with its address
+        if body[5] != c.RTPROT_KERNEL or _subnet_of_route(body) in bare:
+            again.append(body)
+        elif body[0] == c.AF_INET6 and _subnet_of_route(body) in going:
+            implied.append(body)
+    return Belongings(tuple(found), tuple(again), tuple(implied))
+
+
+def take(things: Belongings, source: Link, owner: Link) -> list[Piece]:
+    """Messages that delete them from `owner`; they were dumped from `source`. Later addresses first, their primary one last."""
+    routes = (*reversed(things.routes), *things.implied)
+    pieces = [Piece(c.RTM_DELROUTE, 0, _route(body, source, owner), _route_text(body)) for body in routes]
+    for record, _ in reversed(things.addresses):
+        pair = attr(c.IFA_LOCAL, record.local) + attr(c.IFA_ADDRESS, record.address)
+        payload = _IFADDRMSG.pack(record.family, record.prefixlen, 0, 0, owner.index) + pair
+        pieces.append(Piece(c.RTM_DELADDR, 0, payload, _address_text(record)))
+    return pieces
+
+
+def give(things: Belongings, source: Link, target: Link, there: Collection[Identity] = ()) -> list[Piece]:
+    """Messages that make them on `target`, but for addresses that are `there`: routes without a gateway before those with one."""
+    pieces: list[Piece] = []
+    # the kernel lists an IPv6 address ahead of those that were there before
+    ordered = [pair for pair in things.addresses if pair[0].family == c.AF_INET]
+    ordered += [pair for pair in reversed(things.addresses) if pair[0].family == c.AF_INET6]
+    for record, body in ordered:
+        if identity(record) not in there:
+            pieces += _address(record, body, source, target)
+    for body in sorted(things.routes, key=_has_gateway):
+        # IPv4: behind those of the same metric; IPv6 has no order among them
+        flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if body[0] == c.AF_INET else 0)
+        pieces.append(Piece(c.RTM_NEWROUTE, flags, _route(body, source, target), _route_text(body)))
+    return pieces
+
+
+def identity(record: AddressRecord) -> Identity:
+    return record.family, record.local, record.prefixlen
+
+
+def _address(record: AddressRecord, body: bytes, source: Link, target: Link) -> Iterator[Piece]:
+    scope = body[3]
+    parts = [attr(number, payload) for number, payload in attribute_list(body[8:]) if number in _ADDRESS_PARTS]
+    label = text(attributes(body, 8, len(body)).get(c.IFA_LABEL, b""))
+    if label.startswith(f"{source.name}:") and len(label := target.name + label[len(source.name) :]) < 16:
+        parts.append(attr(c.IFA_LABEL, cstring(label)))
+    header = _IFADDRMSG.pack(record.family, record.prefixlen, 0, scope, target.index)
+    flags = record.flags & _ADDRESS_FLAGS[record.family]
+    about = _address_text(record)
+    if record.family == c.AF_INET6 and not record.flags & (c.IFA_F_NODAD | c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED):
+        # nobody else on the segment has it, that was found out already: usable from the first moment, then as it was
+        quick = attr(c.IFA_FLAGS, u32(flags | c.IFA_F_NODAD))
+        yield Piece(c.RTM_NEWADDR, _REPLACE, header + b"".join(parts) + quick, about)
+    yield Piece(c.RTM_NEWADDR, _REPLACE, header + b"".join(parts) + attr(c.IFA_FLAGS, u32(flags)), about)
+
+
+def _is_route_of(body: bytes, index: int, protocol: int) -> bool:
+    if len(body) < _RTMSG.size:
+        raise DecodeError("route message without its header")
+    family, _, _, _, table, made_by, _, _, flags = _RTMSG.unpack_from(body)
+    if family not in _ADDRESS_FLAGS or flags & c.RTM_F_CLONED or made_by in {protocol, c.RTPROT_REDIRECT}:
+        return False
+    found = attributes(body, 12, len(body))
+    return as_u32(found.get(c.RTA_TABLE, u32(table))) != c.RT_TABLE_LOCAL and index in _devices(found)
+
+
+def _subnet(record: AddressRecord) -> _Subnet:
+    """What the route of the address's subnet is known by: for IPv4 its source, for IPv6 its destination."""
+    if record.family == c.AF_INET:
+        return record.local, 0
+    try:
+        return ip_network((record.local, record.prefixlen), strict=False).network_address.packed, record.prefixlen
+    except ValueError as error:
+        raise DecodeError(str(error)) from None
+
+
+def _subnet_of_route(body: bytes) -> _Subnet:
+    found = attributes(body, 12, len(body))
+    return (found.get(c.RTA_PREFSRC, b""), 0) if body[0] == c.AF_INET else (found.get(c.RTA_DST, b""), body[1])
+
+
+def _devices(found: dict[int, bytes]) -> set[int]:
+    devices = {as_u32(found[c.RTA_OIF])} if c.RTA_OIF in found else set()
+    return devices | {index for index, _, _, _ in _hops(found.get(c.RTA_MULTIPATH, b""))}
+
+
+def _hops(payload: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """struct rtnexthop: device, flags, weight less one, attributes."""
+    offset = 0
+    while offset + 8 <= len(payload):
+        length, flags, weight, index = _RTNEXTHOP.unpack_from(payload, offset)
+        if length < 8 or offset + length > len(payload):
+            raise DecodeError(f"next hop of {length} bytes where {len(payload) - offset} are left")
+        yield index, flags, weight, payload[offset + 8 : offset + length]
+        offset += (length + 3) & -4
+
+
+def _route(body: bytes, source: Link, target: Link) -> bytes:
+    """The route with the one link in the place of the other. What it is now (dead, expired in …, its nexthop object) is left out."""
+
+    def swapped(index: int) -> int:
+        return target.index if index == source.index else index
+
+    header = list(_RTMSG.unpack_from(body))
+    header[8] &= c.RTNH_F_ONLINK
+    parts: list[bytes] = []
+    for number, payload in attribute_list(body[12:]):
+        if number in _ROUTE_PARTS:
+            nest = c.NLA_F_NESTED if number in {c.RTA_METRICS, c.RTA_ENCAP} else 0
+            parts.append(attr(number | nest, payload))
+        elif number == c.RTA_OIF:
+            parts.append(attr(number, u32(swapped(as_u32(payload)))))
+        elif number == c.RTA_MULTIPATH:
+            hops = [
+                _RTNEXTHOP.pack(8 + len(more), flags & c.RTNH_F_ONLINK, weight, swapped(index)) + more
+                for index, flags, weight, more in _hops(payload)
+            ]
+            parts.append(attr(number, b"".join(hops)))
+        elif number == c.RTA_CACHEINFO and (ticks := as_i32(payload[8:12])):
+            parts.append(attr(c.RTA_EXPIRES, u32(max(1, ticks // _USER_HZ))))
+    return _RTMSG.pack(*header) + b"".join(parts)
+
+
+def _has_gateway(body: bytes) -> bool:
+    found = attributes(body, 12, len(body))
+    return bool({c.RTA_GATEWAY, c.RTA_VIA, c.RTA_MULTIPATH} & found.keys())
+
+
+def _eui64(mac: bytes) -> bytes:
+    return bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:])) if len(mac) == 6 else b""
+
+
+def _address_text(record: AddressRecord) -> str:
+    return f"address {_ip(record.local)}/{record.prefixlen}"
+
+
+def _route_text(body: bytes) -> str:
+    dst = attributes(body, 12, len(body)).get(c.RTA_DST)
+    return f"route {_ip(dst)}/{body[1]}" if dst else "route default"
+
+
+def _ip(packed: bytes) -> IPv4Address | IPv6Address:
+    try:
+        return ip_address(packed)
+    except ValueError:
+        raise DecodeError(f"an IP address of {len(packed)} bytes") from None

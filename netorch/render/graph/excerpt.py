@@ -1,0 +1,41 @@
+"""Of a topology's file what belongs to one node or network, as YAML again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from netorch.render import topology_file
+from netorch.render.graph.scene import Scene
+
+
+def extracts(scene: Scene) -> tuple[dict[str, str], dict[str, str]]:
+    """Node → its part of the file, with the links that it is in, ranges and variables resolved; and the same of the networks. Without a
+    file it is what there is, written as one.
+    """
+    if scene.loaded is None:
+        tree = yaml.safe_load(topology_file.topology(scene.name, scene.state, "", scene.attached))
+    else:
+        tree = _plain(scene.loaded.tree)
+    links = list(tree.get("links") or [])
+    nodes: dict[str, str] = {}
+    by_node: dict[str, list[Any]] = {}
+    for entry in links:
+        ends = entry["endpoints"] if isinstance(entry, dict) else entry
+        for name in dict.fromkeys(end["node"] if isinstance(end, dict) else str(end).partition(":")[0] for end in ends):
+            by_node.setdefault(name, []).append(entry)
+    for name, words in (tree.get("nodes") or {}).items():
+        part = {"nodes": {name: words or {}}} | ({"links": by_node[name]} if name in by_node else {})
+        nodes[str(name)] = dumped(part)
+    return nodes, {str(name): dumped({"networks": {name: words or {}}}) for name, words in (tree.get("networks") or {}).items()}
+
+
+def dumped(tree: Any) -> str:
+    return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)).rstrip()
+
+
+def _plain(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _plain(value) for key, value in tree.items()}
+    return [_plain(value) for value in tree] if isinstance(tree, list) else tree

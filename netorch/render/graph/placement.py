@@ -1,0 +1,47 @@
+"""A picture with places: the one value from which both svg and html are written. Pixels, y downwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netorch.render.graph.picture import Edge, End, Picture, Thing
+from netorch.values.frozen import frozen
+
+
+@frozen
+class Spot:
+    """Where a thing is: its middle and its size. With `leaf`, its end of its only edge, it is one line, turned by `angle` degrees."""
+
+    thing: Thing
+    x: float
+    y: float
+    width: float
+    height: float
+    angle: float = 0.0
+    leaf: End | None = None
+
+    def moved(self, x: float, y: float) -> Spot:
+        return replace(self, x=self.x + x, y=self.y + y)
+
+
+@frozen
+class Wire:
+    """Where an edge is, border to border. `silent`: ends whose words stand elsewhere; `far`: ends whose words stand next to the other one,
+    since it is too narrow at their own. `clear`: how far from each end its words can begin.
+    """
+
+    edge: Edge
+    start: tuple[float, float]
+    stop: tuple[float, float]
+    silent: tuple[bool, bool] = (False, False)
+    far: tuple[bool, bool] = (False, False)
+    clear: tuple[float, float] = (0.0, 0.0)
+
+
+@frozen
+class Placed:
+    picture: Picture
+    width: float
+    height: float
+    spots: tuple[Spot, ...]
+    wires: tuple[Wire, ...]

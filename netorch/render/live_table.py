@@ -1,0 +1,49 @@
+"""The list of live topologies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from netorch.converge.lab import Live
+from netorch.errors import printable
+from netorch.state.core import HOST
+from netorch.values.marks import Mark
+
+_HEADER = ("NAME", "NODES", "LINKS", "STATUS", "APPLIED", "FILE")
+
+
+def row(entry: Live) -> dict[str, Any]:
+    """One topology as JSON has it; a link with two ends counts once."""
+    links = {frozenset((key, resource.twin or key)) for key, resource in entry.state.items() if key.kind == "link" and key.name != "lo"}
+    nodes = {key.netns for key in entry.state} - {HOST, Mark(entry.name).fabric}
+    return {
+        "name": entry.name,
+        "nodes": len(nodes),
+        "links": sum(len(pair) == 2 for pair in links),
+        "status": _status(entry),
+        "differences": len(entry.difference) if entry.difference is not None else None,
+        "applied": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(entry.record.applied)) if entry.record else None,
+        "file": printable(entry.record.source) if entry.record else None,
+    }
+
+
+def listing(live: Sequence[Live]) -> Iterator[str]:
+    if not live:
+        yield "no topology is live here"
+        return
+    rows = [_HEADER]
+    for entry in live:
+        found = row(entry)
+        applied = (found["applied"] or "-").replace("T", " ")[:19]
+        rows.append((found["name"], str(found["nodes"]), str(found["links"]), found["status"], applied, found["file"] or "-"))
+    widths = [max(len(cells[column]) for cells in rows) for column in range(len(_HEADER))]
+    for cells in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _status(entry: Live) -> str:
+    if entry.difference is None:
+        return "unknown"
+    return "drifted" if entry.difference else "in sync"

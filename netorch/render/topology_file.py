@@ -1,0 +1,413 @@
+"""The live state written as a topology file again: applied under the same name it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any
+
+import yaml
+
+from netorch.kinds.address import SCOPES, Address
+from netorch.kinds.base.link import Link, link_key
+from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.bond import Primary, primary_key
+from netorch.kinds.bridge import Bridge
+from netorch.kinds.fdb import Fdb
+from netorch.kinds.file import NodeFile
+from netorch.kinds.impair import Impair, impair_key
+from netorch.kinds.loopback import Loopback
+from netorch.kinds.mac import PortMac
+from netorch.kinds.neighbour import Neighbour
+from netorch.kinds.netns import Netns
+from netorch.kinds.peer import Peer
+from netorch.kinds.port import Port, port_key
+from netorch.kinds.route import MAIN, TYPES, Route
+from netorch.kinds.rule import ACTIONS, Rule
+from netorch.kinds.sysctl import Sysctl
+from netorch.kinds.up import up_key
+from netorch.kinds.veth import UNKNOWN, Veth
+from netorch.kinds.vlans import PortVlans, said, vlans_key
+from netorch.kinds.vrf import MTU as VRF_MTU
+from netorch.kinds.vrf import Vrf
+from netorch.language.impairment import NOTHING
+from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
+from netorch.state.core import HOST, Key, Resource
+from netorch.values.marks import Mark, read_alias
+from netorch.values.requests import Hop
+
+Words = dict[str, Any]
+
+
+class _File:
+    """A file that grows by one resource after the other."""
+
+    def __init__(self, name: str, state: Mapping[Key, Resource], prefix: str, attached: Mapping[str, str]) -> None:
+        self.mark, self.state, self.prefix, self.attached = Mark(name), state, prefix, attached
+        self.macs: dict[tuple[str, str], list[PortMac]] = {}
+        for resource in state.values():
+            if isinstance(resource, PortMac):
+                self.macs.setdefault((resource.netns, resource.link), []).append(resource)
+        self.nodes: dict[str, Words] = {}
+        self.networks: dict[str, Words] = {}
+        self.links: list[Words] = []
+        self.order: dict[str, int] = {}
+        self.trunks: dict[str, list[str]] = {}
+        """Bridge of the fabric → those that it is cabled to."""
+        for key, port in state.items():
+            if isinstance(port, Port) and key.netns == self.mark.fabric:
+                veth = state.get(link_key(key.netns, key.name))
+                far = state.get(port_key(*veth.peer)) if isinstance(veth, Veth) and veth.peer[0] == key.netns else None
+                if isinstance(far, Port):
+                    self.trunks.setdefault(port.master, []).append(far.master)
+
+    def node(self, label: str) -> str:
+        """The node whose namespace this is."""
+        if label == HOST:
+            return label
+        return label[1:] if label.startswith("@") else label.removeprefix(self.prefix)
+
+    def name(self, label: str, dev: str) -> str:
+        """An interface as the file calls it: what netorch put before or shortened on the host is taken back."""
+        link = self.state.get(link_key(label, dev))
+        long = link.altname if isinstance(link, Link) and link.altname else dev
+        return long.removeprefix(self.prefix) if label == HOST else dev
+
+    def words(self, label: str) -> Words:
+        found = self.nodes.setdefault(self.node(label), {})
+        if label in self.attached:
+            found["attach"] = self.attached[label]
+        return found
+
+    def interface(self, label: str, dev: str) -> Words:
+        found: Words = self.words(label).setdefault("interfaces", {}).setdefault(self.name(label, dev), {})
+        return found
+
+    def build(self) -> Words:
+        self.take_names()
+        for resource in self.state.values():
+            self.take(resource)
+        self.sort_addresses()
+        whole: Words = {"name": self.mark.topology}
+        if self.prefix:
+            whole["prefix"] = self.prefix
+        if not any(isinstance(resource, NodeFile) for resource in self.state.values()):
+            whole["names"] = False
+        return whole | {key: part for key, part in (("nodes", self.nodes), ("networks", self.networks), ("links", self.links)) if part}
+
+    def take(self, resource: Resource) -> None:
+        label = resource.key.netns
+        if label == self.mark.fabric and not isinstance(resource, Bridge):
+            if isinstance(resource, SoloLink) and resource.mtu != 1500:
+                self.networks.setdefault(resource.altname or resource.name, {})["mtu"] = resource.mtu
+            return
+        match resource:
+            case Netns():
+                self.take_netns(resource)
+            case Loopback():
+                for name, text in resource.attributes().items():
+                    self.interface(label, "lo")[name] = int(text)
+            case Bridge():
+                self.take_bridge(resource)
+            case SoloLink():
+                self.take_solo(resource)
+            case Veth():
+                self.take_veth(resource)
+            case Impair():
+                self.take_impair(resource)
+            case Address():
+                self.take_address(resource)
+            case Neighbour():
+                entry: Words = {"address": resource.address, "mac": resource.mac}
+                self.interface(label, resource.link).setdefault("neighbours", []).append(entry)
+            case Fdb():
+                self.interface(label, resource.link).setdefault("fdb", []).append({"mac": resource.mac, "dst": resource.dst})
+            case Peer():
+                self.interface(label, resource.link).setdefault("peers", []).append(_peer(resource))
+            case Route():
+                self.words(label).setdefault("routes", []).append(self.route(resource))
+            case Rule():
+                self.words(label).setdefault("rules", []).append(self.rule(resource))
+            case Sysctl():
+                self.words(label).setdefault("sysctls", {})[_dotted(resource.paths[0])] = resource.value
+            case NodeFile(name="resolv.conf"):
+                self.words(label)["dns"] = _dns(resource.content)
+
+    def take_names(self) -> None:
+        """The hosts file knows the order of the nodes and of their addresses, and further names, which nothing else shows."""
+        owners = {str(key.name).split()[1].split("/")[0]: (key.netns, key.name.split()[0]) for key in self.state if key.kind == "address"}
+        content = next((file.content for file in self.state.values() if isinstance(file, NodeFile) and file.name == "hosts"), "")
+        for line in content.splitlines()[3:]:
+            address, node, *aliases = line.split()
+            self.order[address] = len(self.order)
+            words = self.nodes.setdefault(node, {})
+            if aliases:
+                words["aliases"] = aliases
+            if address in owners:
+                self.interface(*owners[address])
+
+    def sort_addresses(self) -> None:
+        """The kernel lists IPv6 addresses of an interface the last first; IPv4 ones as they came, which says what is primary."""
+        for words in self.nodes.values():
+            for interface in words.get("interfaces", {}).values():
+                if "addresses" in interface:
+                    interface["addresses"].sort(key=lambda entry: self.order.get(_host(entry), len(self.order)))
+
+    def take_netns(self, netns: Netns) -> None:
+        words = self.words(netns.netns)
+        if netns.ipv4_forwarding and netns.ipv6_forwarding:
+            words["forwarding"] = True
+        elif netns.ipv4_forwarding or netns.ipv6_forwarding:
+            name = "net.ipv4.ip_forward" if netns.ipv4_forwarding else "net.ipv6.conf.all.forwarding"
+            words.setdefault("sysctls", {})[name] = 1
+
+    def take_bridge(self, bridge: Bridge) -> None:
+        settings = {
+            name: _typed(text) for name, text in bridge.attributes().items() if name not in {"mtu", "mac", "description", "altname"}
+        }
+        if uplink := read_alias(bridge.alias).uplink:
+            self.take_bridged(bridge, uplink, settings)
+        elif bridge.netns != self.mark.fabric:
+            words = self.interface(bridge.netns, bridge.name)
+            words |= {"kind": "bridge", **settings, **self.common(bridge), **self.ports(bridge)}
+            if own := self.port_words(bridge.netns, bridge.name):
+                words["port"] = own
+        elif self.root(bridge.name) == bridge.name:
+            mtu = {"mtu": bridge.mtu} if bridge.mtu != 1500 else {}
+            self.networks[bridge.altname or bridge.name] = settings | mtu
+
+    def ports(self, master: Link) -> Words:
+        """The links that have joined a master, which say themselves how a bridge treats them."""
+        ports = [
+            key.name
+            for key, port in self.state.items()
+            if isinstance(port, Port) and (key.netns, port.master) == (master.netns, master.name)
+        ]
+        for name in ports:
+            if words := self.port_words(master.netns, name):
+                self.interface(master.netns, name)["port"] = words
+        return {"ports": [self.name(master.netns, name) for name in ports]} if ports else {}
+
+    def port_words(self, label: str, dev: str) -> Words:
+        """What the file says of a bridge's port, the defaults left out."""
+        port, vlans = self.state.get(port_key(label, dev)), self.state.get(vlans_key(label, dev))
+        words: Words = {}
+        if isinstance(port, Port) and port.of == "bridge":
+            words = {name: _typed(text) for name, text in port.attributes().items() if name != "master"}
+        if macs := self.macs.get((label, dev)):
+            words["fdb"] = [{"mac": mac.mac, "vlan": mac.vlan} if mac.vlan else mac.mac for mac in macs]
+        if isinstance(vlans, PortVlans):
+            words |= {"pvid": vlans.pvid} if vlans.pvid != vlans.default else {}
+            if listed := [_vlan(text) for text in said(vlans.pvid, vlans.vlans)]:
+                words["vlans"] = listed
+        return words
+
+    def take_bridged(self, bridge: Bridge, uplink: str, settings: Words) -> None:
+        """A network of mode bridged; its members' cables hang on it by the `master` of their near ends."""
+        name = self.name(bridge.netns, bridge.name)
+        owner = {} if bridge.netns == HOST else {"node": self.node(bridge.netns)}
+        self.networks[name] = {"mode": "bridged", "uplink": self.name(bridge.netns, uplink), **owner, **settings}
+        for key, port in self.state.items():
+            if isinstance(port, Port) and (key.netns, port.master) == (bridge.netns, bridge.name):
+                self.interface(key.netns, key.name)["master"] = name
+                if words := self.port_words(key.netns, key.name):
+                    self.interface(key.netns, key.name)["port"] = words
+
+    def root(self, bridge: str) -> str:
+        """The first bridge of a network: further ones of the fabric hang on it by a cable."""
+        return next((other for other in self.trunks.get(bridge, ()) if len(other) < len(bridge)), bridge)
+
+    def take_veth(self, veth: Veth) -> None:
+        if veth.peer == UNKNOWN:
+            return
+        if veth.peer[0] == self.mark.fabric:
+            port = self.state.get(port_key(*veth.peer))
+            bridge = self.state.get(link_key(self.mark.fabric, self.root(getattr(port, "master", ""))))
+            if isinstance(bridge, Bridge):
+                membership = self.words(veth.netns).setdefault("networks", {}).setdefault(bridge.altname or bridge.name, {})
+                membership |= {"name": self.name(veth.netns, veth.name), "addresses": False, **self.common(veth)}
+                self.take_directions(veth, membership)
+                if options := self.port_words(*veth.peer):
+                    membership["port"] = options
+            return
+        words = self.common(veth)
+        if words or not veth.netns.startswith("@"):
+            self.interface(veth.netns, veth.name).update(words)
+        if (veth.netns, veth.name) < veth.peer:
+            ends = [f"{self.node(label)}:{self.name(label, dev)}" for label, dev in ((veth.netns, veth.name), veth.peer)]
+            self.links.append({"endpoints": ends})
+
+    def take_impair(self, impair: Impair) -> None:
+        link = self.state.get(link_key(impair.netns, impair.link))
+        if not (isinstance(link, Veth) and link.peer[0] == self.mark.fabric):
+            self.interface(impair.netns, impair.link)["impair"] = self.impairment(impair.netns, impair.link)
+
+    def take_directions(self, member: Veth, membership: Words) -> None:
+        """What a membership says holds for both ends of its cable; the member's own may be told otherwise."""
+        to, own = self.impairment(*member.peer), self.impairment(member.netns, member.name)
+        if to:
+            membership["impair"] = to
+        if own != to and (words := {key: none for key, none in NOTHING.items() if key in to} | own):
+            self.interface(member.netns, member.name)["impair"] = words
+
+    def impairment(self, label: str, dev: str) -> Words:
+        found = self.state.get(impair_key(label, dev))
+        return {key: _typed(text) for key, text in found.said.words().items()} if isinstance(found, Impair) else {}
+
+    def take_solo(self, link: SoloLink) -> None:
+        if link.parent is not None and link.parent[0] == self.mark.fabric:
+            self.take_closed(link, link.parent)
+            return
+        words = self.interface(link.netns, link.name)
+        words |= {"kind": link.KIND, **{name: _typed(text) for name, text in link.own().items()}, **self.riding(link), **self.ports(link)}
+        if isinstance(primary := self.state.get(primary_key(link.netns, link.name)), Primary):
+            words["primary"] = self.name(link.netns, primary.port)
+        if link.parent is not None:
+            label, dev = link.parent
+            words["parent"] = self.name(label, dev) if label == link.netns else f"{self.node(label)}:{self.name(label, dev)}"
+        if isinstance(port := self.state.get(port_key(link.netns, link.name)), Port):
+            words["master"] = self.name(link.netns, port.master)
+
+    def take_closed(self, link: SoloLink, parent: tuple[str, str]) -> None:
+        """A member of a network without bridge and parent: what it is on is in the fabric."""
+        there = self.state.get(link_key(*parent))
+        network = there.altname if isinstance(there, Link) and there.altname else parent[1]
+        words = self.networks.setdefault(network, {})
+        words |= {"driver": link.KIND, "driver_mode": link.own()["mode"]}
+        membership = self.words(link.netns).setdefault("networks", {}).setdefault(network, {})
+        membership |= {"name": self.name(link.netns, link.name), "addresses": False, **self.riding(link)}
+
+    def riding(self, link: SoloLink) -> Words:
+        """Like `common`, but that of a link with a parent the parent's MTU may be what goes without saying."""
+        below = self.state.get(link_key(*link.parent)) if link.parent is not None else None
+        words = self.common(link)
+        if isinstance(below, Link):
+            words.pop("mtu", None)
+            if link.mtu != below.mtu or not link.FITS_PARENT:
+                words["mtu"] = link.mtu
+        return words
+
+    def common(self, link: Link) -> Words:
+        node = self.node(link.netns)
+        words: Words = {}
+        port = self.state.get(port_key(link.netns, link.name))
+        bonded = isinstance(port, Port) and port.of == "bond"
+        if link.mtu != (VRF_MTU if isinstance(link, Vrf) else 1500) and not bonded:
+            words["mtu"] = link.mtu
+        if link.mac and not bonded and not link.LENT and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
+            words["mac"] = link.mac
+        if link.txqueuelen != link.QUEUE and not link.LENT:
+            words["txqueuelen"] = link.txqueuelen
+        if description := read_alias(link.alias).description:
+            words["description"] = description
+        if up_key(link.netns, link.name) not in self.state:
+            words["state"] = "down"
+        return words
+
+    def take_address(self, address: Address) -> None:
+        local, _, rest = address.address.partition(" peer ")
+        peer, _, length = rest.partition("/")
+        entry: Any = address.address if not rest else {"address": f"{local}/{length}", "peer": peer}
+        names = {number: name for name, number in SCOPES.items()}
+        if ":" not in local and address.scope != RT_SCOPE_UNIVERSE and not local.startswith("127."):
+            entry = (entry if isinstance(entry, dict) else {"address": entry}) | {"scope": names[address.scope]}
+        self.interface(address.netns, address.link).setdefault("addresses", []).append(entry)
+
+    def route(self, route: Route) -> Words:
+        spec = route.spec
+        default = "::/0" if spec.family == AF_INET6 else "default"
+        words: Words = {"to": default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"}
+        if spec.type != RTN_UNICAST:
+            words["type"] = next(name for name, number in TYPES.items() if number == spec.type)
+        hops = [self.hop(route.netns, hop) for hop in spec.hops]
+        if len(hops) == 1:
+            words |= hops[0]
+        elif hops:
+            words["nexthops"] = [words | {"weight": hop.weight} for words, hop in zip(hops, spec.hops, strict=True)]
+        words["metric"] = spec.metric
+        if spec.table != MAIN or any(self.in_vrf(route.netns, hop.dev) for hop in spec.hops):
+            words["table"] = spec.table
+        if spec.src is not None:
+            words["src"] = str(ip_address(spec.src))
+        if spec.mtu:
+            words["mtu"] = spec.mtu
+        return words
+
+    def in_vrf(self, label: str, dev: str | None) -> bool:
+        port = self.state.get(port_key(label, dev or ""))
+        return isinstance(port, Port) and port.of == "vrf"
+
+    def hop(self, label: str, hop: Hop) -> Words:
+        words: Words = {"via": str(ip_address(hop.via))} if hop.via else {}
+        if hop.dev:
+            words["dev"] = self.name(label, hop.dev)
+        if hop.onlink:
+            words["onlink"] = True
+        return words
+
+    def rule(self, rule: Rule) -> Words:
+        spec = rule.spec
+        words: Words = {"priority": spec.priority}
+        for word, selector in (("from", spec.src), ("to", spec.dst)):
+            if selector is not None:
+                words[word] = f"{ip_address(selector[0])}/{selector[1]}"
+        words |= {word: name for word, name in (("iif", spec.iif), ("oif", spec.oif)) if name}
+        if spec.mark is not None:
+            words["fwmark"] = f"{spec.mark[0]:#x}/{spec.mark[1]:#x}"
+        if spec.action == FR_ACT_TO_TBL:
+            words["table"] = spec.table
+        else:
+            words["action"] = next(name for name, number in ACTIONS.items() if number == spec.action)
+        if spec.family == AF_INET6 and spec.src is None and spec.dst is None:
+            words["family"] = "ipv6"
+        return words
+
+
+def topology(name: str, state: Mapping[Key, Resource], prefix: str = "", attached: Mapping[str, str] | None = None) -> str:
+    """YAML text. `prefix` is what the file had; `attached`: label → the node's `attach`."""
+    whole = _File(name, state, prefix, attached or {}).build()
+    return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140).rstrip()
+
+
+def left_out(state: Mapping[Key, Resource]) -> list[str]:
+    """What of the state the text cannot say, a sentence each."""
+    if not any(key.kind == "filter" for key in state):
+        return []
+    return ["networks of mode nat, routed and host-only are written as bridges: what is translated, published and kept apart is not in it"]
+
+
+def _host(entry: Any) -> str:
+    """The address of an entry, long or short, without its prefix length."""
+    return str(entry["address"] if isinstance(entry, dict) else entry).partition("/")[0]
+
+
+def _dotted(path: str) -> str:
+    """A sysctl's path as sysctl(8) writes it: dots and slashes change places."""
+    return path.translate(str.maketrans("./", "/."))
+
+
+def _vlan(text: str) -> object:
+    """An entry of a port's `vlans`, as `kinds.portvlans.said` tells it."""
+    name, _, how = text.partition(" ")
+    ids = int(name) if name.isdigit() else name
+    return {"id": ids, "untagged": how == "untagged"} if how else ids
+
+
+def _typed(text: str) -> object:
+    return {"true": True, "false": False}.get(text, int(text) if text.isdigit() else text)
+
+
+def _peer(peer: Peer) -> Words:
+    words: Words = {name: _typed(text) for name, text in peer.attributes().items() if name != "allowed_ips"}
+    return {"public_key": peer.public_key, **words, **({"allowed_ips": list(peer.allowed_ips)} if peer.allowed_ips else {})}
+
+
+def _dns(content: str) -> Words:
+    words: Words = {}
+    for line in content.splitlines():
+        key, _, rest = line.partition(" ")
+        if key == "nameserver":
+            words.setdefault("servers", []).append(rest)
+        elif key in {"search", "options"}:
+            words[key] = rest.split()
+    return words

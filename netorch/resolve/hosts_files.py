@@ -1,0 +1,64 @@
+"""Names: the hosts file that all nodes share, and each node's resolv.conf."""
+
+from __future__ import annotations
+
+from netorch.kinds.file import NodeFile, first_line
+from netorch.resolve.draft import Draft, Site
+
+_LOCAL = ("127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback")
+
+
+def put_names(draft: Draft) -> None:
+    """hosts for every node that netorch makes, resolv.conf for those with `dns`."""
+    if not draft.topology.names:
+        for site in _nodes(draft):
+            if site.words.dns is not None:
+                draft.complain((*site.path, "dns"), "`dns` needs resolv.conf, which `names: false` turns off")
+        return
+    _check(draft)
+    content = "\n".join((first_line(draft.mark.topology), *_LOCAL, *_lines(draft))) + "\n"
+    for site in _nodes(draft):
+        if site.created:
+            draft.put(NodeFile(site.label, "hosts", content), site.path)
+        if site.words.dns is not None:
+            if site.created:
+                draft.put(NodeFile(site.label, "resolv.conf", _resolv(draft, site)), (*site.path, "dns"))
+            else:
+                draft.complain((*site.path, "dns"), f"`dns` cannot be set for {site.name}: netorch does not make this namespace")
+
+
+def _nodes(draft: Draft) -> list[Site]:
+    return [draft.sites[name] for name in draft.topology.nodes if name in draft.sites]
+
+
+def _lines(draft: Draft) -> list[str]:
+    """A line an address, a node's own loopback addresses first since they are reachable whichever link is up."""
+    lines: list[str] = []
+    for site in _nodes(draft):
+        names = " ".join((site.name, *site.words.aliases))
+        ifaces = sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")
+        for iface in ifaces:
+            for entry in iface.addresses:
+                if not entry.ip.is_loopback and not entry.ip.is_link_local:
+                    lines.append(f"{entry.ip} {names}")
+    return lines
+
+
+def _check(draft: Draft) -> None:
+    owners: dict[str, str] = {name: name for name in draft.topology.nodes} | {"localhost": "localhost"}
+    for site in _nodes(draft):
+        for index, alias in enumerate(site.words.aliases):
+            owner = owners.setdefault(alias, site.name)
+            if owner != site.name:
+                draft.complain((*site.path, "aliases", index), f"{alias!r} is a name of {owner} already")
+
+
+def _resolv(draft: Draft, site: Site) -> str:
+    dns = site.words.dns
+    assert dns is not None
+    lines = [first_line(draft.mark.topology), *(f"nameserver {server}" for server in dns.servers)]
+    if dns.search:
+        lines.append("search " + " ".join(dns.search))
+    if dns.options:
+        lines.append("options " + " ".join(dns.options))
+    return "\n".join(lines) + "\n"

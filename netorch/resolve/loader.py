@@ -1,0 +1,299 @@
+"""A file's text to the desired state, or all that is wrong with it at once, each with its place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from netorch.errors import FileError, NetorchError, Position, Problem, did_you_mean
+from netorch.language.expand import expand
+from netorch.language.scalars import topology_name
+from netorch.language.yaml_tree import Findings, Map, locate, parse, shown
+from netorch.resolve import Complaint, Desired, resolve
+from netorch.topology.models import Topology, by_kind, words_of
+from netorch.values.frozen import frozen
+
+NAME = 60
+"""Letters of a key from which on an error shows less of it."""
+
+TEXT = "<text>"
+"""What errors call a topology that a program gives as text."""
+
+PRUNINGS = 20
+"""How often parts of a wrong file are left out to look at the rest."""
+
+
+@frozen
+class Loaded:
+    """A file that is right: what it asks for, and where each part of it stands. `file` is how errors call it."""
+
+    file: str
+    desired: Desired
+    tree: Map
+    topology: Topology
+
+    def where(self, path: Sequence[str | int]) -> Position | None:
+        return locate(self.tree, path)
+
+
+def load(data: bytes, file: str, variables: Mapping[str, str] | None = None, name: str | None = None, folder: str | None = None) -> Loaded:
+    """`variables` are the overrides, `name` makes it another instance; `folder` is where the files are that it names, if that is not
+    the file's own. Raises FileError with every problem.
+    """
+    return _load(lambda found: parse(data, found), file, variables or {}, name, folder)
+
+
+def load_tree(tree: Map, file: str, variables: Mapping[str, str], name: str | None, folder: str) -> Loaded:
+    """The same of a tree that was made in another way than by reading a text."""
+    return _load(lambda _: tree, file, variables, name, folder)
+
+
+def _load(read: Callable[[Findings], Map], file: str, variables: Mapping[str, str], name: str | None, folder: str | None) -> Loaded:
+    try:
+        text = Findings()
+        tree = expand(read(text), variables, text)
+        topology, problems, remaining = _validate(tree)
+        if early := text.problems:
+            raise FileError(_sorted([*early, *_apart(problems, early)]))
+        desired = _resolve(tree, remaining, topology, file, name, problems, str(PurePath(file).parent) if folder is None else folder)
+    except NetorchError as error:
+        raise FileError(error.problems, file) from None
+    if problems:
+        raise FileError(_sorted(problems), file)
+    return Loaded(file, desired, tree, topology)
+
+
+def _apart(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:
+    """Those that are not the doing of what was found wrong before: in the same line, where the text itself is wrong."""
+    lines = {problem.where.line for problem in early if problem.where is not None}
+    return [problem for problem in problems if problem.where is not None and problem.where.line not in lines]
+
+
+class Kept(list[Any]):
+    """A list out of which wrong items may have been cut: `places` are those that the rest had."""
+
+    __slots__ = ("places",)
+    places: list[int]
+
+    def __init__(self, items: list[Any]) -> None:
+        super().__init__(map(_copy, items))
+        self.places = [*items.places] if isinstance(items, Kept) else [*range(len(items))]
+
+
+def _validate(tree: Map) -> tuple[Topology, list[Problem], Any]:
+    """The models of what is right, with what they come from; what is wrong is told and left out, to look at the rest too."""
+    problems: list[Problem] = []
+    remaining: Any = tree
+    wounds: set[tuple[str | int, ...]] = set()
+    for _ in range(PRUNINGS):
+        try:
+            return Topology.model_validate(remaining), problems, remaining
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+            paths = [_path(entry["loc"]) for entry in errors]
+            whole = [_whole(remaining, path) for path in paths]
+            # what a part complains of after something was cut out of it may be the cut's doing
+            problems += [_problem(tree, entry, path) for entry, path in zip(errors, whole, strict=True) if path not in wounds]
+            wounds |= {path[:length] for path in whole for length in range(1, len(path) + 1)}
+            remaining = _without(remaining, paths)
+    raise FileError(_sorted(problems))
+
+
+def _resolve(tree: Map, remaining: Any, topology: Topology, file: str, name: str | None, problems: list[Problem], folder: str) -> Desired:
+    stem = PurePath(file).stem if file not in {"-", TEXT} else ""
+    chosen = name or topology.name or stem
+    if not chosen:
+        source, way = ("a text", "") if file == TEXT else ("standard input", ", or use --name")
+        unnamed = Problem(f"a topology from {source} has no file's name:", None, f"Give it a `name:`{way}.")
+        raise FileError(_sorted([*problems, unnamed]))
+    try:
+        topology_name(chosen)
+    except ValueError as error:
+        if not (stem and topology.name is None and name is None):
+            raise FileError(_sorted([*problems, Problem(str(error))])) from None
+        unfit = Problem(f"the file's name {stem!r} cannot be the topology's name.", None, "Give it a `name:`, or use --name.")
+        raise FileError(_sorted([*problems, unfit])) from None
+    prefix = f"{name}-" if name else (topology.prefix or "")
+    desired = resolve(topology, chosen, prefix, folder)
+    # where all nodes or all networks were left out, none of their names says anything
+    left_out = any(section in tree and section not in remaining for section in ("nodes", "networks"))
+    complaints = [entry for entry in desired.complaints if not problems or (entry.naming and not left_out)]
+    problems += [_complaint(tree, entry, _whole(remaining, entry.path)) for entry in complaints]
+    return desired
+
+
+def _complaint(tree: Map, complaint: Complaint, path: Sequence[str | int]) -> Problem:
+    return Problem(complaint.what, locate(tree, path), complaint.remedy)
+
+
+def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
+    last = path[-1] if path else ""
+    parent = _dotted(tree, path[:-1])
+    kind, context = entry["type"], entry.get("ctx", {})
+    where = locate(tree, path)
+    if kind == "extra_forbidden":
+        model = _model(entry["loc"], tree)
+        known = [*_keys(model), *_expanded_keys(path[:-1])]
+        remedy = did_you_mean(str(last), known) or _further_in(model, str(last)) or _listing(known)
+        return Problem(f"unknown key {last!r}{f' in {parent}' if parent else ''}.", where, remedy)
+    if kind == "missing":
+        return Problem(f"{parent or 'the file'} lacks the key {last!r}.", where)
+    if kind == "wrong":
+        text = str(context["text"])
+        return Problem(text if text.startswith("`") or not path else f"{_dotted(tree, path)}: {text}", where)
+    if kind == "literal_error":
+        return Problem(f"{_dotted(tree, path)}: {entry['input']!r} is not one of {context['expected']}", where)
+    if kind in {"model_type", "dict_type", "model_attributes_type"}:
+        remedy = _AS_WRITTEN.get((str(path[0]) if path else "", len(path)), "")
+        return Problem(
+            f"{_dotted(tree, path)}: a mapping is wanted here, not {_shape(entry['input'])}{'.' if remedy else ''}", where, remedy
+        )
+    if kind == "list_type":
+        return Problem(f"{_dotted(tree, path)}: a list is wanted here, not {_shape(entry['input'])}", where)
+    if kind in {"too_short", "too_long"} and last == "endpoints":
+        return Problem(f"{_dotted(tree, path)}: a link has two ends, not {context.get('actual_length', 'that many')}", where)
+    message = str(entry["msg"])
+    return Problem(f"{_dotted(tree, path)}: {message[:1].lower()}{message[1:]}", where)
+
+
+def _path(location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """A model's location without what only the models know: markers of keys."""
+    return tuple(part for part in location if part != "[key]")
+
+
+def _whole(tree: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
+    """A path into what is left of a file as one into the whole file."""
+    found: list[str | int] = []
+    for part in path:
+        inside = _has(tree, part)
+        found.append(tree.places[part] if inside and isinstance(tree, Kept) and isinstance(part, int) else part)
+        tree = tree[part] if inside else tree
+    return tuple(found)
+
+
+def _has(tree: Any, part: str | int) -> bool:
+    return part in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+
+
+_AS_WRITTEN = {
+    ("nodes", 1): "Write `NAME: {}` for each node.",
+    ("networks", 1): "Write `NAME: {subnet: 10.0.0.0/24}` for each network.",
+    ("links", 2): "Write [NODE:INTERFACE, NODE:INTERFACE], or a mapping with `endpoints`.",
+    ("checks", 2): "Write {from: NODE, to: NODE}.",
+}
+"""Where a mapping is wanted and a newcomer writes something else: the key at the top and the depth, and how it looks."""
+
+
+def _model(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None:
+    """The model of the mapping in which an unknown key stands, if it is known."""
+    model: type[BaseModel] = Topology
+    chooser, skip, value = None, 0, tree
+    for part in location[:-1]:
+        value = _within(value, part)
+        if skip:
+            skip -= 1
+        else:
+            field = next((field for name, field in model.model_fields.items() if part in {name, field.alias}), None)
+            chooser, skip = _inside(field.annotation) if field is not None else (None, 0)
+            if chooser is None:
+                return None
+        if chooser is not None and not skip:
+            model = chooser(value)
+    return model
+
+
+def _within(value: Any, part: str | int) -> Any:
+    try:
+        return value[part]
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def _keys(model: type[BaseModel] | None) -> list[str]:
+    return [field.serialization_alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _further_in(model: type[BaseModel] | None, word: str) -> str:
+    """Where a key belongs that is right one level deeper: `delay` of a link stands in its `impair`."""
+    for key, field in zip(_keys(model), model.model_fields.values() if model else (), strict=True):
+        chooser, depth = _inside(field.annotation)
+        if chooser is not None and depth == 0 and word in _keys(chooser(None)):
+            return f"Write {key}: {{{word}: …}}."
+    return ""
+
+
+def _expanded_keys(path: Sequence[str | int]) -> Sequence[str]:
+    """The keys of a mapping that `netorch.language.expand` has dealt with before the models see it."""
+    if not path:
+        return ("vars", "profiles")
+    if path[0] == "defaults" and len(path) == 1:
+        return ("node", "link", "network")
+    return ("profile",) if path[0] == "nodes" and len(path) == 2 else ()
+
+
+def _inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, int]:
+    """What tells the model inside an annotation by the value there, None without one; how many keys or positions lead to it."""
+    if any(getattr(extra, "func", None) is by_kind for extra in getattr(annotation, "__metadata__", ())):
+        return lambda value: words_of(_within(value, "kind")), 0
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return lambda _: annotation, 0
+    inner = [_inside(part) for part in getattr(annotation, "__args__", ())]
+    chooser = next((found for found, _ in reversed(inner) if found is not None), None)
+    depth = max((depth for _, depth in inner), default=0)
+    return chooser, depth + (getattr(annotation, "__origin__", None) in {dict, list})
+
+
+def _without(tree: Any, paths: Sequence[Sequence[str | int]]) -> Any:
+    """A copy of the tree that lacks what stands at the paths (the nearest enclosing entry where that is not there)."""
+    result = _copy(tree)
+    wrong: dict[tuple[int, str | int], Any] = {}
+    for path in paths:
+        here, last = result, None
+        for part in path:
+            if not _has(here, part):
+                break
+            last, here = (here, part), here[part]
+        if last is not None:
+            wrong[id(last[0]), last[1]] = last[0]
+    # the last item of a list first: the others keep their numbers
+    for (_, part), container in sorted(wrong.items(), key=lambda entry: entry[0][1] if isinstance(entry[0][1], int) else -1, reverse=True):
+        del container[part]
+        if isinstance(container, Kept) and isinstance(part, int):
+            del container.places[part]
+    return result
+
+
+def _copy(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _copy(value) for key, value in tree.items()}
+    return Kept(tree) if isinstance(tree, list) else tree
+
+
+def _sorted(problems: Sequence[Problem]) -> list[Problem]:
+    """By place, each once."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: problem.where or Position(0, 0))
+
+
+def _dotted(tree: Any, path: Sequence[str | int]) -> str:
+    """A path as text, less the steps that only a long form has."""
+    said: list[str] = []
+    for part in path:
+        if _has(tree, part):
+            said.append(text if len(text := str(part)) <= NAME and text.isprintable() else shown(text))
+            tree = tree[part]
+    return ".".join(said)
+
+
+def _listing(known: Sequence[str]) -> str:
+    return f"Known are: {', '.join(known)}." if known else ""
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    return "nothing" if value is None else repr(value)

@@ -1,0 +1,202 @@
+"""Networks, published ports and `nat` lists to the neutral rules of each owner's packet filter, and the settings they need.
+
+What is answered is let through first; what a network's mode and isolation allow comes next; the rest of what would enter or
+leave a network's bridge is dropped. Everything else on the machine is none of our business and meets no rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import field
+from ipaddress import ip_network
+from typing import Any
+
+from netorch.kinds.filter import PacketFilter
+from netorch.kinds.forward import ForwardAccept
+from netorch.language.publish import NatWords, shown
+from netorch.nat.nftables import line
+from netorch.resolve.draft import Draft, Path, Site
+from netorch.resolve.networks import LEADING_OUT, Segment, closed
+from netorch.resolve.published_ports import Published, check_published, prepare, published
+from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.frozen import mutable
+
+LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
+MULTICAST = {4: ip_network("224.0.0.0/4"), 6: ip_network("ff00::/8")}
+ANSWERS = ("established", "related")
+
+
+@mutable
+class Filter:
+    """What one namespace's filter is made of."""
+
+    site: Site
+    segments: list[Segment] = field(default_factory=list)
+    published: list[Published] = field(default_factory=list)
+
+
+def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, Ruleset]]:
+    """Each namespace that gets rules, with them."""
+    found: dict[str, Filter] = {}
+    for segment in segments.values():
+        if not segment.words.is_segment and not segment.words.is_bridged:
+            found.setdefault(segment.owner.name, Filter(segment.owner)).segments.append(segment)
+    for site in list(draft.sites.values()):
+        for entry in published(draft, site, segments):
+            found[entry.segment.owner.name].published.append(entry)
+        if site.words.nat:
+            found.setdefault(site.name, Filter(site))
+    for filter_ in found.values():
+        check_published(draft, filter_.site, filter_.published)
+        prepare(draft, filter_.site, filter_.published)
+        rules = (*_translations(draft, filter_), *_policy(filter_))
+        if rules:
+            yield filter_.site, rules
+
+
+def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
+    """The filter as a resource. Its text is the rules as nft would be told them, until the kernel says them in its own words."""
+    text = "\n".join(map(line, rules))
+    draft.put(PacketFilter(site.label, draft.topology.backend.nat, draft.mark.topology, text, rules), site.path)
+
+
+def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
+    """A word for each bridge where others may filter. In a namespace of our own a firewall is part of what is tried out there."""
+    for segment in (part for whole in segments.values() for part in (whole.ends.values() or (whole,))):
+        if segment.owner.created:
+            continue
+        leads = tuple(version for version in (4, 6) if segment.words.mode_of(version) in LEADING_OUT and segment.subnet_of(version))
+        for bridge in segment.bridges:
+            # further bridges only pass frames on to the first
+            versions = leads if bridge is segment.root else ()
+            draft.put(ForwardAccept(segment.owner.label, bridge.dev, draft.mark.topology, versions), segment.path)
+
+
+def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
+    # an entry for one address goes before those for all of them
+    for entry in sorted(filter_.published, key=lambda entry: entry.address is None):
+        words, text = entry.words, entry.text
+        where = ip_network(entry.address) if entry.address is not None else None
+        act = DestinationTo(entry.target, words.to)
+        match = Match(destination=where, protocol=words.proto, port=words.port, local=True)
+        if entry.address is None or not entry.address.is_loopback:
+            yield Rule(entry.version, Chain.PREROUTING, match, act, text)
+        yield Rule(entry.version, Chain.OUTPUT, match, act, text)
+    for index, nat in enumerate(filter_.site.words.nat):
+        yield from _own(draft, filter_.site, nat, (*filter_.site.path, "nat", index))
+    for version in (4, 6):
+        if any(segment.words.mode_of(version) == "nat" and segment.subnet_of(version) for segment in filter_.segments):
+            # a program of the owner's that talks to another by the bridge's address is of the subnet, and leaves by no bridge
+            yield Rule(version, Chain.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself")
+    for segment in filter_.segments:
+        bridge = segment.root.dev
+        for subnet in segment.words.subnet:
+            version = subnet.version
+            hairpin = any(entry.segment is segment and entry.version == version for entry in filter_.published)
+            if hairpin:
+                # its own answer would not come back through here: the owner stands in for the one who asks
+                back = Match(oif=bridge, source=subnet, translated=True)
+                yield Rule(version, Chain.POSTROUTING, back, Verdict.MASQUERADE, f"{segment.name}: members to published ports")
+                near = Match(oif=bridge, source=LOOPBACK[version], translated=True)
+                yield Rule(version, Chain.POSTROUTING, near, Verdict.MASQUERADE, f"{segment.name}: from loopback to published ports")
+            if segment.words.mode_of(version) == "nat":
+                out = Match(oif=Not(bridge), source=subnet, destination=Not(MULTICAST[version]))
+                egress = segment.words.egress_of(version)
+                leave = SourceTo(egress) if egress is not None else Verdict.MASQUERADE
+                yield Rule(version, Chain.POSTROUTING, out, leave, f"{segment.name}: out")
+
+
+def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Rule]:
+    if words.masquerade is not None:
+        out, source = _interface(site, words.masquerade.out), words.masquerade.source
+        for version in (4, 6) if source is None else (source.version,):
+            yield Rule(version, Chain.POSTROUTING, Match(oif=out, source=source), Verdict.MASQUERADE, "nat: masquerade")
+    if words.snat is not None:
+        out, source, to = _interface(site, words.snat.out), words.snat.source, words.snat.to
+        if source is not None and source.version != to.version:
+            draft.complain(path, f"snat from {source} to {to} mixes IPv4 and IPv6")
+        yield Rule(to.version, Chain.POSTROUTING, Match(oif=out, source=source), SourceTo(to), "nat: snat")
+    if words.dnat is not None:
+        dnat = words.dnat
+        target, there = dnat.to
+        if dnat.address is not None and dnat.address.version != target.version:  # type: ignore[attr-defined]
+            draft.complain(path, f"dnat of {dnat.address} to {target} mixes IPv4 and IPv6")
+        match = Match(
+            iif=_interface(site, dnat.in_) if dnat.in_ is not None else None,
+            destination=ip_network(dnat.address) if dnat.address is not None else None,
+            protocol=dnat.proto,
+            port=dnat.port,
+        )
+        act = DestinationTo(target, there)  # type: ignore[arg-type]
+        yield Rule(target.version, Chain.PREROUTING, match, act, f"nat: dnat {shown(dnat.port)}")  # type: ignore[attr-defined]
+
+
+def _interface(site: Site, text: str) -> str | Not:
+    name = text.removeprefix("!")
+    dev = site.ifaces[name].dev if name in site.ifaces else name
+    return Not(dev) if text.startswith("!") else dev
+
+
+def _policy(filter_: Filter) -> Iterator[Rule]:
+    for version in (4, 6):
+        here = [segment for segment in filter_.segments if segment.subnet_of(version)]
+        for segment in here:
+            yield from _entry(segment, here, version)
+        for rules in (_forward, _refuse):
+            for segment in here:
+                yield from rules(segment, here, version)
+
+
+def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
+    """What members may send to the owner itself: not to its loopback, and to no gateway of a network that is closed to them."""
+    bridge = segment.root.dev
+    yield Rule(version, Chain.INPUT, Match(iif=bridge, states=ANSWERS), Verdict.ACCEPT, f"{segment.name}: answers")
+    if version == 4:
+        spoofed = Match(iif=bridge, destination=LOOPBACK[4], translated=False)
+        yield Rule(version, Chain.INPUT, spoofed, Verdict.DROP, f"{segment.name}: loopback is for the owner alone")
+    for other in here:
+        if other is not segment and not other.words.is_segment and closed(segment, other):
+            for subnet in other.subnet_of(version):
+                there = Match(iif=bridge, destination=subnet)
+                yield Rule(version, Chain.INPUT, there, Verdict.DROP, f"{segment.name}: not to the gateway of {other.name}")
+
+
+def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
+    """All that may pass goes before what may not: a rule of one network must not end the way of another's published port."""
+    bridge, mode = segment.root.dev, segment.words.mode_of(version)
+
+    def accept(text: str, **match: Any) -> Rule:
+        return Rule(version, Chain.FORWARD, Match(**match), Verdict.ACCEPT, f"{segment.name}: {text}")
+
+    yield accept("answers to members", oif=bridge, states=ANSWERS)
+    yield accept("answers of members", iif=bridge, states=ANSWERS)
+    yield accept("among members", iif=bridge, oif=bridge)
+    if mode in LEADING_OUT:
+        yield accept("to published ports", oif=bridge, translated=True)
+    yield accept("to ports that others publish", iif=bridge, translated=True)
+    for other in here:
+        if other is not segment and _reaches(other, segment, version):
+            yield accept(f"from network {other.name}", iif=other.root.dev, oif=bridge)
+
+
+def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
+    bridge, mode = segment.root.dev, segment.words.mode_of(version)
+
+    def drop(text: str, **match: Any) -> Rule:
+        return Rule(version, Chain.FORWARD, Match(**match), Verdict.DROP, f"{segment.name}: {text}")
+
+    for other in here:
+        if other is not segment and other.words.mode_of(version) != "segment" and not _reaches(other, segment, version):
+            yield drop(f"not from network {other.name}", iif=other.root.dev, oif=bridge)
+    if mode == "host-only":
+        yield drop("nothing from beyond", oif=bridge)
+        yield drop("nothing beyond", iif=bridge)
+    elif mode == "nat":
+        yield drop("only what is published", iif=Not(bridge), oif=bridge)
+
+
+def _reaches(one: Segment, other: Segment, version: int) -> bool:
+    """Whether the owner forwards from one to the other: a host-only network is open to those alone that it allows, or that allow it."""
+    if one.opens_to(other):
+        return True
+    return not closed(one, other) and {one.words.mode_of(version), other.words.mode_of(version)} <= LEADING_OUT

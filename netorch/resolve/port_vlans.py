@@ -1,0 +1,80 @@
+"""VLANs of the ports of bridges that know VLANs, their own ports among them."""
+
+from __future__ import annotations
+
+from netorch.kinds.base.port_words import PortWords
+from netorch.kinds.mac import PortMac
+from netorch.kinds.vlan import VlanWords
+from netorch.kinds.vlans import PortVlans
+from netorch.resolve.draft import Draft, Iface, layered
+
+Memberships = tuple[int, dict[int, bool]]
+"""The PVID (0: none), and each VLAN → whether its frames leave without a tag."""
+
+
+def put_vlans(draft: Draft) -> None:
+    """Each port's VLANs; a cable between two bridges of one network has those of all their ports."""
+    bridges = [iface for iface in layered(draft.sites) if iface.role == "bridge" and iface.settings and iface.settings.vlan_filtering]
+    riders = _riders(draft)
+    everywhere: dict[int, set[int]] = {}
+    for bridge in bridges:
+        carried = everywhere.setdefault(id(bridge.settings), set())
+        for port in (bridge, *bridge.ports):
+            carried.update(_memberships(bridge, port, riders)[1])
+    bridge_vlans: dict[int, dict[int, bool]] = {}
+    for bridge in bridges:
+        assert bridge.settings is not None
+        default = bridge.settings.vlan_default_pvid
+        if bridge.uplink:
+            what = f"the uplink {bridge.uplink} would carry the VLAN of its own frames only: this release has no words for its others"
+            draft.complain((*bridge.path, "vlan_filtering"), f"network {bridge.name}: {what}")
+        for port in (bridge, *bridge.ports):
+            pvid, vlans = _memberships(bridge, port, riders)
+            if port.trunk:
+                vlans |= {vlan: False for vlan in everywhere[id(bridge.settings)] if vlan not in vlans}
+            path = port.options_path if port.options is not None else port.path
+            bridge_vlans[id(port)] = vlans
+            draft.put(PortVlans(bridge.site.label, port.dev, bridge.dev, pvid, tuple(sorted(vlans.items())), default), path)
+
+    _put_macs(draft, bridge_vlans)
+
+
+def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
+    """MACs behind ports; where the bridge knows VLANs in each that is meant. `vlans`: port → its VLANs, of bridges that know some."""
+    behind: dict[tuple[int, str, int], Iface] = {}
+    for port in layered(draft.sites):
+        if port.options is None or port.master is None or port.master.role != "bridge":
+            continue
+        known = vlans.get(id(port))
+        for index, words in enumerate(port.options.fdb):
+            path = (*port.options_path, "fdb", index)
+            if words.vlan is not None and words.vlan not in (known or {}):
+                what = (
+                    f"{port.display} is not in VLAN {words.vlan}" if known is not None else f"the bridge {port.master.name} knows no VLANs"
+                )
+                draft.complain((*path, "vlan"), f"{what}: {words.mac} cannot be behind it there")
+                continue
+            for vlan in (words.vlan,) if words.vlan is not None else known if known is not None else (0,):
+                first = behind.setdefault((id(port.master), words.mac, vlan), port)
+                if first is not port:
+                    draft.complain(path, f"{words.mac} is behind {first.display} already, and cannot be behind {port.display} too")
+                draft.put(PortMac(port.site.label, port.dev, words.mac, vlan), path)
+
+
+def _memberships(bridge: Iface, port: Iface, riders: dict[int, list[int]]) -> Memberships:
+    """As the port's words say; the bridge itself is in the VLANs of the VLAN devices on it, which want them with their tags."""
+    assert bridge.settings is not None
+    pvid, vlans = (port.options or PortWords()).memberships(bridge.settings.vlan_default_pvid)
+    if port is bridge:
+        said = {vlan for entry in port.options.vlans for vlan in range(entry.id[0], entry.id[1] + 1)} if port.options else set()
+        vlans |= {vlan: False for vlan in riders.get(id(bridge), ()) if vlan not in said}
+    return pvid, vlans
+
+
+def _riders(draft: Draft) -> dict[int, list[int]]:
+    """Bridge → the VLANs of the VLAN devices on top of it."""
+    found: dict[int, list[int]] = {}
+    for iface in layered(draft.sites):
+        if isinstance(iface.solo, VlanWords) and iface.parent is not None and iface.solo.protocol == "802.1q" and iface.solo.id:
+            found.setdefault(id(iface.parent), []).append(iface.solo.id)
+    return found

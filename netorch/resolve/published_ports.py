@@ -1,0 +1,123 @@
+"""Published ports: who has the port on the owner, who the target is, and what it takes beside rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+
+from netorch.kinds.filter import publish_key
+from netorch.kinds.route import IPV6_METRIC, Route
+from netorch.kinds.sysctl import Sysctl
+from netorch.language.publish import PublishWords, shown
+from netorch.language.scalars import Address
+from netorch.netlink.constants import AF_INET6, RTN_LOCAL
+from netorch.resolve.draft import Draft, Path, Site
+from netorch.resolve.networks import LEADING_OUT, Segment
+from netorch.values.frozen import frozen
+from netorch.values.requests import Hop, RouteSpec
+
+_LOOPBACK = b"\0" * 15 + b"\1"
+_LOCAL_TABLE = 255
+_METRICS = 1 << 20
+
+
+@frozen
+class Published:
+    """A published port with both its ends known. `address` None is every address of the owner."""
+
+    words: PublishWords
+    node: str
+    segment: Segment
+    version: int
+    address: Address | None
+    target: Address
+    path: Path
+
+    @property
+    def text(self) -> str:
+        """What the rule says of itself: `publish web 127.0.0.1:8080:80/tcp`."""
+        words = self.words
+        host = "" if self.address is None else f"[{self.address}]:" if self.version == 6 else f"{self.address}:"
+        return f"publish {self.node} {host}{shown(words.port)}:{shown(words.to)}/{words.proto}"
+
+
+def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterator[Published]:
+    """A node's ports, one entry for each IP version."""
+    for index, words in enumerate(site.words.publish):
+        path: Path = (*site.path, "publish", index)
+        mine = {name: segments[name] for name in site.words.networks if name in segments}
+        if words.network is not None and words.network not in mine:
+            draft.unknown((*path, "network"), f"among the networks of {site.name},", words.network, mine)
+            continue
+        chosen = [mine[words.network]] if words.network else [entry for entry in mine.values() if "nat" in entry.words.modes]
+        if not chosen:
+            draft.complain(path, f"{site.name} publishes a port, but is in no network of mode nat.", "Join one, or name the `network`.")
+            continue
+        segment = chosen[0]
+        if not segment.words.modes & LEADING_OUT:
+            draft.complain(path, f"network {segment.name} is {segment.words.mode_of(4)}: nobody outside reaches what it would publish")
+            continue
+        versions = {words.address.version} if words.address is not None else {4, 6}
+        targets = [(version, target) for version in sorted(versions) if (target := _member_address(segment, site, version))]
+        if not targets:
+            draft.complain(path, f"{site.name} has no address in network {segment.name} that could be published")
+        address = words.address if words.address is not None and not words.address.is_unspecified else None
+        for version, target in targets:
+            yield Published(words, site.name, segment, version, address, target, path)
+
+
+def _member_address(segment: Segment, site: Site, version: int) -> Address | None:
+    for member in segment.members:
+        if member.iface.site is site:
+            for entry in (member.iface.front or member.iface).addresses:
+                if entry.interface.version == version and not entry.ip.is_link_local:
+                    return entry.ip
+    return None
+
+
+def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
+    """One port has one target; an entry for a certain address may stand beside one for all of them."""
+    taken: dict[tuple[str, int, Address | None], list[Published]] = {}
+    for entry in entries:
+        taken.setdefault((entry.words.proto, entry.version, entry.address), []).append(entry)
+        draft.origins[publish_key(owner.label, entry.text)] = entry.path
+    told: set[Path] = set()
+    for group in taken.values():
+        ordered = sorted(group, key=lambda entry: entry.words.port)
+        widest = ordered[0]
+        for entry in ordered[1:]:
+            if entry.words.port[0] <= widest.words.port[1]:
+                earlier, later = sorted((widest, entry), key=entries.index)
+                if later.path not in told:
+                    told.add(later.path)
+                    draft.complain(
+                        later.path,
+                        f"{later.node} publishes {later.words.proto} port {shown(later.words.port)} on {owner.name}, "
+                        f"where {earlier.node} publishes {shown(earlier.words.port)} already",
+                    )
+            widest = max(widest, entry, key=lambda entry: entry.words.port[1])
+
+
+def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
+    """What published ports need beside rules: way back to the port that asked, and 127.0.0.1 routed to the bridge."""
+    metrics: dict[int, str] = {}
+    for entry in entries:
+        for member in entry.segment.members:
+            if member.iface.site.name == entry.node and member.iface.peer is not None:
+                member.iface.peer.hairpin = True
+        bridge = entry.segment.root.dev
+        if entry.version == 4:
+            draft.put(Sysctl(owner.label, (f"net/ipv4/conf/{bridge}/route_localnet",), "1"), entry.path)
+        else:
+            draft.put(_loopback_route(draft, owner, bridge, metrics), entry.path)
+
+
+def _loopback_route(draft: Draft, owner: Site, bridge: str, metrics: dict[int, str]) -> Route:
+    """Answers to ::1 come in by the bridge, where the kernel takes it for local only if a route says so: one a bridge, each with
+    a metric of its own, also beside another topology's bridges. A bridge that hands IPv6 to the packet filter would lose them before.
+    """
+    metric = IPV6_METRIC + 1 + int.from_bytes(blake2b(bridge.encode(), digest_size=4).digest(), "big") % _METRICS
+    while metrics.setdefault(metric, bridge) != bridge:
+        metric += 1
+    hops = (Hop(None, bridge),)
+    return Route(owner.label, RouteSpec(AF_INET6, _LOOPBACK, 128, _LOCAL_TABLE, metric, RTN_LOCAL, 0, draft.mark.protocol, hops))

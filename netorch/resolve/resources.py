@@ -1,0 +1,337 @@
+"""Interfaces to resources: links, their state, ports, settings and addresses, in an order good to read and to send."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv6Address
+
+from netorch.kinds.address import SCOPES, Address, address_text
+from netorch.kinds.base.link import TXQUEUELEN
+from netorch.kinds.base.port_words import PortWords
+from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.bond import BondWords, Primary
+from netorch.kinds.bridge import Bridge
+from netorch.kinds.loopback import MTU as LOOPBACK_MTU
+from netorch.kinds.loopback import Loopback
+from netorch.kinds.neighbour import Neighbour
+from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
+from netorch.kinds.port import TAKES_DOWN, USUAL_COST, Port, port_key
+from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_paths
+from netorch.kinds.up import Up, up_key
+from netorch.kinds.uplink import Uplink
+from netorch.kinds.veth import Veth
+from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
+from netorch.resolve.draft import Draft, Given, Iface, Site
+from netorch.resolve.interfaces import carrier, mtu_of
+from netorch.resolve.masters import bond_of, keeps_mac, kind_of
+from netorch.state.core import Key
+from netorch.values.marks import ALIAS_BYTES
+
+IPV6_MTU = 1280
+"""IPV6_MIN_MTU: on a link with less the kernel has no IPv6."""
+
+_FORWARDING = {IPV4_FORWARDING: 4, "net/ipv4/conf/all/forwarding": 4, IPV6_FORWARDING: 6}
+
+
+def put_site(draft: Draft, site: Site) -> None:
+    """The namespace itself with its settings and lo."""
+    forwarding = {version: site.words.forwarding if version not in site.forwards else True for version in (4, 6)}
+    if site.words.forwarding is False and site.forwards:
+        draft.complain((*site.path, "forwarding"), f"node {site.name} owns a network that leads out: it has to forward")
+    sysctls = dict(site.words.sysctls)
+    for path in list(sysctls):
+        if path in _FORWARDING:
+            place = (*site.path, "sysctls", path.replace("/", "."))
+            value = sysctls.pop(path)
+            if site.words.forwarding is not None and str(int(site.words.forwarding)) != value:
+                draft.complain(place, f"node {site.name}: `forwarding` and the sysctl {path.replace('/', '.')} say different things")
+            forwarding[_FORWARDING[path]] = value != "0"
+    if site.created:
+        is_fabric = site.label == draft.mark.fabric
+        own = Netns(site.label, draft.mark.alias, bool(forwarding[4]), bool(forwarding[6]), is_fabric)
+        draft.put(own, site.path)
+    else:
+        for version, path in ((4, IPV4_FORWARDING), (6, IPV6_FORWARDING)):
+            if forwarding[version] is not None:
+                draft.put(Sysctl(site.label, (path,), str(int(bool(forwarding[version])))), (*site.path, "forwarding"))
+    for path, value in sysctls.items():
+        place = (*site.path, "sysctls", path.replace("/", "."))
+        name = interface_of(path)
+        if name is not None and name in site.ifaces:
+            path = path.replace(f"/{name}/", f"/{site.ifaces[name].dev}/")  # noqa: PLW2901
+        elif name is not None and site.created and name != "lo":
+            draft.unknown(place, f"interface {site.name}:", name, site.ifaces)
+        draft.put(Sysctl(site.label, (path,), value), place)
+    if site.created:
+        lo = site.ifaces.get("lo")
+        mtu = lo.explicit_mtu if lo else None
+        queue = lo.said("txqueuelen") if lo else None
+        draft.put(Loopback(site.label, mtu or LOOPBACK_MTU, TXQUEUELEN if queue is None else queue), lo.path if lo else site.path)
+        draft.put(Up(site.label, "lo"), lo.path if lo else site.path)
+    if "lo" in site.ifaces:
+        _put_settings(draft, site.ifaces["lo"])
+        put_addresses(draft, site.ifaces["lo"])
+
+
+def put_bridge(draft: Draft, iface: Iface) -> None:
+    words = iface.settings
+    assert words is not None
+    if words.stp and words.forward_delay < 200:
+        draft.complain((*iface.path, "forward_delay"), "with STP the forward delay is 200 centiseconds (2s) or more")
+    label = iface.site.label
+    fields = _common(draft, iface, None)
+    if iface.uplink:
+        fields |= {"mac": "", "mtu": iface.explicit_mtu or 0}
+    draft.put(
+        Bridge(
+            **fields,
+            stp=words.stp,
+            priority=words.priority,
+            forward_delay=words.forward_delay,
+            hello_time=words.hello_time,
+            max_age=words.max_age,
+            ageing_time=words.ageing_time,
+            mcast_snooping=words.mcast_snooping,
+            vlan_filtering=words.vlan_filtering,
+            vlan_default_pvid=words.vlan_default_pvid,
+        ),
+        iface.path,
+    )
+    _put_settings(draft, iface)
+    _put_port(draft, iface)
+    if iface.is_up:
+        _put_up(draft, iface)
+    if iface.uplink:
+        follows = iface.explicit_mtu is None
+        draft.put(Uplink(label, _nic(iface), iface.dev, draft.mark.protocol, mtu=follows), (*iface.path, "uplink"))
+    put_addresses(draft, iface)
+
+
+def _nic(bridge: Iface) -> str:
+    """The kernel's name of a bridge's uplink: as the file says, unless the file makes it."""
+    ifaces = bridge.site.ifaces
+    return ifaces[bridge.uplink].dev if bridge.uplink in ifaces else bridge.uplink
+
+
+def put_veth(draft: Draft, iface: Iface) -> None:
+    """One end with what hangs on it. The far end is put by the near one, which makes it."""
+    peer = iface.peer
+    assert peer is not None
+    fields = _common(draft, iface, (peer.site.label, peer.dev))
+    draft.put(Veth(**fields, peer=(peer.site.label, peer.dev), far=iface.far), iface.path)
+    _put_port(draft, iface)
+    _put_settings(draft, iface)
+    if iface.is_up:
+        _put_up(draft, iface)
+    put_addresses(draft, iface)
+
+
+def put_solo(draft: Draft, iface: Iface) -> None:
+    """A link that is made alone, on its parent if it has one."""
+    words, site = iface.solo, iface.site
+    assert words is not None
+    parent = (iface.parent.site.label, iface.parent.dev) if iface.parent is not None else None
+    fields = _common(draft, iface, parent if parent is not None and parent[0] != site.label else None)
+    link = words.link(fields, parent)
+    if not link.HAS_MAC:
+        if iface.said("mac") is not None:
+            draft.complain((*iface.path, "mac"), f"{iface.display} is of kind {words.kind}, which has no MAC of its own")
+        link = replace(link, mac="")
+    _check_solo(draft, iface, link)
+    draft.put(link, iface.path)
+    for resource, place in words.further(link):
+        draft.put(resource, (*iface.path, *place))
+    _put_port(draft, iface)
+    if isinstance(words, BondWords) and words.primary in site.ifaces:
+        draft.put(Primary(site.label, iface.dev, site.ifaces[words.primary].dev), (*iface.path, "primary"))
+    _put_settings(draft, iface)
+    if iface.is_up:
+        _put_up(draft, iface)
+    put_addresses(draft, iface)
+
+
+def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
+    """What the kernel would refuse, or cut down, of a link that is made alone."""
+    words, below = iface.solo, carrier(iface)
+    assert words is not None
+    if iface.dev in link.RESERVED:
+        draft.complain(
+            iface.path,
+            f"{iface.display}: Linux itself makes a device {iface.dev} in every namespace once it has the module.",
+            "Take another name.",
+        )
+    if (claim := link.claim) is not None and (first := draft.claims.setdefault(claim, iface)) is not iface:
+        keys = {key: key for key in type(words).model_fields} | {a.key: a.word or a.key for a in link.ATTRIBUTES}
+        same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
+        draft.complain(iface.path, f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart")
+    if below is not None and (mtu := mtu_of(below)) and (most := words.largest_mtu(mtu)) is not None and link.mtu > most:
+        headers = f", and with its headers {most} fit" if most < mtu else ""
+        draft.complain((*iface.path, "mtu"), f"{iface.display} cannot have MTU {link.mtu}: {below.display} has {mtu}{headers}")
+
+
+def put_existing(draft: Draft, iface: Iface) -> None:
+    """What the file adds to an interface that it does not make."""
+    _put_settings(draft, iface)
+    put_addresses(draft, iface)
+
+
+def _is_quick(draft: Draft, iface: Iface) -> bool:
+    """In a namespace that netorch makes all are; elsewhere those that IPv6 is meant to go over."""
+    said = Key("sysctl", iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
+    return not iface.site.created and not said and any(entry.interface.version == 6 for entry in iface.addresses)
+
+
+def _put_port(draft: Draft, iface: Iface) -> None:
+    master, site = iface.master, iface.site
+    if master is None:
+        return
+    kind = kind_of(master)
+    if kind != "bridge":
+        after = (_up_below(iface),) if kind == "bond" else ()
+        joined = Port(site.label, iface.dev, master.dev, of=kind, after=tuple(key for key in after if key is not None))
+    else:
+        options, usual = iface.options or PortWords(), USUAL_COST.get(kind_of(iface), 0)
+        joined = Port(
+            site.label,
+            iface.dev,
+            master.dev,
+            hairpin=iface.hairpin or options.hairpin,
+            isolated=iface.isolated or options.isolated,
+            learning=options.learning,
+            cost=usual if options.cost is None else options.cost,
+            priority=options.priority,
+            usual=usual,
+        )
+    draft.put(joined, iface.path)
+
+
+def _put_up(draft: Draft, iface: Iface) -> None:
+    """After its ports, and after what it rides on; what is in a bond or a VRF when it has joined."""
+    label, master = iface.site.label, iface.master
+    after = [key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev))]
+    if iface.role == "bridge":
+        # and after the far ends of its cables: a bridge that is up works through all its ports at each carrier that comes, and takes
+        # the first multicasts of each member to all others
+        after += [up_key(port.peer.site.label, port.peer.dev) for port in iface.ports if port.peer is not None and port.peer.is_up]
+    if (below := _up_below(iface)) is not None:
+        after.append(below)
+    inside = master.dev if master is not None and kind_of(master) in TAKES_DOWN else ""
+    draft.put(Up(label, iface.dev, inside, tuple(after), _is_quick(draft, iface)), iface.path)
+
+
+def _up_below(iface: Iface) -> Key | None:
+    """That its parent is up, if the file says so."""
+    parent = iface.parent
+    return up_key(parent.site.label, parent.dev) if parent is not None and parent.role != "existing" and parent.is_up else None
+
+
+def put_addresses(draft: Draft, iface: Iface) -> None:
+    """The addresses in order: the first of an IPv4 subnet is the primary one, the kernel ties the later ones to it."""
+    firsts: dict[object, str] = {}
+    mtu = mtu_of(iface)
+    for entry in iface.addresses:
+        text = address_of(entry)
+        if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
+            draft.complain(entry.path, f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {text} cannot be there")
+        if entry.interface.version == 6 and (switch := _ipv6_switch(draft, iface)):
+            draft.complain(entry.path, f"the sysctl {switch} turns IPv6 off on {iface.display}, so {text} cannot be there")
+        primary = ""
+        if entry.interface.version == 4:
+            subnet = entry.interface.network if entry.peer is None else address_network(entry)
+            primary = firsts.setdefault(subnet, text)
+        resource = Address(iface.site.label, iface.dev, text, _scope(entry), draft.mark.protocol, "" if primary == text else primary)
+        if resource.key in draft.state:
+            draft.complain(entry.path, f"{iface.display} has the address {text} twice")
+        draft.put(resource, entry.path)
+    _put_neighbours(draft, iface)
+
+
+def _put_neighbours(draft: Draft, iface: Iface) -> None:
+    layers = (*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))
+    for index, words in enumerate(words for layer in layers for words in layer.neighbours):
+        path = (*iface.path, "neighbours", index)
+        if words.address.is_multicast or words.address.is_unspecified:
+            draft.complain(path, f"{iface.display}: {words.address} is no host's address, so it cannot be a neighbour")
+            continue
+        if iface.solo is not None and not iface.solo.MAKES.HAS_MAC:
+            draft.complain(path, f"{iface.display} is a {iface.solo.kind}, on which nobody has a MAC: it takes no `neighbours`")
+            continue
+        neighbour = Neighbour(iface.site.label, iface.dev, str(words.address), words.mac, draft.mark.protocol)
+        if draft.state.get(neighbour.key, neighbour) != neighbour:
+            draft.complain(path, f"{iface.display} has the neighbour {words.address} twice, with different MACs")
+        draft.put(neighbour, path)
+
+
+def _ipv6_switch(draft: Draft, iface: Iface) -> str:
+    """The setting by which the file itself turns IPv6 off on an interface: its own, else that for new ones, else that for all."""
+    new = [_off("default")] if iface.name != "lo" else []
+    for path in (*sysctl_paths(iface.dev, "disable_ipv6"), *new, _off("all")):
+        found = draft.state.get(Key("sysctl", iface.site.label, path))
+        if isinstance(found, Sysctl):
+            return "" if found.value == "0" else found.paths[-1].replace("/", ".")
+    return ""
+
+
+def _off(where: str) -> str:
+    return f"net/ipv6/conf/{where}/disable_ipv6"
+
+
+def address_of(entry: Given) -> str:
+    return address_text(entry.interface, entry.peer)
+
+
+def address_network(entry: Given) -> object:
+    """The subnet that the kernel sees: the peer's."""
+    network = entry.interface.network
+    return type(network)((entry.peer, network.prefixlen), strict=False)
+
+
+def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  # type: ignore[type-arg]
+    site = iface.site
+    description = " ".join((iface.said("description") or "").split())
+    origin = iface.solo.taken_from(iface.name) if iface.solo is not None else ""
+    alias = draft.mark.link_alias(peer, description, _nic(iface), origin)
+    if description.startswith(("peer=", "uplink=", "from=")):
+        said = description.partition("=")[0]
+        draft.complain((*iface.path, "description"), f"a description cannot begin with `{said}=`, which says more than words")
+    elif not description.isprintable():
+        draft.complain((*iface.path, "description"), "a description is one line of printable text")
+    elif len(alias.encode()) > ALIAS_BYTES:
+        draft.complain((*iface.path, "description"), f"the description is {len(alias.encode()) - ALIAS_BYTES} bytes too long")
+    queue = iface.said("txqueuelen")
+    own_mac = iface.said("mac") or ("" if origin else draft.mark.mac(site.name, iface.name))
+    return {
+        "netns": site.label,
+        "name": iface.dev,
+        "mtu": mtu_of(iface),
+        "mac": own_mac if bond_of(iface) is None else "" if origin or keeps_mac(iface) else _mac_of(draft, iface),
+        "group": draft.mark.group,
+        "alias": alias,
+        "txqueuelen": queue if queue is not None else TXQUEUELEN if iface.solo is None else iface.solo.MAKES.QUEUE,
+        "altname": iface.altname,
+        "own_mac": "" if bond_of(iface) is None else own_mac,
+    }
+
+
+def _mac_of(draft: Draft, iface: Iface) -> str:
+    """The MAC of the outermost bond that gives it to its ports."""
+    at = iface
+    while (bond := bond_of(at)) is not None and not keeps_mac(at):
+        at = bond
+    return at.said("mac") or draft.mark.mac(at.site.name, at.name)
+
+
+def _put_settings(draft: Draft, iface: Iface) -> None:
+    for layer in reversed((*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))):
+        for name, value in layer.sysctls.items():
+            path = (*iface.path, "sysctls", name)
+            draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), value), path)
+
+
+def _scope(entry: Given) -> int:
+    ip = entry.ip
+    if isinstance(ip, IPv6Address):
+        return RT_SCOPE_LINK if ip.is_link_local else RT_SCOPE_HOST if ip.is_loopback else RT_SCOPE_UNIVERSE
+    if entry.scope is not None:
+        return SCOPES[entry.scope]
+    return RT_SCOPE_HOST if ip.is_loopback else RT_SCOPE_UNIVERSE

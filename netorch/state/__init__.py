@@ -1,0 +1,1 @@
+"""Resources, keys, states and plans; the registry of kinds; the planner. Pure."""

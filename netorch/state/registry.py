@@ -1,0 +1,138 @@
+"""What a kind of kernel object has to know to take part: the view it recognises itself in, and the registries.
+
+A module of `netorch.kinds` registers its `Resource` classes with `@observed` and its YAML words with `@interface_words`;
+parsing, planning, applying and rendering find them here and know no kind by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import field
+from functools import cached_property
+from typing import ClassVar, Protocol, TypeVar
+
+from netorch.netlink.constants import AF_BRIDGE
+from netorch.state.core import HOST, Key, Resource
+from netorch.values.frozen import Remembering, frozen
+from netorch.values.marks import Mark, read_alias
+from netorch.values.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
+
+
+@frozen
+class View(Remembering):
+    """One namespace of a snapshot, seen by one topology.
+
+    `created`: this topology made the namespace. `all`: the other views, label → view. `originals`: the settings that are
+    ours to look at, each as the places where it may stand → the value from before us, None where that is not known.
+    """
+
+    netns: NetnsSnapshot
+    mark: Mark
+    created: bool
+    all: Mapping[str, View]
+    originals: Mapping[tuple[str, ...], str | None] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return self.netns.label
+
+    @cached_property
+    def links(self) -> Mapping[int, LinkRecord]:
+        return {link.index: link for link in self.netns.links}
+
+    @cached_property
+    def named(self) -> Mapping[str, LinkRecord]:
+        return {link.name: link for link in self.netns.links}
+
+    @cached_property
+    def link_kinds(self) -> frozenset[str]:
+        return frozenset([link.kind for link in self.netns.links])
+
+    @cached_property
+    def our_links(self) -> tuple[LinkRecord, ...]:
+        return tuple(link for link in self.netns.links if self.owns(link))
+
+    @cached_property
+    def made_links(self) -> tuple[LinkRecord, ...]:
+        """Those of our links that netorch made: not the NICs that it was lent."""
+        return tuple(link for link in self.our_links if not read_alias(link.alias).origin)
+
+    @cached_property
+    def our_names(self) -> frozenset[str]:
+        return frozenset(link.name for link in self.our_links)
+
+    @cached_property
+    def forwarding(self) -> Mapping[int, list[NeighbourRecord]]:
+        """The forwarding databases of tunnels, by the index of their link."""
+        found: dict[int, list[NeighbourRecord]] = {}
+        for record in self.netns.neighbours:
+            if record.family == AF_BRIDGE:
+                found.setdefault(record.index, []).append(record)
+        return found
+
+    def owns(self, link: LinkRecord) -> bool:
+        """By its alias; before that is set by its group, and in a namespace of ours also under somebody's alias."""
+        if link.name == "lo" and link.kind == "":
+            return self.created
+        if self.mark.owns_alias(link.alias):
+            # back on the host a NIC is the host's, whatever mark it still has
+            return self.label != HOST or not read_alias(link.alias).origin
+        if link.group != self.mark.group or read_alias(link.alias).topology:
+            return False
+        return self.created or not link.alias
+
+
+class Observed(Protocol):
+    """How a kind finds its objects, ours and the ones that are in our way.
+
+    `STRANGE`: the kind of key that its strangers have, "" for one without.
+    """
+
+    STRANGE: ClassVar[str]
+
+    @classmethod
+    def links(cls) -> frozenset[str]:
+        """Kinds of links without which a namespace has none of it; empty if it takes none."""
+        ...
+
+    @classmethod
+    def observe(cls, view: View) -> Iterator[Resource]: ...
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]: ...
+
+
+OBSERVED: list[type[Observed]] = []
+
+R = TypeVar("R", bound=type)
+
+
+def observed(cls: R) -> R:
+    """Class decorator: `cls.observe` and `cls.strangers` take part in reading the kernel."""
+    OBSERVED.append(cls)
+    return cls
+
+
+INTERFACE_WORDS: dict[str, type] = {}
+"""`kind:` in the file → the model of its words."""
+
+
+def interface_words(kind: str) -> Callable[[R], R]:
+    """Class decorator: the words of `kind: KIND` under `interfaces`."""
+
+    def register(cls: R) -> R:
+        INTERFACE_WORDS[kind] = cls
+        return cls
+
+    return register
+
+
+class Nothing:
+    """Mixin for kinds that have no strangers to look out for."""
+
+    __slots__ = ()
+    STRANGE: ClassVar[str] = ""
+
+    @classmethod
+    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+        return iter(())

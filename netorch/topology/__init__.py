@@ -1,0 +1,1 @@
+"""The models of a whole topology file, and their JSON Schema."""

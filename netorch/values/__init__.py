@@ -1,0 +1,1 @@
+"""Plain data that crosses the kernel door. Imports nothing of the other rooms but errors."""

@@ -1,0 +1,88 @@
+"""What one topology wants of one namespace's packet filter, in words that nftables and iptables both have.
+
+The order of the rules is their order in the kernel. A rule has one family; `Match` fields that are None match anything.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from netorch.values.frozen import frozen
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+Ports = tuple[int, int]
+"""First and last."""
+
+
+class Chain(Enum):
+    """Where in a packet's way; the first three translate (NAT hooks), the last two filter."""
+
+    PREROUTING = "prerouting"
+    OUTPUT = "output"
+    POSTROUTING = "postrouting"
+    FORWARD = "forward"
+    INPUT = "input"
+
+
+@frozen
+class Not:
+    """Anything but this interface name or network."""
+
+    value: str | Network
+
+
+@frozen
+class Match:
+    """`protocol` is tcp, udp or sctp where there are ports. `local`: the destination is an address of this namespace.
+
+    `states`: conntrack states, of new, established, related, invalid. `translated`: the connection's destination was
+    translated (ct status dnat), or was not.
+    """
+
+    iif: str | Not | None = None
+    oif: str | Not | None = None
+    source: Network | Not | None = None
+    destination: Network | Not | None = None
+    protocol: str | None = None
+    port: Ports | None = None
+    local: bool | None = None
+    states: tuple[str, ...] = ()
+    translated: bool | None = None
+
+
+class Verdict(Enum):
+    ACCEPT = "accept"
+    DROP = "drop"
+    RETURN = "return"
+    MASQUERADE = "masquerade"
+
+
+@frozen
+class SourceTo:
+    """Translate the source to this address."""
+
+    address: Address
+
+
+@frozen
+class DestinationTo:
+    """Translate the destination to this address, and the port range one to one where `ports` is given."""
+
+    address: Address
+    ports: Ports | None = None
+
+
+@frozen
+class Rule:
+    """`comment` says in the kernel what the rule is for; printable ASCII without quotes, at most 100 bytes."""
+
+    family: int
+    chain: Chain
+    match: Match
+    act: Verdict | SourceTo | DestinationTo
+    comment: str = ""
+
+
+Ruleset = tuple[Rule, ...]

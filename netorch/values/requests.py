@@ -1,0 +1,595 @@
+"""What netorch can ask of Linux, as plain data: kinds yield these, `netorch.kernel` carries them out.
+
+Links are named, never numbered: the kernel door looks up (or, in a namespace that it has just made, allots) the index.
+A `netns` is a label: `host`, a name in /run/netns, or `@NODE` for an attached namespace.
+Raw attributes are `(IFLA_… number, payload bytes)` pairs, see `netorch.netlink`.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import field
+
+from netorch.values.filter_rules import Ruleset
+from netorch.values.frozen import frozen
+from netorch.values.secret import Secret
+
+Attrs = tuple[tuple[int, bytes], ...]
+
+
+@frozen
+class NetnsAdd:
+    """Make the namespace `netns` with `alias` on its lo (set before the name appears), sysctls written where they differ."""
+
+    netns: str
+    alias: str
+    sysctls: tuple[tuple[str, str], ...] = ()
+
+
+@frozen
+class NetnsDel:
+    netns: str
+
+
+@frozen
+class Peer:
+    """The far end of a veth that is being made."""
+
+    netns: str
+    name: str
+    attrs: Attrs = ()
+
+
+@frozen
+class LinkAdd:
+    """RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL; made down unless a LinkSet in the same batch says otherwise.
+
+    `parent`: (namespace, name) of the link that it rides on, perhaps in another namespace; `parent_in`: the number in IFLA_INFO_DATA
+    that says so for the kinds that do not do it by IFLA_LINK.
+    """
+
+    netns: str
+    name: str
+    kind: str
+    attrs: Attrs = ()
+    data: Attrs = ()
+    peer: Peer | None = None
+    parent: tuple[str, str] | None = None
+    parent_in: int = 0
+
+
+@frozen
+class LinkSet:
+    """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone.
+
+    `links`: attributes of IFLA_INFO_DATA that are the index of a link, by its name ("" for 0). `alone`: in a message of its own.
+    """
+
+    netns: str
+    name: str
+    attrs: Attrs = ()
+    up: bool | None = None
+    master: str | None = None
+    kind: str | None = None
+    data: Attrs = ()
+    links: tuple[tuple[int, str], ...] = ()
+    alone: bool = False
+
+
+@frozen
+class LinkDel:
+    netns: str
+    name: str
+
+
+@frozen
+class AltnameAdd:
+    netns: str
+    link: str
+    altname: str
+
+
+@frozen
+class AltnameDel:
+    netns: str
+    link: str
+    altname: str
+
+
+@frozen
+class VlanAdd:
+    """RTM_SETLINK of the family AF_BRIDGE: give a bridge's port, or the bridge's own port (`own`), these VLANs.
+
+    `vlans`: (first, last, BRIDGE_VLAN_INFO_* flags); flags replace those that were there.
+    """
+
+    netns: str
+    link: str
+    own: bool
+    vlans: tuple[tuple[int, int, int], ...]
+
+
+@frozen
+class VlanDel:
+    """The same with RTM_DELLINK: take them away. What is not there is no failure to the kernel."""
+
+    netns: str
+    link: str
+    own: bool
+    vlans: tuple[tuple[int, int, int], ...]
+
+
+@frozen
+class StaticMacAdd:
+    """RTM_NEWNEIGH of the family AF_BRIDGE: a MAC is behind a bridge's port, in a VLAN if that is not 0."""
+
+    netns: str
+    link: str
+    mac: bytes
+    vlan: int
+
+
+@frozen
+class StaticMacDel:
+    netns: str
+    link: str
+    mac: bytes
+    vlan: int
+
+
+@frozen
+class AddressAdd:
+    """RTM_NEWADDR, create or replace. `local` is the address, `address` the peer's (equal without one); packed, network order."""
+
+    netns: str
+    link: str
+    family: int
+    local: bytes
+    address: bytes
+    prefixlen: int
+    scope: int
+    protocol: int
+
+
+@frozen
+class AddressDel:
+    netns: str
+    link: str
+    family: int
+    local: bytes
+    address: bytes
+    prefixlen: int
+
+
+@frozen
+class NeighbourAdd:
+    """RTM_NEWNEIGH of a permanent entry, create or replace: who has `address` is at `mac`.
+
+    In the family AF_BRIDGE an entry of the link's own forwarding database: frames for `mac` go to the tunnel end `address`;
+    `append`: beside the ends that are there for that MAC. `extra`: further NDA_… of a tunnel end.
+    """
+
+    netns: str
+    link: str
+    family: int
+    address: bytes
+    mac: bytes
+    protocol: int = 0
+    append: bool = False
+    extra: Attrs = ()
+
+
+@frozen
+class NeighbourDel:
+    netns: str
+    link: str
+    family: int
+    address: bytes
+    mac: bytes
+    extra: Attrs = ()
+
+
+@frozen
+class Hop:
+    """One next hop. `via` may be of the other family (RTA_VIA). `weight` counts from 1."""
+
+    via: bytes | None
+    dev: str | None
+    weight: int = 1
+    onlink: bool = False
+
+
+@frozen
+class RouteSpec:
+    """A route as both the request and the read-back know it. `dst` None is the default route; one hop is no multipath."""
+
+    family: int
+    dst: bytes | None
+    prefixlen: int
+    table: int
+    metric: int
+    type: int
+    scope: int
+    protocol: int
+    hops: tuple[Hop, ...]
+    src: bytes | None = None
+    mtu: int | None = None
+
+
+@frozen
+class RouteAdd:
+    """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric.
+
+    Without it one of the same protocol makes room, or one that the kernel made; anybody else's is in the way (EEXIST).
+    """
+
+    netns: str
+    route: RouteSpec
+    replace: bool = False
+
+
+@frozen
+class RouteDel:
+    netns: str
+    route: RouteSpec
+
+
+@frozen
+class RuleSpec:
+    """A policy rule. `src`/`dst` are (packed address, prefix length); `action` is FR_ACT_*; `mark` is (value, mask)."""
+
+    family: int
+    priority: int
+    action: int
+    table: int
+    protocol: int
+    src: tuple[bytes, int] | None = None
+    dst: tuple[bytes, int] | None = None
+    iif: str | None = None
+    oif: str | None = None
+    mark: tuple[int, int] | None = None
+
+
+@frozen
+class RuleAdd:
+    netns: str
+    rule: RuleSpec
+
+
+@frozen
+class RuleDel:
+    netns: str
+    rule: RuleSpec
+
+
+@frozen
+class QdiscSet:
+    """RTM_NEWQDISC, the link's root qdisc: one of the same `kind` is changed, any other replaced. `options`: TCA_OPTIONS' payload."""
+
+    netns: str
+    link: str
+    kind: str
+    options: bytes
+
+
+@frozen
+class QdiscDel:
+    """RTM_DELQDISC: the kernel's default takes the place of the root qdisc."""
+
+    netns: str
+    link: str
+
+
+@frozen
+class SysctlSet:
+    """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written.
+
+    `optional`: where it cannot be, it need not.
+    """
+
+    netns: str
+    paths: tuple[str, ...]
+    value: str
+    optional: bool = False
+
+
+@frozen
+class FileWrite:
+    """Write /etc/netns/NETNS/NAME; files of one content are hard links of one another."""
+
+    netns: str
+    name: str
+    content: str
+
+
+@frozen
+class FileDel:
+    netns: str
+    name: str
+
+
+@frozen
+class FilterSet:
+    """Make the topology's packet filter in `netns` this one. Without `rules`, put back what was read as `text`.
+
+    `before`: the text of what it replaces.
+    """
+
+    netns: str
+    backend: str
+    topology: str
+    rules: Ruleset
+    text: str = ""
+    before: str = ""
+
+
+@frozen
+class FilterDel:
+    netns: str
+    backend: str
+    topology: str
+    before: str = ""
+
+
+@frozen
+class Accept:
+    """A rule that lets pass what comes in by `iif` and leaves by `oif` ("" for any), in iptables of a flavour (nft, legacy).
+
+    `reached`: a packet comes to it, and not before the drops of our own.
+    """
+
+    flavour: str
+    version: int
+    iif: str
+    oif: str
+    reached: bool = True
+
+    def __lt__(self, other: Accept) -> bool:
+        return self._order < other._order
+
+    @property
+    def _order(self) -> tuple[str, int, str, str, bool]:
+        return self.flavour, self.version, self.iif, self.oif, self.reached
+
+
+@frozen
+class ForwardAcceptAdd:
+    """Make the topology's accepts for the bridge these, in others' iptables chains; where there is no such table nothing drops."""
+
+    netns: str
+    bridge: str
+    topology: str
+    rules: tuple[Accept, ...]
+
+
+@frozen
+class ForwardAcceptDel:
+    netns: str
+    bridge: str
+    topology: str
+
+
+@frozen
+class UplinkJoin:
+    """Make `nic` a port of `bridge`, which gets its MAC (and its MTU, if `mtu`), its addresses and its routes.
+
+    Those of `protocol` stay where they are. Asked again it moves what is still, or once more, on the NIC.
+    """
+
+    netns: str
+    nic: str
+    bridge: str
+    protocol: int
+    mtu: bool = True
+
+
+@frozen
+class UplinkLeave:
+    """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is no failure."""
+
+    netns: str
+    nic: str
+    bridge: str
+    protocol: int
+
+
+@frozen
+class TunAdd:
+    """Make a persistent device of /dev/net/tun, for frames (`tap`) or packets: with its attributes and its alias, or not at all.
+
+    `owner` and `group` are who may use it without CAP_NET_ADMIN, None for nobody. The kernel's door takes numbers alone; a name
+    is one that nobody has looked up.
+    """
+
+    netns: str
+    name: str
+    tap: bool
+    multi_queue: bool
+    owner: int | str | None
+    group: int | str | None
+    attrs: Attrs = ()
+
+
+@frozen
+class TunSet:
+    """Say anew who may use a device of /dev/net/tun; None leaves it as it is."""
+
+    netns: str
+    name: str
+    tap: bool
+    multi_queue: bool
+    owner: int | str | None
+    group: int | str | None
+
+
+@frozen
+class WireguardSet:
+    """How a WireGuard device is set; None leaves alone. A key of zeros is no key, a port of 0 one that the kernel chooses.
+
+    `private_key_file`: where the key stands, for people.
+    """
+
+    netns: str
+    name: str
+    private_key: Secret | None = None
+    listen_port: int | None = None
+    fwmark: int | None = None
+    private_key_file: str = field(default="", compare=False)
+
+
+@frozen
+class WireguardPeerSet:
+    """A peer of a WireGuard device, made unless it is `known`; None leaves alone.
+
+    `endpoint` is (packed address, port), `allowed` the whole list of (packed address, prefix length), `keepalive` in seconds.
+    """
+
+    netns: str
+    link: str
+    public_key: bytes
+    known: bool = False
+    preshared_key: Secret | None = None
+    endpoint: tuple[bytes, int] | None = None
+    keepalive: int | None = None
+    allowed: tuple[tuple[bytes, int], ...] | None = None
+    preshared_key_file: str = field(default="", compare=False)
+
+
+@frozen
+class WireguardPeerDel:
+    netns: str
+    link: str
+    public_key: bytes
+
+
+@frozen
+class NicTake:
+    """Move the host's NIC `origin` into `netns` as `name`, marked with `alias`, with `attrs` of its own there.
+
+    What it had on the host is remembered with the topology's record, but for what carries `protocol`.
+    """
+
+    netns: str
+    name: str
+    origin: str
+    topology: str
+    alias: str
+    protocol: int
+    attrs: Attrs = ()
+
+
+@frozen
+class NicGive:
+    """Give a NIC back to the host, by its old name if that is free, with what is remembered of it; one that is there already gets the
+    rest. ENODEV is no failure.
+    """
+
+    netns: str
+    name: str
+    origin: str
+    topology: str
+    protocol: int
+
+
+Request = (
+    NetnsAdd
+    | NetnsDel
+    | LinkAdd
+    | LinkSet
+    | LinkDel
+    | AltnameAdd
+    | AltnameDel
+    | VlanAdd
+    | VlanDel
+    | StaticMacAdd
+    | StaticMacDel
+    | AddressAdd
+    | AddressDel
+    | NeighbourAdd
+    | NeighbourDel
+    | RouteAdd
+    | RouteDel
+    | RuleAdd
+    | RuleDel
+    | QdiscSet
+    | QdiscDel
+    | SysctlSet
+    | FileWrite
+    | FileDel
+    | FilterSet
+    | FilterDel
+    | ForwardAcceptAdd
+    | ForwardAcceptDel
+    | UplinkJoin
+    | UplinkLeave
+    | TunAdd
+    | TunSet
+    | WireguardSet
+    | WireguardPeerSet
+    | WireguardPeerDel
+    | NicTake
+    | NicGive
+)
+
+
+@frozen
+class Feature:
+    """Something that a kernel may be built without: what it is called, its CONFIG_ option, its module ("" where it is in none).
+
+    `probe` is carried out in the throwaway namespace "" and fails with one of `lacking` where the kernel does not have it.
+    `remedy`: what to do, where it is neither a module nor another kernel.
+    """
+
+    what: str
+    config: str
+    module: str
+    probe: tuple[Request, ...]
+    lacking: frozenset[int] = frozenset((errno.EOPNOTSUPP,))
+    remedy: str = ""
+
+
+@frozen
+class UserNumber:
+    """Which number a user has. `word`: the key of the file that asks."""
+
+    name: str
+    word: str
+
+
+@frozen
+class GroupNumber:
+    name: str
+    word: str
+
+
+@frozen
+class KeyFile:
+    """Which key a file holds, a `private` one or one that is shared."""
+
+    path: str
+    word: str
+    private: bool
+
+
+Question = UserNumber | GroupNumber | KeyFile
+"""What only this machine can tell."""
+
+
+@frozen
+class Answer:
+    """What it told: a number or a secret, or the `problem` with its `remedy`; `warning` is for people."""
+
+    value: int | None = None
+    secret: Secret | None = None
+    problem: str = ""
+    remedy: str = ""
+    warning: str = ""
+
+
+@frozen
+class Failure:
+    """A request that Linux refused: which one of its channel's, the errno, and the kernel's own sentence where it gave one."""
+
+    request: Request
+    errno: int
+    sentence: str

@@ -1,0 +1,238 @@
+"""What was read from Linux, undigested: the values that kinds recognise their objects in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+
+from netorch.values.frozen import frozen
+from netorch.values.requests import Accept, Attrs, RouteSpec, RuleSpec
+from netorch.values.secret import Secret
+
+SHAPERS = frozenset(("netem", "tbf"))
+"""The qdiscs that kinds set and want to see."""
+
+
+@frozen
+class LinkRecord:
+    """One link of a dump. `master` and `link` are indices (0: none); `link_netnsid` is None where the link's partner is here.
+
+    `data` holds IFLA_INFO_DATA's attributes, `port` IFLA_INFO_SLAVE_DATA's, number → payload.
+    `qdisc` is the kind of the root qdisc.
+    """
+
+    index: int
+    name: str
+    flags: int
+    mtu: int
+    mac: bytes
+    kind: str
+    master: int
+    link: int
+    link_netnsid: int | None
+    group: int
+    alias: str
+    txqueuelen: int
+    altnames: tuple[str, ...]
+    data: Mapping[int, bytes]
+    port: Mapping[int, bytes]
+    qdisc: str = ""
+
+
+@frozen
+class AddressRecord:
+    """One address of a dump; `local` is the link's own, `address` the peer's or the same. `flags` are IFA_F_*."""
+
+    family: int
+    index: int
+    local: bytes
+    address: bytes
+    prefixlen: int
+    scope: int
+    flags: int
+    protocol: int
+
+
+@frozen
+class QdiscRecord:
+    """A root qdisc that somebody has set; `options` is the payload of TCA_OPTIONS."""
+
+    kind: str
+    options: bytes
+
+
+@frozen
+class NeighbourRecord:
+    """One permanent entry of a dump: who has `address` is at `mac`; in the family AF_BRIDGE, frames for `mac` go to the tunnel end
+    `address`, with what else is said of that end in `extra` (NDA_…).
+    """
+
+    family: int
+    index: int
+    address: bytes
+    mac: bytes
+    protocol: int
+    extra: Attrs = ()
+
+
+@frozen
+class PeerRecord:
+    """A peer of a WireGuard device. `handshake`: there was one; from then on its endpoint is where it was last heard from."""
+
+    public_key: bytes
+    preshared_key: Secret | None = None
+    endpoint: tuple[bytes, int] | None = None
+    keepalive: int = 0
+    handshake: bool = False
+    allowed: tuple[tuple[bytes, int], ...] = ()
+
+
+@frozen
+class WireguardRecord:
+    """How a WireGuard device is set."""
+
+    private_key: Secret | None = None
+    listen_port: int = 0
+    fwmark: int = 0
+    peers: tuple[PeerRecord, ...] = ()
+
+
+@frozen
+class Gate:
+    """iptables' chain FORWARD in one flavour: whether it drops what nothing accepts, and the topology's accepts in it."""
+
+    flavour: str
+    version: int
+    drops: bool
+    accepts: tuple[Accept, ...] = ()
+
+
+@frozen
+class Wall:
+    """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes."""
+
+    family: str
+    table: str
+    chain: str
+    names: frozenset[str] = frozenset()
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        return {"ip": (4,), "ip6": (6,)}.get(self.family, (4, 6))
+
+
+@frozen
+class ForwardSnapshot:
+    """What others let pass. `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter).
+
+    `blind`: sentences about what could not be looked into.
+    """
+
+    gates: tuple[Gate, ...] = ()
+    walls: tuple[Wall, ...] = ()
+    bridged: frozenset[int] = frozenset()
+    blind: tuple[str, ...] = ()
+
+
+@frozen
+class Passage:
+    """What decides about packets, whoever set it. `routes`: all of them, the kernel's too. `odd_rules`: (family, priority) of policy
+    rules that say more than a RuleSpec can. `silent`: (index of a link, address) of who did not answer. `rp_filter`: link → the value
+    that counts. `skips_dead`: links without whose carrier routes do not count; `proxies`: by which ARP is answered for others;
+    `localnet`: by which 127.0.0.0/8 may come; `still`: from which IPv4 is not forwarded, though the namespace does. `mute`: IP versions
+    in which no echo is answered.
+
+    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `nft`: the whole listing of nftables.
+    `legacy`: iptables-legacy's lines by IP version and table. `unseen`: sentences about what could not be read.
+    """
+
+    routes: tuple[RouteSpec, ...] = ()
+    odd_rules: frozenset[tuple[int, int]] = frozenset()
+    silent: frozenset[tuple[int, bytes]] = frozenset()
+    rp_filter: Mapping[str, int] = field(default_factory=dict)
+    skips_dead: frozenset[str] = frozenset()
+    proxies: frozenset[str] = frozenset()
+    localnet: frozenset[str] = frozenset()
+    still: frozenset[str] = frozenset()
+    mute: frozenset[int] = frozenset()
+    bridged: frozenset[int] = frozenset()
+    nft: str = ""
+    legacy: Mapping[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
+
+
+@frozen
+class NetnsSnapshot:
+    """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
+    `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
+    sockets that wait for others, read only where a filter is wanted. `vlans`: index of a bridge or of its port → VLAN →
+    BRIDGE_VLAN_INFO_* flags, read only where a bridge of the topology knows VLANs. `qdiscs`: index of a link → its root
+    qdisc, of the kinds in SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0
+    where the kernel gives none. `wireguard`: index of a link → how the device is set, of those that netorch made.
+    `static_macs`: index of a bridge's port → the MACs that are said to be behind it, each with its VLAN, or 0.
+    `passage`: read only for who follows a packet.
+    """
+
+    label: str
+    inode: tuple[int, int]
+    links: tuple[LinkRecord, ...]
+    addresses: tuple[AddressRecord, ...] = ()
+    routes: tuple[RouteSpec, ...] = ()
+    rules: tuple[RuleSpec, ...] = ()
+    forwarding: tuple[bool | None, bool | None] = (None, None)
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    filters: Mapping[str, str] = field(default_factory=dict)
+    listening: frozenset[tuple[str, bytes, int]] = frozenset()
+    forward: ForwardSnapshot = field(default_factory=ForwardSnapshot)
+    qdiscs: Mapping[int, QdiscRecord] = field(default_factory=dict)
+    neighbours: tuple[NeighbourRecord, ...] = ()
+    cookie: int = 0
+    wireguard: Mapping[int, WireguardRecord] = field(default_factory=dict)
+    vlans: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+    static_macs: Mapping[int, Sequence[tuple[bytes, int]]] = field(default_factory=dict)
+    passage: Passage | None = None
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """By which it is known again later, when another namespace may have its inode."""
+        return self.inode[1], self.cookie
+
+
+@frozen
+class Snapshot:
+    """Everything that was looked at.
+
+    `namespaces`: label → read in full. `strangers`: names in /run/netns that were only looked at for their mark → lo's alias
+    ("" without one), or None for an entry that is no namespace at all (a stale file). `orphans`: directories in /etc/netns of
+    names that are no namespace (any more) → the files in them that netorch may have written.
+    """
+
+    namespaces: Mapping[str, NetnsSnapshot]
+    strangers: Mapping[str, str | None] = field(default_factory=dict)
+    orphans: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@frozen
+class Scope:
+    """What to read: besides the host, every namespace whose lo alias starts with `mark`, and the labels named here.
+
+    `wanted`: names in /run/netns to read in full if they exist, whoever made them.
+    `attached`: labels of namespaces that were attached to. `sysctls`: label → paths below /proc/sys.
+    `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
+    `forwards`: labels where it matters what others drop. `neighbours`, `static_macs`: read those too. `passage`: read all that decides
+    about packets. `brief`: of namespaces that carry the mark only links and files, since all else goes with them; of those with other links
+    than the simplest still everything.
+    """
+
+    mark: str
+    wanted: frozenset[str] = frozenset()
+    attached: frozenset[str] = frozenset()
+    sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    topology: str = ""
+    filters: frozenset[str] = frozenset()
+    forwards: frozenset[str] = frozenset()
+    neighbours: bool = False
+    static_macs: bool = False
+    passage: bool = False
+    brief: bool = False

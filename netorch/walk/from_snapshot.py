@@ -1,0 +1,146 @@
+"""What was read of the kernel as a `World`: everything that is there, whoever made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
+
+from netorch.kinds.base.link import link_key
+from netorch.kinds.forward import ForwardAccept
+from netorch.kinds.netns import Netns
+from netorch.kinds.up import Up
+from netorch.netlink.constants import AF_BRIDGE, IFF_LOWER_UP, IFF_UP, IFLA_BRPORT_STATE
+from netorch.state.core import Resource, shown
+from netorch.state.registry import OBSERVED, View
+from netorch.values.marks import Mark, read_alias
+from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
+from netorch.walk import link_details, nfttext, xtlines
+from netorch.walk.world import FORWARDING, End, Held, Iface, Place, World
+
+_UNASKED = (Netns, Up, ForwardAccept)
+
+
+class _Everything(View):
+    """A view to which all is its own: kinds read what they know whoever made it."""
+
+    def owns(self, link: LinkRecord) -> bool:
+        return True
+
+
+def world(snapshot: Snapshot, mark: Mark, asked: World) -> World:
+    """Every namespace that was read in full with its passage. `asked`: what the file asks for."""
+    nodes = {label: node for node, label in asked.names.items()}
+    views: dict[str, View] = {}
+    for label, netns in snapshot.namespaces.items():
+        views[label] = _Everything(netns, mark, True, views)
+    cables = _cables(snapshot)
+    places = {label: _place(view, nodes.get(label, shown(label)), cables) for label, view in views.items()}
+    return World(places, asked.names, asked, asked.preferred)
+
+
+def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
+    netns, label = view.netns, view.label
+    passage = netns.passage or Passage()
+    state = {resource.key: resource for resource in _resources(view)}
+    parts = link_details.of_parts(state.values())
+    ifaces = {
+        record.name: _iface(record, view, state.get(link_key(label, record.name)), parts.get(link_key(label, record.name), {}), cables)
+        for record in netns.links
+    }
+    names = {record.index: record.name for record in netns.links}
+    fixed = {
+        (names[entry.index], ip_address(entry.address)): entry.mac.hex(":")
+        for entry in netns.neighbours
+        if entry.family != AF_BRIDGE and entry.index in names
+    }
+    return Place(
+        label,
+        name,
+        ifaces,
+        tuple(_held(record, names[record.index]) for record in netns.addresses if record.index in names),
+        passage.routes,
+        netns.rules,
+        (bool(netns.forwarding[0]), bool(netns.forwarding[1])),
+        passage.rp_filter,
+        fixed,
+        frozenset((names[index], ip_address(address)) for index, address in passage.silent if index in names and address),
+        (*nfttext.chains(passage.nft), *xtlines.chains(passage.legacy)),
+        passage.odd_rules,
+        passage.bridged,
+        netns.listening,
+        skips_dead=passage.skips_dead,
+        proxies=passage.proxies,
+        localnet=passage.localnet,
+        still=passage.still,
+        mute=passage.mute,
+        unseen=tuple(f"{name}: {sentence}" for sentence in (*passage.unseen, *_elsewhere(passage))),
+    )
+
+
+def _resources(view: View) -> Iterator[Resource]:
+    for kind in OBSERVED:
+        if kind not in _UNASKED:
+            yield from kind.observe(view)
+
+
+def _iface(record: LinkRecord, view: View, resource: Resource | None, parts: Mapping[str, object], cables: Mapping[End, End]) -> Iface:
+    end = (view.label, record.name)
+    fields = link_details.of_link(resource) if resource is not None else {}
+    fields = link_details.merged(fields, parts)
+    master = view.links.get(record.master)
+    up = bool(record.flags & IFF_UP)
+    fields |= {"kind": record.kind or ("loopback" if record.name == "lo" else ""), "master": master.name if master is not None else ""}
+    if record.kind == "veth":
+        fields["peer"] = cables.get(end)
+    if record.kind == "wireguard" and record.index not in view.netns.wireguard:
+        # of somebody else's nothing is read
+        fields["tunnel"] = None
+    # without a carrier of its own an interface shows none either while it is down
+    carrier = bool(record.flags & IFF_LOWER_UP) if up else None
+    state = int.from_bytes(record.port.get(IFLA_BRPORT_STATE, b""), "little") if record.port else FORWARDING
+    fields |= {"state": state if master is not None and master.kind == "bridge" else FORWARDING}
+    return Iface(name=record.name, up=up, carrier=carrier, mtu=record.mtu, mac=record.mac.hex(":"), **fields)
+
+
+def _held(record: AddressRecord, name: str) -> Held:
+    local = ip_address(record.local)
+    if record.local == record.address:
+        return Held(name, _interface(f"{local}/{record.prefixlen}"), record.scope)
+    peer = ip_network(f"{ip_address(record.address)}/{record.prefixlen}", strict=False)
+    return Held(name, _interface(str(local)), record.scope, peer)
+
+
+def _interface(text: str) -> IPv4Interface | IPv6Interface:
+    return ip_interface(text)
+
+
+def _elsewhere(passage: Passage) -> Iterator[str]:
+    """Chains at places where nothing here looks."""
+    for chain in nfttext.chains(passage.nft):
+        if chain.hook and chain.family not in {"ip", "ip6", "inet"} and (chain.rules or chain.policy == "drop"):
+            yield f"the nft chain {chain.title} was not looked into, and may drop it"
+
+
+def _cables(snapshot: Snapshot) -> dict[End, End]:
+    """Which veths are the two ends of one cable: their indices point at one another, and where that fits several, their aliases say it."""
+    ends: dict[tuple[int, int], list[tuple[str, LinkRecord]]] = {}
+    for label, netns in snapshot.namespaces.items():
+        for record in netns.links:
+            if record.kind == "veth":
+                ends.setdefault((record.index, record.link), []).append((label, record))
+    found: dict[End, End] = {}
+    for (index, link), here in ends.items():
+        for label, record in here:
+            fitting = [(other, far) for other, far in ends.get((link, index), ()) if _may_be(label, record, other, far)]
+            said = read_alias(record.alias).peer
+            chosen = [entry for entry in fitting if (entry[0], entry[1].name) == said] or [
+                entry for entry in fitting if read_alias(entry[1].alias).peer in {None, (label, record.name)}
+            ]
+            if len(chosen) == 1 or (chosen and (chosen[0][0], chosen[0][1].name) == said):
+                found[label, record.name] = (chosen[0][0], chosen[0][1].name)
+    return found
+
+
+def _may_be(label: str, record: LinkRecord, other: str, far: LinkRecord) -> bool:
+    here = label == other
+    return (record.link_netnsid is None) == here and (far.link_netnsid is None) == here and record is not far

@@ -1,0 +1,233 @@
+"""The desired state of a file as a `World`: with all that the kernel will add by itself, connected routes above all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
+from typing import Any
+
+from netorch.kinds.address import Address
+from netorch.kinds.base.link import Link
+from netorch.kinds.filter import PacketFilter
+from netorch.kinds.loopback import Loopback
+from netorch.kinds.neighbour import Neighbour
+from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
+from netorch.kinds.route import Route
+from netorch.kinds.rule import Rule
+from netorch.kinds.sysctl import Sysctl
+from netorch.kinds.uplink import Uplink
+from netorch.nat import nftables
+from netorch.netlink.constants import (
+    FR_ACT_TO_TBL,
+    RT_SCOPE_HOST,
+    RT_SCOPE_LINK,
+    RT_TABLE_DEFAULT,
+    RT_TABLE_LOCAL,
+    RT_TABLE_MAIN,
+    RT_TABLE_UNSPEC,
+    RTN_LOCAL,
+    RTN_UNICAST,
+    RTPROT_KERNEL,
+)
+from netorch.resolve import Desired
+from netorch.state.core import Resource, shown
+from netorch.values.requests import Hop, RouteSpec, RuleSpec
+from netorch.walk import link_details, nfttext
+from netorch.walk.filters import Chain
+from netorch.walk.world import FAMILIES, Held, Iface, Place, World
+
+_OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
+_MUTE = {4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all"}
+_LOOPBACKS = (ip_interface("127.0.0.1/8"), ip_interface("::1/128"))
+_UNSAID = "of {} only what the file says is known: not its own interfaces, routes and packet filters"
+
+
+def world(desired: Desired) -> World:
+    """Every namespace that the file makes, or reaches into."""
+    grouped: dict[str, list[Resource]] = {}
+    for key, resource in desired.state.items():
+        grouped.setdefault(key.netns, []).append(resource)
+    for label in desired.labels.values():
+        grouped.setdefault(label, [])
+    nodes = {label: node for node, label in desired.labels.items()}
+    ups = {(key.netns, key.name) for key in desired.state if key.kind == "up"}
+    places = {label: _place(label, nodes.get(label, shown(label)), resources, ups) for label, resources in grouped.items()}
+    _lend(places)
+    _connect(places)
+    preferred = {label: _preferred(grouped.get(label, ())) for label in places}
+    return World(places, dict(desired.labels), preferred=preferred)
+
+
+def _preferred(resources: Iterable[Resource]) -> tuple[IPv4Address | IPv6Address, ...]:
+    """A node's addresses in the order of its hosts file: those of lo first."""
+    found = [resource for resource in resources if isinstance(resource, Address)]
+    found.sort(key=lambda resource: resource.link != "lo")
+    addresses = [ip_interface(resource.address.partition(" ")[0]).ip for resource in found]
+    return tuple(address for address in addresses if not address.is_loopback and not address.is_link_local)
+
+
+def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str, str]]) -> Place:
+    kinds: dict[type, list[Any]] = {}
+    for resource in resources:
+        kinds.setdefault(type(resource), []).append(resource)
+    made = next(iter(kinds.get(Netns, ())), None)
+    parts = link_details.of_parts(resources)
+    ifaces = {
+        resource.name: _iface(resource, (label, resource.name) in ups, parts.get(resource.key, {}))
+        for resource in resources
+        if isinstance(resource, Link)
+    }
+    lo = next(iter(kinds.get(Loopback, ())), None)
+    ifaces["lo"] = Iface("lo", "loopback", mtu=lo.mtu if lo is not None else 65536)
+    for uplink in kinds.get(Uplink, ()):
+        ifaces[uplink.nic] = replace(ifaces.get(uplink.nic, Iface(uplink.nic, "")), master=uplink.bridge)
+    addresses = [*_addresses(kinds.get(Address, ()), ifaces), *_link_locals(ifaces, made is not None and made.fabric)]
+    settings = {path: resource.value for resource in kinds.get(Sysctl, ()) for path in resource.paths}
+    forwards = (made.ipv4_forwarding, made.ipv6_forwarding) if made is not None else (False, False)
+    forwards = (_on(settings, IPV4_FORWARDING, forwards[0]), _on(settings, IPV6_FORWARDING, forwards[1]))
+    place = Place(
+        label,
+        name,
+        ifaces,
+        tuple(addresses),
+        (),
+        (*_own_rules(any(iface.kind == "vrf" for iface in ifaces.values())), *(rule.spec for rule in kinds.get(Rule, ()))),
+        forwards,
+        _rp_filter(settings, ifaces),
+        {(entry.link, ip_address(entry.address)): entry.mac for entry in kinds.get(Neighbour, ())},
+        chains=tuple(chain for resource in kinds.get(PacketFilter, ()) for chain in _chains(resource)),
+        unseen=() if made is not None else (_UNSAID.format(name),),
+        partial=made is None,
+        skips_dead=_where_on("ignore_routes_with_linkdown", settings, ifaces),
+        proxies=_where_on("proxy_arp", settings, ifaces),
+        localnet=_where_on("route_localnet", settings, ifaces),
+        mute=frozenset(version for version, path in _MUTE.items() if _on(settings, path, False)),
+    )
+    routes = (_with_devices(route.spec, place) for route in kinds.get(Route, ()))
+    connected = tuple(connected_routes(place))
+    place = replace(place, routes=connected)
+    return replace(place, routes=(*connected, *(route for route in routes if _stands(route, place))))
+
+
+def _iface(link: Link, up: bool, parts: dict[str, Any]) -> Iface:
+    fields = link_details.merged(link_details.of_link(link), parts)
+    return Iface(name=link.name, up=up, mtu=link.mtu, mac=link.mac, **fields)
+
+
+def _addresses(resources: Iterable[Address], ifaces: dict[str, Iface]) -> Iterator[Held]:
+    for loopback in _LOOPBACKS:
+        yield Held("lo", loopback, RT_SCOPE_HOST)
+    for resource in resources:
+        local, _, peer = resource.address.partition(" peer ")
+        if resource.link not in ifaces:
+            ifaces[resource.link] = Iface(resource.link, "")
+        address = ip_interface(local)
+        yield Held(resource.link, address, resource.scope, ip_network(peer, strict=False) if peer else None)
+
+
+def _link_locals(ifaces: dict[str, Iface], fabric: bool) -> Iterator[Held]:
+    """What the kernel gives to a link by its MAC (RFC 4291, appendix A)."""
+    for iface in ifaces.values() if not fabric else ():
+        if iface.up and iface.mac and iface.kind not in _OF_LINK_LAYER:
+            mac = bytes.fromhex(iface.mac.replace(":", ""))
+            packed = b"\xfe\x80" + bytes(6) + bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:]))
+            yield Held(iface.name, IPv6Interface((packed, 64)), RT_SCOPE_LINK)
+
+
+def connected_routes(place: Place) -> Iterator[RouteSpec]:
+    """The routes that the kernel makes for addresses: local ones, and those to the network on the link."""
+    for held in place.addresses:
+        iface = place.ifaces[held.iface]
+        if not iface.up:
+            continue
+        vrf, address = place.vrf_of(held.iface), held.address
+        hops, family = (Hop(None, held.iface),), FAMILIES[address.version]
+        local = address.network if address.ip.is_loopback else ip_network(address.ip)
+        yield RouteSpec(family, local.network_address.packed, local.prefixlen, vrf or RT_TABLE_LOCAL, 0, RTN_LOCAL, 0, RTPROT_KERNEL, hops)
+        network = held.network
+        if address.ip.is_loopback or (network.prefixlen == network.max_prefixlen and held.peer is None and address.version == 4):
+            continue
+        metric = 0 if address.version == 4 else 256
+        source = address.ip.packed if address.version == 4 else None
+        packed = network.network_address.packed
+        yield RouteSpec(
+            family, packed, network.prefixlen, vrf or RT_TABLE_MAIN, metric, RTN_UNICAST, RT_SCOPE_LINK, RTPROT_KERNEL, hops, source
+        )
+
+
+def _own_rules(vrf: bool) -> Iterator[RuleSpec]:
+    for family in FAMILIES.values():
+        yield RuleSpec(family, 0, FR_ACT_TO_TBL, RT_TABLE_LOCAL, RTPROT_KERNEL)
+        if vrf:
+            yield RuleSpec(family, 1000, FR_ACT_TO_TBL, RT_TABLE_UNSPEC, RTPROT_KERNEL)
+        yield RuleSpec(family, 32766, FR_ACT_TO_TBL, RT_TABLE_MAIN, RTPROT_KERNEL)
+        if family == FAMILIES[4]:
+            yield RuleSpec(family, 32767, FR_ACT_TO_TBL, RT_TABLE_DEFAULT, RTPROT_KERNEL)
+
+
+def _with_devices(spec: RouteSpec, place: Place) -> RouteSpec:
+    """With the interface by which each gateway is reached, where the file leaves that to the kernel."""
+    return replace(spec, hops=tuple(hop if hop.dev or hop.via is None else replace(hop, dev=_dev_to(place, hop.via)) for hop in spec.hops))
+
+
+def _dev_to(place: Place, via: bytes) -> str | None:
+    gateway: IPv4Address | IPv6Address = ip_address(via)
+    found = [held for held in place.addresses if gateway in held.network and place.ifaces[held.iface].up]
+    return max(found, key=lambda held: held.network.prefixlen).iface if found else None
+
+
+def _stands(spec: RouteSpec, place: Place) -> bool:
+    """Whether the kernel would take the route, and keep it: over a link that is down there is none."""
+    if not spec.hops:
+        return True
+    return any(hop.dev in place.ifaces and place.ifaces[hop.dev].up for hop in spec.hops if hop.dev is not None)
+
+
+def _on(settings: dict[str, str], path: str, default: bool) -> bool:
+    return settings.get(path, "1" if default else "0") != "0"
+
+
+def _where_on(name: str, settings: dict[str, str], ifaces: dict[str, Iface]) -> frozenset[str]:
+    """Interfaces for which an IPv4 setting is on, by their own value, the one for new ones or that for all."""
+    paths = {iface: tuple(f"net/ipv4/conf/{one}/{name}" for one in ("all", iface, "default")) for iface in ifaces}
+    return frozenset(iface for iface, mine in paths.items() if any(_on(settings, path, False) for path in mine))
+
+
+def _rp_filter(settings: dict[str, str], ifaces: dict[str, Iface]) -> dict[str, int]:
+    def mode(name: str) -> int:
+        value = settings.get(f"net/ipv4/conf/{name}/rp_filter", "0")
+        return int(value) if value.isdigit() else 0
+
+    found = {name: max(mode("all"), mode(name) or mode("default")) for name in ifaces}
+    return {name: value for name, value in found.items() if value}
+
+
+def _chains(resource: PacketFilter) -> tuple[Chain, ...]:
+    if not resource.rules:
+        return ()
+    return nfttext.chains(nftables.script(nftables.table_name(resource.topology), resource.rules))
+
+
+def _connect(places: dict[str, Place]) -> None:
+    """Carriers: an end of a cable has none while the other one is down."""
+    for label, place in list(places.items()):
+        dead = {}
+        for name, iface in place.ifaces.items():
+            if iface.peer is not None:
+                far = places[iface.peer[0]].ifaces.get(iface.peer[1]) if iface.peer[0] in places else None
+                dead[name] = replace(iface, carrier=iface.up and far is not None and far.up)
+        if dead:
+            places[label] = replace(place, ifaces={**place.ifaces, **dead})
+
+
+def _lend(places: dict[str, Place]) -> None:
+    """NICs of the host that something rides on, and that the file does not make."""
+    for place in list(places.values()):
+        for iface in place.ifaces.values():
+            if iface.parent is None:
+                continue
+            label, name = iface.parent
+            owner = places.get(label)
+            if owner is not None and name not in owner.ifaces:
+                places[label] = replace(owner, ifaces={**owner.ifaces, name: Iface(name, "")})
