@@ -77,15 +77,27 @@ BASES = (CommonWords, InterfaceWords, BridgeSettings)
 
 EXPANDED: dict[str, list[tuple[str, str, str, str]]] = {
     "top level": [
-        ("vars", "mapping of names to values", "", "Values for `$(name)`, see [Variables](#variables)."),
-        ("profiles", "mapping of names to partial nodes", "", "What nodes take with `profile`, see [Profiles](#profiles)."),
+        (
+            "vars",
+            "mapping of names to values",
+            "",
+            "Values for `$(name)`, see [Variables](#variables).",
+        ),
+        (
+            "profiles",
+            "mapping of names to partial nodes",
+            "",
+            "What nodes take with `profile`, see [Profiles](#profiles).",
+        ),
     ],
     "defaults": [
         ("node", "partial [node](#nodes)", "", "Under every node."),
         ("network", "partial [network](#networks)", "", "Under every network."),
         ("link", "partial [link](#links)", "", "Under every link."),
     ],
-    "node": [("profile", "name, or a list of names", "", "Profiles that it takes, later over earlier.")],
+    "node": [
+        ("profile", "name, or a list of names", "", "Profiles that it takes, later over earlier.")
+    ],
 }
 """Keys that are resolved in the text, before there are models: key, type, default, meaning."""
 
@@ -167,14 +179,20 @@ def main() -> int:
         print(f"no page has the blocks {', '.join(sorted(missing))}", file=sys.stderr)
         return 1
     pattern = re.compile(r"(<!-- generated: ([^>]*?) -->\n).*?(<!-- end -->)", re.S)
-    new = {page: pattern.sub(lambda match: f"{match[1]}{block(match[2])}{match[3]}", text) for page, text in old.items()}
+    new = {
+        page: pattern.sub(lambda match: f"{match[1]}{block(match[2])}{match[3]}", text)
+        for page, text in old.items()
+    }
     stale = [page for page in PAGES if new[page] != old[page]]
     if "--check" not in sys.argv[1:]:
         for page in stale:
             page.write_text(new[page], encoding="utf-8")
     elif stale:
         names = " and ".join(f"docs/{page.name}" for page in stale)
-        print(f"{names}: stale. Run `python docs/generate.py` and commit what it writes", file=sys.stderr)
+        print(
+            f"{names}: stale. Run `python docs/generate.py` and commit what it writes",
+            file=sys.stderr,
+        )
         return 1
     return 0
 
@@ -184,7 +202,11 @@ def block(name: str) -> str:
     if name == "commands":
         return f"\n{manual()}\n"
     if name == "kinds":
-        return "\n" + "\n".join(kind_block(kind, model) for kind, model in INTERFACE_WORDS.items()) + "\n"
+        return (
+            "\n"
+            + "\n".join(kind_block(kind, model) for kind, model in INTERFACE_WORDS.items())
+            + "\n"
+        )
     if name == "common changes":
         common = [key for key in InterfaceWords.model_fields if key != "kind"]
         return "\n" + changes(None, InterfaceWords, common) + "\n"
@@ -209,22 +231,38 @@ def kind_block(kind: str, model: type[InterfaceWords]) -> str:
         for feature in sample(kind, model).features
         if feature.config
     ]
-    own = [name for name in model.model_fields if name not in InterfaceWords.model_fields and name != "kind"]
+    own = [
+        name
+        for name in model.model_fields
+        if name not in InterfaceWords.model_fields and name != "kind"
+    ]
     rows = changes(kind, model, own)
-    return f"## {kind}\n\n{words}" + (f" Needs {', '.join(needs)}." if needs else "") + "\n" + (f"\n{rows}" if rows else "")
+    return (
+        f"## {kind}\n\n{words}"
+        + (f" Needs {', '.join(needs)}." if needs else "")
+        + "\n"
+        + (f"\n{rows}" if rows else "")
+    )
 
 
 def changes(kind: str | None, model: type[InterfaceWords], names: list[str]) -> str:
     lines = ["| key | type | default | change | meaning |", "| --- | --- | --- | --- | --- |"]
     for name, (key, *cells) in zip(names, rows_of(model, names), strict=True):
-        kinds_of, default, meaning = (cell.replace("|", chr(92) + "|").replace("](#", "](language.md#") for cell in cells)
-        lines.append(f"| `{key}` | {kinds_of} | {default} | {effect(kind, model, name)} | {meaning} |")
+        kinds_of, default, meaning = (
+            cell.replace("|", chr(92) + "|").replace("](#", "](language.md#") for cell in cells
+        )
+        lines.append(
+            f"| `{key}` | {kinds_of} | {default} | {effect(kind, model, name)} | {meaning} |"
+        )
     return "\n".join(lines) + "\n" if names else ""
 
 
 def table(rows: list[tuple[str, str, str, str]]) -> str:
     lines = ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-    lines += [f"| `{key}` | {' | '.join(cell.replace('|', chr(92) + '|') for cell in rest)} |" for key, *rest in rows]
+    lines += [
+        f"| `{key}` | {' | '.join(cell.replace('|', chr(92) + '|') for cell in rest)} |"
+        for key, *rest in rows
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -243,7 +281,9 @@ def own_keys(model: Model) -> Iterator[tuple[str, Any]]:
 def rows_of(model: Model, names: list[str] | None = None) -> Iterator[tuple[str, str, str, str]]:
     """Key, type, default and meaning of what a person may write: of the keys that are the model's own, or of these."""
     hints = get_type_hints(model, include_extras=True)
-    for name, annotation in own_keys(model) if names is None else [(name, hints[name]) for name in names]:
+    for name, annotation in (
+        own_keys(model) if names is None else [(name, hints[name]) for name in names]
+    ):
         field = model.model_fields[name]
         meaning, default = field.description or "", ""
         if match := re.fullmatch(r"(.*?) ?\(([^()]*)\)\.", meaning, re.S):
@@ -259,11 +299,23 @@ def in_words(annotation: Any) -> str:
     """A type as a person would say it."""
     if get_origin(annotation) is Annotated:
         inner, *extras = get_args(annotation)
-        return next((words for extra in extras if (words := by_validator(getattr(extra, "func", None), inner))), "") or in_words(inner)
+        return next(
+            (
+                words
+                for extra in extras
+                if (words := by_validator(getattr(extra, "func", None), inner))
+            ),
+            "",
+        ) or in_words(inner)
     if get_origin(annotation) in {Union, UnionType}:
-        return " or ".join(in_words(part) for part in get_args(annotation) if part is not type(None))
+        return " or ".join(
+            in_words(part) for part in get_args(annotation) if part is not type(None)
+        )
     if get_origin(annotation) is Literal:
-        return ", ".join(f"`{str(value).lower() if isinstance(value, bool) else value}`" for value in get_args(annotation))
+        return ", ".join(
+            f"`{str(value).lower() if isinstance(value, bool) else value}`"
+            for value in get_args(annotation)
+        )
     if get_origin(annotation) is list:
         return f"list of {plural(in_words(get_args(annotation)[0]))}"
     if get_origin(annotation) is dict:

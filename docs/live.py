@@ -74,7 +74,11 @@ def state(words: dict[str, Any]) -> State:
     file = {
         "name": "t",
         "nodes": {"a": {"interfaces": {"br0": {"kind": "bridge"}, "x": words}}, "b": {}},
-        "links": [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"], *([["a:x", "b:x"]] if "kind" not in words else [])],
+        "links": [
+            ["a:eth0", "b:eth0"],
+            ["a:eth1", "b:eth1"],
+            *([["a:x", "b:x"]] if "kind" not in words else []),
+        ],
     }
     return load(json.dumps(file).encode(), "docs/live.py").desired.state
 
@@ -85,11 +89,20 @@ def effect(kind: str | None, model: type[InterfaceWords], name: str) -> str:
     key = field.serialization_alias or name
     first, second = _values(kind or "", key, field.annotation, field.default)
     base = _base(kind, model) | WITH.get(f"{kind}.{key}", {})
-    before, after = (state({**base, **({} if value is None else {key: value})}) for value in (first, second))
+    before, after = (
+        state({**base, **({} if value is None else {key: value})}) for value in (first, second)
+    )
     link = link_key("a", "x")
-    found = {step.disruption for step in plan(before, after).steps if link in {step.key, step.resource.part_of}}
+    found = {
+        step.disruption
+        for step in plan(before, after).steps
+        if link in {step.key, step.resource.part_of}
+    }
     order = (Disruption.REPLACE, Disruption.FLAP, Disruption.UPDATE)
-    return next((disruption.value for disruption in order if disruption in found), "flap" if _went(before, after) else "beside")
+    return next(
+        (disruption.value for disruption in order if disruption in found),
+        "flap" if _went(before, after) else "beside",
+    )
 
 
 def sample(kind: str, model: type[InterfaceWords]) -> Resource:
@@ -100,15 +113,24 @@ def sample(kind: str, model: type[InterfaceWords]) -> Resource:
 def _went(before: State, after: State) -> bool:
     """Whether an attribute that is a resource of its own, such as `up`, came or went."""
     link = link_key("a", "x")
-    own = [{key for key, resource in there.items() if resource.part_of == link} for there in (before, after)]
+    own = [
+        {key for key, resource in there.items() if resource.part_of == link}
+        for there in (before, after)
+    ]
     return own[0] != own[1]
 
 
 def _base(kind: str | None, model: type[InterfaceWords]) -> dict[str, Any]:
     if kind is None:
         return {}
-    fields = ((field.serialization_alias or name, field) for name, field in model.model_fields.items())
-    return {"kind": kind, **{key: _sample(kind, key)[0] for key, field in fields if field.is_required()}, **WITH.get(kind, {})}
+    fields = (
+        (field.serialization_alias or name, field) for name, field in model.model_fields.items()
+    )
+    return {
+        "kind": kind,
+        **{key: _sample(kind, key)[0] for key, field in fields if field.is_required()},
+        **WITH.get(kind, {}),
+    }
 
 
 def _sample(kind: str, key: str) -> tuple[Any, Any]:
@@ -127,4 +149,6 @@ def _values(kind: str, key: str, annotation: Any, default: Any) -> tuple[Any, An
 
 
 def _options(annotation: Any) -> Iterator[Any]:
-    yield from get_args(annotation) if get_origin(annotation) in {Union, UnionType} else [annotation]
+    yield from (
+        get_args(annotation) if get_origin(annotation) in {Union, UnionType} else [annotation]
+    )

@@ -11,21 +11,29 @@ from netorch.cli.parser import parser
 def commands() -> dict[str, tuple[str, argparse.ArgumentParser]]:
     """Name → what it does, and its words."""
     top = parser()
-    subparsers = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    subparsers = next(
+        action for action in top._actions if isinstance(action, argparse._SubParsersAction)
+    )
     about = {choice.dest: choice.help or "" for choice in subparsers._choices_actions}
-    return {name: (about[name], found) for name, found in subparsers.choices.items() if about.get(name)}
+    return {
+        name: (about[name], found) for name, found in subparsers.choices.items() if about.get(name)
+    }
 
 
 def manual() -> str:
     """A section for each command; options that every command has stand in one of their own."""
     found = commands()
-    shared = set.intersection(*({spelled(action) for action in _said(words)} for _, words in found.values()))
+    shared = set.intersection(
+        *({spelled(action) for action in _said(words)} for _, words in found.values())
+    )
     sections = [
         _section(name, about, [action for action in _said(words) if spelled(action) not in shared])
         for name, (about, words) in found.items()
     ]
     some = next(iter(found.values()))[1]
-    sections.append(f"### Options of every command\n\n{_list(action for action in _said(some) if spelled(action) in shared)}")
+    sections.append(
+        f"### Options of every command\n\n{_list(action for action in _said(some) if spelled(action) in shared)}"
+    )
     sections.append("`netorch --version` prints the version, `netorch --help` the commands.\n")
     return "\n".join(sections)
 
@@ -35,7 +43,10 @@ def spelled(action: argparse.Action) -> str:
     value = _value(action)
     if not action.option_strings:
         return f"`{value}`"
-    return ", ".join(f"`{option}{f' {value}' if value and option.startswith('--') else ''}`" for option in action.option_strings)
+    return ", ".join(
+        f"`{option}{f' {value}' if value and option.startswith('--') else ''}`"
+        for option in action.option_strings
+    )
 
 
 def _said(words: argparse.ArgumentParser) -> list[argparse.Action]:
@@ -45,7 +56,11 @@ def _said(words: argparse.ArgumentParser) -> list[argparse.Action]:
 def _value(action: argparse.Action) -> str:
     if action.nargs == 0:
         return ""
-    name = "|".join(map(str, action.choices)) if action.choices else str(action.metavar or action.dest.upper())
+    name = (
+        "|".join(map(str, action.choices))
+        if action.choices
+        else str(action.metavar or action.dest.upper())
+    )
     return name
 
 

@@ -36,7 +36,15 @@ _HOMES = {
     "netorch.api.topology": ("Topology", "load"),
     "netorch.checks.probes": ("Outcome",),
     "netorch.errors": (
-        *("CommandError", "CommandFailed", "CommandTimeout", "ConflictError", "FileError", "KernelRefused", "LacksError"),
+        *(
+            "CommandError",
+            "CommandFailed",
+            "CommandTimeout",
+            "ConflictError",
+            "FileError",
+            "KernelRefused",
+            "LacksError",
+        ),
         *("LockedError", "NetorchError", "Problem"),
     ),
     "netorch.api.running": ("Lab", "running"),

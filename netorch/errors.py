@@ -60,7 +60,9 @@ class NetorchError(Exception):
     def __init__(self, problems: Problem | str | Iterable[Problem], file: str = "") -> None:
         if isinstance(problems, str):
             problems = Problem(problems)
-        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        self.problems: tuple[Problem, ...] = (
+            (problems,) if isinstance(problems, Problem) else tuple(problems)
+        )
         self.file = file
         super().__init__("\n".join(self.lines()))
 

@@ -37,7 +37,11 @@ _PACKETS = pytest.StashKey["Packets"]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("netorch", "networks of tests")
-    group.addoption("--topology-pcap", metavar="DIR", help="of tests that fail, keep the packets of each node, in DIR/TEST/NODE.pcapng")
+    group.addoption(
+        "--topology-pcap",
+        metavar="DIR",
+        help="of tests that fail, keep the packets of each node, in DIR/TEST/NODE.pcapng",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,7 +83,11 @@ class Wanted:
     def key(self) -> object:
         """Equal for what can be shared."""
         source = self.source if isinstance(self.source, (str, Path)) else id(self.source)
-        return source, self.name, tuple(sorted((key, str(value)) for key, value in (self.variables or {}).items()))
+        return (
+            source,
+            self.name,
+            tuple(sorted((key, str(value)) for key, value in (self.variables or {}).items())),
+        )
 
     def begin(self, stack: ExitStack) -> Lab:
         """Start it, for as long as the stack lasts; what is wrong ends the test in plain words."""
@@ -90,7 +98,9 @@ class Wanted:
         from netorch.errors import NetorchError
 
         try:
-            return stack.enter_context(running(self.source, variables=self.variables, name=self.name, private=True))
+            return stack.enter_context(
+                running(self.source, variables=self.variables, name=self.name, private=True)
+            )
         except NetorchError as error:
             lines = error.lines()
         pytest.fail("no topology for this test: " + "\n".join(lines), pytrace=False)
@@ -103,7 +113,10 @@ def _wanted(request: pytest.FixtureRequest) -> Wanted:
     if hasattr(request, "param"):
         arguments = (request.param,)
     if not arguments and "source" not in words:
-        pytest.fail('the fixture `topology` needs `@pytest.mark.topology("topo.yaml")` on the test, its class or its module', pytrace=False)
+        pytest.fail(
+            'the fixture `topology` needs `@pytest.mark.topology("topo.yaml")` on the test, its class or its module',
+            pytrace=False,
+        )
     try:
         return Wanted(request.path.parent, *arguments, **words)
     except TypeError as error:
@@ -166,7 +179,9 @@ def _during(request: pytest.FixtureRequest, lab: Lab, wanted: Wanted) -> Iterato
     item = request.node
     where = wanted.pcap or request.config.getoption("--topology-pcap")
     if where is not None:
-        item.stash[_PACKETS] = _packets(lab, Path(request.config.invocation_params.dir, where, _folder(item.nodeid)))
+        item.stash[_PACKETS] = _packets(
+            lab, Path(request.config.invocation_params.dir, where, _folder(item.nodeid))
+        )
     item.stash[_LAB] = lab
     try:
         yield lab
@@ -181,7 +196,9 @@ def _during(request: pytest.FixtureRequest, lab: Lab, wanted: Wanted) -> Iterato
 def _folder(nodeid: str) -> str:
     """A test's name as that of a folder, which no other test has."""
     name = re.sub(r"[^\w.\-]+", "-", nodeid).strip("-")
-    if len(name.encode()) <= _LONGEST and not re.search(r"[^\w.\-]", nodeid.partition("[")[2].removesuffix("]")):
+    if len(name.encode()) <= _LONGEST and not re.search(
+        r"[^\w.\-]", nodeid.partition("[")[2].removesuffix("]")
+    ):
         return name
     from hashlib import blake2b
 
@@ -198,7 +215,9 @@ def _packets(lab: Lab, folder: Path) -> Packets:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     lab = item.stash.get(_LAB, None)
     if lab is not None and report.failed:

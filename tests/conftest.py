@@ -17,7 +17,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, value in report.user_properties:
                 for kind in value.split() if name == "kinds" else ():
                     ran[kind] = ran.get(kind, False) or outcome == "passed"
-    figures = [value for report in terminalreporter.stats.get("passed", ()) for name, value in report.user_properties if name == "figures"]
+    figures = [
+        value
+        for report in terminalreporter.stats.get("passed", ())
+        for name, value in report.user_properties
+        if name == "figures"
+    ]
     for figure in figures:
         terminalreporter.write_line(f"campaign: {figure}")
     if ran:

@@ -40,7 +40,14 @@ MEANING = {
 """Why the schema lets pass what `validate` refuses: class → what the sentences say."""
 _MEANING = re.compile("|".join(f"(?:{words})" for words in MEANING.values()))
 
-_NO_FILE = ("This is not YAML", "The file is empty", "The file holds no mapping", "control character", "second document", "UTF-8 text")
+_NO_FILE = (
+    "This is not YAML",
+    "The file is empty",
+    "The file holds no mapping",
+    "control character",
+    "second document",
+    "UTF-8 text",
+)
 
 
 class _Core(yaml.SafeLoader):
@@ -68,7 +75,9 @@ for _tag, _pattern in (
 ):
     _Core.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^{_pattern}$"), None)
 _Core.add_constructor("tag:yaml.org,2002:int", _Core.number)
-_Core.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
+_Core.add_constructor(
+    "tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node))
+)
 
 
 @cache
@@ -83,7 +92,9 @@ def read(text: str) -> Any:
 
 def _named(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key if isinstance(key, str) else str(key): _named(item) for key, item in value.items()}
+        return {
+            key if isinstance(key, str) else str(key): _named(item) for key, item in value.items()
+        }
     return [_named(item) for item in value] if isinstance(value, list) else value
 
 

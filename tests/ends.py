@@ -16,7 +16,9 @@ def ends() -> Iterator[None]:
     """AssertionError in the body if it goes on and on."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise AssertionError(f"this took {SECONDS:.0f} seconds of the processor's time, and was not at its end")
+        raise AssertionError(
+            f"this took {SECONDS:.0f} seconds of the processor's time, and was not at its end"
+        )
 
     before = signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)

@@ -59,7 +59,22 @@ EVIL = (
         "$$",
         "$(",
     ),
-    *("no", "on", "~", "null", "true", "0", "-1", "0o17", "0x7fffffffffffffff", "1e999", ".nan", ".inf", "12:30:00", "2001-01-01"),
+    *(
+        "no",
+        "on",
+        "~",
+        "null",
+        "true",
+        "0",
+        "-1",
+        "0o17",
+        "0x7fffffffffffffff",
+        "1e999",
+        ".nan",
+        ".inf",
+        "12:30:00",
+        "2001-01-01",
+    ),
     *(
         "99999999999999999999999",
         "10.0.0.0/33",
@@ -71,8 +86,29 @@ EVIL = (
         "224.0.0.1",
         "fe80::1/64",
     ),
-    *("ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", "255.255.255.255", "host", "host:eth0", "netorch-lab", "h[1-9]", "h[9-1]", "h[1-99999999]"),
-    *("[a-zz]", "x[01-3]", "[1-2]:[1-3]", "&a [*a]", "*b", "<<: 5", "!!python/object/apply:os.system [id]", "!!binary aGk=", "{}", "[]"),
+    *(
+        "ff:ff:ff:ff:ff:ff",
+        "00:00:00:00:00:00",
+        "255.255.255.255",
+        "host",
+        "host:eth0",
+        "netorch-lab",
+        "h[1-9]",
+        "h[9-1]",
+        "h[1-99999999]",
+    ),
+    *(
+        "[a-zz]",
+        "x[01-3]",
+        "[1-2]:[1-3]",
+        "&a [*a]",
+        "*b",
+        "<<: 5",
+        "!!python/object/apply:os.system [id]",
+        "!!binary aGk=",
+        "{}",
+        "[]",
+    ),
     *(
         "[[[[[[[[]]]]]]]]",
         "{a: {b: {c: {}}}}",
@@ -90,7 +126,21 @@ EVIL = (
     ),
 )
 WORDS = (
-    *("name", "prefix", "vars", "defaults", "profiles", "nodes", "networks", "links", "checks", "names", "backend", "interfaces", "routes"),
+    *(
+        "name",
+        "prefix",
+        "vars",
+        "defaults",
+        "profiles",
+        "nodes",
+        "networks",
+        "links",
+        "checks",
+        "names",
+        "backend",
+        "interfaces",
+        "routes",
+    ),
     *(
         "rules",
         "nat",
@@ -108,8 +158,37 @@ WORDS = (
         "parent",
         "id",
     ),
-    *("peer", "ports", "subnet", "gateway", "mode", "uplink", "node", "bridge", "allow", "isolated", "egress", "via", "to", "dev", "table"),
-    *("metric", "nexthops", "endpoints", "impair", "attach", "profile", "port", "vlan", "vni", "driver", "description", "forwarding"),
+    *(
+        "peer",
+        "ports",
+        "subnet",
+        "gateway",
+        "mode",
+        "uplink",
+        "node",
+        "bridge",
+        "allow",
+        "isolated",
+        "egress",
+        "via",
+        "to",
+        "dev",
+        "table",
+    ),
+    *(
+        "metric",
+        "nexthops",
+        "endpoints",
+        "impair",
+        "attach",
+        "profile",
+        "port",
+        "vlan",
+        "vni",
+        "driver",
+        "description",
+        "forwarding",
+    ),
 )
 
 
@@ -172,16 +251,30 @@ def _lines(text: str, dice: random.Random) -> str:
     elif way == 3:
         lines[at] = lines[at][1:]
     else:
-        lines.insert(at, f"{' ' * dice.choice((0, 2, 4, 6))}{dice.choice(WORDS)}: {dice.choice(EVIL)}")
+        lines.insert(
+            at, f"{' ' * dice.choice((0, 2, 4, 6))}{dice.choice(WORDS)}: {dice.choice(EVIL)}"
+        )
     return "\n".join(lines)
 
 
 def _cut(text: str, dice: random.Random) -> str:
     at = dice.randrange(len(text) + 1)
-    return text[:at] if dice.random() < 0.5 else text[:at] + dice.choice("\x00\x1b\t\r{}[]:,'\"&*!|>%@`#\ufeff\u2028") + text[at:]
+    return (
+        text[:at]
+        if dice.random() < 0.5
+        else text[:at] + dice.choice("\x00\x1b\t\r{}[]:,'\"&*!|>%@`#\ufeff\u2028") + text[at:]
+    )
 
 
-_WAYS: tuple[Callable[[str, random.Random], str], ...] = (_value, _value, _value, _swap, _lines, _lines, _cut)
+_WAYS: tuple[Callable[[str, random.Random], str], ...] = (
+    _value,
+    _value,
+    _value,
+    _swap,
+    _lines,
+    _lines,
+    _cut,
+)
 
 
 @dataclass(slots=True)
@@ -197,7 +290,9 @@ class Tally:
 def run(count: int, seed: int = 0) -> Tally:
     """Load `count` inputs; the same for the same seed."""
     dice, tally = random.Random(seed), Tally()
-    files = [path.read_text() for path in sorted(SEEDS.glob("*.yaml")) if path.stat().st_size < 10_000]
+    files = [
+        path.read_text() for path in sorted(SEEDS.glob("*.yaml")) if path.stat().st_size < 10_000
+    ]
     for _ in range(count):
         data = spoil(dice.choice(files), dice)
         started = time.process_time()
@@ -205,7 +300,9 @@ def run(count: int, seed: int = 0) -> Tally:
             load(data, "fuzzed.yaml")
             tally.right += 1
         except FileError as error:
-            if not error.lines() or any("\n" in line or "Traceback" in line for line in error.lines()):
+            if not error.lines() or any(
+                "\n" in line or "Traceback" in line for line in error.lines()
+            ):
                 tally.failures.append((data, "an error of no or of several lines"))
         except Exception:
             tally.failures.append((data, traceback.format_exc()))
@@ -220,7 +317,9 @@ def run(count: int, seed: int = 0) -> Tally:
 def main(count: int = 100_000, seed: int = 0) -> int:
     tally = run(count, seed)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{tally.tried} inputs, {tally.right} of them right; slowest {tally.slowest:.2f} s, at most {peak:.0f} MB")
+    print(
+        f"{tally.tried} inputs, {tally.right} of them right; slowest {tally.slowest:.2f} s, at most {peak:.0f} MB"
+    )
     kinds = Counter(why.strip().splitlines()[-1] for _, why in tally.failures)
     for why, times in kinds.most_common():
         print(f"{times} x {why}")

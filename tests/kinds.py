@@ -25,12 +25,25 @@ def table(text: str, kinds: list[str]) -> tuple[str, list[str]]:
     for release, words in _LINE.findall(text):
         said = dict(word.split("=") for word in words.split())
         # a second run on a kernel can add to the first
-        runs.setdefault(release, {}).update({kind: how for kind, how in said.items() if how == "yes" or kind not in runs[release]})
+        runs.setdefault(release, {}).update(
+            {kind: how for kind, how in said.items() if how == "yes" or kind not in runs[release]}
+        )
     rows = [["kind", *runs]]
-    rows += [[kind, *({"yes": "yes", "lacking": "-"}.get(run.get(kind, ""), "") for run in runs.values())] for kind in kinds]
+    rows += [
+        [
+            kind,
+            *({"yes": "yes", "lacking": "-"}.get(run.get(kind, ""), "") for run in runs.values()),
+        ]
+        for kind in kinds
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(lines), [kind for kind in kinds if not any(run.get(kind) == "yes" for run in runs.values())]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines), [
+        kind for kind in kinds if not any(run.get(kind) == "yes" for run in runs.values())
+    ]
 
 
 def main(paths: list[str]) -> int:

@@ -32,11 +32,19 @@ words = WORD.map(lambda word: word.encode() + b"\0")
 @st.composite
 def nest(draw: st.DrawFn, known: Mapping[int, Bytes], *, twice: bool = True) -> bytes:
     """Some of the `known` attributes, in any order; the two flags of a type say nothing that a reader needs."""
-    chosen = draw(st.lists(st.sampled_from(sorted(known)), max_size=len(known) + 2 if twice else len(known), unique=not twice))
+    chosen = draw(
+        st.lists(
+            st.sampled_from(sorted(known)),
+            max_size=len(known) + 2 if twice else len(known),
+            unique=not twice,
+        )
+    )
     pairs = [(number, draw(known[number])) for number in chosen]
     pairs += draw(st.lists(UNKNOWN, max_size=2))
     marks = st.sampled_from((0, 0, 0, c.NLA_F_NESTED, 0x4000))
-    return b"".join(attr(number | draw(marks), payload) for number, payload in draw(st.permutations(pairs)))
+    return b"".join(
+        attr(number | draw(marks), payload) for number, payload in draw(st.permutations(pairs))
+    )
 
 
 def whole(kind: int, header: Bytes, known: Mapping[int, Bytes]) -> Bytes:
@@ -59,7 +67,9 @@ link_parts: dict[int, Bytes] = {
     c.IFLA_IFALIAS: words,
     c.IFLA_TXQLEN: u32,
     c.IFLA_QDISC: words,
-    c.IFLA_PROP_LIST: st.lists(words, max_size=3).map(lambda names: b"".join(attr(c.IFLA_ALT_IFNAME, name) for name in names)),
+    c.IFLA_PROP_LIST: st.lists(words, max_size=3).map(
+        lambda names: b"".join(attr(c.IFLA_ALT_IFNAME, name) for name in names)
+    ),
     c.IFLA_LINKINFO: nest(
         {
             # a kind that pyroute2 has no table for, so that any data will do
@@ -71,13 +81,21 @@ link_parts: dict[int, Bytes] = {
         twice=False,
     ),
 }
-links = whole(c.RTM_NEWLINK, st.builds(struct.pack, st.just("=BxHiII"), st.just(0), U16, I32, U32, U32), link_parts)
+links = whole(
+    c.RTM_NEWLINK,
+    st.builds(struct.pack, st.just("=BxHiII"), st.just(0), U16, I32, U32, U32),
+    link_parts,
+)
 
 vlan_info = st.builds(struct.pack, st.just("=HH"), st.integers(0, 31), st.integers(0, 4095))
 vlans = whole(
     c.RTM_NEWLINK,
     st.builds(struct.pack, st.just("=BxHiII"), st.just(c.AF_BRIDGE), U16, I32, U32, U32),
-    {c.IFLA_AF_SPEC: st.lists(vlan_info, max_size=8).map(lambda all_: b"".join(attr(c.IFLA_BRIDGE_VLAN_INFO, one) for one in all_))},
+    {
+        c.IFLA_AF_SPEC: st.lists(vlan_info, max_size=8).map(
+            lambda all_: b"".join(attr(c.IFLA_BRIDGE_VLAN_INFO, one) for one in all_)
+        )
+    },
 )
 
 
@@ -86,7 +104,13 @@ def addresses(draw: st.DrawFn) -> bytes:
     number_, address = draw(family(V4, V6))
     header = st.builds(struct.pack, st.just("=BBBBI"), st.just(number_), U8, U8, U8, U32)
     known = {
-        **{c.IFA_ADDRESS: address, c.IFA_LOCAL: address, c.IFA_LABEL: words, c.IFA_FLAGS: u32, c.IFA_PROTO: u8},
+        **{
+            c.IFA_ADDRESS: address,
+            c.IFA_LOCAL: address,
+            c.IFA_LABEL: words,
+            c.IFA_FLAGS: u32,
+            c.IFA_PROTO: u8,
+        },
         **{c.IFA_RT_PRIORITY: u32, c.IFA_CACHEINFO: st.binary(min_size=16, max_size=16)},
     }
     return draw(whole(c.RTM_NEWADDR, header, known))
@@ -95,14 +119,39 @@ def addresses(draw: st.DrawFn) -> bytes:
 @st.composite
 def routes(draw: st.DrawFn) -> bytes:
     number_, address = draw(family(V4, V6))
-    header = st.builds(struct.pack, st.just("=BBBBBBBBI"), st.just(number_), U8, U8, U8, U8, U8, U8, st.integers(0, 12), U32)
+    header = st.builds(
+        struct.pack,
+        st.just("=BBBBBBBBI"),
+        st.just(number_),
+        U8,
+        U8,
+        U8,
+        U8,
+        U8,
+        U8,
+        st.integers(0, 12),
+        U32,
+    )
     via = (V4.map(lambda one: b"\x02\0" + one)) | (V6.map(lambda one: b"\x0a\0" + one))
     gateways = {c.RTA_GATEWAY: address, c.RTA_VIA: via}
     hops = st.lists(hop(gateways), min_size=1, max_size=4).map(b"".join)
     metrics = nest({c.RTAX_MTU: u32, 8: u32, 5: u32})
     known = {
-        **{c.RTA_DST: address, c.RTA_PREFSRC: address, c.RTA_SRC: address, c.RTA_OIF: u32, c.RTA_IIF: u32, c.RTA_PRIORITY: u32},
-        **{c.RTA_TABLE: u32, c.RTA_METRICS: metrics, c.RTA_MULTIPATH: hops, c.RTA_PREF: u8, **gateways},
+        **{
+            c.RTA_DST: address,
+            c.RTA_PREFSRC: address,
+            c.RTA_SRC: address,
+            c.RTA_OIF: u32,
+            c.RTA_IIF: u32,
+            c.RTA_PRIORITY: u32,
+        },
+        **{
+            c.RTA_TABLE: u32,
+            c.RTA_METRICS: metrics,
+            c.RTA_MULTIPATH: hops,
+            c.RTA_PREF: u8,
+            **gateways,
+        },
     }
     return draw(whole(c.RTM_NEWROUTE, header, known))
 
@@ -116,12 +165,44 @@ def hop(draw: st.DrawFn, gateways: Mapping[int, Bytes]) -> bytes:
 @st.composite
 def rules(draw: st.DrawFn) -> bytes:
     number_, address = draw(family(V4, V6))
-    header = st.builds(struct.pack, st.just("=BBBBBBBBI"), st.just(number_), U8, U8, st.sampled_from((0, 16)), U8, U8, U8, U8, U32)
+    header = st.builds(
+        struct.pack,
+        st.just("=BBBBBBBBI"),
+        st.just(number_),
+        U8,
+        U8,
+        st.sampled_from((0, 16)),
+        U8,
+        U8,
+        U8,
+        U8,
+        U32,
+    )
     known = {
-        **{c.FRA_DST: address, c.FRA_SRC: address, c.FRA_IIFNAME: words, c.FRA_OIFNAME: words, c.FRA_PRIORITY: u32, c.FRA_GOTO: u32},
-        **{c.FRA_FWMARK: u32, c.FRA_FWMASK: u32, c.FRA_FLOW: u32, c.FRA_TUN_ID: st.binary(min_size=8, max_size=8), c.FRA_TABLE: u32},
-        **{c.FRA_SUPPRESS_IFGROUP: u32 | st.just(b"\xff" * 4), c.FRA_SUPPRESS_PREFIXLEN: u32 | st.just(b"\xff" * 4)},
-        **{c.FRA_UID_RANGE: st.binary(min_size=8, max_size=8), c.FRA_PROTOCOL: u8, c.FRA_IP_PROTO: u8},
+        **{
+            c.FRA_DST: address,
+            c.FRA_SRC: address,
+            c.FRA_IIFNAME: words,
+            c.FRA_OIFNAME: words,
+            c.FRA_PRIORITY: u32,
+            c.FRA_GOTO: u32,
+        },
+        **{
+            c.FRA_FWMARK: u32,
+            c.FRA_FWMASK: u32,
+            c.FRA_FLOW: u32,
+            c.FRA_TUN_ID: st.binary(min_size=8, max_size=8),
+            c.FRA_TABLE: u32,
+        },
+        **{
+            c.FRA_SUPPRESS_IFGROUP: u32 | st.just(b"\xff" * 4),
+            c.FRA_SUPPRESS_PREFIXLEN: u32 | st.just(b"\xff" * 4),
+        },
+        **{
+            c.FRA_UID_RANGE: st.binary(min_size=8, max_size=8),
+            c.FRA_PROTOCOL: u8,
+            c.FRA_IP_PROTO: u8,
+        },
         **{c.FRA_SPORT_RANGE: u32, c.FRA_DPORT_RANGE: u32},
     }
     return draw(whole(c.RTM_NEWRULE, header, known))
@@ -130,17 +211,38 @@ def rules(draw: st.DrawFn) -> bytes:
 neighbours = whole(
     c.RTM_NEWNEIGH,
     st.builds(
-        struct.pack, st.just("=B3xiHBB"), st.sampled_from((c.AF_INET, c.AF_INET6, c.AF_BRIDGE)), I32, U16, U8 | st.just(c.NTF_SELF), U8
+        struct.pack,
+        st.just("=B3xiHBB"),
+        st.sampled_from((c.AF_INET, c.AF_INET6, c.AF_BRIDGE)),
+        I32,
+        U16,
+        U8 | st.just(c.NTF_SELF),
+        U8,
     ),
     {
-        **{c.NDA_DST: V4 | V6, c.NDA_LLADDR: MAC, c.NDA_VLAN: u16, c.NDA_PORT: be16, c.NDA_VNI: u32, c.NDA_IFINDEX: u32},
+        **{
+            c.NDA_DST: V4 | V6,
+            c.NDA_LLADDR: MAC,
+            c.NDA_VLAN: u16,
+            c.NDA_PORT: be16,
+            c.NDA_VNI: u32,
+            c.NDA_IFINDEX: u32,
+        },
         **{c.NDA_MASTER: u32, c.NDA_PROTOCOL: u8, 3: st.binary(min_size=16, max_size=16)},
     },
 )
 
 qdiscs = whole(
     c.RTM_NEWQDISC,
-    st.builds(struct.pack, st.just("=B3xiIII"), st.just(0), I32, st.sampled_from((0, 0x10000)), st.just(c.TC_H_ROOT) | U32, U32),
+    st.builds(
+        struct.pack,
+        st.just("=B3xiIII"),
+        st.just(0),
+        I32,
+        st.sampled_from((0, 0x10000)),
+        st.just(c.TC_H_ROOT) | U32,
+        U32,
+    ),
     {
         c.TCA_KIND: st.just(b"tbf\0") | st.just(b"fq\0"),
         c.TCA_OPTIONS: nest({number: st.binary(min_size=8, max_size=8) for number in (4, 5, 77)}),
@@ -150,7 +252,10 @@ qdiscs = whole(
 netconf = whole(
     c.RTM_NEWNETCONF,
     st.builds(struct.pack, st.just("=B3x"), st.sampled_from((c.AF_INET, c.AF_INET6))),
-    dict.fromkeys((c.NETCONFA_IFINDEX, c.NETCONFA_FORWARDING, c.NETCONFA_RP_FILTER, c.NETCONFA_PROXY_NEIGH), i32),
+    dict.fromkeys(
+        (c.NETCONFA_IFINDEX, c.NETCONFA_FORWARDING, c.NETCONFA_RP_FILTER, c.NETCONFA_PROXY_NEIGH),
+        i32,
+    ),
 )
 
 
@@ -163,7 +268,9 @@ def wireguard(draw: st.DrawFn) -> bytes:
             st.just(b"\0\1\0\0"),
             {
                 **{1: u32, 2: words, 3: key | st.just(bytes(32)), 4: key, 6: u16, 7: u32},
-                8: st.lists(peer(), max_size=3).map(lambda peers: b"".join(attr(c.NLA_F_NESTED, one) for one in peers)),
+                8: st.lists(peer(), max_size=3).map(
+                    lambda peers: b"".join(attr(c.NLA_F_NESTED, one) for one in peers)
+                ),
             },
         )
     )
@@ -173,8 +280,12 @@ def wireguard(draw: st.DrawFn) -> bytes:
 def peer(draw: st.DrawFn) -> bytes:
     key = st.binary(min_size=32, max_size=32)
     endpoint = st.builds(lambda port, address: b"\x02\0" + port + address + bytes(8), be16, V4)
-    endpoint |= st.builds(lambda port, address: b"\x0a\0" + port + bytes(4) + address + bytes(4), be16, V6)
-    subnets = st.lists(subnet(), max_size=3).map(lambda found: b"".join(attr(c.NLA_F_NESTED, one) for one in found))
+    endpoint |= st.builds(
+        lambda port, address: b"\x0a\0" + port + bytes(4) + address + bytes(4), be16, V6
+    )
+    subnets = st.lists(subnet(), max_size=3).map(
+        lambda found: b"".join(attr(c.NLA_F_NESTED, one) for one in found)
+    )
     handshake = st.builds(struct.pack, st.just("=qq"), st.integers(0, 2**33), st.integers(0, 10**9))
     rest = draw(nest({2: key | st.just(bytes(32)), 4: endpoint, 5: u16, 6: handshake, 9: subnets}))
     return attr(1, draw(key)) + rest

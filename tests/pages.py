@@ -25,7 +25,10 @@ from pathlib import Path
 from netorch.values.frozen import frozen
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts))
+PAGES = (
+    ROOT / "README.md",
+    *sorted(page for page in (ROOT / "docs").rglob("*.md") if "_build" not in page.parts),
+)
 
 PLACE = "/srv/netorch"
 """How pages call the folder that commands run in, a clone of the repository."""
@@ -40,9 +43,15 @@ VARIES = (
     (re.compile(r"\bin \d+(\.\d+)? ?m?s\b"), "in TIME"),
     (re.compile(r"\b\d+(\.\d+)? ?ms\b"), "TIME"),
     (re.compile(r"\b(\d+\.\d+/){2,}\d+\.\d+\b"), "TIMES"),
-    (re.compile(r"\S+ gets no ARP answer from (\S+)( or the gateway to it)?"), r"no answer from \1"),  # whichever is noticed first
+    (
+        re.compile(r"\S+ gets no ARP answer from (\S+)( or the gateway to it)?"),
+        r"no answer from \1",
+    ),  # whichever is noticed first
     (re.compile(r"@if\d+"), "@ifN"),
-    (re.compile(r"\b(UNKNOWN|LOWERLAYERDOWN|DOWN|UP) {2,}"), "UP "),  # Linux tells it of a link that came up within the next second
+    (
+        re.compile(r"\b(UNKNOWN|LOWERLAYERDOWN|DOWN|UP) {2,}"),
+        "UP ",
+    ),  # Linux tells it of a link that came up within the next second
     (re.compile(r" \(id: \d+\)"), ""),
     (re.compile(r"[ \t]+$"), ""),
 )
@@ -119,7 +128,9 @@ def steps(text: str) -> list[Step]:
                 found.append(File(name, "".join(f"{line}\n" for line in part.lines)))
             case ("not run", reason):
                 if part.language != "console" or not reason:
-                    raise PageError(f"line {part.start}: `not run` says why, and stands before a console block")
+                    raise PageError(
+                        f"line {part.start}: `not run` says why, and stands before a console block"
+                    )
             case _ if part.language == "console":
                 found += _commands(part)
         said = None
@@ -139,8 +150,15 @@ def _parts(text: str) -> Iterator[Block | tuple[str, str]]:
     while at < len(lines):
         if fence := _FENCE.fullmatch(lines[at]):
             indent, ticks, language = fence.groups()
-            end = next((n for n in range(at + 1, len(lines)) if lines[n].strip() == ticks), len(lines))
-            yield Block(language, tuple(line.removeprefix(indent) for line in lines[at + 1 : end]), at + 1, indent)
+            end = next(
+                (n for n in range(at + 1, len(lines)) if lines[n].strip() == ticks), len(lines)
+            )
+            yield Block(
+                language,
+                tuple(line.removeprefix(indent) for line in lines[at + 1 : end]),
+                at + 1,
+                indent,
+            )
             at = end
         elif lines[at].lstrip().startswith("<!-- "):
             end = next((n for n in range(at, len(lines)) if "-->" in lines[n]), at)
@@ -153,7 +171,9 @@ def _parts(text: str) -> Iterator[Block | tuple[str, str]]:
 def _commands(block: Block) -> Iterator[Command]:
     prompt = block.lines[0][:2] if block.lines else ""
     if prompt not in ("# ", "$ "):
-        raise PageError(f"line {block.start + 1}: a console block begins with `# ` or `$ ` and a command")
+        raise PageError(
+            f"line {block.start + 1}: a console block begins with `# ` or `$ ` and a command"
+        )
     starts = [at for at, line in enumerate(block.lines) if line.startswith(prompt)]
     for at, end in zip(starts, [*starts[1:], len(block.lines)], strict=True):
         first = at + 1
@@ -168,8 +188,17 @@ def same(shown: tuple[str, ...] | list[str], printed: str) -> bool:
     pattern = ""
     for line in "\n".join(shown).rstrip("\n").splitlines():
         words = _steady(line)
-        pattern += r"(?:[^\n]*\n)*" if words.strip() == "…" else r"[^\n]*".join(re.escape(word) for word in words.split("…")) + r"\n"
-    return re.fullmatch(pattern, "".join(f"{_steady(line)}\n" for line in printed.rstrip("\n").splitlines())) is not None
+        pattern += (
+            r"(?:[^\n]*\n)*"
+            if words.strip() == "…"
+            else r"[^\n]*".join(re.escape(word) for word in words.split("…")) + r"\n"
+        )
+    return (
+        re.fullmatch(
+            pattern, "".join(f"{_steady(line)}\n" for line in printed.rstrip("\n").splitlines())
+        )
+        is not None
+    )
 
 
 def _steady(line: str) -> str:
@@ -181,9 +210,14 @@ def _steady(line: str) -> str:
 def rewritten(text: str, printed: dict[int, str]) -> str:
     """The page with other outputs: line of the page that a command's output begins at (`Command.start`) → what it is to be."""
     lines = text.splitlines()
-    for command in sorted((step for step in steps(text) if isinstance(step, Command)), key=lambda command: -command.start):
+    for command in sorted(
+        (step for step in steps(text) if isinstance(step, Command)),
+        key=lambda command: -command.start,
+    ):
         if command.start in printed:
-            new = [f"{command.indent}{line}".rstrip() for line in printed[command.start].splitlines()]
+            new = [
+                f"{command.indent}{line}".rstrip() for line in printed[command.start].splitlines()
+            ]
             lines[command.start : command.start + len(command.output)] = new
     return "\n".join(lines) + "\n"
 
@@ -202,7 +236,9 @@ def main(names: list[str]) -> int:
                 done = list(replay(text, host))
             finally:
                 host.close()
-        changed = {command.start: printed for command, printed in done if not same(command.output, printed)}
+        changed = {
+            command.start: printed for command, printed in done if not same(command.output, printed)
+        }
         if changed:
             page.write_text(rewritten(text, changed), encoding="utf-8")
         print(f"{page.relative_to(ROOT)}: {len(done)} commands, {len(changed)} outputs written")

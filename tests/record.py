@@ -32,7 +32,11 @@ from tests.recordings import FOLDER, SUFFIX, packed, unpacked
 
 QUESTIONS: dict[str, tuple[int, bytes]] = {
     "links": (c.RTM_GETLINK, bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))),
-    "vlans": (c.RTM_GETLINK, struct.pack("=B15x", c.AF_BRIDGE) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_BRVLAN_COMPRESSED))),
+    "vlans": (
+        c.RTM_GETLINK,
+        struct.pack("=B15x", c.AF_BRIDGE)
+        + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_BRVLAN_COMPRESSED)),
+    ),
     "addresses": (c.RTM_GETADDR, bytes(8)),
     "routes": (c.RTM_GETROUTE, bytes(12)),
     "rules": (c.RTM_GETRULE, bytes(12)),
@@ -205,10 +209,15 @@ def record(host: Host) -> dict[str, object]:
     names = [*(host.root / "run/netns").iterdir()]
     spaces = {"": host.run(sys.executable, "-m", "tests.record", "look").stdout}
     for name in sorted(path.name for path in names):
-        spaces[name] = host.run("ip", "netns", "exec", name, sys.executable, "-m", "tests.record", "look").stdout
+        spaces[name] = host.run(
+            "ip", "netns", "exec", name, sys.executable, "-m", "tests.record", "look"
+        ).stdout
     release = re.match(r"[\d.]+\d", host.run("uname", "-r").stdout)
     assert release is not None
-    return {"kernel": release[0], "spaces": {name: json.loads(text) for name, text in spaces.items()}}
+    return {
+        "kernel": release[0],
+        "spaces": {name: json.loads(text) for name, text in spaces.items()},
+    }
 
 
 def others(host: Host) -> str:
@@ -246,13 +255,19 @@ def look() -> dict[str, list[str]]:
             found[what] = []
     every = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
     netconf = [struct.pack("=B3x", family) + every for family in (c.AF_INET, c.AF_INET6)]
-    found["netconf"] = [text for answer in rtnl.get(c.RTM_GETNETCONF, netconf) for text in whole(answer)]
+    found["netconf"] = [
+        text for answer in rtnl.get(c.RTM_GETNETCONF, netconf) for text in whole(answer)
+    ]
     found["nsid"] = []
     for path in sorted(Path("/run/netns").iterdir()):
         with path.open("rb") as namespace:
             question = bytes(4) + attr(c.NETNSA_FD, u32(namespace.fileno()))
-            found["nsid"] += [text for answer in rtnl.get(c.RTM_GETNSID, (question,)) for text in whole(answer)]
-    devices = [link.index for link in links(rtnl.dump(*QUESTIONS["links"])) if link.kind == "wireguard"]
+            found["nsid"] += [
+                text for answer in rtnl.get(c.RTM_GETNSID, (question,)) for text in whole(answer)
+            ]
+    devices = [
+        link.index for link in links(rtnl.dump(*QUESTIONS["links"])) if link.kind == "wireguard"
+    ]
     rtnl.close()
     generic = Rtnl(genl.NETLINK_GENERIC)
     answer = generic.get(genl.GENL_ID_CTRL, (genl.family_question(wireguard.FAMILY),))[0]
@@ -277,13 +292,25 @@ def errors() -> list[str]:
     requests = (
         (c.RTM_NEWLINK, loopback + attr(c.IFLA_MTU, u32(2**31 - 1))),
         (c.RTM_NEWLINK, loopback + attr(c.IFLA_MASTER, u32(999))),
-        (c.RTM_NEWROUTE, struct.pack("=BBBBBBBBI", c.AF_INET, 24, 0, 0, 254, 4, 0, 1, 0) + attr(c.RTA_DST, b"\x0a\0\0\1")),
-        (c.RTM_DELADDR, struct.pack("=BBBBI", c.AF_INET, 24, 0, 0, 1) + attr(c.IFA_LOCAL, b"\x0a\0\0\1")),
+        (
+            c.RTM_NEWROUTE,
+            struct.pack("=BBBBBBBBI", c.AF_INET, 24, 0, 0, 254, 4, 0, 1, 0)
+            + attr(c.RTA_DST, b"\x0a\0\0\1"),
+        ),
+        (
+            c.RTM_DELADDR,
+            struct.pack("=BBBBI", c.AF_INET, 24, 0, 0, 1) + attr(c.IFA_LOCAL, b"\x0a\0\0\1"),
+        ),
         (c.RTM_NEWLINK, loopback),
         (c.RTM_NEWLINK, b"\0"),
     )
     found = []
-    for options in ((), (c.NETLINK_EXT_ACK,), (c.NETLINK_CAP_ACK,), (c.NETLINK_EXT_ACK, c.NETLINK_CAP_ACK)):
+    for options in (
+        (),
+        (c.NETLINK_EXT_ACK,),
+        (c.NETLINK_CAP_ACK,),
+        (c.NETLINK_EXT_ACK, c.NETLINK_CAP_ACK),
+    ):
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, c.NETLINK_ROUTE) as opened:
             for option in options:
                 opened.setsockopt(c.SOL_NETLINK, option, 1)

@@ -55,12 +55,20 @@ def recordings() -> tuple[Recorded, ...]:
 
 def of(*what: str) -> list[Recorded]:
     """The different messages that answered these questions: what namespaces have in common is there once."""
-    return list({(one.what, one.data[16:], one.flags): one for one in recordings() if one.what in what}.values())
+    return list(
+        {
+            (one.what, one.data[16:], one.flags): one for one in recordings() if one.what in what
+        }.values()
+    )
 
 
 def dumped(kernel: str, space: str, what: str) -> list[Message]:
     """One answer as a whole."""
-    return [one.message for one in recordings() if (one.kernel, one.space, one.what) == (kernel, space, what)]
+    return [
+        one.message
+        for one in recordings()
+        if (one.kernel, one.space, one.what) == (kernel, space, what)
+    ]
 
 
 def _all() -> Iterator[Recorded]:

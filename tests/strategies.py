@@ -28,7 +28,9 @@ _SYSCTLS = {
     "net/ipv6/conf/all/hop_limit": st.sampled_from([32, 64]),
     "net.ipv4.ip_local_port_range": st.just("10000 20000"),
 }
-_interface_sysctls = st.dictionaries(st.sampled_from(["rp_filter", "proxy_arp", "arp_ignore"]), st.integers(0, 1), max_size=2)
+_interface_sysctls = st.dictionaries(
+    st.sampled_from(["rp_filter", "proxy_arp", "arp_ignore"]), st.integers(0, 1), max_size=2
+)
 
 
 def _words(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -43,11 +45,19 @@ _common = _words(
     description=st.sampled_from(["uplink", "to the printer"]),
     sysctls=_interface_sysctls,
     mac=st.integers(1, 3),
-    impair=st.sampled_from([{"rate": "1mbit"}, {"rate": "2gbit"}]),  # what a kernel without netem can do
-    neighbours=st.sampled_from([[], *([{"address": "10.99.0.9", "mac": f"02:00:00:00:99:0{number}"}] for number in (1, 2))]),
+    impair=st.sampled_from(
+        [{"rate": "1mbit"}, {"rate": "2gbit"}]
+    ),  # what a kernel without netem can do
+    neighbours=st.sampled_from(
+        [[], *([{"address": "10.99.0.9", "mac": f"02:00:00:00:99:0{number}"}] for number in (1, 2))]
+    ),
 )
 _tunnel = st.fixed_dictionaries(
-    {"vni": st.integers(0, 1), "remote": st.sampled_from([None, "192.0.2.1", "192.0.2.2"]), "flood": st.integers(0, 2)},
+    {
+        "vni": st.integers(0, 1),
+        "remote": st.sampled_from([None, "192.0.2.1", "192.0.2.2"]),
+        "flood": st.integers(0, 2),
+    },
     optional={
         "port": st.sampled_from([4789, 4790]),
         "ttl": st.sampled_from([0, 9, "inherit"]),
@@ -85,7 +95,12 @@ _network = st.fixed_dictionaries(
     }
 )
 _member = st.fixed_dictionaries(
-    {"explicit": st.integers(0, 3), "none": st.sampled_from([False, False, False, True]), "named": _flag, "bare": _flag},
+    {
+        "explicit": st.integers(0, 3),
+        "none": st.sampled_from([False, False, False, True]),
+        "named": _flag,
+        "bare": _flag,
+    },
     optional={"words": _common, "default_route": _flag},
 )
 _link = st.fixed_dictionaries(
@@ -101,18 +116,36 @@ _link = st.fixed_dictionaries(
 )
 _route = st.fixed_dictionaries(
     {
-        "form": st.sampled_from(["via", "dev", "onlink", "nexthops", "default", "blackhole", "unreachable", "prohibit"]),
+        "form": st.sampled_from(
+            ["via", "dev", "onlink", "nexthops", "default", "blackhole", "unreachable", "prohibit"]
+        ),
         "towards": st.integers(0, 7),
         "version": st.sampled_from([4, 4, 6]),
     },
-    optional={"metric": st.sampled_from([0, 5, 50]), "table": st.sampled_from([100, 254]), "mtu": st.just(1300), "src": _flag},
+    optional={
+        "metric": st.sampled_from([0, 5, 50]),
+        "table": st.sampled_from([100, 254]),
+        "mtu": st.just(1300),
+        "src": _flag,
+    },
 )
 _rider = st.fixed_dictionaries(
-    {"node": st.sampled_from(NODES), "kind": st.sampled_from(["macvlan", "macvtap"]), "address": _flag},
-    optional={"mode": st.sampled_from(["bridge", "private", "vepa", "passthru"]), "state": st.sampled_from(["up", "down"])},
+    {
+        "node": st.sampled_from(NODES),
+        "kind": st.sampled_from(["macvlan", "macvtap"]),
+        "address": _flag,
+    },
+    optional={
+        "mode": st.sampled_from(["bridge", "private", "vepa", "passthru"]),
+        "state": st.sampled_from(["up", "down"]),
+    },
 )
 _master = st.fixed_dictionaries(
-    {"kind": st.sampled_from(["bond", "vrf", "vrf"]), "table": st.integers(0, 1), "addresses": st.integers(0, 2)},
+    {
+        "kind": st.sampled_from(["bond", "vrf", "vrf"]),
+        "table": st.integers(0, 1),
+        "addresses": st.integers(0, 2),
+    },
     optional={
         "mode": st.sampled_from(["active-backup", "balance-xor", "802.3ad", "balance-alb"]),
         "xmit_hash_policy": st.sampled_from(["layer2", "layer3+4"]),
@@ -122,8 +155,14 @@ _master = st.fixed_dictionaries(
     },
 )
 _rule = st.fixed_dictionaries(
-    {"select": st.sampled_from(["from", "to", "iif", "oif", "fwmark", "all"]), "version": st.sampled_from([4, 6])},
-    optional={"priority": st.integers(1, 3), "action": st.sampled_from(["blackhole", "unreachable", "prohibit"])},
+    {
+        "select": st.sampled_from(["from", "to", "iif", "oif", "fwmark", "all"]),
+        "version": st.sampled_from([4, 6]),
+    },
+    optional={
+        "priority": st.integers(1, 3),
+        "action": st.sampled_from(["blackhole", "unreachable", "prohibit"]),
+    },
 )
 
 
@@ -140,11 +179,15 @@ def _parts(nodes: int, masters: bool) -> st.SearchStrategy[Parts]:
             "members": st.dictionaries(_keys(NETWORKS, NODES[:-1]), _member, max_size=2 * nodes),
             "links": st.dictionaries(st.sampled_from(LINKS), _link, max_size=nodes + 1),
             "riders": st.dictionaries(st.sampled_from(LINKS), _rider, max_size=2),
-            "bridges": st.dictionaries(st.sampled_from(NODES), st.tuples(st.integers(0, 2), _bridge, _common), max_size=2),
+            "bridges": st.dictionaries(
+                st.sampled_from(NODES), st.tuples(st.integers(0, 2), _bridge, _common), max_size=2
+            ),
             "routes": st.dictionaries(_keys(NODES, SLOTS), _route, max_size=2 * nodes),
             "rules": st.dictionaries(_keys(NODES, SLOTS), _rule, max_size=3),
             "tunnels": st.dictionaries(_keys(NODES, SLOTS), _tunnel, max_size=3),
-            "masters": st.dictionaries(st.sampled_from(NODES), _master, max_size=2) if masters else st.just({}),
+            "masters": st.dictionaries(st.sampled_from(NODES), _master, max_size=2)
+            if masters
+            else st.just({}),
         }
     )
 
@@ -246,7 +289,13 @@ class _Builder:
         if top.get("names") is False:
             for words in self.nodes.values():
                 words.pop("dns", None)
-        return {"name": "random", **top, "nodes": self.nodes, "networks": self.networks, "links": self.links}
+        return {
+            "name": "random",
+            **top,
+            "nodes": self.nodes,
+            "networks": self.networks,
+            "links": self.links,
+        }
 
     def exists(self, link: dict[str, Any]) -> bool:
         one, other = link["ends"]
@@ -264,16 +313,31 @@ class _Builder:
             words["aliases"] = [f"{name}-alias"]
         number = NODES.index(name)
         # one address, or several of one subnet with the first as the primary one
-        four = [f"10.255.{number}.{host}/24" for host in range(1, part["loopback"])] or [f"10.255.{number}.1/32"]
+        four = [f"10.255.{number}.{host}/24" for host in range(1, part["loopback"])] or [
+            f"10.255.{number}.1/32"
+        ]
         if part["loopback"]:
             self.interface(name, "lo")["addresses"] = [*four, f"fd00:ff::{number}/128"]
 
     def tunnel(self, node: str, slot: str, part: dict[str, Any]) -> None:
-        words = {key: value for key, value in part.items() if key not in {"vni", "flood"} and value is not None}
-        flood = [{"mac": "00:00:00:00:00:00", "dst": f"192.0.2.{3 + number}"} for number in range(part["flood"])]
-        one = [{"mac": "02:00:00:00:99:99", "dst": f"192.0.2.{3 + part['vni']}"}] if part["flood"] else []
+        words = {
+            key: value
+            for key, value in part.items()
+            if key not in {"vni", "flood"} and value is not None
+        }
+        flood = [
+            {"mac": "00:00:00:00:00:00", "dst": f"192.0.2.{3 + number}"}
+            for number in range(part["flood"])
+        ]
+        one = (
+            [{"mac": "02:00:00:00:99:99", "dst": f"192.0.2.{3 + part['vni']}"}]
+            if part["flood"]
+            else []
+        )
         # two of a node would be one tunnel if they had the same number
-        self.interface(node, f"vx{slot}").update(words | {"kind": "vxlan", "vni": 10 * int(slot) + part["vni"], "fdb": flood + one})
+        self.interface(node, f"vx{slot}").update(
+            words | {"kind": "vxlan", "vni": 10 * int(slot) + part["vni"], "fdb": flood + one}
+        )
 
     def network(self, name: str, part: dict[str, Any]) -> None:
         index = NETWORKS.index(name)
@@ -287,8 +351,14 @@ class _Builder:
         if mode == "host-only":
             families = families or (4,)
             members.pop(owner, None)
-        subnets = [f"10.{index}.0.0/24" if family == 4 else f"fd00:{index}::/64" for family in families]
-        words: dict[str, Any] = {key: value for key, value in (("mode", mode), ("node", owner), ("mtu", part["mtu"])) if value}
+        subnets = [
+            f"10.{index}.0.0/24" if family == 4 else f"fd00:{index}::/64" for family in families
+        ]
+        words: dict[str, Any] = {
+            key: value
+            for key, value in (("mode", mode), ("node", owner), ("mtu", part["mtu"]))
+            if value
+        }
         words |= part["words"]
         if subnets:
             words["subnet"] = subnets if len(subnets) > 1 else subnets[0]
@@ -297,21 +367,26 @@ class _Builder:
         if part["ip_range"] and 4 in families:
             words["ip_range"] = f"10.{index}.0.128/25"
         if part["gateway"] == "address" and mode == "host-only":
-            words["gateway"] = [f"10.{index}.0.254" if family == 4 else f"fd00:{index}::fe" for family in families]
+            words["gateway"] = [
+                f"10.{index}.0.254" if family == 4 else f"fd00:{index}::fe" for family in families
+            ]
         if part["gateway"] and mode != "host-only" and members:
             words["gateway"] = next(iter(members))
         self.networks[name] = words
         for node, member in members.items():
             self.member(name, index, families, node, member)
 
-    def member(self, network: str, index: int, families: tuple[int, ...], node: str, part: dict[str, Any]) -> None:
+    def member(
+        self, network: str, index: int, families: tuple[int, ...], node: str, part: dict[str, Any]
+    ) -> None:
         number = NODES.index(node)
         words: dict[str, Any] = self.common(part.get("words", {}), number, 16 + index)
         if part["named"]:
             words["name"] = f"net{index}"
         if "default_route" in part:
             words["default_route"] = part["default_route"] and not any(
-                other.get("default_route") for other in self.nodes[node].get("networks", {}).values()
+                other.get("default_route")
+                for other in self.nodes[node].get("networks", {}).values()
             )
         if part["none"]:
             words["addresses"] = False
@@ -358,37 +433,74 @@ class _Builder:
             found |= {(node, number) for node in (one, other) if node in bridges}
         for node, (addresses, words, common) in bridges.items():
             number = NODES.index(node)
-            ends = {self.end(link, part["ends"].index(node)) for link, part in self.parts["links"].items() if (node, link) in found}
+            ends = {
+                self.end(link, part["ends"].index(node))
+                for link, part in self.parts["links"].items()
+                if (node, link) in found
+            }
             bridge = self.interface(node, "br0")
-            bridge |= {"kind": "bridge", **words, **self.common(common, number, 15), "ports": sorted(ends)}
+            bridge |= {
+                "kind": "bridge",
+                **words,
+                **self.common(common, number, 15),
+                "ports": sorted(ends),
+            }
             if addresses:
-                bridge["addresses"] = [f"10.102.{number}.{host}/24" for host in range(1, 1 + addresses)] + [f"fd00:102:{number}::1/64"]
-                self.reaches[node].append(Reach(4, f"10.102.{number}.250", "br0", (f"10.102.{number}.1",)))
-                self.reaches[node].append(Reach(6, f"fd00:102:{number}::250", "br0", (f"fd00:102:{number}::1",)))
+                bridge["addresses"] = [
+                    f"10.102.{number}.{host}/24" for host in range(1, 1 + addresses)
+                ] + [f"fd00:102:{number}::1/64"]
+                self.reaches[node].append(
+                    Reach(4, f"10.102.{number}.250", "br0", (f"10.102.{number}.1",))
+                )
+                self.reaches[node].append(
+                    Reach(6, f"fd00:102:{number}::250", "br0", (f"fd00:102:{number}::1",))
+                )
         return found
 
-    def masters(self, bridged: set[tuple[str, str]]) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+    def masters(
+        self, bridged: set[tuple[str, str]]
+    ) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
         """Bonds and VRFs in nodes; the link ends that are ports of bonds, and those that are ports of VRFs."""
         found: dict[str, set[tuple[str, str]]] = {"bond": set(), "vrf": set()}
         for node, part in self.parts["masters"].items():
             if node not in self.nodes:
                 continue
             number, kind = NODES.index(node), part["kind"]
-            free = [link for link, words in self.parts["links"].items() if self.exists(words) and node in words["ends"]]
-            taken = [link for link in free if (node, link) not in bridged and len(set(self.parts["links"][link]["ends"])) == 2]
+            free = [
+                link
+                for link, words in self.parts["links"].items()
+                if self.exists(words) and node in words["ends"]
+            ]
+            taken = [
+                link
+                for link in free
+                if (node, link) not in bridged and len(set(self.parts["links"][link]["ends"])) == 2
+            ]
             found[kind] |= {(node, link) for link in taken}
-            ends = sorted(self.end(link, self.parts["links"][link]["ends"].index(node)) for link in taken)
+            ends = sorted(
+                self.end(link, self.parts["links"][link]["ends"].index(node)) for link in taken
+            )
             words = {"kind": kind, "ports": ends, **self.common(part.get("words", {}), number, 14)}
             if kind == "vrf":
                 words |= {"table": 500 + part["table"]}
             else:
-                words |= {key: part[key] for key in ("mode", "xmit_hash_policy", "mtu") if key in part}
-                if part.get("primary") and ends and part.get("mode") in ("active-backup", "balance-alb"):
+                words |= {
+                    key: part[key] for key in ("mode", "xmit_hash_policy", "mtu") if key in part
+                }
+                if (
+                    part.get("primary")
+                    and ends
+                    and part.get("mode") in ("active-backup", "balance-alb")
+                ):
                     words["primary"] = ends[0]
-            if addresses := [f"10.105.{number}.{host}/24" for host in range(1, 1 + part["addresses"])]:
+            if addresses := [
+                f"10.105.{number}.{host}/24" for host in range(1, 1 + part["addresses"])
+            ]:
                 words["addresses"] = [*addresses, f"fd00:105:{number}::1/64"]
                 if kind == "bond":
-                    self.reaches[node].append(Reach(4, f"10.105.{number}.250", "bond0", (f"10.105.{number}.1",)))
+                    self.reaches[node].append(
+                        Reach(4, f"10.105.{number}.250", "bond0", (f"10.105.{number}.1",))
+                    )
             self.interface(node, f"{kind}0").update(words)
         return found["bond"], found["vrf"]
 
@@ -411,16 +523,33 @@ class _Builder:
             name = self.end(number, index)
             words = self.common(part["words"][index], int(number), index)
             if (node, number) in bonded:
-                words = {key: value for key, value in words.items() if key not in ("mac", "mtu", "neighbours")}
+                words = {
+                    key: value
+                    for key, value in words.items()
+                    if key not in ("mac", "mtu", "neighbours")
+                }
             if not is_port[index]:
                 reached = len(self.reaches[node])
                 if part["ends"][0] != part["ends"][1]:
-                    self.reaches[node] += [Reach(version, both[1 - index], name, (both[index],)) for _, version, both in subnets]
-                addresses: list[Any] = [f"10.101.{number}.{1 + 10 * index + host}/24" for host in range(part["extra"][index])]
+                    self.reaches[node] += [
+                        Reach(version, both[1 - index], name, (both[index],))
+                        for _, version, both in subnets
+                    ]
+                addresses: list[Any] = [
+                    f"10.101.{number}.{1 + 10 * index + host}/24"
+                    for host in range(part["extra"][index])
+                ]
                 if addresses:
-                    self.reaches[node].append(Reach(4, f"10.101.{number}.250", name, (addresses[0].partition("/")[0],)))
+                    self.reaches[node].append(
+                        Reach(4, f"10.101.{number}.250", name, (addresses[0].partition("/")[0],))
+                    )
                 if part["peer"]:
-                    addresses.append({"address": f"10.103.{number}.{1 + index}/32", "peer": f"10.103.{number}.{2 - index}"})
+                    addresses.append(
+                        {
+                            "address": f"10.103.{number}.{1 + index}/32",
+                            "peer": f"10.103.{number}.{2 - index}",
+                        }
+                    )
                 if addresses:
                     words["addresses"] = addresses
                 if (node, number) in routed:  # what is reached there is in a table of its own
@@ -433,7 +562,12 @@ class _Builder:
     def rider(self, number: str, part: dict[str, Any], ports: set[tuple[str, str]]) -> None:
         """A macvlan on the first end of a link, in whichever node."""
         link = self.parts["links"].get(number)
-        if link is None or not self.exists(link) or part["node"] not in self.nodes or (link["ends"][0], number) in ports:
+        if (
+            link is None
+            or not self.exists(link)
+            or part["node"] not in self.nodes
+            or (link["ends"][0], number) in ports
+        ):
             return
         words = {key: part[key] for key in ("kind", "mode", "state") if key in part}
         words["parent"] = f"{link['ends'][0]}:{self.end(number, 0)}"
@@ -446,7 +580,11 @@ class _Builder:
         """(subnet, version, the two ends' addresses)."""
         four, first = length < 64, 0 if length in (31, 127) else 1
         base = f"10.100.{number}." if four else f"fd00:100:{number}::"
-        return f"{base}{'0' if four else ''}/{length}", 4 if four else 6, (f"{base}{first}", f"{base}{first + 1}")
+        return (
+            f"{base}{'0' if four else ''}/{length}",
+            4 if four else 6,
+            (f"{base}{first}", f"{base}{first + 1}"),
+        )
 
     def cable(self, part: dict[str, Any], ends: list[dict[str, Any]], subnets: list[str]) -> None:
         """One link in one of its forms, which all mean the same."""
@@ -455,7 +593,9 @@ class _Builder:
             told: list[Any] = ends
         else:
             for end in ends:
-                self.interface(end["node"], end["interface"]).update({k: v for k, v in end.items() if k not in ("node", "interface")})
+                self.interface(end["node"], end["interface"]).update(
+                    {k: v for k, v in end.items() if k not in ("node", "interface")}
+                )
             told = list(short)
         if form == "veth" and not subnets:
             self.interface(ends[0]["node"], ends[0]["interface"]).update(kind="veth", peer=short[1])
@@ -483,15 +623,30 @@ class _Builder:
         if form == "dev":
             return {**route, "dev": reach.dev}
         if form == "onlink":
-            return {**route, "via": "192.0.2.1" if version == 4 else "fd00:99::1", "dev": reach.dev, "onlink": True}
+            return {
+                **route,
+                "via": "192.0.2.1" if version == 4 else "fd00:99::1",
+                "dev": reach.dev,
+                "onlink": True,
+            }
         if form == "nexthops":
             other = reaches[(part["towards"] + 1) % len(reaches)]
-            hops = [{"via": reach.gateway, "weight": 2}] + ([{"via": other.gateway}] if other.gateway != reach.gateway else [])
+            hops = [{"via": reach.gateway, "weight": 2}] + (
+                [{"via": other.gateway}] if other.gateway != reach.gateway else []
+            )
             return {**route, "nexthops": hops}
         if form == "default":
             # one a table
-            route |= {"to": "default", "table": 1000 + int(slot)} if slot != "0" else {"to": "default", "metric": version}
-        return {**route, "via": reach.gateway, **({"dev": reach.dev} if reach.dev and part["towards"] % 2 else {})}
+            route |= (
+                {"to": "default", "table": 1000 + int(slot)}
+                if slot != "0"
+                else {"to": "default", "metric": version}
+            )
+        return {
+            **route,
+            "via": reach.gateway,
+            **({"dev": reach.dev} if reach.dev and part["towards"] % 2 else {}),
+        }
 
     @staticmethod
     def rule(slot: str, part: dict[str, Any]) -> dict[str, Any]:
@@ -508,7 +663,11 @@ class _Builder:
         # (32766), or no gateway of a later route would be found
         forbids = "action" in part and part["select"] in ("iif", "oif", "all")
         does = {"action": part["action"]} if "action" in part else {"table": 100 + int(slot)}
-        return {**selector, **does, "priority": (33 if forbids else 1) * 1000 * part.get("priority", 4) + int(slot)}
+        return {
+            **selector,
+            **does,
+            "priority": (33 if forbids else 1) * 1000 * part.get("priority", 4) + int(slot),
+        }
 
 
 def star(nodes: int) -> str:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv6Address,
+    IPv6Interface,
+    ip_address,
+    ip_interface,
+)
 from pathlib import PurePath
 from typing import Any, Literal, overload
 
@@ -17,7 +24,14 @@ from netorch.kernel.probe.capture import BUFFER, ETH_P_ALL, Capture
 from netorch.kernel.probe.echo import echo
 from netorch.kernel.processes import spawn
 from netorch.kernel.processes.spawn import Completed, Process
-from netorch.kernel.system.socket_names import AF_INET, AF_PACKET, SOCK_RAW, SOCK_STREAM, Socket, htons
+from netorch.kernel.system.socket_names import (
+    AF_INET,
+    AF_PACKET,
+    SOCK_RAW,
+    SOCK_STREAM,
+    Socket,
+    htons,
+)
 from netorch.netlink.constants import IFF_UP
 from netorch.values.frozen import frozen
 
@@ -53,7 +67,9 @@ class Site:
         __tracebackhide__ = True
         found = place(self.topology.loaded.desired, name)
         if found is None:
-            raise NetorchError(f"topology {self.topology.name!r} has no node {name!r}. {which_node(name, self.topology.nodes)}".rstrip())
+            raise NetorchError(
+                f"topology {self.topology.name!r} has no node {name!r}. {which_node(name, self.topology.nodes)}".rstrip()
+            )
         return Node(name, found, self)
 
     def started(self, process: Process[Any]) -> None:
@@ -135,13 +151,23 @@ class Node:
         def start(words: Sequence[str], options: dict[str, Any]) -> Process[Any]:
             return self._start(words, options | {"env": env, "cwd": cwd})
 
-        return spawn.run(start, spawn.program(argv), self.name, input, spawn.Wanted(check, capture, text, timeout))
+        return spawn.run(
+            start,
+            spawn.program(argv),
+            self.name,
+            input,
+            spawn.Wanted(check, capture, text, timeout),
+        )
 
     @overload
-    def popen(self, argv: Sequence[Word], *, text: Literal[True] = True, **options: Any) -> Process[str]: ...
+    def popen(
+        self, argv: Sequence[Word], *, text: Literal[True] = True, **options: Any
+    ) -> Process[str]: ...
 
     @overload
-    def popen(self, argv: Sequence[Word], *, text: Literal[False], **options: Any) -> Process[bytes]: ...
+    def popen(
+        self, argv: Sequence[Word], *, text: Literal[False], **options: Any
+    ) -> Process[bytes]: ...
 
     def popen(self, argv: Sequence[Word], *, text: bool = True, **options: Any) -> Process[Any]:
         """Start a command in the node and go on: a `subprocess.Popen`. If it still runs when the topology ends it gets SIGTERM, after 2
@@ -173,14 +199,20 @@ class Node:
 
         The arguments are those of `socket.socket`. Close it; one that is open keeps the node's namespace alive.
         """
-        files = self._site.machine.call(open_socket, *self._place[:2], int(family), int(type), proto, 0)
+        files = self._site.machine.call(
+            open_socket, *self._place[:2], int(family), int(type), proto, 0
+        )
         return Socket(fileno=files.fds[0])
 
-    def wait_for_port(self, port: int, protocol: Literal["tcp", "udp"] = "tcp", *, timeout: float = 5.0) -> None:
+    def wait_for_port(
+        self, port: int, protocol: Literal["tcp", "udp"] = "tcp", *, timeout: float = 5.0
+    ) -> None:
         """Wait until a program in the node listens on a port. NetorchError if none does within `timeout` seconds."""
         __tracebackhide__ = True
         if not self._site.machine.call(wait_for_port, *self._place[:2], protocol, port, timeout):
-            raise NetorchError(f"node {self.name}: nothing listens on {protocol} port {port} after {timeout:g} s.")
+            raise NetorchError(
+                f"node {self.name}: nothing listens on {protocol} port {port} after {timeout:g} s."
+            )
 
     def capture(self, file: Word) -> Capture:
         """Write every packet that the node sees to a pcapng file until the result is closed; it is a context manager.
@@ -191,10 +223,14 @@ class Node:
 
     def tap(self) -> int:
         """The file descriptor of a socket that sees every packet of the node; for `Capture`, which closes it."""
-        files = self._site.machine.call(open_socket, *self._place[:2], AF_PACKET, SOCK_RAW, htons(ETH_P_ALL), BUFFER)
+        files = self._site.machine.call(
+            open_socket, *self._place[:2], AF_PACKET, SOCK_RAW, htons(ETH_P_ALL), BUFFER
+        )
         return files.fds[0]
 
-    def ping(self, to: str | IPv4Address | IPv6Address | Node, *, timeout: float = 2.0) -> float | None:
+    def ping(
+        self, to: str | IPv4Address | IPv6Address | Node, *, timeout: float = 2.0
+    ) -> float | None:
         """Whether `to` answers a ping from here: the seconds that it took, or None without an answer within `timeout` seconds.
 
         A request goes out every 0.2 s, so it also waits for what is just coming up. `to` is an address, or another node: that one's
@@ -211,7 +247,11 @@ class Node:
         theirs = to.addresses
         if not theirs:
             raise NetorchError(f"node {to.name} has no address to ping.")
-        near = [entry.ip for entry in theirs if any(entry.network == own.network for own in self.addresses)]
+        near = [
+            entry.ip
+            for entry in theirs
+            if any(entry.network == own.network for own in self.addresses)
+        ]
         return str(near[0] if near else theirs[0].ip)
 
     # what there is
@@ -242,7 +282,9 @@ class Node:
         interfaces, IPv4 first.
         """
         every = [entry for interface in self.interfaces.values() for entry in interface.addresses]
-        return tuple(entry for entry in every if not (entry.ip.is_loopback or entry.ip.is_link_local))
+        return tuple(
+            entry for entry in every if not (entry.ip.is_loopback or entry.ip.is_link_local)
+        )
 
     @property
     def address(self) -> str:

@@ -45,7 +45,9 @@ class Changes:
         return summary(self.changes)
 
     def __str__(self) -> str:
-        return "\n".join([*change_lines(self.changes), f"{self.topology}: {sum_up(self.changes) or 'in sync'}"])
+        return "\n".join(
+            [*change_lines(self.changes), f"{self.topology}: {sum_up(self.changes) or 'in sync'}"]
+        )
 
 
 @frozen
@@ -82,7 +84,13 @@ def diff(source: Source, *, variables: Variables | None = None, name: str | None
     return _told(topology.name, difference.plan, difference.warnings)
 
 
-def apply(source: Source, *, variables: Variables | None = None, name: str | None = None, lock_timeout: float = 10.0) -> Changes:
+def apply(
+    source: Source,
+    *,
+    variables: Variables | None = None,
+    name: str | None = None,
+    lock_timeout: float = 10.0,
+) -> Changes:
     """Converge the kernel to a topology; what was done. On an error, and on Ctrl-C, the kernel is as it was before.
 
     `lock_timeout`: seconds to wait for another netorch that changes the same topology. FileError, ConflictError, LacksError,
@@ -91,7 +99,13 @@ def apply(source: Source, *, variables: Variables | None = None, name: str | Non
     return converge(load(source, variables=variables, name=name), lock_timeout, False)
 
 
-def check(source: Source, *, variables: Variables | None = None, name: str | None = None, timeout: float = TIMEOUT) -> Checks:
+def check(
+    source: Source,
+    *,
+    variables: Variables | None = None,
+    name: str | None = None,
+    timeout: float = TIMEOUT,
+) -> Checks:
     """Try the checks of a topology that is live here, by real packets from inside its nodes. `timeout`: seconds for an answer.
 
     FileError; NetorchError where a node that they name is not there.
@@ -128,7 +142,9 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
 
     try:
         with Lab() as lab:
-            report = lab.apply(topology.loaded, topology.record(), planned=planned, lock_timeout=lock_timeout)
+            report = lab.apply(
+                topology.loaded, topology.record(), planned=planned, lock_timeout=lock_timeout
+            )
         return _of(topology.name, report)
     except KeyboardInterrupt:
         # it may come when all is applied, or twice
@@ -143,7 +159,11 @@ def try_checks(topology: Topology, timeout: float) -> Checks:
     with Lab() as lab:
         outcomes = run_checks(lab.kernel, loaded, timeout=timeout)
     said = checks.lines(loaded.desired.checks, outcomes, file=loaded.file)
-    return Checks(topology.name, outcomes, "\n".join([*said, f"{topology.name}: {checks.sum_up(loaded.desired.checks, outcomes)}"]))
+    return Checks(
+        topology.name,
+        outcomes,
+        "\n".join([*said, f"{topology.name}: {checks.sum_up(loaded.desired.checks, outcomes)}"]),
+    )
 
 
 def take_away(name: str, lock_timeout: float) -> Changes:
@@ -167,5 +187,10 @@ def _of(name: str, report: Report) -> Changes:
     return _told(name, report.plan, report.warnings, report.notes)
 
 
-def _told(name: str, plan: Plan, warnings: tuple[str, ...] | list[str], notes: tuple[str, ...] | list[str] = ()) -> Changes:
+def _told(
+    name: str,
+    plan: Plan,
+    warnings: tuple[str, ...] | list[str],
+    notes: tuple[str, ...] | list[str] = (),
+) -> Changes:
     return Changes(name, tuple(changes(plan)), tuple(warnings), tuple(notes))

@@ -61,7 +61,9 @@ class Lab:
     def apply(self, source: Source | None = None) -> Changes:
         """Put right what differs, or go on to another version of the topology (of the same name)."""
         topology = self._version(source)
-        self.applied = self._site.machine.change(operations.converge, topology, self._lock_timeout, False)
+        self.applied = self._site.machine.change(
+            operations.converge, topology, self._lock_timeout, False
+        )
         self._site.topology = topology
         return self.applied
 
@@ -72,7 +74,9 @@ class Lab:
     def _version(self, source: Source | None) -> Topology:
         topology = self.topology if source is None else load(source)
         if topology.name != self.name:
-            raise NetorchError(f"this is topology {self.name!r}, and the other version of it is called {topology.name!r}.")
+            raise NetorchError(
+                f"this is topology {self.name!r}, and the other version of it is called {topology.name!r}."
+            )
         return topology
 
     def capture(self, folder: Word) -> Capture:
@@ -92,7 +96,9 @@ class Lab:
         """Apply; ConflictError if it is there already."""
         machine = self._site.machine
         try:
-            self.applied = machine.change(operations.converge, self.topology, self._lock_timeout, True)
+            self.applied = machine.change(
+                operations.converge, self.topology, self._lock_timeout, True
+            )
         except KeyboardInterrupt:
             # a private host heard nothing of it
             self._live = not isinstance(machine, Here)
@@ -121,7 +127,12 @@ class Lab:
 
 @contextmanager
 def running(
-    source: Source, *, variables: Variables | None = None, name: str | None = None, private: bool = False, lock_timeout: float = 10.0
+    source: Source,
+    *,
+    variables: Variables | None = None,
+    name: str | None = None,
+    private: bool = False,
+    lock_timeout: float = 10.0,
 ) -> Iterator[Lab]:
     """Apply a topology for a block of code, and destroy it at the end, however that comes: also by an exception or Ctrl-C.
 
@@ -138,7 +149,9 @@ def running(
     topology = load(source, variables=variables, name=name)
     if not private and not has_root():
         need = "this needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)."
-        raise LacksError(Problem(need, remedy="Run the program with sudo, or the topology with `private=True`."))
+        raise LacksError(
+            Problem(need, remedy="Run the program with sudo, or the topology with `private=True`.")
+        )
     machine: Machine = Private(LOADED_ONCE) if private else Here()
     lab = Lab(topology, machine, lock_timeout)
     try:
@@ -149,7 +162,11 @@ def running(
             try:
                 lab.end()
             except NetorchError as left:
-                error.add_note("\n".join([f"netorch: topology {lab.name!r} could not be taken away:", *left.lines()]))
+                error.add_note(
+                    "\n".join(
+                        [f"netorch: topology {lab.name!r} could not be taken away:", *left.lines()]
+                    )
+                )
             raise
         lab.end()
     finally:

@@ -77,12 +77,27 @@ def read(data: bytes, file: str) -> Saved:
 
 def _read(found: Mapping[str, Any]) -> Saved:
     texts = {key: found[key] for key in ("topology", "digest", "source", "netorch", "text")}
-    if not all(isinstance(text, str) for text in texts.values()) or not isinstance(found["name"], str | None):
+    if not all(isinstance(text, str) for text in texts.values()) or not isinstance(
+        found["name"], str | None
+    ):
         raise ValueError("values of the wrong type")
     variables = {str(name): str(value) for name, value in found["variables"].items()}
     folder = str(found.get("folder", ""))
-    record = Record(texts["text"], texts["source"], variables, found["name"], float(found["saved"]), texts["netorch"], folder)
-    return Saved(texts["topology"], record, {str(key): str(digest) for key, digest in found["looked_at"].items()}, texts["digest"])
+    record = Record(
+        texts["text"],
+        texts["source"],
+        variables,
+        found["name"],
+        float(found["saved"]),
+        texts["netorch"],
+        folder,
+    )
+    return Saved(
+        texts["topology"],
+        record,
+        {str(key): str(digest) for key, digest in found["looked_at"].items()},
+        texts["digest"],
+    )
 
 
 def verify(saved: Saved, difference: Difference, file: str) -> None:
@@ -93,7 +108,11 @@ def verify(saved: Saved, difference: Difference, file: str) -> None:
         for name in sorted({*now, *saved.looked_at})
         if now.get(name) != saved.looked_at.get(name)
     ]
-    if not moved and _digest(json.dumps(rendered.changes(changes(difference.plan)), sort_keys=True)) != saved.planned:
+    if (
+        not moved
+        and _digest(json.dumps(rendered.changes(changes(difference.plan)), sort_keys=True))
+        != saved.planned
+    ):
         moved = ["the plan comes out otherwise"]
     if moved:
         more = f", and {len(moved) - TOLD} more" if len(moved) > TOLD else ""
@@ -108,7 +127,9 @@ def verify(saved: Saved, difference: Difference, file: str) -> None:
 
 
 def _looked_at(difference: Difference) -> dict[str, str]:
-    return {str(key): _digest(repr(resource)) for key, resource in difference.observed.state.items()}
+    return {
+        str(key): _digest(repr(resource)) for key, resource in difference.observed.state.items()
+    }
 
 
 def _digest(text: str) -> str:

@@ -56,9 +56,23 @@ class Topology:
     ) -> None:
         """`variables` are the `vars` of a file. `folder`: where the files are that it names (keys of WireGuard)."""
         file, line = _caller()
-        said: dict[str, object] = {"name": name, "prefix": prefix, "vars": variables, "defaults": defaults, "profiles": profiles}
-        said |= {"nodes": nodes, "networks": networks, "links": links, "checks": checks, "backend": backend}
-        values = {key: value for key, value in said.items() if value not in (None, (), [])} | ({} if names else {"names": False})
+        said: dict[str, object] = {
+            "name": name,
+            "prefix": prefix,
+            "vars": variables,
+            "defaults": defaults,
+            "profiles": profiles,
+        }
+        said |= {
+            "nodes": nodes,
+            "networks": networks,
+            "links": links,
+            "checks": checks,
+            "backend": backend,
+        }
+        values = {key: value for key, value in said.items() if value not in (None, (), [])} | (
+            {} if names else {"names": False}
+        )
         where = str(Path(folder).absolute())
         try:
             tree = tree_of(values, line)
@@ -68,11 +82,27 @@ class Topology:
         self._record = Record(yaml_of(tree), "-", {}, None, 0.0, __version__, where)
 
     @classmethod
-    def _read(cls, data: bytes, file: str, source: str, folder: str, variables: Mapping[str, str], name: str | None) -> Self:
+    def _read(
+        cls,
+        data: bytes,
+        file: str,
+        source: str,
+        folder: str,
+        variables: Mapping[str, str],
+        name: str | None,
+    ) -> Self:
         made = cls.__new__(cls)
         made._loaded = loader.load(data, file, variables, name, folder)
         # surrogateescape keeps the bytes of a file that is UTF-16
-        made._record = Record(data.decode("utf-8", "surrogateescape"), source, variables, name, 0.0, __version__, folder)
+        made._record = Record(
+            data.decode("utf-8", "surrogateescape"),
+            source,
+            variables,
+            name,
+            0.0,
+            __version__,
+            folder,
+        )
         return made
 
     @property
@@ -112,7 +142,9 @@ Source = str | PurePath | Topology
 """What says a topology: a path, a text of YAML (a str with a newline in it), or a value."""
 
 
-def load(source: Source | bytes, *, variables: Variables | None = None, name: str | None = None) -> Topology:
+def load(
+    source: Source | bytes, *, variables: Variables | None = None, name: str | None = None
+) -> Topology:
     """Read a topology and check it, without touching the kernel.
 
     `source` is a path, or the YAML itself: bytes, or a str with a newline in it. `variables` are values for the file's `vars`, as
@@ -121,14 +153,18 @@ def load(source: Source | bytes, *, variables: Variables | None = None, name: st
     """
     if isinstance(source, Topology):
         if variables or name:
-            raise FileError("a Topology has its name and variables already: give them where it is made.")
+            raise FileError(
+                "a Topology has its name and variables already: give them where it is made."
+            )
         return source
     words = {key: _word(value) for key, value in (variables or {}).items()}
     if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
         data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
         return Topology._read(data, loader.TEXT, "-", str(Path.cwd()), words, name)
     if not isinstance(source, (str, PurePath)):
-        raise FileError(f"{type(source).__name__} is no topology: give a path, a text or a Topology.")
+        raise FileError(
+            f"{type(source).__name__} is no topology: give a path, a text or a Topology."
+        )
     path = Path(source)
     data = read_file(path)
     whole = path.absolute()
@@ -161,4 +197,8 @@ def _caller() -> tuple[str, int]:
     if frame is None:
         return "<python>", 1
     file = Path(frame.f_code.co_filename)
-    return str(file.relative_to(Path.cwd()) if file.is_absolute() and file.is_relative_to(Path.cwd()) else file), frame.f_lineno
+    return str(
+        file.relative_to(Path.cwd())
+        if file.is_absolute() and file.is_relative_to(Path.cwd())
+        else file
+    ), frame.f_lineno

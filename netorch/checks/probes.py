@@ -85,10 +85,14 @@ def pairs(checks: Sequence[Check], live: Live) -> list[Pair]:
 
 def involved(check: Check) -> tuple[End, ...]:
     """The ends of a check that are nodes."""
-    return tuple(end for end in (check.source, check.target, *check.members) if end is not None and end.node)
+    return tuple(
+        end for end in (check.source, check.target, *check.members) if end is not None and end.node
+    )
 
 
-def outcome(number: int, pair: Pair, replies: Mapping[Probe, Reply], where: Position | None) -> Outcome:
+def outcome(
+    number: int, pair: Pair, replies: Mapping[Probe, Reply], where: Position | None
+) -> Outcome:
     """What the replies mean; they are by probe, since two that are alike get one and the same answer."""
     check = pair.check
     small = any(replies[probe].sort is Sort.ANSWERED for probe in pair.small)
@@ -136,8 +140,22 @@ def _pair(check: Check, source: End, target: End, live: Live, group: int) -> Pai
     for address in _tried(check, source, target, live):
         traces = _traces(source, target, address) if crowd else ()
         number = group + (address.version == 6)
-        probes.append(Probe(source.label, address, check.tcp, check.mtu, check.reachable, number if check.reachable else -1, traces))
-    small = tuple(replace(probe, size=0, group=-1) for probe in probes) if check.mtu and check.reachable else ()
+        probes.append(
+            Probe(
+                source.label,
+                address,
+                check.tcp,
+                check.mtu,
+                check.reachable,
+                number if check.reachable else -1,
+                traces,
+            )
+        )
+    small = (
+        tuple(replace(probe, size=0, group=-1) for probe in probes)
+        if check.mtu and check.reachable
+        else ()
+    )
     return Pair(check, source, target, tuple(probes), small)
 
 
@@ -146,10 +164,16 @@ def _tried(check: Check, source: End, target: End, live: Live) -> list[Address]:
     addresses = list(target.addresses)
     if target.node and check.reachable:
         theirs = {address.version for address in source.addresses}
-        theirs |= {address.version for link, address in live.get(source.label, ()) if source.link in ("", link)}
+        theirs |= {
+            address.version
+            for link, address in live.get(source.label, ())
+            if source.link in ("", link)
+        }
         addresses = [address for address in addresses if address.version in theirs] or addresses
     if check.network and check.reachable:
-        addresses = list({address.version: address for address in reversed(addresses)}.values())[::-1]
+        addresses = list({address.version: address for address in reversed(addresses)}.values())[
+            ::-1
+        ]
     return addresses
 
 

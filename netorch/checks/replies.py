@@ -64,10 +64,16 @@ def said(node: str, probe: Probe, reply: Reply, *, small: bool = False, near: bo
 def _unreachable(node: str, probe: Probe, reply: Reply, near: bool) -> str:
     names, none = (ICMP, (3, 1)) if probe.address.version == 4 else (ICMP6, (1, 3))
     if reply.own and reply.icmp == none:
-        whom = f"{probe.address}" if near or probe.address.is_link_local else f"{probe.address} or the gateway to it"
+        whom = (
+            f"{probe.address}"
+            if near or probe.address.is_link_local
+            else f"{probe.address} or the gateway to it"
+        )
         return f"{node} gets no {'ARP' if probe.address.version == 4 else 'neighbour'} answer from {whom}"
     name = names.get(reply.icmp, f"ICMP type {reply.icmp[0]} code {reply.icmp[1]}")
-    return f"{name}, says {reply.sender}" + (f": at most {reply.mtu} bytes pass there" if reply.mtu else "")
+    return f"{name}, says {reply.sender}" + (
+        f": at most {reply.mtu} bytes pass there" if reply.mtu else ""
+    )
 
 
 def _stopped(node: str, probe: Probe, reply: Reply) -> str:
@@ -81,7 +87,11 @@ def _stopped(node: str, probe: Probe, reply: Reply) -> str:
         case errno.EPERM:
             return f"the packet filter of {node} itself drops it"
         case errno.EMSGSIZE:
-            most = f"takes at most {reply.mtu} bytes" if reply.mtu else f"takes no packet of {probe.size} bytes"
+            most = (
+                f"takes at most {reply.mtu} bytes"
+                if reply.mtu
+                else f"takes no packet of {probe.size} bytes"
+            )
             return f"the link of {node} to {probe.address} {most}"
         case errno.ENETDOWN:
             return f"the link of {node} is down"

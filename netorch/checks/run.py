@@ -48,13 +48,20 @@ def run_checks(
     live = _look(kernel, loaded)
     tried = pairs(checks, live)
     # what is asked twice is sent once
-    probes: list[Probe] = list(dict.fromkeys(probe for pair in tried for probe in (*pair.probes, *pair.small)))
+    probes: list[Probe] = list(
+        dict.fromkeys(probe for pair in tried for probe in (*pair.probes, *pair.small))
+    )
     replies = dict(zip(probes, kernel.probe(probes, timeout, progress), strict=True))
     numbers = {id(check): number for number, check in enumerate(checks)}
-    found = [outcome(numbers[id(pair.check)], pair, replies, loaded.where(pair.check.path)) for pair in tried]
+    found = [
+        outcome(numbers[id(pair.check)], pair, replies, loaded.where(pair.check.path))
+        for pair in tried
+    ]
     if explain is None:
         return tuple(found)
-    return tuple(entry if entry.passed else replace(entry, why=tuple(explain(entry))) for entry in found)
+    return tuple(
+        entry if entry.passed else replace(entry, why=tuple(explain(entry))) for entry in found
+    )
 
 
 def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
@@ -62,24 +69,52 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
     desired = loaded.desired
     attached = attach(kernel, desired, None)
     labels = {end.label: end.node for check in desired.checks for end in involved(check)}
-    made = frozenset(label for label in desired.labels.values() if label != HOST and label not in desired.attached)
+    made = frozenset(
+        label
+        for label in desired.labels.values()
+        if label != HOST and label not in desired.attached
+    )
     scope = Scope(desired.mark.alias, wanted=made, attached=attached.labels)
     snapshot = kernel.read(scope)
     check_attached(desired, attached, snapshot, loaded)
-    ours = {label for label in made if label in snapshot.namespaces and _is_ours(snapshot, label, loaded)}
+    ours = {
+        label
+        for label in made
+        if label in snapshot.namespaces and _is_ours(snapshot, label, loaded)
+    }
     instance = f" --name {desired.topology}" if desired.prefix == f"{desired.topology}-" else ""
     remedy = f"Run `netorch apply {loaded.file}{instance}` first."
     if not (ours if made else _is_marked(snapshot, loaded)):
-        raise NetorchError(Problem(f"topology {desired.topology!r} is not live here: nothing of it is there.", None, remedy))
+        raise NetorchError(
+            Problem(
+                f"topology {desired.topology!r} is not live here: nothing of it is there.",
+                None,
+                remedy,
+            )
+        )
     problems: list[Problem] = []
     for label, node in labels.items():
         if label in made - ours:
-            what = "somebody else made it" if label in snapshot.namespaces or label in snapshot.strangers else "it is not there"
-            problems.append(Problem(f"node {node}: the namespace {label!r} is to be tried, and {what}.", None, remedy))
+            what = (
+                "somebody else made it"
+                if label in snapshot.namespaces or label in snapshot.strangers
+                else "it is not there"
+            )
+            problems.append(
+                Problem(
+                    f"node {node}: the namespace {label!r} is to be tried, and {what}.",
+                    None,
+                    remedy,
+                )
+            )
     if problems:
         raise NetorchError(problems)
     end = time.monotonic() + DETECTION
-    while not all(check.reachable for check in desired.checks) and _is_settling(snapshot, ours) and time.monotonic() < end:
+    while (
+        not all(check.reachable for check in desired.checks)
+        and _is_settling(snapshot, ours)
+        and time.monotonic() < end
+    ):
         time.sleep(0.1)
         snapshot = kernel.read(scope)
     return {label: _addresses(snapshot, label) for label in labels}
@@ -121,7 +156,11 @@ def _addresses(snapshot: Snapshot, label: str) -> list[tuple[str, Address]]:
     netns = snapshot.namespaces[label]
     names = {link.index: link.name for link in netns.links}
     found = [(names.get(record.index, ""), ip_address(record.local)) for record in netns.addresses]
-    return [(link, address) for link, address in found if not address.is_loopback and not address.is_link_local]
+    return [
+        (link, address)
+        for link, address in found
+        if not address.is_loopback and not address.is_link_local
+    ]
 
 
 __all__ = ["TIMEOUT", "Explain", "Outcome", "run_checks"]

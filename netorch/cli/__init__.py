@@ -88,7 +88,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _silence()
             print(f"netorch: standard output: {error.strerror}", file=sys.stderr)
             return FAILED
-        print(f"netorch: internal error: {type(error).__name__}: {error}. Run again with --debug to see where.", file=sys.stderr)
+        print(
+            f"netorch: internal error: {type(error).__name__}: {error}. Run again with --debug to see where.",
+            file=sys.stderr,
+        )
         return FAILED
 
 
@@ -115,8 +118,13 @@ def _open_streams() -> None:
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         # a terminal has its own letters; what is read by programs is UTF-8, as the kernel's names are
-        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in ("utf-8", "utf8"):
-            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in (
+            "utf-8",
+            "utf8",
+        ):
+            stream.reconfigure(
+                encoding=None if stream.isatty() else "utf-8", errors="backslashreplace"
+            )
 
 
 def _trap_signals() -> None:

@@ -33,7 +33,9 @@ _RANGE = re.compile(rb"\[([0-9]{1,6})-([0-9]{1,6})\]")
 class Ahead:
     """`twin`: the process that reads, if there is one. `stamp`: of the topology's lock, when it began. `spares`: those made."""
 
-    def __init__(self, twin: Twin | None = None, stamp: Stamp | None = None, spares: Spares | None = None) -> None:
+    def __init__(
+        self, twin: Twin | None = None, stamp: Stamp | None = None, spares: Spares | None = None
+    ) -> None:
         self.twin = twin
         self.stamp = stamp
         self.spares = spares
@@ -101,7 +103,12 @@ def _settings(name: str) -> dict[str, tuple[str, ...]]:
 
 def _wanted(options: argparse.Namespace) -> int:
     """About how many namespaces a command may have to make. For one that is to be confirmed none is made ahead, since it forks too."""
-    if options.command != "apply" or options.dry_run or options.plan is not None or options.confirm_within is not None:
+    if (
+        options.command != "apply"
+        or options.dry_run
+        or options.plan is not None
+        or options.confirm_within is not None
+    ):
         return 0
     return nodes_said(beginning(Path(DEFAULT if options.file is None else options.file)))
 
@@ -160,7 +167,11 @@ def _meant(options: argparse.Namespace) -> str | None:
     """The topology that was applied from the file of the command line, or that is named there; None if that is not sure."""
     from netorch.kernel.files import records
 
-    if getattr(options, "all", False) or getattr(options, "plan", None) is not None or getattr(options, "new", None) is not None:
+    if (
+        getattr(options, "all", False)
+        or getattr(options, "plan", None) is not None
+        or getattr(options, "new", None) is not None
+    ):
         return None
     names = records.applied_names()
     override: str | None = getattr(options, "name", None)

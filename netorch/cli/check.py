@@ -32,7 +32,9 @@ def check(options: argparse.Namespace, output: Output) -> int:
             lab.kernel,
             loaded,
             timeout=timeout,
-            explain=lambda failed: why(failed.source, failed.target, failed.tcp or None) if failed.reachable else (),
+            explain=lambda failed: (
+                why(failed.source, failed.target, failed.tcp or None) if failed.reachable else ()
+            ),
             progress=lambda done, total: output.bar(done, total, "tried"),
         )
         output.done()
@@ -53,7 +55,13 @@ def check(options: argparse.Namespace, output: Output) -> int:
             )
         )
     elif not output.quiet:
-        for line in checks.lines(loaded.desired.checks, outcomes, colour=output.colour, verbose=output.verbose, file=loaded.file):
+        for line in checks.lines(
+            loaded.desired.checks,
+            outcomes,
+            colour=output.colour,
+            verbose=output.verbose,
+            file=loaded.file,
+        ):
             output.result(line)
         duration = f" in {seconds:.2f} s" if outcomes else ""
         output.result(f"{name}: {checks.sum_up(loaded.desired.checks, outcomes)}{duration}")
@@ -66,8 +74,13 @@ def _drift(lab: Lab, loaded: Loaded) -> tuple[bool | None, list[str]]:
     try:
         differences = len(lab.diff(loaded).plan)
     except NetorchError as error:
-        return None, [f"{name}: whether the kernel has what the file says cannot be told: {line}" for line in error.lines()]
+        return None, [
+            f"{name}: whether the kernel has what the file says cannot be told: {line}"
+            for line in error.lines()
+        ]
     if not differences:
         return True, []
     places = "1 place" if differences == 1 else f"{differences} places"
-    return False, [f"{name}: the kernel differs from the file in {places}, and what was tried is the kernel: `netorch diff` lists them"]
+    return False, [
+        f"{name}: the kernel differs from the file in {places}, and what was tried is the kernel: `netorch diff` lists them"
+    ]

@@ -30,7 +30,9 @@ def run(options: argparse.Namespace) -> int:
         output.broken_off("Interrupted", "interrupted.")
         raise
     except (RecursionError, MemoryError):
-        output.broken_off("NetorchError", "the file is nested too deeply, or there is not enough memory.")
+        output.broken_off(
+            "NetorchError", "the file is nested too deeply, or there is not enough memory."
+        )
         raise
     except Exception as error:
         if not isinstance(error, OSError) or error.filename is not None:

@@ -36,7 +36,11 @@ def answer(parser: argparse.ArgumentParser) -> None:
     for action in _actions(parser):
         if (names := _NAMES.get(str(action.metavar))) is not None:
             action.completer = names  # type: ignore[attr-defined]
-        elif action.choices is None and action.nargs != 0 and not isinstance(action, argparse._SubParsersAction):
+        elif (
+            action.choices is None
+            and action.nargs != 0
+            and not isinstance(action, argparse._SubParsersAction)
+        ):
             action.completer = _nothing  # type: ignore[attr-defined]
     argcomplete.autocomplete(parser, always_complete_options=False)
 
@@ -55,9 +59,16 @@ def files(prefix: str, suffixes: tuple[str, ...] = ()) -> list[str]:
     lead = prefix[: len(prefix) - len(start)]
     found: list[str] = []
     # RuntimeError: a `~nobody/` that is nobody's
-    with suppress(OSError, ValueError, RuntimeError), os.scandir(Path(lead).expanduser()) as entries:
+    with (
+        suppress(OSError, ValueError, RuntimeError),
+        os.scandir(Path(lead).expanduser()) as entries,
+    ):
         for _, entry in zip(range(MOST), entries, strict=False):
-            if not entry.name.startswith(start) or (entry.name.startswith(".") and not start) or not entry.name.isprintable():
+            if (
+                not entry.name.startswith(start)
+                or (entry.name.startswith(".") and not start)
+                or not entry.name.isprintable()
+            ):
                 continue
             if entry.is_dir():
                 found.append(f"{lead}{entry.name}/")
@@ -86,7 +97,9 @@ def nodes(topology: str | None) -> list[str]:
         with suppress(NetorchError, OSError):
             record, _ = records.read_record(name)
             if record is not None:
-                found += _nodes_in(record.text.encode("utf-8", "surrogateescape"), dict(record.variables))
+                found += _nodes_in(
+                    record.text.encode("utf-8", "surrogateescape"), dict(record.variables)
+                )
     if not found and topology is None:
         with suppress(OSError):
             found = _nodes_in(beginning(Path(DEFAULT)), {})
@@ -141,7 +154,10 @@ def _end(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]
         with suppress(OSError, ValueError, RuntimeError):
             found = _nodes_in(beginning(Path(named).expanduser()), {})
     alone = not getattr(parsed_args, "words", None) and named is None
-    return [*(name for name in found if name.startswith(prefix)), *(files(prefix, TOPOLOGIES) if alone else [])]
+    return [
+        *(name for name in found if name.startswith(prefix)),
+        *(files(prefix, TOPOLOGIES) if alone else []),
+    ]
 
 
 _NAMES: dict[str, Completer] = {

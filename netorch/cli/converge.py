@@ -33,7 +33,9 @@ def apply(options: argparse.Namespace, output: Output) -> int:
     if options.plan is None:
         loaded, record = inputs.chosen(options, live=False)
     elif options.file is not None or options.set or options.name is not None:
-        return output.usage("a saved plan says which file, name and variables: leave out FILE, --name and --set")
+        return output.usage(
+            "a saved plan says which file, name and variables: leave out FILE, --name and --set"
+        )
     else:
         saved, loaded, record = inputs.from_plan(options.plan)
     name = loaded.desired.topology
@@ -67,7 +69,16 @@ def apply(options: argparse.Namespace, output: Output) -> int:
                 confirm_within=options.confirm_within,
             )
         except KeyboardInterrupt:
-            output.warn([f"{name}: " + ("what was done so far is left" if options.keep_partial else "the kernel is as it was before")])
+            output.warn(
+                [
+                    f"{name}: "
+                    + (
+                        "what was done so far is left"
+                        if options.keep_partial
+                        else "the kernel is as it was before"
+                    )
+                ]
+            )
             raise
     seconds = time.monotonic() - started
     output.told(report.warnings, report.notes)
@@ -86,10 +97,16 @@ def apply(options: argparse.Namespace, output: Output) -> int:
             )
         )
     elif not output.quiet:
-        output.result(f"{name}: {text.sum_up(found, done=True)} in {seconds:.2f} s" if found else f"{name}: in sync, nothing to do")
+        output.result(
+            f"{name}: {text.sum_up(found, done=True)} in {seconds:.2f} s"
+            if found
+            else f"{name}: in sync, nothing to do"
+        )
     if report.confirm_until is not None:
         clock = time.strftime("%H:%M:%S", time.localtime(report.confirm_until))
-        output.note(f"{name}: taken back at {clock}, unless you run `netorch confirm {name}` before")
+        output.note(
+            f"{name}: taken back at {clock}, unless you run `netorch confirm {name}` before"
+        )
     return DONE
 
 
@@ -147,8 +164,18 @@ def _tell_difference(loaded: Loaded, plan: Plan, warnings: list[str], output: Ou
 
         output.result(markdown.report(name, found, warnings).rstrip())
     elif output.json:
-        shown = json.changes(found, place_in(loaded), shell_commands(loaded) if output.verbose else None)
-        output.result(json.document(topology=name, in_sync=not found, changes=shown, summary=json.counts(found), warnings=warnings))
+        shown = json.changes(
+            found, place_in(loaded), shell_commands(loaded) if output.verbose else None
+        )
+        output.result(
+            json.document(
+                topology=name,
+                in_sync=not found,
+                changes=shown,
+                summary=json.counts(found),
+                warnings=warnings,
+            )
+        )
     elif not output.quiet:
         output.listing(found, loaded)
         output.result(f"{name}: {text.sum_up(found)}" if found else f"{name}: in sync")
@@ -182,7 +209,13 @@ def destroy(options: argparse.Namespace, output: Output) -> int:
                 if not options.all:
                     raise
                 output.say(error)
-                told.append({"topology": name, "error": type(error).__name__, "problems": json.problems(error.problems, error.file)})
+                told.append(
+                    {
+                        "topology": name,
+                        "error": type(error).__name__,
+                        "problems": json.problems(error.problems, error.file),
+                    }
+                )
                 failed = True
     if output.json:
         output.result(json.document(topologies=told))
@@ -191,7 +224,9 @@ def destroy(options: argparse.Namespace, output: Output) -> int:
     return FAILED if failed else DONE
 
 
-def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Output) -> dict[str, object]:
+def _destroy_one(
+    lab: Lab, name: str, options: argparse.Namespace, output: Output
+) -> dict[str, object]:
     from netorch.language.scalars import topology_name
 
     try:
@@ -220,7 +255,11 @@ def _destroy_one(lab: Lab, name: str, options: argparse.Namespace, output: Outpu
     output.told(report.warnings, report.notes)
     gone = gone_objects(report.plan) if output.json or not output.quiet else 0
     if not output.json and not output.quiet:
-        output.result(f"{name}: {gone} removed in {seconds:.2f} s" if report.plan else f"{name}: nothing to destroy")
+        output.result(
+            f"{name}: {gone} removed in {seconds:.2f} s"
+            if report.plan
+            else f"{name}: nothing to destroy"
+        )
     return {
         "topology": name,
         "changed": bool(report.plan),

@@ -19,6 +19,8 @@ def doctor(options: argparse.Namespace, output: Output) -> int:
     if output.json:
         output.result(json.document(**render.document(found)))
     else:
-        for line in render.lines(found, colour=output.colour, verbose=output.verbose, quiet=output.quiet):
+        for line in render.lines(
+            found, colour=output.colour, verbose=output.verbose, quiet=output.quiet
+        ):
             output.result(line)
     return DONE if found.well else FAILED

@@ -26,7 +26,9 @@ def enter(options: argparse.Namespace, output: Output) -> int:
     try:
         fd = open_namespace(how, what)
     except NotAttached as error:
-        raise NetorchError(Problem(f"node {options.node}: {error.what}", remedy=error.remedy)) from None
+        raise NetorchError(
+            Problem(f"node {options.node}: {error.what}", remedy=error.remedy)
+        ) from None
     sys.stdout.flush()
     try:
         become(fd, etc, argv)
@@ -65,9 +67,13 @@ def _place(node: str, topology: str | None) -> Place:
     if len({place[:2] for place in found.values()}) == 1:
         return next(iter(found.values()))
     if found:
-        raise NetorchError(f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name")
+        raise NetorchError(
+            f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name"
+        )
     with Lab() as lab:
         labels = lab.labels()
     if node in labels:
         return "netns", node, node
-    raise NetorchError(f"no live topology has a node {node!r}. {which_node(node, [*known, *labels])}".rstrip())
+    raise NetorchError(
+        f"no live topology has a node {node!r}. {which_node(node, [*known, *labels])}".rstrip()
+    )

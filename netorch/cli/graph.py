@@ -35,7 +35,9 @@ def graph(options: argparse.Namespace, output: Output) -> int:
     from netorch.render.graph.scene import of_file
 
     if options.live is not None and options.file is not None:
-        return output.usage("a FILE is drawn without a look at the kernel, --live what is there: say one of the two")
+        return output.usage(
+            "a FILE is drawn without a look at the kernel, --live what is there: say one of the two"
+        )
     suffix = Path(options.to or "").suffix.lower()
     form = options.output or SUFFIXES.get(suffix)
     if form is None:
@@ -56,7 +58,9 @@ def _file(options: argparse.Namespace) -> Loaded:
     """FILE; who gives the name of a live topology in its place is told of --live."""
     name = options.file
     if name in records.applied_names() and not Path(name).exists():
-        raise NetorchError(f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here")
+        raise NetorchError(
+            f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here"
+        )
     return inputs.chosen(options, live=False)[0]
 
 

@@ -27,7 +27,11 @@ VARIABLE = "NETORCH_VAR_"
 
 def variables(settings: list[str]) -> dict[str, str]:
     """`NETORCH_VAR_name` of the environment, and over it `--set name=value`."""
-    found = {name[len(VARIABLE) :]: value for name, value in os.environ.items() if name.startswith(VARIABLE)}
+    found = {
+        name[len(VARIABLE) :]: value
+        for name, value in os.environ.items()
+        if name.startswith(VARIABLE)
+    }
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name:
@@ -68,10 +72,15 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
     saved = read_plan(read(file), shown(file))
     record = replace(saved.record, applied=time.time(), version=__version__)
     data = record.text.encode("utf-8", "surrogateescape")
-    loaded = load(data, shown(record.source), record.variables, record.override, record.folder or None)
+    loaded = load(
+        data, shown(record.source), record.variables, record.override, record.folder or None
+    )
     if loaded.desired.topology != saved.topology:
         raise NetorchError(
-            Problem(f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}."), shown(file)
+            Problem(
+                f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}."
+            ),
+            shown(file),
         )
     return saved, loaded, record
 
@@ -110,7 +119,10 @@ def chosen(options: argparse.Namespace, *, live: bool, hint: str = "") -> tuple[
             if file in names:
                 return _last_applied(file)
             raise FileError(
-                Problem(f"there is no file {file!r} here, and no topology of that name is live.", remedy=did_you_mean(file, names) or hint)
+                Problem(
+                    f"there is no file {file!r} here, and no topology of that name is live.",
+                    remedy=did_you_mean(file, names) or hint,
+                )
             )
         return from_file(file, options)
     if live and not Path(DEFAULT).exists():
@@ -139,7 +151,10 @@ def _last_applied(name: str) -> tuple[Loaded, Record]:
 
     record, warning = records.read_record(name)
     if record is None:
-        raise NetorchError(warning or f"{name} is live here, but what it was applied from is not on record: name its file")
+        raise NetorchError(
+            warning
+            or f"{name} is live here, but what it was applied from is not on record: name its file"
+        )
     return reload(name, record), record
 
 
@@ -172,11 +187,20 @@ def topology_of(target: str | None, options: argparse.Namespace) -> str:
         target = DEFAULT
     if target in names:
         return target
-    is_file = target == "-" or "/" in target or target.endswith((".yaml", ".yml")) or Path(target).is_file()
+    is_file = (
+        target == "-"
+        or "/" in target
+        or target.endswith((".yaml", ".yml"))
+        or Path(target).is_file()
+    )
     if not is_file:
         return target
     source = str(Path(target).absolute())
-    by_source = [name for name in names if (record := records.read_record(name)[0]) is not None and record.source == source]
+    by_source = [
+        name
+        for name in names
+        if (record := records.read_record(name)[0]) is not None and record.source == source
+    ]
     try:
         loaded = load(read(target), shown(target), variables(getattr(options, "set", [])))
     except FileError:

@@ -57,7 +57,9 @@ def _show_as_file(lab: Lab, entry: Live, output: Output) -> int:
     desired = recorded(entry.name, entry.record)
     state, nameless = named(lab.kernel, entry.state, desired)
     output.warn([*entry.warnings, *nameless, *topology_file.left_out(entry.state)])
-    output.result(topology_file.topology(entry.name, state, desired.prefix if desired else "", entry.attached))
+    output.result(
+        topology_file.topology(entry.name, state, desired.prefix if desired else "", entry.attached)
+    )
     return DONE
 
 
@@ -69,12 +71,23 @@ def validate(options: argparse.Namespace, output: Output) -> int:
             loaded, _ = inputs.from_file(file if options.files else inputs.default(), options)
         except FileError as error:
             status = FAILED
-            told.append({"file": file, "valid": False, "problems": json.problems(error.problems, error.file)})
+            told.append(
+                {
+                    "file": file,
+                    "valid": False,
+                    "problems": json.problems(error.problems, error.file),
+                }
+            )
             if not output.json:
                 output.fail(error)
             continue
-        nodes, links = len(loaded.topology.nodes), sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)
-        told.append({"file": file, "valid": True, "topology": loaded.desired.topology, "problems": []})
+        nodes, links = (
+            len(loaded.topology.nodes),
+            sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state),
+        )
+        told.append(
+            {"file": file, "valid": True, "topology": loaded.desired.topology, "problems": []}
+        )
         if not output.json and not output.quiet:
             size = f"{text.counted(nodes, 'node')} and {text.counted(links, 'interface')}"
             output.result(f"{loaded.file}: ok, topology {loaded.desired.topology} of {size}")

@@ -39,7 +39,11 @@ class Output:
 
     @cached_property
     def colour(self) -> bool:
-        return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return (
+            sys.stdout.isatty()
+            and not os.environ.get("NO_COLOR")
+            and os.environ.get("TERM") != "dumb"
+        )
 
     def result(self, line: str) -> None:
         self.done()
@@ -111,12 +115,22 @@ class Output:
         if not self._told:
             self.result(document)
 
-    def listing(self, found: Sequence[Change], loaded: Loaded | None = None, *, short: bool = False) -> None:
+    def listing(
+        self, found: Sequence[Change], loaded: Loaded | None = None, *, short: bool = False
+    ) -> None:
         """The changes, each a line; `short` cuts a long list unless --verbose was given."""
         place = place_text(loaded) if self.verbose and loaded is not None else lambda _: ""
         commands = shell_commands(loaded) if self.verbose and loaded is not None else lambda _: []
-        lines = list(text.change_lines(found, colour=self.colour, verbose=self.verbose, place=place, commands=commands))
-        cut = FIRST_LINES if short and not self.verbose and len(lines) > FIRST_LINES + 10 else len(lines)
+        lines = list(
+            text.change_lines(
+                found, colour=self.colour, verbose=self.verbose, place=place, commands=commands
+            )
+        )
+        cut = (
+            FIRST_LINES
+            if short and not self.verbose and len(lines) > FIRST_LINES + 10
+            else len(lines)
+        )
         for line in lines[:cut]:
             self.result(line)
         if cut < len(lines):

@@ -32,7 +32,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         known = list(self._commands)
-        wrong = message.rsplit("invalid choice: ", maxsplit=1)[-1].split("'")[1] if "invalid choice: '" in message else ""
+        wrong = (
+            message.rsplit("invalid choice: ", maxsplit=1)[-1].split("'")[1]
+            if "invalid choice: '" in message
+            else ""
+        )
         if wrong and known:
             message = f"there is no command {wrong!r}. {did_you_mean(wrong, known) or '`netorch --help` lists them.'}"
         elif known and message.endswith("required: COMMAND"):
@@ -85,16 +89,33 @@ def parser(first: str = "") -> Parser:
         action="store_true",
         help="print more: every value, where in the file it stands, and the commands that would do the same",
     )
-    common.add_argument("--debug", action="store_true", help="show a traceback when something fails")
+    common.add_argument(
+        "--debug", action="store_true", help="show a traceback when something fails"
+    )
     output = Parser(add_help=False)
-    output.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form of the output (text)")
+    output.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="form of the output (text)"
+    )
     file = Parser(add_help=False)
     file.add_argument(
-        "--set", action="append", default=[], type=_setting, metavar="KEY=VALUE", help="value of a variable of the file; may be repeated"
+        "--set",
+        action="append",
+        default=[],
+        type=_setting,
+        metavar="KEY=VALUE",
+        help="value of a variable of the file; may be repeated",
     )
-    file.add_argument("--name", help="another instance of the file: its name, and NAME- before what it makes")
+    file.add_argument(
+        "--name", help="another instance of the file: its name, and NAME- before what it makes"
+    )
     lock = Parser(add_help=False)
-    lock.add_argument("--lock-timeout", type=_seconds, default=10.0, metavar="SECONDS", help="wait for another netorch this long (10)")
+    lock.add_argument(
+        "--lock-timeout",
+        type=_seconds,
+        default=10.0,
+        metavar="SECONDS",
+        help="wait for another netorch this long (10)",
+    )
 
     top = Parser(
         prog="netorch",
@@ -103,10 +124,17 @@ def parser(first: str = "") -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"netorch {__version__}")
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser, prog=top.prog)
+    commands = top.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=Parser, prog=top.prog
+    )
 
     def command(name: str, about: str, *parents: Parser) -> Parser:
-        made: Parser = commands.add_parser(name, help=about, description=about[:1].upper() + about[1:] + ".", parents=[common, *parents])
+        made: Parser = commands.add_parser(
+            name,
+            help=about,
+            description=about[:1].upper() + about[1:] + ".",
+            parents=[common, *parents],
+        )
         return made
 
     words = Words(command, output, file, lock)
@@ -116,34 +144,65 @@ def parser(first: str = "") -> Parser:
 
 
 def _apply(words: Words) -> None:
-    apply = words.command("apply", "converge the kernel to a file", words.output, words.file, words.lock)
+    apply = words.command(
+        "apply", "converge the kernel to a file", words.output, words.file, words.lock
+    )
     apply.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml)")
-    apply.add_argument("--dry-run", action="store_true", help="only say what would be done, like diff")
-    apply.add_argument("--keep-partial", action="store_true", help="after a failure leave what was done, for a look at it")
+    apply.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done, like diff"
+    )
+    apply.add_argument(
+        "--keep-partial",
+        action="store_true",
+        help="after a failure leave what was done, for a look at it",
+    )
     apply.add_argument(
         "--confirm-within",
         type=_seconds,
         metavar="SECONDS",
         help="take all of it back after this time, unless `netorch confirm` is called before (`60s`)",
     )
-    apply.add_argument("--plan", metavar="PLAN", help="do what `diff --out PLAN` said, and refuse if the kernel has moved since")
+    apply.add_argument(
+        "--plan",
+        metavar="PLAN",
+        help="do what `diff --out PLAN` said, and refuse if the kernel has moved since",
+    )
 
 
 def _check(words: Words) -> None:
-    check = words.command("check", "try by real packets what a file's checks say", words.output, words.file)
-    check.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml, or the one that is live here)")
+    check = words.command(
+        "check", "try by real packets what a file's checks say", words.output, words.file
+    )
     check.add_argument(
-        "--timeout", type=_patience, default=None, metavar="SECONDS", help="how long an answer may take where one is wanted (5)"
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="the topology (topo.yaml, or the one that is live here)",
+    )
+    check.add_argument(
+        "--timeout",
+        type=_patience,
+        default=None,
+        metavar="SECONDS",
+        help="how long an answer may take where one is wanted (5)",
     )
 
 
 def _confirm(words: Words) -> None:
-    confirm = words.command("confirm", "keep what apply --confirm-within did", words.output, words.lock)
-    confirm.add_argument("name", nargs="?", metavar="NAME", help="the topology (the one that waits)")
+    confirm = words.command(
+        "confirm", "keep what apply --confirm-within did", words.output, words.lock
+    )
+    confirm.add_argument(
+        "name", nargs="?", metavar="NAME", help="the topology (the one that waits)"
+    )
 
 
 def _diff(words: Words) -> None:
-    diff = words.command("diff", "say what apply would do; with two files, what leads from one to the other", words.file)
+    diff = words.command(
+        "diff",
+        "say what apply would do; with two files, what leads from one to the other",
+        words.file,
+    )
     forms = ("text", "json", "github", "markdown")
     diff.add_argument(
         "-o",
@@ -153,16 +212,27 @@ def _diff(words: Words) -> None:
         help="form of the output (text); github: annotations for a job, markdown: a comment",
     )
     diff.add_argument(
-        "file", nargs="?", metavar="FILE", help="the topology (topo.yaml, or the one that is live here), or the old one of two"
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="the topology (topo.yaml, or the one that is live here), or the old one of two",
     )
-    diff.add_argument("new", nargs="?", metavar="NEW", help="compare FILE with this one, without a look at the kernel")
+    diff.add_argument(
+        "new",
+        nargs="?",
+        metavar="NEW",
+        help="compare FILE with this one, without a look at the kernel",
+    )
     diff.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
 
 
 def _destroy(words: Words) -> None:
     destroy = words.command("destroy", "remove all that a topology made", words.output, words.lock)
     destroy.add_argument(
-        "target", nargs="?", metavar="FILE|NAME", help="the topology's file or name (topo.yaml, or the one that is live here)"
+        "target",
+        nargs="?",
+        metavar="FILE|NAME",
+        help="the topology's file or name (topo.yaml, or the one that is live here)",
     )
     destroy.add_argument("--name", help="the instance that was applied with this --name")
     destroy.add_argument("--set", action="append", default=[], help=argparse.SUPPRESS)
@@ -175,15 +245,32 @@ def _list(words: Words) -> None:
 
 def _show(words: Words) -> None:
     show = words.command("show", "print the live state of a topology as a tree, or as a file again")
-    show.add_argument("target", nargs="?", metavar="NAME|FILE", help="the topology (topo.yaml, or the one that is live here)")
-    show.add_argument("-o", "--output", choices=("text", "json", "yaml"), default="text", help="form of the output (text)")
+    show.add_argument(
+        "target",
+        nargs="?",
+        metavar="NAME|FILE",
+        help="the topology (topo.yaml, or the one that is live here)",
+    )
+    show.add_argument(
+        "-o",
+        "--output",
+        choices=("text", "json", "yaml"),
+        default="text",
+        help="form of the output (text)",
+    )
 
 
 def _graph(words: Words) -> None:
-    graph = words.command("graph", "draw a topology: a file, or what is live and where it has drifted", words.file)
+    graph = words.command(
+        "graph", "draw a topology: a file, or what is live and where it has drifted", words.file
+    )
     graph.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml)")
     graph.add_argument(
-        "--live", nargs="?", const="", metavar="NAME", help="what the kernel has of a topology (the one that is live here), drift in red"
+        "--live",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="what the kernel has of a topology (the one that is live here), drift in red",
     )
     graph.add_argument(
         "-o",
@@ -195,7 +282,9 @@ def _graph(words: Words) -> None:
 
 
 def _validate(words: Words) -> None:
-    validate = words.command("validate", "check files without touching anything", words.output, words.file)
+    validate = words.command(
+        "validate", "check files without touching anything", words.output, words.file
+    )
     validate.add_argument("files", nargs="*", metavar="FILE", help="topologies (topo.yaml)")
 
 
@@ -207,22 +296,54 @@ def _explain(words: Words) -> None:
         words.file,
     )
     explain.add_argument(
-        "words", nargs="*", metavar="FILE|A B", help="the topology; or from where and to where: NODE, NODE:IF or an address"
+        "words",
+        nargs="*",
+        metavar="FILE|A B",
+        help="the topology; or from where and to where: NODE, NODE:IF or an address",
     )
-    explain.add_argument("--marks", action="store_true", help="FILE: with the marks by which netorch knows it for its own afterwards")
-    explain.add_argument("--file", dest="topology", metavar="FILE", help="A B: the topology that the nodes are of (topo.yaml)")
-    explain.add_argument("--offline", action="store_true", help="A B: go by what the file asks for, without a look at the kernel")
-    explain.add_argument("--tcp", type=_port, metavar="PORT", help="A B: a TCP connection to this port (an ICMP echo)")
+    explain.add_argument(
+        "--marks",
+        action="store_true",
+        help="FILE: with the marks by which netorch knows it for its own afterwards",
+    )
+    explain.add_argument(
+        "--file",
+        dest="topology",
+        metavar="FILE",
+        help="A B: the topology that the nodes are of (topo.yaml)",
+    )
+    explain.add_argument(
+        "--offline",
+        action="store_true",
+        help="A B: go by what the file asks for, without a look at the kernel",
+    )
+    explain.add_argument(
+        "--tcp",
+        type=_port,
+        metavar="PORT",
+        help="A B: a TCP connection to this port (an ICMP echo)",
+    )
 
 
 def _exec_and_shell(words: Words) -> None:
     for name, about in (("exec", "run a command in a node"), ("shell", "open a shell in a node")):
         run = words.command(name, about)
-        run.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form of netorch's own errors (text)")
+        run.add_argument(
+            "-o",
+            "--output",
+            choices=("text", "json"),
+            default="text",
+            help="form of netorch's own errors (text)",
+        )
         run.add_argument("--name", help="the topology, where several have a node of that name")
         run.add_argument("node", metavar="NODE", help="the node")
         if name == "exec":
-            run.add_argument("argv", nargs=argparse.REMAINDER, metavar="CMD", help="the command with its arguments")
+            run.add_argument(
+                "argv",
+                nargs=argparse.REMAINDER,
+                metavar="CMD",
+                help="the command with its arguments",
+            )
 
 
 def _schema(words: Words) -> None:
@@ -231,15 +352,25 @@ def _schema(words: Words) -> None:
 
 
 def _completion(words: Words) -> None:
-    completion = words.command("completion", "print what makes a shell complete netorch's words and names")
+    completion = words.command(
+        "completion", "print what makes a shell complete netorch's words and names"
+    )
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
 
 
 def _doctor(words: Words) -> None:
     doctor = words.command(
-        "doctor", "say what this kernel can do, and what on this machine gets in the way, each with its remedy", words.output, words.file
+        "doctor",
+        "say what this kernel can do, and what on this machine gets in the way, each with its remedy",
+        words.output,
+        words.file,
     )
-    doctor.add_argument("file", nargs="?", metavar="FILE", help="look for what would keep this topology from being applied, too")
+    doctor.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="look for what would keep this topology from being applied, too",
+    )
 
 
 _COMMANDS = {

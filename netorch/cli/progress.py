@@ -73,7 +73,13 @@ def cut(text: str, columns: int) -> str:
     """As much of the beginning as so many columns of a terminal hold; East Asian letters take two, accents none."""
     used = 0
     for place, letter in enumerate(text):
-        used += 0 if category(letter) in ("Mn", "Me", "Cf") else 2 if east_asian_width(letter) in "WF" else 1
+        used += (
+            0
+            if category(letter) in ("Mn", "Me", "Cf")
+            else 2
+            if east_asian_width(letter) in "WF"
+            else 1
+        )
         if used > columns:
             return text[:place]
     return text

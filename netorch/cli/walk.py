@@ -51,7 +51,11 @@ def walk(options: argparse.Namespace, output: Output) -> int:
         # which topology that was is not plain where topo.yaml is here and another one is live
         raise NetorchError(error.problems, error.file or loaded.file) from None
     if output.json:
-        output.result(json.document(topology=loaded.desired.topology, **render.document(found, live=world.live)))
+        output.result(
+            json.document(
+                topology=loaded.desired.topology, **render.document(found, live=world.live)
+            )
+        )
     elif output.quiet:
         if found.outcome == FAILS:
             output.result(render.verdict(found))

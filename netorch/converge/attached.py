@@ -42,7 +42,11 @@ class Attached:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What could not be looked into; what is gone for sure has nothing left in it."""
-        unseen = {shown(label): error for label, error in self.missing.items() if label in self.left and error.unsure}
+        unseen = {
+            shown(label): error
+            for label, error in self.missing.items()
+            if label in self.left and error.unsure
+        }
         return tuple(f"{name} was not looked into: {error}" for name, error in unseen.items())
 
 
@@ -98,8 +102,18 @@ def attach(kernel: LinuxKernel, desired: Desired, before: Desired | None) -> Att
 def remember_left(topology: str, desired: Desired, before: Desired | None) -> None:
     """Note, ahead of the first step, the namespaces that the record will say nothing of any more: a crash must find them there."""
     known = with_left(topology, before)
-    gone = [(label, how) for label, how in known.attached.items() if how not in desired.attached.values()] if known else []
-    left = {label if label not in desired.attached else f"@{':'.join(how)}": how for label, how in gone}
+    gone = (
+        [
+            (label, how)
+            for label, how in known.attached.items()
+            if how not in desired.attached.values()
+        ]
+        if known
+        else []
+    )
+    left = {
+        label if label not in desired.attached else f"@{':'.join(how)}": how for label, how in gone
+    }
     if left:
         records.write_file(topology, LEFT, json.dumps(left))
 
@@ -113,27 +127,46 @@ def with_left(topology: str, desired: Desired | None) -> Desired | None:
     """What the record says, with the namespaces that an apply which was killed had not come round to clear."""
     try:
         found = json.loads(records.read_file(topology, LEFT) or "{}") if desired is not None else {}
-        left = {str(label): (str(how), str(what)) for label, (how, what) in found.items() if how in KINDS}
+        left = {
+            str(label): (str(how), str(what))
+            for label, (how, what) in found.items()
+            if how in KINDS
+        }
     except (ValueError, TypeError, AttributeError, RecursionError):
         return desired
-    return replace(desired, attached={**left, **desired.attached}) if desired is not None and left else desired
+    return (
+        replace(desired, attached={**left, **desired.attached})
+        if desired is not None and left
+        else desired
+    )
 
 
-def check_attached(desired: Desired, attached: Attached, snapshot: Snapshot, loaded: Loaded | None) -> None:
+def check_attached(
+    desired: Desired, attached: Attached, snapshot: Snapshot, loaded: Loaded | None
+) -> None:
     """ConflictError for what is not there, and for one namespace under two names."""
     problems: dict[str, Problem] = {}
     nodes = {label: node for node, label in desired.labels.items()}
-    made = {label: netns for label, netns in snapshot.namespaces.items() if label == HOST or netns_key(label) in desired.state}
+    made = {
+        label: netns
+        for label, netns in snapshot.namespaces.items()
+        if label == HOST or netns_key(label) in desired.state
+    }
     seen = {netns.inode: nodes.get(label, label) for label, netns in made.items()}
     for label, (how, what) in desired.attached.items():
         node = nodes.get(label, label)
         where = loaded.where(("nodes", node, "attach")) if loaded else None
         if (error := attached.missing.get(label)) is not None:
             # an engine that is not there is one problem, however many its containers
-            problems.setdefault(error.what if error.unsure else node, Problem(f"node {node}: {error.what}", where, error.remedy))
+            problems.setdefault(
+                error.what if error.unsure else node,
+                Problem(f"node {node}: {error.what}", where, error.remedy),
+            )
         elif (other := seen.setdefault(snapshot.namespaces[label].inode, node)) != node:
             problem = f"the nodes {other} and {node} ({how}:{what}) are one and the same namespace."
-            problems[node] = Problem(problem, where, f"Leave {node} out, and say all of it under {other}.")
+            problems[node] = Problem(
+                problem, where, f"Leave {node} out, and say all of it under {other}."
+            )
     if problems:
         raise ConflictError(list(problems.values()), loaded.file if loaded else "")
 
@@ -145,21 +178,34 @@ def reach(kernel: LinuxKernel, mark: Mark, desired: Desired | None) -> Reach:
     """
     if desired is None:
         kernel.attach({})
-        names = frozenset(name for name, alias in kernel.read(Scope(mark.alias)).strangers.items() if alias is not None)
-        return Reach(None, _follow(kernel, mark, Scope(mark.alias, wanted=names)), names, known=False)
+        names = frozenset(
+            name
+            for name, alias in kernel.read(Scope(mark.alias)).strangers.items()
+            if alias is not None
+        )
+        return Reach(
+            None, _follow(kernel, mark, Scope(mark.alias, wanted=names)), names, known=False
+        )
     missing = dict(kernel.attach(desired.attached))
     labels = frozenset(desired.attached) - missing.keys()
     names = frozenset(key.netns for key in desired.state if key.kind == "netns")
     if missing:
         labels = _follow(kernel, mark, Scope(mark.alias, wanted=names, attached=labels))
-    unseen = Attached(missing={label: error for label, error in missing.items() if label not in labels}, left=frozenset(missing))
+    unseen = Attached(
+        missing={label: error for label, error in missing.items() if label not in labels},
+        left=frozenset(missing),
+    )
     return Reach(desired, labels, names, warnings=unseen.warnings)
 
 
 def reach_on_record(kernel: LinuxKernel, topology: str, record: Record | None) -> Reach | None:
     """The same by what the record notes, so that its file need not be loaded; None where that is not all."""
     try:
-        if record is None or record.namespaces is None or records.read_file(topology, LEFT) is not None:
+        if (
+            record is None
+            or record.namespaces is None
+            or records.read_file(topology, LEFT) is not None
+        ):
             return None
     except ValueError:
         return None
@@ -180,6 +226,11 @@ def _cables(snapshot: Snapshot, mark: Mark) -> dict[str, dict[int, str]]:
     for label, netns in snapshot.namespaces.items():
         for link in netns.links:
             peer = read_alias(link.alias).peer
-            if mark.owns_alias(link.alias) and peer is not None and peer[0].startswith("@") and link.link_netnsid is not None:
+            if (
+                mark.owns_alias(link.alias)
+                and peer is not None
+                and peer[0].startswith("@")
+                and link.link_netnsid is not None
+            ):
                 found.setdefault(label, {})[link.link_netnsid] = peer[0]
     return found

@@ -47,7 +47,11 @@ class Difference:
 
 
 def compare(
-    kernel: LinuxKernel, desired: Desired, loaded: Loaded | None, attached: Attached | None = None, before: Difference | None = None
+    kernel: LinuxKernel,
+    desired: Desired,
+    loaded: Loaded | None,
+    attached: Attached | None = None,
+    before: Difference | None = None,
 ) -> Difference:
     """What apply would do. ConflictError where something of others is in the way; `loaded` gives errors their place.
 
@@ -63,7 +67,10 @@ def compare(
     mine, strange = _without_strange_files(desired, snapshot)
     known, told = _answered(kernel, desired, mine, loaded)
     wanted, unfiltered = _in_kernel_words(kernel, known)
-    if settings := [*hazards.routers(wanted, snapshot, memory), *hazards.bare_bridges(wanted, kernel.pristine_sysctls)]:
+    if settings := [
+        *hazards.routers(wanted, snapshot, memory),
+        *hazards.bare_bridges(wanted, kernel.pristine_sysctls),
+    ]:
         # first, so that forwarding finds it done
         wanted = {**{resource.key: resource for resource in settings}, **wanted}
         snapshot = kernel.read(_scope(desired.mark, wanted, attached.labels, memory), kept)
@@ -78,15 +85,29 @@ def compare(
     plan = make_plan(_but(same, observed.state), _but(same, wanted))
     _refuse_obstacles(plan, snapshot, wanted, desired, loaded)
     _refuse_lacking(kernel, plan, desired, loaded)
-    lost = (*hazards.missing_addresses(wanted, snapshot), *hazards.lost_at_loopback(wanted, snapshot))
-    said = (*attached.warnings, *warnings, *strange, *told, *unfiltered, *walls, *lost, *cautions(plan, snapshot, desired.topology))
+    lost = (
+        *hazards.missing_addresses(wanted, snapshot),
+        *hazards.lost_at_loopback(wanted, snapshot),
+    )
+    said = (
+        *attached.warnings,
+        *warnings,
+        *strange,
+        *told,
+        *unfiltered,
+        *walls,
+        *lost,
+        *cautions(plan, snapshot, desired.topology),
+    )
     return Difference(plan, observed, snapshot, memory, wanted, attached, said)
 
 
 def _same(before: Difference, kept: Kept, snapshot: Snapshot) -> Mapping[str, Sequence[Resource]]:
     """Label → what is there beside files, of the namespaces that were not read again."""
     found: dict[str, list[Resource]] = {
-        label: [] for label, netns in snapshot.namespaces.items() if label in kept and netns.links is kept[label].links
+        label: []
+        for label, netns in snapshot.namespaces.items()
+        if label in kept and netns.links is kept[label].links
     }
     for key, resource in before.observed.state.items():
         if key.netns in found and key.kind != "file":
@@ -94,7 +115,11 @@ def _same(before: Difference, kept: Kept, snapshot: Snapshot) -> Mapping[str, Se
     return found
 
 
-def _torn(same: Mapping[str, Sequence[Resource]], before: Mapping[Key, Resource], now: Mapping[Key, Resource]) -> bool:
+def _torn(
+    same: Mapping[str, Sequence[Resource]],
+    before: Mapping[Key, Resource],
+    now: Mapping[Key, Resource],
+) -> bool:
     """Whether something in these namespaces hangs on what is gone elsewhere, so that it is not what it was."""
     for known in same.values():
         for resource in known:
@@ -106,7 +131,15 @@ def _torn(same: Mapping[str, Sequence[Resource]], before: Mapping[Key, Resource]
 
 def _but(same: Mapping[str, object], state: Mapping[Key, Resource]) -> Mapping[Key, Resource]:
     """The state without what is in these namespaces, but with all files."""
-    return {key: resource for key, resource in state.items() if key.netns not in same or key.kind == "file"} if same else state
+    return (
+        {
+            key: resource
+            for key, resource in state.items()
+            if key.netns not in same or key.kind == "file"
+        }
+        if same
+        else state
+    )
 
 
 def untouched(before: Difference) -> Kept:
@@ -118,14 +151,23 @@ def untouched(before: Difference) -> Kept:
     for resource in (*(step.resource for step in plan.steps), *plan.implied):
         if resource.KIND == "file":
             continue
-        ends = (resource.key, *resource.within, *resource.needs, *((resource.twin,) if resource.twin is not None else ()))
+        ends = (
+            resource.key,
+            *resource.within,
+            *resource.needs,
+            *((resource.twin,) if resource.twin is not None else ()),
+        )
         touched |= {key.netns for key in ends}
     if UNKNOWN[0] in touched:
         return {}
-    return {label: netns for label, netns in before.snapshot.namespaces.items() if label not in touched}
+    return {
+        label: netns for label, netns in before.snapshot.namespaces.items() if label not in touched
+    }
 
 
-def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource], attached: Attached) -> tuple[Plan, Snapshot]:
+def towards(
+    kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource], attached: Attached
+) -> tuple[Plan, Snapshot]:
     """The plan to `target`, a state of the same topology from before, out of whatever is there now."""
     memory, _ = remember(desired.topology)
     memory = memory.moved(attached.moved)
@@ -135,12 +177,18 @@ def towards(kernel: LinuxKernel, desired: Desired, target: Mapping[Key, Resource
     return make_plan(observed.state, target), snapshot
 
 
-def everything(kernel: LinuxKernel, mark: Mark, reach: Reach, brief: bool = False) -> tuple[Snapshot, Observed]:
+def everything(
+    kernel: LinuxKernel, mark: Mark, reach: Reach, brief: bool = False
+) -> tuple[Snapshot, Observed]:
     """All that carries the marks of a topology, wherever that reaches. `brief`: without what goes with its namespaces anyhow."""
     memory, _ = remember(mark.topology)
-    scope = _scope(mark, reach.desired.state if reach.desired is not None else {}, reach.attached, memory)
+    scope = _scope(
+        mark, reach.desired.state if reach.desired is not None else {}, reach.attached, memory
+    )
     if reach.desired is None:
-        scope = replace(scope, wanted=reach.names, forwards=frozenset() if reach.known else reach.names)
+        scope = replace(
+            scope, wanted=reach.names, forwards=frozenset() if reach.known else reach.names
+        )
     snapshot = kernel.read(replace(scope, brief=brief))
     return snapshot, _observe(kernel, mark, snapshot, {}, memory)
 
@@ -155,16 +203,26 @@ def remember(topology: str) -> tuple[Memory, list[str]]:
 def _before(topology: str) -> Desired | None:
     """What was applied last, if that was attached anywhere: it is worth the time to read it then."""
     record, _ = records.read_record(topology)
-    if record is None or not (record.may_say("attach") or records.read_file(topology, LEFT) is not None):
+    if record is None or not (
+        record.may_say("attach") or records.read_file(topology, LEFT) is not None
+    ):
         return None
     return with_left(topology, recorded(topology, record))
 
 
 def reload(name: str, record: Record) -> Loaded:
     """The file that was applied last, as it was then."""
-    loaded = load(record.text.encode("utf-8", "surrogateescape"), record.source, record.variables, record.override, record.folder or None)
+    loaded = load(
+        record.text.encode("utf-8", "surrogateescape"),
+        record.source,
+        record.variables,
+        record.override,
+        record.folder or None,
+    )
     if loaded.desired.topology != name:
-        raise NetorchError(f"the record of {name!r} holds another topology, {loaded.desired.topology!r}")
+        raise NetorchError(
+            f"the record of {name!r} holds another topology, {loaded.desired.topology!r}"
+        )
     return loaded
 
 
@@ -178,7 +236,11 @@ def recorded(name: str, record: Record | None) -> Desired | None:
 
 def namespaces_of(desired: Desired | None) -> frozenset[str]:
     """The names in /run/netns that a file makes."""
-    return frozenset(key.netns for key in desired.state if key.kind == "netns") if desired is not None else frozenset()
+    return (
+        frozenset(key.netns for key in desired.state if key.kind == "netns")
+        if desired is not None
+        else frozenset()
+    )
 
 
 def _observe(
@@ -189,8 +251,18 @@ def _observe(
     memory: Memory,
     known: Mapping[str, Sequence[Resource]] | None = None,
 ) -> Observed:
-    observed = observe(snapshot, mark, wanted, memory.originals(snapshot, wanted, kernel.pristine_sysctls), known=known)
-    namesakes = [name for name in records.applied_names() if name != mark.topology and Mark(name).protocol == mark.protocol]
+    observed = observe(
+        snapshot,
+        mark,
+        wanted,
+        memory.originals(snapshot, wanted, kernel.pristine_sysctls),
+        known=known,
+    )
+    namesakes = [
+        name
+        for name in records.applied_names()
+        if name != mark.topology and Mark(name).protocol == mark.protocol
+    ]
     claimed = _claims(namesakes) if namesakes else {}
     theirs = {key: _claimed(claimed[key]) for key in observed.state if key in claimed}
     if not theirs:
@@ -208,7 +280,11 @@ def _claims(topologies: Iterable[str]) -> dict[Key, str]:
     for name in topologies:
         desired = recorded(name, records.read_record(name)[0])
         if desired is not None:
-            claims |= {key: name for key in desired.state if key.netns == HOST and key.kind in {"address", "route", "rule"}}
+            claims |= {
+                key: name
+                for key in desired.state
+                if key.netns == HOST and key.kind in {"address", "route", "rule"}
+            }
     return claims
 
 
@@ -216,7 +292,9 @@ def _claimed(topology: str) -> str:
     return f"topology {topology!r} made it"
 
 
-def _scope(mark: Mark, state: Mapping[Key, Resource], attached: frozenset[str], memory: Memory) -> Scope:
+def _scope(
+    mark: Mark, state: Mapping[Key, Resource], attached: frozenset[str], memory: Memory
+) -> Scope:
     sysctls = dict(memory.paths(state))
     for label, paths in hazards.ipv6_switches(state).items():
         sysctls[label] = tuple(dict.fromkeys((*sysctls.get(label, ()), *paths)))
@@ -250,7 +328,9 @@ def _answered(
     asking = {key: asked for key, resource in state.items() if (asked := resource.questions)}
     if not asking:
         return state, []
-    answers = kernel.answers([question for asked in asking.values() for question in asked], desired.folder)
+    answers = kernel.answers(
+        [question for asked in asking.values() for question in asked], desired.folder
+    )
     problems = [
         Problem(
             f"{state[key].title()}: {answers[question].problem}.",
@@ -264,23 +344,41 @@ def _answered(
     if problems:
         raise NetorchError(problems, loaded.file if loaded else "")
     known = {key: state[key].answered(answers) for key in asking}
-    return {**state, **known}, list(dict.fromkeys(answer.warning for answer in answers.values() if answer.warning))
+    return {**state, **known}, list(
+        dict.fromkeys(answer.warning for answer in answers.values() if answer.warning)
+    )
 
 
-def named(kernel: LinuxKernel, state: Mapping[Key, Resource], desired: Desired | None) -> tuple[Mapping[Key, Resource], list[str]]:
+def named(
+    kernel: LinuxKernel, state: Mapping[Key, Resource], desired: Desired | None
+) -> tuple[Mapping[Key, Resource], list[str]]:
     """What is there in the words of a file, those of `desired` where the kernel has none; and what no file has words for."""
-    asked = {key: resource for key, resource in desired.state.items() if resource.questions} if desired is not None else {}
+    asked = (
+        {key: resource for key, resource in desired.state.items() if resource.questions}
+        if desired is not None
+        else {}
+    )
     folder = desired.folder if desired is not None else ""
-    answers = kernel.answers([question for resource in asked.values() for question in resource.questions], folder) if asked else {}
+    answers = (
+        kernel.answers(
+            [question for resource in asked.values() for question in resource.questions], folder
+        )
+        if asked
+        else {}
+    )
     found: dict[Key, Resource] = {}
     warnings: list[str] = []
     for key, resource in state.items():
-        found[key], warning = resource.named(asked[key].answered(answers) if key in asked else None, folder)
+        found[key], warning = resource.named(
+            asked[key].answered(answers) if key in asked else None, folder
+        )
         warnings += [warning] if warning else []
     return found, warnings
 
 
-def _beside(desired: Desired, observed: Observed, wanted: Mapping[Key, Resource]) -> Mapping[Key, Resource]:
+def _beside(
+    desired: Desired, observed: Observed, wanted: Mapping[Key, Resource]
+) -> Mapping[Key, Resource]:
     """What is wanted, as what is there has it where that is as good."""
 
     @cache
@@ -295,9 +393,13 @@ def _beside(desired: Desired, observed: Observed, wanted: Mapping[Key, Resource]
     return {key: asked(key) for key in wanted}
 
 
-def _in_kernel_words(kernel: LinuxKernel, wanted: Mapping[Key, Resource]) -> tuple[Mapping[Key, Resource], list[str]]:
+def _in_kernel_words(
+    kernel: LinuxKernel, wanted: Mapping[Key, Resource]
+) -> tuple[Mapping[Key, Resource], list[str]]:
     """Packet filters as the kernel would list them, by which alone they can be compared; and what cannot be filtered here."""
-    filters = {key: resource for key, resource in wanted.items() if isinstance(resource, PacketFilter)}
+    filters = {
+        key: resource for key, resource in wanted.items() if isinstance(resource, PacketFilter)
+    }
     if not filters:
         return wanted, []
     choice = next(iter(filters.values())).backend
@@ -312,7 +414,11 @@ def _in_kernel_words(kernel: LinuxKernel, wanted: Mapping[Key, Resource]) -> tup
             f"networks are kept apart by routes alone: {missing}"
         ]
     said = {
-        key: replace(resource, backend=backend, text=kernel.filter_text(backend, resource.topology, resource.rules))
+        key: replace(
+            resource,
+            backend=backend,
+            text=kernel.filter_text(backend, resource.topology, resource.rules),
+        )
         for key, resource in filters.items()
     }
     return {**wanted, **said}, []
@@ -320,9 +426,21 @@ def _in_kernel_words(kernel: LinuxKernel, wanted: Mapping[Key, Resource]) -> tup
 
 def _refuse_conflicts(desired: Desired, observed: Observed, loaded: Loaded | None) -> None:
     # an empty file that a crash of ours left in /run/netns is no stranger
-    left = namespaces_of(recorded(desired.topology, records.read_record(desired.topology)[0])) if observed.stale else frozenset()
-    strangers = {key: whose for key, whose in observed.strangers.items() if key.netns not in observed.stale & left}
-    claims = _claims(name for name in records.applied_names() if name != desired.topology) if strangers else {}
+    left = (
+        namespaces_of(recorded(desired.topology, records.read_record(desired.topology)[0]))
+        if observed.stale
+        else frozenset()
+    )
+    strangers = {
+        key: whose
+        for key, whose in observed.strangers.items()
+        if key.netns not in observed.stale & left
+    }
+    claims = (
+        _claims(name for name in records.applied_names() if name != desired.topology)
+        if strangers
+        else {}
+    )
     strangers |= {key: _claimed(claims[key]) for key in strangers if key in claims}
     problems = [
         Problem(
@@ -334,7 +452,10 @@ def _refuse_conflicts(desired: Desired, observed: Observed, loaded: Loaded | Non
         if not any(container in strangers for container in desired.state[key].within)
     ]
     if problems:
-        raise ConflictError(sorted(problems, key=lambda problem: problem.where or Position(0, 0)), loaded.file if loaded else "")
+        raise ConflictError(
+            sorted(problems, key=lambda problem: problem.where or Position(0, 0)),
+            loaded.file if loaded else "",
+        )
 
 
 def _way_out(desired: Desired, key: Key) -> str:
@@ -346,18 +467,26 @@ def _way_out(desired: Desired, key: Key) -> str:
     return desired.state[key].WAY_OUT
 
 
-def _refuse_hazards(desired: Desired, observed: Observed, snapshot: Snapshot, loaded: Loaded | None) -> None:
+def _refuse_hazards(
+    desired: Desired, observed: Observed, snapshot: Snapshot, loaded: Loaded | None
+) -> None:
     found = [
         *hazards.overlaps(desired, snapshot),
         *hazards.listeners(desired.state, observed.state, snapshot),
-        *hazards.published_by_others(desired.state, observed.state, lambda: _others(desired.topology)),
+        *hazards.published_by_others(
+            desired.state, observed.state, lambda: _others(desired.topology)
+        ),
         *hazards.without_ipv6(desired.state, snapshot),
     ]
     if found:
         problems = []
         for hazard in found:
-            origin = desired.origins.get(publish_key(hazard.key.netns, hazard.text), desired.origins[hazard.key])
-            problems.append(Problem(f"{hazard.what}.", loaded.where(origin) if loaded else None, hazard.remedy))
+            origin = desired.origins.get(
+                publish_key(hazard.key.netns, hazard.text), desired.origins[hazard.key]
+            )
+            problems.append(
+                Problem(f"{hazard.what}.", loaded.where(origin) if loaded else None, hazard.remedy)
+            )
         raise ConflictError(problems, loaded.file if loaded else "")
 
 
@@ -366,7 +495,11 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
     lent = [step.resource for step in plan.deletes if isinstance(step.resource, Physical)]
     known = nics.remembered(topology) if lent else frozenset()
     return [
-        *(text for step in plan.steps for text in step.resource.cautions(snapshot, going=step.after is None)),
+        *(
+            text
+            for step in plan.steps
+            for text in step.resource.cautions(snapshot, going=step.after is None)
+        ),
         *(
             f"{nic.title()}: what it had on the host is not known any more: it goes back bare and down"
             for nic in lent
@@ -375,18 +508,28 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
     ]
 
 
-def _refuse_obstacles(plan: Plan, snapshot: Snapshot, wanted: Mapping[Key, Resource], desired: Desired, loaded: Loaded | None) -> None:
+def _refuse_obstacles(
+    plan: Plan,
+    snapshot: Snapshot,
+    wanted: Mapping[Key, Resource],
+    desired: Desired,
+    loaded: Loaded | None,
+) -> None:
     problems: dict[tuple[str, str], Problem] = {}
     for step in plan.changes:
         where = loaded.where(desired.origins.get(step.key, ())) if loaded else None
         for what, remedy in step.resource.obstacles(snapshot, wanted):
             # one that keeps many out is told of the first
-            problems.setdefault((what, remedy), Problem(f"{step.resource.title()}: {what}.", where, remedy))
+            problems.setdefault(
+                (what, remedy), Problem(f"{step.resource.title()}: {what}.", where, remedy)
+            )
     if problems:
         raise ConflictError(list(problems.values()), loaded.file if loaded else "")
 
 
-def _refuse_lacking(kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: Loaded | None) -> None:
+def _refuse_lacking(
+    kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: Loaded | None
+) -> None:
     """What the plan needs of the kernel and it does not have: all of it in one list, before anything is tried."""
     needed: dict[Feature, list[Resource]] = {}
     for step in plan.changes:
@@ -407,28 +550,45 @@ def lacks(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> list[
     return _lacks(kernel, needed, desired, loaded)
 
 
-def _lacks(kernel: LinuxKernel, needed: Mapping[Feature, Sequence[Resource]], desired: Desired, loaded: Loaded | None) -> list[Problem]:
+def _lacks(
+    kernel: LinuxKernel,
+    needed: Mapping[Feature, Sequence[Resource]],
+    desired: Desired,
+    loaded: Loaded | None,
+) -> list[Problem]:
     problems = []
     for feature in kernel.lacking(needed):
         first, *more = needed[feature]
         others = f" and {len(more)} more" if more else ""
-        load = f"Load the module (`modprobe {feature.module}`), or take" if feature.module else "Take"
+        load = (
+            f"Load the module (`modprobe {feature.module}`), or take" if feature.module else "Take"
+        )
         where = loaded.where(desired.origins.get(first.key, ())) if loaded else None
         what = f"this {'machine' if feature.remedy else 'kernel'} has no {feature.what}: {first.title()}{others} cannot be made."
-        problems.append(Problem(what, where, feature.remedy or f"{load} a kernel built with {feature.config}."))
+        problems.append(
+            Problem(what, where, feature.remedy or f"{load} a kernel built with {feature.config}.")
+        )
     return problems
 
 
 def _others(topology: str) -> dict[str, Mapping[Key, Resource]]:
     """What the other topologies of this machine asked for when they were applied."""
-    found = {name: recorded(name, records.read_record(name)[0]) for name in records.applied_names() if name != topology}
+    found = {
+        name: recorded(name, records.read_record(name)[0])
+        for name in records.applied_names()
+        if name != topology
+    }
     return {name: desired.state for name, desired in found.items() if desired is not None}
 
 
-def _without_strange_files(desired: Desired, snapshot: Snapshot) -> tuple[dict[Key, Resource], list[str]]:
+def _without_strange_files(
+    desired: Desired, snapshot: Snapshot
+) -> tuple[dict[Key, Resource], list[str]]:
     """Files in /etc/netns that somebody else wrote stay as they are: no conflict, but worth a word."""
     files = {key: resource for key, resource in desired.state.items() if key.kind == "file"}
     found = observe(snapshot, desired.mark, files, kinds=(NodeFile,)).strangers if files else {}
     strange = {key: whose for key, whose in found.items() if key.kind == "file"}
     warnings = sorted(f"{whose}: left as it is" for whose in strange.values())
-    return {key: resource for key, resource in desired.state.items() if key not in strange}, warnings
+    return {
+        key: resource for key, resource in desired.state.items() if key not in strange
+    }, warnings

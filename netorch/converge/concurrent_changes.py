@@ -26,7 +26,9 @@ def deviation(step: Step) -> str:
         return f"it has come ({maker})" if maker else "it has come"
     old, new = step.before.attributes(), step.after.attributes()
     wrong = [
-        f"{name} is {old.get(name, 'not set')}, not {new.get(name, 'set')}" for name in {**new, **old} if old.get(name) != new.get(name)
+        f"{name} is {old.get(name, 'not set')}, not {new.get(name, 'set')}"
+        for name in {**new, **old}
+        if old.get(name) != new.get(name)
     ]
     return ", ".join(wrong) or "it is another"
 
@@ -37,13 +39,18 @@ def suspects(steps: Iterable[Step], snapshot: Snapshot) -> list[str]:
     told = []
     for label in sorted(labels & snapshot.namespaces.keys()):
         if found := inside([snapshot.namespaces[label].inode]):
-            told.append(f"In {shown(label)} run {', '.join(f'{name} ({pid})' for pid, name in sorted(found.items()))}.")
+            told.append(
+                f"In {shown(label)} run {', '.join(f'{name} ({pid})' for pid, name in sorted(found.items()))}."
+            )
     return told
 
 
 def mended(plan: Plan, snapshot: Snapshot) -> list[str]:
     """A note for each object that changed between being set and being read back."""
-    notes = [f"changed meanwhile, and set right: {step.resource.title()}: {deviation(step)}" for step in plan.steps]
+    notes = [
+        f"changed meanwhile, and set right: {step.resource.title()}: {deviation(step)}"
+        for step in plan.steps
+    ]
     return [*notes, *suspects(plan.steps, snapshot)]
 
 

@@ -27,7 +27,9 @@ class Kernel(Protocol):
 
     def read(self, scope: Scope) -> Snapshot: ...
 
-    def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]: ...
+    def transact(
+        self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()
+    ) -> list[Failure]: ...
 
     def delete_group(self, netns: str, group: int) -> tuple[int, str] | None: ...
 
@@ -101,7 +103,11 @@ def _delete_early(kernel: Kernel, steps: Sequence[Step], reclaim: Iterable[str],
 
 def deletable_groups(plan: Plan, snapshot: Snapshot, group: int) -> dict[str, int]:
     """Labels where all links of `group` are to go, and enough of them: a stranger in the group means one by one."""
-    dying = {(resource.key.netns, resource.key.name) for resource in _dying(plan) if resource.key.kind == "link"}
+    dying = {
+        (resource.key.netns, resource.key.name)
+        for resource in _dying(plan)
+        if resource.key.kind == "link"
+    }
     ending = {resource.key.netns for resource in _dying(plan) if resource.key.kind == "netns"}
     found: dict[str, int] = {}
     for label, netns in snapshot.namespaces.items():
@@ -124,7 +130,13 @@ def _chunks(epoch: Mapping[str, list[Step]]) -> Iterator[dict[str, list[Step]]]:
         yield {label: epoch[label] for label in labels[start : start + CHUNK]}
 
 
-def _send(kernel: Kernel, steps: Mapping[str, Sequence[Step]], spared: frozenset[str], reclaim: Iterable[str], run: Run) -> None:
+def _send(
+    kernel: Kernel,
+    steps: Mapping[str, Sequence[Step]],
+    spared: frozenset[str],
+    reclaim: Iterable[str],
+    run: Run,
+) -> None:
     channels: dict[str, list[Request]] = {}
     owners: dict[int, Step] = {}
     for label, here in steps.items():

@@ -37,7 +37,11 @@ class Hazard(NamedTuple):
 def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
     """Networks whose subnet a namespace that netorch does not make reaches by another link already."""
     for key, resource in desired.state.items():
-        if not isinstance(resource, Address) or netns_key(key.netns) in desired.state or desired.origins[key][:1] != ("networks",):
+        if (
+            not isinstance(resource, Address)
+            or netns_key(key.netns) in desired.state
+            or desired.origins[key][:1] != ("networks",)
+        ):
             continue
         netns = snapshot.namespaces.get(key.netns)
         if netns is not None:
@@ -49,7 +53,9 @@ def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
                     break
 
 
-def listeners(state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
+def listeners(
+    state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot
+) -> Iterator[Hazard]:
     """Ports to be published anew where a program of the owner listens: nobody would reach it any more."""
     told: set[tuple[Key, str]] = set()
     for key, rule in _new_ports(state, observed):
@@ -58,11 +64,18 @@ def listeners(state: Mapping[Key, Resource], observed: Mapping[Key, Resource], s
             if (key, rule.comment) not in told and _shadows(rule, protocol, address, port):
                 told.add((key, rule.comment))
                 what = f"{rule.comment}: a program listens on {protocol} port {port} of {shown(key.netns)} already"
-                yield Hazard(key, what, f"Publish another port, or stop the program: `ss -lnp sport = {port}` names it.", rule.comment)
+                yield Hazard(
+                    key,
+                    what,
+                    f"Publish another port, or stop the program: `ss -lnp sport = {port}` names it.",
+                    rule.comment,
+                )
 
 
 def published_by_others(
-    state: Mapping[Key, Resource], observed: Mapping[Key, Resource], others: Callable[[], Mapping[str, Mapping[Key, Resource]]]
+    state: Mapping[Key, Resource],
+    observed: Mapping[Key, Resource],
+    others: Callable[[], Mapping[str, Mapping[Key, Resource]]],
 ) -> Iterator[Hazard]:
     """Ports of the host to be published anew that another topology publishes there: only one of the two would be reached."""
     key = filter_key(HOST)
@@ -70,23 +83,39 @@ def published_by_others(
     told: set[str] = set()
     for name, theirs in (others() if new else {}).items():
         there = theirs.get(key)
-        taken = [rule for rule in there.rules if _publishes(rule)] if isinstance(there, PacketFilter) else []
+        taken = (
+            [rule for rule in there.rules if _publishes(rule)]
+            if isinstance(there, PacketFilter)
+            else []
+        )
         for rule in new:
             other = next((other for other in taken if _meet(rule, other)), None)
             if other is not None and rule.comment not in told:
                 told.add(rule.comment)
                 what = f"{rule.comment}: topology {name!r} has that port of the host already ({other.comment})"
-                yield Hazard(key, what, "Publish another port, or on another address.", rule.comment)
+                yield Hazard(
+                    key, what, "Publish another port, or on another address.", rule.comment
+                )
 
 
-def _new_ports(state: Mapping[Key, Resource], observed: Mapping[Key, Resource]) -> Iterator[tuple[Key, Rule]]:
+def _new_ports(
+    state: Mapping[Key, Resource], observed: Mapping[Key, Resource]
+) -> Iterator[tuple[Key, Rule]]:
     """One rule of each published port and family that is not there yet."""
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
             before = observed.get(key)
-            there = frozenset(_COMMENT.findall(before.text)) if isinstance(before, PacketFilter) else frozenset()
+            there = (
+                frozenset(_COMMENT.findall(before.text))
+                if isinstance(before, PacketFilter)
+                else frozenset()
+            )
             # an entry for the owner's loopback alone is in this chain only
-            new = {(rule.comment, rule.family): rule for rule in resource.rules if _publishes(rule) and rule.chain is Chain.OUTPUT}
+            new = {
+                (rule.comment, rule.family): rule
+                for rule in resource.rules
+                if _publishes(rule) and rule.chain is Chain.OUTPUT
+            }
             yield from ((key, rule) for rule in new.values() if rule.comment not in there)
 
 
@@ -97,20 +126,38 @@ def missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> lis
         if not isinstance(resource, PacketFilter):
             continue
         netns = snapshot.namespaces.get(key.netns)
-        there = {ip_address(record.local) for record in netns.addresses} if netns is not None else set()
-        to_be = (other for other in wanted.values() if isinstance(other, Address) and other.netns == key.netns)
+        there = (
+            {ip_address(record.local) for record in netns.addresses} if netns is not None else set()
+        )
+        to_be = (
+            other
+            for other in wanted.values()
+            if isinstance(other, Address) and other.netns == key.netns
+        )
         there |= {ip_interface(address.address.split()[0]).ip for address in to_be}
         for rule in filter(_publishes, resource.rules):
             address = getattr(rule.match.destination, "network_address", None)
             if address is not None and not address.is_loopback and address not in there:
-                said[f"{rule.comment}: {shown(key.netns)} does not have the address {address}, so that nothing arrives there"] = None
+                said[
+                    f"{rule.comment}: {shown(key.netns)} does not have the address {address}, so that nothing arrives there"
+                ] = None
     return list(said)
 
 
-def bare_bridges(wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]) -> list[Sysctl]:
+def bare_bridges(
+    wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]
+) -> list[Sysctl]:
     """br_netfilter off for IPv6 where a node of ours publishes on ::1: it would see the answers too early, and lose them."""
-    labels = [key.netns for key, resource in wanted.items() if netns_key(key.netns) in wanted and _at_loopback(resource)]
-    found = [Sysctl(label, _BRIDGED_IPV6, "0") for label in labels] if labels and pristine(_BRIDGED_IPV6) else []
+    labels = [
+        key.netns
+        for key, resource in wanted.items()
+        if netns_key(key.netns) in wanted and _at_loopback(resource)
+    ]
+    found = (
+        [Sysctl(label, _BRIDGED_IPV6, "0") for label in labels]
+        if labels and pristine(_BRIDGED_IPV6)
+        else []
+    )
     return [resource for resource in found if resource.key not in wanted]
 
 
@@ -120,7 +167,9 @@ def lost_at_loopback(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list
         f"published ports of {shown(key.netns)} do not answer on ::1, since br_netfilter hands bridged IPv6 to the packet filter there: "
         f"sysctl {_BRIDGED_IPV6[0].replace('/', '.')}=0 would help, and would take a firewall's eyes off all bridges"
         for key, resource in wanted.items()
-        if _at_loopback(resource) and netns_key(key.netns) not in wanted and key.netns in snapshot.namespaces
+        if _at_loopback(resource)
+        and netns_key(key.netns) not in wanted
+        and key.netns in snapshot.namespaces
         if 6 in snapshot.namespaces[key.netns].forward.bridged
     ]
 
@@ -129,12 +178,21 @@ def routers(wanted: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory) 
     """accept_ra=2 for links by which a router advertised the default route: forwarding would end it otherwise."""
     found: list[Sysctl] = []
     for key, resource in wanted.items():
-        if not isinstance(resource, Sysctl) or resource.paths != (IPV6_FORWARDING,) or resource.value != "1":
+        if (
+            not isinstance(resource, Sysctl)
+            or resource.paths != (IPV6_FORWARDING,)
+            or resource.value != "1"
+        ):
             continue
         netns = snapshot.namespaces.get(key.netns)
         if netns is None:
             continue
-        advertised = {hop.dev for route in netns.routes if (route.family, route.protocol) == (AF_INET6, RTPROT_RA) for hop in route.hops}
+        advertised = {
+            hop.dev
+            for route in netns.routes
+            if (route.family, route.protocol) == (AF_INET6, RTPROT_RA)
+            for hop in route.hops
+        }
         for link in netns.links:
             paths = (f"net/ipv6/conf/{link.name}/accept_ra",)
             if link.name in advertised or (key.netns, paths) in memory.ours:
@@ -146,22 +204,43 @@ def ipv6_switches(state: Mapping[Key, Resource]) -> dict[str, tuple[str, ...]]:
     """Label → the settings that tell whether the file's IPv6 addresses can be there, in namespaces that netorch does not make."""
     found: dict[str, tuple[str, ...]] = {}
     for key, resource in state.items():
-        if isinstance(resource, Address) and ":" in resource.address and netns_key(key.netns) not in state:
-            found[key.netns] = (*found.get(key.netns, (_switch("default"),)), _switch(resource.link))
+        if (
+            isinstance(resource, Address)
+            and ":" in resource.address
+            and netns_key(key.netns) not in state
+        ):
+            found[key.netns] = (
+                *found.get(key.netns, (_switch("default"),)),
+                _switch(resource.link),
+            )
     return found
 
 
 def without_ipv6(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
     """IPv6 addresses where IPv6 is off, as it is in most containers: the kernel would refuse them."""
-    said = {(key.netns, path): resource.value for key, resource in state.items() if isinstance(resource, Sysctl) for path in resource.paths}
+    said = {
+        (key.netns, path): resource.value
+        for key, resource in state.items()
+        if isinstance(resource, Sysctl)
+        for path in resource.paths
+    }
     switches = ipv6_switches(state)
     for key, resource in state.items():
         netns = snapshot.namespaces.get(key.netns)
-        if netns is None or key.netns not in switches or not isinstance(resource, Address) or ":" not in resource.address:
+        if (
+            netns is None
+            or key.netns not in switches
+            or not isinstance(resource, Address)
+            or ":" not in resource.address
+        ):
             continue
         there = any(link.name == resource.link for link in netns.links)
         decides = _switch(resource.link if there else "default")
-        here = (said.get((key.netns, _switch(resource.link))), said.get((key.netns, decides)), netns.sysctls.get(decides))
+        here = (
+            said.get((key.netns, _switch(resource.link))),
+            said.get((key.netns, decides)),
+            netns.sysctls.get(decides),
+        )
         if next((value for value in here if value is not None), "0") != "0":
             place = f"{shown(key.netns)}/{resource.link}"
             what = f"{place} would have no IPv6, so no {resource.address}"
@@ -174,7 +253,11 @@ def _switch(link: str) -> str:
 
 def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[tuple[Network, str]]:
     names = {link.index: link.name for link in netns.links}
-    ours = {link.name for link in netns.links if desired.mark.owns_alias(link.alias) or link.group == desired.mark.group}
+    ours = {
+        link.name
+        for link in netns.links
+        if desired.mark.owns_alias(link.alias) or link.group == desired.mark.group
+    }
     for record in netns.addresses:
         name = names.get(record.index, "")
         if name not in ours | {"lo"}:
@@ -195,7 +278,11 @@ def _publishes(rule: Rule) -> bool:
 
 def _meet(one: Rule, other: Rule) -> bool:
     mine, theirs = one.match, other.match
-    if (one.family, mine.protocol) != (other.family, theirs.protocol) or mine.port is None or theirs.port is None:
+    if (
+        (one.family, mine.protocol) != (other.family, theirs.protocol)
+        or mine.port is None
+        or theirs.port is None
+    ):
         return False
     same = None in (mine.destination, theirs.destination) or mine.destination == theirs.destination
     return same and mine.port[0] <= theirs.port[1] and theirs.port[0] <= mine.port[1]
@@ -205,7 +292,11 @@ def _at_loopback(resource: Resource) -> bool:
     """Whether it is a filter that publishes for ::1: in OUTPUT, for any address or that one."""
     if not isinstance(resource, PacketFilter):
         return False
-    rules = (rule for rule in resource.rules if _publishes(rule) and (rule.family, rule.chain) == (6, Chain.OUTPUT))
+    rules = (
+        rule
+        for rule in resource.rules
+        if _publishes(rule) and (rule.family, rule.chain) == (6, Chain.OUTPUT)
+    )
     return any(rule.match.destination in (None, ip_network("::1")) for rule in rules)
 
 
@@ -218,4 +309,6 @@ def _shadows(rule: Rule, protocol: str, address: bytes, port: int) -> bool:
     local = ip_address(address)
     if local.is_unspecified:
         return local.version == 6 or rule.family == 4
-    return local.version == rule.family and (not isinstance(match.destination, Network) or local in match.destination)
+    return local.version == rule.family and (
+        not isinstance(match.destination, Network) or local in match.destination
+    )

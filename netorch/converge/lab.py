@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 from netorch.converge import trial
 from netorch.converge.attached import forget_left, reach, reach_on_record, remember_left, with_left
-from netorch.converge.compare import Difference, cautions, compare, everything, namespaces_of, recorded, reload, towards
+from netorch.converge.compare import (
+    Difference,
+    cautions,
+    compare,
+    everything,
+    namespaces_of,
+    recorded,
+    reload,
+    towards,
+)
 from netorch.converge.concurrent_changes import deviation, mended, suspects
 from netorch.converge.execute import Progress, Refusal, deletable_groups, execute, nothing
 from netorch.converge.refusals import describe
@@ -119,7 +128,10 @@ class Lab:
         """
         desired = loaded.desired
         # with namespaces of others in it, whoever takes it away has to know them too, and loads the file
-        record = replace(record, namespaces=tuple(sorted(namespaces_of(desired))) if not desired.attached else None)
+        record = replace(
+            record,
+            namespaces=tuple(sorted(namespaces_of(desired))) if not desired.attached else None,
+        )
         phase("waiting for the lock")
         with records.lock(desired.topology, lock_timeout) as stamp:
             self._seen_before(stamp)
@@ -130,13 +142,27 @@ class Lab:
             report = Report(first.plan, warnings=[*unconfirmed, *first.warnings])
             before, warning = records.read_record(desired.topology)
             report.warnings += [warning] if warning else []
-            if not first.plan and before is not None and replace(before, applied=record.applied) == record:
+            if (
+                not first.plan
+                and before is not None
+                and replace(before, applied=record.applied) == record
+            ):
                 return report
-            reclaim = namespaces_of(recorded(desired.topology, before)) if first.observed.stale else frozenset()
+            reclaim = (
+                namespaces_of(recorded(desired.topology, before))
+                if first.observed.stale
+                else frozenset()
+            )
             left = sorted((first.observed.stale & reclaim) - namespaces_of(desired))
             self.kernel.transact({label: [NetnsDel(label)] for label in left}, left)
-            start = Start(desired, first, reclaim, before, records.read_sysctls(desired.topology)[0])
-            watch = trial.Watch(desired.topology, confirm_within, lambda: take_back(start)) if confirm_within is not None else None
+            start = Start(
+                desired, first, reclaim, before, records.read_sysctls(desired.topology)[0]
+            )
+            watch = (
+                trial.Watch(desired.topology, confirm_within, lambda: take_back(start))
+                if confirm_within is not None
+                else None
+            )
             # ahead of the first step: a crash must find here which values were there before, and which names are ours
             if during := first.memory.during(first.wanted, first.snapshot):
                 records.write_sysctls(desired.topology, during)
@@ -157,11 +183,17 @@ class Lab:
                     watch.call_off()
                 if not isinstance(error, NetorchError):
                     if problems:
-                        raise KernelRefused([Problem("interrupted."), *problems], loaded.file) from None
+                        raise KernelRefused(
+                            [Problem("interrupted."), *problems], loaded.file
+                        ) from None
                     raise
-                raise type(error)((*error.problems, *(problems or [_ROLLED_BACK])), error.file) from None
+                raise type(error)(
+                    (*error.problems, *(problems or [_ROLLED_BACK])), error.file
+                ) from None
             if during:
-                records.write_sysctls(desired.topology, first.memory.after(first.wanted, first.snapshot))
+                records.write_sysctls(
+                    desired.topology, first.memory.after(first.wanted, first.snapshot)
+                )
             forget_left(desired.topology)
             if watch is not None:
                 report.confirm_until = watch.begin()
@@ -199,31 +231,65 @@ class Lab:
             self._seen_before(stamp)
             phase("reading")
             record, warning = records.read_record(name)
-            within = reach_on_record(self.kernel, name, record) or reach(self.kernel, mark, with_left(name, recorded(name, record)))
+            within = reach_on_record(self.kernel, name, record) or reach(
+                self.kernel, mark, with_left(name, recorded(name, record))
+            )
             reclaim = within.names if within.known else frozenset()
             snapshot, observed = everything(self.kernel, mark, within, brief)
             plan = make_plan(observed.state, {})
             planned(plan)
-            report = Report(plan, warnings=[*([warning] if warning else []), *within.warnings, *cautions(plan, snapshot, name)])
+            report = Report(
+                plan,
+                warnings=[
+                    *([warning] if warning else []),
+                    *within.warnings,
+                    *cautions(plan, snapshot, name),
+                ],
+            )
             if plan and (gone := sorted(reclaim - snapshot.namespaces.keys() - {HOST})):
                 names = ", ".join(map(shown, gone))
-                report.warnings.append(f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made")
-            if record is None and any(netns_key(key.netns) not in observed.state for key in observed.state):
-                report.notes.append(f"no record of {name} was left in /run/netorch: sysctls that it set on the host stay as they are")
+                report.warnings.append(
+                    f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made"
+                )
+            if record is None and any(
+                netns_key(key.netns) not in observed.state for key in observed.state
+            ):
+                report.notes.append(
+                    f"no record of {name} was left in /run/netorch: sysctls that it set on the host stay as they are"
+                )
             problems: list[Problem] = []
             while plan and report.rounds < ROUNDS:
                 report.rounds += 1
                 phase("removing")
                 self._end_processes(plan, snapshot, report)
                 groups = deletable_groups(plan, snapshot, mark.group)
-                run = execute(self.kernel, plan, groups=groups, reclaim=reclaim, keep_going=True, progress=progress)
+                run = execute(
+                    self.kernel,
+                    plan,
+                    groups=groups,
+                    reclaim=reclaim,
+                    keep_going=True,
+                    progress=progress,
+                )
                 problems = [_refused(refusal, None) for refusal in run.refusals]
                 phase("verifying")
                 snapshot, observed = everything(self.kernel, mark, within, brief)
                 plan = make_plan(observed.state, {})
             if plan:
-                raise KernelRefused([*problems, *(Problem(f"{step.resource.title()} is still there.") for step in plan.steps)])
-            stale = sorted(label for label, alias in snapshot.strangers.items() if alias is None and label in reclaim)
+                raise KernelRefused(
+                    [
+                        *problems,
+                        *(
+                            Problem(f"{step.resource.title()} is still there.")
+                            for step in plan.steps
+                        ),
+                    ]
+                )
+            stale = sorted(
+                label
+                for label, alias in snapshot.strangers.items()
+                if alias is None and label in reclaim
+            )
             self.kernel.transact({label: [NetnsDel(label)] for label in stale}, stale)
             records.remove_record(name)
             return report
@@ -237,7 +303,9 @@ class Lab:
         """Every topology with a record or a mark on this machine, sorted."""
         names = set(records.applied_names())
         for netns in self.kernel.read(Scope(ALIAS)).namespaces.values():
-            names |= {topology for link in netns.links if (topology := read_alias(link.alias).topology)}
+            names |= {
+                topology for link in netns.links if (topology := read_alias(link.alias).topology)
+            }
         return sorted(names)
 
     def labels(self) -> list[str]:
@@ -261,8 +329,14 @@ class Lab:
         desired = with_left(name, recorded(name, record))
         within = reach(self.kernel, Mark(name), desired)
         _, observed = everything(self.kernel, Mark(name), within)
-        attached = {label: ":".join(how) for label, how in desired.attached.items()} if desired is not None else {}
-        return Live(name, record, observed.state, difference, (*warnings, *within.warnings), attached)
+        attached = (
+            {label: ":".join(how) for label, how in desired.attached.items()}
+            if desired is not None
+            else {}
+        )
+        return Live(
+            name, record, observed.state, difference, (*warnings, *within.warnings), attached
+        )
 
     def _converge(
         self,
@@ -277,11 +351,23 @@ class Lab:
         desired, now = loaded.desired, first
         while now.plan:
             if report.rounds == ROUNDS:
-                places = [(step, loaded.where(desired.origins.get(step.key, ()))) for step in now.plan.steps]
-                problems = [
-                    Problem(f"{step.resource.title()} does not stay as it was set: {deviation(step)}.", where) for step, where in places
+                places = [
+                    (step, loaded.where(desired.origins.get(step.key, ())))
+                    for step in now.plan.steps
                 ]
-                who = " ".join(["Does something else on this machine change it?", *suspects(now.plan.steps, now.snapshot)])
+                problems = [
+                    Problem(
+                        f"{step.resource.title()} does not stay as it was set: {deviation(step)}.",
+                        where,
+                    )
+                    for step, where in places
+                ]
+                who = " ".join(
+                    [
+                        "Does something else on this machine change it?",
+                        *suspects(now.plan.steps, now.snapshot),
+                    ]
+                )
                 raise KernelRefused([*dict.fromkeys(problems), Problem(who)], loaded.file)
             if now is not first:
                 report.notes += mended(now.plan, now.snapshot)
@@ -295,18 +381,26 @@ class Lab:
                 raise KernelRefused(_refusals(run.refusals, loaded), loaded.file)
             now = compare(self.kernel, desired, loaded, first.attached, now)
 
-    def _roll_back(self, desired: Desired, before: Difference, reclaim: frozenset[str]) -> list[Problem]:
+    def _roll_back(
+        self, desired: Desired, before: Difference, reclaim: frozenset[str]
+    ) -> list[Problem]:
         """Back to what was there; what could not be brought back."""
         # half a pair that somebody had taken apart cannot be made again
         target = {
-            key: resource for key, resource in before.observed.state.items() if not isinstance(resource, Veth) or resource.peer != UNKNOWN
+            key: resource
+            for key, resource in before.observed.state.items()
+            if not isinstance(resource, Veth) or resource.peer != UNKNOWN
         }
         ours = reclaim | (namespaces_of(desired) - before.observed.stale)
         problems: list[Problem] = []
         for _ in range(ROUNDS):
             plan, snapshot = towards(self.kernel, desired, target, before.attached)
             if not plan:
-                stale = sorted(label for label, alias in snapshot.strangers.items() if alias is None and label in ours)
+                stale = sorted(
+                    label
+                    for label, alias in snapshot.strangers.items()
+                    if alias is None and label in ours
+                )
                 self.kernel.transact({label: [NetnsDel(label)] for label in stale}, stale)
                 return []
             groups = deletable_groups(plan, snapshot, desired.mark.group)
@@ -316,15 +410,26 @@ class Lab:
 
     def _end_processes(self, plan: Plan, snapshot: Snapshot, report: Report) -> None:
         """A namespace outlives its name as long as a process is in it."""
-        leaving = [step.key.netns for step in plan.deletes if step.key.kind == "netns" and step.key.netns in snapshot.namespaces]
-        report.notes += [f"ended process {text}" for text in end_processes(snapshot.namespaces[label].inode for label in leaving)]
+        leaving = [
+            step.key.netns
+            for step in plan.deletes
+            if step.key.kind == "netns" and step.key.netns in snapshot.namespaces
+        ]
+        report.notes += [
+            f"ended process {text}"
+            for text in end_processes(snapshot.namespaces[label].inode for label in leaving)
+        ]
 
 
 def take_back(start: Start) -> list[Problem]:
     """The same from another process, through a door of its own."""
     with Lab() as lab:
         missing = lab.kernel.attach(start.first.attached.places)
-        gone = [Problem(f"{shown(label)} was not looked into: {error}") for label, error in missing.items() if error.unsure]
+        gone = [
+            Problem(f"{shown(label)} was not looked into: {error}")
+            for label, error in missing.items()
+            if error.unsure
+        ]
         return [*lab.take_back(start), *gone]
 
 

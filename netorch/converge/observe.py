@@ -37,7 +37,12 @@ def views(snapshot: Snapshot, mark: Mark, originals: Originals) -> dict[str, Vie
     found: dict[str, View] = {}
     for label, netns in snapshot.namespaces.items():
         lo = next((link for link in netns.links if link.name == "lo"), None)
-        created = label != HOST and not label.startswith("@") and lo is not None and mark.owns_alias(lo.alias)
+        created = (
+            label != HOST
+            and not label.startswith("@")
+            and lo is not None
+            and mark.owns_alias(lo.alias)
+        )
         found[label] = View(netns, mark, created, found, originals.get(label, {}))
     for label, files in snapshot.orphans.items():
         found[label] = View(NetnsSnapshot(label, (0, 0), (), files=files), mark, False, found)
@@ -50,7 +55,9 @@ def _by_links(kinds: Sequence[type[Kind]]) -> Callable[[frozenset[str]], Sequenc
 
     @cache
     def found(there: frozenset[str]) -> Sequence[type[Kind]]:
-        return [kind for kind, links in on if kind.STRANGE or not links or not links.isdisjoint(there)]
+        return [
+            kind for kind, links in on if kind.STRANGE or not links or not links.isdisjoint(there)
+        ]
 
     return found
 
@@ -71,7 +78,9 @@ def observe(
     strangers: dict[Key, str] = {}
     # a link's alternative name is one more name that nobody else may have
     second_names = {
-        link_key(key.netns, resource.altname): key for key, resource in wanted.items() if isinstance(resource, Link) and resource.altname
+        link_key(key.netns, resource.altname): key
+        for key, resource in wanted.items()
+        if isinstance(resource, Link) and resource.altname
     }
     for label, alias in snapshot.strangers.items():
         what = "is no namespace, but a file" if alias is None else f"exists and {maker(alias)}"
@@ -80,9 +89,16 @@ def observe(
     looked_for = _by_links(kinds)
     known = known or {}
     for view in views(snapshot, mark, originals or {}).values():
-        if not view.created and view.label != HOST and not view.label.startswith("@") and view.netns.links:
+        if (
+            not view.created
+            and view.label != HOST
+            and not view.label.startswith("@")
+            and view.netns.links
+        ):
             lo = view.named.get("lo")
-            strangers[netns_key(view.label)] = f"namespace {view.label!r} exists and {maker(lo.alias if lo else '')}"
+            strangers[netns_key(view.label)] = (
+                f"namespace {view.label!r} exists and {maker(lo.alias if lo else '')}"
+            )
         for resource in known.get(view.label, ()):
             state[resource.key] = resource
         for kind in looked_for(view.link_kinds) if view.label not in known else (NodeFile,):
@@ -94,4 +110,8 @@ def observe(
                 elif key in second_names:
                     strangers[second_names[key]] = whose
     stale = frozenset(label for label, alias in snapshot.strangers.items() if alias is None)
-    return Observed(state, {key: whose for key, whose in strangers.items() if key in wanted and key not in state}, stale)
+    return Observed(
+        state,
+        {key: whose for key, whose in strangers.items() if key in wanted and key not in state},
+        stale,
+    )

@@ -44,10 +44,19 @@ class Memory:
 
     def moved(self, labels: Mapping[str, str]) -> Memory:
         """The same where namespaces go by other labels: old → new."""
-        return Memory({(labels.get(label, label), paths): entry for (label, paths), entry in self.ours.items()}, self.others)
+        return Memory(
+            {
+                (labels.get(label, label), paths): entry
+                for (label, paths), entry in self.ours.items()
+            },
+            self.others,
+        )
 
     def originals(
-        self, snapshot: Snapshot, wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]
+        self,
+        snapshot: Snapshot,
+        wanted: Mapping[Key, Resource],
+        pristine: Callable[[Iterable[str]], Mapping[str, str]],
     ) -> dict[str, dict[Paths, str | None]]:
         """Label → the settings to compare → their value from before: what is wanted, and what was ours and still differs."""
         found: dict[str, dict[Paths, str | None]] = {}
@@ -57,11 +66,20 @@ class Memory:
         for (label, paths), (identity, value) in self.ours.items():
             netns = snapshot.namespaces.get(label)
             here = found.setdefault(label, {})
-            if netns is None or paths in here or identity not in {ANY, netns.identity} or (netns.identity, paths) in self.others:
+            if (
+                netns is None
+                or paths in here
+                or identity not in {ANY, netns.identity}
+                or (netns.identity, paths) in self.others
+            ):
                 continue
             if not (now := value_of(netns.sysctls, paths)):
                 continue
-            original = value or _first(netns.sysctls, map(default_path, paths)) or _first(pristine(paths), paths)
+            original = (
+                value
+                or _first(netns.sysctls, map(default_path, paths))
+                or _first(pristine(paths), paths)
+            )
             if original and now != original:
                 here[paths] = original
         return found
@@ -69,7 +87,9 @@ class Memory:
     def during(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> Records:
         """What to remember before `state` is applied: all that was, and what is about to change."""
         fresh = self._fresh(state, snapshot)
-        return _grouped({**self.ours, **{place: self._before(place, entry) for place, entry in fresh.items()}})
+        return _grouped(
+            {**self.ours, **{place: self._before(place, entry) for place, entry in fresh.items()}}
+        )
 
     def after(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> Records:
         """What to remember once `state` is there: nothing that it no longer sets."""
@@ -81,7 +101,9 @@ class Memory:
         was = self.ours.get(place, now)
         return was if was[0] == now[0] else now
 
-    def _fresh(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> dict[tuple[str, Paths], tuple[Identity, str]]:
+    def _fresh(
+        self, state: Mapping[Key, Resource], snapshot: Snapshot
+    ) -> dict[tuple[str, Paths], tuple[Identity, str]]:
         found: dict[tuple[str, Paths], tuple[Identity, str]] = {}
         for resource in state.values():
             if not isinstance(resource, Sysctl):
@@ -92,13 +114,21 @@ class Memory:
                 found[place] = (ANY, "")
             else:
                 shared = self.others.get((netns.identity, resource.paths))
-                found[place] = (netns.identity, shared if shared is not None else value_of(netns.sysctls, resource.paths))
+                found[place] = (
+                    netns.identity,
+                    shared if shared is not None else value_of(netns.sysctls, resource.paths),
+                )
         return found
 
 
 def recall(records: Records, others: Iterable[Records]) -> Memory:
     """The memory that these records hold; what is no setting of the network is passed over."""
-    ours = {(label, paths): entry for label, entries in records.items() for key, entry in entries.items() if (paths := _safe(key))}
+    ours = {
+        (label, paths): entry
+        for label, entries in records.items()
+        for key, entry in entries.items()
+        if (paths := _safe(key))
+    }
     theirs = {
         (identity, paths): value
         for other in others

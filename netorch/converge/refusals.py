@@ -20,7 +20,13 @@ from netorch.values.requests import (
     UplinkJoin,
 )
 
-_VERBS = {"create": "create", "replace": "replace", "update": "change", "flap": "change", "delete": "delete"}
+_VERBS = {
+    "create": "create",
+    "replace": "replace",
+    "update": "change",
+    "flap": "change",
+    "delete": "delete",
+}
 
 
 def describe(refusal: Refusal) -> tuple[str, str]:
@@ -49,7 +55,11 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], str], ...] = (
     ),
     (RouteAdd, frozenset({numbers.ENETDOWN}), "Is the interface `state: down`?"),
     (RouteAdd, frozenset({numbers.ENODEV}), "Name an existing interface as `dev`."),
-    (RouteAdd, frozenset({numbers.EEXIST}), "Another route has this destination, table and metric: give one of them another metric."),
+    (
+        RouteAdd,
+        frozenset({numbers.EEXIST}),
+        "Another route has this destination, table and metric: give one of them another metric.",
+    ),
     (
         LinkAdd,
         frozenset({numbers.EOPNOTSUPP}),
@@ -69,25 +79,57 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], str], ...] = (
     ),
     (LinkSet, frozenset({numbers.EXFULL}), "A bridge takes 1,023 ports."),
     (LinkSet, frozenset({numbers.ELOOP}), "A bridge cannot be a port of a bridge."),
-    (LinkSet, frozenset({numbers.ERANGE, numbers.EINVAL}), "Is the value within what the kernel allows for this kind of link?"),
-    (AddressAdd, frozenset({numbers.EACCES}), "IPv6 is off on this interface: set the sysctl disable_ipv6 to 0."),
-    (AddressAdd, frozenset({numbers.EOPNOTSUPP, numbers.EAFNOSUPPORT}), "This kernel has no IPv6: load the module ipv6."),
-    (UplinkJoin, frozenset({numbers.ENODEV}), "Name an interface that is there as `uplink`: `ip link` lists them."),
+    (
+        LinkSet,
+        frozenset({numbers.ERANGE, numbers.EINVAL}),
+        "Is the value within what the kernel allows for this kind of link?",
+    ),
+    (
+        AddressAdd,
+        frozenset({numbers.EACCES}),
+        "IPv6 is off on this interface: set the sysctl disable_ipv6 to 0.",
+    ),
+    (
+        AddressAdd,
+        frozenset({numbers.EOPNOTSUPP, numbers.EAFNOSUPPORT}),
+        "This kernel has no IPv6: load the module ipv6.",
+    ),
+    (
+        UplinkJoin,
+        frozenset({numbers.ENODEV}),
+        "Name an interface that is there as `uplink`: `ip link` lists them.",
+    ),
     (
         UplinkJoin,
         frozenset({numbers.EOPNOTSUPP, numbers.EINVAL, numbers.ELOOP}),
         "Only an Ethernet interface can be an `uplink`, and no wireless one.",
     ),
-    (UplinkJoin, frozenset({numbers.EBUSY}), "Something else works on the interface already, such as a macvlan or another bridge."),
-    (UplinkJoin, frozenset({numbers.EACCES}), "IPv6 is off on new interfaces: set the sysctl net.ipv6.conf.default.disable_ipv6 to 0."),
+    (
+        UplinkJoin,
+        frozenset({numbers.EBUSY}),
+        "Something else works on the interface already, such as a macvlan or another bridge.",
+    ),
+    (
+        UplinkJoin,
+        frozenset({numbers.EACCES}),
+        "IPv6 is off on new interfaces: set the sysctl net.ipv6.conf.default.disable_ipv6 to 0.",
+    ),
     (
         NicTake,
         frozenset({numbers.EINVAL, numbers.EOPNOTSUPP}),
         "Not every interface can leave its namespace: a wireless one goes with its phy (`iw phy PHY set netns`).",
     ),
     (TunSet, frozenset({numbers.EBUSY}), "End the program first, then apply again."),
-    (RuleAdd, frozenset({numbers.EOPNOTSUPP, numbers.EAFNOSUPPORT}), "This kernel lacks policy routing (CONFIG_IP_MULTIPLE_TABLES)."),
-    (SysctlSet, frozenset({numbers.ENOENT}), "This kernel has no such setting (in a network namespace)."),
+    (
+        RuleAdd,
+        frozenset({numbers.EOPNOTSUPP, numbers.EAFNOSUPPORT}),
+        "This kernel lacks policy routing (CONFIG_IP_MULTIPLE_TABLES).",
+    ),
+    (
+        SysctlSet,
+        frozenset({numbers.ENOENT}),
+        "This kernel has no such setting (in a network namespace).",
+    ),
     (SysctlSet, frozenset({numbers.EINVAL}), "The kernel does not take this value."),
     (
         SysctlSet,

@@ -49,7 +49,8 @@ def confirm(name: str, lock_timeout: float = 10.0) -> None:
         if found is None:
             before = watcher.logged(name)
             raise NetorchError(
-                f"nothing of topology {name!r} waits to be confirmed." + (f" The last that happened: {before}" if before else "")
+                f"nothing of topology {name!r} waits to be confirmed."
+                + (f" The last that happened: {before}" if before else "")
             )
         pending.remove(name)
         watcher.log(f"{name}: confirmed")
@@ -66,7 +67,9 @@ def refuse_pending(name: str) -> list[str]:
             f"Run `netorch confirm {name}` to keep what was applied, or wait until it is rolled back."
         )
     pending.remove(name)
-    return [f"an apply of {name} was never confirmed, and the process that was to roll it back is gone: what it made stayed."]
+    return [
+        f"an apply of {name} was never confirmed, and the process that was to roll it back is gone: what it made stayed."
+    ]
 
 
 def waiting() -> list[str]:
@@ -94,4 +97,7 @@ def _watch(name: str, token: str, take_back: Callable[[], list[Problem]]) -> Non
             pending.remove(name)
         break
     said = " ".join(problem.text() for problem in problems)
-    watcher.log(f"{name}: not confirmed in time, " + (f"and not all of it could be taken back: {said}" if problems else "rolled back"))
+    watcher.log(
+        f"{name}: not confirmed in time, "
+        + (f"and not all of it could be taken back: {said}" if problems else "rolled back")
+    )

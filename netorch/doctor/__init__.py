@@ -75,7 +75,13 @@ def examine(loaded: Loaded | None) -> Diagnosis:
 def _diagnosis(situation: Situation, ask: Ask, tried: list[Finding]) -> Diagnosis:
     able = tuple(abilities(situation, ask))
     found = sorted((*tried, *look(situation)), key=severity)
-    return Diagnosis(situation.machine.release, not situation.machine.privileged, situation.file, able, tuple(found))
+    return Diagnosis(
+        situation.machine.release,
+        not situation.machine.privileged,
+        situation.file,
+        able,
+        tuple(found),
+    )
 
 
 def _backends(kernel: LinuxKernel, there: Machine) -> dict[str, str | None]:
@@ -99,11 +105,17 @@ def _live() -> dict[str, Desired]:
     return found
 
 
-def _overlaps(kernel: LinuxKernel, wanted: dict[str, Desired]) -> dict[str, tuple[hazards.Hazard, ...]]:
+def _overlaps(
+    kernel: LinuxKernel, wanted: dict[str, Desired]
+) -> dict[str, tuple[hazards.Hazard, ...]]:
     snapshot = kernel.read(Scope("", wanted=frozenset())) if wanted else None
     if snapshot is None:
         return {}
-    return {name: found for name, desired in wanted.items() if (found := tuple(hazards.overlaps(desired, snapshot)))}
+    return {
+        name: found
+        for name, desired in wanted.items()
+        if (found := tuple(hazards.overlaps(desired, snapshot)))
+    }
 
 
 def _tried(kernel: LinuxKernel, loaded: Loaded, situation: Situation) -> list[Finding]:
@@ -114,11 +126,20 @@ def _tried(kernel: LinuxKernel, loaded: Loaded, situation: Situation) -> list[Fi
         difference = compare(kernel, loaded.desired, loaded)
     except NetorchError as error:
         known = {problem.what for problem in lacking}
-        overlapping = {hazard.what for hazards in situation.overlaps.values() for hazard in hazards if hazard.key.netns == HOST}
+        overlapping = {
+            hazard.what
+            for hazards in situation.overlaps.values()
+            for hazard in hazards
+            if hazard.key.netns == HOST
+        }
         leftover = {damage.path.rpartition("/")[2] for damage in situation.machine.leftovers}
         for problem in error.problems:
             stale = any(problem.what.startswith(f"netns {name}:") for name in leftover)
-            if problem.what not in known and problem.what.rstrip(".") not in overlapping and not stale:
+            if (
+                problem.what not in known
+                and problem.what.rstrip(".") not in overlapping
+                and not stale
+            ):
                 found.append(_finding(problem, loaded, "file"))
         return found
     walls = {" ".join((finding.what, finding.command)) for finding in firewalls.walls(situation)}
@@ -133,7 +154,13 @@ def _finding(problem: Problem, loaded: Loaded, check: str) -> Finding:
     loading, _, other = problem.remedy.partition("`), or ")
     command = loading.removeprefix(_LOAD) if other and loading.startswith(_LOAD) else ""
     remedy = f"Or {other}" if command else problem.remedy
-    return Finding(Level.ERROR, Problem(problem.what, problem.where).text(loaded.file).rstrip("."), command, remedy, check)
+    return Finding(
+        Level.ERROR,
+        Problem(problem.what, problem.where).text(loaded.file).rstrip("."),
+        command,
+        remedy,
+        check,
+    )
 
 
 __all__ = ["Ability", "Diagnosis", "Finding", "Level", "examine"]

@@ -17,7 +17,11 @@ from netorch.values.frozen import frozen
 OLDEST = (5, 5)
 """The first kernel with all that netorch asks of netlink: alternative names of links were the last."""
 
-USER_NAMESPACES = ("kernel/unprivileged_userns_clone", "user/max_user_namespaces", "kernel/apparmor_restrict_unprivileged_userns")
+USER_NAMESPACES = (
+    "kernel/unprivileged_userns_clone",
+    "user/max_user_namespaces",
+    "kernel/apparmor_restrict_unprivileged_userns",
+)
 
 
 @frozen
@@ -31,7 +35,9 @@ class Check:
 
 def look(situation: Situation) -> list[Finding]:
     """Everything that is in the way, the worst first."""
-    found = [replace(finding, check=check.name) for check in CHECKS for finding in check.look(situation)]
+    found = [
+        replace(finding, check=check.name) for check in CHECKS for finding in check.look(situation)
+    ]
     return sorted(found, key=severity)
 
 
@@ -44,22 +50,38 @@ def rootless(situation: Situation) -> str:
     """Why a plain user cannot be root of a network of his own; "" if he can, as far as settings tell."""
     clone, most, restricted = (situation.machine.sysctls.get(path) for path in USER_NAMESPACES)
     if clone == "0" or most == "0":
-        return f"{(USER_NAMESPACES[0] if clone == '0' else USER_NAMESPACES[1]).replace('/', '.')} is 0"
-    return f"{USER_NAMESPACES[2].replace('/', '.')} is {restricted}" if restricted not in (None, "0") else ""
+        return (
+            f"{(USER_NAMESPACES[0] if clone == '0' else USER_NAMESPACES[1]).replace('/', '.')} is 0"
+        )
+    return (
+        f"{USER_NAMESPACES[2].replace('/', '.')} is {restricted}"
+        if restricted not in (None, "0")
+        else ""
+    )
 
 
 def _kernel(situation: Situation) -> Iterator[Finding]:
-    numbers = [int(part) for part in situation.machine.release.replace("-", ".").split(".")[:2] if part.isdigit()]
+    numbers = [
+        int(part)
+        for part in situation.machine.release.replace("-", ".").split(".")[:2]
+        if part.isdigit()
+    ]
     if len(numbers) == 2 and tuple(numbers) < OLDEST:
         what = f"this kernel is {situation.machine.release}, and netorch uses what {'.'.join(map(str, OLDEST))} brought"
-        yield Finding(Level.WARNING, what, "apt full-upgrade", "netorch is tested on 6.1 and newer.")
+        yield Finding(
+            Level.WARNING, what, "apt full-upgrade", "netorch is tested on 6.1 and newer."
+        )
 
 
 def _privileges(situation: Situation) -> Iterator[Finding]:
     if situation.machine.privileged:
         what = "netorch is not run as root (CAP_NET_ADMIN and CAP_SYS_ADMIN): what filters packets here could not be looked at"
         reason = rootless(situation)
-        other = f"A network of your own is not to be had here: {reason}." if reason else f"For a network of your own: {OWN_NETWORK}"
+        other = (
+            f"A network of your own is not to be had here: {reason}."
+            if reason
+            else f"For a network of your own: {OWN_NETWORK}"
+        )
         yield Finding(Level.ERROR, what, "sudo netorch doctor", other)
 
 
@@ -67,15 +89,27 @@ def _read_only(situation: Situation) -> Iterator[Finding]:
     if not situation.machine.read_only:
         return
     desired = situation.wanted.get(situation.file)
-    if desired is None or any(isinstance(resource, Sysctl) or key.kind == "netns" for key, resource in desired.state.items()):
+    if desired is None or any(
+        isinstance(resource, Sysctl) or key.kind == "netns"
+        for key, resource in desired.state.items()
+    ):
         what = "/proc/sys/net is read-only, as in most containers: forwarding and other sysctls cannot be set"
-        yield Finding(Level.ERROR, what, "mount -o remount,rw /proc/sys", "Or start the container with `--privileged`.")
+        yield Finding(
+            Level.ERROR,
+            what,
+            "mount -o remount,rw /proc/sys",
+            "Or start the container with `--privileged`.",
+        )
 
 
 def _leftovers(situation: Situation) -> Iterator[Finding]:
     # names of ours that a crash left are taken back by the next apply
     ours = {
-        key.netns for name, desired in situation.wanted.items() if name != situation.file for key in desired.state if key.kind == "netns"
+        key.netns
+        for name, desired in situation.wanted.items()
+        if name != situation.file
+        for key in desired.state
+        if key.kind == "netns"
     }
     desired = situation.wanted.get(situation.file)
     for damage in situation.machine.leftovers:
@@ -86,7 +120,9 @@ def _leftovers(situation: Situation) -> Iterator[Finding]:
         said = f", and a node of {situation.file} is to have that name" if needed else ""
         remove = "rmdir" if damage.what == "a directory" else "rm"
         yield Finding(
-            Level.ERROR if needed else Level.WARNING, f"{damage.path} is {damage.what}{said}", f"{remove} -- {quote(damage.path)}"
+            Level.ERROR if needed else Level.WARNING,
+            f"{damage.path} is {damage.what}{said}",
+            f"{remove} -- {quote(damage.path)}",
         )
 
 
@@ -94,8 +130,17 @@ def _records(situation: Situation) -> Iterator[Finding]:
     for damage in situation.machine.records:
         what = f"{damage.path}: {damage.what}"
         aside = f"mv -- {damage.path} {damage.path.replace('/run/netorch', '/run/netorch-damaged', 1).replace('damaged/', 'damaged-')}"
-        level = Level.ERROR if damage.what.startswith(("is no directory", "cannot be read")) else Level.WARNING
-        yield Finding(level, what, aside, "Apply the topology's file again then: its objects are known by their marks.")
+        level = (
+            Level.ERROR
+            if damage.what.startswith(("is no directory", "cannot be read"))
+            else Level.WARNING
+        )
+        yield Finding(
+            level,
+            what,
+            aside,
+            "Apply the topology's file again then: its objects are known by their marks.",
+        )
 
 
 def _overlaps(situation: Situation) -> Iterator[Finding]:
@@ -105,7 +150,12 @@ def _overlaps(situation: Situation) -> Iterator[Finding]:
                 other = hazard.what.partition(" reaches ")[2].split(" ")[0]
                 command = f"ip {'-6 ' if ':' in other else ''}route show table all root {other}"
                 level = Level.ERROR if name == situation.file else Level.WARNING
-                yield Finding(level, f"{name}: {hazard.what}", command, f"That shows whose it is. {hazard.remedy}")
+                yield Finding(
+                    level,
+                    f"{name}: {hazard.what}",
+                    command,
+                    f"That shows whose it is. {hazard.remedy}",
+                )
 
 
 CHECKS = (
@@ -117,15 +167,31 @@ CHECKS = (
     Check("overlaps", "subnets that the host has already", _overlaps),
     Check("backends", "libraries and kernel parts for NAT and filtering", firewalls.backends),
     Check("blind", "rules of others that cannot be looked into", firewalls.blind),
-    Check("walls", "nftables of others, such as firewalld's, that drop what they do not know", firewalls.walls),
+    Check(
+        "walls",
+        "nftables of others, such as firewalld's, that drop what they do not know",
+        firewalls.walls,
+    ),
     Check("firewalls", "ufw and firewalld, before the host itself", firewalls.firewalls),
-    Check("forward", "iptables that drop what is forwarded, as Docker sets them", firewalls.forward_drops),
+    Check(
+        "forward",
+        "iptables that drop what is forwarded, as Docker sets them",
+        firewalls.forward_drops,
+    ),
     Check("br_netfilter", "bridged frames that firewalls see", firewalls.bridged),
-    Check("networkmanager", "NetworkManager, which may take netorch's interfaces for its own", managers.network_manager),
-    Check("networkd", "systemd-networkd, if a file of its matches any interface", managers.networkd),
+    Check(
+        "networkmanager",
+        "NetworkManager, which may take netorch's interfaces for its own",
+        managers.network_manager,
+    ),
+    Check(
+        "networkd", "systemd-networkd, if a file of its matches any interface", managers.networkd
+    ),
     Check("forwarding", "forwarding that is off", limits.forwarding),
     Check("open-files", "the limit of open files", limits.open_files),
     Check("namespaces", "the limit of network namespaces", limits.namespaces),
     Check("neighbours", "the size of the table of neighbours", limits.neighbours),
-    Check("rp_filter", "strict reverse path filters where packets take two ways", limits.reverse_path),
+    Check(
+        "rp_filter", "strict reverse path filters where packets take two ways", limits.reverse_path
+    ),
 )

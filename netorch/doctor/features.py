@@ -38,7 +38,17 @@ _MULTIPATH = Feature(
     (
         RouteAdd(
             "",
-            RouteSpec(AF_INET, bytes((192, 0, 2, 0)), 24, 254, 0, RTN_UNICAST, RT_SCOPE_LINK, _STATIC, (Hop(None, "lo"), Hop(None, "lo"))),
+            RouteSpec(
+                AF_INET,
+                bytes((192, 0, 2, 0)),
+                24,
+                254,
+                0,
+                RTN_UNICAST,
+                RT_SCOPE_LINK,
+                _STATIC,
+                (Hop(None, "lo"), Hop(None, "lo")),
+            ),
         ),
     ),
     # lo is down, which a kernel that has them finds out later
@@ -76,7 +86,14 @@ def abilities(situation: Situation, ask: Ask) -> list[Ability]:
     asked = [feature for _, feature in wanted if not _known(feature, modules)]
     lacking = ask(asked)
     found = [
-        Ability(feature.what, _state(feature, modules, lacking), keys, feature.module, feature.config, feature.remedy)
+        Ability(
+            feature.what,
+            _state(feature, modules, lacking),
+            keys,
+            feature.module,
+            feature.config,
+            feature.remedy,
+        )
         for keys, feature in wanted
     ]
     merged: dict[str, Ability] = {}
@@ -128,21 +145,59 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
     """What no single request tells."""
     nat = "networks: mode nat and routed, isolation, publish, nat"
     backends: Mapping[str, str | None] = situation.backends
-    for name, module, config in (("nftables", "nf_tables", "CONFIG_NF_TABLES"), ("iptables", "ip_tables", "CONFIG_IP_NF_IPTABLES")):
+    for name, module, config in (
+        ("nftables", "nf_tables", "CONFIG_NF_TABLES"),
+        ("iptables", "ip_tables", "CONFIG_IP_NF_IPTABLES"),
+    ):
         reason = backends.get(name)
         on_demand = name not in backends and module in modules.loadable
-        state = State.ON_DEMAND if on_demand else State.UNKNOWN if name not in backends else State.NO if reason else State.YES
+        state = (
+            State.ON_DEMAND
+            if on_demand
+            else State.UNKNOWN
+            if name not in backends
+            else State.NO
+            if reason
+            else State.YES
+        )
         keys = f"{nat} (with `backend: {{nat: {name}}}`, or auto)"
         yield Ability(f"NAT by {name}", state, keys, module, config, reason or "")
     tracked = "net/netfilter/nf_conntrack_max" in situation.machine.sysctls
     on_demand = "nf_conntrack" in modules.loadable
     working = None in backends.values()
-    state = State.YES if tracked or working else State.ON_DEMAND if on_demand else State.NO if backends else State.UNKNOWN
+    state = (
+        State.YES
+        if tracked or working
+        else State.ON_DEMAND
+        if on_demand
+        else State.NO
+        if backends
+        else State.UNKNOWN
+    )
     yield Ability("connection tracking", state, nat, "nf_conntrack", "CONFIG_NF_CONNTRACK")
     bridged = any(path.startswith("net/bridge/") for path in situation.machine.sysctls)
-    state = State.YES if bridged else State.ON_DEMAND if "br_netfilter" in modules.loadable else State.NO
-    yield Ability("br_netfilter", state, "none; where it is, firewalls see bridged frames", "br_netfilter", "CONFIG_BRIDGE_NETFILTER")
+    state = (
+        State.YES
+        if bridged
+        else State.ON_DEMAND
+        if "br_netfilter" in modules.loadable
+        else State.NO
+    )
+    yield Ability(
+        "br_netfilter",
+        state,
+        "none; where it is, firewalls see bridged frames",
+        "br_netfilter",
+        "CONFIG_BRIDGE_NETFILTER",
+    )
     reason = rootless(situation)
     unknown = "user/max_user_namespaces" not in situation.machine.sysctls
     state = State.NO if reason or unknown else State.YES
-    yield Ability("user namespaces", state, "none; netorch without root, in `unshare -Urnm`", "", "CONFIG_USER_NS", reason)
+    yield Ability(
+        "user namespaces",
+        state,
+        "none; netorch without root, in `unshare -Urnm`",
+        "",
+        "CONFIG_USER_NS",
+        reason,
+    )

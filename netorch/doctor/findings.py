@@ -51,8 +51,16 @@ class Situation:
 
     def bridges(self) -> list[str]:
         """Those on the host that packets of the topologies go through."""
-        found = (resource for desired in self.wanted.values() for resource in desired.state.values())
-        return list(dict.fromkeys(accept.bridge for accept in found if isinstance(accept, ForwardAccept) and accept.netns == HOST))
+        found = (
+            resource for desired in self.wanted.values() for resource in desired.state.values()
+        )
+        return list(
+            dict.fromkeys(
+                accept.bridge
+                for accept in found
+                if isinstance(accept, ForwardAccept) and accept.netns == HOST
+            )
+        )
 
     def namespaces(self) -> int:
         """How many namespaces the topologies make."""

@@ -19,17 +19,28 @@ def forward_drops(situation: Situation) -> Iterator[Finding]:
     there = situation.machine.forward
     dropping = [gate for gate in there.gates if gate.drops] if there is not None else []
     if dropping:
-        names = ", ".join(f"ip{'6' if gate.version == 6 else ''}tables ({gate.flavour})" for gate in dropping)
+        names = ", ".join(
+            f"ip{'6' if gate.version == 6 else ''}tables ({gate.flavour})" for gate in dropping
+        )
         docker = " (Docker sets it so)" if "dockerd" in situation.machine.programs else ""
         what = f"the chain FORWARD of {names} drops what nothing accepts{docker}"
-        yield Finding(Level.HANDLED, f"{what}: netorch puts accepts for the bridges of its networks there, and takes them away again")
+        yield Finding(
+            Level.HANDLED,
+            f"{what}: netorch puts accepts for the bridges of its networks there, and takes them away again",
+        )
 
 
 def blind(situation: Situation) -> Iterator[Finding]:
     """What netorch would have to look into and cannot."""
-    for sentence in situation.machine.forward.blind if situation.machine.forward is not None else ():
+    for sentence in (
+        situation.machine.forward.blind if situation.machine.forward is not None else ()
+    ):
         library = "libnftables" in sentence
-        command = "apt install libnftables1" if library else "apt install iptables && pip install 'netorch[iptables]'"
+        command = (
+            "apt install libnftables1"
+            if library
+            else "apt install iptables && pip install 'netorch[iptables]'"
+        )
         yield Finding(Level.WARNING, sentence.rstrip("."), command)
 
 
@@ -50,19 +61,32 @@ def walls(situation: Situation) -> Iterator[Finding]:
             yield Finding(Level.WARNING, *lost(HOST, wall, list(dict.fromkeys(bridges))))
         elif not situation.wanted:
             what, command = lost(HOST, wall, [SOME])
-            yield Finding(Level.WARNING, what, command, f"{SOME} is the bridge of a network of mode nat or routed; `doctor FILE` names it.")
+            yield Finding(
+                Level.WARNING,
+                what,
+                command,
+                f"{SOME} is the bridge of a network of mode nat or routed; `doctor FILE` names it.",
+            )
 
 
 def firewalls(situation: Situation) -> Iterator[Finding]:
     """What nodes send to the host itself is for its firewall to let in."""
     machine = situation.machine
     bridges = situation.bridges() or ([] if situation.wanted else [SOME])
-    if machine.ufw is not None or "ENABLED=yes" in machine.files.get("/etc/ufw/ufw.conf", "").splitlines():
+    if (
+        machine.ufw is not None
+        or "ENABLED=yes" in machine.files.get("/etc/ufw/ufw.conf", "").splitlines()
+    ):
         if missing := [bridge for bridge in bridges if bridge not in (machine.ufw or ())]:
             what = f"ufw is active: what nodes send to this host itself through {', '.join(missing)} is not let in"
-            yield Finding(Level.WARNING, what, " && ".join(f"ufw allow in on {bridge}" for bridge in missing))
+            yield Finding(
+                Level.WARNING, what, " && ".join(f"ufw allow in on {bridge}" for bridge in missing)
+            )
         return
-    walled = any(wall.table == "firewalld" for wall in (machine.forward.walls if machine.forward is not None else ()))
+    walled = any(
+        wall.table == "firewalld"
+        for wall in (machine.forward.walls if machine.forward is not None else ())
+    )
     if "firewalld" in machine.programs and bridges and not walled:
         zone = " ".join(f"--add-interface={bridge}" for bridge in bridges)
         what = f"firewalld is running: what goes through {', '.join(bridges)} is for the zone of these interfaces to allow"
@@ -75,13 +99,25 @@ def bridged(situation: Situation) -> Iterator[Finding]:
     on = [version for version, path in BRIDGED.items() if machine.sysctls.get(path, "0") != "0"]
     if not on:
         return
-    names = " and ".join(BRIDGED[version].replace("/", ".") for version in on) + (" is on" if len(on) == 1 else " are on")
+    names = " and ".join(BRIDGED[version].replace("/", ".") for version in on) + (
+        " is on" if len(on) == 1 else " are on"
+    )
     there = machine.forward
-    strange = [wall for wall in there.walls if set(wall.versions) & set(on)] if there is not None else []
-    concerned = [wall for wall in strange if not situation.wanted or any(name not in wall.names for name in situation.bridges())]
+    strange = (
+        [wall for wall in there.walls if set(wall.versions) & set(on)] if there is not None else []
+    )
+    concerned = [
+        wall
+        for wall in strange
+        if not situation.wanted or any(name not in wall.names for name in situation.bridges())
+    ]
     if concerned:
         what = f"{names}, so that frames from one port of a bridge to another are dropped too, by {concerned[0].table}"
-        yield Finding(Level.WARNING, what, " ".join(["sysctl -w", *(f"{BRIDGED[version].replace('/', '.')}=0" for version in on)]))
+        yield Finding(
+            Level.WARNING,
+            what,
+            " ".join(["sysctl -w", *(f"{BRIDGED[version].replace('/', '.')}=0" for version in on)]),
+        )
     elif there is not None and any(gate.drops and gate.version in on for gate in there.gates):
         what = f"{names}: the chain FORWARD, which drops, sees what goes from one port of a bridge to another"
         yield Finding(Level.HANDLED, f"{what}; netorch lets its networks through there")
@@ -92,8 +128,19 @@ def backends(situation: Situation) -> Iterator[Finding]:
     reasons = situation.backends
     if not reasons or None in reasons.values():
         return
-    needed = [key for desired in situation.wanted.values() for key in desired.state if key.kind == "filter"]
-    install = "apt install libnftables1" if "not installed" in (reasons.get("nftables") or "") else "modprobe nf_tables"
+    needed = [
+        key
+        for desired in situation.wanted.values()
+        for key in desired.state
+        if key.kind == "filter"
+    ]
+    install = (
+        "apt install libnftables1"
+        if "not installed" in (reasons.get("nftables") or "")
+        else "modprobe nf_tables"
+    )
     what = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     level = Level.ERROR if needed else Level.WARNING
-    yield Finding(level, f"no backend for NAT and filtering works here. {what.rstrip('.')}", install)
+    yield Finding(
+        level, f"no backend for NAT and filtering works here. {what.rstrip('.')}", install
+    )

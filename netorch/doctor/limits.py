@@ -22,10 +22,17 @@ _FEW_FILES = 64
 def forwarding(situation: Situation) -> Iterator[Finding]:
     """Which networks turn on where they are applied, and off where they are destroyed."""
     for version, path in FORWARDING.items():
-        asking = [name for name, desired in situation.wanted.items() if Key("sysctl", HOST, path) in desired.state]
+        asking = [
+            name
+            for name, desired in situation.wanted.items()
+            if Key("sysctl", HOST, path) in desired.state
+        ]
         if asking and situation.machine.sysctls.get(path) == "0":
             what = f"{path.replace('/', '.')} is 0, so that this host forwards no IPv{version}"
-            yield Finding(Level.HANDLED, f"{what}: netorch sets it for {', '.join(asking)}, and back when that is destroyed")
+            yield Finding(
+                Level.HANDLED,
+                f"{what}: netorch sets it for {', '.join(asking)}, and back when that is destroyed",
+            )
 
 
 def open_files(situation: Situation) -> Iterator[Finding]:
@@ -34,7 +41,9 @@ def open_files(situation: Situation) -> Iterator[Finding]:
     needed = 2 * namespaces + 256
     if limit < _FEW_FILES or (namespaces and limit < min(needed, 1 << 20)):
         count = max(needed, 1024)
-        what = f"{limit} open files are allowed" + (f", and {namespaces} namespaces are used fastest with {needed}" if namespaces else "")
+        what = f"{limit} open files are allowed" + (
+            f", and {namespaces} namespaces are used fastest with {needed}" if namespaces else ""
+        )
         yield Finding(Level.WARNING, what, f"prlimit --pid $$ --nofile={count}:{count}")
 
 
@@ -47,17 +56,25 @@ def namespaces(situation: Situation) -> Iterator[Finding]:
     if needed > most:
         what = f"{most} network namespaces are allowed to each user, {situation.machine.named} have a name already"
         what += f", and the file makes {more}" if more else ""
-        yield Finding(Level.ERROR, what, f"sysctl -w {MAX_NAMESPACES.replace('/', '.')}={_round(2 * needed)}")
+        yield Finding(
+            Level.ERROR, what, f"sysctl -w {MAX_NAMESPACES.replace('/', '.')}={_round(2 * needed)}"
+        )
 
 
 def neighbours(situation: Situation) -> Iterator[Finding]:
     """The table is one for all namespaces. With every pair that talks it fills up; a node and its gateway are the least."""
     for version, path in NEIGHBOURS.items():
         most = int(situation.machine.sysctls.get(path, 1 << 30))
-        count = sum(_counts(resource, version) for desired in situation.wanted.values() for resource in desired.state.values())
+        count = sum(
+            _counts(resource, version)
+            for desired in situation.wanted.values()
+            for resource in desired.state.values()
+        )
         if 2 * count > most:
             what = f"the table of neighbours of IPv{version} holds {most} for all namespaces together: {count} addresses can overflow it"
-            yield Finding(Level.WARNING, what, f"sysctl -w {path.replace('/', '.')}={_round(8 * count)}")
+            yield Finding(
+                Level.WARNING, what, f"sysctl -w {path.replace('/', '.')}={_round(8 * count)}"
+            )
 
 
 def reverse_path(situation: Situation) -> Iterator[Finding]:
@@ -67,23 +84,35 @@ def reverse_path(situation: Situation) -> Iterator[Finding]:
     if max((int(values.get(path, 0)) for path in RP_FILTER), default=0) != 1:
         return
     for name, desired in situation.wanted.items():
-        said = {key.netns for key, resource in desired.state.items() if isinstance(resource, Sysctl) and "rp_filter" in resource.paths[0]}
+        said = {
+            key.netns
+            for key, resource in desired.state.items()
+            if isinstance(resource, Sysctl) and "rp_filter" in resource.paths[0]
+        }
         several = {
             key.netns
             for key, resource in desired.state.items()
-            if isinstance(resource, Rule) or (isinstance(resource, Route) and len(resource.spec.hops) > 1)
+            if isinstance(resource, Rule)
+            or (isinstance(resource, Route) and len(resource.spec.hops) > 1)
         }
         if places := sorted(several - said - {HOST}):
             nodes = ", ".join(places[:5]) + (" …" if len(places) > 5 else "")
             what = f"rp_filter is strict here, and so in new namespaces: {nodes} of {name} will drop what comes by the other way"
             command = f"sysctl -w {RP_FILTER[0].replace('/', '.')}=2"
             yield Finding(
-                Level.WARNING, what, command, "Or say `sysctls: {net.ipv4.conf.all.rp_filter: 2}` of these nodes, for any machine."
+                Level.WARNING,
+                what,
+                command,
+                "Or say `sysctls: {net.ipv4.conf.all.rp_filter: 2}` of these nodes, for any machine.",
             )
 
 
 def _counts(resource: object, version: int) -> bool:
-    return isinstance(resource, Address) and resource.link != "lo" and (":" in resource.address) == (version == 6)
+    return (
+        isinstance(resource, Address)
+        and resource.link != "lo"
+        and (":" in resource.address) == (version == 6)
+    )
 
 
 def _round(number: int) -> int:

@@ -15,10 +15,17 @@ NETWORK_MANAGER = (
     "/run/NetworkManager/conf.d/*.conf",
     "/etc/NetworkManager/conf.d/*.conf",
 )
-NETWORKD = ("/usr/lib/systemd/network/*.network", "/run/systemd/network/*.network", "/etc/systemd/network/*.network")
+NETWORKD = (
+    "/usr/lib/systemd/network/*.network",
+    "/run/systemd/network/*.network",
+    "/etc/systemd/network/*.network",
+)
 """Of two files of one name the later counts."""
 
-STATE = {"NetworkManager": "/run/NetworkManager/devices", "systemd-networkd": "/run/systemd/netif/links"}
+STATE = {
+    "NetworkManager": "/run/NetworkManager/devices",
+    "systemd-networkd": "/run/systemd/netif/links",
+}
 """What they leave in /run while they run, for where other users' processes cannot be seen."""
 
 _OURS = {"veth": "ether", "bridge": "bridge"}
@@ -38,19 +45,29 @@ def network_manager(situation: Situation) -> Iterator[Finding]:
     texts = [text for path, text in situation.machine.files.items() if "/NetworkManager/" in path]
     said = ";".join(found[1] for text in texts for found in _UNMANAGED.finditer(text))
     words = {word.strip() for word in re.split(r"[;,]", said)}
-    missing = [kind for kind in _OURS if not words & {f"type:{kind}", f"driver:{kind}", "*", "interface-name:*"}]
+    missing = [
+        kind
+        for kind in _OURS
+        if not words & {f"type:{kind}", f"driver:{kind}", "*", "interface-name:*"}
+    ]
     if missing:
         what = "NetworkManager is running, and may take interfaces that netorch puts on the host for its own"
         devices = ";".join(f"driver:{kind}" for kind in _OURS)
         path = "/etc/NetworkManager/conf.d/90-netorch.conf"
-        command = f"printf '[keyfile]\\nunmanaged-devices+={devices}\\n' > {path} && nmcli general reload"
+        command = (
+            f"printf '[keyfile]\\nunmanaged-devices+={devices}\\n' > {path} && nmcli general reload"
+        )
         yield Finding(Level.WARNING, what, command)
 
 
 def networkd(situation: Situation) -> Iterator[Finding]:
     if not running(situation, "systemd-networkd"):
         return
-    found = {path.rpartition("/")[2]: (path, text) for path, text in situation.machine.files.items() if path.endswith(".network")}
+    found = {
+        path.rpartition("/")[2]: (path, text)
+        for path, text in situation.machine.files.items()
+        if path.endswith(".network")
+    }
     grabbed = {kind: path for kind in _OURS if (path := _taken_by(kind, found))}
     if grabbed:
         paths = ", ".join(dict.fromkeys(grabbed.values()))
@@ -65,12 +82,17 @@ def _taken_by(kind: str, files: Mapping[str, tuple[str, str]]) -> str:
     """The first file that matches any interface of the kind; "" if that leaves it alone, or none does."""
     for name in sorted(files):
         path, text = files[name]
-        parser = ConfigParser(strict=False, interpolation=None, allow_no_value=True, delimiters=("=",))
+        parser = ConfigParser(
+            strict=False, interpolation=None, allow_no_value=True, delimiters=("=",)
+        )
         try:
             parser.read_string(text)
         except Error:
             continue
-        match = {key.lower(): value or "" for key, value in (parser["Match"].items() if parser.has_section("Match") else ())}
+        match = {
+            key.lower(): value or ""
+            for key, value in (parser["Match"].items() if parser.has_section("Match") else ())
+        }
         if match and all(_fits(key, value, kind) for key, value in match.items()):
             unmanaged = parser.get("Link", "Unmanaged", fallback="no") or "no"
             return "" if unmanaged.lower() in ("yes", "true", "1", "on") else path

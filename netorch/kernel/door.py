@@ -45,7 +45,9 @@ def require_root() -> None:
     """NetorchError unless the thread has what netorch needs."""
     if not has_root():
         rights = "netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)"
-        raise NetorchError(f"{rights}. Run it with sudo, or in a network of your own: {OWN_NETWORK}")
+        raise NetorchError(
+            f"{rights}. Run it with sudo, or in a network of your own: {OWN_NETWORK}"
+        )
 
 
 class LinuxKernel:
@@ -55,7 +57,10 @@ class LinuxKernel:
     """
 
     def __init__(
-        self, looked: Callable[[int, int], None] = lambda *_: None, twin: Twin | None = None, spares: Spares | None = None
+        self,
+        looked: Callable[[int, int], None] = lambda *_: None,
+        twin: Twin | None = None,
+        spares: Spares | None = None,
     ) -> None:
         """`looked` hears, in the thread that reads, how many namespaces have been read and how many there are.
 
@@ -73,7 +78,12 @@ class LinuxKernel:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -97,24 +107,32 @@ class LinuxKernel:
         the same one. NetorchError if the state changes faster than it can be read.
         """
         try:
-            return self._worker.call(Reader(self._namespaces, scope, self._looked, kept or {}, self._twin).read)
+            return self._worker.call(
+                Reader(self._namespaces, scope, self._looked, kept or {}, self._twin).read
+            )
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
             remedy = f" {MORE_FILES}" if error.errno == errno.EMFILE else ""
-            raise NetorchError(f"the kernel's network state could not be read: {what}{error.strerror or error}.{remedy}") from error
+            raise NetorchError(
+                f"the kernel's network state could not be read: {what}{error.strerror or error}.{remedy}"
+            ) from error
         except DecodeError as error:
             release = os.uname().release
             raise NetorchError(
                 f"the kernel's network state could not be read: Linux {release} says what netorch does not understand: {error}."
             ) from error
 
-    def transact(self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()) -> list[Failure]:
+    def transact(
+        self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()
+    ) -> list[Failure]:
         """Carry out each channel's requests in order; every refusal. A channel goes no further than the batch of its first one.
 
         `reclaim`: names in /run/netns where an empty plain file, left by a crash, may be replaced or removed.
         """
         names = frozenset(reclaim)
-        return self._worker.call(lambda: Transaction(self._namespaces, self._etc, names).run(channels))
+        return self._worker.call(
+            lambda: Transaction(self._namespaces, self._etc, names).run(channels)
+        )
 
     def delete_group(self, netns: str, group: int) -> tuple[int, str] | None:
         """Delete all links of a group at once; errno and sentence if refused. No such link, or no such namespace, is no failure.
@@ -145,7 +163,9 @@ class LinuxKernel:
 
     def _lacks(self, feature: Feature) -> bool:
         with self._namespaces.throwaway(""):
-            failures = Transaction(self._namespaces, self._etc, frozenset()).run({"": feature.probe})
+            failures = Transaction(self._namespaces, self._etc, frozenset()).run(
+                {"": feature.probe}
+            )
         return any(failure.errno in feature.lacking for failure in failures)
 
     def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:
@@ -183,7 +203,9 @@ class LinuxKernel:
     def filter_text(self, backend: str, topology: str, rules: Ruleset) -> str:
         """The rules in the backend's words, as they would be read back."""
         try:
-            return self._worker.call(lambda: filters.normal(backend, topology, rules, self._namespaces.fresh))
+            return self._worker.call(
+                lambda: filters.normal(backend, topology, rules, self._namespaces.fresh)
+            )
         except ValueError as error:
             raise NetorchError(f"{backend}: {error}") from None
 
@@ -203,7 +225,12 @@ class LinuxKernel:
         """Label → inode of what labels were made to mean."""
         return self._worker.call(self._namespaces.pinned)
 
-    def probe(self, probes: Sequence[Probe], patience: float, progress: Callable[[int, int], None] = lambda *_: None) -> list[Reply]:
+    def probe(
+        self,
+        probes: Sequence[Probe],
+        patience: float,
+        progress: Callable[[int, int], None] = lambda *_: None,
+    ) -> list[Reply]:
         """What each probe found out, in their order; NetorchError if packets of our own may not be sent. `patience`: seconds that an
         answer may take where one is wanted. `progress`: called now and then with how many of how many are done.
         """

@@ -29,10 +29,21 @@ from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
 from netorch.values.frozen import frozen
 from netorch.values.requests import RuleSpec
-from netorch.values.snapshot import SHAPERS, ForwardSnapshot, LinkRecord, NetnsSnapshot, Passage, Scope, Snapshot, WireguardRecord
+from netorch.values.snapshot import (
+    SHAPERS,
+    ForwardSnapshot,
+    LinkRecord,
+    NetnsSnapshot,
+    Passage,
+    Scope,
+    Snapshot,
+    WireguardRecord,
+)
 
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
-_VLANS = struct.pack("=B15x", c.AF_BRIDGE) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_BRVLAN_COMPRESSED))
+_VLANS = struct.pack("=B15x", c.AF_BRIDGE) + attr(
+    c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_BRVLAN_COMPRESSED)
+)
 _ALL = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
 _NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (socket.AF_INET, socket.AF_INET6))
 _FORWARDING = struct.pack("=B11x", c.AF_BRIDGE)
@@ -92,7 +103,11 @@ class Reader:
         strangers: dict[str, str | None] = {}
         names = sorted(namespaces.names().items())
         self._total = len(names)
-        unread = {name: inode for name, inode in names if inode is not None and name != HOST and not self._holds(name, inode)}
+        unread = {
+            name: inode
+            for name, inode in names
+            if inode is not None and name != HOST and not self._holds(name, inode)
+        }
         seen = self._seen(unread)
         for name, inode in names:
             if inode is None:
@@ -153,18 +168,31 @@ class Reader:
             marked = bool(scope.mark) and alias.startswith(scope.mark)
             if marked and scope.brief and all(map(_is_simple, links)):
                 texts = self._files(name)
-                seen[name] = NetnsSnapshot(name, netns.inode, tuple(links), files=texts, cookie=namespaces.rtnl(netns).cookie)
+                seen[name] = NetnsSnapshot(
+                    name,
+                    netns.inode,
+                    tuple(links),
+                    files=texts,
+                    cookie=namespaces.rtnl(netns).cookie,
+                )
             else:
                 seen[name] = self._full(netns, links) if marked or name in scope.wanted else alias
 
-    def _serves(self, theirs: Scope, name: str, one: NetnsSnapshot | str, inode: tuple[int, int] | None) -> bool:
+    def _serves(
+        self, theirs: Scope, name: str, one: NetnsSnapshot | str, inode: tuple[int, int] | None
+    ) -> bool:
         """Whether what was read of a namespace for another scope is what this one asks for, and the name still means that one."""
         mine = self._scope
         if isinstance(one, str):
             return name not in mine.wanted and theirs.mark == mine.mark
         if one.inode != inode:
             return False
-        if mine.brief and theirs.brief and theirs.mark == mine.mark and all(map(_is_simple, one.links)):
+        if (
+            mine.brief
+            and theirs.brief
+            and theirs.mark == mine.mark
+            and all(map(_is_simple, one.links))
+        ):
             return True
         general = attrgetter("mark", "topology", "neighbours", "static_macs", "passage", "brief")
         return (
@@ -176,7 +204,11 @@ class Reader:
 
     def _orphans(self, found: dict[str, NetnsSnapshot]) -> dict[str, dict[str, str]]:
         """Files of names that were not read as namespaces."""
-        orphans = {label: etc_netns.read_all(label, etc_netns.NAMES, self._contents) for label in etc_netns.labels() if label not in found}
+        orphans = {
+            label: etc_netns.read_all(label, etc_netns.NAMES, self._contents)
+            for label in etc_netns.labels()
+            if label not in found
+        }
         return {label: texts for label, texts in orphans.items() if texts}
 
     def _full(self, netns: Netns, links: list[LinkRecord]) -> NetnsSnapshot:
@@ -190,13 +222,19 @@ class Reader:
         routes = decode.routes(all_routes, names)
         all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
         rules = decode.rules(all_rules, self._rules)
-        neighbours = decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))) if scope.neighbours else []
+        neighbours = (
+            decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))) if scope.neighbours else []
+        )
         has_tunnels = any(link.kind in TUNNELS for link in links)
         has_macs = scope.static_macs and any(link.kind == "bridge" for link in links)
         forwarding = _dump(rtnl, c.RTM_GETNEIGH, _FORWARDING) if has_tunnels or has_macs else []
         if has_tunnels:
             neighbours += decode.neighbours(forwarding)
-        vlans = decode.port_vlans(_dump(rtnl, c.RTM_GETLINK, _VLANS)) if any(map(self._knows_vlans, links)) else {}
+        vlans = (
+            decode.port_vlans(_dump(rtnl, c.RTM_GETLINK, _VLANS))
+            if any(map(self._knows_vlans, links))
+            else {}
+        )
         v4, v6 = rtnl.get(c.RTM_GETNETCONF, _NETCONF)
         values: dict[str, str] = {}
         if label in scope.sysctls:
@@ -244,7 +282,9 @@ class Reader:
         )
 
     def _files(self, label: str) -> dict[str, str]:
-        return etc_netns.read_all(label, etc_netns.NAMES, self._contents) if label in self._etc else {}
+        return (
+            etc_netns.read_all(label, etc_netns.NAMES, self._contents) if label in self._etc else {}
+        )
 
     def _knows_vlans(self, link: LinkRecord) -> bool:
         ours = link.alias.startswith(self._scope.mark) or self._scope.passage
@@ -252,7 +292,11 @@ class Reader:
 
     def _wireguard(self, netns: Netns, links: list[LinkRecord]) -> dict[int, WireguardRecord]:
         """Keys come along with it, so that of somebody else's devices nothing is read."""
-        ours = [link.index for link in links if link.kind == "wireguard" and (link.group or link.alias.startswith(self._scope.mark))]
+        ours = [
+            link.index
+            for link in links
+            if link.kind == "wireguard" and (link.group or link.alias.startswith(self._scope.mark))
+        ]
         if not ours:
             return {}
         self._namespaces.enter(netns)
@@ -278,7 +322,9 @@ def read_along(told: bytes, twin: Twin) -> Iterator[Share]:
     namespaces = Namespaces()
     namespaces.round += 1
     reader = Reader(namespaces, scope)
-    names = sorted(name for name, inode in namespaces.names().items() if inode is not None and name != HOST)
+    names = sorted(
+        name for name, inode in namespaces.names().items() if inode is not None and name != HOST
+    )
     for share in twin.from_the_front(names):
         seen: dict[str, NetnsSnapshot | str] = {}
         reader._see(share, seen)
@@ -293,7 +339,10 @@ def led_to(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]]) -> f
     An nsid means a namespace to the one that asks (RTM_GETNSID), so that a lab of the same name in somebody's container is none.
     The labels that were given; one that is taken gives way to the path.
     """
-    known = {inode for inode in namespaces.names().values() if inode is not None} | {namespaces.host.inode, *namespaces.pinned().values()}
+    known = {inode for inode in namespaces.names().values() if inode is not None} | {
+        namespaces.host.inode,
+        *namespaces.pinned().values(),
+    }
     given: set[str] = set()
     for path in _unnamed():
         try:
@@ -317,7 +366,10 @@ def _unnamed() -> Iterator[str]:
     for pid in os.listdir("/proc"):
         if pid.isdigit():
             yield f"/proc/{pid}/ns/net"
-    with suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+    with (
+        suppress(OSError),
+        open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts,
+    ):
         for line in mounts:
             fields = line.split(" ")
             if fields[3].startswith("net:[") and len(fields) > 4:

@@ -54,7 +54,9 @@ class Spares:
         """A namespace and a socket in it; None when there are no more. Waits for the next one to be made."""
         if not self._ready and self._pid > 0:
             with suppress(OSError):
-                _, fds, _, _ = socket.recv_fds(self._socket, 1, 2 * _AT_ONCE, socket.MSG_CMSG_CLOEXEC)
+                _, fds, _, _ = socket.recv_fds(
+                    self._socket, 1, 2 * _AT_ONCE, socket.MSG_CMSG_CLOEXEC
+                )
                 if len(fds) % 2:
                     # no more files may be open
                     os.close(fds.pop())

@@ -58,7 +58,18 @@ from netorch.values.requests import (
     WireguardSet,
 )
 
-_DELETES = (LinkDel, AddressDel, NeighbourDel, RouteDel, RuleDel, QdiscDel, AltnameDel, NetnsDel, FileDel, WireguardPeerDel)
+_DELETES = (
+    LinkDel,
+    AddressDel,
+    NeighbourDel,
+    RouteDel,
+    RuleDel,
+    QdiscDel,
+    AltnameDel,
+    NetnsDel,
+    FileDel,
+    WireguardPeerDel,
+)
 _LOOKS_AT_NO_LINK = (NetnsDel, FileDel)
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
 _TAKEN = (errno.EEXIST, errno.EBUSY)
@@ -140,9 +151,13 @@ class Transaction:
             case FileDel():
                 return lambda: self._delete_file(request)
             case UplinkJoin():
-                return lambda: uplink.join(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
+                return lambda: uplink.join(
+                    self._namespaces.rtnl(self._resolver.namespace(request.netns)), request
+                )
             case UplinkLeave():
-                return lambda: uplink.leave(self._namespaces.rtnl(self._resolver.namespace(request.netns)), request)
+                return lambda: uplink.leave(
+                    self._namespaces.rtnl(self._resolver.namespace(request.netns)), request
+                )
             case NicTake():
                 return lambda: nics.take(self._namespaces, self._resolver, request)
             case NicGive():
@@ -170,8 +185,17 @@ class Transaction:
         netns = self._namespaces.new(request.netns)
         try:
             rtnl = self._namespaces.rtnl(netns)
-            alias = LinkSet(request.netns, "lo", ((c.IFLA_IFALIAS, request.alias.encode()),) if request.alias else ())
-            error, refused = self._at_lo(rtnl, alias if lo is None else replace(lo, attrs=alias.attrs + lo.attrs)), None
+            alias = LinkSet(
+                request.netns,
+                "lo",
+                ((c.IFLA_IFALIAS, request.alias.encode()),) if request.alias else (),
+            )
+            error, refused = (
+                self._at_lo(
+                    rtnl, alias if lo is None else replace(lo, attrs=alias.attrs + lo.attrs)
+                ),
+                None,
+            )
             if error is not None and lo is not None:
                 refused, error = error, self._at_lo(rtnl, alias)
             if error is not None:
@@ -227,7 +251,11 @@ class Transaction:
 
     def _accept(self, request: ForwardAcceptAdd | ForwardAcceptDel) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
-        forwardaccept.put(request.topology, request.bridge, request.rules if isinstance(request, ForwardAcceptAdd) else ())
+        forwardaccept.put(
+            request.topology,
+            request.bridge,
+            request.rules if isinstance(request, ForwardAcceptAdd) else (),
+        )
 
     def _tun(self, request: TunAdd | TunSet) -> None:
         netns = self._resolver.namespace(request.netns)
@@ -280,10 +308,14 @@ class Transaction:
             # with it goes a peer, anywhere; allotted indices are never used twice, so that those need no care
             netns.indices.pop(request.name, None)
             self._namespaces.forget_links()
-        elif isinstance(request, AltnameAdd | AltnameDel) or (isinstance(request, LinkSet) and _renames(request)):
+        elif isinstance(request, AltnameAdd | AltnameDel) or (
+            isinstance(request, LinkSet) and _renames(request)
+        ):
             netns.complete = False
             if not isinstance(request, AltnameAdd):
-                netns.indices.pop(request.altname if isinstance(request, AltnameDel) else request.name, None)
+                netns.indices.pop(
+                    request.altname if isinstance(request, AltnameDel) else request.name, None
+                )
 
     def _look_up(self, unknown: UnknownLink) -> None:
         netns = self._resolver.namespace(unknown.netns)
@@ -312,7 +344,11 @@ class Transaction:
             number, sentence = errors[seq]
             if number in _GONE and isinstance(unit.request, _DELETES):
                 continue
-            if number == errno.EEXIST and isinstance(unit.request, RouteAdd) and self._takes_place(netns, unit.request):
+            if (
+                number == errno.EEXIST
+                and isinstance(unit.request, RouteAdd)
+                and self._takes_place(netns, unit.request)
+            ):
                 continue
             self._doubt(unit)
             if len(unit.origin) > 1 or (isinstance(unit.request, LinkAdd) and number in _TAKEN):
@@ -323,7 +359,9 @@ class Transaction:
     def _takes_place(self, netns: Netns, request: RouteAdd) -> bool:
         """Put a route in the place of one that did not go with its link as expected; False if it is somebody else's."""
         wanted = request.route
-        for found in decode.routes(self._namespaces.rtnl(netns).dump(c.RTM_GETROUTE, bytes(12)), {}):
+        for found in decode.routes(
+            self._namespaces.rtnl(netns).dump(c.RTM_GETROUTE, bytes(12)), {}
+        ):
             if found.protocol != wanted.protocol and _place(found) == _place(wanted):
                 return False
         return self._send(replace(request, replace=True)) is None
@@ -342,7 +380,12 @@ class Transaction:
         """Do the requests behind a refused message one by one, with the kernel choosing indices, to see which one it is."""
         for request in unit.origin:
             error = self._send(request)  # type: ignore[arg-type]
-            if error is not None and error[0] == errno.EEXIST and isinstance(request, LinkAdd) and asked_in(request) != request.netns:
+            if (
+                error is not None
+                and error[0] == errno.EEXIST
+                and isinstance(request, LinkAdd)
+                and asked_in(request) != request.netns
+            ):
                 error = self._add_renamed(request)
             if error is not None:
                 self._fail(request, error[0], error[1] or os.strerror(error[0]))
@@ -350,9 +393,15 @@ class Transaction:
 
     def _add_renamed(self, request: LinkAdd) -> tuple[int, str] | None:
         """Kernels before 6.15 also look for the name where the parent is, and refuse it if it is taken there."""
-        made = replace(request, name=f"new-{blake2b(request.name.encode(), digest_size=5).hexdigest()}")
+        made = replace(
+            request, name=f"new-{blake2b(request.name.encode(), digest_size=5).hexdigest()}"
+        )
         error = self._send(made)
-        if error is None and (error := self._send(LinkSet(request.netns, made.name, ((c.IFLA_IFNAME, cstring(request.name)),)))):
+        if error is None and (
+            error := self._send(
+                LinkSet(request.netns, made.name, ((c.IFLA_IFNAME, cstring(request.name)),))
+            )
+        ):
             self._send(LinkDel(request.netns, made.name))
         self._resolver.namespace(request.netns).forget()
         return error

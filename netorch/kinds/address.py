@@ -32,7 +32,18 @@ IPV6 = Feature(
     "IPv6",
     "CONFIG_IPV6",
     "ipv6",
-    (AddressAdd("", "lo", AF_INET6, ip_address("fd00::1").packed, ip_address("fd00::1").packed, 128, RT_SCOPE_UNIVERSE, 0),),
+    (
+        AddressAdd(
+            "",
+            "lo",
+            AF_INET6,
+            ip_address("fd00::1").packed,
+            ip_address("fd00::1").packed,
+            128,
+            RT_SCOPE_UNIVERSE,
+            0,
+        ),
+    ),
     frozenset((errno.EOPNOTSUPP, errno.EAFNOSUPPORT)),
 )
 SCOPES = {"global": RT_SCOPE_UNIVERSE, "link": RT_SCOPE_LINK, "host": RT_SCOPE_HOST}
@@ -79,12 +90,20 @@ class Address(Resource):
         link = link_key(self.netns, self.link)
         if ":" in self.address:
             return link, up_key(self.netns, self.link)
-        return (link, address_key(self.netns, self.link, self.primary)) if self.primary not in ("", FOREIGN) else (link,)
+        return (
+            (link, address_key(self.netns, self.link, self.primary))
+            if self.primary not in ("", FOREIGN)
+            else (link,)
+        )
 
     @property
     def bears(self) -> Key | None:
         # 127.0.0.1 is on lo whatever goes
-        return None if ":" in self.address or self.shared or self.link == "lo" else ipv4_key(self.netns, self.link)
+        return (
+            None
+            if ":" in self.address or self.shared or self.link == "lo"
+            else ipv4_key(self.netns, self.link)
+        )
 
     @property
     def features(self) -> tuple[Feature, ...]:
@@ -93,7 +112,11 @@ class Address(Resource):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         firsts: dict[tuple[int, int, int], str] = {}
-        theirs = {record.index for record in view.netns.addresses if record.family == AF_INET and not _is_ours(view, record)}
+        theirs = {
+            record.index
+            for record in view.netns.addresses
+            if record.family == AF_INET and not _is_ours(view, record)
+        }
         for record in view.netns.addresses:
             link = view.links.get(record.index)
             if link is None:
@@ -102,14 +125,20 @@ class Address(Resource):
             text = _text(record) if ours or record.family == AF_INET else ""
             primary = ""
             if record.family == AF_INET:
-                subnet = (record.index, record.prefixlen, int.from_bytes(record.address, "big") >> (32 - record.prefixlen))
+                subnet = (
+                    record.index,
+                    record.prefixlen,
+                    int.from_bytes(record.address, "big") >> (32 - record.prefixlen),
+                )
                 if record.flags & IFA_F_SECONDARY:
                     primary = firsts.get(subnet, "")
                 else:
                     firsts.setdefault(subnet, text if ours else FOREIGN)
             if ours:
                 shared = record.family == AF_INET and record.index in theirs
-                yield cls(view.label, link.name, text, record.scope, record.protocol, primary, shared)
+                yield cls(
+                    view.label, link.name, text, record.scope, record.protocol, primary, shared
+                )
 
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
@@ -117,7 +146,10 @@ class Address(Resource):
             link = view.links.get(record.index)
             if link is not None and not _is_ours(view, record):
                 text = _text(record)
-                yield address_key(view.label, link.name, text), f"{shown(view.label)}/{link.name} has the address {text} and {NOT_OURS}"
+                yield (
+                    address_key(view.label, link.name, text),
+                    f"{shown(view.label)}/{link.name} has the address {text} and {NOT_OURS}",
+                )
 
     def differs(self, before: Resource) -> bool:
         # whoever added it, an address of ours that is as wanted stays as it is
@@ -127,14 +159,20 @@ class Address(Resource):
 
     def create(self) -> Iterable[Request]:
         family, local, address, length = self._packed()
-        return (AddressAdd(self.netns, self.link, family, local, address, length, self.scope, self.protocol),)
+        return (
+            AddressAdd(
+                self.netns, self.link, family, local, address, length, self.scope, self.protocol
+            ),
+        )
 
     def delete(self) -> Iterable[Request]:
         return (AddressDel(self.netns, self.link, *self._packed()),)
 
     def attributes(self) -> Mapping[str, str]:
         said = {"address": self.address}
-        if self.scope != RT_SCOPE_UNIVERSE and not self.address.lower().startswith(("fe80", "127.", "::1/")):
+        if self.scope != RT_SCOPE_UNIVERSE and not self.address.lower().startswith(
+            ("fe80", "127.", "::1/")
+        ):
             said["scope"] = _SCOPE_NAMES.get(self.scope, str(self.scope))
         if self.primary:
             said["after"] = self.primary
@@ -157,7 +195,11 @@ def address_text(interface: IPv4Interface | IPv6Interface, peer: object = None) 
     """The one spelling of an address by which states are compared."""
     if peer is None:
         return interface.with_prefixlen
-    length = interface.network.prefixlen if interface.network.prefixlen < interface.max_prefixlen else interface.max_prefixlen
+    length = (
+        interface.network.prefixlen
+        if interface.network.prefixlen < interface.max_prefixlen
+        else interface.max_prefixlen
+    )
     return f"{interface.ip} peer {peer}/{length}"
 
 
@@ -181,7 +223,11 @@ def _is_ours(view: View, record: AddressRecord) -> bool:
     """
     if record.protocol == view.mark.protocol:
         return True
-    if record.protocol != 0 or not record.flags & IFA_F_PERMANENT or record.flags & IFA_F_MANAGETEMPADDR:
+    if (
+        record.protocol != 0
+        or not record.flags & IFA_F_PERMANENT
+        or record.flags & IFA_F_MANAGETEMPADDR
+    ):
         return False
     link = view.links[record.index]
     if not view.owns(link) or read_alias(link.alias).uplink:

@@ -16,7 +16,13 @@ from netorch.state.registry import Nothing, View, interface_words, observed
 from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs, LinkSet, Request
 
-IFLA_BOND_MODE, IFLA_BOND_MIIMON, IFLA_BOND_PRIMARY, IFLA_BOND_XMIT_HASH_POLICY, IFLA_BOND_AD_LACP_RATE = 1, 3, 11, 14, 21
+(
+    IFLA_BOND_MODE,
+    IFLA_BOND_MIIMON,
+    IFLA_BOND_PRIMARY,
+    IFLA_BOND_XMIT_HASH_POLICY,
+    IFLA_BOND_AD_LACP_RATE,
+) = 1, 3, 11, 14, 21
 MODES = {
     "balance-rr": 0,
     "active-backup": 1,
@@ -27,7 +33,14 @@ MODES = {
     "balance-alb": 6,
 }
 LACP_RATES = {"slow": 0, "fast": 1}
-POLICIES = {"layer2": 0, "layer3+4": 1, "layer2+3": 2, "encap2+3": 3, "encap3+4": 4, "vlan+srcmac": 5}
+POLICIES = {
+    "layer2": 0,
+    "layer3+4": 1,
+    "layer2+3": 2,
+    "encap2+3": 3,
+    "encap3+4": 4,
+    "vlan+srcmac": 5,
+}
 WATCHING = frozenset(("802.3ad", "balance-tlb", "balance-alb"))
 """Modes that look at the carrier of their ports unless told not to (BOND_DEFAULT_MIIMON)."""
 OWN_MACS = frozenset(("balance-tlb", "balance-alb"))
@@ -57,7 +70,11 @@ class Bond(SoloLink):
 
     def data(self) -> Attrs:
         # in another mode the rate is refused, even the one that is there
-        return tuple(pair for pair in SoloLink.data(self) if pair[0] != IFLA_BOND_AD_LACP_RATE or self.mode == "802.3ad")
+        return tuple(
+            pair
+            for pair in SoloLink.data(self)
+            if pair[0] != IFLA_BOND_AD_LACP_RATE or self.mode == "802.3ad"
+        )
 
 
 @interface_words("bond")
@@ -67,24 +84,47 @@ class BondWords(MasterWords, SoloWords):
     MAKES: ClassVar[type[SoloLink]] = Bond
     TAKES_PORTS: ClassVar[bool] = True
     RULES: ClassVar[Rules] = (
-        never("`lacp_rate` is for mode 802.3ad.", {"required": ["lacp_rate"]}, some(left_out("mode"), unless("mode", ["802.3ad"]))),
-        never("This mode prefers no port.", said("primary"), some(left_out("mode"), unless("mode", sorted(PREFERRING)))),
+        never(
+            "`lacp_rate` is for mode 802.3ad.",
+            {"required": ["lacp_rate"]},
+            some(left_out("mode"), unless("mode", ["802.3ad"])),
+        ),
+        never(
+            "This mode prefers no port.",
+            said("primary"),
+            some(left_out("mode"), unless("mode", sorted(PREFERRING))),
+        ),
     )
     kind: Literal["bond"] = "bond"
-    mode: Literal["balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"] = Field(
-        "balance-rr", description="How frames are shared out among the ports, or which one has them all (balance-rr)."
+    mode: Literal[
+        "balance-rr",
+        "active-backup",
+        "balance-xor",
+        "broadcast",
+        "802.3ad",
+        "balance-tlb",
+        "balance-alb",
+    ] = Field(
+        "balance-rr",
+        description="How frames are shared out among the ports, or which one has them all (balance-rr).",
     )
     miimon: Annotated[int, BeforeValidator(integer(0, 2**31 - 1))] | None = Field(
         None,
         description="How often the ports' carrier is looked at, in milliseconds; 0: never, so that no failure is noticed"
         " (100 for 802.3ad, balance-tlb and balance-alb, else 0).",
     )
-    lacp_rate: Literal["slow", "fast"] = Field("slow", description="802.3ad: a LACP packet every 30 seconds or every second (slow).")
-    xmit_hash_policy: Literal["layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"] = Field(
-        "layer2", description="balance-xor, 802.3ad, balance-tlb: what the port for a frame is chosen by (layer2)."
+    lacp_rate: Literal["slow", "fast"] = Field(
+        "slow", description="802.3ad: a LACP packet every 30 seconds or every second (slow)."
+    )
+    xmit_hash_policy: Literal[
+        "layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4", "vlan+srcmac"
+    ] = Field(
+        "layer2",
+        description="balance-xor, 802.3ad, balance-tlb: what the port for a frame is chosen by (layer2).",
     )
     primary: InterfaceName | None = Field(
-        None, description="active-backup, balance-tlb, balance-alb: the port that is used whenever it works (none)."
+        None,
+        description="active-backup, balance-tlb, balance-alb: the port that is used whenever it works (none).",
     )
 
     @model_validator(mode="after")
@@ -92,7 +132,9 @@ class BondWords(MasterWords, SoloWords):
         if "lacp_rate" in self.model_fields_set and self.mode != "802.3ad":
             wrong(f"`lacp_rate` is for mode 802.3ad, not for {self.mode}")
         if self.primary is not None and self.mode not in PREFERRING:
-            wrong(f"mode {self.mode} prefers no port: `primary` is for {', '.join(mode for mode in MODES if mode in PREFERRING)}")
+            wrong(
+                f"mode {self.mode} prefers no port: `primary` is for {', '.join(mode for mode in MODES if mode in PREFERRING)}"
+            )
         return self
 
     def values(self) -> dict[str, Any]:
@@ -129,11 +171,17 @@ class Primary(Nothing, Resource):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
-            if link.kind == "bond" and (port := view.links.get(int.from_bytes(link.data.get(IFLA_BOND_PRIMARY, b""), "little"))):
+            if link.kind == "bond" and (
+                port := view.links.get(
+                    int.from_bytes(link.data.get(IFLA_BOND_PRIMARY, b""), "little")
+                )
+            ):
                 yield cls(view.label, link.name, port.name)
 
     def create(self) -> Iterable[Request]:
-        return (LinkSet(self.netns, self.bond, kind="bond", links=((IFLA_BOND_PRIMARY, self.port),)),)
+        return (
+            LinkSet(self.netns, self.bond, kind="bond", links=((IFLA_BOND_PRIMARY, self.port),)),
+        )
 
     def update(self, before: Self) -> Sequence[Request] | None:
         return list(self.create())

@@ -42,17 +42,26 @@ class BridgeSettings(Words):
     stp: Flag = Field(False, description="Spanning tree protocol (false).")
     priority: Priority = Field(32768, description="Priority in STP, the lowest is root (32768).")
     forward_delay: Annotated[int, BeforeValidator(centiseconds(0, 3000))] = Field(
-        1500, description="STP: how long a port listens, and how long it learns; with `stp` at least `2s` (15s)."
+        1500,
+        description="STP: how long a port listens, and how long it learns; with `stp` at least `2s` (15s).",
     )
-    hello_time: Annotated[int, BeforeValidator(centiseconds(100, 1000))] = Field(200, description="STP: interval of hello messages (2s).")
+    hello_time: Annotated[int, BeforeValidator(centiseconds(100, 1000))] = Field(
+        200, description="STP: interval of hello messages (2s)."
+    )
     max_age: Annotated[int, BeforeValidator(centiseconds(600, 4000))] = Field(
         2000, description="STP: how long a hello message counts (20s)."
     )
     ageing_time: Annotated[int, BeforeValidator(centiseconds(0, 2**31 - 1))] = Field(
         30000, description="When a MAC address that is not heard any more is forgotten (300s)."
     )
-    mcast_snooping: Flag = Field(True, description="Forward multicast to those only who asked for it (IGMP and MLD snooping) (true).")
-    vlan_filtering: Flag = Field(False, description="Be a switch that knows VLANs: a port gets the frames of its own ones alone (false).")
+    mcast_snooping: Flag = Field(
+        True,
+        description="Forward multicast to those only who asked for it (IGMP and MLD snooping) (true).",
+    )
+    vlan_filtering: Flag = Field(
+        False,
+        description="Be a switch that knows VLANs: a port gets the frames of its own ones alone (false).",
+    )
     vlan_default_pvid: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(
         1, description="The `pvid` of ports that do not say theirs; 0: none (1)."
     )
@@ -100,7 +109,11 @@ class Bridge(Nothing, Link):
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.made_links:
             if link.kind == "bridge":
-                data = {number: int.from_bytes(payload, "little") for number, payload in link.data.items() if len(payload) <= 4}
+                data = {
+                    number: int.from_bytes(payload, "little")
+                    for number, payload in link.data.items()
+                    if len(payload) <= 4
+                }
                 in_change = bool(data.get(IFLA_BR_TOPOLOGY_CHANGE))
                 yield cls(
                     **common_fields(view, link),
@@ -109,7 +122,9 @@ class Bridge(Nothing, Link):
                     forward_delay=data.get(IFLA_BR_FORWARD_DELAY, 1500),
                     hello_time=data.get(IFLA_BR_HELLO_TIME, 200),
                     max_age=data.get(IFLA_BR_MAX_AGE, 2000),
-                    ageing_time=AGEING_TIME if in_change else int.from_bytes(link.data.get(IFLA_BR_AGEING_TIME, b""), "little"),
+                    ageing_time=AGEING_TIME
+                    if in_change
+                    else int.from_bytes(link.data.get(IFLA_BR_AGEING_TIME, b""), "little"),
                     mcast_snooping=bool(data.get(IFLA_BR_MCAST_SNOOPING, 1)),
                     vlan_filtering=bool(data.get(IFLA_BR_VLAN_FILTERING)),
                     vlan_default_pvid=data.get(IFLA_BR_VLAN_DEFAULT_PVID, 1),
@@ -126,14 +141,28 @@ class Bridge(Nothing, Link):
     def differs(self, before: Resource) -> bool:
         if self == before or not isinstance(before, Bridge):
             return self != before
-        known = replace(before, ageing_time=self.ageing_time, in_change=False) if before.in_change else before
+        known = (
+            replace(before, ageing_time=self.ageing_time, in_change=False)
+            if before.in_change
+            else before
+        )
         return bool(self._data_against(known)) or bool(self.changed(before))
 
     def create(self) -> Iterator[Request]:
         plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
         # only an MTU that a later request changes stays whatever the ports have (br_change_mtu): made with one beside it
-        beside = replace(self, mtu=self.mtu + 1 if self.mtu < MAX_MTU else self.mtu - 1) if self.mtu else self
-        yield LinkAdd(self.netns, self.name, "bridge", beside.newborn().basic_attrs(), self._data_against(plain))
+        beside = (
+            replace(self, mtu=self.mtu + 1 if self.mtu < MAX_MTU else self.mtu - 1)
+            if self.mtu
+            else self
+        )
+        yield LinkAdd(
+            self.netns,
+            self.name,
+            "bridge",
+            beside.newborn().basic_attrs(),
+            self._data_against(plain),
+        )
         if self.mtu:
             yield LinkSet(self.netns, self.name, ((IFLA_MTU, u32(self.mtu)),))
         yield from self.naming()
@@ -146,8 +175,21 @@ class Bridge(Nothing, Link):
 
     def attributes(self) -> Mapping[str, str]:
         plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
-        said = {name: text for name, text in self.common().items() if (name, text) not in {("mac", ""), ("mtu", "0")}}
-        for name in ("stp", "priority", "forward_delay", "hello_time", "max_age", "ageing_time", "mcast_snooping", *_VLANS):
+        said = {
+            name: text
+            for name, text in self.common().items()
+            if (name, text) not in {("mac", ""), ("mtu", "0")}
+        }
+        for name in (
+            "stp",
+            "priority",
+            "forward_delay",
+            "hello_time",
+            "max_age",
+            "ageing_time",
+            "mcast_snooping",
+            *_VLANS,
+        ):
             value = getattr(self, name)
             if value != getattr(plain, name):
                 said[name] = str(value).lower() if isinstance(value, bool) else str(value)

@@ -21,8 +21,12 @@ ALL = "00:00:00:00:00:00"
 class FdbWords(Words):
     """Where frames for a MAC go."""
 
-    mac: ForwardingMac = Field(description="MAC address; zeros for broadcast and all that is not known.")
-    dst: IPAddress = Field(description="The tunnel's end that it is behind; zeros and multicast MACs may have several entries.")
+    mac: ForwardingMac = Field(
+        description="MAC address; zeros for broadcast and all that is not known."
+    )
+    dst: IPAddress = Field(
+        description="The tunnel's end that it is behind; zeros and multicast MACs may have several entries."
+    )
 
 
 def many(mac: str) -> bool:
@@ -44,7 +48,11 @@ class Fdb(Nothing, Resource):
 
     @property
     def key(self) -> Key:
-        return Key("fdb", self.netns, f"{self.link} {self.mac} {self.dst}" if many(self.mac) else f"{self.link} {self.mac}")
+        return Key(
+            "fdb",
+            self.netns,
+            f"{self.link} {self.mac} {self.dst}" if many(self.mac) else f"{self.link} {self.mac}",
+        )
 
     @property
     def within(self) -> tuple[Key, ...]:
@@ -54,11 +62,17 @@ class Fdb(Nothing, Resource):
     def observe(cls, view: View) -> Iterator[Resource]:
         # what was learned is not permanent, and the reader leaves out what a control plane keeps
         for link in view.our_links if view.netns.neighbours else ():
-            ends = {bytes(payload) for number in DEFAULT_ENDS.get(link.kind, ()) if (payload := link.data.get(number))}
+            ends = {
+                bytes(payload)
+                for number in DEFAULT_ENDS.get(link.kind, ())
+                if (payload := link.data.get(number))
+            }
             for record in view.forwarding.get(link.index, ()):
                 mac = record.mac.hex(":")
                 if mac != ALL or record.address not in ends:
-                    yield cls(view.label, link.name, mac, str(ip_address(record.address)), record.extra)
+                    yield cls(
+                        view.label, link.name, mac, str(ip_address(record.address)), record.extra
+                    )
 
     def create(self) -> Iterable[Request]:
         return (NeighbourAdd(self.netns, self.link, *self._packed(), append=many(self.mac)),)
@@ -71,11 +85,16 @@ class Fdb(Nothing, Resource):
 
     def attributes(self) -> Mapping[str, str]:
         numbers = {NDA_PORT: "port", NDA_VNI: "vni"}
-        beside = {numbers.get(number, f"NDA {number}"): _number(number, payload) for number, payload in self.extra}
+        beside = {
+            numbers.get(number, f"NDA {number}"): _number(number, payload)
+            for number, payload in self.extra
+        }
         return ({} if many(self.mac) else {"dst": self.dst}) | beside
 
     def title(self) -> str:
-        return f"fdb {shown(self.netns)}/{self.link} {self.mac}" + (f" dst {self.dst}" if many(self.mac) else "")
+        return f"fdb {shown(self.netns)}/{self.link} {self.mac}" + (
+            f" dst {self.dst}" if many(self.mac) else ""
+        )
 
     def _packed(self) -> tuple[int, bytes, bytes]:
         return AF_BRIDGE, ip_address(self.dst).packed, bytes.fromhex(self.mac.replace(":", ""))

@@ -64,7 +64,10 @@ class NodeFile(Resource):
         mark = first_line(view.mark.topology) + "\n"
         for name, content in view.netns.files.items():
             if not content.startswith(mark):
-                yield file_key(view.label, name), f"/etc/netns/{view.label}/{name} exists and netorch did not write it"
+                yield (
+                    file_key(view.label, name),
+                    f"/etc/netns/{view.label}/{name} exists and netorch did not write it",
+                )
 
     def create(self) -> Iterable[Request]:
         return (FileWrite(self.netns, self.name, self.content),)

@@ -61,7 +61,9 @@ class PacketFilter(Nothing, Resource):
     def update(self, before: Self) -> Sequence[Request] | None:
         if self.backend != before.backend:
             return None
-        return [FilterSet(self.netns, self.backend, self.topology, self.rules, self.text, before.text)]
+        return [
+            FilterSet(self.netns, self.backend, self.topology, self.rules, self.text, before.text)
+        ]
 
     def delete(self) -> Iterable[Request]:
         return (FilterDel(self.netns, self.backend, self.topology, self.text),)

@@ -58,14 +58,20 @@ class ForwardAccept(Nothing, Resource):
         rules: list[Accept] = []
         for gate in there.gates:
             if gate.drops and gate.version in self.leads:
-                rules += [Accept(gate.flavour, gate.version, self.bridge, ""), Accept(gate.flavour, gate.version, "", self.bridge)]
+                rules += [
+                    Accept(gate.flavour, gate.version, self.bridge, ""),
+                    Accept(gate.flavour, gate.version, "", self.bridge),
+                ]
             elif gate.drops and gate.version in there.bridged:
                 rules.append(Accept(gate.flavour, gate.version, self.bridge, self.bridge))
         return tuple(sorted(rules))
 
     def concerned(self, there: ForwardSnapshot, wall: Wall) -> bool:
         """Whether its packets come to this wall, and nobody has thought of the bridge there."""
-        return bool({*self.leads, *there.bridged} & set(wall.versions)) and self.bridge not in wall.names
+        return (
+            bool({*self.leads, *there.bridged} & set(wall.versions))
+            and self.bridge not in wall.names
+        )
 
     def create(self) -> Iterable[Request]:
         return (ForwardAcceptAdd(self.netns, self.bridge, self.topology, self.rules),)
@@ -77,7 +83,10 @@ class ForwardAccept(Nothing, Resource):
         return (ForwardAcceptDel(self.netns, self.bridge, self.topology),)
 
     def attributes(self) -> Mapping[str, str]:
-        return {"accepted in": ", ".join(sorted({_table(rule) for rule in self.rules})) or "whatever drops"}
+        return {
+            "accepted in": ", ".join(sorted({_table(rule) for rule in self.rules}))
+            or "whatever drops"
+        }
 
     def lines(self) -> Sequence[str]:
         return [_line(rule) for rule in self.rules]
@@ -86,10 +95,18 @@ class ForwardAccept(Nothing, Resource):
         return f"forward {shown(self.netns)}/{self.bridge}"
 
 
-def where_dropped(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> tuple[Mapping[Key, Resource], list[str]]:
+def where_dropped(
+    wanted: Mapping[Key, Resource], snapshot: Snapshot
+) -> tuple[Mapping[Key, Resource], list[str]]:
     """The accepts only where something drops, with the rules that it takes; and warnings of what no rule of ours helps against."""
-    accepts = [resource for resource in wanted.values() if isinstance(resource, ForwardAccept) and resource.netns in snapshot.namespaces]
-    rest = {key: resource for key, resource in wanted.items() if not isinstance(resource, ForwardAccept)}
+    accepts = [
+        resource
+        for resource in wanted.values()
+        if isinstance(resource, ForwardAccept) and resource.netns in snapshot.namespaces
+    ]
+    rest = {
+        key: resource for key, resource in wanted.items() if not isinstance(resource, ForwardAccept)
+    }
     needed: dict[Key, Resource] = {}
     warnings: list[str] = []
     for accept in accepts:
@@ -99,7 +116,11 @@ def where_dropped(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> tuple[M
         there = snapshot.namespaces[label].forward
         warnings += there.blind
         for wall in there.walls:
-            if bridges := [accept.bridge for accept in accepts if accept.netns == label and accept.concerned(there, wall)]:
+            if bridges := [
+                accept.bridge
+                for accept in accepts
+                if accept.netns == label and accept.concerned(there, wall)
+            ]:
                 warnings.append(". Let it through: ".join(lost(label, wall, bridges)))
     return {**rest, **needed}, warnings
 
@@ -109,11 +130,15 @@ def lost(label: str, wall: Wall, bridges: Sequence[str]) -> tuple[str, str]:
     place = f"{wall.family} {wall.table} {wall.chain}"
     where = "" if label == HOST else f" in {label}"
     if wall.table == "firewalld":
-        remedy = "firewall-cmd --zone=trusted " + " ".join(f"--add-interface={name}" for name in bridges)
+        remedy = "firewall-cmd --zone=trusted " + " ".join(
+            f"--add-interface={name}" for name in bridges
+        )
     else:
         quoted = ", ".join(f'"{name}"' for name in bridges)
         names = quoted if len(bridges) == 1 else f"{{ {quoted} }}"
-        remedy = " && ".join(f"nft 'insert rule {place} {word} {names} accept'" for word in ("iifname", "oifname"))
+        remedy = " && ".join(
+            f"nft 'insert rule {place} {word} {names} accept'" for word in ("iifname", "oifname")
+        )
     what = (
         f"the nftables chain {place}{where} drops what it does not know, and an accept elsewhere does not change that: "
         f"what goes through {', '.join(bridges)} is lost there"
@@ -126,5 +151,9 @@ def _table(rule: Accept) -> str:
 
 
 def _line(rule: Accept) -> str:
-    words = [_table(rule), *(f"-{letter} {name}" for letter, name in (("i", rule.iif), ("o", rule.oif)) if name), "-j ACCEPT"]
+    words = [
+        _table(rule),
+        *(f"-{letter} {name}" for letter, name in (("i", rule.iif), ("o", rule.oif)) if name),
+        "-j ACCEPT",
+    ]
     return " ".join(words) + ("" if rule.reached else " (where no packet comes, or too early)")

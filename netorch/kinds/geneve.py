@@ -49,7 +49,9 @@ class Geneve(SoloLink):
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
         found = decoded(cls, link)
-        return found | ({"ttl": "inherit"} if any(link.data.get(IFLA_GENEVE_TTL_INHERIT, b"")) else {})
+        return found | (
+            {"ttl": "inherit"} if any(link.data.get(IFLA_GENEVE_TTL_INHERIT, b"")) else {}
+        )
 
 
 @interface_words("geneve")

@@ -28,7 +28,10 @@ class GreTunnel(IpTunnel):
 
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_IPGRE", "ip_gre")
     UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote", "number")
-    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (*iptunnel_attributes(IFLA_GRE_LOCAL, IFLA_GRE_REMOTE, IFLA_GRE_TTL), KEY)
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
+        *iptunnel_attributes(IFLA_GRE_LOCAL, IFLA_GRE_REMOTE, IFLA_GRE_TTL),
+        KEY,
+    )
     number: int | str | None = None
 
     def pairs(self, attribute: Attribute) -> Attrs:
@@ -37,15 +40,24 @@ class GreTunnel(IpTunnel):
         if not isinstance(self.number, int):
             return ()
         flags, value = GRE_KEY.to_bytes(2, "big"), self.number.to_bytes(4, "big")
-        return ((IFLA_GRE_IFLAGS, flags), (IFLA_GRE_OFLAGS, flags), (IFLA_GRE_IKEY, value), (IFLA_GRE_OKEY, value))
+        return (
+            (IFLA_GRE_IFLAGS, flags),
+            (IFLA_GRE_OFLAGS, flags),
+            (IFLA_GRE_IKEY, value),
+            (IFLA_GRE_OKEY, value),
+        )
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
         keys = [
-            int.from_bytes(link.data.get(value, b""), "big") if int.from_bytes(link.data.get(flags, b""), "big") & GRE_KEY else None
+            int.from_bytes(link.data.get(value, b""), "big")
+            if int.from_bytes(link.data.get(flags, b""), "big") & GRE_KEY
+            else None
             for flags, value in ((IFLA_GRE_IFLAGS, IFLA_GRE_IKEY), (IFLA_GRE_OFLAGS, IFLA_GRE_OKEY))
         ]
-        return decoded(cls, link) | {"number": keys[0] if keys[0] == keys[1] else f"{keys[0]} in, {keys[1]} out"}
+        return decoded(cls, link) | {
+            "number": keys[0] if keys[0] == keys[1] else f"{keys[0]} in, {keys[1]} out"
+        }
 
 
 @observed
@@ -54,7 +66,10 @@ class Gre(GreTunnel):
     KIND: ClassVar[str] = "gre"
 
 
-@written(whole(0, 2**32 - 1, IPV4, "key: a number, or one written like 10.0.0.1") | {"examples": [5, "10.0.0.1"]})
+@written(
+    whole(0, 2**32 - 1, IPV4, "key: a number, or one written like 10.0.0.1")
+    | {"examples": [5, "10.0.0.1"]}
+)
 def key_number(value: object) -> int:
     """A key as `ip tunnel` takes it: a number, or one written like an IPv4 address."""
     if isinstance(value, str) and value.count(".") == 3:
@@ -68,7 +83,8 @@ def key_number(value: object) -> int:
 class GreWords(IpTunnelWords):
     GROUPS: ClassVar[bool] = True
     key: Annotated[int, BeforeValidator(key_number)] | None = Field(
-        None, description="Tells tunnels between the same ends apart: a number, or one written like `10.0.0.1` (none)."
+        None,
+        description="Tells tunnels between the same ends apart: a number, or one written like `10.0.0.1` (none).",
     )
 
     def values(self) -> dict[str, Any]:

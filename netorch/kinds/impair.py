@@ -12,7 +12,16 @@ from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.language.impairment import Impairment
-from netorch.netlink.qdisc import TICK, Netem, burst_of, is_burst, netem_options, read_netem, read_tbf, tbf_options
+from netorch.netlink.qdisc import (
+    TICK,
+    Netem,
+    burst_of,
+    is_burst,
+    netem_options,
+    read_netem,
+    read_tbf,
+    tbf_options,
+)
 from netorch.state.core import Disruption, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.frozen import frozen
@@ -51,7 +60,9 @@ class Impair(Nothing, Resource):
     def of(cls, netns: str, link: str, said: Impairment, mtu: int) -> Self:
         """With what the MTU (0: unknown) decides."""
         said = said.normal()
-        return cls(netns, link, said, *(bucket(said.rate, frame_of(mtu)) if said.qdisc == "tbf" else ()))
+        return cls(
+            netns, link, said, *(bucket(said.rate, frame_of(mtu)) if said.qdisc == "tbf" else ())
+        )
 
     @property
     def key(self) -> Key:
@@ -81,7 +92,10 @@ class Impair(Nothing, Resource):
         if record.kind == "tbf":
             tbf = read_tbf(record.options)
             bursts = (bucket(tbf.rate, frame_of(size))[0] for size in (mtu, 0))
-            burst = next((burst for burst in bursts if is_burst(tbf.buffer, tbf.rate, burst)), burst_of(tbf.buffer, tbf.rate))
+            burst = next(
+                (burst for burst in bursts if is_burst(tbf.buffer, tbf.rate, burst)),
+                burst_of(tbf.buffer, tbf.rate),
+            )
             return cls(netns, link, Impairment(rate=tbf.rate), burst, tbf.limit, tbf.other)
         netem = read_netem(record.options)
         chances = (netem.loss, netem.duplicate, netem.corrupt, netem.reorder)
@@ -91,7 +105,11 @@ class Impair(Nothing, Resource):
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Impair) or before.other not in {"", self.other}:
             return True
-        return (_in_ticks(self.said), self.burst, self.queue) != (_in_ticks(before.said), before.burst, before.queue)
+        return (_in_ticks(self.said), self.burst, self.queue) != (
+            _in_ticks(before.said),
+            before.burst,
+            before.queue,
+        )
 
     def create(self) -> Iterable[Request]:
         return (QdiscSet(self.netns, self.link, self.said.qdisc, self.options()),)
@@ -117,7 +135,11 @@ class Impair(Nothing, Resource):
         if self.said.qdisc == "tbf":
             usual = bucket(self.said.rate, 0)
             mine = {"burst": self.burst, "queue": self.queue}
-            told |= {name: str(value) for (name, value), other in zip(mine.items(), usual, strict=True) if value != other}
+            told |= {
+                name: str(value)
+                for (name, value), other in zip(mine.items(), usual, strict=True)
+                if value != other
+            }
         return told | ({"also": self.other} if self.other else {})
 
     def unsaid(self, name: str) -> str | None:
@@ -149,7 +171,16 @@ def bucket(rate: int, frame: int) -> tuple[int, int]:
 
 def _feature(qdisc: str, said: Impairment) -> Feature:
     probe = QdiscSet("", "lo", qdisc, Impair.of("", "lo", said, 0).options())
-    return Feature(f"{qdisc} qdisc", f"CONFIG_NET_SCH_{qdisc.upper()}", f"sch_{qdisc}", (probe,), frozenset((errno.ENOENT,)))
+    return Feature(
+        f"{qdisc} qdisc",
+        f"CONFIG_NET_SCH_{qdisc.upper()}",
+        f"sch_{qdisc}",
+        (probe,),
+        frozenset((errno.ENOENT,)),
+    )
 
 
-FEATURES = {"netem": _feature("netem", Impairment(delay=1)), "tbf": _feature("tbf", Impairment(rate=1000))}
+FEATURES = {
+    "netem": _feature("netem", Impairment(delay=1)),
+    "tbf": _feature("tbf", Impairment(rate=1000)),
+}

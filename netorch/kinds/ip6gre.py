@@ -34,4 +34,7 @@ class Ip6greWords(GreWords):
     VERSION: ClassVar[int] = 6
     GROUPS: ClassVar[bool] = False
     kind: Literal["ip6gre"] = "ip6gre"
-    ttl: Ttl = Field(HOP_LIMIT, description="Hop limit of the outer packets; `inherit` or 0: the inner one's (64).")
+    ttl: Ttl = Field(
+        HOP_LIMIT,
+        description="Hop limit of the outer packets; `inherit` or 0: the inner one's (64).",
+    )

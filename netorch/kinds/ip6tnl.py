@@ -4,7 +4,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from netorch.kinds.base.ip_tunnel import ENCAP_LIMIT, HOP_LIMIT, IFLA_IPTUN_ENCAP_LIMIT, IpTunnel, IpTunnelWords
+from netorch.kinds.base.ip_tunnel import (
+    ENCAP_LIMIT,
+    HOP_LIMIT,
+    IFLA_IPTUN_ENCAP_LIMIT,
+    IpTunnel,
+    IpTunnelWords,
+)
 from netorch.kinds.base.standalone import SoloLink
 from netorch.language.scalars import Ttl
 from netorch.netlink.codec import u8
@@ -32,4 +38,7 @@ class Ip6tnlWords(IpTunnelWords):
     MAKES: ClassVar[type[SoloLink]] = Ip6tnl
     VERSION: ClassVar[int] = 6
     kind: Literal["ip6tnl"] = "ip6tnl"
-    ttl: Ttl = Field(HOP_LIMIT, description="Hop limit of the outer packets; `inherit` or 0: the inner one's (64).")
+    ttl: Ttl = Field(
+        HOP_LIMIT,
+        description="Hop limit of the outer packets; `inherit` or 0: the inner one's (64).",
+    )

@@ -27,7 +27,13 @@ L3S = Feature(
     "",
     (
         LinkAdd("", "probe1", "veth"),
-        LinkAdd("", "probe0", "ipvlan", data=((IFLA_IPVLAN_MODE, u16(MODES["l3s"])),), parent=("", "probe1")),
+        LinkAdd(
+            "",
+            "probe0",
+            "ipvlan",
+            data=((IFLA_IPVLAN_MODE, u16(MODES["l3s"])),),
+            parent=("", "probe1"),
+        ),
     ),
     frozenset((errno.EOPNOTSUPP, ENOTSUPP)),
 )

@@ -56,7 +56,11 @@ class Loopback(Nothing, Resource):
 
     def attributes(self) -> Mapping[str, str]:
         plain = type(self)(self.netns)
-        return {name: str(getattr(self, name)) for name in ("mtu", "txqueuelen") if getattr(self, name) != getattr(plain, name)}
+        return {
+            name: str(getattr(self, name))
+            for name in ("mtu", "txqueuelen")
+            if getattr(self, name) != getattr(plain, name)
+        }
 
     def unsaid(self, name: str) -> str | None:
         return str(getattr(self, name)) if name in {"mtu", "txqueuelen"} else None

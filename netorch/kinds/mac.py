@@ -27,7 +27,11 @@ class PortMac(Nothing, Resource):
 
     @property
     def key(self) -> Key:
-        return Key("mac", self.netns, f"{self.link} {self.mac}" + (f" vlan {self.vlan}" if self.vlan else ""))
+        return Key(
+            "mac",
+            self.netns,
+            f"{self.link} {self.mac}" + (f" vlan {self.vlan}" if self.vlan else ""),
+        )
 
     @property
     def within(self) -> tuple[Key, ...]:
@@ -54,10 +58,18 @@ class PortMac(Nothing, Resource):
                     yield cls(view.label, link.name, mac.hex(":"), vlan)
 
     def create(self) -> Iterable[Request]:
-        return (StaticMacAdd(self.netns, self.link, bytes.fromhex(self.mac.replace(":", "")), self.vlan),)
+        return (
+            StaticMacAdd(
+                self.netns, self.link, bytes.fromhex(self.mac.replace(":", "")), self.vlan
+            ),
+        )
 
     def delete(self) -> Iterable[Request]:
-        return (StaticMacDel(self.netns, self.link, bytes.fromhex(self.mac.replace(":", "")), self.vlan),)
+        return (
+            StaticMacDel(
+                self.netns, self.link, bytes.fromhex(self.mac.replace(":", "")), self.vlan
+            ),
+        )
 
     def attributes(self) -> Mapping[str, str]:
         return {"vlan": str(self.vlan)} if self.vlan else {}

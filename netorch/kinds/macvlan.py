@@ -31,7 +31,9 @@ class Macvlan(StackedLink):
     KIND: ClassVar[str] = "macvlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_MACVLAN", "macvlan")
     TAKER: ClassVar[str] = "macvlan"
-    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (Attribute("mode", IFLA_MACVLAN_MODE, choice(MODES, 4), live=True),)
+    ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
+        Attribute("mode", IFLA_MACVLAN_MODE, choice(MODES, 4), live=True),
+    )
     mode: str = "vepa"
 
     @classmethod

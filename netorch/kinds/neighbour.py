@@ -47,14 +47,23 @@ class Neighbour(Resource):
         for record in _records(view):
             if _is_ours(view, record):
                 link = view.links[record.index].name
-                yield cls(view.label, link, str(ip_address(record.address)), record.mac.hex(":"), record.protocol)
+                yield cls(
+                    view.label,
+                    link,
+                    str(ip_address(record.address)),
+                    record.mac.hex(":"),
+                    record.protocol,
+                )
 
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
         for record in _records(view):
             if not _is_ours(view, record):
                 link, text = view.links[record.index].name, str(ip_address(record.address))
-                yield neighbour_key(view.label, link, text), f"{view.label}/{link} has the neighbour {text} and {NOT_OURS}"
+                yield (
+                    neighbour_key(view.label, link, text),
+                    f"{view.label}/{link} has the neighbour {text} and {NOT_OURS}",
+                )
 
     def differs(self, before: Resource) -> bool:
         # whoever entered it, a neighbour of ours that is as wanted stays as it is
@@ -81,7 +90,11 @@ class Neighbour(Resource):
 
 
 def _records(view: View) -> Iterator[NeighbourRecord]:
-    return (record for record in view.netns.neighbours if record.family != AF_BRIDGE and record.index in view.links)
+    return (
+        record
+        for record in view.netns.neighbours
+        if record.family != AF_BRIDGE and record.index in view.links
+    )
 
 
 def _is_ours(view: View, record: NeighbourRecord) -> bool:

@@ -49,7 +49,9 @@ class Netns(Nothing, Resource):
     def observe(cls, view: View) -> Iterator[Resource]:
         if view.created:
             ipv4, ipv6 = view.netns.forwarding
-            yield cls(view.label, view.mark.alias, bool(ipv4), bool(ipv6), view.label == view.mark.fabric)
+            yield cls(
+                view.label, view.mark.alias, bool(ipv4), bool(ipv6), view.label == view.mark.fabric
+            )
 
     def create(self) -> Iterable[Request]:
         # bridges of the fabric only pass frames on; without IPv6 there, each port saves a link-local address and its DAD
@@ -58,19 +60,29 @@ class Netns(Nothing, Resource):
 
     def update(self, before: Self) -> Sequence[Request] | None:
         asked, had = self._forwarding(), before._forwarding()
-        return [SysctlSet(self.netns, (path,), value) for path, value in asked if (path, value) not in had]
+        return [
+            SysctlSet(self.netns, (path,), value)
+            for path, value in asked
+            if (path, value) not in had
+        ]
 
     def delete(self) -> Iterable[Request]:
         return (NetnsDel(self.netns),)
 
     def attributes(self) -> Mapping[str, str]:
-        return {"ipv4 forwarding": _on(self.ipv4_forwarding), "ipv6 forwarding": _on(self.ipv6_forwarding)}
+        return {
+            "ipv4 forwarding": _on(self.ipv4_forwarding),
+            "ipv6 forwarding": _on(self.ipv6_forwarding),
+        }
 
     def title(self) -> str:
         return f"netns {shown(self.netns)}"
 
     def _forwarding(self) -> tuple[tuple[str, str], ...]:
-        return (IPV4_FORWARDING, str(int(self.ipv4_forwarding))), (IPV6_FORWARDING, str(int(self.ipv6_forwarding)))
+        return (IPV4_FORWARDING, str(int(self.ipv4_forwarding))), (
+            IPV6_FORWARDING,
+            str(int(self.ipv6_forwarding)),
+        )
 
 
 def _on(value: bool) -> str:

@@ -16,7 +16,14 @@ from netorch.language.schema_shapes import IPV4, IPV6, PORT, text, written
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.frozen import frozen
-from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardPeerDel, WireguardPeerSet
+from netorch.values.requests import (
+    Answer,
+    KeyFile,
+    Question,
+    Request,
+    WireguardPeerDel,
+    WireguardPeerSet,
+)
 from netorch.values.secret import Secret
 
 KEY_SIZE = 32
@@ -50,17 +57,23 @@ def held(secret: Secret | None) -> HeldKey | None:
     return None if secret is None else HeldKey("", secret)
 
 
-def looked_up(key: HeldKey | None, question: KeyFile | None, answers: Mapping[Question, Answer]) -> HeldKey | None:
+def looked_up(
+    key: HeldKey | None, question: KeyFile | None, answers: Mapping[Question, Answer]
+) -> HeldKey | None:
     return key if key is None or question is None else replace(key, secret=answers[question].secret)
 
 
-def named(key: HeldKey | None, asked: HeldKey | None, folder: str, made_up: str, what: str) -> tuple[HeldKey | None, str]:
+def named(
+    key: HeldKey | None, asked: HeldKey | None, folder: str, made_up: str, what: str
+) -> tuple[HeldKey | None, str]:
     """A key with its file; with the warning that it is in none, and one made up, if that of `asked` holds another."""
     if key is None:
         return None, ""
     if asked is not None and asked == key:
         return replace(key, file=str(PurePath(folder, asked.file))), ""
-    return replace(key, file=made_up), f"{what} is in no file that netorch knows: put it into {made_up} before you apply this"
+    return replace(
+        key, file=made_up
+    ), f"{what} is in no file that netorch knows: put it into {made_up} before you apply this"
 
 
 def peer_key(netns: str, link: str, public_key: str) -> Key:
@@ -109,7 +122,9 @@ class Peer(Nothing, Resource):
                     link.name,
                     b64encode(peer.public_key).decode(),
                     held(peer.preshared_key),
-                    "" if peer.endpoint is None else endpoint_text(ip_address(peer.endpoint[0]), peer.endpoint[1]),
+                    ""
+                    if peer.endpoint is None
+                    else endpoint_text(ip_address(peer.endpoint[0]), peer.endpoint[1]),
                     in_order(f"{ip_address(address)}/{length}" for address, length in peer.allowed),
                     peer.keepalive,
                     peer.handshake,
@@ -118,7 +133,11 @@ class Peer(Nothing, Resource):
     @property
     def _question(self) -> KeyFile | None:
         key = self.preshared_key
-        return KeyFile(key.file, "preshared_key_file", False) if key is not None and key.file and key.secret is None else None
+        return (
+            KeyFile(key.file, "preshared_key_file", False)
+            if key is not None and key.file and key.secret is None
+            else None
+        )
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -129,7 +148,11 @@ class Peer(Nothing, Resource):
 
     def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
         assert isinstance(before, Peer)
-        found = replace(self, preshared_key=before.preshared_key) if self.preshared_key == before.preshared_key else self
+        found = (
+            replace(self, preshared_key=before.preshared_key)
+            if self.preshared_key == before.preshared_key
+            else self
+        )
         if not self.endpoint or self.endpoint == before.endpoint or not before.met:
             # what the file does not give is the kernel's to learn
             return found if self.endpoint else replace(found, endpoint=before.endpoint)
@@ -140,7 +163,9 @@ class Peer(Nothing, Resource):
     def named(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         other = asked.preshared_key if isinstance(asked, Peer) else None
         file = f"{shown(self.netns)}-{self.link}-{self.public_key.translate(_PLAIN)[:8]}.psk"
-        key, warning = named(self.preshared_key, other, folder, file, f"the preshared key of {self.title()}")
+        key, warning = named(
+            self.preshared_key, other, folder, file, f"the preshared key of {self.title()}"
+        )
         return replace(self, preshared_key=key), warning
 
     def create(self) -> Iterable[Request]:
@@ -158,7 +183,9 @@ class Peer(Nothing, Resource):
             None if self.preshared_key == before.preshared_key else told_secret(self.preshared_key),
             None if self.endpoint in ("", before.endpoint) else packed_endpoint(self.endpoint),
             None if self.keepalive == before.keepalive else self.keepalive,
-            None if self.allowed_ips == before.allowed_ips else tuple(_packed(text) for text in self.allowed_ips),
+            None
+            if self.allowed_ips == before.allowed_ips
+            else tuple(_packed(text) for text in self.allowed_ips),
             "" if self.preshared_key is None else self.preshared_key.file,
         )
 
@@ -204,7 +231,12 @@ def packed_endpoint(text: str) -> tuple[bytes, int]:
     return ip_address(address.strip("[]")).packed, int(port)
 
 
-@written(text("(?!A{43}=$)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", "public key as `wg pubkey` prints it: 44 letters that end in ="))
+@written(
+    text(
+        "(?!A{43}=$)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=",
+        "public key as `wg pubkey` prints it: 44 letters that end in =",
+    )
+)
 def key_text(value: object) -> str:
     """A key as `wg pubkey` prints it."""
     text = str(value)
@@ -219,7 +251,13 @@ def key_text(value: object) -> str:
     return text
 
 
-@written(text(rf"(?:{IPV4}|\[{IPV6}\]):{PORT}", "endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820", "192.0.2.1:51820"))
+@written(
+    text(
+        rf"(?:{IPV4}|\[{IPV6}\]):{PORT}",
+        "endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820",
+        "192.0.2.1:51820",
+    )
+)
 def address_and_port(value: object) -> str:
     """An address with a port. Names are not looked up: one file would mean different things on different days."""
     text = str(value)
@@ -228,7 +266,9 @@ def address_and_port(value: object) -> str:
     try:
         found = ip_address(address[1:-1] if bracketed else address)
     except ValueError:
-        wrong(f"{text!r} is no endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820; a host's name is not looked up")
+        wrong(
+            f"{text!r} is no endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820; a host's name is not looked up"
+        )
     if (found.version == 6) != bracketed or not colon or "%" in address:
         wrong(f"{text!r} is no endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820")
     if found.is_unspecified or found.is_multicast:
@@ -238,7 +278,9 @@ def address_and_port(value: object) -> str:
 
 @written(
     text(
-        r"(?![A-Za-z0-9+/]{40,44}={0,2}$)(?:[^$\x00-\x1f\x7f]|\$\$)*[^/\x00-\x1f\x7f]", "path of a file with a key", "wireguard/private.key"
+        r"(?![A-Za-z0-9+/]{40,44}={0,2}$)(?:[^$\x00-\x1f\x7f]|\$\$)*[^/\x00-\x1f\x7f]",
+        "path of a file with a key",
+        "wireguard/private.key",
     )
 )
 def key_file(value: object) -> str:
@@ -256,17 +298,22 @@ KeyPath = Annotated[str, BeforeValidator(key_file)]
 class PeerWords(Words):
     """Somebody that a WireGuard interface speaks with."""
 
-    public_key: Annotated[str, BeforeValidator(key_text)] = Field(description="The peer's public key, as `wg pubkey` prints it.")
+    public_key: Annotated[str, BeforeValidator(key_text)] = Field(
+        description="The peer's public key, as `wg pubkey` prints it."
+    )
     endpoint: Annotated[str, BeforeValidator(address_and_port)] | None = Field(
         None, description="Where it is at first, `ADDRESS:PORT` (wherever it is heard from)."
     )
     allowed_ips: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, description="What is sent to it, and what it may send as; routes are not made of them."
+        default_factory=empty_list,
+        description="What is sent to it, and what it may send as; routes are not made of them.",
     )
     keepalive: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
         0, description="Seconds of silence after which it sends something (0, never)."
     )
-    preshared_key_file: KeyPath | None = Field(None, description="File with a second key, which both ends share (none).")
+    preshared_key_file: KeyPath | None = Field(
+        None, description="File with a second key, which both ends share (none)."
+    )
 
     def peer(self, netns: str, link: str) -> Peer:
         return Peer(

@@ -12,7 +12,14 @@ from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.kinds.netns import netns_key
 from netorch.language.scalars import InterfaceName
 from netorch.netlink.codec import cstring, u32
-from netorch.netlink.constants import IFLA_ADDRESS, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN, RT_TABLE_MAIN, RTN_UNICAST
+from netorch.netlink.constants import (
+    IFLA_ADDRESS,
+    IFLA_IFALIAS,
+    IFLA_MTU,
+    IFLA_TXQLEN,
+    RT_TABLE_MAIN,
+    RTN_UNICAST,
+)
 from netorch.state.core import HOST, Disruption, Key, Resource, State
 from netorch.state.registry import View, interface_words, observed
 from netorch.values.frozen import frozen
@@ -81,20 +88,43 @@ class Physical(SoloLink):
     def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
         host = snapshot.namespaces[HOST]
         mark = read_alias(self.alias).topology
-        if any(_is_lent(link, mark, self.origin) for netns in snapshot.namespaces.values() for link in netns.links):
+        if any(
+            _is_lent(link, mark, self.origin)
+            for netns in snapshot.namespaces.values()
+            for link in netns.links
+        ):
             return  # here already, or given back before it is taken again
         nic = _find(host, self.origin)
         if nic is None:
             names = [link.name for link in host.links if link.name != "lo"]
             known = f"It has {', '.join(names[:20])}." if names else "It has none but lo."
-            yield f"the host has no interface {self.origin!r}", did_you_mean(self.origin, names) or known
+            yield (
+                f"the host has no interface {self.origin!r}",
+                did_you_mean(self.origin, names) or known,
+            )
             return
         remedy = "Take it out of there first, or name another one as `from`."
-        master = next((link for link in host.links if nic.master and link.index == nic.master), None)
-        riders = [link.name for link in host.links if link.link == nic.index and link.link_netnsid is None and link.kind != "veth"]
-        bridge = next((link for link in host.links if read_alias(link.alias).uplink in {nic.name, *nic.altnames}), None)
+        master = next(
+            (link for link in host.links if nic.master and link.index == nic.master), None
+        )
+        riders = [
+            link.name
+            for link in host.links
+            if link.link == nic.index and link.link_netnsid is None and link.kind != "veth"
+        ]
+        bridge = next(
+            (
+                link
+                for link in host.links
+                if read_alias(link.alias).uplink in {nic.name, *nic.altnames}
+            ),
+            None,
+        )
         if read_alias(nic.alias).topology:
-            yield f"{nic.name} is no NIC that the host could lend: {maker(nic.alias)}", "Name another one as `from`."
+            yield (
+                f"{nic.name} is no NIC that the host could lend: {maker(nic.alias)}",
+                "Name another one as `from`.",
+            )
         elif nic.master:
             yield f"{nic.name} is a port of {master.name if master else 'another link'}", remedy
         elif bridge is not None:
@@ -111,7 +141,11 @@ class Physical(SoloLink):
             if nic is not None and (self.netns, self.name) != (HOST, nic.name):
                 yield f"the host has another {self.origin} meanwhile: the NIC goes back to it under a name like dev{nic.index}"
             return
-        routes = [route for route in host.routes if route.dst is None and (route.table, route.type) == (RT_TABLE_MAIN, RTN_UNICAST)]
+        routes = [
+            route
+            for route in host.routes
+            if route.dst is None and (route.table, route.type) == (RT_TABLE_MAIN, RTN_UNICAST)
+        ]
         for family, name in ((2, "IPv4"), (10, "IPv6")):
             ways = {hop.dev for route in routes if route.family == family for hop in route.hops}
             if ways == {self.origin}:
@@ -127,7 +161,15 @@ class Physical(SoloLink):
 
     def create(self) -> Iterator[Request]:
         topology = read_alias(self.alias).topology
-        yield NicTake(self.netns, self.name, self.origin, topology, self.alias, Mark(topology).protocol, self.own_attrs())
+        yield NicTake(
+            self.netns,
+            self.name,
+            self.origin,
+            topology,
+            self.alias,
+            Mark(topology).protocol,
+            self.own_attrs(),
+        )
 
     def update(self, before: Self) -> Sequence[Request] | None:
         if self.origin != before.origin:
@@ -145,7 +187,11 @@ class Physical(SoloLink):
         return {"from": self.origin} if self.origin != self.name else {}
 
     def attributes(self) -> Mapping[str, str]:
-        common = {"mtu": str(self.mtu) if self.mtu else "", "mac": self.mac, "description": read_alias(self.alias).description}
+        common = {
+            "mtu": str(self.mtu) if self.mtu else "",
+            "mac": self.mac,
+            "description": read_alias(self.alias).description,
+        }
         if self.txqueuelen not in (LEFT_ALONE, 1000):
             common["txqueuelen"] = str(self.txqueuelen)
         return {**self.own(), **{name: text for name, text in common.items() if text}}
@@ -169,7 +215,9 @@ class PhysicalWords(SoloWords):
 
     MAKES: ClassVar[type[SoloLink]] = Physical
     kind: Literal["physical"] = "physical"
-    origin: InterfaceName | None = Field(None, alias="from", description="What the host calls it (the same as here).")
+    origin: InterfaceName | None = Field(
+        None, alias="from", description="What the host calls it (the same as here)."
+    )
 
     def taken_from(self, name: str) -> str:
         return self.origin or name

@@ -42,7 +42,9 @@ class MasterWords(InterfaceWords):
     """The words of what has ports."""
 
     members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, alias="ports", description="Its ports: interfaces of the same node."
+        default_factory=empty_list,
+        alias="ports",
+        description="Its ports: interfaces of the same node.",
     )
 
     @property
@@ -91,14 +93,19 @@ class Port(Nothing, Resource):
         # a stranger's link in our bridge is the stranger's doing: it stays, and is let go when the bridge goes
         for link in view.our_links:
             master = view.links.get(link.master)
-            if master is not None and read_alias(master.alias).uplink not in {link.name, *link.altnames}:
+            if master is not None and read_alias(master.alias).uplink not in {
+                link.name,
+                *link.altnames,
+            }:
                 options = _options(link) if master.kind == "bridge" else {}
                 yield cls(view.label, link.name, master.name, **options, of=master.kind)
 
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Port):
             return True
-        return any(getattr(self, name) != getattr(before, name) for name in ("master", "of")) or bool(self._changed(before))
+        return any(
+            getattr(self, name) != getattr(before, name) for name in ("master", "of")
+        ) or bool(self._changed(before))
 
     def create(self) -> Iterable[Request]:
         return self.update(type(self)(self.netns, self.link, "")) or ()
@@ -111,7 +118,11 @@ class Port(Nothing, Resource):
         if "cost" in changed and not self.cost:
             return None  # the kernel chooses for a new port only
         # a bond takes a link that is down, and a VRF pulls one down that is up: not in one message with its state
-        requests = [] if stays else [LinkSet(self.netns, self.link, master=self.master, alone=self.of in TAKES_DOWN)]
+        requests = (
+            []
+            if stays
+            else [LinkSet(self.netns, self.link, master=self.master, alone=self.of in TAKES_DOWN)]
+        )
         if self.after and not stays:
             # a VLAN device comes up with its parent (vlan_device_event)
             requests.insert(0, LinkSet(self.netns, self.link, up=False))
@@ -128,7 +139,11 @@ class Port(Nothing, Resource):
 
     def attributes(self) -> Mapping[str, str]:
         plain = type(self)(self.netns, self.link, self.master)
-        said = {name: getattr(self, name) for name in OPTIONS if getattr(self, name) != getattr(plain, name)}
+        said = {
+            name: getattr(self, name)
+            for name in OPTIONS
+            if getattr(self, name) != getattr(plain, name)
+        }
         if self.cost == self.usual:
             said.pop("cost", None)
         return {"master": self.master} | {name: str(value).lower() for name, value in said.items()}
@@ -155,7 +170,11 @@ class Port(Nothing, Resource):
 
 
 def _options(link: LinkRecord) -> dict[str, Any]:
-    data = {number: int.from_bytes(payload, "little") for number, payload in link.port.items() if len(payload) <= 4}
+    data = {
+        number: int.from_bytes(payload, "little")
+        for number, payload in link.port.items()
+        if len(payload) <= 4
+    }
     cost = data.get(IFLA_BRPORT_COST, 0)
     return {
         "usual": USUAL_COST.get(link.kind, cost if cost in BY_SPEED else 0),

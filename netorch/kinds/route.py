@@ -32,7 +32,13 @@ MAIN = 254
 IPV6_METRIC = 1024
 """What the kernel gives to an IPv6 route without one (IP6_RT_PRIO_USER)."""
 
-TYPES = {"unicast": RTN_UNICAST, "local": RTN_LOCAL, "blackhole": RTN_BLACKHOLE, "unreachable": RTN_UNREACHABLE, "prohibit": RTN_PROHIBIT}
+TYPES = {
+    "unicast": RTN_UNICAST,
+    "local": RTN_LOCAL,
+    "blackhole": RTN_BLACKHOLE,
+    "unreachable": RTN_UNREACHABLE,
+    "prohibit": RTN_PROHIBIT,
+}
 _TYPE_NAMES = {number: name for name, number in TYPES.items()}
 
 
@@ -70,7 +76,9 @@ class Route(Resource):
         if len(self.spec.hops) < 2:
             return self.after
         devices = [hop.dev for hop in self.spec.hops if hop.dev]
-        return self.after + tuple(key for dev in devices for key in (link_key(self.netns, dev), up_key(self.netns, dev)))
+        return self.after + tuple(
+            key for dev in devices for key in (link_key(self.netns, dev), up_key(self.netns, dev))
+        )
 
     @property
     def rests_on(self) -> tuple[Key, ...]:
@@ -89,7 +97,10 @@ class Route(Resource):
         for spec in view.netns.routes:
             if not _is_ours(view, spec):
                 key = route_key(view.label, spec)
-                yield key, f"{shown(view.label)} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it"
+                yield (
+                    key,
+                    f"{shown(view.label)} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it",
+                )
 
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Route):
@@ -98,7 +109,9 @@ class Route(Resource):
         if mine == theirs:
             return False
         if len(mine.hops) == len(theirs.hops):
-            pairs = zip(sorted(mine.hops, key=_hop_order), sorted(theirs.hops, key=_hop_order), strict=True)
+            pairs = zip(
+                sorted(mine.hops, key=_hop_order), sorted(theirs.hops, key=_hop_order), strict=True
+            )
             hops = tuple(replace(b, dev=None) if a.dev is None else b for a, b in pairs)
             theirs = replace(theirs, hops=hops)
             mine = replace(mine, hops=tuple(sorted(mine.hops, key=_hop_order)))
@@ -108,7 +121,11 @@ class Route(Resource):
         return (RouteAdd(self.netns, self.spec),)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        if self.spec.family == AF_INET6 and (len(self.spec.hops) > 1 or len(before.spec.hops) > 1 or self.spec.type != before.spec.type):
+        if self.spec.family == AF_INET6 and (
+            len(self.spec.hops) > 1
+            or len(before.spec.hops) > 1
+            or self.spec.type != before.spec.type
+        ):
             return None
         return [RouteAdd(self.netns, self.spec, replace=True)]
 
@@ -122,11 +139,15 @@ class Route(Resource):
             said["type"] = _TYPE_NAMES.get(spec.type, str(spec.type))
         if len(spec.hops) == 1:
             hop = spec.hops[0]
-            said |= {name: text for name, text in (("via", _via(hop)), ("dev", hop.dev or "")) if text}
+            said |= {
+                name: text for name, text in (("via", _via(hop)), ("dev", hop.dev or "")) if text
+            }
             if hop.onlink:
                 said["onlink"] = "true"
         elif spec.hops:
-            said["nexthops"] = ", ".join(f"{_via(hop)} dev {hop.dev} weight {hop.weight}" for hop in spec.hops)
+            said["nexthops"] = ", ".join(
+                f"{_via(hop)} dev {hop.dev} weight {hop.weight}" for hop in spec.hops
+            )
         if spec.src:
             said["src"] = str(ip_address(spec.src))
         if spec.mtu:
@@ -171,7 +192,9 @@ def _is_ours(view: View, spec: RouteSpec) -> bool:
         return True
     if not view.created or spec.protocol not in {RTPROT_BOOT, RTPROT_STATIC}:
         return False
-    devices = (view.named[hop.dev] for hop in spec.hops if hop.dev is not None and hop.dev in view.named)
+    devices = (
+        view.named[hop.dev] for hop in spec.hops if hop.dev is not None and hop.dev in view.named
+    )
     if any(read_alias(device.alias).uplink for device in devices):
         return False
     return all(hop.dev is None or hop.dev == "lo" or hop.dev in view.our_names for hop in spec.hops)

@@ -23,7 +23,12 @@ from netorch.values.frozen import frozen
 from netorch.values.marks import NOT_OURS
 from netorch.values.requests import Request, RuleAdd, RuleDel, RuleSpec
 
-ACTIONS = {"lookup": FR_ACT_TO_TBL, "blackhole": FR_ACT_BLACKHOLE, "unreachable": FR_ACT_UNREACHABLE, "prohibit": FR_ACT_PROHIBIT}
+ACTIONS = {
+    "lookup": FR_ACT_TO_TBL,
+    "blackhole": FR_ACT_BLACKHOLE,
+    "unreachable": FR_ACT_UNREACHABLE,
+    "prohibit": FR_ACT_PROHIBIT,
+}
 _ACTION_NAMES = {number: name for name, number in ACTIONS.items()}
 PROTOCOL_UNSPEC = 0
 
@@ -62,10 +67,16 @@ class Rule(Resource):
         for spec in view.netns.rules:
             if not _is_ours(view, spec):
                 name = _name(spec)
-                yield Key("rule", view.label, name), f"{shown(view.label)} has a rule {name} (protocol {spec.protocol}) and {NOT_OURS}"
+                yield (
+                    Key("rule", view.label, name),
+                    f"{shown(view.label)} has a rule {name} (protocol {spec.protocol}) and {NOT_OURS}",
+                )
 
     def differs(self, before: Resource) -> bool:
-        return not isinstance(before, Rule) or replace(before.spec, protocol=self.spec.protocol) != self.spec
+        return (
+            not isinstance(before, Rule)
+            or replace(before.spec, protocol=self.spec.protocol) != self.spec
+        )
 
     def create(self) -> Iterable[Request]:
         return (RuleAdd(self.netns, self.spec),)

@@ -79,7 +79,10 @@ class Sysctl(Nothing, Resource):
         parts = value.split(_AND)
         if len(parts) == 1:
             return [SysctlSet(self.netns, self.paths, value)]
-        return [SysctlSet(self.netns, (path,), part) for path, part in zip(self.paths, parts, strict=True)]
+        return [
+            SysctlSet(self.netns, (path,), part)
+            for path, part in zip(self.paths, parts, strict=True)
+        ]
 
     def attributes(self) -> Mapping[str, str]:
         return {"value": self.value}

@@ -15,7 +15,17 @@ from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.state.registry import interface_words, observed
 from netorch.values.frozen import frozen
-from netorch.values.requests import AltnameAdd, Answer, Feature, GroupNumber, Question, Request, TunAdd, TunSet, UserNumber
+from netorch.values.requests import (
+    AltnameAdd,
+    Answer,
+    Feature,
+    GroupNumber,
+    Question,
+    Request,
+    TunAdd,
+    TunSet,
+    UserNumber,
+)
 from netorch.values.snapshot import LinkRecord
 
 IFLA_TUN_OWNER, IFLA_TUN_GROUP, IFLA_TUN_TYPE, IFLA_TUN_MULTI_QUEUE = 1, 2, 3, 7
@@ -56,12 +66,26 @@ class TunTap(SoloLink):
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        asked: list[Question] = [UserNumber(self.owner, "owner")] if isinstance(self.owner, str) else []
-        return (*asked, GroupNumber(self.users, "group")) if isinstance(self.users, str) else tuple(asked)
+        asked: list[Question] = (
+            [UserNumber(self.owner, "owner")] if isinstance(self.owner, str) else []
+        )
+        return (
+            (*asked, GroupNumber(self.users, "group"))
+            if isinstance(self.users, str)
+            else tuple(asked)
+        )
 
     def answered(self, answers: Mapping[Question, Answer]) -> Self:
-        owner = answers[UserNumber(self.owner, "owner")].value if isinstance(self.owner, str) else self.owner
-        users = answers[GroupNumber(self.users, "group")].value if isinstance(self.users, str) else self.users
+        owner = (
+            answers[UserNumber(self.owner, "owner")].value
+            if isinstance(self.owner, str)
+            else self.owner
+        )
+        users = (
+            answers[GroupNumber(self.users, "group")].value
+            if isinstance(self.users, str)
+            else self.users
+        )
         return replace(self, owner=owner, users=users)
 
     @classmethod
@@ -74,19 +98,34 @@ class TunTap(SoloLink):
 
     def create(self) -> Iterator[Request]:
         attrs = (*self.basic_attrs(), (IFLA_IFALIAS, cstring(self.alias)))
-        yield TunAdd(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, self.owner, self.users, attrs)
+        yield TunAdd(
+            self.netns,
+            self.name,
+            self.TYPE == IFF_TAP,
+            self.multi_queue,
+            self.owner,
+            self.users,
+            attrs,
+        )
         if self.altname:
             yield AltnameAdd(self.netns, self.name, self.altname)
 
     def update(self, before: Self) -> Sequence[Request] | None:
         # who once had it can be told another, but not nobody (TUNSETOWNER takes no -1)
-        taken_away = (self.owner is None and before.owner is not None) or (self.users is None and before.users is not None)
+        taken_away = (self.owner is None and before.owner is not None) or (
+            self.users is None and before.users is not None
+        )
         if self.multi_queue != before.multi_queue or taken_away:
             return None
         requests = self.changed(before)
-        owner, users = (None if mine == theirs else mine for mine, theirs in ((self.owner, before.owner), (self.users, before.users)))
+        owner, users = (
+            None if mine == theirs else mine
+            for mine, theirs in ((self.owner, before.owner), (self.users, before.users))
+        )
         if owner is not None or users is not None:
-            requests.append(TunSet(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, owner, users))
+            requests.append(
+                TunSet(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, owner, users)
+            )
         return requests
 
 
@@ -105,7 +144,9 @@ class Tun(TunTap):
     QUEUE: ClassVar[int] = 500
 
 
-@written(whole(0, NOBODY - 1, r"(?![0-9]+$)[^\s:/,\x00-\x1f\x7f]+", "user or group: a name or a number"))
+@written(
+    whole(0, NOBODY - 1, r"(?![0-9]+$)[^\s:/,\x00-\x1f\x7f]+", "user or group: a name or a number")
+)
 def account(value: object) -> int | str:
     """A user or a group, by name or by number."""
     if isinstance(value, str) and not value.isdigit():
@@ -120,12 +161,16 @@ Account = Annotated[int | str, BeforeValidator(account)]
 
 class TunTapWords(SoloWords):
     owner: Account | None = Field(
-        None, description="User who may open it without being root; to take it away again, the interface is made anew (nobody)."
+        None,
+        description="User who may open it without being root; to take it away again, the interface is made anew (nobody).",
     )
     group: Account | None = Field(
-        None, description="Group whose members may open it without being root; to take it away again, the interface is made anew (nobody)."
+        None,
+        description="Group whose members may open it without being root; to take it away again, the interface is made anew (nobody).",
     )
-    multi_queue: Flag = Field(False, description="Let programs open it many times, a queue each (false).")
+    multi_queue: Flag = Field(
+        False, description="Let programs open it many times, a queue each (false)."
+    )
 
     def values(self) -> dict[str, Any]:
         return {"owner": self.owner, "users": self.group, "multi_queue": self.multi_queue}

@@ -47,7 +47,10 @@ class Up(Nothing, Resource):
 
     @property
     def within(self) -> tuple[Key, ...]:
-        return (link_key(self.netns, self.link), *((port_key(self.netns, self.link),) if self.master else ()))
+        return (
+            link_key(self.netns, self.link),
+            *((port_key(self.netns, self.link),) if self.master else ()),
+        )
 
     @property
     def needs(self) -> tuple[Key, ...]:
@@ -62,10 +65,16 @@ class Up(Nothing, Resource):
         for link in view.our_links:
             if link.flags & IFF_UP:
                 master = view.links.get(link.master)
-                yield cls(view.label, link.name, master.name if master is not None and master.kind in TAKES_DOWN else "")
+                yield cls(
+                    view.label,
+                    link.name,
+                    master.name if master is not None and master.kind in TAKES_DOWN else "",
+                )
 
     def create(self) -> Iterable[Request]:
-        no_dad = SysctlSet(self.netns, (f"net/ipv6/conf/{self.link}/accept_dad",), "0", optional=True)
+        no_dad = SysctlSet(
+            self.netns, (f"net/ipv6/conf/{self.link}/accept_dad",), "0", optional=True
+        )
         return (*((no_dad,) if self.quick else ()), LinkSet(self.netns, self.link, up=True))
 
     def delete(self) -> Iterable[Request]:

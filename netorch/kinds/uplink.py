@@ -34,7 +34,9 @@ class Uplink(Resource):
     KIND: ClassVar[str] = "uplink"
     STRANGE: ClassVar[str] = "uplink"
     CREATION: ClassVar[Disruption] = Disruption.FLAP
-    WAY_OUT: ClassVar[str] = "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
+    WAY_OUT: ClassVar[str] = (
+        "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
+    )
     netns: str
     nic: str
     bridge: str
@@ -52,7 +54,11 @@ class Uplink(Resource):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        return link_key(self.netns, self.bridge), up_key(self.netns, self.bridge), up_key(self.netns, self.nic)
+        return (
+            link_key(self.netns, self.bridge),
+            up_key(self.netns, self.bridge),
+            up_key(self.netns, self.nic),
+        )
 
     @property
     def holds(self) -> tuple[Key, ...]:
@@ -63,8 +69,21 @@ class Uplink(Resource):
         for bridge in view.our_links:
             name = read_alias(bridge.alias).uplink if bridge.kind == "bridge" else ""
             if name:
-                nic = next((link for link in view.netns.links if name == link.name or name in link.altnames), None)
-                yield cls(view.label, name, bridge.name, view.mark.protocol, nic is not None and _is_whole(view, nic, bridge))
+                nic = next(
+                    (
+                        link
+                        for link in view.netns.links
+                        if name == link.name or name in link.altnames
+                    ),
+                    None,
+                )
+                yield cls(
+                    view.label,
+                    name,
+                    bridge.name,
+                    view.mark.protocol,
+                    nic is not None and _is_whole(view, nic, bridge),
+                )
 
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
@@ -72,11 +91,18 @@ class Uplink(Resource):
             master = view.links.get(nic.master)
             if master is not None and master.name not in view.our_names:
                 for name in (nic.name, *nic.altnames):
-                    yield uplink_key(view.label, name), f"{name} is a port of {master.name} already, and {maker(master.alias)}"
+                    yield (
+                        uplink_key(view.label, name),
+                        f"{name} is a port of {master.name} already, and {maker(master.alias)}",
+                    )
 
     def differs(self, before: Resource) -> bool:
         # back to half of it is no way to go
-        return not isinstance(before, Uplink) or self.bridge != before.bridge or (self.whole and not before.whole)
+        return (
+            not isinstance(before, Uplink)
+            or self.bridge != before.bridge
+            or (self.whole and not before.whole)
+        )
 
     def create(self) -> Iterable[Request]:
         return (UplinkJoin(self.netns, self.nic, self.bridge, self.protocol, self.mtu),)
@@ -102,4 +128,6 @@ class Uplink(Resource):
 
 def _is_whole(view: View, nic: LinkRecord, bridge: LinkRecord) -> bool:
     left = (record for record in view.netns.addresses if record.index == nic.index)
-    return nic.master == bridge.index and not any(goes_along(record, nic.mac, view.mark.protocol) for record in left)
+    return nic.master == bridge.index and not any(
+        goes_along(record, nic.mac, view.mark.protocol) for record in left
+    )

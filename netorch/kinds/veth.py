@@ -28,7 +28,9 @@ class VethWords(InterfaceWords):
     """A virtual Ethernet cable; `links` and `networks` make them too."""
 
     kind: Literal["veth"] = "veth"
-    peer: Annotated[str, WithJsonSchema(substituted(text(END, "other end: NODE:IF")))] = Field(description="The other end, `NODE:IF`.")
+    peer: Annotated[str, WithJsonSchema(substituted(text(END, "other end: NODE:IF")))] = Field(
+        description="The other end, `NODE:IF`."
+    )
 
 
 @observed
@@ -65,7 +67,11 @@ class Veth(Link):
 
     def create(self) -> Iterator[Request]:
         if self.far:
-            yield LinkSet(self.netns, self.name, (*self.newborn().basic_attrs(), (IFLA_IFALIAS, cstring(self.alias))))
+            yield LinkSet(
+                self.netns,
+                self.name,
+                (*self.newborn().basic_attrs(), (IFLA_IFALIAS, cstring(self.alias))),
+            )
         else:
             peer = Peer(*self.peer, attrs=((IFLA_GROUP, u32(self.group)),))
             yield LinkAdd(self.netns, self.name, "veth", self.newborn().basic_attrs(), peer=peer)
@@ -76,7 +82,10 @@ class Veth(Link):
 
     def attributes(self) -> Mapping[str, str]:
         netns, name = self.peer
-        return {"peer": f"{shown(netns)}:{name}" if self.peer != UNKNOWN else "unknown", **self.common()}
+        return {
+            "peer": f"{shown(netns)}:{name}" if self.peer != UNKNOWN else "unknown",
+            **self.common(),
+        }
 
 
 def _named(view: View, end: tuple[str, str]) -> tuple[str, str] | None:

@@ -35,6 +35,10 @@ class VlanWords(SoloWords):
     MAKES: ClassVar[type[SoloLink]] = Vlan
     FAR_PARENT: ClassVar[bool] = True
     kind: Literal["vlan"] = "vlan"
-    parent: PlaceName = Field(description="The interface whose frames are tagged, `IF` or `NODE:IF`.")
-    id: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(description="VLAN number, 0 to 4094.")
+    parent: PlaceName = Field(
+        description="The interface whose frames are tagged, `IF` or `NODE:IF`."
+    )
+    id: Annotated[int, BeforeValidator(integer(0, 4094))] = Field(
+        description="VLAN number, 0 to 4094."
+    )
     protocol: Literal["802.1q", "802.1ad"] = Field("802.1q", description="Kind of tag (802.1q).")

@@ -51,7 +51,10 @@ class PortVlans(Nothing, Resource):
 
     @property
     def within(self) -> tuple[Key, ...]:
-        return (link_key(self.netns, self.link), *(() if self.own else (port_key(self.netns, self.link),)))
+        return (
+            link_key(self.netns, self.link),
+            *(() if self.own else (port_key(self.netns, self.link),)),
+        )
 
     @property
     def needs(self) -> tuple[Key, ...]:
@@ -71,8 +74,12 @@ class PortVlans(Nothing, Resource):
             bridge = link if link.kind == "bridge" else view.links.get(link.master)
             if bridge is not None and knows_vlans(view, bridge):
                 flags = view.netns.vlans.get(link.index, {})
-                pvid = next((vlan for vlan, flag in flags.items() if flag & BRIDGE_VLAN_INFO_PVID), 0)
-                vlans = tuple((vlan, bool(flags[vlan] & BRIDGE_VLAN_INFO_UNTAGGED)) for vlan in sorted(flags))
+                pvid = next(
+                    (vlan for vlan, flag in flags.items() if flag & BRIDGE_VLAN_INFO_PVID), 0
+                )
+                vlans = tuple(
+                    (vlan, bool(flags[vlan] & BRIDGE_VLAN_INFO_UNTAGGED)) for vlan in sorted(flags)
+                )
                 yield cls(view.label, link.name, bridge.name, pvid, vlans, default_pvid(bridge))
 
     def create(self) -> Iterable[Request]:
@@ -92,7 +99,10 @@ class PortVlans(Nothing, Resource):
 
     def attributes(self) -> Mapping[str, str]:
         listed = said(self.pvid, self.vlans)
-        return {"pvid": str(self.pvid) if self.pvid else "none", **({"vlans": ", ".join(listed)} if listed else {})}
+        return {
+            "pvid": str(self.pvid) if self.pvid else "none",
+            **({"vlans": ", ".join(listed)} if listed else {}),
+        }
 
     def title(self) -> str:
         return f"link {shown(self.netns)}/{self.link}"
@@ -103,7 +113,8 @@ class PortVlans(Nothing, Resource):
 
     def _flags(self) -> dict[int, int]:
         return {
-            vlan: (BRIDGE_VLAN_INFO_PVID if vlan == self.pvid else 0) | (BRIDGE_VLAN_INFO_UNTAGGED if untagged else 0)
+            vlan: (BRIDGE_VLAN_INFO_PVID if vlan == self.pvid else 0)
+            | (BRIDGE_VLAN_INFO_UNTAGGED if untagged else 0)
             for vlan, untagged in self.vlans
         }
 
@@ -138,4 +149,8 @@ def default_pvid(bridge: LinkRecord) -> int:
 
 
 def knows_vlans(view: View, bridge: LinkRecord) -> bool:
-    return bridge.kind == "bridge" and view.owns(bridge) and any(bridge.data.get(IFLA_BR_VLAN_FILTERING, b""))
+    return (
+        bridge.kind == "bridge"
+        and view.owns(bridge)
+        and any(bridge.data.get(IFLA_BR_VLAN_FILTERING, b""))
+    )

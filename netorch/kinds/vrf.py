@@ -37,9 +37,13 @@ class VrfWords(MasterWords, SoloWords):
 
     MAKES: ClassVar[type[SoloLink]] = Vrf
     TAKES_PORTS: ClassVar[bool] = True
-    RULES: ClassVar[Rules] = (never("This table is everybody's who is in no VRF.", one_of("table", _TAKEN)),)
+    RULES: ClassVar[Rules] = (
+        never("This table is everybody's who is in no VRF.", one_of("table", _TAKEN)),
+    )
     kind: Literal["vrf"] = "vrf"
-    table: Table = Field(description="Its routing table, where no other VRF of the node has its routes.")
+    table: Table = Field(
+        description="Its routing table, where no other VRF of the node has its routes."
+    )
 
     @field_validator("table")
     @classmethod

@@ -6,7 +6,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from netorch.kinds.base.standalone import Attribute, Place, PlaceName, SoloLink, SoloWords, decoded, parent_of
+from netorch.kinds.base.standalone import (
+    Attribute,
+    Place,
+    PlaceName,
+    SoloLink,
+    SoloWords,
+    decoded,
+    parent_of,
+)
 from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
 from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
 from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, wrong
@@ -68,7 +76,9 @@ class Vxlan(SoloLink):
         return SoloLink.pairs(self, attribute)
 
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
-        if self.version != before.version or (attribute.key == "ttl" and "inherit" in {self.ttl, before.ttl}):
+        if self.version != before.version or (
+            attribute.key == "ttl" and "inherit" in {self.ttl, before.ttl}
+        ):
             return None
         if before.remote is not None and before.remote.endswith(_NOT_FLOODED):
             return None
@@ -80,7 +90,8 @@ class Vxlan(SoloLink):
         end = found.pop("multicast", None) or None
         is_group = end is not None and ip_address(end).is_multicast
         if end is not None and not any(
-            record.mac.hex(":") == ALL and record.address == ip_address(end).packed for record in view.forwarding.get(link.index, ())
+            record.mac.hex(":") == ALL and record.address == ip_address(end).packed
+            for record in view.forwarding.get(link.index, ())
         ):
             end += _NOT_FLOODED
         found |= {"remote": None if is_group else end, "multicast": end if is_group else None}
@@ -106,17 +117,31 @@ class VxlanWords(UdpTunnelWords):
     UDP_PORT: ClassVar[int] = PORT
     RULES: ClassVar[Rules] = (
         never("A vxlan has a `remote` or a `group`, not both.", said("remote"), said("group")),
-        needs("A `group` is joined on an interface: say which one by `parent`.", said("group"), there("parent")),
+        needs(
+            "A `group` is joined on an interface: say which one by `parent`.",
+            said("group"),
+            there("parent"),
+        ),
     )
     kind: Literal["vxlan"] = "vxlan"
-    local: IPAddress | None = Field(None, description="Source address of the outer packets (by the route).")
+    local: IPAddress | None = Field(
+        None, description="Source address of the outer packets (by the route)."
+    )
     remote: IPAddress | None = Field(None, description="The other end, where there is one (none).")
-    group: IPAddress | None = Field(None, description="Multicast group of all the ends; needs `parent` (none).")
-    parent: PlaceName | None = Field(None, description="The interface that outer packets leave by, `IF` or `NODE:IF` (by the route).")
+    group: IPAddress | None = Field(
+        None, description="Multicast group of all the ends; needs `parent` (none)."
+    )
+    parent: PlaceName | None = Field(
+        None,
+        description="The interface that outer packets leave by, `IF` or `NODE:IF` (by the route).",
+    )
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (4789).")
-    learning: Flag = Field(True, description="Learn behind which end a MAC is from what arrives (true).")
+    learning: Flag = Field(
+        True, description="Learn behind which end a MAC is from what arrives (true)."
+    )
     fdb: Annotated[list[FdbWords], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list."
+        default_factory=empty_list,
+        description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list.",
     )
 
     @model_validator(mode="after")
@@ -131,16 +156,24 @@ class VxlanWords(UdpTunnelWords):
             wrong("a `group` is joined on an interface: say which one by `parent`")
         ends = [end for end in (self.local, self.remote, self.group) if end is not None]
         if len({end.version for end in ends}) > 1:
-            wrong(f"{' and '.join(map(str, ends))} are of different IP versions: a tunnel goes over one")
+            wrong(
+                f"{' and '.join(map(str, ends))} are of different IP versions: a tunnel goes over one"
+            )
         if self.local is not None and self.local.is_multicast:
-            wrong(f"{self.local} is a multicast address: no packet comes from one, so it is no `local`")
+            wrong(
+                f"{self.local} is a multicast address: no packet comes from one, so it is no `local`"
+            )
         version = ends[0].version if ends else 4
         seen: set[object] = set()
         for entry in self.fdb:
             if entry.dst.version != version:
-                wrong(f"fdb: {entry.dst} is no IPv{version} address, which this tunnel goes over (its `local` or `remote` say so)")
+                wrong(
+                    f"fdb: {entry.dst} is no IPv{version} address, which this tunnel goes over (its `local` or `remote` say so)"
+                )
             if entry.mac == ALL and entry.dst in (self.remote, self.group):
-                wrong(f"fdb: {entry.dst} gets all that is not known already, by `{'remote' if entry.dst == self.remote else 'group'}`")
+                wrong(
+                    f"fdb: {entry.dst} gets all that is not known already, by `{'remote' if entry.dst == self.remote else 'group'}`"
+                )
             what = (entry.mac, entry.dst) if many(entry.mac) else entry.mac
             if what in seen:
                 wrong(f"fdb: {entry.mac} is there twice, but it is behind one end only")
@@ -150,7 +183,9 @@ class VxlanWords(UdpTunnelWords):
     @property
     def version(self) -> int:
         """The IP version that it goes over."""
-        return next((end.version for end in (self.local, self.remote, self.group) if end is not None), 4)
+        return next(
+            (end.version for end in (self.local, self.remote, self.group) if end is not None), 4
+        )
 
     @property
     def sends_from(self) -> str | None:

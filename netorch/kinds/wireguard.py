@@ -9,7 +9,16 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.kinds.base.curve25519 import public_key
 from netorch.kinds.base.standalone import SoloLink, SoloWords
-from netorch.kinds.peer import HeldKey, KeyPath, PeerWords, held, looked_up, named, peer_key, told_secret
+from netorch.kinds.peer import (
+    HeldKey,
+    KeyPath,
+    PeerWords,
+    held,
+    looked_up,
+    named,
+    peer_key,
+    told_secret,
+)
 from netorch.language.scalars import U32, empty_list, integer, wrong
 from netorch.state.core import Resource, State, shown
 from netorch.state.registry import View, interface_words, observed
@@ -44,12 +53,20 @@ class Wireguard(SoloLink):
         device = view.netns.wireguard.get(link.index)
         if device is None:
             return {}
-        return {"private_key": held(device.private_key), "listen_port": device.listen_port, "fwmark": device.fwmark}
+        return {
+            "private_key": held(device.private_key),
+            "listen_port": device.listen_port,
+            "fwmark": device.fwmark,
+        }
 
     @property
     def _question(self) -> KeyFile | None:
         key = self.private_key
-        return KeyFile(key.file, "private_key_file", True) if key is not None and key.file and key.secret is None else None
+        return (
+            KeyFile(key.file, "private_key_file", True)
+            if key is not None and key.file and key.secret is None
+            else None
+        )
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -61,12 +78,22 @@ class Wireguard(SoloLink):
     def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
         if not isinstance(before, Wireguard):
             return self
-        found = replace(self, private_key=before.private_key) if self.private_key == before.private_key else self
+        found = (
+            replace(self, private_key=before.private_key)
+            if self.private_key == before.private_key
+            else self
+        )
         return found if self.listen_port else replace(found, listen_port=before.listen_port)
 
     def named(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         other = asked.private_key if isinstance(asked, Wireguard) else None
-        key, warning = named(self.private_key, other, folder, f"{shown(self.netns)}-{self.name}.key", f"the private key of {self.title()}")
+        key, warning = named(
+            self.private_key,
+            other,
+            folder,
+            f"{shown(self.netns)}-{self.name}.key",
+            f"the private key of {self.title()}",
+        )
         return replace(self, private_key=key), warning
 
     def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
@@ -74,7 +101,10 @@ class Wireguard(SoloLink):
         if self.private_key is not None and self.private_key.secret is not None:
             own = b64encode(public_key(self.private_key.secret.reveal())).decode()
             if peer_key(self.netns, self.name, own) in wanted:
-                yield f"its peer {own} is itself: that is the public key of its own private key", "Name the other end's public key."
+                yield (
+                    f"its peer {own} is itself: that is the public key of its own private key",
+                    "Name the other end's public key.",
+                )
 
     def create(self) -> Iterator[Request]:
         yield from SoloLink.create(self)
@@ -97,7 +127,9 @@ class Wireguard(SoloLink):
 
     def own(self) -> Mapping[str, str]:
         said = {} if self.private_key is None else {"private_key_file": str(self.private_key)}
-        return said | {name: str(value) for name in ("listen_port", "fwmark") if (value := getattr(self, name))}
+        return said | {
+            name: str(value) for name in ("listen_port", "fwmark") if (value := getattr(self, name))
+        }
 
     def unsaid(self, name: str) -> str | None:
         return "none" if name == "private_key_file" else SoloLink.unsaid(self, name)
@@ -110,9 +142,12 @@ class WireguardWords(SoloWords):
     MAKES: ClassVar[type[SoloLink]] = Wireguard
     kind: Literal["wireguard"] = "wireguard"
     private_key_file: KeyPath | None = Field(
-        None, description="File with its private key, as `wg genkey` writes it; a relative path counts from the topology's folder (none)."
+        None,
+        description="File with its private key, as `wg genkey` writes it; a relative path counts from the topology's folder (none).",
     )
-    listen_port: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(0, description="UDP port (0, the kernel chooses one).")
+    listen_port: Annotated[int, BeforeValidator(integer(0, 65535))] = Field(
+        0, description="UDP port (0, the kernel chooses one)."
+    )
     fwmark: U32 = Field(0, description="Mark of the packets that it sends, for `rules` (0, none).")
     peers: list[PeerWords] = Field(default_factory=empty_list, description="Whom it speaks with.")
 
@@ -126,7 +161,9 @@ class WireguardWords(SoloWords):
             seen.add(peer.public_key)
             for subnet in peer.allowed_ips:
                 if (other := whose.setdefault(subnet, peer.public_key)) != peer.public_key:
-                    wrong(f"{subnet} is in the `allowed_ips` of two peers, {other} and {peer.public_key}: a packet can go to one alone")
+                    wrong(
+                        f"{subnet} is in the `allowed_ips` of two peers, {other} and {peer.public_key}: a packet can go to one alone"
+                    )
         return self
 
     def default_mtu(self, parent: int | None) -> int:
@@ -134,7 +171,9 @@ class WireguardWords(SoloWords):
 
     def link(self, fields: dict[str, Any], parent: tuple[str, str] | None) -> Wireguard:
         key = None if self.private_key_file is None else HeldKey(self.private_key_file)
-        return Wireguard(**fields, private_key=key, listen_port=self.listen_port, fwmark=self.fwmark)
+        return Wireguard(
+            **fields, private_key=key, listen_port=self.listen_port, fwmark=self.fwmark
+        )
 
     def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
         for index, words in enumerate(self.peers):

@@ -10,7 +10,18 @@ from typing import Any, NamedTuple, TypeVar
 from netorch.errors import Position, did_you_mean
 from netorch.language.ranges import copied, split, together
 from netorch.language.variables import Substitution, Wrong, usable
-from netorch.language.yaml_tree import MAX_BYTES, MAX_DEPTH, MAX_VALUES, Findings, Map, Seq, expandable, retype, seal, shown
+from netorch.language.yaml_tree import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_VALUES,
+    Findings,
+    Map,
+    Seq,
+    expandable,
+    retype,
+    seal,
+    shown,
+)
 
 # Lists of names, whose items may be ranges.
 NAME_LISTS = ("networks", "ports", "aliases", "from", "to", "all")
@@ -42,7 +53,9 @@ class _Expansion:
     def __init__(self, tree: Map, variables: Mapping[str, str], findings: Findings) -> None:
         self.tree, self.findings = tree, findings
         self.values = self.chars = 0
-        self.substitution = Substitution(usable(self.section("vars"), variables, findings), variables, self.complain)
+        self.substitution = Substitution(
+            usable(self.section("vars"), variables, findings), variables, self.complain
+        )
         self.defaults = self.section("defaults")
         self.profiles: dict[str, Layer] = {}
         self.clashes: set[tuple[int, str, str]] = set()
@@ -66,7 +79,9 @@ class _Expansion:
             if key == "nodes":
                 return self.entries(value, lambda own: self.node_layers(base["node"], own))
             if key == "networks":
-                return self.entries(value, lambda own: [*_seeing(own.i, base["network"]), own], skip="")
+                return self.entries(
+                    value, lambda own: [*_seeing(own.i, base["network"]), own], skip=""
+                )
         elif isinstance(value, Seq) and key in ("links", "checks"):
             return self.rows(value, base["link"] if key == "links" else [], links=key == "links")
         return self.value(value, None, at, key)
@@ -109,10 +124,15 @@ class _Expansion:
         for name, at in self.profile_names(layer):
             profile = self.profiles.get(name)
             if name in chain:
-                self.findings.add(f"Profiles take one another in a circle: {' -> '.join([*chain[chain.index(name) :], name])}.", at)
+                self.findings.add(
+                    f"Profiles take one another in a circle: {' -> '.join([*chain[chain.index(name) :], name])}.",
+                    at,
+                )
             elif profile is None:
                 guess = did_you_mean(name, list(self.profiles)[:2000]) if len(name) < 100 else ""
-                self.findings.add(f"There is no profile {shown(name)}.", at, guess or "Declare it under profiles.")
+                self.findings.add(
+                    f"There is no profile {shown(name)}.", at, guess or "Declare it under profiles."
+                )
             elif len(chain) >= MAX_DEPTH:
                 self.findings.add(f"Profiles take one another more than {MAX_DEPTH} deep.", at)
             elif name not in found:
@@ -125,7 +145,13 @@ class _Expansion:
         if not isinstance(layer.value, Map) or "profile" not in layer.value:
             return
         value, at = layer.value["profile"], layer.value.where["profile"]
-        pairs = list(zip(value, value.where, strict=True)) if isinstance(value, Seq) else [] if value is None else [(value, at)]
+        pairs = (
+            list(zip(value, value.where, strict=True))
+            if isinstance(value, Seq)
+            else []
+            if value is None
+            else [(value, at)]
+        )
         for name, place in pairs:
             if isinstance(name, str):
                 text = self.text(name, layer.i, place)
@@ -144,7 +170,9 @@ class _Expansion:
 
     # Mappings and lists
 
-    def entries(self, raw: Map, layers_of: Callable[[Layer], list[Layer]], skip: str = "profile") -> Map:
+    def entries(
+        self, raw: Map, layers_of: Callable[[Layer], list[Layer]], skip: str = "profile"
+    ) -> Map:
         """Nodes or networks: every entry on top of what its defaults and profiles say."""
         out, written = Map(raw.at), dict[str, str]()
         for key, value in raw.items():
@@ -194,10 +222,18 @@ class _Expansion:
                         out.where[name] = at
         for name, pile in piles.items():
             start = len(pile) - 1
-            while start and isinstance(pile[start].value, Map) and isinstance(pile[start - 1].value, Map):
+            while (
+                start
+                and isinstance(pile[start].value, Map)
+                and isinstance(pile[start - 1].value, Map)
+            ):
                 start -= 1
             merged = isinstance(pile[-1].value, Map)
-            out[name] = self.mapping(pile[start:]) if merged else self.value(*pile[-1], out.where[name], name)
+            out[name] = (
+                self.mapping(pile[start:])
+                if merged
+                else self.value(*pile[-1], out.where[name], name)
+            )
         return self.finished(out)
 
     def value(self, raw: object, i: str | None, at: Position, key: str) -> object:
@@ -229,7 +265,11 @@ class _Expansion:
         for entry, at in zip(raw, raw.where, strict=True):
             for own in self.row_layers(_long_link(entry) if links else entry, at, links):
                 merges = isinstance(own.value, Map)
-                out.append(self.mapping([*_seeing(own.i, base), own]) if merges else self.value(*own, at, ""))
+                out.append(
+                    self.mapping([*_seeing(own.i, base), own])
+                    if merges
+                    else self.value(*own, at, "")
+                )
                 out.where.append(at)
         return self.finished(out)
 
@@ -295,7 +335,11 @@ class _Expansion:
         if pair not in self.clashes:
             self.clashes.add(pair)
             lines = f"{shown(other)} in line {raw.where[other].line} and {shown(key)} in line {raw.where[key].line}"
-            self.findings.add(f"{lines} both stand for {shown(name)}.", max(raw.where[other], raw.where[key]), "Keep one.")
+            self.findings.add(
+                f"{lines} both stand for {shown(name)}.",
+                max(raw.where[other], raw.where[key]),
+                "Keep one.",
+            )
         return False
 
     # Size
@@ -319,9 +363,15 @@ class _Expansion:
     def room(self, values: int, at: Position) -> None:
         """Refuse what would get too large before it does."""
         if self.values + values > MAX_VALUES:
-            self.findings.stop(f"The file expands to more than {MAX_VALUES:,} values.", at, "Are the ranges right?")
+            self.findings.stop(
+                f"The file expands to more than {MAX_VALUES:,} values.", at, "Are the ranges right?"
+            )
         if self.chars > MAX_BYTES:
-            self.findings.stop(f"The file expands to more than {MAX_BYTES // 10**6} MB.", at, "Are the ranges right?")
+            self.findings.stop(
+                f"The file expands to more than {MAX_BYTES // 10**6} MB.",
+                at,
+                "Are the ranges right?",
+            )
 
     def weigh(self, node: Map | Seq) -> int:
         """How many values the ranges of keys make of it, not counting what merges in."""
@@ -329,7 +379,9 @@ class _Expansion:
             return node.size
         total = 1
         if isinstance(node, Seq):
-            return total + sum(self.weigh(item) if isinstance(item, (Map, Seq)) else 1 for item in node)
+            return total + sum(
+                self.weigh(item) if isinstance(item, (Map, Seq)) else 1 for item in node
+            )
         for key, value in node.items():
             count = 1
             if "[" in key:

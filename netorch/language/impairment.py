@@ -25,8 +25,19 @@ _TIMES = {
     **dict.fromkeys(("us", "usec", "usecs"), 10**3),
     **dict.fromkeys(("ns", "nsec", "nsecs"), 1),
 }
-_SCALES = {"": 1, **{f"{letter}{i}": base**power for power, letter in enumerate("kmgt", 1) for i, base in (("", 1000), ("i", 1024))}}
-_RATES = {f"{scale}{unit}": size * bits for scale, size in _SCALES.items() for unit, bits in (("bit", 1), ("bps", 8))}
+_SCALES = {
+    "": 1,
+    **{
+        f"{letter}{i}": base**power
+        for power, letter in enumerate("kmgt", 1)
+        for i, base in (("", 1000), ("i", 1024))
+    },
+}
+_RATES = {
+    f"{scale}{unit}": size * bits
+    for scale, size in _SCALES.items()
+    for unit, bits in (("bit", 1), ("bps", 8))
+}
 _NUMBER = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?|\.[0-9]{1,18})\s*([A-Za-z%]*)")
 
 LONGEST_DELAY = 3600 * 10**9
@@ -45,10 +56,16 @@ def _written(units: Mapping[str, float], what: str, *examples: str, nothing: boo
         whole = int(limit)
         last = rf"{whole}(?:\.0{{1,18}})?|" if whole == limit else ""
         below = schema_shapes.decimal(0, whole - 1 if last else whole)
-        forms.append(rf"(?:0*(?:{last}{below}(?:\.[0-9]{{1,18}})?)|\.[0-9]{{1,18}})\s*(?:{'|'.join(names)})")
+        forms.append(
+            rf"(?:0*(?:{last}{below}(?:\.[0-9]{{1,18}})?)|\.[0-9]{{1,18}})\s*(?:{'|'.join(names)})"
+        )
     zero = "0+(?:[.]0+)?|[.]0+"
     some = rf"(?!\s*(?:{zero})\s*[A-Za-z]*\s*$)"
-    found = schema_shapes.text(rf"{'' if nothing else some}\s*(?:{'|'.join(forms)}{f'|{zero}' if nothing else ''})\s*", what, *examples)
+    found = schema_shapes.text(
+        rf"{'' if nothing else some}\s*(?:{'|'.join(forms)}{f'|{zero}' if nothing else ''})\s*",
+        what,
+        *examples,
+    )
     return found | ({"type": ["string", "number"], "minimum": 0, "maximum": 0} if nothing else {})
 
 
@@ -61,7 +78,9 @@ def duration(longest: int, so_much: str) -> PlainValidator:
     def time(value: object) -> int:
         text, amount, unit = _number(value, "a time such as 10ms")
         if not unit and amount:
-            wrong(f"{text} has no unit: write {text}ms, or {text}us, which is what `tc` takes it for")
+            wrong(
+                f"{text} has no unit: write {text}ms, or {text}us, which is what `tc` takes it for"
+            )
         if unit and unit not in _TIMES:
             wrong(f"{text!r} is no time such as 10ms: the units are s, ms, us and ns")
         found = round(amount * _TIMES[unit or "s"])
@@ -88,16 +107,26 @@ def percentage(value: object) -> int:
 _FASTEST = {unit: FASTEST * 8 / size for unit, size in _RATES.items()}
 
 
-@written(_written(_FASTEST, "rate such as 100mbit, up to 1tbit", "100mbit", "1gbit", "64kbit", nothing=False))
+@written(
+    _written(
+        _FASTEST, "rate such as 100mbit, up to 1tbit", "100mbit", "1gbit", "64kbit", nothing=False
+    )
+)
 def bitrate(value: object) -> int:
     """Bytes a second."""
     text, amount, unit = _number(value, "a rate such as 100mbit")
     if not amount:
-        wrong("a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything")
+        wrong(
+            "a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything"
+        )
     if not unit:
-        wrong(f"{text} has no unit: write {text}mbit, or {text}bit, which is what `tc` takes it for")
+        wrong(
+            f"{text} has no unit: write {text}mbit, or {text}bit, which is what `tc` takes it for"
+        )
     if unit not in _RATES:
-        wrong(f"{text!r} is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes")
+        wrong(
+            f"{text!r} is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes"
+        )
     found = int(amount * _RATES[unit]) // 8
     if not 1 <= found <= FASTEST:
         wrong(f"{text} is not between 8bit and 1tbit")
@@ -107,7 +136,11 @@ def bitrate(value: object) -> int:
 def _number(value: object, what: str) -> tuple[str, Fraction, str]:
     """The text in one line, its number and its unit."""
     text = " ".join(str(value).split())
-    match = _NUMBER.fullmatch(text) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    match = (
+        _NUMBER.fullmatch(text)
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+        else None
+    )
     if match is None:
         wrong(f"{'nothing' if value is None else repr(value)} is not {what}")
     return text, Fraction(match[1]), match[2].lower()
@@ -119,7 +152,11 @@ Percentage = Annotated[int, PlainValidator(percentage)]
 Rate = Annotated[int, PlainValidator(bitrate)]
 
 
-NOTHING = {"delay": "0ms", "jitter": "0ms", **dict.fromkeys(("loss", "duplicate", "corrupt", "reorder"), "0%")}
+NOTHING = {
+    "delay": "0ms",
+    "jitter": "0ms",
+    **dict.fromkeys(("loss", "duplicate", "corrupt", "reorder"), "0%"),
+}
 """How a key is taken back that a place further off says; the others have no such value."""
 
 
@@ -127,14 +164,22 @@ class ImpairWords(Words):
     """What is wrong with a line, in one direction: what leaves by an interface, on its way out."""
 
     delay: Delay | None = Field(None, description="How long every packet is kept (0ms).")
-    jitter: Jitter | None = Field(None, description="By how much the delay varies, up and down (0ms).")
+    jitter: Jitter | None = Field(
+        None, description="By how much the delay varies, up and down (0ms)."
+    )
     loss: Percentage | None = Field(None, description="Packets that are dropped, by chance (0%).")
     duplicate: Percentage | None = Field(None, description="Packets that arrive twice (0%).")
     corrupt: Percentage | None = Field(None, description="Packets in which one bit is turned (0%).")
-    reorder: Percentage | None = Field(None, description="Packets that overtake those before them, since they are not delayed (0%).")
-    rate: Rate | None = Field(None, description="What gets through at most, Ethernet headers counted (no limit).")
+    reorder: Percentage | None = Field(
+        None,
+        description="Packets that overtake those before them, since they are not delayed (0%).",
+    )
+    rate: Rate | None = Field(
+        None, description="What gets through at most, Ethernet headers counted (no limit)."
+    )
     limit: Annotated[int, BeforeValidator(integer(1, 2**32 - 1))] | None = Field(
-        None, description="Packets that wait at most; further ones are dropped (1000; of a rate alone what it sends in 50 ms)."
+        None,
+        description="Packets that wait at most; further ones are dropped (1000; of a rate alone what it sends in 50 ms).",
     )
 
 
@@ -189,7 +234,11 @@ def senseless(impairment: Impairment) -> Iterator[tuple[str, str, str]]:
     for key in ("jitter", "reorder"):
         if getattr(impairment, key) and not impairment.delay:
             does = "varies a delay" if key == "jitter" else "lets packets overtake delayed ones"
-            yield key, f"`{key}` {does}, and there is none.", f"Say `delay: 10ms` beside it, or leave `{key}` out."
+            yield (
+                key,
+                f"`{key}` {does}, and there is none.",
+                f"Say `delay: 10ms` beside it, or leave `{key}` out.",
+            )
     if impairment.limit is not None and not (impairment.delay or impairment.rate):
         what = "`limit` is how many packets wait, and without a `delay` or a `rate` none does."
         yield "limit", what, "Say one of them, or leave `limit` out."
@@ -201,11 +250,17 @@ def time_text(nanoseconds: int) -> str:
 
 def percent_text(part: int) -> str:
     """The shortest one that means just this part."""
-    return next(f"{text}%" for digits in range(1, 20) if percentage(f"{(text := _plain(100 * part / CERTAIN, digits))}%") == part)
+    return next(
+        f"{text}%"
+        for digits in range(1, 20)
+        if percentage(f"{(text := _plain(100 * part / CERTAIN, digits))}%") == part
+    )
 
 
 def rate_text(bytes_a_second: int) -> str:
-    return _in_units(bytes_a_second * 8, {"tbit": 10**12, "gbit": 10**9, "mbit": 10**6, "kbit": 10**3, "bit": 1})
+    return _in_units(
+        bytes_a_second * 8, {"tbit": 10**12, "gbit": 10**9, "mbit": 10**6, "kbit": 10**3, "bit": 1}
+    )
 
 
 _FORMS: Mapping[str, Callable[[int], str]] = {
@@ -218,7 +273,9 @@ _FORMS: Mapping[str, Callable[[int], str]] = {
 
 def _in_units(amount: int, units: Mapping[str, int]) -> str:
     """Exact, in the largest unit that it has one of; the units are powers of ten."""
-    unit, size = next(((unit, size) for unit, size in units.items() if amount >= size), list(units.items())[-1])
+    unit, size = next(
+        ((unit, size) for unit, size in units.items() if amount >= size), list(units.items())[-1]
+    )
     whole, rest = divmod(amount, size)
     digits = str(rest).rjust(len(str(size)) - 1, "0").rstrip("0") if rest else ""
     return f"{whole}.{digits}{unit}" if digits else f"{whole}{unit}"

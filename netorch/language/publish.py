@@ -6,14 +6,27 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from netorch.language import schema_shapes
-from netorch.language.scalars import INTERFACE, IPAddress, NodeName, Subnet, Words, address, integer, interface_name, wrong
+from netorch.language.scalars import (
+    INTERFACE,
+    IPAddress,
+    NodeName,
+    Subnet,
+    Words,
+    address,
+    integer,
+    interface_name,
+    wrong,
+)
 from netorch.language.schema_shapes import written
 
 Ports = tuple[int, int]
 """First and last, both included."""
 
 
-@written(schema_shapes.whole(1, 65535, schema_shapes.PORTS, "port, or range such as 8000-8010") | {"examples": [80, "8000-8010"]})
+@written(
+    schema_shapes.whole(1, 65535, schema_shapes.PORTS, "port, or range such as 8000-8010")
+    | {"examples": [80, "8000-8010"]}
+)
 def ports(value: object) -> Ports:
     """`80` or `8000-8010`."""
     first, dash, last = str(value).partition("-")
@@ -31,9 +44,13 @@ Protocol = Literal["tcp", "udp", "sctp"]
 class PublishWords(Words):
     """A port of a node, reachable by its owner's address. Short: `[HOST_IP:]HOST_PORT[-END]:PORT[-END][/tcp|udp|sctp]`."""
 
-    network: NodeName | None = Field(None, description="The network whose owner publishes (the first `nat` one that the node is in).")
+    network: NodeName | None = Field(
+        None,
+        description="The network whose owner publishes (the first `nat` one that the node is in).",
+    )
     address: IPAddress | None = Field(
-        None, description="The owner's address that it listens on (every one, of both families); 0.0.0.0 and :: are every one of a family."
+        None,
+        description="The owner's address that it listens on (every one, of both families); 0.0.0.0 and :: are every one of a family.",
     )
     port: PortRange = Field(description="The owner's port, or a range.")
     to: PortRange = Field(description="The node's port, or a range as long.")
@@ -46,14 +63,21 @@ class PublishWords(Words):
         return self
 
 
-_SHORT = re.compile(r"(?:(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):)?(?P<port>[0-9-]+):(?P<to>[0-9-]+)(?:/(?P<proto>\w+))?")
+_SHORT = re.compile(
+    r"(?:(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):)?(?P<port>[0-9-]+):(?P<to>[0-9-]+)(?:/(?P<proto>\w+))?"
+)
 
 _WRITTEN = rf"(?:(?:\[{schema_shapes.IP}\]|{schema_shapes.IPV4}):)?{schema_shapes.PORTS}:{schema_shapes.PORTS}(?:/(?:{'|'.join(map(schema_shapes.anycase, get_args(Protocol)))}))?"
 
 
 @written(
     schema_shapes.either(
-        schema_shapes.text(_WRITTEN, "published port such as 8080:80 or 127.0.0.1:8080:80/udp", "8080:80", "127.0.0.1:8080:80/udp")
+        schema_shapes.text(
+            _WRITTEN,
+            "published port such as 8080:80 or 127.0.0.1:8080:80/udp",
+            "8080:80",
+            "127.0.0.1:8080:80/udp",
+        )
     )
 )
 def publish_words(value: object) -> object:
@@ -62,7 +86,9 @@ def publish_words(value: object) -> object:
         return value
     match = _SHORT.fullmatch(str(value))
     if match is None:
-        wrong(f"{value!r} is no published port such as 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 8000-8010:8000-8010/udp")
+        wrong(
+            f"{value!r} is no published port such as 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 8000-8010:8000-8010/udp"
+        )
     host = match["six"] if match["six"] is not None else match["four"]
     words: dict[str, object] = {"port": match["port"], "to": match["to"]}
     if host is not None:
@@ -72,7 +98,11 @@ def publish_words(value: object) -> object:
     return words
 
 
-@written(schema_shapes.text(f"!?{INTERFACE}", "interface name, or !NAME for any but it", "eth0", "!eth0", numbers=True))
+@written(
+    schema_shapes.text(
+        f"!?{INTERFACE}", "interface name, or !NAME for any but it", "eth0", "!eth0", numbers=True
+    )
+)
 def interface_match(value: object) -> str:
     """An interface's name, or `!NAME` for any but it."""
     text = str(value)
@@ -100,7 +130,11 @@ class SnatWords(Words):
 _TARGET = rf"\[{schema_shapes.IP}\](?::{schema_shapes.PORTS})?|{schema_shapes.IPV4}(?::{schema_shapes.PORTS})?|{schema_shapes.IPV6}"
 
 
-@written(schema_shapes.text(_TARGET, "address such as 10.0.0.2:8080 or [fd00::2]:80", "10.0.0.2:8080", "[fd00::2]:80"))
+@written(
+    schema_shapes.text(
+        _TARGET, "address such as 10.0.0.2:8080 or [fd00::2]:80", "10.0.0.2:8080", "[fd00::2]:80"
+    )
+)
 def target(value: object) -> tuple[object, Ports | None]:
     """`10.0.0.2`, `10.0.0.2:8080`, `10.0.0.2:8000-8010`, `[fd00::2]:80`."""
     text = str(value)
@@ -116,7 +150,9 @@ class DnatWords(Words):
     proto: Protocol = Field("tcp", description="Protocol (tcp).")
     port: PortRange = Field(description="Destination port, or a range.")
     address: IPAddress | None = Field(None, description="Destination address (any).")
-    in_: InterfaceMatch | None = Field(None, alias="in", description="Incoming interface, `!NAME` for any but it.")
+    in_: InterfaceMatch | None = Field(
+        None, alias="in", description="Incoming interface, `!NAME` for any but it."
+    )
     to: Annotated[tuple[object, Ports | None], PlainValidator(target)] = Field(
         description="New destination: address, and port or range unless it stays."
     )
@@ -132,11 +168,21 @@ class DnatWords(Words):
 class NatWords(Words):
     """One translation of a node: exactly one of the three."""
 
-    RULES: ClassVar[schema_shapes.Rules] = ({"minProperties": 1, "maxProperties": 1, "errorMessage": "One of masquerade, snat and dnat."},)
+    RULES: ClassVar[schema_shapes.Rules] = (
+        {
+            "minProperties": 1,
+            "maxProperties": 1,
+            "errorMessage": "One of masquerade, snat and dnat.",
+        },
+    )
 
-    masquerade: MasqueradeWords | None = Field(None, description="Leave with the address of the outgoing interface.")
+    masquerade: MasqueradeWords | None = Field(
+        None, description="Leave with the address of the outgoing interface."
+    )
     snat: SnatWords | None = Field(None, description="Leave with a given source address.")
-    dnat: DnatWords | None = Field(None, description="Lead what arrives for a port to another address.")
+    dnat: DnatWords | None = Field(
+        None, description="Lead what arrives for a port to another address."
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Self:

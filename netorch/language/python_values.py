@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 from pathlib import PurePath
 from typing import Any
 
@@ -28,7 +35,11 @@ def yaml_of(tree: Map) -> str:
     """The tree as text, which reads as the same tree."""
     import yaml
 
-    return str(yaml.dump(_plain(tree), Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=10_000))
+    return str(
+        yaml.dump(
+            _plain(tree), Dumper=yaml.SafeDumper, sort_keys=False, allow_unicode=True, width=10_000
+        )
+    )
 
 
 class _Trees:
@@ -40,7 +51,15 @@ class _Trees:
     def place(self, path: str) -> InCode:
         self.count += 1
         if self.count > MAX_VALUES:
-            raise FileError([*self.problems, Problem(f"there are more than {MAX_VALUES:,} values.", InCode(self.line, self.count, ""))])
+            raise FileError(
+                [
+                    *self.problems,
+                    Problem(
+                        f"there are more than {MAX_VALUES:,} values.",
+                        InCode(self.line, self.count, ""),
+                    ),
+                ]
+            )
         return InCode(self.line, self.count, path)
 
     def wrong(self, what: str, path: str) -> None:
@@ -48,7 +67,14 @@ class _Trees:
 
     def tree(self, value: object, path: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
-            raise FileError([*self.problems, Problem(f"mappings and lists nest deeper than {MAX_DEPTH}.", self.place(path[:60]))])
+            raise FileError(
+                [
+                    *self.problems,
+                    Problem(
+                        f"mappings and lists nest deeper than {MAX_DEPTH}.", self.place(path[:60])
+                    ),
+                ]
+            )
         if value is None or isinstance(value, bool):
             return value
         # an enum's member, or another type of either, stands for its value

@@ -42,20 +42,28 @@ def values(first: str, last: str) -> Values:
     if _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last):
         width, low, high = len(first), int(first), int(last)
         if width != len(last) and (first, last) != (str(low), str(high)):
-            raise Wrong(f"The range {written} has bounds of mixed width.", f"Write [{first.zfill(len(last))}-{last.zfill(width)}].")
+            raise Wrong(
+                f"The range {written} has bounds of mixed width.",
+                f"Write [{first.zfill(len(last))}-{last.zfill(width)}].",
+            )
         if high - low >= MAX_VALUES:
             raise Wrong(f"The range {written} has more than {MAX_VALUES:,} values.")
         many = [str(number).zfill(width) for number in range(low, high + 1)]
     elif _LETTER.fullmatch(first) and _LETTER.fullmatch(last) and first.islower() == last.islower():
         many = [chr(code) for code in range(ord(first), ord(last) + 1)]
     else:
-        raise Wrong(f"The range {written} is neither of numbers nor of single letters.", "Write for example [1-10] or [a-f].")
+        raise Wrong(
+            f"The range {written} is neither of numbers nor of single letters.",
+            "Write for example [1-10] or [a-f].",
+        )
     if not many:
         raise Wrong(f"The range {written} runs backwards.", f"Write [{last}-{first}].")
     return many
 
 
-def together(entry: Map, substituted: Callable[[str], str], under: str = "") -> tuple[int, Iterator[tuple[Map, str | None]]]:
+def together(
+    entry: Map, substituted: Callable[[str], str], under: str = ""
+) -> tuple[int, Iterator[tuple[Map, str | None]]]:
     """A link or check once for each value of its ranges, with the first range's value; how many, and each. Raises Wrong.
 
     The ranges are those of the entry's own texts, or of the list that it has `under` a key.
@@ -64,16 +72,24 @@ def together(entry: Map, substituted: Callable[[str], str], under: str = "") -> 
     for text in _texts(entry.get(under)) if under else entry.values():
         if isinstance(text, str) and len(pieces := split(text, substituted)) > 1:
             split_texts[text] = pieces
-    runs = [piece for pieces in split_texts.values() for piece in pieces if not isinstance(piece, str)]
+    runs = [
+        piece for pieces in split_texts.values() for piece in pieces if not isinstance(piece, str)
+    ]
     if not runs:
         return 1, iter([(entry, None)])
     if any(len(run) != len(runs[0]) for run in runs):
         lengths = " and ".join(f"[{run[0]}-{run[-1]}] has {len(run)}" for run in runs)
-        raise Wrong(f"The ranges of one entry run together, but {lengths} values.", "Make them equally long.")
+        raise Wrong(
+            f"The ranges of one entry run together, but {lengths} values.",
+            "Make them equally long.",
+        )
 
     def turns() -> Iterator[tuple[Map, str | None]]:
         for turn, i in enumerate(runs[0]):
-            texts = {text: "".join(part if isinstance(part, str) else part[turn] for part in parts) for text, parts in split_texts.items()}
+            texts = {
+                text: "".join(part if isinstance(part, str) else part[turn] for part in parts)
+                for text, parts in split_texts.items()
+            }
             if under:
                 yield copied(entry, (entry | {under: _exchanged(entry[under], texts)}).items()), i
             else:
@@ -100,10 +116,22 @@ def _exchanged(value: Any, texts: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         return texts.get(value, value)
     if isinstance(value, Map):
-        return copied(value, ((key, texts.get(item, item) if isinstance(item, str) else item) for key, item in value.items()))
+        return copied(
+            value,
+            (
+                (key, texts.get(item, item) if isinstance(item, str) else item)
+                for key, item in value.items()
+            ),
+        )
     if not isinstance(value, Seq):
         return value
     copy = Seq(value.at)
     copy.extend(_exchanged(item, texts) if isinstance(item, (str, Map)) else item for item in value)
-    copy.where, copy.size, copy.chars, copy.depth, copy.dollar = value.where, value.size, value.chars, value.depth, value.dollar
+    copy.where, copy.size, copy.chars, copy.depth, copy.dollar = (
+        value.where,
+        value.size,
+        value.chars,
+        value.depth,
+        value.dollar,
+    )
     return copy

@@ -5,7 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from inspect import Signature
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
 from typing import Annotated, Any, NoReturn
 from unicodedata import is_normalized
 
@@ -62,7 +72,11 @@ INTERFACE = rf"(?!-)(?!(?:all|default|\.\.?)$)[^{_NO_LETTERS}]{{1,{IFNAMSIZ}}}"
 
 
 @written(
-    schema_shapes.text(INTERFACE, "interface name: at most 15 letters, no '/', ':', '%', white space or what a shell reads", numbers=True)
+    schema_shapes.text(
+        INTERFACE,
+        "interface name: at most 15 letters, no '/', ':', '%', white space or what a shell reads",
+        numbers=True,
+    )
 )
 def interface_name(value: object) -> str:
     """A name that the kernel takes for a link (dev_valid_name in net/core/dev.c), less what breaks other tools."""
@@ -70,11 +84,15 @@ def interface_name(value: object) -> str:
     if not name or name in {".", ".."} or not _printable(name) or re.search(r"[\s/:%]", name):
         wrong(f"{name!r} cannot be an interface name: no '/', ':', '%', white space, '.' or '..'")
     if _SHELL & set(name) or not is_normalized("NFC", name):
-        wrong(f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece")
+        wrong(
+            f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece"
+        )
     if len(name.encode()) > IFNAMSIZ:
         wrong(f"{name!r} is longer than the {IFNAMSIZ} bytes of an interface name")
     if name in {"all", "default"}:
-        wrong(f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is something else")
+        wrong(
+            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is something else"
+        )
     if name.startswith("-"):
         wrong(f"{name!r} cannot be an interface name: it would look like an option")
     return name
@@ -83,19 +101,29 @@ def interface_name(value: object) -> str:
 _NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 
 
-@written(schema_shapes.text(_NODE.pattern, "node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'", numbers=True))
+@written(
+    schema_shapes.text(
+        _NODE.pattern,
+        "node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'",
+        numbers=True,
+    )
+)
 def node_name(value: object) -> str:
     """A plain file name in /run/netns."""
     name = _text(value, "a node name")
     if not _NODE.fullmatch(name):
-        wrong(f"{name!r} cannot be a node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'")
+        wrong(
+            f"{name!r} cannot be a node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'"
+        )
     return name
 
 
 END = f"{_NODE.pattern}:{INTERFACE}"
 """One end of a link, `NODE:IF`."""
 
-_HOSTNAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*")
+_HOSTNAME = re.compile(
+    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
+)
 
 
 @written(schema_shapes.text(_HOSTNAME.pattern, "DNS name", numbers=True))
@@ -112,21 +140,31 @@ _PREFIX = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
 
 
 @written(
-    schema_shapes.text(_TOPOLOGY, "topology name: lower-case letters, digits and '-' inside, at most 32", "lab")
+    schema_shapes.text(
+        _TOPOLOGY, "topology name: lower-case letters, digits and '-' inside, at most 32", "lab"
+    )
     | {"type": ["string", "integer"], "minimum": 0}
 )
 def topology_name(value: object) -> str:
     name = _text(value, "a topology name")
     if not re.fullmatch(_TOPOLOGY, name):
-        wrong(f"{name!r} cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32")
+        wrong(
+            f"{name!r} cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32"
+        )
     return name
 
 
-@written(schema_shapes.text(_PREFIX, "prefix: letters, digits, '_', '.', '-', at most 32", "lab-", numbers=True))
+@written(
+    schema_shapes.text(
+        _PREFIX, "prefix: letters, digits, '_', '.', '-', at most 32", "lab-", numbers=True
+    )
+)
 def prefix_name(value: object) -> str:
     name = _text(value, "a prefix")
     if not re.fullmatch(_PREFIX, name):
-        wrong(f"{name!r} cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'")
+        wrong(
+            f"{name!r} cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'"
+        )
     return name
 
 
@@ -140,7 +178,14 @@ def address(value: object) -> Address:
     return _without_zone(result, text)
 
 
-@written(schema_shapes.text(schema_shapes.PREFIX, "address with prefix length such as 10.0.0.1/24", "10.0.0.1/24", "fd00::1/64"))
+@written(
+    schema_shapes.text(
+        schema_shapes.PREFIX,
+        "address with prefix length such as 10.0.0.1/24",
+        "10.0.0.1/24",
+        "fd00::1/64",
+    )
+)
 def interface_address(value: object) -> Interface:
     """An address with its prefix length, as a link carries it."""
     text = _text(value, "an address with a prefix length")
@@ -157,7 +202,11 @@ def member_address(value: object) -> tuple[Interface, bool]:
     return _interface(text), "/" in text
 
 
-@written(schema_shapes.text(schema_shapes.SUBNET, "subnet such as 10.0.0.0/24 or fd00::/64", "10.0.0.0/24", "fd00::/64"))
+@written(
+    schema_shapes.text(
+        schema_shapes.SUBNET, "subnet such as 10.0.0.0/24 or fd00::/64", "10.0.0.0/24", "fd00::/64"
+    )
+)
 def network(value: object) -> Network:
     """A subnet: no bit set to the right of its prefix length."""
     text = _text(value, "a subnet")
@@ -170,7 +219,14 @@ def network(value: object) -> Network:
     return result
 
 
-@written(schema_shapes.text(f"default|{schema_shapes.SUBNET}", "destination: `default`, a subnet or an address", "default", "10.1.0.0/16"))
+@written(
+    schema_shapes.text(
+        f"default|{schema_shapes.SUBNET}",
+        "destination: `default`, a subnet or an address",
+        "default",
+        "10.1.0.0/16",
+    )
+)
 def destination(value: object) -> Network | None:
     """What a route leads to: None is `default`, an address alone is that host."""
     text = _text(value, "a destination")
@@ -181,14 +237,20 @@ _BYTES = "(?:[:-][0-9A-Fa-f]{2}){5}"
 
 
 @written(
-    schema_shapes.text(rf"(?!00(?:[:-]00){{5}}$)[0-9A-Fa-f][02468ACEace]{_BYTES}", "MAC address of one interface", "02:00:00:00:00:01")
+    schema_shapes.text(
+        rf"(?!00(?:[:-]00){{5}}$)[0-9A-Fa-f][02468ACEace]{_BYTES}",
+        "MAC address of one interface",
+        "02:00:00:00:00:01",
+    )
 )
 def mac(value: object) -> str:
     text = _text(value, "a MAC address").lower().replace("-", ":")
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
         wrong(f"{value!r} is no MAC address such as 02:00:00:00:00:01")
     if int(text[:2], 16) & 1:
-        wrong(f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even")
+        wrong(
+            f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even"
+        )
     if text == "00:00:00:00:00:00":
         wrong("an interface cannot have the MAC address 00:00:00:00:00:00")
     return text
@@ -199,7 +261,9 @@ def forwarding_mac(value: object) -> str:
     """A MAC of a forwarding database: a multicast one means a group, zeros all that is not known."""
     text = _text(value, "a MAC address").lower().replace("-", ":")
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
-        wrong(f"{value!r} is no MAC address such as 02:00:00:00:00:01, or 00:00:00:00:00:00 for all that is not known")
+        wrong(
+            f"{value!r} is no MAC address such as 02:00:00:00:00:01, or 00:00:00:00:00:00 for all that is not known"
+        )
     return text
 
 
@@ -216,28 +280,52 @@ _SYSCTL = (
 """Slashes between, or dots and then `/` for a dot in a name."""
 
 
-@written(schema_shapes.text(_SYSCTL, "sysctl of a network namespace such as net.ipv4.conf.all.rp_filter", "net.ipv4.ip_forward"))
+@written(
+    schema_shapes.text(
+        _SYSCTL,
+        "sysctl of a network namespace such as net.ipv4.conf.all.rp_filter",
+        "net.ipv4.ip_forward",
+    )
+)
 def sysctl_name(value: object) -> str:
     """A sysctl's path below /proc/sys, slashes between: `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same."""
     text = _text(value, "a sysctl")
-    parts = text.split("/") if text.split(".")[0] != text.split("/")[0] and "/" in text.split(".")[0] else _dotted(text)
-    if any(not re.fullmatch(r"[A-Za-z0-9_.@:+-]+", part) or part in {".", ".."} for part in parts) or len(parts) < 2:
+    parts = (
+        text.split("/")
+        if text.split(".")[0] != text.split("/")[0] and "/" in text.split(".")[0]
+        else _dotted(text)
+    )
+    if (
+        any(not re.fullmatch(r"[A-Za-z0-9_.@:+-]+", part) or part in {".", ".."} for part in parts)
+        or len(parts) < 2
+    ):
         wrong(f"{text!r} is no sysctl such as net.ipv4.conf.all.rp_filter")
     if parts[0] != "net":
-        wrong(f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set")
+        wrong(
+            f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set"
+        )
     return "/".join(parts)
 
 
-@written(schema_shapes.text(schema_shapes.FREE, numbers=True) | {"type": ["string", "number", "boolean"], "minimum": -(2**63)})
+@written(
+    schema_shapes.text(schema_shapes.FREE, numbers=True)
+    | {"type": ["string", "number", "boolean"], "minimum": -(2**63)}
+)
 def sysctl_value(value: object) -> str:
     """A sysctl's value as it reads back: one space between words, numbers without leading zeros."""
     if isinstance(value, bool):
         return str(int(value))
     words = _text(value, "a sysctl's value").split()
-    return " ".join(str(int(word)) if re.fullmatch(r"-?[0-9]{1,18}", word) else word for word in words)
+    return " ".join(
+        str(int(word)) if re.fullmatch(r"-?[0-9]{1,18}", word) else word for word in words
+    )
 
 
-@written(schema_shapes.text("(?=_*[A-Za-z0-9])[A-Za-z0-9_]+", "setting of an interface such as rp_filter"))
+@written(
+    schema_shapes.text(
+        "(?=_*[A-Za-z0-9])[A-Za-z0-9_]+", "setting of an interface such as rp_filter"
+    )
+)
 def setting_name(value: object) -> str:
     """What is below /proc/sys/net/ipv4/conf/IF."""
     name = _text(value, "a setting")
@@ -272,19 +360,30 @@ def integer(low: int, high: int) -> Callable[[object], int]:
 def centiseconds(low: int, high: int) -> Callable[[object], int]:
     """A bridge's time: a plain number counts centiseconds, as `ip link` does; `15s` and `500ms` say their unit."""
     number = integer(low, high)
-    seconds, milliseconds = schema_shapes.decimal(low // 100, high // 100), schema_shapes.decimal(low * 10, high * 10 + 9)
+    seconds, milliseconds = (
+        schema_shapes.decimal(low // 100, high // 100),
+        schema_shapes.decimal(low * 10, high * 10 + 9),
+    )
     units = rf"0*{seconds}(?:\.[0-9]{{1,2}})?s|0*{milliseconds}(?:\.[0-9]{{1,2}})?ms"
 
-    @written(schema_shapes.whole(low, high, units, f"time between {low} and {high} centiseconds, such as {high // 100}s"))
+    @written(
+        schema_shapes.whole(
+            low, high, units, f"time between {low} and {high} centiseconds, such as {high // 100}s"
+        )
+    )
     def check(value: object) -> int:
-        if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?(s|ms)", value)):
+        if isinstance(value, str) and (
+            match := re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,2}))?(s|ms)", value)
+        ):
             whole, fraction, unit = match.groups()
             scaled = int(whole) * 100 + int((fraction or "").ljust(2, "0"))
             value = scaled if unit == "s" else scaled // 1000
         try:
             return number(value)
         except PydanticCustomError:
-            wrong(f"{value!r} is no time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s")
+            wrong(
+                f"{value!r} is no time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s"
+            )
 
     return check
 
@@ -320,7 +419,9 @@ Text = Annotated[str, BeforeValidator(plain_text)]
 Flag = Annotated[bool, BeforeValidator(boolean)]
 Mtu = Annotated[int, BeforeValidator(integer(68, 65535)), Field(description="Bytes, 68 to 65535.")]
 U32 = Annotated[int, BeforeValidator(integer(0, 2**32 - 1))]
-Table = Annotated[int, BeforeValidator(integer(1, 2**32 - 1)), Field(description="Routing table, 254 is main.")]
+Table = Annotated[
+    int, BeforeValidator(integer(1, 2**32 - 1)), Field(description="Routing table, 254 is main.")
+]
 
 
 def _text(value: object, what: str) -> str:
@@ -347,7 +448,9 @@ def _interface(text: str) -> Interface:
         wrong(f"{text!r} is the unspecified address: an interface cannot have it")
     if result.version == 4 and network.prefixlen < 31:
         if ip == network.network_address:
-            wrong(f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address")
+            wrong(
+                f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address"
+            )
         if ip == network.broadcast_address:
             wrong(f"{text!r} is the broadcast address of {network}")
     return result

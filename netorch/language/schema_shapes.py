@@ -38,7 +38,10 @@ def of(check: Callable[..., object]) -> Shape:
 
 def text(pattern: str, what: str = "", *examples: object, numbers: bool = False) -> Shape:
     """A string of which all has this pattern. `what`: what it is, for an error. `numbers`: one that looks like a number will do."""
-    shape: Shape = {"type": ["string", "number"] if numbers else "string", "pattern": f"^(?:{pattern})$"}
+    shape: Shape = {
+        "type": ["string", "number"] if numbers else "string",
+        "pattern": f"^(?:{pattern})$",
+    }
     if numbers:
         shape["minimum"] = 0
     if what:
@@ -55,7 +58,11 @@ def whole(low: int, high: int, or_text: str = "", what: str = "") -> Shape:
 
 def numeral(low: int, high: int) -> str:
     """The pattern of such a number as text, decimal (with any zeros in front) or hexadecimal."""
-    return f"-?0{{1,19}}|{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}" if low <= 0 else f"{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}"
+    return (
+        f"-?0{{1,19}}|{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}"
+        if low <= 0
+        else f"{_decimal(low, high)}|0x[0-9a-fA-F]{{1,16}}"
+    )
 
 
 @cache
@@ -94,14 +101,23 @@ def _of_one_length(low: str, high: str) -> str:
 
 def anycase(word: str) -> str:
     """A word's pattern that takes capitals too; JSON Schema has no flag for it."""
-    return "".join(f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
+    return "".join(
+        f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in word
+    )
 
 
 def _ipv6() -> str:
     group = "[0-9A-Fa-f]{1,4}"
-    forms = [f"(?:{group}:){{7}}{group}", f"(?:{group}:){{6}}{IPV4}", f"(?:{group}:){{1,7}}:", f":(?:(?::{group}){{1,7}}|:)"]
+    forms = [
+        f"(?:{group}:){{7}}{group}",
+        f"(?:{group}:){{6}}{IPV4}",
+        f"(?:{group}:){{1,7}}:",
+        f":(?:(?::{group}){{1,7}}|:)",
+    ]
     forms += [f"(?:{group}:){{{before}}}(?::{group}){{1,{7 - before}}}" for before in range(1, 7)]
-    forms += [f"(?:{group}:){{{before}}}(?::{group}){{0,{5 - before}}}:{IPV4}" for before in range(1, 6)]
+    forms += [
+        f"(?:{group}:){{{before}}}(?::{group}){{0,{5 - before}}}:{IPV4}" for before in range(1, 6)
+    ]
     return f"(?:{'|'.join([*forms, f'::(?:{group}:){{0,5}}{IPV4}'])})"
 
 
@@ -139,7 +155,9 @@ def substituted(shape: Shape) -> Shape:
     types = [shape["type"]] if isinstance(shape["type"], str) else [*shape["type"]]
     if "string" not in types:
         return shape | {"type": [*types, "string"], "pattern": SUBSTITUTION}
-    return shape | {"pattern": f"{shape['pattern']}|{SUBSTITUTION}"} if "pattern" in shape else shape
+    return (
+        shape | {"pattern": f"{shape['pattern']}|{SUBSTITUTION}"} if "pattern" in shape else shape
+    )
 
 
 # Rules about keys. What may be null after substitution, or may not be, breaks none.
@@ -157,7 +175,17 @@ def there(key: str) -> Shape:
 
 def filled(key: str) -> Shape:
     """The key has a list or mapping that is not empty."""
-    return {"required": [key], "properties": {key: {"type": ["array", "object", "string"], "minItems": 1, "minProperties": 1, "not": OPEN}}}
+    return {
+        "required": [key],
+        "properties": {
+            key: {
+                "type": ["array", "object", "string"],
+                "minItems": 1,
+                "minProperties": 1,
+                "not": OPEN,
+            }
+        },
+    }
 
 
 def true(key: str) -> Shape:
@@ -171,7 +199,10 @@ def one_of(key: str, values: Iterable[object]) -> Shape:
 
 def unless(key: str, values: Iterable[object]) -> Shape:
     """The key surely has none of these values, nor is it left out."""
-    return {"required": [key], "properties": {key: {"not": {"anyOf": [{"enum": [*values, None]}, OPEN]}}}}
+    return {
+        "required": [key],
+        "properties": {key: {"not": {"anyOf": [{"enum": [*values, None]}, OPEN]}}},
+    }
 
 
 def some(*shapes: Shape) -> Shape:

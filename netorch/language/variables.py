@@ -53,11 +53,19 @@ def usable(written: Map, given: Mapping[str, str], findings: Findings) -> Map:
     for name, value in written.items():
         at = written.where[name]
         if isinstance(value, (Map, Seq)):
-            findings.add(f"The variable {shown(name)} is a mapping or a list.", at, "Variables are texts, numbers and booleans.")
+            findings.add(
+                f"The variable {shown(name)} is a mapping or a list.",
+                at,
+                "Variables are texts, numbers and booleans.",
+            )
         elif name == "i":
             findings.add("A variable cannot be called 'i'.", at, "$(i) is the value of a range.")
         elif not _NAME.fullmatch(name):
-            findings.add(f"{shown(name)} is no name for a variable.", at, "It has letters, digits and '_', no digit first.")
+            findings.add(
+                f"{shown(name)} is no name for a variable.",
+                at,
+                "It has letters, digits and '_', no digit first.",
+            )
         else:
             right[name], right.where[name] = value, at
     return right
@@ -66,10 +74,14 @@ def usable(written: Map, given: Mapping[str, str], findings: Findings) -> Map:
 class Substitution:
     """The variables of one file, and the texts that use them. `report` hears of each wrong variable once."""
 
-    def __init__(self, written: Map, given: Mapping[str, str], report: Callable[[Wrong, Position], None]) -> None:
+    def __init__(
+        self, written: Map, given: Mapping[str, str], report: Callable[[Wrong, Position], None]
+    ) -> None:
         self._known = {name: text for name, text in given.items() if name != "i"}
         self._where = written.where
-        self._waiting: dict[str, str] = {name: _text_of(value) for name, value in written.items() if name not in given}
+        self._waiting: dict[str, str] = {
+            name: _text_of(value) for name, value in written.items() if name not in given
+        }
         self._broken: set[str] = set()
         self._chain: list[str] = []
         self._report = report
@@ -112,7 +124,9 @@ class Substitution:
         if name not in self._waiting:
             raise Unknown(f"There is no variable {shown(name)}.", self._remedy(name))
         if name in self._chain:
-            raise Wrong(f"Variables use one another in a circle: {' -> '.join([*self._chain[self._chain.index(name) :], name])}.")
+            raise Wrong(
+                f"Variables use one another in a circle: {' -> '.join([*self._chain[self._chain.index(name) :], name])}."
+            )
         if len(self._chain) >= MAX_DEPTH:
             raise Wrong(f"Variables use one another more than {MAX_DEPTH} deep.")
         self._chain.append(name)
@@ -165,16 +179,24 @@ def _compile(raw: str) -> tuple[Piece, ...]:
         elif follows == "{":
             name = _NAME.match(raw, dollar + 2)
             right = f"$({name[0] if name else '…'})"
-            raise Wrong("'${' is not for variables here.", f"Write {right}, in round brackets; a dollar itself is $$.")
+            raise Wrong(
+                "'${' is not for variables here.",
+                f"Write {right}, in round brackets; a dollar itself is $$.",
+            )
         else:
-            raise Wrong(f"A lone '$' in {shown(raw)}.", "Write $$ for a dollar, $(name) for a variable.")
+            raise Wrong(
+                f"A lone '$' in {shown(raw)}.", "Write $$ for a dollar, $(name) for a variable."
+            )
     pieces.append(raw[at:])
     return tuple(piece for piece in pieces if piece != "")
 
 
 def _default(name: str, text: str) -> Callable[[Lookup], str]:
     if "$(" in text:
-        raise Wrong("A default is plain text and cannot hold another $(…).", "Give the variable a value under vars instead.")
+        raise Wrong(
+            "A default is plain text and cannot hold another $(…).",
+            "Give the variable a value under vars instead.",
+        )
 
     def piece(lookup: Lookup) -> str:
         try:
@@ -204,7 +226,11 @@ def _expression(source: str) -> Callable[[Lookup], str]:
     operand = True  # whether one must come next
 
     def flush(rank: int) -> None:
-        while waiting and waiting[-1] != _OPEN and (waiting[-1][0] == "sign" or _BINARY[waiting[-1][1]][0] >= rank):
+        while (
+            waiting
+            and waiting[-1] != _OPEN
+            and (waiting[-1][0] == "sign" or _BINARY[waiting[-1][1]][0] >= rank)
+        ):
             code.append(waiting.pop())
 
     at, source = 0, source.rstrip()
@@ -212,7 +238,10 @@ def _expression(source: str) -> Callable[[Lookup], str]:
         match = _TOKEN.match(source, at)
         if match is None:
             rest = source[at:].lstrip()
-            raise Wrong(f"{rest[:1]!r} does not belong into {written}.", "Divide with '//'." if rest[0] == "/" else takes)
+            raise Wrong(
+                f"{rest[:1]!r} does not belong into {written}.",
+                "Divide with '//'." if rest[0] == "/" else takes,
+            )
         at = match.end()
         number, name, sign = match.groups()
         if operand and sign is None:

@@ -22,7 +22,9 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,63}")
 # what YAML has no place for (c-printable of its specification); the list of what it has takes ten times as long to compile
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 _CONSTANTS: dict[str, object] = dict.fromkeys(("", "~", "null", "Null", "NULL"), None)
-_CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(("false", "False", "FALSE"), False)
+_CONSTANTS |= dict.fromkeys(("true", "True", "TRUE"), True) | dict.fromkeys(
+    ("false", "False", "FALSE"), False
+)
 _SCALAR, _ALIAS = yaml.ScalarEvent, yaml.AliasEvent
 _MAP_START, _MAP_END = yaml.MappingStartEvent, yaml.MappingEndEvent
 _SEQ_START, _SEQ_END = yaml.SequenceStartEvent, yaml.SequenceEndEvent
@@ -157,7 +159,9 @@ def parse(data: bytes, found: Findings | None = None) -> Map:
         findings.done()
     if not isinstance(builder.root, Map):
         wrong = "The file is empty" if builder.root is None else "The file holds no mapping"
-        findings.stop(f"{wrong}; a topology is a mapping with nodes, networks, links ….", builder.start)
+        findings.stop(
+            f"{wrong}; a topology is a mapping with nodes, networks, links ….", builder.start
+        )
     assert isinstance(builder.root, Map)
     return builder.root
 
@@ -225,15 +229,23 @@ class _Builder:
         elif kind is yaml.DocumentStartEvent:
             self._documents += 1
             if self._documents > 1:
-                self.findings.stop("A second document begins here; one file holds one topology.", at)
+                self.findings.stop(
+                    "A second document begins here; one file holds one topology.", at
+                )
 
     def _count(self, values: int, chars: int, at: Position) -> None:
         self._values += values
         self._chars += chars
         if self._values > MAX_VALUES:
-            self.findings.stop(f"The file holds more than {MAX_VALUES:,} values, counting what its aliases stand for.", at)
+            self.findings.stop(
+                f"The file holds more than {MAX_VALUES:,} values, counting what its aliases stand for.",
+                at,
+            )
         if self._chars > MAX_BYTES:
-            self.findings.stop(f"The file holds more than {MAX_BYTES // 10**6} MB, counting what its aliases stand for.", at)
+            self.findings.stop(
+                f"The file holds more than {MAX_BYTES // 10**6} MB, counting what its aliases stand for.",
+                at,
+            )
 
     def _deep(self, more: int, at: Position) -> None:
         if len(self._stack) + more > MAX_DEPTH:
@@ -241,7 +253,11 @@ class _Builder:
 
     def _alias(self, anchor: str, at: Position) -> None:
         if anchor not in self._anchors:
-            self.findings.add(f"The alias *{anchor} has no anchor &{anchor} before it.", at, "Quote it if it is a text.")
+            self.findings.add(
+                f"The alias *{anchor} has no anchor &{anchor} before it.",
+                at,
+                "Quote it if it is a text.",
+            )
             self._put(None, "", at, False)
             return
         value, text = self._anchors[anchor]
@@ -266,7 +282,9 @@ class _Builder:
             node.where.append(at)
         elif frame.key is None:
             if text is None:
-                self.findings.add("A key is a mapping or a list.", at, "Keys are texts; quote it if it is one.")
+                self.findings.add(
+                    "A key is a mapping or a list.", at, "Keys are texts; quote it if it is one."
+                )
                 text = f"\0{at}"  # no key of a file can be this one
             frame.key, frame.key_at, frame.merging = text, at, plain and text == "<<"
         else:
@@ -276,7 +294,11 @@ class _Builder:
                 frame.merge.append(value)
             elif frame.merging or key in node:
                 first = frame.merge.at if frame.merging and frame.merge else node.where[key]
-                self.findings.add(f"The key {shown(key)} is here twice; the first is in line {first.line}.", frame.key_at, "Keep one.")
+                self.findings.add(
+                    f"The key {shown(key)} is here twice; the first is in line {first.line}.",
+                    frame.key_at,
+                    "Keep one.",
+                )
             else:
                 node[key] = value
                 node.where[key] = frame.key_at
@@ -309,21 +331,34 @@ class _Builder:
 
     def _refuse_tag(self, tag: str, at: Position) -> None:
         name = tag.replace(_TAG, "!!", 1)
-        self.findings.add(f"{shown(name)} here: tags are not part of the language.", at, "Leave it out.")
+        self.findings.add(
+            f"{shown(name)} here: tags are not part of the language.", at, "Leave it out."
+        )
 
 
 def _decode(data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        raise FileError(f"The file has {len(data):,} bytes; more than {MAX_BYTES // 10**6} MB are refused.")
-    encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+        raise FileError(
+            f"The file has {len(data):,} bytes; more than {MAX_BYTES // 10**6} MB are refused."
+        )
+    encoding = (
+        "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    )
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(encoding, "replace")
         name = encoding.removesuffix("-sig").upper()
-        raise FileError(Problem(f"This is not {name} text.", _place(before), "Save the file as UTF-8.")) from error
+        raise FileError(
+            Problem(f"This is not {name} text.", _place(before), "Save the file as UTF-8.")
+        ) from error
     if bad := _CONTROL.search(text):
-        raise FileError(Problem(f"The control character U+{ord(bad[0]):04X} is not allowed.", _place(text[: bad.start()])))
+        raise FileError(
+            Problem(
+                f"The control character U+{ord(bad[0]):04X} is not allowed.",
+                _place(text[: bad.start()]),
+            )
+        )
     return text
 
 

@@ -17,7 +17,18 @@ from functools import cached_property
 from hashlib import blake2b
 from shlex import quote
 
-from netorch.values.filter_rules import Address, Chain, DestinationTo, Network, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import (
+    Address,
+    Chain,
+    DestinationTo,
+    Network,
+    Not,
+    Ports,
+    Rule,
+    Ruleset,
+    SourceTo,
+    Verdict,
+)
 from netorch.values.frozen import Remembering, frozen
 
 CHAIN_LENGTH = 28
@@ -98,7 +109,11 @@ class Table:
         chains = sorted(self.chains, key=lambda chain: chain.name)
         made = [f"-N {chain.name}" for chain in chains]
         jumps = [chain.jump for chain in sorted(chains, key=lambda chain: chain.builtin)]
-        return (*made, *jumps, *(f"-A {chain.name} {rule}" for chain in chains for rule in chain.rules))
+        return (
+            *made,
+            *jumps,
+            *(f"-A {chain.name} {rule}" for chain in chains for rule in chain.rules),
+        )
 
 
 def translate(topology: str, ruleset: Ruleset) -> tuple[Table, ...]:
@@ -110,7 +125,12 @@ def translate(topology: str, ruleset: Ruleset) -> tuple[Table, ...]:
         hooks.setdefault(rule.chain, []).extend(_lines(rule, names.mark))
     return tuple(
         Table(
-            version, table, tuple(OwnChain(names.chain(hook), _HOOKS[hook][1], names.mark, tuple(rules)) for hook, rules in hooks.items())
+            version,
+            table,
+            tuple(
+                OwnChain(names.chain(hook), _HOOKS[hook][1], names.mark, tuple(rules))
+                for hook, rules in hooks.items()
+            ),
         )
         for (version, table), hooks in sorted(found.items())
     )
@@ -146,24 +166,38 @@ def _lines(rule: Rule, mark: str) -> Iterator[str]:
         raise _wrong(rule, "ports need a protocol")
     first, last = act.ports
     if first == last:
-        yield _line(rule, port, f"DNAT --to-destination {bracketed}:{_ports(rule, act.ports)}", mark)
+        yield _line(
+            rule, port, f"DNAT --to-destination {bracketed}:{_ports(rule, act.ports)}", mark
+        )
     elif act.ports == port:
         # without a port DNAT keeps the packet's
         yield _line(rule, port, f"DNAT --to-destination {address}", mark)
     elif port is None or port[1] - port[0] != last - first:
-        raise _wrong(rule, f"ranges of different length cannot be translated one to one: {port} and {act.ports}")
+        raise _wrong(
+            rule,
+            f"ranges of different length cannot be translated one to one: {port} and {act.ports}",
+        )
     else:
         _ports(rule, port), _ports(rule, act.ports)
         for offset in range(last - first + 1):
             single = port[0] + offset
-            yield _line(rule, (single, single), f"DNAT --to-destination {bracketed}:{first + offset}", mark)
+            yield _line(
+                rule, (single, single), f"DNAT --to-destination {bracketed}:{first + offset}", mark
+            )
 
 
 def _line(rule: Rule, port: Ports | None, target: str, mark: str) -> str:
     comment = rule.comment or mark
     if not _COMMENT.fullmatch(comment):
         raise _wrong(rule, f"no comment for a rule: {comment!r}")
-    return " ".join((*_header(rule), *_matches(rule, port), f"-m comment --comment {_quoted(comment)}", f"-j {target}"))
+    return " ".join(
+        (
+            *_header(rule),
+            *_matches(rule, port),
+            f"-m comment --comment {_quoted(comment)}",
+            f"-j {target}",
+        )
+    )
 
 
 def _header(rule: Rule) -> Iterator[str]:
@@ -172,7 +206,10 @@ def _header(rule: Rule) -> Iterator[str]:
         words = _network(rule, option, network)
         if words:
             yield words
-    for option, interface, without in (("-i", match.iif, _WITHOUT_IIF), ("-o", match.oif, _WITHOUT_OIF)):
+    for option, interface, without in (
+        ("-i", match.iif, _WITHOUT_IIF),
+        ("-o", match.oif, _WITHOUT_OIF),
+    ):
         if interface is not None:
             if rule.chain in without:
                 raise _wrong(rule, f"{option} says nothing there")
@@ -255,4 +292,6 @@ def _quoted(text: str) -> str:
 
 
 def _wrong(rule: Rule, why: str) -> ValueError:
-    return ValueError(f"a rule in {_HOOKS[rule.chain][1]}{f' ({rule.comment})' if rule.comment else ''}: {why}")
+    return ValueError(
+        f"a rule in {_HOOKS[rule.chain][1]}{f' ({rule.comment})' if rule.comment else ''}: {why}"
+    )

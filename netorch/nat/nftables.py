@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from netorch.values.filter_rules import Address, Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import (
+    Address,
+    Chain,
+    DestinationTo,
+    Match,
+    Not,
+    Ports,
+    Rule,
+    Ruleset,
+    SourceTo,
+    Verdict,
+)
 
 _HOOKS = {
     Chain.PREROUTING: "type nat hook prerouting priority -100",
@@ -74,7 +85,11 @@ def listing(text: str) -> tuple[str, ...]:
     for line in text.splitlines()[1:-1]:
         statement = f"{statement} {line.strip()}".strip()
         if not block and statement.endswith("{"):
-            block, start, statement = statement.removesuffix("{").removeprefix("chain ").strip(), len(found), ""
+            block, start, statement = (
+                statement.removesuffix("{").removeprefix("chain ").strip(),
+                len(found),
+                "",
+            )
         elif block and statement == "}":
             if len(found) == start:
                 found.append(block)
@@ -144,7 +159,11 @@ def _network(value: object, family: int) -> str:
             return f"!= {_network(network, family)}"
         case IPv4Network() | IPv6Network() if value.version == family:
             address = _address(value.network_address, family)
-            return address if value.prefixlen == value.max_prefixlen else f"{address}/{value.prefixlen}"
+            return (
+                address
+                if value.prefixlen == value.max_prefixlen
+                else f"{address}/{value.prefixlen}"
+            )
     raise ValueError(f"no network of IPv{family}: {value!r}")
 
 
@@ -187,5 +206,8 @@ def _target(address: str, ports: Ports | None, match: Match) -> str:
         return address
     if match.port is None or match.port[1] - match.port[0] != ports[1] - ports[0]:
         raise ValueError(f"ranges of different length: {match.port} and {ports}")
-    pairs = ", ".join(f"{port} : {port - match.port[0] + ports[0]}" for port in range(match.port[0], match.port[1] + 1))
+    pairs = ", ".join(
+        f"{port} : {port - match.port[0] + ports[0]}"
+        for port in range(match.port[0], match.port[1] + 1)
+    )
     return f"{address} : {match.protocol} dport map {{ {pairs} }}"

@@ -7,7 +7,18 @@ from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from netorch.netlink import constants as c
-from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attr, attribute_list, attributes, cstring, text, u32
+from netorch.netlink.codec import (
+    DecodeError,
+    Message,
+    as_i32,
+    as_u32,
+    attr,
+    attribute_list,
+    attributes,
+    cstring,
+    text,
+    u32,
+)
 from netorch.netlink.decode import addresses as decode_addresses
 from netorch.values.frozen import frozen
 from netorch.values.snapshot import AddressRecord
@@ -18,14 +29,35 @@ _RTNEXTHOP = struct.Struct("=HBBi")
 _USER_HZ = 100
 _REPLACE = c.NLM_F_CREATE | c.NLM_F_REPLACE
 
-_ADDRESS_PARTS = {c.IFA_ADDRESS, c.IFA_LOCAL, c.IFA_BROADCAST, c.IFA_CACHEINFO, c.IFA_RT_PRIORITY, c.IFA_PROTO}
+_ADDRESS_PARTS = {
+    c.IFA_ADDRESS,
+    c.IFA_LOCAL,
+    c.IFA_BROADCAST,
+    c.IFA_CACHEINFO,
+    c.IFA_RT_PRIORITY,
+    c.IFA_PROTO,
+}
 _ADDRESS_FLAGS = {
     c.AF_INET: c.IFA_F_NOPREFIXROUTE | c.IFA_F_MCAUTOJOIN,
-    c.AF_INET6: c.IFA_F_NODAD | c.IFA_F_HOMEADDRESS | c.IFA_F_MANAGETEMPADDR | c.IFA_F_NOPREFIXROUTE | c.IFA_F_MCAUTOJOIN,
+    c.AF_INET6: c.IFA_F_NODAD
+    | c.IFA_F_HOMEADDRESS
+    | c.IFA_F_MANAGETEMPADDR
+    | c.IFA_F_NOPREFIXROUTE
+    | c.IFA_F_MCAUTOJOIN,
 }
 """What the kernel takes; the rest it sets by itself."""
 _ROUTE_PARTS = {
-    *(c.RTA_DST, c.RTA_SRC, c.RTA_GATEWAY, c.RTA_VIA, c.RTA_PRIORITY, c.RTA_PREFSRC, c.RTA_METRICS, c.RTA_FLOW, c.RTA_TABLE),
+    *(
+        c.RTA_DST,
+        c.RTA_SRC,
+        c.RTA_GATEWAY,
+        c.RTA_VIA,
+        c.RTA_PRIORITY,
+        c.RTA_PREFSRC,
+        c.RTA_METRICS,
+        c.RTA_FLOW,
+        c.RTA_TABLE,
+    ),
     *(c.RTA_PREF, c.RTA_ENCAP_TYPE, c.RTA_ENCAP),
 }
 
@@ -67,11 +99,15 @@ def goes_along(record: AddressRecord, mac: bytes, protocol: int) -> bool:
         return False
     if record.family == c.AF_INET6:
         # kernels before 5.18 say of no address who made it
-        return not record.flags & c.IFA_F_TEMPORARY and record.local != b"\xfe\x80" + bytes(6) + _eui64(mac)
+        return not record.flags & c.IFA_F_TEMPORARY and record.local != b"\xfe\x80" + bytes(
+            6
+        ) + _eui64(mac)
     return True
 
 
-def belongings(addresses: Iterable[Message], routes: Iterable[Message], index: int, mac: bytes, protocol: int) -> Belongings:
+def belongings(
+    addresses: Iterable[Message], routes: Iterable[Message], index: int, mac: bytes, protocol: int
+) -> Belongings:
     """What of two dumps (RTM_GETADDR, RTM_GETROUTE) goes along with the link `index`."""
     found: list[tuple[AddressRecord, bytes]] = []
     staying: set[_Subnet] = set()
@@ -100,7 +136,9 @@ def belongings(addresses: Iterable[Message], routes: Iterable[Message], index: i
 def take(things: Belongings, source: Link, owner: Link) -> list[Piece]:
     """Messages that delete them from `owner`; they were dumped from `source`. Later addresses first, their primary one last."""
     routes = (*reversed(things.routes), *things.implied)
-    pieces = [Piece(c.RTM_DELROUTE, 0, _route(body, source, owner), _route_text(body)) for body in routes]
+    pieces = [
+        Piece(c.RTM_DELROUTE, 0, _route(body, source, owner), _route_text(body)) for body in routes
+    ]
     for record, _ in reversed(things.addresses):
         pair = attr(c.IFA_LOCAL, record.local) + attr(c.IFA_ADDRESS, record.address)
         payload = _IFADDRMSG.pack(record.family, record.prefixlen, 0, 0, owner.index) + pair
@@ -108,7 +146,9 @@ def take(things: Belongings, source: Link, owner: Link) -> list[Piece]:
     return pieces
 
 
-def give(things: Belongings, source: Link, target: Link, there: Collection[Identity] = ()) -> list[Piece]:
+def give(
+    things: Belongings, source: Link, target: Link, there: Collection[Identity] = ()
+) -> list[Piece]:
     """Messages that make them on `target`, but for addresses that are `there`: routes without a gateway before those with one."""
     pieces: list[Piece] = []
     # the kernel lists an IPv6 address ahead of those that were there before
@@ -130,28 +170,45 @@ def identity(record: AddressRecord) -> Identity:
 
 def _address(record: AddressRecord, body: bytes, source: Link, target: Link) -> Iterator[Piece]:
     scope = body[3]
-    parts = [attr(number, payload) for number, payload in attribute_list(body[8:]) if number in _ADDRESS_PARTS]
+    parts = [
+        attr(number, payload)
+        for number, payload in attribute_list(body[8:])
+        if number in _ADDRESS_PARTS
+    ]
     label = text(attributes(body, 8, len(body)).get(c.IFA_LABEL, b""))
-    if label.startswith(f"{source.name}:") and len(label := target.name + label[len(source.name) :]) < 16:
+    if (
+        label.startswith(f"{source.name}:")
+        and len(label := target.name + label[len(source.name) :]) < 16
+    ):
         parts.append(attr(c.IFA_LABEL, cstring(label)))
     header = _IFADDRMSG.pack(record.family, record.prefixlen, 0, scope, target.index)
     flags = record.flags & _ADDRESS_FLAGS[record.family]
     about = _address_text(record)
-    if record.family == c.AF_INET6 and not record.flags & (c.IFA_F_NODAD | c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED):
+    if record.family == c.AF_INET6 and not record.flags & (
+        c.IFA_F_NODAD | c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED
+    ):
         # nobody else on the segment has it, that was found out already: usable from the first moment, then as it was
         quick = attr(c.IFA_FLAGS, u32(flags | c.IFA_F_NODAD))
         yield Piece(c.RTM_NEWADDR, _REPLACE, header + b"".join(parts) + quick, about)
-    yield Piece(c.RTM_NEWADDR, _REPLACE, header + b"".join(parts) + attr(c.IFA_FLAGS, u32(flags)), about)
+    yield Piece(
+        c.RTM_NEWADDR, _REPLACE, header + b"".join(parts) + attr(c.IFA_FLAGS, u32(flags)), about
+    )
 
 
 def _is_route_of(body: bytes, index: int, protocol: int) -> bool:
     if len(body) < _RTMSG.size:
         raise DecodeError("route message without its header")
     family, _, _, _, table, made_by, _, _, flags = _RTMSG.unpack_from(body)
-    if family not in _ADDRESS_FLAGS or flags & c.RTM_F_CLONED or made_by in {protocol, c.RTPROT_REDIRECT}:
+    if (
+        family not in _ADDRESS_FLAGS
+        or flags & c.RTM_F_CLONED
+        or made_by in {protocol, c.RTPROT_REDIRECT}
+    ):
         return False
     found = attributes(body, 12, len(body))
-    return as_u32(found.get(c.RTA_TABLE, u32(table))) != c.RT_TABLE_LOCAL and index in _devices(found)
+    return as_u32(found.get(c.RTA_TABLE, u32(table))) != c.RT_TABLE_LOCAL and index in _devices(
+        found
+    )
 
 
 def _subnet(record: AddressRecord) -> _Subnet:
@@ -159,14 +216,20 @@ def _subnet(record: AddressRecord) -> _Subnet:
     if record.family == c.AF_INET:
         return record.local, 0
     try:
-        return ip_network((record.local, record.prefixlen), strict=False).network_address.packed, record.prefixlen
+        return ip_network(
+            (record.local, record.prefixlen), strict=False
+        ).network_address.packed, record.prefixlen
     except ValueError as error:
         raise DecodeError(str(error)) from None
 
 
 def _subnet_of_route(body: bytes) -> _Subnet:
     found = attributes(body, 12, len(body))
-    return (found.get(c.RTA_PREFSRC, b""), 0) if body[0] == c.AF_INET else (found.get(c.RTA_DST, b""), body[1])
+    return (
+        (found.get(c.RTA_PREFSRC, b""), 0)
+        if body[0] == c.AF_INET
+        else (found.get(c.RTA_DST, b""), body[1])
+    )
 
 
 def _devices(found: dict[int, bytes]) -> set[int]:
@@ -202,7 +265,8 @@ def _route(body: bytes, source: Link, target: Link) -> bytes:
             parts.append(attr(number, u32(swapped(as_u32(payload)))))
         elif number == c.RTA_MULTIPATH:
             hops = [
-                _RTNEXTHOP.pack(8 + len(more), flags & c.RTNH_F_ONLINK, weight, swapped(index)) + more
+                _RTNEXTHOP.pack(8 + len(more), flags & c.RTNH_F_ONLINK, weight, swapped(index))
+                + more
                 for index, flags, weight, more in _hops(payload)
             ]
             parts.append(attr(number, b"".join(hops)))

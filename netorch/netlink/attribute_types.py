@@ -37,9 +37,15 @@ def number(size: int, order: str = "little", *, absent: int | None = None) -> Fo
 
 def choice(words: Mapping[str, int | bytes], size: int = 1) -> Form:
     """One of several words, each with its number (of `size` bytes) or its bytes."""
-    payloads = {word: value if isinstance(value, bytes) else value.to_bytes(size, "little") for word, value in words.items()}
+    payloads = {
+        word: value if isinstance(value, bytes) else value.to_bytes(size, "little")
+        for word, value in words.items()
+    }
     names = {payload: word for word, payload in payloads.items()}
-    return Form(lambda word: None if word is None else payloads[word], lambda payload: names.get(payload, payload.hex()))
+    return Form(
+        lambda word: None if word is None else payloads[word],
+        lambda payload: names.get(payload, payload.hex()),
+    )
 
 
 def _address(value: str | None) -> bytes | None:

@@ -109,7 +109,12 @@ def attr(number: int, payload: bytes) -> bytes:
 
 def pack(attributes: Iterable[tuple[int, bytes]]) -> bytes:
     """Attributes one after the other: as `attr` of each, in less time."""
-    return b"".join([_ATTR.pack(len(payload) + 4, number) + payload + _PADDING[len(payload) & 3] for number, payload in attributes])
+    return b"".join(
+        [
+            _ATTR.pack(len(payload) + 4, number) + payload + _PADDING[len(payload) & 3]
+            for number, payload in attributes
+        ]
+    )
 
 
 def nested(number: int, *attributes: bytes) -> bytes:
@@ -119,7 +124,11 @@ def nested(number: int, *attributes: bytes) -> bytes:
 
 def message(kind: int, flags: int, seq: int, payload: bytes) -> bytes:
     """One netlink message, with the sender's port left to the kernel."""
-    return _HEADER.pack(HEADER_SIZE + len(payload), kind, flags, seq, 0) + payload + _PADDING[len(payload) & 3]
+    return (
+        _HEADER.pack(HEADER_SIZE + len(payload), kind, flags, seq, 0)
+        + payload
+        + _PADDING[len(payload) & 3]
+    )
 
 
 def attributes(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
@@ -183,7 +192,11 @@ def _layout(headers: Sequence[tuple[int, int]], size: int) -> _Layout:
         form.append(f"I{length - 4}s{padding}x")
         used += length + padding
     packed = tuple(int.from_bytes(_ATTR.pack(*header), sys.byteorder) for header in headers)
-    return _Layout(struct.Struct("".join(form)).unpack_from, packed, tuple(number & 0x3FFF for _, number in headers))
+    return _Layout(
+        struct.Struct("".join(form)).unpack_from,
+        packed,
+        tuple(number & 0x3FFF for _, number in headers),
+    )
 
 
 def attribute_list(payload: bytes) -> Iterator[tuple[int, bytes]]:

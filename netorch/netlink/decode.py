@@ -6,7 +6,15 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 
 from netorch.netlink import constants as c
-from netorch.netlink.codec import DecodeError, Message, as_i32, as_u32, attribute_list, attributes, text
+from netorch.netlink.codec import (
+    DecodeError,
+    Message,
+    as_i32,
+    as_u32,
+    attribute_list,
+    attributes,
+    text,
+)
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.values.snapshot import SHAPERS, AddressRecord, LinkRecord, NeighbourRecord, QdiscRecord
 
@@ -25,13 +33,22 @@ _NOTHING: Mapping[int, bytes] = {}
 _ZERO4 = bytes(4)
 _NONE = b"\xff\xff\xff\xff"
 _FAMILIES = (c.AF_INET, c.AF_INET6)
-_SELECTORS = (c.FRA_FLOW, c.FRA_TUN_ID, c.FRA_UID_RANGE, c.FRA_IP_PROTO, c.FRA_SPORT_RANGE, c.FRA_DPORT_RANGE)
+_SELECTORS = (
+    c.FRA_FLOW,
+    c.FRA_TUN_ID,
+    c.FRA_UID_RANGE,
+    c.FRA_IP_PROTO,
+    c.FRA_SPORT_RANGE,
+    c.FRA_DPORT_RANGE,
+)
 _REJECTS = (c.RTN_BLACKHOLE, c.RTN_UNREACHABLE, c.RTN_PROHIBIT, c.RTN_THROW)
 
 
 def links(messages: Iterable[Message]) -> list[LinkRecord]:
     """RTM_NEWLINK messages (struct ifinfomsg and IFLA_…)."""
-    return [_link(buffer, start, end) for kind, buffer, start, end in messages if kind == c.RTM_NEWLINK]
+    return [
+        _link(buffer, start, end) for kind, buffer, start, end in messages if kind == c.RTM_NEWLINK
+    ]
 
 
 def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
@@ -65,7 +82,11 @@ def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
         as_u32(get(c.IFLA_GROUP, _ZERO4)),
         text(get(c.IFLA_IFALIAS, b"")),
         as_u32(get(c.IFLA_TXQLEN, _ZERO4)),
-        () if names is None else tuple(text(name) for number, name in attribute_list(names) if number == c.IFLA_ALT_IFNAME),
+        ()
+        if names is None
+        else tuple(
+            text(name) for number, name in attribute_list(names) if number == c.IFLA_ALT_IFNAME
+        ),
         data,
         port,
         text(get(c.IFLA_QDISC, b"")),
@@ -82,7 +103,9 @@ def port_vlans(messages: Iterable[Message]) -> dict[int, dict[int, int]]:
             raise DecodeError("link message without its header")
         index = _IFINFOMSG.unpack_from(buffer, start)[2]
         here, first = found.setdefault(index, {}), 0
-        for number, payload in attribute_list(attributes(buffer, start + 16, end).get(c.IFLA_AF_SPEC, b"")):
+        for number, payload in attribute_list(
+            attributes(buffer, start + 16, end).get(c.IFLA_AF_SPEC, b"")
+        ):
             if number != c.IFLA_BRIDGE_VLAN_INFO or len(payload) != 4:
                 continue
             flags, vlan = _VLAN_INFO.unpack(payload)
@@ -92,7 +115,10 @@ def port_vlans(messages: Iterable[Message]) -> dict[int, dict[int, int]]:
             if vlan > _LAST_VLAN:
                 raise DecodeError(f"VLAN {vlan}")
             begin = first if flags & c.BRIDGE_VLAN_INFO_RANGE_END else vlan
-            here |= dict.fromkeys(range(begin, vlan + 1), flags & (c.BRIDGE_VLAN_INFO_PVID | c.BRIDGE_VLAN_INFO_UNTAGGED))
+            here |= dict.fromkeys(
+                range(begin, vlan + 1),
+                flags & (c.BRIDGE_VLAN_INFO_PVID | c.BRIDGE_VLAN_INFO_UNTAGGED),
+            )
     return found
 
 
@@ -116,7 +142,16 @@ def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
     # IPv6 without a peer has IFA_ADDRESS alone, IPv4 has both
     local = found.get(c.IFA_LOCAL, address)
     protocol = found.get(c.IFA_PROTO, b"\0")[:1]
-    return AddressRecord(family, index, local, address or local, prefixlen, scope, flags, protocol[0] if protocol else 0)
+    return AddressRecord(
+        family,
+        index,
+        local,
+        address or local,
+        prefixlen,
+        scope,
+        flags,
+        protocol[0] if protocol else 0,
+    )
 
 
 def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
@@ -125,13 +160,23 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
     """
     found = []
     for family, index, state, flags, buffer, start, end in _ndmsgs(messages):
-        if not state & c.NUD_PERMANENT or flags & c.NTF_EXT_LEARNED or (family == c.AF_BRIDGE and not flags & c.NTF_SELF):
+        if (
+            not state & c.NUD_PERMANENT
+            or flags & c.NTF_EXT_LEARNED
+            or (family == c.AF_BRIDGE and not flags & c.NTF_SELF)
+        ):
             continue
         get = (parts := attributes(buffer, start, end)).get
         address, mac, protocol = get(c.NDA_DST), get(c.NDA_LLADDR), get(c.NDA_PROTOCOL, b"\0")[:1]
         if address is not None and mac is not None:
-            extra = tuple((number, parts[number]) for number in (c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX) if number in parts)
-            found.append(NeighbourRecord(family, index, address, mac, protocol[0] if protocol else 0, extra))
+            extra = tuple(
+                (number, parts[number])
+                for number in (c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX)
+                if number in parts
+            )
+            found.append(
+                NeighbourRecord(family, index, address, mac, protocol[0] if protocol else 0, extra)
+            )
     return found
 
 
@@ -143,7 +188,9 @@ def static_macs(messages: Iterable[Message]) -> dict[int, list[tuple[bytes, int]
             continue
         parts = attributes(buffer, start, end)
         if c.NDA_MASTER in parts and (mac := parts.get(c.NDA_LLADDR)) is not None:
-            found.setdefault(index, []).append((mac, int.from_bytes(parts.get(c.NDA_VLAN, b"")[:2], "little")))
+            found.setdefault(index, []).append(
+                (mac, int.from_bytes(parts.get(c.NDA_VLAN, b"")[:2], "little"))
+            )
     return found
 
 
@@ -158,7 +205,9 @@ def _ndmsgs(messages: Iterable[Message]) -> Iterator[tuple[int, int, int, int, b
         yield family, index, state, flags, buffer, start + 12, end
 
 
-def routes(messages: Iterable[Message], names: Mapping[int, str], *, whole: bool = False) -> list[RouteSpec]:
+def routes(
+    messages: Iterable[Message], names: Mapping[int, str], *, whole: bool = False
+) -> list[RouteSpec]:
     """RTM_NEWROUTE messages (struct rtmsg and RTA_…) but cached ones and, unless `whole`, those of the kernel's own making, as table
     local is full of.
 
@@ -171,13 +220,19 @@ def routes(messages: Iterable[Message], names: Mapping[int, str], *, whole: bool
         if end - start < 12:
             raise DecodeError("route message without its header")
         header = _RTMSG.unpack_from(buffer, start)
-        if (header[5] == c.RTPROT_KERNEL and not whole) or header[8] & c.RTM_F_CLONED or header[0] not in _FAMILIES:
+        if (
+            (header[5] == c.RTPROT_KERNEL and not whole)
+            or header[8] & c.RTM_F_CLONED
+            or header[0] not in _FAMILIES
+        ):
             continue
         found.append(_route(header, buffer, start, end, names))
     return found
 
 
-def _route(header: tuple[int, ...], buffer: bytes, start: int, end: int, names: Mapping[int, str]) -> RouteSpec:
+def _route(
+    header: tuple[int, ...], buffer: bytes, start: int, end: int, names: Mapping[int, str]
+) -> RouteSpec:
     family, prefixlen, _, _, table, protocol, scope, kind, flags = header
     found = attributes(buffer, start + 12, end)
     get = found.get
@@ -190,7 +245,11 @@ def _route(header: tuple[int, ...], buffer: bytes, start: int, end: int, names: 
     else:
         device = get(c.RTA_OIF)
         via, dev = _via(found), None if device is None else _name(as_u32(device), names)
-        hops = (Hop(via, dev, 1, bool(flags & c.RTNH_F_ONLINK)),) if via is not None or dev is not None else ()
+        hops = (
+            (Hop(via, dev, 1, bool(flags & c.RTNH_F_ONLINK)),)
+            if via is not None or dev is not None
+            else ()
+        )
     metrics = get(c.RTA_METRICS)
     mtu = None if metrics is None else attributes(metrics, 0, len(metrics)).get(c.RTAX_MTU)
     return RouteSpec(
@@ -225,11 +284,15 @@ def _hops(payload: bytes, names: Mapping[int, str]) -> Iterable[Hop]:
         if length < 8 or offset + length > end:
             raise DecodeError(f"next hop of {length} bytes where {end - offset} are left")
         via = _via(attributes(payload, offset + 8, offset + length)) if length > 8 else None
-        yield Hop(via, _name(index, names) if index else None, weight + 1, bool(flags & c.RTNH_F_ONLINK))
+        yield Hop(
+            via, _name(index, names) if index else None, weight + 1, bool(flags & c.RTNH_F_ONLINK)
+        )
         offset += (length + 3) & -4
 
 
-def rules(messages: Iterable[Message], known: dict[bytes, RuleSpec] | None = None) -> list[RuleSpec]:
+def rules(
+    messages: Iterable[Message], known: dict[bytes, RuleSpec] | None = None
+) -> list[RuleSpec]:
     """RTM_NEWRULE messages of IPv4 and IPv6 (struct fib_rule_hdr and FRA_…).
 
     `known` remembers what was decoded: each namespace has the same rules of the kernel's.
@@ -277,7 +340,10 @@ def odd_rules(messages: Iterable[Message]) -> frozenset[tuple[int, int]]:
         if kind == c.RTM_NEWRULE and end - start >= 12:
             family, _, _, tos, _, _, _, action, flags = _RULE.unpack_from(buffer, start)
             parts = attributes(buffer, start + 12, end)
-            suppressed = any(parts.get(number, _NONE) != _NONE for number in (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP))
+            suppressed = any(
+                parts.get(number, _NONE) != _NONE
+                for number in (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP)
+            )
             more = any(number in parts for number in _SELECTORS)
             if tos or flags & c.FIB_RULE_INVERT or suppressed or more or action == c.FR_ACT_GOTO:
                 found.add((family, as_u32(parts.get(c.FRA_PRIORITY, _ZERO4))))

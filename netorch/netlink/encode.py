@@ -80,7 +80,9 @@ class Resolver(Protocol):
         """An open file descriptor of a namespace."""
 
 
-def encode(request: LinkRequest, seq: int, flags: int, resolver: Resolver, also: LinkSet | None = None) -> bytes:
+def encode(
+    request: LinkRequest, seq: int, flags: int, resolver: Resolver, also: LinkSet | None = None
+) -> bytes:
     """One message; `flags` are ORed to those of the request. `also` is a LinkSet done at the creation of the same link."""
     kind, own_flags, payload = _body(request, resolver, also)
     return message(kind, c.NLM_F_REQUEST | own_flags | flags, seq, payload)
@@ -88,7 +90,11 @@ def encode(request: LinkRequest, seq: int, flags: int, resolver: Resolver, also:
 
 def asked_in(request: LinkRequest) -> str:
     """The namespace that a request is sent in: a link is asked for where its parent is, and made at once where it belongs."""
-    return request.parent[0] if isinstance(request, LinkAdd) and request.parent is not None else request.netns
+    return (
+        request.parent[0]
+        if isinstance(request, LinkAdd) and request.parent is not None
+        else request.netns
+    )
 
 
 def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tuple[int, int, bytes]:
@@ -100,11 +106,19 @@ def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tup
         case LinkDel():
             return c.RTM_DELLINK, 0, _IFINFOMSG.pack(0, 0, 0, 0, 0) + link_name(request.name)
         case AltnameAdd() | AltnameDel():
-            kind, flags = (c.RTM_NEWLINKPROP, c.NLM_F_CREATE | c.NLM_F_EXCL) if isinstance(request, AltnameAdd) else (c.RTM_DELLINKPROP, 0)
+            kind, flags = (
+                (c.RTM_NEWLINKPROP, c.NLM_F_CREATE | c.NLM_F_EXCL)
+                if isinstance(request, AltnameAdd)
+                else (c.RTM_DELLINKPROP, 0)
+            )
             names = nested(c.IFLA_PROP_LIST, attr(c.IFLA_ALT_IFNAME, cstring(request.altname)))
             return kind, flags, _IFINFOMSG.pack(0, 0, 0, 0, 0) + link_name(request.link) + names
         case VlanAdd() | VlanDel():
-            return c.RTM_SETLINK if isinstance(request, VlanAdd) else c.RTM_DELLINK, 0, _vlans(request, resolver)
+            return (
+                c.RTM_SETLINK if isinstance(request, VlanAdd) else c.RTM_DELLINK,
+                0,
+                _vlans(request, resolver),
+            )
         case StaticMacAdd():
             return c.RTM_NEWNEIGH, c.NLM_F_CREATE | c.NLM_F_REPLACE, _static_mac(request, resolver)
         case StaticMacDel():
@@ -124,7 +138,11 @@ def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tup
             return c.RTM_DELRULE, 0, _rule(request.rule)
         case QdiscSet():
             options = attr(c.TCA_KIND, cstring(request.kind)) + attr(c.TCA_OPTIONS, request.options)
-            return c.RTM_NEWQDISC, c.NLM_F_CREATE | c.NLM_F_REPLACE, _root(request, resolver) + options
+            return (
+                c.RTM_NEWQDISC,
+                c.NLM_F_CREATE | c.NLM_F_REPLACE,
+                _root(request, resolver) + options,
+            )
         case QdiscDel():
             return c.RTM_DELQDISC, 0, _root(request, resolver)
 
@@ -145,10 +163,14 @@ def _up(up: bool | None) -> tuple[int, int]:
     return (0, 0) if up is None else (c.IFF_UP if up else 0, c.IFF_UP)
 
 
-def _end(index: int, name: str, attrs: bytes, given: Attrs, queues: bool, up: bool | None = None) -> bytes:
+def _end(
+    index: int, name: str, attrs: bytes, given: Attrs, queues: bool, up: bool | None = None
+) -> bytes:
     # with one queue there is nothing to wait an expedited RCU grace period for
     extra = _ONE_QUEUE if queues and _QUEUES.isdisjoint([number for number, _ in given]) else b""
-    return _IFINFOMSG.pack(0, 0, index, *_up(up)) + attr(c.IFLA_IFNAME, cstring(name)) + extra + attrs
+    return (
+        _IFINFOMSG.pack(0, 0, index, *_up(up)) + attr(c.IFLA_IFNAME, cstring(name)) + extra + attrs
+    )
 
 
 def _link_add(request: LinkAdd, resolver: Resolver, also: LinkSet | None) -> bytes:
@@ -168,14 +190,25 @@ def _link_add(request: LinkAdd, resolver: Resolver, also: LinkSet | None) -> byt
         if request.parent[0] != request.netns:
             attrs += attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(request.netns)))
     # older kernels want an index that is free both there and where they are asked
-    index = resolver.new_index(request.netns, request.name, request.parent is None or request.parent[0] == request.netns)
+    index = resolver.new_index(
+        request.netns, request.name, request.parent is None or request.parent[0] == request.netns
+    )
     if request.peer is not None:
         peer = request.peer
-        there = b"" if peer.netns == request.netns else attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(peer.netns)))
+        there = (
+            b""
+            if peer.netns == request.netns
+            else attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(peer.netns)))
+        )
         # veth_newlink heeds the peer's index only beside one of the near end
         there_index = resolver.new_index(peer.netns, peer.name, index != 0)
-        data += nested(c.VETH_INFO_PEER, _end(there_index, peer.name, there + pack(peer.attrs), peer.attrs, queues))
-    info = attr(c.IFLA_INFO_KIND, cstring(request.kind)) + (nested(c.IFLA_INFO_DATA, data) if data else b"")
+        data += nested(
+            c.VETH_INFO_PEER,
+            _end(there_index, peer.name, there + pack(peer.attrs), peer.attrs, queues),
+        )
+    info = attr(c.IFLA_INFO_KIND, cstring(request.kind)) + (
+        nested(c.IFLA_INFO_DATA, data) if data else b""
+    )
     end = _end(index, request.name, attrs, request.attrs, queues, None if also is None else also.up)
     return end + nested(c.IFLA_LINKINFO, info)
 
@@ -183,14 +216,27 @@ def _link_add(request: LinkAdd, resolver: Resolver, also: LinkSet | None) -> byt
 def _link_set(request: LinkSet, resolver: Resolver) -> tuple[int, int, bytes]:
     attrs = pack(request.attrs)
     if request.master is not None:
-        attrs += attr(c.IFLA_MASTER, u32(resolver.index_of(request.netns, request.master) if request.master else 0))
+        attrs += attr(
+            c.IFLA_MASTER,
+            u32(resolver.index_of(request.netns, request.master) if request.master else 0),
+        )
     renames = any(number == c.IFLA_IFNAME for number, _ in request.attrs)
     if request.kind is None and not renames:
         # by name, so that no index has to be asked for; RTM_SETLINK cannot touch a whole group by mistake
-        return c.RTM_SETLINK, 0, _IFINFOMSG.pack(0, 0, 0, *_up(request.up)) + link_name(request.name) + attrs
+        return (
+            c.RTM_SETLINK,
+            0,
+            _IFINFOMSG.pack(0, 0, 0, *_up(request.up)) + link_name(request.name) + attrs,
+        )
     if request.kind is not None:
-        indices = ((number, resolver.index_of(request.netns, name) if name else 0) for number, name in request.links)
-        attrs += _linkinfo(request.kind, pack(request.data) + b"".join(attr(number, u32(index)) for number, index in indices))
+        indices = (
+            (number, resolver.index_of(request.netns, name) if name else 0)
+            for number, name in request.links
+        )
+        attrs += _linkinfo(
+            request.kind,
+            pack(request.data) + b"".join(attr(number, u32(index)) for number, index in indices),
+        )
     index = resolver.index_of(request.netns, request.name)
     return c.RTM_NEWLINK, 0, _IFINFOMSG.pack(0, 0, index, *_up(request.up)) + attrs
 
@@ -198,30 +244,52 @@ def _link_set(request: LinkSet, resolver: Resolver) -> tuple[int, int, bytes]:
 def _linkinfo(kind: str, data: bytes) -> bytes:
     """`bridge_slave` and its like, as `ip link set type bridge_slave` has them, are the port's half of a kind."""
     if kind.endswith("_slave"):
-        return nested(c.IFLA_LINKINFO, attr(c.IFLA_INFO_SLAVE_KIND, cstring(kind[:-6])), nested(c.IFLA_INFO_SLAVE_DATA, data))
-    return nested(c.IFLA_LINKINFO, attr(c.IFLA_INFO_KIND, cstring(kind)), nested(c.IFLA_INFO_DATA, data) if data else b"")
+        return nested(
+            c.IFLA_LINKINFO,
+            attr(c.IFLA_INFO_SLAVE_KIND, cstring(kind[:-6])),
+            nested(c.IFLA_INFO_SLAVE_DATA, data),
+        )
+    return nested(
+        c.IFLA_LINKINFO,
+        attr(c.IFLA_INFO_KIND, cstring(kind)),
+        nested(c.IFLA_INFO_DATA, data) if data else b"",
+    )
 
 
 def _vlans(request: VlanAdd | VlanDel, resolver: Resolver) -> bytes:
     """IFLA_BRIDGE_VLAN_INFO of each VLAN, of a range its two ends (br_afspec in net/bridge/br_netlink.c)."""
     parts = [attr(c.IFLA_BRIDGE_FLAGS, u16(c.BRIDGE_FLAGS_SELF))] if request.own else []
     for first, last, flags in request.vlans:
-        ends = ((first, c.BRIDGE_VLAN_INFO_RANGE_BEGIN), (last, c.BRIDGE_VLAN_INFO_RANGE_END)) if first != last else ((first, 0),)
+        ends = (
+            ((first, c.BRIDGE_VLAN_INFO_RANGE_BEGIN), (last, c.BRIDGE_VLAN_INFO_RANGE_END))
+            if first != last
+            else ((first, 0),)
+        )
         parts += [attr(c.IFLA_BRIDGE_VLAN_INFO, u16(flags | end) + u16(vlan)) for vlan, end in ends]
     header = _IFINFOMSG.pack(c.AF_BRIDGE, 0, resolver.index_of(request.netns, request.link), 0, 0)
     return header + nested(c.IFLA_AF_SPEC, *parts)
 
 
 def _static_mac(request: StaticMacAdd | StaticMacDel, resolver: Resolver) -> bytes:
-    header = _NDMSG.pack(c.AF_BRIDGE, resolver.index_of(request.netns, request.link), c.NUD_NOARP, c.NTF_MASTER, 0)
-    return header + attr(c.NDA_LLADDR, request.mac) + (attr(c.NDA_VLAN, u16(request.vlan)) if request.vlan else b"")
+    header = _NDMSG.pack(
+        c.AF_BRIDGE, resolver.index_of(request.netns, request.link), c.NUD_NOARP, c.NTF_MASTER, 0
+    )
+    return (
+        header
+        + attr(c.NDA_LLADDR, request.mac)
+        + (attr(c.NDA_VLAN, u16(request.vlan)) if request.vlan else b"")
+    )
 
 
 def _address(request: AddressAdd | AddressDel, resolver: Resolver) -> tuple[int, int, bytes]:
     index = resolver.index_of(request.netns, request.link)
     pair = attr(c.IFA_LOCAL, request.local) + attr(c.IFA_ADDRESS, request.address)
     if isinstance(request, AddressDel):
-        return c.RTM_DELADDR, 0, _IFADDRMSG.pack(request.family, request.prefixlen, 0, 0, index) + pair
+        return (
+            c.RTM_DELADDR,
+            0,
+            _IFADDRMSG.pack(request.family, request.prefixlen, 0, 0, index) + pair,
+        )
     extra = attr(c.IFA_PROTO, u8(request.protocol)) if request.protocol else b""
     if request.family == c.AF_INET6:
         # an address that waits for DAD (RFC 4862) cannot be used for 1.8 s
@@ -258,7 +326,12 @@ def _gateway(family: int, via: bytes | None) -> bytes:
 def _nexthop(netns: str, family: int, hop: Hop, resolver: Resolver) -> bytes:
     gateway = _gateway(family, hop.via)
     index = resolver.index_of(netns, hop.dev) if hop.dev is not None else 0
-    return _RTNEXTHOP.pack(8 + len(gateway), c.RTNH_F_ONLINK if hop.onlink else 0, hop.weight - 1, index) + gateway
+    return (
+        _RTNEXTHOP.pack(
+            8 + len(gateway), c.RTNH_F_ONLINK if hop.onlink else 0, hop.weight - 1, index
+        )
+        + gateway
+    )
 
 
 def _route(netns: str, route: RouteSpec, resolver: Resolver) -> bytes:
@@ -275,13 +348,20 @@ def _route(netns: str, route: RouteSpec, resolver: Resolver) -> bytes:
         if hop.dev is not None:
             parts.append(attr(c.RTA_OIF, u32(resolver.index_of(netns, hop.dev))))
     elif route.hops:
-        parts.append(attr(c.RTA_MULTIPATH, b"".join(_nexthop(netns, route.family, hop, resolver) for hop in route.hops)))
+        parts.append(
+            attr(
+                c.RTA_MULTIPATH,
+                b"".join(_nexthop(netns, route.family, hop, resolver) for hop in route.hops),
+            )
+        )
     if route.src is not None:
         parts.append(attr(c.RTA_PREFSRC, route.src))
     if route.mtu is not None:
         parts.append(nested(c.RTA_METRICS, attr(c.RTAX_MTU, u32(route.mtu))))
     short = route.table if route.table < 256 else c.RT_TABLE_COMPAT
-    header = _RTMSG.pack(route.family, route.prefixlen, 0, 0, short, route.protocol, route.scope, route.type, flags)
+    header = _RTMSG.pack(
+        route.family, route.prefixlen, 0, 0, short, route.protocol, route.scope, route.type, flags
+    )
     return header + b"".join(parts)
 
 
@@ -300,5 +380,7 @@ def _rule(rule: RuleSpec) -> bytes:
     if rule.mark is not None:
         parts += (attr(c.FRA_FWMARK, u32(rule.mark[0])), attr(c.FRA_FWMASK, u32(rule.mark[1])))
     lengths = (rule.dst[1] if rule.dst else 0, rule.src[1] if rule.src else 0)
-    header = _RULE.pack(rule.family, *lengths, 0, rule.table if rule.table < 256 else 0, 0, 0, rule.action, 0)
+    header = _RULE.pack(
+        rule.family, *lengths, 0, rule.table if rule.table < 256 else 0, 0, 0, rule.action, 0
+    )
     return header + b"".join(parts)

@@ -11,7 +11,16 @@ from netorch.values.requests import LinkAdd, LinkSet, NetnsAdd, Request
 AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP))
 """What rtnl_create_link takes (net/core/rtnetlink.c); IFLA_IFALIAS it ignores without a word."""
 
-_ALONE = frozenset((c.IFLA_IFNAME, c.IFLA_LINKINFO, c.IFLA_NET_NS_FD, c.IFLA_NET_NS_PID, c.IFLA_AF_SPEC, c.IFLA_PROTINFO))
+_ALONE = frozenset(
+    (
+        c.IFLA_IFNAME,
+        c.IFLA_LINKINFO,
+        c.IFLA_NET_NS_FD,
+        c.IFLA_NET_NS_PID,
+        c.IFLA_AF_SPEC,
+        c.IFLA_PROTINFO,
+    )
+)
 
 
 @frozen
@@ -44,13 +53,22 @@ def _join(unit: Unit, request: Request) -> Unit | None:
     first = unit.request
     if isinstance(first, NetnsAdd):
         # lo comes up in the message that marks it
-        mine = (first.netns, "lo") == (request.netns, request.name) and request.master is None and not _alone(request)
+        mine = (
+            (first.netns, "lo") == (request.netns, request.name)
+            and request.master is None
+            and not _alone(request)
+        )
         return Unit(first, (first, request), request) if mine and unit.also is None else None
-    if not isinstance(first, LinkAdd | LinkSet) or (first.netns, first.name) != (request.netns, request.name):
+    if not isinstance(first, LinkAdd | LinkSet) or (first.netns, first.name) != (
+        request.netns,
+        request.name,
+    ):
         return None
     if isinstance(first, LinkAdd):
         merged = request if unit.also is None else _merged(unit.also, request)
-        if merged is None or {number for number, _ in first.attrs} & {number for number, _ in request.attrs}:
+        if merged is None or {number for number, _ in first.attrs} & {
+            number for number, _ in request.attrs
+        }:
             return None
         return None if _alone(request) else Unit(first, (*unit.origin, request), merged)
     both = _merged(first, request)
@@ -72,7 +90,9 @@ def _merged(first: LinkSet, second: LinkSet) -> LinkSet | None:
         return None
     if {number for number, _ in first.attrs} & {number for number, _ in second.attrs}:
         return None
-    if (first.up is not None and second.up is not None) or (first.master is not None and second.master is not None):
+    if (first.up is not None and second.up is not None) or (
+        first.master is not None and second.master is not None
+    ):
         return None
     return LinkSet(
         first.netns,
@@ -92,7 +112,9 @@ def _split(unit: Unit) -> Iterator[Unit]:
     early = tuple(pair for pair in also.attrs if pair[0] in AT_CREATION)
     late = tuple(pair for pair in also.attrs if pair[0] not in AT_CREATION)
     if early or also.up or also.master:
-        yield Unit(unit.request, unit.origin, LinkSet(also.netns, also.name, early, also.up, also.master))
+        yield Unit(
+            unit.request, unit.origin, LinkSet(also.netns, also.name, early, also.up, also.master)
+        )
     else:
         yield Unit(unit.request, unit.origin[:1])
     if late:

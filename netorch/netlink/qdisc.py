@@ -11,7 +11,14 @@ TICK = 64
 """Nanoseconds of the kernel's packet scheduler clock (PSCHED_SHIFT)."""
 _U32_MAX = 2**32 - 1
 
-TCA_NETEM_CORR, TCA_NETEM_REORDER, TCA_NETEM_CORRUPT, TCA_NETEM_LOSS, TCA_NETEM_RATE, TCA_NETEM_ECN = 1, 3, 4, 5, 6, 7
+(
+    TCA_NETEM_CORR,
+    TCA_NETEM_REORDER,
+    TCA_NETEM_CORRUPT,
+    TCA_NETEM_LOSS,
+    TCA_NETEM_RATE,
+    TCA_NETEM_ECN,
+) = 1, 3, 4, 5, 6, 7
 TCA_NETEM_RATE64, TCA_NETEM_LATENCY64, TCA_NETEM_JITTER64, TCA_NETEM_SLOT = 8, 10, 11, 12
 TCA_TBF_PARMS, TCA_TBF_RATE64, TCA_TBF_PRATE64, TCA_TBF_BURST = 1, 4, 5, 6
 TC_LINKLAYER_ETHERNET = 1
@@ -53,7 +60,9 @@ def netem_options(netem: Netem) -> bytes:
     """All that netem has: what is left out of a change stays as it was."""
     latency, jitter = (min(time // TICK, _U32_MAX) for time in (netem.delay, netem.jitter))
     # every packet is a candidate for reordering; without a gap none is
-    head = _NETEM.pack(latency, netem.limit, netem.loss, 1 if netem.reorder else 0, netem.duplicate, jitter)
+    head = _NETEM.pack(
+        latency, netem.limit, netem.loss, 1 if netem.reorder else 0, netem.duplicate, jitter
+    )
     parts = [
         attr(TCA_NETEM_CORR, _CORR.pack(0, 0, 0)),
         attr(TCA_NETEM_REORDER, _PAIR.pack(netem.reorder, 0)),
@@ -77,7 +86,9 @@ def read_netem(payload: bytes) -> Netem:
     rate, *overheads = _unpacked(_NETEM_RATE, found.get(TCA_NETEM_RATE))
     delay64, jitter64 = found.get(TCA_NETEM_LATENCY64), found.get(TCA_NETEM_JITTER64)
     further = {
-        "correlation": any(_unpacked(_CORR, found.get(TCA_NETEM_CORR))) or reorder_again or corrupt_again,
+        "correlation": any(_unpacked(_CORR, found.get(TCA_NETEM_CORR)))
+        or reorder_again
+        or corrupt_again,
         "gap": gap != (1 if reorder else 0),
         "loss model": TCA_NETEM_LOSS in found,
         "overhead": any(overheads),
@@ -101,7 +112,10 @@ def tbf_options(rate: int, burst: int, limit: int) -> bytes:
     """`rate` in bytes a second, `burst` and `limit` in bytes. A link layer that is said needs no table of rates."""
     ticks = min(ticks_of(rate, burst), _U32_MAX)
     spec = _RATESPEC.pack(0, TC_LINKLAYER_ETHERNET, 0, 0, 0, min(rate, _U32_MAX))
-    parts = [attr(TCA_TBF_PARMS, spec + bytes(_RATESPEC.size) + _TBF.pack(limit, ticks, 0)), attr(TCA_TBF_BURST, u32(burst))]
+    parts = [
+        attr(TCA_TBF_PARMS, spec + bytes(_RATESPEC.size) + _TBF.pack(limit, ticks, 0)),
+        attr(TCA_TBF_BURST, u32(burst)),
+    ]
     if rate > _U32_MAX:
         parts.append(attr(TCA_TBF_RATE64, u64(rate)))
     return b"".join(parts)

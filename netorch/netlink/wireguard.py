@@ -6,7 +6,20 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from netorch.netlink.codec import Message, as_u8, as_u16, as_u32, attr, attribute_list, attributes, cstring, nested, u8, u16, u32
+from netorch.netlink.codec import (
+    Message,
+    as_u8,
+    as_u16,
+    as_u32,
+    attr,
+    attribute_list,
+    attributes,
+    cstring,
+    nested,
+    u8,
+    u16,
+    u32,
+)
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.netlink.genl import HEADER_SIZE, header
 from netorch.values.requests import WireguardPeerDel, WireguardPeerSet, WireguardSet
@@ -18,7 +31,13 @@ KEY_SIZE = 32
 
 WG_CMD_GET_DEVICE, WG_CMD_SET_DEVICE = 0, 1
 
-WGDEVICE_A_IFINDEX, WGDEVICE_A_IFNAME, WGDEVICE_A_PRIVATE_KEY, WGDEVICE_A_PUBLIC_KEY, WGDEVICE_A_FLAGS = 1, 2, 3, 4, 5
+(
+    WGDEVICE_A_IFINDEX,
+    WGDEVICE_A_IFNAME,
+    WGDEVICE_A_PRIVATE_KEY,
+    WGDEVICE_A_PUBLIC_KEY,
+    WGDEVICE_A_FLAGS,
+) = 1, 2, 3, 4, 5
 WGDEVICE_A_LISTEN_PORT, WGDEVICE_A_FWMARK, WGDEVICE_A_PEERS = 6, 7, 8
 
 WGPEER_F_REMOVE_ME, WGPEER_F_REPLACE_ALLOWEDIPS, WGPEER_F_UPDATE_ONLY = 1, 2, 4
@@ -52,7 +71,11 @@ def set_device(request: WireguardSet) -> bytes:
 def set_peer(request: WireguardPeerSet) -> Iterator[bytes]:
     """The messages for one peer: more than one where it has more allowed addresses than fit."""
     flags = WGPEER_F_UPDATE_ONLY if request.known else 0
-    first = [attr(WGPEER_A_PRESHARED_KEY, request.preshared_key.reveal())] if request.preshared_key is not None else []
+    first = (
+        [attr(WGPEER_A_PRESHARED_KEY, request.preshared_key.reveal())]
+        if request.preshared_key is not None
+        else []
+    )
     if request.endpoint is not None:
         first.append(attr(WGPEER_A_ENDPOINT, _sockaddr(*request.endpoint)))
     if request.keepalive is not None:
@@ -61,9 +84,19 @@ def set_peer(request: WireguardPeerSet) -> Iterator[bytes]:
     if allowed is None:
         yield _peer(request.link, request.public_key, flags, first)
         return
-    yield _peer(request.link, request.public_key, flags | WGPEER_F_REPLACE_ALLOWEDIPS, [*first, _allowed(allowed[:AT_ONCE])])
+    yield _peer(
+        request.link,
+        request.public_key,
+        flags | WGPEER_F_REPLACE_ALLOWEDIPS,
+        [*first, _allowed(allowed[:AT_ONCE])],
+    )
     for start in range(AT_ONCE, len(allowed), AT_ONCE):
-        yield _peer(request.link, request.public_key, WGPEER_F_UPDATE_ONLY, [_allowed(allowed[start : start + AT_ONCE])])
+        yield _peer(
+            request.link,
+            request.public_key,
+            WGPEER_F_UPDATE_ONLY,
+            [_allowed(allowed[start : start + AT_ONCE])],
+        )
 
 
 def remove_peer(request: WireguardPeerDel) -> bytes:
@@ -72,7 +105,11 @@ def remove_peer(request: WireguardPeerDel) -> bytes:
 
 def _peer(link: str, key: bytes, flags: int, parts: Sequence[bytes]) -> bytes:
     peer = nested(0, attr(WGPEER_A_PUBLIC_KEY, key), attr(WGPEER_A_FLAGS, u32(flags)), *parts)
-    return header(WG_CMD_SET_DEVICE) + attr(WGDEVICE_A_IFNAME, cstring(link)) + nested(WGDEVICE_A_PEERS, peer)
+    return (
+        header(WG_CMD_SET_DEVICE)
+        + attr(WGDEVICE_A_IFNAME, cstring(link))
+        + nested(WGDEVICE_A_PEERS, peer)
+    )
 
 
 def _allowed(subnets: Sequence[tuple[bytes, int]]) -> bytes:
@@ -92,7 +129,11 @@ def _allowed(subnets: Sequence[tuple[bytes, int]]) -> bytes:
 
 def _sockaddr(address: bytes, port: int) -> bytes:
     family = u16(AF_INET if len(address) == 4 else AF_INET6)
-    return family + port.to_bytes(2, "big") + (_SOCKADDR_IN if len(address) == 4 else _SOCKADDR_IN6).pack(address)
+    return (
+        family
+        + port.to_bytes(2, "big")
+        + (_SOCKADDR_IN if len(address) == 4 else _SOCKADDR_IN6).pack(address)
+    )
 
 
 def device(messages: Iterable[Message]) -> WireguardRecord:
@@ -121,7 +162,9 @@ def _peer_record(body: bytes) -> PeerRecord:
         found.get(WGPEER_A_PUBLIC_KEY, b""),
         _key(found.get(WGPEER_A_PRESHARED_KEY)),
         _endpoint(endpoint) if endpoint else None,
-        as_u16(found[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL]) if WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL in found else 0,
+        as_u16(found[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
+        if WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL in found
+        else 0,
         any(found.get(WGPEER_A_LAST_HANDSHAKE_TIME, b"")),
         tuple(_subnet(entry) for _, entry in attribute_list(found.get(WGPEER_A_ALLOWEDIPS, b""))),
     )

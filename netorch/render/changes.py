@@ -32,8 +32,19 @@ class Change:
 def changes(plan: Plan) -> list[Change]:
     """The changes of a plan in its order. An attribute that is a step of its own (state, master) goes with its object."""
     replaced = {step.key for step in plan.changes if step.disruption is Disruption.REPLACE}
-    gone = {resource.key: resource for resource in (*plan.implied, *(step.resource for step in plan.deletes))} if replaced else {}
-    left = {resource.part_of: resource for resource in plan.implied if resource.part_of is not None and resource.key not in replaced}
+    gone = (
+        {
+            resource.key: resource
+            for resource in (*plan.implied, *(step.resource for step in plan.deletes))
+        }
+        if replaced
+        else {}
+    )
+    left = {
+        resource.part_of: resource
+        for resource in plan.implied
+        if resource.part_of is not None and resource.key not in replaced
+    }
     found: dict[Key, Change] = {}
     parts: dict[Key, Change] = {}
     result: list[Change] = []
@@ -44,8 +55,15 @@ def changes(plan: Plan) -> list[Change]:
             continue
         own = [ahead[step.key], step] if step.key in ahead else [step]
         parent = step.resource.part_of
-        if parent is not None and step.before is None and parent in found and found[parent].disruption in _NEW:
-            found[parent].values |= {name: (None, value) for name, value in step.resource.attributes().items()}
+        if (
+            parent is not None
+            and step.before is None
+            and parent in found
+            and found[parent].disruption in _NEW
+        ):
+            found[parent].values |= {
+                name: (None, value) for name, value in step.resource.attributes().items()
+            }
             found[step.key] = found[parent]
             found[parent].steps += own
             continue
@@ -53,17 +71,28 @@ def changes(plan: Plan) -> list[Change]:
             # that a link goes down and up again where it joins or leaves a master
             found[step.key] = parts[parent]
             parts[parent].steps += own
-            parts[parent].disruption = max(parts[parent].disruption, Disruption.FLAP, key=list(Disruption).index)
+            parts[parent].disruption = max(
+                parts[parent].disruption, Disruption.FLAP, key=list(Disruption).index
+            )
             continue
         if parent in left and step.disruption is Disruption.REPLACE:
             # it left a master that is gone: a step of its own was not needed, but it is what a person sees
             lost = left[parent]
             absent = lost.absent()
-            values: dict[str, Values] = {name: (value, absent.get(name)) for name, value in lost.attributes().items()}
+            values: dict[str, Values] = {
+                name: (value, absent.get(name)) for name, value in lost.attributes().items()
+            }
             change = Change(Disruption.FLAP, step.key, step.resource.title(), values)
         else:
             values = _values(step, gone.get(step.key) if step.after is not None else None)
-            change = Change(_disruption(step), step.key, step.resource.title(), values, _because(step, found), *_lines(step))
+            change = Change(
+                _disruption(step),
+                step.key,
+                step.resource.title(),
+                values,
+                _because(step, found),
+                *_lines(step),
+            )
         change.steps += own
         found[step.key] = change
         if parent is not None and parent.kind == "link":
@@ -74,7 +103,11 @@ def changes(plan: Plan) -> list[Change]:
 
 def summary(found: Sequence[Change]) -> Mapping[str, int]:
     """How many changes there are of each sort."""
-    return {sort.value: count for sort in Disruption if (count := sum(change.disruption is sort for change in found))}
+    return {
+        sort.value: count
+        for sort in Disruption
+        if (count := sum(change.disruption is sort for change in found))
+    }
 
 
 def gone_objects(plan: Plan) -> int:
@@ -110,12 +143,20 @@ def _values(step: Step, gone: Resource | None) -> dict[str, Values]:
     new = step.after.attributes() if step.after is not None else absent
     if gone is not None and step.after is not None:
         was = gone.attributes()
-        return {name: (None if was.get(name) == value else _unsaid(gone, name, was), value) for name, value in new.items()} | {
-            name: (value, _unsaid(step.after, name, new)) for name, value in was.items() if name not in new
+        return {
+            name: (None if was.get(name) == value else _unsaid(gone, name, was), value)
+            for name, value in new.items()
+        } | {
+            name: (value, _unsaid(step.after, name, new))
+            for name, value in was.items()
+            if name not in new
         }
     names = [*new, *(name for name in old if name not in new)]
     if step.before is not None and step.after is not None:
-        both = {name: (_unsaid(step.before, name, old), _unsaid(step.after, name, new)) for name in names}
+        both = {
+            name: (_unsaid(step.before, name, old), _unsaid(step.after, name, new))
+            for name in names
+        }
         return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
     return {name: (old.get(name), new.get(name)) for name in names}
 
@@ -139,7 +180,9 @@ def _moved(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...],
 
     added: list[str] = []
     removed: list[str] = []
-    for kind, start, end, from_, to in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for kind, start, end, from_, to in SequenceMatcher(
+        None, old, new, autojunk=False
+    ).get_opcodes():
         if kind != "equal":
             removed += old[start:end]
             added += new[from_:to]

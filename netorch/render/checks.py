@@ -19,7 +19,12 @@ _GREEN, _RED = "32", "31"
 
 
 def lines(
-    checks: Sequence[Check], outcomes: Sequence[Outcome], *, colour: bool = False, verbose: bool = False, file: str = ""
+    checks: Sequence[Check],
+    outcomes: Sequence[Outcome],
+    *,
+    colour: bool = False,
+    verbose: bool = False,
+    file: str = "",
 ) -> Iterator[str]:
     """A row for each check: whether it passed, who, whom, what, and the round trip or the reason."""
     of = _by_check(outcomes)
@@ -27,11 +32,17 @@ def lines(
     widths = [max((len(cells[column]) for cells in rows), default=0) for column in range(4)]
     for (*cells, last), (number, check) in zip(rows, enumerate(checks), strict=True):
         first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        text = "  ".join([paint(first, _GREEN if cells[0] == "ok" else _RED, colour), *others, last]).rstrip()
+        text = "  ".join(
+            [paint(first, _GREEN if cells[0] == "ok" else _RED, colour), *others, last]
+        ).rstrip()
         found = of.get(number, [])
         failed = [outcome for outcome in found if not outcome.passed]
         where = found[0].where if found else None
-        yield f"{text}  # {file}:{where.line}" if where is not None and (verbose or failed) and file else text
+        yield (
+            f"{text}  # {file}:{where.line}"
+            if where is not None and (verbose or failed) and file
+            else text
+        )
         if check.network:
             yield from _matrix(check, found, colour)
             yield from _failed(failed, colour, verbose)
@@ -77,7 +88,13 @@ def _row(check: Check, outcomes: Sequence[Outcome]) -> tuple[str, str, str, str,
     verdict = "FAILED" if failed else "ok"
     if check.network:
         size = f"{counted(len(check.members), 'member')}, {counted(len(outcomes), 'pair')}"
-        return verdict, "all", check.network, _what(check), f"{size}, {failed} FAILED" if failed else size
+        return (
+            verdict,
+            "all",
+            check.network,
+            _what(check),
+            f"{size}, {failed} FAILED" if failed else size,
+        )
     outcome = outcomes[0]
     if outcome.passed and outcome.reachable:
         assert outcome.seconds is not None
@@ -100,16 +117,23 @@ def _matrix(check: Check, outcomes: Sequence[Outcome], colour: bool) -> Iterator
     numbered = (width + 2) * len(names) > 100
     heads = [str(number) for number in range(1, len(names) + 1)] if numbered else names
     rows = (
-        [f"{number:>2} {name.ljust(width)}" for number, name in enumerate(names, 1)] if numbered else [name.ljust(width) for name in names]
+        [f"{number:>2} {name.ljust(width)}" for number, name in enumerate(names, 1)]
+        if numbered
+        else [name.ljust(width) for name in names]
     )
     column = max(6, *map(len, heads)) if not numbered else 2
-    yield f"        {'from':<{len(rows[0])}}  " + "  ".join(head.ljust(column) for head in heads).rstrip()
+    yield (
+        f"        {'from':<{len(rows[0])}}  "
+        + "  ".join(head.ljust(column) for head in heads).rstrip()
+    )
     for name, row in zip(names, rows, strict=True):
         shown = []
         for other in names:
             passed = cells.get((name, other))
             word = "·" if passed is None else ("ok" if passed else "x" if numbered else "FAILED")
-            shown.append(paint(word.ljust(column), _RED, colour) if passed is False else word.ljust(column))
+            shown.append(
+                paint(word.ljust(column), _RED, colour) if passed is False else word.ljust(column)
+            )
         yield f"        {row}  " + "  ".join(shown).rstrip()
 
 
@@ -119,7 +143,9 @@ def _failed(failed: Sequence[Outcome], colour: bool, verbose: bool) -> Iterator[
         yield paint(f"        {outcome.source} → {outcome.target}: {outcome.reason}", _RED, colour)
         yield from (f"          {printable(why)}" for why in outcome.why)
     if len(shown) < len(failed):
-        worst = Counter(end for outcome in failed for end in (outcome.source, outcome.target)).most_common(3)
+        worst = Counter(
+            end for outcome in failed for end in (outcome.source, outcome.target)
+        ).most_common(3)
         most = ", ".join(f"{name} ({count})" for name, count in worst)
         yield f"        … and {len(failed) - len(shown)} more, most of them with {most} (-v lists them all)"
 

@@ -14,7 +14,9 @@ _STATES = {"yes": "32", "no": "31", "on demand": "33", "unknown": "33"}
 _HEADER = ("FEATURE", "HERE", "NEEDED BY")
 
 
-def lines(found: Diagnosis, *, colour: bool = False, verbose: bool = False, quiet: bool = False) -> Iterator[str]:
+def lines(
+    found: Diagnosis, *, colour: bool = False, verbose: bool = False, quiet: bool = False
+) -> Iterator[str]:
     """The table of features, then what is in the way, each with its remedy; last a line that sums up. `quiet`: errors alone."""
     if quiet:
         for finding in found.findings:
@@ -77,7 +79,10 @@ def _finding(finding: Finding, colour: bool) -> Iterator[str]:
 
 
 def _summary(found: Diagnosis) -> str:
-    counts = [(sum(finding.level is level for finding in found.findings), level) for level in (Level.ERROR, Level.WARNING)]
+    counts = [
+        (sum(finding.level is level for finding in found.findings), level)
+        for level in (Level.ERROR, Level.WARNING)
+    ]
     said = " and ".join(counted(count, level.value) for count, level in counts if count)
     what = f" for {found.topology}" if found.topology else ""
     return f"{said} in the way{what}" if said else f"nothing is in the way{what}"

@@ -23,7 +23,9 @@ _STOPS = frozenset((Disruption.FLAP, Disruption.REPLACE, Disruption.DELETE))
 """Changes that stop traffic are errors, the others warnings."""
 
 
-def annotate(name: str, found: Sequence[Change], file: str, where: Callable[[Change], Position | None]) -> Iterator[str]:
+def annotate(
+    name: str, found: Sequence[Change], file: str, where: Callable[[Change], Position | None]
+) -> Iterator[str]:
     """One command for each line of the file (and level) that changes come from. `file`: as the repository has it, "" without one."""
     grouped: dict[tuple[str, Position | None], list[Change]] = {}
     for change in found:
@@ -36,7 +38,12 @@ def annotate(name: str, found: Sequence[Change], file: str, where: Callable[[Cha
         for place, changes in shown:
             yield command(level, "\n".join(_said(changes)), file, place, title=f"{name} differs")
         if rest := [change for _, changes in groups[len(shown) :] for change in changes]:
-            yield command(level, "\n".join(_said(rest)), file, title=f"{name} differs: {text.counted(len(rest), 'further change')}")
+            yield command(
+                level,
+                "\n".join(_said(rest)),
+                file,
+                title=f"{name} differs: {text.counted(len(rest), 'further change')}",
+            )
 
 
 def failure(error: NetorchError, path: Callable[[str], str]) -> Iterator[str]:
@@ -50,12 +57,18 @@ def warning(line: str) -> str:
     return command("warning", printable(line), title="netorch")
 
 
-def command(level: str, message: str, file: str = "", place: Position | None = None, title: str = "") -> str:
+def command(
+    level: str, message: str, file: str = "", place: Position | None = None, title: str = ""
+) -> str:
     """`::error file=…,line=…,title=…::MESSAGE`, escaped as the runner reads it."""
     said = {"file": file, "line": str(place.line) if place else "", "title": title}
     if place and place.column > 1:
         said["col"] = str(place.column)
-    words = ",".join(f"{name}={_property(value)}" for name, value in said.items() if value and (file or name == "title"))
+    words = ",".join(
+        f"{name}={_property(value)}"
+        for name, value in said.items()
+        if value and (file or name == "title")
+    )
     return f"::{level} {words}::{_data(message)}"
 
 

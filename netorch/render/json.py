@@ -22,7 +22,10 @@ def changes(
     commands: Callable[[Change], Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
     """`commands`: those that would do the same, where they are asked for."""
-    return [_change(change, where(change)) | ({"commands": list(commands(change))} if commands else {}) for change in found]
+    return [
+        _change(change, where(change)) | ({"commands": list(commands(change))} if commands else {})
+        for change in found
+    ]
 
 
 def counts(found: Sequence[Change]) -> Mapping[str, int]:

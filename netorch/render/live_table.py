@@ -16,7 +16,11 @@ _HEADER = ("NAME", "NODES", "LINKS", "STATUS", "APPLIED", "FILE")
 
 def row(entry: Live) -> dict[str, Any]:
     """One topology as JSON has it; a link with two ends counts once."""
-    links = {frozenset((key, resource.twin or key)) for key, resource in entry.state.items() if key.kind == "link" and key.name != "lo"}
+    links = {
+        frozenset((key, resource.twin or key))
+        for key, resource in entry.state.items()
+        if key.kind == "link" and key.name != "lo"
+    }
     nodes = {key.netns for key in entry.state} - {HOST, Mark(entry.name).fabric}
     return {
         "name": entry.name,
@@ -24,7 +28,9 @@ def row(entry: Live) -> dict[str, Any]:
         "links": sum(len(pair) == 2 for pair in links),
         "status": _status(entry),
         "differences": len(entry.difference) if entry.difference is not None else None,
-        "applied": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(entry.record.applied)) if entry.record else None,
+        "applied": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(entry.record.applied))
+        if entry.record
+        else None,
         "file": printable(entry.record.source) if entry.record else None,
     }
 
@@ -37,10 +43,21 @@ def listing(live: Sequence[Live]) -> Iterator[str]:
     for entry in live:
         found = row(entry)
         applied = (found["applied"] or "-").replace("T", " ")[:19]
-        rows.append((found["name"], str(found["nodes"]), str(found["links"]), found["status"], applied, found["file"] or "-"))
+        rows.append(
+            (
+                found["name"],
+                str(found["nodes"]),
+                str(found["links"]),
+                found["status"],
+                applied,
+                found["file"] or "-",
+            )
+        )
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(_HEADER))]
     for cells in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+        yield "  ".join(
+            cell.ljust(width) for cell, width in zip(cells, widths, strict=True)
+        ).rstrip()
 
 
 def _status(entry: Live) -> str:

@@ -34,19 +34,27 @@ _TRAFFIC = {
 }
 
 
-def report(name: str, found: Sequence[Change], warnings: Iterable[str] = (), limit: int = COMMENT) -> str:
+def report(
+    name: str, found: Sequence[Change], warnings: Iterable[str] = (), limit: int = COMMENT
+) -> str:
     """A heading, the table of changes and what else there is to know, in `limit` bytes of UTF-8 at most."""
     summed = text.sum_up(found) if found else "in sync"
     head = f"### netorch: {code(name)} {'is ' if not found else 'differs: '}{summed}\n"
     tail = "".join(f"\n> **Warning:** {code(line)}\n" for line in warnings)
     if len(tail.encode()) > limit // 4:
-        tail = f"\n> **Warning:** there are more warnings than fit here: run {code('netorch diff')}\n"
+        tail = (
+            f"\n> **Warning:** there are more warnings than fit here: run {code('netorch diff')}\n"
+        )
     if not found:
         return head + tail
     room = limit - len((head + tail).encode()) - _RESERVE
     table, shown = _table(found, room)
     left = len(found) - shown
-    cut = f"\nand {text.counted(left, 'change')} more that did not fit here: run {code('netorch diff')}\n" if left else ""
+    cut = (
+        f"\nand {text.counted(left, 'change')} more that did not fit here: run {code('netorch diff')}\n"
+        if left
+        else ""
+    )
     if len(found) > OPEN_ROWS:
         table = f"<details>\n<summary>{text.counted(len(found), 'change')}</summary>\n\n{table}{cut}\n</details>\n"
         cut = ""
@@ -92,7 +100,9 @@ def _cells(change: Change) -> Iterator[str]:
     yield change.disruption.value
     yield code(change.title)
     yield "<br>".join(code(value) for value in text.values(change, verbose=False))
-    yield _TRAFFIC[change.disruption] + (f", goes with {code(change.because)}" if change.because else "")
+    yield _TRAFFIC[change.disruption] + (
+        f", goes with {code(change.because)}" if change.because else ""
+    )
 
 
 def _lines(found: Sequence[Change], room: int) -> str:
@@ -107,12 +117,18 @@ def _lines(found: Sequence[Change], room: int) -> str:
         title = f"{text.counted(len(lines), 'line')} of"
         block = f"\n<details>\n<summary>{title} {_html(change.title)}</summary>\n\n{fence}diff\n{body}\n{fence}\n\n</details>\n"
         if len((made + block).encode()) > room:
-            return made + f"\nThe lines of further objects did not fit here: run {code('netorch diff')}\n"
+            return (
+                made
+                + f"\nThe lines of further objects did not fit here: run {code('netorch diff')}\n"
+            )
         made += block
     return made
 
 
 def _html(said: str) -> str:
     """Text between tags, where a code span does not work: all but letters by its number, in an element without mentions."""
-    numbers = (letter if letter.isalnum() or letter in " /" else f"&#{ord(letter)};" for letter in printable(said))
+    numbers = (
+        letter if letter.isalnum() or letter in " /" else f"&#{ord(letter)};"
+        for letter in printable(said)
+    )
     return f"<code>{''.join(numbers)}</code>"

@@ -16,9 +16,30 @@ SIGNS = {
     Disruption.DELETE: ("-", "31"),
 }
 NEWLINE = "\n"
-_VERBS = {"create": "to create", "update": "to update", "flap": "to flap", "replace": "to replace", "delete": "to delete"}
-_DONE = {"create": "created", "update": "updated", "flap": "flapped", "replace": "replaced", "delete": "deleted"}
-_QUIET = {"mac", "ipv4 forwarding", "ipv6 forwarding", "hosts", "resolv.conf", "state", "address", "scope"}
+_VERBS = {
+    "create": "to create",
+    "update": "to update",
+    "flap": "to flap",
+    "replace": "to replace",
+    "delete": "to delete",
+}
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "flap": "flapped",
+    "replace": "replaced",
+    "delete": "deleted",
+}
+_QUIET = {
+    "mac",
+    "ipv4 forwarding",
+    "ipv6 forwarding",
+    "hosts",
+    "resolv.conf",
+    "state",
+    "address",
+    "scope",
+}
 """Attributes of a new object that only the detailed listing shows; they are always shown where they change."""
 
 
@@ -50,10 +71,18 @@ def change_lines(
             words.append(f"# {where}")
         yield paint(printable("  ".join(words)), code, colour)
         if verbose or change.disruption in {Disruption.UPDATE, Disruption.FLAP}:
-            yield from (paint(printable(f"    - {line}"), SIGNS[Disruption.DELETE][1], colour) for line in change.removed)
-            yield from (paint(printable(f"    + {line}"), SIGNS[Disruption.CREATE][1], colour) for line in change.added)
+            yield from (
+                paint(printable(f"    - {line}"), SIGNS[Disruption.DELETE][1], colour)
+                for line in change.removed
+            )
+            yield from (
+                paint(printable(f"    + {line}"), SIGNS[Disruption.CREATE][1], colour)
+                for line in change.added
+            )
         # what a here-document holds is said by the lines above
-        yield from (printable(f"    $ {command.partition(NEWLINE)[0]}") for command in commands(change))
+        yield from (
+            printable(f"    $ {command.partition(NEWLINE)[0]}") for command in commands(change)
+        )
 
 
 def sum_up(found: Sequence[Change], *, done: bool = False) -> str:

@@ -42,7 +42,9 @@ Words = dict[str, Any]
 class _File:
     """A file that grows by one resource after the other."""
 
-    def __init__(self, name: str, state: Mapping[Key, Resource], prefix: str, attached: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, state: Mapping[Key, Resource], prefix: str, attached: Mapping[str, str]
+    ) -> None:
         self.mark, self.state, self.prefix, self.attached = Mark(name), state, prefix, attached
         self.macs: dict[tuple[str, str], list[PortMac]] = {}
         for resource in state.values():
@@ -57,7 +59,11 @@ class _File:
         for key, port in state.items():
             if isinstance(port, Port) and key.netns == self.mark.fabric:
                 veth = state.get(link_key(key.netns, key.name))
-                far = state.get(port_key(*veth.peer)) if isinstance(veth, Veth) and veth.peer[0] == key.netns else None
+                far = (
+                    state.get(port_key(*veth.peer))
+                    if isinstance(veth, Veth) and veth.peer[0] == key.netns
+                    else None
+                )
                 if isinstance(far, Port):
                     self.trunks.setdefault(port.master, []).append(far.master)
 
@@ -80,7 +86,9 @@ class _File:
         return found
 
     def interface(self, label: str, dev: str) -> Words:
-        found: Words = self.words(label).setdefault("interfaces", {}).setdefault(self.name(label, dev), {})
+        found: Words = (
+            self.words(label).setdefault("interfaces", {}).setdefault(self.name(label, dev), {})
+        )
         return found
 
     def build(self) -> Words:
@@ -93,13 +101,23 @@ class _File:
             whole["prefix"] = self.prefix
         if not any(isinstance(resource, NodeFile) for resource in self.state.values()):
             whole["names"] = False
-        return whole | {key: part for key, part in (("nodes", self.nodes), ("networks", self.networks), ("links", self.links)) if part}
+        return whole | {
+            key: part
+            for key, part in (
+                ("nodes", self.nodes),
+                ("networks", self.networks),
+                ("links", self.links),
+            )
+            if part
+        }
 
     def take(self, resource: Resource) -> None:
         label = resource.key.netns
         if label == self.mark.fabric and not isinstance(resource, Bridge):
             if isinstance(resource, SoloLink) and resource.mtu != 1500:
-                self.networks.setdefault(resource.altname or resource.name, {})["mtu"] = resource.mtu
+                self.networks.setdefault(resource.altname or resource.name, {})["mtu"] = (
+                    resource.mtu
+                )
             return
         match resource:
             case Netns():
@@ -121,7 +139,9 @@ class _File:
                 entry: Words = {"address": resource.address, "mac": resource.mac}
                 self.interface(label, resource.link).setdefault("neighbours", []).append(entry)
             case Fdb():
-                self.interface(label, resource.link).setdefault("fdb", []).append({"mac": resource.mac, "dst": resource.dst})
+                self.interface(label, resource.link).setdefault("fdb", []).append(
+                    {"mac": resource.mac, "dst": resource.dst}
+                )
             case Peer():
                 self.interface(label, resource.link).setdefault("peers", []).append(_peer(resource))
             case Route():
@@ -129,14 +149,27 @@ class _File:
             case Rule():
                 self.words(label).setdefault("rules", []).append(self.rule(resource))
             case Sysctl():
-                self.words(label).setdefault("sysctls", {})[_dotted(resource.paths[0])] = resource.value
+                self.words(label).setdefault("sysctls", {})[_dotted(resource.paths[0])] = (
+                    resource.value
+                )
             case NodeFile(name="resolv.conf"):
                 self.words(label)["dns"] = _dns(resource.content)
 
     def take_names(self) -> None:
         """The hosts file knows the order of the nodes and of their addresses, and further names, which nothing else shows."""
-        owners = {str(key.name).split()[1].split("/")[0]: (key.netns, key.name.split()[0]) for key in self.state if key.kind == "address"}
-        content = next((file.content for file in self.state.values() if isinstance(file, NodeFile) and file.name == "hosts"), "")
+        owners = {
+            str(key.name).split()[1].split("/")[0]: (key.netns, key.name.split()[0])
+            for key in self.state
+            if key.kind == "address"
+        }
+        content = next(
+            (
+                file.content
+                for file in self.state.values()
+                if isinstance(file, NodeFile) and file.name == "hosts"
+            ),
+            "",
+        )
         for line in content.splitlines()[3:]:
             address, node, *aliases = line.split()
             self.order[address] = len(self.order)
@@ -151,19 +184,25 @@ class _File:
         for words in self.nodes.values():
             for interface in words.get("interfaces", {}).values():
                 if "addresses" in interface:
-                    interface["addresses"].sort(key=lambda entry: self.order.get(_host(entry), len(self.order)))
+                    interface["addresses"].sort(
+                        key=lambda entry: self.order.get(_host(entry), len(self.order))
+                    )
 
     def take_netns(self, netns: Netns) -> None:
         words = self.words(netns.netns)
         if netns.ipv4_forwarding and netns.ipv6_forwarding:
             words["forwarding"] = True
         elif netns.ipv4_forwarding or netns.ipv6_forwarding:
-            name = "net.ipv4.ip_forward" if netns.ipv4_forwarding else "net.ipv6.conf.all.forwarding"
+            name = (
+                "net.ipv4.ip_forward" if netns.ipv4_forwarding else "net.ipv6.conf.all.forwarding"
+            )
             words.setdefault("sysctls", {})[name] = 1
 
     def take_bridge(self, bridge: Bridge) -> None:
         settings = {
-            name: _typed(text) for name, text in bridge.attributes().items() if name not in {"mtu", "mac", "description", "altname"}
+            name: _typed(text)
+            for name, text in bridge.attributes().items()
+            if name not in {"mtu", "mac", "description", "altname"}
         }
         if uplink := read_alias(bridge.alias).uplink:
             self.take_bridged(bridge, uplink, settings)
@@ -193,9 +232,13 @@ class _File:
         port, vlans = self.state.get(port_key(label, dev)), self.state.get(vlans_key(label, dev))
         words: Words = {}
         if isinstance(port, Port) and port.of == "bridge":
-            words = {name: _typed(text) for name, text in port.attributes().items() if name != "master"}
+            words = {
+                name: _typed(text) for name, text in port.attributes().items() if name != "master"
+            }
         if macs := self.macs.get((label, dev)):
-            words["fdb"] = [{"mac": mac.mac, "vlan": mac.vlan} if mac.vlan else mac.mac for mac in macs]
+            words["fdb"] = [
+                {"mac": mac.mac, "vlan": mac.vlan} if mac.vlan else mac.mac for mac in macs
+            ]
         if isinstance(vlans, PortVlans):
             words |= {"pvid": vlans.pvid} if vlans.pvid != vlans.default else {}
             if listed := [_vlan(text) for text in said(vlans.pvid, vlans.vlans)]:
@@ -206,7 +249,12 @@ class _File:
         """A network of mode bridged; its members' cables hang on it by the `master` of their near ends."""
         name = self.name(bridge.netns, bridge.name)
         owner = {} if bridge.netns == HOST else {"node": self.node(bridge.netns)}
-        self.networks[name] = {"mode": "bridged", "uplink": self.name(bridge.netns, uplink), **owner, **settings}
+        self.networks[name] = {
+            "mode": "bridged",
+            "uplink": self.name(bridge.netns, uplink),
+            **owner,
+            **settings,
+        }
         for key, port in self.state.items():
             if isinstance(port, Port) and (key.netns, port.master) == (bridge.netns, bridge.name):
                 self.interface(key.netns, key.name)["master"] = name
@@ -215,17 +263,29 @@ class _File:
 
     def root(self, bridge: str) -> str:
         """The first bridge of a network: further ones of the fabric hang on it by a cable."""
-        return next((other for other in self.trunks.get(bridge, ()) if len(other) < len(bridge)), bridge)
+        return next(
+            (other for other in self.trunks.get(bridge, ()) if len(other) < len(bridge)), bridge
+        )
 
     def take_veth(self, veth: Veth) -> None:
         if veth.peer == UNKNOWN:
             return
         if veth.peer[0] == self.mark.fabric:
             port = self.state.get(port_key(*veth.peer))
-            bridge = self.state.get(link_key(self.mark.fabric, self.root(getattr(port, "master", ""))))
+            bridge = self.state.get(
+                link_key(self.mark.fabric, self.root(getattr(port, "master", "")))
+            )
             if isinstance(bridge, Bridge):
-                membership = self.words(veth.netns).setdefault("networks", {}).setdefault(bridge.altname or bridge.name, {})
-                membership |= {"name": self.name(veth.netns, veth.name), "addresses": False, **self.common(veth)}
+                membership = (
+                    self.words(veth.netns)
+                    .setdefault("networks", {})
+                    .setdefault(bridge.altname or bridge.name, {})
+                )
+                membership |= {
+                    "name": self.name(veth.netns, veth.name),
+                    "addresses": False,
+                    **self.common(veth),
+                }
                 self.take_directions(veth, membership)
                 if options := self.port_words(*veth.peer):
                     membership["port"] = options
@@ -234,13 +294,18 @@ class _File:
         if words or not veth.netns.startswith("@"):
             self.interface(veth.netns, veth.name).update(words)
         if (veth.netns, veth.name) < veth.peer:
-            ends = [f"{self.node(label)}:{self.name(label, dev)}" for label, dev in ((veth.netns, veth.name), veth.peer)]
+            ends = [
+                f"{self.node(label)}:{self.name(label, dev)}"
+                for label, dev in ((veth.netns, veth.name), veth.peer)
+            ]
             self.links.append({"endpoints": ends})
 
     def take_impair(self, impair: Impair) -> None:
         link = self.state.get(link_key(impair.netns, impair.link))
         if not (isinstance(link, Veth) and link.peer[0] == self.mark.fabric):
-            self.interface(impair.netns, impair.link)["impair"] = self.impairment(impair.netns, impair.link)
+            self.interface(impair.netns, impair.link)["impair"] = self.impairment(
+                impair.netns, impair.link
+            )
 
     def take_directions(self, member: Veth, membership: Words) -> None:
         """What a membership says holds for both ends of its cable; the member's own may be told otherwise."""
@@ -252,19 +317,32 @@ class _File:
 
     def impairment(self, label: str, dev: str) -> Words:
         found = self.state.get(impair_key(label, dev))
-        return {key: _typed(text) for key, text in found.said.words().items()} if isinstance(found, Impair) else {}
+        return (
+            {key: _typed(text) for key, text in found.said.words().items()}
+            if isinstance(found, Impair)
+            else {}
+        )
 
     def take_solo(self, link: SoloLink) -> None:
         if link.parent is not None and link.parent[0] == self.mark.fabric:
             self.take_closed(link, link.parent)
             return
         words = self.interface(link.netns, link.name)
-        words |= {"kind": link.KIND, **{name: _typed(text) for name, text in link.own().items()}, **self.riding(link), **self.ports(link)}
+        words |= {
+            "kind": link.KIND,
+            **{name: _typed(text) for name, text in link.own().items()},
+            **self.riding(link),
+            **self.ports(link),
+        }
         if isinstance(primary := self.state.get(primary_key(link.netns, link.name)), Primary):
             words["primary"] = self.name(link.netns, primary.port)
         if link.parent is not None:
             label, dev = link.parent
-            words["parent"] = self.name(label, dev) if label == link.netns else f"{self.node(label)}:{self.name(label, dev)}"
+            words["parent"] = (
+                self.name(label, dev)
+                if label == link.netns
+                else f"{self.node(label)}:{self.name(label, dev)}"
+            )
         if isinstance(port := self.state.get(port_key(link.netns, link.name)), Port):
             words["master"] = self.name(link.netns, port.master)
 
@@ -275,7 +353,11 @@ class _File:
         words = self.networks.setdefault(network, {})
         words |= {"driver": link.KIND, "driver_mode": link.own()["mode"]}
         membership = self.words(link.netns).setdefault("networks", {}).setdefault(network, {})
-        membership |= {"name": self.name(link.netns, link.name), "addresses": False, **self.riding(link)}
+        membership |= {
+            "name": self.name(link.netns, link.name),
+            "addresses": False,
+            **self.riding(link),
+        }
 
     def riding(self, link: SoloLink) -> Words:
         """Like `common`, but that of a link with a parent the parent's MTU may be what goes without saying."""
@@ -294,7 +376,12 @@ class _File:
         bonded = isinstance(port, Port) and port.of == "bond"
         if link.mtu != (VRF_MTU if isinstance(link, Vrf) else 1500) and not bonded:
             words["mtu"] = link.mtu
-        if link.mac and not bonded and not link.LENT and link.mac != self.mark.mac(node, self.name(link.netns, link.name)):
+        if (
+            link.mac
+            and not bonded
+            and not link.LENT
+            and link.mac != self.mark.mac(node, self.name(link.netns, link.name))
+        ):
             words["mac"] = link.mac
         if link.txqueuelen != link.QUEUE and not link.LENT:
             words["txqueuelen"] = link.txqueuelen
@@ -310,20 +397,26 @@ class _File:
         entry: Any = address.address if not rest else {"address": f"{local}/{length}", "peer": peer}
         names = {number: name for name, number in SCOPES.items()}
         if ":" not in local and address.scope != RT_SCOPE_UNIVERSE and not local.startswith("127."):
-            entry = (entry if isinstance(entry, dict) else {"address": entry}) | {"scope": names[address.scope]}
+            entry = (entry if isinstance(entry, dict) else {"address": entry}) | {
+                "scope": names[address.scope]
+            }
         self.interface(address.netns, address.link).setdefault("addresses", []).append(entry)
 
     def route(self, route: Route) -> Words:
         spec = route.spec
         default = "::/0" if spec.family == AF_INET6 else "default"
-        words: Words = {"to": default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"}
+        words: Words = {
+            "to": default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"
+        }
         if spec.type != RTN_UNICAST:
             words["type"] = next(name for name, number in TYPES.items() if number == spec.type)
         hops = [self.hop(route.netns, hop) for hop in spec.hops]
         if len(hops) == 1:
             words |= hops[0]
         elif hops:
-            words["nexthops"] = [words | {"weight": hop.weight} for words, hop in zip(hops, spec.hops, strict=True)]
+            words["nexthops"] = [
+                words | {"weight": hop.weight} for words, hop in zip(hops, spec.hops, strict=True)
+            ]
         words["metric"] = spec.metric
         if spec.table != MAIN or any(self.in_vrf(route.netns, hop.dev) for hop in spec.hops):
             words["table"] = spec.table
@@ -357,23 +450,34 @@ class _File:
         if spec.action == FR_ACT_TO_TBL:
             words["table"] = spec.table
         else:
-            words["action"] = next(name for name, number in ACTIONS.items() if number == spec.action)
+            words["action"] = next(
+                name for name, number in ACTIONS.items() if number == spec.action
+            )
         if spec.family == AF_INET6 and spec.src is None and spec.dst is None:
             words["family"] = "ipv6"
         return words
 
 
-def topology(name: str, state: Mapping[Key, Resource], prefix: str = "", attached: Mapping[str, str] | None = None) -> str:
+def topology(
+    name: str,
+    state: Mapping[Key, Resource],
+    prefix: str = "",
+    attached: Mapping[str, str] | None = None,
+) -> str:
     """YAML text. `prefix` is what the file had; `attached`: label → the node's `attach`."""
     whole = _File(name, state, prefix, attached or {}).build()
-    return yaml.safe_dump(whole, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140).rstrip()
+    return yaml.safe_dump(
+        whole, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140
+    ).rstrip()
 
 
 def left_out(state: Mapping[Key, Resource]) -> list[str]:
     """What of the state the text cannot say, a sentence each."""
     if not any(key.kind == "filter" for key in state):
         return []
-    return ["networks of mode nat, routed and host-only are written as bridges: what is translated, published and kept apart is not in it"]
+    return [
+        "networks of mode nat, routed and host-only are written as bridges: what is translated, published and kept apart is not in it"
+    ]
 
 
 def _host(entry: Any) -> str:
@@ -398,8 +502,14 @@ def _typed(text: str) -> object:
 
 
 def _peer(peer: Peer) -> Words:
-    words: Words = {name: _typed(text) for name, text in peer.attributes().items() if name != "allowed_ips"}
-    return {"public_key": peer.public_key, **words, **({"allowed_ips": list(peer.allowed_ips)} if peer.allowed_ips else {})}
+    words: Words = {
+        name: _typed(text) for name, text in peer.attributes().items() if name != "allowed_ips"
+    }
+    return {
+        "public_key": peer.public_key,
+        **words,
+        **({"allowed_ips": list(peer.allowed_ips)} if peer.allowed_ips else {}),
+    }
 
 
 def _dns(content: str) -> Words:

@@ -16,7 +16,13 @@ from netorch.values.marks import Mark
 def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
     """Every resource as JSON has it."""
     return [
-        {"kind": key.kind, "netns": key.netns, "name": key.name, "title": resource.title(), "attributes": dict(resource.attributes())}
+        {
+            "kind": key.kind,
+            "netns": key.netns,
+            "name": key.name,
+            "title": resource.title(),
+            "attributes": dict(resource.attributes()),
+        }
         for key, resource in state.items()
     ]
 
@@ -42,7 +48,9 @@ def _lines(entry: Live) -> Iterator[str]:
         yield from _branch(here, "   " if last else "│  ")
 
 
-def _about(here: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, str]) -> str:
+def _about(
+    here: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, str]
+) -> str:
     netns = here.get(Key("netns", label, ""))
     words = ["the segments' bridges"] if label == fabric else []
     if netns is not None:
@@ -66,17 +74,32 @@ def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
         values = dict(resource.attributes())
         parts = parts_of.get(key, [])
         state = "up" if any(part.key.kind == "up" for part in parts) else "down"
-        values |= {name: value for part in parts for name, value in part.attributes().items() if name != "state"}
+        values |= {
+            name: value
+            for part in parts
+            for name, value in part.attributes().items()
+            if name != "state"
+        }
         words = ", ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
         kind = resource.title().split()[0]
         entries.append(
-            (f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}", addresses.get(key.name, []))
+            (
+                f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}",
+                addresses.get(key.name, []),
+            )
         )
     for key, resource in here.items():
-        if key.kind not in {"netns", "link", "up", "port", "address", "file"} and resource.part_of not in links:
+        if (
+            key.kind not in {"netns", "link", "up", "port", "address", "file"}
+            and resource.part_of not in links
+        ):
             words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
             entries.append((f"{key.kind} {key.name}  {words}".rstrip(), []))
-    loose = [key.name for key in here if key.kind == "address" and Key("link", key.netns, key.name.split()[0]) not in links]
+    loose = [
+        key.name
+        for key in here
+        if key.kind == "address" and Key("link", key.netns, key.name.split()[0]) not in links
+    ]
     entries += [(f"address {name}", []) for name in loose]
     for index, (text, children) in enumerate(entries):
         last = index == len(entries) - 1

@@ -53,7 +53,13 @@ def _verdict(walk: Walk) -> str:
 
 
 def _what(walk: Walk) -> str:
-    return f"TCP port {walk.port}" if walk.protocol == "tcp" else "ICMP echo" if walk.protocol == "icmp" else "ICMPv6 echo"
+    return (
+        f"TCP port {walk.port}"
+        if walk.protocol == "tcp"
+        else "ICMP echo"
+        if walk.protocol == "icmp"
+        else "ICMPv6 echo"
+    )
 
 
 def _step(number: int, step: Step) -> Iterator[str]:
@@ -84,7 +90,11 @@ def document(walk: Walk, *, live: bool) -> dict[str, object]:
 
 
 def _leg(leg: Leg) -> dict[str, object]:
-    return {"outcome": leg.outcome, "cause": leg.cause or None, "hops": [_hop(step) for step in leg.steps]}
+    return {
+        "outcome": leg.outcome,
+        "cause": leg.cause or None,
+        "hops": [_hop(step) for step in leg.steps],
+    }
 
 
 def _hop(step: Step) -> dict[str, object]:

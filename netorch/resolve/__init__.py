@@ -89,9 +89,13 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
         state=draft.state,
         origins=draft.origins,
         prefix=prefix,
-        labels={site.name: site.label for site in draft.sites.values() if site.name in topology.nodes},
+        labels={
+            site.name: site.label for site in draft.sites.values() if site.name in topology.nodes
+        },
         attached={
-            site.label: (site.words.attach.how, site.words.attach.what) for site in draft.sites.values() if site.words.attach is not None
+            site.label: (site.words.attach.how, site.words.attach.what)
+            for site in draft.sites.values()
+            if site.words.attach is not None
         },
         complaints=tuple(draft.complaints),
         folder=folder,
@@ -106,7 +110,10 @@ def _sites(draft: Draft) -> None:
         if name == HOST:
             label = HOST
             if node.attach is not None:
-                draft.complain((*path, "attach"), "`host` is the namespace that netorch runs in: it attaches to nothing")
+                draft.complain(
+                    (*path, "attach"),
+                    "`host` is the namespace that netorch runs in: it attaches to nothing",
+                )
         else:
             label = f"@{name}" if node.attach is not None else draft.prefix + name
         if name != HOST and label in {HOST, draft.mark.fabric}:

@@ -63,7 +63,18 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
                 source = _node(draft.sites[words.source])
         if words.to is not None:
             target = _target(draft, words.to, (*path, "to"))
-        found.append(Check(path, source, target, words.all or "", members, words.reachable, words.tcp or 0, words.mtu or 0))
+        found.append(
+            Check(
+                path,
+                source,
+                target,
+                words.all or "",
+                members,
+                words.reachable,
+                words.tcp or 0,
+                words.mtu or 0,
+            )
+        )
     return tuple(found)
 
 
@@ -77,7 +88,9 @@ def _target(draft: Draft, text: str, path: Path) -> End | None:
             draft.unknown(path, f"interface {node}:", interface, site.ifaces)
             return None
         iface = site.ifaces[interface]
-        return End(text, node, site.label, (iface.front or iface).dev, _addresses([iface.front or iface]))
+        return End(
+            text, node, site.label, (iface.front or iface).dev, _addresses([iface.front or iface])
+        )
     try:
         address = ip_address(text)
     except ValueError:
@@ -91,7 +104,13 @@ def _target(draft: Draft, text: str, path: Path) -> End | None:
 
 
 def _node(site: Site) -> End:
-    return End(site.name, site.name, site.label, "", _addresses(sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")))
+    return End(
+        site.name,
+        site.name,
+        site.label,
+        "",
+        _addresses(sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")),
+    )
 
 
 def _member(iface: Iface) -> End:
@@ -100,4 +119,8 @@ def _member(iface: Iface) -> End:
 
 def _addresses(ifaces: Iterable[Iface]) -> tuple[Address, ...]:
     found = (entry.ip for iface in ifaces for entry in iface.addresses)
-    return tuple(dict.fromkeys(address for address in found if not address.is_loopback and not address.is_link_local))
+    return tuple(
+        dict.fromkeys(
+            address for address in found if not address.is_loopback and not address.is_link_local
+        )
+    )

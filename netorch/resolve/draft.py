@@ -90,7 +90,10 @@ class Iface:
 
     def said(self, key: str) -> Any:
         """The value of a key in the first layer that has it explicitly, at last that of `defaults.interface`."""
-        for layer in (*self.layers, *((self.default,) if self.default and not self.made_up else ())):
+        for layer in (
+            *self.layers,
+            *((self.default,) if self.default and not self.made_up else ()),
+        ):
             if key in layer.model_fields_set:
                 return getattr(layer, key)
         return None
@@ -136,7 +139,9 @@ class Site:
     def interface(self, name: str, path: Path, prefix: str = "") -> Iface:
         """The interface of this name, new or as it is so far."""
         if name not in self.ifaces:
-            dev, altname = (name, "") if self.label != HOST or name == "lo" else self.short(prefix + name)
+            dev, altname = (
+                (name, "") if self.label != HOST or name == "lo" else self.short(prefix + name)
+            )
             self.ifaces[name] = Iface(self, name, path, dev, altname)
         return self.ifaces[name]
 
@@ -169,9 +174,16 @@ class Draft:
     def complain(self, path: Path, what: str, remedy: str = "", *, naming: bool = False) -> None:
         self.complaints.append(Complaint(path, what, remedy, naming))
 
-    def unknown(self, path: Path, what: str, name: str, known: Iterable[str], remedy: str = "") -> None:
+    def unknown(
+        self, path: Path, what: str, name: str, known: Iterable[str], remedy: str = ""
+    ) -> None:
         """Complain of a name that nothing has."""
-        self.complain(path, f"{what} {name!r} does not exist.", did_you_mean(name, known) or remedy, naming=True)
+        self.complain(
+            path,
+            f"{what} {name!r} does not exist.",
+            did_you_mean(name, known) or remedy,
+            naming=True,
+        )
 
     def put(self, resource: Resource, path: Path) -> None:
         self.state[resource.key] = resource
@@ -193,7 +205,10 @@ class Draft:
 
 
 def given(words: Iterable[AddressWords], path: Path) -> list[Given]:
-    return [Given(entry.address, (*path, index), entry.peer, entry.scope) for index, entry in enumerate(words)]
+    return [
+        Given(entry.address, (*path, index), entry.peer, entry.scope)
+        for index, entry in enumerate(words)
+    ]
 
 
 def layered(sites: Mapping[str, Site]) -> Iterable[Iface]:

@@ -9,7 +9,11 @@ from netorch.state.core import HOST
 def check_nics(draft: Draft) -> None:
     takers: dict[str, Iface] = {}
     host = draft.sites.get(HOST)
-    uplinks = {iface.uplink: iface for iface in host.ifaces.values() if iface.uplink} if host is not None else {}
+    uplinks = (
+        {iface.uplink: iface for iface in host.ifaces.values() if iface.uplink}
+        if host is not None
+        else {}
+    )
     for iface in layered(draft.sites):
         if iface.solo is None or not (nic := iface.solo.taken_from(iface.name)):
             continue
@@ -24,8 +28,17 @@ def check_nics(draft: Draft) -> None:
         elif nic == "lo":
             draft.complain(path, "lo is the loopback interface: it stays in its namespace")
         elif first is not iface:
-            draft.complain(path, f"{iface.display} and {first.display} are both the host's {nic}: it can be in one node alone")
+            draft.complain(
+                path,
+                f"{iface.display} and {first.display} are both the host's {nic}: it can be in one node alone",
+            )
         elif nic in uplinks:
-            draft.complain(path, f"{iface.display}: the host's {nic} is the uplink of the bridge {uplinks[nic].name}, and stays there")
+            draft.complain(
+                path,
+                f"{iface.display}: the host's {nic} is the uplink of the bridge {uplinks[nic].name}, and stays there",
+            )
         elif host is not None and nic in host.ifaces:
-            draft.complain(path, f"{iface.display}: this file uses {nic} on the host, and cannot move it away from there")
+            draft.complain(
+                path,
+                f"{iface.display}: this file uses {nic} on the host, and cannot move it away from there",
+            )

@@ -13,7 +13,9 @@ def put_names(draft: Draft) -> None:
     if not draft.topology.names:
         for site in _nodes(draft):
             if site.words.dns is not None:
-                draft.complain((*site.path, "dns"), "`dns` needs resolv.conf, which `names: false` turns off")
+                draft.complain(
+                    (*site.path, "dns"), "`dns` needs resolv.conf, which `names: false` turns off"
+                )
         return
     _check(draft)
     content = "\n".join((first_line(draft.mark.topology), *_LOCAL, *_lines(draft))) + "\n"
@@ -22,9 +24,14 @@ def put_names(draft: Draft) -> None:
             draft.put(NodeFile(site.label, "hosts", content), site.path)
         if site.words.dns is not None:
             if site.created:
-                draft.put(NodeFile(site.label, "resolv.conf", _resolv(draft, site)), (*site.path, "dns"))
+                draft.put(
+                    NodeFile(site.label, "resolv.conf", _resolv(draft, site)), (*site.path, "dns")
+                )
             else:
-                draft.complain((*site.path, "dns"), f"`dns` cannot be set for {site.name}: netorch does not make this namespace")
+                draft.complain(
+                    (*site.path, "dns"),
+                    f"`dns` cannot be set for {site.name}: netorch does not make this namespace",
+                )
 
 
 def _nodes(draft: Draft) -> list[Site]:
@@ -45,12 +52,16 @@ def _lines(draft: Draft) -> list[str]:
 
 
 def _check(draft: Draft) -> None:
-    owners: dict[str, str] = {name: name for name in draft.topology.nodes} | {"localhost": "localhost"}
+    owners: dict[str, str] = {name: name for name in draft.topology.nodes} | {
+        "localhost": "localhost"
+    }
     for site in _nodes(draft):
         for index, alias in enumerate(site.words.aliases):
             owner = owners.setdefault(alias, site.name)
             if owner != site.name:
-                draft.complain((*site.path, "aliases", index), f"{alias!r} is a name of {owner} already")
+                draft.complain(
+                    (*site.path, "aliases", index), f"{alias!r} is a name of {owner} already"
+                )
 
 
 def _resolv(draft: Draft, site: Site) -> str:

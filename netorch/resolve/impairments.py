@@ -26,7 +26,11 @@ def put_impairments(draft: Draft) -> None:
             if iface.said("txqueuelen") == 0:
                 # qdisc_create makes it 1000
                 what = f"{iface.display} has `txqueuelen: 0`, which is no queue: what is impaired waits in one"
-                draft.complain(sources[0][1], f"{what}.", "Leave `txqueuelen` out; `limit` says how many packets wait.")
+                draft.complain(
+                    sources[0][1],
+                    f"{what}.",
+                    "Leave `txqueuelen` out; `limit` says how many packets wait.",
+                )
             mtu = (iface.explicit_mtu or LOOPBACK_MTU) if iface.role == "lo" else mtu_of(iface)
             draft.put(Impair.of(iface.site.label, iface.dev, said, mtu), sources[0][1])
 

@@ -47,7 +47,12 @@ def wire(draft: Draft) -> None:
 
 def ride(draft: Draft) -> None:
     """Parents: what a VLAN and its like are on. Of a namespace that netorch does not make, also what the file does not mention."""
-    riders = [iface for site in draft.sites.values() for iface in site.ifaces.values() if iface.solo is not None]
+    riders = [
+        iface
+        for site in draft.sites.values()
+        for iface in site.ifaces.values()
+        if iface.solo is not None
+    ]
     for iface in riders:
         assert iface.solo is not None
         if iface.parent is None and (said := iface.solo.rides_on) is not None:
@@ -58,7 +63,9 @@ def ride(draft: Draft) -> None:
             seen.add(id(at))
             at = at.parent
         if at is iface:
-            draft.complain((*iface.path, "parent"), f"{iface.display} rides on itself, by way of its parent")
+            draft.complain(
+                (*iface.path, "parent"), f"{iface.display} rides on itself, by way of its parent"
+            )
             iface.parent = None
 
 
@@ -72,11 +79,20 @@ def _parent(draft: Draft, iface: Iface, said: str, path: Path) -> Iface | None:
     else:
         site = found
     if site is not iface.site and not iface.solo.FAR_PARENT:
-        draft.complain(path, f"a {iface.solo.kind} and its parent are in one namespace: {said} is in another node")
+        draft.complain(
+            path,
+            f"a {iface.solo.kind} and its parent are in one namespace: {said} is in another node",
+        )
         return None
     if name not in site.ifaces:
         if site.created:
-            draft.unknown(path, f"interface {site.name}:", name, site.ifaces, "A parent is an interface that this file declares.")
+            draft.unknown(
+                path,
+                f"interface {site.name}:",
+                name,
+                site.ifaces,
+                "A parent is an interface that this file declares.",
+            )
             return None
         site.ifaces[name] = Iface(site, name, path, name, role="existing")
     return site.ifaces[name]
@@ -90,7 +106,9 @@ def finish(draft: Draft) -> None:
             if iface.name != "lo":
                 iface.default = default
                 if not iface.made_up:
-                    iface.addresses += given(default.addresses, ("defaults", "interface", "addresses"))
+                    iface.addresses += given(
+                        default.addresses, ("defaults", "interface", "addresses")
+                    )
             if not iface.role:
                 _without_a_maker(draft, iface)
             check_port(draft, iface)
@@ -107,7 +125,9 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
     if site.created:
         network = next(iter(site.words.networks), None)
         of_network = (
-            f"If it is that of network {network}, say `networks: {{{network}: {{name: {iface.name}}}}}`; else add" if network else "Add"
+            f"If it is that of network {network}, say `networks: {{{network}: {{name: {iface.name}}}}}`; else add"
+            if network
+            else "Add"
         )
         draft.complain(
             iface.path,
@@ -116,7 +136,9 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
         )
         return
     iface.role, iface.dev, iface.altname = "existing", iface.name, ""
-    for key in sorted({key for layer in iface.layers for key in layer.model_fields_set} - FOREIGN_KEYS):
+    for key in sorted(
+        {key for layer in iface.layers for key in layer.model_fields_set} - FOREIGN_KEYS
+    ):
         draft.complain(
             (*iface.path, key),
             f"{iface.display} is not made by this file: `{key}` of an existing interface cannot be set by this release, only"
@@ -125,7 +147,11 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
 
 
 def _check_loopback(draft: Draft, iface: Iface, words: InterfaceWords) -> None:
-    allowed = {"addresses", "mtu", "txqueuelen", "sysctls", "impair", "kind"} if iface.site.created else FOREIGN_KEYS
+    allowed = (
+        {"addresses", "mtu", "txqueuelen", "sysctls", "impair", "kind"}
+        if iface.site.created
+        else FOREIGN_KEYS
+    )
     for key in sorted(words.model_fields_set - allowed):
         draft.complain((*iface.path, key), f"`{key}` cannot be set on lo")
     if words.kind is not None:
@@ -265,7 +291,14 @@ def carrier(iface: Iface) -> Iface | None:
 
 def holder(site: Site, address: str) -> Iface | None:
     """The interface of a site that has the address by the file."""
-    return next((iface for iface in site.ifaces.values() if any(str(entry.ip) == address for entry in iface.addresses)), None)
+    return next(
+        (
+            iface
+            for iface in site.ifaces.values()
+            if any(str(entry.ip) == address for entry in iface.addresses)
+        ),
+        None,
+    )
 
 
 __all__ = ["CommonWords", "declare", "finish", "mtu_of", "type_of", "wire"]

@@ -39,26 +39,48 @@ class Loaded:
         return locate(self.tree, path)
 
 
-def load(data: bytes, file: str, variables: Mapping[str, str] | None = None, name: str | None = None, folder: str | None = None) -> Loaded:
+def load(
+    data: bytes,
+    file: str,
+    variables: Mapping[str, str] | None = None,
+    name: str | None = None,
+    folder: str | None = None,
+) -> Loaded:
     """`variables` are the overrides, `name` makes it another instance; `folder` is where the files are that it names, if that is not
     the file's own. Raises FileError with every problem.
     """
     return _load(lambda found: parse(data, found), file, variables or {}, name, folder)
 
 
-def load_tree(tree: Map, file: str, variables: Mapping[str, str], name: str | None, folder: str) -> Loaded:
+def load_tree(
+    tree: Map, file: str, variables: Mapping[str, str], name: str | None, folder: str
+) -> Loaded:
     """The same of a tree that was made in another way than by reading a text."""
     return _load(lambda _: tree, file, variables, name, folder)
 
 
-def _load(read: Callable[[Findings], Map], file: str, variables: Mapping[str, str], name: str | None, folder: str | None) -> Loaded:
+def _load(
+    read: Callable[[Findings], Map],
+    file: str,
+    variables: Mapping[str, str],
+    name: str | None,
+    folder: str | None,
+) -> Loaded:
     try:
         text = Findings()
         tree = expand(read(text), variables, text)
         topology, problems, remaining = _validate(tree)
         if early := text.problems:
             raise FileError(_sorted([*early, *_apart(problems, early)]))
-        desired = _resolve(tree, remaining, topology, file, name, problems, str(PurePath(file).parent) if folder is None else folder)
+        desired = _resolve(
+            tree,
+            remaining,
+            topology,
+            file,
+            name,
+            problems,
+            str(PurePath(file).parent) if folder is None else folder,
+        )
     except NetorchError as error:
         raise FileError(error.problems, file) from None
     if problems:
@@ -69,7 +91,11 @@ def _load(read: Callable[[Findings], Map], file: str, variables: Mapping[str, st
 def _apart(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:
     """Those that are not the doing of what was found wrong before: in the same line, where the text itself is wrong."""
     lines = {problem.where.line for problem in early if problem.where is not None}
-    return [problem for problem in problems if problem.where is not None and problem.where.line not in lines]
+    return [
+        problem
+        for problem in problems
+        if problem.where is not None and problem.where.line not in lines
+    ]
 
 
 class Kept(list[Any]):
@@ -96,31 +122,53 @@ def _validate(tree: Map) -> tuple[Topology, list[Problem], Any]:
             paths = [_path(entry["loc"]) for entry in errors]
             whole = [_whole(remaining, path) for path in paths]
             # what a part complains of after something was cut out of it may be the cut's doing
-            problems += [_problem(tree, entry, path) for entry, path in zip(errors, whole, strict=True) if path not in wounds]
+            problems += [
+                _problem(tree, entry, path)
+                for entry, path in zip(errors, whole, strict=True)
+                if path not in wounds
+            ]
             wounds |= {path[:length] for path in whole for length in range(1, len(path) + 1)}
             remaining = _without(remaining, paths)
     raise FileError(_sorted(problems))
 
 
-def _resolve(tree: Map, remaining: Any, topology: Topology, file: str, name: str | None, problems: list[Problem], folder: str) -> Desired:
+def _resolve(
+    tree: Map,
+    remaining: Any,
+    topology: Topology,
+    file: str,
+    name: str | None,
+    problems: list[Problem],
+    folder: str,
+) -> Desired:
     stem = PurePath(file).stem if file not in {"-", TEXT} else ""
     chosen = name or topology.name or stem
     if not chosen:
         source, way = ("a text", "") if file == TEXT else ("standard input", ", or use --name")
-        unnamed = Problem(f"a topology from {source} has no file's name:", None, f"Give it a `name:`{way}.")
+        unnamed = Problem(
+            f"a topology from {source} has no file's name:", None, f"Give it a `name:`{way}."
+        )
         raise FileError(_sorted([*problems, unnamed]))
     try:
         topology_name(chosen)
     except ValueError as error:
         if not (stem and topology.name is None and name is None):
             raise FileError(_sorted([*problems, Problem(str(error))])) from None
-        unfit = Problem(f"the file's name {stem!r} cannot be the topology's name.", None, "Give it a `name:`, or use --name.")
+        unfit = Problem(
+            f"the file's name {stem!r} cannot be the topology's name.",
+            None,
+            "Give it a `name:`, or use --name.",
+        )
         raise FileError(_sorted([*problems, unfit])) from None
     prefix = f"{name}-" if name else (topology.prefix or "")
     desired = resolve(topology, chosen, prefix, folder)
     # where all nodes or all networks were left out, none of their names says anything
-    left_out = any(section in tree and section not in remaining for section in ("nodes", "networks"))
-    complaints = [entry for entry in desired.complaints if not problems or (entry.naming and not left_out)]
+    left_out = any(
+        section in tree and section not in remaining for section in ("nodes", "networks")
+    )
+    complaints = [
+        entry for entry in desired.complaints if not problems or (entry.naming and not left_out)
+    ]
     problems += [_complaint(tree, entry, _whole(remaining, entry.path)) for entry in complaints]
     return desired
 
@@ -143,18 +191,29 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
         return Problem(f"{parent or 'the file'} lacks the key {last!r}.", where)
     if kind == "wrong":
         text = str(context["text"])
-        return Problem(text if text.startswith("`") or not path else f"{_dotted(tree, path)}: {text}", where)
+        return Problem(
+            text if text.startswith("`") or not path else f"{_dotted(tree, path)}: {text}", where
+        )
     if kind == "literal_error":
-        return Problem(f"{_dotted(tree, path)}: {entry['input']!r} is not one of {context['expected']}", where)
+        return Problem(
+            f"{_dotted(tree, path)}: {entry['input']!r} is not one of {context['expected']}", where
+        )
     if kind in {"model_type", "dict_type", "model_attributes_type"}:
         remedy = _AS_WRITTEN.get((str(path[0]) if path else "", len(path)), "")
         return Problem(
-            f"{_dotted(tree, path)}: a mapping is wanted here, not {_shape(entry['input'])}{'.' if remedy else ''}", where, remedy
+            f"{_dotted(tree, path)}: a mapping is wanted here, not {_shape(entry['input'])}{'.' if remedy else ''}",
+            where,
+            remedy,
         )
     if kind == "list_type":
-        return Problem(f"{_dotted(tree, path)}: a list is wanted here, not {_shape(entry['input'])}", where)
+        return Problem(
+            f"{_dotted(tree, path)}: a list is wanted here, not {_shape(entry['input'])}", where
+        )
     if kind in {"too_short", "too_long"} and last == "endpoints":
-        return Problem(f"{_dotted(tree, path)}: a link has two ends, not {context.get('actual_length', 'that many')}", where)
+        return Problem(
+            f"{_dotted(tree, path)}: a link has two ends, not {context.get('actual_length', 'that many')}",
+            where,
+        )
     message = str(entry["msg"])
     return Problem(f"{_dotted(tree, path)}: {message[:1].lower()}{message[1:]}", where)
 
@@ -169,13 +228,21 @@ def _whole(tree: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
     found: list[str | int] = []
     for part in path:
         inside = _has(tree, part)
-        found.append(tree.places[part] if inside and isinstance(tree, Kept) and isinstance(part, int) else part)
+        found.append(
+            tree.places[part]
+            if inside and isinstance(tree, Kept) and isinstance(part, int)
+            else part
+        )
         tree = tree[part] if inside else tree
     return tuple(found)
 
 
 def _has(tree: Any, part: str | int) -> bool:
-    return part in tree if isinstance(tree, dict) else isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+    return (
+        part in tree
+        if isinstance(tree, dict)
+        else isinstance(tree, list) and isinstance(part, int) and part < len(tree)
+    )
 
 
 _AS_WRITTEN = {
@@ -196,7 +263,14 @@ def _model(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None:
         if skip:
             skip -= 1
         else:
-            field = next((field for name, field in model.model_fields.items() if part in {name, field.alias}), None)
+            field = next(
+                (
+                    field
+                    for name, field in model.model_fields.items()
+                    if part in {name, field.alias}
+                ),
+                None,
+            )
             chooser, skip = _inside(field.annotation) if field is not None else (None, 0)
             if chooser is None:
                 return None
@@ -213,7 +287,11 @@ def _within(value: Any, part: str | int) -> Any:
 
 
 def _keys(model: type[BaseModel] | None) -> list[str]:
-    return [field.serialization_alias or name for name, field in model.model_fields.items()] if model else []
+    return (
+        [field.serialization_alias or name for name, field in model.model_fields.items()]
+        if model
+        else []
+    )
 
 
 def _further_in(model: type[BaseModel] | None, word: str) -> str:
@@ -236,7 +314,9 @@ def _expanded_keys(path: Sequence[str | int]) -> Sequence[str]:
 
 def _inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, int]:
     """What tells the model inside an annotation by the value there, None without one; how many keys or positions lead to it."""
-    if any(getattr(extra, "func", None) is by_kind for extra in getattr(annotation, "__metadata__", ())):
+    if any(
+        getattr(extra, "func", None) is by_kind for extra in getattr(annotation, "__metadata__", ())
+    ):
         return lambda value: words_of(_within(value, "kind")), 0
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return lambda _: annotation, 0
@@ -259,7 +339,11 @@ def _without(tree: Any, paths: Sequence[Sequence[str | int]]) -> Any:
         if last is not None:
             wrong[id(last[0]), last[1]] = last[0]
     # the last item of a list first: the others keep their numbers
-    for (_, part), container in sorted(wrong.items(), key=lambda entry: entry[0][1] if isinstance(entry[0][1], int) else -1, reverse=True):
+    for (_, part), container in sorted(
+        wrong.items(),
+        key=lambda entry: entry[0][1] if isinstance(entry[0][1], int) else -1,
+        reverse=True,
+    ):
         del container[part]
         if isinstance(container, Kept) and isinstance(part, int):
             del container.places[part]
@@ -282,7 +366,9 @@ def _dotted(tree: Any, path: Sequence[str | int]) -> str:
     said: list[str] = []
     for part in path:
         if _has(tree, part):
-            said.append(text if len(text := str(part)) <= NAME and text.isprintable() else shown(text))
+            said.append(
+                text if len(text := str(part)) <= NAME and text.isprintable() else shown(text)
+            )
             tree = tree[part]
     return ".".join(said)
 

@@ -57,7 +57,11 @@ def enslave(draft: Draft) -> None:
     """Ports: `ports` of a master and `master` of a port say the same thing."""
     for site in draft.sites.values():
         for iface in list(site.ifaces.values()):
-            words = iface.layers[0] if iface.layers and isinstance(iface.layers[0], InterfaceWords) else None
+            words = (
+                iface.layers[0]
+                if iface.layers and isinstance(iface.layers[0], InterfaceWords)
+                else None
+            )
             if words is None or iface.role == "lo":
                 continue
             for index, port in enumerate(words.ports):
@@ -65,14 +69,26 @@ def enslave(draft: Draft) -> None:
                 if port in site.ifaces:
                     join(draft, site.ifaces[port], iface, path)
                 else:
-                    draft.unknown(path, f"interface {site.name}:", port, site.ifaces, "Ports are interfaces that this file declares.")
+                    draft.unknown(
+                        path,
+                        f"interface {site.name}:",
+                        port,
+                        site.ifaces,
+                        "Ports are interfaces that this file declares.",
+                    )
             if words.master is not None:
                 path = (*iface.path, "master")
                 master = site.ifaces.get(words.master)
                 if master is None or not takes_ports(master):
                     masters = [name for name, other in site.ifaces.items() if takes_ports(other)]
                     what = "bridge, bond or VRF"
-                    draft.unknown(path, f"{what} {site.name}:", words.master, masters, f"Declare it under nodes.{site.name}.interfaces.")
+                    draft.unknown(
+                        path,
+                        f"{what} {site.name}:",
+                        words.master,
+                        masters,
+                        f"Declare it under nodes.{site.name}.interfaces.",
+                    )
                 else:
                     join(draft, iface, master, path)
         _check_tables(draft, site)
@@ -85,13 +101,23 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
     kind, what = kind_of(master), kind_of(port)
     into = f"it cannot be a port of the {kind if kind != 'vrf' else 'VRF'} {master.name}"
     if port.master is not None:
-        draft.complain(path, f"{port.display} is a port of {port.master.name} already, and cannot be one of {master.name} too")
+        draft.complain(
+            path,
+            f"{port.display} is a port of {port.master.name} already, and cannot be one of {master.name} too",
+        )
     elif what in _REFUSED[kind]:
         draft.complain(path, f"{port.display} is {_NAMES.get(what, f'a {what}')}: {into}")
     elif kind != "vrf" and port.solo is not None and not port.solo.MAKES.HAS_MAC:
-        draft.complain(path, f"{port.display} is a {what}, which carries no Ethernet frames: {into}")
+        draft.complain(
+            path, f"{port.display} is a {what}, which carries no Ethernet frames: {into}"
+        )
     elif master is port or any(below is master for below in _below(port)):
-        draft.complain(path, f"{port.display} is on top of {master.name}: {into}" if master is not port else f"{port.display}: {into}")
+        draft.complain(
+            path,
+            f"{port.display} is on top of {master.name}: {into}"
+            if master is not port
+            else f"{port.display}: {into}",
+        )
     elif kind == "bridge" and len(master.ports) >= BRIDGE_PORTS:
         draft.complain(path, f"bridge {master.display} has {BRIDGE_PORTS} ports, and takes no more")
     else:
@@ -104,10 +130,20 @@ def check_port(draft: Draft, iface: Iface) -> None:
     if isinstance(iface.solo, BondWords) and (primary := iface.solo.primary) is not None:
         ports = [port.name for port in iface.ports]
         if primary not in ports:
-            draft.unknown((*iface.path, "primary"), f"among the ports of {iface.display},", primary, ports, "Add it to its ports.")
+            draft.unknown(
+                (*iface.path, "primary"),
+                f"among the ports of {iface.display},",
+                primary,
+                ports,
+                "Add it to its ports.",
+            )
     if iface.master is not None and iface.role == "existing":
-        what = f"{iface.display} is not made by this file: it cannot be a port of {iface.master.name}."
-        draft.complain(iface.path, what, "A network of mode bridged takes a NIC of the host as its `uplink`.")
+        what = (
+            f"{iface.display} is not made by this file: it cannot be a port of {iface.master.name}."
+        )
+        draft.complain(
+            iface.path, what, "A network of mode bridged takes a NIC of the host as its `uplink`."
+        )
     if (bond := bond_of(iface)) is not None:
         _check_bonded(draft, iface, bond)
     _check_options(draft, iface)
@@ -115,7 +151,10 @@ def check_port(draft: Draft, iface: Iface) -> None:
 
 def _check_bonded(draft: Draft, port: Iface, bond: Iface) -> None:
     """The bond's MAC and MTU are its ports', so that those cannot have others."""
-    for key, mine, theirs in (("mac", port.said("mac"), bond.said("mac")), ("mtu", port.own_mtu, bond.own_mtu)):
+    for key, mine, theirs in (
+        ("mac", port.said("mac"), bond.said("mac")),
+        ("mtu", port.own_mtu, bond.own_mtu),
+    ):
         if mine is not None and mine != theirs:
             had = f"{key.upper()} {theirs}" if theirs is not None else f"own {key.upper()}"
             draft.complain(
@@ -127,7 +166,11 @@ def _check_bonded(draft: Draft, port: Iface, bond: Iface) -> None:
 
 def _place(iface: Iface, key: str) -> Path:
     """Where the file says a key of an interface, as near as is known."""
-    declared = iface.layers and isinstance(iface.layers[0], InterfaceWords) and key in iface.layers[0].model_fields_set
+    declared = (
+        iface.layers
+        and isinstance(iface.layers[0], InterfaceWords)
+        and key in iface.layers[0].model_fields_set
+    )
     return (*iface.site.path, "interfaces", iface.name, key) if declared else iface.path
 
 
@@ -137,26 +180,49 @@ def _check_options(draft: Draft, iface: Iface) -> None:
         return
     if iface.role == "bridge":
         for key in sorted(options.model_fields_set - {"pvid", "vlans"}):
-            draft.complain((*path, key), f"{iface.display} is a bridge, whose own port has a `pvid` and `vlans`, but no `{key}`")
+            draft.complain(
+                (*path, key),
+                f"{iface.display} is a bridge, whose own port has a `pvid` and `vlans`, but no `{key}`",
+            )
         bridge = iface
     elif iface.master is None or iface.master.role != "bridge":
-        of = "no port" if iface.master is None else f"a port of the {kind_of(iface.master)} {iface.master.name}"
-        remedy = "In a network it is the membership that says `port`." if iface.master is None and iface.peer is not None else ""
-        draft.complain(path, f"{iface.display} is {of}: `port` says how a bridge treats a port of its.", remedy)
+        of = (
+            "no port"
+            if iface.master is None
+            else f"a port of the {kind_of(iface.master)} {iface.master.name}"
+        )
+        remedy = (
+            "In a network it is the membership that says `port`."
+            if iface.master is None and iface.peer is not None
+            else ""
+        )
+        draft.complain(
+            path, f"{iface.display} is {of}: `port` says how a bridge treats a port of its.", remedy
+        )
         return
     else:
         bridge = iface.master
     assert bridge.settings is not None
     if not bridge.settings.vlan_filtering:
         for key in sorted(options.model_fields_set & {"pvid", "vlans"}):
-            draft.complain((*path, key), f"`{key}` means nothing to the bridge {bridge.name}.", "Say `vlan_filtering: true` of it.")
+            draft.complain(
+                (*path, key),
+                f"`{key}` means nothing to the bridge {bridge.name}.",
+                "Say `vlan_filtering: true` of it.",
+            )
 
 
 def _check_tables(draft: Draft, site: Site) -> None:
     seen: dict[int, Iface] = {}
     for iface in site.ifaces.values():
-        if isinstance(iface.solo, VrfWords) and (first := seen.setdefault(iface.solo.table, iface)) is not iface:
-            draft.complain((*iface.path, "table"), f"the VRFs {first.display} and {iface.display} both have table {iface.solo.table}")
+        if (
+            isinstance(iface.solo, VrfWords)
+            and (first := seen.setdefault(iface.solo.table, iface)) is not iface
+        ):
+            draft.complain(
+                (*iface.path, "table"),
+                f"the VRFs {first.display} and {iface.display} both have table {iface.solo.table}",
+            )
 
 
 def _below(iface: Iface) -> Iterator[Iface]:

@@ -63,7 +63,11 @@ class Segment:
 
     def pools(self, subnet: Network) -> list[Network]:
         """The parts of a subnet that automatic addresses come from, if the file names any."""
-        return [pool for pool in self.words.ip_range if pool.version == subnet.version and pool.subnet_of(subnet)]  # type: ignore[arg-type]
+        return [
+            pool
+            for pool in self.words.ip_range
+            if pool.version == subnet.version and pool.subnet_of(subnet)
+        ]  # type: ignore[arg-type]
 
     def subnet_of(self, version: int) -> list[Network]:
         return [subnet for subnet in self.words.subnet if subnet.version == version]
@@ -80,7 +84,11 @@ def closed(one: Segment, other: Segment) -> bool:
 
 def build(draft: Draft) -> dict[str, Segment]:
     """All networks with their members plugged in, addresses not given out yet."""
-    segments = {name: segment for name, words in draft.topology.networks.items() if (segment := _segment(draft, name, words))}
+    segments = {
+        name: segment
+        for name, words in draft.topology.networks.items()
+        if (segment := _segment(draft, name, words))
+    }
     for site in list(draft.sites.values()):
         _plug_in(draft, site, segments)
     stacked.found(draft, segments)
@@ -96,7 +104,9 @@ def number(draft: Draft, segment: Segment) -> None:
     _bridge_gateways(draft, segment, taken)
     for member in segment.members:
         _explicit(draft, segment, member, taken)
-    told = [{entry.interface.version for entry in member.iface.addresses} for member in segment.members]
+    told = [
+        {entry.interface.version for entry in member.iface.addresses} for member in segment.members
+    ]
     for subnet in segment.words.subnet:
         if segment.words.is_bridged and not segment.pools(subnet):
             continue  # who has which address on a segment of others is not for us to say
@@ -112,7 +122,9 @@ def number(draft: Draft, segment: Segment) -> None:
                     "Take a larger subnet or ip_range.",
                 )
                 break
-            member.iface.addresses.append(Given(type_of(subnet)((free, subnet.prefixlen)), member.path))
+            member.iface.addresses.append(
+                Given(type_of(subnet)((free, subnet.prefixlen)), member.path)
+            )
     _node_gateway(draft, segment)
 
 
@@ -129,10 +141,23 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
         if name == "lo":
             draft.complain(path, "lo is the loopback interface: it cannot be an uplink")
         elif nic is None and owner.created:
-            known = [other.name for other in owner.ifaces.values() if not other.made_up and other.name != "lo"]
-            draft.unknown(path, f"interface {owner.name}:", name, known, f"Declare it in `links`, or under nodes.{owner.name}.")
+            known = [
+                other.name
+                for other in owner.ifaces.values()
+                if not other.made_up and other.name != "lo"
+            ]
+            draft.unknown(
+                path,
+                f"interface {owner.name}:",
+                name,
+                known,
+                f"Declare it in `links`, or under nodes.{owner.name}.",
+            )
         elif first != segment.name:
-            draft.complain(path, f"{owner.name}:{name} is the uplink of network {first} already, and cannot be that of {segment.name} too")
+            draft.complain(
+                path,
+                f"{owner.name}:{name} is the uplink of network {first} already, and cannot be that of {segment.name} too",
+            )
         elif problem:
             draft.complain(path, problem)
         else:
@@ -171,7 +196,11 @@ def _segment(draft: Draft, name: str, words: NetworkWords) -> Segment | None:
         overlay.stretch(draft, segment)
         return segment if segment.ends else None
     segment.bridges.append(bridge_of(draft, segment, words.bridge or name))
-    owner.forwards |= {version for version in (4, 6) if words.mode_of(version) in LEADING_OUT and segment.subnet_of(version)}
+    owner.forwards |= {
+        version
+        for version in (4, 6)
+        if words.mode_of(version) in LEADING_OUT and segment.subnet_of(version)
+    }
     return segment
 
 
@@ -179,39 +208,68 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
     owner, words = segment.owner, segment.words
     if name == "lo":
         draft.complain(
-            segment.path, f"network {segment.name}: its bridge cannot be called lo, as the loopback interface is.", "Say `bridge: NAME`."
+            segment.path,
+            f"network {segment.name}: its bridge cannot be called lo, as the loopback interface is.",
+            "Say `bridge: NAME`.",
         )
     elif name in owner.ifaces:
-        draft.complain(segment.path, f"the bridge of network {segment.name} and the interface {owner.name}:{name} have one name")
+        draft.complain(
+            segment.path,
+            f"the bridge of network {segment.name} and the interface {owner.name}:{name} have one name",
+        )
     long = draft.prefix + name if owner.label == HOST else name
     dev, altname = owner.short(long)
-    bridge = Iface(owner, name, segment.path, dev, altname, role="bridge", made_up=True, settings=words, mtu_hint=words.mtu)
+    bridge = Iface(
+        owner,
+        name,
+        segment.path,
+        dev,
+        altname,
+        role="bridge",
+        made_up=True,
+        settings=words,
+        mtu_hint=words.mtu,
+    )
     owner.ifaces[name] = bridge
     return bridge
 
 
 def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
     taken = set(site.ifaces) | {words.name for words in site.words.networks.values() if words.name}
-    automatic = (name for count in range(len(site.words.networks) + len(taken)) if (name := f"eth{count}") not in taken)
+    automatic = (
+        name
+        for count in range(len(site.words.networks) + len(taken))
+        if (name := f"eth{count}") not in taken
+    )
     for network, words in site.words.networks.items():
         path = (*site.path, "networks", network)
         name = words.name or next(automatic)
         if network not in segments:
             if network not in draft.topology.networks:
-                draft.unknown(path, "network", network, draft.topology.networks, "Declare it under networks.")
+                draft.unknown(
+                    path, "network", network, draft.topology.networks, "Declare it under networks."
+                )
             continue
         segment = segments[network]
         iface = site.interface(name, path, draft.prefix)
         if iface.name == "lo":
-            draft.complain(path, f"{iface.display} is the loopback interface: it cannot be in network {network}")
+            draft.complain(
+                path,
+                f"{iface.display} is the loopback interface: it cannot be in network {network}",
+            )
             iface.role = "lo"
             continue
         if iface.role or iface.peer is not None:
-            draft.complain(path, f"{iface.display} is wired already: network {network} cannot make it")
+            draft.complain(
+                path, f"{iface.display} is wired already: network {network} cannot make it"
+            )
             continue
         place = segment
         if words.at is not None and not segment.words.endpoints:
-            draft.complain((*path, "at"), f"network {network} has no endpoints: `at` is for networks of driver vxlan")
+            draft.complain(
+                (*path, "at"),
+                f"network {network} has no endpoints: `at` is for networks of driver vxlan",
+            )
         elif segment.words.endpoints:
             end = overlay.end_for(draft, segment, words, path)
             if end is None:
@@ -269,7 +327,10 @@ def made_up(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
     owner = segment.owner
     dev, altname = owner.short(draft.prefix + long if owner.label == HOST else long)
     if long in owner.ifaces:
-        draft.complain(path, f"{owner.name} has an interface {long!r}, which is the name of a port of network {segment.name}")
+        draft.complain(
+            path,
+            f"{owner.name} has an interface {long!r}, which is the name of a port of network {segment.name}",
+        )
     owner.ifaces[long] = Iface(owner, long, path, dev, altname, made_up=True)
     return owner.ifaces[long]
 
@@ -279,16 +340,30 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
     for index, subnet in enumerate(words.subnet):
         for earlier in words.subnet[:index]:
             if subnet.version == earlier.version and subnet.overlaps(earlier):
-                draft.complain((*path, "subnet", index), f"network {segment.name}: the subnets {earlier} and {subnet} overlap")
+                draft.complain(
+                    (*path, "subnet", index),
+                    f"network {segment.name}: the subnets {earlier} and {subnet} overlap",
+                )
     for index, pool in enumerate(words.ip_range):
-        if not any(pool.version == subnet.version and pool.subnet_of(subnet) for subnet in words.subnet):  # type: ignore[arg-type]
-            draft.complain((*path, "ip_range", index), f"ip_range {pool} is in no subnet of network {segment.name}")
+        if not any(
+            pool.version == subnet.version and pool.subnet_of(subnet) for subnet in words.subnet
+        ):  # type: ignore[arg-type]
+            draft.complain(
+                (*path, "ip_range", index),
+                f"ip_range {pool} is in no subnet of network {segment.name}",
+            )
     if not words.is_segment and not words.is_bridged and not words.subnet:
         what = " and ".join(sorted(words.modes))
-        draft.complain(path, f"network {segment.name}: mode {what} needs a `subnet`, since the bridge gets an address of it")
+        draft.complain(
+            path,
+            f"network {segment.name}: mode {what} needs a `subnet`, since the bridge gets an address of it",
+        )
     if words.is_segment and (words.isolated is not None or words.allow):
         key = "allow" if words.allow else "isolated"
-        draft.complain((*path, key), f"network {segment.name}: a segment leads nowhere, so there is nothing to isolate")
+        draft.complain(
+            (*path, key),
+            f"network {segment.name}: a segment leads nowhere, so there is nothing to isolate",
+        )
     for index, other in enumerate(words.allow):
         if other not in draft.topology.networks:
             draft.unknown((*path, "allow", index), "network", other, draft.topology.networks)
@@ -304,11 +379,21 @@ def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
             path = (*segment.path, "allow", index)
             if other.words.is_segment or other.words.is_bridged:
                 mode = other.words.mode_of(4)
-                draft.complain(path, f"network {name} is of mode {mode}: {segment.owner.name} has no way from {segment.name} to it")
+                draft.complain(
+                    path,
+                    f"network {name} is of mode {mode}: {segment.owner.name} has no way from {segment.name} to it",
+                )
             elif other.owner is not segment.owner:
-                draft.complain(path, f"network {name} is on {other.owner.name}, {segment.name} on {segment.owner.name}: routes lead there")
+                draft.complain(
+                    path,
+                    f"network {name} is on {other.owner.name}, {segment.name} on {segment.owner.name}: routes lead there",
+                )
             else:
-                segment.owner.forwards |= {version for version in (4, 6) if segment.subnet_of(version) and other.subnet_of(version)}
+                segment.owner.forwards |= {
+                    version
+                    for version in (4, 6)
+                    if segment.subnet_of(version) and other.subnet_of(version)
+                }
 
 
 def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
@@ -317,7 +402,9 @@ def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
 
     def put(iface: Iface, node: str, segment: Segment) -> None:
         vrf = vrf_of(iface)
-        places.setdefault(node if vrf is None else f"{vrf.name} of {node}", {})[segment.name] = segment
+        places.setdefault(node if vrf is None else f"{vrf.name} of {node}", {})[segment.name] = (
+            segment
+        )
 
     for segment in segments.values():
         for member in segment.members:
@@ -331,7 +418,12 @@ def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
             key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen),
         )
         for (one, first), (other, second) in pairwise(subnets):
-            if first is second or one.version != other.version or not one.overlaps(other) or (first.name, second.name) in told:
+            if (
+                first is second
+                or one.version != other.version
+                or not one.overlaps(other)
+                or (first.name, second.name) in told
+            ):
                 continue
             told.add((first.name, second.name))
             draft.complain(
@@ -348,9 +440,13 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
         if isinstance(gateway, str):
             _gateway_name(draft, segment, gateway, place)
         elif not any(gateway in subnet for subnet in words.subnet):
-            draft.complain(place, f"gateway {gateway} is outside the subnet of network {segment.name}")
+            draft.complain(
+                place, f"gateway {gateway} is outside the subnet of network {segment.name}"
+            )
         elif gateway.version in given:
-            draft.complain(place, f"network {segment.name} has two gateways for IPv{gateway.version}")
+            draft.complain(
+                place, f"network {segment.name} has two gateways for IPv{gateway.version}"
+            )
         else:
             given[gateway.version] = gateway
     segment.gateways = given
@@ -361,12 +457,24 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
     for subnet in words.subnet:
         address = given.get(subnet.version)
         if address is None or address not in subnet:
-            if address is not None and subnet.version in segment.gateways and address in segment.gateways.values():
+            if (
+                address is not None
+                and subnet.version in segment.gateways
+                and address in segment.gateways.values()
+            ):
                 continue
-            address = subnet[1] if subnet.num_addresses > (2 if subnet.version == 4 else 1) else subnet[0]
+            address = (
+                subnet[1] if subnet.num_addresses > (2 if subnet.version == 4 else 1) else subnet[0]
+            )
             segment.gateways.setdefault(subnet.version, address)
-        if subnet.version == 4 and subnet.num_addresses > 2 and address in {subnet.network_address, subnet.broadcast_address}:
-            draft.complain(path, f"gateway {address} is the network or broadcast address of {subnet}")
+        if (
+            subnet.version == 4
+            and subnet.num_addresses > 2
+            and address in {subnet.network_address, subnet.broadcast_address}
+        ):
+            draft.complain(
+                path, f"gateway {address} is the network or broadcast address of {subnet}"
+            )
         taken[address] = f"the gateway of network {segment.name}"
         segment.root.addresses.append(Given(type_of(subnet)((address, subnet.prefixlen)), path))
 
@@ -374,19 +482,32 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
 def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None:
     if not segment.words.is_segment:
         mode = segment.words.mode_of(4)
-        draft.complain(path, f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a node")
+        draft.complain(
+            path,
+            f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a node",
+        )
     elif name not in draft.sites:
         draft.unknown(path, "node", name, draft.topology.nodes, "Declare it under nodes.")
     elif segment.member(name) is None:
         nodes = [member.iface.site.name for member in segment.members]
-        draft.unknown(path, f"among the members of network {segment.name}, node", name, nodes, f"Add {segment.name} to its networks.")
+        draft.unknown(
+            path,
+            f"among the members of network {segment.name}, node",
+            name,
+            nodes,
+            f"Add {segment.name} to its networks.",
+        )
     else:
         segment.gateway_node = name
 
 
 def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Address, str]) -> None:
     for index, (interface, has_prefix) in enumerate(member.words.address or []):
-        path = (*member.path, "address") if len(member.words.address or []) == 1 else (*member.path, "address", index)
+        path = (
+            (*member.path, "address")
+            if len(member.words.address or []) == 1
+            else (*member.path, "address", index)
+        )
         ip, subnets = interface.ip, segment.subnet_of(interface.version)
         subnet = next((subnet for subnet in subnets if ip in subnet), None)
         if subnet is None and segment.words.subnet:
@@ -395,15 +516,23 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
             continue
         if not has_prefix:
             if subnet is None:
-                draft.complain(path, f"{ip} needs a prefix length, since network {segment.name} has no subnet")
+                draft.complain(
+                    path, f"{ip} needs a prefix length, since network {segment.name} has no subnet"
+                )
                 continue
-            edges = {subnet.network_address, subnet.broadcast_address} if subnet.version == 4 and subnet.num_addresses > 2 else set()
+            edges = (
+                {subnet.network_address, subnet.broadcast_address}
+                if subnet.version == 4 and subnet.num_addresses > 2
+                else set()
+            )
             if ip in edges:
                 draft.complain(path, f"{ip} is the network or broadcast address of {subnet}")
                 continue
             interface = type_of(subnet)((ip, subnet.prefixlen))  # noqa: PLW2901
         if (owner := taken.get(ip)) is not None:
-            draft.complain(path, f"{ip} is given to {member.iface.display}, but it is {owner} already")
+            draft.complain(
+                path, f"{ip} is given to {member.iface.display}, but it is {owner} already"
+            )
             continue
         taken[ip] = f"that of {member.iface.display}"
         member.iface.addresses.append(Given(interface, path))
@@ -411,7 +540,9 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
         taken.setdefault(entry.ip, f"that of {member.iface.display}")
 
 
-def _pool(draft: Draft, segment: Segment, subnet: Network, taken: dict[Address, str]) -> Iterator[Address]:
+def _pool(
+    draft: Draft, segment: Segment, subnet: Network, taken: dict[Address, str]
+) -> Iterator[Address]:
     """Free addresses of a subnet in order: not its first and (IPv4) last one, no gateway, none that is given explicitly."""
     ranges = segment.pools(subnet)
     whole = subnet.num_addresses <= 2
@@ -435,16 +566,31 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
     for index, gateway in enumerate(segment.words.gateway):
         if segment.words.parent is not None:
             continue  # it may be a router on the parent's segment that the file knows nothing of
-        if not isinstance(gateway, str) and gateway in segment.gateways.values() and gateway not in addresses:
+        if (
+            not isinstance(gateway, str)
+            and gateway in segment.gateways.values()
+            and gateway not in addresses
+        ):
             draft.complain(
                 (*segment.path, "gateway", index),
                 f"gateway {gateway}: no member of network {segment.name} has this address.",
                 "A segment's bridge has none itself: name the member, or take mode host-only.",
             )
     if segment.gateway_node is not None:
-        member = next(member for member in segment.members if member.iface.site.name == segment.gateway_node)
+        member = next(
+            member for member in segment.members if member.iface.site.name == segment.gateway_node
+        )
         for entry in member.iface.addresses:
             segment.gateways.setdefault(entry.interface.version, entry.ip)
 
 
-__all__ = ["Member", "Segment", "bridge_of", "build", "check_overlaps", "made_up", "number", "uplinks"]
+__all__ = [
+    "Member",
+    "Segment",
+    "bridge_of",
+    "build",
+    "check_overlaps",
+    "made_up",
+    "number",
+    "uplinks",
+]

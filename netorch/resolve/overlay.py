@@ -53,10 +53,15 @@ def end_for(draft: Draft, segment: Segment, words: Membership, path: Path) -> Se
     """Where a member plugs in: the endpoint that it names, or the only one."""
     ends = segment.ends
     if words.at is not None and words.at not in segment.words.endpoints:
-        draft.unknown((*path, "at"), f"among the endpoints of network {segment.name}, node", words.at, ends)
+        draft.unknown(
+            (*path, "at"), f"among the endpoints of network {segment.name}, node", words.at, ends
+        )
         return None
     if words.at is None and len(segment.words.endpoints) > 1:
-        draft.complain(path, f"network {segment.name} has several endpoints: say `at: NODE`, one of {', '.join(segment.words.endpoints)}")
+        draft.complain(
+            path,
+            f"network {segment.name} has several endpoints: say `at: NODE`, one of {', '.join(segment.words.endpoints)}",
+        )
         return None
     return ends.get(words.at or next(iter(segment.words.endpoints)))
 
@@ -66,7 +71,11 @@ def fill(draft: Draft, segment: Segment) -> None:
     mtu = _fit(draft, segment)
     for end in segment.ends.values():
         ports = [port for bridge in end.bridges for port in bridge.ports]
-        for iface in (*end.bridges, *ports, *(port.peer for port in ports if port.peer is not None)):
+        for iface in (
+            *end.bridges,
+            *ports,
+            *(port.peer for port in ports if port.peer is not None),
+        ):
             iface.mtu_hint = mtu
         _only_short_names(end.owner, *end.bridges, *ports)
     for member in segment.members:
@@ -74,7 +83,8 @@ def fill(draft: Draft, segment: Segment) -> None:
         if said is not None and said > mtu:
             place = (*member.path, "mtu")
             draft.complain(
-                place, f"{member.iface.display} cannot have MTU {said}: network {segment.name} carries {mtu}, with its headers outside"
+                place,
+                f"{member.iface.display} cannot have MTU {said}: network {segment.name} carries {mtu}, with its headers outside",
             )
     for node, end in segment.ends.items():
         entries: list[FdbWords] = []
@@ -82,15 +92,26 @@ def fill(draft: Draft, segment: Segment) -> None:
             if other == node:
                 continue
             address = segment.words.endpoints[other]
-            macs = [member.iface.said("mac") or draft.mark.mac(member.iface.site.name, member.iface.name) for member in behind.members]
-            entries += [FdbWords.model_validate({"mac": mac, "dst": str(address)}) for mac in dict.fromkeys((ALL, *macs))]
+            macs = [
+                member.iface.said("mac")
+                or draft.mark.mac(member.iface.site.name, member.iface.name)
+                for member in behind.members
+            ]
+            entries += [
+                FdbWords.model_validate({"mac": mac, "dst": str(address)})
+                for mac in dict.fromkeys((ALL, *macs))
+            ]
         tunnel = next(port for port in end.root.ports if port.solo is not None)
         tunnel.solo = _words(segment, node, entries)
 
 
 def _words(segment: Segment, node: str, entries: Sequence[FdbWords] = ()) -> VxlanWords:
     words = segment.words
-    said = {"vni": words.vni, "local": str(words.endpoints[node]), "port": PORT if words.port is None else words.port}
+    said = {
+        "vni": words.vni,
+        "local": str(words.endpoints[node]),
+        "port": PORT if words.port is None else words.port,
+    }
     return VxlanWords.model_validate(said | {"learning": False, "fdb": list(entries)})
 
 
@@ -103,9 +124,20 @@ def _fit(draft: Draft, segment: Segment) -> int:
         site, path = segment.ends[node].owner, (*segment.path, "endpoints", node)
         below = holder(site, str(address))
         if below is None and site.created:
-            known = [str(entry.ip) for iface in site.ifaces.values() for entry in iface.addresses if iface.name != "lo"]
-            has = f"It has {', '.join(known)}." if known else f"Give {node} an interface that has it."
-            draft.complain(path, f"endpoint {node}: {address} is no address of {node}.", did_you_mean(str(address), known) or has)
+            known = [
+                str(entry.ip)
+                for iface in site.ifaces.values()
+                for entry in iface.addresses
+                if iface.name != "lo"
+            ]
+            has = (
+                f"It has {', '.join(known)}." if known else f"Give {node} an interface that has it."
+            )
+            draft.complain(
+                path,
+                f"endpoint {node}: {address} is no address of {node}.",
+                did_you_mean(str(address), known) or has,
+            )
         elif below is not None and below.name != "lo":
             widths[node] = mtu_of(below) or UNDERLAY_MTU
         else:

@@ -18,7 +18,16 @@ from netorch.nat.nftables import line
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.networks import LEADING_OUT, Segment, closed
 from netorch.resolve.published_ports import Published, check_published, prepare, published
-from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import (
+    Chain,
+    DestinationTo,
+    Match,
+    Not,
+    Rule,
+    Ruleset,
+    SourceTo,
+    Verdict,
+)
 from netorch.values.frozen import mutable
 
 LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
@@ -57,19 +66,31 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, 
 def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
     """The filter as a resource. Its text is the rules as nft would be told them, until the kernel says them in its own words."""
     text = "\n".join(map(line, rules))
-    draft.put(PacketFilter(site.label, draft.topology.backend.nat, draft.mark.topology, text, rules), site.path)
+    draft.put(
+        PacketFilter(site.label, draft.topology.backend.nat, draft.mark.topology, text, rules),
+        site.path,
+    )
 
 
 def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
     """A word for each bridge where others may filter. In a namespace of our own a firewall is part of what is tried out there."""
-    for segment in (part for whole in segments.values() for part in (whole.ends.values() or (whole,))):
+    for segment in (
+        part for whole in segments.values() for part in (whole.ends.values() or (whole,))
+    ):
         if segment.owner.created:
             continue
-        leads = tuple(version for version in (4, 6) if segment.words.mode_of(version) in LEADING_OUT and segment.subnet_of(version))
+        leads = tuple(
+            version
+            for version in (4, 6)
+            if segment.words.mode_of(version) in LEADING_OUT and segment.subnet_of(version)
+        )
         for bridge in segment.bridges:
             # further bridges only pass frames on to the first
             versions = leads if bridge is segment.root else ()
-            draft.put(ForwardAccept(segment.owner.label, bridge.dev, draft.mark.topology, versions), segment.path)
+            draft.put(
+                ForwardAccept(segment.owner.label, bridge.dev, draft.mark.topology, versions),
+                segment.path,
+            )
 
 
 def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
@@ -85,20 +106,39 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
     for index, nat in enumerate(filter_.site.words.nat):
         yield from _own(draft, filter_.site, nat, (*filter_.site.path, "nat", index))
     for version in (4, 6):
-        if any(segment.words.mode_of(version) == "nat" and segment.subnet_of(version) for segment in filter_.segments):
+        if any(
+            segment.words.mode_of(version) == "nat" and segment.subnet_of(version)
+            for segment in filter_.segments
+        ):
             # a program of the owner's that talks to another by the bridge's address is of the subnet, and leaves by no bridge
-            yield Rule(version, Chain.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself")
+            yield Rule(
+                version, Chain.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself"
+            )
     for segment in filter_.segments:
         bridge = segment.root.dev
         for subnet in segment.words.subnet:
             version = subnet.version
-            hairpin = any(entry.segment is segment and entry.version == version for entry in filter_.published)
+            hairpin = any(
+                entry.segment is segment and entry.version == version for entry in filter_.published
+            )
             if hairpin:
                 # its own answer would not come back through here: the owner stands in for the one who asks
                 back = Match(oif=bridge, source=subnet, translated=True)
-                yield Rule(version, Chain.POSTROUTING, back, Verdict.MASQUERADE, f"{segment.name}: members to published ports")
+                yield Rule(
+                    version,
+                    Chain.POSTROUTING,
+                    back,
+                    Verdict.MASQUERADE,
+                    f"{segment.name}: members to published ports",
+                )
                 near = Match(oif=bridge, source=LOOPBACK[version], translated=True)
-                yield Rule(version, Chain.POSTROUTING, near, Verdict.MASQUERADE, f"{segment.name}: from loopback to published ports")
+                yield Rule(
+                    version,
+                    Chain.POSTROUTING,
+                    near,
+                    Verdict.MASQUERADE,
+                    f"{segment.name}: from loopback to published ports",
+                )
             if segment.words.mode_of(version) == "nat":
                 out = Match(oif=Not(bridge), source=subnet, destination=Not(MULTICAST[version]))
                 egress = segment.words.egress_of(version)
@@ -110,12 +150,20 @@ def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Rule
     if words.masquerade is not None:
         out, source = _interface(site, words.masquerade.out), words.masquerade.source
         for version in (4, 6) if source is None else (source.version,):
-            yield Rule(version, Chain.POSTROUTING, Match(oif=out, source=source), Verdict.MASQUERADE, "nat: masquerade")
+            yield Rule(
+                version,
+                Chain.POSTROUTING,
+                Match(oif=out, source=source),
+                Verdict.MASQUERADE,
+                "nat: masquerade",
+            )
     if words.snat is not None:
         out, source, to = _interface(site, words.snat.out), words.snat.source, words.snat.to
         if source is not None and source.version != to.version:
             draft.complain(path, f"snat from {source} to {to} mixes IPv4 and IPv6")
-        yield Rule(to.version, Chain.POSTROUTING, Match(oif=out, source=source), SourceTo(to), "nat: snat")
+        yield Rule(
+            to.version, Chain.POSTROUTING, Match(oif=out, source=source), SourceTo(to), "nat: snat"
+        )
     if words.dnat is not None:
         dnat = words.dnat
         target, there = dnat.to
@@ -150,15 +198,33 @@ def _policy(filter_: Filter) -> Iterator[Rule]:
 def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
     """What members may send to the owner itself: not to its loopback, and to no gateway of a network that is closed to them."""
     bridge = segment.root.dev
-    yield Rule(version, Chain.INPUT, Match(iif=bridge, states=ANSWERS), Verdict.ACCEPT, f"{segment.name}: answers")
+    yield Rule(
+        version,
+        Chain.INPUT,
+        Match(iif=bridge, states=ANSWERS),
+        Verdict.ACCEPT,
+        f"{segment.name}: answers",
+    )
     if version == 4:
         spoofed = Match(iif=bridge, destination=LOOPBACK[4], translated=False)
-        yield Rule(version, Chain.INPUT, spoofed, Verdict.DROP, f"{segment.name}: loopback is for the owner alone")
+        yield Rule(
+            version,
+            Chain.INPUT,
+            spoofed,
+            Verdict.DROP,
+            f"{segment.name}: loopback is for the owner alone",
+        )
     for other in here:
         if other is not segment and not other.words.is_segment and closed(segment, other):
             for subnet in other.subnet_of(version):
                 there = Match(iif=bridge, destination=subnet)
-                yield Rule(version, Chain.INPUT, there, Verdict.DROP, f"{segment.name}: not to the gateway of {other.name}")
+                yield Rule(
+                    version,
+                    Chain.INPUT,
+                    there,
+                    Verdict.DROP,
+                    f"{segment.name}: not to the gateway of {other.name}",
+                )
 
 
 def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
@@ -166,7 +232,9 @@ def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Ru
     bridge, mode = segment.root.dev, segment.words.mode_of(version)
 
     def accept(text: str, **match: Any) -> Rule:
-        return Rule(version, Chain.FORWARD, Match(**match), Verdict.ACCEPT, f"{segment.name}: {text}")
+        return Rule(
+            version, Chain.FORWARD, Match(**match), Verdict.ACCEPT, f"{segment.name}: {text}"
+        )
 
     yield accept("answers to members", oif=bridge, states=ANSWERS)
     yield accept("answers of members", iif=bridge, states=ANSWERS)
@@ -186,7 +254,11 @@ def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[Rul
         return Rule(version, Chain.FORWARD, Match(**match), Verdict.DROP, f"{segment.name}: {text}")
 
     for other in here:
-        if other is not segment and other.words.mode_of(version) != "segment" and not _reaches(other, segment, version):
+        if (
+            other is not segment
+            and other.words.mode_of(version) != "segment"
+            and not _reaches(other, segment, version)
+        ):
             yield drop(f"not from network {other.name}", iif=other.root.dev, oif=bridge)
     if mode == "host-only":
         yield drop("nothing from beyond", oif=bridge)
@@ -199,4 +271,7 @@ def _reaches(one: Segment, other: Segment, version: int) -> bool:
     """Whether the owner forwards from one to the other: a host-only network is open to those alone that it allows, or that allow it."""
     if one.opens_to(other):
         return True
-    return not closed(one, other) and {one.words.mode_of(version), other.words.mode_of(version)} <= LEADING_OUT
+    return (
+        not closed(one, other)
+        and {one.words.mode_of(version), other.words.mode_of(version)} <= LEADING_OUT
+    )

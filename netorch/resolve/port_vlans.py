@@ -14,7 +14,11 @@ Memberships = tuple[int, dict[int, bool]]
 
 def put_vlans(draft: Draft) -> None:
     """Each port's VLANs; a cable between two bridges of one network has those of all their ports."""
-    bridges = [iface for iface in layered(draft.sites) if iface.role == "bridge" and iface.settings and iface.settings.vlan_filtering]
+    bridges = [
+        iface
+        for iface in layered(draft.sites)
+        if iface.role == "bridge" and iface.settings and iface.settings.vlan_filtering
+    ]
     riders = _riders(draft)
     everywhere: dict[int, set[int]] = {}
     for bridge in bridges:
@@ -31,10 +35,22 @@ def put_vlans(draft: Draft) -> None:
         for port in (bridge, *bridge.ports):
             pvid, vlans = _memberships(bridge, port, riders)
             if port.trunk:
-                vlans |= {vlan: False for vlan in everywhere[id(bridge.settings)] if vlan not in vlans}
+                vlans |= {
+                    vlan: False for vlan in everywhere[id(bridge.settings)] if vlan not in vlans
+                }
             path = port.options_path if port.options is not None else port.path
             bridge_vlans[id(port)] = vlans
-            draft.put(PortVlans(bridge.site.label, port.dev, bridge.dev, pvid, tuple(sorted(vlans.items())), default), path)
+            draft.put(
+                PortVlans(
+                    bridge.site.label,
+                    port.dev,
+                    bridge.dev,
+                    pvid,
+                    tuple(sorted(vlans.items())),
+                    default,
+                ),
+                path,
+            )
 
     _put_macs(draft, bridge_vlans)
 
@@ -50,14 +66,21 @@ def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
             path = (*port.options_path, "fdb", index)
             if words.vlan is not None and words.vlan not in (known or {}):
                 what = (
-                    f"{port.display} is not in VLAN {words.vlan}" if known is not None else f"the bridge {port.master.name} knows no VLANs"
+                    f"{port.display} is not in VLAN {words.vlan}"
+                    if known is not None
+                    else f"the bridge {port.master.name} knows no VLANs"
                 )
                 draft.complain((*path, "vlan"), f"{what}: {words.mac} cannot be behind it there")
                 continue
-            for vlan in (words.vlan,) if words.vlan is not None else known if known is not None else (0,):
+            for vlan in (
+                (words.vlan,) if words.vlan is not None else known if known is not None else (0,)
+            ):
                 first = behind.setdefault((id(port.master), words.mac, vlan), port)
                 if first is not port:
-                    draft.complain(path, f"{words.mac} is behind {first.display} already, and cannot be behind {port.display} too")
+                    draft.complain(
+                        path,
+                        f"{words.mac} is behind {first.display} already, and cannot be behind {port.display} too",
+                    )
                 draft.put(PortMac(port.site.label, port.dev, words.mac, vlan), path)
 
 
@@ -66,7 +89,11 @@ def _memberships(bridge: Iface, port: Iface, riders: dict[int, list[int]]) -> Me
     assert bridge.settings is not None
     pvid, vlans = (port.options or PortWords()).memberships(bridge.settings.vlan_default_pvid)
     if port is bridge:
-        said = {vlan for entry in port.options.vlans for vlan in range(entry.id[0], entry.id[1] + 1)} if port.options else set()
+        said = (
+            {vlan for entry in port.options.vlans for vlan in range(entry.id[0], entry.id[1] + 1)}
+            if port.options
+            else set()
+        )
         vlans |= {vlan: False for vlan in riders.get(id(bridge), ()) if vlan not in said}
     return pvid, vlans
 
@@ -75,6 +102,11 @@ def _riders(draft: Draft) -> dict[int, list[int]]:
     """Bridge → the VLANs of the VLAN devices on top of it."""
     found: dict[int, list[int]] = {}
     for iface in layered(draft.sites):
-        if isinstance(iface.solo, VlanWords) and iface.parent is not None and iface.solo.protocol == "802.1q" and iface.solo.id:
+        if (
+            isinstance(iface.solo, VlanWords)
+            and iface.parent is not None
+            and iface.solo.protocol == "802.1q"
+            and iface.solo.id
+        ):
             found.setdefault(id(iface.parent), []).append(iface.solo.id)
     return found

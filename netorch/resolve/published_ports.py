@@ -37,7 +37,13 @@ class Published:
     def text(self) -> str:
         """What the rule says of itself: `publish web 127.0.0.1:8080:80/tcp`."""
         words = self.words
-        host = "" if self.address is None else f"[{self.address}]:" if self.version == 6 else f"{self.address}:"
+        host = (
+            ""
+            if self.address is None
+            else f"[{self.address}]:"
+            if self.version == 6
+            else f"{self.address}:"
+        )
         return f"publish {self.node} {host}{shown(words.port)}:{shown(words.to)}/{words.proto}"
 
 
@@ -47,21 +53,45 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
         path: Path = (*site.path, "publish", index)
         mine = {name: segments[name] for name in site.words.networks if name in segments}
         if words.network is not None and words.network not in mine:
-            draft.unknown((*path, "network"), f"among the networks of {site.name},", words.network, mine)
+            draft.unknown(
+                (*path, "network"), f"among the networks of {site.name},", words.network, mine
+            )
             continue
-        chosen = [mine[words.network]] if words.network else [entry for entry in mine.values() if "nat" in entry.words.modes]
+        chosen = (
+            [mine[words.network]]
+            if words.network
+            else [entry for entry in mine.values() if "nat" in entry.words.modes]
+        )
         if not chosen:
-            draft.complain(path, f"{site.name} publishes a port, but is in no network of mode nat.", "Join one, or name the `network`.")
+            draft.complain(
+                path,
+                f"{site.name} publishes a port, but is in no network of mode nat.",
+                "Join one, or name the `network`.",
+            )
             continue
         segment = chosen[0]
         if not segment.words.modes & LEADING_OUT:
-            draft.complain(path, f"network {segment.name} is {segment.words.mode_of(4)}: nobody outside reaches what it would publish")
+            draft.complain(
+                path,
+                f"network {segment.name} is {segment.words.mode_of(4)}: nobody outside reaches what it would publish",
+            )
             continue
         versions = {words.address.version} if words.address is not None else {4, 6}
-        targets = [(version, target) for version in sorted(versions) if (target := _member_address(segment, site, version))]
+        targets = [
+            (version, target)
+            for version in sorted(versions)
+            if (target := _member_address(segment, site, version))
+        ]
         if not targets:
-            draft.complain(path, f"{site.name} has no address in network {segment.name} that could be published")
-        address = words.address if words.address is not None and not words.address.is_unspecified else None
+            draft.complain(
+                path,
+                f"{site.name} has no address in network {segment.name} that could be published",
+            )
+        address = (
+            words.address
+            if words.address is not None and not words.address.is_unspecified
+            else None
+        )
         for version, target in targets:
             yield Published(words, site.name, segment, version, address, target, path)
 
@@ -107,7 +137,9 @@ def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
                 member.iface.peer.hairpin = True
         bridge = entry.segment.root.dev
         if entry.version == 4:
-            draft.put(Sysctl(owner.label, (f"net/ipv4/conf/{bridge}/route_localnet",), "1"), entry.path)
+            draft.put(
+                Sysctl(owner.label, (f"net/ipv4/conf/{bridge}/route_localnet",), "1"), entry.path
+            )
         else:
             draft.put(_loopback_route(draft, owner, bridge, metrics), entry.path)
 
@@ -116,8 +148,17 @@ def _loopback_route(draft: Draft, owner: Site, bridge: str, metrics: dict[int, s
     """Answers to ::1 come in by the bridge, where the kernel takes it for local only if a route says so: one a bridge, each with
     a metric of its own, also beside another topology's bridges. A bridge that hands IPv6 to the packet filter would lose them before.
     """
-    metric = IPV6_METRIC + 1 + int.from_bytes(blake2b(bridge.encode(), digest_size=4).digest(), "big") % _METRICS
+    metric = (
+        IPV6_METRIC
+        + 1
+        + int.from_bytes(blake2b(bridge.encode(), digest_size=4).digest(), "big") % _METRICS
+    )
     while metrics.setdefault(metric, bridge) != bridge:
         metric += 1
     hops = (Hop(None, bridge),)
-    return Route(owner.label, RouteSpec(AF_INET6, _LOOPBACK, 128, _LOCAL_TABLE, metric, RTN_LOCAL, 0, draft.mark.protocol, hops))
+    return Route(
+        owner.label,
+        RouteSpec(
+            AF_INET6, _LOOPBACK, 128, _LOCAL_TABLE, metric, RTN_LOCAL, 0, draft.mark.protocol, hops
+        ),
+    )

@@ -35,25 +35,39 @@ _FORWARDING = {IPV4_FORWARDING: 4, "net/ipv4/conf/all/forwarding": 4, IPV6_FORWA
 
 def put_site(draft: Draft, site: Site) -> None:
     """The namespace itself with its settings and lo."""
-    forwarding = {version: site.words.forwarding if version not in site.forwards else True for version in (4, 6)}
+    forwarding = {
+        version: site.words.forwarding if version not in site.forwards else True
+        for version in (4, 6)
+    }
     if site.words.forwarding is False and site.forwards:
-        draft.complain((*site.path, "forwarding"), f"node {site.name} owns a network that leads out: it has to forward")
+        draft.complain(
+            (*site.path, "forwarding"),
+            f"node {site.name} owns a network that leads out: it has to forward",
+        )
     sysctls = dict(site.words.sysctls)
     for path in list(sysctls):
         if path in _FORWARDING:
             place = (*site.path, "sysctls", path.replace("/", "."))
             value = sysctls.pop(path)
             if site.words.forwarding is not None and str(int(site.words.forwarding)) != value:
-                draft.complain(place, f"node {site.name}: `forwarding` and the sysctl {path.replace('/', '.')} say different things")
+                draft.complain(
+                    place,
+                    f"node {site.name}: `forwarding` and the sysctl {path.replace('/', '.')} say different things",
+                )
             forwarding[_FORWARDING[path]] = value != "0"
     if site.created:
         is_fabric = site.label == draft.mark.fabric
-        own = Netns(site.label, draft.mark.alias, bool(forwarding[4]), bool(forwarding[6]), is_fabric)
+        own = Netns(
+            site.label, draft.mark.alias, bool(forwarding[4]), bool(forwarding[6]), is_fabric
+        )
         draft.put(own, site.path)
     else:
         for version, path in ((4, IPV4_FORWARDING), (6, IPV6_FORWARDING)):
             if forwarding[version] is not None:
-                draft.put(Sysctl(site.label, (path,), str(int(bool(forwarding[version])))), (*site.path, "forwarding"))
+                draft.put(
+                    Sysctl(site.label, (path,), str(int(bool(forwarding[version])))),
+                    (*site.path, "forwarding"),
+                )
     for path, value in sysctls.items():
         place = (*site.path, "sysctls", path.replace("/", "."))
         name = interface_of(path)
@@ -66,7 +80,10 @@ def put_site(draft: Draft, site: Site) -> None:
         lo = site.ifaces.get("lo")
         mtu = lo.explicit_mtu if lo else None
         queue = lo.said("txqueuelen") if lo else None
-        draft.put(Loopback(site.label, mtu or LOOPBACK_MTU, TXQUEUELEN if queue is None else queue), lo.path if lo else site.path)
+        draft.put(
+            Loopback(site.label, mtu or LOOPBACK_MTU, TXQUEUELEN if queue is None else queue),
+            lo.path if lo else site.path,
+        )
         draft.put(Up(site.label, "lo"), lo.path if lo else site.path)
     if "lo" in site.ifaces:
         _put_settings(draft, site.ifaces["lo"])
@@ -77,7 +94,10 @@ def put_bridge(draft: Draft, iface: Iface) -> None:
     words = iface.settings
     assert words is not None
     if words.stp and words.forward_delay < 200:
-        draft.complain((*iface.path, "forward_delay"), "with STP the forward delay is 200 centiseconds (2s) or more")
+        draft.complain(
+            (*iface.path, "forward_delay"),
+            "with STP the forward delay is 200 centiseconds (2s) or more",
+        )
     label = iface.site.label
     fields = _common(draft, iface, None)
     if iface.uplink:
@@ -103,7 +123,10 @@ def put_bridge(draft: Draft, iface: Iface) -> None:
         _put_up(draft, iface)
     if iface.uplink:
         follows = iface.explicit_mtu is None
-        draft.put(Uplink(label, _nic(iface), iface.dev, draft.mark.protocol, mtu=follows), (*iface.path, "uplink"))
+        draft.put(
+            Uplink(label, _nic(iface), iface.dev, draft.mark.protocol, mtu=follows),
+            (*iface.path, "uplink"),
+        )
     put_addresses(draft, iface)
 
 
@@ -131,11 +154,16 @@ def put_solo(draft: Draft, iface: Iface) -> None:
     words, site = iface.solo, iface.site
     assert words is not None
     parent = (iface.parent.site.label, iface.parent.dev) if iface.parent is not None else None
-    fields = _common(draft, iface, parent if parent is not None and parent[0] != site.label else None)
+    fields = _common(
+        draft, iface, parent if parent is not None and parent[0] != site.label else None
+    )
     link = words.link(fields, parent)
     if not link.HAS_MAC:
         if iface.said("mac") is not None:
-            draft.complain((*iface.path, "mac"), f"{iface.display} is of kind {words.kind}, which has no MAC of its own")
+            draft.complain(
+                (*iface.path, "mac"),
+                f"{iface.display} is of kind {words.kind}, which has no MAC of its own",
+            )
         link = replace(link, mac="")
     _check_solo(draft, iface, link)
     draft.put(link, iface.path)
@@ -143,7 +171,9 @@ def put_solo(draft: Draft, iface: Iface) -> None:
         draft.put(resource, (*iface.path, *place))
     _put_port(draft, iface)
     if isinstance(words, BondWords) and words.primary in site.ifaces:
-        draft.put(Primary(site.label, iface.dev, site.ifaces[words.primary].dev), (*iface.path, "primary"))
+        draft.put(
+            Primary(site.label, iface.dev, site.ifaces[words.primary].dev), (*iface.path, "primary")
+        )
     _put_settings(draft, iface)
     if iface.is_up:
         _put_up(draft, iface)
@@ -160,13 +190,28 @@ def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
             f"{iface.display}: Linux itself makes a device {iface.dev} in every namespace once it has the module.",
             "Take another name.",
         )
-    if (claim := link.claim) is not None and (first := draft.claims.setdefault(claim, iface)) is not iface:
-        keys = {key: key for key in type(words).model_fields} | {a.key: a.word or a.key for a in link.ATTRIBUTES}
+    if (claim := link.claim) is not None and (
+        first := draft.claims.setdefault(claim, iface)
+    ) is not iface:
+        keys = {key: key for key in type(words).model_fields} | {
+            a.key: a.word or a.key for a in link.ATTRIBUTES
+        }
         same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
-        draft.complain(iface.path, f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart")
-    if below is not None and (mtu := mtu_of(below)) and (most := words.largest_mtu(mtu)) is not None and link.mtu > most:
+        draft.complain(
+            iface.path,
+            f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart",
+        )
+    if (
+        below is not None
+        and (mtu := mtu_of(below))
+        and (most := words.largest_mtu(mtu)) is not None
+        and link.mtu > most
+    ):
         headers = f", and with its headers {most} fit" if most < mtu else ""
-        draft.complain((*iface.path, "mtu"), f"{iface.display} cannot have MTU {link.mtu}: {below.display} has {mtu}{headers}")
+        draft.complain(
+            (*iface.path, "mtu"),
+            f"{iface.display} cannot have MTU {link.mtu}: {below.display} has {mtu}{headers}",
+        )
 
 
 def put_existing(draft: Draft, iface: Iface) -> None:
@@ -178,7 +223,11 @@ def put_existing(draft: Draft, iface: Iface) -> None:
 def _is_quick(draft: Draft, iface: Iface) -> bool:
     """In a namespace that netorch makes all are; elsewhere those that IPv6 is meant to go over."""
     said = Key("sysctl", iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
-    return not iface.site.created and not said and any(entry.interface.version == 6 for entry in iface.addresses)
+    return (
+        not iface.site.created
+        and not said
+        and any(entry.interface.version == 6 for entry in iface.addresses)
+    )
 
 
 def _put_port(draft: Draft, iface: Iface) -> None:
@@ -188,7 +237,13 @@ def _put_port(draft: Draft, iface: Iface) -> None:
     kind = kind_of(master)
     if kind != "bridge":
         after = (_up_below(iface),) if kind == "bond" else ()
-        joined = Port(site.label, iface.dev, master.dev, of=kind, after=tuple(key for key in after if key is not None))
+        joined = Port(
+            site.label,
+            iface.dev,
+            master.dev,
+            of=kind,
+            after=tuple(key for key in after if key is not None),
+        )
     else:
         options, usual = iface.options or PortWords(), USUAL_COST.get(kind_of(iface), 0)
         joined = Port(
@@ -208,11 +263,17 @@ def _put_port(draft: Draft, iface: Iface) -> None:
 def _put_up(draft: Draft, iface: Iface) -> None:
     """After its ports, and after what it rides on; what is in a bond or a VRF when it has joined."""
     label, master = iface.site.label, iface.master
-    after = [key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev))]
+    after = [
+        key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev))
+    ]
     if iface.role == "bridge":
         # and after the far ends of its cables: a bridge that is up works through all its ports at each carrier that comes, and takes
         # the first multicasts of each member to all others
-        after += [up_key(port.peer.site.label, port.peer.dev) for port in iface.ports if port.peer is not None and port.peer.is_up]
+        after += [
+            up_key(port.peer.site.label, port.peer.dev)
+            for port in iface.ports
+            if port.peer is not None and port.peer.is_up
+        ]
     if (below := _up_below(iface)) is not None:
         after.append(below)
     inside = master.dev if master is not None and kind_of(master) in TAKES_DOWN else ""
@@ -222,7 +283,11 @@ def _put_up(draft: Draft, iface: Iface) -> None:
 def _up_below(iface: Iface) -> Key | None:
     """That its parent is up, if the file says so."""
     parent = iface.parent
-    return up_key(parent.site.label, parent.dev) if parent is not None and parent.role != "existing" and parent.is_up else None
+    return (
+        up_key(parent.site.label, parent.dev)
+        if parent is not None and parent.role != "existing" and parent.is_up
+        else None
+    )
 
 
 def put_addresses(draft: Draft, iface: Iface) -> None:
@@ -232,14 +297,27 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
     for entry in iface.addresses:
         text = address_of(entry)
         if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
-            draft.complain(entry.path, f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {text} cannot be there")
+            draft.complain(
+                entry.path,
+                f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {text} cannot be there",
+            )
         if entry.interface.version == 6 and (switch := _ipv6_switch(draft, iface)):
-            draft.complain(entry.path, f"the sysctl {switch} turns IPv6 off on {iface.display}, so {text} cannot be there")
+            draft.complain(
+                entry.path,
+                f"the sysctl {switch} turns IPv6 off on {iface.display}, so {text} cannot be there",
+            )
         primary = ""
         if entry.interface.version == 4:
             subnet = entry.interface.network if entry.peer is None else address_network(entry)
             primary = firsts.setdefault(subnet, text)
-        resource = Address(iface.site.label, iface.dev, text, _scope(entry), draft.mark.protocol, "" if primary == text else primary)
+        resource = Address(
+            iface.site.label,
+            iface.dev,
+            text,
+            _scope(entry),
+            draft.mark.protocol,
+            "" if primary == text else primary,
+        )
         if resource.key in draft.state:
             draft.complain(entry.path, f"{iface.display} has the address {text} twice")
         draft.put(resource, entry.path)
@@ -251,14 +329,25 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
     for index, words in enumerate(words for layer in layers for words in layer.neighbours):
         path = (*iface.path, "neighbours", index)
         if words.address.is_multicast or words.address.is_unspecified:
-            draft.complain(path, f"{iface.display}: {words.address} is no host's address, so it cannot be a neighbour")
+            draft.complain(
+                path,
+                f"{iface.display}: {words.address} is no host's address, so it cannot be a neighbour",
+            )
             continue
         if iface.solo is not None and not iface.solo.MAKES.HAS_MAC:
-            draft.complain(path, f"{iface.display} is a {iface.solo.kind}, on which nobody has a MAC: it takes no `neighbours`")
+            draft.complain(
+                path,
+                f"{iface.display} is a {iface.solo.kind}, on which nobody has a MAC: it takes no `neighbours`",
+            )
             continue
-        neighbour = Neighbour(iface.site.label, iface.dev, str(words.address), words.mac, draft.mark.protocol)
+        neighbour = Neighbour(
+            iface.site.label, iface.dev, str(words.address), words.mac, draft.mark.protocol
+        )
         if draft.state.get(neighbour.key, neighbour) != neighbour:
-            draft.complain(path, f"{iface.display} has the neighbour {words.address} twice, with different MACs")
+            draft.complain(
+                path,
+                f"{iface.display} has the neighbour {words.address} twice, with different MACs",
+            )
         draft.put(neighbour, path)
 
 
@@ -293,21 +382,35 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  
     alias = draft.mark.link_alias(peer, description, _nic(iface), origin)
     if description.startswith(("peer=", "uplink=", "from=")):
         said = description.partition("=")[0]
-        draft.complain((*iface.path, "description"), f"a description cannot begin with `{said}=`, which says more than words")
+        draft.complain(
+            (*iface.path, "description"),
+            f"a description cannot begin with `{said}=`, which says more than words",
+        )
     elif not description.isprintable():
         draft.complain((*iface.path, "description"), "a description is one line of printable text")
     elif len(alias.encode()) > ALIAS_BYTES:
-        draft.complain((*iface.path, "description"), f"the description is {len(alias.encode()) - ALIAS_BYTES} bytes too long")
+        draft.complain(
+            (*iface.path, "description"),
+            f"the description is {len(alias.encode()) - ALIAS_BYTES} bytes too long",
+        )
     queue = iface.said("txqueuelen")
     own_mac = iface.said("mac") or ("" if origin else draft.mark.mac(site.name, iface.name))
     return {
         "netns": site.label,
         "name": iface.dev,
         "mtu": mtu_of(iface),
-        "mac": own_mac if bond_of(iface) is None else "" if origin or keeps_mac(iface) else _mac_of(draft, iface),
+        "mac": own_mac
+        if bond_of(iface) is None
+        else ""
+        if origin or keeps_mac(iface)
+        else _mac_of(draft, iface),
         "group": draft.mark.group,
         "alias": alias,
-        "txqueuelen": queue if queue is not None else TXQUEUELEN if iface.solo is None else iface.solo.MAKES.QUEUE,
+        "txqueuelen": queue
+        if queue is not None
+        else TXQUEUELEN
+        if iface.solo is None
+        else iface.solo.MAKES.QUEUE,
         "altname": iface.altname,
         "own_mac": "" if bond_of(iface) is None else own_mac,
     }
@@ -322,7 +425,9 @@ def _mac_of(draft: Draft, iface: Iface) -> str:
 
 
 def _put_settings(draft: Draft, iface: Iface) -> None:
-    for layer in reversed((*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))):
+    for layer in reversed(
+        (*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))
+    ):
         for name, value in layer.sysctls.items():
             path = (*iface.path, "sysctls", name)
             draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), value), path)
@@ -331,7 +436,13 @@ def _put_settings(draft: Draft, iface: Iface) -> None:
 def _scope(entry: Given) -> int:
     ip = entry.ip
     if isinstance(ip, IPv6Address):
-        return RT_SCOPE_LINK if ip.is_link_local else RT_SCOPE_HOST if ip.is_loopback else RT_SCOPE_UNIVERSE
+        return (
+            RT_SCOPE_LINK
+            if ip.is_link_local
+            else RT_SCOPE_HOST
+            if ip.is_loopback
+            else RT_SCOPE_UNIVERSE
+        )
     if entry.scope is not None:
         return SCOPES[entry.scope]
     return RT_SCOPE_HOST if ip.is_loopback else RT_SCOPE_UNIVERSE

@@ -8,7 +8,13 @@ from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
 from netorch.language.scalars import Address, Network
-from netorch.netlink.constants import AF_INET, AF_INET6, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE, RTN_UNICAST
+from netorch.netlink.constants import (
+    AF_INET,
+    AF_INET6,
+    RT_SCOPE_LINK,
+    RT_SCOPE_UNIVERSE,
+    RTN_UNICAST,
+)
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.masters import kind_of, table_of, vrf_of
 from netorch.resolve.networks import Segment
@@ -45,7 +51,10 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
         route = _route(draft, site, words, reaches, path)
         if route is not None:
             if route.key in draft.state:
-                draft.complain(path, f"{route.title()} is there twice: give one of them another metric or table")
+                draft.complain(
+                    path,
+                    f"{route.title()} is there twice: give one of them another metric or table",
+                )
             draft.put(route, path)
             made.append(route.key)
     for version in (4, 6):
@@ -76,12 +85,16 @@ def _reaches(site: Site) -> list[Reach]:
     return found
 
 
-def _route(draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach], path: Path) -> Route | None:
+def _route(
+    draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach], path: Path
+) -> Route | None:
     hops: list[Hop] = []
     ifaces: list[Iface | None] = []
     vrf = _named_vrf(draft, site, words, path)
     reaches = [reach for reach in reaches if vrf is None or vrf_of(reach.iface) is vrf]
-    entries: Sequence[HopWords | RouteWords] = words.nexthops or ([words] if words.type == "unicast" else [])
+    entries: Sequence[HopWords | RouteWords] = words.nexthops or (
+        [words] if words.type == "unicast" else []
+    )
     for index, entry in enumerate(entries):
         place = (*path, "nexthops", index) if words.nexthops else path
         hop, iface = _hop(draft, site, entry, reaches, place, len(entries) > 1)
@@ -94,14 +107,22 @@ def _route(draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach]
     for entry in entries:
         # of IPv4 the kernel takes them
         if entry.via is not None and entry.via.version == 6 and entry.via in local:
-            draft.complain((*path, "via"), f"the gateway {entry.via} is an address of {site.name} itself")
+            draft.complain(
+                (*path, "via"), f"the gateway {entry.via} is an address of {site.name} itself"
+            )
     if words.src is not None and site.created and words.src not in local:
         draft.complain((*path, "src"), f"{words.src} is no address of node {site.name}")
     unicast = words.type == "unicast"
-    scope = RT_SCOPE_LINK if unicast and not any(hop.via for hop in hops) and family == AF_INET else RT_SCOPE_UNIVERSE
+    scope = (
+        RT_SCOPE_LINK
+        if unicast and not any(hop.via for hop in hops) and family == AF_INET
+        else RT_SCOPE_UNIVERSE
+    )
     spec = RouteSpec(
         family=family,
-        dst=None if words.to is None or words.to.prefixlen == 0 else words.to.network_address.packed,
+        dst=None
+        if words.to is None or words.to.prefixlen == 0
+        else words.to.network_address.packed,
         prefixlen=words.to.prefixlen if words.to is not None else 0,
         table=_table(draft, words, vrf, [iface for iface in ifaces if iface is not None], path),
         metric=_metric(words.metric, family),
@@ -112,11 +133,20 @@ def _route(draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach]
         src=words.src.packed if words.src is not None else None,
         mtu=words.mtu,
     )
-    return Route(site.label, spec, _needed(site, [iface for iface in ifaces if iface is not None], words.version))
+    return Route(
+        site.label,
+        spec,
+        _needed(site, [iface for iface in ifaces if iface is not None], words.version),
+    )
 
 
 def _hop(
-    draft: Draft, site: Site, words: HopWords | RouteWords, reaches: Sequence[Reach], path: Path, shared: bool
+    draft: Draft,
+    site: Site,
+    words: HopWords | RouteWords,
+    reaches: Sequence[Reach],
+    path: Path,
+    shared: bool,
 ) -> tuple[Hop, Iface | None]:
     """`shared`: there are several, so that weights mean something; the kernel forgets that of a single one."""
     iface: Iface | None = None
@@ -131,18 +161,28 @@ def _hop(
     elif words.via is not None and (found := _towards(words.via, reaches)):
         iface = found[0]
         device = iface.dev
-        if len(vrfs := {vrf.name: None for other in found if (vrf := vrf_of(other)) is not None}) > 1 and vrf_of(iface) is not None:
+        if (
+            len(vrfs := {vrf.name: None for other in found if (vrf := vrf_of(other)) is not None})
+            > 1
+            and vrf_of(iface) is not None
+        ):
             what = f"the gateway {words.via} is in {' and in '.join(vrfs)} of {site.name} alike."
             draft.complain((*path, "via"), what, "Say `vrf` or `dev`.")
     weight = words.weight if isinstance(words, HopWords) and shared else 1
-    return Hop(words.via.packed if words.via is not None else None, device, weight, words.onlink), iface
+    return Hop(
+        words.via.packed if words.via is not None else None, device, weight, words.onlink
+    ), iface
 
 
 def _towards(gateway: Address, reaches: Sequence[Reach]) -> list[Iface]:
     """The devices whose network has the gateway, the longest prefix first, those in no VRF before others; none leaves the question to
     the kernel.
     """
-    fitting = [reach for reach in reaches if gateway.version == reach.network.version and gateway in reach.network]
+    fitting = [
+        reach
+        for reach in reaches
+        if gateway.version == reach.network.version and gateway in reach.network
+    ]
     longest = max((reach.network.prefixlen for reach in fitting), default=0)
     nearest = [reach.iface for reach in fitting if reach.network.prefixlen == longest]
     return sorted(nearest, key=lambda iface: vrf_of(iface) is not None)
@@ -152,13 +192,21 @@ def _named_vrf(draft: Draft, site: Site, words: RouteWords, path: Path) -> Iface
     """The VRF that a route says it is in, by its name or by its table."""
     vrfs = {name: iface for name, iface in site.ifaces.items() if kind_of(iface) == "vrf"}
     if words.vrf is not None and words.vrf not in vrfs:
-        draft.unknown((*path, "vrf"), f"VRF {site.name}:", words.vrf, vrfs, f"Declare it under nodes.{site.name}.interfaces.")
+        draft.unknown(
+            (*path, "vrf"),
+            f"VRF {site.name}:",
+            words.vrf,
+            vrfs,
+            f"Declare it under nodes.{site.name}.interfaces.",
+        )
     if words.vrf is None and "table" in words.model_fields_set:
         return next((vrf for vrf in vrfs.values() if table_of(vrf) == words.table), None)
     return vrfs.get(words.vrf or "")
 
 
-def _table(draft: Draft, words: RouteWords, vrf: Iface | None, ifaces: Sequence[Iface], path: Path) -> int:
+def _table(
+    draft: Draft, words: RouteWords, vrf: Iface | None, ifaces: Sequence[Iface], path: Path
+) -> int:
     """What the route says, else the table of the VRF that its devices are ports of."""
     if vrf is not None:
         return table_of(vrf)
@@ -166,7 +214,10 @@ def _table(draft: Draft, words: RouteWords, vrf: Iface | None, ifaces: Sequence[
         return words.table
     tables = {_table_over(iface) for iface in ifaces} or {MAIN}
     if len(tables) > 1:
-        draft.complain(path, "its next hops are in different VRFs: say the `vrf`, or the `table`, that the route is in")
+        draft.complain(
+            path,
+            "its next hops are in different VRFs: say the `vrf`, or the `table`, that the route is in",
+        )
     return min(tables)
 
 
@@ -186,34 +237,61 @@ def _needed(site: Site, ifaces: Sequence[Iface], version: int) -> tuple:  # type
     )
 
 
-def _default_routes(draft: Draft, site: Site, segments: dict[str, Segment], version: int) -> list[Key]:
+def _default_routes(
+    draft: Draft, site: Site, segments: dict[str, Segment], version: int
+) -> list[Key]:
     """One for the node, and one for each VRF of it that has networks with a gateway."""
     family = FAMILIES[version]
     made: list[Key] = []
     offers: dict[int, list[tuple[bool, Iface, Address | None, Path]]] = {}
     for network, words in site.words.networks.items():
         segment = segments.get(network)
-        if segment is None or segment.words.mode_of(version) == "host-only" or words.default_route is False:
+        if (
+            segment is None
+            or segment.words.mode_of(version) == "host-only"
+            or words.default_route is False
+        ):
             continue
         gateway = segment.gateways.get(version)
         member = segment.member(site.name)
-        if (gateway is None and not routes_below(segment.words)) or member is None or not member.iface.is_up:
+        if (
+            (gateway is None and not routes_below(segment.words))
+            or member is None
+            or not member.iface.is_up
+        ):
             continue
         iface = member.iface.front or member.iface
-        if segment.gateway_node == site.name or any(entry.ip == gateway for entry in iface.addresses):
+        if segment.gateway_node == site.name or any(
+            entry.ip == gateway for entry in iface.addresses
+        ):
             continue
         if not any(entry.interface.version == version for entry in iface.addresses):
             continue
-        offers.setdefault(_table_over(iface), []).append((words.default_route is True, iface, gateway, member.path))
+        offers.setdefault(_table_over(iface), []).append(
+            (words.default_route is True, iface, gateway, member.path)
+        )
     for table, here in offers.items():
         insisting = [offer for offer in here if offer[0]]
         if len(insisting) > 1:
             where = f"node {site.name}" if table == MAIN else f"a VRF of node {site.name}"
-            draft.complain((*insisting[1][3], "default_route"), f"{where} can have its default route from one network only")
+            draft.complain(
+                (*insisting[1][3], "default_route"),
+                f"{where} can have its default route from one network only",
+            )
         _, iface, gateway, path = (insisting or here)[0]
         scope = RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE
         hops = (Hop(None if gateway is None else gateway.packed, iface.dev),)
-        spec = RouteSpec(family, None, 0, table, _metric(None, family), RTN_UNICAST, scope, draft.mark.protocol, hops)
+        spec = RouteSpec(
+            family,
+            None,
+            0,
+            table,
+            _metric(None, family),
+            RTN_UNICAST,
+            scope,
+            draft.mark.protocol,
+            hops,
+        )
         route = Route(site.label, spec, _needed(site, [iface], version))
         if route.key not in draft.state:
             draft.put(route, path)
@@ -221,7 +299,9 @@ def _default_routes(draft: Draft, site: Site, segments: dict[str, Segment], vers
     return made
 
 
-def _allowed_routes(draft: Draft, site: Site, segments: dict[str, Segment], version: int) -> list[Key]:
+def _allowed_routes(
+    draft: Draft, site: Site, segments: dict[str, Segment], version: int
+) -> list[Key]:
     """Out of a host-only network the ways to those that it is open to: there is no default route to take."""
     made: list[Key] = []
     family = FAMILIES[version]
@@ -229,7 +309,12 @@ def _allowed_routes(draft: Draft, site: Site, segments: dict[str, Segment], vers
     for segment in mine.values():
         gateway = segment.gateways.get(version)
         member = segment.member(site.name)
-        if segment.words.mode_of(version) != "host-only" or gateway is None or member is None or not member.iface.is_up:
+        if (
+            segment.words.mode_of(version) != "host-only"
+            or gateway is None
+            or member is None
+            or not member.iface.is_up
+        ):
             continue
         iface = member.iface.front or member.iface
         needed = _needed(site, [iface], version)
@@ -238,8 +323,15 @@ def _allowed_routes(draft: Draft, site: Site, segments: dict[str, Segment], vers
                 continue
             for subnet in other.subnet_of(version):
                 hops = (Hop(gateway.packed, iface.dev),)
-                place = subnet.network_address.packed, subnet.prefixlen, _table_over(iface), _metric(None, family)
-                spec = RouteSpec(family, *place, RTN_UNICAST, RT_SCOPE_UNIVERSE, draft.mark.protocol, hops)
+                place = (
+                    subnet.network_address.packed,
+                    subnet.prefixlen,
+                    _table_over(iface),
+                    _metric(None, family),
+                )
+                spec = RouteSpec(
+                    family, *place, RTN_UNICAST, RT_SCOPE_UNIVERSE, draft.mark.protocol, hops
+                )
                 route = Route(site.label, spec, needed)
                 if route.key not in draft.state:
                     draft.put(route, member.path)
@@ -259,7 +351,11 @@ def _rule(draft: Draft, site: Site, words: RuleWords, priority: int) -> RuleSpec
         return site.ifaces[name].dev if name in site.ifaces else name
 
     def selector(network: Network | None) -> tuple[bytes, int] | None:
-        return (network.network_address.packed, network.prefixlen) if network is not None and network.prefixlen else None
+        return (
+            (network.network_address.packed, network.prefixlen)
+            if network is not None and network.prefixlen
+            else None
+        )
 
     return RuleSpec(
         family=FAMILIES[words.version],

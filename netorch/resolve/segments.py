@@ -36,8 +36,14 @@ def check_segments(draft: Draft) -> None:
                 continue
             first = seen.setdefault((segment, entry.ip), iface)
             if first is not iface:
-                draft.complain(entry.path, f"{iface.display} and {first.display} are on one segment and both have {entry.ip}")
+                draft.complain(
+                    entry.path,
+                    f"{iface.display} and {first.display} are on one segment and both have {entry.ip}",
+                )
         if (mac := iface.said("mac")) is not None:
             first = seen.setdefault((segment, mac), iface)
             if first is not iface:
-                draft.complain((*iface.path, "mac"), f"{iface.display} and {first.display} are on one segment and both have MAC {mac}")
+                draft.complain(
+                    (*iface.path, "mac"),
+                    f"{iface.display} and {first.display} are on one segment and both have MAC {mac}",
+                )

@@ -22,7 +22,10 @@ from netorch.topology.models import NetworkWords
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment
 
-DRIVERS: Mapping[str, tuple[type[StackedWords], str]] = {"macvlan": (MacvlanWords, "bridge"), "ipvlan": (IpvlanWords, "l2")}
+DRIVERS: Mapping[str, tuple[type[StackedWords], str]] = {
+    "macvlan": (MacvlanWords, "bridge"),
+    "ipvlan": (IpvlanWords, "l2"),
+}
 """Driver → the words of its members' links, and their mode where the file is silent: Docker's, not the kernel's."""
 
 ROUTING = {"l3", "l3s"}
@@ -47,7 +50,9 @@ def put_on(segment: Segment, iface: Iface) -> None:
     words, mode = DRIVERS[segment.words.driver]
     iface.role = "solo"
     iface.mtu_hint = segment.words.mtu
-    iface.solo = words.model_validate({"kind": segment.words.driver, "parent": "lo", "mode": segment.words.driver_mode or mode})
+    iface.solo = words.model_validate(
+        {"kind": segment.words.driver, "parent": "lo", "mode": segment.words.driver_mode or mode}
+    )
 
 
 def found(draft: Draft, segments: Mapping[str, Segment]) -> None:
@@ -55,7 +60,9 @@ def found(draft: Draft, segments: Mapping[str, Segment]) -> None:
     for segment in segments.values():
         if segment.words.driver not in DRIVERS:
             continue
-        parent = _closed(draft, segment) if segment.words.parent is None else _parent(draft, segment)
+        parent = (
+            _closed(draft, segment) if segment.words.parent is None else _parent(draft, segment)
+        )
         if parent is not None and segment.words.vlan is not None and segment.members:
             parent = _vlan(draft, segment, parent, segment.words.vlan)
         for member in segment.members:
@@ -79,7 +86,13 @@ def _parent(draft: Draft, segment: Segment) -> Iface | None:
     if name not in site.ifaces:
         if site.created:
             what = f"interface {site.name}:"
-            draft.unknown((*segment.path, "parent"), what, name, site.ifaces, "A parent is an interface that this file declares.")
+            draft.unknown(
+                (*segment.path, "parent"),
+                what,
+                name,
+                site.ifaces,
+                "A parent is an interface that this file declares.",
+            )
             return None
         site.ifaces[name] = Iface(site, name, (*segment.path, "parent"), name, role="existing")
     return site.ifaces[name]
@@ -95,7 +108,11 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
         if not parent.is_up:
             # 8021q brings none up on a parent that is down
             iface.layers.append(CommonWords(state="down"))
-    elif not isinstance(iface.solo, VlanWords) or iface.solo.id != number or iface.solo.rides_on not in {parent.name, parent.display}:
+    elif (
+        not isinstance(iface.solo, VlanWords)
+        or iface.solo.id != number
+        or iface.solo.rides_on not in {parent.name, parent.display}
+    ):
         draft.complain(
             (*segment.path, "vlan"),
             f"network {segment.name} makes {iface.display} for VLAN {number} of {parent.display}, but the file has another interface there",
@@ -107,7 +124,10 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
 def _made(draft: Draft, segment: Segment, name: str) -> Iface:
     site = segment.owner
     if name in site.ifaces:
-        draft.complain(segment.path, f"what network {segment.name} is on and the interface {site.name}:{name} have one name")
+        draft.complain(
+            segment.path,
+            f"what network {segment.name} is on and the interface {site.name}:{name} have one name",
+        )
     dev, altname = site.short(draft.prefix + name if site.label == HOST else name)
     iface = Iface(site, name, segment.path, dev, altname, role="solo", made_up=True)
     site.ifaces[name] = iface
@@ -140,11 +160,18 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
 def _check_mtu(draft: Draft, segment: Segment) -> None:
     """Told once of the network, and not of each member again."""
     said = segment.words.mtu
-    parent = segment.members[0].iface.parent if segment.words.driver in DRIVERS and segment.members else None
+    parent = (
+        segment.members[0].iface.parent
+        if segment.words.driver in DRIVERS and segment.members
+        else None
+    )
     most = mtu_of(parent) if parent is not None else 0
     if parent is None or said is None or not 0 < most < said:
         return
-    draft.complain((*segment.path, "mtu"), f"network {segment.name} cannot have MTU {said}: its parent {parent.display} has {most}")
+    draft.complain(
+        (*segment.path, "mtu"),
+        f"network {segment.name} cannot have MTU {said}: its parent {parent.display} has {most}",
+    )
     for member in segment.members:
         member.iface.mtu_hint = None
 
@@ -156,9 +183,16 @@ def _check_parent(draft: Draft, iface: Iface, parent: Iface, *, first: bool) -> 
         draft.complain(path, f"{parent.display} is the loopback interface, which carries no {kind}")
     elif isinstance(parent.solo, StackedWords) and _one_driver(iface.solo, parent.solo):
         remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
-        draft.complain(path, f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind} itself.", remedy)
+        draft.complain(
+            path,
+            f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind} itself.",
+            remedy,
+        )
     elif parent.solo is not None and not parent.solo.MAKES.HAS_MAC:
-        draft.complain(path, f"{parent.display} is of kind {parent.solo.kind}, without Ethernet of its own: it carries no {kind}")
+        draft.complain(
+            path,
+            f"{parent.display} is of kind {parent.solo.kind}, without Ethernet of its own: it carries no {kind}",
+        )
     elif first and (master := parent.front or parent.master) is not None and _takes_frames(master):
         what = f"{parent.display} is a port of {master.display}, which gets all its frames: it cannot be the parent of {iface.display}."
         draft.complain(path, what, f"Say `parent: {master.display}`.")
@@ -166,21 +200,36 @@ def _check_parent(draft: Draft, iface: Iface, parent: Iface, *, first: bool) -> 
 
 def _one_driver(words: SoloWords, below: SoloWords) -> bool:
     mine, theirs = words.MAKES, below.MAKES
-    return issubclass(mine, StackedLink) and issubclass(theirs, StackedLink) and mine.TAKER == theirs.TAKER
+    return (
+        issubclass(mine, StackedLink)
+        and issubclass(theirs, StackedLink)
+        and mine.TAKER == theirs.TAKER
+    )
 
 
 def _takes_frames(master: Iface) -> bool:
-    return master.role == "bridge" or (master.solo is not None and master.solo.MAKES.KIND in MASTERS)
+    return master.role == "bridge" or (
+        master.solo is not None and master.solo.MAKES.KIND in MASTERS
+    )
 
 
 def _check_together(draft: Draft, riders: list[Iface]) -> None:
     """Each with the first of them, by what their kinds say; one complaint a parent is enough."""
-    links = [(iface, iface.solo.link(_NO_FIELDS, None)) for iface in riders if iface.solo is not None]
+    links = [
+        (iface, iface.solo.link(_NO_FIELDS, None)) for iface in riders if iface.solo is not None
+    ]
     for index, (iface, link) in enumerate(links):
         for earlier, other in links[:index]:
-            assert isinstance(link, StackedLink) and isinstance(other, StackedLink) and iface.parent is not None
+            assert (
+                isinstance(link, StackedLink)
+                and isinstance(other, StackedLink)
+                and iface.parent is not None
+            )
             if why := link.quarrel(other):
-                draft.complain(iface.path, f"{iface.display} and {earlier.display} cannot both be on {iface.parent.display}: {why}")
+                draft.complain(
+                    iface.path,
+                    f"{iface.display} and {earlier.display} cannot both be on {iface.parent.display}: {why}",
+                )
                 return
 
 

@@ -14,8 +14,14 @@ from netorch.state.core import Disruption, Key, Plan, Resource, State, Step
 
 def plan(observed: State, desired: State) -> Plan:
     """The steps from `observed` to `desired`."""
-    others = {key for key, before in observed.items() if key in desired and desired[key].differs(before)}
-    doomed = [key for key, before in observed.items() if key not in desired or (key in others and _is_another(before, desired[key]))]
+    others = {
+        key for key, before in observed.items() if key in desired and desired[key].differs(before)
+    }
+    doomed = [
+        key
+        for key, before in observed.items()
+        if key not in desired or (key in others and _is_another(before, desired[key]))
+    ]
     doomed += _in_the_way(observed, desired, frozenset(doomed))
     dying = _closure(observed, doomed) if doomed else {}
     deletes, implied = _deletes(observed, dying, desired)
@@ -104,9 +110,22 @@ def _in_the_way(observed: State, desired: State, doomed: frozenset[Key]) -> list
     held = {
         claim: key
         for key, before in observed.items()
-        if key in desired and key not in doomed and (claim := before.claim) is not None and desired[key].claim != claim
+        if key in desired
+        and key not in doomed
+        and (claim := before.claim) is not None
+        and desired[key].claim != claim
     }
-    return list({held[claim]: None for after in desired.values() if (claim := after.claim) is not None and claim in held}) if held else []
+    return (
+        list(
+            {
+                held[claim]: None
+                for after in desired.values()
+                if (claim := after.claim) is not None and claim in held
+            }
+        )
+        if held
+        else []
+    )
 
 
 def _closure(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
@@ -131,7 +150,11 @@ def _closure(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
         if container in state and (ground := state[container].bears) is not None:
             pillars[ground] -= 1
             if not pillars[ground]:
-                fallen = fallen + [key for key in resting.get(ground, ()) if not any(map(pillars.get, state[key].rests_on))]
+                fallen = fallen + [
+                    key
+                    for key in resting.get(ground, ())
+                    if not any(map(pillars.get, state[key].rests_on))
+                ]
         for child in fallen:
             if child not in dying:
                 dying[child] = container
@@ -139,7 +162,9 @@ def _closure(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
     return dying
 
 
-def _deletes(observed: State, dying: Mapping[Key, Key | None], desired: State) -> tuple[tuple[Step, ...], tuple[Resource, ...]]:
+def _deletes(
+    observed: State, dying: Mapping[Key, Key | None], desired: State
+) -> tuple[tuple[Step, ...], tuple[Resource, ...]]:
     steps: list[Step] = []
     implied: list[Resource] = []
     if not dying:
@@ -169,7 +194,9 @@ def _deletes(observed: State, dying: Mapping[Key, Key | None], desired: State) -
     return tuple(steps), tuple(implied)
 
 
-def _changes(observed: State, desired: State, dying: Mapping[Key, Key | None], others: Set[Key]) -> tuple[Step, ...]:
+def _changes(
+    observed: State, desired: State, dying: Mapping[Key, Key | None], others: Set[Key]
+) -> tuple[Step, ...]:
     pending = {key for key in desired if key in others or key in dying or key not in observed}
     if not pending:
         return ()

@@ -47,14 +47,31 @@ class _Generator(GenerateJsonSchema):
             return super().generate_inner(schema)
         if callable(shape):
             inner = schema["schema"]
-            return shape(self.generate_inner(inner) if _check(inner) is by_kind else super().generate_inner(inner))
-        name = "" if "<locals>" in check.__qualname__ else check.__name__.strip("_").replace("_", "-") + "-text"
+            return shape(
+                self.generate_inner(inner)
+                if _check(inner) is by_kind
+                else super().generate_inner(inner)
+            )
+        name = (
+            ""
+            if "<locals>" in check.__qualname__
+            else check.__name__.strip("_").replace("_", "-") + "-text"
+        )
         return {"$word": name, "is": substituted(shape)} if name else substituted(shape)
 
     def dict_schema(self, schema: Any) -> Any:
-        found = {"type": "object", "additionalProperties": self.generate_inner(schema["values_schema"])}
+        found = {
+            "type": "object",
+            "additionalProperties": self.generate_inner(schema["values_schema"]),
+        }
         if shape := getattr(_check(schema["keys_schema"]), "written", None):
-            found["propertyNames"] = {"anyOf": [{"pattern": shape["pattern"]}, {"$word": "range"}, {"$word": "substitution"}]}
+            found["propertyNames"] = {
+                "anyOf": [
+                    {"pattern": shape["pattern"]},
+                    {"$word": "range"},
+                    {"$word": "substitution"},
+                ]
+            }
         return found
 
     def literal_schema(self, schema: Any) -> Any:
@@ -72,14 +89,23 @@ class _Generator(GenerateJsonSchema):
             key = field.serialization_alias
             if key is not None and key != name and name in keys:
                 forms = [*keys.pop(name)["anyOf"], *keys.get(key, {"anyOf": []})["anyOf"]]
-                keys[key] = {"description": field.description, "anyOf": [part for at, part in enumerate(forms) if part not in forms[:at]]}
-        rules = [rule for base in reversed(model.__mro__) for rule in base.__dict__.get("RULES", ())]
+                keys[key] = {
+                    "description": field.description,
+                    "anyOf": [part for at, part in enumerate(forms) if part not in forms[:at]],
+                }
+        rules = [
+            rule for base in reversed(model.__mro__) for rule in base.__dict__.get("RULES", ())
+        ]
         return {**found, "$model": model.__name__, **({"$rules": rules} if rules else {})}
 
 
 def _check(schema: Any) -> Any:
     """The function of the language that a value goes through first."""
-    return schema["function"]["function"] if schema["type"] in {"function-before", "function-plain"} else None
+    return (
+        schema["function"]["function"]
+        if schema["type"] in {"function-before", "function-plain"}
+        else None
+    )
 
 
 class _Document:
@@ -89,8 +115,13 @@ class _Document:
         self.models = models.pop("$defs")
         self.top = models
         self.defs: dict[str, Shape] = {
-            "substitution": OPEN | {"description": "A text with `$(…)` in it, which may become anything."},
-            "range": {"type": "string", "pattern": RANGE, "description": "A name that stands for many, such as `h[1-3]`."},
+            "substitution": OPEN
+            | {"description": "A text with `$(…)` in it, which may become anything."},
+            "range": {
+                "type": "string",
+                "pattern": RANGE,
+                "description": "A name that stands for many, such as `h[1-3]`.",
+            },
         }
 
     def whole(self) -> Shape:
@@ -113,7 +144,10 @@ class _Document:
         self.split("network")
         self.split("link")
         self.defaults(keys["defaults"])
-        layers = [self.layered(keys[name], name, part) for name, part in (("nodes", "node"), ("networks", "network"))]
+        layers = [
+            self.layered(keys[name], name, part)
+            for name, part in (("nodes", "node"), ("networks", "network"))
+        ]
         top.pop("patternProperties", None)
         return {
             "$schema": DIALECT,
@@ -133,23 +167,38 @@ class _Document:
         keys = node["properties"]
         keys["profile"] = {
             "description": "Profiles that it takes, later over earlier.",
-            "anyOf": [{"type": ["string", "integer", "null"]}, {"type": "array", "items": {"type": ["string", "integer"]}}],
+            "anyOf": [
+                {"type": ["string", "integer", "null"]},
+                {"type": "array", "items": {"type": ["string", "integer"]}},
+            ],
         }
         kinds = keys["interfaces"].pop("additionalProperties")["anyOf"][0]["$kinds"]
         self.interfaces({kind: _named(entry["$ref"]) for kind, entry in kinds.items()})
         either = [
-            {"properties": {"interfaces": {"additionalProperties": _or_null(_ref(name))}}} for name in ("interface", "partial-interface")
+            {"properties": {"interfaces": {"additionalProperties": _or_null(_ref(name))}}}
+            for name in ("interface", "partial-interface")
         ]
         self.defs["node-keys"] = node
-        self.defs["node"] = {"allOf": [_ref("node-keys"), {"if": {"required": ["profile"]}, "then": either[1], "else": either[0]}]}
+        self.defs["node"] = {
+            "allOf": [
+                _ref("node-keys"),
+                {"if": {"required": ["profile"]}, "then": either[1], "else": either[0]},
+            ]
+        }
         self.defs["partial-node"] = {"allOf": [_ref("node-keys"), either[1]]}
 
     def interfaces(self, kinds: dict[str, str]) -> None:
         """`interface` goes by its `kind`. `partial-interface` may get that and more from elsewhere."""
-        about = {kind: self.defs[name].get("description", "") for kind, name in kinds.items() if kind}
+        about = {
+            kind: self.defs[name].get("description", "") for kind, name in kinds.items() if kind
+        }
         self.defs["kind"] = {
             "description": "What netorch is to make; left out where a link or a network makes it.",
-            "anyOf": [{"enum": [*about], "markdownEnumDescriptions": [*about.values()]}, _ref("substitution"), _NULL],
+            "anyOf": [
+                {"enum": [*about], "markdownEnumDescriptions": [*about.values()]},
+                _ref("substitution"),
+                _NULL,
+            ],
         }
         whole, partial, every = [], [], dict[str, list[Shape]]()
         common = self.defs[kinds[""]]["properties"].copy()
@@ -157,13 +206,20 @@ class _Document:
             rest = self.split(name, f"interface-{kind}" if kind else _COMMON)
             shape = self.defs[rest[0]["$ref"].rpartition("/")[2]]
             keys = shape["properties"]
-            shared = {key: {"$ref": f"#/$defs/{_COMMON}/properties/{key}"} for key, value in keys.items() if value == common.get(key)}
+            shared = {
+                key: {"$ref": f"#/$defs/{_COMMON}/properties/{key}"}
+                for key, value in keys.items()
+                if value == common.get(key)
+            }
             shared["kind"] = _ref("kind")
             for key, value in (keys | shared).items():
                 if value not in (forms := every.setdefault(key, [])):
                     forms.append(value)
             shape["properties"] = keys | (shared if kind else {"kind": _ref("kind")})
-            condition = {"properties": {"kind": {"const": kind} if kind else _NULL}, **({"required": ["kind"]} if kind else {})}
+            condition = {
+                "properties": {"kind": {"const": kind} if kind else _NULL},
+                **({"required": ["kind"]} if kind else {}),
+            }
             whole.append({"if": condition, "then": {"allOf": rest} if len(rest) > 1 else rest[0]})
             if kind:
                 partial.append({"if": condition, "then": rest[0]})
@@ -171,11 +227,18 @@ class _Document:
                 partial.append({"if": condition, "then": _ref("interface-of-any-kind")})
         self.defs["interface-of-any-kind"] = {
             "type": "object",
-            "properties": {key: shapes[0] if len(shapes) == 1 else {"anyOf": shapes} for key, shapes in every.items()},
+            "properties": {
+                key: shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
+                for key, shapes in every.items()
+            },
             **_CLOSED,
         }
         for name, branches in (("interface", whole), ("partial-interface", partial)):
-            self.defs[name] = {"type": "object", "properties": {"kind": _ref("kind")}, "allOf": branches}
+            self.defs[name] = {
+                "type": "object",
+                "properties": {"kind": _ref("kind")},
+                "allOf": branches,
+            }
 
     def split(self, name: str, new: str = "") -> list[Shape]:
         """Leave only the keys of a model under a name of their own; a reference to them, and what it asks for beside."""
@@ -192,13 +255,23 @@ class _Document:
         """Entries of a section are whole, unless there are defaults under them."""
         partial = "partial-node" if part == "node" else f"{part}-keys"
         del section["additionalProperties"]
-        either = [{"properties": {name: {"additionalProperties": _or_null(_ref(entry))}}} for entry in (part, partial)]
-        given = {"required": ["defaults"], "properties": {"defaults": {"type": "object", "required": [part]}}}
+        either = [
+            {"properties": {name: {"additionalProperties": _or_null(_ref(entry))}}}
+            for entry in (part, partial)
+        ]
+        given = {
+            "required": ["defaults"],
+            "properties": {"defaults": {"type": "object", "required": [part]}},
+        }
         return {"if": given, "then": either[1], "else": either[0]}
 
     def defaults(self, key: Shape) -> None:
         words = self.defs["defaults"]["properties"]
-        for name, partial in (("node", "partial-node"), ("network", "network-keys"), ("link", "link-keys")):
+        for name, partial in (
+            ("node", "partial-node"),
+            ("network", "network-keys"),
+            ("link", "link-keys"),
+        ):
             words[name] = {"description": f"Under every {name}.", **_or_null(_ref(partial))}
         reference = key.pop("$ref")
         key["anyOf"] = [{"$ref": reference}, _NULL]
@@ -207,7 +280,9 @@ class _Document:
 
     def model(self, model: Shape) -> Shape:
         """A model in the document's own terms; what it refers to goes under `$defs`."""
-        found = {"type": "object", "properties": {}} | {key: model[key] for key in ("description", "required") if key in model}
+        found = {"type": "object", "properties": {}} | {
+            key: model[key] for key in ("description", "required") if key in model
+        }
         if "description" in found:
             found["description"] = " ".join(found["description"].split())
         for key, value in model["properties"].items():
@@ -215,7 +290,9 @@ class _Document:
             if key in NAME_LISTS:
                 _spread(cleaned)
             if key in _RANGED.get(model["$model"], ()):
-                cleaned = {"anyOf": [*cleaned.pop("anyOf", [cleaned]), _ref("range")]} | _said(cleaned)
+                cleaned = {"anyOf": [*cleaned.pop("anyOf", [cleaned]), _ref("range")]} | _said(
+                    cleaned
+                )
             found["properties"][key] = cleaned | self.default(value)
         return found | _CLOSED | ({"allOf": model["$rules"]} if "$rules" in model else {})
 
@@ -249,7 +326,9 @@ class _Document:
             for entry in value["$kinds"].values():
                 self.clean(entry)
             return value
-        return {key: self.clean(item) for key, item in value.items() if key not in {"title", "default"}}
+        return {
+            key: self.clean(item) for key, item in value.items() if key not in {"title", "default"}
+        }
 
 
 _CLOSED: Shape = {"patternProperties": {SUBSTITUTION: True}, "additionalProperties": False}

@@ -40,13 +40,22 @@ def _with_methods(cls: type[T], *, hashable: bool) -> type[T]:
     compared = attrgetter(*names) if names else _nothing
 
     def equal(self: object, other: object) -> bool:
-        return compared(self) == compared(other) if other.__class__ is self.__class__ else NotImplemented
+        return (
+            compared(self) == compared(other)
+            if other.__class__ is self.__class__
+            else NotImplemented
+        )
 
     def hashed(self: object) -> int:
         return hash(compared(self))
 
     own = cls.__dict__
-    methods = {"__init__": Unwritten(made), "__eq__": equal, "__hash__": hashed if hashable else None, "__repr__": _shown}
+    methods = {
+        "__init__": Unwritten(made),
+        "__eq__": equal,
+        "__hash__": hashed if hashable else None,
+        "__repr__": _shown,
+    }
     for name, method in methods.items():
         if own.get(name) is None:
             setattr(made, name, method)
@@ -96,5 +105,7 @@ def _nothing(_: object) -> tuple[()]:
 
 
 def _shown(self: Any) -> str:
-    said = ", ".join(f"{entry.name}={getattr(self, entry.name)!r}" for entry in fields(self) if entry.repr)
+    said = ", ".join(
+        f"{entry.name}={getattr(self, entry.name)!r}" for entry in fields(self) if entry.repr
+    )
     return f"{type(self).__qualname__}({said})"

@@ -52,7 +52,13 @@ class Mark(Remembering):
     def alias(self) -> str:
         return f"{ALIAS}{self.topology}"
 
-    def link_alias(self, peer: tuple[str, str] | None = None, description: str = "", uplink: str = "", origin: str = "") -> str:
+    def link_alias(
+        self,
+        peer: tuple[str, str] | None = None,
+        description: str = "",
+        uplink: str = "",
+        origin: str = "",
+    ) -> str:
         """The alias of a link: with a veth's other end, the NIC whose addresses a bridge has, the name that the host has for it, and the
         person's description.
         """
@@ -72,7 +78,9 @@ class Mark(Remembering):
 
     def mac(self, node: str, interface: str) -> str:
         """A locally administered unicast address that depends on nothing but the names."""
-        return "02:" + blake2b(f"{self.topology}\0{node}\0{interface}".encode(), digest_size=5).digest().hex(":")
+        return "02:" + blake2b(
+            f"{self.topology}\0{node}\0{interface}".encode(), digest_size=5
+        ).digest().hex(":")
 
     @property
     def fabric(self) -> str:

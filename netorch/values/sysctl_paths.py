@@ -15,4 +15,6 @@ def default_path(path: str) -> str | None:
 
 def with_defaults(paths: Sequence[str]) -> tuple[str, ...]:
     """Each once, and after them where their defaults stand."""
-    return tuple(dict.fromkeys([*paths, *(default for path in paths if (default := default_path(path)))]))
+    return tuple(
+        dict.fromkeys([*paths, *(default for path in paths if (default := default_path(path)))])
+    )

@@ -45,8 +45,17 @@ class Connection:
             return packet
         address, port = verdict.destination
         if address is None:
-            address = packet.destination if not iif else address_on(place, iif, packet.source, packet.source)
-        new = turned(packet, destination=address or packet.destination, dport=port if port > 0 else packet.dport, translated=True)
+            address = (
+                packet.destination
+                if not iif
+                else address_on(place, iif, packet.source, packet.source)
+            )
+        new = turned(
+            packet,
+            destination=address or packet.destination,
+            dport=port if port > 0 else packet.dport,
+            translated=True,
+        )
         self.notes.append(f"DNAT: {_there(packet)} becomes {_there(new)}{_by(verdict)}")
         return new
 
@@ -57,9 +66,13 @@ class Connection:
             return self.undo_destination(track, packet) if track is not None else packet
         verdict = self.hook(place, "postrouting", packet)
         if verdict.source is not None:
-            address = verdict.source[0] or address_on(place, packet.oif, packet.destination, packet.destination)
+            address = verdict.source[0] or address_on(
+                place, packet.oif, packet.destination, packet.destination
+            )
             if address is None:
-                raise Ended(f"{place.name}: {packet.oif} has no IPv{packet.version} address to masquerade with")
+                raise Ended(
+                    f"{place.name}: {packet.oif} has no IPv{packet.version} address to masquerade with"
+                )
             what = "masquerade" if verdict.source[0] is None else "SNAT"
             if address != packet.source:
                 self.notes.append(f"{what}: source {packet.source} becomes {address}{_by(verdict)}")
@@ -70,14 +83,23 @@ class Connection:
 
     def undo_source(self, track: Track, packet: Packet) -> Packet:
         if track.before.source != track.after.source and packet.destination == track.after.source:
-            self.notes.append(f"translated back: {packet.destination} becomes {track.before.source}")
+            self.notes.append(
+                f"translated back: {packet.destination} becomes {track.before.source}"
+            )
             return turned(packet, destination=track.before.source)
         return packet
 
     def undo_destination(self, track: Track, packet: Packet) -> Packet:
-        if packet.source == track.after.destination and (packet.sport == track.after.dport or not packet.sport):
-            if (track.before.destination, track.before.dport) != (track.after.destination, track.after.dport):
-                self.notes.append(f"translated back: source {packet.source} becomes {track.before.destination}")
+        if packet.source == track.after.destination and (
+            packet.sport == track.after.dport or not packet.sport
+        ):
+            if (track.before.destination, track.before.dport) != (
+                track.after.destination,
+                track.after.dport,
+            ):
+                self.notes.append(
+                    f"translated back: source {packet.source} becomes {track.before.destination}"
+                )
             return turned(packet, source=track.before.destination, sport=track.before.dport)
         return packet
 
@@ -95,7 +117,11 @@ class Connection:
 def _there(packet: Packet) -> str:
     if not packet.dport:
         return str(packet.destination)
-    return f"[{packet.destination}]:{packet.dport}" if packet.version == 6 else f"{packet.destination}:{packet.dport}"
+    return (
+        f"[{packet.destination}]:{packet.dport}"
+        if packet.version == 6
+        else f"{packet.destination}:{packet.dport}"
+    )
 
 
 def _by(verdict: Verdict) -> str:

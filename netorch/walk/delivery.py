@@ -43,18 +43,31 @@ class Wire:
         asked = "ARP" if via.version == 4 else "NDP"
         if outside is not None and not outside.faults and (iface.name, via) not in place.silent:
             where = self.world.said(outside.end)
-            raise Ended(f"it leaves what is known here by {where}: what becomes of it there netorch cannot see", LEAVES)
+            raise Ended(
+                f"it leaves what is known here by {where}: what becomes of it there netorch cannot see",
+                LEAVES,
+            )
         if mac:
             raise Ended(
                 f"{place.name}: frames for {via} go to {mac} (a permanent neighbour of {iface.name}), which nobody on that link has"
             )
         if not heard:
-            faults = outside.faults if outside is not None and outside.faults else next(iter(spread.dead), ())
+            faults = (
+                outside.faults
+                if outside is not None and outside.faults
+                else next(iter(spread.dead), ())
+            )
             if faults:
                 raise Ended(faults[0].text)
         others = [self.world.said(end) for end in self.world.owners.get(via, []) if end[0] != label]
-        whose = f", but {' and '.join(others[:3])} has it, on another link" if others else self._missing(via)
-        raise Ended(f"{place.name}: no {asked} answer from {via} on {iface.name}: nobody there has this address{whose}")
+        whose = (
+            f", but {' and '.join(others[:3])} has it, on another link"
+            if others
+            else self._missing(via)
+        )
+        raise Ended(
+            f"{place.name}: no {asked} answer from {via} on {iface.name}: nobody there has this address{whose}"
+        )
 
     def _missing(self, address: Address) -> str:
         """Who should have an address that nobody has."""
@@ -68,28 +81,52 @@ class Wire:
             return iface.mac == mac
         vrf = place.vrf_of(end[1])
         if via.version == 4:
-            own = any(held.address.ip == via and place.vrf_of(held.iface) == vrf for held in place.addresses)
+            own = any(
+                held.address.ip == via and place.vrf_of(held.iface) == vrf
+                for held in place.addresses
+            )
             return own or (end[1] in place.proxies and self._stands_in(place, end[1], via))
         return any(held.address.ip == via and held.iface == end[1] for held in place.addresses)
 
     def _stands_in(self, place: Place, iface: str, via: Address) -> bool:
         """Whether ARP is answered for an address that is reached by another interface (arp_fwd_proxy)."""
         way = lookup(place, via, None, iif=iface)
-        return place.forwards[0] and not way.why and way.route is not None and way.dev(place) not in {"", iface}
+        return (
+            place.forwards[0]
+            and not way.why
+            and way.route is not None
+            and way.dev(place) not in {"", iface}
+        )
 
-    def _heard(self, place: Place, iface: Iface, arrival: Arrival, via: Address, packet: Packet) -> End:
-        self.through = tuple(f"{passed.what} {self.world.said(passed.end)}" for passed in arrival.passed)
+    def _heard(
+        self, place: Place, iface: Iface, arrival: Arrival, via: Address, packet: Packet
+    ) -> End:
+        self.through = tuple(
+            f"{passed.what} {self.world.said(passed.end)}" for passed in arrival.passed
+        )
         if arrival.faults:
             raise Ended(arrival.faults[0].text)
         for label, bridge in arrival.bridges:
             owner = self.world.place(label)
-            if packet.version in owner.bridged and (label, bridge) not in {(place.label, iface.name), arrival.end}:
+            if packet.version in owner.bridged and (label, bridge) not in {
+                (place.label, iface.name),
+                arrival.end,
+            }:
                 # br_netfilter: frames from port to port go through the packet filter too
                 self.connection.hook(
-                    owner, "forward", turned(packet, iif=bridge, oif=bridge, state=self.connection.state(self.connection.tracks.get(label)))
+                    owner,
+                    "forward",
+                    turned(
+                        packet,
+                        iif=bridge,
+                        oif=bridge,
+                        state=self.connection.state(self.connection.tracks.get(label)),
+                    ),
                 )
         if (iface.name, via) in place.silent:
-            self.remarks[f"{place.name}: {via} did not answer on {iface.name} when it was asked last (neighbour table: FAILED)"] = None
+            self.remarks[
+                f"{place.name}: {via} did not answer on {iface.name} when it was asked last (neighbour table: FAILED)"
+            ] = None
         other = self.world.place(arrival.end[0]).ifaces[arrival.end[1]]
         if 0 < other.mtu < iface.mtu and iface.kind == "veth":
             smaller = f"mtu {other.mtu} on {self.world.said(arrival.end)} is smaller than {iface.mtu} on {place.name}:{iface.name}"
@@ -98,20 +135,44 @@ class Wire:
 
     def _taken(self, end: End, packet: Packet) -> End:
         """An ipvlan on the interface takes what is for its address ahead of everything (ipvlan_handle_mode_l3)."""
-        return next((rider for rider in self._ipvlans(end) if self.world.place(rider[0]).has(packet.destination)), end)
+        return next(
+            (
+                rider
+                for rider in self._ipvlans(end)
+                if self.world.place(rider[0]).has(packet.destination)
+            ),
+            end,
+        )
 
     def beside(self, end: End, parent: End, packet: Packet) -> End | None:
         """Another ipvlan on the same parent that has the packet's destination."""
-        return next((rider for rider in self._ipvlans(parent) if rider != end and self.world.place(rider[0]).has(packet.destination)), None)
+        return next(
+            (
+                rider
+                for rider in self._ipvlans(parent)
+                if rider != end and self.world.place(rider[0]).has(packet.destination)
+            ),
+            None,
+        )
 
     def _ipvlans(self, parent: End) -> list[End]:
         riders = ((rider, self.world.iface(rider)) for rider in self.world.riders.get(parent, []))
-        return [rider for rider, iface in riders if iface is not None and iface.kind in IPVLANS and iface.up]
+        return [
+            rider
+            for rider, iface in riders
+            if iface is not None and iface.kind in IPVLANS and iface.up
+        ]
 
     # tunnels
 
     def _carry(self, end: End, iface: Iface) -> list[Crossing]:
-        return far_ends(self.world, end, iface, self.nested, lambda start: Spread(self.world, self._carry).of(start))
+        return far_ends(
+            self.world,
+            end,
+            iface,
+            self.nested,
+            lambda start: Spread(self.world, self._carry).of(start),
+        )
 
     def by_tunnel(self, label: str, iface: Iface, packet: Packet) -> End:
         place, here = self.world.places[label], (label, iface.name)
@@ -120,9 +181,14 @@ class Wire:
         if iface.lost:
             raise Ended(f"{place.name}:{iface.name} loses all that it sends ({iface.impair})")
         if iface.tunnel is None:
-            raise Ended(f"it leaves what is known here by {place.name}:{iface.name}, whose other end is not looked at", LEAVES)
+            raise Ended(
+                f"it leaves what is known here by {place.name}:{iface.name}, whose other end is not looked at",
+                LEAVES,
+            )
         if iface.kind == "wireguard":
-            cause, targets = pick_peer(self.world, here, iface, packet.destination, self.nested, self.met.get(here))
+            cause, targets = pick_peer(
+                self.world, here, iface, packet.destination, self.nested, self.met.get(here)
+            )
             if cause:
                 raise Ended(cause)
             crossings = targets
@@ -131,7 +197,9 @@ class Wire:
         faults: list[Fault] = []
         for other, problems, _, outside in crossings:
             if outside:
-                raise Ended(f"it leaves what is known here by the tunnel {place.name}:{iface.name}", LEAVES)
+                raise Ended(
+                    f"it leaves what is known here by the tunnel {place.name}:{iface.name}", LEAVES
+                )
             if problems:
                 faults += problems
                 continue
@@ -141,8 +209,17 @@ class Wire:
                 faults.append(Fault(f"{self.world.said(other)} is down", other))
             elif far.kind == "wireguard" and not takes(far, packet.source):
                 said = self.world.said(other)
-                faults.append(Fault(f"{said} takes nothing from {packet.source}: no peer of it has that in its allowed_ips", other))
+                faults.append(
+                    Fault(
+                        f"{said} takes nothing from {packet.source}: no peer of it has that in its allowed_ips",
+                        other,
+                    )
+                )
             else:
                 self.met[other] = here
                 return other
-        raise Ended(faults[0].text if faults else f"{place.name}:{iface.name}: nobody is at the tunnel's other end")
+        raise Ended(
+            faults[0].text
+            if faults
+            else f"{place.name}:{iface.name}: nobody is at the tunnel's other end"
+        )

@@ -20,7 +20,16 @@ def explain(world: World, source: str, target: str, tcp: int | None = None) -> W
     try:
         return walk(world, ask(world, source, target, tcp), source, target)
     except NoEnd as missing:
-        return Walk(source, target, "icmp" if tcp is None else "tcp", tcp or 0, "", "", Leg((), FAILS, str(missing)), None)
+        return Walk(
+            source,
+            target,
+            "icmp" if tcp is None else "tcp",
+            tcp or 0,
+            "",
+            "",
+            Leg((), FAILS, str(missing)),
+            None,
+        )
 
 
 def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
@@ -38,11 +47,27 @@ def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
             raise NoEnd(f"{place.name}:{iface} has no IPv{version} address to send from")
         own = held[0].address.ip
     if own is not None and own.version != version:
-        raise NetorchError(f"{source} and {target} are of different IP versions: {own} and {address}")
+        raise NetorchError(
+            f"{source} and {target} are of different IP versions: {own} and {address}"
+        )
     vrf = place.vrf_of(iface) if iface else 0
-    bound = next((entry.name for entry in place.ifaces.values() if vrf and entry.kind == "vrf" and entry.table == vrf), "")
+    bound = next(
+        (
+            entry.name
+            for entry in place.ifaces.values()
+            if vrf and entry.kind == "vrf" and entry.table == vrf
+        ),
+        "",
+    )
     if address.is_link_local:
-        bound = iface or next((held.iface for held in place.addresses if held.address.version == 6 and held.address.is_link_local), "")
+        bound = iface or next(
+            (
+                held.iface
+                for held in place.addresses
+                if held.address.version == 6 and held.address.is_link_local
+            ),
+            "",
+        )
     if tcp is not None:
         return Ask(label, own, address, "tcp", tcp, bound, owner)
     return Ask(label, own, address, "icmp" if version == 4 else "icmpv6", 0, bound, owner)
@@ -59,22 +84,38 @@ def _source(world: World, text: str) -> tuple[str, str, Address | None]:
     return (*_node(world, text), None)
 
 
-def _target(world: World, place: Place, text: str, own: Address | None, iface: str) -> tuple[str, Address]:
+def _target(
+    world: World, place: Place, text: str, own: Address | None, iface: str
+) -> tuple[str, Address]:
     """The label of the node that is meant, "" for an address of anybody, and the address."""
     if (address := _address(text)) is not None:
         if address.is_multicast or address.is_unspecified:
-            raise NetorchError(f"{address} is no address of one interface, which a packet could be sent to")
+            raise NetorchError(
+                f"{address} is no address of one interface, which a packet could be sent to"
+            )
         return "", address
     label, named = _node(world, text)
     there = world.places[label]
-    meant = [] if named else [address for address in world.preferred.get(label, ()) if own is None or address.version == own.version]
+    meant = (
+        []
+        if named
+        else [
+            address
+            for address in world.preferred.get(label, ())
+            if own is None or address.version == own.version
+        ]
+    )
     held = [entry.address.ip for entry in _usable(there, named)]
     # what the file says, though it may be gone: that is for the walk to find out
-    addresses = meant or [address for address in held if own is None or address.version == own.version]
+    addresses = meant or [
+        address for address in held if own is None or address.version == own.version
+    ]
     if not addresses and named and world.asked is not None and label in world.asked.places:
         addresses = [entry.address.ip for entry in _usable(world.asked.places[label], named)]
     if not addresses:
-        raise NoEnd(f"{text} has no address" + (f" of IPv{own.version}" if own is not None and held else ""))
+        raise NoEnd(
+            f"{text} has no address" + (f" of IPv{own.version}" if own is not None and held else "")
+        )
     mine = {entry.address.version for entry in _usable(place, iface)}
     spoken = [address for address in addresses if address.version in mine] or addresses
     return label, _nearest(place, sorted(spoken, key=lambda address: address.version))
@@ -97,7 +138,11 @@ def _nearest(place: Place, addresses: list[Address]) -> Address:
     """The one that is on a network of the sender's own; else the first."""
     networks = [entry.network for entry in place.addresses if not entry.address.ip.is_loopback]
     return next(
-        (address for address in addresses if any(address in network for network in networks if network.version == address.version)),
+        (
+            address
+            for address in addresses
+            if any(address in network for network in networks if network.version == address.version)
+        ),
         addresses[0],
     )
 
@@ -108,11 +153,19 @@ def _node(world: World, text: str) -> End:
     label = _label(world, text)
     place = world.places.get(label)
     if place is None:
-        raise NoEnd(f"{node} is not there: it has no namespace (apply the topology first, or ask with --offline)")
+        raise NoEnd(
+            f"{node} is not there: it has no namespace (apply the topology first, or ask with --offline)"
+        )
     if iface and iface not in place.ifaces:
-        if world.asked is not None and label in world.asked.places and iface in world.asked.places[label].ifaces:
+        if (
+            world.asked is not None
+            and label in world.asked.places
+            and iface in world.asked.places[label].ifaces
+        ):
             raise NoEnd(f"{node}:{iface} is not there, though the file has it")
-        raise NetorchError(f"{node} has no interface {iface!r}. {did_you_mean(iface, place.ifaces)}".rstrip())
+        raise NetorchError(
+            f"{node} has no interface {iface!r}. {did_you_mean(iface, place.ifaces)}".rstrip()
+        )
     if ":" in text and not iface:
         raise NetorchError(f"{text!r} names no interface: write NODE, NODE:IF or an address")
     return label, iface

@@ -78,7 +78,11 @@ _VALUES = {
 def _is(value: object, wanted: object) -> bool:
     match wanted:
         case IPv4Network() | IPv6Network():
-            return isinstance(value, IPv4Address | IPv6Address) and value.version == wanted.version and value in wanted
+            return (
+                isinstance(value, IPv4Address | IPv6Address)
+                and value.version == wanted.version
+                and value in wanted
+            )
         case (int(first), int(last)):
             return isinstance(value, int) and first <= value <= last
         case (IPv4Address() | IPv6Address() as first, IPv4Address() | IPv6Address() as last):
@@ -129,7 +133,11 @@ class Chain:
 
     @property
     def title(self) -> str:
-        return f"{self.family} {self.table} {self.name}" if self.tool == "nft" else f"{self.table} {self.name}"
+        return (
+            f"{self.family} {self.table} {self.name}"
+            if self.tool == "nft"
+            else f"{self.table} {self.name}"
+        )
 
     @property
     def group(self) -> tuple[str, str, str]:
@@ -158,14 +166,23 @@ def run(chains: Iterable[Chain], hook: str, packet: Packet, *, first: bool) -> V
     """All chains of a hook in their order. `first`: the first packet of its connection, the only one that nat chains see."""
     there = [chain for chain in chains if chain.sees(packet.version)]
     found = Verdict()
-    for chain in sorted((chain for chain in there if chain.hook == hook), key=lambda chain: chain.priority):
-        if chain.kind == "nat" and (not first or found.source is not None or found.destination is not None):
+    for chain in sorted(
+        (chain for chain in there if chain.hook == hook), key=lambda chain: chain.priority
+    ):
+        if chain.kind == "nat" and (
+            not first or found.source is not None or found.destination is not None
+        ):
             continue
         others = {other.name: other for other in there if other.group == chain.group}
         walked = _Walk(others, found, packet)
         end = walked.follow(chain, 0, sure=True)
         if not end and chain.policy == "drop":
-            walked.drop(f"{chain.tool} chain {chain.title}", "drop", ", since no rule of it accepts that", sure=True)
+            walked.drop(
+                f"{chain.tool} chain {chain.title}",
+                "drop",
+                ", since no rule of it accepts that",
+                sure=True,
+            )
         if found.dropped:
             return found
     return found
@@ -202,7 +219,9 @@ class _Walk:
                 yield verdict, target
                 return
 
-    def _act(self, verdict: str, target: object, rule: Rule, chain: Chain, depth: int, *, sure: bool) -> str:
+    def _act(
+        self, verdict: str, target: object, rule: Rule, chain: Chain, depth: int, *, sure: bool
+    ) -> str:
         match verdict:
             case "drop" | "reject":
                 self.drop(f"{chain.tool} rule {rule.title} in {chain.title}", verdict, sure=sure)
@@ -218,13 +237,19 @@ class _Walk:
                 return self._translate(verdict, target, rule, chain, sure=sure)
             case "?":
                 self.spared = True
-                self.verdict.doubts.append(f"{chain.tool} rule {rule.title} in {chain.title} may stop it: that could not be evaluated")
+                self.verdict.doubts.append(
+                    f"{chain.tool} rule {rule.title} in {chain.title} may stop it: that could not be evaluated"
+                )
                 return ""
         return verdict
 
-    def _translate(self, verdict: str, target: object, rule: Rule, chain: Chain, *, sure: bool) -> str:
+    def _translate(
+        self, verdict: str, target: object, rule: Rule, chain: Chain, *, sure: bool
+    ) -> str:
         if not sure or target == "?":
-            self.verdict.doubts.append(f"{chain.tool} rule {rule.title} may translate it: that could not be evaluated")
+            self.verdict.doubts.append(
+                f"{chain.tool} rule {rule.title} may translate it: that could not be evaluated"
+            )
             return ""
         address, port = target if isinstance(target, tuple) else (None, 0)
         where = address, dict(port).get(self.packet.dport, 0) if isinstance(port, tuple) else port
@@ -240,7 +265,9 @@ class _Walk:
         if sure and not self.spared:
             self.verdict.dropped = self.verdict.dropped or f"{who} {verb}s {self._what()}{why}"
         else:
-            self.verdict.doubts.append(f"{who} may {verb} {self._what()}: what it or a rule before it asks for could not be evaluated")
+            self.verdict.doubts.append(
+                f"{who} may {verb} {self._what()}: what it or a rule before it asks for could not be evaluated"
+            )
 
     def _what(self) -> str:
         iif, oif = self.packet.iif, self.packet.oif

@@ -61,8 +61,12 @@ class Courier:
             if source is None:
                 raise Ended(f"{place.name} has no IPv{packet.version} address to send from")
             packet = turned(packet, source=source)
-        made = packet = turned(packet, oif=way.dev(place), local=_is_local(place, packet.destination))
-        packet = self.connection.to(place, packet, self.connection.hook(place, "output", packet), "")
+        made = packet = turned(
+            packet, oif=way.dev(place), local=_is_local(place, packet.destination)
+        )
+        packet = self.connection.to(
+            place, packet, self.connection.hook(place, "output", packet), ""
+        )
         if packet.destination != made.destination:
             way = self._look(place, packet.destination, packet.source, oif=bound)
         if self.connection.first:
@@ -71,7 +75,13 @@ class Courier:
             packet = turned(packet, iif="lo", oif="", local=True)
             self.connection.hook(place, "input", packet)
             obstacles.check_echo(place, packet)
-            self.steps.append(Step(place.name, f"{packet.destination} is its own address", notes=self.connection.noted()))
+            self.steps.append(
+                Step(
+                    place.name,
+                    f"{packet.destination} is its own address",
+                    notes=self.connection.noted(),
+                )
+            )
             return Delivered(label, "lo", packet)
         return self._on(self._leave(label, packet, way, f"{made.source} → {made.destination}", ""))
 
@@ -87,7 +97,14 @@ class Courier:
             try:
                 ended = self._enter(label, iif, packet)
             except Ended:
-                self.steps.append(Step(self.world.place(label).name, f"in by {iif}, and no further", iif, notes=self.connection.noted()))
+                self.steps.append(
+                    Step(
+                        self.world.place(label).name,
+                        f"in by {iif}, and no further",
+                        iif,
+                        notes=self.connection.noted(),
+                    )
+                )
                 raise
             if isinstance(ended, Delivered):
                 return ended
@@ -98,7 +115,13 @@ class Courier:
         place, connection = self.world.place(label), self.connection
         track = connection.tracks.get(label)
         came = packet
-        packet = turned(packet, iif=iif, oif="", state=connection.state(track), translated=track is not None and track.translated)
+        packet = turned(
+            packet,
+            iif=iif,
+            oif="",
+            state=connection.state(track),
+            translated=track is not None and track.translated,
+        )
         if not connection.first and track is not None:
             packet = connection.undo_source(track, packet)
         packet = turned(packet, local=_is_local(place, packet.destination))
@@ -140,7 +163,9 @@ class Courier:
         via = ip_address(hop.via) if hop is not None and hop.via else packet.destination
         gateway = "" if via == packet.destination else str(via)
         by = f", by rule {way.rule}" if way.rule else ""
-        text = f"{how}, out by {dev} to {via}{'' if gateway else ', on the link'} (route {route}{by})"
+        text = (
+            f"{how}, out by {dev} to {via}{'' if gateway else ', on the link'} (route {route}{by})"
+        )
         self.steps.append(Step(place.name, text, iif, dev, gateway, route, self.connection.noted()))
         self._measure(iface, f"{place.name}:{dev}", way)
         if iface.impair:
@@ -159,15 +184,23 @@ class Courier:
         finally:
             last = self.steps[-1]
             through = self.wire.through
-            self.steps[-1] = Step(last.node, last.text, last.iif, last.oif, last.via, last.route, last.notes, through)
+            self.steps[-1] = Step(
+                last.node, last.text, last.iif, last.oif, last.via, last.route, last.notes, through
+            )
 
-    def _by_parent(self, label: str, iface: Iface, parent: tuple[str, str], packet: Packet) -> _Next:
+    def _by_parent(
+        self, label: str, iface: Iface, parent: tuple[str, str], packet: Packet
+    ) -> _Next:
         """An ipvlan of layer 3 asks nobody for a MAC: its packets are routed where its parent is (ipvlan_process_outbound)."""
         said = self.world.said((label, iface.name))
         for end in ((label, iface.name), parent):
             there = self.world.iface(end)
             if there is None or not there.up:
-                raise Ended(f"{said}: {self.world.said(end)} is down" if end == parent else f"{said} is down")
+                raise Ended(
+                    f"{said}: {self.world.said(end)} is down"
+                    if end == parent
+                    else f"{said} is down"
+                )
         beside = self.wire.beside((label, iface.name), parent, packet)
         if beside is not None:
             return (*beside, packet)
@@ -179,7 +212,9 @@ class Courier:
             return parent[0], "lo", packet
         return self._leave(parent[0], packet, way, f"for {said}, which rides on {parent[1]}", "")
 
-    def _nested(self, label: str, source: Address | None, destination: Address, proto: str, port: int) -> tuple[str | None, str, bool]:
+    def _nested(
+        self, label: str, source: Address | None, destination: Address, proto: str, port: int
+    ) -> tuple[str | None, str, bool]:
         """Where a packet that carries others is delivered: a label, or None, why not, and whether it only leaves what is known."""
         if label not in self.world.places:
             return None, "it is sent from a namespace not known here", True
@@ -202,7 +237,9 @@ class Courier:
         return way
 
     def _measure(self, iface: Iface, said: str, way: Way) -> None:
-        mtu = min(filter(None, (iface.mtu, way.route.mtu if way.route is not None else None)), default=0)
+        mtu = min(
+            filter(None, (iface.mtu, way.route.mtu if way.route is not None else None)), default=0
+        )
         if mtu:
             self.sizes.append((mtu, said))
 

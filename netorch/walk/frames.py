@@ -66,12 +66,34 @@ class _At:
     faults: tuple[Fault, ...] = ()
     bridges: tuple[End, ...] = ()
 
-    def on(self, end: End, *, out: bool, tags: tuple[int, ...] | None = None, what: str = "", faults: tuple[Fault, ...] = ()) -> _At:
+    def on(
+        self,
+        end: End,
+        *,
+        out: bool,
+        tags: tuple[int, ...] | None = None,
+        what: str = "",
+        faults: tuple[Fault, ...] = (),
+    ) -> _At:
         passed = (*self.passed, Passed(end, what)) if what else self.passed
-        return _At(out, end, self.tags if tags is None else tags, passed, self.faults + faults, self.bridges)
+        return _At(
+            out,
+            end,
+            self.tags if tags is None else tags,
+            passed,
+            self.faults + faults,
+            self.bridges,
+        )
 
     def through(self, bridge: End) -> _At:
-        return _At(self.out, self.end, self.tags, (*self.passed, Passed(bridge, "bridge")), self.faults, (*self.bridges, bridge))
+        return _At(
+            self.out,
+            self.end,
+            self.tags,
+            (*self.passed, Passed(bridge, "bridge")),
+            self.faults,
+            (*self.bridges, bridge),
+        )
 
     def hurt(self, *faults: Fault) -> _At:
         new = tuple(fault for fault in faults if fault not in self.faults)
@@ -109,7 +131,9 @@ class Spread:
         iface, said = self.world.iface(at.end), self.world.said(at.end)
         if iface is None:
             return self._ends(at, f"{said} does not exist")
-        return self._sent(at if iface.up else at.hurt(Fault(f"{said} is down", at.end)), iface, said)
+        return self._sent(
+            at if iface.up else at.hurt(Fault(f"{said} is down", at.end)), iface, said
+        )
 
     def _sent(self, at: _At, iface: Iface, said: str) -> Iterator[_At | Arrival]:
         if iface.lost:
@@ -117,7 +141,9 @@ class Spread:
         if iface.kind == "veth":
             yield from self._by_cable(at, iface, said)
         elif iface.kind == "vlan" and iface.parent is not None:
-            yield at.on(iface.parent, out=True, tags=(*at.tags, iface.vlan), what=f"VLAN {iface.vlan}")
+            yield at.on(
+                iface.parent, out=True, tags=(*at.tags, iface.vlan), what=f"VLAN {iface.vlan}"
+            )
         elif iface.kind == "bridge":
             yield from self._switched(at.through(at.end), at.end, None)
         elif iface.kind == "bond":
@@ -129,10 +155,16 @@ class Spread:
                 on = at.on(end, out=False, what=what, faults=faults)
                 yield Arrival(end, on.passed, on.faults, True, on.bridges) if outside else on
         elif iface.kind in NOWHERE:
-            yield from self._ends(at, f"{said} is a {iface.kind} interface, behind which there is nobody")
+            yield from self._ends(
+                at, f"{said} is a {iface.kind} interface, behind which there is nobody"
+            )
         elif at.end[1] != "lo":
             if iface.up and iface.carrier is False:
-                gone = "no program holds it open" if iface.kind in PROGRAMS else "nothing is at its other end"
+                gone = (
+                    "no program holds it open"
+                    if iface.kind in PROGRAMS
+                    else "nothing is at its other end"
+                )
                 at = at.hurt(Fault(f"{said} has no carrier: {gone}", at.end))
             yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
 
@@ -145,7 +177,9 @@ class Spread:
             return
         other = self.world.iface(iface.peer)
         if other is None:
-            yield from self._ends(at, f"{said}: its other end {self.world.said(iface.peer)} is not there")
+            yield from self._ends(
+                at, f"{said}: its other end {self.world.said(iface.peer)} is not there"
+            )
         else:
             if iface.carrier is False and iface.up and other.up:
                 at = at.hurt(Fault(f"{said} has no carrier", at.end))
@@ -163,13 +197,25 @@ class Spread:
 
     def _works(self, end: End) -> bool:
         iface = self.world.iface(end)
-        other = self.world.iface(iface.peer) if iface is not None and iface.peer is not None else None
-        return iface is not None and iface.up and iface.carrier is not False and (iface.peer is None or (other is not None and other.up))
+        other = (
+            self.world.iface(iface.peer) if iface is not None and iface.peer is not None else None
+        )
+        return (
+            iface is not None
+            and iface.up
+            and iface.carrier is not False
+            and (iface.peer is None or (other is not None and other.up))
+        )
 
     def _by_parent(self, at: _At, iface: Iface, parent: End) -> Iterator[_At | Arrival]:
         below = self.world.iface(parent)
         if below is not None and not below.up:
-            at = at.hurt(Fault(f"{self.world.said(at.end)} rides on {self.world.said(parent)}, which is down", parent))
+            at = at.hurt(
+                Fault(
+                    f"{self.world.said(at.end)} rides on {self.world.said(parent)}, which is down",
+                    parent,
+                )
+            )
         shared = iface.mode not in {"private", "vepa", "passthru"}
         for rider in self.world.riders.get(parent, []):
             other = self.world.iface(rider)
@@ -202,7 +248,9 @@ class Spread:
                 yield at.on(rider, out=False, what=f"on {said}")
         master = self.world.iface((at.end[0], iface.master)) if iface.master else None
         if master is not None and master.kind == "bridge":
-            yield from self._switched(at.through((at.end[0], master.name)), (at.end[0], master.name), iface)
+            yield from self._switched(
+                at.through((at.end[0], master.name)), (at.end[0], master.name), iface
+            )
         elif master is not None and master.kind == "bond":
             yield at.on((at.end[0], master.name), out=False, what="bond")
         elif master is not None and master.kind != "vrf":
@@ -228,12 +276,20 @@ class Spread:
                 vlan, inner = at.tags[-1], at.tags[:-1]
                 if vlan not in source.vlans:
                     at = at.hurt(
-                        Fault(f"{port}: this port of bridge {said} is not in VLAN {vlan}, with which the frame comes", (label, source.name))
+                        Fault(
+                            f"{port}: this port of bridge {said} is not in VLAN {vlan}, with which the frame comes",
+                            (label, source.name),
+                        )
                     )
             else:
                 vlan = source.pvid
                 if not vlan:
-                    at = at.hurt(Fault(f"{port}: this port of bridge {said} takes no frames without a VLAN tag", (label, source.name)))
+                    at = at.hurt(
+                        Fault(
+                            f"{port}: this port of bridge {said} takes no frames without a VLAN tag",
+                            (label, source.name),
+                        )
+                    )
         for other in self.world.ports.get(bridge_end, []):
             if came is not None and other.name == came.name and not other.hairpin:
                 continue
@@ -242,28 +298,47 @@ class Spread:
             yield from self._to_itself(at, bridge, label, vlan, inner)
 
     def _to_port(
-        self, at: _At, bridge: Iface, came: Iface | None, port: Iface, label: str, vlan: int, inner: tuple[int, ...]
+        self,
+        at: _At,
+        bridge: Iface,
+        came: Iface | None,
+        port: Iface,
+        label: str,
+        vlan: int,
+        inner: tuple[int, ...],
     ) -> Iterator[_At]:
         end, said = (label, port.name), self.world.said((label, port.name))
         on = self._by_state(at, end, port)
         tags = inner
         if bridge.filtering:
             if vlan not in port.vlans:
-                on = on.hurt(Fault(f"{said}: this port of bridge {self.world.said((label, bridge.name))} is not in {_vlan(vlan)}", end))
+                on = on.hurt(
+                    Fault(
+                        f"{said}: this port of bridge {self.world.said((label, bridge.name))} is not in {_vlan(vlan)}",
+                        end,
+                    )
+                )
             elif not port.vlans[vlan]:
                 tags = (*inner, vlan)
         if came is not None and came.isolated and port.isolated:
             both = f"{self.world.said((label, came.name))} and {said}"
             on = on.hurt(
-                Fault(f"{both} are isolated ports of bridge {self.world.said((label, bridge.name))}: neither reaches the other", end)
+                Fault(
+                    f"{both} are isolated ports of bridge {self.world.said((label, bridge.name))}: neither reaches the other",
+                    end,
+                )
             )
         yield on.on(end, out=True, tags=tags)
 
-    def _to_itself(self, at: _At, bridge: Iface, label: str, vlan: int, inner: tuple[int, ...]) -> Iterator[_At | Arrival]:
+    def _to_itself(
+        self, at: _At, bridge: Iface, label: str, vlan: int, inner: tuple[int, ...]
+    ) -> Iterator[_At | Arrival]:
         end, tags = (label, bridge.name), inner
         if bridge.filtering:
             if vlan not in bridge.vlans:
-                at = at.hurt(Fault(f"bridge {self.world.said(end)} itself is not in {_vlan(vlan)}", end))
+                at = at.hurt(
+                    Fault(f"bridge {self.world.said(end)} itself is not in {_vlan(vlan)}", end)
+                )
             elif not bridge.vlans[vlan]:
                 tags = (*inner, vlan)
         yield at.on(end, out=False, tags=tags)

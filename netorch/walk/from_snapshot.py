@@ -34,7 +34,9 @@ def world(snapshot: Snapshot, mark: Mark, asked: World) -> World:
     for label, netns in snapshot.namespaces.items():
         views[label] = _Everything(netns, mark, True, views)
     cables = _cables(snapshot)
-    places = {label: _place(view, nodes.get(label, shown(label)), cables) for label, view in views.items()}
+    places = {
+        label: _place(view, nodes.get(label, shown(label)), cables) for label, view in views.items()
+    }
     return World(places, asked.names, asked, asked.preferred)
 
 
@@ -44,7 +46,13 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
     state = {resource.key: resource for resource in _resources(view)}
     parts = link_details.of_parts(state.values())
     ifaces = {
-        record.name: _iface(record, view, state.get(link_key(label, record.name)), parts.get(link_key(label, record.name), {}), cables)
+        record.name: _iface(
+            record,
+            view,
+            state.get(link_key(label, record.name)),
+            parts.get(link_key(label, record.name), {}),
+            cables,
+        )
         for record in netns.links
     }
     names = {record.index: record.name for record in netns.links}
@@ -57,13 +65,21 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
         label,
         name,
         ifaces,
-        tuple(_held(record, names[record.index]) for record in netns.addresses if record.index in names),
+        tuple(
+            _held(record, names[record.index])
+            for record in netns.addresses
+            if record.index in names
+        ),
         passage.routes,
         netns.rules,
         (bool(netns.forwarding[0]), bool(netns.forwarding[1])),
         passage.rp_filter,
         fixed,
-        frozenset((names[index], ip_address(address)) for index, address in passage.silent if index in names and address),
+        frozenset(
+            (names[index], ip_address(address))
+            for index, address in passage.silent
+            if index in names and address
+        ),
         (*nfttext.chains(passage.nft), *xtlines.chains(passage.legacy)),
         passage.odd_rules,
         passage.bridged,
@@ -83,13 +99,22 @@ def _resources(view: View) -> Iterator[Resource]:
             yield from kind.observe(view)
 
 
-def _iface(record: LinkRecord, view: View, resource: Resource | None, parts: Mapping[str, object], cables: Mapping[End, End]) -> Iface:
+def _iface(
+    record: LinkRecord,
+    view: View,
+    resource: Resource | None,
+    parts: Mapping[str, object],
+    cables: Mapping[End, End],
+) -> Iface:
     end = (view.label, record.name)
     fields = link_details.of_link(resource) if resource is not None else {}
     fields = link_details.merged(fields, parts)
     master = view.links.get(record.master)
     up = bool(record.flags & IFF_UP)
-    fields |= {"kind": record.kind or ("loopback" if record.name == "lo" else ""), "master": master.name if master is not None else ""}
+    fields |= {
+        "kind": record.kind or ("loopback" if record.name == "lo" else ""),
+        "master": master.name if master is not None else "",
+    }
     if record.kind == "veth":
         fields["peer"] = cables.get(end)
     if record.kind == "wireguard" and record.index not in view.netns.wireguard:
@@ -97,9 +122,15 @@ def _iface(record: LinkRecord, view: View, resource: Resource | None, parts: Map
         fields["tunnel"] = None
     # without a carrier of its own an interface shows none either while it is down
     carrier = bool(record.flags & IFF_LOWER_UP) if up else None
-    state = int.from_bytes(record.port.get(IFLA_BRPORT_STATE, b""), "little") if record.port else FORWARDING
+    state = (
+        int.from_bytes(record.port.get(IFLA_BRPORT_STATE, b""), "little")
+        if record.port
+        else FORWARDING
+    )
     fields |= {"state": state if master is not None and master.kind == "bridge" else FORWARDING}
-    return Iface(name=record.name, up=up, carrier=carrier, mtu=record.mtu, mac=record.mac.hex(":"), **fields)
+    return Iface(
+        name=record.name, up=up, carrier=carrier, mtu=record.mtu, mac=record.mac.hex(":"), **fields
+    )
 
 
 def _held(record: AddressRecord, name: str) -> Held:
@@ -117,7 +148,11 @@ def _interface(text: str) -> IPv4Interface | IPv6Interface:
 def _elsewhere(passage: Passage) -> Iterator[str]:
     """Chains at places where nothing here looks."""
     for chain in nfttext.chains(passage.nft):
-        if chain.hook and chain.family not in {"ip", "ip6", "inet"} and (chain.rules or chain.policy == "drop"):
+        if (
+            chain.hook
+            and chain.family not in {"ip", "ip6", "inet"}
+            and (chain.rules or chain.policy == "drop")
+        ):
             yield f"the nft chain {chain.title} was not looked into, and may drop it"
 
 
@@ -131,10 +166,16 @@ def _cables(snapshot: Snapshot) -> dict[End, End]:
     found: dict[End, End] = {}
     for (index, link), here in ends.items():
         for label, record in here:
-            fitting = [(other, far) for other, far in ends.get((link, index), ()) if _may_be(label, record, other, far)]
+            fitting = [
+                (other, far)
+                for other, far in ends.get((link, index), ())
+                if _may_be(label, record, other, far)
+            ]
             said = read_alias(record.alias).peer
             chosen = [entry for entry in fitting if (entry[0], entry[1].name) == said] or [
-                entry for entry in fitting if read_alias(entry[1].alias).peer in {None, (label, record.name)}
+                entry
+                for entry in fitting
+                if read_alias(entry[1].alias).peer in {None, (label, record.name)}
             ]
             if len(chosen) == 1 or (chosen and (chosen[0][0], chosen[0][1].name) == said):
                 found[label, record.name] = (chosen[0][0], chosen[0][1].name)
@@ -143,4 +184,8 @@ def _cables(snapshot: Snapshot) -> dict[End, End]:
 
 def _may_be(label: str, record: LinkRecord, other: str, far: LinkRecord) -> bool:
     here = label == other
-    return (record.link_netnsid is None) == here and (far.link_netnsid is None) == here and record is not far
+    return (
+        (record.link_netnsid is None) == here
+        and (far.link_netnsid is None) == here
+        and record is not far
+    )

@@ -40,7 +40,9 @@ from netorch.walk.world import FAMILIES, Held, Iface, Place, World
 _OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
 _MUTE = {4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all"}
 _LOOPBACKS = (ip_interface("127.0.0.1/8"), ip_interface("::1/128"))
-_UNSAID = "of {} only what the file says is known: not its own interfaces, routes and packet filters"
+_UNSAID = (
+    "of {} only what the file says is known: not its own interfaces, routes and packet filters"
+)
 
 
 def world(desired: Desired) -> World:
@@ -52,7 +54,10 @@ def world(desired: Desired) -> World:
         grouped.setdefault(label, [])
     nodes = {label: node for node, label in desired.labels.items()}
     ups = {(key.netns, key.name) for key in desired.state if key.kind == "up"}
-    places = {label: _place(label, nodes.get(label, shown(label)), resources, ups) for label, resources in grouped.items()}
+    places = {
+        label: _place(label, nodes.get(label, shown(label)), resources, ups)
+        for label, resources in grouped.items()
+    }
     _lend(places)
     _connect(places)
     preferred = {label: _preferred(grouped.get(label, ())) for label in places}
@@ -64,7 +69,9 @@ def _preferred(resources: Iterable[Resource]) -> tuple[IPv4Address | IPv6Address
     found = [resource for resource in resources if isinstance(resource, Address)]
     found.sort(key=lambda resource: resource.link != "lo")
     addresses = [ip_interface(resource.address.partition(" ")[0]).ip for resource in found]
-    return tuple(address for address in addresses if not address.is_loopback and not address.is_link_local)
+    return tuple(
+        address for address in addresses if not address.is_loopback and not address.is_link_local
+    )
 
 
 def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str, str]]) -> Place:
@@ -81,22 +88,37 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     lo = next(iter(kinds.get(Loopback, ())), None)
     ifaces["lo"] = Iface("lo", "loopback", mtu=lo.mtu if lo is not None else 65536)
     for uplink in kinds.get(Uplink, ()):
-        ifaces[uplink.nic] = replace(ifaces.get(uplink.nic, Iface(uplink.nic, "")), master=uplink.bridge)
-    addresses = [*_addresses(kinds.get(Address, ()), ifaces), *_link_locals(ifaces, made is not None and made.fabric)]
-    settings = {path: resource.value for resource in kinds.get(Sysctl, ()) for path in resource.paths}
+        ifaces[uplink.nic] = replace(
+            ifaces.get(uplink.nic, Iface(uplink.nic, "")), master=uplink.bridge
+        )
+    addresses = [
+        *_addresses(kinds.get(Address, ()), ifaces),
+        *_link_locals(ifaces, made is not None and made.fabric),
+    ]
+    settings = {
+        path: resource.value for resource in kinds.get(Sysctl, ()) for path in resource.paths
+    }
     forwards = (made.ipv4_forwarding, made.ipv6_forwarding) if made is not None else (False, False)
-    forwards = (_on(settings, IPV4_FORWARDING, forwards[0]), _on(settings, IPV6_FORWARDING, forwards[1]))
+    forwards = (
+        _on(settings, IPV4_FORWARDING, forwards[0]),
+        _on(settings, IPV6_FORWARDING, forwards[1]),
+    )
     place = Place(
         label,
         name,
         ifaces,
         tuple(addresses),
         (),
-        (*_own_rules(any(iface.kind == "vrf" for iface in ifaces.values())), *(rule.spec for rule in kinds.get(Rule, ()))),
+        (
+            *_own_rules(any(iface.kind == "vrf" for iface in ifaces.values())),
+            *(rule.spec for rule in kinds.get(Rule, ())),
+        ),
         forwards,
         _rp_filter(settings, ifaces),
         {(entry.link, ip_address(entry.address)): entry.mac for entry in kinds.get(Neighbour, ())},
-        chains=tuple(chain for resource in kinds.get(PacketFilter, ()) for chain in _chains(resource)),
+        chains=tuple(
+            chain for resource in kinds.get(PacketFilter, ()) for chain in _chains(resource)
+        ),
         unseen=() if made is not None else (_UNSAID.format(name),),
         partial=made is None,
         skips_dead=_where_on("ignore_routes_with_linkdown", settings, ifaces),
@@ -107,7 +129,9 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     routes = (_with_devices(route.spec, place) for route in kinds.get(Route, ()))
     connected = tuple(connected_routes(place))
     place = replace(place, routes=connected)
-    return replace(place, routes=(*connected, *(route for route in routes if _stands(route, place))))
+    return replace(
+        place, routes=(*connected, *(route for route in routes if _stands(route, place)))
+    )
 
 
 def _iface(link: Link, up: bool, parts: dict[str, Any]) -> Iface:
@@ -123,7 +147,9 @@ def _addresses(resources: Iterable[Address], ifaces: dict[str, Iface]) -> Iterat
         if resource.link not in ifaces:
             ifaces[resource.link] = Iface(resource.link, "")
         address = ip_interface(local)
-        yield Held(resource.link, address, resource.scope, ip_network(peer, strict=False) if peer else None)
+        yield Held(
+            resource.link, address, resource.scope, ip_network(peer, strict=False) if peer else None
+        )
 
 
 def _link_locals(ifaces: dict[str, Iface], fabric: bool) -> Iterator[Held]:
@@ -144,15 +170,38 @@ def connected_routes(place: Place) -> Iterator[RouteSpec]:
         vrf, address = place.vrf_of(held.iface), held.address
         hops, family = (Hop(None, held.iface),), FAMILIES[address.version]
         local = address.network if address.ip.is_loopback else ip_network(address.ip)
-        yield RouteSpec(family, local.network_address.packed, local.prefixlen, vrf or RT_TABLE_LOCAL, 0, RTN_LOCAL, 0, RTPROT_KERNEL, hops)
+        yield RouteSpec(
+            family,
+            local.network_address.packed,
+            local.prefixlen,
+            vrf or RT_TABLE_LOCAL,
+            0,
+            RTN_LOCAL,
+            0,
+            RTPROT_KERNEL,
+            hops,
+        )
         network = held.network
-        if address.ip.is_loopback or (network.prefixlen == network.max_prefixlen and held.peer is None and address.version == 4):
+        if address.ip.is_loopback or (
+            network.prefixlen == network.max_prefixlen
+            and held.peer is None
+            and address.version == 4
+        ):
             continue
         metric = 0 if address.version == 4 else 256
         source = address.ip.packed if address.version == 4 else None
         packed = network.network_address.packed
         yield RouteSpec(
-            family, packed, network.prefixlen, vrf or RT_TABLE_MAIN, metric, RTN_UNICAST, RT_SCOPE_LINK, RTPROT_KERNEL, hops, source
+            family,
+            packed,
+            network.prefixlen,
+            vrf or RT_TABLE_MAIN,
+            metric,
+            RTN_UNICAST,
+            RT_SCOPE_LINK,
+            RTPROT_KERNEL,
+            hops,
+            source,
         )
 
 
@@ -168,12 +217,20 @@ def _own_rules(vrf: bool) -> Iterator[RuleSpec]:
 
 def _with_devices(spec: RouteSpec, place: Place) -> RouteSpec:
     """With the interface by which each gateway is reached, where the file leaves that to the kernel."""
-    return replace(spec, hops=tuple(hop if hop.dev or hop.via is None else replace(hop, dev=_dev_to(place, hop.via)) for hop in spec.hops))
+    return replace(
+        spec,
+        hops=tuple(
+            hop if hop.dev or hop.via is None else replace(hop, dev=_dev_to(place, hop.via))
+            for hop in spec.hops
+        ),
+    )
 
 
 def _dev_to(place: Place, via: bytes) -> str | None:
     gateway: IPv4Address | IPv6Address = ip_address(via)
-    found = [held for held in place.addresses if gateway in held.network and place.ifaces[held.iface].up]
+    found = [
+        held for held in place.addresses if gateway in held.network and place.ifaces[held.iface].up
+    ]
     return max(found, key=lambda held: held.network.prefixlen).iface if found else None
 
 
@@ -181,7 +238,11 @@ def _stands(spec: RouteSpec, place: Place) -> bool:
     """Whether the kernel would take the route, and keep it: over a link that is down there is none."""
     if not spec.hops:
         return True
-    return any(hop.dev in place.ifaces and place.ifaces[hop.dev].up for hop in spec.hops if hop.dev is not None)
+    return any(
+        hop.dev in place.ifaces and place.ifaces[hop.dev].up
+        for hop in spec.hops
+        if hop.dev is not None
+    )
 
 
 def _on(settings: dict[str, str], path: str, default: bool) -> bool:
@@ -190,8 +251,13 @@ def _on(settings: dict[str, str], path: str, default: bool) -> bool:
 
 def _where_on(name: str, settings: dict[str, str], ifaces: dict[str, Iface]) -> frozenset[str]:
     """Interfaces for which an IPv4 setting is on, by their own value, the one for new ones or that for all."""
-    paths = {iface: tuple(f"net/ipv4/conf/{one}/{name}" for one in ("all", iface, "default")) for iface in ifaces}
-    return frozenset(iface for iface, mine in paths.items() if any(_on(settings, path, False) for path in mine))
+    paths = {
+        iface: tuple(f"net/ipv4/conf/{one}/{name}" for one in ("all", iface, "default"))
+        for iface in ifaces
+    }
+    return frozenset(
+        iface for iface, mine in paths.items() if any(_on(settings, path, False) for path in mine)
+    )
 
 
 def _rp_filter(settings: dict[str, str], ifaces: dict[str, Iface]) -> dict[str, int]:
@@ -215,7 +281,11 @@ def _connect(places: dict[str, Place]) -> None:
         dead = {}
         for name, iface in place.ifaces.items():
             if iface.peer is not None:
-                far = places[iface.peer[0]].ifaces.get(iface.peer[1]) if iface.peer[0] in places else None
+                far = (
+                    places[iface.peer[0]].ifaces.get(iface.peer[1])
+                    if iface.peer[0] in places
+                    else None
+                )
                 dead[name] = replace(iface, carrier=iface.up and far is not None and far.up)
         if dead:
             places[label] = replace(place, ifaces={**place.ifaces, **dead})

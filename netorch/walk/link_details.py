@@ -16,7 +16,9 @@ from netorch.kinds.wireguard import Wireguard
 from netorch.state.core import Key, Resource
 from netorch.walk.world import Address, Tunnel, WireguardPeer
 
-_TUNNELS = frozenset(("vxlan", "geneve", "gre", "gretap", "ipip", "sit", "ip6gre", "ip6gretap", "ip6tnl"))
+_TUNNELS = frozenset(
+    ("vxlan", "geneve", "gre", "gretap", "ipip", "sit", "ip6gre", "ip6gretap", "ip6tnl")
+)
 _IDENT = ("vni", "port", "key")
 
 
@@ -28,7 +30,12 @@ def of_link(resource: Resource) -> dict[str, Any]:
     parent = getattr(resource, "parent", None)
     if parent is not None and parent != UNKNOWN:
         found["parent"] = parent
-    for field, name in (("vlan", "id"), ("mode", "mode"), ("table", "table"), ("filtering", "vlan_filtering")):
+    for field, name in (
+        ("vlan", "id"),
+        ("mode", "mode"),
+        ("table", "table"),
+        ("filtering", "vlan_filtering"),
+    ):
         if (value := getattr(resource, name, None)) is not None:
             found[field] = value
     if resource.KIND in _TUNNELS:
@@ -44,7 +51,13 @@ def _tunnel(resource: Resource) -> Tunnel:
     known = [end.partition(" ")[0] for end in ends if end is not None and " " not in end]
     said = resource.attributes()
     ident = tuple(f"{name} {said[name]}" for name in _IDENT if name in said)
-    return Tunnel(ident, _address(getattr(resource, "local", None)), tuple(map(ip_address, known)), (), getattr(resource, "port", 0))
+    return Tunnel(
+        ident,
+        _address(getattr(resource, "local", None)),
+        tuple(map(ip_address, known)),
+        (),
+        getattr(resource, "port", 0),
+    )
 
 
 def _address(text: str | None) -> Address | None:
@@ -61,7 +74,11 @@ def of_parts(resources: Iterable[Resource]) -> dict[Key, dict[str, Any]]:
         fields = found.setdefault(key, {})
         match resource:
             case Port():
-                fields |= {"master": resource.master, "isolated": resource.isolated, "hairpin": resource.hairpin}
+                fields |= {
+                    "master": resource.master,
+                    "isolated": resource.isolated,
+                    "hairpin": resource.hairpin,
+                }
             case PortVlans():
                 fields |= {"pvid": resource.pvid, "vlans": dict(resource.vlans)}
             case Impair():
@@ -93,5 +110,7 @@ def merged(fields: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
     rest = {name: value for name, value in parts.items() if name not in {"peers", "ends"}}
     tunnel = fields.get("tunnel")
     if isinstance(tunnel, Tunnel) and (peers or ends):
-        rest["tunnel"] = Tunnel(tunnel.ident, tunnel.local, tunnel.ends + ends, tunnel.peers + peers, tunnel.port)
+        rest["tunnel"] = Tunnel(
+            tunnel.ident, tunnel.local, tunnel.ends + ends, tunnel.peers + peers, tunnel.port
+        )
     return fields | rest

@@ -30,7 +30,9 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
     return from_snapshot.world(kernel.read(scope), desired.mark, from_state.world(desired))
 
 
-def why_not(kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:
+def why_not(
+    kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp: int | None = None
+) -> tuple[str, ...]:
     """Why a node does not reach another, in short lines of which the last names the hop and the cause; what could not be found too.
 
     `source` and `target` as in a check: a node, an address, or NODE:IF.
@@ -38,7 +40,9 @@ def why_not(kernel: LinuxKernel, desired: Desired, source: str, target: str, tcp
     return reasons(kernel, desired)(source, target, tcp)
 
 
-def reasons(kernel: LinuxKernel, desired: Desired) -> Callable[[str, str, int | None], tuple[str, ...]]:
+def reasons(
+    kernel: LinuxKernel, desired: Desired
+) -> Callable[[str, str, int | None], tuple[str, ...]]:
     """`why_not` for many pairs: the kernel is read once, when the first one is asked for."""
     from_snapshot: list[World] = []
 

@@ -12,8 +12,27 @@ from netorch.walk.filters import Chain, Clause, Rule
 _TOKEN = re.compile(r'"[^"]*"|[{},]|[^\s{},]+')
 _COMMENT = re.compile(r"\s*#(?: handle| Warning).*$")
 _HOOK = re.compile(r"type (\S+) hook (\S+)(?: devices? .*?)? priority ([^;]+);(?: policy (\S+);)?")
-_NAMED = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100, "out": 100}
-_BLOCKS = ("chain ", "set ", "map ", "flowtable ", "counter ", "quota ", "limit ", "ct ", "secmark ", "synproxy ")
+_NAMED = {
+    "raw": -300,
+    "mangle": -150,
+    "dstnat": -100,
+    "filter": 0,
+    "security": 50,
+    "srcnat": 100,
+    "out": 100,
+}
+_BLOCKS = (
+    "chain ",
+    "set ",
+    "map ",
+    "flowtable ",
+    "counter ",
+    "quota ",
+    "limit ",
+    "ct ",
+    "secmark ",
+    "synproxy ",
+)
 _ENDS = frozenset(("accept", "drop", "return", "continue", "reject", "masquerade", "queue"))
 _FIELDS = {
     ("meta", "iifname"): "iif",
@@ -55,8 +74,14 @@ def chains(text: str) -> tuple[Chain, ...]:
     found: list[Chain] = []
     for family, table, lines in _tables(text):
         blocks = list(_blocks(lines))
-        sets = {head.split()[1]: _elements(body) for head, body in blocks if head.startswith("set ")}
-        found += [_chain(family, table, head.split()[1], body, sets) for head, body in blocks if head.startswith("chain ")]
+        sets = {
+            head.split()[1]: _elements(body) for head, body in blocks if head.startswith("set ")
+        }
+        found += [
+            _chain(family, table, head.split()[1], body, sets)
+            for head, body in blocks
+            if head.startswith("chain ")
+        ]
     return tuple(found)
 
 
@@ -243,7 +268,11 @@ class _Words:
                 return Clause("translated", (True,), negated=found == "& dnat == 0")
             return Clause("?")
         negated = self._operator()
-        return Clause("translated", (True,), negated) if self.take() == "dnat" and self.peek() != "," else Clause("?")
+        return (
+            Clause("translated", (True,), negated)
+            if self.take() == "dnat" and self.peek() != ","
+            else Clause("?")
+        )
 
     def _operator(self) -> bool:
         if self.peek() in {"!=", "=="}:
@@ -298,8 +327,16 @@ class _Words:
             self.place += 4
             pairs = " ".join(self._braced()).split(",") if self.peek() == "{" else []
             ports = [tuple(map(str.strip, pair.split(":"))) for pair in pairs]
-            known = _is_address(word) and ports and all(len(pair) == 2 and "".join(pair).isdigit() for pair in ports)
-            return (ip_address(word), tuple((int(old), int(new)) for old, new in ports)) if known else "?"
+            known = (
+                _is_address(word)
+                and ports
+                and all(len(pair) == 2 and "".join(pair).isdigit() for pair in ports)
+            )
+            return (
+                (ip_address(word), tuple((int(old), int(new)) for old, new in ports))
+                if known
+                else "?"
+            )
         return _place(word)
 
 

@@ -12,7 +12,10 @@ from netorch.walk.world import Address, Place, World
 def refuse(world: World, place: Place, way: Way, destination: Address, *, back: bool) -> None:
     """Ended where a lookup found no way. `back`: it is the answer's."""
     if way.why == NO_ROUTE and place.partial:
-        raise Ended(f"{place.name} gets what is for {destination}: the file does not say where it sends that", LEAVES)
+        raise Ended(
+            f"{place.name} gets what is for {destination}: the file does not say where it sends that",
+            LEAVES,
+        )
     if way.why == NO_ROUTE:
         there = f"no route {'back ' if back else ''}to {network_of(world, destination)}"
         raise Ended(f"{place.name}: {there}{_lost_route(world, place, destination)}")
@@ -22,7 +25,11 @@ def refuse(world: World, place: Place, way: Way, destination: Address, *, back: 
 
 def _lost_route(world: World, place: Place, destination: Address) -> str:
     """What would lead there: an interface that is down, or a route of the file's."""
-    down = [held for held in place.addresses if destination in held.network and not place.ifaces[held.iface].up]
+    down = [
+        held
+        for held in place.addresses
+        if destination in held.network and not place.ifaces[held.iface].up
+    ]
     if down:
         return f" ({down[0].iface}, which is on that network, is down)"
     asked = world.asked.places.get(place.label) if world.asked is not None else None
@@ -50,24 +57,44 @@ def check_source(world: World, place: Place, packet: Packet, iif: str) -> None:
     """What the kernel makes sure of where a packet comes from (fib_validate_source, rp_filter); IPv4 alone."""
     if packet.version != 4:
         return
-    vrf = next((iface.name for iface in place.ifaces.values() if iface.kind == "vrf" and iface.table == place.vrf_of(iif)), "")
+    vrf = next(
+        (
+            iface.name
+            for iface in place.ifaces.values()
+            if iface.kind == "vrf" and iface.table == place.vrf_of(iif)
+        ),
+        "",
+    )
     way = lookup(place, packet.source, packet.destination, oif=vrf)
     if way.route is not None and way.route.type == RTN_LOCAL and not packet.source.is_loopback:
-        raise Ended(f"{place.name}: {packet.source} is its own address, so that it takes nothing from it by {iif}")
+        raise Ended(
+            f"{place.name}: {packet.source} is its own address, so that it takes nothing from it by {iif}"
+        )
     mode = place.rp_filter.get(iif, 0)
     if not mode:
         return
     if way.route is None or way.why:
-        raise Ended(f"{place.name}: rp_filter of {iif} is on, and there is no route back to {network_of(world, packet.source)}")
+        raise Ended(
+            f"{place.name}: rp_filter of {iif} is on, and there is no route back to {network_of(world, packet.source)}"
+        )
     if mode == 1 and not leads_to(way.route, iif):
         devs = " or ".join(hop.dev for hop in way.route.hops if hop.dev)
-        raise Ended(f"{place.name}: rp_filter of {iif} is strict, and the route back to {packet.source} is by {devs}, not by {iif}")
+        raise Ended(
+            f"{place.name}: rp_filter of {iif} is strict, and the route back to {packet.source} is by {devs}, not by {iif}"
+        )
 
 
 def check_loopback(place: Place, packet: Packet, iif: str) -> None:
     """127.0.0.0/8 is nothing that comes by a cable, unless it may."""
-    if packet.version == 4 and packet.destination.is_loopback and iif != "lo" and iif not in place.localnet:
-        raise Ended(f"{place.name}: what is for {packet.destination} may not come by {iif} (route_localnet is off)")
+    if (
+        packet.version == 4
+        and packet.destination.is_loopback
+        and iif != "lo"
+        and iif not in place.localnet
+    ):
+        raise Ended(
+            f"{place.name}: what is for {packet.destination} may not come by {iif} (route_localnet is off)"
+        )
 
 
 def check_echo(place: Place, packet: Packet) -> None:
@@ -77,8 +104,12 @@ def check_echo(place: Place, packet: Packet) -> None:
 
 def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
     if not place.forwards[packet.version == 6]:
-        raise Ended(f"{place.name}: forwarding is off (IPv{packet.version}), so that it does not pass on what is for {packet.destination}")
+        raise Ended(
+            f"{place.name}: forwarding is off (IPv{packet.version}), so that it does not pass on what is for {packet.destination}"
+        )
     # in a VRF the value of its own link counts
     if packet.version == 4 and iif in place.still and not place.vrf_of(iif):
         setting = f"net.ipv4.conf.{iif}.forwarding"
-        raise Ended(f"{place.name}: forwarding is off for what comes in by {iif} ({setting}), as what is for {packet.destination}")
+        raise Ended(
+            f"{place.name}: forwarding is off for what comes in by {iif} ({setting}), as what is for {packet.destination}"
+        )

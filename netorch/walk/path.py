@@ -15,7 +15,14 @@ def walk(world: World, ask: Ask, source: str, target: str) -> Walk:
     courier = Courier(world)
     nobody = ip_address("0.0.0.0" if ask.destination.version == 4 else "::")
     icmp = "echo-request" if ask.protocol.startswith("icmp") else ""
-    packet = Packet(ask.source or nobody, ask.destination, ask.protocol, dport=ask.port, icmp=icmp, sport=40000 if ask.port else 0)
+    packet = Packet(
+        ask.source or nobody,
+        ask.destination,
+        ask.protocol,
+        dport=ask.port,
+        icmp=icmp,
+        sport=40000 if ask.port else 0,
+    )
     back: Leg | None = None
     asked = str(ask.source) if ask.source is not None else ""
     try:
@@ -24,12 +31,18 @@ def walk(world: World, ask: Ask, source: str, target: str) -> Walk:
         _meant(world, ask, found)
         there = Leg(tuple(courier.steps), ARRIVES)
     except Ended as ended:
-        asked = str(courier.connection.tracks[ask.label].before.source) if ask.label in courier.connection.tracks else asked
+        asked = (
+            str(courier.connection.tracks[ask.label].before.source)
+            if ask.label in courier.connection.tracks
+            else asked
+        )
         there = Leg(tuple(courier.steps), ended.outcome, ended.cause)
     else:
         back = _back(world, courier, ask, found)
     remarks = (*courier.small(), *courier.remarks)
-    unseen = [sentence for label in _labels(world, there, back) for sentence in world.places[label].unseen]
+    unseen = [
+        sentence for label in _labels(world, there, back) for sentence in world.places[label].unseen
+    ]
     return Walk(
         source,
         target,
@@ -55,7 +68,9 @@ def _meant(world: World, ask: Ask, found: Delivered) -> None:
     place = world.places[found.label]
     if ask.owner and found.label != ask.owner and found.packet.destination == ask.destination:
         owner = world.places[ask.owner].name
-        raise Ended(f"{place.name} has the address {ask.destination} too, and gets what is for {owner}")
+        raise Ended(
+            f"{place.name} has the address {ask.destination} too, and gets what is for {owner}"
+        )
     if ask.protocol == "tcp" and place.listening is not None and not _listens(place, found.packet):
         raise Ended(
             f"{place.name}: no program listens on TCP port {found.packet.dport} of {found.packet.destination}: it refuses the connection"
@@ -81,16 +96,35 @@ def _back(world: World, courier: Courier, ask: Ask, found: Delivered) -> Leg:
     icmp = "echo-reply" if ask.protocol.startswith("icmp") else ""
     place = world.place(found.label)
     vrf = place.vrf_of(found.iif) if found.iif in place.ifaces else 0
-    bound = next((iface.name for iface in place.ifaces.values() if vrf and iface.kind == "vrf" and iface.table == vrf), "")
-    answer = Packet(asked.destination, asked.source, asked.proto, asked.dport, asked.sport, icmp, state="established")
+    bound = next(
+        (
+            iface.name
+            for iface in place.ifaces.values()
+            if vrf and iface.kind == "vrf" and iface.table == vrf
+        ),
+        "",
+    )
+    answer = Packet(
+        asked.destination,
+        asked.source,
+        asked.proto,
+        asked.dport,
+        asked.sport,
+        icmp,
+        state="established",
+    )
     if answer.destination.is_link_local:
         bound = found.iif
     try:
         came = courier.send(found.label, answer, bound)
         if came.label != ask.label:
-            raise Ended(f"the answer arrives at {world.place(came.label).name}, which has not asked")
+            raise Ended(
+                f"the answer arrives at {world.place(came.label).name}, which has not asked"
+            )
         if came.packet.source != ask.destination:
-            raise Ended(f"the answer comes from {came.packet.source}, but {ask.destination} was asked: it is not taken")
+            raise Ended(
+                f"the answer comes from {came.packet.source}, but {ask.destination} was asked: it is not taken"
+            )
     except Ended as ended:
         return Leg(tuple(courier.steps[there:]), ended.outcome, ended.cause)
     return Leg(tuple(courier.steps[there:]), ARRIVES)

@@ -30,7 +30,11 @@ from netorch.walk.world import FAMILIES, Address, Place
 
 NO_ROUTE = "no route"
 _REJECTS = {RTN_BLACKHOLE: "blackhole", RTN_UNREACHABLE: "unreachable", RTN_PROHIBIT: "prohibit"}
-_RULE_REJECTS = {FR_ACT_BLACKHOLE: "blackhole", FR_ACT_UNREACHABLE: "unreachable", FR_ACT_PROHIBIT: "prohibit"}
+_RULE_REJECTS = {
+    FR_ACT_BLACKHOLE: "blackhole",
+    FR_ACT_UNREACHABLE: "unreachable",
+    FR_ACT_PROHIBIT: "prohibit",
+}
 _TABLES = {RT_TABLE_MAIN: "", RT_TABLE_DEFAULT: "default", RT_TABLE_LOCAL: "local"}
 
 
@@ -53,7 +57,10 @@ class Way:
         up = [
             hop
             for hop in hops
-            if hop.dev is not None and hop.dev in place.ifaces and place.ifaces[hop.dev].up and not place.is_dead(hop.dev)
+            if hop.dev is not None
+            and hop.dev in place.ifaces
+            and place.ifaces[hop.dev].up
+            and not place.is_dead(hop.dev)
         ]
         return (up or hops or (None,))[0]
 
@@ -63,19 +70,36 @@ class Way:
         return hop.dev if hop is not None and hop.dev else ""
 
 
-def lookup(place: Place, destination: Address, source: Address | None, *, iif: str = "", oif: str = "", mark: int = 0) -> Way:
+def lookup(
+    place: Place,
+    destination: Address,
+    source: Address | None,
+    *,
+    iif: str = "",
+    oif: str = "",
+    mark: int = 0,
+) -> Way:
     """The route for a packet. `iif` "": it is made here. `oif`: a VRF or an interface that it is bound to."""
     family = FAMILIES[destination.version]
     doubts: list[str] = []
     vrf = place.vrf_of(iif or oif)
-    for rule in sorted((rule for rule in place.rules if rule.family == family), key=lambda rule: rule.priority):
+    for rule in sorted(
+        (rule for rule in place.rules if rule.family == family), key=lambda rule: rule.priority
+    ):
         if not _matches(rule, destination, source, iif or "lo", oif, mark):
             continue
         if (family, rule.priority) in place.odd_rules:
-            doubts.append(f"{place.name}: the rule {rule_text(rule)} says more than is understood here: taken as if it did not match")
+            doubts.append(
+                f"{place.name}: the rule {rule_text(rule)} says more than is understood here: taken as if it did not match"
+            )
             continue
         if rule.action in _RULE_REJECTS:
-            return Way(None, f"the rule {rule_text(rule)!r}, which says {_RULE_REJECTS[rule.action]}", rule_text(rule), tuple(doubts))
+            return Way(
+                None,
+                f"the rule {rule_text(rule)!r}, which says {_RULE_REJECTS[rule.action]}",
+                rule_text(rule),
+                tuple(doubts),
+            )
         if rule.action != FR_ACT_TO_TBL:
             continue
         table = rule.table
@@ -89,9 +113,18 @@ def lookup(place: Place, destination: Address, source: Address | None, *, iif: s
         route = _in_table(place, table, destination, bound)
         if route is None:
             continue
-        by = "" if rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark) else rule_text(rule)
+        by = (
+            ""
+            if rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark)
+            else rule_text(rule)
+        )
         if route.type in _REJECTS:
-            return Way(route, f"the route {route_text(route)}, which is {_REJECTS[route.type]}", by, tuple(doubts))
+            return Way(
+                route,
+                f"the route {route_text(route)}, which is {_REJECTS[route.type]}",
+                by,
+                tuple(doubts),
+            )
         return Way(route, "", by, tuple(doubts))
     return Way(None, NO_ROUTE, "", tuple(doubts))
 
@@ -102,9 +135,15 @@ def _in_table(place: Place, table: int, destination: Address, oif: str) -> Route
     best: RouteSpec | None = None
     number, bits = int(destination), destination.max_prefixlen
     for route in place.routes:
-        if route.family != family or route.table != table or route.type in {RTN_BROADCAST, RTN_MULTICAST}:
+        if (
+            route.family != family
+            or route.table != table
+            or route.type in {RTN_BROADCAST, RTN_MULTICAST}
+        ):
             continue
-        if route.dst is not None and (int.from_bytes(route.dst, "big") ^ number) >> (bits - route.prefixlen):
+        if route.dst is not None and (int.from_bytes(route.dst, "big") ^ number) >> (
+            bits - route.prefixlen
+        ):
             continue
         if route.hops and all(place.is_dead(hop.dev) for hop in route.hops):
             continue
@@ -115,10 +154,16 @@ def _in_table(place: Place, table: int, destination: Address, oif: str) -> Route
     return None if best is None or best.type == RTN_THROW else best
 
 
-def _matches(rule: RuleSpec, destination: Address, source: Address | None, iif: str, oif: str, mark: int) -> bool:
-    if rule.dst is not None and destination not in ip_network((rule.dst[0], rule.dst[1]), strict=False):
+def _matches(
+    rule: RuleSpec, destination: Address, source: Address | None, iif: str, oif: str, mark: int
+) -> bool:
+    if rule.dst is not None and destination not in ip_network(
+        (rule.dst[0], rule.dst[1]), strict=False
+    ):
         return False
-    if rule.src is not None and (source is None or source not in ip_network((rule.src[0], rule.src[1]), strict=False)):
+    if rule.src is not None and (
+        source is None or source not in ip_network((rule.src[0], rule.src[1]), strict=False)
+    ):
         return False
     if (rule.iif is not None and rule.iif != iif) or (rule.oif is not None and rule.oif != oif):
         return False
@@ -152,7 +197,11 @@ def address_on(place: Place, dev: str, towards: Address, destination: Address) -
         if destination.version == 6:
             return max(here, key=lambda entry: _common(entry.address.ip, destination)).address.ip
         return here[0].address.ip
-    rest = [entry for entry in held if place.vrf_of(entry.iface) == vrf and not entry.address.ip.is_loopback]
+    rest = [
+        entry
+        for entry in held
+        if place.vrf_of(entry.iface) == vrf and not entry.address.ip.is_loopback
+    ]
     rest = [entry for entry in rest if entry.scope == RT_SCOPE_UNIVERSE] or rest
     if destination.version == 6 and rest:
         return max(rest, key=lambda entry: _common(entry.address.ip, destination)).address.ip
@@ -186,4 +235,8 @@ def rule_text(rule: RuleSpec) -> str:
 
 def leads_to(route: RouteSpec | None, dev: str) -> bool:
     """Whether a route may leave by an interface."""
-    return route is not None and route.type == RTN_UNICAST and any(hop.dev == dev for hop in route.hops)
+    return (
+        route is not None
+        and route.type == RTN_UNICAST
+        and any(hop.dev == dev for hop in route.hops)
+    )

@@ -8,7 +8,15 @@ from typing import NamedTuple
 from netorch.walk.frames import Arrival, Fault
 from netorch.walk.world import Address, End, Iface, WireguardPeer, World
 
-PROTOCOLS = {"vxlan": "udp", "geneve": "udp", "wireguard": "udp", "gre": "gre", "gretap": "gre", "ip6gre": "gre", "ip6gretap": "gre"}
+PROTOCOLS = {
+    "vxlan": "udp",
+    "geneve": "udp",
+    "wireguard": "udp",
+    "gre": "gre",
+    "gretap": "gre",
+    "ip6gre": "gre",
+    "ip6gretap": "gre",
+}
 CARRIERS = frozenset(("gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard"))
 """Tunnels of packets: nobody is asked for a MAC there."""
 
@@ -27,7 +35,9 @@ class Crossing(NamedTuple):
     outside: bool = False
 
 
-def far_ends(world: World, end: End, iface: Iface, nested: Nested, hear: Callable[[End], Iterable[Arrival]]) -> list[Crossing]:
+def far_ends(
+    world: World, end: End, iface: Iface, nested: Nested, hear: Callable[[End], Iterable[Arrival]]
+) -> list[Crossing]:
     """Where a tunnel's packets and frames come out."""
     tunnel = iface.tunnel
     if tunnel is None:
@@ -38,19 +48,34 @@ def far_ends(world: World, end: End, iface: Iface, nested: Nested, hear: Callabl
         if far.is_multicast:
             found += _by_group(world, end, iface, hear)
             continue
-        label, why, leaves = nested(below, tunnel.local, far, PROTOCOLS.get(iface.kind, iface.kind), tunnel.port)
+        label, why, leaves = nested(
+            below, tunnel.local, far, PROTOCOLS.get(iface.kind, iface.kind), tunnel.port
+        )
         if label is not None:
-            found += [Crossing(other, (), f"{iface.kind} to") for other in _there(world, label, end, iface)]
+            found += [
+                Crossing(other, (), f"{iface.kind} to")
+                for other in _there(world, label, end, iface)
+            ]
             if not _there(world, label, end, iface):
                 name = world.places[label].name
-                faults = (Fault(f"{name} has no {iface.kind} that fits {world.said(end)} ({_ident(iface)})", end),)
-                found += [Crossing(other, faults, f"{iface.kind} to") for other in _unfitting(world, label, iface)]
+                faults = (
+                    Fault(
+                        f"{name} has no {iface.kind} that fits {world.said(end)} ({_ident(iface)})",
+                        end,
+                    ),
+                )
+                found += [
+                    Crossing(other, faults, f"{iface.kind} to")
+                    for other in _unfitting(world, label, iface)
+                ]
             continue
         if leaves:
             found.append(Crossing(end, (), f"{iface.kind} to {far}", outside=True))
             continue
         faults = (Fault(f"{world.said(end)}, which goes over {far}: {why}", end),)
-        found += [Crossing(other, faults, f"{iface.kind} to") for other in _meant(world, far, end, iface)]
+        found += [
+            Crossing(other, faults, f"{iface.kind} to") for other in _meant(world, far, end, iface)
+        ]
     return found
 
 
@@ -76,7 +101,12 @@ def _there(world: World, label: str, end: End, iface: Iface) -> list[End]:
     found = []
     for other, far in _alike(world, iface.kind):
         theirs = far.tunnel
-        if other == end or theirs is None or _below(other, far) != label or theirs.ident != mine.ident:
+        if (
+            other == end
+            or theirs is None
+            or _below(other, far) != label
+            or theirs.ident != mine.ident
+        ):
             continue
         strict = iface.kind not in {"vxlan", "geneve"}
         if theirs.local is not None and theirs.local not in mine.ends:
@@ -94,26 +124,42 @@ def _unfitting(world: World, label: str, iface: Iface) -> list[End]:
 def _meant(world: World, far: Address, end: End, iface: Iface) -> list[End]:
     """Who would have been reached."""
     labels = {label for label, _ in world.owners.get(far, [])}
-    return [other for other, there in _alike(world, iface.kind) if other != end and _below(other, there) in labels]
+    return [
+        other
+        for other, there in _alike(world, iface.kind)
+        if other != end and _below(other, there) in labels
+    ]
 
 
-def _by_group(world: World, end: End, iface: Iface, hear: Callable[[End], Iterable[Arrival]]) -> Iterator[Crossing]:
+def _by_group(
+    world: World, end: End, iface: Iface, hear: Callable[[End], Iterable[Arrival]]
+) -> Iterator[Crossing]:
     if iface.parent is None or iface.tunnel is None:
         return
     heard = {arrival.end: arrival.faults for arrival in hear(iface.parent) if not arrival.outside}
     for other, far in _alike(world, iface.kind):
-        if far.parent in heard and other != end and far.tunnel is not None and far.tunnel.ident == iface.tunnel.ident:
+        if (
+            far.parent in heard
+            and other != end
+            and far.tunnel is not None
+            and far.tunnel.ident == iface.tunnel.ident
+        ):
             yield Crossing(other, heard[far.parent], f"{iface.kind} to")
 
 
-def pick_peer(world: World, end: End, iface: Iface, destination: Address, nested: Nested, met: End | None) -> tuple[str, list[Crossing]]:
+def pick_peer(
+    world: World, end: End, iface: Iface, destination: Address, nested: Nested, met: End | None
+) -> tuple[str, list[Crossing]]:
     """The peer that a WireGuard interface sends a packet to; why there is none, or the interfaces that get it.
 
     `met`: the interface that spoke to it before, where no endpoint is given.
     """
     said = world.said(end)
     peers = [
-        (network.network.prefixlen, peer) for peer in _peers(iface) for network in peer.allowed if _within(destination, network.network)
+        (network.network.prefixlen, peer)
+        for peer in _peers(iface)
+        for network in peer.allowed
+        if _within(destination, network.network)
     ]
     if not peers:
         return f"{said} has no peer with {destination} in its allowed_ips", []
@@ -121,7 +167,10 @@ def pick_peer(world: World, end: End, iface: Iface, destination: Address, nested
     if peer.endpoint is None:
         if met is not None:
             return "", [Crossing(met, (), "wireguard")]
-        return f"{said} knows no endpoint of the peer for {destination}: that one has to speak first", []
+        return (
+            f"{said} knows no endpoint of the peer for {destination}: that one has to speak first",
+            [],
+        )
     address, port = peer.endpoint
     label, why, leaves = nested(end[0], None, address, "udp", port)
     if leaves:
@@ -129,7 +178,9 @@ def pick_peer(world: World, end: End, iface: Iface, destination: Address, nested
     if label is None:
         return f"{said}, which goes over {address}: {why}", []
     far = [
-        other for other, there in _alike(world, "wireguard") if other[0] == label and there.tunnel is not None and there.tunnel.port == port
+        other
+        for other, there in _alike(world, "wireguard")
+        if other[0] == label and there.tunnel is not None and there.tunnel.port == port
     ]
     if not far:
         return f"{said}: no WireGuard listens on port {port} of {world.places[label].name}", []
@@ -146,4 +197,6 @@ def _within(address: Address, network: object) -> bool:
 
 def takes(iface: Iface, source: Address) -> bool:
     """Whether a WireGuard interface takes a packet with this source from any of its peers."""
-    return any(_within(source, network.network) for peer in _peers(iface) for network in peer.allowed)
+    return any(
+        _within(source, network.network) for peer in _peers(iface) for network in peer.allowed
+    )

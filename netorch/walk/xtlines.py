@@ -12,7 +12,10 @@ from netorch.walk.filters import Chain, Clause, Rule
 
 _HOOKS = {
     **{("raw", name): (name.lower(), -300) for name in ("PREROUTING", "OUTPUT")},
-    **{("mangle", name): (name.lower(), -150) for name in ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")},
+    **{
+        ("mangle", name): (name.lower(), -150)
+        for name in ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+    },
     **{("security", name): (name.lower(), 50) for name in ("INPUT", "FORWARD", "OUTPUT")},
     ("filter", "INPUT"): ("input", 0),
     ("filter", "FORWARD"): ("forward", 0),
@@ -22,8 +25,30 @@ _HOOKS = {
     ("nat", "INPUT"): ("input", 100),
     ("nat", "POSTROUTING"): ("postrouting", 100),
 }
-_VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "reject", "RETURN": "return", "MASQUERADE": "masquerade"}
-_GOES_ON = frozenset(("LOG", "NFLOG", "TRACE", "MARK", "CONNMARK", "CT", "NOTRACK", "TCPMSS", "CHECKSUM", "DSCP", "TOS", "TTL", "HL"))
+_VERDICTS = {
+    "ACCEPT": "accept",
+    "DROP": "drop",
+    "REJECT": "reject",
+    "RETURN": "return",
+    "MASQUERADE": "masquerade",
+}
+_GOES_ON = frozenset(
+    (
+        "LOG",
+        "NFLOG",
+        "TRACE",
+        "MARK",
+        "CONNMARK",
+        "CT",
+        "NOTRACK",
+        "TCPMSS",
+        "CHECKSUM",
+        "DSCP",
+        "TOS",
+        "TTL",
+        "HL",
+    )
+)
 _ARRIVES = {"-i": "iif", "-o": "oif"}
 _NAMES = {"ipv6-icmp": "icmpv6", "58": "icmpv6", "1": "icmp", "6": "tcp", "17": "udp"}
 _KNOWN = frozenset(("tcp", "udp", "sctp", "comment", "conntrack", "state", "addrtype"))
@@ -31,7 +56,11 @@ _KNOWN = frozenset(("tcp", "udp", "sctp", "comment", "conntrack", "state", "addr
 
 def chains(tables: Mapping[tuple[int, str], tuple[str, ...]]) -> tuple[Chain, ...]:
     """All chains; `tables`: IP version and table → lines `-P CHAIN POLICY`, `-N CHAIN` and `-A CHAIN …`."""
-    return tuple(chain for (version, table), lines in tables.items() for chain in _chains(version, table, lines))
+    return tuple(
+        chain
+        for (version, table), lines in tables.items()
+        for chain in _chains(version, table, lines)
+    )
 
 
 def _chains(version: int, table: str, lines: tuple[str, ...]) -> Iterator[Chain]:
@@ -71,7 +100,13 @@ def rule(text: str, names: frozenset[str] = frozenset()) -> Rule:
             continue
         if word in {"-j", "-g"}:
             verdict, target = word, value
-        elif word in {"--to-destination", "--to-source", "--to-ports", "--comment", "--reject-with"}:
+        elif word in {
+            "--to-destination",
+            "--to-source",
+            "--to-ports",
+            "--comment",
+            "--reject-with",
+        }:
             options[word] = value
         elif target:
             # more of the target's own options, with or without a value
@@ -90,28 +125,44 @@ def _clause(word: str, value: str, negated: bool) -> Clause | None:
             return None if value in _KNOWN else Clause("?")
         case "-s" | "-d":
             try:
-                return Clause("saddr" if word == "-s" else "daddr", (ip_network(value, strict=False),), negated)
+                return Clause(
+                    "saddr" if word == "-s" else "daddr",
+                    (ip_network(value, strict=False),),
+                    negated,
+                )
             except ValueError:
                 return Clause("?")
         case "-i" | "-o":
-            return Clause(_ARRIVES[word], (f"{value[:-1]}*" if value.endswith("+") else value,), negated)
+            return Clause(
+                _ARRIVES[word], (f"{value[:-1]}*" if value.endswith("+") else value,), negated
+            )
         case "-p":
             return Clause("proto", (_NAMES.get(value, value),), negated)
         case "--dport" | "--sport":
             first, _, last = value.partition(":")
             known = first.isdigit() and (last or first).isdigit()
-            return Clause(word[2:], ((int(first), int(last or first)),), negated) if known else Clause("?")
+            return (
+                Clause(word[2:], ((int(first), int(last or first)),), negated)
+                if known
+                else Clause("?")
+            )
         case "--dst-type" if value == "LOCAL":
             return Clause("local", (True,), negated)
         case "--ctstate" | "--state":
             states = value.split(",")
             if states == ["DNAT"]:
                 return Clause("translated", (True,), negated)
-            return Clause("?") if {"DNAT", "SNAT"} & set(states) else Clause("state", tuple(map(str.lower, states)), negated)
+            return (
+                Clause("?")
+                if {"DNAT", "SNAT"} & set(states)
+                else Clause("state", tuple(map(str.lower, states)), negated)
+            )
     return Clause("?")
 
 
-def _act(verdict: str, target: str, options: Mapping[str, str], names: frozenset[str]) -> tuple[str, object]:
+def _act(
+    verdict: str, target: str, options: Mapping[str, str], names: frozenset[str]
+) -> tuple[str, object]:
     if target in names:
         return "goto" if verdict == "-g" else "jump", target
     if target in _VERDICTS:
@@ -119,7 +170,9 @@ def _act(verdict: str, target: str, options: Mapping[str, str], names: frozenset
     if target in _GOES_ON or not target:
         return "", None
     if target in {"DNAT", "SNAT"}:
-        return target.lower(), _place(options.get("--to-destination", options.get("--to-source", "")))
+        return target.lower(), _place(
+            options.get("--to-destination", options.get("--to-source", ""))
+        )
     if target == "REDIRECT":
         port = options.get("--to-ports", "0")
         return "redirect", (None, int(port)) if port.isdigit() else "?"
@@ -128,7 +181,13 @@ def _act(verdict: str, target: str, options: Mapping[str, str], names: frozenset
 
 def _place(text: str) -> object:
     """Address and port; "?" where there is a choice."""
-    host, _, port = text[1:].partition("]") if text.startswith("[") else (text, "", "") if text.count(":") > 1 else text.partition(":")
+    host, _, port = (
+        text[1:].partition("]")
+        if text.startswith("[")
+        else (text, "", "")
+        if text.count(":") > 1
+        else text.partition(":")
+    )
     port = port.removeprefix(":")
     try:
         return ip_address(host), int(port or 0)

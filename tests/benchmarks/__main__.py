@@ -45,10 +45,20 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--shapes", type=shapes, help=f"star-N, ring-N, fat-tree-K and ports-N with commas (default: {','.join(SHAPES)})")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks", description=(__doc__ or "").partition("\n")[0]
+    )
+    parser.add_argument(
+        "--shapes",
+        type=shapes,
+        help=f"star-N, ring-N, fat-tree-K and ports-N with commas (default: {','.join(SHAPES)})",
+    )
     parser.add_argument("--rounds", type=positive, help=f"rounds of each shape (default: {ROUNDS})")
-    parser.add_argument("--quick", action="store_true", help=f"small shapes ({','.join(QUICK)}), {QUICK_ROUNDS} rounds")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"small shapes ({','.join(QUICK)}), {QUICK_ROUNDS} rounds",
+    )
     parser.add_argument("--no-peers", action="store_true", help="leave other tools out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there, too")
     options = parser.parse_args()

@@ -26,10 +26,25 @@ def settle() -> None:
             os.close(here)
         name = f"canary{os.getpid()}"
         try:
-            raw.send(at, [raw.veth(0, name, b"", 0, "canary", raw.attr(raw.IFLA_NET_NS_FD, raw.u32(there)), up=False)])
+            raw.send(
+                at,
+                [
+                    raw.veth(
+                        0,
+                        name,
+                        b"",
+                        0,
+                        "canary",
+                        raw.attr(raw.IFLA_NET_NS_FD, raw.u32(there)),
+                        up=False,
+                    )
+                ],
+            )
         finally:
             os.close(there)
-        asked = raw.message(raw.RTM_GETLINK, 0, raw.link(0, 0, 0, 0, 0) + raw.text(raw.IFLA_IFNAME, name))
+        asked = raw.message(
+            raw.RTM_GETLINK, 0, raw.link(0, 0, 0, 0, 0) + raw.text(raw.IFLA_IFNAME, name)
+        )
         try:
             while True:
                 at.send(asked)
@@ -41,4 +56,6 @@ def settle() -> None:
                     raise OSError(number, os.strerror(number))
                 time.sleep(0.001)
         except OSError as error:
-            raise OSError(error.errno, f"the canary could not be asked for: {error.strerror}") from error
+            raise OSError(
+                error.errno, f"the canary could not be asked for: {error.strerror}"
+            ) from error

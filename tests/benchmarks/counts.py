@@ -61,10 +61,17 @@ def ratios(works: Mapping[str, Work], rounds: int) -> dict[str, float]:
     gc.freeze()
     try:
         # what is short is done as often as takes about as long as the yardstick
-        often = {name: max(1, round(_seconds(yardstick) / max(_seconds(work), 1e-6))) for name, work in works.items()}
+        often = {
+            name: max(1, round(_seconds(yardstick) / max(_seconds(work), 1e-6)))
+            for name, work in works.items()
+        }
         for _ in range(rounds):
             for name, work in works.items():
-                before, taken, after = _seconds(yardstick), _seconds(work, often[name]) / often[name], _seconds(yardstick)
+                before, taken, after = (
+                    _seconds(yardstick),
+                    _seconds(work, often[name]) / often[name],
+                    _seconds(yardstick),
+                )
                 found[name].append(2 * taken / (before + after))
     finally:
         gc.unfreeze()
@@ -100,9 +107,16 @@ def yardstick() -> int:
             length, number = _PAIR.unpack_from(data, offset)
             found[number] = data[offset + 4 : offset + length]
             offset += length
-        points = {(f"name{number}", turn): _Point(f"name{number}", number, payload) for number, payload in found.items()}
+        points = {
+            (f"name{number}", turn): _Point(f"name{number}", number, payload)
+            for number, payload in found.items()
+        }
         total += sum(
-            point.number for key, point in points.items() if point == _Point(*key, point.payload) and point.name.startswith("name1")
+            point.number
+            for key, point in points.items()
+            if point == _Point(*key, point.payload) and point.name.startswith("name1")
         )
-        total += len(sorted(points, key=lambda key: key[0])) + len({point.payload for point in points.values()})
+        total += len(sorted(points, key=lambda key: key[0])) + len(
+            {point.payload for point in points.values()}
+        )
     return total

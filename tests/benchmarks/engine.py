@@ -41,7 +41,9 @@ class Took(NamedTuple):
 def timed(act: Callable[[], Result]) -> tuple[Took, Result]:
     started, spent = time.perf_counter(), time.process_time()
     result = act()
-    return Took((time.perf_counter() - started) * 1000, (time.process_time() - spent) * 1000), result
+    return Took(
+        (time.perf_counter() - started) * 1000, (time.process_time() - spent) * 1000
+    ), result
 
 
 def loaded(file: str) -> Loaded:

@@ -41,16 +41,26 @@ def peak(rounds: Sequence[Round], what: str) -> float | None:
     return max(values) / 1024 if values else None
 
 
-def ratio(rounds: Sequence[Round], what: str, *floors: str, clock: Clock = "milliseconds") -> float | None:
+def ratio(
+    rounds: Sequence[Round], what: str, *floors: str, clock: Clock = "milliseconds"
+) -> float | None:
     """The median of the rounds' ratios of `what` to the sum of `floors`; None where no round has all of them."""
     found: list[Mapping[str, float]] = [getattr(one, clock) for one in rounds]
-    values = [one[what] / sum(one[floor] for floor in floors) for one in found if floors and {what, *floors} <= one.keys()]
+    values = [
+        one[what] / sum(one[floor] for floor in floors)
+        for one in found
+        if floors and {what, *floors} <= one.keys()
+    ]
     return statistics.median(values) if values else None
 
 
 def excess(rounds: Sequence[Round], what: str, floor: str) -> float | None:
     """The median of the rounds' differences, in milliseconds."""
-    values = [one.milliseconds[what] - one.milliseconds[floor] for one in rounds if {what, floor} <= one.milliseconds.keys()]
+    values = [
+        one.milliseconds[what] - one.milliseconds[floor]
+        for one in rounds
+        if {what, floor} <= one.milliseconds.keys()
+    ]
     return statistics.median(values) if values else None
 
 

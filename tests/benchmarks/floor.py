@@ -24,7 +24,18 @@ from typing import NamedTuple
 
 from tests.benchmarks import raw
 from tests.benchmarks.canary import settle
-from tests.benchmarks.raw import CREATE, EXCL, RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE, attr, message, u32
+from tests.benchmarks.raw import (
+    CREATE,
+    EXCL,
+    RTM_DELADDR,
+    RTM_DELLINK,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
+    RTM_NEWROUTE,
+    attr,
+    message,
+    u32,
+)
 from tests.benchmarks.shapes import MOVED, Shape, shape
 
 RUN_NETNS = "/run/netns"
@@ -66,11 +77,19 @@ def on_cable(number: int) -> tuple[bytes, bytes]:
 
 
 def addressed(kind: int, flags: int, index: int, address: bytes, prefix: int) -> bytes:
-    return message(kind, flags, struct.pack("=BBBBI", 2, prefix, 0, 0, index) + attr(1, address) + attr(2, address))
+    return message(
+        kind,
+        flags,
+        struct.pack("=BBBBI", 2, prefix, 0, 0, index) + attr(1, address) + attr(2, address),
+    )
 
 
 def default_route() -> bytes:
-    return message(RTM_NEWROUTE, CREATE | EXCL, struct.pack("=BBBBBBBBI", 2, 0, 0, 0, 254, 3, 0, 1, 0) + attr(5, GATEWAY))
+    return message(
+        RTM_NEWROUTE,
+        CREATE | EXCL,
+        struct.pack("=BBBBBBBBI", 2, 0, 0, 0, 254, 3, 0, 1, 0) + attr(5, GATEWAY),
+    )
 
 
 def namespaces(names: Sequence[str]) -> dict[str, Place]:
@@ -78,7 +97,11 @@ def namespaces(names: Sequence[str]) -> dict[str, Place]:
     os.makedirs(RUN_NETNS, exist_ok=True)
     shared = raw.MS_SHARED | raw.MS_REC
     if raw.libc.mount(b"", RUN_NETNS.encode(), b"none", shared, None):
-        raw.call(raw.libc.mount(RUN_NETNS.encode(), RUN_NETNS.encode(), b"none", raw.MS_BIND | raw.MS_REC, None))
+        raw.call(
+            raw.libc.mount(
+                RUN_NETNS.encode(), RUN_NETNS.encode(), b"none", raw.MS_BIND | raw.MS_REC, None
+            )
+        )
         raw.call(raw.libc.mount(b"", RUN_NETNS.encode(), b"none", shared, None))
     here = raw.netns_here()
     places: dict[str, Place] = {}
@@ -86,13 +109,17 @@ def namespaces(names: Sequence[str]) -> dict[str, Place]:
         path = f"{RUN_NETNS}/{name}"
         raw.call(raw.libc.unshare(raw.CLONE_NEWNET))
         os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0))
-        raw.call(raw.libc.mount(b"/proc/thread-self/ns/net", path.encode(), b"none", raw.MS_BIND, None))
+        raw.call(
+            raw.libc.mount(b"/proc/thread-self/ns/net", path.encode(), b"none", raw.MS_BIND, None)
+        )
         places[name] = Place(raw.netns_here(), raw.opened())
     raw.enter(here)
     return places
 
 
-def segment(members: Sequence[str], places: dict[str, Place]) -> tuple[dict[str, list[Interface]], list[bytes]]:
+def segment(
+    members: Sequence[str], places: dict[str, Place]
+) -> tuple[dict[str, list[Interface]], list[bytes]]:
     """Bridges here, as many as it takes, and a cable from each member to its own; and what is left for the end, that they come up."""
     ports = PORTS if len(members) <= PORTS else WITH_CABLES
     bridges = range(FIRST_INDEX, FIRST_INDEX + 1 + (len(members) - 1) // ports)
@@ -101,7 +128,10 @@ def segment(members: Sequence[str], places: dict[str, Place]) -> tuple[dict[str,
         message(
             RTM_NEWLINK,
             CREATE | EXCL,
-            raw.link(0, 0, bridge, 0, 0) + raw.text(raw.IFLA_IFNAME, f"br{bridge}") + GROUP + attr(raw.IFLA_LINKINFO, attr(1, b"bridge")),
+            raw.link(0, 0, bridge, 0, 0)
+            + raw.text(raw.IFLA_IFNAME, f"br{bridge}")
+            + GROUP
+            + attr(raw.IFLA_LINKINFO, attr(1, b"bridge")),
         )
         for bridge in bridges
     ]
@@ -114,7 +144,9 @@ def segment(members: Sequence[str], places: dict[str, Place]) -> tuple[dict[str,
         index += 1
     for bridge in bridges[1:]:
         master = attr(raw.IFLA_MASTER, u32(bridges[0]))
-        messages.append(raw.veth(index, f"down{bridge}", master + GROUP, index + 1, f"up{bridge}", GROUP))
+        messages.append(
+            raw.veth(index, f"down{bridge}", master + GROUP, index + 1, f"up{bridge}", GROUP)
+        )
         messages.append(raw.brought_up(index + 1, attr(raw.IFLA_MASTER, u32(bridge))))
         index += 2
     with raw.opened() as at:
@@ -132,7 +164,14 @@ def cabled(network: Shape, places: dict[str, Place]) -> dict[str, list[Interface
         near.append(Interface(FIRST_INDEX + len(near), near_address, 31, True))
         far.append(Interface(FIRST_INDEX + len(far), far_address, 31, False))
         there = attr(raw.IFLA_NET_NS_FD, u32(places[cable.far].netns)) + GROUP
-        made = raw.veth(near[-1].ifindex, cable.near_interface, GROUP, far[-1].ifindex, cable.far_interface, there)
+        made = raw.veth(
+            near[-1].ifindex,
+            cable.near_interface,
+            GROUP,
+            far[-1].ifindex,
+            cable.far_interface,
+            there,
+        )
         messages.setdefault(cable.near, []).append(made)
     for name, batch in messages.items():
         raw.send(places[name].at, batch)
@@ -141,12 +180,22 @@ def cabled(network: Shape, places: dict[str, Place]) -> dict[str, list[Interface
 
 def create(network: Shape) -> None:
     places = namespaces(network.nodes)
-    interfaces, last = segment(network.members, places) if network.members else (cabled(network, places), [])
+    interfaces, last = (
+        segment(network.members, places) if network.members else (cabled(network, places), [])
+    )
     for name, place in places.items():
         messages = [raw.brought_up(LO, ALIAS)]
         for interface in interfaces[name]:
             messages += [] if interface.up else [raw.brought_up(interface.ifindex)]
-            messages.append(addressed(RTM_NEWADDR, CREATE | EXCL, interface.ifindex, interface.address, interface.prefix))
+            messages.append(
+                addressed(
+                    RTM_NEWADDR,
+                    CREATE | EXCL,
+                    interface.ifindex,
+                    interface.address,
+                    interface.prefix,
+                )
+            )
         messages += [default_route()] if network.members else []
         raw.send(place.at, messages)
     if last:
@@ -184,7 +233,10 @@ def change(network: Shape) -> None:
     """Another address for the last node, or for both ends of the last cable. The old one goes first, and takes its routes along."""
     here = raw.netns_here()
     for name, index, prefix, old, new in moves(network):
-        messages = [addressed(RTM_DELADDR, 0, index, old, prefix), addressed(RTM_NEWADDR, CREATE | EXCL, index, new, prefix)]
+        messages = [
+            addressed(RTM_DELADDR, 0, index, old, prefix),
+            addressed(RTM_NEWADDR, CREATE | EXCL, index, new, prefix),
+        ]
         with entered(name) as at:
             raw.send(at, messages + ([default_route()] if network.members else []))
     raw.enter(here)
@@ -194,7 +246,9 @@ def moves(network: Shape) -> list[tuple[str, int, int, bytes, bytes]]:
     """Node, index of the interface, prefix length, old address, new address."""
     if network.members:
         number = len(network.members)
-        return [(network.members[-1], FIRST_INDEX, 16, on_segment(number), on_segment(number + MOVED))]
+        return [
+            (network.members[-1], FIRST_INDEX, 16, on_segment(number), on_segment(number + MOVED))
+        ]
     last = len(network.cables) - 1
     ends = [name for cable in network.cables for name in (cable.near, cable.far)]
     # it is the last of the interfaces of either node
@@ -216,7 +270,12 @@ def destroy(network: Shape) -> None:
     settle()
 
 
-WORK: dict[str, Callable[[Shape], None]] = {"create": create, "read": read, "change": change, "destroy": destroy}
+WORK: dict[str, Callable[[Shape], None]] = {
+    "create": create,
+    "read": read,
+    "change": change,
+    "destroy": destroy,
+}
 
 
 def main(what: str, name: str) -> None:
@@ -226,7 +285,9 @@ def main(what: str, name: str) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     started, spent = time.perf_counter(), time.process_time()
     WORK[what](network)
-    print(f"{(time.perf_counter() - started) * 1000:.3f} {(time.process_time() - spent) * 1000:.3f}")
+    print(
+        f"{(time.perf_counter() - started) * 1000:.3f} {(time.process_time() - spent) * 1000:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -53,11 +53,21 @@ class Machine:
             raise CommandFailed(f"{' '.join(argv)}: took more than {TIMEOUT:.0f} s")
         line = self._runner.stdout.readline()
         if not line:
-            raise CommandFailed(f"{' '.join(argv)}: its runner died\n{self._runner.stderr.read() if self._runner.stderr else ''}")
+            raise CommandFailed(
+                f"{' '.join(argv)}: its runner died\n{self._runner.stderr.read() if self._runner.stderr else ''}"
+            )
         answer = json.loads(line)
         if answer["status"] != 0:
-            raise CommandFailed(f"{' '.join(argv)}: exit status {answer['status']}\n{answer['out'][-2000:]}{answer['err'][-2000:]}")
-        return Ran(answer["began"], answer["milliseconds"], answer["processor_milliseconds"], answer["peak_kilobytes"], answer["out"])
+            raise CommandFailed(
+                f"{' '.join(argv)}: exit status {answer['status']}\n{answer['out'][-2000:]}{answer['err'][-2000:]}"
+            )
+        return Ran(
+            answer["began"],
+            answer["milliseconds"],
+            answer["processor_milliseconds"],
+            answer["peak_kilobytes"],
+            answer["out"],
+        )
 
     def python(self, module: str, *words: str, settled: bool = False) -> Ran:
         """Run a module with the Python that runs this."""

@@ -61,7 +61,12 @@ class Paper:
             self._take(request)
 
     def snapshot(self) -> Snapshot:
-        return Snapshot({label: self._netns(number, label, sheet) for number, (label, sheet) in enumerate(self.sheets.items())})
+        return Snapshot(
+            {
+                label: self._netns(number, label, sheet)
+                for number, (label, sheet) in enumerate(self.sheets.items())
+            }
+        )
 
     def index_of(self, netns: str, name: str) -> int:
         return self.sheets[netns].links[name].index
@@ -91,13 +96,24 @@ class Paper:
     def _take(self, request: Request) -> None:
         match request:
             case NetnsAdd(netns, alias, sysctls):
-                self.sheets[netns] = Sheet({"lo": replace(_like("", False), alias=alias)}, sysctls=dict(sysctls))
+                self.sheets[netns] = Sheet(
+                    {"lo": replace(_like("", False), alias=alias)}, sysctls=dict(sysctls)
+                )
             case LinkAdd():
                 self._add(request)
             case LinkSet():
                 self._set(request)
             case AddressAdd(netns, link, family, local, address, prefixlen, scope, protocol):
-                record = AddressRecord(family, self.index_of(netns, link), local, address, prefixlen, scope, c.IFA_F_PERMANENT, protocol)
+                record = AddressRecord(
+                    family,
+                    self.index_of(netns, link),
+                    local,
+                    address,
+                    prefixlen,
+                    scope,
+                    c.IFA_F_PERMANENT,
+                    protocol,
+                )
                 self.sheets[netns].addresses.append(record)
             case RouteAdd(netns, route):
                 self.sheets[netns].routes.append(route)
@@ -120,12 +136,31 @@ class Paper:
             ends.append((request.peer.netns, request.peer.name, request.peer.attrs))
         first = [len(self.sheets[netns].links) + 1 for netns, _, _ in ends]
         apart = len({netns for netns, _, _ in ends}) > 1
-        nsid = self._numbers.setdefault(frozenset(netns for netns, _, _ in ends), len(self._numbers)) if apart else None
-        for (netns, name, attrs), index, other in zip(ends, first, (*first[1:], first[0]), strict=True):
+        nsid = (
+            self._numbers.setdefault(frozenset(netns for netns, _, _ in ends), len(self._numbers))
+            if apart
+            else None
+        )
+        for (netns, name, attrs), index, other in zip(
+            ends, first, (*first[1:], first[0]), strict=True
+        ):
             partner = (other, nsid) if request.peer is not None else (0, None)
             data = {**like.data, **dict(request.data)}
             link = LinkRecord(
-                index, name, c.IFF_BROADCAST | c.IFF_MULTICAST, 1500, bytes(6), request.kind, 0, *partner, 0, "", 1000, (), data, {}
+                index,
+                name,
+                c.IFF_BROADCAST | c.IFF_MULTICAST,
+                1500,
+                bytes(6),
+                request.kind,
+                0,
+                *partner,
+                0,
+                "",
+                1000,
+                (),
+                data,
+                {},
             )
             self.sheets[netns].links[name] = _with(link, dict(attrs))
 
@@ -133,7 +168,11 @@ class Paper:
         links_ = self.sheets[request.netns].links
         link = _with(links_[request.name], dict(request.attrs))
         if request.up is not None:
-            link = replace(link, flags=link.flags | IS_UP if request.up else link.flags & ~IS_UP, qdisc="noqueue")
+            link = replace(
+                link,
+                flags=link.flags | IS_UP if request.up else link.flags & ~IS_UP,
+                qdisc="noqueue",
+            )
         if request.master is not None:
             joins = links_[request.master].index if request.master else 0
             link = replace(link, master=joins, port=_like(link.kind, True).port if joins else {})
@@ -174,9 +213,15 @@ def template(kind: str, port: bool) -> Recorded:
         for one in recordings():
             if one.what == "links" and one.kernel == NEWEST:
                 [link] = links([one.message])
-                if not any(any(link.port.get(option, b"")) for option in (c.IFLA_BRPORT_MODE, c.IFLA_BRPORT_ISOLATED)):
+                if not any(
+                    any(link.port.get(option, b""))
+                    for option in (c.IFLA_BRPORT_MODE, c.IFLA_BRPORT_ISOLATED)
+                ):
                     _TEMPLATES.setdefault((link.kind, bool(link.port)), one)
     return _TEMPLATES[kind, port]
 
 
-NEWEST = max((one.kernel for one in recordings()), key=lambda kernel: [int(part) for part in kernel.split(".")])
+NEWEST = max(
+    (one.kernel for one in recordings()),
+    key=lambda kernel: [int(part) for part in kernel.split(".")],
+)

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 from netorch.netlink import constants as c
 from netorch.netlink import decode
-from netorch.netlink.codec import Message, attr, attribute_list, cstring, headers, message, nested, u32
+from netorch.netlink.codec import (
+    Message,
+    attr,
+    attribute_list,
+    cstring,
+    headers,
+    message,
+    nested,
+    u32,
+)
 from netorch.netlink.encode import encode
 from netorch.values.requests import RouteAdd, RuleAdd
 from netorch.values.snapshot import AddressRecord, LinkRecord, NetnsSnapshot, Snapshot
@@ -33,9 +42,20 @@ class Dumps:
 
 def dumps(paper: Paper) -> dict[str, Dumps]:
     """Label → the answers of the namespace, in datagrams as large as the kernel's."""
-    routes = [_body(one) for one in dumped(NEWEST, LIKE, "routes") if one[1][one[2] + 5] == c.RTPROT_KERNEL]
-    own = [_body(one) for one in dumped(NEWEST, LIKE, "addresses") if decode.addresses([one])[0].index == 1]
-    return {label: _netns(paper, netns, own, routes) for label, netns in paper.snapshot().namespaces.items()}
+    routes = [
+        _body(one)
+        for one in dumped(NEWEST, LIKE, "routes")
+        if one[1][one[2] + 5] == c.RTPROT_KERNEL
+    ]
+    own = [
+        _body(one)
+        for one in dumped(NEWEST, LIKE, "addresses")
+        if decode.addresses([one])[0].index == 1
+    ]
+    return {
+        label: _netns(paper, netns, own, routes)
+        for label, netns in paper.snapshot().namespaces.items()
+    }
 
 
 def read(found: dict[str, Dumps], like: Snapshot) -> Snapshot:
@@ -64,13 +84,23 @@ def read(found: dict[str, Dumps], like: Snapshot) -> Snapshot:
 
 def _netns(paper: Paper, netns: NetnsSnapshot, own: list[bytes], routes: list[bytes]) -> Dumps:
     netconf = [
-        [struct.pack("=B3x", family) + attr(c.NETCONFA_IFINDEX, struct.pack("=i", -1)) + attr(c.NETCONFA_FORWARDING, u32(bool(on)))]
+        [
+            struct.pack("=B3x", family)
+            + attr(c.NETCONFA_IFINDEX, struct.pack("=i", -1))
+            + attr(c.NETCONFA_FORWARDING, u32(bool(on)))
+        ]
         for family, on in zip((c.AF_INET, c.AF_INET6), netns.forwarding, strict=True)
     ]
     return Dumps(
         _messages(c.RTM_NEWLINK, map(_link, netns.links)),
         _messages(c.RTM_NEWADDR, [*own, *map(_address, netns.addresses)]),
-        _messages(c.RTM_NEWROUTE, [*(encode(RouteAdd(netns.label, route), 1, 0, paper)[16:] for route in netns.routes), *routes]),
+        _messages(
+            c.RTM_NEWROUTE,
+            [
+                *(encode(RouteAdd(netns.label, route), 1, 0, paper)[16:] for route in netns.routes),
+                *routes,
+            ],
+        ),
         _messages(
             c.RTM_NEWRULE,
             [
@@ -89,7 +119,11 @@ def _messages(kind: int, bodies: Iterator[bytes] | list[bytes] | map[bytes]) -> 
         if len(datagrams[-1]) + len(whole) > _DATAGRAM:
             datagrams.append(bytearray())
         datagrams[-1] += whole
-    return [(kind_, datagram, start, end) for datagram in map(bytes, datagrams) for kind_, _, _, start, end in headers(datagram)]
+    return [
+        (kind_, datagram, start, end)
+        for datagram in map(bytes, datagrams)
+        for kind_, _, _, start, end in headers(datagram)
+    ]
 
 
 def _body(one: Message) -> bytes:
@@ -99,7 +133,9 @@ def _body(one: Message) -> bytes:
 
 def _link(link: LinkRecord) -> bytes:
     body = _body(template(link.kind, bool(link.port)).message)
-    info = attr(c.IFLA_INFO_KIND, cstring(link.kind)) + nested(c.IFLA_INFO_DATA, *(attr(*pair) for pair in link.data.items()))
+    info = attr(c.IFLA_INFO_KIND, cstring(link.kind)) + nested(
+        c.IFLA_INFO_DATA, *(attr(*pair) for pair in link.data.items())
+    )
     if link.port:
         info += attr(c.IFLA_INFO_SLAVE_KIND, cstring("bridge"))
         info += nested(c.IFLA_INFO_SLAVE_DATA, *(attr(*pair) for pair in link.port.items()))
@@ -113,17 +149,23 @@ def _link(link: LinkRecord) -> bytes:
         c.IFLA_LINKINFO: info if link.kind else None,
         c.IFLA_MASTER: u32(link.master) if link.master else None,
         c.IFLA_LINK: u32(link.link) if link.link else None,
-        c.IFLA_LINK_NETNSID: struct.pack("=i", link.link_netnsid) if link.link_netnsid is not None else None,
+        c.IFLA_LINK_NETNSID: struct.pack("=i", link.link_netnsid)
+        if link.link_netnsid is not None
+        else None,
         c.IFLA_IFALIAS: cstring(link.alias) if link.alias else None,
         c.IFLA_PROP_LIST: None,
     }
     there = dict(attribute_list(body[16:])) | said
     header = body[:4] + struct.pack("=iII", link.index, link.flags, 0)
-    return header + b"".join(attr(number, payload) for number, payload in there.items() if payload is not None)
+    return header + b"".join(
+        attr(number, payload) for number, payload in there.items() if payload is not None
+    )
 
 
 def _address(record: AddressRecord) -> bytes:
-    header = struct.pack("=BBBBI", record.family, record.prefixlen, record.flags & 0xFF, record.scope, record.index)
+    header = struct.pack(
+        "=BBBBI", record.family, record.prefixlen, record.flags & 0xFF, record.scope, record.index
+    )
     parts = {
         c.IFA_ADDRESS: record.address,
         c.IFA_LOCAL: record.local,

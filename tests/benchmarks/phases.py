@@ -18,7 +18,18 @@ from typing import Any
 
 FIRST_LINE = time.perf_counter()
 
-PHASES = ("start", "imports", "load", "read", "plan", "record", "execute", "verify", "finish", "exit")
+PHASES = (
+    "start",
+    "imports",
+    "load",
+    "read",
+    "plan",
+    "record",
+    "execute",
+    "verify",
+    "finish",
+    "exit",
+)
 """In their order. `read` and `plan` are those before the first change, `verify` both of them after it; `exit` is the end of the process."""
 
 
@@ -34,7 +45,9 @@ class Clock:
         self.milliseconds[phase] += (now - self._mark) * 1000
         self._mark = now
 
-    def around(self, call: Callable[..., Any], before: Callable[[], str], phase: Callable[[], str]) -> Callable[..., Any]:
+    def around(
+        self, call: Callable[..., Any], before: Callable[[], str], phase: Callable[[], str]
+    ) -> Callable[..., Any]:
         """`call`, the time until it spent on the one phase, and its own on the other."""
 
         def clocked(*words: Any, **named: Any) -> Any:
@@ -62,7 +75,13 @@ def main(file: str) -> int:
     clock.spend("imports")
     # what is spent until the command line says that something else begins
     here = ["load"]
-    following = {"reading the file": "load", "waiting for the lock": "load", "reading": "plan", "making": "execute", "verifying": "verify"}
+    following = {
+        "reading the file": "load",
+        "waiting for the lock": "load",
+        "reading": "plan",
+        "making": "execute",
+        "verifying": "verify",
+    }
     say = Output.phase
 
     def phase(self: Output, name: str) -> None:
@@ -71,10 +90,14 @@ def main(file: str) -> int:
         say(self, name)
 
     Output.phase = phase  # type: ignore[method-assign]
-    reading = clock.around(LinuxKernel.read, lambda: here[0], lambda: "read" if here[0] == "plan" else here[0])
+    reading = clock.around(
+        LinuxKernel.read, lambda: here[0], lambda: "read" if here[0] == "plan" else here[0]
+    )
     LinuxKernel.read = reading  # type: ignore[method-assign]
     for name in ("write_record", "write_sysctls"):
-        setattr(records, name, clock.around(getattr(records, name), lambda: here[0], lambda: "record"))
+        setattr(
+            records, name, clock.around(getattr(records, name), lambda: here[0], lambda: "record")
+        )
     close = clock.around(LinuxKernel.close, lambda: here[0], lambda: "finish")
     LinuxKernel.close = close  # type: ignore[method-assign]
     status = command_line(["apply", "--quiet", file])

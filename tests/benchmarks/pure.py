@@ -50,7 +50,9 @@ def phases(text: str) -> dict[str, Work]:
     data = text.encode()
     desired = load(data, "lab.yaml").desired
     paper = Paper()
-    wanted, _ = where_dropped({key: _listed(resource) for key, resource in desired.state.items()}, paper.snapshot())
+    wanted, _ = where_dropped(
+        {key: _listed(resource) for key, resource in desired.state.items()}, paper.snapshot()
+    )
     everything = plan({}, wanted)
     paper.take(request for step in everything.changes for request in step.requests())
     like, answers = paper.snapshot(), dumps(paper)
@@ -58,7 +60,9 @@ def phases(text: str) -> dict[str, Work]:
     originals = Memory().originals(snapshot, wanted, lambda _: {})
     observed = observe(snapshot, desired.mark, wanted, originals)
     left = plan(observed.state, wanted)
-    assert observed.state.keys() == wanted.keys() and not left, [str(step.key) for step in left.steps]
+    assert observed.state.keys() == wanted.keys() and not left, [
+        str(step.key) for step in left.steps
+    ]
     return {
         "load": lambda: load(data, "lab.yaml"),
         "decode": lambda: read(answers, like),
@@ -71,7 +75,9 @@ def phases(text: str) -> dict[str, Work]:
 
 def _listed(resource: Resource) -> Resource:
     if isinstance(resource, PacketFilter):
-        return replace(resource, backend="nft", text=in_kernel_words(resource.topology, resource.rules))
+        return replace(
+            resource, backend="nft", text=in_kernel_words(resource.topology, resource.rules)
+        )
     return resource
 
 
@@ -119,22 +125,36 @@ def table(kept: Figures, now: Figures) -> tuple[list[str], list[str]]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.pure", description=(__doc__ or "").partition(":")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.pure", description=(__doc__ or "").partition(":")[0]
+    )
     parser.add_argument("--save", action="store_true", help="keep the figures")
     parser.add_argument("--strict", action="store_true", help="status 1 if something grew")
     options = parser.parse_args(argv)
     version = ".".join(platform.python_version_tuple()[:2])
     now = measured(SHAPES, ROUNDS)
     there = json.loads(KEPT.read_text()) if KEPT.exists() else {}
-    kept = {shape: {phase: Figure(**figure) for phase, figure in figures.items()} for shape, figures in there.get("figures", {}).items()}
+    kept = {
+        shape: {phase: Figure(**figure) for phase, figure in figures.items()}
+        for shape, figures in there.get("figures", {}).items()
+    }
     lines, grown = table(kept, now)
     print("\n".join(lines))
     if there and there["python"] != version:
-        print(f"The kept figures are of Python {there['python']}, these of {version}: their calls are not to be compared.")
+        print(
+            f"The kept figures are of Python {there['python']}, these of {version}: their calls are not to be compared."
+        )
         grown = [line for line in grown if "calls" not in line]
-    print("\n".join(["Grown by more than noise:", *grown] if grown else ["Nothing grew by more than noise."]))
+    print(
+        "\n".join(
+            ["Grown by more than noise:", *grown] if grown else ["Nothing grew by more than noise."]
+        )
+    )
     if options.save:
-        figures = {shape: {phase: asdict(figure) for phase, figure in found.items()} for shape, found in now.items()}
+        figures = {
+            shape: {phase: asdict(figure) for phase, figure in found.items()}
+            for shape, found in now.items()
+        }
         KEPT.write_text(json.dumps({"python": version, "figures": figures}, indent=2) + "\n")
     return 1 if options.strict and grown else 0
 

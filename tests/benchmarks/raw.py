@@ -9,9 +9,27 @@ import struct
 from collections.abc import Iterator
 
 CLONE_NEWNET, MS_BIND, MS_REC, MS_SHARED, MNT_DETACH = 0x40000000, 4096, 16384, 1 << 20, 2
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR, RTM_NEWROUTE, RTM_GETROUTE = 16, 17, 18, 20, 21, 22, 24, 26
+(
+    RTM_NEWLINK,
+    RTM_DELLINK,
+    RTM_GETLINK,
+    RTM_NEWADDR,
+    RTM_DELADDR,
+    RTM_GETADDR,
+    RTM_NEWROUTE,
+    RTM_GETROUTE,
+) = 16, 17, 18, 20, 21, 22, 24, 26
 REQUEST, ACK, DUMP, CREATE, EXCL = 1, 4, 0x300, 0x400, 0x200
-IFLA_IFNAME, IFLA_MASTER, IFLA_LINKINFO, IFLA_IFALIAS, IFLA_GROUP, IFLA_NET_NS_FD, IFLA_TXQ, IFLA_RXQ = 3, 10, 18, 20, 27, 28, 31, 32
+(
+    IFLA_IFNAME,
+    IFLA_MASTER,
+    IFLA_LINKINFO,
+    IFLA_IFALIAS,
+    IFLA_GROUP,
+    IFLA_NET_NS_FD,
+    IFLA_TXQ,
+    IFLA_RXQ,
+) = 3, 10, 18, 20, 27, 28, 31, 32
 IFF_UP = 1
 BATCH = 128
 """Messages of one send."""
@@ -41,7 +59,16 @@ def message(kind: int, flags: int, payload: bytes) -> bytes:
     return header(16 + len(payload), kind, REQUEST | flags, 0, 0) + payload
 
 
-def veth(index: int, name: str, more: bytes, peer_index: int, peer: str, peer_more: bytes, *, up: bool = True) -> bytes:
+def veth(
+    index: int,
+    name: str,
+    more: bytes,
+    peer_index: int,
+    peer: str,
+    peer_more: bytes,
+    *,
+    up: bool = True,
+) -> bytes:
     """The one message that makes a veth: `more` and `peer_more` are further attributes of its two ends. The near end may be up."""
     queues = attr(IFLA_TXQ, u32(1)) + attr(IFLA_RXQ, u32(1))
     far = link(0, 0, peer_index, 0, 0) + text(IFLA_IFNAME, peer) + queues + peer_more

@@ -33,7 +33,13 @@ ROWS = (
     Row("engine", "change", ("change",)),
     Row("engine", "destroy", ("destroy",)),
 )
-PARTS = {"load": "engine load", "read": "engine read", "plan": "engine plan", "execute": "engine apply", "floor": "floor create"}
+PARTS = {
+    "load": "engine load",
+    "read": "engine read",
+    "plan": "engine plan",
+    "execute": "engine apply",
+    "floor": "floor create",
+}
 """Parts whose growth is told, and what measures them."""
 
 LEGEND = """\
@@ -72,7 +78,9 @@ def operations(results: Results) -> list[dict[str, object]]:
                     "operation": row.operation,
                     "milliseconds": milliseconds,
                     "floor": "+".join(row.floor),
-                    "floor_milliseconds": None if None in parts else sum(part for part in parts if part is not None),
+                    "floor_milliseconds": None
+                    if None in parts
+                    else sum(part for part in parts if part is not None),
                     "ratio": figures.ratio(rounds, what, *floors),
                     "ratio_to_create": figures.ratio(rounds, what, "floor create"),
                     "processor_milliseconds": figures.median(rounds, what, "processor"),
@@ -97,7 +105,12 @@ def peers(results: Results) -> list[dict[str, object]]:
                 state = "failed"
             else:
                 state = "measured" if milliseconds is not None else "not measured"
-            row: dict[str, object] = {"shape": shape, "peer": peer.name, "state": state, "milliseconds": milliseconds}
+            row: dict[str, object] = {
+                "shape": shape,
+                "peer": peer.name,
+                "state": state,
+                "milliseconds": milliseconds,
+            }
             row["ratio_to_apply"] = figures.ratio(rounds, peer.name, "whole apply")
             row["ratio_to_floor"] = figures.ratio(rounds, peer.name, "floor create")
             found.append(row)
@@ -116,8 +129,15 @@ class Growth:
 
 def growth(results: Results) -> dict[str, Growth]:
     """How the parts grow with the size of a star."""
-    stars = {results.sizes[shape]: rounds for shape, rounds in results.rounds.items() if shape.startswith("star-")}
-    found = {part: _grown(_costs(stars, what, "milliseconds"), _costs(stars, what, "processor")) for part, what in PARTS.items()}
+    stars = {
+        results.sizes[shape]: rounds
+        for shape, rounds in results.rounds.items()
+        if shape.startswith("star-")
+    }
+    found = {
+        part: _grown(_costs(stars, what, "milliseconds"), _costs(stars, what, "processor"))
+        for part, what in PARTS.items()
+    }
     for part in ("load", "plan"):
         costs = {size: parts[part] for size, parts in results.pure.items()}
         found[f"{part}, without a kernel"] = _grown(costs, costs)
@@ -125,7 +145,11 @@ def growth(results: Results) -> dict[str, Growth]:
 
 
 def _costs(stars: Mapping[int, Sequence[Round]], what: str, clock: Clock) -> dict[int, float]:
-    return {size: cost for size, rounds in sorted(stars.items()) if (cost := figures.median(rounds, what, clock)) is not None}
+    return {
+        size: cost
+        for size, rounds in sorted(stars.items())
+        if (cost := figures.median(rounds, what, clock)) is not None
+    }
 
 
 def _large(costs: Mapping[int, float]) -> Mapping[int, float]:
@@ -137,26 +161,39 @@ def _large(costs: Mapping[int, float]) -> Mapping[int, float]:
 def _grown(clock: Mapping[int, float], processor: Mapping[int, float]) -> Growth:
     fitted = _large(clock)
     per_node = {size: cost / size for size, cost in clock.items()}
-    return Growth(per_node, list(fitted), figures.exponent(fitted), figures.exponent(_large(processor)))
+    return Growth(
+        per_node, list(fitted), figures.exponent(fitted), figures.exponent(_large(processor))
+    )
 
 
 def document(results: Results) -> dict[str, object]:
     """Everything, for JSON; `rounds` has the raw figures."""
     return {
-        "machine": {"kernel": platform.release(), "processors": os.cpu_count(), "python": platform.python_version()},
+        "machine": {
+            "kernel": platform.release(),
+            "processors": os.cpu_count(),
+            "python": platform.python_version(),
+        },
         "operations": operations(results),
         "floor": {shape: _floors(rounds) for shape, rounds in results.rounds.items()},
-        "phases": {shape: figures.phase_medians(rounds) for shape, rounds in results.rounds.items()},
+        "phases": {
+            shape: figures.phase_medians(rounds) for shape, rounds in results.rounds.items()
+        },
         "peers": peers(results),
         "growth": {part: asdict(grown) for part, grown in growth(results).items()},
         "targets": [asdict(verdict) for verdict in judge(results.rounds)],
         "failed": results.failed,
-        "rounds": {shape: [asdict(one) for one in rounds] for shape, rounds in results.rounds.items()},
+        "rounds": {
+            shape: [asdict(one) for one in rounds] for shape, rounds in results.rounds.items()
+        },
     }
 
 
 def _floors(rounds: Sequence[Round]) -> dict[str, float | None]:
-    return {what: figures.median(rounds, f"floor {what}") for what in ("create", "read", "change", "destroy")}
+    return {
+        what: figures.median(rounds, f"floor {what}")
+        for what in ("create", "read", "change", "destroy")
+    }
 
 
 def number(value: object, digits: int = 1) -> str:
@@ -169,7 +206,8 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 
     def line(row: Sequence[str]) -> str:
         cells = [
-            cell.ljust(width) if column < left else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         return "  ".join(cells).rstrip()
 
@@ -179,7 +217,18 @@ def aligned(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -
 def table(results: Results) -> str:
     """For people."""
     lines = [LEGEND, ""]
-    head = ("shape", "", "operation", "ms", "floor ms", "× floor", "× its create", "cpu ms", "× floor", "peak MB")
+    head = (
+        "shape",
+        "",
+        "operation",
+        "ms",
+        "floor ms",
+        "× floor",
+        "× its create",
+        "cpu ms",
+        "× floor",
+        "peak MB",
+    )
     rows = [
         (
             *(str(row[key]) for key in ("shape", "subject", "operation")),
@@ -194,22 +243,44 @@ def table(results: Results) -> str:
     lines += [*aligned(head, rows, 3), ""]
     phases = {shape: figures.phase_medians(rounds) for shape, rounds in results.rounds.items()}
     if named := list(next(iter(phases.values()), {})):
-        rows = [(shape, *(number(found.get(phase)) for phase in named), number(sum(found.values()))) for shape, found in phases.items()]
+        rows = [
+            (shape, *(number(found.get(phase)) for phase in named), number(sum(found.values())))
+            for shape, found in phases.items()
+        ]
         lines += [*aligned(("phases of apply, ms", *named, "sum"), rows), ""]
     if found := peers(results):
         rows = [
-            (str(row["shape"]), str(row["peer"]), number(row["milliseconds"]), number(row["ratio_to_apply"]), number(row["ratio_to_floor"]))
+            (
+                str(row["shape"]),
+                str(row["peer"]),
+                number(row["milliseconds"]),
+                number(row["ratio_to_apply"]),
+                number(row["ratio_to_floor"]),
+            )
             for row in found
         ]
         told = aligned(("shape", "peer", "ms", "× apply", "× floor"), rows, 2)
-        lines += [told[0], *(_with_state(line, row) for line, row in zip(told[1:], found, strict=True)), ""]
+        lines += [
+            told[0],
+            *(_with_state(line, row) for line, row in zip(told[1:], found, strict=True)),
+            "",
+        ]
     lines += [*_growth_lines(growth(results)), ""]
     verdicts = [
-        (verdict.what, verdict.target, verdict.measured, {True: "met", False: "missed", None: ""}[verdict.met])
+        (
+            verdict.what,
+            verdict.target,
+            verdict.measured,
+            {True: "met", False: "missed", None: ""}[verdict.met],
+        )
         for verdict in judge(results.rounds)
     ]
     lines += aligned(("target", "", "measured", ""), verdicts)
-    lines += [f"FAILED {shape}: {series}: {said}" for shape, failed in results.failed.items() for series, said in failed.items()]
+    lines += [
+        f"FAILED {shape}: {series}: {said}"
+        for shape, failed in results.failed.items()
+        for series, said in failed.items()
+    ]
     return "\n".join(lines)
 
 
@@ -228,4 +299,6 @@ def _growth_lines(grown: Mapping[str, Growth]) -> list[str]:
         )
         for name, part in grown.items()
     ]
-    return aligned(("star, ms a node", *(f"{size:,}" for size in sizes), "exponent", "of cpu"), rows)
+    return aligned(
+        ("star, ms a node", *(f"{size:,}" for size in sizes), "exponent", "of cpu"), rows
+    )

@@ -54,7 +54,9 @@ def run(job: dict[str, object], last: int) -> dict[str, object]:
     actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate([nothing, *streams])]
     counted = packets()
     began = time.perf_counter()
-    pid = os.posix_spawnp(argv[0], argv, os.environ | {"BENCHMARK_BEGAN": str(began)}, file_actions=actions)
+    pid = os.posix_spawnp(
+        argv[0], argv, os.environ | {"BENCHMARK_BEGAN": str(began)}, file_actions=actions
+    )
     _, status, usage = os.wait4(pid, 0)
     if job.get("settled"):
         settle()

@@ -32,7 +32,9 @@ def floor(shape: Shape, into: Round) -> None:
         return filter_floor(shape, into)
     with machine() as here:
         for what in ("create", "read", "change", "destroy"):
-            clock, processor = map(float, here.python("tests.benchmarks.floor", what, shape.name).out.split())
+            clock, processor = map(
+                float, here.python("tests.benchmarks.floor", what, shape.name).out.split()
+            )
             into.milliseconds[f"floor {what}"], into.processor[f"floor {what}"] = clock, processor
             if what in ("create", "change"):
                 witness.there(here, shape, changed=what == "change")
@@ -45,10 +47,19 @@ def filter_floor(shape: Shape, into: Round) -> None:
         here.python("netorch", "apply", "--quiet", BASE)
         nft = ("nsenter", "--net=/run/netns/box", "nft")
         table = here.run(*nft, "list", "table", "inet", "netorch_ports").out
-        here.host.write(TABLE, f"add table inet netorch_ports\ndelete table inet netorch_ports\n{table}")
+        here.host.write(
+            TABLE, f"add table inet netorch_ports\ndelete table inet netorch_ports\n{table}"
+        )
         loaded = here.run(*nft, "-f", TABLE)
-        for what, ran in (("create", loaded), ("change", loaded), ("read", here.run(*nft, "list", "table", "inet", "netorch_ports"))):
-            into.milliseconds[f"floor {what}"], into.processor[f"floor {what}"] = ran.milliseconds, ran.processor_milliseconds
+        for what, ran in (
+            ("create", loaded),
+            ("change", loaded),
+            ("read", here.run(*nft, "list", "table", "inet", "netorch_ports")),
+        ):
+            into.milliseconds[f"floor {what}"], into.processor[f"floor {what}"] = (
+                ran.milliseconds,
+                ran.processor_milliseconds,
+            )
         witness.there(here, shape)
 
 
@@ -64,14 +75,20 @@ def whole(shape: Shape, into: Round) -> None:
             note(into, f"whole {what}", here.python("netorch", *words))
             if what in ("apply", "change"):
                 witness.there(here, shape, changed=what == "change")
-        note(into, "whole destroy", here.python("netorch", "destroy", "--quiet", shape.topology, settled=True))
+        note(
+            into,
+            "whole destroy",
+            here.python("netorch", "destroy", "--quiet", shape.topology, settled=True),
+        )
         witness.gone(here, shape)
 
 
 def engine(shape: Shape, into: Round) -> None:
     """In a process that has everything imported; it sees to it that nothing was refused."""
     with machine(files(shape)) as here:
-        parts: dict[str, tuple[float, float]] = json.loads(here.python("tests.benchmarks.engine", BASE, CHANGED).out)
+        parts: dict[str, tuple[float, float]] = json.loads(
+            here.python("tests.benchmarks.engine", BASE, CHANGED).out
+        )
         for part, figures in parts.items():
             into.milliseconds[f"engine {part}"], into.processor[f"engine {part}"] = figures
         witness.gone(here, shape)
@@ -101,7 +118,9 @@ def peer(one: Peer) -> Series:
     return series
 
 
-def measure(shape: Shape, rounds: int, peers: Sequence[Peer], say: Callable[[str], None]) -> tuple[list[Round], dict[str, str]]:
+def measure(
+    shape: Shape, rounds: int, peers: Sequence[Peer], say: Callable[[str], None]
+) -> tuple[list[Round], dict[str, str]]:
     """So many rounds of all series, and the series that failed, with what they said. Each round begins with another one of ours."""
     ours: dict[str, Series] = {"floor": floor, "whole": whole, "engine": engine, "phases": phases}
     theirs = {one.name: peer(one) for one in peers if shape.name in one.shapes and one.installed()}
@@ -128,5 +147,10 @@ def pure(shapes: Sequence[Shape]) -> dict[int, dict[str, float]]:
     """Size → part → milliseconds, of loading and planning alone: those of the processors, since nothing is waited for."""
     named = [(f"{shape.name}.yaml", shape.text) for shape in shapes]
     with machine(named) as here:
-        answers = json.loads(here.python("tests.benchmarks.engine", "--pure", *(name for name, _ in named)).out)
-    return {shape.size: {part: processor for part, (_, processor) in parts.items()} for shape, parts in zip(shapes, answers, strict=True)}
+        answers = json.loads(
+            here.python("tests.benchmarks.engine", "--pure", *(name for name, _ in named)).out
+        )
+    return {
+        shape.size: {part: processor for part, (_, processor) in parts.items()}
+        for shape, parts in zip(shapes, answers, strict=True)
+    }

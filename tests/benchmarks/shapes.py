@@ -53,7 +53,10 @@ def member_address(number: int) -> str:
 
 def cable_addresses(number: int) -> tuple[str, str]:
     """Of the two ends of the cable of this number, counted from 0."""
-    near, far = (f"10.{128 + number // 32768}.{number // 128 % 256}.{number % 128 * 2 + end}" for end in (0, 1))
+    near, far = (
+        f"10.{128 + number // 32768}.{number // 128 % 256}.{number % 128 * 2 + end}"
+        for end in (0, 1)
+    )
     return near, far
 
 
@@ -73,19 +76,31 @@ def _star_text(size: int, *, moved: bool) -> str:
     formula = '"10.9.$(i // 256).$(i % 256)/16"'
     nodes = node(f"h[1-{size}]", formula)
     if moved:
-        nodes = node(f"h[1-{size - 1}]", formula) + node(f"h{size}", f"{member_address(size + MOVED)}/16")
+        nodes = node(f"h[1-{size - 1}]", formula) + node(
+            f"h{size}", f"{member_address(size + MOVED)}/16"
+        )
     return f"name: star\nnetworks:\n  lan: {{mode: segment, subnet: 10.9.0.0/16}}\nnodes:\n{nodes}"
 
 
 def star(size: int) -> Shape:
     """One segment, an address of it for each node, and a default route."""
     names = tuple(f"h{number}" for number in range(1, size + 1))
-    return Shape(f"star-{size}", size, _star_text(size, moved=False), _star_text(size, moved=True), names, members=names)
+    return Shape(
+        f"star-{size}",
+        size,
+        _star_text(size, moved=False),
+        _star_text(size, moved=True),
+        names,
+        members=names,
+    )
 
 
 def ring(size: int) -> Shape:
     """Each node has a cable to the next, and the last one to the first. The cables have subnets of their own."""
-    cables = tuple(Cable(f"r{number}", "right", f"r{number % size + 1}", "left") for number in range(1, size + 1))
+    cables = tuple(
+        Cable(f"r{number}", "right", f"r{number % size + 1}", "left")
+        for number in range(1, size + 1)
+    )
     formula = '"10.$(128 + (i - 1) // 32768).$((i - 1) // 128 % 256).$((i - 1) % 128 * 2)/31"'
 
     def text(last: int) -> str:
@@ -111,10 +126,18 @@ def fat_tree(k: int) -> Shape:
         hosts = [f"host{pod}.{edge}.{number}" for edge in range(half) for number in range(half)]
         names += [*upper, *lower, *hosts]
         for number, switch in enumerate(upper):
-            cables += [Cable(switch, f"up{port}", cores[number * half + port], f"pod{pod}") for port in range(half)]
+            cables += [
+                Cable(switch, f"up{port}", cores[number * half + port], f"pod{pod}")
+                for port in range(half)
+            ]
         for number, switch in enumerate(lower):
-            cables += [Cable(switch, f"up{port}", upper[port], f"down{number}") for port in range(half)]
-        cables += [Cable(host, "eth0", lower[number // half], f"host{number % half}") for number, host in enumerate(hosts)]
+            cables += [
+                Cable(switch, f"up{port}", upper[port], f"down{number}") for port in range(half)
+            ]
+        cables += [
+            Cable(host, "eth0", lower[number // half], f"host{number % half}")
+            for number, host in enumerate(hosts)
+        ]
 
     def text(last: int) -> str:
         numbers = [*range(len(cables) - 1), last]
@@ -122,33 +145,63 @@ def fat_tree(k: int) -> Shape:
             f"  - {{endpoints: [{cable.near}:{cable.near_interface}, {cable.far}:{cable.far_interface}], subnet: {cable_subnet(number)}}}\n"
             for number, cable in zip(numbers, cables, strict=True)
         )
-        return "".join(["name: fat-tree\nnodes:\n", *(f"  {name}: {{}}\n" for name in names), "links:\n", *links])
+        return "".join(
+            [
+                "name: fat-tree\nnodes:\n",
+                *(f"  {name}: {{}}\n" for name in names),
+                "links:\n",
+                *links,
+            ]
+        )
 
     last = len(cables) - 1
-    return Shape(f"fat-tree-{k}", k, text(last), text(last + MOVED), tuple(names), cables=tuple(cables))
+    return Shape(
+        f"fat-tree-{k}", k, text(last), text(last + MOVED), tuple(names), cables=tuple(cables)
+    )
 
 
 def ports(size: int) -> Shape:
     """A network behind the address of the node `box`, which publishes so many ports of the node `web`."""
 
     def text(last: int) -> str:
-        published = ", ".join(f'"{published_port(port)}:{20000 + port}"' for port in [*range(size - 1), last])
+        published = ", ".join(
+            f'"{published_port(port)}:{20000 + port}"' for port in [*range(size - 1), last]
+        )
         return (
             "name: ports\nnodes:\n  box: {}\n"
             f"  web: {{networks: [net], publish: [{published}]}}\n"
             "networks: {net: {mode: nat, node: box, subnet: 172.17.0.0/16}}\n"
         )
 
-    return Shape(f"ports-{size}", size, text(size - 1), text(size - 1 + MOVED), ("box", "web"), published=size)
+    return Shape(
+        f"ports-{size}",
+        size,
+        text(size - 1),
+        text(size - 1 + MOVED),
+        ("box", "web"),
+        published=size,
+    )
 
 
-KINDS: dict[str, Callable[[int], Shape]] = {"star": star, "ring": ring, "fat-tree": fat_tree, "ports": ports}
+KINDS: dict[str, Callable[[int], Shape]] = {
+    "star": star,
+    "ring": ring,
+    "fat-tree": fat_tree,
+    "ports": ports,
+}
 SMALLEST = {"star": 2, "ring": 3, "fat-tree": 2, "ports": 1}
 
 
 def shape(name: str) -> Shape:
     """The shape of this name. ValueError if there is none."""
     kind, _, size = name.rpartition("-")
-    if kind not in KINDS or not size.isdecimal() or int(size) < SMALLEST[kind] or (kind == "fat-tree" and int(size) % 2):
-        raise ValueError(f"{name!r} is no shape: write {', '.join(f'{known}-N' for known in KINDS)} (of a fat tree N is even)")
+    if (
+        kind not in KINDS
+        or not size.isdecimal()
+        or int(size) < SMALLEST[kind]
+        or (kind == "fat-tree" and int(size) % 2)
+    ):
+        raise ValueError(
+            f"{name!r} is no shape: write {', '.join(f'{known}-N' for known in KINDS)} (of a fat tree N is even)"
+        )
     return KINDS[kind](int(size))

@@ -42,7 +42,11 @@ def _of(shape: str, what: str, *floors: str) -> Callable[[Measured], float | Non
 
 def _growth(measured: Measured) -> float | None:
     """By how much more netorch's cost per node grows from 1,000 to 4,000 nodes than the floor's does."""
-    costs = [median(measured.get(shape, ()), what) for what in ("whole apply", "floor create") for shape in ("star-4000", "star-1000")]
+    costs = [
+        median(measured.get(shape, ()), what)
+        for what in ("whole apply", "floor create")
+        for shape in ("star-4000", "star-1000")
+    ]
     if None in costs:
         return None
     large, small, floor_large, floor_small = (cost for cost in costs if cost is not None)
@@ -55,19 +59,59 @@ def _excess_seconds(measured: Measured) -> float | None:
 
 
 TARGETS: tuple[tuple[Target, ...], ...] = (
-    (Target("engine alone, apply, star-100 ÷ floor", 1.3, _of("star-100", "engine apply", "floor create")),),
-    (Target("engine alone, apply, star-1000 ÷ floor", 1.15, _of("star-1000", "engine apply", "floor create")),),
+    (
+        Target(
+            "engine alone, apply, star-100 ÷ floor",
+            1.3,
+            _of("star-100", "engine apply", "floor create"),
+        ),
+    ),
+    (
+        Target(
+            "engine alone, apply, star-1000 ÷ floor",
+            1.15,
+            _of("star-1000", "engine apply", "floor create"),
+        ),
+    ),
     (
         Target("apply, star-100 − floor", 0.35, _excess_seconds, unit=" s"),
         Target("apply, star-100 ÷ floor", 5, _of("star-100", "whole apply", "floor create")),
     ),
     (Target("apply, star-1000 ÷ floor", 1.6, _of("star-1000", "whole apply", "floor create")),),
-    (Target("diff, nothing to do, star-1000 ÷ the floor's create", 0.5, _of("star-1000", "whole diff", "floor create")),),
-    (Target("apply of one change, star-1000 ÷ the floor's create", 0.55, _of("star-1000", "whole change", "floor create")),),
-    (Target("destroy, star-1000 ÷ floor", 1.2, _of("star-1000", "whole destroy", "floor destroy")),),
-    (Target("Mininet ÷ apply, star-100", 5, _of("star-100", MININET, "whole apply"), at_least=True),),
-    (Target("ifstate ÷ apply, star-100", 40, _of("star-100", IFSTATE, "whole apply"), at_least=True),),
-    (Target("ip -batch ÷ apply, star-1000", 4, _of("star-1000", BATCH, "whole apply"), at_least=True),),
+    (
+        Target(
+            "diff, nothing to do, star-1000 ÷ the floor's create",
+            0.5,
+            _of("star-1000", "whole diff", "floor create"),
+        ),
+    ),
+    (
+        Target(
+            "apply of one change, star-1000 ÷ the floor's create",
+            0.55,
+            _of("star-1000", "whole change", "floor create"),
+        ),
+    ),
+    (
+        Target(
+            "destroy, star-1000 ÷ floor", 1.2, _of("star-1000", "whole destroy", "floor destroy")
+        ),
+    ),
+    (
+        Target(
+            "Mininet ÷ apply, star-100", 5, _of("star-100", MININET, "whole apply"), at_least=True
+        ),
+    ),
+    (
+        Target(
+            "ifstate ÷ apply, star-100", 40, _of("star-100", IFSTATE, "whole apply"), at_least=True
+        ),
+    ),
+    (
+        Target(
+            "ip -batch ÷ apply, star-1000", 4, _of("star-1000", BATCH, "whole apply"), at_least=True
+        ),
+    ),
     (Target("growth of the cost per node from 1,000 to 4,000 ÷ the floor's growth", 1.5, _growth),),
 )
 """Of each group one is enough."""
@@ -79,8 +123,14 @@ def judge(measured: Measured) -> list[Verdict]:
     for group in TARGETS:
         values = [(target, target.figure(measured)) for target in group]
         known = [(target, value) for target, value in values if value is not None]
-        limits = " or ".join(f"{'≥' if target.at_least else '≤'} {target.limit:g}{target.unit}" for target in group)
-        found = " and ".join(f"{value:.2f}{target.unit}" for target, value in known) if known else "not measured"
+        limits = " or ".join(
+            f"{'≥' if target.at_least else '≤'} {target.limit:g}{target.unit}" for target in group
+        )
+        found = (
+            " and ".join(f"{value:.2f}{target.unit}" for target, value in known)
+            if known
+            else "not measured"
+        )
         met = any(target.met(value) for target, value in known) if known else None
         verdicts.append(Verdict(" or ".join(target.what for target in group), limits, found, met))
     return verdicts

@@ -19,7 +19,9 @@ def there(machine: Machine, shape: Shape, *, changed: bool = False) -> None:
         raise CommandFailed(f"{shape.name}: {len(missing)} namespaces are missing")
     if shape.published:
         port = published_port(shape.published - 1 + MOVED * changed)
-        if f" {port} " not in host.run("ip", "netns", "exec", "box", "nft", "list", "ruleset").stdout.replace(":", " "):
+        if f" {port} " not in host.run(
+            "ip", "netns", "exec", "box", "nft", "list", "ruleset"
+        ).stdout.replace(":", " "):
             raise CommandFailed(f"{shape.name}: port {port} is not published")
         return
     if shape.members:
@@ -41,4 +43,6 @@ def gone(machine: Machine, shape: Shape) -> None:
     """CommandFailed if a namespace or a link is left."""
     left = machine.host.run("ip", "netns", "list").stdout.split() + machine.host.links()
     if left != ["lo"]:
-        raise CommandFailed(f"{shape.name}: {len(left) - 1} namespaces or links are left: {' '.join(left[:10])}")
+        raise CommandFailed(
+            f"{shape.name}: {len(left) - 1} namespaces or links are left: {' '.join(left[:10])}"
+        )

@@ -27,10 +27,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     home = tmp_path_factory.mktemp("browser")
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1200,800", f"user-data-dir={home}"):
+    for argument in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        "window-size=1200,800",
+        f"user-data-dir={home}",
+    ):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+    driver = webdriver.Chrome(
+        options=options, service=webdriver.ChromeService("/usr/bin/chromedriver")
+    )
     try:
         yield driver
     finally:
@@ -68,11 +77,23 @@ class Page:
     def check(self) -> None:
         """Nothing went wrong, and nothing was asked for but the page itself."""
         assert self.browser.get_log("browser") == []
-        messages = [json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")]
-        sent = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+        messages = [
+            json.loads(entry["message"])["message"] for entry in self.browser.get_log("performance")
+        ]
+        sent = [
+            message["params"]
+            for message in messages
+            if message["method"] == "Network.requestWillBeSent"
+        ]
         # Chromium's own first tab loads beside it; and icons such as the cross in a search field Chromium asks itself for
-        asked = {request["request"]["url"] for request in sent if request["documentURL"] == self.browser.current_url}
-        assert {url for url in asked if not url.startswith(("data:,", "chrome://resources/"))} == {self.browser.current_url}
+        asked = {
+            request["request"]["url"]
+            for request in sent
+            if request["documentURL"] == self.browser.current_url
+        }
+        assert {url for url in asked if not url.startswith(("data:,", "chrome://resources/"))} == {
+            self.browser.current_url
+        }
 
 
 @pytest.fixture
@@ -89,11 +110,15 @@ def test_it_zooms_and_moves(page: Page) -> None:
     page.find("#out").click()
     assert page.view()[2] == pytest.approx(scale, rel=1e-3)
     stage = page.find("#stage")
-    ActionChains(page.browser).scroll_from_origin(webdriver.common.actions.wheel_input.ScrollOrigin.from_element(stage), 0, -200).perform()
+    ActionChains(page.browser).scroll_from_origin(
+        webdriver.common.actions.wheel_input.ScrollOrigin.from_element(stage), 0, -200
+    ).perform()
     assert page.view()[2] > scale
     page.find("#fit").click()
     assert page.view() == (x, y, scale)
-    ActionChains(page.browser).move_to_element_with_offset(stage, -300, 200).click_and_hold().move_by_offset(50, 20).release().perform()
+    ActionChains(page.browser).move_to_element_with_offset(
+        stage, -300, 200
+    ).click_and_hold().move_by_offset(50, 20).release().perform()
     assert page.view() == (pytest.approx(x + 50, abs=6), pytest.approx(y + 20, abs=6), scale)
     assert not page.find("#panel").is_displayed()
 
@@ -102,7 +127,10 @@ def test_a_click_tells_all_of_a_node(page: Page) -> None:
     page.thing("router box").click()
     panel = page.find("#panel")
     assert panel.is_displayed() and page.find("#panel-name").text == "box"
-    assert [heading.text.lower() for heading in page.all("#panel h3")][:2] == ["about", "interfaces"]
+    assert [heading.text.lower() for heading in page.all("#panel h3")][:2] == [
+        "about",
+        "interfaces",
+    ]
     for words in (
         "forwards IPv4 and IPv6",
         "eth0 192.0.2.1/30",
@@ -126,14 +154,19 @@ def test_all_of_it_goes_by_keyboard(page: Page) -> None:
     page.press("/")
     assert page.browser.switch_to.active_element.get_attribute("id") == "search"
     page.press("172.17.0.2")
-    assert sorted(thing.get_attribute("aria-label") or "" for thing in page.all(".thing.hit")) == ["network lan, nat", "node web"]
+    assert sorted(thing.get_attribute("aria-label") or "" for thing in page.all(".thing.hit")) == [
+        "network lan, nat",
+        "node web",
+    ]
     assert page.find("#found").text == "2 matches"
     assert page.find('.thing[aria-label="node pc"]').value_of_css_property("opacity") != "1"
     page.press(Keys.ENTER)
     assert page.find("#found").text == "1 of 2" and page.find("#panel").is_displayed()
     page.press(Keys.ESCAPE)
     assert not page.all(".thing.hit") and not page.find("#panel").is_displayed()
-    page.browser.execute_script("document.activeElement.blur(); arguments[0].focus()", page.thing("node pc"))
+    page.browser.execute_script(
+        "document.activeElement.blur(); arguments[0].focus()", page.thing("node pc")
+    )
     page.press(Keys.ENTER)
     assert page.find("#panel-name").text == "pc"
     assert page.browser.switch_to.active_element.get_attribute("id") == "panel"
@@ -155,7 +188,9 @@ def test_it_is_light_or_dark(page: Page) -> None:
 def test_every_control_has_a_name(page: Page) -> None:
     assert page.browser.title == "lab" and page.find("html").get_attribute("lang") == "en"
     for control in page.all("button, input, #stage .thing"):
-        assert control.accessible_name or not control.is_displayed(), control.get_attribute("outerHTML")
+        assert control.accessible_name or not control.is_displayed(), control.get_attribute(
+            "outerHTML"
+        )
 
 
 def test_a_network_of_200_is_found_in(browser: webdriver.Chrome, tmp_path: Path) -> None:
@@ -165,7 +200,10 @@ def test_a_network_of_200_is_found_in(browser: webdriver.Chrome, tmp_path: Path)
     assert page.find("#panel-name").text == "h150"
     assert page.view()[2] >= max(scale, 0.8)
     box, stage = page.thing("node h150").rect, page.find("#stage").rect
-    assert stage["x"] < box["x"] < stage["x"] + stage["width"] and stage["y"] < box["y"] < stage["y"] + stage["height"]
+    assert (
+        stage["x"] < box["x"] < stage["x"] + stage["width"]
+        and stage["y"] < box["y"] < stage["y"] + stage["height"]
+    )
     page.check()
 
 

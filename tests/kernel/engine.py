@@ -72,14 +72,24 @@ class Container:
 
     @property
     def sandbox(self) -> str:
-        own = self.make == "docker" and self.process is not None and not self.network.startswith("container:")
+        own = (
+            self.make == "docker"
+            and self.process is not None
+            and not self.network.startswith("container:")
+        )
         return f"{NETNS}/{self.id[:12]}{self.starts}" if own and self.network != "host" else ""
 
     def start(self, shared: int | None) -> int:
-        own = {"host": []}.get(self.network, ["unshare", "--net"] if shared is None else ["nsenter", f"--net=/proc/{shared}/ns/net"])
+        own = {"host": []}.get(
+            self.network,
+            ["unshare", "--net"] if shared is None else ["nsenter", f"--net=/proc/{shared}/ns/net"],
+        )
         # out of its own accord it leaves no process behind when the engine is killed with the private host
         self.process = subprocess.Popen(
-            [*own, "sleep", "100000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*own, "sleep", "100000"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         self.starts += 1
         here = os.stat("/proc/self/ns/net").st_ino
@@ -117,7 +127,11 @@ class Container:
         self.process.wait()
         self.process = None
         if sandbox:
-            command("sh", "-c", f"umount {sandbox}; rm {sandbox}; ip link del veth{self.id[:7]} 2>/dev/null || :")
+            command(
+                "sh",
+                "-c",
+                f"umount {sandbox}; rm {sandbox}; ip link del veth{self.id[:7]} 2>/dev/null || :",
+            )
         self.status = "exited"
 
     def inspect(self) -> dict[str, Any]:
@@ -130,7 +144,10 @@ class Container:
         }
         found: dict[str, Any] = {"Id": self.id, "Name": f"/{self.name}", "State": state}
         if self.make == "docker":
-            return found | {"NetworkSettings": {"SandboxKey": self.sandbox}, "HostConfig": {"NetworkMode": self.network}}
+            return found | {
+                "NetworkSettings": {"SandboxKey": self.sandbox},
+                "HostConfig": {"NetworkMode": self.network},
+            }
         # Podman has been seen to leave out either
         return found | {"NetworkSettings": {"SandboxKey": "", "Networks": None}, "HostConfig": None}
 
@@ -171,7 +188,9 @@ class Server(ThreadingUnixStreamServer):
     def _do(self, verb: str, *words: str) -> object:
         match verb, *words:
             case "create", name, network:
-                self.containers[name] = Container(len(self.containers) + 1, name, network, self.make)
+                self.containers[name] = Container(
+                    len(self.containers) + 1, name, network, self.make
+                )
             case "start", name:
                 return self.start(name)
             case "stop", name:
@@ -204,7 +223,13 @@ class Handler(BaseHTTPRequestHandler):
         if fault and self.misbehave(fault):
             return
         if path == "/containers/json":
-            self.say(200, [{"Id": each.id, "Names": [f"/{each.name}"], "State": each.status} for each in self.server.containers.values()])
+            self.say(
+                200,
+                [
+                    {"Id": each.id, "Names": [f"/{each.name}"], "State": each.status}
+                    for each in self.server.containers.values()
+                ],
+            )
             return
         word = path.removeprefix("/containers/").removesuffix("/json")
         found = self.server.look(word)

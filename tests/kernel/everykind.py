@@ -72,7 +72,11 @@ links:
 
 def every_kind(host: Host) -> tuple[str, str]:
     """The file, and a changed version: other values of what changes in place, of what flaps and of what is made anew."""
-    made = "".join(f"      {kind}x: {{{words}}}\n" for kind, words in {**SOLO, **MORE}.items() if has_kind(host, kind))
+    made = "".join(
+        f"      {kind}x: {{{words}}}\n"
+        for kind, words in {**SOLO, **MORE}.items()
+        if has_kind(host, kind)
+    )
     file = TOPOLOGY.format(made=made)
     changed = (
         file.replace("rate: 10mbit", "rate: 20mbit")

@@ -75,10 +75,27 @@ VOLATILE = {
     # numbers that the kernel hands out in order of arrival; links and masters are compared by name
     *("ifindex", "link_index", "link_netnsid", "new_netnsid", "id", "no", "handle"),
     # carrier and spanning tree follow the other end a little later; IFF_UP, which was asked for, stays in `flags`
-    *("operstate", "state", "root_id", "root_port", "root_path_cost", "designated_port", "designated_cost", "designated_bridge"),
+    *(
+        "operstate",
+        "state",
+        "root_id",
+        "root_port",
+        "root_path_cost",
+        "designated_port",
+        "designated_cost",
+        "designated_bridge",
+    ),
     *("topology_change", "topology_change_detected", "topology_change_ack", "config_pending"),
     # timers
-    *("hello_timer", "tcn_timer", "topology_change_timer", "gc_timer", "hold_timer", "message_age_timer", "forward_delay_timer"),
+    *(
+        "hello_timer",
+        "tcn_timer",
+        "topology_change_timer",
+        "gc_timer",
+        "hold_timer",
+        "message_age_timer",
+        "forward_delay_timer",
+    ),
     # lifetimes count down where an address came from a router; duplicate address detection ends after a second or two
     *("valid_life_time", "preferred_life_time", "tentative"),
     # how many hold a qdisc, and who listens on a link: a tcpdump or a bridge's own bookkeeping
@@ -111,7 +128,9 @@ class Host:
         answer = self._holder.stdout.readline().strip()
         if not answer:
             self.close()
-            raise RuntimeError("no private host: unshare or a mount in it was refused (see the lines above); are you root?")
+            raise RuntimeError(
+                "no private host: unshare or a mount in it was refused (see the lines above); are you root?"
+            )
         self.pid = int(answer)
         """Process 1 of the private host, as the test's own process numbers it."""
 
@@ -127,7 +146,13 @@ class Host:
     @staticmethod
     def environment() -> dict[str, str]:
         """What every command sees: nothing of the tester's own shell."""
-        return {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {
+            "PATH": PATH,
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(SOURCE),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
 
     @property
     def root(self) -> Path:
@@ -136,7 +161,15 @@ class Host:
 
     def inside(self, *argv: str | Path) -> list[str]:
         """The command line that runs `argv` in the private host."""
-        enter = ["nsenter", f"--target={self.pid}", "--net", "--mount", "--pid", f"--wdns={self.directory}", "--"]
+        enter = [
+            "nsenter",
+            f"--target={self.pid}",
+            "--net",
+            "--mount",
+            "--pid",
+            f"--wdns={self.directory}",
+            "--",
+        ]
         return enter + [str(word) for word in argv]
 
     def start(self, *argv: str | Path, env: Mapping[str, str] | None = None) -> Background:
@@ -144,7 +177,12 @@ class Host:
         return Background(self.inside(*argv), env=self.environment() | dict(env or {}))
 
     def run(
-        self, *argv: str | Path, check: bool = True, input: str | None = None, timeout: float = 240, env: Mapping[str, str] | None = None
+        self,
+        *argv: str | Path,
+        check: bool = True,
+        input: str | None = None,
+        timeout: float = 240,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end. One that takes longer than `timeout` seconds takes the whole private host with it."""
         with self.start(*argv, env=env) as process:
@@ -156,18 +194,36 @@ class Host:
         if check and process.returncode != 0:
             words = " ".join(str(word) for word in argv)
             raise AssertionError(f"exit status {process.returncode}: {words}\n{out}{err}")
-        return subprocess.CompletedProcess([str(word) for word in argv], process.returncode, out, err)
+        return subprocess.CompletedProcess(
+            [str(word) for word in argv], process.returncode, out, err
+        )
 
     def netorch(
-        self, *args: str | Path, check: bool = True, stdin: str | None = None, timeout: float = 240, env: Mapping[str, str] | None = None
+        self,
+        *args: str | Path,
+        check: bool = True,
+        stdin: str | None = None,
+        timeout: float = 240,
+        env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run this source tree's netorch, with the Python that runs the tests; like `run`, but for the start of Python."""
         words = [str(word) for word in args]
         # with an environment of its own, or beside another, it is a real process
         if env is not None or not _WARM.busy.acquire(blocking=False):
-            return self.run(sys.executable, "-m", "netorch", *words, check=check, input=stdin, timeout=timeout, env=env)
+            return self.run(
+                sys.executable,
+                "-m",
+                "netorch",
+                *words,
+                check=check,
+                input=stdin,
+                timeout=timeout,
+                env=env,
+            )
         try:
-            done = _WARM.run(self.pid, self.directory, words, stdin or "", self.environment(), timeout)
+            done = _WARM.run(
+                self.pid, self.directory, words, stdin or "", self.environment(), timeout
+            )
         finally:
             _WARM.busy.release()
         if done is None:
@@ -191,12 +247,32 @@ class Host:
 
     def links(self, *where: str) -> list[str]:
         """Names, without the devices that some kernels put into each namespace; `where`: nothing, or -n and a namespace."""
-        return [link["ifname"] for link in self.ip(*where, "link") if link["ifname"] not in MADE_BY_LINUX]
+        return [
+            link["ifname"]
+            for link in self.ip(*where, "link")
+            if link["ifname"] not in MADE_BY_LINUX
+        ]
 
     def ping(self, netns: str | None, target: str, count: int = 1) -> bool:
         """Whether `target` answers `count` pings from the namespace `netns`, or from the host. Names work, from /etc/netns."""
         where = ("ip", "netns", "exec", netns) if netns else ()
-        return self.run(*where, "ping", "-n", "-q", "-i", "0.2", "-W", "2", "-c", str(count), target, check=False).returncode == 0
+        return (
+            self.run(
+                *where,
+                "ping",
+                "-n",
+                "-q",
+                "-i",
+                "0.2",
+                "-W",
+                "2",
+                "-c",
+                str(count),
+                target,
+                check=False,
+            ).returncode
+            == 0
+        )
 
     def reaches(self, netns: str | None, target: str, within: float = 60) -> bool:
         """Whether `target` answers one of the pings of so many seconds."""
@@ -224,7 +300,14 @@ class Background(subprocess.Popen[str]):
     """A process in the private host. nsenter stays outside as its parent, so signals go to the child that is inside."""
 
     def __init__(self, argv: list[str], env: dict[str, str]) -> None:
-        super().__init__(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, text=True)
+        super().__init__(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=env,
+            text=True,
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the command itself."""
@@ -260,7 +343,9 @@ def _change(was: str, now: str) -> str:
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return f"{was} → {now}"
     changed = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
-    return ", ".join(f"{key} {_change(json.dumps(old.get(key)), json.dumps(new.get(key)))}" for key in changed)
+    return ", ".join(
+        f"{key} {_change(json.dumps(old.get(key)), json.dumps(new.get(key)))}" for key in changed
+    )
 
 
 def _netns(text: str) -> Iterator[tuple[str, str]]:
@@ -276,7 +361,9 @@ def _netns(text: str) -> Iterator[tuple[str, str]]:
             case "addresses":
                 yield from _links(content)
             case _:
-                yield from _numbered(section, (item for item in _items(content) if not _of_the_kernels_own(item)))
+                yield from _numbered(
+                    section, (item for item in _items(content) if not _of_the_kernels_own(item))
+                )
 
 
 def _items(content: str) -> list[dict[str, Any]]:
@@ -289,7 +376,11 @@ def _steady(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _steady(item) for key, item in value.items() if key not in VOLATILE}
     if isinstance(value, list):
-        return [_steady(item) for item in value if not (isinstance(item, str) and item in VOLATILE_FLAGS)]
+        return [
+            _steady(item)
+            for item in value
+            if not (isinstance(item, str) and item in VOLATILE_FLAGS)
+        ]
     return value
 
 
@@ -305,7 +396,11 @@ def _links(content: str) -> Iterator[tuple[str, str]]:
             link.pop("permaddr")  # of a tunnel over IPv6: drawn by lot
         yield f"link {name}", _text(link)
         for address in addresses:
-            own = address["family"] == "inet6" and address["scope"] == "link" and address.get("protocol", "kernel_ll") == "kernel_ll"
+            own = (
+                address["family"] == "inet6"
+                and address["scope"] == "link"
+                and address.get("protocol", "kernel_ll") == "kernel_ll"
+            )
             if not (own and "nodad" not in address):
                 yield f"address {name} {address['local']}/{address['prefixlen']}", _text(address)
 
@@ -348,7 +443,11 @@ def _mounts(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
         fields = left.split()
-        point, options, propagation = fields[4], fields[5], "".join(f" {word.partition(':')[0]}" for word in fields[6:])
+        point, options, propagation = (
+            fields[4],
+            fields[5],
+            "".join(f" {word.partition(':')[0]}" for word in fields[6:]),
+        )
         if point.startswith(("/run", "/etc")):
             seen.setdefault(point, []).append(f"{right.split()[0]} {options}{propagation}")
     for point, found in seen.items():

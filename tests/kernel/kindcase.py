@@ -57,14 +57,24 @@ def has_kind(host: Host, kind: str) -> bool:
         return host.run(*words, check=False).returncode == 0
     more = {
         **dict.fromkeys(("macvlan", "macvtap", "ipvlan"), "link probe0"),
-        **{"vlan": "link probe0 id 5", "vxlan": "id 5 dstport 4789", "geneve": "id 5 remote 192.0.2.1", "vrf": "table 5"},
+        **{
+            "vlan": "link probe0 id 5",
+            "vxlan": "id 5 dstport 4789",
+            "geneve": "id 5 remote 192.0.2.1",
+            "vrf": "table 5",
+        },
         **dict.fromkeys(("gre", "gretap", "ipip", "sit"), "remote 192.0.2.1"),
         **dict.fromkeys(("ip6gre", "ip6gretap", "ip6tnl"), "remote 2001:db8::1"),
     }
     if kind == "physical":
         return True
     if kind in {"tap", "tun"}:
-        return host.run("unshare", "-n", "ip", "tuntap", "add", "probe2", "mode", kind, check=False).returncode == 0
+        return (
+            host.run(
+                "unshare", "-n", "ip", "tuntap", "add", "probe2", "mode", kind, check=False
+            ).returncode
+            == 0
+        )
     words = {"bridge-vlans": "bridge vlan_filtering 1"}.get(kind, kind)
     before, _, after = more.get(kind, "").partition("link probe0")
     lower = "link probe0" if "link probe0" in more.get(kind, "") else ""
@@ -81,10 +91,21 @@ def require(host: Host, *kinds: str) -> None:
 
 def trace(host: Host) -> tuple[list[str], list[str], str]:
     """Links of the host with their marks, namespaces, files: what must be the same afterwards."""
-    links = [f"{link['ifname']} {link.get('ifalias', '')} {link.get('group')} {link['flags']}" for link in host.ip("-d", "link")]
+    links = [
+        f"{link['ifname']} {link.get('ifalias', '')} {link.get('group')} {link['flags']}"
+        for link in host.ip("-d", "link")
+    ]
     names = sorted(item["name"] for item in host.ip("netns") or [])
-    files = host.run("sh", "-c", "find /etc/netns /run/netns /run/netorch -mindepth 1 2>/dev/null | sort").stdout
-    return sorted(links), names, "\n".join(line for line in files.splitlines() if not line.endswith((".lock", "/run/netorch/lock")))
+    files = host.run(
+        "sh", "-c", "find /etc/netns /run/netns /run/netorch -mindepth 1 2>/dev/null | sort"
+    ).stdout
+    return (
+        sorted(links),
+        names,
+        "\n".join(
+            line for line in files.splitlines() if not line.endswith((".lock", "/run/netorch/lock"))
+        ),
+    )
 
 
 def hold(host: Host, case: KindCase) -> None:
@@ -99,7 +120,12 @@ def hold(host: Host, case: KindCase) -> None:
         assert text in seen, f"{command}\n{seen}"
     for edit in case.edits:
         file.write_text(case.file.replace("$WORDS", edit.words))
-        told(host, host.netorch("diff", file, check=False).stdout, (edit.told, *edit.also), edit.words)
+        told(
+            host,
+            host.netorch("diff", file, check=False).stdout,
+            (edit.told, *edit.also),
+            edit.words,
+        )
         host.netorch("apply", file)
         settled(host)
     if case.edits:
@@ -108,7 +134,12 @@ def hold(host: Host, case: KindCase) -> None:
         settled(host)
     for damage in case.damages:
         host.run("sh", "-ec", damage.command)
-        told(host, host.netorch("diff", check=False).stdout, (damage.told, *damage.also), damage.command)
+        told(
+            host,
+            host.netorch("diff", check=False).stdout,
+            (damage.told, *damage.also),
+            damage.command,
+        )
         host.netorch("apply", file)
         settled(host)
     host.netorch("destroy", NAME)
@@ -123,4 +154,6 @@ def told(host: Host, diff: str, wanted: tuple[str, ...], why: str) -> None:
     lines = diff.splitlines()
     for want in wanted:
         first, _, last = want.partition(" … ")
-        assert any(line.startswith(first) and line.endswith(last) for line in lines), f"{why}\n{want}\n{diff}"
+        assert any(line.startswith(first) and line.endswith(last) for line in lines), (
+            f"{why}\n{want}\n{diff}"
+        )

@@ -26,6 +26,20 @@ def let_nobody_in(host: Host) -> list[str]:
     chown 65534:65534 {HOME}
     """
     host.run("sh", "-ec", script)
-    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--pdeathsig=KILL", "env", "-C", str(HOME)]
-    words = [f"HOME={HOME}", f"PATH={PATH}", "PYTHONPATH=/mnt/source:/mnt/packages", "PYTHONDONTWRITEBYTECODE=1"]
+    user = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--pdeathsig=KILL",
+        "env",
+        "-C",
+        str(HOME),
+    ]
+    words = [
+        f"HOME={HOME}",
+        f"PATH={PATH}",
+        "PYTHONPATH=/mnt/source:/mnt/packages",
+        "PYTHONDONTWRITEBYTECODE=1",
+    ]
     return [*user, *words, f"/mnt/python/bin/{_VERSION}"]

@@ -46,7 +46,11 @@ def replay(text: str, host: Host) -> Iterator[tuple[Command, str]]:
         match step:
             case File(name, content):
                 path = directory / name
-                if path.exists() and name.startswith(("topologies/", "docs/")) and path.read_text() != content:
+                if (
+                    path.exists()
+                    and name.startswith(("topologies/", "docs/"))
+                    and path.read_text() != content
+                ):
                     raise PageError(f"the page shows {name} otherwise than it is")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(content)
@@ -57,12 +61,21 @@ def replay(text: str, host: Host) -> Iterator[tuple[Command, str]]:
                 for name in names:
                     engine.run(name) if verb == "run" else engine(verb, name)
             case Command(typed) if typed.endswith("&"):
-                background.append(host.start("sh", "-c", f"exec {typed.removesuffix('&')} >/dev/null 2>&1", env=env))
+                background.append(
+                    host.start(
+                        "sh", "-c", f"exec {typed.removesuffix('&')} >/dev/null 2>&1", env=env
+                    )
+                )
                 yield step, ""
             case Command(typed):
                 until = time.monotonic() + PATIENCE
                 printed = _once(host, typed, env)
-                while background and typed.startswith(ASK) and not same(step.output, printed) and time.monotonic() < until:
+                while (
+                    background
+                    and typed.startswith(ASK)
+                    and not same(step.output, printed)
+                    and time.monotonic() < until
+                ):
                     time.sleep(0.1)
                     printed = _once(host, typed, env)
                 yield step, printed.replace(str(home), HOME).replace(str(directory), PLACE)
@@ -75,7 +88,12 @@ def _once(host: Host, typed: str, env: dict[str, str]) -> str:
         done = host.netorch(*shlex.split(first)[1:], check=False)
         status = f"{done.returncode}\n" if typed.endswith("; echo $?") else ""
         if pipe:
-            return done.stderr + host.run("sh", "-c", f"exec 2>&1\n{rest}", check=False, env=env, input=done.stdout).stdout
+            return (
+                done.stderr
+                + host.run(
+                    "sh", "-c", f"exec 2>&1\n{rest}", check=False, env=env, input=done.stdout
+                ).stdout
+            )
         return done.stdout + done.stderr + status
     done = host.run("sh", "-c", f"exec 2>&1\n{typed}", check=False, env=env)
     return done.stdout

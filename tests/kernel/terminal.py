@@ -24,10 +24,16 @@ def on_a_terminal(
 ) -> str:
     """What the command writes to a terminal that is both its output and its error output. `heard` sees all of it so far."""
     leader, follower = pty.openpty()
-    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
+    fcntl.ioctl(
+        follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0)
+    )
     argv = host.inside(sys.executable, "-m", "netorch", *words)
     process = subprocess.Popen(
-        argv, stdin=follower, stdout=follower, stderr=follower, env=host.environment() | {"TERM": "xterm", **(env or {})}
+        argv,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=host.environment() | {"TERM": "xterm", **(env or {})},
     )
     os.close(follower)
     said = b""

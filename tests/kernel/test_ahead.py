@@ -64,8 +64,19 @@ def looked_into(kernel: LinuxKernel) -> int:
 @private
 def test_two_see_what_one_sees() -> None:
     apply(FILE)
-    full = replace(SCOPE, wanted=frozenset({"n1"}), sysctls={"n7": ("net/ipv4/ip_default_ttl",)}, filters=frozenset({"n8"}))
-    for scope in (SCOPE, full, replace(SCOPE, neighbours=True), replace(SCOPE, passage=True), Scope("netorch:else")):
+    full = replace(
+        SCOPE,
+        wanted=frozenset({"n1"}),
+        sysctls={"n7": ("net/ipv4/ip_default_ttl",)},
+        filters=frozenset({"n8"}),
+    )
+    for scope in (
+        SCOPE,
+        full,
+        replace(SCOPE, neighbours=True),
+        replace(SCOPE, passage=True),
+        Scope("netorch:else"),
+    ):
         with LinuxKernel() as kernel:
             alone = kernel.read(scope)
         for told in (None, SCOPE, scope):
@@ -91,7 +102,13 @@ def _steady(snapshot: Snapshot) -> dict[str, object]:
 
     def of(netns: NetnsSnapshot) -> NetnsSnapshot:
         links = tuple(
-            replace(link, flags=link.flags & IFF_UP, data=link.data if link.kind != "bridge" else {}, port={}) for link in netns.links
+            replace(
+                link,
+                flags=link.flags & IFF_UP,
+                data=link.data if link.kind != "bridge" else {},
+                port={},
+            )
+            for link in netns.links
         )
         return replace(netns, neighbours=(), links=links)
 
@@ -130,7 +147,9 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
         twin = reader()
         twin.begin(order(SCOPE))
         done(twin)
-        subprocess.run(["ip", "-n", "n5", "address", "del", "10.0.1.5/16", "dev", "eth0"], check=True)
+        subprocess.run(
+            ["ip", "-n", "n5", "address", "del", "10.0.1.5/16", "dev", "eth0"], check=True
+        )
         with records.lock("lab", 1):
             pass  # whoever had it may have changed anything
         record = records.read_record("lab")[0]
@@ -138,8 +157,13 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
         with Lab(twin=twin, since=stamp if heeded else None) as lab:
             report = lab.apply(loaded, record)
         # without a look at the stamp the old state would be believed
-        assert [step.resource.title() for step in report.plan.steps] == (["address n5/eth0 10.0.1.5/16"] if heeded else [])
-        subprocess.run(["ip", "-n", "n5", "address", "replace", "10.0.1.5/16", "dev", "eth0", "proto", "130"], check=False)
+        assert [step.resource.title() for step in report.plan.steps] == (
+            ["address n5/eth0 10.0.1.5/16"] if heeded else []
+        )
+        subprocess.run(
+            ["ip", "-n", "n5", "address", "replace", "10.0.1.5/16", "dev", "eth0", "proto", "130"],
+            check=False,
+        )
         stamp = records.stamp("lab")
 
 
@@ -181,13 +205,22 @@ def test_a_brief_look_makes_no_namespaces() -> None:
 
 @private
 def test_a_brief_look_leads_to_the_same_steps() -> None:
-    apply(FILE.replace("nodes:\n", "nodes:\n  odd: {interfaces: {ip0: {kind: ifb}}, networks: {lan: {address: 10.0.8.8}}}\n"))
+    apply(
+        FILE.replace(
+            "nodes:\n",
+            "nodes:\n  odd: {interfaces: {ip0: {kind: ifb}}, networks: {lan: {address: 10.0.8.8}}}\n",
+        )
+    )
     with LinuxKernel() as kernel:
         record, _ = records.read_record("lab")
         within = reach_on_record(kernel, "lab", record)
         assert within is not None and len(within.names) == SIZE + 2
-        (whole, all_of_it), (less, some) = (everything(kernel, Mark("lab"), within, brief) for brief in (False, True))
-        assert [step.key for step in plan(some.state, {}).steps] == [step.key for step in plan(all_of_it.state, {}).steps]
+        (whole, all_of_it), (less, some) = (
+            everything(kernel, Mark("lab"), within, brief) for brief in (False, True)
+        )
+        assert [step.key for step in plan(some.state, {}).steps] == [
+            step.key for step in plan(all_of_it.state, {}).steps
+        ]
         assert not less.namespaces["n5"].addresses and whole.namespaces["n5"].addresses
         # the host, and what has links that there may be more to know of
         assert {label for label, netns in less.namespaces.items() if netns.rules} == {"host", "odd"}
@@ -207,9 +240,13 @@ def test_namespaces_that_were_made_ahead_are_as_others() -> None:
         with Lab(spares=spares) as lab:
             assert lab.apply(loaded, record).rounds == 1
             assert not lab.diff(loaded).plan
-            taken = {label: netns.inode for label, netns in lab.kernel.read(SCOPE).namespaces.items()}
+            taken = {
+                label: netns.inode for label, netns in lab.kernel.read(SCOPE).namespaces.items()
+            }
             assert len(set(taken.values())) == SIZE + 2
-            seen.append({label: netns.files for label, netns in lab.kernel.read(SCOPE).namespaces.items()})
+            seen.append(
+                {label: netns.files for label, netns in lab.kernel.read(SCOPE).namespaces.items()}
+            )
             for name in ("n1", f"n{SIZE}"):
                 ping = ("ip", "netns", "exec", name, "ping", "-c1", "-W3", "10.0.1.7")
                 subprocess.run(ping, check=True, stdout=subprocess.DEVNULL)
@@ -240,7 +277,9 @@ def test_what_was_made_for_nothing_is_gone() -> None:
 
 def _children(pid: int) -> list[int]:
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
     except OSError:
         return []
 
@@ -259,7 +298,13 @@ def test_no_process_outlives_its_command() -> None:
         Path("/run/lab.yaml").write_text(FILE)
         for number in (signal.SIGKILL, signal.SIGINT):
             command = [sys.executable, "-m", "netorch", *words]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            process = subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
             deadline = time.monotonic() + 20
             while not (children := _children(process.pid)) and time.monotonic() < deadline:
                 time.sleep(0.002)
@@ -287,17 +332,40 @@ def test_the_commands_use_it(host: Host) -> None:
         ("apply", "-q", "changed.yaml"): 0,
         ("destroy", "-q", "lab"): 0,
     }.items():
-        trace = ("strace", "-f", "-qqq", "-e", "trace=openat,fork,clone,vfork,unshare", "-o", "trace")
-        assert host.run(*trace, sys.executable, "-m", "netorch", *words, check=False).returncode == status
+        trace = (
+            "strace",
+            "-f",
+            "-qqq",
+            "-e",
+            "trace=openat,fork,clone,vfork,unshare",
+            "-o",
+            "trace",
+        )
+        assert (
+            host.run(*trace, sys.executable, "-m", "netorch", *words, check=False).returncode
+            == status
+        )
         lines = (host.directory / "trace").read_text().splitlines()
-        forked = {line.split()[-1] for line in lines if "clone(" in line and "CLONE_THREAD" not in line}
+        forked = {
+            line.split()[-1] for line in lines if "clone(" in line and "CLONE_THREAD" not in line
+        }
         opened[words] = [
-            len([line for line in lines if '"/run/netns/n' in line and "O_CREAT" not in line and (line.split()[0] in forked) is its])
+            len(
+                [
+                    line
+                    for line in lines
+                    if '"/run/netns/n' in line
+                    and "O_CREAT" not in line
+                    and (line.split()[0] in forked) is its
+                ]
+            )
             for its in (True, False)
         ]
         unshared = [line.split()[0] in forked for line in lines if "unshare(CLONE_NEWNET" in line]
         made[words] = unshared.count(True), unshared.count(False)
-    assert made.pop(("apply", "-q", "lab.yaml")) == (SIZE, 1), "the one of the segment is in no line of the file"
+    assert made.pop(("apply", "-q", "lab.yaml")) == (SIZE, 1), (
+        "the one of the segment is in no line of the file"
+    )
     assert {theirs for theirs, _ in made.values()} == {0}
     # what was made by the command itself is open in it
     assert opened["apply", "-q", "lab.yaml"] == [0, 0]

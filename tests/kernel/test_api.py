@@ -42,7 +42,10 @@ def test_what_the_page_shows(host: Host) -> None:
     example, built = blocks("python")
     assert host.run(sys.executable, host.write("lab.py", example)).stdout == blocks("text")[0]
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
-    assert host.run(sys.executable, host.write("lab.py", built)).stdout == "('server', 'c1', 'c2', 'c3') 18\n"
+    assert (
+        host.run(sys.executable, host.write("lab.py", built)).stdout
+        == "('server', 'c1', 'c2', 'c3') 18\n"
+    )
 
 
 def test_a_block_ends_with_nothing_left_however_it_ends(host: Host) -> None:
@@ -86,10 +89,17 @@ time.sleep(1.2); print(len(netorch.destroy(PAIR)), bool(netorch.destroy("pair"))
     assert out[0] == "error | ZeroDivisionError | division by zero"
     assert out[1] == "interrupt | KeyboardInterrupt"
     assert out[2].startswith("conflict | ConflictError | <string>:") and "netns taken" in out[2]
-    assert out[3].startswith("refused | KernelRefused | <string>:") and out[3].endswith("Rolled back: the kernel is as it was before.")
+    assert out[3].startswith("refused | KernelRefused | <string>:") and out[3].endswith(
+        "Rolled back: the kernel is as it was before."
+    )
     assert out[4] == "-15"
-    assert out[5].startswith("twice | ConflictError | a topology 'pair' is live here already") and "netorch destroy pair" in out[5]
-    assert out[6].startswith("kept | ZeroDivisionError | division by zero | netorch: topology 'pair' could not be taken away:")
+    assert (
+        out[5].startswith("twice | ConflictError | a topology 'pair' is live here already")
+        and "netorch destroy pair" in out[5]
+    )
+    assert out[6].startswith(
+        "kept | ZeroDivisionError | division by zero | netorch: topology 'pair' could not be taken away:"
+    )
     assert out[7].startswith("left | LockedError | topology 'pair' is being changed by")
     assert out[8:] == ["4 False"]
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
@@ -157,7 +167,9 @@ def expected(folder: Path) -> list[str]:
 
 
 def packets(host: Host, folder: Path) -> str:
-    return host.run("tcpdump", "-nr", folder / "packets/b.pcapng", "tcp[tcpflags] & tcp-push != 0").stdout
+    return host.run(
+        "tcpdump", "-nr", folder / "packets/b.pcapng", "tcp[tcpflags] & tcp-push != 0"
+    ).stdout
 
 
 def test_commands_sockets_and_packets(host: Host) -> None:
@@ -217,7 +229,11 @@ except netorch.KernelRefused as error: print(error)
 
 def test_impatience_leaves_nothing(host: Host) -> None:
     """Ctrl-C twice, on the host and in a private one, whose end does not take along what it put into a namespace of others."""
-    host.run("sh", "-ec", "ip netns add other; mkdir /run/others; touch /run/others/o; mount --bind /run/netns/other /run/others/o")
+    host.run(
+        "sh",
+        "-ec",
+        "ip netns add other; mkdir /run/others; touch /run/others/o; mount --bind /run/netns/other /run/others/o",
+    )
     before = host.snapshot()
     out = program(
         host,
@@ -289,8 +305,12 @@ for private in False, True:
 """
     without = 'echo 0 >/proc/sys/user/max_user_namespaces; exec setpriv --inh-caps=-all --bounding-set=-all "$@"'
     *user, interpreter = let_nobody_in(host)
-    out = host.run(*user, "unshare", "-Ur", "sh", "-ec", without, "sh", interpreter, "-c", PAIR + text).stdout.splitlines()
-    assert out[0].startswith("LacksError this needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN). Run the program with sudo, or")
+    out = host.run(
+        *user, "unshare", "-Ur", "sh", "-ec", without, "sh", interpreter, "-c", PAIR + text
+    ).stdout.splitlines()
+    assert out[0].startswith(
+        "LacksError this needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN). Run the program with sudo, or"
+    )
     assert out[1] == (
         "LacksError no private host can be made here: a namespace was refused (No space left on device). user.max_user_namespaces is 0:"
         " run `sysctl -w user.max_user_namespaces=10000` as root, or run this as root."
@@ -301,9 +321,13 @@ for private in False, True:
 def test_nothing_is_loaded_before_it_is_used(line: str, host: Host) -> None:
     heavy = "pydantic", "yaml", "ctypes", "netorch.errors", "netorch.kernel"
     out = host.run(
-        sys.executable, "-c", f"import pytest, sys; before = {{*sys.modules}}; {line}; print(*sys.modules.keys() - before)"
+        sys.executable,
+        "-c",
+        f"import pytest, sys; before = {{*sys.modules}}; {line}; print(*sys.modules.keys() - before)",
     ).stdout
     assert not {name for name in out.split() if name.startswith(heavy)} - {"ctypes"}
     assert host.run(
-        sys.executable, "-c", "import netorch; assert {*netorch.__all__} <= {*dir(netorch)}; [getattr(netorch, n) for n in netorch.__all__]"
+        sys.executable,
+        "-c",
+        "import netorch; assert {*netorch.__all__} <= {*dir(netorch)}; [getattr(netorch, n) for n in netorch.__all__]",
     )

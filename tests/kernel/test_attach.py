@@ -20,7 +20,11 @@ def sh(host: Host, script: str) -> str:
 
 def start_box(host: Host) -> int:
     """A process in a network namespace that has no name; its process id inside the private host."""
-    return int(sh(host, "unshare --net sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1").split()[0])
+    return int(
+        sh(host, "unshare --net sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1").split()[
+            0
+        ]
+    )
 
 
 def lab(how: str) -> str:
@@ -48,10 +52,17 @@ def test_a_process_that_ended_and_another_that_got_its_number(host: Host) -> Non
     box.wait()
     said = host.netorch("diff", check=False)
     assert said.returncode == 1
-    assert said.stderr == (f"topo.yaml:4:5: node box: there is no process {pid}. Start it first, and name the number that it has now.\n")
-    assert host.netorch("exec", "box", "true", check=False).stderr.startswith(f"netorch: node box: there is no process {pid}.")
+    assert said.stderr == (
+        f"topo.yaml:4:5: node box: there is no process {pid}. Start it first, and name the number that it has now.\n"
+    )
+    assert host.netorch("exec", "box", "true", check=False).stderr.startswith(
+        f"netorch: node box: there is no process {pid}."
+    )
     # now somebody else's: what is not there is told, and nothing of it is touched on the way back
-    sh(host, f"echo {int(pid) - 1} >/proc/sys/kernel/ns_last_pid; unshare --net sleep 600 </dev/null >/dev/null 2>&1 & sleep 0.1")
+    sh(
+        host,
+        f"echo {int(pid) - 1} >/proc/sys/kernel/ns_last_pid; unshare --net sleep 600 </dev/null >/dev/null 2>&1 & sleep 0.1",
+    )
     assert sh(host, "pgrep -x sleep").strip() == pid
     sh(host, f"echo 1 >/proc/{pid}/root/proc/sys/net/ipv4/ip_forward")
     look = f"nsenter -t {pid} -n sh -c 'ip addr; ip route show table all; grep -r . /proc/sys/net/ipv4/conf'"
@@ -66,7 +77,10 @@ def test_a_process_that_ended_and_another_that_got_its_number(host: Host) -> Non
 def test_a_name_that_leads_to_another_namespace_now(host: Host) -> None:
     """A link that somebody points elsewhere is followed anew by each command; a mount keeps what its process has left."""
     pids = [start_box(host), start_box(host)]
-    sh(host, f"touch /run/held; mount --bind /proc/{pids[0]}/ns/net /run/held; kill -9 {pids[0]}; ln -s /run/held /run/box")
+    sh(
+        host,
+        f"touch /run/held; mount --bind /proc/{pids[0]}/ns/net /run/held; kill -9 {pids[0]}; ln -s /run/held /run/box",
+    )
     before = host.snapshot()
     host.write("topo.yaml", lab("path:/run/box"))
     host.netorch("apply")
@@ -78,7 +92,9 @@ def test_a_name_that_leads_to_another_namespace_now(host: Host) -> None:
     host.netorch("apply")
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert host.ping("a", "10.0.0.2")
-    assert "cable" not in sh(host, "nsenter --net=/run/held ip link"), "its end went with the other one"
+    assert "cable" not in sh(host, "nsenter --net=/run/held ip link"), (
+        "its end went with the other one"
+    )
     host.netorch("destroy")
     assert "blackhole" not in sh(host, f"nsenter -t {pids[1]} -n ip route")
     assert diff_snapshots(before, host.snapshot(), ["files: /run/box"]) == []
@@ -88,7 +104,10 @@ def test_a_name_that_leads_to_another_namespace_now(host: Host) -> None:
 def test_a_mount_without_a_process_and_what_hangs_on_it(host: Host, record: str) -> None:
     """Found by cables, one after the other: from a node that netorch made to the mount, and from there to a process."""
     pids = [start_box(host), start_box(host)]
-    sh(host, f"touch '/run/held open'; mount --bind /proc/{pids[0]}/ns/net '/run/held open'; kill -9 {pids[0]}")
+    sh(
+        host,
+        f"touch '/run/held open'; mount --bind /proc/{pids[0]}/ns/net '/run/held open'; kill -9 {pids[0]}",
+    )
     before = host.snapshot()
     host.write(
         "topo.yaml",
@@ -106,8 +125,16 @@ links: [[a:eth0, box:cable], [box:on, far:cable]]
         shutil.rmtree(host.root / "run/netorch")
     host.netorch("destroy", "lab")
     for where in ("--net='/run/held open'", f"--net=/proc/{pids[1]}/ns/net"):
-        assert sh(host, f"nsenter {where} sh -c 'ip -br link | grep -v ^lo || :; ip route; nft list tables; iptables-legacy-save'") == ""
-    assert diff_snapshots(before, host.snapshot(), ["files: /run/netns", "mounts: /run/netns"]) == []
+        assert (
+            sh(
+                host,
+                f"nsenter {where} sh -c 'ip -br link | grep -v ^lo || :; ip route; nft list tables; iptables-legacy-save'",
+            )
+            == ""
+        )
+    assert (
+        diff_snapshots(before, host.snapshot(), ["files: /run/netns", "mounts: /run/netns"]) == []
+    )
 
 
 def test_a_node_that_is_no_longer_attached_leaves_nothing(host: Host) -> None:
@@ -118,15 +145,26 @@ def test_a_node_that_is_no_longer_attached_leaves_nothing(host: Host) -> None:
     host.write("topo.yaml", lab("netns:other"))
     said = host.netorch("apply").stdout
     assert "- route netns:box 10.8.0.0/16" in said and "+ route box 10.8.0.0/16" in said
-    assert [line for line in diff_snapshots(before, host.snapshot()) if line[2:].startswith("netns box")] == []
+    assert [
+        line for line in diff_snapshots(before, host.snapshot()) if line[2:].startswith("netns box")
+    ] == []
     assert host.netorch("diff").stdout == "lab: in sync\n"
     # the name of the node and what it is attached to change places
-    host.write("topo.yaml", lab("netns:box").replace("  a: {}", "  a: {}\n  second: {attach: 'netns:other'}"))
+    host.write(
+        "topo.yaml",
+        lab("netns:box").replace("  a: {}", "  a: {}\n  second: {attach: 'netns:other'}"),
+    )
     host.netorch("apply")
-    assert "blackhole" not in sh(host, "ip -n other route") and "blackhole" in sh(host, "ip -n box route")
+    assert "blackhole" not in sh(host, "ip -n other route") and "blackhole" in sh(
+        host, "ip -n box route"
+    )
     host.write("topo.yaml", "name: lab\nnodes: {a: {}}\n")
     host.netorch("apply")
-    assert [line for line in diff_snapshots(before, host.snapshot()) if line[2:].startswith(("netns box", "netns other"))] == []
+    assert [
+        line
+        for line in diff_snapshots(before, host.snapshot())
+        if line[2:].startswith(("netns box", "netns other"))
+    ] == []
     host.netorch("destroy")
     assert diff_snapshots(before, host.snapshot()) == []
 
@@ -135,7 +173,10 @@ def test_one_namespace_under_two_names(host: Host) -> None:
     host.write("topo.yaml", "name: lab\nnodes: {a: {}}\n")
     host.netorch("apply")
     before = host.snapshot()
-    host.write("topo.yaml", "name: lab\nnodes:\n  a: {}\n  box: {attach: 'netns:a'}\nlinks: [[a:eth0, box:eth0]]\n")
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  a: {}\n  box: {attach: 'netns:a'}\nlinks: [[a:eth0, box:eth0]]\n",
+    )
     said = host.netorch("apply", check=False).stderr
     assert said == (
         "topo.yaml:4:9: the nodes a and box (netns:a) are one and the same namespace. Leave box out, and say all of it under a.\n"
@@ -145,7 +186,10 @@ def test_one_namespace_under_two_names(host: Host) -> None:
 
 def test_settings_of_interfaces_that_are_there_already(host: Host) -> None:
     """IPv4 and IPv6 may have had different values, and get them back."""
-    sh(host, "ip netns add box; ip -n box link add eth5 type ifb; ip -n box link set eth5 up; ip link add eth9 type ifb")
+    sh(
+        host,
+        "ip netns add box; ip -n box link add eth5 type ifb; ip -n box link set eth5 up; ip link add eth9 type ifb",
+    )
     conf = "/proc/sys/net/ipv4/conf/eth5"
     sh(host, f"ip netns exec box sh -c 'echo 1 >{conf}/forwarding; echo 1 >{conf}/rp_filter'")
     before = host.snapshot()
@@ -162,16 +206,24 @@ nodes:
     host.write("topo.yaml", text)
     host.netorch("apply")
     box = host.snapshot()["netns box"]
-    values = {name: box[f"sysctl net/{name}"] for name in ("ipv4/conf/eth5/forwarding", "ipv6/conf/eth5/forwarding")}
+    values = {
+        name: box[f"sysctl net/{name}"]
+        for name in ("ipv4/conf/eth5/forwarding", "ipv6/conf/eth5/forwarding")
+    }
     assert set(values.values()) == {"1"}
     assert box["sysctl net/ipv4/conf/eth5/rp_filter"] == "2"
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.write("topo.yaml", text.replace("forwarding: 1, ", "forwarding: 0, "))
     host.netorch("apply")
-    host.write("topo.yaml", text.replace("forwarding: 1, ", "").replace("rp_filter: 2,", "rp_filter: 99999999999,"))
+    host.write(
+        "topo.yaml",
+        text.replace("forwarding: 1, ", "").replace("rp_filter: 2,", "rp_filter: 99999999999,"),
+    )
     middle = host.snapshot()
     assert host.netorch("apply", check=False).returncode == 1
-    assert diff_snapshots(middle, host.snapshot(), LOCK) == [], "rolled back, one family and the other"
+    assert diff_snapshots(middle, host.snapshot(), LOCK) == [], (
+        "rolled back, one family and the other"
+    )
     host.write("topo.yaml", text.replace("forwarding: 1, ", ""))
     host.netorch("apply")
     assert [line for line in diff_snapshots(before, host.snapshot()) if "forwarding" in line] == []
@@ -201,7 +253,10 @@ links:
 """,
         )
         host.write(
-            "again.yaml", (host.directory / "topo.yaml").read_text().replace("box: {", "box: {routes: [{to: 'fd00::/8', via: 'fd02::1'}], ")
+            "again.yaml",
+            (host.directory / "topo.yaml")
+            .read_text()
+            .replace("box: {", "box: {routes: [{to: 'fd00::/8', via: 'fd02::1'}], "),
         )
         host.netorch("apply", "again.yaml")
         assert host.ping("out", "fd05::2"), "forwarded by the host"

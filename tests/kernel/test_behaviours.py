@@ -56,7 +56,11 @@ def test_two_on_a_bridge_reach_each_other_at_once(host: Host) -> None:
     assert host.ping("a", "fd00::2")
     assert host.ping("a", "10.0.0.2")
     assert host.ping("a", "b")
-    link_local = next(entry["local"] for entry in host.ip("-n", "b", "addr", "show", "eth0")[0]["addr_info"] if entry["scope"] == "link")
+    link_local = next(
+        entry["local"]
+        for entry in host.ip("-n", "b", "addr", "show", "eth0")[0]["addr_info"]
+        if entry["scope"] == "link"
+    )
     assert host.ping("a", f"{link_local}%eth0")
 
 
@@ -79,8 +83,17 @@ links:
 
 def test_a_bridge_keeps_its_mac_as_ports_come_and_go(host: Host) -> None:
     macs = set()
-    for members in ("", "a: {networks: [lan]}", "a: {networks: [lan]}, b: {networks: [lan]}", "b: {networks: [lan]}", ""):
-        apply(host, f"nodes: {{{members}}}\nnetworks: {{lan: {{mode: host-only, subnet: 10.0.0.0/24}}}}\n")
+    for members in (
+        "",
+        "a: {networks: [lan]}",
+        "a: {networks: [lan]}, b: {networks: [lan]}",
+        "b: {networks: [lan]}",
+        "",
+    ):
+        apply(
+            host,
+            f"nodes: {{{members}}}\nnetworks: {{lan: {{mode: host-only, subnet: 10.0.0.0/24}}}}\n",
+        )
         macs.add(host.ip("link", "show", "lan")[0]["address"])
     assert len(macs) == 1
     assert macs.pop().startswith("02:"), "locally administered"
@@ -99,13 +112,18 @@ networks: {lan: {}}
     assert (macs["eth0"], macs["br0"]) == ("02:00:00:00:00:0a", "02:00:00:00:00:0b")
 
 
-def test_macs_are_the_same_on_every_machine(host: Host, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_macs_are_the_same_on_every_machine(
+    host: Host, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     apply(host, LAN)
     other = Host(tmp_path_factory.mktemp("other"))
     try:
         apply(other, LAN)
         for netns in ("a", "netorch-topo"):
-            here, there = ([link["address"] for link in machine.ip("-n", netns, "link")] for machine in (host, other))
+            here, there = (
+                [link["address"] for link in machine.ip("-n", netns, "link")]
+                for machine in (host, other)
+            )
             assert here == there
     finally:
         other.close()
@@ -129,7 +147,13 @@ links: [[r:p1, a:eth0]]
 
 def test_one_address_twice_on_a_segment_is_refused(host: Host) -> None:
     refused(
-        host, LAN.replace("b: {networks: [lan]}", "b: {networks: {lan: 10.0.0.9}}\n  c: {networks: {lan: 10.0.0.9}}"), "10.0.0.9", "b:eth0"
+        host,
+        LAN.replace(
+            "b: {networks: [lan]}",
+            "b: {networks: {lan: 10.0.0.9}}\n  c: {networks: {lan: 10.0.0.9}}",
+        ),
+        "10.0.0.9",
+        "b:eth0",
     )
     refused(
         host,
@@ -166,9 +190,14 @@ s.sendto(b"hello", ("239.1.2.3", 5000))
 
 
 def test_multicast_reaches_all_who_joined(host: Host) -> None:
-    apply(host, LAN.replace("  b: {networks: [lan]}", "  b: {networks: [lan]}\n  c: {networks: [lan]}"))
+    apply(
+        host,
+        LAN.replace("  b: {networks: [lan]}", "  b: {networks: [lan]}\n  c: {networks: [lan]}"),
+    )
     receivers = [
-        host.start("ip", "netns", "exec", name, sys.executable, "-c", RECEIVER, "join", f"10.0.0.{last}")
+        host.start(
+            "ip", "netns", "exec", name, sys.executable, "-c", RECEIVER, "join", f"10.0.0.{last}"
+        )
         for name, last in (("b", 2), ("c", 3))
     ]
     for receiver in receivers:
@@ -198,18 +227,29 @@ def routes(*lines: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"), [("blackhole", "Invalid argument"), ("unreachable", "No route to host"), ("prohibit", "Permission denied")]
+    ("kind", "says"),
+    [
+        ("blackhole", "Invalid argument"),
+        ("unreachable", "No route to host"),
+        ("prohibit", "Permission denied"),
+    ],
 )
 def test_routes_that_reject(host: Host, kind: str, says: str) -> None:
     apply(
         host,
-        routes(f"to: 10.9.0.0/16, type: {kind}", f'to: "fd09::/64", type: {kind}', f"to: 10.8.0.0/16, type: {kind}, table: 100, metric: 9"),
+        routes(
+            f"to: 10.9.0.0/16, type: {kind}",
+            f'to: "fd09::/64", type: {kind}',
+            f"to: 10.8.0.0/16, type: {kind}, table: 100, metric: 9",
+        ),
     )
     for target in ("10.9.0.1", "fd09::1"):
         got = host.run("ip", "-n", "r", "route", "get", target, check=False)
         assert got.returncode != 0
         assert says in got.stderr or kind in got.stdout + got.stderr
-    assert [route["type"] for route in host.ip("-n", "r", "route", "show", "table", "100")] == [kind]
+    assert [route["type"] for route in host.ip("-n", "r", "route", "show", "table", "100")] == [
+        kind
+    ]
     host.netorch("destroy", "topo")
 
 
@@ -229,8 +269,14 @@ def test_metrics_are_as_given_and_else_the_kernels(host: Host) -> None:
             'to: "fd09::/64", via: "fd00::3", metric: 7',
         ),
     )
-    v4 = {route["gateway"]: route.get("metric") for route in host.ip("-n", "r", "route", "show", "10.9.0.0/16")}
-    v6 = {route["gateway"]: route.get("metric") for route in host.ip("-n", "r", "-6", "route", "show", "fd09::/64")}
+    v4 = {
+        route["gateway"]: route.get("metric")
+        for route in host.ip("-n", "r", "route", "show", "10.9.0.0/16")
+    }
+    v6 = {
+        route["gateway"]: route.get("metric")
+        for route in host.ip("-n", "r", "-6", "route", "show", "fd09::/64")
+    }
     assert v4 == {"10.0.0.2": None, "10.0.0.3": 7}
     assert v6 == {"fd00::2": 1024, "fd00::3": 7}
 
@@ -272,14 +318,31 @@ def test_rules_applied_twice_are_there_once(host: Host) -> None:
     text = routes("to: 10.50.0.0/16, via: 10.0.0.2, table: 100").replace("    routes:\n", rules)
     apply(host, text)
     host.netorch("apply")
-    shown = [(rule["priority"], rule.get("table") or rule.get("action")) for rule in host.ip("-n", "r", "rule")]
-    assert shown == [(0, "local"), (500, "101"), (10000, "100"), (10002, "102"), (10004, "prohibit"), (32766, "main"), (32767, "default")]
+    shown = [
+        (rule["priority"], rule.get("table") or rule.get("action"))
+        for rule in host.ip("-n", "r", "rule")
+    ]
+    assert shown == [
+        (0, "local"),
+        (500, "101"),
+        (10000, "100"),
+        (10002, "102"),
+        (10004, "prohibit"),
+        (32766, "main"),
+        (32767, "default"),
+    ]
     (marked,) = [rule for rule in host.ip("-n", "r", "rule") if rule["priority"] == 10002]
     assert (marked["fwmark"], marked["fwmask"], marked["iif"]) == ("0x10", "0xff", "eth0")
     assert [rule["priority"] for rule in host.ip("-n", "r", "-6", "rule")] == [0, 10003, 32766]
     # and they are obeyed
-    assert "Permission denied" in host.run("ip", "-n", "r", "route", "get", "10.7.0.1", check=False).stderr
-    assert "10.50.0.0/16 via 10.0.0.2" in host.run("ip", "-n", "r", "route", "show", "table", "100").stdout
+    assert (
+        "Permission denied"
+        in host.run("ip", "-n", "r", "route", "get", "10.7.0.1", check=False).stderr
+    )
+    assert (
+        "10.50.0.0/16 via 10.0.0.2"
+        in host.run("ip", "-n", "r", "route", "show", "table", "100").stdout
+    )
 
 
 def test_the_order_of_a_file_is_no_order_of_doing(host: Host) -> None:
@@ -302,7 +365,10 @@ def test_the_order_of_a_file_is_no_order_of_doing(host: Host) -> None:
 @pytest.mark.parametrize("swapped", [False, True])
 def test_of_two_networks_the_first_gives_the_default_route(host: Host, swapped: bool) -> None:
     """The first in the node's own list, wherever the networks themselves stand in the file; or the one that says so."""
-    networks = ['  red: {subnet: [10.1.0.0/24, "fd01::/64"], gateway: r}\n', '  blue: {subnet: [10.2.0.0/24, "fd02::/64"], gateway: r}\n']
+    networks = [
+        '  red: {subnet: [10.1.0.0/24, "fd01::/64"], gateway: r}\n',
+        '  blue: {subnet: [10.2.0.0/24, "fd02::/64"], gateway: r}\n',
+    ]
     text = """\
 nodes:
   r: {networks: [red, blue]}
@@ -313,9 +379,14 @@ nodes:
 networks:
 """ + "".join(reversed(networks) if swapped else networks)
     apply(host, text)
-    gateways = {name: [route["gateway"] for route in host.ip("-n", name, "route", "show", "default")] for name in "rabcd"}
+    gateways = {
+        name: [route["gateway"] for route in host.ip("-n", name, "route", "show", "default")]
+        for name in "rabcd"
+    }
     assert gateways == {"r": [], "a": ["10.1.0.1"], "b": ["10.2.0.1"], "c": ["10.2.0.1"], "d": []}
-    assert [route["gateway"] for route in host.ip("-n", "a", "-6", "route", "show", "default")] == ["fd01::1"]
+    assert [route["gateway"] for route in host.ip("-n", "a", "-6", "route", "show", "default")] == [
+        "fd01::1"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -328,7 +399,10 @@ networks:
     ],
 )
 def test_the_smallest_subnets_of_a_link(host: Host, subnet: str, first: str, second: str) -> None:
-    apply(host, f'nodes: {{a: {{}}, b: {{}}}}\nlinks: [{{endpoints: [a:eth0, b:eth0], subnet: "{subnet}"}}]\n')
+    apply(
+        host,
+        f'nodes: {{a: {{}}, b: {{}}}}\nlinks: [{{endpoints: [a:eth0, b:eth0], subnet: "{subnet}"}}]\n',
+    )
     assert host.ping("a", second)
     assert host.ping("b", first)
 
@@ -368,12 +442,23 @@ networks: {lan: {subnet: 10.0.0.0/24, mtu: 4321}}
 links: [{endpoints: [a:up, c:eth0], mtu: 1234}]
 """,
     )
-    assert {link["mtu"] for link in host.ip("-n", "netorch-topo", "link") if link["ifname"] != "lo"} == {4321}
-    assert {link["ifname"]: link["mtu"] for link in host.ip("-n", "a", "link")} == {"lo": 65536, "eth0": 4321, "up": 1234}
+    assert {
+        link["mtu"] for link in host.ip("-n", "netorch-topo", "link") if link["ifname"] != "lo"
+    } == {4321}
+    assert {link["ifname"]: link["mtu"] for link in host.ip("-n", "a", "link")} == {
+        "lo": 65536,
+        "eth0": 4321,
+        "up": 1234,
+    }
     assert host.ip("-n", "c", "link", "show", "eth0")[0]["mtu"] == 1234
     ping = ("ping", "-n", "-c1", "-W1", "-M", "do", "-s")
     assert host.run("ip", "netns", "exec", "a", *ping, str(4321 - 28), "10.0.0.2").returncode == 0
-    assert host.run("ip", "netns", "exec", "a", *ping, str(4321 - 27), "10.0.0.2", check=False).returncode != 0
+    assert (
+        host.run(
+            "ip", "netns", "exec", "a", *ping, str(4321 - 27), "10.0.0.2", check=False
+        ).returncode
+        != 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -385,19 +470,36 @@ links: [{endpoints: [a:up, c:eth0], mtu: 1234}]
 )
 def test_too_small_an_mtu_for_ipv6_is_refused(host: Host, where: str) -> None:
     """Linux would drop the addresses without a word. The other end's MTU is this one's too, where this one says none."""
-    refused(host, f"nodes: {{{where}}}\nlinks: [[a:eth0, b:eth0]]\n", "1279", "IPv6", "1280", "fd00::1/64")
+    refused(
+        host,
+        f"nodes: {{{where}}}\nlinks: [[a:eth0, b:eth0]]\n",
+        "1279",
+        "IPv6",
+        "1280",
+        "fd00::1/64",
+    )
 
 
 def test_too_small_an_mtu_for_a_networks_ipv6_is_refused(host: Host) -> None:
     """The addresses are automatic here, and those of the bridge too."""
     text = 'nodes: {a: {networks: [lan]}}\nnetworks: {lan: {subnet: "fd00::/64", mtu: 1000}}\n'
     refused(host, text, "a:eth0 has MTU 1000", "IPv6 needs 1280", "fd00::1/64")
-    refused(host, text.replace("mtu", "mode: host-only, mtu"), "host:lan has MTU 1000", "a:eth0 has MTU 1000")
+    refused(
+        host,
+        text.replace("mtu", "mode: host-only, mtu"),
+        "host:lan has MTU 1000",
+        "a:eth0 has MTU 1000",
+    )
 
 
 @pytest.mark.parametrize("mtu", ["67", "65536", "-1", "0", "many"])
 def test_an_mtu_that_no_cable_has_is_refused(host: Host, mtu: str) -> None:
-    refused(host, f"nodes: {{a: {{}}, b: {{}}}}\nlinks: [{{endpoints: [a:eth0, b:eth0], mtu: {mtu}}}]\n", "topo.yaml:2:", mtu)
+    refused(
+        host,
+        f"nodes: {{a: {{}}, b: {{}}}}\nlinks: [{{endpoints: [a:eth0, b:eth0], mtu: {mtu}}}]\n",
+        "topo.yaml:2:",
+        mtu,
+    )
 
 
 STREAM = """
@@ -435,7 +537,22 @@ links:
     sent = node(host, "a", sys.executable, "-c", STREAM, "10.2.0.1")
     out, _ = server.communicate(timeout=20)
     assert out == sent
-    probe = host.run("ip", "netns", "exec", "a", "ping", "-n", "-c1", "-W1", "-M", "do", "-s", "1400", "10.2.0.1", check=False)
+    probe = host.run(
+        "ip",
+        "netns",
+        "exec",
+        "a",
+        "ping",
+        "-n",
+        "-c1",
+        "-W1",
+        "-M",
+        "do",
+        "-s",
+        "1400",
+        "10.2.0.1",
+        check=False,
+    )
     assert "mtu = 1300" in probe.stdout + probe.stderr or "mtu=1300" in probe.stdout + probe.stderr
 
 
@@ -461,7 +578,10 @@ def test_another_spelling_of_an_address_is_the_same_address(host: Host) -> None:
     text = 'nodes: {a: {interfaces: {eth0: {addresses: ["%s"]}}, routes: [{to: "%s", via: "%s"}]}, b: {}}\nlinks: [[a:eth0, b:eth0]]\n'
     apply(host, text % ("fd00::ab:1/64", "fd09::/64", "fd00::b"))
     before = host.snapshot()
-    host.write("topo.yaml", text % ("FD00:0000:0000:0:0:0000:00AB:0001/64", "FD09:0:0:0::/64", "fd00:0::000B"))
+    host.write(
+        "topo.yaml",
+        text % ("FD00:0000:0000:0:0:0000:00AB:0001/64", "FD09:0:0:0::/64", "fd00:0::000B"),
+    )
     assert host.netorch("diff").stdout == "topo: in sync\n"
     host.netorch("apply")
     assert diff_snapshots(before, host.snapshot(), ["files: /run/netorch"]) == []
@@ -477,15 +597,24 @@ networks: {lan: {subnet: 10.0.0.0/24}}
 """,
     )
     assert host.ping("h1", "10.0.0.2")
-    assert [entry["family"] for entry in host.ip("-n", "h1", "addr", "show", "eth0")[0]["addr_info"]] == ["inet"]
+    assert [
+        entry["family"] for entry in host.ip("-n", "h1", "addr", "show", "eth0")[0]["addr_info"]
+    ] == ["inet"]
 
 
 def test_a_network_of_ipv6_alone(host: Host) -> None:
-    apply(host, 'nodes:\n  h[1-2]: {networks: [lan]}\n  r: {networks: [lan]}\nnetworks: {lan: {subnet: "fd00::/64", gateway: r}}\n')
+    apply(
+        host,
+        'nodes:\n  h[1-2]: {networks: [lan]}\n  r: {networks: [lan]}\nnetworks: {lan: {subnet: "fd00::/64", gateway: r}}\n',
+    )
     assert host.ping("h1", "fd00::2")
     assert host.ping("h1", "h2")
-    assert "inet" not in {entry["family"] for entry in host.ip("-n", "h1", "addr", "show", "eth0")[0]["addr_info"]}
-    assert [route["gateway"] for route in host.ip("-n", "h1", "-6", "route", "show", "default")] == ["fd00::3"]
+    assert "inet" not in {
+        entry["family"] for entry in host.ip("-n", "h1", "addr", "show", "eth0")[0]["addr_info"]
+    }
+    assert [
+        route["gateway"] for route in host.ip("-n", "h1", "-6", "route", "show", "default")
+    ] == ["fd00::3"]
     assert host.ip("-n", "h1", "-4", "route") == []
 
 
@@ -505,21 +634,32 @@ networks: {lan: {mode: host-only, subnet: [10.0.0.0/24, "fd00::/64"]}}
 """,
     )
     for name in ("b", "www", "db.lab.example"):
-        assert {line.split()[0] for line in node(host, "a", "getent", "ahostsv4", name).splitlines()} == {"10.255.0.2", "10.0.0.3"}
+        assert {
+            line.split()[0] for line in node(host, "a", "getent", "ahostsv4", name).splitlines()
+        } == {"10.255.0.2", "10.0.0.3"}
         assert node(host, "a", "getent", "ahostsv6", name).split()[0] == "fd00::3"
     assert node(host, "a", "getent", "hosts", "host").split()[0] in {"10.0.0.1", "fd00::1"}
     assert node(host, "a", "getent", "ahostsv4", "localhost").split()[0] == "127.0.0.1"
     assert host.netorch("exec", "a", "getent", "hosts", "www").stdout.split()[0] == "fd00::3"
     resolver = node(host, "a", "cat", "/etc/resolv.conf").splitlines()[1:]
-    assert resolver == ["nameserver 10.0.0.2", "nameserver fd00::2", "search lab.example", "options timeout:1"]
-    assert not (host.root / "etc/netns/b/resolv.conf").exists(), "who asked for no DNS keeps the machine's"
+    assert resolver == [
+        "nameserver 10.0.0.2",
+        "nameserver fd00::2",
+        "search lab.example",
+        "options timeout:1",
+    ]
+    assert not (host.root / "etc/netns/b/resolv.conf").exists(), (
+        "who asked for no DNS keeps the machine's"
+    )
     host.netorch("destroy")
     assert diff_snapshots(before, host.snapshot()) == []
 
 
 def test_files_in_etc_netns_from_before_are_kept(host: Host) -> None:
     host.run(
-        "sh", "-ec", "mkdir -p /etc/netns/a; echo 10.9.9.9 precious >/etc/netns/a/hosts; echo nameserver 10.9.9.9 >/etc/netns/a/resolv.conf"
+        "sh",
+        "-ec",
+        "mkdir -p /etc/netns/a; echo 10.9.9.9 precious >/etc/netns/a/hosts; echo nameserver 10.9.9.9 >/etc/netns/a/resolv.conf",
     )
     host.write("topo.yaml", "nodes: {a: {dns: {servers: [10.0.0.1]}}, b: {}}\n")
     said = host.netorch("apply").stderr
@@ -562,7 +702,9 @@ print(first, last)
 def test_nothing_leaks(host: Host) -> None:
     """A hundred diffs and some applies in one process: not a file descriptor or thread more than after the first."""
     apply(host, LAN)
-    first, last = host.run(sys.executable, "-c", LEAKS).stdout.strip().replace(") (", ")|(").split("|")
+    first, last = (
+        host.run(sys.executable, "-c", LEAKS).stdout.strip().replace(") (", ")|(").split("|")
+    )
     assert first == last
 
 
@@ -570,12 +712,21 @@ def test_two_hundred_bridges(host: Host) -> None:
     before = host.snapshot()
     host.write(
         "topo.yaml",
-        "nodes:\n  a:\n    interfaces:\n" + "".join(f"      br{n}: {{kind: bridge, addresses: [10.{n}.0.1/24]}}\n" for n in range(200)),
+        "nodes:\n  a:\n    interfaces:\n"
+        + "".join(
+            f"      br{n}: {{kind: bridge, addresses: [10.{n}.0.1/24]}}\n" for n in range(200)
+        ),
     )
     started = time.monotonic()
     host.netorch("apply")
     assert time.monotonic() - started < 20
-    assert sum(link.get("linkinfo", {}).get("info_kind") == "bridge" for link in host.ip("-n", "a", "link")) == 200
+    assert (
+        sum(
+            link.get("linkinfo", {}).get("info_kind") == "bridge"
+            for link in host.ip("-n", "a", "link")
+        )
+        == 200
+    )
     assert host.netorch("diff").returncode == 0
     host.netorch("destroy", "topo")
     assert diff_snapshots(before, host.snapshot()) == []
@@ -590,7 +741,11 @@ def test_a_network_of_more_members_than_a_bridge_has_ports(host: Host) -> None:
     assert host.reaches("h1", "10.0.4.76"), "the first and the last"
     assert host.reaches("h1100", "10.0.0.1")
     assert host.reaches("h970", "10.0.4.75"), "both on the second bridge"
-    bridges = [link["ifname"] for link in host.ip("-n", "netorch-topo", "link") if link.get("linkinfo", {}).get("info_kind") == "bridge"]
+    bridges = [
+        link["ifname"]
+        for link in host.ip("-n", "netorch-topo", "link")
+        if link.get("linkinfo", {}).get("info_kind") == "bridge"
+    ]
     assert bridges == ["lan", "lan-1"]
     before = host.ip("-n", "h1088", "link", "show", "eth0")[0]["ifindex"]
     host.write("topo.yaml", text % 1089)

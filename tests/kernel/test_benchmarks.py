@@ -21,13 +21,30 @@ OPERATIONS = {
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_the_harness_measures_all_that_it_says(tmp_path: Path) -> None:
-    words = ("--quick", "--no-peers", "--shapes", "star-10,ring-3,ports-2", "--rounds", "1", "--json", str(tmp_path / "figures.json"))
-    done = subprocess.run([sys.executable, "-m", "tests.benchmarks", *words], cwd=SOURCE, capture_output=True, text=True, timeout=240)
+    words = (
+        "--quick",
+        "--no-peers",
+        "--shapes",
+        "star-10,ring-3,ports-2",
+        "--rounds",
+        "1",
+        "--json",
+        str(tmp_path / "figures.json"),
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", *words],
+        cwd=SOURCE,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads((tmp_path / "figures.json").read_text())
     assert found["failed"] == {}
     assert {(row["shape"], row["subject"], row["operation"]) for row in found["operations"]} == {
-        (shape, *operation) for shape in ("star-10", "ring-3", "ports-2") for operation in OPERATIONS
+        (shape, *operation)
+        for shape in ("star-10", "ring-3", "ports-2")
+        for operation in OPERATIONS
     }
     for row in found["operations"]:
         without_floor = row["shape"] == "ports-2" and row["operation"] == "destroy"
@@ -39,11 +56,23 @@ def test_the_harness_measures_all_that_it_says(tmp_path: Path) -> None:
     for phases in found["phases"].values():
         assert tuple(phases) == PHASES
         assert all(value >= 0 for value in phases.values())
-    assert all(value > 0 for shape in ("star-10", "ring-3") for value in found["floor"][shape].values())
-    assert set(found["growth"]) == {"load", "read", "plan", "execute", "floor", "load, without a kernel", "plan, without a kernel"}
+    assert all(
+        value > 0 for shape in ("star-10", "ring-3") for value in found["floor"][shape].values()
+    )
+    assert set(found["growth"]) == {
+        "load",
+        "read",
+        "plan",
+        "execute",
+        "floor",
+        "load, without a kernel",
+        "plan, without a kernel",
+    }
     assert all(verdict["met"] is None for verdict in found["targets"])
     assert found["peers"] == []
-    assert [set(one) for one in found["rounds"]["star-10"]] == [{"milliseconds", "processor", "peaks", "phases"}]
+    assert [set(one) for one in found["rounds"]["star-10"]] == [
+        {"milliseconds", "processor", "peaks", "phases"}
+    ]
     for title in ("× its create", "phases of apply", "star, ms a node", "target"):
         assert title in done.stdout
 

@@ -63,7 +63,10 @@ def lan(host: Host) -> Host:
 
 def steady(shot: Snapshot) -> Snapshot:
     """Without what counts down, and what the first namespace ever leaves behind."""
-    return {where: {EXPIRES.sub("", what): EXPIRES.sub("", how) for what, how in parts.items()} for where, parts in shot.items()}
+    return {
+        where: {EXPIRES.sub("", what): EXPIRES.sub("", how) for what, how in parts.items()}
+        for where, parts in shot.items()
+    }
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
@@ -72,14 +75,23 @@ def differences(before: Snapshot, after: Snapshot) -> list[str]:
 
 def lifetimes(host: Host, link: str) -> dict[str, int]:
     addresses = host.ip("address", "show", "dev", link)[0]["addr_info"]
-    return {entry["local"]: entry["valid_life_time"] for entry in addresses if entry and entry["scope"] == "global"}
+    return {
+        entry["local"]: entry["valid_life_time"]
+        for entry in addresses
+        if entry and entry["scope"] == "global"
+    }
 
 
 def routes(host: Host, *words: str) -> list[tuple[Any, ...]]:
     found = host.ip(*words, "route", "show", "table", "all") or []
     hidden = {"local", "broadcast", "multicast", "anycast"}
     return sorted(
-        (route["dst"], str(route.get("dev", [hop["dev"] for hop in route.get("nexthops", [])])), route["protocol"], route.get("metric", 0))
+        (
+            route["dst"],
+            str(route.get("dev", [hop["dev"] for hop in route.get("nexthops", [])])),
+            route["protocol"],
+            route.get("metric", 0),
+        )
         for route in found
         if route.get("type") not in hidden and not route["dst"].startswith(("fe80", "ff00"))
     )
@@ -101,11 +113,20 @@ def lost(ping: Background) -> int:
 def test_members_are_on_the_segment_of_the_nic(lan: Host) -> None:
     lan.netorch("apply", "lab.yaml")
     assert lan.ping("vm1", "192.168.5.1") and lan.ping("vm1", "fd05::1")
-    assert lan.ping("lan", "192.168.5.128") and lan.ping("lan", "fd05::100") and lan.ping("lan", "192.168.5.50")
-    assert lan.ping("vm1", "192.168.5.50") and lan.ping("vm1", "192.168.5.2") and lan.ping(None, "192.168.5.50")
-    assert [route["gateway"] for route in json.loads(lan.run("ip", "-j", "-n", "vm1", "route", "show", "default").stdout)] == [
-        "192.168.5.1"
-    ]
+    assert (
+        lan.ping("lan", "192.168.5.128")
+        and lan.ping("lan", "fd05::100")
+        and lan.ping("lan", "192.168.5.50")
+    )
+    assert (
+        lan.ping("vm1", "192.168.5.50")
+        and lan.ping("vm1", "192.168.5.2")
+        and lan.ping(None, "192.168.5.50")
+    )
+    assert [
+        route["gateway"]
+        for route in json.loads(lan.run("ip", "-j", "-n", "vm1", "route", "show", "default").stdout)
+    ] == ["192.168.5.1"]
     bridge, nic = lan.ip("link", "show", "dev", "wan")[0], lan.ip("link", "show", "dev", "eth0")[0]
     assert (bridge["address"], bridge["mtu"], nic["master"]) == (nic["address"], nic["mtu"], "wan")
     assert bridge["ifalias"] == "netorch:lab uplink=eth0"
@@ -121,7 +142,9 @@ def test_addresses_and_routes_of_the_host_are_on_the_bridge_as_they_were(lan: Ho
     assert routes(lan, "-4") == [(dst, dev.replace("eth0", "wan"), *rest) for dst, dev, *rest in v4]
     assert routes(lan, "-6") == [(dst, dev.replace("eth0", "wan"), *rest) for dst, dev, *rest in v6]
     shown = lan.run("ip", "address", "show", "dev", "wan").stdout
-    assert "secondary wan:1" in shown and "tentative" not in shown.replace("scope link tentative", "")
+    assert "secondary wan:1" in shown and "tentative" not in shown.replace(
+        "scope link tentative", ""
+    )
     assert lan.ping(None, "192.168.5.1") and lan.ping(None, "fd05::1")
 
 
@@ -146,7 +169,12 @@ def test_hardly_a_packet_is_lost_there_and_back(lan: Host, target: str) -> None:
 
 def test_many_links_go_at_once_but_not_before_the_nic_has_left(lan: Host) -> None:
     before = lan.snapshot()
-    lan.write("lab.yaml", BRIDGED.replace("vm2: {networks: {wan: 192.168.5.50}}", "v[1-12]: {networks: {wan: {addresses: false}}}"))
+    lan.write(
+        "lab.yaml",
+        BRIDGED.replace(
+            "vm2: {networks: {wan: 192.168.5.50}}", "v[1-12]: {networks: {wan: {addresses: false}}}"
+        ),
+    )
     lan.netorch("apply", "lab.yaml")
     lan.netorch("destroy", "lab")
     assert differences(before, lan.snapshot()) == []
@@ -154,7 +182,11 @@ def test_many_links_go_at_once_but_not_before_the_nic_has_left(lan: Host) -> Non
 
 def test_an_apply_that_fails_later_puts_everything_back(lan: Host) -> None:
     before = lan.snapshot()
-    lan.write("lab.yaml", BRIDGED + "  vm3: {networks: [wan], routes: [{to: 10.1.0.0/16, via: 10.99.0.1, dev: eth0}]}\n")
+    lan.write(
+        "lab.yaml",
+        BRIDGED
+        + "  vm3: {networks: [wan], routes: [{to: 10.1.0.0/16, via: 10.99.0.1, dev: eth0}]}\n",
+    )
     done = lan.netorch("apply", "lab.yaml", check=False)
     assert done.returncode == 1 and "Rolled back" in done.stderr
     assert differences(before, lan.snapshot()) == []
@@ -164,7 +196,11 @@ def test_an_apply_that_fails_later_puts_everything_back(lan: Host) -> None:
     ("make", "nic", "words"),
     [
         ("true", "eth9", "there is no link 'eth9'"),
-        ("ip link add eth9 type bridge && ip address add 10.3.0.1/24 dev eth9", "eth9", "Can not enslave a bridge to a bridge"),
+        (
+            "ip link add eth9 type bridge && ip address add 10.3.0.1/24 dev eth9",
+            "eth9",
+            "Can not enslave a bridge to a bridge",
+        ),
         (
             "ip link add eth9 type veth peer eth8; ip address add 10.3.0.1/24 dev eth9; ip link add mv0 link eth9 type macvlan",
             "eth9",
@@ -172,13 +208,19 @@ def test_an_apply_that_fails_later_puts_everything_back(lan: Host) -> None:
         ),
     ],
 )
-def test_what_cannot_be_bridged_is_refused_in_the_kernels_words(lan: Host, make: str, nic: str, words: str) -> None:
+def test_what_cannot_be_bridged_is_refused_in_the_kernels_words(
+    lan: Host, make: str, nic: str, words: str
+) -> None:
     lan.run("sh", "-ec", make)
     before = lan.snapshot()
     lan.write("lab.yaml", BRIDGED.replace("uplink: eth0", f"uplink: {nic}"))
     done = lan.netorch("apply", "lab.yaml", check=False)
     assert done.returncode == 1
-    assert "lab.yaml:6:" in done.stderr and f"uplink host/{nic}" in done.stderr and words in done.stderr
+    assert (
+        "lab.yaml:6:" in done.stderr
+        and f"uplink host/{nic}" in done.stderr
+        and words in done.stderr
+    )
     assert differences(before, lan.snapshot()) == []
 
 
@@ -217,7 +259,14 @@ def test_what_happens_to_the_hosts_own_addresses_is_no_drift(lan: Host) -> None:
     lan.run("sh", "-ec", change)
     assert "nothing to do" in lan.netorch("apply", "lab.yaml").stdout
     lan.netorch("destroy", "lab")
-    assert set(lifetimes(lan, "eth0")) == {"192.168.5.2", "192.168.5.4", "10.77.0.2", "fd05::2", "fd05::4", "fd06::2"}
+    assert set(lifetimes(lan, "eth0")) == {
+        "192.168.5.2",
+        "192.168.5.4",
+        "10.77.0.2",
+        "fd05::2",
+        "fd05::4",
+        "fd06::2",
+    }
     assert ("10.20.0.0/16", "eth0", "boot", 0) in routes(lan, "-4")
 
 
@@ -235,12 +284,38 @@ def test_a_nic_that_was_taken_out_shows_and_comes_back(lan: Host) -> None:
 
 def test_what_a_dhcp_client_renews_on_the_nic_moves_again(lan: Host) -> None:
     lan.netorch("apply", "lab.yaml")
-    lan.run("ip", "address", "replace", "192.168.5.2/24", "brd", "+", "dev", "eth0", "valid_lft", "7200", "preferred_lft", "7200")
+    lan.run(
+        "ip",
+        "address",
+        "replace",
+        "192.168.5.2/24",
+        "brd",
+        "+",
+        "dev",
+        "eth0",
+        "valid_lft",
+        "7200",
+        "preferred_lft",
+        "7200",
+    )
     assert lan.netorch("diff", "lab.yaml", check=False).returncode == 2
     lan.netorch("apply", "lab.yaml")
     assert 7100 < lifetimes(lan, "wan")["192.168.5.2"] <= 7200
     assert "192.168.5.2" not in lifetimes(lan, "eth0")
-    lan.run("ip", "address", "replace", "192.168.5.2/24", "brd", "+", "dev", "eth0", "valid_lft", "9000", "preferred_lft", "9000")
+    lan.run(
+        "ip",
+        "address",
+        "replace",
+        "192.168.5.2/24",
+        "brd",
+        "+",
+        "dev",
+        "eth0",
+        "valid_lft",
+        "9000",
+        "preferred_lft",
+        "9000",
+    )
     lan.netorch("destroy", "lab")
     assert 8900 < lifetimes(lan, "eth0")["192.168.5.2"] <= 9000
 
@@ -265,7 +340,9 @@ main()
 
 @pytest.mark.parametrize("moment", ["before", "half", "after"])
 @pytest.mark.parametrize("command", [("apply", "lab.yaml"), ("destroy", "lab")])
-def test_a_kill_while_it_moves_is_survived(lan: Host, moment: str, command: tuple[str, str]) -> None:
+def test_a_kill_while_it_moves_is_survived(
+    lan: Host, moment: str, command: tuple[str, str]
+) -> None:
     before = lan.snapshot()
     script = lan.write("killed.py", KILLED)
     if command[0] == "destroy":
@@ -302,11 +379,28 @@ links:
     host.write("plain.yaml", plain)
     host.write("bridged.yaml", bridged)
     host.netorch("apply", "plain.yaml")
-    host.run("ip", "-n", "r1", "address", "add", "10.4.0.1/24", "dev", "eth0", "valid_lft", "600", "preferred_lft", "600")
+    host.run(
+        "ip",
+        "-n",
+        "r1",
+        "address",
+        "add",
+        "10.4.0.1/24",
+        "dev",
+        "eth0",
+        "valid_lft",
+        "600",
+        "preferred_lft",
+        "600",
+    )
     before = host.snapshot()
     host.netorch("apply", "bridged.yaml")
-    assert host.ping("vm", "10.0.0.2") and host.ping("vm", "10.0.0.1") and host.ping("r1", "10.0.0.2")
-    on_bridge = json.loads(host.run("ip", "-j", "-n", "r1", "-4", "address", "show", "dev", "br").stdout)[0]["addr_info"]
+    assert (
+        host.ping("vm", "10.0.0.2") and host.ping("vm", "10.0.0.1") and host.ping("r1", "10.0.0.2")
+    )
+    on_bridge = json.loads(
+        host.run("ip", "-j", "-n", "r1", "-4", "address", "show", "dev", "br").stdout
+    )[0]["addr_info"]
     assert {entry["local"] for entry in on_bridge} == {"10.0.0.1", "10.4.0.1"}
     assert "nothing to do" in host.netorch("apply", "bridged.yaml").stdout
     host.netorch("apply", "plain.yaml")

@@ -83,7 +83,11 @@ CHANGES = {
         "ip netns exec x ping -c1 -W1 10.7.0.2",
         "x/eth1 y/eth1",
     ),
-    "a link removed": Change({"  - [r:p1, out:eth1]\n": "", ", ports: [p1]": ""}, "! ip -n out link show eth1", "r/p1 out/eth1"),
+    "a link removed": Change(
+        {"  - [r:p1, out:eth1]\n": "", ", ports: [p1]": ""},
+        "! ip -n out link show eth1",
+        "r/p1 out/eth1",
+    ),
     "a node added": Change(
         {"  d1:": "  h4: {networks: {lan: 10.0.0.4}}\n  d1:"},
         "ip netns exec h4 ping -c1 -W1 h1; ip netns exec h1 ping -c1 -W1 h4",
@@ -100,11 +104,18 @@ CHANGES = {
         "h3 h3/lo h3/eth0 netorch-lab/h3-eth0 h9 h9/lo h9/eth0 netorch-lab/h9-eth0",
     ),
     "a member added": Change(
-        {"out: {": "out: {networks: {lan: 10.0.0.9}, "}, "ip netns exec h1 ping -c1 -W1 10.0.0.9", "out/eth2 netorch-lab/out-eth2"
+        {"out: {": "out: {networks: {lan: 10.0.0.9}, "},
+        "ip netns exec h1 ping -c1 -W1 10.0.0.9",
+        "out/eth2 netorch-lab/out-eth2",
     ),
-    "a member removed": Change({"h3: {networks: {lan: 10.0.0.3}}": "h3: {}"}, "! ip -n h3 link show eth0", "h3/eth0 netorch-lab/h3-eth0"),
+    "a member removed": Change(
+        {"h3: {networks: {lan: 10.0.0.3}}": "h3: {}"},
+        "! ip -n h3 link show eth0",
+        "h3/eth0 netorch-lab/h3-eth0",
+    ),
     "a node moved to another network": Change(
-        {"{lan: 10.0.0.3}": "{dmz: 10.5.0.3}"}, "ip netns exec h3 ping -c1 -W1 d1; ! ip netns exec h3 ping -c1 -W1 10.0.0.1"
+        {"{lan: 10.0.0.3}": "{dmz: 10.5.0.3}"},
+        "ip netns exec h3 ping -c1 -W1 d1; ! ip netns exec h3 ping -c1 -W1 10.0.0.1",
     ),
     "two nodes change places": Change(
         {"{lan: 10.0.0.3}": "{dmz: 10.5.0.1}", "{dmz: 10.5.0.1}": "{lan: 10.0.0.3}"},
@@ -121,19 +132,34 @@ CHANGES = {
         "netorch-lab/dmz netorch-lab/d1-eth0 d1/eth0",
     ),
     # links' settings
-    "another MTU": Change(wan("mtu: 1400"), "ip -n r link show wan | grep -q 'mtu 1400'; ip -n out link show eth0 | grep -q 'mtu 1400'"),
-    "a larger MTU": Change(wan("mtu: 9000"), "ip netns exec out ping -c1 -W1 -M do -s 8972 10.9.0.1"),
-    "another MAC": Change(wan("mac: 02:00:00:00:00:77"), "ip -n r link show wan | grep -q 02:00:00:00:00:77"),
-    "a description": Change(wan("description: to the world"), "ip -n r link show wan | grep -q 'alias netorch:lab .*to the world'"),
-    "another queue length": Change(wan("txqueuelen: 10"), "ip -n r link show wan | grep -q 'qlen 10$'"),
+    "another MTU": Change(
+        wan("mtu: 1400"),
+        "ip -n r link show wan | grep -q 'mtu 1400'; ip -n out link show eth0 | grep -q 'mtu 1400'",
+    ),
+    "a larger MTU": Change(
+        wan("mtu: 9000"), "ip netns exec out ping -c1 -W1 -M do -s 8972 10.9.0.1"
+    ),
+    "another MAC": Change(
+        wan("mac: 02:00:00:00:00:77"), "ip -n r link show wan | grep -q 02:00:00:00:00:77"
+    ),
+    "a description": Change(
+        wan("description: to the world"),
+        "ip -n r link show wan | grep -q 'alias netorch:lab .*to the world'",
+    ),
+    "another queue length": Change(
+        wan("txqueuelen: 10"), "ip -n r link show wan | grep -q 'qlen 10$'"
+    ),
     "a setting of an interface": Change(
-        wan("sysctls: {proxy_arp: 1}"), "ip netns exec r sysctl net.ipv4.conf.wan.proxy_arp | grep -q '= 1'"
+        wan("sysctls: {proxy_arp: 1}"),
+        "ip netns exec r sysctl net.ipv4.conf.wan.proxy_arp | grep -q '= 1'",
     ),
     "an interface down": Change(
-        wan("state: down"), 'ip -n r -br link show wan | grep -q DOWN; [ -z "$(ip -n r route show 10.99.0.0/16)" ]'
+        wan("state: down"),
+        'ip -n r -br link show wan | grep -q DOWN; [ -z "$(ip -n r route show 10.99.0.0/16)" ]',
     ),
     "another master": Change(
-        {", ports: [p1]": "", "br1: {kind: bridge": "br1: {kind: bridge, ports: [p1]"}, "ip -n r link show p1 | grep -q 'master br1'"
+        {", ports: [p1]": "", "br1: {kind: bridge": "br1: {kind: bridge, ports: [p1]"},
+        "ip -n r link show p1 | grep -q 'master br1'",
     ),
     "no master": Change({", ports: [p1]": ""}, "! ip -n r link show p1 | grep -q master"),
     "a bridge's times and spanning tree": Change(
@@ -141,46 +167,78 @@ CHANGES = {
         "ip -n r -d link show br0 | grep -q 'ageing_time 6000 stp_state 1 priority 4096'",
     ),
     "a network's ageing time": Change(
-        {"lan: {subnet:": "lan: {ageing_time: 60s, subnet:"}, "ip -n netorch-lab -d link show lan | grep -q 'ageing_time 6000'"
+        {"lan: {subnet:": "lan: {ageing_time: 60s, subnet:"},
+        "ip -n netorch-lab -d link show lan | grep -q 'ageing_time 6000'",
     ),
     # addresses
-    "another address": Change(addresses('10.9.0.7/24, 10.9.0.5/24, "fd09::1/64"'), order_of_addresses("10.9.0.7/24", "10.9.0.5/24")),
-    "another prefix length": Change(addresses('10.9.0.1/25, 10.9.0.5/25, "fd09::1/64"'), order_of_addresses("10.9.0.1/25", "10.9.0.5/25")),
+    "another address": Change(
+        addresses('10.9.0.7/24, 10.9.0.5/24, "fd09::1/64"'),
+        order_of_addresses("10.9.0.7/24", "10.9.0.5/24"),
+    ),
+    "another prefix length": Change(
+        addresses('10.9.0.1/25, 10.9.0.5/25, "fd09::1/64"'),
+        order_of_addresses("10.9.0.1/25", "10.9.0.5/25"),
+    ),
     "another IPv6 address": Change(
-        addresses('10.9.0.1/24, 10.9.0.5/24, "fd09::7/64"'), "ip netns exec out ping -c1 -W1 fd09::7; ip -n r -6 route | grep -q fd99::"
+        addresses('10.9.0.1/24, 10.9.0.5/24, "fd09::7/64"'),
+        "ip netns exec out ping -c1 -W1 fd09::7; ip -n r -6 route | grep -q fd99::",
     ),
     "primary and secondary swapped": Change(
         addresses('10.9.0.5/24, 10.9.0.1/24, "fd09::1/64"'),
         order_of_addresses("10.9.0.5/24", "10.9.0.1/24"),
     ),
-    "the primary removed, the secondary kept": Change(addresses('10.9.0.5/24, "fd09::1/64"'), order_of_addresses("10.9.0.5/24")),
+    "the primary removed, the secondary kept": Change(
+        addresses('10.9.0.5/24, "fd09::1/64"'), order_of_addresses("10.9.0.5/24")
+    ),
     "an address before the others": Change(
         addresses('10.9.0.9/24, 10.9.0.1/24, 10.9.0.5/24, "fd09::1/64"'),
         order_of_addresses("10.9.0.9/24", "10.9.0.1/24", "10.9.0.5/24"),
     ),
-    "an address of lo": Change({"[10.255.0.1/32]": "[10.255.0.1/32, 10.255.0.2/32]"}, "ip netns exec r ping -c1 -W1 10.255.0.2"),
+    "an address of lo": Change(
+        {"[10.255.0.1/32]": "[10.255.0.1/32, 10.255.0.2/32]"},
+        "ip netns exec r ping -c1 -W1 10.255.0.2",
+    ),
     # routes and rules
-    "another gateway": Change({ROUTE: "{to: 10.99.0.0/16, via: 10.9.0.3}"}, "ip -n r route | grep -q '10.99.0.0/16 via 10.9.0.3'"),
-    "another metric": Change({ROUTE: f"{ROUTE[:-1]}, metric: 50}}"}, "[ \"$(ip -n r route | grep -c '^10.99.*metric 50')\" = 1 ]"),
+    "another gateway": Change(
+        {ROUTE: "{to: 10.99.0.0/16, via: 10.9.0.3}"},
+        "ip -n r route | grep -q '10.99.0.0/16 via 10.9.0.3'",
+    ),
+    "another metric": Change(
+        {ROUTE: f"{ROUTE[:-1]}, metric: 50}}"},
+        "[ \"$(ip -n r route | grep -c '^10.99.*metric 50')\" = 1 ]",
+    ),
     "a route removed": Change({f"      - {ROUTE}\n": ""}, "! ip -n r route | grep -q 10.99"),
     "a second way": Change(
-        {ROUTE: f"{ROUTE}\n      - {{to: 10.99.0.0/16, via: 10.9.0.3, metric: 50}}"}, "[ $(ip -n r route | grep -c 10.99) = 2 ]"
+        {ROUTE: f"{ROUTE}\n      - {{to: 10.99.0.0/16, via: 10.9.0.3, metric: 50}}"},
+        "[ $(ip -n r route | grep -c 10.99) = 2 ]",
     ),
-    "a route that rejects": Change({ROUTE: "{to: 10.99.0.0/16, type: blackhole}"}, "ip -n r route | grep -q 'blackhole 10.99'"),
+    "a route that rejects": Change(
+        {ROUTE: "{to: 10.99.0.0/16, type: blackhole}"}, "ip -n r route | grep -q 'blackhole 10.99'"
+    ),
     "an IPv6 route with two gateways": Change(
-        {'via: "fd09::2"': 'nexthops: [{via: "fd09::2"}, {via: "fd09::3"}]'}, "[ $(ip -n r -6 route | grep -c nexthop) = 2 ]"
+        {'via: "fd09::2"': 'nexthops: [{via: "fd09::2"}, {via: "fd09::3"}]'},
+        "[ $(ip -n r -6 route | grep -c nexthop) = 2 ]",
     ),
-    "a rule to another table": Change({"table: 100": "table: 200"}, '[ "$(ip -n r rule | grep -c 10.8.0.0)" = 1 ]'),
+    "a rule to another table": Change(
+        {"table: 100": "table: 200"}, '[ "$(ip -n r rule | grep -c 10.8.0.0)" = 1 ]'
+    ),
     "a rule removed": Change(
-        {"    rules:\n      - {from: 10.8.0.0/24, table: 100, priority: 1000}\n": ""}, "! ip -n r rule | grep -q 10.8"
+        {"    rules:\n      - {from: 10.8.0.0/24, table: 100, priority: 1000}\n": ""},
+        "! ip -n r rule | grep -q 10.8",
     ),
     # nodes' settings
-    "forwarding": Change({"out: {": "out: {forwarding: true, "}, "ip netns exec out sysctl net.ipv4.ip_forward | grep -q '= 1'"),
+    "forwarding": Change(
+        {"out: {": "out: {forwarding: true, "},
+        "ip netns exec out sysctl net.ipv4.ip_forward | grep -q '= 1'",
+    ),
     "a setting of a node": Change(
         {"out: {": "out: {sysctls: {net.ipv4.conf.all.rp_filter: 1}, "},
         "ip netns exec out sysctl net.ipv4.conf.all.rp_filter | grep -q '= 1'",
     ),
-    "further names": Change({"h3: {": "h3: {aliases: [www], dns: {servers: [10.0.0.1]}, "}, "ip netns exec h1 ping -c1 -W1 www"),
+    "further names": Change(
+        {"h3: {": "h3: {aliases: [www], dns: {servers: [10.0.0.1]}, "},
+        "ip netns exec h1 ping -c1 -W1 www",
+    ),
     "no names": Change({"name: lab": "name: lab\nnames: false"}, "[ ! -e /etc/netns/h1 ]"),
 }
 
@@ -207,7 +265,11 @@ class Lab:
     def renumbered(self) -> set[str]:
         """The links and namespaces that came, went, or are others since the last time."""
         old, self.numbers = self.numbers, numbers(self.host)
-        return {name for name in old.keys() | self.numbers.keys() if old.get(name) != self.numbers.get(name)}
+        return {
+            name
+            for name in old.keys() | self.numbers.keys()
+            if old.get(name) != self.numbers.get(name)
+        }
 
 
 NUMBERS = """
@@ -277,7 +339,10 @@ def changed(before: Snapshot, host: Host) -> list[str]:
 def _plain(shot: Snapshot) -> Snapshot:
     """`bridge` looks up the number of a port's far end in the wrong namespace: the name that it prints as `link` means nothing."""
     return {
-        where: {re.sub(r'"link": "[^"]*", ', "", what) if what.startswith("ports ") else what: how for what, how in found.items()}
+        where: {
+            re.sub(r'"link": "[^"]*", ', "", what) if what.startswith("ports ") else what: how
+            for what, how in found.items()
+        }
         for where, found in shot.items()
     }
 
@@ -301,7 +366,12 @@ def test_a_change_on_a_kernel_of_its_own(host: Host) -> None:
     """One version after the other, without going back between them."""
     host.write("topo.yaml", FILE)
     host.netorch("apply")
-    for what in ("a node moved to another network", "primary and secondary swapped", "another metric", "a node added"):
+    for what in (
+        "a node moved to another network",
+        "primary and secondary swapped",
+        "another metric",
+        "a node added",
+    ):
         host.write("topo.yaml", new_file(CHANGES[what].words))
         host.netorch("apply")
         host.run("sh", "-exc", CHANGES[what].yes)
@@ -313,13 +383,17 @@ def test_a_flap_restores_what_the_kernel_took(lab: Lab) -> None:
     host = lab.host
     lab.apply(new_file(wan("state: down")))
     assert host.ip("-n", "r", "route", "show", "dev", "wan") == []
-    assert [entry["local"] for entry in host.ip("-n", "r", "addr", "show", "dev", "wan")[0]["addr_info"]] == [
+    assert [
+        entry["local"] for entry in host.ip("-n", "r", "addr", "show", "dev", "wan")[0]["addr_info"]
+    ] == [
         "10.9.0.1",
         "10.9.0.5",
         "fd09::1",
     ]
     lab.apply(FILE)
-    assert host.run("ip", "-n", "r", "route", "get", "10.99.0.1").stdout.startswith("10.99.0.1 via 10.9.0.2 dev wan")
+    assert host.run("ip", "-n", "r", "route", "get", "10.99.0.1").stdout.startswith(
+        "10.99.0.1 via 10.9.0.2 dev wan"
+    )
     assert host.run("ip", "-n", "r", "route", "get", "fd99::1").stdout.startswith("fd99::1 ")
     assert host.ping("out", "10.9.0.1")
     assert host.ping("out", "fd09::1")
@@ -332,8 +406,20 @@ def test_many_changes_at_once(lab: Lab) -> None:
     """A working day in one apply: none of the changes is in another's way."""
     host = lab.host
     whats = [
-        *("a link added", "a node moved to another network", "another master", "a node added", "a rule to another table"),
-        *("primary and secondary swapped", "another metric", "forwarding", "a network's ageing time", "an address of lo"),
+        *(
+            "a link added",
+            "a node moved to another network",
+            "another master",
+            "a node added",
+            "a rule to another table",
+        ),
+        *(
+            "primary and secondary swapped",
+            "another metric",
+            "forwarding",
+            "a network's ageing time",
+            "an address of lo",
+        ),
     ]
     words: dict[str, str] = {}
     for what in whats:
@@ -341,7 +427,9 @@ def test_many_changes_at_once(lab: Lab) -> None:
     with pinging(host, "h1", "10.0.0.2"), pinging(host, "x", "10.2.0.1"):
         lab.apply(new_file(words))
         for what in whats:
-            if what != "primary and secondary swapped":  # it looks at the route whose metric is another one now
+            if (
+                what != "primary and secondary swapped"
+            ):  # it looks at the route whose metric is another one now
                 host.run("sh", "-exc", CHANGES[what].yes)
         lab.apply(FILE)
     assert changed(lab.before, host) == []
@@ -372,7 +460,10 @@ def test_another_instance_lives_beside_the_first(lab: Lab) -> None:
 
 def test_an_instance_on_the_host_has_interfaces_of_its_own(host: Host) -> None:
     """Where the file reaches into the host, the instance's name goes before the interfaces too."""
-    host.write("topo.yaml", 'nodes: {host: {}, a: {}}\nvars: {n: 1}\nlinks: [{endpoints: [host:up, a:eth0], subnet: "10.$(n).0.0/30"}]\n')
+    host.write(
+        "topo.yaml",
+        'nodes: {host: {}, a: {}}\nvars: {n: 1}\nlinks: [{endpoints: [host:up, a:eth0], subnet: "10.$(n).0.0/30"}]\n',
+    )
     host.netorch("apply")
     host.netorch("apply", "--name", "two", "--set", "n=2")
     assert [link["ifname"] for link in host.ip("link")] == ["lo", "up", "two-up"]
@@ -392,7 +483,15 @@ def test_a_refused_change_leaves_the_old_version(lab: Lab) -> None:
         assert wrong.returncode == 1
         assert "topo.yaml:17:" in wrong.stderr
         assert "lan" in wrong.stderr, "did you mean"
-        host.write("topo.yaml", new_file({"{lan: 10.0.0.3}": "{dmz: 10.5.0.3}", ROUTE: "{to: 10.99.0.0/16, via: 192.0.2.1, dev: wan}"}))
+        host.write(
+            "topo.yaml",
+            new_file(
+                {
+                    "{lan: 10.0.0.3}": "{dmz: 10.5.0.3}",
+                    ROUTE: "{to: 10.99.0.0/16, via: 192.0.2.1, dev: wan}",
+                }
+            ),
+        )
         refused = host.netorch("apply", check=False)
         assert refused.returncode == 1, refused.stdout
         assert "Traceback" not in refused.stderr

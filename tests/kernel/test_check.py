@@ -44,7 +44,9 @@ def run(host: Host, *words: str, status: int) -> dict[str, Any]:
 
 
 def pairs(found: dict[str, Any]) -> list[tuple[bool, str | None]]:
-    return [(pair["passed"], pair["reason"]) for entry in found["checks"] for pair in entry["pairs"]]
+    return [
+        (pair["passed"], pair["reason"]) for entry in found["checks"] for pair in entry["pairs"]
+    ]
 
 
 def nft(host: Host, netns: str, rule: str, hook: str = "forward") -> None:
@@ -71,8 +73,15 @@ def test_what_holds_and_what_does_not(host: Host) -> None:
     host.netorch("apply", "-q")
     serve(host, "b", "tcp:80")
     found = run(host, status=0)
-    assert found["in_sync"] is True and found["passed"] is True and found["summary"] == {"ok": 8, "failed": 0}
-    tries = [[(entry["address"], entry["result"]) for entry in check["pairs"][0]["tries"]] for check in found["checks"]]
+    assert (
+        found["in_sync"] is True
+        and found["passed"] is True
+        and found["summary"] == {"ok": 8, "failed": 0}
+    )
+    tries = [
+        [(entry["address"], entry["result"]) for entry in check["pairs"][0]["tries"]]
+        for check in found["checks"]
+    ]
     assert tries[0] == [("10.0.2.2", "answered"), ("fd00:2::2", "answered")]
     assert tries[2] == [("fd00:1::2", "answered")]
     assert tries[5] == [("10.0.2.2", "refused"), ("fd00:2::2", "refused")]
@@ -90,7 +99,9 @@ def test_what_holds_and_what_does_not(host: Host) -> None:
     quiet = host.netorch("check", "-q", "other.yaml")
     assert (quiet.stdout, quiet.stderr) == ("", "")
     left = host.run(
-        "sh", "-c", "for node in a b gw; do ip netns exec $node ss -Hanw; ip netns exec $node ss -Htn state syn-sent; done"
+        "sh",
+        "-c",
+        "for node in a b gw; do ip netns exec $node ss -Hanw; ip netns exec $node ss -Htn state syn-sent; done",
     ).stdout
     assert left == ""
 
@@ -132,7 +143,10 @@ def test_what_is_wrong_is_told_by_who_says_it(host: Host) -> None:
     passed = [passed for passed, _ in pairs(found)]
     assert [number for number, ok in enumerate(passed) if ok] == [0, 1, 2]
     reasons = [reason for _, reason in pairs(found)]
-    assert reasons[1] == "administratively prohibited, says 10.0.2.1; administratively prohibited, says fd00:2::1"
+    assert (
+        reasons[1]
+        == "administratively prohibited, says 10.0.2.1; administratively prohibited, says fd00:2::1"
+    )
     assert reasons[3:] == [
         "refused by 10.0.2.2: the port is closed",
         "no answer from 10.0.2.2",
@@ -158,12 +172,21 @@ def test_a_large_packet_that_nobody_speaks_of(host: Host) -> None:
     host.netorch("apply", "-q")
     nft(host, "gw", "meta length > 1400 drop")
     (_, reason), *_ = pairs(run(host, "--timeout", "2", status=2))
-    assert reason == "no answer to 1500 bytes, but to a small packet: something on the way drops the large one without a word"
+    assert (
+        reason
+        == "no answer to 1500 bytes, but to a small packet: something on the way drops the large one without a word"
+    )
 
 
 def test_silence_counts_only_if_it_could_have_been_broken(host: Host) -> None:
     """A node without an address that is ready has not been kept out by anybody."""
-    host.write("topo.yaml", checks("{from: a, to: 'fd00:2::2', reachable: false}", "{from: a, to: 10.0.2.2, reachable: false}"))
+    host.write(
+        "topo.yaml",
+        checks(
+            "{from: a, to: 'fd00:2::2', reachable: false}",
+            "{from: a, to: 10.0.2.2, reachable: false}",
+        ),
+    )
     host.netorch("apply", "-q")
     nft(host, "a", "drop", hook="output")
     host.run("ip", "-n", "a", "-6", "route", "replace", "blackhole", "fd00:2::/64")
@@ -179,7 +202,16 @@ def test_a_silence_just_after_an_apply_is_no_isolation(host: Host) -> None:
     """A router forwards IPv6 only once its link-local addresses are ready: what it then lets through is reachable."""
     host.write("topo.yaml", checks("{from: a, to: 'fd00:2::2', reachable: false}"))
     host.netorch("apply", "-q")
-    host.run("ip", "netns", "exec", "gw", "sysctl", "-qw", "net.ipv6.conf.to-b.accept_dad=1", "net.ipv6.conf.to-b.dad_transmits=2")
+    host.run(
+        "ip",
+        "netns",
+        "exec",
+        "gw",
+        "sysctl",
+        "-qw",
+        "net.ipv6.conf.to-b.accept_dad=1",
+        "net.ipv6.conf.to-b.dad_transmits=2",
+    )
     host.run("ip", "-n", "gw", "-6", "addr", "flush", "dev", "to-b", "scope", "link")
     host.run("ip", "-n", "gw", "addr", "add", "fe80::99/64", "dev", "to-b")
     assert pairs(run(host, status=2)) == [(False, "fd00:2::2 answers")]
@@ -189,7 +221,10 @@ def test_nothing_is_tried_where_nothing_is(host: Host) -> None:
     host.write("topo.yaml", checks("{from: a, to: b, reachable: false}"))
     done = host.netorch("check", check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "netorch: topology 'lab' is not live here: nothing of it is there. Run `netorch apply topo.yaml` first.\n"
+    assert (
+        done.stderr
+        == "netorch: topology 'lab' is not live here: nothing of it is there. Run `netorch apply topo.yaml` first.\n"
+    )
     host.run("ip", "netns", "add", "a")
     assert "is not live here" in host.netorch("check", check=False).stderr
     host.run("ip", "netns", "del", "a")
@@ -197,9 +232,15 @@ def test_nothing_is_tried_where_nothing_is(host: Host) -> None:
     host.run("ip", "netns", "del", "b")
     done = host.netorch("check", check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "netorch: node b: the namespace 'b' is to be tried, and it is not there. Run `netorch apply topo.yaml` first.\n"
+    assert (
+        done.stderr
+        == "netorch: node b: the namespace 'b' is to be tried, and it is not there. Run `netorch apply topo.yaml` first.\n"
+    )
     host.write("none.yaml", "name: none\nnodes: {c: {}}\n")
-    assert host.netorch("check", "none.yaml").stdout == "none: the file has no `checks`: nothing was tried\n"
+    assert (
+        host.netorch("check", "none.yaml").stdout
+        == "none: the file has no `checks`: nothing was tried\n"
+    )
     document = host.netorch("check", "-o", "json", check=False)
     assert document.returncode == 1 and json.loads(document.stdout)["error"] == "NetorchError"
 
@@ -211,11 +252,24 @@ def test_without_root_it_is_one_sentence(host: Host) -> None:
     nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
     done = host.run(*nobody, sys.executable, "-m", "netorch", "check", "-", input=text, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("netorch: netorch needs root") and len(done.stderr.splitlines()) == 1
-    raw = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", "--", "setpriv", "--reuid=0", "--"]
+    assert (
+        done.stderr.startswith("netorch: netorch needs root") and len(done.stderr.splitlines()) == 1
+    )
+    raw = [
+        "setpriv",
+        "--bounding-set=-net_raw",
+        "--inh-caps=-net_raw",
+        "--",
+        "setpriv",
+        "--reuid=0",
+        "--",
+    ]
     done = host.run(*raw, sys.executable, "-m", "netorch", "check", "-", input=text, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "netorch: checks send packets of their own, which needs root (CAP_NET_RAW). Run it with sudo.\n"
+    assert (
+        done.stderr
+        == "netorch: checks send packets of their own, which needs root (CAP_NET_RAW). Run it with sudo.\n"
+    )
 
 
 def test_nodes_of_others_instances_and_published_ports(host: Host) -> None:
@@ -263,7 +317,20 @@ def test_everybody_with_everybody(host: Host) -> None:
         "name: lab\nnodes: {'h[1-40]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.9.0.0/24}}\nchecks: [{all: lan}]\n",
     )
     host.netorch("apply", "-q")
-    host.run("ip", "-n", "h7", "neigh", "replace", "10.9.0.8", "dev", "eth0", "lladdr", "02:00:00:00:00:08", "nud", "stale")
+    host.run(
+        "ip",
+        "-n",
+        "h7",
+        "neigh",
+        "replace",
+        "10.9.0.8",
+        "dev",
+        "eth0",
+        "lladdr",
+        "02:00:00:00:00:08",
+        "nud",
+        "stale",
+    )
     table = int(Path("/proc/sys/net/ipv4/neigh/default/gc_thresh3").read_text())
     found = run(host, status=0)
     assert len(pairs(found)) == 40 * 39 > table
@@ -280,7 +347,8 @@ def test_everybody_with_everybody(host: Host) -> None:
 
 def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     host.write(
-        "topo.yaml", "name: lab\nnodes: {'h[1-3]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.9.0.0/24}}\nchecks: [{all: lan}]\n"
+        "topo.yaml",
+        "name: lab\nnodes: {'h[1-3]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.9.0.0/24}}\nchecks: [{all: lan}]\n",
     )
     host.netorch("apply", "-q")
     nft(host, "h2", "icmp type echo-request ip saddr 10.9.0.1 drop", hook="input")
@@ -297,7 +365,14 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     assert lines[-2].endswith(" drops what comes in by eth0")
     mine, theirs = pty.openpty()
     command = host.inside(sys.executable, "-m", "netorch", "check", "--timeout", "2")
-    done = subprocess.run(command, stdout=theirs, stderr=theirs, env=host.environment() | {"TERM": "xterm"}, cwd=SOURCE, check=False)
+    done = subprocess.run(
+        command,
+        stdout=theirs,
+        stderr=theirs,
+        env=host.environment() | {"TERM": "xterm"},
+        cwd=SOURCE,
+        check=False,
+    )
     os.close(theirs)
     text = os.read(mine, 1 << 16).decode()
     os.close(mine)
@@ -306,9 +381,19 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     assert re.search(r"\] checking \d/6 tried", text), text
 
 
-@pytest.mark.parametrize("words", [["--timeout", "0"], ["--timeout", "soon"], ["one", "two"], ["-o", "yaml"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["--timeout", "0"], ["--timeout", "soon"], ["one", "two"], ["-o", "yaml"]],
+    ids=" ".join,
+)
 def test_wrong_words(words: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", "netorch", "check", *words], capture_output=True, text=True, cwd=SOURCE, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "netorch", "check", *words],
+        capture_output=True,
+        text=True,
+        cwd=SOURCE,
+        check=False,
+    )
     assert (done.returncode, done.stdout) == (64, "")
 
 

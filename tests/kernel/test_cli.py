@@ -71,7 +71,13 @@ WRONG = [
 
 @pytest.mark.parametrize("words", WRONG, ids=" ".join)
 def test_wrong_usage_is_64_and_never_2(words: list[str]) -> None:
-    process = subprocess.run([sys.executable, "-m", "netorch", *words], capture_output=True, text=True, cwd=SOURCE, check=False)
+    process = subprocess.run(
+        [sys.executable, "-m", "netorch", *words],
+        capture_output=True,
+        text=True,
+        cwd=SOURCE,
+        check=False,
+    )
     assert process.returncode == 64, process.stderr
     assert process.stdout == ""
     assert process.stderr.startswith("netorch")
@@ -83,12 +89,17 @@ def test_wrong_usage_is_64_and_never_2(words: list[str]) -> None:
     [
         ([], "netorch: a command is missing."),
         (["aply"], "netorch: there is no command 'aply'. Did you mean 'apply'?"),
-        (["apply", "--dry-rum", "x.yaml"], "netorch apply: there is no option --dry-rum. Did you mean '--dry-run'?\nusage: netorch apply "),
+        (
+            ["apply", "--dry-rum", "x.yaml"],
+            "netorch apply: there is no option --dry-rum. Did you mean '--dry-run'?\nusage: netorch apply ",
+        ),
         (["-q", "apply"], "netorch apply: -q stands after the command"),
         (["diff", "a", "b", "c"], "netorch diff: too many words: c\n"),
     ],
 )
-def test_a_wrong_word_gets_a_guess_and_the_usage_of_its_command(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_word_gets_a_guess_and_the_usage_of_its_command(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(words) == 64
     assert capsys.readouterr().err.startswith(said)
 
@@ -118,7 +129,10 @@ def test_what_cannot_be_done_is_1_and_one_line(host: Host, words: list[str]) -> 
 
 
 def test_errors_of_a_file_are_all_told_with_their_places(host: Host) -> None:
-    host.write("topo.yaml", "name: lab\nnodes:\n  a: {netwroks: [lan]}\n  b: {}\nlinks:\n  - [a:eth0, c:eth0]\n  - [a:eth1]\n")
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  a: {netwroks: [lan]}\n  b: {}\nlinks:\n  - [a:eth0, c:eth0]\n  - [a:eth1]\n",
+    )
     process = host.netorch("validate", check=False)
     assert process.returncode == 1
     assert process.stdout == ""
@@ -144,12 +158,16 @@ def test_json_on_every_command_is_one_document(host: Host) -> None:
     host.write("other.yaml", FILE.replace("n: 1", "n: 2"))
     assert document(host.netorch("validate", "-o", "json"))["files"]
     assert document(host.netorch("diff", "-o", "json", check=False))["in_sync"] is False
-    assert document(host.netorch("apply", "--dry-run", "-o", "json", check=False))["in_sync"] is False
+    assert (
+        document(host.netorch("apply", "--dry-run", "-o", "json", check=False))["in_sync"] is False
+    )
     applied = document(host.netorch("apply", "-o", "json"))
     assert applied["changed"] is True
     assert applied["topology"] == "lab"
     assert document(host.netorch("apply", "-o", "json"))["changed"] is False
-    assert document(host.netorch("diff", "topo.yaml", "other.yaml", "-o", "json", check=False))["changes"]
+    assert document(host.netorch("diff", "topo.yaml", "other.yaml", "-o", "json", check=False))[
+        "changes"
+    ]
     assert document(host.netorch("list", "-o", "json"))["topologies"]
     shown = document(host.netorch("show", "-o", "json"))
     assert shown["name"] == "lab"
@@ -184,7 +202,10 @@ def test_text_of_results_goes_to_stdout_and_nothing_else_does(host: Host) -> Non
     (host.root / "etc/netns/a/hosts").write_text("precious\n")
     process = host.netorch("apply")
     assert "warning" not in process.stdout
-    assert process.stderr == "warning: /etc/netns/a/hosts exists and netorch did not write it: left as it is\n"
+    assert (
+        process.stderr
+        == "warning: /etc/netns/a/hosts exists and netorch did not write it: left as it is\n"
+    )
     assert "+ netns a" in process.stdout
     assert process.stdout.splitlines()[-1].startswith("lab: ")
     for text in (process.stdout, process.stderr):
@@ -200,7 +221,9 @@ def test_quiet_says_nothing_and_verbose_says_where(host: Host) -> None:
     verbose = host.netorch("diff", "-v", check=False).stdout
     assert "# topo.yaml:" in verbose
     assert "mac 02:" in verbose
-    assert host.netorch("diff", "wrong", "-q", check=False).stderr != "", "errors are said all the same"
+    assert host.netorch("diff", "wrong", "-q", check=False).stderr != "", (
+        "errors are said all the same"
+    )
 
 
 # where the file comes from
@@ -234,7 +257,9 @@ def test_the_file_left_out(host: Host) -> None:
     assert host.netorch("show").stdout.startswith("lab: ")
     host.run("ip", "-n", "a", "addr", "flush", "dev", "eth0")
     assert host.netorch("diff", check=False).returncode == 2
-    assert host.netorch("apply", check=False).returncode == 1, "apply changes nothing without being told what"
+    assert host.netorch("apply", check=False).returncode == 1, (
+        "apply changes nothing without being told what"
+    )
     # several: an error that lists them
     host.write("second.yaml", "nodes: {x: {}}\n")
     host.netorch("apply", "second.yaml")
@@ -267,7 +292,9 @@ def test_variables_and_who_has_the_last_word(host: Host) -> None:
     assert subnet("--set", "n=3", "--set", "n=4") == "10.4.0.1/24"
     host.netorch("apply", "--set", "n=5")
     (host.directory / "topo.yaml").unlink()
-    assert host.netorch("diff").stdout == "lab: in sync\n", "the record has the values that it was applied with"
+    assert host.netorch("diff").stdout == "lab: in sync\n", (
+        "the record has the values that it was applied with"
+    )
     host.netorch("destroy")
 
 
@@ -303,13 +330,24 @@ def test_two_files_are_compared_by_anybody_without_a_kernel(host: Host) -> None:
         process = host.run(*AS_NOBODY, sys.executable, "-m", "netorch", "diff", *words, check=False)
         assert process.returncode == status, process.stderr
         assert ("+ netns c" in process.stdout) == (status == 2)
-    assert host.run(*AS_NOBODY, sys.executable, "-m", "netorch", "validate", "old.yaml").returncode == 0
+    assert (
+        host.run(*AS_NOBODY, sys.executable, "-m", "netorch", "validate", "old.yaml").returncode
+        == 0
+    )
     assert "- netns c" in host.netorch("diff", "new.yaml", "old.yaml", check=False).stdout
 
 
 @pytest.mark.parametrize(
     "name",
-    [b"caf\xe9.yaml", "☃.yaml".encode(), b"a b.yaml", b"-x.yaml", b"new\nline.yaml", b"\xff/topo.yaml", b"\x1b[31mred.yaml"],
+    [
+        b"caf\xe9.yaml",
+        "☃.yaml".encode(),
+        b"a b.yaml",
+        b"-x.yaml",
+        b"new\nline.yaml",
+        b"\xff/topo.yaml",
+        b"\x1b[31mred.yaml",
+    ],
     ids=repr,
 )
 def test_names_of_files_that_are_no_plain_words(host: Host, name: bytes) -> None:
@@ -340,7 +378,9 @@ def test_a_files_name_that_cannot_be_a_topologys_hides_no_other_error(host: Host
 # a terminal
 
 
-MANY = "name: many\nnodes: {'n[1-150]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\n"
+MANY = (
+    "name: many\nnodes: {'n[1-150]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\n"
+)
 
 
 def test_colour_and_progress_on_a_terminal(host: Host) -> None:
@@ -374,7 +414,13 @@ def test_a_terminal_without_a_size(host: Host) -> None:
 def test_exec_passes_the_status_on_and_names_resolve(host: Host) -> None:
     host.write("topo.yaml", FILE)
     host.netorch("apply")
-    for script, status in (("exit 0", 0), ("exit 1", 1), ("exit 2", 2), ("exit 42", 42), ("exit 255", 255)):
+    for script, status in (
+        ("exit 0", 0),
+        ("exit 1", 1),
+        ("exit 2", 2),
+        ("exit 42", 42),
+        ("exit 255", 255),
+    ):
         assert host.netorch("exec", "a", "sh", "-c", script, check=False).returncode == status
     missing = host.netorch("exec", "a", "no-such-command", check=False)
     assert missing.returncode == 127
@@ -390,7 +436,11 @@ def test_exec_passes_the_status_on_and_names_resolve(host: Host) -> None:
     wrong = host.netorch("exec", "c", "true", check=False)
     assert wrong.returncode == 1
     assert "'c'" in wrong.stderr
-    assert host.netorch("exec", "aa", "true", check=False).stderr.rstrip().endswith("Did you mean 'a'?")
+    assert (
+        host.netorch("exec", "aa", "true", check=False)
+        .stderr.rstrip()
+        .endswith("Did you mean 'a'?")
+    )
 
 
 def test_exec_of_a_command_that_a_signal_ends(host: Host) -> None:
@@ -399,7 +449,12 @@ def test_exec_of_a_command_that_a_signal_ends(host: Host) -> None:
     process = host.start(sys.executable, "-m", "netorch", "exec", "a", "sleep", "600")
     deadline = time.monotonic() + 10
     # it is in the namespace a moment before it is the command
-    while "sleep" not in host.run("sh", "-c", "cat $(ip netns pids a | sed 's|.*|/proc/&/comm|') </dev/null").stdout:
+    while (
+        "sleep"
+        not in host.run(
+            "sh", "-c", "cat $(ip netns pids a | sed 's|.*|/proc/&/comm|') </dev/null"
+        ).stdout
+    ):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.signal(signal.SIGTERM)
@@ -415,7 +470,11 @@ def test_exec_among_several_topologies(host: Host) -> None:
     assert process.returncode == 1
     assert "one, two" in process.stderr
     assert "--name" in process.stderr
-    assert host.netorch("exec", "--name", "two", "a", "hostname", "-I").stdout.strip().startswith("10.1.0.1")
+    assert (
+        host.netorch("exec", "--name", "two", "a", "hostname", "-I")
+        .stdout.strip()
+        .startswith("10.1.0.1")
+    )
     assert host.netorch("exec", "one-a", "true").returncode == 0
 
 
@@ -435,7 +494,11 @@ def test_shell(host: Host) -> None:
     host.write("topo.yaml", FILE)
     host.netorch("apply")
     process = host.netorch(
-        "shell", "a", stdin="echo $NETORCH_NODE; cat /sys/class/net/eth0/address; exit 7\n", check=False, env={"SHELL": "/bin/sh"}
+        "shell",
+        "a",
+        stdin="echo $NETORCH_NODE; cat /sys/class/net/eth0/address; exit 7\n",
+        check=False,
+        env={"SHELL": "/bin/sh"},
     )
     assert process.returncode == 7
     assert process.stdout.splitlines()[0] == "a"
@@ -486,13 +549,25 @@ def test_debug_shows_a_traceback_and_nothing_else_does(host: Host) -> None:
 
 
 def test_version_and_help() -> None:
-    for words, needle in ((["--version"], f"netorch {__version__}"), (["--help"], "exit status"), (["apply", "--help"], "--keep-partial")):
-        process = subprocess.run([sys.executable, "-m", "netorch", *words], capture_output=True, text=True, cwd=SOURCE, check=True)
+    for words, needle in (
+        (["--version"], f"netorch {__version__}"),
+        (["--help"], "exit status"),
+        (["apply", "--help"], "--keep-partial"),
+    ):
+        process = subprocess.run(
+            [sys.executable, "-m", "netorch", *words],
+            capture_output=True,
+            text=True,
+            cwd=SOURCE,
+            check=True,
+        )
         assert needle in process.stdout
         assert process.stderr == ""
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"], ["apply", "--help"], ["nonsense"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--version"], ["apply", "--help"], ["nonsense"]], ids=" ".join
+)
 def test_help_loads_nothing_that_costs_time(words: list[str]) -> None:
     script = (
         "import sys\nfrom netorch.cli import main\n"
@@ -500,7 +575,9 @@ def test_help_loads_nothing_that_costs_time(words: list[str]) -> None:
         "heavy = [name for name in sys.modules if name.split('.')[0] in ('pydantic', 'yaml') or name.startswith('netorch.kernel')]\n"
         "print(heavy, file=sys.stderr)"
     )
-    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=SOURCE, check=True)
+    process = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=SOURCE, check=True
+    )
     assert process.stderr.splitlines()[-1] == "[]"
 
 
@@ -575,9 +652,15 @@ links: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/24}]
 
 
 def test_the_live_state_as_a_file_says_what_it_leaves_out(host: Host) -> None:
-    host.write("topo.yaml", "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: host-only, subnet: 10.0.0.0/24}}\n")
+    host.write(
+        "topo.yaml",
+        "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: host-only, subnet: 10.0.0.0/24}}\n",
+    )
     host.netorch("apply")
-    assert "warning: networks of mode nat, routed and host-only are written as bridges" in host.netorch("show", "-o", "yaml").stderr
+    assert (
+        "warning: networks of mode nat, routed and host-only are written as bridges"
+        in host.netorch("show", "-o", "yaml").stderr
+    )
 
 
 # completion

@@ -17,7 +17,9 @@ from tests.kernel.terminal import on_a_terminal
 
 FILE = "name: lab\nvars: {n: 1}\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], subnet: 10.$(n).0.0/24}]\n"
 SOME = "name: many\nnodes: {'n[1-20]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\n"
-MANY = "name: many\nnodes: {'n[1-150]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\n"
+MANY = (
+    "name: many\nnodes: {'n[1-150]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\n"
+)
 CLEAR = "\r\x1b[K"
 
 
@@ -38,7 +40,10 @@ def test_every_phase_has_its_bar_and_nothing_of_it_is_left(host: Host) -> None:
         said = on_a_terminal(host, command)
         drawn = frames(said)
         for phase in phases:
-            assert any(re.fullmatch(rf"\[[#.]{{30}}\] {phase}( .*)?", frame) for frame in drawn), (phase, drawn)
+            assert any(re.fullmatch(rf"\[[#.]{{30}}\] {phase}( .*)?", frame) for frame in drawn), (
+                phase,
+                drawn,
+            )
         assert all(len(frame) < 80 for frame in drawn if frame.startswith("["))
         last = said.rpartition(CLEAR)[2]
         assert last.startswith("many: ") and last.endswith("\r\n"), last
@@ -47,7 +52,11 @@ def test_every_phase_has_its_bar_and_nothing_of_it_is_left(host: Host) -> None:
 def test_terminals_of_odd_widths(host: Host) -> None:
     host.write("topo.yaml", SOME)
     for columns, command in ((0, "apply"), (1, "destroy"), (7, "apply"), (30, "destroy")):
-        drawn = [frame for frame in frames(on_a_terminal(host, command, columns=columns)) if frame.startswith(("[", "reading", "removing"))]
+        drawn = [
+            frame
+            for frame in frames(on_a_terminal(host, command, columns=columns))
+            if frame.startswith(("[", "reading", "removing"))
+        ]
         assert all(len(frame) < (columns or 80) for frame in drawn), drawn
         assert drawn or columns < 30
 
@@ -74,13 +83,18 @@ def test_an_error_and_an_interrupt_stand_on_a_line_of_their_own(host: Host) -> N
         nonlocal sent
         if not sent and b"] making " in said:
             sent = True
-            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            for child in (
+                Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            ):
                 os.kill(int(child), signal.SIGINT)
 
     sent = False
     said = on_a_terminal(host, "apply", heard=interrupt)
     assert "] rolling back" in said
-    assert said.rpartition(CLEAR)[2] == "warning: many: the kernel is as it was before\r\nnetorch: interrupted\r\n"
+    assert (
+        said.rpartition(CLEAR)[2]
+        == "warning: many: the kernel is as it was before\r\nnetorch: interrupted\r\n"
+    )
 
 
 # JSON
@@ -124,9 +138,14 @@ def test_a_failure_among_several_topologies_is_in_their_document(host: Host) -> 
         host.write("topo.yaml", FILE)
         host.netorch("apply", "--name", name)
     with host.start("flock", "/run/netorch/one.lock", "sleep", "600") as holder:
-        while host.run("flock", "--nonblock", "/run/netorch/one.lock", "true", check=False).returncode == 0:
+        while (
+            host.run("flock", "--nonblock", "/run/netorch/one.lock", "true", check=False).returncode
+            == 0
+        ):
             time.sleep(0.02)
-        process = host.netorch("destroy", "--all", "-o", "json", "--lock-timeout", "0.1", check=False)
+        process = host.netorch(
+            "destroy", "--all", "-o", "json", "--lock-timeout", "0.1", check=False
+        )
         holder.kill()
     found = document(process)["topologies"]
     assert process.returncode == 1
@@ -158,7 +177,10 @@ def test_diff_for_a_job_and_for_a_comment(host: Host) -> None:
     process = host.netorch("diff", "net/topo.yaml", "-o", "github", check=False, env=env)
     assert process.returncode == 2
     lines = process.stdout.splitlines()
-    assert any(re.match(r"::warning file=net/topo\.yaml,line=3,title=lab differs::\+ netns a", line) for line in lines), lines
+    assert any(
+        re.match(r"::warning file=net/topo\.yaml,line=3,title=lab differs::\+ netns a", line)
+        for line in lines
+    ), lines
     assert lines[-1].startswith("lab: ")
     assert summary.read_text().startswith("### netorch: `lab` differs: ")
     host.netorch("apply", "net/topo.yaml")
@@ -177,32 +199,58 @@ def test_diff_for_a_job_and_for_a_comment(host: Host) -> None:
     process = host.netorch("diff", "net/topo.yaml", "new.yaml", "-o", "markdown", check=False)
     assert process.returncode == 2
     assert "| create | `netns c` |" in process.stdout
-    process = host.netorch("diff", "net/topo.yaml", "new.yaml", "-o", "github", check=False, env=env)
+    process = host.netorch(
+        "diff", "net/topo.yaml", "new.yaml", "-o", "github", check=False, env=env
+    )
     assert process.stdout.startswith("::warning file=new.yaml,line=3,")
-    assert host.netorch("diff", "new.yaml", "new.yaml", "-o", "markdown").stdout == "### netorch: `lab` is in sync\n"
+    assert (
+        host.netorch("diff", "new.yaml", "new.yaml", "-o", "markdown").stdout
+        == "### netorch: `lab` is in sync\n"
+    )
 
 
 def test_errors_for_a_job_and_for_a_comment(host: Host) -> None:
     file = host.write("topo.yaml", "nodes: {a: {x: 1}}\n")
     process = host.netorch("diff", "-o", "github", check=False)
     assert (process.returncode, process.stdout) == (1, "")
-    assert process.stderr.startswith("::error file=topo.yaml,line=1,title=netorch,col=13::unknown key 'x'")
+    assert process.stderr.startswith(
+        "::error file=topo.yaml,line=1,title=netorch,col=13::unknown key 'x'"
+    )
     process = host.netorch("diff", "-o", "markdown", check=False)
     assert process.stdout.startswith("### netorch: failed\n\n- `topo.yaml:1:13: unknown key 'x'")
     assert process.stderr.startswith("topo.yaml:1:13: unknown key 'x'")
     file.write_text(FILE)
-    process = host.netorch("diff", "-o", "github", check=False, env={"GITHUB_STEP_SUMMARY": "/no/such/file"})
+    process = host.netorch(
+        "diff", "-o", "github", check=False, env={"GITHUB_STEP_SUMMARY": "/no/such/file"}
+    )
     assert process.returncode == 2
-    assert process.stderr == "::warning title=netorch::the summary was not written, /no/such/file: No such file or directory\n"
+    assert (
+        process.stderr
+        == "::warning title=netorch::the summary was not written, /no/such/file: No such file or directory\n"
+    )
     assert host.netorch("apply", "-o", "github", check=False).returncode == 64
 
 
 def test_letters_of_another_locale(host: Host) -> None:
     """What programs read is UTF-8; a terminal that has no such letter gets its number."""
-    host.write("topo.yaml", "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:été, b:eth0], subnet: 10.0.0.0/30}]\n")
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:été, b:eth0], subnet: 10.0.0.0/30}]\n",
+    )
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     for words in ("explain", "graph", "explain a b --offline", "show x", "schema --to -"):
         done = host.netorch(*words.split(), check=False, env=plain)
-        assert (done.stdout, done.stderr) == ((same := host.netorch(*words.split(), check=False)).stdout, same.stderr), words
-    said = host.run("script", "-qec", f"{sys.executable} -m netorch explain a b --offline", "/dev/null", env=plain).stdout
-    assert r"a \u2192 b: arrives, and the answer comes back" in said and r"out by \xe9t\xe9 to" in said, said
+        assert (done.stdout, done.stderr) == (
+            (same := host.netorch(*words.split(), check=False)).stdout,
+            same.stderr,
+        ), words
+    said = host.run(
+        "script",
+        "-qec",
+        f"{sys.executable} -m netorch explain a b --offline",
+        "/dev/null",
+        env=plain,
+    ).stdout
+    assert (
+        r"a \u2192 b: arrives, and the answer comes back" in said and r"out by \xe9t\xe9 to" in said
+    ), said

@@ -42,7 +42,9 @@ def sh(host: Host, script: str) -> str:
     return host.run("sh", "-ec", script).stdout
 
 
-def refused(host: Host, words: list[str], file: str = "topo.yaml", *, places: tuple[str, ...] = ()) -> str:
+def refused(
+    host: Host, words: list[str], file: str = "topo.yaml", *, places: tuple[str, ...] = ()
+) -> str:
     """Apply, which must refuse, change nothing, and say all of `words` on standard error; what it said."""
     before = host.snapshot()
     process = host.netorch("apply", file, check=False)
@@ -64,7 +66,10 @@ def refused(host: Host, words: list[str], file: str = "topo.yaml", *, places: tu
 
 
 def test_a_namespace_of_somebody_else(host: Host) -> None:
-    sh(host, "ip netns add a; ip -n a link add eth0 type veth peer name eth1; ip -n a addr add 10.0.0.77/24 dev eth0")
+    sh(
+        host,
+        "ip netns add a; ip -n a link add eth0 type veth peer name eth1; ip -n a addr add 10.0.0.77/24 dev eth0",
+    )
     host.write("topo.yaml", FILE)
     said = refused(host, ["netns a", "netorch did not make it"], places=("10:3",))
     assert said.count("\n") == 1, "what follows from it is not worth a line"
@@ -73,28 +78,49 @@ def test_a_namespace_of_somebody_else(host: Host) -> None:
 @pytest.mark.uml
 def test_an_interface_of_the_same_name_on_the_host(host: Host) -> None:
     host.write("topo.yaml", FILE)
-    sh(host, "ip link add v-host type veth peer name other; ip link set v-host up alias 'the printer, do not touch'")
-    refused(host, ["host/v-host", "netorch did not make it", "the printer, do not touch"], places=("16:9",))
+    sh(
+        host,
+        "ip link add v-host type veth peer name other; ip link set v-host up alias 'the printer, do not touch'",
+    )
+    refused(
+        host,
+        ["host/v-host", "netorch did not make it", "the printer, do not touch"],
+        places=("16:9",),
+    )
 
 
 def test_a_bridge_of_the_same_name_on_the_host(host: Host) -> None:
     host.write("topo.yaml", FILE)
-    sh(host, "ip link add br-mine type bridge; ip link set br-mine up; ip addr add 10.1.0.1/24 dev br-mine")
+    sh(
+        host,
+        "ip link add br-mine type bridge; ip link set br-mine up; ip addr add 10.1.0.1/24 dev br-mine",
+    )
     sh(host, "ip link add p type veth peer name q; ip link set p master br-mine up")
     refused(host, ["bridge host/br-mine", "netorch did not make it"], places=("5:7",))
 
 
-@pytest.mark.parametrize("kind", ["veth peer name other", "bridge", "ifb", "vxlan id 9 dstport 4789"])
+@pytest.mark.parametrize(
+    "kind", ["veth peer name other", "bridge", "ifb", "vxlan id 9 dstport 4789"]
+)
 def test_whatever_kind_it_is(host: Host, kind: str) -> None:
     host.write("topo.yaml", FILE)
     sh(host, f"ip link add br-mine type {kind}")
-    refused(host, [kind.split(maxsplit=1)[0], "host/br-mine", "netorch did not make it"], places=("5:7",))
+    refused(
+        host,
+        [kind.split(maxsplit=1)[0], "host/br-mine", "netorch did not make it"],
+        places=("5:7",),
+    )
 
 
 def test_several_at_once_are_all_told(host: Host) -> None:
     host.write("topo.yaml", FILE)
-    sh(host, "ip netns add a; ip netns add b; ip link add br-mine type bridge; ip link add v-host type bridge")
-    said = refused(host, ["netns a", "netns b", "br-mine", "v-host"], places=("5:7", "10:3", "13:3"))
+    sh(
+        host,
+        "ip netns add a; ip netns add b; ip link add br-mine type bridge; ip link add v-host type bridge",
+    )
+    said = refused(
+        host, ["netns a", "netns b", "br-mine", "v-host"], places=("5:7", "10:3", "13:3")
+    )
     assert len(said.splitlines()) >= 4
 
 
@@ -105,27 +131,46 @@ def test_a_name_that_is_another_links_alternative_name(host: Host) -> None:
 
 
 def test_an_alternative_name_that_is_another_links_name_or_alternative_name(host: Host) -> None:
-    host.write("topo.yaml", FILE.replace("name: mine\n", "name: mine\nprefix: a-very-long-prefix-\n"))
-    sh(host, "ip link add other type bridge; ip link property add dev other altname a-very-long-prefix-v-host")
-    refused(host, ["a-very-long-prefix-v-host", "other", "netorch did not make it"], places=("17:9",))
+    host.write(
+        "topo.yaml", FILE.replace("name: mine\n", "name: mine\nprefix: a-very-long-prefix-\n")
+    )
+    sh(
+        host,
+        "ip link add other type bridge; ip link property add dev other altname a-very-long-prefix-v-host",
+    )
+    refused(
+        host, ["a-very-long-prefix-v-host", "other", "netorch did not make it"], places=("17:9",)
+    )
 
 
 def test_an_address_of_somebody_else_on_an_interface_of_the_host(host: Host) -> None:
-    host.write("topo.yaml", "name: mine\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [192.0.2.1/24]}\n")
+    host.write(
+        "topo.yaml",
+        "name: mine\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [192.0.2.1/24]}\n",
+    )
     sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9")
     refused(host, ["host/eth9", "192.0.2.1/24", "netorch did not make it"], places=("5:26",))
 
 
 def test_an_ipv6_address_of_somebody_else(host: Host) -> None:
-    host.write("topo.yaml", "name: mine\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: ['2001:DB8:0::1/64']}\n")
-    sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 2001:db8::1/64 dev eth9 nodad")
+    host.write(
+        "topo.yaml",
+        "name: mine\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: ['2001:DB8:0::1/64']}\n",
+    )
+    sh(
+        host,
+        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 2001:db8::1/64 dev eth9 nodad",
+    )
     refused(host, ["host/eth9", "2001:db8::1/64", "netorch did not make it"])
 
 
 @pytest.mark.parametrize("protocol", ["static", "boot", "bird", "dhcp", "77"])
 def test_a_route_of_somebody_else(host: Host, protocol: str) -> None:
     host.write("topo.yaml", FILE)
-    sh(host, f"ip link add eth9 type ifb; ip link set eth9 up; ip route add 10.99.0.0/16 dev eth9 proto {protocol}")
+    sh(
+        host,
+        f"ip link add eth9 type ifb; ip link set eth9 up; ip route add 10.99.0.0/16 dev eth9 proto {protocol}",
+    )
     refused(host, ["10.99.0.0/16", "netorch did not make it"], places=("7:9",))
 
 
@@ -143,7 +188,10 @@ def test_a_default_route_of_somebody_else(host: Host) -> None:
         "name: mine\nnodes:\n  host: {routes: [{to: default, via: 10.0.0.2}]}\n  a: {}\n"
         "links:\n  - {endpoints: [host:v-host, a:eth0], subnet: 10.0.0.0/24}\n",
     )
-    sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.2/24 dev eth9; ip route add default via 192.0.2.1")
+    sh(
+        host,
+        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.2/24 dev eth9; ip route add default via 192.0.2.1",
+    )
     refused(host, ["default", "netorch did not make it"], places=("3:19",))
 
 
@@ -183,9 +231,7 @@ def test_a_name_in_run_netns_that_is_no_namespace(host: Host, what: str) -> None
     place = host.root / "run/netns/a"
     NAMES[what](place)
     # a link is looked at from inside alone: from outside it leads into the machine
-    look = (
-        "stat -c '%N %F %a %s %i %Y %Z' /run/netns/a /etc/passwd; ip -br addr; ip rule; ip route show table all; ls /etc/netns /run/netorch"
-    )
+    look = "stat -c '%N %F %a %s %i %Y %Z' /run/netns/a /etc/passwd; ip -br addr; ip rule; ip route show table all; ls /etc/netns /run/netorch"
     status = sh(host, f"{look} || true")
     process = host.netorch("apply", check=False)
     said = process.stderr
@@ -204,7 +250,10 @@ def test_a_name_bound_to_the_host_itself(host: Host) -> None:
 
 
 def test_the_fabrics_name_is_taken(host: Host) -> None:
-    host.write("topo.yaml", "name: mine\nnodes:\n  a: {networks: [lan]}\n  b: {networks: [lan]}\nnetworks:\n  lan: {}\n")
+    host.write(
+        "topo.yaml",
+        "name: mine\nnodes:\n  a: {networks: [lan]}\n  b: {networks: [lan]}\nnetworks:\n  lan: {}\n",
+    )
     sh(host, "ip netns add netorch-mine")
     refused(host, ["netns netorch-mine", "netorch did not make it"])
 
@@ -228,12 +277,17 @@ def test_another_topologys_objects_name_that_topology(host: Host) -> None:
     host.write("topo.yaml", FILE)
     host.write("theirs.yaml", OTHER)
     host.netorch("apply", "theirs.yaml")
-    said = refused(host, ["netns a", "topology 'theirs'", "br-mine", "v-host"], places=("10:3", "5:7", "16:9"))
+    said = refused(
+        host, ["netns a", "topology 'theirs'", "br-mine", "v-host"], places=("10:3", "5:7", "16:9")
+    )
     for line in said.splitlines():
         assert "'theirs'" in line, f"each line says whose it is: {line}"
     # and under another prefix both live side by side
     host.write(
-        "topo.yaml", FILE.replace("name: mine\n", "name: mine\nprefix: m-\n").replace("10.9.0.0", "10.8.0.0").replace("10.1.0", "10.2.0")
+        "topo.yaml",
+        FILE.replace("name: mine\n", "name: mine\nprefix: m-\n")
+        .replace("10.9.0.0", "10.8.0.0")
+        .replace("10.1.0", "10.2.0"),
     )
     mine = host.netorch("apply")
     assert "warning" not in mine.stderr
@@ -244,7 +298,10 @@ def test_another_topologys_objects_name_that_topology(host: Host) -> None:
 def test_another_topologys_address_on_an_interface_of_the_host(host: Host) -> None:
     sh(host, "ip link add eth9 type ifb; ip link set eth9 up")
     for name in ("mine", "theirs"):
-        host.write(f"{name}.yaml", f"name: {name}\nnodes:\n  host:\n    interfaces:\n      eth9: {{addresses: [192.0.2.1/24]}}\n")
+        host.write(
+            f"{name}.yaml",
+            f"name: {name}\nnodes:\n  host:\n    interfaces:\n      eth9: {{addresses: [192.0.2.1/24]}}\n",
+        )
     host.netorch("apply", "theirs.yaml")
     refused(host, ["host/eth9", "192.0.2.1/24", "'theirs'"], "mine.yaml", places=("5:26",))
 
@@ -252,7 +309,10 @@ def test_another_topologys_address_on_an_interface_of_the_host(host: Host) -> No
 def test_another_topologys_route_on_the_host(host: Host) -> None:
     sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9")
     for name in ("mine", "theirs"):
-        host.write(f"{name}.yaml", f"name: {name}\nnodes:\n  host:\n    routes:\n      - {{to: 10.99.0.0/16, via: 192.0.2.9}}\n")
+        host.write(
+            f"{name}.yaml",
+            f"name: {name}\nnodes:\n  host:\n    routes:\n      - {{to: 10.99.0.0/16, via: 192.0.2.9}}\n",
+        )
     host.netorch("apply", "theirs.yaml")
     refused(host, ["10.99.0.0/16", "'theirs'"], "mine.yaml", places=("5:9",))
 
@@ -263,7 +323,12 @@ def test_another_instance_of_the_same_file_without_a_prefix_of_its_own(host: Hos
     host.netorch("apply")
     refused(host, ["netns a", "netns b", "'topo'"], "copy.yaml", places=("1:9", "1:16"))
     host.netorch("apply", "copy.yaml", "--name", "second")
-    assert sorted(path.name for path in (host.root / "run/netns").iterdir()) == ["a", "b", "second-a", "second-b"]
+    assert sorted(path.name for path in (host.root / "run/netns").iterdir()) == [
+        "a",
+        "b",
+        "second-a",
+        "second-b",
+    ]
 
 
 # files in /etc/netns are no conflict: they stay, and netorch says so
@@ -271,7 +336,10 @@ def test_another_instance_of_the_same_file_without_a_prefix_of_its_own(host: Hos
 
 def test_files_in_etc_netns_are_kept_with_a_warning(host: Host) -> None:
     host.write("topo.yaml", FILE)
-    sh(host, "mkdir -p /etc/netns/a; echo '192.0.2.7 precious' >/etc/netns/a/hosts; echo x >/etc/netns/a/nsswitch.conf")
+    sh(
+        host,
+        "mkdir -p /etc/netns/a; echo '192.0.2.7 precious' >/etc/netns/a/hosts; echo x >/etc/netns/a/nsswitch.conf",
+    )
     before = host.snapshot()
     first = host.netorch("apply")
     assert "warning: /etc/netns/a/hosts exists and netorch did not write it" in first.stderr
@@ -282,7 +350,9 @@ def test_files_in_etc_netns_are_kept_with_a_warning(host: Host) -> None:
     assert "left as it is" in diff.stderr
     assert "192.0.2.7" in host.run("ip", "netns", "exec", "a", "cat", "/etc/hosts").stdout
     host.netorch("destroy", "mine")
-    assert diff_snapshots(before, host.snapshot(), ["files: /run/netns/", "mounts: /run/netns"]) == []
+    assert (
+        diff_snapshots(before, host.snapshot(), ["files: /run/netns/", "mounts: /run/netns"]) == []
+    )
 
 
 PLACES: dict[str, str] = {
@@ -301,7 +371,9 @@ PLACES: dict[str, str] = {
 def test_whatever_stands_in_etc_netns_is_kept(host: Host, what: str) -> None:
     host.write("topo.yaml", FILE)
     sh(host, PLACES[what])
-    look = "find /etc/netns/a /run/elsewhere -exec stat -c '%N %F %a %i %s' {} + 2>/dev/null || true"
+    look = (
+        "find /etc/netns/a /run/elsewhere -exec stat -c '%N %F %a %i %s' {} + 2>/dev/null || true"
+    )
     before, status, passwd = host.snapshot(), sh(host, look), Path("/etc/passwd").read_bytes()
     first = host.netorch("apply", timeout=20)
     assert "warning: /etc/netns/a" in first.stderr
@@ -333,13 +405,21 @@ links:
 
 def test_an_unmarked_interface_in_an_attached_namespace(host: Host) -> None:
     host.write("topo.yaml", ATTACHED)
-    sh(host, "ip netns add box; ip -n box link add eth0 type veth peer name eth1; ip -n box link add br0 type bridge")
+    sh(
+        host,
+        "ip netns add box; ip -n box link add eth0 type veth peer name eth1; ip -n box link add br0 type bridge",
+    )
     refused(host, ["box", "eth0", "br0", "netorch did not make it"], places=("6:7", "11:9"))
 
 
-def test_an_interface_with_our_mark_in_a_namespace_of_others_is_another_topologys(host: Host) -> None:
+def test_an_interface_with_our_mark_in_a_namespace_of_others_is_another_topologys(
+    host: Host,
+) -> None:
     host.write("topo.yaml", ATTACHED)
-    sh(host, "ip netns add box; ip -n box link add eth0 type veth peer name eth1; ip -n box link set eth0 alias 'netorch:theirs'")
+    sh(
+        host,
+        "ip netns add box; ip -n box link add eth0 type veth peer name eth1; ip -n box link set eth0 alias 'netorch:theirs'",
+    )
     refused(host, ["eth0", "'theirs'"], places=("11:9",))
 
 
@@ -347,7 +427,10 @@ def test_a_change_that_meets_a_conflict_leaves_what_was_applied(host: Host) -> N
     """The first version stands and works; the second wants one object more, which somebody else has."""
     host.write("topo.yaml", FILE)
     host.netorch("apply")
-    host.write("topo.yaml", FILE.replace("  b: {}\n", "  b: {}\n  c: {}\n").replace("10.0.0.2/24", "10.0.0.3/24"))
+    host.write(
+        "topo.yaml",
+        FILE.replace("  b: {}\n", "  b: {}\n  c: {}\n").replace("10.0.0.2/24", "10.0.0.3/24"),
+    )
     sh(host, "ip netns add c")
     before = host.snapshot()
     process = host.netorch("apply", check=False)
@@ -360,10 +443,16 @@ def test_a_foreign_object_that_turns_up_in_place_of_ours(host: Host) -> None:
     """Ours was deleted by hand and somebody else's took the name: apply refuses it, destroy leaves it alone."""
     host.write("topo.yaml", FILE)
     host.netorch("apply")
-    sh(host, "ip link del br-mine; ip link add br-mine type bridge; ip addr add 192.0.2.1/24 dev br-mine")
+    sh(
+        host,
+        "ip link del br-mine; ip link add br-mine type bridge; ip addr add 192.0.2.1/24 dev br-mine",
+    )
     sh(host, "ip netns del b; ip netns add b; ip -n b link set lo up")
     # the kernel takes the old one's cable down by and by
-    sh(host, "for _ in $(seq 100); do ip -n a link show eth1 >/dev/null 2>&1 || break; sleep 0.1; done")
+    sh(
+        host,
+        "for _ in $(seq 100); do ip -n a link show eth1 >/dev/null 2>&1 || break; sleep 0.1; done",
+    )
     before = host.snapshot()
     process = host.netorch("apply", check=False)
     assert process.returncode == 1
@@ -426,7 +515,10 @@ def test_two_topologies_that_want_the_same_thing_at_the_same_time(host: Host) ->
     host.write("mine.yaml", FILE)
     host.write("theirs.yaml", FILE.replace("name: mine", "name: theirs"))
     for _ in range(5):
-        runs = [host.start(sys.executable, "-m", "netorch", "apply", f"{name}.yaml") for name in ("mine", "theirs")]
+        runs = [
+            host.start(sys.executable, "-m", "netorch", "apply", f"{name}.yaml")
+            for name in ("mine", "theirs")
+        ]
         ends = [(run.communicate(timeout=60), run.returncode) for run in runs]
         statuses = sorted(status for _, status in ends)
         assert statuses in ([0, 1], [1, 1]), ends
@@ -435,9 +527,16 @@ def test_two_topologies_that_want_the_same_thing_at_the_same_time(host: Host) ->
             assert "internal error" not in err, err
             if status:
                 assert "'mine'" in err or "'theirs'" in err or "moment ago" in err, err
-        winners = [name for name, (_, status) in zip(("mine", "theirs"), ends, strict=True) if status == 0]
+        winners = [
+            name for name, (_, status) in zip(("mine", "theirs"), ends, strict=True) if status == 0
+        ]
         for name in winners:
             assert host.netorch("diff", f"{name}.yaml").returncode == 0
         host.netorch("destroy", "--all")
         assert [entry["ifname"] for entry in host.ip("link")] == ["lo"]
-        assert subprocess.run(host.inside("ip", "netns"), capture_output=True, text=True, check=True).stdout == ""
+        assert (
+            subprocess.run(
+                host.inside("ip", "netns"), capture_output=True, text=True, check=True
+            ).stdout
+            == ""
+        )

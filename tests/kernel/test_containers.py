@@ -40,13 +40,18 @@ def refused(host: Host, text: str) -> str:
 
 
 def attach(how: str) -> str:
-    return f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{how}'}}\nlinks: [[a:eth0, box:cable]]\n"
+    return (
+        f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{how}'}}\nlinks: [[a:eth0, box:cable]]\n"
+    )
 
 
 def within(host: Host, pid: int) -> str:
     """All that is in a container's network, but for numbers and what moves by itself."""
     look = "ip -br link | sed 's/@.*//'; ip -br -4 addr | sed 's/ DOWN / UP   /'; ip route show table all; ip rule; iptables-legacy-save; nft list tables"
-    return sh(host, f"nsenter -t {pid} -n sh -c \"{look}; grep -r '' /proc/sys/net/ipv4 /proc/sys/net/ipv6/conf 2>/dev/null || :\"")
+    return sh(
+        host,
+        f"nsenter -t {pid} -n sh -c \"{look}; grep -r '' /proc/sys/net/ipv4 /proc/sys/net/ipv6/conf 2>/dev/null || :\"",
+    )
 
 
 def test_containers_are_wired_looked_at_and_left_as_they_were(host: Host) -> None:
@@ -63,7 +68,9 @@ def test_containers_are_wired_looked_at_and_left_as_they_were(host: Host) -> Non
     assert "10.5.0.2/24" in host.netorch("exec", "web", "ip", "addr", "show", "lan0").stdout
     assert host.netorch("exec", "web", "ping", "-c1", "-W2", "10.5.0.3").returncode == 0
     assert host.netorch("exec", "web", "ping", "-c1", "-W2", "10.6.0.2").returncode == 0
-    assert host.netorch("exec", "web", "ping", "-c1", "-W2", "172.17.0.3").returncode == 0, "and by Docker's own network as before"
+    assert host.netorch("exec", "web", "ping", "-c1", "-W2", "172.17.0.3").returncode == 0, (
+        "and by Docker's own network as before"
+    )
     assert not (host.root / "etc/netns/web").exists() and (host.root / "etc/netns/r").exists()
     assert "10.5.0.2 web" in (host.root / "etc/netns/r/hosts").read_text()
     host.netorch("destroy")
@@ -97,7 +104,12 @@ def test_a_container_that_was_started_anew_is_wired_again(host: Host, old: str) 
         inside = within(host, pid)
         said = host.netorch("diff", check=False)
         assert said.returncode == 2 and said.stderr == ""
-        for line in ("veth web/lan0", "veth web/cable", "address web/lan0 10.5.0.2/24", "sysctl web net.ipv4.ip_forward"):
+        for line in (
+            "veth web/lan0",
+            "veth web/cable",
+            "address web/lan0 10.5.0.2/24",
+            "sysctl web net.ipv4.ip_forward",
+        ):
             assert line in said.stdout
         assert "netns r" not in said.stdout and "r/eth0" not in said.stdout
         assert "drifted" in host.netorch("list").stdout
@@ -146,10 +158,18 @@ def test_destroy_when_a_container_or_its_engine_is_gone(host: Host, what: str, r
     assert "not looked into" not in said, "the cables led there"
     assert ("no record of lab" in said) is lost
     # what no mark can hold is lost with the record
-    ignored = [*SANDBOXES, "files: /run/docker.sock", *(("files: /run/netns", "mounts: /run/netns", "host: sysctl") if lost else ())]
+    ignored = [
+        *SANDBOXES,
+        "files: /run/docker.sock",
+        *(("files: /run/netns", "mounts: /run/netns", "host: sysctl") if lost else ()),
+    ]
     assert diff_snapshots(before, host.snapshot(), ignored) == []
     left = [within(host, pid) for pid in pids] if what == "the engine is down" else []
-    changed = {line for was, now in zip(inside, left, strict=True) for line in set(was.splitlines()) ^ set(now.splitlines())}
+    changed = {
+        line
+        for was, now in zip(inside, left, strict=True)
+        for line in set(was.splitlines()) ^ set(now.splitlines())
+    }
     assert [line for line in changed if not (lost and line.startswith("/proc/sys/"))] == []
 
 
@@ -157,13 +177,19 @@ def test_what_could_not_be_looked_into_is_told(host: Host) -> None:
     """No cable leads to this one: only its engine knows where it is."""
     engine = Engine(host)
     engine.run("mybox")
-    host.write("topo.yaml", "name: lab\nnodes:\n  web: {attach: docker:mybox, routes: [{to: 10.8.0.0/16, type: blackhole}]}\n  a: {}\n")
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  web: {attach: docker:mybox, routes: [{to: 10.8.0.0/16, type: blackhole}]}\n  a: {}\n",
+    )
     host.netorch("apply")
     engine.end()
     listed = host.netorch("list")
     assert "unknown" in listed.stdout and "web was not looked into: Docker" in listed.stderr
     said = host.netorch("destroy")
-    assert said.stderr.count("web was not looked into: Docker at /run/docker.sock") or "cannot be reached" in said.stderr
+    assert (
+        said.stderr.count("web was not looked into: Docker at /run/docker.sock")
+        or "cannot be reached" in said.stderr
+    )
     assert host.netorch("list").stdout == "no topology is live here\n"
 
 
@@ -179,7 +205,10 @@ def test_a_node_that_leaves_the_file_and_one_that_is_attached_elsewhere(host: Ho
     assert within(host, pids["mybox"]) == inside["mybox"]
     assert host.netorch("diff").stdout == "lab: in sync\n"
     # only another name for the same node: what is there stays, if the cable's end is called the same
-    host.write("topo.yaml", "name: lab\nnodes:\n  base: {attach: docker:db, routes: [{to: 10.8.0.0/16, type: blackhole}]}\n")
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  base: {attach: docker:db, routes: [{to: 10.8.0.0/16, type: blackhole}]}\n",
+    )
     said = host.netorch("apply").stdout
     assert "- route" not in said and "+ route" not in said
     assert "blackhole 10.8.0.0/16" in within(host, pids["db"])
@@ -202,8 +231,15 @@ def test_engines_that_are_not_there(host: Host) -> None:
     )
     assert "podman.socket" in refused(host, attach("podman:box"))
     # one problem for all of its containers, beside those of others
-    many = refused(host, "nodes: {a: {attach: 'docker:a'}, b: {attach: 'docker:b'}, c: {attach: 'netns:c'}, d: {attach: 'pid:99999'}}\n")
-    assert many.count("cannot be reached") == 1 and "there is no namespace 'c'" in many and "there is no process 99999" in many
+    many = refused(
+        host,
+        "nodes: {a: {attach: 'docker:a'}, b: {attach: 'docker:b'}, c: {attach: 'netns:c'}, d: {attach: 'pid:99999'}}\n",
+    )
+    assert (
+        many.count("cannot be reached") == 1
+        and "there is no namespace 'c'" in many
+        and "there is no process 99999" in many
+    )
     # a socket that nobody listens at any more
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(host.root / "run/docker.sock"))
@@ -215,7 +251,10 @@ def test_engines_that_are_not_there(host: Host) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("tcp://192.0.2.1:2375", ("DOCKER_HOST is 'tcp://192.0.2.1:2375'", "no unix socket", "another machine")),
+        (
+            "tcp://192.0.2.1:2375",
+            ("DOCKER_HOST is 'tcp://192.0.2.1:2375'", "no unix socket", "another machine"),
+        ),
         ("ssh://root@192.0.2.1", ("no unix socket",)),
         ("unix://relative", ("no unix socket",)),
         ("/run/docker.sock", ("no unix socket", "DOCKER_HOST=unix:///PATH")),
@@ -264,7 +303,9 @@ def test_an_engine_that_is_not_well(host: Host, fault: str, words: str) -> None:
     engine.run("box")
     engine("fault", fault)
     started = time.monotonic()
-    said = refused(host, attach("docker:box").replace("links:", "  box2: {attach: 'docker:box2'}\nlinks:"))
+    said = refused(
+        host, attach("docker:box").replace("links:", "  box2: {attach: 'docker:box2'}\nlinks:")
+    )
     assert time.monotonic() - started < 15
     assert said.startswith("topo.yaml:4:9: node box: ") and words in said
     assert len(said.splitlines()) == (2 if fault == "an error" else 1)
@@ -288,7 +329,9 @@ def test_containers_that_cannot_be_attached_to(host: Host) -> None:
     }.items():
         assert refused(host, attach(f"docker:{name}")) == where + words
     engine("status", "web", "paused")
-    assert "container 'web' is paused. Let it go on with `docker unpause web`." in refused(host, attach("docker:web"))
+    assert "container 'web' is paused. Let it go on with `docker unpause web`." in refused(
+        host, attach("docker:web")
+    )
     engine("status", "web", "restarting")
     assert "is restarting" in refused(host, attach("docker:web"))
     engine("status", "web", "running")
@@ -318,7 +361,10 @@ def test_a_container_that_is_started_anew_while_one_looks(host: Host) -> None:
 
 def test_an_interface_that_the_container_has_already(host: Host) -> None:
     Engine(host).run("box")
-    said = refused(host, "name: lab\nnodes:\n  box: {attach: docker:box, networks: [lan]}\nnetworks: {lan: {}}\n")
+    said = refused(
+        host,
+        "name: lab\nnodes:\n  box: {attach: docker:box, networks: [lan]}\nnetworks: {lan: {}}\n",
+    )
     assert said == (
         "topo.yaml:3:29: veth box/eth0: veth box/eth0 exists and netorch did not make it. "
         "Say another name in the membership, `networks: {lan: {name: …}}`, or remove it first."
@@ -346,7 +392,9 @@ networks: {lan: {mode: nat, subnet: [10.5.0.0/24, "fd05::/64"]}}
     # at once, in each direction, and through the host
     for node, target in (("a", "fd05::3"), ("b", "fd05::2"), ("a", "fd05::1")):
         assert host.netorch("exec", node, "ping", "-c1", "-W1", target).returncode == 0
-    assert "tentative" not in host.netorch("exec", "a", "ip", "-6", "addr").stdout + sh(host, "ip -6 addr show dev lan")
+    assert "tentative" not in host.netorch("exec", "a", "ip", "-6", "addr").stdout + sh(
+        host, "ip -6 addr show dev lan"
+    )
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.netorch("destroy")
     assert [within(host, pid) for pid in pids] == inside

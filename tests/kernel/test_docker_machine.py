@@ -144,12 +144,18 @@ class Machine:
 
     def firewall(self) -> str:
         """All rules of everybody, without counters and dates."""
-        commands = [f"ip{six}tables-{flavour}-save" for flavour in ("nft", "legacy") for six in ("", "6")]
-        shown = self.host.run("sh", "-c", "; ".join(["nft --handle list ruleset", *commands, "true"])).stdout
+        commands = [
+            f"ip{six}tables-{flavour}-save" for flavour in ("nft", "legacy") for six in ("", "6")
+        ]
+        shown = self.host.run(
+            "sh", "-c", "; ".join(["nft --handle list ruleset", *commands, "true"])
+        ).stdout
         return re.sub(r"^#.*\n|packets \d+ bytes \d+|\[\d+:\d+\]", "", shown, flags=re.MULTILINE)
 
     def serve(self, node: str, port: int) -> None:
-        server = self._stack.enter_context(self.host.start("ip", "netns", "exec", node, sys.executable, "-ISc", SERVER, str(port)))
+        server = self._stack.enter_context(
+            self.host.start("ip", "netns", "exec", node, sys.executable, "-ISc", SERVER, str(port))
+        )
         self._stack.callback(server.terminate)
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
@@ -160,11 +166,19 @@ class Machine:
         return self.host.run("ip", "netns", "exec", node, *client, check=False).stdout.strip()
 
     def misses(self, pings: dict[tuple[str, str], bool]) -> list[str]:
-        return [f"{node} → {to}: {not answers}" for (node, to), answers in pings.items() if self.host.ping(node, to) is not answers]
+        return [
+            f"{node} → {to}: {not answers}"
+            for (node, to), answers in pings.items()
+            if self.host.ping(node, to) is not answers
+        ]
 
 
 def make(host: Host, stack: ExitStack, flavour: str, user: bool) -> Machine:
-    for probe in (f"iptables-{flavour} -S", f"ip6tables-{flavour} -S", "test -e /proc/sys/net/bridge/bridge-nf-call-iptables"):
+    for probe in (
+        f"iptables-{flavour} -S",
+        f"ip6tables-{flavour} -S",
+        "test -e /proc/sys/net/bridge/bridge-nf-call-iptables",
+    ):
         if (done := host.run("sh", "-c", probe, check=False)).returncode:
             pytest.skip(f"{probe}: {done.stderr.strip() or 'not here'}")
     if flavour == "legacy":
@@ -247,8 +261,14 @@ def test_the_rules_are_two_for_each_bridge_that_leads_out(docker: Machine) -> No
     for version in (4, 6):
         leading = ("web", "apart", "open") if version == 4 else ("web", "open")
         inside = set(BRIDGES) - set(leading)
-        expected = [*(f"-i {name}" for name in leading), *(f"-o {name}" for name in leading), *(f"-i {name} -o {name}" for name in inside)]
-        assert sorted(rule.split(" -m ")[0] for rule in docker.ours(version)) == sorted(f"-A DOCKER-USER {rule}" for rule in expected)
+        expected = [
+            *(f"-i {name}" for name in leading),
+            *(f"-o {name}" for name in leading),
+            *(f"-i {name} -o {name}" for name in inside),
+        ]
+        assert sorted(rule.split(" -m ")[0] for rule in docker.ours(version)) == sorted(
+            f"-A DOCKER-USER {rule}" for rule in expected
+        )
         assert all(rule.endswith("-j ACCEPT") for rule in docker.ours(version))
         assert docker.rules(version)[-1] == "-A DOCKER-USER -j RETURN"
 
@@ -264,7 +284,12 @@ def test_drops_of_a_packet_filter_in_the_same_tables_come_first(host: Host, user
         assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
         host.write("two.yaml", TWO + "backend: {nat: iptables}\n")
         host.netorch("apply", "two.yaml")
-        assert machine.misses({("n1", "192.0.2.2"): True, ("w1", "10.7.0.2"): False, ("n1", "10.1.0.2"): False}) == []
+        assert (
+            machine.misses(
+                {("n1", "192.0.2.2"): True, ("w1", "10.7.0.2"): False, ("n1", "10.1.0.2"): False}
+            )
+            == []
+        )
         assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
         for name in ("lab", "two"):
             host.netorch("destroy", f"{name}.yaml")
@@ -277,14 +302,22 @@ def test_without_the_library_for_the_legacy_tables_it_says_what_to_install(host:
     (host.directory / "iptc").mkdir()
     host.write("iptc/__init__.py", "raise ModuleNotFoundError('No module named iptc')\n")
     host.write("lab.yaml", FILE)
-    said = host.netorch("diff", "lab.yaml", check=False, env={"PYTHONPATH": f"{host.directory}:{SOURCE}"}).stderr
-    assert "warning: iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward." in said
+    said = host.netorch(
+        "diff", "lab.yaml", check=False, env={"PYTHONPATH": f"{host.directory}:{SOURCE}"}
+    ).stderr
+    assert (
+        "warning: iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward."
+        in said
+    )
     assert "pip install 'netorch[iptables]'" in said
 
 
 def test_an_apply_that_fails_leaves_no_rule(docker: Machine) -> None:
     before = docker.firewall()
-    docker.host.write("lab.yaml", FILE.replace("h2: {", "h2: {routes: [{to: 10.9.0.0/24, via: 198.51.100.1, dev: eth0}], "))
+    docker.host.write(
+        "lab.yaml",
+        FILE.replace("h2: {", "h2: {routes: [{to: 10.9.0.0/24, via: 198.51.100.1, dev: eth0}], "),
+    )
     done = docker.host.netorch("apply", "lab.yaml", check=False)
     assert done.returncode == 1 and "Rolled back" in done.stderr
     assert docker.firewall() == before
@@ -326,13 +359,20 @@ def test_whatever_happened_to_the_rules_is_mended(docker: Machine, how: str) -> 
         docker.iptables("-I", "DOCKER-USER", "-j", "RETURN")
         rules.append("-A DOCKER-USER -j RETURN")
     else:
-        for words in (["-F", "DOCKER-USER"], ["-D", "FORWARD", "-j", "DOCKER-USER"], ["-X", "DOCKER-USER"], ["-N", "DOCKER-USER"]):
+        for words in (
+            ["-F", "DOCKER-USER"],
+            ["-D", "FORWARD", "-j", "DOCKER-USER"],
+            ["-X", "DOCKER-USER"],
+            ["-N", "DOCKER-USER"],
+        ):
             docker.iptables(*words)
         docker.iptables("-I", "FORWARD", "-j", "DOCKER-USER")
         rules.pop()
     assert docker.host.netorch("diff", "lab.yaml", check=False).returncode == 2
     docker.host.netorch("apply", "lab.yaml")
-    assert sorted(re.sub('"', "", rule) for rule in docker.rules()) == sorted(re.sub('"', "", rule) for rule in rules)
+    assert sorted(re.sub('"', "", rule) for rule in docker.rules()) == sorted(
+        re.sub('"', "", rule) for rule in rules
+    )
     assert docker.host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
     docker.host.netorch("destroy", "lab.yaml")
     assert docker.ours() == []
@@ -340,7 +380,11 @@ def test_whatever_happened_to_the_rules_is_mended(docker: Machine, how: str) -> 
 
 def test_rules_that_were_saved_and_restored_are_still_known(docker: Machine) -> None:
     docker.host.netorch("apply", "lab.yaml")
-    docker.host.run("sh", "-ec", f"iptables-{docker.flavour}-save >saved; iptables-{docker.flavour}-restore <saved")
+    docker.host.run(
+        "sh",
+        "-ec",
+        f"iptables-{docker.flavour}-save >saved; iptables-{docker.flavour}-restore <saved",
+    )
     assert docker.host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
     docker.host.netorch("destroy", "lab.yaml")
     assert docker.ours() == []
@@ -366,7 +410,17 @@ def test_two_topologies_keep_to_their_own(docker: Machine) -> None:
     docker.host.netorch("apply", "lab.yaml")
     docker.host.write("two.yaml", TWO)
     docker.host.netorch("apply", "two.yaml")
-    assert docker.misses({("n1", "192.0.2.2"): True, ("w1", "192.0.2.2"): True, ("n1", "10.2.0.2"): False, ("h1", "10.7.0.2"): False}) == []
+    assert (
+        docker.misses(
+            {
+                ("n1", "192.0.2.2"): True,
+                ("w1", "192.0.2.2"): True,
+                ("n1", "10.2.0.2"): False,
+                ("h1", "10.7.0.2"): False,
+            }
+        )
+        == []
+    )
     docker.host.netorch("destroy", "lab.yaml")
     assert docker.ours() == []
     assert docker.misses({("n1", "192.0.2.2"): True}) == []
@@ -387,10 +441,23 @@ def test_a_chain_that_no_accept_wins_against_is_told(host: Host) -> None:
     host.write("lab.yaml", FILE)
     for words in (["diff", "lab.yaml"], ["apply", "lab.yaml"], ["diff", "lab.yaml"]):
         said = host.netorch(*words, check=False).stderr
-        assert "warning: the nftables chain inet firewalld filter_FORWARD drops what it does not know" in said
+        assert (
+            "warning: the nftables chain inet firewalld filter_FORWARD drops what it does not know"
+            in said
+        )
         assert "firewall-cmd --zone=trusted --add-interface=web" in said
     for bridge in BRIDGES:
-        host.run("nft", "insert", "rule", "inet", "firewalld", "filter_FORWARD", "iifname", bridge, "accept")
+        host.run(
+            "nft",
+            "insert",
+            "rule",
+            "inet",
+            "firewalld",
+            "filter_FORWARD",
+            "iifname",
+            bridge,
+            "accept",
+        )
     assert "drops" not in host.netorch("diff", "lab.yaml").stderr
     host.netorch("destroy", "lab.yaml")
     host.run("nft", "delete table inet firewalld; add table inet firewalld")

@@ -12,11 +12,21 @@ from tests.kernel.replay import replay
 from tests.pages import PAGES, ROOT, Command, needs, same, steps
 
 TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
-SHOWN = [page for page, text in TEXTS.items() if any(isinstance(step, Command) for step in steps(text))]
+SHOWN = [
+    page for page, text in TEXTS.items() if any(isinstance(step, Command) for step in steps(text))
+]
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.uml] if needs(TEXTS[page]) else []) for page in SHOWN]
+    "page",
+    [
+        pytest.param(
+            page,
+            id=str(page.relative_to(ROOT)),
+            marks=[pytest.mark.uml] if needs(TEXTS[page]) else [],
+        )
+        for page in SHOWN
+    ],
 )
 def test_the_commands_of_a_page_print_what_it_shows(host: Host, page: Path) -> None:
     require(host, *needs(TEXTS[page]))
@@ -25,4 +35,6 @@ def test_the_commands_of_a_page_print_what_it_shows(host: Host, page: Path) -> N
         for command, printed in replay(TEXTS[page], host)
         if not same(command.output, printed)
     ]
-    assert wrong == [], "\n".join(["`python -m tests.pages` writes what is printed into the pages; now it is", *wrong])
+    assert wrong == [], "\n".join(
+        ["`python -m tests.pages` writes what is printed into the pages; now it is", *wrong]
+    )

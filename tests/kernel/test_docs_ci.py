@@ -33,7 +33,13 @@ def tools(host: Host) -> dict[str, str]:
         (folder / name).write_text(f"#!/bin/sh\n{script}\n")
         (folder / name).chmod(0o755)
     work = str(host.directory)
-    return {"PATH": f"{folder}:{PATH}", "GITHUB_WORKSPACE": work, "GITHUB_STEP_SUMMARY": f"{work}/summary.md", "CI": "true", "PR": "7"}
+    return {
+        "PATH": f"{folder}:{PATH}",
+        "GITHUB_WORKSPACE": work,
+        "GITHUB_STEP_SUMMARY": f"{work}/summary.md",
+        "CI": "true",
+        "PR": "7",
+    }
 
 
 def test_the_job_that_fails_on_drift(host: Host) -> None:
@@ -46,8 +52,13 @@ def test_the_job_that_fails_on_drift(host: Host) -> None:
     host.run("ip", "-n", "a", "link", "set", "eth0", "mtu", "1400")
     done = host.run("bash", "-ec", script, env=env, check=False)
     assert done.returncode == 2, done.stderr
-    assert done.stdout.startswith("::warning file=topo.yaml,line=3,title=lab differs::~ veth a/eth0  mtu 1400 → 1500")
-    assert "| update | `veth a/eth0` | `mtu 1400 → 1500` |" in Path(env["GITHUB_STEP_SUMMARY"]).read_text()
+    assert done.stdout.startswith(
+        "::warning file=topo.yaml,line=3,title=lab differs::~ veth a/eth0  mtu 1400 → 1500"
+    )
+    assert (
+        "| update | `veth a/eth0` | `mtu 1400 → 1500` |"
+        in Path(env["GITHUB_STEP_SUMMARY"]).read_text()
+    )
 
 
 def test_the_job_that_comments(host: Host) -> None:
@@ -61,4 +72,6 @@ def test_the_job_that_comments(host: Host) -> None:
         host.run("bash", "-ec", script, env=env)
     assert "| create | `netns c` |" in (host.directory / "posted.md").read_text()
     host.write("topo.yaml", "nodes: {a: {x: 1}}\n")
-    assert host.run("bash", "-ec", scripts["Write the comment"], env=env, check=False).returncode == 1
+    assert (
+        host.run("bash", "-ec", scripts["Write the comment"], env=env, check=False).returncode == 1
+    )

@@ -10,7 +10,9 @@ from typing import Any
 from tests.kernel.host import Background, Host, diff_snapshots
 from tests.kernel.kindcase import has_kind
 
-NAT = "name: lab\nnodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.77.0.0/24}}\n"
+NAT = (
+    "name: lab\nnodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.77.0.0/24}}\n"
+)
 AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 
 
@@ -49,7 +51,9 @@ def test_what_a_kernel_has_agrees_with_iproute2(host: Host) -> None:
     found = json.loads(host.netorch("doctor", "-o", "json").stdout)
     state = {feature["feature"]: feature["state"] for feature in found["features"]}
     for kind in ("veth", "bridge", "ifb", "dummy", "macvlan", "vlan", "vrf", "wireguard"):
-        assert state[f"{kind} links"] in (("yes", "on demand") if has_kind(host, kind) else ("no",)), kind
+        assert state[f"{kind} links"] in (
+            ("yes", "on demand") if has_kind(host, kind) else ("no",)
+        ), kind
     assert found["kernel"] == host.run("uname", "-r").stdout.strip()
 
 
@@ -58,13 +62,21 @@ def test_a_library_that_is_missing(host: Host) -> None:
     host.run("sh", "-c", hide)
     # in a process of its own: the one that the tests share has the library loaded
     done = host.run(sys.executable, "-m", "netorch", "doctor", "-o", "json", check=False)
-    (nft,) = [feature for feature in json.loads(done.stdout)["features"] if feature["feature"] == "NAT by nftables"]
+    (nft,) = [
+        feature
+        for feature in json.loads(done.stdout)["features"]
+        if feature["feature"] == "NAT by nftables"
+    ]
     assert nft["state"] == "no"
     assert "apt install libnftables1" in nft["reason"]
 
 
 def test_what_lies_where_netorch_keeps_things(host: Host) -> None:
-    host.run("sh", "-c", "mkdir -p /run/netns && touch '/run/netns/old one' && ln -s /nowhere /run/netns/gone")
+    host.run(
+        "sh",
+        "-c",
+        "mkdir -p /run/netns && touch '/run/netns/old one' && ln -s /nowhere /run/netns/gone",
+    )
     assert told(host)["leftovers"]["level"] == "warning"
     for _ in range(2):
         host.run("sh", "-c", told(host)["leftovers"]["command"])
@@ -100,8 +112,13 @@ def test_nftables_that_drop(host: Host) -> None:
     file = host.write("lab.yaml", NAT)
     for table in ("fire", "firewalld"):
         host.run("nft", f"add table inet {table}")
-        host.run("nft", f"add chain inet {table} way {{ type filter hook forward priority 0; policy drop; }}")
-        assert (table == "firewalld") == ("BRIDGE" not in told(host)["walls"]["command"]), "of what is live the bridges are known"
+        host.run(
+            "nft",
+            f"add chain inet {table} way {{ type filter hook forward priority 0; policy drop; }}",
+        )
+        assert (table == "firewalld") == ("BRIDGE" not in told(host)["walls"]["command"]), (
+            "of what is live the bridges are known"
+        )
         if table == "fire":
             mended(host, "walls", file)
             host.netorch("apply", file)
@@ -114,8 +131,13 @@ def test_nftables_that_drop(host: Host) -> None:
 
 def test_bridged_frames_that_a_firewall_sees(host: Host) -> None:
     host.run("nft", "add table inet fire")
-    host.run("nft", 'add chain inet fire way { type filter hook forward priority 0; policy drop; comment "lan"; }')
-    host.run("sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do echo 1 >$f; done")
+    host.run(
+        "nft",
+        'add chain inet fire way { type filter hook forward priority 0; policy drop; comment "lan"; }',
+    )
+    host.run(
+        "sh", "-c", "for f in /proc/sys/net/bridge/bridge-nf-call-ip*tables; do echo 1 >$f; done"
+    )
     assert told(host)["br_netfilter"]["level"] == "warning"
     mended(host, "br_netfilter")
 
@@ -137,15 +159,23 @@ def program(host: Host, name: str) -> Background:
 
 
 def test_network_managers(host: Host) -> None:
-    host.run("sh", "-c", "cp -a /etc /run/etc && mount --bind /run/etc /etc && mkdir -p /etc/NetworkManager/conf.d /etc/systemd/network")
+    host.run(
+        "sh",
+        "-c",
+        "cp -a /etc /run/etc && mount --bind /run/etc /etc && mkdir -p /etc/NetworkManager/conf.d /etc/systemd/network",
+    )
     with program(host, "NetworkManager") as manager:
         command = told(host)["networkmanager"]["command"]
         host.run("sh", "-c", command.partition(" && ")[0])
         assert "networkmanager" not in told(host)
         manager.kill()
     with program(host, "systemd-networkd") as manager:
-        assert "networkd" not in told(host), "without a file that matches any interface it leaves ours alone"
-        (host.root / "etc/systemd/network/80-all.network").write_text("[Match]\nName=*\n[Network]\nDHCP=yes\n")
+        assert "networkd" not in told(host), (
+            "without a file that matches any interface it leaves ours alone"
+        )
+        (host.root / "etc/systemd/network/80-all.network").write_text(
+            "[Match]\nName=*\n[Network]\nDHCP=yes\n"
+        )
         found = told(host)["networkd"]
         assert "/etc/systemd/network/80-all.network" in found["what"]
         host.run("sh", "-c", found["command"].partition(" && ")[0])
@@ -155,7 +185,11 @@ def test_network_managers(host: Host) -> None:
 
 def test_subnets_that_the_host_has(host: Host) -> None:
     file = host.write("lab.yaml", NAT)
-    host.run("sh", "-c", "ip link add up0 type veth peer name up1 && ip addr add 10.77.3.1/16 dev up0 && ip link set up0 up")
+    host.run(
+        "sh",
+        "-c",
+        "ip link add up0 type veth peer name up1 && ip addr add 10.77.3.1/16 dev up0 && ip link set up0 up",
+    )
     found = told(host, file)
     assert found["overlaps"]["level"] == "error"
     assert "10.77.0.0/16 by up0" in found["overlaps"]["what"]
@@ -163,7 +197,11 @@ def test_subnets_that_the_host_has(host: Host) -> None:
     assert "file" not in found, "said once"
     host.run("ip", "link", "del", "up0")
     host.netorch("apply", file)
-    host.run("sh", "-c", "ip link add up0 type veth peer name up1 && ip addr add 10.77.3.1/16 dev up0 && ip link set up0 up")
+    host.run(
+        "sh",
+        "-c",
+        "ip link add up0 type veth peer name up1 && ip addr add 10.77.3.1/16 dev up0 && ip link set up0 up",
+    )
     assert told(host)["overlaps"]["level"] == "warning", "of what is live"
 
 
@@ -182,7 +220,9 @@ def test_what_a_file_needs(host: Host) -> None:
     )
     file = host.write("lab.yaml", f"name: lab\nnodes:\n  a: {{}}\n{nodes}")
     found = json.loads(host.netorch("doctor", file, "-o", "json", check=False).stdout)["findings"]
-    assert [finding["check"] for finding in found] == ["features"] * len(lacking) + ["file"], "all of it, though an apply tells the first"
+    assert [finding["check"] for finding in found] == ["features"] * len(lacking) + ["file"], (
+        "all of it, though an apply tells the first"
+    )
     for kind, finding in zip(lacking, found, strict=False):
         assert f"no {kind} links" in finding["what"]
         assert str(file) in finding["what"]
@@ -203,8 +243,12 @@ def test_without_root_what_can_be_seen_is_told(host: Host) -> None:
     assert "Traceback" not in done.stderr
     # a user who may have a network of his own asks the kernel there
     mine = host.run(*AS_NOBODY, "unshare", "-Urn", "true", check=False).returncode == 0
-    done = host.run(*AS_NOBODY, sys.executable, "-m", "netorch", "doctor", "-o", "json", check=False)
-    states = {feature["feature"]: feature["state"] for feature in json.loads(done.stdout)["features"]}
+    done = host.run(
+        *AS_NOBODY, sys.executable, "-m", "netorch", "doctor", "-o", "json", check=False
+    )
+    states = {
+        feature["feature"]: feature["state"] for feature in json.loads(done.stdout)["features"]
+    }
     for kind in ("veth", "bridge", "dummy", "vrf"):
         known = ("yes", "on demand") if has_kind(host, kind) else ("no",)
         assert states[f"{kind} links"] in known or not mine, kind

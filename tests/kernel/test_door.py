@@ -25,7 +25,14 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.namespaces.attach import NotAttached, open_namespace
 from netorch.kernel.processes.enter import CommandError, enter
-from netorch.kernel.system.syscalls import CLONE_NEWNET, CLONE_NEWNS, MS_PRIVATE, MS_REC, mount, unshare
+from netorch.kernel.system.syscalls import (
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    MS_PRIVATE,
+    MS_REC,
+    mount,
+    unshare,
+)
 from netorch.kinds.base.ip_tunnel import MADE_BY_LINUX
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
@@ -101,7 +108,9 @@ def private(test: Callable[[], None]) -> Callable[[], None]:
 
 
 def ip(*words: str) -> Any:
-    out = subprocess.run(["ip", "-j", "-d", *words], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        ["ip", "-j", "-d", *words], check=True, capture_output=True, text=True
+    ).stdout
     return json.loads(out) if out.strip() else []
 
 
@@ -123,12 +132,16 @@ def default(via: str, dev: str | None = "eth0") -> RouteSpec:
 
 
 def star(size: int) -> dict[str, list[Request]]:
-    channels: dict[str, list[Request]] = {"fabric": [NetnsAdd("fabric", MARK), LinkAdd("fabric", "br0", "bridge", (GROUP,))]}
+    channels: dict[str, list[Request]] = {
+        "fabric": [NetnsAdd("fabric", MARK), LinkAdd("fabric", "br0", "bridge", (GROUP,))]
+    }
     for number in range(size):
         channels[f"+n{number}"] = [NetnsAdd(f"n{number}", MARK)]
     channels["links"] = []
     for number in range(size):
-        near = LinkAdd("fabric", f"v{number}", "veth", (GROUP,), peer=Peer(f"n{number}", "eth0", (GROUP,)))
+        near = LinkAdd(
+            "fabric", f"v{number}", "veth", (GROUP,), peer=Peer(f"n{number}", "eth0", (GROUP,))
+        )
         channels["links"] += [near, LinkSet("fabric", f"v{number}", up=True, master="br0")]
         name = f"n{number}"
         channels[name] = [
@@ -152,23 +165,43 @@ def test_a_star_is_made_as_asked_and_read_as_it_is() -> None:
     with LinuxKernel() as kernel:
         assert kernel.transact(star(50)) == []
         snapshot = kernel.read(Scope(MARK))
-        assert set(snapshot.namespaces) == {"host", "fabric"} | {f"n{number}" for number in range(50)}
+        assert set(snapshot.namespaces) == {"host", "fabric"} | {
+            f"n{number}" for number in range(50)
+        }
         fabric = {link.name: link for link in snapshot.namespaces["fabric"].links}
         for number in (0, 17, 49):
             node = snapshot.namespaces[f"n{number}"]
-            lo, eth0 = (next(link for link in node.links if link.name == name) for name in ("lo", "eth0"))
-            assert (lo.alias, eth0.name, eth0.kind, eth0.group, eth0.alias) == (MARK, "eth0", "veth", 77, MARK)
+            lo, eth0 = (
+                next(link for link in node.links if link.name == name) for name in ("lo", "eth0")
+            )
+            assert (lo.alias, eth0.name, eth0.kind, eth0.group, eth0.alias) == (
+                MARK,
+                "eth0",
+                "veth",
+                77,
+                MARK,
+            )
             assert node.routes == (default("10.0.0.1"),)
             [mine] = [found for found in node.addresses if found.protocol == PROTO]
-            assert (mine.local, mine.prefixlen, mine.index) == (v4(f"10.0.0.{number + 2}"), 24, eth0.index)
+            assert (mine.local, mine.prefixlen, mine.index) == (
+                v4(f"10.0.0.{number + 2}"),
+                24,
+                eth0.index,
+            )
             near = fabric[f"v{number}"]
-            assert (near.link, eth0.link, near.master) == (eth0.index, near.index, fabric["br0"].index)
+            assert (near.link, eth0.link, near.master) == (
+                eth0.index,
+                near.index,
+                fabric["br0"].index,
+            )
             assert near.flags & eth0.flags & c.IFF_UP
             assert os.stat(f"/run/netns/n{number}").st_ino == node.inode[1]
     for number in (0, 17, 49):
         [theirs] = ip("-n", f"n{number}", "address", "show", "eth0")
         assert theirs["num_tx_queues"] == theirs.get("num_rx_queues", 1) == 1
-        assert [found["local"] for found in theirs["addr_info"] if found["family"] == "inet"] == [f"10.0.0.{number + 2}"]
+        assert [found["local"] for found in theirs["addr_info"] if found["family"] == "inet"] == [
+            f"10.0.0.{number + 2}"
+        ]
         assert ip("-n", f"n{number}", "route", "show", "default")[0]["gateway"] == "10.0.0.1"
     assert len(ip("-n", "fabric", "link", "show", "master", "br0")) == 50
     ping = ["ip", "netns", "exec", "n3", "ping", "-c1", "-W2", "10.0.0.51"]
@@ -183,14 +216,27 @@ def test_a_group_is_deleted_at_once_and_namespaces_leave_nothing() -> None:
         assert names("-n", "fabric") == {"lo"}
         assert kernel.delete_group("fabric", 77) is None
         assert kernel.delete_group("nowhere", 77) is None
-        assert kernel.transact({"x": [NetnsDel(name) for name in ("fabric", "n0", "n1", "n2", "n3", "n4", "n4")]}) == []
+        assert (
+            kernel.transact(
+                {"x": [NetnsDel(name) for name in ("fabric", "n0", "n1", "n2", "n3", "n4", "n4")]}
+            )
+            == []
+        )
     assert not os.path.exists("/run/netns") and not os.path.exists("/run/netorch")
 
 
 @private
 def test_every_refusal_is_told_with_the_kernels_sentence() -> None:
     with LinuxKernel() as kernel:
-        assert kernel.transact({"r1": [NetnsAdd("r1", MARK)], "x": [LinkAdd("r1", "eth0", "veth", peer=Peer("host", "v0"))]}) == []
+        assert (
+            kernel.transact(
+                {
+                    "r1": [NetnsAdd("r1", MARK)],
+                    "x": [LinkAdd("r1", "eth0", "veth", peer=Peer("host", "v0"))],
+                }
+            )
+            == []
+        )
         bad = RouteAdd("r1", default("192.0.2.1"))
         enslaved = LinkSet("r1", "eth0", up=True, master="lo")
         never = address("r1", "eth0", "10.0.0.9")
@@ -206,9 +252,15 @@ def test_every_refusal_is_told_with_the_kernels_sentence() -> None:
             }
         )
         errors = [(failure.request, failure.errno) for failure in failures]
-        assert errors[0] == (bad, errno.ENETUNREACH) and failures[0].sentence == "Nexthop has invalid gateway"
+        assert (
+            errors[0] == (bad, errno.ENETUNREACH)
+            and failures[0].sentence == "Nexthop has invalid gateway"
+        )
         assert errors[1][1] == errno.EEXIST and errors[2][1] == errno.ENODEV
-        assert errors[3][1] == errno.ENODEV and failures[3].sentence == "there is no link 'nosuch' in namespace 'r1'"
+        assert (
+            errors[3][1] == errno.ENODEV
+            and failures[3].sentence == "there is no link 'nosuch' in namespace 'r1'"
+        )
         assert errors[4][1] == errno.ENOENT and "'r9'" in failures[4].sentence
         assert errors[5][0] == enslaved  # found among those that were merged into one message
         assert errors[6][1] == errno.ENOENT
@@ -239,7 +291,11 @@ def test_deleting_what_is_gone_is_no_failure() -> None:
 
 @private
 def test_links_by_name_in_a_namespace_that_others_made() -> None:
-    subprocess.run("ip netns add r1; ip -n r1 link add br0 type bridge; ip -n r1 link add d0 type veth peer d1", shell=True, check=True)
+    subprocess.run(
+        "ip netns add r1; ip -n r1 link add br0 type bridge; ip -n r1 link add d0 type veth peer d1",
+        shell=True,
+        check=True,
+    )
     with LinuxKernel() as kernel:
         requests: list[Request] = [
             LinkSet("r1", "d0", master="br0"),
@@ -252,14 +308,34 @@ def test_links_by_name_in_a_namespace_that_others_made() -> None:
         ]
         assert kernel.transact({"r1": requests}) == []
         found = {link["ifname"]: link for link in ip("-n", "r1", "link")}
-        assert (found["d0"]["master"], found["d1"]["master"], found["d1"]["altnames"]) == ("br0", "br1", ["the-other-end-of-d0"])
-        assert found["d0"]["linkinfo"]["info_slave_data"]["isolated"] is True and "UP" in found["d1"]["flags"]
+        assert (found["d0"]["master"], found["d1"]["master"], found["d1"]["altnames"]) == (
+            "br0",
+            "br1",
+            ["the-other-end-of-d0"],
+        )
+        assert (
+            found["d0"]["linkinfo"]["info_slave_data"]["isolated"] is True
+            and "UP" in found["d1"]["flags"]
+        )
         assert found["br1"]["linkinfo"]["info_data"]["ageing_time"] == 20000
         assert (
-            kernel.transact({"r1": [LinkDel("r1", "d0"), LinkAdd("r1", "d0", "veth", peer=Peer("r1", "d1")), LinkSet("r1", "d1", up=True)]})
+            kernel.transact(
+                {
+                    "r1": [
+                        LinkDel("r1", "d0"),
+                        LinkAdd("r1", "d0", "veth", peer=Peer("r1", "d1")),
+                        LinkSet("r1", "d1", up=True),
+                    ]
+                }
+            )
             == []
         )
-        assert kernel.transact({"r1": [address("r1", "d1", "10.0.0.1"), AltnameDel("r1", "d0", "gone")]}) == []
+        assert (
+            kernel.transact(
+                {"r1": [address("r1", "d1", "10.0.0.1"), AltnameDel("r1", "d0", "gone")]}
+            )
+            == []
+        )
     assert names("-n", "r1") == {"lo", "br0", "br1", "d0", "d1"}
 
 
@@ -269,14 +345,36 @@ def test_routes_and_rules_come_back_equal() -> None:
     routes = [
         default("10.0.0.1"),
         RouteSpec(
-            2, v4("10.9.0.0"), 16, 254, 7, 1, 0, PROTO, (Hop(v4("10.0.0.3"), "eth0", 3), Hop(v4("10.0.0.4"), "eth0")), v4("10.0.0.2"), 1400
+            2,
+            v4("10.9.0.0"),
+            16,
+            254,
+            7,
+            1,
+            0,
+            PROTO,
+            (Hop(v4("10.0.0.3"), "eth0", 3), Hop(v4("10.0.0.4"), "eth0")),
+            v4("10.0.0.2"),
+            1400,
         ),
-        RouteSpec(2, v4("10.8.0.0"), 16, 1000, 0, 1, 0, PROTO, (Hop(v4("192.0.2.1"), "eth0", 1, True),)),
+        RouteSpec(
+            2, v4("10.8.0.0"), 16, 1000, 0, 1, 0, PROTO, (Hop(v4("192.0.2.1"), "eth0", 1, True),)
+        ),
         RouteSpec(2, v4("10.7.0.0"), 16, 254, 0, 1, 0, PROTO, (Hop(v6 + b"\7", "eth0"),)),
         RouteSpec(2, v4("10.6.0.0"), 16, 254, 0, c.RTN_BLACKHOLE, 0, PROTO, ()),
         RouteSpec(2, v4("10.5.0.0"), 16, 254, 0, 1, 253, PROTO, (Hop(None, "eth0"),)),
         RouteSpec(10, None, 0, 254, 1024, 1, 0, PROTO, (Hop(v6 + b"\2", "eth0"),)),
-        RouteSpec(10, v6[:2] + b"\x09" + bytes(13), 64, 254, 50, 1, 0, PROTO, (Hop(v6 + b"\2", "eth0"), Hop(v6 + b"\3", "eth0", 4))),
+        RouteSpec(
+            10,
+            v6[:2] + b"\x09" + bytes(13),
+            64,
+            254,
+            50,
+            1,
+            0,
+            PROTO,
+            (Hop(v6 + b"\2", "eth0"), Hop(v6 + b"\3", "eth0", 4)),
+        ),
         RouteSpec(10, v6[:2] + b"\x08" + bytes(13), 64, 100, 1024, c.RTN_UNREACHABLE, 0, PROTO, ()),
     ]
     rules = [
@@ -301,7 +399,9 @@ def test_routes_and_rules_come_back_equal() -> None:
         assert kernel.transact({"x": [RouteAdd("r1", routes[0])]}) == []
         again = kernel.transact({"x": [RouteAdd("r1", replace(routes[0], protocol=PROTO + 1))]})
         assert [failure.errno for failure in again] == [errno.EEXIST]
-        assert kernel.transact({"x": [RouteAdd("r1", route, replace=True) for route in routes]}) == []
+        assert (
+            kernel.transact({"x": [RouteAdd("r1", route, replace=True) for route in routes]}) == []
+        )
         deletes: list[Request] = [RouteDel("r1", route) for route in routes]
         assert kernel.transact({"x": [*deletes, *(RuleDel("r1", rule) for rule in rules)]}) == []
         node = kernel.read(Scope(MARK)).namespaces["r1"]
@@ -329,7 +429,12 @@ def test_names_in_run_netns_that_are_taken_are_never_taken_over() -> None:
         snapshot = kernel.read(Scope(MARK, frozenset(odd)))
         assert dict(snapshot.strangers) == {"taken": ""} | dict.fromkeys(odd)
         assert set(snapshot.namespaces) == {"host"}
-        assert kernel.transact({"x": [NetnsAdd("stale", MARK)]}, reclaim=("stale", "full", "link", "dir")) == []
+        assert (
+            kernel.transact(
+                {"x": [NetnsAdd("stale", MARK)]}, reclaim=("stale", "full", "link", "dir")
+            )
+            == []
+        )
         [failure] = kernel.transact({"x": [NetnsAdd("full", MARK)]}, reclaim=("full",))
         assert failure.errno == errno.EEXIST
         for name in ("../x", "a/b", ".", "..", ""):
@@ -337,28 +442,55 @@ def test_names_in_run_netns_that_are_taken_are_never_taken_over() -> None:
             assert failure.errno == errno.EINVAL
         Path("/run/netns/stale2").touch()
         assert kernel.transact({"x": [NetnsDel("stale2")]}, reclaim=("stale2",)) == []
-    assert Path("/run/netns/full").read_text() == "something" and ip("-n", "stale", "link")[0]["ifalias"] == MARK
+    assert (
+        Path("/run/netns/full").read_text() == "something"
+        and ip("-n", "stale", "link")[0]["ifalias"] == MARK
+    )
 
 
 @private
 def test_a_namespace_that_is_replaced_is_not_mistaken_for_the_old_one() -> None:
     with LinuxKernel() as kernel:
         assert kernel.transact({"x": [NetnsAdd("r1", MARK), LinkAdd("r1", "br0", "bridge")]}) == []
-        subprocess.run("ip netns del r1; ip netns add r1; ip -n r1 link add br1 type bridge", shell=True, check=True)
-        assert kernel.transact({"x": [LinkSet("r1", "br1", up=True), address("r1", "br1", "10.0.0.1")]}) == []
+        subprocess.run(
+            "ip netns del r1; ip netns add r1; ip -n r1 link add br1 type bridge",
+            shell=True,
+            check=True,
+        )
+        assert (
+            kernel.transact(
+                {"x": [LinkSet("r1", "br1", up=True), address("r1", "br1", "10.0.0.1")]}
+            )
+            == []
+        )
         assert dict(kernel.read(Scope(MARK)).strangers) == {"r1": ""}
 
 
 @private
 def test_more_namespaces_than_may_be_open() -> None:
     with LinuxKernel() as kernel:
-        kernel._namespaces.capacity = 150  # the least: more than the namespaces that one batch speaks of
+        kernel._namespaces.capacity = (
+            150  # the least: more than the namespaces that one batch speaks of
+        )
         assert kernel.transact(star(200)) == []
         assert len(os.listdir("/proc/self/fd")) < 320
         first = kernel.read(Scope(MARK))
         assert len(first.namespaces) == 202
-        assert all(node.links[-1].name == "eth0" for name, node in first.namespaces.items() if name.startswith("n"))
-        assert kernel.transact({name: [LinkSet(name, "eth0", up=False)] for name in first.namespaces if name.startswith("n")}) == []
+        assert all(
+            node.links[-1].name == "eth0"
+            for name, node in first.namespaces.items()
+            if name.startswith("n")
+        )
+        assert (
+            kernel.transact(
+                {
+                    name: [LinkSet(name, "eth0", up=False)]
+                    for name in first.namespaces
+                    if name.startswith("n")
+                }
+            )
+            == []
+        )
 
 
 @private
@@ -373,7 +505,9 @@ def test_nothing_is_left_open_and_the_caller_stays_where_it_is() -> None:
             assert os.stat("/proc/thread-self/ns/net").st_ino == here
             assert threading.active_count() == 2
             kernel.delete_group("fabric", 77)
-            kernel.transact({"x": [NetnsDel("fabric"), *(NetnsDel(f"n{number}") for number in range(10))]})
+            kernel.transact(
+                {"x": [NetnsDel("fabric"), *(NetnsDel(f"n{number}") for number in range(10))]}
+            )
         kernel.close()
     assert os.listdir("/proc/self/fd") == before and threading.active_count() == 1
     assert os.stat("/proc/thread-self/ns/net").st_ino == here
@@ -390,8 +524,16 @@ def test_indices_of_the_kernels_choosing_and_of_ours_do_not_meet() -> None:
             requests.append(address("r1", f"a{number}", f"10.0.{number}.1"))
             requests.append(address("r1", f"b{number}", f"10.1.{number}.1"))
         assert kernel.transact({"x": requests}) == []
-    found = {link["ifname"]: link["addr_info"][0]["local"] for link in ip("-n", "r1", "-4", "address") if link["addr_info"]}
-    assert found == {f"{end}{number}": f"10.{at}.{number}.1" for at, end in enumerate("ab") for number in range(30)}
+    found = {
+        link["ifname"]: link["addr_info"][0]["local"]
+        for link in ip("-n", "r1", "-4", "address")
+        if link["addr_info"]
+    }
+    assert found == {
+        f"{end}{number}": f"10.{at}.{number}.1"
+        for at, end in enumerate("ab")
+        for number in range(30)
+    }
 
 
 @private
@@ -402,7 +544,12 @@ def test_attached_namespaces_are_found_by_path() -> None:
         while os.stat(path).st_ino == os.stat("/proc/self/ns/net").st_ino:
             time.sleep(0.01)
         with LinuxKernel() as kernel:
-            wanted = {"@db": ("path", path), "@gone": ("pid", "999999"), "@odd": ("path", "/etc/hostname"), "@box": ("netns", "box")}
+            wanted = {
+                "@db": ("path", path),
+                "@gone": ("pid", "999999"),
+                "@odd": ("path", "/etc/hostname"),
+                "@box": ("netns", "box"),
+            }
             missing = kernel.attach(wanted)
             assert {label: error.what for label, error in missing.items()} == {
                 "@gone": "there is no process 999999.",
@@ -412,15 +559,28 @@ def test_attached_namespaces_are_found_by_path() -> None:
             snapshot = kernel.read(Scope(MARK, attached=frozenset(wanted)))
             assert set(snapshot.namespaces) == {"host", "@db"}
             assert (
-                kernel.transact({"@db": [LinkAdd("@db", "eth0", "veth", peer=Peer("host", "v0")), address("@db", "eth0", "10.0.0.1")]})
+                kernel.transact(
+                    {
+                        "@db": [
+                            LinkAdd("@db", "eth0", "veth", peer=Peer("host", "v0")),
+                            address("@db", "eth0", "10.0.0.1"),
+                        ]
+                    }
+                )
                 == []
             )
-            here = next(link for link in kernel.read(Scope(MARK)).namespaces["host"].links if link.name == "v0")
+            here = next(
+                link
+                for link in kernel.read(Scope(MARK)).namespaces["host"].links
+                if link.name == "v0"
+            )
             assert here.link_netnsid is not None
             nsid = here.link_netnsid
             assert kernel.led_to({"host": {nsid: "@db"}}) == frozenset(), "it is attached already"
             kernel.attach({})
-            assert kernel.led_to({"host": {nsid + 1: "@db"}}) == frozenset(), "another number is another namespace"
+            assert kernel.led_to({"host": {nsid + 1: "@db"}}) == frozenset(), (
+                "another number is another namespace"
+            )
             assert kernel.led_to({"host": {nsid: "@db"}}) == {"@db"}
             again = kernel.read(Scope(MARK, attached=frozenset({"@db"}))).namespaces["@db"]
             assert again.identity == snapshot.namespaces["@db"].identity
@@ -445,11 +605,25 @@ def test_sysctls_are_of_the_namespace_and_written_where_they_differ() -> None:
         asked = (forward, port_range, "net/no/such", "net/ipv4/conf/all/rp_filter")
         snapshot = kernel.read(Scope(MARK, sysctls={"r1": asked, "host": (forward,)}))
         node = snapshot.namespaces["r1"]
-        assert node.sysctls == {forward: "1", port_range: "1024 2048", "net/ipv4/conf/all/rp_filter": "2"}
-        assert node.forwarding == (True, False) and snapshot.namespaces["host"].sysctls == {forward: "0"}
-        bad: list[Request] = [SysctlSet("r1", (path,), "1") for path in ("net/no/such", "../../etc/passwd", "net//x", "", forward)]
+        assert node.sysctls == {
+            forward: "1",
+            port_range: "1024 2048",
+            "net/ipv4/conf/all/rp_filter": "2",
+        }
+        assert node.forwarding == (True, False) and snapshot.namespaces["host"].sysctls == {
+            forward: "0"
+        }
+        bad: list[Request] = [
+            SysctlSet("r1", (path,), "1")
+            for path in ("net/no/such", "../../etc/passwd", "net//x", "", forward)
+        ]
         failures = kernel.transact({str(number): [request] for number, request in enumerate(bad)})
-        assert [failure.errno for failure in failures] == [errno.ENOENT, errno.EINVAL, errno.EINVAL, errno.EINVAL]
+        assert [failure.errno for failure in failures] == [
+            errno.ENOENT,
+            errno.EINVAL,
+            errno.EINVAL,
+            errno.EINVAL,
+        ]
 
 
 @private
@@ -465,38 +639,73 @@ def test_sysctls_of_many_namespaces_whether_a_procfs_of_our_own_may_be_mounted_o
         with LinuxKernel() as kernel:
             proc = kernel._namespaces.proc
             proc._refused = not mountable
-            assert kernel.transact({name: [NetnsAdd(name, MARK, ((path, ttl),))] for name, ttl in ttls.items()}) == []
+            assert (
+                kernel.transact(
+                    {name: [NetnsAdd(name, MARK, ((path, ttl),))] for name, ttl in ttls.items()}
+                )
+                == []
+            )
             assert (proc._root >= 0) is mountable and proc_mounts() == before
             found = kernel.read(Scope(MARK, sysctls=dict.fromkeys(names, (path,)))).namespaces
-            assert {name: found[name].sysctls for name in names} == {name: {path: ttl} for name, ttl in ttls.items()}
+            assert {name: found[name].sysctls for name in names} == {
+                name: {path: ttl} for name, ttl in ttls.items()
+            }
             for name in names[::49]:
                 asked = ("nsenter", f"--net=/run/netns/{name}", "cat", f"/proc/sys/{path}")
-                assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == f"{ttls[name]}\n"
+                assert (
+                    subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+                    == f"{ttls[name]}\n"
+                )
             assert kernel.transact({"x": [NetnsDel(name) for name in names]}) == []
 
 
 @private
 def test_files_of_one_content_are_one_inode_and_links_are_not_followed() -> None:
     with LinuxKernel() as kernel:
-        assert kernel.transact({"x": [FileWrite(f"n{number}", "hosts", "# ours\n10.0.0.1 n1\n") for number in range(3)]}) == []
+        assert (
+            kernel.transact(
+                {
+                    "x": [
+                        FileWrite(f"n{number}", "hosts", "# ours\n10.0.0.1 n1\n")
+                        for number in range(3)
+                    ]
+                }
+            )
+            == []
+        )
         inodes = {os.stat(f"/etc/netns/n{number}/hosts").st_ino for number in range(3)}
         assert len(inodes) == 1
         assert kernel.transact({"x": [FileWrite("n1", "hosts", "# ours\nother\n")] * 2}) == []
         assert Path("/etc/netns/n0/hosts").read_text() == "# ours\n10.0.0.1 n1\n"
         [failure] = kernel.transact({"x": [FileWrite("n1", "hosts", "# theirs\n")]})
         assert failure.errno == errno.EEXIST
-        assert os.listdir("/etc/netns/n1") == ["hosts"] and os.stat("/etc/netns/n1/hosts").st_mode & 0o777 == 0o644
+        assert (
+            os.listdir("/etc/netns/n1") == ["hosts"]
+            and os.stat("/etc/netns/n1/hosts").st_mode & 0o777 == 0o644
+        )
         os.mkdir("/etc/netns/real")
         os.symlink("real", "/etc/netns/evil")
         os.symlink("/etc/hostname", "/etc/netns/n2/resolv.conf")
         [failure] = kernel.transact({"x": [FileWrite("evil", "hosts", "x")]})
         assert failure.errno in (errno.ELOOP, errno.ENOTDIR) and os.listdir("/etc/netns/real") == []
         for label, name in (("..", "hosts"), ("n1", "../x"), ("", "hosts")):
-            assert [failure.errno for failure in kernel.transact({"x": [FileWrite(label, name, "x")]})] == [errno.EINVAL]
-        assert kernel.transact({"x": [NetnsAdd("n1", MARK), NetnsAdd("n2", MARK), NetnsAdd("evil", MARK)]}) == []
+            assert [
+                failure.errno for failure in kernel.transact({"x": [FileWrite(label, name, "x")]})
+            ] == [errno.EINVAL]
+        assert (
+            kernel.transact(
+                {"x": [NetnsAdd("n1", MARK), NetnsAdd("n2", MARK), NetnsAdd("evil", MARK)]}
+            )
+            == []
+        )
         found = kernel.read(Scope(MARK)).namespaces
-        assert found["n1"].files == {"hosts": "# ours\nother\n"} and found["n2"].files["hosts"] == "# ours\n10.0.0.1 n1\n"
-        assert found["n2"].files["resolv.conf"].startswith("\0") and found["evil"].files["hosts"].startswith("\0")
+        assert (
+            found["n1"].files == {"hosts": "# ours\nother\n"}
+            and found["n2"].files["hosts"] == "# ours\n10.0.0.1 n1\n"
+        )
+        assert found["n2"].files["resolv.conf"].startswith("\0") and found["evil"].files[
+            "hosts"
+        ].startswith("\0")
         assert kernel.transact({"x": [FileDel(f"n{number}", "hosts") for number in range(3)]}) == []
     assert sorted(os.listdir("/etc/netns")) == ["evil", "n2", "real"]
 
@@ -513,7 +722,10 @@ def test_records_survive_and_damage_is_told() -> None:
         records.write_record("lab", record)
     assert records.read_record("lab") == (record, "") and records.applied_names() == ["lab"]
     assert records.read_sysctls("lab") == ({"host": {"net/ipv4/ip_forward": ((4, 5), "0")}}, "")
-    assert os.stat("/run/netorch").st_mode & 0o777 == 0o700 and os.stat("/run/netorch/lab/meta.json").st_mode & 0o777 == 0o600
+    assert (
+        os.stat("/run/netorch").st_mode & 0o777 == 0o700
+        and os.stat("/run/netorch/lab/meta.json").st_mode & 0o777 == 0o600
+    )
     for damage in ("", "{", "[]", '{"variables": 3}', "[" * 100000):
         Path("/run/netorch/lab/meta.json").write_text(damage)
         Path("/run/netorch/lab/sysctls.json").write_text(damage or "3")
@@ -537,9 +749,14 @@ HOLD = "import sys, time; from netorch.kernel import records\nwith records.lock(
 
 @private
 def test_a_lock_names_its_holder_and_dies_with_it() -> None:
-    with subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        with pytest.raises(LockedError, match=f"process {holder.pid} .*-c"), records.lock("lab", 0.1):
+        with (
+            pytest.raises(LockedError, match=f"process {holder.pid} .*-c"),
+            records.lock("lab", 0.1),
+        ):
             pass
         with records.lock("other"):
             pass
@@ -617,7 +834,10 @@ def test_without_the_right_to_it_says_so() -> None:
     os.setuid(65534)
     with pytest.raises(NetorchError, match=r"netorch needs root.* unshare -Urnm sh -c"):
         LinuxKernel()
-    with pytest.raises(NetorchError, match=r"netorch needs root.* unshare -Urnm sh -c"), records.lock("lab"):
+    with (
+        pytest.raises(NetorchError, match=r"netorch needs root.* unshare -Urnm sh -c"),
+        records.lock("lab"),
+    ):
         pass
 
 
@@ -637,5 +857,7 @@ def test_an_answer_that_is_not_understood(host: Host) -> None:
         "        print(type(error).__name__, error)\n"
     )
     said = host.run(sys.executable, "-c", script).stdout
-    assert said.startswith("NetorchError the kernel's network state could not be read: Linux "), said
+    assert said.startswith("NetorchError the kernel's network state could not be read: Linux "), (
+        said
+    )
     assert "says what netorch does not understand" in said

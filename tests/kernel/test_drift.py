@@ -64,7 +64,10 @@ def drift(does: str, *told: str, anew: tuple[str, ...] = ()) -> Drift:
     return Drift(does, told, frozenset(anew))
 
 
-UP0 = ("+ route r default  via 10.2.0.2  dev up0", "+ route r 10.99.0.0/16 metric 50  via 10.2.0.2  dev up0  mtu 1300")
+UP0 = (
+    "+ route r default  via 10.2.0.2  dev up0",
+    "+ route r 10.99.0.0/16 metric 50  via 10.2.0.2  dev up0  mtu 1300",
+)
 UP0_AGAIN = (
     "± address r/up0 10.2.0.1/24  [replace]  (goes with veth r/up0)",
     "± address r/up0 10.2.0.3/24  after 10.2.0.1/24  [replace]  (goes with veth r/up0)",
@@ -81,38 +84,65 @@ FAR_END = (
     "+ address c/eth0 10.2.0.2/24",
     "+ address c/eth0 fd02::2/64",
 )
-FAR_END_AGAIN = tuple(f"±{line[1:]}  [replace]  (goes with veth {'c/eth0' if number else 'r/up0'})" for number, line in enumerate(FAR_END))
+FAR_END_AGAIN = tuple(
+    f"±{line[1:]}  [replace]  (goes with veth {'c/eth0' if number else 'r/up0'})"
+    for number, line in enumerate(FAR_END)
+)
 PAIR = ("r/up0", "c/eth0")
 LONG = "a-node-with-a-long-name-eth0"
 
 DRIFTS = {
     # addresses
-    "an address removed": drift("ip -n r addr del 10.1.0.1/24 dev br0", "+ address r/br0 10.1.0.1/24"),
+    "an address removed": drift(
+        "ip -n r addr del 10.1.0.1/24 dev br0", "+ address r/br0 10.1.0.1/24"
+    ),
     "a primary address removed, and what goes with it": drift(
         "ip -n r addr del 10.2.0.1/24 dev up0",
         "+ address r/up0 10.2.0.1/24",
         "+ address r/up0 10.2.0.3/24  after 10.2.0.1/24",
         *UP0,
     ),
-    "a secondary address removed": drift("ip -n r addr del 10.2.0.3/24 dev up0", "+ address r/up0 10.2.0.3/24  after 10.2.0.1/24"),
-    "an address added": drift("ip -n r addr add 10.7.0.1/24 dev up0", "- address r/up0 10.7.0.1/24"),
-    "an IPv6 address added": drift("ip -n c addr add fd07::1/64 dev eth0", "- address c/eth0 fd07::1/64"),
+    "a secondary address removed": drift(
+        "ip -n r addr del 10.2.0.3/24 dev up0", "+ address r/up0 10.2.0.3/24  after 10.2.0.1/24"
+    ),
+    "an address added": drift(
+        "ip -n r addr add 10.7.0.1/24 dev up0", "- address r/up0 10.7.0.1/24"
+    ),
+    "an IPv6 address added": drift(
+        "ip -n c addr add fd07::1/64 dev eth0", "- address c/eth0 fd07::1/64"
+    ),
     "an IPv6 address changed": drift(
         "ip -n r addr del fd02::1/64 dev up0; ip -n r addr add fd02::7/64 dev up0",
         "- address r/up0 fd02::7/64",
         "+ address r/up0 fd02::1/64",
     ),
-    "another prefix length": drift("ip -n r addr add 10.2.0.1/25 dev up0", "- address r/up0 10.2.0.1/25"),
-    "an address of lo removed": drift("ip -n r addr del 10.255.0.1/32 dev lo", "+ address r/lo 10.255.0.1/32"),
-    "an address of the host's end removed": drift("ip addr del 10.3.0.1/24 dev cable", "+ address host/cable 10.3.0.1/24"),
-    # links
-    "another MTU": drift("ip -n r link set up0 mtu 9000", "~ veth r/up0  mtu 9000 → 1400  [update]"),
-    "another MTU of the far end": drift("ip -n c link set eth0 mtu 1300", "~ veth c/eth0  mtu 1300 → 1400  [update]"),
-    "another MAC": drift(
-        "ip -n r link set up0 address 02:00:00:00:00:77", "~ veth r/up0  mac 02:00:00:00:00:77 → 02:00:00:00:00:01  [update]"
+    "another prefix length": drift(
+        "ip -n r addr add 10.2.0.1/25 dev up0", "- address r/up0 10.2.0.1/25"
     ),
-    "another MAC of a bridge": drift("ip -n r link set br0 address 02:00:00:00:00:77", "~ bridge r/br0  mac 02:00:00:00:00:77 → 02:"),
-    "another queue length": drift("ip -n r link set up0 txqueuelen 10", "~ veth r/up0  txqueuelen 10 → 1000  [update]"),
+    "an address of lo removed": drift(
+        "ip -n r addr del 10.255.0.1/32 dev lo", "+ address r/lo 10.255.0.1/32"
+    ),
+    "an address of the host's end removed": drift(
+        "ip addr del 10.3.0.1/24 dev cable", "+ address host/cable 10.3.0.1/24"
+    ),
+    # links
+    "another MTU": drift(
+        "ip -n r link set up0 mtu 9000", "~ veth r/up0  mtu 9000 → 1400  [update]"
+    ),
+    "another MTU of the far end": drift(
+        "ip -n c link set eth0 mtu 1300", "~ veth c/eth0  mtu 1300 → 1400  [update]"
+    ),
+    "another MAC": drift(
+        "ip -n r link set up0 address 02:00:00:00:00:77",
+        "~ veth r/up0  mac 02:00:00:00:00:77 → 02:00:00:00:00:01  [update]",
+    ),
+    "another MAC of a bridge": drift(
+        "ip -n r link set br0 address 02:00:00:00:00:77",
+        "~ bridge r/br0  mac 02:00:00:00:00:77 → 02:",
+    ),
+    "another queue length": drift(
+        "ip -n r link set up0 txqueuelen 10", "~ veth r/up0  txqueuelen 10 → 1000  [update]"
+    ),
     "a link down": drift(
         "ip -n r link set up0 down",
         "~ link r/up0  state down → up  [update]",
@@ -122,16 +152,26 @@ DRIFTS = {
     ),
     "a bridge down": drift("ip -n r link set br0 down", "~ link r/br0  state down → up  [update]"),
     "lo down": drift("ip -n b link set lo down", "~ link b/lo  state down → up  [update]"),
-    "another MTU of lo": drift("ip -n r link set lo mtu 1500", "~ lo r/lo  mtu 1500 → 65536  [update]"),
-    "a port taken out of its bridge": drift("ip -n r link set p1 nomaster", "~ link r/p1  master none → br0  [update]"),
-    "a port moved to another bridge": drift("ip -n r link set p1 master br1", "! link r/p1  master br1 → br0  [flap]"),
-    "a port too many": drift("ip -n r link set mgmt master br1", "! link r/mgmt  master br1 → none  [flap]"),
+    "another MTU of lo": drift(
+        "ip -n r link set lo mtu 1500", "~ lo r/lo  mtu 1500 → 65536  [update]"
+    ),
+    "a port taken out of its bridge": drift(
+        "ip -n r link set p1 nomaster", "~ link r/p1  master none → br0  [update]"
+    ),
+    "a port moved to another bridge": drift(
+        "ip -n r link set p1 master br1", "! link r/p1  master br1 → br0  [flap]"
+    ),
+    "a port too many": drift(
+        "ip -n r link set mgmt master br1", "! link r/mgmt  master br1 → none  [flap]"
+    ),
     "a foreign group": drift("ip -n r link set up0 group 7", "~ veth r/up0  group 7 → "),
     "an alternative name too many": drift(
-        "ip -n r link property add dev up0 altname other", "~ veth r/up0  altname other → none  [update]"
+        "ip -n r link property add dev up0 altname other",
+        "~ veth r/up0  altname other → none  [update]",
     ),
     "an alternative name too few": drift(
-        f"ip -n netorch-lab link property del dev {LONG} altname {LONG}", f"~ veth netorch-lab/a-node--m34zwvy  altname none → {LONG}"
+        f"ip -n netorch-lab link property del dev {LONG} altname {LONG}",
+        f"~ veth netorch-lab/a-node--m34zwvy  altname none → {LONG}",
     ),
     "an alias removed": drift(
         "ip -n r link set up0 alias ''",
@@ -198,10 +238,14 @@ DRIFTS = {
         "~ bridge r/br1  forward_delay 400 → 1500  hello_time 100 → 200  max_age 1000 → 2000  ageing_time 1000 → 30000  [update]",
     ),
     "snooping of a bridge": drift(
-        "ip -n r link set br0 type bridge mcast_snooping 0", "~ bridge r/br0  mcast_snooping false → true  [update]"
+        "ip -n r link set br0 type bridge mcast_snooping 0",
+        "~ bridge r/br0  mcast_snooping false → true  [update]",
     ),
     # routes and rules
-    "another gateway": drift("ip -n r route replace default via 10.2.0.9", "~ route r default  via 10.2.0.9 → 10.2.0.2  [update]"),
+    "another gateway": drift(
+        "ip -n r route replace default via 10.2.0.9",
+        "~ route r default  via 10.2.0.9 → 10.2.0.2  [update]",
+    ),
     "a route changed in all ways": drift(
         "ip -n r route change 10.99.0.0/16 via 10.1.0.2 metric 50 src 10.1.0.1",
         "~ route r 10.99.0.0/16 metric 50  via 10.1.0.2 → 10.2.0.2  dev br0 → up0  mtu none → 1300  src 10.1.0.1 → none  [update]",
@@ -213,43 +257,67 @@ DRIFTS = {
         UP0[1],
     ),
     "a route added": drift("ip -n r route add 10.50.0.0/16 via 10.2.0.2", "- route r 10.50.0.0/16"),
-    "a route added in another table": drift("ip -n r route add 10.50.0.0/16 via 10.2.0.2 table 77", "- route r 10.50.0.0/16 table 77"),
-    "an IPv6 route removed": drift("ip -n r route del fd99::/64", "+ route r fd99::/64  via fd02::2  dev up0"),
-    "an IPv6 route added": drift("ip -n r route add fd98::/64 via fd02::2", "- route r fd98::/64"),
-    "a rejecting route removed": drift("ip -n r route del blackhole 10.98.0.0/16", "+ route r 10.98.0.0/16  type blackhole"),
-    "a route that rejects otherwise": drift(
-        "ip -n r route replace unreachable 10.98.0.0/16", "~ route r 10.98.0.0/16  type unreachable → blackhole  [update]"
+    "a route added in another table": drift(
+        "ip -n r route add 10.50.0.0/16 via 10.2.0.2 table 77", "- route r 10.50.0.0/16 table 77"
     ),
-    "a rule added": drift("ip -n r rule add from 10.8.0.0/24 table 100 priority 1001", "- rule r priority 1001 from 10.8.0.0/24"),
-    "a rule removed": drift("ip -n r rule del priority 1000", "+ rule r priority 1000 from 10.9.0.0/24  table 100"),
+    "an IPv6 route removed": drift(
+        "ip -n r route del fd99::/64", "+ route r fd99::/64  via fd02::2  dev up0"
+    ),
+    "an IPv6 route added": drift("ip -n r route add fd98::/64 via fd02::2", "- route r fd98::/64"),
+    "a rejecting route removed": drift(
+        "ip -n r route del blackhole 10.98.0.0/16", "+ route r 10.98.0.0/16  type blackhole"
+    ),
+    "a route that rejects otherwise": drift(
+        "ip -n r route replace unreachable 10.98.0.0/16",
+        "~ route r 10.98.0.0/16  type unreachable → blackhole  [update]",
+    ),
+    "a rule added": drift(
+        "ip -n r rule add from 10.8.0.0/24 table 100 priority 1001",
+        "- rule r priority 1001 from 10.8.0.0/24",
+    ),
+    "a rule removed": drift(
+        "ip -n r rule del priority 1000", "+ rule r priority 1000 from 10.9.0.0/24  table 100"
+    ),
     "a rule to another table": drift(
         "ip -n r rule del priority 1000; ip -n r rule add from 10.9.0.0/24 table 200 priority 1000",
         "~ rule r priority 1000 from 10.9.0.0/24  table 200 → 100  [update]",
     ),
     # settings and files
-    "forwarding off": drift("ip netns exec r sysctl -qw net.ipv4.ip_forward=0", "~ netns r  ipv4 forwarding off → on  [update]"),
+    "forwarding off": drift(
+        "ip netns exec r sysctl -qw net.ipv4.ip_forward=0",
+        "~ netns r  ipv4 forwarding off → on  [update]",
+    ),
     "IPv6 forwarding off": drift(
-        "ip netns exec r sysctl -qw net.ipv6.conf.all.forwarding=0", "~ netns r  ipv6 forwarding off → on  [update]"
+        "ip netns exec r sysctl -qw net.ipv6.conf.all.forwarding=0",
+        "~ netns r  ipv6 forwarding off → on  [update]",
     ),
     "forwarding on where nobody asked": drift(
-        "ip netns exec a sysctl -qw net.ipv4.ip_forward=1", "~ netns a  ipv4 forwarding on → off  [update]"
+        "ip netns exec a sysctl -qw net.ipv4.ip_forward=1",
+        "~ netns a  ipv4 forwarding on → off  [update]",
     ),
     "a setting of a node": drift(
-        "ip netns exec r sysctl -qw net.ipv4.conf.all.rp_filter=0", "~ sysctl r net.ipv4.conf.all.rp_filter  value 0 → 2  [update]"
+        "ip netns exec r sysctl -qw net.ipv4.conf.all.rp_filter=0",
+        "~ sysctl r net.ipv4.conf.all.rp_filter  value 0 → 2  [update]",
     ),
     "a setting of an interface": drift(
-        "ip netns exec c sysctl -qw net.ipv4.conf.eth0.rp_filter=0", "~ sysctl c net.ipv4.conf.eth0.rp_filter  value 0 → 1  [update]"
+        "ip netns exec c sysctl -qw net.ipv4.conf.eth0.rp_filter=0",
+        "~ sysctl c net.ipv4.conf.eth0.rp_filter  value 0 → 1  [update]",
     ),
     "a name pointed elsewhere": drift(
-        "sed -i 's/^10.1.0.3 b$/10.1.0.99 b/' /etc/netns/a/hosts", "~ file /etc/netns/a/hosts  hosts 14 lines ("
+        "sed -i 's/^10.1.0.3 b$/10.1.0.99 b/' /etc/netns/a/hosts",
+        "~ file /etc/netns/a/hosts  hosts 14 lines (",
     ),
-    "a name added in place": drift("sed -i '$a 10.1.0.99 x' /etc/netns/b/hosts", "~ file /etc/netns/b/hosts  hosts 15 lines ("),
+    "a name added in place": drift(
+        "sed -i '$a 10.1.0.99 x' /etc/netns/b/hosts", "~ file /etc/netns/b/hosts  hosts 15 lines ("
+    ),
     "another name server": drift(
         "sed -i 's/10.1.0.1/10.1.0.9/' /etc/netns/a/resolv.conf",
         "~ file /etc/netns/a/resolv.conf  resolv.conf nameserver 10.1.0.9 → nameserver 10.1.0.1  [update]",
     ),
     "the names removed": drift("rm /etc/netns/c/hosts", "+ file /etc/netns/c/hosts"),
-    "all files of a node removed": drift("rm -r /etc/netns/a", "+ file /etc/netns/a/hosts", "+ file /etc/netns/a/resolv.conf"),
+    "all files of a node removed": drift(
+        "rm -r /etc/netns/a", "+ file /etc/netns/a/hosts", "+ file /etc/netns/a/resolv.conf"
+    ),
     # several at once
     "a busy night": drift(
         "ip netns exec a sysctl -qw net.ipv4.ip_forward=1; ip -n b link set eth0 mtu 1400; ip -n r route del default; ip addr flush cable",
@@ -286,7 +354,10 @@ def changed(before: Snapshot, host: Host) -> list[str]:
 def _plain(shot: Snapshot) -> Snapshot:
     """`bridge` looks up the number of a port's far end in the wrong namespace: the name that it prints as `link` means nothing."""
     return {
-        where: {re.sub(r'"link": "[^"]*", ', "", what) if what.startswith("ports ") else what: how for what, how in found.items()}
+        where: {
+            re.sub(r'"link": "[^"]*", ', "", what) if what.startswith("ports ") else what: how
+            for what, how in found.items()
+        }
         for where, found in shot.items()
     }
 
@@ -330,7 +401,9 @@ def test_drift_is_told_and_mended(lab: Lab, what: str) -> None:
     lab.sh(case.does)
     diff = host.netorch("diff", check=False)
     assert diff.returncode == 2, diff.stdout + diff.stderr
-    *told, _ = (line for line in diff.stdout.splitlines() if not line.startswith("    "))  # without the lines of a file
+    *told, _ = (
+        line for line in diff.stdout.splitlines() if not line.startswith("    ")
+    )  # without the lines of a file
     assert len(told) == len(case.told), diff.stdout
     for line, beginning in zip(told, case.told, strict=True):
         assert line.startswith(beginning), diff.stdout
@@ -338,7 +411,9 @@ def test_drift_is_told_and_mended(lab: Lab, what: str) -> None:
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert changed(lab.before, host) == []
     old, lab.numbers = lab.numbers, numbers(host)
-    anew = {name for name in old.keys() | lab.numbers.keys() if old.get(name) != lab.numbers.get(name)}
+    anew = {
+        name for name in old.keys() | lab.numbers.keys() if old.get(name) != lab.numbers.get(name)
+    }
     # the kernel may give a new namespace the inode number of one that is gone
     assert anew | {name for name in case.anew if "/" not in name} == case.anew
     lab.mended = True
@@ -350,7 +425,14 @@ def test_drift_on_a_kernel_of_its_own(host: Host) -> None:
     host.write("topo.yaml", FILE)
     host.netorch("apply")
     before = host.snapshot()
-    names = ["an address removed", "another MTU", "a port taken out of its bridge", "another gateway", "a rule added", "forwarding off"]
+    names = [
+        "an address removed",
+        "another MTU",
+        "a port taken out of its bridge",
+        "another gateway",
+        "a rule added",
+        "forwarding off",
+    ]
     for name in names:
         host.run("sh", "-ec", DRIFTS[name].does)
     diff = host.netorch("diff", check=False)
@@ -370,7 +452,9 @@ def test_a_stranger_in_a_node_is_left_alone(lab: Lab) -> None:
         "ip -n c addr add 10.2.0.77/24 dev eth0 valid_lft 600 preferred_lft 600"
     )
     lab.sh(foreign)
-    there = lab.host.snapshot()  # and so it stays: the lab is not as before, the next test gets a new one
+    there = (
+        lab.host.snapshot()
+    )  # and so it stays: the lab is not as before, the next test gets a new one
     assert lab.host.netorch("diff").stdout == "lab: in sync\n"
     lab.host.netorch("apply")
     assert changed(there, lab.host) == []
@@ -378,40 +462,60 @@ def test_a_stranger_in_a_node_is_left_alone(lab: Lab) -> None:
 
 def test_a_second_apply_writes_nothing(lab: Lab) -> None:
     host = lab.host
-    into = {"host": "ip"} | {path.name: f"ip -n {path.name}" for path in sorted((host.root / "run/netns").iterdir())}
+    into = {"host": "ip"} | {
+        path.name: f"ip -n {path.name}" for path in sorted((host.root / "run/netns").iterdir())
+    }
     deadline = time.monotonic() + 10
     while any("tentative" in lab.sh(f"{ip} address") for ip in into.values()):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     files = "find /run/netns /etc/netns -printf '%p %i %T@ %C@\\n'"
     old, lay = numbers(host), lab.sh(files)
-    monitors = {name: host.start("stdbuf", "-oL", *ip.split(), "monitor", "all") for name, ip in into.items()}
+    monitors = {
+        name: host.start("stdbuf", "-oL", *ip.split(), "monitor", "all")
+        for name, ip in into.items()
+    }
     # a route that comes and goes, until each of them has seen it: they all listen
-    knock = ";".join(f"{ip} route add 203.0.113.77 dev lo table 999; {ip} route del 203.0.113.77 dev lo table 999" for ip in into.values())
+    knock = ";".join(
+        f"{ip} route add 203.0.113.77 dev lo table 999; {ip} route del 203.0.113.77 dev lo table 999"
+        for ip in into.values()
+    )
     heard: dict[str, list[str]] = {name: [] for name in into}
     deaf = set(into)
     while deaf:
         assert time.monotonic() < deadline, deaf
         lab.sh(knock)
-        deaf -= {name for name in deaf if listen(monitors[name], heard[name]) and any(LAST in line for line in heard[name])}
+        deaf -= {
+            name
+            for name in deaf
+            if listen(monitors[name], heard[name]) and any(LAST in line for line in heard[name])
+        }
     time.sleep(0.1)
     for name, process in monitors.items():
         listen(process, heard[name])
         heard[name].clear()
     assert host.netorch("apply").stdout == "lab: in sync, nothing to do\n"
     lab.sh(knock)
-    while not all(listen(process, heard[name]) and any(LAST in line for line in heard[name]) for name, process in monitors.items()):
+    while not all(
+        listen(process, heard[name]) and any(LAST in line for line in heard[name])
+        for name, process in monitors.items()
+    ):
         assert time.monotonic() < deadline, heard
         time.sleep(0.02)
     for process in monitors.values():
         process.signal(signal.SIGTERM)
         process.communicate()
-    assert {name: [line for line in lines if "[NEIGH]" not in line] for name, lines in heard.items()} == dict.fromkeys(into, KNOCK)
+    assert {
+        name: [line for line in lines if "[NEIGH]" not in line] for name, lines in heard.items()
+    } == dict.fromkeys(into, KNOCK)
     assert (numbers(host), lab.sh(files)) == (old, lay)
     lab.mended = True
 
 
-KNOCK = ["[ROUTE]203.0.113.77 dev lo table 999 scope link ", "[ROUTE]Deleted 203.0.113.77 dev lo table 999 scope link "]
+KNOCK = [
+    "[ROUTE]203.0.113.77 dev lo table 999 scope link ",
+    "[ROUTE]Deleted 203.0.113.77 dev lo table 999 scope link ",
+]
 LAST = KNOCK[1]
 
 

@@ -25,7 +25,10 @@ ERRORS = (errno.EPERM, errno.ENOBUFS, errno.ENOMEM, errno.EBUSY, errno.EEXIST, e
 @pytest.fixture
 def before(host: Host) -> Snapshot:
     """A host with a NIC and with something of others, where a topology has been once: what its kernel then keeps is there."""
-    sh(host, f"{NIC}; ip link add eth9 type veth peer name wire9; ip addr add 198.51.100.1/24 dev eth9; ip netns add other")
+    sh(
+        host,
+        f"{NIC}; ip link add eth9 type veth peer name wire9; ip addr add 198.51.100.1/24 dev eth9; ip netns add other",
+    )
     sh(host, "ip link add probe0 type vrf table 9 2>/dev/null && ip link del probe0 || true")
     for name, text in zip(("topo.yaml", "changed.yaml"), every_kind(host), strict=True):
         host.write(name, text)
@@ -70,7 +73,9 @@ def test_killed_before_an_act_of_an_apply(host: Host, before: Snapshot) -> None:
     tell(f"every kind: killed at {killed} of {total} acts of an apply")
 
 
-def test_killed_before_an_act_of_an_update(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]) -> None:
+def test_killed_before_an_act_of_an_update(
+    host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]
+) -> None:
     killed = 0
     with server(host) as run:
         run("apply", "topo.yaml")
@@ -81,7 +86,9 @@ def test_killed_before_an_act_of_an_update(host: Host, before: Snapshot, clean: 
                 answer = run("apply", "changed.yaml", kill_at=at)
                 assert answer["status"] == -signal.SIGKILL, (at, answer["said"])
                 killed += 1
-                file, goal = ("changed.yaml", clean[1]) if way == "forward" else ("topo.yaml", clean[0])
+                file, goal = (
+                    ("changed.yaml", clean[1]) if way == "forward" else ("topo.yaml", clean[0])
+                )
                 answer = run("apply", file)
                 assert answer["status"] == 0, (at, answer["said"])
                 assert run("diff", file)["status"] == 0, at
@@ -111,7 +118,9 @@ def test_killed_before_an_act_of_a_destroy(host: Host, before: Snapshot) -> None
     tell(f"every kind: killed at {killed} of {total} acts of a destroy")
 
 
-def test_killed_in_the_middle_of_a_rollback(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]) -> None:
+def test_killed_in_the_middle_of_a_rollback(
+    host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]
+) -> None:
     """Neither the goal nor the beginning is there then: the next apply reaches either."""
     killed = 0
     with server(host) as run:
@@ -120,7 +129,9 @@ def test_killed_in_the_middle_of_a_rollback(host: Host, before: Snapshot, clean:
         for at in (total // 3, total * 2 // 3):
             run("apply", "topo.yaml")
             # a message that stands for several requests is taken apart when it is refused: those are good then, and the next one is tried
-            while (answer := run("apply", "changed.yaml", fail_at=at, error=errno.EPERM))["status"] == 0:
+            while (answer := run("apply", "changed.yaml", fail_at=at, error=errno.EPERM))[
+                "status"
+            ] == 0:
                 run("apply", "topo.yaml")
                 at += 1  # noqa: PLW2901
             assert answer["status"] == 1 and "Rolled back" in answer["said"], answer["said"]
@@ -128,7 +139,9 @@ def test_killed_in_the_middle_of_a_rollback(host: Host, before: Snapshot, clean:
             assert back > 0
             for turn, place in enumerate(spread(back, FEW // 2)):
                 assert run("apply", "topo.yaml")["status"] == 0
-                answer = run("apply", "changed.yaml", fail_at=at, error=errno.EPERM, kill_at=failed + place)
+                answer = run(
+                    "apply", "changed.yaml", fail_at=at, error=errno.EPERM, kill_at=failed + place
+                )
                 assert answer["status"] == -signal.SIGKILL, (at, place, answer["said"])
                 killed += 1
                 file, goal = ("changed.yaml", clean[1]) if turn % 2 else ("topo.yaml", clean[0])
@@ -166,7 +179,9 @@ def test_a_request_refused(host: Host, before: Snapshot) -> None:
             else:
                 assert answer["status"] == 1
                 # nothing has been changed when it is still finding out what this kernel has
-                assert "Rolled back" in answer["said"] or re.search("this (kernel|machine) has no", answer["said"]), (
+                assert "Rolled back" in answer["said"] or re.search(
+                    "this (kernel|machine) has no", answer["said"]
+                ), (
                     at,
                     error,
                     executed,

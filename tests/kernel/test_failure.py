@@ -57,18 +57,27 @@ def sh(host: Host, script: str) -> str:
 
 def shot(host: Host) -> Snapshot:
     """A snapshot without the name that `bridge` gives to a port's other end: that is one of another namespace, by its number."""
-    return {where: {PARTNER.sub("", what): how for what, how in found.items()} for where, found in host.snapshot().items()}
+    return {
+        where: {PARTNER.sub("", what): how for what, how in found.items()}
+        for where, found in host.snapshot().items()
+    }
 
 
 def names(host: Host) -> list[str]:
     """The files and directories where netorch has its own: a look that costs nothing, between two snapshots."""
-    return sorted(str(path) for top in ("run/netns", "run/netorch", "etc/netns") for path in (host.root / top).rglob("*"))
+    return sorted(
+        str(path)
+        for top in ("run/netns", "run/netorch", "etc/netns")
+        for path in (host.root / top).rglob("*")
+    )
 
 
 def settled(before: Snapshot, host: Host, ignore: list[str] | None = None) -> list[str]:
     """What differs, once the kernel has come to the end of the namespaces that it tears down by and by."""
     deadline = time.monotonic() + 3
-    while (left := diff_snapshots(before, shot(host), ignore or ())) and time.monotonic() < deadline:
+    while (
+        left := diff_snapshots(before, shot(host), ignore or ())
+    ) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
 
@@ -76,7 +85,10 @@ def settled(before: Snapshot, host: Host, ignore: list[str] | None = None) -> li
 @pytest.fixture
 def before(host: Host) -> Snapshot:
     """A host with something on it, so that /run/netns is there before and after."""
-    sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other")
+    sh(
+        host,
+        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
+    )
     return shot(host)
 
 
@@ -86,7 +98,12 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "a sysctl value": (
         "  z: {sysctls: {net.ipv4.ip_default_ttl: 99999}}\n",
         "topo.yaml:{line}:17: ",
-        ("sysctl z net.ipv4.ip_default_ttl", "Invalid argument", "EINVAL", "does not take this value"),
+        (
+            "sysctl z net.ipv4.ip_default_ttl",
+            "Invalid argument",
+            "EINVAL",
+            "does not take this value",
+        ),
     ),
     "a sysctl that is not there": (
         "  z: {sysctls: {net.ipv4.no_such_thing: 1}}\n",
@@ -102,8 +119,12 @@ BAD: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-@pytest.mark.parametrize("when", [pytest.param("the first apply", marks=pytest.mark.uml), "an update"])
-def test_a_step_that_the_kernel_refuses_after_many_good_ones(host: Host, before: Snapshot, what: str, when: str) -> None:
+@pytest.mark.parametrize(
+    "when", [pytest.param("the first apply", marks=pytest.mark.uml), "an update"]
+)
+def test_a_step_that_the_kernel_refuses_after_many_good_ones(
+    host: Host, before: Snapshot, what: str, when: str
+) -> None:
     bad, place, words = BAD[what]
     text = GOOD
     if when == "an update":
@@ -135,16 +156,23 @@ def test_a_step_that_the_kernel_refuses_after_many_good_ones(host: Host, before:
 
 def test_a_bridge_that_is_full(host: Host, before: Snapshot) -> None:
     """Somebody else has plugged the rest of its 1,023 ports in."""
-    text = "name: lab\nnodes: {a: {networks: [lan]}, b: {}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n"
+    text = (
+        "name: lab\nnodes: {a: {networks: [lan]}, b: {}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\n"
+    )
     file = host.write("topo.yaml", text)
     host.netorch("apply", file)
-    ports = "".join(f"link add x{n} master lan type veth peer name y{n} master lan\nlink set y{n} master lan\n" for n in range(511))
+    ports = "".join(
+        f"link add x{n} master lan type veth peer name y{n} master lan\nlink set y{n} master lan\n"
+        for n in range(511)
+    )
     host.run("ip", "-n", "netorch-lab", "-batch", "-", input=ports)
     full = shot(host)
     file.write_text(text.replace("b: {}", "b: {networks: [lan]}, c: {networks: [lan]}"))
     done = host.netorch("apply", file, check=False)
     assert done.returncode == 1
-    assert "A bridge takes 1,023 ports." in done.stderr and "Rolled back" in done.stderr, done.stderr
+    assert "A bridge takes 1,023 ports." in done.stderr and "Rolled back" in done.stderr, (
+        done.stderr
+    )
     assert settled(full, host, OWN_FILES) == []
     host.netorch("destroy", "lab")
     assert settled(before, host) == []
@@ -178,7 +206,9 @@ def test_a_failure_of_json_output_is_one_document(host: Host) -> None:
 
 # signals
 
-MANY = "name: many\nnodes:\n  n[1-200]: {networks: [lan]}\nnetworks:\n  lan: {subnet: 10.0.0.0/16}\n"
+MANY = (
+    "name: many\nnodes:\n  n[1-200]: {networks: [lan]}\nnetworks:\n  lan: {subnet: 10.0.0.0/16}\n"
+)
 
 
 def netorch(host: Host, *args: str, env: dict[str, str] | None = None) -> Background:
@@ -188,12 +218,18 @@ def netorch(host: Host, *args: str, env: dict[str, str] | None = None) -> Backgr
 
 def wait_for_nodes(host: Host, count: int, process: Background) -> None:
     place, deadline = host.root / "run/netns", time.monotonic() + 20
-    while sum(1 for _ in place.iterdir()) < count and process.poll() is None and time.monotonic() < deadline:
+    while (
+        sum(1 for _ in place.iterdir()) < count
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         pass
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_in_the_middle_rolls_back(host: Host, before: Snapshot, number: signal.Signals) -> None:
+def test_a_signal_in_the_middle_rolls_back(
+    host: Host, before: Snapshot, number: signal.Signals
+) -> None:
     host.write("topo.yaml", MANY)
     for count in (2, 40, 150):
         process = netorch(host, "apply")
@@ -221,12 +257,18 @@ def test_signals_while_it_rolls_back_are_patient(host: Host, before: Snapshot) -
     assert settled(before, host) == []
 
 
-def test_a_signal_in_the_middle_of_destroy_can_be_gone_on_from(host: Host, before: Snapshot) -> None:
+def test_a_signal_in_the_middle_of_destroy_can_be_gone_on_from(
+    host: Host, before: Snapshot
+) -> None:
     host.write("topo.yaml", MANY)
     host.netorch("apply")
     process = netorch(host, "destroy")
     place, deadline = host.root / "run/netns", time.monotonic() + 20
-    while sum(1 for _ in place.iterdir()) > 150 and process.poll() is None and time.monotonic() < deadline:
+    while (
+        sum(1 for _ in place.iterdir()) > 150
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         pass
     process.signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -355,7 +397,9 @@ LESS = [*OWN_FILES, "mounts: /run/netns"]
 
 
 @pytest.mark.parametrize("way", ["destroy", "apply"])
-def test_killed_before_acts_of_an_apply(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot], way: str) -> None:
+def test_killed_before_acts_of_an_apply(
+    host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot], way: str
+) -> None:
     with server(host) as run:
         nothing = names(host)
         total = run("apply", "topo.yaml")["acts"]
@@ -380,7 +424,9 @@ def test_killed_before_acts_of_an_apply(host: Host, before: Snapshot, clean: tup
 
 
 @pytest.mark.parametrize("way", ["forward", "back"])
-def test_killed_before_acts_of_an_update(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot], way: str) -> None:
+def test_killed_before_acts_of_an_update(
+    host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot], way: str
+) -> None:
     with server(host) as run:
         run("apply", "topo.yaml")
         total = run("apply", "changed.yaml")["acts"]
@@ -401,7 +447,9 @@ def test_killed_before_acts_of_an_update(host: Host, before: Snapshot, clean: tu
         assert settled(before, host) == []
 
 
-def test_killed_before_acts_of_a_destroy(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]) -> None:
+def test_killed_before_acts_of_a_destroy(
+    host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]
+) -> None:
     with server(host) as run:
         nothing = names(host)
         run("apply", "topo.yaml")
@@ -422,14 +470,18 @@ def test_killed_before_acts_of_a_destroy(host: Host, before: Snapshot, clean: tu
                 assert settled(before, host) == [], at
 
 
-def test_killed_at_random_moments(host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]) -> None:
+def test_killed_at_random_moments(
+    host: Host, before: Snapshot, clean: tuple[Snapshot, Snapshot]
+) -> None:
     """Also in the middle of a system call, and of the look at the kernel."""
     moments = random.Random(7)
     killed = 0
     with server(host) as run:
         seconds = max(run("apply", "topo.yaml")["seconds"], run("destroy", "lab")["seconds"])
         for turn in range(1000 if LONG else 42):
-            words = [("apply", "topo.yaml"), ("apply", "changed.yaml"), ("destroy", "lab")][turn % 3]
+            words = [("apply", "topo.yaml"), ("apply", "changed.yaml"), ("destroy", "lab")][
+                turn % 3
+            ]
             answer = run(*words, kill_after=moments.uniform(0, 1.2 * seconds))
             killed += answer["status"] == -signal.SIGKILL
             if moments.random() < 0.5:
@@ -447,7 +499,9 @@ def test_killed_at_random_moments(host: Host, before: Snapshot, clean: tuple[Sna
     assert settled(before, host) == []
 
 
-@pytest.mark.parametrize("executed", [False, True], ids=["not carried out", "carried out all the same"])
+@pytest.mark.parametrize(
+    "executed", [False, True], ids=["not carried out", "carried out all the same"]
+)
 def test_each_request_refused_once(host: Host, before: Snapshot, executed: bool) -> None:
     """Rolled back with status 1, or (where it is made good in the next round) done with status 0: nothing in between."""
     host.write("topo.yaml", GOOD)
@@ -456,7 +510,11 @@ def test_each_request_refused_once(host: Host, before: Snapshot, executed: bool)
         total = run("apply", "topo.yaml")["requests"]
         run("destroy", "lab")
         errors = [errno.EPERM, errno.ENOBUFS, errno.ENOMEM, errno.EBUSY, errno.EEXIST, errno.ENODEV]
-        tries = [(at, error) for at in range(1, total + 1) for error in (errors if LONG else [errors[at % len(errors)]])]
+        tries = [
+            (at, error)
+            for at in range(1, total + 1)
+            for error in (errors if LONG else [errors[at % len(errors)]])
+        ]
         for at, error in tries:
             answer = run("apply", "topo.yaml", fail_at=at, error=error, executed=executed)
             if answer["status"] == 0:
@@ -467,7 +525,9 @@ def test_each_request_refused_once(host: Host, before: Snapshot, executed: bool)
                 refusals += 1
                 assert "Rolled back" in answer["said"], (at, answer["said"])
             assert settled(before, host) == [], (at, answer["said"])
-    tell(f"{len(tries)} refusals of {total} requests, executed: {executed}; {refusals} of them rolled back")
+    tell(
+        f"{len(tries)} refusals of {total} requests, executed: {executed}; {refusals} of them rolled back"
+    )
     assert refusals > total // 2
 
 
@@ -527,7 +587,11 @@ def hold(host: Host, *args: str, seconds: float) -> Background:
     """netorch, so slow that it holds the lock for a while; it does by the time this returns."""
     process = host.start(sys.executable, "-c", SLOW, *args, env={"SLOW": str(seconds)})
     deadline = time.monotonic() + 20
-    while not (host.directory / "holding").exists() and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not (host.directory / "holding").exists()
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     assert process.poll() is None
     return process
@@ -537,13 +601,27 @@ def test_two_applies_at_once_come_one_after_the_other(host: Host, before: Snapsh
     host.write("topo.yaml", GOOD)
     host.write("changed.yaml", CHANGED)
     for _ in range(4):
-        runs = [netorch(host, "apply", name) for name in ("topo.yaml", "changed.yaml", "topo.yaml", "changed.yaml")]
+        runs = [
+            netorch(host, "apply", name)
+            for name in ("topo.yaml", "changed.yaml", "topo.yaml", "changed.yaml")
+        ]
         for run in runs:
             _, err = run.communicate(timeout=60)
             assert run.returncode == 0, err
-        sync = [host.netorch("diff", name, check=False).returncode for name in ("topo.yaml", "changed.yaml")]
+        sync = [
+            host.netorch("diff", name, check=False).returncode
+            for name in ("topo.yaml", "changed.yaml")
+        ]
         assert sorted(sync) == [0, 2], "one of the two, whole"
-    runs = [netorch(host, *words) for words in (("apply", "topo.yaml"), ("destroy", "lab"), ("apply", "changed.yaml"), ("destroy", "lab"))]
+    runs = [
+        netorch(host, *words)
+        for words in (
+            ("apply", "topo.yaml"),
+            ("destroy", "lab"),
+            ("apply", "changed.yaml"),
+            ("destroy", "lab"),
+        )
+    ]
     for run in runs:
         _, err = run.communicate(timeout=60)
         assert run.returncode == 0, err
@@ -595,7 +673,12 @@ def test_a_holder_that_was_killed_frees_the_lock(host: Host, before: Snapshot) -
 
 UNPRIVILEGED = {
     "nobody": ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"],
-    "root without CAP_NET_ADMIN": ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"],
+    "root without CAP_NET_ADMIN": [
+        "setpriv",
+        "--bounding-set=-net_admin",
+        "--inh-caps=-net_admin",
+        "--",
+    ],
 }
 
 
@@ -604,7 +687,9 @@ def test_without_the_right_to_it(host: Host, before: Snapshot, who: str) -> None
     host.write("topo.yaml", GOOD)
     host.directory.chmod(0o755)
     for words in (["apply", "-"], ["diff", "-"], ["destroy", "lab"], ["list"]):
-        process = host.run(*UNPRIVILEGED[who], sys.executable, "-m", "netorch", *words, check=False, input=GOOD)
+        process = host.run(
+            *UNPRIVILEGED[who], sys.executable, "-m", "netorch", *words, check=False, input=GOOD
+        )
         assert process.returncode == 1, process.stdout
         assert len(process.stderr.splitlines()) == 1, process.stderr
         assert "root" in process.stderr
@@ -640,13 +725,17 @@ def test_a_read_only_proc_sys(host: Host, before: Snapshot) -> None:
 @pytest.mark.parametrize("limit", range(5, 65) if LONG else [16, 24, 32, 64, 128])
 def test_few_open_files(host: Host, before: Snapshot, limit: int) -> None:
     host.write("topo.yaml", MANY.replace("200", "100"))
-    process = host.run("prlimit", f"--nofile={limit}", sys.executable, "-m", "netorch", "apply", check=False)
+    process = host.run(
+        "prlimit", f"--nofile={limit}", sys.executable, "-m", "netorch", "apply", check=False
+    )
     assert "Traceback" not in process.stderr
     assert "internal error" not in process.stderr, process.stderr
     if limit >= 64 or process.returncode == 0:
         assert process.returncode == 0, process.stderr
         assert host.netorch("diff").returncode == 0
-        again = host.run("prlimit", f"--nofile={limit}", sys.executable, "-m", "netorch", "destroy", check=False)
+        again = host.run(
+            "prlimit", f"--nofile={limit}", sys.executable, "-m", "netorch", "destroy", check=False
+        )
         assert again.returncode == 0, again.stderr
     else:
         assert process.returncode == 1

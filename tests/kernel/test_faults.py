@@ -22,10 +22,29 @@ import pytest
 
 from tests.kernel.campaign import LONG, tell
 from tests.kernel.host import Host, Snapshot
-from tests.kernel.test_failure import CHANGED, GOOD, LESS, OWN_FILES, names, server, settled, sh, shot
+from tests.kernel.test_failure import (
+    CHANGED,
+    GOOD,
+    LESS,
+    OWN_FILES,
+    names,
+    server,
+    settled,
+    sh,
+    shot,
+)
 
 NETORCH = (sys.executable, "-m", "netorch")
-CHANGING = ("mount", "umount2", "unshare", "setns", "rename,renameat,renameat2", "unlink,unlinkat", "mkdir,mkdirat", "rmdir")
+CHANGING = (
+    "mount",
+    "umount2",
+    "unshare",
+    "setns",
+    "rename,renameat,renameat2",
+    "unlink,unlinkat",
+    "mkdir,mkdirat",
+    "rmdir",
+)
 ENDING = ("umount2", "rmdir")
 """Of a destroy; the others of an apply."""
 CHANGING_MORE = ("link,linkat", "sendto,sendmsg", "pwrite64", "ftruncate", "flock", "openat")
@@ -33,7 +52,10 @@ CHANGING_MORE = ("link,linkat", "sendto,sendmsg", "pwrite64", "ftruncate", "floc
 
 @pytest.fixture
 def before(host: Host) -> Snapshot:
-    sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other")
+    sh(
+        host,
+        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
+    )
     host.write("topo.yaml", GOOD)
     host.write("changed.yaml", CHANGED)
     return shot(host)
@@ -42,7 +64,17 @@ def before(host: Host) -> Snapshot:
 def injected(host: Host, what: str, *argv: str) -> subprocess.CompletedProcess[str]:
     """netorch with a fault: `what` is strace's `inject=…`; counts are those of each thread."""
     calls = what.partition(":")[0]
-    trace = ("strace", "-f", "-qqq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={what}")
+    trace = (
+        "strace",
+        "-f",
+        "-qqq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={calls}",
+        "-e",
+        f"inject={what}",
+    )
     return host.run(*trace, *NETORCH, *argv, check=False)
 
 
@@ -73,7 +105,11 @@ def test_killed_at_system_calls(host: Host, before: Snapshot, calls: str) -> Non
     for at in places(400 if LONG else 4):
         if calls in ENDING:
             host.netorch("apply", "topo.yaml")
-        done = injected(host, f"{calls}:signal=KILL:when={at}", *(["destroy", "lab"] if calls in ENDING else ["apply", "topo.yaml"]))
+        done = injected(
+            host,
+            f"{calls}:signal=KILL:when={at}",
+            *(["destroy", "lab"] if calls in ENDING else ["apply", "topo.yaml"]),
+        )
         if done.returncode == 0:
             host.netorch("destroy", "lab")
             break
@@ -95,10 +131,17 @@ def test_signals_at_system_calls(host: Host, before: Snapshot, number: str) -> N
     for calls in ("mount", "sendto,sendmsg", "recvmsg", "unshare", "openat"):
         for at in places(200 if LONG else 4):
             done = injected(host, f"{calls}:signal={number}:when={at}", "apply", "topo.yaml")
-            if "Traceback" in done.stderr and not re.search(r'netorch/cli/__init__\.py", line \d+, in main', done.stderr):
+            if "Traceback" in done.stderr and not re.search(
+                r'netorch/cli/__init__\.py", line \d+, in main', done.stderr
+            ):
                 continue  # Python itself, on its way to us
             assert "Traceback" not in done.stderr, done.stderr
-            assert done.returncode in (0, 130, -signal.Signals[f"SIG{number}"], 128 + signal.Signals[f"SIG{number}"]), (calls, at, done)
+            assert done.returncode in (
+                0,
+                130,
+                -signal.Signals[f"SIG{number}"],
+                128 + signal.Signals[f"SIG{number}"],
+            ), (calls, at, done)
             if done.returncode == 0:
                 host.netorch("destroy", "lab")
                 break
@@ -173,7 +216,9 @@ def test_torn_dumps_are_asked_for_again(host: Host, before: Snapshot) -> None:
     total = int(whole_run.stderr.split()[-1])
     assert total > 10
     for at in range(1, total + 1) if LONG else range(1, total + 1, 5):
-        done = host.run(sys.executable, "-c", TORN, "diff", "topo.yaml", env={"TEAR": str(at)}, check=False)
+        done = host.run(
+            sys.executable, "-c", TORN, "diff", "topo.yaml", env={"TEAR": str(at)}, check=False
+        )
         assert done.stdout == "lab: in sync\n", (at, done.stdout, done.stderr)
         assert int(done.stderr.split()[-1]) == total, "the second try is within the same call"
 
@@ -227,19 +272,30 @@ sys.exit(status)
 def test_somebody_changes_things_in_the_middle(host: Host, before: Snapshot, what: str) -> None:
     """Mended, or told with status 1: never status 0 with a state that is not the file's."""
     dice = random.Random(what)
-    run = host.run(sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env={"AT": "0", "COMMAND": ""})
+    run = host.run(
+        sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env={"AT": "0", "COMMAND": ""}
+    )
     acts = int(run.stderr.split()[-1])
     host.netorch("destroy", "lab")
     for _ in range(10 if LONG else 2):
         environment = {"AT": str(dice.randint(acts // 3, acts)), "COMMAND": MEDDLING[what]}
-        done = host.run(sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env=environment, check=False)
+        done = host.run(
+            sys.executable, "-c", MEDDLER, "apply", "-q", "topo.yaml", env=environment, check=False
+        )
         assert "Traceback" not in done.stderr, done.stderr
         assert "internal error" not in done.stderr, done.stderr
         if done.returncode == 0 and what != "the records removed":
-            assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n", (environment, done.stderr)
+            assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n", (
+                environment,
+                done.stderr,
+            )
         assert host.netorch("apply", "-q", "topo.yaml", check=False).returncode == 0, environment
         host.netorch("destroy", "lab")
-        ignore = ["host: sysctl net/ipv4/conf"] if what in {"a setting changed", "the records removed"} else []
+        ignore = (
+            ["host: sysctl net/ipv4/conf"]
+            if what in {"a setting changed", "the records removed"}
+            else []
+        )
         assert settled(before, host, [*OWN_FILES, *ignore]) == [], environment
         sh(host, "sysctl -qw net.ipv4.conf.default.rp_filter=2; true") if ignore else None
         before = shot(host) if ignore else before
@@ -248,13 +304,26 @@ def test_somebody_changes_things_in_the_middle(host: Host, before: Snapshot, wha
 def test_several_at_once(host: Host, before: Snapshot) -> None:
     """Applies, destroys and looks together: the state is one of the two, or nothing, and nobody hangs."""
     dice = random.Random(9)
-    words = (["apply", "topo.yaml"], ["apply", "changed.yaml"], ["destroy", "lab"], ["diff", "topo.yaml"], ["list"])
+    words = (
+        ["apply", "topo.yaml"],
+        ["apply", "changed.yaml"],
+        ["destroy", "lab"],
+        ["diff", "topo.yaml"],
+        ["list"],
+    )
     for _ in range(200 if LONG else 4):
-        crowd = [host.start(*NETORCH, *dice.choice(words), "--debug") for _ in range(dice.randint(2, 8))]
+        crowd = [
+            host.start(*NETORCH, *dice.choice(words), "--debug") for _ in range(dice.randint(2, 8))
+        ]
         for process in crowd:
             _, said = process.communicate(timeout=120)
             assert process.returncode in (0, 1, 2), said
-            assert "Traceback" not in said or "LockedError" in said or "ConflictError" in said or "KernelRefused" in said, said
+            assert (
+                "Traceback" not in said
+                or "LockedError" in said
+                or "ConflictError" in said
+                or "KernelRefused" in said
+            ), said
         done = host.netorch("apply", "topo.yaml", check=False)
         assert done.returncode == 0, done.stderr
         assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
@@ -266,10 +335,14 @@ def test_little_memory(host: Host, before: Snapshot) -> None:
     """Refused, or done; never half of it."""
     short = 0
     for megabytes in range(20, 220, 10 if LONG else 40):
-        done = host.run("prlimit", f"--as={megabytes << 20}", *NETORCH, "apply", "-q", "topo.yaml", check=False)
+        done = host.run(
+            "prlimit", f"--as={megabytes << 20}", *NETORCH, "apply", "-q", "topo.yaml", check=False
+        )
         short += done.returncode != 0
         # below that Python itself does not start
-        assert megabytes < 40 or ("Traceback" not in done.stderr and "internal error" not in done.stderr), (megabytes, done.stderr)
+        assert megabytes < 40 or (
+            "Traceback" not in done.stderr and "internal error" not in done.stderr
+        ), (megabytes, done.stderr)
         if done.returncode == 0:
             assert host.netorch("diff", "topo.yaml", check=False).stdout == "lab: in sync\n"
         host.netorch("destroy", "lab")
@@ -281,7 +354,10 @@ def test_little_memory(host: Host, before: Snapshot) -> None:
 def cgroup(controller: str) -> Iterator[Path]:
     """A control group with this controller, of either version; skipped where the machine has none."""
     old, new = Path("/sys/fs/cgroup") / controller, Path("/sys/fs/cgroup")
-    if not (old / "cgroup.procs").exists() and controller not in _read(new / "cgroup.subtree_control").split():
+    if (
+        not (old / "cgroup.procs").exists()
+        and controller not in _read(new / "cgroup.subtree_control").split()
+    ):
         pytest.skip(f"this machine has no cgroup controller {controller} that could be used")
     group = (old if (old / "cgroup.procs").exists() else new) / f"netorch-test-{os.getpid()}"
     try:
@@ -316,7 +392,11 @@ def test_little_memory_in_a_control_group(host: Host, before: Snapshot) -> None:
     """Killed by the kernel when there is no more, wherever it is just then."""
     killed = 0
     with cgroup("memory") as group:
-        limit = next(group / name for name in ("memory.limit_in_bytes", "memory.max") if (group / name).exists())
+        limit = next(
+            group / name
+            for name in ("memory.limit_in_bytes", "memory.max")
+            if (group / name).exists()
+        )
         for turn, megabytes in enumerate(range(10, 64, 3) if LONG else (14, 20, 32)):
             limit.write_text(str(megabytes << 20))
             status, said = confined(host, group, "apply", "-q", "topo.yaml")
@@ -356,7 +436,10 @@ def test_after_a_restart_of_the_machine(host: Host, before: Snapshot) -> None:
     for kill in (None, 25):
         with server(host) as run:
             run("apply", "topo.yaml", kill_at=kill)
-        sh(host, "for name in a b r netorch-lab; do ip netns del $name || true; done 2>/dev/null; ip link del br-lab 2>/dev/null || true")
+        sh(
+            host,
+            "for name in a b r netorch-lab; do ip netns del $name || true; done 2>/dev/null; ip link del br-lab 2>/dev/null || true",
+        )
         sh(host, "ip rule del priority 1000 2>/dev/null || true")
         assert host.netorch("apply", "topo.yaml", check=False).returncode == 0
         assert host.netorch("diff", "topo.yaml").stdout == "lab: in sync\n"

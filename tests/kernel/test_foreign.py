@@ -101,7 +101,9 @@ def test_apply_change_failure_and_destroy_leave_it_alone(host: Host, before: Sna
     # a failing step at the end of many good ones: back to what was applied
     host.write(
         "topo.yaml",
-        LAB.replace("  b: {", "  c: {networks: [net], sysctls: {net.ipv4.ip_default_ttl: 99999}}\n  b: {").replace(".20/24", ".21/24"),
+        LAB.replace(
+            "  b: {", "  c: {networks: [net], sysctls: {net.ipv4.ip_default_ttl: 99999}}\n  b: {"
+        ).replace(".20/24", ".21/24"),
     )
     process = host.netorch("apply", check=False)
     assert process.returncode == 1, process.stdout
@@ -114,7 +116,10 @@ def test_apply_change_failure_and_destroy_leave_it_alone(host: Host, before: Sna
         .replace("10.98.", "10.97.")
         .replace("priority: 499", "priority: 498")
     )
-    host.write("topo.yaml", other.replace("br-lab", "br-new").replace("  b: {", "  d: {").replace("b:eth1", "d:eth1"))
+    host.write(
+        "topo.yaml",
+        other.replace("br-lab", "br-new").replace("  b: {", "  d: {").replace("b:eth1", "d:eth1"),
+    )
     host.netorch("apply")
     assert touched(before, host) == []
     assert host.netorch("diff").returncode == 0
@@ -125,28 +130,46 @@ def test_apply_change_failure_and_destroy_leave_it_alone(host: Host, before: Sna
 
 @pytest.mark.uml
 def test_an_address_beside_those_of_others_on_a_nic_of_the_host(host: Host) -> None:
-    sh(host, "ip link add eth9 type veth peer name wire; ip link set eth9 up; ip link set wire up; ip addr add 192.0.2.10/24 dev eth9")
+    sh(
+        host,
+        "ip link add eth9 type veth peer name wire; ip link set eth9 up; ip link set wire up; ip addr add 192.0.2.10/24 dev eth9",
+    )
     before = host.snapshot()
     # in the subnet of an address of others, so the kernel calls ours secondary; and in one of its own
     host.write(
-        "topo.yaml", "name: lab\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [192.0.2.20/24, 10.0.0.1/24, 10.0.0.2/24]}\n"
+        "topo.yaml",
+        "name: lab\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [192.0.2.20/24, 10.0.0.1/24, 10.0.0.2/24]}\n",
     )
     host.netorch("apply")
-    found = [entry["local"] for entry in host.ip("addr", "show", "dev", "eth9")[0]["addr_info"] if entry["family"] == "inet"]
+    found = [
+        entry["local"]
+        for entry in host.ip("addr", "show", "dev", "eth9")[0]["addr_info"]
+        if entry["family"] == "inet"
+    ]
     assert sorted(found) == ["10.0.0.1", "10.0.0.2", "192.0.2.10", "192.0.2.20"]
     assert touched(before, host) == []
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert "nothing to do" in host.netorch("apply").stdout
-    host.write("topo.yaml", "name: lab\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [10.0.0.2/24]}\n")
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  host:\n    interfaces:\n      eth9: {addresses: [10.0.0.2/24]}\n",
+    )
     host.netorch("apply")
-    found = [entry["local"] for entry in host.ip("addr", "show", "dev", "eth9")[0]["addr_info"] if entry["family"] == "inet"]
+    found = [
+        entry["local"]
+        for entry in host.ip("addr", "show", "dev", "eth9")[0]["addr_info"]
+        if entry["family"] == "inet"
+    ]
     assert sorted(found) == ["10.0.0.2", "192.0.2.10"]
     host.netorch("destroy")
     assert diff_snapshots(before, host.snapshot()) == []
 
 
 def test_a_nic_of_the_host_that_is_not_there(host: Host) -> None:
-    host.write("topo.yaml", "name: lab\nnodes:\n  host:\n    interfaces:\n      eth7: {addresses: [192.0.2.20/24]}\n  a: {}\n")
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  host:\n    interfaces:\n      eth7: {addresses: [192.0.2.20/24]}\n  a: {}\n",
+    )
     before = host.snapshot()
     process = host.netorch("apply", check=False)
     assert process.returncode == 1
@@ -157,16 +180,25 @@ def test_a_nic_of_the_host_that_is_not_there(host: Host) -> None:
 
 
 def test_a_cable_plugged_into_our_bridge_by_hand(host: Host) -> None:
-    sh(host, "ip link add fp type veth peer name fq; ip link set fp up; ip link set fq up; ip addr add 10.1.0.66/24 dev fq")
+    sh(
+        host,
+        "ip link add fp type veth peer name fq; ip link set fp up; ip link set fq up; ip addr add 10.1.0.66/24 dev fq",
+    )
     before = host.snapshot()
-    host.write("topo.yaml", LAB.replace("eth9:", "#eth9:").replace(", {to: 10.98.0.0/16, via: 192.0.2.1}", ""))
+    host.write(
+        "topo.yaml",
+        LAB.replace("eth9:", "#eth9:").replace(", {to: 10.98.0.0/16, via: 192.0.2.1}", ""),
+    )
     host.netorch("apply")
     sh(host, "ip link set fp master br-lab")
     plugged = host.snapshot()
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.netorch("apply")
     assert diff_snapshots(plugged, host.snapshot(), ["files: /run/netorch/lab.lock"]) == []
-    host.write("topo.yaml", (host.directory / "topo.yaml").read_text().replace("10.1.0.1/24", "10.1.0.9/24"))
+    host.write(
+        "topo.yaml",
+        (host.directory / "topo.yaml").read_text().replace("10.1.0.1/24", "10.1.0.9/24"),
+    )
     host.netorch("apply")
     assert host.ip("link", "show", "dev", "fp")[0]["master"] == "br-lab"
     host.netorch("destroy")
@@ -175,7 +207,10 @@ def test_a_cable_plugged_into_our_bridge_by_hand(host: Host) -> None:
 
 def test_things_of_others_inside_our_namespace(host: Host) -> None:
     """An interface, a process, a routing daemon's routes, addresses from a router: untouched while the node lives."""
-    host.write("topo.yaml", LAB.replace("eth9:", "#eth9:").replace(", {to: 10.98.0.0/16, via: 192.0.2.1}", ""))
+    host.write(
+        "topo.yaml",
+        LAB.replace("eth9:", "#eth9:").replace(", {to: 10.98.0.0/16, via: 192.0.2.1}", ""),
+    )
     host.netorch("apply")
     sh(
         host,
@@ -202,23 +237,45 @@ def test_things_of_others_inside_our_namespace(host: Host) -> None:
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.netorch("apply")
     assert diff_snapshots(full, host.snapshot(), ["files: /run/netorch/lab.lock"]) == []
-    host.write("topo.yaml", (host.directory / "topo.yaml").read_text().replace("10.3.0.0/30", "10.4.0.0/30"))
+    host.write(
+        "topo.yaml",
+        (host.directory / "topo.yaml").read_text().replace("10.3.0.0/30", "10.4.0.0/30"),
+    )
     host.netorch("apply")
-    changed = [line for line in diff_snapshots(full, host.snapshot()) if "10.3.0." not in line and "10.4.0." not in line]
-    assert [line for line in changed if not line.startswith(("~ files: /run/netorch/", "~ files: /etc/netns"))] == []
+    changed = [
+        line
+        for line in diff_snapshots(full, host.snapshot())
+        if "10.3.0." not in line and "10.4.0." not in line
+    ]
+    assert [
+        line
+        for line in changed
+        if not line.startswith(("~ files: /run/netorch/", "~ files: /etc/netns"))
+    ] == []
     assert process.poll() is None
     process.kill()
 
 
 @pytest.mark.parametrize("how", ["netns", "pid", "path"])
 def test_an_attached_namespace_gets_and_loses_what_the_file_says(host: Host, how: str) -> None:
-    sh(host, "ip netns add box; ip -n box link set lo up; ip -n box link add eth5 type veth peer name eth6; ip -n box link set eth5 up")
-    sh(host, "ip -n box addr add 192.0.2.1/24 dev eth5; ip -n box route add 198.51.100.0/24 dev eth5 proto static")
+    sh(
+        host,
+        "ip netns add box; ip -n box link set lo up; ip -n box link add eth5 type veth peer name eth6; ip -n box link set eth5 up",
+    )
+    sh(
+        host,
+        "ip -n box addr add 192.0.2.1/24 dev eth5; ip -n box route add 198.51.100.0/24 dev eth5 proto static",
+    )
     sh(
         host,
         "ip -n box rule add from all table 9",
     )
-    pid = int(sh(host, "nsenter --net=/run/netns/box sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1"))
+    pid = int(
+        sh(
+            host,
+            "nsenter --net=/run/netns/box sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1",
+        )
+    )
     where = {"netns": "netns:box", "pid": f"pid:{pid}", "path": "path:/run/netns/box"}[how]
     before = host.snapshot()
     host.write(
@@ -246,7 +303,9 @@ links:
     wrong = [
         line
         for line in diff_snapshots(before, after)
-        if line.startswith(("- ", "~ ")) and "sysctl net/ipv4" not in line and "sysctl net/ipv6" not in line
+        if line.startswith(("- ", "~ "))
+        and "sysctl net/ipv4" not in line
+        and "sysctl net/ipv6" not in line
     ]
     assert wrong == []
     assert "address eth5 10.7.0.1/24" in after["netns box"]
@@ -254,7 +313,9 @@ links:
     assert after["netns box"]["sysctl net/ipv4/ip_forward"] == "1"
     assert after["netns box"]["sysctl net/ipv4/conf/all/rp_filter"] == "2"
     assert host.netorch("diff").stdout == "lab: in sync\n"
-    assert not (host.root / "etc/netns/box").exists(), "an attached node's names are its owner's matter"
+    assert not (host.root / "etc/netns/box").exists(), (
+        "an attached node's names are its owner's matter"
+    )
     # less
     host.write(
         "topo.yaml",
@@ -302,7 +363,10 @@ links:
 def test_a_wrong_attach(host: Host, where: str) -> None:
     sh(host, "ip netns add box; mkfifo /run/fifo; touch /run/plain")
     before = host.snapshot()
-    host.write("topo.yaml", f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{where}'}}\nlinks: [[a:eth0, box:eth0]]\n")
+    host.write(
+        "topo.yaml",
+        f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{where}'}}\nlinks: [[a:eth0, box:eth0]]\n",
+    )
     process = host.netorch("apply", check=False, timeout=20)
     assert process.returncode == 1, process.stdout
     assert "topo.yaml:4:" in process.stderr
@@ -315,7 +379,10 @@ def test_a_wrong_attach(host: Host, where: str) -> None:
 def test_attaching_to_the_host_itself_is_refused(host: Host, where: str) -> None:
     """`host` is its name: under two names one namespace would be changed twice."""
     before = host.snapshot()
-    host.write("topo.yaml", f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{where}'}}\nlinks: [[a:eth0, box:eth0]]\n")
+    host.write(
+        "topo.yaml",
+        f"name: lab\nnodes:\n  a: {{}}\n  box: {{attach: '{where}'}}\nlinks: [[a:eth0, box:eth0]]\n",
+    )
     process = host.netorch("apply", check=False)
     assert process.returncode == 1
     assert "host" in process.stderr
@@ -324,7 +391,10 @@ def test_attaching_to_the_host_itself_is_refused(host: Host, where: str) -> None
 
 def test_attaching_to_a_namespace_that_this_file_makes(host: Host) -> None:
     before = host.snapshot()
-    host.write("topo.yaml", "name: lab\nnodes:\n  a: {}\n  box: {attach: 'netns:a'}\nlinks: [[a:eth0, box:eth0]]\n")
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  a: {}\n  box: {attach: 'netns:a'}\nlinks: [[a:eth0, box:eth0]]\n",
+    )
     process = host.netorch("apply", check=False)
     assert process.returncode == 1
     assert "topo.yaml:4:" in process.stderr

@@ -25,8 +25,12 @@ def machine() -> Iterator[None]:
 
 
 def of_machine() -> tuple[object, ...]:
-    links = json.loads(subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True).stdout)
-    names = sorted(str(path) for top in ("/run/netns", "/etc/netns") for path in Path(top).glob("*"))
+    links = json.loads(
+        subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True).stdout
+    )
+    names = sorted(
+        str(path) for top in ("/run/netns", "/etc/netns") for path in Path(top).glob("*")
+    )
     forwarding = Path("/proc/sys/net/ipv4/ip_forward").read_text()
     mounts = Path("/proc/self/mountinfo").read_text()
     return sorted(link["ifname"] for link in links), names, forwarding, mounts
@@ -49,7 +53,11 @@ def test_a_fresh_host_has_lo_and_nothing_else(host: Host) -> None:
 def test_nothing_done_in_it_reaches_the_machine(machine: None, host: Host) -> None:
     host.run("ip", "link", "add", "br-test", "type", "bridge")
     host.run("ip", "netns", "add", "r1")
-    host.run("sh", "-c", "mkdir -p /etc/netns/r1 && echo 127.0.0.1 r1 >/etc/netns/r1/hosts && echo 1 >/proc/sys/net/ipv4/ip_forward")
+    host.run(
+        "sh",
+        "-c",
+        "mkdir -p /etc/netns/r1 && echo 127.0.0.1 r1 >/etc/netns/r1/hosts && echo 1 >/proc/sys/net/ipv4/ip_forward",
+    )
     assert (host.root / "run/netns/r1").exists()
 
 
@@ -72,7 +80,9 @@ def test_it_ends_when_the_test_run_is_killed(tmp_path: Path) -> None:
         "import pathlib, sys, time; from tests.kernel.host import Host\n"
         "host = Host(pathlib.Path(sys.argv[1])); sleeper = host.start('sleep', '600'); print(host.pid, flush=True); time.sleep(600)"
     )
-    run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=SOURCE)
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=SOURCE
+    )
     assert run.stdout is not None
     holder = int(run.stdout.readline())
     run.kill()
@@ -91,7 +101,9 @@ def test_a_command_that_hangs_is_ended(host: Host) -> None:
 
 
 def test_a_signal_reaches_the_command(host: Host) -> None:
-    with host.start("sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done") as process:
+    with host.start(
+        "sh", "-c", "trap 'exit 7' TERM; echo ready; while :; do sleep 0.02; done"
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.signal(signal.SIGTERM)
@@ -114,7 +126,9 @@ def test_commands_run_in_the_directory_of_the_test(host: Host, tmp_path: Path) -
 def test_the_testers_environment_stays_outside(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("NETORCH_VAR_x", "1")
-    assert not {"NO_COLOR", "NETORCH_VAR_x"} & {line.partition("=")[0] for line in host.run("env").stdout.splitlines()}
+    assert not {"NO_COLOR", "NETORCH_VAR_x"} & {
+        line.partition("=")[0] for line in host.run("env").stdout.splitlines()
+    }
     assert "NETORCH_VAR_x=2" in host.run("env", env={"NETORCH_VAR_x": "2"}).stdout
 
 
@@ -187,7 +201,10 @@ def test_a_snapshot_sees_rules_but_not_their_counters(host: Host) -> None:
     if host.run("nft", "add", "table", "inet", "other", check=False).returncode != 0:
         pytest.skip("this kernel has no nf_tables for inet")
     before = host.snapshot()
-    host.run("nft", "add chain inet other c { type filter hook input priority 0; }; add rule inet other c counter accept")
+    host.run(
+        "nft",
+        "add chain inet other c { type filter hook input priority 0; }; add rule inet other c counter accept",
+    )
     counted = host.snapshot()
     assert [change[:12] for change in diff_snapshots(before, counted)] == ["~ host: nft:"]
     assert host.ping(None, "127.0.0.1")
@@ -212,7 +229,9 @@ def test_set_up_is_quick(tmp_path: Path) -> None:
     assert best < 0.05
 
 
-def test_it_is_refused_in_words_without_the_right_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_refused_in_words_without_the_right_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Host, "environment", staticmethod(lambda: {"PATH": os.fspath(tmp_path)}))
     with pytest.raises((RuntimeError, FileNotFoundError)):
         Host(tmp_path)

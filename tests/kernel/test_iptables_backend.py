@@ -23,7 +23,17 @@ from netorch.errors import KernelRefused
 from netorch.kernel.firewall import xtables
 from netorch.kernel.system.syscalls import setns
 from netorch.nat.iptables import Names, commands, lines
-from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import (
+    Chain,
+    DestinationTo,
+    Match,
+    Not,
+    Ports,
+    Rule,
+    Ruleset,
+    SourceTo,
+    Verdict,
+)
 from tests.kernel.host import SOURCE, Host, diff_snapshots
 
 Result = TypeVar("Result")
@@ -88,7 +98,9 @@ class Lab:
 
     def inside(self, netns: str | None, act: Callable[[], Result]) -> Result:
         """What `act` returns or raises in the namespace, or in the host's own."""
-        path = self.host.root / "run/netns" / netns if netns else Path(f"/proc/{self.host.pid}/ns/net")
+        path = (
+            self.host.root / "run/netns" / netns if netns else Path(f"/proc/{self.host.pid}/ns/net")
+        )
         results: list[Result] = []
         errors: list[BaseException] = []
 
@@ -110,7 +122,9 @@ class Lab:
 
     def put(self, *ruleset: Rule, topology: str = "lab") -> tuple[xtables.Key, ...]:
         names = Names(topology)
-        return self.inside(None, lambda: xtables.replace(names.mark, names.chains, lines(topology, ruleset)))
+        return self.inside(
+            None, lambda: xtables.replace(names.mark, names.chains, lines(topology, ruleset))
+        )
 
     def read(self, topology: str = "lab") -> dict[xtables.Key, xtables.Lines]:
         names = Names(topology)
@@ -126,11 +140,25 @@ class Lab:
     def saved(self, counters: bool = False) -> list[str]:
         """Everything as the outside tool shows it, less dates."""
         options = ["-c"] if counters else []
-        found = self.host.run("iptables-legacy-save", *options).stdout + self.host.run("ip6tables-legacy-save", *options).stdout
-        return [line if counters else re.sub(r" \[\d+:\d+\]$", "", line) for line in found.splitlines() if not line.startswith("#")]
+        found = (
+            self.host.run("iptables-legacy-save", *options).stdout
+            + self.host.run("ip6tables-legacy-save", *options).stdout
+        )
+        return [
+            line if counters else re.sub(r" \[\d+:\d+\]$", "", line)
+            for line in found.splitlines()
+            if not line.startswith("#")
+        ]
 
     def reach(
-        self, client: str | None, address: str, port: int, server: str | None, server_port: int, kind: int = TCP, wait: float = 4
+        self,
+        client: str | None,
+        address: str,
+        port: int,
+        server: str | None,
+        server_port: int,
+        kind: int = TCP,
+        wait: float = 4,
     ) -> str | None:
         """The client's address as the server sees it, if a message gets there and an answer comes back."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -143,7 +171,9 @@ class Lab:
             return (_by_tcp if kind == TCP else _by_udp)(calling, listening, (address, port), wait)
 
 
-def _by_tcp(calling: socket.socket, listening: socket.socket, to: tuple[str, int], wait: float) -> str | None:
+def _by_tcp(
+    calling: socket.socket, listening: socket.socket, to: tuple[str, int], wait: float
+) -> str | None:
     listening.listen()
     calling.settimeout(wait)
     listening.settimeout(wait)
@@ -157,7 +187,9 @@ def _by_tcp(calling: socket.socket, listening: socket.socket, to: tuple[str, int
         return None
 
 
-def _by_udp(calling: socket.socket, listening: socket.socket, to: tuple[str, int], wait: float) -> str | None:
+def _by_udp(
+    calling: socket.socket, listening: socket.socket, to: tuple[str, int], wait: float
+) -> str | None:
     calling.connect(to)
     calling.settimeout(0.2)
     listening.settimeout(0.2)
@@ -193,11 +225,28 @@ def publish(port: Ports, to: Ports, family: int = 4, protocol: str = "tcp") -> R
     there = DestinationTo(WEB if family == 4 else WEB6, to)
     net: IPv4Network | IPv6Network = NET if family == 4 else NET6
     rules = [
-        Rule(family, chain, Match(protocol=protocol, port=port, local=True), there, "web") for chain in (Chain.PREROUTING, Chain.OUTPUT)
+        Rule(family, chain, Match(protocol=protocol, port=port, local=True), there, "web")
+        for chain in (Chain.PREROUTING, Chain.OUTPUT)
     ]
-    rules.append(Rule(family, Chain.POSTROUTING, Match(source=net, destination=net, translated=True), Verdict.MASQUERADE, "hairpin"))
+    rules.append(
+        Rule(
+            family,
+            Chain.POSTROUTING,
+            Match(source=net, destination=net, translated=True),
+            Verdict.MASQUERADE,
+            "hairpin",
+        )
+    )
     if family == 4:
-        rules.append(Rule(4, Chain.POSTROUTING, Match(source=ip_network("127.0.0.0/8"), oif="br0"), Verdict.MASQUERADE, "from 127.0.0.1"))
+        rules.append(
+            Rule(
+                4,
+                Chain.POSTROUTING,
+                Match(source=ip_network("127.0.0.0/8"), oif="br0"),
+                Verdict.MASQUERADE,
+                "from 127.0.0.1",
+            )
+        )
     return tuple(rules)
 
 
@@ -206,10 +255,26 @@ EVERYTHING = (
     *publish((90, 95), (90, 95), 6, "udp"),
     *publish((90, 92), (190, 192), 4, "sctp"),
     *publish((7, 7), (7, 7), 6, "sctp"),
-    Rule(6, Chain.PREROUTING, Match(iif=Not("br0"), source=Not(NET6)), DestinationTo(WEB6), "it's \\ odd! $x"),
-    Rule(4, Chain.POSTROUTING, Match(source=NET, destination=Not(NET), oif=Not("br0")), SourceTo(ip_address("192.0.2.1"))),
+    Rule(
+        6,
+        Chain.PREROUTING,
+        Match(iif=Not("br0"), source=Not(NET6)),
+        DestinationTo(WEB6),
+        "it's \\ odd! $x",
+    ),
+    Rule(
+        4,
+        Chain.POSTROUTING,
+        Match(source=NET, destination=Not(NET), oif=Not("br0")),
+        SourceTo(ip_address("192.0.2.1")),
+    ),
     Rule(6, Chain.POSTROUTING, Match(oif="ext0"), SourceTo(ip_address("2001:db8::1"))),
-    Rule(6, Chain.FORWARD, Match(iif="br0", oif="br2", states=("new", "invalid"), translated=False), Verdict.DROP),
+    Rule(
+        6,
+        Chain.FORWARD,
+        Match(iif="br0", oif="br2", states=("new", "invalid"), translated=False),
+        Verdict.DROP,
+    ),
     Rule(4, Chain.FORWARD, Match(states=("established", "related")), Verdict.ACCEPT),
     Rule(4, Chain.INPUT, Match(local=False, protocol="udp", port=(1, 65535)), Verdict.RETURN),
     Rule(6, Chain.INPUT, Match(protocol="tcp", port=(0, 65535)), Verdict.RETURN),
@@ -223,8 +288,18 @@ EVERYTHING = (
 def test_masquerade_hides_the_members_from_outside_and_not_from_each_other(lab: Lab) -> None:
     assert lab.reach("web", "192.0.2.2", 80, "out", 80) == "10.0.0.2"
     assert lab.put(
-        Rule(4, Chain.POSTROUTING, Match(source=NET, destination=Not(NET), oif=Not("br0")), Verdict.MASQUERADE),
-        Rule(6, Chain.POSTROUTING, Match(source=NET6, destination=Not(NET6), oif=Not("br0")), Verdict.MASQUERADE),
+        Rule(
+            4,
+            Chain.POSTROUTING,
+            Match(source=NET, destination=Not(NET), oif=Not("br0")),
+            Verdict.MASQUERADE,
+        ),
+        Rule(
+            6,
+            Chain.POSTROUTING,
+            Match(source=NET6, destination=Not(NET6), oif=Not("br0")),
+            Verdict.MASQUERADE,
+        ),
     ) == ((4, "nat"), (6, "nat"))
     assert lab.reach("web", "192.0.2.2", 81, "out", 81) == "192.0.2.1"
     assert lab.reach("web", "2001:db8::2", 81, "out", 81, UDP) == "2001:db8::1"
@@ -238,8 +313,15 @@ def test_source_to_an_address(lab: Lab) -> None:
     lab.host.run("ip", "address", "add", "192.0.2.9/24", "dev", "ext0")
     lab.host.run("ip", "address", "add", "2001:db8::9/64", "dev", "ext0", "nodad")
     lab.put(
-        Rule(4, Chain.POSTROUTING, Match(source=NET, oif="ext0"), SourceTo(ip_address("192.0.2.9"))),
-        Rule(6, Chain.POSTROUTING, Match(source=NET6, oif="ext0"), SourceTo(ip_address("2001:db8::9"))),
+        Rule(
+            4, Chain.POSTROUTING, Match(source=NET, oif="ext0"), SourceTo(ip_address("192.0.2.9"))
+        ),
+        Rule(
+            6,
+            Chain.POSTROUTING,
+            Match(source=NET6, oif="ext0"),
+            SourceTo(ip_address("2001:db8::9")),
+        ),
     )
     assert lab.reach("web", "192.0.2.2", 81, "out", 81) == "192.0.2.9"
     assert lab.reach("web", "2001:db8::2", 81, "out", 81, UDP) == "2001:db8::9"
@@ -250,7 +332,9 @@ def test_source_to_an_address(lab: Lab) -> None:
 def test_a_published_port_from_everywhere(lab: Lab) -> None:
     lab.put(*publish((80, 80), (8080, 8080)))
     assert lab.reach("out", "192.0.2.1", 80, "web", 8080) == "192.0.2.2"  # the source is kept
-    assert lab.reach(None, "192.0.2.1", 80, "web", 8080) == "192.0.2.1"  # from the host, by its own address
+    assert (
+        lab.reach(None, "192.0.2.1", 80, "web", 8080) == "192.0.2.1"
+    )  # from the host, by its own address
     assert lab.reach(None, "127.0.0.1", 80, "web", 8080) == "10.0.0.1"
     assert lab.reach("cli", "192.0.2.1", 80, "web", 8080) == "10.0.0.1"
     assert lab.reach("web", "192.0.2.1", 80, "web", 8080) == "10.0.0.1"  # hairpin
@@ -260,7 +344,11 @@ def test_a_published_port_from_everywhere(lab: Lab) -> None:
 
 
 def test_a_published_port_in_both_families_and_protocols(lab: Lab) -> None:
-    lab.put(*publish((53, 53), (5353, 5353), 4, "udp"), *publish((53, 53), (5353, 5353), 6, "udp"), *publish((80, 80), (8080, 8080), 6))
+    lab.put(
+        *publish((53, 53), (5353, 5353), 4, "udp"),
+        *publish((53, 53), (5353, 5353), 6, "udp"),
+        *publish((80, 80), (8080, 8080), 6),
+    )
     assert lab.reach("out", "192.0.2.1", 53, "web", 5353, UDP) == "192.0.2.2"
     assert lab.reach("out", "2001:db8::1", 53, "web", 5353, UDP) == "2001:db8::2"
     assert lab.reach("out", "2001:db8::1", 80, "web", 8080) == "2001:db8::2"
@@ -273,7 +361,9 @@ def test_ranges_are_one_to_one(lab: Lab) -> None:
     lab.put(*publish((8000, 8003), (9000, 9003)), *publish((7000, 7003), (7000, 7003), 4, "udp"))
     for offset in range(4):
         assert lab.reach("out", "192.0.2.1", 8000 + offset, "web", 9000 + offset) == "192.0.2.2"
-        assert lab.reach("out", "192.0.2.1", 7000 + offset, "web", 7000 + offset, UDP) == "192.0.2.2"
+        assert (
+            lab.reach("out", "192.0.2.1", 7000 + offset, "web", 7000 + offset, UDP) == "192.0.2.2"
+        )
 
 
 def test_an_sctp_port(lab: Lab) -> None:
@@ -349,7 +439,10 @@ def test_what_is_read_is_what_was_written_and_what_iptables_shows(bare: Lab) -> 
 
 
 def test_the_lines_are_commands_of_iptables(bare: Lab) -> None:
-    typed = [command.replace("tables ", "tables-legacy ", 1) for command in commands(lines("lab", EVERYTHING))]
+    typed = [
+        command.replace("tables ", "tables-legacy ", 1)
+        for command in commands(lines("lab", EVERYTHING))
+    ]
     bare.host.run("sh", "-ec", "\n".join(typed))
     assert bare.read() == lines("lab", EVERYTHING)
     assert bare.put(*EVERYTHING) == ()
@@ -358,11 +451,16 @@ def test_the_lines_are_commands_of_iptables(bare: Lab) -> None:
 def test_equal_tables_are_not_written(bare: Lab) -> None:
     bare.put(*EVERYTHING)
     same = next(line for line in bare.read()[4, "nat"] if line.startswith("-A netorch-lab-out"))
-    bare.iptables(*f"-t nat -R netorch-lab-out 1 -c 7 9 {same.removeprefix('-A netorch-lab-out')}".split())
+    bare.iptables(
+        *f"-t nat -R netorch-lab-out 1 -c 7 9 {same.removeprefix('-A netorch-lab-out')}".split()
+    )
     assert bare.put(*EVERYTHING) == ()
     assert "[7:9] -A netorch-lab-out" in "\n".join(bare.saved(counters=True))
     # a change elsewhere in the table leaves this chain and its counters alone
-    assert bare.put(*(rule for rule in EVERYTHING if rule.comment != "hairpin")) == ((4, "nat"), (6, "nat"))
+    assert bare.put(*(rule for rule in EVERYTHING if rule.comment != "hairpin")) == (
+        (4, "nat"),
+        (6, "nat"),
+    )
     assert "[7:9] -A netorch-lab-out" in "\n".join(bare.saved(counters=True))
 
 
@@ -374,7 +472,10 @@ def test_changes_by_hand_are_seen_and_undone(bare: Lab) -> None:
     shown = JUMP.removeprefix("-A FORWARD ")
     cases = [
         ("-A netorch-lab-fwd -s 10.9.9.9 -j DROP", "-A netorch-lab-fwd -s 10.9.9.9/32 -j DROP"),
-        ("-A netorch-lab-fwd -m limit --limit 3/min -g DOCKER", "-A netorch-lab-fwd -m limit --limit 3/min -g DOCKER"),
+        (
+            "-A netorch-lab-fwd -m limit --limit 3/min -g DOCKER",
+            "-A netorch-lab-fwd -m limit --limit 3/min -g DOCKER",
+        ),
         (
             "-I netorch-lab-fwd -p tcp --syn --sport 5 -i br+ -j REJECT --reject-with tcp-reset",
             "-A netorch-lab-fwd -i br+ -p tcp -m tcp --sport 5 --tcp-flags FIN,SYN,RST,ACK SYN -j REJECT --reject-with tcp-reset",
@@ -382,7 +483,10 @@ def test_changes_by_hand_are_seen_and_undone(bare: Lab) -> None:
         (f"-A {jump}", f"-I FORWARD {shown}"),
         ("-A OUTPUT -j netorch-lab-fwd", "-I OUTPUT -j netorch-lab-fwd"),
         ("-A DOCKER -j netorch-lab-fwd", "-I DOCKER -j netorch-lab-fwd"),
-        ("-A OUTPUT -m comment --comment netorch:lab -j DROP", '-I OUTPUT -m comment --comment "netorch:lab" -j DROP'),
+        (
+            "-A OUTPUT -m comment --comment netorch:lab -j DROP",
+            '-I OUTPUT -m comment --comment "netorch:lab" -j DROP',
+        ),
         ("-I FORWARD -s 10.7.7.7 -j DROP", f"-I FORWARD 2 {shown}"),
         ("-F netorch-lab-fwd", ""),
         (f"-D {jump}", ""),
@@ -399,7 +503,10 @@ def test_changes_by_hand_are_seen_and_undone(bare: Lab) -> None:
         assert bare.put(*EVERYTHING) == ((4, "filter"),), hand
         assert bare.read() == desired
     # the rule put first by hand is a stranger's: it is still there, behind ours
-    assert bare.iptables("-S", "FORWARD").splitlines()[1:] == [JUMP, "-A FORWARD -s 10.7.7.7/32 -j DROP"]
+    assert bare.iptables("-S", "FORWARD").splitlines()[1:] == [
+        JUMP,
+        "-A FORWARD -s 10.7.7.7/32 -j DROP",
+    ]
 
 
 # strangers
@@ -434,7 +541,10 @@ COMMIT
 @pytest.fixture
 def strangers(bare: Lab) -> Lab:
     bare.host.run("iptables-legacy-restore", "-c", input=STRANGERS)
-    bare.host.run("ip6tables-legacy-restore", input="*filter\n-A INPUT -s fd99::/64 -j DROP\nCOMMIT\n*nat\nCOMMIT\n")
+    bare.host.run(
+        "ip6tables-legacy-restore",
+        input="*filter\n-A INPUT -s fd99::/64 -j DROP\nCOMMIT\n*nat\nCOMMIT\n",
+    )
     return bare
 
 
@@ -484,13 +594,24 @@ def test_a_rule_in_a_chain_of_others(strangers: Lab) -> None:
     """Lines of any chain will do: what lets a topology through where Docker stands in the way."""
     names = Names("lab")
     before = strangers.saved(counters=True)
-    desired = {(4, "filter"): tuple(f'-I DOCKER-USER {way} br0 -m comment --comment "netorch:lab" -j ACCEPT' for way in ("-i", "-o"))}
+    desired = {
+        (4, "filter"): tuple(
+            f'-I DOCKER-USER {way} br0 -m comment --comment "netorch:lab" -j ACCEPT'
+            for way in ("-i", "-o")
+        )
+    }
     for written in (((4, "filter"),), ()):
-        assert strangers.inside(None, lambda: xtables.replace(names.mark, names.chains, desired)) == written
+        assert (
+            strangers.inside(None, lambda: xtables.replace(names.mark, names.chains, desired))
+            == written
+        )
         assert strangers.inside(None, lambda: xtables.read(names.mark, names.chains)) == desired
     assert [line for line in strangers.saved(counters=True) if 'netorch:lab"' not in line] == before
     with pytest.raises(KernelRefused, match=r"iptables, table nat: .*No chain"):
-        strangers.inside(None, lambda: xtables.replace(names.mark, names.chains, {(4, "nat"): desired[4, "filter"]}))
+        strangers.inside(
+            None,
+            lambda: xtables.replace(names.mark, names.chains, {(4, "nat"): desired[4, "filter"]}),
+        )
     strangers.delete()
     assert strangers.saved(counters=True) == before
 
@@ -516,16 +637,28 @@ def test_looking_makes_no_table(bare: Lab) -> None:
 
 
 def tables_of(lab: Lab) -> set[str]:
-    return set(lab.host.run("cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names").stdout.split())
+    return set(
+        lab.host.run(
+            "cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"
+        ).stdout.split()
+    )
 
 
 def test_the_process_keeps_its_own_view_of_the_library(bare: Lab) -> None:
     """Tables are cached by name there: ours are of another namespace, and gone when we are done."""
     import iptc
 
-    cached = dict(iptc.Table._cache), dict(iptc.Table6._cache), dict(iptc.Table.existing_table_names)
+    cached = (
+        dict(iptc.Table._cache),
+        dict(iptc.Table6._cache),
+        dict(iptc.Table.existing_table_names),
+    )
     bare.put(*EVERYTHING)
-    assert (dict(iptc.Table._cache), dict(iptc.Table6._cache), dict(iptc.Table.existing_table_names)) == cached
+    assert (
+        dict(iptc.Table._cache),
+        dict(iptc.Table6._cache),
+        dict(iptc.Table.existing_table_names),
+    ) == cached
     bare.host.run("ip", "netns", "add", "other")
     names = Names("lab")
     assert bare.inside("other", lambda: xtables.read(names.mark, names.chains)) == {}
@@ -534,7 +667,13 @@ def test_the_process_keeps_its_own_view_of_the_library(bare: Lab) -> None:
 
 def test_a_thousand_published_ports(bare: Lab) -> None:
     ports = tuple(
-        Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(port, port), local=True), DestinationTo(WEB, (80, 80)), f"publish {port}")
+        Rule(
+            4,
+            Chain.PREROUTING,
+            Match(protocol="tcp", port=(port, port), local=True),
+            DestinationTo(WEB, (80, 80)),
+            f"publish {port}",
+        )
         for port in range(1000, 2000)
     )
     start = time.perf_counter()
@@ -547,14 +686,25 @@ def test_a_thousand_published_ports(bare: Lab) -> None:
     assert len([line for line in bare.saved() if line.startswith("-A netorch-lab-pre")]) == 1000
 
 
-def test_a_change_that_somebody_makes_meanwhile_is_kept(bare: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_that_somebody_makes_meanwhile_is_kept(
+    bare: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change, calls = xtables._change, []
 
     def slow(*args: object) -> None:
         change(*args)  # type: ignore[arg-type]
         calls.append(1)
         if len(calls) == 1:
-            bare.host.run("iptables-legacy", "-t", "nat", "-A", "OUTPUT", "-j", "RETURN", env={"XTABLES_LOCKFILE": "/run/other.lock"})
+            bare.host.run(
+                "iptables-legacy",
+                "-t",
+                "nat",
+                "-A",
+                "OUTPUT",
+                "-j",
+                "RETURN",
+                env={"XTABLES_LOCKFILE": "/run/other.lock"},
+            )
 
     monkeypatch.setattr(xtables, "_change", slow)
     assert bare.put(*publish((80, 80), (80, 80))) == ((4, "nat"),)
@@ -566,7 +716,9 @@ def test_the_lock_of_iptables_is_waited_for(bare: Lab, monkeypatch: pytest.Monke
     monkeypatch.setattr(xtables, "_LOCK_SECONDS", 0.1)
     with Path(xtables._LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(KernelRefused, match=r"xtables.lock is held for .* is an iptables hanging\?"):
+        with pytest.raises(
+            KernelRefused, match=r"xtables.lock is held for .* is an iptables hanging\?"
+        ):
             bare.put(*EVERYTHING)
         assert bare.read() == {}
     assert bare.put(*EVERYTHING)
@@ -575,7 +727,10 @@ def test_the_lock_of_iptables_is_waited_for(bare: Lab, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("-A netorch-lab-pre -m comment --comment x -j nowhere", r"iptables, table nat: .*Does the kernel have all of comment, nowhere\?"),
+        (
+            "-A netorch-lab-pre -m comment --comment x -j nowhere",
+            r"iptables, table nat: .*Does the kernel have all of comment, nowhere\?",
+        ),
         (
             "-A netorch-lab-pre -m nothing --at all -j ACCEPT",
             r"iptables, table nat: there is no way to say '-m nothing --at all -j ACCEPT'",
@@ -595,7 +750,9 @@ def test_refusals_are_sentences_and_change_nothing(bare: Lab, line: str, sentenc
     before = bare.saved()
     desired = {(4, "nat"): ("-N netorch-lab-pre", line)}
     with pytest.raises(KernelRefused, match=sentence) as raised:
-        bare.inside(None, lambda: xtables.replace(names.mark, names.chains, {**bare_filter(), **desired}))
+        bare.inside(
+            None, lambda: xtables.replace(names.mark, names.chains, {**bare_filter(), **desired})
+        )
     assert "b'" not in str(raised.value)
     assert bare.saved() == before
 
@@ -607,7 +764,9 @@ def bare_filter() -> dict[xtables.Key, xtables.Lines]:
 
 def test_without_the_library_the_reason_says_how_to_get_it() -> None:
     code = "import sys; sys.modules['iptc'] = None; from netorch.kernel import xtables; print(xtables.available())"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE
+    )
     assert "pip install 'netorch[iptables]'" in found.stdout
     assert found.stderr == ""
 

@@ -34,18 +34,31 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
             "± bond a/bond0 … [replace]",
             ("! link a/eth1 … [flap]", "~ veth a/eth0  mtu 1500 → 1400"),
         ),
-        Edit("{kind: bond, mode: 802.3ad, lacp_rate: fast, ports: [eth0]}", "± bond a/bond0 … [replace]"),
+        Edit(
+            "{kind: bond, mode: 802.3ad, lacp_rate: fast, ports: [eth0]}",
+            "± bond a/bond0 … [replace]",
+        ),
     ),
     damages=(
-        Damage("ip -n a link set eth0 nomaster", "~ link a/eth0  master none → bond0", ("~ link a/eth0  state down → up",)),
-        Damage("ip -n a link set eth0 nomaster; ip -n a link set eth0 up", "! link a/eth0  master none → bond0  [flap]"),
+        Damage(
+            "ip -n a link set eth0 nomaster",
+            "~ link a/eth0  master none → bond0",
+            ("~ link a/eth0  state down → up",),
+        ),
+        Damage(
+            "ip -n a link set eth0 nomaster; ip -n a link set eth0 up",
+            "! link a/eth0  master none → bond0  [flap]",
+        ),
         Damage("ip -n a link del bond0", "+ bond a/bond0 … ", ("+ address a/bond0 10.0.0.1/24",)),
         Damage(
             "ip -n a link set bond0 type bond miimon 0 primary eth0",
             "~ bond a/bond0  miimon 0 → 100",
             ("~ bond a/bond0  primary eth0 → eth1",),
         ),
-        Damage("ip -n a link set eth0 address 02:00:00:00:00:77 mtu 1300", "~ veth a/eth0  mtu 1300 → 1500  mac 02:00:00:00:00:77 → … "),
+        Damage(
+            "ip -n a link set eth0 address 02:00:00:00:00:77 mtu 1300",
+            "~ veth a/eth0  mtu 1300 → 1500  mac 02:00:00:00:00:77 → … ",
+        ),
     ),
 )
 

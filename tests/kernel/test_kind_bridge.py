@@ -35,11 +35,27 @@ links: [["a:eth0", "b:eth0"]]
         Edit("{}", "~ link a/eth0  hairpin true → none … [update]"),
     ),
     damages=(
-        Damage("bridge -n a link set dev eth0 cost 100 learning on", "~ link a/eth0  learning none → false  cost 100 → 7"),
-        Damage("bridge -n netorch-lab link set dev a-lan0 isolated off", "~ link netorch-lab/a-lan0  isolated none → true"),
-        Damage("ip -n a link set eth0 nomaster", "~ link a/eth0  master none → br0 … ", ("+ fdb a/eth0 02:00:00:00:00:0a",)),
-        Damage("bridge -n a fdb del 02:00:00:00:00:0a dev eth0 master", "+ fdb a/eth0 02:00:00:00:00:0a"),
-        Damage("bridge -n a fdb add 02:00:00:00:00:0c dev eth0 master static", "- fdb a/eth0 02:00:00:00:00:0c"),
+        Damage(
+            "bridge -n a link set dev eth0 cost 100 learning on",
+            "~ link a/eth0  learning none → false  cost 100 → 7",
+        ),
+        Damage(
+            "bridge -n netorch-lab link set dev a-lan0 isolated off",
+            "~ link netorch-lab/a-lan0  isolated none → true",
+        ),
+        Damage(
+            "ip -n a link set eth0 nomaster",
+            "~ link a/eth0  master none → br0 … ",
+            ("+ fdb a/eth0 02:00:00:00:00:0a",),
+        ),
+        Damage(
+            "bridge -n a fdb del 02:00:00:00:00:0a dev eth0 master",
+            "+ fdb a/eth0 02:00:00:00:00:0a",
+        ),
+        Damage(
+            "bridge -n a fdb add 02:00:00:00:00:0c dev eth0 master static",
+            "- fdb a/eth0 02:00:00:00:00:0c",
+        ),
     ),
 )
 
@@ -57,8 +73,14 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
     ("bridge-vlans", "vlan"),
     sees=(
         ("ip -n a -d link show sw", "vlan_filtering 1"),
-        ("bridge -n a -compressvlans vlan show dev eth0 | tr -s ' \\t' ' '", "eth0 10 PVID Egress Untagged"),
-        ("bridge -n a -compressvlans vlan show dev eth1 | tr -s ' \\t\\n' ' '", "eth1 1 PVID Egress Untagged 10 20-30 40 Egress Untagged"),
+        (
+            "bridge -n a -compressvlans vlan show dev eth0 | tr -s ' \\t' ' '",
+            "eth0 10 PVID Egress Untagged",
+        ),
+        (
+            "bridge -n a -compressvlans vlan show dev eth1 | tr -s ' \\t\\n' ' '",
+            "eth1 1 PVID Egress Untagged 10 20-30 40 Egress Untagged",
+        ),
         ("bridge -n a fdb show dev eth0", "02:00:00:00:00:0a vlan 10 master sw static"),
         ("bridge -n a fdb show dev eth1", "02:00:00:00:00:0a vlan 20 master sw static"),
         ("bridge -n a -compressvlans vlan show dev sw | tr -s ' \\t\\n' ' '", "sw 30 40-42"),
@@ -76,13 +98,32 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
         Edit("ports: [eth0, eth1]", "~ bridge a/sw  vlan_filtering true → false … [update]"),
     ),
     damages=(
-        Damage("bridge -n a fdb del 02:00:00:00:00:0a vlan 20 dev eth1 master", "+ fdb a/eth1 02:00:00:00:00:0a  vlan 20"),
+        Damage(
+            "bridge -n a fdb del 02:00:00:00:00:0a vlan 20 dev eth1 master",
+            "+ fdb a/eth1 02:00:00:00:00:0a  vlan 20",
+        ),
         Damage("bridge -n a vlan add vid 99 dev eth0", "~ link a/eth0  vlans 99 → none"),
-        Damage("bridge -n a vlan del vid 20-25 dev eth1", "~ link a/eth1  vlans 10, 26-30, 40 untagged → 10, 20-30, 40 untagged"),
-        Damage("bridge -n a vlan add vid 12 dev eth0 pvid untagged", "~ link a/eth0  pvid 12 → 10  vlans 10 untagged → none"),
-        Damage("bridge -n a vlan del vid 40 dev sw self", "~ link a/sw  vlans 30, 41-42 → 30, 40-42"),
-        Damage("ip -n a link set sw type bridge vlan_filtering 0", "~ bridge a/sw  vlan_filtering false → true", ("~ link a/eth0 … ",)),
-        Damage("ip -n a link set eth1 nomaster", "~ link a/eth1  master none → sw … ", ("~ link a/eth1  pvid … ",)),
+        Damage(
+            "bridge -n a vlan del vid 20-25 dev eth1",
+            "~ link a/eth1  vlans 10, 26-30, 40 untagged → 10, 20-30, 40 untagged",
+        ),
+        Damage(
+            "bridge -n a vlan add vid 12 dev eth0 pvid untagged",
+            "~ link a/eth0  pvid 12 → 10  vlans 10 untagged → none",
+        ),
+        Damage(
+            "bridge -n a vlan del vid 40 dev sw self", "~ link a/sw  vlans 30, 41-42 → 30, 40-42"
+        ),
+        Damage(
+            "ip -n a link set sw type bridge vlan_filtering 0",
+            "~ bridge a/sw  vlan_filtering false → true",
+            ("~ link a/eth0 … ",),
+        ),
+        Damage(
+            "ip -n a link set eth1 nomaster",
+            "~ link a/eth1  master none → sw … ",
+            ("~ link a/eth1  pvid … ",),
+        ),
     ),
 )
 
@@ -97,10 +138,28 @@ def test_a_bridge_that_knows_vlans(host: Host) -> None:
 
 
 def test_a_kernel_without_vlans_in_bridges_is_told_before_anything_changes(host: Host) -> None:
-    if host.run("unshare", "-n", "ip", "link", "add", "x", "type", "bridge", "vlan_filtering", "1", check=False).returncode == 0:
+    if (
+        host.run(
+            "unshare",
+            "-n",
+            "ip",
+            "link",
+            "add",
+            "x",
+            "type",
+            "bridge",
+            "vlan_filtering",
+            "1",
+            check=False,
+        ).returncode
+        == 0
+    ):
         pytest.skip("this kernel has VLAN filtering; the one of the first test run has not")
     before = host.snapshot()
-    file = host.write("lab.yaml", "nodes: {a: {networks: {lan: {port: {pvid: 10}}}}}\nnetworks: {lan: {vlan_filtering: true}}\n")
+    file = host.write(
+        "lab.yaml",
+        "nodes: {a: {networks: {lan: {port: {pvid: 10}}}}}\nnetworks: {lan: {vlan_filtering: true}}\n",
+    )
     for command in ("diff", "apply"):
         done = host.netorch(command, file, check=False)
         assert (done.returncode, done.stderr.splitlines()[0]) == (

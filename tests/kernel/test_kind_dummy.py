@@ -13,8 +13,14 @@ DUMMY = KindCase(
     ("dummy",),
     sees=(("ip -n a -d link show d0", "dummy"), ("ip -n a addr show d0", "10.9.0.1/24")),
     edits=(
-        Edit("{kind: dummy, addresses: [10.9.0.1/24], mtu: 9000, mac: '02:00:00:00:00:07'}", "~ dummy a/d0 … [update]"),
-        Edit("{kind: dummy, addresses: [10.9.0.1/24], state: down}", "! link a/d0  state up → down  [flap]"),
+        Edit(
+            "{kind: dummy, addresses: [10.9.0.1/24], mtu: 9000, mac: '02:00:00:00:00:07'}",
+            "~ dummy a/d0 … [update]",
+        ),
+        Edit(
+            "{kind: dummy, addresses: [10.9.0.1/24], state: down}",
+            "! link a/d0  state up → down  [flap]",
+        ),
     ),
     damages=(
         Damage("ip -n a link set d0 mtu 1400", "~ dummy a/d0  mtu 1400 → 1500"),

@@ -23,15 +23,24 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: [192.0.2.0/24, "fd00:a::/64"]}
         ("ip -n a link show g", "mtu 1400"),
     ),
     edits=(
-        Edit(WORDS.replace("2.2", "2.3").replace("vni", "ttl: 9, vni"), "~ geneve a/g  remote 192.0.2.2 → 192.0.2.3  ttl 0 → 9  [update]"),
+        Edit(
+            WORDS.replace("2.2", "2.3").replace("vni", "ttl: 9, vni"),
+            "~ geneve a/g  remote 192.0.2.2 → 192.0.2.3  ttl 0 → 9  [update]",
+        ),
         Edit(WORDS.replace("vni", "ttl: inherit, vni"), "~ geneve a/g … [update]"),
         Edit(WORDS, "~ geneve a/g  ttl inherit → 0  [update]"),
-        Edit(WORDS.replace("vni: 7", "vni: 8"), "± geneve a/g  vni 7 → 8 … [replace]", ("± address a/g 10.7.0.1/24",)),
+        Edit(
+            WORDS.replace("vni: 7", "vni: 8"),
+            "± geneve a/g  vni 7 → 8 … [replace]",
+            ("± address a/g 10.7.0.1/24",),
+        ),
         Edit(WORDS.replace("vni: 7", "vni: 8, port: 6082"), "± geneve a/g … [replace]"),
         Edit(WORDS.replace("192.0.2.2", "'fd00:a::3'"), "± geneve a/g … [replace]"),
     ),
     damages=(
-        Damage("ip -n a link set g type geneve id 7 remote 192.0.2.9 ttl 3", "~ geneve a/g … [update]"),
+        Damage(
+            "ip -n a link set g type geneve id 7 remote 192.0.2.9 ttl 3", "~ geneve a/g … [update]"
+        ),
         Damage("ip -n a link del g", "+ geneve a/g", ("+ address a/g 10.7.0.1/24",)),
     ),
 )

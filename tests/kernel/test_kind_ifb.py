@@ -11,7 +11,10 @@ IFB = KindCase(
     ("ifb",),
     sees=(("ip -n a -d link show in0", "ifb"), ("ip -n a link show in0", "qlen 32")),
     edits=(
-        Edit("{kind: ifb, mtu: 9000, txqueuelen: 100}", "~ ifb a/in0  mtu 1500 → 9000  txqueuelen 32 → 100 … [update]"),
+        Edit(
+            "{kind: ifb, mtu: 9000, txqueuelen: 100}",
+            "~ ifb a/in0  mtu 1500 → 9000  txqueuelen 32 → 100 … [update]",
+        ),
         Edit("{kind: ifb, state: down}", "! link a/in0  state up → down  [flap]"),
         Edit("{kind: ifb, mac: '02:00:00:00:00:07'}", "± ifb a/in0 … [replace]"),
     ),

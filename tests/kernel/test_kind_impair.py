@@ -34,21 +34,41 @@ TBF = KindCase(
     edits=(
         Edit("impair: {rate: 20mbit}", "~ impair b/y  rate 10mbit → 20mbit  [update]"),
         Edit("impair: {rate: 1gbit}", "~ impair b/y  rate 20mbit → 1gbit  [update]"),
-        Edit("impair: {rate: 40gbit}, mtu: 9000", "~ impair b/y  rate 1gbit → 40gbit  [update]", ("~ veth b/y  mtu 1500 → 9000",)),
+        Edit(
+            "impair: {rate: 40gbit}, mtu: 9000",
+            "~ impair b/y  rate 1gbit → 40gbit  [update]",
+            ("~ veth b/y  mtu 1500 → 9000",),
+        ),
         Edit("impair: {rate: 64kbit}", "~ impair b/y  rate 40gbit → 64kbit  burst … [update]"),
-        Edit("mtu: 1400", "~ impair b/y  rate 64kbit → none … [update]", ("~ veth b/y  mtu 1500 → 1400",)),
+        Edit(
+            "mtu: 1400",
+            "~ impair b/y  rate 64kbit → none … [update]",
+            ("~ veth b/y  mtu 1500 → 1400",),
+        ),
     ),
     damages=(
-        Damage("ip netns exec b tc qdisc change dev y root tbf rate 20mbit burst 5000 latency 50ms", "~ impair b/y  rate 20mbit → 10mbit"),
-        Damage("ip netns exec b tc qdisc change dev y root tbf rate 10mbit burst 9000 latency 50ms", "~ impair b/y  burst 9000 → 5000"),
+        Damage(
+            "ip netns exec b tc qdisc change dev y root tbf rate 20mbit burst 5000 latency 50ms",
+            "~ impair b/y  rate 20mbit → 10mbit",
+        ),
+        Damage(
+            "ip netns exec b tc qdisc change dev y root tbf rate 10mbit burst 9000 latency 50ms",
+            "~ impair b/y  burst 9000 → 5000",
+        ),
         Damage(
             "ip netns exec b tc qdisc change dev y root tbf rate 10mbit burst 5000 latency 50ms peakrate 20mbit mtu 2000",
             "~ impair b/y … also peakrate → none  [update]",
         ),
-        Damage("ip netns exec b tc qdisc del dev y root", "~ impair b/y  rate none → 10mbit  [update]"),
-        Damage("ip netns exec b tc qdisc replace dev y root htb", "~ impair b/y  rate none → 10mbit  [update]"),
         Damage(
-            "ip netns exec a tc qdisc add dev x root tbf rate 1mbit burst 5000 latency 9ms", "~ impair a/x  rate 1mbit → none … [update]"
+            "ip netns exec b tc qdisc del dev y root", "~ impair b/y  rate none → 10mbit  [update]"
+        ),
+        Damage(
+            "ip netns exec b tc qdisc replace dev y root htb",
+            "~ impair b/y  rate none → 10mbit  [update]",
+        ),
+        Damage(
+            "ip netns exec a tc qdisc add dev x root tbf rate 1mbit burst 5000 latency 9ms",
+            "~ impair a/x  rate 1mbit → none … [update]",
         ),
         Damage("ip -n a link del x", "+ veth b/y … rate 10mbit"),
     ),
@@ -73,7 +93,10 @@ NETEM = KindCase(
         Edit("impair: {rate: 10mbit, limit: 50}", "~ impair b/y  limit none → 50  [update]"),
     ),
     damages=(
-        Damage("ip netns exec b tc qdisc change dev y root netem delay 300ms", "~ impair b/y  delay 300ms → 10ms"),
+        Damage(
+            "ip netns exec b tc qdisc change dev y root netem delay 300ms",
+            "~ impair b/y  delay 300ms → 10ms",
+        ),
         Damage(
             "ip netns exec b tc qdisc change dev y root netem delay 10ms 2ms 25% loss gemodel 1% 10% slot 5ms 9ms ecn",
             "~ impair b/y … loss model, ecn, slots → none  [update]",
@@ -92,7 +115,12 @@ def test_all_that_can_be_wrong(host: Host) -> None:
 
 
 def test_a_kernel_without_netem_is_told_before_anything_changes(host: Host) -> None:
-    if host.run("unshare", "-n", "tc", "qdisc", "add", "dev", "lo", "root", "netem", check=False).returncode == 0:
+    if (
+        host.run(
+            "unshare", "-n", "tc", "qdisc", "add", "dev", "lo", "root", "netem", check=False
+        ).returncode
+        == 0
+    ):
         pytest.skip("this kernel has netem; the one of the first test run has not")
     before = host.snapshot()
     file = host.write("lab.yaml", CABLE.replace("$WORDS", "impair: {delay: 10ms}"))
@@ -145,19 +173,30 @@ def test_every_place_that_can_say_it(host: Host) -> None:
     assert rates(host) == wanted
     settled(host)
     tree = host.netorch("show").stdout
-    assert "eth0  veth, up, peer netorch-lab:a-eth0, mtu 1500, rate 1mbit, burst 3036, queue 18216\n" in tree
+    assert (
+        "eth0  veth, up, peer netorch-lab:a-eth0, mtu 1500, rate 1mbit, burst 3036, queue 18216\n"
+        in tree
+    )
     assert tree.count("rate 4mbit") == 2
     again = host.write("again.yaml", host.netorch("show", "-o", "yaml").stdout)
-    assert yaml.safe_load(again.read_text())["nodes"]["a"]["networks"]["lan"]["impair"] == {"rate": "1mbit"}
+    assert yaml.safe_load(again.read_text())["nodes"]["a"]["networks"]["lan"]["impair"] == {
+        "rate": "1mbit"
+    }
     assert host.netorch("diff", again).stdout == "lab: in sync\n"
     # down and up changes nothing, a new cable gets what the old one had, and what a file no longer says is gone
     host.run("sh", "-ec", "ip -n b link set near down; ip -n b link set near up; ip link del far")
     host.netorch("apply", file)
     assert rates(host) == wanted
     index = host.ip("-n", "a", "link", "show", "eth0")[0]["ifindex"]
-    file.write_text(text.replace(", impair: {rate: 4mbit}", "").replace("{lan: {impair: {rate: 1mbit}}, ", "{lan: {}, "))
+    file.write_text(
+        text.replace(", impair: {rate: 4mbit}", "").replace(
+            "{lan: {impair: {rate: 1mbit}}, ", "{lan: {}, "
+        )
+    )
     host.netorch("apply", file)
-    assert rates(host) == {key: rate for key, rate in wanted.items() if rate in {"2mbit", "3mbit", "1000mbit"}}
+    assert rates(host) == {
+        key: rate for key, rate in wanted.items() if rate in {"2mbit", "3mbit", "1000mbit"}
+    }
     assert host.ip("-n", "a", "link", "show", "eth0")[0]["ifindex"] == index
     settled(host)
     host.netorch("destroy", "lab")
@@ -185,10 +224,18 @@ def test_a_rate_holds_in_the_direction_that_it_is_said_for(host: Host) -> None:
     assert mbit(host, "a", "b", "10.0.0.2") > 20
 
 
-@pytest.mark.parametrize(("rate", "mtu", "least", "most"), [("1mbit", 1500, 0.4, 1.3), ("200mbit", 9000, 40, 220), ("4mbit", 65535, 1, 6)])
-def test_bursts_fit_rate_and_mtu(host: Host, rate: str, mtu: int, least: float, most: float) -> None:
+@pytest.mark.parametrize(
+    ("rate", "mtu", "least", "most"),
+    [("1mbit", 1500, 0.4, 1.3), ("200mbit", 9000, 40, 220), ("4mbit", 65535, 1, 6)],
+)
+def test_bursts_fit_rate_and_mtu(
+    host: Host, rate: str, mtu: int, least: float, most: float
+) -> None:
     require(host, "tbf")
-    host.netorch("apply", host.write("lab.yaml", CABLE.replace("$WORDS", f"mtu: {mtu}, impair: {{rate: {rate}}}")))
+    host.netorch(
+        "apply",
+        host.write("lab.yaml", CABLE.replace("$WORDS", f"mtu: {mtu}, impair: {{rate: {rate}}}")),
+    )
     assert least < mbit(host, "b", "a", "10.0.0.1") < most
 
 
@@ -199,7 +246,11 @@ def test_delay_loss_and_rate_are_felt_and_taken_back_live(host: Host) -> None:
     host.netorch("apply", file)
     assert 100 <= round_trip(host, "a", "10.0.0.2") < 300
     index = host.ip("-n", "b", "link", "show", "y")[0]["ifindex"]
-    file.write_text(CABLE.replace("$WORDS", "impair: {delay: 50ms, rate: 4mbit}").replace("subnet", "impair: {delay: 30ms}, subnet"))
+    file.write_text(
+        CABLE.replace("$WORDS", "impair: {delay: 50ms, rate: 4mbit}").replace(
+            "subnet", "impair: {delay: 30ms}, subnet"
+        )
+    )
     host.netorch("apply", file)
     assert 80 <= round_trip(host, "a", "10.0.0.2") < 280
     assert 1 < mbit(host, "b", "a", "10.0.0.1") < 5

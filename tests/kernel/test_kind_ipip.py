@@ -18,13 +18,24 @@ def case(kind: str, local: str, remote: str, other: str, mtu: int, details: str)
         file,
         words,
         (kind,),
-        sees=(("ip -n a -d link show t0", f"remote {remote} local {local} {details}"), ("ip -n a link show t0", f"mtu {mtu}")),
+        sees=(
+            ("ip -n a -d link show t0", f"remote {remote} local {local} {details}"),
+            ("ip -n a link show t0", f"mtu {mtu}"),
+        ),
         edits=(
-            Edit(words.replace(remote, f"{other}3").replace(f"{kind},", f"{kind}, ttl: 9, mtu: 1400,"), f"~ {kind} a/t0 … [update]"),
+            Edit(
+                words.replace(remote, f"{other}3").replace(
+                    f"{kind},", f"{kind}, ttl: 9, mtu: 1400,"
+                ),
+                f"~ {kind} a/t0 … [update]",
+            ),
             Edit(words.replace(f", remote: '{remote}'", ""), bare),
         ),
         damages=(
-            Damage(f"ip -n a link set t0 type {kind} local {local} remote {other}7", f"~ {kind} a/t0  remote {other}7 → {remote}"),
+            Damage(
+                f"ip -n a link set t0 type {kind} local {local} remote {other}7",
+                f"~ {kind} a/t0  remote {other}7 → {remote}",
+            ),
             Damage("ip -n a link del t0", f"+ {kind} a/t0", ("+ address a/t0 fd00:7::1/64",)),
         ),
     )

@@ -18,14 +18,21 @@ links: [["a:eth0", "c:eth0"], ["a:eth1", "c:eth1"]]
 """,
     'kind: ipvlan, parent: "a:eth0", mode: l2',
     ("ipvlan",),
-    sees=(("ip -n a -d link show iv0", "ipvlan  mode l2 bridge"), ("ip -n b -d link show eth0", "ipvlan  mode l2 bridge")),
+    sees=(
+        ("ip -n a -d link show iv0", "ipvlan  mode l2 bridge"),
+        ("ip -n b -d link show eth0", "ipvlan  mode l2 bridge"),
+    ),
     edits=(
         Edit(
             'kind: ipvlan, parent: "a:eth0", mode: l3s, flags: private',
             "~ ipvlan a/iv0  mode l2 → l3s  flags bridge → private",
             ("~ ipvlan b/eth0  mode l2 → l3s",),
         ),
-        Edit('kind: ipvlan, parent: "a:eth0", mtu: 1400', "~ ipvlan a/iv0  mode l3s → l3", ("~ ipvlan b/eth0  mode l3s → l3",)),
+        Edit(
+            'kind: ipvlan, parent: "a:eth0", mtu: 1400',
+            "~ ipvlan a/iv0  mode l3s → l3",
+            ("~ ipvlan b/eth0  mode l3s → l3",),
+        ),
         Edit(
             'kind: ipvlan, parent: "a:eth1", flags: vepa',
             "± ipvlan a/iv0  parent eth0 → eth1 … [replace]",
@@ -43,7 +50,11 @@ links: [["a:eth0", "c:eth0"], ["a:eth1", "c:eth1"]]
             "+ ipvlan a/iv0  parent eth0  mode l2",
             ("+ address a/iv0 10.0.0.1/24", "+ ipvlan b/eth0  parent a:eth0"),
         ),
-        Damage("ip -n a link del iv0; ip -n b link set eth0 down", "+ ipvlan a/iv0", ("~ link b/eth0  state down → up",)),
+        Damage(
+            "ip -n a link del iv0; ip -n b link set eth0 down",
+            "+ ipvlan a/iv0",
+            ("~ link b/eth0  state down → up",),
+        ),
     ),
 )
 

@@ -26,7 +26,10 @@ def case(kind: str) -> KindCase:
             ("ip -n b link show eth0", "link-netns a"),
         ),
         edits=(
-            Edit(f"{{kind: {kind}, parent: eth0, addresses: [10.0.0.1/24]}}", f"~ {kind} a/mv0  mode private → vepa"),
+            Edit(
+                f"{{kind: {kind}, parent: eth0, addresses: [10.0.0.1/24]}}",
+                f"~ {kind} a/mv0  mode private → vepa",
+            ),
             Edit(
                 f"{{kind: {kind}, parent: eth0, mode: bridge, mac: '02:00:00:00:00:07', mtu: 1400, txqueuelen: 7}}",
                 f"~ {kind} a/mv0  mode vepa → bridge … [update]",
@@ -42,8 +45,14 @@ def case(kind: str) -> KindCase:
             ),
         ),
         damages=(
-            Damage(f"ip -n a link set mv0 type {kind} mode vepa", f"~ {kind} a/mv0  mode vepa → private"),
-            Damage("ip -n a link set mv0 address 02:00:00:00:00:09 mtu 1300", f"~ {kind} a/mv0  mtu 1300 → 1500  mac 02:00:00:00:00:09"),
+            Damage(
+                f"ip -n a link set mv0 type {kind} mode vepa",
+                f"~ {kind} a/mv0  mode vepa → private",
+            ),
+            Damage(
+                "ip -n a link set mv0 address 02:00:00:00:00:09 mtu 1300",
+                f"~ {kind} a/mv0  mtu 1300 → 1500  mac 02:00:00:00:00:09",
+            ),
             Damage(
                 "ip -n a link del mv0; ip -n b link set eth0 down",
                 f"+ {kind} a/mv0  parent eth0  mode private",
@@ -73,7 +82,8 @@ def test_a_macvtap(host: Host) -> None:
 
 def test_a_macvtap_is_a_device_for_a_program(host: Host) -> None:
     file = host.write(
-        "lab.yaml", "name: lab\nnodes: {host: {interfaces: {tap0: {kind: macvtap, parent: eth0}}}, b: {}}\nlinks: [[host:eth0, b:eth0]]"
+        "lab.yaml",
+        "name: lab\nnodes: {host: {interfaces: {tap0: {kind: macvtap, parent: eth0}}}, b: {}}\nlinks: [[host:eth0, b:eth0]]",
     )
     host.netorch("apply", file)
     index = host.ip("link", "show", "tap0")[0]["ifindex"]

@@ -55,9 +55,17 @@ PHYSICAL = KindCase(
         ),
     ),
     damages=(
-        Damage("ip -n a link set lan0 down", "~ link a/lan0  state down → up", ("+ address a/lan0 fd09::1/64",)),
+        Damage(
+            "ip -n a link set lan0 down",
+            "~ link a/lan0  state down → up",
+            ("+ address a/lan0 fd09::1/64",),
+        ),
         Damage("ip -n a address del 10.9.0.1/24 dev lan0", "+ address a/lan0 10.9.0.1/24"),
-        Damage("ip -n a link set lan0 netns 1", "- physical host/lan0", ("+ physical a/lan0  from eth5", "+ address a/lan0 10.9.0.1/24")),
+        Damage(
+            "ip -n a link set lan0 netns 1",
+            "- physical host/lan0",
+            ("+ physical a/lan0  from eth5", "+ address a/lan0 10.9.0.1/24"),
+        ),
     ),
 )
 
@@ -81,7 +89,9 @@ def test_it_comes_back_as_it_was_however_it_is_given_back(host: Host, nics: Snap
     words = "{kind: physical, from: eth5, addresses: [10.9.0.1/24], mtu: 1300, mac: '02:00:00:00:00:07'}"
     write(host, words)
     host.netorch("apply", "lab.yaml")
-    assert [link["ifname"] for link in host.ip("link") if link["ifname"].startswith("eth")] == ["eth6"]
+    assert [link["ifname"] for link in host.ip("link") if link["ifname"].startswith("eth")] == [
+        "eth6"
+    ]
     # by a line less in the file
     host.write("lab.yaml", FILE.replace("lan0: $WORDS", ""))
     assert "- physical a/lan0" in host.netorch("apply", "lab.yaml").stdout
@@ -90,7 +100,9 @@ def test_it_comes_back_as_it_was_however_it_is_given_back(host: Host, nics: Snap
     # by an apply that fails after it was taken
     write(host, words.replace("mtu: 1300", "sysctls: {no_such_setting: 1}"))
     done = host.netorch("apply", "lab.yaml", check=False)
-    assert done.returncode == 1 and "no such setting" in done.stderr and "Rolled back" in done.stderr
+    assert (
+        done.returncode == 1 and "no such setting" in done.stderr and "Rolled back" in done.stderr
+    )
     assert diff_snapshots(nics, host.snapshot()) == []
     # by an apply that fails while it has one
     write(host, words)
@@ -109,7 +121,10 @@ def test_what_all_interfaces_have_is_no_setting_of_its_own(host: Host, nics: Sna
     """Taken while the host forwards, home when it does not any more: it is like all others then. What it alone had it has again."""
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     host.run("sysctl", "-qw", "net.ipv4.conf.eth6.forwarding=0")
-    host.write("lab.yaml", "name: lab\nnodes:\n  a: {interfaces: {one: {kind: physical, from: eth5}, two: {kind: physical, from: eth6}}}\n")
+    host.write(
+        "lab.yaml",
+        "name: lab\nnodes:\n  a: {interfaces: {one: {kind: physical, from: eth5}, two: {kind: physical, from: eth6}}}\n",
+    )
     host.netorch("apply", "lab.yaml")
     host.run("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
     host.netorch("destroy", "lab")
@@ -127,7 +142,10 @@ def test_a_lost_record_and_a_name_that_is_taken(host: Host, nics: Snapshot) -> N
     host.netorch("apply", "lab.yaml")
     host.run("rm", "-r", "/run/netorch/lab")
     told = host.netorch("destroy", "lab").stderr
-    assert "physical a/lan0: what it had on the host is not known any more: it goes back bare and down" in told
+    assert (
+        "physical a/lan0: what it had on the host is not known any more: it goes back bare and down"
+        in told
+    )
     lost = diff_snapshots(nics, host.snapshot())
     assert {line.split()[2] for line in lost} <= {"link", "address", "routes", "qdiscs", "sysctl"}
     nic = host.ip("link", "show", "eth5")[0]
@@ -136,7 +154,10 @@ def test_a_lost_record_and_a_name_that_is_taken(host: Host, nics: Snapshot) -> N
     host.netorch("apply", "lab.yaml")
     host.run("ip", "link", "add", "eth5", "type", "bridge")
     done = host.netorch("destroy", "lab")
-    assert "the host has another eth5 meanwhile: the NIC goes back to it under a name like dev" in done.stderr
+    assert (
+        "the host has another eth5 meanwhile: the NIC goes back to it under a name like dev"
+        in done.stderr
+    )
     back = [link for link in host.ip("link") if link.get("ifalias") == "mine"]
     assert len(back) == 1 and back[0]["ifname"].startswith("dev") and "UP" in back[0]["flags"]
 
@@ -149,7 +170,10 @@ def test_a_crash_between_the_mark_and_the_move(host: Host, nics: Snapshot) -> No
     host.run("mkdir", "-p", "/run/netorch/lab")
     host.run("tee", "/run/netorch/lab/nics.json", input=record)
     host.run("ip", "link", "set", "eth5", "alias", "netorch:lab from=eth5")
-    assert host.netorch("diff", "lab.yaml", check=False).stdout.splitlines()[0] == "- physical host/eth5"
+    assert (
+        host.netorch("diff", "lab.yaml", check=False).stdout.splitlines()[0]
+        == "- physical host/eth5"
+    )
     host.netorch("apply", "lab.yaml")
     settled(host)
     host.netorch("destroy", "lab")
@@ -176,16 +200,23 @@ main()
 
 @pytest.mark.parametrize("moment", range(3))
 @pytest.mark.parametrize("command", ["apply", "destroy"])
-def test_a_kill_while_it_moves_is_survived(host: Host, nics: Snapshot, command: str, moment: int) -> None:
+def test_a_kill_while_it_moves_is_survived(
+    host: Host, nics: Snapshot, command: str, moment: int
+) -> None:
     """Sent are, one after the other, the mark, the move, what the file says of it; and the move, what it had, the end of the mark."""
     script = host.write("killed.py", KILLED)
     write(host, "{kind: physical, from: eth5, mtu: 1300, addresses: [10.9.0.1/24]}")
     if command == "destroy":
         host.netorch("apply", "lab.yaml")
-    assert host.run(sys.executable, script, str(moment), command, "lab.yaml", check=False).returncode == 9
+    assert (
+        host.run(sys.executable, script, str(moment), command, "lab.yaml", check=False).returncode
+        == 9
+    )
     host.netorch("apply", "lab.yaml")
     settled(host)
-    assert host.run(sys.executable, script, str(moment), command, "lab.yaml", check=False).returncode in {0, 9}
+    assert host.run(
+        sys.executable, script, str(moment), command, "lab.yaml", check=False
+    ).returncode in {0, 9}
     host.netorch("destroy", "lab")
     assert diff_snapshots(nics, host.snapshot()) == []
 
@@ -195,9 +226,21 @@ def test_what_cannot_be_lent_is_refused_before_anything_changes(host: Host, nics
     for command, origin, told in (
         ("", "eth55", "the host has no interface 'eth55'. Did you mean 'eth5'?"),
         ("", "wlan0", "the host has no interface 'wlan0'. It has "),
-        ("ip link add br9 type bridge; ip link set eth5 master br9", "eth5", "eth5 is a port of br9. Take it out of there first"),
-        ("ip link del br9; ip link add mv9 link eth5 type macvlan", "eth5", "eth5 carries mv9, which would be lost."),
-        ("ip link del mv9; ip link add br9 type bridge", "br9", "br9 is a bridge of the host. Name a NIC as `from`."),
+        (
+            "ip link add br9 type bridge; ip link set eth5 master br9",
+            "eth5",
+            "eth5 is a port of br9. Take it out of there first",
+        ),
+        (
+            "ip link del br9; ip link add mv9 link eth5 type macvlan",
+            "eth5",
+            "eth5 carries mv9, which would be lost.",
+        ),
+        (
+            "ip link del mv9; ip link add br9 type bridge",
+            "br9",
+            "br9 is a bridge of the host. Name a NIC as `from`.",
+        ),
     ):
         host.run("sh", "-ec", command)
         write(host, f"{{kind: physical, from: {origin}}}")
@@ -223,7 +266,9 @@ def test_what_cannot_be_lent_is_refused_before_anything_changes(host: Host, nics
 def test_the_only_way_out_is_worth_a_warning(host: Host, nics: Snapshot) -> None:
     host.run("ip", "route", "add", "default", "via", "192.0.2.254")
     write(host, "{kind: physical, from: eth5}")
-    warning = "eth5 has the host's only IPv4 default route: the host is cut off while the node has it"
+    warning = (
+        "eth5 has the host's only IPv4 default route: the host is cut off while the node has it"
+    )
     assert warning in host.netorch("diff", "lab.yaml", check=False).stderr
     host.run("ip", "route", "add", "default", "dev", "eth6", "metric", "50")
     assert warning not in host.netorch("apply", "lab.yaml").stderr

@@ -39,11 +39,18 @@ TAP = KindCase(
             "± tap a/t0 … multi_queue false → true  [replace]",
         ),
         Edit(
-            "{kind: tap, addresses: [10.9.0.1/24, 'fd09::1/64'], owner: 1001, multi_queue: true}", "~ tap a/t0  owner 1000 → 1001  [update]"
+            "{kind: tap, addresses: [10.9.0.1/24, 'fd09::1/64'], owner: 1001, multi_queue: true}",
+            "~ tap a/t0  owner 1000 → 1001  [update]",
         ),
         Edit("{kind: tun, addresses: [10.9.0.1/24, 'fd09::1/64']}", "± tun a/t0 … [replace]"),
-        Edit("{kind: tap, addresses: [10.9.0.1/24], mtu: 9000, mac: '02:00:00:00:00:07'}", "± tap a/t0 … [replace]"),
-        Edit("{kind: tap, addresses: [10.9.0.1/24], state: down, mac: '02:00:00:00:00:08'}", "~ tap a/t0  mtu 9000 → 1500  mac … [update]"),
+        Edit(
+            "{kind: tap, addresses: [10.9.0.1/24], mtu: 9000, mac: '02:00:00:00:00:07'}",
+            "± tap a/t0 … [replace]",
+        ),
+        Edit(
+            "{kind: tap, addresses: [10.9.0.1/24], state: down, mac: '02:00:00:00:00:08'}",
+            "~ tap a/t0  mtu 9000 → 1500  mac … [update]",
+        ),
     ),
     damages=(
         Damage("ip -n a link set t0 mtu 1400", "~ tap a/t0  mtu 1400 → 1500"),
@@ -63,7 +70,10 @@ TUN = KindCase(
     NODE,
     "{kind: tun, addresses: [{address: 10.9.0.1/32, peer: 10.9.0.2}], group: 2000, multi_queue: true}",
     ("tun",),
-    sees=(("ip -n a -d link show t0", "tun type tun pi off vnet_hdr off multi_queue"), ("ip -n a link show t0", "qlen 500")),
+    sees=(
+        ("ip -n a -d link show t0", "tun type tun pi off vnet_hdr off multi_queue"),
+        ("ip -n a link show t0", "qlen 500"),
+    ),
     edits=(
         Edit(
             "{kind: tun, group: 2001, multi_queue: true, txqueuelen: 1000}",
@@ -82,7 +92,9 @@ def test_a_device_of_a_program(host: Host, case: KindCase) -> None:
 
 def test_the_live_state_as_a_file_changes_nothing(host: Host) -> None:
     require(host, "tap", "tun")
-    file = host.write(f"{NAME}.yaml", NODE.replace("$WORDS", "{kind: tap, owner: nobody, group: 7}"))
+    file = host.write(
+        f"{NAME}.yaml", NODE.replace("$WORDS", "{kind: tap, owner: nobody, group: 7}")
+    )
     host.netorch("apply", file)
     again = host.write("again.yaml", host.netorch("show", NAME, "-o", "yaml").stdout)
     assert "kind: tap" in again.read_text() and "group: 7" in again.read_text()
@@ -90,7 +102,9 @@ def test_the_live_state_as_a_file_changes_nothing(host: Host) -> None:
 
 
 def test_a_user_that_is_not_there_and_a_machine_without_the_device(host: Host) -> None:
-    file = host.write(f"{NAME}.yaml", NODE.replace("$WORDS", "{kind: tap, owner: nobdy, group: zzz}"))
+    file = host.write(
+        f"{NAME}.yaml", NODE.replace("$WORDS", "{kind: tap, owner: nobdy, group: zzz}")
+    )
     done = host.netorch("apply", file, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
@@ -101,7 +115,10 @@ def test_a_user_that_is_not_there_and_a_machine_without_the_device(host: Host) -
     host.run("mount", "-t", "tmpfs", "tmpfs", "/dev/net")
     done = host.netorch("apply", file, check=False)
     assert done.returncode == 1
-    assert "this machine has no usable /dev/net/tun: tap a/t0 cannot be made. Load the module (`modprobe tun`)" in done.stderr
+    assert (
+        "this machine has no usable /dev/net/tun: tap a/t0 cannot be made. Load the module (`modprobe tun`)"
+        in done.stderr
+    )
     assert host.ip("netns") is None
 
 

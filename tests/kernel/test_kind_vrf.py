@@ -7,7 +7,9 @@ import pytest
 from tests.kernel.host import Host
 from tests.kernel.kindcase import NAME, Damage, Edit, KindCase, hold, require
 
-ADDRESSED = "eth0: {addresses: [10.0.0.1/24, fd00::1/64]}, eth1: {addresses: [10.0.0.1/24, fd00::1/64]}"
+ADDRESSED = (
+    "eth0: {addresses: [10.0.0.1/24, fd00::1/64]}, eth1: {addresses: [10.0.0.1/24, fd00::1/64]}"
+)
 ROUTED = "routes: [{to: 10.9.0.0/24, via: 10.0.0.2, vrf: red}, {to: fd09::/64, via: 'fd00::2', dev: eth1}]"
 NODE = "{interfaces: {red: {kind: vrf, table: $TABLE, ports: [$PORTS]}, blue: {kind: vrf, table: 11, ports: [eth1]}, $MORE}, $ROUTES}"
 
@@ -41,17 +43,33 @@ links:
         Edit(
             node(table=12),
             "± vrf a/red  table 10 → 12 … [replace]",
-            ("± link a/eth0  master red … [replace]  (goes with vrf a/red)", "+ route a 10.9.0.0/24 table 12  via 10.0.0.2  dev eth0"),
+            (
+                "± link a/eth0  master red … [replace]  (goes with vrf a/red)",
+                "+ route a 10.9.0.0/24 table 12  via 10.0.0.2  dev eth0",
+            ),
         ),
         Edit(
-            node(ports="", routes="routes: []"), "! link a/eth0  master red → none … [flap]", ("± address a/eth0 fd00::1/64  [replace] … ",)
+            node(ports="", routes="routes: []"),
+            "! link a/eth0  master red → none … [flap]",
+            ("± address a/eth0 fd00::1/64  [replace] … ",),
         ),
     ),
     damages=(
-        Damage("ip -n a link set eth0 nomaster", "! link a/eth0  master none → red … [flap]", ("+ route a 10.9.0.0/24 table 10 … ",)),
-        Damage("ip -n a link del red", "+ vrf a/red  table 10 … ", ("+ route a 10.9.0.0/24 table 10 … ",)),
+        Damage(
+            "ip -n a link set eth0 nomaster",
+            "! link a/eth0  master none → red … [flap]",
+            ("+ route a 10.9.0.0/24 table 10 … ",),
+        ),
+        Damage(
+            "ip -n a link del red",
+            "+ vrf a/red  table 10 … ",
+            ("+ route a 10.9.0.0/24 table 10 … ",),
+        ),
         Damage("ip -n a link set eth0 master blue", "! link a/eth0  master blue → red  [flap]"),
-        Damage("ip -n a route del 10.9.0.0/24 vrf red", "+ route a 10.9.0.0/24 table 10  via 10.0.0.2  dev eth0"),
+        Damage(
+            "ip -n a route del 10.9.0.0/24 vrf red",
+            "+ route a 10.9.0.0/24 table 10  via 10.0.0.2  dev eth0",
+        ),
     ),
 )
 

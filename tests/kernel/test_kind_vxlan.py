@@ -27,23 +27,50 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/24}]
         ("ip -n a maddr show dev eth0", "239.0.0.8"),
     ),
     edits=(
-        Edit(WORDS.replace("vni: 7", "vni: 9"), "± vxlan a/vx  parent eth0  vni 7 → 9 … [replace]", ("± address a/vx 10.7.0.1/24",)),
+        Edit(
+            WORDS.replace("vni: 7", "vni: 9"),
+            "± vxlan a/vx  parent eth0  vni 7 → 9 … [replace]",
+            ("± address a/vx 10.7.0.1/24",),
+        ),
         Edit(WORDS.replace("vni: 7", "vni: 9, port: 4790"), "± vxlan a/vx … [replace]"),
         Edit(WORDS, "± vxlan a/vx … [replace]"),
-        Edit(WORDS.replace("192.0.2.2,", "192.0.2.3,"), "~ vxlan a/vx  remote 192.0.2.2 → 192.0.2.3 … [update]"),
-        Edit(WORDS.replace("remote: 192.0.2.2, ", ""), "~ vxlan a/vx  remote 192.0.2.3 → none … [update]"),
-        Edit(WORDS.replace("local: 192.0.2.1, ", "mtu: 1400, learning: false, ttl: 9, "), "~ vxlan a/vx … [update]"),
+        Edit(
+            WORDS.replace("192.0.2.2,", "192.0.2.3,"),
+            "~ vxlan a/vx  remote 192.0.2.2 → 192.0.2.3 … [update]",
+        ),
+        Edit(
+            WORDS.replace("remote: 192.0.2.2, ", ""),
+            "~ vxlan a/vx  remote 192.0.2.3 → none … [update]",
+        ),
+        Edit(
+            WORDS.replace("local: 192.0.2.1, ", "mtu: 1400, learning: false, ttl: 9, "),
+            "~ vxlan a/vx … [update]",
+        ),
         Edit(WORDS.replace("vni: 7", "ttl: inherit, vni: 7"), "± vxlan a/vx … [replace]"),
-        Edit(WORDS.replace("192.0.2.1", "fd00::1").replace("192.0.2.2", "fd00::2"), "± vxlan a/vx … [replace]"),
+        Edit(
+            WORDS.replace("192.0.2.1", "fd00::1").replace("192.0.2.2", "fd00::2"),
+            "± vxlan a/vx … [replace]",
+        ),
         Edit(WORDS.replace("remote: 192.0.2.2", "group: 239.0.0.7"), "± vxlan a/vx … [replace]"),
         Edit(WORDS.replace("parent: eth0", "parent: 'b:eth0'"), "± vxlan a/vx … [replace]"),
     ),
     damages=(
-        Damage("ip -n a link set vx type vxlan id 7 ttl 3 nolearning", "~ vxlan a/vx  learning false → true  ttl 3 → 0"),
-        Damage("ip -n a link set vx type vxlan id 7 remote 192.0.2.9", "~ vxlan a/vx  remote 192.0.2.9 → 192.0.2.2"),
+        Damage(
+            "ip -n a link set vx type vxlan id 7 ttl 3 nolearning",
+            "~ vxlan a/vx  learning false → true  ttl 3 → 0",
+        ),
+        Damage(
+            "ip -n a link set vx type vxlan id 7 remote 192.0.2.9",
+            "~ vxlan a/vx  remote 192.0.2.9 → 192.0.2.2",
+        ),
         Damage("ip -n a link set vx mtu 1300", "~ vxlan a/vx  mtu 1300 → 1450"),
-        Damage("bridge -n a fdb del 00:00:00:00:00:00 dev vx dst 192.0.2.2 via eth0 self", "± vxlan a/vx … [replace]"),
-        Damage("ip -n a link del eth0", "+ vxlan a/vx", ("+ vxlan b/far", "+ address a/vx 10.7.0.1/24")),
+        Damage(
+            "bridge -n a fdb del 00:00:00:00:00:00 dev vx dst 192.0.2.2 via eth0 self",
+            "± vxlan a/vx … [replace]",
+        ),
+        Damage(
+            "ip -n a link del eth0", "+ vxlan a/vx", ("+ vxlan b/far", "+ address a/vx 10.7.0.1/24")
+        ),
         Damage("ip -n a link set vx down", "~ link a/vx  state down → up"),
         Damage("ip -n b link del far", "+ vxlan b/far  parent a:eth0"),
     ),
@@ -68,18 +95,40 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/24}]
     ),
     edits=(
         Edit(FDB_WORDS % FLOOD, "- fdb a/vx 02:00:00:00:00:09"),
-        Edit(FDB_WORDS % f"{FLOOD}, {ONE.replace('2.2', '2.3')}", "+ fdb a/vx 02:00:00:00:00:09  dst 192.0.2.3"),
-        Edit(FDB_WORDS % f"{FLOOD}, {ONE}", "~ fdb a/vx 02:00:00:00:00:09  dst 192.0.2.3 → 192.0.2.2"),
-        Edit(FDB_WORDS % f"{FLOOD.replace('2.3', '2.4')}, {ONE}", "+ fdb a/vx 00:00:00:00:00:00 dst 192.0.2.4"),
-        Edit((FDB_WORDS % f"{FLOOD}, {ONE}").replace("vni: 7", "vni: 8"), "± vxlan a/vx", ("± fdb a/vx 02:00:00:00:00:09",)),
+        Edit(
+            FDB_WORDS % f"{FLOOD}, {ONE.replace('2.2', '2.3')}",
+            "+ fdb a/vx 02:00:00:00:00:09  dst 192.0.2.3",
+        ),
+        Edit(
+            FDB_WORDS % f"{FLOOD}, {ONE}", "~ fdb a/vx 02:00:00:00:00:09  dst 192.0.2.3 → 192.0.2.2"
+        ),
+        Edit(
+            FDB_WORDS % f"{FLOOD.replace('2.3', '2.4')}, {ONE}",
+            "+ fdb a/vx 00:00:00:00:00:00 dst 192.0.2.4",
+        ),
+        Edit(
+            (FDB_WORDS % f"{FLOOD}, {ONE}").replace("vni: 7", "vni: 8"),
+            "± vxlan a/vx",
+            ("± fdb a/vx 02:00:00:00:00:09",),
+        ),
     ),
     damages=(
-        Damage("bridge -n a fdb del 02:00:00:00:00:09 dev vx dst 192.0.2.2 self", "+ fdb a/vx 02:00:00:00:00:09  dst 192.0.2.2"),
-        Damage("bridge -n a fdb replace 02:00:00:00:00:09 dev vx dst 192.0.2.9 port 99 self permanent", "~ fdb a/vx 02:00:00:00:00:09"),
         Damage(
-            "bridge -n a fdb append 00:00:00:00:00:00 dev vx dst 192.0.2.8 self permanent", "- fdb a/vx 00:00:00:00:00:00 dst 192.0.2.8"
+            "bridge -n a fdb del 02:00:00:00:00:09 dev vx dst 192.0.2.2 self",
+            "+ fdb a/vx 02:00:00:00:00:09  dst 192.0.2.2",
         ),
-        Damage("bridge -n a fdb del 00:00:00:00:00:00 dev vx dst 192.0.2.2 self", "+ fdb a/vx 00:00:00:00:00:00 dst 192.0.2.2"),
+        Damage(
+            "bridge -n a fdb replace 02:00:00:00:00:09 dev vx dst 192.0.2.9 port 99 self permanent",
+            "~ fdb a/vx 02:00:00:00:00:09",
+        ),
+        Damage(
+            "bridge -n a fdb append 00:00:00:00:00:00 dev vx dst 192.0.2.8 self permanent",
+            "- fdb a/vx 00:00:00:00:00:00 dst 192.0.2.8",
+        ),
+        Damage(
+            "bridge -n a fdb del 00:00:00:00:00:00 dev vx dst 192.0.2.2 self",
+            "+ fdb a/vx 00:00:00:00:00:00 dst 192.0.2.2",
+        ),
     ),
 )
 
@@ -100,12 +149,31 @@ def test_outer_packets_leave_where_the_parent_is(host: Host) -> None:
         f"remote: 192.0.2.{other}, addresses: [10.7.0.{own}/24]}}}}}}\n"
         for far, own, node, other in ends
     )
-    file = host.write("lab.yaml", f"nodes:\n{nodes}links: [{{endpoints: ['a:eth0', 'c:eth0'], subnet: 192.0.2.0/30}}]\n")
+    file = host.write(
+        "lab.yaml",
+        f"nodes:\n{nodes}links: [{{endpoints: ['a:eth0', 'c:eth0'], subnet: 192.0.2.0/30}}]\n",
+    )
     host.netorch("apply", file)
     settled(host)
     assert host.ping("b", "10.7.0.2")
     inner = "10.7.0.2 > 10.7.0.1: ICMP echo request"
-    seen = sniff(host, "a", "eth0", "udp port 4789", inner, "ip", "netns", "exec", "d", "ping", "-c", "5", "-i", "0.3", "10.7.0.1")
+    seen = sniff(
+        host,
+        "a",
+        "eth0",
+        "udp port 4789",
+        inner,
+        "ip",
+        "netns",
+        "exec",
+        "d",
+        "ping",
+        "-c",
+        "5",
+        "-i",
+        "0.3",
+        "10.7.0.1",
+    )
     assert inner in seen and "> 192.0.2.1.4789: VXLAN" in seen and "vni 7" in seen, seen
     written = host.write("again.yaml", host.netorch("show", "-o", "yaml").stdout)
     assert host.netorch("diff", written, check=False).stdout == "lab: in sync\n"
@@ -124,5 +192,7 @@ nodes:
     )
     host.netorch("apply", file)
     settled(host)
-    assert host.ping("v1", "10.7.0.2") and host.ping("v1", "10.7.0.3") and host.ping("v3", "10.7.0.2")
+    assert (
+        host.ping("v1", "10.7.0.2") and host.ping("v1", "10.7.0.3") and host.ping("v3", "10.7.0.2")
+    )
     assert host.netorch("diff", check=False).returncode == 0, "what was learned is nobody's"

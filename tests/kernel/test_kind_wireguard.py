@@ -31,13 +31,24 @@ WIREGUARD = KindCase(
     sees=(
         ("ip -n a -d link show wg0", "mtu 1420"),
         ("ip netns exec a wg showconf wg0", f"ListenPort = 51820\nPrivateKey = {A[:-3]}Eg=\n"),
-        ("ip netns exec a wg showconf wg0", f"PublicKey = {PUBLIC_B}\nPresharedKey = {SHARED}\nAllowedIPs = 10.9.0.2/32, fd09::2/128\n"),
-        ("ip netns exec a wg showconf wg0", "Endpoint = 192.0.2.2:51820\nPersistentKeepalive = 25\n"),
+        (
+            "ip netns exec a wg showconf wg0",
+            f"PublicKey = {PUBLIC_B}\nPresharedKey = {SHARED}\nAllowedIPs = 10.9.0.2/32, fd09::2/128\n",
+        ),
+        (
+            "ip netns exec a wg showconf wg0",
+            "Endpoint = 192.0.2.2:51820\nPersistentKeepalive = 25\n",
+        ),
     ),
     edits=(
         Edit(
             words(
-                "c.key", "fwmark: 7", PEER_B.replace("keepalive: 25", "keepalive: 5").replace("192.0.2.2:51820", "[2001:db8::2]:1"), PEER_C
+                "c.key",
+                "fwmark: 7",
+                PEER_B.replace("keepalive: 25", "keepalive: 5").replace(
+                    "192.0.2.2:51820", "[2001:db8::2]:1"
+                ),
+                PEER_C,
             ),
             "~ wireguard a/wg0  private_key_file (secret) → c.key  fwmark 0 → 7  [update]",
             (
@@ -49,7 +60,9 @@ WIREGUARD = KindCase(
             words(
                 "a.key",
                 "listen_port: 51820, mtu: 1300",
-                PEER_B.replace(", preshared_key_file: ab.psk", "").replace("'fd09::2'", "10.9.0.3/32"),
+                PEER_B.replace(", preshared_key_file: ab.psk", "").replace(
+                    "'fd09::2'", "10.9.0.3/32"
+                ),
             ),
             "~ wireguard a/wg0 … [update]",
             (
@@ -78,7 +91,10 @@ WIREGUARD = KindCase(
                 f"+ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.2:51820  allowed_ips 10.9.0.2/32, fd09::2/128  keepalive 25  preshared_key_file ab.psk",
             ),
         ),
-        Damage(f"ip netns exec a wg set wg0 peer {PUBLIC_B} remove", f"+ peer a/wg0 {PUBLIC_B}  endpoint … "),
+        Damage(
+            f"ip netns exec a wg set wg0 peer {PUBLIC_B} remove",
+            f"+ peer a/wg0 {PUBLIC_B}  endpoint … ",
+        ),
     ),
 )
 
@@ -119,26 +135,50 @@ nodes:
 links: [{{endpoints: ["a:eth0", "b:eth0"], subnet: 192.0.2.0/30}}]
 """
     file = host.write("lab.yaml", text)
-    said = [host.netorch("diff", file, "-o", "json", check=False).stdout, host.netorch("apply", file, "-o", "json").stdout]
-    assert len(host.run("ip", "netns", "exec", "a", "wg", "show", "wg0", "allowed-ips").stdout.split()) == 603
+    said = [
+        host.netorch("diff", file, "-o", "json", check=False).stdout,
+        host.netorch("apply", file, "-o", "json").stdout,
+    ]
+    assert (
+        len(host.run("ip", "netns", "exec", "a", "wg", "show", "wg0", "allowed-ips").stdout.split())
+        == 603
+    )
     # b says no port: the kernel chose another one than a's file has, and a learns it from the first packet
     assert host.ping("b", "10.9.0.1")
     port = host.run("ip", "netns", "exec", "b", "wg", "show", "wg0", "listen-port").stdout.strip()
-    assert f"192.0.2.2:{port}" in host.run("ip", "netns", "exec", "a", "wg", "show", "wg0", "endpoints").stdout
+    assert (
+        f"192.0.2.2:{port}"
+        in host.run("ip", "netns", "exec", "a", "wg", "show", "wg0", "endpoints").stdout
+    )
     assert host.netorch("diff").stdout == "lab: in sync\n"
     # what the file says anew counts
     file.write_text(text.replace("192.0.2.2:51820", "192.0.2.2:51821"))
     told = host.netorch("diff", file, check=False).stdout
-    assert told.splitlines()[0] == f"~ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.2:{port} → 192.0.2.2:51821  [update]"
-    said += [told, host.netorch("apply", file).stdout, host.netorch("show", "lab").stdout, host.netorch("list", "-o", "json").stdout]
+    assert (
+        told.splitlines()[0]
+        == f"~ peer a/wg0 {PUBLIC_B}  endpoint 192.0.2.2:{port} → 192.0.2.2:51821  [update]"
+    )
+    said += [
+        told,
+        host.netorch("apply", file).stdout,
+        host.netorch("show", "lab").stdout,
+        host.netorch("list", "-o", "json").stdout,
+    ]
     again = host.write("again.yaml", host.netorch("show", "lab", "-o", "yaml").stdout)
     assert str(host.directory / "a.key") in again.read_text()
     assert host.netorch("diff", again).stdout == "lab: in sync\n"
     host.netorch("diff", file, "--out", "plan.json")
-    said += [again.read_text(), (host.directory / "plan.json").read_text(), host.run("sh", "-c", "cat /run/netorch/lab/*").stdout]
+    said += [
+        again.read_text(),
+        (host.directory / "plan.json").read_text(),
+        host.run("sh", "-c", "cat /run/netorch/lab/*").stdout,
+    ]
     (host.directory / "a.key").unlink()
     lost = host.netorch("show", "lab", "-o", "yaml")
-    assert "the private key of wireguard a/wg0 is in no file that netorch knows: put it into a-wg0.key" in lost.stderr
+    assert (
+        "the private key of wireguard a/wg0 is in no file that netorch knows: put it into a-wg0.key"
+        in lost.stderr
+    )
     # a key file that is not needed: destroy asks for none
     said += [lost.stdout, lost.stderr, host.netorch("destroy", "lab").stdout]
     for text in said:
@@ -171,7 +211,9 @@ def test_what_is_wrong_with_a_key_file_is_told_before_anything_changes(host: Hos
     (host.directory / "ab.psk").unlink()
     assert len(host.netorch("apply", file, check=False).stderr.splitlines()) == 2
     host.netorch("validate", file)
-    other = host.write("other.yaml", file.read_text().replace("a.key", "c.key").replace("ab.psk", "x.psk"))
+    other = host.write(
+        "other.yaml", file.read_text().replace("a.key", "c.key").replace("ab.psk", "x.psk")
+    )
     assert host.netorch("diff", file, other, check=False).stdout.splitlines() == [
         "~ wireguard a/wg0  private_key_file a.key → c.key  [update]",
         f"~ peer a/wg0 {PUBLIC_B}  preshared_key_file ab.psk → x.psk  [update]",
@@ -194,7 +236,10 @@ def test_a_kernel_without_wireguard_and_a_key_that_everybody_can_read(host: Host
     done = host.netorch("diff", file, check=False)
     no_secret_in(done.stdout + done.stderr)
     if has_kind(host, "wireguard"):
-        assert f"{host.directory}/a.key: everybody can read this key: chmod 600 {host.directory}/a.key" in done.stderr
+        assert (
+            f"{host.directory}/a.key: everybody can read this key: chmod 600 {host.directory}/a.key"
+            in done.stderr
+        )
     else:
         assert done.stderr.startswith(
             f"{file}:2:26: this kernel has no wireguard links: wireguard a/wg0 cannot be made. Load the module (`modprobe wireguard`)"
@@ -204,7 +249,10 @@ def test_a_kernel_without_wireguard_and_a_key_that_everybody_can_read(host: Host
 def test_a_peer_that_is_itself(host: Host) -> None:
     keys(host)
     own = b64encode(public_key(bytes([8]) * 32)).decode()
-    file = host.write("lab.yaml", WIREGUARD.file.replace("$WORDS", words("a.key", "mtu: 1400", f"{{public_key: {own}}}")))
+    file = host.write(
+        "lab.yaml",
+        WIREGUARD.file.replace("$WORDS", words("a.key", "mtu: 1400", f"{{public_key: {own}}}")),
+    )
     done = host.netorch("apply", file, check=False)
     assert (
         f"wireguard a/wg0: its peer {own} is itself: that is the public key of its own private key. Name the other end's public key."
@@ -217,7 +265,18 @@ def test_who_is_on_the_way_sees_nothing_but_udp(host: Host) -> None:
     require(host, "wireguard")
     host.netorch("apply", copied(host, FOLDER / "wireguard.yaml"))
     with host.start(
-        "ip", "netns", "exec", "internet", "timeout", "60", "tcpdump", "-nli", "to-berlin", "-c", "4", "ip or net fd00::/16"
+        "ip",
+        "netns",
+        "exec",
+        "internet",
+        "timeout",
+        "60",
+        "tcpdump",
+        "-nli",
+        "to-berlin",
+        "-c",
+        "4",
+        "ip or net fd00::/16",
     ) as dump:
         assert dump.stderr is not None and dump.stdout is not None
         while "listening on" not in dump.stderr.readline():
@@ -226,5 +285,7 @@ def test_who_is_on_the_way_sees_nothing_but_udp(host: Host) -> None:
         lines = dump.stdout.read().splitlines()
     assert len(lines) == 4
     assert all(
-        " 198.51.100.2.51820 > 203.0.113.2.51820: UDP" in line or " 203.0.113.2.51820 > 198.51.100.2.51820: UDP" in line for line in lines
+        " 198.51.100.2.51820 > 203.0.113.2.51820: UDP" in line
+        or " 203.0.113.2.51820 > 198.51.100.2.51820: UDP" in line
+        for line in lines
     )

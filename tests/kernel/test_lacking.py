@@ -21,7 +21,9 @@ nodes:
 def test_all_that_is_missing_is_told_at_once_and_nothing_changes(host: Host) -> None:
     missing = [kind for kind in ("dummy", "vlan") if not has_kind(host, kind)]
     if len(missing) < 2:
-        pytest.skip("this kernel has dummy or vlan links; the one of the first test run has neither")
+        pytest.skip(
+            "this kernel has dummy or vlan links; the one of the first test run has neither"
+        )
     before = host.snapshot()
     file = host.write("lab.yaml", FILE)
     for command in ("diff", "apply"):

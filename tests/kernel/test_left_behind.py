@@ -39,7 +39,11 @@ def boxes(host: Host) -> None:
 
 
 def box(host: Host) -> dict[str, dict[str, str]]:
-    return {where: what for where, what in host.snapshot().items() if where in ("netns box", "netns bag")}
+    return {
+        where: what
+        for where, what in host.snapshot().items()
+        if where in ("netns box", "netns bag")
+    }
 
 
 def test_a_node_that_is_attached_no_more_is_left_as_it_was(host: Host) -> None:
@@ -97,7 +101,9 @@ def test_an_apply_that_fails_remembers_what_is_attached(host: Host) -> None:
 def test_killed_while_it_lets_a_namespace_go(host: Host, way: str) -> None:
     """Before each act: the namespace is cleared all the same, by the next apply of a file that has it no more, or by destroy."""
     before = box(host)
-    host.write("box.yaml", BOX.replace("nodes:", "name: topo\nnodes:", 1) if "name:" not in BOX else BOX)
+    host.write(
+        "box.yaml", BOX.replace("nodes:", "name: topo\nnodes:", 1) if "name:" not in BOX else BOX
+    )
     host.write("a.yaml", A.replace("nodes:", "name: topo\nnodes:", 1) if "name:" not in A else A)
     with server(host) as run:
         run("apply", "box.yaml")

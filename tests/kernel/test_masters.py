@@ -48,11 +48,16 @@ def test_masters_of_masters_come_up_at_once_and_are_a_file_again(host: Host) -> 
     settled(host)
     routes = host.run("ip", "-n", "a", "route", "show", "vrf", "red").stdout
     assert "default via 10.6.0.2 dev eth3" in routes and "blackhole 10.8.0.0/16" in routes
-    assert "fd07::/64 via fd06::2 dev eth3" in host.run("ip", "-n", "a", "-6", "route", "show", "vrf", "red").stdout
+    assert (
+        "fd07::/64 via fd06::2 dev eth3"
+        in host.run("ip", "-n", "a", "-6", "route", "show", "vrf", "red").stdout
+    )
     main = host.run("ip", "-n", "a", "route").stdout
     assert "10.6.0.0/24 dev red" in main and "10.7.0.0/24 dev eth3" in main
     links = {link["ifname"]: link for link in host.ip("-n", "a", "link")}
-    assert {links[name]["address"] for name in ("eth0", "eth1", "inner", "outer")} == {links["outer"]["address"]}
+    assert {links[name]["address"] for name in ("eth0", "eth1", "inner", "outer")} == {
+        links["outer"]["address"]
+    }
     assert {links[name]["mtu"] for name in ("eth0", "eth1", "inner", "outer", "eth2.7")} == {1400}
     written = host.netorch("show", "-o", "yaml", NAME).stdout
     again = host.write("again.yaml", written)
@@ -94,5 +99,8 @@ links: [["a:eth[0-2]", "b:eth[0-2]"]]
         (link,) = host.ip("-n", "a", "link", "show", "eth0")
         assert link.get("master") == master
         assert ("UP" in link["flags"]) is ("down" not in words)
-        assert "10.3.0.0/24 via 10.2.0.2 dev eth2" in host.run("ip", "-n", "a", "route", "show", "vrf", "red").stdout
+        assert (
+            "10.3.0.0/24 via 10.2.0.2 dev eth2"
+            in host.run("ip", "-n", "a", "route", "show", "vrf", "red").stdout
+        )
     host.netorch("destroy", NAME)

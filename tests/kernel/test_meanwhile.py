@@ -33,14 +33,24 @@ HURT = {
     "ip -n r link set eth0 mtu 1300": "veth r/eth0: mtu is 1300, not 1500",
     "ip -n r addr add 10.9.9.9/24 dev eth0": "address r/eth0 10.9.9.9/24: it has come",
     "ip -n r addr flush dev eth0": "address r/eth0 10.0.0.2/30: it is gone",
-    "ip -n r route add blackhole 10.67.0.0/24": ("route r 10.67.0.0/24: it has come (protocol boot: made with `ip`, by hand or a script)"),
+    "ip -n r route add blackhole 10.67.0.0/24": (
+        "route r 10.67.0.0/24: it has come (protocol boot: made with `ip`, by hand or a script)"
+    ),
 }
 
 
 @pytest.mark.parametrize("command", HURT)
 def test_what_changed_in_the_meantime_is_told(host: Host, command: str) -> None:
     file = host.write("lab.yaml", FILE)
-    done = host.run(sys.executable, "-c", STRANGER, "apply", str(file), env={"TIMES": "1", "COMMAND": command}, check=False)
+    done = host.run(
+        sys.executable,
+        "-c",
+        STRANGER,
+        "apply",
+        str(file),
+        env={"TIMES": "1", "COMMAND": command},
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert f"changed meanwhile, and set right: {HURT[command]}" in done.stdout + done.stderr
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
@@ -49,11 +59,16 @@ def test_what_changed_in_the_meantime_is_told(host: Host, command: str) -> None:
 def test_what_hangs_on_a_namespace_that_somebody_deletes(host: Host) -> None:
     """Its cable ends in a namespace that nothing was done in, and that is not read again."""
     text = "name: lab\nnetworks: {lan: {subnet: 10.0.0.0/24, mode: segment}}\nnodes:\n  a: {networks: {lan: 10.0.0.1}}\n"
-    file = host.write("lab.yaml", f"{text}  b: {{networks: {{lan: 10.0.0.2}}}}\n  c: {{networks: {{lan: 10.0.0.3}}}}\n")
+    file = host.write(
+        "lab.yaml",
+        f"{text}  b: {{networks: {{lan: 10.0.0.2}}}}\n  c: {{networks: {{lan: 10.0.0.3}}}}\n",
+    )
     host.netorch("apply", file)
     file.write_text(file.read_text().replace("10.0.0.3", "10.0.0.4"))
     environment = {"TIMES": "1", "COMMAND": "ip netns del b"}
-    done = host.run(sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False)
+    done = host.run(
+        sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "changed meanwhile, and set right" in done.stdout + done.stderr
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
@@ -67,10 +82,17 @@ def test_who_lives_where_it_does_not_stay(host: Host) -> None:
     stranger = host.start("ip", "netns", "exec", "r", "sleep", "300")
     file.write_text(FILE.replace("10.0.0.0/30", "10.0.1.0/30"))
     # the sleeping one is there when its namespace is seen to have it
-    while "sleep" not in host.run("sh", "-c", "for p in $(ip netns pids r); do cat /proc/$p/comm; done").stdout:
+    while (
+        "sleep"
+        not in host.run(
+            "sh", "-c", "for p in $(ip netns pids r); do cat /proc/$p/comm; done"
+        ).stdout
+    ):
         pass
     environment = {"TIMES": "9", "COMMAND": "ip -n r addr flush dev eth0"}
-    done = host.run(sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False)
+    done = host.run(
+        sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False
+    )
     assert done.returncode == 1
     assert "lab.yaml:3:" in done.stderr
     assert "address r/eth0 10.0.1.2/30 does not stay as it was set: it is gone." in done.stderr

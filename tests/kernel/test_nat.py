@@ -47,21 +47,44 @@ def published_to_everyone(host: Host, backend: str) -> None:
     host.netorch("apply", "lab.yaml")
     serve(host, "web", "tcp:80", "udp:6001", "udp:6002", "udp:6003", "udp:6004")
 
-    outside = ask(host, "pc", ("tcp", "192.0.2.1", 8080), ("tcp", "2001:db8::1", 8080), ("tcp", "192.0.2.1", 7070))
-    assert outside == ["192.0.2.2 80", "2001:db8::2 80", "192.0.2.2 80"], "the client's address is kept"
+    outside = ask(
+        host,
+        "pc",
+        ("tcp", "192.0.2.1", 8080),
+        ("tcp", "2001:db8::1", 8080),
+        ("tcp", "192.0.2.1", 7070),
+    )
+    assert outside == ["192.0.2.2 80", "2001:db8::2 80", "192.0.2.2 80"], (
+        "the client's address is kept"
+    )
     assert ask(host, "pc", *(("udp", "192.0.2.1", port) for port in (5001, 5002, 5003))) == [
         "192.0.2.2 6001",
         "192.0.2.2 6002",
         "192.0.2.2 6003",
     ], "a range leads one to one"
-    owner = ask(host, "box", *(("tcp", address, 8080) for address in ("192.0.2.1", "127.0.0.1", "2001:db8::1", "::1")))
+    owner = ask(
+        host,
+        "box",
+        *(("tcp", address, 8080) for address in ("192.0.2.1", "127.0.0.1", "2001:db8::1", "::1")),
+    )
     assert all(owner), f"from the owner by each of its addresses: {owner}"
-    assert ask(host, "box", ("tcp", "127.0.0.1", 9090))[0], "bound to loopback, from the owner itself"
+    assert ask(host, "box", ("tcp", "127.0.0.1", 9090))[0], (
+        "bound to loopback, from the owner itself"
+    )
     for member in ("mate", "web"):
-        assert all(ask(host, member, *(("tcp", address, 8080) for address in ("192.0.2.1", "172.17.0.1", "2001:db8::1", "fd17::1")))), (
-            member
-        )
-    assert all(ask(host, "other", ("tcp", "192.0.2.1", 8080), ("tcp", "2001:db8::1", 8080))), "published is public, for other networks too"
+        assert all(
+            ask(
+                host,
+                member,
+                *(
+                    ("tcp", address, 8080)
+                    for address in ("192.0.2.1", "172.17.0.1", "2001:db8::1", "fd17::1")
+                ),
+            )
+        ), member
+    assert all(ask(host, "other", ("tcp", "192.0.2.1", 8080), ("tcp", "2001:db8::1", 8080))), (
+        "published is public, for other networks too"
+    )
 
 
 def test_who_reaches_the_published_port_and_whom_the_server_sees(host: Host, backend: str) -> None:
@@ -78,9 +101,10 @@ def test_what_is_not_published_stays_closed(host: Host, backend: str) -> None:
     host.write("lab.yaml", LAB.format(backend=backend))
     host.netorch("apply", "lab.yaml")
     serve(host, "web", "tcp:80", "tcp:81", "udp:6004")
-    assert ask(host, "mate", ("tcp", "172.17.0.2", 81), ("tcp", "fd17::2", 81)) == ["172.17.0.3 81", "fd17::3 81"], (
-        "among members all is open"
-    )
+    assert ask(host, "mate", ("tcp", "172.17.0.2", 81), ("tcp", "fd17::2", 81)) == [
+        "172.17.0.3 81",
+        "fd17::3 81",
+    ], "among members all is open"
     closed = ask(
         host,
         "pc",
@@ -91,7 +115,10 @@ def test_what_is_not_published_stays_closed(host: Host, backend: str) -> None:
         patience=0.6,
     )
     assert closed == [None] * 4
-    assert ask(host, "other", ("tcp", "172.17.0.2", 80), ("tcp", "fd17::2", 80), patience=0.6) == [None, None], "isolated networks"
+    assert ask(host, "other", ("tcp", "172.17.0.2", 80), ("tcp", "fd17::2", 80), patience=0.6) == [
+        None,
+        None,
+    ], "isolated networks"
 
 
 def test_the_way_out(host: Host, backend: str) -> None:
@@ -99,18 +126,38 @@ def test_the_way_out(host: Host, backend: str) -> None:
     host.netorch("apply", "lab.yaml")
     serve(host, "pc", "tcp:80", "udp:53")
     out = (("tcp", "192.0.2.2", 80), ("udp", "192.0.2.2", 53), ("tcp", "2001:db8::2", 80))
-    assert ask(host, "web", *out) == ["192.0.2.1 80", "192.0.2.1 53", "2001:db8::1 80"], "masqueraded"
-    assert ask(host, "open", *out) == ["172.19.0.2 80", "172.19.0.2 53", "fd19::2 80"], "routed keeps its own address"
-    assert ask(host, "inner", ("tcp", "192.0.2.2", 80), patience=0.6) == [None], "host-only leads nowhere"
+    assert ask(host, "web", *out) == ["192.0.2.1 80", "192.0.2.1 53", "2001:db8::1 80"], (
+        "masqueraded"
+    )
+    assert ask(host, "open", *out) == ["172.19.0.2 80", "172.19.0.2 53", "fd19::2 80"], (
+        "routed keeps its own address"
+    )
+    assert ask(host, "inner", ("tcp", "192.0.2.2", 80), patience=0.6) == [None], (
+        "host-only leads nowhere"
+    )
     serve(host, "open", "tcp:81")
-    assert ask(host, "pc", ("tcp", "172.19.0.2", 81), ("tcp", "fd19::2", 81)) == ["192.0.2.2 81", "2001:db8::2 81"], "routed is open"
+    assert ask(host, "pc", ("tcp", "172.19.0.2", 81), ("tcp", "fd19::2", 81)) == [
+        "192.0.2.2 81",
+        "2001:db8::2 81",
+    ], "routed is open"
 
 
 def test_isolation_in_both_directions(host: Host, backend: str) -> None:
     host.write("lab.yaml", LAB.format(backend=backend))
     host.netorch("apply", "lab.yaml")
-    reached = {("web", "mate"): True, ("web", "other"): False, ("other", "web"): False, ("open", "web"): False, ("web", "open"): False}
-    addresses = {"web": "172.17.0.2", "mate": "172.17.0.3", "other": "172.18.0.2", "open": "172.19.0.2"}
+    reached = {
+        ("web", "mate"): True,
+        ("web", "other"): False,
+        ("other", "web"): False,
+        ("open", "web"): False,
+        ("web", "open"): False,
+    }
+    addresses = {
+        "web": "172.17.0.2",
+        "mate": "172.17.0.3",
+        "other": "172.18.0.2",
+        "open": "172.19.0.2",
+    }
     for (source, target), expected in reached.items():
         assert host.ping(source, addresses[target]) is expected, (source, target)
     for node, own, theirs in (
@@ -123,7 +170,9 @@ def test_isolation_in_both_directions(host: Host, backend: str) -> None:
     allowed = LAB.replace("subnet: [172.18.0.0/16", "allow: [front], subnet: [172.18.0.0/16")
     host.write("lab.yaml", allowed.format(backend=backend))
     host.netorch("apply", "lab.yaml")
-    assert host.ping("other", addresses["web"]) and host.ping("web", addresses["other"]), "allowed by name"
+    assert host.ping("other", addresses["web"]) and host.ping("web", addresses["other"]), (
+        "allowed by name"
+    )
     assert host.netorch("diff", "lab.yaml", check=False).returncode == 0
 
 
@@ -141,7 +190,10 @@ def test_modes_for_each_family_and_egress(host: Host, backend: str) -> None:
     host.write("lab.yaml", lab.replace("BACKEND", backend))
     host.netorch("apply", "lab.yaml")
     serve(host, "pc", "tcp:80")
-    assert ask(host, "a", ("tcp", "192.0.2.2", 80), ("tcp", "2001:db8::2", 80)) == ["203.0.113.5 80", "fd17::2 80"]
+    assert ask(host, "a", ("tcp", "192.0.2.2", 80), ("tcp", "2001:db8::2", 80)) == [
+        "203.0.113.5 80",
+        "fd17::2 80",
+    ]
 
 
 def test_port_isolation_lets_members_reach_the_gateway_only(host: Host) -> None:
@@ -183,14 +235,28 @@ def test_a_nodes_own_nat(host: Host, backend: str) -> None:
     ports = [("tcp", "192.0.2.1", port) for port in (8000, 8001, 8002)]
     assert ask(host, "outside", *ports) == ["192.0.2.2 9000", "192.0.2.2 9001", "192.0.2.2 9002"]
     assert ask(host, "outside", ("tcp", "2001:db8::1", 80)) == ["2001:db8::2 9000"]
-    assert ask(host, "inside", ("tcp", "192.0.2.2", 80), ("tcp", "2001:db8::2", 80)) == ["192.0.2.1 80", "2001:db8::1 80"]
+    assert ask(host, "inside", ("tcp", "192.0.2.2", 80), ("tcp", "2001:db8::2", 80)) == [
+        "192.0.2.1 80",
+        "2001:db8::1 80",
+    ]
 
 
 def test_on_the_host_itself_everything_is_as_it_was_after_destroy(host: Host, backend: str) -> None:
     host.run(
-        "nft", "add table inet mine; add chain inet mine c { type filter hook forward priority 5; }; add rule inet mine c counter accept"
+        "nft",
+        "add table inet mine; add chain inet mine c { type filter hook forward priority 5; }; add rule inet mine c counter accept",
     )
-    host.run("iptables-legacy", "-t", "nat", "-A", "POSTROUTING", "-s", "10.99.0.0/24", "-j", "MASQUERADE")
+    host.run(
+        "iptables-legacy",
+        "-t",
+        "nat",
+        "-A",
+        "POSTROUTING",
+        "-s",
+        "10.99.0.0/24",
+        "-j",
+        "MASQUERADE",
+    )
     host.run("iptables-legacy", "-A", "FORWARD", "-s", "10.99.0.0/24", "-j", "ACCEPT")
     host.run("ip6tables-legacy", "-t", "nat", "-L")
     host.run("ip6tables-legacy", "-L")
@@ -207,7 +273,10 @@ def test_on_the_host_itself_everything_is_as_it_was_after_destroy(host: Host, ba
     host.netorch("apply", "lab.yaml")
     assert host.netorch("diff", "lab.yaml").returncode == 0
     serve(host, "web", "tcp:80")
-    assert ask(host, None, ("tcp", "127.0.0.1", 8080), ("tcp", "172.17.0.1", 8080)) == ["172.17.0.1 80", "172.17.0.1 80"]
+    assert ask(host, None, ("tcp", "127.0.0.1", 8080), ("tcp", "172.17.0.1", 8080)) == [
+        "172.17.0.1 80",
+        "172.17.0.1 80",
+    ]
     host.write(
         "bad.yaml",
         lab.replace("BACKEND", backend)
@@ -216,7 +285,9 @@ def test_on_the_host_itself_everything_is_as_it_was_after_destroy(host: Host, ba
         .replace("other: {", "other: {routes: [{to: default, via: 9.9.9.9, metric: 9}], "),
     )
     assert host.netorch("apply", "bad.yaml", check=False).returncode == 1
-    assert host.netorch("diff", "lab.yaml", check=False).returncode == 0, "a failed change leaves the rules that were there"
+    assert host.netorch("diff", "lab.yaml", check=False).returncode == 0, (
+        "a failed change leaves the rules that were there"
+    )
     host.netorch("destroy", "lab")
     assert diff_snapshots(before, host.snapshot()) == []
 
@@ -256,9 +327,16 @@ def test_an_equal_filter_is_not_loaded_again(host: Host) -> None:
     host.netorch("apply", "lab.yaml")
     before = host.run(*inside, "nft", "-a", "list", "table", "inet", "netorch_lab").stdout
     host.netorch("apply", "lab.yaml")
-    host.write("lab.yaml", LAB.format(backend="nftables").replace("mate: {networks: [front]}", "mate: {networks: {front: {mtu: 1400}}}"))
+    host.write(
+        "lab.yaml",
+        LAB.format(backend="nftables").replace(
+            "mate: {networks: [front]}", "mate: {networks: {front: {mtu: 1400}}}"
+        ),
+    )
     host.netorch("apply", "lab.yaml")
-    assert host.run(*inside, "nft", "-a", "list", "table", "inet", "netorch_lab").stdout == before, "not even a handle is new"
+    assert (
+        host.run(*inside, "nft", "-a", "list", "table", "inet", "netorch_lab").stdout == before
+    ), "not even a handle is new"
 
 
 def test_the_backend_can_be_changed(host: Host) -> None:
@@ -284,9 +362,15 @@ def test_a_filter_goes_when_the_file_wants_none_any_more(host: Host, backend: st
     """.replace("BACKEND", backend)
     host.write("lab.yaml", lab)
     host.netorch("apply", "lab.yaml")
-    host.write("lab.yaml", lab.replace("nat: [{masquerade: {out: eth0}}]", "").replace("mode: nat, ", ""))
+    host.write(
+        "lab.yaml", lab.replace("nat: [{masquerade: {out: eth0}}]", "").replace("mode: nat, ", "")
+    )
     assert "- filter gw" in host.netorch("apply", "lab.yaml").stdout
-    for command in (("nft", "list", "ruleset"), ("iptables-legacy-save",), ("ip6tables-legacy-save",)):
+    for command in (
+        ("nft", "list", "ruleset"),
+        ("iptables-legacy-save",),
+        ("ip6tables-legacy-save",),
+    ):
         assert "netorch" not in host.run("ip", "netns", "exec", "gw", *command).stdout
 
 
@@ -325,13 +409,25 @@ def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("mate: {networks: [front]}", 'mate: {networks: [front], publish: ["8080:81"]}'), "web publishes 8080 already"),
+        (
+            ("mate: {networks: [front]}", 'mate: {networks: [front], publish: ["8080:81"]}'),
+            "web publishes 8080 already",
+        ),
         (("subnet: [172.18.0.0/16", "subnet: [172.17.128.0/17"), "overlap"),
-        (("mode: nat, node: box, subnet: [172.18", "mode: nat, gateway: 10.0.0.1, node: box, subnet: [172.18"), "outside the subnet"),
+        (
+            (
+                "mode: nat, node: box, subnet: [172.18",
+                "mode: nat, gateway: 10.0.0.1, node: box, subnet: [172.18",
+            ),
+            "outside the subnet",
+        ),
         (('"8080:80"', '"80:80:80:80"'), "no published port"),
         (('"8080:80"', '"8080-8090:80"'), "differ in length"),
         (('"8080:80"', '"300.1.1.1:8080:80"'), "no IP address"),
-        (("mode: host-only, node: box", "mode: nat, forwarding: true, node: box"), "unknown key 'forwarding'"),
+        (
+            ("mode: host-only, node: box", "mode: nat, forwarding: true, node: box"),
+            "unknown key 'forwarding'",
+        ),
     ],
 )
 def test_wrong_files_change_nothing(host: Host, change: tuple[str, str], message: str) -> None:
@@ -355,7 +451,11 @@ def test_what_the_host_has_already_is_an_error_before_anything_changes(host: Hos
     host.write("lab.yaml", lab.replace("SUBNET", "172.30.0.0/16"))
     import sys
 
-    listener = host.start(sys.executable, "-c", "import socket;s=socket.create_server(('',8080));print('ready',flush=True);input()")
+    listener = host.start(
+        sys.executable,
+        "-c",
+        "import socket;s=socket.create_server(('',8080));print('ready',flush=True);input()",
+    )
     assert listener.stdout is not None and listener.stdout.readline() == "ready\n"
     failed = host.netorch("apply", "lab.yaml", check=False)
     assert failed.returncode == 1 and "listens on tcp port 8080" in failed.stderr

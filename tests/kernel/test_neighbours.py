@@ -17,21 +17,42 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: [10.0.0.0/24, "fd00::/64"]}]
     WORDS,
     ("veth",),
     sees=(
-        ("ip -n a neigh show nud permanent", "10.0.0.9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT"),
+        (
+            "ip -n a neigh show nud permanent",
+            "10.0.0.9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT",
+        ),
         ("ip -n a neigh show nud permanent", "fd00::9 dev eth0 lladdr 02:00:00:00:00:09 PERMANENT"),
     ),
     edits=(
-        Edit(WORDS.replace("00:09'}, ", "00:08'}, "), "~ neighbour a/eth0 10.0.0.9  mac 02:00:00:00:00:09 → 02:00:00:00:00:08  [update]"),
+        Edit(
+            WORDS.replace("00:09'}, ", "00:08'}, "),
+            "~ neighbour a/eth0 10.0.0.9  mac 02:00:00:00:00:09 → 02:00:00:00:00:08  [update]",
+        ),
         Edit("{}", "- neighbour a/eth0 10.0.0.9", ("- neighbour a/eth0 fd00::9",)),
-        Edit(WORDS.replace("{n", "{mtu: 1400, mac: '02:00:00:00:00:77', n"), "+ neighbour a/eth0 10.0.0.9"),
+        Edit(
+            WORDS.replace("{n", "{mtu: 1400, mac: '02:00:00:00:00:77', n"),
+            "+ neighbour a/eth0 10.0.0.9",
+        ),
         Edit(WORDS, "~ veth a/eth0"),
     ),
     damages=(
         Damage("ip -n a neigh del 10.0.0.9 dev eth0", "+ neighbour a/eth0 10.0.0.9"),
-        Damage("ip -n a neigh replace 10.0.0.9 lladdr 02:00:00:00:00:01 dev eth0 nud permanent", "~ neighbour a/eth0 10.0.0.9"),
-        Damage("ip -n a neigh add 10.0.0.8 lladdr 02:00:00:00:00:01 dev eth0 nud permanent", "- neighbour a/eth0 10.0.0.8"),
-        Damage("ip -n a link set eth0 down", "~ link a/eth0  state down → up", ("+ neighbour a/eth0 10.0.0.9",)),
-        Damage("ip -n a link set eth0 down; ip -n a link set eth0 up", "+ neighbour a/eth0 fd00::9"),
+        Damage(
+            "ip -n a neigh replace 10.0.0.9 lladdr 02:00:00:00:00:01 dev eth0 nud permanent",
+            "~ neighbour a/eth0 10.0.0.9",
+        ),
+        Damage(
+            "ip -n a neigh add 10.0.0.8 lladdr 02:00:00:00:00:01 dev eth0 nud permanent",
+            "- neighbour a/eth0 10.0.0.8",
+        ),
+        Damage(
+            "ip -n a link set eth0 down",
+            "~ link a/eth0  state down → up",
+            ("+ neighbour a/eth0 10.0.0.9",),
+        ),
+        Damage(
+            "ip -n a link set eth0 down; ip -n a link set eth0 up", "+ neighbour a/eth0 fd00::9"
+        ),
         Damage("ip -n a link del eth0", "+ veth a/eth0", ("+ neighbour a/eth0 10.0.0.9",)),
     ),
 )
@@ -42,9 +63,27 @@ def test_permanent_neighbours(host: Host) -> None:
 
 
 def test_a_neighbour_of_somebody_elses_interface(host: Host) -> None:
-    host.run("sh", "-ec", "ip link add name nic type veth peer name far; ip link set nic up; ip addr add 10.0.0.1/24 dev nic")
-    host.run("ip", "neigh", "add", "10.0.0.8", "lladdr", "02:00:00:00:00:08", "dev", "nic", "nud", "permanent")
-    file = host.write("lab.yaml", "nodes: {host: {interfaces: {nic: {neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}]}}}}")
+    host.run(
+        "sh",
+        "-ec",
+        "ip link add name nic type veth peer name far; ip link set nic up; ip addr add 10.0.0.1/24 dev nic",
+    )
+    host.run(
+        "ip",
+        "neigh",
+        "add",
+        "10.0.0.8",
+        "lladdr",
+        "02:00:00:00:00:08",
+        "dev",
+        "nic",
+        "nud",
+        "permanent",
+    )
+    file = host.write(
+        "lab.yaml",
+        "nodes: {host: {interfaces: {nic: {neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}]}}}}",
+    )
     host.netorch("apply", file)
     settled(host)
     neighbours = host.run("ip", "neigh", "show", "nud", "permanent").stdout
@@ -66,4 +105,6 @@ def test_a_neighbour_needs_no_question(host: Host) -> None:
     assert host.netorch("diff", written, check=False).stdout == "lab: in sync\n"
     ping = ("ip", "netns", "exec", "a", "ping", "-c", "1", "-W", "1", "10.0.0.9")
     request = "10.0.0.1 > 10.0.0.9: ICMP echo request"
-    assert request in sniff(host, "b", "eth0", "icmp and ether dst 02:00:00:00:00:09", request, *ping)
+    assert request in sniff(
+        host, "b", "eth0", "icmp and ether dst 02:00:00:00:00:09", request, *ping
+    )

@@ -14,11 +14,25 @@ from typing import Any
 import pytest
 
 from netorch.nat import nftables
-from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Ports, Rule, Ruleset, SourceTo, Verdict
+from netorch.values.filter_rules import (
+    Chain,
+    DestinationTo,
+    Match,
+    Not,
+    Ports,
+    Rule,
+    Ruleset,
+    SourceTo,
+    Verdict,
+)
 from tests.kernel.host import Host
 
 TABLE = "netorch_lab"
-NET, OTHER, OUTSIDE = IPv4Network("10.9.0.0/24"), IPv4Network("10.8.0.0/24"), IPv4Network("192.0.2.0/24")
+NET, OTHER, OUTSIDE = (
+    IPv4Network("10.9.0.0/24"),
+    IPv4Network("10.8.0.0/24"),
+    IPv4Network("192.0.2.0/24"),
+)
 NET6 = IPv6Network("fd09::/64")
 
 # The host routes between br0 with the members a and b, br1 with c, and wan with pc, who knows the way to all of them.
@@ -152,7 +166,9 @@ class Lab:
 
     def serve(self, netns: str, *ports: int) -> None:
         where = ("ip", "netns", "exec", netns) if netns != "host" else ()
-        server = self._stack.enter_context(self.host.start(*where, sys.executable, "-ISc", SERVER, netns, *map(str, ports)))
+        server = self._stack.enter_context(
+            self.host.start(*where, sys.executable, "-ISc", SERVER, netns, *map(str, ports))
+        )
         self._stack.callback(server.terminate)
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
@@ -162,7 +178,9 @@ class Lab:
         if any(":" in target for target in targets):
             self.host.run("sh", "-c", IPV6_READY)
         where = ("ip", "netns", "exec", netns) if netns != "host" else ()
-        return json.loads(self.host.run(*where, sys.executable, "-ISc", CLIENT, input=json.dumps(targets)).stdout)  # type: ignore[no-any-return]
+        return json.loads(
+            self.host.run(*where, sys.executable, "-ISc", CLIENT, input=json.dumps(targets)).stdout
+        )  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -175,30 +193,76 @@ def rule(chain: Chain, act: Any, comment: str = "", family: int = 4, **match: An
     return Rule(family, chain, Match(**match), act, comment)
 
 
-def publish(protocol: str, port: int | Ports, to: str, target: int | Ports | None = None, **match: Any) -> Ruleset:
+def publish(
+    protocol: str, port: int | Ports, to: str, target: int | Ports | None = None, **match: Any
+) -> Ruleset:
     """Reached at every address of the host, from outside and from itself."""
-    address, ports, target = ip_address(to), *((value, value) if isinstance(value, int) else value for value in (port, target))
+    address, ports, target = (
+        ip_address(to),
+        *((value, value) if isinstance(value, int) else value for value in (port, target)),
+    )
     wanted = Match(**{"local": True, **match, "protocol": protocol, "port": ports})
     chains = (Chain.PREROUTING, Chain.OUTPUT)
-    return tuple(Rule(address.version, chain, wanted, DestinationTo(address, target), f"lab: {protocol} {port}") for chain in chains)
+    return tuple(
+        Rule(
+            address.version,
+            chain,
+            wanted,
+            DestinationTo(address, target),
+            f"lab: {protocol} {port}",
+        )
+        for chain in chains
+    )
 
 
 ALL_KINDS = (
     *publish("tcp", 8080, "10.9.0.2", 80),
     *publish("udp", 8080, "fd09::2", 80),
     *publish("sctp", 8080, "10.9.0.2", 80),
-    *publish("tcp", (8000, 8010), "10.9.0.2", (8000, 8010), destination=ip_network("192.0.2.1/32"), local=None),
+    *publish(
+        "tcp",
+        (8000, 8010),
+        "10.9.0.2",
+        (8000, 8010),
+        destination=ip_network("192.0.2.1/32"),
+        local=None,
+    ),
     *publish("tcp", (8000, 8200), "fd09::2", (9000, 9200)),
-    rule(Chain.PREROUTING, DestinationTo(ip_address("10.9.0.2")), iif="wan", destination=Not(OUTSIDE), local=False),
-    rule(Chain.POSTROUTING, Verdict.MASQUERADE, "lab: all printable ' \\ # ; { $ @ * } ~", source=NET, oif=Not("br0")),
+    rule(
+        Chain.PREROUTING,
+        DestinationTo(ip_address("10.9.0.2")),
+        iif="wan",
+        destination=Not(OUTSIDE),
+        local=False,
+    ),
+    rule(
+        Chain.POSTROUTING,
+        Verdict.MASQUERADE,
+        "lab: all printable ' \\ # ; { $ @ * } ~",
+        source=NET,
+        oif=Not("br0"),
+    ),
     rule(Chain.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=OTHER),
     rule(Chain.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=Not(NET6)),
     rule(Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1/128"), oif="br0"),
     rule(Chain.POSTROUTING, Verdict.RETURN, destination=ip_network("0.0.0.0/0")),
     rule(Chain.FORWARD, Verdict.ACCEPT, states=("established", "related")),
     rule(Chain.FORWARD, Verdict.ACCEPT, family=6, translated=True),
-    rule(Chain.FORWARD, Verdict.DROP, iif="br0", oif="br1", states=("new", "invalid"), translated=False),
-    rule(Chain.INPUT, Verdict.DROP, iif=Not("lo"), destination=ip_network("127.0.0.0/8"), translated=False),
+    rule(
+        Chain.FORWARD,
+        Verdict.DROP,
+        iif="br0",
+        oif="br1",
+        states=("new", "invalid"),
+        translated=False,
+    ),
+    rule(
+        Chain.INPUT,
+        Verdict.DROP,
+        iif=Not("lo"),
+        destination=ip_network("127.0.0.0/8"),
+        translated=False,
+    ),
     rule(Chain.INPUT, Verdict.DROP, protocol="sctp", iif="a.b-c@d_e+f", oif="ä$;#{}"),
 )
 
@@ -211,10 +275,23 @@ def test_masquerade_hides_the_source_outside_and_only_there(lab: Lab) -> None:
     lab.serve("b", 80)
     lab.serve("c", 80)
     lab.load(
-        rule(Chain.POSTROUTING, Verdict.MASQUERADE, source=NET, oif=Not("br0"), destination=Not(OTHER)),
+        rule(
+            Chain.POSTROUTING,
+            Verdict.MASQUERADE,
+            source=NET,
+            oif=Not("br0"),
+            destination=Not(OTHER),
+        ),
         rule(Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="wan"),
     )
-    targets = "tcp 192.0.2.2 80", "udp 192.0.2.2 80", "tcp 2001:db8::2 80", "tcp 10.9.0.3 80", "tcp 10.8.0.2 80", "tcp fd09::3 80"
+    targets = (
+        "tcp 192.0.2.2 80",
+        "udp 192.0.2.2 80",
+        "tcp 2001:db8::2 80",
+        "tcp 10.9.0.3 80",
+        "tcp 10.8.0.2 80",
+        "tcp fd09::3 80",
+    )
     assert lab.ask("a", *targets) == [
         "pc 192.0.2.1 80",
         "pc 192.0.2.1 80",
@@ -231,9 +308,14 @@ def test_snat_to_an_address(lab: Lab) -> None:
     lab.host.run("ip", "address", "add", "2001:db8::7/64", "dev", "wan", "nodad")
     lab.load(
         rule(Chain.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=NET, oif="wan"),
-        rule(Chain.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=NET6, oif="wan"),
+        rule(
+            Chain.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=NET6, oif="wan"
+        ),
     )
-    assert lab.ask("a", "tcp 192.0.2.2 80", "udp 2001:db8::2 80") == ["pc 192.0.2.7 80", "pc 2001:db8::7 80"]
+    assert lab.ask("a", "tcp 192.0.2.2 80", "udp 2001:db8::2 80") == [
+        "pc 192.0.2.7 80",
+        "pc 2001:db8::7 80",
+    ]
 
 
 def test_dnat_from_outside_keeps_the_source(lab: Lab) -> None:
@@ -243,9 +325,21 @@ def test_dnat_from_outside_keeps_the_source(lab: Lab) -> None:
         *publish("udp", 8080, "10.9.0.2", 81),
         *publish("tcp", 8080, "fd09::2", 81),
         *publish("udp", 8080, "fd09::2", 80),
-        rule(Chain.PREROUTING, DestinationTo(ip_address("10.9.0.2")), protocol="tcp", iif="wan", destination=ip_network("192.0.2.7")),
+        rule(
+            Chain.PREROUTING,
+            DestinationTo(ip_address("10.9.0.2")),
+            protocol="tcp",
+            iif="wan",
+            destination=ip_network("192.0.2.7"),
+        ),
     )
-    targets = "tcp 192.0.2.1 8080", "udp 192.0.2.1 8080", "tcp 2001:db8::1 8080", "udp 2001:db8::1 8080", "tcp 192.0.2.7 81"
+    targets = (
+        "tcp 192.0.2.1 8080",
+        "udp 192.0.2.1 8080",
+        "tcp 2001:db8::1 8080",
+        "udp 2001:db8::1 8080",
+        "tcp 192.0.2.7 81",
+    )
     assert lab.ask("pc", *targets) == [
         "a 192.0.2.2 80",
         "a 192.0.2.2 81",
@@ -267,10 +361,18 @@ def test_ranges_of_ports_are_one_to_one(lab: Lab) -> None:
     )
     for _ in range(3):
         four, six = "192.0.2.1", "2001:db8::1"
-        assert lab.ask("pc", *(f"tcp {four} {port}" for port in range(8000, 8006))) == [f"a 192.0.2.2 {p}" for p in range(8000, 8006)]
-        assert lab.ask("pc", *(f"udp {six} {port}" for port in range(9000, 9006))) == [f"a 2001:db8::2 {p}" for p in range(8000, 8006)]
-        assert lab.ask("pc", *(f"tcp {six} {port}" for port in range(8000, 8006))) == [f"a 2001:db8::2 {p}" for p in range(8003, 8009)]
-        assert lab.ask("pc", *(f"udp {four} {port}" for port in range(8000, 8006))) == [f"a 192.0.2.2 {p}" for p in range(8006, 8012)]
+        assert lab.ask("pc", *(f"tcp {four} {port}" for port in range(8000, 8006))) == [
+            f"a 192.0.2.2 {p}" for p in range(8000, 8006)
+        ]
+        assert lab.ask("pc", *(f"udp {six} {port}" for port in range(9000, 9006))) == [
+            f"a 2001:db8::2 {p}" for p in range(8000, 8006)
+        ]
+        assert lab.ask("pc", *(f"tcp {six} {port}" for port in range(8000, 8006))) == [
+            f"a 2001:db8::2 {p}" for p in range(8003, 8009)
+        ]
+        assert lab.ask("pc", *(f"udp {four} {port}" for port in range(8000, 8006))) == [
+            f"a 192.0.2.2 {p}" for p in range(8006, 8012)
+        ]
     assert lab.ask("pc", "tcp 192.0.2.1 8006", "udp 2001:db8::1 9006") == [None, None]
 
 
@@ -278,11 +380,22 @@ def test_what_is_published_is_at_every_local_address(lab: Lab) -> None:
     lab.serve("a", 80)
     lab.serve("pc", 8080)
     own = rule(Chain.POSTROUTING, Verdict.MASQUERADE, source=ip_network("127.0.0.0/8"), oif="br0")
-    lab.load(*publish("tcp", 8080, "10.9.0.2", 80), *publish("udp", 8080, "10.9.0.2", 80), *publish("tcp", 8080, "fd09::2", 80), own)
+    lab.load(
+        *publish("tcp", 8080, "10.9.0.2", 80),
+        *publish("udp", 8080, "10.9.0.2", 80),
+        *publish("tcp", 8080, "fd09::2", 80),
+        own,
+    )
     for protocol in ("tcp", "udp"):
         addresses = "192.0.2.1", "192.0.2.7", "10.9.0.1", "10.8.0.1"
-        assert lab.ask("pc", *(f"{protocol} {address} 8080" for address in addresses)) == ["a 192.0.2.2 80"] * 4
-        seen = lab.ask("host", *(f"{protocol} {address} 8080" for address in (*addresses, "127.0.0.1", "127.1.2.3")))
+        assert (
+            lab.ask("pc", *(f"{protocol} {address} 8080" for address in addresses))
+            == ["a 192.0.2.2 80"] * 4
+        )
+        seen = lab.ask(
+            "host",
+            *(f"{protocol} {address} 8080" for address in (*addresses, "127.0.0.1", "127.1.2.3")),
+        )
         # the host's own way to a is by 10.9.0.1, unless the program chose another of its addresses as source first
         assert [answer and answer.split()[::2] for answer in seen] == [["a", "80"]] * 6
         assert [str(answer).split()[1] for answer in seen[-2:]] == ["10.9.0.1"] * 2
@@ -299,8 +412,14 @@ def test_what_is_published_is_at_the_ipv6_loopback(lab: Lab) -> None:
     And where br_netfilter translates on the bridge already, IPv6 sees a packet to ::1 from outside and drops it.
     """
     lab.serve("a", 80)
-    lab.host.run("sh", "-c", "! [ -e /proc/sys/net/bridge ] || echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables")
-    masquerade = rule(Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1"), oif="br0")
+    lab.host.run(
+        "sh",
+        "-c",
+        "! [ -e /proc/sys/net/bridge ] || echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables",
+    )
+    masquerade = rule(
+        Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1"), oif="br0"
+    )
     lab.load(*publish("tcp", 8080, "fd09::2", 80), *publish("udp", 8080, "fd09::2", 80), masquerade)
     assert lab.ask("host", "tcp ::1 8080") == [None]
     lab.host.run("ip", "-6", "route", "add", "local", "::1", "dev", "br0", "table", "local")
@@ -320,11 +439,18 @@ def test_hairpin(lab: Lab, filtered: int) -> None:
         *publish("udp", 8080, "10.9.0.2", 80),
         *publish("tcp", 8080, "fd09::2", 80),
         rule(Chain.POSTROUTING, Verdict.MASQUERADE, source=NET, oif="br0", translated=True),
-        rule(Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="br0", translated=True),
+        rule(
+            Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="br0", translated=True
+        ),
     )
     targets = "tcp 10.9.0.1 8080", "udp 192.0.2.1 8080", "tcp fd09::1 8080", "tcp 2001:db8::1 8080"
     for member in ("b", "a"):
-        assert lab.ask(member, *targets) == ["a 10.9.0.1 80", "a 10.9.0.1 80", "a fd09::1 80", "a fd09::1 80"]
+        assert lab.ask(member, *targets) == [
+            "a 10.9.0.1 80",
+            "a 10.9.0.1 80",
+            "a fd09::1 80",
+            "a fd09::1 80",
+        ]
     # what is not translated keeps its source
     assert lab.ask("b", "tcp 10.9.0.2 80") == ["a 10.9.0.3 80"]
 
@@ -347,17 +473,30 @@ def test_isolation_lets_through_what_is_published(lab: Lab) -> None:
         rule(Chain.FORWARD, Verdict.DROP, iif="br1", oif="br0"),
         rule(Chain.FORWARD, Verdict.DROP, iif=Not("br0"), oif="br0", translated=False),
         rule(
-            Chain.INPUT, Verdict.DROP, iif="br1", destination=ip_network("10.8.0.1/32"), protocol="tcp", port=(7000, 7010), translated=False
+            Chain.INPUT,
+            Verdict.DROP,
+            iif="br1",
+            destination=ip_network("10.8.0.1/32"),
+            protocol="tcp",
+            port=(7000, 7010),
+            translated=False,
         ),
     )
     for netns, target, _ in direct:
         assert lab.ask(netns, target) == [None]
     # the rules for IPv4 are for IPv4
-    assert lab.ask("pc", "tcp 192.0.2.1 8080", "tcp fd09::2 80") == ["a 192.0.2.2 80", "a 2001:db8::2 80"]
+    assert lab.ask("pc", "tcp 192.0.2.1 8080", "tcp fd09::2 80") == [
+        "a 192.0.2.2 80",
+        "a 2001:db8::2 80",
+    ]
     assert lab.ask("c", "tcp 10.9.0.1 8080") == ["a 10.8.0.2 80"]
     assert lab.ask("a", "tcp 192.0.2.2 80") == ["pc 10.9.0.2 80"]
     lab.serve("host", 7000, 7011)
-    assert lab.ask("c", "tcp 10.8.0.1 7000", "udp 10.8.0.1 7000", "tcp 10.8.0.1 7011") == [None, "host 10.8.0.2 7000", "host 10.8.0.2 7011"]
+    assert lab.ask("c", "tcp 10.8.0.1 7000", "udp 10.8.0.1 7000", "tcp 10.8.0.1 7011") == [
+        None,
+        "host 10.8.0.2 7000",
+        "host 10.8.0.2 7011",
+    ]
 
 
 # Kernels for every day have no SCTP sockets: an INIT chunk from a raw socket to a raw socket (RFC 9260, 3.3.2).
@@ -395,7 +534,9 @@ def test_dnat_of_sctp(lab: Lab, port: int, reached: int) -> None:
     with lab.host.start("ip", "netns", "exec", "a", sys.executable, "-ISc", SCTP) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
-        lab.host.run("ip", "netns", "exec", "pc", sys.executable, "-ISc", SCTP, "192.0.2.1", str(port))
+        lab.host.run(
+            "ip", "netns", "exec", "pc", sys.executable, "-ISc", SCTP, "192.0.2.1", str(port)
+        )
         assert server.stdout.readline() == f"192.0.2.2 5000 {reached} True\n"
 
 
@@ -425,10 +566,18 @@ def test_a_listing_is_equal_after_a_round_trip(lab: Lab) -> None:
 
 
 def test_a_table_is_replaced_and_deleted_and_others_stay_as_they_are(lab: Lab) -> None:
-    lab.nft("add table inet netorch_lab_2; add chain inet netorch_lab_2 c; add rule inet netorch_lab_2 c counter drop")
-    lab.nft("add table ip netorch_lab; add set ip netorch_lab s { type ipv4_addr; flags timeout; elements = { 192.0.2.1 } ; }")
-    lab.nft("add table inet filter; add chain inet filter f { type filter hook forward priority 0; policy accept; }")
-    lab.host.run("iptables-nft", "-t", "nat", "-A", "POSTROUTING", "-s", "10.0.0.0/8", "-j", "MASQUERADE")
+    lab.nft(
+        "add table inet netorch_lab_2; add chain inet netorch_lab_2 c; add rule inet netorch_lab_2 c counter drop"
+    )
+    lab.nft(
+        "add table ip netorch_lab; add set ip netorch_lab s { type ipv4_addr; flags timeout; elements = { 192.0.2.1 } ; }"
+    )
+    lab.nft(
+        "add table inet filter; add chain inet filter f { type filter hook forward priority 0; policy accept; }"
+    )
+    lab.host.run(
+        "iptables-nft", "-t", "nat", "-A", "POSTROUTING", "-s", "10.0.0.0/8", "-j", "MASQUERADE"
+    )
     before = lab.nft("--handle", "--stateless", "list", "ruleset")
     lab.load(*ALL_KINDS)
     lab.load(*ALL_KINDS[-2:])
@@ -448,17 +597,25 @@ def test_a_refused_script_leaves_everything_and_says_which_rule(lab: Lab) -> Non
     before = lab.nft("--handle", "--stateless", "list", "ruleset")
     wrong = rule(Chain.FORWARD, DestinationTo(ip_address("10.9.0.2")), "lab: wrong")
     error = lab.call("run", nftables.script(TABLE, (*ALL_KINDS, wrong)))
-    assert error == 'Could not process rule: Operation not supported, in: meta nfproto ipv4 dnat ip to 10.9.0.2 comment "lab: wrong"'
+    assert (
+        error
+        == 'Could not process rule: Operation not supported, in: meta nfproto ipv4 dnat ip to 10.9.0.2 comment "lab: wrong"'
+    )
     assert lab.call("run", "delete table\ninet").startswith("syntax error, unexpected newline")
     assert lab.nft("--handle", "--stateless", "list", "ruleset") == before
 
 
 def changes(before: Sequence[str], after: Sequence[str]) -> list[str]:
-    return [f"- {line}" for line in before if line not in after] + [f"+ {line}" for line in after if line not in before]
+    return [f"- {line}" for line in before if line not in after] + [
+        f"+ {line}" for line in after if line not in before
+    ]
 
 
 def test_changes_by_hand_are_seen(lab: Lab) -> None:
-    lab.load(*publish("tcp", 8080, "10.9.0.2", 80), rule(Chain.FORWARD, Verdict.DROP, "lab: isolate", iif="br0", oif="br1"))
+    lab.load(
+        *publish("tcp", 8080, "10.9.0.2", 80),
+        rule(Chain.FORWARD, Verdict.DROP, "lab: isolate", iif="br0", oif="br1"),
+    )
     before = lab.listing()
     dnat = 'prerouting meta nfproto ipv4 tcp dport 8080 fib daddr type local dnat ip to 10.9.0.2:80 comment "lab: tcp 8080"'
     drop = 'forward meta nfproto ipv4 iifname "br0" oifname "br1" drop comment "lab: isolate"'
@@ -470,14 +627,38 @@ def test_changes_by_hand_are_seen(lab: Lab) -> None:
         "forward type filter hook forward priority filter; policy accept;",
         drop,
     )
-    lines = (line.strip().partition(" # handle ") for line in lab.nft("--handle", "--stateless", "list", "ruleset").splitlines())
+    lines = (
+        line.strip().partition(" # handle ")
+        for line in lab.nft("--handle", "--stateless", "list", "ruleset").splitlines()
+    )
     handles = {words: handle for words, _, handle in lines}
 
-    lab.nft("insert", "rule", "inet", TABLE, "forward", "ip", "saddr", "10.9.0.2", "counter", "accept")
+    lab.nft(
+        "insert", "rule", "inet", TABLE, "forward", "ip", "saddr", "10.9.0.2", "counter", "accept"
+    )
     assert changes(before, lab.listing()) == ["+ forward ip saddr 10.9.0.2 counter accept"]
-    lab.nft("replace", "rule", "inet", TABLE, "forward", "handle", handles[drop.removeprefix("forward ")], "iifname", "br0", "drop")
+    lab.nft(
+        "replace",
+        "rule",
+        "inet",
+        TABLE,
+        "forward",
+        "handle",
+        handles[drop.removeprefix("forward ")],
+        "iifname",
+        "br0",
+        "drop",
+    )
     assert changes(before, lab.listing())[::2] == [f"- {drop}", '+ forward iifname "br0" drop']
-    lab.nft("delete", "rule", "inet", TABLE, "output", "handle", handles[dnat.removeprefix("prerouting ")])
+    lab.nft(
+        "delete",
+        "rule",
+        "inet",
+        TABLE,
+        "output",
+        "handle",
+        handles[dnat.removeprefix("prerouting ")],
+    )
     assert f"- {before[3]}" in changes(before, lab.listing())
     lab.nft(f"add chain inet {TABLE} forward {{ policy drop; }}")
     lab.nft("add", "chain", "inet", TABLE, "extra")
@@ -533,13 +714,21 @@ print(nft.run("add table inet x"))
         "libnftables.so.1 is not installed (Debian: apt install libnftables1)\nlibnftables.so.1: cannot open shared object file\n"
     )
     ask = "from netorch.kernel import nft; print(nft.available())"
-    refused = host.run("setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", ask)
-    assert refused.stdout.startswith("nf_tables refuses what netorch needs: ") and "Operation not permitted" in refused.stdout
+    refused = host.run(
+        "setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", ask
+    )
+    assert (
+        refused.stdout.startswith("nf_tables refuses what netorch needs: ")
+        and "Operation not permitted" in refused.stdout
+    )
 
 
 def test_a_thousand_published_ports_are_quick(lab: Lab) -> None:
     """About 50 ms to load and 20 ms to list; the limit is for machines under load."""
-    rules = tuple(replace(publish("tcp", port, "10.9.0.2", 80)[0], comment=f"lab: tcp {port}") for port in range(20000, 21000))
+    rules = tuple(
+        replace(publish("tcp", port, "10.9.0.2", 80)[0], comment=f"lab: tcp {port}")
+        for port in range(20000, 21000)
+    )
     lab.host.write("script", nftables.script(TABLE, rules))
     program = """
 import json, pathlib, time
@@ -559,7 +748,9 @@ print(json.dumps(times))
     load, again, listed = json.loads(lab.host.run(sys.executable, "-c", program).stdout)
     start = time.perf_counter()
     assert len(lab.listing()) == 1001
-    print(f"1,000 published ports: load {load} ms, replace {again} ms, list {listed} ms, all of it {time.perf_counter() - start:.2f} s")
+    print(
+        f"1,000 published ports: load {load} ms, replace {again} ms, list {listed} ms, all of it {time.perf_counter() - start:.2f} s"
+    )
     assert load < 1000
     assert listed < 1000
     lab.serve("a", 80)

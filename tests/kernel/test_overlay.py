@@ -30,16 +30,48 @@ SIX = LAB.replace("ENDPOINT1", "fd00::1").replace("ENDPOINT2", "fd00::2")
 def whole(host: Host, node: str, target: str, size: int) -> bool:
     """Whether a packet of `size` bytes with all headers passes in one piece."""
     headers = 48 if ":" in target else 28
-    ping = ("ping", "-n", "-q", "-M", "do", "-c", "3", "-i", "0.2", "-W", "2", "-s", str(size - headers), target)
+    ping = (
+        "ping",
+        "-n",
+        "-q",
+        "-M",
+        "do",
+        "-c",
+        "3",
+        "-i",
+        "0.2",
+        "-W",
+        "2",
+        "-s",
+        str(size - headers),
+        target,
+    )
     return host.run("ip", "netns", "exec", node, *ping, check=False).returncode == 0
 
 
 def test_frames_carry_the_vni_and_the_port(host: Host) -> None:
     host.netorch("apply", OVERLAY)
-    for node, own, other, vni in (("c1", "10.42.0.1", "10.42.0.3", "42"), ("g1", "10.42.0.101", "10.42.0.102", "43")):
+    for node, own, other, vni in (
+        ("c1", "10.42.0.1", "10.42.0.3", "42"),
+        ("g1", "10.42.0.101", "10.42.0.102", "43"),
+    ):
         inner = f"{own} > {other}: ICMP echo request"
         seen = sniff(
-            host, "backbone", "to-host1", "udp port 4789", inner, "ip", "netns", "exec", node, "ping", "-c", "5", "-i", "0.3", other
+            host,
+            "backbone",
+            "to-host1",
+            "udp port 4789",
+            inner,
+            "ip",
+            "netns",
+            "exec",
+            node,
+            "ping",
+            "-c",
+            "5",
+            "-i",
+            "0.3",
+            other,
         )
         before, found, _ = seen.partition(inner)
         outer = before.rpartition("192.0.2.2.")[2]
@@ -49,23 +81,46 @@ def test_frames_carry_the_vni_and_the_port(host: Host) -> None:
 def test_nothing_is_flooded_to_find_a_member(host: Host) -> None:
     """The MACs of the file are in the tables of the other end before the first frame, and nothing else is."""
     host.netorch("apply", OVERLAY)
-    macs = {node: host.ip("-n", node, "link", "show", "eth0")[0]["address"] for node in ("c1", "c2", "c3", "c4")}
-    for node, there, dst in (("host1", ("c3", "c4"), "192.0.2.6"), ("host2", ("c1", "c2"), "192.0.2.2")):
-        entries = json.loads(host.run("bridge", "-n", node, "-j", "fdb", "show", "dev", "blue-vtep").stdout)
+    macs = {
+        node: host.ip("-n", node, "link", "show", "eth0")[0]["address"]
+        for node in ("c1", "c2", "c3", "c4")
+    }
+    for node, there, dst in (
+        ("host1", ("c3", "c4"), "192.0.2.6"),
+        ("host2", ("c1", "c2"), "192.0.2.2"),
+    ):
+        entries = json.loads(
+            host.run("bridge", "-n", node, "-j", "fdb", "show", "dev", "blue-vtep").stdout
+        )
         known = {(entry["mac"], entry["dst"]) for entry in entries if "dst" in entry}
         assert known == {("00:00:00:00:00:00", dst), *((macs[member], dst) for member in there)}
         details = host.ip("-n", node, "link", "show", "blue-vtep")[0]["linkinfo"]["info_data"]
         assert details["learning"] is False and details["port"] == 4789
 
 
-@pytest.mark.parametrize(("file", "mtu"), [(FOUR, 1450), (SIX, 1430)], ids=["over IPv4", "over IPv6"])
+@pytest.mark.parametrize(
+    ("file", "mtu"), [(FOUR, 1450), (SIX, 1430)], ids=["over IPv4", "over IPv6"]
+)
 def test_what_fits_is_exact(host: Host, file: str, mtu: int) -> None:
     host.netorch("apply", host.write("lab.yaml", file))
     for target in ("10.5.0.2", "fd05::2"):
         assert whole(host, "a", target, mtu)
         assert not whole(host, "a", target, mtu + 1)
-    links = {(node, link["ifname"]): link["mtu"] for node in ("v1", "v2", "a") for link in host.ip("-n", node, "link")}
-    assert {links[place] for place in (("v1", "lan"), ("v1", "lan-vtep"), ("v1", "a-eth0"), ("v2", "lan"), ("a", "eth0"))} == {mtu}
+    links = {
+        (node, link["ifname"]): link["mtu"]
+        for node in ("v1", "v2", "a")
+        for link in host.ip("-n", node, "link")
+    }
+    assert {
+        links[place]
+        for place in (
+            ("v1", "lan"),
+            ("v1", "lan-vtep"),
+            ("v1", "a-eth0"),
+            ("v2", "lan"),
+            ("a", "eth0"),
+        )
+    } == {mtu}
     wider = file.replace("subnet: [192", "mtu: 9000, subnet: [192")
     host.netorch("apply", host.write("lab.yaml", wider))
     assert whole(host, "a", "10.5.0.2", 9000 - (1500 - mtu))
@@ -97,12 +152,19 @@ def test_a_member_moves_to_another_endpoint(host: Host) -> None:
     file = host.write("lab.yaml", FOUR)
     host.netorch("apply", file)
     before = host.netorch("show", "-o", "yaml").stdout
-    file.write_text(FOUR.replace("b: {networks: {lan: {at: v2}}}", "b: {networks: {lan: {at: v1}}}"))
+    file.write_text(
+        FOUR.replace("b: {networks: {lan: {at: v2}}}", "b: {networks: {lan: {at: v1}}}")
+    )
     host.netorch("apply", file)
     settled(host)
     assert host.ping("a", "10.5.0.2", count=3)
     assert "dst" in host.run("bridge", "-n", "v1", "fdb", "show", "dev", "lan-vtep").stdout
-    assert host.run("bridge", "-n", "v1", "fdb", "show", "dev", "lan-vtep").stdout.count("dst 192.0.2.2") == 1
+    assert (
+        host.run("bridge", "-n", "v1", "fdb", "show", "dev", "lan-vtep").stdout.count(
+            "dst 192.0.2.2"
+        )
+        == 1
+    )
     host.write("lab.yaml", before)
     host.netorch("apply", file)
     settled(host)
@@ -113,15 +175,39 @@ def test_what_is_written_as_a_file_is_what_is_there(host: Host) -> None:
     host.netorch("apply", OVERLAY)
     written = host.write("again.yaml", host.netorch("show", "-o", "yaml", "vxlan-overlay").stdout)
     again = host.netorch("diff", written, check=False)
-    assert (again.returncode, again.stdout) == (0, "vxlan-overlay: in sync\n"), again.stdout + again.stderr
+    assert (again.returncode, again.stdout) == (0, "vxlan-overlay: in sync\n"), (
+        again.stdout + again.stderr
+    )
 
 
 def test_entries_of_others_in_the_table_are_mended_and_learned_ones_are_nobodys(host: Host) -> None:
     host.netorch("apply", host.write("lab.yaml", FOUR))
     fdb = ("bridge", "-n", "v1", "fdb")
-    host.run(*fdb, "append", "00:00:00:00:00:00", "dev", "lan-vtep", "dst", "192.0.2.77", "self", "permanent")
-    host.run(*fdb, "add", "02:00:00:00:00:66", "dev", "lan-vtep", "dst", "192.0.2.2", "self", "dynamic")
-    host.run(*fdb, "add", "02:00:00:00:00:67", "dev", "lan-vtep", "dst", "192.0.2.2", "self", "extern_learn")
+    host.run(
+        *fdb,
+        "append",
+        "00:00:00:00:00:00",
+        "dev",
+        "lan-vtep",
+        "dst",
+        "192.0.2.77",
+        "self",
+        "permanent",
+    )
+    host.run(
+        *fdb, "add", "02:00:00:00:00:66", "dev", "lan-vtep", "dst", "192.0.2.2", "self", "dynamic"
+    )
+    host.run(
+        *fdb,
+        "add",
+        "02:00:00:00:00:67",
+        "dev",
+        "lan-vtep",
+        "dst",
+        "192.0.2.2",
+        "self",
+        "extern_learn",
+    )
     told = host.netorch("diff", check=False).stdout.splitlines()
     assert told == ["- fdb v1/lan-vtep 00:00:00:00:00:00 dst 192.0.2.77", "lab: 1 to delete"], told
 
@@ -147,7 +233,9 @@ links: [["v:under", "host:plug"]]
     )
     host.netorch("apply", file)
     host.run(
-        "sh", "-ec", "ip link add name br9 type bridge; ip link set br9 up; ip link set wire master br9; ip link set x-plug master br9"
+        "sh",
+        "-ec",
+        "ip link add name br9 type bridge; ip link set br9 up; ip link set wire master br9; ip link set x-plug master br9",
     )
     assert host.ping("x-a", "10.5.0.2")
     host.run("ip", "link", "del", "br9")

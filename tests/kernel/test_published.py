@@ -60,7 +60,12 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 def lab(host: Host, backend: str, name: str, ports: str, number: int) -> str:
-    text = LAB.replace("NAME", name).replace("BACKEND", backend).replace("PORTS", ports).replace("NUMBER", str(number))
+    text = (
+        LAB.replace("NAME", name)
+        .replace("BACKEND", backend)
+        .replace("PORTS", ports)
+        .replace("NUMBER", str(number))
+    )
     host.write(f"{name}.yaml", text)
     return f"{name}.yaml"
 
@@ -81,30 +86,50 @@ def remembered(host: Host) -> list[str]:
     lines = host.run("cat", "/proc/net/nf_conntrack").stdout.splitlines()
     found = (line.split() for line in lines)
     return sorted(
-        " ".join(word for word in words if word.startswith(("src=", "dst="))).split(" src=", 1)[0] for words in found if "udp" in words
+        " ".join(word for word in words if word.startswith(("src=", "dst="))).split(" src=", 1)[0]
+        for words in found
+        if "udp" in words
     )
 
 
 def test_two_topologies_publish_beside_each_other(host: Host, backend: str) -> None:
     host.run("sh", "-ec", OUTSIDE + BARE.format(0))
     before = host.snapshot()
-    one, two = lab(host, backend, "one", '"8080:80"', 1), lab(host, backend, "two", '"8081:80", "127.0.0.1:8082:80"', 2)
+    one, two = (
+        lab(host, backend, "one", '"8080:80"', 1),
+        lab(host, backend, "two", '"8081:80", "127.0.0.1:8082:80"', 2),
+    )
     for file in (one, two):
         host.netorch("apply", file)
         assert host.netorch("diff", file).stderr == ""
     serve(host, "one-web", "tcp:80")
     serve(host, "two-web", "tcp:80")
-    own = [("tcp", address, port) for port in (8080, 8081) for address in ("192.0.2.1", "127.0.0.1", "2001:db8::1", "::1")]
+    own = [
+        ("tcp", address, port)
+        for port in (8080, 8081)
+        for address in ("192.0.2.1", "127.0.0.1", "2001:db8::1", "::1")
+    ]
     assert all(ask(host, None, *own, ("tcp", "127.0.0.1", 8082)))
-    outside = [(protocol, address, port) for protocol, address, port in own if address not in {"127.0.0.1", "::1"}]
+    outside = [
+        (protocol, address, port)
+        for protocol, address, port in own
+        if address not in {"127.0.0.1", "::1"}
+    ]
     for node in ("pc", "one-mate", "two-mate", "one-web"):
         assert all(ask(host, node, *outside)), node
     host.netorch("destroy", "one")
-    assert host.run("cat", "/proc/sys/net/ipv6/conf/wan/accept_ra").stdout == "2\n", "the other still forwards"
+    assert host.run("cat", "/proc/sys/net/ipv6/conf/wan/accept_ra").stdout == "2\n", (
+        "the other still forwards"
+    )
     assert all(ask(host, None, *own[4:]))
     host.netorch("destroy", "two")
     empty_tables = ("host: iptables", "host: ip6tables") if backend == "iptables" else ()
-    assert diff_snapshots(before, host.snapshot(), ignore=("files: /run/netorch", "host: routes", *empty_tables)) == []
+    assert (
+        diff_snapshots(
+            before, host.snapshot(), ignore=("files: /run/netorch", "host: routes", *empty_tables)
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,24 +144,34 @@ def test_two_topologies_publish_beside_each_other(host: Host, backend: str) -> N
         ('"8080:1/udp"', False),
     ],
 )
-def test_a_port_that_another_topology_has_is_an_error(host: Host, ports: str, refused: bool) -> None:
+def test_a_port_that_another_topology_has_is_an_error(
+    host: Host, ports: str, refused: bool
+) -> None:
     host.netorch("apply", lab(host, "auto", "one", '"8080:80", "127.0.0.1:9090:90"', 1))
     before = host.snapshot()
     failed = host.netorch("apply", "--dry-run", lab(host, "auto", "two", ports, 2), check=False)
     assert failed.returncode == (1 if refused else 2), failed.stderr
     if refused:
-        assert "two.yaml:6:38: publish web " in failed.stderr and "topology 'one' has that port of the host already" in failed.stderr
+        assert (
+            "two.yaml:6:38: publish web " in failed.stderr
+            and "topology 'one' has that port of the host already" in failed.stderr
+        )
     assert diff_snapshots(before, host.snapshot(), ignore=("files: /run/netorch",)) == []
     assert host.netorch("diff", "one.yaml").returncode == 0
 
 
 def test_a_program_that_listens_is_told_with_its_place(host: Host) -> None:
-    code = "import socket\ns = socket.create_server(('', 8080))\nprint('ready', flush=True)\ninput()"
+    code = (
+        "import socket\ns = socket.create_server(('', 8080))\nprint('ready', flush=True)\ninput()"
+    )
     listener = host.start(sys.executable, "-c", code)
     assert listener.stdout is not None and listener.stdout.readline() == "ready\n"
     failed = host.netorch("apply", lab(host, "auto", "one", '"7070:70", "8080:80"', 1), check=False)
     assert failed.returncode == 1
-    assert "one.yaml:6:49: publish web 8080:80/tcp: a program listens on tcp port 8080 of host already." in failed.stderr
+    assert (
+        "one.yaml:6:49: publish web 8080:80/tcp: a program listens on tcp port 8080 of host already."
+        in failed.stderr
+    )
     assert "7070" not in failed.stderr
 
 
@@ -147,23 +182,39 @@ def test_a_port_published_later_answers_on_the_loopback_too(host: Host, backend:
         host.write("lab.yaml", text.replace("BACKEND", backend).replace("PORTS", ports))
         host.netorch("apply", "lab.yaml")
     serve(host, "web", "tcp:80")
-    assert ask(host, "box", ("tcp", "::1", 8080), ("tcp", "127.0.0.1", 8080)) == ["fd00:1::1 80", "10.1.0.1 80"]
+    assert ask(host, "box", ("tcp", "::1", 8080), ("tcp", "127.0.0.1", 8080)) == [
+        "fd00:1::1 80",
+        "10.1.0.1 80",
+    ]
     assert host.netorch("diff", "lab.yaml").returncode == 0
 
 
 def test_what_br_netfilter_takes_from_the_loopback_is_told(host: Host) -> None:
-    if host.run("sh", "-c", BARE.format(1) + "; [ -e /proc/sys/net/bridge ]", check=False).returncode:
+    if host.run(
+        "sh", "-c", BARE.format(1) + "; [ -e /proc/sys/net/bridge ]", check=False
+    ).returncode:
         pytest.skip("no br_netfilter here")
-    for ports, told in (('"8080:80"', True), ('"[::1]:8080:80"', True), ('"127.0.0.1:8080:80"', False), ('"0.0.0.0:8080:80"', False)):
+    for ports, told in (
+        ('"8080:80"', True),
+        ('"[::1]:8080:80"', True),
+        ('"127.0.0.1:8080:80"', False),
+        ('"0.0.0.0:8080:80"', False),
+    ):
         said = host.netorch("diff", lab(host, "auto", "one", ports, 1), check=False).stderr
         assert ("do not answer on ::1" in said) is told, (ports, said)
 
 
 @pytest.mark.parametrize(
     ("ports", "told"),
-    [('"203.0.113.9:80:80"', True), ('"[2001:db8::9]:80:80"', True), ('"192.0.2.1:80:80", "127.0.0.9:80:80", "10.1.0.1:81:81"', False)],
+    [
+        ('"203.0.113.9:80:80"', True),
+        ('"[2001:db8::9]:80:80"', True),
+        ('"192.0.2.1:80:80", "127.0.0.9:80:80", "10.1.0.1:81:81"', False),
+    ],
 )
-def test_an_address_that_the_owner_does_not_have_is_told(host: Host, ports: str, told: bool) -> None:
+def test_an_address_that_the_owner_does_not_have_is_told(
+    host: Host, ports: str, told: bool
+) -> None:
     host.run("sh", "-ec", OUTSIDE)
     said = host.netorch("diff", lab(host, "auto", "one", ports, 1), check=False).stderr
     assert ("host does not have the address" in said) is told, said
@@ -188,7 +239,9 @@ def test_only_what_led_to_another_place_is_forgotten(host: Host, backend: str) -
     lab(host, backend, "one", '"8080:80"', 1)
     host.netorch("apply", file)
     assert remembered(host) == ["src=10.1.0.3 dst=192.0.2.2"]
-    assert answer(inwards) == "nothing", "what is published no longer is not reached by those who talk already"
+    assert answer(inwards) == "nothing", (
+        "what is published no longer is not reached by those who talk already"
+    )
 
 
 def test_loopback_is_for_the_owner_alone(host: Host, backend: str) -> None:
@@ -231,7 +284,10 @@ def test_a_host_only_network_is_open_to_whom_it_allows(host: Host, backend: str)
     for source in ports:
         for target, port in ports.items():
             if source != target:
-                questions = ("tcp", f"10.{port - 80}.0.2", port), ("tcp", f"fd00:{port - 80}::2", port)
+                questions = (
+                    ("tcp", f"10.{port - 80}.0.2", port),
+                    ("tcp", f"fd00:{port - 80}::2", port),
+                )
                 open_ = (source, target) in allowed
                 found = ask(host, source, *questions, patience=6.0 if open_ else 0.4)
                 assert [answer is not None for answer in found] == [open_] * 2, (source, target)
@@ -239,7 +295,10 @@ def test_a_host_only_network_is_open_to_whom_it_allows(host: Host, backend: str)
 
 @pytest.mark.parametrize(
     ("other", "message"),
-    [("{subnet: 10.2.0.0/24}", "is of mode segment"), ("{mode: nat, node: r, subnet: 10.2.0.0/24}", "is on r, net on box")],
+    [
+        ("{subnet: 10.2.0.0/24}", "is of mode segment"),
+        ("{mode: nat, node: r, subnet: 10.2.0.0/24}", "is on r, net on box"),
+    ],
 )
 def test_an_allow_that_leads_nowhere_is_an_error(host: Host, other: str, message: str) -> None:
     host.write(

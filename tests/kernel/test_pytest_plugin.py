@@ -61,8 +61,15 @@ def test_a_failing_test_tells_of_its_network(project: pytest.Pytester) -> None:
         "*-- topology shop: failed checks --*", "FAILED  client  server  ping  client has no route to 10.0.0.2*",
         "*-- topology shop: packets --*", f"{project.path}/kept/test_*-test_fails/client.pcapng", f"{project.path}/kept/*/server.pcapng",
     ])  # fmt: skip
-    kept = {str(path.relative_to(project.path)).partition("-")[2] for path in project.path.rglob("*.pcapng")}
-    assert kept == {f"test_{test}/{node}.pcapng" for test in ("fails", "set_up") for node in ("client", "server")}
+    kept = {
+        str(path.relative_to(project.path)).partition("-")[2]
+        for path in project.path.rglob("*.pcapng")
+    }
+    assert kept == {
+        f"test_{test}/{node}.pcapng"
+        for test in ("fails", "set_up")
+        for node in ("client", "server")
+    }
     assert b"netorch" in next(project.path.glob("kept/*/server.pcapng")).read_bytes()
 
 
@@ -76,7 +83,9 @@ def test_packets_of_tests_with_names_alike(project: pytest.Pytester) -> None:
     done = project.runpytest_inprocess(*QUIET, "--topology-pcap", "kept")
     done.assert_outcomes(passed=1, failed=3)
     assert len({path.parent for path in project.path.rglob("client.pcapng")}) == 3
-    assert [path.name for path in project.path.glob("kept/*-a-b")] == ["test_packets_of_tests_with_names_alike.py-test_it-a-b"]
+    assert [path.name for path in project.path.glob("kept/*-a-b")] == [
+        "test_packets_of_tests_with_names_alike.py-test_it-a-b"
+    ]
 
 
 def test_networks_that_tests_share_or_do_not(project: pytest.Pytester) -> None:
@@ -120,7 +129,11 @@ def test_what_is_wrong_is_said_in_plain_words(project: pytest.Pytester) -> None:
     """)
     done = project.runpytest_inprocess(*QUIET)
     done.assert_outcomes(errors=6)
-    assert "Traceback" not in (told := done.stdout.str()) and "During handling" not in told and "diff" not in told
+    assert (
+        "Traceback" not in (told := done.stdout.str())
+        and "During handling" not in told
+        and "diff" not in told
+    )
     for line in (
         f"no topology for this test: {project.path}/none.yaml: No such file or directory.",
         "no topology for this test: <text>: a topology from a text has no file's name: Give it a `name:`.",
@@ -172,7 +185,13 @@ def test_one_that_is_killed_leaves_nothing(host: Host, number: signal.Signals) -
     assert number == signal.SIGKILL or "KeyboardInterrupt" in out
     for _ in range(200):
         # a process takes its moment to die
-        if not (left := [line for line in host.run("ps", "-eo", "args").stdout.splitlines() if "netorch" in line or "sleep 7532" in line]):
+        if not (
+            left := [
+                line
+                for line in host.run("ps", "-eo", "args").stdout.splitlines()
+                if "netorch" in line or "sleep 7532" in line
+            ]
+        ):
             break
         time.sleep(0.05)
     assert left == []

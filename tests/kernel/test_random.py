@@ -30,7 +30,9 @@ from tests.strategies import Sketch, pairs
 
 EXAMPLES = int(os.environ.get("NETORCH_RANDOM_EXAMPLES", "25"))
 SEED = os.environ.get("NETORCH_RANDOM_SEED")
-phases = (Phase.generate, Phase.shrink) if os.environ.get("NETORCH_RANDOM_SHRINK") else (Phase.generate,)
+phases = (
+    (Phase.generate, Phase.shrink) if os.environ.get("NETORCH_RANDOM_SHRINK") else (Phase.generate,)
+)
 
 PROTOCOL = Mark("random").protocol
 PASSING = re.compile(r'"(link": "[^"]*"|[gt]so_\w*max_\w+": \d+|qdisc": "no(op|queue)")(, |(?=}))')
@@ -80,7 +82,9 @@ def serve() -> None:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             status = main(json.loads(line))
-        print(json.dumps({"status": status, "out": out.getvalue(), "err": err.getvalue()}), flush=True)
+        print(
+            json.dumps({"status": status, "out": out.getvalue(), "err": err.getvalue()}), flush=True
+        )
 
 
 # Damage: what a person with `ip` and a bad day does. Each takes the namespace's `ip -n`, one of its links, and gives a command.
@@ -108,34 +112,58 @@ class Target:
 
 
 def _address(target: Target) -> str:
-    return f"{target.addresses[0]['local']}/{target.addresses[0]['prefixlen']}" if target.addresses else ""
+    return (
+        f"{target.addresses[0]['local']}/{target.addresses[0]['prefixlen']}"
+        if target.addresses
+        else ""
+    )
 
 
 DAMAGE: dict[str, Callable[[Target], str]] = {
     "a link is deleted": lambda t: "" if t.is_lo else f"{t.ip} link del {t.dev}",
     "a link goes down": lambda t: f"{t.ip} link set {t.dev} down",
     "a link flaps": lambda t: f"{t.ip} link set {t.dev} down; {t.ip} link set {t.dev} up",
-    "the addresses of a link are gone": lambda t: f"{t.ip} addr flush dev {t.dev} scope global" if t.addresses else "",
-    "the first address of a link is gone": lambda t: f"{t.ip} addr del {_address(t)} dev {t.dev}" if t.addresses else "",
-    "a link has one more address": lambda t: f"{t.ip} addr add 10.66.0.{1 + len(t.dev)}/24 dev {t.dev}",
+    "the addresses of a link are gone": lambda t: (
+        f"{t.ip} addr flush dev {t.dev} scope global" if t.addresses else ""
+    ),
+    "the first address of a link is gone": lambda t: (
+        f"{t.ip} addr del {_address(t)} dev {t.dev}" if t.addresses else ""
+    ),
+    "a link has one more address": lambda t: (
+        f"{t.ip} addr add 10.66.0.{1 + len(t.dev)}/24 dev {t.dev}"
+    ),
     "the MTU is another": lambda t: f"{t.ip} link set {t.dev} mtu 1300",
-    "the MAC is another": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} address 02:bb:00:00:00:01",
+    "the MAC is another": lambda t: (
+        "" if t.is_lo else f"{t.ip} link set {t.dev} address 02:bb:00:00:00:01"
+    ),
     "the queue is another": lambda t: f"{t.ip} link set {t.dev} txqueuelen 77",
-    "a port is let go": lambda t: f"{t.ip} link set {t.dev} nomaster" if t.link.get("master") else "",
+    "a port is let go": lambda t: (
+        f"{t.ip} link set {t.dev} nomaster" if t.link.get("master") else ""
+    ),
     "the alias is another": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} alias 'my own'",
     "the alias is gone": lambda t: "" if t.is_lo else f"{t.ip} link set {t.dev} alias ''",
-    "the routes are gone": lambda t: f"{t.ip} route flush table all proto {PROTOCOL}; {t.ip} -6 route flush table all proto {PROTOCOL}",
+    "the routes are gone": lambda t: (
+        f"{t.ip} route flush table all proto {PROTOCOL}; {t.ip} -6 route flush table all proto {PROTOCOL}"
+    ),
     "there is one more route": lambda t: f"{t.ip} route add blackhole 10.67.0.0/24",
-    "the rules are gone": lambda t: f"for n in $({t.ip} rule | grep -o '^[1-4]00[0-9]'); do {t.ip} rule del pref $n; done",
+    "the rules are gone": lambda t: (
+        f"for n in $({t.ip} rule | grep -o '^[1-4]00[0-9]'); do {t.ip} rule del pref $n; done"
+    ),
     "there is one more rule": lambda t: f"{t.ip} rule add from 10.68.0.0/24 table 99 priority 5",
     "a namespace is deleted": lambda t: f"ip netns del '{t.label}'",
-    "a setting is another": lambda t: f"ip netns exec '{t.label}' sysctl -qw net/ipv4/conf/{t.dev}/rp_filter=2",
+    "a setting is another": lambda t: (
+        f"ip netns exec '{t.label}' sysctl -qw net/ipv4/conf/{t.dev}/rp_filter=2"
+    ),
     "forwarding is another": lambda t: (
         f"ip netns exec '{t.label}' sh -c 'cd /proc/sys/net/ipv4; echo $((1 - $(cat ip_forward))) >ip_forward'"
     ),
     "the hosts file is gone": lambda t: f"rm -f '/etc/netns/{t.label}/hosts'",
-    "the hosts file is another": lambda t: f"[ ! -e '/etc/netns/{t.label}/hosts' ] || echo 10.0.0.1 x >>'/etc/netns/{t.label}/hosts'",
-    "a bridge is told something": lambda t: f"{t.ip} link set {t.dev} type bridge stp_state 1 ageing_time 700" if t.is_bridge else "",
+    "the hosts file is another": lambda t: (
+        f"[ ! -e '/etc/netns/{t.label}/hosts' ] || echo 10.0.0.1 x >>'/etc/netns/{t.label}/hosts'"
+    ),
+    "a bridge is told something": lambda t: (
+        f"{t.ip} link set {t.dev} type bridge stp_state 1 ageing_time 700" if t.is_bridge else ""
+    ),
 }
 
 
@@ -144,9 +172,19 @@ def targets(host: Host) -> list[Target]:
     each = """echo "${path##*/}"; ip -n "${path##*/}" -j -d addr | tr -d '\\n'; echo"""
     script = f"for path in /run/netns/*; do [ ! -e $path ] || {{ {each}; }}; done"
     lines = host.run("sh", "-c", script).stdout.splitlines()
-    found = [(label, json.loads(links)) for label, links in zip(lines[::2], lines[1::2], strict=True)]
-    ours = [(label, link) for label, links in found for link in links if link["ifname"] not in MADE_BY_LINUX]
-    return [Target(label, link) for label, link in sorted(ours, key=lambda one: (one[0], one[1]["ifname"]))]
+    found = [
+        (label, json.loads(links)) for label, links in zip(lines[::2], lines[1::2], strict=True)
+    ]
+    ours = [
+        (label, link)
+        for label, links in found
+        for link in links
+        if link["ifname"] not in MADE_BY_LINUX
+    ]
+    return [
+        Target(label, link)
+        for label, link in sorted(ours, key=lambda one: (one[0], one[1]["ifname"]))
+    ]
 
 
 def hurt(host: Host, data: st.DataObject, counts: Counter[str]) -> list[str]:
@@ -174,7 +212,11 @@ def look(host: Host) -> Snapshot:
 
     shot = host.snapshot()
     return {
-        where: {less(what): less(how) for what, how in found.items() if not (what.startswith("qdiscs") and '"noqueue"' in what)}
+        where: {
+            less(what): less(how)
+            for what, how in found.items()
+            if not (what.startswith("qdiscs") and '"noqueue"' in what)
+        }
         for where, found in shot.items()
     }
 
@@ -190,12 +232,16 @@ def test_random_topologies(host: Host, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.uml
-def test_random_topologies_with_bonds_and_vrfs(host: Host, capsys: pytest.CaptureFixture[str]) -> None:
+def test_random_topologies_with_bonds_and_vrfs(
+    host: Host, capsys: pytest.CaptureFixture[str]
+) -> None:
     require(host, "bond", "vrf", "dummy")
     random_topologies(host, capsys, max(EXAMPLES // 12, 1), masters=True)
 
 
-def random_topologies(host: Host, capsys: pytest.CaptureFixture[str], examples: int, *, masters: bool) -> None:
+def random_topologies(
+    host: Host, capsys: pytest.CaptureFixture[str], examples: int, *, masters: bool
+) -> None:
     counts: Counter[str] = Counter()
     rounds: Counter[int] = Counter()
     started = time.monotonic()
@@ -237,7 +283,9 @@ def random_topologies(host: Host, capsys: pytest.CaptureFixture[str], examples: 
             old.write_text(pair[0].text)
             new.write_text(pair[1].text)
             try:
-                assert converge("new.yaml") <= 1, "what the kernel made of a new topology needed mending"
+                assert converge("new.yaml") <= 1, (
+                    "what the kernel made of a new topology needed mending"
+                )
                 clean = look(host)
                 destroy()
                 converge("old.yaml")
@@ -257,7 +305,10 @@ def random_topologies(host: Host, capsys: pytest.CaptureFixture[str], examples: 
     with capsys.disabled():
         print(f"\nrandom: {counts.pop('examples')} topologies in {taken:.1f} s,", end=" ")
         print(f"{sum(counts.values())} damages of {len(counts)} kinds,", end=" ")
-        print("applied in " + ", ".join(f"{number} rounds: {times}" for number, times in sorted(rounds.items())))
+        print(
+            "applied in "
+            + ", ".join(f"{number} rounds: {times}" for number, times in sorted(rounds.items()))
+        )
 
 
 if __name__ == "__main__":

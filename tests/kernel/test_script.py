@@ -55,7 +55,11 @@ def without(shot: Snapshot, *patterns: tuple[str, str]) -> Snapshot:
         return text
 
     return {
-        where: {cut(what): cut(text) for what, text in found.items() if not what.startswith("/run/netorch")}
+        where: {
+            cut(what): cut(text)
+            for what, text in found.items()
+            if not what.startswith("/run/netorch")
+        }
         for where, found in shot.items()
     }
 
@@ -73,7 +77,22 @@ def run_script(host: Host, file: Path, *options: str) -> None:
 
 def knows_protocols(host: Host) -> bool:
     """Whether ip(8) can mark an address (iproute2 6.4)."""
-    return host.run("unshare", "-n", "ip", "address", "add", "127.0.0.2/32", "dev", "lo", "proto", "100", check=False).returncode == 0
+    return (
+        host.run(
+            "unshare",
+            "-n",
+            "ip",
+            "address",
+            "add",
+            "127.0.0.2/32",
+            "dev",
+            "lo",
+            "proto",
+            "100",
+            check=False,
+        ).returncode
+        == 0
+    )
 
 
 def is_in_sync(host: Host, file: Path, name: str) -> None:
@@ -89,7 +108,10 @@ def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> Non
     if name in MARKED_ADDRESSES and not knows_protocols(host):
         before = host.snapshot()
         refused = host.run("sh", "-c", host.netorch("explain", "--marks", file).stdout, check=False)
-        assert (refused.returncode, refused.stderr) == (1, "ip address knows no proto: take iproute2 6.4\n")
+        assert (refused.returncode, refused.stderr) == (
+            1,
+            "ip address knows no proto: take iproute2 6.4\n",
+        )
         assert diff_snapshots(before, host.snapshot()) == []
     else:
         run_script(host, file, "--marks")
@@ -108,7 +130,13 @@ MARKED_ADDRESSES = {"vm-modes"}
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.qemu if path.stem in THIRD else pytest.mark.uml] if path.stem in NEEDS else [])
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=[pytest.mark.qemu if path.stem in THIRD else pytest.mark.uml]
+            if path.stem in NEEDS
+            else [],
+        )
         for path in FILES
     ],
 )
@@ -136,7 +164,9 @@ def test_every_kind_of_object_has_its_command(host: Host) -> None:
 
 @pytest.mark.parametrize("backend", ["nftables", "iptables"])
 def test_either_backend_is_said_in_its_own_words(host: Host, backend: str) -> None:
-    file = host.write("publish.yaml", (FOLDER / "publish.yaml").read_text() + f"backend: {{nat: {backend}}}\n")
+    file = host.write(
+        "publish.yaml", (FOLDER / "publish.yaml").read_text() + f"backend: {{nat: {backend}}}\n"
+    )
     is_an_apply(host, file, "publish")
 
 
@@ -185,7 +215,14 @@ BEFORE = {
     "MORE": ", gone: {kind: bridge}",
 }
 BEFORE |= {"VIA": "10.2.0.2", "PORT": "8080:80", "LOG": "0"}
-AFTER = {"HAIRPIN": "false", "RATE": "20mbit", "A2": "10.4.0.1/24", "MTU": "1400", "AGE": "70s", "MORE": ""}
+AFTER = {
+    "HAIRPIN": "false",
+    "RATE": "20mbit",
+    "A2": "10.4.0.1/24",
+    "MTU": "1400",
+    "AGE": "70s",
+    "MORE": "",
+}
 AFTER |= {"VIA": "10.2.0.3", "PORT": "8081:80", "LOG": "1"}
 
 
@@ -196,12 +233,20 @@ def test_the_commands_beside_a_change_make_it(host: Host) -> None:
     shown = host.netorch("diff", "-v", file, check=False).stdout
     assert "    $ tc -n a qdisc replace dev x root tbf rate 20mbit " in shown
     told = json.loads(host.netorch("diff", "-v", "-o", "json", file, check=False).stdout)
-    assert "commands" not in json.loads(host.netorch("diff", "-o", "json", file, check=False).stdout)["changes"][0]
+    assert (
+        "commands"
+        not in json.loads(host.netorch("diff", "-o", "json", file, check=False).stdout)["changes"][
+            0
+        ]
+    )
     script = [command for change in told["changes"] for command in change["commands"]]
-    assert [f"    $ {command.splitlines()[0]}" for command in script] == [line for line in shown.splitlines() if line.startswith("    $ ")]
+    assert [f"    $ {command.splitlines()[0]}" for command in script] == [
+        line for line in shown.splitlines() if line.startswith("    $ ")
+    ]
     # the marks of files are the one thing that these leave out
     marked = "\n".join(script).replace(
-        "<<'EOF'\n127.0.0.1", "<<'EOF'\n# netorch:lab: written by `netorch apply`, removed by `netorch destroy`\n127.0.0.1"
+        "<<'EOF'\n127.0.0.1",
+        "<<'EOF'\n# netorch:lab: written by `netorch apply`, removed by `netorch destroy`\n127.0.0.1",
     )
     host.run("sh", "-ec", marked)
     is_in_sync(host, file, "lab")
@@ -209,12 +254,27 @@ def test_the_commands_beside_a_change_make_it(host: Host) -> None:
 
 def test_it_needs_no_root_and_no_kernel(host: Host) -> None:
     file = FOLDER / "veth-pair.yaml"
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", sys.executable, "-m", "netorch", "explain"]
+    command = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--",
+        sys.executable,
+        "-m",
+        "netorch",
+        "explain",
+    ]
     told = json.loads(host.run(*command, "--marks", "-o", "json", file).stdout)
     assert (told["topology"], told["marks"]) == ("veth-pair", True)
     lines = host.run(*command, "--marks", file).stdout
-    assert all(entry["command"] in lines and f"# {entry['section']}" in lines for entry in told["commands"])
+    assert all(
+        entry["command"] in lines and f"# {entry['section']}" in lines for entry in told["commands"]
+    )
     wrong = host.run(*command, file, file, file, check=False)
     assert (wrong.returncode, wrong.stdout) == (64, "")
     missing = host.run(*command, FOLDER / "nowhere.yaml", check=False)
-    assert (missing.returncode, missing.stderr) == (1, f"netorch: {FOLDER}/nowhere.yaml: No such file or directory.\n")
+    assert (missing.returncode, missing.stderr) == (
+        1,
+        f"netorch: {FOLDER}/nowhere.yaml: No such file or directory.\n",
+    )

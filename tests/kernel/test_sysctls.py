@@ -56,18 +56,26 @@ links: [[a:up, b:up], [a:up2, b:up2]]
     host.run("ip", "netns", "exec", "a", "sh", "-c", spoil)
     told = host.netorch("diff", file, check=False).stdout
     for name in names:
-        assert f"~ sysctl a net.ipv4.conf.{name.replace('.', '/')}.rp_filter  value 1 → 2  [update]" in told
+        assert (
+            f"~ sysctl a net.ipv4.conf.{name.replace('.', '/')}.rp_filter  value 1 → 2  [update]"
+            in told
+        )
     host.netorch("apply", file)
     assert diff_snapshots({"netns a": there}, {"netns a": still(host)}) == []
     # with a link that is made anew, and without the lines
     host.run("sh", "-c", "; ".join(f"ip -n a link del {name}" for name in reversed(names)))
     host.netorch("apply", file)
     assert diff_snapshots({"netns a": there}, {"netns a": still(host)}) == []
-    host.write("lab.yaml", text.replace(f", {WORDS}", "").replace(f"{WORDS}, ", "").replace(WORDS, ""))
+    host.write(
+        "lab.yaml", text.replace(f", {WORDS}", "").replace(f"{WORDS}, ", "").replace(WORDS, "")
+    )
     host.netorch("apply", file)
     there = host.snapshot()["netns a"]
     for name in names:
-        assert there[f"sysctl net/ipv4/conf/{name}/rp_filter"] == there["sysctl net/ipv4/conf/default/rp_filter"], name
+        assert (
+            there[f"sysctl net/ipv4/conf/{name}/rp_filter"]
+            == there["sysctl net/ipv4/conf/default/rp_filter"]
+        ), name
         assert there.get(f"sysctl net/ipv6/conf/{name}/accept_ra", "1") == "1", name
     host.netorch("destroy", "lab")
     assert diff_snapshots(before, host.snapshot()) == []

@@ -50,7 +50,11 @@ def users(namespaces: set[int]) -> list[str]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             held = [process / "ns/net", *(process / "fd").iterdir()]
-            if any(path.stat().st_ino in namespaces and str(path.readlink()).startswith("net:") for path in held if path.exists()):
+            if any(
+                path.stat().st_ino in namespaces and str(path.readlink()).startswith("net:")
+                for path in held
+                if path.exists()
+            ):
                 found.append(f"{process.name} {(process / 'comm').read_text().strip()}")
         except OSError:
             continue
@@ -60,7 +64,10 @@ def users(namespaces: set[int]) -> list[str]:
 @pytest.fixture
 def before(host: Host) -> dict[str, dict[str, str]]:
     """A host on which something is, with the file beside it; its state before netorch came."""
-    sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other")
+    sh(
+        host,
+        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
+    )
     sh(host, "mkdir /etc/netns/other; echo 127.0.0.1 precious >/etc/netns/other/hosts")
     host.write("topo.yaml", FILE)
     return host.snapshot()
@@ -104,9 +111,15 @@ def test_by_name_after_the_file_is_gone(host: Host, before: dict[str, dict[str, 
 
 
 @pytest.mark.parametrize("how", ["utf-16", "escaped"])
-def test_attached_by_a_file_whose_words_are_not_to_be_read_as_they_stand(host: Host, before: dict[str, dict[str, str]], how: str) -> None:
+def test_attached_by_a_file_whose_words_are_not_to_be_read_as_they_stand(
+    host: Host, before: dict[str, dict[str, str]], how: str
+) -> None:
     text = 'name: five\nnodes:\n  box: {"attach": "netns:other", interfaces: {d0: {kind: bridge, addresses: [10.0.0.2/24]}}}\n'
-    data = text.encode("utf-16") if how == "utf-16" else text.replace('"attach"', '"\\x61ttach"').encode()
+    data = (
+        text.encode("utf-16")
+        if how == "utf-16"
+        else text.replace('"attach"', '"\\x61ttach"').encode()
+    )
     (host.directory / "topo.yaml").write_bytes(data)
     host.netorch("apply")
     assert "d0" in sh(host, "ip -n other link")
@@ -114,7 +127,9 @@ def test_attached_by_a_file_whose_words_are_not_to_be_read_as_they_stand(host: H
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_with_no_word_at_all_after_the_file_is_gone(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_with_no_word_at_all_after_the_file_is_gone(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     host.netorch("apply")
     (host.directory / "topo.yaml").unlink()
     host.netorch("destroy")
@@ -132,14 +147,18 @@ def test_with_no_word_at_all_after_the_file_is_gone(host: Host, before: dict[str
     ],
     ids=["misspelt", "another state", "no YAML", "empty", "no nodes"],
 )
-def test_with_a_file_that_was_changed_since(host: Host, before: dict[str, dict[str, str]], text: str) -> None:
+def test_with_a_file_that_was_changed_since(
+    host: Host, before: dict[str, dict[str, str]], text: str
+) -> None:
     host.netorch("apply", "topo.yaml")
     host.write("topo.yaml", text)
     host.netorch("destroy", "topo.yaml")
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_an_invalid_file_that_was_never_applied_is_an_error(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_an_invalid_file_that_was_never_applied_is_an_error(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     host.netorch("apply")
     host.write("wrong.yaml", "nodes: {a: {netwroks: [lan]}}\n")
     process = host.netorch("destroy", "wrong.yaml", check=False)
@@ -149,7 +168,9 @@ def test_an_invalid_file_that_was_never_applied_is_an_error(host: Host, before: 
 
 
 @pytest.mark.parametrize("what", ["all of it", "the record", "the text", "the sysctls", "garbage"])
-def test_after_the_record_was_lost(host: Host, before: dict[str, dict[str, str]], what: str) -> None:
+def test_after_the_record_was_lost(
+    host: Host, before: dict[str, dict[str, str]], what: str
+) -> None:
     host.netorch("apply")
     record = host.root / "run/netorch/five"
     match what:
@@ -178,12 +199,17 @@ def test_after_the_record_was_lost(host: Host, before: dict[str, dict[str, str]]
     assert sorted(path.name for path in (host.root / "run/netns").iterdir()) == ["other"]
 
 
-def test_with_no_word_at_all_after_the_record_was_lost(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_with_no_word_at_all_after_the_record_was_lost(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     host.netorch("apply")
     shutil.rmtree(host.root / "run/netorch")
     (host.directory / "topo.yaml").unlink()
     assert host.netorch("show").stdout.startswith("five: unknown, ")
-    assert "five is live here, but what it was applied from is not on record" in host.netorch("diff", check=False).stderr
+    assert (
+        "five is live here, but what it was applied from is not on record"
+        in host.netorch("diff", check=False).stderr
+    )
     host.netorch("destroy")
     assert host.netorch("list").stdout == "no topology is live here\n"
     assert "no topology is live: name a FILE" in host.netorch("destroy", check=False).stderr
@@ -191,11 +217,17 @@ def test_with_no_word_at_all_after_the_record_was_lost(host: Host, before: dict[
 
 def start_box(host: Host) -> int:
     """A process in a network namespace that has no name; its process id inside the private host."""
-    return int(sh(host, "unshare --net sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1").split()[0])
+    return int(
+        sh(host, "unshare --net sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.1").split()[
+            0
+        ]
+    )
 
 
 @pytest.mark.uml
-def test_attached_namespaces_and_host_after_the_record_was_lost(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_attached_namespaces_and_host_after_the_record_was_lost(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     pid = start_box(host)
     host.write(
         "topo.yaml",
@@ -221,7 +253,9 @@ links:
     sh(host, f"kill -0 {pid}")
 
 
-def test_an_attached_process_that_ended_meanwhile(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_an_attached_process_that_ended_meanwhile(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     pid = start_box(host)
     host.write(
         "topo.yaml",
@@ -234,7 +268,9 @@ def test_an_attached_process_that_ended_meanwhile(host: Host, before: dict[str, 
 
 
 @pytest.mark.parametrize("gone", ["a", "r", "netorch-five", "a b r s netorch-five"])
-def test_after_a_namespace_was_deleted_by_hand(host: Host, before: dict[str, dict[str, str]], gone: str) -> None:
+def test_after_a_namespace_was_deleted_by_hand(
+    host: Host, before: dict[str, dict[str, str]], gone: str
+) -> None:
     host.netorch("apply")
     sh(host, f"for name in {gone}; do ip netns del $name; done")
     told = host.netorch("destroy").stderr
@@ -242,14 +278,22 @@ def test_after_a_namespace_was_deleted_by_hand(host: Host, before: dict[str, dic
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_after_everything_was_taken_apart_by_hand(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_after_everything_was_taken_apart_by_hand(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     host.netorch("apply")
-    sh(host, "ip link del br-five; ip link del veth-a; ip rule del priority 1000; ip -n a link del eth1")
+    sh(
+        host,
+        "ip link del br-five; ip link del veth-a; ip rule del priority 1000; ip -n a link del eth1",
+    )
     sh(
         host,
         "ip -n s link del br0; ip -n a addr flush dev lo",
     )
-    sh(host, "rm -r /etc/netns/a /etc/netns/b; ip -n r link set eth0 netns other name stray; ip -n netorch-five link set lan down")
+    sh(
+        host,
+        "rm -r /etc/netns/a /etc/netns/b; ip -n r link set eth0 netns other name stray; ip -n netorch-five link set lan down",
+    )
     host.netorch("destroy")
     deadline = time.monotonic() + 5
     # the stray end goes with its partner, when the kernel gets to the end of the partner's namespace
@@ -259,11 +303,15 @@ def test_after_everything_was_taken_apart_by_hand(host: Host, before: dict[str, 
 
 
 @pytest.mark.uml
-def test_processes_in_a_node_are_ended_and_the_namespace_is_really_gone(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_processes_in_a_node_are_ended_and_the_namespace_is_really_gone(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     host.netorch("apply")
     namespaces = {inode(host, name) for name in ("a", "b", "r", "s", "netorch-five")}
     plain = host.start("ip", "netns", "exec", "a", "sleep", "600")
-    stubborn = host.start("ip", "netns", "exec", "b", "sh", "-c", "trap '' TERM HUP INT; while :; do sleep 1; done")
+    stubborn = host.start(
+        "ip", "netns", "exec", "b", "sh", "-c", "trap '' TERM HUP INT; while :; do sleep 1; done"
+    )
     through = host.start("nsenter", "--net=/run/netns/r", "sleep", "601")
     outside = host.start("sleep", "602")
     for name in ("a", "b"):
@@ -280,7 +328,9 @@ def test_processes_in_a_node_are_ended_and_the_namespace_is_really_gone(host: Ho
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_a_process_of_a_node_that_an_update_removes(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_a_process_of_a_node_that_an_update_removes(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     host.write("topo.yaml", "name: five\nnodes: {a: {}, b: {}}\n")
     host.netorch("apply")
     namespace = inode(host, "b")
@@ -296,8 +346,13 @@ def test_a_process_of_a_node_that_an_update_removes(host: Host, before: dict[str
     host.netorch("destroy")
 
 
-def test_a_process_in_an_attached_namespace_lives_on(host: Host, before: dict[str, dict[str, str]]) -> None:
-    host.write("topo.yaml", "name: five\nnodes: {host: {}, box: {attach: netns:other}}\nlinks: [[host:v0, box:eth0]]\n")
+def test_a_process_in_an_attached_namespace_lives_on(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
+    host.write(
+        "topo.yaml",
+        "name: five\nnodes: {host: {}, box: {attach: netns:other}}\nlinks: [[host:v0, box:eth0]]\n",
+    )
     inside = host.start("ip", "netns", "exec", "other", "sleep", "600")
     host.netorch("apply")
     host.netorch("destroy")
@@ -306,7 +361,9 @@ def test_a_process_in_an_attached_namespace_lives_on(host: Host, before: dict[st
 
 
 def test_all_of_two_topologies(host: Host, before: dict[str, dict[str, str]]) -> None:
-    host.write("second.yaml", "nodes: {x: {networks: [net]}, y: {networks: [net]}}\nnetworks: {net: {}}\n")
+    host.write(
+        "second.yaml", "nodes: {x: {networks: [net]}, y: {networks: [net]}}\nnetworks: {net: {}}\n"
+    )
     host.netorch("apply")
     host.netorch("apply", "second.yaml")
     middle = host.snapshot()
@@ -327,8 +384,13 @@ def test_all_of_two_topologies(host: Host, before: dict[str, dict[str, str]]) ->
     assert middle != before
 
 
-def test_all_without_records_finds_them_by_their_marks(host: Host, before: dict[str, dict[str, str]]) -> None:
-    host.write("topo.yaml", "name: five\nnodes: {a: {}, b: {}, host: {interfaces: {br-five: {kind: bridge}}}}\nlinks: [[a:eth0, b:eth0]]\n")
+def test_all_without_records_finds_them_by_their_marks(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
+    host.write(
+        "topo.yaml",
+        "name: five\nnodes: {a: {}, b: {}, host: {interfaces: {br-five: {kind: bridge}}}}\nlinks: [[a:eth0, b:eth0]]\n",
+    )
     host.netorch("apply")
     shutil.rmtree(host.root / "run/netorch")
     host.netorch("destroy", "--all")
@@ -336,7 +398,9 @@ def test_all_without_records_finds_them_by_their_marks(host: Host, before: dict[
 
 
 @pytest.mark.parametrize("name", ["nobody", "a", "host", "other"])
-def test_an_unknown_name_has_nothing_to_destroy(host: Host, before: dict[str, dict[str, str]], name: str) -> None:
+def test_an_unknown_name_has_nothing_to_destroy(
+    host: Host, before: dict[str, dict[str, str]], name: str
+) -> None:
     process = host.netorch("destroy", name)
     assert process.returncode == 0
     assert process.stdout == f"{name}: nothing to destroy\n"
@@ -344,7 +408,9 @@ def test_an_unknown_name_has_nothing_to_destroy(host: Host, before: dict[str, di
 
 
 @pytest.mark.parametrize("name", ["../other", "A", "", "x" * 40, "-", "a b"])
-def test_a_name_that_cannot_be_one_is_an_error(host: Host, before: dict[str, dict[str, str]], name: str) -> None:
+def test_a_name_that_cannot_be_one_is_an_error(
+    host: Host, before: dict[str, dict[str, str]], name: str
+) -> None:
     process = host.netorch("destroy", name, check=False, stdin="")
     assert process.returncode == 1
     assert "Traceback" not in process.stderr
@@ -354,7 +420,10 @@ def test_a_name_that_cannot_be_one_is_an_error(host: Host, before: dict[str, dic
 
 
 def test_two_instances_of_one_file(host: Host, before: dict[str, dict[str, str]]) -> None:
-    host.write("topo.yaml", "name: five\nnodes: {a: {}, host: {}}\nlinks: [{endpoints: [host:v0, a:eth0]}]\n")
+    host.write(
+        "topo.yaml",
+        "name: five\nnodes: {a: {}, host: {}}\nlinks: [{endpoints: [host:v0, a:eth0]}]\n",
+    )
     for name in ("one", "two"):
         host.netorch("apply", "topo.yaml", "--name", name)
     host.netorch("destroy", "topo.yaml", "--name", "one")
@@ -363,26 +432,38 @@ def test_two_instances_of_one_file(host: Host, before: dict[str, dict[str, str]]
     assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_two_topologies_that_set_one_setting_of_the_host(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_two_topologies_that_set_one_setting_of_the_host(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     """Each gives back what was there before the first of them came, in whichever order they go."""
     for name in ("one", "two"):
-        host.write(f"{name}.yaml", f"name: {name}\nnodes: {{host: {{forwarding: true}}, {name}: {{}}}}\n")
+        host.write(
+            f"{name}.yaml", f"name: {name}\nnodes: {{host: {{forwarding: true}}, {name}: {{}}}}\n"
+        )
     for order in (("one", "two"), ("two", "one")):
         host.netorch("apply", "one.yaml")
         host.netorch("apply", "two.yaml")
         host.netorch("destroy", order[0])
         assert (host.root / "proc/sys/net/ipv4/conf/lo/forwarding").exists()
-        assert sh(host, "cat /proc/sys/net/ipv4/ip_forward").strip() == "1", "the other one still wants it"
+        assert sh(host, "cat /proc/sys/net/ipv4/ip_forward").strip() == "1", (
+            "the other one still wants it"
+        )
         host.netorch("destroy", order[1])
         assert diff_snapshots(before, host.snapshot()) == []
 
 
-def test_two_topologies_whose_marks_on_addresses_are_the_same_number(host: Host, before: dict[str, dict[str, str]]) -> None:
+def test_two_topologies_whose_marks_on_addresses_are_the_same_number(
+    host: Host, before: dict[str, dict[str, str]]
+) -> None:
     """Addresses, routes and rules have room for a small number only: two names can share one, and must not share the objects."""
     from netorch.values.marks import Mark
 
     first = "one"
-    second = next(name for number in range(10000) if Mark(name := f"t{number}").protocol == Mark(first).protocol)
+    second = next(
+        name
+        for number in range(10000)
+        if Mark(name := f"t{number}").protocol == Mark(first).protocol
+    )
     text = (
         "name: {0}\nnodes:\n  host:\n    interfaces: {{eth9: {{addresses: [198.51.{1}.1/24]}}}}\n"
         "    rules: [{{from: 10.{1}.0.0/24, table: 100, priority: 100{1}}}]\n    routes: [{{to: 10.{1}.0.0/16, via: 198.51.{1}.9}}]\n"

@@ -21,7 +21,12 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 
 # Beyond what the files' own checks say: (from, to, answers).
 PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
-    "rate-limit": [("gold", "server", True), ("server", "dsl", True), ("silver", "fd00:64::4", True), (None, "10.64.0.1", False)],
+    "rate-limit": [
+        ("gold", "server", True),
+        ("server", "dsl", True),
+        ("silver", "fd00:64::4", True),
+        (None, "10.64.0.1", False),
+    ],
     "none": [("alone", "::1", True), (None, "10.0.0.2", False)],
     "veth-pair": [(None, "10.0.0.2", True), ("ns1", "10.0.0.1", True), ("ns1", "192.0.2.1", False)],
     "two-segments": [
@@ -40,15 +45,29 @@ PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
         ("guest3", "192.168.56.1", True),
         ("guest1", "fd00:99::1", False),
     ],
-    "routers": [("h1", "10.0.3.2", True), ("h1", "fd00:12::2", True), ("h3", "fd00:2::2", True), ("h1", "198.51.100.1", False)],
+    "routers": [
+        ("h1", "10.0.3.2", True),
+        ("h1", "fd00:12::2", True),
+        ("h3", "fd00:2::2", True),
+        ("h1", "198.51.100.1", False),
+    ],
     "docker-bridge": [
         ("mybox2", "172.17.0.1", True),
         ("mybox2", "172.21.0.1", False),
         ("other2", "mybox1", False),
         ("pc-a", "192.0.2.1", True),
     ],
-    "publish": [("pc", "192.0.2.1", True), ("client", "fd17::2", True), ("web", "2001:db8::2", True), ("pc", "fd17::2", False)],
-    "vm-modes": [("vm-none", "192.168.1.10", False), ("vm-nat", "192.168.56.1", False), ("router", "192.168.56.2", False)],
+    "publish": [
+        ("pc", "192.0.2.1", True),
+        ("client", "fd17::2", True),
+        ("web", "2001:db8::2", True),
+        ("pc", "fd17::2", False),
+    ],
+    "vm-modes": [
+        ("vm-none", "192.168.1.10", False),
+        ("vm-nat", "192.168.56.1", False),
+        ("router", "192.168.56.2", False),
+    ],
     "containers": [
         ("web", "fd20::2", True),
         ("db", "fd20::1", True),
@@ -57,9 +76,22 @@ PINGS: dict[str, list[tuple[str | None, str, bool]]] = {
         ("db", "10.20.2.2", False),
         (None, "10.20.0.1", False),
     ],
-    "macvlan": [("pc", "192.168.1.128", True), ("box", "192.168.1.20", True), ("lone1", "198.51.100.1", True)],
-    "ipvlan": [("shop1", "fd20::1", True), ("shop2", "fd20::2", True), ("shop1", "fd20::2", True), ("box", "198.51.100.2", True)],
-    "star-100": [("h1", "10.100.2.2", True), ("h99", "10.100.1.1", True), (None, "10.100.1.2", False)],
+    "macvlan": [
+        ("pc", "192.168.1.128", True),
+        ("box", "192.168.1.20", True),
+        ("lone1", "198.51.100.1", True),
+    ],
+    "ipvlan": [
+        ("shop1", "fd20::1", True),
+        ("shop2", "fd20::2", True),
+        ("shop1", "fd20::2", True),
+        ("box", "198.51.100.2", True),
+    ],
+    "star-100": [
+        ("h1", "10.100.2.2", True),
+        ("h99", "10.100.1.1", True),
+        (None, "10.100.1.2", False),
+    ],
 }
 
 
@@ -126,13 +158,24 @@ def answers_to(host: Host, source: str | None, target: str) -> bool:
     """Whether a ping from a node is answered; what is no namespace with a name is entered by netorch."""
     if source is None or (host.root / "run/netns" / source).exists():
         return host.ping(source, target)
-    return host.netorch("exec", source, "ping", "-n", "-q", "-W", "2", "-c", "1", target, check=False).returncode == 0
+    return (
+        host.netorch(
+            "exec", source, "ping", "-n", "-q", "-W", "2", "-c", "1", target, check=False
+        ).returncode
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param(path, id=path.stem, marks=[pytest.mark.qemu if path.stem in THIRD else pytest.mark.uml] if path.stem in NEEDS else [])
+        pytest.param(
+            path,
+            id=path.stem,
+            marks=[pytest.mark.qemu if path.stem in THIRD else pytest.mark.uml]
+            if path.stem in NEEDS
+            else [],
+        )
         for path in FILES
     ],
 )
@@ -144,15 +187,23 @@ def test_a_topology_does_what_it_says(host: Host, path: Path) -> None:
     assert "ok, topology" in host.netorch("validate", path).stdout
     host.netorch("apply", path)
     for source, target, answers in (*PINGS.get(path.stem, []), *checks_of(path)):
-        knows = source is not None and (host.root / "etc/netns" / source).exists()  # only nodes know names
+        knows = (
+            source is not None and (host.root / "etc/netns" / source).exists()
+        )  # only nodes know names
         address = target if knows else address_of(host, target)
         assert answers_to(host, source, address) is answers, f"{source or 'the host'} → {target}"
     for node, sockets in SERVES.get(path.stem, {}).items():
         serve(host, node, *sockets)
     # netorch comes to the same verdict on them as ping, and says the same of those that are not for ping
     found = json.loads(host.netorch("check", path, "-o", "json", check=False).stdout)
-    assert [pair for check in found["checks"] for pair in check["pairs"] if not pair["passed"]] == []
-    assert (found["passed"], found["in_sync"], len(found["checks"])) == (True, bool(found["checks"]) or None, number_of_checks(path))
+    assert [
+        pair for check in found["checks"] for pair in check["pairs"] if not pair["passed"]
+    ] == []
+    assert (found["passed"], found["in_sync"], len(found["checks"])) == (
+        True,
+        bool(found["checks"]) or None,
+        number_of_checks(path),
+    )
     diff = host.netorch("diff", path)
     assert (diff.stdout, diff.stderr) == (f"{path.stem}: in sync\n", "")
     again = host.netorch("apply", path)
@@ -191,7 +242,10 @@ def test_vlans_are_apart_where_their_router_stands_still(host: Host) -> None:
     assert not host.ping("office2", "server2")
     assert host.ping("office2", "office1")
     assert host.ping("server2", "10.0.20.1")
-    macs = {node: host.ip("-n", node, "link", "show", "eth0")[0]["address"] for node in ("office1", "server1")}
+    macs = {
+        node: host.ip("-n", node, "link", "show", "eth0")[0]["address"]
+        for node in ("office1", "server1")
+    }
     table = json.loads(host.run("bridge", "-j", "-n", "netorch-vlan-trunk", "fdb").stdout)
     seen = {entry["mac"]: entry.get("vlan") for entry in table if "vlan" in entry}
     assert (seen[macs["office1"]], seen[macs["server1"]]) == (10, 20)
@@ -226,7 +280,11 @@ def test_customers_with_the_same_addresses_have_nothing_of_each_other(host: Host
 
 
 def _active(host: Host, node: str) -> str:
-    return str(host.ip("-d", "-n", node, "link", "show", "bond0")[0]["linkinfo"]["info_data"].get("active_slave"))
+    return str(
+        host.ip("-d", "-n", node, "link", "show", "bond0")[0]["linkinfo"]["info_data"].get(
+            "active_slave"
+        )
+    )
 
 
 def _soon(what: Callable[[], bool]) -> None:

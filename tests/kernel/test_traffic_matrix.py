@@ -129,10 +129,16 @@ def test_everybody_asks_everybody(host: Host, backend: str, version: int) -> Non
         for protocol, whom, port, answers, cell in asked:
             source = cell.split("|")[version == 6 and "|" in cell]
             if source != ".":
-                expected[protocol, where[whom], port] = None if source == "-" else f"{where[source]} {answers}"
+                expected[protocol, where[whom], port] = (
+                    None if source == "-" else f"{where[source]} {answers}"
+                )
         for patience, open_ in ((6.0, True), (0.6, False)):
-            questions = [question for question, answer in expected.items() if (answer is not None) is open_]
-            for question, answer in zip(questions, ask(host, name, *questions, patience=patience), strict=True):
+            questions = [
+                question for question, answer in expected.items() if (answer is not None) is open_
+            ]
+            for question, answer in zip(
+                questions, ask(host, name, *questions, patience=patience), strict=True
+            ):
                 if answer != expected[question]:
                     wrong.append(f"{name} → {question}: {answer}, not {expected[question]}")
     assert wrong == []

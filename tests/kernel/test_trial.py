@@ -62,7 +62,13 @@ def test_confirmed_it_stays(host: Host) -> None:
     assert "nothing of topology 'lab' waits to be confirmed" in again.stderr
 
 
-@pytest.mark.parametrize("second", [pytest.param(CHANGED, id="links and addresses"), pytest.param(NAT, id="nat and published ports")])
+@pytest.mark.parametrize(
+    "second",
+    [
+        pytest.param(CHANGED, id="links and addresses"),
+        pytest.param(NAT, id="nat and published ports"),
+    ],
+)
 def test_unconfirmed_all_of_it_is_taken_back(host: Host, second: str) -> None:
     host.write("topo.yaml", GOOD)
     host.netorch("apply")
@@ -107,7 +113,9 @@ def test_it_waits_alone_when_its_session_is_killed(host: Host) -> None:
     """The command, its shell and their terminal end in the worst way, in the middle of the apply."""
     before = shot(host)
     host.write("topo.yaml", GOOD)
-    with host.start("setsid", sys.executable, "-m", "netorch", "apply", "--confirm-within", "2s") as process:
+    with host.start(
+        "setsid", sys.executable, "-m", "netorch", "apply", "--confirm-within", "2s"
+    ) as process:
         waiting = host.root / "run/netorch/lab/confirm.json"
         # before there is a watcher nothing has been done that would have to be rolled back
         assert until(lambda: waiting.exists() and json.loads(waiting.read_text())["watcher"] != 0)
@@ -173,9 +181,14 @@ def test_a_saved_plan_is_applied(host: Host) -> None:
     plan = json.loads((host.directory / "plan.json").read_text())
     assert plan["version"] == 1
     assert plan["topology"] == "lab"
-    assert any(change["title"] == "netns a" and change["action"] == "create" for change in plan["changes"])
+    assert any(
+        change["title"] == "netns a" and change["action"] == "create" for change in plan["changes"]
+    )
     (host.directory / "topo.yaml").unlink()
-    assert host.netorch("apply", "--plan", "plan.json", "--dry-run", check=False).stdout == shown.stdout
+    assert (
+        host.netorch("apply", "--plan", "plan.json", "--dry-run", check=False).stdout
+        == shown.stdout
+    )
     host.netorch("apply", "--plan", "plan.json")
     host.write("topo.yaml", GOOD)
     assert host.netorch("diff").stdout == "lab: in sync\n"
@@ -212,11 +225,15 @@ def test_what_is_no_plan_is_refused(host: Host) -> None:
         "[]": "not written by",
         "{}": "not written by",
         json.dumps(plan | {"version": 2}): "its version is 2",
-        json.dumps({key: value for key, value in plan.items() if key != "text"}): "'text' is missing",
+        json.dumps(
+            {key: value for key, value in plan.items() if key != "text"}
+        ): "'text' is missing",
         json.dumps(plan | {"looked_at": 5}): "this is no saved plan",
         json.dumps(plan | {"topology": "other"}): "the plan is for 'other'",
         json.dumps(plan | {"text": "nodes: ["}): "",
-        json.dumps(plan | {"text": GOOD.replace("rp_filter: 2}", "rp_filter: 1}")}): "the plan comes out otherwise",
+        json.dumps(
+            plan | {"text": GOOD.replace("rp_filter: 2}", "rp_filter: 1}")}
+        ): "the plan comes out otherwise",
     }
     before = shot(host)
     for text, words in wrong.items():
@@ -227,6 +244,10 @@ def test_what_is_no_plan_is_refused(host: Host) -> None:
         assert "Traceback" not in done.stderr
     for words in (["topo.yaml"], ["--set", "a=b"], ["--name", "x"]):
         assert host.netorch("apply", "--plan", "plan.json", *words, check=False).returncode == 64
-    assert host.netorch("diff", "topo.yaml", "topo.yaml", "--out", "x", check=False).returncode == 64
-    assert "no/such: " in host.netorch("diff", "--out", "no/such/plan", check=False).stderr.replace("/plan", "")
+    assert (
+        host.netorch("diff", "topo.yaml", "topo.yaml", "--out", "x", check=False).returncode == 64
+    )
+    assert "no/such: " in host.netorch("diff", "--out", "no/such/plan", check=False).stderr.replace(
+        "/plan", ""
+    )
     assert diff_snapshots(before, shot(host), NOTES) == []

@@ -17,8 +17,42 @@ from tests.kernel.test_failure import GOOD, OWN_FILES, server, settled, sh, shot
 from tests.kernel.test_faults import NETORCH
 
 NAMES = (
-    *("../../x", "a/b", ".", "..", "", "\0", "a\nb", "x" * 4096, "\u202eabc", "e\u0301", "\u00e9", "all", "default", "lo"),
-    *("-h", "--help", "$(id)", "`id`", "a;b", "'", '"', "accept", "drop", "{", "}", "#x", "a b", "%s", "*", "~", "host", "/etc/passwd"),
+    *(
+        "../../x",
+        "a/b",
+        ".",
+        "..",
+        "",
+        "\0",
+        "a\nb",
+        "x" * 4096,
+        "\u202eabc",
+        "e\u0301",
+        "\u00e9",
+        "all",
+        "default",
+        "lo",
+    ),
+    *(
+        "-h",
+        "--help",
+        "$(id)",
+        "`id`",
+        "a;b",
+        "'",
+        '"',
+        "accept",
+        "drop",
+        "{",
+        "}",
+        "#x",
+        "a b",
+        "%s",
+        "*",
+        "~",
+        "host",
+        "/etc/passwd",
+    ),
 )
 FIELDS = {
     "topology": "name: $\nnodes: {a: {}, b: {}}\nlinks: [[a:eth0, b:eth0]]\n",
@@ -50,13 +84,20 @@ for number, text in enumerate(json.load(open("files.json"))):
     if status == 0:
         main(["destroy", "-q", "--all"])
 """
-OURS = re.compile(r"^/(run/netns|run/netorch|etc/netns|proc/|sys/|run/xtables\.lock|dev/null)|^topo\.yaml$")
-WRITES = re.compile(r"^\d+ +(mkdir|rmdir|unlink|rename|link|symlink|chmod|chown|mknod|truncate|mount|umount)|O_WRONLY|O_RDWR|O_CREAT")
+OURS = re.compile(
+    r"^/(run/netns|run/netorch|etc/netns|proc/|sys/|run/xtables\.lock|dev/null)|^topo\.yaml$"
+)
+WRITES = re.compile(
+    r"^\d+ +(mkdir|rmdir|unlink|rename|link|symlink|chmod|chown|mknod|truncate|mount|umount)|O_WRONLY|O_RDWR|O_CREAT"
+)
 
 
 @pytest.fixture
 def before(host: Host) -> Snapshot:
-    sh(host, "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other")
+    sh(
+        host,
+        "ip link add eth9 type ifb; ip link set eth9 up; ip addr add 192.0.2.1/24 dev eth9; ip netns add other",
+    )
     host.write("topo.yaml", GOOD)
     host.netorch("apply")
     host.netorch("destroy")
@@ -70,10 +111,27 @@ def quoted(name: str) -> str:
 
 def test_names_lead_nowhere(host: Host, before: Snapshot) -> None:
     """In every place for a name: an error or a name like any other; no program is started, and nothing written but where netorch writes."""
-    files = [text.replace("NETNS", quoted(f"netns:{name}")).replace("$", quoted(name)) for text in FIELDS.values() for name in NAMES]
+    files = [
+        text.replace("NETNS", quoted(f"netns:{name}")).replace("$", quoted(name))
+        for text in FIELDS.values()
+        for name in NAMES
+    ]
     host.write("files.json", json.dumps(files))
     done = host.run(
-        *("strace", "-f", "-qqq", "-y", "-s", "5000", "-e", "trace=%file,execve", "-e", "signal=none", "-o", "trace.txt"),
+        *(
+            "strace",
+            "-f",
+            "-qqq",
+            "-y",
+            "-s",
+            "5000",
+            "-e",
+            "trace=%file,execve",
+            "-e",
+            "signal=none",
+            "-o",
+            "trace.txt",
+        ),
         *(sys.executable, "-c", ALL),
         check=False,
         timeout=900,
@@ -87,16 +145,25 @@ def test_names_lead_nowhere(host: Host, before: Snapshot) -> None:
     started = [line for line in lines if "execve(" in line]
     assert len(started) == 1, started
     # pairs of calls that another thread interrupts are told in two lines; the first has the path
-    wrong = [line for line in lines if WRITES.search(line) and "resumed>" not in line and not OURS.search(_path(line))]
+    wrong = [
+        line
+        for line in lines
+        if WRITES.search(line) and "resumed>" not in line and not OURS.search(_path(line))
+    ]
     assert wrong == [], wrong[:10]
     assert settled(before, host, OWN_FILES) == []
-    tell(f"{len(files)} files with names that lead elsewhere: {sum(' 0' in line for line in done.stdout.splitlines())} of them right")
+    tell(
+        f"{len(files)} files with names that lead elsewhere: {sum(' 0' in line for line in done.stdout.splitlines())} of them right"
+    )
 
 
 def _path(line: str) -> str:
     """The last path of a call, which is where a rename or a mount leads to; strace tells what a directory's number stands for."""
     found = re.findall(r'(?:\d+<([^>]*)>, )?"((?:[^"\\]|\\.)*)"', line)
-    folder, name = next((pair for pair in reversed(found) if pair[0] or "/" in pair[1]), found[0] if found else ("", ""))
+    folder, name = next(
+        (pair for pair in reversed(found) if pair[0] or "/" in pair[1]),
+        found[0] if found else ("", ""),
+    )
     return os.path.normpath(os.path.join(folder, name))
 
 
@@ -158,17 +225,33 @@ def test_namespaces_come_and_go_while_they_are_read(host: Host, before: Snapshot
 @pytest.mark.parametrize("calls", ["sendto,sendmsg", "recvmsg", "mount", "openat"])
 def test_a_kernel_that_takes_its_time(host: Host, before: Snapshot, calls: str) -> None:
     """A call in ten is late by 0.3 s: all of it is done, and whoever waits for the lock waits as long as he said."""
-    slow = ("strace", "-f", "-qqq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={calls}:delay_enter=300000:when=1+10")
+    slow = (
+        "strace",
+        "-f",
+        "-qqq",
+        "-o",
+        "/dev/null",
+        "-e",
+        f"trace={calls}",
+        "-e",
+        f"inject={calls}:delay_enter=300000:when=1+10",
+    )
     first = host.start(*slow, *NETORCH, "apply", "-q", "topo.yaml")
     deadline = time.monotonic() + 60
-    while not (host.root / "run/netns/a").exists() and first.poll() is None and time.monotonic() < deadline:
+    while (
+        not (host.root / "run/netns/a").exists()
+        and first.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.01)
     started = time.monotonic()
     second = host.netorch("apply", "--lock-timeout", "0.5", "topo.yaml", check=False)
     waited = time.monotonic() - started
     _, said = first.communicate(timeout=240)
     assert first.returncode == 0, said
-    assert second.returncode in (0, 1) and ("is being changed by process" in second.stderr or second.returncode == 0), second.stderr
+    assert second.returncode in (0, 1) and (
+        "is being changed by process" in second.stderr or second.returncode == 0
+    ), second.stderr
     assert waited < 60
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.netorch("destroy")
@@ -178,7 +261,8 @@ def test_a_kernel_that_takes_its_time(host: Host, before: Snapshot, calls: str) 
 def test_a_terminal_gets_no_orders_from_what_others_made(host: Host) -> None:
     """Names of links, aliases and comments of rules are anybody's text."""
     host.write(
-        "topo.yaml", "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\nchecks: [{from: a, to: 9.9.9.9}]\n"
+        "topo.yaml",
+        "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\nchecks: [{from: a, to: 9.9.9.9}]\n",
     )
     host.netorch("apply")
     sh(

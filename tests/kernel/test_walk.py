@@ -158,11 +158,15 @@ print(json.dumps(told))
 def agreed(host: Host, text: str, damage: dict[str, tuple[str, str, tuple[str, str], str]]) -> None:
     file = host.write("lab.yaml", text)
     host.netorch("apply", file)
-    told: dict[str, Any] = json.loads(host.run(sys.executable, "-c", AGENT, file, input=json.dumps(damage), check=True).stdout)
+    told: dict[str, Any] = json.loads(
+        host.run(sys.executable, "-c", AGENT, file, input=json.dumps(damage), check=True).stdout
+    )
     for what, (_, _, _, cause) in damage.items():
         assert not told[what]["wrong"], what
         assert not told[what]["doubts"], what
-        assert told[what]["why"][-1] == (cause or "the live state shows no reason: a packet and its answer should get through"), what
+        assert told[what]["why"][-1] == (
+            cause or "the live state shows no reason: a packet and its answer should get through"
+        ), what
 
 
 def test_it_says_what_ping_finds_for_each_pair_whatever_is_broken(host: Host) -> None:
@@ -185,7 +189,12 @@ def test_a_port_in_another_vlan(host: Host) -> None:
         host,
         VLANS,
         {
-            "another": ("true", "true", ("a", "c"), "netorch-lab:c-eth0: this port of bridge netorch-lab:lan is not in VLAN 10"),
+            "another": (
+                "true",
+                "true",
+                ("a", "c"),
+                "netorch-lab:c-eth0: this port of bridge netorch-lab:lan is not in VLAN 10",
+            ),
             "taken away": (*gone, f"{port} is not in VLAN 10"),
         },
     )
@@ -202,8 +211,23 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     )
     host.netorch("apply")
     told = json.loads(host.netorch("explain", "a", "c", "-o", "json").stdout)
-    assert (told["version"], told["topology"], told["live"], told["outcome"], told["cause"]) == (1, "lab", True, "arrives", None)
-    assert [hop["node"] for hop in told["there"]["hops"] + told["back"]["hops"]] == ["a", "r1", "r2", "c", "c", "r2", "r1", "a"]
+    assert (told["version"], told["topology"], told["live"], told["outcome"], told["cause"]) == (
+        1,
+        "lab",
+        True,
+        "arrives",
+        None,
+    )
+    assert [hop["node"] for hop in told["there"]["hops"] + told["back"]["hops"]] == [
+        "a",
+        "r1",
+        "r2",
+        "c",
+        "c",
+        "r2",
+        "r1",
+        "a",
+    ]
     done = host.netorch("explain", "a", "c", "--tcp", "80", "-q", check=False)
     refused = "a → c: does not arrive: c: no program listens on TCP port 80 of 10.0.2.2: it refuses the connection\n"
     assert (done.returncode, done.stdout) == (2, refused)
@@ -211,7 +235,10 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
     host.write("checks.yaml", LAB + "checks: [{from: a, to: c, tcp: 80}, {from: a, to: b}]\n")
     done = host.netorch("check", "checks.yaml", check=False)
     why = "c: no program listens on TCP port 80 of 10.0.2.2: it refuses the connection"
-    assert [line.strip() for line in done.stdout.splitlines() if line.startswith("   ")] == ["a → r1 → r2 → c", why]
+    assert [line.strip() for line in done.stdout.splitlines() if line.startswith("   ")] == [
+        "a → r1 → r2 → c",
+        why,
+    ]
     host.run("rm", "topo.yaml")
     assert host.netorch("explain", "a", "b:eth0", "-q").stdout == ""
     for words, status, what in (

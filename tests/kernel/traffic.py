@@ -72,13 +72,17 @@ def serve(host: Host, node: str, *sockets: str) -> Background:
     return server
 
 
-def ask(host: Host, node: str | None, *questions: tuple[str, str, int], patience: float = PATIENCE) -> list[str | None]:
+def ask(
+    host: Host, node: str | None, *questions: tuple[str, str, int], patience: float = PATIENCE
+) -> list[str | None]:
     """For each (proto, address, port), all asked at once from a node or the host: `CLIENT-ADDRESS PORT` as the server saw it, or None."""
     if not questions:
         return []
     where = ("ip", "netns", "exec", node) if node else ()
     lines = "".join(f"{proto} {address} {port} {patience}\n" for proto, address, port in questions)
-    out = host.run(*where, sys.executable, "-c", CLIENT, input=lines, timeout=120).stdout.splitlines()
+    out = host.run(
+        *where, sys.executable, "-c", CLIENT, input=lines, timeout=120
+    ).stdout.splitlines()
     return [None if answer == "nothing" else answer for answer in out]
 
 
@@ -90,14 +94,18 @@ def mbit(host: Host, source: str, target: str, address: str) -> float:
     assert server.stdout is not None
     while "listening" not in (line := server.stdout.readline()):
         assert line, "iperf3 ended"
-    done = host.run("ip", "netns", "exec", source, "iperf3", "-J", "-t", "3", "-c", address, timeout=120)
+    done = host.run(
+        "ip", "netns", "exec", source, "iperf3", "-J", "-t", "3", "-c", address, timeout=120
+    )
     server.kill()
     return float(json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]) / 1e6
 
 
 def round_trip(host: Host, source: str, address: str) -> float:
     """The quickest of a few pings, in ms."""
-    out = host.run("ip", "netns", "exec", source, "ping", "-n", "-q", "-i", "0.2", "-c", "4", address).stdout
+    out = host.run(
+        "ip", "netns", "exec", source, "ping", "-n", "-q", "-i", "0.2", "-c", "4", address
+    ).stdout
     match = re.search(r"rtt min/avg/max/mdev = ([0-9.]+)/", out)
     assert match, out
     return float(match[1])

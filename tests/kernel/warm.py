@@ -32,7 +32,13 @@ class Warm:
         self._process: subprocess.Popen[str] | None = None
 
     def run(
-        self, pid: int, folder: Path, argv: Sequence[str], stdin: str, env: dict[str, str], timeout: float
+        self,
+        pid: int,
+        folder: Path,
+        argv: Sequence[str],
+        stdin: str,
+        env: dict[str, str],
+        timeout: float,
     ) -> tuple[int, str, str] | None:
         """(exit status, stdout, stderr) of `netorch ARGV` in the namespaces of process `pid`; None if it takes longer than that."""
         process = self._server()
@@ -40,20 +46,40 @@ class Warm:
         with tempfile.TemporaryDirectory(prefix="netorch-warm-") as place:
             files = [str(Path(place) / name) for name in ("in", "out", "err")]
             Path(files[0]).write_text(stdin, encoding="utf-8", errors="surrogateescape")
-            process.stdin.write(json.dumps({"pid": pid, "folder": str(folder), "argv": list(argv), "files": files, "env": env}) + "\n")
+            process.stdin.write(
+                json.dumps(
+                    {
+                        "pid": pid,
+                        "folder": str(folder),
+                        "argv": list(argv),
+                        "files": files,
+                        "env": env,
+                    }
+                )
+                + "\n"
+            )
             process.stdin.flush()
             if not select.select([process.stdout], [], [], timeout)[0]:
                 process.kill()
                 self._process = None
                 return None
             status = int(process.stdout.readline())
-            out, err = (Path(file).read_text(encoding="utf-8", errors="surrogateescape") for file in files[1:])
+            out, err = (
+                Path(file).read_text(encoding="utf-8", errors="surrogateescape")
+                for file in files[1:]
+            )
             return status, out, err
 
     def _server(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
             argv = [sys.executable, "-m", "tests.kernel.warm"]
-            self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=Path(__file__).parents[2],
+            )
         return self._process
 
 
@@ -87,7 +113,8 @@ def serve() -> None:
 def _enter(job: dict[str, object]) -> None:
     """In the namespaces; only a child of whoever enters a pid namespace is in it."""
     streams = [
-        os.open(str(file), os.O_RDONLY if index == 0 else os.O_WRONLY | os.O_CREAT, 0o600) for index, file in enumerate(job["files"])
+        os.open(str(file), os.O_RDONLY if index == 0 else os.O_WRONLY | os.O_CREAT, 0o600)
+        for index, file in enumerate(job["files"])
     ]  # type: ignore[arg-type]
     namespaces = [os.open(f"/proc/{job['pid']}/ns/{kind}", os.O_RDONLY) for kind in KINDS]
     for fd in namespaces:

@@ -20,7 +20,9 @@ def sniff(host: Host, node: str, dev: str, expression: str, wanted: str, *comman
     if shutil.which("tcpdump") is None:
         pytest.skip("needs tcpdump")
     where = ("ip", "netns", "exec", node, "tcpdump")
-    tcpdump = host.start(*where, "-n", "-e", "-v", "-l", "--immediate-mode", "-i", dev, *expression.split())
+    tcpdump = host.start(
+        *where, "-n", "-e", "-v", "-l", "--immediate-mode", "-i", dev, *expression.split()
+    )
     assert tcpdump.stderr is not None and tcpdump.stdout is not None
     while "listening on" not in (line := tcpdump.stderr.readline()):
         assert line, "tcpdump did not start"

@@ -31,6 +31,8 @@ def failure(data: bytes, flags: int) -> tuple[int, str]:
     """pyroute2 takes the request that an error echoes for an attribute, as long as the whole of it is there."""
     theirs = read(nlmsgerr, data)
     if flags & c.NLM_F_CAPPED:
-        told = dict(raw(data[36:])).get(c.NLMSGERR_ATTR_MSG, b"") if flags & c.NLM_F_ACK_TLVS else b""
+        told = (
+            dict(raw(data[36:])).get(c.NLMSGERR_ATTR_MSG, b"") if flags & c.NLM_F_ACK_TLVS else b""
+        )
         return -theirs["error"], word(told)
     return -theirs["error"], last(theirs, "NLMSGERR_ATTR_MSG") or ""

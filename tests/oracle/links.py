@@ -43,12 +43,18 @@ def _link(theirs: Any, plain: Any) -> LinkRecord:
 
 def kind_data(data: bytes) -> list[tuple[int, str, Any]]:
     """IFLA_INFO_DATA in the order of the message: the number of each attribute, what pyroute2 calls it, and its value."""
-    info, typed = dict(numbered(read(RawLink, data))).get(c.IFLA_LINKINFO, b""), last(read(ifinfmsg, data), "IFLA_LINKINFO")
+    info, typed = (
+        dict(numbered(read(RawLink, data))).get(c.IFLA_LINKINFO, b""),
+        last(read(ifinfmsg, data), "IFLA_LINKINFO"),
+    )
     theirs = last(typed, "IFLA_INFO_DATA") if typed else None
     if not isinstance(theirs, dict):
         return []
     numbers = [number for number, _ in raw(dict(raw(info))[c.IFLA_INFO_DATA])]
-    return [(number, name, value) for number, (name, value) in zip(numbers, theirs["attrs"], strict=True)]
+    return [
+        (number, name, value)
+        for number, (name, value) in zip(numbers, theirs["attrs"], strict=True)
+    ]
 
 
 def port_vlans(messages: Iterable[bytes]) -> dict[int, dict[int, int]]:
@@ -64,12 +70,18 @@ def port_vlans(messages: Iterable[bytes]) -> dict[int, dict[int, int]]:
                 continue
             begin = first if entry["flags"] & c.BRIDGE_VLAN_INFO_RANGE_END else entry["vid"]
             for vlan in range(begin, entry["vid"] + 1):
-                here[vlan] = entry["flags"] & (c.BRIDGE_VLAN_INFO_PVID | c.BRIDGE_VLAN_INFO_UNTAGGED)
+                here[vlan] = entry["flags"] & (
+                    c.BRIDGE_VLAN_INFO_PVID | c.BRIDGE_VLAN_INFO_UNTAGGED
+                )
     return found
 
 
 def addresses(messages: Iterable[bytes]) -> list[AddressRecord]:
-    return [_address(theirs) for data in messages if (theirs := read(ifaddrmsg, data))["family"] in INETS]
+    return [
+        _address(theirs)
+        for data in messages
+        if (theirs := read(ifaddrmsg, data))["family"] in INETS
+    ]
 
 
 def _address(theirs: Any) -> AddressRecord:

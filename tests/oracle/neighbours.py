@@ -17,15 +17,33 @@ def neighbours(messages: Iterable[bytes]) -> list[NeighbourRecord]:
     for theirs in (read(ndmsg, data) for data in messages):
         address, mac = packed(last(theirs, "NDA_DST")), link_address(last(theirs, "NDA_LLADDR"))
         permanent = theirs["state"] & c.NUD_PERMANENT and not theirs["flags"] & c.NTF_EXT_LEARNED
-        if address is None or mac is None or not permanent or (theirs["family"] == c.AF_BRIDGE and not theirs["flags"] & c.NTF_SELF):
+        if (
+            address is None
+            or mac is None
+            or not permanent
+            or (theirs["family"] == c.AF_BRIDGE and not theirs["flags"] & c.NTF_SELF)
+        ):
             continue
-        port, vni, index = last(theirs, "NDA_PORT"), last(theirs, "NDA_VNI"), last(theirs, "NDA_IFINDEX")
+        port, vni, index = (
+            last(theirs, "NDA_PORT"),
+            last(theirs, "NDA_VNI"),
+            last(theirs, "NDA_IFINDEX"),
+        )
         extra = (
             *(((c.NDA_PORT, struct.pack(">H", port)),) if port is not None else ()),
             *(((c.NDA_VNI, struct.pack("=I", vni)),) if vni is not None else ()),
             *(((c.NDA_IFINDEX, struct.pack("=I", index)),) if index is not None else ()),
         )
-        found.append(NeighbourRecord(theirs["family"], theirs["ifindex"], address, mac, last(theirs, "NDA_PROTOCOL") or 0, extra))
+        found.append(
+            NeighbourRecord(
+                theirs["family"],
+                theirs["ifindex"],
+                address,
+                mac,
+                last(theirs, "NDA_PROTOCOL") or 0,
+                extra,
+            )
+        )
     return found
 
 
@@ -34,7 +52,12 @@ def static_macs(messages: Iterable[bytes]) -> dict[int, list[tuple[bytes, int]]]
     for theirs in (read(ndmsg, data) for data in messages):
         mac = link_address(last(theirs, "NDA_LLADDR"))
         theirs_alone = theirs["flags"] & (c.NTF_EXT_LEARNED | c.NTF_SELF)
-        if theirs["state"] & c.NUD_NOARP and not theirs_alone and last(theirs, "NDA_MASTER") is not None and mac is not None:
+        if (
+            theirs["state"] & c.NUD_NOARP
+            and not theirs_alone
+            and last(theirs, "NDA_MASTER") is not None
+            and mac is not None
+        ):
             found.setdefault(theirs["ifindex"], []).append((mac, last(theirs, "NDA_VLAN") or 0))
     return found
 

@@ -19,14 +19,19 @@ def qdiscs(messages: Iterable[bytes]) -> dict[int, QdiscRecord]:
         theirs = read(tcmsg, data)
         kind = last(theirs, "TCA_KIND")
         if theirs["parent"] == c.TC_H_ROOT and theirs["handle"] and kind in ("netem", "tbf"):
-            found[theirs["index"]] = QdiscRecord(kind, dict(numbered(read(RawQdisc, data))).get(c.TCA_OPTIONS, b""))
+            found[theirs["index"]] = QdiscRecord(
+                kind, dict(numbered(read(RawQdisc, data))).get(c.TCA_OPTIONS, b"")
+            )
     return found
 
 
 def netem(data: bytes) -> Netem:
     """The options of a netem; what netorch has no word for is not looked at."""
     found = last(read(tcmsg, data), "TCA_OPTIONS")
-    reorder, corrupt = last(found, "TCA_NETEM_REORDER") or {}, last(found, "TCA_NETEM_CORRUPT") or {}
+    reorder, corrupt = (
+        last(found, "TCA_NETEM_REORDER") or {},
+        last(found, "TCA_NETEM_CORRUPT") or {},
+    )
     rate = last(found, "TCA_NETEM_RATE") or {}
     # numbers of 64 bits, of which pyroute2 has no names
     more = dict(raw(dict(numbered(read(RawQdisc, data)))[c.TCA_OPTIONS][24:]))
@@ -45,4 +50,8 @@ def netem(data: bytes) -> Netem:
 def tbf(data: bytes) -> Tbf:
     parms = last(last(read(tcmsg, data), "TCA_OPTIONS"), "TCA_TBF_PARMS")
     more = dict(raw(dict(numbered(read(RawQdisc, data)))[c.TCA_OPTIONS]))
-    return Tbf(struct.unpack("=Q", more[4])[0] if 4 in more else parms["rate"], parms["buffer"], parms["limit"])
+    return Tbf(
+        struct.unpack("=Q", more[4])[0] if 4 in more else parms["rate"],
+        parms["buffer"],
+        parms["limit"],
+    )

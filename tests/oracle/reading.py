@@ -63,14 +63,22 @@ def raw(payload: bytes) -> list[tuple[int, bytes]]:
 
 
 def packed(address: str | None) -> bytes | None:
-    return None if address is None else socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    return (
+        None
+        if address is None
+        else socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    )
 
 
 def link_address(text: str | None) -> bytes | None:
     """A MAC, or the address that stands for one on a tunnel."""
     if text is None:
         return None
-    return packed(text) if "." in text or (text.count(":") != 5 or "::" in text) else bytes.fromhex(text.replace(":", ""))
+    return (
+        packed(text)
+        if "." in text or (text.count(":") != 5 or "::" in text)
+        else bytes.fromhex(text.replace(":", ""))
+    )
 
 
 def word(payload: bytes) -> str:

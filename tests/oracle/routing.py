@@ -13,7 +13,9 @@ from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from tests.oracle.reading import INETS, last, packed, read
 
 
-def routes(messages: Iterable[bytes], names: Mapping[int, str], *, whole: bool = False) -> list[RouteSpec]:
+def routes(
+    messages: Iterable[bytes], names: Mapping[int, str], *, whole: bool = False
+) -> list[RouteSpec]:
     found = []
     for data in messages:
         theirs = read(rtmsg, data)
@@ -47,7 +49,12 @@ def _hops(theirs: Any, names: Mapping[int, str]) -> Iterator[Hop]:
     several = last(theirs, "RTA_MULTIPATH")
     if several is not None:
         for hop in several:
-            yield Hop(_via(hop), _name(hop["oif"], names), hop["hops"] + 1, bool(hop["flags"] & c.RTNH_F_ONLINK))
+            yield Hop(
+                _via(hop),
+                _name(hop["oif"], names),
+                hop["hops"] + 1,
+                bool(hop["flags"] & c.RTNH_F_ONLINK),
+            )
         return
     via, index = _via(theirs), last(theirs, "RTA_OIF")
     if via is not None or index is not None:
@@ -73,7 +80,11 @@ def _rule(theirs: Any) -> RuleSpec:
         found = packed(last(theirs, name))
         return None if found is None else (found, length)
 
-    mark, mask, table = last(theirs, "FRA_FWMARK"), last(theirs, "FRA_FWMASK"), last(theirs, "FRA_TABLE")
+    mark, mask, table = (
+        last(theirs, "FRA_FWMARK"),
+        last(theirs, "FRA_FWMASK"),
+        last(theirs, "FRA_TABLE"),
+    )
     return RuleSpec(
         theirs["family"],
         last(theirs, "FRA_PRIORITY") or 0,
@@ -94,7 +105,15 @@ def odd_rules(messages: Iterable[bytes]) -> frozenset[tuple[int, int]]:
         theirs = read(fibmsg, data)
         selectors = ("FLOW", "TUN_ID", "UID_RANGE", "IP_PROTO", "SPORT_RANGE", "DPORT_RANGE")
         odd = any(last(theirs, f"FRA_{name}") is not None for name in selectors)
-        odd |= any(last(theirs, f"FRA_SUPPRESS_{name}") not in {None, 2**32 - 1} for name in ("PREFIXLEN", "IFGROUP"))
-        if odd or theirs["tos"] or theirs["flags"] & c.FIB_RULE_INVERT or theirs["action"] == c.FR_ACT_GOTO:
+        odd |= any(
+            last(theirs, f"FRA_SUPPRESS_{name}") not in {None, 2**32 - 1}
+            for name in ("PREFIXLEN", "IFGROUP")
+        )
+        if (
+            odd
+            or theirs["tos"]
+            or theirs["flags"] & c.FIB_RULE_INVERT
+            or theirs["action"] == c.FR_ACT_GOTO
+        ):
             found.add((theirs["family"], last(theirs, "FRA_PRIORITY") or 0))
     return frozenset(found)

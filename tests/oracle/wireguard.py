@@ -32,7 +32,10 @@ def device(messages: Iterable[bytes]) -> WireguardRecord:
 
 
 def _peer(entry: Any) -> PeerRecord:
-    endpoint, handshake = last(entry, "WGPEER_A_ENDPOINT"), last(entry, "WGPEER_A_LAST_HANDSHAKE_TIME")
+    endpoint, handshake = (
+        last(entry, "WGPEER_A_ENDPOINT"),
+        last(entry, "WGPEER_A_LAST_HANDSHAKE_TIME"),
+    )
     return PeerRecord(
         _key_bytes(last(entry, "WGPEER_A_PUBLIC_KEY")),
         _key(last(entry, "WGPEER_A_PRESHARED_KEY")),

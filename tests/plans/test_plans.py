@@ -66,7 +66,9 @@ def test_the_command_prints_the_same(name: str, tmp_path: Path) -> None:
         (tmp_path / file).write_text(text)
     argv = [sys.executable, "-m", "netorch", "diff", "old.yaml", "new.yaml"]
     env = {"PYTHONPATH": str(HERE.parents[1])}
-    process = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        argv, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
     assert process.stderr == ""
     assert process.stdout.splitlines()[:-1] == case.steps
     assert process.returncode == (2 if case.steps else 0)

@@ -37,9 +37,14 @@ netorch.resolve.loader.load = _witnessed
 def _schema_agrees(request: pytest.FixtureRequest) -> Iterator[None]:
     _loaded.clear()
     yield
-    made_up = hasattr(getattr(request, "function", None), "hypothesis") or request.module.__name__ == "tests.unit.test_fuzz"
+    made_up = (
+        hasattr(getattr(request, "function", None), "hypothesis")
+        or request.module.__name__ == "tests.unit.test_fuzz"
+    )
     for text, problems in [] if made_up else _loaded.copy():
         if problems:
-            assert editor.let_pass(text, problems) == [], f"wrong by its shape, and the schema has nothing against it:\n{text}"
+            assert editor.let_pass(text, problems) == [], (
+                f"wrong by its shape, and the schema has nothing against it:\n{text}"
+            )
         else:
             assert editor.complaints(text) == [], f"right, and the schema refuses it:\n{text}"

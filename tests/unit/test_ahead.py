@@ -11,8 +11,14 @@ SAID = {
     "no nodes": ("name: lab\nnetworks: {lan: {}}\n", 0),
     "one in a line": ("nodes:\n  a: {}\n  b:\n    networks: {lan: {}}\n    routes: []\n", 2),
     "ranges": ("nodes:\n  h[1-100]: {}\n  'r[01-12]':\n    x: 1\n  \"p[0-2]x[1-4]\": {}\n", 124),
-    "other sections": ("links:\n  - [a:eth0, b:eth0]\nnodes:\n  a: {}\nnetworks:\n  lan: {}\n  lan2: {}\n", 1),
-    "comments, and empty lines": ("nodes:  # of the lab\n  # one[1-9]: {}\n\n  a: {}\n# more\n  b: {}\n", 0),
+    "other sections": (
+        "links:\n  - [a:eth0, b:eth0]\nnodes:\n  a: {}\nnetworks:\n  lan: {}\n  lan2: {}\n",
+        1,
+    ),
+    "comments, and empty lines": (
+        "nodes:  # of the lab\n  # one[1-9]: {}\n\n  a: {}\n# more\n  b: {}\n",
+        0,
+    ),
     "comments below": ("nodes:\n  # one[1-9]: {}\n\n  a: {}\n# more\n  b: {}\n", 2),
     "in one line": ("nodes: {h[1-100]: {}}\n", 0),
     "a range that runs backwards": ("nodes:\n  h[9-1]: {}\n", 0),

@@ -33,13 +33,30 @@ def test_values_say_what_a_file_says() -> None:
         variables={"mtu": 1400, "deep": True},
         nodes={
             "h[1-2]": {"networks": ("lan",)},
-            "r": {"forwarding": True, "networks": {"lan": {"address": ip_interface("10.0.0.9/24")}}, "routes": []},
-            "big": {"interfaces": {"d0": {"kind": "dummy", "mtu": "$(mtu)", "addresses": ["fd00::1/128"], "description": "on: 012, 'é'"}}},
+            "r": {
+                "forwarding": True,
+                "networks": {"lan": {"address": ip_interface("10.0.0.9/24")}},
+                "routes": [],
+            },
+            "big": {
+                "interfaces": {
+                    "d0": {
+                        "kind": "dummy",
+                        "mtu": "$(mtu)",
+                        "addresses": ["fd00::1/128"],
+                        "description": "on: 012, 'é'",
+                    }
+                }
+            },
         },
         networks={"lan": {"subnet": ip_network("10.0.0.0/24")}},
         links=[
             ["h1:c0", "h2:c0"],
-            {"endpoints": ["r:c0", {"node": "big", "interface": "c0"}], "impair": {"loss": "0.5%", "delay": "10ms"}, "mtu": 1300},
+            {
+                "endpoints": ["r:c0", {"node": "big", "interface": "c0"}],
+                "impair": {"loss": "0.5%", "delay": "10ms"},
+                "mtu": 1300,
+            },
         ],
         checks=[{"from": "h1", "to": "r"}],
         names=False,
@@ -60,11 +77,20 @@ class Numbers(IntEnum):
 
 
 def test_members_of_enums_stand_for_their_values() -> None:
-    built = netorch.Topology(Names.LAB, nodes={Names.NODE: {"interfaces": {"br0": {"kind": "bridge", "mtu": Numbers.MTU}}}})
-    assert built == netorch.load("name: lab\nnodes: {r1: {interfaces: {br0: {kind: bridge, mtu: 1400}}}}\n") == netorch.load(built.yaml)
+    built = netorch.Topology(
+        Names.LAB,
+        nodes={Names.NODE: {"interfaces": {"br0": {"kind": "bridge", "mtu": Numbers.MTU}}}},
+    )
+    assert (
+        built
+        == netorch.load("name: lab\nnodes: {r1: {interfaces: {br0: {kind: bridge, mtu: 1400}}}}\n")
+        == netorch.load(built.yaml)
+    )
 
 
-@pytest.mark.parametrize("file", sorted((SOURCE / "topologies").glob("*.yaml")), ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file", sorted((SOURCE / "topologies").glob("*.yaml")), ids=lambda file: file.stem
+)
 def test_every_topology_as_values(file: Path) -> None:
     said = json.loads(json.dumps(parse(file.read_bytes())))
     said["variables"] = said.pop("vars", None)
@@ -75,7 +101,12 @@ def test_every_topology_as_values(file: Path) -> None:
 
 
 def test_what_is_wrong_has_its_line_and_its_path() -> None:
-    assert problems(nodes={"a": {"forwardin": 1}, "b": {"networks": ["lan"], "interfaces": {"d": {"kind": "dummy", "mtu": "big"}}}}) == [
+    assert problems(
+        nodes={
+            "a": {"forwardin": 1},
+            "b": {"networks": ["lan"], "interfaces": {"d": {"kind": "dummy", "mtu": "big"}}},
+        }
+    ) == [
         "nodes.a.forwardin: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
         "nodes.b.networks: network 'lan' does not exist. Declare it under networks.",
         "nodes.b.interfaces.d.mtu: 'big' is no whole number",
@@ -86,12 +117,16 @@ def test_what_is_wrong_has_its_line_and_its_path() -> None:
         "nodes.a.y: a control character in '\\x1b'.",
         "links.0: a value of type object cannot stand in a topology: give mappings, lists, texts, numbers, booleans or None.",
     ]
-    assert problems(nodes={"a": {1: {}, "1": {}}}) == ["nodes.a: the key '1' is here twice, as a number and as a text."]
+    assert problems(nodes={"a": {1: {}, "1": {}}}) == [
+        "nodes.a: the key '1' is here twice, as a number and as a text."
+    ]
     endless: dict[str, Any] = {}
     endless["a"] = endless
     (deep,) = problems(nodes=endless)
     assert deep.endswith("mappings and lists nest deeper than 64.")
-    assert problems(nodes={"$(no)": {}}) == ["nodes.$(no): There is no variable 'no'. Declare it under vars, or write $(name:-default)."]
+    assert problems(nodes={"$(no)": {}}) == [
+        "nodes.$(no): There is no variable 'no'. Declare it under vars, or write $(name:-default)."
+    ]
     with pytest.raises(FileError, match="'Big Lab' cannot be a topology's name"):
         netorch.Topology("Big Lab")
 
@@ -99,7 +134,12 @@ def test_what_is_wrong_has_its_line_and_its_path() -> None:
 def test_sources(tmp_path: Path) -> None:
     file = tmp_path / "topo.yaml"
     file.write_bytes(b"name: lab\nvars: {n: 1}\nnodes: {h$(n): {}}\n")
-    for source in (file, str(file), file.read_bytes(), "name: lab\nvars: {n: 1}\nnodes: {h$(n): {}}\n"):
+    for source in (
+        file,
+        str(file),
+        file.read_bytes(),
+        "name: lab\nvars: {n: 1}\nnodes: {h$(n): {}}\n",
+    ):
         loaded = netorch.load(source, variables={"n": 3}, name="two")
         assert (loaded.name, loaded.nodes, netorch.load(loaded) is loaded) == ("two", ("h3",), True)
         assert {key.netns for key in loaded.loaded.desired.state} == {"two-h3"}
@@ -108,7 +148,10 @@ def test_sources(tmp_path: Path) -> None:
         (tmp_path, "Is a directory."),
         ("a\0b", "is no file name."),
         (7, "int is no topology: give a path, a text or a Topology."),
-        ("nodes: {a: {}}\n", "<text>: a topology from a text has no file's name: Give it a `name:`."),
+        (
+            "nodes: {a: {}}\n",
+            "<text>: a topology from a text has no file's name: Give it a `name:`.",
+        ),
         ("name: x\nnods: {}\n", "<text>:2:1: unknown key 'nods'. Did you mean 'nodes'?"),
     ):
         with pytest.raises(FileError) as caught:
@@ -126,4 +169,8 @@ def test_errors_go_from_process_to_process() -> None:
         netorch.CommandTimeout("late", -9),
     ):
         again = pickle.loads(pickle.dumps(error))
-        assert (type(again), str(again), again.__dict__) == (type(error), str(error), error.__dict__)
+        assert (type(again), str(again), again.__dict__) == (
+            type(error),
+            str(error),
+            error.__dict__,
+        )

@@ -19,7 +19,9 @@ def desired(text: str) -> Desired:
 def counts(text: str) -> tuple[int, int]:
     """Namespaces, and cables between two of them."""
     resources = desired(text).state.values()
-    return sum(one.key.kind == "netns" for one in resources), sum(isinstance(one, Veth) for one in resources) // 2
+    return sum(one.key.kind == "netns" for one in resources), sum(
+        isinstance(one, Veth) for one in resources
+    ) // 2
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,10 @@ def test_the_floor_makes_the_addresses_of_the_file(name: str) -> None:
 
     def of_floor(made: Shape) -> set[tuple[str, str]]:
         if made.members:
-            return {(name, f"eth0 {_dotted(floor.on_segment(number))}/16") for number, name in enumerate(made.members, 1)}
+            return {
+                (name, f"eth0 {_dotted(floor.on_segment(number))}/16")
+                for number, name in enumerate(made.members, 1)
+            }
         ends = [((c.near, c.near_interface), (c.far, c.far_interface)) for c in made.cables]
         return {
             (node, f"{interface} {_dotted(address)}/31")
@@ -61,10 +66,17 @@ def test_the_floor_makes_the_addresses_of_the_file(name: str) -> None:
 
     made = shape(name)
     assert addresses(made.text) == of_floor(made)
-    gone, come = addresses(made.text) - addresses(made.changed), addresses(made.changed) - addresses(made.text)
+    gone, come = (
+        addresses(made.text) - addresses(made.changed),
+        addresses(made.changed) - addresses(made.text),
+    )
     moves = floor.moves(made)
-    assert {(node, _dotted(old)) for node, _, _, old, _ in moves} == {(node, _bare(text)) for node, text in gone}
-    assert {(node, _dotted(new)) for node, _, _, _, new in moves} == {(node, _bare(text)) for node, text in come}
+    assert {(node, _dotted(old)) for node, _, _, old, _ in moves} == {
+        (node, _bare(text)) for node, text in gone
+    }
+    assert {(node, _dotted(new)) for node, _, _, _, new in moves} == {
+        (node, _bare(text)) for node, text in come
+    }
 
 
 def _dotted(address: bytes) -> str:
@@ -75,7 +87,9 @@ def _bare(text: str) -> str:
     return text.partition(" ")[2].partition("/")[0]
 
 
-@pytest.mark.parametrize("name", ["star", "star-", "star-1", "star-x", "moon-3", "fat-tree-5", "ring-2", "-3"])
+@pytest.mark.parametrize(
+    "name", ["star", "star-", "star-1", "star-x", "moon-3", "fat-tree-5", "ring-2", "-3"]
+)
 def test_what_is_no_shape_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no shape: write star-N"):
         shape(name)
@@ -85,7 +99,9 @@ def test_what_is_no_shape_is_refused(name: str) -> None:
 def test_ratios_are_those_of_a_round() -> None:
     rounds = [
         Round({"a": 10.0, "b": 5.0, "c": 5.0}, peaks={"a": 2048}),
-        Round({"a": 900.0, "b": 300.0, "c": 0.0}, {"a": 8.0}, {"a": 1024}),  # a slow moment of the machine, for both
+        Round(
+            {"a": 900.0, "b": 300.0, "c": 0.0}, {"a": 8.0}, {"a": 1024}
+        ),  # a slow moment of the machine, for both
         Round({"a": 40.0, "b": 10.0, "c": 10.0}, {"a": 6.0, "b": 3.0}),
         Round({"b": 1.0}),
     ]
@@ -96,7 +112,13 @@ def test_ratios_are_those_of_a_round() -> None:
     assert figures.excess(rounds, "a", "b") == 30.0
     assert figures.peak(rounds, "a") == 2.0
     assert figures.median(rounds, "a", "processor") == 7.0
-    assert figures.ratio(rounds, "a", "d") is figures.ratio(rounds, "a") is figures.median([], "a") is figures.peak(rounds, "b") is None
+    assert (
+        figures.ratio(rounds, "a", "d")
+        is figures.ratio(rounds, "a")
+        is figures.median([], "a")
+        is figures.peak(rounds, "b")
+        is None
+    )
 
 
 def test_exponents_are_fitted() -> None:
@@ -109,7 +131,8 @@ def test_exponents_are_fitted() -> None:
 def test_growth_is_fitted_where_the_network_is_large_enough_to_show_it() -> None:
     costs = {10: 500.0, 100: 100.0, 1000: 1000.0}
     results = report.Results(
-        {f"star-{size}": [Round({"floor create": cost})] for size, cost in costs.items()}, {f"star-{size}": size for size in costs}
+        {f"star-{size}": [Round({"floor create": cost})] for size, cost in costs.items()},
+        {f"star-{size}": size for size in costs},
     )
     floor = report.growth(results)["floor"]
     assert floor.fitted == [100, 1000]
@@ -118,11 +141,22 @@ def test_growth_is_fitted_where_the_network_is_large_enough_to_show_it() -> None
 
 
 def test_a_target_is_met_missed_or_not_measured() -> None:
-    hundred = Round({"whole apply": 600.0, "floor create": 100.0, "engine apply": 131.0, "Mininet, LinuxBridge": 3000.0})
+    hundred = Round(
+        {
+            "whole apply": 600.0,
+            "floor create": 100.0,
+            "engine apply": 131.0,
+            "Mininet, LinuxBridge": 3000.0,
+        }
+    )
     verdicts = {verdict.what: verdict for verdict in targets.judge({"star-100": [hundred]})}
     assert verdicts["engine alone, apply, star-100 ÷ floor"].met is False
     either = verdicts["apply, star-100 − floor or apply, star-100 ÷ floor"]
-    assert (either.met, either.measured, either.target) == (False, "0.50 s and 6.00×", "≤ 0.35 s or ≤ 5×")
+    assert (either.met, either.measured, either.target) == (
+        False,
+        "0.50 s and 6.00×",
+        "≤ 0.35 s or ≤ 5×",
+    )
     assert verdicts["Mininet ÷ apply, star-100"].met is True
     assert verdicts["ifstate ÷ apply, star-100"].met is None
     hundred.milliseconds["floor create"] = 300.0
@@ -132,9 +166,16 @@ def test_a_target_is_met_missed_or_not_measured() -> None:
 def test_the_cost_of_a_node_is_compared_with_the_floor_s() -> None:
     def verdict(large: float) -> bool | None:
         small = Round({"whole apply": 1000.0, "floor create": 500.0})
-        return targets.judge({"star-1000": [small], "star-4000": [Round({"whole apply": large, "floor create": 4000.0})]})[-1].met
+        return targets.judge(
+            {
+                "star-1000": [small],
+                "star-4000": [Round({"whole apply": large, "floor create": 4000.0})],
+            }
+        )[-1].met
 
-    assert verdict(12000.0) is True  # 12 times as much for 4 times as many, where the floor takes 8 times as much
+    assert (
+        verdict(12000.0) is True
+    )  # 12 times as much for 4 times as many, where the floor takes 8 times as much
     assert verdict(12100.0) is False
 
 
@@ -143,4 +184,6 @@ def test_what_was_not_measured_is_said_to_be_missing(monkeypatch: pytest.MonkeyP
     text = report.table(report.Results({"star-10": [Round({"whole apply": 5.0})]}, {"star-10": 10}))
     assert "not installed: apt-get install mininet bridge-utils" in text
     assert "not measured" in text
-    assert "not installed" not in report.table(report.Results({"star-10": [Round()]}, {"star-10": 10}, peers=False))
+    assert "not installed" not in report.table(
+        report.Results({"star-10": [Round()]}, {"star-10": 10}, peers=False)
+    )

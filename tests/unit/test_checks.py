@@ -49,7 +49,9 @@ def sent(pair: Pair) -> list[str]:
     return [str(probe.address) for probe in pair.probes]
 
 
-def result(entry: str, *replies: Reply, live: Live | None = None, small: Reply = NO_ANSWER) -> Outcome:
+def result(
+    entry: str, *replies: Reply, live: Live | None = None, small: Reply = NO_ANSWER
+) -> Outcome:
     pair, *_ = planned(entry, live)
     found = dict(zip(pair.probes, replies, strict=True)) | dict.fromkeys(pair.small, small)
     return outcome(0, pair, found, None)
@@ -117,7 +119,10 @@ def test_a_second_instance_is_tried_in_its_own_namespaces() -> None:
 @pytest.mark.parametrize(
     ("entry", "what"),
     [
-        ("{from: a, to: 'fe80::1'}", "fe80::1 is on every link: Write which one, fe80::1%INTERFACE."),
+        (
+            "{from: a, to: 'fe80::1'}",
+            "fe80::1 is on every link: Write which one, fe80::1%INTERFACE.",
+        ),
         ("{from: a, to: 'ff02::1%eth0'}", "is no address of one host"),
         ("{from: a, to: 255.255.255.255}", "is no address of one host"),
         ("{from: a, to: 0.0.0.0}", "is no address of one host"),
@@ -151,17 +156,32 @@ def test_no_address_may_answer_where_none_is_wanted() -> None:
     entry = "{from: a, to: b, reachable: false}"
     stopped = Reply(Sort.STOPPED, errno=errno.ENETUNREACH)
     found = result(entry, NO_ANSWER, stopped, NO_ANSWER)
-    assert (found.passed, found.reason) == (True, "no answer from 10.0.0.2; a has no route to fd00::2; no answer from 10.1.0.1")
+    assert (found.passed, found.reason) == (
+        True,
+        "no answer from 10.0.0.2; a has no route to fd00::2; no answer from 10.1.0.1",
+    )
     found = result(entry, NO_ANSWER, NO_ANSWER, answered())
     assert (found.passed, found.reason) == (False, "10.1.0.1 answers")
     found = result("{from: a, to: c, tcp: 80, reachable: false}", answered())
     assert found.reason == "10.1.0.2 takes a connection"
-    assert result("{from: a, to: c, tcp: 80, reachable: false}", Reply(Sort.REFUSED, sender="10.1.0.2")).passed
+    assert result(
+        "{from: a, to: c, tcp: 80, reachable: false}", Reply(Sort.REFUSED, sender="10.1.0.2")
+    ).passed
     assert result("{from: a, to: mute, reachable: false}").reason == "mute has no address"
 
 
 @pytest.mark.parametrize(
-    "number", [errno.ENOBUFS, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENOENT, errno.ENODEV, errno.EMFILE, errno.ENOMEM, 9999]
+    "number",
+    [
+        errno.ENOBUFS,
+        errno.EADDRNOTAVAIL,
+        errno.EAFNOSUPPORT,
+        errno.ENOENT,
+        errno.ENODEV,
+        errno.EMFILE,
+        errno.ENOMEM,
+        9999,
+    ],
 )
 def test_what_could_not_be_tried_is_never_right(number: int) -> None:
     unsent = Reply(Sort.UNSENT, errno=number)
@@ -173,10 +193,15 @@ def test_what_could_not_be_tried_is_never_right(number: int) -> None:
 
 def test_a_large_packet_alone_that_is_lost() -> None:
     entry = "{from: a, to: c, mtu: 1500}"
-    assert "a small packet: something on the way" in result(entry, NO_ANSWER, small=answered()).reason
+    assert (
+        "a small packet: something on the way" in result(entry, NO_ANSWER, small=answered()).reason
+    )
     assert result(entry, NO_ANSWER).reason == "no answer from 10.1.0.2"
     too_big = Reply(Sort.UNREACHABLE, sender="10.0.0.9", icmp=(3, 4), mtu=1400)
-    assert result(entry, too_big, small=answered()).reason == "fragmentation needed, says 10.0.0.9: at most 1400 bytes pass there"
+    assert (
+        result(entry, too_big, small=answered()).reason
+        == "fragmentation needed, says 10.0.0.9: at most 1400 bytes pass there"
+    )
 
 
 def test_the_table_has_what_the_walk_says_below_the_row() -> None:
@@ -185,8 +210,16 @@ def test_the_table_has_what_the_walk_says_below_the_row() -> None:
         outcome(number, pair, dict.fromkeys(pair.probes, NO_ANSWER), None)
         for pair, number in zip(pairs(file.desired.checks, {}), (0, 1, 1), strict=True)
     ]
-    lines = list(render.lines(file.desired.checks, [replace(entry, why=("gw: no route to 10.1.0.0/24",)) for entry in found]))
-    assert lines[:2] == ["FAILED  a    c    ping  no answer from 10.1.0.2", "        gw: no route to 10.1.0.0/24"]
+    lines = list(
+        render.lines(
+            file.desired.checks,
+            [replace(entry, why=("gw: no route to 10.1.0.0/24",)) for entry in found],
+        )
+    )
+    assert lines[:2] == [
+        "FAILED  a    c    ping  no answer from 10.1.0.2",
+        "        gw: no route to 10.1.0.0/24",
+    ]
     assert lines[-2:] == [
         "        b → a: IPv4: no answer from 10.0.0.1; IPv6: no answer from fd00::1",
         "          gw: no route to 10.1.0.0/24",
@@ -198,11 +231,28 @@ def test_the_table_has_what_the_walk_says_below_the_row() -> None:
 
 
 def ipv4(protocol: int, source: str, target: str, inner: bytes) -> bytes:
-    head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(inner), 0, 0, 64, protocol, 0, socket.inet_aton(source), socket.inet_aton(target))
+    head = struct.pack(
+        "!BBHHHBBH4s4s",
+        0x45,
+        0,
+        20 + len(inner),
+        0,
+        0,
+        64,
+        protocol,
+        0,
+        socket.inet_aton(source),
+        socket.inet_aton(target),
+    )
     return head + inner
 
 
-@given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF), st.binary(min_size=12, max_size=12), st.sampled_from([0, 68, 1500, 65535]))
+@given(
+    st.integers(0, 0xFFFF),
+    st.integers(0, 0xFFFF),
+    st.binary(min_size=12, max_size=12),
+    st.sampled_from([0, 68, 1500, 65535]),
+)
 def test_an_echo_is_heard_as_it_was_sent(ident: int, seq: int, token: bytes, size: int) -> None:
     packet = icmp.echo(4, ident, seq, token, size)
     assert icmp.checksum(packet) == 0
@@ -218,12 +268,22 @@ def test_an_error_is_about_the_packet_that_it_quotes() -> None:
     echo = icmp.echo(4, 7, 9, bytes(12))
     quoted = ipv4(1, "10.0.0.1", "10.9.0.1", echo[:8])
     error = ipv4(1, "10.0.0.254", "10.0.0.1", struct.pack("!BBHHH", 3, 4, 0, 0, 1400) + quoted)
-    assert icmp.heard(4, error, 12) == icmp.Heard((3, 4), 7, 9, b"", "10.0.0.1", "10.9.0.1", 0, 1400)
+    assert icmp.heard(4, error, 12) == icmp.Heard(
+        (3, 4), 7, 9, b"", "10.0.0.1", "10.9.0.1", 0, 1400
+    )
     quoted = ipv4(6, "10.0.0.1", "10.9.0.1", struct.pack("!HHI", 40000, 80, 1))
     error = ipv4(1, "10.0.0.254", "10.0.0.1", struct.pack("!BBHHH", 3, 13, 0, 0, 0) + quoted)
-    assert icmp.heard(4, error, 12) == icmp.Heard((3, 13), source="10.0.0.1", target="10.9.0.1", port=40000)
+    assert icmp.heard(4, error, 12) == icmp.Heard(
+        (3, 13), source="10.0.0.1", target="10.9.0.1", port=40000
+    )
     ends = ip_address("fd00::1").packed + ip_address("fd09::1").packed
-    quoted = struct.pack("!IHBB", 0x60000000, 16, 60, 64) + ends + bytes([58, 0]) + bytes(6) + icmp.echo(6, 7, 9, bytes(12))[:8]
+    quoted = (
+        struct.pack("!IHBB", 0x60000000, 16, 60, 64)
+        + ends
+        + bytes([58, 0])
+        + bytes(6)
+        + icmp.echo(6, 7, 9, bytes(12))[:8]
+    )
     error = struct.pack("!BBHI", 2, 0, 0, 70000) + quoted
     assert icmp.heard(6, error, 12) == icmp.Heard((2, 0), 7, 9, b"", "fd00::1", "fd09::1", 0, 70000)
 

@@ -27,9 +27,21 @@ TYPED = {
     "netorch apply x": f"netorch apply {EVIL}",
 }
 SHELLS = {
-    "bash": (["bash", "--norc", "--noprofile", "-i"], 'eval "$(netorch completion bash)"', "printf '[%s]\\n' \"$*\""),
-    "zsh": (["zsh", "-f", "-i"], 'autoload -Uz compinit; compinit -u -D; eval "$(netorch completion zsh)"', "printf '[%s]\\n' \"$*\""),
-    "fish": (["fish", "--no-config", "-i"], "netorch completion fish | source", "printf '[%s]\\n' \"$argv\""),
+    "bash": (
+        ["bash", "--norc", "--noprofile", "-i"],
+        'eval "$(netorch completion bash)"',
+        "printf '[%s]\\n' \"$*\"",
+    ),
+    "zsh": (
+        ["zsh", "-f", "-i"],
+        'autoload -Uz compinit; compinit -u -D; eval "$(netorch completion zsh)"',
+        "printf '[%s]\\n' \"$*\"",
+    ),
+    "fish": (
+        ["fish", "--no-config", "-i"],
+        "netorch completion fish | source",
+        "printf '[%s]\\n' \"$argv\"",
+    ),
 }
 
 
@@ -49,20 +61,40 @@ def test_what_a_shell_makes_of_a_line(shell: str, folder: Path) -> None:
     function = f"function say; {told}; end" if shell == "fish" else f"say() {{ {told}; }}"
     # Home and the word before the line, which is then printed and not run
     lines = "".join(f"{typed}\t\x01say \x05\r" for typed in TYPED)
-    output = on_terminal(argv, folder, f"{learn}; {function}; echo rea''dy\r", "ready", f"{lines}echo en''d\r", "end")
-    assert [line.strip() for line in output if line.startswith("[")] == [f"[{line}]" for line in TYPED.values()]
+    output = on_terminal(
+        argv, folder, f"{learn}; {function}; echo rea''dy\r", "ready", f"{lines}echo en''d\r", "end"
+    )
+    assert [line.strip() for line in output if line.startswith("[")] == [
+        f"[{line}]" for line in TYPED.values()
+    ]
     assert not (folder / "pwned").exists()
 
 
 @pytest.mark.parametrize(
-    ("typed", "offered"), [("netorch validate b", "b c.yaml"), ("netorch exec g", "gw"), ("netorch graph --o", "--output")]
+    ("typed", "offered"),
+    [
+        ("netorch validate b", "b c.yaml"),
+        ("netorch exec g", "gw"),
+        ("netorch graph --o", "--output"),
+    ],
 )
-def test_who_presses_the_tab_key_waits_for_no_models(typed: str, offered: str, folder: Path) -> None:
+def test_who_presses_the_tab_key_waits_for_no_models(
+    typed: str, offered: str, folder: Path
+) -> None:
     answer = folder / "answer"
-    words = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "PYTHONPATH": os.getcwd()}
+    words = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "PYTHONPATH": os.getcwd(),
+    }
     line = {"COMP_LINE": typed, "COMP_POINT": str(len(typed))}
     process = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "netorch"], env=words | line, cwd=folder, capture_output=True, text=True
+        [sys.executable, "-X", "importtime", "-m", "netorch"],
+        env=words | line,
+        cwd=folder,
+        capture_output=True,
+        text=True,
     )
     loaded = {line.rpartition("|")[2].strip() for line in process.stderr.splitlines()}
     assert answer.read_text().replace("\\", "").strip() == offered
@@ -72,15 +104,25 @@ def test_who_presses_the_tab_key_waits_for_no_models(typed: str, offered: str, f
 
 def test_what_a_shell_evaluates_when_it_starts_loads_no_models() -> None:
     code = "import sys; from netorch.cli import main; main(['completion', 'bash']); print(*sys.modules, file=sys.stderr)"
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert "argcomplete" in process.stdout
     assert not {"pydantic", "yaml"} & {*process.stderr.split()}
 
 
-def on_terminal(argv: list[str], folder: Path, first: str, ready: str, then: str, end: str) -> list[str]:
+def on_terminal(
+    argv: list[str], folder: Path, first: str, ready: str, then: str, end: str
+) -> list[str]:
     """The lines that a program on a terminal prints, up to `end`; `then` is typed when `ready` is there."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    words = {"PATH": path, "HOME": str(folder), "TERM": "dumb", "LC_ALL": "C.UTF-8", "PYTHONPATH": os.getcwd()}
+    words = {
+        "PATH": path,
+        "HOME": str(folder),
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONPATH": os.getcwd(),
+    }
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
@@ -105,6 +147,17 @@ def on_terminal(argv: list[str], folder: Path, first: str, ready: str, then: str
 def test_a_pipe_of_that_name_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "topo.yaml")
     line = "netorch explain a"
-    words = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "said"), "COMP_LINE": line, "COMP_POINT": str(len(line))}
-    subprocess.run([sys.executable, "-m", "netorch"], cwd=tmp_path, env=words | {"PYTHONPATH": os.getcwd()}, timeout=60, check=True)
+    words = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(tmp_path / "said"),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    subprocess.run(
+        [sys.executable, "-m", "netorch"],
+        cwd=tmp_path,
+        env=words | {"PYTHONPATH": os.getcwd()},
+        timeout=60,
+        check=True,
+    )
     assert (tmp_path / "said").read_text() == ""

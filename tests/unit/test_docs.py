@@ -14,34 +14,53 @@ from tests.pages import PAGES, ROOT, Command, File, PageError, rewritten, same, 
 NAMED = re.compile(r"(?<![\w/.-])(?:topologies|docs/examples)/[\w./-]*\w")
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES]
+)
 def test_files_that_a_page_names_are_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert [name for name in NAMED.findall(text) if not (ROOT / name).exists()] == []
     for step in steps(text):
         if isinstance(step, File) and step.name.startswith(("topologies/", "docs/")):
-            assert step.text == (ROOT / step.name).read_text(encoding="utf-8"), f"{page.name} shows {step.name} otherwise than it is"
+            assert step.text == (ROOT / step.name).read_text(encoding="utf-8"), (
+                f"{page.name} shows {step.name} otherwise than it is"
+            )
 
 
 def test_every_example_is_shown() -> None:
-    shown = {step.name for page in PAGES for step in steps(page.read_text(encoding="utf-8")) if isinstance(step, File)}
+    shown = {
+        step.name
+        for page in PAGES
+        for step in steps(page.read_text(encoding="utf-8"))
+        if isinstance(step, File)
+    }
     assert {str(file.relative_to(ROOT)) for file in (ROOT / "docs/examples").iterdir()} <= shown
 
 
 def test_the_pictures_of_the_tutorial_show_the_nodes_of_their_files() -> None:
     for picture in (ROOT / "docs/tutorial").glob("*.svg"):
         file = next(
-            file for file in (ROOT / f"{folder}/{picture.stem}.yaml" for folder in ("docs/examples", "topologies")) if file.exists()
+            file
+            for file in (
+                ROOT / f"{folder}/{picture.stem}.yaml" for folder in ("docs/examples", "topologies")
+            )
+            if file.exists()
         )
         shown = re.findall(r">\s*([^<>]+?)\s*<", picture.read_text(encoding="utf-8"))
-        assert [node for node in load(file.read_bytes(), file.name).desired.labels if node not in shown] == [], picture.name
+        assert [
+            node for node in load(file.read_bytes(), file.name).desired.labels if node not in shown
+        ] == [], picture.name
 
 
 @pytest.mark.parametrize("page", ["man.md", "cli.md"])
 def test_every_exit_status_is_told(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     statuses = (DONE, FAILED, DIFFERENT, USAGE, INTERRUPTED)
-    assert [status for status in statuses if not re.search(rf"^(\| )?{status}( \||\n: )", text, re.MULTILINE)] == []
+    assert [
+        status
+        for status in statuses
+        if not re.search(rf"^(\| )?{status}( \||\n: )", text, re.MULTILINE)
+    ] == []
 
 
 PAGE = """\
@@ -75,11 +94,18 @@ def test_a_page_as_steps() -> None:
     file, script, first, second = steps(PAGE)
     assert file == File("topo.yaml", "name: a\n")
     assert "touch b" in str(script)
-    assert isinstance(first, Command) and first.text == "first \\\n  goes on" and first.output == ("out",)
-    assert isinstance(second, Command) and (second.text, second.output) == ("second", ("# a comment",))
-    assert rewritten(PAGE, {first.start: "new\nlines\n", second.start: ""}) == PAGE.replace("   out\n", "   new\n   lines\n").replace(
-        "   # a comment\n", ""
+    assert (
+        isinstance(first, Command)
+        and first.text == "first \\\n  goes on"
+        and first.output == ("out",)
     )
+    assert isinstance(second, Command) and (second.text, second.output) == (
+        "second",
+        ("# a comment",),
+    )
+    assert rewritten(PAGE, {first.start: "new\nlines\n", second.start: ""}) == PAGE.replace(
+        "   out\n", "   new\n   lines\n"
+    ).replace("   # a comment\n", "")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,9 @@ nodes:
   b: {networks: [x, y], routes: [{to: 10.9.0.0/16, nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1}]}], sysctls: {net.ipv4.conf.all.rp_filter: 2}}
 networks: {x: {subnet: 10.0.0.0/24, ip_range: 10.0.0.16/28}, y: {subnet: 10.1.0.0/24, ip_range: 10.1.0.16/28}}
 """
-NAT = "name: nat\nnodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\n"
+NAT = (
+    "name: nat\nnodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\n"
+)
 
 
 def desired(text: str) -> dict[str, Desired]:
@@ -50,16 +52,41 @@ FOUND = [
         Level.ERROR,
         "sysctl -w user.max_net_namespaces=1024",
     ),
-    ("neighbours", Situation(Machine(sysctls=SYSCTLS), desired(LAB)), Level.WARNING, "sysctl -w net.ipv4.neigh.default.gc_thresh3=4096"),
-    ("open-files", Situation(Machine(open_files=256), desired(LAB)), Level.WARNING, "prlimit --pid $$ --nofile=1024:1024"),
+    (
+        "neighbours",
+        Situation(Machine(sysctls=SYSCTLS), desired(LAB)),
+        Level.WARNING,
+        "sysctl -w net.ipv4.neigh.default.gc_thresh3=4096",
+    ),
+    (
+        "open-files",
+        Situation(Machine(open_files=256), desired(LAB)),
+        Level.WARNING,
+        "prlimit --pid $$ --nofile=1024:1024",
+    ),
     (
         "rp_filter",
-        Situation(Machine(fresh={"net/ipv4/conf/all/rp_filter": "1", "net/ipv4/conf/default/rp_filter": "0"}), desired(TWO_WAYS)),
+        Situation(
+            Machine(
+                fresh={"net/ipv4/conf/all/rp_filter": "1", "net/ipv4/conf/default/rp_filter": "0"}
+            ),
+            desired(TWO_WAYS),
+        ),
         Level.WARNING,
         "sysctl -w net.ipv4.conf.all.rp_filter=2",
     ),
-    ("backends", Situation(Machine(), desired(NAT), "nat", backends=FULL), Level.ERROR, "modprobe nf_tables"),
-    ("backends", Situation(Machine(), desired(LAB), "lab", backends=FULL), Level.WARNING, "modprobe nf_tables"),
+    (
+        "backends",
+        Situation(Machine(), desired(NAT), "nat", backends=FULL),
+        Level.ERROR,
+        "modprobe nf_tables",
+    ),
+    (
+        "backends",
+        Situation(Machine(), desired(LAB), "lab", backends=FULL),
+        Level.WARNING,
+        "modprobe nf_tables",
+    ),
     (
         "backends",
         Situation(Machine(), backends=FULL | {"nftables": "libnftables.so.1 is not installed (…)"}),
@@ -68,7 +95,13 @@ FOUND = [
     ),
     (
         "blind",
-        Situation(Machine(forward=ForwardSnapshot(blind=("iptables-legacy has rules: python-iptables is not installed.",)))),
+        Situation(
+            Machine(
+                forward=ForwardSnapshot(
+                    blind=("iptables-legacy has rules: python-iptables is not installed.",)
+                )
+            )
+        ),
         Level.WARNING,
         "apt install iptables && pip install 'netorch[iptables]'",
     ),
@@ -78,25 +111,47 @@ FOUND = [
         Level.WARNING,
         "firewall-cmd --zone=trusted --add-interface=lan",
     ),
-    ("firewalls", Situation(Machine(files={"/etc/ufw/ufw.conf": "ENABLED=yes\n"}), desired(NAT)), Level.WARNING, "ufw allow in on lan"),
+    (
+        "firewalls",
+        Situation(Machine(files={"/etc/ufw/ufw.conf": "ENABLED=yes\n"}), desired(NAT)),
+        Level.WARNING,
+        "ufw allow in on lan",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("name", "situation", "level", "command"), FOUND, ids=[f"{case[0]} {number}" for number, case in enumerate(FOUND)])
-def test_a_fault_is_told_with_its_remedy(name: str, situation: Situation, level: Level, command: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "situation", "level", "command"),
+    FOUND,
+    ids=[f"{case[0]} {number}" for number, case in enumerate(FOUND)],
+)
+def test_a_fault_is_told_with_its_remedy(
+    name: str, situation: Situation, level: Level, command: str
+) -> None:
     found = [finding for finding in look(situation) if finding.check == name]
     assert [(finding.level, finding.command) for finding in found] == [(level, command)], found
 
 
 QUIET = [
     Situation(
-        Machine(sysctls={"user/max_net_namespaces": "1000", "net/ipv4/neigh/default/gc_thresh3": "1024"}, open_files=1024),
+        Machine(
+            sysctls={
+                "user/max_net_namespaces": "1000",
+                "net/ipv4/neigh/default/gc_thresh3": "1024",
+            },
+            open_files=1024,
+        ),
         desired(LAB),
         "lab",
     ),
-    Situation(Machine(fresh={"net/ipv4/conf/all/rp_filter": "2", "net/ipv4/conf/default/rp_filter": "1"}), desired(TWO_WAYS)),
+    Situation(
+        Machine(fresh={"net/ipv4/conf/all/rp_filter": "2", "net/ipv4/conf/default/rp_filter": "1"}),
+        desired(TWO_WAYS),
+    ),
     Situation(Machine(fresh={"net/ipv4/conf/all/rp_filter": "1"}), desired(LAB)),
-    Situation(Machine(sysctls={"net/bridge/bridge-nf-call-iptables": "1"}, forward=ForwardSnapshot())),
+    Situation(
+        Machine(sysctls={"net/bridge/bridge-nf-call-iptables": "1"}, forward=ForwardSnapshot())
+    ),
     Situation(Machine(programs={"firewalld": 7, "dockerd": 8}), desired(LAB)),
     Situation(Machine(), desired(NAT), "nat", backends={"nftables": None, "iptables": "no"}),
     Situation(Machine(folders=frozenset(STATE.values()))),
@@ -142,7 +197,10 @@ def test_an_earlier_file_that_leaves_them_alone_counts() -> None:
 
 def test_modules_that_would_be_loaded_are_not_tried() -> None:
     """Without a kernel to ask, files alone tell; what they do not is unknown, and never no."""
-    machine = Machine(privileged="no", modules=Modules(frozenset({"veth"}), frozenset({"wireguard", "8021q", "nf_conntrack"})))
+    machine = Machine(
+        privileged="no",
+        modules=Modules(frozenset({"veth"}), frozenset({"wireguard", "8021q", "nf_conntrack"})),
+    )
     found = {ability.what: ability for ability in abilities(Situation(machine), lambda _: None)}
     assert found["veth links"].state is State.YES
     assert found["wireguard links"].state is State.ON_DEMAND
@@ -156,9 +214,16 @@ def test_modules_that_would_be_loaded_are_not_tried() -> None:
 
 def test_whether_a_plain_user_can_have_a_network() -> None:
     def reason(**sysctls: str) -> str:
-        return rootless(Situation(Machine(sysctls={name.replace("__", "/"): value for name, value in sysctls.items()})))
+        return rootless(
+            Situation(
+                Machine(sysctls={name.replace("__", "/"): value for name, value in sysctls.items()})
+            )
+        )
 
     assert reason(user__max_user_namespaces="100") == ""
     assert reason(user__max_user_namespaces="0") == "user.max_user_namespaces is 0"
     assert reason(kernel__unprivileged_userns_clone="0") == "kernel.unprivileged_userns_clone is 0"
-    assert reason(kernel__apparmor_restrict_unprivileged_userns="1") == "kernel.apparmor_restrict_unprivileged_userns is 1"
+    assert (
+        reason(kernel__apparmor_restrict_unprivileged_userns="1")
+        == "kernel.apparmor_restrict_unprivileged_userns is 1"
+    )

@@ -6,13 +6,25 @@ from typing import Any
 
 import pytest
 
-from netorch.kernel.namespaces.container_engines import ENGINES, Container, Engines, NotAttached, _check, _read
+from netorch.kernel.namespaces.container_engines import (
+    ENGINES,
+    Container,
+    Engines,
+    NotAttached,
+    _check,
+    _read,
+)
 
 ID = "0123456789abcdef"
 
 
 def answer(**more: Any) -> dict[str, Any]:
-    return {"Id": ID, "Name": "/web", "State": {"Status": "running", "Running": True, "Pid": 7}, **more}
+    return {
+        "Id": ID,
+        "Name": "/web",
+        "State": {"Status": "running", "Running": True, "Pid": 7},
+        **more,
+    }
 
 
 @pytest.mark.parametrize(
@@ -20,19 +32,48 @@ def answer(**more: Any) -> dict[str, Any]:
     [
         ("docker", {}, ("/var/run/docker.sock", "/run/docker.sock")),
         ("docker", {"DOCKER_HOST": ""}, ("/var/run/docker.sock", "/run/docker.sock")),
-        ("docker", {"XDG_RUNTIME_DIR": "/run/user/7"}, ("/var/run/docker.sock", "/run/docker.sock", "/run/user/7/docker.sock")),
+        (
+            "docker",
+            {"XDG_RUNTIME_DIR": "/run/user/7"},
+            ("/var/run/docker.sock", "/run/docker.sock", "/run/user/7/docker.sock"),
+        ),
         ("docker", {"XDG_RUNTIME_DIR": "here"}, ("/var/run/docker.sock", "/run/docker.sock")),
-        ("docker", {"DOCKER_HOST": "unix:///x/y.sock", "XDG_RUNTIME_DIR": "/run/user/7"}, ("/x/y.sock",)),
-        ("docker", {"CONTAINER_HOST": "unix:///x/y.sock"}, ("/var/run/docker.sock", "/run/docker.sock")),
+        (
+            "docker",
+            {"DOCKER_HOST": "unix:///x/y.sock", "XDG_RUNTIME_DIR": "/run/user/7"},
+            ("/x/y.sock",),
+        ),
+        (
+            "docker",
+            {"CONTAINER_HOST": "unix:///x/y.sock"},
+            ("/var/run/docker.sock", "/run/docker.sock"),
+        ),
         ("podman", {"CONTAINER_HOST": "unix:///x/y.sock"}, ("/x/y.sock",)),
-        ("podman", {"XDG_RUNTIME_DIR": "/run/user/7"}, ("/run/podman/podman.sock", "/run/user/7/podman/podman.sock")),
+        (
+            "podman",
+            {"XDG_RUNTIME_DIR": "/run/user/7"},
+            ("/run/podman/podman.sock", "/run/user/7/podman/podman.sock"),
+        ),
     ],
 )
-def test_where_the_socket_is(engine: str, environment: dict[str, str], paths: tuple[str, ...]) -> None:
+def test_where_the_socket_is(
+    engine: str, environment: dict[str, str], paths: tuple[str, ...]
+) -> None:
     assert ENGINES[engine].sockets(environment) == paths
 
 
-@pytest.mark.parametrize("value", ["tcp://192.0.2.1:2375", "ssh://there", "http+unix:///x", "unix://x", "unix:", "/x/y.sock", "\x1b"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "tcp://192.0.2.1:2375",
+        "ssh://there",
+        "http+unix:///x",
+        "unix://x",
+        "unix:",
+        "/x/y.sock",
+        "\x1b",
+    ],
+)
 def test_an_engine_of_another_machine_is_none(value: str) -> None:
     with pytest.raises(NotAttached, match="which is no unix socket") as caught:
         Engines({"DOCKER_HOST": value}).open("docker", "web")
@@ -49,10 +90,19 @@ def test_an_engine_of_another_machine_is_none(value: str) -> None:
             {"NetworkSettings": {"SandboxKey": "/run/x"}, "HostConfig": {"NetworkMode": "host"}},
             Container(ID, "web", "running", 7, "/run/x", "host"),
         ),
-        ({"NetworkSettings": {"SandboxKey": "x\0"}, "Name": ""}, Container(ID, ID[:12], "running", 7, "", "")),
+        (
+            {"NetworkSettings": {"SandboxKey": "x\0"}, "Name": ""},
+            Container(ID, ID[:12], "running", 7, "", ""),
+        ),
         ({"State": {"Running": False, "Pid": 0}}, Container(ID, "web", "exited", 0, "", "")),
-        ({"State": {"Status": "running", "Running": True, "Paused": True, "Pid": 7}}, Container(ID, "web", "paused", 7, "", "")),
-        ({"State": {"Status": "restarting", "Running": True, "Restarting": True, "Pid": 0}}, Container(ID, "web", "restarting", 0, "", "")),
+        (
+            {"State": {"Status": "running", "Running": True, "Paused": True, "Pid": 7}},
+            Container(ID, "web", "paused", 7, "", ""),
+        ),
+        (
+            {"State": {"Status": "restarting", "Running": True, "Restarting": True, "Pid": 0}},
+            Container(ID, "web", "restarting", 0, "", ""),
+        ),
     ],
 )
 def test_what_is_said_of_a_container(more: dict[str, Any], there: Container) -> None:
@@ -82,7 +132,12 @@ def test_nonsense_is_told_from_a_container(nonsense: object) -> None:
 
 @pytest.mark.parametrize(
     ("status", "command"),
-    [("created", "docker start web"), ("exited", "docker start web"), ("dead", "docker start web"), ("paused", "docker unpause web")],
+    [
+        ("created", "docker start web"),
+        ("exited", "docker start web"),
+        ("dead", "docker start web"),
+        ("paused", "docker unpause web"),
+    ],
 )
 def test_a_container_that_does_not_run_is_told_how_to(status: str, command: str) -> None:
     with pytest.raises(NotAttached, match=f"`{command}`") as caught:

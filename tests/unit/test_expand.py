@@ -43,7 +43,12 @@ nodes:
 """
     assert expanded(text) == {
         "name": "lab-nuremberg",
-        "nodes": {"r1": {"forwarding": True, "interfaces": {"eth0": {"mtu": 9000, "description": "costs 5$", "master": None}}}},
+        "nodes": {
+            "r1": {
+                "forwarding": True,
+                "interfaces": {"eth0": {"mtu": 9000, "description": "costs 5$", "master": None}},
+            }
+        },
     }
 
 
@@ -137,9 +142,17 @@ def test_every_wrong_variable_is_told_once_and_where_it_is() -> None:
 
 
 def test_variables_cannot_grow_without_end() -> None:
-    laughs = "vars:\n  v0: ha\n" + "".join(f"  v{n}: {f'$(v{n - 1})' * 10}\n" for n in range(1, 12)) + "x: $(v11)\n"
+    laughs = (
+        "vars:\n  v0: ha\n"
+        + "".join(f"  v{n}: {f'$(v{n - 1})' * 10}\n" for n in range(1, 12))
+        + "x: $(v11)\n"
+    )
     assert any("grows past" in line for line in refused(laughs))
-    deep = "vars:\n  v0: ha\n" + "".join(f"  v{n}: $(v{n - 1})\n" for n in reversed(range(1, 5000))) + "x: $(v4999)\n"
+    deep = (
+        "vars:\n  v0: ha\n"
+        + "".join(f"  v{n}: $(v{n - 1})\n" for n in reversed(range(1, 5000)))
+        + "x: $(v4999)\n"
+    )
     assert any("deep" in line for line in refused(deep))
 
 
@@ -164,7 +177,9 @@ links:
 
 
 def test_ranges_keep_zeros_and_take_letters() -> None:
-    tree = expanded("nodes: {'leaf[08-11]': {a: $(i), b: $(i + 1)}, 'r[a-c]x': {a: $(i)}, 'h[0-10]': {}, 'z[5-5]': }")
+    tree = expanded(
+        "nodes: {'leaf[08-11]': {a: $(i), b: $(i + 1)}, 'r[a-c]x': {a: $(i)}, 'h[0-10]': {}, 'z[5-5]': }"
+    )
     nodes = tree["nodes"]
     assert list(nodes)[:7] == ["leaf08", "leaf09", "leaf10", "leaf11", "rax", "rbx", "rcx"]
     assert nodes["leaf08"] == {"a": "08", "b": 9}
@@ -187,11 +202,15 @@ def test_addresses_lose_the_zeros_that_a_range_brought() -> None:
 
 def test_the_innermost_range_wins() -> None:
     tree = expanded("nodes: {'sw[1-2]': {interfaces: {'eth[3-4]': {x: $(i)}, lo: {x: $(i)}}}}")
-    assert tree["nodes"]["sw2"] == {"interfaces": {"eth3": {"x": 3}, "eth4": {"x": 4}, "lo": {"x": 2}}}
+    assert tree["nodes"]["sw2"] == {
+        "interfaces": {"eth3": {"x": 3}, "eth4": {"x": 4}, "lo": {"x": 2}}
+    }
 
 
 def test_bounds_and_names_may_be_variables() -> None:
-    tree = expanded("vars: {count: 3}\nnodes: {'h[1-$(count * (1 + 1))]-$(i % 2)': {}, $(host:-gw): {}}")
+    tree = expanded(
+        "vars: {count: 3}\nnodes: {'h[1-$(count * (1 + 1))]-$(i % 2)': {}, $(host:-gw): {}}"
+    )
     assert list(tree["nodes"]) == ["h1-1", "h2-0", "h3-1", "h4-0", "h5-1", "h6-0", "gw"]
 
 
@@ -202,12 +221,20 @@ nodes:
   sw: {interfaces: {br0: {ports: ['eth[1-3]', up]}}, publish: ['[::1]:80:80', 'x[1-2]']}
 """
     nodes = expanded(text)["nodes"]
-    assert nodes["h2"] == {"networks": ["mgmt", "lan1", "lan2"], "aliases": ["pc2", "wwwa-a", "wwwb-b"]}
-    assert nodes["sw"] == {"interfaces": {"br0": {"ports": ["eth1", "eth2", "eth3", "up"]}}, "publish": ["[::1]:80:80", "x[1-2]"]}
+    assert nodes["h2"] == {
+        "networks": ["mgmt", "lan1", "lan2"],
+        "aliases": ["pc2", "wwwa-a", "wwwb-b"],
+    }
+    assert nodes["sw"] == {
+        "interfaces": {"br0": {"ports": ["eth1", "eth2", "eth3", "up"]}},
+        "publish": ["[::1]:80:80", "x[1-2]"],
+    }
     assert locate(expanded(text), ("nodes", "h1", "networks", 2)) == (2, 31)
 
 
-@pytest.mark.parametrize("key", ["a[b]", "[]", "a[1]", "a[-]", "a[1-]", "a[1-2", "a[1_2]", "x[::1]"])
+@pytest.mark.parametrize(
+    "key", ["a[b]", "[]", "a[1]", "a[-]", "a[1-]", "a[1-2", "a[1_2]", "x[::1]"]
+)
 def test_brackets_that_are_no_range_stay(key: str) -> None:
     assert expanded(f"nodes: {{'{key}': {{}}}}") == {"nodes": {key: {}}}
 
@@ -236,7 +263,9 @@ def test_wrong_ranges(key: str, words: str) -> None:
 
 
 def test_a_range_that_meets_another_name_is_told_with_both_lines() -> None:
-    text = "nodes:\n  h2: {}\n  h[1-9]: {}\n  h[5-20]: {}\n  r1: {interfaces: {$(x): {}, eth0: {}}}\n"
+    text = (
+        "nodes:\n  h2: {}\n  h[1-9]: {}\n  h[5-20]: {}\n  r1: {interfaces: {$(x): {}, eth0: {}}}\n"
+    )
     assert refused(text, x="eth0") == [
         "lab.yaml:3:3: 'h2' in line 2 and 'h[1-9]' in line 3 both stand for 'h2'. Keep one.",
         "lab.yaml:4:3: 'h[1-9]' in line 3 and 'h[5-20]' in line 4 both stand for 'h5'. Keep one.",
@@ -261,12 +290,18 @@ links:
         {
             "mtu": 1400,
             "impair": {"delay": "01ms"},
-            "endpoints": [{"node": "h01", "interface": "e3", "addresses": ["10.0.1.1/24"]}, "sw:h5"],
+            "endpoints": [
+                {"node": "h01", "interface": "e3", "addresses": ["10.0.1.1/24"]},
+                "sw:h5",
+            ],
         },
         {
             "mtu": 1400,
             "impair": {"delay": "02ms"},
-            "endpoints": [{"node": "h02", "interface": "e4", "addresses": ["10.0.2.1/24"]}, "sw:h6"],
+            "endpoints": [
+                {"node": "h02", "interface": "e4", "addresses": ["10.0.2.1/24"]},
+                "sw:h6",
+            ],
         },
     ]
 
@@ -339,13 +374,17 @@ def test_defaults_then_profiles_then_own() -> None:
 def test_a_profile_named_by_the_range() -> None:
     text = "profiles: {p1: {mtu: 1}, p2: {mtu: 2}}\nnodes: {'h[1-2]': {profile: p$(i)}, 'k[1-2]': {profile: [p1]}}"
     tree = expanded(text)
-    assert tree == {"nodes": {"h1": {"mtu": 1}, "h2": {"mtu": 2}, "k1": {"mtu": 1}, "k2": {"mtu": 1}}}
+    assert tree == {
+        "nodes": {"h1": {"mtu": 1}, "h2": {"mtu": 2}, "k1": {"mtu": 1}, "k2": {"mtu": 1}}
+    }
     assert tree["nodes"]["k1"] is tree["nodes"]["k2"]
 
 
 def test_a_range_in_a_profile_meets_a_name_of_the_node() -> None:
     text = "profiles: {sw: {interfaces: {'eth[1-2]': {mtu: $(i)000}}}}\nnodes: {s: {profile: sw, interfaces: {eth1: {state: down}}}}"
-    assert expanded(text)["nodes"]["s"] == {"interfaces": {"eth1": {"mtu": 1000, "state": "down"}, "eth2": {"mtu": 2000}}}
+    assert expanded(text)["nodes"]["s"] == {
+        "interfaces": {"eth1": {"mtu": 1000, "state": "down"}, "eth2": {"mtu": 2000}}
+    }
 
 
 def test_profile_errors() -> None:
@@ -360,7 +399,9 @@ def test_profile_errors() -> None:
 
 
 def test_a_thousand_profiles_that_take_one_another_twice() -> None:
-    text = "profiles:\n  p0: {mtu: 1}\n" + "".join(f"  p{n}: {{profile: [p{n - 1}, p{n - 1}]}}\n" for n in range(1, 60))
+    text = "profiles:\n  p0: {mtu: 1}\n" + "".join(
+        f"  p{n}: {{profile: [p{n - 1}, p{n - 1}]}}\n" for n in range(1, 60)
+    )
     assert expanded(text + "nodes: {r: {profile: p59}}\n") == {"nodes": {"r": {"mtu": 1}}}
 
 
@@ -384,7 +425,15 @@ def test_odd_shapes_are_left_to_validation(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["vars: [1]", "vars: text", "defaults: 5", "defaults: {node: []}", "profiles: [a]", "nodes: {a: {profile: 1.5}}"]
+    "text",
+    [
+        "vars: [1]",
+        "vars: text",
+        "defaults: 5",
+        "defaults: {node: []}",
+        "profiles: [a]",
+        "nodes: {a: {profile: 1.5}}",
+    ],
 )
 def test_shapes_that_nothing_can_be_made_of(text: str) -> None:
     (line,) = refused(text)
@@ -441,7 +490,11 @@ def test_what_expands_too_far_is_refused_at_once(text: str) -> None:
 
 
 def test_ten_thousand_wrong_nodes_end_soon() -> None:
-    lines = refused("vars: {" + ", ".join(f"name{n}: 1" for n in range(1000)) + "}\nnodes: {'h[1-10000]': {x: $(nome), $(i // 0): {}}}")
+    lines = refused(
+        "vars: {"
+        + ", ".join(f"name{n}: 1" for n in range(1000))
+        + "}\nnodes: {'h[1-10000]': {x: $(nome), $(i // 0): {}}}"
+    )
     assert len(lines) == 2
     many = refused("nodes: {'h[1-10000]': {profile: p$(i)}}")
     assert "stopped after 1000 problems" in " ".join(many)
@@ -449,13 +502,44 @@ def test_ten_thousand_wrong_nodes_end_soon() -> None:
 
 # Anything at all
 
-WORDS = ["a", "b", "i", "h[1-3]", "r[a-b]", "$(i)", "$(a)", "$(b:-x)", "$(i+1)", "h$(i)", "[3-1]", "$", "$$", "10.0.$(i).1"]
-WORDS += ["profile", "node", "nodes", "networks", "links", "checks", "vars", "defaults", "profiles", "endpoints"]
+WORDS = [
+    "a",
+    "b",
+    "i",
+    "h[1-3]",
+    "r[a-b]",
+    "$(i)",
+    "$(a)",
+    "$(b:-x)",
+    "$(i+1)",
+    "h$(i)",
+    "[3-1]",
+    "$",
+    "$$",
+    "10.0.$(i).1",
+]
+WORDS += [
+    "profile",
+    "node",
+    "nodes",
+    "networks",
+    "links",
+    "checks",
+    "vars",
+    "defaults",
+    "profiles",
+    "endpoints",
+]
 WORDS += ["interface", "from", "to", "ports", "aliases"]
-SCALARS = st.sampled_from(WORDS) | st.text(max_size=5) | st.none() | st.integers(0, 9) | st.booleans()
+SCALARS = (
+    st.sampled_from(WORDS) | st.text(max_size=5) | st.none() | st.integers(0, 9) | st.booleans()
+)
 TREES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=3), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=3), inner, max_size=4)
+    ),
     max_leaves=15,
 )
 
@@ -472,7 +556,15 @@ def only_refusals(data: bytes) -> None:
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.dictionaries(st.sampled_from(["nodes", "networks", "links", "checks", "vars", "defaults", "profiles", "x"]), TREES, max_size=6))
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["nodes", "networks", "links", "checks", "vars", "defaults", "profiles", "x"]
+        ),
+        TREES,
+        max_size=6,
+    )
+)
 def test_any_tree(tree: dict[str, Any]) -> None:
     only_refusals(json.dumps(tree).encode())
 
@@ -480,7 +572,14 @@ def test_any_tree(tree: dict[str, Any]) -> None:
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(alphabet="$(){}[]-+*/%:1290abi_. ", max_size=40))
 def test_any_expression(text: str) -> None:
-    only_refusals(json.dumps({"nodes": {"h[1-2]": {text: text}, text: {"aliases": [text]}}, "links": [[text, "$(" + text]]}).encode())
+    only_refusals(
+        json.dumps(
+            {
+                "nodes": {"h[1-2]": {text: text}, text: {"aliases": [text]}},
+                "links": [[text, "$(" + text]],
+            }
+        ).encode()
+    )
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

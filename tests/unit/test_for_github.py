@@ -20,7 +20,9 @@ EVIL = "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d*
 MD = MarkdownIt("commonmark").enable("table")
 
 
-def change(title: str = "veth r1/eth0", disruption: Disruption = Disruption.UPDATE, **more: object) -> Change:
+def change(
+    title: str = "veth r1/eth0", disruption: Disruption = Disruption.UPDATE, **more: object
+) -> Change:
     found = Change(disruption, Key("link", "r1", title), title, {"mtu": ("1500", "9000")})
     for name, value in more.items():
         setattr(found, name, value)
@@ -39,7 +41,11 @@ def parsed(command: str) -> tuple[str, dict[str, str], str]:
         return text
 
     words = (pair.partition("=") for pair in match[2].split(","))
-    return match[1], {name: plain(value, ("%3A", ":"), ("%2C", ",")) for name, _, value in words}, plain(match[3])
+    return (
+        match[1],
+        {name: plain(value, ("%3A", ":"), ("%2C", ",")) for name, _, value in words},
+        plain(match[3]),
+    )
 
 
 # workflow commands
@@ -47,13 +53,19 @@ def parsed(command: str) -> tuple[str, dict[str, str], str]:
 
 def test_a_change_is_an_annotation_of_its_line() -> None:
     (line,) = github.annotate("lab", [change()], "net/topo.yaml", lambda _: Position(5, 7))
-    assert line == "::warning file=net/topo.yaml,line=5,title=lab differs::~ veth r1/eth0  mtu 1500 → 9000  [update]"
+    assert (
+        line
+        == "::warning file=net/topo.yaml,line=5,title=lab differs::~ veth r1/eth0  mtu 1500 → 9000  [update]"
+    )
 
 
 def test_changes_of_one_line_are_one_annotation_and_what_stops_traffic_is_an_error() -> None:
     found = [change("one"), change("two", Disruption.FLAP), change("three"), change("four")]
     places = {"one": Position(5, 1), "two": Position(5, 9), "three": Position(5, 3), "four": None}
-    lines = [parsed(line) for line in github.annotate("lab", found, "t.yaml", lambda change: places[change.title])]
+    lines = [
+        parsed(line)
+        for line in github.annotate("lab", found, "t.yaml", lambda change: places[change.title])
+    ]
     assert [(level, words.get("line"), len(text.splitlines())) for level, words, text in lines] == [
         ("error", "5", 1),
         ("warning", "5", 2),
@@ -63,7 +75,11 @@ def test_changes_of_one_line_are_one_annotation_and_what_stops_traffic_is_an_err
 
 def test_no_more_annotations_than_github_shows() -> None:
     found = [change(f"n{number}") for number in range(200)]
-    lines = [*github.annotate("lab", found, "t.yaml", lambda change: Position(int(change.title[1:]) + 1, 1))]
+    lines = [
+        *github.annotate(
+            "lab", found, "t.yaml", lambda change: Position(int(change.title[1:]) + 1, 1)
+        )
+    ]
     assert len(lines) == github.SHOWN
     assert parsed(lines[-1])[1]["title"] == "lab differs: 191 further changes"
 
@@ -93,9 +109,15 @@ def test_paths_count_from_the_checkout(file: str, folder: str, workspace: str, p
 
 
 def test_errors_of_a_file() -> None:
-    error = FileError([Problem("unknown key 'x'.", Position(2, 3), "Did you mean 'y'?"), Problem("more")], "t.yaml")
+    error = FileError(
+        [Problem("unknown key 'x'.", Position(2, 3), "Did you mean 'y'?"), Problem("more")],
+        "t.yaml",
+    )
     lines = [*github.failure(error, lambda file: f"net/{file}")]
-    assert lines[0] == "::error file=net/t.yaml,line=2,title=netorch,col=3::unknown key 'x'. Did you mean 'y'?"
+    assert (
+        lines[0]
+        == "::error file=net/t.yaml,line=2,title=netorch,col=3::unknown key 'x'. Did you mean 'y'?"
+    )
     assert parsed(lines[1])[1] == {"file": "net/t.yaml", "title": "netorch"}
 
 
@@ -110,16 +132,31 @@ def rows(report: str) -> list[list[str]]:
         if token.type == "tr_open":
             found.append([])
         elif token.type == "inline" and tokens[number - 1].type == "td_open":
-            found[-1].append("".join(child.content for child in token.children or () if child.type in ("text", "code_inline")))
+            found[-1].append(
+                "".join(
+                    child.content
+                    for child in token.children or ()
+                    if child.type in ("text", "code_inline")
+                )
+            )
     return [row for row in found if row]
 
 
 def test_a_report() -> None:
-    report = markdown.report("lab", [change(), change("route r1 default", Disruption.REPLACE, because="veth r1/eth0")], ["look out"])
+    report = markdown.report(
+        "lab",
+        [change(), change("route r1 default", Disruption.REPLACE, because="veth r1/eth0")],
+        ["look out"],
+    )
     assert report.startswith("### netorch: `lab` differs: 1 to update, 1 to replace\n")
     assert rows(report) == [
         ["update", "veth r1/eth0", "mtu 1500 → 9000", "none, changed in place"],
-        ["replace", "route r1 default", "mtu 1500 → 9000", "deleted and made again, goes with veth r1/eth0"],
+        [
+            "replace",
+            "route r1 default",
+            "mtu 1500 → 9000",
+            "deleted and made again, goes with veth r1/eth0",
+        ],
     ]
     assert "> **Warning:** `look out`" in report
     assert "<details>" not in report
@@ -147,12 +184,20 @@ def test_lines_of_rules_are_folded_below() -> None:
     assert fences == ["- c\n+ a ``` b\n"]
 
 
-@given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("|`\\<>@&*_[]()#!~\n")), min_size=1))
+@given(
+    st.text(alphabet=st.one_of(st.characters(), st.sampled_from("|`\\<>@&*_[]()#!~\n")), min_size=1)
+)
 def test_no_text_is_markup(text: str) -> None:
     """Each stands in one cell, as one code span, and gives its own letters back."""
-    (row,) = rows(markdown.report("lab", [change(text, values={"mtu": (None, text)}, because=text)]))
+    (row,) = rows(
+        markdown.report("lab", [change(text, values={"mtu": (None, text)}, because=text)])
+    )
     assert len(row) == 4
-    (tokens,) = [token.children for token in MD.parse(f"| a |\n| --- |\n| {markdown.code(text)} |\n") if token.type == "inline"][1:]
+    (tokens,) = [
+        token.children
+        for token in MD.parse(f"| a |\n| --- |\n| {markdown.code(text)} |\n")
+        if token.type == "inline"
+    ][1:]
     assert tokens is not None
     assert [token.type for token in tokens] == ["code_inline"]
     assert tokens[0].content.split() == markdown.printable(" ".join(text.split())).split()
@@ -171,7 +216,9 @@ def test_what_somebody_evil_wrote() -> None:
 
 def test_rules_between_two_files_are_in_nft_words() -> None:
     text = "name: lab\nnodes: {a: {networks: [lan], publish: ['8080:80']}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\n"
-    old, new = (load(said.encode(), "t.yaml").desired.state for said in (text, text.replace("8080", "8081")))
+    old, new = (
+        load(said.encode(), "t.yaml").desired.state for said in (text, text.replace("8080", "8081"))
+    )
     report = markdown.report("lab", changes(plan(old, new)))
     assert (
         '\n+ prerouting meta nfproto ipv4 tcp dport 8081 fib daddr type local dnat ip to 10.0.0.2:80 comment "publish a 8081:80/tcp"\n'

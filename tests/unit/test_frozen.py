@@ -48,11 +48,18 @@ class Standard:
     rest: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
 
 
-WORDS = st.tuples(st.sampled_from("ab"), st.lists(st.integers(0, 2), max_size=2).map(tuple), st.sampled_from("xy"), st.binary(max_size=1))
+WORDS = st.tuples(
+    st.sampled_from("ab"),
+    st.lists(st.integers(0, 2), max_size=2).map(tuple),
+    st.sampled_from("xy"),
+    st.binary(max_size=1),
+)
 
 
 @given(WORDS, WORDS)
-def test_equality_and_hash_are_those_of_the_standard_library(one: tuple[object, ...], other: tuple[object, ...]) -> None:
+def test_equality_and_hash_are_those_of_the_standard_library(
+    one: tuple[object, ...], other: tuple[object, ...]
+) -> None:
     mine, theirs = (Plain(*one), Plain(*other)), (Standard(*one), Standard(*other))  # type: ignore[arg-type]
     assert (mine[0] == mine[1]) is (theirs[0] == theirs[1])
     assert (hash(mine[0]) == hash(mine[1])) is (hash(theirs[0]) == hash(theirs[1]))
@@ -72,11 +79,16 @@ MAKINGS: list[Callable[[type[Plain] | type[Standard]], Plain | Standard]] = [
 
 
 @pytest.mark.parametrize("make", MAKINGS)
-def test_they_are_made_as_those_of_the_standard_library(make: Callable[[type[Plain] | type[Standard]], Plain | Standard]) -> None:
+def test_they_are_made_as_those_of_the_standard_library(
+    make: Callable[[type[Plain] | type[Standard]], Plain | Standard],
+) -> None:
     assert _made(make, Plain) == _made(make, Standard)
 
 
-def _made(make: Callable[[type[Plain] | type[Standard]], Plain | Standard], kind: type[Plain] | type[Standard]) -> object:
+def _made(
+    make: Callable[[type[Plain] | type[Standard]], Plain | Standard],
+    kind: type[Plain] | type[Standard],
+) -> object:
     try:
         value = make(kind)
     except TypeError as error:
@@ -93,7 +105,9 @@ def test_the_parameters_are_the_fields() -> None:
         name: str
         sizes: tuple[int, ...] = ()
 
-    assert str(signature(frozen(Fresh))) == str(signature(dataclass(frozen=True, slots=True)(Fresh)))
+    assert str(signature(frozen(Fresh))) == str(
+        signature(dataclass(frozen=True, slots=True)(Fresh))
+    )
     assert [*signature(More).parameters] == [*signature(Plain).parameters, "extra"]
 
 
@@ -110,7 +124,9 @@ def test_a_subclass_that_is_made_first_leaves_its_base_alone() -> None:
         pass
 
     assert (Derived("a", 1).size, Own("b").name, Base("c").name) == (1, "b", "c")
-    with pytest.raises(TypeError, match=r"Base.__init__\(\) takes 2 positional arguments but 3 were given"):
+    with pytest.raises(
+        TypeError, match=r"Base.__init__\(\) takes 2 positional arguments but 3 were given"
+    ):
         Base("c", 1)  # type: ignore[call-arg]
 
 
@@ -122,7 +138,9 @@ def test_a_subclass_is_something_else() -> None:
     assert len({Nothing(), Nothing()}) == 1
 
 
-@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
+@pytest.mark.parametrize(
+    "again", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))]
+)
 def test_copies_are_equal(again: object) -> None:
     value = More("a", (1, 2), "note", b"key", {}, 3)
     assert again(value) == value  # type: ignore[operator]

@@ -56,7 +56,12 @@ def thing(found: Picture, name: str) -> Thing:
 
 def edges(found: Picture) -> list[str]:
     """`box eth0 192.0.2.1/30 -cable- pc eth0 192.0.2.2/30`."""
-    return [f" -{edge.kind}- ".join(" ".join((end.thing.split()[1], *map(said, end.texts()))) for end in edge.ends) for edge in found.edges]
+    return [
+        f" -{edge.kind}- ".join(
+            " ".join((end.thing.split()[1], *map(said, end.texts()))) for end in edge.ends
+        )
+        for edge in found.edges
+    ]
 
 
 def said(text: Text) -> str:
@@ -64,7 +69,12 @@ def said(text: Text) -> str:
 
 
 def rows(found: Thing, title: str) -> list[str]:
-    return [row.text for section in found.sections if section.title.startswith(title) for row in section.rows]
+    return [
+        row.text
+        for section in found.sections
+        if section.title.startswith(title)
+        for row in section.rows
+    ]
 
 
 # what is in it
@@ -84,9 +94,17 @@ def test_nodes_networks_and_what_joins_them() -> None:
         "box lan 172.17.0.1/24 fd17::1/64 -owner- lan",
     ]
     assert [label.text for edge in found.edges for label in edge.labels] == ["delay 10ms"]
-    assert [line.text for line in thing(found, "node box").lines] == ["lo 10.9.9.9/32", "masquerade 10.1.0.0/24 out eth0"]
-    assert [line.text for line in thing(found, "node web").lines] == ["publishes 127.0.0.1:8080 → 80/tcp"]
-    assert [line.text for line in thing(found, "network lan").lines] == ["172.17.0.0/24", "fd17::/64"]
+    assert [line.text for line in thing(found, "node box").lines] == [
+        "lo 10.9.9.9/32",
+        "masquerade 10.1.0.0/24 out eth0",
+    ]
+    assert [line.text for line in thing(found, "node web").lines] == [
+        "publishes 127.0.0.1:8080 → 80/tcp"
+    ]
+    assert [line.text for line in thing(found, "network lan").lines] == [
+        "172.17.0.0/24",
+        "fd17::/64",
+    ]
 
 
 def test_details_are_interfaces_routes_and_the_part_of_the_file() -> None:
@@ -100,7 +118,9 @@ def test_details_are_interfaces_routes_and_the_part_of_the_file() -> None:
 
 
 def test_tunnels_parents_uplinks_and_overlays_are_edges() -> None:
-    found = {path.stem: edges(build(of_file(load(path.read_bytes(), str(path))))) for path in TOPOLOGIES}
+    found = {
+        path.stem: edges(build(of_file(load(path.read_bytes(), str(path))))) for path in TOPOLOGIES
+    }
     assert any("site1 gre1" in edge and "-tunnel- site2 gre1" in edge for edge in found["tunnels"])
     assert sum("-tunnel-" in edge for edge in found["wireguard"]) == 1
     assert "box eth0 192.168.1.10/24 -parent- containers" in found["macvlan"]
@@ -112,7 +132,10 @@ def test_both_directions_of_an_impairment_are_told_apart_where_they_differ() -> 
     found = picture(
         "name: x\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [{node: a, interface: e, impair: {rate: 1mbit}}, b:e], impair: {loss: 1%}}]"
     )
-    assert [label.text for label in found.edges[0].labels] == ["from a: loss 1% rate 1mbit", "from b: loss 1%"]
+    assert [label.text for label in found.edges[0].labels] == [
+        "from a: loss 1% rate 1mbit",
+        "from b: loss 1%",
+    ]
 
 
 def test_what_no_edge_shows_is_in_the_box() -> None:
@@ -120,21 +143,37 @@ def test_what_no_edge_shows_is_in_the_box() -> None:
         "name: x\nnodes: {a: {interfaces: {br: {kind: bridge, ports: [e1, e2], addresses: [10.0.0.1/24]}, d: {kind: dummy, impair: {loss: 1%}},"
         " v: {kind: vlan, parent: d, id: 5}}}, b: {}}\nlinks: [[a:e1, b:e1], [a:e2, b:e2]]"
     )
-    assert [line.text for line in found.things[0].lines] == ["br bridge of e1 e2 10.0.0.1/24", "d dummy loss 1%", "v vlan id 5 on d"]
+    assert [line.text for line in found.things[0].lines] == [
+        "br bridge of e1 e2 10.0.0.1/24",
+        "d dummy loss 1%",
+        "v vlan id 5 on d",
+    ]
 
 
 # drift
 
 
-def live(text: str, *, without: tuple[Key, ...] = (), changed: dict[Key, dict[str, object]] | None = None, more: str = "") -> Picture:
+def live(
+    text: str,
+    *,
+    without: tuple[Key, ...] = (),
+    changed: dict[Key, dict[str, object]] | None = None,
+    more: str = "",
+) -> Picture:
     """What is drawn if the kernel lacks some of a file's objects, has others changed, and has what the file `more` has beside it."""
     file = loaded(text)
     state = {**loaded(more or text).desired.state, **file.desired.state}
-    state = {key: replace(resource, **(changed or {}).get(key, {})) for key, resource in state.items() if key not in without}  # type: ignore[arg-type]
+    state = {
+        key: replace(resource, **(changed or {}).get(key, {}))
+        for key, resource in state.items()
+        if key not in without
+    }  # type: ignore[arg-type]
     return build(of_kernel(Live("lab", object(), state, plan(state, file.desired.state)), file))  # type: ignore[arg-type]
 
 
-PAIR = "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/30}]"
+PAIR = (
+    "name: lab\nnodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:eth0, b:eth0], subnet: 10.0.0.0/30}]"
+)
 
 
 def test_without_drift_nothing_is_red() -> None:
@@ -160,7 +199,9 @@ def test_extra_is_told_from_what_the_file_has() -> None:
 def test_changed_says_old_and_new() -> None:
     found = live(PAIR, changed={Key("link", "a", "eth0"): {"mtu": 1400}})
     assert found.edges[0].status is Status.CHANGED
-    row = next(row for row in thing(found, "node a").sections[1].rows if row.status is Status.CHANGED)
+    row = next(
+        row for row in thing(found, "node a").sections[1].rows if row.status is Status.CHANGED
+    )
     assert row.more == ("mtu 1500 → 1400",)
 
 
@@ -195,7 +236,9 @@ def test_a_filter_that_lost_a_published_port() -> None:
 
 
 def test_without_a_record_what_is_there_is_drawn() -> None:
-    file = loaded("name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}")
+    file = loaded(
+        "name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}"
+    )
     found = build(of_kernel(Live("lab", None, file.desired.state, None), None))
     assert edges(found) == ["lan -cable- a eth0 10.0.0.1/24", "lan -cable- b eth0 10.0.0.2/24"]
     assert found.title == "lab, live, not compared with a file"
@@ -210,8 +253,14 @@ def test_whatever_differs_is_red_somewhere(name: str) -> None:
     found = build(of_kernel(entry, file))
     details = [row for drawn in found.things for section in drawn.sections for row in section.rows]
     lines = [line for drawn in found.things for line in drawn.lines]
-    ends = [text for edge in found.edges for end in edge.ends for text in (*end.texts(), *edge.labels)]
-    red = [item for item in (*found.things, *found.edges, *details, *lines, *ends) if item.status is not Status.OK]
+    ends = [
+        text for edge in found.edges for end in edge.ends for text in (*end.texts(), *edge.labels)
+    ]
+    red = [
+        item
+        for item in (*found.things, *found.edges, *details, *lines, *ends)
+        if item.status is not Status.OK
+    ]
     assert bool(red) == bool(entry.difference), red
     for edge in found.edges:
         assert {end.thing for end in edge.ends} <= {drawn.id for drawn in found.things}
@@ -226,17 +275,35 @@ HOSTILE = '</script><script>alert(1)</script><!-- ]]> "\' \\N \\" #quot; & &lt; 
 
 def hostile() -> Picture:
     text = Text(HOSTILE, Status.CHANGED, (HOSTILE,))
-    one = Thing("node a", "router", HOSTILE, HOSTILE, (text,), Status.CHANGED, (Section(HOSTILE, (text,)),), HOSTILE)
+    one = Thing(
+        "node a",
+        "router",
+        HOSTILE,
+        HOSTILE,
+        (text,),
+        Status.CHANGED,
+        (Section(HOSTILE, (text,)),),
+        HOSTILE,
+    )
     other = Thing("network b", "network", HOSTILE)
-    edge = Edge((End("node a", HOSTILE, (text, text), Status.EXTRA), End("network b", HOSTILE)), "cable", (text,), Status.MISSING)
+    edge = Edge(
+        (End("node a", HOSTILE, (text, text), Status.EXTRA), End("network b", HOSTILE)),
+        "cable",
+        (text,),
+        Status.MISSING,
+    )
     return Picture(HOSTILE, (one, other), (edge,), HOSTILE, True)
 
 
-@pytest.mark.parametrize("path", [None, *TOPOLOGIES], ids=lambda path: path.stem if path else "hostile")
+@pytest.mark.parametrize(
+    "path", [None, *TOPOLOGIES], ids=lambda path: path.stem if path else "hostile"
+)
 def test_graphviz_takes_the_dot_form(path: Path | None) -> None:
     found = build(of_file(load(path.read_bytes(), str(path)))) if path else hostile()
     text = "\n".join(dot.lines(found))
-    process = subprocess.run(["dot", "-Tjson0"], input=text, capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        ["dot", "-Tjson0"], input=text, capture_output=True, text=True, check=True
+    )
     assert not process.stderr
     drawn = json.loads(process.stdout)
     assert len(drawn.get("objects", ())) == len(found.things)
@@ -245,7 +312,9 @@ def test_graphviz_takes_the_dot_form(path: Path | None) -> None:
 
 def test_graphviz_shows_what_was_meant() -> None:
     text = "\n".join(dot.lines(hostile()))
-    drawn = subprocess.run(["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True).stdout
+    drawn = subprocess.run(
+        ["dot", "-Tsvg"], input=text, capture_output=True, text=True, check=True
+    ).stdout
     shown = {"".join(element.itertext()) for element in ET.fromstring(drawn).iter(f"{SVG}text")}
     plain = HOSTILE.replace("\x07", "\\x07").replace("\u2028", "\\u2028")
     assert f"changed {plain} ({plain})" in {text.replace("\xa0", " ") for text in shown}
@@ -270,19 +339,43 @@ def test_mermaid_gets_no_letter_that_means_something_to_it() -> None:
 
 
 def texts(root: ET.Element) -> set[str]:
-    return {"".join(element.itertext()) for element in root.iter() if element.tag.endswith(("text", "title"))}
+    return {
+        "".join(element.itertext())
+        for element in root.iter()
+        if element.tag.endswith(("text", "title"))
+    }
 
 
 def test_svg_is_xml_with_all_words_in_text() -> None:
     root = ET.fromstring(svg.document(place(hostile())))
-    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {"svg", "title", "style", "g", "rect", "line", "text", "tspan"}
-    assert not any(name.startswith("on") or "href" in name for element in root.iter() for name in element.attrib)
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+        "svg",
+        "title",
+        "style",
+        "g",
+        "rect",
+        "line",
+        "text",
+        "tspan",
+    }
+    assert not any(
+        name.startswith("on") or "href" in name
+        for element in root.iter()
+        for name in element.attrib
+    )
     assert any("</script><script>alert(1)</script>" in text for text in texts(root))
 
 
 def test_svg_has_names_addresses_and_a_legend() -> None:
     words = " ".join(texts(ET.fromstring(svg.document(place(picture(DOCKER))))))
-    for word in ("box", "172.17.0.1/24", "fd17::2/64", "publishes 127.0.0.1:8080 → 80/tcp", "delay 10ms", "network's bridge"):
+    for word in (
+        "box",
+        "172.17.0.1/24",
+        "fd17::2/64",
+        "publishes 127.0.0.1:8080 → 80/tcp",
+        "delay 10ms",
+        "network's bridge",
+    ):
         assert word in words
     assert "missing" not in words
     assert "missing: in the file" in " ".join(texts(ET.fromstring(svg.document(place(live(PAIR))))))
@@ -291,9 +384,13 @@ def test_svg_has_names_addresses_and_a_legend() -> None:
 @pytest.mark.parametrize("name", ["publish", "star-100"])
 def test_the_pictures_of_the_documentation_say_what_is_in_the_files(name: str) -> None:
     """Places may differ from one processor to the next in the last digit, words may not."""
-    kept = (TOPOLOGIES[0].parents[1] / "docs" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
+    kept = (TOPOLOGIES[0].parents[1] / "docs" / "pictures" / f"{name}.svg").read_text(
+        encoding="utf-8"
+    )
     now = svg.document(place(picture((TOPOLOGIES[0].parent / f"{name}.yaml").read_text())))
-    assert texts(ET.fromstring(kept)) == texts(ET.fromstring(now)), f"netorch graph topologies/{name}.yaml --to docs/pictures/{name}.svg"
+    assert texts(ET.fromstring(kept)) == texts(ET.fromstring(now)), (
+        f"netorch graph topologies/{name}.yaml --to docs/pictures/{name}.svg"
+    )
 
 
 def test_the_page_has_its_data_in_an_element_that_nothing_in_it_can_end() -> None:
@@ -302,7 +399,11 @@ def test_the_page_has_its_data_in_an_element_that_nothing_in_it_can_end() -> Non
     block = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert block is not None and not set("<>&") & set(block[1])
     assert json.loads(block[1])["things"][0]["yaml"] == HOSTILE
-    assert "<img" not in page and "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
+    assert (
+        "<img" not in page
+        and "http://" not in page.replace("http://www.w3.org/2000/svg", "")
+        and "https://" not in page
+    )
 
 
 # places
@@ -314,7 +415,8 @@ def overlapping(spots: tuple[Spot, ...]) -> list[tuple[str, str]]:
         (one.thing.name, other.thing.name)
         for index, one in enumerate(upright)
         for other in upright[:index]
-        if abs(one.x - other.x) < (one.width + other.width) / 2 - 1 and abs(one.y - other.y) < (one.height + other.height) / 2 - 1
+        if abs(one.x - other.x) < (one.width + other.width) / 2 - 1
+        and abs(one.y - other.y) < (one.height + other.height) / 2 - 1
     ]
 
 
@@ -332,9 +434,13 @@ MANY = {
 
 
 @pytest.mark.parametrize(
-    "text", [*MANY.values(), *(path.read_text() for path in TOPOLOGIES)], ids=[*MANY, *(path.stem for path in TOPOLOGIES)]
+    "text",
+    [*MANY.values(), *(path.read_text() for path in TOPOLOGIES)],
+    ids=[*MANY, *(path.stem for path in TOPOLOGIES)],
 )
-def test_things_do_not_cover_one_another_and_are_in_the_picture(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_things_do_not_cover_one_another_and_are_in_the_picture(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(TOPOLOGIES[0].parent)
     placed = place(picture(text))
     assert {spot.thing.id for spot in placed.spots} == {entry.id for entry in placed.picture.things}
@@ -348,16 +454,24 @@ def test_members_of_a_large_network_are_lines_around_it() -> None:
     hub = next(spot for spot in placed.spots if spot.thing.kind == "network")
     leaves = [spot for spot in placed.spots if spot.leaf is not None]
     assert len(leaves) == 200
-    starts = [((spot.x - hub.x) ** 2 + (spot.y - hub.y) ** 2) ** 0.5 - spot.width / 2 for spot in leaves]
+    starts = [
+        ((spot.x - hub.x) ** 2 + (spot.y - hub.y) ** 2) ** 0.5 - spot.width / 2 for spot in leaves
+    ]
     assert max(starts) - min(starts) < 1
     ordered = sorted(leaves, key=lambda spot: spot.angle % 360)
-    gaps = [(other.angle - one.angle) % 360 for one, other in zip(ordered, [*ordered[1:], ordered[0]], strict=True)]
+    gaps = [
+        (other.angle - one.angle) % 360
+        for one, other in zip(ordered, [*ordered[1:], ordered[0]], strict=True)
+    ]
     assert min(gaps) * 3.14159 / 180 * starts[0] > 15
 
 
 def test_a_leaf_spine_stands_in_rows() -> None:
     placed = place(picture(MANY["a leaf-spine"]))
-    rows = {name: {round(spot.y) for spot in placed.spots if spot.thing.name[0] == name} for name in "sl"}
+    rows = {
+        name: {round(spot.y) for spot in placed.spots if spot.thing.name[0] == name}
+        for name in "sl"
+    }
     assert all(len(found) == 1 for found in rows.values())
     assert rows["s"] < rows["l"] or min(rows["s"]) < min(rows["l"])
 
@@ -378,9 +492,23 @@ def run(*words: str) -> int:
 def test_the_suffix_says_the_form_unless_it_is_said(tmp_path: Path) -> None:
     file = tmp_path / "lab.yaml"
     file.write_text(DOCKER)
-    begins = {"a.svg": "<svg", "a.html": "<!doctype html>", "a.gv": "graph", "a.md": "---", "b.svg": "---"}
+    begins = {
+        "a.svg": "<svg",
+        "a.html": "<!doctype html>",
+        "a.gv": "graph",
+        "a.md": "---",
+        "b.svg": "---",
+    }
     for name, begin in begins.items():
-        assert run(str(file), "--to", str(tmp_path / name), *(("-o", "mermaid") if name == "b.svg" else ())) == 0
+        assert (
+            run(
+                str(file),
+                "--to",
+                str(tmp_path / name),
+                *(("-o", "mermaid") if name == "b.svg" else ()),
+            )
+            == 0
+        )
         assert (tmp_path / name).read_text().startswith(begin)
     assert run(str(file), "--to", str(tmp_path / "c.png")) == 64
     assert not (tmp_path / "c.png").exists()
@@ -396,10 +524,19 @@ def test_what_is_no_plain_file_is_written_to_and_not_replaced(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(["-o", "html"], "pip install 'netorch[graph]'"), (["--to", "."], "Is a directory"), (["--to", "/no/x"], "/no/x")]
+    ("words", "said"),
+    [
+        (["-o", "html"], "pip install 'netorch[graph]'"),
+        (["--to", "."], "Is a directory"),
+        (["--to", "/no/x"], "/no/x"),
+    ],
 )
 def test_errors_say_what_to_do(
-    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "igraph", None)
     monkeypatch.delitem(sys.modules, "netorch.render.graph.layout")

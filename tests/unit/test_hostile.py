@@ -47,7 +47,11 @@ DECODERS: dict[str, tuple[tuple[str, ...], int, list[Callable[[list[Message]], A
     "routes": (
         ("routes",),
         c.RTM_NEWROUTE,
-        [lambda found: decode.routes(found, NAMES), lambda found: decode.routes(found, {}, whole=True), moved],
+        [
+            lambda found: decode.routes(found, NAMES),
+            lambda found: decode.routes(found, {}, whole=True),
+            moved,
+        ],
     ),
     "rules": (("rules",), c.RTM_NEWRULE, [decode.rules, decode.odd_rules]),
     "neighbours": (
@@ -118,7 +122,15 @@ def test_a_recorded_message_with_some_bits_turned(what: str, data: st.DataObject
     fed(what, bytes(body))
 
 
-HEADERS = {"links": 16, "vlans": 16, "addresses": 8, "routes": 12, "rules": 12, "neighbours": 12, "qdiscs": 20}
+HEADERS = {
+    "links": 16,
+    "vlans": 16,
+    "addresses": 8,
+    "routes": 12,
+    "rules": 12,
+    "neighbours": 12,
+    "qdiscs": 20,
+}
 """The sizes of the structs in front of the attributes, as far as they are not 4."""
 
 tree = st.recursive(
@@ -137,7 +149,11 @@ def test_garbage(what: str, data: st.DataObject) -> None:
     """Bytes at random behind a header that is taken seriously, and attributes that are well-formed but of all sizes."""
     start = data.draw(st.sampled_from(bodies(what)))[: HEADERS.get(what, 4)]
     known = st.lists(st.tuples(st.integers(0, 31), tree), max_size=6)
-    rest = known.map(lambda pairs: b"".join(attr(number, payload) for number, payload in pairs)) | tree | st.binary(max_size=80)
+    rest = (
+        known.map(lambda pairs: b"".join(attr(number, payload) for number, payload in pairs))
+        | tree
+        | st.binary(max_size=80)
+    )
     fed(what, start + data.draw(rest))
     fed(what, data.draw(st.binary(max_size=80)))
 
@@ -183,7 +199,9 @@ def test_an_attribute_shorter_than_its_header_is_refused_and_not_read_for_ever(l
 
 @pytest.mark.parametrize("length", [0, 4, 7])
 def test_a_next_hop_shorter_than_its_header_is_refused(length: int) -> None:
-    body = struct.pack("=BBBBBBBBI", c.AF_INET, 0, 0, 0, 254, 4, 0, 1, 0) + attr(c.RTA_MULTIPATH, struct.pack("=HBBi", length, 0, 0, 2) * 4)
+    body = struct.pack("=BBBBBBBBI", c.AF_INET, 0, 0, 0, 254, 4, 0, 1, 0) + attr(
+        c.RTA_MULTIPATH, struct.pack("=HBBi", length, 0, 0, 2) * 4
+    )
     with pytest.raises(DecodeError):
         decode.routes([(c.RTM_NEWROUTE, body, 0, len(body))], {})
     with pytest.raises(DecodeError):
@@ -191,7 +209,12 @@ def test_a_next_hop_shorter_than_its_header_is_refused(length: int) -> None:
 
 
 def test_ranges_of_vlans_end_where_vlans_do() -> None:
-    pair = struct.pack("=HH", c.BRIDGE_VLAN_INFO_RANGE_BEGIN, 0), struct.pack("=HH", c.BRIDGE_VLAN_INFO_RANGE_END, 0xFFFF)
-    body = bytes(16) + attr(c.IFLA_AF_SPEC, b"".join(attr(c.IFLA_BRIDGE_VLAN_INFO, one) for one in pair))
+    pair = (
+        struct.pack("=HH", c.BRIDGE_VLAN_INFO_RANGE_BEGIN, 0),
+        struct.pack("=HH", c.BRIDGE_VLAN_INFO_RANGE_END, 0xFFFF),
+    )
+    body = bytes(16) + attr(
+        c.IFLA_AF_SPEC, b"".join(attr(c.IFLA_BRIDGE_VLAN_INFO, one) for one in pair)
+    )
     with pytest.raises(DecodeError):
         decode.port_vlans([(c.RTM_NEWLINK, body, 0, len(body))])

@@ -69,7 +69,10 @@ def test_rates(text: object, bits: int) -> None:
     assert RATE.validate_python(text) == bits // 8
 
 
-@pytest.mark.parametrize(("text", "share"), [("100%", 1.0), ("0.1%", 0.001), ("50 %", 0.5), (0, 0.0), ("0%", 0.0), ("33.3%", 0.333)])
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("100%", 1.0), ("0.1%", 0.001), ("50 %", 0.5), (0, 0.0), ("0%", 0.0), ("33.3%", 0.333)],
+)
 def test_percentages(text: object, share: float) -> None:
     assert PERCENTAGE.validate_python(text) == round(share * CERTAIN)
 
@@ -148,9 +151,25 @@ def test_a_percentage_is_written_exactly(part: int) -> None:
 
 
 def test_values_are_written_short() -> None:
-    assert [time_text(n) for n in (10_000_000, 12_345_000, 1_500_000_000, 7)] == ["10ms", "12.345ms", "1.5s", "7ns"]
-    assert [rate_text(n) for n in (125_000, 187_500, 8_000, 1, FASTEST)] == ["1mbit", "1.5mbit", "64kbit", "8bit", "1tbit"]
-    assert [percent_text(round(CERTAIN * n)) for n in (0.001, 0.5, 1, 0.00001)] == ["0.1%", "50%", "100%", "0.001%"]
+    assert [time_text(n) for n in (10_000_000, 12_345_000, 1_500_000_000, 7)] == [
+        "10ms",
+        "12.345ms",
+        "1.5s",
+        "7ns",
+    ]
+    assert [rate_text(n) for n in (125_000, 187_500, 8_000, 1, FASTEST)] == [
+        "1mbit",
+        "1.5mbit",
+        "64kbit",
+        "8bit",
+        "1tbit",
+    ]
+    assert [percent_text(round(CERTAIN * n)) for n in (0.001, 0.5, 1, 0.00001)] == [
+        "0.1%",
+        "50%",
+        "100%",
+        "0.001%",
+    ]
 
 
 @given(
@@ -158,7 +177,10 @@ def test_values_are_written_short() -> None:
         {},
         optional={
             **{key: st.integers(1, 10**9).map(time_text) for key in ("delay", "jitter")},
-            **{key: st.integers(0, CERTAIN).map(percent_text) for key in ("loss", "duplicate", "corrupt", "reorder")},
+            **{
+                key: st.integers(0, CERTAIN).map(percent_text)
+                for key in ("loss", "duplicate", "corrupt", "reorder")
+            },
             "rate": st.integers(1, FASTEST).map(rate_text),
             "limit": st.integers(1, 10**6),
         },
@@ -168,7 +190,9 @@ def test_words_there_and_back(words: dict[str, object]) -> None:
     said = ImpairWords.model_validate(words)
     one = Impairment(**{key: getattr(said, key) for key in said.model_fields_set}).normal()
     again = ImpairWords.model_validate(dict(one.words()))
-    assert Impairment(**{key: getattr(again, key) for key in again.model_fields_set}).normal() == one
+    assert (
+        Impairment(**{key: getattr(again, key) for key in again.model_fields_set}).normal() == one
+    )
 
 
 def test_a_word_is_no_default() -> None:
@@ -202,15 +226,22 @@ links:
   - endpoints: [{node: a, interface: x, impair: {loss: 2%, rate: 1mbit}}, {node: b, interface: y, impair: {delay: 0, jitter: 0}}]
     impair: {delay: 10ms, jitter: 2ms, loss: 1%}
 """
-    assert impaired(text) == {"a/x": {"delay": "10ms", "jitter": "2ms", "loss": "3%", "rate": "1mbit"}, "b/y": {"loss": "1%"}}
+    assert impaired(text) == {
+        "a/x": {"delay": "10ms", "jitter": "2ms", "loss": "3%", "rate": "1mbit"},
+        "b/y": {"loss": "1%"},
+    }
 
 
 def test_an_end_completes_what_its_link_says() -> None:
-    text = lab("{jitter: 2ms}").replace("'a:x', 'b:y'", "{node: a, interface: x, impair: {delay: 5ms}}, 'b:y'")
+    text = lab("{jitter: 2ms}").replace(
+        "'a:x', 'b:y'", "{node: a, interface: x, impair: {delay: 5ms}}, 'b:y'"
+    )
     with pytest.raises(FileError) as refused:
         load(text.encode(), "lab.yaml")
     assert len(refused.value.lines()) == 1  # of the other end
-    assert impaired(text.replace("'b:y'", "{node: b, interface: y, impair: {delay: 6ms}}"))["b/y"] == {"delay": "6ms", "jitter": "2ms"}
+    assert impaired(text.replace("'b:y'", "{node: b, interface: y, impair: {delay: 6ms}}"))[
+        "b/y"
+    ] == {"delay": "6ms", "jitter": "2ms"}
 
 
 def test_a_membership_says_it_for_both_directions_and_an_interface_for_what_it_sends() -> None:
@@ -231,7 +262,9 @@ networks: {lan: {}}
 
 def test_a_default_is_for_every_interface_but_lo_and_those_of_a_network_itself() -> None:
     text = lab("{delay: 10ms}", "defaults: {interface: {impair: {rate: 1mbit, delay: 1ms}}}\n")
-    text = text.replace("b: {}}", "b: {networks: [lan], interfaces: {lo: {}}}}\nnetworks: {lan: {}}")
+    text = text.replace(
+        "b: {}}", "b: {networks: [lan], interfaces: {lo: {}}}}\nnetworks: {lan: {}}"
+    )
     both = {"delay": "10ms", "rate": "1mbit"}
     assert impaired(text) == {"a/x": both, "b/y": both, "b/eth0": {"delay": "1ms", "rate": "1mbit"}}
 
@@ -241,14 +274,22 @@ def test_nothing_wrong_is_no_qdisc() -> None:
 
 
 def test_an_interface_of_others_is_not_impaired() -> None:
-    for text in ("nodes: {host: {interfaces: {eth9: {impair: {loss: 1%}}}}}", "nodes: {host: {interfaces: {lo: {impair: {loss: 1%}}}}}"):
+    for text in (
+        "nodes: {host: {interfaces: {eth9: {impair: {loss: 1%}}}}}",
+        "nodes: {host: {interfaces: {lo: {impair: {loss: 1%}}}}}",
+    ):
         with pytest.raises(FileError, match="cannot be set"):
             load(f"name: lab\n{text}".encode(), "lab.yaml")
 
 
 def test_what_waits_needs_a_queue() -> None:
     with pytest.raises(FileError, match="a:x has `txqueuelen: 0`, which is no queue"):
-        load(lab("{rate: 1mbit}").replace("'a:x'", "{node: a, interface: x, txqueuelen: 0}").encode(), "lab.yaml")
+        load(
+            lab("{rate: 1mbit}")
+            .replace("'a:x'", "{node: a, interface: x, txqueuelen: 0}")
+            .encode(),
+            "lab.yaml",
+        )
 
 
 def test_the_burst_of_a_rate_follows_the_mtu() -> None:

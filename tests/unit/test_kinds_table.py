@@ -13,4 +13,6 @@ def test_a_kind_counts_where_a_test_with_it_passed() -> None:
 
 
 def test_two_runs_on_one_kernel_add_up() -> None:
-    assert table(f"{line('6.1', {'vlan': True})}\n{line('6.1', {'vlan': False})}", ["vlan"])[1] == []
+    assert (
+        table(f"{line('6.1', {'vlan': True})}\n{line('6.1', {'vlan': False})}", ["vlan"])[1] == []
+    )

@@ -292,11 +292,16 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
     ),
     "a loopback interface with ports": (
         "nodes: {a: {interfaces: {lo: {kind: bridge, ports: [x]}, x: {kind: dummy}}}}\n",
-        ["1:26: `members` cannot be set on lo", "1:31: lo is the loopback interface: it takes no `kind`"],
+        [
+            "1:26: `members` cannot be set on lo",
+            "1:31: lo is the loopback interface: it takes no `kind`",
+        ],
     ),
     "a subnet of one address for a host-only network": (
         "nodes: {a: {networks: [l]}}\nnetworks: {l: {mode: host-only, subnet: 'fd00::1/128'}}\n",
-        ["2:12: network l: no address of fd00::1/128 is left for a:eth0. Take a larger subnet or ip_range."],
+        [
+            "2:12: network l: no address of fd00::1/128 is left for a:eth0. Take a larger subnet or ip_range."
+        ],
     ),
     "settings of a bridge": (
         """\
@@ -815,7 +820,10 @@ def test_places_stay_right_when_there_is_much_before_them() -> None:
 def test_a_file_that_is_no_topology() -> None:
     for text, expected in (
         ("", "1:1: The file is empty; a topology is a mapping with nodes, networks, links …."),
-        ("[]", "1:1: The file holds no mapping; a topology is a mapping with nodes, networks, links …."),
+        (
+            "[]",
+            "1:1: The file holds no mapping; a topology is a mapping with nodes, networks, links ….",
+        ),
         ("nodes: [", "2:1: This is not YAML"),
         ("nodes: {a: {}\nlinks: []", "2:1: This is not YAML"),
     ):
@@ -833,8 +841,22 @@ def test_the_file_name_must_do_as_a_name_where_the_file_has_none() -> None:
 # Names that mean something elsewhere: to a file system, a shell, a terminal, the kernel
 
 EVIL = {
-    **{"up and out": "../../x", "a path": "a/b", "here": ".", "up": "..", "nothing": "", "nul": "a\0b", "two lines": "a\nb"},
-    **{"4096 bytes": "x" * 4096, "right to left": "\u202eabc", "an option": "-h", "white space": "a b", "no width": "a\u200bb"},
+    **{
+        "up and out": "../../x",
+        "a path": "a/b",
+        "here": ".",
+        "up": "..",
+        "nothing": "",
+        "nul": "a\0b",
+        "two lines": "a\nb",
+    },
+    **{
+        "4096 bytes": "x" * 4096,
+        "right to left": "\u202eabc",
+        "an option": "-h",
+        "white space": "a b",
+        "no width": "a\u200bb",
+    },
     **{"a format": "a%d", "a colon": "a:b", "escape": "\x1b[31m"},
 }
 SHELL = {
@@ -871,7 +893,10 @@ def refuses(field: str, name: str) -> bool:
         load(text.encode(), "lab.yaml")
     except FileError as error:
         # one line a problem, and nothing that a terminal would take for more than text
-        assert all("\n" not in line and "\x1b" not in line and "\u202e" not in line for line in error.lines())
+        assert all(
+            "\n" not in line and "\x1b" not in line and "\u202e" not in line
+            for line in error.lines()
+        )
         assert all(problem.where is not None for problem in error.problems)
         return True
     return False
@@ -890,7 +915,9 @@ def test_no_name_has_letters_that_a_shell_or_an_eye_reads_otherwise(field: str) 
 @pytest.mark.parametrize("field", INTERFACES)
 def test_no_interface_has_letters_that_a_shell_or_an_eye_reads_otherwise(field: str) -> None:
     # the kernel takes an accented letter; its twin in two pieces would be another interface that looks the same
-    assert [what for what, name in SHELL.items() if what != "NFC" and not refuses(field, name)] == []
+    assert [
+        what for what, name in SHELL.items() if what != "NFC" and not refuses(field, name)
+    ] == []
 
 
 @pytest.mark.parametrize("field", [field for field in INTERFACES if field != "rule"])
@@ -905,11 +932,23 @@ def test_a_namespace_to_attach_to_is_a_plain_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["net.../etc", "net..ipv4", "net/../kernel/hostname", "kernel.hostname", "/net/ipv4/ip_forward", "net.a\nb", "net"]
+    "name",
+    [
+        "net.../etc",
+        "net..ipv4",
+        "net/../kernel/hostname",
+        "kernel.hostname",
+        "/net/ipv4/ip_forward",
+        "net.a\nb",
+        "net",
+    ],
 )
 def test_a_sysctl_is_one_of_a_network_namespace(name: str) -> None:
     assert problems(json.dumps({"nodes": {"a": {"sysctls": {name: 1}}}}))
 
 
 def test_an_address_with_a_zone_is_refused() -> None:
-    assert "has a zone" in problems("nodes: {a: {interfaces: {lo: {addresses: ['fe80::1%eth0/64']}}}}")[0]
+    assert (
+        "has a zone"
+        in problems("nodes: {a: {interfaces: {lo: {addresses: ['fe80::1%eth0/64']}}}}")[0]
+    )

@@ -32,7 +32,9 @@ WRONG = {
         ["a:v is a VRF: it cannot be a port of the bond x"],
     ),
     "what no bridge and no bond takes": (
-        a("x: {kind: bond, ports: [t]}, y: {kind: bridge, ports: [u]}, t: {kind: sit, remote: 192.0.2.1}, u: {kind: vrf, table: 7}"),
+        a(
+            "x: {kind: bond, ports: [t]}, y: {kind: bridge, ports: [u]}, t: {kind: sit, remote: 192.0.2.1}, u: {kind: vrf, table: 7}"
+        ),
         [
             "a:t is a sit, which carries no Ethernet frames: it cannot be a port of the bond x",
             "a:u is a VRF: it cannot be a port of the bridge y",
@@ -46,13 +48,18 @@ WRONG = {
         a("x: {kind: bond, ports: [y]}, y: {kind: bond, ports: [z]}, z: {kind: bond, ports: [x]}"),
         ["a:x is on top of z: it cannot be a port of the bond z"],
     ),
-    "a bond in itself": (a("x: {kind: bond, ports: [x]}"), ["a:x: it cannot be a port of the bond x"]),
+    "a bond in itself": (
+        a("x: {kind: bond, ports: [x]}"),
+        ["a:x: it cannot be a port of the bond x"],
+    ),
     "a bond's own VLAN": (
         a("x: {kind: bond, ports: [v]}, v: {kind: vlan, parent: x, id: 5}"),
         ["a:v is on top of x: it cannot be a port of the bond x"],
     ),
     "what a bond's port has of the bond": (
-        a("x: {kind: bond, ports: [eth0, eth1], mtu: 1400}, eth0: {mac: '02:00:00:00:00:01', addresses: 10.0.0.1/24}, eth1: {mtu: 1500}"),
+        a(
+            "x: {kind: bond, ports: [eth0, eth1], mtu: 1400}, eth0: {mac: '02:00:00:00:00:01', addresses: 10.0.0.1/24}, eth1: {mtu: 1500}"
+        ),
         [
             "a:eth0 is a port of the bond x and gets its own MAC: it cannot have MAC 02:00:00:00:00:01. Say `mac` of a:x.",
             "a:eth0 is a port of x, so it cannot have the address 10.0.0.1/24. Give it to a:x.",
@@ -60,7 +67,9 @@ WRONG = {
         ],
     ),
     "options of a bond": (
-        a("x: {kind: bond, lacp_rate: fast}, y: {kind: bond, primary: eth0}, z: {kind: bond, mode: '802.3-ad'}"),
+        a(
+            "x: {kind: bond, lacp_rate: fast}, y: {kind: bond, primary: eth0}, z: {kind: bond, mode: '802.3-ad'}"
+        ),
         [
             "`lacp_rate` is for mode 802.3ad, not for balance-rr",
             "nodes.a.interfaces.y: mode balance-rr prefers no port: `primary` is for active-backup, balance-tlb, balance-alb",
@@ -86,10 +95,15 @@ WRONG = {
             " eth1: {addresses: 10.0.0.1/24}",
             ", routes: [{to: default, via: 10.0.0.2}, {to: 10.9.0.0/16, via: 10.0.0.2, vrf: z}, {to: 10.8.0.0/16, dev: x, vrf: x, table: 5}]",
         ),
-        ["VRF a: 'z' does not exist. Declare it under nodes.a.interfaces.", "nodes.a.routes.2: a route has either a `vrf` or a `table`"],
+        [
+            "VRF a: 'z' does not exist. Declare it under nodes.a.interfaces.",
+            "nodes.a.routes.2: a route has either a `vrf` or a `table`",
+        ],
     ),
     "VLANs without a bridge that knows them": (
-        a("x: {kind: bridge, ports: [eth0], port: {pvid: 5}}, eth0: {port: {vlans: [7]}}, eth1: {port: {hairpin: true}}"),
+        a(
+            "x: {kind: bridge, ports: [eth0], port: {pvid: 5}}, eth0: {port: {vlans: [7]}}, eth1: {port: {hairpin: true}}"
+        ),
         [
             "`pvid` means nothing to the bridge x. Say `vlan_filtering: true` of it.",
             "`vlans` means nothing to the bridge x. Say `vlan_filtering: true` of it.",
@@ -97,7 +111,9 @@ WRONG = {
         ],
     ),
     "VLANs that are none": (
-        a("x: {kind: bridge, vlan_filtering: true, vlan_default_pvid: 4095}, eth0: {port: {pvid: 4095, vlans: [0, 30-20, 5, 3-7, x]}}"),
+        a(
+            "x: {kind: bridge, vlan_filtering: true, vlan_default_pvid: 4095}, eth0: {port: {pvid: 4095, vlans: [0, 30-20, 5, 3-7, x]}}"
+        ),
         [
             "nodes.a.interfaces.x.vlan_default_pvid: 4095 is not between 0 and 4094",
             "nodes.a.interfaces.eth0.port.pvid: 4095 is not between 0 and 4094",
@@ -145,10 +161,18 @@ def test_a_gateway_in_two_vrfs_is_asked_about_and_in_the_nodes_own_table_preferr
     vrfs = "x: {kind: vrf, table: 5, ports: [eth0]}, y: {kind: vrf, table: 6, ports: [eth1]}"
     same = "eth0: {addresses: 10.0.0.1/24}, eth1: {addresses: 10.0.0.1/24}"
     text = a(f"{vrfs}, {same}", ", routes: [{to: default, via: 10.0.0.2}]")
-    assert problems(text)[0].endswith("the gateway 10.0.0.2 is in x and in y of a alike. Say `vrf` or `dev`.")
-    for more, name in (("dev: eth1", "default table 6"), ("vrf: x", "default table 5"), ("table: 6", "default table 6")):
+    assert problems(text)[0].endswith(
+        "the gateway 10.0.0.2 is in x and in y of a alike. Say `vrf` or `dev`."
+    )
+    for more, name in (
+        ("dev: eth1", "default table 6"),
+        ("vrf: x", "default table 5"),
+        ("table: 6", "default table 6"),
+    ):
         assert Key("route", "a", name) in state(text.replace("via:", f"{more}, via:"))
-    assert Key("route", "a", "default") in state(text.replace("eth1: {", "eth2: {addresses: 10.0.0.3/24}, eth1: {"))
+    assert Key("route", "a", "default") in state(
+        text.replace("eth1: {", "eth2: {addresses: 10.0.0.3/24}, eth1: {")
+    )
 
 
 def test_networks_of_two_vrfs_may_have_one_subnet_and_a_default_route_each() -> None:
@@ -163,12 +187,24 @@ networks:
   two: {subnet: 10.0.0.0/24, gateway: 10.0.0.2}
 """
     found = state(text)
-    assert {key.name for key in found if key.kind == "route" and key.netns == "pe"} == {"default table 5", "default table 6"}
-    assert "overlap" in problems(text.replace(", ports: [eth1]", ", ports: []").replace("ports: [eth0]", "ports: []"))[0]
+    assert {key.name for key in found if key.kind == "route" and key.netns == "pe"} == {
+        "default table 5",
+        "default table 6",
+    }
+    assert (
+        "overlap"
+        in problems(
+            text.replace(", ports: [eth1]", ", ports: []").replace("ports: [eth0]", "ports: []")
+        )[0]
+    )
 
 
 def test_the_ports_of_a_bond_get_its_mac_and_mtu_and_are_born_with_their_own() -> None:
-    found = state(a("x: {kind: bond, mtu: 1400, ports: [eth0]}, y: {kind: bond, mode: balance-alb, ports: [eth1]}"))
+    found = state(
+        a(
+            "x: {kind: bond, mtu: 1400, ports: [eth0]}, y: {kind: bond, mode: balance-alb, ports: [eth1]}"
+        )
+    )
     bond, port, other = (found[Key("link", "a", name)] for name in ("x", "eth0", "eth1"))
     assert (port.mac, port.mtu) == (bond.mac, 1400)  # type: ignore[attr-defined]
     assert port.own_mac not in {"", bond.mac}  # type: ignore[attr-defined]
@@ -187,7 +223,9 @@ def test_vlans_of_ports() -> None:
     vlans = {name: found[vlans_key("a", name)] for name in ("x", "eth0", "eth1", "eth2")}
     assert vlans["x"] == PortVlans("a", "x", "x", 3, ((3, True), (4, False)))
     assert vlans["eth0"] == PortVlans("a", "eth0", "x", 10, ((10, True),))
-    assert vlans["eth1"] == PortVlans("a", "eth1", "x", 0, ((5, False), (7, False), (8, False), (9, True)))
+    assert vlans["eth1"] == PortVlans(
+        "a", "eth1", "x", 0, ((5, False), (7, False), (8, False), (9, True))
+    )
     assert vlans["eth2"] == PortVlans("a", "eth2", "x", 3, ((3, True),))
 
 
@@ -223,7 +261,10 @@ def test_vlans_are_written_as_ranges() -> None:
 @pytest.mark.parametrize("own", [False, True])
 def test_what_is_written_is_what_would_be_read(own: bool) -> None:
     wanted = {5: 0, 6: 0, 7: 0, 9: 6, 4094: 4}
-    for request, kind in ((VlanAdd("a", "x", own, ranges(wanted)), c.RTM_SETLINK), (VlanDel("a", "x", own, ranges(wanted)), c.RTM_DELLINK)):
+    for request, kind in (
+        (VlanAdd("a", "x", own, ranges(wanted)), c.RTM_SETLINK),
+        (VlanDel("a", "x", own, ranges(wanted)), c.RTM_DELLINK),
+    ):
         data = encode(request, 1, 0, Indices())  # type: ignore[arg-type]
         ((number, _, _, start, end),) = headers(data)
         assert number == kind
@@ -232,5 +273,10 @@ def test_what_is_written_is_what_would_be_read(own: bool) -> None:
 
 
 def test_a_port_without_vlans_is_read_as_one() -> None:
-    body = bytes(4) + (3).to_bytes(4, "little") + bytes(8) + nested(c.IFLA_AF_SPEC, attr(c.IFLA_BRIDGE_FLAGS, b"\2\0"))
+    body = (
+        bytes(4)
+        + (3).to_bytes(4, "little")
+        + bytes(8)
+        + nested(c.IFLA_AF_SPEC, attr(c.IFLA_BRIDGE_FLAGS, b"\2\0"))
+    )
     assert port_vlans([(c.RTM_NEWLINK, body, 0, len(body)), (c.RTM_NEWADDR, b"", 0, 0)]) == {3: {}}

@@ -15,8 +15,12 @@ WEB, WEB6 = ip_address("10.0.0.2"), ip_address("fd00::2")
 
 def rules(*ruleset: Rule) -> list[str]:
     """What stands in the topology's chains, without the chain's name and without the comment that a rule has by default."""
-    found = [line for table in lines("lab", ruleset).values() for line in table if line.startswith("-A")]
-    return [line.split(" ", 2)[2].replace('-m comment --comment "netorch:lab" ', "") for line in found]
+    found = [
+        line for table in lines("lab", ruleset).values() for line in table if line.startswith("-A")
+    ]
+    return [
+        line.split(" ", 2)[2].replace('-m comment --comment "netorch:lab" ', "") for line in found
+    ]
 
 
 def test_an_empty_ruleset_is_no_table() -> None:
@@ -28,7 +32,13 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
     found = lines(
         "lab",
         (
-            Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(80, 80)), DestinationTo(WEB, (8080, 8080)), "publish web"),
+            Rule(
+                4,
+                Chain.PREROUTING,
+                Match(protocol="tcp", port=(80, 80)),
+                DestinationTo(WEB, (8080, 8080)),
+                "publish web",
+            ),
             Rule(4, Chain.POSTROUTING, Match(source=NET), Verdict.MASQUERADE),
             Rule(6, Chain.FORWARD, Match(iif="br0"), Verdict.ACCEPT, "br0"),
             Rule(4, Chain.PREROUTING, Match(), Verdict.RETURN, "it's \\ odd"),
@@ -51,8 +61,14 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
         ),
     }
     typed = list(commands(found))
-    assert typed[2] == "iptables -t nat -I POSTROUTING -m comment --comment netorch:lab -j netorch-lab-post"
-    assert typed[6] == """iptables -t nat -A netorch-lab-pre -m comment --comment 'it'"'"'s \\ odd' -j RETURN"""
+    assert (
+        typed[2]
+        == "iptables -t nat -I POSTROUTING -m comment --comment netorch:lab -j netorch-lab-post"
+    )
+    assert (
+        typed[6]
+        == """iptables -t nat -A netorch-lab-pre -m comment --comment 'it'"'"'s \\ odd' -j RETURN"""
+    )
     assert typed[7] == "ip6tables -t filter -N netorch-lab-fwd"
 
 
@@ -91,12 +107,22 @@ def test_a_rule(rule: Rule, text: str) -> None:
 
 
 def test_a_range_that_stays_is_one_rule_without_ports_so_that_none_is_chosen() -> None:
-    same = Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(8000, 8100)), DestinationTo(WEB, (8000, 8100)))
+    same = Rule(
+        4,
+        Chain.PREROUTING,
+        Match(protocol="tcp", port=(8000, 8100)),
+        DestinationTo(WEB, (8000, 8100)),
+    )
     assert rules(same) == ["-p tcp -m tcp --dport 8000:8100 -j DNAT --to-destination 10.0.0.2"]
 
 
 def test_a_range_that_moves_is_a_rule_for_each_port() -> None:
-    moved = Rule(6, Chain.PREROUTING, Match(protocol="udp", port=(8000, 8002)), DestinationTo(WEB6, (9001, 9003)))
+    moved = Rule(
+        6,
+        Chain.PREROUTING,
+        Match(protocol="udp", port=(8000, 8002)),
+        DestinationTo(WEB6, (9001, 9003)),
+    )
     assert rules(moved) == [
         "-p udp -m udp --dport 8000 -j DNAT --to-destination [fd00::2]:9001",
         "-p udp -m udp --dport 8001 -j DNAT --to-destination [fd00::2]:9002",
@@ -133,7 +159,17 @@ def test_what_iptables_has_no_words_for(rule: Rule, why: str) -> None:
         translate("lab", (rule,))
 
 
-@pytest.mark.parametrize("topology", ["a", "lab", "lab-2", "exactly-15-long", "a-name-16-letter", "a-name-of-thirty-two-characters-"])
+@pytest.mark.parametrize(
+    "topology",
+    [
+        "a",
+        "lab",
+        "lab-2",
+        "exactly-15-long",
+        "a-name-16-letter",
+        "a-name-of-thirty-two-characters-",
+    ],
+)
 def test_chains_fit_whatever_the_topology_is_called(topology: str) -> None:
     names = Names(topology)
     assert names.mark == f"netorch:{topology}"

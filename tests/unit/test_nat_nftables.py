@@ -16,7 +16,11 @@ NET, NET6 = ip_network("10.0.0.0/24"), ip_network("fd00::/64")
 def line(rule: Rule) -> str:
     """The one rule of the script."""
     lines = nftables.script("netorch_lab", (rule,)).splitlines()
-    assert lines[:3] == ["add table inet netorch_lab", "delete table inet netorch_lab", "table inet netorch_lab {"]
+    assert lines[:3] == [
+        "add table inet netorch_lab",
+        "delete table inet netorch_lab",
+        "table inet netorch_lab {",
+    ]
     assert lines[-2:] == ["\t}", "}"]
     return lines[5].removeprefix("\t\t")
 
@@ -24,10 +28,26 @@ def line(rule: Rule) -> str:
 def test_the_whole_text() -> None:
     rules = (
         Rule(4, Chain.FORWARD, Match(iif="br0", oif="br1"), Verdict.DROP, "lab: isolate"),
-        Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(8080, 8080), local=True), DestinationTo(A, (80, 80)), "lab: web"),
+        Rule(
+            4,
+            Chain.PREROUTING,
+            Match(protocol="tcp", port=(8080, 8080), local=True),
+            DestinationTo(A, (80, 80)),
+            "lab: web",
+        ),
         Rule(4, Chain.POSTROUTING, Match(source=NET, oif=Not("br0")), Verdict.MASQUERADE),
-        Rule(6, Chain.OUTPUT, Match(protocol="udp", port=(53, 53), local=True), DestinationTo(A6, (53, 53))),
-        Rule(4, Chain.INPUT, Match(iif="br0", destination=ip_network("127.0.0.0/8"), translated=False), Verdict.DROP),
+        Rule(
+            6,
+            Chain.OUTPUT,
+            Match(protocol="udp", port=(53, 53), local=True),
+            DestinationTo(A6, (53, 53)),
+        ),
+        Rule(
+            4,
+            Chain.INPUT,
+            Match(iif="br0", destination=ip_network("127.0.0.0/8"), translated=False),
+            Verdict.DROP,
+        ),
         Rule(4, Chain.PREROUTING, Match(iif="eth0"), Verdict.RETURN),
     )
     assert (
@@ -74,14 +94,30 @@ def test_no_rules_are_no_table() -> None:
         (6, Match(), "meta nfproto ipv6 accept"),
         (4, Match(source=NET), "ip saddr 10.0.0.0/24 accept"),
         (4, Match(destination=Not(NET)), "ip daddr != 10.0.0.0/24 accept"),
-        (6, Match(source=NET6, destination=Not(ip_network("ff00::/8"))), "ip6 saddr fd00::/64 ip6 daddr != ff00::/8 accept"),
+        (
+            6,
+            Match(source=NET6, destination=Not(ip_network("ff00::/8"))),
+            "ip6 saddr fd00::/64 ip6 daddr != ff00::/8 accept",
+        ),
         (4, Match(destination=ip_network("10.0.0.1/32")), "ip daddr 10.0.0.1 accept"),
         (6, Match(destination=ip_network("::1/128")), "ip6 daddr ::1 accept"),
-        (4, Match(iif="eth0.10@x", oif=Not("br-lab")), 'meta nfproto ipv4 iifname "eth0.10@x" oifname != "br-lab" accept'),
+        (
+            4,
+            Match(iif="eth0.10@x", oif=Not("br-lab")),
+            'meta nfproto ipv4 iifname "eth0.10@x" oifname != "br-lab" accept',
+        ),
         (4, Match(protocol="sctp"), "meta nfproto ipv4 meta l4proto sctp accept"),
-        (4, Match(protocol="udp", port=(8000, 8010)), "meta nfproto ipv4 udp dport 8000-8010 accept"),
+        (
+            4,
+            Match(protocol="udp", port=(8000, 8010)),
+            "meta nfproto ipv4 udp dport 8000-8010 accept",
+        ),
         (4, Match(local=False), "meta nfproto ipv4 fib daddr type != local accept"),
-        (6, Match(states=("established", "related")), "meta nfproto ipv6 ct state established,related accept"),
+        (
+            6,
+            Match(states=("established", "related")),
+            "meta nfproto ipv6 ct state established,related accept",
+        ),
         (4, Match(translated=True), "meta nfproto ipv4 ct status dnat accept"),
         (4, Match(translated=False), "meta nfproto ipv4 ct status & dnat == 0 accept"),
     ],
@@ -94,10 +130,26 @@ def test_matches(family: int, match: Match, text: str) -> None:
     ("match", "target", "text"),
     [
         (Match(), DestinationTo(A), "dnat ip to 10.0.0.2"),
-        (Match(protocol="tcp", port=(80, 80)), DestinationTo(A), "tcp dport 80 dnat ip to 10.0.0.2"),
-        (Match(protocol="tcp", port=(80, 80)), DestinationTo(A, (80, 80)), "tcp dport 80 dnat ip to 10.0.0.2:80"),
-        (Match(protocol="tcp", port=(80, 90)), DestinationTo(A, (80, 90)), "tcp dport 80-90 dnat ip to 10.0.0.2"),
-        (Match(protocol="tcp"), DestinationTo(A, (80, 80)), "meta l4proto tcp dnat ip to 10.0.0.2:80"),
+        (
+            Match(protocol="tcp", port=(80, 80)),
+            DestinationTo(A),
+            "tcp dport 80 dnat ip to 10.0.0.2",
+        ),
+        (
+            Match(protocol="tcp", port=(80, 80)),
+            DestinationTo(A, (80, 80)),
+            "tcp dport 80 dnat ip to 10.0.0.2:80",
+        ),
+        (
+            Match(protocol="tcp", port=(80, 90)),
+            DestinationTo(A, (80, 90)),
+            "tcp dport 80-90 dnat ip to 10.0.0.2",
+        ),
+        (
+            Match(protocol="tcp"),
+            DestinationTo(A, (80, 80)),
+            "meta l4proto tcp dnat ip to 10.0.0.2:80",
+        ),
         (
             Match(protocol="sctp", port=(80, 82)),
             DestinationTo(A, (90, 92)),
@@ -115,7 +167,10 @@ def test_ipv6_targets() -> None:
     assert line(Rule(6, Chain.PREROUTING, match, DestinationTo(A6, (90, 91)))).endswith(
         "dnat ip6 to fd00::2 : udp dport map { 80 : 90, 81 : 91 }"
     )
-    assert line(Rule(6, Chain.POSTROUTING, Match(), SourceTo(A6))) == "meta nfproto ipv6 snat ip6 to fd00::2"
+    assert (
+        line(Rule(6, Chain.POSTROUTING, Match(), SourceTo(A6)))
+        == "meta nfproto ipv6 snat ip6 to fd00::2"
+    )
 
 
 TCP = Match(protocol="tcp", port=(80, 81))

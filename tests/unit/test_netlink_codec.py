@@ -19,7 +19,20 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netorch.netlink import constants as c
 from netorch.netlink import decode
-from netorch.netlink.codec import DecodeError, Message, attr, attribute_list, attributes, headers, i32, nested, text, u16, u32, u64
+from netorch.netlink.codec import (
+    DecodeError,
+    Message,
+    attr,
+    attribute_list,
+    attributes,
+    headers,
+    i32,
+    nested,
+    text,
+    u16,
+    u32,
+    u64,
+)
 from netorch.netlink.encode import LinkRequest, encode
 from netorch.netlink.merge import fold
 from netorch.values.requests import (
@@ -106,7 +119,11 @@ def oracle(form: Any, message: Message) -> Any:
 
 
 def packed(address: str | None) -> bytes | None:
-    return None if address is None else socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    return (
+        None
+        if address is None
+        else socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    )
 
 
 # against the oracle
@@ -137,13 +154,20 @@ def test_links_read_as_pyroute2_reads_them() -> None:
 def test_a_links_kind_and_port_data_read_as_pyroute2_reads_them() -> None:
     by_name = {link.name: link for link in decode.links(messages(LINKS))}
     bridge, port = by_name["br0"].data, by_name["va"].port
-    theirs = {message["attrs"][0][1]: message for message in (oracle(ifinfmsg, one) for one in messages(LINKS))}
+    theirs = {
+        message["attrs"][0][1]: message
+        for message in (oracle(ifinfmsg, one) for one in messages(LINKS))
+    }
     data = theirs["br0"].get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_DATA")
     for name in ("FORWARD_DELAY", "HELLO_TIME", "MAX_AGE", "AGEING_TIME", "STP_STATE"):
-        assert int.from_bytes(bridge[getattr(c, f"IFLA_BR_{name}")], "little") == data.get_attr(f"IFLA_BR_{name}")
+        assert int.from_bytes(bridge[getattr(c, f"IFLA_BR_{name}")], "little") == data.get_attr(
+            f"IFLA_BR_{name}"
+        )
     slave = theirs["va"].get_attr("IFLA_LINKINFO").get_attr("IFLA_INFO_SLAVE_DATA")
     for name in ("STATE", "PRIORITY", "COST", "MODE", "LEARNING", "ISOLATED"):
-        assert int.from_bytes(port[getattr(c, f"IFLA_BRPORT_{name}")], "little") == slave.get_attr(f"IFLA_BRPORT_{name}")
+        assert int.from_bytes(port[getattr(c, f"IFLA_BRPORT_{name}")], "little") == slave.get_attr(
+            f"IFLA_BRPORT_{name}"
+        )
     assert by_name["mv0"].kind == "macvlan" and by_name["mv0"].link == by_name["vb"].index
     assert by_name["va"].altnames == ("other-name", "a-really-long-alternative-name")
 
@@ -153,11 +177,17 @@ def test_addresses_read_as_pyroute2_reads_them() -> None:
     assert len(ours) >= 8
     for address, message in zip(ours, messages(ADDRESSES), strict=True):
         theirs = oracle(ifaddrmsg, message)
-        assert (address.family, address.index, address.prefixlen) == (theirs["family"], theirs["index"], theirs["prefixlen"])
+        assert (address.family, address.index, address.prefixlen) == (
+            theirs["family"],
+            theirs["index"],
+            theirs["prefixlen"],
+        )
         assert address.scope == theirs["scope"]
         assert address.flags == theirs.get_attr("IFA_FLAGS")
         assert address.address == packed(theirs.get_attr("IFA_ADDRESS"))
-        assert address.local == packed(theirs.get_attr("IFA_LOCAL") or theirs.get_attr("IFA_ADDRESS"))
+        assert address.local == packed(
+            theirs.get_attr("IFA_LOCAL") or theirs.get_attr("IFA_ADDRESS")
+        )
         assert address.protocol == (theirs.get_attr("IFA_PROTO") or 0)
 
 
@@ -175,7 +205,11 @@ def their_route(theirs: Any) -> RouteSpec:
     several = theirs.get_attr("RTA_MULTIPATH")
     hops: tuple[Hop, ...] = ()
     if theirs["type"] == c.RTN_UNICAST:
-        hops = tuple(their_hop(hop, hop["flags"], hop["hops"]) for hop in several) if several else (their_hop(theirs, theirs["flags"], 0),)
+        hops = (
+            tuple(their_hop(hop, hop["flags"], hop["hops"]) for hop in several)
+            if several
+            else (their_hop(theirs, theirs["flags"], 0),)
+        )
     metrics = theirs.get_attr("RTA_METRICS")
     return RouteSpec(
         theirs["family"],
@@ -194,13 +228,17 @@ def their_route(theirs: Any) -> RouteSpec:
 
 def test_routes_read_as_pyroute2_reads_them() -> None:
     theirs = [oracle(rtmsg, message) for message in messages(ROUTES)]
-    kept = [their_route(one) for one in theirs if one.get_attr("RTA_TABLE") != 255 and one["proto"] != 2]
+    kept = [
+        their_route(one) for one in theirs if one.get_attr("RTA_TABLE") != 255 and one["proto"] != 2
+    ]
     assert len(kept) == 9
     assert decode.routes(messages(ROUTES), NAMES) == kept
 
 
 def test_a_device_that_is_not_known_is_named_by_its_index() -> None:
-    assert {hop.dev for route in decode.routes(messages(ROUTES), {}) for hop in route.hops} == {"if3"}
+    assert {hop.dev for route in decode.routes(messages(ROUTES), {}) for hop in route.hops} == {
+        "if3"
+    }
 
 
 def test_rules_read_as_pyroute2_reads_them() -> None:
@@ -211,7 +249,9 @@ def test_rules_read_as_pyroute2_reads_them() -> None:
     ours = decode.rules(messages(RULES))
     assert len(ours) == 8
     # the multicast families answer an AF_UNSPEC dump too
-    of_ip = [message for message in messages(RULES) if message[1][message[2]] in (c.AF_INET, c.AF_INET6)]
+    of_ip = [
+        message for message in messages(RULES) if message[1][message[2]] in (c.AF_INET, c.AF_INET6)
+    ]
     for rule, message in zip(ours, of_ip, strict=True):
         theirs = oracle(fibmsg, message)
         mark = theirs.get_attr("FRA_FWMARK")
@@ -268,7 +308,14 @@ def test_a_route_comes_back_as_it_was(route: RouteSpec) -> None:
     assert decode.routes([(c.RTM_NEWROUTE, buffer, start, end)], NAMES) == [route]
 
 
-@given(routes().filter(lambda route: all(hop.via is None or len(hop.via) == (4 if route.family == 2 else 16) for hop in route.hops)))
+@given(
+    routes().filter(
+        lambda route: all(
+            hop.via is None or len(hop.via) == (4 if route.family == 2 else 16)
+            for hop in route.hops
+        )
+    )
+)
 def test_pyroute2_understands_our_routes(route: RouteSpec) -> None:
     [message] = received(encoded(RouteAdd("r1", route)))
     assert their_route(oracle(rtmsg, message)) == route
@@ -304,7 +351,16 @@ def test_a_rule_comes_back_as_it_was(rule: RuleSpec) -> None:
 def test_an_address_comes_back_as_it_was(family: tuple[int, int], data: st.DataObject) -> None:
     number, size = family
     address = st.binary(min_size=size, max_size=size)
-    request = AddressAdd("r1", "vb", number, data.draw(address), data.draw(address), data.draw(st.integers(0, size * 8)), 0, 99)
+    request = AddressAdd(
+        "r1",
+        "vb",
+        number,
+        data.draw(address),
+        data.draw(address),
+        data.draw(st.integers(0, size * 8)),
+        0,
+        99,
+    )
     [found] = decode.addresses(received(encoded(request)))
     assert (found.local, found.address, found.prefixlen, found.index, found.protocol) == (
         request.local,
@@ -323,9 +379,13 @@ def veth(*attrs: tuple[int, bytes]) -> LinkAdd:
     return LinkAdd("host", "va", "veth", attrs, peer=Peer("r1", "eth0", ((c.IFLA_GROUP, u32(7)),)))
 
 
-def parts(request: LinkRequest, also: LinkSet | None = None) -> tuple[tuple[int, int, int], dict[int, bytes]]:
+def parts(
+    request: LinkRequest, also: LinkSet | None = None
+) -> tuple[tuple[int, int, int], dict[int, bytes]]:
     [(_, buffer, start, end)] = received(encoded(request, also))
-    index, flags, change = (int.from_bytes(buffer[start + at : start + at + 4], "little") for at in (4, 8, 12))
+    index, flags, change = (
+        int.from_bytes(buffer[start + at : start + at + 4], "little") for at in (4, 8, 12)
+    )
     return (index, flags, change), attributes(buffer, start + 16, end)
 
 
@@ -336,23 +396,34 @@ def neighbour_back(request: NeighbourAdd) -> list[NeighbourRecord]:
 def test_a_neighbour_comes_back_as_it_was_and_pyroute2_understands_it() -> None:
     mac = bytes.fromhex("020000000009")
     known = NeighbourAdd("host", "va", c.AF_INET, bytes((10, 0, 0, 9)), mac, 110)
-    assert neighbour_back(known) == [NeighbourRecord(c.AF_INET, INDICES["va"], bytes((10, 0, 0, 9)), mac, 110)]
+    assert neighbour_back(known) == [
+        NeighbourRecord(c.AF_INET, INDICES["va"], bytes((10, 0, 0, 9)), mac, 110)
+    ]
     read = ndmsg(encoded(known))
     read.decode()
     assert (read["ifindex"], read["state"], read["flags"]) == (INDICES["va"], 0x80, 0)
-    assert (read.get_attr("NDA_DST"), read.get_attr("NDA_LLADDR")) == ("10.0.0.9", "02:00:00:00:00:09")
+    assert (read.get_attr("NDA_DST"), read.get_attr("NDA_LLADDR")) == (
+        "10.0.0.9",
+        "02:00:00:00:00:09",
+    )
     assert read["header"]["flags"] & (c.NLM_F_REPLACE | c.NLM_F_APPEND) == c.NLM_F_REPLACE
 
 
 def test_an_entry_of_a_forwarding_database_is_the_links_own_and_keeps_what_else_was_said() -> None:
     extra = ((c.NDA_PORT, b"\x12\xb6"), (c.NDA_VNI, u32(9)))
-    entry = NeighbourAdd("host", "va", c.AF_BRIDGE, bytes((10, 0, 0, 9)), bytes(6), append=True, extra=extra)
-    assert neighbour_back(entry) == [NeighbourRecord(c.AF_BRIDGE, INDICES["va"], bytes((10, 0, 0, 9)), bytes(6), 0, extra)]
+    entry = NeighbourAdd(
+        "host", "va", c.AF_BRIDGE, bytes((10, 0, 0, 9)), bytes(6), append=True, extra=extra
+    )
+    assert neighbour_back(entry) == [
+        NeighbourRecord(c.AF_BRIDGE, INDICES["va"], bytes((10, 0, 0, 9)), bytes(6), 0, extra)
+    ]
     read = ndmsg(encoded(entry))
     read.decode()
     assert read["flags"] == c.NTF_SELF
     assert read["header"]["flags"] & (c.NLM_F_REPLACE | c.NLM_F_APPEND) == c.NLM_F_APPEND
-    gone = ndmsg(encoded(NeighbourDel("host", "va", c.AF_BRIDGE, bytes((10, 0, 0, 9)), bytes(6), extra)))
+    gone = ndmsg(
+        encoded(NeighbourDel("host", "va", c.AF_BRIDGE, bytes((10, 0, 0, 9)), bytes(6), extra))
+    )
     gone.decode()
     assert (gone["header"]["type"], gone.get_attr("NDA_VNI")) == (c.RTM_DELNEIGH, 9)
 
@@ -363,23 +434,41 @@ def test_a_veth_carries_its_peer_and_one_queue_on_both_ends() -> None:
     inner = attributes(info[c.IFLA_INFO_DATA], 0, len(info[c.IFLA_INFO_DATA]))[c.VETH_INFO_PEER]
     peer = attributes(inner, 16, len(inner))
     assert header == (0, 0, 0) and inner[4:8] == u32(0)
-    assert (text(found[c.IFLA_IFNAME]), text(peer[c.IFLA_IFNAME]), text(info[c.IFLA_INFO_KIND])) == ("va", "eth0", "veth")
+    assert (
+        text(found[c.IFLA_IFNAME]),
+        text(peer[c.IFLA_IFNAME]),
+        text(info[c.IFLA_INFO_KIND]),
+    ) == ("va", "eth0", "veth")
     assert peer[c.IFLA_NET_NS_FD] == u32(9) and peer[c.IFLA_GROUP] == u32(7)
-    assert [end[number] for end in (found, peer) for number in (c.IFLA_NUM_TX_QUEUES, c.IFLA_NUM_RX_QUEUES)] == [u32(1)] * 4
+    assert [
+        end[number]
+        for end in (found, peer)
+        for number in (c.IFLA_NUM_TX_QUEUES, c.IFLA_NUM_RX_QUEUES)
+    ] == [u32(1)] * 4
     assert parts(veth((c.IFLA_NUM_TX_QUEUES, u32(4))))[1][c.IFLA_NUM_TX_QUEUES] == u32(4)
 
 
 def test_master_and_up_go_with_the_creation_and_an_alias_after_it() -> None:
-    up = LinkSet("host", "va", ((c.IFLA_IFALIAS, b"x"), (c.IFLA_MTU, u32(1400))), up=True, master="br0")
+    up = LinkSet(
+        "host", "va", ((c.IFLA_IFALIAS, b"x"), (c.IFLA_MTU, u32(1400))), up=True, master="br0"
+    )
     first, second = fold([veth(), up])
     assert first.also is not None and first.origin == (veth(), up)
     header, found = parts(veth(), first.also)
-    assert header == (0, c.IFF_UP, c.IFF_UP) and found[c.IFLA_MASTER] == u32(2) and found[c.IFLA_MTU] == u32(1400)
+    assert (
+        header == (0, c.IFF_UP, c.IFF_UP)
+        and found[c.IFLA_MASTER] == u32(2)
+        and found[c.IFLA_MTU] == u32(1400)
+    )
     assert second.request == LinkSet("host", "va", ((c.IFLA_IFALIAS, b"x"),))
 
 
 def test_neighbouring_link_sets_are_one_message_unless_order_matters() -> None:
-    up, mtu, down = LinkSet("r1", "vb", up=True), LinkSet("r1", "vb", ((c.IFLA_MTU, u32(1400)),)), LinkSet("r1", "vb", up=False)
+    up, mtu, down = (
+        LinkSet("r1", "vb", up=True),
+        LinkSet("r1", "vb", ((c.IFLA_MTU, u32(1400)),)),
+        LinkSet("r1", "vb", up=False),
+    )
     slave = LinkSet("r1", "vb", kind="bridge_slave", data=((c.IFLA_BRPORT_ISOLATED, b"\1"),))
     assert [unit.origin for unit in fold([up, mtu])] == [(up, mtu)]
     for apart in (
@@ -396,16 +485,23 @@ def test_neighbouring_link_sets_are_one_message_unless_order_matters() -> None:
 
 def test_links_are_named_where_no_index_is_needed() -> None:
     assert text(parts(LinkDel("host", "va"))[1][c.IFLA_IFNAME]) == "va"
-    assert text(parts(LinkDel("host", "a-name-of-many-words"))[1][c.IFLA_ALT_IFNAME]) == "a-name-of-many-words"
+    assert (
+        text(parts(LinkDel("host", "a-name-of-many-words"))[1][c.IFLA_ALT_IFNAME])
+        == "a-name-of-many-words"
+    )
     assert parts(LinkSet("host", "va", master=""))[1][c.IFLA_MASTER] == u32(0)
-    assert list(attribute_list(parts(AltnameAdd("host", "va", "other"))[1][c.IFLA_PROP_LIST])) == [(c.IFLA_ALT_IFNAME, b"other\0")]
+    assert list(attribute_list(parts(AltnameAdd("host", "va", "other"))[1][c.IFLA_PROP_LIST])) == [
+        (c.IFLA_ALT_IFNAME, b"other\0")
+    ]
 
 
 def test_a_parent_may_stand_among_the_kinds_own_attributes() -> None:
     near = parts(LinkAdd("host", "vx", "vxlan", parent=("host", "va"), parent_in=3))[1]
     assert c.IFLA_LINK not in near and c.IFLA_LINK_NETNSID not in near
     info = attributes(near[c.IFLA_LINKINFO], 0, len(near[c.IFLA_LINKINFO]))
-    assert attributes(info[c.IFLA_INFO_DATA], 0, len(info[c.IFLA_INFO_DATA]))[3] == u32(INDICES["va"])
+    assert attributes(info[c.IFLA_INFO_DATA], 0, len(info[c.IFLA_INFO_DATA]))[3] == u32(
+        INDICES["va"]
+    )
 
 
 # hostile bytes
@@ -417,7 +513,13 @@ SHAPES = {
     "rules": (c.RTM_NEWRULE, decode.rules, RULES),
     "neighbours": (c.RTM_NEWNEIGH, decode.neighbours, None),
     "netconf": (c.RTM_NEWNETCONF, decode.forwarding, None),
-    "error": (c.NLMSG_ERROR, lambda found: [decode.failure(buffer, start, end, 0x300) for _, buffer, start, end in found], None),
+    "error": (
+        c.NLMSG_ERROR,
+        lambda found: [
+            decode.failure(buffer, start, end, 0x300) for _, buffer, start, end in found
+        ],
+        None,
+    ),
 }
 
 
@@ -453,13 +555,23 @@ def test_attributes_come_back_in_order(given_attributes: list[tuple[int, bytes]]
 def test_payloads_of_the_wrong_size_are_refused() -> None:
     assert nested(1, attr(2, u64(3)))[2:4] == u16(1 | c.NLA_F_NESTED)
     with pytest.raises(DecodeError):
-        decode.forwarding([(c.RTM_NEWNETCONF, bytes(4) + attr(c.NETCONFA_FORWARDING, b"\1"), 0, 12)])
-    assert decode.forwarding([(c.RTM_NEWNETCONF, bytes(4) + attr(c.NETCONFA_FORWARDING, i32(1)), 0, 12)]) is True
+        decode.forwarding(
+            [(c.RTM_NEWNETCONF, bytes(4) + attr(c.NETCONFA_FORWARDING, b"\1"), 0, 12)]
+        )
+    assert (
+        decode.forwarding(
+            [(c.RTM_NEWNETCONF, bytes(4) + attr(c.NETCONFA_FORWARDING, i32(1)), 0, 12)]
+        )
+        is True
+    )
 
 
 def test_the_kernels_sentence_is_kept() -> None:
     capped = i32(-22) + bytes(16) + attr(c.NLMSGERR_ATTR_MSG, b"Invalid prefix\0")
-    assert decode.failure(capped, 0, len(capped), c.NLM_F_CAPPED | c.NLM_F_ACK_TLVS) == (22, "Invalid prefix")
+    assert decode.failure(capped, 0, len(capped), c.NLM_F_CAPPED | c.NLM_F_ACK_TLVS) == (
+        22,
+        "Invalid prefix",
+    )
     echoed = i32(-22) + u32(20) + bytes(16) + attr(c.NLMSGERR_ATTR_MSG, b"Invalid prefix\0")
     assert decode.failure(echoed, 0, len(echoed), c.NLM_F_ACK_TLVS) == (22, "Invalid prefix")
     assert decode.failure(capped, 0, 20, c.NLM_F_CAPPED) == (22, "")

@@ -22,11 +22,17 @@ from tests.recordings import Recorded, dumped, of, recordings
 NAMES = {1: "lo", 2: "two"}
 """Names for some of the indices: the others are named by their number."""
 
-READERS: dict[str, tuple[tuple[str, ...], Callable[[list[Message]], Any], Callable[[list[bytes]], Any]]] = {
+READERS: dict[
+    str, tuple[tuple[str, ...], Callable[[list[Message]], Any], Callable[[list[bytes]], Any]]
+] = {
     "links": (("links",), decode.links, oracle.links),
     "port_vlans": (("vlans",), decode.port_vlans, oracle.port_vlans),
     "addresses": (("addresses",), decode.addresses, oracle.addresses),
-    "routes": (("routes",), lambda found: decode.routes(found, NAMES), lambda found: oracle.routes(found, NAMES)),
+    "routes": (
+        ("routes",),
+        lambda found: decode.routes(found, NAMES),
+        lambda found: oracle.routes(found, NAMES),
+    ),
     "whole routes": (
         ("routes",),
         lambda found: decode.routes(found, NAMES, whole=True),
@@ -59,7 +65,9 @@ def test_each_recorded_message_reads_as_pyroute2_reads_it(what: str) -> None:
         assert ours([one.message]) == theirs([one.data]), (one.kernel, one.space, one.data.hex())
 
 
-@pytest.mark.parametrize("what", [what for what in READERS if what not in {"netconf", "nsid", "family"}])
+@pytest.mark.parametrize(
+    "what", [what for what in READERS if what not in {"netconf", "nsid", "family"}]
+)
 def test_whole_answers_read_as_pyroute2_reads_them(what: str) -> None:
     """Message behind message, as the kernel dumps them: what one leaves open, another may close."""
     questions, ours, theirs = READERS[what]
@@ -67,20 +75,37 @@ def test_whole_answers_read_as_pyroute2_reads_them(what: str) -> None:
         for question in questions:
             found = dumped(kernel, space, question)
             if found:
-                assert ours(found) == theirs([buffer for _, buffer, _, _ in found]), (kernel, space, question)
+                assert ours(found) == theirs([buffer for _, buffer, _, _ in found]), (
+                    kernel,
+                    space,
+                    question,
+                )
 
 
 def test_a_peer_that_goes_on_in_the_next_message_is_one_peer() -> None:
     [one] = of("wireguard")
-    peers = [peer for _, peer in attribute_list(attributes(one.data, 20, len(one.data))[wireguard.WGDEVICE_A_PEERS])]
+    peers = [
+        peer
+        for _, peer in attribute_list(
+            attributes(one.data, 20, len(one.data))[wireguard.WGDEVICE_A_PEERS]
+        )
+    ]
     largest = max(peers, key=len)
-    parts = (wireguard.WGDEVICE_A_PEERS, attr(0, largest)), (wireguard.WGDEVICE_A_LISTEN_PORT, u16(7))
+    parts = (
+        (wireguard.WGDEVICE_A_PEERS, attr(0, largest)),
+        (wireguard.WGDEVICE_A_LISTEN_PORT, u16(7)),
+    )
     datas = [
         one.data,
-        *(message(0x20, c.NLM_F_MULTI, 1, one.data[16:20] + attr(number, payload)) for number, payload in (*parts, parts[0])),
+        *(
+            message(0x20, c.NLM_F_MULTI, 1, one.data[16:20] + attr(number, payload))
+            for number, payload in (*parts, parts[0])
+        ),
     ]
     for order in (datas, datas[1:], datas[::-1]):
-        assert wireguard.device([(0x20, data, 16, len(data)) for data in order]) == oracle.device(order)
+        assert wireguard.device([(0x20, data, 16, len(data)) for data in order]) == oracle.device(
+            order
+        )
     [whole] = wireguard.device([(0x20, data, 16, len(data)) for data in datas[1:]]).peers
     assert len(whole.allowed) == 1200
 
@@ -101,9 +126,18 @@ def test_the_recordings_have_every_kind_of_link_and_every_form_of_route() -> Non
     routes = decode.routes([one.message for one in of("routes")], NAMES, whole=True)
     assert {len(route.hops) for route in routes} >= {0, 1, 2, 3}
     assert {route.type for route in routes} >= set(range(1, 10))
-    assert any(hop.via and len(hop.via) == 16 for route in routes if route.family == c.AF_INET for hop in route.hops)
-    assert any(hop.onlink for route in routes for hop in route.hops) and any(route.mtu for route in routes)
-    assert {record.kind for record in decode.qdiscs([one.message for one in of("qdiscs")]).values()} == {"netem", "tbf"}
+    assert any(
+        hop.via and len(hop.via) == 16
+        for route in routes
+        if route.family == c.AF_INET
+        for hop in route.hops
+    )
+    assert any(hop.onlink for route in routes for hop in route.hops) and any(
+        route.mtu for route in routes
+    )
+    assert {
+        record.kind for record in decode.qdiscs([one.message for one in of("qdiscs")]).values()
+    } == {"netem", "tbf"}
     for what in ("neighbours", "static_macs", "silent", "odd_rules", "port_vlans"):
         questions, ours, _ = READERS[what]
         assert ours([one.message for one in of(*questions)]), what
@@ -130,13 +164,23 @@ def test_the_attributes_of_each_kind_of_link_are_what_pyroute2_calls_by_their_na
     for link, one in recorded_links():
         theirs = {number: (name, value) for number, name, value in oracle.kind_data(one.data)}
         for kind in solo_kinds():
-            for attribute in kind.ATTRIBUTES if CALLED.get(kind.KIND, kind.KIND) == link.kind else ():
+            for attribute in (
+                kind.ATTRIBUTES if CALLED.get(kind.KIND, kind.KIND) == link.kind else ()
+            ):
                 for number in {attribute.number, attribute.number6} & theirs.keys():
                     name, value = theirs[number]
                     if name != "UNKNOWN":
-                        assert same(attribute, link.data[number], value), (one.kernel, link, attribute.key, name, value)
+                        assert same(attribute, link.data[number], value), (
+                            one.kernel,
+                            link,
+                            attribute.key,
+                            name,
+                            value,
+                        )
                         seen.add((kind.KIND, attribute.key))
-    missing = {(kind.KIND, attribute.key) for kind in solo_kinds() for attribute in kind.ATTRIBUTES} - seen
+    missing = {
+        (kind.KIND, attribute.key) for kind in solo_kinds() for attribute in kind.ATTRIBUTES
+    } - seen
     assert missing == NOT_THERE
 
 
@@ -154,7 +198,9 @@ def same(attribute: Attribute, payload: bytes, theirs: object) -> bool:
         return theirs in OTHER_WORDS
     if isinstance(ours, str) and not isinstance(theirs, str):
         # a word for a number, in whichever order it stands in the kind's table
-        return attribute.form.encode(ours) == payload and theirs in {int.from_bytes(payload, order) for order in ORDERS}
+        return attribute.form.encode(ours) == payload and theirs in {
+            int.from_bytes(payload, order) for order in ORDERS
+        }
     return bool(ours == theirs)
 
 
@@ -193,18 +239,28 @@ def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel:
     link = next(link for link in decode.links(dumped(kernel, "odds", "links")) if link.name == "w0")
     here, there = address_moves.Link(link.index, "w0"), address_moves.Link(9999, "moved")
     things = address_moves.belongings(
-        dumped(kernel, "odds", "addresses"), dumped(kernel, "odds", "routes"), link.index, link.mac, protocol=100
+        dumped(kernel, "odds", "addresses"),
+        dumped(kernel, "odds", "routes"),
+        link.index,
+        link.mac,
+        protocol=100,
     )
     assert len(things.addresses) >= 6 and len(things.routes) >= 10
     taken, given = address_moves.take(things, here, here), address_moves.give(things, here, there)
     names = {link.index: "it", 9999: "it"}
-    before = {str(route) for route in oracle.routes([_whole(c.RTM_NEWROUTE, body) for body in things.routes], names)}
+    before = {
+        str(route)
+        for route in oracle.routes([_whole(c.RTM_NEWROUTE, body) for body in things.routes], names)
+    }
     for pieces, kind in ((given, c.RTM_NEWROUTE), (taken, c.RTM_DELROUTE)):
         moved = [_whole(piece.kind, piece.payload) for piece in pieces if piece.kind == kind]
         assert {str(route) for route in oracle.routes(moved, names)} >= before, kind
-    put = oracle.addresses([_whole(piece.kind, piece.payload) for piece in given if piece.kind == c.RTM_NEWADDR])
+    put = oracle.addresses(
+        [_whole(piece.kind, piece.payload) for piece in given if piece.kind == c.RTM_NEWADDR]
+    )
     assert {(one.local, one.address, one.prefixlen, one.scope, one.protocol) for one in put} == {
-        (one.local, one.address, one.prefixlen, one.scope, one.protocol) for one, _ in things.addresses
+        (one.local, one.address, one.prefixlen, one.scope, one.protocol)
+        for one, _ in things.addresses
     }
     assert {one.index for one in put} == {9999}
 

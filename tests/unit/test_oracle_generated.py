@@ -25,7 +25,11 @@ several = {
     "links": (messages.links, decode.links, oracle.links),
     "port_vlans": (messages.vlans, decode.port_vlans, oracle.port_vlans),
     "addresses": (messages.addresses(), decode.addresses, oracle.addresses),
-    "routes": (messages.routes(), lambda found: decode.routes(found, NAMES), lambda found: oracle.routes(found, NAMES)),
+    "routes": (
+        messages.routes(),
+        lambda found: decode.routes(found, NAMES),
+        lambda found: oracle.routes(found, NAMES),
+    ),
     "whole routes": (
         messages.routes(),
         lambda found: decode.routes(found, NAMES, whole=True),
@@ -57,4 +61,6 @@ def test_generated_settings_read_as_pyroute2_reads_them(data: bytes) -> None:
 @given(st.lists(messages.links | messages.addresses() | messages.routes(), max_size=5))
 def test_a_datagram_is_cut_as_its_lengths_say(datas: list[bytes]) -> None:
     found = received(datas)
-    assert [buffer[start - 16 : end] for _, buffer, start, end in found] == [data[: struct.unpack_from("=I", data)[0]] for data in datas]
+    assert [buffer[start - 16 : end] for _, buffer, start, end in found] == [
+        data[: struct.unpack_from("=I", data)[0]] for data in datas
+    ]

@@ -28,7 +28,10 @@ def problem(text: str) -> str:
             "nodes: {host: {interfaces: {eth1: {kind: physical}}}}",
             "t.yaml:2:36: host:eth1: what is of `kind: physical` is moved from the host",
         ),
-        ("nodes: {a: {interfaces: {eth1: {kind: physical, from: lo}}}}", "lo is the loopback interface"),
+        (
+            "nodes: {a: {interfaces: {eth1: {kind: physical, from: lo}}}}",
+            "lo is the loopback interface",
+        ),
         (
             "nodes: {a: {interfaces: {eth1: {kind: physical}}}, b: {interfaces: {eth0: {kind: physical, from: eth1}}}}",
             "b:eth0 and a:eth1 are both the host's eth1",
@@ -41,7 +44,10 @@ def problem(text: str) -> str:
             "nodes: {a: {interfaces: {eth1: {kind: physical}}}, host: {interfaces: {eth1: {addresses: 10.0.0.1/24}}}}",
             "a:eth1: this file uses eth1 on the host",
         ),
-        ("nodes: {a: {interfaces: {eth1: {kind: physical, description: 'from=x'}}}}", "a description cannot begin with `from=`"),
+        (
+            "nodes: {a: {interfaces: {eth1: {kind: physical, description: 'from=x'}}}}",
+            "a description cannot begin with `from=`",
+        ),
         ("nodes: {a: {interfaces: {eth1: {kind: physical, form: x}}}}", "Did you mean 'from'?"),
     ],
 )
@@ -50,15 +56,23 @@ def test_wrong_words(text: str, told: str) -> None:
 
 
 def state(words: str) -> dict[object, object]:
-    return dict(load(f"name: t\nnodes: {{a: {{interfaces: {{{words}}}}}}}".encode(), "t.yaml").desired.state)
+    return dict(
+        load(f"name: t\nnodes: {{a: {{interfaces: {{{words}}}}}}}".encode(), "t.yaml").desired.state
+    )
 
 
 def test_it_leaves_before_its_namespace_goes() -> None:
     before = state("eth1: {kind: physical, from: eno1, addresses: 10.0.0.1/24}")
     made = plan(before, {})  # type: ignore[arg-type]
     assert [step.key for step in made.deletes][-2:] == [link_key("a", "eth1"), netns_key("a")]
-    assert list(made.deletes[-2].requests()) == [NicGive("a", "eth1", "eno1", "t", load(b"name: t", "t.yaml").desired.mark.protocol)]
-    assert [[step.key.kind for step in here] for epoch in epochs(made.deletes, deleting=True) for here in epoch.values()][-1][-2:] == [
+    assert list(made.deletes[-2].requests()) == [
+        NicGive("a", "eth1", "eno1", "t", load(b"name: t", "t.yaml").desired.mark.protocol)
+    ]
+    assert [
+        [step.key.kind for step in here]
+        for epoch in epochs(made.deletes, deleting=True)
+        for here in epoch.values()
+    ][-1][-2:] == [
         "link",
         "netns",
     ]

@@ -20,7 +20,13 @@ from netorch.state.planner import epochs, ordered, plan, replay
 from tests.strategies import Sketch, changed, pairs, star, topologies
 
 EXAMPLES = int(os.environ.get("NETORCH_LAWS_EXAMPLES", "40"))
-laws = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+laws = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def state_of(sketch: Sketch) -> State:
@@ -108,7 +114,9 @@ def test_each_step_is_told_once_and_for_one_thing(pair: tuple[Sketch, Sketch]) -
     assert all(step.after is not None for step in made.changes)
     assert not {step.key for step in made.deletes} & {resource.key for resource in made.implied}
     for step in made.steps:
-        assert list(step.requests()) or step.key.kind in {"link", "netns", "sysctl"}, f"{step} asks nothing of the kernel"
+        assert list(step.requests()) or step.key.kind in {"link", "netns", "sysctl"}, (
+            f"{step} asks nothing of the kernel"
+        )
 
 
 def positions(steps: Sequence[Step], *, deleting: bool = False) -> dict[Key, tuple[int, str, int]]:
@@ -157,7 +165,11 @@ def test_a_file_says_everything_once_in_an_order_that_can_be_made(sketch: Sketch
     place = {key: number for number, key in enumerate(order)}
     for key, resource in state.items():
         assert key == resource.key
-        assert all(place[other] < place[key] for other in resource.within + resource.needs if other in place)
+        assert all(
+            place[other] < place[key]
+            for other in resource.within + resource.needs
+            if other in place
+        )
         if (twin := resource.twin) is not None:
             assert state[twin].twin == key
 
@@ -174,8 +186,12 @@ def test_what_dies_with_its_container_needs_no_step(sketch: Sketch) -> None:
     assert not made.changes
     assert {resource.key for resource in (*stepped, *made.implied)} == set(state)
     for resource in stepped:
-        assert not any(container in state for container in resource.within), f"{resource.key} dies with its container"
-        assert resource.twin is None or resource.twin not in {other.key for other in stepped}, f"{resource.key}: both ends"
+        assert not any(container in state for container in resource.within), (
+            f"{resource.key} dies with its container"
+        )
+        assert resource.twin is None or resource.twin not in {other.key for other in stepped}, (
+            f"{resource.key}: both ends"
+        )
 
 
 def test_destroying_many_nodes_takes_few_steps() -> None:
@@ -202,7 +218,9 @@ def test_a_plan_takes_time_in_proportion_to_its_size(capsys: pytest.CaptureFixtu
 
     (one, few), (other, many) = seconds(1000), seconds(2000)
     with capsys.disabled():
-        print(f"\nplan: {few} steps {one:.3f} s, {many} steps {other:.3f} s: {other / one:.2f} times as long")
+        print(
+            f"\nplan: {few} steps {one:.3f} s, {many} steps {other:.3f} s: {other / one:.2f} times as long"
+        )
 
 
 TELL = """
@@ -219,7 +237,9 @@ for one, other in json.load(sys.stdin):
 
 @settings(laws, max_examples=3)
 @given(st.lists(pairs(), min_size=2, max_size=2))
-def test_the_same_file_is_the_same_state_in_every_process(drawn: list[tuple[Sketch, Sketch]]) -> None:
+def test_the_same_file_is_the_same_state_in_every_process(
+    drawn: list[tuple[Sketch, Sketch]],
+) -> None:
     texts = json.dumps([[one.text, other.text] for one, other in drawn])
     told = [
         subprocess.run(
@@ -228,7 +248,11 @@ def test_the_same_file_is_the_same_state_in_every_process(drawn: list[tuple[Sket
             capture_output=True,
             text=True,
             check=True,
-            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.environ["PATH"]},
+            env={
+                "PYTHONHASHSEED": seed,
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PATH": os.environ["PATH"],
+            },
         ).stdout
         for seed in ("0", "1", "4711")
     ]
@@ -253,7 +277,9 @@ def test_an_unchanged_part_has_no_step(data: st.DataObject) -> None:
     a, b = state_of(before), state_of(after)
     made = plan(a, b)
     touched = {step.key for step in made.steps} | {resource.key for resource in made.implied}
-    taken_along = {step.key for step in made.steps if step.cause is not None} | {resource.key for resource in made.implied}
+    taken_along = {step.key for step in made.steps if step.cause is not None} | {
+        resource.key for resource in made.implied
+    }
     for key in a.keys() & b.keys():
         if key in touched and key not in taken_along:
             assert b[key].differs(a[key]), f"{key} is as it was, and has a step"

@@ -14,10 +14,15 @@ from netorch.cli.progress import Bar, cut, line, wanted
 
 
 def test_a_line() -> None:
-    assert line("making", 15, 30, "veth r1/eth0", 80) == f"[{'#' * 15}{'.' * 15}] making 15/30 veth r1/eth0"
+    assert (
+        line("making", 15, 30, "veth r1/eth0", 80)
+        == f"[{'#' * 15}{'.' * 15}] making 15/30 veth r1/eth0"
+    )
     assert line("comparing", 0, 0, "", 80) == f"[{'.' * 30}] comparing"
     assert line("making", 40, 30, "", 80).startswith(f"[{'#' * 30}] making 30/30")
-    assert line("making", 15, 30, "veth r1/eth0", 40) == "making 15/30 veth r1/eth0", "no room for a bar"
+    assert line("making", 15, 30, "veth r1/eth0", 40) == "making 15/30 veth r1/eth0", (
+        "no room for a bar"
+    )
     assert line("making", 15, 30, "a\x1b[2Jb", 80).endswith("a\\x1b[2Jb")
 
 
@@ -50,7 +55,13 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 def test_who_wants_to_see_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     assert wanted()
-    for name, value, shown in (("CI", "true", False), ("CI", "1", False), ("CI", "false", True), ("CI", "", True), ("TERM", "dumb", False)):
+    for name, value, shown in (
+        ("CI", "true", False),
+        ("CI", "1", False),
+        ("CI", "false", True),
+        ("CI", "", True),
+        ("TERM", "dumb", False),
+    ):
         with monkeypatch.context() as patched:
             patched.setenv(name, value)
             assert wanted() is shown, (name, value)
@@ -58,7 +69,9 @@ def test_who_wants_to_see_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch
     assert not wanted()
 
 
-def test_it_is_drawn_seldom_and_leaves_nothing(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_drawn_seldom_and_leaves_nothing(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     now = 100.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     bar = Bar(True)
@@ -76,7 +89,9 @@ def test_it_is_drawn_seldom_and_leaves_nothing(terminal: Terminal, monkeypatch: 
     assert terminal.getvalue() == said
 
 
-def test_a_terminal_that_goes_away_is_no_error(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_that_goes_away_is_no_error(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def gone(_: str) -> int:
         raise OSError(5, "Input/output error")
 

@@ -11,16 +11,24 @@ from tests.benchmarks import pure
 from tests.benchmarks.counts import Figure, calls
 from tests.benchmarks.shapes import shape
 
-TINY = {"star": shape("star-3").text, "tree": shape("fat-tree-2").text, "ports": shape("ports-3").text}
+TINY = {
+    "star": shape("star-3").text,
+    "tree": shape("fat-tree-2").text,
+    "ports": shape("ports-3").text,
+}
 
 
-def test_every_phase_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_phase_is_measured_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(pure, "SHAPES", TINY)
     monkeypatch.setattr(pure, "ROUNDS", 1)
     monkeypatch.setattr(pure, "KEPT", tmp_path / "pure.json")
     assert pure.main(["--save"]) == 0
     kept = json.loads((tmp_path / "pure.json").read_text())
-    assert {shape: tuple(figures) for shape, figures in kept["figures"].items()} == dict.fromkeys(TINY, pure.PHASES)
+    assert {shape: tuple(figures) for shape, figures in kept["figures"].items()} == dict.fromkeys(
+        TINY, pure.PHASES
+    )
     for figures in kept["figures"].values():
         assert all(figure["calls"] > 10 and figure["ratio"] > 0 for figure in figures.values())
     out = capsys.readouterr().out
@@ -32,7 +40,9 @@ def test_every_phase_is_measured_and_kept(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_kept_figures_are_of_the_shapes_and_phases_that_there_are() -> None:
     kept = json.loads(pure.KEPT.read_text())
-    assert {shape: tuple(figures) for shape, figures in kept["figures"].items()} == dict.fromkeys(pure.SHAPES, pure.PHASES)
+    assert {shape: tuple(figures) for shape, figures in kept["figures"].items()} == dict.fromkeys(
+        pure.SHAPES, pure.PHASES
+    )
 
 
 def test_what_grew_is_told_from_noise() -> None:

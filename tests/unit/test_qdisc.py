@@ -17,7 +17,17 @@ from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import DecodeError, Message, headers
 from netorch.netlink.encode import encode
-from netorch.netlink.qdisc import Netem, Tbf, burst_of, is_burst, netem_options, read_netem, read_tbf, tbf_options, ticks_of
+from netorch.netlink.qdisc import (
+    Netem,
+    Tbf,
+    burst_of,
+    is_burst,
+    netem_options,
+    read_netem,
+    read_tbf,
+    tbf_options,
+    ticks_of,
+)
 from netorch.values.requests import QdiscDel, QdiscSet
 from netorch.values.snapshot import QdiscRecord
 
@@ -63,13 +73,20 @@ def sent(request: QdiscSet | QdiscDel) -> tcmsg:
 
 
 def test_a_netem_is_sent_with_all_that_it_has() -> None:
-    wanted = Netem(12_345_000, 1_000_000, part("0.1%"), part("2%"), part("0.3%"), part("5%"), 12_500_000, 500)
+    wanted = Netem(
+        12_345_000, 1_000_000, part("0.1%"), part("2%"), part("0.3%"), part("5%"), 12_500_000, 500
+    )
     found = sent(QdiscSet("r1", "eth1", "netem", netem_options(wanted)))
     assert found["header"]["type"] == c.RTM_NEWQDISC
     assert found["header"]["flags"] == c.NLM_F_REQUEST | c.NLM_F_CREATE | c.NLM_F_REPLACE
     assert found.get_attr("TCA_KIND") == "netem"
     options = found.get_attr("TCA_OPTIONS")
-    assert (options["delay"], options["jitter"], options["limit"], options["gap"]) == (192_890, 15_625, 500, 1)
+    assert (options["delay"], options["jitter"], options["limit"], options["gap"]) == (
+        192_890,
+        15_625,
+        500,
+        1,
+    )
     assert (options["loss"], options["duplicate"]) == (4_294_967, 85_899_346)
     assert options.get_attr("TCA_NETEM_REORDER") == {"prob_reorder": 214_748_365, "corr_reorder": 0}
     assert options.get_attr("TCA_NETEM_CORRUPT") == {"prob_corrupt": 12_884_902, "corr_corrupt": 0}
@@ -81,7 +98,13 @@ def test_a_tbf_is_sent_with_its_burst() -> None:
     found = sent(QdiscSet("r1", "eth1", "tbf", tbf_options(1_250_000, 5000, 67_500)))
     assert found.get_attr("TCA_KIND") == "tbf"
     parms = found.get_attr("TCA_OPTIONS").get_attr("TCA_TBF_PARMS")
-    assert (parms["rate"], parms["buffer"], parms["limit"], parms["peak"], parms["mtu"]) == (1_250_000, 62_500, 67_500, 0, 0)
+    assert (parms["rate"], parms["buffer"], parms["limit"], parms["peak"], parms["mtu"]) == (
+        1_250_000,
+        62_500,
+        67_500,
+        0,
+        0,
+    )
     # called reserved there; it is the link layer, and with it the kernel asks for no table of rates
     assert parms["rate___reserved"] == 1
 
@@ -93,21 +116,44 @@ def test_a_root_is_taken_away_whatever_it_is() -> None:
 
 def test_a_dump_of_linux_is_read_exactly() -> None:
     found = decode.qdiscs(messages())
-    assert {index: record.kind for index, record in found.items()} == {10: "tbf", 11: "tbf", 12: "netem", 13: "netem"}
+    assert {index: record.kind for index, record in found.items()} == {
+        10: "tbf",
+        11: "tbf",
+        12: "netem",
+        13: "netem",
+    }
     assert read_tbf(found[10].options) == Tbf(1_250_000, 62_500, 67_500)
     assert burst_of(62_500, 1_250_000) == 5000
     # tc(8) rounds to ticks, so that 12345us are a little less
     assert read_tbf(found[11].options) == Tbf(5_000_000_000, 3276, 2_097_152, "peakrate")
     assert read_netem(found[12].options) == Netem(
-        12_344_960, 1_000_000, part("0.1%"), 0, part("0.3%"), part("5%"), 12_500_000, 1000, "correlation"
+        12_344_960,
+        1_000_000,
+        part("0.1%"),
+        0,
+        part("0.3%"),
+        part("5%"),
+        12_500_000,
+        1000,
+        "correlation",
     )
-    assert read_netem(found[13].options) == Netem(10_000_000, 0, part("1%"), part("2%"), 0, 0, 5_000_000_000, 50)
+    assert read_netem(found[13].options) == Netem(
+        10_000_000, 0, part("1%"), part("2%"), 0, 0, 5_000_000_000, 50
+    )
 
 
 def test_defaults_other_kinds_and_qdiscs_below_a_root_are_passed_over() -> None:
     for change in ({"handle": 0}, {"parent": 0x10001}, {"attrs": [["TCA_KIND", "htb"]]}):
         request = tcmsg()
-        request.update({"index": 3, "handle": 0x10000, "parent": c.TC_H_ROOT, "attrs": [["TCA_KIND", "tbf"]], **change})
+        request.update(
+            {
+                "index": 3,
+                "handle": 0x10000,
+                "parent": c.TC_H_ROOT,
+                "attrs": [["TCA_KIND", "tbf"]],
+                **change,
+            }
+        )
         request["header"]["type"] = c.RTM_NEWQDISC
         request.encode()
         data = bytes(request.data)
@@ -138,7 +184,9 @@ def test_netem_there_and_back(netem: Netem) -> None:
 @given(st.integers(1, 10**12 // 8), st.sampled_from([0, 68, 1280, 1500, 9000, 65535]))
 def test_tbf_there_and_back(rate: int, mtu: int) -> None:
     burst, queue = bucket(rate, frame_of(mtu))
-    assert read_tbf(tbf_options(rate, burst, queue)) == Tbf(rate, min(ticks_of(rate, burst), 2**32 - 1), queue)
+    assert read_tbf(tbf_options(rate, burst, queue)) == Tbf(
+        rate, min(ticks_of(rate, burst), 2**32 - 1), queue
+    )
     assert frame_of(mtu) <= burst <= queue < 2**32
     assert is_burst(ticks_of(rate, burst) % 2**32, rate, burst)
 
@@ -162,7 +210,14 @@ def test_what_is_read_is_what_was_asked_for() -> None:
     strange = Impair.read("r1", "eth1", found[12], 1500)
     assert strange.other == "correlation"
     assert strange.attributes() == {
-        **{"delay": "12.34496ms", "jitter": "1ms", "loss": "0.1%", "corrupt": "0.3%", "reorder": "5%", "rate": "100mbit"},
+        **{
+            "delay": "12.34496ms",
+            "jitter": "1ms",
+            "loss": "0.1%",
+            "corrupt": "0.3%",
+            "reorder": "5%",
+            "rate": "100mbit",
+        },
         "also": "correlation",
     }
     wanted = Impair.of("r1", "eth1", strange.said, 1500)
@@ -173,10 +228,16 @@ def test_what_is_read_is_what_was_asked_for() -> None:
     assert not exact.differs(wanted) and not wanted.differs(exact)
     assert replace(exact, said=replace(exact.said, delay=12_346_000)).differs(wanted)
     other = Impair.read("r1", "eth1", found[13], 1500)
-    assert other.said == Impairment(10_000_000, 0, part("1%"), part("2%"), rate=5_000_000_000, limit=50)
+    assert other.said == Impairment(
+        10_000_000, 0, part("1%"), part("2%"), rate=5_000_000_000, limit=50
+    )
     assert not Impair.of("r1", "eth1", other.said, 1500).differs(other)
-    assert Impair.read("r1", "eth1", found[10], 1500) == Impair.of("r1", "eth1", Impairment(rate=1_250_000), 1500)
-    by_hand = Impair.read("r1", "eth1", QdiscRecord("tbf", tbf_options(1_250_000, 4000, 20_000)), 1500)
+    assert Impair.read("r1", "eth1", found[10], 1500) == Impair.of(
+        "r1", "eth1", Impairment(rate=1_250_000), 1500
+    )
+    by_hand = Impair.read(
+        "r1", "eth1", QdiscRecord("tbf", tbf_options(1_250_000, 4000, 20_000)), 1500
+    )
     assert by_hand.attributes() == {"rate": "10mbit", "burst": "4000", "queue": "20000"}
     assert Impair.of("r1", "eth1", by_hand.said, 1500).differs(by_hand)
 

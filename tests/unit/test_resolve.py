@@ -26,12 +26,18 @@ def addresses(found: Mapping[Key, Resource], netns: str) -> list[str]:
 
 
 def links(found: Mapping[Key, Resource], netns: str) -> list[str]:
-    return [key.name for key in found if key.kind == "link" and key.netns == netns and key.name != "lo"]
+    return [
+        key.name for key in found if key.kind == "link" and key.netns == netns and key.name != "lo"
+    ]
 
 
 def routes(found: Mapping[Key, Resource], netns: str) -> dict[str, str]:
     """Destination with metric and table → `via` and `dev`."""
-    return {key.name: " ".join(found[key].attributes().values()) for key in found if key.kind == "route" and key.netns == netns}
+    return {
+        key.name: " ".join(found[key].attributes().values())
+        for key in found
+        if key.kind == "route" and key.netns == netns
+    }
 
 
 # Nodes
@@ -65,7 +71,10 @@ def test_the_host_is_never_made() -> None:
 
 
 def test_an_attached_namespace_is_never_made_and_keeps_its_interfaces() -> None:
-    loaded = load(b"nodes: {a: {attach: 'netns:box', interfaces: {eth0: {addresses: 10.0.0.1/24}}}}", "lab.yaml").desired
+    loaded = load(
+        b"nodes: {a: {attach: 'netns:box', interfaces: {eth0: {addresses: 10.0.0.1/24}}}}",
+        "lab.yaml",
+    ).desired
     assert [str(key) for key in loaded.state] == ["address @a/eth0 10.0.0.1/24"]
     assert loaded.attached == {"@a": ("netns", "box")}
 
@@ -98,7 +107,16 @@ links:
   - {endpoints: ["h[1-2]:right", "h[2-3]:left"], subnet: 10.1.$(i).0/30}
 """
     found = state(text)
-    assert [key.netns for key in found if key.kind == "netns"] == ["h1", "h2", "h3", "ra", "rb", "s08", "s09", "s10"]
+    assert [key.netns for key in found if key.kind == "netns"] == [
+        "h1",
+        "h2",
+        "h3",
+        "ra",
+        "rb",
+        "s08",
+        "s09",
+        "s10",
+    ]
     assert addresses(found, "h2") == ["lo 10.255.0.2/32", "left 10.1.1.2/30", "right 10.1.2.1/30"]
 
 
@@ -125,7 +143,11 @@ links: [[a:x, c:y]]
     assert [get(found, "sysctl", node, path).value for node in "abc"] == ["1", "2", "0"]
     assert [get(found, "link", node, "eth0").mtu for node in "ab"] == [1400, 1300]
     assert get(found, "link", "a", "x").mtu == get(found, "link", "c", "y").mtu == 9000
-    assert {link.txqueuelen for key, link in found.items() if key.kind == "link" and key.netns in "abc" and key.name != "lo"} == {50}
+    assert {
+        link.txqueuelen
+        for key, link in found.items()
+        if key.kind == "link" and key.netns in "abc" and key.name != "lo"
+    } == {50}
     assert get(found, "link", "netorch-lab", "lan").stp
     assert not get(found, "link", "netorch-lab", "dmz").stp
     assert get(found, "link", "a", "lo").mtu == 65536, "lo is nobody's default"
@@ -217,14 +239,22 @@ networks: {lan: {subnet: [10.0.0.0/24, 'fd00::/64']}}
 def test_ip_range_is_where_automatic_addresses_come_from() -> None:
     text = "nodes: {'h[1-3]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24, ip_range: 10.0.0.252/30}}"
     found = state(text)
-    assert [addresses(found, f"h{i}") for i in (1, 2, 3)] == [["eth0 10.0.0.252/24"], ["eth0 10.0.0.253/24"], ["eth0 10.0.0.254/24"]]
+    assert [addresses(found, f"h{i}") for i in (1, 2, 3)] == [
+        ["eth0 10.0.0.252/24"],
+        ["eth0 10.0.0.253/24"],
+        ["eth0 10.0.0.254/24"],
+    ]
 
 
 def test_of_a_31_and_a_127_every_address_is_for_a_host() -> None:
-    found = state("nodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {subnet: [10.0.0.0/31, 'fd00::/127']}}")
+    found = state(
+        "nodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {subnet: [10.0.0.0/31, 'fd00::/127']}}"
+    )
     assert addresses(found, "a") == ["eth0 10.0.0.0/31", "eth0 fd00::/127"]
     assert addresses(found, "b") == ["eth0 10.0.0.1/31", "eth0 fd00::1/127"]
-    found = state("nodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:x, b:x], subnet: [10.0.0.0/31, 'fd00::/127', 10.1.0.0/24]}]")
+    found = state(
+        "nodes: {a: {}, b: {}}\nlinks: [{endpoints: [a:x, b:x], subnet: [10.0.0.0/31, 'fd00::/127', 10.1.0.0/24]}]"
+    )
     assert addresses(found, "a") == ["x 10.0.0.0/31", "x fd00::/127", "x 10.1.0.1/24"]
     assert addresses(found, "b") == ["x 10.0.0.1/31", "x fd00::1/127", "x 10.1.0.2/24"]
 
@@ -236,7 +266,10 @@ networks: {one: , two: , three: , four: }
 links: [[a:eth1, b:eth0]]
 """
     found = state(text)
-    assert [get(found, "link", "netorch-lab", f"a-{name}").peer[1] for name in ("eth0", "eth2", "eth3", "eth4")] == [
+    assert [
+        get(found, "link", "netorch-lab", f"a-{name}").peer[1]
+        for name in ("eth0", "eth2", "eth3", "eth4")
+    ] == [
         "eth0",
         "eth2",
         "eth3",
@@ -258,7 +291,9 @@ def test_the_gateway_of_a_host_only_network_is_the_bridges_own_address() -> None
 
 
 def test_a_network_may_live_in_a_node() -> None:
-    found = state("nodes: {sw: {}, a: {networks: [lan]}}\nnetworks: {lan: {node: sw, bridge: br7, mode: host-only, subnet: 10.0.0.0/24}}")
+    found = state(
+        "nodes: {sw: {}, a: {networks: [lan]}}\nnetworks: {lan: {node: sw, bridge: br7, mode: host-only, subnet: 10.0.0.0/24}}"
+    )
     assert links(found, "sw") == ["br7", "a-eth0"]
     assert addresses(found, "sw") == ["br7 10.0.0.1/24"]
     assert Key("netns", "netorch-lab", "") not in found
@@ -289,20 +324,29 @@ networks:
 
 
 def test_a_network_of_more_members_than_a_bridge_has_ports_is_a_tree_of_bridges() -> None:
-    found = state("nodes: {'h[1-2100]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16, mtu: 1400}}")
+    found = state(
+        "nodes: {'h[1-2100]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16, mtu: 1400}}"
+    )
     ports: dict[str, int] = {}
     for key, port in found.items():
         if key.kind == "port":
             ports[port.master] = ports.get(port.master, 0) + 1  # type: ignore[attr-defined]
     assert ports == {"lan": 960 + 2, "lan-1": 1022 + 1, "lan-2": 118 + 1}
     assert max(ports.values()) <= 1023
-    assert {link.mtu for key, link in found.items() if key.kind == "link" and key.name != "lo"} == {1400}
+    assert {link.mtu for key, link in found.items() if key.kind == "link" and key.name != "lo"} == {
+        1400
+    }
     assert get(found, "link", "netorch-lab", "lan-1-down").peer == ("netorch-lab", "lan-1-up")
     assert addresses(found, "h2100") == ["eth0 10.0.8.52/16"]
 
 
 def test_a_growing_network_keeps_what_is_there() -> None:
-    few, many = (state(f"nodes: {{'h[1-{count}]': {{networks: [lan]}}}}\nnetworks: {{lan: {{}}}}\nnames: false") for count in (960, 1200))
+    few, many = (
+        state(
+            f"nodes: {{'h[1-{count}]': {{networks: [lan]}}}}\nnetworks: {{lan: {{}}}}\nnames: false"
+        )
+        for count in (960, 1200)
+    )
     assert all(many[key] == resource for key, resource in few.items())
 
 
@@ -313,7 +357,11 @@ def test_macs_depend_on_the_names_alone() -> None:
     """The same in every release, on every machine: the values are pinned."""
     text = "name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\nnetworks: {lan: {}}"
     found = state(text)
-    macs = {f"{key.netns}/{key.name}": link.mac for key, link in found.items() if key.kind == "link" and key.name != "lo"}  # type: ignore[attr-defined]
+    macs = {
+        f"{key.netns}/{key.name}": link.mac
+        for key, link in found.items()
+        if key.kind == "link" and key.name != "lo"
+    }  # type: ignore[attr-defined]
     assert len(set(macs.values())) == len(macs) == 5
     assert all(int(mac[:2], 16) & 3 == 2 for mac in macs.values()), "locally administered, unicast"
     assert macs["a/eth0"] == "02:72:f7:ed:5e:68"
@@ -334,7 +382,9 @@ def test_names_that_do_not_fit_are_shortened_and_keep_the_long_form_as_altname()
         *("", "a-network-with-a-name", "a-node-with-a-name-eth0", "a-node-with-a-name-eth1"),
     }
     assert links(found, "netorch-lab") == links(state(text), "netorch-lab")
-    assert all(name.startswith(("lan", "a-netwo-", "a-node--")) for name in links(found, "netorch-lab"))
+    assert all(
+        name.startswith(("lan", "a-netwo-", "a-node--")) for name in links(found, "netorch-lab")
+    )
 
 
 def test_hosts_files_name_every_address_that_others_can_reach() -> None:
@@ -346,10 +396,23 @@ networks: {lan: {subnet: 10.0.0.0/24}}
 """
     found = state(text)
     lines = get(found, "file", "a", "hosts").content.splitlines()
-    assert lines[1:] == ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback", "10.255.0.1 a www gw", "10.0.0.1 a www gw"]
+    assert lines[1:] == [
+        "127.0.0.1 localhost",
+        "::1 localhost ip6-localhost ip6-loopback",
+        "10.255.0.1 a www gw",
+        "10.0.0.1 a www gw",
+    ]
     assert get(found, "file", "b", "hosts").content == get(found, "file", "a", "hosts").content
-    assert get(found, "file", "b", "resolv.conf").content.splitlines()[1:] == ["nameserver 9.9.9.9", "search lab test", "options ndots:2"]
-    assert not [key for key in state(text.replace("dns: {", "dns: {") + "names: true") if key.kind == "file" and key.netns == "netorch-lab"]
+    assert get(found, "file", "b", "resolv.conf").content.splitlines()[1:] == [
+        "nameserver 9.9.9.9",
+        "search lab test",
+        "options ndots:2",
+    ]
+    assert not [
+        key
+        for key in state(text.replace("dns: {", "dns: {") + "names: true")
+        if key.kind == "file" and key.netns == "netorch-lab"
+    ]
     assert not [key for key in state("names: false\nnodes: {a: {}}") if key.kind == "file"]
 
 
@@ -390,11 +453,16 @@ links: [{endpoints: [{node: a, interface: x, description: theirs, state: down, s
     assert (link.alias, link.txqueuelen) == ("netorch:lab peer=b:y mine", 5)
     assert Key("up", "a", "x") not in found
     assert get(found, "sysctl", "a", "net/ipv4/conf/x/rp_filter").value == "1"
-    assert get(found, "sysctl", "a", "net/ipv4/conf/x/arp_ignore").paths == ("net/ipv4/conf/x/arp_ignore", "net/ipv6/conf/x/arp_ignore")
+    assert get(found, "sysctl", "a", "net/ipv4/conf/x/arp_ignore").paths == (
+        "net/ipv4/conf/x/arp_ignore",
+        "net/ipv6/conf/x/arp_ignore",
+    )
 
 
 def test_the_first_of_a_subnet_is_the_primary_address() -> None:
-    found = state("nodes: {a: {interfaces: {lo: {addresses: [10.0.0.2/24, 10.0.0.1/24, 10.0.0.3/25, 'fd00::1/64', 'fd00::2/64']}}}}")
+    found = state(
+        "nodes: {a: {interfaces: {lo: {addresses: [10.0.0.2/24, 10.0.0.1/24, 10.0.0.3/25, 'fd00::1/64', 'fd00::2/64']}}}}"
+    )
     primary = {key.name: address.primary for key, address in found.items() if key.kind == "address"}  # type: ignore[attr-defined]
     assert primary == {
         "lo 10.0.0.2/24": "",
@@ -406,8 +474,14 @@ def test_the_first_of_a_subnet_is_the_primary_address() -> None:
 
 
 def test_a_bridge_comes_up_after_its_ports_and_their_far_ends() -> None:
-    found = state("nodes: {a: {interfaces: {br0: {kind: bridge, ports: [x]}}}, b: {}}\nlinks: [[a:x, b:y]]")
-    assert get(found, "up", "a", "br0").after == (Key("port", "a", "x"), Key("up", "a", "x"), Key("up", "b", "y"))
+    found = state(
+        "nodes: {a: {interfaces: {br0: {kind: bridge, ports: [x]}}}, b: {}}\nlinks: [[a:x, b:y]]"
+    )
+    assert get(found, "up", "a", "br0").after == (
+        Key("port", "a", "x"),
+        Key("up", "a", "x"),
+        Key("up", "b", "y"),
+    )
 
 
 # Routes and rules
@@ -471,13 +545,15 @@ nodes:
     ]
     # one that meets the kernel when it looks for a gateway comes after the routes
     after = {key.name: bool(rule.needs) for key, rule in found.items() if key.kind == "rule"}
-    assert [name for name, late in after.items() if late] == ["priority 10001 to fd00::/8 (v6)", "priority 5", "priority 10004"]
+    assert [name for name, late in after.items() if late] == [
+        "priority 10001 to fd00::/8 (v6)",
+        "priority 5",
+        "priority 10004",
+    ]
 
 
 def test_everything_has_its_place_in_the_file() -> None:
-    text = (
-        "nodes:\n  a:\n    networks: [lan]\n  b:\n    networks:\n      lan: {address: 10.0.0.9}\nnetworks:\n  lan: {subnet: 10.0.0.0/24}\n"
-    )
+    text = "nodes:\n  a:\n    networks: [lan]\n  b:\n    networks:\n      lan: {address: 10.0.0.9}\nnetworks:\n  lan: {subnet: 10.0.0.0/24}\n"
     loaded = load(text.encode(), "lab.yaml")
     origins = loaded.desired.origins
     assert origins.keys() == loaded.desired.state.keys()

@@ -87,7 +87,10 @@ AGAIN: dict[str, Callable[[int], list[Answer]]] = {
 def test_a_dump_is_asked_for_again(what: str) -> None:
     opened, played = door(AGAIN[what], AGAIN[what], GOOD)
     assert len(opened.dump(c.RTM_GETLINK, LINK)) == 2
-    assert len(played.sent) == 3 and len({struct.unpack_from("=I", data, 8)[0] for data in played.sent}) == 3
+    assert (
+        len(played.sent) == 3
+        and len({struct.unpack_from("=I", data, 8)[0] for data in played.sent}) == 3
+    )
 
 
 @pytest.mark.parametrize("what", AGAIN)
@@ -105,7 +108,9 @@ def test_answers_to_older_questions_are_passed_over() -> None:
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOMEM, errno.EOPNOTSUPP])
 def test_a_refused_dump_is_an_error(number: int) -> None:
-    opened, _ = door(lambda seq: [said(c.NLMSG_ERROR, seq, struct.pack("=i", -number) + bytes(16), 0)])
+    opened, _ = door(
+        lambda seq: [said(c.NLMSG_ERROR, seq, struct.pack("=i", -number) + bytes(16), 0)]
+    )
     with pytest.raises(OSError) as caught:
         opened.dump(c.RTM_GETLINK, LINK)
     assert caught.value.errno == number

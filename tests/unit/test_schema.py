@@ -37,18 +37,31 @@ def subschemas(value: Any) -> Iterator[dict[str, Any]]:
 def test_it_is_a_schema_of_its_dialect_and_refers_to_nothing_outside() -> None:
     Draft202012Validator.check_schema(SCHEMA)
     assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
-    references = {value["$ref"] for value in subschemas(SCHEMA) if isinstance(value.get("$ref"), str)}
+    references = {
+        value["$ref"] for value in subschemas(SCHEMA) if isinstance(value.get("$ref"), str)
+    }
     assert all(reference.startswith("#/$defs/") for reference in references)
     assert {reference.split("/")[2] for reference in references} == SCHEMA["$defs"].keys()
-    assert not [value for value in subschemas(SCHEMA) if {"$word", "$kinds", "$key", "$model", "$rules"} & value.keys()]
+    assert not [
+        value
+        for value in subschemas(SCHEMA)
+        if {"$word", "$kinds", "$key", "$model", "$rules"} & value.keys()
+    ]
 
 
 def test_defaults_and_examples_are_right_themselves() -> None:
-    told = [value for value in subschemas(SCHEMA) if {"default", "examples"} & value.keys() and not isinstance(value.get("default"), dict)]
+    told = [
+        value
+        for value in subschemas(SCHEMA)
+        if {"default", "examples"} & value.keys() and not isinstance(value.get("default"), dict)
+    ]
     assert len(told) > 100
     for value in told:
         one = Draft202012Validator({**value, "$defs": SCHEMA["$defs"]})
-        for said in [*([value["default"]] if "default" in value else []), *value.get("examples", [])]:
+        for said in [
+            *([value["default"]] if "default" in value else []),
+            *value.get("examples", []),
+        ]:
             assert one.is_valid(said), (said, value)
 
 
@@ -63,7 +76,9 @@ def test_every_key_says_what_it_is() -> None:
 def test_each_kind_has_its_own_keys(kind: str) -> None:
     keys = SCHEMA["$defs"][f"interface-{kind}"]["properties"]
     model = INTERFACE_WORDS[kind]
-    assert keys.keys() == {field.serialization_alias or name for name, field in model.model_fields.items()}
+    assert keys.keys() == {
+        field.serialization_alias or name for name, field in model.model_fields.items()
+    }
     interface = Draft202012Validator({"$ref": "#/$defs/interface", "$defs": SCHEMA["$defs"]})
     some = {"vni": 1, "table": 5, "stp": True, "peers": []}
     told = " ".join(error.message for error in interface.iter_errors({"kind": kind, **some}))
@@ -84,7 +99,11 @@ def whole_files() -> dict[str, str]:
     found = {path.name: path.read_text() for path in sorted((ROOT / "topologies").glob("*.yaml"))}
     for page in ("language.md", "index.md", "tutorial/02-one-file.md", "tutorial/03-routers.md"):
         blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / page).read_text(), re.S | re.M)
-        found |= {f"{page} {index}": block for index, block in enumerate(blocks) if not editor.problems(block)}
+        found |= {
+            f"{page} {index}": block
+            for index, block in enumerate(blocks)
+            if not editor.problems(block)
+        }
     for case in sorted((ROOT / "tests/plans").glob("*.yaml")):
         words = yaml.load(case.read_text(), yaml.BaseLoader)
         found |= {f"{case.name} {side}": words[side] for side in ("observed", "desired")}
@@ -184,10 +203,16 @@ WRONG_VALUES: tuple[Any, ...] = ({"no": "such"}, [[1]], True, -7, "no such thing
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(topologies(nodes=3), st.data())
-def test_what_is_made_wrong_is_refused_by_both_or_by_none(sketch: Sketch, data: st.DataObject) -> None:
+def test_what_is_made_wrong_is_refused_by_both_or_by_none(
+    sketch: Sketch, data: st.DataObject
+) -> None:
     """One key more, one value of another type: whatever `validate` says of the shape, the schema says too."""
     tree = json.loads(json.dumps(sketch.file))
-    places = [(parent, key) for parent in subtrees(tree) for key in (parent if isinstance(parent, dict) else range(len(parent)))]
+    places = [
+        (parent, key)
+        for parent in subtrees(tree)
+        for key in (parent if isinstance(parent, dict) else range(len(parent)))
+    ]
     parent, key = data.draw(st.sampled_from(places))
     if isinstance(parent, dict) and data.draw(st.booleans()):
         parent["no-such-key"] = data.draw(st.sampled_from(WRONG_VALUES))
@@ -253,6 +278,8 @@ def test_rules_about_keys(text: str) -> None:
 
 def test_a_misspelt_substitution() -> None:
     for wrong in ("${m}", "$m", "5$", "$()", "$(a b", "$(a/b;c)"):
-        text = json.dumps({"vars": {"m": 1}, "nodes": {"a": {"interfaces": {"lo": {"mtu": wrong}}}}})
+        text = json.dumps(
+            {"vars": {"m": 1}, "nodes": {"a": {"interfaces": {"lo": {"mtu": wrong}}}}}
+        )
         assert editor.problems(text)
         assert editor.complaints(text), wrong

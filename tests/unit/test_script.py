@@ -49,7 +49,13 @@ from netorch.values.secret import Secret
 from tests.strategies import Sketch, pairs
 
 EXAMPLES = int(os.environ.get("NETORCH_LAWS_EXAMPLES", "20"))
-laws = settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+laws = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def loaded(text: str, folder: str = "/srv/lab") -> Loaded:
@@ -67,17 +73,26 @@ def test_every_request_has_its_commands() -> None:
     assert set(TRANSLATIONS) == set(get_args(Request))
 
 
-@pytest.mark.parametrize("kind", sorted({kind.KIND for kind in OBSERVED if issubclass(kind, SoloLink)}))
+@pytest.mark.parametrize(
+    "kind", sorted({kind.KIND for kind in OBSERVED if issubclass(kind, SoloLink)})
+)
 def test_every_attribute_of_a_kind_has_its_word(kind: str) -> None:
     made = next(found for found in OBSERVED if issubclass(found, SoloLink) and kind == found.KIND)
     for attribute in made.ATTRIBUTES:
         for number in {attribute.number, attribute.number6} - {0}:
-            assert data_words(kind, ((number, bytes(16 if number == attribute.number6 else 4)),), fresh=False) is not None
+            assert (
+                data_words(
+                    kind, ((number, bytes(16 if number == attribute.number6 else 4)),), fresh=False
+                )
+                is not None
+            )
 
 
 @pytest.mark.parametrize("kind", INTERFACE_WORDS)
 def test_a_link_of_each_kind_can_be_made(kind: str) -> None:
-    step = Step(None, sample(kind, INTERFACE_WORDS[kind]), sample(kind, INTERFACE_WORDS[kind]).CREATION)
+    step = Step(
+        None, sample(kind, INTERFACE_WORDS[kind]), sample(kind, INTERFACE_WORDS[kind]).CREATION
+    )
     made = step_commands(step, Context())
     assert made or kind == "veth"  # the sample is the far end, which the near one makes
     assert all(shlex.split(line)[0] == "ip" for line in made)
@@ -98,9 +113,7 @@ def test_whatever_a_plan_asks_for_can_be_typed(pair: tuple[Sketch, Sketch]) -> N
 
 
 def test_the_marks_are_all_that_marks_add() -> None:
-    text = (
-        "{name: t, nodes: {a: {routes: [{to: 10.9.0.0/16, via: 10.0.0.2}]}, b: {}}, links: [{endpoints: [a:x, b:x], subnet: 10.0.0.0/24}]}"
-    )
+    text = "{name: t, nodes: {a: {routes: [{to: 10.9.0.0/16, via: 10.0.0.2}]}, b: {}}, links: [{endpoints: [a:x, b:x], subnet: 10.0.0.0/24}]}"
     plain, marked = script(text).splitlines()[4:], script(text, marks=True).splitlines()[4:]
     more = [line for line in marked if line not in plain]
     assert [line for line in plain if line not in marked] == [
@@ -113,7 +126,12 @@ def test_the_marks_are_all_that_marks_add() -> None:
 
 def test_words_are_quoted_for_a_shell() -> None:
     text = '{name: t, nodes: {a: {interfaces: {d~0: {kind: dummy, description: "it\'s `here` $$HOME"}}, sysctls: {net.ipv4.tcp_rmem: 4096 87380 6291456}}}}'
-    words = [shlex.split(line) for section in sections(loaded(text).desired) for line in section.commands if "\n" not in line]
+    words = [
+        shlex.split(line)
+        for section in sections(loaded(text).desired)
+        for line in section.commands
+        if "\n" not in line
+    ]
     assert any(found[-2:] == ["alias", "it's `here` $HOME"] for found in words)
     assert any(found[-1] == "net.ipv4.tcp_rmem=4096 87380 6291456" for found in words)
     assert any("d~0" in found for found in words)
@@ -139,16 +157,22 @@ def test_a_here_document_ends_where_its_content_does() -> None:
 
 def test_a_tunnel_with_its_parent_elsewhere_is_made_under_a_name_that_is_free_there() -> None:
     near = LinkAdd("web", "eth0", "macvlan", parent=("box", "eth0"))
-    taken, *renamed = commands(near, Context(made=frozenset(("box",)), links=frozenset((("box", "eth0"),))))
+    taken, *renamed = commands(
+        near, Context(made=frozenset(("box",)), links=frozenset((("box", "eth0"),)))
+    )
     assert taken.startswith("ip -n box link add name new-")
     assert taken.endswith(" link eth0 netns web type macvlan")
     assert renamed == [f"ip -n web link set dev {shlex.split(taken)[6]} name eth0"]
-    assert commands(near, Context(made=frozenset(("box",)))) == ["ip -n box link add name eth0 link eth0 netns web type macvlan"]
+    assert commands(near, Context(made=frozenset(("box",)))) == [
+        "ip -n box link add name eth0 link eth0 netns web type macvlan"
+    ]
 
 
 def test_a_cable_to_the_host_is_made_from_there() -> None:
     text = "{name: t, nodes: {a: {}, host: {}}, links: [[a:eth0, host:lab0]]}"
-    assert "ip link add name lab0 type veth peer name eth0 netns a" in script(text).replace(" address 02:f7:58:67:71:4f", "")
+    assert "ip link add name lab0 type veth peer name eth0 netns a" in script(text).replace(
+        " address 02:f7:58:67:71:4f", ""
+    )
 
 
 def test_the_keys_of_wireguard_are_files() -> None:
@@ -163,15 +187,23 @@ nodes:
     assert "wg set wg0 private-key '/srv/lab/my keys/a.key'" in found
     assert "preshared-key /k/psk" in found
     key = WireguardSet("a", "wg0", Secret(b"k" * 32), 5, 7)
-    assert commands(key, Context()) == ["ip netns exec a wg set wg0 private-key KEY_FILE listen-port 5 fwmark 0x7"]
-    assert commands(WireguardSet("a", "wg0", Secret(bytes(32))), Context()) == ["ip netns exec a wg set wg0 private-key /dev/null"]
+    assert commands(key, Context()) == [
+        "ip netns exec a wg set wg0 private-key KEY_FILE listen-port 5 fwmark 0x7"
+    ]
+    assert commands(WireguardSet("a", "wg0", Secret(bytes(32))), Context()) == [
+        "ip netns exec a wg set wg0 private-key /dev/null"
+    ]
     assert commands(WireguardPeerDel("a", "wg0", bytes(32)), Context())[0].endswith(" remove")
 
 
 def test_users_are_said_as_the_file_says_them() -> None:
-    found = script("{name: t, nodes: {a: {interfaces: {vm0: {kind: tap, owner: nobody-here, group: 7}}}}}")
+    found = script(
+        "{name: t, nodes: {a: {interfaces: {vm0: {kind: tap, owner: nobody-here, group: 7}}}}}"
+    )
     assert "ip -n a tuntap add dev vm0 mode tap user nobody-here group 7" in found
-    assert commands(TunSet("a", "vm0", True, False, 5, None), Context()) == ["ip netns exec a tunctl -t vm0 -u 5"]
+    assert commands(TunSet("a", "vm0", True, False, 5, None), Context()) == [
+        "ip netns exec a tunctl -t vm0 -u 5"
+    ]
 
 
 def test_namespaces_of_others_are_entered_by_their_path() -> None:
@@ -200,7 +232,11 @@ links: [[web-1:x, web_1:x], [old:y, far:y]]
 
 def test_filters_of_iptables_are_taken_back_before_they_are_made_anew() -> None:
     rules = (Rule(4, Chain.FORWARD, Match(iif="a0"), Verdict.DROP, "no way"),)
-    text = "\n".join(f"iptables -t {table} {line}" for (_, table), found in iptables_lines("t", rules).items() for line in found)
+    text = "\n".join(
+        f"iptables -t {table} {line}"
+        for (_, table), found in iptables_lines("t", rules).items()
+        for line in found
+    )
     made = commands(FilterSet("host", "iptables", "t", rules), Context())
     gone = commands(FilterDel("host", "iptables", "t", text), Context())
     assert made == [
@@ -213,7 +249,10 @@ def test_filters_of_iptables_are_taken_back_before_they_are_made_anew() -> None:
         "iptables-legacy -t filter -F netorch-t-fwd",
         "iptables-legacy -t filter -X netorch-t-fwd",
     ]
-    assert commands(FilterSet("host", "iptables", "t", rules, before=text), Context()) == [*gone, *made]
+    assert commands(FilterSet("host", "iptables", "t", rules, before=text), Context()) == [
+        *gone,
+        *made,
+    ]
 
 
 def test_a_table_of_nftables_is_loaded_as_a_whole() -> None:
@@ -222,16 +261,22 @@ def test_a_table_of_nftables_is_loaded_as_a_whole() -> None:
     (other,) = commands(FilterSet("a", "nftables", "t", rules, before="table …"), Context())
     assert new.startswith("ip netns exec a nft -f - <<'EOF'\ntable inet netorch_t {")
     assert other.splitlines()[1:3] == ["add table inet netorch_t", "delete table inet netorch_t"]
-    assert commands(FilterDel("a", "nftables", "t"), Context()) == ["ip netns exec a nft delete table inet netorch_t"]
+    assert commands(FilterDel("a", "nftables", "t"), Context()) == [
+        "ip netns exec a nft delete table inet netorch_t"
+    ]
 
 
 def test_accepts_in_the_tables_of_others() -> None:
-    add = ForwardAcceptAdd("host", "lan", "t", (Accept("nft", 4, "lan", ""), Accept("legacy", 6, "lan", "lan")))
+    add = ForwardAcceptAdd(
+        "host", "lan", "t", (Accept("nft", 4, "lan", ""), Accept("legacy", 6, "lan", "lan"))
+    )
     assert commands(add, Context()) == [
         "iptables-nft -I FORWARD -i lan -m comment --comment netorch:t -j ACCEPT",
         "ip6tables-legacy -I FORWARD -i lan -o lan -m comment --comment netorch:t -j ACCEPT",
     ]
-    assert all("-A/-D" in line for line in commands(ForwardAcceptDel("host", "lan", "t"), Context()))
+    assert all(
+        "-A/-D" in line for line in commands(ForwardAcceptDel("host", "lan", "t"), Context())
+    )
 
 
 # the rest that no topology of ours makes
@@ -244,24 +289,34 @@ def test_a_bucket_is_said_in_bytes() -> None:
 
 
 def test_a_nic_goes_and_comes_back() -> None:
-    assert commands(NicTake("a", "nic", "eth8", "t", "netorch:t from=eth8", 100), Context()) == ["ip link set dev eth8 netns a name nic"]
+    assert commands(NicTake("a", "nic", "eth8", "t", "netorch:t from=eth8", 100), Context()) == [
+        "ip link set dev eth8 netns a name nic"
+    ]
     assert commands(NicGive("a", "nic", "eth8", "t", 100), Context()) == [
         "ip -n a link set dev nic netns $$ name eth8",
         "ip link set dev eth8 alias ''",
     ]
-    assert "ip link set dev eth0 nomaster" in commands(UplinkLeave("host", "eth0", "br0", 100), Context())
+    assert "ip link set dev eth0 nomaster" in commands(
+        UplinkLeave("host", "eth0", "br0", 100), Context()
+    )
 
 
 def test_scopes_that_ip_would_guess_otherwise_are_said() -> None:
     local = AddressAdd("a", "lo", 2, bytes((127, 0, 0, 9)), bytes((127, 0, 0, 9)), 8, 254, 100)
     assert commands(local, Context()) == ["ip -n a address add 127.0.0.9/8 dev lo"]
     odd = RouteSpec(2, bytes((10, 0, 0, 0)), 8, 254, 0, 6, 253, 100, ())
-    assert commands(RouteAdd("a", odd), Context()) == ["ip -n a route add blackhole 10.0.0.0/8 scope link"]
+    assert commands(RouteAdd("a", odd), Context()) == [
+        "ip -n a route add blackhole 10.0.0.0/8 scope link"
+    ]
 
 
 def test_a_route_that_an_address_may_have_brought_is_replaced_where_all_is_ours() -> None:
-    connected = RouteAdd("a", RouteSpec(2, bytes((10, 0, 0, 0)), 24, 254, 0, 1, 253, 100, (Hop(None, "x"),)))
-    assert commands(connected, Context(made=frozenset("a"))) == ["ip -n a route replace 10.0.0.0/24 dev x"]
+    connected = RouteAdd(
+        "a", RouteSpec(2, bytes((10, 0, 0, 0)), 24, 254, 0, 1, 253, 100, (Hop(None, "x"),))
+    )
+    assert commands(connected, Context(made=frozenset("a"))) == [
+        "ip -n a route replace 10.0.0.0/24 dev x"
+    ]
     assert commands(connected, Context()) == ["ip -n a route add 10.0.0.0/24 dev x"]
 
 

@@ -85,11 +85,23 @@ def test_yaml_1_2_values(text: str, value: object) -> None:
 
 
 def test_quoted_and_block_scalars_are_text() -> None:
-    assert parse(b"a: '1'\nb: \"true\"\nc: |\n  1\nd: !!str 5\ne: !!int '5'") == {"a": "1", "b": "true", "c": "1\n", "d": "5", "e": 5}
+    assert parse(b"a: '1'\nb: \"true\"\nc: |\n  1\nd: !!str 5\ne: !!int '5'") == {
+        "a": "1",
+        "b": "true",
+        "c": "1\n",
+        "d": "5",
+        "e": 5,
+    }
 
 
 def test_keys_are_the_text_as_written() -> None:
-    assert list(parse(b"{10: a, true: b, ~: c, 0x1F: d, 'on': e}")) == ["10", "true", "~", "0x1F", "on"]
+    assert list(parse(b"{10: a, true: b, ~: c, 0x1F: d, 'on': e}")) == [
+        "10",
+        "true",
+        "~",
+        "0x1F",
+        "on",
+    ]
 
 
 def test_positions() -> None:
@@ -103,7 +115,9 @@ def test_positions() -> None:
 
 def test_locate_passes_over_what_the_tree_does_not_have() -> None:
     tree = parse(LAB)
-    assert locate(tree, ("nodes", "r1", "Veth", "routes", 0, "function-after[check()]", "metric")) == (5, 9)
+    assert locate(
+        tree, ("nodes", "r1", "Veth", "routes", 0, "function-after[check()]", "metric")
+    ) == (5, 9)
     assert locate(tree, ("nodes", "r1", "routes", 7)) == (4, 5)
     assert locate(tree, ("nodes", "r1", "forwarding", 0, "x")) == (3, 5)
     assert locate(tree, ("nope",)) is None
@@ -126,7 +140,9 @@ def test_dollar_tells_what_expansion_must_look_at() -> None:
 
 
 def test_anchors_and_merge_keys() -> None:
-    tree = parse(b"a: &a {mtu: 9000, stp: true}\nb: &b {mtu: 1400, id: 5}\nc:\n  mtu: 1\n  <<: [*a, *b]\nd: {<<: *b}\n'<<': plain\n")
+    tree = parse(
+        b"a: &a {mtu: 9000, stp: true}\nb: &b {mtu: 1400, id: 5}\nc:\n  mtu: 1\n  <<: [*a, *b]\nd: {<<: *b}\n'<<': plain\n"
+    )
     assert tree["c"] == {"mtu": 1, "stp": True, "id": 5}
     assert tree["d"] == {"mtu": 1400, "id": 5}
     assert tree["c"].where == {"mtu": (4, 3), "stp": (1, 19), "id": (2, 19)}
@@ -140,7 +156,12 @@ def test_an_alias_may_be_a_key() -> None:
 
 def test_encodings_and_line_ends() -> None:
     text = "nodes:\n  münchen: {}\n"
-    for data in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16"), text.replace("\n", "\r\n").encode()):
+    for data in (
+        text.encode(),
+        text.encode("utf-8-sig"),
+        text.encode("utf-16"),
+        text.replace("\n", "\r\n").encode(),
+    ):
         tree = parse(data)
         assert tree == {"nodes": {"münchen": {}}}
         assert tree["nodes"].where["münchen"] == (2, 3)
@@ -207,7 +228,9 @@ def test_what_is_too_deep_for_the_parser_too_is_told_in_the_same_words() -> None
 
 
 def test_a_chain_of_aliases_cannot_nest_deeper_either() -> None:
-    chain = b"a0: &a0 [1]\n" + b"".join(b"a%d: &a%d [*a%d]\n" % (n, n, n - 1) for n in range(1, 10_000))
+    chain = b"a0: &a0 [1]\n" + b"".join(
+        b"a%d: &a%d [*a%d]\n" % (n, n, n - 1) for n in range(1, 10_000)
+    )
     assert "deeper than 64" in refused(chain)[0]
 
 
@@ -218,9 +241,13 @@ def timed_refusal(data: bytes) -> str:
 
 
 def test_alias_bombs_are_refused_at_once() -> None:
-    lists = b"a0: &a0 [x, x]\n" + b"".join(b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 10))
+    lists = b"a0: &a0 [x, x]\n" + b"".join(
+        b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 10)
+    )
     assert "more than 1,000,000 values" in timed_refusal(lists)
-    merges = b"a: &a {%s}\n" % b",".join(b"k%d: 1" % n for n in range(2000)) + b"b: {<<: [%s]}\n" % b",".join([b"*a"] * 100_000)
+    merges = b"a: &a {%s}\n" % b",".join(
+        b"k%d: 1" % n for n in range(2000)
+    ) + b"b: {<<: [%s]}\n" % b",".join([b"*a"] * 100_000)
     assert "more than 1,000,000 values" in timed_refusal(merges)
     texts = b"a: &a %s\nb: [%s]\n" % (b"x" * 100_000, b",".join([b"*a"] * 1000))
     assert "more than 10 MB" in timed_refusal(texts)
@@ -236,7 +263,13 @@ def test_without_libyaml_the_meaning_is_the_same(monkeypatch: pytest.MonkeyPatch
     slow = parse(LAB)
     assert slow == fast
     assert locate(slow, ("links", 0, 1)) == (8, 15)
-    for data in (b'a: "\\U00110000"', b"a: @x", b"a: \tb: c", b"%YAML 9.9\n---\na: 1", b"a: !!python/object:os.system x"):
+    for data in (
+        b'a: "\\U00110000"',
+        b"a: @x",
+        b"a: \tb: c",
+        b"%YAML 9.9\n---\na: 1",
+        b"a: !!python/object:os.system x",
+    ):
         assert len(refused(data)) == 1
 
 
@@ -267,6 +300,22 @@ def test_any_bytes(data: bytes) -> None:
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.sampled_from([*"ab1:-,[]{}&*!|>'\"%@`#?~<. \n\t", "\n  ", ": ", "<<: ", "&a ", "*a", "!!str ", "---\n"]), max_size=60))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *"ab1:-,[]{}&*!|>'\"%@`#?~<. \n\t",
+                "\n  ",
+                ": ",
+                "<<: ",
+                "&a ",
+                "*a",
+                "!!str ",
+                "---\n",
+            ]
+        ),
+        max_size=60,
+    )
+)
 def test_anything_that_looks_like_yaml(parts: list[str]) -> None:
     only_refusals("".join(parts).encode())

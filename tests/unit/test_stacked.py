@@ -41,7 +41,8 @@ def problems(text: str) -> list[str]:
 def test_the_kernels_mode_for_an_interface_and_dockers_for_a_network() -> None:
     found = state(
         "nodes:\n  a: {networks: [m, i], interfaces: {x: {kind: macvlan, parent: eth0}}}\n  c: {interfaces: {y: {kind: ipvlan, parent: eth1}}}\n"
-        'networks: {m: {driver: macvlan, parent: "a:eth0"}, i: {driver: ipvlan, parent: "a:eth1"}}\n' + LINKS.replace("a:eth0,", "a:eth0,")
+        'networks: {m: {driver: macvlan, parent: "a:eth0"}, i: {driver: ipvlan, parent: "a:eth1"}}\n'
+        + LINKS.replace("a:eth0,", "a:eth0,")
     )
     assert link(found, "a", "x").mode == "vepa" and link(found, "c", "y").mode == "l3"
     member, other = link(found, "a", "eth2"), link(found, "a", "eth3")
@@ -56,15 +57,24 @@ def test_the_parent_is_the_hosts_unless_the_file_says_whose() -> None:
         'parent: "a:eth0", node: a': ("a", "eth0"),
         'parent: "host:eth7"': ("host", "eth7"),
     }.items():
-        found = state(f"nodes: {{a: {{}}, b: {{networks: [lan]}}, c: {{}}}}\nnetworks: {{lan: {{driver: macvlan, {words}}}}}\n" + LINKS)
+        found = state(
+            f"nodes: {{a: {{}}, b: {{networks: [lan]}}, c: {{}}}}\nnetworks: {{lan: {{driver: macvlan, {words}}}}}\n"
+            + LINKS
+        )
         assert link(found, "b", "eth0").parent == parent
         assert Key("netns", "netorch-t", "") not in found
 
 
 def test_a_network_without_a_parent_is_on_a_dummy_in_the_fabric_while_it_has_members() -> None:
-    found = state("nodes: {a: {networks: [lan]}}\nnetworks: {lan: {driver: macvlan, mtu: 1400}, none: {driver: ipvlan}}")
+    found = state(
+        "nodes: {a: {networks: [lan]}}\nnetworks: {lan: {driver: macvlan, mtu: 1400}, none: {driver: ipvlan}}"
+    )
     assert link(found, "a", "eth0").parent == ("netorch-t", "lan")
-    assert (link(found, "netorch-t", "lan").KIND, link(found, "netorch-t", "lan").mtu, link(found, "a", "eth0").mtu) == (
+    assert (
+        link(found, "netorch-t", "lan").KIND,
+        link(found, "netorch-t", "lan").mtu,
+        link(found, "a", "eth0").mtu,
+    ) == (
         "dummy",
         1400,
         1400,
@@ -80,7 +90,10 @@ def test_a_vlan_is_made_once_and_for_members_only() -> None:
     found = state(text + LINKS)
     device = link(found, "a", "eth0.20")
     assert (device.KIND, device.id, device.parent) == ("vlan", 20, ("a", "eth0"))
-    assert {link(found, node, name).parent for node, name in (("b", "eth0"), ("b", "eth1"), ("c", "eth2"))} == {("a", "eth0.20")}
+    assert {
+        link(found, node, name).parent
+        for node, name in (("b", "eth0"), ("b", "eth1"), ("c", "eth2"))
+    } == {("a", "eth0.20")}
     assert Key("link", "a", "eth0.30") not in found
 
 
@@ -109,7 +122,10 @@ def test_the_mtu_is_the_parents_and_that_of_a_nic_is_left_to_the_kernel() -> Non
 
 
 def test_in_passthru_the_mac_is_the_parents() -> None:
-    found = state("nodes: {a: {interfaces: {x: {kind: macvlan, parent: eth0, mode: passthru}}}, c: {}}\n" + LINKS)
+    found = state(
+        "nodes: {a: {interfaces: {x: {kind: macvlan, parent: eth0, mode: passthru}}}, c: {}}\n"
+        + LINKS
+    )
     assert link(found, "a", "x").mac == ""
 
 
@@ -118,7 +134,11 @@ def test_addresses_are_given_out_as_in_a_segment_and_the_gateway_may_be_a_router
         "nodes: {b: {networks: [lan]}, c: {networks: {lan: {address: [192.168.1.7, 192.168.1.9/24]}}}}\n"
         "networks: {lan: {driver: macvlan, parent: eth7, subnet: 192.168.1.0/24, ip_range: 192.168.1.128/25, gateway: 192.168.1.1}}"
     )
-    assert [key.name for key in found if key.kind == "address"] == ["eth0 192.168.1.128/24", "eth0 192.168.1.7/24", "eth0 192.168.1.9/24"]
+    assert [key.name for key in found if key.kind == "address"] == [
+        "eth0 192.168.1.128/24",
+        "eth0 192.168.1.7/24",
+        "eth0 192.168.1.9/24",
+    ]
     assert [key.netns for key in found if key.kind == "route"] == ["b", "c"]
 
 
@@ -128,7 +148,10 @@ def test_in_l3_the_default_route_leads_into_the_link() -> None:
         "networks: {lan: {driver: ipvlan, driver_mode: l3, parent: eth7, subnet: [10.0.0.0/24, 'fd00::/64']}}"
     )
     routes = [resource.attributes() for key, resource in found.items() if key.kind == "route"]
-    assert [(route.get("via"), route["dev"]) for route in routes] == [(None, "eth0"), (None, "eth0")]
+    assert [(route.get("via"), route["dev"]) for route in routes] == [
+        (None, "eth0"),
+        (None, "eth0"),
+    ]
 
 
 # What is wrong with a file
@@ -163,7 +186,11 @@ NETWORKS = {
 @pytest.mark.parametrize("words", NETWORKS)
 def test_a_network_that_cannot_be(words: str) -> None:
     text = f"name: t\nnodes: {{a: {{interfaces: {{lo: }}}}, b: {{networks: {{lan: , other: }}}}, c: {{}}}}\nnetworks: {{lan: {{{words}}}, other: {{driver: macvlan, parent: 'a:eth0'}}}}\n"
-    found = [line for line in problems(text + LINKS) if line != "network 'lan' does not exist. Declare it under networks."]
+    found = [
+        line
+        for line in problems(text + LINKS)
+        if line != "network 'lan' does not exist. Declare it under networks."
+    ]
     assert len(found) == 1 and NETWORKS[words] in found[0], found
 
 
@@ -171,12 +198,18 @@ INTERFACES = {
     "x: {kind: macvlan, parent: eth0, mode: brdige}": ["'brdige' is not one of"],
     "x: {kind: macvlan}": ["lacks the key 'parent'"],
     "x: {kind: ipvlan, parent: eth0, mode: l2, flags: passthru}": ["'passthru' is not one of"],
-    "x: {kind: ipvlan, parent: eth0, mac: '02:00:00:00:00:01'}": ["a:x is of kind ipvlan, which has no MAC of its own"],
+    "x: {kind: ipvlan, parent: eth0, mac: '02:00:00:00:00:01'}": [
+        "a:x is of kind ipvlan, which has no MAC of its own"
+    ],
     "x: {kind: macvlan, parent: eth9}": ["interface a: 'eth9' does not exist."],
     "x: {kind: macvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: a:eth0 has 1500"],
     "x: {kind: ipvlan, parent: eth0, mtu: 9000}": ["a:x cannot have MTU 9000: a:eth0 has 1500"],
-    "x: {kind: vlan, parent: eth0, id: 5, mtu: 9000}": ["a:x cannot have MTU 9000: a:eth0 has 1500"],
-    "x: {kind: macvlan, parent: eth0, mode: passthru, mac: '02:00:00:00:00:01'}": ["a:x has the MAC of its parent, being in mode passthru"],
+    "x: {kind: vlan, parent: eth0, id: 5, mtu: 9000}": [
+        "a:x cannot have MTU 9000: a:eth0 has 1500"
+    ],
+    "x: {kind: macvlan, parent: eth0, mode: passthru, mac: '02:00:00:00:00:01'}": [
+        "a:x has the MAC of its parent, being in mode passthru"
+    ],
     "x: {kind: macvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0}": [
         "a:y and a:x cannot both be on a:eth0: a parent takes ipvlans or macvlans, never both"
     ],
@@ -186,8 +219,12 @@ INTERFACES = {
     "x: {kind: ipvlan, parent: eth0, mode: l2}, y: {kind: ipvlan, parent: eth0}": [
         "a:y and a:x cannot both be on a:eth0: all ipvlans of a parent have the same mode and flags: l3 bridge or l2 bridge"
     ],
-    "x: {kind: ipvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0, flags: vepa}": ["l3 vepa or l3 bridge"],
-    "x: {kind: tun}, y: {kind: macvlan, parent: x}": ["a:x is of kind tun, without Ethernet of its own: it carries no macvlan"],
+    "x: {kind: ipvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0, flags: vepa}": [
+        "l3 vepa or l3 bridge"
+    ],
+    "x: {kind: tun}, y: {kind: macvlan, parent: x}": [
+        "a:x is of kind tun, without Ethernet of its own: it carries no macvlan"
+    ],
     "x: {kind: macvlan, parent: eth0}, y: {kind: macvlan, parent: x}": [
         "a:y cannot be on a:x, which is of kind macvlan itself. Say `parent: a:eth0`."
     ],
@@ -221,13 +258,16 @@ def test_what_stands_where_the_vlan_device_would_be_is_told() -> None:
         "name: t\nnodes: {a: {interfaces: {eth0.20: {kind: vlan, parent: eth0, id: 21}}}, b: {networks: [v]}, c: {}}\n"
         "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
     )
-    assert found == ["network v makes a:eth0.20 for VLAN 20 of a:eth0, but the file has another interface there"]
+    assert found == [
+        "network v makes a:eth0.20 for VLAN 20 of a:eth0, but the file has another interface there"
+    ]
 
 
 def test_a_bridge_and_a_vlan_device_are_good_parents() -> None:
     state(
         "nodes: {a: {interfaces: {br0: {kind: bridge, ports: eth0}, x: {kind: macvlan, parent: br0},"
-        " v: {kind: vlan, parent: eth1, id: 4}, y: {kind: ipvlan, parent: v}, z: {kind: macvlan, parent: eth1}}}, c: {}}\n" + LINKS
+        " v: {kind: vlan, parent: eth1, id: 4}, y: {kind: ipvlan, parent: v}, z: {kind: macvlan, parent: eth1}}}, c: {}}\n"
+        + LINKS
     )
 
 
@@ -237,7 +277,10 @@ GROUP = Mark("t").group
 
 
 def record(index: int, name: str, kind: str = "", **more: Any) -> LinkRecord:
-    return replace(LinkRecord(index, name, IFF_UP, 1500, bytes(6), kind, 0, 0, None, 0, "", 1000, (), {}, {}), **more)
+    return replace(
+        LinkRecord(index, name, IFF_UP, 1500, bytes(6), kind, 0, 0, None, 0, "", 1000, (), {}, {}),
+        **more,
+    )
 
 
 def host(*links: LinkRecord) -> Snapshot:
@@ -249,7 +292,12 @@ IPVLAN = Ipvlan("b", "eth0", 0, "", GROUP, "", parent=("host", "eth7"), mode="l2
 NIC = record(7, "eth7")
 
 FOUND = {
-    "nothing there": (MACVLAN, host(record(2, "eth0")), "there is no interface eth7 in host", "Did you mean 'eth0'?"),
+    "nothing there": (
+        MACVLAN,
+        host(record(2, "eth0")),
+        "there is no interface eth7 in host",
+        "Did you mean 'eth0'?",
+    ),
     "a VLAN device that nobody made": (
         replace(MACVLAN, parent=("host", "eth7.20")),
         host(NIC),
@@ -262,10 +310,30 @@ FOUND = {
         "host:eth7 is a port of the bridge br0",
         "Say `parent: br0`, or free eth7.",
     ),
-    "a bond's port": (IPVLAN, host(record(7, "eth7", master=9), record(9, "bond0", "bond")), "host:eth7 is a port of the bond bond0", ""),
-    "the loopback": (replace(MACVLAN, parent=("host", "lo")), host(record(1, "lo", flags=IFF_LOOPBACK)), "loopback interface", ""),
-    "a macvlan": (MACVLAN, host(record(7, "eth7", "macvtap")), "host:eth7 is of kind macvtap itself", "Name that parent."),
-    "a narrow NIC": (replace(MACVLAN, mtu=9000), host(NIC), "its MTU of 9000 is more than the 1500 of host:eth7", ""),
+    "a bond's port": (
+        IPVLAN,
+        host(record(7, "eth7", master=9), record(9, "bond0", "bond")),
+        "host:eth7 is a port of the bond bond0",
+        "",
+    ),
+    "the loopback": (
+        replace(MACVLAN, parent=("host", "lo")),
+        host(record(1, "lo", flags=IFF_LOOPBACK)),
+        "loopback interface",
+        "",
+    ),
+    "a macvlan": (
+        MACVLAN,
+        host(record(7, "eth7", "macvtap")),
+        "host:eth7 is of kind macvtap itself",
+        "Name that parent.",
+    ),
+    "a narrow NIC": (
+        replace(MACVLAN, mtu=9000),
+        host(NIC),
+        "its MTU of 9000 is more than the 1500 of host:eth7",
+        "",
+    ),
     "ipvlans of others": (
         MACVLAN,
         host(NIC, record(8, "iv", "ipvlan", link=7, data={1: u16(0), 2: u16(0)})),

@@ -14,7 +14,9 @@ from netorch.values.requests import Answer, GroupNumber, TunAdd, TunSet, UserNum
 
 
 def link(words: str) -> Tap | Tun:
-    found = load(f"name: t\nnodes: {{a: {{interfaces: {{x: {{{words}}}}}}}}}".encode(), "t.yaml").desired.state[link_key("a", "x")]
+    found = load(
+        f"name: t\nnodes: {{a: {{interfaces: {{x: {{{words}}}}}}}}}".encode(), "t.yaml"
+    ).desired.state[link_key("a", "x")]
     assert isinstance(found, Tap | Tun)
     return found
 
@@ -22,7 +24,9 @@ def link(words: str) -> Tap | Tun:
 def test_names_are_asked_and_numbers_are_not() -> None:
     tap = link("kind: tap, owner: alice, group: 7")
     assert tap.questions == (UserNumber("alice", "owner"),)
-    assert tap.answered({UserNumber("alice", "owner"): Answer(1000)}) == link("kind: tap, owner: 1000, group: '7'")
+    assert tap.answered({UserNumber("alice", "owner"): Answer(1000)}) == link(
+        "kind: tap, owner: 1000, group: '7'"
+    )
     assert link("kind: tun, group: wheel").questions == (GroupNumber("wheel", "group"),)
     assert link("kind: tun").questions == ()
 
@@ -42,7 +46,11 @@ def change(before: str, after: str) -> Plan:
 def test_what_changes_in_place() -> None:
     (step,) = change("kind: tap, owner: 1, group: 5", "kind: tap, owner: 2, group: 5").steps
     assert list(step.requests()) == [TunSet("a", "x", True, False, 2, None)]
-    for before, after in (("owner: 1", "group: 1"), ("owner: 1", "mtu: 1500"), ("multi_queue: true", "mtu: 1500")):
+    for before, after in (
+        ("owner: 1", "group: 1"),
+        ("owner: 1", "mtu: 1500"),
+        ("multi_queue: true", "mtu: 1500"),
+    ):
         assert len(change(f"kind: tap, {before}", f"kind: tap, {after}").deletes) == 1
     assert len(change("kind: tap", "kind: tun").deletes) == 1
 
@@ -56,7 +64,10 @@ def test_what_changes_in_place() -> None:
         ("kind: tap, owner: true", "True is no whole number"),
         ("kind: tun, mac: '02:00:00:00:00:01'", "a:x is of kind tun, which has no MAC of its own"),
         ("kind: tap, users: 5", "unknown key 'users'"),
-        ("kind: tun}, br0: {kind: bridge, ports: x", "a:x is a tun, which carries no Ethernet frames"),
+        (
+            "kind: tun}, br0: {kind: bridge, ports: x",
+            "a:x is a tun, which carries no Ethernet frames",
+        ),
         ("kind: tap, onwer: 5", "Did you mean 'owner'?"),
     ],
 )

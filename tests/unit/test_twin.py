@@ -42,7 +42,11 @@ def both(twin: Twin, seconds: float) -> tuple[list[str], list[str]]:
 
 def _children() -> set[str]:
     """Those of this process, dead ones too: whoever runs the tests may have others."""
-    return {pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()}
+    return {
+        pid
+        for task in Path("/proc/self/task").iterdir()
+        for pid in (task / "children").read_text().split()
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +57,9 @@ def nothing_left() -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("child", "parent"), [(0.0002, 0.0002), (0.0, 0.001), (0.001, 0.0)], ids=["alike", "child quicker", "parent quicker"]
+    ("child", "parent"),
+    [(0.0002, 0.0002), (0.0, 0.001), (0.001, 0.0)],
+    ids=["alike", "child quicker", "parent quicker"],
 )
 def test_they_meet(child: float, parent: float) -> None:
     with closing(Twin(reads(child))) as twin:
@@ -104,9 +110,13 @@ def unready() -> Work:
 
 
 @pytest.mark.parametrize(
-    "ready", [lambda: fails, lambda: dies, lambda: cannot_be_sent, unready], ids=["fails", "dies", "unsendable", "unready"]
+    "ready",
+    [lambda: fails, lambda: dies, lambda: cannot_be_sent, unready],
+    ids=["fails", "dies", "unsendable", "unready"],
 )
-def test_one_that_fails_is_done_without(ready: Callable[[], Work], capfd: pytest.CaptureFixture[str]) -> None:
+def test_one_that_fails_is_done_without(
+    ready: Callable[[], Work], capfd: pytest.CaptureFixture[str]
+) -> None:
     with closing(Twin(ready)) as twin:
         twin.begin(b"go")
         assert list(twin.answers()) == []

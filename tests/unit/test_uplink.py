@@ -53,7 +53,9 @@ links:
 """
 
 
-def test_the_bridge_is_on_the_host_without_an_address_and_takes_the_mac_and_mtu_of_its_nic() -> None:
+def test_the_bridge_is_on_the_host_without_an_address_and_takes_the_mac_and_mtu_of_its_nic() -> (
+    None
+):
     desired = resolved(HOST)
     bridge = desired.state[Key("link", "host", "wan")]
     assert isinstance(bridge, Bridge)
@@ -68,18 +70,35 @@ def test_the_bridge_is_on_the_host_without_an_address_and_takes_the_mac_and_mtu_
 
 def test_an_mtu_of_the_network_is_the_bridges() -> None:
     desired = resolved(HOST.replace("eth0}", "eth0, mtu: 1400}"))
-    bridge, uplink = desired.state[Key("link", "host", "wan")], desired.state[Key("uplink", "host", "eth0")]
+    bridge, uplink = (
+        desired.state[Key("link", "host", "wan")],
+        desired.state[Key("uplink", "host", "eth0")],
+    )
     assert isinstance(bridge, Bridge) and isinstance(uplink, Uplink)
     assert (bridge.mtu, uplink.mtu) == (1400, False)
 
 
 def test_addresses_come_from_the_range_alone_and_the_router_is_the_default_route() -> None:
     desired = resolved(LAN)
-    addresses = {key.name for key in desired.state if key.kind == "address" and key.netns in {"a", "b"}}
-    assert addresses == {"eth0 10.0.0.64/24", "eth0 fd00::60/64", "eth0 10.0.0.9/24", "eth0 fd00::61/64"}
-    assert {key for key in desired.state if key.kind == "route"} == {Key("route", "a", "default"), Key("route", "b", "default")}
-    without = resolved(LAN.replace(', ip_range: [10.0.0.64/28, "fd00::60/124"], gateway: 10.0.0.1', ""))
-    assert [key.name for key in without.state if key.kind == "address" and key.netns in {"a", "b"}] == ["eth0 10.0.0.9/24"]
+    addresses = {
+        key.name for key in desired.state if key.kind == "address" and key.netns in {"a", "b"}
+    }
+    assert addresses == {
+        "eth0 10.0.0.64/24",
+        "eth0 fd00::60/64",
+        "eth0 10.0.0.9/24",
+        "eth0 fd00::61/64",
+    }
+    assert {key for key in desired.state if key.kind == "route"} == {
+        Key("route", "a", "default"),
+        Key("route", "b", "default"),
+    }
+    without = resolved(
+        LAN.replace(', ip_range: [10.0.0.64/28, "fd00::60/124"], gateway: 10.0.0.1', "")
+    )
+    assert [
+        key.name for key in without.state if key.kind == "address" and key.netns in {"a", "b"}
+    ] == ["eth0 10.0.0.9/24"]
     assert not any(key.kind == "route" for key in without.state)
 
 
@@ -90,10 +109,19 @@ def test_nothing_of_it_is_filtered_or_translated() -> None:
 def test_in_a_node_the_addresses_and_routes_that_the_file_gives_the_nic_are_the_bridges() -> None:
     state = resolved(INSIDE).state
     assert Key("address", "r1", "br 10.0.0.1/24") in state
-    assert not any(key.kind == "address" and key.name.startswith("eth0") and key.netns == "r1" for key in state)
-    devices = {key.name: state[key].spec.hops[0].dev for key in state if key.kind == "route" and key.netns == "r1"}  # type: ignore[attr-defined]
+    assert not any(
+        key.kind == "address" and key.name.startswith("eth0") and key.netns == "r1" for key in state
+    )
+    devices = {
+        key.name: state[key].spec.hops[0].dev
+        for key in state
+        if key.kind == "route" and key.netns == "r1"
+    }  # type: ignore[attr-defined]
     assert devices == {"10.9.0.0/16": "br", "10.8.0.0/16": "br"}
-    assert state[Key("uplink", "r1", "eth0")].within == (Key("netns", "r1", ""), Key("link", "r1", "eth0"))
+    assert state[Key("uplink", "r1", "eth0")].within == (
+        Key("netns", "r1", ""),
+        Key("link", "r1", "eth0"),
+    )
     assert [key.name for key, port in state.items() if isinstance(port, Port)] == ["vm-eth0"]
 
 
@@ -139,7 +167,10 @@ def test_the_alias_says_it() -> None:
         ("{mode: bridged, uplink: eth0, egress: 10.0.0.1}", "egress"),
         ("{mode: bridged, uplink: eth0, gateway: vm}", "address of a router"),
         ("{mode: bridged, uplink: eth0, gateway: 10.0.0.1}", "needs the `subnet`"),
-        ("{mode: bridged, uplink: eth0, subnet: 10.0.0.0/24, gateway: 10.1.0.1}", "outside the subnet"),
+        (
+            "{mode: bridged, uplink: eth0, subnet: 10.0.0.0/24, gateway: 10.1.0.1}",
+            "outside the subnet",
+        ),
         ("{mode: bridged, uplink: lo}", "cannot be an uplink"),
         ("{mode: bridged, uplink: eth7, node: vm}", "interface vm: 'eth7' does not exist"),
         ("{mode: bridged, uplink: eth0, node: vm}", "leads elsewhere"),
@@ -152,10 +183,14 @@ def test_wrong_words(network: str, words: str) -> None:
 
 
 def test_one_nic_one_network() -> None:
-    said = refused("networks:\n  a: {mode: bridged, uplink: eth0}\n  b: {mode: bridged, uplink: eth0}\n")
+    said = refused(
+        "networks:\n  a: {mode: bridged, uplink: eth0}\n  b: {mode: bridged, uplink: eth0}\n"
+    )
     assert "lab.yaml:3:" in said and "uplink of network a already" in said
 
 
 def test_a_port_of_another_bridge_is_no_uplink() -> None:
-    said = refused(INSIDE.replace("r1: {", "r1: {interfaces: {lan0: {kind: bridge, ports: [eth0]}}, "))
+    said = refused(
+        INSIDE.replace("r1: {", "r1: {interfaces: {lan0: {kind: bridge, ports: [eth0]}}, ")
+    )
     assert "eth0" in said and "lan0" in said

@@ -74,8 +74,18 @@ def test_every_hop_is_named_there_and_back() -> None:
 
 
 CAUSES = {
-    "no route": (ROUTED, ", routes: [{to: 10.0.2.0/24, via: 10.0.12.2}]", "", "r1: no route to 10.0.2.0/24"),
-    "no route back": (ROUTED, ", routes: [{to: 10.0.1.0/24, via: 10.0.12.1}]", "", "r2: no route back to 10.0.1.0/24"),
+    "no route": (
+        ROUTED,
+        ", routes: [{to: 10.0.2.0/24, via: 10.0.12.2}]",
+        "",
+        "r1: no route to 10.0.2.0/24",
+    ),
+    "no route back": (
+        ROUTED,
+        ", routes: [{to: 10.0.1.0/24, via: 10.0.12.1}]",
+        "",
+        "r2: no route back to 10.0.1.0/24",
+    ),
     "no forwarding": (
         ROUTED,
         "r2: {forwarding: true",
@@ -134,7 +144,10 @@ def test_where_it_ends_is_said_with_the_cause(what: str) -> None:
 
 def test_what_is_isolated_published_and_translated() -> None:
     walk = go(HOST, "web", "other")
-    assert walk.cause == 'box: nft rule "personal: not from network inner" in inet netorch_lab forward drops inner → personal'
+    assert (
+        walk.cause
+        == 'box: nft rule "personal: not from network inner" in inet netorch_lab forward drops inner → personal'
+    )
     walk = go(HOST, "web", "pc")
     assert (walk.outcome, walk.there.steps[1].notes) == (
         ARRIVES,
@@ -142,7 +155,9 @@ def test_what_is_isolated_published_and_translated() -> None:
     )
     walk = go(HOST, "pc", "192.0.2.1", tcp=8080)
     assert (walk.outcome, nodes(walk)) == (ARRIVES, ["pc", "box", "web"])
-    assert walk.there.steps[1].notes == ('DNAT: 192.0.2.1:8080 becomes 172.17.0.2:80 (nft rule "publish web 8080:80/tcp")',)
+    assert walk.there.steps[1].notes == (
+        'DNAT: 192.0.2.1:8080 becomes 172.17.0.2:80 (nft rule "publish web 8080:80/tcp")',
+    )
     assert walk.back is not None
     assert walk.back.steps[1].notes == ("translated back: source 172.17.0.2 becomes 192.0.2.1",)
     # a neighbour's answer comes back by the owner, which stood in for it
@@ -170,16 +185,27 @@ def test_settings_that_swallow_or_answer() -> None:
     assert go(mute).cause == "b: no ICMP echo is answered (icmp_echo_ignore_all)"
     assert go(mute, tcp=80).outcome == ARRIVES
     # a has its neighbour's neighbour on the link, as it thinks, and the router answers for it
-    near = ROUTED.replace("a: {routes: [{to: default, via: 10.0.1.1}]}", "a: {routes: [{to: 10.0.0.0/16, dev: eth0}]}")
-    assert go(near).cause == "a: no ARP answer from 10.0.2.2 on eth0: nobody there has this address, but b:eth0 has it, on another link"
-    assert go(near.replace("r1: {", "r1: {sysctls: {net.ipv4.conf.all.proxy_arp: 1}, ")).outcome == ARRIVES
+    near = ROUTED.replace(
+        "a: {routes: [{to: default, via: 10.0.1.1}]}", "a: {routes: [{to: 10.0.0.0/16, dev: eth0}]}"
+    )
+    assert (
+        go(near).cause
+        == "a: no ARP answer from 10.0.2.2 on eth0: nobody there has this address, but b:eth0 has it, on another link"
+    )
+    assert (
+        go(near.replace("r1: {", "r1: {sysctls: {net.ipv4.conf.all.proxy_arp: 1}, ")).outcome
+        == ARRIVES
+    )
 
 
 def test_a_port_that_spanning_tree_blocks_passes_nothing() -> None:
     world = from_state.world(load(SWITCHED.encode(), "lab.yaml").desired)
     fabric = world.places["netorch-lab"]
     blocked = replace(fabric.ifaces["b-eth0"], state=4)
-    places = {**world.places, "netorch-lab": replace(fabric, ifaces={**fabric.ifaces, "b-eth0": blocked})}
+    places = {
+        **world.places,
+        "netorch-lab": replace(fabric, ifaces={**fabric.ifaces, "b-eth0": blocked}),
+    }
     walk = explain(replace(world, places=places), "a", "b")
     assert walk.cause == "spanning tree has bridge netorch-lab:lan's port b-eth0 blocking"
 
@@ -218,10 +244,17 @@ networks: {lan: {mode: nat, subnet: 10.0.0.0/24}}
 
 
 def test_what_leaves_the_file_is_not_judged() -> None:
-    text = "nodes: {host: {}, a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}"
+    text = (
+        "nodes: {host: {}, a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}"
+    )
     walk = go(text, target="8.8.8.8")
-    assert (walk.outcome, walk.cause) == (LEAVES, "host gets what is for 8.8.8.8: the file does not say where it sends that")
-    assert walk.doubts == ("of host only what the file says is known: not its own interfaces, routes and packet filters",)
+    assert (walk.outcome, walk.cause) == (
+        LEAVES,
+        "host gets what is for 8.8.8.8: the file does not say where it sends that",
+    )
+    assert walk.doubts == (
+        "of host only what the file says is known: not its own interfaces, routes and packet filters",
+    )
 
 
 def test_an_end_that_has_no_address_is_an_answer_and_a_wrong_name_an_error() -> None:

@@ -10,11 +10,27 @@ import pytest
 from netorch.walk.filters import Packet, Verdict, run
 from netorch.walk.nfttext import chains, rule
 
-PACKET = Packet(ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal")
-SIX = Packet(ip_address("fd00::5"), ip_address("fd01::9"), "icmpv6", icmp="echo-request", iif="docker0", oif="personal")
+PACKET = Packet(
+    ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal"
+)
+SIX = Packet(
+    ip_address("fd00::5"),
+    ip_address("fd01::9"),
+    "icmpv6",
+    icmp="echo-request",
+    iif="docker0",
+    oif="personal",
+)
 
 
-def through(*lines: str, policy: str = "accept", family: str = "inet", packet: Packet = PACKET, more: str = "", **how: bool) -> Verdict:
+def through(
+    *lines: str,
+    policy: str = "accept",
+    family: str = "inet",
+    packet: Packet = PACKET,
+    more: str = "",
+    **how: bool,
+) -> Verdict:
     body = "\n".join(f"\t\t{line}" for line in lines)
     text = f"table {family} t {{ # handle 1\n{more}\tchain f {{\n\t\ttype filter hook forward priority filter; policy {policy};\n{body}\n\t}}\n}}\n"
     return run(chains(text), "forward", packet, first=how.get("first", True))
@@ -78,9 +94,18 @@ def test_a_word_of_one_ip_version_is_not_for_the_other() -> None:
 
 
 def test_who_drops_it_is_said_in_its_own_words() -> None:
-    assert through('iifname "docker0" drop comment "keep out"').dropped == 'nft rule "keep out" in inet t f drops docker0 → personal'
-    assert through('iifname "docker0" drop').dropped == 'nft rule `iifname "docker0" drop` in inet t f drops docker0 → personal'
-    assert through(policy="drop").dropped == "nft chain inet t f drops docker0 → personal, since no rule of it accepts that"
+    assert (
+        through('iifname "docker0" drop comment "keep out"').dropped
+        == 'nft rule "keep out" in inet t f drops docker0 → personal'
+    )
+    assert (
+        through('iifname "docker0" drop').dropped
+        == 'nft rule `iifname "docker0" drop` in inet t f drops docker0 → personal'
+    )
+    assert (
+        through(policy="drop").dropped
+        == "nft chain inet t f drops docker0 → personal, since no rule of it accepts that"
+    )
 
 
 def test_an_accept_ends_one_chain_and_a_drop_all() -> None:
@@ -88,7 +113,9 @@ def test_an_accept_ends_one_chain_and_a_drop_all() -> None:
     assert not dropped("accept", policy="drop")
     text = "table ip {0} {{\n\tchain f {{\n\t\ttype filter hook forward priority {1}; policy accept;\n\t\t{2}\n\t}}\n}}\n"
     both = text.format("one", "-1", "accept") + text.format("two", "filter + 10", "drop")
-    assert run(chains(both), "forward", PACKET, first=True).dropped.startswith("nft rule `drop` in ip two f")
+    assert run(chains(both), "forward", PACKET, first=True).dropped.startswith(
+        "nft rule `drop` in ip two f"
+    )
     assert not run(chains(both), "forward", SIX, first=True).dropped
     assert not run(chains(both), "input", PACKET, first=True).dropped
 
@@ -135,7 +162,10 @@ def test_only_the_first_packet_of_a_connection_is_translated() -> None:
     for line, target in (
         ("tcp dport 80 dnat to 10.9.0.1:8080", (ip_address("10.9.0.1"), 8080)),
         ("dnat to 10.9.0.1", (ip_address("10.9.0.1"), 0)),
-        ("tcp dport 80-81 dnat ip to 10.9.0.1 : tcp dport map { 80 : 8080, 81 : 8081 }", (ip_address("10.9.0.1"), 8080)),
+        (
+            "tcp dport 80-81 dnat ip to 10.9.0.1 : tcp dport map { 80 : 8080, 81 : 8081 }",
+            (ip_address("10.9.0.1"), 8080),
+        ),
         ("tcp dport 80 redirect to :8080", (None, 8080)),
         ("tcp dport 81 dnat to 10.9.0.1", None),
     ):
@@ -143,6 +173,11 @@ def test_only_the_first_packet_of_a_connection_is_translated() -> None:
         assert run(there, "prerouting", PACKET, first=True).destination == target
         assert run(there, "prerouting", PACKET, first=False).destination is None
     assert rule("dnat ip6 to [fd00::2]:53").target == (ip_address("fd00::2"), 53)
-    found = run(chains(text.replace("LINE", "limit rate 1/second dnat to 10.9.0.1")), "prerouting", PACKET, first=True)
+    found = run(
+        chains(text.replace("LINE", "limit rate 1/second dnat to 10.9.0.1")),
+        "prerouting",
+        PACKET,
+        first=True,
+    )
     assert found.destination is None
     assert len(found.doubts) == 1

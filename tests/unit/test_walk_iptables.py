@@ -9,11 +9,15 @@ import pytest
 from netorch.walk.filters import Packet, Verdict, run
 from netorch.walk.xtlines import chains
 
-PACKET = Packet(ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal")
+PACKET = Packet(
+    ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal"
+)
 
 
 def through(*lines: str, table: str = "filter", hook: str = "forward") -> Verdict:
-    return run(chains({(4, table): ("-P FORWARD ACCEPT", "-N mine", *lines)}), hook, PACKET, first=True)
+    return run(
+        chains({(4, table): ("-P FORWARD ACCEPT", "-N mine", *lines)}), hook, PACKET, first=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,16 +54,21 @@ def test_rules_that_do_not(line: str) -> None:
 
 
 def test_who_drops_it_is_said() -> None:
-    assert through("-A FORWARD -j mine", '-A mine -m comment --comment "keep out" -j DROP').dropped == (
-        'iptables rule "keep out" in filter mine drops docker0 → personal'
-    )
+    assert through(
+        "-A FORWARD -j mine", '-A mine -m comment --comment "keep out" -j DROP'
+    ).dropped == ('iptables rule "keep out" in filter mine drops docker0 → personal')
     assert through('-A FORWARD -o personal -m comment --comment "netorch:lab" -j DROP').dropped == (
         'iptables rule `-o personal -m comment --comment "netorch:lab" -j DROP` in filter FORWARD drops docker0 → personal'
     )
 
 
 @pytest.mark.parametrize(
-    "line", ["-A FORWARD -m limit --limit 1/sec -j DROP", "-A FORWARD -j NFQUEUE --queue-num 1", "-A FORWARD -m physdev [00] -j DROP"]
+    "line",
+    [
+        "-A FORWARD -m limit --limit 1/sec -j DROP",
+        "-A FORWARD -j NFQUEUE --queue-num 1",
+        "-A FORWARD -m physdev [00] -j DROP",
+    ],
 )
 def test_what_is_not_understood_is_a_doubt(line: str) -> None:
     verdict = through(line)
@@ -69,11 +78,16 @@ def test_what_is_not_understood_is_a_doubt(line: str) -> None:
 
 def test_translations() -> None:
     for line, target in (
-        ("-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.0.1:8080", (ip_address("10.9.0.1"), 8080)),
+        (
+            "-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.9.0.1:8080",
+            (ip_address("10.9.0.1"), 8080),
+        ),
         ("-A PREROUTING -j DNAT --to-destination 10.9.0.1", (ip_address("10.9.0.1"), 0)),
         ("-A PREROUTING -p tcp -j REDIRECT --to-ports 8080", (None, 8080)),
     ):
         assert through(line, table="nat", hook="prerouting").destination == target
-    found = through("-A POSTROUTING -s 10.0.0.0/8 ! -o docker0 -j MASQUERADE", table="nat", hook="postrouting")
+    found = through(
+        "-A POSTROUTING -s 10.0.0.0/8 ! -o docker0 -j MASQUERADE", table="nat", hook="postrouting"
+    )
     assert found.source == (None, 0)
     assert found.by == "iptables rule `-s 10.0.0.0/8 ! -o docker0 -j MASQUERADE`"

@@ -27,7 +27,13 @@ from netorch.render.topology_file import topology
 from netorch.resolve.loader import load
 from netorch.state.core import Resource, State
 from netorch.state.planner import plan
-from netorch.values.requests import Answer, KeyFile, WireguardPeerDel, WireguardPeerSet, WireguardSet
+from netorch.values.requests import (
+    Answer,
+    KeyFile,
+    WireguardPeerDel,
+    WireguardPeerSet,
+    WireguardSet,
+)
 from netorch.values.secret import Secret
 from netorch.values.snapshot import PeerRecord, WireguardRecord
 
@@ -55,16 +61,30 @@ def test_a_device_as_pyroute2_reads_it() -> None:
     assert found["WGDEVICE_A_IFNAME"] == "wg0"
     assert found["WGDEVICE_A_LISTEN_PORT"] == 51820 and found["WGDEVICE_A_FWMARK"] == 7
     assert b64encode(KEYS[0]) in str(found["WGDEVICE_A_PRIVATE_KEY"]).encode()
-    assert "WGDEVICE_A_LISTEN_PORT" not in by_pyroute2(wg.set_device(WireguardSet("a", "wg0", fwmark=0)))
+    assert "WGDEVICE_A_LISTEN_PORT" not in by_pyroute2(
+        wg.set_device(WireguardSet("a", "wg0", fwmark=0))
+    )
 
 
 def test_a_peer_as_pyroute2_reads_it() -> None:
     endpoint = (ip_address("192.0.2.1").packed, 51820)
-    request = WireguardPeerSet("a", "wg0", KEYS[1], False, Secret(KEYS[2]), endpoint, 25, ((ip_address("10.0.0.0").packed, 8),))
+    request = WireguardPeerSet(
+        "a",
+        "wg0",
+        KEYS[1],
+        False,
+        Secret(KEYS[2]),
+        endpoint,
+        25,
+        ((ip_address("10.0.0.0").packed, 8),),
+    )
     (payload,) = wg.set_peer(request)
     (peer,) = by_pyroute2(payload)["WGDEVICE_A_PEERS"]
     found = dict(peer["attrs"])
-    assert found["WGPEER_A_ENDPOINT"]["addr"] == "192.0.2.1" and found["WGPEER_A_ENDPOINT"]["port"] == 51820
+    assert (
+        found["WGPEER_A_ENDPOINT"]["addr"] == "192.0.2.1"
+        and found["WGPEER_A_ENDPOINT"]["port"] == 51820
+    )
     assert found["WGPEER_A_FLAGS"] == wg.WGPEER_F_REPLACE_ALLOWEDIPS
     assert found["WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL"] == 25
     assert "10.0.0.0/8" in str(found["WGPEER_A_ALLOWEDIPS"])
@@ -77,12 +97,25 @@ def test_a_list_that_does_not_fit_goes_on_in_the_next_message() -> None:
     assert all(len(payload) < 32768 for payload in payloads)
     # the kernel dumps in the same shape, so that what was sent reads back as one peer
     assert wg.device(map(message, payloads)).peers == (PeerRecord(KEYS[1], allowed=allowed),)
-    flags = [dict(by_pyroute2(payload)["WGDEVICE_A_PEERS"][0]["attrs"])["WGPEER_A_FLAGS"] for payload in payloads]
-    assert flags == [wg.WGPEER_F_REPLACE_ALLOWEDIPS, wg.WGPEER_F_UPDATE_ONLY, wg.WGPEER_F_UPDATE_ONLY]
+    flags = [
+        dict(by_pyroute2(payload)["WGDEVICE_A_PEERS"][0]["attrs"])["WGPEER_A_FLAGS"]
+        for payload in payloads
+    ]
+    assert flags == [
+        wg.WGPEER_F_REPLACE_ALLOWEDIPS,
+        wg.WGPEER_F_UPDATE_ONLY,
+        wg.WGPEER_F_UPDATE_ONLY,
+    ]
 
 
 def test_a_dump_of_several_messages() -> None:
-    in6 = u16(socket.AF_INET6) + (51820).to_bytes(2, "big") + bytes(4) + ip_address("2001:db8::1").packed + bytes(4)
+    in6 = (
+        u16(socket.AF_INET6)
+        + (51820).to_bytes(2, "big")
+        + bytes(4)
+        + ip_address("2001:db8::1").packed
+        + bytes(4)
+    )
     first = nested(
         0,
         attr(wg.WGPEER_A_PUBLIC_KEY, KEYS[1]),
@@ -90,13 +123,24 @@ def test_a_dump_of_several_messages() -> None:
         attr(wg.WGPEER_A_ENDPOINT, in6),
         attr(wg.WGPEER_A_LAST_HANDSHAKE_TIME, u32(5) + bytes(12)),
     )
-    second = nested(0, attr(wg.WGPEER_A_PUBLIC_KEY, KEYS[2]), attr(wg.WGPEER_A_LAST_HANDSHAKE_TIME, bytes(16)))
+    second = nested(
+        0, attr(wg.WGPEER_A_PUBLIC_KEY, KEYS[2]), attr(wg.WGPEER_A_LAST_HANDSHAKE_TIME, bytes(16))
+    )
     dump = [
-        header(0) + attr(wg.WGDEVICE_A_PRIVATE_KEY, KEYS[0]) + attr(wg.WGDEVICE_A_LISTEN_PORT, u16(7)) + nested(wg.WGDEVICE_A_PEERS, first),
+        header(0)
+        + attr(wg.WGDEVICE_A_PRIVATE_KEY, KEYS[0])
+        + attr(wg.WGDEVICE_A_LISTEN_PORT, u16(7))
+        + nested(wg.WGDEVICE_A_PEERS, first),
         header(0) + nested(wg.WGDEVICE_A_PEERS, second),
     ]
     assert wg.device(map(message, dump)) == WireguardRecord(
-        SECRET, 7, 0, (PeerRecord(KEYS[1], None, (ip_address("2001:db8::1").packed, 51820), 0, True), PeerRecord(KEYS[2]))
+        SECRET,
+        7,
+        0,
+        (
+            PeerRecord(KEYS[1], None, (ip_address("2001:db8::1").packed, 51820), 0, True),
+            PeerRecord(KEYS[2]),
+        ),
     )
     assert wg.device([]) == WireguardRecord()
 
@@ -126,7 +170,10 @@ def test_public_keys() -> None:
 
 
 def state(words: str) -> State:
-    return load(f"name: t\nnodes: {{a: {{interfaces: {{wg0: {{kind: wireguard, {words}}}}}}}}}".encode(), "t.yaml").desired.state
+    return load(
+        f"name: t\nnodes: {{a: {{interfaces: {{wg0: {{kind: wireguard, {words}}}}}}}}}".encode(),
+        "t.yaml",
+    ).desired.state
 
 
 def wireguard(words: str) -> Wireguard:
@@ -152,13 +199,19 @@ def peer(words: str) -> Peer:
             "10.0.0.1/32 is in the `allowed_ips` of two peers",
         ),
         (f"peers: [{{public_key: {B}, allowed_ips: 10.0.0.1/24}}]", "bits set to the right"),
-        (f"peers: [{{public_key: {B}, endpoint: 'example.org:7'}}]", "a host's name is not looked up"),
+        (
+            f"peers: [{{public_key: {B}, endpoint: 'example.org:7'}}]",
+            "a host's name is not looked up",
+        ),
         (f"peers: [{{public_key: {B}, endpoint: '2001:db8::1:7'}}]", "is no endpoint"),
         (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1'}}]", "is no endpoint"),
         (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1:0'}}]", "0 is not between 1 and 65535"),
         (f"peers: [{{public_key: {B}, endpoint: '0.0.0.0:5'}}]", "nobody answers"),
         (f"private_key_file: {B}", "this looks like a key itself"),
-        ("listen_port: 5}, wg1: {kind: wireguard, listen_port: 5", "a:wg1 and a:wg0 have the same `listen_port`"),
+        (
+            "listen_port: 5}, wg1: {kind: wireguard, listen_port: 5",
+            "a:wg1 and a:wg0 have the same `listen_port`",
+        ),
         ("private_key_file: ''", "no path of a key file"),
         ("private_key: x", "Did you mean 'private_key_file'?"),
         ("listen_port: 70000", "70000 is not between 0 and 65535"),
@@ -176,7 +229,10 @@ def test_wrong_words(words: str, told: str) -> None:
 
 def test_files_are_compared_by_the_names_of_their_key_files() -> None:
     key = link_key("a", "wg0")
-    (step,) = plan({key: wireguard("private_key_file: x.key")}, {key: wireguard("private_key_file: y.key, listen_port: 5")}).steps
+    (step,) = plan(
+        {key: wireguard("private_key_file: x.key")},
+        {key: wireguard("private_key_file: y.key, listen_port: 5")},
+    ).steps
     assert step.before is not None and step.after is not None
     assert list(step.requests())
     assert not plan(state("private_key_file: x.key"), state("private_key_file: x.key"))
@@ -214,14 +270,28 @@ def test_the_kernels_choice_of_a_port_is_as_good_as_any() -> None:
         ("", "192.0.2.9:5", True, "", False),  # learned
         ("", "192.0.2.9:5", False, "", False),
         ("192.0.2.1:5", "192.0.2.1:5", True, "192.0.2.1:5", False),
-        ("192.0.2.1:5", "192.0.2.9:5", True, "192.0.2.1:5", False),  # it moved, and the file says what it said before
-        ("192.0.2.1:5", "192.0.2.9:5", False, "192.0.2.1:5", True),  # nobody was heard: it was changed by hand
+        (
+            "192.0.2.1:5",
+            "192.0.2.9:5",
+            True,
+            "192.0.2.1:5",
+            False,
+        ),  # it moved, and the file says what it said before
+        (
+            "192.0.2.1:5",
+            "192.0.2.9:5",
+            False,
+            "192.0.2.1:5",
+            True,
+        ),  # nobody was heard: it was changed by hand
         ("192.0.2.1:5", "192.0.2.9:5", True, "192.0.2.2:5", True),  # the file says something new
         ("192.0.2.1:5", "192.0.2.9:5", True, None, True),  # nothing is known of what it said
         ("192.0.2.1:5", "", False, None, True),
     ],
 )
-def test_an_endpoint_moves_with_its_peer(asked: str, before: str, met: bool, last: str | None, differs: bool) -> None:
+def test_an_endpoint_moves_with_its_peer(
+    asked: str, before: str, met: bool, last: str | None, differs: bool
+) -> None:
     wanted = replace(peer("keepalive: 5"), endpoint=asked)
     found = replace(wanted, endpoint=before, met=met)
     told = None if last is None else replace(wanted, endpoint=last)
@@ -229,18 +299,31 @@ def test_an_endpoint_moves_with_its_peer(asked: str, before: str, met: bool, las
 
 
 def test_a_peer_is_changed_alone() -> None:
-    before = answered(peer("endpoint: '192.0.2.1:5', allowed_ips: [10.0.0.0/8], preshared_key_file: x"), SECRET)
+    before = answered(
+        peer("endpoint: '192.0.2.1:5', allowed_ips: [10.0.0.0/8], preshared_key_file: x"), SECRET
+    )
     after = replace(before, keepalive=7)
     assert after.update(before) == [WireguardPeerSet("a", "wg0", KEYS[1], True, keepalive=7)]
-    assert replace(before, allowed_ips=()).update(before) == [WireguardPeerSet("a", "wg0", KEYS[1], True, allowed=())]
-    assert replace(before, preshared_key=None).update(before) == [WireguardPeerSet("a", "wg0", KEYS[1], True, Secret(bytes(32)))]
+    assert replace(before, allowed_ips=()).update(before) == [
+        WireguardPeerSet("a", "wg0", KEYS[1], True, allowed=())
+    ]
+    assert replace(before, preshared_key=None).update(before) == [
+        WireguardPeerSet("a", "wg0", KEYS[1], True, Secret(bytes(32)))
+    ]
     assert list(before.delete()) == [WireguardPeerDel("a", "wg0", KEYS[1])]
-    assert peer("allowed_ips: ['fd00::/8', 10.0.0.2, 10.0.0.0/24]").allowed_ips == ("10.0.0.0/24", "10.0.0.2/32", "fd00::/8")
+    assert peer("allowed_ips: ['fd00::/8', 10.0.0.2, 10.0.0.0/24]").allowed_ips == (
+        "10.0.0.0/24",
+        "10.0.0.2/32",
+        "fd00::/8",
+    )
 
 
 def test_the_live_state_as_a_file() -> None:
     words = f"private_key_file: x.key, listen_port: 5, peers: [{{public_key: {B}, preshared_key_file: y.psk, endpoint: '[2001:db8::1]:5', allowed_ips: [10.0.0.2]}}]"
-    wanted = {key: answered(resource, SECRET) if resource.questions else resource for key, resource in state(words).items()}
+    wanted = {
+        key: answered(resource, SECRET) if resource.questions else resource
+        for key, resource in state(words).items()
+    }
     found = {
         key: replace(resource, private_key=HeldKey("", SECRET))
         if isinstance(resource, Wireguard)
@@ -251,10 +334,17 @@ def test_the_live_state_as_a_file() -> None:
     }
     named = {key: resource.named(wanted[key], "/etc/lab") for key, resource in found.items()}
     assert [warning for _, warning in named.values() if warning] == []
-    told = yaml.safe_load(topology("t", {key: resource for key, (resource, _) in named.items()}))["nodes"]["a"]["interfaces"]["wg0"]
+    told = yaml.safe_load(topology("t", {key: resource for key, (resource, _) in named.items()}))[
+        "nodes"
+    ]["a"]["interfaces"]["wg0"]
     assert told["private_key_file"] == "/etc/lab/x.key"
     assert told["peers"] == [
-        {"public_key": B, "endpoint": "[2001:db8::1]:5", "preshared_key_file": "/etc/lab/y.psk", "allowed_ips": ["10.0.0.2/32"]}
+        {
+            "public_key": B,
+            "endpoint": "[2001:db8::1]:5",
+            "preshared_key_file": "/etc/lab/y.psk",
+            "allowed_ips": ["10.0.0.2/32"],
+        }
     ]
     unnamed = [resource.named(None, "")[1] for resource in found.values()]
     assert [warning for warning in unnamed if warning] == [
@@ -269,7 +359,14 @@ def test_the_live_state_as_a_file() -> None:
 def test_a_secret_stays_one() -> None:
     text = b64encode(KEYS[0]).decode()
     wanted = answered(wireguard("private_key_file: x.key"), SECRET)
-    for shown in (repr(SECRET), str(SECRET), f"{SECRET}", repr(wanted), repr(HeldKey("", SECRET)), json.dumps(dict(wanted.attributes()))):
+    for shown in (
+        repr(SECRET),
+        str(SECRET),
+        f"{SECRET}",
+        repr(wanted),
+        repr(HeldKey("", SECRET)),
+        json.dumps(dict(wanted.attributes())),
+    ):
         assert text not in shown and repr(KEYS[0])[2:-1] not in shown and KEYS[0].hex() not in shown
     assert repr(SECRET) == "(secret)"
     for action in (pickle.dumps, copy.deepcopy):

@@ -84,7 +84,9 @@ class EtcFiles:
 
         FileExistsError if one is there that does not begin with the same line: somebody else's.
         """
-        if self._make_directory(label) and self._link(content, f"{label}/{_plain(name)}", self._top):
+        if self._make_directory(label) and self._link(
+            content, f"{label}/{_plain(name)}", self._top
+        ):
             # nothing was there to be replaced
             return
         directory = os.open(label, _DIRECTORY, dir_fd=self._top)
@@ -168,7 +170,9 @@ class EtcFiles:
 def _refuse_others(directory: int, name: str, content: str) -> None:
     mark = content.partition("\n")[0].encode("utf-8", "surrogateescape")
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory)
+        fd = os.open(
+            name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=directory
+        )
     except FileNotFoundError:
         return
     try:
@@ -229,5 +233,7 @@ def _read(path: str, known: dict[Identity, str]) -> str | None:
     if content is None:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
         with open(fd, "rb") as file:
-            content = known[_identity(os.fstat(fd))] = file.read().decode("utf-8", "surrogateescape")
+            content = known[_identity(os.fstat(fd))] = file.read().decode(
+                "utf-8", "surrogateescape"
+            )
     return content

@@ -24,7 +24,11 @@ def read(question: KeyFile, folder: str) -> Answer:
         # a FIFO would wait for its writer
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
-        where = "" if os.path.isabs(question.path) else f"Its path counts from the topology's folder, {printable(folder or '.')}."
+        where = (
+            ""
+            if os.path.isabs(question.path)
+            else f"Its path counts from the topology's folder, {printable(folder or '.')}."
+        )
         return Answer(problem=f"{name}: {error.strerror}", remedy=where)
     except ValueError:
         return Answer(problem=f"{question.path!r} is no file name")
@@ -38,14 +42,21 @@ def read(question: KeyFile, folder: str) -> Answer:
     finally:
         os.close(fd)
     if len(content) > LARGEST:
-        return Answer(problem=f"{name} is larger than {LARGEST} bytes", remedy="A key file holds one key and nothing else.")
+        return Answer(
+            problem=f"{name} is larger than {LARGEST} bytes",
+            remedy="A key file holds one key and nothing else.",
+        )
     key = _decoded(content)
     if key is None:
         return Answer(
             problem=f"{name} does not hold one key of {SIZE} bytes in base64",
             remedy=f"`wg {'genkey' if question.private else 'genpsk'}` makes one.",
         )
-    warning = f"{name}: everybody can read this key: chmod 600 {name}" if status.st_mode & stat.S_IROTH else ""
+    warning = (
+        f"{name}: everybody can read this key: chmod 600 {name}"
+        if status.st_mode & stat.S_IROTH
+        else ""
+    )
     return Answer(secret=Secret(_clamped(key) if question.private else key), warning=warning)
 
 

@@ -14,7 +14,9 @@ def _path(name: str) -> str:
 def put(name: str) -> None:
     try:
         os.makedirs(RUN_NETORCH, 0o700, exist_ok=True)
-        os.close(os.open(_path(name), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        os.close(
+            os.open(_path(name), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        )
     except OSError:
         # without the note the directory stays, empty, which harms nobody
         return

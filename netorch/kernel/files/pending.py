@@ -28,7 +28,13 @@ class Pending:
 
     @classmethod
     def new(cls, token: str, seconds: float, watcher: int = 0) -> Self:
-        return cls(token, time.monotonic() + seconds, time.time() + seconds, watcher, _started(watcher) if watcher else 0)
+        return cls(
+            token,
+            time.monotonic() + seconds,
+            time.time() + seconds,
+            watcher,
+            _started(watcher) if watcher else 0,
+        )
 
     @property
     def clock(self) -> str:
@@ -55,7 +61,13 @@ def read(name: str) -> Pending | None:
         found = json.loads(records.read_file(name, _FILE) or "null")
         if found is None:
             return None
-        return Pending(str(found["token"]), float(found["deadline"]), float(found["until"]), int(found["watcher"]), int(found["started"]))
+        return Pending(
+            str(found["token"]),
+            float(found["deadline"]),
+            float(found["until"]),
+            int(found["watcher"]),
+            int(found["started"]),
+        )
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 

@@ -51,7 +51,9 @@ class Record:
 
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise NetorchError(f"{name!r} is no name of a topology. Lower case letters, digits and inner hyphens, 32 at most.")
+        raise NetorchError(
+            f"{name!r} is no name of a topology. Lower case letters, digits and inner hyphens, 32 at most."
+        )
     return name
 
 
@@ -103,7 +105,12 @@ def _open_lock(file: str) -> int:
         except FileNotFoundError:
             continue  # as below, a moment earlier
         try:
-            return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600, dir_fd=top)
+            return os.open(
+                file,
+                os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC,
+                0o600,
+                dir_fd=top,
+            )
         except FileNotFoundError:
             continue  # somebody removed the empty directory under us
         finally:
@@ -128,7 +135,9 @@ def _acquire(name: str, timeout: float) -> int:
             if time.monotonic() >= deadline and tries > 1:
                 holder = _holder(fd)
                 os.close(fd)
-                raise LockedError(f"topology {name!r} is being changed by {holder}. Try again when it is done.") from None
+                raise LockedError(
+                    f"topology {name!r} is being changed by {holder}. Try again when it is done."
+                ) from None
             time.sleep(0.02)
         except FileNotFoundError:
             pass
@@ -178,7 +187,11 @@ def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
     try:
         before = _stamp(fd)
         os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps({"pid": os.getpid(), "command": _command(), "since": time.time()}).encode(), 0)
+        os.pwrite(
+            fd,
+            json.dumps({"pid": os.getpid(), "command": _command(), "since": time.time()}).encode(),
+            0,
+        )
         yield before
     finally:
         with suppress(OSError):
@@ -276,7 +289,16 @@ def read_record(name: str) -> tuple[Record | None, str]:
         folder, made = str(found.get("folder", "")), found.get("namespaces")
         namespaces = tuple(map(str, made)) if isinstance(made, list) else None
         version = str(found["version"])
-        return Record(text, str(found["source"]), words, override, float(found["applied"]), version, folder, namespaces), ""
+        return Record(
+            text,
+            str(found["source"]),
+            words,
+            override,
+            float(found["applied"]),
+            version,
+            folder,
+            namespaces,
+        ), ""
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         return None, f"{RUN_NETORCH}/{name}: the record is damaged and ignored ({error})."
 
@@ -292,7 +314,10 @@ def read_sysctls(name: str) -> tuple[Originals, str]:
         content = _read(name, _SYSCTLS)
         found: dict[str, dict[str, tuple[tuple[int, int], str]]] = {}
         for label, paths in json.loads(content or "{}").items():
-            found[label] = {path: ((int(inode[0]), int(inode[1])), str(value)) for path, (inode, value) in paths.items()}
+            found[label] = {
+                path: ((int(inode[0]), int(inode[1])), str(value))
+                for path, (inode, value) in paths.items()
+            }
         return found, ""
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: the record is damaged and ignored ({error})."
@@ -322,4 +347,8 @@ def applied_names() -> list[str]:
         return []
     except OSError as error:
         raise _refusal(error) from error
-    return sorted(name for name in names if _NAME.fullmatch(name) and os.path.isfile(f"{RUN_NETORCH}/{name}/{_TOPOLOGY}"))
+    return sorted(
+        name
+        for name in names
+        if _NAME.fullmatch(name) and os.path.isfile(f"{RUN_NETORCH}/{name}/{_TOPOLOGY}")
+    )

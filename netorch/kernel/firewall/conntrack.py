@@ -58,19 +58,25 @@ def forget(targets: Iterable[Target], led_to: Collection[bytes] = ()) -> int:
     """
     wanted = list(targets)
     count = 0
-    for family in sorted({target.family for target in wanted} | {_BY_LENGTH[len(address)] for address in led_to}):
+    for family in sorted(
+        {target.family for target in wanted} | {_BY_LENGTH[len(address)] for address in led_to}
+    ):
         own = _own_addresses(family)
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock:
             sock.settimeout(10)
             here = [target for target in wanted if target.family == family]
-            for entry in [entry for entry in _entries(sock, family) if _is_stale(entry, here, led_to, own)]:
+            for entry in [
+                entry for entry in _entries(sock, family) if _is_stale(entry, here, led_to, own)
+            ]:
                 _send(sock, _DELETE, _REQUEST | _ACK, family, nested(_TUPLE_ORIG, entry.original))
                 sock.recv(65536)
                 count += 1
     return count
 
 
-def _is_stale(entry: _Entry, targets: Iterable[Target], led_to: Collection[bytes], own: Collection[bytes]) -> bool:
+def _is_stale(
+    entry: _Entry, targets: Iterable[Target], led_to: Collection[bytes], own: Collection[bytes]
+) -> bool:
     # in the order of the rules, so that the first one counts
     meant = next((target for target in targets if _is_for(entry, target, own)), None)
     if meant is not None:
@@ -83,13 +89,20 @@ def _is_for(entry: _Entry, target: Target, own: Collection[bytes]) -> bool:
         return False
     if target.destination:
         return entry.destination == target.destination
-    return not target.local or entry.destination in own or (len(entry.destination) == 4 and entry.destination[0] == _LOOPBACK)
+    return (
+        not target.local
+        or entry.destination in own
+        or (len(entry.destination) == 4 and entry.destination[0] == _LOOPBACK)
+    )
 
 
 def _own_addresses(family: int) -> set[bytes]:
     rtnl = Rtnl()
     try:
-        return {record.local for record in addresses(rtnl.dump(RTM_GETADDR, bytes((family,)) + bytes(7)))}
+        return {
+            record.local
+            for record in addresses(rtnl.dump(RTM_GETADDR, bytes((family,)) + bytes(7)))
+        }
     finally:
         rtnl.close()
 
@@ -113,10 +126,19 @@ def _entries(sock: socket.socket, family: int) -> Iterator[_Entry]:
             proto = _inner(_inner(there).get(_TUPLE_PROTO, b""))
             if proto.get(_PROTO_NUM, b"")[:1] == bytes((_UDP,)):
                 addresses = _inner(_inner(back).get(_TUPLE_IP, b""))
-                source = next((addresses[number] for number in _SOURCES if number in addresses), b"")
+                source = next(
+                    (addresses[number] for number in _SOURCES if number in addresses), b""
+                )
                 places = _inner(_inner(there).get(_TUPLE_IP, b""))
-                destination = next((places[number] for number in _DESTINATIONS if number in places), b"")
-                yield _Entry(there, destination, int.from_bytes(proto.get(_PROTO_DST_PORT, b""), "big"), source)
+                destination = next(
+                    (places[number] for number in _DESTINATIONS if number in places), b""
+                )
+                yield _Entry(
+                    there,
+                    destination,
+                    int.from_bytes(proto.get(_PROTO_DST_PORT, b""), "big"),
+                    source,
+                )
             offset += length + 3 & ~3
 
 

@@ -70,7 +70,9 @@ def read(topology: str, legacy: bool = True) -> dict[str, str]:
         from netorch.nat import iptables
 
         names = iptables.Names(topology)
-        if xtables.available() is None and (text := _text_of(xtables.read(names.mark, names.chains))):
+        if xtables.available() is None and (
+            text := _text_of(xtables.read(names.mark, names.chains))
+        ):
             found[IPTABLES] = text
     return found
 
@@ -95,7 +97,9 @@ def put(backend: str, topology: str, rules: Ruleset, text: str, before: str = ""
         from netorch.nat import iptables
 
         names = iptables.Names(topology)
-        xtables.replace(names.mark, names.chains, iptables.lines(topology, rules) if rules else _tables_of(text))
+        xtables.replace(
+            names.mark, names.chains, iptables.lines(topology, rules) if rules else _tables_of(text)
+        )
     _forget_strays(rules, before)
 
 
@@ -117,10 +121,16 @@ def _forget_strays(rules: Ruleset, before: str) -> None:
 
     targets = [
         conntrack.Target(
-            _FAMILIES[rule.family], *rule.match.port, rule.act.address.packed, _destination(rule.match.destination), bool(rule.match.local)
+            _FAMILIES[rule.family],
+            *rule.match.port,
+            rule.act.address.packed,
+            _destination(rule.match.destination),
+            bool(rule.match.local),
         )
         for rule in rules
-        if isinstance(rule.act, DestinationTo) and rule.match.protocol == "udp" and rule.match.port is not None
+        if isinstance(rule.act, DestinationTo)
+        and rule.match.protocol == "udp"
+        and rule.match.port is not None
     ]
     led_to = {ip_address(found[1]).packed for found in _LED_TO.finditer(before)}
     if targets or led_to:
@@ -160,7 +170,10 @@ def _run(script: str) -> None:
 def tables() -> list[str]:
     """The names of all nftables tables, asked without the library, which takes longer to load than this takes."""
     names: list[str] = []
-    with suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock:
+    with (
+        suppress(OSError),
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock,
+    ):
         sock.send(struct.pack("=IHHII", 20, _GETTABLE, _DUMP_REQUEST, 1, 0) + bytes(4))
         while True:
             data = sock.recv(1 << 16)

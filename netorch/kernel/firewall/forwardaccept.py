@@ -40,18 +40,28 @@ def read(topology: str, *, walls: bool) -> ForwardSnapshot:
     blind: list[str] = []
     for chain in nfrules.forward_chains():
         if _is_iptables(chain):
-            gates.append(_gate("nft", _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology))
+            gates.append(
+                _gate(
+                    "nft", _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology
+                )
+            )
         elif walls and not chain.table.startswith(_OUR_TABLES) and _drops(chain):
             listing = nft.list_rules(chain.family, chain.table) or ""
-            found.append(Wall(chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing))))
+            found.append(
+                Wall(chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing)))
+            )
     if walls and any(gate.drops for gate in gates) and (reason := nft.run("")) is not None:
-        blind.append(f"iptables (nft) drops what is forwarded, and netorch cannot let its networks through there: {reason}")
+        blind.append(
+            f"iptables (nft) drops what is forwarded, and netorch cannot let its networks through there: {reason}"
+        )
     for version in _legacy_versions():
         from netorch.kernel.firewall import legacyforward
 
         if reason := legacyforward.missing():
             if walls:
-                blind.append(f"iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward. {reason}")
+                blind.append(
+                    f"iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward. {reason}"
+                )
             break
         gates.append(_gate("legacy", version, *legacyforward.read(version, _NAMES), topology))
     bridged = frozenset(version for version in _BRIDGED if walls and _is_bridged(version))
@@ -65,7 +75,9 @@ def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
     script: list[str] = []
     for chain in nfrules.forward_chains():
         if _is_iptables(chain):
-            script += _nft_script(topology, bridge, _pairs(rules, "nft", _VERSIONS[chain.family]), chain)
+            script += _nft_script(
+                topology, bridge, _pairs(rules, "nft", _VERSIONS[chain.family]), chain
+            )
     if script and (error := nft.run("\n".join([*script, ""]))) is not None:
         raise OSError(errno.EINVAL, error)
     for version in _legacy_versions():
@@ -84,7 +96,10 @@ def _legacy_versions() -> list[int]:
     """Those with a table `filter`; looking into one that is not there would make it."""
     found = []
     for family, version in _VERSIONS.items():
-        with suppress(OSError), open(f"/proc/thread-self/net/{family}_tables_names", encoding="ascii") as names:
+        with (
+            suppress(OSError),
+            open(f"/proc/thread-self/net/{family}_tables_names", encoding="ascii") as names,
+        ):
             if "filter" in names.read().split():
                 found.append(version)
     return found
@@ -139,32 +154,54 @@ def _follow(chains: _Chains, name: str, mark: str, way: _Way) -> str:
 
 
 def _is_marked(rule: Rule, mark: str) -> bool:
-    return rule.verdict == "accept" and bool(rule.iif or rule.oif) and mark.encode() + b"\0" in rule.data
+    return (
+        rule.verdict == "accept"
+        and bool(rule.iif or rule.oif)
+        and mark.encode() + b"\0" in rule.data
+    )
 
 
 def _drops(chain: BaseChain) -> bool:
-    verdicts = (rule.verdict for rule in nfrules.rules(chain.family, chain.table, chain.name) if rule.bare)
-    return next((verdict == "drop" for verdict in verdicts if verdict in {"accept", "drop"}), chain.drops)
+    verdicts = (
+        rule.verdict for rule in nfrules.rules(chain.family, chain.table, chain.name) if rule.bare
+    )
+    return next(
+        (verdict == "drop" for verdict in verdicts if verdict in {"accept", "drop"}), chain.drops
+    )
 
 
 def _gate(flavour: str, version: int, policy: bool, chains: _Chains, topology: str) -> Gate:
     mark = _mark(topology, flavour)
     way = _way(chains, policy, mark)
     marked = [rule for rules in chains.values() for rule in rules if _is_marked(rule, mark)]
-    return Gate(flavour, version, way.drops, tuple(Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked))
+    return Gate(
+        flavour,
+        version,
+        way.drops,
+        tuple(Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked),
+    )
 
 
 # writing
 
 
 def _pairs(rules: Iterable[Accept], flavour: str, version: int) -> _Pairs:
-    return sorted((rule.iif, rule.oif) for rule in rules if (rule.flavour, rule.version) == (flavour, version))
+    return sorted(
+        (rule.iif, rule.oif) for rule in rules if (rule.flavour, rule.version) == (flavour, version)
+    )
 
 
 def _stale(chains: _Chains, way: _Way, bridge: str, wanted: _Pairs, mark: str) -> list[Rule] | None:
     """The bridge's accepts, all to be made anew; None where just the wanted ones are there, and packets come to them."""
-    mine = [rule for rules in chains.values() for rule in rules if _is_marked(rule, mark) and bridge in {rule.iif, rule.oif}]
-    well = sorted((rule.iif, rule.oif) for rule in mine) == wanted and all(rule in way.met for rule in mine)
+    mine = [
+        rule
+        for rules in chains.values()
+        for rule in rules
+        if _is_marked(rule, mark) and bridge in {rule.iif, rule.oif}
+    ]
+    well = sorted((rule.iif, rule.oif) for rule in mine) == wanted and all(
+        rule in way.met for rule in mine
+    )
     return None if well else mine
 
 
@@ -178,7 +215,9 @@ def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) ->
         yield f"delete rule {chain.family} filter {rule.chain} handle {rule.handle}"
     place = _USER if way.through_user else _FORWARD
     for iif, oif in reversed(wanted):
-        match = " ".join(f'{word} "{name}"' for word, name in (("iifname", iif), ("oifname", oif)) if name)
+        match = " ".join(
+            f'{word} "{name}"' for word, name in (("iifname", iif), ("oifname", oif)) if name
+        )
         # with anything more in it iptables-nft would find the chain incompatible
         yield f'insert rule {chain.family} filter {place} {match} counter accept comment "{mark}"'
 
@@ -194,9 +233,13 @@ def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> Non
         if stale is None:
             return None
         kept = [rule for rule in chains[_FORWARD] if rule not in stale]
-        behind = [place for place, rule in enumerate(kept, 1) if rule.target.startswith(_OUR_CHAINS)]
+        behind = [
+            place for place, rule in enumerate(kept, 1) if rule.target.startswith(_OUR_CHAINS)
+        ]
         chain = _USER if way.through_user and not behind else _FORWARD
-        return legacyforward.Edit(stale, chain, max(behind, default=0), [_legacy_rule(*pair, mark) for pair in wanted])
+        return legacyforward.Edit(
+            stale, chain, max(behind, default=0), [_legacy_rule(*pair, mark) for pair in wanted]
+        )
 
     if not legacyforward.missing():
         legacyforward.change(version, _NAMES, edit)

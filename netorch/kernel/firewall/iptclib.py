@@ -23,9 +23,19 @@ def library() -> Any:
             import iptc.ip6tc
             import iptc.xtables
     except ModuleNotFoundError as error:
-        raise KernelRefused(Problem(f"python-iptables is not installed ({error}).", remedy="pip install 'netorch[iptables]'")) from error
+        raise KernelRefused(
+            Problem(
+                f"python-iptables is not installed ({error}).",
+                remedy="pip install 'netorch[iptables]'",
+            )
+        ) from error
     except Exception as error:  # whatever it stumbles over in its search for libraries
-        raise KernelRefused(Problem(f"python-iptables does not start: {error}.", remedy="Is the package iptables installed?")) from error
+        raise KernelRefused(
+            Problem(
+                f"python-iptables does not start: {error}.",
+                remedy="Is the package iptables installed?",
+            )
+        ) from error
     return iptc
 
 

@@ -54,7 +54,9 @@ def change(version: int, names: Sequence[str], edit: Callable[[bool, Chains], Ed
                 if wanted is None:
                     return
                 for rule in sorted(wanted.delete, key=lambda rule: rule.handle, reverse=True):
-                    table._iptc.iptc_delete_num_entry(rule.chain.encode(), rule.handle, table._handle)
+                    table._iptc.iptc_delete_num_entry(
+                        rule.chain.encode(), rule.handle, table._handle
+                    )
                 for place, text in enumerate(wanted.insert, wanted.place):
                     table.insert_entry(wanted.chain, entry_of(key, text), place)
                 for chain in filter(table.builtin_chain, xtables._chains(table)):
@@ -71,7 +73,9 @@ def change(version: int, names: Sequence[str], edit: Callable[[bool, Chains], Ed
 
 def _read(version: int, table: Any, names: Sequence[str]) -> tuple[bool, Chains]:
     there = set(xtables._chains(table))
-    return table.get_policy("FORWARD")[0].name == "DROP", {name: _rules(version, table, name) for name in names if name in there}
+    return table.get_policy("FORWARD")[0].name == "DROP", {
+        name: _rules(version, table, name) for name in names if name in there
+    }
 
 
 def _rules(version: int, table: Any, chain: str) -> list[Rule]:
@@ -85,6 +89,17 @@ def _rules(version: int, table: Any, chain: str) -> list[Rule]:
         bare = not words and all(name == "comment" for name, _, _ in extensions_of(entry, raw))
         said = {option: value for option, _, value in (word.partition(" ") for word in words)}
         comment = comment_of(entry, raw).encode() + b"\0"
-        found.append(Rule(chain, len(found), verdict, target, bare, said.get("-i", ""), said.get("-o", ""), comment))
+        found.append(
+            Rule(
+                chain,
+                len(found),
+                verdict,
+                target,
+                bare,
+                said.get("-i", ""),
+                said.get("-o", ""),
+                comment,
+            )
+        )
         entry = table.next_rule(entry)
     return found

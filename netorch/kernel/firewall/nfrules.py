@@ -9,7 +9,15 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from netorch.netlink.codec import DecodeError, attribute_list, attributes, cstring, headers, message, text
+from netorch.netlink.codec import (
+    DecodeError,
+    attribute_list,
+    attributes,
+    cstring,
+    headers,
+    message,
+    text,
+)
 from netorch.values.frozen import frozen
 
 _NETLINK_NETFILTER = 12
@@ -57,15 +65,24 @@ def forward_chains() -> list[BaseChain]:
     for family, payload in _dump(_GETCHAIN, _NEWCHAIN, 0, b""):
         chain = attributes(payload, 0, len(payload))
         hook = _inside(chain.get(4, b""))
-        if family in _FAMILIES and _number(hook.get(1, b"")) == _FORWARD_HOOK and text(chain.get(7, b"")) == "filter":
+        if (
+            family in _FAMILIES
+            and _number(hook.get(1, b"")) == _FORWARD_HOOK
+            and text(chain.get(7, b"")) == "filter"
+        ):
             drops = 5 in chain and _number(chain[5]) == 0
-            found.append(BaseChain(_FAMILIES[family], text(chain[_TABLE]), text(chain[_NAME]), drops))
+            found.append(
+                BaseChain(_FAMILIES[family], text(chain[_TABLE]), text(chain[_NAME]), drops)
+            )
     return found
 
 
 def chains(family: str, table: str) -> set[str]:
     """The names of a table's chains."""
-    found = (attributes(payload, 0, len(payload)) for _, payload in _dump(_GETCHAIN, _NEWCHAIN, _NUMBERS[family], b""))
+    found = (
+        attributes(payload, 0, len(payload))
+        for _, payload in _dump(_GETCHAIN, _NEWCHAIN, _NUMBERS[family], b"")
+    )
     return {text(chain[_NAME]) for chain in found if text(chain[_TABLE]) == table}
 
 
@@ -89,14 +106,20 @@ def _rule(chain: str, handle: int, expressions: bytes, data: bytes) -> Rule:
         kind, inner = text(expression.get(1, b"")), _inside(expression.get(2, b""))
         if kind == "immediate":
             said = _inside(_inside(inner.get(2, b"")).get(2, b""))
-            verdict, target = _VERDICTS.get(_number(said.get(1, b""), signed=True), ""), text(said.get(2, b""))
+            verdict, target = (
+                _VERDICTS.get(_number(said.get(1, b""), signed=True), ""),
+                text(said.get(2, b"")),
+            )
         elif kind == "reject" or (kind == "target" and text(inner.get(1, b"")) == "REJECT"):
             verdict = "drop"
         elif kind == "meta":
             key = _INTERFACES.get(_number(inner.get(2, b"")), "")
         elif kind == "cmp" and key and _number(inner.get(2, b"")) == 0:
             names[key], key, bare = text(_inside(inner.get(3, b"")).get(1, b"")), "", False
-        elif kind not in {"counter", "log", "target"} and (kind, text(inner.get(1, b""))) != ("match", "comment"):
+        elif kind not in {"counter", "log", "target"} and (kind, text(inner.get(1, b""))) != (
+            "match",
+            "comment",
+        ):
             bare = False
     return Rule(chain, handle, verdict, target, bare, names["iif"], names["oif"], data)
 
@@ -117,10 +140,14 @@ def _attr(number: int, payload: bytes) -> bytes:
 def _dump(kind: int, answer: int, family: int, payload: bytes) -> list[tuple[int, bytes]]:
     """Family and attributes of each object."""
     try:
-        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER) as sock:
+        with socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER
+        ) as sock:
             sock.settimeout(10)
             for _ in range(_TRIES):
-                sock.send(message(kind, _REQUEST_DUMP, 1, struct.pack("=BBH", family, 0, 0) + payload))
+                sock.send(
+                    message(kind, _REQUEST_DUMP, 1, struct.pack("=BBH", family, 0, 0) + payload)
+                )
                 found: list[tuple[int, bytes]] = []
                 if _receive(sock, answer, found):
                     return found

@@ -105,9 +105,15 @@ def _library() -> ctypes.CDLL:
     library.nft_ctx_output_set_flags.argtypes = (ctypes.c_void_p, ctypes.c_uint)
     library.nft_ctx_output_set_flags.restype = None
     library.nft_run_cmd_from_filename.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
-    library.nft_ctx_buffer_output.argtypes = library.nft_ctx_buffer_error.argtypes = (ctypes.c_void_p,)
-    library.nft_ctx_get_output_buffer.argtypes = library.nft_ctx_get_error_buffer.argtypes = (ctypes.c_void_p,)
-    library.nft_ctx_get_output_buffer.restype = library.nft_ctx_get_error_buffer.restype = ctypes.c_char_p
+    library.nft_ctx_buffer_output.argtypes = library.nft_ctx_buffer_error.argtypes = (
+        ctypes.c_void_p,
+    )
+    library.nft_ctx_get_output_buffer.argtypes = library.nft_ctx_get_error_buffer.argtypes = (
+        ctypes.c_void_p,
+    )
+    library.nft_ctx_get_output_buffer.restype = library.nft_ctx_get_error_buffer.restype = (
+        ctypes.c_char_p
+    )
     return library
 
 
@@ -120,7 +126,11 @@ def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str
     except OSError as error:
         return str(error), ""
     context = library.nft_ctx_new(0)
-    if not context or library.nft_ctx_buffer_output(context) or library.nft_ctx_buffer_error(context):
+    if (
+        not context
+        or library.nft_ctx_buffer_output(context)
+        or library.nft_ctx_buffer_error(context)
+    ):
         raise MemoryError("libnftables")
     try:
         library.nft_ctx_set_dry_run(context, dry)
@@ -128,7 +138,9 @@ def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str
         failed = _run(library, context, text)
         output: bytes = library.nft_ctx_get_output_buffer(context)
         errors: bytes = library.nft_ctx_get_error_buffer(context)
-        return _sentence(errors.decode(errors="replace")) if failed else None, output.decode(errors="replace")
+        return _sentence(errors.decode(errors="replace")) if failed else None, output.decode(
+            errors="replace"
+        )
     finally:
         library.nft_ctx_free(context)
 
@@ -138,7 +150,9 @@ def _run(library: ctypes.CDLL, context: int, text: str) -> bool:
     with open(os.memfd_create("nft"), "w", encoding="utf-8") as script:
         script.write(text)
         script.flush()
-        failed: int = library.nft_run_cmd_from_filename(context, f"/proc/self/fd/{script.fileno()}".encode())
+        failed: int = library.nft_run_cmd_from_filename(
+            context, f"/proc/self/fd/{script.fileno()}".encode()
+        )
     return failed != 0
 
 

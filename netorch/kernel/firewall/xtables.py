@@ -23,7 +23,16 @@ from typing import Any
 
 from netorch.errors import KernelRefused, Problem
 from netorch.kernel.firewall.iptclib import Key, Lines, library, title
-from netorch.kernel.firewall.xtentry import MATCHES, comment_of, entry_of, extension, extensions_of, quoted, unpacked_header, unpacked_nat
+from netorch.kernel.firewall.xtentry import (
+    MATCHES,
+    comment_of,
+    entry_of,
+    extension,
+    extensions_of,
+    quoted,
+    unpacked_header,
+    unpacked_nat,
+)
 from netorch.kernel.system.error_text import sentence
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 
@@ -86,11 +95,21 @@ def read_all() -> dict[Key, Lines]:
     """Everybody's rules, of each table that is there: `-P CHAIN POLICY`, `-N CHAIN`, and `-A CHAIN …` as iptables-save writes it."""
     found: dict[Key, Lines] = {}
     with _busy:
-        for key in filter(_exists, ((version, name) for version in (4, 6) for name in ("raw", "mangle", "nat", "filter", "security"))):
+        for key in filter(
+            _exists,
+            (
+                (version, name)
+                for version in (4, 6)
+                for name in ("raw", "mangle", "nat", "filter", "security")
+            ),
+        ):
             with _table(key) as table:
                 look, chains = _Look(key[0], table, "", ()), _chains(table)
                 heads = [
-                    f"-P {chain} {table.get_policy(chain)[0].name}" if table.builtin_chain(chain) else f"-N {chain}" for chain in chains
+                    f"-P {chain} {table.get_policy(chain)[0].name}"
+                    if table.builtin_chain(chain)
+                    else f"-N {chain}"
+                    for chain in chains
                 ]
                 found[key] = (*heads, *(line for chain in chains for line in look.rules_of(chain)))
     return found
@@ -136,7 +155,9 @@ def _table(key: Key) -> Iterator[Any]:
 
 def _exists(key: Key) -> bool:
     try:
-        with open(f"/proc/thread-self/net/ip{'' if key[0] == 4 else '6'}_tables_names", encoding="ascii") as names:
+        with open(
+            f"/proc/thread-self/net/ip{'' if key[0] == 4 else '6'}_tables_names", encoding="ascii"
+        ) as names:
             return key[1] in names.read().split()
     except FileNotFoundError:
         return False
@@ -158,7 +179,9 @@ def _locked() -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise KernelRefused(f"{_LOCK} is held for {_LOCK_SECONDS:.0f} seconds now: is an iptables hanging?") from None
+                    raise KernelRefused(
+                        f"{_LOCK} is held for {_LOCK_SECONDS:.0f} seconds now: is an iptables hanging?"
+                    ) from None
                 time.sleep(0.01)
         yield
     finally:
@@ -189,7 +212,11 @@ def _write(key: Key, mark: str, chains: Collection[str], wanted: Lines) -> bool:
         # somebody without the lock changed the table since it was read
         if number != errno.EAGAIN:
             used = sorted({name for line in wanted for name in re.findall(r" -[mj] (\w+)", line)})
-            remedy = f"Does the kernel have all of {', '.join(used)}?" if number in (errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP) else ""
+            remedy = (
+                f"Does the kernel have all of {', '.join(used)}?"
+                if number in (errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP)
+                else ""
+            )
             raise KernelRefused(Problem(f"{title(key)}: {sentence(number)}.", remedy=remedy))
     raise KernelRefused(f"{title(key)}: another program keeps changing it.")
 
@@ -197,12 +224,18 @@ def _write(key: Key, mark: str, chains: Collection[str], wanted: Lines) -> bool:
 def _change(key: Key, table: Any, look: _Look, wanted: Lines) -> None:
     """Chain by chain, so that what stays keeps its counters. Whatever jumps to a chain goes before the chain does."""
     have, want = _by_chain(look.lines), _by_chain(wanted)
-    others = [chain for act, chain in {**have, **want} if act == "-I" and have.get((act, chain)) != want.get((act, chain))]
+    others = [
+        chain
+        for act, chain in {**have, **want}
+        if act == "-I" and have.get((act, chain)) != want.get((act, chain))
+    ]
     for chain in others:
         for number in reversed(look.places.get(chain, [])):
             # Table.delete_entry finds a rule by its contents, and of two equal ones the first
             if table._iptc.iptc_delete_num_entry(chain.encode(), number - 1, table._handle) != 1:
-                raise KernelRefused(f"{title(key)}: rule {number} of {chain} cannot be deleted: {sentence(_errno())}.")
+                raise KernelRefused(
+                    f"{title(key)}: rule {number} of {chain} cannot be deleted: {sentence(_errno())}."
+                )
     there = {chain for act, chain in have if act == "-N"}
     to_be = {chain for act, chain in want if act == "-N"}
     changed = sorted(chain for chain in to_be if have.get(("-A", chain)) != want.get(("-A", chain)))
@@ -296,7 +329,10 @@ class _Look:
         for number, (name, revision, data) in enumerate(extensions_of(entry, raw)):
             match = MATCHES.get(name)
             options = match.decode(data) if match and match.revision == revision else None
-            words += [f"-m {name}", self._library_text(entry, number, data) if options is None else options]
+            words += [
+                f"-m {name}",
+                self._library_text(entry, number, data) if options is None else options,
+            ]
         target = self._table.get_target(entry).decode()
         if target:
             words.append(f"-{'g' if goto else 'j'} {target}")
@@ -315,7 +351,10 @@ class _Look:
             for name, values in part.get_all_parameters().items():
                 negated = values[:1] == ["!"]
                 words += ["!"] * negated + [f"--{name}"]
-                words += (value if re.fullmatch(r"[^\s\"'\\]+", value) else quoted(value) for value in values[negated:])
+                words += (
+                    value if re.fullmatch(r"[^\s\"'\\]+", value) else quoted(value)
+                    for value in values[negated:]
+                )
             return " ".join(words)
         except Exception:  # the library lacks the extension; its bytes tell two rules apart as well
             return f"[{data.hex()}]"

@@ -27,11 +27,30 @@ class _Match(NamedTuple):
     decode: Callable[[bytes], str | None]
 
 
-_INV_IN, _INV_OUT, _INV_SOURCE, _INV_DESTINATION, _INV_FRAGMENT, _INV_PROTOCOL = 0x01, 0x02, 0x08, 0x10, 0x20, 0x40
+_INV_IN, _INV_OUT, _INV_SOURCE, _INV_DESTINATION, _INV_FRAGMENT, _INV_PROTOCOL = (
+    0x01,
+    0x02,
+    0x08,
+    0x10,
+    0x20,
+    0x40,
+)
 _INV_PORT_SOURCE, _INV_PORT_DESTINATION = 1, 2
-_PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "icmp": 1, "ipv6-icmp": 58, "esp": 50, "ah": 51, "gre": 47}
+_PROTOCOLS = {
+    "tcp": 6,
+    "udp": 17,
+    "sctp": 132,
+    "icmp": 1,
+    "ipv6-icmp": 58,
+    "esp": 50,
+    "ah": 51,
+    "gre": 47,
+}
 _PROTOCOL_NAMES = {number: name for name, number in _PROTOCOLS.items()}
-_IP = {4: struct.Struct("=4s4s4s4s16s16s16s16sHBB"), 6: struct.Struct("=16s16s16s16s16s16s16s16sHxBBxxx")}
+_IP = {
+    4: struct.Struct("=4s4s4s4s16s16s16s16sHBB"),
+    6: struct.Struct("=16s16s16s16s16s16s16s16sHxBBxxx"),
+}
 """Struct ipt_ip and ip6t_ip6: addresses, masks, interfaces, their masks, protocol, flags, inverse flags."""
 
 _GOTO = {4: 0x02, 6: 0x04}
@@ -58,19 +77,32 @@ def entry_of(key: Key, text: str) -> ctypes.Array[ctypes.c_char]:
             else:
                 extensions[-1][1][option] = value
         name, options = extensions.pop()
-        matches = b"".join(_packed(name, MATCHES[name].revision, MATCHES[name].encode(options)) for name, options in extensions)
+        matches = b"".join(
+            _packed(name, MATCHES[name].revision, MATCHES[name].encode(options))
+            for name, options in extensions
+        )
         target = _packed_target(version, name, options)
         raw = _packed_header(version, header, len(matches), len(target)) + matches + target
     except (KeyError, ValueError, IndexError, RuntimeError, StopIteration, struct.error) as error:
-        raise KernelRefused(f"{title(key)}: there is no way to say {text!r} ({error!r}).") from error
+        raise KernelRefused(
+            f"{title(key)}: there is no way to say {text!r} ({error!r})."
+        ) from error
     return ctypes.create_string_buffer(raw, len(raw))
 
 
 def _packed_header(version: int, header: Mapping[str, _Value], matches: int, target: int) -> bytes:
-    (source, source_mask), (destination, destination_mask) = (_network(version, header[option].text) for option in ("-s", "-d"))
+    (source, source_mask), (destination, destination_mask) = (
+        _network(version, header[option].text) for option in ("-s", "-d")
+    )
     iif, oif = (header[option].text.encode() for option in ("-i", "-o"))
     protocol = header["-p"].text
-    bits = (("-i", _INV_IN), ("-o", _INV_OUT), ("-s", _INV_SOURCE), ("-d", _INV_DESTINATION), ("-p", _INV_PROTOCOL))
+    bits = (
+        ("-i", _INV_IN),
+        ("-o", _INV_OUT),
+        ("-s", _INV_SOURCE),
+        ("-d", _INV_DESTINATION),
+        ("-p", _INV_PROTOCOL),
+    )
     ip = _IP[version].pack(
         source,
         destination,
@@ -91,12 +123,32 @@ def _packed_header(version: int, header: Mapping[str, _Value], matches: int, tar
 def unpacked_header(version: int, raw: bytes) -> tuple[bool, list[str]]:
     """Whether the rule is a goto, and its addresses, interfaces and protocol."""
     values = _IP[version].unpack_from(raw)
-    source, destination, source_mask, destination_mask, iif, oif, iif_mask, oif_mask, protocol, flags, inverse = values
+    (
+        source,
+        destination,
+        source_mask,
+        destination_mask,
+        iif,
+        oif,
+        iif_mask,
+        oif_mask,
+        protocol,
+        flags,
+        inverse,
+    ) = values
     words = []
-    for option, bit, address, mask in (("-s", _INV_SOURCE, source, source_mask), ("-d", _INV_DESTINATION, destination, destination_mask)):
+    for option, bit, address, mask in (
+        ("-s", _INV_SOURCE, source, source_mask),
+        ("-d", _INV_DESTINATION, destination, destination_mask),
+    ):
         if any(mask) or inverse & bit:
-            words.append(f"{_not(inverse & bit)}{option} {_ip(version, address)}/{_prefix_length(version, mask)}")
-    for option, bit, name, mask in (("-i", _INV_IN, iif, iif_mask), ("-o", _INV_OUT, oif, oif_mask)):
+            words.append(
+                f"{_not(inverse & bit)}{option} {_ip(version, address)}/{_prefix_length(version, mask)}"
+            )
+    for option, bit, name, mask in (
+        ("-i", _INV_IN, iif, iif_mask),
+        ("-o", _INV_OUT, oif, oif_mask),
+    ):
         if any(mask):
             words.append(f"{_not(inverse & bit)}{option} {_interface(name, mask)}")
     if protocol or inverse & _INV_PROTOCOL:
@@ -130,7 +182,9 @@ def _prefix_length(version: int, mask: bytes) -> int | str:
 def _interface(name: bytes, mask: bytes) -> str:
     text, compared = name.partition(b"\0")[0], mask.rstrip(b"\0")
     # compared with its NUL it is that one interface, otherwise all that begin so
-    shown = text[: len(compared)].decode(errors="replace") + ("+" if len(compared) <= len(text) else "")
+    shown = text[: len(compared)].decode(errors="replace") + (
+        "+" if len(compared) <= len(text) else ""
+    )
     return shown if set(compared) == {0xFF} else f"{shown}/{compared.hex()}"
 
 
@@ -154,7 +208,14 @@ def extensions_of(entry: Any, raw: bytes) -> Iterator[tuple[str, int, bytes]]:
 
 
 def comment_of(entry: Any, raw: bytes) -> str:
-    return next((data.partition(b"\0")[0].decode(errors="replace") for name, _, data in extensions_of(entry, raw) if name == "comment"), "")
+    return next(
+        (
+            data.partition(b"\0")[0].decode(errors="replace")
+            for name, _, data in extensions_of(entry, raw)
+            if name == "comment"
+        ),
+        "",
+    )
 
 
 # the matches that netorch writes (linux/netfilter/xt_*.h)
@@ -162,7 +223,11 @@ def comment_of(entry: Any, raw: bytes) -> str:
 
 def quoted(text: str) -> str:
     """As iptables-save does (xtables_save_string)."""
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else '"' + re.sub(r"([\"\\'])", r"\\\1", text) + '"'
+    return (
+        text
+        if re.fullmatch(r"[A-Za-z0-9_-]+", text)
+        else '"' + re.sub(r"([\"\\'])", r"\\\1", text) + '"'
+    )
 
 
 def _encode_comment(options: dict[str, _Value]) -> bytes:
@@ -183,9 +248,14 @@ def _range(option: _Value | None) -> tuple[int, int, int]:
 
 def _ports(source: tuple[int, int], destination: tuple[int, int], inverse: int) -> str:
     words = []
-    for option, (low, high), bit in (("--sport", source, _INV_PORT_SOURCE), ("--dport", destination, _INV_PORT_DESTINATION)):
+    for option, (low, high), bit in (
+        ("--sport", source, _INV_PORT_SOURCE),
+        ("--dport", destination, _INV_PORT_DESTINATION),
+    ):
         if (low, high) != (0, 0xFFFF) or inverse & bit:
-            words.append(f"{_not(inverse & bit)}{option} {low}" + (f":{high}" if high != low else ""))
+            words.append(
+                f"{_not(inverse & bit)}{option} {low}" + (f":{high}" if high != low else "")
+            )
     return " ".join(words)
 
 
@@ -218,7 +288,11 @@ def _encode_sctp(options: dict[str, _Value]) -> bytes:
 def _decode_sctp(data: bytes) -> str | None:
     a, b, c, d, flags, inverse = struct.unpack_from("=4H276x2I", data)
     full = (0, 0xFFFF)
-    return None if flags & ~3 else _ports((c, d) if flags & 1 else full, (a, b) if flags & 2 else full, inverse & flags)
+    return (
+        None
+        if flags & ~3
+        else _ports((c, d) if flags & 1 else full, (a, b) if flags & 2 else full, inverse & flags)
+    )
 
 
 def _encode_addrtype(options: dict[str, _Value]) -> bytes:
@@ -230,15 +304,29 @@ def _encode_addrtype(options: dict[str, _Value]) -> bytes:
 
 def _decode_addrtype(data: bytes) -> str | None:
     source, destination, flags = struct.unpack_from("=HHI", data)
-    return f"{_not(flags & 2)}--dst-type LOCAL" if not source and destination == 1 << 2 and not flags & ~2 else None
+    return (
+        f"{_not(flags & 2)}--dst-type LOCAL"
+        if not source and destination == 1 << 2 and not flags & ~2
+        else None
+    )
 
 
-_STATES = {"INVALID": 1, "NEW": 8, "RELATED": 4, "ESTABLISHED": 2, "UNTRACKED": 256, "SNAT": 64, "DNAT": 128}
+_STATES = {
+    "INVALID": 1,
+    "NEW": 8,
+    "RELATED": 4,
+    "ESTABLISHED": 2,
+    "UNTRACKED": 256,
+    "SNAT": 64,
+    "DNAT": 128,
+}
 
 
 def _encode_conntrack(options: dict[str, _Value]) -> bytes:
     negated, text = options["--ctstate"]
-    return struct.pack("=146x3H12x", 1, int(negated), sum(_STATES[state] for state in text.split(",")))
+    return struct.pack(
+        "=146x3H12x", 1, int(negated), sum(_STATES[state] for state in text.split(","))
+    )
 
 
 def _decode_conntrack(data: bytes) -> str | None:
@@ -267,7 +355,9 @@ _DESTINATION = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]+)")
 
 def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes:
     if name not in (*_TO, "MASQUERADE"):
-        return _packed(name, 0, bytes(4))  # struct xt_standard_target; libiptc finds the verdict or the chain by name
+        return _packed(
+            name, 0, bytes(4)
+        )  # struct xt_standard_target; libiptc finds the verdict or the chain by name
     text, flags, port, packed = options[_TO[name]].text if name in _TO else "", 0, 0, b""
     if text:
         if found := _DESTINATION.fullmatch(text):
@@ -279,13 +369,19 @@ def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes
         return _packed(name, 2, struct.pack("=I16s16s4sxxxx", flags, packed, packed, ports))
     if version == 4:
         return _packed(name, 0, struct.pack("=II4s4s4s", 1, flags, packed, packed, ports))
-    return _packed(name, 0 if name == "MASQUERADE" else 1, struct.pack("=I16s16s4s", flags, packed, packed, ports))
+    return _packed(
+        name,
+        0 if name == "MASQUERADE" else 1,
+        struct.pack("=I16s16s4s", flags, packed, packed, ports),
+    )
 
 
 def unpacked_nat(version: int, name: str, revision: int, data: bytes) -> str | None:
     if name not in (*_TO, "MASQUERADE"):
         return None
-    flags, low, high, ports = struct.unpack_from("=4xI4s4s4s" if version == 4 and revision == 0 else "=I16s16s4s", data)
+    flags, low, high, ports = struct.unpack_from(
+        "=4xI4s4s4s" if version == 4 and revision == 0 else "=I16s16s4s", data
+    )
     if name == "MASQUERADE":
         return "" if flags == 0 else None
     if not flags & _MAP_IPS or flags & ~(_MAP_IPS | _PROTO_SPECIFIED):
@@ -293,5 +389,7 @@ def unpacked_nat(version: int, name: str, revision: int, data: bytes) -> str | N
     text = _ip(version, low) if low == high else f"{_ip(version, low)}-{_ip(version, high)}"
     if flags & _PROTO_SPECIFIED:
         first, last = struct.unpack(">HH", ports)
-        text = f"{f'[{text}]' if version == 6 else text}:{first}" + (f"-{last}" if last != first else "")
+        text = f"{f'[{text}]' if version == 6 else text}:{first}" + (
+            f"-{last}" if last != first else ""
+        )
     return f"{_TO[name]} {text}"

@@ -34,14 +34,18 @@ def with_own_times(links: list[LinkRecord]) -> Iterator[LinkRecord]:
 
 def follows(link: LinkRecord) -> bool:
     """Whether the times of this bridge are another's, the root's: only with STP a bridge knows of another."""
-    return link.kind == "bridge" and link.data.get(c.IFLA_BR_ROOT_ID) != link.data.get(c.IFLA_BR_BRIDGE_ID)
+    return link.kind == "bridge" and link.data.get(c.IFLA_BR_ROOT_ID) != link.data.get(
+        c.IFLA_BR_BRIDGE_ID
+    )
 
 
 def _own_times(link: LinkRecord) -> dict[int, bytes] | None:
     """IFLA_BR_* of the three times; None for a bridge that just went, and where the kernel does not have the call."""
     info = ctypes.create_string_buffer(_INFO_BYTES)
     arguments = (ctypes.c_ulong * 4)(_GET_BRIDGE_INFO, ctypes.addressof(info), 0, 0)
-    request = struct.pack("=16s", link.name.encode()) + struct.pack("@P16x", ctypes.addressof(arguments))
+    request = struct.pack("=16s", link.name.encode()) + struct.pack(
+        "@P16x", ctypes.addressof(arguments)
+    )
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
             fcntl.ioctl(asked, _SIOCDEVPRIVATE, request)

@@ -31,7 +31,11 @@ Settings = Mapping[str, Mapping[str, str]]
 _FOLLOWS = "mtu"
 """In ipv6/conf: what the link's own MTU sets."""
 
-_SET_BY_ALL = (("ipv4/conf", "forwarding"), ("ipv6/conf", "forwarding"), ("ipv6/conf", "disable_ipv6"))
+_SET_BY_ALL = (
+    ("ipv4/conf", "forwarding"),
+    ("ipv6/conf", "forwarding"),
+    ("ipv6/conf", "disable_ipv6"),
+)
 """What all interfaces get when it is written to `all`: by the topology itself perhaps, before the NIC is taken or after it is back."""
 
 FILE = "nics.json"
@@ -47,9 +51,15 @@ def take(namespaces: Namespaces, resolver: Resolver, request: NicTake) -> None:
     if nic is None:
         raise Refused(errno.ENODEV, f"the host has no interface {request.origin!r}")
     namespaces.enter(namespaces.host)
-    settings = _own_settings({folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in _SETTINGS})
-    _remember(request.topology, request.origin, _had(home, nic, request.protocol) | {"settings": settings})
-    refused = send(home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(request.alias)), request.origin)])
+    settings = _own_settings(
+        {folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in _SETTINGS}
+    )
+    _remember(
+        request.topology, request.origin, _had(home, nic, request.protocol) | {"settings": settings}
+    )
+    refused = send(
+        home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(request.alias)), request.origin)]
+    )
     if refused is None:
         refused = send(home, [setlink(nic, _moved(there.fd, request.name), request.origin)])
     if refused is None:
@@ -60,9 +70,20 @@ def take(namespaces: Namespaces, resolver: Resolver, request: NicTake) -> None:
     namespaces.host.forget()
     there.forget()
     if refused is not None:
-        back = next((link.name for link in dump_links(namespaces.rtnl(there)) if link.alias == request.alias), None)
+        back = next(
+            (
+                link.name
+                for link in dump_links(namespaces.rtnl(there))
+                if link.alias == request.alias
+            ),
+            None,
+        )
         label, name = ("host", request.origin) if back is None else (request.netns, back)
-        give_back(namespaces, resolver, NicGive(label, name, request.origin, request.topology, request.protocol))
+        give_back(
+            namespaces,
+            resolver,
+            NicGive(label, name, request.origin, request.topology, request.protocol),
+        )
         raise Refused(*refused)
 
 
@@ -75,8 +96,16 @@ def give_back(namespaces: Namespaces, resolver: Resolver, request: NicGive) -> N
     taken = _named(home, request.origin)
     if here is not namespaces.host:
         # the kernel itself calls so what it brings home from a namespace that ends
-        name = request.origin if taken is None else f"dev{nic.index}" if _named(home, f"dev{nic.index}") is None else "dev%d"
-        refused = send(namespaces.rtnl(here), [setlink(nic, _moved(namespaces.host.fd, name), request.name)])
+        name = (
+            request.origin
+            if taken is None
+            else f"dev{nic.index}"
+            if _named(home, f"dev{nic.index}") is None
+            else "dev%d"
+        )
+        refused = send(
+            namespaces.rtnl(here), [setlink(nic, _moved(namespaces.host.fd, name), request.name)]
+        )
         here.forget()
         namespaces.host.forget()
         if refused is not None:
@@ -85,7 +114,11 @@ def give_back(namespaces: Namespaces, resolver: Resolver, request: NicGive) -> N
     elif nic.name != request.origin and taken is None:
         namespaces.host.forget()
         refused = send(
-            home, [setlink(nic, b"", request.name, up=False), setlink(nic, attr(c.IFLA_IFNAME, cstring(request.origin)), nic.name)]
+            home,
+            [
+                setlink(nic, b"", request.name, up=False),
+                setlink(nic, attr(c.IFLA_IFNAME, cstring(request.origin)), nic.name),
+            ],
         )
         if refused is not None:
             raise Refused(*refused)
@@ -97,14 +130,23 @@ def give_back(namespaces: Namespaces, resolver: Resolver, request: NicGive) -> N
     _set_again(nic.name, had.get("settings", {}))
     refused = send(home, _restored(home, nic, had, request), HOPELESS)
     if refused is None:
-        refused = send(home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(str(had.get("alias", "")))), request.origin)])
+        refused = send(
+            home,
+            [
+                setlink(
+                    nic, attr(c.IFLA_IFALIAS, cstring(str(had.get("alias", "")))), request.origin
+                )
+            ],
+        )
     if refused is not None:
         raise Refused(*refused)
     _forget(request.topology, request.origin)
 
 
 def _named(rtnl: Rtnl, name: str) -> LinkRecord | None:
-    return next((link for link in dump_links(rtnl) if name == link.name or name in link.altnames), None)
+    return next(
+        (link for link in dump_links(rtnl) if name == link.name or name in link.altnames), None
+    )
 
 
 def _moved(netns: int, name: str) -> bytes:
@@ -133,7 +175,11 @@ def _own_settings(settings: Settings) -> Settings:
     """Without what the NIC has as all have it."""
     common = _common()
     return {
-        folder: {name: value for name, value in values.items() if common.get(folder, {}).get(name) != value}
+        folder: {
+            name: value
+            for name, value in values.items()
+            if common.get(folder, {}).get(name) != value
+        }
         for folder, values in settings.items()
     }
 
@@ -161,15 +207,30 @@ def _restored(rtnl: Rtnl, nic: LinkRecord, had: Mapping[str, Any], request: NicG
     if not had:
         return []
     mac = bytes.fromhex(had["mac"])
-    pieces = [setlink(nic, attr(c.IFLA_ADDRESS, mac), f"MAC of {request.origin}")] if mac != nic.mac else []
-    numbers = ((c.IFLA_MTU, had["mtu"], nic.mtu), (c.IFLA_TXQLEN, had["txqueuelen"], nic.txqueuelen))
+    pieces = (
+        [setlink(nic, attr(c.IFLA_ADDRESS, mac), f"MAC of {request.origin}")]
+        if mac != nic.mac
+        else []
+    )
+    numbers = (
+        (c.IFLA_MTU, had["mtu"], nic.mtu),
+        (c.IFLA_TXQLEN, had["txqueuelen"], nic.txqueuelen),
+    )
     attrs = b"".join(attr(number, u32(before)) for number, before, now in numbers if before != now)
     if attrs or had["up"]:
         pieces.append(setlink(nic, attrs, request.origin, up=True if had["up"] else None))
     bodies = [bytes.fromhex(text) for text in had["addresses"]]
-    found = tuple((record, body) for body in bodies for record in decode_addresses([(c.RTM_NEWADDR, body, 0, len(body))]))
+    found = tuple(
+        (record, body)
+        for body in bodies
+        for record in decode_addresses([(c.RTM_NEWADDR, body, 0, len(body))])
+    )
     things = Belongings(found, tuple(bytes.fromhex(text) for text in had["routes"]))
-    there = {identity(record) for record in decode_addresses(rtnl.dump(c.RTM_GETADDR, bytes(8))) if record.index == nic.index}
+    there = {
+        identity(record)
+        for record in decode_addresses(rtnl.dump(c.RTM_GETADDR, bytes(8)))
+        if record.index == nic.index
+    }
     return pieces + give(things, Link(had["index"], had["name"]), Link(nic.index, nic.name), there)
 
 
@@ -193,10 +254,16 @@ def _is_sound(had: Any) -> bool:
             bytes.fromhex(text)
         settings = had.get("settings", {})
         values = [value for group in settings.values() for value in group.values()]
-        if not settings.keys() <= set(_SETTINGS) or not all(isinstance(value, str) for value in values):
+        if not settings.keys() <= set(_SETTINGS) or not all(
+            isinstance(value, str) for value in values
+        ):
             return False
         texts, numbers = (had["name"], had["alias"]), (had["index"], had["mtu"], had["txqueuelen"])
-        return all(isinstance(text, str) for text in texts) and all(isinstance(number, int) for number in numbers) and "up" in had
+        return (
+            all(isinstance(text, str) for text in texts)
+            and all(isinstance(number, int) for number in numbers)
+            and "up" in had
+        )
     except (AttributeError, KeyError, TypeError, ValueError):
         return False
 

@@ -19,7 +19,12 @@ from netorch.values.requests import TunAdd, TunSet
 
 DEVICE = "/dev/net/tun"
 
-_TUNSETIFF, _TUNSETPERSIST, _TUNSETOWNER, _TUNSETGROUP = 0x400454CA, 0x400454CB, 0x400454CC, 0x400454CE
+_TUNSETIFF, _TUNSETPERSIST, _TUNSETOWNER, _TUNSETGROUP = (
+    0x400454CA,
+    0x400454CB,
+    0x400454CC,
+    0x400454CE,
+)
 _IFF_TUN, _IFF_TAP, _IFF_MULTI_QUEUE, _IFF_NO_PI, _IFF_TUN_EXCL = 0x1, 0x2, 0x100, 0x1000, 0x8000
 _IFREQ = struct.Struct("=16sH22x")
 _IFINFOMSG = struct.Struct("=BxHiII")
@@ -52,14 +57,22 @@ def change(request: TunSet) -> None:
 
 def _open(request: TunAdd | TunSet, more: int = 0) -> int:
     fd = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
-    flags = (_IFF_TAP if request.tap else _IFF_TUN) | (_IFF_MULTI_QUEUE if request.multi_queue else 0) | _IFF_NO_PI | more
+    flags = (
+        (_IFF_TAP if request.tap else _IFF_TUN)
+        | (_IFF_MULTI_QUEUE if request.multi_queue else 0)
+        | _IFF_NO_PI
+        | more
+    )
     try:
         fcntl.ioctl(fd, _TUNSETIFF, _IFREQ.pack(cstring(request.name), flags))
     except OSError as error:
         os.close(fd)
         # with IFF_TUN_EXCL: there is one of that name
         number = errno.EEXIST if more and error.errno == errno.EBUSY else error.errno or errno.EIO
-        raise Refused(number, "a program has the device open" if number == errno.EBUSY else os.strerror(number)) from None
+        raise Refused(
+            number,
+            "a program has the device open" if number == errno.EBUSY else os.strerror(number),
+        ) from None
     return fd
 
 

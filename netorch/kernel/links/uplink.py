@@ -19,7 +19,11 @@ from netorch.values.snapshot import LinkRecord
 
 _MAX_MTU = 65535
 _IFINFOMSG = struct.Struct("=BxHiII")
-_GONE = {c.RTM_DELADDR: {errno.EADDRNOTAVAIL}, c.RTM_DELROUTE: {errno.ESRCH}, c.RTM_NEWROUTE: {errno.EEXIST}}
+_GONE = {
+    c.RTM_DELADDR: {errno.EADDRNOTAVAIL},
+    c.RTM_DELROUTE: {errno.ESRCH},
+    c.RTM_NEWROUTE: {errno.EEXIST},
+}
 """Answers that say no more than that it is so already."""
 HOPELESS = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}
 
@@ -37,7 +41,9 @@ def join(rtnl: Rtnl, request: UplinkJoin) -> None:
         pieces.append(setlink(bridge, attr(c.IFLA_ADDRESS, nic.mac), f"MAC of {request.bridge}"))
     if nic.master != bridge.index:
         # only an MTU that changed stays whatever other ports have (br_change_mtu)
-        for mtu in (nic.mtu + 1 if nic.mtu < _MAX_MTU else nic.mtu - 1, nic.mtu) if request.mtu else ():
+        for mtu in (
+            (nic.mtu + 1 if nic.mtu < _MAX_MTU else nic.mtu - 1, nic.mtu) if request.mtu else ()
+        ):
             pieces.append(setlink(bridge, attr(c.IFLA_MTU, u32(mtu)), f"MTU of {request.bridge}"))
         pieces.append(setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
     pieces += take(things, here, here) + give(things, here, there)
@@ -48,7 +54,11 @@ def join(rtnl: Rtnl, request: UplinkJoin) -> None:
     if nic.master != bridge.index:
         undo.append(setlink(nic, attr(c.IFLA_MASTER, u32(nic.master)), request.nic))
     left = send(rtnl, undo + give(things, here, here))
-    raise Refused(refused[0], refused[1] + (f", and what was there before could not be put back: {left[1]}" if left else ""))
+    raise Refused(
+        refused[0],
+        refused[1]
+        + (f", and what was there before could not be put back: {left[1]}" if left else ""),
+    )
 
 
 def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
@@ -58,20 +68,36 @@ def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
         return
     here, there = Link(bridge.index, bridge.name), Link(nic.index, nic.name)
     things = _belongings(rtnl, bridge, request.protocol)
-    own = {identity(record) for record in addresses(rtnl.dump(c.RTM_GETADDR, bytes(8))) if record.index == nic.index}
-    pieces = [setlink(nic, attr(c.IFLA_MASTER, u32(0)), request.nic)] if nic.master == bridge.index else []
+    own = {
+        identity(record)
+        for record in addresses(rtnl.dump(c.RTM_GETADDR, bytes(8)))
+        if record.index == nic.index
+    }
+    pieces = (
+        [setlink(nic, attr(c.IFLA_MASTER, u32(0)), request.nic)]
+        if nic.master == bridge.index
+        else []
+    )
     pieces += take(things, here, here) + give(things, here, there, own)
     refused = send(rtnl, pieces, HOPELESS)
     if refused is None:
         return
-    undo = take(Belongings(tuple(pair for pair in things.addresses if identity(pair[0]) not in own), things.routes), here, there)
+    undo = take(
+        Belongings(
+            tuple(pair for pair in things.addresses if identity(pair[0]) not in own), things.routes
+        ),
+        here,
+        there,
+    )
     if nic.master == bridge.index:
         undo.append(setlink(nic, attr(c.IFLA_MASTER, u32(bridge.index)), request.nic))
     send(rtnl, undo + give(things, here, here))
     raise Refused(*refused)
 
 
-def _links(rtnl: Rtnl, request: UplinkJoin | UplinkLeave) -> tuple[LinkRecord | None, LinkRecord | None]:
+def _links(
+    rtnl: Rtnl, request: UplinkJoin | UplinkLeave
+) -> tuple[LinkRecord | None, LinkRecord | None]:
     links = {name: link for link in dump_links(rtnl) for name in (link.name, *link.altnames)}
     return links.get(request.nic), links.get(request.bridge)
 
@@ -91,11 +117,18 @@ def send(rtnl: Rtnl, pieces: Sequence[Piece], also: Collection[int] = ()) -> tup
     batch = {rtnl.next_seq(): piece for piece in pieces}
     if not batch:
         return None
-    errors = rtnl.send([(seq, message(piece.kind, c.NLM_F_REQUEST | piece.flags, seq, piece.payload)) for seq, piece in batch.items()])
+    errors = rtnl.send(
+        [
+            (seq, message(piece.kind, c.NLM_F_REQUEST | piece.flags, seq, piece.payload))
+            for seq, piece in batch.items()
+        ]
+    )
     for seq, piece in batch.items():
         if seq in errors:
             number, sentence = errors[seq]
-            passed = number in _GONE.get(piece.kind, ()) or (piece.kind == c.RTM_NEWROUTE and number in also)
+            passed = number in _GONE.get(piece.kind, ()) or (
+                piece.kind == c.RTM_NEWROUTE and number in also
+            )
             if not passed:
                 return number, f"{piece.about}: {sentence or os.strerror(number)}"
     return None

@@ -19,7 +19,9 @@ class Wireguard:
 
     def __init__(self) -> None:
         self._socket = Rtnl(genl.NETLINK_GENERIC)
-        self._family = genl.family_number(self._socket.get(genl.GENL_ID_CTRL, (genl.family_question(wireguard.FAMILY),))[0])
+        self._family = genl.family_number(
+            self._socket.get(genl.GENL_ID_CTRL, (genl.family_question(wireguard.FAMILY),))[0]
+        )
 
     def __enter__(self) -> Wireguard:
         return self
@@ -51,7 +53,9 @@ class Wireguard:
                 payloads = [wireguard.remove_peer(request)]
         for payload in payloads:
             seq = self._socket.next_seq()
-            errors = self._socket.send([(seq, message(self._family, c.NLM_F_REQUEST, seq, payload))])
+            errors = self._socket.send(
+                [(seq, message(self._family, c.NLM_F_REQUEST, seq, payload))]
+            )
             if errors:
                 number, sentence = errors[seq]
                 raise Refused(number, sentence or os.strerror(number))

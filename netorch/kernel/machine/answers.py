@@ -25,10 +25,14 @@ def _answer(question: Question, folder: str) -> Answer:
                 return Answer(pwd.getpwnam(name).pw_uid)
             except (KeyError, ValueError):
                 known = (user.pw_name for user in pwd.getpwall())
-                return Answer(problem=f"this machine has no user {name!r}", remedy=did_you_mean(name, known))
+                return Answer(
+                    problem=f"this machine has no user {name!r}", remedy=did_you_mean(name, known)
+                )
         case GroupNumber(name):
             try:
                 return Answer(grp.getgrnam(name).gr_gid)
             except (KeyError, ValueError):
                 known = (group.gr_name for group in grp.getgrall())
-                return Answer(problem=f"this machine has no group {name!r}", remedy=did_you_mean(name, known))
+                return Answer(
+                    problem=f"this machine has no group {name!r}", remedy=did_you_mean(name, known)
+                )

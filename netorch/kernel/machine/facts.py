@@ -65,7 +65,9 @@ class Machine:
     open_files: int = 1 << 20
 
 
-def read(programs: Iterable[str], folders: Iterable[str], sysctls: Iterable[str], files: Iterable[str]) -> Machine:
+def read(
+    programs: Iterable[str], folders: Iterable[str], sysctls: Iterable[str], files: Iterable[str]
+) -> Machine:
     """`files`: paths, or folders with the end of the names that count: `/etc/x.d/*.conf`. Works without root too, and then sees less."""
     try:
         require_root()
@@ -154,7 +156,12 @@ def _named() -> tuple[tuple[Damage, ...], int]:
                     found.append(Damage(path, "a symbolic link that leads nowhere"))
             else:
                 found.append(
-                    Damage(path, "a directory" if stat.S_ISDIR(status.st_mode) else "a plain file, and no namespace is mounted on it")
+                    Damage(
+                        path,
+                        "a directory"
+                        if stat.S_ISDIR(status.st_mode)
+                        else "a plain file, and no namespace is mounted on it",
+                    )
                 )
     return tuple(found), named
 
@@ -186,10 +193,20 @@ def _records() -> tuple[Damage, ...]:
 
 
 def _ufw() -> frozenset[str] | None:
-    chains = [(family, name) for family in ("ip", "ip6") for name in _UFW if name in nfrules.chains(family, "filter")]
+    chains = [
+        (family, name)
+        for family in ("ip", "ip6")
+        for name in _UFW
+        if name in nfrules.chains(family, "filter")
+    ]
     if not chains:
         return None
-    return frozenset(rule.iif for family, name in chains for rule in nfrules.rules(family, "filter", name) if rule.verdict == "accept")
+    return frozenset(
+        rule.iif
+        for family, name in chains
+        for rule in nfrules.rules(family, "filter", name)
+        if rule.verdict == "accept"
+    )
 
 
 def _limit() -> int:

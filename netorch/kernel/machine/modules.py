@@ -10,7 +10,13 @@ from contextlib import suppress
 from netorch.values.frozen import frozen
 
 _FOLDERS = ("/lib/modules", "/usr/lib/modules")
-_SETTINGS = ("/etc/modprobe.d", "/run/modprobe.d", "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d", "/lib/modprobe.d")
+_SETTINGS = (
+    "/etc/modprobe.d",
+    "/run/modprobe.d",
+    "/usr/local/lib/modprobe.d",
+    "/usr/lib/modprobe.d",
+    "/lib/modprobe.d",
+)
 _FILE = re.compile(r"([^/\s]+)\.ko(?:\.(?:gz|xz|zst))?$")
 _BARRED = re.compile(r"\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+\S*/(?:true|false)\b)")
 
@@ -28,8 +34,14 @@ def read() -> Modules:
     listed: set[str] = set()
     builtin: set[str] = set()
     for folder in _FOLDERS:
-        listed |= {name for line in _lines(f"{folder}/{release}/modules.dep") if (name := _name(line.partition(":")[0]))}
-        builtin |= {name for line in _lines(f"{folder}/{release}/modules.builtin") if (name := _name(line))}
+        listed |= {
+            name
+            for line in _lines(f"{folder}/{release}/modules.dep")
+            if (name := _name(line.partition(":")[0]))
+        }
+        builtin |= {
+            name for line in _lines(f"{folder}/{release}/modules.builtin") if (name := _name(line))
+        }
     loaded = {line.split(" ", 1)[0] for line in _lines("/proc/modules")}
     there = frozenset(builtin | loaded)
     frozen = "1" in _lines("/proc/sys/kernel/modules_disabled")

@@ -24,7 +24,10 @@ def lacking(features: Sequence[Feature]) -> list[Feature] | None:
             with LinuxKernel() as kernel:
                 missing = set(kernel.lacking(features))
             with open(writer, "w", encoding="utf-8") as answer:
-                json.dump([number for number, feature in enumerate(features) if feature in missing], answer)
+                json.dump(
+                    [number for number, feature in enumerate(features) if feature in missing],
+                    answer,
+                )
         os._exit(0)
     os.close(writer)
     with open(reader, encoding="utf-8") as answer:
@@ -36,6 +39,10 @@ def lacking(features: Sequence[Feature]) -> list[Feature] | None:
 def _become_root() -> None:
     user, group = os.geteuid(), os.getegid()
     unshare(CLONE_NEWUSER | CLONE_NEWNET)
-    for file, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+    for file, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"0 {user} 1"),
+        ("gid_map", f"0 {group} 1"),
+    ):
         with open(f"/proc/self/{file}", "w", encoding="ascii") as opened:
             opened.write(text)

@@ -61,14 +61,21 @@ def _why(how: str, what: str, path: str, error: OSError) -> NotAttached:
     if error.errno in (errno.EACCES, errno.EPERM):
         return NotAttached(f"{path}: {error.strerror}.", "netorch needs root.", unsure=True)
     if how == "pid" and error.errno in (errno.ENOENT, errno.ESRCH):
-        return NotAttached(f"there is no process {what}.", "Start it first, and name the number that it has now.")
+        return NotAttached(
+            f"there is no process {what}.", "Start it first, and name the number that it has now."
+        )
     if how == "netns" and error.errno == errno.ENOENT:
         try:
             known = os.listdir(RUN_NETNS)
         except OSError:
             known = []
-        return NotAttached(f"there is no namespace {what!r}.", did_you_mean(what, known) or "`ip netns list` shows them.")
-    return NotAttached(f"{path} is no network namespace.", "Start what it belongs to first, or correct `attach`.")
+        return NotAttached(
+            f"there is no namespace {what!r}.",
+            did_you_mean(what, known) or "`ip netns list` shows them.",
+        )
+    return NotAttached(
+        f"{path} is no network namespace.", "Start what it belongs to first, or correct `attach`."
+    )
 
 
 __all__ = ["Attachment", "NotAttached", "open_all", "open_namespace"]

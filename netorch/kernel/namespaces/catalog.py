@@ -17,7 +17,16 @@ from netorch.kernel.files import owned_directories
 from netorch.kernel.namespaces.netns import Netns, inode_of, netns_fd
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
-from netorch.kernel.system.syscalls import CLONE_NEWNET, MS_BIND, MS_REC, MS_SHARED, mount, setns, umount, unshare
+from netorch.kernel.system.syscalls import (
+    CLONE_NEWNET,
+    MS_BIND,
+    MS_REC,
+    MS_SHARED,
+    mount,
+    setns,
+    umount,
+    unshare,
+)
 
 if TYPE_CHECKING:
     from netorch.kernel.spares import Spares
@@ -267,7 +276,9 @@ class Namespaces:
             raise OSError(errno.EINVAL, "no name for a namespace", netns.label)
         if netns.label in reclaim:
             self._unlink_stale(path)
-        os.close(os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0))
+        os.close(
+            os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0)
+        )
         try:
             mount(OWN_NETNS, path, "none", MS_BIND)
         except BaseException:
@@ -283,7 +294,9 @@ class Namespaces:
             status, home = os.lstat(path), os.lstat(RUN_NETNS)
         except FileNotFoundError:
             return False
-        stale = stat.S_ISREG(status.st_mode) and status.st_size == 0 and status.st_dev == home.st_dev
+        stale = (
+            stat.S_ISREG(status.st_mode) and status.st_size == 0 and status.st_dev == home.st_dev
+        )
         if stale:
             os.unlink(path)
         return stale

@@ -59,8 +59,22 @@ class Engine:
 
 
 ENGINES = {
-    "docker": Engine("Docker", "docker", "DOCKER_HOST", "docker.service", ("/var/run/docker.sock", "/run/docker.sock"), "docker.sock"),
-    "podman": Engine("Podman", "podman", "CONTAINER_HOST", "podman.socket", ("/run/podman/podman.sock",), "podman/podman.sock"),
+    "docker": Engine(
+        "Docker",
+        "docker",
+        "DOCKER_HOST",
+        "docker.service",
+        ("/var/run/docker.sock", "/run/docker.sock"),
+        "docker.sock",
+    ),
+    "podman": Engine(
+        "Podman",
+        "podman",
+        "CONTAINER_HOST",
+        "podman.socket",
+        ("/run/podman/podman.sock",),
+        "podman/podman.sock",
+    ),
 }
 
 
@@ -79,7 +93,9 @@ class Container:
 class Engines:
     """The engines of this machine, each asked through the first of its sockets that answers; one that fails is not asked again."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, environment: Mapping[str, str] | None = None, patience: float = PATIENCE
+    ) -> None:
         self._environment = os.environ if environment is None else environment
         self._patience = patience
         self._failed: dict[str, NotAttached] = {}
@@ -113,18 +129,29 @@ class Engines:
                 os.close(fd)
             elif again == found:
                 what = f"container {found.name!r} runs as process {found.pid}, says {engine.name}, but there is none here."
-                raise NotAttached(what, f"Does {engine.name} run on another machine, or in a virtual one?")
+                raise NotAttached(
+                    what, f"Does {engine.name} run on another machine, or in a virtual one?"
+                )
             found = again
-        raise NotAttached(f"container {found.name!r} does not stay up.", f"See why: `{engine.command} logs {found.name}`.")
+        raise NotAttached(
+            f"container {found.name!r} does not stay up.",
+            f"See why: `{engine.command} logs {found.name}`.",
+        )
 
     def _container(self, engine: Engine, name: str, deadline: float) -> Container:
         status, answer = self._ask(engine, f"/containers/{name}/json", deadline)
         if status == 404:
             close = did_you_mean(name, self._names(engine, deadline))
-            raise NotAttached(f"{engine.name} has no container {name!r}.", close or f"`{engine.command} ps --all` lists them.")
+            raise NotAttached(
+                f"{engine.name} has no container {name!r}.",
+                close or f"`{engine.command} ps --all` lists them.",
+            )
         if status != 200:
             said = answer.get("message") if isinstance(answer, dict) else None
-            raise NotAttached(f"{engine.name} does not tell of container {name!r}: {_text(said) or f'HTTP status {status}'}.", unsure=True)
+            raise NotAttached(
+                f"{engine.name} does not tell of container {name!r}: {_text(said) or f'HTTP status {status}'}.",
+                unsure=True,
+            )
         try:
             return _read(answer)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -135,8 +162,14 @@ class Engines:
         with suppress(_EngineFailed):
             _, answer = self._ask(engine, "/containers/json?all=1", deadline)
             entries = answer if isinstance(answer, list) else []
-            lists = [entry["Names"] for entry in entries if isinstance(entry, dict) and isinstance(entry.get("Names"), list)]
-            return [name.removeprefix("/") for names in lists for name in names if isinstance(name, str)]
+            lists = [
+                entry["Names"]
+                for entry in entries
+                if isinstance(entry, dict) and isinstance(entry.get("Names"), list)
+            ]
+            return [
+                name.removeprefix("/") for names in lists for name in names if isinstance(name, str)
+            ]
         return []
 
     def _ask(self, engine: Engine, path: str, deadline: float) -> tuple[int, Any]:
@@ -147,14 +180,18 @@ class Engines:
         connection = HTTPConnection("engine")
         try:
             connection.sock = self._connect(engine, deadline)
-            connection.request("GET", path, headers={"Host": engine.command, "Accept": "application/json"})
+            connection.request(
+                "GET", path, headers={"Host": engine.command, "Accept": "application/json"}
+            )
             response = connection.getresponse()
             body = response.read(LARGEST + 1)
             if len(body) > LARGEST:
                 raise self._failure(engine, "its answer does not end")
             return response.status, json.loads(body)
         except TimeoutError:
-            raise self._failure(engine, f"it did not answer within {self._patience:g} seconds") from None
+            raise self._failure(
+                engine, f"it did not answer within {self._patience:g} seconds"
+            ) from None
         except (HTTPException, ValueError, RecursionError):
             raise self._failure(engine, "what it answers is no JSON over HTTP") from None
         except OSError as error:
@@ -178,7 +215,11 @@ class Engines:
 
     def _failure(self, engine: Engine, why: str) -> _EngineFailed:
         place = printable(self._sockets.get(engine.name, "its socket"))
-        return _EngineFailed(f"{engine.name} at {place}: {why}.", f"Is it well? `{engine.command} ps` should answer.", unsure=True)
+        return _EngineFailed(
+            f"{engine.name} at {place}: {why}.",
+            f"Is it well? `{engine.command} ps` should answer.",
+            unsure=True,
+        )
 
 
 class _EngineFailed(NotAttached):
@@ -232,11 +273,25 @@ def _reason(error: OSError) -> str:
 
 def _read(answer: Any) -> Container:
     """The container as documented; Podman leaves out what is empty."""
-    state, settings, config = answer["State"], answer.get("NetworkSettings") or {}, answer.get("HostConfig") or {}
-    if not isinstance(answer["Id"], str) or not answer["Id"].isalnum() or not isinstance(state["Pid"], int):
+    state, settings, config = (
+        answer["State"],
+        answer.get("NetworkSettings") or {},
+        answer.get("HostConfig") or {},
+    )
+    if (
+        not isinstance(answer["Id"], str)
+        or not answer["Id"].isalnum()
+        or not isinstance(state["Pid"], int)
+    ):
         raise ValueError(answer)
     running = "running" if state.get("Running") else "exited"
-    status = "paused" if state.get("Paused") else "restarting" if state.get("Restarting") else state.get("Status") or running
+    status = (
+        "paused"
+        if state.get("Paused")
+        else "restarting"
+        if state.get("Restarting")
+        else state.get("Status") or running
+    )
     sandbox = _text(settings.get("SandboxKey"))
     return Container(
         answer["Id"],
@@ -250,7 +305,10 @@ def _read(answer: Any) -> Container:
 
 def _check(engine: Engine, found: Container) -> None:
     if found.status != "running" or found.pid <= 0:
-        state, verb = _REMEDIES.get(found.status, (f"is {found.status if found.status != 'running' else 'without a process'}", "start"))
+        state, verb = _REMEDIES.get(
+            found.status,
+            (f"is {found.status if found.status != 'running' else 'without a process'}", "start"),
+        )
         if verb == "logs":
             remedy = f"`{engine.command} logs {found.name}` may say why; apply again when it runs."
         else:

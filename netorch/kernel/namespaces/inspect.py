@@ -32,7 +32,9 @@ def look(how: str, what: str) -> tuple[list[LinkRecord], list[AddressRecord]]:
     return within(how, what, work)
 
 
-def open_socket(how: str, what: str, family: int, kind: int, protocol: int, buffer: int = 0) -> Files:
+def open_socket(
+    how: str, what: str, family: int, kind: int, protocol: int, buffer: int = 0
+) -> Files:
     """A socket of the node. A socket stays in the namespace that it was made in, whoever uses it. `buffer`: bytes to hold, if not 0."""
 
     def work() -> Files:
@@ -50,7 +52,14 @@ def wait_for_port(how: str, what: str, protocol: str, port: int, timeout: float)
 
     def work() -> bool:
         end = time.monotonic() + timeout
-        while not (found := any((known, number) == (protocol, port) for known, _, number in listening())) and time.monotonic() < end:
+        while (
+            not (
+                found := any(
+                    (known, number) == (protocol, port) for known, _, number in listening()
+                )
+            )
+            and time.monotonic() < end
+        ):
             time.sleep(_POLL)
         return found
 

@@ -15,7 +15,17 @@ _NS_GET_NSTYPE = 0xB703
 class Netns:
     """A namespace that is known by label. `next_index` is 0 where the kernel chooses indices, `indices` what is known of them."""
 
-    __slots__ = ("complete", "fd", "indices", "inode", "label", "next_index", "pinned", "rtnl", "seen")
+    __slots__ = (
+        "complete",
+        "fd",
+        "indices",
+        "inode",
+        "label",
+        "next_index",
+        "pinned",
+        "rtnl",
+        "seen",
+    )
 
     def __init__(self, label: str, fd: int, inode: tuple[int, int], pinned: bool = False) -> None:
         self.label = label
@@ -43,7 +53,9 @@ class Netns:
 
 def netns_fd(path: str, follow: bool) -> int:
     """Open a namespace file; OSError, with EINVAL for anything that is no network namespace (NS_GET_NSTYPE, ioctl_nsfs(2))."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
+    fd = os.open(
+        path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    )
     try:
         if fcntl.ioctl(fd, _NS_GET_NSTYPE) == CLONE_NEWNET:
             return fd

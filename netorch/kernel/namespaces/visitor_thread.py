@@ -13,7 +13,9 @@ from netorch.kernel.system.syscalls import setns
 Result = TypeVar("Result")
 
 
-def aside(function: Callable[[], Result], undo: Callable[[Result], None] = lambda _: None) -> Result:
+def aside(
+    function: Callable[[], Result], undo: Callable[[Result], None] = lambda _: None
+) -> Result:
     """What `function` returns or raises, called in a new thread that ends with it.
 
     Ctrl-C while it runs waits for its end and takes the result back with `undo`: nobody else has it.
@@ -32,7 +34,9 @@ def aside(function: Callable[[], Result], undo: Callable[[Result], None] = lambd
         thread.start()
     except RuntimeError:
         what = "netorch cannot start a thread: the limit of processes is reached."
-        raise KernelRefused(Problem(what, remedy="Raise it: `ulimit -u`, or pids.max of the control group.")) from None
+        raise KernelRefused(
+            Problem(what, remedy="Raise it: `ulimit -u`, or pids.max of the control group.")
+        ) from None
     try:
         thread.join()
     except BaseException:
@@ -53,7 +57,12 @@ def open_place(how: str, what: str) -> int:
         raise KernelRefused(Problem(error.what, remedy=error.remedy)) from None
 
 
-def within(how: str, what: str, function: Callable[[], Result], undo: Callable[[Result], None] = lambda _: None) -> Result:
+def within(
+    how: str,
+    what: str,
+    function: Callable[[], Result],
+    undo: Callable[[Result], None] = lambda _: None,
+) -> Result:
     """What `function` returns in the network namespace of a place."""
 
     def work() -> Result:

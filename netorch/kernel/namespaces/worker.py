@@ -64,7 +64,9 @@ class Worker:
             thread.start()
         except RuntimeError:
             what = "netorch cannot start a thread: the limit of processes is reached."
-            raise KernelRefused(Problem(what, remedy="Raise it: `ulimit -u`, or pids.max of the control group.")) from None
+            raise KernelRefused(
+                Problem(what, remedy="Raise it: `ulimit -u`, or pids.max of the control group.")
+            ) from None
         return thread
 
     def _replace(self) -> None:

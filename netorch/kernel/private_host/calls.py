@@ -26,7 +26,9 @@ class Files:
     fds: tuple[int, ...]
 
 
-def ask(connection: socket.socket, function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+def ask(
+    connection: socket.socket, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[bool, Any]:
     """Have the other end call it: True and its result, or False and the exception that it raised. OSError if it is gone."""
     connection.sendall(pickle.dumps((function, arguments)))
     connection.shutdown(socket.SHUT_WR)

@@ -71,20 +71,36 @@ class Private:
         """Its user namespace, if that is not the program's own, and its processes."""
         user, processes = self.fds
         own, there = os.stat("/proc/self/ns/user"), os.fstat(user)
-        entered = () if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) else ((CLONE_NEWUSER, user),)
+        entered = (
+            ()
+            if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)
+            else ((CLONE_NEWUSER, user),)
+        )
         return (*entered, (CLONE_NEWPID, processes))
 
-    def call(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    def call(
+        self,
+        function: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
         """What `function`, known by its name in its module, returns or raises there."""
         assert not kwargs
         return cast("Result", self._ask(function, args, to_the_end=False))
 
-    def change(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    def change(
+        self,
+        function: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
         """`call`, of what changes the kernel: Ctrl-C, of which the host hears nothing, waits for its end."""
         assert not kwargs
         return cast("Result", self._ask(function, args, to_the_end=True))
 
-    def _ask(self, function: Callable[..., object], args: tuple[object, ...], *, to_the_end: bool) -> object:
+    def _ask(
+        self, function: Callable[..., object], args: tuple[object, ...], *, to_the_end: bool
+    ) -> object:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with ours:
             try:
@@ -92,7 +108,9 @@ class Private:
                     socket.send_fds(self._connection, [b"?"], [theirs.fileno()])
                 done, result = calls.ask(ours, function, args)
             except OSError as error:
-                raise KernelRefused("the private host is gone: its processes were ended.") from error
+                raise KernelRefused(
+                    "the private host is gone: its processes were ended."
+                ) from error
             except KeyboardInterrupt:
                 if to_the_end:
                     calls.wait(ours)
@@ -140,7 +158,9 @@ def _ask_for_host(theirs: socket.socket, modules: Sequence[str]) -> None:
                 nursery.close()
                 _nursery = None
                 if last:
-                    raise NetorchError(f"the process that makes private hosts does not live: {error.strerror}.") from error
+                    raise NetorchError(
+                        f"the process that makes private hosts does not live: {error.strerror}."
+                    ) from error
 
 
 def _start(modules: Sequence[str]) -> int:
@@ -150,18 +170,34 @@ def _start(modules: Sequence[str]) -> int:
         try:
             program = os.pidfd_open(os.getpid())
         except OSError as error:
-            raise LacksError(f"private hosts need pidfd_open(2), since Linux 5.3: {error.strerror}.") from None
+            raise LacksError(
+                f"private hosts need pidfd_open(2), since Linux 5.3: {error.strerror}."
+            ) from None
         try:
             # above the numbers that they get there
-            copies += [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (theirs.fileno(), program)]
-            code = _NURSERY.format(path=[os.path.abspath(path) for path in sys.path], modules=tuple(modules))
+            copies += [
+                fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (theirs.fileno(), program)
+            ]
+            code = _NURSERY.format(
+                path=[os.path.abspath(path) for path in sys.path], modules=tuple(modules)
+            )
             null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-            handed = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in zip((3, 4), copies, strict=True)]
-            words = [sys.executable, "-I", *(("-B",) if sys.dont_write_bytecode else ()), "-c", code]
+            handed = [
+                (os.POSIX_SPAWN_DUP2, fd, number) for number, fd in zip((3, 4), copies, strict=True)
+            ]
+            words = [
+                sys.executable,
+                "-I",
+                *(("-B",) if sys.dont_write_bytecode else ()),
+                "-c",
+                code,
+            ]
             os.posix_spawn(sys.executable, words, os.environ, file_actions=[*null, *handed])
         except OSError as error:
             os.close(ours.detach())
-            raise LacksError(f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}.") from None
+            raise LacksError(
+                f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}."
+            ) from None
         finally:
             for fd in (program, *copies):
                 os.close(fd)
@@ -181,7 +217,12 @@ class Here:
     def ours(self) -> bool:
         return os.getpid() == self._owner
 
-    def call(self, function: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    def call(
+        self,
+        function: Callable[Parameters, Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
         return function(*args, **kwargs)
 
     change = call

@@ -78,7 +78,9 @@ def _loopback_up() -> None:
     rtnl = Rtnl()
     try:
         seq = rtnl.next_seq()
-        for number, sentence in rtnl.send([(seq, message(c.RTM_SETLINK, c.NLM_F_REQUEST, seq, _LOOPBACK_UP))]).values():
+        for number, sentence in rtnl.send(
+            [(seq, message(c.RTM_SETLINK, c.NLM_F_REQUEST, seq, _LOOPBACK_UP))]
+        ).values():
             raise OSError(number, sentence or os.strerror(number))
     finally:
         rtnl.close()
@@ -88,7 +90,10 @@ def _shadow(parent: str, names: Sequence[str]) -> None:
     """Empty directories of these names in `parent`, where nothing else changes: mounts on those that are there, and where one is not,
     a new `parent` with all that the old one has bound into it.
     """
-    if all(os.path.isdir(f"{parent}/{name}") and not os.path.islink(f"{parent}/{name}") for name in names):
+    if all(
+        os.path.isdir(f"{parent}/{name}") and not os.path.islink(f"{parent}/{name}")
+        for name in names
+    ):
         for name in names:
             mount("netorch", f"{parent}/{name}", "tmpfs", 0)
         return
@@ -120,14 +125,27 @@ def _bring(old: int, name: str, target: str) -> None:
 
 def refusal(what: str, error: OSError, user: bool) -> LacksError:
     """Why this machine gives no private host, with the remedy as far as it can be known."""
-    return LacksError(Problem(f"no private host can be made here: {what} ({error.strerror}).", remedy=_remedy(error, user)))
+    return LacksError(
+        Problem(
+            f"no private host can be made here: {what} ({error.strerror}).",
+            remedy=_remedy(error, user),
+        )
+    )
 
 
 def _remedy(error: OSError, user: bool) -> str:
     settings = (
         ("/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
-        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "sysctl -w kernel.unprivileged_userns_clone=1"),
-        ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+        (
+            "/proc/sys/kernel/unprivileged_userns_clone",
+            "0",
+            "sysctl -w kernel.unprivileged_userns_clone=1",
+        ),
+        (
+            "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+            "1",
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
     )
     if not user:
         return "Root needs CAP_SYS_ADMIN and CAP_NET_ADMIN for it: in a container, start that with --privileged."

@@ -106,7 +106,9 @@ def _serve(connection: socket.socket, program: int) -> None:
         _, fds, _, _ = socket.recv_fds(connection, 1, 1)
         if not fds:
             return
-        threading.Thread(target=calls.answer, args=(socket.socket(fileno=fds[0]),), daemon=True).start()
+        threading.Thread(
+            target=calls.answer, args=(socket.socket(fileno=fds[0]),), daemon=True
+        ).start()
 
 
 def _descriptors() -> bytes:

@@ -114,7 +114,9 @@ class _Writer:
     def drain(self) -> None:
         while True:
             try:
-                frame, said, _, (name, protocol, sort, hardware, _) = self.packets.recvmsg(_LARGEST, 256)
+                frame, said, _, (name, protocol, sort, hardware, _) = self.packets.recvmsg(
+                    _LARGEST, 256
+                )
             except BlockingIOError:
                 return
             except OSError:
@@ -129,7 +131,9 @@ class _Writer:
             number = self.interfaces[name] = len(self.interfaces)
             options = _option(2, name.encode()) + _option(9, b"\x09") + _option(0, b"")
             self.file.write(_block(1, struct.pack("=HHI", 1, 0, 0) + options))
-        head = struct.pack("=IIIII", number, stamp >> 32, stamp & 0xFFFFFFFF, len(frame), len(frame))
+        head = struct.pack(
+            "=IIIII", number, stamp >> 32, stamp & 0xFFFFFFFF, len(frame), len(frame)
+        )
         self.file.write(_block(6, head + _padded(frame)))
 
     def close(self) -> None:
@@ -137,9 +141,18 @@ class _Writer:
         self.file.close()
 
 
-def _framed(frame: bytes, protocol: int, hardware: int, said: list[tuple[int, int, bytes]]) -> bytes:
+def _framed(
+    frame: bytes, protocol: int, hardware: int, said: list[tuple[int, int, bytes]]
+) -> bytes:
     """The frame as on an Ethernet: with its VLAN tag, and with a header of zeros if the link has none."""
-    aux = next((_AUXDATA.unpack_from(data) for level, kind, data in said if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA)), None)
+    aux = next(
+        (
+            _AUXDATA.unpack_from(data)
+            for level, kind, data in said
+            if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA)
+        ),
+        None,
+    )
     if hardware not in _ETHERNET:
         ahead = aux[4] - aux[3] if aux is not None else 0
         return bytes(12) + struct.pack("!H", protocol) + frame[max(0, ahead) :]

@@ -23,23 +23,33 @@ def echo(how: str, what: str, address: str, timeout: float) -> float | None:
 
 
 def _echo(address: str, timeout: float) -> float | None:
-    family, _, _, _, target = socket.getaddrinfo(address, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)[0]
+    family, _, _, _, target = socket.getaddrinfo(
+        address, 0, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+    )[0]
     version = 6 if family == socket.AF_INET6 else 4
     number = int.from_bytes(os.urandom(2))
     sent: dict[int, float] = {}
     end = time.monotonic() + timeout
-    with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMPV6 if version == 6 else socket.IPPROTO_ICMP) as raw:
+    with socket.socket(
+        family, socket.SOCK_RAW, socket.IPPROTO_ICMPV6 if version == 6 else socket.IPPROTO_ICMP
+    ) as raw:
         while (now := time.monotonic()) < end or not sent:
             # what cannot be sent yet may be sent later: a tentative address, a route to come
             with suppress(OSError):
                 raw.sendto(icmp.echo(version, number, len(sent) & 0xFFFF, _TOKEN), target)
             sent[len(sent)] = now
-            if (answered := _answer(raw, version, number, sent, min(now + _INTERVAL, max(end, now + 0.001)))) is not None:
+            if (
+                answered := _answer(
+                    raw, version, number, sent, min(now + _INTERVAL, max(end, now + 0.001))
+                )
+            ) is not None:
                 return answered
     return None
 
 
-def _answer(raw: socket.socket, version: int, number: int, sent: dict[int, float], until: float) -> float | None:
+def _answer(
+    raw: socket.socket, version: int, number: int, sent: dict[int, float], until: float
+) -> float | None:
     while (left := until - time.monotonic()) > 0:
         raw.settimeout(left)
         try:
@@ -47,6 +57,11 @@ def _answer(raw: socket.socket, version: int, number: int, sent: dict[int, float
         except OSError:
             continue
         found = icmp.heard(version, packet, len(_TOKEN))
-        if found is not None and found.token == _TOKEN and found.ident == number and found.seq in sent:
+        if (
+            found is not None
+            and found.token == _TOKEN
+            and found.ident == number
+            and found.seq in sent
+        ):
             return time.monotonic() - sent[found.seq]
     return None

@@ -39,7 +39,15 @@ most to whom (icmp_ratelimit), some of it once in two, and to those who ask more
 _TELLING = 0.2
 """Seconds between two words of how far it is."""
 
-_STOPPED = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM, errno.EINVAL, errno.ENETDOWN, errno.EMSGSIZE)
+_STOPPED = (
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EINVAL,
+    errno.ENETDOWN,
+    errno.EMSGSIZE,
+)
 """What the node's own routes, filter and links say to a packet; any other refusal says nothing of the network."""
 
 Key = tuple[str, int]
@@ -95,7 +103,14 @@ class Prober:
     `told` is called with how many are settled, a few times a second.
     """
 
-    def __init__(self, probes: Sequence[Probe], door: Door, patience: float, connections: int, told: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        probes: Sequence[Probe],
+        door: Door,
+        patience: float,
+        connections: int,
+        told: Callable[[int], None],
+    ) -> None:
         self._door = door
         self._patience = patience
         self._connections = connections
@@ -103,7 +118,10 @@ class Prober:
         self._token = os.urandom(8)
         self._selector = selectors.DefaultSelector()
         self._ears: dict[Key, _Ear | OSError] = {}
-        self._runs = [_Run(probe, number, (probe.netns, probe.address.version)) for number, probe in enumerate(probes)]
+        self._runs = [
+            _Run(probe, number, (probe.netns, probe.address.version))
+            for number, probe in enumerate(probes)
+        ]
         self._groups: dict[int, list[_Run]] = {}
         for run in self._runs:
             if run.probe.group >= 0:
@@ -143,14 +161,18 @@ class Prober:
 
     def _listen(self) -> None:
         keys = list(dict.fromkeys(run.key for run in self._runs))
-        opened = self._door.sockets([(label, version, socket.IPPROTO_ICMP) for label, version in keys])
+        opened = self._door.sockets(
+            [(label, version, socket.IPPROTO_ICMP) for label, version in keys]
+        )
         for key, found in zip(keys, opened, strict=True):
             if isinstance(found, OSError):
                 self._ears[key] = found
                 continue
             ear = _Ear(found, int.from_bytes(os.urandom(2)))
             self._ears[key] = ear
-            self._selector.register(found, selectors.EVENT_READ, lambda key=key, ear=ear: self._hear(key[1], ear))
+            self._selector.register(
+                found, selectors.EVENT_READ, lambda key=key, ear=ear: self._hear(key[1], ear)
+            )
 
     # time
 
@@ -164,8 +186,16 @@ class Prober:
                 self._settle(run, run.hint or Reply(Sort.SILENT))
         if self._young < WINDOW:
             self._launch(now)
-        busy = self._young < WINDOW and (self._echoes or (self._connects and self._open < self._connections))
-        pause = 0.0 if busy else max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else 0.05
+        busy = self._young < WINDOW and (
+            self._echoes or (self._connects and self._open < self._connections)
+        )
+        pause = (
+            0.0
+            if busy
+            else max(0.0, self._timers[0][0] - time.monotonic())
+            if self._timers
+            else 0.05
+        )
         for key, _ in self._selector.select(pause):
             key.data()
         if len(self._gone) >= WINDOW // 2:
@@ -185,9 +215,15 @@ class Prober:
             ear = self._begin(run, now)
             if ear is not None:
                 self._echo(run, ear)
-        connects = [run for run in self._taken(self._connects, min(TURN, self._connections - self._open)) if self._begin(run, now)]
+        connects = [
+            run
+            for run in self._taken(self._connects, min(TURN, self._connections - self._open))
+            if self._begin(run, now)
+        ]
         if connects:
-            wanted = [(run.probe.netns, run.probe.address.version, socket.IPPROTO_TCP) for run in connects]
+            wanted = [
+                (run.probe.netns, run.probe.address.version, socket.IPPROTO_TCP) for run in connects
+            ]
             for run, opened in zip(connects, self._door.sockets(wanted), strict=True):
                 self._connect(run, opened)
 
@@ -208,7 +244,9 @@ class Prober:
             return None
         if run.begun < 0:
             run.begun = now
-            self._at(now + (self._patience if run.probe.wanted else QUIET), lambda _: self._end(run))
+            self._at(
+                now + (self._patience if run.probe.wanted else QUIET), lambda _: self._end(run)
+            )
         sends = run.sends + 1
         if not run.young:
             run.young = True
@@ -282,7 +320,14 @@ class Prober:
         except OSError as error:
             self._refused(run, error.errno or 0)
             if error.errno == errno.EMSGSIZE and probe.wanted:
-                self._settle(run, Reply(Sort.STOPPED, errno=errno.EMSGSIZE, mtu=self._door.mtu(probe.netns, probe.address)))
+                self._settle(
+                    run,
+                    Reply(
+                        Sort.STOPPED,
+                        errno=errno.EMSGSIZE,
+                        mtu=self._door.mtu(probe.netns, probe.address),
+                    ),
+                )
         else:
             self._sent(run)
         self._again(run)
@@ -333,7 +378,13 @@ class Prober:
             return
         if found.target != str(run.probe.address).partition("%")[0]:
             return
-        run.hint = Reply(Sort.UNREACHABLE, sender=sender, icmp=found.icmp, mtu=found.mtu, own=sender == found.source)
+        run.hint = Reply(
+            Sort.UNREACHABLE,
+            sender=sender,
+            icmp=found.icmp,
+            mtu=found.mtu,
+            own=sender == found.source,
+        )
         run.told = True
         too_big = icmp.FRAGMENTATION_NEEDED if version == 4 else icmp.PACKET_TOO_BIG
         if found.icmp == too_big and run.probe.size and run.probe.wanted:
@@ -359,7 +410,11 @@ class Prober:
             ear.ports[run.port] = run
         if number == errno.EINPROGRESS:
             self._sent(run)
-            self._selector.register(opened, selectors.EVENT_WRITE, lambda run=run, began=began: self._connected(run, began))
+            self._selector.register(
+                opened,
+                selectors.EVENT_WRITE,
+                lambda run=run, began=began: self._connected(run, began),
+            )
         else:
             self._concluded(run, number, began)
 
@@ -377,7 +432,14 @@ class Prober:
     def _concluded(self, run: _Run, number: int, began: float, now: float = 0.0) -> None:
         self._hang_up(run)
         if number == 0:
-            self._settle(run, Reply(Sort.ANSWERED, (now or time.perf_counter()) - began, sender=str(run.probe.address)))
+            self._settle(
+                run,
+                Reply(
+                    Sort.ANSWERED,
+                    (now or time.perf_counter()) - began,
+                    sender=str(run.probe.address),
+                ),
+            )
         elif number == errno.ECONNREFUSED and not run.told:
             self._settle(run, Reply(Sort.REFUSED, sender=str(run.probe.address)))
         else:

@@ -14,7 +14,10 @@ UNREACHABLE6, TOO_BIG6, TIME_EXCEEDED6, PARAMETER6 = 1, 2, 3, 4
 FRAGMENTATION_NEEDED = (UNREACHABLE, 4)
 PACKET_TOO_BIG = (TOO_BIG6, 0)
 
-KEPT = {4: (ECHO_REPLY, UNREACHABLE, TIME_EXCEEDED, PARAMETER), 6: (ECHO_REPLY6, UNREACHABLE6, TOO_BIG6, TIME_EXCEEDED6, PARAMETER6)}
+KEPT = {
+    4: (ECHO_REPLY, UNREACHABLE, TIME_EXCEEDED, PARAMETER),
+    6: (ECHO_REPLY6, UNREACHABLE6, TOO_BIG6, TIME_EXCEEDED6, PARAMETER6),
+}
 """The types that a probe is interested in, by IP version."""
 
 _HEADER = struct.Struct("!BBHHH")
@@ -44,7 +47,9 @@ class Heard:
 
 def echo(version: int, ident: int, seq: int, token: bytes, size: int = 0) -> bytes:
     """An echo request that makes an IP packet of `size` bytes. The kernel sums ICMPv6 itself, since its sum has the addresses in it."""
-    length = max((size or _SMALL[version]) - (20 if version == 4 else 40) - _HEADER.size, len(token))
+    length = max(
+        (size or _SMALL[version]) - (20 if version == 4 else 40) - _HEADER.size, len(token)
+    )
     if version == 6:
         return _HEADER.pack(ECHO6, 0, 0, ident, seq) + token.ljust(length, b"\0")
     sum_ = checksum(_HEADER.pack(ECHO, 0, 0, ident, seq) + token)
@@ -88,9 +93,19 @@ def heard(version: int, data: bytes, token: int) -> Heard | None:
         return None
     protocol, source, target, inner = quoted
     if protocol == _TCP:
-        return Heard((kind, code), source=source, target=target, port=int.from_bytes(inner[:2]), mtu=mtu)
+        return Heard(
+            (kind, code), source=source, target=target, port=int.from_bytes(inner[:2]), mtu=mtu
+        )
     if protocol == (_ICMP if version == 4 else _ICMP6) and inner[0] in (ECHO, ECHO6):
-        return Heard((kind, code), int.from_bytes(inner[4:6]), int.from_bytes(inner[6:8]), b"", source, target, mtu=mtu)
+        return Heard(
+            (kind, code),
+            int.from_bytes(inner[4:6]),
+            int.from_bytes(inner[6:8]),
+            b"",
+            source,
+            target,
+            mtu=mtu,
+        )
     return None
 
 

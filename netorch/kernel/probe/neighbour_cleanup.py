@@ -28,7 +28,11 @@ def known(namespaces: Namespaces, labels: Iterable[str]) -> Known:
             rtnl = namespaces.rtnl(netns)
             entries = set()
             for kind, buffer, start, end in rtnl.dump(c.RTM_GETNEIGH, bytes(_NDMSG.size)):
-                address = attributes(buffer, start + _NDMSG.size, end).get(c.NDA_DST) if kind == c.RTM_NEWNEIGH else None
+                address = (
+                    attributes(buffer, start + _NDMSG.size, end).get(c.NDA_DST)
+                    if kind == c.RTM_NEWNEIGH
+                    else None
+                )
                 if address is not None:
                     entries.add((_NDMSG.unpack_from(buffer, start)[1], address))
             found[label] = {link.name: link.index for link in dump_links(rtnl)}, frozenset(entries)
@@ -51,6 +55,8 @@ def forget(namespaces: Namespaces, before: Known, traces: Iterable[Neighbour]) -
             index, address = indices.get(entry.link, 0), entry.address.packed
             if index and (index, address) not in kept:
                 seq = rtnl.next_seq()
-                payload = _NDMSG.pack(_FAMILY[entry.address.version], index, 0, 0, 0) + attr(c.NDA_DST, address)
+                payload = _NDMSG.pack(_FAMILY[entry.address.version], index, 0, 0, 0) + attr(
+                    c.NDA_DST, address
+                )
                 batch.append((seq, message(c.RTM_DELNEIGH, c.NLM_F_REQUEST, seq, payload)))
         rtnl.send(batch)

@@ -33,7 +33,11 @@ class Call(Protocol):
 
 
 def probe(
-    namespaces: Namespaces, call: Call, probes: Sequence[Probe], patience: float, progress: Callable[[int, int], None]
+    namespaces: Namespaces,
+    call: Call,
+    probes: Sequence[Probe],
+    patience: float,
+    progress: Callable[[int, int], None],
 ) -> list[Reply]:
     """What each probe found out, in their order."""
     room = min(SOCKETS, namespaces.capacity // 2)
@@ -49,7 +53,9 @@ def probe(
         sockets=lambda wanted: call(partial(_sockets, namespaces, wanted)),
         index=index,
         mtu=lambda label, address: call(partial(_mtu, namespaces, label, address)),
-        forget=lambda traces: call(partial(neighbour_cleanup.forget, namespaces, before, traces)) if traces else None,
+        forget=lambda traces: (
+            call(partial(neighbour_cleanup.forget, namespaces, before, traces)) if traces else None
+        ),
     )
     replies: dict[int, Reply] = {}
     for numbers in chunks(probes, max(1, room * 2 // 5)):
@@ -77,20 +83,30 @@ def chunks(probes: Sequence[Probe], sources: int) -> Iterable[list[int]]:
 def _prepare(namespaces: Namespaces, probes: Sequence[Probe], room: int) -> neighbour_cleanup.Known:
     namespaces.round += 1
     namespaces.make_room(room)
-    return neighbour_cleanup.known(namespaces, dict.fromkeys(trace.netns for probe in probes for trace in probe.traces))
+    return neighbour_cleanup.known(
+        namespaces, dict.fromkeys(trace.netns for probe in probes for trace in probe.traces)
+    )
 
 
 def _sockets(namespaces: Namespaces, wanted: Sequence[Wanted]) -> list[socket.socket | OSError]:
     found: list[socket.socket | OSError] = []
     for label, version, protocol in wanted:
         try:
-            found.append(_within(namespaces, label, partial(tcp_socket if protocol == socket.IPPROTO_TCP else raw_socket, version)))
+            found.append(
+                _within(
+                    namespaces,
+                    label,
+                    partial(tcp_socket if protocol == socket.IPPROTO_TCP else raw_socket, version),
+                )
+            )
         except OSError as error:
             if error.errno in (errno.EPERM, errno.EACCES):
                 for opened in found:
                     if isinstance(opened, socket.socket):
                         opened.close()
-                raise NetorchError("checks send packets of their own, which needs root (CAP_NET_RAW). Run it with sudo.") from None
+                raise NetorchError(
+                    "checks send packets of their own, which needs root (CAP_NET_RAW). Run it with sudo."
+                ) from None
             found.append(error)
     return found
 
@@ -108,10 +124,14 @@ def _mtu(namespaces: Namespaces, label: str, address: Address) -> int:
     if netns is None:
         return 0
     rtnl = namespaces.rtnl(netns)
-    payload = struct.pack("=BB10x", FAMILY[address.version], address.max_prefixlen) + attr(c.RTA_DST, address.packed)
+    payload = struct.pack("=BB10x", FAMILY[address.version], address.max_prefixlen) + attr(
+        c.RTA_DST, address.packed
+    )
     for answers in rtnl.get(c.RTM_GETROUTE, (payload,)):
         for _, buffer, start, end in answers:
-            index = int.from_bytes(attributes(buffer, start + 12, end).get(c.RTA_OIF, b""), sys.byteorder)
+            index = int.from_bytes(
+                attributes(buffer, start + 12, end).get(c.RTA_OIF, b""), sys.byteorder
+            )
             return next((link.mtu for link in dump_links(rtnl) if link.index == index), 0)
     return 0
 

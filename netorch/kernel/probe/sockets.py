@@ -17,15 +17,22 @@ _BUFFER = 1 << 20
 def raw_socket(version: int) -> socket.socket:
     """A socket for echoes, and for what ICMP says of TCP."""
     protocol = socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6
-    opened = socket.socket(FAMILY[version], socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
+    opened = socket.socket(
+        FAMILY[version], socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol
+    )
     try:
         kept = sum(1 << kind for kind in icmp.KEPT[version])
         if version == 4:
-            opened.setsockopt(_SOL_RAW, _ICMP_FILTER, (~kept & 0xFFFFFFFF).to_bytes(4, sys.byteorder))
+            opened.setsockopt(
+                _SOL_RAW, _ICMP_FILTER, (~kept & 0xFFFFFFFF).to_bytes(4, sys.byteorder)
+            )
             opened.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
         else:
             blocked = ((1 << 256) - 1) & ~kept
-            words = [(blocked >> shift & 0xFFFFFFFF).to_bytes(4, sys.byteorder) for shift in range(0, 256, 32)]
+            words = [
+                (blocked >> shift & 0xFFFFFFFF).to_bytes(4, sys.byteorder)
+                for shift in range(0, 256, 32)
+            ]
             opened.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, b"".join(words))
             opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE)
             opened.setsockopt(socket.IPPROTO_IPV6, _IPV6_DONTFRAG, 1)
@@ -41,4 +48,6 @@ def raw_socket(version: int) -> socket.socket:
 
 def tcp_socket(version: int) -> socket.socket:
     """A socket to connect with."""
-    return socket.socket(FAMILY[version], socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    return socket.socket(
+        FAMILY[version], socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+    )

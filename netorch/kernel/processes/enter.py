@@ -10,7 +10,15 @@ from typing import NoReturn
 
 from netorch.errors import CommandError, NetorchError
 from netorch.kernel.files.etc_netns import ETC_NETNS
-from netorch.kernel.system.syscalls import CLONE_NEWNS, MS_BIND, MS_REC, MS_SLAVE, mount, setns, unshare
+from netorch.kernel.system.syscalls import (
+    CLONE_NEWNS,
+    MS_BIND,
+    MS_REC,
+    MS_SLAVE,
+    mount,
+    setns,
+    unshare,
+)
 
 _MS_RDONLY = 1
 

@@ -54,7 +54,9 @@ def _become(libc: ctypes.CDLL, errors: int, mask: set[int], cwd: str, argv: list
             lines = [line.partition(b"=") for line in file.read().split(b"\0") if line]
         os.execvpe(argv[0], argv, {name: value for name, _, value in lines})
     except OSError as error:
-        name = error.filename if isinstance(error.filename, str) and error.filename == cwd else argv[0]
+        name = (
+            error.filename if isinstance(error.filename, str) and error.filename == cwd else argv[0]
+        )
         os.write(errors, f"{error.errno} {name}".encode())
     finally:
         os._exit(127)

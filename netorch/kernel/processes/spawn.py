@@ -22,7 +22,14 @@ from netorch.kernel.namespaces.visitor_thread import aside, open_place
 from netorch.kernel.private_host.calls import Files
 from netorch.kernel.processes import launch
 from netorch.kernel.processes.enter import move
-from netorch.kernel.system.syscalls import CLONE_FS, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, setns, unshare
+from netorch.kernel.system.syscalls import (
+    CLONE_FS,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWUSER,
+    setns,
+    unshare,
+)
 from netorch.values.frozen import frozen
 
 Process = subprocess.Popen
@@ -73,7 +80,12 @@ def close_all(files: Files) -> None:
 def opened(node: Files, outer: Entrance = ()) -> Entrance:
     """The way into a node by its two namespaces; `outer`: the user and process namespaces of the host that it is on, if not this one."""
     user = tuple(entry for entry in outer if entry[0] == CLONE_NEWUSER)
-    return (*user, (CLONE_NEWNS, node.fds[0]), (CLONE_NEWNET, node.fds[1]), *(entry for entry in outer if entry not in user))
+    return (
+        *user,
+        (CLONE_NEWNS, node.fds[0]),
+        (CLONE_NEWNET, node.fds[1]),
+        *(entry for entry in outer if entry not in user),
+    )
 
 
 def popen(way: Entrance, argv: Sequence[str], options: dict[str, Any]) -> Process[Any]:
@@ -108,12 +120,23 @@ def _here() -> str:
     return "/"
 
 
-def _launched(way: Entrance, argv: Sequence[str], cwd: str, options: dict[str, Any]) -> Process[Any]:
+def _launched(
+    way: Entrance, argv: Sequence[str], cwd: str, options: dict[str, Any]
+) -> Process[Any]:
     """By a process between, since a thread cannot enter a user namespace (setns(2)): `launch` goes there and stands for the command."""
     reader, writer = os.pipe()
     try:
         words = [f"{kind}:{fd}" for kind, fd in way]
-        line = [sys.executable, "-I", "-S", launch.__file__, str(writer), ",".join(words), cwd, *argv]
+        line = [
+            sys.executable,
+            "-I",
+            "-S",
+            launch.__file__,
+            str(writer),
+            ",".join(words),
+            cwd,
+            *argv,
+        ]
         options["pass_fds"] = (*options.get("pass_fds", ()), writer, *(fd for _, fd in way))
         process = Launched(line, **options)
     except BaseException:
@@ -154,19 +177,30 @@ def run(
     title = f"{node}: {shlex.join(argv)}"
     stream = subprocess.PIPE if wanted.capture else None
     source = subprocess.DEVNULL if given is None else subprocess.PIPE
-    process = start(argv, {"stdin": source, "stdout": stream, "stderr": stream, "text": wanted.text})
+    process = start(
+        argv, {"stdin": source, "stdout": stream, "stderr": stream, "text": wanted.text}
+    )
     try:
         out, err = process.communicate(given, timeout=wanted.timeout)
     except subprocess.TimeoutExpired as late:
         # what it started may hold the pipes for longer: they are not read to the end
         _discard(process)
         out, err = (_as_wanted(part, wanted) for part in (late.stdout, late.stderr))
-        raise CommandTimeout(f"{title} did not end within {wanted.timeout:g} s.{_last(err or out)}", process.returncode, out, err) from None
+        raise CommandTimeout(
+            f"{title} did not end within {wanted.timeout:g} s.{_last(err or out)}",
+            process.returncode,
+            out,
+            err,
+        ) from None
     except BaseException:
         _discard(process)
         raise
     if wanted.check and process.returncode != 0:
-        how = f"exit status {process.returncode}" if process.returncode > 0 else f"ended by signal {-process.returncode}"
+        how = (
+            f"exit status {process.returncode}"
+            if process.returncode > 0
+            else f"ended by signal {-process.returncode}"
+        )
         raise CommandFailed(f"{title}: {how}.{_last(err or out)}", process.returncode, out, err)
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
@@ -201,5 +235,8 @@ def program(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
     """The words of a command, paths among them; CommandError for one word that was meant to be several."""
     __tracebackhide__ = True
     if isinstance(argv, (str, bytes, Path)):
-        raise CommandError(f"{str(argv)!r} is no list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b'].", 127)
+        raise CommandError(
+            f"{str(argv)!r} is no list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b'].",
+            127,
+        )
     return [os.fspath(word) for word in argv]

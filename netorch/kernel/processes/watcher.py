@@ -77,7 +77,11 @@ def log(line: str) -> None:
 def logged(name: str) -> str:
     """The last line of our log about a topology; "" without one."""
     try:
-        with os.fdopen(os.open(LOG, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), encoding="utf-8", errors="replace") as file:
+        with os.fdopen(
+            os.open(LOG, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC),
+            encoding="utf-8",
+            errors="replace",
+        ) as file:
             lines = [line.rstrip("\n") for line in file if f" {name}: " in line]
     except OSError:
         return ""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 
 _LISTEN, _UDP_OPEN = "0A", "07"
-_FILES = (("tcp", "tcp", _LISTEN), ("tcp", "tcp6", _LISTEN), ("udp", "udp", _UDP_OPEN), ("udp", "udp6", _UDP_OPEN))
+_FILES = (
+    ("tcp", "tcp", _LISTEN),
+    ("tcp", "tcp6", _LISTEN),
+    ("udp", "udp", _UDP_OPEN),
+    ("udp", "udp6", _UDP_OPEN),
+)
 
 
 def listening() -> frozenset[tuple[str, bytes, int]]:

@@ -16,7 +16,10 @@ _MUTE = {4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all"}
 
 
 def read(
-    routes: tuple[RouteSpec, ...], odd_rules: frozenset[tuple[int, int]], silent: frozenset[tuple[int, bytes]], links: Collection[str]
+    routes: tuple[RouteSpec, ...],
+    odd_rules: frozenset[tuple[int, int]],
+    silent: frozenset[tuple[int, bytes]],
+    links: Collection[str],
 ) -> Passage:
     """What was asked of the kernel by netlink, with the settings of the namespace and of its `links`, and all packet filters."""
     nft_text, legacy, unseen = _filters()
@@ -47,7 +50,9 @@ def _rp_filter(links: Iterable[str]) -> dict[str, int]:
 def _where_on(name: str, links: Iterable[str]) -> frozenset[str]:
     """Links for which an IPv4 setting is on, by their own value or by that of all."""
     everywhere = _number(f"net/ipv4/conf/all/{name}")
-    return frozenset(link for link in links if everywhere or _number(f"net/ipv4/conf/{link}/{name}"))
+    return frozenset(
+        link for link in links if everywhere or _number(f"net/ipv4/conf/{link}/{name}")
+    )
 
 
 def _still(links: Iterable[str]) -> frozenset[str]:
@@ -74,7 +79,9 @@ def _filters() -> tuple[str, dict[tuple[int, str], tuple[str, ...]], tuple[str, 
         from netorch.kernel.firewall import legacyforward, xtables
 
         if missing := legacyforward.missing():
-            unseen.append(f"iptables-legacy has rules, which were not looked into and may drop it: {missing}")
+            unseen.append(
+                f"iptables-legacy has rules, which were not looked into and may drop it: {missing}"
+            )
         else:
             lines = xtables.read_all()
     return text, lines, tuple(unseen)

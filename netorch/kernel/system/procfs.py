@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import os
 
-from netorch.kernel.system.syscalls import FSCONFIG_CMD_CREATE, FSMOUNT_CLOEXEC, FSOPEN_CLOEXEC, fsconfig, fsmount, fsopen
+from netorch.kernel.system.syscalls import (
+    FSCONFIG_CMD_CREATE,
+    FSMOUNT_CLOEXEC,
+    FSOPEN_CLOEXEC,
+    fsconfig,
+    fsmount,
+    fsopen,
+)
 
 PROC_SYS = "/proc/sys/"
 LOOKS = 128

@@ -21,7 +21,9 @@ _DATAGRAM = 1 << 16
 _CHUNK = 128
 _TRIES = 32
 _TRUNCATED = int(socket.MSG_TRUNC)
-_UNSTEADY = "the kernel's network state changes faster than it can be read. Try again when it is quiet."
+_UNSTEADY = (
+    "the kernel's network state changes faster than it can be read. Try again when it is quiet."
+)
 _FLAGS = struct.Struct("=H")
 
 
@@ -38,9 +40,13 @@ class Rtnl:
         self._seq = 0
         self._sends = False
         if adopted >= 0:
-            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol, fileno=adopted)
+            self._socket = socket.socket(
+                socket.AF_NETLINK, socket.SOCK_RAW, protocol, fileno=adopted
+            )
             return
-        self._socket = opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
+        self._socket = opened = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
+        )
         try:
             for option in (c.NETLINK_EXT_ACK, c.NETLINK_GET_STRICT_CHK):
                 opened.setsockopt(c.SOL_NETLINK, option, 1)
@@ -52,7 +58,9 @@ class Rtnl:
     def cookie(self) -> int:
         """The number of the namespace, never given twice (SO_NETNS_COOKIE, since Linux 5.14); 0 without."""
         try:
-            return int.from_bytes(self._socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+            return int.from_bytes(
+                self._socket.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder
+            )
         except OSError:
             return 0
 
@@ -90,7 +98,10 @@ class Rtnl:
         """What only requests need: most sockets only read."""
         sends = self._socket
         sends.setsockopt(c.SOL_NETLINK, c.NETLINK_CAP_ACK, 1)
-        for force, polite in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
+        for force, polite in (
+            (_SO_RCVBUFFORCE, socket.SO_RCVBUF),
+            (_SO_SNDBUFFORCE, socket.SO_SNDBUF),
+        ):
             try:
                 sends.setsockopt(socket.SOL_SOCKET, force, _BUFFER)
             except PermissionError:
@@ -129,13 +140,20 @@ class Rtnl:
 
     def _get(self, kind: int, payloads: Sequence[bytes]) -> list[list[Message]]:
         seqs = [self.next_seq() for _ in payloads]
-        self._socket.send(b"".join(message(kind, c.NLM_F_REQUEST, seq, payload) for seq, payload in zip(seqs, payloads, strict=True)))
+        self._socket.send(
+            b"".join(
+                message(kind, c.NLM_F_REQUEST, seq, payload)
+                for seq, payload in zip(seqs, payloads, strict=True)
+            )
+        )
         answers: dict[int, list[Message]] = {}
         while len(answers) < len(seqs):
             datagram = self._receive()
             for answer, _, seq, start, end in headers(datagram):
                 if seq in seqs:
-                    answers[seq] = [] if answer == c.NLMSG_ERROR else [(answer, datagram, start, end)]
+                    answers[seq] = (
+                        [] if answer == c.NLMSG_ERROR else [(answer, datagram, start, end)]
+                    )
         return [answers[seq] for seq in seqs]
 
     def dump(self, kind: int, payload: bytes) -> list[Message]:

@@ -27,7 +27,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _unshare, _setns, _mount, _umount2 = _libc.unshare, _libc.setns, _libc.mount, _libc.umount2
 _unshare.argtypes = (ctypes.c_int,)
 _setns.argtypes = (ctypes.c_int, ctypes.c_int)
-_mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+_mount.argtypes = (
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_char_p,
+    ctypes.c_ulong,
+    ctypes.c_char_p,
+)
 _umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
@@ -69,12 +75,25 @@ def fsopen(kind: str, flags: int) -> int:
 
 def fsconfig(context: int, command: int) -> None:
     """A command that takes no key and no value."""
-    _descriptor(_syscall(_SYS_FSCONFIG, ctypes.c_int(context), ctypes.c_uint(command), None, None, ctypes.c_int(0)), "fsconfig")
+    _descriptor(
+        _syscall(
+            _SYS_FSCONFIG,
+            ctypes.c_int(context),
+            ctypes.c_uint(command),
+            None,
+            None,
+            ctypes.c_int(0),
+        ),
+        "fsconfig",
+    )
 
 
 def fsmount(context: int, flags: int) -> int:
     """The file system's root, in a mount that is attached nowhere and ends when it is closed."""
-    return _descriptor(_syscall(_SYS_FSMOUNT, ctypes.c_int(context), ctypes.c_uint(flags), ctypes.c_uint(0)), "fsmount")
+    return _descriptor(
+        _syscall(_SYS_FSMOUNT, ctypes.c_int(context), ctypes.c_uint(flags), ctypes.c_uint(0)),
+        "fsmount",
+    )
 
 
 def _descriptor(result: int, what: str) -> int:

@@ -17,7 +17,11 @@ def _checked(path: str) -> str:
 
 def _open(path: str, flags: int, proc: Procfs | None) -> int:
     flags |= os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(PROC_SYS + _checked(path), flags) if proc is None else proc.open(_checked(path), flags)
+    return (
+        os.open(PROC_SYS + _checked(path), flags)
+        if proc is None
+        else proc.open(_checked(path), flags)
+    )
 
 
 def squeeze(value: str) -> str:
@@ -68,7 +72,9 @@ def write_all(paths: tuple[str, ...], value: str, proc: Procfs | None = None) ->
         except FileNotFoundError:
             missing += 1
     if paths and missing == len(paths):
-        raise FileNotFoundError(errno.ENOENT, "this kernel, or this namespace, has no such sysctl", paths[0])
+        raise FileNotFoundError(
+            errno.ENOENT, "this kernel, or this namespace, has no such sysctl", paths[0]
+        )
 
 
 def read_folder(path: str) -> dict[str, str]:

@@ -17,7 +17,9 @@ ENCAP_LIMIT = 4
 """Tunnels that a packet may still enter behind this one (RFC 2473, 4.1.1), as `ip link add` says it."""
 HOP_LIMIT = 64
 
-MADE_BY_LINUX = frozenset(("gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0"))
+MADE_BY_LINUX = frozenset(
+    ("gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0")
+)
 """Names that appear in every namespace once their module is there."""
 
 
@@ -66,11 +68,16 @@ class IpTunnelWords(SoloWords):
     GROUPS: ClassVar[bool] = False
     RULES: ClassVar[Rules] = (
         some(there("remote"), there("local"), there("key"))
-        | {"errorMessage": "It needs a `remote` or a `local`: the tunnel without both is Linux's own."},
+        | {
+            "errorMessage": "It needs a `remote` or a `local`: the tunnel without both is Linux's own."
+        },
     )
     local: IPAddress | None = Field(None, description="Its own end's address (any).")
     remote: IPAddress | None = Field(None, description="The other end's address (any).")
-    ttl: Ttl = Field(0, description="Time to live of the outer packets; `inherit` or 0: the inner one's (inherit).")
+    ttl: Ttl = Field(
+        0,
+        description="Time to live of the outer packets; `inherit` or 0: the inner one's (inherit).",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -86,7 +93,9 @@ class IpTunnelWords(SoloWords):
             if end is None:
                 continue
             if end.version != self.VERSION:
-                wrong(f"{name} goes over IPv{self.VERSION}: `{key}` {end} is an IPv{end.version} address")
+                wrong(
+                    f"{name} goes over IPv{self.VERSION}: `{key}` {end} is an IPv{end.version} address"
+                )
             if end.is_unspecified:
                 wrong(f"{end} is nobody's address: leave `{key}` out for any")
             if end.is_multicast and not (key == "remote" and self.GROUPS):
@@ -101,7 +110,9 @@ class IpTunnelWords(SoloWords):
     def addresses_of(self) -> dict[str, Any]:
         """The fields that all of them have."""
         ends = {"local": self.local, "remote": self.remote}
-        return {key: None if end is None else str(end) for key, end in ends.items()} | {"ttl": 0 if self.ttl == "inherit" else self.ttl}
+        return {key: None if end is None else str(end) for key, end in ends.items()} | {
+            "ttl": 0 if self.ttl == "inherit" else self.ttl
+        }
 
     def values(self) -> dict[str, Any]:
         return self.addresses_of()

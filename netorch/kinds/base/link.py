@@ -49,7 +49,9 @@ class AddressWords(Words):
     """An address of an interface; the short form is the address alone."""
 
     address: InterfaceAddress = Field(description="The interface's own address.")
-    peer: IPAddress | None = Field(None, description="The other end's address, on a point-to-point link.")
+    peer: IPAddress | None = Field(
+        None, description="The other end's address, on a point-to-point link."
+    )
     scope: Literal["global", "link", "host"] | None = Field(
         None, description="How far it is valid, IPv4 only (`host` for 127.0.0.0/8, else `global`)."
     )
@@ -67,35 +69,51 @@ def address_words(value: object) -> object:
     return value if isinstance(value, dict) else {"address": value}
 
 
-Addresses = Annotated[list[Annotated[AddressWords, BeforeValidator(address_words)]], BeforeValidator(one_or_many)]
+Addresses = Annotated[
+    list[Annotated[AddressWords, BeforeValidator(address_words)]], BeforeValidator(one_or_many)
+]
 
 
 class CommonWords(Words):
     """The keys that every interface has, wherever it is declared."""
 
     addresses: Addresses = Field(
-        default_factory=empty_list, description="IPv4 and IPv6 addresses in order; the first of an IPv4 subnet is its primary one."
+        default_factory=empty_list,
+        description="IPv4 and IPv6 addresses in order; the first of an IPv4 subnet is its primary one.",
     )
-    mtu: Mtu | None = Field(None, description="Bytes; where only one end of a cable says it, both get it (1500).")
+    mtu: Mtu | None = Field(
+        None, description="Bytes; where only one end of a cable says it, both get it (1500)."
+    )
     mac: Mac | None = Field(None, description="Hardware address (derived from the names).")
     state: Literal["up", "down"] | None = Field(None, description="Administrative state (up).")
     txqueuelen: U32 | None = Field(None, description="Length of the send queue, in packets (1000).")
     sysctls: dict[SettingName, SysctlValue] = Field(
-        default_factory=empty_dict, description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist."
+        default_factory=empty_dict,
+        description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist.",
     )
     neighbours: Annotated[list[NeighbourWords], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, description="Permanent neighbours (ARP, NDP): `{address, mac}` each."
+        default_factory=empty_list,
+        description="Permanent neighbours (ARP, NDP): `{address, mac}` each.",
     )
     description: Text | None = Field(None, description="One line, kept in the interface's alias.")
-    impair: ImpairWords | None = Field(None, description="What happens to what it sends: delay, loss, a rate.")
+    impair: ImpairWords | None = Field(
+        None, description="What happens to what it sends: delay, loss, a rate."
+    )
 
 
 class InterfaceWords(CommonWords):
     """An entry of `interfaces`; `kind` says which further keys it takes."""
 
-    kind: str | None = Field(None, description="What netorch is to make; left out where a link makes it.")
-    master: InterfaceName | None = Field(None, description="The bridge, bond or VRF of this node that it is a port of.")
-    port: PortWords | None = Field(None, description="How the bridge treats it whose port it is; of a bridge, its own port's VLANs.")
+    kind: str | None = Field(
+        None, description="What netorch is to make; left out where a link makes it."
+    )
+    master: InterfaceName | None = Field(
+        None, description="The bridge, bond or VRF of this node that it is a port of."
+    )
+    port: PortWords | None = Field(
+        None,
+        description="How the bridge treats it whose port it is; of a bridge, its own port's VLANs.",
+    )
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -230,7 +248,19 @@ def strange_links(view: View) -> Iterator[tuple[Key, str]]:
             what = f"{link.kind or 'device'} {shown(view.label)}/{link.name}"
             yield link_key(view.label, link.name), f"{what} exists and {maker(link.alias)}"
             for name in link.altnames:
-                yield link_key(view.label, name), f"{what} has the alternative name {name} and {maker(link.alias)}"
+                yield (
+                    link_key(view.label, name),
+                    f"{what} has the alternative name {name} and {maker(link.alias)}",
+                )
 
 
-__all__ = ["Addresses", "CommonWords", "Flag", "InterfaceWords", "Link", "common_fields", "link_key", "strange_links"]
+__all__ = [
+    "Addresses",
+    "CommonWords",
+    "Flag",
+    "InterfaceWords",
+    "Link",
+    "common_fields",
+    "link_key",
+    "strange_links",
+]

@@ -17,7 +17,10 @@ Range = tuple[int, int]
 _VLAN = f"0{{0,3}}{decimal(1, LAST_VLAN)}"
 
 
-@written(whole(1, LAST_VLAN, f"{_VLAN}-{_VLAN}", "VLAN, or range such as 20-30") | {"examples": [10, "20-30"]})
+@written(
+    whole(1, LAST_VLAN, f"{_VLAN}-{_VLAN}", "VLAN, or range such as 20-30")
+    | {"examples": [10, "20-30"]}
+)
 def vlan_range(value: object) -> Range:
     """A VLAN, or a range of them such as `20-30`."""
     if isinstance(value, tuple):
@@ -33,8 +36,12 @@ def vlan_range(value: object) -> Range:
 class PortVlanWords(Words):
     """VLANs of a port; the short form is the number or the range alone."""
 
-    id: Annotated[Range, BeforeValidator(vlan_range)] = Field(description="VLAN, or range of them such as `20-30`.")
-    untagged: Flag | None = Field(None, description="Its frames leave without a tag (true for the `pvid`, else false).")
+    id: Annotated[Range, BeforeValidator(vlan_range)] = Field(
+        description="VLAN, or range of them such as `20-30`."
+    )
+    untagged: Flag | None = Field(
+        None, description="Its frames leave without a tag (true for the `pvid`, else false)."
+    )
 
 
 @written(either(of(vlan_range)))
@@ -46,7 +53,9 @@ class PortFdbWords(Words):
     """A MAC behind the port; the short form is the MAC alone."""
 
     mac: Mac = Field(description="MAC address that is behind the port.")
-    vlan: Annotated[int, BeforeValidator(integer(1, LAST_VLAN))] | None = Field(None, description="VLAN (all of the port's).")
+    vlan: Annotated[int, BeforeValidator(integer(1, LAST_VLAN))] | None = Field(
+        None, description="VLAN (all of the port's)."
+    )
 
 
 @written(either(of(mac)))
@@ -61,17 +70,29 @@ class PortWords(Words):
         None,
         description="VLAN of frames that come without a tag; its frames leave without one; 0: none (the bridge's `vlan_default_pvid`).",
     )
-    vlans: Annotated[list[Annotated[PortVlanWords, BeforeValidator(port_vlan)]], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, description="Further VLANs, which leave with their tags: `[10, 20-30, {id: 40, untagged: true}]`."
+    vlans: Annotated[
+        list[Annotated[PortVlanWords, BeforeValidator(port_vlan)]], BeforeValidator(one_or_many)
+    ] = Field(
+        default_factory=empty_list,
+        description="Further VLANs, which leave with their tags: `[10, 20-30, {id: 40, untagged: true}]`.",
     )
-    hairpin: Flag = Field(False, description="Send frames back out of the port they came in by (false).")
+    hairpin: Flag = Field(
+        False, description="Send frames back out of the port they came in by (false)."
+    )
     isolated: Flag = Field(False, description="Pass nothing on to other isolated ports (false).")
     learning: Flag = Field(True, description="Learn the MAC addresses behind it (true).")
-    cost: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(None, description="Cost in STP (by the speed; 2 for a veth).")
-    priority: Annotated[int, BeforeValidator(integer(0, 63))] = Field(32, description="Priority in STP, the lowest wins (32).")
+    cost: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(
+        None, description="Cost in STP (by the speed; 2 for a veth)."
+    )
+    priority: Annotated[int, BeforeValidator(integer(0, 63))] = Field(
+        32, description="Priority in STP, the lowest wins (32)."
+    )
 
-    fdb: Annotated[list[Annotated[PortFdbWords, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, description="MAC addresses that are behind it, without having to be learned."
+    fdb: Annotated[
+        list[Annotated[PortFdbWords, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)
+    ] = Field(
+        default_factory=empty_list,
+        description="MAC addresses that are behind it, without having to be learned.",
     )
 
     @model_validator(mode="after")

@@ -28,7 +28,11 @@ class StackedLink(SoloLink):
 
     def quarrel(self, other: "StackedLink") -> str:
         """Why Linux cannot have both on one parent; "" if it can."""
-        return "" if self.TAKER == other.TAKER else f"a parent takes {self.TAKER}s or {other.TAKER}s, never both"
+        return (
+            ""
+            if self.TAKER == other.TAKER
+            else f"a parent takes {self.TAKER}s or {other.TAKER}s, never both"
+        )
 
     def own(self) -> Mapping[str, str]:
         # a person looks for the mode, even where it is the default
@@ -44,10 +48,18 @@ class StackedLink(SoloLink):
         # those of others that moved to another namespace are not seen from here
         for record in netns.links:
             kind = KINDS.get(record.kind)
-            if kind is None or record.link != below.index or record.link_netnsid is not None or record.group == self.group:
+            if (
+                kind is None
+                or record.link != below.index
+                or record.link_netnsid is not None
+                or record.group == self.group
+            ):
                 continue
             if why := self.quarrel(kind.seen(record)):
-                yield f"{shown(netns.label)}:{below.name} has the {record.kind} {record.name} of others on it, and {why}", ""
+                yield (
+                    f"{shown(netns.label)}:{below.name} has the {record.kind} {record.name} of others on it, and {why}",
+                    "",
+                )
 
     def _on(self, netns: NetnsSnapshot, below: LinkRecord) -> Iterator[tuple[str, str]]:
         """What a parent that the file does not make cannot be."""
@@ -55,7 +67,10 @@ class StackedLink(SoloLink):
         if below.flags & IFF_LOOPBACK:
             yield f"{place} is the loopback interface, which carries no {self.KIND}", ""
         if (kind := KINDS.get(below.kind)) is not None and kind.TAKER == self.TAKER:
-            yield f"{place} is of kind {below.kind} itself: Linux would put it beside that, on the same parent", "Name that parent."
+            yield (
+                f"{place} is of kind {below.kind} itself: Linux would put it beside that, on the same parent",
+                "Name that parent.",
+            )
         master = next((link for link in netns.links if link.index == below.master), None)
         if master is not None and master.kind in MASTERS and master.group != self.group:
             what = f"{place} is a port of the {MASTERS[master.kind]} {master.name}, which gets all its frames"
@@ -64,7 +79,11 @@ class StackedLink(SoloLink):
     @classmethod
     def seen(cls, record: LinkRecord) -> Self:
         """Anybody's link of this kind, as far as the kind's own table goes."""
-        own = {entry.key: entry.form.decode(record.data[entry.number]) for entry in cls.ATTRIBUTES if entry.number in record.data}
+        own = {
+            entry.key: entry.form.decode(record.data[entry.number])
+            for entry in cls.ATTRIBUTES
+            if entry.number in record.data
+        }
         return cls("", record.name, record.mtu, "", record.group, record.alias, **own)
 
 

@@ -54,7 +54,14 @@ class Attribute:
         return self.number6 if self.number6 and ":" in str(value) else self.number
 
 
-PlaceName = Annotated[str, WithJsonSchema(substituted(text(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}:)?[^\s/:]+", "interface: IF or NODE:IF")))]
+PlaceName = Annotated[
+    str,
+    WithJsonSchema(
+        substituted(
+            text(r"(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}:)?[^\s/:]+", "interface: IF or NODE:IF")
+        )
+    ),
+]
 """A parent, `IF` or `NODE:IF`; it may be an interface of the host, under any of its names."""
 
 
@@ -99,7 +106,11 @@ class SoloLink(Nothing, Link):
     def claim(self) -> tuple[object, ...] | None:
         # its packets come and go where its parent is
         stack = self.netns if self.parent is None else self.parent[0]
-        return (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE)) if self.UNIQUE else None
+        return (
+            (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE))
+            if self.UNIQUE
+            else None
+        )
 
     def pairs(self, attribute: Attribute) -> Attrs:
         """An attribute as IFLA_INFO_DATA says it; nothing where leaving it out does."""
@@ -119,10 +130,15 @@ class SoloLink(Nothing, Link):
             if dot and number.isdigit() and find(snapshot, (self.parent[0], first))[1] is not None:
                 remedy = f"{first} is there: say `kind: vlan` with `parent: {first}` and `id: {number}`, in a network `vlan: {number}`."
             else:
-                remedy = did_you_mean(name, [link.name for link in netns.links if link.name != "lo"])
+                remedy = did_you_mean(
+                    name, [link.name for link in netns.links if link.name != "lo"]
+                )
             yield f"there is no interface {name} in {label} that it could be on", remedy
         elif self.FITS_PARENT and self.mtu > below.mtu:
-            yield f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on", ""
+            yield (
+                f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on",
+                "",
+            )
 
     def data(self) -> Attrs:
         """IFLA_INFO_DATA of a new one."""
@@ -136,7 +152,9 @@ class SoloLink(Nothing, Link):
             return pairs
         value = getattr(before, attribute.key)
         blank = attribute.form.blank(value)
-        return () if self.WHOLE else None if blank is None else ((attribute.number_of(value), blank),)
+        return (
+            () if self.WHOLE else None if blank is None else ((attribute.number_of(value), blank),)
+        )
 
     @classmethod
     def recognises(cls, link: LinkRecord) -> bool:
@@ -169,18 +187,32 @@ class SoloLink(Nothing, Link):
 
     def create(self) -> Iterator[Request]:
         yield LinkAdd(
-            self.netns, self.name, self.KIND, self.newborn().basic_attrs(), self.data(), parent=self.parent, parent_in=self.PARENT_IN
+            self.netns,
+            self.name,
+            self.KIND,
+            self.newborn().basic_attrs(),
+            self.data(),
+            parent=self.parent,
+            parent_in=self.PARENT_IN,
         )
         yield from self.naming()
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        changed = [attribute for attribute in self.ATTRIBUTES if getattr(self, attribute.key) != getattr(before, attribute.key)]
+        changed = [
+            attribute
+            for attribute in self.ATTRIBUTES
+            if getattr(self, attribute.key) != getattr(before, attribute.key)
+        ]
         changes = [self.change(attribute, before) for attribute in changed]
         if self.parent != before.parent or None in changes:
             return None
         requests = self.changed(before)
         if changed:
-            data = self.data() if self.WHOLE else tuple(pair for pairs in changes for pair in pairs or ())
+            data = (
+                self.data()
+                if self.WHOLE
+                else tuple(pair for pairs in changes for pair in pairs or ())
+            )
             mtu = ((IFLA_MTU, u32(self.mtu)),) if self.mtu and self.REMEASURES else ()
             requests.append(LinkSet(self.netns, self.name, mtu, kind=self.KIND, data=data))
         return requests
@@ -189,7 +221,11 @@ class SoloLink(Nothing, Link):
         """Its own attributes in the words of the file, those that differ from the default."""
         plain = {field.name: field.default for field in fields(self)}
         values = ((attribute, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
-        return {attribute.word or attribute.key: said(value) for attribute, value in values if value != plain.get(attribute.key)}
+        return {
+            attribute.word or attribute.key: said(value)
+            for attribute, value in values
+            if value != plain.get(attribute.key)
+        }
 
     def unsaid(self, name: str) -> str | None:
         keys = {attribute.word or attribute.key: attribute.key for attribute in self.ATTRIBUTES}
@@ -202,8 +238,18 @@ class SoloLink(Nothing, Link):
         told: dict[str, str] = {}
         if self.parent is not None:
             netns, name = self.parent
-            told["parent"] = "unknown" if self.parent == UNKNOWN else name if netns == self.netns else f"{netns}:{name}"
-        common = {name: text for name, text in self.common().items() if (name, text) not in {("mac", ""), ("mtu", "0")}}
+            told["parent"] = (
+                "unknown"
+                if self.parent == UNKNOWN
+                else name
+                if netns == self.netns
+                else f"{netns}:{name}"
+            )
+        common = {
+            name: text
+            for name, text in self.common().items()
+            if (name, text) not in {("mac", ""), ("mtu", "0")}
+        }
         return told | dict(self.own()) | common
 
 
@@ -244,7 +290,10 @@ class SoloWords(InterfaceWords):
 
     def values(self) -> dict[str, Any]:
         """Its own fields as the words say them; a kind whose words and fields differ says how."""
-        return {attribute.key: getattr(self, attribute.word or attribute.key) for attribute in self.MAKES.ATTRIBUTES}
+        return {
+            attribute.key: getattr(self, attribute.word or attribute.key)
+            for attribute in self.MAKES.ATTRIBUTES
+        }
 
     def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
         """The resource; `fields` are those of `Link`."""
@@ -263,7 +312,9 @@ def decoded(kind: type[SoloLink], link: LinkRecord) -> dict[str, Any]:
 
 def said(value: object) -> str:
     """A value in the words of the file."""
-    return str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
+    return (
+        str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
+    )
 
 
 @cache
@@ -276,7 +327,9 @@ def find(snapshot: Snapshot, place: Place) -> tuple[NetnsSnapshot | None, LinkRe
     """A namespace that was looked into, and the link there that has the name."""
     netns = snapshot.namespaces.get(place[0])
     links = netns.links if netns is not None else ()
-    return netns, next((link for link in links if place[1] == link.name or place[1] in link.altnames), None)
+    return netns, next(
+        (link for link in links if place[1] == link.name or place[1] in link.altnames), None
+    )
 
 
 def parent_of(view: View, link: LinkRecord, index: int) -> Place | None:

@@ -18,7 +18,10 @@ class UdpTunnelWords(SoloWords):
     UDP_PORT: ClassVar[int]
     vni: Vni = Field(description="Network identifier, 0 to 16777215.")
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port.")
-    ttl: Ttl = Field(0, description="Time to live of the outer packets, or `inherit` the inner one's; 0 lets the kernel choose (0).")
+    ttl: Ttl = Field(
+        0,
+        description="Time to live of the outer packets, or `inherit` the inner one's; 0 lets the kernel choose (0).",
+    )
 
     @model_validator(mode="before")
     @classmethod

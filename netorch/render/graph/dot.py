@@ -49,7 +49,11 @@ def _thing(thing: Thing) -> dict[str, str]:
 
 def _edge(edge: Edge) -> dict[str, str]:
     tail, head = ("\n".join(text.told(edge.status) for text in end.texts()) for end in edge.ends)
-    found = {"taillabel": tail, "headlabel": head, "label": "\n".join(label.told(edge.status) for label in edge.labels)}
+    found = {
+        "taillabel": tail,
+        "headlabel": head,
+        "label": "\n".join(label.told(edge.status) for label in edge.labels),
+    }
     found = {name: text for name, text in found.items() if text}
     if edge.kind == "owner":
         found["penwidth"] = "2"
@@ -68,5 +72,10 @@ def _joined(attributes: dict[str, str]) -> str:
 
 def _quoted(text: str) -> str:
     """A quoted string, in which dot would read escapes (\\N, \\G, \\l), and HTML entities unless their & is one itself."""
-    plain = "\n".join(map(printable, text.split("\n"))).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
+    plain = (
+        "\n".join(map(printable, text.split("\n")))
+        .replace("\\", "\\\\")
+        .replace('"', '\\"')
+        .replace("&", "&amp;")
+    )
     return '"' + plain.replace("\n", "\\n") + '"'

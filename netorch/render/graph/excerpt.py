@@ -23,16 +23,27 @@ def extracts(scene: Scene) -> tuple[dict[str, str], dict[str, str]]:
     by_node: dict[str, list[Any]] = {}
     for entry in links:
         ends = entry["endpoints"] if isinstance(entry, dict) else entry
-        for name in dict.fromkeys(end["node"] if isinstance(end, dict) else str(end).partition(":")[0] for end in ends):
+        for name in dict.fromkeys(
+            end["node"] if isinstance(end, dict) else str(end).partition(":")[0] for end in ends
+        ):
             by_node.setdefault(name, []).append(entry)
     for name, words in (tree.get("nodes") or {}).items():
-        part = {"nodes": {name: words or {}}} | ({"links": by_node[name]} if name in by_node else {})
+        part = {"nodes": {name: words or {}}} | (
+            {"links": by_node[name]} if name in by_node else {}
+        )
         nodes[str(name)] = dumped(part)
-    return nodes, {str(name): dumped({"networks": {name: words or {}}}) for name, words in (tree.get("networks") or {}).items()}
+    return nodes, {
+        str(name): dumped({"networks": {name: words or {}}})
+        for name, words in (tree.get("networks") or {}).items()
+    }
 
 
 def dumped(tree: Any) -> str:
-    return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)).rstrip()
+    return str(
+        yaml.safe_dump(
+            tree, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+        )
+    ).rstrip()
 
 
 def _plain(tree: Any) -> Any:

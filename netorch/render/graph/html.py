@@ -32,9 +32,7 @@ def document(placed: Placed) -> str:
         )
     )
     script = styles("page.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
     parts = {
         "POLICY": escape(policy),
         "TITLE": escape(clean(picture.title)),
@@ -50,7 +48,11 @@ def document(placed: Placed) -> str:
 
 def data(picture: Picture) -> str:
     """The details of all things as JSON that can stand inside a script element."""
-    told = {"title": picture.title, "live": bool(picture.live), "things": [_thing(thing) for thing in picture.things]}
+    told = {
+        "title": picture.title,
+        "live": bool(picture.live),
+        "things": [_thing(thing) for thing in picture.things],
+    }
     text = json.dumps(told, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
@@ -61,7 +63,10 @@ def _thing(thing: Thing) -> dict[str, Any]:
         "name": thing.name,
         "tag": thing.tag,
         "status": thing.status.value,
-        "sections": [{"title": section.title, "rows": [_row(row) for row in section.rows]} for section in thing.sections],
+        "sections": [
+            {"title": section.title, "rows": [_row(row) for row in section.rows]}
+            for section in thing.sections
+        ],
         "yaml": thing.yaml,
     }
 
@@ -76,7 +81,15 @@ def _legend(picture: Picture) -> str:
     for entry in entries(picture):
         item = ET.Element("li")
         drawn = ET.SubElement(
-            item, "svg", {"class": "netorch", "width": "26", "height": "18", "viewBox": "-1 -9 26 18", "aria-hidden": "true"}
+            item,
+            "svg",
+            {
+                "class": "netorch",
+                "width": "26",
+                "height": "18",
+                "viewBox": "-1 -9 26 18",
+                "aria-hidden": "true",
+            },
         )
         entry.sample(drawn)
         ET.SubElement(item, "span").text = entry.text

@@ -20,7 +20,11 @@ def layers_of(graph: Graph, members: Sequence[int]) -> dict[int, int] | None:
     """
     core = [member for member in members if len(graph.near[member]) > 1]
     edges = [pair for pair in graph.between if pair[0] in set(core) and pair[1] in set(core)]
-    bottom = [member for member in core if any(graph.leaf_edge(near) is not None for near in graph.near[member])]
+    bottom = [
+        member
+        for member in core
+        if any(graph.leaf_edge(near) is not None for near in graph.near[member])
+    ]
     if len(bottom) < 2 or len(edges) < len(core) or len(core) < 4:
         return None
     layers = dict.fromkeys(bottom, 0)
@@ -38,14 +42,22 @@ def layered(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     numbers = {member: index for index, member in enumerate(core)}
     pairs = [pair for pair in graph.between if pair[0] in numbers and pair[1] in numbers]
     top = max(layers.values())
-    combs = {hub: [near for near in graph.near[hub] if graph.leaf_edge(near) is not None] for hub in core}
+    combs = {
+        hub: [near for near in graph.near[hub] if graph.leaf_edge(near) is not None] for hub in core
+    }
     turned = sum(map(len, combs.values())) > 3 * MANY
     widths = [leaf_fans.comb_width(leaves_of(graph, combs[hub]), turned) for hub in core]
     across = max(*(graph.sizes[hub][0] for hub in core), *widths) + GAP
     down = 90 + max(max(map(wanted_length, graph.between[pair])) for pair in pairs) * 0.8
-    known = igraph.Graph(n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs])
-    found = known.layout_sugiyama(layers=[top - layers[member] for member in core], maxiter=200).coords[: len(core)]
-    order = fewest_crossings(pairs, layers, [core, [member for _, member in sorted(zip(found, core, strict=True))]])
+    known = igraph.Graph(
+        n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs]
+    )
+    found = known.layout_sugiyama(
+        layers=[top - layers[member] for member in core], maxiter=200
+    ).coords[: len(core)]
+    order = fewest_crossings(
+        pairs, layers, [core, [member for _, member in sorted(zip(found, core, strict=True))]]
+    )
     rows = [[member for member in order if layers[member] == layer] for layer in range(top + 1)]
     longest = max(map(len, rows)) * across
     places = {
@@ -61,7 +73,9 @@ def layered(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     return spots
 
 
-def fewest_crossings(pairs: Sequence[tuple[int, int]], layers: Mapping[int, int], orders: Sequence[Sequence[int]]) -> Sequence[int]:
+def fewest_crossings(
+    pairs: Sequence[tuple[int, int]], layers: Mapping[int, int], orders: Sequence[Sequence[int]]
+) -> Sequence[int]:
     """The order in which the fewest edges cross; of equal ones the first, which is the file's: people write in an order that they mean."""
 
     def crossings(order: Sequence[int]) -> int:

@@ -40,7 +40,9 @@ def place(picture: Picture) -> Placed:
     right = max((spot.x + spot.width / 2 for spot in map(_hull, spots.values())), default=0.0)
     bottom = max((spot.y + spot.height / 2 for spot in map(_hull, spots.values())), default=0.0)
     wires = tuple(wire for pair in graph.between.values() for wire in _wires(pair, spots))
-    return Placed(picture, max(right + MARGIN, 460.0), bottom + MARGIN, tuple(spots.values()), wires)
+    return Placed(
+        picture, max(right + MARGIN, 460.0), bottom + MARGIN, tuple(spots.values()), wires
+    )
 
 
 def _part(graph: Graph, members: Sequence[int]) -> list[Spot]:
@@ -71,10 +73,22 @@ def _packed(parts: list[list[Spot]]) -> list[Spot]:
     boxes = []
     for spots in parts:
         hulls = [_hull(spot) for spot in spots]
-        left, top = min(spot.x - spot.width / 2 for spot in hulls), min(spot.y - spot.height / 2 for spot in hulls)
-        right, bottom = max(spot.x + spot.width / 2 for spot in hulls), max(spot.y + spot.height / 2 for spot in hulls)
+        left, top = (
+            min(spot.x - spot.width / 2 for spot in hulls),
+            min(spot.y - spot.height / 2 for spot in hulls),
+        )
+        right, bottom = (
+            max(spot.x + spot.width / 2 for spot in hulls),
+            max(spot.y + spot.height / 2 for spot in hulls),
+        )
         boxes.append((right - left, bottom - top, left, top, spots))
-    room = max([*(width for width, *_ in boxes), (WIDE * sum((w + GAP) * (h + GAP) for w, h, *_ in boxes)) ** 0.5, 0])
+    room = max(
+        [
+            *(width for width, *_ in boxes),
+            (WIDE * sum((w + GAP) * (h + GAP) for w, h, *_ in boxes)) ** 0.5,
+            0,
+        ]
+    )
     x = y = MARGIN
     row = 0.0
     found: list[Spot] = []

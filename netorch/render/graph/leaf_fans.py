@@ -54,7 +54,15 @@ class Ring:
             angle = start + way
             middle = self.radius + leaf.length / 2
             found.append(
-                Spot(leaf.thing, x + middle * cos(angle), y + middle * sin(angle), leaf.length, HEIGHT, angle * 180 / pi, leaf.end)
+                Spot(
+                    leaf.thing,
+                    x + middle * cos(angle),
+                    y + middle * sin(angle),
+                    leaf.length,
+                    HEIGHT,
+                    angle * 180 / pi,
+                    leaf.end,
+                )
             )
         return found
 
@@ -64,7 +72,9 @@ def ring(leaves: Sequence[Leaf], hub: tuple[float, float], away: int) -> Ring:
     arc = max(pi / 2, 2 * pi - 2 * LANE * away)
     label = max(leaf.label for leaf in leaves)
     inner = max(hypot(*hub) / 2 + 6, len(leaves) * CLOSE / arc)
-    radius = max(hypot(*hub) / 2 + WAY, len(leaves) * PITCH / arc, inner + label + 14 if label else 0)
+    radius = max(
+        hypot(*hub) / 2 + WAY, len(leaves) * PITCH / arc, inner + label + 14 if label else 0
+    )
     return Ring(leaves, radius, radius + max(leaf.length for leaf in leaves))
 
 
@@ -73,7 +83,10 @@ def _free(away: Sequence[float]) -> list[tuple[float, float]]:
     if not away:
         return [(-pi / 2, 3 * pi / 2)]
     angles = sorted(angle % (2 * pi) for angle in away)
-    arcs = [(one + LANE, other - LANE) for one, other in zip(angles, [*angles[1:], angles[0] + 2 * pi], strict=True)]
+    arcs = [
+        (one + LANE, other - LANE)
+        for one, other in zip(angles, [*angles[1:], angles[0] + 2 * pi], strict=True)
+    ]
     found = [(start, stop) for start, stop in arcs if stop - start > 0.05]
     return found or [(-pi / 2, 3 * pi / 2)]
 
@@ -93,7 +106,17 @@ def comb(hub: Spot, leaves: Sequence[Leaf], turned: bool) -> list[Spot]:
     for leaf in leaves:
         width = comb_width([leaf], turned)
         if turned:
-            found.append(Spot(leaf.thing, x + width / 2, top + leaf.length / 2, leaf.length, HEIGHT, 90.0, leaf.end))
+            found.append(
+                Spot(
+                    leaf.thing,
+                    x + width / 2,
+                    top + leaf.length / 2,
+                    leaf.length,
+                    HEIGHT,
+                    90.0,
+                    leaf.end,
+                )
+            )
         else:
             found.append(Spot(leaf.thing, x + width / 2, top + leaf.size[1] / 2, *leaf.size))
         x += width

@@ -10,7 +10,12 @@ from netorch.render.graph.picture import Edge, Picture, Status, Thing
 
 _LETTERS = re.compile(r"[^\w ,.:-]+")
 _PLAIN = " .:/-_,="
-_SHAPES = {"network": ("([", "])"), "router": ("{{", "}}"), "host": ("[[", "]]"), "node": ("[", "]")}
+_SHAPES = {
+    "network": ("([", "])"),
+    "router": ("{{", "}}"),
+    "host": ("[[", "]]"),
+    "node": ("[", "]"),
+}
 _ARROWS = {"cable": "---", "owner": "===", "tunnel": "-.-", "parent": "-.-"}
 _CLASSES = """\
     classDef network fill:#e6f2ea,stroke:#2f7d4f,color:#123
@@ -38,7 +43,11 @@ def lines(picture: Picture) -> Iterator[str]:
         yield f"    {one} {_ARROWS[edge.kind]}" + (f'|"{label}"| ' if label else " ") + other
     yield _CLASSES
     for name in (*_SHAPES, *(status.value for status in Status if status is not Status.OK)):
-        members = [numbers[thing.id] for thing in picture.things if name in {thing.kind, thing.status.value}]
+        members = [
+            numbers[thing.id]
+            for thing in picture.things
+            if name in {thing.kind, thing.status.value}
+        ]
         if members:
             yield f"    class {','.join(members)} {name}"
     for status in Status:
@@ -70,5 +79,6 @@ def _along(edge: Edge) -> Iterator[str]:
 def _escaped(text: str) -> str:
     """Mermaid's own character codes for all that means something in it, in Markdown or in HTML; they are decimal, between # and ;."""
     return "".join(
-        letter if letter.isalnum() or letter in _PLAIN or ord(letter) > 127 else f"#{ord(letter)};" for letter in printable(text)
+        letter if letter.isalnum() or letter in _PLAIN or ord(letter) > 127 else f"#{ord(letter)};"
+        for letter in printable(text)
     )

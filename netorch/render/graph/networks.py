@@ -30,22 +30,50 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
         ]
         if words is not None:
             sections.append(
-                Section("About", (Text(", ".join(word for word in (tag or "segment", f"driver {words.driver}") if word)), *lines))
+                Section(
+                    "About",
+                    (
+                        Text(
+                            ", ".join(
+                                word
+                                for word in (tag or "segment", f"driver {words.driver}")
+                                if word
+                            )
+                        ),
+                        *lines,
+                    ),
+                )
             )
         if made_of:
             sections.append(Section("Made of", tuple(made_of)))
         members = [
-            Text(f"{end.thing.partition(' ')[2]}:{end.interface} {' '.join(text.text for text in end.addresses)}".rstrip(), end.status)
+            Text(
+                f"{end.thing.partition(' ')[2]}:{end.interface} {' '.join(text.text for text in end.addresses)}".rstrip(),
+                end.status,
+            )
             for end in wiring.members.get(name, ())
         ]
         if members:
             sections.append(Section(f"Members ({len(members)})", tuple(members)))
-        yield Thing(network_id(name), "network", name, tag, lines, status, tuple(sections), yamls.get(name, ""))
+        yield Thing(
+            network_id(name),
+            "network",
+            name,
+            tag,
+            lines,
+            status,
+            tuple(sections),
+            yamls.get(name, ""),
+        )
 
 
 def described(words: NetworkWords) -> tuple[str, tuple[Text, ...]]:
     """What kind of network it is, in a word or two; its subnets."""
-    mode = words.mode.v4 if words.mode.v4 == words.mode.v6 else f"v4 {words.mode.v4}, v6 {words.mode.v6}"
+    mode = (
+        words.mode.v4
+        if words.mode.v4 == words.mode.v6
+        else f"v4 {words.mode.v4}, v6 {words.mode.v6}"
+    )
     if words.driver != "bridge":
         mode = words.driver if words.vni is None else f"vxlan {words.vni}"
     if words.vlan:

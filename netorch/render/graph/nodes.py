@@ -47,7 +47,9 @@ def nodes(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Th
     """In the order of the file, then what else there is."""
     places = Places.of(scene.state)
     desired = scene.desired
-    labels = dict.fromkeys((*(desired.labels.values() if desired is not None else ()), *places.by_label))
+    labels = dict.fromkeys(
+        (*(desired.labels.values() if desired is not None else ()), *places.by_label)
+    )
     declared = set(desired.labels.values()) if desired is not None else set()
     for label in labels:
         if label == scene.fabric:
@@ -72,20 +74,33 @@ class _Node:
         self.drawn = wiring.drawn.get(node_id(scene, label), set())
         topology = scene.loaded.topology if scene.loaded is not None else None
         self.words = topology.nodes.get(self.name) if topology is not None else None
-        self.netns = next((item for item in places.get(label, "netns") if isinstance(item, Netns)), None)
+        self.netns = next(
+            (item for item in places.get(label, "netns") if isinstance(item, Netns)), None
+        )
 
     def thing(self, yamls: Mapping[str, str]) -> Thing:
         kind = "host" if self.label == HOST else "router" if self._forwards() else "node"
         tag = self.scene.attached.get(self.label, "")
         lines = (*self._inner_lines(), *self._translations())
         return Thing(
-            node_id(self.scene, self.label), kind, self.name, tag, lines, self._status(), tuple(self._sections()), yamls.get(self.name, "")
+            node_id(self.scene, self.label),
+            kind,
+            self.name,
+            tag,
+            lines,
+            self._status(),
+            tuple(self._sections()),
+            yamls.get(self.name, ""),
         )
 
     def _forwards(self) -> bool:
         if self.netns is not None:
             return self.netns.ipv4_forwarding or self.netns.ipv6_forwarding
-        return any(key.name.endswith("ip_forward") for key in self.scene.state if key.kind == "sysctl" and key.netns == self.label)
+        return any(
+            key.name.endswith("ip_forward")
+            for key in self.scene.state
+            if key.kind == "sysctl" and key.netns == self.label
+        )
 
     def _status(self) -> Status:
         if self.netns is not None and (own := self.scene.of(self.netns.key)) is not Status.OK:
@@ -108,15 +123,24 @@ class _Node:
             about = " ".join((link.name, *self._kind(link)))
             words = " ".join((about, *(address.address for address in addresses)))
             whole = len(words) <= LONGEST
-            statuses = {self.scene.of(address.key) for address in addresses} - {Status.OK} if whole else set()
+            statuses = (
+                {self.scene.of(address.key) for address in addresses} - {Status.OK}
+                if whole
+                else set()
+            )
             own = self.scene.of(*parts(link))
             status = own if own is not Status.OK or not statuses else Status.CHANGED
             yield Text(words if whole else about, status)
             if not whole:
-                yield from (Text(address.address, self.scene.of(address.key)) for address in addresses)
+                yield from (
+                    Text(address.address, self.scene.of(address.key)) for address in addresses
+                )
         known = {link.name for link in self.wiring.inner.get(self.label, ())}
         for dev, addresses in self.wiring.addresses.get(self.label, {}).items():
-            if dev not in known | self.drawn and Key("link", self.label, dev) not in self.wiring.networks:
+            if (
+                dev not in known | self.drawn
+                and Key("link", self.label, dev) not in self.wiring.networks
+            ):
                 statuses = {self.scene.of(address.key) for address in addresses}
                 one = statuses.pop() if len(statuses) == 1 else Status.CHANGED
                 yield Text(" ".join((dev, *(address.address for address in addresses))), one)
@@ -148,7 +172,12 @@ class _Node:
     def _lost_rules(self) -> list[str]:
         """The rules of packet filters that should be there and are not."""
         keys = [key for key in self.scene.state if key.kind == "filter"]
-        lost = [line for key in keys for line in self.scene.differences.get(key, ()) if line.startswith("missing: ")]
+        lost = [
+            line
+            for key in keys
+            for line in self.scene.differences.get(key, ())
+            if line.startswith("missing: ")
+        ]
         missing = (self.scene.state[key] for key in keys if self.scene.of(key) is Status.MISSING)
         return lost + [line for resource in missing for line in resource.lines()]
 
@@ -169,15 +198,26 @@ class _Node:
         others = [kind for kind in self.places.by_label.get(self.label, {}) if kind not in told]
         if rows := tuple(row for kind in others for row in self._plain(kind)):
             yield Section("Settings and more", rows)
-        if rows := tuple(self._text(file, file.key.name) for file in self.places.get(self.label, "file")):
+        if rows := tuple(
+            self._text(file, file.key.name) for file in self.places.get(self.label, "file")
+        ):
             yield Section("Files in /etc/netns", rows)
 
     def _about(self) -> Iterator[Text]:
         if self.label == HOST:
             yield Text("the namespace that netorch runs in")
         elif self.netns is not None:
-            versions = [name for name, on in (("IPv4", self.netns.ipv4_forwarding), ("IPv6", self.netns.ipv6_forwarding)) if on]
-            words = f"network namespace {self.label}" + (f", forwards {' and '.join(versions)}" if versions else "")
+            versions = [
+                name
+                for name, on in (
+                    ("IPv4", self.netns.ipv4_forwarding),
+                    ("IPv6", self.netns.ipv6_forwarding),
+                )
+                if on
+            ]
+            words = f"network namespace {self.label}" + (
+                f", forwards {' and '.join(versions)}" if versions else ""
+            )
             yield self._text(self.netns, words)
         elif self.label in self.scene.attached:
             yield Text(f"attached to {self.scene.attached[self.label]}")
@@ -194,15 +234,21 @@ class _Node:
             for key in parts(link)[1:]:
                 part = self.scene.state.get(key)
                 # of a link that is there, what is missing is not so
-                if part is not None and Status.MISSING not in {self.scene.of(key)} - {self.scene.of(link.key)}:
+                if part is not None and Status.MISSING not in {self.scene.of(key)} - {
+                    self.scene.of(link.key)
+                }:
                     values |= part.attributes()
             values.setdefault("state", "down")
             if link.name == "lo":
                 values = {"state": values["state"]}
             words = ", ".join(f"{name} {value}" for name, value in values.items())
-            more = tuple(line for key in parts(link) for line in self.scene.differences.get(key, ()))
+            more = tuple(
+                line for key in parts(link) for line in self.scene.differences.get(key, ())
+            )
             yield Text(
-                f"{link.name}: {link.title().split()[0] if link.name != 'lo' else 'loopback'}, {words}", self.scene.of(*parts(link)), more
+                f"{link.name}: {link.title().split()[0] if link.name != 'lo' else 'loopback'}, {words}",
+                self.scene.of(*parts(link)),
+                more,
             )
             yield from self._addresses(link.name)
         for dev in self.wiring.addresses.get(self.label, ()):
@@ -218,16 +264,29 @@ class _Node:
         for resource in self.places.get(self.label, kind):
             words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
             name = resource.key.name.replace("/", ".") if kind == "sysctl" else resource.key.name
-            yield self._text(resource, f"{name if kind in {'route', 'rule'} else f'{kind} {name}'} {words}".rstrip())
+            yield self._text(
+                resource,
+                f"{name if kind in {'route', 'rule'} else f'{kind} {name}'} {words}".rstrip(),
+            )
 
     def _filters(self) -> Iterator[Text]:
         for resource in self.places.get(self.label, "filter"):
             if not isinstance(resource, PacketFilter):
                 continue
-            yield self._text(resource, f"made of {len(resource.rules)} rules" if not self.scene.live else f"{resource.backend}, as listed:")
+            yield self._text(
+                resource,
+                f"made of {len(resource.rules)} rules"
+                if not self.scene.live
+                else f"{resource.backend}, as listed:",
+            )
             if self.scene.live:
                 yield from (
-                    Text(line.strip(), self.scene.of(resource.key) if self.scene.of(resource.key) is not Status.CHANGED else Status.OK)
+                    Text(
+                        line.strip(),
+                        self.scene.of(resource.key)
+                        if self.scene.of(resource.key) is not Status.CHANGED
+                        else Status.OK,
+                    )
                     for line in resource.lines()
                 )
 
@@ -235,7 +294,9 @@ class _Node:
 def comment_of(words: PublishWords) -> str:
     """What a published port's rule says of itself, behind `publish NODE `."""
     everywhere = words.address is None or words.address.is_unspecified
-    return f"{'' if everywhere else _host(words)}{shown(words.port)}:{shown(words.to)}/{words.proto}"
+    return (
+        f"{'' if everywhere else _host(words)}{shown(words.port)}:{shown(words.to)}/{words.proto}"
+    )
 
 
 def published(words: PublishWords) -> str:
@@ -258,5 +319,7 @@ def translated(words: NatWords) -> str:
     dnat = words.dnat
     assert dnat is not None
     address, ports = dnat.to
-    where = "".join((f" in {dnat.in_}" if dnat.in_ else "", f" at {dnat.address}" if dnat.address else ""))
+    where = "".join(
+        (f" in {dnat.in_}" if dnat.in_ else "", f" at {dnat.address}" if dnat.address else "")
+    )
     return f"dnat {dnat.proto} {shown(dnat.port)}{where} → {address}{f':{shown(ports)}' if ports else ''}"

@@ -33,7 +33,10 @@ class Graph:
             # edges side by side need as much of a border
             for end in (one, other):
                 width, height = self.sizes[end]
-                self.sizes[end] = max(width, ABREAST * len(edges) + 12), max(height, ABREAST * len(edges))
+                self.sizes[end] = (
+                    max(width, ABREAST * len(edges) + 12),
+                    max(height, ABREAST * len(edges)),
+                )
 
     def leaf_edge(self, leaf: int) -> Edge | None:
         """The one edge of what hangs on one thing alone."""
@@ -51,5 +54,14 @@ def leaves_of(graph: Graph, members: Sequence[int]) -> list[Leaf]:
         assert edge is not None
         thing = graph.things[member]
         far, near = edge.ends if edge.ends[1].thing == thing.id else edge.ends[::-1]
-        found.append(Leaf(thing, near, pill(thing, near), graph.sizes[member], end_length(far), wanted_length(edge)))
+        found.append(
+            Leaf(
+                thing,
+                near,
+                pill(thing, near),
+                graph.sizes[member],
+                end_length(far),
+                wanted_length(edge),
+            )
+        )
     return found

@@ -26,7 +26,11 @@ class Text:
 
     def told(self, within: Status = Status.OK) -> str:
         """With a word for its state, unless that goes without saying, since all of what it is a part of is in that state."""
-        return self.text if self.status in {Status.OK, Status.CHANGED, within} else f"{self.status.value} {self.text}"
+        return (
+            self.text
+            if self.status in {Status.OK, Status.CHANGED, within}
+            else f"{self.status.value} {self.text}"
+        )
 
 
 @frozen

@@ -52,7 +52,11 @@ class Scene:
     @cached_property
     def names(self) -> Mapping[str, str]:
         """Label → node."""
-        return {label: name for name, label in self.desired.labels.items()} if self.desired is not None else {}
+        return (
+            {label: name for name, label in self.desired.labels.items()}
+            if self.desired is not None
+            else {}
+        )
 
     @cached_property
     def differing(self) -> Mapping[str, Sequence[Key]]:
@@ -86,7 +90,9 @@ def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
         if step.after is not None and (step.key not in state or _is_torn(state[step.key])):
             state[step.key] = step.after
     live = "live, in sync" if not plan else "live, drifted"
-    return Scene(entry.name, state, loaded, entry.attached, status, _differences(plan, status), live, True)
+    return Scene(
+        entry.name, state, loaded, entry.attached, status, _differences(plan, status), live, True
+    )
 
 
 def _is_torn(resource: Resource) -> bool:
@@ -96,7 +102,10 @@ def _is_torn(resource: Resource) -> bool:
 
 def _statuses(plan: Plan) -> dict[Key, Status]:
     """The plan would mend the drift, so it tells it the other way round. What only goes along with something else is as it should be."""
-    status = {resource.key: Status.EXTRA for resource in (*plan.implied, *(step.resource for step in plan.deletes))}
+    status = {
+        resource.key: Status.EXTRA
+        for resource in (*plan.implied, *(step.resource for step in plan.deletes))
+    }
     for step in plan.changes:
         if step.cause is not None and step.disruption is Disruption.REPLACE:
             status.pop(step.key, None)
@@ -111,9 +120,17 @@ def _differences(plan: Plan, status: Mapping[Key, Status]) -> dict[Key, tuple[st
     """Old is what was applied, new is what somebody made of it."""
     found: dict[Key, tuple[str, ...]] = {}
     for change in changes(plan):
-        if status.get(change.key) is not Status.CHANGED and not (change.key.kind in {"up", "port", "impair"} and change.key in status):
+        if status.get(change.key) is not Status.CHANGED and not (
+            change.key.kind in {"up", "port", "impair"} and change.key in status
+        ):
             continue
-        lines = [f"{name} {file or 'none'} → {kernel or 'none'}" for name, (kernel, file) in change.values.items() if kernel != file]
-        lines += [f"missing: {line.strip()}" for line in change.added] + [f"extra: {line.strip()}" for line in change.removed]
+        lines = [
+            f"{name} {file or 'none'} → {kernel or 'none'}"
+            for name, (kernel, file) in change.values.items()
+            if kernel != file
+        ]
+        lines += [f"missing: {line.strip()}" for line in change.added] + [
+            f"extra: {line.strip()}" for line in change.removed
+        ]
         found[change.key] = tuple(lines)
     return found

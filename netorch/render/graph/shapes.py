@@ -5,7 +5,9 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 
-def shape(parent: ET.Element, kind: str, left: float, top: float, width: float, height: float) -> None:
+def shape(
+    parent: ET.Element, kind: str, left: float, top: float, width: float, height: float
+) -> None:
     """What tells the kinds of things apart without colour: a network is round, a router has a bar, the host a second border."""
     rect(parent, "shape", left, top, width, height, corner(kind, height))
     if kind == "host":
@@ -20,11 +22,23 @@ def corner(kind: str, height: float) -> float:
     return min(height / 2, 26.0 if kind == "network" else 6.0)
 
 
-def rect(parent: ET.Element, name: str, x: float, y: float, width: float, height: float, radius: float) -> None:
-    place = {"x": number(x), "y": number(y), "width": number(width), "height": number(height), "rx": number(radius)}
+def rect(
+    parent: ET.Element, name: str, x: float, y: float, width: float, height: float, radius: float
+) -> None:
+    place = {
+        "x": number(x),
+        "y": number(y),
+        "width": number(width),
+        "height": number(height),
+        "rx": number(radius),
+    }
     ET.SubElement(parent, "rect", {"class": name, **place})
 
 
 def number(value: float) -> str:
     """A tenth of a pixel is enough."""
-    return f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
+    return (
+        f"{value:.1f}".removesuffix(".0").replace("-0", "0")
+        if abs(value) < 0.05
+        else f"{value:.1f}".removesuffix(".0")
+    )

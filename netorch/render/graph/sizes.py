@@ -28,7 +28,9 @@ def box(thing: Thing) -> tuple[float, float]:
     """Width and height of a thing that stands upright."""
     head = NAME * len(cut(thing.name)) + (LINE * len(cut(thing.tag)) + 8 if thing.tag else 0)
     lines = lines_of(thing)
-    width = max([head, *(LINE * len(cut(text.told())) for text in lines)]) + (36 if thing.kind == "network" else 22)
+    width = max([head, *(LINE * len(cut(text.told())) for text in lines)]) + (
+        36 if thing.kind == "network" else 22
+    )
     return max(width, 54.0), HEAD + LINE_HEIGHT * len(lines) + (4 if lines else 0)
 
 
@@ -51,7 +53,10 @@ def end_lines(end: End) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
 
 
 def end_length(end: End) -> float:
-    return max(LABEL * len(cut(" ".join(text.told(end.status) for text in part))) for part in end_lines(end))
+    return max(
+        LABEL * len(cut(" ".join(text.told(end.status) for text in part)))
+        for part in end_lines(end)
+    )
 
 
 def middle(edge: Edge) -> float:

@@ -25,37 +25,63 @@ def sprung(graph: Graph, core: Sequence[int], fanned: dict[int, list[int]]) -> l
     numbers = {member: index for index, member in enumerate(core)}
     pairs = [pair for pair in graph.between if pair[0] in numbers and pair[1] in numbers]
     rings = {
-        hub: leaf_fans.ring(leaves_of(graph, leaves), graph.sizes[hub], sum(near in numbers for near in graph.near[hub]))
+        hub: leaf_fans.ring(
+            leaves_of(graph, leaves),
+            graph.sizes[hub],
+            sum(near in numbers for near in graph.near[hub]),
+        )
         for hub, leaves in fanned.items()
     }
     halves = [
-        (rings[member].reach, rings[member].reach) if member in rings else tuple(side / 2 for side in graph.sizes[member])
+        (rings[member].reach, rings[member].reach)
+        if member in rings
+        else tuple(side / 2 for side in graph.sizes[member])
         for member in core
     ]
     lengths = [
         max(map(wanted_length, graph.between[pair]))
-        + sum(hypot(*halves[numbers[member]]) * (0.72 if member in rings else 0.8) for member in pair)
+        + sum(
+            hypot(*halves[numbers[member]]) * (0.72 if member in rings else 0.8) for member in pair
+        )
         for pair in pairs
     ]
-    known = igraph.Graph(n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs])
+    known = igraph.Graph(
+        n=len(core), edges=[(numbers[one], numbers[other]) for one, other in pairs]
+    )
     points: list[Point] = [(0.0, 0.0)]
     if len(core) > 1:
         start = known.layout_circle()
-        found = known.layout_kamada_kawai(seed=start.coords, weights=lengths, maxiter=max(2000, 60 * len(core)))
+        found = known.layout_kamada_kawai(
+            seed=start.coords, weights=lengths, maxiter=max(2000, 60 * len(core))
+        )
         points = _turned([(x, y) for x, y in found.coords])
         actual = [
-            max(1e-9, hypot(*(a - b for a, b in zip(points[numbers[one]], points[numbers[other]], strict=True)))) for one, other in pairs
+            max(
+                1e-9,
+                hypot(
+                    *(
+                        a - b
+                        for a, b in zip(points[numbers[one]], points[numbers[other]], strict=True)
+                    )
+                ),
+            )
+            for one, other in pairs
         ]
         ratios = sorted(length / now for length, now in zip(lengths, actual, strict=True))
         scale = ratios[len(ratios) // 2]
-        rods = [(numbers[one], numbers[other], max(map(wanted_length, graph.between[one, other]))) for one, other in pairs]
+        rods = [
+            (numbers[one], numbers[other], max(map(wanted_length, graph.between[one, other])))
+            for one, other in pairs
+        ]
         points = _separated([(x * scale, y * scale) for x, y in points], halves, rods)
     spots: list[Spot] = []
     for member, (x, y) in zip(core, points, strict=True):
         spots.append(Spot(graph.things[member], x, y, *graph.sizes[member]))
         if member in rings:
             neighbours = (points[numbers[near]] for near in graph.near[member] if near in numbers)
-            spots += rings[member].spots(x, y, [atan2(there[1] - y, there[0] - x) for there in neighbours])
+            spots += rings[member].spots(
+                x, y, [atan2(there[1] - y, there[0] - x) for there in neighbours]
+            )
     return spots
 
 
@@ -69,10 +95,18 @@ def _turned(points: list[Point]) -> list[Point]:
     if hypot(xx - yy, 2 * xy) < 0.05 * (xx + yy):
         return points
     angle = -atan2(2 * xy, xx - yy) / 2
-    return [((x - x0) * cos(angle) - (y - y0) * sin(angle), (x - x0) * sin(angle) + (y - y0) * cos(angle)) for x, y in points]
+    return [
+        (
+            (x - x0) * cos(angle) - (y - y0) * sin(angle),
+            (x - x0) * sin(angle) + (y - y0) * cos(angle),
+        )
+        for x, y in points
+    ]
 
 
-def _separated(points: list[Point], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod]) -> list[Point]:
+def _separated(
+    points: list[Point], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod]
+) -> list[Point]:
     """Pushed apart where they would cover one another, in the direction in which it takes least, and given room for words."""
     now = [list(point) for point in points]
     degree = [0] * len(points)
@@ -101,13 +135,22 @@ def _separated(points: list[Point], halves: Sequence[tuple[float, ...]], rods: S
     return [(x, y) for x, y in now]
 
 
-def _stretched(now: list[list[float]], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod], degree: Sequence[int]) -> bool:
+def _stretched(
+    now: list[list[float]],
+    halves: Sequence[tuple[float, ...]],
+    rods: Sequence[Rod],
+    degree: Sequence[int],
+) -> bool:
     """Give short edges room for their words; of two ends the one moves more that fewer edges hold."""
     moved = False
     for one, other, wanted in rods:
         dx, dy = now[other][0] - now[one][0], now[other][1] - now[one][1]
         length = hypot(dx, dy) or 1.0
-        lacking = wanted + sum(_depth(halves[end], dx / length, dy / length) for end in (one, other)) - length
+        lacking = (
+            wanted
+            + sum(_depth(halves[end], dx / length, dy / length) for end in (one, other))
+            - length
+        )
         if lacking > 1:
             moved = True
             share = degree[other] / (degree[one] + degree[other])
@@ -117,7 +160,9 @@ def _stretched(now: list[list[float]], halves: Sequence[tuple[float, ...]], rods
     return moved
 
 
-def _cleared(now: list[list[float]], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod]) -> bool:
+def _cleared(
+    now: list[list[float]], halves: Sequence[tuple[float, ...]], rods: Sequence[Rod]
+) -> bool:
     """Take things off the edges that they have no part in."""
     moved = False
     for one, other, _ in rods:

@@ -12,7 +12,17 @@ from netorch.render.graph.legend import HEIGHT, legend
 from netorch.render.graph.picture import Edge, End, Status, Text, Thing
 from netorch.render.graph.placement import Placed, Spot, Wire
 from netorch.render.graph.shapes import number, rect, shape
-from netorch.render.graph.sizes import HEAD, LINE_HEIGHT, LONGEST, cut, end_length, end_lines, leaf_texts, lines_of, middle
+from netorch.render.graph.sizes import (
+    HEAD,
+    LINE_HEIGHT,
+    LONGEST,
+    cut,
+    end_length,
+    end_lines,
+    leaf_texts,
+    lines_of,
+    middle,
+)
 
 Point = tuple[float, float]
 
@@ -23,13 +33,21 @@ def document(placed: Placed) -> str:
     height = placed.height + used
     root = _root(placed, height)
     style = ET.SubElement(root, "style")
-    style.text = f"{styles('picture.css')}@media (prefers-color-scheme: dark) {{\n{styles('dark.css')}}}\n"
-    ET.SubElement(root, "rect", {"class": "paper", "width": number(placed.width), "height": number(height)})
+    style.text = (
+        f"{styles('picture.css')}@media (prefers-color-scheme: dark) {{\n{styles('dark.css')}}}\n"
+    )
+    ET.SubElement(
+        root, "rect", {"class": "paper", "width": number(placed.width), "height": number(height)}
+    )
     drawing(root, placed, numbered=False)
-    below = ET.SubElement(root, "g", {"class": "legend", "transform": f"translate(40 {number(placed.height)})"})
+    below = ET.SubElement(
+        root, "g", {"class": "legend", "transform": f"translate(40 {number(placed.height)})"}
+    )
     ET.SubElement(below, "text", {"class": "name", "y": "0"}).text = clean(placed.picture.title)
     for x, row, entry in rows:
-        at = ET.SubElement(below, "g", {"transform": f"translate({number(x)} {number(22 + row * HEIGHT)})"})
+        at = ET.SubElement(
+            below, "g", {"transform": f"translate({number(x)} {number(22 + row * HEIGHT)})"}
+        )
         entry.draw(at)
     return ET.tostring(root, encoding="unicode")
 
@@ -66,8 +84,15 @@ def drawing(root: ET.Element, placed: Placed, *, numbered: bool) -> None:
         more: dict[str, str] = {}
         if numbered:
             drift = "" if thing.status is Status.OK else f", {thing.status.value}"
-            label = clean(f"{thing.kind} {thing.name}{f', {thing.tag}' if thing.tag else ''}{drift}")
-            more = {"data-thing": str(numbers[thing.id]), "tabindex": "0", "role": "button", "aria-label": label}
+            label = clean(
+                f"{thing.kind} {thing.name}{f', {thing.tag}' if thing.tag else ''}{drift}"
+            )
+            more = {
+                "data-thing": str(numbers[thing.id]),
+                "tabindex": "0",
+                "role": "button",
+                "aria-label": label,
+            }
         _thing(things, spot, more)
 
 
@@ -86,7 +111,9 @@ def _root(placed: Placed, height: float) -> ET.Element:
 
 def _thing(parent: ET.Element, spot: Spot, more: dict[str, str]) -> None:
     thing = spot.thing
-    group = ET.SubElement(parent, "g", {"class": f"thing {thing.kind} {thing.status.value}", **more})
+    group = ET.SubElement(
+        parent, "g", {"class": f"thing {thing.kind} {thing.status.value}", **more}
+    )
     ET.SubElement(group, "title", {}).text = clean("\n".join(_told(thing)))
     if spot.leaf is not None:
         _leaf(group, spot, spot.leaf)
@@ -96,14 +123,30 @@ def _thing(parent: ET.Element, spot: Spot, more: dict[str, str]) -> None:
     lines = lines_of(thing)
     # a thing that many edges meet is higher than its words
     top = max(top, spot.y - (HEAD + LINE_HEIGHT * len(lines) + (4 if lines else 0)) / 2)
-    name = ET.SubElement(group, "text", {"class": "name", "x": number(spot.x), "y": number(top + HEAD / 2 + 5), "text-anchor": "middle"})
+    name = ET.SubElement(
+        group,
+        "text",
+        {
+            "class": "name",
+            "x": number(spot.x),
+            "y": number(top + HEAD / 2 + 5),
+            "text-anchor": "middle",
+        },
+    )
     name.text = clean(cut(thing.name))
     if thing.tag:
         ET.SubElement(name, "tspan", {"class": "tag", "dx": "6"}).text = clean(cut(thing.tag))
     for index, line in enumerate(lines):
         y = top + HEAD + LINE_HEIGHT * (index + 0.5) + 2
         text = ET.SubElement(
-            group, "text", {"class": f"line {line.status.value}", "x": number(spot.x), "y": number(y), "text-anchor": "middle"}
+            group,
+            "text",
+            {
+                "class": f"line {line.status.value}",
+                "x": number(spot.x),
+                "y": number(y),
+                "text-anchor": "middle",
+            },
         )
         text.text = clean(cut(line.told(thing.status)))
 
@@ -113,11 +156,19 @@ def _leaf(group: ET.Element, spot: Spot, end: End) -> None:
     thing = spot.thing
     back = 90 < spot.angle % 360 < 270
     inner = ET.SubElement(
-        group, "g", {"transform": f"translate({number(spot.x)} {number(spot.y)}) rotate({number(spot.angle + (180 if back else 0))})"}
+        group,
+        "g",
+        {
+            "transform": f"translate({number(spot.x)} {number(spot.y)}) rotate({number(spot.angle + (180 if back else 0))})"
+        },
     )
     shape(inner, thing.kind, -spot.width / 2, -spot.height / 2, spot.width, spot.height)
     x = spot.width / 2 - 7 if back else 7 - spot.width / 2
-    text = ET.SubElement(inner, "text", {"class": "leaf", "x": number(x), "y": "3.7", "text-anchor": "end" if back else "start"})
+    text = ET.SubElement(
+        inner,
+        "text",
+        {"class": "leaf", "x": number(x), "y": "3.7", "text-anchor": "end" if back else "start"},
+    )
     ET.SubElement(text, "tspan", {"class": "leafname"}).text = clean(cut(thing.name))
     _words(text, [Text(""), *leaf_texts(thing, end)], end.status, "5")
 
@@ -127,18 +178,27 @@ def _edge(edges: ET.Element, words: ET.Element, wire: Wire, more: dict[str, str]
     group = ET.SubElement(edges, "g", {"class": f"edge {edge.kind} {edge.status.value}", **more})
     ET.SubElement(group, "title", {}).text = clean("\n".join(_along(edge)))
     (x1, y1), (x2, y2) = wire.start, wire.stop
-    ET.SubElement(group, "line", {"x1": number(x1), "y1": number(y1), "x2": number(x2), "y2": number(y2)})
+    ET.SubElement(
+        group, "line", {"x1": number(x1), "y1": number(y1), "x2": number(x2), "y2": number(y2)}
+    )
     spoken = ET.SubElement(words, "g", {"class": f"edge {edge.kind} {edge.status.value}", **more})
     for index, end in enumerate(edge.ends):
         if not wire.silent[index]:
             if wire.far[index]:
-                _on(spoken, end, *((wire.stop, wire.start) if index == 0 else (wire.start, wire.stop)))
+                _on(
+                    spoken,
+                    end,
+                    *((wire.stop, wire.start) if index == 0 else (wire.start, wire.stop)),
+                )
             else:
                 here, there = (wire.start, wire.stop) if index == 0 else (wire.stop, wire.start)
                 _beside(spoken, end, here, there, wire.clear[index])
     if edge.labels:
         # in the middle of what the words at the ends leave
-        before, after = (0.0 if wire.silent[index] else end_length(end) + wire.clear[index] for index, end in enumerate(edge.ends))
+        before, after = (
+            0.0 if wire.silent[index] else end_length(end) + wire.clear[index]
+            for index, end in enumerate(edge.ends)
+        )
         length = hypot(x2 - x1, y2 - y1) or 1.0
         share = min(0.8, max(0.2, 0.5 + (before - after) / 2 / length))
         _middle(spoken, edge, x1 + (x2 - x1) * share, y1 + (y2 - y1) * share)
@@ -155,7 +215,15 @@ def _on(group: ET.Element, end: End, here: Point, there: Point) -> None:
     _line(group, end.texts(), end.status, here, there, 5, "3.5")
 
 
-def _line(group: ET.Element, texts: Sequence[Text], within: Status, here: Point, there: Point, way: float, down: str) -> None:
+def _line(
+    group: ET.Element,
+    texts: Sequence[Text],
+    within: Status,
+    here: Point,
+    there: Point,
+    way: float,
+    down: str,
+) -> None:
     if not texts:
         return
     dx, dy = there[0] - here[0], there[1] - here[1]
@@ -164,7 +232,11 @@ def _line(group: ET.Element, texts: Sequence[Text], within: Status, here: Point,
     back = not -90 < angle <= 90
     x, y = here[0] + dx / length * way, here[1] + dy / length * way
     place = f"translate({number(x)} {number(y)}) rotate({number(angle + 180 if back else angle)})"
-    line = ET.SubElement(group, "text", {"class": "end", "transform": place, "text-anchor": "end" if back else "start", "y": down})
+    line = ET.SubElement(
+        group,
+        "text",
+        {"class": "end", "transform": place, "text-anchor": "end" if back else "start", "y": down},
+    )
     _words(line, texts, within, "4")
 
 
@@ -173,7 +245,9 @@ def _words(line: ET.Element, texts: Sequence[Text], within: Status, space: str) 
     left = LONGEST
     for index, text in enumerate(texts):
         if left > 0:
-            word = ET.SubElement(line, "tspan", {"class": text.status.value, **({"dx": space} if index else {})})
+            word = ET.SubElement(
+                line, "tspan", {"class": text.status.value, **({"dx": space} if index else {})}
+            )
             told = text.told(within)
             word.text = clean(told if len(told) <= left else told[:left] + "…")
             left -= len(told) + 1
@@ -184,8 +258,14 @@ def _middle(group: ET.Element, edge: Edge, x: float, y: float) -> None:
     width = middle(edge)
     rect(group, "label", x - width / 2, y - height / 2, width, height, 7.0)
     for index, label in enumerate(edge.labels):
-        at = {"x": number(x), "y": number(y - height / 2 + 14 * index + 11.5), "text-anchor": "middle"}
-        ET.SubElement(group, "text", {"class": f"middle {label.status.value}", **at}).text = clean(cut(label.told(edge.status)))
+        at = {
+            "x": number(x),
+            "y": number(y - height / 2 + 14 * index + 11.5),
+            "text-anchor": "middle",
+        }
+        ET.SubElement(group, "text", {"class": f"middle {label.status.value}", **at}).text = clean(
+            cut(label.told(edge.status))
+        )
 
 
 def _told(thing: Thing) -> list[str]:
@@ -196,7 +276,10 @@ def _told(thing: Thing) -> list[str]:
 
 
 def _along(edge: Edge) -> list[str]:
-    ends = [" ".join((end.thing.partition(" ")[2], *(text.told() for text in end.texts()))) for end in edge.ends]
+    ends = [
+        " ".join((end.thing.partition(" ")[2], *(text.told() for text in end.texts())))
+        for end in edge.ends
+    ]
     return [_head(edge.kind, edge.status), *ends, *(label.told() for label in edge.labels)]
 
 

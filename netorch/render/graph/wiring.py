@@ -63,7 +63,10 @@ def impaired(scene: Scene, link: Link) -> Text | None:
     resource = scene.state.get(impair_key(link.netns, link.name))
     if resource is None:
         return None
-    return Text(" ".join(f"{name} {value}" for name, value in resource.attributes().items()), scene.of(resource.key))
+    return Text(
+        " ".join(f"{name} {value}" for name, value in resource.attributes().items()),
+        scene.of(resource.key),
+    )
 
 
 def wire(scene: Scene) -> Wiring:
@@ -79,8 +82,12 @@ class _Wirer:
         """Address → the namespaces that have it."""
         for resource in scene.state.values():
             if isinstance(resource, Address):
-                self.found.addresses.setdefault(resource.netns, {}).setdefault(resource.link, []).append(resource)
-                self.owners.setdefault(re.split("[/ ]", resource.address)[0], []).append(resource.netns)
+                self.found.addresses.setdefault(resource.netns, {}).setdefault(
+                    resource.link, []
+                ).append(resource)
+                self.owners.setdefault(re.split("[/ ]", resource.address)[0], []).append(
+                    resource.netns
+                )
 
     def run(self) -> Wiring:
         self._by_file()
@@ -99,8 +106,14 @@ class _Wirer:
                 self._peer(resource)
         self._owners()
         for resource in self.scene.state.values():
-            if isinstance(resource, Link) and resource.key not in self.shown and resource.key not in self.found.networks:
-                has_words = not isinstance(resource, Loopback) or self.found.of(resource.netns, resource.name)
+            if (
+                isinstance(resource, Link)
+                and resource.key not in self.shown
+                and resource.key not in self.found.networks
+            ):
+                has_words = not isinstance(resource, Loopback) or self.found.of(
+                    resource.netns, resource.name
+                )
                 if has_words and resource.netns != self.scene.fabric:
                     self.found.inner.setdefault(resource.netns, []).append(resource)
         return self.found
@@ -128,10 +141,16 @@ class _Wirer:
         """What else is plugged into a network's bridge; without a file the bridges of the fabric are the networks."""
         state = self.scene.state
         for key, resource in state.items():
-            if isinstance(resource, Bridge) and key.netns == self.scene.fabric and key not in self.found.networks:
+            if (
+                isinstance(resource, Bridge)
+                and key.netns == self.scene.fabric
+                and key not in self.found.networks
+            ):
                 self.found.networks[key] = resource.altname or resource.name
         for key, resource in state.items():
-            if isinstance(resource, Port) and (master := self.found.networks.get(link_key(resource.netns, resource.master))):
+            if isinstance(resource, Port) and (
+                master := self.found.networks.get(link_key(resource.netns, resource.master))
+            ):
                 self.found.networks.setdefault(link_key(key.netns, resource.link), master)
         for key, name in self.found.networks.items():
             part = state.get(key)
@@ -142,18 +161,32 @@ class _Wirer:
         return port_key(key.netns, key.name) in self.scene.state
 
     def _thing(self, key: Key) -> str:
-        return network_id(self.found.networks[key]) if key in self.found.networks else node_id(self.scene, key.netns)
+        return (
+            network_id(self.found.networks[key])
+            if key in self.found.networks
+            else node_id(self.scene, key.netns)
+        )
 
     def end(self, link: Link) -> End:
         """A link's end of an edge; a network's port is nothing that anybody looks for."""
         if link.key in self.found.networks:
             return End(self._thing(link.key))
-        return End(self._thing(link.key), link.name, self._addresses(link.netns, link.name), self.scene.of(*parts(link)))
+        return End(
+            self._thing(link.key),
+            link.name,
+            self._addresses(link.netns, link.name),
+            self.scene.of(*parts(link)),
+        )
 
     def _addresses(self, label: str, dev: str) -> tuple[Text, ...]:
-        return tuple(Text(address.address, self.scene.of(address.key)) for address in self.found.of(label, dev))
+        return tuple(
+            Text(address.address, self.scene.of(address.key))
+            for address in self.found.of(label, dev)
+        )
 
-    def _put(self, one: End, other: End, kind: str, labels: tuple[Text, ...], *made_of: Status) -> None:
+    def _put(
+        self, one: End, other: End, kind: str, labels: tuple[Text, ...], *made_of: Status
+    ) -> None:
         whole = [status for status in made_of if status in {Status.MISSING, Status.EXTRA}]
         status = whole[0] if whole else Status.CHANGED if Status.CHANGED in made_of else Status.OK
         self.found.edges.append(Edge((one, other), kind, labels, status))
@@ -174,7 +207,9 @@ class _Wirer:
             return
         self.shown |= {veth.key, other.key}
         labels = self._impairments(veth, other)
-        self._put(one, two, "cable", labels, self.scene.of(*parts(veth)), self.scene.of(*parts(other)))
+        self._put(
+            one, two, "cable", labels, self.scene.of(*parts(veth)), self.scene.of(*parts(other))
+        )
         for near, far in ((veth, two), (other, one)):
             if near.key in self.found.networks and far.interface:
                 self._member(self.found.networks[near.key], far)
@@ -184,8 +219,13 @@ class _Wirer:
         told = [(link, text) for link in links if (text := impaired(self.scene, link)) is not None]
         if len(told) == 2 and told[0][1] == told[1][1]:
             return (told[0][1],)
-        senders = [self.found.networks.get(link.key) or self.scene.node(link.netns) for link, _ in told]
-        return tuple(Text(f"from {sender}: {text.text}", text.status) for sender, (_, text) in zip(senders, told, strict=True))
+        senders = [
+            self.found.networks.get(link.key) or self.scene.node(link.netns) for link, _ in told
+        ]
+        return tuple(
+            Text(f"from {sender}: {text.text}", text.status)
+            for sender, (_, text) in zip(senders, told, strict=True)
+        )
 
     def _solo(self, link: SoloLink) -> None:
         """What rides on an interface of elsewhere, or leads to another node by itself."""
@@ -202,7 +242,9 @@ class _Wirer:
             self.shown.add(link.key)
             label, dev = link.parent
             below = End(node_id(self.scene, label), dev, self._addresses(label, dev))
-            self._put(self.end(link), below, "parent", (Text(link.KIND), *self._impairments(link)), status)
+            self._put(
+                self.end(link), below, "parent", (Text(link.KIND), *self._impairments(link)), status
+            )
         elif remote := getattr(link, "remote", None):
             self._tunnel(link, str(remote), back=True)
 
@@ -215,16 +257,26 @@ class _Wirer:
     def _tunnel(self, link: SoloLink, remote: str, *, back: bool) -> None:
         """To the interface of the same kind where the address is; `back`: one whose own remote end is here. Without one, to the node."""
         labels = [label for label in self.owners.get(remote, ()) if label != link.netns]
-        if not labels or any(edge.kind == "tunnel" and self._joins(edge, link, labels) for edge in self.found.edges):
+        if not labels or any(
+            edge.kind == "tunnel" and self._joins(edge, link, labels) for edge in self.found.edges
+        ):
             return
         far = next(
-            (other for label in labels for other in self.solos.get((link.KIND, label), ()) if not back or self._leads(other, link)), None
+            (
+                other
+                for label in labels
+                for other in self.solos.get((link.KIND, label), ())
+                if not back or self._leads(other, link)
+            ),
+            None,
         )
         self.shown |= {link.key, *((far.key,) if far is not None else ())}
         two = self.end(far) if far is not None else End(node_id(self.scene, labels[0]))
         ends = (link, far) if far is not None else (link,)
         told = (Text(link.KIND), *self._impairments(*ends))
-        self._put(self.end(link), two, "tunnel", told, *(self.scene.of(*parts(end)) for end in ends))
+        self._put(
+            self.end(link), two, "tunnel", told, *(self.scene.of(*parts(end)) for end in ends)
+        )
 
     def _leads(self, link: SoloLink, to: SoloLink) -> bool:
         return to.netns in self.owners.get(str(getattr(link, "remote", "")), ())
@@ -232,17 +284,24 @@ class _Wirer:
     def _joins(self, edge: Edge, link: SoloLink, labels: Sequence[str]) -> bool:
         ends = {(end.thing, end.interface) for end in edge.ends}
         there = {node_id(self.scene, label) for label in labels}
-        return (node_id(self.scene, link.netns), link.name) in ends and not there.isdisjoint(end.thing for end in edge.ends)
+        return (node_id(self.scene, link.netns), link.name) in ends and not there.isdisjoint(
+            end.thing for end in edge.ends
+        )
 
     def _owners(self) -> None:
         """The node that has a network's bridge, its tunnel end, or the parent of its members."""
-        uplinks = {(up.netns, up.bridge): up for up in self.scene.state.values() if isinstance(up, Uplink)}
+        uplinks = {
+            (up.netns, up.bridge): up for up in self.scene.state.values() if isinstance(up, Uplink)
+        }
         for name, bridges in self.found.bridges.items():
             for bridge in bridges:
                 if bridge.netns == self.scene.fabric or self._hangs_on(bridge, bridges):
                     continue
                 status = self.scene.of(*parts(bridge))
-                words = [*self._addresses(bridge.netns, bridge.name), *self._tunnel_ends(name, bridge.netns)]
+                words = [
+                    *self._addresses(bridge.netns, bridge.name),
+                    *self._tunnel_ends(name, bridge.netns),
+                ]
                 if (uplink := uplinks.get((bridge.netns, bridge.name))) is not None:
                     words.append(Text(f"uplink {uplink.nic}", self.scene.of(uplink.key)))
                 near = End(node_id(self.scene, bridge.netns), bridge.name, tuple(words), status)
@@ -254,13 +313,19 @@ class _Wirer:
         """Where a network that spans several nodes is reached below."""
         for key, name in self.found.networks.items():
             link = self.scene.state.get(key)
-            if name == network and key.netns == label and isinstance(link, SoloLink) and (local := getattr(link, "local", None)):
+            if (
+                name == network
+                and key.netns == label
+                and isinstance(link, SoloLink)
+                and (local := getattr(link, "local", None))
+            ):
                 yield Text(f"{link.KIND} from {local}", self.scene.of(*parts(link)))
 
     def _hangs_on(self, bridge: Link, bridges: list[Link]) -> bool:
         """Whether it is a further bridge of a large network: those have no way out but by the first."""
         return any(
-            bridge is not other and other.netns == bridge.netns and isinstance(other, Bridge) for other in bridges[: bridges.index(bridge)]
+            bridge is not other and other.netns == bridge.netns and isinstance(other, Bridge)
+            for other in bridges[: bridges.index(bridge)]
         )
 
     def _parent(self, name: str) -> None:
@@ -268,7 +333,12 @@ class _Wirer:
         parents: dict[tuple[str, str], None] = {}
         for key, network in self.members.items():
             link = self.scene.state.get(key)
-            if network == name and isinstance(link, SoloLink) and link.parent is not None and link.parent[0] != self.scene.fabric:
+            if (
+                network == name
+                and isinstance(link, SoloLink)
+                and link.parent is not None
+                and link.parent[0] != self.scene.fabric
+            ):
                 parents[link.parent] = None
         for label, dev in parents:
             near = End(node_id(self.scene, label), dev, self._addresses(label, dev))

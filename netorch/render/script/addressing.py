@@ -34,21 +34,36 @@ _TYPES = {
     c.RTN_ANYCAST: "anycast",
     c.RTN_MULTICAST: "multicast",
 }
-_ACTIONS = {c.FR_ACT_BLACKHOLE: "blackhole", c.FR_ACT_UNREACHABLE: "unreachable", c.FR_ACT_PROHIBIT: "prohibit"}
+_ACTIONS = {
+    c.FR_ACT_BLACKHOLE: "blackhole",
+    c.FR_ACT_UNREACHABLE: "unreachable",
+    c.FR_ACT_PROHIBIT: "prohibit",
+}
 
 
 def address_add(request: AddressAdd, context: Context) -> Commands:
     scope = ""
-    if request.family == c.AF_INET and request.scope != (c.RT_SCOPE_HOST if request.local[0] == 127 else c.RT_SCOPE_UNIVERSE):
+    if request.family == c.AF_INET and request.scope != (
+        c.RT_SCOPE_HOST if request.local[0] == 127 else c.RT_SCOPE_UNIVERSE
+    ):
         scope = f"scope {_SCOPES.get(request.scope, str(request.scope))}"
     proto = f"proto {request.protocol}" if needs_mark(request, context) else ""
-    return [words(_address(request, "add", context), scope, "nodad" if request.family == c.AF_INET6 else "", proto)]
+    return [
+        words(
+            _address(request, "add", context),
+            scope,
+            "nodad" if request.family == c.AF_INET6 else "",
+            proto,
+        )
+    ]
 
 
 def needs_mark(request: AddressAdd, context: Context) -> bool:
     """Whether its link does not tell already whose it is."""
     place = (request.netns, request.link)
-    own = (place in context.links and place not in context.fronts) or (request.link == "lo" and request.netns in context.made)
+    own = (place in context.links and place not in context.fronts) or (
+        request.link == "lo" and request.netns in context.made
+    )
     return context.marks and bool(request.protocol) and not own
 
 
@@ -60,11 +75,21 @@ def neighbour_add(request: NeighbourAdd, context: Context) -> Commands:
     if request.family == c.AF_BRIDGE:
         return ports.tunnel_end_add(request, context)
     proto = f"protocol {request.protocol}" if context.marks and request.protocol else ""
-    return [words(_neighbour(request, "replace", context), f"lladdr {request.mac.hex(':')} nud permanent", proto)]
+    return [
+        words(
+            _neighbour(request, "replace", context),
+            f"lladdr {request.mac.hex(':')} nud permanent",
+            proto,
+        )
+    ]
 
 
 def neighbour_del(request: NeighbourDel, context: Context) -> Commands:
-    return ports.tunnel_end_del(request, context) if request.family == c.AF_BRIDGE else [_neighbour(request, "delete", context)]
+    return (
+        ports.tunnel_end_del(request, context)
+        if request.family == c.AF_BRIDGE
+        else [_neighbour(request, "delete", context)]
+    )
 
 
 def route_add(request: RouteAdd, context: Context) -> Commands:
@@ -88,7 +113,11 @@ def rule_del(request: RuleDel, context: Context) -> Commands:
 
 def _address(request: AddressAdd | AddressDel, act: str, context: Context) -> str:
     local, other = ip_address(request.local), ip_address(request.address)
-    text = f"{local}/{request.prefixlen}" if local == other else f"{local} peer {other}/{request.prefixlen}"
+    text = (
+        f"{local}/{request.prefixlen}"
+        if local == other
+        else f"{local} peer {other}/{request.prefixlen}"
+    )
     return f"{context.tool('ip', request.netns)} address {act} {text} dev {quote(request.link)}"
 
 
@@ -115,10 +144,15 @@ def _route(label: str, act: str, route: RouteSpec, context: Context) -> str:
         f"table {route.table}" if route.table != MAIN else "",
         f"metric {route.metric}" if route.metric != usual_metric else "",
         f"proto {route.protocol}" if context.marks and act != "delete" and route.protocol else "",
-        f"scope {_SCOPES.get(route.scope, str(route.scope))}" if route.family == c.AF_INET and route.scope != _usual_scope(route) else "",
+        f"scope {_SCOPES.get(route.scope, str(route.scope))}"
+        if route.family == c.AF_INET and route.scope != _usual_scope(route)
+        else "",
         f"src {ip_address(route.src)}" if route.src is not None else "",
         f"mtu {route.mtu}" if route.mtu is not None else "",
-        *(f"nexthop {_hop(route.family, hop)} weight {hop.weight}" for hop in (route.hops if single is None else ())),
+        *(
+            f"nexthop {_hop(route.family, hop)} weight {hop.weight}"
+            for hop in (route.hops if single is None else ())
+        ),
     )
 
 
@@ -129,7 +163,11 @@ def _usual_scope(route: RouteSpec) -> int:
     if route.type in {c.RTN_BROADCAST, c.RTN_MULTICAST, c.RTN_ANYCAST}:
         return c.RT_SCOPE_LINK
     leads = len(route.hops) != 1 or route.hops[0].via is not None
-    return c.RT_SCOPE_UNIVERSE if route.type != c.RTN_UNICAST or (leads and route.hops) else c.RT_SCOPE_LINK
+    return (
+        c.RT_SCOPE_UNIVERSE
+        if route.type != c.RTN_UNICAST or (leads and route.hops)
+        else c.RT_SCOPE_LINK
+    )
 
 
 def _hop(family: int, hop: Hop) -> str:
@@ -137,7 +175,9 @@ def _hop(family: int, hop: Hop) -> str:
     if hop.via is not None:
         theirs = c.AF_INET if len(hop.via) == 4 else c.AF_INET6
         via = f"via {'' if theirs == family else 'inet6 ' if theirs == c.AF_INET6 else 'inet '}{ip_address(hop.via)}"
-    return words(via, f"dev {quote(hop.dev)}" if hop.dev is not None else "", "onlink" if hop.onlink else "")
+    return words(
+        via, f"dev {quote(hop.dev)}" if hop.dev is not None else "", "onlink" if hop.onlink else ""
+    )
 
 
 def _rule(label: str, act: str, rule: RuleSpec, context: Context) -> str:
@@ -146,9 +186,19 @@ def _rule(label: str, act: str, rule: RuleSpec, context: Context) -> str:
         context.tool("ip", label),
         _family(rule.family),
         f"rule {act} priority {rule.priority}",
-        *(f"{word} {ip_address(prefix[0])}/{prefix[1]}" for word, prefix in (("from", rule.src), ("to", rule.dst)) if prefix is not None),
-        *(f"{word} {quote(name)}" for word, name in (("iif", rule.iif), ("oif", rule.oif)) if name is not None),
-        f"fwmark {value:#x}{f'/{mask:#x}' if mask != 0xFFFFFFFF else ''}" if rule.mark is not None else "",
+        *(
+            f"{word} {ip_address(prefix[0])}/{prefix[1]}"
+            for word, prefix in (("from", rule.src), ("to", rule.dst))
+            if prefix is not None
+        ),
+        *(
+            f"{word} {quote(name)}"
+            for word, name in (("iif", rule.iif), ("oif", rule.oif))
+            if name is not None
+        ),
+        f"fwmark {value:#x}{f'/{mask:#x}' if mask != 0xFFFFFFFF else ''}"
+        if rule.mark is not None
+        else "",
         _ACTIONS.get(rule.action, f"lookup {rule.table}"),
         f"protocol {rule.protocol}" if context.marks and act != "delete" and rule.protocol else "",
     )

@@ -17,11 +17,20 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 def filter_set(request: FilterSet, context: Context) -> Commands:
     if request.backend == IPTABLES:
         made = (
-            iptables.commands(iptables.lines(request.topology, request.rules)) if request.rules else map(_typed, request.text.splitlines())
+            iptables.commands(iptables.lines(request.topology, request.rules))
+            if request.rules
+            else map(_typed, request.text.splitlines())
         )
-        return [context.inside(_legacy(line), request.netns) for line in (*_undone(request.before), *made)]
+        return [
+            context.inside(_legacy(line), request.netns)
+            for line in (*_undone(request.before), *made)
+        ]
     table = nftables.table_name(request.topology)
-    script = nftables.script(table, request.rules) if request.rules else nftables.delete(table) + request.text
+    script = (
+        nftables.script(table, request.rules)
+        if request.rules
+        else nftables.delete(table) + request.text
+    )
     if not request.before:
         # where there is none, none has to make room
         script = script.removeprefix(nftables.delete(table))
@@ -31,7 +40,11 @@ def filter_set(request: FilterSet, context: Context) -> Commands:
 def filter_del(request: FilterDel, context: Context) -> Commands:
     if request.backend == IPTABLES:
         return [context.inside(_legacy(line), request.netns) for line in _undone(request.before)]
-    return [context.inside(f"nft delete table inet {nftables.table_name(request.topology)}", request.netns)]
+    return [
+        context.inside(
+            f"nft delete table inet {nftables.table_name(request.topology)}", request.netns
+        )
+    ]
 
 
 def forward_accept_add(request: ForwardAcceptAdd, context: Context) -> Commands:
@@ -49,7 +62,10 @@ def forward_accept_add(request: ForwardAcceptAdd, context: Context) -> Commands:
 def forward_accept_del(request: ForwardAcceptDel, context: Context) -> Commands:
     pattern = quote(f"-[io] {re.escape(request.bridge)} .*netorch:{request.topology}")
     script = "{0} -S | grep -e {1} | sed s/^-A/-D/ | xargs -rL1 {0}"
-    return [context.inside(f"sh -c {quote(script.format(_program(version), pattern))}", request.netns) for version in (4, 6)]
+    return [
+        context.inside(f"sh -c {quote(script.format(_program(version), pattern))}", request.netns)
+        for version in (4, 6)
+    ]
 
 
 def _program(version: int) -> str:
@@ -73,7 +89,9 @@ def _typed(line: str) -> str:
 def _undone(text: str) -> Iterable[str]:
     """What takes back `iptables -t nat -N …` and its like: the jumps first, then the chains."""
     lines = text.splitlines()
-    jumps = [re.sub(r" -I (\S+)( \d+)?", r" -D \1", line, count=1) for line in lines if " -I " in line]
+    jumps = [
+        re.sub(r" -I (\S+)( \d+)?", r" -D \1", line, count=1) for line in lines if " -I " in line
+    ]
     chains = [line for line in lines if " -N " in line]
     return [
         *map(_typed, jumps),

@@ -51,7 +51,10 @@ _TABLES: Mapping[str, Mapping[int, Say]] = {
     },
     "vxlan": {vxlan.IFLA_VXLAN_TTL_INHERIT: lambda payload: "ttl inherit"},
     "geneve": {geneve.IFLA_GENEVE_TTL_INHERIT: lambda payload: "ttl inherit"},
-    **dict.fromkeys(("gre", "gretap", "ip6gre", "ip6gretap"), dict.fromkeys((2, 3, gre.IFLA_GRE_IKEY, gre.IFLA_GRE_ENCAP_LIMIT), _silent)),
+    **dict.fromkeys(
+        ("gre", "gretap", "ip6gre", "ip6gretap"),
+        dict.fromkeys((2, 3, gre.IFLA_GRE_IKEY, gre.IFLA_GRE_ENCAP_LIMIT), _silent),
+    ),
     "ip6tnl": {ip_tunnel.IFLA_IPTUN_ENCAP_LIMIT: _silent},
 }
 """What is no attribute of a kind's own table."""
@@ -65,13 +68,23 @@ _WORDS: Mapping[tuple[str, str], str] = {
 }
 """Kind and key → iproute2's word for it, where that is another one."""
 
-_FLAGS: Mapping[tuple[str, str], tuple[str, str]] = {("vxlan", "learning"): ("nolearning", "learning")}
+_FLAGS: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("vxlan", "learning"): ("nolearning", "learning")
+}
 """What is a word of its own for no and for yes."""
 
 _BARE = frozenset({("ipvlan", "flags")})
 """What is said by its value alone."""
 
-_SAID = frozenset({("vxlan", "port"), ("ipvlan", "mode"), ("macvlan", "mode"), ("macvtap", "mode"), ("bond", "mode")})
+_SAID = frozenset(
+    {
+        ("vxlan", "port"),
+        ("ipvlan", "mode"),
+        ("macvlan", "mode"),
+        ("macvtap", "mode"),
+        ("bond", "mode"),
+    }
+)
 """What is said even where it is the default: the kernel's is another one, or it is what a person looks for."""
 
 _BESIDE: Mapping[str, str] = {"ipip": "mode ipip", "sit": "mode ip6ip"}
@@ -81,13 +94,22 @@ _BESIDE: Mapping[str, str] = {"ipip": "mode ipip", "sit": "mode ip6ip"}
 @cache
 def solo(kind: str) -> type[SoloLink] | None:
     """The kind's resource, if it is one with a table."""
-    return next((found for found in OBSERVED if issubclass(found, SoloLink) and kind == found.KIND), None)
+    return next(
+        (found for found in OBSERVED if issubclass(found, SoloLink) and kind == found.KIND), None
+    )
 
 
 def data_words(kind: str, data: Attrs, *, fresh: bool) -> str:
     """`id 5 protocol 802.1ad`. LookupError for an attribute that nobody has words for. `fresh`: defaults go without saying."""
     beside = _BESIDE.get(kind, "") if fresh else ""
-    return " ".join(found for found in (beside, *(_word(kind, number, payload, fresh=fresh) for number, payload in data)) if found)
+    return " ".join(
+        found
+        for found in (
+            beside,
+            *(_word(kind, number, payload, fresh=fresh) for number, payload in data),
+        )
+        if found
+    )
 
 
 def primary_word(kind: str, number: int) -> str:

@@ -11,7 +11,19 @@ from netorch.render.script.context import Commands, Context, words
 from netorch.render.script.kinds import data_words, primary_word, usual
 from netorch.state.core import HOST
 from netorch.values.marks import ALIAS, read_alias
-from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkAdd, LinkDel, LinkSet, NicGive, NicTake, Peer, TunAdd, TunSet
+from netorch.values.requests import (
+    AltnameAdd,
+    AltnameDel,
+    Attrs,
+    LinkAdd,
+    LinkDel,
+    LinkSet,
+    NicGive,
+    NicTake,
+    Peer,
+    TunAdd,
+    TunSet,
+)
 
 
 def link_add(request: LinkAdd, context: Context) -> Commands:
@@ -19,7 +31,11 @@ def link_add(request: LinkAdd, context: Context) -> Commands:
         return [_pair(request, request.peer, context)]
     label, parent = (request.netns, "") if request.parent is None else request.parent
     far = label != request.netns
-    name = _temporary(request.name) if far and _is_taken(context, label, request.name) else request.name
+    name = (
+        _temporary(request.name)
+        if far and _is_taken(context, label, request.name)
+        else request.name
+    )
     on = f"link {quote(parent)}" if parent and not request.parent_in else ""
     command = words(
         context.tool("ip", label),
@@ -33,7 +49,10 @@ def link_add(request: LinkAdd, context: Context) -> Commands:
     )
     if name == request.name:
         return [command]
-    return [command, f"{context.tool('ip', request.netns)} link set dev {name} name {quote(request.name)}"]
+    return [
+        command,
+        f"{context.tool('ip', request.netns)} link set dev {name} name {quote(request.name)}",
+    ]
 
 
 def link_set(request: LinkSet, context: Context) -> Commands:
@@ -49,7 +68,14 @@ def link_set(request: LinkSet, context: Context) -> Commands:
         assert request.kind is not None
         word = primary_word(request.kind, number)
         if link:
-            commands.append(_set(request.netns, request.name, f"type {request.kind} {word} {quote(link)}", context))
+            commands.append(
+                _set(
+                    request.netns,
+                    request.name,
+                    f"type {request.kind} {word} {quote(link)}",
+                    context,
+                )
+            )
         else:
             # ip-link has no word for none
             file = quote(f"/sys/class/net/{request.name}/bonding/{word}")
@@ -62,11 +88,15 @@ def link_del(request: LinkDel, context: Context) -> Commands:
 
 
 def altname_add(request: AltnameAdd, context: Context) -> Commands:
-    return [f"{context.tool('ip', request.netns)} link property add dev {quote(request.link)} altname {quote(request.altname)}"]
+    return [
+        f"{context.tool('ip', request.netns)} link property add dev {quote(request.link)} altname {quote(request.altname)}"
+    ]
 
 
 def altname_del(request: AltnameDel, context: Context) -> Commands:
-    return [f"{context.tool('ip', request.netns)} link property del dev {quote(request.link)} altname {quote(request.altname)}"]
+    return [
+        f"{context.tool('ip', request.netns)} link property del dev {quote(request.link)} altname {quote(request.altname)}"
+    ]
 
 
 def tun_add(request: TunAdd, context: Context) -> Commands:
@@ -83,7 +113,12 @@ def tun_add(request: TunAdd, context: Context) -> Commands:
 
 def tun_set(request: TunSet, context: Context) -> Commands:
     # ip-tuntap only makes; tunctl (uml-utilities) also opens what is there
-    return [context.inside(words(f"tunctl -t {quote(request.name)}", *_owners(("-u", "-g"), request)), request.netns)]
+    return [
+        context.inside(
+            words(f"tunctl -t {quote(request.name)}", *_owners(("-u", "-g"), request)),
+            request.netns,
+        )
+    ]
 
 
 def nic_take(request: NicTake, context: Context) -> Commands:
@@ -98,7 +133,9 @@ def nic_take(request: NicTake, context: Context) -> Commands:
 
 def nic_give(request: NicGive, context: Context) -> Commands:
     renamed = f" name {quote(request.origin)}" if request.name != request.origin else ""
-    back = [f"{context.tool('ip', request.netns)} link set dev {quote(request.name)} netns {context.netns(HOST)}{renamed}"]
+    back = [
+        f"{context.tool('ip', request.netns)} link set dev {quote(request.name)} netns {context.netns(HOST)}{renamed}"
+    ]
     if request.netns == HOST:
         back = [f"ip link set dev {quote(request.name)} down{renamed}"] if renamed else []
     return [*back, f"ip link set dev {quote(request.origin)} alias ''"]
@@ -127,7 +164,13 @@ def _pair(request: LinkAdd, peer: Peer, context: Context) -> str:
 
 def _attributes(attrs: Attrs, context: Context) -> str:
     """`mtu 9000 address 02:…`; what a new link has anyhow goes without saying, and so do marks that nobody asked for."""
-    return words(*(_attribute(number, payload, context) for number, payload in attrs if not _is_usual(number, payload, context)))
+    return words(
+        *(
+            _attribute(number, payload, context)
+            for number, payload in attrs
+            if not _is_usual(number, payload, context)
+        )
+    )
 
 
 def _is_usual(number: int, payload: bytes, context: Context) -> bool:

@@ -11,7 +11,16 @@ from shlex import quote
 from netorch.kinds.peer import NO_KEY, endpoint_text
 from netorch.render.script.context import Commands, Context, here, words
 from netorch.values.marks import ALIAS
-from netorch.values.requests import FileDel, FileWrite, NetnsAdd, NetnsDel, SysctlSet, WireguardPeerDel, WireguardPeerSet, WireguardSet
+from netorch.values.requests import (
+    FileDel,
+    FileWrite,
+    NetnsAdd,
+    NetnsDel,
+    SysctlSet,
+    WireguardPeerDel,
+    WireguardPeerSet,
+    WireguardSet,
+)
 from netorch.values.secret import Secret
 
 _DOTTED = str.maketrans("/.", "./")
@@ -20,8 +29,16 @@ _DOTTED = str.maketrans("/.", "./")
 
 def netns_add(request: NetnsAdd, context: Context) -> Commands:
     label = quote(request.netns)
-    marked = [f"ip -n {label} link set dev lo alias {quote(request.alias)}"] if context.marks and request.alias else []
-    settings = [f"ip netns exec {label} sysctl -eqw {_settings(request.sysctls)}"] if request.sysctls else []
+    marked = (
+        [f"ip -n {label} link set dev lo alias {quote(request.alias)}"]
+        if context.marks and request.alias
+        else []
+    )
+    settings = (
+        [f"ip netns exec {label} sysctl -eqw {_settings(request.sysctls)}"]
+        if request.sysctls
+        else []
+    )
     return [f"ip netns add {label}", *marked, *settings]
 
 
@@ -32,7 +49,12 @@ def netns_del(request: NetnsDel, context: Context) -> Commands:
 def sysctl_set(request: SysctlSet, context: Context) -> Commands:
     # -e passes over what this kernel does not have: one of several places, or all of them where it is optional
     option = "-eqw" if request.optional or len(request.paths) > 1 else "-qw"
-    return [context.inside(f"sysctl {option} {_settings((path, request.value) for path in request.paths)}", request.netns)]
+    return [
+        context.inside(
+            f"sysctl {option} {_settings((path, request.value) for path in request.paths)}",
+            request.netns,
+        )
+    ]
 
 
 def file_write(request: FileWrite, context: Context) -> Commands:
@@ -48,7 +70,9 @@ def file_del(request: FileDel, context: Context) -> Commands:
 
 def wireguard_set(request: WireguardSet, context: Context) -> Commands:
     said = words(
-        f"private-key {_key(request.private_key, request.private_key_file, context)}" if request.private_key is not None else "",
+        f"private-key {_key(request.private_key, request.private_key_file, context)}"
+        if request.private_key is not None
+        else "",
         f"listen-port {request.listen_port}" if request.listen_port is not None else "",
         f"fwmark {request.fwmark:#x}" if request.fwmark is not None else "",
     )
@@ -56,10 +80,18 @@ def wireguard_set(request: WireguardSet, context: Context) -> Commands:
 
 
 def wireguard_peer_set(request: WireguardPeerSet, context: Context) -> Commands:
-    allowed = None if request.allowed is None else ",".join(f"{ip_address(address)}/{length}" for address, length in request.allowed)
+    allowed = (
+        None
+        if request.allowed is None
+        else ",".join(f"{ip_address(address)}/{length}" for address, length in request.allowed)
+    )
     said = words(
-        f"preshared-key {_key(request.preshared_key, request.preshared_key_file, context)}" if request.preshared_key is not None else "",
-        f"endpoint {quote(endpoint_text(ip_address(request.endpoint[0]), request.endpoint[1]))}" if request.endpoint is not None else "",
+        f"preshared-key {_key(request.preshared_key, request.preshared_key_file, context)}"
+        if request.preshared_key is not None
+        else "",
+        f"endpoint {quote(endpoint_text(ip_address(request.endpoint[0]), request.endpoint[1]))}"
+        if request.endpoint is not None
+        else "",
         f"persistent-keepalive {request.keepalive}" if request.keepalive is not None else "",
         f"allowed-ips {quote(allowed)}" if allowed is not None else "",
     )

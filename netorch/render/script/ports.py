@@ -5,9 +5,23 @@ from __future__ import annotations
 from ipaddress import ip_address
 from shlex import quote
 
-from netorch.netlink.constants import BRIDGE_VLAN_INFO_PVID, BRIDGE_VLAN_INFO_UNTAGGED, NDA_PORT, NDA_VNI
+from netorch.netlink.constants import (
+    BRIDGE_VLAN_INFO_PVID,
+    BRIDGE_VLAN_INFO_UNTAGGED,
+    NDA_PORT,
+    NDA_VNI,
+)
 from netorch.render.script.context import Commands, Context, words
-from netorch.values.requests import NeighbourAdd, NeighbourDel, StaticMacAdd, StaticMacDel, UplinkJoin, UplinkLeave, VlanAdd, VlanDel
+from netorch.values.requests import (
+    NeighbourAdd,
+    NeighbourDel,
+    StaticMacAdd,
+    StaticMacDel,
+    UplinkJoin,
+    UplinkLeave,
+    VlanAdd,
+    VlanDel,
+)
 
 _NUMBERS = {NDA_PORT: ("port", "big"), NDA_VNI: ("vni", "little")}
 
@@ -25,7 +39,10 @@ def vlan_add(request: VlanAdd, context: Context) -> Commands:
 
 
 def vlan_del(request: VlanDel, context: Context) -> Commands:
-    return [words(_vlan(request, "delete", first, last, context), "self" if request.own else "") for first, last, _ in request.vlans]
+    return [
+        words(_vlan(request, "delete", first, last, context), "self" if request.own else "")
+        for first, last, _ in request.vlans
+    ]
 
 
 def static_mac_add(request: StaticMacAdd, context: Context) -> Commands:
@@ -37,7 +54,13 @@ def static_mac_del(request: StaticMacDel, context: Context) -> Commands:
 
 
 def tunnel_end_add(request: NeighbourAdd, context: Context) -> Commands:
-    return [words(_fdb(request, "append" if request.append else "replace", context), _end(request), "self permanent")]
+    return [
+        words(
+            _fdb(request, "append" if request.append else "replace", context),
+            _end(request),
+            "self permanent",
+        )
+    ]
 
 
 def tunnel_end_del(request: NeighbourDel, context: Context) -> Commands:
@@ -63,7 +86,9 @@ def _moved(ip: str, here: str, there: str, between: str) -> Commands:
         """ if ($i ~ /^(peer|brd|scope|.*_lft)$/) { sub(/sec$/, "", $(i + 1)); printf " %s %s", $i, $(i + 1) }"""
         """ else if ($i ~ /^(nodad|noprefixroute|mngtmpaddr)$/) printf " %s", $i; print "" }'"""
     )
-    routes = "sed '/proto kernel/d; s/ linkdown//; s/ dead//; s/ expires \\([0-9]*\\)sec/ expires \\1/'"
+    routes = (
+        "sed '/proto kernel/d; s/ linkdown//; s/ dead//; s/ expires \\([0-9]*\\)sec/ expires \\1/'"
+    )
     each = 'while read -r line; do [ -z "$line" ] ||'
     return [
         f"addresses=$({ip} -o address show dev {here} | {addresses})",
@@ -85,7 +110,9 @@ def _vlan(request: VlanAdd | VlanDel, act: str, first: int, last: int, context: 
     return f"{context.tool('bridge', request.netns)} vlan {act} dev {quote(request.link)} vid {vid}"
 
 
-def _fdb(request: StaticMacAdd | StaticMacDel | NeighbourAdd | NeighbourDel, act: str, context: Context) -> str:
+def _fdb(
+    request: StaticMacAdd | StaticMacDel | NeighbourAdd | NeighbourDel, act: str, context: Context
+) -> str:
     return f"{context.tool('bridge', request.netns)} fdb {act} {request.mac.hex(':')} dev {quote(request.link)}"
 
 
@@ -97,5 +124,8 @@ def _end(request: NeighbourAdd | NeighbourDel) -> str:
     more = ((*_NUMBERS[number], payload) for number, payload in request.extra if number in _NUMBERS)
     return words(
         f"dst {ip_address(request.address)}",
-        *(f"{word} {int.from_bytes(payload, 'big' if order == 'big' else 'little')}" for word, order, payload in more),
+        *(
+            f"{word} {int.from_bytes(payload, 'big' if order == 'big' else 'little')}"
+            for word, order, payload in more
+        ),
     )

@@ -43,11 +43,24 @@ def sections(desired: Desired, *, marks: bool = False) -> list[Section]:
     """The whole topology. `marks`: with the marks that netorch knows its own by."""
     state, also = _for_shell(desired.state)
     names = _variables(desired)
-    context = context_of(desired, {label: f'"${name}"' for label, name in names.items()}, marks=marks)
+    context = context_of(
+        desired, {label: f'"${name}"' for label, name in names.items()}, marks=marks
+    )
     steps = plan({}, state).changes
-    found = [_PROTOCOLS] if any(_asks_for_protocol(request, context) for step in steps for request in step.requests()) else []
+    found = (
+        [_PROTOCOLS]
+        if any(
+            _asks_for_protocol(request, context) for step in steps for request in step.requests()
+        )
+        else []
+    )
     if names:
-        found.append(Section(_ABOUT_ATTACHED, tuple(f"{names[label]}={way(*desired.attached[label])}" for label in names)))
+        found.append(
+            Section(
+                _ABOUT_ATTACHED,
+                tuple(f"{names[label]}={way(*desired.attached[label])}" for label in names),
+            )
+        )
     open_title, open_commands = "", list[str]()
     written: dict[str, str] = {}
     for step in steps:
@@ -86,8 +99,16 @@ def context_of(desired: Desired, ways: Mapping[str, str], *, marks: bool = False
         marks=marks,
         ways=ways,
         made=frozenset(key.netns for key in desired.state if key.kind == "netns"),
-        links=frozenset((key.netns, key.name) for key, resource in desired.state.items() if isinstance(resource, Link)),
-        fronts=frozenset((key.netns, resource.bridge) for key, resource in desired.state.items() if isinstance(resource, Uplink)),
+        links=frozenset(
+            (key.netns, key.name)
+            for key, resource in desired.state.items()
+            if isinstance(resource, Link)
+        ),
+        fronts=frozenset(
+            (key.netns, resource.bridge)
+            for key, resource in desired.state.items()
+            if isinstance(resource, Uplink)
+        ),
         folder=desired.folder,
     )
 
@@ -95,8 +116,14 @@ def context_of(desired: Desired, ways: Mapping[str, str], *, marks: bool = False
 def step_commands(step: Step, context: Context, *, optional: bool = False) -> Commands:
     """What a step does; `optional`: where its setting cannot be, it need not."""
     resource = step.resource
-    own = replace(context, fresh=resource.KIND if step.before is None and resource.KIND == "veth" else "")
-    return [line for request in step.requests() for line in commands(_optional(request) if optional else request, own)]
+    own = replace(
+        context, fresh=resource.KIND if step.before is None and resource.KIND == "veth" else ""
+    )
+    return [
+        line
+        for request in step.requests()
+        for line in commands(_optional(request) if optional else request, own)
+    ]
 
 
 def commands_of(desired: Desired) -> Callable[[Sequence[Step]], Commands]:
@@ -125,7 +152,10 @@ def way(how: str, what: str) -> str:
     return quote(what)
 
 
-_ABOUT_ATTACHED = ("namespaces of others", "They need no name in /run/netns: nsenter enters them by their path.")
+_ABOUT_ATTACHED = (
+    "namespaces of others",
+    "They need no name in /run/netns: nsenter enters them by their path.",
+)
 
 
 _PROTOCOLS = Section(
@@ -164,7 +194,9 @@ def _for_shell(state: Mapping[Key, Resource]) -> tuple[dict[Key, Resource], froz
     found: dict[Key, Resource] = {resource.key: resource for resource in settings}
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
-            found[key] = replace(resource, backend="nftables") if resource.backend == "auto" else resource
+            found[key] = (
+                replace(resource, backend="nftables") if resource.backend == "auto" else resource
+            )
         elif not isinstance(resource, ForwardAccept):
             found[key] = resource
     return found, frozenset(resource.key for resource in settings)
@@ -187,7 +219,11 @@ def _title(step: Step, desired: Desired) -> str:
     node = next((name for name, label in desired.labels.items() if label == key.netns), "")
     match key.kind:
         case "netns":
-            return f"node {place}" if node else f"{place}: a namespace for segments, without an address on the host"
+            return (
+                f"node {place}"
+                if node
+                else f"{place}: a namespace for segments, without an address on the host"
+            )
         case "route" | "rule":
             return f"routes of {place}"
         case "filter":
@@ -200,25 +236,45 @@ def _title(step: Step, desired: Desired) -> str:
         case ("networks", str(network), *_):
             return f"network {network}, in {place}"
         case ("nodes", str(member), "networks", str(network), *_):
-            return f"network {network}, in {place}" if member != node else f"node {place} in network {network}"
-    return f"node {place}" if node else f"{place}: a namespace for segments, without an address on the host"
+            return (
+                f"network {network}, in {place}"
+                if member != node
+                else f"node {place} in network {network}"
+            )
+    return (
+        f"node {place}"
+        if node
+        else f"{place}: a namespace for segments, without an address on the host"
+    )
 
 
 def _cable(desired: Desired, number: int) -> str:
     ends = [
         f"{shown(key.netns)}:{key.name}"
         for key, origin in desired.origins.items()
-        if key.kind == "link" and origin[:2] == ("links", number) and isinstance(desired.state.get(key), Link)
+        if key.kind == "link"
+        and origin[:2] == ("links", number)
+        and isinstance(desired.state.get(key), Link)
     ]
     return f"link {' - '.join(dict.fromkeys(ends))}"
 
 
 def _about(title: str, desired: Desired) -> tuple[str, ...]:
     about = [title]
-    accepts = [resource for resource in desired.state.values() if isinstance(resource, ForwardAccept)]
-    if there := [accept for accept in accepts if title == f"packet filter of {shown(accept.netns)}"]:
-        about.append("Where iptables drops what is forwarded, as it does beside Docker, netorch also lets these through there:")
-        about += [f"  iptables -I DOCKER-USER {match} -j ACCEPT" for accept in there for match in _through(accept)]
+    accepts = [
+        resource for resource in desired.state.values() if isinstance(resource, ForwardAccept)
+    ]
+    if there := [
+        accept for accept in accepts if title == f"packet filter of {shown(accept.netns)}"
+    ]:
+        about.append(
+            "Where iptables drops what is forwarded, as it does beside Docker, netorch also lets these through there:"
+        )
+        about += [
+            f"  iptables -I DOCKER-USER {match} -j ACCEPT"
+            for accept in there
+            for match in _through(accept)
+        ]
     return tuple(map(printable, about))
 
 

@@ -13,7 +13,9 @@ from netorch.values.requests import QdiscDel, QdiscSet
 
 def qdisc_set(request: QdiscSet, context: Context) -> Commands:
     said = _tbf(request.options) if request.kind == "tbf" else _netem(request.options)
-    return [f"{context.tool('tc', request.netns)} qdisc replace dev {quote(request.link)} root {request.kind} {said}"]
+    return [
+        f"{context.tool('tc', request.netns)} qdisc replace dev {quote(request.link)} root {request.kind} {said}"
+    ]
 
 
 def qdisc_del(request: QdiscDel, context: Context) -> Commands:
@@ -22,7 +24,12 @@ def qdisc_del(request: QdiscDel, context: Context) -> Commands:
 
 def _netem(options: bytes) -> str:
     netem = read_netem(options)
-    chances = (("loss", netem.loss), ("duplicate", netem.duplicate), ("corrupt", netem.corrupt), ("reorder", netem.reorder))
+    chances = (
+        ("loss", netem.loss),
+        ("duplicate", netem.duplicate),
+        ("corrupt", netem.corrupt),
+        ("reorder", netem.reorder),
+    )
     return words(
         f"limit {netem.limit}",
         f"delay {time_text(netem.delay)}" if netem.delay else "",

@@ -21,7 +21,12 @@ GATEWAY = "10.9.255.254"
 SYSTEM_PYTHON = "/usr/bin/python3"
 FOLDER = Path(__file__).parent
 
-BATCH, STEPS, MININET, IFSTATE = "ip -batch, a process a namespace", "ip, a process a step", "Mininet, LinuxBridge", "ifstate"
+BATCH, STEPS, MININET, IFSTATE = (
+    "ip -batch, a process a namespace",
+    "ip, a process a step",
+    "Mininet, LinuxBridge",
+    "ifstate",
+)
 
 Files = list[tuple[str, str]]
 
@@ -44,7 +49,9 @@ class Peer:
 
 def program(name: str) -> str | None:
     """Path of a program on the PATH of private hosts, on our own, or beside the Python that runs this."""
-    return shutil.which(name, path=f"{PATH}:{os.environ.get('PATH', '')}:{Path(sys.executable).parent}")
+    return shutil.which(
+        name, path=f"{PATH}:{os.environ.get('PATH', '')}:{Path(sys.executable).parent}"
+    )
 
 
 def _ip_lines(shape: Shape) -> tuple[list[str], list[str], dict[str, list[str]]]:
@@ -52,22 +59,38 @@ def _ip_lines(shape: Shape) -> tuple[list[str], list[str], dict[str, list[str]]]
     host = ["link add br0 type bridge"]
     nodes: dict[str, list[str]] = {}
     for number, name in enumerate(shape.members, 1):
-        host += [f"link add v{number} type veth peer name eth0 netns {name}", f"link set v{number} master br0 up"]
+        host += [
+            f"link add v{number} type veth peer name eth0 netns {name}",
+            f"link set v{number} master br0 up",
+        ]
         address = f"address add {member_address(number)}/16 dev eth0"
-        nodes[name] = ["link set lo up", "link set eth0 up", address, f"route add default via {GATEWAY}"]
+        nodes[name] = [
+            "link set lo up",
+            "link set eth0 up",
+            address,
+            f"route add default via {GATEWAY}",
+        ]
     return [f"netns add {name}" for name in shape.members], [*host, "link set br0 up"], nodes
 
 
 def _batch_files(shape: Shape) -> Files:
     netns, host, nodes = _ip_lines(shape)
-    script = "set -e\nip -batch netns.batch\nip -batch host.batch\n" + "".join(f"ip -n {name} -batch {name}.batch\n" for name in nodes)
+    script = "set -e\nip -batch netns.batch\nip -batch host.batch\n" + "".join(
+        f"ip -n {name} -batch {name}.batch\n" for name in nodes
+    )
     batches = {"netns": netns, "host": host, **nodes}
-    return [("create.sh", script), *((f"{name}.batch", "\n".join(lines) + "\n") for name, lines in batches.items())]
+    return [
+        ("create.sh", script),
+        *((f"{name}.batch", "\n".join(lines) + "\n") for name, lines in batches.items()),
+    ]
 
 
 def _step_files(shape: Shape) -> Files:
     netns, host, nodes = _ip_lines(shape)
-    steps = [*(f"ip {line}" for line in [*netns, *host]), *(f"ip -n {name} {line}" for name, lines in nodes.items() for line in lines)]
+    steps = [
+        *(f"ip {line}" for line in [*netns, *host]),
+        *(f"ip -n {name} {line}" for name, lines in nodes.items() for line in lines),
+    ]
     return [("create.sh", "set -e\n" + "\n".join(steps) + "\n")]
 
 
@@ -79,7 +102,9 @@ def _ifstate_files(shape: Shape) -> Files:
         interfaces[f"v{number}"] = {"link": near}
         far = {"kind": "veth", "peer": f"v{number}", "peer_netns": None, "state": "up"}
         namespaces[name] = {
-            "interfaces": {"eth0": {"addresses": [f"{member_address(number)}/16"], "link": far}},  # lo it brings up by itself
+            "interfaces": {
+                "eth0": {"addresses": [f"{member_address(number)}/16"], "link": far}
+            },  # lo it brings up by itself
             "routing": {"routes": [{"to": "0.0.0.0/0", "via": GATEWAY}]},
         }
     return [("star.yaml", json.dumps({"interfaces": interfaces, "namespaces": namespaces}))]
@@ -91,9 +116,15 @@ def _nothing(shape: Shape) -> Files:
 
 def _has_mininet() -> bool:
     """The package for the system's Python, with what its Linux bridges are made by."""
-    found = importlib.util.find_spec("mininet") if os.path.samefile(sys.executable, SYSTEM_PYTHON) else None
+    found = (
+        importlib.util.find_spec("mininet")
+        if os.path.samefile(sys.executable, SYSTEM_PYTHON)
+        else None
+    )
     packaged = list(Path("/usr/lib/python3/dist-packages").glob("mininet/net.py"))
-    return bool(found or packaged) and program("mnexec") is not None and program("brctl") is not None
+    return (
+        bool(found or packaged) and program("mnexec") is not None and program("brctl") is not None
+    )
 
 
 def _with_munet(shape: Shape) -> Sequence[str]:
@@ -135,7 +166,13 @@ PEERS = (
         "pip install ifstate, into this environment or one whose bin is on PATH",
         lambda: program("ifstatecli") is not None,
         _ifstate_files,
-        lambda _: (program("ifstatecli") or "ifstatecli", "--quiet", "--config", "star.yaml", "apply"),
+        lambda _: (
+            program("ifstatecli") or "ifstatecli",
+            "--quiet",
+            "--config",
+            "star.yaml",
+            "apply",
+        ),
     ),
     Peer(
         "munet",
@@ -155,6 +192,9 @@ PEERS = (
             _nothing,
             lambda shape, script=script: (sys.executable, str(FOLDER / script), str(shape.size)),  # type: ignore[misc]
         )
-        for name, script in (("pyroute2, netns.create and IPRoute(netns=)", "with_pyroute2.py"), ("pyroute2, NDB", "with_ndb.py"))
+        for name, script in (
+            ("pyroute2, netns.create and IPRoute(netns=)", "with_pyroute2.py"),
+            ("pyroute2, NDB", "with_ndb.py"),
+        )
     ),
 )

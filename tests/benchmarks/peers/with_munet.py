@@ -17,7 +17,9 @@ with tempfile.TemporaryDirectory() as rundir:
         for number in range(1, int(sys.argv[1]) + 1):
             host = net.add_host(f"h{number}")
             net.add_link(switch, host, f"e{number}", "eth0")
-            host.cmd_raises(f"ip addr add 10.9.{number // 256}.{number % 256}/16 dev eth0 && ip route add default via 10.9.255.254")
+            host.cmd_raises(
+                f"ip addr add 10.9.{number // 256}.{number % 256}/16 dev eth0 && ip route add default via 10.9.255.254"
+            )
             hosts.append(host)
         done = time.perf_counter()
         answer = hosts[-1].cmd_status("ping -n -c 1 -w 20 10.9.0.1")

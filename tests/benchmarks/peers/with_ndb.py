@@ -12,7 +12,9 @@ with NDB() as ndb:
         name = f"h{number}"
         ndb.sources.add(netns=name)
         peer = {"ifname": "eth0", "net_ns_fd": name}
-        ndb.interfaces.create(ifname=f"v{number}", kind="veth", peer=peer, master=bridge, state="up").commit()
+        ndb.interfaces.create(
+            ifname=f"v{number}", kind="veth", peer=peer, master=bridge, state="up"
+        ).commit()
         ndb.interfaces.wait(target=name, ifname="eth0")
         with ndb.interfaces[{"target": name, "ifname": "lo"}] as loopback:
             loopback.set("state", "up")
