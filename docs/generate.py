@@ -31,7 +31,7 @@ from netorch.kinds.base.port_words import PortFdbWords, PortVlanWords, PortWords
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
 from netorch.kinds.fdb import FdbWords  # noqa: E402
 from netorch.kinds.peer import PeerWords  # noqa: E402
-from netorch.language import publish
+from netorch.language import publish  # noqa: E402
 from netorch.language.impairment import ImpairWords  # noqa: E402
 from netorch.render.script import topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402

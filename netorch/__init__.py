@@ -8,7 +8,7 @@
 The names below are loaded when they are first used, so that `import netorch` costs nothing.
 """
 
-__version__ = "0.1.0"
+from netorch.version import __version__
 
 TYPE_CHECKING = False  # typing's own would have to be imported
 if TYPE_CHECKING:

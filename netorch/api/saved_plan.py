@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from netorch import __version__
 from netorch.converge.compare import Difference
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.files.records import Record
 from netorch.render import json as rendered
 from netorch.render.changes import changes
 from netorch.values.frozen import frozen
+from netorch.version import __version__
 
 FORMAT = "netorch plan"
 VERSION = 1

@@ -10,13 +10,13 @@ from pathlib import Path, PurePath
 from types import FrameType
 from typing import Self
 
-from netorch import __version__
 from netorch.errors import FileError, Problem, printable
 from netorch.kernel.files.records import Record
 from netorch.language.python_values import tree_of, yaml_of
 from netorch.language.yaml_tree import MAX_BYTES
 from netorch.resolve import loader
 from netorch.resolve.loader import Loaded
+from netorch.version import __version__
 
 Values = Mapping[str, object]
 Variables = Mapping[str, object]

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netorch import __version__
 from netorch.api.topology import read_file
 from netorch.cli import DEFAULT
 from netorch.errors import FileError, NetorchError, Problem, did_you_mean, printable
@@ -18,6 +17,7 @@ from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.language.yaml_tree import MAX_BYTES
 from netorch.resolve.loader import Loaded, load
+from netorch.version import __version__
 
 if TYPE_CHECKING:
     from netorch.api.saved_plan import Saved

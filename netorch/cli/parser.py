@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
-from netorch import __version__
 from netorch.cli import USAGE
 from netorch.errors import did_you_mean
 from netorch.values.frozen import frozen
+from netorch.version import __version__
 
 _EPILOG = """\
 exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,

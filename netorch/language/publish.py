@@ -67,7 +67,9 @@ _SHORT = re.compile(
     r"(?:(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):)?(?P<port>[0-9-]+):(?P<to>[0-9-]+)(?:/(?P<proto>\w+))?"
 )
 
-_WRITTEN = rf"(?:(?:\[{schema_shapes.IP}\]|{schema_shapes.IPV4}):)?{schema_shapes.PORTS}:{schema_shapes.PORTS}(?:/(?:{'|'.join(map(schema_shapes.anycase, get_args(Protocol)))}))?"
+_PROTOCOLS = "|".join(map(schema_shapes.anycase, get_args(Protocol)))
+_ADDRESS = rf"(?:\[{schema_shapes.IP}\]|{schema_shapes.IPV4})"
+_WRITTEN = rf"(?:{_ADDRESS}:)?{schema_shapes.PORTS}:{schema_shapes.PORTS}(?:/(?:{_PROTOCOLS}))?"
 
 
 @written(

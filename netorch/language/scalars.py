@@ -36,7 +36,8 @@ IFNAMSIZ = 15
 class Words(BaseModel):
     """Base of everything that a person writes: unknown keys are errors, values never change.
 
-    `RULES` of a model: what its keys must be together in the terms of `netorch.language.schema_shapes`, for the schema; those of its bases hold as well.
+    `RULES` of a model: what its keys must be together in the terms of
+    `netorch.language.schema_shapes`, for the schema; those of its bases hold as well.
 
     A module of models has no `from __future__ import annotations`: pydantic would compile each annotation at the start, and those of a
     base's class variables again for each of its models.

@@ -66,8 +66,8 @@ class Segment:
         return [
             pool
             for pool in self.words.ip_range
-            if pool.version == subnet.version and pool.subnet_of(subnet)
-        ]  # type: ignore[arg-type]
+            if pool.version == subnet.version and pool.subnet_of(subnet)  # type: ignore[arg-type]
+        ]
 
     def subnet_of(self, version: int) -> list[Network]:
         return [subnet for subnet in self.words.subnet if subnet.version == version]
@@ -346,8 +346,9 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
                 )
     for index, pool in enumerate(words.ip_range):
         if not any(
-            pool.version == subnet.version and pool.subnet_of(subnet) for subnet in words.subnet
-        ):  # type: ignore[arg-type]
+            pool.version == subnet.version and pool.subnet_of(subnet)  # type: ignore[arg-type]
+            for subnet in words.subnet
+        ):
             draft.complain(
                 (*path, "ip_range", index),
                 f"ip_range {pool} is in no subnet of network {segment.name}",

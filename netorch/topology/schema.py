@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
-from netorch import __version__
 from netorch.language.expand import NAME_LISTS
 from netorch.language.schema_shapes import OPEN, RANGE, SUBSTITUTION, Shape, substituted
 from netorch.language.yaml_tree import retype
 from netorch.topology.models import KINDS, Topology, by_kind
+from netorch.version import __version__
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -65,8 +65,8 @@ def main(file: str) -> int:
     clock = Clock(float(os.environ["BENCHMARK_BEGAN"]))
     clock.spend("start")
     import netorch.cli.converge
-    import netorch.converge.compare  # noqa: F401
-    import netorch.converge.lab
+    import netorch.converge.compare
+    import netorch.converge.lab  # noqa: F401
     from netorch.cli import main as command_line
     from netorch.cli.output import Output
     from netorch.kernel.door import LinuxKernel

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from netorch import __version__
 from netorch.cli import main
+from netorch.version import __version__
 from tests.kernel.host import SOURCE, Host, diff_snapshots
 from tests.kernel.terminal import on_a_terminal
 

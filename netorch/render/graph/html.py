@@ -32,7 +32,13 @@ def document(placed: Placed) -> str:
         )
     )
     script = styles("page.js")
-    policy = f"default-src 'none'; img-src data:; style-src {_digest(style)}; script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+    policy = "; ".join(
+        (
+            "default-src 'none'; img-src data:",
+            f"style-src {_digest(style)}; script-src {_digest(script)}",
+            "base-uri 'none'; form-action 'none'",
+        )
+    )
     parts = {
         "POLICY": escape(policy),
         "TITLE": escape(clean(picture.title)),
