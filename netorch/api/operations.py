@@ -8,7 +8,8 @@ from netorch.api.topology import Source, Topology, Variables, load
 from netorch.checks.probes import Outcome
 from netorch.checks.run import TIMEOUT, run_checks
 from netorch.converge.compare import Difference
-from netorch.converge.lab import Lab, Report
+from netorch.converge.orchestrator import Orchestrator
+from netorch.converge.report import Report
 from netorch.errors import ConflictError, NetorchError, Problem
 from netorch.language.scalars import topology_name
 from netorch.render import checks
@@ -79,7 +80,7 @@ def diff(source: Source, *, variables: Variables | None = None, name: str | None
     FileError, and ConflictError or LacksError where apply would refuse.
     """
     topology = load(source, variables=variables, name=name)
-    with Lab() as lab:
+    with Orchestrator() as lab:
         difference = lab.diff(topology.loaded)
     return _told(topology.name, difference.plan, difference.warnings)
 
@@ -141,7 +142,7 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
         begun = True
 
     try:
-        with Lab() as lab:
+        with Orchestrator() as lab:
             report = lab.apply(
                 topology.loaded, topology.record(), planned=planned, lock_timeout=lock_timeout
             )
@@ -156,7 +157,7 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
 def try_checks(topology: Topology, timeout: float) -> Checks:
     """`check`, of a topology that is loaded."""
     loaded = topology.loaded
-    with Lab() as lab:
+    with Orchestrator() as lab:
         outcomes = run_checks(lab.kernel, loaded, timeout=timeout)
     said = checks.lines(loaded.desired.checks, outcomes, file=loaded.file)
     return Checks(
@@ -168,7 +169,7 @@ def try_checks(topology: Topology, timeout: float) -> Checks:
 
 def take_away(name: str, lock_timeout: float) -> Changes:
     """`destroy`, by name."""
-    with Lab() as lab:
+    with Orchestrator() as lab:
         return _of(name, lab.destroy(name, lock_timeout=lock_timeout))
 
 

@@ -12,19 +12,19 @@ from netorch.errors import NetorchError
 from netorch.resolve.loader import Loaded
 
 if TYPE_CHECKING:
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
 
 
 def check(options: argparse.Namespace, output: Output) -> int:
     from netorch.checks.run import TIMEOUT, run_checks
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
     from netorch.render import checks, json
     from netorch.walk.live import reasons
 
     loaded, _ = inputs.chosen(options, live=True)
     name = loaded.desired.topology
     started = time.monotonic()
-    with Lab() as lab:
+    with Orchestrator() as lab:
         timeout = TIMEOUT if options.timeout is None else options.timeout
         output.phase("checking")
         why = reasons(lab.kernel, loaded.desired)
@@ -68,7 +68,7 @@ def check(options: argparse.Namespace, output: Output) -> int:
     return DONE if passed else DIFFERENT
 
 
-def _drift(lab: Lab, loaded: Loaded) -> tuple[bool | None, list[str]]:
+def _drift(lab: Orchestrator, loaded: Loaded) -> tuple[bool | None, list[str]]:
     """Whether the kernel has what the file says, without which a check tells of something else; None if that cannot be said."""
     name = loaded.desired.topology
     try:

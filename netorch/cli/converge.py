@@ -17,13 +17,13 @@ from netorch.state.core import Plan
 
 if TYPE_CHECKING:
     from netorch.cli.ahead import Ahead
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
 
 
 def apply(options: argparse.Namespace, output: Output) -> int:
     from netorch.api.saved_plan import Saved, verify
     from netorch.converge.compare import Difference
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
 
     if options.dry_run and options.plan is None:
         options.new = options.out = None
@@ -52,7 +52,9 @@ def apply(options: argparse.Namespace, output: Output) -> int:
             output.listing(found, loaded, short=True)
 
     ahead: Ahead = options.ahead
-    with Lab(looked=output.looked, twin=ahead.twin, since=ahead.stamp, spares=ahead.spares) as lab:
+    with Orchestrator(
+        looked=output.looked, twin=ahead.twin, since=ahead.stamp, spares=ahead.spares
+    ) as lab:
         if options.dry_run and saved is not None:
             difference = lab.diff(loaded)
             verify(saved, difference, inputs.shown(options.plan))
@@ -133,10 +135,10 @@ def diff(options: argparse.Namespace, output: Output) -> int:
         if options.out is not None:
             return output.usage("a plan between two files cannot be applied: leave out --out")
         return _diff_files(options, output)
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
 
     loaded, record = inputs.chosen(options, live=True)
-    with Lab(twin=options.ahead.twin) as lab:
+    with Orchestrator(twin=options.ahead.twin) as lab:
         difference = lab.diff(loaded)
     output.warn(difference.warnings)
     if options.out is not None:
@@ -196,9 +198,11 @@ def _annotate(loaded: Loaded, found: list[Change], warnings: list[str], output: 
 
 
 def destroy(options: argparse.Namespace, output: Output) -> int:
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
 
-    with Lab(looked=output.looked, twin=options.ahead.twin, since=options.ahead.stamp) as lab:
+    with Orchestrator(
+        looked=output.looked, twin=options.ahead.twin, since=options.ahead.stamp
+    ) as lab:
         names = lab.names() if options.all else [inputs.topology_of(options.target, options)]
         told: list[dict[str, object]] = []
         failed = False
@@ -225,7 +229,7 @@ def destroy(options: argparse.Namespace, output: Output) -> int:
 
 
 def _destroy_one(
-    lab: Lab, name: str, options: argparse.Namespace, output: Output
+    lab: Orchestrator, name: str, options: argparse.Namespace, output: Output
 ) -> dict[str, object]:
     from netorch.language.scalars import topology_name
 

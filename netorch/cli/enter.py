@@ -48,8 +48,8 @@ def _argv(options: argparse.Namespace) -> list[str]:
 def _place(node: str, topology: str | None) -> Place:
     """Where a node of a live topology is."""
     from netorch.converge.attached import place
-    from netorch.converge.compare import reload
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.converge.previous import reload
 
     found: dict[str, Place] = {}
     known: list[str] = []
@@ -70,7 +70,7 @@ def _place(node: str, topology: str | None) -> Place:
         raise NetorchError(
             f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name"
         )
-    with Lab() as lab:
+    with Orchestrator() as lab:
         labels = lab.labels()
     if node in labels:
         return "netns", node, node

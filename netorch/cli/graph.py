@@ -65,12 +65,12 @@ def _file(options: argparse.Namespace) -> Loaded:
 
 
 def _live(options: argparse.Namespace, output: Output) -> Scene:
-    from netorch.converge.compare import reload
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.converge.previous import reload
     from netorch.render.graph.scene import of_kernel
 
     name = inputs.topology_of(options.live or None, options)
-    with Lab() as lab:
+    with Orchestrator() as lab:
         entry = lab.look(name)
     output.warn(entry.warnings)
     if not entry.state and not entry.difference:

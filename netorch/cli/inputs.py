@@ -147,7 +147,7 @@ def _could_be_a_name(word: str) -> bool:
 
 
 def _last_applied(name: str) -> tuple[Loaded, Record]:
-    from netorch.converge.compare import reload
+    from netorch.converge.previous import reload
 
     record, warning = records.read_record(name)
     if record is None:
@@ -164,10 +164,10 @@ def only(name: str | None) -> str:
         return name
     names = records.applied_names()
     if not names:
-        from netorch.converge.lab import Lab
+        from netorch.converge.orchestrator import Orchestrator
 
         # the marks are there without a record too
-        with Lab() as lab:
+        with Orchestrator() as lab:
             names = lab.names()
     if len(names) == 1:
         return names[0]

@@ -11,14 +11,15 @@ from netorch.errors import FileError, NetorchError
 from netorch.render import json, text
 
 if TYPE_CHECKING:
-    from netorch.converge.lab import Lab, Live
+    from netorch.converge.live import Live
+    from netorch.converge.orchestrator import Orchestrator
 
 
 def listing(options: argparse.Namespace, output: Output) -> int:
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
     from netorch.render import live_table
 
-    with Lab() as lab:
+    with Orchestrator() as lab:
         live = lab.live()
     for entry in live:
         output.warn(entry.warnings)
@@ -31,11 +32,11 @@ def listing(options: argparse.Namespace, output: Output) -> int:
 
 
 def show(options: argparse.Namespace, output: Output) -> int:
-    from netorch.converge.lab import Lab
+    from netorch.converge.orchestrator import Orchestrator
     from netorch.render import live_table, tree
 
     name = inputs.topology_of(options.target, options)
-    with Lab() as lab:
+    with Orchestrator() as lab:
         entry = lab.look(name)
         if options.output == "yaml" and entry.state:
             return _show_as_file(lab, entry, output)
@@ -50,8 +51,9 @@ def show(options: argparse.Namespace, output: Output) -> int:
     return DONE
 
 
-def _show_as_file(lab: Lab, entry: Live, output: Output) -> int:
-    from netorch.converge.compare import named, recorded
+def _show_as_file(lab: Orchestrator, entry: Live, output: Output) -> int:
+    from netorch.converge.file_words import named
+    from netorch.converge.previous import recorded
     from netorch.render import topology_file
 
     desired = recorded(entry.name, entry.record)

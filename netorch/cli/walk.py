@@ -40,10 +40,10 @@ def walk(options: argparse.Namespace, output: Output) -> int:
 
         world = from_state.world(loaded.desired)
     else:
-        from netorch.converge.lab import Lab
+        from netorch.converge.orchestrator import Orchestrator
         from netorch.walk.live import look
 
-        with Lab() as lab:
+        with Orchestrator() as lab:
             world = look(lab.kernel, loaded.desired)
     try:
         found = follow(world, source, target, options.tcp)

@@ -123,6 +123,11 @@ def forget_left(topology: str) -> None:
     records.remove_file(topology, LEFT)
 
 
+def has_left(topology: str) -> bool:
+    """Whether a killed apply noted namespaces that it had not come round to clear."""
+    return records.read_file(topology, LEFT) is not None
+
+
 def with_left(topology: str, desired: Desired | None) -> Desired | None:
     """What the record says, with the namespaces that an apply which was killed had not come round to clear."""
     try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno as numbers
 
 from netorch.converge.execute import Refusal
+from netorch.errors import Problem
 from netorch.kernel.system.error_text import sentence
+from netorch.resolve.loader import Loaded
 from netorch.values.requests import (
     AddressAdd,
     LinkAdd,
@@ -27,6 +29,13 @@ _VERBS = {
     "flap": "change",
     "delete": "delete",
 }
+
+
+def problem_of(refusal: Refusal, loaded: Loaded | None) -> Problem:
+    """A refused step as a problem, with its place in the file if there is one."""
+    what, remedy = describe(refusal)
+    where = loaded.where(loaded.desired.origins.get(refusal.step.key, ())) if loaded else None
+    return Problem(what, where, remedy)
 
 
 def describe(refusal: Refusal) -> tuple[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netorch.converge import hazards
-from netorch.converge.compare import compare, lacks, recorded
+from netorch.converge.compare import compare
+from netorch.converge.previous import Previous, recorded
+from netorch.converge.refuse import lacking
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.checks import USER_NAMESPACES, look, severity
 from netorch.doctor.features import Ability, Ask, abilities
@@ -120,12 +122,12 @@ def _overlaps(
 
 def _tried(kernel: LinuxKernel, loaded: Loaded, situation: Situation) -> list[Finding]:
     """What would keep this file from being applied: what the kernel lacks, and what a look at it says."""
-    lacking = lacks(kernel, loaded.desired, loaded)
-    found = [_finding(problem, loaded, "features") for problem in lacking]
+    missing = lacking(kernel, loaded.desired, loaded)
+    found = [_finding(problem, loaded, "features") for problem in missing]
     try:
-        difference = compare(kernel, loaded.desired, loaded)
+        difference = compare(kernel, loaded.desired, Previous.read(loaded.desired.topology), loaded)
     except NetorchError as error:
-        known = {problem.what for problem in lacking}
+        known = {problem.what for problem in missing}
         overlapping = {
             hazard.what
             for hazards in situation.overlaps.values()

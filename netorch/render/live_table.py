@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from netorch.converge.lab import Live
+from netorch.converge.live import Live
 from netorch.errors import printable
 from netorch.state.core import HOST
 from netorch.values.marks import Mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from netorch.converge.lab import Live
+from netorch.converge.live import Live
 from netorch.errors import printable
 from netorch.render.live_table import row
 from netorch.render.text import counted

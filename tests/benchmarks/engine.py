@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from netorch.converge.execute import deletable_groups, execute
-from netorch.converge.lab import Lab
+from netorch.converge.orchestrator import Orchestrator
 from netorch.resolve.loader import Loaded, load
 from netorch.state.core import Plan
 from netorch.state.planner import plan as make_plan
@@ -50,7 +50,7 @@ def loaded(file: str) -> Loaded:
     return load(Path(file).read_bytes(), file)
 
 
-def carry_out(lab: Lab, plan: Plan, groups: dict[str, int] | None = None) -> Took:
+def carry_out(lab: Orchestrator, plan: Plan, groups: dict[str, int] | None = None) -> Took:
     """Executing alone. Exits where anything was refused."""
     took, run = timed(lambda: execute(lab.kernel, plan, groups=groups))
     if run.refusals or not plan:
@@ -58,7 +58,7 @@ def carry_out(lab: Lab, plan: Plan, groups: dict[str, int] | None = None) -> Too
     return took
 
 
-def looked(lab: Lab, wanted: Loaded) -> tuple[Took, Took]:
+def looked(lab: Orchestrator, wanted: Loaded) -> tuple[Took, Took]:
     """Reading, and making the plan of it, for a network that equals its file."""
     reading = Took(0, 0)
     read = lab.kernel.read
@@ -82,13 +82,13 @@ def live(file: str, changed: str) -> dict[str, Took]:
     parts["load"], wanted = timed(lambda: loaded(file))
     other = loaded(changed)
     # a door each, as each command has
-    with Lab() as lab:
+    with Orchestrator() as lab:
         parts["apply"] = carry_out(lab, lab.diff(wanted).plan)
-    with Lab() as lab:
+    with Orchestrator() as lab:
         parts["read"], parts["plan"] = looked(lab, wanted)
-    with Lab() as lab:
+    with Orchestrator() as lab:
         parts["change"] = carry_out(lab, lab.diff(other).plan)
-    with Lab() as lab:
+    with Orchestrator() as lab:
         difference = lab.diff(other)
         plan = make_plan(difference.observed.state, {})
         groups = deletable_groups(plan, difference.snapshot, other.desired.mark.group)

@@ -66,7 +66,7 @@ def main(file: str) -> int:
     clock.spend("start")
     import netorch.cli.converge
     import netorch.converge.compare
-    import netorch.converge.lab  # noqa: F401
+    import netorch.converge.orchestrator  # noqa: F401
     from netorch.cli import main as command_line
     from netorch.cli.output import Output
     from netorch.kernel.door import LinuxKernel

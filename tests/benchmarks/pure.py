@@ -1,6 +1,6 @@
 """Whether the phases without a kernel have become slower, on fixed topologies: python -m tests.benchmarks.pure [--save] [--strict]
 
-The phases are those of `netorch.converge.lab`: a file is loaded; dumps are decoded, as recorded ones look (tests/recorded/), of as many
+The phases are those of `netorch.converge.orchestrator`: a file is loaded; dumps are decoded, as recorded ones look (tests/recorded/), of as many
 namespaces as the topology has; what is in them is observed; a plan is made, of nothing to do and of everything; and the plan of
 everything is put into messages. A kernel on paper (tests/benchmarks/paper.py) says what Linux would show of it.
 

@@ -12,8 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from netorch.converge.attached import reach_on_record
-from netorch.converge.compare import everything
-from netorch.converge.lab import Lab
+from netorch.converge.orchestrator import Orchestrator
+from netorch.converge.read import read_all
 from netorch.kernel import MANY
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
@@ -154,7 +154,7 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
             pass  # whoever had it may have changed anything
         record = records.read_record("lab")[0]
         assert record is not None
-        with Lab(twin=twin, since=stamp if heeded else None) as lab:
+        with Orchestrator(twin=twin, since=stamp if heeded else None) as lab:
             report = lab.apply(loaded, record)
         # without a look at the stamp the old state would be believed
         assert [step.resource.title() for step in report.plan.steps] == (
@@ -200,7 +200,7 @@ def test_a_brief_look_makes_no_namespaces() -> None:
         assert within is not None
         asked: list[object] = []
         kernel.pristine_sysctls = lambda paths: asked.append(paths) or {}  # type: ignore[method-assign,func-returns-value]
-        assert everything(kernel, Mark("lab"), within, True)[1].state and asked == []
+        assert read_all(kernel, Mark("lab"), within, True)[1].state and asked == []
 
 
 @private
@@ -216,7 +216,7 @@ def test_a_brief_look_leads_to_the_same_steps() -> None:
         within = reach_on_record(kernel, "lab", record)
         assert within is not None and len(within.names) == SIZE + 2
         (whole, all_of_it), (less, some) = (
-            everything(kernel, Mark("lab"), within, brief) for brief in (False, True)
+            read_all(kernel, Mark("lab"), within, brief) for brief in (False, True)
         )
         assert [step.key for step in plan(some.state, {}).steps] == [
             step.key for step in plan(all_of_it.state, {}).steps
@@ -237,7 +237,7 @@ def test_namespaces_that_were_made_ahead_are_as_others() -> None:
         spares = Spares(SIZE if count < 0 else count) if count else None
         if count < 0 and spares is not None:
             os.kill(spares._pid, 9)
-        with Lab(spares=spares) as lab:
+        with Orchestrator(spares=spares) as lab:
             assert lab.apply(loaded, record).rounds == 1
             assert not lab.diff(loaded).plan
             taken = {

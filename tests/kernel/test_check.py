@@ -415,11 +415,11 @@ def test_from_python_with_a_look_at_what_fails(host: Host) -> None:
     script = """
 import os, threading
 from netorch.checks.run import run_checks
-from netorch.converge.lab import Lab
+from netorch.converge.orchestrator import Orchestrator
 from netorch.resolve.loader import load
 loaded = load(open("topo.yaml", "rb").read(), "topo.yaml")
 before = len(os.listdir("/proc/self/fd"))
-with Lab() as lab:
+with Orchestrator() as lab:
     for _ in range(2):
         outcomes = run_checks(lab.kernel, loaded, timeout=2, explain=lambda failed: [f"{failed.source} cannot"])
 print(len(os.listdir("/proc/self/fd")) - before, threading.active_count())

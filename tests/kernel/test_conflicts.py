@@ -467,13 +467,13 @@ def test_a_foreign_object_that_turns_up_in_place_of_ours(host: Host) -> None:
 
 LATE = """
 import subprocess, sys
-import netorch.converge.lab
-execute = netorch.converge.lab.execute
+from netorch.converge import transaction
+execute = transaction.execute
 def late(*words, **more):
-    netorch.converge.lab.execute = execute
+    transaction.execute = execute
     subprocess.run(sys.argv[1], shell=True, check=True)
     return execute(*words, **more)
-netorch.converge.lab.execute = late
+transaction.execute = late
 from netorch.cli import main
 sys.exit(main(["apply", "mine.yaml"]))
 """

@@ -744,7 +744,7 @@ def test_records_survive_and_damage_is_told() -> None:
     assert not os.path.exists("/run/netorch")
 
 
-HOLD = "import sys, time; from netorch.kernel import records\nwith records.lock('lab'): print('held', flush=True); time.sleep(60)"
+HOLD = "import sys, time; from netorch.kernel.files import records\nwith records.lock('lab'): print('held', flush=True); time.sleep(60)"
 
 
 @private

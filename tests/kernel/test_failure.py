@@ -282,9 +282,9 @@ def test_a_signal_in_the_middle_of_destroy_can_be_gone_on_from(
 
 SERVER = r"""
 import errno, json, os, signal, sys, time
-import netorch.converge.lab, netorch.cli.converge, netorch.cli.enter
+import netorch.converge.orchestrator, netorch.cli.converge, netorch.cli.enter
 from netorch.cli import main
-from netorch.kernel import files, namespaces, rtnl, writer
+from netorch.kernel.files import etc_netns as files; from netorch.kernel.namespaces import catalog as namespaces; from netorch.kernel.system import rtnetlink as rtnl; from netorch.kernel import writer
 
 def arm(kill_at, fail_at, error, executed):
     "Counts every act on the system; dies before the n-th, or refuses the n-th request to the kernel."
@@ -571,7 +571,7 @@ def test_each_request_of_a_destroy_refused_once(host: Host, before: Snapshot) ->
 
 SLOW = """\
 import os, sys, time
-from netorch.kernel import rtnl
+from netorch.kernel.system import rtnetlink as rtnl
 real = rtnl.Rtnl.send
 def send(self, batch):
     open('holding', 'w').close()

@@ -184,7 +184,7 @@ def test_files_cannot_be_written(host: Host, before: Snapshot, error: str) -> No
 
 TORN = r"""
 import os, sys
-from netorch.kernel import rtnl
+from netorch.kernel.system import rtnetlink as rtnl
 from netorch.netlink import constants as c
 real, at, count = rtnl.Rtnl._receive, int(os.environ["TEAR"]), 0
 dumps = 0
@@ -240,7 +240,7 @@ MEDDLING = {
 
 MEDDLER = r"""
 import json, os, subprocess, sys
-from netorch.kernel import rtnl, namespaces
+from netorch.kernel.system import rtnetlink as rtnl; from netorch.kernel.namespaces import catalog as namespaces
 at, command, acts = int(os.environ["AT"]), os.environ["COMMAND"], 0
 def act():
     global acts
@@ -451,12 +451,12 @@ SOAK = r"""
 import gc, json, os, resource, sys, threading, time
 from pathlib import Path
 from netorch.kernel.files.records import Record
-from netorch.converge.lab import Lab
+from netorch.converge.orchestrator import Orchestrator
 from netorch.resolve.loader import load
 
 files = {name: Path(name).read_bytes() for name in ("topo.yaml", "changed.yaml")}
 rounds, figures = int(sys.argv[1]), []
-with Lab() as lab:
+with Orchestrator() as lab:
     for turn in range(rounds + 1):
         for name, data in files.items():
             lab.apply(load(data, name), Record(data.decode(), name, {}, None, time.time(), "0"))

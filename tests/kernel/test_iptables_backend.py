@@ -763,7 +763,7 @@ def bare_filter() -> dict[xtables.Key, xtables.Lines]:
 
 
 def test_without_the_library_the_reason_says_how_to_get_it() -> None:
-    code = "import sys; sys.modules['iptc'] = None; from netorch.kernel import xtables; print(xtables.available())"
+    code = "import sys; sys.modules['iptc'] = None; from netorch.kernel.firewall import xtables; print(xtables.available())"
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=SOURCE
     )
@@ -772,5 +772,5 @@ def test_without_the_library_the_reason_says_how_to_get_it() -> None:
 
 
 def test_importing_the_module_does_not_import_the_library() -> None:
-    code = "import sys; from netorch.kernel import xtables; assert 'iptc' not in sys.modules"
+    code = "import sys; from netorch.kernel.firewall import xtables; assert 'iptc' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=SOURCE)

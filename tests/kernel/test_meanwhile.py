@@ -11,15 +11,15 @@ from tests.kernel.host import Host, diff_snapshots
 
 STRANGER = r"""
 import os, subprocess, sys
-import netorch.converge.lab as lab
-compare, looks, times = lab.compare, 0, int(os.environ["TIMES"])
-def hurt(*args):
+from netorch.converge import transaction
+compare, looks, times = transaction.compare, 0, int(os.environ["TIMES"])
+def hurt(*args, **more):
     global looks
     looks += 1
     if 2 <= looks < 2 + times:
         subprocess.run(["sh", "-ec", os.environ["COMMAND"]], check=True)
-    return compare(*args)
-lab.compare = hurt
+    return compare(*args, **more)
+transaction.compare = hurt
 from netorch.cli import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -132,7 +132,7 @@ print(json.dumps(list(ThreadPoolExecutor(len(targets)).map(ask, targets))))
 
 CALL = """
 import json, sys
-from netorch.kernel import nft
+from netorch.kernel.firewall import nft
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 function, arguments = json.load(sys.stdin)
 fresh = (lambda: unshare(CLONE_NEWNET),) if function == "normalise" else ()
@@ -677,7 +677,7 @@ def test_changes_by_hand_are_seen(lab: Lab) -> None:
 def test_everything_happens_in_the_thread_s_own_namespace(lab: Lab) -> None:
     program = """
 import threading
-from netorch.kernel import nft
+from netorch.kernel.firewall import nft
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 assert nft.run("add table inet netorch_main") is None
 def other():
@@ -704,7 +704,7 @@ print("done")
 def test_what_is_missing_is_said(host: Host) -> None:
     program = """
 import ctypes
-from netorch.kernel import nft
+from netorch.kernel.firewall import nft
 def missing(name): raise OSError(f"{name}: cannot open shared object file")
 ctypes.CDLL = missing
 print(nft.available())
@@ -713,7 +713,7 @@ print(nft.run("add table inet x"))
     assert host.run(sys.executable, "-c", program).stdout == (
         "libnftables.so.1 is not installed (Debian: apt install libnftables1)\nlibnftables.so.1: cannot open shared object file\n"
     )
-    ask = "from netorch.kernel import nft; print(nft.available())"
+    ask = "from netorch.kernel.firewall import nft; print(nft.available())"
     refused = host.run(
         "setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", ask
     )
@@ -732,7 +732,7 @@ def test_a_thousand_published_ports_are_quick(lab: Lab) -> None:
     lab.host.write("script", nftables.script(TABLE, rules))
     program = """
 import json, pathlib, time
-from netorch.kernel import nft
+from netorch.kernel.firewall import nft
 script, times = pathlib.Path("script").read_text(), []
 def timed(function, *arguments):
     start = time.perf_counter()

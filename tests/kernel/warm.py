@@ -90,7 +90,7 @@ def serve() -> None:
     import netorch.cli.converge
     import netorch.cli.enter
     import netorch.cli.inspect
-    import netorch.converge.lab
+    import netorch.converge.orchestrator
     import netorch.doctor
     import netorch.kernel.probe.run
     import netorch.render.checks

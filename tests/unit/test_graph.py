@@ -14,7 +14,7 @@ import pytest
 
 from netorch.cli import commands
 from netorch.cli.parser import parser
-from netorch.converge.lab import Live
+from netorch.converge.live import Live
 from netorch.render.graph import dot, html, mermaid, svg
 from netorch.render.graph.build import build
 from netorch.render.graph.layout import place

@@ -14,7 +14,7 @@ from netorch.state.core import Disruption, Key, Plan, Resource, shown
 from netorch.values.marks import Mark
 
 if TYPE_CHECKING:
-    from netorch.converge.lab import Live
+    from netorch.converge.live import Live
     from netorch.resolve import Desired
     from netorch.resolve.loader import Loaded
 

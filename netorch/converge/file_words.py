@@ -1,0 +1,36 @@
+"""What is there in the words of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from netorch.kernel.door import LinuxKernel
+from netorch.resolve import Desired
+from netorch.state.core import Key, Resource
+
+
+def named(
+    kernel: LinuxKernel, state: Mapping[Key, Resource], desired: Desired | None
+) -> tuple[Mapping[Key, Resource], list[str]]:
+    """What is there in the words of a file, those of `desired` where the kernel has none; and what no file has words for."""
+    asked = (
+        {key: resource for key, resource in desired.state.items() if resource.questions}
+        if desired is not None
+        else {}
+    )
+    folder = desired.folder if desired is not None else ""
+    answers = (
+        kernel.answers(
+            [question for resource in asked.values() for question in resource.questions], folder
+        )
+        if asked
+        else {}
+    )
+    found: dict[Key, Resource] = {}
+    warnings: list[str] = []
+    for key, resource in state.items():
+        found[key], warning = resource.named(
+            asked[key].answered(answers) if key in asked else None, folder
+        )
+        warnings += [warning] if warning else []
+    return found, warnings

@@ -1,0 +1,66 @@
+"""The topologies that are on this machine, each compared with the file that was applied last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+
+from netorch.converge.attached import reach
+from netorch.converge.compare import compare
+from netorch.converge.previous import Previous, reload
+from netorch.converge.read import read_all
+from netorch.errors import NetorchError
+from netorch.kernel.door import LinuxKernel
+from netorch.kernel.files import records
+from netorch.kernel.files.records import Record
+from netorch.state.core import Key, Plan, Resource
+from netorch.values.frozen import frozen
+from netorch.values.marks import ALIAS, Mark, read_alias
+from netorch.values.snapshot import Scope
+
+
+@frozen
+class Live:
+    """A topology that is on this machine. `attached`: label → what the node is attached to, `docker:mybox`."""
+
+    name: str
+    record: Record | None
+    state: Mapping[Key, Resource]
+    difference: Plan | None
+    warnings: tuple[str, ...] = ()
+    attached: Mapping[str, str] = field(default_factory=dict)
+
+
+def names(kernel: LinuxKernel) -> list[str]:
+    """Every topology with a record or a mark on this machine, sorted."""
+    names = set(records.applied_names())
+    for netns in kernel.read(Scope(ALIAS)).namespaces.values():
+        for link in netns.links:
+            if topology := read_alias(link.alias).topology:
+                names.add(topology)
+    return sorted(names)
+
+
+def look(kernel: LinuxKernel, name: str) -> Live:
+    """One topology as it is now, compared with the file that was applied last."""
+    previous = Previous.read(name)
+    warnings = [previous.warning] if previous.warning else []
+    difference: Plan | None = None
+    if previous.record is not None:
+        try:
+            desired = reload(name, previous.record).desired
+            difference = compare(kernel, desired, previous, None).plan
+        except NetorchError as error:
+            warnings += error.lines()
+    with_left = previous.desired_with_left
+    within = reach(kernel, Mark(name), with_left)
+    _, observed = read_all(kernel, previous, within)
+    attached = with_left.attached if with_left is not None else {}
+    return Live(
+        name,
+        previous.record,
+        observed.state,
+        difference,
+        (*warnings, *within.warnings),
+        {label: ":".join(how) for label, how in attached.items()},
+    )

@@ -1,0 +1,134 @@
+"""The topologies of this machine: diff, apply, destroy, list. What the commands call; it prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from netorch.converge import live
+from netorch.converge.compare import Difference, compare
+from netorch.converge.execute import Progress, nothing
+from netorch.converge.live import Live
+from netorch.converge.previous import Previous
+from netorch.converge.report import Observers, Report
+from netorch.converge.teardown import tear_down
+from netorch.converge.transaction import Transaction
+from netorch.kernel.door import LinuxKernel
+from netorch.kernel.files import records
+from netorch.kernel.files.records import Record
+from netorch.resolve.loader import Loaded
+from netorch.state.core import HOST, Plan
+from netorch.values.marks import ALIAS
+from netorch.values.snapshot import Scope
+
+if TYPE_CHECKING:
+    from netorch.kernel.spares import Spares
+    from netorch.kernel.twin import Twin
+
+
+class Orchestrator:
+    """The topologies of this machine, through one kernel door. A context manager."""
+
+    def __init__(
+        self,
+        kernel: LinuxKernel | None = None,
+        *,
+        looked: Callable[[int, int], None] = lambda *_: None,
+        twin: Twin | None = None,
+        since: records.Stamp | None = None,
+        spares: Spares | None = None,
+    ) -> None:
+        """`looked` hears, in another thread, how many namespaces have been read and how many there are.
+
+        `twin`: a process that helps to look. `since`: the stamp of the topology's lock when it began, if it has begun. `spares`:
+        namespaces made ahead.
+        """
+        self.kernel = kernel or LinuxKernel(looked, twin, spares)
+        self._since = since
+
+    def __enter__(self) -> Orchestrator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kernel.close()
+
+    def diff(self, loaded: Loaded) -> Difference:
+        """What apply would do. ConflictError where something of others is in the way."""
+        desired = loaded.desired
+        return compare(self.kernel, desired, Previous.read(desired.topology), loaded)
+
+    def apply(
+        self,
+        loaded: Loaded,
+        record: Record,
+        *,
+        keep_partial: bool = False,
+        progress: Progress = nothing,
+        phase: Callable[[str], None] = lambda _: None,
+        planned: Callable[[Difference], None] = lambda _: None,
+        lock_timeout: float = 10.0,
+        confirm_within: float | None = None,
+    ) -> Report:
+        """Converge the kernel to the file, or leave it as it was. `planned` sees the plan before anything changes.
+
+        `phase` hears what is being done, and `progress` how much of it.
+        `confirm_within`: seconds after which all of it is taken back, unless `confirm` is called before.
+        """
+        observers = Observers(phase, progress, planned)
+        phase("waiting for the lock")
+        with records.lock(loaded.desired.topology, lock_timeout) as stamp:
+            self._seen_before(stamp)
+            transaction = Transaction(self.kernel, loaded, record, observers, confirm_within)
+            transaction.look_and_plan()
+            if transaction.is_done:
+                return transaction.report
+            transaction.remember()
+            try:
+                transaction.carry_out()
+            except BaseException as error:
+                if keep_partial:
+                    raise
+                after = transaction.roll_back(error)
+                if after is error:
+                    raise
+                raise after from None
+            return transaction.finish()
+
+    def destroy(
+        self,
+        name: str,
+        *,
+        progress: Progress = nothing,
+        phase: Callable[[str], None] = lambda _: None,
+        planned: Callable[[Plan], None] = lambda _: None,
+        lock_timeout: float = 10.0,
+        brief: bool = False,
+    ) -> Report:
+        """Take away all that topology `name` has on this machine, with or without a record of it. `brief`: the plan need not say what goes
+        with its namespaces.
+        """
+        phase("waiting for the lock")
+        with records.lock(name, lock_timeout) as stamp:
+            self._seen_before(stamp)
+            return tear_down(self.kernel, name, Observers(phase, progress), planned, brief)
+
+    def _seen_before(self, stamp: records.Stamp) -> None:
+        """What was read before the lock was there counts if nobody else has had it since."""
+        if self._since is not None and self._since != stamp:
+            self.kernel.alone()
+
+    def names(self) -> list[str]:
+        """Every topology with a record or a mark on this machine, sorted."""
+        return live.names(self.kernel)
+
+    def labels(self) -> list[str]:
+        """The namespaces that netorch made, whichever topology they belong to."""
+        return [label for label in self.kernel.read(Scope(ALIAS)).namespaces if label != HOST]
+
+    def live(self) -> list[Live]:
+        """Every topology as it is now."""
+        return [self.look(name) for name in self.names()]
+
+    def look(self, name: str) -> Live:
+        """One topology as it is now, compared with the file that was applied last."""
+        return live.look(self.kernel, name)

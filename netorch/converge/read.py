@@ -1,0 +1,103 @@
+"""Reading the kernel for one topology: which namespaces and settings to read, and what of it is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from netorch.converge import hazards
+from netorch.converge.attached import Reach
+from netorch.converge.observe import Observed, observe
+from netorch.converge.original_settings import Memory
+from netorch.converge.previous import Previous
+from netorch.kernel.door import LinuxKernel
+from netorch.state.core import Key, Resource
+from netorch.values.marks import Mark
+from netorch.values.snapshot import Scope, Snapshot
+
+
+def scope(
+    previous: Previous, state: Mapping[Key, Resource], attached: frozenset[str], memory: Memory
+) -> Scope:
+    """What to read in order to compare `state` with the kernel."""
+    mark = Mark(previous.topology)
+    sysctls = dict(memory.paths(state))
+    for label, paths in hazards.ipv6_switches(state).items():
+        sysctls[label] = tuple(dict.fromkeys((*sysctls.get(label, ()), *paths)))
+    return Scope(
+        mark=mark.alias,
+        wanted=frozenset(key.netns for key in state if key.kind == "netns"),
+        attached=attached,
+        sysctls=sysctls,
+        topology=mark.topology,
+        filters=frozenset(key.netns for key in state if key.kind == "filter"),
+        forwards=frozenset(key.netns for key in state if key.kind == "forward"),
+        neighbours=_may_have("neighbour", "neighbours", previous, state),
+        static_macs=_may_have("mac", "fdb", previous, state),
+    )
+
+
+def _may_have(kind: str, word: str, previous: Previous, state: Mapping[Key, Resource]) -> bool:
+    """Whether to read neighbours and the like.
+
+    Their dump is slow where there are many. So they are read only if this file has some, the last
+    one may have had some, or nothing is known of the last one.
+    """
+    return any(key.kind == kind for key in state) or previous.may_say(word)
+
+
+def read_all(
+    kernel: LinuxKernel, previous: Previous, reach: Reach, brief: bool = False
+) -> tuple[Snapshot, Observed]:
+    """All that carries the marks of a topology, wherever that reaches.
+
+    `brief`: without what goes with its namespaces anyhow.
+    """
+    memory = previous.memory
+    asked = scope(
+        previous, reach.desired.state if reach.desired is not None else {}, reach.attached, memory
+    )
+    if reach.desired is None:
+        forwards = frozenset[str]() if reach.known else reach.names
+        asked = replace(asked, wanted=reach.names, forwards=forwards)
+    snapshot = kernel.read(replace(asked, brief=brief))
+    return snapshot, observe_ours(kernel, previous, snapshot, {}, memory)
+
+
+def observe_ours(
+    kernel: LinuxKernel,
+    previous: Previous,
+    snapshot: Snapshot,
+    desired: Mapping[Key, Resource],
+    memory: Memory,
+    known: Mapping[str, Sequence[Resource]] | None = None,
+) -> Observed:
+    """What of a snapshot is this topology's, and which of the `desired` keys are somebody else's.
+
+    `known`: label → what is there beside files, of namespaces that need not be looked through.
+    """
+    mark = Mark(previous.topology)
+    originals = memory.originals(snapshot, desired, kernel.pristine_sysctls)
+    observed = observe(snapshot, mark, desired, originals, known=known)
+    same_number = [
+        name
+        for name in previous.names
+        if name != mark.topology and Mark(name).protocol == mark.protocol
+    ]
+    claims = previous.claims(same_number) if same_number else {}
+    theirs = {key: made_by(claims[key]) for key in observed.state if key in claims}
+    if not theirs:
+        return observed
+    return Observed(
+        {key: resource for key, resource in observed.state.items() if key not in theirs},
+        {
+            **observed.strangers,
+            **{key: whose for key, whose in theirs.items() if key in desired},
+        },
+        observed.stale,
+    )
+
+
+def made_by(topology: str) -> str:
+    """The sentence about an object of another topology."""
+    return f"topology {topology!r} made it"

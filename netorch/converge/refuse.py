@@ -1,0 +1,152 @@
+"""All that ends an apply before anything is touched: conflicts, hazards, obstacles, missing features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from netorch.converge import hazards
+from netorch.converge.observe import Observed
+from netorch.converge.previous import Previous, namespaces_of
+from netorch.converge.read import made_by
+from netorch.errors import ConflictError, LacksError, Position, Problem
+from netorch.kernel.door import LinuxKernel
+from netorch.kinds.filter import publish_key
+from netorch.resolve import Desired
+from netorch.resolve.loader import Loaded
+from netorch.state.core import Key, Plan, Resource
+from netorch.values.requests import Feature
+from netorch.values.snapshot import Snapshot
+
+
+def refuse_conflicts(
+    desired: Desired, observed: Observed, previous: Previous, loaded: Loaded | None
+) -> None:
+    """ConflictError for everything of others that stands where the file wants an object."""
+    # an empty file that a crash of ours left in /run/netns is not somebody else's
+    left = namespaces_of(previous.desired) if observed.stale else frozenset()
+    strangers = {
+        key: whose
+        for key, whose in observed.strangers.items()
+        if key.netns not in observed.stale & left
+    }
+    claims = previous.claims(previous.names) if strangers else {}
+    strangers |= {key: made_by(claims[key]) for key in strangers if key in claims}
+    problems = [
+        Problem(
+            f"{desired.state[key].title()}: {whose}.",
+            _place(desired, key, loaded),
+            _way_out(desired, key),
+        )
+        for key, whose in strangers.items()
+        if not any(container in strangers for container in desired.state[key].within)
+    ]
+    if problems:
+        problems.sort(key=lambda problem: problem.where or Position(0, 0))
+        raise ConflictError(problems, _file(loaded))
+
+
+def _way_out(desired: Desired, key: Key) -> str:
+    match desired.origins.get(key):
+        case ("nodes", _, "networks", network) if key.kind == "link":
+            return f"Say another name in the membership, `networks: {{{network}: {{name: …}}}}`, or remove it first."
+        case ("nodes", _, "networks", network) if key.kind == "route":
+            return f"Say `networks: {{{network}: {{default_route: false}}}}`, or remove it first."
+    return desired.state[key].WAY_OUT
+
+
+def refuse_hazards(
+    desired: Desired,
+    observed: Observed,
+    snapshot: Snapshot,
+    previous: Previous,
+    loaded: Loaded | None,
+) -> None:
+    """ConflictError for what the file would break around it, or what would break it."""
+    found = [
+        *hazards.overlaps(desired, snapshot),
+        *hazards.listeners(desired.state, observed.state, snapshot),
+        *hazards.published_by_others(
+            desired.state,
+            observed.state,
+            lambda: {name: other.state for name, other in previous.others.items()},
+        ),
+        *hazards.without_ipv6(desired.state, snapshot),
+    ]
+    problems = []
+    for hazard in found:
+        origin = desired.origins.get(
+            publish_key(hazard.key.netns, hazard.text), desired.origins[hazard.key]
+        )
+        where = loaded.where(origin) if loaded else None
+        problems.append(Problem(f"{hazard.what}.", where, hazard.remedy))
+    if problems:
+        raise ConflictError(problems, _file(loaded))
+
+
+def refuse_obstacles(
+    plan: Plan,
+    snapshot: Snapshot,
+    state: Mapping[Key, Resource],
+    desired: Desired,
+    loaded: Loaded | None,
+) -> None:
+    """ConflictError for what keeps the steps of a plan from being carried out."""
+    problems: dict[tuple[str, str], Problem] = {}
+    for step in plan.changes:
+        where = _place(desired, step.key, loaded)
+        for what, remedy in step.resource.obstacles(snapshot, state):
+            # one obstacle may keep many out: it is named with the first of them
+            problem = Problem(f"{step.resource.title()}: {what}.", where, remedy)
+            problems.setdefault((what, remedy), problem)
+    if problems:
+        raise ConflictError(list(problems.values()), _file(loaded))
+
+
+def refuse_lacking(
+    kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: Loaded | None
+) -> None:
+    """LacksError for all that the plan needs of the kernel and the kernel does not have."""
+    needed: dict[Feature, list[Resource]] = {}
+    for step in plan.changes:
+        known = step.before.features if step.before is not None else ()
+        for feature in step.resource.features:
+            if feature not in known:
+                needed.setdefault(feature, []).append(step.resource)
+    if problems := _lacking(kernel, needed, desired, loaded):
+        raise LacksError(problems, _file(loaded))
+
+
+def lacking(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> list[Problem]:
+    """What the file needs of the kernel and it does not have, whatever else may be in its way."""
+    needed: dict[Feature, list[Resource]] = {}
+    for resource in desired.state.values():
+        for feature in resource.features:
+            needed.setdefault(feature, []).append(resource)
+    return _lacking(kernel, needed, desired, loaded)
+
+
+def _lacking(
+    kernel: LinuxKernel,
+    needed: Mapping[Feature, Sequence[Resource]],
+    desired: Desired,
+    loaded: Loaded | None,
+) -> list[Problem]:
+    problems = []
+    for feature in kernel.lacking(needed):
+        first, *more = needed[feature]
+        others = f" and {len(more)} more" if more else ""
+        load = (
+            f"Load the module (`modprobe {feature.module}`), or take" if feature.module else "Take"
+        )
+        what = f"this {'machine' if feature.remedy else 'kernel'} has no {feature.what}: {first.title()}{others} cannot be made."
+        remedy = feature.remedy or f"{load} a kernel built with {feature.config}."
+        problems.append(Problem(what, _place(desired, first.key, loaded), remedy))
+    return problems
+
+
+def _place(desired: Desired, key: Key, loaded: Loaded | None) -> Position | None:
+    return loaded.where(desired.origins.get(key, ())) if loaded else None
+
+
+def _file(loaded: Loaded | None) -> str:
+    return loaded.file if loaded else ""

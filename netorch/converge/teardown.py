@@ -1,0 +1,105 @@
+"""One destroy: all that a topology has on this machine goes, with or without a record of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netorch.converge.attached import Reach, reach, reach_on_record
+from netorch.converge.compare import cautions
+from netorch.converge.execute import deletable_groups, execute
+from netorch.converge.observe import Observed
+from netorch.converge.previous import Previous
+from netorch.converge.read import read_all
+from netorch.converge.refusals import problem_of
+from netorch.converge.report import Observers, Report
+from netorch.converge.transaction import ROUNDS, end_processes_of, remove_stale_names
+from netorch.errors import KernelRefused, Problem
+from netorch.kernel.door import LinuxKernel
+from netorch.kernel.files import records
+from netorch.kinds.netns import netns_key
+from netorch.state.core import HOST, Plan, shown
+from netorch.state.planner import plan as make_plan
+from netorch.values.marks import Mark
+from netorch.values.snapshot import Snapshot
+
+
+def tear_down(
+    kernel: LinuxKernel,
+    name: str,
+    observers: Observers,
+    planned: Callable[[Plan], None],
+    brief: bool,
+) -> Report:
+    """Remove what topology `name` has. The lock is held.
+
+    It goes on after a refusal, and reports all refusals. `brief`: the plan need not say what goes
+    with its namespaces.
+    """
+    observers.phase("reading")
+    previous = Previous.read(name)
+    within = _reach(kernel, previous)
+    reclaim = within.names if within.known else frozenset()
+    snapshot, observed = read_all(kernel, previous, within, brief)
+    plan = make_plan(observed.state, {})
+    planned(plan)
+    report = Report(
+        plan,
+        warnings=[
+            *([previous.warning] if previous.warning else []),
+            *within.warnings,
+            *cautions(plan, snapshot, name),
+            *_missing(plan, reclaim, snapshot),
+        ],
+        notes=_unrestorable(previous, observed),
+    )
+    problems: list[Problem] = []
+    while plan and report.rounds < ROUNDS:
+        report.rounds += 1
+        observers.phase("removing")
+        report.notes += end_processes_of(plan, snapshot)
+        run = execute(
+            kernel,
+            plan,
+            groups=deletable_groups(plan, snapshot, Mark(name).group),
+            reclaim=reclaim,
+            keep_going=True,
+            progress=observers.progress,
+        )
+        problems = [problem_of(refusal, None) for refusal in run.refusals]
+        observers.phase("verifying")
+        snapshot, observed = read_all(kernel, previous, within, brief)
+        plan = make_plan(observed.state, {})
+    if plan:
+        left = [Problem(f"{step.resource.title()} is still there.") for step in plan.steps]
+        raise KernelRefused([*problems, *left])
+    remove_stale_names(kernel, snapshot, reclaim)
+    records.remove_record(name)
+    return report
+
+
+def _reach(kernel: LinuxKernel, previous: Previous) -> Reach:
+    """Where the topology may have something: by its record if that is enough, else by its file, else by its marks."""
+    name = previous.topology
+    on_record = reach_on_record(kernel, name, previous.record)
+    return on_record or reach(kernel, Mark(name), previous.desired_with_left)
+
+
+def _missing(plan: Plan, reclaim: frozenset[str], snapshot: Snapshot) -> list[str]:
+    """A warning where namespaces on record are not there."""
+    gone = sorted(reclaim - snapshot.namespaces.keys() - {HOST})
+    if not plan or not gone:
+        return []
+    names = ", ".join(map(shown, gone))
+    return [
+        f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made"
+    ]
+
+
+def _unrestorable(previous: Previous, observed: Observed) -> list[str]:
+    """A note where the host has something, and no record says which sysctls it had before."""
+    outside = any(netns_key(key.netns) not in observed.state for key in observed.state)
+    if previous.record is not None or not outside:
+        return []
+    return [
+        f"no record of {previous.topology} was left in /run/netorch: sysctls that it set on the host stay as they are"
+    ]

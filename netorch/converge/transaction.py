@@ -1,0 +1,270 @@
+"""One apply: all of it, or the kernel as it was before.
+
+`Orchestrator.apply` calls the five steps in order. docs/architecture.md tells them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from netorch.converge import trial
+from netorch.converge.attached import forget_left, remember_left
+from netorch.converge.compare import Difference, compare, plan_back
+from netorch.converge.concurrent_changes import deviation, mended, suspects
+from netorch.converge.execute import Refusal, deletable_groups, execute
+from netorch.converge.previous import Previous, namespaces_of
+from netorch.converge.refusals import problem_of
+from netorch.converge.report import Observers, Report
+from netorch.errors import KernelRefused, NetorchError, Problem
+from netorch.kernel.door import LinuxKernel
+from netorch.kernel.files import records
+from netorch.kernel.files.records import Record
+from netorch.kernel.processes.members import end_processes
+from netorch.kinds.veth import UNKNOWN, Veth
+from netorch.resolve import Desired
+from netorch.resolve.loader import Loaded
+from netorch.state.core import Plan, shown
+from netorch.values.frozen import frozen
+from netorch.values.requests import NetnsDel
+from netorch.values.snapshot import Snapshot
+
+ROUNDS = 4
+"""How often the kernel is read again after steps before a command gives up."""
+
+
+@frozen
+class Start:
+    """Where an apply began: all that leads back there."""
+
+    desired: Desired
+    first: Difference
+    reclaim: frozenset[str]
+    previous: Previous
+    """What stood under /run/netorch."""
+
+
+class Transaction:
+    """One apply of one file. The topology's lock is held as long as it lives."""
+
+    def __init__(
+        self,
+        kernel: LinuxKernel,
+        loaded: Loaded,
+        record: Record,
+        observers: Observers,
+        confirm_within: float | None,
+    ) -> None:
+        desired = loaded.desired
+        self.kernel, self.loaded, self.desired = kernel, loaded, desired
+        self.observers, self.confirm_within = observers, confirm_within
+        # whoever removes a topology with namespaces of others has to load its file for their names
+        made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
+        self.record = replace(record, namespaces=made)
+        self.watch: trial.Watch | None = None
+
+    def look_and_plan(self) -> None:
+        """Step 1: what is there, what differs. A conflict ends it here."""
+        topology = self.desired.topology
+        self.observers.phase("reading")
+        unconfirmed = trial.refuse_pending(topology)
+        self.previous = Previous.read(topology)
+        self.first = compare(self.kernel, self.desired, self.previous, self.loaded)
+        self.observers.compared(self.first)
+        damaged = [self.previous.warning] if self.previous.warning else []
+        self.report = Report(
+            self.first.plan, warnings=[*unconfirmed, *self.first.warnings, *damaged]
+        )
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is nothing to change, neither in the kernel nor on record."""
+        last = self.previous.record
+        return (
+            not self.first.plan
+            and last is not None
+            and replace(last, applied=self.record.applied) == self.record
+        )
+
+    def remember(self) -> None:
+        """Step 2: the record, and the sysctls that are about to change, because a crash from here
+        on must find them.
+        """
+        name, first, previous = self.desired.topology, self.first, self.previous
+        stale = first.observed.stale
+        reclaim = namespaces_of(previous.desired) if stale else frozenset[str]()
+        _remove_names(self.kernel, (stale & reclaim) - namespaces_of(self.desired))
+        self.start = start = Start(self.desired, first, reclaim, previous)
+        if self.confirm_within is not None:
+            self.watch = trial.Watch(name, self.confirm_within, lambda: take_back(start))
+        self.settings = first.memory.during(first.wanted, first.snapshot)
+        if self.settings:
+            records.write_sysctls(name, self.settings)
+        if previous.record is not None and previous.record.may_say("attach"):
+            remember_left(name, self.desired, previous.desired)
+        records.write_record(name, self.record)
+        self.previous = previous.rewritten(self.record, self.desired, self.settings or None)
+
+    def carry_out(self) -> None:
+        """Steps 3 and 4: carry out the plan; read and plan again until nothing differs.
+
+        What the kernel took along on the way is mended in the next round.
+        """
+        desired, now, report = self.desired, self.first, self.report
+        while now.plan:
+            if report.rounds == ROUNDS:
+                raise self._does_not_stay(now)
+            if now is not self.first:
+                report.notes += mended(now.plan, now.snapshot)
+            report.rounds += 1
+            self.observers.phase("making")
+            report.notes += end_processes_of(now.plan, now.snapshot)
+            run = execute(
+                self.kernel,
+                now.plan,
+                groups=deletable_groups(now.plan, now.snapshot, desired.mark.group),
+                reclaim=self.start.reclaim,
+                progress=self.observers.progress,
+            )
+            self.observers.phase("verifying")
+            if run.refusals:
+                raise KernelRefused(
+                    _first_of_each_namespace(run.refusals, self.loaded), self.loaded.file
+                )
+            now = compare(
+                self.kernel,
+                desired,
+                self.previous,
+                self.loaded,
+                attached=self.first.attached,
+                before=now,
+            )
+
+    def roll_back(self, error: BaseException) -> BaseException:
+        """Step 5: back to where it began. Returns the error that says so."""
+        self.observers.phase("rolling back")
+        try:
+            problems = roll_back(self.kernel, self.start, self.previous)
+        except NetorchError as stuck:
+            problems = [Problem("Not everything could be rolled back:"), *stuck.problems]
+        if self.watch is not None:
+            self.watch.call_off()
+        if isinstance(error, NetorchError):
+            return type(error)((*error.problems, *(problems or [_ROLLED_BACK])), error.file)
+        if problems:
+            return KernelRefused([Problem("interrupted."), *problems], self.loaded.file)
+        return error
+
+    def finish(self) -> Report:
+        """Forget what only a rollback needs, and begin the time to confirm if there is one."""
+        first, name = self.first, self.desired.topology
+        if self.settings:
+            records.write_sysctls(name, first.memory.after(first.wanted, first.snapshot))
+        forget_left(name)
+        if self.watch is not None:
+            self.report.confirm_until = self.watch.begin()
+        return self.report
+
+    def _does_not_stay(self, now: Difference) -> KernelRefused:
+        problems = [
+            Problem(
+                f"{step.resource.title()} does not stay as it was set: {deviation(step)}.",
+                self.loaded.where(self.desired.origins.get(step.key, ())),
+            )
+            for step in now.plan.steps
+        ]
+        question = "Does something else on this machine change it?"
+        who = " ".join([question, *suspects(now.plan.steps, now.snapshot)])
+        return KernelRefused([*dict.fromkeys(problems), Problem(who)], self.loaded.file)
+
+
+_ROLLED_BACK = Problem("Rolled back: the kernel is as it was before.")
+
+
+def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
+    """Bring back the kernel and the record from before an apply; what could not be brought back.
+
+    `previous`: what stands under /run/netorch now.
+    """
+    kernel.spare()
+    name = start.desired.topology
+    problems = _plan_back_until_done(kernel, start, previous)
+    before = start.previous
+    if before.record is None:
+        records.remove_record(name)
+    else:
+        records.write_record(name, before.record)
+        records.write_sysctls(name, before.settings)
+        forget_left(name)
+    return problems
+
+
+def take_back(start: Start) -> list[Problem]:
+    """Roll back from another process, through a kernel door of its own. The lock is held."""
+    kernel = LinuxKernel()
+    try:
+        missing = kernel.attach(start.first.attached.places)
+        problems = roll_back(kernel, start, Previous.read(start.desired.topology))
+    finally:
+        kernel.close()
+    unseen = {label: error for label, error in missing.items() if error.unsure}
+    return [
+        *problems,
+        *(
+            Problem(f"{shown(label)} was not looked into: {error}")
+            for label, error in unseen.items()
+        ),
+    ]
+
+
+def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
+    desired, before = start.desired, start.first
+    # half a pair that somebody had taken apart cannot be made again
+    target = {
+        key: resource
+        for key, resource in before.observed.state.items()
+        if not isinstance(resource, Veth) or resource.peer != UNKNOWN
+    }
+    ours = start.reclaim | (namespaces_of(desired) - before.observed.stale)
+    problems: list[Problem] = []
+    for _ in range(ROUNDS):
+        plan, snapshot = plan_back(kernel, desired, previous, target, before.attached)
+        if not plan:
+            remove_stale_names(kernel, snapshot, ours)
+            return []
+        groups = deletable_groups(plan, snapshot, desired.mark.group)
+        run = execute(kernel, plan, groups=groups, reclaim=ours, keep_going=True)
+        problems = [problem_of(refusal, None) for refusal in run.refusals]
+    return [Problem("Not everything could be rolled back:"), *problems]
+
+
+def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[str]) -> None:
+    """Remove those of `ours` in /run/netns that do not mean a namespace."""
+    _remove_names(
+        kernel, {label for label, alias in snapshot.strangers.items() if alias is None} & ours
+    )
+
+
+def _remove_names(kernel: LinuxKernel, names: frozenset[str] | set[str]) -> None:
+    labels = sorted(names)
+    kernel.transact({label: [NetnsDel(label)] for label in labels}, labels)
+
+
+def end_processes_of(plan: Plan, snapshot: Snapshot) -> list[str]:
+    """End the processes in namespaces that go, because a namespace outlives its name as long as a
+    process is in it. Returns a note for each.
+    """
+    leaving = [
+        step.key.netns
+        for step in plan.deletes
+        if step.key.kind == "netns" and step.key.netns in snapshot.namespaces
+    ]
+    ended = end_processes(snapshot.namespaces[label].inode for label in leaving)
+    return [f"ended process {text}" for text in ended]
+
+
+def _first_of_each_namespace(refusals: list[Refusal], loaded: Loaded) -> list[Problem]:
+    """The first refusal of each namespace: the others there follow from it."""
+    first: dict[str, Refusal] = {}
+    for refusal in refusals:
+        first.setdefault(refusal.step.key.netns, refusal)
+    return [problem_of(refusal, loaded) for refusal in first.values()]

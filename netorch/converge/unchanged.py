@@ -1,0 +1,74 @@
+"""What need not be read again after a plan was carried out: the namespaces that no step touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from netorch.converge.observe import Observed
+from netorch.kinds.veth import UNKNOWN
+from netorch.state.core import HOST, Key, Plan, Resource
+from netorch.values.snapshot import NetnsSnapshot, Snapshot
+
+Untouched = Mapping[str, NetnsSnapshot]
+"""Label → what was read of a namespace before."""
+
+
+def untouched(plan: Plan, snapshot: Snapshot) -> Untouched:
+    """The namespaces of `snapshot` that no step of `plan` was in or led to.
+
+    Files are not part of a namespace, and are read again in any case.
+    """
+    touched = {HOST}
+    for resource in (*(step.resource for step in plan.steps), *plan.implied):
+        if resource.KIND != "file":
+            touched |= {key.netns for key in (resource.key, *_linked(resource), *resource.needs)}
+    if UNKNOWN[0] in touched:
+        return {}
+    return {label: netns for label, netns in snapshot.namespaces.items() if label not in touched}
+
+
+def resources_of_untouched(
+    observed: Observed, before: Untouched, snapshot: Snapshot
+) -> Mapping[str, Sequence[Resource]]:
+    """Label → what was observed there beside files, of the namespaces that were not read again."""
+    resources: dict[str, list[Resource]] = {
+        label: []
+        for label, netns in snapshot.namespaces.items()
+        if label in before and netns.links is before[label].links
+    }
+    for key, resource in observed.state.items():
+        if key.netns in resources and key.kind != "file":
+            resources[key.netns].append(resource)
+    return resources
+
+
+def lost_an_end(
+    resources: Mapping[str, Sequence[Resource]],
+    before: Mapping[Key, Resource],
+    now: Mapping[Key, Resource],
+) -> bool:
+    """Whether one of these resources depends on something elsewhere that is gone by now."""
+    return any(
+        key.netns not in resources and key in before and key not in now
+        for known in resources.values()
+        for resource in known
+        for key in _linked(resource)
+    )
+
+
+def without(labels: Mapping[str, object], state: Mapping[Key, Resource]) -> Mapping[Key, Resource]:
+    """The state without what is in these namespaces, but with all files."""
+    if not labels:
+        return state
+    return {
+        key: resource
+        for key, resource in state.items()
+        if key.netns not in labels or key.kind == "file"
+    }
+
+
+def _linked(resource: Resource) -> Iterator[Key]:
+    """The keys with which a resource lives and dies."""
+    yield from resource.within
+    if resource.twin is not None:
+        yield resource.twin
