@@ -64,7 +64,7 @@ def main(file: str) -> int:
     gc.disable()  # as the command line does, and before its imports
     clock = Clock(float(os.environ["BENCHMARK_BEGAN"]))
     clock.spend("start")
-    import netorch.cli.converge
+    import netorch.cli.difference
     import netorch.converge.compare  # noqa: F401
     import netorch.converge.lab
     from netorch.cli import main as command_line
