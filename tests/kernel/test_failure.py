@@ -212,8 +212,7 @@ MANY = (
 
 
 def netorch(host: Host, *args: str, env: dict[str, str] | None = None) -> Background:
-    # what the tests were started by may have had signals ignored, which goes on to its children
-    return host.start("env", "--default-signal", sys.executable, "-m", "netorch", *args, env=env)
+    return host.start(sys.executable, "-m", "netorch", *args, env=env)
 
 
 def wait_for_nodes(host: Host, count: int, process: Background) -> None:
