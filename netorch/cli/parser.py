@@ -84,11 +84,7 @@ def parse(words: Sequence[str]) -> Options:
 
 
 def parser(first: str = "") -> Parser:
-    """The whole command line.
-
-    If its `first` word is a command, the parsers of the others are left out, because nothing would
-    be said of them.
-    """
+    """The whole command line. What its `first` word leaves nothing to say of is left out."""
     top = Parser(
         prog="netorch",
         description="Network topologies: one YAML file in, kernel state out.",
@@ -99,7 +95,7 @@ def parser(first: str = "") -> Parser:
     commands = top.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=Parser, prog=top.prog
     )
-    for name in (first,) if first in NAMES else NAMES:
+    for name in _chosen(first):
         command = find(name)
         summary = command.summary
         about = f"{summary[:1].upper()}{summary[1:]}."
@@ -107,3 +103,10 @@ def parser(first: str = "") -> Parser:
         add_common_options(own)
         command.add_options(own)
     return top
+
+
+def _chosen(first: str) -> tuple[str, ...]:
+    """The commands that a command line can be about."""
+    if first == "--version":
+        return ()
+    return (first,) if first in NAMES else NAMES
