@@ -1,23 +1,18 @@
-"""The commands and options of the manual page, asked of the parser itself."""
+"""The commands and options of the manual page, from the table of commands and their parsers."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
 
+from netorch.cli.commands import NAMES, find
 from netorch.cli.parser import parser
 
 
 def commands() -> dict[str, tuple[str, argparse.ArgumentParser]]:
     """Name → what it does, and its words."""
-    top = parser()
-    subparsers = next(
-        action for action in top._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    about = {choice.dest: choice.help or "" for choice in subparsers._choices_actions}
-    return {
-        name: (about[name], found) for name, found in subparsers.choices.items() if about.get(name)
-    }
+    parsers = parser().commands
+    return {name: (find(name).summary, parsers[name]) for name in NAMES}
 
 
 def manual() -> str:

@@ -11,22 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from netorch.cli import DEFAULT, DONE
+from netorch.cli import DEFAULT
 from netorch.cli.glance import beginning
-from netorch.cli.output import Output
 
-SHELLS = ("bash", "zsh", "fish")
 TOPOLOGIES = (".yaml", ".yml")
 MOST = 10_000
 """Entries of a folder that are looked at."""
-
-
-def script(options: argparse.Namespace, output: Output) -> int:
-    """What teaches a shell to ask."""
-    from argcomplete.shell_integration import shellcode
-
-    output.result(shellcode(["netorch"], use_defaults=False, shell=options.shell).rstrip("\n"))
-    return DONE
 
 
 def answer(parser: argparse.ArgumentParser) -> None:

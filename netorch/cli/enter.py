@@ -1,48 +1,35 @@
-"""exec and shell: which namespace a node's name means, then become the command in it."""
+"""For `exec` and `shell`: the namespace that a node's name means, and a command in it."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
-from netorch.cli.output import Output
 from netorch.errors import CommandError, NetorchError, Problem, which_node
 from netorch.kernel.files import records
 from netorch.kernel.namespaces.attach import NotAttached, open_namespace
 from netorch.kernel.processes.enter import enter as become
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from netorch.cli.output import Output
     from netorch.converge.attached import Place
 
 
-def enter(options: argparse.Namespace, output: Output) -> int:
-    """Does not return if all goes well; else the status that a shell would give."""
-    if options.command == "exec" and not options.argv:
-        return output.usage("a command is missing: netorch exec NODE CMD…")
-    argv = _argv(options)
-    how, what, etc = _place(options.node, options.name)
+def enter(node: str, topology: str | None, argv: Sequence[str], output: Output) -> int:
+    """Become a command in a node. Returns only if that fails: the status that a shell would give."""
+    how, what, etc = _place(node, topology)
     try:
         fd = open_namespace(how, what)
     except NotAttached as error:
-        raise NetorchError(
-            Problem(f"node {options.node}: {error.what}", remedy=error.remedy)
-        ) from None
+        raise NetorchError(Problem(f"node {node}: {error.what}", remedy=error.remedy)) from None
     sys.stdout.flush()
     try:
         become(fd, etc, argv)
     except CommandError as error:
         output.fail(NetorchError(str(error)))
         return error.status
-
-
-def _argv(options: argparse.Namespace) -> list[str]:
-    if options.command == "shell":
-        os.environ["NETORCH_NODE"] = options.node
-        return [os.environ.get("SHELL") or "/bin/sh"]
-    argv: list[str] = options.argv
-    return argv[1:] if argv[0] == "--" else argv
 
 
 def _place(node: str, topology: str | None) -> Place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -20,12 +19,15 @@ from netorch.resolve.loader import Loaded, load
 from netorch.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from netorch.api.saved_plan import Saved
+    from netorch.cli.options import FileOptions
 
 VARIABLE = "NETORCH_VAR_"
 
 
-def variables(settings: list[str]) -> dict[str, str]:
+def variables(settings: Sequence[str]) -> dict[str, str]:
     """`NETORCH_VAR_name` of the environment, and over it `--set name=value`."""
     found = {
         name[len(VARIABLE) :]: value
@@ -53,7 +55,7 @@ def read(file: str) -> bytes:
     return data
 
 
-def from_file(file: str, options: argparse.Namespace) -> tuple[Loaded, Record]:
+def from_file(file: str, options: FileOptions) -> tuple[Loaded, Record]:
     """A file loaded, with the record of it."""
     data = read(file)
     words = variables(options.set)
@@ -108,11 +110,12 @@ def write(file: str, text: str) -> None:
         raise NetorchError(f"{shown(file) or repr(file)}: {reason}.") from None
 
 
-def chosen(options: argparse.Namespace, *, live: bool, hint: str = "") -> tuple[Loaded, Record]:
+def chosen(
+    file: str | None, options: FileOptions, *, live: bool, hint: str = ""
+) -> tuple[Loaded, Record]:
     """FILE as given, else topo.yaml here, else (if `live`) the one topology with a record. If `live`, its name will do for FILE;
     `hint` is told where a word is neither.
     """
-    file = options.file
     if file is not None:
         if live and _could_be_a_name(file) and not Path(file).exists():
             names = records.applied_names()
@@ -176,10 +179,10 @@ def only(name: str | None) -> str:
     raise NetorchError(f"several topologies are live ({', '.join(names)}): name one")
 
 
-def topology_of(target: str | None, options: argparse.Namespace) -> str:
+def topology_of(target: str | None, name: str | None = None, settings: Sequence[str] = ()) -> str:
     """The name meant by FILE|NAME of destroy and show, also when the file is gone or no longer right."""
-    if getattr(options, "name", None):
-        return str(options.name)
+    if name:
+        return name
     names = records.applied_names()
     if target is None:
         if not Path(DEFAULT).exists():
@@ -202,7 +205,7 @@ def topology_of(target: str | None, options: argparse.Namespace) -> str:
         if (record := records.read_record(name)[0]) is not None and record.source == source
     ]
     try:
-        loaded = load(read(target), shown(target), variables(getattr(options, "set", [])))
+        loaded = load(read(target), shown(target), variables(settings))
     except FileError:
         if len(by_source) == 1:
             return by_source[0]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from netorch.cli import USAGE
 from netorch.cli.progress import Bar, wanted
+from netorch.cli.status import USAGE
 from netorch.errors import NetorchError, Position, Problem, printable
 from netorch.render import json, text
 from netorch.render.changes import Change
 
 if TYPE_CHECKING:
     # a command that loads no file does without the models
+    from netorch.cli.options import Options
     from netorch.resolve.loader import Loaded
     from netorch.state.core import Step
 
@@ -27,12 +27,12 @@ FIRST_LINES = 60
 class Output:
     """The two streams of one command. `form`: what -o says."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.form: str = getattr(options, "output", "text")
+    def __init__(self, options: Options) -> None:
+        self.form = options.output
         self.json = self.form == "json"
-        self.quiet: bool = options.quiet
-        self.verbose: bool = options.verbose
-        self._command: str = options.command
+        self.quiet = options.quiet
+        self.verbose = options.verbose
+        self._command = options.command
         self._phase = ""
         self._told = False
         self._bar = Bar(not self.quiet and self.form == "text" and wanted())
@@ -49,6 +49,16 @@ class Output:
         self.done()
         self._told = True
         print(line)
+
+    def document(self, text: str, to: str | None) -> None:
+        """A result of many lines: to standard output, or to the file that `--to` names."""
+        if to is None or to == "-":
+            self.result(text)
+            return
+        from netorch.cli.inputs import shown, write
+
+        write(to, f"{text}\n")
+        self.note(f"{shown(to)}: written")
 
     def note(self, line: str) -> None:
         """For the person at the terminal; nothing that a script would read."""

@@ -64,9 +64,6 @@ def main(file: str) -> int:
     gc.disable()  # as the command line does, and before its imports
     clock = Clock(float(os.environ["BENCHMARK_BEGAN"]))
     clock.spend("start")
-    import netorch.cli.converge
-    import netorch.converge.compare
-    import netorch.converge.orchestrator  # noqa: F401
     from netorch.cli import main as command_line
     from netorch.cli.output import Output
     from netorch.kernel.door import LinuxKernel

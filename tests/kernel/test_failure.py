@@ -212,8 +212,7 @@ MANY = (
 
 
 def netorch(host: Host, *args: str, env: dict[str, str] | None = None) -> Background:
-    # what the tests were started by may have had signals ignored, which goes on to its children
-    return host.start("env", "--default-signal", sys.executable, "-m", "netorch", *args, env=env)
+    return host.start(sys.executable, "-m", "netorch", *args, env=env)
 
 
 def wait_for_nodes(host: Host, count: int, process: Background) -> None:
@@ -282,9 +281,9 @@ def test_a_signal_in_the_middle_of_destroy_can_be_gone_on_from(
 
 SERVER = r"""
 import errno, json, os, signal, sys, time
-import netorch.converge.orchestrator, netorch.cli.converge, netorch.cli.enter
+import netorch.converge.orchestrator, netorch.cli.difference, netorch.cli.enter
 from netorch.cli import main
-from netorch.kernel.files import etc_netns as files; from netorch.kernel.namespaces import catalog as namespaces; from netorch.kernel.system import rtnetlink as rtnl; from netorch.kernel import writer
+from netorch.kernel import files, namespaces, rtnl, writer
 
 def arm(kill_at, fail_at, error, executed):
     "Counts every act on the system; dies before the n-th, or refuses the n-th request to the kernel."

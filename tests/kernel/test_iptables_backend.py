@@ -772,5 +772,7 @@ def test_without_the_library_the_reason_says_how_to_get_it() -> None:
 
 
 def test_importing_the_module_does_not_import_the_library() -> None:
-    code = "import sys; from netorch.kernel.firewall import xtables; assert 'iptc' not in sys.modules"
+    code = (
+        "import sys; from netorch.kernel.firewall import xtables; assert 'iptc' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=SOURCE)

@@ -86,10 +86,10 @@ class Warm:
 def serve() -> None:
     """Answer jobs until there are no more."""
     import netorch.checks.run
-    import netorch.cli.check
-    import netorch.cli.converge
+    import netorch.cli.difference
+    import netorch.cli.dispatch
     import netorch.cli.enter
-    import netorch.cli.inspect
+    import netorch.cli.parser
     import netorch.converge.orchestrator
     import netorch.doctor
     import netorch.kernel.probe.run

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from netorch.cli import DIFFERENT, DONE, FAILED, INTERRUPTED, USAGE
+from netorch.cli.status import DIFFERENT, DONE, FAILED, INTERRUPTED, USAGE
 from netorch.resolve.loader import load
 from tests.pages import PAGES, ROOT, Command, File, PageError, rewritten, same, steps
 

@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from netorch.cli import commands
-from netorch.cli.parser import parser
+from netorch.cli.dispatch import execute
+from netorch.cli.parser import parse
 from netorch.converge.live import Live
 from netorch.render.graph import dot, html, mermaid, svg
 from netorch.render.graph.build import build
@@ -486,7 +486,7 @@ def test_two_cables_are_side_by_side() -> None:
 
 
 def run(*words: str) -> int:
-    return commands.run(parser().parse_args(["graph", *words]))
+    return execute(parse(["graph", *words]))
 
 
 def test_the_suffix_says_the_form_unless_it_is_said(tmp_path: Path) -> None:

@@ -1,0 +1,167 @@
+"""`apply`: converge the kernel to a file."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from netorch.cli.command import Command
+from netorch.cli.options import (
+    FileOptions,
+    LockOptions,
+    add_file_options,
+    add_lock_option,
+    add_output_option,
+    seconds,
+)
+from netorch.cli.status import DONE
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+    from netorch.converge.compare import Difference
+    from netorch.converge.report import Report
+    from netorch.render.changes import Change
+    from netorch.resolve.loader import Loaded
+
+
+class ApplyOptions(FileOptions, LockOptions):
+    file: str | None
+    dry_run: bool
+    keep_partial: bool
+    confirm_within: float | None
+    """Seconds."""
+    plan: str | None
+    """The file of a saved plan."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_output_option(parser)
+    add_file_options(parser)
+    add_lock_option(parser)
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml)")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done, like diff"
+    )
+    parser.add_argument(
+        "--keep-partial",
+        action="store_true",
+        help="after a failure leave what was done, for a look at it",
+    )
+    parser.add_argument(
+        "--confirm-within",
+        type=seconds,
+        metavar="SECONDS",
+        help="take all of it back after this time, unless `netorch confirm` is called before (`60s`)",
+    )
+    parser.add_argument(
+        "--plan",
+        metavar="PLAN",
+        help="do what `diff --out PLAN` said, and refuse if the kernel has moved since",
+    )
+
+
+def run(options: ApplyOptions, output: Output) -> int:
+    from netorch.api.saved_plan import Saved, verify
+    from netorch.cli import difference, inputs
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.render.changes import changes
+
+    if options.dry_run and options.plan is None:
+        return difference.from_kernel(options, output)
+    saved: Saved | None = None
+    output.phase("reading the file")
+    if options.plan is None:
+        loaded, record = inputs.chosen(options.file, options, live=False)
+    elif options.file is not None or options.set or options.name is not None:
+        return output.usage(
+            "a saved plan says which file, name and variables: leave out FILE, --name and --set"
+        )
+    else:
+        saved, loaded, record = inputs.from_plan(options.plan)
+    started = time.monotonic()
+    made: list[Change] = []
+
+    def verify_saved(comparison: Difference) -> None:
+        if saved is not None and options.plan is not None:
+            verify(saved, comparison, inputs.shown(options.plan))
+
+    def planned(comparison: Difference) -> None:
+        verify_saved(comparison)
+        if output.json or not output.quiet:
+            made.extend(changes(comparison.plan))
+        if not output.json:
+            output.listing(made, loaded, short=True)
+
+    ahead = options.ahead
+    with Orchestrator(
+        looked=output.looked, twin=ahead.twin, since=ahead.stamp, spares=ahead.spares
+    ) as lab:
+        if options.dry_run:
+            now = lab.diff(loaded)
+            verify_saved(now)
+            return difference.report(loaded, now.plan, list(now.warnings), output)
+        try:
+            report = lab.apply(
+                loaded,
+                record,
+                keep_partial=options.keep_partial,
+                progress=output.progress,
+                phase=output.phase,
+                planned=planned,
+                lock_timeout=options.lock_timeout,
+                confirm_within=options.confirm_within,
+            )
+        except KeyboardInterrupt:
+            left = (
+                "what was done so far is left"
+                if options.keep_partial
+                else "the kernel is as it was before"
+            )
+            output.warn([f"{loaded.desired.topology}: {left}"])
+            raise
+    _print_report(loaded, report, made, time.monotonic() - started, output)
+    return DONE
+
+
+def _print_report(
+    loaded: Loaded, report: Report, made: list[Change], duration: float, output: Output
+) -> None:
+    from netorch.cli.output import place_in
+    from netorch.render import json, text
+
+    name = loaded.desired.topology
+    output.told(report.warnings, report.notes)
+    if output.json:
+        output.result(
+            json.document(
+                topology=name,
+                changed=bool(made),
+                changes=json.changes(made, place_in(loaded)),
+                summary=json.counts(made),
+                rounds=report.rounds,
+                warnings=report.warnings,
+                notes=report.notes,
+                seconds=round(duration, 3),
+                confirm_until=report.confirm_until,
+            )
+        )
+    elif not output.quiet and made:
+        output.result(f"{name}: {text.sum_up(made, done=True)} in {duration:.2f} s")
+    elif not output.quiet:
+        output.result(f"{name}: in sync, nothing to do")
+    if report.confirm_until is not None:
+        clock = time.strftime("%H:%M:%S", time.localtime(report.confirm_until))
+        output.note(
+            f"{name}: taken back at {clock}, unless you run `netorch confirm {name}` before"
+        )
+
+
+COMMAND = Command(
+    name="apply",
+    summary="converge the kernel to a file",
+    options=ApplyOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.inputs", "netorch.cli.difference"),
+)

@@ -1,0 +1,129 @@
+"""`check`: try what a file says of who reaches whom."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from netorch.cli.command import Command
+from netorch.cli.options import FileOptions, add_file_options, add_output_option, seconds
+from netorch.cli.status import DIFFERENT, DONE
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.resolve.loader import Loaded
+
+
+class CheckOptions(FileOptions):
+    file: str | None
+    timeout: float | None
+    """Seconds."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_output_option(parser)
+    add_file_options(parser)
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="the topology (topo.yaml, or the one that is live here)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_timeout,
+        metavar="SECONDS",
+        help="how long an answer may take where one is wanted (5)",
+    )
+
+
+def _timeout(text: str) -> float:
+    value = seconds(text)
+    if value < 0.1:
+        raise argparse.ArgumentTypeError(f"{text!r} is too short: no less than 0.1 seconds")
+    return value
+
+
+def run(options: CheckOptions, output: Output) -> int:
+    from netorch.checks.run import TIMEOUT, run_checks
+    from netorch.cli import inputs
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.render import checks, json
+    from netorch.walk.live import reasons
+
+    loaded, _ = inputs.chosen(options.file, options, live=True)
+    desired = loaded.desired
+    name = desired.topology
+    started = time.monotonic()
+    with Orchestrator() as lab:
+        output.phase("checking")
+        why = reasons(lab.kernel, desired)
+        outcomes = run_checks(
+            lab.kernel,
+            loaded,
+            timeout=TIMEOUT if options.timeout is None else options.timeout,
+            explain=lambda failed: (
+                why(failed.source, failed.target, failed.tcp or None) if failed.reachable else ()
+            ),
+            progress=lambda done, total: output.bar(done, total, "tried"),
+        )
+        output.done()
+        duration = time.monotonic() - started
+        in_sync, warnings = _drift(lab, loaded) if outcomes else (None, [])
+    output.warn(warnings)
+    passed = all(outcome.passed for outcome in outcomes)
+    if output.json:
+        output.result(
+            json.document(
+                topology=name,
+                passed=passed,
+                checks=checks.rows(desired.checks, outcomes),
+                summary=checks.counts(desired.checks, outcomes),
+                in_sync=in_sync,
+                warnings=warnings,
+                seconds=round(duration, 3),
+            )
+        )
+    elif not output.quiet:
+        for line in checks.lines(
+            desired.checks, outcomes, colour=output.colour, verbose=output.verbose, file=loaded.file
+        ):
+            output.result(line)
+        time_taken = f" in {duration:.2f} s" if outcomes else ""
+        output.result(f"{name}: {checks.sum_up(desired.checks, outcomes)}{time_taken}")
+    return DONE if passed else DIFFERENT
+
+
+def _drift(lab: Orchestrator, loaded: Loaded) -> tuple[bool | None, list[str]]:
+    """Whether the kernel has what the file says, and the warnings about it; None if unknown.
+
+    Checks try the kernel, so with a difference their outcome says nothing about the file.
+    """
+    from netorch.errors import NetorchError
+
+    name = loaded.desired.topology
+    try:
+        differences = len(lab.diff(loaded).plan)
+    except NetorchError as error:
+        return None, [
+            f"{name}: whether the kernel has what the file says cannot be told: {line}"
+            for line in error.lines()
+        ]
+    if not differences:
+        return True, []
+    places = "1 place" if differences == 1 else f"{differences} places"
+    return False, [
+        f"{name}: the kernel differs from the file in {places}, and what was tried is the kernel: `netorch diff` lists them"
+    ]
+
+
+COMMAND = Command(
+    name="check",
+    summary="try by real packets what a file's checks say",
+    options=CheckOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.inputs",),
+)

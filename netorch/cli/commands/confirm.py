@@ -1,0 +1,53 @@
+"""`confirm`: keep what `apply --confirm-within` did."""
+
+from __future__ import annotations
+
+import argparse
+
+from netorch.cli.command import Command
+from netorch.cli.options import LockOptions, add_lock_option, add_output_option
+from netorch.cli.status import DONE
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+
+
+class ConfirmOptions(LockOptions):
+    name: str | None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_output_option(parser)
+    add_lock_option(parser)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the topology (the one that waits)")
+
+
+def run(options: ConfirmOptions, output: Output) -> int:
+    from netorch.converge import trial
+    from netorch.errors import NetorchError
+    from netorch.kernel.door import require_root
+    from netorch.render import json
+
+    require_root()
+    waiting = trial.waiting()
+    if options.name is None and len(waiting) != 1:
+        several = f"several topologies wait to be confirmed ({', '.join(waiting)}): name one"
+        raise NetorchError(several if waiting else "nothing waits to be confirmed")
+    name = options.name or waiting[0]
+    trial.confirm(name, options.lock_timeout)
+    if output.json:
+        output.result(json.document(topology=name, confirmed=True))
+    elif not output.quiet:
+        output.result(f"{name}: confirmed, it stays")
+    return DONE
+
+
+COMMAND = Command(
+    name="confirm",
+    summary="keep what apply --confirm-within did",
+    options=ConfirmOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.inputs",),
+)

@@ -1,0 +1,130 @@
+"""`destroy`: remove all that a topology made."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from netorch.cli.command import Command
+from netorch.cli.options import LockOptions, add_lock_option, add_output_option
+from netorch.cli.status import DONE, FAILED
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.render.changes import Change
+    from netorch.state.core import Plan
+
+
+class DestroyOptions(LockOptions):
+    target: str | None
+    """A file or the name of a topology."""
+    name: str | None
+    set: list[str]
+    """Taken so that the options of `apply` can stay on the command line."""
+    all: bool
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_output_option(parser)
+    add_lock_option(parser)
+    parser.add_argument(
+        "target",
+        nargs="?",
+        metavar="FILE|NAME",
+        help="the topology's file or name (topo.yaml, or the one that is live here)",
+    )
+    parser.add_argument("--name", help="the instance that was applied with this --name")
+    parser.add_argument("--set", action="append", default=[], help=argparse.SUPPRESS)
+    parser.add_argument("--all", action="store_true", help="every topology that is live here")
+
+
+def run(options: DestroyOptions, output: Output) -> int:
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.errors import NetorchError
+    from netorch.render import json
+
+    ahead = options.ahead
+    with Orchestrator(looked=output.looked, twin=ahead.twin, since=ahead.stamp) as lab:
+        names = lab.names() if options.all else [_topology(options)]
+        rows: list[dict[str, object]] = []
+        failed = False
+        for name in names:
+            try:
+                rows.append(_destroy_one(lab, name, options, output))
+            except NetorchError as error:
+                if not options.all:
+                    raise
+                output.say(error)
+                problems = json.problems(error.problems, error.file)
+                rows.append({"topology": name, "error": type(error).__name__, "problems": problems})
+                failed = True
+    if output.json:
+        output.result(json.document(topologies=rows))
+    elif options.all and not names and not output.quiet:
+        output.result("no topology is live here")
+    return FAILED if failed else DONE
+
+
+def _topology(options: DestroyOptions) -> str:
+    from netorch.cli import inputs
+
+    return inputs.topology_of(options.target, options.name, options.set)
+
+
+def _destroy_one(
+    lab: Orchestrator, name: str, options: DestroyOptions, output: Output
+) -> dict[str, object]:
+    from netorch.cli.ahead import nothing_is_told
+    from netorch.errors import NetorchError
+    from netorch.language.scalars import topology_name
+    from netorch.render import json
+    from netorch.render.changes import changes, gone_objects
+
+    try:
+        topology_name(name)
+    except ValueError as error:
+        raise NetorchError(str(error)) from None
+    started = time.monotonic()
+    made: list[Change] = []
+
+    def planned(plan: Plan) -> None:
+        if output.json or not output.quiet:
+            made.extend(changes(plan))
+        if not output.json:
+            output.listing(made, short=True)
+
+    report = lab.destroy(
+        name,
+        progress=output.progress,
+        phase=output.phase,
+        planned=planned,
+        lock_timeout=options.lock_timeout,
+        brief=nothing_is_told(options),
+    )
+    duration = time.monotonic() - started
+    output.told(report.warnings, report.notes)
+    gone = gone_objects(report.plan) if output.json or not output.quiet else 0
+    if not output.json and not output.quiet:
+        removed = f"{gone} removed in {duration:.2f} s"
+        output.result(f"{name}: {removed if report.plan else 'nothing to destroy'}")
+    return {
+        "topology": name,
+        "changed": bool(report.plan),
+        "removed": gone,
+        "changes": json.changes(made),
+        "warnings": report.warnings,
+        "notes": report.notes,
+        "seconds": round(duration, 3),
+    }
+
+
+COMMAND = Command(
+    name="destroy",
+    summary="remove all that a topology made",
+    options=DestroyOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.inputs",),
+)

@@ -1,0 +1,57 @@
+"""`doctor`: what this machine can do, and what on it gets in the way."""
+
+from __future__ import annotations
+
+import argparse
+
+from netorch.cli.command import Command
+from netorch.cli.options import FileOptions, add_file_options, add_output_option
+from netorch.cli.status import DONE, FAILED
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+
+
+class DoctorOptions(FileOptions):
+    file: str | None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_output_option(parser)
+    add_file_options(parser)
+    parser.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="look for what would keep this topology from being applied, too",
+    )
+
+
+def run(options: DoctorOptions, output: Output) -> int:
+    """FAILED if something would make an apply fail."""
+    from netorch.cli import inputs
+    from netorch.doctor import examine
+    from netorch.render import doctor as render
+    from netorch.render import json
+
+    loaded = inputs.from_file(options.file, options)[0] if options.file is not None else None
+    findings = examine(loaded)
+    if output.json:
+        output.result(json.document(**render.document(findings)))
+    else:
+        for line in render.lines(
+            findings, colour=output.colour, verbose=output.verbose, quiet=output.quiet
+        ):
+            output.result(line)
+    return DONE if findings.well else FAILED
+
+
+COMMAND = Command(
+    name="doctor",
+    summary="say what this kernel can do, and what on this machine gets in the way, each with its remedy",
+    options=DoctorOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.inputs",),
+)

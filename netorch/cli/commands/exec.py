@@ -1,0 +1,42 @@
+"""`exec`: run a command in a node."""
+
+from __future__ import annotations
+
+import argparse
+
+from netorch.cli.command import Command
+from netorch.cli.options import NodeOptions, add_node_options
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+
+
+class ExecOptions(NodeOptions):
+    argv: list[str]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_node_options(parser)
+    parser.add_argument(
+        "argv", nargs=argparse.REMAINDER, metavar="CMD", help="the command with its arguments"
+    )
+
+
+def run(options: ExecOptions, output: Output) -> int:
+    from netorch.cli.enter import enter
+
+    argv = options.argv
+    if not argv:
+        return output.usage("a command is missing: netorch exec NODE CMD…")
+    return enter(options.node, options.name, argv[1:] if argv[0] == "--" else argv, output)
+
+
+COMMAND = Command(
+    name="exec",
+    summary="run a command in a node",
+    options=ExecOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.enter",),
+)

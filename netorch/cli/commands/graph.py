@@ -1,0 +1,143 @@
+"""`graph`: draw a topology."""
+
+from __future__ import annotations
+
+import argparse
+
+from netorch.cli.command import Command
+from netorch.cli.options import FileOptions, add_file_options
+from netorch.cli.status import DONE
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+    from netorch.render.graph.picture import Picture
+    from netorch.render.graph.scene import Scene
+    from netorch.resolve.loader import Loaded
+
+SUFFIXES = {
+    ".dot": "dot",
+    ".gv": "dot",
+    ".svg": "svg",
+    ".html": "html",
+    ".htm": "html",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+    ".md": "mermaid",
+    "": "mermaid",
+}
+"""Suffix of `--to PATH` → the form of the picture, where -o says none."""
+
+
+class GraphOptions(FileOptions):
+    file: str | None
+    live: str | None
+    """The name of a topology, empty for the one that is live here; None for a file."""
+    to: str | None
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_file_options(parser)
+    parser.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml)")
+    parser.add_argument(
+        "--live",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="what the kernel has of a topology (the one that is live here), drift in red",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        choices=("mermaid", "dot", "svg", "html"),
+        help="form of the picture (what the suffix of PATH says; without one mermaid); svg and html need netorch[graph]",
+    )
+    parser.add_argument(
+        "--to", metavar="PATH", help="write it to a file instead of standard output"
+    )
+
+
+def run(options: GraphOptions, output: Output) -> int:
+    from pathlib import Path
+
+    from netorch.cli import inputs
+    from netorch.render.graph.build import build
+    from netorch.render.graph.scene import of_file
+
+    if options.live is not None and options.file is not None:
+        return output.usage(
+            "a FILE is drawn without a look at the kernel, --live what is there: say one of the two"
+        )
+    suffix = Path(options.to or "").suffix.lower()
+    form = options.output or SUFFIXES.get(suffix)
+    if form is None:
+        return output.usage(
+            f"{inputs.shown(options.to or '')}: no form has the suffix {suffix}: take .svg, .html, .dot or .mmd, or say it with -o"
+        )
+    scene = _live(options, output) if options.live is not None else of_file(_load(options))
+    output.document(drawn(build(scene), form), options.to)
+    return DONE
+
+
+def _load(options: GraphOptions) -> Loaded:
+    """The topology of FILE. If that is the name of a live topology instead, the error names --live."""
+    from pathlib import Path
+
+    from netorch.cli import inputs
+    from netorch.errors import NetorchError
+    from netorch.kernel.files import records
+
+    name = options.file
+    if name is not None and name in records.applied_names() and not Path(name).exists():
+        raise NetorchError(
+            f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here"
+        )
+    return inputs.chosen(name, options, live=False)[0]
+
+
+def _live(options: GraphOptions, output: Output) -> Scene:
+    """What the kernel has of a topology."""
+    from netorch.cli import inputs
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.converge.previous import reload
+    from netorch.errors import NetorchError
+    from netorch.render.graph.scene import of_kernel
+
+    name = inputs.topology_of(options.live or None, options.name, options.set)
+    with Orchestrator() as lab:
+        entry = lab.look(name)
+    output.warn(entry.warnings)
+    if not entry.state and not entry.difference:
+        raise NetorchError(f"topology {name!r} is not live here")
+    try:
+        loaded = reload(name, entry.record) if entry.record is not None else None
+    except NetorchError:
+        loaded = None  # look has warned of it
+    return of_kernel(entry, loaded)
+
+
+def drawn(picture: Picture, form: str) -> str:
+    """The picture in one of the four forms."""
+    from netorch.render.graph import dot, mermaid
+
+    if form in {"mermaid", "dot"}:
+        return "\n".join((mermaid if form == "mermaid" else dot).lines(picture))
+    from netorch.render.graph.layout import place
+
+    if form == "svg":
+        from netorch.render.graph import svg
+
+        return svg.document(place(picture))
+    from netorch.render.graph import html
+
+    return html.document(place(picture))
+
+
+COMMAND = Command(
+    name="graph",
+    summary="draw a topology: a file, or what is live and where it has drifted",
+    options=GraphOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.inputs",),
+)

@@ -1,0 +1,29 @@
+"""`shell`: open a shell in a node."""
+
+from __future__ import annotations
+
+import os
+
+from netorch.cli.command import Command
+from netorch.cli.options import NodeOptions, add_node_options
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+
+
+def run(options: NodeOptions, output: Output) -> int:
+    from netorch.cli.enter import enter
+
+    os.environ["NETORCH_NODE"] = options.node
+    return enter(options.node, options.name, [os.environ.get("SHELL") or "/bin/sh"], output)
+
+
+COMMAND = Command(
+    name="shell",
+    summary="open a shell in a node",
+    options=NodeOptions,
+    add_options=add_node_options,
+    run=run,
+    preload=("netorch.cli.enter",),
+)

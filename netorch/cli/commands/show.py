@@ -1,0 +1,75 @@
+"""`show`: the live state of a topology, as a tree or as a file again."""
+
+from __future__ import annotations
+
+import argparse
+
+from netorch.cli.command import Command
+from netorch.cli.options import Options, add_output_option
+from netorch.cli.status import DONE
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+    from netorch.converge.live import Live
+    from netorch.converge.orchestrator import Orchestrator
+
+
+class ShowOptions(Options):
+    target: str | None
+    """A file or the name of a topology."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target",
+        nargs="?",
+        metavar="NAME|FILE",
+        help="the topology (topo.yaml, or the one that is live here)",
+    )
+    add_output_option(parser, ("text", "json", "yaml"))
+
+
+def run(options: ShowOptions, output: Output) -> int:
+    from netorch.cli import inputs
+    from netorch.converge.orchestrator import Orchestrator
+    from netorch.errors import NetorchError
+    from netorch.render import json, live_table, tree
+
+    name = inputs.topology_of(options.target)
+    with Orchestrator() as lab:
+        entry = lab.look(name)
+        if options.output == "yaml" and entry.state:
+            return _show_as_file(lab, entry, output)
+    output.warn(entry.warnings)
+    if not entry.state:
+        raise NetorchError(f"topology {name!r} is not live here")
+    if output.json:
+        output.result(json.document(**live_table.row(entry), resources=tree.resources(entry.state)))
+    else:
+        for line in tree.lines(entry):
+            output.result(line)
+    return DONE
+
+
+def _show_as_file(lab: Orchestrator, entry: Live, output: Output) -> int:
+    from netorch.converge.file_words import named
+    from netorch.converge.previous import recorded
+    from netorch.render import topology_file
+
+    desired = recorded(entry.name, entry.record)
+    state, nameless = named(lab.kernel, entry.state, desired)
+    output.warn([*entry.warnings, *nameless, *topology_file.left_out(entry.state)])
+    prefix = desired.prefix if desired else ""
+    output.result(topology_file.topology(entry.name, state, prefix, entry.attached))
+    return DONE
+
+
+COMMAND = Command(
+    name="show",
+    summary="print the live state of a topology as a tree, or as a file again",
+    options=ShowOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.inputs",),
+)

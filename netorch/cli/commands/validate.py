@@ -1,0 +1,63 @@
+"""`validate`: check files without touching anything."""
+
+from __future__ import annotations
+
+import argparse
+
+from netorch.cli import DEFAULT
+from netorch.cli.command import Command
+from netorch.cli.options import FileOptions, add_file_options, add_output_option
+from netorch.cli.status import DONE, FAILED
+
+TYPE_CHECKING = False  # because typing's own costs the import of typing
+if TYPE_CHECKING:
+    from netorch.cli.output import Output
+
+
+class ValidateOptions(FileOptions):
+    files: list[str]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    add_output_option(parser)
+    add_file_options(parser)
+    parser.add_argument("files", nargs="*", metavar="FILE", help="topologies (topo.yaml)")
+
+
+def run(options: ValidateOptions, output: Output) -> int:
+    from netorch.cli import inputs
+    from netorch.errors import FileError
+    from netorch.render import json, text
+
+    rows: list[dict[str, object]] = []
+    status = DONE
+    for file in options.files or [DEFAULT]:
+        try:
+            loaded, _ = inputs.from_file(file if options.files else inputs.default(), options)
+        except FileError as error:
+            status = FAILED
+            problems = json.problems(error.problems, error.file)
+            rows.append({"file": file, "valid": False, "problems": problems})
+            if not output.json:
+                output.fail(error)
+            continue
+        name = loaded.desired.topology
+        rows.append({"file": file, "valid": True, "topology": name, "problems": []})
+        if not output.json and not output.quiet:
+            nodes = text.counted(len(loaded.topology.nodes), "node")
+            links = sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)
+            size = f"{nodes} and {text.counted(links, 'interface')}"
+            output.result(f"{loaded.file}: ok, topology {name} of {size}")
+    if output.json:
+        output.result(json.document(files=rows))
+    return status
+
+
+COMMAND = Command(
+    name="validate",
+    summary="check files without touching anything",
+    options=ValidateOptions,
+    add_options=add_options,
+    run=run,
+    preload=("netorch.cli.inputs",),
+)

@@ -1,0 +1,83 @@
+"""The table of commands: a file for each, whose options have types, and which costs little to load."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+import netorch.cli.commands
+from netorch.cli.ahead import Ahead
+from netorch.cli.commands import NAMES, find
+from netorch.cli.parser import parser
+
+HEAVY = {
+    "dataclasses",
+    "netorch.errors",
+    "netorch.kernel",
+    "netorch.resolve.loader",
+    "pydantic",
+    "typing",
+    "yaml",
+}
+
+
+def test_each_file_of_the_folder_is_in_the_table() -> None:
+    folder = Path(netorch.cli.commands.__file__).parent
+    assert {file.stem for file in folder.glob("*.py")} - {"__init__"} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_is_named_as_its_file(name: str) -> None:
+    assert find(name).name == name
+    assert list(parser(name).commands) == [name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_options_of_a_command_are_those_of_its_class(name: str) -> None:
+    options = find(name).options
+    annotated = {key for base in options.__mro__ for key in vars(base).get("__annotations__", {})}
+    actions = [action for action in parser(name).commands[name]._actions if action.dest != "help"]
+    without_output = {"output"} - {action.dest for action in actions}
+    assert annotated - {"command", "ahead"} - without_output == {action.dest for action in actions}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_types_of_a_class_are_those_of_the_parser(name: str) -> None:
+    hints = get_type_hints(find(name).options, localns={"Ahead": Ahead})
+    for action in parser(name).commands[name]._actions:
+        if action.dest == "help":
+            continue
+        assert hints[action.dest] in _types(action), action.dest
+
+
+def _types(action: argparse.Action) -> list[object]:
+    """The types that a value of an option may be declared with."""
+    if isinstance(action, argparse._StoreTrueAction):
+        return [bool]
+    if isinstance(action, argparse._AppendAction) or action.nargs in {"*", argparse.REMAINDER}:
+        return [list[str]]
+    convert = action.type
+    kind = get_type_hints(convert)["return"] if callable(convert) else str
+    may_be_missing = action.default is None and not action.required
+    # the form of the output is declared once, for commands with a default and for those without
+    return (
+        [kind | None]
+        if may_be_missing
+        else [kind, *([kind | None] if action.dest == "output" else [])]
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [["--version"], ["--help"], ["diff", "--help"], ["apply", "--help"]]
+)
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    code = f"import sys; from netorch.cli import main; main({words}); print(*sys.modules, file=sys.stderr)"
+    process = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert HEAVY & {*process.stderr.split()} == set()
