@@ -26,6 +26,7 @@ from pydantic import BaseModel  # noqa: E402
 
 from docs.live import effect, sample  # noqa: E402
 from docs.manual import manual  # noqa: E402
+from netorch import topology  # noqa: E402
 from netorch.kinds.base.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
 from netorch.kinds.base.port_words import PortFdbWords, PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
@@ -36,14 +37,13 @@ from netorch.language.impairment import ImpairWords  # noqa: E402
 from netorch.render.script import topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402
 from netorch.state.registry import INTERFACE_WORDS  # noqa: E402
-from netorch.topology import models  # noqa: E402
 
 Model = type[BaseModel]
 
 MODELS: dict[str, Model] = {
-    "top level": models.Topology,
-    "defaults": models.Defaults,
-    "node": models.Node,
+    "top level": topology.Topology,
+    "defaults": topology.Defaults,
+    "node": topology.Node,
     "interface common": CommonWords,
     "interface": InterfaceWords,
     "bridge settings": BridgeSettings,
@@ -52,16 +52,16 @@ MODELS: dict[str, Model] = {
     "port fdb": PortFdbWords,
     "address": AddressWords,
     "impair": ImpairWords,
-    "route": models.RouteWords,
-    "next hop": models.HopWords,
-    "rule": models.RuleWords,
-    "dns": models.DnsWords,
-    "membership": models.Membership,
-    "network": models.NetworkWords,
-    "link": models.LinkWords,
-    "endpoint": models.EndpointWords,
-    "check": models.CheckWords,
-    "backend": models.Backend,
+    "route": topology.RouteWords,
+    "next hop": topology.HopWords,
+    "rule": topology.RuleWords,
+    "dns": topology.DnsWords,
+    "membership": topology.Membership,
+    "network": topology.NetworkWords,
+    "link": topology.LinkWords,
+    "endpoint": topology.EndpointWords,
+    "check": topology.CheckWords,
+    "backend": topology.Backend,
     "wireguard peer": PeerWords,
     "publish": publish.PublishWords,
     "nat": publish.NatWords,
@@ -149,16 +149,16 @@ PLACES: dict[Model, str] = {
     NeighbourWords: "`{address, mac}`",
     FdbWords: "`{mac, dst}`",
     PortWords: "[port](#ports-of-a-bridge)",
-    models.Node: "[node](#nodes)",
-    models.NetworkWords: "[network](#networks)",
-    models.Membership: "[membership](#membership)",
-    models.RouteWords: "[route](#routes)",
-    models.HopWords: "[next hop](#routes)",
-    models.RuleWords: "[rule](#rules)",
-    models.DnsWords: "[dns](#names-inside-the-nodes)",
-    models.CheckWords: "[check](#checks)",
-    models.Defaults: "[defaults](#defaults)",
-    models.Backend: "[backend](#backend)",
+    topology.Node: "[node](#nodes)",
+    topology.NetworkWords: "[network](#networks)",
+    topology.Membership: "[membership](#membership)",
+    topology.RouteWords: "[route](#routes)",
+    topology.HopWords: "[next hop](#routes)",
+    topology.RuleWords: "[rule](#rules)",
+    topology.DnsWords: "[dns](#names-inside-the-nodes)",
+    topology.CheckWords: "[check](#checks)",
+    topology.Defaults: "[defaults](#defaults)",
+    topology.Backend: "[backend](#backend)",
     publish.NatWords: "[translation](#nat-in-a-node)",
     publish.MasqueradeWords: "[masquerade](#nat-in-a-node)",
     publish.SnatWords: "[snat](#nat-in-a-node)",

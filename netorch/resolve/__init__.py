@@ -18,7 +18,7 @@ from netorch.resolve.resources import put_bridge, put_existing, put_site, put_so
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
 from netorch.state.core import HOST, Key, Resource
-from netorch.topology.models import Topology
+from netorch.topology import Topology
 from netorch.values.frozen import frozen
 from netorch.values.marks import Mark
 

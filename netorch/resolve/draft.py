@@ -15,7 +15,7 @@ from netorch.kinds.bridge import BridgeSettings
 from netorch.language.impairment import ImpairWords
 from netorch.language.scalars import IFNAMSIZ, Address, Interface
 from netorch.state.core import HOST, Key, Resource
-from netorch.topology.models import Node, Topology
+from netorch.topology import Node, Topology
 from netorch.values.frozen import frozen, mutable
 from netorch.values.marks import Mark
 

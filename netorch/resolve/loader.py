@@ -13,7 +13,7 @@ from netorch.language.expand import expand
 from netorch.language.scalars import topology_name
 from netorch.language.yaml_tree import Findings, Map, locate, parse, shown
 from netorch.resolve import Complaint, Desired, resolve
-from netorch.topology.models import Topology, by_kind, words_of
+from netorch.topology import Topology, by_kind, words_of
 from netorch.values.frozen import frozen
 
 NAME = 60

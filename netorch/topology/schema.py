@@ -17,7 +17,7 @@ from netorch import __version__
 from netorch.language.expand import NAME_LISTS
 from netorch.language.schema_shapes import OPEN, RANGE, SUBSTITUTION, Shape, substituted
 from netorch.language.yaml_tree import retype
-from netorch.topology.models import KINDS, Topology, by_kind
+from netorch.topology import KINDS, Topology, by_kind
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
