@@ -41,7 +41,7 @@ from netorch.state.registry import INTERFACE_WORDS  # noqa: E402
 Model = type[BaseModel]
 
 MODELS: dict[str, Model] = {
-    "top level": topology.Topology,
+    "top level": topology.TopologyFile,
     "defaults": topology.Defaults,
     "node": topology.Node,
     "interface common": CommonWords,
@@ -122,8 +122,8 @@ TYPES = {
     "time": "time",
     "percentage": "percentage",
     "bitrate": "rate",
-    "_attach": "`HOW:WHAT`",
-    "_memberships": "list of network names, or mapping of them to [memberships](#membership)",
+    "existing_namespace": "`HOW:WHAT`",
+    "memberships": "list of network names, or mapping of them to [memberships](#membership)",
     "_interface": "[interface](#interfaces)",
     "_gateway": "IP address or node name",
     "endpoint": "`NODE:IF` or [endpoint](#endpoints)",
@@ -131,8 +131,8 @@ TYPES = {
     "vlan_range": "VLAN or range",
     "port_mac": "MAC address, or [`{mac, vlan}`](#ports-of-a-bridge)",
     "address_words": "address with prefix length, or [address](#addresses)",
-    "_link": "[link](#links)",
-    "_modes": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",
+    "link": "[link](#links)",
+    "modes_by_family": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",
     "publish_words": "`[HOST_IP:]PORT:PORT[/PROTO]`, or [publish](#published-ports)",
     "interface_match": "interface name, or `!NAME`",
     "ports": "port, or range `8000-8010`",

@@ -3,27 +3,17 @@
 Each module is named as the key of the file that it describes.
 """
 
-from netorch.topology.networks import (
-    KINDS,
-    Attach,
-    Backend,
-    CheckWords,
-    Defaults,
-    DnsWords,
-    EndpointWords,
-    FamilyModes,
-    HopWords,
-    LinkWords,
-    Membership,
-    NetworkWords,
-    Node,
-    RouteWords,
-    RuleWords,
-    Topology,
-    by_kind,
-    endpoint,
-    words_of,
-)
+from netorch.topology.attach import Attach
+from netorch.topology.checks import CheckWords
+from netorch.topology.file import Backend, Defaults, TopologyFile
+from netorch.topology.interfaces import KINDS, by_kind, words_of
+from netorch.topology.links import EndpointWords, LinkWords, endpoint
+from netorch.topology.memberships import Membership
+from netorch.topology.modes import FamilyModes
+from netorch.topology.networks import NetworkWords
+from netorch.topology.nodes import DnsWords, Node
+from netorch.topology.routes import HopWords, RouteWords
+from netorch.topology.rules import RuleWords
 
 __all__ = [
     "KINDS",
@@ -41,7 +31,7 @@ __all__ = [
     "Node",
     "RouteWords",
     "RuleWords",
-    "Topology",
+    "TopologyFile",
     "by_kind",
     "endpoint",
     "words_of",
