@@ -26,6 +26,7 @@ from pydantic import BaseModel  # noqa: E402
 
 from docs.live import effect, sample  # noqa: E402
 from docs.manual import manual  # noqa: E402
+from netorch import topology  # noqa: E402
 from netorch.kinds.base.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
 from netorch.kinds.base.port_words import PortFdbWords, PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
@@ -36,14 +37,13 @@ from netorch.language.impairment import ImpairWords  # noqa: E402
 from netorch.render.script import topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402
 from netorch.state.registry import INTERFACE_WORDS  # noqa: E402
-from netorch.topology import models  # noqa: E402
 
 Model = type[BaseModel]
 
 MODELS: dict[str, Model] = {
-    "top level": models.Topology,
-    "defaults": models.Defaults,
-    "node": models.Node,
+    "top level": topology.TopologyFile,
+    "defaults": topology.Defaults,
+    "node": topology.Node,
     "interface common": CommonWords,
     "interface": InterfaceWords,
     "bridge settings": BridgeSettings,
@@ -52,16 +52,16 @@ MODELS: dict[str, Model] = {
     "port fdb": PortFdbWords,
     "address": AddressWords,
     "impair": ImpairWords,
-    "route": models.RouteWords,
-    "next hop": models.HopWords,
-    "rule": models.RuleWords,
-    "dns": models.DnsWords,
-    "membership": models.Membership,
-    "network": models.NetworkWords,
-    "link": models.LinkWords,
-    "endpoint": models.EndpointWords,
-    "check": models.CheckWords,
-    "backend": models.Backend,
+    "route": topology.RouteWords,
+    "next hop": topology.HopWords,
+    "rule": topology.RuleWords,
+    "dns": topology.DnsWords,
+    "membership": topology.Membership,
+    "network": topology.NetworkWords,
+    "link": topology.LinkWords,
+    "endpoint": topology.EndpointWords,
+    "check": topology.CheckWords,
+    "backend": topology.Backend,
     "wireguard peer": PeerWords,
     "publish": publish.PublishWords,
     "nat": publish.NatWords,
@@ -122,8 +122,8 @@ TYPES = {
     "time": "time",
     "percentage": "percentage",
     "bitrate": "rate",
-    "_attach": "`HOW:WHAT`",
-    "_memberships": "list of network names, or mapping of them to [memberships](#membership)",
+    "existing_namespace": "`HOW:WHAT`",
+    "memberships": "list of network names, or mapping of them to [memberships](#membership)",
     "_interface": "[interface](#interfaces)",
     "_gateway": "IP address or node name",
     "endpoint": "`NODE:IF` or [endpoint](#endpoints)",
@@ -131,8 +131,8 @@ TYPES = {
     "vlan_range": "VLAN or range",
     "port_mac": "MAC address, or [`{mac, vlan}`](#ports-of-a-bridge)",
     "address_words": "address with prefix length, or [address](#addresses)",
-    "_link": "[link](#links)",
-    "_modes": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",
+    "link": "[link](#links)",
+    "modes_by_family": "`segment`, `host-only`, `nat`, `routed`, `bridged`, or `{v4: …, v6: …}`",
     "publish_words": "`[HOST_IP:]PORT:PORT[/PROTO]`, or [publish](#published-ports)",
     "interface_match": "interface name, or `!NAME`",
     "ports": "port, or range `8000-8010`",
@@ -149,16 +149,16 @@ PLACES: dict[Model, str] = {
     NeighbourWords: "`{address, mac}`",
     FdbWords: "`{mac, dst}`",
     PortWords: "[port](#ports-of-a-bridge)",
-    models.Node: "[node](#nodes)",
-    models.NetworkWords: "[network](#networks)",
-    models.Membership: "[membership](#membership)",
-    models.RouteWords: "[route](#routes)",
-    models.HopWords: "[next hop](#routes)",
-    models.RuleWords: "[rule](#rules)",
-    models.DnsWords: "[dns](#names-inside-the-nodes)",
-    models.CheckWords: "[check](#checks)",
-    models.Defaults: "[defaults](#defaults)",
-    models.Backend: "[backend](#backend)",
+    topology.Node: "[node](#nodes)",
+    topology.NetworkWords: "[network](#networks)",
+    topology.Membership: "[membership](#membership)",
+    topology.RouteWords: "[route](#routes)",
+    topology.HopWords: "[next hop](#routes)",
+    topology.RuleWords: "[rule](#rules)",
+    topology.DnsWords: "[dns](#names-inside-the-nodes)",
+    topology.CheckWords: "[check](#checks)",
+    topology.Defaults: "[defaults](#defaults)",
+    topology.Backend: "[backend](#backend)",
     publish.NatWords: "[translation](#nat-in-a-node)",
     publish.MasqueradeWords: "[masquerade](#nat-in-a-node)",
     publish.SnatWords: "[snat](#nat-in-a-node)",

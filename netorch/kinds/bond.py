@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
 from netorch.kinds.port import MasterWords, port_key
-from netorch.language.scalars import InterfaceName, integer, wrong
-from netorch.language.schema_shapes import Rules, left_out, never, said, some, unless
+from netorch.language.constraints import Equals, HasKey, HasValue, constraints, forbid
+from netorch.language.scalars import InterfaceName, integer
 from netorch.netlink.attribute_types import U32, choice
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, interface_words, observed
@@ -45,7 +45,7 @@ WATCHING = frozenset(("802.3ad", "balance-tlb", "balance-alb"))
 """Modes that look at the carrier of their ports unless told not to (BOND_DEFAULT_MIIMON)."""
 OWN_MACS = frozenset(("balance-tlb", "balance-alb"))
 """Modes in which the ports share out their own MACs among them."""
-PREFERRING = frozenset(("active-backup", "balance-tlb", "balance-alb"))
+PREFERRING = ("active-backup", "balance-tlb", "balance-alb")
 """Modes that have a primary port."""
 
 
@@ -83,18 +83,6 @@ class BondWords(MasterWords, SoloWords):
 
     MAKES: ClassVar[type[SoloLink]] = Bond
     TAKES_PORTS: ClassVar[bool] = True
-    RULES: ClassVar[Rules] = (
-        never(
-            "`lacp_rate` is for mode 802.3ad.",
-            {"required": ["lacp_rate"]},
-            some(left_out("mode"), unless("mode", ["802.3ad"])),
-        ),
-        never(
-            "This mode prefers no port.",
-            said("primary"),
-            some(left_out("mode"), unless("mode", sorted(PREFERRING))),
-        ),
-    )
     kind: Literal["bond"] = "bond"
     mode: Literal[
         "balance-rr",
@@ -127,15 +115,18 @@ class BondWords(MasterWords, SoloWords):
         description="active-backup, balance-tlb, balance-alb: the port that is used whenever it works (none).",
     )
 
-    @model_validator(mode="after")
-    def _fitting(self) -> Self:
-        if "lacp_rate" in self.model_fields_set and self.mode != "802.3ad":
-            wrong(f"`lacp_rate` is for mode 802.3ad, not for {self.mode}")
-        if self.primary is not None and self.mode not in PREFERRING:
-            wrong(
-                f"mode {self.mode} prefers no port: `primary` is for {', '.join(mode for mode in MODES if mode in PREFERRING)}"
-            )
-        return self
+    _keys_of_modes = constraints(
+        forbid(
+            "bond-lacp-rate-needs-8023ad",
+            "`lacp_rate` is for mode 802.3ad, not for {mode}",
+            HasKey("lacp_rate") & ~Equals("mode", "802.3ad"),
+        ),
+        forbid(
+            "bond-mode-has-no-primary",
+            f"mode {{mode}} prefers no port: `primary` is for {', '.join(PREFERRING)}",
+            HasValue("primary") & ~Equals("mode", PREFERRING),
+        ),
+    )
 
     def values(self) -> dict[str, Any]:
         watched = 100 if self.mode in WATCHING else 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
 from netorch.kinds.port import MasterWords
-from netorch.language.scalars import Table, wrong
-from netorch.language.schema_shapes import Rules, never, one_of
+from netorch.language.constraints import Equals, constraints, forbid
+from netorch.language.scalars import Table
 from netorch.netlink.attribute_types import U32
 from netorch.netlink.constants import RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN
 from netorch.state.registry import interface_words, observed
@@ -37,20 +37,22 @@ class VrfWords(MasterWords, SoloWords):
 
     MAKES: ClassVar[type[SoloLink]] = Vrf
     TAKES_PORTS: ClassVar[bool] = True
-    RULES: ClassVar[Rules] = (
-        never("This table is everybody's who is in no VRF.", one_of("table", _TAKEN)),
-    )
     kind: Literal["vrf"] = "vrf"
     table: Table = Field(
         description="Its routing table, where no other VRF of the node has its routes."
     )
 
-    @field_validator("table")
-    @classmethod
-    def _its_own(cls, table: int) -> int:
-        if table in _TAKEN:
-            wrong(f"table {table} is {_TAKEN[table]}, which everything uses that is in no VRF")
-        return table
+    _own_table = constraints(
+        *(
+            forbid(
+                "vrf-table-of-all",
+                f"table {table} is {name}, which everything uses that is in no VRF",
+                Equals("table", table),
+                at="table",
+            )
+            for table, name in _TAKEN.items()
+        )
+    )
 
     def default_mtu(self, parent: int | None) -> int:
         return MTU

@@ -17,8 +17,8 @@ from netorch.kinds.base.standalone import (
 )
 from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
 from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
+from netorch.language.constraints import HasValue, constraints, forbid, require
 from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, wrong
-from netorch.language.schema_shapes import Rules, needs, never, said, there
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
 from netorch.state.core import Resource
 from netorch.state.registry import View, interface_words, observed
@@ -115,14 +115,6 @@ class VxlanWords(UdpTunnelWords):
     MAKES: ClassVar[type[SoloLink]] = Vxlan
     FAR_PARENT: ClassVar[bool] = True
     UDP_PORT: ClassVar[int] = PORT
-    RULES: ClassVar[Rules] = (
-        never("A vxlan has a `remote` or a `group`, not both.", said("remote"), said("group")),
-        needs(
-            "A `group` is joined on an interface: say which one by `parent`.",
-            said("group"),
-            there("parent"),
-        ),
-    )
     kind: Literal["vxlan"] = "vxlan"
     local: IPAddress | None = Field(
         None, description="Source address of the outer packets (by the route)."
@@ -144,16 +136,33 @@ class VxlanWords(UdpTunnelWords):
         description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list.",
     )
 
+    _one_end = constraints(
+        forbid(
+            "vxlan-remote-and-group",
+            "a vxlan has a `remote` or a `group`, not both",
+            HasValue("remote") & HasValue("group"),
+        )
+    )
+
     @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.remote is not None and self.group is not None:
-            wrong("a vxlan has a `remote` or a `group`, not both")
+    def _host_or_group(self) -> Self:
         if self.remote is not None and self.remote.is_multicast:
             wrong(f"{self.remote} is a multicast address: write it as `group`")
         if self.group is not None and not self.group.is_multicast:
             wrong(f"{self.group} is no multicast address: write it as `remote`")
-        if self.group is not None and self.parent is None:
-            wrong("a `group` is joined on an interface: say which one by `parent`")
+        return self
+
+    _group_parent = constraints(
+        require(
+            "vxlan-group-needs-parent",
+            "a `group` is joined on an interface: say which one by `parent`",
+            HasValue("parent"),
+            when=HasValue("group"),
+        )
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
         ends = [end for end in (self.local, self.remote, self.group) if end is not None]
         if len({end.version for end in ends}) > 1:
             wrong(

@@ -1,11 +1,12 @@
 """Published ports as Docker writes them, and a node's own translations: the words of `publish` and `nat`."""
 
 import re
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from netorch.language import schema_shapes
+from netorch.language.constraints import OneKey, constraints, require
 from netorch.language.scalars import (
     INTERFACE,
     IPAddress,
@@ -170,14 +171,6 @@ class DnatWords(Words):
 class NatWords(Words):
     """One translation of a node: exactly one of the three."""
 
-    RULES: ClassVar[schema_shapes.Rules] = (
-        {
-            "minProperties": 1,
-            "maxProperties": 1,
-            "errorMessage": "One of masquerade, snat and dnat.",
-        },
-    )
-
     masquerade: MasqueradeWords | None = Field(
         None, description="Leave with the address of the outgoing interface."
     )
@@ -186,11 +179,13 @@ class NatWords(Words):
         None, description="Lead what arrives for a port to another address."
     )
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if len(self.model_fields_set) != 1:
-            wrong("an entry of `nat` is one of masquerade, snat, dnat")
-        return self
+    _one = constraints(
+        require(
+            "nat-is-one-of",
+            "an entry of `nat` is one of masquerade, snat, dnat",
+            OneKey(),
+        )
+    )
 
 
 def shown(pair: Ports) -> str:

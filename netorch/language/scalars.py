@@ -36,9 +36,6 @@ IFNAMSIZ = 15
 class Words(BaseModel):
     """Base of everything that a person writes: unknown keys are errors, values never change.
 
-    `RULES` of a model: what its keys must be together in the terms of
-    `netorch.language.schema_shapes`, for the schema; those of its bases hold as well.
-
     A module of models has no `from __future__ import annotations`: pydantic would compile each annotation at the start, and those of a
     base's class variables again for each of its models.
     """
@@ -63,7 +60,12 @@ empty_list.__signature__ = empty_dict.__signature__ = Signature()  # type: ignor
 
 def wrong(text: str) -> NoReturn:
     """Refuse a value with this sentence."""
-    raise PydanticCustomError("wrong", "{text}", {"text": text})
+    raise refusal(text)
+
+
+def refusal(text: str, code: str = "wrong-value") -> PydanticCustomError:
+    """The error of a value that is refused with this sentence; `code` is its name for programs."""
+    return PydanticCustomError("wrong", "{text}", {"text": text, "code": code})
 
 
 _SHELL = set("\"'`\\;$*?&|<>(){}[]!")

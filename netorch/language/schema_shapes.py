@@ -5,13 +5,12 @@ Patterns are those that ECMA 262 and Python read alike. They say of a word what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from inspect import Parameter, Signature
 from typing import Any, TypeVar
 
 Shape = dict[str, Any]
-Rules = tuple[Shape, ...]
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -158,73 +157,6 @@ def substituted(shape: Shape) -> Shape:
     return (
         shape | {"pattern": f"{shape['pattern']}|{SUBSTITUTION}"} if "pattern" in shape else shape
     )
-
-
-# Rules about keys. What may be null after substitution, or may not be, breaks none.
-
-
-def said(key: str) -> Shape:
-    """The key is there, and surely says something."""
-    return {"required": [key], "properties": {key: {"not": {"anyOf": [{"type": "null"}, OPEN]}}}}
-
-
-def there(key: str) -> Shape:
-    """The key is there, and perhaps says something."""
-    return {"required": [key], "properties": {key: {"not": {"type": "null"}}}}
-
-
-def filled(key: str) -> Shape:
-    """The key has a list or mapping that is not empty."""
-    return {
-        "required": [key],
-        "properties": {
-            key: {
-                "type": ["array", "object", "string"],
-                "minItems": 1,
-                "minProperties": 1,
-                "not": OPEN,
-            }
-        },
-    }
-
-
-def true(key: str) -> Shape:
-    return {"required": [key], "properties": {key: {"const": True}}}
-
-
-def one_of(key: str, values: Iterable[object]) -> Shape:
-    """The key surely has one of these values."""
-    return {"required": [key], "properties": {key: {"enum": list(values)}}}
-
-
-def unless(key: str, values: Iterable[object]) -> Shape:
-    """The key surely has none of these values, nor is it left out."""
-    return {
-        "required": [key],
-        "properties": {key: {"not": {"anyOf": [{"enum": [*values, None]}, OPEN]}}},
-    }
-
-
-def some(*shapes: Shape) -> Shape:
-    return {"anyOf": list(shapes)}
-
-
-def both(*shapes: Shape) -> Shape:
-    return {"allOf": list(shapes)}
-
-
-def never(message: str, *shapes: Shape) -> Shape:
-    """These together are refused."""
-    return {"not": both(*shapes), "errorMessage": message}
-
-
-def needs(message: str, condition: Shape, *shapes: Shape) -> Shape:
-    """Where the condition holds, all of these do."""
-    return {"if": condition, "then": both(*shapes) | {"errorMessage": message}}
-
-
-def left_out(key: str) -> Shape:
-    return {"not": there(key)}
 
 
 def either(short: Shape) -> Callable[[Shape], Shape]:

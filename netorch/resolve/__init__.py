@@ -18,7 +18,7 @@ from netorch.resolve.resources import put_bridge, put_existing, put_site, put_so
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
 from netorch.state.core import HOST, Key, Resource
-from netorch.topology.models import Topology
+from netorch.topology import TopologyFile
 from netorch.values.frozen import frozen
 from netorch.values.marks import Mark
 
@@ -46,7 +46,7 @@ class Desired:
         return Mark(self.topology)
 
 
-def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -> Desired:
+def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "") -> Desired:
     """The state that `topology` asks for under `name`; what is wrong with it is in `complaints`, all at once."""
     draft = Draft(topology, Mark(name), prefix)
     _sites(draft)

@@ -15,7 +15,7 @@ from netorch.kinds.bridge import BridgeSettings
 from netorch.language.impairment import ImpairWords
 from netorch.language.scalars import IFNAMSIZ, Address, Interface
 from netorch.state.core import HOST, Key, Resource
-from netorch.topology.models import Node, Topology
+from netorch.topology import Node, TopologyFile
 from netorch.values.frozen import frozen, mutable
 from netorch.values.marks import Mark
 
@@ -161,7 +161,7 @@ class Site:
 class Draft:
     """Everything on its way from a topology to a state."""
 
-    topology: Topology
+    topology: TopologyFile
     mark: Mark
     prefix: str
     sites: dict[str, Site] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from netorch.language.scalars import Network
 from netorch.resolve.draft import Draft, Given, Iface, Path, Site, given
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses
 from netorch.state.core import HOST
-from netorch.topology.models import EndpointWords, LinkWords, endpoint
+from netorch.topology import EndpointWords, LinkWords, endpoint
 
 FOREIGN_KEYS = {"addresses", "kind", "neighbours", "sysctls"}
 """What the file may say of an interface that netorch did not make."""

@@ -13,7 +13,7 @@ from netorch.language.expand import expand
 from netorch.language.scalars import topology_name
 from netorch.language.yaml_tree import Findings, Map, locate, parse, shown
 from netorch.resolve import Complaint, Desired, resolve
-from netorch.topology.models import Topology, by_kind, words_of
+from netorch.topology import TopologyFile, by_kind, words_of
 from netorch.values.frozen import frozen
 
 NAME = 60
@@ -33,7 +33,7 @@ class Loaded:
     file: str
     desired: Desired
     tree: Map
-    topology: Topology
+    topology: TopologyFile
 
     def where(self, path: Sequence[str | int]) -> Position | None:
         return locate(self.tree, path)
@@ -109,14 +109,14 @@ class Kept(list[Any]):
         self.places = [*items.places] if isinstance(items, Kept) else [*range(len(items))]
 
 
-def _validate(tree: Map) -> tuple[Topology, list[Problem], Any]:
+def _validate(tree: Map) -> tuple[TopologyFile, list[Problem], Any]:
     """The models of what is right, with what they come from; what is wrong is told and left out, to look at the rest too."""
     problems: list[Problem] = []
     remaining: Any = tree
     wounds: set[tuple[str | int, ...]] = set()
     for _ in range(PRUNINGS):
         try:
-            return Topology.model_validate(remaining), problems, remaining
+            return TopologyFile.model_validate(remaining), problems, remaining
         except ValidationError as error:
             errors = error.errors(include_url=False)
             paths = [_path(entry["loc"]) for entry in errors]
@@ -135,7 +135,7 @@ def _validate(tree: Map) -> tuple[Topology, list[Problem], Any]:
 def _resolve(
     tree: Map,
     remaining: Any,
-    topology: Topology,
+    topology: TopologyFile,
     file: str,
     name: str | None,
     problems: list[Problem],
@@ -256,7 +256,7 @@ _AS_WRITTEN = {
 
 def _model(location: Sequence[str | int], tree: Any) -> type[BaseModel] | None:
     """The model of the mapping in which an unknown key stands, if it is known."""
-    model: type[BaseModel] = Topology
+    model: type[BaseModel] = TopologyFile
     chooser, skip, value = None, 0, tree
     for part in location[:-1]:
         value = _within(value, part)

@@ -12,7 +12,7 @@ from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site
 from netorch.resolve.interfaces import type_of
 from netorch.resolve.masters import join, vrf_of
 from netorch.state.core import HOST
-from netorch.topology.models import Membership, NetworkWords
+from netorch.topology import Membership, NetworkWords
 from netorch.values.frozen import mutable
 
 ROOT_MEMBERS = 960

@@ -18,7 +18,7 @@ from netorch.state.core import HOST
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment
-    from netorch.topology.models import Membership
+    from netorch.topology import Membership
 
 UNDERLAY_MTU = 1500
 """What an endpoint's interface has that this file does not make."""

@@ -21,7 +21,7 @@ from netorch.resolve.networks import Segment
 from netorch.resolve.resources import address_of
 from netorch.resolve.stacked import routes_below
 from netorch.state.core import Key
-from netorch.topology.models import HopWords, RouteWords, RuleWords
+from netorch.topology import HopWords, RouteWords, RuleWords
 from netorch.values.frozen import frozen
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 

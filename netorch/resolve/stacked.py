@@ -17,7 +17,7 @@ from netorch.kinds.vlan import VlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site, layered
 from netorch.resolve.interfaces import mtu_of
 from netorch.state.core import HOST
-from netorch.topology.models import NetworkWords
+from netorch.topology import NetworkWords
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment

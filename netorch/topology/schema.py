@@ -13,10 +13,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
+from netorch.language.constraints import constraints_of
 from netorch.language.expand import NAME_LISTS
 from netorch.language.schema_shapes import OPEN, RANGE, SUBSTITUTION, Shape, substituted
 from netorch.language.yaml_tree import retype
-from netorch.topology.models import KINDS, Topology, by_kind
+from netorch.topology import KINDS, TopologyFile, by_kind
 from netorch.version import __version__
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,7 +33,7 @@ _COMMON = "interface-made-elsewhere"
 
 def schema() -> Shape:
     """The whole document, as JSON has it."""
-    return _Document(Topology.model_json_schema(schema_generator=_Generator)).whole()
+    return _Document(TopologyFile.model_json_schema(schema_generator=_Generator)).whole()
 
 
 class _Generator(GenerateJsonSchema):
@@ -93,10 +94,8 @@ class _Generator(GenerateJsonSchema):
                     "description": field.description,
                     "anyOf": [part for at, part in enumerate(forms) if part not in forms[:at]],
                 }
-        rules = [
-            rule for base in reversed(model.__mro__) for rule in base.__dict__.get("RULES", ())
-        ]
-        return {**found, "$model": model.__name__, **({"$rules": rules} if rules else {})}
+        shapes = [constraint.shape(model) for constraint in constraints_of(model)]
+        return {**found, "$model": model.__name__, **({"$rules": shapes} if shapes else {})}
 
 
 def _check(schema: Any) -> Any:

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Self
 from pydantic import Field, model_validator
 
 from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
+from netorch.language.constraints import HasValue, constraints, require
 from netorch.language.scalars import IPAddress, Ttl, wrong
-from netorch.language.schema_shapes import Rules, some, there
 from netorch.netlink.attribute_types import ADDRESS, U8
 from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs
@@ -66,12 +66,6 @@ class IpTunnelWords(SoloWords):
 
     VERSION: ClassVar[int] = 4
     GROUPS: ClassVar[bool] = False
-    RULES: ClassVar[Rules] = (
-        some(there("remote"), there("local"), there("key"))
-        | {
-            "errorMessage": "It needs a `remote` or a `local`: the tunnel without both is Linux's own."
-        },
-    )
     local: IPAddress | None = Field(None, description="Its own end's address (any).")
     remote: IPAddress | None = Field(None, description="The other end's address (any).")
     ttl: Ttl = Field(
@@ -100,9 +94,15 @@ class IpTunnelWords(SoloWords):
                 wrong(f"{end} is nobody's address: leave `{key}` out for any")
             if end.is_multicast and not (key == "remote" and self.GROUPS):
                 wrong(f"{name} takes no multicast address as `{key}`, as {end} is one")
-        if self.local is None and self.remote is None and getattr(self, "key", None) is None:
-            wrong(f"{name} needs a `remote` or a `local`: the tunnel without both is Linux's own")
         return self
+
+    _ends = constraints(
+        require(
+            "tunnel-needs-end",
+            "{kind} needs a `remote` or a `local`: the tunnel without both is Linux's own",
+            HasValue("remote") | HasValue("local") | HasValue("key"),
+        )
+    )
 
     def default_mtu(self, parent: int | None) -> int:
         return 0

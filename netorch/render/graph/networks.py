@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from netorch.render.graph.picture import Section, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.wiring import Wiring, network_id, parts
-from netorch.topology.models import NetworkWords
+from netorch.topology import NetworkWords
 
 
 def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Thing]:

@@ -1,0 +1,283 @@
+"""Constraints between the keys of one mapping, such as "a `group` needs a `parent`".
+
+Each constraint is described once. Its JSON Schema and the check of a model are made of the same
+description.
+
+An editor reads a file before `$(…)` is replaced, and a text with `$(…)` may become any value. So
+each condition has two schemas: one of the mappings of which it surely holds, one of those of which
+it may hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError, model_validator
+from pydantic_core import InitErrorDetails
+
+from netorch.language.scalars import refusal
+from netorch.language.schema_shapes import ONE_ARGUMENT, OPEN, Shape
+from netorch.values.frozen import frozen
+
+
+class Condition:
+    """What a mapping is like. `&`, `|` and `~` make conditions of conditions."""
+
+    __slots__ = ()
+
+    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+        """The schema of a model's mappings of which it surely holds, or, if not `sure`, may."""
+        raise NotImplementedError
+
+    def holds(self, words: BaseModel) -> bool:
+        """Whether it holds of a model."""
+        raise NotImplementedError
+
+    def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
+        """Those of `values` that the key can have where the condition holds."""
+        return values
+
+    def __and__(self, other: Condition) -> Condition:
+        return AllOf((*(self.conditions if isinstance(self, AllOf) else (self,)), other))
+
+    def __or__(self, other: Condition) -> Condition:
+        return AnyOf((*(self.conditions if isinstance(self, AnyOf) else (self,)), other))
+
+    def __invert__(self) -> Condition:
+        return Not(self)
+
+
+@frozen
+class HasKey(Condition):
+    """The key is there, whatever its value is."""
+
+    key: str
+
+    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+        return {"required": [self.key]}
+
+    def holds(self, words: BaseModel) -> bool:
+        return _attribute(type(words), self.key) in words.model_fields_set
+
+
+@frozen
+class HasValue(Condition):
+    """The key has a value: not null, and not an empty list or mapping."""
+
+    key: str
+
+    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+        nothing: Shape = {"enum": [None, [], {}]}
+        return _of_key(self.key, {"not": {"anyOf": [nothing, OPEN]} if sure else nothing})
+
+    def holds(self, words: BaseModel) -> bool:
+        value = getattr(words, _attribute(type(words), self.key), None)
+        return value is not None and value not in ([], {})
+
+
+@frozen
+class Equals(Condition):
+    """The key has this value, by its default too; of a tuple, one of these."""
+
+    key: str
+    value: object
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        return self.value if isinstance(self.value, tuple) else (self.value,)
+
+    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+        values: Shape = {"enum": [*self.values]}
+        shape = _of_key(self.key, values if sure else {"anyOf": [values, OPEN]})
+        if model.model_fields[_attribute(model, self.key)].default in self.values:
+            del shape["required"]
+        return shape
+
+    def holds(self, words: BaseModel) -> bool:
+        return getattr(words, _attribute(type(words), self.key)) in self.values
+
+    def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
+        return [value for value in values if value in self.values] if key == self.key else values
+
+
+@frozen
+class OneKey(Condition):
+    """The mapping has exactly one key."""
+
+    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+        return {"minProperties": 1, "maxProperties": 1}
+
+    def holds(self, words: BaseModel) -> bool:
+        return len(words.model_fields_set) == 1
+
+
+@frozen
+class AllOf(Condition):
+    conditions: tuple[Condition, ...]
+
+    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+        return {"allOf": [condition.shape(model, sure) for condition in self.conditions]}
+
+    def holds(self, words: BaseModel) -> bool:
+        return all(condition.holds(words) for condition in self.conditions)
+
+    def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
+        for condition in self.conditions:
+            values = condition.narrow(key, values)
+        return values
+
+
+@frozen
+class AnyOf(Condition):
+    conditions: tuple[Condition, ...]
+
+    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+        return {"anyOf": [condition.shape(model, sure) for condition in self.conditions]}
+
+    def holds(self, words: BaseModel) -> bool:
+        return any(condition.holds(words) for condition in self.conditions)
+
+
+@frozen
+class Not(Condition):
+    condition: Condition
+
+    def shape(self, model: type[BaseModel], sure: bool) -> Shape:
+        return {"not": self.condition.shape(model, not sure)}
+
+    def holds(self, words: BaseModel) -> bool:
+        return not self.condition.holds(words)
+
+    def narrow(self, key: str, values: Sequence[object]) -> Sequence[object]:
+        kept = self.condition.narrow(key, values)
+        return [value for value in values if value not in kept] or values
+
+    def __invert__(self) -> Condition:
+        return self.condition
+
+
+@frozen
+class Constraint:
+    """What the keys of a mapping must not be together.
+
+    `code`: its name for programs, which never changes.
+    `text`: the sentence for people; `{key}` in it is the value of that key.
+    `forbidden`: where this holds, the mapping is wrong.
+    `at`: the key at whose place the error stands; "" for the mapping's own place.
+    """
+
+    code: str
+    text: str
+    forbidden: Condition
+    at: str = ""
+
+    def shape(self, model: type[BaseModel]) -> Shape:
+        shape = (~self.forbidden).shape(model, sure=False)
+        return shape | {"errorMessage": self._general_text(model)}
+
+    def check(self, words: BaseModel) -> None:
+        """Raise the error of a model that is wrong."""
+        if not self.forbidden.holds(words):
+            return
+        text = _PLACEHOLDER.sub(lambda match: str(getattr(words, match[1])), self.text)
+        error = refusal(text, self.code)
+        if not self.at:
+            raise error
+        place = InitErrorDetails(type=error, loc=(self.at,), input=getattr(words, self.at))
+        raise ValidationError.from_exception_data(type(words).__name__, [place])
+
+    def _general_text(self, model: type[BaseModel]) -> str:
+        """The sentence with all values that can stand for each placeholder."""
+
+        def values(match: re.Match[str]) -> str:
+            return _alternatives(self.forbidden.narrow(match[1], _choices(model, match[1])))
+
+        return _PLACEHOLDER.sub(values, f"{self.text[:1].upper()}{self.text[1:]}.")
+
+
+@frozen
+class EachItem:
+    """A constraint on each `item` of a list; the error stands at the mapping that has the list."""
+
+    key: str
+    item: type[BaseModel]
+    constraint: Constraint
+
+    def shape(self, model: type[BaseModel]) -> Shape:
+        return {"properties": {self.key: {"items": self.constraint.shape(self.item)}}}
+
+    def check(self, words: BaseModel) -> None:
+        for item in getattr(words, self.key):
+            self.constraint.check(item)
+
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+
+def forbid(code: str, text: str, condition: Condition, at: str = "") -> Constraint:
+    """The condition must not hold."""
+    return Constraint(code, text, condition, at)
+
+
+def require(
+    code: str,
+    text: str,
+    condition: Condition,
+    *,
+    when: Condition | None = None,
+) -> Constraint:
+    """The condition must hold; with `when`, only where that holds."""
+    return Constraint(code, text, ~condition if when is None else when & ~condition)
+
+
+def constraints(*each: Constraint | EachItem) -> Any:
+    """A validator for the body of a model: the first constraint that is broken is the error.
+
+    It runs in its place among the other validators of the model.
+    """
+
+    def check(words: BaseModel) -> BaseModel:
+        for constraint in each:
+            constraint.check(words)
+        return words
+
+    check.constraints = each  # type: ignore[attr-defined]
+    check.__signature__ = ONE_ARGUMENT  # type: ignore[attr-defined]
+    return model_validator(mode="after")(check)
+
+
+def constraints_of(model: type[BaseModel]) -> list[Constraint | EachItem]:
+    """The constraints on a model, those of its bases first."""
+    found: list[Constraint | EachItem] = []
+    for validator in model.__pydantic_decorators__.model_validators.values():
+        found += getattr(validator.func, "constraints", ())
+    return found
+
+
+@cache
+def _attribute(model: type[BaseModel], key: str) -> str:
+    """What a model calls a key of the file: `from` is a word of Python."""
+    return next((name for name, field in model.model_fields.items() if field.alias == key), key)
+
+
+def _of_key(key: str, shape: Shape) -> Shape:
+    return {"required": [key], "properties": {key: shape}}
+
+
+def _choices(model: type[BaseModel], key: str) -> list[object]:
+    """The values that a key of a few values can have."""
+    return _literals(model.model_fields[key].annotation)
+
+
+def _literals(annotation: Any) -> list[object]:
+    if get_origin(annotation) is Literal:
+        return [*get_args(annotation)]
+    return [value for part in get_args(annotation) for value in _literals(part)]
+
+
+def _alternatives(values: Sequence[object]) -> str:
+    *before, last = map(str, values)
+    return f"{', '.join(before)} or {last}" if before else last

@@ -1,0 +1,55 @@
+"""`attach` of a node: an existing namespace, and how it is found."""
+
+import re
+from typing import Literal
+
+from netorch.errors import did_you_mean
+from netorch.language import schema_shapes
+from netorch.language.scalars import Words, integer, wrong
+from netorch.language.schema_shapes import written
+
+
+class Attach(Words):
+    """An existing namespace: how to find it."""
+
+    how: Literal["docker", "podman", "netns", "pid", "path"]
+    what: str
+
+
+_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+
+
+_PLACE = (
+    rf"(?:docker|podman):{_CONTAINER.pattern}|pid:(?:{schema_shapes.numeral(1, 2**22)})"
+    r"|netns:(?!\.\.?$)[^/\x00]+|path:/(?:[^$\x00]|\$\$)*"
+)
+
+
+@written(
+    schema_shapes.text(
+        _PLACE,
+        "namespace: docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/…",
+        "docker:web",
+        "netns:blue",
+    )
+)
+def existing_namespace(value: object) -> object:
+    if isinstance(value, Attach):
+        return value
+    how, _, what = str(value).partition(":")
+    ways = {"docker", "podman", "netns", "pid", "path"}
+    if how not in ways or not what:
+        close = did_you_mean(how, sorted(ways)) if what and how not in ways else ""
+        known = "docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…"
+        wrong(f"{value!r} names no namespace: write {known}{f'. {close}' if close else ''}")
+    if how in {"docker", "podman"} and not _CONTAINER.fullmatch(what):
+        wrong(
+            f"{what!r} is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit"
+        )
+    if how == "pid":
+        integer(1, 2**22)(what)
+    if how == "netns" and ("/" in what or what in {".", ".."} or "\0" in what):
+        wrong(f"{what!r} is no name of a network namespace")
+    if how == "path" and (not what.startswith("/") or "\0" in what):
+        wrong(f"{what!r} is no absolute path")
+    return {"how": how, "what": what}

@@ -1,0 +1,73 @@
+"""Links: cables between two nodes."""
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from netorch.kinds.base.link import CommonWords
+from netorch.language import schema_shapes
+from netorch.language.impairment import ImpairWords
+from netorch.language.scalars import (
+    END,
+    InterfaceName,
+    Mtu,
+    NodeName,
+    Subnet,
+    Words,
+    empty_list,
+    interface_name,
+    node_name,
+    one_or_many,
+    wrong,
+)
+from netorch.language.schema_shapes import written
+
+
+class EndpointWords(CommonWords):
+    """One end of a link; the short form is `NODE:IF`."""
+
+    node: NodeName = Field(description="Node at this end, or `host`.")
+    interface: InterfaceName = Field(description="Name of the interface that the link makes there.")
+
+
+@written(
+    schema_shapes.either(
+        schema_shapes.text(
+            f"{END}|{schema_shapes.END_RANGES}", "end of a link: NODE:INTERFACE", "r1:eth0"
+        )
+    )
+)
+def endpoint(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    node, colon, interface = value.partition(":")
+    if not colon:
+        wrong(
+            f"{value!r} is no end of a link: write NODE:INTERFACE"
+            + (f", such as {value}:eth0" if re.fullmatch(r"[\w-]{1,30}", value) else "")
+        )
+    return {"node": node_name(node), "interface": interface_name(interface)}
+
+
+@written(lambda inner: {"anyOf": [{"$key": "endpoints", "of": inner}, inner]})
+def link(value: object) -> object:
+    return {"endpoints": value} if isinstance(value, list) else value
+
+
+class LinkWords(Words):
+    """A cable between two nodes."""
+
+    endpoints: Annotated[
+        list[Annotated[EndpointWords, BeforeValidator(endpoint)]],
+        Field(min_length=2, max_length=2, description="Its two ends."),
+    ]
+    subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list,
+        description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses).",
+    )
+    mtu: Mtu | None = Field(None, description="MTU of both ends (1500).")
+    impair: ImpairWords | None = Field(
+        None,
+        description="What happens to what either end sends; what an end says itself goes over it.",
+    )

@@ -1,0 +1,200 @@
+"""Networks: shared segments that nodes join."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from netorch.kinds import ipvlan, macvlan
+from netorch.kinds.base.standalone import PlaceName
+from netorch.kinds.base.udp_tunnel import Port, Vni
+from netorch.kinds.bridge import BridgeSettings
+from netorch.language import schema_shapes
+from netorch.language.constraints import constraints
+from netorch.language.scalars import (
+    Address,
+    Flag,
+    InterfaceName,
+    IPAddress,
+    Mtu,
+    NodeName,
+    Subnet,
+    address,
+    empty_dict,
+    empty_list,
+    integer,
+    interface_name,
+    node_name,
+    one_or_many,
+    wrong,
+)
+from netorch.language.schema_shapes import written
+from netorch.topology.modes import (
+    BRIDGED,
+    BRIDGED_SUBNET,
+    IPVLAN_GATEWAY,
+    OVERLAY,
+    STACKED,
+    FamilyModes,
+    modes_by_family,
+)
+
+
+@written(
+    schema_shapes.text(
+        rf"{schema_shapes.IP}|(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{{0,62}}",
+        "IP address or node",
+        "10.0.0.1",
+        "r1",
+    )
+)
+def _gateway(value: object) -> object:
+    if isinstance(value, str) and not value.replace(".", "").isdigit() and ":" not in value:
+        return node_name(value)
+    return address(value)
+
+
+class NetworkWords(BridgeSettings):
+    """A shared segment that nodes join."""
+
+    mode: Annotated[FamilyModes, BeforeValidator(modes_by_family)] = Field(
+        default_factory=lambda: "segment",
+        validate_default=True,
+        description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
+    )
+    driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field(
+        "bridge", description="What it is made of (bridge)."
+    )
+    subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list, description="Subnets of the network, IPv4 and IPv6."
+    )
+    ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list,
+        description="Where automatic addresses come from (the whole subnet).",
+    )
+    gateway: Annotated[
+        list[Annotated[Any, BeforeValidator(_gateway)]], BeforeValidator(one_or_many)
+    ] = Field(
+        [],
+        description="segment: the member, or its address, that leads out for the others; host-only: the bridge's address"
+        " (segment: none; host-only: the subnet's first host).",
+    )
+    node: NodeName | None = Field(
+        None,
+        description="Node with the bridge, or with the `parent` (segment: the fabric; host-only, or with a `parent`: `host`).",
+    )
+    bridge: InterfaceName | None = Field(
+        None, description="Name of the bridge (the network's name)."
+    )
+    mtu: Mtu | None = Field(
+        None, description="MTU of the bridge and of what is plugged into it (1500)."
+    )
+    isolated: Flag | None = Field(
+        None,
+        description="Keep its members and those of the owner's other networks apart (true for nat and host-only, else false).",
+    )
+    allow: Annotated[list[NodeName], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list, description="Networks that it is open to all the same."
+    )
+    port_isolation: Flag = Field(
+        False, description="Members reach the gateway only, not one another (false)."
+    )
+    egress: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
+        default_factory=empty_list,
+        description="Source address that members leave with, one a family (the outgoing interface's).",
+    )
+    uplink: InterfaceName | None = Field(
+        None,
+        description="bridged: the interface of `node` that becomes a port; its addresses and routes are on the bridge meanwhile.",
+    )
+    parent: PlaceName | None = Field(
+        None,
+        description="macvlan, ipvlan: the interface on whose segment the members are, `IF` of `node` or `NODE:IF` (a closed network).",
+    )
+    vlan: Annotated[int, BeforeValidator(integer(0, 4094))] | None = Field(
+        None,
+        description="macvlan, ipvlan: the parent's VLAN to be in, 0 to 4094, by a device PARENT.VLAN that is made if the file has none.",
+    )
+    driver_mode: Literal[macvlan.Mode, ipvlan.Mode] | None = Field(
+        None,
+        description="macvlan: `bridge`, `private`, `vepa` or `passthru`; ipvlan: `l2`, `l3` or `l3s` (macvlan: bridge; ipvlan: l2).",
+    )
+    vni: Vni | None = Field(
+        None, description="vxlan: the network identifier, 0 to 16777215; required there."
+    )
+    port: Port | None = Field(None, description="vxlan: UDP port (4789).")
+    endpoints: dict[NodeName, IPAddress] = Field(
+        default_factory=empty_dict,
+        description="vxlan: the nodes that members plug into, each with its address on the network below: `{NODE: ADDRESS}`.",
+    )
+
+    @model_validator(mode="after")
+    def _one_egress(self) -> Self:
+        if len({address.version for address in self.egress}) < len(self.egress):
+            wrong("`egress` takes one address a family")
+        if any(self.mode_of(address.version) != "nat" for address in self.egress):
+            wrong("`egress` is what mode nat translates to: the family has another mode")
+        return self
+
+    _overlay = constraints(*OVERLAY)
+
+    @model_validator(mode="after")
+    def _endpoint_addresses(self) -> Self:
+        ends = list(self.endpoints.values())
+        if len({end.version for end in ends}) > 1:
+            wrong("the endpoints are of different IP versions: a tunnel goes over one")
+        for node, end in self.endpoints.items():
+            if end.is_multicast or end.is_unspecified:
+                wrong(f"endpoint {node}: {end} is no host's address")
+            if ends.count(end) > 1:
+                wrong(f"two endpoints have the address {end}")
+        return self
+
+    _stacked = constraints(*STACKED)
+
+    @model_validator(mode="after")
+    def _parent_place(self) -> Self:
+        if self.parent is None:
+            return self
+        node, colon, interface = self.parent.rpartition(":")
+        interface_name(interface)
+        if colon and self.node not in {None, node_name(node)}:
+            wrong(f"the parent {self.parent} is not in `node: {self.node}`")
+        return self
+
+    _bridged = constraints(IPVLAN_GATEWAY, *BRIDGED)
+
+    @model_validator(mode="after")
+    def _bridged_gateway(self) -> Self:
+        if self.is_bridged and any(isinstance(gateway, str) for gateway in self.gateway):
+            router = "the address of a router on the uplink's segment"
+            wrong(f"in mode bridged `gateway` is {router}, not a node")
+        return self
+
+    _bridged_subnet = constraints(BRIDGED_SUBNET)
+
+    def mode_of(self, version: int) -> str:
+        """The mode of one IP version."""
+        return self.mode.v4 if version == 4 else self.mode.v6
+
+    @property
+    def modes(self) -> set[str]:
+        return {self.mode.v4, self.mode.v6}
+
+    @property
+    def is_segment(self) -> bool:
+        """Whether the bridge has no address of its own."""
+        return self.modes == {"segment"}
+
+    @property
+    def is_bridged(self) -> bool:
+        """Whether the bridge joins a segment that is there already."""
+        return "bridged" in self.modes
+
+    @property
+    def is_isolated(self) -> bool:
+        return (
+            self.isolated if self.isolated is not None else bool(self.modes & {"nat", "host-only"})
+        )
+
+    def egress_of(self, version: int) -> Address | None:
+        return next((address for address in self.egress if address.version == version), None)

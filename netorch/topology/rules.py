@@ -1,0 +1,88 @@
+"""Policy rules of a node: which table a packet is routed by."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from netorch.language import schema_shapes
+from netorch.language.constraints import Equals, HasValue, constraints, forbid, require
+from netorch.language.scalars import U32, InterfaceName, Subnet, Table, Words, integer, wrong
+from netorch.language.schema_shapes import written
+
+_NUMBER = schema_shapes.numeral(0, 2**32 - 1)
+
+
+@written(
+    schema_shapes.whole(0, 2**32 - 1, f"(?:{_NUMBER})/(?:{_NUMBER})?", "mark, or MARK/MASK")
+    | {"examples": [7, "0x10/0xff"]}
+)
+def firewall_mark(value: object) -> object:
+    """A mark, or `MARK/MASK`."""
+    _value_and_mask(value)
+    return value
+
+
+def _value_and_mask(said: object) -> tuple[int, int]:
+    number = integer(0, 2**32 - 1)
+    value, _, mask = str(said).partition("/")
+    return number(value), number(mask or "0xffffffff")
+
+
+class RuleWords(Words):
+    """A policy rule, as `ip rule add` takes it."""
+
+    source: Subnet | None = Field(None, alias="from", description="Source subnet.")
+    to: Subnet | None = Field(None, description="Destination subnet.")
+    iif: InterfaceName | None = Field(None, description="Incoming interface.")
+    oif: InterfaceName | None = Field(
+        None, description="Outgoing interface, for what the node itself sends."
+    )
+    fwmark: Annotated[str | int, BeforeValidator(firewall_mark)] | None = Field(
+        None, description="Mark, or `MARK/MASK`; numbers may be hexadecimal."
+    )
+    table: Table | None = Field(
+        None, description="Routing table to look in; wanted for `lookup`, and for nothing else."
+    )
+    priority: U32 | None = Field(
+        None, description="Order, the lowest first (10000, 10001 … in the order of the list)."
+    )
+    action: Literal["lookup", "blackhole", "unreachable", "prohibit"] = Field(
+        "lookup", description="What happens to what matches (lookup)."
+    )
+    family: Literal["ipv4", "ipv6"] | None = Field(
+        None, description="Address family, where no subnet tells it (ipv4)."
+    )
+
+    _table = constraints(
+        require(
+            "rule-needs-table",
+            "a rule needs a `table`",
+            HasValue("table"),
+            when=Equals("action", "lookup"),
+        ),
+        forbid(
+            "rule-takes-no-table",
+            "a rule that says {action} takes no `table`",
+            ~Equals("action", "lookup") & HasValue("table"),
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _one_ip_version(self) -> Self:
+        versions: set[int] = {item.version for item in (self.source, self.to) if item is not None}
+        if self.family:
+            versions.add(int(self.family[-1]))
+        if len(versions) > 1:
+            wrong("IPv4 and IPv6 are mixed in one rule")
+        return self
+
+    @property
+    def version(self) -> int:
+        for item in (self.source, self.to):
+            if item is not None:
+                return item.version
+        return 6 if self.family == "ipv6" else 4
+
+    def mark(self) -> tuple[int, int] | None:
+        """(value, mask) of `fwmark`."""
+        return None if self.fwmark is None else _value_and_mask(self.fwmark)
