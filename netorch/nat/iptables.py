@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
+from ipaddress import ip_address
 from shlex import quote
 
+from netorch.nat.chains import ListedChain
+from netorch.nat.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
     Chain,
@@ -30,11 +33,17 @@ from netorch.values.filter_rules import (
     Verdict,
 )
 from netorch.values.frozen import Remembering, frozen
+from netorch.values.snapshot import FilterListing
 
 CHAIN_LENGTH = 28
 """Characters that a chain's name may have: less than XT_EXTENSION_MAXNAMELEN (linux/netfilter/x_tables.h)."""
 
+MODULE, CONFIG = "ip_tables", "CONFIG_IP_NF_IPTABLES"
+
 Lines = tuple[str, ...]
+
+TableKey = tuple[int, str]
+"""IP version (4, 6) and table."""
 
 _NAT, _FILTER = "nat", "filter"
 _HOOKS = {
@@ -54,11 +63,12 @@ _STATES = {"invalid": "INVALID", "new": "NEW", "related": "RELATED", "establishe
 _INTERFACE = re.compile(r"[^\s\"'\\/:\x00-\x1f\x7f]*[^\s\"'\\/:\x00-\x1f\x7f+]")
 _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_TARGET = re.compile(r"--to-destination \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+)")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 @frozen
-class Names(Remembering):
+class ChainNames(Remembering):
     """What the chains and rules of a topology are called."""
 
     topology: str
@@ -96,7 +106,7 @@ class OwnChain:
 
 
 @frozen
-class Table:
+class IptablesTable:
     """What is to be in one table; `version` is that of IP."""
 
     version: int
@@ -116,15 +126,15 @@ class Table:
         )
 
 
-def translate(topology: str, ruleset: Ruleset) -> tuple[Table, ...]:
+def translate(topology: str, ruleset: Ruleset) -> tuple[IptablesTable, ...]:
     """The tables that the ruleset needs, none for an empty one. ValueError for a rule that iptables has no words for."""
-    names = Names(topology)
+    names = ChainNames(topology)
     found: dict[tuple[int, str], dict[Chain, list[str]]] = {}
     for rule in ruleset:
         hooks = found.setdefault((rule.family, _HOOKS[rule.chain][0]), {})
         hooks.setdefault(rule.chain, []).extend(_lines(rule, names.mark))
     return tuple(
-        Table(
+        IptablesTable(
             version,
             table,
             tuple(
@@ -136,17 +146,80 @@ def translate(topology: str, ruleset: Ruleset) -> tuple[Table, ...]:
     )
 
 
-def lines(topology: str, ruleset: Ruleset) -> dict[tuple[int, str], Lines]:
+def lines(topology: str, ruleset: Ruleset) -> dict[TableKey, Lines]:
     """The lines of each table by IP version and name: what is compared with the kernel's, and what is put there."""
     return {(table.version, table.name): table.lines for table in translate(topology, ruleset)}
 
 
-def commands(tables: Mapping[tuple[int, str], Lines]) -> Iterator[str]:
+def commands(tables: Mapping[TableKey, Lines]) -> Iterator[str]:
     """The lines as a person would type them in a shell: `ip6tables -t nat -A …`."""
-    for (version, table), found in tables.items():
-        for line in found:
-            words = _QUOTED.sub(lambda quoted: quote(re.sub(r"\\(.)", r"\1", quoted[1])), line)
-            yield f"{'iptables' if version == 4 else 'ip6tables'} -t {table} {words}"
+    return map(_typed, text_of(tables).splitlines())
+
+
+def text_of(tables: Mapping[TableKey, Sequence[str]]) -> str:
+    """All tables' lines in one text, each behind its command; `tables_of` is the way back."""
+    return "\n".join(
+        f"{'iptables' if version == 4 else 'ip6tables'} -t {table} {line}"
+        for (version, table), found in sorted(tables.items())
+        for line in found
+    )
+
+
+def tables_of(text: str) -> dict[TableKey, Lines]:
+    """The lines of each table."""
+    found: dict[TableKey, list[str]] = {}
+    for line in text.splitlines():
+        command, _, table, rest = line.split(" ", 3)
+        found.setdefault((4 if command == "iptables" else 6, table), []).append(rest)
+    return {key: tuple(lines) for key, lines in found.items()}
+
+
+def lines_of(text: str) -> list[str]:
+    return text.splitlines()
+
+
+def targets_of(text: str) -> frozenset[Address]:
+    return frozenset(ip_address(found[1]) for found in _TARGET.finditer(text))
+
+
+def commands_to_replace(
+    topology: str, rules: Ruleset, text: str, before: str
+) -> list[ShellCommand]:
+    made = commands(lines(topology, rules)) if rules else map(_typed, text.splitlines())
+    return [ShellCommand(_legacy(line)) for line in (*_undone(before), *made)]
+
+
+def commands_to_delete(topology: str, before: str) -> list[ShellCommand]:
+    return [ShellCommand(_legacy(line)) for line in _undone(before)]
+
+
+def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
+    from netorch.nat import iptables_save
+
+    return iptables_save.chains(tables_of(listing.text))
+
+
+def _legacy(line: str) -> str:
+    """The backend's tables are the legacy ones, whatever `iptables` alone means on the machine."""
+    return line.replace("tables ", "tables-legacy ", 1)
+
+
+def _typed(line: str) -> str:
+    """A line with its quotes as a shell takes them."""
+    return _QUOTED.sub(lambda quoted: quote(re.sub(r"\\(.)", r"\1", quoted[1])), line)
+
+
+def _undone(text: str) -> Iterator[str]:
+    """What takes back `iptables -t nat -N …` and its like: the jumps first, then the chains."""
+    found = text.splitlines()
+    chains = [line for line in found if " -N " in line]
+    yield from (
+        _typed(re.sub(r" -I (\S+)( \d+)?", r" -D \1", line, count=1))
+        for line in found
+        if " -I " in line
+    )
+    yield from (line.replace(" -N ", " -F ") for line in chains)
+    yield from (line.replace(" -N ", " -X ") for line in chains)
 
 
 def _lines(rule: Rule, mark: str) -> Iterator[str]:

@@ -135,6 +135,19 @@ class ForwardSnapshot:
 
 
 @frozen
+class FilterListing:
+    """What one backend has in a namespace, whoever made it. `text`: as its own tool lists it.
+
+    `json`: the same for a program, where the backend has that. `extensions`: what a rule (family, table, handle) of nftables takes
+    from iptables, as iptables-save writes it, since the JSON leaves it out.
+    """
+
+    text: str
+    json: str = ""
+    extensions: Mapping[tuple[str, str, int], tuple[str, ...]] = field(default_factory=dict)
+
+
+@frozen
 class Passage:
     """What decides about packets, whoever set it. `routes`: all of them, the kernel's too. `odd_rules`: (family, priority) of policy
     rules that say more than a RuleSpec can. `silent`: (index of a link, address) of who did not answer. `rp_filter`: link → the value
@@ -142,8 +155,8 @@ class Passage:
     `localnet`: by which 127.0.0.0/8 may come; `still`: from which IPv4 is not forwarded, though the namespace does. `mute`: IP versions
     in which no echo is answered.
 
-    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `nft`: the whole listing of nftables.
-    `legacy`: iptables-legacy's lines by IP version and table. `unseen`: sentences about what could not be read.
+    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `filters`: backend → all that it has.
+    `unseen`: sentences about what could not be read.
     """
 
     routes: tuple[RouteSpec, ...] = ()
@@ -156,8 +169,7 @@ class Passage:
     still: frozenset[str] = frozenset()
     mute: frozenset[int] = frozenset()
     bridged: frozenset[int] = frozenset()
-    nft: str = ""
-    legacy: Mapping[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
+    filters: Mapping[str, FilterListing] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
 
 

@@ -22,7 +22,7 @@ import pytest
 from netorch.errors import KernelRefused
 from netorch.kernel.firewall import xtables
 from netorch.kernel.system.syscalls import setns
-from netorch.nat.iptables import Names, commands, lines
+from netorch.nat.iptables import ChainNames, commands, lines
 from netorch.values.filter_rules import (
     Chain,
     DestinationTo,
@@ -121,17 +121,17 @@ class Lab:
         return results[0]
 
     def put(self, *ruleset: Rule, topology: str = "lab") -> tuple[xtables.Key, ...]:
-        names = Names(topology)
+        names = ChainNames(topology)
         return self.inside(
             None, lambda: xtables.replace(names.mark, names.chains, lines(topology, ruleset))
         )
 
     def read(self, topology: str = "lab") -> dict[xtables.Key, xtables.Lines]:
-        names = Names(topology)
+        names = ChainNames(topology)
         return self.inside(None, lambda: xtables.read(names.mark, names.chains))
 
     def delete(self, topology: str = "lab") -> tuple[xtables.Key, ...]:
-        names = Names(topology)
+        names = ChainNames(topology)
         return self.inside(None, lambda: xtables.delete(names.mark, names.chains))
 
     def iptables(self, *args: str, six: bool = False) -> str:
@@ -592,7 +592,7 @@ def test_two_topologies_leave_each_other_alone(bare: Lab) -> None:
 
 def test_a_rule_in_a_chain_of_others(strangers: Lab) -> None:
     """Lines of any chain will do: what lets a topology through where Docker stands in the way."""
-    names = Names("lab")
+    names = ChainNames("lab")
     before = strangers.saved(counters=True)
     desired = {
         (4, "filter"): tuple(
@@ -660,7 +660,7 @@ def test_the_process_keeps_its_own_view_of_the_library(bare: Lab) -> None:
         dict(iptc.Table.existing_table_names),
     ) == cached
     bare.host.run("ip", "netns", "add", "other")
-    names = Names("lab")
+    names = ChainNames("lab")
     assert bare.inside("other", lambda: xtables.read(names.mark, names.chains)) == {}
     assert bare.read() == lines("lab", EVERYTHING)
 
@@ -745,7 +745,7 @@ def test_the_lock_of_iptables_is_waited_for(bare: Lab, monkeypatch: pytest.Monke
     ],
 )
 def test_refusals_are_sentences_and_change_nothing(bare: Lab, line: str, sentence: str) -> None:
-    names = Names("lab")
+    names = ChainNames("lab")
     bare.put(*EVERYTHING)
     before = bare.saved()
     desired = {(4, "nat"): ("-N netorch-lab-pre", line)}

@@ -132,11 +132,11 @@ print(json.dumps(list(ThreadPoolExecutor(len(targets)).map(ask, targets))))
 
 CALL = """
 import json, sys
-from netorch.kernel import nft
+from netorch.kernel import libnftables
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 function, arguments = json.load(sys.stdin)
 fresh = (lambda: unshare(CLONE_NEWNET),) if function == "normalise" else ()
-print(json.dumps(getattr(nft, function)(*arguments, *fresh)))
+print(json.dumps(getattr(libnftables, function)(*arguments, *fresh)))
 """
 
 
@@ -148,7 +148,7 @@ class Lab:
         host.run("sh", "-ec", TOPOLOGY)
 
     def call(self, function: str, *arguments: str) -> Any:
-        """A function of netorch.kernel.firewall.nft, in the private host; that nothing but its answer is printed."""
+        """A function of netorch.kernel.firewall.libnftables, in the private host; that nothing but its answer is printed."""
         done = self.host.run(sys.executable, "-c", CALL, input=json.dumps([function, arguments]))
         assert done.stderr == ""
         return json.loads(done.stdout)
@@ -677,24 +677,24 @@ def test_changes_by_hand_are_seen(lab: Lab) -> None:
 def test_everything_happens_in_the_thread_s_own_namespace(lab: Lab) -> None:
     program = """
 import threading
-from netorch.kernel import nft
+from netorch.kernel import libnftables
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
-assert nft.run("add table inet netorch_main") is None
+assert libnftables.run("add table inet netorch_main") is None
 def other():
     unshare(CLONE_NEWNET)
-    assert nft.list_text("netorch_main") is None
-    assert nft.run("add table inet netorch_other") is None
-    assert nft.list_text("netorch_other") == "table inet netorch_other {\\n}\\n"
+    assert libnftables.list_text("netorch_main") is None
+    assert libnftables.run("add table inet netorch_other") is None
+    assert libnftables.list_text("netorch_other") == "table inet netorch_other {\\n}\\n"
     times = []
     for _ in range(3):
-        assert nft.normalise("table inet x { chain c { accept; }; }", "x", lambda: times.append(unshare(CLONE_NEWNET))).count("accept") == 1
+        assert libnftables.normalise("table inet x { chain c { accept; }; }", "x", lambda: times.append(unshare(CLONE_NEWNET))).count("accept") == 1
     assert len(times) == 1, times
-    assert nft.list_text("x") is not None
+    assert libnftables.list_text("x") is not None
 thread = threading.Thread(target=other)
 thread.start()
 thread.join()
-assert nft.list_text("netorch_other") is None
-assert nft.list_text("netorch_main") is not None
+assert libnftables.list_text("netorch_other") is None
+assert libnftables.list_text("netorch_main") is not None
 print("done")
 """
     done = lab.host.run(sys.executable, "-c", program)
@@ -704,16 +704,16 @@ print("done")
 def test_what_is_missing_is_said(host: Host) -> None:
     program = """
 import ctypes
-from netorch.kernel import nft
+from netorch.kernel import libnftables
 def missing(name): raise OSError(f"{name}: cannot open shared object file")
 ctypes.CDLL = missing
-print(nft.available())
-print(nft.run("add table inet x"))
+print(libnftables.available())
+print(libnftables.run("add table inet x"))
 """
     assert host.run(sys.executable, "-c", program).stdout == (
         "libnftables.so.1 is not installed (Debian: apt install libnftables1)\nlibnftables.so.1: cannot open shared object file\n"
     )
-    ask = "from netorch.kernel import nft; print(nft.available())"
+    ask = "from netorch.kernel import libnftables; print(libnftables.available())"
     refused = host.run(
         "setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", ask
     )
@@ -732,17 +732,17 @@ def test_a_thousand_published_ports_are_quick(lab: Lab) -> None:
     lab.host.write("script", nftables.script(TABLE, rules))
     program = """
 import json, pathlib, time
-from netorch.kernel import nft
+from netorch.kernel import libnftables
 script, times = pathlib.Path("script").read_text(), []
 def timed(function, *arguments):
     start = time.perf_counter()
     result = function(*arguments)
     times.append(round((time.perf_counter() - start) * 1000, 1))
     return result
-nft.available()
-assert timed(nft.run, script) is None
-assert timed(nft.run, script) is None
-assert timed(nft.list_text, "netorch_lab").count("dnat ip to") == 1000
+libnftables.available()
+assert timed(libnftables.run, script) is None
+assert timed(libnftables.run, script) is None
+assert timed(libnftables.list_text, "netorch_lab").count("dnat ip to") == 1000
 print(json.dumps(times))
 """
     load, again, listed = json.loads(lab.host.run(sys.executable, "-c", program).stdout)

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from netorch.nat.iptables import CHAIN_LENGTH, Names, commands, lines, translate
+from netorch.nat.iptables import CHAIN_LENGTH, ChainNames, commands, lines, translate
 from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Rule, SourceTo, Verdict
 
 NET, NET6 = ip_network("10.0.0.0/24"), ip_network("fd00::/64")
@@ -171,7 +171,7 @@ def test_what_iptables_has_no_words_for(rule: Rule, why: str) -> None:
     ],
 )
 def test_chains_fit_whatever_the_topology_is_called(topology: str) -> None:
-    names = Names(topology)
+    names = ChainNames(topology)
     assert names.mark == f"netorch:{topology}"
     assert len(names.chains) == len(Chain)
     assert all(name.startswith("netorch-") and len(name) <= CHAIN_LENGTH for name in names.chains)
@@ -179,7 +179,11 @@ def test_chains_fit_whatever_the_topology_is_called(topology: str) -> None:
 
 def test_no_two_topologies_share_a_chain() -> None:
     long = [f"a-topology-with-a-long-name-{number}" for number in range(1000)]
-    cut = Names(long[0]).chain(Chain.POSTROUTING).removeprefix("netorch-").removesuffix("-post")
+    cut = (
+        ChainNames(long[0]).chain(Chain.POSTROUTING).removeprefix("netorch-").removesuffix("-post")
+    )
     assert cut.startswith("a-to.")
     names = [*long, "lab", "lab-pre", "lab-post", cut.replace(".", "-")]
-    assert len({chain for name in names for chain in Names(name).chains}) == len(names) * len(Chain)
+    assert len({chain for name in names for chain in ChainNames(name).chains}) == len(names) * len(
+        Chain
+    )

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from netorch.walk.nfttext import chains, rule
 
 from netorch.walk.filters import Packet, Verdict, run
-from netorch.walk.nfttext import chains, rule
 
 PACKET = Packet(
     ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal"

@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 
-from netorch.kernel.firewall import nfrules, nft
-from netorch.kernel.firewall.nfrules import BaseChain, Rule
+from netorch.kernel.firewall import libnftables, nf_tables_netlink
+from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
 from netorch.values.frozen import mutable
 from netorch.values.requests import Accept
@@ -28,7 +28,7 @@ _OUR_TABLES, _OUR_CHAINS = "netorch_", "netorch-"
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 
-_Chains = Mapping[str, Sequence[Rule]]
+_Chains = Mapping[str, Sequence[KernelRule]]
 _Pairs = list[tuple[str, str]]
 """Of interfaces: by which a packet comes and by which it leaves."""
 
@@ -38,7 +38,7 @@ def read(topology: str, *, walls: bool) -> ForwardSnapshot:
     gates: list[Gate] = []
     found: list[Wall] = []
     blind: list[str] = []
-    for chain in nfrules.forward_chains():
+    for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
             gates.append(
                 _gate(
@@ -46,11 +46,11 @@ def read(topology: str, *, walls: bool) -> ForwardSnapshot:
                 )
             )
         elif walls and not chain.table.startswith(_OUR_TABLES) and _drops(chain):
-            listing = nft.list_rules(chain.family, chain.table) or ""
+            listing = libnftables.list_rules(chain.family, chain.table) or ""
             found.append(
                 Wall(chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing)))
             )
-    if walls and any(gate.drops for gate in gates) and (reason := nft.run("")) is not None:
+    if walls and any(gate.drops for gate in gates) and (reason := libnftables.run("")) is not None:
         blind.append(
             f"iptables (nft) drops what is forwarded, and netorch cannot let its networks through there: {reason}"
         )
@@ -73,12 +73,12 @@ def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
     if not _INTERFACE.fullmatch(bridge):
         raise OSError(errno.EINVAL, f"no name of an interface that nft can be told: {bridge!r}")
     script: list[str] = []
-    for chain in nfrules.forward_chains():
+    for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
             script += _nft_script(
                 topology, bridge, _pairs(rules, "nft", _VERSIONS[chain.family]), chain
             )
-    if script and (error := nft.run("\n".join([*script, ""]))) is not None:
+    if script and (error := libnftables.run("\n".join([*script, ""]))) is not None:
         raise OSError(errno.EINVAL, error)
     for version in _legacy_versions():
         _put_legacy(topology, bridge, _pairs(rules, "legacy", version), version)
@@ -89,7 +89,7 @@ def _is_iptables(chain: BaseChain) -> bool:
 
 
 def _nft_chains(family: str) -> _Chains:
-    return {name: nfrules.rules(family, "filter", name) for name in _NAMES}
+    return {name: nf_tables_netlink.rules(family, "filter", name) for name in _NAMES}
 
 
 def _legacy_versions() -> list[int]:
@@ -125,7 +125,7 @@ class _Way:
 
     drops: bool
     through_user: bool = False
-    met: list[Rule] = field(default_factory=list)
+    met: list[KernelRule] = field(default_factory=list)
 
 
 def _way(chains: _Chains, policy: bool, mark: str) -> _Way:
@@ -153,7 +153,7 @@ def _follow(chains: _Chains, name: str, mark: str, way: _Way) -> str:
     return ""
 
 
-def _is_marked(rule: Rule, mark: str) -> bool:
+def _is_marked(rule: KernelRule, mark: str) -> bool:
     return (
         rule.verdict == "accept"
         and bool(rule.iif or rule.oif)
@@ -163,7 +163,9 @@ def _is_marked(rule: Rule, mark: str) -> bool:
 
 def _drops(chain: BaseChain) -> bool:
     verdicts = (
-        rule.verdict for rule in nfrules.rules(chain.family, chain.table, chain.name) if rule.bare
+        rule.verdict
+        for rule in nf_tables_netlink.rules(chain.family, chain.table, chain.name)
+        if rule.bare
     )
     return next(
         (verdict == "drop" for verdict in verdicts if verdict in {"accept", "drop"}), chain.drops
@@ -191,7 +193,9 @@ def _pairs(rules: Iterable[Accept], flavour: str, version: int) -> _Pairs:
     )
 
 
-def _stale(chains: _Chains, way: _Way, bridge: str, wanted: _Pairs, mark: str) -> list[Rule] | None:
+def _stale(
+    chains: _Chains, way: _Way, bridge: str, wanted: _Pairs, mark: str
+) -> list[KernelRule] | None:
     """The bridge's accepts, all to be made anew; None where just the wanted ones are there, and packets come to them."""
     mine = [
         rule
