@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from netorch.nat import nftables
+from netorch.nat import nftables, ruleset_chains
+from netorch.nat.chains import Clause, ListedChain
 from netorch.values.filter_rules import (
     Chain,
     DestinationTo,
@@ -25,6 +26,7 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
+from tests.filterlistings import LIST, chains_of
 from tests.kernel.host import Host
 
 TABLE = "netorch_lab"
@@ -563,6 +565,40 @@ def test_a_listing_is_equal_after_a_round_trip(lab: Lab) -> None:
     lab.nft("delete", "table", "inet", TABLE)
     lab.host.run("nft", "-f", lab.host.write("listed", listed))
     assert lab.call("list_text", TABLE) == listed
+
+
+def meaning(chain: ListedChain) -> ListedChain:
+    """A chain in one of the ways in which the same can be written: no texts, ports as ranges, values in order."""
+
+    def same(value: object) -> object:
+        return (value, value) if isinstance(value, int) else value
+
+    def clause(one: Clause) -> Clause:
+        ranges = one.field in {"sport", "dport"}
+        return replace(
+            one,
+            values=tuple(
+                sorted((same(value) if ranges else value for value in one.values), key=str)
+            ),
+        )
+
+    rules = (
+        replace(rule, text="", clauses=tuple(map(clause, rule.clauses))) for rule in chain.rules
+    )
+    return replace(chain, rules=tuple(rules))
+
+
+def test_what_a_file_asks_for_reads_as_what_the_kernel_lists(lab: Lab) -> None:
+    lab.load(*ALL_KINDS)
+    listed = [
+        chain
+        for chain in chains_of(json.loads(lab.host.run(sys.executable, "-c", LIST).stdout))
+        if chain.table == TABLE
+    ]
+    asked = ruleset_chains.chains_of("lab", ALL_KINDS)
+    assert {chain.name: meaning(chain) for chain in listed} == {
+        chain.name: meaning(chain) for chain in asked
+    }
 
 
 def test_a_table_is_replaced_and_deleted_and_others_stay_as_they_are(lab: Lab) -> None:
