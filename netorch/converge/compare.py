@@ -20,6 +20,7 @@ from netorch.kinds.filter import PacketFilter, publish_key
 from netorch.kinds.forward import where_dropped
 from netorch.kinds.physical import Physical
 from netorch.kinds.veth import UNKNOWN
+from netorch.nat.languages import AUTO
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded, load
 from netorch.state.core import HOST, Key, Plan, Resource
@@ -406,7 +407,7 @@ def _in_kernel_words(
     try:
         backend = kernel.filter_backend(choice)
     except NetorchError as error:
-        if choice != "auto" or any(resource.translates for resource in filters.values()):
+        if choice != AUTO or any(resource.translates for resource in filters.values()):
             raise
         # nothing leads out, so there is no way round what is not dropped but a route that a member makes itself
         missing = " ".join(error.lines())

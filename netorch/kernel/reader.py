@@ -250,7 +250,7 @@ class Reader:
             rules_of = filters.read(scope.topology, self._backends)
             waiting = listening() if label in scope.filters else waiting
             if label == HOST or label in scope.attached or label in scope.forwards:
-                forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)
+                forward = forwardaccept.read(scope.topology, dropping=label in scope.forwards)
         seen: Passage | None = None
         if scope.passage:
             self._namespaces.enter(netns)

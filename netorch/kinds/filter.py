@@ -10,7 +10,7 @@ from netorch.kinds.netns import netns_key
 from netorch.nat.languages import language
 from netorch.state.core import Disruption, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.filter_rules import Chain, Ruleset
+from netorch.values.filter_rules import Hook, Ruleset
 from netorch.values.frozen import frozen
 from netorch.values.requests import FilterDel, FilterSet, Request
 
@@ -44,7 +44,7 @@ class PacketFilter(Nothing, Resource):
     @property
     def translates(self) -> bool:
         """Whether traffic needs it to get anywhere."""
-        return any(rule.chain not in {Chain.FORWARD, Chain.INPUT} for rule in self.rules)
+        return any(rule.hook not in {Hook.FORWARD, Hook.INPUT} for rule in self.rules)
 
     @property
     def within(self) -> tuple[Key, ...]:

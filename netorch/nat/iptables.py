@@ -22,12 +22,12 @@ from netorch.nat.chains import ListedChain
 from netorch.nat.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Network,
     Not,
     Ports,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
@@ -47,14 +47,14 @@ TableKey = tuple[int, str]
 
 _NAT, _FILTER = "nat", "filter"
 _HOOKS = {
-    Chain.PREROUTING: (_NAT, "PREROUTING", "pre"),
-    Chain.OUTPUT: (_NAT, "OUTPUT", "out"),
-    Chain.POSTROUTING: (_NAT, "POSTROUTING", "post"),
-    Chain.FORWARD: (_FILTER, "FORWARD", "fwd"),
-    Chain.INPUT: (_FILTER, "INPUT", "in"),
+    Hook.PREROUTING: (_NAT, "PREROUTING", "pre"),
+    Hook.OUTPUT: (_NAT, "OUTPUT", "out"),
+    Hook.POSTROUTING: (_NAT, "POSTROUTING", "post"),
+    Hook.FORWARD: (_FILTER, "FORWARD", "fwd"),
+    Hook.INPUT: (_FILTER, "INPUT", "in"),
 }
-_WITHOUT_IIF = (Chain.OUTPUT, Chain.POSTROUTING)
-_WITHOUT_OIF = (Chain.PREROUTING, Chain.INPUT)
+_WITHOUT_IIF = (Hook.OUTPUT, Hook.POSTROUTING)
+_WITHOUT_OIF = (Hook.PREROUTING, Hook.INPUT)
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _STATES = {"invalid": "INVALID", "new": "NEW", "related": "RELATED", "established": "ESTABLISHED"}
 """In the order of iptables-save."""
@@ -78,7 +78,7 @@ class ChainNames(Remembering):
         """The comment of every rule of ours in a chain that is not ours, and of rules that have none of their own."""
         return f"netorch:{self.topology}"
 
-    def chain(self, hook: Chain) -> str:
+    def chain(self, hook: Hook) -> str:
         """`netorch-lab-pre`. A long name is cut and told apart by a hash, behind a full stop, which no topology's name has."""
         name = self.topology
         if len(name) > CHAIN_LENGTH - len("netorch--post"):
@@ -88,7 +88,7 @@ class ChainNames(Remembering):
     @cached_property
     def chains(self) -> frozenset[str]:
         """All chains that the topology may have, in any table."""
-        return frozenset(map(self.chain, Chain))
+        return frozenset(map(self.chain, Hook))
 
 
 @frozen
@@ -129,10 +129,10 @@ class IptablesTable:
 def translate(topology: str, ruleset: Ruleset) -> tuple[IptablesTable, ...]:
     """The tables that the ruleset needs, none for an empty one. ValueError for a rule that iptables has no words for."""
     names = ChainNames(topology)
-    found: dict[tuple[int, str], dict[Chain, list[str]]] = {}
+    found: dict[tuple[int, str], dict[Hook, list[str]]] = {}
     for rule in ruleset:
-        hooks = found.setdefault((rule.family, _HOOKS[rule.chain][0]), {})
-        hooks.setdefault(rule.chain, []).extend(_lines(rule, names.mark))
+        hooks = found.setdefault((rule.family, _HOOKS[rule.hook][0]), {})
+        hooks.setdefault(rule.hook, []).extend(_lines(rule, names.mark))
     return tuple(
         IptablesTable(
             version,
@@ -222,13 +222,13 @@ def _undone(text: str) -> Iterator[str]:
     yield from (line.replace(" -N ", " -X ") for line in chains)
 
 
-def _lines(rule: Rule, mark: str) -> Iterator[str]:
+def _lines(rule: FilterRule, mark: str) -> Iterator[str]:
     """Ports that move one to one are one rule each: of a range after --to-destination the kernel may choose any."""
     act, port = rule.act, rule.match.port
     if not isinstance(act, DestinationTo):
         yield _line(rule, port, _target(rule), mark)
         return
-    if rule.chain not in (Chain.PREROUTING, Chain.OUTPUT):
+    if rule.hook not in (Hook.PREROUTING, Hook.OUTPUT):
         raise _wrong(rule, "destinations are translated in PREROUTING and OUTPUT")
     address = _address(rule, act.address)
     bracketed = f"[{address}]" if rule.family == 6 else address
@@ -259,7 +259,7 @@ def _lines(rule: Rule, mark: str) -> Iterator[str]:
             )
 
 
-def _line(rule: Rule, port: Ports | None, target: str, mark: str) -> str:
+def _line(rule: FilterRule, port: Ports | None, target: str, mark: str) -> str:
     comment = rule.comment or mark
     if not _COMMENT.fullmatch(comment):
         raise _wrong(rule, f"no comment for a rule: {comment!r}")
@@ -273,7 +273,7 @@ def _line(rule: Rule, port: Ports | None, target: str, mark: str) -> str:
     )
 
 
-def _header(rule: Rule) -> Iterator[str]:
+def _header(rule: FilterRule) -> Iterator[str]:
     match = rule.match
     for option, network in (("-s", match.source), ("-d", match.destination)):
         words = _network(rule, option, network)
@@ -284,7 +284,7 @@ def _header(rule: Rule) -> Iterator[str]:
         ("-o", match.oif, _WITHOUT_OIF),
     ):
         if interface is not None:
-            if rule.chain in without:
+            if rule.hook in without:
                 raise _wrong(rule, f"{option} says nothing there")
             yield f"{_not(interface)}{option} {_interface(rule, interface)}"
     if match.protocol is not None:
@@ -293,7 +293,7 @@ def _header(rule: Rule) -> Iterator[str]:
         yield f"-p {match.protocol}"
 
 
-def _matches(rule: Rule, port: Ports | None) -> Iterator[str]:
+def _matches(rule: FilterRule, port: Ports | None) -> Iterator[str]:
     match = rule.match
     if port is not None:
         if match.protocol is None:
@@ -312,26 +312,26 @@ def _matches(rule: Rule, port: Ports | None) -> Iterator[str]:
         yield f"-m conntrack {'' if match.translated else '! '}--ctstate DNAT"
 
 
-def _target(rule: Rule) -> str:
+def _target(rule: FilterRule) -> str:
     act = rule.act
     translates = isinstance(act, SourceTo) or act is Verdict.MASQUERADE
-    if translates and rule.chain is not Chain.POSTROUTING:
+    if translates and rule.hook is not Hook.POSTROUTING:
         raise _wrong(rule, "sources are translated in POSTROUTING")
     if isinstance(act, SourceTo):
         return f"SNAT --to-source {_address(rule, act.address)}"
     assert isinstance(act, Verdict)
-    if act is Verdict.DROP and _HOOKS[rule.chain][0] == _NAT:
+    if act is Verdict.DROP and _HOOKS[rule.hook][0] == _NAT:
         raise _wrong(rule, "the table nat drops nothing")
     return act.name
 
 
-def _address(rule: Rule, address: Address) -> str:
+def _address(rule: FilterRule, address: Address) -> str:
     if address.version != rule.family or getattr(address, "scope_id", None):
         raise _wrong(rule, f"no address of IPv{rule.family}: {address}")
     return str(address)
 
 
-def _network(rule: Rule, option: str, value: Network | Not | None) -> str:
+def _network(rule: FilterRule, option: str, value: Network | Not | None) -> str:
     network = value.value if isinstance(value, Not) else value
     if network is None:
         return ""
@@ -341,14 +341,14 @@ def _network(rule: Rule, option: str, value: Network | Not | None) -> str:
     return f"{_not(value)}{option} {network}" if network.prefixlen or isinstance(value, Not) else ""
 
 
-def _interface(rule: Rule, value: str | Not) -> str:
+def _interface(rule: FilterRule, value: str | Not) -> str:
     name = value.value if isinstance(value, Not) else value
     if not isinstance(name, str) or not _INTERFACE.fullmatch(name) or len(name.encode()) > 15:
         raise _wrong(rule, f"no name of an interface that iptables can be told: {name!r}")
     return name
 
 
-def _ports(rule: Rule, ports: Ports) -> str:
+def _ports(rule: FilterRule, ports: Ports) -> str:
     first, last = ports
     if not 0 <= first <= last <= 65535:
         raise _wrong(rule, f"no range of ports: {ports}")
@@ -364,7 +364,7 @@ def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else '"' + re.sub(r"([\"\\'])", r"\\\1", text) + '"'
 
 
-def _wrong(rule: Rule, why: str) -> ValueError:
+def _wrong(rule: FilterRule, why: str) -> ValueError:
     return ValueError(
-        f"a rule in {_HOOKS[rule.chain][1]}{f' ({rule.comment})' if rule.comment else ''}: {why}"
+        f"a rule in {_HOOKS[rule.hook][1]}{f' ({rule.comment})' if rule.comment else ''}: {why}"
     )

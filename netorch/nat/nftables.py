@@ -10,12 +10,12 @@ from netorch.nat.chains import ListedChain
 from netorch.nat.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Match,
     Not,
     Ports,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
@@ -25,13 +25,13 @@ from netorch.values.snapshot import FilterListing
 MODULE, CONFIG = "nf_tables", "CONFIG_NF_TABLES"
 
 BASE_CHAINS = {
-    Chain.PREROUTING: ("nat", -100),
-    Chain.OUTPUT: ("nat", -100),
-    Chain.POSTROUTING: ("nat", 100),
-    Chain.FORWARD: ("filter", 0),
-    Chain.INPUT: ("filter", 0),
+    Hook.PREROUTING: ("nat", -100),
+    Hook.OUTPUT: ("nat", -100),
+    Hook.POSTROUTING: ("nat", 100),
+    Hook.FORWARD: ("filter", 0),
+    Hook.INPUT: ("filter", 0),
 }
-"""Type and priority of each chain."""
+"""Type and priority of the chain at each hook."""
 
 _FAMILIES = {4: ("ip", "ipv4"), 6: ("ip6", "ipv6")}
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
@@ -72,23 +72,23 @@ def script(table: str, ruleset: Ruleset) -> str:
     if not ruleset:
         return text
     lines = [f"table inet {table} {{"]
-    for chain in Chain:
-        rules = [rule for rule in ruleset if rule.chain is chain]
+    for hook in Hook:
+        rules = [rule for rule in ruleset if rule.hook is hook]
         if rules:
-            kind, priority = BASE_CHAINS[chain]
+            kind, priority = BASE_CHAINS[hook]
             lines += [
-                f"\tchain {chain.value} {{",
-                f"\t\ttype {kind} hook {chain.value} priority {priority}; policy accept;",
+                f"\tchain {hook.value} {{",
+                f"\t\ttype {kind} hook {hook.value} priority {priority}; policy accept;",
             ]
             lines += [f"\t\t{rule_text(rule)}" for rule in rules]
             lines.append("\t}")
     return text + "\n".join([*lines, "}", ""])
 
 
-def line(rule: Rule) -> str:
+def line(rule: FilterRule) -> str:
     """One rule as `listing` gives it, for people; what nft could not be told in whatever words there are."""
     try:
-        return f"{rule.chain.value} {rule_text(rule)}"
+        return f"{rule.hook.value} {rule_text(rule)}"
     except ValueError:
         return repr(rule)
 
@@ -184,7 +184,7 @@ def _balanced(statement: str) -> bool:
     return bare.count("{") == bare.count("}")
 
 
-def rule_text(rule: Rule) -> str:
+def rule_text(rule: FilterRule) -> str:
     """One rule as nft reads it."""
     words = [*_matches(rule.match, rule.family), _act(rule)]
     if rule.comment:
@@ -260,7 +260,7 @@ def _ports(ports: Ports) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def _act(rule: Rule) -> str:
+def _act(rule: FilterRule) -> str:
     payload, _ = _FAMILIES[rule.family]
     match rule.act:
         case Verdict():

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from netorch.nat import nftables
 from netorch.nat.chains import Clause, ListedChain, ListedRule
 from netorch.values.filter_rules import (
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Match,
     Not,
     Ports,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
@@ -23,23 +23,18 @@ def chains_of(topology: str, ruleset: Ruleset) -> tuple[ListedChain, ...]:
     """ValueError for a rule that nft would read as something else."""
     table = nftables.table_name(topology)
     found: list[ListedChain] = []
-    for chain in Chain:
-        rules = tuple(_rule(rule) for rule in ruleset if rule.chain is chain)
+    for hook in Hook:
+        rules = tuple(_rule(rule) for rule in ruleset if rule.hook is hook)
         if rules:
             found.append(
                 ListedChain(
-                    "inet",
-                    table,
-                    chain.value,
-                    chain.value,
-                    *nftables.BASE_CHAINS[chain],
-                    rules=rules,
+                    "inet", table, hook.value, hook.value, *nftables.BASE_CHAINS[hook], rules=rules
                 )
             )
     return tuple(found)
 
 
-def _rule(rule: Rule) -> ListedRule:
+def _rule(rule: FilterRule) -> ListedRule:
     verdict, target = _verdict(rule)
     return ListedRule(
         tuple(_clauses(rule.match, rule.family)), verdict, target, nftables.rule_text(rule)
@@ -77,7 +72,7 @@ def _clause(field: str, value: object) -> Clause:
     )
 
 
-def _verdict(rule: Rule) -> tuple[str, object]:
+def _verdict(rule: FilterRule) -> tuple[str, object]:
     """The verdict, and where a translation leads: address, and port or pairs of ports."""
     match rule.act:
         case Verdict():

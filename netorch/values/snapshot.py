@@ -98,8 +98,8 @@ class WireguardRecord:
 
 
 @frozen
-class Gate:
-    """iptables' chain FORWARD in one flavour: whether it drops what nothing accepts, and the topology's accepts in it."""
+class ForwardChain:
+    """iptables' chain FORWARD in one flavour (nft, legacy): whether it drops what nothing accepts, and the topology's accepts in it."""
 
     flavour: str
     version: int
@@ -108,7 +108,7 @@ class Gate:
 
 
 @frozen
-class Wall:
+class DroppingChain:
     """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes."""
 
     family: str
@@ -123,13 +123,14 @@ class Wall:
 
 @frozen
 class ForwardSnapshot:
-    """What others let pass. `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter).
+    """What others let pass, and what they drop.
 
-    `blind`: sentences about what could not be looked into.
+    `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter). `blind`: sentences about what
+    could not be looked into.
     """
 
-    gates: tuple[Gate, ...] = ()
-    walls: tuple[Wall, ...] = ()
+    forward_chains: tuple[ForwardChain, ...] = ()
+    dropping_chains: tuple[DroppingChain, ...] = ()
     bridged: frozenset[int] = frozenset()
     blind: tuple[str, ...] = ()
 

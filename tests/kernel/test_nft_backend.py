@@ -16,12 +16,12 @@ import pytest
 from netorch.nat import nftables, ruleset_chains
 from netorch.nat.chains import Clause, ListedChain
 from netorch.values.filter_rules import (
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Match,
     Not,
     Ports,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
@@ -155,7 +155,7 @@ class Lab:
         assert done.stderr == ""
         return json.loads(done.stdout)
 
-    def load(self, *rules: Rule) -> str:
+    def load(self, *rules: FilterRule) -> str:
         script = nftables.script(TABLE, rules)
         assert self.call("run", script) is None
         return script
@@ -191,8 +191,8 @@ def lab(host: Host) -> Iterator[Lab]:
         yield Lab(host, stack)
 
 
-def rule(chain: Chain, act: Any, comment: str = "", family: int = 4, **match: Any) -> Rule:
-    return Rule(family, chain, Match(**match), act, comment)
+def rule(chain: Hook, act: Any, comment: str = "", family: int = 4, **match: Any) -> FilterRule:
+    return FilterRule(family, chain, Match(**match), act, comment)
 
 
 def publish(
@@ -204,9 +204,9 @@ def publish(
         *((value, value) if isinstance(value, int) else value for value in (port, target)),
     )
     wanted = Match(**{"local": True, **match, "protocol": protocol, "port": ports})
-    chains = (Chain.PREROUTING, Chain.OUTPUT)
+    chains = (Hook.PREROUTING, Hook.OUTPUT)
     return tuple(
-        Rule(
+        FilterRule(
             address.version,
             chain,
             wanted,
@@ -231,27 +231,27 @@ ALL_KINDS = (
     ),
     *publish("tcp", (8000, 8200), "fd09::2", (9000, 9200)),
     rule(
-        Chain.PREROUTING,
+        Hook.PREROUTING,
         DestinationTo(ip_address("10.9.0.2")),
         iif="wan",
         destination=Not(OUTSIDE),
         local=False,
     ),
     rule(
-        Chain.POSTROUTING,
+        Hook.POSTROUTING,
         Verdict.MASQUERADE,
         "lab: all printable ' \\ # ; { $ @ * } ~",
         source=NET,
         oif=Not("br0"),
     ),
-    rule(Chain.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=OTHER),
-    rule(Chain.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=Not(NET6)),
-    rule(Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1/128"), oif="br0"),
-    rule(Chain.POSTROUTING, Verdict.RETURN, destination=ip_network("0.0.0.0/0")),
-    rule(Chain.FORWARD, Verdict.ACCEPT, states=("established", "related")),
-    rule(Chain.FORWARD, Verdict.ACCEPT, family=6, translated=True),
+    rule(Hook.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=OTHER),
+    rule(Hook.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=Not(NET6)),
+    rule(Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1/128"), oif="br0"),
+    rule(Hook.POSTROUTING, Verdict.RETURN, destination=ip_network("0.0.0.0/0")),
+    rule(Hook.FORWARD, Verdict.ACCEPT, states=("established", "related")),
+    rule(Hook.FORWARD, Verdict.ACCEPT, family=6, translated=True),
     rule(
-        Chain.FORWARD,
+        Hook.FORWARD,
         Verdict.DROP,
         iif="br0",
         oif="br1",
@@ -259,13 +259,13 @@ ALL_KINDS = (
         translated=False,
     ),
     rule(
-        Chain.INPUT,
+        Hook.INPUT,
         Verdict.DROP,
         iif=Not("lo"),
         destination=ip_network("127.0.0.0/8"),
         translated=False,
     ),
-    rule(Chain.INPUT, Verdict.DROP, protocol="sctp", iif="a.b-c@d_e+f", oif="ä$;#{}"),
+    rule(Hook.INPUT, Verdict.DROP, protocol="sctp", iif="a.b-c@d_e+f", oif="ä$;#{}"),
 )
 
 
@@ -278,13 +278,9 @@ def test_masquerade_hides_the_source_outside_and_only_there(lab: Lab) -> None:
     lab.serve("c", 80)
     lab.load(
         rule(
-            Chain.POSTROUTING,
-            Verdict.MASQUERADE,
-            source=NET,
-            oif=Not("br0"),
-            destination=Not(OTHER),
+            Hook.POSTROUTING, Verdict.MASQUERADE, source=NET, oif=Not("br0"), destination=Not(OTHER)
         ),
-        rule(Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="wan"),
+        rule(Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="wan"),
     )
     targets = (
         "tcp 192.0.2.2 80",
@@ -309,9 +305,9 @@ def test_snat_to_an_address(lab: Lab) -> None:
     lab.serve("pc", 80)
     lab.host.run("ip", "address", "add", "2001:db8::7/64", "dev", "wan", "nodad")
     lab.load(
-        rule(Chain.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=NET, oif="wan"),
+        rule(Hook.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=NET, oif="wan"),
         rule(
-            Chain.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=NET6, oif="wan"
+            Hook.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=NET6, oif="wan"
         ),
     )
     assert lab.ask("a", "tcp 192.0.2.2 80", "udp 2001:db8::2 80") == [
@@ -328,7 +324,7 @@ def test_dnat_from_outside_keeps_the_source(lab: Lab) -> None:
         *publish("tcp", 8080, "fd09::2", 81),
         *publish("udp", 8080, "fd09::2", 80),
         rule(
-            Chain.PREROUTING,
+            Hook.PREROUTING,
             DestinationTo(ip_address("10.9.0.2")),
             protocol="tcp",
             iif="wan",
@@ -381,7 +377,7 @@ def test_ranges_of_ports_are_one_to_one(lab: Lab) -> None:
 def test_what_is_published_is_at_every_local_address(lab: Lab) -> None:
     lab.serve("a", 80)
     lab.serve("pc", 8080)
-    own = rule(Chain.POSTROUTING, Verdict.MASQUERADE, source=ip_network("127.0.0.0/8"), oif="br0")
+    own = rule(Hook.POSTROUTING, Verdict.MASQUERADE, source=ip_network("127.0.0.0/8"), oif="br0")
     lab.load(
         *publish("tcp", 8080, "10.9.0.2", 80),
         *publish("udp", 8080, "10.9.0.2", 80),
@@ -420,7 +416,7 @@ def test_what_is_published_is_at_the_ipv6_loopback(lab: Lab) -> None:
         "! [ -e /proc/sys/net/bridge ] || echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables",
     )
     masquerade = rule(
-        Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1"), oif="br0"
+        Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1"), oif="br0"
     )
     lab.load(*publish("tcp", 8080, "fd09::2", 80), *publish("udp", 8080, "fd09::2", 80), masquerade)
     assert lab.ask("host", "tcp ::1 8080") == [None]
@@ -440,9 +436,9 @@ def test_hairpin(lab: Lab, filtered: int) -> None:
         *publish("tcp", 8080, "10.9.0.2", 80),
         *publish("udp", 8080, "10.9.0.2", 80),
         *publish("tcp", 8080, "fd09::2", 80),
-        rule(Chain.POSTROUTING, Verdict.MASQUERADE, source=NET, oif="br0", translated=True),
+        rule(Hook.POSTROUTING, Verdict.MASQUERADE, source=NET, oif="br0", translated=True),
         rule(
-            Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="br0", translated=True
+            Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="br0", translated=True
         ),
     )
     targets = "tcp 10.9.0.1 8080", "udp 192.0.2.1 8080", "tcp fd09::1 8080", "tcp 2001:db8::1 8080"
@@ -469,13 +465,13 @@ def test_isolation_lets_through_what_is_published(lab: Lab) -> None:
         assert lab.ask(netns, target) == [answer]
     lab.load(
         *publish("tcp", 8080, "10.9.0.2", 80),
-        rule(Chain.FORWARD, Verdict.ACCEPT, states=("established", "related")),
-        rule(Chain.FORWARD, Verdict.ACCEPT, translated=True),
-        rule(Chain.FORWARD, Verdict.DROP, iif="br0", oif="br1"),
-        rule(Chain.FORWARD, Verdict.DROP, iif="br1", oif="br0"),
-        rule(Chain.FORWARD, Verdict.DROP, iif=Not("br0"), oif="br0", translated=False),
+        rule(Hook.FORWARD, Verdict.ACCEPT, states=("established", "related")),
+        rule(Hook.FORWARD, Verdict.ACCEPT, translated=True),
+        rule(Hook.FORWARD, Verdict.DROP, iif="br0", oif="br1"),
+        rule(Hook.FORWARD, Verdict.DROP, iif="br1", oif="br0"),
+        rule(Hook.FORWARD, Verdict.DROP, iif=Not("br0"), oif="br0", translated=False),
         rule(
-            Chain.INPUT,
+            Hook.INPUT,
             Verdict.DROP,
             iif="br1",
             destination=ip_network("10.8.0.1/32"),
@@ -631,7 +627,7 @@ def test_a_table_is_replaced_and_deleted_and_others_stay_as_they_are(lab: Lab) -
 def test_a_refused_script_leaves_everything_and_says_which_rule(lab: Lab) -> None:
     lab.load(*publish("tcp", 8080, "10.9.0.2", 80))
     before = lab.nft("--handle", "--stateless", "list", "ruleset")
-    wrong = rule(Chain.FORWARD, DestinationTo(ip_address("10.9.0.2")), "lab: wrong")
+    wrong = rule(Hook.FORWARD, DestinationTo(ip_address("10.9.0.2")), "lab: wrong")
     error = lab.call("run", nftables.script(TABLE, (*ALL_KINDS, wrong)))
     assert (
         error
@@ -650,7 +646,7 @@ def changes(before: Sequence[str], after: Sequence[str]) -> list[str]:
 def test_changes_by_hand_are_seen(lab: Lab) -> None:
     lab.load(
         *publish("tcp", 8080, "10.9.0.2", 80),
-        rule(Chain.FORWARD, Verdict.DROP, "lab: isolate", iif="br0", oif="br1"),
+        rule(Hook.FORWARD, Verdict.DROP, "lab: isolate", iif="br0", oif="br1"),
     )
     before = lab.listing()
     dnat = 'prerouting meta nfproto ipv4 tcp dport 8080 fib daddr type local dnat ip to 10.9.0.2:80 comment "lab: tcp 8080"'

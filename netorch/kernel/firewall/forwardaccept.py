@@ -16,10 +16,14 @@ from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
 from netorch.values.frozen import mutable
 from netorch.values.requests import Accept
-from netorch.values.snapshot import ForwardSnapshot, Gate, Wall
+from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot
 
 _FORWARD, _USER = "FORWARD", "DOCKER-USER"
 """Docker goes through the administrator's own chain first, and leaves alone what is in there."""
+
+NFT, LEGACY = "nft", "legacy"
+_MARK_ENDS = {NFT: "", LEGACY: ":forward"}
+"""In the legacy tables the plain mark is that of the jumps to a packet filter of ours."""
 
 _NAMES = (_FORWARD, _USER)
 _VERSIONS = {"ip": 4, "ip6": 6}
@@ -33,24 +37,30 @@ _Pairs = list[tuple[str, str]]
 """Of interfaces: by which a packet comes and by which it leaves."""
 
 
-def read(topology: str, *, walls: bool) -> ForwardSnapshot:
-    """`walls`: see what others drop, and say what cannot be seen; without it only the topology's accepts count."""
-    gates: list[Gate] = []
-    found: list[Wall] = []
+def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
+    """`dropping`: look for what others drop, and say what cannot be seen; without it only the topology's accepts count."""
+    forward: list[ForwardChain] = []
+    others: list[DroppingChain] = []
     blind: list[str] = []
     for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
-            gates.append(
-                _gate(
-                    "nft", _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology
+            forward.append(
+                _forward_chain(
+                    NFT, _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology
                 )
             )
-        elif walls and not chain.table.startswith(_OUR_TABLES) and _drops(chain):
+        elif dropping and not chain.table.startswith(_OUR_TABLES) and _drops(chain):
             listing = libnftables.list_rules(chain.family, chain.table) or ""
-            found.append(
-                Wall(chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing)))
+            others.append(
+                DroppingChain(
+                    chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing))
+                )
             )
-    if walls and any(gate.drops for gate in gates) and (reason := libnftables.run("")) is not None:
+    if (
+        dropping
+        and any(chain.drops for chain in forward)
+        and (reason := libnftables.run("")) is not None
+    ):
         blind.append(
             f"iptables (nft) drops what is forwarded, and netorch cannot let its networks through there: {reason}"
         )
@@ -58,14 +68,16 @@ def read(topology: str, *, walls: bool) -> ForwardSnapshot:
         from netorch.kernel.firewall import legacyforward
 
         if reason := legacyforward.missing():
-            if walls:
+            if dropping:
                 blind.append(
                     f"iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward. {reason}"
                 )
             break
-        gates.append(_gate("legacy", version, *legacyforward.read(version, _NAMES), topology))
-    bridged = frozenset(version for version in _BRIDGED if walls and _is_bridged(version))
-    return ForwardSnapshot(tuple(gates), tuple(found), bridged, tuple(blind))
+        forward.append(
+            _forward_chain(LEGACY, version, *legacyforward.read(version, _NAMES), topology)
+        )
+    bridged = frozenset(version for version in _BRIDGED if dropping and _is_bridged(version))
+    return ForwardSnapshot(tuple(forward), tuple(others), bridged, tuple(blind))
 
 
 def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
@@ -76,12 +88,12 @@ def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
     for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
             script += _nft_script(
-                topology, bridge, _pairs(rules, "nft", _VERSIONS[chain.family]), chain
+                topology, bridge, _pairs(rules, NFT, _VERSIONS[chain.family]), chain
             )
     if script and (error := libnftables.run("\n".join([*script, ""]))) is not None:
         raise OSError(errno.EINVAL, error)
     for version in _legacy_versions():
-        _put_legacy(topology, bridge, _pairs(rules, "legacy", version), version)
+        _put_legacy(topology, bridge, _pairs(rules, LEGACY, version), version)
 
 
 def _is_iptables(chain: BaseChain) -> bool:
@@ -112,8 +124,7 @@ def _is_bridged(version: int) -> bool:
 
 
 def _mark(topology: str, flavour: str) -> str:
-    # in the legacy tables the plain mark is that of the jumps to a packet filter of ours
-    return f"netorch:{topology}:forward" if flavour == "legacy" else f"netorch:{topology}"
+    return f"netorch:{topology}{_MARK_ENDS[flavour]}"
 
 
 # the way of a packet
@@ -172,16 +183,14 @@ def _drops(chain: BaseChain) -> bool:
     )
 
 
-def _gate(flavour: str, version: int, policy: bool, chains: _Chains, topology: str) -> Gate:
+def _forward_chain(
+    flavour: str, version: int, policy: bool, chains: _Chains, topology: str
+) -> ForwardChain:
     mark = _mark(topology, flavour)
     way = _way(chains, policy, mark)
     marked = [rule for rules in chains.values() for rule in rules if _is_marked(rule, mark)]
-    return Gate(
-        flavour,
-        version,
-        way.drops,
-        tuple(Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked),
-    )
+    accepts = (Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked)
+    return ForwardChain(flavour, version, way.drops, tuple(accepts))
 
 
 # writing
@@ -210,7 +219,7 @@ def _stale(
 
 
 def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) -> Iterator[str]:
-    mark, chains = _mark(topology, "nft"), _nft_chains(chain.family)
+    mark, chains = _mark(topology, NFT), _nft_chains(chain.family)
     way = _way(chains, chain.drops, mark)
     stale = _stale(chains, way, bridge, wanted, mark)
     if stale is None:
@@ -229,7 +238,7 @@ def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) ->
 def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> None:
     from netorch.kernel.firewall import legacyforward
 
-    mark = _mark(topology, "legacy")
+    mark = _mark(topology, LEGACY)
 
     def edit(policy: bool, chains: _Chains) -> legacyforward.Edit | None:
         way = _way(chains, policy, mark)

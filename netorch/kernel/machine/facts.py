@@ -86,7 +86,7 @@ def read(
         sysctls=sysctl.read_all(tuple(sysctls)),
         read_only=bool(os.statvfs("/proc/sys/net").f_flag & os.ST_RDONLY),
         files=_files(files),
-        forward=None if privileged else forwardaccept.read("", walls=True),
+        forward=None if privileged else forwardaccept.read("", dropping=True),
         ufw=None if privileged else _ufw(),
         leftovers=leftovers,
         records=_records(),
