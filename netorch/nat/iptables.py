@@ -17,8 +17,8 @@ from functools import cached_property
 from hashlib import blake2b
 from ipaddress import ip_address
 from shlex import quote
+from typing import TYPE_CHECKING
 
-from netorch.nat.chains import ListedChain
 from netorch.nat.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
@@ -33,7 +33,10 @@ from netorch.values.filter_rules import (
     Verdict,
 )
 from netorch.values.frozen import Remembering, frozen
-from netorch.values.snapshot import FilterListing
+
+if TYPE_CHECKING:
+    from netorch.nat.chains import ListedChain
+    from netorch.values.snapshot import FilterListing
 
 CHAIN_LENGTH = 28
 """Characters that a chain's name may have: less than XT_EXTENSION_MAXNAMELEN (linux/netfilter/x_tables.h)."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from ipaddress import IPv4Address, IPv6Address
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from netorch.nat.chains import ListedChain
-from netorch.nat.shell import ShellCommand
-from netorch.values.filter_rules import Ruleset
-from netorch.values.snapshot import FilterListing
+if TYPE_CHECKING:
+    from netorch.nat.chains import ListedChain
+    from netorch.nat.shell import ShellCommand
+    from netorch.values.filter_rules import Address, Ruleset
+    from netorch.values.snapshot import FilterListing
 
 
 class FilterLanguage(Protocol):
@@ -28,7 +28,7 @@ class FilterLanguage(Protocol):
     def lines_of(self, text: str) -> Sequence[str]:
         """The filter line by line, one for each rule."""
 
-    def targets_of(self, text: str) -> frozenset[IPv4Address | IPv6Address]:
+    def targets_of(self, text: str) -> frozenset[Address]:
         """The addresses that the filter translates destinations to."""
 
     def commands_to_replace(

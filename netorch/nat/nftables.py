@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
 
-from netorch.nat.chains import ListedChain
 from netorch.nat.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
@@ -20,7 +20,10 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
-from netorch.values.snapshot import FilterListing
+
+if TYPE_CHECKING:
+    from netorch.nat.chains import ListedChain
+    from netorch.values.snapshot import FilterListing
 
 MODULE, CONFIG = "nf_tables", "CONFIG_NF_TABLES"
 

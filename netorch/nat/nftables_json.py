@@ -44,22 +44,12 @@ _NEGATED = {"==": False, "in": False, "!=": True}
 _ENDS = frozenset(("accept", "drop", "return", "reject", "masquerade"))
 _JUMPS = frozenset(("jump", "goto"))
 _TRANSLATIONS = frozenset(("dnat", "snat", "redirect"))
-_LIMITS = frozenset(("limit", "quota", "ct count"))
+_CONDITIONS = frozenset(("limit", "quota", "ct count", "set", "meter"))
+"""Statements that end a rule for some packets: a limit, or a set that is full."""
+
 _GOES_ON = frozenset(
     (
-        *(
-            "counter",
-            "log",
-            "mangle",
-            "notrack",
-            "set",
-            "map",
-            "dup",
-            "flow",
-            "last",
-            "reset",
-            "secmark",
-        ),
+        *("counter", "log", "mangle", "notrack", "dup", "flow", "last", "reset", "secmark"),
         *("ct helper", "ct timeout", "ct expectation"),
     )
 )
@@ -192,7 +182,7 @@ def rule(
             if extension.verdict:
                 return ListedRule(tuple(clauses), extension.verdict, extension.target, text)
             blind = blind or not (body or words)
-        elif name in _LIMITS:
+        elif name in _CONDITIONS:
             clauses.append(Clause(UNKNOWN))
         elif name not in _GOES_ON:
             return ListedRule(tuple(clauses), UNKNOWN, text=text)

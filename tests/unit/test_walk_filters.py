@@ -52,6 +52,17 @@ SPOKEN: dict[str, list[object]] = {
         },
         {"drop": None},
     ],
+    "update @m { ip saddr limit rate over 1/second } drop": [
+        {
+            "set": {
+                "op": "update",
+                "elem": {"payload": {"protocol": "ip", "field": "saddr"}},
+                "set": "@m",
+                "stmt": [{"limit": {"rate": 1, "per": "second", "inv": True}}],
+            }
+        },
+        {"drop": None},
+    ],
     "ip saddr @gone drop": [
         {
             "match": {
