@@ -34,7 +34,7 @@ from netorch.kinds.fdb import FdbWords  # noqa: E402
 from netorch.kinds.peer import PeerWords  # noqa: E402
 from netorch.language import publish  # noqa: E402
 from netorch.language.impairment import ImpairWords  # noqa: E402
-from netorch.render.script import topology  # noqa: E402
+from netorch.render.script import whole_topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402
 from netorch.state.registry import INTERFACE_WORDS  # noqa: E402
 
@@ -220,7 +220,7 @@ def block(name: str) -> str:
 def script(file: str) -> str:
     """A topology, and what `netorch explain` makes of it."""
     text = (DOCS.parent / file).read_text(encoding="utf-8")
-    made = "\n".join(topology.lines(load(text.encode(), file).desired, file))
+    made = "\n".join(whole_topology.lines(load(text.encode(), file).desired, file))
     return f"\n```yaml\n{text}```\n\nOf this, `netorch explain` makes:\n\n```sh\n{made}\n```\n\n"
 
 

@@ -183,7 +183,7 @@ def place_in(loaded: Loaded) -> Callable[[Change], Position | None]:
 
 def shell_commands(loaded: Loaded) -> Callable[[Change], list[str]]:
     """Change → the commands that would do the same."""
-    from netorch.render.script.topology import commands_of
+    from netorch.render.script.whole_topology import commands_of
 
     said = commands_of(loaded.desired)
     return lambda change: said(change.steps)

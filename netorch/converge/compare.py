@@ -26,6 +26,7 @@ from netorch.kinds.file import NodeFile
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import where_dropped
 from netorch.kinds.physical import Physical
+from netorch.nat.languages import AUTO
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import Key, Plan, Resource
@@ -163,7 +164,7 @@ def _in_kernel_words(
     try:
         backend = kernel.filter_backend(choice)
     except NetorchError as error:
-        if choice != "auto" or any(resource.translates for resource in filters.values()):
+        if choice != AUTO or any(resource.translates for resource in filters.values()):
             raise
         # nothing leads out, so there is no way round what is not dropped but a route that a member makes itself
         missing = " ".join(error.lines())

@@ -18,7 +18,7 @@ from netorch.language.scalars import Network
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve import Desired
 from netorch.state.core import HOST, Key, Resource, shown
-from netorch.values.filter_rules import Chain, DestinationTo, Rule
+from netorch.values.filter_rules import DestinationTo, FilterRule, Hook
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 _BRIDGED_IPV6 = ("net/bridge/bridge-nf-call-ip6tables",)
@@ -100,7 +100,7 @@ def published_by_others(
 
 def _new_ports(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource]
-) -> Iterator[tuple[Key, Rule]]:
+) -> Iterator[tuple[Key, FilterRule]]:
     """One rule of each published port and family that is not there yet."""
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
@@ -114,7 +114,7 @@ def _new_ports(
             new = {
                 (rule.comment, rule.family): rule
                 for rule in resource.rules
-                if _publishes(rule) and rule.chain is Chain.OUTPUT
+                if _publishes(rule) and rule.hook is Hook.OUTPUT
             }
             yield from ((key, rule) for rule in new.values() if rule.comment not in there)
 
@@ -272,11 +272,11 @@ def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[tuple[Network, 
                 yield network, "by a route of its own"
 
 
-def _publishes(rule: Rule) -> bool:
+def _publishes(rule: FilterRule) -> bool:
     return isinstance(rule.act, DestinationTo) and rule.comment.startswith("publish ")
 
 
-def _meet(one: Rule, other: Rule) -> bool:
+def _meet(one: FilterRule, other: FilterRule) -> bool:
     mine, theirs = one.match, other.match
     if (
         (one.family, mine.protocol) != (other.family, theirs.protocol)
@@ -295,12 +295,12 @@ def _at_loopback(resource: Resource) -> bool:
     rules = (
         rule
         for rule in resource.rules
-        if _publishes(rule) and (rule.family, rule.chain) == (6, Chain.OUTPUT)
+        if _publishes(rule) and (rule.family, rule.hook) == (6, Hook.OUTPUT)
     )
     return any(rule.match.destination in (None, ip_network("::1")) for rule in rules)
 
 
-def _shadows(rule: Rule, protocol: str, address: bytes, port: int) -> bool:
+def _shadows(rule: FilterRule, protocol: str, address: bytes, port: int) -> bool:
     match = rule.match
     if not isinstance(rule.act, DestinationTo) or match.protocol != protocol or match.port is None:
         return False

@@ -17,6 +17,7 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.machine import facts, rootless
 from netorch.kernel.machine.facts import Machine
+from netorch.nat.languages import LANGUAGES, language
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST
@@ -87,10 +88,11 @@ def _diagnosis(situation: Situation, ask: Ask, tried: list[Finding]) -> Diagnosi
 
 
 def _backends(kernel: LinuxKernel, there: Machine) -> dict[str, str | None]:
-    """As an apply with `auto` tries them: the older one is not loaded where the newer one works."""
-    found = {"nftables": kernel.filter_refusal("nftables")}
-    if found["nftables"] is not None or "ip_tables" not in there.modules.loadable:
-        found["iptables"] = kernel.filter_refusal("iptables")
+    """As an apply with `auto` tries them: one whose module is not loaded stays so where one before it works."""
+    found: dict[str, str | None] = {}
+    for name in LANGUAGES:
+        if None not in found.values() or language(name).MODULE not in there.modules.loadable:
+            found[name] = kernel.filter_refusal(name)
     return found
 
 

@@ -16,6 +16,7 @@ from netorch.kinds.base.standalone import SoloWords, link_feature
 from netorch.kinds.bridge import VLAN_FILTERING
 from netorch.kinds.impair import FEATURES as QDISCS
 from netorch.kinds.ipvlan import L3S
+from netorch.nat.languages import LANGUAGES, language
 from netorch.netlink.constants import AF_INET, FR_ACT_TO_TBL, RT_SCOPE_LINK, RTN_UNICAST
 from netorch.state.registry import INTERFACE_WORDS
 from netorch.values.frozen import frozen
@@ -145,10 +146,8 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
     """What no single request tells."""
     nat = "networks: mode nat and routed, isolation, publish, nat"
     backends: Mapping[str, str | None] = situation.backends
-    for name, module, config in (
-        ("nftables", "nf_tables", "CONFIG_NF_TABLES"),
-        ("iptables", "ip_tables", "CONFIG_IP_NF_IPTABLES"),
-    ):
+    for name in LANGUAGES:
+        module, config = language(name).MODULE, language(name).CONFIG
         reason = backends.get(name)
         on_demand = name not in backends and module in modules.loadable
         state = (

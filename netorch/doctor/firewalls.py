@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.doctor.findings import Finding, Level, Situation
-from netorch.kinds.forward import ForwardAccept, lost
+from netorch.kinds.forward import ForwardAccept, loss
+from netorch.nat.languages import PREFERRED, language
 from netorch.state.core import HOST
 
 SOME = "BRIDGE"
@@ -17,10 +18,10 @@ BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-cal
 def forward_drops(situation: Situation) -> Iterator[Finding]:
     """Docker's policy, or somebody's: netorch puts accepts there."""
     there = situation.machine.forward
-    dropping = [gate for gate in there.gates if gate.drops] if there is not None else []
+    dropping = [chain for chain in there.forward_chains if chain.drops] if there is not None else []
     if dropping:
         names = ", ".join(
-            f"ip{'6' if gate.version == 6 else ''}tables ({gate.flavour})" for gate in dropping
+            f"ip{'6' if chain.version == 6 else ''}tables ({chain.flavour})" for chain in dropping
         )
         docker = " (Docker sets it so)" if "dockerd" in situation.machine.programs else ""
         what = f"the chain FORWARD of {names} drops what nothing accepts{docker}"
@@ -55,12 +56,12 @@ def walls(situation: Situation) -> Iterator[Finding]:
         for resource in desired.state.values()
         if isinstance(resource, ForwardAccept) and resource.netns == HOST
     ]
-    for wall in there.walls:
-        bridges = [accept.bridge for accept in accepts if accept.concerned(there, wall)]
+    for wall in there.dropping_chains:
+        bridges = [accept.bridge for accept in accepts if accept.is_stopped_by(there, wall)]
         if bridges:
-            yield Finding(Level.WARNING, *lost(HOST, wall, list(dict.fromkeys(bridges))))
+            yield Finding(Level.WARNING, *loss(HOST, wall, list(dict.fromkeys(bridges))))
         elif not situation.wanted:
-            what, command = lost(HOST, wall, [SOME])
+            what, command = loss(HOST, wall, [SOME])
             yield Finding(
                 Level.WARNING,
                 what,
@@ -85,7 +86,7 @@ def firewalls(situation: Situation) -> Iterator[Finding]:
         return
     walled = any(
         wall.table == "firewalld"
-        for wall in (machine.forward.walls if machine.forward is not None else ())
+        for wall in (machine.forward.dropping_chains if machine.forward is not None else ())
     )
     if "firewalld" in machine.programs and bridges and not walled:
         zone = " ".join(f"--add-interface={bridge}" for bridge in bridges)
@@ -104,7 +105,9 @@ def bridged(situation: Situation) -> Iterator[Finding]:
     )
     there = machine.forward
     strange = (
-        [wall for wall in there.walls if set(wall.versions) & set(on)] if there is not None else []
+        [wall for wall in there.dropping_chains if set(wall.versions) & set(on)]
+        if there is not None
+        else []
     )
     concerned = [
         wall
@@ -118,7 +121,9 @@ def bridged(situation: Situation) -> Iterator[Finding]:
             what,
             " ".join(["sysctl -w", *(f"{BRIDGED[version].replace('/', '.')}=0" for version in on)]),
         )
-    elif there is not None and any(gate.drops and gate.version in on for gate in there.gates):
+    elif there is not None and any(
+        chain.drops and chain.version in on for chain in there.forward_chains
+    ):
         what = f"{names}: the chain FORWARD, which drops, sees what goes from one port of a bridge to another"
         yield Finding(Level.HANDLED, f"{what}; netorch lets its networks through there")
 
@@ -136,8 +141,8 @@ def backends(situation: Situation) -> Iterator[Finding]:
     ]
     install = (
         "apt install libnftables1"
-        if "not installed" in (reasons.get("nftables") or "")
-        else "modprobe nf_tables"
+        if "not installed" in (reasons.get(PREFERRED) or "")
+        else f"modprobe {language(PREFERRED).MODULE}"
     )
     what = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     level = Level.ERROR if needed else Level.WARNING

@@ -182,21 +182,21 @@ class LinuxKernel:
 
         return self._worker.call(act)
 
-    def filter_backend(self, wanted: str) -> str:
+    def filter_backend(self, choice: str) -> str:
         """What `backend.nat` means on this machine; NetorchError if nothing works."""
 
         def act() -> str:
             self._namespaces.home()
-            return filters.choose(wanted)
+            return filters.choose(choice)
 
         return self._worker.call(act)
 
     def filter_refusal(self, backend: str) -> str | None:
-        """Why nftables or iptables cannot be used here, tried where nobody else sees it; None of one that can."""
+        """Why a backend cannot be used here, tried where nobody else sees it; None of one that can."""
 
         def act() -> str | None:
             self._namespaces.fresh()
-            return filters.refusal(backend)
+            return filters.backend(backend).refusal()
 
         return self._worker.call(act)
 
@@ -204,7 +204,7 @@ class LinuxKernel:
         """The rules in the backend's words, as they would be read back."""
         try:
             return self._worker.call(
-                lambda: filters.normal(backend, topology, rules, self._namespaces.fresh)
+                lambda: filters.backend(backend).text_of(topology, rules, self._namespaces.fresh)
             )
         except ValueError as error:
             raise NetorchError(f"{backend}: {error}") from None

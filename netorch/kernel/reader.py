@@ -93,7 +93,7 @@ class Reader:
         self._rules: dict[bytes, RuleSpec] = {}
         self._contents: dict[etc_netns.Identity, str] = {}
         self._etc = frozenset(etc_netns.labels())
-        self._legacy = filters.has_legacy()
+        self._backends = filters.loaded()
 
     def read(self) -> Snapshot:
         namespaces, scope = self._namespaces, self._scope
@@ -247,10 +247,10 @@ class Reader:
         if scope.topology:
             # also where none is wanted: the file may have had one before
             self._namespaces.enter(netns)
-            rules_of = filters.read(scope.topology, self._legacy)
+            rules_of = filters.read(scope.topology, self._backends)
             waiting = listening() if label in scope.filters else waiting
             if label == HOST or label in scope.attached or label in scope.forwards:
-                forward = forwardaccept.read(scope.topology, walls=label in scope.forwards)
+                forward = forwardaccept.read(scope.topology, dropping=label in scope.forwards)
         seen: Passage | None = None
         if scope.passage:
             self._namespaces.enter(netns)

@@ -243,11 +243,13 @@ class Transaction:
 
     def _set_filter(self, request: FilterSet) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
-        filters.put(request.backend, request.topology, request.rules, request.text, request.before)
+        filters.replace(
+            request.backend, request.topology, request.rules, request.text, request.before
+        )
 
     def _remove_filter(self, request: FilterDel) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
-        filters.remove(request.backend, request.topology, request.before)
+        filters.delete(request.backend, request.topology, request.before)
 
     def _accept(self, request: ForwardAcceptAdd | ForwardAcceptDel) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))

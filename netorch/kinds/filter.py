@@ -7,10 +7,10 @@ from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.kinds.netns import netns_key
-from netorch.nat.nftables import listing
+from netorch.nat.languages import language
 from netorch.state.core import Disruption, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.filter_rules import Chain, Ruleset
+from netorch.values.filter_rules import Hook, Ruleset
 from netorch.values.frozen import frozen
 from netorch.values.requests import FilterDel, FilterSet, Request
 
@@ -44,7 +44,7 @@ class PacketFilter(Nothing, Resource):
     @property
     def translates(self) -> bool:
         """Whether traffic needs it to get anywhere."""
-        return any(rule.chain not in {Chain.FORWARD, Chain.INPUT} for rule in self.rules)
+        return any(rule.hook not in {Hook.FORWARD, Hook.INPUT} for rule in self.rules)
 
     @property
     def within(self) -> tuple[Key, ...]:
@@ -75,7 +75,7 @@ class PacketFilter(Nothing, Resource):
         return {"backend": self.backend, "rules": str(len(self.lines()))}
 
     def lines(self) -> Sequence[str]:
-        return listing(self.text) if self.text.startswith("table ") else self.text.splitlines()
+        return language(self.backend).lines_of(self.text)
 
     def title(self) -> str:
         return f"filter {shown(self.netns)}"

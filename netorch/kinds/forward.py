@@ -15,7 +15,7 @@ from netorch.state.core import HOST, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.frozen import frozen
 from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
-from netorch.values.snapshot import ForwardSnapshot, Snapshot, Wall
+from netorch.values.snapshot import DroppingChain, ForwardSnapshot, Snapshot
 
 
 @observed
@@ -47,30 +47,30 @@ class ForwardAccept(Nothing, Resource):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         found: dict[str, list[Accept]] = {}
-        for gate in view.netns.forward.gates:
-            for accept in gate.accepts:
+        for chain in view.netns.forward.forward_chains:
+            for accept in chain.accepts:
                 found.setdefault(accept.iif or accept.oif, []).append(accept)
         for bridge, rules in found.items():
             yield cls(view.label, bridge, view.mark.topology, rules=tuple(sorted(rules)))
 
-    def needed(self, there: ForwardSnapshot) -> tuple[Accept, ...]:
+    def rules_for(self, there: ForwardSnapshot) -> tuple[Accept, ...]:
         """The rules without which members do not reach one another, or the outside where the network leads out."""
         rules: list[Accept] = []
-        for gate in there.gates:
-            if gate.drops and gate.version in self.leads:
+        for chain in there.forward_chains:
+            if chain.drops and chain.version in self.leads:
                 rules += [
-                    Accept(gate.flavour, gate.version, self.bridge, ""),
-                    Accept(gate.flavour, gate.version, "", self.bridge),
+                    Accept(chain.flavour, chain.version, self.bridge, ""),
+                    Accept(chain.flavour, chain.version, "", self.bridge),
                 ]
-            elif gate.drops and gate.version in there.bridged:
-                rules.append(Accept(gate.flavour, gate.version, self.bridge, self.bridge))
+            elif chain.drops and chain.version in there.bridged:
+                rules.append(Accept(chain.flavour, chain.version, self.bridge, self.bridge))
         return tuple(sorted(rules))
 
-    def concerned(self, there: ForwardSnapshot, wall: Wall) -> bool:
-        """Whether its packets come to this wall, and nobody has thought of the bridge there."""
+    def is_stopped_by(self, there: ForwardSnapshot, chain: DroppingChain) -> bool:
+        """Whether the bridge's packets come to this chain, and its table does not mention the bridge."""
         return (
-            bool({*self.leads, *there.bridged} & set(wall.versions))
-            and self.bridge not in wall.names
+            bool({*self.leads, *there.bridged} & set(chain.versions))
+            and self.bridge not in chain.names
         )
 
     def create(self) -> Iterable[Request]:
@@ -110,26 +110,26 @@ def where_dropped(
     needed: dict[Key, Resource] = {}
     warnings: list[str] = []
     for accept in accepts:
-        if rules := accept.needed(snapshot.namespaces[accept.netns].forward):
+        if rules := accept.rules_for(snapshot.namespaces[accept.netns].forward):
             needed[accept.key] = replace(accept, rules=rules)
     for label in dict.fromkeys(accept.netns for accept in accepts):
         there = snapshot.namespaces[label].forward
         warnings += there.blind
-        for wall in there.walls:
+        for chain in there.dropping_chains:
             if bridges := [
                 accept.bridge
                 for accept in accepts
-                if accept.netns == label and accept.concerned(there, wall)
+                if accept.netns == label and accept.is_stopped_by(there, chain)
             ]:
-                warnings.append(". Let it through: ".join(lost(label, wall, bridges)))
+                warnings.append(". Let it through: ".join(loss(label, chain, bridges)))
     return {**rest, **needed}, warnings
 
 
-def lost(label: str, wall: Wall, bridges: Sequence[str]) -> tuple[str, str]:
-    """What a wall does to what goes through the bridges, and the command that lets it through."""
-    place = f"{wall.family} {wall.table} {wall.chain}"
+def loss(label: str, chain: DroppingChain, bridges: Sequence[str]) -> tuple[str, str]:
+    """What a dropping chain does to what goes through the bridges, and the command that lets it through."""
+    place = f"{chain.family} {chain.table} {chain.chain}"
     where = "" if label == HOST else f" in {label}"
-    if wall.table == "firewalld":
+    if chain.table == "firewalld":
         remedy = "firewall-cmd --zone=trusted " + " ".join(
             f"--add-interface={name}" for name in bridges
         )

@@ -12,40 +12,52 @@ from __future__ import annotations
 
 import re
 from base64 import b32encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
+from ipaddress import ip_address
 from shlex import quote
+from typing import TYPE_CHECKING
 
+from netorch.nat.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Network,
     Not,
     Ports,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
 )
 from netorch.values.frozen import Remembering, frozen
 
+if TYPE_CHECKING:
+    from netorch.nat.chains import ListedChain
+    from netorch.values.snapshot import FilterListing
+
 CHAIN_LENGTH = 28
 """Characters that a chain's name may have: less than XT_EXTENSION_MAXNAMELEN (linux/netfilter/x_tables.h)."""
 
+MODULE, CONFIG = "ip_tables", "CONFIG_IP_NF_IPTABLES"
+
 Lines = tuple[str, ...]
+
+TableKey = tuple[int, str]
+"""IP version (4, 6) and table."""
 
 _NAT, _FILTER = "nat", "filter"
 _HOOKS = {
-    Chain.PREROUTING: (_NAT, "PREROUTING", "pre"),
-    Chain.OUTPUT: (_NAT, "OUTPUT", "out"),
-    Chain.POSTROUTING: (_NAT, "POSTROUTING", "post"),
-    Chain.FORWARD: (_FILTER, "FORWARD", "fwd"),
-    Chain.INPUT: (_FILTER, "INPUT", "in"),
+    Hook.PREROUTING: (_NAT, "PREROUTING", "pre"),
+    Hook.OUTPUT: (_NAT, "OUTPUT", "out"),
+    Hook.POSTROUTING: (_NAT, "POSTROUTING", "post"),
+    Hook.FORWARD: (_FILTER, "FORWARD", "fwd"),
+    Hook.INPUT: (_FILTER, "INPUT", "in"),
 }
-_WITHOUT_IIF = (Chain.OUTPUT, Chain.POSTROUTING)
-_WITHOUT_OIF = (Chain.PREROUTING, Chain.INPUT)
+_WITHOUT_IIF = (Hook.OUTPUT, Hook.POSTROUTING)
+_WITHOUT_OIF = (Hook.PREROUTING, Hook.INPUT)
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _STATES = {"invalid": "INVALID", "new": "NEW", "related": "RELATED", "established": "ESTABLISHED"}
 """In the order of iptables-save."""
@@ -54,11 +66,12 @@ _STATES = {"invalid": "INVALID", "new": "NEW", "related": "RELATED", "establishe
 _INTERFACE = re.compile(r"[^\s\"'\\/:\x00-\x1f\x7f]*[^\s\"'\\/:\x00-\x1f\x7f+]")
 _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_TARGET = re.compile(r"--to-destination \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+)")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 @frozen
-class Names(Remembering):
+class ChainNames(Remembering):
     """What the chains and rules of a topology are called."""
 
     topology: str
@@ -68,7 +81,7 @@ class Names(Remembering):
         """The comment of every rule of ours in a chain that is not ours, and of rules that have none of their own."""
         return f"netorch:{self.topology}"
 
-    def chain(self, hook: Chain) -> str:
+    def chain(self, hook: Hook) -> str:
         """`netorch-lab-pre`. A long name is cut and told apart by a hash, behind a full stop, which no topology's name has."""
         name = self.topology
         if len(name) > CHAIN_LENGTH - len("netorch--post"):
@@ -78,7 +91,7 @@ class Names(Remembering):
     @cached_property
     def chains(self) -> frozenset[str]:
         """All chains that the topology may have, in any table."""
-        return frozenset(map(self.chain, Chain))
+        return frozenset(map(self.chain, Hook))
 
 
 @frozen
@@ -96,7 +109,7 @@ class OwnChain:
 
 
 @frozen
-class Table:
+class IptablesTable:
     """What is to be in one table; `version` is that of IP."""
 
     version: int
@@ -116,15 +129,15 @@ class Table:
         )
 
 
-def translate(topology: str, ruleset: Ruleset) -> tuple[Table, ...]:
+def translate(topology: str, ruleset: Ruleset) -> tuple[IptablesTable, ...]:
     """The tables that the ruleset needs, none for an empty one. ValueError for a rule that iptables has no words for."""
-    names = Names(topology)
-    found: dict[tuple[int, str], dict[Chain, list[str]]] = {}
+    names = ChainNames(topology)
+    found: dict[tuple[int, str], dict[Hook, list[str]]] = {}
     for rule in ruleset:
-        hooks = found.setdefault((rule.family, _HOOKS[rule.chain][0]), {})
-        hooks.setdefault(rule.chain, []).extend(_lines(rule, names.mark))
+        hooks = found.setdefault((rule.family, _HOOKS[rule.hook][0]), {})
+        hooks.setdefault(rule.hook, []).extend(_lines(rule, names.mark))
     return tuple(
-        Table(
+        IptablesTable(
             version,
             table,
             tuple(
@@ -136,26 +149,89 @@ def translate(topology: str, ruleset: Ruleset) -> tuple[Table, ...]:
     )
 
 
-def lines(topology: str, ruleset: Ruleset) -> dict[tuple[int, str], Lines]:
+def lines(topology: str, ruleset: Ruleset) -> dict[TableKey, Lines]:
     """The lines of each table by IP version and name: what is compared with the kernel's, and what is put there."""
     return {(table.version, table.name): table.lines for table in translate(topology, ruleset)}
 
 
-def commands(tables: Mapping[tuple[int, str], Lines]) -> Iterator[str]:
+def commands(tables: Mapping[TableKey, Lines]) -> Iterator[str]:
     """The lines as a person would type them in a shell: `ip6tables -t nat -A …`."""
-    for (version, table), found in tables.items():
-        for line in found:
-            words = _QUOTED.sub(lambda quoted: quote(re.sub(r"\\(.)", r"\1", quoted[1])), line)
-            yield f"{'iptables' if version == 4 else 'ip6tables'} -t {table} {words}"
+    return map(_typed, text_of(tables).splitlines())
 
 
-def _lines(rule: Rule, mark: str) -> Iterator[str]:
+def text_of(tables: Mapping[TableKey, Sequence[str]]) -> str:
+    """All tables' lines in one text, each behind its command; `tables_of` is the way back."""
+    return "\n".join(
+        f"{'iptables' if version == 4 else 'ip6tables'} -t {table} {line}"
+        for (version, table), found in sorted(tables.items())
+        for line in found
+    )
+
+
+def tables_of(text: str) -> dict[TableKey, Lines]:
+    """The lines of each table."""
+    found: dict[TableKey, list[str]] = {}
+    for line in text.splitlines():
+        command, _, table, rest = line.split(" ", 3)
+        found.setdefault((4 if command == "iptables" else 6, table), []).append(rest)
+    return {key: tuple(lines) for key, lines in found.items()}
+
+
+def lines_of(text: str) -> list[str]:
+    return text.splitlines()
+
+
+def targets_of(text: str) -> frozenset[Address]:
+    return frozenset(ip_address(found[1]) for found in _TARGET.finditer(text))
+
+
+def commands_to_replace(
+    topology: str, rules: Ruleset, text: str, before: str
+) -> list[ShellCommand]:
+    made = commands(lines(topology, rules)) if rules else map(_typed, text.splitlines())
+    return [ShellCommand(_legacy(line)) for line in (*_undone(before), *made)]
+
+
+def commands_to_delete(topology: str, before: str) -> list[ShellCommand]:
+    return [ShellCommand(_legacy(line)) for line in _undone(before)]
+
+
+def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
+    from netorch.nat import iptables_save
+
+    return iptables_save.chains(tables_of(listing.text))
+
+
+def _legacy(line: str) -> str:
+    """The backend's tables are the legacy ones, whatever `iptables` alone means on the machine."""
+    return line.replace("tables ", "tables-legacy ", 1)
+
+
+def _typed(line: str) -> str:
+    """A line with its quotes as a shell takes them."""
+    return _QUOTED.sub(lambda quoted: quote(re.sub(r"\\(.)", r"\1", quoted[1])), line)
+
+
+def _undone(text: str) -> Iterator[str]:
+    """What takes back `iptables -t nat -N …` and its like: the jumps first, then the chains."""
+    found = text.splitlines()
+    chains = [line for line in found if " -N " in line]
+    yield from (
+        _typed(re.sub(r" -I (\S+)( \d+)?", r" -D \1", line, count=1))
+        for line in found
+        if " -I " in line
+    )
+    yield from (line.replace(" -N ", " -F ") for line in chains)
+    yield from (line.replace(" -N ", " -X ") for line in chains)
+
+
+def _lines(rule: FilterRule, mark: str) -> Iterator[str]:
     """Ports that move one to one are one rule each: of a range after --to-destination the kernel may choose any."""
     act, port = rule.act, rule.match.port
     if not isinstance(act, DestinationTo):
         yield _line(rule, port, _target(rule), mark)
         return
-    if rule.chain not in (Chain.PREROUTING, Chain.OUTPUT):
+    if rule.hook not in (Hook.PREROUTING, Hook.OUTPUT):
         raise _wrong(rule, "destinations are translated in PREROUTING and OUTPUT")
     address = _address(rule, act.address)
     bracketed = f"[{address}]" if rule.family == 6 else address
@@ -186,7 +262,7 @@ def _lines(rule: Rule, mark: str) -> Iterator[str]:
             )
 
 
-def _line(rule: Rule, port: Ports | None, target: str, mark: str) -> str:
+def _line(rule: FilterRule, port: Ports | None, target: str, mark: str) -> str:
     comment = rule.comment or mark
     if not _COMMENT.fullmatch(comment):
         raise _wrong(rule, f"no comment for a rule: {comment!r}")
@@ -200,7 +276,7 @@ def _line(rule: Rule, port: Ports | None, target: str, mark: str) -> str:
     )
 
 
-def _header(rule: Rule) -> Iterator[str]:
+def _header(rule: FilterRule) -> Iterator[str]:
     match = rule.match
     for option, network in (("-s", match.source), ("-d", match.destination)):
         words = _network(rule, option, network)
@@ -211,7 +287,7 @@ def _header(rule: Rule) -> Iterator[str]:
         ("-o", match.oif, _WITHOUT_OIF),
     ):
         if interface is not None:
-            if rule.chain in without:
+            if rule.hook in without:
                 raise _wrong(rule, f"{option} says nothing there")
             yield f"{_not(interface)}{option} {_interface(rule, interface)}"
     if match.protocol is not None:
@@ -220,7 +296,7 @@ def _header(rule: Rule) -> Iterator[str]:
         yield f"-p {match.protocol}"
 
 
-def _matches(rule: Rule, port: Ports | None) -> Iterator[str]:
+def _matches(rule: FilterRule, port: Ports | None) -> Iterator[str]:
     match = rule.match
     if port is not None:
         if match.protocol is None:
@@ -239,26 +315,26 @@ def _matches(rule: Rule, port: Ports | None) -> Iterator[str]:
         yield f"-m conntrack {'' if match.translated else '! '}--ctstate DNAT"
 
 
-def _target(rule: Rule) -> str:
+def _target(rule: FilterRule) -> str:
     act = rule.act
     translates = isinstance(act, SourceTo) or act is Verdict.MASQUERADE
-    if translates and rule.chain is not Chain.POSTROUTING:
+    if translates and rule.hook is not Hook.POSTROUTING:
         raise _wrong(rule, "sources are translated in POSTROUTING")
     if isinstance(act, SourceTo):
         return f"SNAT --to-source {_address(rule, act.address)}"
     assert isinstance(act, Verdict)
-    if act is Verdict.DROP and _HOOKS[rule.chain][0] == _NAT:
+    if act is Verdict.DROP and _HOOKS[rule.hook][0] == _NAT:
         raise _wrong(rule, "the table nat drops nothing")
     return act.name
 
 
-def _address(rule: Rule, address: Address) -> str:
+def _address(rule: FilterRule, address: Address) -> str:
     if address.version != rule.family or getattr(address, "scope_id", None):
         raise _wrong(rule, f"no address of IPv{rule.family}: {address}")
     return str(address)
 
 
-def _network(rule: Rule, option: str, value: Network | Not | None) -> str:
+def _network(rule: FilterRule, option: str, value: Network | Not | None) -> str:
     network = value.value if isinstance(value, Not) else value
     if network is None:
         return ""
@@ -268,14 +344,14 @@ def _network(rule: Rule, option: str, value: Network | Not | None) -> str:
     return f"{_not(value)}{option} {network}" if network.prefixlen or isinstance(value, Not) else ""
 
 
-def _interface(rule: Rule, value: str | Not) -> str:
+def _interface(rule: FilterRule, value: str | Not) -> str:
     name = value.value if isinstance(value, Not) else value
     if not isinstance(name, str) or not _INTERFACE.fullmatch(name) or len(name.encode()) > 15:
         raise _wrong(rule, f"no name of an interface that iptables can be told: {name!r}")
     return name
 
 
-def _ports(rule: Rule, ports: Ports) -> str:
+def _ports(rule: FilterRule, ports: Ports) -> str:
     first, last = ports
     if not 0 <= first <= last <= 65535:
         raise _wrong(rule, f"no range of ports: {ports}")
@@ -291,7 +367,7 @@ def _quoted(text: str) -> str:
     return text if _PLAIN.fullmatch(text) else '"' + re.sub(r"([\"\\'])", r"\\\1", text) + '"'
 
 
-def _wrong(rule: Rule, why: str) -> ValueError:
+def _wrong(rule: FilterRule, why: str) -> ValueError:
     return ValueError(
-        f"a rule in {_HOOKS[rule.chain][1]}{f' ({rule.comment})' if rule.comment else ''}: {why}"
+        f"a rule in {_HOOKS[rule.hook][1]}{f' ({rule.comment})' if rule.comment else ''}: {why}"
     )

@@ -3,35 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
 
+from netorch.nat.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Match,
     Not,
     Ports,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
 )
 
-_HOOKS = {
-    Chain.PREROUTING: "type nat hook prerouting priority -100",
-    Chain.OUTPUT: "type nat hook output priority -100",
-    Chain.POSTROUTING: "type nat hook postrouting priority 100",
-    Chain.FORWARD: "type filter hook forward priority 0",
-    Chain.INPUT: "type filter hook input priority 0",
+if TYPE_CHECKING:
+    from netorch.nat.chains import ListedChain
+    from netorch.values.snapshot import FilterListing
+
+MODULE, CONFIG = "nf_tables", "CONFIG_NF_TABLES"
+
+BASE_CHAINS = {
+    Hook.PREROUTING: ("nat", -100),
+    Hook.OUTPUT: ("nat", -100),
+    Hook.POSTROUTING: ("nat", 100),
+    Hook.FORWARD: ("filter", 0),
+    Hook.INPUT: ("filter", 0),
 }
+"""Type and priority of the chain at each hook."""
+
 _FAMILIES = {4: ("ip", "ipv4"), 6: ("ip6", "ipv6")}
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _STATES = frozenset({"new", "established", "related", "invalid"})
 # nft has no way to quote a quote, and reads * and \ as a pattern
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 _COMMENT = re.compile(r"[ !#-~]{1,100}")
+_TARGET = re.compile(r"dnat ip6? to \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+)")
+_HANDLE = re.compile(r"(.*) # handle (\d+)")
+_TABLE = re.compile(r"table (\S+) (\S+) \{")
+_OTHER_BLOCKS = (
+    "set ",
+    "map ",
+    "flowtable ",
+    "counter ",
+    "quota ",
+    "limit ",
+    "ct ",
+    "secmark ",
+    "synproxy ",
+)
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -51,19 +75,23 @@ def script(table: str, ruleset: Ruleset) -> str:
     if not ruleset:
         return text
     lines = [f"table inet {table} {{"]
-    for chain in Chain:
-        rules = [rule for rule in ruleset if rule.chain is chain]
+    for hook in Hook:
+        rules = [rule for rule in ruleset if rule.hook is hook]
         if rules:
-            lines += [f"\tchain {chain.value} {{", f"\t\t{_HOOKS[chain]}; policy accept;"]
-            lines += [f"\t\t{_rule(rule)}" for rule in rules]
+            kind, priority = BASE_CHAINS[hook]
+            lines += [
+                f"\tchain {hook.value} {{",
+                f"\t\ttype {kind} hook {hook.value} priority {priority}; policy accept;",
+            ]
+            lines += [f"\t\t{rule_text(rule)}" for rule in rules]
             lines.append("\t}")
     return text + "\n".join([*lines, "}", ""])
 
 
-def line(rule: Rule) -> str:
+def line(rule: FilterRule) -> str:
     """One rule as `listing` gives it, for people; what nft could not be told in whatever words there are."""
     try:
-        return f"{rule.chain.value} {_rule(rule)}"
+        return f"{rule.hook.value} {rule_text(rule)}"
     except ValueError:
         return repr(rule)
 
@@ -80,24 +108,77 @@ def listing(text: str) -> tuple[str, ...]:
 
     `prerouting type nat hook prerouting priority dstnat; policy accept;`, `prerouting tcp dport 80 … comment "web"`, `set s type …`.
     """
-    found: list[str] = []
-    block, start, statement = "", 0, ""
-    for line in text.splitlines()[1:-1]:
-        statement = f"{statement} {line.strip()}".strip()
+    return tuple(f"{block} {statement}".strip() for _, _, block, statement, _ in _statements(text))
+
+
+def rule_texts(text: str) -> dict[tuple[str, str, int], str]:
+    """The rules of a listing with handles, by family, table and handle."""
+    return {
+        (family, table, handle): statement
+        for family, table, block, statement, handle in _statements(text)
+        if handle and not block.startswith(_OTHER_BLOCKS)
+    }
+
+
+def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
+    """Family and table of each statement, its chain (or the head of another block), its text, and its handle or 0."""
+    family = table = block = statement = ""
+    inside = empty = False
+    for line in text.splitlines():
+        if not inside:
+            if (head := _TABLE.match(line)) is not None:
+                family, table, inside = head[1], head[2], True
+            continue
+        if line == "}":
+            inside = False
+            continue
+        words = line.strip()
+        numbered = _HANDLE.fullmatch(words)
+        words, handle = (numbered[1], int(numbered[2])) if numbered is not None else (words, 0)
+        statement = f"{statement} {words}".strip()
         if not block and statement.endswith("{"):
-            block, start, statement = (
+            block, empty, statement = (
                 statement.removesuffix("{").removeprefix("chain ").strip(),
-                len(found),
+                True,
                 "",
             )
         elif block and statement == "}":
-            if len(found) == start:
-                found.append(block)
+            if empty:
+                yield family, table, block, "", 0
             block = statement = ""
         elif statement and _balanced(statement):
-            found.append(f"{block} {statement}".strip())
-            statement = ""
-    return tuple(found)
+            yield family, table, block, statement, handle
+            statement, empty = "", False
+
+
+def lines_of(text: str) -> Sequence[str]:
+    # the rules of a file that no kernel has listed yet are lines already
+    return listing(text) if text.startswith("table ") else text.splitlines()
+
+
+def targets_of(text: str) -> frozenset[Address]:
+    return frozenset(ip_address(found[1]) for found in _TARGET.finditer(text))
+
+
+def commands_to_replace(
+    topology: str, rules: Ruleset, text: str, before: str
+) -> list[ShellCommand]:
+    table = table_name(topology)
+    made = script(table, rules) if rules else delete(table) + text
+    if not before:
+        # where there is none, none has to make room
+        made = made.removeprefix(delete(table))
+    return [ShellCommand("nft -f -", made)]
+
+
+def commands_to_delete(topology: str, before: str) -> list[ShellCommand]:
+    return [ShellCommand(f"nft delete table inet {table_name(topology)}")]
+
+
+def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
+    from netorch.nat import nftables_json
+
+    return nftables_json.chains(listing.json, rule_texts(listing.text), listing.extensions)
 
 
 def _balanced(statement: str) -> bool:
@@ -106,7 +187,8 @@ def _balanced(statement: str) -> bool:
     return bare.count("{") == bare.count("}")
 
 
-def _rule(rule: Rule) -> str:
+def rule_text(rule: FilterRule) -> str:
+    """One rule as nft reads it."""
     words = [*_matches(rule.match, rule.family), _act(rule)]
     if rule.comment:
         if not _COMMENT.fullmatch(rule.comment):
@@ -181,7 +263,7 @@ def _ports(ports: Ports) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def _act(rule: Rule) -> str:
+def _act(rule: FilterRule) -> str:
     payload, _ = _FAMILIES[rule.family]
     match rule.act:
         case Verdict():

@@ -19,11 +19,11 @@ from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.networks import LEADING_OUT, Segment, closed
 from netorch.resolve.published_ports import Published, check_published, prepare, published
 from netorch.values.filter_rules import (
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Match,
     Not,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
@@ -93,7 +93,7 @@ def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
             )
 
 
-def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
+def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
     # an entry for one address goes before those for all of them
     for entry in sorted(filter_.published, key=lambda entry: entry.address is None):
         words, text = entry.words, entry.text
@@ -101,8 +101,8 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
         act = DestinationTo(entry.target, words.to)
         match = Match(destination=where, protocol=words.proto, port=words.port, local=True)
         if entry.address is None or not entry.address.is_loopback:
-            yield Rule(entry.version, Chain.PREROUTING, match, act, text)
-        yield Rule(entry.version, Chain.OUTPUT, match, act, text)
+            yield FilterRule(entry.version, Hook.PREROUTING, match, act, text)
+        yield FilterRule(entry.version, Hook.OUTPUT, match, act, text)
     for index, nat in enumerate(filter_.site.words.nat):
         yield from _own(draft, filter_.site, nat, (*filter_.site.path, "nat", index))
     for version in (4, 6):
@@ -111,8 +111,8 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
             for segment in filter_.segments
         ):
             # a program of the owner's that talks to another by the bridge's address is of the subnet, and leaves by no bridge
-            yield Rule(
-                version, Chain.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself"
+            yield FilterRule(
+                version, Hook.POSTROUTING, Match(oif="lo"), Verdict.RETURN, "the owner to itself"
             )
     for segment in filter_.segments:
         bridge = segment.root.dev
@@ -124,17 +124,17 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
             if hairpin:
                 # its own answer would not come back through here: the owner stands in for the one who asks
                 back = Match(oif=bridge, source=subnet, translated=True)
-                yield Rule(
+                yield FilterRule(
                     version,
-                    Chain.POSTROUTING,
+                    Hook.POSTROUTING,
                     back,
                     Verdict.MASQUERADE,
                     f"{segment.name}: members to published ports",
                 )
                 near = Match(oif=bridge, source=LOOPBACK[version], translated=True)
-                yield Rule(
+                yield FilterRule(
                     version,
-                    Chain.POSTROUTING,
+                    Hook.POSTROUTING,
                     near,
                     Verdict.MASQUERADE,
                     f"{segment.name}: from loopback to published ports",
@@ -143,16 +143,16 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[Rule]:
                 out = Match(oif=Not(bridge), source=subnet, destination=Not(MULTICAST[version]))
                 egress = segment.words.egress_of(version)
                 leave = SourceTo(egress) if egress is not None else Verdict.MASQUERADE
-                yield Rule(version, Chain.POSTROUTING, out, leave, f"{segment.name}: out")
+                yield FilterRule(version, Hook.POSTROUTING, out, leave, f"{segment.name}: out")
 
 
-def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Rule]:
+def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[FilterRule]:
     if words.masquerade is not None:
         out, source = _interface(site, words.masquerade.out), words.masquerade.source
         for version in (4, 6) if source is None else (source.version,):
-            yield Rule(
+            yield FilterRule(
                 version,
-                Chain.POSTROUTING,
+                Hook.POSTROUTING,
                 Match(oif=out, source=source),
                 Verdict.MASQUERADE,
                 "nat: masquerade",
@@ -161,8 +161,8 @@ def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Rule
         out, source, to = _interface(site, words.snat.out), words.snat.source, words.snat.to
         if source is not None and source.version != to.version:
             draft.complain(path, f"snat from {source} to {to} mixes IPv4 and IPv6")
-        yield Rule(
-            to.version, Chain.POSTROUTING, Match(oif=out, source=source), SourceTo(to), "nat: snat"
+        yield FilterRule(
+            to.version, Hook.POSTROUTING, Match(oif=out, source=source), SourceTo(to), "nat: snat"
         )
     if words.dnat is not None:
         dnat = words.dnat
@@ -176,7 +176,8 @@ def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Rule
             port=dnat.port,
         )
         act = DestinationTo(target, there)  # type: ignore[arg-type]
-        yield Rule(target.version, Chain.PREROUTING, match, act, f"nat: dnat {shown(dnat.port)}")  # type: ignore[attr-defined]
+        version = target.version  # type: ignore[attr-defined]
+        yield FilterRule(version, Hook.PREROUTING, match, act, f"nat: dnat {shown(dnat.port)}")
 
 
 def _interface(site: Site, text: str) -> str | Not:
@@ -185,7 +186,7 @@ def _interface(site: Site, text: str) -> str | Not:
     return Not(dev) if text.startswith("!") else dev
 
 
-def _policy(filter_: Filter) -> Iterator[Rule]:
+def _policy(filter_: Filter) -> Iterator[FilterRule]:
     for version in (4, 6):
         here = [segment for segment in filter_.segments if segment.subnet_of(version)]
         for segment in here:
@@ -195,21 +196,21 @@ def _policy(filter_: Filter) -> Iterator[Rule]:
                 yield from rules(segment, here, version)
 
 
-def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
+def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
     """What members may send to the owner itself: not to its loopback, and to no gateway of a network that is closed to them."""
     bridge = segment.root.dev
-    yield Rule(
+    yield FilterRule(
         version,
-        Chain.INPUT,
+        Hook.INPUT,
         Match(iif=bridge, states=ANSWERS),
         Verdict.ACCEPT,
         f"{segment.name}: answers",
     )
     if version == 4:
         spoofed = Match(iif=bridge, destination=LOOPBACK[4], translated=False)
-        yield Rule(
+        yield FilterRule(
             version,
-            Chain.INPUT,
+            Hook.INPUT,
             spoofed,
             Verdict.DROP,
             f"{segment.name}: loopback is for the owner alone",
@@ -218,22 +219,22 @@ def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule
         if other is not segment and not other.words.is_segment and closed(segment, other):
             for subnet in other.subnet_of(version):
                 there = Match(iif=bridge, destination=subnet)
-                yield Rule(
+                yield FilterRule(
                     version,
-                    Chain.INPUT,
+                    Hook.INPUT,
                     there,
                     Verdict.DROP,
                     f"{segment.name}: not to the gateway of {other.name}",
                 )
 
 
-def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
+def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
     """All that may pass goes before what may not: a rule of one network must not end the way of another's published port."""
     bridge, mode = segment.root.dev, segment.words.mode_of(version)
 
-    def accept(text: str, **match: Any) -> Rule:
-        return Rule(
-            version, Chain.FORWARD, Match(**match), Verdict.ACCEPT, f"{segment.name}: {text}"
+    def accept(text: str, **match: Any) -> FilterRule:
+        return FilterRule(
+            version, Hook.FORWARD, Match(**match), Verdict.ACCEPT, f"{segment.name}: {text}"
         )
 
     yield accept("answers to members", oif=bridge, states=ANSWERS)
@@ -247,11 +248,13 @@ def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Ru
             yield accept(f"from network {other.name}", iif=other.root.dev, oif=bridge)
 
 
-def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[Rule]:
+def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
     bridge, mode = segment.root.dev, segment.words.mode_of(version)
 
-    def drop(text: str, **match: Any) -> Rule:
-        return Rule(version, Chain.FORWARD, Match(**match), Verdict.DROP, f"{segment.name}: {text}")
+    def drop(text: str, **match: Any) -> FilterRule:
+        return FilterRule(
+            version, Hook.FORWARD, Match(**match), Verdict.DROP, f"{segment.name}: {text}"
+        )
 
     for other in here:
         if (

@@ -1,4 +1,4 @@
-"""What one topology wants of one namespace's packet filter, in words that nftables and iptables both have.
+"""What one topology asks of one namespace's packet filter, in words that nftables and iptables both have.
 
 The order of the rules is their order in the kernel. A rule has one family; `Match` fields that are None match anything.
 """
@@ -16,8 +16,8 @@ Ports = tuple[int, int]
 """First and last."""
 
 
-class Chain(Enum):
-    """Where in a packet's way; the first three translate (NAT hooks), the last two filter."""
+class Hook(Enum):
+    """A place on a packet's way through the kernel. In the first three addresses are translated, in the last two packets are filtered."""
 
     PREROUTING = "prerouting"
     OUTPUT = "output"
@@ -75,14 +75,14 @@ class DestinationTo:
 
 
 @frozen
-class Rule:
-    """`comment` says in the kernel what the rule is for; printable ASCII without quotes, at most 100 bytes."""
+class FilterRule:
+    """A rule for one IP version. `comment`: what the rule is for; printable ASCII without quotes, at most 100 bytes."""
 
     family: int
-    chain: Chain
+    hook: Hook
     match: Match
     act: Verdict | SourceTo | DestinationTo
     comment: str = ""
 
 
-Ruleset = tuple[Rule, ...]
+Ruleset = tuple[FilterRule, ...]

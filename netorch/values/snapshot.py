@@ -98,8 +98,8 @@ class WireguardRecord:
 
 
 @frozen
-class Gate:
-    """iptables' chain FORWARD in one flavour: whether it drops what nothing accepts, and the topology's accepts in it."""
+class ForwardChain:
+    """iptables' chain FORWARD in one flavour (nft, legacy): whether it drops what nothing accepts, and the topology's accepts in it."""
 
     flavour: str
     version: int
@@ -108,7 +108,7 @@ class Gate:
 
 
 @frozen
-class Wall:
+class DroppingChain:
     """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes."""
 
     family: str
@@ -123,15 +123,29 @@ class Wall:
 
 @frozen
 class ForwardSnapshot:
-    """What others let pass. `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter).
+    """What others let pass, and what they drop.
 
-    `blind`: sentences about what could not be looked into.
+    `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter). `blind`: sentences about what
+    could not be looked into.
     """
 
-    gates: tuple[Gate, ...] = ()
-    walls: tuple[Wall, ...] = ()
+    forward_chains: tuple[ForwardChain, ...] = ()
+    dropping_chains: tuple[DroppingChain, ...] = ()
     bridged: frozenset[int] = frozenset()
     blind: tuple[str, ...] = ()
+
+
+@frozen
+class FilterListing:
+    """What one backend has in a namespace, whoever made it. `text`: as its own tool lists it.
+
+    `json`: the same for a program, where the backend has that. `extensions`: what a rule (family, table, handle) of nftables takes
+    from iptables, as iptables-save writes it, since the JSON leaves it out.
+    """
+
+    text: str
+    json: str = ""
+    extensions: Mapping[tuple[str, str, int], tuple[str, ...]] = field(default_factory=dict)
 
 
 @frozen
@@ -142,8 +156,8 @@ class Passage:
     `localnet`: by which 127.0.0.0/8 may come; `still`: from which IPv4 is not forwarded, though the namespace does. `mute`: IP versions
     in which no echo is answered.
 
-    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `nft`: the whole listing of nftables.
-    `legacy`: iptables-legacy's lines by IP version and table. `unseen`: sentences about what could not be read.
+    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `filters`: backend → all that it has.
+    `unseen`: sentences about what could not be read.
     """
 
     routes: tuple[RouteSpec, ...] = ()
@@ -156,8 +170,7 @@ class Passage:
     still: frozenset[str] = frozenset()
     mute: frozenset[int] = frozenset()
     bridged: frozenset[int] = frozenset()
-    nft: str = ""
-    legacy: Mapping[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
+    filters: Mapping[str, FilterListing] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
 
 

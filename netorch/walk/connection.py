@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from netorch.walk.filters import Packet, Verdict, run, turned
+from netorch.walk.filters import HookVerdict, Packet, run, turned
 from netorch.walk.result import Ended
 from netorch.walk.routing import address_on
 from netorch.walk.world import Place
@@ -33,14 +33,14 @@ class Connection:
     doubts: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def hook(self, place: Place, hook: str, packet: Packet) -> Verdict:
+    def hook(self, place: Place, hook: str, packet: Packet) -> HookVerdict:
         verdict = run(place.chains, hook, packet, first=self.first)
         self.doubts |= dict.fromkeys(f"{place.name}: {doubt}" for doubt in verdict.doubts)
         if verdict.dropped:
             raise Ended(f"{place.name}: {verdict.dropped}")
         return verdict
 
-    def to(self, place: Place, packet: Packet, verdict: Verdict, iif: str) -> Packet:
+    def to(self, place: Place, packet: Packet, verdict: HookVerdict, iif: str) -> Packet:
         if verdict.destination is None:
             return packet
         address, port = verdict.destination
@@ -124,5 +124,5 @@ def _there(packet: Packet) -> str:
     )
 
 
-def _by(verdict: Verdict) -> str:
+def _by(verdict: HookVerdict) -> str:
     return f" ({verdict.by})" if verdict.by else ""

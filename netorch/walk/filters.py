@@ -1,17 +1,16 @@
-"""Packet filters as values, and what they do with a packet. What is not understood is never taken for a fact."""
+"""What the chains of a packet filter do with a packet. What is not understood is never taken for a fact."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from netorch.nat.chains import UNKNOWN, Clause, ListedChain, ListedRule
 from netorch.values.frozen import frozen
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-_COMMENT = re.compile(r'(?<=comment )(?!--comment |"?netorch:)(?:"[^"]*"|\S+)')
 DEPTH = 16
 """Jumps within jumps, as many as nf_tables allows (NFT_JUMP_STACK_SIZE)."""
 
@@ -41,21 +40,12 @@ class Packet:
         return self.source.version
 
 
-@frozen
-class Clause:
-    """A field of the packet is (or, `negated`, is not) one of the values: names, networks or ranges (first, last). Of the field "?" nobody
-    knows.
-    """
-
-    field: str
-    values: tuple[object, ...] = ()
-    negated: bool = False
-
-    def holds(self, packet: Packet) -> bool | None:
-        if self.field == "?":
-            return None
-        value = _VALUES[self.field](packet)
-        return any(_is(value, wanted) for wanted in self.values) != self.negated
+def holds(clause: Clause, packet: Packet) -> bool | None:
+    """Whether a packet meets a rule's condition; None if nobody knows."""
+    if clause.field == UNKNOWN:
+        return None
+    value = _VALUES[clause.field](packet)
+    return any(_is(value, expected) for expected in clause.values) != clause.negated
 
 
 _VALUES = {
@@ -75,81 +65,26 @@ _VALUES = {
 }
 
 
-def _is(value: object, wanted: object) -> bool:
-    match wanted:
+def _is(value: object, expected: object) -> bool:
+    match expected:
         case IPv4Network() | IPv6Network():
             return (
                 isinstance(value, IPv4Address | IPv6Address)
-                and value.version == wanted.version
-                and value in wanted
+                and value.version == expected.version
+                and value in expected
             )
         case (int(first), int(last)):
             return isinstance(value, int) and first <= value <= last
         case (IPv4Address() | IPv6Address() as first, IPv4Address() | IPv6Address() as last):
             same = isinstance(value, IPv4Address | IPv6Address) and value.version == first.version
             return same and int(first) <= int(value) <= int(last)  # type: ignore[call-overload]
-        case str() if wanted.endswith("*") and isinstance(value, str):
-            return value.startswith(wanted[:-1])
-    return value == wanted
-
-
-@frozen
-class Rule:
-    """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (it goes on), or "?".
-
-    `target`: a chain, or (address, port), None and 0 for what stays, pairs of ports where each goes to another one. `cases` instead of a
-    verdict: what each value of a field leads to.
-    """
-
-    clauses: tuple[Clause, ...]
-    verdict: str
-    target: object = None
-    text: str = ""
-    cases: tuple[tuple[Clause, str, object], ...] = ()
-
-    @property
-    def title(self) -> str:
-        """What it says of itself, else the whole of it."""
-        comment = _COMMENT.search(self.text)
-        return f"{comment[0]}" if comment is not None else f"`{self.text}`"
-
-
-@frozen
-class Chain:
-    """A chain of nftables, or of iptables in its terms. `family`: ip, ip6, inet, or another, in which nothing is looked into.
-
-    `hook` "": it is jumped to only. `tool`: nft or iptables. `kind`: filter, nat or route. `policy`: accept or drop.
-    """
-
-    family: str
-    table: str
-    name: str
-    hook: str = ""
-    kind: str = "filter"
-    priority: int = 0
-    policy: str = "accept"
-    rules: tuple[Rule, ...] = ()
-    tool: str = "nft"
-
-    @property
-    def title(self) -> str:
-        return (
-            f"{self.family} {self.table} {self.name}"
-            if self.tool == "nft"
-            else f"{self.table} {self.name}"
-        )
-
-    @property
-    def group(self) -> tuple[str, str, str]:
-        """What it has in common with the chains that it can jump to."""
-        return self.tool, self.family, self.table
-
-    def sees(self, version: int) -> bool:
-        return self.family == "inet" or self.family == {4: "ip", 6: "ip6"}[version]
+        case str() if expected.endswith("*") and isinstance(value, str):
+            return value.startswith(expected[:-1])
+    return value == expected
 
 
 @dataclass(slots=True)
-class Verdict:
+class HookVerdict:
     """What a hook's chains do. `dropped`: the sentence of why, "" if it goes on; `doubts`: what may drop or translate it besides.
 
     `source` and `destination`: (address, port) to translate to; an address of None: masquerade, or this very namespace.
@@ -162,10 +97,10 @@ class Verdict:
     by: str = ""
 
 
-def run(chains: Iterable[Chain], hook: str, packet: Packet, *, first: bool) -> Verdict:
+def run(chains: Iterable[ListedChain], hook: str, packet: Packet, *, first: bool) -> HookVerdict:
     """All chains of a hook in their order. `first`: the first packet of its connection, the only one that nat chains see."""
     there = [chain for chain in chains if chain.sees(packet.version)]
-    found = Verdict()
+    found = HookVerdict()
     for chain in sorted(
         (chain for chain in there if chain.hook == hook), key=lambda chain: chain.priority
     ):
@@ -192,15 +127,15 @@ def run(chains: Iterable[Chain], hook: str, packet: Packet, *, first: bool) -> V
 class _Walk:
     """Through one base chain. `spared`: a rule that is not understood may have accepted the packet before."""
 
-    chains: Mapping[str, Chain]
-    verdict: Verdict
+    chains: Mapping[str, ListedChain]
+    verdict: HookVerdict
     packet: Packet
     spared: bool = False
 
-    def follow(self, chain: Chain, depth: int, *, sure: bool) -> str:
+    def follow(self, chain: ListedChain, depth: int, *, sure: bool) -> str:
         """Go through the rules; the verdict at which the way ends for sure, "" at the chain's end, "return"."""
         for rule in chain.rules if depth < DEPTH else ():
-            answers = [clause.holds(self.packet) for clause in rule.clauses]
+            answers = [holds(clause, self.packet) for clause in rule.clauses]
             if False in answers:
                 continue
             certain = sure and None not in answers
@@ -210,17 +145,24 @@ class _Walk:
                     return "" if end == "return" else end
         return ""
 
-    def _acts(self, rule: Rule) -> Iterator[tuple[str, object]]:
+    def _acts(self, rule: ListedRule) -> Iterator[tuple[str, object]]:
         if not rule.cases:
             yield rule.verdict, rule.target
             return
         for clause, verdict, target in rule.cases:
-            if clause.holds(self.packet):
+            if holds(clause, self.packet):
                 yield verdict, target
                 return
 
     def _act(
-        self, verdict: str, target: object, rule: Rule, chain: Chain, depth: int, *, sure: bool
+        self,
+        verdict: str,
+        target: object,
+        rule: ListedRule,
+        chain: ListedChain,
+        depth: int,
+        *,
+        sure: bool,
     ) -> str:
         match verdict:
             case "drop" | "reject":
@@ -244,7 +186,7 @@ class _Walk:
         return verdict
 
     def _translate(
-        self, verdict: str, target: object, rule: Rule, chain: Chain, *, sure: bool
+        self, verdict: str, target: object, rule: ListedRule, chain: ListedChain, *, sure: bool
     ) -> str:
         if not sure or target == "?":
             self.verdict.doubts.append(

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.forward import ForwardAccept
 from netorch.kinds.netns import Netns
 from netorch.kinds.up import Up
+from netorch.nat.chains import ListedChain
+from netorch.nat.languages import language
 from netorch.netlink.constants import AF_BRIDGE, IFF_LOWER_UP, IFF_UP, IFLA_BRPORT_STATE
 from netorch.state.core import Resource, shown
 from netorch.state.registry import OBSERVED, View
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
-from netorch.walk import link_details, nfttext, xtlines
+from netorch.walk import link_details
 from netorch.walk.world import FORWARDING, End, Held, Iface, Place, World
 
 _UNASKED = (Netns, Up, ForwardAccept)
@@ -43,6 +45,7 @@ def world(snapshot: Snapshot, mark: Mark, asked: World) -> World:
 def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
     netns, label = view.netns, view.label
     passage = netns.passage or Passage()
+    chains, unread = _chains(passage)
     state = {resource.key: resource for resource in _resources(view)}
     parts = link_details.of_parts(state.values())
     ifaces = {
@@ -80,7 +83,7 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
             for index, address in passage.silent
             if index in names and address
         ),
-        (*nfttext.chains(passage.nft), *xtlines.chains(passage.legacy)),
+        chains,
         passage.odd_rules,
         passage.bridged,
         netns.listening,
@@ -89,7 +92,9 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
         localnet=passage.localnet,
         still=passage.still,
         mute=passage.mute,
-        unseen=tuple(f"{name}: {sentence}" for sentence in (*passage.unseen, *_elsewhere(passage))),
+        unseen=tuple(
+            f"{name}: {sentence}" for sentence in (*passage.unseen, *unread, *_elsewhere(chains))
+        ),
     )
 
 
@@ -145,9 +150,21 @@ def _interface(text: str) -> IPv4Interface | IPv6Interface:
     return ip_interface(text)
 
 
-def _elsewhere(passage: Passage) -> Iterator[str]:
+def _chains(passage: Passage) -> tuple[tuple[ListedChain, ...], list[str]]:
+    """All packet filters, and sentences about those that are not understood."""
+    found: list[ListedChain] = []
+    unread: list[str] = []
+    for backend, listing in passage.filters.items():
+        try:
+            found += language(backend).chains_of(listing)
+        except ValueError as error:
+            unread.append(f"{backend} has rules, which were not looked into: {error}")
+    return tuple(found), unread
+
+
+def _elsewhere(chains: Iterable[ListedChain]) -> Iterator[str]:
     """Chains at places where nothing here looks."""
-    for chain in nfttext.chains(passage.nft):
+    for chain in chains:
         if (
             chain.hook
             and chain.family not in {"ip", "ip6", "inet"}

@@ -17,7 +17,7 @@ from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl
 from netorch.kinds.uplink import Uplink
-from netorch.nat import nftables
+from netorch.nat.ruleset_chains import chains_of
 from netorch.netlink.constants import (
     FR_ACT_TO_TBL,
     RT_SCOPE_HOST,
@@ -33,8 +33,7 @@ from netorch.netlink.constants import (
 from netorch.resolve import Desired
 from netorch.state.core import Resource, shown
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
-from netorch.walk import link_details, nfttext
-from netorch.walk.filters import Chain
+from netorch.walk import link_details
 from netorch.walk.world import FAMILIES, Held, Iface, Place, World
 
 _OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
@@ -117,7 +116,9 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
         _rp_filter(settings, ifaces),
         {(entry.link, ip_address(entry.address)): entry.mac for entry in kinds.get(Neighbour, ())},
         chains=tuple(
-            chain for resource in kinds.get(PacketFilter, ()) for chain in _chains(resource)
+            chain
+            for resource in kinds.get(PacketFilter, ())
+            for chain in chains_of(resource.topology, resource.rules)
         ),
         unseen=() if made is not None else (_UNSAID.format(name),),
         partial=made is None,
@@ -267,12 +268,6 @@ def _rp_filter(settings: dict[str, str], ifaces: dict[str, Iface]) -> dict[str, 
 
     found = {name: max(mode("all"), mode(name) or mode("default")) for name in ifaces}
     return {name: value for name, value in found.items() if value}
-
-
-def _chains(resource: PacketFilter) -> tuple[Chain, ...]:
-    if not resource.rules:
-        return ()
-    return nfttext.chains(nftables.script(nftables.table_name(resource.topology), resource.rules))
 
 
 def _connect(places: dict[str, Place]) -> None:

@@ -14,10 +14,10 @@ from ipaddress import (
     IPv6Network,
 )
 
+from netorch.nat.chains import ListedChain
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.values.frozen import frozen
 from netorch.values.requests import RouteSpec, RuleSpec
-from netorch.walk.filters import Chain
 
 Address = IPv4Address | IPv6Address
 End = tuple[str, str]
@@ -120,7 +120,7 @@ class Place:
     rp_filter: Mapping[str, int] = field(default_factory=dict)
     fixed: Mapping[tuple[str, Address], str] = field(default_factory=dict)
     silent: frozenset[tuple[str, Address]] = frozenset()
-    chains: tuple[Chain, ...] = ()
+    chains: tuple[ListedChain, ...] = ()
     odd_rules: frozenset[tuple[int, int]] = frozenset()
     bridged: frozenset[int] = frozenset()
     listening: frozenset[tuple[str, bytes, int]] | None = None

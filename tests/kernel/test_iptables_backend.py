@@ -22,14 +22,14 @@ import pytest
 from netorch.errors import KernelRefused
 from netorch.kernel.firewall import xtables
 from netorch.kernel.system.syscalls import setns
-from netorch.nat.iptables import Names, commands, lines
+from netorch.nat.iptables import ChainNames, TableKey, commands, lines
 from netorch.values.filter_rules import (
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Match,
     Not,
     Ports,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
@@ -120,18 +120,18 @@ class Lab:
             raise errors[0]
         return results[0]
 
-    def put(self, *ruleset: Rule, topology: str = "lab") -> tuple[xtables.Key, ...]:
-        names = Names(topology)
+    def put(self, *ruleset: FilterRule, topology: str = "lab") -> tuple[TableKey, ...]:
+        names = ChainNames(topology)
         return self.inside(
             None, lambda: xtables.replace(names.mark, names.chains, lines(topology, ruleset))
         )
 
-    def read(self, topology: str = "lab") -> dict[xtables.Key, xtables.Lines]:
-        names = Names(topology)
+    def read(self, topology: str = "lab") -> dict[TableKey, xtables.Lines]:
+        names = ChainNames(topology)
         return self.inside(None, lambda: xtables.read(names.mark, names.chains))
 
-    def delete(self, topology: str = "lab") -> tuple[xtables.Key, ...]:
-        names = Names(topology)
+    def delete(self, topology: str = "lab") -> tuple[TableKey, ...]:
+        names = ChainNames(topology)
         return self.inside(None, lambda: xtables.delete(names.mark, names.chains))
 
     def iptables(self, *args: str, six: bool = False) -> str:
@@ -225,13 +225,13 @@ def publish(port: Ports, to: Ports, family: int = 4, protocol: str = "tcp") -> R
     there = DestinationTo(WEB if family == 4 else WEB6, to)
     net: IPv4Network | IPv6Network = NET if family == 4 else NET6
     rules = [
-        Rule(family, chain, Match(protocol=protocol, port=port, local=True), there, "web")
-        for chain in (Chain.PREROUTING, Chain.OUTPUT)
+        FilterRule(family, chain, Match(protocol=protocol, port=port, local=True), there, "web")
+        for chain in (Hook.PREROUTING, Hook.OUTPUT)
     ]
     rules.append(
-        Rule(
+        FilterRule(
             family,
-            Chain.POSTROUTING,
+            Hook.POSTROUTING,
             Match(source=net, destination=net, translated=True),
             Verdict.MASQUERADE,
             "hairpin",
@@ -239,9 +239,9 @@ def publish(port: Ports, to: Ports, family: int = 4, protocol: str = "tcp") -> R
     )
     if family == 4:
         rules.append(
-            Rule(
+            FilterRule(
                 4,
-                Chain.POSTROUTING,
+                Hook.POSTROUTING,
                 Match(source=ip_network("127.0.0.0/8"), oif="br0"),
                 Verdict.MASQUERADE,
                 "from 127.0.0.1",
@@ -255,29 +255,29 @@ EVERYTHING = (
     *publish((90, 95), (90, 95), 6, "udp"),
     *publish((90, 92), (190, 192), 4, "sctp"),
     *publish((7, 7), (7, 7), 6, "sctp"),
-    Rule(
+    FilterRule(
         6,
-        Chain.PREROUTING,
+        Hook.PREROUTING,
         Match(iif=Not("br0"), source=Not(NET6)),
         DestinationTo(WEB6),
         "it's \\ odd! $x",
     ),
-    Rule(
+    FilterRule(
         4,
-        Chain.POSTROUTING,
+        Hook.POSTROUTING,
         Match(source=NET, destination=Not(NET), oif=Not("br0")),
         SourceTo(ip_address("192.0.2.1")),
     ),
-    Rule(6, Chain.POSTROUTING, Match(oif="ext0"), SourceTo(ip_address("2001:db8::1"))),
-    Rule(
+    FilterRule(6, Hook.POSTROUTING, Match(oif="ext0"), SourceTo(ip_address("2001:db8::1"))),
+    FilterRule(
         6,
-        Chain.FORWARD,
+        Hook.FORWARD,
         Match(iif="br0", oif="br2", states=("new", "invalid"), translated=False),
         Verdict.DROP,
     ),
-    Rule(4, Chain.FORWARD, Match(states=("established", "related")), Verdict.ACCEPT),
-    Rule(4, Chain.INPUT, Match(local=False, protocol="udp", port=(1, 65535)), Verdict.RETURN),
-    Rule(6, Chain.INPUT, Match(protocol="tcp", port=(0, 65535)), Verdict.RETURN),
+    FilterRule(4, Hook.FORWARD, Match(states=("established", "related")), Verdict.ACCEPT),
+    FilterRule(4, Hook.INPUT, Match(local=False, protocol="udp", port=(1, 65535)), Verdict.RETURN),
+    FilterRule(6, Hook.INPUT, Match(protocol="tcp", port=(0, 65535)), Verdict.RETURN),
 )
 
 
@@ -288,15 +288,15 @@ EVERYTHING = (
 def test_masquerade_hides_the_members_from_outside_and_not_from_each_other(lab: Lab) -> None:
     assert lab.reach("web", "192.0.2.2", 80, "out", 80) == "10.0.0.2"
     assert lab.put(
-        Rule(
+        FilterRule(
             4,
-            Chain.POSTROUTING,
+            Hook.POSTROUTING,
             Match(source=NET, destination=Not(NET), oif=Not("br0")),
             Verdict.MASQUERADE,
         ),
-        Rule(
+        FilterRule(
             6,
-            Chain.POSTROUTING,
+            Hook.POSTROUTING,
             Match(source=NET6, destination=Not(NET6), oif=Not("br0")),
             Verdict.MASQUERADE,
         ),
@@ -313,14 +313,11 @@ def test_source_to_an_address(lab: Lab) -> None:
     lab.host.run("ip", "address", "add", "192.0.2.9/24", "dev", "ext0")
     lab.host.run("ip", "address", "add", "2001:db8::9/64", "dev", "ext0", "nodad")
     lab.put(
-        Rule(
-            4, Chain.POSTROUTING, Match(source=NET, oif="ext0"), SourceTo(ip_address("192.0.2.9"))
+        FilterRule(
+            4, Hook.POSTROUTING, Match(source=NET, oif="ext0"), SourceTo(ip_address("192.0.2.9"))
         ),
-        Rule(
-            6,
-            Chain.POSTROUTING,
-            Match(source=NET6, oif="ext0"),
-            SourceTo(ip_address("2001:db8::9")),
+        FilterRule(
+            6, Hook.POSTROUTING, Match(source=NET6, oif="ext0"), SourceTo(ip_address("2001:db8::9"))
         ),
     )
     assert lab.reach("web", "192.0.2.2", 81, "out", 81) == "192.0.2.9"
@@ -393,7 +390,7 @@ def sctp_init(source: int, port: int) -> bytes:
 def test_isolation_drops_one_way_and_for_one_bridge(lab: Lab) -> None:
     lab.put(
         *(
-            Rule(family, Chain.FORWARD, match, verdict)
+            FilterRule(family, Hook.FORWARD, match, verdict)
             for family in (4, 6)
             for match, verdict in (
                 (Match(states=("established", "related")), Verdict.ACCEPT),
@@ -416,8 +413,8 @@ def test_published_ports_pass_a_host_that_forwards_nothing(lab: Lab) -> None:
     assert lab.reach("out", "192.0.2.1", 80, "web", 8080, wait=0.3) is None
     lab.put(
         *publish((80, 80), (8080, 8080)),
-        Rule(4, Chain.FORWARD, Match(oif="br0", translated=True), Verdict.ACCEPT),
-        Rule(4, Chain.FORWARD, Match(iif="br0", states=("established",)), Verdict.ACCEPT),
+        FilterRule(4, Hook.FORWARD, Match(oif="br0", translated=True), Verdict.ACCEPT),
+        FilterRule(4, Hook.FORWARD, Match(iif="br0", states=("established",)), Verdict.ACCEPT),
     )
     assert lab.reach("out", "192.0.2.1", 80, "web", 8080) == "192.0.2.2"
     assert lab.reach("out", "10.0.0.2", 8080, "web", 8080, wait=0.3) is None
@@ -592,7 +589,7 @@ def test_two_topologies_leave_each_other_alone(bare: Lab) -> None:
 
 def test_a_rule_in_a_chain_of_others(strangers: Lab) -> None:
     """Lines of any chain will do: what lets a topology through where Docker stands in the way."""
-    names = Names("lab")
+    names = ChainNames("lab")
     before = strangers.saved(counters=True)
     desired = {
         (4, "filter"): tuple(
@@ -627,7 +624,7 @@ def test_looking_makes_no_table(bare: Lab) -> None:
     assert bare.put() == ()
     assert bare.inside(None, xtables.available) is None
     assert tables_of(bare) == set()
-    bare.put(Rule(4, Chain.POSTROUTING, Match(source=NET), Verdict.MASQUERADE))
+    bare.put(FilterRule(4, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE))
     assert tables_of(bare) == {"nat"}
     bare.delete()
     # a table once made stays, empty
@@ -660,16 +657,16 @@ def test_the_process_keeps_its_own_view_of_the_library(bare: Lab) -> None:
         dict(iptc.Table.existing_table_names),
     ) == cached
     bare.host.run("ip", "netns", "add", "other")
-    names = Names("lab")
+    names = ChainNames("lab")
     assert bare.inside("other", lambda: xtables.read(names.mark, names.chains)) == {}
     assert bare.read() == lines("lab", EVERYTHING)
 
 
 def test_a_thousand_published_ports(bare: Lab) -> None:
     ports = tuple(
-        Rule(
+        FilterRule(
             4,
-            Chain.PREROUTING,
+            Hook.PREROUTING,
             Match(protocol="tcp", port=(port, port), local=True),
             DestinationTo(WEB, (80, 80)),
             f"publish {port}",
@@ -745,7 +742,7 @@ def test_the_lock_of_iptables_is_waited_for(bare: Lab, monkeypatch: pytest.Monke
     ],
 )
 def test_refusals_are_sentences_and_change_nothing(bare: Lab, line: str, sentence: str) -> None:
-    names = Names("lab")
+    names = ChainNames("lab")
     bare.put(*EVERYTHING)
     before = bare.saved()
     desired = {(4, "nat"): ("-N netorch-lab-pre", line)}
@@ -757,7 +754,7 @@ def test_refusals_are_sentences_and_change_nothing(bare: Lab, line: str, sentenc
     assert bare.saved() == before
 
 
-def bare_filter() -> dict[xtables.Key, xtables.Lines]:
+def bare_filter() -> dict[TableKey, xtables.Lines]:
     """The first table as it is, so that the refusal of the second is all that happens."""
     return {key: found for key, found in lines("lab", EVERYTHING).items() if key == (4, "filter")}
 

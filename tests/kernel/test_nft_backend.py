@@ -13,18 +13,20 @@ from typing import Any
 
 import pytest
 
-from netorch.nat import nftables
+from netorch.nat import nftables, ruleset_chains
+from netorch.nat.chains import Clause, ListedChain
 from netorch.values.filter_rules import (
-    Chain,
     DestinationTo,
+    FilterRule,
+    Hook,
     Match,
     Not,
     Ports,
-    Rule,
     Ruleset,
     SourceTo,
     Verdict,
 )
+from tests.filterlistings import LIST, chains_of
 from tests.kernel.host import Host
 
 TABLE = "netorch_lab"
@@ -132,11 +134,11 @@ print(json.dumps(list(ThreadPoolExecutor(len(targets)).map(ask, targets))))
 
 CALL = """
 import json, sys
-from netorch.kernel.firewall import nft
+from netorch.kernel.firewall import libnftables
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
 function, arguments = json.load(sys.stdin)
 fresh = (lambda: unshare(CLONE_NEWNET),) if function == "normalise" else ()
-print(json.dumps(getattr(nft, function)(*arguments, *fresh)))
+print(json.dumps(getattr(libnftables, function)(*arguments, *fresh)))
 """
 
 
@@ -148,12 +150,12 @@ class Lab:
         host.run("sh", "-ec", TOPOLOGY)
 
     def call(self, function: str, *arguments: str) -> Any:
-        """A function of netorch.kernel.firewall.nft, in the private host; that nothing but its answer is printed."""
+        """A function of netorch.kernel.firewall.libnftables, in the private host; that nothing but its answer is printed."""
         done = self.host.run(sys.executable, "-c", CALL, input=json.dumps([function, arguments]))
         assert done.stderr == ""
         return json.loads(done.stdout)
 
-    def load(self, *rules: Rule) -> str:
+    def load(self, *rules: FilterRule) -> str:
         script = nftables.script(TABLE, rules)
         assert self.call("run", script) is None
         return script
@@ -189,8 +191,8 @@ def lab(host: Host) -> Iterator[Lab]:
         yield Lab(host, stack)
 
 
-def rule(chain: Chain, act: Any, comment: str = "", family: int = 4, **match: Any) -> Rule:
-    return Rule(family, chain, Match(**match), act, comment)
+def rule(chain: Hook, act: Any, comment: str = "", family: int = 4, **match: Any) -> FilterRule:
+    return FilterRule(family, chain, Match(**match), act, comment)
 
 
 def publish(
@@ -202,9 +204,9 @@ def publish(
         *((value, value) if isinstance(value, int) else value for value in (port, target)),
     )
     wanted = Match(**{"local": True, **match, "protocol": protocol, "port": ports})
-    chains = (Chain.PREROUTING, Chain.OUTPUT)
+    chains = (Hook.PREROUTING, Hook.OUTPUT)
     return tuple(
-        Rule(
+        FilterRule(
             address.version,
             chain,
             wanted,
@@ -229,27 +231,27 @@ ALL_KINDS = (
     ),
     *publish("tcp", (8000, 8200), "fd09::2", (9000, 9200)),
     rule(
-        Chain.PREROUTING,
+        Hook.PREROUTING,
         DestinationTo(ip_address("10.9.0.2")),
         iif="wan",
         destination=Not(OUTSIDE),
         local=False,
     ),
     rule(
-        Chain.POSTROUTING,
+        Hook.POSTROUTING,
         Verdict.MASQUERADE,
         "lab: all printable ' \\ # ; { $ @ * } ~",
         source=NET,
         oif=Not("br0"),
     ),
-    rule(Chain.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=OTHER),
-    rule(Chain.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=Not(NET6)),
-    rule(Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1/128"), oif="br0"),
-    rule(Chain.POSTROUTING, Verdict.RETURN, destination=ip_network("0.0.0.0/0")),
-    rule(Chain.FORWARD, Verdict.ACCEPT, states=("established", "related")),
-    rule(Chain.FORWARD, Verdict.ACCEPT, family=6, translated=True),
+    rule(Hook.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=OTHER),
+    rule(Hook.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=Not(NET6)),
+    rule(Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1/128"), oif="br0"),
+    rule(Hook.POSTROUTING, Verdict.RETURN, destination=ip_network("0.0.0.0/0")),
+    rule(Hook.FORWARD, Verdict.ACCEPT, states=("established", "related")),
+    rule(Hook.FORWARD, Verdict.ACCEPT, family=6, translated=True),
     rule(
-        Chain.FORWARD,
+        Hook.FORWARD,
         Verdict.DROP,
         iif="br0",
         oif="br1",
@@ -257,13 +259,13 @@ ALL_KINDS = (
         translated=False,
     ),
     rule(
-        Chain.INPUT,
+        Hook.INPUT,
         Verdict.DROP,
         iif=Not("lo"),
         destination=ip_network("127.0.0.0/8"),
         translated=False,
     ),
-    rule(Chain.INPUT, Verdict.DROP, protocol="sctp", iif="a.b-c@d_e+f", oif="ä$;#{}"),
+    rule(Hook.INPUT, Verdict.DROP, protocol="sctp", iif="a.b-c@d_e+f", oif="ä$;#{}"),
 )
 
 
@@ -276,13 +278,9 @@ def test_masquerade_hides_the_source_outside_and_only_there(lab: Lab) -> None:
     lab.serve("c", 80)
     lab.load(
         rule(
-            Chain.POSTROUTING,
-            Verdict.MASQUERADE,
-            source=NET,
-            oif=Not("br0"),
-            destination=Not(OTHER),
+            Hook.POSTROUTING, Verdict.MASQUERADE, source=NET, oif=Not("br0"), destination=Not(OTHER)
         ),
-        rule(Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="wan"),
+        rule(Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="wan"),
     )
     targets = (
         "tcp 192.0.2.2 80",
@@ -307,9 +305,9 @@ def test_snat_to_an_address(lab: Lab) -> None:
     lab.serve("pc", 80)
     lab.host.run("ip", "address", "add", "2001:db8::7/64", "dev", "wan", "nodad")
     lab.load(
-        rule(Chain.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=NET, oif="wan"),
+        rule(Hook.POSTROUTING, SourceTo(ip_address("192.0.2.7")), source=NET, oif="wan"),
         rule(
-            Chain.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=NET6, oif="wan"
+            Hook.POSTROUTING, SourceTo(ip_address("2001:db8::7")), family=6, source=NET6, oif="wan"
         ),
     )
     assert lab.ask("a", "tcp 192.0.2.2 80", "udp 2001:db8::2 80") == [
@@ -326,7 +324,7 @@ def test_dnat_from_outside_keeps_the_source(lab: Lab) -> None:
         *publish("tcp", 8080, "fd09::2", 81),
         *publish("udp", 8080, "fd09::2", 80),
         rule(
-            Chain.PREROUTING,
+            Hook.PREROUTING,
             DestinationTo(ip_address("10.9.0.2")),
             protocol="tcp",
             iif="wan",
@@ -379,7 +377,7 @@ def test_ranges_of_ports_are_one_to_one(lab: Lab) -> None:
 def test_what_is_published_is_at_every_local_address(lab: Lab) -> None:
     lab.serve("a", 80)
     lab.serve("pc", 8080)
-    own = rule(Chain.POSTROUTING, Verdict.MASQUERADE, source=ip_network("127.0.0.0/8"), oif="br0")
+    own = rule(Hook.POSTROUTING, Verdict.MASQUERADE, source=ip_network("127.0.0.0/8"), oif="br0")
     lab.load(
         *publish("tcp", 8080, "10.9.0.2", 80),
         *publish("udp", 8080, "10.9.0.2", 80),
@@ -418,7 +416,7 @@ def test_what_is_published_is_at_the_ipv6_loopback(lab: Lab) -> None:
         "! [ -e /proc/sys/net/bridge ] || echo 0 >/proc/sys/net/bridge/bridge-nf-call-ip6tables",
     )
     masquerade = rule(
-        Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1"), oif="br0"
+        Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=ip_network("::1"), oif="br0"
     )
     lab.load(*publish("tcp", 8080, "fd09::2", 80), *publish("udp", 8080, "fd09::2", 80), masquerade)
     assert lab.ask("host", "tcp ::1 8080") == [None]
@@ -438,9 +436,9 @@ def test_hairpin(lab: Lab, filtered: int) -> None:
         *publish("tcp", 8080, "10.9.0.2", 80),
         *publish("udp", 8080, "10.9.0.2", 80),
         *publish("tcp", 8080, "fd09::2", 80),
-        rule(Chain.POSTROUTING, Verdict.MASQUERADE, source=NET, oif="br0", translated=True),
+        rule(Hook.POSTROUTING, Verdict.MASQUERADE, source=NET, oif="br0", translated=True),
         rule(
-            Chain.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="br0", translated=True
+            Hook.POSTROUTING, Verdict.MASQUERADE, family=6, source=NET6, oif="br0", translated=True
         ),
     )
     targets = "tcp 10.9.0.1 8080", "udp 192.0.2.1 8080", "tcp fd09::1 8080", "tcp 2001:db8::1 8080"
@@ -467,13 +465,13 @@ def test_isolation_lets_through_what_is_published(lab: Lab) -> None:
         assert lab.ask(netns, target) == [answer]
     lab.load(
         *publish("tcp", 8080, "10.9.0.2", 80),
-        rule(Chain.FORWARD, Verdict.ACCEPT, states=("established", "related")),
-        rule(Chain.FORWARD, Verdict.ACCEPT, translated=True),
-        rule(Chain.FORWARD, Verdict.DROP, iif="br0", oif="br1"),
-        rule(Chain.FORWARD, Verdict.DROP, iif="br1", oif="br0"),
-        rule(Chain.FORWARD, Verdict.DROP, iif=Not("br0"), oif="br0", translated=False),
+        rule(Hook.FORWARD, Verdict.ACCEPT, states=("established", "related")),
+        rule(Hook.FORWARD, Verdict.ACCEPT, translated=True),
+        rule(Hook.FORWARD, Verdict.DROP, iif="br0", oif="br1"),
+        rule(Hook.FORWARD, Verdict.DROP, iif="br1", oif="br0"),
+        rule(Hook.FORWARD, Verdict.DROP, iif=Not("br0"), oif="br0", translated=False),
         rule(
-            Chain.INPUT,
+            Hook.INPUT,
             Verdict.DROP,
             iif="br1",
             destination=ip_network("10.8.0.1/32"),
@@ -565,6 +563,40 @@ def test_a_listing_is_equal_after_a_round_trip(lab: Lab) -> None:
     assert lab.call("list_text", TABLE) == listed
 
 
+def meaning(chain: ListedChain) -> ListedChain:
+    """A chain in one of the ways in which the same can be written: no texts, ports as ranges, values in order."""
+
+    def same(value: object) -> object:
+        return (value, value) if isinstance(value, int) else value
+
+    def clause(one: Clause) -> Clause:
+        ranges = one.field in {"sport", "dport"}
+        return replace(
+            one,
+            values=tuple(
+                sorted((same(value) if ranges else value for value in one.values), key=str)
+            ),
+        )
+
+    rules = (
+        replace(rule, text="", clauses=tuple(map(clause, rule.clauses))) for rule in chain.rules
+    )
+    return replace(chain, rules=tuple(rules))
+
+
+def test_what_a_file_asks_for_reads_as_what_the_kernel_lists(lab: Lab) -> None:
+    lab.load(*ALL_KINDS)
+    listed = [
+        chain
+        for chain in chains_of(json.loads(lab.host.run(sys.executable, "-c", LIST).stdout))
+        if chain.table == TABLE
+    ]
+    asked = ruleset_chains.chains_of("lab", ALL_KINDS)
+    assert {chain.name: meaning(chain) for chain in listed} == {
+        chain.name: meaning(chain) for chain in asked
+    }
+
+
 def test_a_table_is_replaced_and_deleted_and_others_stay_as_they_are(lab: Lab) -> None:
     lab.nft(
         "add table inet netorch_lab_2; add chain inet netorch_lab_2 c; add rule inet netorch_lab_2 c counter drop"
@@ -595,7 +627,7 @@ def test_a_table_is_replaced_and_deleted_and_others_stay_as_they_are(lab: Lab) -
 def test_a_refused_script_leaves_everything_and_says_which_rule(lab: Lab) -> None:
     lab.load(*publish("tcp", 8080, "10.9.0.2", 80))
     before = lab.nft("--handle", "--stateless", "list", "ruleset")
-    wrong = rule(Chain.FORWARD, DestinationTo(ip_address("10.9.0.2")), "lab: wrong")
+    wrong = rule(Hook.FORWARD, DestinationTo(ip_address("10.9.0.2")), "lab: wrong")
     error = lab.call("run", nftables.script(TABLE, (*ALL_KINDS, wrong)))
     assert (
         error
@@ -614,7 +646,7 @@ def changes(before: Sequence[str], after: Sequence[str]) -> list[str]:
 def test_changes_by_hand_are_seen(lab: Lab) -> None:
     lab.load(
         *publish("tcp", 8080, "10.9.0.2", 80),
-        rule(Chain.FORWARD, Verdict.DROP, "lab: isolate", iif="br0", oif="br1"),
+        rule(Hook.FORWARD, Verdict.DROP, "lab: isolate", iif="br0", oif="br1"),
     )
     before = lab.listing()
     dnat = 'prerouting meta nfproto ipv4 tcp dport 8080 fib daddr type local dnat ip to 10.9.0.2:80 comment "lab: tcp 8080"'
@@ -677,24 +709,24 @@ def test_changes_by_hand_are_seen(lab: Lab) -> None:
 def test_everything_happens_in_the_thread_s_own_namespace(lab: Lab) -> None:
     program = """
 import threading
-from netorch.kernel.firewall import nft
+from netorch.kernel.firewall import libnftables
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
-assert nft.run("add table inet netorch_main") is None
+assert libnftables.run("add table inet netorch_main") is None
 def other():
     unshare(CLONE_NEWNET)
-    assert nft.list_text("netorch_main") is None
-    assert nft.run("add table inet netorch_other") is None
-    assert nft.list_text("netorch_other") == "table inet netorch_other {\\n}\\n"
+    assert libnftables.list_text("netorch_main") is None
+    assert libnftables.run("add table inet netorch_other") is None
+    assert libnftables.list_text("netorch_other") == "table inet netorch_other {\\n}\\n"
     times = []
     for _ in range(3):
-        assert nft.normalise("table inet x { chain c { accept; }; }", "x", lambda: times.append(unshare(CLONE_NEWNET))).count("accept") == 1
+        assert libnftables.normalise("table inet x { chain c { accept; }; }", "x", lambda: times.append(unshare(CLONE_NEWNET))).count("accept") == 1
     assert len(times) == 1, times
-    assert nft.list_text("x") is not None
+    assert libnftables.list_text("x") is not None
 thread = threading.Thread(target=other)
 thread.start()
 thread.join()
-assert nft.list_text("netorch_other") is None
-assert nft.list_text("netorch_main") is not None
+assert libnftables.list_text("netorch_other") is None
+assert libnftables.list_text("netorch_main") is not None
 print("done")
 """
     done = lab.host.run(sys.executable, "-c", program)
@@ -704,16 +736,16 @@ print("done")
 def test_what_is_missing_is_said(host: Host) -> None:
     program = """
 import ctypes
-from netorch.kernel.firewall import nft
+from netorch.kernel.firewall import libnftables
 def missing(name): raise OSError(f"{name}: cannot open shared object file")
 ctypes.CDLL = missing
-print(nft.available())
-print(nft.run("add table inet x"))
+print(libnftables.available())
+print(libnftables.run("add table inet x"))
 """
     assert host.run(sys.executable, "-c", program).stdout == (
         "libnftables.so.1 is not installed (Debian: apt install libnftables1)\nlibnftables.so.1: cannot open shared object file\n"
     )
-    ask = "from netorch.kernel.firewall import nft; print(nft.available())"
+    ask = "from netorch.kernel.firewall import libnftables; print(libnftables.available())"
     refused = host.run(
         "setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", ask
     )
@@ -732,17 +764,17 @@ def test_a_thousand_published_ports_are_quick(lab: Lab) -> None:
     lab.host.write("script", nftables.script(TABLE, rules))
     program = """
 import json, pathlib, time
-from netorch.kernel.firewall import nft
+from netorch.kernel.firewall import libnftables
 script, times = pathlib.Path("script").read_text(), []
 def timed(function, *arguments):
     start = time.perf_counter()
     result = function(*arguments)
     times.append(round((time.perf_counter() - start) * 1000, 1))
     return result
-nft.available()
-assert timed(nft.run, script) is None
-assert timed(nft.run, script) is None
-assert timed(nft.list_text, "netorch_lab").count("dnat ip to") == 1000
+libnftables.available()
+assert timed(libnftables.run, script) is None
+assert timed(libnftables.run, script) is None
+assert timed(libnftables.list_text, "netorch_lab").count("dnat ip to") == 1000
 print(json.dumps(times))
 """
     load, again, listed = json.loads(lab.host.run(sys.executable, "-c", program).stdout)

@@ -6,14 +6,22 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from netorch.nat.iptables import CHAIN_LENGTH, Names, commands, lines, translate
-from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Rule, SourceTo, Verdict
+from netorch.nat.iptables import CHAIN_LENGTH, ChainNames, commands, lines, translate
+from netorch.values.filter_rules import (
+    DestinationTo,
+    FilterRule,
+    Hook,
+    Match,
+    Not,
+    SourceTo,
+    Verdict,
+)
 
 NET, NET6 = ip_network("10.0.0.0/24"), ip_network("fd00::/64")
 WEB, WEB6 = ip_address("10.0.0.2"), ip_address("fd00::2")
 
 
-def rules(*ruleset: Rule) -> list[str]:
+def rules(*ruleset: FilterRule) -> list[str]:
     """What stands in the topology's chains, without the chain's name and without the comment that a rule has by default."""
     found = [
         line for table in lines("lab", ruleset).values() for line in table if line.startswith("-A")
@@ -32,16 +40,16 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
     found = lines(
         "lab",
         (
-            Rule(
+            FilterRule(
                 4,
-                Chain.PREROUTING,
+                Hook.PREROUTING,
                 Match(protocol="tcp", port=(80, 80)),
                 DestinationTo(WEB, (8080, 8080)),
                 "publish web",
             ),
-            Rule(4, Chain.POSTROUTING, Match(source=NET), Verdict.MASQUERADE),
-            Rule(6, Chain.FORWARD, Match(iif="br0"), Verdict.ACCEPT, "br0"),
-            Rule(4, Chain.PREROUTING, Match(), Verdict.RETURN, "it's \\ odd"),
+            FilterRule(4, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE),
+            FilterRule(6, Hook.FORWARD, Match(iif="br0"), Verdict.ACCEPT, "br0"),
+            FilterRule(4, Hook.PREROUTING, Match(), Verdict.RETURN, "it's \\ odd"),
         ),
     )
     assert found == {
@@ -75,41 +83,41 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
 @pytest.mark.parametrize(
     ("rule", "text"),
     [
-        (Rule(4, Chain.POSTROUTING, Match(source=NET, destination=Not(NET), oif=Not("br0")), Verdict.MASQUERADE),
+        (FilterRule(4, Hook.POSTROUTING, Match(source=NET, destination=Not(NET), oif=Not("br0")), Verdict.MASQUERADE),
          "-s 10.0.0.0/24 ! -d 10.0.0.0/24 ! -o br0 -j MASQUERADE"),
-        (Rule(6, Chain.POSTROUTING, Match(source=Not(NET6), oif="br0"), SourceTo(WEB6)),
+        (FilterRule(6, Hook.POSTROUTING, Match(source=Not(NET6), oif="br0"), SourceTo(WEB6)),
          "! -s fd00::/64 -o br0 -j SNAT --to-source fd00::2"),
-        (Rule(4, Chain.POSTROUTING, Match(), SourceTo(WEB)), "-j SNAT --to-source 10.0.0.2"),
-        (Rule(4, Chain.POSTROUTING, Match(source=ip_network("10.0.0.9/32")), Verdict.RETURN), "-s 10.0.0.9/32 -j RETURN"),
-        (Rule(4, Chain.FORWARD, Match(source=ip_network("0.0.0.0/0")), Verdict.DROP), "-j DROP"),
-        (Rule(6, Chain.FORWARD, Match(source=Not(ip_network("::/0"))), Verdict.DROP), "! -s ::/0 -j DROP"),
-        (Rule(4, Chain.FORWARD, Match(states=("established", "new", "related", "invalid")), Verdict.ACCEPT),
+        (FilterRule(4, Hook.POSTROUTING, Match(), SourceTo(WEB)), "-j SNAT --to-source 10.0.0.2"),
+        (FilterRule(4, Hook.POSTROUTING, Match(source=ip_network("10.0.0.9/32")), Verdict.RETURN), "-s 10.0.0.9/32 -j RETURN"),
+        (FilterRule(4, Hook.FORWARD, Match(source=ip_network("0.0.0.0/0")), Verdict.DROP), "-j DROP"),
+        (FilterRule(6, Hook.FORWARD, Match(source=Not(ip_network("::/0"))), Verdict.DROP), "! -s ::/0 -j DROP"),
+        (FilterRule(4, Hook.FORWARD, Match(states=("established", "new", "related", "invalid")), Verdict.ACCEPT),
          "-m conntrack --ctstate INVALID,NEW,RELATED,ESTABLISHED -j ACCEPT"),
-        (Rule(4, Chain.FORWARD, Match(states=("new",), translated=True), Verdict.ACCEPT),
+        (FilterRule(4, Hook.FORWARD, Match(states=("new",), translated=True), Verdict.ACCEPT),
          "-m conntrack --ctstate NEW -m conntrack --ctstate DNAT -j ACCEPT"),
-        (Rule(6, Chain.FORWARD, Match(iif="br0", oif="br1", translated=False), Verdict.DROP),
+        (FilterRule(6, Hook.FORWARD, Match(iif="br0", oif="br1", translated=False), Verdict.DROP),
          "-i br0 -o br1 -m conntrack ! --ctstate DNAT -j DROP"),
-        (Rule(4, Chain.INPUT, Match(protocol="udp", port=(53, 54), local=False), Verdict.DROP),
+        (FilterRule(4, Hook.INPUT, Match(protocol="udp", port=(53, 54), local=False), Verdict.DROP),
          "-p udp -m udp --dport 53:54 -m addrtype ! --dst-type LOCAL -j DROP"),
-        (Rule(4, Chain.INPUT, Match(protocol="tcp"), Verdict.DROP), "-p tcp -j DROP"),
-        (Rule(4, Chain.INPUT, Match(protocol="tcp", port=(0, 65535)), Verdict.DROP), "-p tcp -m tcp -j DROP"),
-        (Rule(4, Chain.INPUT, Match(protocol="sctp", port=(0, 65535)), Verdict.DROP), "-p sctp -m sctp --dport 0:65535 -j DROP"),
-        (Rule(4, Chain.OUTPUT, Match(local=True), DestinationTo(WEB)), "-m addrtype --dst-type LOCAL -j DNAT --to-destination 10.0.0.2"),
-        (Rule(6, Chain.PREROUTING, Match(protocol="sctp", port=(80, 80)), DestinationTo(WEB6, (81, 81))),
+        (FilterRule(4, Hook.INPUT, Match(protocol="tcp"), Verdict.DROP), "-p tcp -j DROP"),
+        (FilterRule(4, Hook.INPUT, Match(protocol="tcp", port=(0, 65535)), Verdict.DROP), "-p tcp -m tcp -j DROP"),
+        (FilterRule(4, Hook.INPUT, Match(protocol="sctp", port=(0, 65535)), Verdict.DROP), "-p sctp -m sctp --dport 0:65535 -j DROP"),
+        (FilterRule(4, Hook.OUTPUT, Match(local=True), DestinationTo(WEB)), "-m addrtype --dst-type LOCAL -j DNAT --to-destination 10.0.0.2"),
+        (FilterRule(6, Hook.PREROUTING, Match(protocol="sctp", port=(80, 80)), DestinationTo(WEB6, (81, 81))),
          "-p sctp -m sctp --dport 80 -j DNAT --to-destination [fd00::2]:81"),
-        (Rule(6, Chain.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB6)), "-p tcp -j DNAT --to-destination fd00::2"),
-        (Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(80, 90)), DestinationTo(WEB, (8080, 8080))),
+        (FilterRule(6, Hook.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB6)), "-p tcp -j DNAT --to-destination fd00::2"),
+        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(80, 90)), DestinationTo(WEB, (8080, 8080))),
          "-p tcp -m tcp --dport 80:90 -j DNAT --to-destination 10.0.0.2:8080"),
     ],
 )  # fmt: skip
-def test_a_rule(rule: Rule, text: str) -> None:
+def test_a_rule(rule: FilterRule, text: str) -> None:
     assert rules(rule) == [text]
 
 
 def test_a_range_that_stays_is_one_rule_without_ports_so_that_none_is_chosen() -> None:
-    same = Rule(
+    same = FilterRule(
         4,
-        Chain.PREROUTING,
+        Hook.PREROUTING,
         Match(protocol="tcp", port=(8000, 8100)),
         DestinationTo(WEB, (8000, 8100)),
     )
@@ -117,9 +125,9 @@ def test_a_range_that_stays_is_one_rule_without_ports_so_that_none_is_chosen() -
 
 
 def test_a_range_that_moves_is_a_rule_for_each_port() -> None:
-    moved = Rule(
+    moved = FilterRule(
         6,
-        Chain.PREROUTING,
+        Hook.PREROUTING,
         Match(protocol="udp", port=(8000, 8002)),
         DestinationTo(WEB6, (9001, 9003)),
     )
@@ -133,28 +141,28 @@ def test_a_range_that_moves_is_a_rule_for_each_port() -> None:
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        (Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(1, 3)), DestinationTo(WEB, (1, 2))), "different length"),
-        (Rule(4, Chain.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB, (1, 2))), "different length"),
-        (Rule(4, Chain.PREROUTING, Match(), DestinationTo(WEB, (1, 1))), "ports need a protocol"),
-        (Rule(4, Chain.PREROUTING, Match(port=(1, 1)), DestinationTo(WEB)), "ports need a protocol"),
-        (Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(1, 70000)), DestinationTo(WEB)), "no range of ports"),
-        (Rule(4, Chain.PREROUTING, Match(protocol="tcp", port=(2, 1)), DestinationTo(WEB)), "no range of ports"),
-        (Rule(4, Chain.PREROUTING, Match(), DestinationTo(WEB6)), "no address of IPv4"),
-        (Rule(6, Chain.POSTROUTING, Match(source=NET), Verdict.MASQUERADE), "no network of IPv6"),
-        (Rule(4, Chain.POSTROUTING, Match(), DestinationTo(WEB)), "PREROUTING and OUTPUT"),
-        (Rule(4, Chain.PREROUTING, Match(), Verdict.MASQUERADE), "in POSTROUTING"),
-        (Rule(4, Chain.OUTPUT, Match(), SourceTo(WEB)), "in POSTROUTING"),
-        (Rule(4, Chain.OUTPUT, Match(), Verdict.DROP), "nat drops nothing"),
-        (Rule(4, Chain.POSTROUTING, Match(iif="br0"), Verdict.MASQUERADE, "why"), r"POSTROUTING \(why\): -i says nothing there"),
-        (Rule(4, Chain.INPUT, Match(oif="br0"), Verdict.DROP), "-o says nothing there"),
-        (Rule(4, Chain.INPUT, Match(iif="br+"), Verdict.DROP), "no name of an interface"),
-        (Rule(4, Chain.INPUT, Match(iif=Not('b"r')), Verdict.DROP), "no name of an interface"),
-        (Rule(4, Chain.INPUT, Match(protocol="icmp"), Verdict.DROP), "no protocol"),
-        (Rule(4, Chain.INPUT, Match(states=("snat",)), Verdict.DROP), "no states"),
-        (Rule(4, Chain.INPUT, Match(), Verdict.DROP, 'a "quoted" comment'), "no comment"),
+        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(1, 3)), DestinationTo(WEB, (1, 2))), "different length"),
+        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp"), DestinationTo(WEB, (1, 2))), "different length"),
+        (FilterRule(4, Hook.PREROUTING, Match(), DestinationTo(WEB, (1, 1))), "ports need a protocol"),
+        (FilterRule(4, Hook.PREROUTING, Match(port=(1, 1)), DestinationTo(WEB)), "ports need a protocol"),
+        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(1, 70000)), DestinationTo(WEB)), "no range of ports"),
+        (FilterRule(4, Hook.PREROUTING, Match(protocol="tcp", port=(2, 1)), DestinationTo(WEB)), "no range of ports"),
+        (FilterRule(4, Hook.PREROUTING, Match(), DestinationTo(WEB6)), "no address of IPv4"),
+        (FilterRule(6, Hook.POSTROUTING, Match(source=NET), Verdict.MASQUERADE), "no network of IPv6"),
+        (FilterRule(4, Hook.POSTROUTING, Match(), DestinationTo(WEB)), "PREROUTING and OUTPUT"),
+        (FilterRule(4, Hook.PREROUTING, Match(), Verdict.MASQUERADE), "in POSTROUTING"),
+        (FilterRule(4, Hook.OUTPUT, Match(), SourceTo(WEB)), "in POSTROUTING"),
+        (FilterRule(4, Hook.OUTPUT, Match(), Verdict.DROP), "nat drops nothing"),
+        (FilterRule(4, Hook.POSTROUTING, Match(iif="br0"), Verdict.MASQUERADE, "why"), r"POSTROUTING \(why\): -i says nothing there"),
+        (FilterRule(4, Hook.INPUT, Match(oif="br0"), Verdict.DROP), "-o says nothing there"),
+        (FilterRule(4, Hook.INPUT, Match(iif="br+"), Verdict.DROP), "no name of an interface"),
+        (FilterRule(4, Hook.INPUT, Match(iif=Not('b"r')), Verdict.DROP), "no name of an interface"),
+        (FilterRule(4, Hook.INPUT, Match(protocol="icmp"), Verdict.DROP), "no protocol"),
+        (FilterRule(4, Hook.INPUT, Match(states=("snat",)), Verdict.DROP), "no states"),
+        (FilterRule(4, Hook.INPUT, Match(), Verdict.DROP, 'a "quoted" comment'), "no comment"),
     ],
 )  # fmt: skip
-def test_what_iptables_has_no_words_for(rule: Rule, why: str) -> None:
+def test_what_iptables_has_no_words_for(rule: FilterRule, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         translate("lab", (rule,))
 
@@ -171,15 +179,17 @@ def test_what_iptables_has_no_words_for(rule: Rule, why: str) -> None:
     ],
 )
 def test_chains_fit_whatever_the_topology_is_called(topology: str) -> None:
-    names = Names(topology)
+    names = ChainNames(topology)
     assert names.mark == f"netorch:{topology}"
-    assert len(names.chains) == len(Chain)
+    assert len(names.chains) == len(Hook)
     assert all(name.startswith("netorch-") and len(name) <= CHAIN_LENGTH for name in names.chains)
 
 
 def test_no_two_topologies_share_a_chain() -> None:
     long = [f"a-topology-with-a-long-name-{number}" for number in range(1000)]
-    cut = Names(long[0]).chain(Chain.POSTROUTING).removeprefix("netorch-").removesuffix("-post")
+    cut = ChainNames(long[0]).chain(Hook.POSTROUTING).removeprefix("netorch-").removesuffix("-post")
     assert cut.startswith("a-to.")
     names = [*long, "lab", "lab-pre", "lab-post", cut.replace(".", "-")]
-    assert len({chain for name in names for chain in Names(name).chains}) == len(names) * len(Chain)
+    assert len({chain for name in names for chain in ChainNames(name).chains}) == len(names) * len(
+        Hook
+    )

@@ -7,13 +7,21 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 import pytest
 
 from netorch.nat import nftables
-from netorch.values.filter_rules import Chain, DestinationTo, Match, Not, Rule, SourceTo, Verdict
+from netorch.values.filter_rules import (
+    DestinationTo,
+    FilterRule,
+    Hook,
+    Match,
+    Not,
+    SourceTo,
+    Verdict,
+)
 
 A, A6 = IPv4Address("10.0.0.2"), IPv6Address("fd00::2")
 NET, NET6 = ip_network("10.0.0.0/24"), ip_network("fd00::/64")
 
 
-def line(rule: Rule) -> str:
+def line(rule: FilterRule) -> str:
     """The one rule of the script."""
     lines = nftables.script("netorch_lab", (rule,)).splitlines()
     assert lines[:3] == [
@@ -27,28 +35,28 @@ def line(rule: Rule) -> str:
 
 def test_the_whole_text() -> None:
     rules = (
-        Rule(4, Chain.FORWARD, Match(iif="br0", oif="br1"), Verdict.DROP, "lab: isolate"),
-        Rule(
+        FilterRule(4, Hook.FORWARD, Match(iif="br0", oif="br1"), Verdict.DROP, "lab: isolate"),
+        FilterRule(
             4,
-            Chain.PREROUTING,
+            Hook.PREROUTING,
             Match(protocol="tcp", port=(8080, 8080), local=True),
             DestinationTo(A, (80, 80)),
             "lab: web",
         ),
-        Rule(4, Chain.POSTROUTING, Match(source=NET, oif=Not("br0")), Verdict.MASQUERADE),
-        Rule(
+        FilterRule(4, Hook.POSTROUTING, Match(source=NET, oif=Not("br0")), Verdict.MASQUERADE),
+        FilterRule(
             6,
-            Chain.OUTPUT,
+            Hook.OUTPUT,
             Match(protocol="udp", port=(53, 53), local=True),
             DestinationTo(A6, (53, 53)),
         ),
-        Rule(
+        FilterRule(
             4,
-            Chain.INPUT,
+            Hook.INPUT,
             Match(iif="br0", destination=ip_network("127.0.0.0/8"), translated=False),
             Verdict.DROP,
         ),
-        Rule(4, Chain.PREROUTING, Match(iif="eth0"), Verdict.RETURN),
+        FilterRule(4, Hook.PREROUTING, Match(iif="eth0"), Verdict.RETURN),
     )
     assert (
         nftables.script("netorch_lab", rules)
@@ -123,7 +131,7 @@ def test_no_rules_are_no_table() -> None:
     ],
 )
 def test_matches(family: int, match: Match, text: str) -> None:
-    assert line(Rule(family, Chain.FORWARD, match, Verdict.ACCEPT)) == text
+    assert line(FilterRule(family, Hook.FORWARD, match, Verdict.ACCEPT)) == text
 
 
 @pytest.mark.parametrize(
@@ -159,16 +167,16 @@ def test_matches(family: int, match: Match, text: str) -> None:
     ],
 )
 def test_translations(match: Match, target: DestinationTo | SourceTo, text: str) -> None:
-    assert line(Rule(4, Chain.PREROUTING, match, target)) == f"meta nfproto ipv4 {text}"
+    assert line(FilterRule(4, Hook.PREROUTING, match, target)) == f"meta nfproto ipv4 {text}"
 
 
 def test_ipv6_targets() -> None:
     match = Match(protocol="udp", port=(80, 81))
-    assert line(Rule(6, Chain.PREROUTING, match, DestinationTo(A6, (90, 91)))).endswith(
+    assert line(FilterRule(6, Hook.PREROUTING, match, DestinationTo(A6, (90, 91)))).endswith(
         "dnat ip6 to fd00::2 : udp dport map { 80 : 90, 81 : 91 }"
     )
     assert (
-        line(Rule(6, Chain.POSTROUTING, Match(), SourceTo(A6)))
+        line(FilterRule(6, Hook.POSTROUTING, Match(), SourceTo(A6)))
         == "meta nfproto ipv6 snat ip6 to fd00::2"
     )
 
@@ -179,30 +187,30 @@ TCP = Match(protocol="tcp", port=(80, 81))
 @pytest.mark.parametrize(
     "rule",
     [
-        Rule(4, Chain.FORWARD, Match(source=NET6), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(source="example.org"), Verdict.DROP),  # type: ignore[arg-type]
-        Rule(4, Chain.FORWARD, Match(iif=""), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(iif="sixteen-bytes-xx"), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(iif="ümläutümläut"), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(iif='x" accept #'), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(oif=Not("eth*")), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(port=(80, 80)), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(protocol="tcp", port=(80, 79)), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(protocol="tcp", port=(80, 65536)), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(protocol="http", port=(80, 80)), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(states=("NEW",)), Verdict.DROP),
-        Rule(4, Chain.FORWARD, Match(), Verdict.DROP, 'a "quote"'),
-        Rule(4, Chain.FORWARD, Match(), Verdict.DROP, "two\nlines"),
-        Rule(4, Chain.FORWARD, Match(), Verdict.DROP, "x" * 101),
-        Rule(4, Chain.PREROUTING, TCP, DestinationTo(A6)),
-        Rule(6, Chain.PREROUTING, TCP, DestinationTo(IPv6Address("fe80::1%eth0"))),
-        Rule(4, Chain.PREROUTING, TCP, DestinationTo("example.org")),  # type: ignore[arg-type]
-        Rule(4, Chain.PREROUTING, TCP, DestinationTo(A, (80, 90))),
-        Rule(4, Chain.PREROUTING, Match(protocol="tcp"), DestinationTo(A, (80, 90))),
-        Rule(4, Chain.PREROUTING, Match(), DestinationTo(A, (80, 80))),
+        FilterRule(4, Hook.FORWARD, Match(source=NET6), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(source="example.org"), Verdict.DROP),  # type: ignore[arg-type]
+        FilterRule(4, Hook.FORWARD, Match(iif=""), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(iif="sixteen-bytes-xx"), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(iif="ümläutümläut"), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(iif='x" accept #'), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(oif=Not("eth*")), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(port=(80, 80)), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(protocol="tcp", port=(80, 79)), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(protocol="tcp", port=(80, 65536)), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(protocol="http", port=(80, 80)), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(states=("NEW",)), Verdict.DROP),
+        FilterRule(4, Hook.FORWARD, Match(), Verdict.DROP, 'a "quote"'),
+        FilterRule(4, Hook.FORWARD, Match(), Verdict.DROP, "two\nlines"),
+        FilterRule(4, Hook.FORWARD, Match(), Verdict.DROP, "x" * 101),
+        FilterRule(4, Hook.PREROUTING, TCP, DestinationTo(A6)),
+        FilterRule(6, Hook.PREROUTING, TCP, DestinationTo(IPv6Address("fe80::1%eth0"))),
+        FilterRule(4, Hook.PREROUTING, TCP, DestinationTo("example.org")),  # type: ignore[arg-type]
+        FilterRule(4, Hook.PREROUTING, TCP, DestinationTo(A, (80, 90))),
+        FilterRule(4, Hook.PREROUTING, Match(protocol="tcp"), DestinationTo(A, (80, 90))),
+        FilterRule(4, Hook.PREROUTING, Match(), DestinationTo(A, (80, 80))),
     ],
 )
-def test_nothing_is_said_that_nft_would_take_for_something_else(rule: Rule) -> None:
+def test_nothing_is_said_that_nft_would_take_for_something_else(rule: FilterRule) -> None:
     with pytest.raises(ValueError, match=r"^(no |a port needs|ranges of different)"):
         nftables.script("netorch_lab", (rule,))
 

@@ -17,12 +17,12 @@ from netorch.netlink.qdisc import tbf_options
 from netorch.render.script import TRANSLATIONS, commands
 from netorch.render.script.context import Context
 from netorch.render.script.kinds import data_words
-from netorch.render.script.topology import commands_of, lines, sections, step_commands
+from netorch.render.script.whole_topology import commands_of, lines, sections, step_commands
 from netorch.resolve.loader import Loaded, load
 from netorch.state.core import Step
 from netorch.state.planner import plan
 from netorch.state.registry import INTERFACE_WORDS, OBSERVED
-from netorch.values.filter_rules import Chain, Match, Rule, Verdict
+from netorch.values.filter_rules import FilterRule, Hook, Match, Verdict
 from netorch.values.requests import (
     Accept,
     AddressAdd,
@@ -231,7 +231,7 @@ links: [[web-1:x, web_1:x], [old:y, far:y]]
 
 
 def test_filters_of_iptables_are_taken_back_before_they_are_made_anew() -> None:
-    rules = (Rule(4, Chain.FORWARD, Match(iif="a0"), Verdict.DROP, "no way"),)
+    rules = (FilterRule(4, Hook.FORWARD, Match(iif="a0"), Verdict.DROP, "no way"),)
     text = "\n".join(
         f"iptables -t {table} {line}"
         for (_, table), found in iptables_lines("t", rules).items()
@@ -256,7 +256,7 @@ def test_filters_of_iptables_are_taken_back_before_they_are_made_anew() -> None:
 
 
 def test_a_table_of_nftables_is_loaded_as_a_whole() -> None:
-    rules = (Rule(4, Chain.FORWARD, Match(iif="a0"), Verdict.DROP, "no way"),)
+    rules = (FilterRule(4, Hook.FORWARD, Match(iif="a0"), Verdict.DROP, "no way"),)
     (new,) = commands(FilterSet("a", "nftables", "t", rules), Context())
     (other,) = commands(FilterSet("a", "nftables", "t", rules, before="table …"), Context())
     assert new.startswith("ip netns exec a nft -f - <<'EOF'\ntable inet netorch_t {")

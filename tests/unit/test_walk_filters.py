@@ -1,14 +1,18 @@
-"""Listings of nftables read, and packets sent through them; what is not understood is a doubt, never a fact."""
+"""Packets sent through rules that libnftables listed; what is not understood is a doubt, never a fact."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
-from netorch.walk.filters import Packet, Verdict, run
-from netorch.walk.nfttext import chains, rule
+from netorch.nat import nftables_json
+from netorch.nat.chains import ListedChain
+from netorch.walk.filters import HookVerdict, Packet, run
+from tests.filterlistings import chains_of, recorded, statements
 
 PACKET = Packet(
     ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal"
@@ -22,18 +26,100 @@ SIX = Packet(
     oif="personal",
 )
 
+# what this library's version cannot be asked for
+SPOKEN: dict[str, list[object]] = {
+    "xt match physdev counter drop": [
+        {"xt": {"type": "match", "name": "physdev"}},
+        {"counter": None},
+        {"drop": None},
+    ],
+    "xt match physdev, of an older library": [{"xt": None}, {"counter": None}, {"drop": None}],
+    "xt target NFQUEUE": [{"counter": None}, {"xt": {"type": "target", "name": "NFQUEUE"}}],
+    "xt target, of an older library": [{"counter": None}, {"xt": None}],
+    "queue to 3": [{"queue": {"num": 3}}],
+    "a statement of tomorrow": [{"teleport": {"to": "mars"}}],
+    "an expression of tomorrow": [
+        {"match": {"op": "==", "left": {"meta": {"key": "mood"}}, "right": "good"}},
+        {"drop": None},
+    ],
+    "an operator of tomorrow": [
+        {
+            "match": {
+                "op": "~",
+                "left": {"payload": {"protocol": "tcp", "field": "dport"}},
+                "right": 80,
+            }
+        },
+        {"drop": None},
+    ],
+    "update @m { ip saddr limit rate over 1/second } drop": [
+        {
+            "set": {
+                "op": "update",
+                "elem": {"payload": {"protocol": "ip", "field": "saddr"}},
+                "set": "@m",
+                "stmt": [{"limit": {"rate": 1, "per": "second", "inv": True}}],
+            }
+        },
+        {"drop": None},
+    ],
+    "ip saddr @gone drop": [
+        {
+            "match": {
+                "op": "==",
+                "left": {"payload": {"protocol": "ip", "field": "saddr"}},
+                "right": "@gone",
+            }
+        },
+        {"drop": None},
+    ],
+}
 
-def through(
+
+def listed(
     *lines: str,
     policy: str = "accept",
     family: str = "inet",
-    packet: Packet = PACKET,
-    more: str = "",
-    **how: bool,
-) -> Verdict:
-    body = "\n".join(f"\t\t{line}" for line in lines)
-    text = f"table {family} t {{ # handle 1\n{more}\tchain f {{\n\t\ttype filter hook forward priority filter; policy {policy};\n{body}\n\t}}\n}}\n"
-    return run(chains(text), "forward", packet, first=how.get("first", True))
+    inner: Iterable[str] = (),
+    name: str = "t",
+    chain: str = "f",
+    base: Any = None,
+) -> tuple[ListedChain, ...]:
+    """The chains of a table with these rules in a base chain, and others in the chain `inner`."""
+    hook = {"type": "filter", "hook": "forward", "prio": 0, "policy": policy, **(base or {})}
+    where = {"family": family, "table": name}
+    found: list[dict[str, object]] = [
+        {"metainfo": {"json_schema_version": 1}},
+        {"table": {"family": family, "name": name, "handle": 1}},
+    ]
+    found += [
+        {"set": {**where, "name": key, "elem": elements}}
+        for key, elements in recorded()["sets"].items()
+    ]
+    found += [
+        {"chain": {**where, "name": chain, "handle": 1, **hook}},
+        {"chain": {**where, "name": "inner", "handle": 2}},
+    ]
+    texts = {}
+    for place, line in (
+        (place, line) for place, rules in ((chain, lines), ("inner", inner)) for line in rules
+    ):
+        handle = len(found)
+        known = SPOKEN.get(line)
+        expr = (
+            known
+            if known is not None
+            else statements(
+                "ip" if family == "ip" and line in recorded()["rules"]["ip"] else "inet", [line]
+            )[0]
+        )
+        texts[family, name, handle] = line
+        found.append({"rule": {**where, "chain": place, "handle": handle, "expr": expr}})
+    return nftables_json.chains(json.dumps({"nftables": found}), texts, {})
+
+
+def through(*lines: str, packet: Packet = PACKET, first: bool = True, **how: Any) -> HookVerdict:
+    return run(listed(*lines, **how), "forward", packet, first=first)
 
 
 def dropped(*lines: str, **how: Any) -> bool:
@@ -46,7 +132,7 @@ MATCHING = [
     "drop",
     'iifname "docker0" oifname "personal" drop',
     'iifname { "eth0", "docker*" } drop',
-    'oifname != "eth0" counter packets 3 bytes 180 drop # handle 7',
+    'oifname != "eth0" counter drop',
     "ip saddr 10.0.0.0/24 ip daddr 10.2.0.0-10.2.0.20 drop",
     "ip saddr { 10.1.0.0/16, 10.0.0.5 } drop",
     "ip daddr != 10.3.0.0/16 drop",
@@ -54,10 +140,12 @@ MATCHING = [
     "meta l4proto { tcp, udp } th dport 80 drop",
     "ip protocol tcp drop",
     "meta nfproto ipv4 ct state new,established reject with icmp port-unreachable",
+    "ct state & (established | related) == 0 drop",
     "ct status & dnat == 0 drop",
     "ct state vmap { established : accept, new : drop }",
     "fib daddr type != local drop",
     'log prefix "no way: " level info drop comment "not from here"',
+    "reject",
 ]
 OTHERS = [
     "accept",
@@ -67,12 +155,16 @@ OTHERS = [
     "udp dport 80 drop",
     "tcp dport 81 drop",
     "ct state established,related drop",
+    "ct state != new drop",
     "ct status dnat drop",
     "fib daddr type local drop",
     "meta mark 0x1 drop",
     "icmp type echo-reply drop",
     "return",
-    "counter packets 1 bytes 2",
+    "continue",
+    "counter",
+    "notrack",
+    "meta mark set 0x7",
 ]
 
 
@@ -111,27 +203,29 @@ def test_who_drops_it_is_said_in_its_own_words() -> None:
 def test_an_accept_ends_one_chain_and_a_drop_all() -> None:
     assert not dropped("accept", "drop")
     assert not dropped("accept", policy="drop")
-    text = "table ip {0} {{\n\tchain f {{\n\t\ttype filter hook forward priority {1}; policy accept;\n\t\t{2}\n\t}}\n}}\n"
-    both = text.format("one", "-1", "accept") + text.format("two", "filter + 10", "drop")
-    assert run(chains(both), "forward", PACKET, first=True).dropped.startswith(
+    both = (
+        *listed("accept", family="ip", name="one", base={"prio": -1}),
+        *listed("drop", family="ip", name="two", base={"prio": 10}),
+    )
+    assert run(both, "forward", PACKET, first=True).dropped.startswith(
         "nft rule `drop` in ip two f"
     )
-    assert not run(chains(both), "forward", SIX, first=True).dropped
-    assert not run(chains(both), "input", PACKET, first=True).dropped
+    assert not run(both, "forward", SIX, first=True).dropped
+    assert not run(both, "input", PACKET, first=True).dropped
 
 
 def test_jumps_return_and_gotos_do_not() -> None:
-    inner = "\tchain inner {\n\t\ttcp dport 22 drop\n\t}\n"
-    assert dropped("jump inner", "drop", more=inner)
-    assert not dropped("goto inner", "drop", more=inner)
-    assert dropped("jump inner", more=inner.replace("22", "80"))
-    assert dropped('iifname vmap { "docker0" : jump inner }', more=inner.replace("22", "80"))
+    inner = ("tcp dport 22 drop",)
+    assert dropped("jump inner", "drop", inner=inner)
+    assert not dropped("goto inner", "drop", inner=inner)
+    assert dropped("jump inner", inner=("tcp dport 80 drop",))
+    assert dropped('iifname vmap { "docker0" : jump inner }', inner=("tcp dport 80 drop",))
+    assert dropped("iifname vmap @verdicts", inner=("tcp dport 80 drop",))
 
 
 def test_sets_are_looked_into() -> None:
-    some = "\tset s {\n\t\ttype ipv4_addr\n\t\tflags interval\n\t\telements = { 10.0.0.0/24,\n\t\t\t     10.9.0.1 }\n\t}\n"
-    assert dropped("ip saddr @s drop", more=some)
-    assert not dropped("ip daddr @s drop", more=some)
+    assert dropped("ip saddr @s drop")
+    assert not dropped("ip daddr @s drop")
 
 
 @pytest.mark.parametrize(
@@ -139,12 +233,14 @@ def test_sets_are_looked_into() -> None:
     [
         "limit rate 1/second drop",
         "ip saddr . tcp dport @pairs drop",
-        "ip saddr @gone drop",
         "tcp flags syn / fin,syn drop",
-        "xt match physdev counter drop",
         "meta skuid 1000 drop",
         "tcp dport < 1024 drop",
-        "queue to 3",
+        "ct status dnat,snat drop",
+        "ct original ip saddr 10.0.0.5 drop",
+        "fib daddr type broadcast drop",
+        "ct state new jump { ip saddr 10.0.0.0/24 drop; accept; }",
+        *SPOKEN,
     ],
 )
 def test_what_is_not_understood_may_drop_it_and_is_no_fact(line: str) -> None:
@@ -157,11 +253,26 @@ def test_what_is_not_understood_may_drop_it_and_is_no_fact(line: str) -> None:
     assert "may drop" in verdict.doubts[0]
 
 
+def test_of_a_rule_that_is_not_understood_the_rest_counts() -> None:
+    udp = Packet(
+        ip_address("10.0.0.5"),
+        ip_address("10.2.0.9"),
+        "udp",
+        40000,
+        80,
+        iif="docker0",
+        oif="personal",
+    )
+    for line in ("tcp flags syn / fin,syn drop", "tcp dport < 1024 drop"):
+        assert not dropped(line, packet=udp)
+
+
 def test_only_the_first_packet_of_a_connection_is_translated() -> None:
-    text = "table ip nat {\n\tchain pre {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n\t\tLINE\n\t}\n}\n"
+    base = {"type": "nat", "hook": "prerouting", "prio": -100}
     for line, target in (
         ("tcp dport 80 dnat to 10.9.0.1:8080", (ip_address("10.9.0.1"), 8080)),
         ("dnat to 10.9.0.1", (ip_address("10.9.0.1"), 0)),
+        ("tcp dport 80 dnat to 10.9.0.1:8080 random,persistent", (ip_address("10.9.0.1"), 8080)),
         (
             "tcp dport 80-81 dnat ip to 10.9.0.1 : tcp dport map { 80 : 8080, 81 : 8081 }",
             (ip_address("10.9.0.1"), 8080),
@@ -169,15 +280,143 @@ def test_only_the_first_packet_of_a_connection_is_translated() -> None:
         ("tcp dport 80 redirect to :8080", (None, 8080)),
         ("tcp dport 81 dnat to 10.9.0.1", None),
     ):
-        there = chains(text.replace("LINE", line))
+        there = listed(line, family="ip", base=base)
         assert run(there, "prerouting", PACKET, first=True).destination == target
         assert run(there, "prerouting", PACKET, first=False).destination is None
-    assert rule("dnat ip6 to [fd00::2]:53").target == (ip_address("fd00::2"), 53)
-    found = run(
-        chains(text.replace("LINE", "limit rate 1/second dnat to 10.9.0.1")),
-        "prerouting",
-        PACKET,
-        first=True,
+    rule = nftables_json.rule([{"dnat": {"family": "ip6", "addr": "fd00::2", "port": 53}}], {}, "")
+    assert rule.target == (ip_address("fd00::2"), 53)
+    for line in ("limit rate 1/second dnat to 10.9.0.1", "dnat to 10.9.0.1-10.9.0.9"):
+        found = run(listed(line, family="ip", base=base), "prerouting", PACKET, first=True)
+        assert found.destination is None
+        assert len(found.doubts) == 1
+
+
+def test_a_listing_that_is_none_is_an_error() -> None:
+    for text in ("", "{", '{"nftables": {}}', '{"nftables": [{"rule": {"family": "inet"}}]}'):
+        with pytest.raises(ValueError, match="libnftables' JSON is not understood"):
+            nftables_json.chains(text, {}, {})
+    assert (
+        nftables_json.chains('{"nftables": [{"metainfo": {}}, {"gadget": {"family": 7}}]}', {}, {})
+        == ()
     )
-    assert found.destination is None
-    assert len(found.doubts) == 1
+
+
+# what well-known programs set up
+
+
+def ruleset(name: str, hook: str = "forward", *, first: bool = True, **fields: Any) -> HookVerdict:
+    packet = {
+        "source": ip_address("192.0.2.7"),
+        "destination": ip_address("172.17.0.2"),
+        "proto": "tcp",
+        "dport": 80,
+        **fields,
+    }
+    return run(chains_of(recorded()["rulesets"][name]), hook, Packet(**packet), first=first)
+
+
+def test_docker_with_iptables_nft() -> None:
+    inward = {"iif": "wan", "oif": "docker0"}
+    assert (ruleset("docker", **inward).dropped, ruleset("docker", **inward).doubts) == ("", [])
+    closed = "nft chain ip filter FORWARD drops wan → docker0, since no rule of it accepts that"
+    assert ruleset("docker", **inward, dport=81).dropped == closed
+    # an answer, by -m conntrack
+    assert ruleset("docker", **inward, dport=81, state="established").dropped == ""
+    other = ruleset("docker", iif="docker0", oif="wan")
+    assert (other.dropped, other.doubts) == ("", [])
+    # a published port, by -m addrtype and -j DNAT
+    came = ruleset(
+        "docker",
+        "prerouting",
+        iif="wan",
+        destination=ip_address("192.0.2.1"),
+        dport=8080,
+        local=True,
+    )
+    assert (came.destination, came.doubts) == ((ip_address("172.17.0.2"), 80), [])
+    assert ruleset("docker", "prerouting", iif="wan", dport=8080, local=False).destination is None
+    left = ruleset(
+        "docker",
+        "postrouting",
+        source=ip_address("172.17.0.2"),
+        oif="wan",
+        destination=ip_address("192.0.2.7"),
+    )
+    assert (left.source, left.doubts) == ((None, 0), [])
+
+
+def test_libvirt_with_iptables_nft() -> None:
+    guest = {"source": ip_address("192.168.122.5"), "iif": "virbr0", "oif": "wan"}
+    assert ruleset("libvirt", **guest).dropped == ""
+    refused = ruleset(
+        "libvirt", iif="wan", oif="virbr0", destination=ip_address("192.168.122.5")
+    ).dropped
+    assert refused.startswith(
+        'nft rule `oifname "virbr0" counter reject` in ip filter LIBVIRT_FWI rejects wan → virbr0'
+    )
+    answer = ruleset(
+        "libvirt",
+        iif="wan",
+        oif="virbr0",
+        destination=ip_address("192.168.122.5"),
+        state="established",
+    )
+    assert (answer.dropped, answer.doubts) == ("", [])
+    for proto in ("tcp", "icmp"):
+        left = ruleset(
+            "libvirt", "postrouting", source=ip_address("192.168.122.5"), oif="wan", proto=proto
+        )
+        assert (left.source, left.doubts) == ((None, 0), [])
+
+
+def test_firewalld() -> None:
+    assert ruleset("firewalld", iif="docker0", oif="wan").dropped == ""
+    refused = ruleset("firewalld", iif="personal", oif="wan")
+    assert refused.dropped.startswith(
+        "nft rule `reject with icmpx admin-prohibited` in inet firewalld filter_FORWARD rejects"
+    )
+    assert refused.doubts == []
+    for fields in (
+        {"dport": 22},
+        {"state": "established"},
+        {"translated": True},
+        {"proto": "icmp"},
+    ):
+        passed = ruleset("firewalld", iif="personal", oif="wan", **fields)
+        assert (passed.dropped, passed.doubts) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("mark", "fields", "verdict"),
+    [
+        (1, {"state": "established"}, "drops"),
+        (1, {"state": "related"}, ""),
+        (2, {}, "drops"),
+        (2, {"translated": True}, ""),
+        (3, {}, "doubt"),
+        (3, {"state": "established"}, ""),
+        (4, {"source": ip_address("10.0.0.7")}, "drops"),
+        (4, {"source": ip_address("10.0.0.7"), "dport": 8050}, ""),
+        (4, {}, ""),
+        (5, {}, "drops"),
+        (5, {"local": True}, ""),
+        (6, {}, "doubt"),
+        (0, {"proto": "icmp", "icmp": "echo-request"}, "drops"),
+        (0, {"proto": "icmp", "icmp": "echo-reply"}, ""),
+    ],
+)
+def test_matches_of_iptables_in_nftables(mark: int, fields: dict[str, Any], verdict: str) -> None:
+    found = ruleset("iptables", mark=mark, iif="a", oif="b", **fields)
+    assert ("drops" if found.dropped else "doubt" if found.doubts else "") == verdict
+
+
+def test_targets_of_iptables_in_nftables() -> None:
+    targets = {mark: ruleset("iptables", "prerouting", mark=mark) for mark in (1, 2, 3)}
+    assert targets[1].destination == (None, 8080)
+    assert targets[2].destination == (ip_address("10.9.0.1"), 8080)
+    assert targets[3].destination is None
+    assert len(targets[3].doubts) == 1
+    assert ruleset("iptables", "postrouting", mark=1).source == (ip_address("192.0.2.1"), 0)
+    six = {"source": ip_address("fd00::7"), "destination": ip_address("fd00::1")}
+    assert ruleset("iptables", "prerouting", **six).destination == (ip_address("fd00::2"), 8080)
+    assert ruleset("iptables", **six, proto="icmpv6", icmp="echo-request").dropped

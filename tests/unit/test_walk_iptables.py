@@ -6,15 +6,15 @@ from ipaddress import ip_address
 
 import pytest
 
-from netorch.walk.filters import Packet, Verdict, run
-from netorch.walk.xtlines import chains
+from netorch.nat.iptables_save import chains
+from netorch.walk.filters import HookVerdict, Packet, run
 
 PACKET = Packet(
     ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal"
 )
 
 
-def through(*lines: str, table: str = "filter", hook: str = "forward") -> Verdict:
+def through(*lines: str, table: str = "filter", hook: str = "forward") -> HookVerdict:
     return run(
         chains({(4, table): ("-P FORWARD ACCEPT", "-N mine", *lines)}), hook, PACKET, first=True
     )

@@ -118,7 +118,7 @@ def _script(file: str | None, options: ExplainOptions, output: Output) -> int:
     """The commands that make a file's topology, as a shell script. It looks at no kernel."""
     from netorch.cli import inputs
     from netorch.render import json
-    from netorch.render.script import topology
+    from netorch.render.script import whole_topology
 
     hint = f"The way of a packet has two ends: netorch explain {file} B"
     loaded, _ = inputs.chosen(file, options, live=True, hint=hint)
@@ -126,12 +126,12 @@ def _script(file: str | None, options: ExplainOptions, output: Output) -> int:
     if output.json:
         commands = [
             {"section": section.title, "command": command}
-            for section in topology.sections(desired, marks=marks)
+            for section in whole_topology.sections(desired, marks=marks)
             for command in section.commands
         ]
         output.result(json.document(topology=desired.topology, marks=marks, commands=commands))
     else:
-        for line in topology.lines(desired, loaded.file, marks=marks):
+        for line in whole_topology.lines(desired, loaded.file, marks=marks):
             output.result(line)
     return DONE
 

@@ -11,15 +11,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 
-from netorch.kernel.firewall import nfrules, nft
-from netorch.kernel.firewall.nfrules import BaseChain, Rule
+from netorch.kernel.firewall import libnftables, nf_tables_netlink
+from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
 from netorch.values.frozen import mutable
 from netorch.values.requests import Accept
-from netorch.values.snapshot import ForwardSnapshot, Gate, Wall
+from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot
 
 _FORWARD, _USER = "FORWARD", "DOCKER-USER"
 """Docker goes through the administrator's own chain first, and leaves alone what is in there."""
+
+NFT, LEGACY = "nft", "legacy"
+_MARK_ENDS = {NFT: "", LEGACY: ":forward"}
+"""In the legacy tables the plain mark is that of the jumps to a packet filter of ours."""
 
 _NAMES = (_FORWARD, _USER)
 _VERSIONS = {"ip": 4, "ip6": 6}
@@ -28,29 +32,35 @@ _OUR_TABLES, _OUR_CHAINS = "netorch_", "netorch-"
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 
-_Chains = Mapping[str, Sequence[Rule]]
+_Chains = Mapping[str, Sequence[KernelRule]]
 _Pairs = list[tuple[str, str]]
 """Of interfaces: by which a packet comes and by which it leaves."""
 
 
-def read(topology: str, *, walls: bool) -> ForwardSnapshot:
-    """`walls`: see what others drop, and say what cannot be seen; without it only the topology's accepts count."""
-    gates: list[Gate] = []
-    found: list[Wall] = []
+def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
+    """`dropping`: look for what others drop, and say what cannot be seen; without it only the topology's accepts count."""
+    forward: list[ForwardChain] = []
+    others: list[DroppingChain] = []
     blind: list[str] = []
-    for chain in nfrules.forward_chains():
+    for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
-            gates.append(
-                _gate(
-                    "nft", _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology
+            forward.append(
+                _forward_chain(
+                    NFT, _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology
                 )
             )
-        elif walls and not chain.table.startswith(_OUR_TABLES) and _drops(chain):
-            listing = nft.list_rules(chain.family, chain.table) or ""
-            found.append(
-                Wall(chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing)))
+        elif dropping and not chain.table.startswith(_OUR_TABLES) and _drops(chain):
+            listing = libnftables.list_rules(chain.family, chain.table) or ""
+            others.append(
+                DroppingChain(
+                    chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing))
+                )
             )
-    if walls and any(gate.drops for gate in gates) and (reason := nft.run("")) is not None:
+    if (
+        dropping
+        and any(chain.drops for chain in forward)
+        and (reason := libnftables.run("")) is not None
+    ):
         blind.append(
             f"iptables (nft) drops what is forwarded, and netorch cannot let its networks through there: {reason}"
         )
@@ -58,14 +68,16 @@ def read(topology: str, *, walls: bool) -> ForwardSnapshot:
         from netorch.kernel.firewall import legacyforward
 
         if reason := legacyforward.missing():
-            if walls:
+            if dropping:
                 blind.append(
                     f"iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward. {reason}"
                 )
             break
-        gates.append(_gate("legacy", version, *legacyforward.read(version, _NAMES), topology))
-    bridged = frozenset(version for version in _BRIDGED if walls and _is_bridged(version))
-    return ForwardSnapshot(tuple(gates), tuple(found), bridged, tuple(blind))
+        forward.append(
+            _forward_chain(LEGACY, version, *legacyforward.read(version, _NAMES), topology)
+        )
+    bridged = frozenset(version for version in _BRIDGED if dropping and _is_bridged(version))
+    return ForwardSnapshot(tuple(forward), tuple(others), bridged, tuple(blind))
 
 
 def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
@@ -73,15 +85,15 @@ def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
     if not _INTERFACE.fullmatch(bridge):
         raise OSError(errno.EINVAL, f"no name of an interface that nft can be told: {bridge!r}")
     script: list[str] = []
-    for chain in nfrules.forward_chains():
+    for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
             script += _nft_script(
-                topology, bridge, _pairs(rules, "nft", _VERSIONS[chain.family]), chain
+                topology, bridge, _pairs(rules, NFT, _VERSIONS[chain.family]), chain
             )
-    if script and (error := nft.run("\n".join([*script, ""]))) is not None:
+    if script and (error := libnftables.run("\n".join([*script, ""]))) is not None:
         raise OSError(errno.EINVAL, error)
     for version in _legacy_versions():
-        _put_legacy(topology, bridge, _pairs(rules, "legacy", version), version)
+        _put_legacy(topology, bridge, _pairs(rules, LEGACY, version), version)
 
 
 def _is_iptables(chain: BaseChain) -> bool:
@@ -89,7 +101,7 @@ def _is_iptables(chain: BaseChain) -> bool:
 
 
 def _nft_chains(family: str) -> _Chains:
-    return {name: nfrules.rules(family, "filter", name) for name in _NAMES}
+    return {name: nf_tables_netlink.rules(family, "filter", name) for name in _NAMES}
 
 
 def _legacy_versions() -> list[int]:
@@ -112,8 +124,7 @@ def _is_bridged(version: int) -> bool:
 
 
 def _mark(topology: str, flavour: str) -> str:
-    # in the legacy tables the plain mark is that of the jumps to a packet filter of ours
-    return f"netorch:{topology}:forward" if flavour == "legacy" else f"netorch:{topology}"
+    return f"netorch:{topology}{_MARK_ENDS[flavour]}"
 
 
 # the way of a packet
@@ -125,7 +136,7 @@ class _Way:
 
     drops: bool
     through_user: bool = False
-    met: list[Rule] = field(default_factory=list)
+    met: list[KernelRule] = field(default_factory=list)
 
 
 def _way(chains: _Chains, policy: bool, mark: str) -> _Way:
@@ -153,7 +164,7 @@ def _follow(chains: _Chains, name: str, mark: str, way: _Way) -> str:
     return ""
 
 
-def _is_marked(rule: Rule, mark: str) -> bool:
+def _is_marked(rule: KernelRule, mark: str) -> bool:
     return (
         rule.verdict == "accept"
         and bool(rule.iif or rule.oif)
@@ -163,23 +174,23 @@ def _is_marked(rule: Rule, mark: str) -> bool:
 
 def _drops(chain: BaseChain) -> bool:
     verdicts = (
-        rule.verdict for rule in nfrules.rules(chain.family, chain.table, chain.name) if rule.bare
+        rule.verdict
+        for rule in nf_tables_netlink.rules(chain.family, chain.table, chain.name)
+        if rule.bare
     )
     return next(
         (verdict == "drop" for verdict in verdicts if verdict in {"accept", "drop"}), chain.drops
     )
 
 
-def _gate(flavour: str, version: int, policy: bool, chains: _Chains, topology: str) -> Gate:
+def _forward_chain(
+    flavour: str, version: int, policy: bool, chains: _Chains, topology: str
+) -> ForwardChain:
     mark = _mark(topology, flavour)
     way = _way(chains, policy, mark)
     marked = [rule for rules in chains.values() for rule in rules if _is_marked(rule, mark)]
-    return Gate(
-        flavour,
-        version,
-        way.drops,
-        tuple(Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked),
-    )
+    accepts = (Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked)
+    return ForwardChain(flavour, version, way.drops, tuple(accepts))
 
 
 # writing
@@ -191,7 +202,9 @@ def _pairs(rules: Iterable[Accept], flavour: str, version: int) -> _Pairs:
     )
 
 
-def _stale(chains: _Chains, way: _Way, bridge: str, wanted: _Pairs, mark: str) -> list[Rule] | None:
+def _stale(
+    chains: _Chains, way: _Way, bridge: str, wanted: _Pairs, mark: str
+) -> list[KernelRule] | None:
     """The bridge's accepts, all to be made anew; None where just the wanted ones are there, and packets come to them."""
     mine = [
         rule
@@ -206,7 +219,7 @@ def _stale(chains: _Chains, way: _Way, bridge: str, wanted: _Pairs, mark: str) -
 
 
 def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) -> Iterator[str]:
-    mark, chains = _mark(topology, "nft"), _nft_chains(chain.family)
+    mark, chains = _mark(topology, NFT), _nft_chains(chain.family)
     way = _way(chains, chain.drops, mark)
     stale = _stale(chains, way, bridge, wanted, mark)
     if stale is None:
@@ -225,7 +238,7 @@ def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) ->
 def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> None:
     from netorch.kernel.firewall import legacyforward
 
-    mark = _mark(topology, "legacy")
+    mark = _mark(topology, LEGACY)
 
     def edit(policy: bool, chains: _Chains) -> legacyforward.Edit | None:
         way = _way(chains, policy, mark)

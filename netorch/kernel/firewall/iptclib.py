@@ -7,11 +7,7 @@ from functools import cache
 from typing import Any
 
 from netorch.errors import KernelRefused, Problem
-
-Key = tuple[int, str]
-"""IP version (4, 6) and table."""
-
-Lines = tuple[str, ...]
+from netorch.nat.iptables import TableKey
 
 
 @cache
@@ -50,5 +46,5 @@ def dnat_revision() -> int:
     return 2
 
 
-def title(key: Key) -> str:
+def title(key: TableKey) -> str:
     return f"{'iptables' if key[0] == 4 else 'ip6tables'}, table {key[1]}"

@@ -10,20 +10,20 @@ from typing import Any, NamedTuple
 from netorch.errors import NetorchError
 from netorch.kernel.firewall import xtables
 from netorch.kernel.firewall.iptclib import library, title
-from netorch.kernel.firewall.nfrules import Rule
+from netorch.kernel.firewall.nf_tables_netlink import KernelRule
 from netorch.kernel.firewall.xtentry import comment_of, entry_of, extensions_of, unpacked_header
 from netorch.kernel.system.error_text import sentence
 
 _TRIES = 10
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return"}
 
-Chains = dict[str, list[Rule]]
+Chains = dict[str, list[KernelRule]]
 
 
 class Edit(NamedTuple):
     """Rules to delete, and rules in iptables' words to insert into a chain, at a place that counts without the deleted."""
 
-    delete: Sequence[Rule]
+    delete: Sequence[KernelRule]
     chain: str
     place: int
     insert: Sequence[str]
@@ -78,8 +78,8 @@ def _read(version: int, table: Any, names: Sequence[str]) -> tuple[bool, Chains]
     }
 
 
-def _rules(version: int, table: Any, chain: str) -> list[Rule]:
-    found: list[Rule] = []
+def _rules(version: int, table: Any, chain: str) -> list[KernelRule]:
+    found: list[KernelRule] = []
     entry = table.first_rule(chain)
     while entry:
         raw = ctypes.string_at(ctypes.addressof(entry), entry.next_offset)
@@ -90,7 +90,7 @@ def _rules(version: int, table: Any, chain: str) -> list[Rule]:
         said = {option: value for option, _, value in (word.partition(" ") for word in words)}
         comment = comment_of(entry, raw).encode() + b"\0"
         found.append(
-            Rule(
+            KernelRule(
                 chain,
                 len(found),
                 verdict,

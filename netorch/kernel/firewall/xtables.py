@@ -22,7 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from netorch.errors import KernelRefused, Problem
-from netorch.kernel.firewall.iptclib import Key, Lines, library, title
+from netorch.kernel.firewall.iptclib import library, title
 from netorch.kernel.firewall.xtentry import (
     MATCHES,
     comment_of,
@@ -35,8 +35,9 @@ from netorch.kernel.firewall.xtentry import (
 )
 from netorch.kernel.system.error_text import sentence
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
+from netorch.nat.iptables import Lines, TableKey
 
-KEYS: tuple[Key, ...] = ((4, "filter"), (4, "nat"), (6, "filter"), (6, "nat"))
+KEYS: tuple[TableKey, ...] = ((4, "filter"), (4, "nat"), (6, "filter"), (6, "nat"))
 
 _MARK = "netorch:"
 _AHEAD = "DOCKER-USER"
@@ -75,7 +76,7 @@ def available(version: int = 4) -> str | None:
     return answers[0]
 
 
-def read(mark: str, chains: Collection[str]) -> dict[Key, Lines]:
+def read(mark: str, chains: Collection[str]) -> dict[TableKey, Lines]:
     """What is there of ours: `chains`, the rules commented `mark` in others' chains, and whatever jumps to ours.
 
     Tables where nothing is are left out. A table that the kernel has not made yet is not made by looking.
@@ -85,15 +86,15 @@ def read(mark: str, chains: Collection[str]) -> dict[Key, Lines]:
         for key in KEYS:
             if _exists(key):
                 with _table(key) as table:
-                    lines = _Look(key[0], table, mark, chains).lines
+                    lines = _OwnRules(key[0], table, mark, chains).lines
                 if lines:
                     found[key] = lines
     return found
 
 
-def read_all() -> dict[Key, Lines]:
+def read_all() -> dict[TableKey, Lines]:
     """Everybody's rules, of each table that is there: `-P CHAIN POLICY`, `-N CHAIN`, and `-A CHAIN …` as iptables-save writes it."""
-    found: dict[Key, Lines] = {}
+    found: dict[TableKey, Lines] = {}
     with _busy:
         for key in filter(
             _exists,
@@ -104,7 +105,7 @@ def read_all() -> dict[Key, Lines]:
             ),
         ):
             with _table(key) as table:
-                look, chains = _Look(key[0], table, "", ()), _chains(table)
+                look, chains = _OwnRules(key[0], table, "", ()), _chains(table)
                 heads = [
                     f"-P {chain} {table.get_policy(chain)[0].name}"
                     if table.builtin_chain(chain)
@@ -115,7 +116,9 @@ def read_all() -> dict[Key, Lines]:
     return found
 
 
-def replace(mark: str, chains: Collection[str], desired: Mapping[Key, Lines]) -> tuple[Key, ...]:
+def replace(
+    mark: str, chains: Collection[str], desired: Mapping[TableKey, Lines]
+) -> tuple[TableKey, ...]:
     """Make what `read` finds equal to `desired`, one commit a table; the tables written. What is equal is not touched.
 
     Rules of others stay as they are and where they are, with their counters. KernelRefused at the first refusal; the tables before
@@ -125,7 +128,7 @@ def replace(mark: str, chains: Collection[str], desired: Mapping[Key, Lines]) ->
         return tuple(key for key in KEYS if _write(key, mark, chains, desired.get(key, ())))
 
 
-def delete(mark: str, chains: Collection[str]) -> tuple[Key, ...]:
+def delete(mark: str, chains: Collection[str]) -> tuple[TableKey, ...]:
     """Remove all of it; the tables written."""
     return replace(mark, chains, {})
 
@@ -134,7 +137,7 @@ def delete(mark: str, chains: Collection[str]) -> tuple[Key, ...]:
 
 
 @contextmanager
-def _table(key: Key) -> Iterator[Any]:
+def _table(key: TableKey) -> Iterator[Any]:
     """A table as it is now; closed without a commit. Meanwhile the library knows of this one alone."""
     version, name = key
     iptc = library()
@@ -153,7 +156,7 @@ def _table(key: Key) -> Iterator[Any]:
         kind._cache, kind.existing_table_names = before
 
 
-def _exists(key: Key) -> bool:
+def _exists(key: TableKey) -> bool:
     try:
         with open(
             f"/proc/thread-self/net/ip{'' if key[0] == 4 else '6'}_tables_names", encoding="ascii"
@@ -196,13 +199,13 @@ def _words(error: Exception) -> str:
 # writing
 
 
-def _write(key: Key, mark: str, chains: Collection[str], wanted: Lines) -> bool:
+def _write(key: TableKey, mark: str, chains: Collection[str], wanted: Lines) -> bool:
     """Whether the table had to change."""
     if not wanted and not _exists(key):
         return False
     for _ in range(_TRIES):
         with _table(key) as table:
-            look = _Look(key[0], table, mark, chains)
+            look = _OwnRules(key[0], table, mark, chains)
             if look.lines == wanted:
                 return False
             _change(key, table, look, wanted)
@@ -221,7 +224,7 @@ def _write(key: Key, mark: str, chains: Collection[str], wanted: Lines) -> bool:
     raise KernelRefused(f"{title(key)}: another program keeps changing it.")
 
 
-def _change(key: Key, table: Any, look: _Look, wanted: Lines) -> None:
+def _change(key: TableKey, table: Any, look: _OwnRules, wanted: Lines) -> None:
     """Chain by chain, so that what stays keeps its counters. Whatever jumps to a chain goes before the chain does."""
     have, want = _by_chain(look.lines), _by_chain(wanted)
     others = [
@@ -286,7 +289,7 @@ def _errno() -> int:
 # reading
 
 
-class _Look:
+class _OwnRules:
     """What is there of ours in a table: the lines, and where they stand in others' chains (name → numbers from 1)."""
 
     def __init__(self, version: int, table: Any, mark: str, chains: Collection[str]) -> None:
@@ -360,7 +363,7 @@ class _Look:
             return f"[{data.hex()}]"
 
 
-def _sample(version: int) -> dict[Key, Lines]:
+def _sample(version: int) -> dict[TableKey, Lines]:
     """What `available` tries."""
     address = "192.0.2.1" if version == 4 else "2001:db8::1"
     return {

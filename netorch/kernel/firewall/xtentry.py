@@ -11,7 +11,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, NamedTuple
 
 from netorch.errors import KernelRefused
-from netorch.kernel.firewall.iptclib import Key, dnat_revision, library, title
+from netorch.kernel.firewall.iptclib import dnat_revision, library, title
+from netorch.nat.iptables import TableKey
 
 
 class _Value(NamedTuple):
@@ -59,7 +60,7 @@ _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
 _UNSET = _Value(False, "")
 
 
-def entry_of(key: Key, text: str) -> ctypes.Array[ctypes.c_char]:
+def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
     """A rule's `-s … -j …` as the kernel takes it (struct ipt_entry, struct ip6t_entry)."""
     version = key[0]
     header = dict.fromkeys(("-s", "-d", "-i", "-o", "-p"), _UNSET)
@@ -143,22 +144,24 @@ def unpacked_header(version: int, raw: bytes) -> tuple[bool, list[str]]:
     ):
         if any(mask) or inverse & bit:
             words.append(
-                f"{_not(inverse & bit)}{option} {_ip(version, address)}/{_prefix_length(version, mask)}"
+                f"{negation(inverse & bit)}{option} {address_text(version, address)}/{_prefix_length(version, mask)}"
             )
     for option, bit, name, mask in (
         ("-i", _INV_IN, iif, iif_mask),
         ("-o", _INV_OUT, oif, oif_mask),
     ):
         if any(mask):
-            words.append(f"{_not(inverse & bit)}{option} {_interface(name, mask)}")
+            words.append(f"{negation(inverse & bit)}{option} {_interface(name, mask)}")
     if protocol or inverse & _INV_PROTOCOL:
-        words.append(f"{_not(inverse & _INV_PROTOCOL)}-p {_PROTOCOL_NAMES.get(protocol, protocol)}")
+        words.append(
+            f"{negation(inverse & _INV_PROTOCOL)}-p {_PROTOCOL_NAMES.get(protocol, protocol)}"
+        )
     if version == 4 and flags & 1:
-        words.append(f"{_not(inverse & _INV_FRAGMENT)}-f")
+        words.append(f"{negation(inverse & _INV_FRAGMENT)}-f")
     return bool(flags & _GOTO[version]), words
 
 
-def _not(inverse: int) -> str:
+def negation(inverse: int) -> str:
     return "! " if inverse else ""
 
 
@@ -170,13 +173,13 @@ def _network(version: int, text: str) -> tuple[bytes, bytes]:
 
 
 @lru_cache
-def _ip(version: int, packed: bytes) -> str:
+def address_text(version: int, packed: bytes) -> str:
     return str(IPv4Address(packed[:4]) if version == 4 else IPv6Address(packed))
 
 
 def _prefix_length(version: int, mask: bytes) -> int | str:
     bits = f"{int.from_bytes(mask, 'big'):0{len(mask) * 8}b}"
-    return _ip(version, mask) if "01" in bits else bits.count("1")
+    return address_text(version, mask) if "01" in bits else bits.count("1")
 
 
 def _interface(name: bytes, mask: bytes) -> str:
@@ -254,7 +257,7 @@ def _ports(source: tuple[int, int], destination: tuple[int, int], inverse: int) 
     ):
         if (low, high) != (0, 0xFFFF) or inverse & bit:
             words.append(
-                f"{_not(inverse & bit)}{option} {low}" + (f":{high}" if high != low else "")
+                f"{negation(inverse & bit)}{option} {low}" + (f":{high}" if high != low else "")
             )
     return " ".join(words)
 
@@ -305,13 +308,13 @@ def _encode_addrtype(options: dict[str, _Value]) -> bytes:
 def _decode_addrtype(data: bytes) -> str | None:
     source, destination, flags = struct.unpack_from("=HHI", data)
     return (
-        f"{_not(flags & 2)}--dst-type LOCAL"
+        f"{negation(flags & 2)}--dst-type LOCAL"
         if not source and destination == 1 << 2 and not flags & ~2
         else None
     )
 
 
-_STATES = {
+STATES = {
     "INVALID": 1,
     "NEW": 8,
     "RELATED": 4,
@@ -325,7 +328,7 @@ _STATES = {
 def _encode_conntrack(options: dict[str, _Value]) -> bytes:
     negated, text = options["--ctstate"]
     return struct.pack(
-        "=146x3H12x", 1, int(negated), sum(_STATES[state] for state in text.split(","))
+        "=146x3H12x", 1, int(negated), sum(STATES[state] for state in text.split(","))
     )
 
 
@@ -333,7 +336,7 @@ def _decode_conntrack(data: bytes) -> str | None:
     flags, inverse, states = struct.unpack_from("=146x3H", data)
     if flags != 1 or inverse & ~1:
         return None
-    return f"{_not(inverse)}--ctstate {','.join(name for name, bit in _STATES.items() if states & bit)}"
+    return f"{negation(inverse)}--ctstate {','.join(name for name, bit in STATES.items() if states & bit)}"
 
 
 MATCHES = {
@@ -349,7 +352,7 @@ MATCHES = {
 # the targets that netorch writes (linux/netfilter/nf_nat.h)
 
 _TO = {"DNAT": "--to-destination", "SNAT": "--to-source"}
-_MAP_IPS, _PROTO_SPECIFIED = 1, 2
+_MAP_IPS, PROTO_SPECIFIED = 1, 2
 _DESTINATION = re.compile(r"(?:\[([0-9a-f:.]+)\]|([0-9.]+)):([0-9]+)")
 
 
@@ -363,7 +366,7 @@ def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes
         if found := _DESTINATION.fullmatch(text):
             text, port = found[1] or found[2], int(found[3])
         packed = (IPv4Address if version == 4 else IPv6Address)(text).packed
-        flags = _MAP_IPS | (_PROTO_SPECIFIED if found else 0)
+        flags = _MAP_IPS | (PROTO_SPECIFIED if found else 0)
     ports = struct.pack(">HH", port, port)
     if name == "DNAT" and dnat_revision() == 2:
         return _packed(name, 2, struct.pack("=I16s16s4sxxxx", flags, packed, packed, ports))
@@ -376,7 +379,10 @@ def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes
     )
 
 
-def unpacked_nat(version: int, name: str, revision: int, data: bytes) -> str | None:
+def unpacked_nat(
+    version: int, name: str, revision: int, data: bytes, ignored: int = 0
+) -> str | None:
+    """The options of a target that translates; None for what netorch never writes, beside the `ignored` flags."""
     if name not in (*_TO, "MASQUERADE"):
         return None
     flags, low, high, ports = struct.unpack_from(
@@ -384,10 +390,14 @@ def unpacked_nat(version: int, name: str, revision: int, data: bytes) -> str | N
     )
     if name == "MASQUERADE":
         return "" if flags == 0 else None
-    if not flags & _MAP_IPS or flags & ~(_MAP_IPS | _PROTO_SPECIFIED):
+    if not flags & _MAP_IPS or flags & ~(_MAP_IPS | PROTO_SPECIFIED | ignored):
         return None
-    text = _ip(version, low) if low == high else f"{_ip(version, low)}-{_ip(version, high)}"
-    if flags & _PROTO_SPECIFIED:
+    text = (
+        address_text(version, low)
+        if low == high
+        else f"{address_text(version, low)}-{address_text(version, high)}"
+    )
+    if flags & PROTO_SPECIFIED:
         first, last = struct.unpack(">HH", ports)
         text = f"{f'[{text}]' if version == 6 else text}:{first}" + (
             f"-{last}" if last != first else ""

@@ -14,7 +14,7 @@ from netorch.errors import NetorchError
 from netorch.kernel.door import require_root
 from netorch.kernel.files import records
 from netorch.kernel.files.owned_directories import RUN_NETORCH
-from netorch.kernel.firewall import forwardaccept, nfrules
+from netorch.kernel.firewall import forwardaccept, nf_tables_netlink
 from netorch.kernel.machine import modules
 from netorch.kernel.machine.modules import Modules
 from netorch.kernel.namespaces.catalog import OWN_NETNS, RUN_NETNS
@@ -86,7 +86,7 @@ def read(
         sysctls=sysctl.read_all(tuple(sysctls)),
         read_only=bool(os.statvfs("/proc/sys/net").f_flag & os.ST_RDONLY),
         files=_files(files),
-        forward=None if privileged else forwardaccept.read("", walls=True),
+        forward=None if privileged else forwardaccept.read("", dropping=True),
         ufw=None if privileged else _ufw(),
         leftovers=leftovers,
         records=_records(),
@@ -197,14 +197,14 @@ def _ufw() -> frozenset[str] | None:
         (family, name)
         for family in ("ip", "ip6")
         for name in _UFW
-        if name in nfrules.chains(family, "filter")
+        if name in nf_tables_netlink.chains(family, "filter")
     ]
     if not chains:
         return None
     return frozenset(
         rule.iif
         for family, name in chains
-        for rule in nfrules.rules(family, "filter", name)
+        for rule in nf_tables_netlink.rules(family, "filter", name)
         if rule.verdict == "accept"
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
-from netorch.kernel.firewall import filters, nft
+from netorch.kernel.firewall import filters
 from netorch.kernel.system import sysctl
 from netorch.values.requests import RouteSpec
 from netorch.values.snapshot import Passage
@@ -22,7 +22,7 @@ def read(
     links: Collection[str],
 ) -> Passage:
     """What was asked of the kernel by netlink, with the settings of the namespace and of its `links`, and all packet filters."""
-    nft_text, legacy, unseen = _filters()
+    listings, unseen = filters.list_all()
     return Passage(
         routes=routes,
         odd_rules=odd_rules,
@@ -34,9 +34,8 @@ def read(
         still=_still(links),
         mute=_versions(_MUTE),
         bridged=_versions(_BRIDGED),
-        nft=nft_text,
-        legacy=legacy,
-        unseen=unseen,
+        filters=listings,
+        unseen=tuple(unseen),
     )
 
 
@@ -65,26 +64,6 @@ def _still(links: Iterable[str]) -> frozenset[str]:
 
 def _versions(paths: Mapping[int, str]) -> frozenset[int]:
     return frozenset(version for version, path in paths.items() if _number(path))
-
-
-def _filters() -> tuple[str, dict[tuple[int, str], tuple[str, ...]], tuple[str, ...]]:
-    """The listing of nftables, the lines of iptables-legacy by IP version and table, and sentences about rules that could not be read."""
-    text, unseen = "", []
-    lines: dict[tuple[int, str], tuple[str, ...]] = {}
-    if filters.tables():
-        error, text = nft.list_all()
-        if error is not None:
-            unseen.append(f"nftables has rules, which were not looked into: {error}")
-    if filters.legacy_tables():
-        from netorch.kernel.firewall import legacyforward, xtables
-
-        if missing := legacyforward.missing():
-            unseen.append(
-                f"iptables-legacy has rules, which were not looked into and may drop it: {missing}"
-            )
-        else:
-            lines = xtables.read_all()
-    return text, lines, tuple(unseen)
 
 
 def _number(path: str) -> int:

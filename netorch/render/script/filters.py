@@ -3,48 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from shlex import quote
 
-from netorch.nat import iptables, nftables
+from netorch.nat.languages import language
+from netorch.nat.shell import ShellCommand
 from netorch.render.script.context import Commands, Context, here
 from netorch.values.requests import FilterDel, FilterSet, ForwardAcceptAdd, ForwardAcceptDel
 
-IPTABLES = "iptables"
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-
 
 def filter_set(request: FilterSet, context: Context) -> Commands:
-    if request.backend == IPTABLES:
-        made = (
-            iptables.commands(iptables.lines(request.topology, request.rules))
-            if request.rules
-            else map(_typed, request.text.splitlines())
-        )
-        return [
-            context.inside(_legacy(line), request.netns)
-            for line in (*_undone(request.before), *made)
-        ]
-    table = nftables.table_name(request.topology)
-    script = (
-        nftables.script(table, request.rules)
-        if request.rules
-        else nftables.delete(table) + request.text
+    made = language(request.backend).commands_to_replace(
+        request.topology, request.rules, request.text, request.before
     )
-    if not request.before:
-        # where there is none, none has to make room
-        script = script.removeprefix(nftables.delete(table))
-    return [here(context.inside("nft -f -", request.netns), script)]
+    return [_inside(command, request.netns, context) for command in made]
 
 
 def filter_del(request: FilterDel, context: Context) -> Commands:
-    if request.backend == IPTABLES:
-        return [context.inside(_legacy(line), request.netns) for line in _undone(request.before)]
-    return [
-        context.inside(
-            f"nft delete table inet {nftables.table_name(request.topology)}", request.netns
-        )
-    ]
+    made = language(request.backend).commands_to_delete(request.topology, request.before)
+    return [_inside(command, request.netns, context) for command in made]
+
+
+def _inside(command: ShellCommand, netns: str, context: Context) -> str:
+    line = context.inside(command.line, netns)
+    return here(line, command.stdin) if command.stdin else line
 
 
 def forward_accept_add(request: ForwardAcceptAdd, context: Context) -> Commands:
@@ -72,29 +54,5 @@ def _program(version: int) -> str:
     return "iptables" if version == 4 else "ip6tables"
 
 
-def _legacy(line: str) -> str:
-    """The backend's tables are the legacy ones, whatever `iptables` alone means on the machine."""
-    return line.replace("tables ", "tables-legacy ", 1)
-
-
 def _interfaces(iif: str, oif: str) -> Iterator[str]:
     return (f"-{letter} {quote(name)} " for letter, name in (("i", iif), ("o", oif)) if name)
-
-
-def _typed(line: str) -> str:
-    """A line of what was read, with its quotes as a shell takes them."""
-    return _QUOTED.sub(lambda quoted: quote(re.sub(r"\\(.)", r"\1", quoted[1])), line)
-
-
-def _undone(text: str) -> Iterable[str]:
-    """What takes back `iptables -t nat -N …` and its like: the jumps first, then the chains."""
-    lines = text.splitlines()
-    jumps = [
-        re.sub(r" -I (\S+)( \d+)?", r" -D \1", line, count=1) for line in lines if " -I " in line
-    ]
-    chains = [line for line in lines if " -N " in line]
-    return [
-        *map(_typed, jumps),
-        *(line.replace(" -N ", " -F ") for line in chains),
-        *(line.replace(" -N ", " -X ") for line in chains),
-    ]

@@ -14,6 +14,7 @@ from netorch.kinds.file import NodeFile
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
 from netorch.kinds.uplink import Uplink
+from netorch.nat.languages import AUTO, PREFERRED
 from netorch.render.script import commands
 from netorch.render.script.addressing import needs_mark
 from netorch.render.script.context import Commands, Context
@@ -195,7 +196,7 @@ def _for_shell(state: Mapping[Key, Resource]) -> tuple[dict[Key, Resource], froz
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
             found[key] = (
-                replace(resource, backend="nftables") if resource.backend == "auto" else resource
+                replace(resource, backend=PREFERRED) if resource.backend == AUTO else resource
             )
         elif not isinstance(resource, ForwardAccept):
             found[key] = resource

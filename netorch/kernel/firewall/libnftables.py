@@ -6,14 +6,17 @@ import ctypes
 import os
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from netorch.errors import NetorchError
 
 _LIBRARY = "libnftables.so.1"
 _NETLINK_NETFILTER = 12
-_STATELESS, _HANDLE = 1 << 2, 1 << 3
+_STATELESS, _HANDLE, _JSON = 1 << 2, 1 << 3, 1 << 4
+_SILENT = "refused without a word"
+_NO_JSON = "this libnftables is built without JSON"
 _ERROR = re.compile(r"(?:\S+: )?Error: (.*)")
 _WIDTH = 200
 _KEPT = 32
@@ -71,9 +74,27 @@ def list_rules(family: str, table: str) -> str | None:
     return text if error is None else None
 
 
-def list_all() -> tuple[str | None, str]:
-    """The error in a sentence or None, and all tables as `nft --stateless list ruleset` shows them."""
-    return _command("list ruleset")
+def list_all() -> tuple[str | None, str, str]:
+    """The error in a sentence or None; all tables as `nft --stateless --handle list ruleset` shows them, and as JSON.
+
+    Both come from one cache of the library, unless somebody changes the rules between them.
+    """
+    try:
+        with _quiet(), _context(_STATELESS | _HANDLE) as context:
+            error, text = _list_ruleset(context)
+            if error is None:
+                _library().nft_ctx_output_set_flags(context, _STATELESS | _HANDLE | _JSON)
+                error, json = _list_ruleset(context)
+    except OSError as failure:
+        error = str(failure)
+    if error is not None:
+        # a library that is built without JSON fails and says nothing
+        return (_NO_JSON if error == _SILENT else error), "", ""
+    return None, text, json
+
+
+def _list_ruleset(context: int) -> tuple[str | None, str]:
+    return _output(context, _library().nft_run_cmd_from_buffer(context, b"list ruleset") != 0)
 
 
 def normalise(script: str, table: str, fresh: Callable[[], None]) -> str:
@@ -104,6 +125,7 @@ def _library() -> ctypes.CDLL:
     library.nft_ctx_set_dry_run.restype = None
     library.nft_ctx_output_set_flags.argtypes = (ctypes.c_void_p, ctypes.c_uint)
     library.nft_ctx_output_set_flags.restype = None
+    library.nft_run_cmd_from_buffer.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
     library.nft_run_cmd_from_filename.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
     library.nft_ctx_buffer_output.argtypes = library.nft_ctx_buffer_error.argtypes = (
         ctypes.c_void_p,
@@ -118,14 +140,21 @@ def _library() -> ctypes.CDLL:
 
 
 def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str | None, str]:
-    """The error in a sentence or None, and the output. A context belongs to the namespace that it was made in, so it is not kept."""
+    """The error in a sentence or None, and the output."""
     try:
-        library = _library()
-        # where this fails, libnftables prints and ends the process
-        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER).close()
+        with _context(flags, dry) as context:
+            return _output(context, _run(_library(), context, text))
     except OSError as error:
         return str(error), ""
-    context = library.nft_ctx_new(0)
+
+
+@contextmanager
+def _context(flags: int, dry: bool = False) -> Iterator[int]:
+    """A context of the library. It belongs to the namespace that it was made in, so it is not kept. OSError."""
+    library = _library()
+    # where this fails, libnftables prints and ends the process
+    socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER).close()
+    context: int = library.nft_ctx_new(0)
     if (
         not context
         or library.nft_ctx_buffer_output(context)
@@ -135,14 +164,31 @@ def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str
     try:
         library.nft_ctx_set_dry_run(context, dry)
         library.nft_ctx_output_set_flags(context, flags)
-        failed = _run(library, context, text)
-        output: bytes = library.nft_ctx_get_output_buffer(context)
-        errors: bytes = library.nft_ctx_get_error_buffer(context)
-        return _sentence(errors.decode(errors="replace")) if failed else None, output.decode(
-            errors="replace"
-        )
+        yield context
     finally:
         library.nft_ctx_free(context)
+
+
+def _output(context: int, failed: bool) -> tuple[str | None, str]:
+    """The error in a sentence or None, and the output."""
+    output: bytes = _library().nft_ctx_get_output_buffer(context)
+    errors: bytes = _library().nft_ctx_get_error_buffer(context)
+    return _sentence(errors.decode(errors="replace")) if failed else None, output.decode(
+        errors="replace"
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library from writing to the standard error what it has no JSON for, and which extensions of iptables it lacks."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _run(library: ctypes.CDLL, context: int, text: str) -> bool:
@@ -164,4 +210,4 @@ def _sentence(errors: str) -> str:
             source = lines[number + 1].strip() if number + 1 < len(lines) else ""
             shown = source if len(source) <= _WIDTH else source[: _WIDTH - 1] + "…"
             return f"{found[1]}, in: {shown}" if shown else found[1]
-    return errors.strip() or "refused without a word"
+    return errors.strip() or _SILENT

@@ -1,6 +1,7 @@
-"""Chains and rules of nf_tables, asked without libnftables: of rules what they end a packet's way with (linux/netfilter/nf_tables.h).
+"""Tables, chains and rules of nf_tables, read without libnftables (linux/netfilter/nf_tables.h).
 
-A listing by the library takes longer, grows with the whole table, and leaves out the comments that iptables-nft itself wrote.
+A listing by the library takes longer, grows with the whole table, and leaves out what iptables-nft itself wrote: its comments, and
+what its matches and targets ask for.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 from netorch.netlink.codec import (
     DecodeError,
@@ -21,6 +23,7 @@ from netorch.netlink.codec import (
 from netorch.values.frozen import frozen
 
 _NETLINK_NETFILTER = 12
+_GETTABLE = 10 << 8 | 1
 _NEWCHAIN, _GETCHAIN, _NEWRULE, _GETRULE = (10 << 8 | number for number in (3, 4, 6, 7))
 _ERROR, _DONE = 2, 3
 _TORN = 0x10
@@ -46,7 +49,7 @@ class BaseChain:
 
 
 @frozen
-class Rule:
+class KernelRule:
     """`verdict` is accept, drop (also for a reject), return, jump, goto or ""; `bare`: of every packet. `data`: all bytes of the rule."""
 
     chain: str
@@ -57,6 +60,32 @@ class Rule:
     iif: str = ""
     oif: str = ""
     data: bytes = b""
+
+
+@frozen
+class Extension:
+    """A match or a target of iptables in a rule of nf_tables. `data`: the structure that iptables gave the kernel."""
+
+    kind: str
+    name: str
+    revision: int
+    data: bytes
+
+
+def tables() -> list[str]:
+    """The names of all tables."""
+    names: list[str] = []
+    with (
+        suppress(OSError, DecodeError),
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock,
+    ):
+        sock.send(struct.pack("=IHHII", 20, _GETTABLE, _REQUEST_DUMP, 1, 0) + bytes(4))
+        while True:
+            for kind, _, start, end, datagram in _messages(sock.recv(1 << 16)):
+                if kind in {_ERROR, _DONE}:
+                    return names
+                names.append(text(attributes(datagram, start + 4, end).get(_TABLE, b"")))
+    return names
 
 
 def forward_chains() -> list[BaseChain]:
@@ -86,7 +115,7 @@ def chains(family: str, table: str) -> set[str]:
     return {text(chain[_NAME]) for chain in found if text(chain[_TABLE]) == table}
 
 
-def rules(family: str, table: str, chain: str) -> list[Rule]:
+def rules(family: str, table: str, chain: str) -> list[KernelRule]:
     """The rules of one chain in order; none where there is no such chain."""
     asked = b"".join(_attr(number, cstring(name)) for number, name in ((1, table), (2, chain)))
     found = []
@@ -97,7 +126,27 @@ def rules(family: str, table: str, chain: str) -> list[Rule]:
     return found
 
 
-def _rule(chain: str, handle: int, expressions: bytes, data: bytes) -> Rule:
+def extensions(family: str, table: str) -> dict[int, tuple[Extension, ...]]:
+    """What rules of a table take from iptables, by the handles of the rules."""
+    found: dict[int, tuple[Extension, ...]] = {}
+    for _, payload in _dump(_GETRULE, _NEWRULE, _NUMBERS[family], _attr(1, cstring(table))):
+        rule = attributes(payload, 0, len(payload))
+        if of_rule := tuple(_extensions(rule.get(4, b""))):
+            found[_number(rule[3])] = of_rule
+    return found
+
+
+def _extensions(expressions: bytes) -> Iterator[Extension]:
+    for _, element in attribute_list(expressions):
+        expression = _inside(element)
+        kind, inner = text(expression.get(1, b"")), _inside(expression.get(2, b""))
+        if kind in {"match", "target"}:
+            yield Extension(
+                kind, text(inner.get(1, b"")), _number(inner.get(2, b"")), inner.get(3, b"")
+            )
+
+
+def _rule(chain: str, handle: int, expressions: bytes, data: bytes) -> KernelRule:
     verdict = target = key = ""
     bare = True
     names = {"iif": "", "oif": ""}
@@ -121,7 +170,7 @@ def _rule(chain: str, handle: int, expressions: bytes, data: bytes) -> Rule:
             "comment",
         ):
             bare = False
-    return Rule(chain, handle, verdict, target, bare, names["iif"], names["oif"], data)
+    return KernelRule(chain, handle, verdict, target, bare, names["iif"], names["oif"], data)
 
 
 def _inside(payload: bytes) -> dict[int, bytes]:

@@ -1,14 +1,13 @@
-"""Rules of iptables-legacy, as iptables-save writes them, to chains. A match that is not understood makes its rule one of which nobody
-knows.
-"""
+"""What iptables has, from lines of iptables-save(8) to chains. An option that is not known here makes the field or the verdict "?"."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 
-from netorch.walk.filters import Chain, Clause, Rule
+from netorch.nat.chains import UNKNOWN, Clause, ListedChain, ListedRule
 
 _HOOKS = {
     **{("raw", name): (name.lower(), -300) for name in ("PREROUTING", "OUTPUT")},
@@ -49,12 +48,30 @@ _GOES_ON = frozenset(
         "HL",
     )
 )
-_ARRIVES = {"-i": "iif", "-o": "oif"}
-_NAMES = {"ipv6-icmp": "icmpv6", "58": "icmpv6", "1": "icmp", "6": "tcp", "17": "udp"}
-_KNOWN = frozenset(("tcp", "udp", "sctp", "comment", "conntrack", "state", "addrtype"))
+_NUMBER = re.compile(r"0x[0-9a-f]+|[1-9]\d*|0")
+_INTERFACES = {"-i": "iif", "-o": "oif"}
+_PROTOCOLS = {"ipv6-icmp": "icmpv6", "58": "icmpv6", "1": "icmp", "6": "tcp", "17": "udp"}
+_ICMP = {"8": "echo-request", "0": "echo-reply"}
+_ICMPV6 = {"128": "echo-request", "129": "echo-reply", "135": "nd"}
+_MATCHES = frozenset(
+    (
+        "tcp",
+        "udp",
+        "sctp",
+        "comment",
+        "conntrack",
+        "state",
+        "addrtype",
+        "multiport",
+        "icmp",
+        "icmp6",
+        "iprange",
+        "mark",
+    )
+)
 
 
-def chains(tables: Mapping[tuple[int, str], tuple[str, ...]]) -> tuple[Chain, ...]:
+def chains(tables: Mapping[tuple[int, str], tuple[str, ...]]) -> tuple[ListedChain, ...]:
     """All chains; `tables`: IP version and table → lines `-P CHAIN POLICY`, `-N CHAIN` and `-A CHAIN …`."""
     return tuple(
         chain
@@ -63,9 +80,9 @@ def chains(tables: Mapping[tuple[int, str], tuple[str, ...]]) -> tuple[Chain, ..
     )
 
 
-def _chains(version: int, table: str, lines: tuple[str, ...]) -> Iterator[Chain]:
+def _chains(version: int, table: str, lines: tuple[str, ...]) -> Iterator[ListedChain]:
     policies: dict[str, str] = {}
-    rules: dict[str, list[Rule]] = {}
+    rules: dict[str, list[ListedRule]] = {}
     names = frozenset(line.split(" ", 2)[1] for line in lines)
     for line in lines:
         act, chain, *rest = line.split(" ", 2)
@@ -79,15 +96,15 @@ def _chains(version: int, table: str, lines: tuple[str, ...]) -> Iterator[Chain]
         policy = "drop" if policies.get(chain) == "DROP" else "accept"
         kind = "nat" if table == "nat" else "filter"
         family, tool = ("ip", "iptables") if version == 4 else ("ip6", "ip6tables")
-        yield Chain(family, table, chain, hook, kind, priority, policy, tuple(found), tool)
+        yield ListedChain(family, table, chain, hook, kind, priority, policy, tuple(found), tool)
 
 
-def rule(text: str, names: frozenset[str] = frozenset()) -> Rule:
+def rule(text: str, names: frozenset[str] = frozenset()) -> ListedRule:
     """One rule, without `-A CHAIN`; `names`: the chains that it may jump to."""
     try:
         words = shlex.split(text)
     except ValueError:
-        return Rule((Clause("?"),), "?", text=text)
+        return ListedRule((Clause(UNKNOWN),), UNKNOWN, text=text)
     clauses: list[Clause] = []
     verdict, target = "", ""
     place, negated = 0, False
@@ -113,16 +130,16 @@ def rule(text: str, names: frozenset[str] = frozenset()) -> Rule:
             place -= value.startswith("-")
         elif (clause := _clause(word, value, negated)) is not None:
             clauses.append(clause)
-            place -= clause.field == "?" and value.startswith("-")
+            place -= clause.field == UNKNOWN and value.startswith("-")
         negated = False
-    return Rule(tuple(clauses), *_act(verdict, target, options, names), text=text)
+    return ListedRule(tuple(clauses), *_act(verdict, target, options, names), text=text)
 
 
 def _clause(word: str, value: str, negated: bool) -> Clause | None:
     """What an option asks for; None where it asks for nothing."""
     match word:
         case "-m":
-            return None if value in _KNOWN else Clause("?")
+            return None if value in _MATCHES else Clause(UNKNOWN)
         case "-s" | "-d":
             try:
                 return Clause(
@@ -131,21 +148,30 @@ def _clause(word: str, value: str, negated: bool) -> Clause | None:
                     negated,
                 )
             except ValueError:
-                return Clause("?")
+                return Clause(UNKNOWN)
         case "-i" | "-o":
             return Clause(
-                _ARRIVES[word], (f"{value[:-1]}*" if value.endswith("+") else value,), negated
+                _INTERFACES[word], (f"{value[:-1]}*" if value.endswith("+") else value,), negated
             )
         case "-p":
-            return Clause("proto", (_NAMES.get(value, value),), negated)
+            return Clause("proto", (_PROTOCOLS.get(value, value),), negated)
         case "--dport" | "--sport":
-            first, _, last = value.partition(":")
-            known = first.isdigit() and (last or first).isdigit()
-            return (
-                Clause(word[2:], ((int(first), int(last or first)),), negated)
-                if known
-                else Clause("?")
-            )
+            ports = _ports(value)
+            return Clause(word[2:], (ports,), negated) if ports is not None else Clause(UNKNOWN)
+        case "--dports" | "--sports":
+            ranges = tuple(map(_ports, value.split(",")))
+            return Clause(word[2:-1], ranges, negated) if None not in ranges else Clause(UNKNOWN)
+        case "--icmp-type" | "--icmpv6-type" if value.isdigit():
+            names = _ICMP if word == "--icmp-type" else _ICMPV6
+            return Clause("icmp", (names.get(value, value),), negated)
+        case "--src-range" | "--dst-range":
+            try:
+                first, last = map(ip_address, value.split("-"))
+            except ValueError:
+                return Clause(UNKNOWN)
+            return Clause("saddr" if word == "--src-range" else "daddr", ((first, last),), negated)
+        case "--mark" if _NUMBER.fullmatch(value):
+            return Clause("mark", (int(value, 0),), negated)
         case "--dst-type" if value == "LOCAL":
             return Clause("local", (True,), negated)
         case "--ctstate" | "--state":
@@ -153,11 +179,18 @@ def _clause(word: str, value: str, negated: bool) -> Clause | None:
             if states == ["DNAT"]:
                 return Clause("translated", (True,), negated)
             return (
-                Clause("?")
+                Clause(UNKNOWN)
                 if {"DNAT", "SNAT"} & set(states)
                 else Clause("state", tuple(map(str.lower, states)), negated)
             )
-    return Clause("?")
+    return Clause(UNKNOWN)
+
+
+def _ports(text: str) -> tuple[int, int] | None:
+    """First and last of `80` or `80:90`."""
+    first, _, last = text.partition(":")
+    last = last or first
+    return (int(first), int(last)) if first.isdigit() and last.isdigit() else None
 
 
 def _act(
@@ -175,8 +208,8 @@ def _act(
         )
     if target == "REDIRECT":
         port = options.get("--to-ports", "0")
-        return "redirect", (None, int(port)) if port.isdigit() else "?"
-    return "?", None
+        return "redirect", (None, int(port)) if port.isdigit() else UNKNOWN
+    return UNKNOWN, None
 
 
 def _place(text: str) -> object:
@@ -192,4 +225,4 @@ def _place(text: str) -> object:
     try:
         return ip_address(host), int(port or 0)
     except ValueError:
-        return "?"
+        return UNKNOWN

@@ -1,0 +1,80 @@
+"""nftables as a filter backend (`filters.FilterBackend`): a topology has one table of its own."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+from netorch.errors import NetorchError
+from netorch.kernel.firewall import libnftables, nf_tables_netlink
+from netorch.nat import nftables
+from netorch.values.filter_rules import Ruleset
+from netorch.values.snapshot import FilterListing
+
+_VERSIONS = {"ip": 4, "ip6": 6}
+"""Families in which iptables-nft keeps its tables."""
+
+
+def refusal() -> str | None:
+    return libnftables.available()
+
+
+def is_loaded() -> bool:
+    # asking for the tables of a namespace is cheap, and an answer for the whole kernel is not to be had
+    return True
+
+
+def read(topology: str) -> str:
+    table = nftables.table_name(topology)
+    # loading the library takes longer than this question
+    return (libnftables.list_text(table) or "") if table in nf_tables_netlink.tables() else ""
+
+
+def text_of(topology: str, rules: Ruleset, enter_new_namespace: Callable[[], None]) -> str:
+    table = nftables.table_name(topology)
+    return libnftables.normalise(nftables.script(table, rules), table, enter_new_namespace)
+
+
+def replace(topology: str, rules: Ruleset, text: str) -> None:
+    table = nftables.table_name(topology)
+    _run(nftables.script(table, rules) if rules else nftables.delete(table) + text)
+
+
+def delete(topology: str) -> None:
+    _run(nftables.delete(nftables.table_name(topology)))
+
+
+def list_all() -> FilterListing | None:
+    if not nf_tables_netlink.tables():
+        return None
+    error, text, json = libnftables.list_all()
+    if error is not None:
+        raise NetorchError(f"nftables has rules, which were not looked into: {error}")
+    return FilterListing(text, json, _extensions(text) if '"xt"' in json else {})
+
+
+def _extensions(text: str) -> dict[tuple[str, str, int], tuple[str, ...]]:
+    """What rules of iptables-nft take from iptables, as iptables-save writes it."""
+    found: dict[tuple[str, str, int], tuple[str, ...]] = {}
+    for family, table in dict.fromkeys(
+        place[:2] for place in nftables.rule_texts(text) if place[0] in _VERSIONS
+    ):
+        for handle, extensions in nf_tables_netlink.extensions(family, table).items():
+            found[family, table, handle] = tuple(
+                _option(_VERSIONS[family], one) for one in extensions
+            )
+    return found
+
+
+def _option(version: int, one: nf_tables_netlink.Extension) -> str:
+    from netorch.kernel.firewall.xtextensions import match_text, target_text
+
+    if one.kind == "match":
+        return match_text(version, one.name, one.revision, one.data)
+    return target_text(version, one.name, one.revision, one.data)
+
+
+def _run(script: str) -> None:
+    error = libnftables.run(script)
+    if error is not None:
+        raise OSError(errno.EOPNOTSUPP if "not supported" in error else errno.EINVAL, error)

@@ -1,0 +1,384 @@
+"""What nftables has, from libnftables' JSON (libnftables-json(5)) to chains.
+
+Versions of the library differ in the forms of a few expressions, and its JSON leaves out what a match or a target of iptables-nft
+asks for. A form that is not known here makes the field or the verdict "?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+import msgspec
+
+from netorch.nat import iptables_save
+from netorch.nat.chains import UNKNOWN, Case, Clause, ListedChain, ListedRule
+
+Place = tuple[str, str, int]
+"""A rule's family, table and handle."""
+
+_META = {
+    "iifname": "iif",
+    "iif": "iif",
+    "oifname": "oif",
+    "oif": "oif",
+    "l4proto": "proto",
+    "nfproto": "version",
+    "protocol": "version",
+    "mark": "mark",
+}
+_PAYLOAD = {
+    "ip": {"saddr": "saddr", "daddr": "daddr", "protocol": "proto"},
+    "ip6": {"saddr": "saddr", "daddr": "daddr", "nexthdr": "proto"},
+    **{protocol: {"dport": "dport", "sport": "sport"} for protocol in ("tcp", "udp", "sctp", "th")},
+    **{protocol: {"type": "icmp"} for protocol in ("icmp", "icmpv6")},
+}
+_VERSIONS = {"ip": 4, "ip6": 6}
+_WORDS: Mapping[str, Mapping[object, object]] = {
+    "version": {"ipv4": 4, "ipv6": 6, "ip": 4, "ip6": 6},
+    "proto": {"ipv6-icmp": "icmpv6", 1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"},
+    "icmp": {"nd-neighbor-solicit": "nd"},
+}
+_NEGATED = {"==": False, "in": False, "!=": True}
+_ENDS = frozenset(("accept", "drop", "return", "reject", "masquerade"))
+_JUMPS = frozenset(("jump", "goto"))
+_TRANSLATIONS = frozenset(("dnat", "snat", "redirect"))
+_CONDITIONS = frozenset(("limit", "quota", "ct count", "set", "meter"))
+"""Statements that end a rule for some packets: a limit, or a set that is full."""
+
+_GOES_ON = frozenset(
+    (
+        *("counter", "log", "mangle", "notrack", "dup", "flow", "last", "reset", "secmark"),
+        *("ct helper", "ct timeout", "ct expectation"),
+    )
+)
+
+
+class _Rule(msgspec.Struct):
+    family: str
+    table: str
+    chain: str
+    handle: int = 0
+    expr: list[Any] = []
+
+
+class _Chain(msgspec.Struct):
+    family: str
+    table: str
+    name: str
+    hook: str = ""
+    type: str = "filter"
+    prio: int = 0
+    policy: str = "accept"
+
+
+class _Set(msgspec.Struct):
+    family: str
+    table: str
+    name: str
+    elem: list[Any] = []
+
+
+class _Object(msgspec.Struct):
+    """One entry of a listing; whatever else there is, such as a table, has none of these keys."""
+
+    rule: _Rule | None = None
+    chain: _Chain | None = None
+    set: _Set | None = None
+    map: _Set | None = None
+
+
+class _Listing(msgspec.Struct):
+    nftables: list[_Object]
+
+
+Sets = Mapping[str, list[Any]]
+"""The elements of a table's sets and maps, by their names."""
+
+
+class _NotKnown(Exception):
+    """An expression that this reader does not know."""
+
+
+def chains(
+    json: str, texts: Mapping[Place, str], extensions: Mapping[Place, tuple[str, ...]]
+) -> tuple[ListedChain, ...]:
+    """All chains of a listing of the whole ruleset; ValueError if it is not one.
+
+    `texts`: rules as nft prints them. `extensions`: what a rule of iptables-nft takes from iptables, as iptables-save writes it, in
+    the order of the rule.
+    """
+    try:
+        listing = msgspec.json.decode(json, type=_Listing)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"libnftables' JSON is not understood: {error}") from None
+    sets: dict[tuple[str, str], dict[str, list[Any]]] = {}
+    rules: dict[tuple[str, str, str], list[ListedRule]] = {}
+    for entry in listing.nftables:
+        if (one := entry.set or entry.map) is not None:
+            sets.setdefault((one.family, one.table), {})[one.name] = one.elem
+    for entry in listing.nftables:
+        if (found := entry.rule) is not None:
+            place = found.family, found.table, found.handle
+            read = rule(
+                found.expr,
+                sets.get(place[:2], {}),
+                texts.get(place, f"handle {found.handle}"),
+                extensions.get(place, ()),
+            )
+            rules.setdefault((found.family, found.table, found.chain), []).append(read)
+    return tuple(
+        _chain(
+            entry.chain, rules.get((entry.chain.family, entry.chain.table, entry.chain.name), [])
+        )
+        for entry in listing.nftables
+        if entry.chain is not None
+    )
+
+
+def _chain(chain: _Chain, rules: Iterable[ListedRule]) -> ListedChain:
+    return ListedChain(
+        chain.family,
+        chain.table,
+        chain.name,
+        chain.hook,
+        chain.type,
+        chain.prio,
+        chain.policy,
+        tuple(rules),
+    )
+
+
+def rule(
+    statements: Iterable[object], sets: Sets, text: str, extensions: Iterable[str] = ()
+) -> ListedRule:
+    """One rule, from its `expr`; `text` is what people read of it."""
+    clauses: list[Clause] = []
+    options = iter(extensions)
+    blind = False
+    for statement in statements:
+        name, body = _only(statement)
+        if name == "match":
+            clauses += _conditions(body, sets)
+        elif name in _ENDS:
+            return ListedRule(tuple(clauses), name, text=text)
+        elif name == "continue":
+            break
+        elif name in _JUMPS and isinstance(body, Mapping):
+            return ListedRule(tuple(clauses), name, body.get("target"), text)
+        elif name in _TRANSLATIONS:
+            return ListedRule(tuple(clauses), name, _target(body or {}), text)
+        elif name == "vmap" and isinstance(body, Mapping):
+            clauses += _implied(body.get("key"))
+            try:
+                return ListedRule(tuple(clauses), "", text=text, cases=_cases(body, sets))
+            except _NotKnown:
+                return ListedRule(tuple(clauses), UNKNOWN, text=text)
+        elif name == "xt":
+            words = next(options, "")
+            extension = _extension(body, words)
+            clauses += extension.clauses
+            if extension.verdict:
+                return ListedRule(tuple(clauses), extension.verdict, extension.target, text)
+            blind = blind or not (body or words)
+        elif name in _CONDITIONS:
+            clauses.append(Clause(UNKNOWN))
+        elif name not in _GOES_ON:
+            return ListedRule(tuple(clauses), UNKNOWN, text=text)
+    # an extension without a name may be a target
+    return ListedRule(tuple(clauses), UNKNOWN if blind else "", text=text)
+
+
+def _only(statement: object) -> tuple[str, Any]:
+    """The name and the body of a statement or expression; the library says what it has no JSON for as a text."""
+    match statement:
+        case dict() if len(statement) == 1:
+            return next(iter(statement.items()))
+    return UNKNOWN, None
+
+
+def _extension(body: object, options: str) -> ListedRule:
+    """A match or target of iptables-nft: its condition, or its verdict."""
+    match body:
+        case {"type": "match", "name": "comment"}:
+            return ListedRule((), "")
+        case {"type": "target", "name": str(name)}:
+            return iptables_save.rule(options or f"-j {name}")
+    return iptables_save.rule(options) if options else ListedRule((Clause(UNKNOWN),), "")
+
+
+def _conditions(body: object, sets: Sets) -> Iterator[Clause]:
+    """What a match asks for: its own condition, behind those that it implies."""
+    match body:
+        case {"left": left, "right": right, **more}:
+            yield from _implied(left)
+            try:
+                yield _condition(left, str(more.get("op", "==")), right, sets)
+            except _NotKnown:
+                yield Clause(UNKNOWN)
+        case _:
+            yield Clause(UNKNOWN)
+
+
+def _condition(left: object, operator: str, right: object, sets: Sets) -> Clause:
+    match left:
+        case {"ct": {"key": "status"}} if right == "dnat" and operator in {"in", "!"}:
+            return Clause("translated", (True,), operator == "!")
+        case {"&": [{"ct": {"key": "status"}}, "dnat"]} if right in {"dnat", 0} and operator in {
+            "==",
+            "!=",
+        }:
+            return Clause("translated", (True,), (operator == "==") == (right == 0))
+        case {"fib": {"result": "type", "flags": ["daddr"] | "daddr"}} if (
+            right == "local" and operator in _NEGATED
+        ):
+            return Clause("local", (True,), _NEGATED[operator])
+    field = _field(left)
+    if operator in _NEGATED:
+        return Clause(field, _values(right, field, sets), _NEGATED[operator])
+    if (field, operator) == ("state", "!"):
+        # none of these bits
+        return Clause(field, _values(right, field, sets), negated=True)
+    raise _NotKnown
+
+
+def _field(left: object) -> str:
+    """The field of a packet that an expression means."""
+    match left:
+        case {"meta": {"key": str(key)}} if key in _META:
+            return _META[key]
+        case {"ct": {"key": "state", **direction}} if not direction:
+            return "state"
+        case {"payload": {"protocol": str(protocol), "field": str(name)}} if name in _PAYLOAD.get(
+            protocol, {}
+        ):
+            return _PAYLOAD[protocol][name]
+    raise _NotKnown
+
+
+def _implied(left: object) -> Iterator[Clause]:
+    """A header is there only in packets of its protocol."""
+    match left:
+        case {"payload": {"protocol": "ip" | "ip6" as protocol}}:
+            yield Clause("version", (_VERSIONS[protocol],))
+        case {"payload": {"protocol": "tcp" | "udp" | "sctp" | "icmp" | "icmpv6" as protocol}}:
+            yield Clause("proto", (protocol,))
+        case {"&": [inner, _]}:
+            yield from _implied(inner)
+
+
+def _values(right: object, field: str, sets: Sets) -> tuple[object, ...]:
+    """One value, a list of them, or those of a set."""
+    match right:
+        case {"set": list(elements)} | {"|": list(elements)}:
+            pass
+        case {"set": element}:
+            # a set with one element is that element in newer versions
+            elements = [element]
+        case str() if right.startswith("@"):
+            if right[1:] not in sets:
+                raise _NotKnown
+            elements = sets[right[1:]]
+        case list():
+            elements = right
+        case _:
+            elements = [right]
+    return tuple(_value(_bare(element), field) for element in elements)
+
+
+def _bare(element: object) -> object:
+    """An element of a set without its time limit, counter and comment."""
+    match element:
+        case {"elem": {"val": value}}:
+            return value
+    return element
+
+
+def _value(value: object, field: str) -> object:
+    """A value as packets are compared with it."""
+    known = _WORDS.get(field, {})
+    match value:
+        case bool() | None:
+            raise _NotKnown
+        case str() | int() if value in known:
+            return known[value]
+        case {"prefix": {"addr": str(address), "len": int(length)}} if field in {"saddr", "daddr"}:
+            return _parsed(ip_network, f"{address}/{length}")
+        case {"range": [str(first), str(last)]} if field in {"saddr", "daddr"}:
+            return (_parsed(ip_address, first), _parsed(ip_address, last))
+        case {"range": [int(first), int(last)]} if field in {"sport", "dport", "mark"}:
+            return (first, last)
+        case str() if field in {"saddr", "daddr"}:
+            return _parsed(ip_network, value)
+        case str() if field in {"iif", "oif", "proto", "state", "icmp"}:
+            return value
+        case int() if field in {"sport", "dport", "mark", "proto"}:
+            return value
+    raise _NotKnown
+
+
+def _parsed(parse: Callable[[str], object], text: str) -> object:
+    try:
+        return parse(text)
+    except ValueError:
+        raise _NotKnown from None
+
+
+def _cases(body: object, sets: Sets) -> tuple[Case, ...]:
+    """What each key of a verdict map leads to."""
+    match body:
+        case {"key": key, "data": {"set": list(elements)}}:
+            pass
+        case {"key": key, "data": str(name)} if name.removeprefix("@") in sets:
+            elements = sets[name.removeprefix("@")]
+        case _:
+            raise _NotKnown
+    field = _field(key)
+    cases = [_case(element, field) for element in elements]
+    # the default, which any value meets, is the last resort
+    return tuple(sorted(cases, key=lambda case: case[0].negated))
+
+
+def _case(element: object, field: str) -> Case:
+    match element:
+        case [key, verdict]:
+            name, body = _only(verdict)
+            if name not in {"accept", "drop", "return", "continue", *_JUMPS}:
+                raise _NotKnown
+            value = _bare(key)
+            clause = (
+                Clause(field, negated=True)
+                if value == "*"
+                else Clause(field, (_value(value, field),))
+            )
+            target = body.get("target") if isinstance(body, Mapping) else None
+            return clause, "" if name == "continue" else name, target
+    raise _NotKnown
+
+
+def _target(body: Mapping[str, object]) -> object:
+    """Address and port of a translation: (None, 0) is the namespace itself; "?" for what is not one address."""
+    match body.get("addr"):
+        case None:
+            address = None
+        case str(text):
+            try:
+                address = ip_address(text)
+            except ValueError:
+                return UNKNOWN
+        case _:
+            return UNKNOWN
+    match body.get("port"):
+        case None:
+            return (address, 0)
+        case int(port):
+            return (address, port)
+        case {"map": {"key": {"payload": {"field": "dport"}}, "data": {"set": list(pairs)}}}:
+            known = tuple(
+                tuple(pair)
+                for pair in pairs
+                if isinstance(pair, list) and [type(port) for port in pair] == [int, int]
+            )
+            return (address, known) if len(known) == len(pairs) else UNKNOWN
+    return UNKNOWN
