@@ -33,7 +33,7 @@ from netorch.kernel.system.socket_names import (
     htons,
 )
 from netorch.netlink.constants import IFF_UP
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 GRACE = 2.0
 """Seconds that a process gets between SIGTERM and SIGKILL."""
@@ -42,8 +42,7 @@ Word = str | PurePath
 Addresses = tuple[IPv4Interface | IPv6Interface, ...]
 
 
-@frozen
-class Interface:
+class Interface(Value):
     """An interface as it is now. `kind`: `veth`, `bridge` …, "" for lo and for hardware. `mac`: "" where it has none of 6 bytes."""
 
     name: str

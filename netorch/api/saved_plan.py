@@ -17,7 +17,7 @@ from netorch.errors import NetorchError, Problem
 from netorch.kernel.files.records import Record
 from netorch.render import json as rendered
 from netorch.render.changes import changes
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 FORMAT = "netorch plan"
 VERSION = 1
@@ -25,8 +25,7 @@ TOLD = 5
 """Differences that a refusal names."""
 
 
-@frozen
-class Saved:
+class Saved(Value):
     """A plan that was read back. `looked_at`: object → digest; `planned` is the digest of the changes."""
 
     topology: str

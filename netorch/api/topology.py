@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePath
 from types import FrameType
 from typing import Self
@@ -17,6 +16,7 @@ from netorch.language.python_values import tree_of, yaml_of
 from netorch.language.yaml_tree import MAX_BYTES
 from netorch.resolve import loader
 from netorch.resolve.loader import Loaded
+from netorch.values.value import replace
 
 Values = Mapping[str, object]
 Variables = Mapping[str, object]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from netorch.checks.replies import said
 from netorch.errors import Position
 from netorch.kernel.probe.probes import Neighbour, Probe, Reply, Sort
 from netorch.language.scalars import Address
 from netorch.resolve.checks import Check, End
-from netorch.values.frozen import frozen
+from netorch.values.value import Value, replace
 
 CROWD = 16
 """Members of a network from which on the neighbours that its pairs make of one another are taken away again."""
@@ -19,8 +18,7 @@ Live = Mapping[str, Sequence[tuple[str, Address]]]
 """Label → the addresses that are there now, each with the name of its link."""
 
 
-@frozen
-class Pair:
+class Pair(Value):
     """Who tries whom. `probes`: one to each address that counts. `small`: the same with small packets, where `probes` are large ones."""
 
     check: Check
@@ -30,8 +28,7 @@ class Pair:
     small: tuple[Probe, ...] = ()
 
 
-@frozen
-class Try:
+class Try(Value):
     """What came of one address. `text`: that in words, "" for what was not needed, `seconds`: the round trip where it answered."""
 
     address: Address
@@ -41,8 +38,7 @@ class Try:
     seconds: float | None = None
 
 
-@frozen
-class Outcome:
+class Outcome(Value):
     """What came of a check, or of one pair of a network's members.
 
     `number`: which entry of `checks` it is, from 0; `where`: its place in the file. `network`: of whose members it is a pair, "" for a

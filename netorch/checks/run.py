@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from ipaddress import ip_address
 
 from netorch.checks.probes import Live, Outcome, involved, outcome, pairs
@@ -17,6 +16,7 @@ from netorch.netlink import constants as c
 from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST
 from netorch.values.snapshot import Scope, Snapshot
+from netorch.values.value import replace
 
 TIMEOUT = 5.0
 """Seconds that a wanted answer may take: three requests of ARP, and a handshake of WireGuard that is tried twice, fit into it."""

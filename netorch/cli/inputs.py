@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.language.yaml_tree import MAX_BYTES
 from netorch.resolve.loader import Loaded, load
+from netorch.values.value import replace
 
 if TYPE_CHECKING:
     from netorch.api.saved_plan import Saved

@@ -10,7 +10,7 @@ from typing import NoReturn
 from netorch import __version__
 from netorch.cli import USAGE
 from netorch.errors import did_you_mean
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 _EPILOG = """\
 exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,
@@ -69,8 +69,7 @@ class Parser(argparse.ArgumentParser):
         return {}
 
 
-@frozen
-class Words:
+class Words(Value):
     """What the functions below make their commands with: `command`, and the options that several have."""
 
     command: Callable[..., Parser]

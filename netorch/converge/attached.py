@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import field, replace
 
 from netorch.errors import ConflictError, Problem
 from netorch.kernel.door import LinuxKernel
@@ -16,9 +15,9 @@ from netorch.kinds.netns import netns_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST, shown
-from netorch.values.frozen import frozen
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import Scope, Snapshot
+from netorch.values.value import Value, field, replace
 
 LEFT = "left.json"
 Place = tuple[str, str, str | None]
@@ -26,8 +25,7 @@ Place = tuple[str, str, str | None]
 KINDS = ("netns", "pid", "path", "docker", "podman")
 
 
-@frozen
-class Attached:
+class Attached(Value):
     """`labels`: those that mean an open namespace now. `missing`: why not, of the others. `left`: labels of namespaces that the
     file has no more but the one before had. `moved`: labels of the file before → what the same namespace goes by now. `places`: what
     each of them was looked up by.
@@ -50,8 +48,7 @@ class Attached:
         return tuple(f"{name} was not looked into: {error}" for name, error in unseen.items())
 
 
-@frozen
-class Reach:
+class Reach(Value):
     """Where a topology may have something, by its record or, without one, by its marks.
 
     `names`: what it made in /run/netns, or all that is there where that is not `known`.

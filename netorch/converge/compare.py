@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 
 from netorch.converge import hazards
@@ -24,17 +23,16 @@ from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded, load
 from netorch.state.core import HOST, Key, Plan, Resource
 from netorch.state.planner import plan as make_plan
-from netorch.values.frozen import frozen
 from netorch.values.marks import Mark
 from netorch.values.requests import Feature
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
+from netorch.values.value import Value, replace
 
 Kept = Mapping[str, NetnsSnapshot]
 """Label → what was read of a namespace before."""
 
 
-@frozen
-class Difference:
+class Difference(Value):
     """Where the kernel stands, what the file asks for, and the plan between the two. `attached` says in which namespaces of others."""
 
     plan: Plan

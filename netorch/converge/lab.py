@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netorch.converge import trial
 from netorch.converge.attached import forget_left, reach, reach_on_record, remember_left, with_left
@@ -32,10 +33,10 @@ from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST, Key, Plan, Resource, shown
 from netorch.state.planner import plan as make_plan
-from netorch.values.frozen import frozen
 from netorch.values.marks import ALIAS, Mark, read_alias
 from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Scope, Snapshot
+from netorch.values.value import Value, field, replace
 
 if TYPE_CHECKING:
     from netorch.kernel.spares import Spares
@@ -45,8 +46,7 @@ ROUNDS = 4
 """Looks that an apply takes at what the kernel made of its steps before it gives up."""
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """What a command did: the first plan, how many rounds it took, what it had to say."""
 
     plan: Plan
@@ -56,8 +56,7 @@ class Report:
     confirm_until: float | None = None
 
 
-@frozen
-class Start:
+class Start(Value):
     """Where an apply began: all that leads back there. `record` and `settings` are what stood under /run/netorch."""
 
     desired: Desired
@@ -67,8 +66,7 @@ class Start:
     settings: records.Originals
 
 
-@frozen
-class Live:
+class Live(Value):
     """A topology that is on this machine. `attached`: label → what the node is attached to, `docker:mybox`."""
 
     name: str

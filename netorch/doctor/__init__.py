@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netorch.converge import hazards
 from netorch.converge.compare import compare, lacks, recorded
 from netorch.doctor import firewalls, limits, managers
@@ -18,8 +16,8 @@ from netorch.kernel.machine.facts import Machine
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST
-from netorch.values.frozen import frozen
 from netorch.values.snapshot import Scope
+from netorch.values.value import Value, replace
 
 _PROGRAMS = ("NetworkManager", "systemd-networkd", "firewalld", "dockerd")
 _SYSCTLS = (
@@ -35,8 +33,7 @@ _LOAD = "Load the module (`"
 _FILES = (*managers.NETWORK_MANAGER, *managers.NETWORKD, "/etc/ufw/ufw.conf")
 
 
-@frozen
-class Diagnosis:
+class Diagnosis(Value):
     """What was found. `root`: all could be looked at. `topology`: that of the file, "" without one."""
 
     release: str

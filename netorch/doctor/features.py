@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import Enum
 
 from netorch import kinds
@@ -18,8 +17,8 @@ from netorch.kinds.impair import FEATURES as QDISCS
 from netorch.kinds.ipvlan import L3S
 from netorch.netlink.constants import AF_INET, FR_ACT_TO_TBL, RT_SCOPE_LINK, RTN_UNICAST
 from netorch.state.registry import INTERFACE_WORDS
-from netorch.values.frozen import frozen
 from netorch.values.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
+from netorch.values.value import Value, replace
 
 _STATIC = 4
 """RTPROT_STATIC."""
@@ -63,8 +62,7 @@ class State(Enum):
     UNKNOWN = "unknown"
 
 
-@frozen
-class Ability:
+class Ability(Value):
     """One thing that this kernel can or cannot do. `keys`: the keys of the language that need it. `hint`: what would help."""
 
     what: str

@@ -10,7 +10,6 @@ import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
 from operator import attrgetter
 
 from netorch.kernel import MANY
@@ -27,7 +26,6 @@ from netorch.kernel.twin import Twin, order
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
-from netorch.values.frozen import frozen
 from netorch.values.requests import RuleSpec
 from netorch.values.snapshot import (
     SHAPERS,
@@ -39,6 +37,7 @@ from netorch.values.snapshot import (
     Snapshot,
     WireguardRecord,
 )
+from netorch.values.value import Value, replace
 
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
 _VLANS = struct.pack("=B15x", c.AF_BRIDGE) + attr(
@@ -308,8 +307,7 @@ def _is_simple(link: LinkRecord) -> bool:
     return link.name == "lo" or link.kind in _SIMPLE
 
 
-@frozen
-class Share:
+class Share(Value):
     """What a second process read, for which scope: name → as in a snapshot, or the alias of a lo."""
 
     scope: Scope

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 
 from netorch.kernel.files.etc_netns import EtcFiles
@@ -57,6 +56,7 @@ from netorch.values.requests import (
     WireguardPeerSet,
     WireguardSet,
 )
+from netorch.values.value import replace
 
 _DELETES = (
     LinkDel,

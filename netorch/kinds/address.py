@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import ClassVar
@@ -23,7 +22,6 @@ from netorch.netlink.constants import (
 )
 from netorch.state.core import Key, Resource, remembered, shown
 from netorch.state.registry import View, observed
-from netorch.values.frozen import frozen
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
 from netorch.values.snapshot import AddressRecord
@@ -64,7 +62,6 @@ def ipv4_key(netns: str, link: str) -> Key:
 
 
 @observed
-@frozen
 class Address(Resource):
     """`address` is `10.0.0.1/24`, with a peer `10.0.0.1 peer 10.0.0.2/32`. `primary` names the address of the same subnet
     that came first, if one did: the kernel takes the later ones away together with it. `shared`: others have an address there as well.
@@ -73,13 +70,14 @@ class Address(Resource):
     # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; labels and lifetimes are left alone
     KIND: ClassVar[str] = "address"
     STRANGE: ClassVar[str] = "address"
+    HINTS: ClassVar[tuple[str, ...]] = ("shared",)
     netns: str
     link: str
     address: str
     scope: int
     protocol: int
     primary: str = ""
-    shared: bool = field(default=False, compare=False)
+    shared: bool = False
 
     @property
     def key(self) -> Key:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
@@ -24,9 +23,9 @@ from netorch.netlink.qdisc import (
 )
 from netorch.state.core import Disruption, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Feature, QdiscDel, QdiscSet, Request
 from netorch.values.snapshot import QdiscRecord
+from netorch.values.value import replace
 
 HEADERS = 18
 """Bytes of Ethernet and of a VLAN tag around a packet."""
@@ -40,7 +39,6 @@ def impair_key(netns: str, link: str) -> Key:
 
 
 @observed
-@frozen
 class Impair(Nothing, Resource):
     """`burst` and `queue`, in bytes, are tbf's: what is sent at once after a pause, and how much waits. `other`: options that no
     word of the file means.

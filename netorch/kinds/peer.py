@@ -3,7 +3,6 @@
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from ipaddress import ip_address
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Self
@@ -15,7 +14,6 @@ from netorch.language.scalars import Subnet, Words, empty_list, integer, one_or_
 from netorch.language.schema_shapes import IPV4, IPV6, PORT, text, written
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import (
     Answer,
     KeyFile,
@@ -25,6 +23,7 @@ from netorch.values.requests import (
     WireguardPeerSet,
 )
 from netorch.values.secret import Secret
+from netorch.values.value import Value, replace
 
 KEY_SIZE = 32
 _PLAIN = str.maketrans("+/", "-_")
@@ -33,8 +32,7 @@ UNSEEN = Secret(b"")
 """Of a file that nobody has looked into, as where two files are compared: the kernel takes no such key."""
 
 
-@frozen
-class HeldKey:
+class HeldKey(Value):
     """A key by the file that holds it, and itself once somebody has looked; as read from the kernel it has no file."""
 
     file: str = ""
@@ -81,7 +79,6 @@ def peer_key(netns: str, link: str, public_key: str) -> Key:
 
 
 @observed
-@frozen
 class Peer(Nothing, Resource):
     """`endpoint` is "" where the file gives none. `met`: there was a handshake, as read from the kernel.
 
@@ -91,6 +88,7 @@ class Peer(Nothing, Resource):
 
     # counters and the time of the last handshake are the kernel's
     KIND: ClassVar[str] = "peer"
+    HINTS: ClassVar[tuple[str, ...]] = ("met",)
     netns: str
     link: str
     public_key: str
@@ -98,7 +96,7 @@ class Peer(Nothing, Resource):
     endpoint: str = ""
     allowed_ips: tuple[str, ...] = ()
     keepalive: int = 0
-    met: bool = field(default=False, compare=False)
+    met: bool = False
 
     @property
     def key(self) -> Key:

@@ -2,7 +2,6 @@
 
 import errno
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
@@ -14,7 +13,6 @@ from netorch.netlink.attribute_types import FLAG, U32
 from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import (
     AltnameAdd,
     Answer,
@@ -27,6 +25,7 @@ from netorch.values.requests import (
     UserNumber,
 )
 from netorch.values.snapshot import LinkRecord
+from netorch.values.value import replace
 
 IFLA_TUN_OWNER, IFLA_TUN_GROUP, IFLA_TUN_TYPE, IFLA_TUN_MULTI_QUEUE = 1, 2, 3, 7
 IFF_TUN, IFF_TAP = 1, 2
@@ -40,7 +39,6 @@ _REMEDY = (
 )
 
 
-@frozen
 class TunTap(SoloLink):
     """`owner` and `users` (the file's `group`) are numbers, names only until the kernel door has looked them up."""
 
@@ -130,14 +128,12 @@ class TunTap(SoloLink):
 
 
 @observed
-@frozen
 class Tap(TunTap):
     KIND: ClassVar[str] = "tap"
     TYPE: ClassVar[int] = IFF_TAP
 
 
 @observed
-@frozen
 class Tun(TunTap):
     KIND: ClassVar[str] = "tun"
     HAS_MAC: ClassVar[bool] = False

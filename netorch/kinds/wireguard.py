@@ -2,7 +2,6 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -22,16 +21,15 @@ from netorch.kinds.peer import (
 from netorch.language.scalars import U32, empty_list, integer, wrong
 from netorch.state.core import Resource, State, shown
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
 from netorch.values.snapshot import LinkRecord, Snapshot
+from netorch.values.value import replace
 
 MTU = 1420
 """Of 1500 bytes, less an IPv6 header, UDP's and WireGuard's own."""
 
 
 @observed
-@frozen
 class Wireguard(SoloLink):
     """A `listen_port` of 0 leaves it to the kernel, which chooses one when the link comes up."""
 

@@ -29,7 +29,7 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
-from netorch.values.frozen import Remembering, frozen
+from netorch.values.value import Value
 
 CHAIN_LENGTH = 28
 """Characters that a chain's name may have: less than XT_EXTENSION_MAXNAMELEN (linux/netfilter/x_tables.h)."""
@@ -57,8 +57,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
-@frozen
-class Names(Remembering):
+class Names(Value, dict=True):
     """What the chains and rules of a topology are called."""
 
     topology: str
@@ -81,8 +80,7 @@ class Names(Remembering):
         return frozenset(map(self.chain, Chain))
 
 
-@frozen
-class OwnChain:
+class OwnChain(Value):
     """A chain of the topology and the rule in `builtin` that leads to it. `rules` are `-s … -j …`, without `-A CHAIN`."""
 
     name: str
@@ -95,8 +93,7 @@ class OwnChain:
         return f"-I {self.builtin} -m comment --comment {_quoted(self.mark)} -j {self.name}"
 
 
-@frozen
-class Table:
+class Table(Value):
     """What is to be in one table; `version` is that of IP."""
 
     version: int

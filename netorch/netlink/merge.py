@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netorch.netlink import constants as c
-from netorch.values.frozen import frozen
 from netorch.values.requests import LinkAdd, LinkSet, NetnsAdd, Request
+from netorch.values.value import Value
 
 AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP))
 """What rtnl_create_link takes (net/core/rtnetlink.c); IFLA_IFALIAS it ignores without a word."""
@@ -23,8 +23,7 @@ _ALONE = frozenset(
 )
 
 
-@frozen
-class Unit:
+class Unit(Value):
     """What becomes one message: `request`, done together with `also`; `origin` are the requests that it stands for."""
 
     request: Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from netorch.netlink.codec import DecodeError, as_i64, as_u64, attr, attributes, i64, u32, u64
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 TICK = 64
 """Nanoseconds of the kernel's packet scheduler clock (PSCHED_SHIFT)."""
@@ -31,8 +31,7 @@ _RATESPEC = struct.Struct("=BBHhHI")  # cell_log, linklayer, overhead, cell_alig
 _TBF = struct.Struct("=3I")  # limit, buffer, mtu, behind two ratespecs
 
 
-@frozen
-class Netem:
+class Netem(Value):
     """Times in ns, probabilities of 2^32-1, `rate` in bytes a second (0: none), `limit` in packets. `other`: what else is set."""
 
     delay: int
@@ -46,8 +45,7 @@ class Netem:
     other: str = ""
 
 
-@frozen
-class Tbf:
+class Tbf(Value):
     """`rate` in bytes a second, `buffer` in ticks (what is sent at once, as the time it takes), `limit` in bytes."""
 
     rate: int

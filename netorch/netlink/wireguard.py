@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from netorch.netlink.codec import (
     Message,
@@ -25,6 +24,7 @@ from netorch.netlink.genl import HEADER_SIZE, header
 from netorch.values.requests import WireguardPeerDel, WireguardPeerSet, WireguardSet
 from netorch.values.secret import Secret
 from netorch.values.snapshot import PeerRecord, WireguardRecord
+from netorch.values.value import replace
 
 FAMILY = "wireguard"
 KEY_SIZE = 32

@@ -7,9 +7,10 @@ leave a network's bridge is dropped. Everything else on the machine is none of o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
 from ipaddress import ip_network
 from typing import Any
+
+from msgspec import Struct
 
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
@@ -28,15 +29,14 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
-from netorch.values.frozen import mutable
+from netorch.values.value import field
 
 LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 MULTICAST = {4: ip_network("224.0.0.0/4"), 6: ip_network("ff00::/8")}
 ANSWERS = ("established", "related")
 
 
-@mutable
-class Filter:
+class Filter(Struct):
     """What one namespace's filter is made of."""
 
     site: Site

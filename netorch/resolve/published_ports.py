@@ -13,16 +13,15 @@ from netorch.language.scalars import Address
 from netorch.netlink.constants import AF_INET6, RTN_LOCAL
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.networks import LEADING_OUT, Segment
-from netorch.values.frozen import frozen
 from netorch.values.requests import Hop, RouteSpec
+from netorch.values.value import Value
 
 _LOOPBACK = b"\0" * 15 + b"\1"
 _LOCAL_TABLE = 255
 _METRICS = 1 << 20
 
 
-@frozen
-class Published:
+class Published(Value):
     """A published port with both its ends known. `address` None is every address of the owner."""
 
     words: PublishWords

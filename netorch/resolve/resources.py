@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv6Address
 
 from netorch.kinds.address import SCOPES, Address, address_text
@@ -26,6 +25,7 @@ from netorch.resolve.interfaces import carrier, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
 from netorch.state.core import Key
 from netorch.values.marks import ALIAS_BYTES
+from netorch.values.value import replace
 
 IPV6_MTU = 1280
 """IPV6_MIN_MTU: on a link with less the kernel has no IPv6."""

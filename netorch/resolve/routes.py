@@ -22,15 +22,14 @@ from netorch.resolve.resources import address_of
 from netorch.resolve.stacked import routes_below
 from netorch.state.core import Key
 from netorch.topology.models import HopWords, RouteWords, RuleWords
-from netorch.values.frozen import frozen
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.value import Value
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000
 
 
-@frozen
-class Reach:
+class Reach(Value):
     """A network that a device of the node leads to directly."""
 
     network: Network

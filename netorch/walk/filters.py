@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from netorch.values.frozen import frozen
+from netorch.values.value import Value, replace
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -16,8 +16,7 @@ DEPTH = 16
 """Jumps within jumps, as many as nf_tables allows (NFT_JUMP_STACK_SIZE)."""
 
 
-@frozen
-class Packet:
+class Packet(Value):
     """`proto` is icmp, icmpv6, tcp or udp; `icmp`: the type's name. `translated`: its connection's destination was translated.
 
     `local`: its destination is an address of the namespace that it is in. `iif` and `oif` are "" where there is none.
@@ -41,8 +40,7 @@ class Packet:
         return self.source.version
 
 
-@frozen
-class Clause:
+class Clause(Value):
     """A field of the packet is (or, `negated`, is not) one of the values: names, networks or ranges (first, last). Of the field "?" nobody
     knows.
     """
@@ -93,8 +91,7 @@ def _is(value: object, wanted: object) -> bool:
     return value == wanted
 
 
-@frozen
-class Rule:
+class Rule(Value):
     """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (it goes on), or "?".
 
     `target`: a chain, or (address, port), None and 0 for what stays, pairs of ports where each goes to another one. `cases` instead of a
@@ -114,8 +111,7 @@ class Rule:
         return f"{comment[0]}" if comment is not None else f"`{self.text}`"
 
 
-@frozen
-class Chain:
+class Chain(Value):
     """A chain of nftables, or of iptables in its terms. `family`: ip, ip6, inet, or another, in which nothing is looked into.
 
     `hook` "": it is jumped to only. `tool`: nft or iptables. `kind`: filter, nat or route. `policy`: accept or drop.

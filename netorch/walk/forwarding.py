@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 from netorch.walk import obstacles
 from netorch.walk.connection import Connection, Track
 from netorch.walk.delivery import IPVLANS, Wire
@@ -24,8 +24,7 @@ _Next = tuple[str, str, Packet]
 """Where a packet comes in: the namespace's label, the interface, the packet."""
 
 
-@frozen
-class Delivered:
+class Delivered(Value):
     """Who got it: the namespace's label, the interface that it came by, the packet as it is there."""
 
     label: str

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 from netorch.walk.world import FORWARDING, PORT_STATES, End, Iface, World
 
 NOT_FAR = 4
@@ -22,24 +22,21 @@ NOWHERE = frozenset(("dummy", "ifb", "nlmon"))
 PROGRAMS = frozenset(("tun", "tap"))
 
 
-@frozen
-class Fault:
+class Fault(Value):
     """What stops a frame or a packet. `end`: at which interface, as far as there is one."""
 
     text: str
     end: End | None = None
 
 
-@frozen
-class Passed:
+class Passed(Value):
     """Something on the way: a bridge, a cable's other end, a tunnel."""
 
     end: End
     what: str
 
 
-@frozen
-class Arrival:
+class Arrival(Value):
     """An interface that hears the frame, or (`outside`) the one by which it leaves what is known. `bridges`: those it went through."""
 
     end: End
@@ -55,8 +52,7 @@ leave there what is known.
 """
 
 
-@frozen
-class _At:
+class _At(Value):
     """A frame on its way: out by an interface, or in by it."""
 
     out: bool

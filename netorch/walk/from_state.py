@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
 from typing import Any
 
@@ -33,6 +32,7 @@ from netorch.netlink.constants import (
 from netorch.resolve import Desired
 from netorch.state.core import Resource, shown
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.value import replace
 from netorch.walk import link_details, nfttext
 from netorch.walk.filters import Chain
 from netorch.walk.world import FAMILIES, Held, Iface, Place, World

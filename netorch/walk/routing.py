@@ -24,8 +24,8 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
     RTN_UNREACHABLE,
 )
-from netorch.values.frozen import frozen
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.value import Value
 from netorch.walk.world import FAMILIES, Address, Place
 
 NO_ROUTE = "no route"
@@ -38,8 +38,7 @@ _RULE_REJECTS = {
 _TABLES = {RT_TABLE_MAIN: "", RT_TABLE_DEFAULT: "default", RT_TABLE_LOCAL: "local"}
 
 
-@frozen
-class Way:
+class Way(Value):
     """What a lookup found. `why`: why it leads nowhere, "" if it does not. `doubts`: rules on the way that are not understood."""
 
     route: RouteSpec | None = None

@@ -7,7 +7,7 @@ it has to be what was asked for, so that a plan to that is empty.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from netorch.nat.nftables import script, table_name
 from netorch.netlink import constants as c
@@ -29,6 +29,7 @@ from netorch.values.requests import (
     SysctlSet,
 )
 from netorch.values.snapshot import AddressRecord, LinkRecord, NetnsSnapshot, Snapshot
+from netorch.values.value import replace
 from tests.recordings import Recorded, recordings
 
 HOST = "host"

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from netorch.converge.attached import reach_on_record
@@ -25,6 +24,7 @@ from netorch.resolve.loader import load
 from netorch.state.planner import plan
 from netorch.values.marks import Mark
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
+from netorch.values.value import replace
 from tests.kernel.host import Host
 from tests.kernel.test_door import private
 

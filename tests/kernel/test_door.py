@@ -14,7 +14,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +60,7 @@ from netorch.values.requests import (
     SysctlSet,
 )
 from netorch.values.snapshot import Scope
+from netorch.values.value import replace
 from tests.kernel.host import Host
 
 pytestmark = pytest.mark.uml

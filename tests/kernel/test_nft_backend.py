@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -25,6 +24,7 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
+from netorch.values.value import replace
 from tests.kernel.host import Host
 
 TABLE = "netorch_lab"

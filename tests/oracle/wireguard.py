@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from pyroute2.netlink.generic.wireguard import wgmsg
 
 from netorch.values.secret import Secret
 from netorch.values.snapshot import PeerRecord, WireguardRecord
+from netorch.values.value import replace
 from tests.oracle.reading import last, packed, read
 
 

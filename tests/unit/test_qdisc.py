@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -30,6 +29,7 @@ from netorch.netlink.qdisc import (
 )
 from netorch.values.requests import QdiscDel, QdiscSet
 from netorch.values.snapshot import QdiscRecord
+from netorch.values.value import replace
 
 # What tc(8) set on Linux 6.1, dumped:
 #   10  tbf rate 10mbit burst 5000 latency 50ms

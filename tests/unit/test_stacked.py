@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from netorch.resolve.loader import load
 from netorch.state.core import Key, Resource
 from netorch.values.marks import Mark
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
+from netorch.values.value import replace
 
 LINKS = "links: [[a:eth0, c:eth0], [a:eth1, c:eth1]]\n"
 

@@ -7,7 +7,6 @@ import json
 import pickle
 import socket
 from base64 import b64encode
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -36,6 +35,7 @@ from netorch.values.requests import (
 )
 from netorch.values.secret import Secret
 from netorch.values.snapshot import PeerRecord, WireguardRecord
+from netorch.values.value import replace
 
 KEYS = [bytes([number]) * 32 for number in range(1, 5)]
 B, C = (b64encode(key).decode() for key in KEYS[1:3])

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
 from typing import Self
 
+from msgspec import to_builtins
+
 from netorch.kernel.files import records
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 _FILE = "confirm.json"
 
 
-@frozen
-class Pending:
+class Pending(Value):
     """`deadline` counts in seconds of the monotonic clock, which nobody sets; `until` is the same moment for people.
 
     `watcher` is the process that will roll back, with the time of its start (proc(5), field 22), since numbers come again.
@@ -52,7 +52,7 @@ class Pending:
 
 
 def write(name: str, pending: Pending) -> None:
-    records.write_file(name, _FILE, json.dumps(asdict(pending)))
+    records.write_file(name, _FILE, json.dumps(to_builtins(pending)))
 
 
 def read(name: str) -> Pending | None:

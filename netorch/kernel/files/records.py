@@ -11,13 +11,14 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from textwrap import shorten
+
+from msgspec import to_builtins
 
 from netorch.errors import OWN_NETWORK, LockedError, NetorchError
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.system.error_text import MORE_FILES
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -28,8 +29,7 @@ Originals = Mapping[str, Mapping[str, tuple[tuple[int, int], str]]]
 """Label → path below /proc/sys → (inode of the namespace that the value was read in, the value)."""
 
 
-@frozen
-class Record:
+class Record(Value):
     """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970.
 
     `folder`: where the files are that it names. `namespaces`: the names in /run/netns that it makes, None where that was not noted.
@@ -271,7 +271,7 @@ def remove_file(name: str, file: str) -> None:
 
 def write_record(name: str, record: Record) -> None:
     """Remember what was applied; the text goes last, so that a record without one was never finished."""
-    meta = {key: value for key, value in asdict(record).items() if key != "text"}
+    meta = {key: value for key, value in to_builtins(record).items() if key != "text"}
     _write(name, {_META: json.dumps(meta, indent=1), _TOPOLOGY: record.text})
 
 

@@ -9,14 +9,15 @@ import errno
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field
+
+from msgspec import Struct
 
 from netorch.kernel.firewall import nfrules, nft
 from netorch.kernel.firewall.nfrules import BaseChain, Rule
 from netorch.kernel.system import sysctl
-from netorch.values.frozen import mutable
 from netorch.values.requests import Accept
 from netorch.values.snapshot import ForwardSnapshot, Gate, Wall
+from netorch.values.value import field
 
 _FORWARD, _USER = "FORWARD", "DOCKER-USER"
 """Docker goes through the administrator's own chain first, and leaves alone what is in there."""
@@ -119,8 +120,7 @@ def _mark(topology: str, flavour: str) -> str:
 # the way of a packet
 
 
-@mutable
-class _Way:
+class _Way(Struct):
     """Through FORWARD: whether it `drops` in the end, goes through DOCKER-USER, and which accepts of ours it meets."""
 
     drops: bool

@@ -18,7 +18,7 @@ from netorch.netlink.codec import (
     message,
     text,
 )
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 _NETLINK_NETFILTER = 12
 _NEWCHAIN, _GETCHAIN, _NEWRULE, _GETRULE = (10 << 8 | number for number in (3, 4, 6, 7))
@@ -35,8 +35,7 @@ _INTERFACES = {6: "iif", 7: "oif"}
 """NFT_META_IIFNAME, NFT_META_OIFNAME."""
 
 
-@frozen
-class BaseChain:
+class BaseChain(Value):
     """A chain that every forwarded packet goes through; `drops` is its policy."""
 
     family: str
@@ -45,8 +44,7 @@ class BaseChain:
     drops: bool
 
 
-@frozen
-class Rule:
+class Rule(Value):
     """`verdict` is accept, drop (also for a reject), return, jump, goto or ""; `bare`: of every packet. `data`: all bytes of the rule."""
 
     chain: str

@@ -7,11 +7,11 @@ import fcntl
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
 from netorch.values.snapshot import LinkRecord
+from netorch.values.value import replace
 
 _SIOCDEVPRIVATE = 0x89F0
 _GET_BRIDGE_INFO = 6

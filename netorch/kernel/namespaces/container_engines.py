@@ -14,7 +14,7 @@ from typing import Any
 from netorch.errors import did_you_mean, printable
 from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.netns import netns_fd
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 PATIENCE = 5.0
 """Seconds that an engine has to say all about one container."""
@@ -31,8 +31,7 @@ _REMEDIES = {
 }
 
 
-@frozen
-class Engine:
+class Engine(Value):
     """What is to know of one make of engines. `usual`: where its socket is, `own`: where below `XDG_RUNTIME_DIR` a user's is."""
 
     name: str
@@ -78,8 +77,7 @@ ENGINES = {
 }
 
 
-@frozen
-class Container:
+class Container(Value):
     """What an engine says of a container. `sandbox`: the path of its namespace, empty where the engine gives none."""
 
     id: str

@@ -7,7 +7,7 @@ from math import cos, hypot, pi, sin
 
 from netorch.render.graph.picture import End, Thing
 from netorch.render.graph.placement import Spot
-from netorch.values.frozen import frozen
+from netorch.values.value import Value
 
 PITCH = 18.0
 """From one line to the next."""
@@ -20,8 +20,7 @@ LANE = 0.16
 """Radians that are left free on both sides of an edge that leads away."""
 
 
-@frozen
-class Leaf:
+class Leaf(Value):
     """`length` of its line, `size` of it upright; `label`: how long the words at the hub's end of its edge are, `way` all of its words."""
 
     thing: Thing
@@ -32,8 +31,7 @@ class Leaf:
     way: float
 
 
-@frozen
-class Ring:
+class Ring(Value):
     """`radius` is where the lines begin, `reach` where the longest ends."""
 
     leaves: Sequence[Leaf]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from netorch.render.changes import changes
 from netorch.render.graph.picture import Status
 from netorch.state.core import Disruption, Key, Plan, Resource, shown
 from netorch.values.marks import Mark
+from netorch.values.value import Value, field
 
 if TYPE_CHECKING:
     from netorch.converge.lab import Live
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from netorch.resolve.loader import Loaded
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(Value, dict=True):
     """`state`: all that is drawn, also what is missing. `status` has the keys that differ, `differences` what of them does, in lines.
 
     `loaded`: the file; None where nobody knows it any more. `live` and `compared`: see `Picture`.

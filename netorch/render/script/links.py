@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import blake2b
 from shlex import quote
 
@@ -24,6 +23,7 @@ from netorch.values.requests import (
     TunAdd,
     TunSet,
 )
+from netorch.values.value import replace
 
 
 def link_add(request: LinkAdd, context: Context) -> Commands:
