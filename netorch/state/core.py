@@ -73,19 +73,13 @@ class Resource(Value):
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
             return NotImplemented
-        # first as msgspec compares, because that is fast and most pairs agree in the hints too
-        return super().__eq__(other) is True or self._counting() == other._counting()
-
-    def __ne__(self, other: object) -> bool:
-        # because the one of msgspec does not ask `__eq__`
-        return not self == other
+        if super().__eq__(other):
+            return True  # because most pairs agree in the hints too, and this is msgspec's own comparison
+        counting = _counting(self.__class__)
+        return counting(self) == counting(other)
 
     def __hash__(self) -> int:
-        return hash(self._counting())
-
-    def _counting(self) -> object:
-        """The values of the fields that count."""
-        return _getter(self.__class__)(self)
+        return hash(_counting(self.__class__)(self))
 
     @classmethod
     def links(cls) -> frozenset[str]:
@@ -210,10 +204,10 @@ class Resource(Value):
 
 
 @cache
-def _getter(cls: type[Resource]) -> Callable[[Resource], object]:
+def _counting(cls: type[Resource]) -> Callable[[Resource], object]:
+    """Return the function that gets the values of all fields of a resource but its hints."""
     hints = {name for base in cls.__mro__ for name in base.__dict__.get("HINTS", ())}
-    counting = [name for name in cls.__struct_fields__ if name not in hints]
-    return attrgetter(*counting)
+    return attrgetter(*(name for name in cls.__struct_fields__ if name not in hints))
 
 
 State = Mapping[Key, Resource]
