@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from netorch import __version__
 from netorch.cli import USAGE
-from netorch.errors import did_you_mean
-from netorch.values.value import Value
 
 _EPILOG = """\
 exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,
@@ -38,6 +36,8 @@ class Parser(argparse.ArgumentParser):
             else ""
         )
         if wrong and known:
+            from netorch.errors import did_you_mean
+
             message = f"there is no command {wrong!r}. {did_you_mean(wrong, known) or '`netorch --help` lists them.'}"
         elif known and message.endswith("required: COMMAND"):
             message = "a command is missing. `netorch --help` lists them."
@@ -59,6 +59,8 @@ class Parser(argparse.ArgumentParser):
             return f"too many words: {' '.join(rest)}"
         if option in self._option_string_actions:
             return f"{option} stands after the command: {self.prog} {option}"
+        from netorch.errors import did_you_mean
+
         return f"there is no option {option}. {did_you_mean(option, self._option_string_actions)}".rstrip()
 
     @property
@@ -69,7 +71,7 @@ class Parser(argparse.ArgumentParser):
         return {}
 
 
-class Words(Value):
+class Words(NamedTuple):
     """What the functions below make their commands with: `command`, and the options that several have."""
 
     command: Callable[..., Parser]
