@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from netorch.errors import ConflictError, Problem
@@ -17,6 +16,7 @@ from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST, shown
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import Scope, Snapshot
+from netorch.values.typed_json import decode, encode
 from netorch.values.value import Value, field, replace
 
 LEFT = "left.json"
@@ -112,7 +112,7 @@ def remember_left(topology: str, desired: Desired, before: Desired | None) -> No
         label if label not in desired.attached else f"@{':'.join(how)}": how for label, how in gone
     }
     if left:
-        records.write_file(topology, LEFT, json.dumps(left))
+        records.write_file(topology, LEFT, encode(left))
 
 
 def forget_left(topology: str) -> None:
@@ -123,14 +123,11 @@ def forget_left(topology: str) -> None:
 def with_left(topology: str, desired: Desired | None) -> Desired | None:
     """What the record says, with the namespaces that an apply which was killed had not come round to clear."""
     try:
-        found = json.loads(records.read_file(topology, LEFT) or "{}") if desired is not None else {}
-        left = {
-            str(label): (str(how), str(what))
-            for label, (how, what) in found.items()
-            if how in KINDS
-        }
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        text = records.read_file(topology, LEFT) if desired is not None else None
+        found = decode(text or "{}", dict[str, tuple[str, str]])
+    except ValueError:
         return desired
+    left = {label: (how, what) for label, (how, what) in found.items() if how in KINDS}
     return (
         replace(desired, attached={**left, **desired.attached})
         if desired is not None and left

@@ -57,12 +57,12 @@ class Disruption(Enum):
 class Resource(Value):
     """One kernel object; subclasses live in `netorch.kinds`, one file a kind.
 
-    Two resources of one class are equal if all their fields are, except those that a class names in `HINTS`.
+    Resources of one class are equal if all their fields are, except those named in `HINTS`.
     """
 
     KIND: ClassVar[str]
     HINTS: ClassVar[tuple[str, ...]] = ()
-    """Fields that tell the planner how to make the object and are no part of what it is. A subclass adds to those of its bases."""
+    """Fields that say how to make the object and not what it is. A subclass adds to them."""
     CREATION: ClassVar[Disruption] = Disruption.CREATE
     """What its creation does to traffic."""
     REMOVAL: ClassVar[Disruption] = Disruption.FLAP
@@ -74,7 +74,7 @@ class Resource(Value):
         if other.__class__ is not self.__class__:
             return NotImplemented
         if super().__eq__(other):
-            return True  # because most pairs agree in the hints too, and this is msgspec's own comparison
+            return True  # because most pairs agree in their hints too, and msgspec compares faster
         counting = _counting(self.__class__)
         return counting(self) == counting(other)
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Self
 
-from msgspec import to_builtins
-
 from netorch.kernel.files import records
+from netorch.values.typed_json import decode, encode
 from netorch.values.value import Value
 
 _FILE = "confirm.json"
@@ -52,23 +50,15 @@ class Pending(Value):
 
 
 def write(name: str, pending: Pending) -> None:
-    records.write_file(name, _FILE, json.dumps(to_builtins(pending)))
+    records.write_file(name, _FILE, encode(pending))
 
 
 def read(name: str) -> Pending | None:
     """None where nothing waits, or what is there is no record of it."""
     try:
-        found = json.loads(records.read_file(name, _FILE) or "null")
-        if found is None:
-            return None
-        return Pending(
-            str(found["token"]),
-            float(found["deadline"]),
-            float(found["until"]),
-            int(found["watcher"]),
-            int(found["started"]),
-        )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        text = records.read_file(name, _FILE)
+        return None if text is None else decode(text, Pending)
+    except ValueError:
         return None
 
 
