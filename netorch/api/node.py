@@ -265,12 +265,12 @@ class Node:
                 found[record.index].append(ip_interface((record.local, record.prefixlen)))
         return {
             link.name: Interface(
-                link.name,
-                link.kind,
-                link.mac.hex(":") if len(link.mac) == 6 else "",
-                link.mtu,
-                bool(link.flags & IFF_UP),
-                tuple(found[link.index]),
+                name=link.name,
+                kind=link.kind,
+                mac=link.mac.hex(":") if len(link.mac) == 6 else "",
+                mtu=link.mtu,
+                up=bool(link.flags & IFF_UP),
+                addresses=tuple(found[link.index]),
             )
             for link in links
         }

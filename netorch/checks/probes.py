@@ -96,17 +96,17 @@ def outcome(
     passed, reason = (_wanted if check.reachable else _unwanted)(pair, tries)
     answered = [entry.seconds for entry in tries if entry.seconds is not None]
     return Outcome(
-        number,
-        pair.source.name,
-        pair.target.name,
-        passed,
-        check.reachable,
-        check.network,
-        check.tcp,
-        check.mtu,
-        reason,
-        max(answered, default=None),
-        tries,
+        number=number,
+        source=pair.source.name,
+        target=pair.target.name,
+        passed=passed,
+        reachable=check.reachable,
+        network=check.network,
+        tcp=check.tcp,
+        mtu=check.mtu,
+        reason=reason,
+        seconds=max(answered, default=None),
+        tries=tries,
         where=where,
     )
 
@@ -138,13 +138,13 @@ def _pair(check: Check, source: End, target: End, live: Live, group: int) -> Pai
         number = group + (address.version == 6)
         probes.append(
             Probe(
-                source.label,
-                address,
-                check.tcp,
-                check.mtu,
-                check.reachable,
-                number if check.reachable else -1,
-                traces,
+                netns=source.label,
+                address=address,
+                port=check.tcp,
+                size=check.mtu,
+                wanted=check.reachable,
+                group=number if check.reachable else -1,
+                traces=traces,
             )
         )
     small = (

@@ -62,7 +62,15 @@ def from_file(file: str, options: argparse.Namespace) -> tuple[Loaded, Record]:
     loaded = load(data, shown(file), words, options.name, folder)
     # surrogateescape keeps the bytes of a file that is UTF-16
     text = data.decode("utf-8", "surrogateescape")
-    return loaded, Record(text, source, words, options.name, time.time(), __version__, folder)
+    return loaded, Record(
+        text=text,
+        source=source,
+        variables=words,
+        override=options.name,
+        applied=time.time(),
+        version=__version__,
+        folder=folder,
+    )
 
 
 def from_plan(file: str) -> tuple[Saved, Loaded, Record]:

@@ -97,7 +97,15 @@ def compare(
         *lost,
         *cautions(plan, snapshot, desired.topology),
     )
-    return Difference(plan, observed, snapshot, memory, wanted, attached, said)
+    return Difference(
+        plan=plan,
+        observed=observed,
+        snapshot=snapshot,
+        memory=memory,
+        wanted=wanted,
+        attached=attached,
+        warnings=said,
+    )
 
 
 def _same(before: Difference, kept: Kept, snapshot: Snapshot) -> Mapping[str, Sequence[Resource]]:

@@ -333,7 +333,12 @@ class Lab:
             else {}
         )
         return Live(
-            name, record, observed.state, difference, (*warnings, *within.warnings), attached
+            name=name,
+            record=record,
+            state=observed.state,
+            difference=difference,
+            warnings=(*warnings, *within.warnings),
+            attached=attached,
         )
 
     def _converge(

@@ -38,15 +38,15 @@ _MULTIPATH = Feature(
         RouteAdd(
             "",
             RouteSpec(
-                AF_INET,
-                bytes((192, 0, 2, 0)),
-                24,
-                254,
-                0,
-                RTN_UNICAST,
-                RT_SCOPE_LINK,
-                _STATIC,
-                (Hop(None, "lo"), Hop(None, "lo")),
+                family=AF_INET,
+                dst=bytes((192, 0, 2, 0)),
+                prefixlen=24,
+                table=254,
+                metric=0,
+                type=RTN_UNICAST,
+                scope=RT_SCOPE_LINK,
+                protocol=_STATIC,
+                hops=(Hop(None, "lo"), Hop(None, "lo")),
             ),
         ),
     ),
@@ -85,12 +85,12 @@ def abilities(situation: Situation, ask: Ask) -> list[Ability]:
     lacking = ask(asked)
     found = [
         Ability(
-            feature.what,
-            _state(feature, modules, lacking),
-            keys,
-            feature.module,
-            feature.config,
-            feature.remedy,
+            what=feature.what,
+            state=_state(feature, modules, lacking),
+            keys=keys,
+            module=feature.module,
+            config=feature.config,
+            hint=feature.remedy,
         )
         for keys, feature in wanted
     ]
@@ -159,7 +159,14 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
             else State.YES
         )
         keys = f"{nat} (with `backend: {{nat: {name}}}`, or auto)"
-        yield Ability(f"NAT by {name}", state, keys, module, config, reason or "")
+        yield Ability(
+            what=f"NAT by {name}",
+            state=state,
+            keys=keys,
+            module=module,
+            config=config,
+            hint=reason or "",
+        )
     tracked = "net/netfilter/nf_conntrack_max" in situation.machine.sysctls
     on_demand = "nf_conntrack" in modules.loadable
     working = None in backends.values()
@@ -192,10 +199,10 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
     unknown = "user/max_user_namespaces" not in situation.machine.sysctls
     state = State.NO if reason or unknown else State.YES
     yield Ability(
-        "user namespaces",
-        state,
-        "none; netorch without root, in `unshare -Urnm`",
-        "",
-        "CONFIG_USER_NS",
-        reason,
+        what="user namespaces",
+        state=state,
+        keys="none; netorch without root, in `unshare -Urnm`",
+        module="",
+        config="CONFIG_USER_NS",
+        hint=reason,
     )

@@ -32,14 +32,14 @@ IPV6 = Feature(
     "ipv6",
     (
         AddressAdd(
-            "",
-            "lo",
-            AF_INET6,
-            ip_address("fd00::1").packed,
-            ip_address("fd00::1").packed,
-            128,
-            RT_SCOPE_UNIVERSE,
-            0,
+            netns="",
+            link="lo",
+            family=AF_INET6,
+            local=ip_address("fd00::1").packed,
+            address=ip_address("fd00::1").packed,
+            prefixlen=128,
+            scope=RT_SCOPE_UNIVERSE,
+            protocol=0,
         ),
     ),
     frozenset((errno.EOPNOTSUPP, errno.EAFNOSUPPORT)),
@@ -135,7 +135,13 @@ class Address(Resource):
             if ours:
                 shared = record.family == AF_INET and record.index in theirs
                 yield cls(
-                    view.label, link.name, text, record.scope, record.protocol, primary, shared
+                    netns=view.label,
+                    link=link.name,
+                    address=text,
+                    scope=record.scope,
+                    protocol=record.protocol,
+                    primary=primary,
+                    shared=shared,
                 )
 
     @classmethod
@@ -159,7 +165,14 @@ class Address(Resource):
         family, local, address, length = self._packed()
         return (
             AddressAdd(
-                self.netns, self.link, family, local, address, length, self.scope, self.protocol
+                netns=self.netns,
+                link=self.link,
+                family=family,
+                local=local,
+                address=address,
+                prefixlen=length,
+                scope=self.scope,
+                protocol=self.protocol,
             ),
         )
 

@@ -148,7 +148,14 @@ class Bridge(Nothing, Link):
         return bool(self._data_against(known)) or bool(self.changed(before))
 
     def create(self) -> Iterator[Request]:
-        plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
+        plain = Bridge(
+            netns=self.netns,
+            name=self.name,
+            mtu=self.mtu,
+            mac=self.mac,
+            group=self.group,
+            alias=self.alias,
+        )
         # only an MTU that a later request changes stays whatever the ports have (br_change_mtu): made with one beside it
         beside = (
             replace(self, mtu=self.mtu + 1 if self.mtu < MAX_MTU else self.mtu - 1)
@@ -173,7 +180,14 @@ class Bridge(Nothing, Link):
         return requests
 
     def attributes(self) -> Mapping[str, str]:
-        plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
+        plain = Bridge(
+            netns=self.netns,
+            name=self.name,
+            mtu=self.mtu,
+            mac=self.mac,
+            group=self.group,
+            alias=self.alias,
+        )
         said = {
             name: text
             for name, text in self.common().items()

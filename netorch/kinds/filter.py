@@ -67,7 +67,14 @@ class PacketFilter(Nothing, Resource):
         if self.backend != before.backend:
             return None
         return [
-            FilterSet(self.netns, self.backend, self.topology, self.rules, self.text, before.text)
+            FilterSet(
+                netns=self.netns,
+                backend=self.backend,
+                topology=self.topology,
+                rules=self.rules,
+                text=self.text,
+                before=before.text,
+            )
         ]
 
     def delete(self) -> Iterable[Request]:

@@ -94,7 +94,14 @@ class Impair(Nothing, Resource):
                 (burst for burst in bursts if is_burst(tbf.buffer, tbf.rate, burst)),
                 burst_of(tbf.buffer, tbf.rate),
             )
-            return cls(netns, link, Impairment(rate=tbf.rate), burst, tbf.limit, tbf.other)
+            return cls(
+                netns=netns,
+                link=link,
+                said=Impairment(rate=tbf.rate),
+                burst=burst,
+                queue=tbf.limit,
+                other=tbf.other,
+            )
         netem = read_netem(record.options)
         chances = (netem.loss, netem.duplicate, netem.corrupt, netem.reorder)
         said = Impairment(netem.delay, netem.jitter, *chances, netem.rate, netem.limit)

@@ -116,16 +116,18 @@ class Peer(Nothing, Resource):
             device = view.netns.wireguard.get(link.index)
             for peer in device.peers if device is not None else ():
                 yield cls(
-                    view.label,
-                    link.name,
-                    b64encode(peer.public_key).decode(),
-                    held(peer.preshared_key),
-                    ""
+                    netns=view.label,
+                    link=link.name,
+                    public_key=b64encode(peer.public_key).decode(),
+                    preshared_key=held(peer.preshared_key),
+                    endpoint=""
                     if peer.endpoint is None
                     else endpoint_text(ip_address(peer.endpoint[0]), peer.endpoint[1]),
-                    in_order(f"{ip_address(address)}/{length}" for address, length in peer.allowed),
-                    peer.keepalive,
-                    peer.handshake,
+                    allowed_ips=in_order(
+                        f"{ip_address(address)}/{length}" for address, length in peer.allowed
+                    ),
+                    keepalive=peer.keepalive,
+                    met=peer.handshake,
                 )
 
     @property
@@ -174,17 +176,21 @@ class Peer(Nothing, Resource):
 
     def _set(self, before: Self, known: bool) -> WireguardPeerSet:
         return WireguardPeerSet(
-            self.netns,
-            self.link,
-            b64decode(self.public_key),
-            known,
-            None if self.preshared_key == before.preshared_key else told_secret(self.preshared_key),
-            None if self.endpoint in ("", before.endpoint) else packed_endpoint(self.endpoint),
-            None if self.keepalive == before.keepalive else self.keepalive,
-            None
+            netns=self.netns,
+            link=self.link,
+            public_key=b64decode(self.public_key),
+            known=known,
+            preshared_key=None
+            if self.preshared_key == before.preshared_key
+            else told_secret(self.preshared_key),
+            endpoint=None
+            if self.endpoint in ("", before.endpoint)
+            else packed_endpoint(self.endpoint),
+            keepalive=None if self.keepalive == before.keepalive else self.keepalive,
+            allowed=None
             if self.allowed_ips == before.allowed_ips
             else tuple(_packed(text) for text in self.allowed_ips),
-            "" if self.preshared_key is None else self.preshared_key.file,
+            preshared_key_file="" if self.preshared_key is None else self.preshared_key.file,
         )
 
     def delete(self) -> Iterable[Request]:
@@ -315,11 +321,13 @@ class PeerWords(Words):
 
     def peer(self, netns: str, link: str) -> Peer:
         return Peer(
-            netns,
-            link,
-            self.public_key,
-            None if self.preshared_key_file is None else HeldKey(self.preshared_key_file),
-            self.endpoint or "",
-            in_order(map(str, self.allowed_ips)),
-            self.keepalive,
+            netns=netns,
+            link=link,
+            public_key=self.public_key,
+            preshared_key=None
+            if self.preshared_key_file is None
+            else HeldKey(self.preshared_key_file),
+            endpoint=self.endpoint or "",
+            allowed_ips=in_order(map(str, self.allowed_ips)),
+            keepalive=self.keepalive,
         )

@@ -160,13 +160,13 @@ class Physical(SoloLink):
     def create(self) -> Iterator[Request]:
         topology = read_alias(self.alias).topology
         yield NicTake(
-            self.netns,
-            self.name,
-            self.origin,
-            topology,
-            self.alias,
-            Mark(topology).protocol,
-            self.own_attrs(),
+            netns=self.netns,
+            name=self.name,
+            origin=self.origin,
+            topology=topology,
+            alias=self.alias,
+            protocol=Mark(topology).protocol,
+            attrs=self.own_attrs(),
         )
 
     def update(self, before: Self) -> Sequence[Request] | None:

@@ -78,7 +78,14 @@ class PortVlans(Nothing, Resource):
                 vlans = tuple(
                     (vlan, bool(flags[vlan] & BRIDGE_VLAN_INFO_UNTAGGED)) for vlan in sorted(flags)
                 )
-                yield cls(view.label, link.name, bridge.name, pvid, vlans, default_pvid(bridge))
+                yield cls(
+                    netns=view.label,
+                    link=link.name,
+                    bridge=bridge.name,
+                    pvid=pvid,
+                    vlans=vlans,
+                    default=default_pvid(bridge),
+                )
 
     def create(self) -> Iterable[Request]:
         return self.update(self._untouched()) or ()
@@ -107,7 +114,14 @@ class PortVlans(Nothing, Resource):
 
     def _untouched(self) -> Self:
         vlans = ((self.default, True),) if self.default else ()
-        return type(self)(self.netns, self.link, self.bridge, self.default, vlans, self.default)
+        return type(self)(
+            netns=self.netns,
+            link=self.link,
+            bridge=self.bridge,
+            pvid=self.default,
+            vlans=vlans,
+            default=self.default,
+        )
 
     def _flags(self) -> dict[int, int]:
         return {

@@ -113,12 +113,14 @@ class Wireguard(SoloLink):
 
     def _settings(self, before: Self) -> Iterator[Request]:
         settings = WireguardSet(
-            self.netns,
-            self.name,
-            None if self.private_key == before.private_key else told_secret(self.private_key),
-            None if self.listen_port == before.listen_port else self.listen_port,
-            None if self.fwmark == before.fwmark else self.fwmark,
-            "" if self.private_key is None else self.private_key.file,
+            netns=self.netns,
+            name=self.name,
+            private_key=None
+            if self.private_key == before.private_key
+            else told_secret(self.private_key),
+            listen_port=None if self.listen_port == before.listen_port else self.listen_port,
+            fwmark=None if self.fwmark == before.fwmark else self.fwmark,
+            private_key_file="" if self.private_key is None else self.private_key.file,
         )
         if settings != WireguardSet(self.netns, self.name):
             yield settings

@@ -94,15 +94,15 @@ def read_netem(payload: bytes) -> Netem:
         "slots": TCA_NETEM_SLOT in found,
     }
     return Netem(
-        latency * TICK if delay64 is None else as_i64(delay64),
-        jitter * TICK if jitter64 is None else as_i64(jitter64),
-        loss,
-        duplicate,
-        corrupt,
-        reorder,
-        as_u64(found[TCA_NETEM_RATE64]) if TCA_NETEM_RATE64 in found else rate,
-        limit,
-        ", ".join(name for name, there in further.items() if there),
+        delay=latency * TICK if delay64 is None else as_i64(delay64),
+        jitter=jitter * TICK if jitter64 is None else as_i64(jitter64),
+        loss=loss,
+        duplicate=duplicate,
+        corrupt=corrupt,
+        reorder=reorder,
+        rate=as_u64(found[TCA_NETEM_RATE64]) if TCA_NETEM_RATE64 in found else rate,
+        limit=limit,
+        other=", ".join(name for name, there in further.items() if there),
     )
 
 

@@ -63,14 +63,14 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
             target = _target(draft, words.to, (*path, "to"))
         found.append(
             Check(
-                path,
-                source,
-                target,
-                words.all or "",
-                members,
-                words.reachable,
-                words.tcp or 0,
-                words.mtu or 0,
+                path=path,
+                source=source,
+                target=target,
+                network=words.all or "",
+                members=members,
+                reachable=words.reachable,
+                tcp=words.tcp or 0,
+                mtu=words.mtu or 0,
             )
         )
     return tuple(found)

@@ -311,12 +311,12 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
             subnet = entry.interface.network if entry.peer is None else address_network(entry)
             primary = firsts.setdefault(subnet, text)
         resource = Address(
-            iface.site.label,
-            iface.dev,
-            text,
-            _scope(entry),
-            draft.mark.protocol,
-            "" if primary == text else primary,
+            netns=iface.site.label,
+            link=iface.dev,
+            address=text,
+            scope=_scope(entry),
+            protocol=draft.mark.protocol,
+            primary="" if primary == text else primary,
         )
         if resource.key in draft.state:
             draft.complain(entry.path, f"{iface.display} has the address {text} twice")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from netorch.values.value import Value
+from netorch.values.value import Value, replace
 from netorch.walk.world import FORWARDING, PORT_STATES, End, Iface, World
 
 NOT_FAR = 4
@@ -73,27 +73,21 @@ class _At(Value):
     ) -> _At:
         passed = (*self.passed, Passed(end, what)) if what else self.passed
         return _At(
-            out,
-            end,
-            self.tags if tags is None else tags,
-            passed,
-            self.faults + faults,
-            self.bridges,
+            out=out,
+            end=end,
+            tags=self.tags if tags is None else tags,
+            passed=passed,
+            faults=self.faults + faults,
+            bridges=self.bridges,
         )
 
     def through(self, bridge: End) -> _At:
-        return _At(
-            self.out,
-            self.end,
-            self.tags,
-            (*self.passed, Passed(bridge, "bridge")),
-            self.faults,
-            (*self.bridges, bridge),
-        )
+        passed = (*self.passed, Passed(bridge, "bridge"))
+        return replace(self, passed=passed, bridges=(*self.bridges, bridge))
 
     def hurt(self, *faults: Fault) -> _At:
         new = tuple(fault for fault in faults if fault not in self.faults)
-        return _At(self.out, self.end, self.tags, self.passed, self.faults + new, self.bridges)
+        return replace(self, faults=self.faults + new)
 
 
 @dataclass(slots=True)

@@ -104,18 +104,20 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
         _on(settings, IPV6_FORWARDING, forwards[1]),
     )
     place = Place(
-        label,
-        name,
-        ifaces,
-        tuple(addresses),
-        (),
-        (
+        label=label,
+        name=name,
+        ifaces=ifaces,
+        addresses=tuple(addresses),
+        routes=(),
+        rules=(
             *_own_rules(any(iface.kind == "vrf" for iface in ifaces.values())),
             *(rule.spec for rule in kinds.get(Rule, ())),
         ),
-        forwards,
-        _rp_filter(settings, ifaces),
-        {(entry.link, ip_address(entry.address)): entry.mac for entry in kinds.get(Neighbour, ())},
+        forwards=forwards,
+        rp_filter=_rp_filter(settings, ifaces),
+        fixed={
+            (entry.link, ip_address(entry.address)): entry.mac for entry in kinds.get(Neighbour, ())
+        },
         chains=tuple(
             chain for resource in kinds.get(PacketFilter, ()) for chain in _chains(resource)
         ),
@@ -171,15 +173,15 @@ def connected_routes(place: Place) -> Iterator[RouteSpec]:
         hops, family = (Hop(None, held.iface),), FAMILIES[address.version]
         local = address.network if address.ip.is_loopback else ip_network(address.ip)
         yield RouteSpec(
-            family,
-            local.network_address.packed,
-            local.prefixlen,
-            vrf or RT_TABLE_LOCAL,
-            0,
-            RTN_LOCAL,
-            0,
-            RTPROT_KERNEL,
-            hops,
+            family=family,
+            dst=local.network_address.packed,
+            prefixlen=local.prefixlen,
+            table=vrf or RT_TABLE_LOCAL,
+            metric=0,
+            type=RTN_LOCAL,
+            scope=0,
+            protocol=RTPROT_KERNEL,
+            hops=hops,
         )
         network = held.network
         if address.ip.is_loopback or (
@@ -192,16 +194,16 @@ def connected_routes(place: Place) -> Iterator[RouteSpec]:
         source = address.ip.packed if address.version == 4 else None
         packed = network.network_address.packed
         yield RouteSpec(
-            family,
-            packed,
-            network.prefixlen,
-            vrf or RT_TABLE_MAIN,
-            metric,
-            RTN_UNICAST,
-            RT_SCOPE_LINK,
-            RTPROT_KERNEL,
-            hops,
-            source,
+            family=family,
+            dst=packed,
+            prefixlen=network.prefixlen,
+            table=vrf or RT_TABLE_MAIN,
+            metric=metric,
+            type=RTN_UNICAST,
+            scope=RT_SCOPE_LINK,
+            protocol=RTPROT_KERNEL,
+            hops=hops,
+            src=source,
         )
 
 

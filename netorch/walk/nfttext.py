@@ -135,7 +135,16 @@ def _chain(family: str, table: str, name: str, body: list[str], sets: Sets) -> C
             kind, hook, priority, policy = base[1], base[2], _priority(base[3]), base[4] or "accept"
         elif statement and not statement.startswith("comment "):
             rules.append(rule(statement, sets))
-    return Chain(family, table, name, hook, kind or "filter", priority, policy, tuple(rules))
+    return Chain(
+        family=family,
+        table=table,
+        name=name,
+        hook=hook,
+        kind=kind or "filter",
+        priority=priority,
+        policy=policy,
+        rules=tuple(rules),
+    )
 
 
 def _priority(text: str) -> int:

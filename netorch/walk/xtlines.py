@@ -79,7 +79,17 @@ def _chains(version: int, table: str, lines: tuple[str, ...]) -> Iterator[Chain]
         policy = "drop" if policies.get(chain) == "DROP" else "accept"
         kind = "nat" if table == "nat" else "filter"
         family, tool = ("ip", "iptables") if version == 4 else ("ip6", "ip6tables")
-        yield Chain(family, table, chain, hook, kind, priority, policy, tuple(found), tool)
+        yield Chain(
+            family=family,
+            table=table,
+            name=chain,
+            hook=hook,
+            kind=kind,
+            priority=priority,
+            policy=policy,
+            rules=tuple(found),
+            tool=tool,
+        )
 
 
 def rule(text: str, names: frozenset[str] = frozenset()) -> Rule:

@@ -91,14 +91,14 @@ def _rules(version: int, table: Any, chain: str) -> list[Rule]:
         comment = comment_of(entry, raw).encode() + b"\0"
         found.append(
             Rule(
-                chain,
-                len(found),
-                verdict,
-                target,
-                bare,
-                said.get("-i", ""),
-                said.get("-o", ""),
-                comment,
+                chain=chain,
+                handle=len(found),
+                verdict=verdict,
+                target=target,
+                bare=bare,
+                iif=said.get("-i", ""),
+                oif=said.get("-o", ""),
+                data=comment,
             )
         )
         entry = table.next_rule(entry)

@@ -119,7 +119,16 @@ def _rule(chain: str, handle: int, expressions: bytes, data: bytes) -> Rule:
             "comment",
         ):
             bare = False
-    return Rule(chain, handle, verdict, target, bare, names["iif"], names["oif"], data)
+    return Rule(
+        chain=chain,
+        handle=handle,
+        verdict=verdict,
+        target=target,
+        bare=bare,
+        iif=names["iif"],
+        oif=names["oif"],
+        data=data,
+    )
 
 
 def _inside(payload: bytes) -> dict[int, bytes]:

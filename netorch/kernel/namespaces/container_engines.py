@@ -59,20 +59,20 @@ class Engine(Value):
 
 ENGINES = {
     "docker": Engine(
-        "Docker",
-        "docker",
-        "DOCKER_HOST",
-        "docker.service",
-        ("/var/run/docker.sock", "/run/docker.sock"),
-        "docker.sock",
+        name="Docker",
+        command="docker",
+        variable="DOCKER_HOST",
+        unit="docker.service",
+        usual=("/var/run/docker.sock", "/run/docker.sock"),
+        own="docker.sock",
     ),
     "podman": Engine(
-        "Podman",
-        "podman",
-        "CONTAINER_HOST",
-        "podman.socket",
-        ("/run/podman/podman.sock",),
-        "podman/podman.sock",
+        name="Podman",
+        command="podman",
+        variable="CONTAINER_HOST",
+        unit="podman.socket",
+        usual=("/run/podman/podman.sock",),
+        own="podman/podman.sock",
     ),
 }
 
@@ -292,12 +292,12 @@ def _read(answer: Any) -> Container:
     )
     sandbox = _text(settings.get("SandboxKey"))
     return Container(
-        answer["Id"],
-        _text(answer.get("Name")).removeprefix("/") or answer["Id"][:12],
-        _text(status),
-        state["Pid"],
-        sandbox if sandbox.startswith("/") and "\0" not in sandbox else "",
-        _text(config.get("NetworkMode")),
+        id=answer["Id"],
+        name=_text(answer.get("Name")).removeprefix("/") or answer["Id"][:12],
+        status=_text(status),
+        pid=state["Pid"],
+        sandbox=sandbox if sandbox.startswith("/") and "\0" not in sandbox else "",
+        network=_text(config.get("NetworkMode")),
     )
 
 

@@ -97,12 +97,12 @@ def heard(version: int, data: bytes, token: int) -> Heard | None:
         )
     if protocol == (_ICMP if version == 4 else _ICMP6) and inner[0] in (ECHO, ECHO6):
         return Heard(
-            (kind, code),
-            int.from_bytes(inner[4:6]),
-            int.from_bytes(inner[6:8]),
-            b"",
-            source,
-            target,
+            icmp=(kind, code),
+            ident=int.from_bytes(inner[4:6]),
+            seq=int.from_bytes(inner[6:8]),
+            token=b"",
+            source=source,
+            target=target,
             mtu=mtu,
         )
     return None

@@ -82,7 +82,15 @@ class StackedLink(SoloLink):
             for entry in cls.ATTRIBUTES
             if entry.number in record.data
         }
-        return cls("", record.name, record.mtu, "", record.group, record.alias, **own)
+        return cls(
+            netns="",
+            name=record.name,
+            mtu=record.mtu,
+            mac="",
+            group=record.group,
+            alias=record.alias,
+            **own,
+        )
 
 
 KINDS: dict[str, type[StackedLink]] = {}

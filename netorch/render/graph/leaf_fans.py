@@ -53,13 +53,13 @@ class Ring(Value):
             middle = self.radius + leaf.length / 2
             found.append(
                 Spot(
-                    leaf.thing,
-                    x + middle * cos(angle),
-                    y + middle * sin(angle),
-                    leaf.length,
-                    HEIGHT,
-                    angle * 180 / pi,
-                    leaf.end,
+                    thing=leaf.thing,
+                    x=x + middle * cos(angle),
+                    y=y + middle * sin(angle),
+                    width=leaf.length,
+                    height=HEIGHT,
+                    angle=angle * 180 / pi,
+                    leaf=leaf.end,
                 )
             )
         return found
@@ -106,13 +106,13 @@ def comb(hub: Spot, leaves: Sequence[Leaf], turned: bool) -> list[Spot]:
         if turned:
             found.append(
                 Spot(
-                    leaf.thing,
-                    x + width / 2,
-                    top + leaf.length / 2,
-                    leaf.length,
-                    HEIGHT,
-                    90.0,
-                    leaf.end,
+                    thing=leaf.thing,
+                    x=x + width / 2,
+                    y=top + leaf.length / 2,
+                    width=leaf.length,
+                    height=HEIGHT,
+                    angle=90.0,
+                    leaf=leaf.end,
                 )
             )
         else:

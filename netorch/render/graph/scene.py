@@ -90,7 +90,14 @@ def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
             state[step.key] = step.after
     live = "live, in sync" if not plan else "live, drifted"
     return Scene(
-        entry.name, state, loaded, entry.attached, status, _differences(plan, status), live, True
+        name=entry.name,
+        state=state,
+        loaded=loaded,
+        attached=entry.attached,
+        status=status,
+        differences=_differences(plan, status),
+        live=live,
+        compared=True,
     )
 
 
