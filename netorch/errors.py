@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 OWN_NETWORK = "unshare -Urnm sh -c 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/netns && exec bash'"
 """What gives a plain user a network of his own to run netorch in: the remedy where root is missing."""
@@ -40,8 +40,7 @@ class InCode(Position):
         return f"{file}:{self.line}: " + (f"{self.path}: " if self.path and not told else "")
 
 
-@frozen
-class Problem:
+class Problem(Value):
     """One thing wrong, in one line: `where` is the place in the file if there is one, `remedy` what would be right."""
 
     what: str

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (
@@ -62,8 +62,7 @@ _NEEDS = re.compile(r"<!-- needs: *([\w -]*?) *-->")
 _FENCE = re.compile(r"( *)(`{3,})\{?([\w-]*)\}?.*")
 
 
-@frozen
-class Block:
+class Block(Value):
     """A fenced block: `lines` without its indentation, which begin at line `start` (from 0) of the page."""
 
     language: str
@@ -72,19 +71,16 @@ class Block:
     indent: str
 
 
-@frozen
-class File:
+class File(Value):
     name: str
     text: str
 
 
-@frozen
-class Script:
+class Script(Value):
     text: str
 
 
-@frozen
-class Command:
+class Command(Value):
     """`output`: the lines that the page shows, which begin at line `start` (from 0) of it."""
 
     text: str
@@ -93,8 +89,7 @@ class Command:
     indent: str
 
 
-@frozen
-class Docker:
+class Docker(Value):
     verb: str
     names: tuple[str, ...]
 

@@ -33,7 +33,7 @@ from netorch.kernel.system.socket_names import (
     htons,
 )
 from netorch.netlink.constants import IFF_UP
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 GRACE = 2.0
 """Seconds that a process gets between SIGTERM and SIGKILL."""
@@ -42,8 +42,7 @@ Word = str | PurePath
 Addresses = tuple[IPv4Interface | IPv6Interface, ...]
 
 
-@frozen
-class Interface:
+class Interface(Value):
     """An interface as it is now. `kind`: `veth`, `bridge` …, "" for lo and for hardware. `mac`: "" where it has none of 6 bytes."""
 
     name: str
@@ -266,12 +265,12 @@ class Node:
                 found[record.index].append(ip_interface((record.local, record.prefixlen)))
         return {
             link.name: Interface(
-                link.name,
-                link.kind,
-                link.mac.hex(":") if len(link.mac) == 6 else "",
-                link.mtu,
-                bool(link.flags & IFF_UP),
-                tuple(found[link.index]),
+                name=link.name,
+                kind=link.kind,
+                mac=link.mac.hex(":") if len(link.mac) == 6 else "",
+                mtu=link.mtu,
+                up=bool(link.flags & IFF_UP),
+                addresses=tuple(found[link.index]),
             )
             for link in links
         }

@@ -16,14 +16,13 @@ from netorch.render import checks
 from netorch.render.changes import Change, changes, summary
 from netorch.render.text import change_lines, sum_up
 from netorch.state.core import Plan
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 _IMPATIENCE = 9
 """How often Ctrl-C is pressed in vain."""
 
 
-@frozen
-class Changes:
+class Changes(Value):
     """What differs, or what was done. True if anything; as text it is what `netorch diff` prints.
 
     `changes` are in the order in which they are done. `notes`: what else happened, such as processes that were ended.
@@ -51,8 +50,7 @@ class Changes:
         )
 
 
-@frozen
-class Checks:
+class Checks(Value):
     """What came of a topology's checks. True if all passed; as text it is what `netorch check` prints.
 
     `outcomes`: one for each check, and for each ordered pair of a network's members.

@@ -6,17 +6,20 @@ if anything that the first one saw of this topology looks different now.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from hashlib import blake2b
+from json import dumps
 from typing import Any
+
+from msgspec import ValidationError, convert
 
 from netorch.converge.compare import Difference
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.files.records import Record
 from netorch.render import json as rendered
 from netorch.render.changes import changes
-from netorch.values.frozen import frozen
+from netorch.value import NODEFAULT, Value, defaults
+from netorch.values.typed_json import decode, encode
 from netorch.version import __version__
 
 FORMAT = "netorch plan"
@@ -25,8 +28,28 @@ TOLD = 5
 """Differences that a refusal names."""
 
 
-@frozen
-class Saved:
+class Document(Value, kw_only=True):
+    """The file, field by field."""
+
+    format: str
+    version: int
+    netorch: str
+    """The version that wrote it."""
+    topology: str
+    changes: Any = None
+    digest: str
+    """Of the changes."""
+    looked_at: Mapping[str, str]
+    source: str
+    folder: str = ""
+    name: str | None
+    """The word after `--name`."""
+    variables: Mapping[str, str]
+    saved: float
+    text: str
+
+
+class Saved(Value):
     """A plan that was read back. `looked_at`: object → digest; `planned` is the digest of the changes."""
 
     topology: str
@@ -37,67 +60,61 @@ class Saved:
 
 def document(topology: str, record: Record, difference: Difference) -> str:
     """The text of the file."""
-    told = rendered.changes(changes(difference.plan))
-    return json.dumps(
-        {
-            "format": FORMAT,
-            "version": VERSION,
-            "netorch": __version__,
-            "topology": topology,
-            "changes": told,
-            "digest": _digest(json.dumps(told, sort_keys=True)),
-            "looked_at": _looked_at(difference),
-            "source": record.source,
-            "folder": record.folder,
-            "name": record.override,
-            "variables": dict(record.variables),
-            "saved": record.applied,
-            "text": record.text,
-        },
-        indent=1,
-        ensure_ascii=True,
+    report = rendered.changes(changes(difference.plan))
+    document = Document(
+        format=FORMAT,
+        version=VERSION,
+        netorch=__version__,
+        topology=topology,
+        changes=report,
+        digest=_digest(dumps(report, sort_keys=True)),
+        looked_at=_looked_at(difference),
+        source=record.source,
+        folder=record.folder,
+        name=record.override,
+        variables=record.variables,
+        saved=record.applied,
+        text=record.text,
     )
+    return encode(document, indent=1)
 
 
 def read(data: bytes, file: str) -> Saved:
     """NetorchError for what is no plan of ours."""
     try:
-        found = json.loads(data)
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise ValueError("it was not written by `netorch diff --out`")
-        if found.get("version") != VERSION:
-            raise ValueError(
-                f"its version is {found.get('version')!r}, and this netorch reads {VERSION}: make it anew with `netorch diff --out`"
-            )
-        return _read(found)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise NetorchError(Problem(f"this is no saved plan: {why}."), file) from None
+        return _saved(_document(decode(data, Any)))
+    except ValueError as error:
+        raise NetorchError(Problem(f"this is no saved plan: {error}."), file) from None
 
 
-def _read(found: Mapping[str, Any]) -> Saved:
-    texts = {key: found[key] for key in ("topology", "digest", "source", "netorch", "text")}
-    if not all(isinstance(text, str) for text in texts.values()) or not isinstance(
-        found["name"], str | None
-    ):
-        raise ValueError("values of the wrong type")
-    variables = {str(name): str(value) for name, value in found["variables"].items()}
-    folder = str(found.get("folder", ""))
+def _document(content: object) -> Document:
+    """Return the document that JSON holds. Raises ValueError, in a person's words, for others."""
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError("it was not written by `netorch diff --out`")
+    version = content.get("version")
+    if version != VERSION:
+        remedy = "make it anew with `netorch diff --out`"
+        raise ValueError(f"its version is {version!r}, and this netorch reads {VERSION}: {remedy}")
+    for name in Document.__struct_fields__:
+        if name not in content and defaults(Document)[name] is NODEFAULT:
+            raise ValueError(f"{name!r} is missing")
+    try:
+        return convert(content, Document)
+    except ValidationError:
+        raise ValueError("values of the wrong type") from None
+
+
+def _saved(document: Document) -> Saved:
     record = Record(
-        texts["text"],
-        texts["source"],
-        variables,
-        found["name"],
-        float(found["saved"]),
-        texts["netorch"],
-        folder,
+        text=document.text,
+        source=document.source,
+        variables=document.variables,
+        override=document.name,
+        applied=document.saved,
+        version=document.netorch,
+        folder=document.folder,
     )
-    return Saved(
-        texts["topology"],
-        record,
-        {str(key): str(digest) for key, digest in found["looked_at"].items()},
-        texts["digest"],
-    )
+    return Saved(document.topology, record, document.looked_at, document.digest)
 
 
 def verify(saved: Saved, difference: Difference, file: str) -> None:
@@ -110,7 +127,7 @@ def verify(saved: Saved, difference: Difference, file: str) -> None:
     ]
     if (
         not moved
-        and _digest(json.dumps(rendered.changes(changes(difference.plan)), sort_keys=True))
+        and _digest(dumps(rendered.changes(changes(difference.plan)), sort_keys=True))
         != saved.planned
     ):
         moved = ["the plan comes out otherwise"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePath
 from types import FrameType
 from typing import Self
@@ -16,6 +15,7 @@ from netorch.language.python_values import tree_of, yaml_of
 from netorch.language.yaml_tree import MAX_BYTES
 from netorch.resolve import loader
 from netorch.resolve.loader import Loaded
+from netorch.value import replace
 from netorch.version import __version__
 
 Values = Mapping[str, object]
@@ -79,7 +79,15 @@ class Topology:
         except FileError as error:
             raise FileError(error.problems, file) from None
         self._loaded = loader.load_tree(tree, file, {}, None, where)
-        self._record = Record(yaml_of(tree), "-", {}, None, 0.0, __version__, where)
+        self._record = Record(
+            text=yaml_of(tree),
+            source="-",
+            variables={},
+            override=None,
+            applied=0.0,
+            version=__version__,
+            folder=where,
+        )
 
     @classmethod
     def _read(
@@ -95,13 +103,13 @@ class Topology:
         made._loaded = loader.load(data, file, variables, name, folder)
         # surrogateescape keeps the bytes of a file that is UTF-16
         made._record = Record(
-            data.decode("utf-8", "surrogateescape"),
-            source,
-            variables,
-            name,
-            0.0,
-            __version__,
-            folder,
+            text=data.decode("utf-8", "surrogateescape"),
+            source=source,
+            variables=variables,
+            override=name,
+            applied=0.0,
+            version=__version__,
+            folder=folder,
         )
         return made
 

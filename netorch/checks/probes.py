@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from netorch.checks.replies import said
 from netorch.errors import Position
 from netorch.kernel.probe.probes import Neighbour, Probe, Reply, Sort
 from netorch.language.scalars import Address
 from netorch.resolve.checks import Check, End
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 
 CROWD = 16
 """Members of a network from which on the neighbours that its pairs make of one another are taken away again."""
@@ -19,8 +18,7 @@ Live = Mapping[str, Sequence[tuple[str, Address]]]
 """Label → the addresses that are there now, each with the name of its link."""
 
 
-@frozen
-class Pair:
+class Pair(Value):
     """Who tries whom. `probes`: one to each address that counts. `small`: the same with small packets, where `probes` are large ones."""
 
     check: Check
@@ -30,8 +28,7 @@ class Pair:
     small: tuple[Probe, ...] = ()
 
 
-@frozen
-class Try:
+class Try(Value):
     """What came of one address. `text`: that in words, "" for what was not needed, `seconds`: the round trip where it answered."""
 
     address: Address
@@ -41,8 +38,7 @@ class Try:
     seconds: float | None = None
 
 
-@frozen
-class Outcome:
+class Outcome(Value):
     """What came of a check, or of one pair of a network's members.
 
     `number`: which entry of `checks` it is, from 0; `where`: its place in the file. `network`: of whose members it is a pair, "" for a
@@ -100,17 +96,17 @@ def outcome(
     passed, reason = (_wanted if check.reachable else _unwanted)(pair, tries)
     answered = [entry.seconds for entry in tries if entry.seconds is not None]
     return Outcome(
-        number,
-        pair.source.name,
-        pair.target.name,
-        passed,
-        check.reachable,
-        check.network,
-        check.tcp,
-        check.mtu,
-        reason,
-        max(answered, default=None),
-        tries,
+        number=number,
+        source=pair.source.name,
+        target=pair.target.name,
+        passed=passed,
+        reachable=check.reachable,
+        network=check.network,
+        tcp=check.tcp,
+        mtu=check.mtu,
+        reason=reason,
+        seconds=max(answered, default=None),
+        tries=tries,
         where=where,
     )
 
@@ -142,13 +138,13 @@ def _pair(check: Check, source: End, target: End, live: Live, group: int) -> Pai
         number = group + (address.version == 6)
         probes.append(
             Probe(
-                source.label,
-                address,
-                check.tcp,
-                check.mtu,
-                check.reachable,
-                number if check.reachable else -1,
-                traces,
+                netns=source.label,
+                address=address,
+                port=check.tcp,
+                size=check.mtu,
+                wanted=check.reachable,
+                group=number if check.reachable else -1,
+                traces=traces,
             )
         )
     small = (

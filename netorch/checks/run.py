@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from ipaddress import ip_address
 
 from netorch.checks.probes import Live, Outcome, involved, outcome, pairs
@@ -16,6 +15,7 @@ from netorch.language.scalars import Address
 from netorch.netlink import constants as c
 from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST
+from netorch.value import replace
 from netorch.values.snapshot import Scope, Snapshot
 
 TIMEOUT = 5.0

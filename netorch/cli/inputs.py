@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.language.yaml_tree import MAX_BYTES
 from netorch.resolve.loader import Loaded, load
+from netorch.value import replace
 from netorch.version import __version__
 
 if TYPE_CHECKING:
@@ -64,7 +64,15 @@ def from_file(file: str, options: FileOptions) -> tuple[Loaded, Record]:
     loaded = load(data, shown(file), words, options.name, folder)
     # surrogateescape keeps the bytes of a file that is UTF-16
     text = data.decode("utf-8", "surrogateescape")
-    return loaded, Record(text, source, words, options.name, time.time(), __version__, folder)
+    return loaded, Record(
+        text=text,
+        source=source,
+        variables=words,
+        override=options.name,
+        applied=time.time(),
+        version=__version__,
+        folder=folder,
+    )
 
 
 def from_plan(file: str) -> tuple[Saved, Loaded, Record]:

@@ -43,6 +43,8 @@ class Parser(argparse.ArgumentParser):
             else ""
         )
         if wrong and known:
+            from netorch.errors import did_you_mean
+
             message = f"there is no command {wrong!r}. {did_you_mean(wrong, known) or '`netorch --help` lists them.'}"
         elif known and message.endswith("required: COMMAND"):
             message = "a command is missing. `netorch --help` lists them."
@@ -66,6 +68,7 @@ class Parser(argparse.ArgumentParser):
             return f"too many words: {' '.join(rest)}"
         if option in self._option_string_actions:
             return f"{option} stands after the command: {self.prog} {option}"
+
         return f"there is no option {option}. {did_you_mean(option, self._option_string_actions)}".rstrip()
 
     @property

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import field, replace
 
 from netorch.errors import ConflictError, Problem
 from netorch.kernel.door import LinuxKernel
@@ -16,9 +14,10 @@ from netorch.kinds.netns import netns_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST, shown
-from netorch.values.frozen import frozen
+from netorch.value import Value, field, replace
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import Scope, Snapshot
+from netorch.values.typed_json import decode, encode
 
 LEFT = "left.json"
 Place = tuple[str, str, str | None]
@@ -26,8 +25,7 @@ Place = tuple[str, str, str | None]
 KINDS = ("netns", "pid", "path", "docker", "podman")
 
 
-@frozen
-class Attached:
+class Attached(Value):
     """`labels`: those that mean an open namespace now. `missing`: why not, of the others. `left`: labels of namespaces that the
     file has no more but the one before had. `moved`: labels of the file before → what the same namespace goes by now. `places`: what
     each of them was looked up by.
@@ -50,8 +48,7 @@ class Attached:
         return tuple(f"{name} was not looked into: {error}" for name, error in unseen.items())
 
 
-@frozen
-class Reach:
+class Reach(Value):
     """Where a topology may have something, by its record or, without one, by its marks.
 
     `names`: what it made in /run/netns, or all that is there where that is not `known`.
@@ -115,7 +112,7 @@ def remember_left(topology: str, desired: Desired, before: Desired | None) -> No
         label if label not in desired.attached else f"@{':'.join(how)}": how for label, how in gone
     }
     if left:
-        records.write_file(topology, LEFT, json.dumps(left))
+        records.write_file(topology, LEFT, encode(left))
 
 
 def forget_left(topology: str) -> None:
@@ -131,14 +128,11 @@ def has_left(topology: str) -> bool:
 def with_left(topology: str, desired: Desired | None) -> Desired | None:
     """What the record says, with the namespaces that an apply which was killed had not come round to clear."""
     try:
-        found = json.loads(records.read_file(topology, LEFT) or "{}") if desired is not None else {}
-        left = {
-            str(label): (str(how), str(what))
-            for label, (how, what) in found.items()
-            if how in KINDS
-        }
-    except (ValueError, TypeError, AttributeError, RecursionError):
+        text = records.read_file(topology, LEFT) if desired is not None else None
+        found = decode(text or "{}", dict[str, tuple[str, str]])
+    except ValueError:
         return desired
+    left = {label: (how, what) for label, (how, what) in found.items() if how in KINDS}
     return (
         replace(desired, attached={**left, **desired.attached})
         if desired is not None and left

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 
 from netorch.converge import hazards
@@ -31,12 +30,11 @@ from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import Key, Plan, Resource
 from netorch.state.planner import plan as make_plan
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 from netorch.values.snapshot import Snapshot
 
 
-@frozen
-class Difference:
+class Difference(Value):
     """Where the kernel stands, what the file asks for, and the plan between the two. `attached` says in which namespaces of others."""
 
     plan: Plan

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import Protocol
+
+from msgspec import Struct
 
 from netorch.state.core import Plan, Resource, Step
 from netorch.state.planner import epochs
-from netorch.values.frozen import frozen, mutable
+from netorch.value import Value, field
 from netorch.values.requests import Failure, LinkDel, Request
 from netorch.values.snapshot import Scope, Snapshot
 
@@ -38,16 +39,14 @@ Progress = Callable[[int, int, Step], None]
 """Steps done, steps in all, the last one done."""
 
 
-@frozen
-class Refusal:
+class Refusal(Value):
     """A step that Linux did not take, with the request and its answer."""
 
     step: Step
     failure: Failure
 
 
-@mutable
-class Run:
+class Run(Struct):
     """What came of carrying out a plan."""
 
     done: int = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 from netorch.converge.attached import reach
 from netorch.converge.compare import compare
@@ -14,13 +13,12 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.state.core import Key, Plan, Resource
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 from netorch.values.marks import ALIAS, Mark, read_alias
 from netorch.values.snapshot import Scope
 
 
-@frozen
-class Live:
+class Live(Value):
     """A topology that is on this machine. `attached`: label → what the node is attached to, `docker:mybox`."""
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
 from functools import cache
 
 from netorch.kinds.base.link import Link, link_key
@@ -12,7 +11,7 @@ from netorch.kinds.netns import netns_key
 from netorch.state.core import HOST, Key, Resource
 from netorch.state.registry import OBSERVED, View
 from netorch.state.registry import Observed as Kind
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 from netorch.values.marks import Mark, maker
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
@@ -20,8 +19,7 @@ Originals = Mapping[str, Mapping[tuple[str, ...], str | None]]
 """Label → the settings to look at (each as the places where it may stand) → the value from before netorch, if known."""
 
 
-@frozen
-class Observed:
+class Observed(Value):
     """`state`: ours. `strangers`: keys that something else has already → a sentence that says what and whose.
 
     `stale`: names in /run/netns that are no namespaces.

@@ -6,13 +6,12 @@ In a namespace that netorch made nothing needs to be known: the way back is the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
 
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, value_of
 from netorch.language.scalars import sysctl_name
 from netorch.state.core import Key, Resource
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 from netorch.values.snapshot import Snapshot
 from netorch.values.sysctl_paths import default_path, with_defaults
 
@@ -25,8 +24,7 @@ Records = Mapping[str, Mapping[str, tuple[Identity, str]]]
 ANY: Identity = (0, 0)
 
 
-@frozen
-class Memory:
+class Memory(Value):
     """`ours`: what this topology changed. `others`: what further topologies changed, by namespace and setting."""
 
     ours: Mapping[tuple[str, Paths], tuple[Identity, str]] = field(default_factory=dict)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 
 from netorch.converge.attached import has_left, with_left
@@ -14,10 +13,10 @@ from netorch.kernel.files.records import Originals, Record
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded, load
 from netorch.state.core import HOST, Key
+from netorch.value import Value, replace
 
 
-@dataclass(frozen=True)
-class Previous:
+class Previous(Value, dict=True):
     """What is on record of one topology, and of the others on this machine.
 
     A file is loaded when somebody first asks what it says, because most commands need not know.

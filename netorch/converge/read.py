@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from netorch.converge import hazards
 from netorch.converge.attached import Reach
@@ -12,6 +11,7 @@ from netorch.converge.original_settings import Memory
 from netorch.converge.previous import Previous
 from netorch.kernel.door import LinuxKernel
 from netorch.state.core import Key, Resource
+from netorch.value import replace
 from netorch.values.marks import Mark
 from netorch.values.snapshot import Scope, Snapshot
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from netorch.converge.execute import Progress, nothing
 from netorch.state.core import Plan
+from netorch.value import Value
 
 if TYPE_CHECKING:
     from netorch.converge.compare import Difference
@@ -26,8 +27,7 @@ class Report:
     """When an apply on trial is rolled back, in seconds since 1970."""
 
 
-@dataclass(frozen=True, slots=True)
-class Observers:
+class Observers(Value):
     """Who hears of a command while it works."""
 
     phase: Callable[[str], None] = lambda _: None

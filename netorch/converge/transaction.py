@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netorch.converge import trial
 from netorch.converge.attached import forget_left, remember_left
 from netorch.converge.compare import Difference, compare, plan_back
@@ -24,7 +22,7 @@ from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import Plan, shown
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Snapshot
 
@@ -32,8 +30,7 @@ ROUNDS = 4
 """How often the kernel is read again after steps before a command gives up."""
 
 
-@frozen
-class Start:
+class Start(Value):
     """Where an apply began: all that leads back there."""
 
     desired: Desired

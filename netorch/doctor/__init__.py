@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netorch.converge import hazards
 from netorch.converge.compare import compare
 from netorch.converge.previous import Previous, recorded
@@ -21,7 +19,7 @@ from netorch.nat.languages import LANGUAGES, language
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.core import HOST
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 from netorch.values.snapshot import Scope
 
 _PROGRAMS = ("NetworkManager", "systemd-networkd", "firewalld", "dockerd")
@@ -38,8 +36,7 @@ _LOAD = "Load the module (`"
 _FILES = (*managers.NETWORK_MANAGER, *managers.NETWORKD, "/etc/ufw/ufw.conf")
 
 
-@frozen
-class Diagnosis:
+class Diagnosis(Value):
     """What was found. `root`: all could be looked at. `topology`: that of the file, "" without one."""
 
     release: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from shlex import quote
 
 from netorch.doctor import firewalls, limits, managers
@@ -12,7 +11,7 @@ from netorch.errors import OWN_NETWORK
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl
 from netorch.state.core import HOST
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 
 OLDEST = (5, 5)
 """The first kernel with all that netorch asks of netlink: alternative names of links were the last."""
@@ -24,8 +23,7 @@ USER_NAMESPACES = (
 )
 
 
-@frozen
-class Check:
+class Check(Value):
     """`name` is what JSON calls it, `about` what it is for."""
 
     name: str

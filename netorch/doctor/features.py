@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import Enum
 
 from netorch import kinds
@@ -19,7 +18,7 @@ from netorch.kinds.ipvlan import L3S
 from netorch.nat.languages import LANGUAGES, language
 from netorch.netlink.constants import AF_INET, FR_ACT_TO_TBL, RT_SCOPE_LINK, RTN_UNICAST
 from netorch.state.registry import INTERFACE_WORDS
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 from netorch.values.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
 
 _STATIC = 4
@@ -40,15 +39,15 @@ _MULTIPATH = Feature(
         RouteAdd(
             "",
             RouteSpec(
-                AF_INET,
-                bytes((192, 0, 2, 0)),
-                24,
-                254,
-                0,
-                RTN_UNICAST,
-                RT_SCOPE_LINK,
-                _STATIC,
-                (Hop(None, "lo"), Hop(None, "lo")),
+                family=AF_INET,
+                dst=bytes((192, 0, 2, 0)),
+                prefixlen=24,
+                table=254,
+                metric=0,
+                type=RTN_UNICAST,
+                scope=RT_SCOPE_LINK,
+                protocol=_STATIC,
+                hops=(Hop(None, "lo"), Hop(None, "lo")),
             ),
         ),
     ),
@@ -64,8 +63,7 @@ class State(Enum):
     UNKNOWN = "unknown"
 
 
-@frozen
-class Ability:
+class Ability(Value):
     """One thing that this kernel can or cannot do. `keys`: the keys of the language that need it. `hint`: what would help."""
 
     what: str
@@ -88,12 +86,12 @@ def abilities(situation: Situation, ask: Ask) -> list[Ability]:
     lacking = ask(asked)
     found = [
         Ability(
-            feature.what,
-            _state(feature, modules, lacking),
-            keys,
-            feature.module,
-            feature.config,
-            feature.remedy,
+            what=feature.what,
+            state=_state(feature, modules, lacking),
+            keys=keys,
+            module=feature.module,
+            config=feature.config,
+            hint=feature.remedy,
         )
         for keys, feature in wanted
     ]
@@ -160,7 +158,14 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
             else State.YES
         )
         keys = f"{nat} (with `backend: {{nat: {name}}}`, or auto)"
-        yield Ability(f"NAT by {name}", state, keys, module, config, reason or "")
+        yield Ability(
+            what=f"NAT by {name}",
+            state=state,
+            keys=keys,
+            module=module,
+            config=config,
+            hint=reason or "",
+        )
     tracked = "net/netfilter/nf_conntrack_max" in situation.machine.sysctls
     on_demand = "nf_conntrack" in modules.loadable
     working = None in backends.values()
@@ -193,10 +198,10 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
     unknown = "user/max_user_namespaces" not in situation.machine.sysctls
     state = State.NO if reason or unknown else State.YES
     yield Ability(
-        "user namespaces",
-        state,
-        "none; netorch without root, in `unshare -Urnm`",
-        "",
-        "CONFIG_USER_NS",
-        reason,
+        what="user namespaces",
+        state=state,
+        keys="none; netorch without root, in `unshare -Urnm`",
+        module="",
+        config="CONFIG_USER_NS",
+        hint=reason,
     )

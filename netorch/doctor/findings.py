@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import Enum
 
 from netorch.converge.hazards import Hazard
@@ -11,7 +10,7 @@ from netorch.kernel.machine.facts import Machine
 from netorch.kinds.forward import ForwardAccept
 from netorch.resolve import Desired
 from netorch.state.core import HOST
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 
 
 class Level(Enum):
@@ -24,8 +23,7 @@ class Level(Enum):
     HANDLED = "handled"
 
 
-@frozen
-class Finding:
+class Finding(Value):
     """Something in the way. `command` is what to type against it, "" where the file has to change; `remedy` says more."""
 
     level: Level
@@ -35,8 +33,7 @@ class Finding:
     check: str = ""
 
 
-@frozen
-class Situation:
+class Situation(Value):
     """All that checks look at: the machine, what is to be on it, and what was tried.
 
     `wanted`: the topologies that are live, and that of the file as `file`. `backends`: why each backend for NAT does not work, None of

@@ -10,7 +10,6 @@ import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from dataclasses import replace
 from operator import attrgetter
 
 from netorch.kernel import MANY
@@ -27,7 +26,7 @@ from netorch.kernel.twin import Twin, order
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 from netorch.values.requests import RuleSpec
 from netorch.values.snapshot import (
     SHAPERS,
@@ -260,25 +259,25 @@ class Reader:
             seen = packet_policy.read(every, decode.odd_rules(all_rules), silent, names.values())
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
-            label,
-            netns.inode,
-            tuple(links),
-            tuple(addresses),
-            tuple(routes),
-            tuple(rules),
-            (decode.forwarding(v4), decode.forwarding(v6)),
-            values,
-            texts,
-            rules_of,
-            waiting,
-            forward,
-            decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},
-            tuple(neighbours),
-            rtnl.cookie,
-            self._wireguard(netns, links),
-            vlans,
-            decode.static_macs(forwarding) if has_macs else {},
-            seen,
+            label=label,
+            inode=netns.inode,
+            links=tuple(links),
+            addresses=tuple(addresses),
+            routes=tuple(routes),
+            rules=tuple(rules),
+            forwarding=(decode.forwarding(v4), decode.forwarding(v6)),
+            sysctls=values,
+            files=texts,
+            filters=rules_of,
+            listening=waiting,
+            forward=forward,
+            qdiscs=decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},
+            neighbours=tuple(neighbours),
+            cookie=rtnl.cookie,
+            wireguard=self._wireguard(netns, links),
+            vlans=vlans,
+            static_macs=decode.static_macs(forwarding) if has_macs else {},
+            passage=seen,
         )
 
     def _files(self, label: str) -> dict[str, str]:
@@ -308,8 +307,7 @@ def _is_simple(link: LinkRecord) -> bool:
     return link.name == "lo" or link.kind in _SIMPLE
 
 
-@frozen
-class Share:
+class Share(Value):
     """What a second process read, for which scope: name → as in a snapshot, or the alias of a lo."""
 
     scope: Scope

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from hashlib import blake2b
 
 from netorch.kernel.files.etc_netns import EtcFiles
@@ -23,6 +22,7 @@ from netorch.netlink import decode
 from netorch.netlink.codec import cstring
 from netorch.netlink.encode import LinkRequest, asked_in, encode
 from netorch.netlink.merge import Unit, fold
+from netorch.value import replace
 from netorch.values.requests import (
     AddressDel,
     AltnameAdd,

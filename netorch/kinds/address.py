@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 from functools import lru_cache
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from typing import ClassVar
@@ -23,7 +22,6 @@ from netorch.netlink.constants import (
 )
 from netorch.state.core import Key, Resource, remembered, shown
 from netorch.state.registry import View, observed
-from netorch.values.frozen import frozen
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
 from netorch.values.snapshot import AddressRecord
@@ -34,14 +32,14 @@ IPV6 = Feature(
     "ipv6",
     (
         AddressAdd(
-            "",
-            "lo",
-            AF_INET6,
-            ip_address("fd00::1").packed,
-            ip_address("fd00::1").packed,
-            128,
-            RT_SCOPE_UNIVERSE,
-            0,
+            netns="",
+            link="lo",
+            family=AF_INET6,
+            local=ip_address("fd00::1").packed,
+            address=ip_address("fd00::1").packed,
+            prefixlen=128,
+            scope=RT_SCOPE_UNIVERSE,
+            protocol=0,
         ),
     ),
     frozenset((errno.EOPNOTSUPP, errno.EAFNOSUPPORT)),
@@ -64,7 +62,6 @@ def ipv4_key(netns: str, link: str) -> Key:
 
 
 @observed
-@frozen
 class Address(Resource):
     """`address` is `10.0.0.1/24`, with a peer `10.0.0.1 peer 10.0.0.2/32`. `primary` names the address of the same subnet
     that came first, if one did: the kernel takes the later ones away together with it. `shared`: others have an address there as well.
@@ -73,13 +70,14 @@ class Address(Resource):
     # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; labels and lifetimes are left alone
     KIND: ClassVar[str] = "address"
     STRANGE: ClassVar[str] = "address"
+    HINTS: ClassVar[tuple[str, ...]] = ("shared",)
     netns: str
     link: str
     address: str
     scope: int
     protocol: int
     primary: str = ""
-    shared: bool = field(default=False, compare=False)
+    shared: bool = False
 
     @property
     def key(self) -> Key:
@@ -137,7 +135,13 @@ class Address(Resource):
             if ours:
                 shared = record.family == AF_INET and record.index in theirs
                 yield cls(
-                    view.label, link.name, text, record.scope, record.protocol, primary, shared
+                    netns=view.label,
+                    link=link.name,
+                    address=text,
+                    scope=record.scope,
+                    protocol=record.protocol,
+                    primary=primary,
+                    shared=shared,
                 )
 
     @classmethod
@@ -161,7 +165,14 @@ class Address(Resource):
         family, local, address, length = self._packed()
         return (
             AddressAdd(
-                self.netns, self.link, family, local, address, length, self.scope, self.protocol
+                netns=self.netns,
+                link=self.link,
+                family=family,
+                local=local,
+                address=address,
+                prefixlen=length,
+                scope=self.scope,
+                protocol=self.protocol,
             ),
         )
 

@@ -13,7 +13,6 @@ from netorch.language.scalars import InterfaceName, integer
 from netorch.netlink.attribute_types import U32, choice
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs, LinkSet, Request
 
 (
@@ -50,7 +49,6 @@ PREFERRING = ("active-backup", "balance-tlb", "balance-alb")
 
 
 @observed
-@frozen
 class Bond(SoloLink):
     """Its MAC is said when it is made, since without it takes that of its first port."""
 
@@ -134,7 +132,6 @@ class BondWords(MasterWords, SoloWords):
 
 
 @observed
-@frozen
 class Primary(Nothing, Resource):
     """That a bond prefers one of its ports: said when that has joined."""
 

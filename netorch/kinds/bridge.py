@@ -1,7 +1,6 @@
 """A bridge: a learning switch in the kernel (net/bridge, br_netlink.c)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
@@ -26,7 +25,7 @@ from netorch.netlink.constants import (
 )
 from netorch.state.core import Resource
 from netorch.state.registry import Nothing, View, interface_words, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 
 MAX_MTU = 65535
@@ -86,7 +85,6 @@ _LEFT_ALONE = ((IFLA_ADDRESS, b""), (IFLA_MTU, u32(0)))
 
 
 @observed
-@frozen
 class Bridge(Nothing, Link):
     """Times in centiseconds. MTU and MAC are said, since without them a bridge takes on its ports'; of a bridge with an uplink
     they are the NIC's: 0 and "" leave them alone. `in_change`: for half a minute after a topology change of STP the kernel shows
@@ -94,6 +92,7 @@ class Bridge(Nothing, Link):
     """
 
     KIND: ClassVar[str] = "bridge"
+    HINTS: ClassVar[tuple[str, ...]] = ("in_change",)
     stp: bool = False
     priority: int = 32768
     forward_delay: int = 1500
@@ -103,7 +102,7 @@ class Bridge(Nothing, Link):
     mcast_snooping: bool = True
     vlan_filtering: bool = False
     vlan_default_pvid: int = 1
-    in_change: bool = field(default=False, compare=False)
+    in_change: bool = False
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -149,7 +148,14 @@ class Bridge(Nothing, Link):
         return bool(self._data_against(known)) or bool(self.changed(before))
 
     def create(self) -> Iterator[Request]:
-        plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
+        plain = Bridge(
+            netns=self.netns,
+            name=self.name,
+            mtu=self.mtu,
+            mac=self.mac,
+            group=self.group,
+            alias=self.alias,
+        )
         # only an MTU that a later request changes stays whatever the ports have (br_change_mtu): made with one beside it
         beside = (
             replace(self, mtu=self.mtu + 1 if self.mtu < MAX_MTU else self.mtu - 1)
@@ -174,7 +180,14 @@ class Bridge(Nothing, Link):
         return requests
 
     def attributes(self) -> Mapping[str, str]:
-        plain = Bridge(self.netns, self.name, self.mtu, self.mac, self.group, self.alias)
+        plain = Bridge(
+            netns=self.netns,
+            name=self.name,
+            mtu=self.mtu,
+            mac=self.mac,
+            group=self.group,
+            alias=self.alias,
+        )
         said = {
             name: text
             for name, text in self.common().items()

@@ -4,11 +4,9 @@ from typing import ClassVar, Literal
 
 from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 
 
 @observed
-@frozen
 class Dummy(SoloLink):
     KIND: ClassVar[str] = "dummy"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_DUMMY", "dummy")

@@ -11,7 +11,6 @@ from netorch.language.scalars import ForwardingMac, IPAddress, Words
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs, NeighbourAdd, NeighbourDel, Request
 
 ALL = "00:00:00:00:00:00"
@@ -35,7 +34,6 @@ def many(mac: str) -> bool:
 
 
 @observed
-@frozen
 class Fdb(Nothing, Resource):
     """`extra`: what somebody said beside the end by hand (a port, a VNI), as it was read."""
 

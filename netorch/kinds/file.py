@@ -10,7 +10,6 @@ from zlib import crc32
 from netorch.kinds.netns import netns_key
 from netorch.state.core import Key, Resource, remembered, shown
 from netorch.state.registry import View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import FileDel, FileWrite, Request
 
 _TEMPORARY = ".netorch-"
@@ -31,7 +30,6 @@ def file_key(netns: str, name: str) -> Key:
 
 
 @observed
-@frozen
 class NodeFile(Resource):
     KIND: ClassVar[str] = "file"
     STRANGE: ClassVar[str] = "file"

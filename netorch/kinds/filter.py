@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.kinds.netns import netns_key
@@ -11,7 +10,6 @@ from netorch.nat.languages import language
 from netorch.state.core import Disruption, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.filter_rules import Hook, Ruleset
-from netorch.values.frozen import frozen
 from netorch.values.requests import FilterDel, FilterSet, Request
 
 
@@ -25,17 +23,24 @@ def publish_key(netns: str, text: str) -> Key:
 
 
 @observed
-@frozen
 class PacketFilter(Nothing, Resource):
     """`text`: the rules in the kernel's own words, by which states are compared. `rules`: what to load for them."""
 
     # counters and handles are no lines: a table that is equal is never loaded again
     KIND: ClassVar[str] = "filter"
+    HINTS: ClassVar[tuple[str, ...]] = ("rules",)
     netns: str
     backend: str
     topology: str
     text: str
-    rules: Ruleset = field(default=(), compare=False, repr=False)
+    rules: Ruleset = ()
+
+    def __repr__(self) -> str:
+        # without the rules, because a saved plan holds a digest of this, and the kernel is never read as rules
+        words = ", ".join(
+            f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "rules"
+        )
+        return f"{type(self).__name__}({words})"
 
     @property
     def key(self) -> Key:
@@ -62,7 +67,14 @@ class PacketFilter(Nothing, Resource):
         if self.backend != before.backend:
             return None
         return [
-            FilterSet(self.netns, self.backend, self.topology, self.rules, self.text, before.text)
+            FilterSet(
+                netns=self.netns,
+                backend=self.backend,
+                topology=self.topology,
+                rules=self.rules,
+                text=self.text,
+                before=before.text,
+            )
         ]
 
     def delete(self) -> Iterable[Request]:

@@ -6,29 +6,28 @@ They are bare, two rules of `DOCKER-USER` or `FORWARD`; what is to be stateful o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from typing import ClassVar, Self
 
 from netorch.kinds.filter import filter_key
 from netorch.kinds.netns import netns_key
 from netorch.state.core import HOST, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
 from netorch.values.snapshot import DroppingChain, ForwardSnapshot, Snapshot
 
 
 @observed
-@frozen
 class ForwardAccept(Nothing, Resource):
     """`leads`: the IP versions in which the network leads out. `rules` are all of the bridge's, sorted, in every table that drops."""
 
     # which tables drop is not for the file to know: `rules` is empty until a snapshot says it
     KIND: ClassVar[str] = "forward"
+    HINTS: ClassVar[tuple[str, ...]] = ("leads",)
     netns: str
     bridge: str
     topology: str
-    leads: tuple[int, ...] = field(default=(), compare=False)
+    leads: tuple[int, ...] = ()
     rules: tuple[Accept, ...] = ()
 
     @property

@@ -9,7 +9,6 @@ from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
 from netorch.language.scalars import IPAddress, wrong
 from netorch.netlink.attribute_types import ADDRESS, BE16, U8, U32
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs
 from netorch.values.snapshot import LinkRecord
 
@@ -19,7 +18,6 @@ PORT = 6081
 
 
 @observed
-@frozen
 class Geneve(SoloLink):
     KIND: ClassVar[str] = "geneve"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_GENEVE", "geneve")

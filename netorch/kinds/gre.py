@@ -11,7 +11,6 @@ from netorch.language.scalars import integer
 from netorch.language.schema_shapes import IPV4, whole, written
 from netorch.netlink.attribute_types import number
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs
 from netorch.values.snapshot import LinkRecord
 
@@ -22,7 +21,6 @@ GRE_KEY = 0x2000
 KEY = Attribute("number", IFLA_GRE_OKEY, number(4, "big"), live=True, word="key")
 
 
-@frozen
 class GreTunnel(IpTunnel):
     """`number` is the key, the same in both directions; where somebody made it two, a text that no file can ask for."""
 
@@ -61,7 +59,6 @@ class GreTunnel(IpTunnel):
 
 
 @observed
-@frozen
 class Gre(GreTunnel):
     KIND: ClassVar[str] = "gre"
 

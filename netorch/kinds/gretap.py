@@ -5,11 +5,9 @@ from typing import ClassVar, Literal
 from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.gre import GreTunnel, GreWords
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 
 
 @observed
-@frozen
 class Gretap(GreTunnel):
     KIND: ClassVar[str] = "gretap"
     HAS_MAC: ClassVar[bool] = True

@@ -5,12 +5,10 @@ from typing import ClassVar, Literal, Self
 
 from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Request
 
 
 @observed
-@frozen
 class Ifb(SoloLink):
     KIND: ClassVar[str] = "ifb"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IFB", "ifb")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
@@ -24,7 +23,7 @@ from netorch.netlink.qdisc import (
 )
 from netorch.state.core import Disruption, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.requests import Feature, QdiscDel, QdiscSet, Request
 from netorch.values.snapshot import QdiscRecord
 
@@ -40,7 +39,6 @@ def impair_key(netns: str, link: str) -> Key:
 
 
 @observed
-@frozen
 class Impair(Nothing, Resource):
     """`burst` and `queue`, in bytes, are tbf's: what is sent at once after a pause, and how much waits. `other`: options that no
     word of the file means.
@@ -96,7 +94,14 @@ class Impair(Nothing, Resource):
                 (burst for burst in bursts if is_burst(tbf.buffer, tbf.rate, burst)),
                 burst_of(tbf.buffer, tbf.rate),
             )
-            return cls(netns, link, Impairment(rate=tbf.rate), burst, tbf.limit, tbf.other)
+            return cls(
+                netns=netns,
+                link=link,
+                said=Impairment(rate=tbf.rate),
+                burst=burst,
+                queue=tbf.limit,
+                other=tbf.other,
+            )
         netem = read_netem(record.options)
         chances = (netem.loss, netem.duplicate, netem.corrupt, netem.reorder)
         said = Impairment(netem.delay, netem.jitter, *chances, netem.rate, netem.limit)

@@ -10,12 +10,10 @@ from netorch.kinds.gre import IFLA_GRE_ENCAP_LIMIT, GreTunnel, GreWords
 from netorch.language.scalars import Ttl
 from netorch.netlink.codec import u8
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs
 
 
 @observed
-@frozen
 class Ip6gre(GreTunnel):
     KIND: ClassVar[str] = "ip6gre"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_GRE", "ip6_gre")

@@ -5,11 +5,9 @@ from typing import ClassVar, Literal
 from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.ip6gre import Ip6gre, Ip6greWords
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 
 
 @observed
-@frozen
 class Ip6gretap(Ip6gre):
     KIND: ClassVar[str] = "ip6gretap"
     HAS_MAC: ClassVar[bool] = True

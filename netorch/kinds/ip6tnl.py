@@ -15,12 +15,10 @@ from netorch.kinds.base.standalone import SoloLink
 from netorch.language.scalars import Ttl
 from netorch.netlink.codec import u8
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs
 
 
 @observed
-@frozen
 class Ip6tnl(IpTunnel):
     KIND: ClassVar[str] = "ip6tnl"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_TUNNEL", "ip6_tunnel")

@@ -5,11 +5,9 @@ from typing import ClassVar, Literal
 from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords
 from netorch.kinds.base.standalone import SoloLink
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 
 
 @observed
-@frozen
 class Ipip(IpTunnel):
     KIND: ClassVar[str] = "ipip"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_IPIP", "ipip")

@@ -10,7 +10,6 @@ from netorch.kinds.base.standalone import Attribute, PlaceName, SoloLink
 from netorch.netlink.attribute_types import choice
 from netorch.netlink.codec import u16
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Feature, LinkAdd
 
 IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS = 1, 2
@@ -41,7 +40,6 @@ L3S = Feature(
 
 @stacked
 @observed
-@frozen
 class Ipvlan(StackedLink):
     """Mode and flags are the parent's, as it were: a change of one link's is a change of all on the same parent."""
 

@@ -11,7 +11,6 @@ from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU, IFLA_TXQLEN
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import LinkSet, Request
 
 MTU = 65536
@@ -19,7 +18,6 @@ TXQUEUELEN = 1000
 
 
 @observed
-@frozen
 class Loopback(Nothing, Resource):
     KIND: ClassVar[str] = "link"
     netns: str

@@ -10,12 +10,10 @@ from netorch.kinds.port import port_key
 from netorch.kinds.vlans import knows_vlans, vlans_key
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Request, StaticMacAdd, StaticMacDel
 
 
 @observed
-@frozen
 class PortMac(Nothing, Resource):
     """`vlan` 0: of a bridge that knows no VLANs. Where a bridge does, each VLAN has an entry of its own."""
 

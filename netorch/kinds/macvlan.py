@@ -1,7 +1,6 @@
 """A macvlan: a link of its own on another one's wire, told apart by its MAC (drivers/net/macvlan.c)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -11,7 +10,7 @@ from netorch.kinds.base.standalone import Attribute, Place, PlaceName, SoloLink
 from netorch.netlink.attribute_types import choice
 from netorch.state.core import Resource
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.requests import Request
 
 IFLA_MACVLAN_MODE = 1
@@ -24,7 +23,6 @@ Mode = Literal["bridge", "private", "vepa", "passthru"]
 
 @stacked
 @observed
-@frozen
 class Macvlan(StackedLink):
     """In passthru the MAC is the parent's and not managed here: to set it would set the parent's."""
 

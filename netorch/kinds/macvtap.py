@@ -8,12 +8,10 @@ from netorch.kinds.base.stacked import stacked
 from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.macvlan import Macvlan, MacvlanLike
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 
 
 @stacked
 @observed
-@frozen
 class Macvtap(Macvlan):
     KIND: ClassVar[str] = "macvtap"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_MACVTAP", "macvtap")

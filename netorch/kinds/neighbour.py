@@ -11,7 +11,6 @@ from netorch.kinds.up import up_key
 from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import View, observed
-from netorch.values.frozen import frozen
 from netorch.values.marks import NOT_OURS
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
 from netorch.values.snapshot import NeighbourRecord
@@ -22,7 +21,6 @@ def neighbour_key(netns: str, link: str, address: str) -> Key:
 
 
 @observed
-@frozen
 class Neighbour(Resource):
     """It is gone with its link, and also when that goes down."""
 

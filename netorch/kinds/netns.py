@@ -7,7 +7,6 @@ from typing import ClassVar, Self
 
 from netorch.state.core import Key, Resource, remembered, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import NetnsAdd, NetnsDel, Request, SysctlSet
 
 IPV4_FORWARDING = "net/ipv4/ip_forward"
@@ -23,7 +22,6 @@ def netns_key(label: str) -> Key:
 
 
 @observed
-@frozen
 class Netns(Nothing, Resource):
     """Forwarding is part of it, since a new namespace may inherit the host's: a file without the key means off."""
 

@@ -3,7 +3,6 @@
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from ipaddress import ip_address
 from pathlib import PurePath
 from typing import Annotated, ClassVar, Self
@@ -15,7 +14,7 @@ from netorch.language.scalars import Subnet, Words, empty_list, integer, one_or_
 from netorch.language.schema_shapes import IPV4, IPV6, PORT, text, written
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 from netorch.values.requests import (
     Answer,
     KeyFile,
@@ -33,8 +32,7 @@ UNSEEN = Secret(b"")
 """Of a file that nobody has looked into, as where two files are compared: the kernel takes no such key."""
 
 
-@frozen
-class HeldKey:
+class HeldKey(Value):
     """A key by the file that holds it, and itself once somebody has looked; as read from the kernel it has no file."""
 
     file: str = ""
@@ -81,7 +79,6 @@ def peer_key(netns: str, link: str, public_key: str) -> Key:
 
 
 @observed
-@frozen
 class Peer(Nothing, Resource):
     """`endpoint` is "" where the file gives none. `met`: there was a handshake, as read from the kernel.
 
@@ -91,6 +88,7 @@ class Peer(Nothing, Resource):
 
     # counters and the time of the last handshake are the kernel's
     KIND: ClassVar[str] = "peer"
+    HINTS: ClassVar[tuple[str, ...]] = ("met",)
     netns: str
     link: str
     public_key: str
@@ -98,7 +96,7 @@ class Peer(Nothing, Resource):
     endpoint: str = ""
     allowed_ips: tuple[str, ...] = ()
     keepalive: int = 0
-    met: bool = field(default=False, compare=False)
+    met: bool = False
 
     @property
     def key(self) -> Key:
@@ -118,16 +116,18 @@ class Peer(Nothing, Resource):
             device = view.netns.wireguard.get(link.index)
             for peer in device.peers if device is not None else ():
                 yield cls(
-                    view.label,
-                    link.name,
-                    b64encode(peer.public_key).decode(),
-                    held(peer.preshared_key),
-                    ""
+                    netns=view.label,
+                    link=link.name,
+                    public_key=b64encode(peer.public_key).decode(),
+                    preshared_key=held(peer.preshared_key),
+                    endpoint=""
                     if peer.endpoint is None
                     else endpoint_text(ip_address(peer.endpoint[0]), peer.endpoint[1]),
-                    in_order(f"{ip_address(address)}/{length}" for address, length in peer.allowed),
-                    peer.keepalive,
-                    peer.handshake,
+                    allowed_ips=in_order(
+                        f"{ip_address(address)}/{length}" for address, length in peer.allowed
+                    ),
+                    keepalive=peer.keepalive,
+                    met=peer.handshake,
                 )
 
     @property
@@ -176,17 +176,21 @@ class Peer(Nothing, Resource):
 
     def _set(self, before: Self, known: bool) -> WireguardPeerSet:
         return WireguardPeerSet(
-            self.netns,
-            self.link,
-            b64decode(self.public_key),
-            known,
-            None if self.preshared_key == before.preshared_key else told_secret(self.preshared_key),
-            None if self.endpoint in ("", before.endpoint) else packed_endpoint(self.endpoint),
-            None if self.keepalive == before.keepalive else self.keepalive,
-            None
+            netns=self.netns,
+            link=self.link,
+            public_key=b64decode(self.public_key),
+            known=known,
+            preshared_key=None
+            if self.preshared_key == before.preshared_key
+            else told_secret(self.preshared_key),
+            endpoint=None
+            if self.endpoint in ("", before.endpoint)
+            else packed_endpoint(self.endpoint),
+            keepalive=None if self.keepalive == before.keepalive else self.keepalive,
+            allowed=None
             if self.allowed_ips == before.allowed_ips
             else tuple(_packed(text) for text in self.allowed_ips),
-            "" if self.preshared_key is None else self.preshared_key.file,
+            preshared_key_file="" if self.preshared_key is None else self.preshared_key.file,
         )
 
     def delete(self) -> Iterable[Request]:
@@ -317,11 +321,13 @@ class PeerWords(Words):
 
     def peer(self, netns: str, link: str) -> Peer:
         return Peer(
-            netns,
-            link,
-            self.public_key,
-            None if self.preshared_key_file is None else HeldKey(self.preshared_key_file),
-            self.endpoint or "",
-            in_order(map(str, self.allowed_ips)),
-            self.keepalive,
+            netns=netns,
+            link=link,
+            public_key=self.public_key,
+            preshared_key=None
+            if self.preshared_key_file is None
+            else HeldKey(self.preshared_key_file),
+            endpoint=self.endpoint or "",
+            allowed_ips=in_order(map(str, self.allowed_ips)),
+            keepalive=self.keepalive,
         )

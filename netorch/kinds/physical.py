@@ -1,7 +1,6 @@
 """A NIC of the host, lent to a node: moved there, and given back with what it had (dev_change_net_namespace in net/core/dev.c)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -22,7 +21,7 @@ from netorch.netlink.constants import (
 )
 from netorch.state.core import HOST, Disruption, Key, Resource, State
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.marks import Mark, maker, read_alias
 from netorch.values.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
@@ -31,7 +30,6 @@ LEFT_ALONE = -1
 
 
 @observed
-@frozen
 class Physical(SoloLink):
     """`origin`: the host's name of it. MTU 0, no MAC and a queue length of -1 leave alone what the NIC has.
 
@@ -162,13 +160,13 @@ class Physical(SoloLink):
     def create(self) -> Iterator[Request]:
         topology = read_alias(self.alias).topology
         yield NicTake(
-            self.netns,
-            self.name,
-            self.origin,
-            topology,
-            self.alias,
-            Mark(topology).protocol,
-            self.own_attrs(),
+            netns=self.netns,
+            name=self.name,
+            origin=self.origin,
+            topology=topology,
+            alias=self.alias,
+            protocol=Mark(topology).protocol,
+            attrs=self.own_attrs(),
         )
 
     def update(self, before: Self) -> Sequence[Request] | None:

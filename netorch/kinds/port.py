@@ -1,7 +1,6 @@
 """That a link is the port of a master, a bridge, a bond or a VRF: a port lives within both the link and its master."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field
@@ -18,7 +17,6 @@ from netorch.netlink.constants import (
 )
 from netorch.state.core import Disruption, Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkSet, Request
 from netorch.values.snapshot import LinkRecord
@@ -53,13 +51,13 @@ class MasterWords(InterfaceWords):
 
 
 @observed
-@frozen
 class Port(Nothing, Resource):
     """`of`: what its master is. The options are those of a bridge's port; a `cost` of 0 is the kernel's choice, one that is `usual`
     goes without saying. `after`: what must be there before the link joins (what a bond opens has to be on a link that is up).
     """
 
     KIND: ClassVar[str] = "port"
+    HINTS: ClassVar[tuple[str, ...]] = ("usual", "after")
     netns: str
     link: str
     master: str
@@ -69,8 +67,8 @@ class Port(Nothing, Resource):
     cost: int = 0
     priority: int = 32
     of: str = "bridge"
-    usual: int = field(default=0, compare=False)
-    after: tuple[Key, ...] = field(default=(), compare=False)
+    usual: int = 0
+    after: tuple[Key, ...] = ()
 
     @property
     def key(self) -> Key:

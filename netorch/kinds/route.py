@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
@@ -24,7 +23,7 @@ from netorch.netlink.constants import (
 )
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import View, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.marks import read_alias
 from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
 
@@ -48,16 +47,16 @@ def route_key(netns: str, spec: RouteSpec) -> Key:
 
 
 @observed
-@frozen
 class Route(Resource):
     """`after`: what makes its gateways reachable. A hop of the desired state without a device leaves that to the kernel."""
 
     # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
     KIND: ClassVar[str] = "route"
     STRANGE: ClassVar[str] = "route"
+    HINTS: ClassVar[tuple[str, ...]] = ("after",)
     netns: str
     spec: RouteSpec
-    after: tuple[Key, ...] = field(default=(), compare=False)
+    after: tuple[Key, ...] = ()
     WAY_OUT: ClassVar[str] = "Give it another metric, or remove the other one first."
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
@@ -19,7 +18,7 @@ from netorch.netlink.constants import (
 )
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import View, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.marks import NOT_OURS
 from netorch.values.requests import Request, RuleAdd, RuleDel, RuleSpec
 
@@ -34,15 +33,15 @@ PROTOCOL_UNSPEC = 0
 
 
 @observed
-@frozen
 class Rule(Resource):
     """Told apart by all that it selects with; what it does then can change. `after`: routes whose gateways it could hide."""
 
     KIND: ClassVar[str] = "rule"
     STRANGE: ClassVar[str] = "rule"
+    HINTS: ClassVar[tuple[str, ...]] = ("after",)
     netns: str
     spec: RuleSpec
-    after: tuple[Key, ...] = field(default=(), compare=False)
+    after: tuple[Key, ...] = ()
 
     @property
     def key(self) -> Key:

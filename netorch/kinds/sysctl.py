@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Request, SysctlSet
 from netorch.values.sysctl_paths import default_path
 
@@ -36,15 +34,15 @@ def value_of(values: Mapping[str, str], paths: tuple[str, ...]) -> str:
 
 
 @observed
-@frozen
 class Sysctl(Nothing, Resource):
     """`paths` holds one setting in every place where it may stand. `original`: the value from before, for the way back."""
 
     KIND: ClassVar[str] = "sysctl"
+    HINTS: ClassVar[tuple[str, ...]] = ("original",)
     netns: str
     paths: tuple[str, ...]
     value: str
-    original: str | None = field(default=None, compare=False)
+    original: str | None = None
 
     @property
     def key(self) -> Key:

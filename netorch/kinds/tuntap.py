@@ -2,7 +2,6 @@
 
 import errno
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
@@ -14,7 +13,7 @@ from netorch.netlink.attribute_types import FLAG, U32
 from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.requests import (
     AltnameAdd,
     Answer,
@@ -40,7 +39,6 @@ _REMEDY = (
 )
 
 
-@frozen
 class TunTap(SoloLink):
     """`owner` and `users` (the file's `group`) are numbers, names only until the kernel door has looked them up."""
 
@@ -58,10 +56,26 @@ class TunTap(SoloLink):
 
     @classmethod
     def kernel_features(cls) -> tuple[Feature, ...]:
-        probe = (TunAdd("", "probe0", cls.TYPE == IFF_TAP, False, None, None),)
+        probe = (
+            TunAdd(
+                netns="",
+                name="probe0",
+                tap=cls.TYPE == IFF_TAP,
+                multi_queue=False,
+                owner=None,
+                group=None,
+            ),
+        )
         return (
             Feature(f"{cls.KIND} links", *cls.CONFIG, probe, _NO_DRIVER),
-            Feature("usable /dev/net/tun", "", "", probe, _NO_DEVICE, _REMEDY),
+            Feature(
+                what="usable /dev/net/tun",
+                config="",
+                module="",
+                probe=probe,
+                lacking=_NO_DEVICE,
+                remedy=_REMEDY,
+            ),
         )
 
     @property
@@ -99,13 +113,13 @@ class TunTap(SoloLink):
     def create(self) -> Iterator[Request]:
         attrs = (*self.basic_attrs(), (IFLA_IFALIAS, cstring(self.alias)))
         yield TunAdd(
-            self.netns,
-            self.name,
-            self.TYPE == IFF_TAP,
-            self.multi_queue,
-            self.owner,
-            self.users,
-            attrs,
+            netns=self.netns,
+            name=self.name,
+            tap=self.TYPE == IFF_TAP,
+            multi_queue=self.multi_queue,
+            owner=self.owner,
+            group=self.users,
+            attrs=attrs,
         )
         if self.altname:
             yield AltnameAdd(self.netns, self.name, self.altname)
@@ -124,20 +138,25 @@ class TunTap(SoloLink):
         )
         if owner is not None or users is not None:
             requests.append(
-                TunSet(self.netns, self.name, self.TYPE == IFF_TAP, self.multi_queue, owner, users)
+                TunSet(
+                    netns=self.netns,
+                    name=self.name,
+                    tap=self.TYPE == IFF_TAP,
+                    multi_queue=self.multi_queue,
+                    owner=owner,
+                    group=users,
+                )
             )
         return requests
 
 
 @observed
-@frozen
 class Tap(TunTap):
     KIND: ClassVar[str] = "tap"
     TYPE: ClassVar[int] = IFF_TAP
 
 
 @observed
-@frozen
 class Tun(TunTap):
     KIND: ClassVar[str] = "tun"
     HAS_MAC: ClassVar[bool] = False

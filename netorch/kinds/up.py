@@ -8,7 +8,6 @@ ports that are down, and a VRF pulls them down and up again: there a link comes 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 from typing import ClassVar
 
 from netorch.kinds.base.link import link_key
@@ -16,7 +15,6 @@ from netorch.kinds.port import TAKES_DOWN, port_key
 from netorch.netlink.constants import IFF_UP
 from netorch.state.core import Key, Resource, remembered, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import LinkSet, Request, SysctlSet
 
 
@@ -26,7 +24,6 @@ def up_key(netns: str, link: str) -> Key:
 
 
 @observed
-@frozen
 class Up(Nothing, Resource):
     """`master`: the bond or VRF in which it is up. `after`: what must be there before the link comes up (a bridge's ports).
 
@@ -35,11 +32,12 @@ class Up(Nothing, Resource):
     """
 
     KIND: ClassVar[str] = "up"
+    HINTS: ClassVar[tuple[str, ...]] = ("after", "quick")
     netns: str
     link: str
     master: str = ""
-    after: tuple[Key, ...] = field(default=(), compare=False)
-    quick: bool = field(default=False, compare=False)
+    after: tuple[Key, ...] = ()
+    quick: bool = False
 
     @property
     def key(self) -> Key:

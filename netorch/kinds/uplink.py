@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
@@ -12,7 +11,6 @@ from netorch.kinds.up import up_key
 from netorch.netlink.address_moves import goes_along
 from netorch.state.core import Disruption, Key, Resource, shown
 from netorch.state.registry import View, observed
-from netorch.values.frozen import frozen
 from netorch.values.marks import maker, read_alias
 from netorch.values.requests import Request, UplinkJoin, UplinkLeave
 from netorch.values.snapshot import LinkRecord
@@ -23,7 +21,6 @@ def uplink_key(netns: str, nic: str) -> Key:
 
 
 @observed
-@frozen
 class Uplink(Resource):
     """The bridge's alias says which NIC it took, so that the way back is known whatever else is lost.
 
@@ -37,12 +34,13 @@ class Uplink(Resource):
     WAY_OUT: ClassVar[str] = (
         "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
     )
+    HINTS: ClassVar[tuple[str, ...]] = ("mtu",)
     netns: str
     nic: str
     bridge: str
     protocol: int
     whole: bool = True
-    mtu: bool = field(default=True, compare=False)
+    mtu: bool = True
 
     @property
     def key(self) -> Key:

@@ -1,7 +1,6 @@
 """A veth pair: the kernel makes both ends in one call and loses both in one call."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, WithJsonSchema
@@ -14,7 +13,6 @@ from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkAdd, LinkSet, Peer, Request
 from netorch.values.snapshot import LinkRecord
@@ -34,14 +32,14 @@ class VethWords(InterfaceWords):
 
 
 @observed
-@frozen
 class Veth(Link):
     """One end. Of a pair, the one that is not `far` makes both; the other only sets what is its own."""
 
     KIND: ClassVar[str] = "veth"
     STRANGE: ClassVar[str] = "link"
+    HINTS: ClassVar[tuple[str, ...]] = ("far",)
     peer: tuple[str, str] = UNKNOWN
-    far: bool = field(default=False, compare=False)
+    far: bool = False
 
     @property
     def twin(self) -> Key | None:

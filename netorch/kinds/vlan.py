@@ -8,14 +8,12 @@ from netorch.kinds.base.standalone import Attribute, PlaceName, SoloLink, SoloWo
 from netorch.language.scalars import integer
 from netorch.netlink.attribute_types import U16, choice
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 
 IFLA_VLAN_ID, IFLA_VLAN_PROTOCOL = 1, 5
 PROTOCOLS = {"802.1q": b"\x81\x00", "802.1ad": b"\x88\xa8"}
 
 
 @observed
-@frozen
 class Vlan(SoloLink):
     KIND: ClassVar[str] = "vlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_VLAN_8021Q", "8021q")

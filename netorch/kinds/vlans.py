@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
@@ -16,7 +15,6 @@ from netorch.netlink.constants import (
 )
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Request, VlanAdd, VlanDel
 from netorch.values.snapshot import LinkRecord
 
@@ -29,17 +27,17 @@ def vlans_key(netns: str, link: str) -> Key:
 
 
 @observed
-@frozen
 class PortVlans(Nothing, Resource):
     """`pvid` 0: none. `own`: the bridge's own port. `default`: the bridge's default PVID, which a port has that joins."""
 
     KIND: ClassVar[str] = "vlans"
+    HINTS: ClassVar[tuple[str, ...]] = ("default",)
     netns: str
     link: str
     bridge: str
     pvid: int
     vlans: Vlans
-    default: int = field(default=1, compare=False)
+    default: int = 1
 
     @property
     def own(self) -> bool:
@@ -80,7 +78,14 @@ class PortVlans(Nothing, Resource):
                 vlans = tuple(
                     (vlan, bool(flags[vlan] & BRIDGE_VLAN_INFO_UNTAGGED)) for vlan in sorted(flags)
                 )
-                yield cls(view.label, link.name, bridge.name, pvid, vlans, default_pvid(bridge))
+                yield cls(
+                    netns=view.label,
+                    link=link.name,
+                    bridge=bridge.name,
+                    pvid=pvid,
+                    vlans=vlans,
+                    default=default_pvid(bridge),
+                )
 
     def create(self) -> Iterable[Request]:
         return self.update(self._untouched()) or ()
@@ -109,7 +114,14 @@ class PortVlans(Nothing, Resource):
 
     def _untouched(self) -> Self:
         vlans = ((self.default, True),) if self.default else ()
-        return type(self)(self.netns, self.link, self.bridge, self.default, vlans, self.default)
+        return type(self)(
+            netns=self.netns,
+            link=self.link,
+            bridge=self.bridge,
+            pvid=self.default,
+            vlans=vlans,
+            default=self.default,
+        )
 
     def _flags(self) -> dict[int, int]:
         return {

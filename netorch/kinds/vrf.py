@@ -13,7 +13,6 @@ from netorch.language.scalars import Table
 from netorch.netlink.attribute_types import U32
 from netorch.netlink.constants import RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN
 from netorch.state.registry import interface_words, observed
-from netorch.values.frozen import frozen
 
 IFLA_VRF_TABLE = 1
 MTU = 65575
@@ -22,7 +21,6 @@ _TAKEN = {RT_TABLE_DEFAULT: "default", RT_TABLE_MAIN: "main", RT_TABLE_LOCAL: "l
 
 
 @observed
-@frozen
 class Vrf(SoloLink):
     # the rule that leads to the tables of all VRFs is the kernel's: it makes it with the first VRF of a namespace, and never again
     KIND: ClassVar[str] = "vrf"

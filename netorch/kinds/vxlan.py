@@ -22,7 +22,6 @@ from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, w
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
 from netorch.state.core import Resource
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs
 from netorch.values.snapshot import LinkRecord
 
@@ -39,7 +38,6 @@ DEFAULT_ENDS["vxlan"] = (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)
 
 
 @observed
-@frozen
 class Vxlan(SoloLink):
     """`remote` and `multicast` (the file's `group`) are one attribute to the kernel, which sends to a host and joins a group."""
 

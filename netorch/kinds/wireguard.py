@@ -2,7 +2,6 @@
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -22,7 +21,7 @@ from netorch.kinds.peer import (
 from netorch.language.scalars import U32, empty_list, integer, wrong
 from netorch.state.core import Resource, State, shown
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
 from netorch.values.snapshot import LinkRecord, Snapshot
 
@@ -31,7 +30,6 @@ MTU = 1420
 
 
 @observed
-@frozen
 class Wireguard(SoloLink):
     """A `listen_port` of 0 leaves it to the kernel, which chooses one when the link comes up."""
 
@@ -115,12 +113,14 @@ class Wireguard(SoloLink):
 
     def _settings(self, before: Self) -> Iterator[Request]:
         settings = WireguardSet(
-            self.netns,
-            self.name,
-            None if self.private_key == before.private_key else told_secret(self.private_key),
-            None if self.listen_port == before.listen_port else self.listen_port,
-            None if self.fwmark == before.fwmark else self.fwmark,
-            "" if self.private_key is None else self.private_key.file,
+            netns=self.netns,
+            name=self.name,
+            private_key=None
+            if self.private_key == before.private_key
+            else told_secret(self.private_key),
+            listen_port=None if self.listen_port == before.listen_port else self.listen_port,
+            fwmark=None if self.fwmark == before.fwmark else self.fwmark,
+            private_key_file="" if self.private_key is None else self.private_key.file,
         )
         if settings != WireguardSet(self.netns, self.name):
             yield settings

@@ -20,13 +20,11 @@ from pydantic_core import InitErrorDetails
 
 from netorch.language.scalars import refusal
 from netorch.language.schema_shapes import ONE_ARGUMENT, OPEN, Shape
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 
-class Condition:
+class Condition(Value):
     """What a mapping is like. `&`, `|` and `~` make conditions of conditions."""
-
-    __slots__ = ()
 
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         """The schema of a model's mappings of which it surely holds, or, if not `sure`, may."""
@@ -50,7 +48,6 @@ class Condition:
         return Not(self)
 
 
-@frozen
 class HasKey(Condition):
     """The key is there, whatever its value is."""
 
@@ -63,7 +60,6 @@ class HasKey(Condition):
         return _attribute(type(words), self.key) in words.model_fields_set
 
 
-@frozen
 class HasValue(Condition):
     """The key has a value: not null, and not an empty list or mapping."""
 
@@ -78,7 +74,6 @@ class HasValue(Condition):
         return value is not None and value not in ([], {})
 
 
-@frozen
 class Equals(Condition):
     """The key has this value, by its default too; of a tuple, one of these."""
 
@@ -103,7 +98,6 @@ class Equals(Condition):
         return [value for value in values if value in self.values] if key == self.key else values
 
 
-@frozen
 class OneKey(Condition):
     """The mapping has exactly one key."""
 
@@ -114,7 +108,6 @@ class OneKey(Condition):
         return len(words.model_fields_set) == 1
 
 
-@frozen
 class AllOf(Condition):
     conditions: tuple[Condition, ...]
 
@@ -130,7 +123,6 @@ class AllOf(Condition):
         return values
 
 
-@frozen
 class AnyOf(Condition):
     conditions: tuple[Condition, ...]
 
@@ -141,7 +133,6 @@ class AnyOf(Condition):
         return any(condition.holds(words) for condition in self.conditions)
 
 
-@frozen
 class Not(Condition):
     condition: Condition
 
@@ -159,8 +150,7 @@ class Not(Condition):
         return self.condition
 
 
-@frozen
-class Constraint:
+class Constraint(Value):
     """What the keys of a mapping must not be together.
 
     `code`: its name for programs, which never changes.
@@ -198,8 +188,7 @@ class Constraint:
         return _PLACEHOLDER.sub(values, f"{self.text[:1].upper()}{self.text[1:]}.")
 
 
-@frozen
-class EachItem:
+class EachItem(Value):
     """A constraint on each `item` of a list; the error stands at the mapping that has the list."""
 
     key: str

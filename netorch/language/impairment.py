@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Self
@@ -12,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 from netorch.language import schema_shapes
 from netorch.language.scalars import Words, integer, wrong
 from netorch.language.schema_shapes import Shape, written
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 
 CERTAIN = 2**32 - 1
 """A probability of 100 %, as the kernel counts them."""
@@ -183,8 +182,7 @@ class ImpairWords(Words):
     )
 
 
-@frozen
-class Impairment:
+class Impairment(Value):
     """The same with every value filled in: times in ns, parts of CERTAIN, bytes a second, packets."""
 
     delay: int = 0
@@ -215,7 +213,7 @@ class Impairment:
 
     def words(self) -> Mapping[str, str]:
         """Key → value as the file writes it, without what goes without saying."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
         return {key: _FORMS[key](value) for key, value in values.items() if value}
 
 

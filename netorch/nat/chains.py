@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 UNKNOWN = "?"
 _COMMENT = re.compile(r'(?<=comment )(?!--comment |"?netorch:)(?:"[^"]*"|\S+)')
 
 
-@frozen
-class Clause:
+class Clause(Value):
     """One condition of a rule: a field of the packet is (or, `negated`, is not) one of the values.
 
     Values are names, networks, numbers or ranges (first, last). Nobody knows whether the field "?" holds.
@@ -29,8 +28,7 @@ Case = tuple[Clause, str, object]
 """Of a verdict map: the condition, the verdict, its target."""
 
 
-@frozen
-class ListedRule:
+class ListedRule(Value):
     """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (the packet goes on), or "?".
 
     `target`: a chain, or (address, port), where None and 0 mean that it stays, and pairs of ports mean that each goes to another one.
@@ -50,8 +48,7 @@ class ListedRule:
         return f"{comment[0]}" if comment is not None else f"`{self.text}`"
 
 
-@frozen
-class ListedChain:
+class ListedChain(Value):
     """A chain of nftables, or of iptables in the terms of nftables.
 
     `family`: ip, ip6, inet, or another, which nobody looks into. `hook`: "" for a chain that rules jump to. `kind`: filter, nat or

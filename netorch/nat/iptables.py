@@ -20,6 +20,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from netorch.nat.shell import ShellCommand
+from netorch.value import Value
 from netorch.values.filter_rules import (
     Address,
     DestinationTo,
@@ -32,7 +33,6 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
-from netorch.values.frozen import Remembering, frozen
 
 if TYPE_CHECKING:
     from netorch.nat.chains import ListedChain
@@ -70,8 +70,7 @@ _TARGET = re.compile(r"--to-destination \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
-@frozen
-class ChainNames(Remembering):
+class ChainNames(Value, dict=True):
     """What the chains and rules of a topology are called."""
 
     topology: str
@@ -94,8 +93,7 @@ class ChainNames(Remembering):
         return frozenset(map(self.chain, Hook))
 
 
-@frozen
-class OwnChain:
+class OwnChain(Value):
     """A chain of the topology and the rule in `builtin` that leads to it. `rules` are `-s … -j …`, without `-A CHAIN`."""
 
     name: str
@@ -108,8 +106,7 @@ class OwnChain:
         return f"-I {self.builtin} -m comment --comment {_quoted(self.mark)} -j {self.name}"
 
 
-@frozen
-class IptablesTable:
+class IptablesTable(Value):
     """What is to be in one table; `version` is that of IP."""
 
     version: int

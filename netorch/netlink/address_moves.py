@@ -20,7 +20,7 @@ from netorch.netlink.codec import (
     u32,
 )
 from netorch.netlink.decode import addresses as decode_addresses
-from netorch.values.frozen import frozen
+from netorch.value import Value
 from netorch.values.snapshot import AddressRecord
 
 _IFADDRMSG = struct.Struct("=BBBBI")
@@ -66,8 +66,7 @@ Identity = tuple[int, bytes, int]
 """Family, address, prefix length."""
 
 
-@frozen
-class Piece:
+class Piece(Value):
     """One message to be: type, flags, payload, and what it is about in a person's words."""
 
     kind: int
@@ -76,16 +75,14 @@ class Piece:
     about: str
 
 
-@frozen
-class Link:
+class Link(Value):
     """What tells the two links apart in messages."""
 
     index: int
     name: str
 
 
-@frozen
-class Belongings:
+class Belongings(Value):
     """Payloads of what is to go along, in the order of the dump. `implied`: routes that come with an address, but stay without it."""
 
     addresses: tuple[tuple[AddressRecord, bytes], ...]

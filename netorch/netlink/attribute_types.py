@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 
-@frozen
-class Form:
+class Form(Value):
     """`encode` gives a payload, or None for what is said by leaving the attribute out; `decode` reads one back.
 
     `blank`: what takes a value back that was there before, None where nothing does.

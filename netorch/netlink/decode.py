@@ -70,26 +70,26 @@ def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
     names = get(c.IFLA_PROP_LIST)
     netnsid = get(c.IFLA_LINK_NETNSID)
     return LinkRecord(
-        index,
-        text(get(c.IFLA_IFNAME, b"")),
-        flags,
-        as_u32(get(c.IFLA_MTU, _ZERO4)),
-        get(c.IFLA_ADDRESS, b""),
-        kind,
-        as_u32(get(c.IFLA_MASTER, _ZERO4)),
-        as_u32(get(c.IFLA_LINK, _ZERO4)),
-        None if netnsid is None else as_i32(netnsid),
-        as_u32(get(c.IFLA_GROUP, _ZERO4)),
-        text(get(c.IFLA_IFALIAS, b"")),
-        as_u32(get(c.IFLA_TXQLEN, _ZERO4)),
-        ()
+        index=index,
+        name=text(get(c.IFLA_IFNAME, b"")),
+        flags=flags,
+        mtu=as_u32(get(c.IFLA_MTU, _ZERO4)),
+        mac=get(c.IFLA_ADDRESS, b""),
+        kind=kind,
+        master=as_u32(get(c.IFLA_MASTER, _ZERO4)),
+        link=as_u32(get(c.IFLA_LINK, _ZERO4)),
+        link_netnsid=None if netnsid is None else as_i32(netnsid),
+        group=as_u32(get(c.IFLA_GROUP, _ZERO4)),
+        alias=text(get(c.IFLA_IFALIAS, b"")),
+        txqueuelen=as_u32(get(c.IFLA_TXQLEN, _ZERO4)),
+        altnames=()
         if names is None
         else tuple(
             text(name) for number, name in attribute_list(names) if number == c.IFLA_ALT_IFNAME
         ),
-        data,
-        port,
-        text(get(c.IFLA_QDISC, b"")),
+        data=data,
+        port=port,
+        qdisc=text(get(c.IFLA_QDISC, b"")),
     )
 
 
@@ -143,14 +143,14 @@ def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
     local = found.get(c.IFA_LOCAL, address)
     protocol = found.get(c.IFA_PROTO, b"\0")[:1]
     return AddressRecord(
-        family,
-        index,
-        local,
-        address or local,
-        prefixlen,
-        scope,
-        flags,
-        protocol[0] if protocol else 0,
+        family=family,
+        index=index,
+        local=local,
+        address=address or local,
+        prefixlen=prefixlen,
+        scope=scope,
+        flags=flags,
+        protocol=protocol[0] if protocol else 0,
     )
 
 
@@ -175,7 +175,14 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
                 if number in parts
             )
             found.append(
-                NeighbourRecord(family, index, address, mac, protocol[0] if protocol else 0, extra)
+                NeighbourRecord(
+                    family=family,
+                    index=index,
+                    address=address,
+                    mac=mac,
+                    protocol=protocol[0] if protocol else 0,
+                    extra=extra,
+                )
             )
     return found
 
@@ -253,17 +260,17 @@ def _route(
     metrics = get(c.RTA_METRICS)
     mtu = None if metrics is None else attributes(metrics, 0, len(metrics)).get(c.RTAX_MTU)
     return RouteSpec(
-        family,
-        get(c.RTA_DST) if prefixlen else None,
-        prefixlen,
-        as_u32(found[c.RTA_TABLE]) if c.RTA_TABLE in found else table,
-        as_u32(get(c.RTA_PRIORITY, _ZERO4)),
-        kind,
-        scope,
-        protocol,
-        hops,
-        get(c.RTA_PREFSRC),
-        None if mtu is None else as_u32(mtu),
+        family=family,
+        dst=get(c.RTA_DST) if prefixlen else None,
+        prefixlen=prefixlen,
+        table=as_u32(found[c.RTA_TABLE]) if c.RTA_TABLE in found else table,
+        metric=as_u32(get(c.RTA_PRIORITY, _ZERO4)),
+        type=kind,
+        scope=scope,
+        protocol=protocol,
+        hops=hops,
+        src=get(c.RTA_PREFSRC),
+        mtu=None if mtu is None else as_u32(mtu),
     )
 
 
@@ -320,16 +327,16 @@ def _rule(body: bytes) -> RuleSpec:
         mark = (as_u32(get(c.FRA_FWMARK, _ZERO4)), as_u32(get(c.FRA_FWMASK, b"\xff\xff\xff\xff")))
     protocol = get(c.FRA_PROTOCOL, b"\0")[:1]
     return RuleSpec(
-        family,
-        as_u32(get(c.FRA_PRIORITY, _ZERO4)),
-        action,
-        as_u32(found[c.FRA_TABLE]) if c.FRA_TABLE in found else table,
-        protocol[0] if protocol else 0,
-        (found[c.FRA_SRC], src_len) if c.FRA_SRC in found else None,
-        (found[c.FRA_DST], dst_len) if c.FRA_DST in found else None,
-        text(found[c.FRA_IIFNAME]) if c.FRA_IIFNAME in found else None,
-        text(found[c.FRA_OIFNAME]) if c.FRA_OIFNAME in found else None,
-        mark,
+        family=family,
+        priority=as_u32(get(c.FRA_PRIORITY, _ZERO4)),
+        action=action,
+        table=as_u32(found[c.FRA_TABLE]) if c.FRA_TABLE in found else table,
+        protocol=protocol[0] if protocol else 0,
+        src=(found[c.FRA_SRC], src_len) if c.FRA_SRC in found else None,
+        dst=(found[c.FRA_DST], dst_len) if c.FRA_DST in found else None,
+        iif=text(found[c.FRA_IIFNAME]) if c.FRA_IIFNAME in found else None,
+        oif=text(found[c.FRA_OIFNAME]) if c.FRA_OIFNAME in found else None,
+        mark=mark,
     )
 
 

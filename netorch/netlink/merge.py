@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netorch.netlink import constants as c
-from netorch.values.frozen import frozen
+from netorch.value import Value
 from netorch.values.requests import LinkAdd, LinkSet, NetnsAdd, Request
 
 AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP))
@@ -23,8 +23,7 @@ _ALONE = frozenset(
 )
 
 
-@frozen
-class Unit:
+class Unit(Value):
     """What becomes one message: `request`, done together with `also`; `origin` are the requests that it stands for."""
 
     request: Request

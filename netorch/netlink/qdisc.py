@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from netorch.netlink.codec import DecodeError, as_i64, as_u64, attr, attributes, i64, u32, u64
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 TICK = 64
 """Nanoseconds of the kernel's packet scheduler clock (PSCHED_SHIFT)."""
@@ -31,8 +31,7 @@ _RATESPEC = struct.Struct("=BBHhHI")  # cell_log, linklayer, overhead, cell_alig
 _TBF = struct.Struct("=3I")  # limit, buffer, mtu, behind two ratespecs
 
 
-@frozen
-class Netem:
+class Netem(Value):
     """Times in ns, probabilities of 2^32-1, `rate` in bytes a second (0: none), `limit` in packets. `other`: what else is set."""
 
     delay: int
@@ -46,8 +45,7 @@ class Netem:
     other: str = ""
 
 
-@frozen
-class Tbf:
+class Tbf(Value):
     """`rate` in bytes a second, `buffer` in ticks (what is sent at once, as the time it takes), `limit` in bytes."""
 
     rate: int
@@ -96,15 +94,15 @@ def read_netem(payload: bytes) -> Netem:
         "slots": TCA_NETEM_SLOT in found,
     }
     return Netem(
-        latency * TICK if delay64 is None else as_i64(delay64),
-        jitter * TICK if jitter64 is None else as_i64(jitter64),
-        loss,
-        duplicate,
-        corrupt,
-        reorder,
-        as_u64(found[TCA_NETEM_RATE64]) if TCA_NETEM_RATE64 in found else rate,
-        limit,
-        ", ".join(name for name, there in further.items() if there),
+        delay=latency * TICK if delay64 is None else as_i64(delay64),
+        jitter=jitter * TICK if jitter64 is None else as_i64(jitter64),
+        loss=loss,
+        duplicate=duplicate,
+        corrupt=corrupt,
+        reorder=reorder,
+        rate=as_u64(found[TCA_NETEM_RATE64]) if TCA_NETEM_RATE64 in found else rate,
+        limit=limit,
+        other=", ".join(name for name, there in further.items() if there),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
 from netorch.netlink.codec import (
     Message,
@@ -22,6 +21,7 @@ from netorch.netlink.codec import (
 )
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.netlink.genl import HEADER_SIZE, header
+from netorch.value import replace
 from netorch.values.requests import WireguardPeerDel, WireguardPeerSet, WireguardSet
 from netorch.values.secret import Secret
 from netorch.values.snapshot import PeerRecord, WireguardRecord
@@ -159,14 +159,16 @@ def _peer_record(body: bytes) -> PeerRecord:
     found = attributes(body, 0, len(body))
     endpoint = found.get(WGPEER_A_ENDPOINT, b"")
     return PeerRecord(
-        found.get(WGPEER_A_PUBLIC_KEY, b""),
-        _key(found.get(WGPEER_A_PRESHARED_KEY)),
-        _endpoint(endpoint) if endpoint else None,
-        as_u16(found[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
+        public_key=found.get(WGPEER_A_PUBLIC_KEY, b""),
+        preshared_key=_key(found.get(WGPEER_A_PRESHARED_KEY)),
+        endpoint=_endpoint(endpoint) if endpoint else None,
+        keepalive=as_u16(found[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
         if WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL in found
         else 0,
-        any(found.get(WGPEER_A_LAST_HANDSHAKE_TIME, b"")),
-        tuple(_subnet(entry) for _, entry in attribute_list(found.get(WGPEER_A_ALLOWEDIPS, b""))),
+        handshake=any(found.get(WGPEER_A_LAST_HANDSHAKE_TIME, b"")),
+        allowed=tuple(
+            _subnet(entry) for _, entry in attribute_list(found.get(WGPEER_A_ALLOWEDIPS, b""))
+        ),
     )
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from functools import lru_cache
 
+from msgspec import Struct
+
 from netorch.state.core import Disruption, Key, Plan, Resource, Step
-from netorch.values.frozen import mutable
+from netorch.value import field
 
 Values = tuple[str | None, str | None]
 """Old and new; None where there is none."""
 
 
-@mutable
-class Change:
+class Change(Struct):
     """What happens to one object. `because` names what takes it along, `key` leads to its place in the file; `added` and
     `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order.
     """

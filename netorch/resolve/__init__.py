@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 
 from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.checks import Check, End, resolve_checks
@@ -19,12 +18,11 @@ from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
 from netorch.state.core import HOST, Key, Resource
 from netorch.topology import TopologyFile
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 from netorch.values.marks import Mark
 
 
-@frozen
-class Desired:
+class Desired(Value):
     """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
 
     `attached`: label → (how, what) of the namespaces that exist already. `folder`: where the files are that it names.

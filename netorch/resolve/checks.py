@@ -8,11 +8,10 @@ from ipaddress import IPv6Address, ip_address
 from netorch.language.scalars import Address
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.networks import Segment
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 
-@frozen
-class End:
+class End(Value):
     """One end of a check. `name`: as the file has it. `node`: the node, `label` its namespace; both "" for an address that the file names.
 
     `link`: the kernel's name of the one interface that is meant, "" for any. `addresses`: what the file gives it, its own loopback
@@ -26,8 +25,7 @@ class End:
     addresses: tuple[Address, ...] = ()
 
 
-@frozen
-class Check:
+class Check(Value):
     """An entry of `checks`: `source` tries `target`; with `network`, each of `members` tries all others.
 
     `tcp`: a port, 0 for a ping. `mtu`: bytes of a packet that must pass in one piece, 0 for a small one.
@@ -65,14 +63,14 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
             target = _target(draft, words.to, (*path, "to"))
         found.append(
             Check(
-                path,
-                source,
-                target,
-                words.all or "",
-                members,
-                words.reachable,
-                words.tcp or 0,
-                words.mtu or 0,
+                path=path,
+                source=source,
+                target=target,
+                network=words.all or "",
+                members=members,
+                reachable=words.reachable,
+                tcp=words.tcp or 0,
+                mtu=words.mtu or 0,
             )
         )
     return tuple(found)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
+
+from msgspec import Struct
 
 from netorch.errors import did_you_mean
 from netorch.kinds.base.link import AddressWords, CommonWords
@@ -16,7 +18,7 @@ from netorch.language.impairment import ImpairWords
 from netorch.language.scalars import IFNAMSIZ, Address, Interface
 from netorch.state.core import HOST, Key, Resource
 from netorch.topology import Node, TopologyFile
-from netorch.values.frozen import frozen, mutable
+from netorch.value import Value, field
 from netorch.values.marks import Mark
 
 Path = tuple[str | int, ...]
@@ -26,8 +28,7 @@ BRIDGE_PORTS = 1023
 """BR_MAX_PORTS less one: the 1,024th gives EXFULL."""
 
 
-@frozen
-class Complaint:
+class Complaint(Value):
     """A problem at a path; `naming` ones are about names, and true even where other parts of the file are wrong."""
 
     path: Path
@@ -36,22 +37,20 @@ class Complaint:
     naming: bool = False
 
 
-@dataclass(slots=True)
-class Given:
+class Given(Value, dict=True):
     """An address that an interface is to have."""
 
     interface: Interface
     path: Path
     peer: Address | None = None
     scope: str | None = None
-    ip: Address = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.ip = self.interface.ip
+    @cached_property
+    def ip(self) -> Address:
+        return self.interface.ip
 
 
-@mutable
-class Iface:
+class Iface(Struct):
     """One interface on its way to resources. `name` is the file's, `dev` the kernel's; `made_up` ones are a network's own.
 
     `impairs`: what is said of its sending, with the place; what goes before comes first.
@@ -123,8 +122,7 @@ class Iface:
         return f"{self.site.name}:{self.name}"
 
 
-@mutable
-class Site:
+class Site(Struct):
     """A node with its place: `label` is the namespace, `created` whether netorch makes it."""
 
     name: str
@@ -157,8 +155,7 @@ class Site:
         raise AssertionError(long)
 
 
-@mutable
-class Draft:
+class Draft(Struct):
     """Everything on its way from a topology to a state."""
 
     topology: TopologyFile

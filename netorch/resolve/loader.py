@@ -14,7 +14,7 @@ from netorch.language.scalars import topology_name
 from netorch.language.yaml_tree import Findings, Map, locate, parse, shown
 from netorch.resolve import Complaint, Desired, resolve
 from netorch.topology import TopologyFile, by_kind, words_of
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 NAME = 60
 """Letters of a key from which on an error shows less of it."""
@@ -26,8 +26,7 @@ PRUNINGS = 20
 """How often parts of a wrong file are left out to look at the rest."""
 
 
-@frozen
-class Loaded:
+class Loaded(Value):
     """A file that is right: what it asks for, and where each part of it stands. `file` is how errors call it."""
 
     file: str

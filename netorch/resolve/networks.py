@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
 from itertools import pairwise
+
+from msgspec import Struct
 
 from netorch.language.scalars import Address, Network
 from netorch.resolve import overlay, stacked
@@ -13,7 +14,7 @@ from netorch.resolve.interfaces import type_of
 from netorch.resolve.masters import join, vrf_of
 from netorch.state.core import HOST
 from netorch.topology import Membership, NetworkWords
-from netorch.values.frozen import mutable
+from netorch.value import field
 
 ROOT_MEMBERS = 960
 """Members that plug into the first bridge. Its other ports are for further bridges, so that a network can grow in place."""
@@ -22,8 +23,7 @@ LEADING_OUT = {"nat", "routed"}
 """Modes in which the owner forwards."""
 
 
-@mutable
-class Member:
+class Member(Struct):
     """A node's interface in a network, with what it is told and what it got."""
 
     iface: Iface
@@ -31,8 +31,7 @@ class Member:
     path: Path
 
 
-@mutable
-class Segment:
+class Segment(Struct):
     """A network on its way: bridges (the root first), members in the order of the file, gateways by IP version.
 
     `ends`: of an overlay, endpoint node → what is there of it, with members of its own.

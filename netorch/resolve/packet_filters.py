@@ -7,9 +7,10 @@ leave a network's bridge is dropped. Everything else on the machine is none of o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field
 from ipaddress import ip_network
 from typing import Any
+
+from msgspec import Struct
 
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
@@ -18,6 +19,7 @@ from netorch.nat.nftables import line
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.networks import LEADING_OUT, Segment, closed
 from netorch.resolve.published_ports import Published, check_published, prepare, published
+from netorch.value import field
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,
@@ -28,15 +30,13 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
-from netorch.values.frozen import mutable
 
 LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 MULTICAST = {4: ip_network("224.0.0.0/4"), 6: ip_network("ff00::/8")}
 ANSWERS = ("established", "related")
 
 
-@mutable
-class Filter:
+class Filter(Struct):
     """What one namespace's filter is made of."""
 
     site: Site

@@ -42,12 +42,12 @@ def put_vlans(draft: Draft) -> None:
             bridge_vlans[id(port)] = vlans
             draft.put(
                 PortVlans(
-                    bridge.site.label,
-                    port.dev,
-                    bridge.dev,
-                    pvid,
-                    tuple(sorted(vlans.items())),
-                    default,
+                    netns=bridge.site.label,
+                    link=port.dev,
+                    bridge=bridge.dev,
+                    pvid=pvid,
+                    vlans=tuple(sorted(vlans.items())),
+                    default=default,
                 ),
                 path,
             )

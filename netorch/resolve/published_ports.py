@@ -13,7 +13,7 @@ from netorch.language.scalars import Address
 from netorch.netlink.constants import AF_INET6, RTN_LOCAL
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.networks import LEADING_OUT, Segment
-from netorch.values.frozen import frozen
+from netorch.value import Value
 from netorch.values.requests import Hop, RouteSpec
 
 _LOOPBACK = b"\0" * 15 + b"\1"
@@ -21,8 +21,7 @@ _LOCAL_TABLE = 255
 _METRICS = 1 << 20
 
 
-@frozen
-class Published:
+class Published(Value):
     """A published port with both its ends known. `address` None is every address of the owner."""
 
     words: PublishWords
@@ -93,7 +92,15 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
             else None
         )
         for version, target in targets:
-            yield Published(words, site.name, segment, version, address, target, path)
+            yield Published(
+                words=words,
+                node=site.name,
+                segment=segment,
+                version=version,
+                address=address,
+                target=target,
+                path=path,
+            )
 
 
 def _member_address(segment: Segment, site: Site, version: int) -> Address | None:
@@ -159,6 +166,14 @@ def _loopback_route(draft: Draft, owner: Site, bridge: str, metrics: dict[int, s
     return Route(
         owner.label,
         RouteSpec(
-            AF_INET6, _LOOPBACK, 128, _LOCAL_TABLE, metric, RTN_LOCAL, 0, draft.mark.protocol, hops
+            family=AF_INET6,
+            dst=_LOOPBACK,
+            prefixlen=128,
+            table=_LOCAL_TABLE,
+            metric=metric,
+            type=RTN_LOCAL,
+            scope=0,
+            protocol=draft.mark.protocol,
+            hops=hops,
         ),
     )

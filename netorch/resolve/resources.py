@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv6Address
 
 from netorch.kinds.address import SCOPES, Address, address_text
@@ -25,6 +24,7 @@ from netorch.resolve.draft import Draft, Given, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
 from netorch.state.core import Key
+from netorch.value import replace
 from netorch.values.marks import ALIAS_BYTES
 
 IPV6_MTU = 1280
@@ -311,12 +311,12 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
             subnet = entry.interface.network if entry.peer is None else address_network(entry)
             primary = firsts.setdefault(subnet, text)
         resource = Address(
-            iface.site.label,
-            iface.dev,
-            text,
-            _scope(entry),
-            draft.mark.protocol,
-            "" if primary == text else primary,
+            netns=iface.site.label,
+            link=iface.dev,
+            address=text,
+            scope=_scope(entry),
+            protocol=draft.mark.protocol,
+            primary="" if primary == text else primary,
         )
         if resource.key in draft.state:
             draft.complain(entry.path, f"{iface.display} has the address {text} twice")

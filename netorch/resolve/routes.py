@@ -22,15 +22,14 @@ from netorch.resolve.resources import address_of
 from netorch.resolve.stacked import routes_below
 from netorch.state.core import Key
 from netorch.topology import HopWords, RouteWords, RuleWords
-from netorch.values.frozen import frozen
+from netorch.value import Value
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000
 
 
-@frozen
-class Reach:
+class Reach(Value):
     """A network that a device of the node leads to directly."""
 
     network: Network
@@ -282,15 +281,15 @@ def _default_routes(
         scope = RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE
         hops = (Hop(None if gateway is None else gateway.packed, iface.dev),)
         spec = RouteSpec(
-            family,
-            None,
-            0,
-            table,
-            _metric(None, family),
-            RTN_UNICAST,
-            scope,
-            draft.mark.protocol,
-            hops,
+            family=family,
+            dst=None,
+            prefixlen=0,
+            table=table,
+            metric=_metric(None, family),
+            type=RTN_UNICAST,
+            scope=scope,
+            protocol=draft.mark.protocol,
+            hops=hops,
         )
         route = Route(site.label, spec, _needed(site, [iface], version))
         if route.key not in draft.state:

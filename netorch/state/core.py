@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 if TYPE_CHECKING:
     from netorch.values.requests import Answer, Feature, Question, Request
@@ -53,17 +54,32 @@ class Disruption(Enum):
     DELETE = "delete"
 
 
-@frozen
-class Resource:
-    """One kernel object; subclasses live in `netorch.kinds`, one file a kind."""
+class Resource(Value):
+    """One kernel object; subclasses live in `netorch.kinds`, one file a kind.
+
+    Resources of one class are equal if all their fields are, except those named in `HINTS`.
+    """
 
     KIND: ClassVar[str]
+    HINTS: ClassVar[tuple[str, ...]] = ()
+    """Fields that say how to make the object and not what it is. A subclass adds to them."""
     CREATION: ClassVar[Disruption] = Disruption.CREATE
     """What its creation does to traffic."""
     REMOVAL: ClassVar[Disruption] = Disruption.FLAP
     """What its end does to the traffic of the link that it is a part of."""
     WAY_OUT: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
     """What a person can do where something of others is in the way."""
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        if super().__eq__(other):
+            return True  # because most pairs agree in their hints too, and msgspec compares faster
+        counting = _counting(self.__class__)
+        return counting(self) == counting(other)
+
+    def __hash__(self) -> int:
+        return hash(_counting(self.__class__)(self))
 
     @classmethod
     def links(cls) -> frozenset[str]:
@@ -187,11 +203,17 @@ class Resource:
         return str(self.key)
 
 
+@cache
+def _counting(cls: type[Resource]) -> Callable[[Resource], object]:
+    """Return the function that gets the values of all fields of a resource but its hints."""
+    hints = {name for base in cls.__mro__ for name in base.__dict__.get("HINTS", ())}
+    return attrgetter(*(name for name in cls.__struct_fields__ if name not in hints))
+
+
 State = Mapping[Key, Resource]
 
 
-@frozen
-class Step:
+class Step(Value):
     """One act of a plan: `before` alone is a delete, `after` alone a create, both an update in place.
 
     `cause` names why a step is there that the two states alone do not show: the key whose death took this one along.
@@ -223,8 +245,7 @@ class Step:
         return update
 
 
-@frozen
-class Plan:
+class Plan(Value):
     """Steps in an order that the kernel accepts: deletes first, then creates and updates, dependencies before dependents.
 
     `implied` are the resources that die with a deleted container and need no step of their own.

@@ -7,19 +7,17 @@ parsing, planning, applying and rendering find them here and know no kind by nam
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from functools import cached_property
 from typing import ClassVar, Protocol, TypeVar
 
 from netorch.netlink.constants import AF_BRIDGE
 from netorch.state.core import HOST, Key, Resource
-from netorch.values.frozen import Remembering, frozen
+from netorch.value import Value, field
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
 
 
-@frozen
-class View(Remembering):
+class View(Value, dict=True):
     """One namespace of a snapshot, seen by one topology.
 
     `created`: this topology made the namespace. `all`: the other views, label → view. `originals`: the settings that are

@@ -18,7 +18,6 @@ from netorch.language.constraints import (
 )
 from netorch.language.scalars import Words
 from netorch.language.schema_shapes import OPEN, Shape, written
-from netorch.values.frozen import frozen
 
 Mode = Literal["segment", "host-only", "nat", "routed", "bridged"]
 
@@ -62,7 +61,6 @@ def modes_by_family(value: object) -> object:
     return value if isinstance(value, dict) else {"v4": value, "v6": value}
 
 
-@frozen
 class ModeIs(Condition):
     """A family of the network has one of these modes. The schema goes by the short form only."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
@@ -26,15 +26,13 @@ class Hook(Enum):
     INPUT = "input"
 
 
-@frozen
-class Not:
+class Not(Value):
     """Anything but this interface name or network."""
 
     value: str | Network
 
 
-@frozen
-class Match:
+class Match(Value):
     """`protocol` is tcp, udp or sctp where there are ports. `local`: the destination is an address of this namespace.
 
     `states`: conntrack states, of new, established, related, invalid. `translated`: the connection's destination was
@@ -59,23 +57,20 @@ class Verdict(Enum):
     MASQUERADE = "masquerade"
 
 
-@frozen
-class SourceTo:
+class SourceTo(Value):
     """Translate the source to this address."""
 
     address: Address
 
 
-@frozen
-class DestinationTo:
+class DestinationTo(Value):
     """Translate the destination to this address, and the port range one to one where `ports` is given."""
 
     address: Address
     ports: Ports | None = None
 
 
-@frozen
-class FilterRule:
+class FilterRule(Value):
     """A rule for one IP version. `comment`: what the rule is for; printable ASCII without quotes, at most 100 bytes."""
 
     family: int

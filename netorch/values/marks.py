@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from netorch.values.frozen import Remembering, frozen
+from netorch.value import Value
 
 ALIAS = "netorch:"
 NOT_OURS = "netorch did not make it"
@@ -34,8 +34,7 @@ class Alias(NamedTuple):
     origin: str = ""
 
 
-@frozen
-class Mark(Remembering):
+class Mark(Value, dict=True):
     """The marks of the topology `topology`."""
 
     topology: str

@@ -8,17 +8,15 @@ Raw attributes are `(IFLA_… number, payload bytes)` pairs, see `netorch.netlin
 from __future__ import annotations
 
 import errno
-from dataclasses import field
 
+from netorch.value import Value
 from netorch.values.filter_rules import Ruleset
-from netorch.values.frozen import frozen
 from netorch.values.secret import Secret
 
 Attrs = tuple[tuple[int, bytes], ...]
 
 
-@frozen
-class NetnsAdd:
+class NetnsAdd(Value):
     """Make the namespace `netns` with `alias` on its lo (set before the name appears), sysctls written where they differ."""
 
     netns: str
@@ -26,13 +24,11 @@ class NetnsAdd:
     sysctls: tuple[tuple[str, str], ...] = ()
 
 
-@frozen
-class NetnsDel:
+class NetnsDel(Value):
     netns: str
 
 
-@frozen
-class Peer:
+class Peer(Value):
     """The far end of a veth that is being made."""
 
     netns: str
@@ -40,8 +36,7 @@ class Peer:
     attrs: Attrs = ()
 
 
-@frozen
-class LinkAdd:
+class LinkAdd(Value):
     """RTM_NEWLINK with NLM_F_CREATE|NLM_F_EXCL; made down unless a LinkSet in the same batch says otherwise.
 
     `parent`: (namespace, name) of the link that it rides on, perhaps in another namespace; `parent_in`: the number in IFLA_INFO_DATA
@@ -58,8 +53,7 @@ class LinkAdd:
     parent_in: int = 0
 
 
-@frozen
-class LinkSet:
+class LinkSet(Value):
     """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone.
 
     `links`: attributes of IFLA_INFO_DATA that are the index of a link, by its name ("" for 0). `alone`: in a message of its own.
@@ -76,28 +70,24 @@ class LinkSet:
     alone: bool = False
 
 
-@frozen
-class LinkDel:
+class LinkDel(Value):
     netns: str
     name: str
 
 
-@frozen
-class AltnameAdd:
+class AltnameAdd(Value):
     netns: str
     link: str
     altname: str
 
 
-@frozen
-class AltnameDel:
+class AltnameDel(Value):
     netns: str
     link: str
     altname: str
 
 
-@frozen
-class VlanAdd:
+class VlanAdd(Value):
     """RTM_SETLINK of the family AF_BRIDGE: give a bridge's port, or the bridge's own port (`own`), these VLANs.
 
     `vlans`: (first, last, BRIDGE_VLAN_INFO_* flags); flags replace those that were there.
@@ -109,8 +99,7 @@ class VlanAdd:
     vlans: tuple[tuple[int, int, int], ...]
 
 
-@frozen
-class VlanDel:
+class VlanDel(Value):
     """The same with RTM_DELLINK: take them away. What is not there is no failure to the kernel."""
 
     netns: str
@@ -119,8 +108,7 @@ class VlanDel:
     vlans: tuple[tuple[int, int, int], ...]
 
 
-@frozen
-class StaticMacAdd:
+class StaticMacAdd(Value):
     """RTM_NEWNEIGH of the family AF_BRIDGE: a MAC is behind a bridge's port, in a VLAN if that is not 0."""
 
     netns: str
@@ -129,16 +117,14 @@ class StaticMacAdd:
     vlan: int
 
 
-@frozen
-class StaticMacDel:
+class StaticMacDel(Value):
     netns: str
     link: str
     mac: bytes
     vlan: int
 
 
-@frozen
-class AddressAdd:
+class AddressAdd(Value):
     """RTM_NEWADDR, create or replace. `local` is the address, `address` the peer's (equal without one); packed, network order."""
 
     netns: str
@@ -151,8 +137,7 @@ class AddressAdd:
     protocol: int
 
 
-@frozen
-class AddressDel:
+class AddressDel(Value):
     netns: str
     link: str
     family: int
@@ -161,8 +146,7 @@ class AddressDel:
     prefixlen: int
 
 
-@frozen
-class NeighbourAdd:
+class NeighbourAdd(Value):
     """RTM_NEWNEIGH of a permanent entry, create or replace: who has `address` is at `mac`.
 
     In the family AF_BRIDGE an entry of the link's own forwarding database: frames for `mac` go to the tunnel end `address`;
@@ -179,8 +163,7 @@ class NeighbourAdd:
     extra: Attrs = ()
 
 
-@frozen
-class NeighbourDel:
+class NeighbourDel(Value):
     netns: str
     link: str
     family: int
@@ -189,8 +172,7 @@ class NeighbourDel:
     extra: Attrs = ()
 
 
-@frozen
-class Hop:
+class Hop(Value):
     """One next hop. `via` may be of the other family (RTA_VIA). `weight` counts from 1."""
 
     via: bytes | None
@@ -199,8 +181,7 @@ class Hop:
     onlink: bool = False
 
 
-@frozen
-class RouteSpec:
+class RouteSpec(Value):
     """A route as both the request and the read-back know it. `dst` None is the default route; one hop is no multipath."""
 
     family: int
@@ -216,8 +197,7 @@ class RouteSpec:
     mtu: int | None = None
 
 
-@frozen
-class RouteAdd:
+class RouteAdd(Value):
     """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric.
 
     Without it one of the same protocol makes room, or one that the kernel made; anybody else's is in the way (EEXIST).
@@ -228,14 +208,12 @@ class RouteAdd:
     replace: bool = False
 
 
-@frozen
-class RouteDel:
+class RouteDel(Value):
     netns: str
     route: RouteSpec
 
 
-@frozen
-class RuleSpec:
+class RuleSpec(Value):
     """A policy rule. `src`/`dst` are (packed address, prefix length); `action` is FR_ACT_*; `mark` is (value, mask)."""
 
     family: int
@@ -250,20 +228,17 @@ class RuleSpec:
     mark: tuple[int, int] | None = None
 
 
-@frozen
-class RuleAdd:
+class RuleAdd(Value):
     netns: str
     rule: RuleSpec
 
 
-@frozen
-class RuleDel:
+class RuleDel(Value):
     netns: str
     rule: RuleSpec
 
 
-@frozen
-class QdiscSet:
+class QdiscSet(Value):
     """RTM_NEWQDISC, the link's root qdisc: one of the same `kind` is changed, any other replaced. `options`: TCA_OPTIONS' payload."""
 
     netns: str
@@ -272,16 +247,14 @@ class QdiscSet:
     options: bytes
 
 
-@frozen
-class QdiscDel:
+class QdiscDel(Value):
     """RTM_DELQDISC: the kernel's default takes the place of the root qdisc."""
 
     netns: str
     link: str
 
 
-@frozen
-class SysctlSet:
+class SysctlSet(Value):
     """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written.
 
     `optional`: where it cannot be, it need not.
@@ -293,8 +266,7 @@ class SysctlSet:
     optional: bool = False
 
 
-@frozen
-class FileWrite:
+class FileWrite(Value):
     """Write /etc/netns/NETNS/NAME; files of one content are hard links of one another."""
 
     netns: str
@@ -302,14 +274,12 @@ class FileWrite:
     content: str
 
 
-@frozen
-class FileDel:
+class FileDel(Value):
     netns: str
     name: str
 
 
-@frozen
-class FilterSet:
+class FilterSet(Value):
     """Make the topology's packet filter in `netns` this one. Without `rules`, put back what was read as `text`.
 
     `before`: the text of what it replaces.
@@ -323,16 +293,14 @@ class FilterSet:
     before: str = ""
 
 
-@frozen
-class FilterDel:
+class FilterDel(Value):
     netns: str
     backend: str
     topology: str
     before: str = ""
 
 
-@frozen
-class Accept:
+class Accept(Value):
     """A rule that lets pass what comes in by `iif` and leaves by `oif` ("" for any), in iptables of a flavour (nft, legacy).
 
     `reached`: a packet comes to it, and not before the drops of our own.
@@ -352,8 +320,7 @@ class Accept:
         return self.flavour, self.version, self.iif, self.oif, self.reached
 
 
-@frozen
-class ForwardAcceptAdd:
+class ForwardAcceptAdd(Value):
     """Make the topology's accepts for the bridge these, in others' iptables chains; where there is no such table nothing drops."""
 
     netns: str
@@ -362,15 +329,13 @@ class ForwardAcceptAdd:
     rules: tuple[Accept, ...]
 
 
-@frozen
-class ForwardAcceptDel:
+class ForwardAcceptDel(Value):
     netns: str
     bridge: str
     topology: str
 
 
-@frozen
-class UplinkJoin:
+class UplinkJoin(Value):
     """Make `nic` a port of `bridge`, which gets its MAC (and its MTU, if `mtu`), its addresses and its routes.
 
     Those of `protocol` stay where they are. Asked again it moves what is still, or once more, on the NIC.
@@ -383,8 +348,7 @@ class UplinkJoin:
     mtu: bool = True
 
 
-@frozen
-class UplinkLeave:
+class UplinkLeave(Value):
     """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is no failure."""
 
     netns: str
@@ -393,8 +357,7 @@ class UplinkLeave:
     protocol: int
 
 
-@frozen
-class TunAdd:
+class TunAdd(Value):
     """Make a persistent device of /dev/net/tun, for frames (`tap`) or packets: with its attributes and its alias, or not at all.
 
     `owner` and `group` are who may use it without CAP_NET_ADMIN, None for nobody. The kernel's door takes numbers alone; a name
@@ -410,8 +373,7 @@ class TunAdd:
     attrs: Attrs = ()
 
 
-@frozen
-class TunSet:
+class TunSet(Value):
     """Say anew who may use a device of /dev/net/tun; None leaves it as it is."""
 
     netns: str
@@ -422,8 +384,7 @@ class TunSet:
     group: int | str | None
 
 
-@frozen
-class WireguardSet:
+class WireguardSet(Value):
     """How a WireGuard device is set; None leaves alone. A key of zeros is no key, a port of 0 one that the kernel chooses.
 
     `private_key_file`: where the key stands, for people.
@@ -434,11 +395,10 @@ class WireguardSet:
     private_key: Secret | None = None
     listen_port: int | None = None
     fwmark: int | None = None
-    private_key_file: str = field(default="", compare=False)
+    private_key_file: str = ""
 
 
-@frozen
-class WireguardPeerSet:
+class WireguardPeerSet(Value):
     """A peer of a WireGuard device, made unless it is `known`; None leaves alone.
 
     `endpoint` is (packed address, port), `allowed` the whole list of (packed address, prefix length), `keepalive` in seconds.
@@ -452,18 +412,16 @@ class WireguardPeerSet:
     endpoint: tuple[bytes, int] | None = None
     keepalive: int | None = None
     allowed: tuple[tuple[bytes, int], ...] | None = None
-    preshared_key_file: str = field(default="", compare=False)
+    preshared_key_file: str = ""
 
 
-@frozen
-class WireguardPeerDel:
+class WireguardPeerDel(Value):
     netns: str
     link: str
     public_key: bytes
 
 
-@frozen
-class NicTake:
+class NicTake(Value):
     """Move the host's NIC `origin` into `netns` as `name`, marked with `alias`, with `attrs` of its own there.
 
     What it had on the host is remembered with the topology's record, but for what carries `protocol`.
@@ -478,8 +436,7 @@ class NicTake:
     attrs: Attrs = ()
 
 
-@frozen
-class NicGive:
+class NicGive(Value):
     """Give a NIC back to the host, by its old name if that is free, with what is remembered of it; one that is there already gets the
     rest. ENODEV is no failure.
     """
@@ -532,8 +489,7 @@ Request = (
 )
 
 
-@frozen
-class Feature:
+class Feature(Value):
     """Something that a kernel may be built without: what it is called, its CONFIG_ option, its module ("" where it is in none).
 
     `probe` is carried out in the throwaway namespace "" and fails with one of `lacking` where the kernel does not have it.
@@ -548,22 +504,19 @@ class Feature:
     remedy: str = ""
 
 
-@frozen
-class UserNumber:
+class UserNumber(Value):
     """Which number a user has. `word`: the key of the file that asks."""
 
     name: str
     word: str
 
 
-@frozen
-class GroupNumber:
+class GroupNumber(Value):
     name: str
     word: str
 
 
-@frozen
-class KeyFile:
+class KeyFile(Value):
     """Which key a file holds, a `private` one or one that is shared."""
 
     path: str
@@ -575,8 +528,7 @@ Question = UserNumber | GroupNumber | KeyFile
 """What only this machine can tell."""
 
 
-@frozen
-class Answer:
+class Answer(Value):
     """What it told: a number or a secret, or the `problem` with its `remedy`; `warning` is for people."""
 
     value: int | None = None
@@ -586,8 +538,7 @@ class Answer:
     warning: str = ""
 
 
-@frozen
-class Failure:
+class Failure(Value):
     """A request that Linux refused: which one of its channel's, the errno, and the kernel's own sentence where it gave one."""
 
     request: Request

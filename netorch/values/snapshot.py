@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 from netorch.values.requests import Accept, Attrs, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
 
@@ -13,8 +12,7 @@ SHAPERS = frozenset(("netem", "tbf"))
 """The qdiscs that kinds set and want to see."""
 
 
-@frozen
-class LinkRecord:
+class LinkRecord(Value):
     """One link of a dump. `master` and `link` are indices (0: none); `link_netnsid` is None where the link's partner is here.
 
     `data` holds IFLA_INFO_DATA's attributes, `port` IFLA_INFO_SLAVE_DATA's, number → payload.
@@ -39,8 +37,7 @@ class LinkRecord:
     qdisc: str = ""
 
 
-@frozen
-class AddressRecord:
+class AddressRecord(Value):
     """One address of a dump; `local` is the link's own, `address` the peer's or the same. `flags` are IFA_F_*."""
 
     family: int
@@ -53,16 +50,14 @@ class AddressRecord:
     protocol: int
 
 
-@frozen
-class QdiscRecord:
+class QdiscRecord(Value):
     """A root qdisc that somebody has set; `options` is the payload of TCA_OPTIONS."""
 
     kind: str
     options: bytes
 
 
-@frozen
-class NeighbourRecord:
+class NeighbourRecord(Value):
     """One permanent entry of a dump: who has `address` is at `mac`; in the family AF_BRIDGE, frames for `mac` go to the tunnel end
     `address`, with what else is said of that end in `extra` (NDA_…).
     """
@@ -75,8 +70,7 @@ class NeighbourRecord:
     extra: Attrs = ()
 
 
-@frozen
-class PeerRecord:
+class PeerRecord(Value):
     """A peer of a WireGuard device. `handshake`: there was one; from then on its endpoint is where it was last heard from."""
 
     public_key: bytes
@@ -87,8 +81,7 @@ class PeerRecord:
     allowed: tuple[tuple[bytes, int], ...] = ()
 
 
-@frozen
-class WireguardRecord:
+class WireguardRecord(Value):
     """How a WireGuard device is set."""
 
     private_key: Secret | None = None
@@ -97,8 +90,7 @@ class WireguardRecord:
     peers: tuple[PeerRecord, ...] = ()
 
 
-@frozen
-class ForwardChain:
+class ForwardChain(Value):
     """iptables' chain FORWARD in one flavour (nft, legacy): whether it drops what nothing accepts, and the topology's accepts in it."""
 
     flavour: str
@@ -107,8 +99,7 @@ class ForwardChain:
     accepts: tuple[Accept, ...] = ()
 
 
-@frozen
-class DroppingChain:
+class DroppingChain(Value):
     """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes."""
 
     family: str
@@ -121,8 +112,7 @@ class DroppingChain:
         return {"ip": (4,), "ip6": (6,)}.get(self.family, (4, 6))
 
 
-@frozen
-class ForwardSnapshot:
+class ForwardSnapshot(Value):
     """What others let pass, and what they drop.
 
     `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter). `blind`: sentences about what
@@ -135,8 +125,7 @@ class ForwardSnapshot:
     blind: tuple[str, ...] = ()
 
 
-@frozen
-class FilterListing:
+class FilterListing(Value):
     """What one backend has in a namespace, whoever made it. `text`: as its own tool lists it.
 
     `json`: the same for a program, where the backend has that. `extensions`: what a rule (family, table, handle) of nftables takes
@@ -148,8 +137,7 @@ class FilterListing:
     extensions: Mapping[tuple[str, str, int], tuple[str, ...]] = field(default_factory=dict)
 
 
-@frozen
-class Passage:
+class Passage(Value):
     """What decides about packets, whoever set it. `routes`: all of them, the kernel's too. `odd_rules`: (family, priority) of policy
     rules that say more than a RuleSpec can. `silent`: (index of a link, address) of who did not answer. `rp_filter`: link → the value
     that counts. `skips_dead`: links without whose carrier routes do not count; `proxies`: by which ARP is answered for others;
@@ -174,8 +162,7 @@ class Passage:
     unseen: tuple[str, ...] = ()
 
 
-@frozen
-class NetnsSnapshot:
+class NetnsSnapshot(Value):
     """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
     `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
     sockets that wait for others, read only where a filter is wanted. `vlans`: index of a bridge or of its port → VLAN →
@@ -212,8 +199,7 @@ class NetnsSnapshot:
         return self.inode[1], self.cookie
 
 
-@frozen
-class Snapshot:
+class Snapshot(Value):
     """Everything that was looked at.
 
     `namespaces`: label → read in full. `strangers`: names in /run/netns that were only looked at for their mark → lo's alias
@@ -226,8 +212,7 @@ class Snapshot:
     orphans: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-@frozen
-class Scope:
+class Scope(Value):
     """What to read: besides the host, every namespace whose lo alias starts with `mark`, and the labels named here.
 
     `wanted`: names in /run/netns to read in full if they exist, whoever made them.

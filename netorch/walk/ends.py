@@ -21,14 +21,14 @@ def explain(world: World, source: str, target: str, tcp: int | None = None) -> W
         return walk(world, ask(world, source, target, tcp), source, target)
     except NoEnd as missing:
         return Walk(
-            source,
-            target,
-            "icmp" if tcp is None else "tcp",
-            tcp or 0,
-            "",
-            "",
-            Leg((), FAILS, str(missing)),
-            None,
+            source=source,
+            target=target,
+            protocol="icmp" if tcp is None else "tcp",
+            port=tcp or 0,
+            source_address="",
+            target_address="",
+            there=Leg((), FAILS, str(missing)),
+            back=None,
         )
 
 
@@ -69,8 +69,24 @@ def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
             "",
         )
     if tcp is not None:
-        return Ask(label, own, address, "tcp", tcp, bound, owner)
-    return Ask(label, own, address, "icmp" if version == 4 else "icmpv6", 0, bound, owner)
+        return Ask(
+            label=label,
+            source=own,
+            destination=address,
+            protocol="tcp",
+            port=tcp,
+            bound=bound,
+            owner=owner,
+        )
+    return Ask(
+        label=label,
+        source=own,
+        destination=address,
+        protocol="icmp" if version == 4 else "icmpv6",
+        port=0,
+        bound=bound,
+        owner=owner,
+    )
 
 
 def _source(world: World, text: str) -> tuple[str, str, Address | None]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from netorch.nat.chains import UNKNOWN, Clause, ListedChain, ListedRule
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -15,8 +15,7 @@ DEPTH = 16
 """Jumps within jumps, as many as nf_tables allows (NFT_JUMP_STACK_SIZE)."""
 
 
-@frozen
-class Packet:
+class Packet(Value):
     """`proto` is icmp, icmpv6, tcp or udp; `icmp`: the type's name. `translated`: its connection's destination was translated.
 
     `local`: its destination is an address of the namespace that it is in. `iif` and `oif` are "" where there is none.

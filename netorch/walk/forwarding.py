@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 from netorch.walk import obstacles
 from netorch.walk.connection import Connection, Track
 from netorch.walk.delivery import IPVLANS, Wire
@@ -24,8 +24,7 @@ _Next = tuple[str, str, Packet]
 """Where a packet comes in: the namespace's label, the interface, the packet."""
 
 
-@frozen
-class Delivered:
+class Delivered(Value):
     """Who got it: the namespace's label, the interface that it came by, the packet as it is there."""
 
     label: str
@@ -166,7 +165,17 @@ class Courier:
         text = (
             f"{how}, out by {dev} to {via}{'' if gateway else ', on the link'} (route {route}{by})"
         )
-        self.steps.append(Step(place.name, text, iif, dev, gateway, route, self.connection.noted()))
+        self.steps.append(
+            Step(
+                node=place.name,
+                text=text,
+                iif=iif,
+                oif=dev,
+                via=gateway,
+                route=route,
+                notes=self.connection.noted(),
+            )
+        )
         self._measure(iface, f"{place.name}:{dev}", way)
         if iface.impair:
             self.remarks[f"{place.name}:{dev} impairs what it sends: {iface.impair}"] = None
@@ -185,7 +194,14 @@ class Courier:
             last = self.steps[-1]
             through = self.wire.through
             self.steps[-1] = Step(
-                last.node, last.text, last.iif, last.oif, last.via, last.route, last.notes, through
+                node=last.node,
+                text=last.text,
+                iif=last.iif,
+                oif=last.oif,
+                via=last.via,
+                route=last.route,
+                notes=last.notes,
+                through=through,
             )
 
     def _by_parent(

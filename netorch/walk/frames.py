@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 from netorch.walk.world import FORWARDING, PORT_STATES, End, Iface, World
 
 NOT_FAR = 4
@@ -22,24 +22,21 @@ NOWHERE = frozenset(("dummy", "ifb", "nlmon"))
 PROGRAMS = frozenset(("tun", "tap"))
 
 
-@frozen
-class Fault:
+class Fault(Value):
     """What stops a frame or a packet. `end`: at which interface, as far as there is one."""
 
     text: str
     end: End | None = None
 
 
-@frozen
-class Passed:
+class Passed(Value):
     """Something on the way: a bridge, a cable's other end, a tunnel."""
 
     end: End
     what: str
 
 
-@frozen
-class Arrival:
+class Arrival(Value):
     """An interface that hears the frame, or (`outside`) the one by which it leaves what is known. `bridges`: those it went through."""
 
     end: End
@@ -55,8 +52,7 @@ leave there what is known.
 """
 
 
-@frozen
-class _At:
+class _At(Value):
     """A frame on its way: out by an interface, or in by it."""
 
     out: bool
@@ -77,27 +73,21 @@ class _At:
     ) -> _At:
         passed = (*self.passed, Passed(end, what)) if what else self.passed
         return _At(
-            out,
-            end,
-            self.tags if tags is None else tags,
-            passed,
-            self.faults + faults,
-            self.bridges,
+            out=out,
+            end=end,
+            tags=self.tags if tags is None else tags,
+            passed=passed,
+            faults=self.faults + faults,
+            bridges=self.bridges,
         )
 
     def through(self, bridge: End) -> _At:
-        return _At(
-            self.out,
-            self.end,
-            self.tags,
-            (*self.passed, Passed(bridge, "bridge")),
-            self.faults,
-            (*self.bridges, bridge),
-        )
+        passed = (*self.passed, Passed(bridge, "bridge"))
+        return replace(self, passed=passed, bridges=(*self.bridges, bridge))
 
     def hurt(self, *faults: Fault) -> _At:
         new = tuple(fault for fault in faults if fault not in self.faults)
-        return _At(self.out, self.end, self.tags, self.passed, self.faults + new, self.bridges)
+        return replace(self, faults=self.faults + new)
 
 
 @dataclass(slots=True)

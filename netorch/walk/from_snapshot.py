@@ -65,28 +65,28 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
         if entry.family != AF_BRIDGE and entry.index in names
     }
     return Place(
-        label,
-        name,
-        ifaces,
-        tuple(
+        label=label,
+        name=name,
+        ifaces=ifaces,
+        addresses=tuple(
             _held(record, names[record.index])
             for record in netns.addresses
             if record.index in names
         ),
-        passage.routes,
-        netns.rules,
-        (bool(netns.forwarding[0]), bool(netns.forwarding[1])),
-        passage.rp_filter,
-        fixed,
-        frozenset(
+        routes=passage.routes,
+        rules=netns.rules,
+        forwards=(bool(netns.forwarding[0]), bool(netns.forwarding[1])),
+        rp_filter=passage.rp_filter,
+        fixed=fixed,
+        silent=frozenset(
             (names[index], ip_address(address))
             for index, address in passage.silent
             if index in names and address
         ),
-        chains,
-        passage.odd_rules,
-        passage.bridged,
-        netns.listening,
+        chains=chains,
+        odd_rules=passage.odd_rules,
+        bridged=passage.bridged,
+        listening=netns.listening,
         skips_dead=passage.skips_dead,
         proxies=passage.proxies,
         localnet=passage.localnet,

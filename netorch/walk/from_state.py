@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
 from typing import Any
 
@@ -32,6 +31,7 @@ from netorch.netlink.constants import (
 )
 from netorch.resolve import Desired
 from netorch.state.core import Resource, shown
+from netorch.value import replace
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk import link_details
 from netorch.walk.world import FAMILIES, Held, Iface, Place, World
@@ -103,18 +103,20 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
         _on(settings, IPV6_FORWARDING, forwards[1]),
     )
     place = Place(
-        label,
-        name,
-        ifaces,
-        tuple(addresses),
-        (),
-        (
+        label=label,
+        name=name,
+        ifaces=ifaces,
+        addresses=tuple(addresses),
+        routes=(),
+        rules=(
             *_own_rules(any(iface.kind == "vrf" for iface in ifaces.values())),
             *(rule.spec for rule in kinds.get(Rule, ())),
         ),
-        forwards,
-        _rp_filter(settings, ifaces),
-        {(entry.link, ip_address(entry.address)): entry.mac for entry in kinds.get(Neighbour, ())},
+        forwards=forwards,
+        rp_filter=_rp_filter(settings, ifaces),
+        fixed={
+            (entry.link, ip_address(entry.address)): entry.mac for entry in kinds.get(Neighbour, ())
+        },
         chains=tuple(
             chain
             for resource in kinds.get(PacketFilter, ())
@@ -172,15 +174,15 @@ def connected_routes(place: Place) -> Iterator[RouteSpec]:
         hops, family = (Hop(None, held.iface),), FAMILIES[address.version]
         local = address.network if address.ip.is_loopback else ip_network(address.ip)
         yield RouteSpec(
-            family,
-            local.network_address.packed,
-            local.prefixlen,
-            vrf or RT_TABLE_LOCAL,
-            0,
-            RTN_LOCAL,
-            0,
-            RTPROT_KERNEL,
-            hops,
+            family=family,
+            dst=local.network_address.packed,
+            prefixlen=local.prefixlen,
+            table=vrf or RT_TABLE_LOCAL,
+            metric=0,
+            type=RTN_LOCAL,
+            scope=0,
+            protocol=RTPROT_KERNEL,
+            hops=hops,
         )
         network = held.network
         if address.ip.is_loopback or (
@@ -193,16 +195,16 @@ def connected_routes(place: Place) -> Iterator[RouteSpec]:
         source = address.ip.packed if address.version == 4 else None
         packed = network.network_address.packed
         yield RouteSpec(
-            family,
-            packed,
-            network.prefixlen,
-            vrf or RT_TABLE_MAIN,
-            metric,
-            RTN_UNICAST,
-            RT_SCOPE_LINK,
-            RTPROT_KERNEL,
-            hops,
-            source,
+            family=family,
+            dst=packed,
+            prefixlen=network.prefixlen,
+            table=vrf or RT_TABLE_MAIN,
+            metric=metric,
+            type=RTN_UNICAST,
+            scope=RT_SCOPE_LINK,
+            protocol=RTPROT_KERNEL,
+            hops=hops,
+            src=source,
         )
 
 

@@ -44,16 +44,16 @@ def walk(world: World, ask: Ask, source: str, target: str) -> Walk:
         sentence for label in _labels(world, there, back) for sentence in world.places[label].unseen
     ]
     return Walk(
-        source,
-        target,
-        ask.protocol,
-        ask.port,
-        asked,
-        str(ask.destination),
-        there,
-        back,
-        (*courier.connection.doubts, *dict.fromkeys(unseen)),
-        remarks,
+        source=source,
+        target=target,
+        protocol=ask.protocol,
+        port=ask.port,
+        source_address=asked,
+        target_address=str(ask.destination),
+        there=there,
+        back=back,
+        doubts=(*courier.connection.doubts, *dict.fromkeys(unseen)),
+        remarks=remarks,
     )
 
 
@@ -105,12 +105,12 @@ def _back(world: World, courier: Courier, ask: Ask, found: Delivered) -> Leg:
         "",
     )
     answer = Packet(
-        asked.destination,
-        asked.source,
-        asked.proto,
-        asked.dport,
-        asked.sport,
-        icmp,
+        source=asked.destination,
+        destination=asked.source,
+        proto=asked.proto,
+        sport=asked.dport,
+        dport=asked.sport,
+        icmp=icmp,
         state="established",
     )
     if answer.destination.is_link_local:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 from netorch.walk.world import Address
 
 ARRIVES, FAILS, LEAVES = "arrives", "fails", "leaves"
@@ -16,8 +16,7 @@ class Ended(Exception):
         self.cause, self.outcome = cause, outcome
 
 
-@frozen
-class Step:
+class Step(Value):
     """What one namespace does with the packet. `notes`: translations and the like, in order; `through`: bridges on the way to the next."""
 
     node: str
@@ -30,8 +29,7 @@ class Step:
     through: tuple[str, ...] = ()
 
 
-@frozen
-class Leg:
+class Leg(Value):
     """One direction. `outcome` is arrives, fails or leaves (what is known here); `cause` says where it ends and why, "" if it arrives."""
 
     steps: tuple[Step, ...]
@@ -39,8 +37,7 @@ class Leg:
     cause: str = ""
 
 
-@frozen
-class Walk:
+class Walk(Value):
     """`doubts`: what could stop it and could not be evaluated; `remarks`: what is worth a word though it stops nothing."""
 
     source: str
@@ -65,8 +62,7 @@ class Walk:
         return self.there.cause or (self.back.cause if self.back is not None else "")
 
 
-@frozen
-class Ask:
+class Ask(Value):
     """From where to where: a namespace with an address to send from (None: as it chooses), and bound to an interface's VRF.
 
     `owner`: the label of the node that is meant, "" for whoever has the address.

@@ -24,7 +24,7 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
     RTN_UNREACHABLE,
 )
-from netorch.values.frozen import frozen
+from netorch.value import Value
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk.world import FAMILIES, Address, Place
 
@@ -38,8 +38,7 @@ _RULE_REJECTS = {
 _TABLES = {RT_TABLE_MAIN: "", RT_TABLE_DEFAULT: "default", RT_TABLE_LOCAL: "local"}
 
 
-@frozen
-class Way:
+class Way(Value):
     """What a lookup found. `why`: why it leads nowhere, "" if it does not. `doubts`: rules on the way that are not understood."""
 
     route: RouteSpec | None = None

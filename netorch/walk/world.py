@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import (
     IPv4Address,
@@ -16,7 +15,7 @@ from ipaddress import (
 
 from netorch.nat.chains import ListedChain
 from netorch.netlink.constants import AF_INET, AF_INET6
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 from netorch.values.requests import RouteSpec, RuleSpec
 
 Address = IPv4Address | IPv6Address
@@ -29,16 +28,14 @@ PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 
 
-@frozen
-class WireguardPeer:
+class WireguardPeer(Value):
     """Whom a WireGuard interface speaks with. `endpoint`: address and port, None where that is not known. `allowed` are networks."""
 
     endpoint: tuple[Address, int] | None
     allowed: tuple[IPv4Interface | IPv6Interface, ...]
 
 
-@frozen
-class Tunnel:
+class Tunnel(Value):
     """Packets or frames in other packets. `ident`: what both ends agree in (a VNI and a port, a key). `ends`: where frames go that are
     for nobody known, of a VXLAN; else the one remote end.
     """
@@ -50,8 +47,7 @@ class Tunnel:
     port: int = 0
 
 
-@frozen
-class Iface:
+class Iface(Value):
     """A link. `carrier` None: it follows from the other end. `peer`: a veth's other end; None where it is not known.
 
     `parent`: what it rides on; `vlan`: of a VLAN device its number. `filtering`: a bridge that knows VLANs. `pvid`, `vlans` (VLAN → whether
@@ -82,8 +78,7 @@ class Iface:
     lost: bool = False
 
 
-@frozen
-class Held:
+class Held(Value):
     """An address of an interface. `peer`: the other end's network, on a point-to-point link."""
 
     iface: str
@@ -97,8 +92,7 @@ class Held:
         return self.peer if self.peer is not None else self.address.network
 
 
-@frozen
-class Place:
+class Place(Value):
     """A namespace. `forwards`: IPv4, IPv6. `rp_filter`: interface → the value that counts. `fixed`: permanent neighbours, (interface,
     address) → MAC; `silent`: those that did not answer when they were asked last. `odd_rules`: (family, priority) of policy rules that
     say more than is understood here. `bridged`: IP versions in which a bridge's frames go through the packet filter.
@@ -148,8 +142,7 @@ class Place:
         return any(held.address.ip == address for held in self.addresses)
 
 
-@dataclass(frozen=True)
-class World:
+class World(Value, dict=True):
     """`names`: a node's name → its label. `asked`: of what was read of the kernel, what the file asks for; None of what a file asks
     for. `preferred`: label → its addresses as its names mean them.
     """

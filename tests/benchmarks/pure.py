@@ -17,7 +17,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 from netorch.converge.observe import observe
@@ -29,6 +29,7 @@ from netorch.netlink.merge import fold
 from netorch.resolve.loader import load
 from netorch.state.core import Plan, Resource
 from netorch.state.planner import epochs, plan
+from netorch.value import replace
 from netorch.values.requests import FilterSet
 from tests.benchmarks import shapes
 from tests.benchmarks.counts import Figure, Work, calls, ratios

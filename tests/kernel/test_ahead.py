@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from netorch.converge.attached import reach_on_record
@@ -23,6 +22,7 @@ from netorch.kernel.twin import Twin, order
 from netorch.netlink.constants import IFF_UP
 from netorch.resolve.loader import load
 from netorch.state.planner import plan
+from netorch.value import replace
 from netorch.values.marks import Mark
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 from tests.kernel.host import Host

@@ -14,7 +14,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ from netorch.kernel.system.syscalls import (
 from netorch.kinds.base.ip_tunnel import MADE_BY_LINUX
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
+from netorch.value import replace
 from netorch.values.requests import (
     AddressAdd,
     AddressDel,

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 
 from netorch.nat import nftables, ruleset_chains
 from netorch.nat.chains import Clause, ListedChain
+from netorch.value import replace
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

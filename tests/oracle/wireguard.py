@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from pyroute2.netlink.generic.wireguard import wgmsg
 
+from netorch.value import replace
 from netorch.values.secret import Secret
 from netorch.values.snapshot import PeerRecord, WireguardRecord
 from tests.oracle.reading import last, packed, read

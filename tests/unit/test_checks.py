@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -19,6 +18,7 @@ from netorch.kernel.probe import icmp
 from netorch.kernel.probe.probes import Neighbour, Probe, Reply, Sort
 from netorch.render import checks as render
 from netorch.resolve.loader import Loaded, load
+from netorch.value import replace
 
 FILE = """
 name: lab

@@ -6,7 +6,6 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -24,6 +23,7 @@ from netorch.render.graph.scene import of_file, of_kernel
 from netorch.resolve.loader import Loaded, load
 from netorch.state.core import Disruption, Key, Plan, Step
 from netorch.state.planner import plan
+from netorch.value import replace
 from tests.plans.test_plans import cases, read
 
 TOPOLOGIES = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import get_args
 
 import pytest
-from netorch.topology.models import Backend
 
 from netorch.kernel.firewall.filters import BACKENDS
 from netorch.nat.languages import AUTO, LANGUAGES, PREFERRED, language
+from netorch.topology import Backend
 from netorch.values.snapshot import FilterListing
 
 TEXTS = {

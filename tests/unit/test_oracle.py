@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from netorch.netlink import constants as c
 from netorch.netlink.attribute_types import ADDRESS, FLAG
 from netorch.netlink.codec import Message, as_i32, attr, attribute_list, attributes, message, u16
 from netorch.netlink.qdisc import read_netem, read_tbf
+from netorch.value import replace
 from netorch.values.snapshot import LinkRecord
 from tests import oracle
 from tests.recordings import Recorded, dumped, of, recordings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -28,6 +27,7 @@ from netorch.netlink.qdisc import (
     tbf_options,
     ticks_of,
 )
+from netorch.value import replace
 from netorch.values.requests import QdiscDel, QdiscSet
 from netorch.values.snapshot import QdiscRecord
 

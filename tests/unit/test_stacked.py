@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from netorch.netlink.codec import u16, u32
 from netorch.netlink.constants import IFF_LOOPBACK, IFF_UP
 from netorch.resolve.loader import load
 from netorch.state.core import Key, Resource
+from netorch.value import replace
 from netorch.values.marks import Mark
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 

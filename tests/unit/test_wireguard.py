@@ -7,7 +7,6 @@ import json
 import pickle
 import socket
 from base64 import b64encode
-from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -27,6 +26,7 @@ from netorch.render.topology_file import topology
 from netorch.resolve.loader import load
 from netorch.state.core import Resource, State
 from netorch.state.planner import plan
+from netorch.value import replace
 from netorch.values.requests import (
     Answer,
     KeyFile,
@@ -253,7 +253,7 @@ def test_a_key_is_asked_for_and_compared_by_what_it_is() -> None:
     assert not seen.differs(same) and seen.differs(other)
     assert seen.beside(same, lambda: None).attributes()["private_key_file"] == "(secret)"
     (changed,) = seen.update(other)
-    assert changed == WireguardSet("a", "wg0", SECRET)
+    assert changed == WireguardSet("a", "wg0", SECRET, private_key_file="x.key")
     (removed,) = replace(seen, private_key=None).update(same)
     assert removed == WireguardSet("a", "wg0", Secret(bytes(32)))
 
@@ -303,9 +303,11 @@ def test_a_peer_is_changed_alone() -> None:
         peer("endpoint: '192.0.2.1:5', allowed_ips: [10.0.0.0/8], preshared_key_file: x"), SECRET
     )
     after = replace(before, keepalive=7)
-    assert after.update(before) == [WireguardPeerSet("a", "wg0", KEYS[1], True, keepalive=7)]
+    assert after.update(before) == [
+        WireguardPeerSet("a", "wg0", KEYS[1], True, keepalive=7, preshared_key_file="x")
+    ]
     assert replace(before, allowed_ips=()).update(before) == [
-        WireguardPeerSet("a", "wg0", KEYS[1], True, allowed=())
+        WireguardPeerSet("a", "wg0", KEYS[1], True, allowed=(), preshared_key_file="x")
     ]
     assert replace(before, preshared_key=None).update(before) == [
         WireguardPeerSet("a", "wg0", KEYS[1], True, Secret(bytes(32)))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict
 from typing import Self
 
 from netorch.kernel.files import records
-from netorch.values.frozen import frozen
+from netorch.value import Value
+from netorch.values.typed_json import decode, encode
 
 _FILE = "confirm.json"
 
 
-@frozen
-class Pending:
+class Pending(Value):
     """`deadline` counts in seconds of the monotonic clock, which nobody sets; `until` is the same moment for people.
 
     `watcher` is the process that will roll back, with the time of its start (proc(5), field 22), since numbers come again.
@@ -52,23 +50,15 @@ class Pending:
 
 
 def write(name: str, pending: Pending) -> None:
-    records.write_file(name, _FILE, json.dumps(asdict(pending)))
+    records.write_file(name, _FILE, encode(pending))
 
 
 def read(name: str) -> Pending | None:
     """None where nothing waits, or what is there is no record of it."""
     try:
-        found = json.loads(records.read_file(name, _FILE) or "null")
-        if found is None:
-            return None
-        return Pending(
-            str(found["token"]),
-            float(found["deadline"]),
-            float(found["until"]),
-            int(found["watcher"]),
-            int(found["started"]),
-        )
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        text = records.read_file(name, _FILE)
+        return None if text is None else decode(text, Pending)
+    except ValueError:
         return None
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 import re
 import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from textwrap import shorten
+from typing import Any
+
+from msgspec import convert, to_builtins
 
 from netorch.errors import OWN_NETWORK, LockedError, NetorchError
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.system.error_text import MORE_FILES
-from netorch.values.frozen import frozen
+from netorch.value import Value
+from netorch.values.typed_json import decode, encode
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -28,8 +30,7 @@ Originals = Mapping[str, Mapping[str, tuple[tuple[int, int], str]]]
 """Label → path below /proc/sys → (inode of the namespace that the value was read in, the value)."""
 
 
-@frozen
-class Record:
+class Record(Value):
     """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970.
 
     `folder`: where the files are that it names. `namespaces`: the names in /run/netns that it makes, None where that was not noted.
@@ -79,12 +80,24 @@ def _top(make: bool) -> int:
     return os.open(RUN_NETORCH, _DIRECTORY)
 
 
+class Holder(Value):
+    """The process that holds a lock, as it writes itself into the lock's file."""
+
+    pid: int
+    command: str
+    since: float
+    """Seconds since 1970."""
+
+    @property
+    def text(self) -> str:
+        since = time.strftime("%H:%M:%S", time.localtime(self.since))
+        return f"process {self.pid} ({self.command}), since {since}"
+
+
 def _holder(fd: int) -> str:
     try:
-        found = json.loads(os.pread(fd, 65536, 0))
-        since = time.strftime("%H:%M:%S", time.localtime(found["since"]))
-        return f"process {found['pid']} ({found['command']}), since {since}"
-    except (ValueError, KeyError, TypeError, OSError):
+        return decode(os.pread(fd, 65536, 0), Holder).text
+    except (ValueError, OSError):
         return "another process"
 
 
@@ -187,11 +200,7 @@ def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
     try:
         before = _stamp(fd)
         os.ftruncate(fd, 0)
-        os.pwrite(
-            fd,
-            json.dumps({"pid": os.getpid(), "command": _command(), "since": time.time()}).encode(),
-            0,
-        )
+        os.pwrite(fd, encode(Holder(os.getpid(), _command(), time.time())).encode(), 0)
         yield before
     finally:
         with suppress(OSError):
@@ -271,8 +280,8 @@ def remove_file(name: str, file: str) -> None:
 
 def write_record(name: str, record: Record) -> None:
     """Remember what was applied; the text goes last, so that a record without one was never finished."""
-    meta = {key: value for key, value in asdict(record).items() if key != "text"}
-    _write(name, {_META: json.dumps(meta, indent=1), _TOPOLOGY: record.text})
+    meta = {key: value for key, value in to_builtins(record).items() if key != "text"}
+    _write(name, {_META: encode(meta, indent=1), _TOPOLOGY: record.text})
 
 
 def read_record(name: str) -> tuple[Record | None, str]:
@@ -281,45 +290,22 @@ def read_record(name: str) -> tuple[Record | None, str]:
         text, meta = _read(name, _TOPOLOGY), _read(name, _META)
         if text is None:
             return None, ""
-        found = json.loads(meta or "")
-        variables, override = found["variables"], found["override"]
-        if not isinstance(variables, dict) or not (override is None or isinstance(override, str)):
-            raise ValueError("values of the wrong type")
-        words = {str(key): str(value) for key, value in variables.items()}
-        folder, made = str(found.get("folder", "")), found.get("namespaces")
-        namespaces = tuple(map(str, made)) if isinstance(made, list) else None
-        version = str(found["version"])
-        return Record(
-            text,
-            str(found["source"]),
-            words,
-            override,
-            float(found["applied"]),
-            version,
-            folder,
-            namespaces,
-        ), ""
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        return convert({**decode(meta or "", dict[str, Any]), "text": text}, Record), ""
+    except ValueError as error:
         return None, f"{RUN_NETORCH}/{name}: the record is damaged and ignored ({error})."
 
 
 def write_sysctls(name: str, originals: Originals) -> None:
     """Remember values from before, ahead of their change."""
-    _write(name, {_SYSCTLS: json.dumps(originals, indent=1)})
+    _write(name, {_SYSCTLS: encode(originals, indent=1)})
 
 
 def read_sysctls(name: str) -> tuple[Originals, str]:
     """Values from before; with a warning, and empty, if their record is damaged."""
     try:
-        content = _read(name, _SYSCTLS)
-        found: dict[str, dict[str, tuple[tuple[int, int], str]]] = {}
-        for label, paths in json.loads(content or "{}").items():
-            found[label] = {
-                path: ((int(inode[0]), int(inode[1])), str(value))
-                for path, (inode, value) in paths.items()
-            }
-        return found, ""
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        form = dict[str, dict[str, tuple[tuple[int, int], str]]]
+        return decode(_read(name, _SYSCTLS) or "{}", form), ""
+    except ValueError as error:
         return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: the record is damaged and ignored ({error})."
 
 

@@ -9,12 +9,13 @@ import errno
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field
+
+from msgspec import Struct
 
 from netorch.kernel.firewall import libnftables, nf_tables_netlink
 from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
-from netorch.values.frozen import mutable
+from netorch.value import field
 from netorch.values.requests import Accept
 from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot
 
@@ -130,8 +131,7 @@ def _mark(topology: str, flavour: str) -> str:
 # the way of a packet
 
 
-@mutable
-class _Way:
+class _Way(Struct):
     """Through FORWARD: whether it `drops` in the end, goes through DOCKER-USER, and which accepts of ours it meets."""
 
     drops: bool

@@ -20,7 +20,7 @@ from netorch.netlink.codec import (
     message,
     text,
 )
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 _NETLINK_NETFILTER = 12
 _GETTABLE = 10 << 8 | 1
@@ -38,8 +38,7 @@ _INTERFACES = {6: "iif", 7: "oif"}
 """NFT_META_IIFNAME, NFT_META_OIFNAME."""
 
 
-@frozen
-class BaseChain:
+class BaseChain(Value):
     """A chain that every forwarded packet goes through; `drops` is its policy."""
 
     family: str
@@ -48,8 +47,7 @@ class BaseChain:
     drops: bool
 
 
-@frozen
-class KernelRule:
+class KernelRule(Value):
     """`verdict` is accept, drop (also for a reject), return, jump, goto or ""; `bare`: of every packet. `data`: all bytes of the rule."""
 
     chain: str
@@ -62,8 +60,7 @@ class KernelRule:
     data: bytes = b""
 
 
-@frozen
-class Extension:
+class Extension(Value):
     """A match or a target of iptables in a rule of nf_tables. `data`: the structure that iptables gave the kernel."""
 
     kind: str

@@ -7,10 +7,10 @@ import fcntl
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
+from netorch.value import replace
 from netorch.values.snapshot import LinkRecord
 
 _SIOCDEVPRIVATE = 0x89F0

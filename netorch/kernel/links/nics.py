@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
-import json
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, Literal, get_args
+
+from msgspec import Meta, ValidationError, convert
 
 from netorch.kernel.files import records
 from netorch.kernel.links.uplink import HOPELESS, send, setlink
@@ -19,19 +20,22 @@ from netorch.netlink import constants as c
 from netorch.netlink.address_moves import Belongings, Link, Piece, belongings, give, identity
 from netorch.netlink.codec import attr, cstring, u32
 from netorch.netlink.decode import addresses as decode_addresses
+from netorch.value import Value, field, replace
 from netorch.values.requests import NicGive, NicTake
 from netorch.values.snapshot import LinkRecord
+from netorch.values.typed_json import decode, encode
 
-_SETTINGS = ("ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh")
+Folder = Literal["ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh"]
+_SETTINGS: tuple[Folder, ...] = get_args(Folder)
 """Directories of /proc/sys/net with settings of each interface. A NIC that comes into a namespace gets that one's defaults."""
 
-Settings = Mapping[str, Mapping[str, str]]
+Settings = Mapping[Folder, Mapping[str, str]]
 """Directory → setting → value."""
 
 _FOLLOWS = "mtu"
 """In ipv6/conf: what the link's own MTU sets."""
 
-_SET_BY_ALL = (
+_SET_BY_ALL: tuple[tuple[Folder, str], ...] = (
     ("ipv4/conf", "forwarding"),
     ("ipv6/conf", "forwarding"),
     ("ipv6/conf", "disable_ipv6"),
@@ -40,6 +44,25 @@ _SET_BY_ALL = (
 
 FILE = "nics.json"
 """Beside the topology's record: host's name of a NIC → what it had there."""
+
+Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
+
+
+class LentNic(Value):
+    """A NIC that the host lent to a namespace, with what it had on the host."""
+
+    index: int
+    name: str
+    alias: str
+    mtu: int
+    mac: Hex
+    txqueuelen: int
+    up: bool
+    addresses: tuple[Hex, ...]
+    """Messages, as the kernel dumped them."""
+    routes: tuple[Hex, ...]
+    """Messages, as the kernel dumped them."""
+    settings: Settings = field(default_factory=dict)
 
 
 def take(namespaces: Namespaces, resolver: Resolver, request: NicTake) -> None:
@@ -54,9 +77,8 @@ def take(namespaces: Namespaces, resolver: Resolver, request: NicTake) -> None:
     settings = _own_settings(
         {folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in _SETTINGS}
     )
-    _remember(
-        request.topology, request.origin, _had(home, nic, request.protocol) | {"settings": settings}
-    )
+    had = replace(_had(home, nic, request.protocol), settings=settings)
+    _remember(request.topology, request.origin, had)
     refused = send(
         home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(request.alias)), request.origin)]
     )
@@ -125,19 +147,15 @@ def give_back(namespaces: Namespaces, resolver: Resolver, request: NicGive) -> N
         nic = _named(home, request.origin)
     if nic is None:
         return
-    had = _remembered(request.topology).get(request.origin, {})
+    had = _remembered(request.topology).get(request.origin)
     namespaces.enter(namespaces.host)
-    _set_again(nic.name, had.get("settings", {}))
+    alias = ""
+    if had is not None:
+        alias = had.alias
+        _set_again(nic.name, had.settings)
     refused = send(home, _restored(home, nic, had, request), HOPELESS)
     if refused is None:
-        refused = send(
-            home,
-            [
-                setlink(
-                    nic, attr(c.IFLA_IFALIAS, cstring(str(had.get("alias", "")))), request.origin
-                )
-            ],
-        )
+        refused = send(home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(alias)), request.origin)])
     if refused is not None:
         raise Refused(*refused)
     _forget(request.topology, request.origin)
@@ -154,21 +172,21 @@ def _moved(netns: int, name: str) -> bytes:
     return attr(c.IFLA_NET_NS_FD, u32(netns)) + attr(c.IFLA_IFNAME, cstring(name))
 
 
-def _had(rtnl: Rtnl, nic: LinkRecord, protocol: int) -> dict[str, Any]:
-    """What the NIC has, as JSON takes it. Addresses and routes are kept as the messages that the kernel dumped."""
+def _had(rtnl: Rtnl, nic: LinkRecord, protocol: int) -> LentNic:
+    """What the NIC has, but for its settings."""
     dumps = rtnl.dump(c.RTM_GETADDR, bytes(8)), rtnl.dump(c.RTM_GETROUTE, bytes(12))
     things = belongings(*dumps, nic.index, nic.mac, protocol)
-    return {
-        "index": nic.index,
-        "name": nic.name,
-        "alias": nic.alias,
-        "mtu": nic.mtu,
-        "mac": nic.mac.hex(),
-        "txqueuelen": nic.txqueuelen,
-        "up": bool(nic.flags & c.IFF_UP),
-        "addresses": [body.hex() for _, body in things.addresses],
-        "routes": [body.hex() for body in things.routes],
-    }
+    return LentNic(
+        index=nic.index,
+        name=nic.name,
+        alias=nic.alias,
+        mtu=nic.mtu,
+        mac=nic.mac.hex(),
+        txqueuelen=nic.txqueuelen,
+        up=bool(nic.flags & c.IFF_UP),
+        addresses=tuple(body.hex() for _, body in things.addresses),
+        routes=tuple(body.hex() for body in things.routes),
+    )
 
 
 def _own_settings(settings: Settings) -> Settings:
@@ -186,7 +204,7 @@ def _own_settings(settings: Settings) -> Settings:
 
 def _common() -> Settings:
     """Of the host: what `all` says of the settings that it sets."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[Folder, dict[str, str]] = {}
     for folder, name in _SET_BY_ALL:
         with suppress(OSError):
             found.setdefault(folder, {})[name] = sysctl.read(f"net/{folder}/all/{name}")
@@ -203,35 +221,32 @@ def _set_again(name: str, settings: Settings) -> None:
                     sysctl.write(f"net/{folder}/{name}/{setting}", value)
 
 
-def _restored(rtnl: Rtnl, nic: LinkRecord, had: Mapping[str, Any], request: NicGive) -> list[Piece]:
-    if not had:
+def _restored(rtnl: Rtnl, nic: LinkRecord, had: LentNic | None, request: NicGive) -> list[Piece]:
+    if had is None:
         return []
-    mac = bytes.fromhex(had["mac"])
+    mac = bytes.fromhex(had.mac)
     pieces = (
         [setlink(nic, attr(c.IFLA_ADDRESS, mac), f"MAC of {request.origin}")]
         if mac != nic.mac
         else []
     )
-    numbers = (
-        (c.IFLA_MTU, had["mtu"], nic.mtu),
-        (c.IFLA_TXQLEN, had["txqueuelen"], nic.txqueuelen),
-    )
+    numbers = ((c.IFLA_MTU, had.mtu, nic.mtu), (c.IFLA_TXQLEN, had.txqueuelen, nic.txqueuelen))
     attrs = b"".join(attr(number, u32(before)) for number, before, now in numbers if before != now)
-    if attrs or had["up"]:
-        pieces.append(setlink(nic, attrs, request.origin, up=True if had["up"] else None))
-    bodies = [bytes.fromhex(text) for text in had["addresses"]]
+    if attrs or had.up:
+        pieces.append(setlink(nic, attrs, request.origin, up=True if had.up else None))
+    bodies = [bytes.fromhex(text) for text in had.addresses]
     found = tuple(
         (record, body)
         for body in bodies
         for record in decode_addresses([(c.RTM_NEWADDR, body, 0, len(body))])
     )
-    things = Belongings(found, tuple(bytes.fromhex(text) for text in had["routes"]))
+    things = Belongings(found, tuple(bytes.fromhex(text) for text in had.routes))
     there = {
         identity(record)
         for record in decode_addresses(rtnl.dump(c.RTM_GETADDR, bytes(8)))
         if record.index == nic.index
     }
-    return pieces + give(things, Link(had["index"], had["name"]), Link(nic.index, nic.name), there)
+    return pieces + give(things, Link(had.index, had.name), Link(nic.index, nic.name), there)
 
 
 def remembered(topology: str) -> frozenset[str]:
@@ -239,42 +254,23 @@ def remembered(topology: str) -> frozenset[str]:
     return frozenset(_remembered(topology))
 
 
-def _remembered(topology: str) -> dict[str, dict[str, Any]]:
+def _remembered(topology: str) -> dict[str, LentNic]:
     """Nothing if there is no such record, or a damaged one."""
-    try:
-        found = json.loads(records.read_file(topology, FILE) or "{}")
-        return {str(name): had for name, had in found.items() if _is_sound(had)}
-    except (ValueError, AttributeError, RecursionError):
-        return {}
+    found: dict[str, LentNic] = {}
+    with suppress(ValueError):
+        for name, had in decode(records.read_file(topology, FILE) or "{}", dict[str, Any]).items():
+            with suppress(ValidationError):
+                found[name] = convert(had, LentNic)
+    return found
 
 
-def _is_sound(had: Any) -> bool:
-    try:
-        for text in (had["mac"], *had["addresses"], *had["routes"]):
-            bytes.fromhex(text)
-        settings = had.get("settings", {})
-        values = [value for group in settings.values() for value in group.values()]
-        if not settings.keys() <= set(_SETTINGS) or not all(
-            isinstance(value, str) for value in values
-        ):
-            return False
-        texts, numbers = (had["name"], had["alias"]), (had["index"], had["mtu"], had["txqueuelen"])
-        return (
-            all(isinstance(text, str) for text in texts)
-            and all(isinstance(number, int) for number in numbers)
-            and "up" in had
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return False
-
-
-def _remember(topology: str, origin: str, had: Mapping[str, Any]) -> None:
-    records.write_file(topology, FILE, json.dumps({**_remembered(topology), origin: had}, indent=1))
+def _remember(topology: str, origin: str, had: LentNic) -> None:
+    records.write_file(topology, FILE, encode({**_remembered(topology), origin: had}, indent=1))
 
 
 def _forget(topology: str, origin: str) -> None:
     left = {name: had for name, had in _remembered(topology).items() if name != origin}
     if left:
-        records.write_file(topology, FILE, json.dumps(left, indent=1))
+        records.write_file(topology, FILE, encode(left, indent=1))
     else:
         records.remove_file(topology, FILE)

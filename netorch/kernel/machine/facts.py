@@ -8,7 +8,6 @@ import resource
 import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import field
 
 from netorch.errors import NetorchError
 from netorch.kernel.door import require_root
@@ -20,7 +19,7 @@ from netorch.kernel.machine.modules import Modules
 from netorch.kernel.namespaces.catalog import OWN_NETNS, RUN_NETNS
 from netorch.kernel.namespaces.netns import inode_of
 from netorch.kernel.system import sysctl
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 from netorch.values.snapshot import ForwardSnapshot
 
 _COMM = 15
@@ -30,16 +29,14 @@ _PLAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _UFW = ("ufw-user-input", "ufw6-user-input")
 
 
-@frozen
-class Damage:
+class Damage(Value):
     """Something below /run that is not as it should be."""
 
     path: str
     what: str
 
 
-@frozen
-class Machine:
+class Machine(Value):
     """`privileged`: "" or why not. `programs`: those asked for that run in this network namespace, name → PID; `hidden`: other users'
     processes cannot be seen. `sysctls`: path below /proc/sys → value, of those asked for that are there; `fresh`: those of a new
     network namespace. `files`: path → text of those asked for. `forward`: what others drop of what is forwarded, None where that

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 _FOLDERS = ("/lib/modules", "/usr/lib/modules")
 _SETTINGS = (
@@ -21,8 +21,7 @@ _FILE = re.compile(r"([^/\s]+)\.ko(?:\.(?:gz|xz|zst))?$")
 _BARRED = re.compile(r"\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+\S*/(?:true|false)\b)")
 
 
-@frozen
-class Modules:
+class Modules(Value):
     """Names as lsmod(8) has them. `there`: in the kernel, built in or loaded. `loadable`: the kernel would load them when asked."""
 
     there: frozenset[str] = frozenset()

@@ -14,7 +14,7 @@ from typing import Any
 from netorch.errors import did_you_mean, printable
 from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.netns import netns_fd
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 PATIENCE = 5.0
 """Seconds that an engine has to say all about one container."""
@@ -31,8 +31,7 @@ _REMEDIES = {
 }
 
 
-@frozen
-class Engine:
+class Engine(Value):
     """What is to know of one make of engines. `usual`: where its socket is, `own`: where below `XDG_RUNTIME_DIR` a user's is."""
 
     name: str
@@ -60,26 +59,25 @@ class Engine:
 
 ENGINES = {
     "docker": Engine(
-        "Docker",
-        "docker",
-        "DOCKER_HOST",
-        "docker.service",
-        ("/var/run/docker.sock", "/run/docker.sock"),
-        "docker.sock",
+        name="Docker",
+        command="docker",
+        variable="DOCKER_HOST",
+        unit="docker.service",
+        usual=("/var/run/docker.sock", "/run/docker.sock"),
+        own="docker.sock",
     ),
     "podman": Engine(
-        "Podman",
-        "podman",
-        "CONTAINER_HOST",
-        "podman.socket",
-        ("/run/podman/podman.sock",),
-        "podman/podman.sock",
+        name="Podman",
+        command="podman",
+        variable="CONTAINER_HOST",
+        unit="podman.socket",
+        usual=("/run/podman/podman.sock",),
+        own="podman/podman.sock",
     ),
 }
 
 
-@frozen
-class Container:
+class Container(Value):
     """What an engine says of a container. `sandbox`: the path of its namespace, empty where the engine gives none."""
 
     id: str
@@ -294,12 +292,12 @@ def _read(answer: Any) -> Container:
     )
     sandbox = _text(settings.get("SandboxKey"))
     return Container(
-        answer["Id"],
-        _text(answer.get("Name")).removeprefix("/") or answer["Id"][:12],
-        _text(status),
-        state["Pid"],
-        sandbox if sandbox.startswith("/") and "\0" not in sandbox else "",
-        _text(config.get("NetworkMode")),
+        id=answer["Id"],
+        name=_text(answer.get("Name")).removeprefix("/") or answer["Id"][:12],
+        status=_text(status),
+        pid=state["Pid"],
+        sandbox=sandbox if sandbox.startswith("/") and "\0" not in sandbox else "",
+        network=_text(config.get("NetworkMode")),
     )
 
 

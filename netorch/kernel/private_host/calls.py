@@ -13,14 +13,13 @@ from contextlib import suppress
 from typing import Any
 
 from netorch.errors import KernelRefused, NetorchError, Problem
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 _CHUNK = 1 << 20
 _MOST_FDS = 16
 
 
-@frozen
-class Files:
+class Files(Value):
     """A result that is open files: their descriptors here, which `send` closes, and others there."""
 
     fds: tuple[int, ...]

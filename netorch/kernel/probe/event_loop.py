@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from netorch.kernel.probe import icmp
 from netorch.kernel.probe.icmp import Heard
 from netorch.kernel.probe.probes import Address, Neighbour, Probe, Reply, Sort
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 QUIET = 1.0
 """Seconds without an answer that count as none, where none is wanted."""
@@ -56,8 +56,7 @@ Wanted = tuple[str, int, int]
 """A socket to open: label, IP version, IPPROTO_…"""
 
 
-@frozen
-class Door:
+class Door(Value):
     """What needs another namespace: `sockets` opens them there, an OSError for each that cannot be, `index` numbers a link of one (0 if
     there is none), `mtu` tells how large a packet it lets out to an address (0 if that is unknown), `forget` takes traces away.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from ipaddress import ip_address
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 ECHO, ECHO_REPLY = 8, 0
 UNREACHABLE, TIME_EXCEEDED, PARAMETER = 3, 11, 12
@@ -28,8 +28,7 @@ _EXTENSIONS = {0, 43, 60}
 """Headers of IPv6 that may stand before what it carries: hop-by-hop, routing, destination options (RFC 8200)."""
 
 
-@frozen
-class Heard:
+class Heard(Value):
     """A message that arrived. An answer has `token`; an error quotes the packet that it is about: `source`, `target`, `protocol`.
 
     `ident`, `seq`: of an echo. `port`: the source port of a quoted TCP segment.
@@ -98,12 +97,12 @@ def heard(version: int, data: bytes, token: int) -> Heard | None:
         )
     if protocol == (_ICMP if version == 4 else _ICMP6) and inner[0] in (ECHO, ECHO6):
         return Heard(
-            (kind, code),
-            int.from_bytes(inner[4:6]),
-            int.from_bytes(inner[6:8]),
-            b"",
-            source,
-            target,
+            icmp=(kind, code),
+            ident=int.from_bytes(inner[4:6]),
+            seq=int.from_bytes(inner[6:8]),
+            token=b"",
+            source=source,
+            target=target,
             mtu=mtu,
         )
     return None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 Address = IPv4Address | IPv6Address
 
 
-@frozen
-class Neighbour:
+class Neighbour(Value):
     """An entry that a probe leaves in a table of neighbours: `address` on the link `link` (the kernel's name) of `netns` (a label)."""
 
     netns: str
@@ -19,8 +18,7 @@ class Neighbour:
     address: Address
 
 
-@frozen
-class Probe:
+class Probe(Value):
     """A TCP connect to `port`, or with port 0 an echo request, from the namespace `netns` (a label) to `address`.
 
     `size`: bytes of the whole IP packet, which no hop may cut into pieces; 0 for a small one. `wanted`: whether an answer is, which is
@@ -54,8 +52,7 @@ class Sort(Enum):
     """Another probe of its group was answered."""
 
 
-@frozen
-class Reply:
+class Reply(Value):
     """`seconds`: round trip of what was answered. `icmp`: type and code. `mtu`: the largest packet for the hop, in bytes; 0 if unknown.
     `own`: the ICMP error is the sending node's own, where the next hop answers no ARP or neighbour solicitation.
     """

@@ -30,7 +30,7 @@ from netorch.kernel.system.syscalls import (
     setns,
     unshare,
 )
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 Process = subprocess.Popen
 Completed = subprocess.CompletedProcess
@@ -47,8 +47,7 @@ Entrance = tuple[tuple[int, int], ...]
 """The namespaces that a process is to live in, in the order in which to enter them: (CLONE_NEW…, file descriptor) each."""
 
 
-@frozen
-class Wanted:
+class Wanted(Value):
     """How a command is run: `timeout` in seconds."""
 
     check: bool

@@ -9,7 +9,6 @@ from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
 from netorch.language.constraints import HasValue, constraints, require
 from netorch.language.scalars import IPAddress, Ttl, wrong
 from netorch.netlink.attribute_types import ADDRESS, U8
-from netorch.values.frozen import frozen
 from netorch.values.requests import Attrs
 
 IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA_IPTUN_TTL, IFLA_IPTUN_ENCAP_LIMIT = 2, 3, 4, 6
@@ -34,7 +33,6 @@ def iptunnel_attributes(local: int, remote: int, ttl: int) -> tuple[Attribute, .
 IPTUN_ATTRIBUTES = iptunnel_attributes(IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA_IPTUN_TTL)
 
 
-@frozen
 class IpTunnel(SoloLink):
     """An MTU that the file does not say is the kernel's choice, by the route to the other end. `FOUR`: it goes over IPv4."""
 

@@ -1,7 +1,6 @@
 """What all links share: name, MTU, MAC, queue length, marks, alternative name; and the words for them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
@@ -31,7 +30,7 @@ from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
 from netorch.state.core import Key, Resource, remembered, shown
 from netorch.state.registry import View
-from netorch.values.frozen import frozen
+from netorch.value import replace
 from netorch.values.marks import Mark, maker, read_alias
 from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
 from netorch.values.snapshot import LinkRecord
@@ -121,7 +120,6 @@ class InterfaceWords(CommonWords):
         return ()
 
 
-@frozen
 class Link(Resource):
     """A link of ours. `group` and `alias` are its marks, `altname` the long form of a name that did not fit.
 
@@ -133,6 +131,7 @@ class Link(Resource):
     """The length of the send queue that goes without saying."""
     LENT: ClassVar[bool] = False
     """Whether it was there before, with values of its own that are left alone."""
+    HINTS: ClassVar[tuple[str, ...]] = ("own_mac",)
     netns: str
     name: str
     mtu: int
@@ -141,7 +140,7 @@ class Link(Resource):
     alias: str
     txqueuelen: int = TXQUEUELEN
     altname: str = ""
-    own_mac: str = field(default="", compare=False)
+    own_mac: str = ""
 
     @property
     def key(self) -> Key:

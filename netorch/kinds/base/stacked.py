@@ -11,14 +11,12 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.base.standalone import SoloLink, SoloWords, find, said
 from netorch.netlink.constants import IFF_LOOPBACK
 from netorch.state.core import State, shown
-from netorch.values.frozen import frozen
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 MASTERS = {"bridge": "bridge", "bond": "bond", "team": "team", "openvswitch": "Open vSwitch"}
 """Kinds of masters that take their ports' frames, in words."""
 
 
-@frozen
 class StackedLink(SoloLink):
     """`TAKER`: the driver that gets the parent's frames; of one driver there can be many links on a parent."""
 
@@ -84,7 +82,15 @@ class StackedLink(SoloLink):
             for entry in cls.ATTRIBUTES
             if entry.number in record.data
         }
-        return cls("", record.name, record.mtu, "", record.group, record.alias, **own)
+        return cls(
+            netns="",
+            name=record.name,
+            mtu=record.mtu,
+            mac="",
+            group=record.group,
+            alias=record.alias,
+            **own,
+        )
 
 
 KINDS: dict[str, type[StackedLink]] = {}

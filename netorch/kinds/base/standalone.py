@@ -5,7 +5,6 @@ written, and whether the kernel changes it in place.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
@@ -20,7 +19,7 @@ from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
 from netorch.state.core import Key, Resource, State, shown
 from netorch.state.registry import Nothing, View
-from netorch.values.frozen import frozen
+from netorch.value import Value, defaults, replace
 from netorch.values.marks import read_alias
 from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
@@ -34,8 +33,7 @@ Place = tuple[str, str]
 """Namespace label, interface name."""
 
 
-@frozen
-class Attribute:
+class Attribute(Value):
     """One key of a kind: a field of the resource and of its words, the IFLA_… number in IFLA_INFO_DATA, how it is written there.
 
     `live`: the kernel changes it in place; of the others a change is a new link. The field's default is the kernel's own.
@@ -65,7 +63,6 @@ PlaceName = Annotated[
 """A parent, `IF` or `NODE:IF`; it may be an interface of the host, under any of its names."""
 
 
-@frozen
 class SoloLink(Nothing, Link):
     """A link that its kind's table says everything about. An MTU of 0 is the kernel's choice and left alone.
 
@@ -219,7 +216,7 @@ class SoloLink(Nothing, Link):
 
     def own(self) -> Mapping[str, str]:
         """Its own attributes in the words of the file, those that differ from the default."""
-        plain = {field.name: field.default for field in fields(self)}
+        plain = defaults(self)
         values = ((attribute, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
         return {
             attribute.word or attribute.key: said(value)

@@ -114,7 +114,16 @@ def _wires(edges: Sequence[Edge], spots: dict[str, Spot]) -> list[Wire]:
         start, stop = _border(one, other.x, other.y, ox, oy), _border(other, one.x, one.y, ox, oy)
         silent = (one.leaf is not None, other.leaf is not None)
         clear = (_clearance(one, start, stop), _clearance(other, stop, start))
-        found.append(Wire(edge, start, stop, silent, (silent[1], silent[0]), clear))
+        found.append(
+            Wire(
+                edge=edge,
+                start=start,
+                stop=stop,
+                silent=silent,
+                far=(silent[1], silent[0]),
+                clear=clear,
+            )
+        )
     return found
 
 

@@ -7,7 +7,7 @@ from math import cos, hypot, pi, sin
 
 from netorch.render.graph.picture import End, Thing
 from netorch.render.graph.placement import Spot
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 PITCH = 18.0
 """From one line to the next."""
@@ -20,8 +20,7 @@ LANE = 0.16
 """Radians that are left free on both sides of an edge that leads away."""
 
 
-@frozen
-class Leaf:
+class Leaf(Value):
     """`length` of its line, `size` of it upright; `label`: how long the words at the hub's end of its edge are, `way` all of its words."""
 
     thing: Thing
@@ -32,8 +31,7 @@ class Leaf:
     way: float
 
 
-@frozen
-class Ring:
+class Ring(Value):
     """`radius` is where the lines begin, `reach` where the longest ends."""
 
     leaves: Sequence[Leaf]
@@ -55,13 +53,13 @@ class Ring:
             middle = self.radius + leaf.length / 2
             found.append(
                 Spot(
-                    leaf.thing,
-                    x + middle * cos(angle),
-                    y + middle * sin(angle),
-                    leaf.length,
-                    HEIGHT,
-                    angle * 180 / pi,
-                    leaf.end,
+                    thing=leaf.thing,
+                    x=x + middle * cos(angle),
+                    y=y + middle * sin(angle),
+                    width=leaf.length,
+                    height=HEIGHT,
+                    angle=angle * 180 / pi,
+                    leaf=leaf.end,
                 )
             )
         return found
@@ -108,13 +106,13 @@ def comb(hub: Spot, leaves: Sequence[Leaf], turned: bool) -> list[Spot]:
         if turned:
             found.append(
                 Spot(
-                    leaf.thing,
-                    x + width / 2,
-                    top + leaf.length / 2,
-                    leaf.length,
-                    HEIGHT,
-                    90.0,
-                    leaf.end,
+                    thing=leaf.thing,
+                    x=x + width / 2,
+                    y=top + leaf.length / 2,
+                    width=leaf.length,
+                    height=HEIGHT,
+                    angle=90.0,
+                    leaf=leaf.end,
                 )
             )
         else:

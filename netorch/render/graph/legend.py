@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from netorch.render.graph.picture import Picture, Status
 from netorch.render.graph.shapes import shape
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 HEIGHT = 20.0
 _THINGS = {
@@ -29,8 +29,7 @@ _DRIFT = {
 }
 
 
-@frozen
-class Entry:
+class Entry(Value):
     """A sample and what it means; `classes` are those of what it is a sample of."""
 
     classes: str

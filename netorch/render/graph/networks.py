@@ -56,14 +56,14 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
         if members:
             sections.append(Section(f"Members ({len(members)})", tuple(members)))
         yield Thing(
-            network_id(name),
-            "network",
-            name,
-            tag,
-            lines,
-            status,
-            tuple(sections),
-            yamls.get(name, ""),
+            id=network_id(name),
+            kind="network",
+            name=name,
+            tag=tag,
+            lines=lines,
+            status=status,
+            sections=tuple(sections),
+            yaml=yamls.get(name, ""),
         )
 
 

@@ -83,14 +83,14 @@ class _Node:
         tag = self.scene.attached.get(self.label, "")
         lines = (*self._inner_lines(), *self._translations())
         return Thing(
-            node_id(self.scene, self.label),
-            kind,
-            self.name,
-            tag,
-            lines,
-            self._status(),
-            tuple(self._sections()),
-            yamls.get(self.name, ""),
+            id=node_id(self.scene, self.label),
+            kind=kind,
+            name=self.name,
+            tag=tag,
+            lines=lines,
+            status=self._status(),
+            sections=tuple(self._sections()),
+            yaml=yamls.get(self.name, ""),
         )
 
     def _forwards(self) -> bool:

@@ -56,12 +56,12 @@ def leaves_of(graph: Graph, members: Sequence[int]) -> list[Leaf]:
         far, near = edge.ends if edge.ends[1].thing == thing.id else edge.ends[::-1]
         found.append(
             Leaf(
-                thing,
-                near,
-                pill(thing, near),
-                graph.sizes[member],
-                end_length(far),
-                wanted_length(edge),
+                thing=thing,
+                end=near,
+                length=pill(thing, near),
+                size=graph.sizes[member],
+                label=end_length(far),
+                way=wanted_length(edge),
             )
         )
     return found

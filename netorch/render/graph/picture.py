@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from netorch.values.frozen import frozen
+from netorch.value import Value
 
 
 class Status(Enum):
@@ -16,8 +16,7 @@ class Status(Enum):
     CHANGED = "changed"
 
 
-@frozen
-class Text:
+class Text(Value):
     """A few words on one line. `more`: what of it differs, each a line."""
 
     text: str
@@ -33,16 +32,14 @@ class Text:
         )
 
 
-@frozen
-class Section:
+class Section(Value):
     """A part of what the details of a thing say."""
 
     title: str
     rows: tuple[Text, ...]
 
 
-@frozen
-class Thing:
+class Thing(Value):
     """A node or a network. `kind` is node, router, host or network; `tag` says more of the kind in a word (a network's mode, what a node
     is attached to); `lines` stand below the name; `yaml` is its part of the file.
     """
@@ -57,8 +54,7 @@ class Thing:
     yaml: str = ""
 
 
-@frozen
-class End:
+class End(Value):
     """Where an edge meets a thing: `interface` is "" where that is of no interest."""
 
     thing: str
@@ -71,8 +67,7 @@ class End:
         return (*((Text(self.interface, self.status),) if self.interface else ()), *self.addresses)
 
 
-@frozen
-class Edge:
+class Edge(Value):
     """`kind`: cable; owner, the bridge of a network in its node; tunnel; or parent, what a macvlan and the like is on."""
 
     ends: tuple[End, End]
@@ -81,8 +76,7 @@ class Edge:
     status: Status = Status.OK
 
 
-@frozen
-class Picture:
+class Picture(Value):
     """`live` says how the kernel stands to the file: "" for a picture of a file. `compared`: drift would be seen."""
 
     name: str

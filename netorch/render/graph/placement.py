@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from netorch.render.graph.picture import Edge, End, Picture, Thing
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 
 
-@frozen
-class Spot:
+class Spot(Value):
     """Where a thing is: its middle and its size. With `leaf`, its end of its only edge, it is one line, turned by `angle` degrees."""
 
     thing: Thing
@@ -24,8 +21,7 @@ class Spot:
         return replace(self, x=self.x + x, y=self.y + y)
 
 
-@frozen
-class Wire:
+class Wire(Value):
     """Where an edge is, border to border. `silent`: ends whose words stand elsewhere; `far`: ends whose words stand next to the other one,
     since it is too narrow at their own. `clear`: how far from each end its words can begin.
     """
@@ -38,8 +34,7 @@ class Wire:
     clear: tuple[float, float] = (0.0, 0.0)
 
 
-@frozen
-class Placed:
+class Placed(Value):
     picture: Picture
     width: float
     height: float

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.render.changes import changes
 from netorch.render.graph.picture import Status
 from netorch.state.core import Disruption, Key, Plan, Resource, shown
+from netorch.value import Value, field
 from netorch.values.marks import Mark
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from netorch.resolve.loader import Loaded
 
 
-@dataclass(frozen=True)
-class Scene:
+class Scene(Value, dict=True):
     """`state`: all that is drawn, also what is missing. `status` has the keys that differ, `differences` what of them does, in lines.
 
     `loaded`: the file; None where nobody knows it any more. `live` and `compared`: see `Picture`.
@@ -91,7 +90,14 @@ def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
             state[step.key] = step.after
     live = "live, in sync" if not plan else "live, drifted"
     return Scene(
-        entry.name, state, loaded, entry.attached, status, _differences(plan, status), live, True
+        name=entry.name,
+        state=state,
+        loaded=loaded,
+        attached=entry.attached,
+        status=status,
+        differences=_differences(plan, status),
+        live=live,
+        compared=True,
     )
 
 

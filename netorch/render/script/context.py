@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from shlex import quote
 
 from netorch.state.core import HOST
-from netorch.values.frozen import frozen
+from netorch.value import Value, field
 
 Commands = list[str]
 """Each a command as a person would type it; one with a here-document has several lines."""
@@ -16,8 +15,7 @@ _SWITCHING = frozenset(("ip", "bridge", "tc"))
 """Tools that enter a named namespace by themselves (`-n`)."""
 
 
-@frozen
-class Context:
+class Context(Value):
     """`marks`: also say what netorch knows its own by. `ways`: label → the path of a namespace of others, quoted for a shell.
 
     `made`: labels of the namespaces that netorch makes, `links`: what it makes or borrows as (label, name), `fronts`: those of them that

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from functools import cache
 
 from netorch import kinds as _registered  # noqa: F401  so that all of them are there
@@ -12,6 +11,7 @@ from netorch.kinds.base import ip_tunnel
 from netorch.kinds.base.standalone import SoloLink
 from netorch.netlink import constants as c
 from netorch.state.registry import OBSERVED
+from netorch.value import defaults
 from netorch.values.requests import Attrs
 
 Say = Callable[[bytes], str]
@@ -124,7 +124,7 @@ def _word(kind: str, number: int, payload: bytes, *, fresh: bool) -> str:
     for attribute in made.ATTRIBUTES if made is not None else ():
         if number in {attribute.number, attribute.number6} - {0} and made is not None:
             value = attribute.form.decode(payload)
-            usual = next(field.default for field in fields(made) if field.name == attribute.key)
+            usual = defaults(made)[attribute.key]
             if fresh and value == usual and (kind, attribute.key) not in _SAID:
                 return ""
             return _said(kind, attribute.key, attribute.word or attribute.key, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import blake2b
 from shlex import quote
 
@@ -10,6 +9,7 @@ from netorch.netlink import constants as c
 from netorch.render.script.context import Commands, Context, words
 from netorch.render.script.kinds import data_words, primary_word, usual
 from netorch.state.core import HOST
+from netorch.value import replace
 from netorch.values.marks import ALIAS, read_alias
 from netorch.values.requests import (
     AltnameAdd,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from shlex import quote
 
 from netorch.converge.hazards import bare_bridges
@@ -21,15 +20,14 @@ from netorch.render.script.context import Commands, Context
 from netorch.resolve import Desired
 from netorch.state.core import Key, Resource, Step, shown
 from netorch.state.planner import plan
-from netorch.values.frozen import frozen
+from netorch.value import Value, replace
 from netorch.values.requests import AddressAdd, Request, SysctlSet
 
 _PID = "{{.State.Pid}}"
 _PLAIN = re.compile(r"[^A-Za-z0-9]")
 
 
-@frozen
-class Section:
+class Section(Value):
     """Commands that belong together; `about` goes above them as comments, the first line being the title."""
 
     about: tuple[str, ...]
