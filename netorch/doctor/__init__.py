@@ -85,7 +85,7 @@ def _diagnosis(situation: Situation, ask: Ask, tried: list[Finding]) -> Diagnosi
 
 
 def _backends(kernel: LinuxKernel, there: Machine) -> dict[str, str | None]:
-    """As an apply with `auto` tries them: one whose module is not loaded stays so where one before it works."""
+    """As an apply with `auto` tries them: no module is loaded where a backend before it works."""
     found: dict[str, str | None] = {}
     for name in LANGUAGES:
         if None not in found.values() or language(name).MODULE not in there.modules.loadable:

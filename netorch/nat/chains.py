@@ -1,6 +1,8 @@
-"""The rules that a kernel has, whoever made them, in terms that nftables and iptables share: chains as plain data.
+"""The rules that a kernel has, whoever made them, in terms that nftables and iptables share: chains
+as plain data.
 
-What a reader does not understand becomes the field or the verdict "?", so that nobody takes it for a fact.
+What a reader does not understand becomes the field or the verdict "?", so that nobody takes it for
+a fact.
 """
 
 from __future__ import annotations
@@ -16,7 +18,8 @@ _COMMENT = re.compile(r'(?<=comment )(?!--comment |"?netorch:)(?:"[^"]*"|\S+)')
 class Clause(Value):
     """One condition of a rule: a field of the packet is (or, `negated`, is not) one of the values.
 
-    Values are names, networks, numbers or ranges (first, last). Nobody knows whether the field "?" holds.
+    Values are names, networks, numbers or ranges (first, last). Nobody knows whether the field "?"
+    holds.
     """
 
     field: str
@@ -29,10 +32,12 @@ Case = tuple[Clause, str, object]
 
 
 class ListedRule(Value):
-    """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, "" (the packet goes on), or "?".
+    """`verdict`: accept, drop, reject, return, jump, goto, masquerade, snat, dnat, redirect, ""
+    (the packet goes on), or "?".
 
-    `target`: a chain, or (address, port), where None and 0 mean that it stays, and pairs of ports mean that each goes to another one.
-    `cases` replace the verdict: what each value of a field leads to. `text`: the rule in the words of its own tool.
+    `target`: a chain, or (address, port), where None and 0 mean that it stays, and pairs of ports
+    mean that each goes to another one. `cases` replace the verdict: what each value of a field
+    leads to. `text`: the rule in the words of its own tool.
     """
 
     clauses: tuple[Clause, ...]
@@ -51,8 +56,9 @@ class ListedRule(Value):
 class ListedChain(Value):
     """A chain of nftables, or of iptables in the terms of nftables.
 
-    `family`: ip, ip6, inet, or another, which nobody looks into. `hook`: "" for a chain that rules jump to. `kind`: filter, nat or
-    route. `policy`: accept or drop. `tool`: nft, iptables or ip6tables.
+    `family`: ip, ip6, inet, or another, which nobody looks into. `hook`: "" for a chain that rules
+    jump to. `kind`: filter, nat or route. `policy`: accept or drop. `tool`: nft, iptables or
+    ip6tables.
     """
 
     family: str

@@ -1,4 +1,6 @@
-"""What iptables has, from lines of iptables-save(8) to chains. An option that is not known here makes the field or the verdict "?"."""
+"""What iptables has, from lines of iptables-save(8) to chains. An option that is not known here
+makes the field or the verdict "?".
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ _MATCHES = frozenset(
 
 
 def chains(tables: Mapping[tuple[int, str], tuple[str, ...]]) -> tuple[ListedChain, ...]:
-    """All chains; `tables`: IP version and table → lines `-P CHAIN POLICY`, `-N CHAIN` and `-A CHAIN …`."""
+    """All chains; `tables`: IP version and table → lines `-P CHAIN POLICY`, `-N CHAIN` and `-A
+    CHAIN …`.
+    """
     return tuple(
         chain
         for (version, table), lines in tables.items()

@@ -1,4 +1,5 @@
-"""The words of each packet filter: what can be said of it without asking a kernel. A new backend has one entry here.
+"""The words of each packet filter: what can be said of it without asking a kernel. A new backend
+has one entry here.
 
 `netorch/kernel/firewall/filters.py` has the table of those who speak to the kernel.
 """
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class FilterLanguage(Protocol):
-    """The words of one backend. `text` is always a topology's own filter, as its backend lists it. Modules implement it."""
+    """The words of one backend. `text` is always a topology's own filter, as its backend lists it.
+    Modules implement it.
+    """
 
     MODULE: str
     """The kernel module."""
@@ -34,13 +37,17 @@ class FilterLanguage(Protocol):
     def commands_to_replace(
         self, topology: str, rules: Ruleset, text: str, before: str
     ) -> Sequence[ShellCommand]:
-        """Commands that put the rules, or without them `text`, in the place of `before`, which is "" where nothing is."""
+        """Commands that put the rules, or without them `text`, in the place of `before`, which is
+        "" where nothing is.
+        """
 
     def commands_to_delete(self, topology: str, before: str) -> Sequence[ShellCommand]:
         """Commands that remove the filter."""
 
     def chains_of(self, listing: FilterListing) -> tuple[ListedChain, ...]:
-        """All chains of a namespace, whoever made them. ValueError for a listing that is not understood."""
+        """All chains of a namespace, whoever made them. ValueError for a listing that is not
+        understood.
+        """
 
 
 def _nftables() -> FilterLanguage:
@@ -67,5 +74,7 @@ PREFERRED = next(iter(LANGUAGES))
 
 @cache
 def language(backend: str) -> FilterLanguage:
-    """The words of a backend; those of the preferred one for `auto`, since only a kernel can tell which it is."""
+    """The words of a backend; those of the preferred one for `auto`, since only a kernel can tell
+    which it is.
+    """
     return LANGUAGES[PREFERRED if backend == AUTO else backend]()

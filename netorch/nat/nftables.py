@@ -121,7 +121,7 @@ def rule_texts(text: str) -> dict[tuple[str, str, int], str]:
 
 
 def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
-    """Family and table of each statement, its chain (or the head of another block), its text, and its handle or 0."""
+    """Family, table, chain (or the head of another block), text, and handle or 0 of each statement."""
     family = table = block = statement = ""
     inside = empty = False
     for line in text.splitlines():

@@ -1,7 +1,8 @@
 """What nftables has, from libnftables' JSON (libnftables-json(5)) to chains.
 
-Versions of the library differ in the forms of a few expressions, and its JSON leaves out what a match or a target of iptables-nft
-asks for. A form that is not known here makes the field or the verdict "?".
+Versions of the library differ in the forms of a few expressions, and its JSON leaves out what a
+match or a target of iptables-nft asks for. A form that is not known here makes the field or the
+verdict "?".
 """
 
 from __future__ import annotations
@@ -106,8 +107,8 @@ def chains(
 ) -> tuple[ListedChain, ...]:
     """All chains of a listing of the whole ruleset; ValueError if it is not one.
 
-    `texts`: rules as nft prints them. `extensions`: what a rule of iptables-nft takes from iptables, as iptables-save writes it, in
-    the order of the rule.
+    `texts`: rules as nft prints them. `extensions`: what a rule of iptables-nft takes from
+    iptables, as iptables-save writes it, in the order of the rule.
     """
     try:
         listing = msgspec.json.decode(json, type=_Listing)
@@ -191,7 +192,9 @@ def rule(
 
 
 def _only(statement: object) -> tuple[str, Any]:
-    """The name and the body of a statement or expression; the library says what it has no JSON for as a text."""
+    """The name and the body of a statement or expression; the library says what it has no JSON for
+    as a text.
+    """
     match statement:
         case dict() if len(statement) == 1:
             return next(iter(statement.items()))
@@ -358,7 +361,9 @@ def _case(element: object, field: str) -> Case:
 
 
 def _target(body: Mapping[str, object]) -> object:
-    """Address and port of a translation: (None, 0) is the namespace itself; "?" for what is not one address."""
+    """Address and port of a translation: (None, 0) is the namespace itself; "?" for what is not one
+    address.
+    """
     match body.get("addr"):
         case None:
             address = None

@@ -1,4 +1,6 @@
-"""A topology's own rules, before any kernel has them, as the chains that nftables would make of them."""
+"""A topology's own rules, before any kernel has them, as the chains that nftables would make of
+them.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ def _verdict(rule: FilterRule) -> tuple[str, object]:
 
 
 def _ports(ports: Ports | None, matched: Ports | None) -> object:
-    """The port that a translation leads to: 0 if it stays, and pairs if each of the matched ones goes to another one."""
+    """The port that a translation leads to: 0 if it stays, and pairs if each of the matched ones
+    goes to another one.
+    """
     if ports is None:
         return 0
     if ports[0] == ports[1]:

@@ -17,7 +17,10 @@ Ports = tuple[int, int]
 
 
 class Hook(Enum):
-    """A place on a packet's way through the kernel. In the first three addresses are translated, in the last two packets are filtered."""
+    """A place on a packet's way through the kernel.
+
+    The first three translate addresses, the last two filter packets.
+    """
 
     PREROUTING = "prerouting"
     OUTPUT = "output"
@@ -71,7 +74,10 @@ class DestinationTo(Value):
 
 
 class FilterRule(Value):
-    """A rule for one IP version. `comment`: what the rule is for; printable ASCII without quotes, at most 100 bytes."""
+    """A rule for one IP version.
+
+    `comment`: what the rule is for; printable ASCII without quotes, at most 100 bytes.
+    """
 
     family: int
     hook: Hook

@@ -91,7 +91,10 @@ class WireguardRecord(Value):
 
 
 class ForwardChain(Value):
-    """iptables' chain FORWARD in one flavour (nft, legacy): whether it drops what nothing accepts, and the topology's accepts in it."""
+    """The chain FORWARD of iptables in one flavour (nft, legacy).
+
+    `drops`: it drops what nothing accepts. `accepts`: the topology's own rules in it.
+    """
 
     flavour: str
     version: int

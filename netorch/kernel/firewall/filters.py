@@ -1,4 +1,5 @@
-"""Packet filters in the namespace that the calling thread is in: the backends, and which of them filters a topology's networks.
+"""Packet filters in the namespace that the calling thread is in: the backends, and which of them
+filters a topology's networks.
 
 `netorch/nat/languages.py` has the words of each backend.
 """
@@ -23,7 +24,8 @@ _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 class FilterBackend(Protocol):
     """What netorch asks of a packet filter of the kernel. Modules implement it.
 
-    `text` is a topology's own filter as the backend lists it: two filters are equal if their texts are.
+    `text` is a topology's own filter as the backend lists it: two filters are equal if their texts
+    are.
     """
 
     def refusal(self) -> str | None:
@@ -38,16 +40,23 @@ class FilterBackend(Protocol):
     def text_of(
         self, topology: str, rules: Ruleset, enter_new_namespace: Callable[[], None]
     ) -> str:
-        """The text that `read` would give if the rules were here. ValueError for rules that the backend cannot express."""
+        """The text that `read` would give if the rules were here. ValueError for rules that the
+        backend cannot express.
+        """
 
     def replace(self, topology: str, rules: Ruleset, text: str) -> None:
-        """Make the topology's filter the rules, or without them `text`. OSError or KernelRefused; nothing has changed then."""
+        """Make the topology's filter the rules, or without them `text`.
+
+        OSError or KernelRefused if the kernel refuses: then no table is half written.
+        """
 
     def delete(self, topology: str) -> None:
         """Remove the topology's filter, if there is one."""
 
     def list_all(self) -> FilterListing | None:
-        """Everybody's rules; None if there are none. NetorchError, a sentence of why, if they cannot be read."""
+        """Everybody's rules; None if there are none. NetorchError, a sentence of why, if they
+        cannot be read.
+        """
 
 
 def _nftables() -> FilterBackend:
@@ -88,7 +97,9 @@ def loaded() -> tuple[str, ...]:
 
 
 def read(topology: str, backends: Collection[str]) -> dict[str, str]:
-    """Backend → the text of what the topology has here; absent where it has nothing. `backends`: what `loaded` returns."""
+    """Backend → the text of what the topology has here; absent where it has nothing. `backends`:
+    what `loaded` returns.
+    """
     texts = {name: backend(name).read(topology) for name in backends}
     return {name: text for name, text in texts.items() if text}
 
@@ -109,7 +120,9 @@ def list_all() -> tuple[dict[str, FilterListing], list[str]]:
 
 
 def replace(name: str, topology: str, rules: Ruleset, text: str, before: str = "") -> None:
-    """Make the filter the rules, or without them what `read` once gave as `text`. `before`: the text of the present one."""
+    """Make the filter the rules, or without them what `read` once gave as `text`. `before`: the
+    text of the present one.
+    """
     backend(name).replace(topology, rules, text)
     _forget_connections(name, rules, before)
 
@@ -120,7 +133,9 @@ def delete(name: str, topology: str, before: str = "") -> None:
 
 
 def _forget_connections(name: str, rules: Ruleset, before: str) -> None:
-    """The kernel remembers the way of datagrams for as long as they come, so also one from before a change of published ports."""
+    """The kernel remembers the way of datagrams for as long as they come, so also one from before a
+    change of published ports.
+    """
     from netorch.kernel.firewall import conntrack
 
     targets = [

@@ -39,7 +39,7 @@ _Pairs = list[tuple[str, str]]
 
 
 def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
-    """`dropping`: look for what others drop, and say what cannot be seen; without it only the topology's accepts count."""
+    """The topology's accepts; with `dropping` also what others drop, and what cannot be looked into."""
     forward: list[ForwardChain] = []
     others: list[DroppingChain] = []
     blind: list[str] = []

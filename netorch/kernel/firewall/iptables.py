@@ -1,4 +1,6 @@
-"""iptables' legacy tables as a filter backend (`filters.FilterBackend`): a topology has chains of its own in them."""
+"""iptables' legacy tables as a filter backend (`filters.FilterBackend`): a topology has chains of
+its own in them.
+"""
 
 from __future__ import annotations
 

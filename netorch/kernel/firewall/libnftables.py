@@ -75,7 +75,7 @@ def list_rules(family: str, table: str) -> str | None:
 
 
 def list_all() -> tuple[str | None, str, str]:
-    """The error in a sentence or None; all tables as `nft --stateless --handle list ruleset` shows them, and as JSON.
+    """The error in a sentence or None, and all tables: as text with handles, and as JSON.
 
     Both come from one cache of the library, unless somebody changes the rules between them.
     """
@@ -150,7 +150,7 @@ def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str
 
 @contextmanager
 def _context(flags: int, dry: bool = False) -> Iterator[int]:
-    """A context of the library. It belongs to the namespace that it was made in, so it is not kept. OSError."""
+    """A context of the library. It belongs to the namespace where it is made, so it is not kept."""
     library = _library()
     # where this fails, libnftables prints and ends the process
     socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER).close()
@@ -180,7 +180,10 @@ def _output(context: int, failed: bool) -> tuple[str | None, str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the library from writing to the standard error what it has no JSON for, and which extensions of iptables it lacks."""
+    """Drop what the library writes to the standard error.
+
+    It complains there of statements without JSON, and of extensions of iptables that it lacks.
+    """
     kept = os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:

@@ -20,7 +20,7 @@ def refusal() -> str | None:
 
 
 def is_loaded() -> bool:
-    # asking for the tables of a namespace is cheap, and an answer for the whole kernel is not to be had
+    # because there is no answer for the whole kernel, and asking each namespace is cheap
     return True
 
 

@@ -1,4 +1,5 @@
-"""Matches and targets of iptables in rules of nf_tables: from the kernel's structures to what iptables-save writes.
+"""Matches and targets of iptables in rules of nf_tables: from the kernel's structures to what
+iptables-save writes.
 
 The rules are those of iptables-nft, which anybody may have made (linux/netfilter/xt_*.h).
 """
@@ -53,7 +54,9 @@ def _options(version: int, name: str, revision: int, data: bytes) -> str | None:
 
 
 def target_text(version: int, name: str, revision: int, data: bytes) -> str:
-    """A target as iptables-save writes it, without the options that change neither the address nor the port."""
+    """A target as iptables-save writes it, without the options that change neither the address nor
+    the port.
+    """
     try:
         options = (
             _redirect(version, data)
