@@ -77,7 +77,7 @@ def phases(text: str) -> dict[str, Work]:
 def _listed(resource: Resource) -> Resource:
     if isinstance(resource, PacketFilter):
         return replace(
-            resource, backend="nft", text=in_kernel_words(resource.topology, resource.rules)
+            resource, backend="nftables", text=in_kernel_words(resource.topology, resource.rules)
         )
     return resource
 
