@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError, model_validator
-from pydantic_core import InitErrorDetails
+from pydantic_core import InitErrorDetails, PydanticUndefined
 
 from netorch.language.scalars import refusal
 from netorch.language.schema_shapes import ONE_ARGUMENT, OPEN, Shape
@@ -61,17 +61,17 @@ class HasKey(Condition):
 
 
 class HasValue(Condition):
-    """The key has a value: not null, and not an empty list or mapping."""
+    """The key has a value, by its default too: not null, and not an empty list or mapping."""
 
     key: str
 
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         nothing: Shape = {"enum": [None, [], {}]}
-        return _of_key(self.key, {"not": {"anyOf": [nothing, OPEN]} if sure else nothing})
+        value: Shape = {"not": {"anyOf": [nothing, OPEN]} if sure else nothing}
+        return _of_key(self.key, value, by_default=_has_value(_default(model, self.key)))
 
     def holds(self, words: BaseModel) -> bool:
-        value = getattr(words, _attribute(type(words), self.key), None)
-        return value is not None and value not in ([], {})
+        return _has_value(getattr(words, _attribute(type(words), self.key), None))
 
 
 class Equals(Condition):
@@ -86,10 +86,8 @@ class Equals(Condition):
 
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:
         values: Shape = {"enum": [*self.values]}
-        shape = _of_key(self.key, values if sure else {"anyOf": [values, OPEN]})
-        if model.model_fields[_attribute(model, self.key)].default in self.values:
-            del shape["required"]
-        return shape
+        value = values if sure else {"anyOf": [values, OPEN]}
+        return _of_key(self.key, value, by_default=_default(model, self.key) in self.values)
 
     def holds(self, words: BaseModel) -> bool:
         return getattr(words, _attribute(type(words), self.key)) in self.values
@@ -172,7 +170,7 @@ class Constraint(Value):
         """Raise the error of a model that is wrong."""
         if not self.forbidden.holds(words):
             return
-        text = _PLACEHOLDER.sub(lambda match: str(getattr(words, match[1])), self.text)
+        text = re.sub(_PLACEHOLDER, lambda match: str(getattr(words, match[1])), self.text)
         error = refusal(text, self.code)
         if not self.at:
             raise error
@@ -185,7 +183,7 @@ class Constraint(Value):
         def values(match: re.Match[str]) -> str:
             return _alternatives(self.forbidden.narrow(match[1], _choices(model, match[1])))
 
-        return _PLACEHOLDER.sub(values, f"{self.text[:1].upper()}{self.text[1:]}.")
+        return re.sub(_PLACEHOLDER, values, f"{self.text[:1].upper()}{self.text[1:]}.")
 
 
 class EachItem(Value):
@@ -203,7 +201,7 @@ class EachItem(Value):
             self.constraint.check(item)
 
 
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_PLACEHOLDER = r"\{([a-z_]+)\}"
 
 
 def forbid(code: str, text: str, condition: Condition, at: str = "") -> Constraint:
@@ -252,8 +250,19 @@ def _attribute(model: type[BaseModel], key: str) -> str:
     return next((name for name, field in model.model_fields.items() if field.alias == key), key)
 
 
-def _of_key(key: str, shape: Shape) -> Shape:
-    return {"required": [key], "properties": {key: shape}}
+def _default(model: type[BaseModel], key: str) -> object:
+    """The value of a key that is left out, None where it has none."""
+    field = model.model_fields.get(_attribute(model, key))
+    return None if field is None or field.default is PydanticUndefined else field.default
+
+
+def _has_value(value: object) -> bool:
+    return value is not None and value not in ([], {})
+
+
+def _of_key(key: str, shape: Shape, *, by_default: bool) -> Shape:
+    """The schema of a key's value; `by_default`: the key may be left out."""
+    return {"properties": {key: shape}} | ({} if by_default else {"required": [key]})
 
 
 def _choices(model: type[BaseModel], key: str) -> list[object]:

@@ -64,9 +64,8 @@ class PublishWords(Words):
         return self
 
 
-_SHORT = re.compile(
-    r"(?:(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):)?(?P<port>[0-9-]+):(?P<to>[0-9-]+)(?:/(?P<proto>\w+))?"
-)
+_HOST_ADDRESS = r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:\[\]]*)):"
+_SHORT = rf"(?:{_HOST_ADDRESS})?(?P<port>[0-9-]+):(?P<to>[0-9-]+)(?:/(?P<proto>\w+))?"
 
 _PROTOCOLS = "|".join(map(schema_shapes.anycase, get_args(Protocol)))
 _ADDRESS = rf"(?:\[{schema_shapes.IP}\]|{schema_shapes.IPV4})"
@@ -87,7 +86,7 @@ def publish_words(value: object) -> object:
     """The long form of the short one."""
     if isinstance(value, dict | PublishWords):
         return value
-    match = _SHORT.fullmatch(str(value))
+    match = re.fullmatch(_SHORT, str(value))
     if match is None:
         wrong(
             f"{value!r} is no published port such as 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 8000-8010:8000-8010/udp"

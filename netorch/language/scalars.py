@@ -101,73 +101,57 @@ def interface_name(value: object) -> str:
     return name
 
 
-_NODE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+_NODE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
+_NODE_RULE = "letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'"
 
 
-@written(
-    schema_shapes.text(
-        _NODE.pattern,
-        "node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'",
-        numbers=True,
-    )
-)
+@written(schema_shapes.text(_NODE, f"node name: {_NODE_RULE}", numbers=True))
 def node_name(value: object) -> str:
     """A plain file name in /run/netns."""
     name = _text(value, "a node name")
-    if not _NODE.fullmatch(name):
-        wrong(
-            f"{name!r} cannot be a node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'"
-        )
+    if not re.fullmatch(_NODE, name):
+        wrong(f"{name!r} cannot be a node name: {_NODE_RULE}")
     return name
 
 
-END = f"{_NODE.pattern}:{INTERFACE}"
+END = f"{_NODE}:{INTERFACE}"
 """One end of a link, `NODE:IF`."""
 
-_HOSTNAME = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?)*"
-)
+_LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOSTNAME = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
 
 
-@written(schema_shapes.text(_HOSTNAME.pattern, "DNS name", numbers=True))
+@written(schema_shapes.text(_HOSTNAME, "DNS name", numbers=True))
 def host_name(value: object) -> str:
     """A DNS name (RFC 1123, underscores allowed)."""
     name = _text(value, "a name")
-    if not _HOSTNAME.fullmatch(name):
+    if not re.fullmatch(_HOSTNAME, name):
         wrong(f"{name!r} is no valid DNS name")
     return name
 
 
 _TOPOLOGY = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
+_TOPOLOGY_RULE = "lower-case letters, digits and '-' inside, at most 32"
 _PREFIX = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
+_PREFIX_RULE = "letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'"
 
 
 @written(
-    schema_shapes.text(
-        _TOPOLOGY, "topology name: lower-case letters, digits and '-' inside, at most 32", "lab"
-    )
+    schema_shapes.text(_TOPOLOGY, f"topology name: {_TOPOLOGY_RULE}", "lab")
     | {"type": ["string", "integer"], "minimum": 0}
 )
 def topology_name(value: object) -> str:
     name = _text(value, "a topology name")
     if not re.fullmatch(_TOPOLOGY, name):
-        wrong(
-            f"{name!r} cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32"
-        )
+        wrong(f"{name!r} cannot be a topology's name: {_TOPOLOGY_RULE}")
     return name
 
 
-@written(
-    schema_shapes.text(
-        _PREFIX, "prefix: letters, digits, '_', '.', '-', at most 32", "lab-", numbers=True
-    )
-)
+@written(schema_shapes.text(_PREFIX, f"prefix: {_PREFIX_RULE}", "lab-", numbers=True))
 def prefix_name(value: object) -> str:
     name = _text(value, "a prefix")
     if not re.fullmatch(_PREFIX, name):
-        wrong(
-            f"{name!r} cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'"
-        )
+        wrong(f"{name!r} cannot be a prefix: {_PREFIX_RULE}")
     return name
 
 
@@ -205,18 +189,17 @@ def member_address(value: object) -> tuple[Interface, bool]:
     return _interface(text), "/" in text
 
 
-@written(
-    schema_shapes.text(
-        schema_shapes.SUBNET, "subnet such as 10.0.0.0/24 or fd00::/64", "10.0.0.0/24", "fd00::/64"
-    )
-)
+_EXAMPLE_SUBNET = "subnet such as 10.0.0.0/24 or fd00::/64"
+
+
+@written(schema_shapes.text(schema_shapes.SUBNET, _EXAMPLE_SUBNET, "10.0.0.0/24", "fd00::/64"))
 def network(value: object) -> Network:
     """A subnet: no bit set to the right of its prefix length."""
     text = _text(value, "a subnet")
     try:
         result = ip_network(text, strict=False)
     except ValueError:
-        wrong(f"{text!r} is no subnet such as 10.0.0.0/24 or fd00::/64")
+        wrong(f"{text!r} is no {_EXAMPLE_SUBNET}")
     if str(result.network_address) != str(_without_zone(ip_interface(text).ip, text)):
         wrong(f"{text!r} has bits set to the right of its prefix length: {result} is the subnet")
     return result
@@ -237,19 +220,19 @@ def destination(value: object) -> Network | None:
 
 
 _BYTES = "(?:[:-][0-9A-Fa-f]{2}){5}"
+_MAC = f"[0-9A-Fa-f]{{2}}{_BYTES}"
+_EXAMPLE_MAC = "02:00:00:00:00:01"
 
 
 @written(
     schema_shapes.text(
         rf"(?!00(?:[:-]00){{5}}$)[0-9A-Fa-f][02468ACEace]{_BYTES}",
         "MAC address of one interface",
-        "02:00:00:00:00:01",
+        _EXAMPLE_MAC,
     )
 )
 def mac(value: object) -> str:
-    text = _text(value, "a MAC address").lower().replace("-", ":")
-    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
-        wrong(f"{value!r} is no MAC address such as 02:00:00:00:00:01")
+    text = _mac_text(value, _EXAMPLE_MAC)
     if int(text[:2], 16) & 1:
         wrong(
             f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even"
@@ -259,15 +242,10 @@ def mac(value: object) -> str:
     return text
 
 
-@written(schema_shapes.text(f"[0-9A-Fa-f]{{2}}{_BYTES}", "MAC address", "00:00:00:00:00:00"))
+@written(schema_shapes.text(_MAC, "MAC address", "00:00:00:00:00:00"))
 def forwarding_mac(value: object) -> str:
     """A MAC of a forwarding database: a multicast one means a group, zeros all that is not known."""
-    text = _text(value, "a MAC address").lower().replace("-", ":")
-    if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
-        wrong(
-            f"{value!r} is no MAC address such as 02:00:00:00:00:01, or 00:00:00:00:00:00 for all that is not known"
-        )
-    return text
+    return _mac_text(value, f"{_EXAMPLE_MAC}, or 00:00:00:00:00:00 for all that is not known")
 
 
 @written(schema_shapes.whole(0, 255, "inherit", "TTL: 0 to 255, or inherit"))
@@ -324,16 +302,16 @@ def sysctl_value(value: object) -> str:
     )
 
 
-@written(
-    schema_shapes.text(
-        "(?=_*[A-Za-z0-9])[A-Za-z0-9_]+", "setting of an interface such as rp_filter"
-    )
-)
+_SETTING = "(?=_*[A-Za-z0-9])[A-Za-z0-9_]+"
+_EXAMPLE_SETTING = "setting of an interface such as rp_filter"
+
+
+@written(schema_shapes.text(_SETTING, _EXAMPLE_SETTING))
 def setting_name(value: object) -> str:
     """What is below /proc/sys/net/ipv4/conf/IF."""
     name = _text(value, "a setting")
-    if not name.replace("_", "").isalnum() or not name.isascii():
-        wrong(f"{name!r} is no setting of an interface such as rp_filter")
+    if not re.fullmatch(_SETTING, name):
+        wrong(f"{name!r} is no {_EXAMPLE_SETTING}")
     return name
 
 
@@ -431,6 +409,14 @@ def _text(value: object, what: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int):
         wrong(f"{'nothing' if value is None else repr(value)} is not {what}")
     return str(value)
+
+
+def _mac_text(value: object, such_as: str) -> str:
+    """A MAC address in the kernel's spelling."""
+    text = _text(value, "a MAC address")
+    if not re.fullmatch(_MAC, text):
+        wrong(f"{value!r} is no MAC address such as {such_as}")
+    return text.lower().replace("-", ":")
 
 
 def _printable(text: str) -> bool:

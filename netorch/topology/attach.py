@@ -16,23 +16,17 @@ class Attach(Words):
     what: str
 
 
-_CONTAINER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
+_CONTAINER = "[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"
+_FORMS = "docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…"
 
 
 _PLACE = (
-    rf"(?:docker|podman):{_CONTAINER.pattern}|pid:(?:{schema_shapes.numeral(1, 2**22)})"
+    rf"(?:docker|podman):{_CONTAINER}|pid:(?:{schema_shapes.numeral(1, 2**22)})"
     r"|netns:(?!\.\.?$)[^/\x00]+|path:/(?:[^$\x00]|\$\$)*"
 )
 
 
-@written(
-    schema_shapes.text(
-        _PLACE,
-        "namespace: docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/…",
-        "docker:web",
-        "netns:blue",
-    )
-)
+@written(schema_shapes.text(_PLACE, f"namespace: {_FORMS}", "docker:web", "netns:blue"))
 def existing_namespace(value: object) -> object:
     if isinstance(value, Attach):
         return value
@@ -40,9 +34,8 @@ def existing_namespace(value: object) -> object:
     ways = {"docker", "podman", "netns", "pid", "path"}
     if how not in ways or not what:
         close = did_you_mean(how, sorted(ways)) if what and how not in ways else ""
-        known = "docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…"
-        wrong(f"{value!r} names no namespace: write {known}{f'. {close}' if close else ''}")
-    if how in {"docker", "podman"} and not _CONTAINER.fullmatch(what):
+        wrong(f"{value!r} names no namespace: write {_FORMS}{f'. {close}' if close else ''}")
+    if how in {"docker", "podman"} and not re.fullmatch(_CONTAINER, what):
         wrong(
             f"{what!r} is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit"
         )

@@ -1,0 +1,153 @@
+"""Constraints: the schema and the check that are made of one description say the same of every mapping."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import Field, ValidationError
+
+from netorch.language.constraints import (
+    Condition,
+    Constraint,
+    EachItem,
+    Equals,
+    HasKey,
+    HasValue,
+    OneKey,
+    constraints_of,
+    forbid,
+    require,
+)
+from netorch.language.publish import NatWords
+from netorch.language.scalars import Words
+from netorch.state.registry import INTERFACE_WORDS
+from netorch.topology import CheckWords, FamilyModes, NetworkWords, RouteWords, RuleWords
+
+MODELS: dict[str, type[Words]] = {
+    model.__name__: model
+    for model in (
+        NatWords,
+        CheckWords,
+        FamilyModes,
+        NetworkWords,
+        RouteWords,
+        RuleWords,
+        *INTERFACE_WORDS.values(),
+    )
+}
+LATER = "$(later)"
+
+
+class Sample(Words):
+    a: Any = None
+    b: Any = "x"
+    list: Any = Field(default_factory=lambda: [])
+    source: Any = Field(None, alias="from")
+
+
+KEYS = st.sampled_from(["a", "b", "list", "from"])
+VALUES = st.sampled_from([None, "x", "y", True, 5, [], ["x"], {}, {"x": 1}])
+LEAVES = st.one_of(
+    st.builds(HasKey, KEYS),
+    st.builds(HasValue, KEYS),
+    st.builds(Equals, KEYS, st.sampled_from(["x", ("x", "y"), True, 5])),
+    st.just(OneKey()),
+)
+CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.builds(lambda one, other: one & other, inner, inner),
+        st.builds(lambda one, other: one | other, inner, inner),
+        st.builds(lambda one: ~one, inner),
+    ),
+    max_leaves=6,
+)
+
+
+def holds_in_schema(condition: Condition, mapping: Any, sure: bool) -> bool:
+    return Draft202012Validator(condition.shape(Sample, sure)).is_valid(mapping)
+
+
+@given(CONDITIONS, st.dictionaries(KEYS, VALUES))
+def test_schema_and_model_agree(condition: Condition, mapping: dict[str, Any]) -> None:
+    holds = condition.holds(Sample.model_validate(mapping))
+    assert holds_in_schema(condition, mapping, sure=True) == holds
+    assert holds_in_schema(condition, mapping, sure=False) == holds
+
+
+@given(
+    CONDITIONS, st.dictionaries(KEYS, VALUES | st.just(LATER)), st.sampled_from(["x", "y", True, 5])
+)
+def test_what_a_substitution_may_become_is_left_open(
+    condition: Condition, mapping: dict[str, Any], value: Any
+) -> None:
+    replaced = {key: value if item == LATER else item for key, item in mapping.items()}
+    holds = condition.holds(Sample.model_validate(replaced))
+    assert not holds_in_schema(condition, mapping, sure=True) or holds
+    assert holds_in_schema(condition, mapping, sure=False) or not holds
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_codes_are_kebab_case(name: str) -> None:
+    for entry in constraints_of(MODELS[name]):
+        constraint = entry.constraint if isinstance(entry, EachItem) else entry
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", constraint.code)
+        assert "errorMessage" in constraint.shape(MODELS[name])
+
+
+@pytest.mark.parametrize(
+    ("model", "mapping", "code", "place"),
+    [
+        (RuleWords, {"from": "10.0.0.0/8"}, "rule-needs-table", ()),
+        (RouteWords, {"to": "default", "nexthops": [{"weight": 2}]}, "hop-needs-gateway", ()),
+        (INTERFACE_WORDS["vrf"], {"kind": "vrf", "table": 254}, "vrf-table-of-all", ("table",)),
+        (INTERFACE_WORDS["gre"], {"kind": "gre"}, "tunnel-needs-end", ()),
+    ],
+)
+def test_an_error_has_its_code_and_place(
+    model: type[Words], mapping: Any, code: str, place: tuple[str, ...]
+) -> None:
+    with pytest.raises(ValidationError) as raised:
+        model.model_validate(mapping)
+    (error,) = raised.value.errors()
+    assert (error["type"], error["ctx"]["code"], error["loc"]) == ("wrong", code, place)
+
+
+def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
+    texts = {entry.shape(RouteWords).get("errorMessage") for entry in constraints_of(RouteWords)}
+    assert (
+        "A blackhole, unreachable or prohibit route leads nowhere: no `via`, `dev` or `nexthops`."
+        in texts
+    )
+    bond = {
+        entry.shape(INTERFACE_WORDS["bond"])["errorMessage"]
+        for entry in constraints_of(INTERFACE_WORDS["bond"])
+    }
+    assert (
+        "Mode balance-rr, balance-xor, broadcast or 802.3ad prefers no port: `primary` is for active-backup, balance-tlb, balance-alb."
+        in bond
+    )
+    gre = [
+        entry.shape(INTERFACE_WORDS["gre"])["errorMessage"]
+        for entry in constraints_of(INTERFACE_WORDS["gre"])
+    ]
+    assert gre == ["gre needs a `remote` or a `local`: the tunnel without both is Linux's own."]
+
+
+def test_require_is_forbid_the_other_way_round() -> None:
+    sample = Sample.model_validate({"a": "x"})
+    broken: list[Constraint] = [
+        forbid("code", "text", HasValue("a")),
+        require("code", "text", HasValue("list")),
+        require("code", "text", HasValue("list"), when=Equals("b", "x")),
+    ]
+    for constraint in broken:
+        with pytest.raises(ValueError, match="text"):
+            constraint.check(sample)
+        assert not Draft202012Validator(constraint.shape(Sample)).is_valid({"a": "x"})
+    require("code", "text", HasValue("list"), when=Equals("b", "y")).check(sample)
