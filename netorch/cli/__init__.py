@@ -11,7 +11,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import argparse
 
 DEFAULT = "topo.yaml"
 """The file of a command that is given none."""
@@ -26,6 +29,11 @@ def run() -> NoReturn:
         with suppress(OSError):
             stream.flush()
     os._exit(status)
+
+
+def lists_nothing(options: argparse.Namespace) -> bool:
+    """Whether a command prints nothing of what it does, but for errors."""
+    return bool(options.quiet) and getattr(options, "output", "text") != "json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except SystemExit as stop:
         return int(stop.code or 0)
-    from netorch.cli.ahead import begin
+    from netorch.parallel_reader import begin
 
-    # the child is forked before anything else has been imported, so that it is small
-    options.ahead = begin(options)
+    # its process is forked before more is imported, so that it is small
+    options.reader = begin(options, DEFAULT, brief=lists_nothing(options))
     try:
         try:
             from netorch.cli import commands
@@ -68,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return status
         finally:
-            options.ahead.close()
+            if options.reader is not None:
+                options.reader.close()
     except KeyboardInterrupt:
         print("netorch: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -6,8 +6,7 @@ import argparse
 import time
 from typing import TYPE_CHECKING
 
-from netorch.cli import DIFFERENT, DONE, FAILED, inputs
-from netorch.cli.ahead import nothing_is_told
+from netorch.cli import DIFFERENT, DONE, FAILED, inputs, lists_nothing
 from netorch.cli.output import Output, place_in, shell_commands
 from netorch.errors import NetorchError
 from netorch.render import json, text
@@ -16,7 +15,6 @@ from netorch.resolve.loader import Loaded
 from netorch.state.core import Plan
 
 if TYPE_CHECKING:
-    from netorch.cli.ahead import Ahead
     from netorch.converge.lab import Lab
 
 
@@ -51,8 +49,7 @@ def apply(options: argparse.Namespace, output: Output) -> int:
         if not output.json:
             output.listing(found, loaded, short=True)
 
-    ahead: Ahead = options.ahead
-    with Lab(looked=output.looked, twin=ahead.twin, since=ahead.stamp, spares=ahead.spares) as lab:
+    with Lab(looked=output.looked, reader=options.reader) as lab:
         if options.dry_run and saved is not None:
             difference = lab.diff(loaded)
             verify(saved, difference, inputs.shown(options.plan))
@@ -136,7 +133,7 @@ def diff(options: argparse.Namespace, output: Output) -> int:
     from netorch.converge.lab import Lab
 
     loaded, record = inputs.chosen(options, live=True)
-    with Lab(twin=options.ahead.twin) as lab:
+    with Lab(reader=options.reader) as lab:
         difference = lab.diff(loaded)
     output.warn(difference.warnings)
     if options.out is not None:
@@ -198,7 +195,7 @@ def _annotate(loaded: Loaded, found: list[Change], warnings: list[str], output: 
 def destroy(options: argparse.Namespace, output: Output) -> int:
     from netorch.converge.lab import Lab
 
-    with Lab(looked=output.looked, twin=options.ahead.twin, since=options.ahead.stamp) as lab:
+    with Lab(looked=output.looked, reader=options.reader) as lab:
         names = lab.names() if options.all else [inputs.topology_of(options.target, options)]
         told: list[dict[str, object]] = []
         failed = False
@@ -249,7 +246,7 @@ def _destroy_one(
         phase=output.phase,
         planned=planned,
         lock_timeout=options.lock_timeout,
-        brief=nothing_is_told(options),
+        brief=lists_nothing(options),
     )
     seconds = time.monotonic() - started
     output.told(report.warnings, report.notes)

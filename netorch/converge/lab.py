@@ -38,8 +38,7 @@ from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Scope, Snapshot
 
 if TYPE_CHECKING:
-    from netorch.kernel.spares import Spares
-    from netorch.kernel.twin import Twin
+    from netorch.kernel.reader import ParallelReader
 
 ROUNDS = 4
 """Looks that an apply takes at what the kernel made of its steps before it gives up."""
@@ -87,17 +86,14 @@ class Lab:
         kernel: LinuxKernel | None = None,
         *,
         looked: Callable[[int, int], None] = lambda *_: None,
-        twin: Twin | None = None,
-        since: records.Stamp | None = None,
-        spares: Spares | None = None,
+        reader: ParallelReader | None = None,
     ) -> None:
         """`looked` hears, in another thread, how many namespaces have been read and how many there are.
 
-        `twin`: a process that helps to look. `since`: the stamp of the topology's lock when it began, if it has begun. `spares`:
-        namespaces made ahead.
+        `reader`: reads some of the namespaces.
         """
-        self.kernel = kernel or LinuxKernel(looked, twin, spares)
-        self._since = since
+        self.kernel = kernel or LinuxKernel(looked, reader)
+        self._reader = reader
 
     def __enter__(self) -> Lab:
         return self
@@ -134,7 +130,8 @@ class Lab:
         )
         phase("waiting for the lock")
         with records.lock(desired.topology, lock_timeout) as stamp:
-            self._seen_before(stamp)
+            if self._reader is not None:
+                self._reader.locked(stamp)
             phase("reading")
             unconfirmed = trial.refuse_pending(desired.topology)
             first = compare(self.kernel, desired, loaded)
@@ -228,7 +225,8 @@ class Lab:
         mark = Mark(name)
         phase("waiting for the lock")
         with records.lock(name, lock_timeout) as stamp:
-            self._seen_before(stamp)
+            if self._reader is not None:
+                self._reader.locked(stamp)
             phase("reading")
             record, warning = records.read_record(name)
             within = reach_on_record(self.kernel, name, record) or reach(
@@ -293,11 +291,6 @@ class Lab:
             self.kernel.transact({label: [NetnsDel(label)] for label in stale}, stale)
             records.remove_record(name)
             return report
-
-    def _seen_before(self, stamp: records.Stamp) -> None:
-        """What was read before the lock was there counts if nobody else has had it since."""
-        if self._since is not None and self._since != stamp:
-            self.kernel.alone()
 
     def names(self) -> list[str]:
         """Every topology with a record or a mark on this machine, sorted."""
