@@ -69,12 +69,13 @@ class ForkedReader:
     ) -> Iterator[tuple[str, NetnsSnapshot | str]]:
         from msgspec import MsgspecError
 
-        from netorch.parallel_reader.messages import decode_share
+        from netorch.parallel_reader.messages import ShareDecoder
 
+        decoder = ShareDecoder()
         assert self._scope is not None
         for data in self.child.answers():
             try:
-                share = decode_share(data)
+                share = decoder.decode(data)
             except MsgspecError:
                 return
             for name, one in share.items():
@@ -128,12 +129,13 @@ def child_work(claims: Claims) -> Work:
     """Import what the child needs while it waits for its order, and return its work."""
     from netorch.kernel.namespaces.catalog import HOST, Namespaces
     from netorch.kernel.reader import Reader
-    from netorch.parallel_reader.messages import decode_scope, encode_share
+    from netorch.parallel_reader.messages import ShareEncoder, decode_scope
 
     def work(order: bytes) -> Iterator[bytes]:
         namespaces = Namespaces()
         namespaces.round += 1
         reader = Reader(namespaces, decode_scope(order))
+        encoder = ShareEncoder()
         names = sorted(
             name for name, inode in namespaces.names().items() if inode is not None and name != HOST
         )
@@ -141,6 +143,6 @@ def child_work(claims: Claims) -> Work:
             share = reader.read_names(part)
             # the child must not stand in somebody's namespace while it waits: who looks for processes there would find it
             namespaces.home()
-            yield encode_share(share)
+            yield encoder.encode(share)
 
     return work

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -266,9 +266,13 @@ def _fields(value: object) -> Iterable[str]:
     return getattr(value, "__struct_fields__", None) or value.__dataclass_fields__  # type: ignore[attr-defined,no-any-return]
 
 
+def sent(read: Mapping[str, NetnsSnapshot | str]) -> dict[str, NetnsSnapshot | str]:
+    return messages.ShareDecoder().decode(messages.ShareEncoder().encode(read))
+
+
 def test_what_was_read_arrives_as_it_was() -> None:
     read = {"n1": FULL, "n2": PLAIN, "n3": "netorch:other", "n4": ""}
-    arrived = messages.decode_share(messages.encode_share(read))
+    arrived = sent(read)
     assert arrived == read
     for name, one in arrived.items():
         assert _types(one) == _types(read[name])
@@ -285,8 +289,25 @@ def test_a_namespace_that_cannot_be_sent_is_left_to_the_parent() -> None:
     keys = replace(PLAIN, wireguard={2: WireguardRecord(Secret(bytes(32)), 51820)})
     text = replace(PLAIN, files={"hosts": "\udcff"})
     read = {"keys": keys, "n2": PLAIN, "text": text, "n\udcff": PLAIN, "alias": "\udcff"}
-    arrived = messages.decode_share(messages.encode_share(read))
+    arrived = sent(read)
     assert arrived == {"n2": PLAIN}
+
+
+def test_a_text_that_many_have_is_sent_once() -> None:
+    encoder, decoder = messages.ShareEncoder(), messages.ShareDecoder()
+    text, other = "127.0.0.1 a\n" * 1000, "127.0.0.1 b\n"
+    parts: list[dict[str, NetnsSnapshot | str]] = [
+        {
+            "n1": replace(PLAIN, files={"hosts": text, "resolv.conf": ""}),
+            "bad": replace(PLAIN, files={"hosts": "\udcff"}),
+        },
+        {"n2": replace(PLAIN, files={"hosts": text}), "n3": replace(PLAIN, files={"hosts": other})},
+        {"n4": replace(PLAIN, files={"hosts": other})},
+    ]
+    data = [encoder.encode(part) for part in parts]
+    assert sum(map(len, data)) < len(text) + 2000
+    del parts[0]["bad"]
+    assert [decoder.decode(part) for part in data] == parts
 
 
 @pytest.mark.parametrize(
@@ -322,7 +343,7 @@ def test_what_is_not_a_share_is_an_error() -> None:
         msgspec.msgpack.encode(Sort.SILENT.value),
     ):
         with pytest.raises(msgspec.MsgspecError):
-            messages.decode_share(data)
+            messages.ShareDecoder().decode(data)
 
 
 # Which topology a command line is about
