@@ -1,4 +1,6 @@
-"""The calls that a program makes into a private host: its table, and how a topology and what comes of it cross."""
+"""The calls that a program makes into a private host: its table, and how a topology and what comes
+of it cross.
+"""
 
 from __future__ import annotations
 

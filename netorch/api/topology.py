@@ -27,8 +27,8 @@ Variables = Mapping[str, object]
 class Origin:
     """What a topology was made of: all that another process needs to make the same one.
 
-    `file` is what errors call it, the other fields are those of its Record. `line`: the one of the program that built it of Python
-    values, None for one that was read.
+    `file` is what errors call it, the other fields are those of its Record. `line`: the one of the
+    program that built it of Python values, None for one that was read.
     """
 
     text: str

@@ -109,7 +109,10 @@ def nodes(topology: str | None) -> list[str]:
 
 
 def beginning(path: Path) -> bytes:
-    """The first bytes of a plain file. Nothing else is even opened, because who writes to a pipe would take us for its reader."""
+    """The first bytes of a plain file.
+
+    Nothing else is even opened, because who writes to a pipe would take us for its reader.
+    """
     if not path.is_file():
         return b""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:

@@ -72,8 +72,10 @@ class ParallelReader(Protocol):
     """Reads namespaces in another process at the same time as this one."""
 
     def locked(self, stamp: Stamp) -> None:
-        """Take note that this process holds the topology's lock, which had this stamp before: if somebody else has held it since the
-        other process began to read, what that has read does not count.
+        """Take note that this process holds the topology's lock, which had this stamp before.
+
+        If somebody else has held it since the other process began to read, what that has read does
+        not count.
         """
 
     def read(
@@ -82,9 +84,10 @@ class ParallelReader(Protocol):
         unread: Mapping[str, tuple[int, int]],
         read_here: Callable[[Iterable[str]], None],
     ) -> Mapping[str, NetnsSnapshot | str]:
-        """Return what the other process has read of `unread` (name → inode) for `scope`, in the form of `Reader.read_names`.
+        """Return what the other process has read of `unread` (name → inode) for `scope`.
 
-        Calls `read_here` with the names that this process is to read meanwhile. A name may be in both parts, or in neither.
+        The result is that of `Reader.read_names`. Calls `read_here` with the names that this process
+        is to read meanwhile. A name may be in both parts, or in neither.
         """
 
 
@@ -165,7 +168,10 @@ class Reader:
         return seen
 
     def read_names(self, names: Iterable[str]) -> dict[str, NetnsSnapshot | str]:
-        """Read the namespaces of these names: name → its snapshot, or of one that is not asked for the alias of its lo."""
+        """Read the namespaces of these names.
+
+        Returns name → its snapshot, or the alias of its lo if the scope does not ask for it.
+        """
         seen: dict[str, NetnsSnapshot | str] = {}
         self._see(names, seen)
         return seen

@@ -18,13 +18,16 @@ Work = Callable[[bytes], Iterator[bytes]]
 
 
 class Child:
-    """One forked process. It waits for an order, does its work to the end, and then sends all answers through a pipe.
+    """One forked process. It waits for an order, does its work to the end, and then sends all
+    answers through a pipe.
 
     Make it only while the process has one thread. `close` ends it.
     """
 
     def __init__(self, prepare: Callable[[], Work]) -> None:
-        """Fork. The child calls `prepare` at once, and what that returns once there is an order. OSError if no process can be made."""
+        """Fork. The child calls `prepare` at once, and what that returns once there is an order.
+        OSError if no process can be made.
+        """
         self._ordered = False
         fds: list[int] = []
         try:
@@ -92,7 +95,8 @@ class Child:
 def fork(life: Callable[[], None]) -> int:
     """Fork a child that calls `life` and exits. Returns its process ID.
 
-    The child prints nothing, whatever goes wrong in it, because its parent then does the same work and meets the same fault.
+    The child prints nothing, whatever goes wrong in it, because its parent then does the same work
+    and meets the same fault.
     """
     pid = os.fork()
     if pid:
@@ -109,7 +113,8 @@ def fork(life: Callable[[], None]) -> int:
 
 def end(pid: int) -> None:
     """Kill a child of this process, if it still runs, and reap it."""
-    # a process whose SIGCHLD is ignored has no child to reap: the kernel did, and the number may be another process's by now
+    # a process whose SIGCHLD is ignored has no child to reap: the kernel did, and the number may be
+    # another process's by now
     with suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG) == (0, 0):
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,6 @@
-"""Which of two processes reads which of a list of names: the child counts up from the first, its parent down from the last."""
+"""Which of two processes reads which of a list of names: the child counts up from the first, its
+parent down from the last.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ _NOTHING = (1 << 64) - 1
 
 
 class Claims:
-    """Two counters in memory that both processes share. Each process claims a name before it reads it, and neither waits for the other,
-    so that both may read the few names where they meet.
+    """Two counters in memory that both processes share. Each process claims a name before it reads
+    it, and neither waits for the other, so that both may read the few names where they meet.
     """
 
     def __init__(self) -> None:

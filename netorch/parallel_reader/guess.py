@@ -1,6 +1,7 @@
 """Which topology a command line is about, guessed before its file is read.
 
-A wrong guess costs the time of a processor that had nothing to do: what is read is used only where it is what the command asks for.
+A wrong guess costs the time of a processor that had nothing to do: what is read is used only where
+it is what the command asks for.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ MANY = 100
 def begin(options: argparse.Namespace, default_file: str, *, brief: bool) -> ForkedReader | None:
     """Start to read what a command line will ask for, if that can be guessed and is much.
 
-    `default_file`: the file of a command that names none. `brief`: whether a `destroy` lists nothing of what it removes.
+    `default_file`: the file of a command that names none. `brief`: whether a `destroy` lists
+    nothing of what it removes.
     """
     if (
         options.command not in ("apply", "diff", "destroy")
@@ -41,7 +43,9 @@ def begin(options: argparse.Namespace, default_file: str, *, brief: bool) -> For
 
 
 def topology_of(options: argparse.Namespace, default_file: str) -> str | None:
-    """The topology that was applied from the file of the command line, or that is named there; None if that is not sure."""
+    """The topology that was applied from the file of the command line, or that is named there; None
+    if that is not sure.
+    """
     from netorch.kernel.files import records
 
     if (

@@ -1,4 +1,4 @@
-"""What the two processes send each other, as msgpack: the scope to the child, and back what it has read."""
+"""What the two processes send each other, as msgpack: the scope, and what the child has read."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _NO_FILES: Mapping[str, str] = {}
 class Share(msgspec.Struct, frozen=True):
     """Some namespaces that the child has read.
 
-    `snapshots`: name → the namespace, without its files. `files`: name → file → number of its text. `texts`: those that are new, numbered
-    through all shares: many nodes have the same hosts file, which grows with their number. `aliases`: name → the alias of lo, of
-    namespaces that the scope does not ask for.
+    `snapshots`: name → the namespace, without its files. `files`: name → file → number of its text.
+    `texts`: those that are new, numbered through all shares: many nodes have the same hosts file,
+    which grows with their number. `aliases`: name → the alias of lo, of namespaces that the scope
+    does not ask for.
     """
 
     snapshots: dict[str, NetnsSnapshot]
@@ -42,10 +43,11 @@ class ShareEncoder:
         self._numbers: dict[str, int] = {}
 
     def encode(self, namespaces: Mapping[str, NetnsSnapshot | str]) -> bytes:
-        """Encode what was read, less the namespaces that cannot be sent, which the parent then reads itself.
+        """Encode what was read, less the namespaces that cannot be sent, which the parent then
+        reads itself.
 
-        Those are the ones in which a WireGuard device has keys, because a secret does not leave the process that has read it, and the
-        ones with text that is not UTF-8.
+        Those are the ones in which a WireGuard device has keys, because a secret does not leave the
+        process that has read it, and the ones with text that is not UTF-8.
         """
         numbers = dict(self._numbers)
         try:

@@ -19,14 +19,15 @@ _GENERAL = attrgetter("mark", "topology", "neighbours", "static_macs", "passage"
 
 
 class ForkedReader:
-    """A `ParallelReader` that is a child of this process, for one look at many namespaces. `close` ends it.
+    """A `ParallelReader` that is a child of this process, for one look at many namespaces. `close`
+    ends it.
 
     Make it only while the process has one thread.
     """
 
     def __init__(self, stamp: Stamp | None = None) -> None:
-        """`stamp`: that of the topology's lock before the child began to read; without one it is not compared. OSError if no process
-        can be made.
+        """`stamp`: that of the topology's lock before the child began to read; without one it is
+        not compared. OSError if no process can be made.
         """
         self._stamp = stamp
         self._scope: Scope | None = None
@@ -42,7 +43,9 @@ class ForkedReader:
             self.child.begin(encode_scope(scope))
 
     def locked(self, stamp: Stamp) -> None:
-        """End the child if somebody else has held the lock since it began, because they may have changed what it has read."""
+        """End the child if somebody else has held the lock since it began, because they may have
+        changed what it has read.
+        """
         if self._stamp is not None and self._stamp != stamp:
             self.close()
 
@@ -52,7 +55,9 @@ class ForkedReader:
         unread: Mapping[str, tuple[int, int]],
         read_here: Callable[[Iterable[str]], None],
     ) -> dict[str, NetnsSnapshot | str]:
-        """Read on both processors, and return what the child has read of `unread` for `scope`. The child ends with it."""
+        """Read on both processors, and return what the child has read of `unread` for `scope`. The
+        child ends with it.
+        """
         if len(unread) < MANY:
             self.close()
         if self.closed:
@@ -141,7 +146,8 @@ def child_work(claims: Claims) -> Work:
         )
         for part in claims.from_the_front(names):
             share = reader.read_names(part)
-            # the child must not stand in somebody's namespace while it waits: who looks for processes there would find it
+            # the child must not stand in somebody's namespace while it waits: who looks for
+            # processes there would find it
             namespaces.home()
             yield encoder.encode(share)
 

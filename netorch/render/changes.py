@@ -16,8 +16,8 @@ Values = tuple[str | None, str | None]
 @mutable
 class Change:
     """What happens to one object. `because` names what takes it along, `key` leads to its place in the file; `added` and
-    `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order; none in one
-    that comes from a private host.
+    `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order;
+    none in a change that comes from a private host.
     """
 
     disruption: Disruption

@@ -1,7 +1,8 @@
-"""Calls from one process to another over a socket. A table says which there are, and of which types their arguments and results are.
+"""Calls from one process to another over a socket. A table says which there are, and of which types
+their arguments and results are.
 
-What crosses is JSON of these types, and open files beside it. The standard library writes it, because names and texts of the kernel
-need not be UTF-8, which it alone keeps as they are.
+What crosses is JSON of these types, and open files beside it. The standard library writes it,
+because names and texts of the kernel need not be UTF-8, which it alone keeps as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ T = TypeVar("T")
 
 @frozen
 class Files:
-    """A result that is open files: their descriptors here, which `send` closes, and others there."""
+    """A result that is open files: descriptors here, which are closed when sent, and others there."""
 
     fds: tuple[int, ...]
 
@@ -47,7 +48,7 @@ class Form(Generic[T]):
 
 
 class Call:
-    """A function that another process may have called. `result`: None for one that returns Files."""
+    """A function that another process may call. `result`: None for one that returns Files."""
 
     def __init__(
         self, function: Callable[..., Any], arguments: Sequence[Form[Any]], result: Form[Any] | None
@@ -86,7 +87,8 @@ class Calls:
     def ask(
         self, connection: socket.socket, function: Callable[..., Any], arguments: Sequence[Any]
     ) -> Any:
-        """Have the other process call a function, and return or raise what it does there. ConnectionError and the like if it is gone.
+        """Have the other process call a function, and return or raise what it does there.
+        ConnectionError and the like if it is gone.
 
         A result that is Files holds descriptors of this process.
         """

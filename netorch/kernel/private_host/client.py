@@ -28,7 +28,10 @@ _nursery: tuple[int, int] | None = None
 
 
 def prepare(calls_module: str) -> None:
-    """Have the process that private hosts are forked from begin to load the module whose CALLS are what they can be asked for."""
+    """Start the process that private hosts are forked from.
+
+    `calls_module`: the module that it loads, whose CALLS are what a host can be asked for.
+    """
     global _nursery  # noqa: PLW0603  one for the process
     with _lock:
         if _nursery is None or _nursery[0] != os.getpid():
@@ -42,7 +45,10 @@ class Private:
     """
 
     def __init__(self, calls_module: str) -> None:
-        """`calls_module`: the module whose CALLS are what the host can be asked for. LacksError if this machine does not allow it."""
+        """`calls_module`: the module whose CALLS are what the host can be asked for.
+
+        LacksError if this machine does not allow it.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             _ask_for_host(theirs, calls_module)

@@ -28,7 +28,8 @@ _NAMESPACES = ("user", "pid")
 
 def main(control: int, program: int, calls_module: str) -> None:
     """Serve until the program is gone. `control`: a SOCK_SEQPACKET socket, on which each host is asked for with a socket of its own;
-    `program`: the pidfd of the program; `calls_module`: the module whose CALLS are what a host can be asked for.
+    `program`: the pidfd of the program; `calls_module`: the module whose CALLS are what a host can
+    be asked for.
     """
     os.setsid()
     os.chdir("/")
