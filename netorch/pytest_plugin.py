@@ -93,7 +93,7 @@ class Wanted:
         """Start it, for as long as the stack lasts; what is wrong ends the test in plain words."""
         from netorch.kernel.private_host.client import prepare
 
-        prepare(("netorch.api.running",))
+        prepare("netorch.api.private_host_calls")
         from netorch.api.running import running
         from netorch.errors import NetorchError
 

@@ -18,8 +18,8 @@ from netorch.kernel.private_host.client import Here, Machine, Private
 from netorch.kernel.probe.capture import Capture
 from netorch.kernel.processes.spawn import close_all
 
-LOADED_ONCE = ("netorch.api.running",)
-"""What a private host needs to have loaded."""
+CALLS = "netorch.api.private_host_calls"
+"""The module with the table of what a private host is asked for, which it has loaded."""
 
 
 class Lab:
@@ -56,7 +56,7 @@ class Lab:
 
     def diff(self, source: Source | None = None) -> Changes:
         """What differs from the topology as it was applied, or from another version of it."""
-        return self._site.machine.call(_diff, self._version(source))
+        return self._site.machine.call(operations.diff, self._version(source))
 
     def apply(self, source: Source | None = None) -> Changes:
         """Put right what differs, or go on to another version of the topology (of the same name)."""
@@ -152,7 +152,7 @@ def running(
         raise LacksError(
             Problem(need, remedy="Run the program with sudo, or the topology with `private=True`.")
         )
-    machine: Machine = Private(LOADED_ONCE) if private else Here()
+    machine: Machine = Private(CALLS) if private else Here()
     lab = Lab(topology, machine, lock_timeout)
     try:
         try:
@@ -171,7 +171,3 @@ def running(
         lab.end()
     finally:
         machine.close()
-
-
-def _diff(topology: Topology) -> Changes:
-    return operations.diff(topology)

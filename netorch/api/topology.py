@@ -12,14 +12,30 @@ from typing import Self
 from netorch.errors import FileError, Problem, printable
 from netorch.kernel.files.records import Record
 from netorch.language.python_values import tree_of, yaml_of
-from netorch.language.yaml_tree import MAX_BYTES
+from netorch.language.yaml_tree import MAX_BYTES, Map, parse
 from netorch.resolve import loader
 from netorch.resolve.loader import Loaded
-from netorch.value import replace
+from netorch.value import Value, replace
 from netorch.version import __version__
 
 Values = Mapping[str, object]
 Variables = Mapping[str, object]
+
+
+class Origin(Value):
+    """What a topology was made of: all that another process needs to make the same one.
+
+    `file` is what errors call it, the other fields are those of its Record. `line`: the one of the
+    program that built it of Python values, None for one that was read.
+    """
+
+    text: str
+    file: str
+    source: str
+    folder: str
+    variables: Mapping[str, str]
+    name: str | None = None
+    line: int | None = None
 
 
 class Topology:
@@ -34,9 +50,10 @@ class Topology:
     `lab.py:12: nodes.a.forwardin: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?`
     """
 
-    __slots__ = ("_loaded", "_record")
+    __slots__ = ("_line", "_loaded", "_record")
     _loaded: Loaded
     _record: Record
+    _line: int | None
 
     def __init__(
         self,
@@ -78,7 +95,11 @@ class Topology:
             tree = tree_of(values, line)
         except FileError as error:
             raise FileError(error.problems, file) from None
-        self._loaded = loader.load_tree(tree, file, {}, None, where)
+        self._build(tree, file, line, where)
+
+    def _build(self, tree: Map, file: str, line: int, folder: str) -> None:
+        self._line = line
+        self._loaded = loader.load_tree(tree, file, {}, None, folder)
         self._record = Record(
             text=yaml_of(tree),
             source="-",
@@ -86,7 +107,7 @@ class Topology:
             override=None,
             applied=0.0,
             version=__version__,
-            folder=where,
+            folder=folder,
         )
 
     @classmethod
@@ -100,6 +121,7 @@ class Topology:
         name: str | None,
     ) -> Self:
         made = cls.__new__(cls)
+        made._line = None
         made._loaded = loader.load(data, file, variables, name, folder)
         # surrogateescape keeps the bytes of a file that is UTF-16
         made._record = Record(
@@ -111,6 +133,31 @@ class Topology:
             version=__version__,
             folder=folder,
         )
+        return made
+
+    def origin(self) -> Origin:
+        """What `from_origin` makes an equal topology of."""
+        record = self._record
+        return Origin(
+            record.text,
+            self._loaded.file,
+            record.source,
+            record.folder,
+            record.variables,
+            record.override,
+            self._line,
+        )
+
+    @classmethod
+    def from_origin(cls, origin: Origin) -> Self:
+        """The topology of an `origin`, with the same places in its errors."""
+        data = origin.text.encode("utf-8", "surrogateescape")
+        if origin.line is None:
+            return cls._read(
+                data, origin.file, origin.source, origin.folder, origin.variables, origin.name
+            )
+        made = cls.__new__(cls)
+        made._build(tree_of(parse(data), origin.line), origin.file, origin.line, origin.folder)
         return made
 
     @property

@@ -48,11 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
+    from netorch.cli.options import lists_nothing
+    from netorch.parallel_reader import begin
 
-    from netorch.cli.ahead import begin
-
-    # the child is forked before anything else has been imported, so that it is small
-    options.ahead = begin(options)
+    # its process is forked before more is imported, so that it is small
+    options.reader = begin(options, DEFAULT, brief=lists_nothing(options))
     try:
         try:
             from netorch.cli.dispatch import execute, prepare
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
             return status
         finally:
-            options.ahead.close()
+            if options.reader is not None:
+                options.reader.close()
     except (KeyboardInterrupt, Exception) as error:
         if options.debug and not isinstance(error, failures.EXPECTED):
             raise

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from netorch.cli import DEFAULT
-from netorch.cli.glance import beginning
 
 TOPOLOGIES = (".yaml", ".yml")
 MOST = 10_000
 """Entries of a folder that are looked at."""
+LARGEST = 1_000_000
+"""Bytes of a file that are read."""
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +96,17 @@ def nodes(topology: str | None) -> list[str]:
         with suppress(OSError):
             found = _nodes_in(beginning(Path(DEFAULT)), {})
     return list(dict.fromkeys(found))
+
+
+def beginning(path: Path) -> bytes:
+    """The first bytes of a plain file.
+
+    Nothing else is even opened, because who writes to a pipe would take us for its reader.
+    """
+    if not path.is_file():
+        return b""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        return file.read(LARGEST) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
 
 
 def _nodes_in(data: bytes, variables: dict[str, str]) -> list[str]:

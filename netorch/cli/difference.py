@@ -25,7 +25,7 @@ def from_kernel(options: ApplyOptions | DiffOptions, output: Output, out: str | 
     from netorch.converge.orchestrator import Orchestrator
 
     loaded, record = inputs.chosen(options.file, options, live=True)
-    with Orchestrator(twin=options.ahead.twin) as lab:
+    with Orchestrator(reader=options.reader) as lab:
         difference = lab.diff(loaded)
     output.warn(difference.warnings)
     if out is not None:

@@ -9,7 +9,7 @@ import argparse
 
 TYPE_CHECKING = False  # because typing's own costs the import of typing
 if TYPE_CHECKING:
-    from netorch.cli.ahead import Ahead
+    from netorch.parallel_reader.reader import ForkedReader
 
 
 class Options(argparse.Namespace):
@@ -22,8 +22,13 @@ class Options(argparse.Namespace):
     debug: bool
     output: str | None = "text"
     """The form of the output; `text` for a command without `-o`."""
-    ahead: Ahead
-    """What a second process does meanwhile. Set by `main`, not by the parser."""
+    reader: ForkedReader | None
+    """A second process that reads namespaces meanwhile. Set by `main`, not by the parser."""
+
+
+def lists_nothing(options: Options) -> bool:
+    """Whether a command prints nothing of what it does, but for errors."""
+    return options.quiet and options.output != "json"
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

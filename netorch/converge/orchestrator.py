@@ -22,8 +22,7 @@ from netorch.values.marks import ALIAS
 from netorch.values.snapshot import Scope
 
 if TYPE_CHECKING:
-    from netorch.kernel.spares import Spares
-    from netorch.kernel.twin import Twin
+    from netorch.kernel.reader import ParallelReader
 
 
 class Orchestrator:
@@ -34,17 +33,14 @@ class Orchestrator:
         kernel: LinuxKernel | None = None,
         *,
         looked: Callable[[int, int], None] = lambda *_: None,
-        twin: Twin | None = None,
-        since: records.Stamp | None = None,
-        spares: Spares | None = None,
+        reader: ParallelReader | None = None,
     ) -> None:
-        """`looked` hears, in another thread, how many namespaces have been read and how many there are.
+        """`looked` hears, in another thread, how many namespaces have been read of how many.
 
-        `twin`: a process that helps to look. `since`: the stamp of the topology's lock when it began, if it has begun. `spares`:
-        namespaces made ahead.
+        `reader` reads some of the namespaces at the same time.
         """
-        self.kernel = kernel or LinuxKernel(looked, twin, spares)
-        self._since = since
+        self.kernel = kernel or LinuxKernel(looked, reader)
+        self._reader = reader
 
     def __enter__(self) -> Orchestrator:
         return self
@@ -77,7 +73,8 @@ class Orchestrator:
         observers = Observers(phase, progress, planned)
         phase("waiting for the lock")
         with records.lock(loaded.desired.topology, lock_timeout) as stamp:
-            self._seen_before(stamp)
+            if self._reader is not None:
+                self._reader.locked(stamp)
             transaction = Transaction(self.kernel, loaded, record, observers, confirm_within)
             transaction.look_and_plan()
             if transaction.is_done:
@@ -109,13 +106,9 @@ class Orchestrator:
         """
         phase("waiting for the lock")
         with records.lock(name, lock_timeout) as stamp:
-            self._seen_before(stamp)
+            if self._reader is not None:
+                self._reader.locked(stamp)
             return tear_down(self.kernel, name, Observers(phase, progress), planned, brief)
-
-    def _seen_before(self, stamp: records.Stamp) -> None:
-        """What was read before the lock was there counts if nobody else has had it since."""
-        if self._since is not None and self._since != stamp:
-            self.kernel.alone()
 
     def names(self) -> list[str]:
         """Every topology with a record or a mark on this machine, sorted."""

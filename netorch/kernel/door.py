@@ -15,10 +15,9 @@ from netorch.kernel.machine import answers
 from netorch.kernel.namespaces.attach import Attachment, NotAttached, open_all
 from netorch.kernel.namespaces.catalog import Namespaces
 from netorch.kernel.namespaces.worker import Worker
-from netorch.kernel.reader import Reader, led_to
+from netorch.kernel.reader import ParallelReader, Reader, led_to
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.error_text import MORE_FILES
-from netorch.kernel.twin import Twin
 from netorch.kernel.writer import Transaction
 from netorch.netlink.codec import DecodeError
 from netorch.netlink.encode import delete_group
@@ -28,7 +27,6 @@ from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:
     from netorch.kernel.probe.probes import Probe, Reply
-    from netorch.kernel.spares import Spares
 
 _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
@@ -59,19 +57,16 @@ class LinuxKernel:
     def __init__(
         self,
         looked: Callable[[int, int], None] = lambda *_: None,
-        twin: Twin | None = None,
-        spares: Spares | None = None,
+        reader: ParallelReader | None = None,
     ) -> None:
         """`looked` hears, in the thread that reads, how many namespaces have been read and how many there are.
 
-        `twin`: a process that helps with the first look at many namespaces. It may have been told what to read before. `spares`:
-        namespaces made ahead. The door ends both.
+        `reader`: reads some of the namespaces.
         """
         require_root()
         self._looked = looked
-        self._twin = twin
+        self._reader = reader
         self._namespaces = Namespaces()
-        self._namespaces.spares = spares
         self._etc = EtcFiles()
         self._worker = Worker(self._namespaces.home)
 
@@ -89,14 +84,7 @@ class LinuxKernel:
     def close(self) -> None:
         """End the thread and close every socket and namespace; may be called twice."""
         self._worker.close()
-        self.alone()
         self._namespaces.close()
-
-    def alone(self) -> None:
-        """Make no use of what a second process reads, or has read."""
-        if self._twin is not None:
-            self._twin.close()
-            self._twin = None
 
     def spare(self) -> None:
         """Close the files that are open only to be quick: after a failure that may have been for want of them."""
@@ -108,7 +96,7 @@ class LinuxKernel:
         """
         try:
             return self._worker.call(
-                Reader(self._namespaces, scope, self._looked, kept or {}, self._twin).read
+                Reader(self._namespaces, scope, self._looked, kept or {}, self._reader).read
             )
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import re
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
-from operator import attrgetter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
 
-from netorch.kernel import MANY
 from netorch.kernel.files import etc_netns
 from netorch.kernel.firewall import filters, forwardaccept
 from netorch.kernel.links.bridge_timers import follows, with_own_times
@@ -22,11 +20,10 @@ from netorch.kernel.namespaces.netns import Netns, inode_of, netns_fd
 from netorch.kernel.system import packet_policy, sysctl
 from netorch.kernel.system.listening_sockets import listening
 from netorch.kernel.system.rtnetlink import Rtnl
-from netorch.kernel.twin import Twin, order
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
-from netorch.value import Value, replace
+from netorch.value import replace
 from netorch.values.requests import RuleSpec
 from netorch.values.snapshot import (
     SHAPERS,
@@ -38,6 +35,9 @@ from netorch.values.snapshot import (
     Snapshot,
     WireguardRecord,
 )
+
+if TYPE_CHECKING:
+    from netorch.kernel.files.records import Stamp
 
 _LINKS = bytes(16) + attr(c.IFLA_EXT_MASK, u32(c.RTEXT_FILTER_SKIP_STATS))
 _VLANS = struct.pack("=B15x", c.AF_BRIDGE) + attr(
@@ -68,6 +68,29 @@ def _dump(rtnl: Rtnl, kind: int, payload: bytes) -> list[Message]:
         raise
 
 
+class ParallelReader(Protocol):
+    """Reads namespaces in another process at the same time as this one."""
+
+    def locked(self, stamp: Stamp) -> None:
+        """Take note that this process holds the topology's lock, which had this stamp before.
+
+        If somebody else has held it since the other process began to read, what that has read does
+        not count.
+        """
+
+    def read(
+        self,
+        scope: Scope,
+        unread: Mapping[str, tuple[int, int]],
+        read_here: Callable[[Iterable[str]], None],
+    ) -> Mapping[str, NetnsSnapshot | str]:
+        """Return what the other process has read of `unread` (name → inode) for `scope`.
+
+        The result is that of `Reader.read_names`. Calls `read_here` with the names that this process
+        is to read meanwhile. A name may be in both parts, or in neither.
+        """
+
+
 class Reader:
     """One look at the network; in the worker's thread."""
 
@@ -77,15 +100,15 @@ class Reader:
         scope: Scope,
         looked: Callable[[int, int], None] = lambda *_: None,
         kept: Mapping[str, NetnsSnapshot] = _NOTHING,
-        twin: Twin | None = None,
+        parallel: ParallelReader | None = None,
     ) -> None:
         """`kept`: label → a snapshot from before that holds, but for its files, as long as the name means the same namespace.
 
-        `twin`: a process that runs `read_along`, and reads some of them if there are many.
+        `parallel`: reads some of the namespaces.
         """
         self._looked = looked
         self._total = 0
-        self._twin = twin if twin is not None and not twin.over else None
+        self._parallel = parallel
         self._kept = kept
         self._namespaces = namespaces
         self._scope = scope
@@ -137,22 +160,20 @@ class Reader:
         `unread`: name → inode of the namespace that it means.
         """
         seen: dict[str, NetnsSnapshot | str] = {}
-        names = list(unread)
-        if self._twin is not None and len(names) < MANY:
-            self._twin.close()
-        if self._twin is None or self._twin.over:
-            self._see(names, seen)
-            return seen
-        with closing(self._twin) as twin:
-            twin.begin(order(self._scope))
-            self._see(twin.from_the_back(names), seen)
-            for share in twin.answers():
-                seen |= {
-                    name: one
-                    for name, one in share.seen.items()
-                    if name not in seen and self._serves(share.scope, name, one, unread.get(name))
-                }
-        self._see([name for name in names if name not in seen], seen)
+        if self._parallel is not None:
+            others = self._parallel.read(self._scope, unread, lambda names: self._see(names, seen))
+            # what this process has read itself is newer
+            seen |= {name: one for name, one in others.items() if name not in seen}
+        self._see([name for name in unread if name not in seen], seen)
+        return seen
+
+    def read_names(self, names: Iterable[str]) -> dict[str, NetnsSnapshot | str]:
+        """Read the namespaces of these names.
+
+        Returns name → its snapshot, or the alias of its lo if the scope does not ask for it.
+        """
+        seen: dict[str, NetnsSnapshot | str] = {}
+        self._see(names, seen)
         return seen
 
     def _see(self, names: Iterable[str], seen: dict[str, NetnsSnapshot | str]) -> None:
@@ -165,7 +186,7 @@ class Reader:
             links = dump_links(namespaces.rtnl(netns))
             alias = next((link.alias for link in links if link.index == 1), "")
             marked = bool(scope.mark) and alias.startswith(scope.mark)
-            if marked and scope.brief and all(map(_is_simple, links)):
+            if marked and scope.brief and all(map(is_simple, links)):
                 texts = self._files(name)
                 seen[name] = NetnsSnapshot(
                     name,
@@ -176,30 +197,6 @@ class Reader:
                 )
             else:
                 seen[name] = self._full(netns, links) if marked or name in scope.wanted else alias
-
-    def _serves(
-        self, theirs: Scope, name: str, one: NetnsSnapshot | str, inode: tuple[int, int] | None
-    ) -> bool:
-        """Whether what was read of a namespace for another scope is what this one asks for, and the name still means that one."""
-        mine = self._scope
-        if isinstance(one, str):
-            return name not in mine.wanted and theirs.mark == mine.mark
-        if one.inode != inode:
-            return False
-        if (
-            mine.brief
-            and theirs.brief
-            and theirs.mark == mine.mark
-            and all(map(_is_simple, one.links))
-        ):
-            return True
-        general = attrgetter("mark", "topology", "neighbours", "static_macs", "passage", "brief")
-        return (
-            general(theirs) == general(mine)
-            and set(mine.sysctls.get(name, ())) <= set(theirs.sysctls.get(name, ()))
-            and (name in theirs.filters) is (name in mine.filters)
-            and (name in theirs.forwards) is (name in mine.forwards)
-        )
 
     def _orphans(self, found: dict[str, NetnsSnapshot]) -> dict[str, dict[str, str]]:
         """Files of names that were not read as namespaces."""
@@ -303,32 +300,9 @@ class Reader:
             return {index: wireguard.read(index) for index in ours}
 
 
-def _is_simple(link: LinkRecord) -> bool:
+def is_simple(link: LinkRecord) -> bool:
+    """Whether the attributes of a link are all that there is to know of it."""
     return link.name == "lo" or link.kind in _SIMPLE
-
-
-class Share(Value):
-    """What a second process read, for which scope: name → as in a snapshot, or the alias of a lo."""
-
-    scope: Scope
-    seen: dict[str, NetnsSnapshot | str]
-
-
-def read_along(told: bytes, twin: Twin) -> Iterator[Share]:
-    """The work of a second process: namespaces for a scope, from the first name on."""
-    scope: Scope = pickle.loads(told)  # its parent wrote it
-    namespaces = Namespaces()
-    namespaces.round += 1
-    reader = Reader(namespaces, scope)
-    names = sorted(
-        name for name, inode in namespaces.names().items() if inode is not None and name != HOST
-    )
-    for share in twin.from_the_front(names):
-        seen: dict[str, NetnsSnapshot | str] = {}
-        reader._see(share, seen)
-        # whoever looks for processes in a namespace of theirs must not find this one, however long it has to wait
-        namespaces.home()
-        yield Share(scope, seen)
 
 
 def led_to(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:

@@ -16,7 +16,8 @@ Values = tuple[str | None, str | None]
 
 class Change(Struct):
     """What happens to one object. `because` names what takes it along, `key` leads to its place in the file; `added` and
-    `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order.
+    `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order;
+    none in a change that comes from a private host.
     """
 
     disruption: Disruption

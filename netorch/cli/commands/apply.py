@@ -93,10 +93,7 @@ def run(options: ApplyOptions, output: Output) -> int:
         if not output.json:
             output.listing(made, loaded, short=True)
 
-    ahead = options.ahead
-    with Orchestrator(
-        looked=output.looked, twin=ahead.twin, since=ahead.stamp, spares=ahead.spares
-    ) as lab:
+    with Orchestrator(looked=output.looked, reader=options.reader) as lab:
         if options.dry_run:
             now = lab.diff(loaded)
             verify_saved(now)

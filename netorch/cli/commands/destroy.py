@@ -45,8 +45,7 @@ def run(options: DestroyOptions, output: Output) -> int:
     from netorch.errors import NetorchError
     from netorch.render import json
 
-    ahead = options.ahead
-    with Orchestrator(looked=output.looked, twin=ahead.twin, since=ahead.stamp) as lab:
+    with Orchestrator(looked=output.looked, reader=options.reader) as lab:
         names = lab.names() if options.all else [_topology(options)]
         rows: list[dict[str, object]] = []
         failed = False
@@ -76,7 +75,7 @@ def _topology(options: DestroyOptions) -> str:
 def _destroy_one(
     lab: Orchestrator, name: str, options: DestroyOptions, output: Output
 ) -> dict[str, object]:
-    from netorch.cli.ahead import nothing_is_told
+    from netorch.cli.options import lists_nothing
     from netorch.errors import NetorchError
     from netorch.language.scalars import topology_name
     from netorch.render import json
@@ -101,7 +100,7 @@ def _destroy_one(
         phase=output.phase,
         planned=planned,
         lock_timeout=options.lock_timeout,
-        brief=nothing_is_told(options),
+        brief=lists_nothing(options),
     )
     duration = time.monotonic() - started
     output.told(report.warnings, report.notes)

@@ -11,7 +11,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from netorch.kernel.files import owned_directories
 from netorch.kernel.namespaces.netns import Netns, inode_of, netns_fd
@@ -27,9 +26,6 @@ from netorch.kernel.system.syscalls import (
     umount,
     unshare,
 )
-
-if TYPE_CHECKING:
-    from netorch.kernel.spares import Spares
 
 HOST = "host"
 """The label of the namespace that everything starts from."""
@@ -76,7 +72,6 @@ class Namespaces:
         self.host = Netns(HOST, home, inode_of(os.fstat(home)), pinned=True)
         self.round = 0
         self.proc = Procfs()
-        self.spares: Spares | None = None
         self._known: dict[str, Netns] = {}
         self._open: OrderedDict[str, Netns] = OrderedDict()
         self._at: tuple[int, int] = self.host.inode
@@ -88,8 +83,6 @@ class Namespaces:
         self._open.clear()
         self.host.close()
         self.proc.close()
-        if self.spares is not None:
-            self.spares.close()
         soft, hard = self._limits
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -238,21 +231,10 @@ class Namespaces:
 
     def new(self, label: str) -> Netns:
         """A new namespace that has no name yet, entered; give it one with `publish` or close it."""
-        if self.spares is not None and (spare := self.spares.take()) is not None:
-            fd, rtnl = spare
-            netns = Netns(label, fd, (0, 0))
-            netns.rtnl = rtnl
-            try:
-                netns.inode = inode_of(os.fstat(fd))
-                self.enter(netns)
-            except BaseException:
-                netns.close()
-                raise
-        else:
-            self.fresh()
-            fd = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
-            netns = Netns(label, fd, inode_of(os.fstat(fd)))
-            self._at = netns.inode
+        self.fresh()
+        fd = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
+        netns = Netns(label, fd, inode_of(os.fstat(fd)))
+        self._at = netns.inode
         netns.next_index, netns.indices = _FIRST_INDEX, {"lo": 1}
         netns.seen = self.round
         return netns

@@ -1,109 +1,179 @@
-"""Calls from one process to another over a socket: a function by its name, its arguments and its result pickled, open files beside it.
+"""Calls from one process to another over a socket. A table says which there are, and of which types
+their arguments and results are.
 
-Both ends are one program, which made the socket for itself: nobody else can write to it.
+What crosses is JSON of these types, and open files beside it. The standard library writes it,
+because names and texts of the kernel need not be UTF-8, which it alone keeps as they are.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import pickle
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from netorch.errors import KernelRefused, NetorchError, Problem
+import msgspec
+
+from netorch.errors import KernelRefused, Problem
+from netorch.kernel.private_host.error_values import ErrorValue, error_of, error_value
 from netorch.value import Value
 
 _CHUNK = 1 << 20
 _MOST_FDS = 16
 
+T = TypeVar("T")
+
 
 class Files(Value):
-    """A result that is open files: their descriptors here, which `send` closes, and others there."""
+    """A result that is open files: descriptors here, which are closed when sent, and others there."""
 
     fds: tuple[int, ...]
 
 
-def ask(
-    connection: socket.socket, function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> tuple[bool, Any]:
-    """Have the other end call it: True and its result, or False and the exception that it raised. OSError if it is gone."""
-    connection.sendall(pickle.dumps((function, arguments)))
-    connection.shutdown(socket.SHUT_WR)
-    return receive(connection)
+class Form(Generic[T]):
+    """How values of a type cross: as values of the type `wire`, which msgspec knows."""
+
+    def __init__(
+        self,
+        wire: Any,
+        pack: Callable[[T], Any] = lambda value: value,
+        unpack: Callable[[Any], T] = lambda value: value,
+    ) -> None:
+        self.wire = wire
+        self.pack = pack
+        self.unpack = unpack
 
 
-def answer(connection: socket.socket) -> None:
-    """Do what the other end asks for, once."""
-    try:
+class Call:
+    """A function that another process may call. `result`: None for one that returns Files."""
+
+    def __init__(
+        self, function: Callable[..., Any], arguments: Sequence[Form[Any]], result: Form[Any] | None
+    ) -> None:
+        self.function = function
+        self._arguments = arguments
+        self._result = result
+
+    def encode_arguments(self, arguments: Sequence[Any]) -> list[Any]:
+        return [
+            msgspec.to_builtins(form.pack(value), str_keys=True)
+            for form, value in zip(self._arguments, arguments, strict=True)
+        ]
+
+    def decode_arguments(self, arguments: Sequence[Any]) -> list[Any]:
+        return [
+            form.unpack(_convert(value, form.wire))
+            for form, value in zip(self._arguments, arguments, strict=True)
+        ]
+
+    def encode_result(self, result: Any) -> bytes:
+        return b"" if self._result is None else _encode(self._result.pack(result))
+
+    def decode_result(self, data: bytes) -> Any:
+        assert self._result is not None
+        return self._result.unpack(_convert(json.loads(data), self._result.wire))
+
+
+class Calls:
+    """The table of calls, by name. Both processes have the same one."""
+
+    def __init__(self, **calls: Call) -> None:
+        self._calls = calls
+        self._names = {call.function: name for name, call in calls.items()}
+
+    def ask(
+        self, connection: socket.socket, function: Callable[..., Any], arguments: Sequence[Any]
+    ) -> Any:
+        """Have the other process call a function, and return or raise what it does there.
+        ConnectionError and the like if it is gone.
+
+        A result that is Files holds descriptors of this process.
+        """
+        name = self._names[function]
+        call = self._calls[name]
+        connection.sendall(_encode([name, call.encode_arguments(arguments)]))
+        connection.shutdown(socket.SHUT_WR)
+        sign, fds, flags, _ = socket.recv_fds(connection, 1, _MOST_FDS)
+        if flags & socket.MSG_CTRUNC:
+            for fd in fds:
+                os.close(fd)
+            what = "this process may not have more open files."
+            raise KernelRefused(
+                Problem(what, remedy="Raise the limit, `ulimit -n`, or close some.")
+            )
+        if not sign:
+            raise ConnectionError("the other process is gone")
+        rest = _all(connection)
+        if sign == b"-":
+            raise Raised(decode_error(rest))
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        return Files(tuple(fds)) if fds else call.decode_result(rest)
+
+    def answer(self, connection: socket.socket) -> None:
+        """Do what the other process asks for, once."""
         try:
-            function, arguments = pickle.loads(_all(connection))
-            result = function(*arguments)
-        except BaseException as error:
-            fail(connection, error)
+            try:
+                name, arguments = _convert(json.loads(_all(connection)), tuple[str, list[Any]])
+                call = self._calls[name]
+                result = call.function(*call.decode_arguments(arguments))
+                data = call.encode_result(result)
+            except BaseException as error:
+                send_error(connection, error)
+                return
+            _send(connection, result.fds if isinstance(result, Files) else (), data)
+        except OSError:
+            # the other process does not wait any more
             return
-        send(connection, result)
-    except OSError:
-        # the other end does not wait any more
-        return
-    finally:
-        connection.close()
+        finally:
+            connection.close()
 
 
-def send(connection: socket.socket, result: Any) -> None:
-    fds = result.fds if isinstance(result, Files) else ()
-    try:
-        socket.send_fds(connection, [b"+"], fds)
-    finally:
-        for fd in fds:
-            os.close(fd)
-    if not fds:
-        connection.sendall(pickle.dumps(result))
+class Raised(Exception):
+    """A call ended with an exception there, which is `error` here."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        super().__init__(error)
+
+
+def send_error(connection: socket.socket, error: BaseException) -> None:
+    connection.sendall(b"-" + _encode(error_value(error)))
     connection.shutdown(socket.SHUT_WR)
 
 
-def fail(connection: socket.socket, error: BaseException) -> None:
-    try:
-        failure = pickle.dumps(error)
-        pickle.loads(failure)
-    except Exception:
-        failure = pickle.dumps(NetorchError(f"{type(error).__name__}: {error}"))
-    connection.sendall(b"-" + failure)
-    connection.shutdown(socket.SHUT_WR)
-
-
-def told(failure: bytes) -> BaseException:
-    """The exception that `fail` sent, less its sign."""
-    error: BaseException = pickle.loads(failure)
-    return error
-
-
-def receive(connection: socket.socket) -> tuple[bool, Any]:
-    """As `ask`; a result that is Files holds descriptors of this process."""
-    sign, fds, flags, _ = socket.recv_fds(connection, 1, _MOST_FDS)
-    if flags & socket.MSG_CTRUNC:
-        for fd in fds:
-            os.close(fd)
-        what = "this process may not have more open files."
-        raise KernelRefused(Problem(what, remedy="Raise the limit, `ulimit -n`, or close some."))
-    if not sign:
-        raise ConnectionError("the other process is gone")
-    rest = _all(connection)
-    if sign == b"-":
-        return False, told(rest)
-    for fd in fds:
-        os.set_inheritable(fd, False)
-    return True, Files(tuple(fds)) if fds else pickle.loads(rest)
+def decode_error(data: bytes) -> Exception:
+    """The exception that `send_error` sent, without its sign."""
+    return error_of(_convert(json.loads(data), ErrorValue))
 
 
 def wait(connection: socket.socket) -> None:
-    """For the end of a call of whose result nobody wants to know."""
+    """Wait for the end of a call whose result nobody needs."""
     with suppress(OSError):
         # a request that is not whole begins nothing
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(_CHUNK):
             pass
+
+
+def _send(connection: socket.socket, fds: Sequence[int], data: bytes) -> None:
+    try:
+        socket.send_fds(connection, [b"+"], fds)
+    finally:
+        for fd in fds:
+            os.close(fd)
+    connection.sendall(data)
+    connection.shutdown(socket.SHUT_WR)
+
+
+def _encode(value: Any) -> bytes:
+    return json.dumps(msgspec.to_builtins(value, str_keys=True), separators=(",", ":")).encode()
+
+
+def _convert(value: Any, wire: Any) -> Any:
+    return msgspec.convert(value, wire, str_keys=True)
 
 
 def _all(connection: socket.socket) -> bytes:

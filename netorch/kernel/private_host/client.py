@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import fcntl
+import importlib
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import ParamSpec, TypeVar, cast
 
 from netorch.errors import KernelRefused, LacksError, NetorchError
-from netorch.kernel.private_host import calls
+from netorch.kernel.private_host.calls import Calls, Raised, decode_error, wait
 from netorch.kernel.processes.spawn import Entrance
 from netorch.kernel.system.syscalls import CLONE_NEWPID, CLONE_NEWUSER
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-_NURSERY = "import sys; sys.path[:] = {path!r}; from netorch.kernel.private_host.server import main; main(3, 4, {modules!r})"
+_NURSERY = "import sys; sys.path[:] = {path!r}; from netorch.kernel.private_host.server import main; main(3, 4, {calls!r})"
 _PATIENCE = 5.0
 _lock = threading.Lock()
 _nursery: tuple[int, int] | None = None
 """The process that it is for, and its socket."""
 
 
-def prepare(modules: Sequence[str]) -> None:
-    """Have the process that private hosts are forked from begin to load what they will need."""
+def prepare(calls_module: str) -> None:
+    """Start the process that private hosts are forked from.
+
+    `calls_module`: the module that it loads, whose CALLS are what a host can be asked for.
+    """
     global _nursery  # noqa: PLW0603  one for the process
     with _lock:
         if _nursery is None or _nursery[0] != os.getpid():
-            _nursery = os.getpid(), _start(modules)
+            _nursery = os.getpid(), _start(calls_module)
 
 
 class Private:
@@ -40,11 +44,15 @@ class Private:
     Calls may come from several threads at once.
     """
 
-    def __init__(self, modules: Sequence[str] = ()) -> None:
-        """`modules`: what calls will need, loaded once for all hosts. LacksError if this machine does not allow it."""
+    def __init__(self, calls_module: str) -> None:
+        """`calls_module`: the module whose CALLS are what the host can be asked for.
+
+        LacksError if this machine does not allow it.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            _ask_for_host(theirs, modules)
+            _ask_for_host(theirs, calls_module)
+        self._calls: Calls = importlib.import_module(calls_module).CALLS
         self._connection = ours
         self._owner = os.getpid()
         self.fds: tuple[int, ...] = ()
@@ -53,7 +61,7 @@ class Private:
             if not said:
                 raise KernelRefused("the private host ended before it was ready.")
             if said[:1] == b"-":
-                raise calls.told(said[1:])
+                raise decode_error(said[1:])
         except BaseException:
             ours.close()
             raise
@@ -84,7 +92,7 @@ class Private:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """What `function`, known by its name in its module, returns or raises there."""
+        """What `function`, which is in the table of calls, returns or raises there."""
         assert not kwargs
         return cast("Result", self._ask(function, args, to_the_end=False))
 
@@ -106,18 +114,16 @@ class Private:
             try:
                 with theirs:
                     socket.send_fds(self._connection, [b"?"], [theirs.fileno()])
-                done, result = calls.ask(ours, function, args)
-            except OSError as error:
-                raise KernelRefused(
-                    "the private host is gone: its processes were ended."
-                ) from error
+                return self._calls.ask(ours, function, args)
+            except Raised as raised:
+                error = raised.error
+            except OSError as gone:
+                raise KernelRefused("the private host is gone: its processes were ended.") from gone
             except KeyboardInterrupt:
                 if to_the_end:
-                    calls.wait(ours)
+                    wait(ours)
                 raise
-        if not done:
-            raise result
-        return result
+        raise error
 
     def close(self) -> None:
         """End all processes of the host; its namespaces go with them. Returns when they are gone.
@@ -142,11 +148,11 @@ class Private:
         self.close()
 
 
-def _ask_for_host(theirs: socket.socket, modules: Sequence[str]) -> None:
+def _ask_for_host(theirs: socket.socket, calls_module: str) -> None:
     """Send the nursery a socket; a nursery that is gone, or is that of a process from which this one was forked, is replaced."""
     global _nursery  # noqa: PLW0603  one for the process
     for last in (False, True):
-        prepare(modules)
+        prepare(calls_module)
         with _lock:
             assert _nursery is not None
             nursery = socket.socket(fileno=_nursery[1])
@@ -163,7 +169,7 @@ def _ask_for_host(theirs: socket.socket, modules: Sequence[str]) -> None:
                     ) from error
 
 
-def _start(modules: Sequence[str]) -> int:
+def _start(calls_module: str) -> int:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     copies: list[int] = []
     with theirs:
@@ -179,7 +185,7 @@ def _start(modules: Sequence[str]) -> int:
                 fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (theirs.fileno(), program)
             ]
             code = _NURSERY.format(
-                path=[os.path.abspath(path) for path in sys.path], modules=tuple(modules)
+                path=[os.path.abspath(path) for path in sys.path], calls=calls_module
             )
             null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
             handed = [

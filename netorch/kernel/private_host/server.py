@@ -15,20 +15,21 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from netorch.kernel.private_host import calls
+from netorch.kernel.private_host.calls import Calls, send_error
 from netorch.kernel.private_host.isolate import furnish, leave, needs_user_namespace
 from netorch.kernel.system.syscalls import die_with_parent
 
 _NAMESPACES = ("user", "pid")
 
 
-def main(control: int, program: int, modules: Sequence[str]) -> None:
+def main(control: int, program: int, calls_module: str) -> None:
     """Serve until the program is gone. `control`: a SOCK_SEQPACKET socket, on which each host is asked for with a socket of its own;
-    `program`: the pidfd of the program; `modules`: what hosts will need.
+    `program`: the pidfd of the program; `calls_module`: the module whose CALLS are what a host can
+    be asked for.
     """
     os.setsid()
     os.chdir("/")
@@ -36,8 +37,7 @@ def main(control: int, program: int, modules: Sequence[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     # keepers are reaped by the kernel
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    for module in modules:
-        importlib.import_module(module)
+    calls: Calls = importlib.import_module(calls_module).CALLS
     with socket.socket(fileno=control) as requests:
         while _ready(requests, program):
             _, fds, _, _ = socket.recv_fds(requests, 1, 1)
@@ -46,7 +46,7 @@ def main(control: int, program: int, modules: Sequence[str]) -> None:
             connection = socket.socket(fileno=fds[0])
             if os.fork() == 0:
                 requests.close()
-                _finally_exit(lambda connection=connection: _keep(connection, program))  # type: ignore[misc]
+                _finally_exit(lambda connection=connection: _keep(connection, program, calls))  # type: ignore[misc]
             connection.close()
 
 
@@ -65,7 +65,7 @@ def _finally_exit(work: Callable[[], None]) -> NoReturn:
         os._exit(0)
 
 
-def _keep(connection: socket.socket, program: int) -> None:
+def _keep(connection: socket.socket, program: int, calls: Calls) -> None:
     """The keeper: in the new namespaces, but for the processes', which its child is the first of."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
@@ -73,33 +73,33 @@ def _keep(connection: socket.socket, program: int) -> None:
         user = needs_user_namespace()
         leave(user)
     except Exception as error:
-        calls.fail(connection, error)
+        send_error(connection, error)
         return
     first = os.fork()
     if first == 0:
-        _finally_exit(lambda: _begin(connection, program, user))
+        _finally_exit(lambda: _begin(connection, program, user, calls))
     # the connection stays open until all of the host is gone, which is how the program knows that
     os.waitpid(first, 0)
 
 
-def _begin(connection: socket.socket, program: int, user: bool) -> None:
+def _begin(connection: socket.socket, program: int, user: bool, calls: Calls) -> None:
     """Process 1: reaps what others leave, and takes the whole host along when its servant ends."""
     die_with_parent()
     try:
         furnish(user)
     except Exception as error:
-        calls.fail(connection, error)
+        send_error(connection, error)
         return
     servant = os.fork()
     if servant == 0:
-        _finally_exit(lambda: _serve(connection, program))
+        _finally_exit(lambda: _serve(connection, program, calls))
     connection.close()
     with suppress(ChildProcessError):
         while os.wait()[0] != servant:
             pass
 
 
-def _serve(connection: socket.socket, program: int) -> None:
+def _serve(connection: socket.socket, program: int, calls: Calls) -> None:
     """The servant: says which namespaces there are, then answers calls, each in a thread and on a socket of its own."""
     connection.sendmsg([b"+"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _descriptors())])
     while _ready(connection, program):

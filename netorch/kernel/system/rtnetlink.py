@@ -34,16 +34,10 @@ class Rtnl:
 
     __slots__ = ("_sends", "_seq", "_size", "_socket")
 
-    def __init__(self, protocol: int = c.NETLINK_ROUTE, adopted: int = -1) -> None:
-        """`adopted`: the descriptor of one that was opened by another `Rtnl`, perhaps in another process."""
+    def __init__(self, protocol: int = c.NETLINK_ROUTE) -> None:
         self._size = _DATAGRAM
         self._seq = 0
         self._sends = False
-        if adopted >= 0:
-            self._socket = socket.socket(
-                socket.AF_NETLINK, socket.SOCK_RAW, protocol, fileno=adopted
-            )
-            return
         self._socket = opened = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
         )
@@ -66,10 +60,6 @@ class Rtnl:
 
     def close(self) -> None:
         self._socket.close()
-
-    def detach(self) -> int:
-        """The descriptor, which nobody here will close any more."""
-        return self._socket.detach()
 
     def next_seq(self) -> int:
         self._seq = self._seq % 0xFFFFFFFF + 1

@@ -13,13 +13,11 @@ from pathlib import Path
 from netorch.converge.attached import reach_on_record
 from netorch.converge.orchestrator import Orchestrator
 from netorch.converge.read import read_all
-from netorch.kernel import MANY
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
-from netorch.kernel.reader import read_along
-from netorch.kernel.spares import Spares
-from netorch.kernel.twin import Twin, order
 from netorch.netlink.constants import IFF_UP
+from netorch.parallel_reader.guess import MANY
+from netorch.parallel_reader.reader import ForkedReader
 from netorch.resolve.loader import load
 from netorch.state.planner import plan
 from netorch.value import replace
@@ -44,14 +42,10 @@ def apply(text: str) -> None:
     subprocess.run([sys.executable, "-m", "netorch", "apply", "-q", "/run/lab.yaml"], check=True)
 
 
-def reader() -> Twin:
-    return Twin(lambda: read_along)
-
-
-def done(twin: Twin) -> None:
-    """Wait until the child has found all and only wants to be heard."""
+def done(reader: ForkedReader) -> None:
+    """Wait until the child has read all and only wants to be heard."""
     deadline = time.monotonic() + 30
-    while twin._get(0) < SIZE and time.monotonic() < deadline:
+    while reader._claims.front < SIZE and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.2)
 
@@ -80,13 +74,13 @@ def test_two_see_what_one_sees() -> None:
         with LinuxKernel() as kernel:
             alone = kernel.read(scope)
         for told in (None, SCOPE, scope):
-            twin = reader()
+            reader = ForkedReader()
             if told is not None:
-                twin.begin(order(told))
-                done(twin)
-            with LinuxKernel(twin=twin) as kernel:
+                reader.begin(told)
+                done(reader)
+            with LinuxKernel(reader=reader) as kernel:
                 both = kernel.read(scope)
-                assert twin.over
+                assert reader.closed
                 opened = looked_into(kernel)
                 assert _steady(kernel.read(scope)) == _steady(both)
             assert _steady(both) == _steady(alone)
@@ -125,11 +119,11 @@ def test_one_that_is_lost_is_done_without() -> None:
     with LinuxKernel() as kernel:
         alone = kernel.read(SCOPE)
     for told in (True, False):
-        twin = reader()
+        reader = ForkedReader()
         if told:
-            twin.begin(order(SCOPE))
-        os.kill(twin._pid, 9)
-        with LinuxKernel(twin=twin) as kernel:
+            reader.begin(SCOPE)
+        os.kill(reader.child.pid, 9)
+        with LinuxKernel(reader=reader) as kernel:
             assert _steady(kernel.read(SCOPE)) == _steady(alone)
             assert looked_into(kernel) == SIZE + 1
 
@@ -144,9 +138,9 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
     stamp = records.stamp("lab")
     loaded = load(FILE.encode(), "lab.yaml")
     for heeded in (True, False):
-        twin = reader()
-        twin.begin(order(SCOPE))
-        done(twin)
+        reader = ForkedReader(stamp if heeded else None)
+        reader.begin(SCOPE)
+        done(reader)
         subprocess.run(
             ["ip", "-n", "n5", "address", "del", "10.0.1.5/16", "dev", "eth0"], check=True
         )
@@ -154,7 +148,7 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
             pass  # whoever had it may have changed anything
         record = records.read_record("lab")[0]
         assert record is not None
-        with Orchestrator(twin=twin, since=stamp if heeded else None) as lab:
+        with Orchestrator(reader=reader) as lab:
             report = lab.apply(loaded, record)
         # without a look at the stamp the old state would be believed
         assert [step.resource.title() for step in report.plan.steps] == (
@@ -170,13 +164,16 @@ def test_what_was_seen_before_somebody_else_had_the_lock_does_not_count() -> Non
 @private
 def test_a_name_that_means_another_namespace_by_now() -> None:
     apply(FILE)
-    with closing(reader()) as twin:
-        twin.begin(order(SCOPE))
-        done(twin)
+    with closing(ForkedReader()) as reader:
+        reader.begin(SCOPE)
+        done(reader)
         # nor does the child stand in a namespace where its owner would look for processes to end
-        assert os.stat(f"/proc/{twin._pid}/ns/net").st_ino == os.stat("/proc/self/ns/net").st_ino
+        assert (
+            os.stat(f"/proc/{reader.child.pid}/ns/net").st_ino
+            == os.stat("/proc/self/ns/net").st_ino
+        )
         subprocess.run("ip netns del n5; ip netns add n5", shell=True, check=True)
-        with LinuxKernel(twin=twin) as kernel:
+        with LinuxKernel(reader=reader) as kernel:
             snapshot = kernel.read(SCOPE)
         assert "n5" not in snapshot.namespaces and snapshot.strangers == {"n5": ""}
 
@@ -184,11 +181,11 @@ def test_a_name_that_means_another_namespace_by_now() -> None:
 @private
 def test_too_few_to_ask_for_help() -> None:
     apply(FILE.replace(f"[1-{SIZE}]", "[1-3]"))
-    twin = reader()
-    twin.begin(order(SCOPE))
-    with LinuxKernel(twin=twin) as kernel:
+    reader = ForkedReader()
+    reader.begin(SCOPE)
+    with LinuxKernel(reader=reader) as kernel:
         assert len(kernel.read(SCOPE).namespaces) == 5
-        assert twin.over
+        assert reader.closed
 
 
 @private
@@ -227,54 +224,6 @@ def test_a_brief_look_leads_to_the_same_steps() -> None:
         assert len(some.state) == len(all_of_it.state) - SIZE, "the addresses"
 
 
-@private
-def test_namespaces_that_were_made_ahead_are_as_others() -> None:
-    before = sorted(os.listdir("/proc/self/fd"))
-    loaded, seen = load(FILE.encode(), "lab.yaml"), []
-    record = records.Record(FILE, "lab.yaml", {}, None, 0.0, "0")
-    # none, some of them, more than are wanted, and a process that dies
-    for count in (0, 30, SIZE + 50, -1):
-        spares = Spares(SIZE if count < 0 else count) if count else None
-        if count < 0 and spares is not None:
-            os.kill(spares._pid, 9)
-        with Orchestrator(spares=spares) as lab:
-            assert lab.apply(loaded, record).rounds == 1
-            assert not lab.diff(loaded).plan
-            taken = {
-                label: netns.inode for label, netns in lab.kernel.read(SCOPE).namespaces.items()
-            }
-            assert len(set(taken.values())) == SIZE + 2
-            seen.append(
-                {label: netns.files for label, netns in lab.kernel.read(SCOPE).namespaces.items()}
-            )
-            for name in ("n1", f"n{SIZE}"):
-                ping = ("ip", "netns", "exec", name, "ping", "-c1", "-W3", "10.0.1.7")
-                subprocess.run(ping, check=True, stdout=subprocess.DEVNULL)
-            lab.destroy("lab")
-        assert spares is None or spares._pid < 0
-        assert sorted(os.listdir("/proc/self/fd")) == before
-    assert all(files == seen[0] for files in seen)
-
-
-@private
-def test_what_was_made_for_nothing_is_gone() -> None:
-    """Whether its process had made it all, was still at it, or could send no more since nobody took any."""
-    before = sorted(os.listdir("/proc/self/fd"))
-    for seconds in (0.0, 0.02, 1.0):
-        spares = Spares(2000)
-        taken = spares.take()
-        assert taken is not None
-        time.sleep(seconds)
-        spares.close()
-        spares.close()
-        assert spares.take() is None
-        os.close(taken[0])
-        taken[1].close()
-    assert sorted(os.listdir("/proc/self/fd")) == before
-    # nobody holds them any more: each has a cookie, but none has a process or a name
-    assert subprocess.run(["ip", "netns"], capture_output=True, text=True, check=True).stdout == ""
-
-
 def _children(pid: int) -> list[int]:
     try:
         return [
@@ -293,9 +242,9 @@ def _lives(pid: int) -> bool:
 
 @private
 def test_no_process_outlives_its_command() -> None:
-    """Killed or interrupted while the other one makes namespaces, or reads them; and nobody has anything to say about it."""
+    """Killed or interrupted while the other one reads namespaces; and nobody has anything to say about it."""
+    apply(FILE)
     for words in (("apply", "/run/lab.yaml"), ("diff", "/run/lab.yaml")):
-        Path("/run/lab.yaml").write_text(FILE)
         for number in (signal.SIGKILL, signal.SIGINT):
             command = [sys.executable, "-m", "netorch", *words]
             process = subprocess.Popen(
@@ -315,32 +264,24 @@ def test_no_process_outlives_its_command() -> None:
             while any(map(_lives, children)) and time.monotonic() < deadline:
                 time.sleep(0.01)
             assert not any(map(_lives, children))
-        # for the next ones there is something to read
-        apply(FILE)
 
 
 def test_the_commands_use_it(host: Host) -> None:
     """By strace: who opens the namespaces. The command itself opens few, or half of them where it reads too."""
     host.write("lab.yaml", FILE)
-    host.write("changed.yaml", CHANGED)
-    assert len(os.sched_getaffinity(0)) > 1, "with one processor there is nobody to read along"
-    opened, made = {}, {}
-    for words, status in {
-        ("apply", "-q", "lab.yaml"): 0,
-        ("diff", "-q", "lab.yaml"): 0,
-        ("diff", "-q", "changed.yaml"): 2,
-        ("apply", "-q", "changed.yaml"): 0,
-        ("destroy", "-q", "lab"): 0,
-    }.items():
-        trace = (
-            "strace",
-            "-f",
-            "-qqq",
-            "-e",
-            "trace=openat,fork,clone,vfork,unshare",
-            "-o",
-            "trace",
-        )
+    assert len(os.sched_getaffinity(0)) > 1, (
+        "with one processor there is nobody to read in parallel"
+    )
+    opened = {}
+    for words, text, status in (
+        (("apply", "-q", "lab.yaml"), FILE, 0),
+        (("diff", "-q", "lab.yaml"), FILE, 0),
+        (("diff", "-q", "./lab.yaml"), CHANGED, 2),
+        (("apply", "-q", "./lab.yaml"), CHANGED, 0),
+        (("destroy", "-q", "lab"), CHANGED, 0),
+    ):
+        host.write("lab.yaml", text)
+        trace = ("strace", "-f", "-qqq", "-e", "trace=openat,fork,clone,vfork", "-o", "trace")
         assert (
             host.run(*trace, sys.executable, "-m", "netorch", *words, check=False).returncode
             == status
@@ -361,15 +302,8 @@ def test_the_commands_use_it(host: Host) -> None:
             )
             for its in (True, False)
         ]
-        unshared = [line.split()[0] in forked for line in lines if "unshare(CLONE_NEWNET" in line]
-        made[words] = unshared.count(True), unshared.count(False)
-    assert made.pop(("apply", "-q", "lab.yaml")) == (SIZE, 1), (
-        "the one of the segment is in no line of the file"
-    )
-    assert {theirs for theirs, _ in made.values()} == {0}
     # what was made by the command itself is open in it
-    assert opened["apply", "-q", "lab.yaml"] == [0, 0]
-    del opened["apply", "-q", "lab.yaml"]
+    assert opened.pop(("apply", "-q", "lab.yaml")) == [0, 0]
     # how much each of them reads depends on who is quicker; at the border both may have
     for theirs, mine in opened.values():
         assert theirs > 0 and SIZE + 1 <= theirs + mine <= SIZE + 10, opened

@@ -1,0 +1,130 @@
+"""Exceptions as plain values, so that another process can raise them."""
+
+from __future__ import annotations
+
+import socket
+
+import msgspec
+
+from netorch.errors import (
+    CommandError,
+    ConflictError,
+    FileError,
+    InCode,
+    KernelRefused,
+    LacksError,
+    LockedError,
+    NetorchError,
+    Position,
+    Problem,
+)
+
+_NETORCH_ERRORS = {
+    kind.__name__: kind
+    for kind in (NetorchError, FileError, ConflictError, LacksError, KernelRefused, LockedError)
+}
+_OS_ERRORS = {kind.__name__: kind for kind in (OSError, socket.gaierror)}
+_OTHER_ERRORS = {
+    kind.__name__: kind
+    for kind in (OSError, TimeoutError, TypeError, ValueError, OverflowError, MemoryError)
+}
+
+
+class PlaceValue(msgspec.Struct, frozen=True):
+    """A Position; with a `path` an InCode."""
+
+    line: int
+    column: int
+    path: str | None = None
+
+
+class ProblemValue(msgspec.Struct, frozen=True):
+    what: str
+    where: PlaceValue | None
+    remedy: str
+
+
+class NetorchErrorValue(msgspec.Struct, frozen=True, tag="netorch"):
+    kind: str
+    problems: tuple[ProblemValue, ...]
+    file: str
+
+
+class CommandErrorValue(msgspec.Struct, frozen=True, tag="command"):
+    what: str
+    status: int
+
+
+class OSErrorValue(msgspec.Struct, frozen=True, tag="os"):
+    kind: str
+    errno: int
+    strerror: str
+    filename: str | None
+
+
+class OtherErrorValue(msgspec.Struct, frozen=True, tag="other"):
+    kind: str
+    text: str
+
+
+ErrorValue = NetorchErrorValue | CommandErrorValue | OSErrorValue | OtherErrorValue
+
+
+def place_value(where: Position | None) -> PlaceValue | None:
+    if where is None:
+        return None
+    return PlaceValue(where.line, where.column, where.path if isinstance(where, InCode) else None)
+
+
+def position_of(value: PlaceValue | None) -> Position | None:
+    if value is None:
+        return None
+    return (
+        Position(value.line, value.column)
+        if value.path is None
+        else InCode(value.line, value.column, value.path)
+    )
+
+
+def error_value(error: BaseException) -> ErrorValue:
+    if type(error) is CommandError:
+        return CommandErrorValue(error.problems[0].what, error.status)
+    if isinstance(error, NetorchError):
+        kind = next(
+            kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _NETORCH_ERRORS
+        )
+        problems = tuple(
+            ProblemValue(problem.what, place_value(problem.where), problem.remedy)
+            for problem in error.problems
+        )
+        return NetorchErrorValue(kind, problems, error.file)
+    if isinstance(error, OSError) and error.errno is not None:
+        kind = type(error).__name__ if type(error).__name__ in _OS_ERRORS else "OSError"
+        return OSErrorValue(
+            kind,
+            error.errno,
+            error.strerror or "",
+            None if error.filename is None else str(error.filename),
+        )
+    return OtherErrorValue(type(error).__name__, str(error))
+
+
+def error_of(value: ErrorValue) -> Exception:
+    """The exception; a NetorchError that names it in place of one whose type is unknown here."""
+    match value:
+        case CommandErrorValue(what, status):
+            return CommandError(what, status)
+        case NetorchErrorValue(kind, problems, file):
+            return _NETORCH_ERRORS[kind](
+                [Problem(entry.what, position_of(entry.where), entry.remedy) for entry in problems],
+                file,
+            )
+        case OSErrorValue(kind, errno, strerror, filename):
+            # OSError chooses the subclass by the number
+            return _OS_ERRORS[kind](errno, strerror, filename)
+        case OtherErrorValue(kind, text):
+            return (
+                _OTHER_ERRORS[kind](text)
+                if kind in _OTHER_ERRORS
+                else NetorchError(f"{kind}: {text}")
+            )

@@ -1,0 +1,154 @@
+"""Both sides of the parallel reader: what the child reads, and how the parent uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from netorch.parallel_reader.child import Child, Work
+from netorch.parallel_reader.claims import Claims
+from netorch.parallel_reader.guess import MANY
+
+if TYPE_CHECKING:
+    from netorch.kernel.files.records import Stamp
+    from netorch.values.snapshot import NetnsSnapshot, Scope
+
+_GENERAL = attrgetter("mark", "topology", "neighbours", "static_macs", "passage", "brief")
+"""The parts of a scope that say how every namespace is read."""
+
+
+class ForkedReader:
+    """A `ParallelReader` that is a child of this process, for one look at many namespaces. `close`
+    ends it.
+
+    Make it only while the process has one thread.
+    """
+
+    def __init__(self, stamp: Stamp | None = None) -> None:
+        """`stamp`: that of the topology's lock before the child began to read; without one it is
+        not compared. OSError if no process can be made.
+        """
+        self._stamp = stamp
+        self._scope: Scope | None = None
+        self._claims = Claims()
+        self.child = Child(lambda: child_work(self._claims))
+
+    def begin(self, scope: Scope) -> None:
+        """Have the child read for this scope. A second call changes nothing."""
+        from netorch.parallel_reader.messages import encode_scope
+
+        if self._scope is None:
+            self._scope = scope
+            self.child.begin(encode_scope(scope))
+
+    def locked(self, stamp: Stamp) -> None:
+        """End the child if somebody else has held the lock since it began, because they may have
+        changed what it has read.
+        """
+        if self._stamp is not None and self._stamp != stamp:
+            self.close()
+
+    def read(
+        self,
+        scope: Scope,
+        unread: Mapping[str, tuple[int, int]],
+        read_here: Callable[[Iterable[str]], None],
+    ) -> dict[str, NetnsSnapshot | str]:
+        """Read on both processors, and return what the child has read of `unread` for `scope`. The
+        child ends with it.
+        """
+        if len(unread) < MANY:
+            self.close()
+        if self.closed:
+            return {}
+        try:
+            self.begin(scope)
+            read_here(self._claims.from_the_back(list(unread)))
+            return dict(self._usable(scope, unread))
+        finally:
+            self.close()
+
+    def _usable(
+        self, scope: Scope, unread: Mapping[str, tuple[int, int]]
+    ) -> Iterator[tuple[str, NetnsSnapshot | str]]:
+        from msgspec import MsgspecError
+
+        from netorch.parallel_reader.messages import ShareDecoder
+
+        decoder = ShareDecoder()
+        assert self._scope is not None
+        for data in self.child.answers():
+            try:
+                share = decoder.decode(data)
+            except MsgspecError:
+                return
+            for name, one in share.items():
+                if serves(self._scope, scope, name, one, unread.get(name)):
+                    yield name, one
+
+    @property
+    def closed(self) -> bool:
+        return self.child.pid < 0
+
+    def close(self) -> None:
+        """End the child. May be called twice."""
+        if not self.closed:
+            self.child.close()
+            self._claims.close()
+
+
+def serves(
+    read_for: Scope,
+    scope: Scope,
+    name: str,
+    one: NetnsSnapshot | str,
+    inode: tuple[int, int] | None,
+) -> bool:
+    """Whether what was read of a namespace for one scope is what another one asks for.
+
+    `inode`: that of the namespace which has the name now.
+    """
+    from netorch.kernel.reader import is_simple
+
+    if isinstance(one, str):
+        return name not in scope.wanted and read_for.mark == scope.mark
+    if one.inode != inode:
+        return False
+    if (
+        scope.brief
+        and read_for.brief
+        and read_for.mark == scope.mark
+        and all(map(is_simple, one.links))
+    ):
+        return True
+    return (
+        _GENERAL(read_for) == _GENERAL(scope)
+        and set(scope.sysctls.get(name, ())) <= set(read_for.sysctls.get(name, ()))
+        and (name in read_for.filters) is (name in scope.filters)
+        and (name in read_for.forwards) is (name in scope.forwards)
+    )
+
+
+def child_work(claims: Claims) -> Work:
+    """Import what the child needs while it waits for its order, and return its work."""
+    from netorch.kernel.namespaces.catalog import HOST, Namespaces
+    from netorch.kernel.reader import Reader
+    from netorch.parallel_reader.messages import ShareEncoder, decode_scope
+
+    def work(order: bytes) -> Iterator[bytes]:
+        namespaces = Namespaces()
+        namespaces.round += 1
+        reader = Reader(namespaces, decode_scope(order))
+        encoder = ShareEncoder()
+        names = sorted(
+            name for name, inode in namespaces.names().items() if inode is not None and name != HOST
+        )
+        for part in claims.from_the_front(names):
+            share = reader.read_names(part)
+            # the child must not stand in somebody's namespace while it waits: who looks for
+            # processes there would find it
+            namespaces.home()
+            yield encoder.encode(share)
+
+    return work
