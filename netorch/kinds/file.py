@@ -27,7 +27,7 @@ def first_line(topology: str) -> str:
 
 @remembered
 def file_key(netns: str, name: str) -> Key:
-    return Key("file", netns, name)
+    return Key("file", netns, (name,))
 
 
 @observed

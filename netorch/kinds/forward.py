@@ -18,6 +18,10 @@ from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, 
 from netorch.values.snapshot import ForwardSnapshot, Snapshot, Wall
 
 
+def forward_key(netns: str, bridge: str) -> Key:
+    return Key("forward", netns, (bridge,))
+
+
 @observed
 @frozen
 class ForwardAccept(Nothing, Resource):
@@ -33,7 +37,7 @@ class ForwardAccept(Nothing, Resource):
 
     @property
     def key(self) -> Key:
-        return Key("forward", self.netns, self.bridge)
+        return forward_key(self.netns, self.bridge)
 
     @property
     def needs(self) -> tuple[Key, ...]:

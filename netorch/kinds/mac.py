@@ -14,6 +14,10 @@ from netorch.values.frozen import frozen
 from netorch.values.requests import Request, StaticMacAdd, StaticMacDel
 
 
+def portmac_key(netns: str, link: str, mac: str, vlan: int = 0) -> Key:
+    return Key("mac", netns, (link, mac, f"vlan {vlan}") if vlan else (link, mac))
+
+
 @observed
 @frozen
 class PortMac(Nothing, Resource):
@@ -27,11 +31,7 @@ class PortMac(Nothing, Resource):
 
     @property
     def key(self) -> Key:
-        return Key(
-            "mac",
-            self.netns,
-            f"{self.link} {self.mac}" + (f" vlan {self.vlan}" if self.vlan else ""),
-        )
+        return portmac_key(self.netns, self.link, self.mac, self.vlan)
 
     @property
     def within(self) -> tuple[Key, ...]:

@@ -77,7 +77,7 @@ def named(
 
 
 def peer_key(netns: str, link: str, public_key: str) -> Key:
-    return Key("peer", netns, f"{link} {public_key}")
+    return Key("peer", netns, (link, public_key))
 
 
 @observed

@@ -7,6 +7,7 @@ from dataclasses import field
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
+from netorch.kinds.netns import netns_key
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.frozen import frozen
@@ -17,6 +18,11 @@ _AND = " | "
 """Between the values of a setting that differ from place to place."""
 _DOTTED = str.maketrans("/.", "./")
 """A path as sysctl(8) writes it, where the dot in eth0.100 is a slash."""
+
+
+def sysctl_key(netns: str, path: str) -> Key:
+    """`path`: the first of the places where the setting may stand."""
+    return Key("sysctl", netns, (path,))
 
 
 def sysctl_paths(link: str, name: str) -> tuple[str, ...]:
@@ -48,12 +54,12 @@ class Sysctl(Nothing, Resource):
 
     @property
     def key(self) -> Key:
-        return Key("sysctl", self.netns, self.paths[0])
+        return sysctl_key(self.netns, self.paths[0])
 
     @property
     def within(self) -> tuple[Key, ...]:
         link = interface_of(self.paths[0])
-        return (Key("netns", self.netns, ""),) if link is None else (link_key(self.netns, link),)
+        return (netns_key(self.netns),) if link is None else (link_key(self.netns, link),)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:

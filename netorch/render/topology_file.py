@@ -58,7 +58,7 @@ class _File:
         """Bridge of the fabric → those that it is cabled to."""
         for key, port in state.items():
             if isinstance(port, Port) and key.netns == self.mark.fabric:
-                veth = state.get(link_key(key.netns, key.name))
+                veth = state.get(link_key(key.netns, port.link))
                 far = (
                     state.get(port_key(*veth.peer))
                     if isinstance(veth, Veth) and veth.peer[0] == key.netns
@@ -157,11 +157,8 @@ class _File:
 
     def take_names(self) -> None:
         """The hosts file knows the order of the nodes and of their addresses, and further names, which nothing else shows."""
-        owners = {
-            str(key.name).split()[1].split("/")[0]: (key.netns, key.name.split()[0])
-            for key in self.state
-            if key.kind == "address"
-        }
+        held = [resource for resource in self.state.values() if isinstance(resource, Address)]
+        owners = {address.address.local: (address.netns, address.link) for address in held}
         content = next(
             (
                 file.content
@@ -218,9 +215,9 @@ class _File:
     def ports(self, master: Link) -> Words:
         """The links that have joined a master, which say themselves how a bridge treats them."""
         ports = [
-            key.name
-            for key, port in self.state.items()
-            if isinstance(port, Port) and (key.netns, port.master) == (master.netns, master.name)
+            port.link
+            for port in self.state.values()
+            if isinstance(port, Port) and (port.netns, port.master) == (master.netns, master.name)
         ]
         for name in ports:
             if words := self.port_words(master.netns, name):
@@ -255,11 +252,11 @@ class _File:
             **owner,
             **settings,
         }
-        for key, port in self.state.items():
-            if isinstance(port, Port) and (key.netns, port.master) == (bridge.netns, bridge.name):
-                self.interface(key.netns, key.name)["master"] = name
-                if words := self.port_words(key.netns, key.name):
-                    self.interface(key.netns, key.name)["port"] = words
+        for port in self.state.values():
+            if isinstance(port, Port) and (port.netns, port.master) == (bridge.netns, bridge.name):
+                self.interface(port.netns, port.link)["master"] = name
+                if words := self.port_words(port.netns, port.link):
+                    self.interface(port.netns, port.link)["port"] = words
 
     def root(self, bridge: str) -> str:
         """The first bridge of a network: further ones of the fabric hang on it by a cable."""
@@ -392,11 +389,16 @@ class _File:
         return words
 
     def take_address(self, address: Address) -> None:
-        local, _, rest = address.address.partition(" peer ")
-        peer, _, length = rest.partition("/")
-        entry: Any = address.address if not rest else {"address": f"{local}/{length}", "peer": peer}
+        held = address.address
+        entry: Any = (
+            held.with_length if not held.peer else {"address": held.with_length, "peer": held.peer}
+        )
         names = {number: name for name, number in SCOPES.items()}
-        if ":" not in local and address.scope != RT_SCOPE_UNIVERSE and not local.startswith("127."):
+        if (
+            held.version == 4
+            and address.scope != RT_SCOPE_UNIVERSE
+            and not held.local.startswith("127.")
+        ):
             entry = (entry if isinstance(entry, dict) else {"address": entry}) | {
                 "scope": names[address.scope]
             }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import IPv6Address
 
-from netorch.kinds.address import SCOPES, Address, address_text
+from netorch.kinds.address import SCOPES, Address, Ifaddr
 from netorch.kinds.base.link import TXQUEUELEN
 from netorch.kinds.base.port_words import PortWords
 from netorch.kinds.base.standalone import SoloLink
@@ -16,7 +16,7 @@ from netorch.kinds.loopback import Loopback
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
 from netorch.kinds.port import TAKES_DOWN, USUAL_COST, Port, port_key
-from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_paths
+from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_key, sysctl_paths
 from netorch.kinds.up import Up, up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
@@ -222,7 +222,7 @@ def put_existing(draft: Draft, iface: Iface) -> None:
 
 def _is_quick(draft: Draft, iface: Iface) -> bool:
     """In a namespace that netorch makes all are; elsewhere those that IPv6 is meant to go over."""
-    said = Key("sysctl", iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
+    said = sysctl_key(iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
     return (
         not iface.site.created
         and not said
@@ -292,34 +292,30 @@ def _up_below(iface: Iface) -> Key | None:
 
 def put_addresses(draft: Draft, iface: Iface) -> None:
     """The addresses in order: the first of an IPv4 subnet is the primary one, the kernel ties the later ones to it."""
-    firsts: dict[object, str] = {}
+    firsts: dict[object, Ifaddr] = {}
     mtu = mtu_of(iface)
     for entry in iface.addresses:
-        text = address_of(entry)
+        address = address_of(entry)
         if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
             draft.complain(
                 entry.path,
-                f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {text} cannot be there",
+                f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {address} cannot be there",
             )
         if entry.interface.version == 6 and (switch := _ipv6_switch(draft, iface)):
             draft.complain(
                 entry.path,
-                f"the sysctl {switch} turns IPv6 off on {iface.display}, so {text} cannot be there",
+                f"the sysctl {switch} turns IPv6 off on {iface.display}, so {address} cannot be there",
             )
-        primary = ""
+        primary = address
         if entry.interface.version == 4:
             subnet = entry.interface.network if entry.peer is None else address_network(entry)
-            primary = firsts.setdefault(subnet, text)
+            primary = firsts.setdefault(subnet, address)
+        after = None if primary == address else primary
         resource = Address(
-            iface.site.label,
-            iface.dev,
-            text,
-            _scope(entry),
-            draft.mark.protocol,
-            "" if primary == text else primary,
+            iface.site.label, iface.dev, address, _scope(entry), draft.mark.protocol, after
         )
         if resource.key in draft.state:
-            draft.complain(entry.path, f"{iface.display} has the address {text} twice")
+            draft.complain(entry.path, f"{iface.display} has the address {address} twice")
         draft.put(resource, entry.path)
     _put_neighbours(draft, iface)
 
@@ -355,7 +351,7 @@ def _ipv6_switch(draft: Draft, iface: Iface) -> str:
     """The setting by which the file itself turns IPv6 off on an interface: its own, else that for new ones, else that for all."""
     new = [_off("default")] if iface.name != "lo" else []
     for path in (*sysctl_paths(iface.dev, "disable_ipv6"), *new, _off("all")):
-        found = draft.state.get(Key("sysctl", iface.site.label, path))
+        found = draft.state.get(sysctl_key(iface.site.label, path))
         if isinstance(found, Sysctl):
             return "" if found.value == "0" else found.paths[-1].replace("/", ".")
     return ""
@@ -365,8 +361,12 @@ def _off(where: str) -> str:
     return f"net/ipv6/conf/{where}/disable_ipv6"
 
 
-def address_of(entry: Given) -> str:
-    return address_text(entry.interface, entry.peer)
+def address_of(entry: Given) -> Ifaddr:
+    return Ifaddr(
+        str(entry.ip),
+        entry.interface.network.prefixlen,
+        "" if entry.peer is None else str(entry.peer),
+    )
 
 
 def address_network(entry: Given) -> object:

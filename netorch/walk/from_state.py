@@ -16,6 +16,7 @@ from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl
+from netorch.kinds.up import Up
 from netorch.kinds.uplink import Uplink
 from netorch.nat import nftables
 from netorch.netlink.constants import (
@@ -53,7 +54,7 @@ def world(desired: Desired) -> World:
     for label in desired.labels.values():
         grouped.setdefault(label, [])
     nodes = {label: node for node, label in desired.labels.items()}
-    ups = {(key.netns, key.name) for key in desired.state if key.kind == "up"}
+    ups = {(up.netns, up.link) for up in desired.state.values() if isinstance(up, Up)}
     places = {
         label: _place(label, nodes.get(label, shown(label)), resources, ups)
         for label, resources in grouped.items()
@@ -68,7 +69,7 @@ def _preferred(resources: Iterable[Resource]) -> tuple[IPv4Address | IPv6Address
     """A node's addresses in the order of its hosts file: those of lo first."""
     found = [resource for resource in resources if isinstance(resource, Address)]
     found.sort(key=lambda resource: resource.link != "lo")
-    addresses = [ip_interface(resource.address.partition(" ")[0]).ip for resource in found]
+    addresses = [ip_address(resource.address.local) for resource in found]
     return tuple(
         address for address in addresses if not address.is_loopback and not address.is_link_local
     )
@@ -143,13 +144,14 @@ def _addresses(resources: Iterable[Address], ifaces: dict[str, Iface]) -> Iterat
     for loopback in _LOOPBACKS:
         yield Held("lo", loopback, RT_SCOPE_HOST)
     for resource in resources:
-        local, _, peer = resource.address.partition(" peer ")
         if resource.link not in ifaces:
             ifaces[resource.link] = Iface(resource.link, "")
-        address = ip_interface(local)
-        yield Held(
-            resource.link, address, resource.scope, ip_network(peer, strict=False) if peer else None
-        )
+        held = resource.address
+        if held.peer:
+            far = ip_network(f"{held.peer}/{held.length}", strict=False)
+            yield Held(resource.link, ip_interface(held.local), resource.scope, far)
+        else:
+            yield Held(resource.link, ip_interface(held.with_length), resource.scope)
 
 
 def _link_locals(ifaces: dict[str, Iface], fabric: bool) -> Iterator[Held]:

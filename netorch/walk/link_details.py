@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
+from netorch.kinds.base.link import link_key
 from netorch.kinds.fdb import ALL, Fdb
 from netorch.kinds.impair import Impair
 from netorch.kinds.peer import Peer
@@ -70,7 +71,7 @@ def of_parts(resources: Iterable[Resource]) -> dict[Key, dict[str, Any]]:
     peers: dict[Key, list[WireguardPeer]] = {}
     ends: dict[Key, list[Address]] = {}
     for resource in resources:
-        key = Key("link", resource.key.netns, getattr(resource, "link", ""))
+        key = link_key(resource.key.netns, getattr(resource, "link", ""))
         fields = found.setdefault(key, {})
         match resource:
             case Port():

@@ -15,6 +15,10 @@ import pytest
 from netorch.cli import commands
 from netorch.cli.parser import parser
 from netorch.converge.lab import Live
+from netorch.kinds.address import Ifaddr, address_key
+from netorch.kinds.base.link import link_key
+from netorch.kinds.filter import filter_key
+from netorch.kinds.up import up_key
 from netorch.render.graph import dot, html, mermaid, svg
 from netorch.render.graph.build import build
 from netorch.render.graph.layout import place
@@ -197,7 +201,7 @@ def test_extra_is_told_from_what_the_file_has() -> None:
 
 
 def test_changed_says_old_and_new() -> None:
-    found = live(PAIR, changed={Key("link", "a", "eth0"): {"mtu": 1400}})
+    found = live(PAIR, changed={link_key("a", "eth0"): {"mtu": 1400}})
     assert found.edges[0].status is Status.CHANGED
     row = next(
         row for row in thing(found, "node a").sections[1].rows if row.status is Status.CHANGED
@@ -206,28 +210,28 @@ def test_changed_says_old_and_new() -> None:
 
 
 def test_an_address_of_its_own_is_red_by_itself() -> None:
-    address = Key("address", "a", "eth0 10.0.0.1/30")
+    address = address_key("a", "eth0", Ifaddr("10.0.0.1", 30))
     found = live(PAIR, without=(address,))
     assert found.edges[0].status is Status.OK
     assert found.edges[0].ends[0].addresses == (Text("10.0.0.1/30", Status.MISSING),)
 
 
 def test_a_link_that_is_down_is_changed() -> None:
-    found = live(PAIR, without=(Key("up", "a", "eth0"),))
+    found = live(PAIR, without=(up_key("a", "eth0"),))
     assert found.edges[0].status is Status.CHANGED
     assert any("state up → down" in row.more for row in thing(found, "node a").sections[1].rows)
 
 
 def test_what_only_goes_along_with_a_replacement_is_no_drift() -> None:
     file = loaded(PAIR)
-    up = file.desired.state[Key("up", "a", "eth0")]
-    along = Plan(changes=(Step(None, up, Disruption.REPLACE, Key("link", "a", "eth0")),))
+    up = file.desired.state[up_key("a", "eth0")]
+    along = Plan(changes=(Step(None, up, Disruption.REPLACE, link_key("a", "eth0")),))
     found = build(of_kernel(Live("lab", object(), file.desired.state, along), file))  # type: ignore[arg-type]
     assert found.edges[0].status is Status.OK
 
 
 def test_a_filter_that_lost_a_published_port() -> None:
-    key = Key("filter", "box", "")
+    key = filter_key("box")
     rules = loaded(DOCKER).desired.state[key].lines()
     kept = "\n".join(rule for rule in rules if "publish web" not in rule)
     found = live(DOCKER, changed={key: {"text": kept}})

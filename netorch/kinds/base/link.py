@@ -42,7 +42,12 @@ TXQUEUELEN = 1000
 
 @remembered
 def link_key(netns: str, name: str) -> Key:
-    return Key("link", netns, name)
+    return Key("link", netns, (name,))
+
+
+def link_of(key: Key) -> str:
+    """The link's name in the key of a link, or of what is a part of one such as its address: the first part of either."""
+    return key.parts[0]
 
 
 class AddressWords(Words):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netorch.kinds.base.link import Link
+from netorch.kinds.base.link import Link, link_key, link_of
 from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.filter import PacketFilter
-from netorch.kinds.netns import Netns
+from netorch.kinds.netns import IPV4_FORWARDING, Netns
 from netorch.kinds.port import Port
+from netorch.kinds.sysctl import sysctl_key
 from netorch.language.publish import NatWords, PublishWords, shown
 from netorch.render.graph.picture import Section, Status, Text, Thing
 from netorch.render.graph.scene import Scene
@@ -96,11 +97,7 @@ class _Node:
     def _forwards(self) -> bool:
         if self.netns is not None:
             return self.netns.ipv4_forwarding or self.netns.ipv6_forwarding
-        return any(
-            key.name.endswith("ip_forward")
-            for key in self.scene.state
-            if key.kind == "sysctl" and key.netns == self.label
-        )
+        return sysctl_key(self.label, IPV4_FORWARDING) in self.scene.state
 
     def _status(self) -> Status:
         if self.netns is not None and (own := self.scene.of(self.netns.key)) is not Status.OK:
@@ -108,8 +105,8 @@ class _Node:
         for key in self.scene.differing.get(self.label, ()):
             if key.kind not in WITH_LINK:
                 return Status.CHANGED
-            dev = key.name.split(" ")[0]
-            if dev not in self.drawn and Key("link", self.label, dev) not in self.wiring.networks:
+            dev = link_of(key)
+            if dev not in self.drawn and link_key(self.label, dev) not in self.wiring.networks:
                 return Status.CHANGED
         return Status.OK
 
@@ -121,7 +118,7 @@ class _Node:
         for link in self.wiring.inner.get(self.label, ()):
             addresses = self.wiring.of(link.netns, link.name)
             about = " ".join((link.name, *self._kind(link)))
-            words = " ".join((about, *(address.address for address in addresses)))
+            words = " ".join((about, *(str(address.address) for address in addresses)))
             whole = len(words) <= LONGEST
             statuses = (
                 {self.scene.of(address.key) for address in addresses} - {Status.OK}
@@ -133,17 +130,17 @@ class _Node:
             yield Text(words if whole else about, status)
             if not whole:
                 yield from (
-                    Text(address.address, self.scene.of(address.key)) for address in addresses
+                    Text(str(address.address), self.scene.of(address.key)) for address in addresses
                 )
         known = {link.name for link in self.wiring.inner.get(self.label, ())}
         for dev, addresses in self.wiring.addresses.get(self.label, {}).items():
             if (
                 dev not in known | self.drawn
-                and Key("link", self.label, dev) not in self.wiring.networks
+                and link_key(self.label, dev) not in self.wiring.networks
             ):
                 statuses = {self.scene.of(address.key) for address in addresses}
                 one = statuses.pop() if len(statuses) == 1 else Status.CHANGED
-                yield Text(" ".join((dev, *(address.address for address in addresses))), one)
+                yield Text(" ".join((dev, *(str(address.address) for address in addresses))), one)
 
     def _kind(self, link: Link) -> Iterator[str]:
         """What a person wants to read of an inner interface beside its name."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from netorch.kinds.address import Address
-from netorch.kinds.base.link import Link, link_key
+from netorch.kinds.base.link import Link, link_key, link_of
 from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.impair import impair_key
@@ -85,9 +84,7 @@ class _Wirer:
                 self.found.addresses.setdefault(resource.netns, {}).setdefault(
                     resource.link, []
                 ).append(resource)
-                self.owners.setdefault(re.split("[/ ]", resource.address)[0], []).append(
-                    resource.netns
-                )
+                self.owners.setdefault(resource.address.local, []).append(resource.netns)
 
     def run(self) -> Wiring:
         self._by_file()
@@ -158,7 +155,7 @@ class _Wirer:
                 self.found.bridges.setdefault(name, []).append(part)
 
     def _is_port(self, key: Key) -> bool:
-        return port_key(key.netns, key.name) in self.scene.state
+        return port_key(key.netns, link_of(key)) in self.scene.state
 
     def _thing(self, key: Key) -> str:
         return (
@@ -180,7 +177,7 @@ class _Wirer:
 
     def _addresses(self, label: str, dev: str) -> tuple[Text, ...]:
         return tuple(
-            Text(address.address, self.scene.of(address.key))
+            Text(str(address.address), self.scene.of(address.key))
             for address in self.found.of(label, dev)
         )
 
