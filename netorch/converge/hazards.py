@@ -159,7 +159,7 @@ def bare_bridges(
         if netns_key(key.netns) in wanted and _at_loopback(resource)
     ]
     found = (
-        [Sysctl(label, _BRIDGED_IPV6, "0") for label in labels]
+        [Sysctl(label, _BRIDGED_IPV6, ("0",)) for label in labels]
         if labels and pristine(_BRIDGED_IPV6)
         else []
     )
@@ -201,7 +201,7 @@ def routers(wanted: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory) 
         for link in netns.links:
             paths = (f"net/ipv6/conf/{link.name}/accept_ra",)
             if link.name in advertised or (key.netns, paths) in memory.ours:
-                found.append(Sysctl(key.netns, paths, "2"))
+                found.append(Sysctl(key.netns, paths, ("2",)))
     return found
 
 

@@ -34,7 +34,7 @@ from netorch.state.core import HOST, Key, Plan, Resource, shown
 from netorch.state.planner import plan as make_plan
 from netorch.values.frozen import frozen
 from netorch.values.marks import ALIAS, Mark, read_alias
-from netorch.values.requests import NetnsDel
+from netorch.values.requests import Attachment, NetnsDel
 from netorch.values.snapshot import Scope, Snapshot
 
 if TYPE_CHECKING:
@@ -69,14 +69,14 @@ class Start:
 
 @frozen
 class Live:
-    """A topology that is on this machine. `attached`: label → what the node is attached to, `docker:mybox`."""
+    """A topology that is on this machine. `attached`: label → what the node is attached to."""
 
     name: str
     record: Record | None
     state: Mapping[Key, Resource]
     difference: Plan | None
     warnings: tuple[str, ...] = ()
-    attached: Mapping[str, str] = field(default_factory=dict)
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
 
 
 class Lab:
@@ -329,11 +329,7 @@ class Lab:
         desired = with_left(name, recorded(name, record))
         within = reach(self.kernel, Mark(name), desired)
         _, observed = everything(self.kernel, Mark(name), within)
-        attached = (
-            {label: ":".join(how) for label, how in desired.attached.items()}
-            if desired is not None
-            else {}
-        )
+        attached = desired.attached if desired is not None else {}
         return Live(
             name, record, observed.state, difference, (*warnings, *within.warnings), attached
         )

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 from netorch.language import schema_shapes
 from netorch.language.scalars import (
     INTERFACE,
+    Address,
     IPAddress,
     NodeName,
     Subnet,
@@ -189,6 +190,18 @@ class NatWords(Words):
         if len(self.model_fields_set) != 1:
             wrong("an entry of `nat` is one of masquerade, snat, dnat")
         return self
+
+
+def comment(node: str, words: PublishWords) -> str:
+    """What the rule of a published port says of itself: `publish web 127.0.0.1:8080:80/tcp`."""
+    everywhere = words.address is None or words.address.is_unspecified
+    host = "" if everywhere else host_text(words.address)
+    return f"publish {node} {host}{shown(words.port)}:{shown(words.to)}/{words.proto}"
+
+
+def host_text(host: Address | None) -> str:
+    """An address before a port: `127.0.0.1:`, `[::1]:`; "" for None."""
+    return "" if host is None else f"[{host}]:" if host.version == 6 else f"{host}:"
 
 
 def shown(pair: Ports) -> str:

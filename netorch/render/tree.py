@@ -8,12 +8,13 @@ from typing import Any
 from netorch.converge.lab import Live
 from netorch.errors import printable
 from netorch.kinds.address import Address
-from netorch.kinds.base.link import link_key
+from netorch.kinds.base.link import kind_of, link_key
 from netorch.kinds.netns import netns_key
 from netorch.render.live_table import row
 from netorch.render.text import counted
 from netorch.state.core import Key, Resource, shown
 from netorch.values.marks import Mark
+from netorch.values.requests import Attachment
 
 
 def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
@@ -52,14 +53,14 @@ def _lines(entry: Live) -> Iterator[str]:
 
 
 def _about(
-    here: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, str]
+    here: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, Attachment]
 ) -> str:
     netns = here.get(netns_key(label))
     words = ["the segments' bridges"] if label == fabric else []
     if netns is not None:
         words += [name for name, value in netns.attributes().items() if value == "on"]
     elif label != "host":
-        words.append(attached.get(label, "attached"))
+        words.append(str(attached.get(label, "attached")))
     return f"  ({', '.join(words)})" if words else ""
 
 
@@ -85,10 +86,9 @@ def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
             if name != "state"
         }
         words = ", ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
-        kind = resource.title().split()[0]
         entries.append(
             (
-                f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}",
+                f"{key.name}  {kind_of(resource)}, {state}{', ' + words if words else ''}",
                 addresses.get(key, []),
             )
         )

@@ -17,17 +17,18 @@ from netorch.resolve.port_vlans import put_vlans
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_solo, put_veth
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
-from netorch.state.core import HOST, Key, Resource
+from netorch.state.core import HOST, Key, Resource, attached_label
 from netorch.topology.models import Topology
 from netorch.values.frozen import frozen
 from netorch.values.marks import Mark
+from netorch.values.requests import Attachment
 
 
 @frozen
 class Desired:
     """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
 
-    `attached`: label → (how, what) of the namespaces that exist already. `folder`: where the files are that it names.
+    `attached`: label → what the namespaces are that exist already. `folder`: where the files are that it names.
     `checks`: what must be reachable, in the order of the file.
     """
 
@@ -36,7 +37,7 @@ class Desired:
     origins: Mapping[Key, Path] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
-    attached: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
     complaints: tuple[Complaint, ...] = ()
     folder: str = ""
     checks: tuple[Check, ...] = ()
@@ -93,9 +94,9 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
             site.name: site.label for site in draft.sites.values() if site.name in topology.nodes
         },
         attached={
-            site.label: (site.words.attach.how, site.words.attach.what)
+            site.label: Attachment(attach.how, attach.what)
             for site in draft.sites.values()
-            if site.words.attach is not None
+            if (attach := site.words.attach) is not None
         },
         complaints=tuple(draft.complaints),
         folder=folder,
@@ -115,7 +116,7 @@ def _sites(draft: Draft) -> None:
                     "`host` is the namespace that netorch runs in: it attaches to nothing",
                 )
         else:
-            label = f"@{name}" if node.attach is not None else draft.prefix + name
+            label = attached_label(name) if node.attach is not None else draft.prefix + name
         if name != HOST and label in {HOST, draft.mark.fabric}:
             draft.complain(path, f"node {name}: the namespace name {label!r} is reserved")
         if len(label.encode()) > 200:

@@ -65,7 +65,7 @@ def put_site(draft: Draft, site: Site) -> None:
         for version, path in ((4, IPV4_FORWARDING), (6, IPV6_FORWARDING)):
             if forwarding[version] is not None:
                 draft.put(
-                    Sysctl(site.label, (path,), str(int(bool(forwarding[version])))),
+                    Sysctl(site.label, (path,), (str(int(bool(forwarding[version]))),)),
                     (*site.path, "forwarding"),
                 )
     for path, value in sysctls.items():
@@ -75,7 +75,7 @@ def put_site(draft: Draft, site: Site) -> None:
             path = path.replace(f"/{name}/", f"/{site.ifaces[name].dev}/")  # noqa: PLW2901
         elif name is not None and site.created and name != "lo":
             draft.unknown(place, f"interface {site.name}:", name, site.ifaces)
-        draft.put(Sysctl(site.label, (path,), value), place)
+        draft.put(Sysctl(site.label, (path,), (value,)), place)
     if site.created:
         lo = site.ifaces.get("lo")
         mtu = lo.explicit_mtu if lo else None
@@ -430,7 +430,7 @@ def _put_settings(draft: Draft, iface: Iface) -> None:
     ):
         for name, value in layer.sysctls.items():
             path = (*iface.path, "sysctls", name)
-            draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), value), path)
+            draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), (value,)), path)
 
 
 def _scope(entry: Given) -> int:

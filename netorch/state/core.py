@@ -19,11 +19,22 @@ if TYPE_CHECKING:
 
 HOST = "host"
 """The label of the namespace that netorch runs in. Other labels are names in /run/netns, or `@NODE` for an attached one."""
+_ATTACHED = "@"
+"""Before the label of a namespace that others made. No name in /run/netns that netorch makes begins so."""
+
+
+def attached_label(name: object) -> str:
+    """The label of a namespace that others made: by its node's name, or by what it is."""
+    return f"{_ATTACHED}{name}"
+
+
+def is_attached(label: str) -> bool:
+    return label.startswith(_ATTACHED)
 
 
 def shown(label: str) -> str:
     """A namespace's label as a person reads it: an attached one by its node's name."""
-    return label.removeprefix("@")
+    return label.removeprefix(_ATTACHED)
 
 
 class Key(NamedTuple):

@@ -9,12 +9,23 @@ from __future__ import annotations
 
 import errno
 from dataclasses import field
+from typing import NamedTuple
 
 from netorch.values.filter_rules import Ruleset
 from netorch.values.frozen import frozen
 from netorch.values.secret import Secret
 
 Attrs = tuple[tuple[int, bytes], ...]
+
+
+class Attachment(NamedTuple):
+    """What a namespace of others is looked up by: `how` is netns, pid, path, docker or podman."""
+
+    how: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.how}:{self.what}"
 
 
 @frozen

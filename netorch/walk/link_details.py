@@ -14,6 +14,7 @@ from netorch.kinds.port import Port
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import PortVlans
 from netorch.kinds.wireguard import Wireguard
+from netorch.language.impairment import CERTAIN
 from netorch.state.core import Key, Resource
 from netorch.walk.world import Address, Tunnel, WireguardPeer
 
@@ -48,8 +49,8 @@ def of_link(resource: Resource) -> dict[str, Any]:
 
 def _tunnel(resource: Resource) -> Tunnel:
     ends = [getattr(resource, name, None) for name in ("remote", "multicast")]
-    # of a remote whose entry in the forwarding database is gone, the address alone counts
-    known = [end.partition(" ")[0] for end in ends if end is not None and " " not in end]
+    # an end whose entry in the forwarding database is gone gets nothing
+    known = [end for end in ends if end is not None and getattr(resource, "flooded", True)]
     said = resource.attributes()
     ident = tuple(f"{name} {said[name]}" for name in _IDENT if name in said)
     return Tunnel(
@@ -85,7 +86,7 @@ def of_parts(resources: Iterable[Resource]) -> dict[Key, dict[str, Any]]:
             case Impair():
                 words = resource.attributes()
                 said = ", ".join(f"{name} {value}" for name, value in words.items())
-                fields |= {"impair": said, "lost": words.get("loss", "").startswith("100%")}
+                fields |= {"impair": said, "lost": resource.said.loss == CERTAIN}
             case Fdb() if resource.mac == ALL:
                 ends.setdefault(key, []).append(ip_address(resource.dst))
             case Peer():
@@ -99,10 +100,9 @@ def of_parts(resources: Iterable[Resource]) -> dict[Key, dict[str, Any]]:
 
 def _peer(peer: Peer) -> WireguardPeer:
     allowed = tuple(ip_interface(network) for network in peer.allowed_ips)
-    if not peer.endpoint:
+    if peer.endpoint is None:
         return WireguardPeer(None, allowed)
-    host, _, port = peer.endpoint.rpartition(":")
-    return WireguardPeer((ip_address(host.strip("[]")), int(port)), allowed)
+    return WireguardPeer((ip_address(peer.endpoint.address), peer.endpoint.port), allowed)
 
 
 def merged(fields: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ipaddress import (
 )
 
 from netorch.netlink.constants import AF_INET, AF_INET6
+from netorch.state.core import shown
 from netorch.values.frozen import frozen
 from netorch.values.requests import RouteSpec, RuleSpec
 from netorch.walk.filters import Chain
@@ -202,4 +203,4 @@ class World:
     def said(self, end: End) -> str:
         """`r1:eth0`."""
         place = self.places.get(end[0])
-        return f"{place.name if place is not None else end[0].removeprefix('@')}:{end[1]}"
+        return f"{place.name if place is not None else shown(end[0])}:{end[1]}"

@@ -22,7 +22,7 @@ from netorch.kinds.up import up_key
 from netorch.render.graph import dot, html, mermaid, svg
 from netorch.render.graph.build import build
 from netorch.render.graph.layout import place
-from netorch.render.graph.picture import Edge, End, Picture, Section, Status, Text, Thing
+from netorch.render.graph.picture import Edge, End, Picture, Section, Status, Text, Thing, ThingId
 from netorch.render.graph.placement import Spot
 from netorch.render.graph.scene import of_file, of_kernel
 from netorch.resolve.loader import Loaded, load
@@ -55,14 +55,14 @@ def picture(text: str) -> Picture:
 
 
 def thing(found: Picture, name: str) -> Thing:
-    return next(entry for entry in found.things if entry.id == name)
+    return next(entry for entry in found.things if str(entry.id) == name)
 
 
 def edges(found: Picture) -> list[str]:
     """`box eth0 192.0.2.1/30 -cable- pc eth0 192.0.2.2/30`."""
     return [
         f" -{edge.kind}- ".join(
-            " ".join((end.thing.split()[1], *map(said, end.texts()))) for end in edge.ends
+            " ".join((end.thing.name, *map(said, end.texts()))) for end in edge.ends
         )
         for edge in found.edges
     ]
@@ -280,7 +280,7 @@ HOSTILE = '</script><script>alert(1)</script><!-- ]]> "\' \\N \\" #quot; & &lt; 
 def hostile() -> Picture:
     text = Text(HOSTILE, Status.CHANGED, (HOSTILE,))
     one = Thing(
-        "node a",
+        ThingId("node", "a"),
         "router",
         HOSTILE,
         HOSTILE,
@@ -289,9 +289,12 @@ def hostile() -> Picture:
         (Section(HOSTILE, (text,)),),
         HOSTILE,
     )
-    other = Thing("network b", "network", HOSTILE)
+    other = Thing(ThingId("network", "b"), "network", HOSTILE)
     edge = Edge(
-        (End("node a", HOSTILE, (text, text), Status.EXTRA), End("network b", HOSTILE)),
+        (
+            End(ThingId("node", "a"), HOSTILE, (text, text), Status.EXTRA),
+            End(ThingId("network", "b"), HOSTILE),
+        ),
         "cable",
         (text,),
         Status.MISSING,

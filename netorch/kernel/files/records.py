@@ -24,8 +24,13 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TOPOLOGY, _META, _SYSCTLS = "topology.yaml", "meta.json", "sysctls.json"
 
-Originals = Mapping[str, Mapping[str, tuple[tuple[int, int], str]]]
-"""Label → path below /proc/sys → (inode of the namespace that the value was read in, the value)."""
+Originals = Mapping[str, Mapping[tuple[str, ...], tuple[tuple[int, int], tuple[str, ...]]]]
+"""Label → setting, as its paths below /proc/sys → (inode of the namespace that it was read in, its values).
+
+One value holds for all paths, several for one each. In the file the paths are one text with spaces between, and the values one with
+` | ` between.
+"""
+_AND = " | "
 
 
 @frozen
@@ -305,18 +310,28 @@ def read_record(name: str) -> tuple[Record | None, str]:
 
 def write_sysctls(name: str, originals: Originals) -> None:
     """Remember values from before, ahead of their change."""
-    _write(name, {_SYSCTLS: json.dumps(originals, indent=1)})
+    found = {
+        label: {
+            " ".join(paths): (inode, _AND.join(values))
+            for paths, (inode, values) in settings.items()
+        }
+        for label, settings in originals.items()
+    }
+    _write(name, {_SYSCTLS: json.dumps(found, indent=1)})
 
 
 def read_sysctls(name: str) -> tuple[Originals, str]:
     """Values from before; with a warning, and empty, if their record is damaged."""
     try:
         content = _read(name, _SYSCTLS)
-        found: dict[str, dict[str, tuple[tuple[int, int], str]]] = {}
-        for label, paths in json.loads(content or "{}").items():
+        found: dict[str, dict[tuple[str, ...], tuple[tuple[int, int], tuple[str, ...]]]] = {}
+        for label, settings in json.loads(content or "{}").items():
             found[label] = {
-                path: ((int(inode[0]), int(inode[1])), str(value))
-                for path, (inode, value) in paths.items()
+                tuple(paths.split(" ")): (
+                    (int(inode[0]), int(inode[1])),
+                    tuple(str(text).split(_AND)) if text else (),
+                )
+                for paths, (inode, text) in settings.items()
             }
         return found, ""
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:

@@ -232,6 +232,11 @@ class Link(Resource):
         return f"{self.KIND} {shown(self.netns)}/{self.name}"
 
 
+def kind_of(link: Resource) -> str:
+    """The kind of a link in a person's words, who calls lo by what it is."""
+    return "loopback" if link.key == link_key(link.key.netns, "lo") else link.KIND
+
+
 def common_fields(view: View, link: LinkRecord) -> dict[str, Any]:
     """The fields of `Link` as a dump shows them."""
     return {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netorch.kinds.base.link import Link, link_key, link_of
+from netorch.kinds.base.link import Link, kind_of, link_key, link_of
 from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.netns import IPV4_FORWARDING, Netns
 from netorch.kinds.port import Port
 from netorch.kinds.sysctl import sysctl_key
-from netorch.language.publish import NatWords, PublishWords, shown
+from netorch.language.publish import NatWords, PublishWords, comment, host_text, shown
 from netorch.render.graph.picture import Section, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.sizes import LONGEST
@@ -81,7 +81,8 @@ class _Node:
 
     def thing(self, yamls: Mapping[str, str]) -> Thing:
         kind = "host" if self.label == HOST else "router" if self._forwards() else "node"
-        tag = self.scene.attached.get(self.label, "")
+        attached = self.scene.attached.get(self.label)
+        tag = "" if attached is None else str(attached)
         lines = (*self._inner_lines(), *self._translations())
         return Thing(
             node_id(self.scene, self.label),
@@ -161,7 +162,7 @@ class _Node:
         lost = self._lost_rules() if self.words.publish else []
         for publish in self.words.publish:
             text = published(publish)
-            gone = any(f"publish {self.name} {comment_of(publish)}" in rule for rule in lost)
+            gone = any(comment(self.name, publish) in rule for rule in lost)
             yield Text(f"publishes {text}", Status.MISSING if gone else Status.OK)
         for nat in self.words.nat:
             yield Text(translated(nat))
@@ -169,12 +170,7 @@ class _Node:
     def _lost_rules(self) -> list[str]:
         """The rules of packet filters that should be there and are not."""
         keys = [key for key in self.scene.state if key.kind == "filter"]
-        lost = [
-            line
-            for key in keys
-            for line in self.scene.differences.get(key, ())
-            if line.startswith("missing: ")
-        ]
+        lost = [line for key in keys for line in self.scene.lost.get(key, ())]
         missing = (self.scene.state[key] for key in keys if self.scene.of(key) is Status.MISSING)
         return lost + [line for resource in missing for line in resource.lines()]
 
@@ -242,11 +238,7 @@ class _Node:
             more = tuple(
                 line for key in parts(link) for line in self.scene.differences.get(key, ())
             )
-            yield Text(
-                f"{link.name}: {link.title().split()[0] if link.name != 'lo' else 'loopback'}, {words}",
-                self.scene.of(*parts(link)),
-                more,
-            )
+            yield Text(f"{link.name}: {kind_of(link)}, {words}", self.scene.of(*parts(link)), more)
             yield from self._addresses(link.name)
         for dev in self.wiring.addresses.get(self.label, ()):
             if dev not in known:
@@ -288,23 +280,9 @@ class _Node:
                 )
 
 
-def comment_of(words: PublishWords) -> str:
-    """What a published port's rule says of itself, behind `publish NODE `."""
-    everywhere = words.address is None or words.address.is_unspecified
-    return (
-        f"{'' if everywhere else _host(words)}{shown(words.port)}:{shown(words.to)}/{words.proto}"
-    )
-
-
 def published(words: PublishWords) -> str:
     """`127.0.0.1:8080 → 80/tcp`."""
-    return f"{_host(words) or ':'}{shown(words.port)} → {shown(words.to)}/{words.proto}"
-
-
-def _host(words: PublishWords) -> str:
-    if words.address is None:
-        return ""
-    return f"[{words.address}]:" if words.address.version == 6 else f"{words.address}:"
+    return f"{host_text(words.address) or ':'}{shown(words.port)} → {shown(words.to)}/{words.proto}"
 
 
 def translated(words: NatWords) -> str:

@@ -17,7 +17,7 @@ from netorch.kinds.up import up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import vlans_key
-from netorch.render.graph.picture import Edge, End, Status, Text
+from netorch.render.graph.picture import Edge, End, Status, Text, ThingId
 from netorch.render.graph.scene import Scene
 from netorch.state.core import Key
 
@@ -36,19 +36,19 @@ class Wiring:
     members: dict[str, list[End]] = field(default_factory=dict)
     bridges: dict[str, list[Link]] = field(default_factory=dict)
     addresses: dict[str, dict[str, list[Address]]] = field(default_factory=dict)
-    drawn: dict[str, set[str]] = field(default_factory=dict)
+    drawn: dict[ThingId, set[str]] = field(default_factory=dict)
 
     def of(self, label: str, dev: str) -> Sequence[Address]:
         """The addresses of one interface."""
         return self.addresses.get(label, {}).get(dev, ())
 
 
-def node_id(scene: Scene, label: str) -> str:
-    return f"node {scene.node(label)}"
+def node_id(scene: Scene, label: str) -> ThingId:
+    return ThingId("node", scene.node(label))
 
 
-def network_id(name: str) -> str:
-    return f"network {name}"
+def network_id(name: str) -> ThingId:
+    return ThingId("network", name)
 
 
 def parts(link: Link) -> tuple[Key, ...]:
@@ -157,7 +157,7 @@ class _Wirer:
     def _is_port(self, key: Key) -> bool:
         return port_key(key.netns, link_of(key)) in self.scene.state
 
-    def _thing(self, key: Key) -> str:
+    def _thing(self, key: Key) -> ThingId:
         return (
             network_id(self.found.networks[key])
             if key in self.found.networks
@@ -247,9 +247,9 @@ class _Wirer:
 
     def _peer(self, peer: Peer) -> None:
         link = self.scene.state.get(link_key(peer.netns, peer.link))
-        if not isinstance(link, SoloLink) or not peer.endpoint:
+        if not isinstance(link, SoloLink) or peer.endpoint is None:
             return
-        self._tunnel(link, peer.endpoint.rpartition(":")[0].strip("[]"), back=False)
+        self._tunnel(link, peer.endpoint.address, back=False)
 
     def _tunnel(self, link: SoloLink, remote: str, *, back: bool) -> None:
         """To the interface of the same kind where the address is; `back`: one whose own remote end is here. Without one, to the node."""
