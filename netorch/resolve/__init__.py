@@ -15,6 +15,7 @@ from netorch.resolve.masters import enslave
 from netorch.resolve.packet_filters import filters, put_accepts, put_filter
 from netorch.resolve.port_vlans import put_vlans
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_solo, put_veth
+from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
 from netorch.state.core import HOST, Key, Resource, attached_label
@@ -72,10 +73,10 @@ def resolve(topology: Topology, name: str, prefix: str = "", folder: str = "") -
     for site in draft.sites.values():
         put_site(draft, site)
     for iface in layered(draft.sites):
-        if iface.role == "bridge":
-            put_bridge(draft, iface)
-        elif iface.role == "solo":
-            put_solo(draft, iface)
+        if isinstance(iface.role, BridgeRole):
+            put_bridge(draft, iface, iface.role)
+        elif isinstance(iface.role, SoloRole):
+            put_solo(draft, iface, iface.role)
     _put_cables(draft)
     put_impairments(draft)
     put_vlans(draft)
@@ -129,14 +130,15 @@ def _put_cables(draft: Draft) -> None:
     """Pairs in the order in which one end is met, each as the end that makes it and the end that is made."""
     done: set[int] = set()
     for iface in layered(draft.sites):
-        if iface.role == "existing":
+        if iface.is_existing:
             put_existing(draft, iface)
-        if iface.role != "veth" or id(iface) in done or iface.peer is None:
+        if not isinstance(iface.role, VethRole) or id(iface) in done:
             continue
-        near, far = (iface.peer, iface) if iface.far else (iface, iface.peer)
-        for end in (near, far):
-            done.add(id(end))
-            put_veth(draft, end)
+        other = iface.role.peer
+        for end in (other, iface) if iface.role.far else (iface, other):
+            if isinstance(end.role, VethRole):
+                done.add(id(end))
+                put_veth(draft, end, end.role)
 
 
 __all__ = ["Check", "Complaint", "Desired", "End", "Iface", "Path", "resolve"]

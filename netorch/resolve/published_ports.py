@@ -126,7 +126,7 @@ def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
     for entry in entries:
         for member in entry.segment.members:
             if member.iface.site.name == entry.node and member.iface.peer is not None:
-                member.iface.peer.hairpin = True
+                member.iface.peer.port.hairpin = True
         bridge = entry.segment.root.dev
         if entry.version == 4:
             draft.put(

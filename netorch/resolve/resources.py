@@ -8,7 +8,7 @@ from ipaddress import IPv6Address
 from netorch.kinds.address import SCOPES, Address, Ifaddr
 from netorch.kinds.base.link import TXQUEUELEN
 from netorch.kinds.base.port_words import PortWords
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.kinds.bond import BondWords, Primary
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
@@ -24,6 +24,7 @@ from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNI
 from netorch.resolve.draft import Draft, Given, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
+from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
 from netorch.state.core import Key
 from netorch.values.marks import ALIAS_BYTES
 
@@ -90,9 +91,8 @@ def put_site(draft: Draft, site: Site) -> None:
         put_addresses(draft, site.ifaces["lo"])
 
 
-def put_bridge(draft: Draft, iface: Iface) -> None:
-    words = iface.settings
-    assert words is not None
+def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
+    words = role.settings
     if words.stp and words.forward_delay < 200:
         draft.complain(
             (*iface.path, "forward_delay"),
@@ -100,7 +100,7 @@ def put_bridge(draft: Draft, iface: Iface) -> None:
         )
     label = iface.site.label
     fields = _common(draft, iface, None)
-    if iface.uplink:
+    if role.uplink:
         fields |= {"mac": "", "mtu": iface.explicit_mtu or 0}
     draft.put(
         Bridge(
@@ -121,27 +121,25 @@ def put_bridge(draft: Draft, iface: Iface) -> None:
     _put_port(draft, iface)
     if iface.is_up:
         _put_up(draft, iface)
-    if iface.uplink:
+    if role.uplink:
         follows = iface.explicit_mtu is None
         draft.put(
-            Uplink(label, _nic(iface), iface.dev, draft.mark.protocol, mtu=follows),
+            Uplink(label, _nic(iface, role), iface.dev, draft.mark.protocol, mtu=follows),
             (*iface.path, "uplink"),
         )
     put_addresses(draft, iface)
 
 
-def _nic(bridge: Iface) -> str:
+def _nic(bridge: Iface, role: BridgeRole) -> str:
     """The kernel's name of a bridge's uplink: as the file says, unless the file makes it."""
     ifaces = bridge.site.ifaces
-    return ifaces[bridge.uplink].dev if bridge.uplink in ifaces else bridge.uplink
+    return ifaces[role.uplink].dev if role.uplink in ifaces else role.uplink
 
 
-def put_veth(draft: Draft, iface: Iface) -> None:
+def put_veth(draft: Draft, iface: Iface, role: VethRole) -> None:
     """One end with what hangs on it. The far end is put by the near one, which makes it."""
-    peer = iface.peer
-    assert peer is not None
-    fields = _common(draft, iface, (peer.site.label, peer.dev))
-    draft.put(Veth(**fields, peer=(peer.site.label, peer.dev), far=iface.far), iface.path)
+    peer = (role.peer.site.label, role.peer.dev)
+    draft.put(Veth(**_common(draft, iface, peer), peer=peer, far=role.far), iface.path)
     _put_port(draft, iface)
     _put_settings(draft, iface)
     if iface.is_up:
@@ -149,11 +147,10 @@ def put_veth(draft: Draft, iface: Iface) -> None:
     put_addresses(draft, iface)
 
 
-def put_solo(draft: Draft, iface: Iface) -> None:
+def put_solo(draft: Draft, iface: Iface, role: SoloRole) -> None:
     """A link that is made alone, on its parent if it has one."""
-    words, site = iface.solo, iface.site
-    assert words is not None
-    parent = (iface.parent.site.label, iface.parent.dev) if iface.parent is not None else None
+    words, site = role.words, iface.site
+    parent = (role.parent.site.label, role.parent.dev) if role.parent is not None else None
     fields = _common(
         draft, iface, parent if parent is not None and parent[0] != site.label else None
     )
@@ -165,7 +162,7 @@ def put_solo(draft: Draft, iface: Iface) -> None:
                 f"{iface.display} is of kind {words.kind}, which has no MAC of its own",
             )
         link = replace(link, mac="")
-    _check_solo(draft, iface, link)
+    _check_solo(draft, iface, words, link)
     draft.put(link, iface.path)
     for resource, place in words.further(link):
         draft.put(resource, (*iface.path, *place))
@@ -180,10 +177,9 @@ def put_solo(draft: Draft, iface: Iface) -> None:
     put_addresses(draft, iface)
 
 
-def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
+def _check_solo(draft: Draft, iface: Iface, words: SoloWords, link: SoloLink) -> None:
     """What the kernel would refuse, or cut down, of a link that is made alone."""
-    words, below = iface.solo, carrier(iface)
-    assert words is not None
+    below = carrier(iface)
     if iface.dev in link.RESERVED:
         draft.complain(
             iface.path,
@@ -234,24 +230,23 @@ def _put_port(draft: Draft, iface: Iface) -> None:
     master, site = iface.master, iface.site
     if master is None:
         return
-    kind = kind_of(master)
-    if kind != "bridge":
-        after = (_up_below(iface),) if kind == "bond" else ()
+    if not isinstance(master.role, BridgeRole):
+        after = (_up_below(iface),) if isinstance(master.solo, BondWords) else ()
         joined = Port(
             site.label,
             iface.dev,
             master.dev,
-            of=kind,
+            of=kind_of(master),
             after=tuple(key for key in after if key is not None),
         )
     else:
-        options, usual = iface.options or PortWords(), USUAL_COST.get(kind_of(iface), 0)
+        options, usual = iface.port.words or PortWords(), USUAL_COST.get(kind_of(iface), 0)
         joined = Port(
             site.label,
             iface.dev,
             master.dev,
-            hairpin=iface.hairpin or options.hairpin,
-            isolated=iface.isolated or options.isolated,
+            hairpin=iface.port.hairpin or options.hairpin,
+            isolated=iface.port.isolated or options.isolated,
             learning=options.learning,
             cost=usual if options.cost is None else options.cost,
             priority=options.priority,
@@ -266,7 +261,7 @@ def _put_up(draft: Draft, iface: Iface) -> None:
     after = [
         key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev))
     ]
-    if iface.role == "bridge":
+    if isinstance(iface.role, BridgeRole):
         # and after the far ends of its cables: a bridge that is up works through all its ports at each carrier that comes, and takes
         # the first multicasts of each member to all others
         after += [
@@ -285,7 +280,7 @@ def _up_below(iface: Iface) -> Key | None:
     parent = iface.parent
     return (
         up_key(parent.site.label, parent.dev)
-        if parent is not None and parent.role != "existing" and parent.is_up
+        if parent is not None and not parent.is_existing and parent.is_up
         else None
     )
 
@@ -379,7 +374,8 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  
     site = iface.site
     description = " ".join((iface.said("description") or "").split())
     origin = iface.solo.taken_from(iface.name) if iface.solo is not None else ""
-    alias = draft.mark.link_alias(peer, description, _nic(iface), origin)
+    uplink = _nic(iface, iface.role) if isinstance(iface.role, BridgeRole) else ""
+    alias = draft.mark.link_alias(peer, description, uplink, origin)
     if description.startswith(("peer=", "uplink=", "from=")):
         said = description.partition("=")[0]
         draft.complain(

@@ -11,7 +11,7 @@ from netorch.errors import did_you_mean
 from netorch.kinds import ipvlan, macvlan
 from netorch.kinds.base.link import CommonWords, InterfaceWords
 from netorch.kinds.base.port_words import PortWords
-from netorch.kinds.base.standalone import PlaceName
+from netorch.kinds.base.standalone import PlaceName, parse_place
 from netorch.kinds.base.udp_tunnel import Port, Vni
 from netorch.kinds.bridge import BridgeSettings
 from netorch.language import schema_shapes
@@ -782,7 +782,6 @@ class NetworkWords(BridgeSettings):
         for key in _OF_BRIDGES:
             if key in self.model_fields_set:
                 wrong(f"driver {self.driver} takes no `{key}`: it has no bridge")
-        node, colon, interface = (self.parent or "").rpartition(":")
         if self.parent is None:
             for key in ("vlan", "node"):
                 if getattr(self, key) is not None:
@@ -790,8 +789,9 @@ class NetworkWords(BridgeSettings):
                         f"`{key}` says more of a `parent`: driver {self.driver} without a parent is a closed network"
                     )
         else:
+            node, interface = parse_place(self.parent)
             interface_name(interface)
-            if colon and self.node not in {None, node_name(node)}:
+            if node is not None and self.node not in {None, node_name(node)}:
                 wrong(f"the parent {self.parent} is not in `node: {self.node}`")
         if self.gateway and self.driver == "ipvlan" and self.driver_mode in {"l3", "l3s"}:
             wrong(
@@ -869,13 +869,19 @@ class EndpointWords(CommonWords):
 def endpoint(value: object) -> object:
     if not isinstance(value, str):
         return value
-    node, colon, interface = value.partition(":")
+    node, interface = parse_endpoint(value)
+    return {"node": node, "interface": interface}
+
+
+def parse_endpoint(text: str) -> tuple[str, str]:
+    """The node and the interface of `NODE:IF`; ValueError with a sentence for another text."""
+    node, colon, interface = text.partition(":")
     if not colon:
         wrong(
-            f"{value!r} is no end of a link: write NODE:INTERFACE"
-            + (f", such as {value}:eth0" if re.fullmatch(r"[\w-]{1,30}", value) else "")
+            f"{text!r} is no end of a link: write NODE:INTERFACE"
+            + (f", such as {text}:eth0" if re.fullmatch(r"[\w-]{1,30}", text) else "")
         )
-    return {"node": node_name(node), "interface": interface_name(interface)}
+    return node_name(node), interface_name(interface)
 
 
 @written(lambda inner: {"anyOf": [{"$key": "endpoints", "of": inner}, inner]})

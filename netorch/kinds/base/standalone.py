@@ -253,6 +253,12 @@ class SoloLink(Nothing, Link):
         return told | dict(self.own()) | common
 
 
+def parse_place(name: str) -> tuple[str | None, str]:
+    """The node and the interface of a `PlaceName`; None where it names no node."""
+    node, colon, interface = name.rpartition(":")
+    return node if colon else None, interface
+
+
 class SoloWords(InterfaceWords):
     """The words of a kind that is made alone. `MAKES`: its resource. `FAR_PARENT`: its parent may be in another namespace.
     `TAKES_PORTS`: it is a master.
