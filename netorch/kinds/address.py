@@ -191,7 +191,7 @@ class Address(Resource):
         # whoever added it, an address of ours that is as wanted stays as it is
         if not isinstance(before, Address) or self.scope != before.scope:
             return True
-        return before.primary not in {self.primary, Foreign.ADDRESS}
+        return before.primary is not Foreign.ADDRESS and before.primary != self.primary
 
     def create(self) -> Iterable[Request]:
         family, local, address, length = self._packed()

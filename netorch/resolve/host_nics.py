@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netorch.resolve.draft import Draft, Iface, layered
-from netorch.resolve.roles import BridgeRole
+from netorch.resolve.roles import BridgeRole, SoloRole
 from netorch.state.core import HOST
 
 
@@ -21,7 +21,9 @@ def check_nics(draft: Draft) -> None:
         if isinstance(iface.role, BridgeRole) and iface.role.uplink
     }
     for iface in layered(draft.sites):
-        if iface.solo is None or not (nic := iface.solo.taken_from(iface.name)):
+        if not isinstance(iface.role, SoloRole) or not (
+            nic := iface.role.words.taken_from(iface.name)
+        ):
             continue
         path = (*iface.path, "from")
         first = takers.setdefault(nic, iface)

@@ -11,7 +11,16 @@ from netorch.kinds.veth import VethWords
 from netorch.language.scalars import Network
 from netorch.resolve.draft import Draft, Given, Iface, Path, Site, cable, given
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses
-from netorch.resolve.roles import EXISTING, LOOPBACK, BridgeRole, RefusedRole, SoloRole, UnmadeRole
+from netorch.resolve.roles import (
+    EXISTING,
+    LOOPBACK,
+    BridgeRole,
+    ExistingRole,
+    RefusedRole,
+    SoloRole,
+    UnmadeRole,
+    VethRole,
+)
 from netorch.state.core import HOST
 from netorch.topology.models import EndpointWords, LinkWords, parse_endpoint
 
@@ -265,22 +274,23 @@ def mtu_of(iface: Iface) -> int:
     """
     if (bond := bond_of(iface)) is not None:
         return mtu_of(bond)
-    ends = (iface, iface.peer) if iface.peer is not None else (iface,)
-    bonds = [bond_of(end) for end in ends]
-    said = (
-        [end.own_mtu for end in ends]
-        + [bond.own_mtu for bond in bonds if bond is not None]
-        + [end.default.mtu for end in ends if end.default is not None]
-    )
+    role = iface.role
+    ends, beyond = [iface], None
+    if isinstance(role, VethRole):
+        ends, beyond = [iface, role.peer], bond_of(role.peer)
+    said = [end.own_mtu for end in ends]
+    if beyond is not None:
+        said.append(beyond.own_mtu)
+    said += [end.default.mtu for end in ends if end.default is not None]
     found = next((mtu for mtu in said if mtu is not None), None)
     if found is not None:
         return found
-    if iface.is_existing:
+    if isinstance(role, ExistingRole):
         return 0
-    if iface.solo is None:
+    if not isinstance(role, SoloRole):
         return 1500
     below = carrier(iface)
-    return iface.solo.default_mtu(None if below is None else mtu_of(below))
+    return role.words.default_mtu(None if below is None else mtu_of(below))
 
 
 def carrier(iface: Iface) -> Iface | None:

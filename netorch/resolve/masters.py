@@ -8,7 +8,7 @@ from netorch.kinds.base.link import InterfaceWords
 from netorch.kinds.bond import OWN_MACS, BondWords
 from netorch.kinds.vrf import VrfWords
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site
-from netorch.resolve.roles import BridgeRole, LoopbackRole
+from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, SoloRole
 
 _NAMES = {"bridge": "a bridge", "vrf": "a VRF", "lo": "the loopback interface"}
 _REFUSED = {
@@ -21,31 +21,28 @@ _REFUSED = {
 
 def kind_of(iface: Iface) -> str:
     """The kind of link that it is, as `kind` in the file says it; "" while nothing makes it."""
-    return iface.role.NAME if iface.solo is None else str(iface.solo.kind)
+    role = iface.role
+    return str(role.words.kind) if isinstance(role, SoloRole) else role.NAME
 
 
 def takes_ports(iface: Iface) -> bool:
-    return isinstance(iface.role, BridgeRole) or (iface.solo is not None and iface.solo.TAKES_PORTS)
+    role = iface.role
+    return isinstance(role, BridgeRole) or (isinstance(role, SoloRole) and role.words.TAKES_PORTS)
 
 
 def bond_of(iface: Iface) -> Iface | None:
     """The bond that it is a port of."""
-    return (
-        iface.master
-        if iface.master is not None and isinstance(iface.master.solo, BondWords)
-        else None
-    )
+    master = iface.master
+    role = master.role if master is not None else None
+    return master if isinstance(role, SoloRole) and isinstance(role.words, BondWords) else None
 
 
 def vrf_of(iface: Iface) -> Iface | None:
     """The VRF whose table has the routes over it: the one that it is a port of, or itself."""
-    if isinstance(iface.solo, VrfWords):
-        return iface
-    return (
-        iface.master
-        if iface.master is not None and isinstance(iface.master.solo, VrfWords)
-        else None
-    )
+    for at in (iface, iface.master):
+        if at is not None and isinstance(at.role, SoloRole) and isinstance(at.role.words, VrfWords):
+            return at
+    return None
 
 
 def table_of(vrf: Iface) -> int:
@@ -141,7 +138,12 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
 
 def check_port(draft: Draft, iface: Iface) -> None:
     """What can be said of a port, and of a master, only when all have joined."""
-    if isinstance(iface.solo, BondWords) and (primary := iface.solo.primary) is not None:
+    role = iface.role
+    if (
+        isinstance(role, SoloRole)
+        and isinstance(role.words, BondWords)
+        and (primary := role.words.primary) is not None
+    ):
         ports = [port.name for port in iface.ports]
         if primary not in ports:
             draft.unknown(
@@ -151,7 +153,7 @@ def check_port(draft: Draft, iface: Iface) -> None:
                 ports,
                 "Add it to its ports.",
             )
-    if iface.master is not None and iface.is_existing:
+    if iface.master is not None and isinstance(role, ExistingRole):
         what = (
             f"{iface.display} is not made by this file: it cannot be a port of {iface.master.name}."
         )
@@ -228,13 +230,13 @@ def _check_options(draft: Draft, iface: Iface) -> None:
 def _check_tables(draft: Draft, site: Site) -> None:
     seen: dict[int, Iface] = {}
     for iface in site.ifaces.values():
-        if (
-            isinstance(iface.solo, VrfWords)
-            and (first := seen.setdefault(iface.solo.table, iface)) is not iface
-        ):
+        role = iface.role
+        if not isinstance(role, SoloRole) or not isinstance(role.words, VrfWords):
+            continue
+        if (first := seen.setdefault(role.words.table, iface)) is not iface:
             draft.complain(
                 (*iface.path, "table"),
-                f"the VRFs {first.display} and {iface.display} both have table {iface.solo.table}",
+                f"the VRFs {first.display} and {iface.display} both have table {role.words.table}",
             )
 
 

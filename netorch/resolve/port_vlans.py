@@ -7,7 +7,7 @@ from netorch.kinds.mac import PortMac
 from netorch.kinds.vlan import VlanWords
 from netorch.kinds.vlans import PortVlans
 from netorch.resolve.draft import Draft, Iface, layered
-from netorch.resolve.roles import BridgeRole
+from netorch.resolve.roles import BridgeRole, SoloRole
 
 Memberships = tuple[int, dict[int, bool]]
 """The PVID (0: none), and each VLAN → whether its frames leave without a tag."""
@@ -101,11 +101,10 @@ def _riders(draft: Draft) -> dict[int, list[int]]:
     """Bridge → the VLANs of the VLAN devices on top of it."""
     found: dict[int, list[int]] = {}
     for iface in layered(draft.sites):
-        if (
-            isinstance(iface.solo, VlanWords)
-            and iface.parent is not None
-            and iface.solo.protocol == "802.1q"
-            and iface.solo.id
+        if not isinstance(iface.role, SoloRole) or not isinstance(
+            words := iface.role.words, VlanWords
         ):
-            found.setdefault(id(iface.parent), []).append(iface.solo.id)
+            continue
+        if iface.role.parent is not None and words.protocol == "802.1q" and words.id:
+            found.setdefault(id(iface.role.parent), []).append(words.id)
     return found

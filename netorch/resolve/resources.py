@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv6Address
 
 from netorch.kinds.address import SCOPES, Address, Ifaddr
-from netorch.kinds.base.link import TXQUEUELEN
+from netorch.kinds.base.link import TXQUEUELEN, LinkFields
 from netorch.kinds.base.port_words import PortWords
 from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.kinds.bond import BondWords, Primary
@@ -101,7 +101,7 @@ def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
     label = iface.site.label
     fields = _common(draft, iface, None)
     if role.uplink:
-        fields |= {"mac": "", "mtu": iface.explicit_mtu or 0}
+        fields["mac"], fields["mtu"] = "", iface.explicit_mtu or 0
     draft.put(
         Bridge(
             **fields,
@@ -264,11 +264,8 @@ def _put_up(draft: Draft, iface: Iface) -> None:
     if isinstance(iface.role, BridgeRole):
         # and after the far ends of its cables: a bridge that is up works through all its ports at each carrier that comes, and takes
         # the first multicasts of each member to all others
-        after += [
-            up_key(port.peer.site.label, port.peer.dev)
-            for port in iface.ports
-            if port.peer is not None and port.peer.is_up
-        ]
+        far = [port.role.peer for port in iface.ports if isinstance(port.role, VethRole)]
+        after += [up_key(end.site.label, end.dev) for end in far if end.is_up]
     if (below := _up_below(iface)) is not None:
         after.append(below)
     inside = master.dev if master is not None and kind_of(master) in TAKES_DOWN else ""
@@ -370,11 +367,12 @@ def address_network(entry: Given) -> object:
     return type(network)((entry.peer, network.prefixlen), strict=False)
 
 
-def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  # type: ignore[type-arg]
+def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFields:
     site = iface.site
     description = " ".join((iface.said("description") or "").split())
-    origin = iface.solo.taken_from(iface.name) if iface.solo is not None else ""
-    uplink = _nic(iface, iface.role) if isinstance(iface.role, BridgeRole) else ""
+    role = iface.role
+    origin = role.words.taken_from(iface.name) if isinstance(role, SoloRole) else ""
+    uplink = _nic(iface, role) if isinstance(role, BridgeRole) else ""
     alias = draft.mark.link_alias(peer, description, uplink, origin)
     if description.startswith(("peer=", "uplink=", "from=")):
         said = description.partition("=")[0]
@@ -404,9 +402,9 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  
         "alias": alias,
         "txqueuelen": queue
         if queue is not None
-        else TXQUEUELEN
-        if iface.solo is None
-        else iface.solo.MAKES.QUEUE,
+        else role.words.MAKES.QUEUE
+        if isinstance(role, SoloRole)
+        else TXQUEUELEN,
         "altname": iface.altname,
         "own_mac": "" if bond_of(iface) is None else own_mac,
     }

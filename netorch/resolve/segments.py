@@ -5,7 +5,7 @@ from __future__ import annotations
 from netorch.kinds.base.stacked import StackedWords
 from netorch.resolve.draft import Draft, Iface, layered
 from netorch.resolve.masters import vrf_of
-from netorch.resolve.roles import SoloRole
+from netorch.resolve.roles import SoloRole, VethRole
 
 
 def check_segments(draft: Draft) -> None:
@@ -22,15 +22,15 @@ def check_segments(draft: Draft) -> None:
 
     for iface in layered(draft.sites):
         role = iface.role
-        below = (
-            role.parent
-            if isinstance(role, SoloRole) and isinstance(role.words, StackedWords)
-            else None
-        )
-        joined = role.joined if isinstance(role, SoloRole) else None
+        peer = joined = below = None
+        if isinstance(role, VethRole):
+            peer = role.peer
+        elif isinstance(role, SoloRole):
+            joined = role.joined
+            below = role.parent if isinstance(role.words, StackedWords) else None
         # a VRF ties nothing together that has an address: it routes
         master = iface.master if vrf_of(iface) is None else None
-        for other in (iface.peer, master, iface.front, joined, below):
+        for other in (peer, master, iface.front, joined, below):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
     seen: dict[tuple[int, object], Iface] = {}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from netorch.kinds.base.link import CommonWords
+from netorch.kinds.base.link import CommonWords, LinkFields
 from netorch.kinds.base.stacked import MASTERS, StackedLink, StackedWords
 from netorch.kinds.base.standalone import SoloWords, parse_place
 from netorch.kinds.dummy import DummyWords
@@ -144,14 +144,15 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
         _check_mtu(draft, segment)
     riders: dict[int, list[Iface]] = {}
     for iface in layered(draft.sites):
-        if iface.solo is None or iface.parent is None:
+        if not isinstance(iface.role, SoloRole) or (parent := iface.role.parent) is None:
             continue
-        if isinstance(iface.solo, StackedWords):
-            riders.setdefault(id(iface.parent), []).append(iface)
-            _check_parent(draft, iface, iface.parent, first=len(riders[id(iface.parent)]) == 1)
-            if getattr(iface.solo, "mode", "") == ALONE and iface.said("mac") is not None:
+        words = iface.role.words
+        if isinstance(words, StackedWords):
+            riders.setdefault(id(parent), []).append(iface)
+            _check_parent(draft, iface, words, parent, first=len(riders[id(parent)]) == 1)
+            if getattr(words, "mode", "") == ALONE and iface.said("mac") is not None:
                 what = f"{iface.display} has the MAC of its parent, being in mode {ALONE}: it takes no `mac`."
-                draft.complain((*iface.path, "mac"), what, f"Say it of {iface.parent.display}.")
+                draft.complain((*iface.path, "mac"), what, f"Say it of {parent.display}.")
     for together in riders.values():
         _check_together(draft, together)
 
@@ -175,12 +176,13 @@ def _check_mtu(draft: Draft, segment: Segment) -> None:
         member.iface.mtu_hint = None
 
 
-def _check_parent(draft: Draft, iface: Iface, parent: Iface, *, first: bool) -> None:
-    assert iface.solo is not None
-    kind, path = iface.solo.kind, (*iface.path, "parent")
+def _check_parent(
+    draft: Draft, iface: Iface, words: StackedWords, parent: Iface, *, first: bool
+) -> None:
+    kind, path = words.kind, (*iface.path, "parent")
     if parent.name == "lo":
         draft.complain(path, f"{parent.display} is the loopback interface, which carries no {kind}")
-    elif isinstance(parent.solo, StackedWords) and _one_driver(iface.solo, parent.solo):
+    elif isinstance(parent.solo, StackedWords) and _one_driver(words, parent.solo):
         remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
         draft.complain(
             path,
@@ -232,4 +234,4 @@ def _check_together(draft: Draft, riders: list[Iface]) -> None:
                 return
 
 
-_NO_FIELDS = {"netns": "", "name": "", "mtu": 0, "mac": "", "group": 0, "alias": ""}
+_NO_FIELDS: LinkFields = {"netns": "", "name": "", "mtu": 0, "mac": "", "group": 0, "alias": ""}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
 from netorch.kinds.base.link import link_key
@@ -44,16 +45,13 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
     netns, label = view.netns, view.label
     passage = netns.passage or Passage()
     state = {resource.key: resource for resource in _resources(view)}
-    parts = link_details.of_parts(state.values())
+    parts = link_details.parts_of(state.values())
     ifaces = {
         record.name: _iface(
-            record,
-            view,
-            state.get(link_key(label, record.name)),
-            parts.get(link_key(label, record.name), {}),
-            cables,
+            record, view, state.get(key), parts.get(key, link_details.NO_PARTS), cables
         )
         for record in netns.links
+        for key in (link_key(label, record.name),)
     }
     names = {record.index: record.name for record in netns.links}
     fixed = {
@@ -103,23 +101,11 @@ def _iface(
     record: LinkRecord,
     view: View,
     resource: Resource | None,
-    parts: Mapping[str, object],
+    parts: link_details.Parts,
     cables: Mapping[End, End],
 ) -> Iface:
-    end = (view.label, record.name)
-    fields = link_details.of_link(resource) if resource is not None else {}
-    fields = link_details.merged(fields, parts)
     master = view.links.get(record.master)
     up = bool(record.flags & IFF_UP)
-    fields |= {
-        "kind": record.kind or ("loopback" if record.name == "lo" else ""),
-        "master": master.name if master is not None else "",
-    }
-    if record.kind == "veth":
-        fields["peer"] = cables.get(end)
-    if record.kind == "wireguard" and record.index not in view.netns.wireguard:
-        # of somebody else's nothing is read
-        fields["tunnel"] = None
     # without a carrier of its own an interface shows none either while it is down
     carrier = bool(record.flags & IFF_LOWER_UP) if up else None
     state = (
@@ -127,9 +113,24 @@ def _iface(
         if record.port
         else FORWARDING
     )
-    fields |= {"state": state if master is not None and master.kind == "bridge" else FORWARDING}
-    return Iface(
-        name=record.name, up=up, carrier=carrier, mtu=record.mtu, mac=record.mac.hex(":"), **fields
+    found = link_details.iface(
+        resource,
+        parts,
+        name=record.name,
+        kind=record.kind or ("loopback" if record.name == "lo" else ""),
+        up=up,
+        mtu=record.mtu,
+        mac=record.mac.hex(":"),
+        carrier=carrier,
+        state=state if master is not None and master.kind == "bridge" else FORWARDING,
+    )
+    # of somebody else's WireGuard interface nothing is read
+    closed = record.kind == "wireguard" and record.index not in view.netns.wireguard
+    return replace(
+        found,
+        master=master.name if master is not None else "",
+        peer=cables.get((view.label, record.name)) if record.kind == "veth" else found.peer,
+        tunnel=None if closed else found.tunnel,
     )
 
 

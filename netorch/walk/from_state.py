@@ -80,9 +80,11 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     for resource in resources:
         kinds.setdefault(type(resource), []).append(resource)
     made = next(iter(kinds.get(Netns, ())), None)
-    parts = link_details.of_parts(resources)
+    parts = link_details.parts_of(resources)
     ifaces = {
-        resource.name: _iface(resource, (label, resource.name) in ups, parts.get(resource.key, {}))
+        resource.name: _iface(
+            resource, (label, resource.name) in ups, parts.get(resource.key, link_details.NO_PARTS)
+        )
         for resource in resources
         if isinstance(resource, Link)
     }
@@ -135,9 +137,10 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     )
 
 
-def _iface(link: Link, up: bool, parts: dict[str, Any]) -> Iface:
-    fields = link_details.merged(link_details.of_link(link), parts)
-    return Iface(name=link.name, up=up, mtu=link.mtu, mac=link.mac, **fields)
+def _iface(link: Link, up: bool, parts: link_details.Parts) -> Iface:
+    return link_details.iface(
+        link, parts, name=link.name, kind=link.KIND, up=up, mtu=link.mtu, mac=link.mac
+    )
 
 
 def _addresses(resources: Iterable[Address], ifaces: dict[str, Iface]) -> Iterator[Held]:

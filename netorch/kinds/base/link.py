@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import BeforeValidator, Field
 
@@ -237,7 +237,21 @@ def kind_of(link: Resource) -> str:
     return "loopback" if link.key == link_key(link.key.netns, "lo") else link.KIND
 
 
-def common_fields(view: View, link: LinkRecord) -> dict[str, Any]:
+class LinkFields(TypedDict):
+    """The fields of `Link`, for the constructors of its kinds."""
+
+    netns: str
+    name: str
+    mtu: int
+    mac: str
+    group: int
+    alias: str
+    txqueuelen: NotRequired[int]
+    altname: NotRequired[str]
+    own_mac: NotRequired[str]
+
+
+def common_fields(view: View, link: LinkRecord) -> LinkFields:
     """The fields of `Link` as a dump shows them."""
     return {
         "netns": view.label,

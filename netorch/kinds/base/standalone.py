@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import WithJsonSchema
 
 from netorch.errors import did_you_mean
-from netorch.kinds.base.link import InterfaceWords, Link, common_fields, link_key
+from netorch.kinds.base.link import InterfaceWords, Link, LinkFields, common_fields, link_key
 from netorch.kinds.netns import netns_key
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.attribute_types import Form
@@ -174,7 +174,9 @@ class SoloLink(Nothing, Link):
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.made_links:
             if cls.recognises(link):
-                fields = common_fields(view, link) | ({} if cls.HAS_MAC else {"mac": ""})
+                fields = common_fields(view, link)
+                if not cls.HAS_MAC:
+                    fields["mac"] = ""
                 yield cls(**fields, parent=cls.carrier(view, link), **cls.read(view, link))
 
     def basic_attrs(self) -> Attrs:
@@ -301,8 +303,8 @@ class SoloWords(InterfaceWords):
             for attribute in self.MAKES.ATTRIBUTES
         }
 
-    def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
-        """The resource; `fields` are those of `Link`."""
+    def link(self, fields: LinkFields, parent: Place | None) -> SoloLink:
+        """The resource."""
         return self.MAKES(**fields, parent=parent, **self.values())
 
 
