@@ -109,7 +109,7 @@ def _unsent(node: str, probe: Probe, reply: Reply) -> str:
         case errno.EAFNOSUPPORT:
             return f"this kernel has no IPv{probe.address.version}"
         case errno.ENODEV:
-            return f"{node} has no interface {str(probe.address).partition('%')[2]}"
+            return f"{node} has no interface {probe.zone}"
         case errno.ENOENT:
             return f"the namespace of {node} is gone"
         case errno.EMFILE | errno.ENFILE:

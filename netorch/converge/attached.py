@@ -8,14 +8,15 @@ from netorch.errors import ConflictError, Problem
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
-from netorch.kernel.namespaces.attach import Attachment, NotAttached
+from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.catalog import OWN_NETNS
 from netorch.kinds.netns import netns_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import HOST, shown
+from netorch.state.core import HOST, attached_label, is_attached, shown
 from netorch.value import Value, field, replace
 from netorch.values.marks import Mark, read_alias
+from netorch.values.requests import Attachment
 from netorch.values.snapshot import Scope, Snapshot
 from netorch.values.typed_json import decode, encode
 
@@ -82,7 +83,7 @@ def attach(kernel: LinuxKernel, desired: Desired, before: Desired | None) -> Att
         if now is None:
             left[label] = how
         elif now != how:
-            moved[label] = f"@{':'.join(how)}"
+            moved[label] = attached_label(how)
             left[moved[label]] = how
     asked = {**left, **desired.attached}
     missing = kernel.attach(asked)
@@ -109,7 +110,7 @@ def remember_left(topology: str, desired: Desired, before: Desired | None) -> No
         else []
     )
     left = {
-        label if label not in desired.attached else f"@{':'.join(how)}": how for label, how in gone
+        label if label not in desired.attached else attached_label(how): how for label, how in gone
     }
     if left:
         records.write_file(topology, LEFT, encode(left))
@@ -129,10 +130,10 @@ def with_left(topology: str, desired: Desired | None) -> Desired | None:
     """What the record says, with the namespaces that an apply which was killed had not come round to clear."""
     try:
         text = records.read_file(topology, LEFT) if desired is not None else None
-        found = decode(text or "{}", dict[str, tuple[str, str]])
+        found = decode(text or "{}", dict[str, Attachment])
     except ValueError:
         return desired
-    left = {label: (how, what) for label, (how, what) in found.items() if how in KINDS}
+    left = {label: attachment for label, attachment in found.items() if attachment.how in KINDS}
     return (
         replace(desired, attached={**left, **desired.attached})
         if desired is not None and left
@@ -228,7 +229,7 @@ def _cables(snapshot: Snapshot, mark: Mark) -> dict[str, dict[int, str]]:
             if (
                 mark.owns_alias(link.alias)
                 and peer is not None
-                and peer[0].startswith("@")
+                and is_attached(peer[0])
                 and link.link_netnsid is not None
             ):
                 found.setdefault(label, {})[link.link_netnsid] = peer[0]

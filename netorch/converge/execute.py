@@ -7,6 +7,8 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from netorch.kinds.base.link import link_key
+from netorch.kinds.netns import netns_key
 from netorch.state.core import Plan, Resource, Step
 from netorch.state.planner import epochs
 from netorch.value import Value, field
@@ -102,17 +104,12 @@ def _delete_early(kernel: Kernel, steps: Sequence[Step], reclaim: Iterable[str],
 
 def deletable_groups(plan: Plan, snapshot: Snapshot, group: int) -> dict[str, int]:
     """Labels where all links of `group` are to go, and enough of them: a stranger in the group means one by one."""
-    dying = {
-        (resource.key.netns, resource.key.name)
-        for resource in _dying(plan)
-        if resource.key.kind == "link"
-    }
-    ending = {resource.key.netns for resource in _dying(plan) if resource.key.kind == "netns"}
+    dying = {resource.key for resource in _dying(plan)}
     found: dict[str, int] = {}
     for label, netns in snapshot.namespaces.items():
         members = [link for link in netns.links if link.group == group]
-        fewest = GROUP_WITHIN if label in ending else GROUP_FROM
-        if len(members) >= fewest and all((label, link.name) in dying for link in members):
+        fewest = GROUP_WITHIN if netns_key(label) in dying else GROUP_FROM
+        if len(members) >= fewest and all(link_key(label, link.name) in dying for link in members):
             found[label] = group
     return found
 

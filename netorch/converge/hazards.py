@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from netorch.converge.original_settings import Memory
-from netorch.kinds.address import Address
+from netorch.kinds.address import Address, Ifaddr
 from netorch.kinds.filter import PacketFilter, filter_key
 from netorch.kinds.netns import IPV6_FORWARDING, netns_key
 from netorch.kinds.sysctl import Sysctl
@@ -45,12 +45,17 @@ def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
             continue
         netns = snapshot.namespaces.get(key.netns)
         if netns is not None:
-            subnet = ip_interface(resource.address.partition(" ")[0]).network
+            subnet = _subnet(resource.address)
             for other, how in _reached(desired, netns):
                 if other.version == subnet.version and other.overlaps(subnet):
                     what = f"{shown(key.netns)} reaches {other} {how} already, which overlaps with {subnet}"
                     yield Hazard(key, what, "Take another subnet.")
                     break
+
+
+def _subnet(address: Ifaddr) -> Network:
+    """What the interface reaches by itself: with another end, of its own side the address alone."""
+    return ip_network(address.local if address.peer else address.with_length, strict=False)
 
 
 def listeners(
@@ -134,7 +139,7 @@ def missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> lis
             for other in wanted.values()
             if isinstance(other, Address) and other.netns == key.netns
         )
-        there |= {ip_interface(address.address.split()[0]).ip for address in to_be}
+        there |= {ip_address(held.address.local) for held in to_be}
         for rule in filter(_publishes, resource.rules):
             address = getattr(rule.match.destination, "network_address", None)
             if address is not None and not address.is_loopback and address not in there:
@@ -154,7 +159,7 @@ def bare_bridges(
         if netns_key(key.netns) in wanted and _at_loopback(resource)
     ]
     found = (
-        [Sysctl(label, _BRIDGED_IPV6, "0") for label in labels]
+        [Sysctl(label, _BRIDGED_IPV6, ("0",)) for label in labels]
         if labels and pristine(_BRIDGED_IPV6)
         else []
     )
@@ -196,7 +201,7 @@ def routers(wanted: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory) 
         for link in netns.links:
             paths = (f"net/ipv6/conf/{link.name}/accept_ra",)
             if link.name in advertised or (key.netns, paths) in memory.ours:
-                found.append(Sysctl(key.netns, paths, "2"))
+                found.append(Sysctl(key.netns, paths, ("2",)))
     return found
 
 
@@ -206,7 +211,7 @@ def ipv6_switches(state: Mapping[Key, Resource]) -> dict[str, tuple[str, ...]]:
     for key, resource in state.items():
         if (
             isinstance(resource, Address)
-            and ":" in resource.address
+            and resource.address.version == 6
             and netns_key(key.netns) not in state
         ):
             found[key.netns] = (
@@ -231,7 +236,7 @@ def without_ipv6(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[
             netns is None
             or key.netns not in switches
             or not isinstance(resource, Address)
-            or ":" not in resource.address
+            or resource.address.version == 4
         ):
             continue
         there = any(link.name == resource.link for link in netns.links)

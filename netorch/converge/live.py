@@ -15,18 +15,19 @@ from netorch.kernel.files.records import Record
 from netorch.state.core import Key, Plan, Resource
 from netorch.value import Value, field
 from netorch.values.marks import ALIAS, Mark, read_alias
+from netorch.values.requests import Attachment
 from netorch.values.snapshot import Scope
 
 
 class Live(Value):
-    """A topology that is on this machine. `attached`: label → what the node is attached to, `docker:mybox`."""
+    """A topology that is on this machine. `attached`: label → what the node is attached to."""
 
     name: str
     record: Record | None
     state: Mapping[Key, Resource]
     difference: Plan | None
     warnings: tuple[str, ...] = ()
-    attached: Mapping[str, str] = field(default_factory=dict)
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
 
 
 def names(kernel: LinuxKernel) -> list[str]:
@@ -60,5 +61,5 @@ def look(kernel: LinuxKernel, name: str) -> Live:
         observed.state,
         difference,
         (*warnings, *within.warnings),
-        {label: ":".join(how) for label, how in attached.items()},
+        attached,
     )

@@ -8,14 +8,15 @@ from functools import cache
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.file import NodeFile
 from netorch.kinds.netns import netns_key
-from netorch.state.core import HOST, Key, Resource
+from netorch.kinds.sysctl import Values
+from netorch.state.core import HOST, Key, Resource, is_attached
 from netorch.state.registry import OBSERVED, View
 from netorch.state.registry import Observed as Kind
 from netorch.value import Value, field
 from netorch.values.marks import Mark, maker
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
-Originals = Mapping[str, Mapping[tuple[str, ...], str | None]]
+Originals = Mapping[str, Mapping[tuple[str, ...], Values | None]]
 """Label → the settings to look at (each as the places where it may stand) → the value from before netorch, if known."""
 
 
@@ -37,7 +38,7 @@ def views(snapshot: Snapshot, mark: Mark, originals: Originals) -> dict[str, Vie
         lo = next((link for link in netns.links if link.name == "lo"), None)
         created = (
             label != HOST
-            and not label.startswith("@")
+            and not is_attached(label)
             and lo is not None
             and mark.owns_alias(lo.alias)
         )
@@ -90,7 +91,7 @@ def observe(
         if (
             not view.created
             and view.label != HOST
-            and not view.label.startswith("@")
+            and not is_attached(view.label)
             and view.netns.links
         ):
             lo = view.named.get("lo")

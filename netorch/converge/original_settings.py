@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from netorch.kinds.netns import netns_key
-from netorch.kinds.sysctl import Sysctl, value_of
+from netorch.kinds.sysctl import Sysctl, Values, values_in
 from netorch.language.scalars import sysctl_name
 from netorch.state.core import Key, Resource
 from netorch.value import Value, field
@@ -18,8 +18,8 @@ from netorch.values.sysctl_paths import default_path, with_defaults
 Identity = tuple[int, int]
 """Of a namespace, as `NetnsSnapshot.identity`."""
 Paths = tuple[str, ...]
-Records = Mapping[str, Mapping[str, tuple[Identity, str]]]
-"""Label → paths, spaces between → (namespace that the value was read in, the value; "" for the kernel's default)."""
+Records = Mapping[str, Mapping[Paths, tuple[Identity, Values]]]
+"""Label → setting → (namespace that the values were read in, the values; none for the kernel's default)."""
 
 ANY: Identity = (0, 0)
 
@@ -27,8 +27,8 @@ ANY: Identity = (0, 0)
 class Memory(Value):
     """`ours`: what this topology changed. `others`: what further topologies changed, by namespace and setting."""
 
-    ours: Mapping[tuple[str, Paths], tuple[Identity, str]] = field(default_factory=dict)
-    others: Mapping[tuple[Identity, Paths], str] = field(default_factory=dict)
+    ours: Mapping[tuple[str, Paths], tuple[Identity, Values]] = field(default_factory=dict)
+    others: Mapping[tuple[Identity, Paths], Values] = field(default_factory=dict)
 
     def paths(self, state: Mapping[Key, Resource]) -> dict[str, Paths]:
         """Label → what to read: settings of the state, those remembered, and where the defaults of both stand."""
@@ -55,13 +55,13 @@ class Memory(Value):
         snapshot: Snapshot,
         wanted: Mapping[Key, Resource],
         pristine: Callable[[Iterable[str]], Mapping[str, str]],
-    ) -> dict[str, dict[Paths, str | None]]:
+    ) -> dict[str, dict[Paths, Values | None]]:
         """Label → the settings to compare → their value from before: what is wanted, and what was ours and still differs."""
-        found: dict[str, dict[Paths, str | None]] = {}
+        found: dict[str, dict[Paths, Values | None]] = {}
         for resource in wanted.values():
             if isinstance(resource, Sysctl):
                 found.setdefault(resource.netns, {})[resource.paths] = None
-        for (label, paths), (identity, value) in self.ours.items():
+        for (label, paths), (identity, before) in self.ours.items():
             netns = snapshot.namespaces.get(label)
             here = found.setdefault(label, {})
             if (
@@ -71,10 +71,10 @@ class Memory(Value):
                 or (netns.identity, paths) in self.others
             ):
                 continue
-            if not (now := value_of(netns.sysctls, paths)):
+            if not (now := values_in(netns.sysctls, paths)):
                 continue
             original = (
-                value
+                before
                 or _first(netns.sysctls, map(default_path, paths))
                 or _first(pristine(paths), paths)
             )
@@ -94,27 +94,29 @@ class Memory(Value):
         fresh = self._fresh(state, snapshot)
         return _grouped({place: self._before(place, entry) for place, entry in fresh.items()})
 
-    def _before(self, place: tuple[str, Paths], now: tuple[Identity, str]) -> tuple[Identity, str]:
+    def _before(
+        self, place: tuple[str, Paths], now: tuple[Identity, Values]
+    ) -> tuple[Identity, Values]:
         """What is remembered of a place, unless that was of another namespace, such as the one that a container had."""
         was = self.ours.get(place, now)
         return was if was[0] == now[0] else now
 
     def _fresh(
         self, state: Mapping[Key, Resource], snapshot: Snapshot
-    ) -> dict[tuple[str, Paths], tuple[Identity, str]]:
-        found: dict[tuple[str, Paths], tuple[Identity, str]] = {}
+    ) -> dict[tuple[str, Paths], tuple[Identity, Values]]:
+        found: dict[tuple[str, Paths], tuple[Identity, Values]] = {}
         for resource in state.values():
             if not isinstance(resource, Sysctl):
                 continue
             place = (resource.netns, resource.paths)
             netns = snapshot.namespaces.get(resource.netns)
             if netns is None or netns_key(resource.netns) in state:
-                found[place] = (ANY, "")
+                found[place] = (ANY, ())
             else:
                 shared = self.others.get((netns.identity, resource.paths))
                 found[place] = (
                     netns.identity,
-                    shared if shared is not None else value_of(netns.sysctls, resource.paths),
+                    shared if shared is not None else values_in(netns.sysctls, resource.paths),
                 )
         return found
 
@@ -124,34 +126,33 @@ def recall(records: Records, others: Iterable[Records]) -> Memory:
     ours = {
         (label, paths): entry
         for label, entries in records.items()
-        for key, entry in entries.items()
-        if (paths := _safe(key))
+        for paths, entry in entries.items()
+        if _is_safe(paths)
     }
     theirs = {
-        (identity, paths): value
+        (identity, paths): values
         for other in others
         for entries in other.values()
-        for key, (identity, value) in entries.items()
-        if identity != ANY and (paths := _safe(key))
+        for paths, (identity, values) in entries.items()
+        if identity != ANY and _is_safe(paths)
     }
     return Memory(ours, theirs)
 
 
-def _grouped(entries: Mapping[tuple[str, Paths], tuple[Identity, str]]) -> Records:
-    grouped: dict[str, dict[str, tuple[Identity, str]]] = {}
+def _grouped(entries: Mapping[tuple[str, Paths], tuple[Identity, Values]]) -> Records:
+    grouped: dict[str, dict[Paths, tuple[Identity, Values]]] = {}
     for (label, paths), entry in entries.items():
-        grouped.setdefault(label, {})[" ".join(paths)] = entry
+        grouped.setdefault(label, {})[paths] = entry
     return grouped
 
 
-def _first(values: Mapping[str, str], paths: Iterable[str | None]) -> str:
-    return next((values[path] for path in paths if path is not None and path in values), "")
+def _first(there: Mapping[str, str], paths: Iterable[str | None]) -> Values:
+    return next(((there[path],) for path in paths if path is not None and path in there), ())
 
 
-def _safe(key: str) -> Paths:
+def _is_safe(paths: Paths) -> bool:
     """A record that was tampered with leads nowhere outside /proc/sys/net."""
     try:
-        paths = tuple(key.split(" "))
-        return paths if all(path == sysctl_name(path) for path in paths) else ()
+        return all(path == sysctl_name(path) for path in paths)
     except ValueError:
-        return ()
+        return False

@@ -8,8 +8,8 @@ from netorch.doctor.findings import Finding, Level, Situation
 from netorch.kinds.address import Address
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
-from netorch.kinds.sysctl import Sysctl
-from netorch.state.core import HOST, Key
+from netorch.kinds.sysctl import Sysctl, sysctl_key
+from netorch.state.core import HOST
 
 MAX_NAMESPACES = "user/max_net_namespaces"
 NEIGHBOURS = {4: "net/ipv4/neigh/default/gc_thresh3", 6: "net/ipv6/neigh/default/gc_thresh3"}
@@ -25,7 +25,7 @@ def forwarding(situation: Situation) -> Iterator[Finding]:
         asking = [
             name
             for name, desired in situation.wanted.items()
-            if Key("sysctl", HOST, path) in desired.state
+            if sysctl_key(HOST, path) in desired.state
         ]
         if asking and situation.machine.sysctls.get(path) == "0":
             what = f"{path.replace('/', '.')} is 0, so that this host forwards no IPv{version}"
@@ -111,7 +111,7 @@ def _counts(resource: object, version: int) -> bool:
     return (
         isinstance(resource, Address)
         and resource.link != "lo"
-        and (":" in resource.address) == (version == 6)
+        and resource.address.version == version
     )
 
 

@@ -12,7 +12,7 @@ from netorch.errors import OWN_NETWORK, NetorchError
 from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import filters
 from netorch.kernel.machine import answers
-from netorch.kernel.namespaces.attach import Attachment, NotAttached, open_all
+from netorch.kernel.namespaces.attach import NotAttached, open_all
 from netorch.kernel.namespaces.catalog import Namespaces
 from netorch.kernel.namespaces.worker import Worker
 from netorch.kernel.reader import ParallelReader, Reader, led_to
@@ -22,7 +22,7 @@ from netorch.kernel.writer import Transaction
 from netorch.netlink.codec import DecodeError
 from netorch.netlink.encode import delete_group
 from netorch.values.filter_rules import Ruleset
-from netorch.values.requests import Answer, Failure, Feature, Question, Request
+from netorch.values.requests import Answer, Attachment, Failure, Feature, Question, Request
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:

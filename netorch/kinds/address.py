@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 from functools import lru_cache
-from ipaddress import IPv4Interface, IPv6Interface, ip_address
-from typing import ClassVar
+from ipaddress import ip_address
+from typing import ClassVar, NamedTuple
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
@@ -45,26 +46,59 @@ IPV6 = Feature(
     frozenset((errno.EOPNOTSUPP, errno.EAFNOSUPPORT)),
 )
 SCOPES = {"global": RT_SCOPE_UNIVERSE, "link": RT_SCOPE_LINK, "host": RT_SCOPE_HOST}
-FOREIGN = "an address of others"
-"""The primary address of a subnet, where it is not ours: with which of ours it goes along is not for us to say."""
 _SCOPE_NAMES = {number: name for name, number in SCOPES.items()}
 
 
+class Ifaddr(NamedTuple):
+    """An address of an interface, IFADDR in ip-address(8): with the length of its subnet, or with the other end's address and the
+    length of that. Both addresses are as `ipaddress` spells them, so that equal ones are equal.
+    """
+
+    local: str
+    length: int
+    peer: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.local} peer {self.peer}/{self.length}"
+            if self.peer
+            else f"{self.local}/{self.length}"
+        )
+
+    @property
+    def version(self) -> int:
+        return 6 if ":" in self.local else 4
+
+    @property
+    def with_length(self) -> str:
+        """The interface's own address and the length, whether there is another end or not."""
+        return f"{self.local}/{self.length}"
+
+
 @remembered
-def address_key(netns: str, link: str, address: str) -> Key:
-    return Key("address", netns, f"{link} {address}")
+def address_key(netns: str, link: str, address: Ifaddr) -> Key:
+    return Key("address", netns, (link, str(address)))
 
 
 @remembered
 def ipv4_key(netns: str, link: str) -> Key:
     """That a link has an IPv4 address at all: with the last one its IPv4 routes go (fib_disable_ip in net/ipv4/fib_frontend.c)."""
-    return Key("ipv4", netns, link)
+    return Key("ipv4", netns, (link,))
+
+
+class Foreign(Enum):
+    """The primary address of a subnet where it is not ours: with which of ours it goes along is not for us to say."""
+
+    ADDRESS = "an address of others"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @observed
 class Address(Resource):
-    """`address` is `10.0.0.1/24`, with a peer `10.0.0.1 peer 10.0.0.2/32`. `primary` names the address of the same subnet
-    that came first, if one did: the kernel takes the later ones away together with it. `shared`: others have an address there as well.
+    """`primary` is the address of the same subnet that came first, if one did: the kernel takes the later ones away together with it.
+    `shared`: others have an address there as well.
     """
 
     # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; labels and lifetimes are left alone
@@ -73,10 +107,10 @@ class Address(Resource):
     HINTS: ClassVar[tuple[str, ...]] = ("shared",)
     netns: str
     link: str
-    address: str
+    address: Ifaddr
     scope: int
     protocol: int
-    primary: str = ""
+    primary: Ifaddr | Foreign | None = None
     shared: bool = False
 
     @property
@@ -86,11 +120,11 @@ class Address(Resource):
     @property
     def within(self) -> tuple[Key, ...]:
         link = link_key(self.netns, self.link)
-        if ":" in self.address:
+        if self.address.version == 6:
             return link, up_key(self.netns, self.link)
         return (
             (link, address_key(self.netns, self.link, self.primary))
-            if self.primary not in ("", FOREIGN)
+            if isinstance(self.primary, Ifaddr)
             else (link,)
         )
 
@@ -99,17 +133,17 @@ class Address(Resource):
         # 127.0.0.1 is on lo whatever goes
         return (
             None
-            if ":" in self.address or self.shared or self.link == "lo"
+            if self.address.version == 6 or self.shared or self.link == "lo"
             else ipv4_key(self.netns, self.link)
         )
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        return (IPV6,) if ":" in self.address else ()
+        return (IPV6,) if self.address.version == 6 else ()
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        firsts: dict[tuple[int, int, int], str] = {}
+        firsts: dict[tuple[int, int, int], Ifaddr | Foreign] = {}
         theirs = {
             record.index
             for record in view.netns.addresses
@@ -120,28 +154,26 @@ class Address(Resource):
             if link is None:
                 continue
             ours = _is_ours(view, record)
-            text = _text(record) if ours or record.family == AF_INET else ""
-            primary = ""
-            if record.family == AF_INET:
+            address = (
+                _ifaddr(record.local, record.address, record.prefixlen)
+                if ours or record.family == AF_INET
+                else None
+            )
+            primary: Ifaddr | Foreign | None = None
+            if address is not None and record.family == AF_INET:
                 subnet = (
                     record.index,
                     record.prefixlen,
                     int.from_bytes(record.address, "big") >> (32 - record.prefixlen),
                 )
                 if record.flags & IFA_F_SECONDARY:
-                    primary = firsts.get(subnet, "")
+                    primary = firsts.get(subnet)
                 else:
-                    firsts.setdefault(subnet, text if ours else FOREIGN)
-            if ours:
+                    firsts.setdefault(subnet, address if ours else Foreign.ADDRESS)
+            if address is not None and ours:
                 shared = record.family == AF_INET and record.index in theirs
                 yield cls(
-                    netns=view.label,
-                    link=link.name,
-                    address=text,
-                    scope=record.scope,
-                    protocol=record.protocol,
-                    primary=primary,
-                    shared=shared,
+                    view.label, link.name, address, record.scope, record.protocol, primary, shared
                 )
 
     @classmethod
@@ -149,17 +181,15 @@ class Address(Resource):
         for record in view.netns.addresses:
             link = view.links.get(record.index)
             if link is not None and not _is_ours(view, record):
-                text = _text(record)
-                yield (
-                    address_key(view.label, link.name, text),
-                    f"{shown(view.label)}/{link.name} has the address {text} and {NOT_OURS}",
-                )
+                address = _ifaddr(record.local, record.address, record.prefixlen)
+                what = f"{shown(view.label)}/{link.name} has the address {address} and {NOT_OURS}"
+                yield address_key(view.label, link.name, address), what
 
     def differs(self, before: Resource) -> bool:
         # whoever added it, an address of ours that is as wanted stays as it is
         if not isinstance(before, Address) or self.scope != before.scope:
             return True
-        return before.primary not in {self.primary, FOREIGN}
+        return before.primary is not Foreign.ADDRESS and before.primary != self.primary
 
     def create(self) -> Iterable[Request]:
         family, local, address, length = self._packed()
@@ -180,51 +210,33 @@ class Address(Resource):
         return (AddressDel(self.netns, self.link, *self._packed()),)
 
     def attributes(self) -> Mapping[str, str]:
-        said = {"address": self.address}
-        if self.scope != RT_SCOPE_UNIVERSE and not self.address.lower().startswith(
+        said = {"address": str(self.address)}
+        if self.scope != RT_SCOPE_UNIVERSE and not said["address"].lower().startswith(
             ("fe80", "127.", "::1/")
         ):
             said["scope"] = _SCOPE_NAMES.get(self.scope, str(self.scope))
-        if self.primary:
-            said["after"] = self.primary
+        if self.primary is not None:
+            said["after"] = str(self.primary)
         return said
 
     def title(self) -> str:
         return f"address {shown(self.netns)}/{self.link} {self.address}"
 
     def _packed(self) -> tuple[int, bytes, bytes, int]:
-        local, _, rest = self.address.partition(" peer ")
-        if not rest:
-            local, _, length = self.address.partition("/")
-            rest = self.address
-        other, _, length = rest.partition("/")
-        family = AF_INET6 if ":" in local else AF_INET
-        return family, ip_address(local).packed, ip_address(other).packed, int(length)
-
-
-def address_text(interface: IPv4Interface | IPv6Interface, peer: object = None) -> str:
-    """The one spelling of an address by which states are compared."""
-    if peer is None:
-        return interface.with_prefixlen
-    length = (
-        interface.network.prefixlen
-        if interface.network.prefixlen < interface.max_prefixlen
-        else interface.max_prefixlen
-    )
-    return f"{interface.ip} peer {peer}/{length}"
-
-
-def _text(record: AddressRecord) -> str:
-    return _spelt(record.local, record.address, record.prefixlen)
+        own = ip_address(self.address.local)
+        other = ip_address(self.address.peer) if self.address.peer else own
+        return (
+            AF_INET6 if own.version == 6 else AF_INET,
+            own.packed,
+            other.packed,
+            self.address.length,
+        )
 
 
 @lru_cache(maxsize=1 << 12)
-def _spelt(local: bytes, address: bytes, length: int) -> str:
-    if local != address:
-        return f"{ip_address(local)} peer {ip_address(address)}/{length}"
-    if len(local) == 4:
-        return ".".join(map(str, local)) + f"/{length}"
-    return f"{ip_address(local)}/{length}"
+def _ifaddr(local: bytes, address: bytes, length: int) -> Ifaddr:
+    text = ".".join(map(str, local)) if len(local) == 4 else str(ip_address(local))
+    return Ifaddr(text, length, str(ip_address(address)) if local != address else "")
 
 
 def _is_ours(view: View, record: AddressRecord) -> bool:

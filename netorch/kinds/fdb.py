@@ -33,6 +33,11 @@ def many(mac: str) -> bool:
     return mac == ALL or bool(int(mac[:2], 16) & 1)
 
 
+def fdb_key(netns: str, link: str, mac: str, dst: str) -> Key:
+    """The end is a part of it only where a MAC may be behind several."""
+    return Key("fdb", netns, (link, mac, dst) if many(mac) else (link, mac))
+
+
 @observed
 class Fdb(Nothing, Resource):
     """`extra`: what somebody said beside the end by hand (a port, a VNI), as it was read."""
@@ -46,11 +51,7 @@ class Fdb(Nothing, Resource):
 
     @property
     def key(self) -> Key:
-        return Key(
-            "fdb",
-            self.netns,
-            f"{self.link} {self.mac} {self.dst}" if many(self.mac) else f"{self.link} {self.mac}",
-        )
+        return fdb_key(self.netns, self.link, self.mac, self.dst)
 
     @property
     def within(self) -> tuple[Key, ...]:

@@ -26,7 +26,7 @@ def first_line(topology: str) -> str:
 
 @remembered
 def file_key(netns: str, name: str) -> Key:
-    return Key("file", netns, name)
+    return Key("file", netns, (name,))
 
 
 @observed

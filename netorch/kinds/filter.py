@@ -14,12 +14,12 @@ from netorch.values.requests import FilterDel, FilterSet, Request
 
 
 def filter_key(netns: str) -> Key:
-    return Key("filter", netns, "")
+    return Key("filter", netns)
 
 
 def publish_key(netns: str, text: str) -> Key:
     """No resource: by this the place in the file is found of what a published port's rule says of itself."""
-    return Key("publish", netns, text)
+    return Key("publish", netns, (text,))
 
 
 @observed

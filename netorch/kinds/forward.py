@@ -17,6 +17,10 @@ from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, 
 from netorch.values.snapshot import DroppingChain, ForwardSnapshot, Snapshot
 
 
+def forward_key(netns: str, bridge: str) -> Key:
+    return Key("forward", netns, (bridge,))
+
+
 @observed
 class ForwardAccept(Nothing, Resource):
     """`leads`: the IP versions in which the network leads out. `rules` are all of the bridge's, sorted, in every table that drops."""
@@ -32,7 +36,7 @@ class ForwardAccept(Nothing, Resource):
 
     @property
     def key(self) -> Key:
-        return Key("forward", self.netns, self.bridge)
+        return forward_key(self.netns, self.bridge)
 
     @property
     def needs(self) -> tuple[Key, ...]:

@@ -13,6 +13,10 @@ from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import Request, StaticMacAdd, StaticMacDel
 
 
+def portmac_key(netns: str, link: str, mac: str, vlan: int = 0) -> Key:
+    return Key("mac", netns, (link, mac, f"vlan {vlan}") if vlan else (link, mac))
+
+
 @observed
 class PortMac(Nothing, Resource):
     """`vlan` 0: of a bridge that knows no VLANs. Where a bridge does, each VLAN has an entry of its own."""
@@ -25,11 +29,7 @@ class PortMac(Nothing, Resource):
 
     @property
     def key(self) -> Key:
-        return Key(
-            "mac",
-            self.netns,
-            f"{self.link} {self.mac}" + (f" vlan {self.vlan}" if self.vlan else ""),
-        )
+        return portmac_key(self.netns, self.link, self.mac, self.vlan)
 
     @property
     def within(self) -> tuple[Key, ...]:

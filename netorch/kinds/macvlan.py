@@ -1,10 +1,11 @@
 """A macvlan: a link of its own on another one's wire, told apart by its MAC (drivers/net/macvlan.c)."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
 from netorch.kinds.base.standalone import Attribute, Place, PlaceName, SoloLink
 from netorch.netlink.attribute_types import choice
@@ -64,7 +65,7 @@ class MacvlanLike(StackedWords):
         " made anew (vepa).",
     )
 
-    def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
+    def link(self, fields: LinkFields, parent: Place | None) -> SoloLink:
         return StackedWords.link(self, fields | ({"mac": ""} if self.mode == ALONE else {}), parent)
 
 

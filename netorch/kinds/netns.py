@@ -18,7 +18,7 @@ _NO_DAD = (("net/ipv6/conf/default/accept_dad", "0"),)
 
 @remembered
 def netns_key(label: str) -> Key:
-    return Key("netns", label, "")
+    return Key("netns", label)
 
 
 @observed

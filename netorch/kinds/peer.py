@@ -5,9 +5,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import PurePath
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator
 
 from netorch.kinds.base.link import link_key
 from netorch.language.scalars import Subnet, Words, empty_list, integer, one_or_many, wrong
@@ -74,13 +74,36 @@ def named(
     ), f"{what} is in no file that netorch knows: put it into {made_up} before you apply this"
 
 
+class Endpoint(NamedTuple):
+    """Where a peer is reached. `address` is as `ipaddress` spells it, without brackets."""
+
+    address: str
+    port: int
+
+    @classmethod
+    def of(cls, packed: tuple[bytes, int]) -> Self:
+        """The one that the kernel has, or is told, as packed address and port."""
+        return cls(str(ip_address(packed[0])), packed[1])
+
+    def __str__(self) -> str:
+        return (
+            f"[{self.address}]:{self.port}"
+            if ":" in self.address
+            else f"{self.address}:{self.port}"
+        )
+
+
+AllowedIps = tuple[tuple[bytes, int], ...]
+"""Subnets as (packed address, prefix length): IPv4 before IPv6, each once."""
+
+
 def peer_key(netns: str, link: str, public_key: str) -> Key:
-    return Key("peer", netns, f"{link} {public_key}")
+    return Key("peer", netns, (link, public_key))
 
 
 @observed
 class Peer(Nothing, Resource):
-    """`endpoint` is "" where the file gives none. `met`: there was a handshake, as read from the kernel.
+    """`endpoint` is None where the file gives none. `met`: there was a handshake, as read from the kernel.
 
     An endpoint moves with its peer: it is where the last packet came from that only the peer can have sent. So after a handshake the
     kernel knows better than the file, and what the file says counts when it says something new.
@@ -93,8 +116,8 @@ class Peer(Nothing, Resource):
     link: str
     public_key: str
     preshared_key: HeldKey | None = None
-    endpoint: str = ""
-    allowed_ips: tuple[str, ...] = ()
+    endpoint: Endpoint | None = None
+    allowed_ips: AllowedIps = ()
     keepalive: int = 0
     met: bool = False
 
@@ -116,18 +139,14 @@ class Peer(Nothing, Resource):
             device = view.netns.wireguard.get(link.index)
             for peer in device.peers if device is not None else ():
                 yield cls(
-                    netns=view.label,
-                    link=link.name,
-                    public_key=b64encode(peer.public_key).decode(),
-                    preshared_key=held(peer.preshared_key),
-                    endpoint=""
-                    if peer.endpoint is None
-                    else endpoint_text(ip_address(peer.endpoint[0]), peer.endpoint[1]),
-                    allowed_ips=in_order(
-                        f"{ip_address(address)}/{length}" for address, length in peer.allowed
-                    ),
-                    keepalive=peer.keepalive,
-                    met=peer.handshake,
+                    view.label,
+                    link.name,
+                    b64encode(peer.public_key).decode(),
+                    held(peer.preshared_key),
+                    None if peer.endpoint is None else Endpoint.of(peer.endpoint),
+                    in_order(peer.allowed),
+                    peer.keepalive,
+                    peer.handshake,
                 )
 
     @property
@@ -153,9 +172,9 @@ class Peer(Nothing, Resource):
             if self.preshared_key == before.preshared_key
             else self
         )
-        if not self.endpoint or self.endpoint == before.endpoint or not before.met:
+        if self.endpoint is None or self.endpoint == before.endpoint or not before.met:
             # what the file does not give is the kernel's to learn
-            return found if self.endpoint else replace(found, endpoint=before.endpoint)
+            return found if self.endpoint is not None else replace(found, endpoint=before.endpoint)
         asked = last()
         same = isinstance(asked, Peer) and asked.endpoint == self.endpoint
         return replace(found, endpoint=before.endpoint) if same else found
@@ -176,28 +195,25 @@ class Peer(Nothing, Resource):
 
     def _set(self, before: Self, known: bool) -> WireguardPeerSet:
         return WireguardPeerSet(
-            netns=self.netns,
-            link=self.link,
-            public_key=b64decode(self.public_key),
-            known=known,
-            preshared_key=None
-            if self.preshared_key == before.preshared_key
-            else told_secret(self.preshared_key),
-            endpoint=None
-            if self.endpoint in ("", before.endpoint)
-            else packed_endpoint(self.endpoint),
-            keepalive=None if self.keepalive == before.keepalive else self.keepalive,
-            allowed=None
-            if self.allowed_ips == before.allowed_ips
-            else tuple(_packed(text) for text in self.allowed_ips),
-            preshared_key_file="" if self.preshared_key is None else self.preshared_key.file,
+            self.netns,
+            self.link,
+            b64decode(self.public_key),
+            known,
+            None if self.preshared_key == before.preshared_key else told_secret(self.preshared_key),
+            None if self.endpoint in (None, before.endpoint) else _packed(self.endpoint),
+            None if self.keepalive == before.keepalive else self.keepalive,
+            None if self.allowed_ips == before.allowed_ips else self.allowed_ips,
+            "" if self.preshared_key is None else self.preshared_key.file,
         )
 
     def delete(self) -> Iterable[Request]:
         return (WireguardPeerDel(self.netns, self.link, b64decode(self.public_key)),)
 
     def attributes(self) -> Mapping[str, str]:
-        said = {"endpoint": self.endpoint, "allowed_ips": ", ".join(self.allowed_ips)}
+        said = {
+            "endpoint": "" if self.endpoint is None else str(self.endpoint),
+            "allowed_ips": ", ".join(map(subnet_text, self.allowed_ips)),
+        }
         if self.keepalive:
             said["keepalive"] = str(self.keepalive)
         if self.preshared_key is not None:
@@ -216,23 +232,18 @@ def told_secret(key: HeldKey | None) -> Secret:
     return NO_KEY if key is None else key.secret or UNSEEN
 
 
-def in_order(subnets: Iterable[str]) -> tuple[str, ...]:
+def in_order(subnets: Iterable[tuple[bytes, int]]) -> AllowedIps:
     """The one order by which lists of subnets are compared."""
-    return tuple(sorted(set(subnets), key=lambda text: (":" in text, _packed(text))))
+    return tuple(sorted(set(subnets), key=lambda subnet: (len(subnet[0]), subnet)))
 
 
-def _packed(subnet: str) -> tuple[bytes, int]:
-    address, _, length = subnet.partition("/")
-    return ip_address(address).packed, int(length)
+def subnet_text(subnet: tuple[bytes, int]) -> str:
+    """A subnet as a person reads it, such as 10.0.0.0/8."""
+    return f"{ip_address(subnet[0])}/{subnet[1]}"
 
 
-def endpoint_text(address: object, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"
-
-
-def packed_endpoint(text: str) -> tuple[bytes, int]:
-    address, _, port = text.rpartition(":")
-    return ip_address(address.strip("[]")).packed, int(port)
+def _packed(endpoint: Endpoint | None) -> tuple[bytes, int] | None:
+    return None if endpoint is None else (ip_address(endpoint.address).packed, endpoint.port)
 
 
 @written(
@@ -262,7 +273,7 @@ def key_text(value: object) -> str:
         "192.0.2.1:51820",
     )
 )
-def address_and_port(value: object) -> str:
+def address_and_port(value: object) -> Endpoint:
     """An address with a port. Names are not looked up: one file would mean different things on different days."""
     text = str(value)
     address, colon, port = text.rpartition(":")
@@ -277,7 +288,7 @@ def address_and_port(value: object) -> str:
         wrong(f"{text!r} is no endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820")
     if found.is_unspecified or found.is_multicast:
         wrong(f"{text!r}: nobody answers at {found}")
-    return endpoint_text(found, integer(1, 65535)(port))
+    return Endpoint(str(found), integer(1, 65535)(port))
 
 
 @written(
@@ -305,7 +316,7 @@ class PeerWords(Words):
     public_key: Annotated[str, BeforeValidator(key_text)] = Field(
         description="The peer's public key, as `wg pubkey` prints it."
     )
-    endpoint: Annotated[str, BeforeValidator(address_and_port)] | None = Field(
+    endpoint: Annotated[Endpoint, PlainValidator(address_and_port)] | None = Field(
         None, description="Where it is at first, `ADDRESS:PORT` (wherever it is heard from)."
     )
     allowed_ips: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
@@ -321,13 +332,13 @@ class PeerWords(Words):
 
     def peer(self, netns: str, link: str) -> Peer:
         return Peer(
-            netns=netns,
-            link=link,
-            public_key=self.public_key,
-            preshared_key=None
-            if self.preshared_key_file is None
-            else HeldKey(self.preshared_key_file),
-            endpoint=self.endpoint or "",
-            allowed_ips=in_order(map(str, self.allowed_ips)),
-            keepalive=self.keepalive,
+            netns,
+            link,
+            self.public_key,
+            None if self.preshared_key_file is None else HeldKey(self.preshared_key_file),
+            self.endpoint,
+            in_order(
+                (subnet.network_address.packed, subnet.prefixlen) for subnet in self.allowed_ips
+            ),
+            self.keepalive,
         )

@@ -1,12 +1,12 @@
 """A NIC of the host, lent to a node: moved there, and given back with what it had (dev_change_net_namespace in net/core/dev.c)."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
 from netorch.errors import did_you_mean
-from netorch.kinds.base.link import Link, common_fields
+from netorch.kinds.base.link import Link, LinkFields, common_fields
 from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.kinds.netns import netns_key
 from netorch.language.scalars import InterfaceName
@@ -67,7 +67,9 @@ class Physical(SoloLink):
         for link in view.netns.links:
             alias = read_alias(link.alias)
             if alias.topology == view.mark.topology and alias.origin:
-                yield cls(**common_fields(view, link) | {"altname": ""}, origin=alias.origin)
+                fields = common_fields(view, link)
+                fields["altname"] = ""
+                yield cls(**fields, origin=alias.origin)
 
     def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
         if not isinstance(before, Physical):
@@ -223,5 +225,5 @@ class PhysicalWords(SoloWords):
     def default_mtu(self, parent: int | None) -> int:
         return 0
 
-    def link(self, fields: dict[str, Any], parent: tuple[str, str] | None) -> Physical:
+    def link(self, fields: LinkFields, parent: tuple[str, str] | None) -> Physical:
         return Physical(**fields, origin=read_alias(fields["alias"]).origin)

@@ -33,7 +33,7 @@ USUAL_COST = {"veth": 2, "dummy": 100}
 
 
 def port_key(netns: str, link: str) -> Key:
-    return Key("port", netns, link)
+    return Key("port", netns, (link,))
 
 
 class MasterWords(InterfaceWords):

@@ -43,7 +43,7 @@ _TYPE_NAMES = {number: name for name, number in TYPES.items()}
 
 def route_key(netns: str, spec: RouteSpec) -> Key:
     """What the kernel tells routes apart by: family, table, destination, metric."""
-    return Key("route", netns, _route_name(spec))
+    return Key("route", netns, _parts(spec))
 
 
 @observed
@@ -154,17 +154,17 @@ class Route(Resource):
         return said
 
     def title(self) -> str:
-        return f"route {shown(self.netns)} {_route_name(self.spec)}"
+        return f"route {shown(self.netns)} {self.key.name}"
 
 
-def _route_name(spec: RouteSpec) -> str:
+def _parts(spec: RouteSpec) -> tuple[str, ...]:
     default = "default" if spec.family == AF_INET else "default (v6)"
-    text = default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"
+    parts = [default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"]
     if spec.table != MAIN:
-        text += f" table {spec.table}"
+        parts.append(f"table {spec.table}")
     if spec.metric != (0 if spec.family == AF_INET else IPV6_METRIC):
-        text += f" metric {spec.metric}"
-    return text
+        parts.append(f"metric {spec.metric}")
+    return tuple(parts)
 
 
 def _via(hop: Hop) -> str:

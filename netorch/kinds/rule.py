@@ -32,6 +32,10 @@ _ACTION_NAMES = {number: name for name, number in ACTIONS.items()}
 PROTOCOL_UNSPEC = 0
 
 
+def rule_key(netns: str, spec: RuleSpec) -> Key:
+    return Key("rule", netns, _parts(spec))
+
+
 @observed
 class Rule(Resource):
     """Told apart by all that it selects with; what it does then can change. `after`: routes whose gateways it could hide."""
@@ -45,7 +49,7 @@ class Rule(Resource):
 
     @property
     def key(self) -> Key:
-        return Key("rule", self.netns, _name(self.spec))
+        return rule_key(self.netns, self.spec)
 
     @property
     def within(self) -> tuple[Key, ...]:
@@ -65,10 +69,10 @@ class Rule(Resource):
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
         for spec in view.netns.rules:
             if not _is_ours(view, spec):
-                name = _name(spec)
+                key = rule_key(view.label, spec)
                 yield (
-                    Key("rule", view.label, name),
-                    f"{shown(view.label)} has a rule {name} (protocol {spec.protocol}) and {NOT_OURS}",
+                    key,
+                    f"{shown(view.label)} has a rule {key.name} (protocol {spec.protocol}) and {NOT_OURS}",
                 )
 
     def differs(self, before: Resource) -> bool:
@@ -93,7 +97,7 @@ class Rule(Resource):
         return {"action": _ACTION_NAMES.get(self.spec.action, str(self.spec.action))}
 
     def title(self) -> str:
-        return f"rule {shown(self.netns)} {_name(self.spec)}"
+        return f"rule {shown(self.netns)} {self.key.name}"
 
 
 def _is_ours(view: View, spec: RuleSpec) -> bool:
@@ -102,7 +106,7 @@ def _is_ours(view: View, spec: RuleSpec) -> bool:
     return spec.protocol == view.mark.protocol or by_hand
 
 
-def _name(spec: RuleSpec) -> str:
+def _parts(spec: RuleSpec) -> tuple[str, ...]:
     words = [f"priority {spec.priority}"]
     for word, selector in (("from", spec.src), ("to", spec.dst)):
         if selector is not None:
@@ -111,4 +115,4 @@ def _name(spec: RuleSpec) -> str:
     if spec.mark is not None:
         value, mask = spec.mark
         words.append(f"fwmark {value:#x}" + (f"/{mask:#x}" if mask != 0xFFFFFFFF else ""))
-    return " ".join(words) + (" (v6)" if spec.family == AF_INET6 else "")
+    return (*words, "(v6)") if spec.family == AF_INET6 else tuple(words)

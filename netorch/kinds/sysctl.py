@@ -6,15 +6,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
+from netorch.kinds.netns import netns_key
 from netorch.state.core import Key, Resource, shown
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import Request, SysctlSet
 from netorch.values.sysctl_paths import default_path
 
-_AND = " | "
-"""Between the values of a setting that differ from place to place."""
+Values = tuple[str, ...]
+"""The value that a setting has in all of its places, or one for each place where those differ; empty if it is in none."""
 _DOTTED = str.maketrans("/.", "./")
 """A path as sysctl(8) writes it, where the dot in eth0.100 is a slash."""
+
+
+def sysctl_key(netns: str, path: str) -> Key:
+    """`path`: the first of the places where the setting may stand."""
+    return Key("sysctl", netns, (path,))
 
 
 def sysctl_paths(link: str, name: str) -> tuple[str, ...]:
@@ -27,59 +33,63 @@ def interface_of(path: str) -> str | None:
     return path.split("/")[3] if default_path(path) else None
 
 
-def value_of(values: Mapping[str, str], paths: tuple[str, ...]) -> str:
-    """The value that a setting has in its places, all of them in order where they differ; empty if it is in none."""
-    found = [values[path] for path in paths if path in values]
-    return found[0] if len(set(found)) == 1 else _AND.join(found)
+def values_in(there: Mapping[str, str], paths: Sequence[str]) -> Values:
+    """What a setting has in its places, by what was read there."""
+    found = tuple(there[path] for path in paths if path in there)
+    return found[:1] if len(set(found)) == 1 else found
 
 
 @observed
 class Sysctl(Nothing, Resource):
-    """`paths` holds one setting in every place where it may stand. `original`: the value from before, for the way back."""
+    """`paths` holds one setting in every place where it may stand. `original`: what it had before, for the way back."""
 
     KIND: ClassVar[str] = "sysctl"
     HINTS: ClassVar[tuple[str, ...]] = ("original",)
     netns: str
     paths: tuple[str, ...]
-    value: str
-    original: str | None = None
+    values: Values
+    original: Values | None = None
+
+    @property
+    def value(self) -> str:
+        """As a person reads it."""
+        return " | ".join(self.values)
 
     @property
     def key(self) -> Key:
-        return Key("sysctl", self.netns, self.paths[0])
+        return sysctl_key(self.netns, self.paths[0])
 
     @property
     def within(self) -> tuple[Key, ...]:
         link = interface_of(self.paths[0])
-        return (Key("netns", self.netns, ""),) if link is None else (link_key(self.netns, link),)
+        return (netns_key(self.netns),) if link is None else (link_key(self.netns, link),)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for paths, original in view.originals.items():
-            if value := value_of(view.netns.sysctls, paths):
-                yield cls(view.label, paths, value, original)
+            if values := values_in(view.netns.sysctls, paths):
+                yield cls(view.label, paths, values, original)
 
     def differs(self, before: Resource) -> bool:
-        return not isinstance(before, Sysctl) or self.value != before.value
+        return not isinstance(before, Sysctl) or self.values != before.values
 
     def create(self) -> Iterable[Request]:
-        return self._set(self.value)
+        return self._set(self.values)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        return self._set(self.value)
+        return self._set(self.values)
 
     def delete(self) -> Iterable[Request]:
-        if self.original is None or self.original == self.value:
+        if self.original is None or self.original == self.values:
             return ()
         return self._set(self.original)
 
-    def _set(self, value: str) -> Sequence[Request]:
-        parts = value.split(_AND)
-        if len(parts) == 1:
-            return [SysctlSet(self.netns, self.paths, value)]
+    def _set(self, values: Values) -> Sequence[Request]:
+        if len(values) == 1:
+            return [SysctlSet(self.netns, self.paths, values[0])]
         return [
-            SysctlSet(self.netns, (path,), part)
-            for path, part in zip(self.paths, parts, strict=True)
+            SysctlSet(self.netns, (path,), value)
+            for path, value in zip(self.paths, values, strict=True)
         ]
 
     def attributes(self) -> Mapping[str, str]:

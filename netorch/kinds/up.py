@@ -20,7 +20,7 @@ from netorch.values.requests import LinkSet, Request, SysctlSet
 
 @remembered
 def up_key(netns: str, link: str) -> Key:
-    return Key("up", netns, link)
+    return Key("up", netns, (link,))
 
 
 @observed

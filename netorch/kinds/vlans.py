@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Self
+from enum import Enum
+from typing import ClassVar, NamedTuple, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import port_key
@@ -23,7 +24,27 @@ Vlans = tuple[tuple[int, bool], ...]
 
 
 def vlans_key(netns: str, link: str) -> Key:
-    return Key("vlans", netns, link)
+    return Key("vlans", netns, (link,))
+
+
+class Tag(Enum):
+    """Whether frames leave with their tag, where that does not go without saying."""
+
+    UNSAID = ""
+    TAGGED = "tagged"
+    UNTAGGED = "untagged"
+
+
+class VlanRange(NamedTuple):
+    """VLANs from `first` to `last`. No two of a port have one `first`."""
+
+    first: int
+    last: int
+    tag: Tag
+
+    def __str__(self) -> str:
+        ids = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{ids} {self.tag.value}".rstrip()
 
 
 @observed
@@ -103,11 +124,29 @@ class PortVlans(Nothing, Resource):
         return self._untouched().update(self) or ()
 
     def attributes(self) -> Mapping[str, str]:
-        listed = said(self.pvid, self.vlans)
+        listed = self.listed()
         return {
             "pvid": str(self.pvid) if self.pvid else "none",
-            **({"vlans": ", ".join(listed)} if listed else {}),
+            **({"vlans": ", ".join(map(str, listed))} if listed else {}),
         }
+
+    def listed(self) -> list[VlanRange]:
+        """The VLANs in order, without a PVID that leaves untagged as it goes without saying."""
+        shown = {
+            vlan: untagged * BRIDGE_VLAN_INFO_UNTAGGED
+            for vlan, untagged in self.vlans
+            if vlan != self.pvid
+        }
+        found = [
+            VlanRange(first, last, Tag.UNTAGGED if flags else Tag.UNSAID)
+            for first, last, flags in ranges(shown)
+        ]
+        found += [
+            VlanRange(vlan, vlan, Tag.TAGGED)
+            for vlan, untagged in self.vlans
+            if vlan == self.pvid and not untagged
+        ]
+        return sorted(found, key=lambda entry: entry.first)
 
     def title(self) -> str:
         return f"link {shown(self.netns)}/{self.link}"
@@ -141,18 +180,6 @@ def ranges(vlans: Mapping[int, int]) -> tuple[tuple[int, int, int], ...]:
         else:
             found.append((vlan, vlan, flags))
     return tuple(found)
-
-
-def said(pvid: int, vlans: Vlans) -> list[str]:
-    """The VLANs as a person reads them, without a PVID that leaves untagged as it goes without saying."""
-    shown = {vlan: untagged * BRIDGE_VLAN_INFO_UNTAGGED for vlan, untagged in vlans if vlan != pvid}
-    texts = {first: _range(first, last, bool(flags)) for first, last, flags in ranges(shown)}
-    texts |= {vlan: f"{vlan} tagged" for vlan, untagged in vlans if vlan == pvid and not untagged}
-    return [texts[vlan] for vlan in sorted(texts)]
-
-
-def _range(first: int, last: int, untagged: bool) -> str:
-    return (str(first) if first == last else f"{first}-{last}") + (" untagged" if untagged else "")
 
 
 def default_pvid(bridge: LinkRecord) -> int:

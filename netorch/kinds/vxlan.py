@@ -1,6 +1,6 @@
 """A VXLAN tunnel (RFC 7348, drivers/net/vxlan): Ethernet frames in UDP, to one end, to a multicast group, or as its FDB says."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -22,7 +22,7 @@ from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, w
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
 from netorch.state.core import Resource
 from netorch.state.registry import View, interface_words, observed
-from netorch.values.requests import Attrs
+from netorch.values.requests import Attrs, Request
 from netorch.values.snapshot import LinkRecord
 
 IFLA_VXLAN_ID, IFLA_VXLAN_GROUP, IFLA_VXLAN_LINK, IFLA_VXLAN_LOCAL = 1, 2, 3, 4
@@ -63,6 +63,8 @@ class Vxlan(SoloLink):
     port: int = PORT
     learning: bool = True
     ttl: int | str = 0
+    flooded: bool = True
+    """False: somebody deleted the entry that sends what is not known to the other end. The link's own attributes go on to name it."""
 
     @property
     def version(self) -> int:
@@ -78,20 +80,27 @@ class Vxlan(SoloLink):
             attribute.key == "ttl" and "inherit" in {self.ttl, before.ttl}
         ):
             return None
-        if before.remote is not None and before.remote.endswith(_NOT_FLOODED):
-            return None
         return SoloLink.change(self, attribute, before)
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        return SoloLink.update(self, before) if self.flooded == before.flooded else None
+
+    def own(self) -> Mapping[str, str]:
+        words = dict(SoloLink.own(self))
+        for word in ("remote", "group"):
+            if word in words and not self.flooded:
+                words[word] += " without its entry in the FDB"
+        return words
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
         found = decoded(cls, link)
         end = found.pop("multicast", None) or None
         is_group = end is not None and ip_address(end).is_multicast
-        if end is not None and not any(
+        found["flooded"] = end is None or any(
             record.mac.hex(":") == ALL and record.address == ip_address(end).packed
             for record in view.forwarding.get(link.index, ())
-        ):
-            end += _NOT_FLOODED
+        )
         found |= {"remote": None if is_group else end, "multicast": end if is_group else None}
         if any(link.data.get(IFLA_VXLAN_TTL_INHERIT, b"")):
             found["ttl"] = "inherit"
@@ -100,10 +109,6 @@ class Vxlan(SoloLink):
     @classmethod
     def carrier(cls, view: View, link: LinkRecord) -> Place | None:
         return parent_of(view, link, int.from_bytes(link.data.get(IFLA_VXLAN_LINK, b""), "little"))
-
-
-_NOT_FLOODED = " without its entry in the FDB"
-"""Somebody deleted the entry that sends what is not known to the other end, which the link's own attributes go on to name."""
 
 
 @interface_words("vxlan")

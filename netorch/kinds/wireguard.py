@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.kinds.base.curve25519 import public_key
+from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.kinds.peer import (
     HeldKey,
@@ -169,7 +170,7 @@ class WireguardWords(SoloWords):
     def default_mtu(self, parent: int | None) -> int:
         return MTU
 
-    def link(self, fields: dict[str, Any], parent: tuple[str, str] | None) -> Wireguard:
+    def link(self, fields: LinkFields, parent: tuple[str, str] | None) -> Wireguard:
         key = None if self.private_key_file is None else HeldKey(self.private_key_file)
         return Wireguard(
             **fields, private_key=key, listen_port=self.listen_port, fwmark=self.fwmark

@@ -9,6 +9,7 @@ from netorch.language import schema_shapes
 from netorch.language.constraints import OneKey, constraints, require
 from netorch.language.scalars import (
     INTERFACE,
+    Address,
     IPAddress,
     NodeName,
     Subnet,
@@ -185,6 +186,18 @@ class NatWords(Words):
             OneKey(),
         )
     )
+
+
+def comment(node: str, words: PublishWords) -> str:
+    """What the rule of a published port says of itself: `publish web 127.0.0.1:8080:80/tcp`."""
+    everywhere = words.address is None or words.address.is_unspecified
+    host = "" if everywhere else host_text(words.address)
+    return f"publish {node} {host}{shown(words.port)}:{shown(words.to)}/{words.proto}"
+
+
+def host_text(host: Address | None) -> str:
+    """An address before a port: `127.0.0.1:`, `[::1]:`; "" for None."""
+    return "" if host is None else f"[{host}]:" if host.version == 6 else f"{host}:"
 
 
 def shown(pair: Ports) -> str:

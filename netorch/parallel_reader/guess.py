@@ -114,7 +114,7 @@ def _settings(name: str) -> dict[str, tuple[str, ...]]:
 
     settings: dict[str, tuple[str, ...]] = {}
     for label, entries in records.read_sysctls(name)[0].items():
-        paths = [path for entry in entries for path in entry.split(" ") if path.startswith("net/")]
+        paths = [path for setting in entries for path in setting if path.startswith("net/")]
         settings[label] = with_defaults(paths)
     return settings
 

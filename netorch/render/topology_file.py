@@ -20,21 +20,21 @@ from netorch.kinds.loopback import Loopback
 from netorch.kinds.mac import PortMac
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import Netns
-from netorch.kinds.peer import Peer
+from netorch.kinds.peer import Peer, subnet_text
 from netorch.kinds.port import Port, port_key
 from netorch.kinds.route import MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
 from netorch.kinds.sysctl import Sysctl
 from netorch.kinds.up import up_key
 from netorch.kinds.veth import UNKNOWN, Veth
-from netorch.kinds.vlans import PortVlans, said, vlans_key
+from netorch.kinds.vlans import PortVlans, Tag, VlanRange, vlans_key
 from netorch.kinds.vrf import MTU as VRF_MTU
 from netorch.kinds.vrf import Vrf
 from netorch.language.impairment import NOTHING
 from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
-from netorch.state.core import HOST, Key, Resource
+from netorch.state.core import HOST, Key, Resource, is_attached, shown
 from netorch.values.marks import Mark, read_alias
-from netorch.values.requests import Hop
+from netorch.values.requests import Attachment, Hop
 
 Words = dict[str, Any]
 
@@ -43,7 +43,11 @@ class _File:
     """A file that grows by one resource after the other."""
 
     def __init__(
-        self, name: str, state: Mapping[Key, Resource], prefix: str, attached: Mapping[str, str]
+        self,
+        name: str,
+        state: Mapping[Key, Resource],
+        prefix: str,
+        attached: Mapping[str, Attachment],
     ) -> None:
         self.mark, self.state, self.prefix, self.attached = Mark(name), state, prefix, attached
         self.macs: dict[tuple[str, str], list[PortMac]] = {}
@@ -58,7 +62,7 @@ class _File:
         """Bridge of the fabric → those that it is cabled to."""
         for key, port in state.items():
             if isinstance(port, Port) and key.netns == self.mark.fabric:
-                veth = state.get(link_key(key.netns, key.name))
+                veth = state.get(link_key(key.netns, port.link))
                 far = (
                     state.get(port_key(*veth.peer))
                     if isinstance(veth, Veth) and veth.peer[0] == key.netns
@@ -71,7 +75,7 @@ class _File:
         """The node whose namespace this is."""
         if label == HOST:
             return label
-        return label[1:] if label.startswith("@") else label.removeprefix(self.prefix)
+        return shown(label) if is_attached(label) else label.removeprefix(self.prefix)
 
     def name(self, label: str, dev: str) -> str:
         """An interface as the file calls it: what netorch put before or shortened on the host is taken back."""
@@ -82,7 +86,7 @@ class _File:
     def words(self, label: str) -> Words:
         found = self.nodes.setdefault(self.node(label), {})
         if label in self.attached:
-            found["attach"] = self.attached[label]
+            found["attach"] = str(self.attached[label])
         return found
 
     def interface(self, label: str, dev: str) -> Words:
@@ -157,11 +161,8 @@ class _File:
 
     def take_names(self) -> None:
         """The hosts file knows the order of the nodes and of their addresses, and further names, which nothing else shows."""
-        owners = {
-            str(key.name).split()[1].split("/")[0]: (key.netns, key.name.split()[0])
-            for key in self.state
-            if key.kind == "address"
-        }
+        held = [resource for resource in self.state.values() if isinstance(resource, Address)]
+        owners = {address.address.local: (address.netns, address.link) for address in held}
         content = next(
             (
                 file.content
@@ -218,9 +219,9 @@ class _File:
     def ports(self, master: Link) -> Words:
         """The links that have joined a master, which say themselves how a bridge treats them."""
         ports = [
-            key.name
-            for key, port in self.state.items()
-            if isinstance(port, Port) and (key.netns, port.master) == (master.netns, master.name)
+            port.link
+            for port in self.state.values()
+            if isinstance(port, Port) and (port.netns, port.master) == (master.netns, master.name)
         ]
         for name in ports:
             if words := self.port_words(master.netns, name):
@@ -241,7 +242,7 @@ class _File:
             ]
         if isinstance(vlans, PortVlans):
             words |= {"pvid": vlans.pvid} if vlans.pvid != vlans.default else {}
-            if listed := [_vlan(text) for text in said(vlans.pvid, vlans.vlans)]:
+            if listed := [_vlan(entry) for entry in vlans.listed()]:
                 words["vlans"] = listed
         return words
 
@@ -255,11 +256,11 @@ class _File:
             **owner,
             **settings,
         }
-        for key, port in self.state.items():
-            if isinstance(port, Port) and (key.netns, port.master) == (bridge.netns, bridge.name):
-                self.interface(key.netns, key.name)["master"] = name
-                if words := self.port_words(key.netns, key.name):
-                    self.interface(key.netns, key.name)["port"] = words
+        for port in self.state.values():
+            if isinstance(port, Port) and (port.netns, port.master) == (bridge.netns, bridge.name):
+                self.interface(port.netns, port.link)["master"] = name
+                if words := self.port_words(port.netns, port.link):
+                    self.interface(port.netns, port.link)["port"] = words
 
     def root(self, bridge: str) -> str:
         """The first bridge of a network: further ones of the fabric hang on it by a cable."""
@@ -291,7 +292,7 @@ class _File:
                     membership["port"] = options
             return
         words = self.common(veth)
-        if words or not veth.netns.startswith("@"):
+        if words or not is_attached(veth.netns):
             self.interface(veth.netns, veth.name).update(words)
         if (veth.netns, veth.name) < veth.peer:
             ends = [
@@ -392,11 +393,16 @@ class _File:
         return words
 
     def take_address(self, address: Address) -> None:
-        local, _, rest = address.address.partition(" peer ")
-        peer, _, length = rest.partition("/")
-        entry: Any = address.address if not rest else {"address": f"{local}/{length}", "peer": peer}
+        held = address.address
+        entry: Any = (
+            held.with_length if not held.peer else {"address": held.with_length, "peer": held.peer}
+        )
         names = {number: name for name, number in SCOPES.items()}
-        if ":" not in local and address.scope != RT_SCOPE_UNIVERSE and not local.startswith("127."):
+        if (
+            held.version == 4
+            and address.scope != RT_SCOPE_UNIVERSE
+            and not held.local.startswith("127.")
+        ):
             entry = (entry if isinstance(entry, dict) else {"address": entry}) | {
                 "scope": names[address.scope]
             }
@@ -462,7 +468,7 @@ def topology(
     name: str,
     state: Mapping[Key, Resource],
     prefix: str = "",
-    attached: Mapping[str, str] | None = None,
+    attached: Mapping[str, Attachment] | None = None,
 ) -> str:
     """YAML text. `prefix` is what the file had; `attached`: label → the node's `attach`."""
     whole = _File(name, state, prefix, attached or {}).build()
@@ -490,11 +496,10 @@ def _dotted(path: str) -> str:
     return path.translate(str.maketrans("./", "/."))
 
 
-def _vlan(text: str) -> object:
-    """An entry of a port's `vlans`, as `kinds.portvlans.said` tells it."""
-    name, _, how = text.partition(" ")
-    ids = int(name) if name.isdigit() else name
-    return {"id": ids, "untagged": how == "untagged"} if how else ids
+def _vlan(entry: VlanRange) -> object:
+    """An entry of a port's `vlans`."""
+    ids = entry.first if entry.first == entry.last else f"{entry.first}-{entry.last}"
+    return ids if entry.tag is Tag.UNSAID else {"id": ids, "untagged": entry.tag is Tag.UNTAGGED}
 
 
 def _typed(text: str) -> object:
@@ -505,11 +510,8 @@ def _peer(peer: Peer) -> Words:
     words: Words = {
         name: _typed(text) for name, text in peer.attributes().items() if name != "allowed_ips"
     }
-    return {
-        "public_key": peer.public_key,
-        **words,
-        **({"allowed_ips": list(peer.allowed_ips)} if peer.allowed_ips else {}),
-    }
+    subnets = list(map(subnet_text, peer.allowed_ips))
+    return {"public_key": peer.public_key, **words, **({"allowed_ips": subnets} if subnets else {})}
 
 
 def _dns(content: str) -> Words:

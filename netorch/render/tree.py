@@ -7,10 +7,14 @@ from typing import Any
 
 from netorch.converge.live import Live
 from netorch.errors import printable
+from netorch.kinds.address import Address
+from netorch.kinds.base.link import kind_of, link_key
+from netorch.kinds.netns import netns_key
 from netorch.render.live_table import row
 from netorch.render.text import counted
 from netorch.state.core import Key, Resource, shown
 from netorch.values.marks import Mark
+from netorch.values.requests import Attachment
 
 
 def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
@@ -49,14 +53,14 @@ def _lines(entry: Live) -> Iterator[str]:
 
 
 def _about(
-    here: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, str]
+    here: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, Attachment]
 ) -> str:
-    netns = here.get(Key("netns", label, ""))
+    netns = here.get(netns_key(label))
     words = ["the segments' bridges"] if label == fabric else []
     if netns is not None:
         words += [name for name, value in netns.attributes().items() if value == "on"]
     elif label != "host":
-        words.append(attached.get(label, "attached"))
+        words.append(str(attached.get(label, "attached")))
     return f"  ({', '.join(words)})" if words else ""
 
 
@@ -64,12 +68,13 @@ def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
     links = {key: resource for key, resource in here.items() if key.kind == "link"}
     entries: list[tuple[str, list[str]]] = []
     parts_of: dict[Key | None, list[Resource]] = {}
-    addresses: dict[str, list[str]] = {}
-    for key, resource in here.items():
+    addresses: dict[Key, list[str]] = {}
+    for resource in here.values():
         parts_of.setdefault(resource.part_of, []).append(resource)
-        if key.kind == "address":
-            link, _, address = key.name.partition(" ")
-            addresses.setdefault(link, []).append(address)
+        if isinstance(resource, Address):
+            addresses.setdefault(link_key(resource.netns, resource.link), []).append(
+                str(resource.address)
+            )
     for key, resource in links.items():
         values = dict(resource.attributes())
         parts = parts_of.get(key, [])
@@ -81,11 +86,10 @@ def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
             if name != "state"
         }
         words = ", ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
-        kind = resource.title().split()[0]
         entries.append(
             (
-                f"{key.name}  {kind if key.name != 'lo' else 'loopback'}, {state}{', ' + words if words else ''}",
-                addresses.get(key.name, []),
+                f"{key.name}  {kind_of(resource)}, {state}{', ' + words if words else ''}",
+                addresses.get(key, []),
             )
         )
     for key, resource in here.items():
@@ -95,12 +99,12 @@ def _branch(here: Mapping[Key, Resource], margin: str) -> Iterator[str]:
         ):
             words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
             entries.append((f"{key.kind} {key.name}  {words}".rstrip(), []))
-    loose = [
-        key.name
-        for key in here
-        if key.kind == "address" and Key("link", key.netns, key.name.split()[0]) not in links
+    held = [resource for resource in here.values() if isinstance(resource, Address)]
+    entries += [
+        (f"address {item.key.name}", [])
+        for item in held
+        if link_key(item.netns, item.link) not in links
     ]
-    entries += [(f"address {name}", []) for name in loose]
     for index, (text, children) in enumerate(entries):
         last = index == len(entries) - 1
         yield f"{margin}{'└─' if last else '├─'} {text}"

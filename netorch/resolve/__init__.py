@@ -14,18 +14,20 @@ from netorch.resolve.masters import enslave
 from netorch.resolve.packet_filters import filters, put_accepts, put_filter
 from netorch.resolve.port_vlans import put_vlans
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_solo, put_veth
+from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
-from netorch.state.core import HOST, Key, Resource
+from netorch.state.core import HOST, Key, Resource, attached_label
 from netorch.topology import TopologyFile
 from netorch.value import Value, field
 from netorch.values.marks import Mark
+from netorch.values.requests import Attachment
 
 
 class Desired(Value):
     """What a file asks for. `origins`: where in the file each resource comes from. `labels`: node → namespace label.
 
-    `attached`: label → (how, what) of the namespaces that exist already. `folder`: where the files are that it names.
+    `attached`: label → what the namespaces are that exist already. `folder`: where the files are that it names.
     `checks`: what must be reachable, in the order of the file.
     """
 
@@ -34,7 +36,7 @@ class Desired(Value):
     origins: Mapping[Key, Path] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     prefix: str = ""
-    attached: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
     complaints: tuple[Complaint, ...] = ()
     folder: str = ""
     checks: tuple[Check, ...] = ()
@@ -69,10 +71,10 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     for site in draft.sites.values():
         put_site(draft, site)
     for iface in layered(draft.sites):
-        if iface.role == "bridge":
-            put_bridge(draft, iface)
-        elif iface.role == "solo":
-            put_solo(draft, iface)
+        if isinstance(iface.role, BridgeRole):
+            put_bridge(draft, iface, iface.role)
+        elif isinstance(iface.role, SoloRole):
+            put_solo(draft, iface, iface.role)
     _put_cables(draft)
     put_impairments(draft)
     put_vlans(draft)
@@ -91,9 +93,9 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
             site.name: site.label for site in draft.sites.values() if site.name in topology.nodes
         },
         attached={
-            site.label: (site.words.attach.how, site.words.attach.what)
+            site.label: Attachment(attach.how, attach.what)
             for site in draft.sites.values()
-            if site.words.attach is not None
+            if (attach := site.words.attach) is not None
         },
         complaints=tuple(draft.complaints),
         folder=folder,
@@ -113,7 +115,7 @@ def _sites(draft: Draft) -> None:
                     "`host` is the namespace that netorch runs in: it attaches to nothing",
                 )
         else:
-            label = f"@{name}" if node.attach is not None else draft.prefix + name
+            label = attached_label(name) if node.attach is not None else draft.prefix + name
         if name != HOST and label in {HOST, draft.mark.fabric}:
             draft.complain(path, f"node {name}: the namespace name {label!r} is reserved")
         if len(label.encode()) > 200:
@@ -126,14 +128,15 @@ def _put_cables(draft: Draft) -> None:
     """Pairs in the order in which one end is met, each as the end that makes it and the end that is made."""
     done: set[int] = set()
     for iface in layered(draft.sites):
-        if iface.role == "existing":
+        if iface.is_existing:
             put_existing(draft, iface)
-        if iface.role != "veth" or id(iface) in done or iface.peer is None:
+        if not isinstance(iface.role, VethRole) or id(iface) in done:
             continue
-        near, far = (iface.peer, iface) if iface.far else (iface, iface.peer)
-        for end in (near, far):
-            done.add(id(end))
-            put_veth(draft, end)
+        other = iface.role.peer
+        for end in (other, iface) if iface.role.far else (iface, other):
+            if isinstance(end.role, VethRole):
+                done.add(id(end))
+                put_veth(draft, end, end.role)
 
 
 __all__ = ["Check", "Complaint", "Desired", "End", "Iface", "Path", "resolve"]

@@ -13,9 +13,17 @@ from netorch.errors import did_you_mean
 from netorch.kinds.base.link import AddressWords, CommonWords
 from netorch.kinds.base.port_words import PortWords
 from netorch.kinds.base.standalone import SoloWords
-from netorch.kinds.bridge import BridgeSettings
 from netorch.language.impairment import ImpairWords
 from netorch.language.scalars import IFNAMSIZ, Address, Interface
+from netorch.resolve.roles import (
+    REFUSED,
+    UNMADE,
+    ExistingRole,
+    Role,
+    SoloRole,
+    UnmadeRole,
+    VethRole,
+)
 from netorch.state.core import HOST, Key, Resource
 from netorch.topology import Node, TopologyFile
 from netorch.value import Value, field
@@ -50,13 +58,33 @@ class Given(Value, dict=True):
         return self.interface.ip
 
 
-class Iface(Struct):
-    """One interface on its way to resources. `name` is the file's, `dev` the kernel's; `made_up` ones are a network's own.
+class PortDraft(Struct):
+    """How a bridge is to treat an interface, if that is one of its ports.
 
+    `words` are the file's, at `path`. `hairpin` and `isolated` are what the network asks for besides.
+    `trunk`: the port leads to another bridge of the same network.
+    """
+
+    words: PortWords | None = None
+    path: Path = ()
+    hairpin: bool = False
+    isolated: bool = False
+    trunk: bool = False
+
+
+class Iface(Struct):
+    """One interface on its way to resources: what every interface has. What makes it, and what that needs, is its `role`.
+
+    It is filled in step by step, since nodes, links and networks each say a part of it, and others
+    hold it (as their peer, parent or master) before it is complete.
+
+    `name` is the file's, `dev` the kernel's, `altname` the long form of a `dev` that had to be shortened.
+    `made_up`: it is a network's own, and the file does not name it.
+    `layers`: what the file says of it, what goes before first. `default`: what the file says of all.
+    `mtu_hint`: the MTU that its link or network asks for.
     `impairs`: what is said of its sending, with the place; what goes before comes first.
-    `front`: the bridge that has its addresses, where it is an uplink. `uplink`: of such a bridge, what the file calls the NIC.
-    `joined`: another end of the tunnels that make one segment of several bridges.
-    `options`: what the file says of it as a bridge's port; `trunk`: it leads to another bridge of the same network.
+    `master`: what it is a port of. `ports`: its own. `port`: how the master is to treat it.
+    `front`: the bridge that has its addresses, where it is an uplink.
     """
 
     site: Site
@@ -64,28 +92,41 @@ class Iface(Struct):
     path: Path
     dev: str
     altname: str = ""
-    role: str = ""
+    role: Role = UNMADE
     made_up: bool = False
-    peer: Iface | None = None
-    far: bool = False
     layers: list[CommonWords] = field(default_factory=list)
     default: CommonWords | None = None
     mtu_hint: int | None = None
     addresses: list[Given] = field(default_factory=list)
-    master: Iface | None = None
-    parent: Iface | None = None
-    settings: BridgeSettings | None = None
-    solo: SoloWords | None = None
-    ports: list[Iface] = field(default_factory=list)
     impairs: list[tuple[ImpairWords, Path]] = field(default_factory=list)
-    hairpin: bool = False
-    isolated: bool = False
-    trunk: bool = False
-    options: PortWords | None = None
-    options_path: Path = ()
+    master: Iface | None = None
+    ports: list[Iface] = field(default_factory=list)
+    port: PortDraft = field(default_factory=PortDraft)
     front: Iface | None = None
-    joined: Iface | None = None
-    uplink: str = ""
+
+    @property
+    def peer(self) -> Iface | None:
+        """The other end of its cable; None of what is no cable's end."""
+        return self.role.peer if isinstance(self.role, VethRole) else None
+
+    @property
+    def solo(self) -> SoloWords | None:
+        """The words of what is made alone."""
+        return self.role.words if isinstance(self.role, SoloRole) else None
+
+    @property
+    def parent(self) -> Iface | None:
+        """What it rides on."""
+        return self.role.parent if isinstance(self.role, SoloRole) else None
+
+    @property
+    def is_existing(self) -> bool:
+        return isinstance(self.role, ExistingRole)
+
+    def refuse(self) -> None:
+        """Note that what was to make it is wrong, unless something else makes it."""
+        if isinstance(self.role, UnmadeRole):
+            self.role = REFUSED
 
     def said(self, key: str) -> Any:
         """The value of a key in the first layer that has it explicitly, at last that of `defaults.interface`."""
@@ -120,6 +161,11 @@ class Iface(Struct):
     @property
     def display(self) -> str:
         return f"{self.site.name}:{self.name}"
+
+
+def cable(near: Iface, far: Iface) -> None:
+    """Make the two the ends of one cable, which the near one makes."""
+    near.role, far.role = VethRole(far, far=False), VethRole(near, far=True)
 
 
 class Site(Struct):

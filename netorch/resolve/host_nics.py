@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from netorch.resolve.draft import Draft, Iface, layered
+from netorch.resolve.roles import BridgeRole, SoloRole
 from netorch.state.core import HOST
 
 
 def check_nics(draft: Draft) -> None:
     takers: dict[str, Iface] = {}
     host = draft.sites.get(HOST)
-    uplinks = (
-        {iface.uplink: iface for iface in host.ifaces.values() if iface.uplink}
+    bridges = (
+        [iface for iface in host.ifaces.values() if isinstance(iface.role, BridgeRole)]
         if host is not None
-        else {}
+        else []
     )
+    uplinks = {
+        iface.role.uplink: iface
+        for iface in bridges
+        if isinstance(iface.role, BridgeRole) and iface.role.uplink
+    }
     for iface in layered(draft.sites):
-        if iface.solo is None or not (nic := iface.solo.taken_from(iface.name)):
+        if not isinstance(iface.role, SoloRole) or not (
+            nic := iface.role.words.taken_from(iface.name)
+        ):
             continue
         path = (*iface.path, "from")
         first = takers.setdefault(nic, iface)

@@ -7,13 +7,14 @@ from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.language.impairment import ImpairWords, senseless, together
 from netorch.resolve.draft import Draft, Iface, Path, layered
 from netorch.resolve.interfaces import mtu_of
+from netorch.resolve.roles import LoopbackRole
 
 
 def put_impairments(draft: Draft) -> None:
     """Behind all links, since a qdisc needs the number of its link, which on the host is looked up once for all of them then."""
     told: set[tuple[Path, str]] = set()
     for iface in layered(draft.sites):
-        if iface.role == "existing":
+        if iface.is_existing:
             continue
         sources = _sources(draft, iface)
         said = together(words for words, _ in sources)
@@ -31,7 +32,11 @@ def put_impairments(draft: Draft) -> None:
                     f"{what}.",
                     "Leave `txqueuelen` out; `limit` says how many packets wait.",
                 )
-            mtu = (iface.explicit_mtu or LOOPBACK_MTU) if iface.role == "lo" else mtu_of(iface)
+            mtu = (
+                (iface.explicit_mtu or LOOPBACK_MTU)
+                if isinstance(iface.role, LoopbackRole)
+                else mtu_of(iface)
+            )
             draft.put(Impair.of(iface.site.label, iface.dev, said, mtu), sources[0][1])
 
 
@@ -39,6 +44,6 @@ def _sources(draft: Draft, iface: Iface) -> list[tuple[ImpairWords, Path]]:
     """What goes before comes first: the interface's own, its end's, its link's or membership's, the default."""
     sources = list(iface.impairs)
     default = draft.topology.defaults.interface.impair
-    if default is not None and iface.role != "lo" and not iface.made_up:
+    if default is not None and not isinstance(iface.role, LoopbackRole) and not iface.made_up:
         sources.append((default, ("defaults", "interface", "impair")))
     return sources

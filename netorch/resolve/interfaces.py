@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from netorch.kinds.base.link import CommonWords, InterfaceWords
-from netorch.kinds.base.standalone import SoloWords
+from netorch.kinds.base.standalone import SoloWords, parse_place
 from netorch.kinds.bridge import BridgeWords
 from netorch.kinds.veth import VethWords
 from netorch.language.scalars import Network
-from netorch.resolve.draft import Draft, Given, Iface, Path, Site, given
+from netorch.resolve.draft import Draft, Given, Iface, Path, Site, cable, given
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses
+from netorch.resolve.roles import (
+    EXISTING,
+    LOOPBACK,
+    BridgeRole,
+    ExistingRole,
+    RefusedRole,
+    SoloRole,
+    UnmadeRole,
+    VethRole,
+)
 from netorch.state.core import HOST
-from netorch.topology import EndpointWords, LinkWords, endpoint
+from netorch.topology import EndpointWords, LinkWords, parse_endpoint
+from netorch.value import replace
 
 FOREIGN_KEYS = {"addresses", "kind", "neighbours", "sysctls"}
 """What the file may say of an interface that netorch did not make."""
@@ -25,14 +36,14 @@ def declare(draft: Draft) -> None:
             iface.layers.insert(0, words)
             iface.addresses += given(words.addresses, (*path, "addresses"))
             iface.impair(words.impair, path)
-            iface.options, iface.options_path = words.port, (*path, "port")
+            iface.port.words, iface.port.path = words.port, (*path, "port")
             if name == "lo":
-                iface.role = "lo"
+                iface.role = LOOPBACK
                 _check_loopback(draft, iface, words)
             elif isinstance(words, BridgeWords):
-                iface.role, iface.settings = "bridge", words
+                iface.role = BridgeRole(words)
             elif isinstance(words, SoloWords):
-                iface.role, iface.solo = "solo", words
+                iface.role = SoloRole(words)
 
 
 def wire(draft: Draft) -> None:
@@ -48,16 +59,17 @@ def wire(draft: Draft) -> None:
 def ride(draft: Draft) -> None:
     """Parents: what a VLAN and its like are on. Of a namespace that netorch does not make, also what the file does not mention."""
     riders = [
-        iface
+        (iface, iface.role)
         for site in draft.sites.values()
         for iface in site.ifaces.values()
-        if iface.solo is not None
+        if isinstance(iface.role, SoloRole)
     ]
-    for iface in riders:
-        assert iface.solo is not None
-        if iface.parent is None and (said := iface.solo.rides_on) is not None:
-            iface.parent = _parent(draft, iface, said, (*iface.path, "parent"))
-    for iface in riders:
+    for iface, role in riders:
+        if role.parent is None and role.words.rides_on is not None:
+            iface.role = replace(
+                role, parent=_parent(draft, iface, role.words, role.words.rides_on)
+            )
+    for iface, _ in riders:
         seen, at = {id(iface)}, iface.parent
         while at is not None and id(at) not in seen:
             seen.add(id(at))
@@ -66,22 +78,22 @@ def ride(draft: Draft) -> None:
             draft.complain(
                 (*iface.path, "parent"), f"{iface.display} rides on itself, by way of its parent"
             )
-            iface.parent = None
+            assert isinstance(iface.role, SoloRole)
+            iface.role = replace(iface.role, parent=None)
 
 
-def _parent(draft: Draft, iface: Iface, said: str, path: Path) -> Iface | None:
-    assert iface.solo is not None
-    node, colon, name = said.rpartition(":")
-    if not colon:
+def _parent(draft: Draft, iface: Iface, words: SoloWords, said: str) -> Iface | None:
+    path = (*iface.path, "parent")
+    node, name = parse_place(said)
+    if node is None:
         site = iface.site
     elif (found := _site(draft, node, path)) is None:
         return None
     else:
         site = found
-    if site is not iface.site and not iface.solo.FAR_PARENT:
+    if site is not iface.site and not words.FAR_PARENT:
         draft.complain(
-            path,
-            f"a {iface.solo.kind} and its parent are in one namespace: {said} is in another node",
+            path, f"a {words.kind} and its parent are in one namespace: {said} is in another node"
         )
         return None
     if name not in site.ifaces:
@@ -94,7 +106,7 @@ def _parent(draft: Draft, iface: Iface, said: str, path: Path) -> Iface | None:
                 "A parent is an interface that this file declares.",
             )
             return None
-        site.ifaces[name] = Iface(site, name, path, name, role="existing")
+        site.ifaces[name] = Iface(site, name, path, name, role=EXISTING)
     return site.ifaces[name]
 
 
@@ -109,7 +121,7 @@ def finish(draft: Draft) -> None:
                     iface.addresses += given(
                         default.addresses, ("defaults", "interface", "addresses")
                     )
-            if not iface.role:
+            if isinstance(iface.role, UnmadeRole):
                 _without_a_maker(draft, iface)
             check_port(draft, iface)
             if iface.master is not None and iface.addresses and not keeps_addresses(iface):
@@ -135,7 +147,7 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
             f"{of_network} it to `links`, or say its `kind`.",
         )
         return
-    iface.role, iface.dev, iface.altname = "existing", iface.name, ""
+    iface.role, iface.dev, iface.altname = EXISTING, iface.name, ""
     for key in sorted(
         {key for layer in iface.layers for key in layer.model_fields_set} - FOREIGN_KEYS
     ):
@@ -160,9 +172,8 @@ def _check_loopback(draft: Draft, iface: Iface, words: InterfaceWords) -> None:
 
 def _wire_veth(draft: Draft, near: Iface, words: VethWords) -> None:
     path = (*near.path, "peer")
-    node, _, name = words.peer.partition(":")
     try:
-        endpoint(words.peer)
+        node, name = parse_endpoint(words.peer)
     except ValueError as error:
         draft.complain(path, str(error))
         return
@@ -190,7 +201,7 @@ def _wire_link(draft: Draft, link: LinkWords, path: Path) -> None:
         ends.append(iface)
     if len(ends) < len(link.endpoints):
         for iface in ends:
-            iface.role = iface.role or "half-wired"
+            iface.refuse()
     elif _connect(draft, ends[0], ends[1], path):
         for index, subnet in enumerate(link.subnet):
             _number(draft, ends, subnet, (*path, "subnet", index))
@@ -216,10 +227,9 @@ def _connect(draft: Draft, near: Iface, far: Iface, path: Path) -> bool:
     if (obstacle := _obstacle(near, far)) is not None:
         draft.complain(path, obstacle)
         for iface in (near, far):
-            iface.role = iface.role or "half-wired"
+            iface.refuse()
         return False
-    near.role = far.role = "veth"
-    near.peer, far.peer, far.far = far, near, True
+    cable(near, far)
     return True
 
 
@@ -231,10 +241,10 @@ def _obstacle(near: Iface, far: Iface) -> str | None:
             return f"{iface.display} is the loopback interface: no link can end there"
         if iface.peer is not None:
             return f"{iface.display} is wired to {iface.peer.display} already"
-        if iface.role == "half-wired":
+        if isinstance(iface.role, RefusedRole):
             return f"{iface.display} is in another link already"
-        if iface.role:
-            return f"{iface.display} is a {iface.role}: no link can end there"
+        if not isinstance(iface.role, UnmadeRole):
+            return f"{iface.display} is a {iface.role.NAME}: no link can end there"
     return None
 
 
@@ -263,22 +273,23 @@ def mtu_of(iface: Iface) -> int:
     """
     if (bond := bond_of(iface)) is not None:
         return mtu_of(bond)
-    ends = (iface, iface.peer) if iface.peer is not None else (iface,)
-    bonds = [bond_of(end) for end in ends]
-    said = (
-        [end.own_mtu for end in ends]
-        + [bond.own_mtu for bond in bonds if bond is not None]
-        + [end.default.mtu for end in ends if end.default is not None]
-    )
+    role = iface.role
+    ends, beyond = [iface], None
+    if isinstance(role, VethRole):
+        ends, beyond = [iface, role.peer], bond_of(role.peer)
+    said = [end.own_mtu for end in ends]
+    if beyond is not None:
+        said.append(beyond.own_mtu)
+    said += [end.default.mtu for end in ends if end.default is not None]
     found = next((mtu for mtu in said if mtu is not None), None)
     if found is not None:
         return found
-    if iface.role == "existing":
+    if isinstance(role, ExistingRole):
         return 0
-    if iface.solo is None:
+    if not isinstance(role, SoloRole):
         return 1500
     below = carrier(iface)
-    return iface.solo.default_mtu(None if below is None else mtu_of(below))
+    return role.words.default_mtu(None if below is None else mtu_of(below))
 
 
 def carrier(iface: Iface) -> Iface | None:

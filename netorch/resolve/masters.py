@@ -8,6 +8,7 @@ from netorch.kinds.base.link import InterfaceWords
 from netorch.kinds.bond import OWN_MACS, BondWords
 from netorch.kinds.vrf import VrfWords
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site
+from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, SoloRole
 
 _NAMES = {"bridge": "a bridge", "vrf": "a VRF", "lo": "the loopback interface"}
 _REFUSED = {
@@ -19,23 +20,29 @@ _REFUSED = {
 
 
 def kind_of(iface: Iface) -> str:
-    return iface.role if iface.solo is None else str(iface.solo.kind)
+    """The kind of link that it is, as `kind` in the file says it; "" while nothing makes it."""
+    role = iface.role
+    return str(role.words.kind) if isinstance(role, SoloRole) else role.NAME
 
 
 def takes_ports(iface: Iface) -> bool:
-    return iface.role == "bridge" or (iface.solo is not None and iface.solo.TAKES_PORTS)
+    role = iface.role
+    return isinstance(role, BridgeRole) or (isinstance(role, SoloRole) and role.words.TAKES_PORTS)
 
 
 def bond_of(iface: Iface) -> Iface | None:
     """The bond that it is a port of."""
-    return iface.master if iface.master is not None and kind_of(iface.master) == "bond" else None
+    master = iface.master
+    role = master.role if master is not None else None
+    return master if isinstance(role, SoloRole) and isinstance(role.words, BondWords) else None
 
 
 def vrf_of(iface: Iface) -> Iface | None:
     """The VRF whose table has the routes over it: the one that it is a port of, or itself."""
-    if kind_of(iface) == "vrf":
-        return iface
-    return iface.master if iface.master is not None and kind_of(iface.master) == "vrf" else None
+    for at in (iface, iface.master):
+        if at is not None and isinstance(at.role, SoloRole) and isinstance(at.role.words, VrfWords):
+            return at
+    return None
 
 
 def table_of(vrf: Iface) -> int:
@@ -62,7 +69,7 @@ def enslave(draft: Draft) -> None:
                 if iface.layers and isinstance(iface.layers[0], InterfaceWords)
                 else None
             )
-            if words is None or iface.role == "lo":
+            if words is None or isinstance(iface.role, LoopbackRole):
                 continue
             for index, port in enumerate(words.ports):
                 path = (*iface.path, "members" if "members" in iface.path else "ports", index)
@@ -107,7 +114,11 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
         )
     elif what in _REFUSED[kind]:
         draft.complain(path, f"{port.display} is {_NAMES.get(what, f'a {what}')}: {into}")
-    elif kind != "vrf" and port.solo is not None and not port.solo.MAKES.HAS_MAC:
+    elif (
+        not isinstance(master.solo, VrfWords)
+        and port.solo is not None
+        and not port.solo.MAKES.HAS_MAC
+    ):
         draft.complain(
             path, f"{port.display} is a {what}, which carries no Ethernet frames: {into}"
         )
@@ -118,7 +129,7 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
             if master is not port
             else f"{port.display}: {into}",
         )
-    elif kind == "bridge" and len(master.ports) >= BRIDGE_PORTS:
+    elif isinstance(master.role, BridgeRole) and len(master.ports) >= BRIDGE_PORTS:
         draft.complain(path, f"bridge {master.display} has {BRIDGE_PORTS} ports, and takes no more")
     else:
         port.master = master
@@ -127,7 +138,12 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
 
 def check_port(draft: Draft, iface: Iface) -> None:
     """What can be said of a port, and of a master, only when all have joined."""
-    if isinstance(iface.solo, BondWords) and (primary := iface.solo.primary) is not None:
+    role = iface.role
+    if (
+        isinstance(role, SoloRole)
+        and isinstance(role.words, BondWords)
+        and (primary := role.words.primary) is not None
+    ):
         ports = [port.name for port in iface.ports]
         if primary not in ports:
             draft.unknown(
@@ -137,7 +153,7 @@ def check_port(draft: Draft, iface: Iface) -> None:
                 ports,
                 "Add it to its ports.",
             )
-    if iface.master is not None and iface.role == "existing":
+    if iface.master is not None and isinstance(role, ExistingRole):
         what = (
             f"{iface.display} is not made by this file: it cannot be a port of {iface.master.name}."
         )
@@ -175,17 +191,17 @@ def _place(iface: Iface, key: str) -> Path:
 
 
 def _check_options(draft: Draft, iface: Iface) -> None:
-    options, path = iface.options, iface.options_path
+    options, path = iface.port.words, iface.port.path
     if options is None:
         return
-    if iface.role == "bridge":
+    if isinstance(iface.role, BridgeRole):
         for key in sorted(options.model_fields_set - {"pvid", "vlans"}):
             draft.complain(
                 (*path, key),
                 f"{iface.display} is a bridge, whose own port has a `pvid` and `vlans`, but no `{key}`",
             )
-        bridge = iface
-    elif iface.master is None or iface.master.role != "bridge":
+        bridge, settings = iface, iface.role.settings
+    elif iface.master is None or not isinstance(iface.master.role, BridgeRole):
         of = (
             "no port"
             if iface.master is None
@@ -201,9 +217,8 @@ def _check_options(draft: Draft, iface: Iface) -> None:
         )
         return
     else:
-        bridge = iface.master
-    assert bridge.settings is not None
-    if not bridge.settings.vlan_filtering:
+        bridge, settings = iface.master, iface.master.role.settings
+    if not settings.vlan_filtering:
         for key in sorted(options.model_fields_set & {"pvid", "vlans"}):
             draft.complain(
                 (*path, key),
@@ -215,13 +230,13 @@ def _check_options(draft: Draft, iface: Iface) -> None:
 def _check_tables(draft: Draft, site: Site) -> None:
     seen: dict[int, Iface] = {}
     for iface in site.ifaces.values():
-        if (
-            isinstance(iface.solo, VrfWords)
-            and (first := seen.setdefault(iface.solo.table, iface)) is not iface
-        ):
+        role = iface.role
+        if not isinstance(role, SoloRole) or not isinstance(role.words, VrfWords):
+            continue
+        if (first := seen.setdefault(role.words.table, iface)) is not iface:
             draft.complain(
                 (*iface.path, "table"),
-                f"the VRFs {first.display} and {iface.display} both have table {iface.solo.table}",
+                f"the VRFs {first.display} and {iface.display} both have table {role.words.table}",
             )
 
 

@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from netorch.language.scalars import Address, Network
 from netorch.resolve import overlay, stacked
-from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site
+from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site, cable
 from netorch.resolve.interfaces import type_of
 from netorch.resolve.masters import join, vrf_of
+from netorch.resolve.roles import LOOPBACK, REFUSED, BridgeRole, UnmadeRole
 from netorch.state.core import HOST
 from netorch.topology import Membership, NetworkWords
-from netorch.value import field
+from netorch.value import field, replace
 
 ROOT_MEMBERS = 960
 """Members that plug into the first bridge. Its other ports are for further bridges, so that a network can grow in place."""
@@ -160,16 +161,18 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
         elif problem:
             draft.complain(path, problem)
         else:
-            segment.root.uplink = name
+            root = segment.root
+            assert isinstance(root.role, BridgeRole)
+            root.role = replace(root.role, uplink=name)
             if nic is not None:
-                nic.front = segment.root
-                segment.root.addresses += nic.addresses
+                nic.front = root
+                root.addresses += nic.addresses
                 nic.addresses = []
 
 
 def _why_not(segment: Segment, nic: Iface) -> str:
     """What keeps an interface of the file from being the uplink."""
-    if nic.role == "bridge":
+    if isinstance(nic.role, BridgeRole):
         return f"{nic.display} is a bridge: it cannot be a port of the bridge of network {segment.name}"
     if nic.made_up or any(member.iface is nic for member in segment.members):
         return f"{nic.display} is there to plug a node into a network: an uplink is an interface that leads elsewhere"
@@ -224,9 +227,8 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
         segment.path,
         dev,
         altname,
-        role="bridge",
+        role=BridgeRole(words),
         made_up=True,
-        settings=words,
         mtu_hint=words.mtu,
     )
     owner.ifaces[name] = bridge
@@ -256,9 +258,9 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
                 path,
                 f"{iface.display} is the loopback interface: it cannot be in network {network}",
             )
-            iface.role = "lo"
+            iface.role = LOOPBACK
             continue
-        if iface.role or iface.peer is not None:
+        if not isinstance(iface.role, UnmadeRole):
             draft.complain(
                 path, f"{iface.display} is wired already: network {network} cannot make it"
             )
@@ -272,7 +274,7 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
         elif segment.words.endpoints:
             end = overlay.end_for(draft, segment, words, path)
             if end is None:
-                iface.role = "half-wired"
+                iface.role = REFUSED
                 continue
             place = end
         iface.layers.append(words)
@@ -293,12 +295,11 @@ def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
         stacked.put_on(segment, iface)
         return
     port = made_up(draft, segment, f"{iface.site.name}-{iface.name}", path)
-    port.role = iface.role = "veth"
-    port.peer, iface.peer, iface.far = iface, port, True
+    cable(port, iface)
     port.mtu_hint = iface.mtu_hint = segment.words.mtu
-    port.isolated = segment.words.port_isolation
+    port.port.isolated = segment.words.port_isolation
     if isinstance(words := iface.layers[-1], Membership):
-        port.options, port.options_path = words.port, (*path, "port")
+        port.port.words, port.port.path = words.port, (*path, "port")
     join(draft, port, _bridge_for(draft, segment, len(segment.members)), path)
 
 
@@ -310,12 +311,11 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
         bridge = bridge_of(draft, segment, f"{segment.root.name}-{count}")
         down = made_up(draft, segment, f"{bridge.name}-down", segment.path)
         up = made_up(draft, segment, f"{bridge.name}-up", segment.path)
-        down.role = up.role = "veth"
-        down.peer, up.peer, up.far = up, down, True
+        cable(down, up)
         down.mtu_hint = up.mtu_hint = segment.words.mtu
-        down.trunk = up.trunk = True
+        down.port.trunk = up.port.trunk = True
         # members behind it are as apart from those on the first bridge as these are from one another
-        down.isolated = segment.words.port_isolation
+        down.port.isolated = segment.words.port_isolation
         join(draft, down, segment.root, segment.path)
         join(draft, up, bridge, segment.path)
         segment.bridges.append(bridge)

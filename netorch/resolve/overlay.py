@@ -14,7 +14,9 @@ from netorch.kinds.vxlan import HEADROOM, PORT, VxlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
+from netorch.resolve.roles import SoloRole
 from netorch.state.core import HOST
+from netorch.value import replace
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment
@@ -38,10 +40,9 @@ def stretch(draft: Draft, segment: Segment) -> None:
         end = Segment(segment.name, segment.words, segment.path, site)
         end.bridges.append(bridge_of(draft, end, segment.words.bridge or segment.name))
         tunnel = made_up(draft, end, f"{end.root.name}-vtep", path)
-        tunnel.role = "solo"
-        tunnel.solo = _words(segment, node)
-        first = tunnel.joined = first or tunnel
-        tunnel.trunk = True
+        first = first or tunnel
+        tunnel.role = SoloRole(_words(segment, node), joined=first)
+        tunnel.port.trunk = True
         join(draft, tunnel, end.root, path)
         segment.ends[node] = end
         _only_short_names(site, end.root, tunnel)
@@ -101,8 +102,10 @@ def fill(draft: Draft, segment: Segment) -> None:
                 FdbWords.model_validate({"mac": mac, "dst": str(address)})
                 for mac in dict.fromkeys((ALL, *macs))
             ]
-        tunnel = next(port for port in end.root.ports if port.solo is not None)
-        tunnel.solo = _words(segment, node, entries)
+        tunnel, role = next(
+            (port, port.role) for port in end.root.ports if isinstance(port.role, SoloRole)
+        )
+        tunnel.role = replace(role, words=_words(segment, node, entries))
 
 
 def _words(segment: Segment, node: str, entries: Sequence[FdbWords] = ()) -> VxlanWords:

@@ -7,6 +7,7 @@ from netorch.kinds.mac import PortMac
 from netorch.kinds.vlan import VlanWords
 from netorch.kinds.vlans import PortVlans
 from netorch.resolve.draft import Draft, Iface, layered
+from netorch.resolve.roles import BridgeRole, SoloRole
 
 Memberships = tuple[int, dict[int, bool]]
 """The PVID (0: none), and each VLAN → whether its frames leave without a tag."""
@@ -15,30 +16,29 @@ Memberships = tuple[int, dict[int, bool]]
 def put_vlans(draft: Draft) -> None:
     """Each port's VLANs; a cable between two bridges of one network has those of all their ports."""
     bridges = [
-        iface
+        (iface, iface.role)
         for iface in layered(draft.sites)
-        if iface.role == "bridge" and iface.settings and iface.settings.vlan_filtering
+        if isinstance(iface.role, BridgeRole) and iface.role.settings.vlan_filtering
     ]
     riders = _riders(draft)
     everywhere: dict[int, set[int]] = {}
-    for bridge in bridges:
-        carried = everywhere.setdefault(id(bridge.settings), set())
+    for bridge, role in bridges:
+        carried = everywhere.setdefault(id(role.settings), set())
         for port in (bridge, *bridge.ports):
-            carried.update(_memberships(bridge, port, riders)[1])
+            carried.update(_memberships(bridge, role, port, riders)[1])
     bridge_vlans: dict[int, dict[int, bool]] = {}
-    for bridge in bridges:
-        assert bridge.settings is not None
-        default = bridge.settings.vlan_default_pvid
-        if bridge.uplink:
-            what = f"the uplink {bridge.uplink} would carry the VLAN of its own frames only: this release has no words for its others"
+    for bridge, role in bridges:
+        default = role.settings.vlan_default_pvid
+        if role.uplink:
+            what = f"the uplink {role.uplink} would carry the VLAN of its own frames only: this release has no words for its others"
             draft.complain((*bridge.path, "vlan_filtering"), f"network {bridge.name}: {what}")
         for port in (bridge, *bridge.ports):
-            pvid, vlans = _memberships(bridge, port, riders)
-            if port.trunk:
+            pvid, vlans = _memberships(bridge, role, port, riders)
+            if port.port.trunk:
                 vlans |= {
-                    vlan: False for vlan in everywhere[id(bridge.settings)] if vlan not in vlans
+                    vlan: False for vlan in everywhere[id(role.settings)] if vlan not in vlans
                 }
-            path = port.options_path if port.options is not None else port.path
+            path = port.port.path if port.port.words is not None else port.path
             bridge_vlans[id(port)] = vlans
             draft.put(
                 PortVlans(
@@ -59,11 +59,12 @@ def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
     """MACs behind ports; where the bridge knows VLANs in each that is meant. `vlans`: port → its VLANs, of bridges that know some."""
     behind: dict[tuple[int, str, int], Iface] = {}
     for port in layered(draft.sites):
-        if port.options is None or port.master is None or port.master.role != "bridge":
+        options = port.port.words
+        if options is None or port.master is None or not isinstance(port.master.role, BridgeRole):
             continue
         known = vlans.get(id(port))
-        for index, words in enumerate(port.options.fdb):
-            path = (*port.options_path, "fdb", index)
+        for index, words in enumerate(options.fdb):
+            path = (*port.port.path, "fdb", index)
             if words.vlan is not None and words.vlan not in (known or {}):
                 what = (
                     f"{port.display} is not in VLAN {words.vlan}"
@@ -84,16 +85,14 @@ def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
                 draft.put(PortMac(port.site.label, port.dev, words.mac, vlan), path)
 
 
-def _memberships(bridge: Iface, port: Iface, riders: dict[int, list[int]]) -> Memberships:
+def _memberships(
+    bridge: Iface, role: BridgeRole, port: Iface, riders: dict[int, list[int]]
+) -> Memberships:
     """As the port's words say; the bridge itself is in the VLANs of the VLAN devices on it, which want them with their tags."""
-    assert bridge.settings is not None
-    pvid, vlans = (port.options or PortWords()).memberships(bridge.settings.vlan_default_pvid)
+    options = port.port.words or PortWords()
+    pvid, vlans = options.memberships(role.settings.vlan_default_pvid)
     if port is bridge:
-        said = (
-            {vlan for entry in port.options.vlans for vlan in range(entry.id[0], entry.id[1] + 1)}
-            if port.options
-            else set()
-        )
+        said = {vlan for entry in options.vlans for vlan in range(entry.id[0], entry.id[1] + 1)}
         vlans |= {vlan: False for vlan in riders.get(id(bridge), ()) if vlan not in said}
     return pvid, vlans
 
@@ -102,11 +101,10 @@ def _riders(draft: Draft) -> dict[int, list[int]]:
     """Bridge → the VLANs of the VLAN devices on top of it."""
     found: dict[int, list[int]] = {}
     for iface in layered(draft.sites):
-        if (
-            isinstance(iface.solo, VlanWords)
-            and iface.parent is not None
-            and iface.solo.protocol == "802.1q"
-            and iface.solo.id
+        if not isinstance(iface.role, SoloRole) or not isinstance(
+            words := iface.role.words, VlanWords
         ):
-            found.setdefault(id(iface.parent), []).append(iface.solo.id)
+            continue
+        if iface.role.parent is not None and words.protocol == "802.1q" and words.id:
+            found.setdefault(id(iface.role.parent), []).append(words.id)
     return found

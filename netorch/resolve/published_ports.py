@@ -8,7 +8,7 @@ from hashlib import blake2b
 from netorch.kinds.filter import publish_key
 from netorch.kinds.route import IPV6_METRIC, Route
 from netorch.kinds.sysctl import Sysctl
-from netorch.language.publish import PublishWords, shown
+from netorch.language.publish import PublishWords, comment, shown
 from netorch.language.scalars import Address
 from netorch.netlink.constants import AF_INET6, RTN_LOCAL
 from netorch.resolve.draft import Draft, Path, Site
@@ -34,16 +34,8 @@ class Published(Value):
 
     @property
     def text(self) -> str:
-        """What the rule says of itself: `publish web 127.0.0.1:8080:80/tcp`."""
-        words = self.words
-        host = (
-            ""
-            if self.address is None
-            else f"[{self.address}]:"
-            if self.version == 6
-            else f"{self.address}:"
-        )
-        return f"publish {self.node} {host}{shown(words.port)}:{shown(words.to)}/{words.proto}"
+        """What the rule says of itself."""
+        return comment(self.node, self.words)
 
 
 def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterator[Published]:
@@ -141,11 +133,11 @@ def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
     for entry in entries:
         for member in entry.segment.members:
             if member.iface.site.name == entry.node and member.iface.peer is not None:
-                member.iface.peer.hairpin = True
+                member.iface.peer.port.hairpin = True
         bridge = entry.segment.root.dev
         if entry.version == 4:
             draft.put(
-                Sysctl(owner.label, (f"net/ipv4/conf/{bridge}/route_localnet",), "1"), entry.path
+                Sysctl(owner.label, (f"net/ipv4/conf/{bridge}/route_localnet",), ("1",)), entry.path
             )
         else:
             draft.put(_loopback_route(draft, owner, bridge, metrics), entry.path)

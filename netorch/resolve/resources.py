@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address
 
-from netorch.kinds.address import SCOPES, Address, address_text
-from netorch.kinds.base.link import TXQUEUELEN
+from netorch.kinds.address import SCOPES, Address, Ifaddr
+from netorch.kinds.base.link import TXQUEUELEN, LinkFields
 from netorch.kinds.base.port_words import PortWords
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import SoloLink, SoloWords
 from netorch.kinds.bond import BondWords, Primary
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
@@ -15,7 +15,7 @@ from netorch.kinds.loopback import Loopback
 from netorch.kinds.neighbour import Neighbour
 from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
 from netorch.kinds.port import TAKES_DOWN, USUAL_COST, Port, port_key
-from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_paths
+from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_key, sysctl_paths
 from netorch.kinds.up import Up, up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
@@ -23,6 +23,7 @@ from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNI
 from netorch.resolve.draft import Draft, Given, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
+from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
 from netorch.state.core import Key
 from netorch.value import replace
 from netorch.values.marks import ALIAS_BYTES
@@ -65,7 +66,7 @@ def put_site(draft: Draft, site: Site) -> None:
         for version, path in ((4, IPV4_FORWARDING), (6, IPV6_FORWARDING)):
             if forwarding[version] is not None:
                 draft.put(
-                    Sysctl(site.label, (path,), str(int(bool(forwarding[version])))),
+                    Sysctl(site.label, (path,), (str(int(bool(forwarding[version]))),)),
                     (*site.path, "forwarding"),
                 )
     for path, value in sysctls.items():
@@ -75,7 +76,7 @@ def put_site(draft: Draft, site: Site) -> None:
             path = path.replace(f"/{name}/", f"/{site.ifaces[name].dev}/")  # noqa: PLW2901
         elif name is not None and site.created and name != "lo":
             draft.unknown(place, f"interface {site.name}:", name, site.ifaces)
-        draft.put(Sysctl(site.label, (path,), value), place)
+        draft.put(Sysctl(site.label, (path,), (value,)), place)
     if site.created:
         lo = site.ifaces.get("lo")
         mtu = lo.explicit_mtu if lo else None
@@ -90,9 +91,8 @@ def put_site(draft: Draft, site: Site) -> None:
         put_addresses(draft, site.ifaces["lo"])
 
 
-def put_bridge(draft: Draft, iface: Iface) -> None:
-    words = iface.settings
-    assert words is not None
+def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
+    words = role.settings
     if words.stp and words.forward_delay < 200:
         draft.complain(
             (*iface.path, "forward_delay"),
@@ -100,8 +100,8 @@ def put_bridge(draft: Draft, iface: Iface) -> None:
         )
     label = iface.site.label
     fields = _common(draft, iface, None)
-    if iface.uplink:
-        fields |= {"mac": "", "mtu": iface.explicit_mtu or 0}
+    if role.uplink:
+        fields["mac"], fields["mtu"] = "", iface.explicit_mtu or 0
     draft.put(
         Bridge(
             **fields,
@@ -121,27 +121,25 @@ def put_bridge(draft: Draft, iface: Iface) -> None:
     _put_port(draft, iface)
     if iface.is_up:
         _put_up(draft, iface)
-    if iface.uplink:
+    if role.uplink:
         follows = iface.explicit_mtu is None
         draft.put(
-            Uplink(label, _nic(iface), iface.dev, draft.mark.protocol, mtu=follows),
+            Uplink(label, _nic(iface, role), iface.dev, draft.mark.protocol, mtu=follows),
             (*iface.path, "uplink"),
         )
     put_addresses(draft, iface)
 
 
-def _nic(bridge: Iface) -> str:
+def _nic(bridge: Iface, role: BridgeRole) -> str:
     """The kernel's name of a bridge's uplink: as the file says, unless the file makes it."""
     ifaces = bridge.site.ifaces
-    return ifaces[bridge.uplink].dev if bridge.uplink in ifaces else bridge.uplink
+    return ifaces[role.uplink].dev if role.uplink in ifaces else role.uplink
 
 
-def put_veth(draft: Draft, iface: Iface) -> None:
+def put_veth(draft: Draft, iface: Iface, role: VethRole) -> None:
     """One end with what hangs on it. The far end is put by the near one, which makes it."""
-    peer = iface.peer
-    assert peer is not None
-    fields = _common(draft, iface, (peer.site.label, peer.dev))
-    draft.put(Veth(**fields, peer=(peer.site.label, peer.dev), far=iface.far), iface.path)
+    peer = (role.peer.site.label, role.peer.dev)
+    draft.put(Veth(**_common(draft, iface, peer), peer=peer, far=role.far), iface.path)
     _put_port(draft, iface)
     _put_settings(draft, iface)
     if iface.is_up:
@@ -149,11 +147,10 @@ def put_veth(draft: Draft, iface: Iface) -> None:
     put_addresses(draft, iface)
 
 
-def put_solo(draft: Draft, iface: Iface) -> None:
+def put_solo(draft: Draft, iface: Iface, role: SoloRole) -> None:
     """A link that is made alone, on its parent if it has one."""
-    words, site = iface.solo, iface.site
-    assert words is not None
-    parent = (iface.parent.site.label, iface.parent.dev) if iface.parent is not None else None
+    words, site = role.words, iface.site
+    parent = (role.parent.site.label, role.parent.dev) if role.parent is not None else None
     fields = _common(
         draft, iface, parent if parent is not None and parent[0] != site.label else None
     )
@@ -165,7 +162,7 @@ def put_solo(draft: Draft, iface: Iface) -> None:
                 f"{iface.display} is of kind {words.kind}, which has no MAC of its own",
             )
         link = replace(link, mac="")
-    _check_solo(draft, iface, link)
+    _check_solo(draft, iface, words, link)
     draft.put(link, iface.path)
     for resource, place in words.further(link):
         draft.put(resource, (*iface.path, *place))
@@ -180,10 +177,9 @@ def put_solo(draft: Draft, iface: Iface) -> None:
     put_addresses(draft, iface)
 
 
-def _check_solo(draft: Draft, iface: Iface, link: SoloLink) -> None:
+def _check_solo(draft: Draft, iface: Iface, words: SoloWords, link: SoloLink) -> None:
     """What the kernel would refuse, or cut down, of a link that is made alone."""
-    words, below = iface.solo, carrier(iface)
-    assert words is not None
+    below = carrier(iface)
     if iface.dev in link.RESERVED:
         draft.complain(
             iface.path,
@@ -222,7 +218,7 @@ def put_existing(draft: Draft, iface: Iface) -> None:
 
 def _is_quick(draft: Draft, iface: Iface) -> bool:
     """In a namespace that netorch makes all are; elsewhere those that IPv6 is meant to go over."""
-    said = Key("sysctl", iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
+    said = sysctl_key(iface.site.label, sysctl_paths(iface.dev, "accept_dad")[0]) in draft.state
     return (
         not iface.site.created
         and not said
@@ -234,24 +230,23 @@ def _put_port(draft: Draft, iface: Iface) -> None:
     master, site = iface.master, iface.site
     if master is None:
         return
-    kind = kind_of(master)
-    if kind != "bridge":
-        after = (_up_below(iface),) if kind == "bond" else ()
+    if not isinstance(master.role, BridgeRole):
+        after = (_up_below(iface),) if isinstance(master.solo, BondWords) else ()
         joined = Port(
             site.label,
             iface.dev,
             master.dev,
-            of=kind,
+            of=kind_of(master),
             after=tuple(key for key in after if key is not None),
         )
     else:
-        options, usual = iface.options or PortWords(), USUAL_COST.get(kind_of(iface), 0)
+        options, usual = iface.port.words or PortWords(), USUAL_COST.get(kind_of(iface), 0)
         joined = Port(
             site.label,
             iface.dev,
             master.dev,
-            hairpin=iface.hairpin or options.hairpin,
-            isolated=iface.isolated or options.isolated,
+            hairpin=iface.port.hairpin or options.hairpin,
+            isolated=iface.port.isolated or options.isolated,
             learning=options.learning,
             cost=usual if options.cost is None else options.cost,
             priority=options.priority,
@@ -266,14 +261,11 @@ def _put_up(draft: Draft, iface: Iface) -> None:
     after = [
         key for port in iface.ports for key in (port_key(label, port.dev), up_key(label, port.dev))
     ]
-    if iface.role == "bridge":
+    if isinstance(iface.role, BridgeRole):
         # and after the far ends of its cables: a bridge that is up works through all its ports at each carrier that comes, and takes
         # the first multicasts of each member to all others
-        after += [
-            up_key(port.peer.site.label, port.peer.dev)
-            for port in iface.ports
-            if port.peer is not None and port.peer.is_up
-        ]
+        far = [port.role.peer for port in iface.ports if isinstance(port.role, VethRole)]
+        after += [up_key(end.site.label, end.dev) for end in far if end.is_up]
     if (below := _up_below(iface)) is not None:
         after.append(below)
     inside = master.dev if master is not None and kind_of(master) in TAKES_DOWN else ""
@@ -285,41 +277,37 @@ def _up_below(iface: Iface) -> Key | None:
     parent = iface.parent
     return (
         up_key(parent.site.label, parent.dev)
-        if parent is not None and parent.role != "existing" and parent.is_up
+        if parent is not None and not parent.is_existing and parent.is_up
         else None
     )
 
 
 def put_addresses(draft: Draft, iface: Iface) -> None:
     """The addresses in order: the first of an IPv4 subnet is the primary one, the kernel ties the later ones to it."""
-    firsts: dict[object, str] = {}
+    firsts: dict[object, Ifaddr] = {}
     mtu = mtu_of(iface)
     for entry in iface.addresses:
-        text = address_of(entry)
+        address = address_of(entry)
         if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
             draft.complain(
                 entry.path,
-                f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {text} cannot be there",
+                f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {address} cannot be there",
             )
         if entry.interface.version == 6 and (switch := _ipv6_switch(draft, iface)):
             draft.complain(
                 entry.path,
-                f"the sysctl {switch} turns IPv6 off on {iface.display}, so {text} cannot be there",
+                f"the sysctl {switch} turns IPv6 off on {iface.display}, so {address} cannot be there",
             )
-        primary = ""
+        primary = address
         if entry.interface.version == 4:
             subnet = entry.interface.network if entry.peer is None else address_network(entry)
-            primary = firsts.setdefault(subnet, text)
+            primary = firsts.setdefault(subnet, address)
+        after = None if primary == address else primary
         resource = Address(
-            netns=iface.site.label,
-            link=iface.dev,
-            address=text,
-            scope=_scope(entry),
-            protocol=draft.mark.protocol,
-            primary="" if primary == text else primary,
+            iface.site.label, iface.dev, address, _scope(entry), draft.mark.protocol, after
         )
         if resource.key in draft.state:
-            draft.complain(entry.path, f"{iface.display} has the address {text} twice")
+            draft.complain(entry.path, f"{iface.display} has the address {address} twice")
         draft.put(resource, entry.path)
     _put_neighbours(draft, iface)
 
@@ -355,7 +343,7 @@ def _ipv6_switch(draft: Draft, iface: Iface) -> str:
     """The setting by which the file itself turns IPv6 off on an interface: its own, else that for new ones, else that for all."""
     new = [_off("default")] if iface.name != "lo" else []
     for path in (*sysctl_paths(iface.dev, "disable_ipv6"), *new, _off("all")):
-        found = draft.state.get(Key("sysctl", iface.site.label, path))
+        found = draft.state.get(sysctl_key(iface.site.label, path))
         if isinstance(found, Sysctl):
             return "" if found.value == "0" else found.paths[-1].replace("/", ".")
     return ""
@@ -365,8 +353,12 @@ def _off(where: str) -> str:
     return f"net/ipv6/conf/{where}/disable_ipv6"
 
 
-def address_of(entry: Given) -> str:
-    return address_text(entry.interface, entry.peer)
+def address_of(entry: Given) -> Ifaddr:
+    return Ifaddr(
+        str(entry.ip),
+        entry.interface.network.prefixlen,
+        "" if entry.peer is None else str(entry.peer),
+    )
 
 
 def address_network(entry: Given) -> object:
@@ -375,11 +367,13 @@ def address_network(entry: Given) -> object:
     return type(network)((entry.peer, network.prefixlen), strict=False)
 
 
-def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  # type: ignore[type-arg]
+def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFields:
     site = iface.site
     description = " ".join((iface.said("description") or "").split())
-    origin = iface.solo.taken_from(iface.name) if iface.solo is not None else ""
-    alias = draft.mark.link_alias(peer, description, _nic(iface), origin)
+    role = iface.role
+    origin = role.words.taken_from(iface.name) if isinstance(role, SoloRole) else ""
+    uplink = _nic(iface, role) if isinstance(role, BridgeRole) else ""
+    alias = draft.mark.link_alias(peer, description, uplink, origin)
     if description.startswith(("peer=", "uplink=", "from=")):
         said = description.partition("=")[0]
         draft.complain(
@@ -408,9 +402,9 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> dict:  
         "alias": alias,
         "txqueuelen": queue
         if queue is not None
-        else TXQUEUELEN
-        if iface.solo is None
-        else iface.solo.MAKES.QUEUE,
+        else role.words.MAKES.QUEUE
+        if isinstance(role, SoloRole)
+        else TXQUEUELEN,
         "altname": iface.altname,
         "own_mac": "" if bond_of(iface) is None else own_mac,
     }
@@ -430,7 +424,7 @@ def _put_settings(draft: Draft, iface: Iface) -> None:
     ):
         for name, value in layer.sysctls.items():
             path = (*iface.path, "sysctls", name)
-            draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), value), path)
+            draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), (value,)), path)
 
 
 def _scope(entry: Given) -> int:

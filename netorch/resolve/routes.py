@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
+from netorch.kinds.vrf import VrfWords
 from netorch.language.scalars import Address, Network
 from netorch.netlink.constants import (
     AF_INET,
@@ -16,7 +17,7 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
 )
 from netorch.resolve.draft import Draft, Iface, Path, Site
-from netorch.resolve.masters import kind_of, table_of, vrf_of
+from netorch.resolve.masters import table_of, vrf_of
 from netorch.resolve.networks import Segment
 from netorch.resolve.resources import address_of
 from netorch.resolve.stacked import routes_below
@@ -189,7 +190,7 @@ def _towards(gateway: Address, reaches: Sequence[Reach]) -> list[Iface]:
 
 def _named_vrf(draft: Draft, site: Site, words: RouteWords, path: Path) -> Iface | None:
     """The VRF that a route says it is in, by its name or by its table."""
-    vrfs = {name: iface for name, iface in site.ifaces.items() if kind_of(iface) == "vrf"}
+    vrfs = {name: iface for name, iface in site.ifaces.items() if isinstance(iface.solo, VrfWords)}
     if words.vrf is not None and words.vrf not in vrfs:
         draft.unknown(
             (*path, "vrf"),

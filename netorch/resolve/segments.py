@@ -5,6 +5,7 @@ from __future__ import annotations
 from netorch.kinds.base.stacked import StackedWords
 from netorch.resolve.draft import Draft, Iface, layered
 from netorch.resolve.masters import vrf_of
+from netorch.resolve.roles import SoloRole, VethRole
 
 
 def check_segments(draft: Draft) -> None:
@@ -20,10 +21,16 @@ def check_segments(draft: Draft) -> None:
         return root
 
     for iface in layered(draft.sites):
-        below = iface.parent if isinstance(iface.solo, StackedWords) else None
+        role = iface.role
+        peer = joined = below = None
+        if isinstance(role, VethRole):
+            peer = role.peer
+        elif isinstance(role, SoloRole):
+            joined = role.joined
+            below = role.parent if isinstance(role.words, StackedWords) else None
         # a VRF ties nothing together that has an address: it routes
         master = iface.master if vrf_of(iface) is None else None
-        for other in (iface.peer, master, iface.front, iface.joined, below):
+        for other in (peer, master, iface.front, joined, below):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
     seen: dict[tuple[int, object], Iface] = {}

@@ -7,17 +7,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from netorch.kinds.base.link import CommonWords
+from netorch.kinds.base.link import CommonWords, LinkFields
 from netorch.kinds.base.stacked import MASTERS, StackedLink, StackedWords
-from netorch.kinds.base.standalone import SoloWords
+from netorch.kinds.base.standalone import SoloWords, parse_place
 from netorch.kinds.dummy import DummyWords
 from netorch.kinds.ipvlan import IpvlanWords
 from netorch.kinds.macvlan import ALONE, MacvlanWords
 from netorch.kinds.vlan import VlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site, layered
 from netorch.resolve.interfaces import mtu_of
+from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, SoloRole
 from netorch.state.core import HOST
 from netorch.topology import NetworkWords
+from netorch.value import replace
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment
@@ -35,8 +37,8 @@ def owner_of(draft: Draft, words: NetworkWords, path: Path) -> Site | None:
     """The site where the parent is; of a closed network, which has none, the fabric."""
     if words.parent is None:
         return draft.fabric
-    node, colon, _ = words.parent.rpartition(":")
-    name, key = (node, "parent") if colon else (words.node or HOST, "node")
+    node, _ = parse_place(words.parent)
+    name, key = (node, "parent") if node is not None else (words.node or HOST, "node")
     if name == HOST:
         return draft.host
     if name not in draft.topology.nodes:
@@ -48,11 +50,9 @@ def owner_of(draft: Draft, words: NetworkWords, path: Path) -> Site | None:
 def put_on(segment: Segment, iface: Iface) -> None:
     """A member, before it is known what is there to be its parent."""
     words, mode = DRIVERS[segment.words.driver]
-    iface.role = "solo"
     iface.mtu_hint = segment.words.mtu
-    iface.solo = words.model_validate(
-        {"kind": segment.words.driver, "parent": "lo", "mode": segment.words.driver_mode or mode}
-    )
+    said = {"kind": segment.words.driver, "parent": "lo", "mode": segment.words.driver_mode or mode}
+    iface.role = SoloRole(words.model_validate(said))
 
 
 def found(draft: Draft, segments: Mapping[str, Segment]) -> None:
@@ -66,23 +66,22 @@ def found(draft: Draft, segments: Mapping[str, Segment]) -> None:
         if parent is not None and segment.words.vlan is not None and segment.members:
             parent = _vlan(draft, segment, parent, segment.words.vlan)
         for member in segment.members:
-            member.iface.parent = parent
-            if parent is None:
-                member.iface.solo, member.iface.role = None, "half-wired"
+            role = member.iface.role
+            assert isinstance(role, SoloRole)
+            member.iface.role = REFUSED if parent is None else replace(role, parent=parent)
 
 
 def _closed(draft: Draft, segment: Segment) -> Iface | None:
     if not segment.members:
         return None
-    iface = _made(draft, segment, segment.name)
-    iface.solo = DummyWords(kind="dummy")
+    iface = _made(draft, segment, segment.name, SoloRole(DummyWords(kind="dummy")))
     iface.mtu_hint = segment.words.mtu
     return iface
 
 
 def _parent(draft: Draft, segment: Segment) -> Iface | None:
     assert segment.words.parent is not None
-    site, name = segment.owner, segment.words.parent.rpartition(":")[2]
+    site, name = segment.owner, parse_place(segment.words.parent)[1]
     if name not in site.ifaces:
         if site.created:
             what = f"interface {site.name}:"
@@ -94,7 +93,7 @@ def _parent(draft: Draft, segment: Segment) -> Iface | None:
                 "A parent is an interface that this file declares.",
             )
             return None
-        site.ifaces[name] = Iface(site, name, (*segment.path, "parent"), name, role="existing")
+        site.ifaces[name] = Iface(site, name, (*segment.path, "parent"), name, role=EXISTING)
     return site.ifaces[name]
 
 
@@ -103,8 +102,8 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
     site, name = segment.owner, f"{parent.name}.{number}"
     iface = site.ifaces.get(name)
     if iface is None:
-        iface = _made(draft, segment, name)
-        iface.solo, iface.parent = VlanWords(kind="vlan", parent=parent.name, id=number), parent
+        words = VlanWords(kind="vlan", parent=parent.name, id=number)
+        iface = _made(draft, segment, name, SoloRole(words, parent))
         if not parent.is_up:
             # 8021q brings none up on a parent that is down
             iface.layers.append(CommonWords(state="down"))
@@ -121,7 +120,7 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
     return iface
 
 
-def _made(draft: Draft, segment: Segment, name: str) -> Iface:
+def _made(draft: Draft, segment: Segment, name: str, role: SoloRole) -> Iface:
     site = segment.owner
     if name in site.ifaces:
         draft.complain(
@@ -129,7 +128,7 @@ def _made(draft: Draft, segment: Segment, name: str) -> Iface:
             f"what network {segment.name} is on and the interface {site.name}:{name} have one name",
         )
     dev, altname = site.short(draft.prefix + name if site.label == HOST else name)
-    iface = Iface(site, name, segment.path, dev, altname, role="solo", made_up=True)
+    iface = Iface(site, name, segment.path, dev, altname, role=role, made_up=True)
     site.ifaces[name] = iface
     return iface
 
@@ -145,14 +144,15 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
         _check_mtu(draft, segment)
     riders: dict[int, list[Iface]] = {}
     for iface in layered(draft.sites):
-        if iface.solo is None or iface.parent is None:
+        if not isinstance(iface.role, SoloRole) or (parent := iface.role.parent) is None:
             continue
-        if isinstance(iface.solo, StackedWords):
-            riders.setdefault(id(iface.parent), []).append(iface)
-            _check_parent(draft, iface, iface.parent, first=len(riders[id(iface.parent)]) == 1)
-            if getattr(iface.solo, "mode", "") == ALONE and iface.said("mac") is not None:
+        words = iface.role.words
+        if isinstance(words, StackedWords):
+            riders.setdefault(id(parent), []).append(iface)
+            _check_parent(draft, iface, words, parent, first=len(riders[id(parent)]) == 1)
+            if getattr(words, "mode", "") == ALONE and iface.said("mac") is not None:
                 what = f"{iface.display} has the MAC of its parent, being in mode {ALONE}: it takes no `mac`."
-                draft.complain((*iface.path, "mac"), what, f"Say it of {iface.parent.display}.")
+                draft.complain((*iface.path, "mac"), what, f"Say it of {parent.display}.")
     for together in riders.values():
         _check_together(draft, together)
 
@@ -176,12 +176,13 @@ def _check_mtu(draft: Draft, segment: Segment) -> None:
         member.iface.mtu_hint = None
 
 
-def _check_parent(draft: Draft, iface: Iface, parent: Iface, *, first: bool) -> None:
-    assert iface.solo is not None
-    kind, path = iface.solo.kind, (*iface.path, "parent")
+def _check_parent(
+    draft: Draft, iface: Iface, words: StackedWords, parent: Iface, *, first: bool
+) -> None:
+    kind, path = words.kind, (*iface.path, "parent")
     if parent.name == "lo":
         draft.complain(path, f"{parent.display} is the loopback interface, which carries no {kind}")
-    elif isinstance(parent.solo, StackedWords) and _one_driver(iface.solo, parent.solo):
+    elif isinstance(parent.solo, StackedWords) and _one_driver(words, parent.solo):
         remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
         draft.complain(
             path,
@@ -208,7 +209,7 @@ def _one_driver(words: SoloWords, below: SoloWords) -> bool:
 
 
 def _takes_frames(master: Iface) -> bool:
-    return master.role == "bridge" or (
+    return isinstance(master.role, BridgeRole) or (
         master.solo is not None and master.solo.MAKES.KIND in MASTERS
     )
 
@@ -233,4 +234,4 @@ def _check_together(draft: Draft, riders: list[Iface]) -> None:
                 return
 
 
-_NO_FIELDS = {"netns": "", "name": "", "mtu": 0, "mac": "", "group": 0, "alias": ""}
+_NO_FIELDS: LinkFields = {"netns": "", "name": "", "mtu": 0, "mac": "", "group": 0, "alias": ""}

@@ -20,22 +20,44 @@ if TYPE_CHECKING:
 
 HOST = "host"
 """The label of the namespace that netorch runs in. Other labels are names in /run/netns, or `@NODE` for an attached one."""
+_ATTACHED = "@"
+"""Before the label of a namespace that others made. No name in /run/netns that netorch makes begins so."""
+
+
+def attached_label(name: object) -> str:
+    """The label of a namespace that others made: by its node's name, or by what it is."""
+    return f"{_ATTACHED}{name}"
+
+
+def is_attached(label: str) -> bool:
+    return label.startswith(_ATTACHED)
 
 
 def shown(label: str) -> str:
     """A namespace's label as a person reads it: an attached one by its node's name."""
-    return label.removeprefix("@")
+    return label.removeprefix(_ATTACHED)
 
 
 class Key(NamedTuple):
-    """Identity of a resource: what two states are compared by."""
+    """Identity of a resource: what two states are compared by.
+
+    `parts` tell resources of one kind in one namespace apart, such as a link and an address. Each kind has a function that makes
+    its keys; nothing else does. What is made of parts is for people: whoever needs one of them asks the resource.
+    """
 
     kind: str
     netns: str
-    name: str
+    parts: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The parts as a person reads them, such as `eth0 10.0.0.1/24`; "" of a key without parts."""
+        return " ".join(self.parts)
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.netns}/{self.name}" if self.name else f"{self.kind} {self.netns}"
+        return (
+            f"{self.kind} {self.netns}/{self.name}" if self.parts else f"{self.kind} {self.netns}"
+        )
 
 
 remembered = lru_cache(maxsize=1 << 16)

@@ -21,14 +21,14 @@ class View(Value, dict=True):
     """One namespace of a snapshot, seen by one topology.
 
     `created`: this topology made the namespace. `all`: the other views, label → view. `originals`: the settings that are
-    ours to look at, each as the places where it may stand → the value from before us, None where that is not known.
+    ours to look at, each as the places where it may stand → the values from before us, None where that is not known.
     """
 
     netns: NetnsSnapshot
     mark: Mark
     created: bool
     all: Mapping[str, View]
-    originals: Mapping[tuple[str, ...], str | None] = field(default_factory=dict)
+    originals: Mapping[tuple[str, ...], tuple[str, ...] | None] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -7,7 +7,7 @@ from netorch.topology.attach import Attach
 from netorch.topology.checks import CheckWords
 from netorch.topology.file import Backend, Defaults, TopologyFile
 from netorch.topology.interfaces import KINDS, by_kind, words_of
-from netorch.topology.links import EndpointWords, LinkWords, endpoint
+from netorch.topology.links import EndpointWords, LinkWords, endpoint, parse_endpoint
 from netorch.topology.memberships import Membership
 from netorch.topology.modes import FamilyModes
 from netorch.topology.networks import NetworkWords
@@ -34,5 +34,6 @@ __all__ = [
     "TopologyFile",
     "by_kind",
     "endpoint",
+    "parse_endpoint",
     "words_of",
 ]

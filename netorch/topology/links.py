@@ -41,13 +41,19 @@ class EndpointWords(CommonWords):
 def endpoint(value: object) -> object:
     if not isinstance(value, str):
         return value
-    node, colon, interface = value.partition(":")
+    node, interface = parse_endpoint(value)
+    return {"node": node, "interface": interface}
+
+
+def parse_endpoint(text: str) -> tuple[str, str]:
+    """The node and the interface of `NODE:IF`; ValueError with a sentence for another text."""
+    node, colon, interface = text.partition(":")
     if not colon:
         wrong(
-            f"{value!r} is no end of a link: write NODE:INTERFACE"
-            + (f", such as {value}:eth0" if re.fullmatch(r"[\w-]{1,30}", value) else "")
+            f"{text!r} is no end of a link: write NODE:INTERFACE"
+            + (f", such as {text}:eth0" if re.fullmatch(r"[\w-]{1,30}", text) else "")
         )
-    return {"node": node_name(node), "interface": interface_name(interface)}
+    return node_name(node), interface_name(interface)
 
 
 @written(lambda inner: {"anyOf": [{"$key": "endpoints", "of": inner}, inner]})

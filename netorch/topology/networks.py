@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.kinds import ipvlan, macvlan
-from netorch.kinds.base.standalone import PlaceName
+from netorch.kinds.base.standalone import PlaceName, parse_place
 from netorch.kinds.base.udp_tunnel import Port, Vni
 from netorch.kinds.bridge import BridgeSettings
 from netorch.language import schema_shapes
@@ -155,9 +155,9 @@ class NetworkWords(BridgeSettings):
     def _parent_place(self) -> Self:
         if self.parent is None:
             return self
-        node, colon, interface = self.parent.rpartition(":")
+        node, interface = parse_place(self.parent)
         interface_name(interface)
-        if colon and self.node not in {None, node_name(node)}:
+        if node is not None and self.node not in {None, node_name(node)}:
             wrong(f"the parent {self.parent} is not in `node: {self.node}`")
         return self
 

@@ -8,12 +8,23 @@ Raw attributes are `(IFLA_… number, payload bytes)` pairs, see `netorch.netlin
 from __future__ import annotations
 
 import errno
+from typing import NamedTuple
 
 from netorch.value import Value
 from netorch.values.filter_rules import Ruleset
 from netorch.values.secret import Secret
 
 Attrs = tuple[tuple[int, bytes], ...]
+
+
+class Attachment(NamedTuple):
+    """What a namespace of others is looked up by: `how` is netns, pid, path, docker or podman."""
+
+    how: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.how}:{self.what}"
 
 
 class NetnsAdd(Value):

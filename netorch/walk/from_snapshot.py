@@ -14,6 +14,7 @@ from netorch.nat.languages import language
 from netorch.netlink.constants import AF_BRIDGE, IFF_LOWER_UP, IFF_UP, IFLA_BRPORT_STATE
 from netorch.state.core import Resource, shown
 from netorch.state.registry import OBSERVED, View
+from netorch.value import replace
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
 from netorch.walk import link_details
@@ -47,16 +48,13 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
     passage = netns.passage or Passage()
     chains, unread = _chains(passage)
     state = {resource.key: resource for resource in _resources(view)}
-    parts = link_details.of_parts(state.values())
+    parts = link_details.parts_of(state.values())
     ifaces = {
         record.name: _iface(
-            record,
-            view,
-            state.get(link_key(label, record.name)),
-            parts.get(link_key(label, record.name), {}),
-            cables,
+            record, view, state.get(key), parts.get(key, link_details.NO_PARTS), cables
         )
         for record in netns.links
+        for key in (link_key(label, record.name),)
     }
     names = {record.index: record.name for record in netns.links}
     fixed = {
@@ -108,23 +106,11 @@ def _iface(
     record: LinkRecord,
     view: View,
     resource: Resource | None,
-    parts: Mapping[str, object],
+    parts: link_details.Parts,
     cables: Mapping[End, End],
 ) -> Iface:
-    end = (view.label, record.name)
-    fields = link_details.of_link(resource) if resource is not None else {}
-    fields = link_details.merged(fields, parts)
     master = view.links.get(record.master)
     up = bool(record.flags & IFF_UP)
-    fields |= {
-        "kind": record.kind or ("loopback" if record.name == "lo" else ""),
-        "master": master.name if master is not None else "",
-    }
-    if record.kind == "veth":
-        fields["peer"] = cables.get(end)
-    if record.kind == "wireguard" and record.index not in view.netns.wireguard:
-        # of somebody else's nothing is read
-        fields["tunnel"] = None
     # without a carrier of its own an interface shows none either while it is down
     carrier = bool(record.flags & IFF_LOWER_UP) if up else None
     state = (
@@ -132,9 +118,24 @@ def _iface(
         if record.port
         else FORWARDING
     )
-    fields |= {"state": state if master is not None and master.kind == "bridge" else FORWARDING}
-    return Iface(
-        name=record.name, up=up, carrier=carrier, mtu=record.mtu, mac=record.mac.hex(":"), **fields
+    found = link_details.iface(
+        resource,
+        parts,
+        name=record.name,
+        kind=record.kind or ("loopback" if record.name == "lo" else ""),
+        up=up,
+        mtu=record.mtu,
+        mac=record.mac.hex(":"),
+        carrier=carrier,
+        state=state if master is not None and master.kind == "bridge" else FORWARDING,
+    )
+    # of somebody else's WireGuard interface nothing is read
+    closed = record.kind == "wireguard" and record.index not in view.netns.wireguard
+    return replace(
+        found,
+        master=master.name if master is not None else "",
+        peer=cables.get((view.label, record.name)) if record.kind == "veth" else found.peer,
+        tunnel=None if closed else found.tunnel,
     )
 
 

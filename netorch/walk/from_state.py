@@ -15,6 +15,7 @@ from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl
+from netorch.kinds.up import Up
 from netorch.kinds.uplink import Uplink
 from netorch.nat.ruleset_chains import chains_of
 from netorch.netlink.constants import (
@@ -52,7 +53,7 @@ def world(desired: Desired) -> World:
     for label in desired.labels.values():
         grouped.setdefault(label, [])
     nodes = {label: node for node, label in desired.labels.items()}
-    ups = {(key.netns, key.name) for key in desired.state if key.kind == "up"}
+    ups = {(up.netns, up.link) for up in desired.state.values() if isinstance(up, Up)}
     places = {
         label: _place(label, nodes.get(label, shown(label)), resources, ups)
         for label, resources in grouped.items()
@@ -67,7 +68,7 @@ def _preferred(resources: Iterable[Resource]) -> tuple[IPv4Address | IPv6Address
     """A node's addresses in the order of its hosts file: those of lo first."""
     found = [resource for resource in resources if isinstance(resource, Address)]
     found.sort(key=lambda resource: resource.link != "lo")
-    addresses = [ip_interface(resource.address.partition(" ")[0]).ip for resource in found]
+    addresses = [ip_address(resource.address.local) for resource in found]
     return tuple(
         address for address in addresses if not address.is_loopback and not address.is_link_local
     )
@@ -78,9 +79,11 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     for resource in resources:
         kinds.setdefault(type(resource), []).append(resource)
     made = next(iter(kinds.get(Netns, ())), None)
-    parts = link_details.of_parts(resources)
+    parts = link_details.parts_of(resources)
     ifaces = {
-        resource.name: _iface(resource, (label, resource.name) in ups, parts.get(resource.key, {}))
+        resource.name: _iface(
+            resource, (label, resource.name) in ups, parts.get(resource.key, link_details.NO_PARTS)
+        )
         for resource in resources
         if isinstance(resource, Link)
     }
@@ -137,22 +140,24 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     )
 
 
-def _iface(link: Link, up: bool, parts: dict[str, Any]) -> Iface:
-    fields = link_details.merged(link_details.of_link(link), parts)
-    return Iface(name=link.name, up=up, mtu=link.mtu, mac=link.mac, **fields)
+def _iface(link: Link, up: bool, parts: link_details.Parts) -> Iface:
+    return link_details.iface(
+        link, parts, name=link.name, kind=link.KIND, up=up, mtu=link.mtu, mac=link.mac
+    )
 
 
 def _addresses(resources: Iterable[Address], ifaces: dict[str, Iface]) -> Iterator[Held]:
     for loopback in _LOOPBACKS:
         yield Held("lo", loopback, RT_SCOPE_HOST)
     for resource in resources:
-        local, _, peer = resource.address.partition(" peer ")
         if resource.link not in ifaces:
             ifaces[resource.link] = Iface(resource.link, "")
-        address = ip_interface(local)
-        yield Held(
-            resource.link, address, resource.scope, ip_network(peer, strict=False) if peer else None
-        )
+        held = resource.address
+        if held.peer:
+            far = ip_network(f"{held.peer}/{held.length}", strict=False)
+            yield Held(resource.link, ip_interface(held.local), resource.scope, far)
+        else:
+            yield Held(resource.link, ip_interface(held.with_length), resource.scope)
 
 
 def _link_locals(ifaces: dict[str, Iface], fabric: bool) -> Iterator[Held]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_interface
-from typing import Any
 
+from netorch.kinds.base.link import link_key
 from netorch.kinds.fdb import ALL, Fdb
 from netorch.kinds.impair import Impair
 from netorch.kinds.peer import Peer
@@ -13,8 +13,10 @@ from netorch.kinds.port import Port
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import PortVlans
 from netorch.kinds.wireguard import Wireguard
+from netorch.language.impairment import CERTAIN
 from netorch.state.core import Key, Resource
-from netorch.walk.world import Address, Tunnel, WireguardPeer
+from netorch.value import Value, field, replace
+from netorch.walk.world import FORWARDING, Address, Iface, Tunnel, WireguardPeer
 
 _TUNNELS = frozenset(
     ("vxlan", "geneve", "gre", "gretap", "ipip", "sit", "ip6gre", "ip6gretap", "ip6tnl")
@@ -22,95 +24,114 @@ _TUNNELS = frozenset(
 _IDENT = ("vni", "port", "key")
 
 
-def of_link(resource: Resource) -> dict[str, Any]:
-    """Of the link itself: what it is connected with."""
-    found: dict[str, Any] = {"kind": resource.KIND}
-    if isinstance(resource, Veth):
-        return found | {"peer": resource.peer if resource.peer != UNKNOWN else None}
-    parent = getattr(resource, "parent", None)
-    if parent is not None and parent != UNKNOWN:
-        found["parent"] = parent
-    for field, name in (
-        ("vlan", "id"),
-        ("mode", "mode"),
-        ("table", "table"),
-        ("filtering", "vlan_filtering"),
-    ):
-        if (value := getattr(resource, name, None)) is not None:
-            found[field] = value
-    if resource.KIND in _TUNNELS:
-        found["tunnel"] = _tunnel(resource)
-    elif isinstance(resource, Wireguard):
-        found["tunnel"] = Tunnel((), None, (), (), resource.listen_port)
-    return found
+class Parts(Value):
+    """What a person calls a link's attributes and the kernel has apart. `ends` and `peers` are a tunnel's."""
+
+    master: str = ""
+    isolated: bool = False
+    hairpin: bool = False
+    pvid: int = 0
+    vlans: Mapping[int, bool] = field(default_factory=dict)
+    impair: str = ""
+    lost: bool = False
+    ends: tuple[Address, ...] = ()
+    peers: tuple[WireguardPeer, ...] = ()
 
 
-def _tunnel(resource: Resource) -> Tunnel:
-    ends = [getattr(resource, name, None) for name in ("remote", "multicast")]
-    # of a remote whose entry in the forwarding database is gone, the address alone counts
-    known = [end.partition(" ")[0] for end in ends if end is not None and " " not in end]
-    said = resource.attributes()
-    ident = tuple(f"{name} {said[name]}" for name in _IDENT if name in said)
-    return Tunnel(
-        ident,
-        _address(getattr(resource, "local", None)),
-        tuple(map(ip_address, known)),
-        (),
-        getattr(resource, "port", 0),
+NO_PARTS = Parts()
+
+
+def iface(
+    link: Resource | None,
+    parts: Parts,
+    *,
+    name: str,
+    kind: str,
+    up: bool,
+    mtu: int,
+    mac: str,
+    carrier: bool | None = None,
+    state: int = FORWARDING,
+) -> Iface:
+    """The interface as a packet meets it. `link` is None where no kind of ours knows it."""
+    peer = link.peer if isinstance(link, Veth) and link.peer != UNKNOWN else None
+    parent = None if isinstance(link, Veth) else getattr(link, "parent", None)
+    return Iface(
+        name,
+        kind,
+        up,
+        carrier,
+        mtu,
+        mac,
+        parts.master,
+        peer,
+        parent if parent != UNKNOWN else None,
+        vlan=getattr(link, "id", None) or 0,
+        mode=getattr(link, "mode", None) or "",
+        table=getattr(link, "table", None) or 0,
+        filtering=getattr(link, "vlan_filtering", None) or False,
+        pvid=parts.pvid,
+        vlans=parts.vlans,
+        isolated=parts.isolated,
+        hairpin=parts.hairpin,
+        state=state,
+        tunnel=_tunnel(link, parts),
+        impair=parts.impair,
+        lost=parts.lost,
     )
 
 
-def _address(text: str | None) -> Address | None:
-    return ip_address(text) if text else None
+def _tunnel(link: Resource | None, parts: Parts) -> Tunnel | None:
+    if isinstance(link, Wireguard):
+        return Tunnel((), None, parts.ends, parts.peers, link.listen_port)
+    if link is None or link.KIND not in _TUNNELS:
+        return None
+    ends = [getattr(link, name, None) for name in ("remote", "multicast")]
+    # an end whose entry in the forwarding database is gone gets nothing
+    known = [ip_address(end) for end in ends if end is not None and getattr(link, "flooded", True)]
+    said = link.attributes()
+    ident = tuple(f"{name} {said[name]}" for name in _IDENT if name in said)
+    local = getattr(link, "local", None)
+    return Tunnel(
+        ident,
+        ip_address(local) if local else None,
+        (*known, *parts.ends),
+        parts.peers,
+        getattr(link, "port", 0),
+    )
 
 
-def of_parts(resources: Iterable[Resource]) -> dict[Key, dict[str, Any]]:
-    """Of what a person calls a link's attributes and the kernel has apart: link → its fields."""
-    found: dict[Key, dict[str, Any]] = {}
-    peers: dict[Key, list[WireguardPeer]] = {}
-    ends: dict[Key, list[Address]] = {}
+def parts_of(resources: Iterable[Resource]) -> dict[Key, Parts]:
+    """Link → its parts."""
+    found: dict[Key, Parts] = {}
     for resource in resources:
-        key = Key("link", resource.key.netns, getattr(resource, "link", ""))
-        fields = found.setdefault(key, {})
+        key = link_key(resource.key.netns, getattr(resource, "link", ""))
+        parts = found.get(key, NO_PARTS)
         match resource:
             case Port():
-                fields |= {
-                    "master": resource.master,
-                    "isolated": resource.isolated,
-                    "hairpin": resource.hairpin,
-                }
+                parts = replace(
+                    parts,
+                    master=resource.master,
+                    isolated=resource.isolated,
+                    hairpin=resource.hairpin,
+                )
             case PortVlans():
-                fields |= {"pvid": resource.pvid, "vlans": dict(resource.vlans)}
+                parts = replace(parts, pvid=resource.pvid, vlans=dict(resource.vlans))
             case Impair():
-                words = resource.attributes()
-                said = ", ".join(f"{name} {value}" for name, value in words.items())
-                fields |= {"impair": said, "lost": words.get("loss", "").startswith("100%")}
+                said = ", ".join(f"{name} {value}" for name, value in resource.attributes().items())
+                parts = replace(parts, impair=said, lost=resource.said.loss == CERTAIN)
             case Fdb() if resource.mac == ALL:
-                ends.setdefault(key, []).append(ip_address(resource.dst))
+                parts = replace(parts, ends=(*parts.ends, ip_address(resource.dst)))
             case Peer():
-                peers.setdefault(key, []).append(_peer(resource))
-    for key, there in peers.items():
-        found[key]["peers"] = tuple(there)
-    for key, addresses in ends.items():
-        found[key]["ends"] = tuple(addresses)
+                parts = replace(parts, peers=(*parts.peers, _peer(resource)))
+            case _:
+                continue
+        found[key] = parts
     return found
 
 
 def _peer(peer: Peer) -> WireguardPeer:
     allowed = tuple(ip_interface(network) for network in peer.allowed_ips)
-    if not peer.endpoint:
+    if peer.endpoint is None:
         return WireguardPeer(None, allowed)
-    host, _, port = peer.endpoint.rpartition(":")
-    return WireguardPeer((ip_address(host.strip("[]")), int(port)), allowed)
-
-
-def merged(fields: dict[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Both, with the ends and peers that were said apart put into the tunnel."""
-    peers, ends = parts.get("peers", ()), parts.get("ends", ())
-    rest = {name: value for name, value in parts.items() if name not in {"peers", "ends"}}
-    tunnel = fields.get("tunnel")
-    if isinstance(tunnel, Tunnel) and (peers or ends):
-        rest["tunnel"] = Tunnel(
-            tunnel.ident, tunnel.local, tunnel.ends + ends, tunnel.peers + peers, tunnel.port
-        )
-    return fields | rest
+    return WireguardPeer((ip_address(peer.endpoint.address), peer.endpoint.port), allowed)

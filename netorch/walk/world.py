@@ -15,6 +15,7 @@ from ipaddress import (
 
 from netorch.nat.chains import ListedChain
 from netorch.netlink.constants import AF_INET, AF_INET6
+from netorch.state.core import shown
 from netorch.value import Value, field
 from netorch.values.requests import RouteSpec, RuleSpec
 
@@ -195,4 +196,4 @@ class World(Value, dict=True):
     def said(self, end: End) -> str:
         """`r1:eth0`."""
         place = self.places.get(end[0])
-        return f"{place.name if place is not None else end[0].removeprefix('@')}:{end[1]}"
+        return f"{place.name if place is not None else shown(end[0])}:{end[1]}"

@@ -715,13 +715,16 @@ def test_records_survive_and_damage_is_told() -> None:
     record = records.Record("nodes: {}\r\n", "/tmp/lab.yaml", {"n": "3"}, None, 12.5, "0.1.0")
     assert records.applied_names() == [] and records.read_record("lab") == (None, "")
     with records.lock("lab"):
-        records.write_sysctls("lab", {"host": {"net/ipv4/ip_forward": ((4, 5), "0")}})
+        records.write_sysctls("lab", {"host": {("net/ipv4/ip_forward",): ((4, 5), ("0",))}})
         assert records.applied_names() == []
         records.write_record("lab", replace(record, namespaces=("n1", "n2")))
         assert records.read_record("lab") == (replace(record, namespaces=("n1", "n2")), "")
         records.write_record("lab", record)
     assert records.read_record("lab") == (record, "") and records.applied_names() == ["lab"]
-    assert records.read_sysctls("lab") == ({"host": {"net/ipv4/ip_forward": ((4, 5), "0")}}, "")
+    assert records.read_sysctls("lab") == (
+        {"host": {("net/ipv4/ip_forward",): ((4, 5), ("0",))}},
+        "",
+    )
     assert (
         os.stat("/run/netorch").st_mode & 0o777 == 0o700
         and os.stat("/run/netorch/lab/meta.json").st_mode & 0o777 == 0o600

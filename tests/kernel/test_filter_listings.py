@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from netorch.nat.chains import ListedChain, ListedRule
+from netorch.value import replace
 from tests.filterlistings import FAMILIES, LIST, RULESETS, chains_of, commands, recorded
 from tests.kernel.host import Host
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from netorch.errors import FileError, Position, Problem
+from netorch.kinds.base.link import link_key
 from netorch.render import github, markdown
 from netorch.render.changes import Change, changes
 from netorch.resolve.loader import load
-from netorch.state.core import Disruption, Key
+from netorch.state.core import Disruption
 from netorch.state.planner import plan
 
 EVIL = "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d** &amp; #1\n| e | f |\u202e"
@@ -23,7 +24,7 @@ MD = MarkdownIt("commonmark").enable("table")
 def change(
     title: str = "veth r1/eth0", disruption: Disruption = Disruption.UPDATE, **more: object
 ) -> Change:
-    found = Change(disruption, Key("link", "r1", title), title, {"mtu": ("1500", "9000")})
+    found = Change(disruption, link_key("r1", title), title, {"mtu": ("1500", "9000")})
     for name, value in more.items():
         setattr(found, name, value)
     return found

@@ -14,10 +14,14 @@ import pytest
 from netorch.cli.dispatch import execute
 from netorch.cli.parser import parse
 from netorch.converge.live import Live
+from netorch.kinds.address import Ifaddr, address_key
+from netorch.kinds.base.link import link_key
+from netorch.kinds.filter import filter_key
+from netorch.kinds.up import up_key
 from netorch.render.graph import dot, html, mermaid, svg
 from netorch.render.graph.build import build
 from netorch.render.graph.layout import place
-from netorch.render.graph.picture import Edge, End, Picture, Section, Status, Text, Thing
+from netorch.render.graph.picture import Edge, End, Picture, Section, Status, Text, Thing, ThingId
 from netorch.render.graph.placement import Spot
 from netorch.render.graph.scene import of_file, of_kernel
 from netorch.resolve.loader import Loaded, load
@@ -51,14 +55,14 @@ def picture(text: str) -> Picture:
 
 
 def thing(found: Picture, name: str) -> Thing:
-    return next(entry for entry in found.things if entry.id == name)
+    return next(entry for entry in found.things if str(entry.id) == name)
 
 
 def edges(found: Picture) -> list[str]:
     """`box eth0 192.0.2.1/30 -cable- pc eth0 192.0.2.2/30`."""
     return [
         f" -{edge.kind}- ".join(
-            " ".join((end.thing.split()[1], *map(said, end.texts()))) for end in edge.ends
+            " ".join((end.thing.name, *map(said, end.texts()))) for end in edge.ends
         )
         for edge in found.edges
     ]
@@ -197,7 +201,7 @@ def test_extra_is_told_from_what_the_file_has() -> None:
 
 
 def test_changed_says_old_and_new() -> None:
-    found = live(PAIR, changed={Key("link", "a", "eth0"): {"mtu": 1400}})
+    found = live(PAIR, changed={link_key("a", "eth0"): {"mtu": 1400}})
     assert found.edges[0].status is Status.CHANGED
     row = next(
         row for row in thing(found, "node a").sections[1].rows if row.status is Status.CHANGED
@@ -206,28 +210,28 @@ def test_changed_says_old_and_new() -> None:
 
 
 def test_an_address_of_its_own_is_red_by_itself() -> None:
-    address = Key("address", "a", "eth0 10.0.0.1/30")
+    address = address_key("a", "eth0", Ifaddr("10.0.0.1", 30))
     found = live(PAIR, without=(address,))
     assert found.edges[0].status is Status.OK
     assert found.edges[0].ends[0].addresses == (Text("10.0.0.1/30", Status.MISSING),)
 
 
 def test_a_link_that_is_down_is_changed() -> None:
-    found = live(PAIR, without=(Key("up", "a", "eth0"),))
+    found = live(PAIR, without=(up_key("a", "eth0"),))
     assert found.edges[0].status is Status.CHANGED
     assert any("state up → down" in row.more for row in thing(found, "node a").sections[1].rows)
 
 
 def test_what_only_goes_along_with_a_replacement_is_no_drift() -> None:
     file = loaded(PAIR)
-    up = file.desired.state[Key("up", "a", "eth0")]
-    along = Plan(changes=(Step(None, up, Disruption.REPLACE, Key("link", "a", "eth0")),))
+    up = file.desired.state[up_key("a", "eth0")]
+    along = Plan(changes=(Step(None, up, Disruption.REPLACE, link_key("a", "eth0")),))
     found = build(of_kernel(Live("lab", object(), file.desired.state, along), file))  # type: ignore[arg-type]
     assert found.edges[0].status is Status.OK
 
 
 def test_a_filter_that_lost_a_published_port() -> None:
-    key = Key("filter", "box", "")
+    key = filter_key("box")
     rules = loaded(DOCKER).desired.state[key].lines()
     kept = "\n".join(rule for rule in rules if "publish web" not in rule)
     found = live(DOCKER, changed={key: {"text": kept}})
@@ -276,7 +280,7 @@ HOSTILE = '</script><script>alert(1)</script><!-- ]]> "\' \\N \\" #quot; & &lt; 
 def hostile() -> Picture:
     text = Text(HOSTILE, Status.CHANGED, (HOSTILE,))
     one = Thing(
-        "node a",
+        ThingId("node", "a"),
         "router",
         HOSTILE,
         HOSTILE,
@@ -285,9 +289,12 @@ def hostile() -> Picture:
         (Section(HOSTILE, (text,)),),
         HOSTILE,
     )
-    other = Thing("network b", "network", HOSTILE)
+    other = Thing(ThingId("network", "b"), "network", HOSTILE)
     edge = Edge(
-        (End("node a", HOSTILE, (text, text), Status.EXTRA), End("network b", HOSTILE)),
+        (
+            End(ThingId("node", "a"), HOSTILE, (text, text), Status.EXTRA),
+            End(ThingId("network", "b"), HOSTILE),
+        ),
         "cable",
         (text,),
         Status.MISSING,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from netorch.errors import FileError
-from netorch.kinds.impair import Impair
+from netorch.kinds.impair import Impair, impair_key
 from netorch.language.impairment import (
     CERTAIN,
     FASTEST,
@@ -22,7 +22,6 @@ from netorch.language.impairment import (
     time_text,
 )
 from netorch.resolve.loader import load
-from netorch.state.core import Key
 
 DELAY, PERCENTAGE, RATE = (TypeAdapter(form) for form in (Delay, Percentage, Rate))
 
@@ -212,7 +211,7 @@ def impaired(text: str) -> dict[str, dict[str, str]]:
     return {
         f"{key.netns}/{key.name}": dict(resource.said.words())
         for key, resource in sorted(state.items())
-        if isinstance(resource, Impair) and key == Key("impair", resource.netns, resource.link)
+        if isinstance(resource, Impair) and key == impair_key(resource.netns, resource.link)
     }
 
 
@@ -295,7 +294,7 @@ def test_what_waits_needs_a_queue() -> None:
 def test_the_burst_of_a_rate_follows_the_mtu() -> None:
     def burst(mtu: str) -> tuple[int | None, int | None]:
         text = lab("{rate: 1mbit}").replace("links:\n  - ", f"links:\n  - {mtu}")
-        found = load(text.encode(), "lab.yaml").desired.state[Key("impair", "a", "x")]
+        found = load(text.encode(), "lab.yaml").desired.state[impair_key("a", "x")]
         assert isinstance(found, Impair)
         return found.burst, found.queue
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from netorch.kinds.base.link import link_key
 from netorch.kinds.port import port_key
+from netorch.kinds.up import up_key
 from netorch.kinds.vlans import PortVlans, ranges, vlans_key
 from netorch.netlink import constants as c
 from netorch.netlink.codec import attr, headers, nested
@@ -164,13 +166,9 @@ def test_a_gateway_in_two_vrfs_is_asked_about_and_in_the_nodes_own_table_preferr
     assert problems(text)[0].endswith(
         "the gateway 10.0.0.2 is in x and in y of a alike. Say `vrf` or `dev`."
     )
-    for more, name in (
-        ("dev: eth1", "default table 6"),
-        ("vrf: x", "default table 5"),
-        ("table: 6", "default table 6"),
-    ):
-        assert Key("route", "a", name) in state(text.replace("via:", f"{more}, via:"))
-    assert Key("route", "a", "default") in state(
+    for more, name in (("dev: eth1", "table 6"), ("vrf: x", "table 5"), ("table: 6", "table 6")):
+        assert Key("route", "a", ("default", name)) in state(text.replace("via:", f"{more}, via:"))
+    assert Key("route", "a", ("default",)) in state(
         text.replace("eth1: {", "eth2: {addresses: 10.0.0.3/24}, eth1: {")
     )
 
@@ -205,12 +203,12 @@ def test_the_ports_of_a_bond_get_its_mac_and_mtu_and_are_born_with_their_own() -
             "x: {kind: bond, mtu: 1400, ports: [eth0]}, y: {kind: bond, mode: balance-alb, ports: [eth1]}"
         )
     )
-    bond, port, other = (found[Key("link", "a", name)] for name in ("x", "eth0", "eth1"))
+    bond, port, other = (found[link_key("a", name)] for name in ("x", "eth0", "eth1"))
     assert (port.mac, port.mtu) == (bond.mac, 1400)  # type: ignore[attr-defined]
     assert port.own_mac not in {"", bond.mac}  # type: ignore[attr-defined]
     assert other.mac == ""  # type: ignore[attr-defined]
-    assert found[Key("link", "b", "eth0")].mtu == 1400  # type: ignore[attr-defined]
-    assert port_key("a", "eth0") in found[Key("up", "a", "eth0")].within
+    assert found[link_key("b", "eth0")].mtu == 1400  # type: ignore[attr-defined]
+    assert port_key("a", "eth0") in found[up_key("a", "eth0")].within
 
 
 def test_vlans_of_ports() -> None:

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from netorch.kinds.base.link import link_key
+from netorch.kinds.netns import netns_key
+from netorch.kinds.port import port_key
+from netorch.kinds.up import up_key
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.resolve.loader import load
 from netorch.state.core import Key, Resource
@@ -17,7 +21,11 @@ def state(text: str, name: str | None = None) -> Mapping[Key, Resource]:
 
 
 def get(found: Mapping[Key, Resource], kind: str, netns: str, name: str = "") -> Any:
-    return found[Key(kind, netns, name)]
+    return next(
+        resource
+        for key, resource in found.items()
+        if (key.kind, key.netns, key.name) == (kind, netns, name)
+    )
 
 
 def addresses(found: Mapping[Key, Resource], netns: str) -> list[str]:
@@ -233,7 +241,7 @@ networks: {lan: {subnet: [10.0.0.0/24, 'fd00::/64']}}
     assert addresses(found, "c") == ["eth0 10.0.0.3/24", "eth0 fd00::3/64"]
     assert addresses(found, "d") == []
     assert addresses(found, "e") == ["eth0 fd00::7/64", "eth0 10.0.0.9/24", "eth0 10.0.0.10/24"]
-    assert get(found, "address", "e", "eth0 10.0.0.10/24").primary == "10.0.0.9/24"
+    assert str(get(found, "address", "e", "eth0 10.0.0.10/24").primary) == "10.0.0.9/24"
 
 
 def test_ip_range_is_where_automatic_addresses_come_from() -> None:
@@ -296,7 +304,7 @@ def test_a_network_may_live_in_a_node() -> None:
     )
     assert links(found, "sw") == ["br7", "a-eth0"]
     assert addresses(found, "sw") == ["br7 10.0.0.1/24"]
-    assert Key("netns", "netorch-lab", "") not in found
+    assert netns_key("netorch-lab") not in found
 
 
 def test_a_segments_gateway_is_the_others_default_route() -> None:
@@ -376,7 +384,7 @@ def test_macs_depend_on_the_names_alone() -> None:
 def test_names_that_do_not_fit_are_shortened_and_keep_the_long_form_as_altname() -> None:
     text = "nodes: {a-node-with-a-name: {networks: [a-network-with-a-name, lan]}}\nnetworks: {a-network-with-a-name: , lan: }"
     found = state(text)
-    fabric = [found[Key("link", "netorch-lab", name)] for name in links(found, "netorch-lab")]
+    fabric = [found[link_key("netorch-lab", name)] for name in links(found, "netorch-lab")]
     assert all(len(link.name) <= 15 for link in fabric)  # type: ignore[attr-defined]
     assert {link.altname for link in fabric} == {  # type: ignore[attr-defined]
         *("", "a-network-with-a-name", "a-node-with-a-name-eth0", "a-node-with-a-name-eth1"),
@@ -451,7 +459,7 @@ links: [{endpoints: [{node: a, interface: x, description: theirs, state: down, s
     found = state(text)
     link = get(found, "link", "a", "x")
     assert (link.alias, link.txqueuelen) == ("netorch:lab peer=b:y mine", 5)
-    assert Key("up", "a", "x") not in found
+    assert up_key("a", "x") not in found
     assert get(found, "sysctl", "a", "net/ipv4/conf/x/rp_filter").value == "1"
     assert get(found, "sysctl", "a", "net/ipv4/conf/x/arp_ignore").paths == (
         "net/ipv4/conf/x/arp_ignore",
@@ -463,7 +471,11 @@ def test_the_first_of_a_subnet_is_the_primary_address() -> None:
     found = state(
         "nodes: {a: {interfaces: {lo: {addresses: [10.0.0.2/24, 10.0.0.1/24, 10.0.0.3/25, 'fd00::1/64', 'fd00::2/64']}}}}"
     )
-    primary = {key.name: address.primary for key, address in found.items() if key.kind == "address"}  # type: ignore[attr-defined]
+    primary = {
+        key.name: str(address.primary or "")
+        for key, address in found.items()
+        if key.kind == "address"
+    }  # type: ignore[attr-defined]
     assert primary == {
         "lo 10.0.0.2/24": "",
         "lo 10.0.0.1/24": "10.0.0.2/24",
@@ -478,9 +490,9 @@ def test_a_bridge_comes_up_after_its_ports_and_their_far_ends() -> None:
         "nodes: {a: {interfaces: {br0: {kind: bridge, ports: [x]}}}, b: {}}\nlinks: [[a:x, b:y]]"
     )
     assert get(found, "up", "a", "br0").after == (
-        Key("port", "a", "x"),
-        Key("up", "a", "x"),
-        Key("up", "b", "y"),
+        port_key("a", "x"),
+        up_key("a", "x"),
+        up_key("b", "y"),
     )
 
 

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from netorch.errors import FileError
+from netorch.kinds.base.link import link_key
 from netorch.kinds.ipvlan import Ipvlan
 from netorch.kinds.macvlan import Macvlan
+from netorch.kinds.netns import netns_key
+from netorch.kinds.up import up_key
 from netorch.netlink.codec import u16, u32
 from netorch.netlink.constants import IFF_LOOPBACK, IFF_UP
 from netorch.resolve.loader import load
@@ -26,7 +29,7 @@ def state(text: str) -> Mapping[Key, Resource]:
 
 
 def link(found: Mapping[Key, Resource], netns: str, name: str) -> Any:
-    return found[Key("link", netns, name)]
+    return found[link_key(netns, name)]
 
 
 def problems(text: str) -> list[str]:
@@ -62,7 +65,7 @@ def test_the_parent_is_the_hosts_unless_the_file_says_whose() -> None:
             + LINKS
         )
         assert link(found, "b", "eth0").parent == parent
-        assert Key("netns", "netorch-t", "") not in found
+        assert netns_key("netorch-t") not in found
 
 
 def test_a_network_without_a_parent_is_on_a_dummy_in_the_fabric_while_it_has_members() -> None:
@@ -79,7 +82,7 @@ def test_a_network_without_a_parent_is_on_a_dummy_in_the_fabric_while_it_has_mem
         1400,
         1400,
     )
-    assert Key("link", "netorch-t", "none") not in found
+    assert link_key("netorch-t", "none") not in found
 
 
 def test_a_vlan_is_made_once_and_for_members_only() -> None:
@@ -94,7 +97,7 @@ def test_a_vlan_is_made_once_and_for_members_only() -> None:
         link(found, node, name).parent
         for node, name in (("b", "eth0"), ("b", "eth1"), ("c", "eth2"))
     } == {("a", "eth0.20")}
-    assert Key("link", "a", "eth0.30") not in found
+    assert link_key("a", "eth0.30") not in found
 
 
 def test_a_vlan_that_the_file_declares_is_the_one() -> None:
@@ -110,7 +113,7 @@ def test_a_vlan_of_a_parent_that_is_down_is_down_and_what_is_on_it_is_up() -> No
         "nodes: {a: {interfaces: {eth0: {state: down}}}, b: {networks: [v]}, c: {}}\n"
         "networks: {v: {driver: macvlan, parent: 'a:eth0', vlan: 20}}\n" + LINKS
     )
-    assert Key("up", "a", "eth0.20") not in found and Key("up", "b", "eth0") in found
+    assert up_key("a", "eth0.20") not in found and up_key("b", "eth0") in found
 
 
 def test_the_mtu_is_the_parents_and_that_of_a_nic_is_left_to_the_kernel() -> None:
@@ -378,7 +381,7 @@ def test_what_is_not_in_the_way(snapshot: Snapshot) -> None:
 
 
 def test_a_parent_that_the_file_makes_may_not_be_there_yet() -> None:
-    assert list(MACVLAN.obstacles(host(), {Key("link", "host", "eth7"): MACVLAN})) == []
+    assert list(MACVLAN.obstacles(host(), {link_key("host", "eth7"): MACVLAN})) == []
     assert list(MACVLAN.obstacles(Snapshot({}), {})) == []
 
 

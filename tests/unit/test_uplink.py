@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from netorch.errors import FileError
-from netorch.kinds.address import Address
+from netorch.kinds.address import Address, Ifaddr, address_key
+from netorch.kinds.base.link import link_key
 from netorch.kinds.bridge import Bridge
+from netorch.kinds.netns import netns_key
 from netorch.kinds.port import Port
-from netorch.kinds.uplink import Uplink
+from netorch.kinds.up import up_key
+from netorch.kinds.uplink import Uplink, uplink_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import load
 from netorch.state.core import Disruption, Key
@@ -57,11 +60,11 @@ def test_the_bridge_is_on_the_host_without_an_address_and_takes_the_mac_and_mtu_
     None
 ):
     desired = resolved(HOST)
-    bridge = desired.state[Key("link", "host", "wan")]
+    bridge = desired.state[link_key("host", "wan")]
     assert isinstance(bridge, Bridge)
     assert (bridge.mac, bridge.mtu) == ("", 0)
     assert read_alias(bridge.alias).uplink == "eth0"
-    uplink = desired.state[Key("uplink", "host", "eth0")]
+    uplink = desired.state[uplink_key("host", "eth0")]
     assert isinstance(uplink, Uplink)
     assert (uplink.bridge, uplink.mtu, uplink.protocol) == ("wan", True, Mark("lab").protocol)
     assert not any(isinstance(resource, Address) for resource in desired.state.values())
@@ -71,8 +74,8 @@ def test_the_bridge_is_on_the_host_without_an_address_and_takes_the_mac_and_mtu_
 def test_an_mtu_of_the_network_is_the_bridges() -> None:
     desired = resolved(HOST.replace("eth0}", "eth0, mtu: 1400}"))
     bridge, uplink = (
-        desired.state[Key("link", "host", "wan")],
-        desired.state[Key("uplink", "host", "eth0")],
+        desired.state[link_key("host", "wan")],
+        desired.state[uplink_key("host", "eth0")],
     )
     assert isinstance(bridge, Bridge) and isinstance(uplink, Uplink)
     assert (bridge.mtu, uplink.mtu) == (1400, False)
@@ -90,8 +93,8 @@ def test_addresses_come_from_the_range_alone_and_the_router_is_the_default_route
         "eth0 fd00::61/64",
     }
     assert {key for key in desired.state if key.kind == "route"} == {
-        Key("route", "a", "default"),
-        Key("route", "b", "default"),
+        Key("route", "a", ("default",)),
+        Key("route", "b", ("default",)),
     }
     without = resolved(
         LAN.replace(', ip_range: [10.0.0.64/28, "fd00::60/124"], gateway: 10.0.0.1', "")
@@ -108,7 +111,7 @@ def test_nothing_of_it_is_filtered_or_translated() -> None:
 
 def test_in_a_node_the_addresses_and_routes_that_the_file_gives_the_nic_are_the_bridges() -> None:
     state = resolved(INSIDE).state
-    assert Key("address", "r1", "br 10.0.0.1/24") in state
+    assert address_key("r1", "br", Ifaddr("10.0.0.1", 24)) in state
     assert not any(
         key.kind == "address" and key.name.startswith("eth0") and key.netns == "r1" for key in state
     )
@@ -118,10 +121,7 @@ def test_in_a_node_the_addresses_and_routes_that_the_file_gives_the_nic_are_the_
         if key.kind == "route" and key.netns == "r1"
     }  # type: ignore[attr-defined]
     assert devices == {"10.9.0.0/16": "br", "10.8.0.0/16": "br"}
-    assert state[Key("uplink", "r1", "eth0")].within == (
-        Key("netns", "r1", ""),
-        Key("link", "r1", "eth0"),
-    )
+    assert state[uplink_key("r1", "eth0")].within == (netns_key("r1"), link_key("r1", "eth0"))
     assert [key.name for key, port in state.items() if isinstance(port, Port)] == ["vm-eth0"]
 
 
@@ -129,16 +129,16 @@ def test_it_joins_last_leaves_first_and_flaps() -> None:
     state = resolved(HOST).state
     steps = plan({}, state).changes
     order = [step.key for step in steps]
-    assert order.index(Key("up", "host", "wan")) < order.index(Key("uplink", "host", "eth0"))
+    assert order.index(up_key("host", "wan")) < order.index(uplink_key("host", "eth0"))
     assert next(step for step in steps if step.key.kind == "uplink").disruption is Disruption.FLAP
     deletes = [step.key for step in plan(state, {}).deletes]
-    assert deletes.index(Key("uplink", "host", "eth0")) < deletes.index(Key("link", "host", "wan"))
+    assert deletes.index(uplink_key("host", "eth0")) < deletes.index(link_key("host", "wan"))
 
 
 def test_another_bridge_is_left_before_the_next_is_joined() -> None:
     found = plan(resolved(HOST).state, resolved(HOST.replace("eth0}", "eth0, bridge: br0}")).state)
     deletes = [step.key for step in found.deletes]
-    assert deletes.index(Key("uplink", "host", "eth0")) < deletes.index(Key("link", "host", "wan"))
+    assert deletes.index(uplink_key("host", "eth0")) < deletes.index(link_key("host", "wan"))
     assert any(step.key.kind == "uplink" for step in found.changes)
 
 

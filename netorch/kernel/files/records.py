@@ -26,8 +26,13 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TOPOLOGY, _META, _SYSCTLS = "topology.yaml", "meta.json", "sysctls.json"
 
-Originals = Mapping[str, Mapping[str, tuple[tuple[int, int], str]]]
-"""Label → path below /proc/sys → (inode of the namespace that the value was read in, the value)."""
+Originals = Mapping[str, Mapping[tuple[str, ...], tuple[tuple[int, int], tuple[str, ...]]]]
+"""Label → setting, as its paths below /proc/sys → (inode of the namespace that it was read in, its values).
+
+One value holds for all paths, several for one each. In the file the paths are one text with spaces between, and the values one with
+` | ` between.
+"""
+_AND = " | "
 
 
 class Record(Value):
@@ -297,16 +302,30 @@ def read_record(name: str) -> tuple[Record | None, str]:
 
 def write_sysctls(name: str, originals: Originals) -> None:
     """Remember values from before, ahead of their change."""
-    _write(name, {_SYSCTLS: encode(originals, indent=1)})
+    by_label = {
+        label: {
+            " ".join(paths): (inode, _AND.join(values))
+            for paths, (inode, values) in settings.items()
+        }
+        for label, settings in originals.items()
+    }
+    _write(name, {_SYSCTLS: encode(by_label, indent=1)})
 
 
 def read_sysctls(name: str) -> tuple[Originals, str]:
     """Values from before; with a warning, and empty, if their record is damaged."""
     try:
         form = dict[str, dict[str, tuple[tuple[int, int], str]]]
-        return decode(_read(name, _SYSCTLS) or "{}", form), ""
+        by_label = decode(_read(name, _SYSCTLS) or "{}", form)
     except ValueError as error:
         return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: the record is damaged and ignored ({error})."
+    return {
+        label: {
+            tuple(paths.split(" ")): (inode, tuple(text.split(_AND)) if text else ())
+            for paths, (inode, text) in settings.items()
+        }
+        for label, settings in by_label.items()
+    }, ""
 
 
 def remove_record(name: str) -> None:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from netorch.errors import did_you_mean
 from netorch.kernel.namespaces.catalog import RUN_NETNS
 from netorch.kernel.namespaces.netns import netns_fd
+from netorch.values.requests import Attachment
 
 if TYPE_CHECKING:
     from netorch.kernel.namespaces.container_engines import Engines
 
-Attachment = tuple[str, str]
-"""(how, what): `("docker", "mybox")`."""
 _BY_ENGINE = ("docker", "podman")
 
 
@@ -78,4 +77,4 @@ def _why(how: str, what: str, path: str, error: OSError) -> NotAttached:
     )
 
 
-__all__ = ["Attachment", "NotAttached", "open_all", "open_namespace"]
+__all__ = ["NotAttached", "open_all", "open_namespace"]

@@ -342,11 +342,10 @@ class Prober:
     def _target(self, probe: Probe, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
         if probe.address.version == 4:
             return str(probe.address), port
-        address, _, link = str(probe.address).partition("%")
-        index = self._door.index(probe.netns, link) if link else 0
-        if link and not index:
-            raise OSError(errno.ENODEV, "no such link", link)
-        return address, port, 0, index
+        index = self._door.index(probe.netns, probe.zone) if probe.zone else 0
+        if probe.zone and not index:
+            raise OSError(errno.ENODEV, "no such link", probe.zone)
+        return probe.target, port, 0, index
 
     def _hear(self, version: int, ear: _Ear) -> None:
         for _ in range(64):
@@ -375,7 +374,7 @@ class Prober:
             if found.token == self._token + run.number.to_bytes(4):
                 self._settle(run, Reply(Sort.ANSWERED, now - sent, sender=sender))
             return
-        if found.target != str(run.probe.address).partition("%")[0]:
+        if found.target != run.probe.target:
             return
         run.hint = Reply(
             Sort.UNREACHABLE,

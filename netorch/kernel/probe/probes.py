@@ -34,6 +34,16 @@ class Probe(Value):
     group: int = -1
     traces: tuple[Neighbour, ...] = ()
 
+    @property
+    def zone(self) -> str:
+        """The interface that a link-local address names, as `eth0` of fe80::1%eth0; "" without one."""
+        return self.address.scope_id or "" if isinstance(self.address, IPv6Address) else ""
+
+    @property
+    def target(self) -> str:
+        """The address without its zone."""
+        return str(IPv6Address(self.address.packed) if self.zone else self.address)
+
 
 class Sort(Enum):
     """What came of a probe."""

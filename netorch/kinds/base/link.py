@@ -1,7 +1,7 @@
 """What all links share: name, MTU, MAC, queue length, marks, alternative name; and the words for them."""
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import BeforeValidator, Field
 
@@ -41,7 +41,12 @@ TXQUEUELEN = 1000
 
 @remembered
 def link_key(netns: str, name: str) -> Key:
-    return Key("link", netns, name)
+    return Key("link", netns, (name,))
+
+
+def link_of(key: Key) -> str:
+    """The link's name in the key of a link, or of what is a part of one such as its address: the first part of either."""
+    return key.parts[0]
 
 
 class AddressWords(Words):
@@ -226,7 +231,26 @@ class Link(Resource):
         return f"{self.KIND} {shown(self.netns)}/{self.name}"
 
 
-def common_fields(view: View, link: LinkRecord) -> dict[str, Any]:
+def kind_of(link: Resource) -> str:
+    """The kind of a link in a person's words, who calls lo by what it is."""
+    return "loopback" if link.key == link_key(link.key.netns, "lo") else link.KIND
+
+
+class LinkFields(TypedDict):
+    """The fields of `Link`, for the constructors of its kinds."""
+
+    netns: str
+    name: str
+    mtu: int
+    mac: str
+    group: int
+    alias: str
+    txqueuelen: NotRequired[int]
+    altname: NotRequired[str]
+    own_mac: NotRequired[str]
+
+
+def common_fields(view: View, link: LinkRecord) -> LinkFields:
     """The fields of `Link` as a dump shows them."""
     return {
         "netns": view.label,

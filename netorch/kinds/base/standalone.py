@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import WithJsonSchema
 
 from netorch.errors import did_you_mean
-from netorch.kinds.base.link import InterfaceWords, Link, common_fields, link_key
+from netorch.kinds.base.link import InterfaceWords, Link, LinkFields, common_fields, link_key
 from netorch.kinds.netns import netns_key
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.attribute_types import Form
@@ -171,7 +171,9 @@ class SoloLink(Nothing, Link):
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.made_links:
             if cls.recognises(link):
-                fields = common_fields(view, link) | ({} if cls.HAS_MAC else {"mac": ""})
+                fields = common_fields(view, link)
+                if not cls.HAS_MAC:
+                    fields["mac"] = ""
                 yield cls(**fields, parent=cls.carrier(view, link), **cls.read(view, link))
 
     def basic_attrs(self) -> Attrs:
@@ -250,6 +252,12 @@ class SoloLink(Nothing, Link):
         return told | dict(self.own()) | common
 
 
+def parse_place(name: str) -> tuple[str | None, str]:
+    """The node and the interface of a `PlaceName`; None where it names no node."""
+    node, colon, interface = name.rpartition(":")
+    return node if colon else None, interface
+
+
 class SoloWords(InterfaceWords):
     """The words of a kind that is made alone. `MAKES`: its resource. `FAR_PARENT`: its parent may be in another namespace.
     `TAKES_PORTS`: it is a master.
@@ -292,8 +300,8 @@ class SoloWords(InterfaceWords):
             for attribute in self.MAKES.ATTRIBUTES
         }
 
-    def link(self, fields: dict[str, Any], parent: Place | None) -> SoloLink:
-        """The resource; `fields` are those of `Link`."""
+    def link(self, fields: LinkFields, parent: Place | None) -> SoloLink:
+        """The resource."""
         return self.MAKES(**fields, parent=parent, **self.values())
 
 

@@ -8,7 +8,7 @@ from math import cos, hypot, pi, sin
 from netorch.errors import NetorchError
 from netorch.render.graph import leaf_fans
 from netorch.render.graph.numbered import ABREAST, GAP, MANY, Graph
-from netorch.render.graph.picture import Edge, Picture
+from netorch.render.graph.picture import Edge, Picture, ThingId
 from netorch.render.graph.placement import Placed, Spot, Wire
 from netorch.render.graph.shapes import corner
 
@@ -100,7 +100,7 @@ def _packed(parts: list[list[Spot]]) -> list[Spot]:
     return found
 
 
-def _wires(edges: Sequence[Edge], spots: dict[str, Spot]) -> list[Wire]:
+def _wires(edges: Sequence[Edge], spots: dict[ThingId, Spot]) -> list[Wire]:
     """The edges between two things side by side, each from border to border."""
     found: list[Wire] = []
     for index, edge in enumerate(edges):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 from xml.etree import ElementTree as ET
 
 from netorch.render.graph.picture import Picture, Status
@@ -30,9 +31,11 @@ _DRIFT = {
 
 
 class Entry(Value):
-    """A sample and what it means; `classes` are those of what it is a sample of."""
+    """A sample and what it means. `element`, `kind` and `status`: of what it is a sample of."""
 
-    classes: str
+    element: Literal["thing", "edge"]
+    kind: str
+    status: Status
     text: str
 
     @property
@@ -46,21 +49,26 @@ class Entry(Value):
 
     def sample(self, parent: ET.Element) -> None:
         """A small one of its kind."""
-        group = ET.SubElement(parent, "g", {"class": self.classes})
-        what, kind, _ = self.classes.split(" ")
-        if what == "edge":
+        group = ET.SubElement(
+            parent, "g", {"class": f"{self.element} {self.kind} {self.status.value}"}
+        )
+        if self.element == "edge":
             ET.SubElement(group, "line", {"x1": "0", "y1": "0", "x2": "24", "y2": "0"})
         else:
-            shape(group, kind, 0.0, -7.0, 24.0, 14.0)
+            shape(group, self.kind, 0.0, -7.0, 24.0, 14.0)
 
 
 def entries(picture: Picture) -> Iterator[Entry]:
     kinds = {thing.kind for thing in picture.things}
-    yield from (Entry(f"thing {kind} ok", text) for kind, text in _THINGS.items() if kind in kinds)
+    yield from (
+        Entry("thing", kind, Status.OK, text) for kind, text in _THINGS.items() if kind in kinds
+    )
     lines = {edge.kind for edge in picture.edges}
-    yield from (Entry(f"edge {kind} ok", text) for kind, text in _EDGES.items() if kind in lines)
+    yield from (
+        Entry("edge", kind, Status.OK, text) for kind, text in _EDGES.items() if kind in lines
+    )
     if picture.compared:
-        yield from (Entry(f"thing node {status.value}", text) for status, text in _DRIFT.items())
+        yield from (Entry("thing", "node", status, text) for status, text in _DRIFT.items())
 
 
 def legend(picture: Picture, width: float) -> tuple[list[tuple[float, int, Entry]], float]:

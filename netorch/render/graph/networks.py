@@ -48,7 +48,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
             sections.append(Section("Made of", tuple(made_of)))
         members = [
             Text(
-                f"{end.thing.partition(' ')[2]}:{end.interface} {' '.join(text.text for text in end.addresses)}".rstrip(),
+                f"{end.thing.name}:{end.interface} {' '.join(text.text for text in end.addresses)}".rstrip(),
                 end.status,
             )
             for end in wiring.members.get(name, ())

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from netorch.kinds.base.link import Link
+from netorch.kinds.base.link import Link, kind_of, link_key, link_of
 from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.filter import PacketFilter
-from netorch.kinds.netns import Netns
+from netorch.kinds.netns import IPV4_FORWARDING, Netns
 from netorch.kinds.port import Port
-from netorch.language.publish import NatWords, PublishWords, shown
+from netorch.kinds.sysctl import sysctl_key
+from netorch.language.publish import NatWords, PublishWords, comment, host_text, shown
 from netorch.render.graph.picture import Section, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.sizes import LONGEST
@@ -80,7 +81,8 @@ class _Node:
 
     def thing(self, yamls: Mapping[str, str]) -> Thing:
         kind = "host" if self.label == HOST else "router" if self._forwards() else "node"
-        tag = self.scene.attached.get(self.label, "")
+        attached = self.scene.attached.get(self.label)
+        tag = "" if attached is None else str(attached)
         lines = (*self._inner_lines(), *self._translations())
         return Thing(
             id=node_id(self.scene, self.label),
@@ -96,11 +98,7 @@ class _Node:
     def _forwards(self) -> bool:
         if self.netns is not None:
             return self.netns.ipv4_forwarding or self.netns.ipv6_forwarding
-        return any(
-            key.name.endswith("ip_forward")
-            for key in self.scene.state
-            if key.kind == "sysctl" and key.netns == self.label
-        )
+        return sysctl_key(self.label, IPV4_FORWARDING) in self.scene.state
 
     def _status(self) -> Status:
         if self.netns is not None and (own := self.scene.of(self.netns.key)) is not Status.OK:
@@ -108,8 +106,8 @@ class _Node:
         for key in self.scene.differing.get(self.label, ()):
             if key.kind not in WITH_LINK:
                 return Status.CHANGED
-            dev = key.name.split(" ")[0]
-            if dev not in self.drawn and Key("link", self.label, dev) not in self.wiring.networks:
+            dev = link_of(key)
+            if dev not in self.drawn and link_key(self.label, dev) not in self.wiring.networks:
                 return Status.CHANGED
         return Status.OK
 
@@ -121,7 +119,7 @@ class _Node:
         for link in self.wiring.inner.get(self.label, ()):
             addresses = self.wiring.of(link.netns, link.name)
             about = " ".join((link.name, *self._kind(link)))
-            words = " ".join((about, *(address.address for address in addresses)))
+            words = " ".join((about, *(str(address.address) for address in addresses)))
             whole = len(words) <= LONGEST
             statuses = (
                 {self.scene.of(address.key) for address in addresses} - {Status.OK}
@@ -133,17 +131,17 @@ class _Node:
             yield Text(words if whole else about, status)
             if not whole:
                 yield from (
-                    Text(address.address, self.scene.of(address.key)) for address in addresses
+                    Text(str(address.address), self.scene.of(address.key)) for address in addresses
                 )
         known = {link.name for link in self.wiring.inner.get(self.label, ())}
         for dev, addresses in self.wiring.addresses.get(self.label, {}).items():
             if (
                 dev not in known | self.drawn
-                and Key("link", self.label, dev) not in self.wiring.networks
+                and link_key(self.label, dev) not in self.wiring.networks
             ):
                 statuses = {self.scene.of(address.key) for address in addresses}
                 one = statuses.pop() if len(statuses) == 1 else Status.CHANGED
-                yield Text(" ".join((dev, *(address.address for address in addresses))), one)
+                yield Text(" ".join((dev, *(str(address.address) for address in addresses))), one)
 
     def _kind(self, link: Link) -> Iterator[str]:
         """What a person wants to read of an inner interface beside its name."""
@@ -164,7 +162,7 @@ class _Node:
         lost = self._lost_rules() if self.words.publish else []
         for publish in self.words.publish:
             text = published(publish)
-            gone = any(f"publish {self.name} {comment_of(publish)}" in rule for rule in lost)
+            gone = any(comment(self.name, publish) in rule for rule in lost)
             yield Text(f"publishes {text}", Status.MISSING if gone else Status.OK)
         for nat in self.words.nat:
             yield Text(translated(nat))
@@ -172,12 +170,7 @@ class _Node:
     def _lost_rules(self) -> list[str]:
         """The rules of packet filters that should be there and are not."""
         keys = [key for key in self.scene.state if key.kind == "filter"]
-        lost = [
-            line
-            for key in keys
-            for line in self.scene.differences.get(key, ())
-            if line.startswith("missing: ")
-        ]
+        lost = [line for key in keys for line in self.scene.lost.get(key, ())]
         missing = (self.scene.state[key] for key in keys if self.scene.of(key) is Status.MISSING)
         return lost + [line for resource in missing for line in resource.lines()]
 
@@ -245,11 +238,7 @@ class _Node:
             more = tuple(
                 line for key in parts(link) for line in self.scene.differences.get(key, ())
             )
-            yield Text(
-                f"{link.name}: {link.title().split()[0] if link.name != 'lo' else 'loopback'}, {words}",
-                self.scene.of(*parts(link)),
-                more,
-            )
+            yield Text(f"{link.name}: {kind_of(link)}, {words}", self.scene.of(*parts(link)), more)
             yield from self._addresses(link.name)
         for dev in self.wiring.addresses.get(self.label, ()):
             if dev not in known:
@@ -291,23 +280,9 @@ class _Node:
                 )
 
 
-def comment_of(words: PublishWords) -> str:
-    """What a published port's rule says of itself, behind `publish NODE `."""
-    everywhere = words.address is None or words.address.is_unspecified
-    return (
-        f"{'' if everywhere else _host(words)}{shown(words.port)}:{shown(words.to)}/{words.proto}"
-    )
-
-
 def published(words: PublishWords) -> str:
     """`127.0.0.1:8080 → 80/tcp`."""
-    return f"{_host(words) or ':'}{shown(words.port)} → {shown(words.to)}/{words.proto}"
-
-
-def _host(words: PublishWords) -> str:
-    if words.address is None:
-        return ""
-    return f"[{words.address}]:" if words.address.version == 6 else f"{words.address}:"
+    return f"{host_text(words.address) or ':'}{shown(words.port)} → {shown(words.to)}/{words.proto}"
 
 
 def translated(words: NatWords) -> str:

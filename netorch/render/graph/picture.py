@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import NamedTuple
 
 from netorch.value import Value
 
@@ -39,12 +40,22 @@ class Section(Value):
     rows: tuple[Text, ...]
 
 
+class ThingId(NamedTuple):
+    """`kind` is node or network."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
 class Thing(Value):
     """A node or a network. `kind` is node, router, host or network; `tag` says more of the kind in a word (a network's mode, what a node
     is attached to); `lines` stand below the name; `yaml` is its part of the file.
     """
 
-    id: str
+    id: ThingId
     kind: str
     name: str
     tag: str = ""
@@ -57,7 +68,7 @@ class Thing(Value):
 class End(Value):
     """Where an edge meets a thing: `interface` is "" where that is of no interest."""
 
-    thing: str
+    thing: ThingId
     interface: str = ""
     addresses: tuple[Text, ...] = ()
     status: Status = Status.OK

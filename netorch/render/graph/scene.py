@@ -7,11 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from netorch.kinds.veth import UNKNOWN, Veth
-from netorch.render.changes import changes
+from netorch.render.changes import Change, changes
 from netorch.render.graph.picture import Status
 from netorch.state.core import Disruption, Key, Plan, Resource, shown
 from netorch.value import Value, field
 from netorch.values.marks import Mark
+from netorch.values.requests import Attachment
 
 if TYPE_CHECKING:
     from netorch.converge.live import Live
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 class Scene(Value, dict=True):
     """`state`: all that is drawn, also what is missing. `status` has the keys that differ, `differences` what of them does, in lines.
+    `lost`: of what is made of lines, such as a packet filter, those that are missing.
 
     `loaded`: the file; None where nobody knows it any more. `live` and `compared`: see `Picture`.
     """
@@ -28,9 +30,10 @@ class Scene(Value, dict=True):
     name: str
     state: Mapping[Key, Resource]
     loaded: Loaded | None = None
-    attached: Mapping[str, str] = field(default_factory=dict)
+    attached: Mapping[str, Attachment] = field(default_factory=dict)
     status: Mapping[Key, Status] = field(default_factory=dict)
     differences: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
+    lost: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
     live: str = ""
     compared: bool = False
 
@@ -73,8 +76,7 @@ class Scene(Value, dict=True):
 
 def of_file(loaded: Loaded) -> Scene:
     """A file, without a look at the kernel."""
-    attached = {label: ":".join(how) for label, how in loaded.desired.attached.items()}
-    return Scene(loaded.desired.topology, loaded.desired.state, loaded, attached)
+    return Scene(loaded.desired.topology, loaded.desired.state, loaded, loaded.desired.attached)
 
 
 def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
@@ -89,15 +91,17 @@ def of_kernel(entry: Live, loaded: Loaded | None) -> Scene:
         if step.after is not None and (step.key not in state or _is_torn(state[step.key])):
             state[step.key] = step.after
     live = "live, in sync" if not plan else "live, drifted"
+    differing = [change for change in changes(plan) if _is_told(change.key, status)]
     return Scene(
-        name=entry.name,
-        state=state,
-        loaded=loaded,
-        attached=entry.attached,
-        status=status,
-        differences=_differences(plan, status),
-        live=live,
-        compared=True,
+        entry.name,
+        state,
+        loaded,
+        entry.attached,
+        status,
+        {change.key: _lines(change) for change in differing},
+        {change.key: change.added for change in differing},
+        live,
+        True,
     )
 
 
@@ -122,21 +126,20 @@ def _statuses(plan: Plan) -> dict[Key, Status]:
     return status
 
 
-def _differences(plan: Plan, status: Mapping[Key, Status]) -> dict[Key, tuple[str, ...]]:
+def _is_told(key: Key, status: Mapping[Key, Status]) -> bool:
+    return status.get(key) is Status.CHANGED or (
+        key.kind in {"up", "port", "impair"} and key in status
+    )
+
+
+def _lines(change: Change) -> tuple[str, ...]:
     """Old is what was applied, new is what somebody made of it."""
-    found: dict[Key, tuple[str, ...]] = {}
-    for change in changes(plan):
-        if status.get(change.key) is not Status.CHANGED and not (
-            change.key.kind in {"up", "port", "impair"} and change.key in status
-        ):
-            continue
-        lines = [
+    return (
+        *(
             f"{name} {file or 'none'} → {kernel or 'none'}"
             for name, (kernel, file) in change.values.items()
             if kernel != file
-        ]
-        lines += [f"missing: {line.strip()}" for line in change.added] + [
-            f"extra: {line.strip()}" for line in change.removed
-        ]
-        found[change.key] = tuple(lines)
-    return found
+        ),
+        *(f"missing: {line.strip()}" for line in change.added),
+        *(f"extra: {line.strip()}" for line in change.removed),
+    )

@@ -276,10 +276,7 @@ def _told(thing: Thing) -> list[str]:
 
 
 def _along(edge: Edge) -> list[str]:
-    ends = [
-        " ".join((end.thing.partition(" ")[2], *(text.told() for text in end.texts())))
-        for end in edge.ends
-    ]
+    ends = [" ".join((end.thing.name, *(text.told() for text in end.texts()))) for end in edge.ends]
     return [_head(edge.kind, edge.status), *ends, *(label.told() for label in edge.labels)]
 
 

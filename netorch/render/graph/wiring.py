@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from netorch.kinds.address import Address
-from netorch.kinds.base.link import Link, link_key
+from netorch.kinds.base.link import Link, link_key, link_of
 from netorch.kinds.base.standalone import SoloLink
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.impair import impair_key
@@ -18,7 +17,7 @@ from netorch.kinds.up import up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import vlans_key
-from netorch.render.graph.picture import Edge, End, Status, Text
+from netorch.render.graph.picture import Edge, End, Status, Text, ThingId
 from netorch.render.graph.scene import Scene
 from netorch.state.core import Key
 
@@ -37,19 +36,19 @@ class Wiring:
     members: dict[str, list[End]] = field(default_factory=dict)
     bridges: dict[str, list[Link]] = field(default_factory=dict)
     addresses: dict[str, dict[str, list[Address]]] = field(default_factory=dict)
-    drawn: dict[str, set[str]] = field(default_factory=dict)
+    drawn: dict[ThingId, set[str]] = field(default_factory=dict)
 
     def of(self, label: str, dev: str) -> Sequence[Address]:
         """The addresses of one interface."""
         return self.addresses.get(label, {}).get(dev, ())
 
 
-def node_id(scene: Scene, label: str) -> str:
-    return f"node {scene.node(label)}"
+def node_id(scene: Scene, label: str) -> ThingId:
+    return ThingId("node", scene.node(label))
 
 
-def network_id(name: str) -> str:
-    return f"network {name}"
+def network_id(name: str) -> ThingId:
+    return ThingId("network", name)
 
 
 def parts(link: Link) -> tuple[Key, ...]:
@@ -85,9 +84,7 @@ class _Wirer:
                 self.found.addresses.setdefault(resource.netns, {}).setdefault(
                     resource.link, []
                 ).append(resource)
-                self.owners.setdefault(re.split("[/ ]", resource.address)[0], []).append(
-                    resource.netns
-                )
+                self.owners.setdefault(resource.address.local, []).append(resource.netns)
 
     def run(self) -> Wiring:
         self._by_file()
@@ -158,9 +155,9 @@ class _Wirer:
                 self.found.bridges.setdefault(name, []).append(part)
 
     def _is_port(self, key: Key) -> bool:
-        return port_key(key.netns, key.name) in self.scene.state
+        return port_key(key.netns, link_of(key)) in self.scene.state
 
-    def _thing(self, key: Key) -> str:
+    def _thing(self, key: Key) -> ThingId:
         return (
             network_id(self.found.networks[key])
             if key in self.found.networks
@@ -180,7 +177,7 @@ class _Wirer:
 
     def _addresses(self, label: str, dev: str) -> tuple[Text, ...]:
         return tuple(
-            Text(address.address, self.scene.of(address.key))
+            Text(str(address.address), self.scene.of(address.key))
             for address in self.found.of(label, dev)
         )
 
@@ -250,9 +247,9 @@ class _Wirer:
 
     def _peer(self, peer: Peer) -> None:
         link = self.scene.state.get(link_key(peer.netns, peer.link))
-        if not isinstance(link, SoloLink) or not peer.endpoint:
+        if not isinstance(link, SoloLink) or peer.endpoint is None:
             return
-        self._tunnel(link, peer.endpoint.rpartition(":")[0].strip("[]"), back=False)
+        self._tunnel(link, peer.endpoint.address, back=False)
 
     def _tunnel(self, link: SoloLink, remote: str, *, back: bool) -> None:
         """To the interface of the same kind where the address is; `back`: one whose own remote end is here. Without one, to the node."""

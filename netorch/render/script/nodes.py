@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable
-from ipaddress import ip_address
 from pathlib import PurePath
 from shlex import quote
 
-from netorch.kinds.peer import NO_KEY, endpoint_text
+from netorch.kinds.peer import NO_KEY, Endpoint, subnet_text
 from netorch.render.script.context import Commands, Context, here, words
 from netorch.values.marks import ALIAS
 from netorch.values.requests import (
@@ -80,16 +79,12 @@ def wireguard_set(request: WireguardSet, context: Context) -> Commands:
 
 
 def wireguard_peer_set(request: WireguardPeerSet, context: Context) -> Commands:
-    allowed = (
-        None
-        if request.allowed is None
-        else ",".join(f"{ip_address(address)}/{length}" for address, length in request.allowed)
-    )
+    allowed = None if request.allowed is None else ",".join(map(subnet_text, request.allowed))
     said = words(
         f"preshared-key {_key(request.preshared_key, request.preshared_key_file, context)}"
         if request.preshared_key is not None
         else "",
-        f"endpoint {quote(endpoint_text(ip_address(request.endpoint[0]), request.endpoint[1]))}"
+        f"endpoint {quote(str(Endpoint.of(request.endpoint)))}"
         if request.endpoint is not None
         else "",
         f"persistent-keepalive {request.keepalive}" if request.keepalive is not None else "",

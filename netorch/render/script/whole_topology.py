@@ -99,9 +99,7 @@ def context_of(desired: Desired, ways: Mapping[str, str], *, marks: bool = False
         ways=ways,
         made=frozenset(key.netns for key in desired.state if key.kind == "netns"),
         links=frozenset(
-            (key.netns, key.name)
-            for key, resource in desired.state.items()
-            if isinstance(resource, Link)
+            (link.netns, link.name) for link in desired.state.values() if isinstance(link, Link)
         ),
         fronts=frozenset(
             (key.netns, resource.bridge)
@@ -249,11 +247,9 @@ def _title(step: Step, desired: Desired) -> str:
 
 def _cable(desired: Desired, number: int) -> str:
     ends = [
-        f"{shown(key.netns)}:{key.name}"
+        f"{shown(link.netns)}:{link.name}"
         for key, origin in desired.origins.items()
-        if key.kind == "link"
-        and origin[:2] == ("links", number)
-        and isinstance(desired.state.get(key), Link)
+        if origin[:2] == ("links", number) and isinstance(link := desired.state.get(key), Link)
     ]
     return f"link {' - '.join(dict.fromkeys(ends))}"
 
