@@ -23,15 +23,16 @@ from netorch.values.requests import Accept, Hop, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
 from netorch.values.snapshot import (
     AddressRecord,
+    DroppingChain,
+    FilterListing,
+    ForwardChain,
     ForwardSnapshot,
-    Gate,
     LinkRecord,
     NeighbourRecord,
     NetnsSnapshot,
     Passage,
     QdiscRecord,
     Scope,
-    Wall,
     WireguardRecord,
 )
 
@@ -225,8 +226,8 @@ FULL = NetnsSnapshot(
     {"nft": "table ip x"},
     frozenset({("tcp", bytes(4), 80), ("udp", bytes(16), 53)}),
     ForwardSnapshot(
-        (Gate("nft", 4, True, (Accept("nft", 4, "a", ""),)),),
-        (Wall("ip", "t", "c", frozenset({"n"})),),
+        (ForwardChain("nft", 4, True, (Accept("nft", 4, "a", ""),)),),
+        (DroppingChain("ip", "t", "c", frozenset({"n"})),),
         frozenset({4, 6}),
         ("?",),
     ),
@@ -242,8 +243,7 @@ FULL = NetnsSnapshot(
         frozenset({(2, b"\12\0\0\4")}),
         {"eth0": 2},
         frozenset({"eth0"}),
-        nft="table",
-        legacy={(4, "filter"): ("-P FORWARD DROP",)},
+        filters={"nftables": FilterListing("table", "{}", {("ip", "filter", 7): ("-m tcp",)})},
     ),
 )
 PLAIN = NetnsSnapshot("n2", (4, 4026532001), (LINK,))
