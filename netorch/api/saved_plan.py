@@ -72,7 +72,9 @@ def read(data: bytes, file: str) -> Saved:
         return _read(found)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise NetorchError(Problem(f"this is no saved plan: {why}."), file) from None
+        raise NetorchError(
+            Problem("bad-plan", f"this is no saved plan: {why}.", object=file), file
+        ) from None
 
 
 def _read(found: Mapping[str, Any]) -> Saved:
@@ -118,9 +120,12 @@ def verify(saved: Saved, difference: Difference, file: str) -> None:
         more = f", and {len(moved) - TOLD} more" if len(moved) > TOLD else ""
         raise NetorchError(
             Problem(
+                "plan-outdated",
                 f"the kernel has moved since this plan was saved: {'; '.join(moved[:TOLD])}{more}.",
                 None,
                 "Make it anew with `netorch diff --out`.",
+                object=file,
+                command="netorch diff --out",
             ),
             file,
         )

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             from netorch.errors import Problem
             from netorch.render import json
 
-            print(json.problem("UsageError", Problem(wrong.what)))
+            print(json.problem("UsageError", Problem("usage", wrong.what)))
         return USAGE
     except SystemExit as stop:
         return int(stop.code or 0)

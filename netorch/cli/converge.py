@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from netorch.cli import DIFFERENT, DONE, FAILED, inputs
 from netorch.cli.ahead import nothing_is_told
 from netorch.cli.output import Output, place_in, shell_commands
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.render import json, text
 from netorch.render.changes import Change, changes, gone_objects
 from netorch.resolve.loader import Loaded
@@ -117,8 +117,10 @@ def confirm(options: argparse.Namespace, output: Output) -> int:
     require_root()
     waiting = trial.waiting()
     if options.name is None and len(waiting) != 1:
-        several = f"several topologies wait to be confirmed ({', '.join(waiting)}): name one"
-        raise NetorchError(several if waiting else "nothing waits to be confirmed")
+        if not waiting:
+            raise NetorchError(Problem("nothing-to-confirm", "nothing waits to be confirmed"))
+        what = f"several topologies wait to be confirmed ({', '.join(waiting)}): name one"
+        raise NetorchError(Problem("several-live", what))
     name = options.name or waiting[0]
     trial.confirm(name, options.lock_timeout)
     if output.json:
@@ -232,7 +234,7 @@ def _destroy_one(
     try:
         topology_name(name)
     except ValueError as error:
-        raise NetorchError(str(error)) from None
+        raise NetorchError(Problem("bad-topology-name", str(error), object=name)) from None
     started = time.monotonic()
 
     found: list[Change] = []

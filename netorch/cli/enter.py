@@ -26,14 +26,12 @@ def enter(options: argparse.Namespace, output: Output) -> int:
     try:
         fd = open_namespace(how, what)
     except NotAttached as error:
-        raise NetorchError(
-            Problem(f"node {options.node}: {error.what}", remedy=error.remedy)
-        ) from None
+        raise NetorchError(error.of_node(options.node)) from None
     sys.stdout.flush()
     try:
         become(fd, etc, argv)
     except CommandError as error:
-        output.fail(NetorchError(str(error)))
+        output.fail(NetorchError(error.problems))
         return error.status
 
 
@@ -68,12 +66,16 @@ def _place(node: str, topology: str | None) -> Place:
         return next(iter(found.values()))
     if found:
         raise NetorchError(
-            f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name"
+            Problem(
+                "ambiguous-node",
+                f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name",
+                object=node,
+            )
         )
     with Lab() as lab:
         labels = lab.labels()
     if node in labels:
         return "netns", node, node
-    raise NetorchError(
-        f"no live topology has a node {node!r}. {which_node(node, [*known, *labels])}".rstrip()
-    )
+    what = f"no live topology has a node {node!r}."
+    remedy = which_node(node, [*known, *labels])
+    raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from netorch.cli import DONE, inputs
 from netorch.cli.output import Output
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.kernel.files import records
 
 if TYPE_CHECKING:
@@ -59,7 +59,12 @@ def _file(options: argparse.Namespace) -> Loaded:
     name = options.file
     if name in records.applied_names() and not Path(name).exists():
         raise NetorchError(
-            f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here"
+            Problem(
+                "file-not-found",
+                f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here",
+                object=name,
+                command=f"netorch graph --live {name}",
+            )
         )
     return inputs.chosen(options, live=False)[0]
 
@@ -74,7 +79,7 @@ def _live(options: argparse.Namespace, output: Output) -> Scene:
         entry = lab.look(name)
     output.warn(entry.warnings)
     if not entry.state and not entry.difference:
-        raise NetorchError(f"topology {name!r} is not live here")
+        raise NetorchError(Problem("not-live", f"topology {name!r} is not live here", object=name))
     try:
         loaded = reload(name, entry.record) if entry.record is not None else None
     except NetorchError:

@@ -35,7 +35,9 @@ def variables(settings: list[str]) -> dict[str, str]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name:
-            raise NetorchError(f"--set {setting}: write --set NAME=VALUE")
+            raise NetorchError(
+                Problem("bad-setting", f"--set {setting}: write --set NAME=VALUE", object=setting)
+            )
         found[name] = value
     return found
 
@@ -47,9 +49,13 @@ def read(file: str) -> bytes:
     try:
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise FileError(Problem(f"{file}: {error.strerror}.")) from None
+        raise FileError(
+            Problem("file-unreadable", f"{file}: {error.strerror}.", object=file)
+        ) from None
     if len(data) > MAX_BYTES:
-        raise FileError(Problem(f"{file}: the file is larger than 10 MB."))
+        raise FileError(
+            Problem("file-too-large", f"{file}: the file is larger than 10 MB.", object=file)
+        )
     return data
 
 
@@ -78,7 +84,8 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
     if loaded.desired.topology != saved.topology:
         raise NetorchError(
             Problem(
-                f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}."
+                "bad-plan",
+                f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}.",
             ),
             shown(file),
         )
@@ -105,7 +112,9 @@ def write(file: str, text: str) -> None:
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise NetorchError(f"{shown(file) or repr(file)}: {reason}.") from None
+        raise NetorchError(
+            Problem("file-unwritable", f"{shown(file) or repr(file)}: {reason}.", object=file)
+        ) from None
 
 
 def chosen(options: argparse.Namespace, *, live: bool, hint: str = "") -> tuple[Loaded, Record]:
@@ -120,8 +129,10 @@ def chosen(options: argparse.Namespace, *, live: bool, hint: str = "") -> tuple[
                 return _last_applied(file)
             raise FileError(
                 Problem(
+                    "file-not-found",
                     f"there is no file {file!r} here, and no topology of that name is live.",
                     remedy=did_you_mean(file, names) or hint,
+                    object=file,
                 )
             )
         return from_file(file, options)
@@ -133,7 +144,9 @@ def chosen(options: argparse.Namespace, *, live: bool, hint: str = "") -> tuple[
 def default() -> str:
     """topo.yaml, which has to be there."""
     if not Path(DEFAULT).exists():
-        raise FileError(Problem(f"there is no {DEFAULT} here: name a FILE"))
+        raise FileError(
+            Problem("file-not-found", f"there is no {DEFAULT} here: name a FILE", object=DEFAULT)
+        )
     return DEFAULT
 
 
@@ -151,10 +164,9 @@ def _last_applied(name: str) -> tuple[Loaded, Record]:
 
     record, warning = records.read_record(name)
     if record is None:
-        raise NetorchError(
-            warning
-            or f"{name} is live here, but what it was applied from is not on record: name its file"
-        )
+        what = f"{name} is live here, but what it was applied from is not on record: name its file"
+        code = "record-damaged" if warning else "no-record"
+        raise NetorchError(Problem(code, warning or what, object=name))
     return reload(name, record), record
 
 
@@ -172,8 +184,14 @@ def only(name: str | None) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise NetorchError(f"there is no {DEFAULT} here, and no topology is live: name a FILE")
-    raise NetorchError(f"several topologies are live ({', '.join(names)}): name one")
+        raise NetorchError(
+            Problem(
+                "nothing-live", f"there is no {DEFAULT} here, and no topology is live: name a FILE"
+            )
+        )
+    raise NetorchError(
+        Problem("several-live", f"several topologies are live ({', '.join(names)}): name one")
+    )
 
 
 def topology_of(target: str | None, options: argparse.Namespace) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netorch.cli import DEFAULT, DONE, FAILED, inputs
 from netorch.cli.output import Output
-from netorch.errors import FileError, NetorchError
+from netorch.errors import FileError, NetorchError, Problem
 from netorch.render import json, text
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def show(options: argparse.Namespace, output: Output) -> int:
             return _show_as_file(lab, entry, output)
     output.warn(entry.warnings)
     if not entry.state:
-        raise NetorchError(f"topology {name!r} is not live here")
+        raise NetorchError(Problem("not-live", f"topology {name!r} is not live here", object=name))
     if options.output == "json":
         output.result(json.document(**live_table.row(entry), resources=tree.resources(entry.state)))
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
 from netorch.converge import hazards
 from netorch.converge.attached import LEFT, Attached, Reach, attach, check_attached, with_left
@@ -22,7 +23,7 @@ from netorch.kinds.physical import Physical
 from netorch.kinds.veth import UNKNOWN
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded, load
-from netorch.state.core import HOST, Key, Plan, Resource
+from netorch.state.core import HOST, Key, Obstacle, Plan, Resource
 from netorch.state.planner import plan as make_plan
 from netorch.values.frozen import frozen
 from netorch.values.marks import Mark
@@ -221,7 +222,11 @@ def reload(name: str, record: Record) -> Loaded:
     )
     if loaded.desired.topology != name:
         raise NetorchError(
-            f"the record of {name!r} holds another topology, {loaded.desired.topology!r}"
+            Problem(
+                "record-damaged",
+                f"the record of {name!r} holds another topology, {loaded.desired.topology!r}",
+                object=name,
+            )
         )
     return loaded
 
@@ -331,16 +336,16 @@ def _answered(
     answers = kernel.answers(
         [question for asked in asking.values() for question in asked], desired.folder
     )
-    problems = [
-        Problem(
-            f"{state[key].title()}: {answers[question].problem}.",
-            loaded.where((*desired.origins.get(key, ()), question.word)) if loaded else None,
-            answers[question].remedy,
-        )
-        for key, asked in asking.items()
-        for question in asked
-        if answers[question].problem
-    ]
+    problems: list[Problem] = []
+    for key, asked in asking.items():
+        title = state[key].title()
+        for question in asked:
+            answer = answers[question]
+            if answer.problem:
+                path = (*desired.origins.get(key, ()), question.word)
+                where = loaded.where(path) if loaded else None
+                what = f"{title}: {answer.problem}."
+                problems.append(Problem(answer.code, what, where, answer.remedy, title))
     if problems:
         raise NetorchError(problems, loaded.file if loaded else "")
     known = {key: state[key].answered(answers) for key in asking}
@@ -442,15 +447,14 @@ def _refuse_conflicts(desired: Desired, observed: Observed, loaded: Loaded | Non
         else {}
     )
     strangers |= {key: _claimed(claims[key]) for key in strangers if key in claims}
-    problems = [
-        Problem(
-            f"{desired.state[key].title()}: {whose}.",
-            loaded.where(desired.origins.get(key, ())) if loaded else None,
-            _way_out(desired, key),
-        )
-        for key, whose in strangers.items()
-        if not any(container in strangers for container in desired.state[key].within)
-    ]
+    problems: list[Problem] = []
+    for key, whose in strangers.items():
+        resource = desired.state[key]
+        if not any(container in strangers for container in resource.within):
+            title = resource.title()
+            where = loaded.where(desired.origins.get(key, ())) if loaded else None
+            way_out = _way_out(desired, key)
+            problems.append(Problem(resource.TAKEN, f"{title}: {whose}.", where, way_out, title))
     if problems:
         raise ConflictError(
             sorted(problems, key=lambda problem: problem.where or Position(0, 0)),
@@ -482,11 +486,9 @@ def _refuse_hazards(
         problems = []
         for hazard in found:
             origin = desired.origins.get(
-                publish_key(hazard.key.netns, hazard.text), desired.origins[hazard.key]
+                publish_key(hazard.key.netns, hazard.rule), desired.origins[hazard.key]
             )
-            problems.append(
-                Problem(f"{hazard.what}.", loaded.where(origin) if loaded else None, hazard.remedy)
-            )
+            problems.append(hazard.problem(loaded.where(origin) if loaded else None))
         raise ConflictError(problems, loaded.file if loaded else "")
 
 
@@ -515,16 +517,35 @@ def _refuse_obstacles(
     desired: Desired,
     loaded: Loaded | None,
 ) -> None:
-    problems: dict[tuple[str, str], Problem] = {}
+    problems: dict[Obstacle, Problem] = {}
     for step in plan.changes:
         where = loaded.where(desired.origins.get(step.key, ())) if loaded else None
-        for what, remedy in step.resource.obstacles(snapshot, wanted):
+        for obstacle in step.resource.obstacles(snapshot, wanted):
             # one that keeps many out is told of the first
-            problems.setdefault(
-                (what, remedy), Problem(f"{step.resource.title()}: {what}.", where, remedy)
-            )
+            if obstacle not in problems:
+                code, what, remedy = obstacle
+                title = step.resource.title()
+                problems[obstacle] = Problem(code, f"{title}: {what}.", where, remedy, title)
     if problems:
         raise ConflictError(list(problems.values()), loaded.file if loaded else "")
+
+
+class Lack(NamedTuple):
+    """A feature that the kernel does not have, and what the file needs it for."""
+
+    feature: Feature
+    needed_by: tuple[Resource, ...]
+    where: Position | None
+
+    def problem(self) -> Problem:
+        feature, (first, *more) = self.feature, self.needed_by
+        place = "machine" if feature.remedy else "kernel"
+        others = f" and {len(more)} more" if more else ""
+        what = f"this {place} has no {feature.what}: {first.title()}{others} cannot be made."
+        load = f"Load the module (`{feature.command}`), or take" if feature.command else "Take"
+        remedy = feature.remedy or f"{load} a kernel built with {feature.config}."
+        command = feature.command
+        return Problem("kernel-lacks", what, self.where, remedy, feature.what, command)
 
 
 def _refuse_lacking(
@@ -537,11 +558,12 @@ def _refuse_lacking(
         for feature in step.resource.features:
             if feature not in known:
                 needed.setdefault(feature, []).append(step.resource)
-    if problems := _lacks(kernel, needed, desired, loaded):
+    if found := _lacks(kernel, needed, desired, loaded):
+        problems = [lack.problem() for lack in found]
         raise LacksError(problems, loaded.file if loaded else "")
 
 
-def lacks(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> list[Problem]:
+def lacks(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> list[Lack]:
     """What the file needs of the kernel and it does not have, whatever else may be in its way."""
     needed: dict[Feature, list[Resource]] = {}
     for resource in desired.state.values():
@@ -555,20 +577,13 @@ def _lacks(
     needed: Mapping[Feature, Sequence[Resource]],
     desired: Desired,
     loaded: Loaded | None,
-) -> list[Problem]:
-    problems = []
+) -> list[Lack]:
+    found = []
     for feature in kernel.lacking(needed):
-        first, *more = needed[feature]
-        others = f" and {len(more)} more" if more else ""
-        load = (
-            f"Load the module (`modprobe {feature.module}`), or take" if feature.module else "Take"
-        )
-        where = loaded.where(desired.origins.get(first.key, ())) if loaded else None
-        what = f"this {'machine' if feature.remedy else 'kernel'} has no {feature.what}: {first.title()}{others} cannot be made."
-        problems.append(
-            Problem(what, where, feature.remedy or f"{load} a kernel built with {feature.config}.")
-        )
-    return problems
+        origin = desired.origins.get(needed[feature][0].key, ())
+        where = loaded.where(origin) if loaded else None
+        found.append(Lack(feature, tuple(needed[feature]), where))
+    return found
 
 
 def _others(topology: str) -> dict[str, Mapping[Key, Resource]]:

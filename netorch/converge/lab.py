@@ -20,7 +20,7 @@ from netorch.converge.compare import (
 )
 from netorch.converge.concurrent_changes import deviation, mended, suspects
 from netorch.converge.execute import Progress, Refusal, deletable_groups, execute, nothing
-from netorch.converge.refusals import describe
+from netorch.converge.refusals import problem_of
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
@@ -178,13 +178,16 @@ class Lab:
                 try:
                     problems = self.take_back(start)
                 except NetorchError as stuck:
-                    problems = [Problem("Not everything could be rolled back:"), *stuck.problems]
+                    problems = [
+                        Problem("not-rolled-back", "Not everything could be rolled back:"),
+                        *stuck.problems,
+                    ]
                 if watch is not None:
                     watch.call_off()
                 if not isinstance(error, NetorchError):
                     if problems:
                         raise KernelRefused(
-                            [Problem("interrupted."), *problems], loaded.file
+                            [Problem("interrupted", "interrupted."), *problems], loaded.file
                         ) from None
                     raise
                 raise type(error)(
@@ -280,7 +283,11 @@ class Lab:
                     [
                         *problems,
                         *(
-                            Problem(f"{step.resource.title()} is still there.")
+                            Problem(
+                                "not-removed",
+                                f"{step.resource.title()} is still there.",
+                                object=step.resource.title(),
+                            )
                             for step in plan.steps
                         ),
                     ]
@@ -357,8 +364,10 @@ class Lab:
                 ]
                 problems = [
                     Problem(
+                        "does-not-stay",
                         f"{step.resource.title()} does not stay as it was set: {deviation(step)}.",
                         where,
+                        object=step.resource.title(),
                     )
                     for step, where in places
                 ]
@@ -368,7 +377,9 @@ class Lab:
                         *suspects(now.plan.steps, now.snapshot),
                     ]
                 )
-                raise KernelRefused([*dict.fromkeys(problems), Problem(who)], loaded.file)
+                raise KernelRefused(
+                    [*dict.fromkeys(problems), Problem("does-not-stay", who)], loaded.file
+                )
             if now is not first:
                 report.notes += mended(now.plan, now.snapshot)
             report.rounds += 1
@@ -406,7 +417,7 @@ class Lab:
             groups = deletable_groups(plan, snapshot, desired.mark.group)
             run = execute(self.kernel, plan, groups=groups, reclaim=ours, keep_going=True)
             problems = [_refused(refusal, None) for refusal in run.refusals]
-        return [Problem("Not everything could be rolled back:"), *problems]
+        return [Problem("not-rolled-back", "Not everything could be rolled back:"), *problems]
 
     def _end_processes(self, plan: Plan, snapshot: Snapshot, report: Report) -> None:
         """A namespace outlives its name as long as a process is in it."""
@@ -426,14 +437,18 @@ def take_back(start: Start) -> list[Problem]:
     with Lab() as lab:
         missing = lab.kernel.attach(start.first.attached.places)
         gone = [
-            Problem(f"{shown(label)} was not looked into: {error}")
+            Problem(
+                "namespace-not-seen",
+                f"{shown(label)} was not looked into: {error}",
+                object=shown(label),
+            )
             for label, error in missing.items()
             if error.unsure
         ]
         return [*lab.take_back(start), *gone]
 
 
-_ROLLED_BACK = Problem("Rolled back: the kernel is as it was before.")
+_ROLLED_BACK = Problem("rolled-back", "Rolled back: the kernel is as it was before.")
 
 
 def _refusals(refusals: list[Refusal], loaded: Loaded) -> list[Problem]:
@@ -445,6 +460,5 @@ def _refusals(refusals: list[Refusal], loaded: Loaded) -> list[Problem]:
 
 
 def _refused(refusal: Refusal, loaded: Loaded | None) -> Problem:
-    what, remedy = describe(refusal)
     where = loaded.where(loaded.desired.origins.get(refusal.step.key, ())) if loaded else None
-    return Problem(what, where, remedy)
+    return problem_of(refusal, where)

@@ -114,14 +114,14 @@ def where_dropped(
             needed[accept.key] = replace(accept, rules=rules)
     for label in dict.fromkeys(accept.netns for accept in accepts):
         there = snapshot.namespaces[label].forward
-        warnings += there.blind
+        warnings += [blind.what for blind in there.blind]
         for wall in there.walls:
             if bridges := [
                 accept.bridge
                 for accept in accepts
                 if accept.netns == label and accept.concerned(there, wall)
             ]:
-                warnings.append(". Let it through: ".join(lost(label, wall, bridges)))
+                warnings.append(loss(label, wall, bridges))
     return {**rest, **needed}, warnings
 
 
@@ -144,6 +144,12 @@ def lost(label: str, wall: Wall, bridges: Sequence[str]) -> tuple[str, str]:
         f"what goes through {', '.join(bridges)} is lost there"
     )
     return what, remedy
+
+
+def loss(label: str, wall: Wall, bridges: Sequence[str]) -> str:
+    """What a wall does, as a warning with the command."""
+    what, command = lost(label, wall, bridges)
+    return f"{what}. Let it through: {command}"
 
 
 def _table(rule: Accept) -> str:

@@ -28,6 +28,7 @@ class Neighbour(Resource):
 
     KIND: ClassVar[str] = "neighbour"
     STRANGE: ClassVar[str] = "neighbour"
+    TAKEN: ClassVar[str] = "neighbour-taken"
     netns: str
     link: str
     address: str

@@ -40,6 +40,7 @@ class Rule(Resource):
 
     KIND: ClassVar[str] = "rule"
     STRANGE: ClassVar[str] = "rule"
+    TAKEN: ClassVar[str] = "rule-taken"
     netns: str
     spec: RuleSpec
     after: tuple[Key, ...] = field(default=(), compare=False)

@@ -37,6 +37,7 @@ class Uplink(Resource):
     WAY_OUT: ClassVar[str] = (
         "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
     )
+    TAKEN: ClassVar[str] = "nic-in-use"
     netns: str
     nic: str
     bridge: str

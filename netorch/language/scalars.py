@@ -60,9 +60,9 @@ def empty_dict() -> dict[Any, Any]:
 empty_list.__signature__ = empty_dict.__signature__ = Signature()  # type: ignore[attr-defined]
 
 
-def wrong(text: str) -> NoReturn:
-    """Refuse a value with this sentence."""
-    raise PydanticCustomError("wrong", "{text}", {"text": text})
+def wrong(text: str, code: str = "bad-value") -> NoReturn:
+    """Refuse a value with this sentence; `code` is a key of the table in `netorch.codes`."""
+    raise PydanticCustomError("wrong", "{text}", {"text": text, "code": code})
 
 
 _SHELL = set("\"'`\\;$*?&|<>(){}[]!")
@@ -82,19 +82,24 @@ def interface_name(value: object) -> str:
     """A name that the kernel takes for a link (dev_valid_name in net/core/dev.c), less what breaks other tools."""
     name = _text(value, "an interface name")
     if not name or name in {".", ".."} or not _printable(name) or re.search(r"[\s/:%]", name):
-        wrong(f"{name!r} cannot be an interface name: no '/', ':', '%', white space, '.' or '..'")
+        wrong(
+            f"{name!r} cannot be an interface name: no '/', ':', '%', white space, '.' or '..'",
+            "bad-name",
+        )
     if _SHELL & set(name) or not is_normalized("NFC", name):
         wrong(
-            f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece"
+            f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece",
+            "bad-name",
         )
     if len(name.encode()) > IFNAMSIZ:
-        wrong(f"{name!r} is longer than the {IFNAMSIZ} bytes of an interface name")
+        wrong(f"{name!r} is longer than the {IFNAMSIZ} bytes of an interface name", "bad-name")
     if name in {"all", "default"}:
         wrong(
-            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is something else"
+            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is something else",
+            "bad-name",
         )
     if name.startswith("-"):
-        wrong(f"{name!r} cannot be an interface name: it would look like an option")
+        wrong(f"{name!r} cannot be an interface name: it would look like an option", "bad-name")
     return name
 
 
@@ -113,7 +118,8 @@ def node_name(value: object) -> str:
     name = _text(value, "a node name")
     if not _NODE.fullmatch(name):
         wrong(
-            f"{name!r} cannot be a node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'"
+            f"{name!r} cannot be a node name: letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'",
+            "bad-name",
         )
     return name
 
@@ -131,7 +137,7 @@ def host_name(value: object) -> str:
     """A DNS name (RFC 1123, underscores allowed)."""
     name = _text(value, "a name")
     if not _HOSTNAME.fullmatch(name):
-        wrong(f"{name!r} is no valid DNS name")
+        wrong(f"{name!r} is no valid DNS name", "bad-name")
     return name
 
 
@@ -149,7 +155,8 @@ def topology_name(value: object) -> str:
     name = _text(value, "a topology name")
     if not re.fullmatch(_TOPOLOGY, name):
         wrong(
-            f"{name!r} cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32"
+            f"{name!r} cannot be a topology's name: lower-case letters, digits and '-' inside, at most 32",
+            "bad-topology-name",
         )
     return name
 
@@ -163,7 +170,8 @@ def prefix_name(value: object) -> str:
     name = _text(value, "a prefix")
     if not re.fullmatch(_PREFIX, name):
         wrong(
-            f"{name!r} cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'"
+            f"{name!r} cannot be a prefix: letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'",
+            "bad-name",
         )
     return name
 
@@ -174,7 +182,7 @@ def address(value: object) -> Address:
     try:
         result = ip_address(text)
     except ValueError:
-        wrong(f"{text!r} is no IP address")
+        wrong(f"{text!r} is no IP address", "bad-address")
     return _without_zone(result, text)
 
 
@@ -191,7 +199,10 @@ def interface_address(value: object) -> Interface:
     text = _text(value, "an address with a prefix length")
     result = _interface(text)
     if "/" not in text:
-        wrong(f"{text!r} has no prefix length: write {result.ip}/24, or whatever its subnet has")
+        wrong(
+            f"{text!r} has no prefix length: write {result.ip}/24, or whatever its subnet has",
+            "bad-address",
+        )
     return result
 
 
@@ -213,9 +224,12 @@ def network(value: object) -> Network:
     try:
         result = ip_network(text, strict=False)
     except ValueError:
-        wrong(f"{text!r} is no subnet such as 10.0.0.0/24 or fd00::/64")
+        wrong(f"{text!r} is no subnet such as 10.0.0.0/24 or fd00::/64", "bad-subnet")
     if str(result.network_address) != str(_without_zone(ip_interface(text).ip, text)):
-        wrong(f"{text!r} has bits set to the right of its prefix length: {result} is the subnet")
+        wrong(
+            f"{text!r} has bits set to the right of its prefix length: {result} is the subnet",
+            "bad-subnet",
+        )
     return result
 
 
@@ -246,13 +260,14 @@ _BYTES = "(?:[:-][0-9A-Fa-f]{2}){5}"
 def mac(value: object) -> str:
     text = _text(value, "a MAC address").lower().replace("-", ":")
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
-        wrong(f"{value!r} is no MAC address such as 02:00:00:00:00:01")
+        wrong(f"{value!r} is no MAC address such as 02:00:00:00:00:01", "bad-mac")
     if int(text[:2], 16) & 1:
         wrong(
-            f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even"
+            f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even",
+            "bad-mac",
         )
     if text == "00:00:00:00:00:00":
-        wrong("an interface cannot have the MAC address 00:00:00:00:00:00")
+        wrong("an interface cannot have the MAC address 00:00:00:00:00:00", "bad-mac")
     return text
 
 
@@ -262,7 +277,8 @@ def forwarding_mac(value: object) -> str:
     text = _text(value, "a MAC address").lower().replace("-", ":")
     if not re.fullmatch(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", text):
         wrong(
-            f"{value!r} is no MAC address such as 02:00:00:00:00:01, or 00:00:00:00:00:00 for all that is not known"
+            f"{value!r} is no MAC address such as 02:00:00:00:00:01, or 00:00:00:00:00:00 for all that is not known",
+            "bad-mac",
         )
     return text
 
@@ -299,10 +315,11 @@ def sysctl_name(value: object) -> str:
         any(not re.fullmatch(r"[A-Za-z0-9_.@:+-]+", part) or part in {".", ".."} for part in parts)
         or len(parts) < 2
     ):
-        wrong(f"{text!r} is no sysctl such as net.ipv4.conf.all.rp_filter")
+        wrong(f"{text!r} is no sysctl such as net.ipv4.conf.all.rp_filter", "bad-sysctl")
     if parts[0] != "net":
         wrong(
-            f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set"
+            f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set",
+            "bad-sysctl",
         )
     return "/".join(parts)
 
@@ -330,7 +347,7 @@ def setting_name(value: object) -> str:
     """What is below /proc/sys/net/ipv4/conf/IF."""
     name = _text(value, "a setting")
     if not name.replace("_", "").isalnum() or not name.isascii():
-        wrong(f"{name!r} is no setting of an interface such as rp_filter")
+        wrong(f"{name!r} is no setting of an interface such as rp_filter", "bad-sysctl")
     return name
 
 
@@ -349,9 +366,9 @@ def integer(low: int, high: int) -> Callable[[object], int]:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}|0x[0-9a-fA-F]{1,16}", value):
             value = int(value, 0 if value.startswith("0x") else 10)
         if isinstance(value, bool) or not isinstance(value, int):
-            wrong(f"{value!r} is no whole number")
+            wrong(f"{value!r} is no whole number", "bad-number")
         if not low <= value <= high:
-            wrong(f"{value} is not between {low} and {high}")
+            wrong(f"{value} is not between {low} and {high}", "bad-number")
         return value
 
     return check
@@ -382,7 +399,8 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
             return number(value)
         except PydanticCustomError:
             wrong(
-                f"{value!r} is no time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s"
+                f"{value!r} is no time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+                "bad-time",
             )
 
     return check
@@ -438,27 +456,34 @@ def _interface(text: str) -> Interface:
     try:
         result = ip_interface(text)
     except ValueError:
-        wrong(f"{text!r} is no IP address such as 10.0.0.1/24 or fd00::1/64")
+        wrong(f"{text!r} is no IP address such as 10.0.0.1/24 or fd00::1/64", "bad-address")
     if "%" in text:
-        wrong(f"{text!r} has a zone: write the address alone, it is the interface's anyhow")
+        wrong(
+            f"{text!r} has a zone: write the address alone, it is the interface's anyhow",
+            "bad-address",
+        )
     ip, network = result.ip, result.network
     if ip.is_multicast:
-        wrong(f"{text!r} is a multicast address: an interface cannot have it")
+        wrong(f"{text!r} is a multicast address: an interface cannot have it", "bad-address")
     if ip.is_unspecified:
-        wrong(f"{text!r} is the unspecified address: an interface cannot have it")
+        wrong(f"{text!r} is the unspecified address: an interface cannot have it", "bad-address")
     if result.version == 4 and network.prefixlen < 31:
         if ip == network.network_address:
             wrong(
-                f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address"
+                f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address",
+                "bad-address",
             )
         if ip == network.broadcast_address:
-            wrong(f"{text!r} is the broadcast address of {network}")
+            wrong(f"{text!r} is the broadcast address of {network}", "bad-address")
     return result
 
 
 def _without_zone(value: Address, text: str) -> Address:
     if isinstance(value, IPv6Address) and value.scope_id is not None:
-        wrong(f"{text!r} has a zone: write the address alone, and the interface as `dev`")
+        wrong(
+            f"{text!r} has a zone: write the address alone, and the interface as `dev`",
+            "bad-address",
+        )
     return value
 
 

@@ -64,7 +64,9 @@ def ride(draft: Draft) -> None:
             at = at.parent
         if at is iface:
             draft.complain(
-                (*iface.path, "parent"), f"{iface.display} rides on itself, by way of its parent"
+                "parent-circle",
+                (*iface.path, "parent"),
+                f"{iface.display} rides on itself, by way of its parent",
             )
             iface.parent = None
 
@@ -80,6 +82,7 @@ def _parent(draft: Draft, iface: Iface, said: str, path: Path) -> Iface | None:
         site = found
     if site is not iface.site and not iface.solo.FAR_PARENT:
         draft.complain(
+            "parent-elsewhere",
             path,
             f"a {iface.solo.kind} and its parent are in one namespace: {said} is in another node",
         )
@@ -87,6 +90,7 @@ def _parent(draft: Draft, iface: Iface, said: str, path: Path) -> Iface | None:
     if name not in site.ifaces:
         if site.created:
             draft.unknown(
+                "unknown-interface",
                 path,
                 f"interface {site.name}:",
                 name,
@@ -114,6 +118,7 @@ def finish(draft: Draft) -> None:
             check_port(draft, iface)
             if iface.master is not None and iface.addresses and not keeps_addresses(iface):
                 draft.complain(
+                    "address-on-port",
                     iface.addresses[0].path,
                     f"{iface.display} is a port of {iface.master.name}, so it cannot have the address {iface.addresses[0].interface}.",
                     f"Give it to {iface.master.display}.",
@@ -130,6 +135,7 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
             else "Add"
         )
         draft.complain(
+            "unmade-interface",
             iface.path,
             f"nothing makes the interface {iface.display}: it is in no link and no network.",
             f"{of_network} it to `links`, or say its `kind`.",
@@ -140,6 +146,7 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
         {key for layer in iface.layers for key in layer.model_fields_set} - FOREIGN_KEYS
     ):
         draft.complain(
+            "existing-interface",
             (*iface.path, key),
             f"{iface.display} is not made by this file: `{key}` of an existing interface cannot be set by this release, only"
             " `addresses`, `neighbours` and `sysctls`",
@@ -153,9 +160,11 @@ def _check_loopback(draft: Draft, iface: Iface, words: InterfaceWords) -> None:
         else FOREIGN_KEYS
     )
     for key in sorted(words.model_fields_set - allowed):
-        draft.complain((*iface.path, key), f"`{key}` cannot be set on lo")
+        draft.complain("loopback", (*iface.path, key), f"`{key}` cannot be set on lo")
     if words.kind is not None:
-        draft.complain((*iface.path, "kind"), "lo is the loopback interface: it takes no `kind`")
+        draft.complain(
+            "loopback", (*iface.path, "kind"), "lo is the loopback interface: it takes no `kind`"
+        )
 
 
 def _wire_veth(draft: Draft, near: Iface, words: VethWords) -> None:
@@ -164,7 +173,7 @@ def _wire_veth(draft: Draft, near: Iface, words: VethWords) -> None:
     try:
         endpoint(words.peer)
     except ValueError as error:
-        draft.complain(path, str(error))
+        draft.complain("bad-end", path, str(error))
         return
     if (site := _site(draft, node, path)) is None:
         return
@@ -206,7 +215,9 @@ def _site(draft: Draft, node: str, path: Path) -> Site | None:
     if node == HOST:
         return draft.host
     if node not in draft.sites or node not in draft.topology.nodes:
-        draft.unknown(path, "node", node, draft.topology.nodes, "Declare it under nodes.")
+        draft.unknown(
+            "unknown-node", path, "node", node, draft.topology.nodes, "Declare it under nodes."
+        )
         return None
     return draft.sites[node]
 
@@ -214,7 +225,7 @@ def _site(draft: Draft, node: str, path: Path) -> Site | None:
 def _connect(draft: Draft, near: Iface, far: Iface, path: Path) -> bool:
     """Make the two the ends of one cable, if they can be."""
     if (obstacle := _obstacle(near, far)) is not None:
-        draft.complain(path, obstacle)
+        draft.complain("already-wired", path, obstacle)
         for iface in (near, far):
             iface.role = iface.role or "half-wired"
         return False
@@ -242,7 +253,7 @@ def _number(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> Non
     """A subnet addresses the ends in order, leaving alone an end that has an address of it already."""
     first = 0 if subnet.prefixlen >= subnet.max_prefixlen - 1 else 1
     if subnet.num_addresses < 2:
-        draft.complain(path, f"{subnet} has no room for the two ends of a link")
+        draft.complain("subnet-full", path, f"{subnet} has no room for the two ends of a link")
         return
     for offset, iface in enumerate(ends, first):
         if not any(entry.ip in subnet for entry in iface.addresses):

@@ -43,6 +43,17 @@ as finding it.
 """
 
 
+class Obstacle(NamedTuple):
+    """What is in the way of a step, beside somebody else's object in its place.
+
+    `code` is a key of the table in `netorch.codes`, `what` and `remedy` are sentences.
+    """
+
+    code: str
+    what: str
+    remedy: str = ""
+
+
 class Disruption(Enum):
     """What a step does to the traffic that is there."""
 
@@ -64,6 +75,8 @@ class Resource:
     """What its end does to the traffic of the link that it is a part of."""
     WAY_OUT: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
     """What a person can do where something of others is in the way."""
+    TAKEN: ClassVar[str] = "name-taken"
+    """The code of the error that says so."""
 
     @classmethod
     def links(cls) -> frozenset[str]:
@@ -166,8 +179,8 @@ class Resource:
         """The value of an attribute that `attributes` leaves out since it goes without saying, if it is worth a word where it changes."""
         return None
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterable[tuple[str, str]]:
-        """What is in the way of its making or its change, beside somebody else's object in its place: sentences, each with a remedy."""
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterable[Obstacle]:
+        """What is in the way of its making or its change."""
         return ()
 
     def cautions(self, snapshot: Snapshot, *, going: bool = False) -> Iterable[str]:

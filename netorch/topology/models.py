@@ -90,8 +90,11 @@ def _interface(value: object) -> object:
     if kind is None or (isinstance(kind, str) and kind in INTERFACE_WORDS):
         return _entry(value)
     if not isinstance(kind, str):
-        wrong("kind: write the name of one kind of interface")
-    wrong(f"{kind!r} is no kind of interface. {did_you_mean(str(kind), INTERFACE_WORDS)}".rstrip())
+        wrong("kind: write the name of one kind of interface", "unknown-kind")
+    wrong(
+        f"{kind!r} is no kind of interface. {did_you_mean(str(kind), INTERFACE_WORDS)}".rstrip(),
+        "unknown-kind",
+    )
 
 
 AnyInterface: Any = Annotated[Any, PlainValidator(by_kind), BeforeValidator(_interface)]
@@ -366,17 +369,21 @@ def _attach(value: object) -> object:
     if how not in ways or not what:
         close = did_you_mean(how, sorted(ways)) if what and how not in ways else ""
         known = "docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…"
-        wrong(f"{value!r} names no namespace: write {known}{f'. {close}' if close else ''}")
+        wrong(
+            f"{value!r} names no namespace: write {known}{f'. {close}' if close else ''}",
+            "bad-attach",
+        )
     if how in {"docker", "podman"} and not _CONTAINER.fullmatch(what):
         wrong(
-            f"{what!r} is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit"
+            f"{what!r} is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
+            "bad-attach",
         )
     if how == "pid":
         integer(1, 2**22)(what)
     if how == "netns" and ("/" in what or what in {".", ".."} or "\0" in what):
-        wrong(f"{what!r} is no name of a network namespace")
+        wrong(f"{what!r} is no name of a network namespace", "bad-attach")
     if how == "path" and (not what.startswith("/") or "\0" in what):
-        wrong(f"{what!r} is no absolute path")
+        wrong(f"{what!r} is no absolute path", "bad-attach")
     return {"how": how, "what": what}
 
 

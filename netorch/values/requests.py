@@ -547,6 +547,11 @@ class Feature:
     lacking: frozenset[int] = frozenset((errno.EOPNOTSUPP,))
     remedy: str = ""
 
+    @property
+    def command(self) -> str:
+        """The command that loads its module, "" where that would not help."""
+        return f"modprobe {self.module}" if self.module and not self.remedy else ""
+
 
 @frozen
 class UserNumber:
@@ -577,10 +582,11 @@ Question = UserNumber | GroupNumber | KeyFile
 
 @frozen
 class Answer:
-    """What it told: a number or a secret, or the `problem` with its `remedy`; `warning` is for people."""
+    """What it told: a number or a secret, or the `problem` with its `code` and `remedy`; `warning` is for people."""
 
     value: int | None = None
     secret: Secret | None = None
+    code: str = ""
     problem: str = ""
     remedy: str = ""
     warning: str = ""

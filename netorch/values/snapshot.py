@@ -122,16 +122,23 @@ class Wall:
 
 
 @frozen
-class ForwardSnapshot:
-    """What others let pass. `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter).
+class Blind:
+    """Rules of others that netorch would have to look into and cannot."""
 
-    `blind`: sentences about what could not be looked into.
-    """
+    backend: str
+    """`nftables` or `iptables`: the one whose library is needed."""
+    what: str
+
+
+@frozen
+class ForwardSnapshot:
+    """What others let pass. `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter)."""
 
     gates: tuple[Gate, ...] = ()
     walls: tuple[Wall, ...] = ()
     bridged: frozenset[int] = frozenset()
-    blind: tuple[str, ...] = ()
+    blind: tuple[Blind, ...] = ()
+    """What could not be looked into."""
 
 
 @frozen

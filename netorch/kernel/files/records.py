@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from textwrap import shorten
 
-from netorch.errors import OWN_NETWORK, LockedError, NetorchError
+from netorch.errors import OWN_NETWORK, LockedError, NetorchError, Problem
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.system.error_text import MORE_FILES
 from netorch.values.frozen import frozen
@@ -52,7 +52,11 @@ class Record:
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise NetorchError(
-            f"{name!r} is no name of a topology. Lower case letters, digits and inner hyphens, 32 at most."
+            Problem(
+                "bad-topology-name",
+                f"{name!r} is no name of a topology. Lower case letters, digits and inner hyphens, 32 at most.",
+                object=name,
+            )
         )
     return name
 
@@ -60,15 +64,18 @@ def _checked(name: str) -> str:
 _NOT_OURS = f"netorch needs root, or a /run of its own: {OWN_NETWORK}"
 
 _REMEDIES = {
-    errno.EACCES: f" {_NOT_OURS}",
-    errno.EPERM: f" {_NOT_OURS}",
-    errno.EMFILE: f" {MORE_FILES}",
+    errno.EACCES: ("not-root", _NOT_OURS),
+    errno.EPERM: ("not-root", _NOT_OURS),
+    errno.EMFILE: ("file-limit", MORE_FILES),
 }
+"""errno → code and remedy."""
 
 
 def _refusal(error: OSError) -> NetorchError:
-    remedy = _REMEDIES.get(error.errno or 0, "")
-    return NetorchError(f"{error.filename or RUN_NETORCH}: {error.strerror}.{remedy}")
+    code, remedy = _REMEDIES.get(error.errno or 0, ("records-unreadable", ""))
+    path = f"{error.filename or RUN_NETORCH}"
+    what = f"{path}: {error.strerror}."
+    return NetorchError(Problem(code, what, remedy=remedy, object=path))
 
 
 def _top(make: bool) -> int:
@@ -135,9 +142,9 @@ def _acquire(name: str, timeout: float) -> int:
             if time.monotonic() >= deadline and tries > 1:
                 holder = _holder(fd)
                 os.close(fd)
-                raise LockedError(
-                    f"topology {name!r} is being changed by {holder}. Try again when it is done."
-                ) from None
+                what = f"topology {name!r} is being changed by {holder}."
+                remedy = "Try again when it is done."
+                raise LockedError(Problem("locked", what, remedy=remedy, object=name)) from None
             time.sleep(0.02)
         except FileNotFoundError:
             pass
@@ -278,29 +285,54 @@ def write_record(name: str, record: Record) -> None:
 def read_record(name: str) -> tuple[Record | None, str]:
     """The record and "", or None and a warning if it is damaged (no warning if there is none)."""
     try:
-        text, meta = _read(name, _TOPOLOGY), _read(name, _META)
-        if text is None:
-            return None, ""
-        found = json.loads(meta or "")
-        variables, override = found["variables"], found["override"]
-        if not isinstance(variables, dict) or not (override is None or isinstance(override, str)):
-            raise ValueError("values of the wrong type")
-        words = {str(key): str(value) for key, value in variables.items()}
-        folder, made = str(found.get("folder", "")), found.get("namespaces")
-        namespaces = tuple(map(str, made)) if isinstance(made, list) else None
-        version = str(found["version"])
-        return Record(
-            text,
-            str(found["source"]),
-            words,
-            override,
-            float(found["applied"]),
-            version,
-            folder,
-            namespaces,
-        ), ""
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        return None, f"{RUN_NETORCH}/{name}: the record is damaged and ignored ({error})."
+        return _record(name), ""
+    except _DAMAGES as error:
+        return None, f"{RUN_NETORCH}/{name}: {_ignored(error)}."
+
+
+def damage(name: str) -> str:
+    """What is wrong with the record of a topology, "" where nothing is."""
+    try:
+        _record(name)
+        _sysctls(name)
+    except _DAMAGES as error:
+        return _ignored(error)
+    except NetorchError as error:
+        cause = error.__cause__
+        return f"{cause.strerror}" if isinstance(cause, OSError) else str(error)
+    return ""
+
+
+_DAMAGES = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
+
+
+def _ignored(error: Exception) -> str:
+    return f"the record is damaged and ignored ({error})"
+
+
+def _record(name: str) -> Record | None:
+    """The record, None without one; an error of `_DAMAGES` if it is damaged."""
+    text, meta = _read(name, _TOPOLOGY), _read(name, _META)
+    if text is None:
+        return None
+    found = json.loads(meta or "")
+    variables, override = found["variables"], found["override"]
+    if not isinstance(variables, dict) or not (override is None or isinstance(override, str)):
+        raise ValueError("values of the wrong type")
+    words = {str(key): str(value) for key, value in variables.items()}
+    folder, made = str(found.get("folder", "")), found.get("namespaces")
+    namespaces = tuple(map(str, made)) if isinstance(made, list) else None
+    version = str(found["version"])
+    return Record(
+        text,
+        str(found["source"]),
+        words,
+        override,
+        float(found["applied"]),
+        version,
+        folder,
+        namespaces,
+    )
 
 
 def write_sysctls(name: str, originals: Originals) -> None:
@@ -311,16 +343,21 @@ def write_sysctls(name: str, originals: Originals) -> None:
 def read_sysctls(name: str) -> tuple[Originals, str]:
     """Values from before; with a warning, and empty, if their record is damaged."""
     try:
-        content = _read(name, _SYSCTLS)
-        found: dict[str, dict[str, tuple[tuple[int, int], str]]] = {}
-        for label, paths in json.loads(content or "{}").items():
-            found[label] = {
-                path: ((int(inode[0]), int(inode[1])), str(value))
-                for path, (inode, value) in paths.items()
-            }
-        return found, ""
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-        return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: the record is damaged and ignored ({error})."
+        return _sysctls(name), ""
+    except _DAMAGES as error:
+        return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: {_ignored(error)}."
+
+
+def _sysctls(name: str) -> Originals:
+    """Values from before; an error of `_DAMAGES` if their record is damaged."""
+    content = _read(name, _SYSCTLS)
+    found: dict[str, dict[str, tuple[tuple[int, int], str]]] = {}
+    for label, paths in json.loads(content or "{}").items():
+        found[label] = {
+            path: ((int(inode[0]), int(inode[1])), str(value))
+            for path, (inode, value) in paths.items()
+        }
+    return found
 
 
 def remove_record(name: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.kernel.firewall import nft
 from netorch.nat import nftables
 from netorch.values.filter_rules import DestinationTo, Ruleset
@@ -42,7 +42,12 @@ def choose(wanted: str) -> str:
         if reason is None:
             return IPTABLES
         reasons.append(f"iptables: {reason}")
-    raise NetorchError("no backend for NAT and filtering works here. " + "; ".join(reasons))
+    raise NetorchError(
+        Problem(
+            "no-filter-backend",
+            "no backend for NAT and filtering works here. " + "; ".join(reasons),
+        )
+    )
 
 
 def has_legacy() -> bool:

@@ -16,7 +16,7 @@ from netorch.kernel.firewall.nfrules import BaseChain, Rule
 from netorch.kernel.system import sysctl
 from netorch.values.frozen import mutable
 from netorch.values.requests import Accept
-from netorch.values.snapshot import ForwardSnapshot, Gate, Wall
+from netorch.values.snapshot import Blind, ForwardSnapshot, Gate, Wall
 
 _FORWARD, _USER = "FORWARD", "DOCKER-USER"
 """Docker goes through the administrator's own chain first, and leaves alone what is in there."""
@@ -37,7 +37,7 @@ def read(topology: str, *, walls: bool) -> ForwardSnapshot:
     """`walls`: see what others drop, and say what cannot be seen; without it only the topology's accepts count."""
     gates: list[Gate] = []
     found: list[Wall] = []
-    blind: list[str] = []
+    blind: list[Blind] = []
     for chain in nfrules.forward_chains():
         if _is_iptables(chain):
             gates.append(
@@ -51,17 +51,16 @@ def read(topology: str, *, walls: bool) -> ForwardSnapshot:
                 Wall(chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing)))
             )
     if walls and any(gate.drops for gate in gates) and (reason := nft.run("")) is not None:
-        blind.append(
-            f"iptables (nft) drops what is forwarded, and netorch cannot let its networks through there: {reason}"
-        )
+        lost = "netorch cannot let its networks through there"
+        what = f"iptables (nft) drops what is forwarded, and {lost}: {reason}"
+        blind.append(Blind("nftables", what))
     for version in _legacy_versions():
         from netorch.kernel.firewall import legacyforward
 
         if reason := legacyforward.missing():
             if walls:
-                blind.append(
-                    f"iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward. {reason}"
-                )
+                lost = "if its chain FORWARD drops, the networks here do not forward"
+                blind.append(Blind("iptables", f"iptables-legacy has rules: {lost}. {reason}"))
             break
         gates.append(_gate("legacy", version, *legacyforward.read(version, _NAMES), topology))
     bridged = frozenset(version for version in _BRIDGED if walls and _is_bridged(version))

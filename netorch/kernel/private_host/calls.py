@@ -69,7 +69,9 @@ def fail(connection: socket.socket, error: BaseException) -> None:
         failure = pickle.dumps(error)
         pickle.loads(failure)
     except Exception:
-        failure = pickle.dumps(NetorchError(f"{type(error).__name__}: {error}"))
+        failure = pickle.dumps(
+            NetorchError(Problem("internal-error", f"{type(error).__name__}: {error}"))
+        )
     connection.sendall(b"-" + failure)
     connection.shutdown(socket.SHUT_WR)
 
@@ -87,7 +89,14 @@ def receive(connection: socket.socket) -> tuple[bool, Any]:
         for fd in fds:
             os.close(fd)
         what = "this process may not have more open files."
-        raise KernelRefused(Problem(what, remedy="Raise the limit, `ulimit -n`, or close some."))
+        raise KernelRefused(
+            Problem(
+                "file-limit",
+                what,
+                remedy="Raise the limit, `ulimit -n`, or close some.",
+                command="ulimit -n",
+            )
+        )
     if not sign:
         raise ConnectionError("the other process is gone")
     rest = _all(connection)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import ParamSpec, TypeVar, cast
 
-from netorch.errors import KernelRefused, LacksError, NetorchError
+from netorch.errors import KernelRefused, LacksError, NetorchError, Problem
 from netorch.kernel.private_host import calls
 from netorch.kernel.processes.spawn import Entrance
 from netorch.kernel.system.syscalls import CLONE_NEWPID, CLONE_NEWUSER
@@ -51,7 +51,9 @@ class Private:
         try:
             said, fds, _, _ = socket.recv_fds(ours, 1 << 16, 8)
             if not said:
-                raise KernelRefused("the private host ended before it was ready.")
+                raise KernelRefused(
+                    Problem("private-host-ended", "the private host ended before it was ready.")
+                )
             if said[:1] == b"-":
                 raise calls.told(said[1:])
         except BaseException:
@@ -109,7 +111,9 @@ class Private:
                 done, result = calls.ask(ours, function, args)
             except OSError as error:
                 raise KernelRefused(
-                    "the private host is gone: its processes were ended."
+                    Problem(
+                        "private-host-ended", "the private host is gone: its processes were ended."
+                    )
                 ) from error
             except KeyboardInterrupt:
                 if to_the_end:
@@ -159,7 +163,10 @@ def _ask_for_host(theirs: socket.socket, modules: Sequence[str]) -> None:
                 _nursery = None
                 if last:
                     raise NetorchError(
-                        f"the process that makes private hosts does not live: {error.strerror}."
+                        Problem(
+                            "private-host-ended",
+                            f"the process that makes private hosts does not live: {error.strerror}.",
+                        )
                     ) from error
 
 
@@ -171,7 +178,10 @@ def _start(modules: Sequence[str]) -> int:
             program = os.pidfd_open(os.getpid())
         except OSError as error:
             raise LacksError(
-                f"private hosts need pidfd_open(2), since Linux 5.3: {error.strerror}."
+                Problem(
+                    "no-private-host",
+                    f"private hosts need pidfd_open(2), since Linux 5.3: {error.strerror}.",
+                )
             ) from None
         try:
             # above the numbers that they get there
@@ -196,7 +206,11 @@ def _start(modules: Sequence[str]) -> int:
         except OSError as error:
             os.close(ours.detach())
             raise LacksError(
-                f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}."
+                Problem(
+                    "no-private-host",
+                    f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}.",
+                    object=sys.executable,
+                )
             ) from None
         finally:
             for fd in (program, *copies):
