@@ -1,4 +1,5 @@
-"""Writes the key tables of language.md and kinds.md from the models, the script of explain.md, and the commands of man.md from the parser,
+"""Writes the key tables of language.md and kinds.md from the models, the script of explain.md, the commands of man.md from the parser,
+and the codes of errors.md from their table,
 between `<!-- generated: NAME -->` and `<!-- end -->`.
 
     python docs/generate.py           refresh the pages
@@ -12,14 +13,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from inspect import getclosurevars
+from itertools import starmap
 from pathlib import Path
+from textwrap import fill
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 DOCS = Path(__file__).resolve().parent
-PAGES = tuple(DOCS / f"{name}.md" for name in ("language", "kinds", "explain", "man"))
+PAGES = tuple(DOCS / f"{name}.md" for name in ("language", "kinds", "explain", "man", "errors"))
 sys.path.insert(0, str(DOCS.parent))
 
 from pydantic import BaseModel  # noqa: E402
@@ -27,6 +30,7 @@ from pydantic import BaseModel  # noqa: E402
 from docs.live import effect, sample  # noqa: E402
 from docs.manual import manual  # noqa: E402
 from netorch import topology  # noqa: E402
+from netorch.codes import AREAS, Code  # noqa: E402
 from netorch.kinds.base.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
 from netorch.kinds.base.port_words import PortFdbWords, PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
@@ -172,7 +176,7 @@ PLACES: dict[Model, str] = {
 
 def main() -> int:
     old = {page: page.read_text(encoding="utf-8") for page in PAGES}
-    missing = {*MODELS, "kinds", "common changes", "commands"} - {
+    missing = {*MODELS, "kinds", "common changes", "commands", "codes"} - {
         name for text in old.values() for name in re.findall(r"<!-- generated: ([^>]*?) -->", text)
     }
     if missing:
@@ -201,6 +205,8 @@ def block(name: str) -> str:
     """What stands between the markers."""
     if name == "commands":
         return f"\n{manual()}\n"
+    if name == "codes":
+        return "\n" + "\n".join(starmap(codes_block, AREAS)) + "\n"
     if name == "kinds":
         return (
             "\n"
@@ -215,6 +221,22 @@ def block(name: str) -> str:
     model = MODELS[name]
     rows = [*EXPANDED.get(name, ()), *rows_of(model)]
     return "\n" + table(rows) + "\n"
+
+
+def codes_block(title: str, codes: Iterable[Code]) -> str:
+    """One area of errors, with a heading for each code."""
+    entries = (
+        "\n\n".join([f"### {code.name}", f"**{code.title}.** {code.cause}", code.cure])
+        for code in codes
+    )
+    return "\n\n".join([f"## {title}", *map(_wrapped, entries)]) + "\n"
+
+
+def _wrapped(text: str) -> str:
+    lines = (
+        fill(line, 118, break_long_words=False, break_on_hyphens=False) for line in text.split("\n")
+    )
+    return "\n".join(lines)
 
 
 def script(file: str) -> str:

@@ -1,4 +1,4 @@
-"""What can go wrong, as values a person can act on: what, where, and the remedy."""
+"""What can go wrong, as values: a code, what is wrong, with which object, where, and the remedy."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ class Position(NamedTuple):
     line: int
     column: int
 
-    def text(self, file: str, what: str) -> str:
-        """What stands before the sentence `what` in an error."""
+    def text(self, file: str) -> str:
+        """What stands before the sentence of an error."""
         return f"{file}:{self.line}:{self.column}: "
+
+    def named(self) -> Position:
+        """The same place, before a sentence that names what is there."""
+        return self
 
 
 class InCode(Position):
@@ -35,35 +39,51 @@ class InCode(Position):
     def __getnewargs__(self) -> tuple[int, int, str]:
         return self.line, self.column, self.path
 
-    def text(self, file: str, what: str) -> str:
-        told = what.startswith((f"{self.path}:", f"{self.path} "))
-        return f"{file}:{self.line}: " + (f"{self.path}: " if self.path and not told else "")
+    def text(self, file: str) -> str:
+        return f"{file}:{self.line}: " + (f"{self.path}: " if self.path else "")
+
+    def named(self) -> Position:
+        return InCode(self.line, self.column, "")
 
 
 class Problem(Value):
-    """One thing wrong, in one line: `where` is the place in the file if there is one, `remedy` what would be right."""
+    """One thing that is wrong, in one line."""
 
+    code: str
+    """The kind of fault, a key of the table in `netorch.codes`. It stays the same when sentences change."""
     what: str
+    """What is wrong, as a sentence."""
     where: Position | None = None
+    """The place in the file, where there is one."""
     remedy: str = ""
+    """What would be right, as a sentence."""
+    object: str = ""
+    """What it is about: a node, an object of the kernel, a key of the file as `nodes.r1.mtu`, or a path."""
+    command: str = ""
+    """The command of the remedy: it cures the fault, or shows more of it."""
 
     def text(self, file: str = "") -> str:
         file = printable(file)
-        place = self.where.text(file, self.what) if self.where else f"{file}: " if file else ""
+        place = self.where.text(file) if self.where else f"{file}: " if file else ""
         return place + printable(f"{self.what} {self.remedy}".rstrip())
 
 
 class NetorchError(Exception):
-    """Anything that netorch refuses or fails at; `problems` holds one or more, `file` what their positions are in."""
+    """Anything that netorch refuses or fails at.
 
-    def __init__(self, problems: Problem | str | Iterable[Problem], file: str = "") -> None:
-        if isinstance(problems, str):
-            problems = Problem(problems)
+    problems: what is wrong, one or more
+    file: what their positions are in
+    """
+
+    def __init__(self, problems: Problem | Iterable[Problem], file: str = "") -> None:
         self.problems: tuple[Problem, ...] = (
             (problems,) if isinstance(problems, Problem) else tuple(problems)
         )
         self.file = file
         super().__init__("\n".join(self.lines()))
+
+    def __reduce__(self) -> tuple[type[NetorchError], tuple[Any, ...]]:
+        return type(self), (self.problems, self.file)
 
     def lines(self) -> list[str]:
         return [problem.text(self.file) for problem in self.problems]
@@ -88,23 +108,25 @@ class KernelRefused(NetorchError):
 class CommandError(NetorchError):
     """The command cannot be run; `status` is what a shell would exit with: 127 not found, 126 not runnable."""
 
-    def __init__(self, what: str, status: int) -> None:
+    def __init__(self, problem: Problem, status: int) -> None:
         self.status = status
-        super().__init__(what)
+        super().__init__(problem)
 
-    def __reduce__(self) -> tuple[type[CommandError], tuple[object, ...]]:
-        return type(self), (self.problems[0].what, self.status)
+    def __reduce__(self) -> tuple[type[CommandError], tuple[Any, ...]]:
+        return type(self), (self.problems[0], self.status)
 
 
 class CommandFailed(CommandError):
     """A command ran and ended with another status than 0 (`status`; -N: by signal N). `stdout` and `stderr` are what was captured."""
 
-    def __init__(self, what: str, status: int, stdout: Any = None, stderr: Any = None) -> None:
-        super().__init__(what, status)
+    def __init__(
+        self, problem: Problem, status: int, stdout: Any = None, stderr: Any = None
+    ) -> None:
+        super().__init__(problem, status)
         self.stdout, self.stderr = stdout, stderr
 
-    def __reduce__(self) -> tuple[type[CommandError], tuple[object, ...]]:
-        return type(self), (self.problems[0].what, self.status, self.stdout, self.stderr)
+    def __reduce__(self) -> tuple[type[CommandError], tuple[Any, ...]]:
+        return type(self), (self.problems[0], self.status, self.stdout, self.stderr)
 
 
 class CommandTimeout(CommandFailed):

@@ -17,7 +17,7 @@ from typing import Any, Literal, overload
 
 from netorch.api.topology import Topology
 from netorch.converge.attached import Place, place
-from netorch.errors import NetorchError, which_node
+from netorch.errors import NetorchError, Problem, which_node
 from netorch.kernel.namespaces.inspect import look, open_socket, wait_for_port
 from netorch.kernel.private_host.client import Machine
 from netorch.kernel.probe.capture import BUFFER, ETH_P_ALL, Capture
@@ -66,9 +66,9 @@ class Site:
         __tracebackhide__ = True
         found = place(self.topology.loaded.desired, name)
         if found is None:
-            raise NetorchError(
-                f"topology {self.topology.name!r} has no node {name!r}. {which_node(name, self.topology.nodes)}".rstrip()
-            )
+            what = f"topology {self.topology.name!r} has no node {name!r}."
+            remedy = which_node(name, self.topology.nodes)
+            raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=name))
         return Node(name, found, self)
 
     def started(self, process: Process[Any]) -> None:
@@ -210,7 +210,11 @@ class Node:
         __tracebackhide__ = True
         if not self._site.machine.call(wait_for_port, *self._place[:2], protocol, port, timeout):
             raise NetorchError(
-                f"node {self.name}: nothing listens on {protocol} port {port} after {timeout:g} s."
+                Problem(
+                    "not-listening",
+                    f"node {self.name}: nothing listens on {protocol} port {port} after {timeout:g} s.",
+                    object=self.name,
+                )
             )
 
     def capture(self, file: Word) -> Capture:
@@ -245,7 +249,9 @@ class Node:
                 to = self._site.node(str(to))
         theirs = to.addresses
         if not theirs:
-            raise NetorchError(f"node {to.name} has no address to ping.")
+            raise NetorchError(
+                Problem("no-address", f"node {to.name} has no address to ping.", object=to.name)
+            )
         near = [
             entry.ip
             for entry in theirs
@@ -290,4 +296,6 @@ class Node:
         """The first of `addresses`, without its prefix. NetorchError if it has none."""
         for entry in self.addresses:
             return str(entry.ip)
-        raise NetorchError(f"node {self.name} has no address.")
+        raise NetorchError(
+            Problem("no-address", f"node {self.name} has no address.", object=self.name)
+        )

@@ -122,7 +122,7 @@ def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
         try:
             topology_name(target)
         except ValueError as error:
-            raise NetorchError(str(error)) from None
+            raise NetorchError(Problem("bad-topology-name", str(error), object=target)) from None
         return take_away(target, lock_timeout)
     return take_away(load(target).name, lock_timeout)
 
@@ -136,7 +136,15 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
         if fresh and difference.observed.state:
             what = f"a topology {topology.name!r} is live here already, and is not this program's to take away."
             remedy = f"Give this one another `name`, run it with `private=True`, or remove that one: `netorch destroy {topology.name}`."
-            raise ConflictError(Problem(what, remedy=remedy))
+            raise ConflictError(
+                Problem(
+                    "already-live",
+                    what,
+                    remedy=remedy,
+                    object=topology.name,
+                    command=f"netorch destroy {topology.name}",
+                )
+            )
         begun = True
 
     try:

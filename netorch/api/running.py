@@ -75,7 +75,11 @@ class Lab:
         topology = self.topology if source is None else load(source)
         if topology.name != self.name:
             raise NetorchError(
-                f"this is topology {self.name!r}, and the other version of it is called {topology.name!r}."
+                Problem(
+                    "wrong-topology",
+                    f"this is topology {self.name!r}, and the other version of it is called {topology.name!r}.",
+                    object=topology.name,
+                )
             )
         return topology
 
@@ -150,7 +154,11 @@ def running(
     if not private and not has_root():
         need = "this needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)."
         raise LacksError(
-            Problem(need, remedy="Run the program with sudo, or the topology with `private=True`.")
+            Problem(
+                "not-root",
+                need,
+                remedy="Run the program with sudo, or the topology with `private=True`.",
+            )
         )
     machine: Machine = Private(CALLS) if private else Here()
     lab = Lab(topology, machine, lock_timeout)

@@ -84,7 +84,9 @@ def read(data: bytes, file: str) -> Saved:
     try:
         return _saved(_document(decode(data, Any)))
     except ValueError as error:
-        raise NetorchError(Problem(f"this is no saved plan: {error}."), file) from None
+        raise NetorchError(
+            Problem("bad-plan", f"this is no saved plan: {error}.", object=file), file
+        ) from None
 
 
 def _document(content: object) -> Document:
@@ -135,9 +137,12 @@ def verify(saved: Saved, difference: Difference, file: str) -> None:
         more = f", and {len(moved) - TOLD} more" if len(moved) > TOLD else ""
         raise NetorchError(
             Problem(
+                "plan-outdated",
                 f"the kernel has moved since this plan was saved: {'; '.join(moved[:TOLD])}{more}.",
                 None,
                 "Make it anew with `netorch diff --out`.",
+                object=file,
+                command="netorch diff --out",
             ),
             file,
         )

@@ -209,7 +209,10 @@ def load(
     if isinstance(source, Topology):
         if variables or name:
             raise FileError(
-                "a Topology has its name and variables already: give them where it is made."
+                Problem(
+                    "bad-source",
+                    "a Topology has its name and variables already: give them where it is made.",
+                )
             )
         return source
     words = {key: _word(value) for key, value in (variables or {}).items()}
@@ -218,7 +221,10 @@ def load(
         return Topology._read(data, loader.TEXT, "-", str(Path.cwd()), words, name)
     if not isinstance(source, (str, PurePath)):
         raise FileError(
-            f"{type(source).__name__} is no topology: give a path, a text or a Topology."
+            Problem(
+                "bad-source",
+                f"{type(source).__name__} is no topology: give a path, a text or a Topology.",
+            )
         )
     path = Path(source)
     data = read_file(path)
@@ -232,11 +238,16 @@ def read_file(path: Path) -> bytes:
         with path.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
     except OSError as error:
-        raise FileError(Problem(f"{path}: {error.strerror}.")) from None
+        code = "file-not-found" if isinstance(error, FileNotFoundError) else "file-unreadable"
+        raise FileError(Problem(code, f"{path}: {error.strerror}.", object=str(path))) from None
     except ValueError:
-        raise FileError(Problem(f"{str(path)!r} is no file name.")) from None
+        raise FileError(
+            Problem("bad-file-name", f"{str(path)!r} is no file name.", object=str(path))
+        ) from None
     if len(data) > MAX_BYTES:
-        raise FileError(Problem(f"{path}: the file is larger than 10 MB."))
+        raise FileError(
+            Problem("file-too-large", f"{path}: the file is larger than 10 MB.", object=str(path))
+        )
     return data
 
 

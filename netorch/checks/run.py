@@ -87,9 +87,12 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
     if not (ours if made else _is_marked(snapshot, loaded)):
         raise NetorchError(
             Problem(
+                "not-live",
                 f"topology {desired.topology!r} is not live here: nothing of it is there.",
                 None,
                 remedy,
+                object=desired.topology,
+                command=f"netorch apply {loaded.file}{instance}",
             )
         )
     problems: list[Problem] = []
@@ -102,9 +105,12 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
             )
             problems.append(
                 Problem(
+                    "node-missing",
                     f"node {node}: the namespace {label!r} is to be tried, and {what}.",
                     None,
                     remedy,
+                    object=node,
+                    command=f"netorch apply {loaded.file}{instance}",
                 )
             )
     if problems:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from netorch.cli.commands import find
 from netorch.cli.output import Output
 from netorch.cli.status import FAILED
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 
 if TYPE_CHECKING:
     from netorch.cli.options import Options
@@ -31,16 +31,16 @@ def execute(options: Options) -> int:
         output.fail(error)
         return FAILED
     except KeyboardInterrupt:
-        output.broken_off("Interrupted", "interrupted.")
+        output.broken_off("Interrupted", Problem("interrupted", "interrupted."))
         raise
     except (RecursionError, MemoryError):
-        output.broken_off(
-            "NetorchError", "the file is nested too deeply, or there is not enough memory."
-        )
+        what = "the file is nested too deeply, or there is not enough memory."
+        output.broken_off("NetorchError", Problem("no-memory", what))
         raise
     except Exception as error:
         if not isinstance(error, OSError) or error.filename is not None:
-            output.broken_off("InternalError", f"{type(error).__name__}: {error}")
+            problem = Problem("internal-error", f"{type(error).__name__}: {error}")
+            output.broken_off("InternalError", problem)
         raise
     finally:
         output.done()

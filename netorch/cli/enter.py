@@ -23,12 +23,12 @@ def enter(node: str, topology: str | None, argv: Sequence[str], output: Output) 
     try:
         fd = open_namespace(how, what)
     except NotAttached as error:
-        raise NetorchError(Problem(f"node {node}: {error.what}", remedy=error.remedy)) from None
+        raise NetorchError(error.of_node(node)) from None
     sys.stdout.flush()
     try:
         become(fd, etc, argv)
     except CommandError as error:
-        output.fail(NetorchError(str(error)))
+        output.fail(NetorchError(error.problems))
         return error.status
 
 
@@ -55,12 +55,16 @@ def _place(node: str, topology: str | None) -> Place:
         return next(iter(found.values()))
     if found:
         raise NetorchError(
-            f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name"
+            Problem(
+                "ambiguous-node",
+                f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name",
+                object=node,
+            )
         )
     with Orchestrator() as lab:
         labels = lab.labels()
     if node in labels:
         return "netns", node, node
-    raise NetorchError(
-        f"no live topology has a node {node!r}. {which_node(node, [*known, *labels])}".rstrip()
-    )
+    what = f"no live topology has a node {node!r}."
+    remedy = which_node(node, [*known, *labels])
+    raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))

@@ -48,7 +48,7 @@ def print_usage_problem(what: str, words: Sequence[str]) -> None:
         from netorch.errors import Problem
         from netorch.render import json
 
-        print(json.problem("UsageError", Problem(what)))
+        print(json.problem("UsageError", Problem("usage", what)))
 
 
 def _asks_for_json(words: Sequence[str]) -> bool:

@@ -37,7 +37,9 @@ def variables(settings: Sequence[str]) -> dict[str, str]:
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name:
-            raise NetorchError(f"--set {setting}: write --set NAME=VALUE")
+            raise NetorchError(
+                Problem("bad-setting", f"--set {setting}: write --set NAME=VALUE", object=setting)
+            )
         found[name] = value
     return found
 
@@ -49,9 +51,13 @@ def read(file: str) -> bytes:
     try:
         data = sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise FileError(Problem(f"{file}: {error.strerror}.")) from None
+        raise FileError(
+            Problem("file-unreadable", f"{file}: {error.strerror}.", object=file)
+        ) from None
     if len(data) > MAX_BYTES:
-        raise FileError(Problem(f"{file}: the file is larger than 10 MB."))
+        raise FileError(
+            Problem("file-too-large", f"{file}: the file is larger than 10 MB.", object=file)
+        )
     return data
 
 
@@ -88,7 +94,8 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
     if loaded.desired.topology != saved.topology:
         raise NetorchError(
             Problem(
-                f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}."
+                "bad-plan",
+                f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}.",
             ),
             shown(file),
         )
@@ -115,7 +122,9 @@ def write(file: str, text: str) -> None:
             temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise NetorchError(f"{shown(file) or repr(file)}: {reason}.") from None
+        raise NetorchError(
+            Problem("file-unwritable", f"{shown(file) or repr(file)}: {reason}.", object=file)
+        ) from None
 
 
 def chosen(
@@ -131,8 +140,10 @@ def chosen(
                 return _last_applied(file)
             raise FileError(
                 Problem(
+                    "file-not-found",
                     f"there is no file {file!r} here, and no topology of that name is live.",
                     remedy=did_you_mean(file, names) or hint,
+                    object=file,
                 )
             )
         return from_file(file, options)
@@ -144,7 +155,9 @@ def chosen(
 def default() -> str:
     """topo.yaml, which has to be there."""
     if not Path(DEFAULT).exists():
-        raise FileError(Problem(f"there is no {DEFAULT} here: name a FILE"))
+        raise FileError(
+            Problem("file-not-found", f"there is no {DEFAULT} here: name a FILE", object=DEFAULT)
+        )
     return DEFAULT
 
 
@@ -162,10 +175,9 @@ def _last_applied(name: str) -> tuple[Loaded, Record]:
 
     record, warning = records.read_record(name)
     if record is None:
-        raise NetorchError(
-            warning
-            or f"{name} is live here, but what it was applied from is not on record: name its file"
-        )
+        what = f"{name} is live here, but what it was applied from is not on record: name its file"
+        code = "record-damaged" if warning else "no-record"
+        raise NetorchError(Problem(code, warning or what, object=name))
     return reload(name, record), record
 
 
@@ -183,8 +195,14 @@ def only(name: str | None) -> str:
     if len(names) == 1:
         return names[0]
     if not names:
-        raise NetorchError(f"there is no {DEFAULT} here, and no topology is live: name a FILE")
-    raise NetorchError(f"several topologies are live ({', '.join(names)}): name one")
+        raise NetorchError(
+            Problem(
+                "nothing-live", f"there is no {DEFAULT} here, and no topology is live: name a FILE"
+            )
+        )
+    raise NetorchError(
+        Problem("several-live", f"several topologies are live ({', '.join(names)}): name one")
+    )
 
 
 def topology_of(target: str | None, name: str | None = None, settings: Sequence[str] = ()) -> str:

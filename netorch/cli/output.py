@@ -110,15 +110,15 @@ class Output:
     def usage(self, what: str) -> int:
         """Wrong usage that only the command itself can tell; its status."""
         if self.json:
-            self._failed(json.problem("UsageError", Problem(what)))
+            self._failed(json.problem("UsageError", Problem("usage", what)))
         print(f"netorch {self._command}: {what}", file=sys.stderr)
         return USAGE
 
-    def broken_off(self, kind: str, what: str) -> None:
+    def broken_off(self, kind: str, problem: Problem) -> None:
         """The document of a command that came to no end; whoever ends it has said so to the person."""
         self.done()
         if self.json:
-            self._failed(json.problem(kind, Problem(what)))
+            self._failed(json.problem(kind, problem))
 
     def _failed(self, document: str) -> None:
         # one document, whatever comes after it

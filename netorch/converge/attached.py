@@ -158,14 +158,15 @@ def check_attached(
         where = loaded.where(("nodes", node, "attach")) if loaded else None
         if (error := attached.missing.get(label)) is not None:
             # an engine that is not there is one problem, however many its containers
-            problems.setdefault(
-                error.what if error.unsure else node,
-                Problem(f"node {node}: {error.what}", where, error.remedy),
-            )
+            problems.setdefault(error.what if error.unsure else node, error.of_node(node, where))
         elif (other := seen.setdefault(snapshot.namespaces[label].inode, node)) != node:
             problem = f"the nodes {other} and {node} ({how}:{what}) are one and the same namespace."
             problems[node] = Problem(
-                problem, where, f"Leave {node} out, and say all of it under {other}."
+                "same-namespace",
+                problem,
+                where,
+                f"Leave {node} out, and say all of it under {other}.",
+                object=node,
             )
     if problems:
         raise ConflictError(list(problems.values()), loaded.file if loaded else "")

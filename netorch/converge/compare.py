@@ -131,16 +131,16 @@ def _with_answers(
     answers = kernel.answers(
         [question for asked in asking.values() for question in asked], desired.folder
     )
-    problems = [
-        Problem(
-            f"{state[key].title()}: {answers[question].problem}.",
-            loaded.where((*desired.origins.get(key, ()), question.word)) if loaded else None,
-            answers[question].remedy,
-        )
-        for key, asked in asking.items()
-        for question in asked
-        if answers[question].problem
-    ]
+    problems: list[Problem] = []
+    for key, asked in asking.items():
+        title = state[key].title()
+        for question in asked:
+            answer = answers[question]
+            if answer.problem:
+                path = (*desired.origins.get(key, ()), question.word)
+                where = loaded.where(path) if loaded else None
+                what = f"{title}: {answer.problem}."
+                problems.append(Problem(answer.code, what, where, answer.remedy, title))
     if problems:
         raise NetorchError(problems, loaded.file if loaded else "")
     known = {key: state[key].answered(answers) for key in asking}

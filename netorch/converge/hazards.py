@@ -10,6 +10,7 @@ from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from netorch.converge.original_settings import Memory
+from netorch.errors import Position, Problem
 from netorch.kinds.address import Address, Ifaddr
 from netorch.kinds.filter import PacketFilter, filter_key
 from netorch.kinds.netns import IPV6_FORWARDING, netns_key
@@ -26,12 +27,21 @@ _COMMENT = re.compile(r'"(publish [^"]*)"')
 
 
 class Hazard(NamedTuple):
-    """The resource that brings it, what it would do, and the way out. `text`: the comment of the rule that it is about."""
+    """What a resource of the file would do to the machine around it."""
 
     key: Key
+    code: str
+    """Key of the table in `netorch.codes`."""
+    object: str
     what: str
     remedy: str
-    text: str = ""
+    command: str = ""
+    """The command of the remedy, as in a Problem."""
+    rule: str = ""
+    """The comment of the rule that it is about."""
+
+    def problem(self, where: Position | None = None) -> Problem:
+        return Problem(self.code, f"{self.what}.", where, self.remedy, self.object, self.command)
 
 
 def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
@@ -49,7 +59,11 @@ def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
             for other, how in _reached(desired, netns):
                 if other.version == subnet.version and other.overlaps(subnet):
                     what = f"{shown(key.netns)} reaches {other} {how} already, which overlaps with {subnet}"
-                    yield Hazard(key, what, "Take another subnet.")
+                    command = (
+                        f"ip {'-6 ' if other.version == 6 else ''}route show table all root {other}"
+                    )
+                    title = resource.title()
+                    yield Hazard(key, "subnet-taken", title, what, "Take another subnet.", command)
                     break
 
 
@@ -69,12 +83,9 @@ def listeners(
             if (key, rule.comment) not in told and _shadows(rule, protocol, address, port):
                 told.add((key, rule.comment))
                 what = f"{rule.comment}: a program listens on {protocol} port {port} of {shown(key.netns)} already"
-                yield Hazard(
-                    key,
-                    what,
-                    f"Publish another port, or stop the program: `ss -lnp sport = {port}` names it.",
-                    rule.comment,
-                )
+                command = f"ss -lnp sport = {port}"
+                remedy = f"Publish another port, or stop the program: `{command}` names it."
+                yield Hazard(key, "port-in-use", rule.comment, what, remedy, command, rule.comment)
 
 
 def published_by_others(
@@ -98,9 +109,8 @@ def published_by_others(
             if other is not None and rule.comment not in told:
                 told.add(rule.comment)
                 what = f"{rule.comment}: topology {name!r} has that port of the host already ({other.comment})"
-                yield Hazard(
-                    key, what, "Publish another port, or on another address.", rule.comment
-                )
+                remedy = "Publish another port, or on another address."
+                yield Hazard(key, "port-in-use", rule.comment, what, remedy, rule=rule.comment)
 
 
 def _new_ports(
@@ -249,7 +259,8 @@ def without_ipv6(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[
         if next((value for value in here if value is not None), "0") != "0":
             place = f"{shown(key.netns)}/{resource.link}"
             what = f"{place} would have no IPv6, so no {resource.address}"
-            yield Hazard(key, what, "Say `sysctls: {disable_ipv6: 0}` of this interface.")
+            remedy = "Say `sysctls: {disable_ipv6: 0}` of this interface."
+            yield Hazard(key, "ipv6-off", place, what, remedy)
 
 
 def _switch(link: str) -> str:

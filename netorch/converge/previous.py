@@ -7,7 +7,7 @@ from functools import cached_property
 
 from netorch.converge.attached import has_left, with_left
 from netorch.converge.original_settings import Memory, recall
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Originals, Record
 from netorch.resolve import Desired
@@ -120,9 +120,8 @@ def reload(name: str, record: Record) -> Loaded:
         record.folder or None,
     )
     if loaded.desired.topology != name:
-        raise NetorchError(
-            f"the record of {name!r} holds another topology, {loaded.desired.topology!r}"
-        )
+        what = f"the record of {name!r} holds another topology, {loaded.desired.topology!r}"
+        raise NetorchError(Problem("record-damaged", what, object=name))
     return loaded
 
 

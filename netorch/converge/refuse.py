@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from netorch.converge import hazards
 from netorch.converge.observe import Observed
@@ -13,7 +14,7 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kinds.filter import publish_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import Key, Plan, Resource
+from netorch.state.core import Key, Obstacle, Plan, Resource
 from netorch.values.requests import Feature
 from netorch.values.snapshot import Snapshot
 
@@ -31,15 +32,14 @@ def refuse_conflicts(
     }
     claims = previous.claims(previous.names) if strangers else {}
     strangers |= {key: made_by(claims[key]) for key in strangers if key in claims}
-    problems = [
-        Problem(
-            f"{desired.state[key].title()}: {whose}.",
-            _place(desired, key, loaded),
-            _way_out(desired, key),
-        )
-        for key, whose in strangers.items()
-        if not any(container in strangers for container in desired.state[key].within)
-    ]
+    problems: list[Problem] = []
+    for key, whose in strangers.items():
+        resource = desired.state[key]
+        if any(container in strangers for container in resource.within):
+            continue
+        title, where = resource.title(), _place(desired, key, loaded)
+        remedy = _way_out(desired, key)
+        problems.append(Problem(resource.TAKEN, f"{title}: {whose}.", where, remedy, title))
     if problems:
         problems.sort(key=lambda problem: problem.where or Position(0, 0))
         raise ConflictError(problems, _file(loaded))
@@ -75,10 +75,9 @@ def refuse_hazards(
     problems = []
     for hazard in found:
         origin = desired.origins.get(
-            publish_key(hazard.key.netns, hazard.text), desired.origins[hazard.key]
+            publish_key(hazard.key.netns, hazard.rule), desired.origins[hazard.key]
         )
-        where = loaded.where(origin) if loaded else None
-        problems.append(Problem(f"{hazard.what}.", where, hazard.remedy))
+        problems.append(hazard.problem(loaded.where(origin) if loaded else None))
     if problems:
         raise ConflictError(problems, _file(loaded))
 
@@ -91,15 +90,37 @@ def refuse_obstacles(
     loaded: Loaded | None,
 ) -> None:
     """ConflictError for what keeps the steps of a plan from being carried out."""
-    problems: dict[tuple[str, str], Problem] = {}
+    problems: dict[Obstacle, Problem] = {}
     for step in plan.changes:
         where = _place(desired, step.key, loaded)
-        for what, remedy in step.resource.obstacles(snapshot, state):
+        for obstacle in step.resource.obstacles(snapshot, state):
             # one obstacle may keep many out: it is named with the first of them
-            problem = Problem(f"{step.resource.title()}: {what}.", where, remedy)
-            problems.setdefault((what, remedy), problem)
+            if obstacle not in problems:
+                code, what, remedy = obstacle
+                title = step.resource.title()
+                problems[obstacle] = Problem(code, f"{title}: {what}.", where, remedy, title)
     if problems:
         raise ConflictError(list(problems.values()), _file(loaded))
+
+
+class Lack(NamedTuple):
+    """A feature that the kernel does not have, and what the file needs it for."""
+
+    feature: Feature
+    needed_by: tuple[Resource, ...]
+    where: Position | None
+
+    def problem(self) -> Problem:
+        """What to tell a person."""
+        feature, (first, *more) = self.feature, self.needed_by
+        place = "machine" if feature.remedy else "kernel"
+        others = f" and {len(more)} more" if more else ""
+        what = f"this {place} has no {feature.what}: {first.title()}{others} cannot be made."
+        load = f"Load the module (`{feature.command}`), or take" if feature.command else "Take"
+        remedy = feature.remedy or f"{load} a kernel built with {feature.config}."
+        return Problem(
+            "kernel-lacks", what, self.where, remedy, object=feature.what, command=feature.command
+        )
 
 
 def refuse_lacking(
@@ -112,11 +133,11 @@ def refuse_lacking(
         for feature in step.resource.features:
             if feature not in known:
                 needed.setdefault(feature, []).append(step.resource)
-    if problems := _lacking(kernel, needed, desired, loaded):
-        raise LacksError(problems, _file(loaded))
+    if lacks := _lacking(kernel, needed, desired, loaded):
+        raise LacksError([lack.problem() for lack in lacks], _file(loaded))
 
 
-def lacking(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> list[Problem]:
+def lacking(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> list[Lack]:
     """What the file needs of the kernel and it does not have, whatever else may be in its way."""
     needed: dict[Feature, list[Resource]] = {}
     for resource in desired.state.values():
@@ -130,18 +151,11 @@ def _lacking(
     needed: Mapping[Feature, Sequence[Resource]],
     desired: Desired,
     loaded: Loaded | None,
-) -> list[Problem]:
-    problems = []
-    for feature in kernel.lacking(needed):
-        first, *more = needed[feature]
-        others = f" and {len(more)} more" if more else ""
-        load = (
-            f"Load the module (`modprobe {feature.module}`), or take" if feature.module else "Take"
-        )
-        what = f"this {'machine' if feature.remedy else 'kernel'} has no {feature.what}: {first.title()}{others} cannot be made."
-        remedy = feature.remedy or f"{load} a kernel built with {feature.config}."
-        problems.append(Problem(what, _place(desired, first.key, loaded), remedy))
-    return problems
+) -> list[Lack]:
+    return [
+        Lack(feature, tuple(needed[feature]), _place(desired, needed[feature][0].key, loaded))
+        for feature in kernel.lacking(needed)
+    ]
 
 
 def _place(desired: Desired, key: Key, loaded: Loaded | None) -> Position | None:

@@ -70,7 +70,10 @@ def tear_down(
         snapshot, observed = read_all(kernel, previous, within, brief)
         plan = make_plan(observed.state, {})
     if plan:
-        left = [Problem(f"{step.resource.title()} is still there.") for step in plan.steps]
+        titles = [step.resource.title() for step in plan.steps]
+        left = [
+            Problem("not-removed", f"{title} is still there.", object=title) for title in titles
+        ]
         raise KernelRefused([*problems, *left])
     remove_stale_names(kernel, snapshot, reclaim)
     records.remove_record(name)

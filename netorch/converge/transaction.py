@@ -142,13 +142,15 @@ class Transaction:
         try:
             problems = roll_back(self.kernel, self.start, self.previous)
         except NetorchError as stuck:
-            problems = [Problem("Not everything could be rolled back:"), *stuck.problems]
+            problems = [_NOT_ROLLED_BACK, *stuck.problems]
         if self.watch is not None:
             self.watch.call_off()
         if isinstance(error, NetorchError):
             return type(error)((*error.problems, *(problems or [_ROLLED_BACK])), error.file)
         if problems:
-            return KernelRefused([Problem("interrupted."), *problems], self.loaded.file)
+            return KernelRefused(
+                [Problem("interrupted", "interrupted."), *problems], self.loaded.file
+            )
         return error
 
     def finish(self) -> Report:
@@ -164,17 +166,22 @@ class Transaction:
     def _does_not_stay(self, now: Difference) -> KernelRefused:
         problems = [
             Problem(
+                "does-not-stay",
                 f"{step.resource.title()} does not stay as it was set: {deviation(step)}.",
                 self.loaded.where(self.desired.origins.get(step.key, ())),
+                object=step.resource.title(),
             )
             for step in now.plan.steps
         ]
         question = "Does something else on this machine change it?"
         who = " ".join([question, *suspects(now.plan.steps, now.snapshot)])
-        return KernelRefused([*dict.fromkeys(problems), Problem(who)], self.loaded.file)
+        return KernelRefused(
+            [*dict.fromkeys(problems), Problem("does-not-stay", who)], self.loaded.file
+        )
 
 
-_ROLLED_BACK = Problem("Rolled back: the kernel is as it was before.")
+_ROLLED_BACK = Problem("rolled-back", "Rolled back: the kernel is as it was before.")
+_NOT_ROLLED_BACK = Problem("not-rolled-back", "Not everything could be rolled back:")
 
 
 def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
@@ -207,7 +214,11 @@ def take_back(start: Start) -> list[Problem]:
     return [
         *problems,
         *(
-            Problem(f"{shown(label)} was not looked into: {error}")
+            Problem(
+                "namespace-not-seen",
+                f"{shown(label)} was not looked into: {error}",
+                object=shown(label),
+            )
             for label, error in unseen.items()
         ),
     ]
@@ -231,7 +242,7 @@ def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous)
         groups = deletable_groups(plan, snapshot, desired.mark.group)
         run = execute(kernel, plan, groups=groups, reclaim=ours, keep_going=True)
         problems = [problem_of(refusal, None) for refusal in run.refusals]
-    return [Problem("Not everything could be rolled back:"), *problems]
+    return [_NOT_ROLLED_BACK, *problems]
 
 
 def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[str]) -> None:
@@ -264,4 +275,8 @@ def _first_of_each_namespace(refusals: list[Refusal], loaded: Loaded) -> list[Pr
     first: dict[str, Refusal] = {}
     for refusal in refusals:
         first.setdefault(refusal.step.key.netns, refusal)
-    return [problem_of(refusal, loaded) for refusal in first.values()]
+    origins = loaded.desired.origins
+    return [
+        problem_of(refusal, loaded.where(origins.get(refusal.step.key, ())))
+        for refusal in first.values()
+    ]

@@ -28,7 +28,9 @@ class Watch:
             self._watcher = watcher.start(lambda: _watch(name, self._token, take_back))
         except OSError as error:
             pending.remove(name)
-            raise NetorchError(f"--confirm-within: {error.strerror or error}.") from None
+            raise NetorchError(
+                Problem("watcher-failed", f"--confirm-within: {error.strerror or error}.")
+            ) from None
         pending.write(name, Pending.new(self._token, seconds, self._watcher))
 
     def begin(self) -> float:
@@ -49,8 +51,12 @@ def confirm(name: str, lock_timeout: float = 10.0) -> None:
         if found is None:
             before = watcher.logged(name)
             raise NetorchError(
-                f"nothing of topology {name!r} waits to be confirmed."
-                + (f" The last that happened: {before}" if before else "")
+                Problem(
+                    "nothing-to-confirm",
+                    f"nothing of topology {name!r} waits to be confirmed."
+                    + (f" The last that happened: {before}" if before else ""),
+                    object=name,
+                )
             )
         pending.remove(name)
         watcher.log(f"{name}: confirmed")
@@ -62,10 +68,11 @@ def refuse_pending(name: str) -> list[str]:
     if found is None:
         return []
     if found.watched:
-        raise LockedError(
-            f"topology {name!r} waits to be confirmed until {found.clock}. "
-            f"Run `netorch confirm {name}` to keep what was applied, or wait until it is rolled back."
-        )
+        command = f"netorch confirm {name}"
+        what = f"topology {name!r} waits to be confirmed until {found.clock}."
+        kept = f"Run `{command}` to keep what was applied"
+        remedy = f"{kept}, or wait until it is rolled back."
+        raise LockedError(Problem("awaits-confirmation", what, None, remedy, name, command))
     pending.remove(name)
     return [
         f"an apply of {name} was never confirmed, and the process that was to roll it back is gone: what it made stayed."

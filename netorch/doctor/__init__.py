@@ -5,7 +5,7 @@ from __future__ import annotations
 from netorch.converge import hazards
 from netorch.converge.compare import compare
 from netorch.converge.previous import Previous, recorded
-from netorch.converge.refuse import lacking
+from netorch.converge.refuse import Lack, lacking
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.checks import USER_NAMESPACES, look, severity
 from netorch.doctor.features import Ability, Ask, abilities
@@ -15,6 +15,7 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.machine import facts, rootless
 from netorch.kernel.machine.facts import Machine
+from netorch.kinds.netns import netns_key
 from netorch.nat.languages import LANGUAGES, language
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
@@ -32,7 +33,6 @@ _SYSCTLS = (
     *USER_NAMESPACES,
     "net/netfilter/nf_conntrack_max",
 )
-_LOAD = "Load the module (`"
 _FILES = (*managers.NETWORK_MANAGER, *managers.NETWORKD, "/etc/ufw/ufw.conf")
 
 
@@ -121,46 +121,53 @@ def _overlaps(
 
 def _tried(kernel: LinuxKernel, loaded: Loaded, situation: Situation) -> list[Finding]:
     """What would keep this file from being applied: what the kernel lacks, and what a look at it says."""
-    missing = lacking(kernel, loaded.desired, loaded)
-    found = [_finding(problem, loaded, "features") for problem in missing]
+    lacks = lacking(kernel, loaded.desired, loaded)
+    found = [_lacking(lack, loaded) for lack in lacks]
     try:
         difference = compare(kernel, loaded.desired, Previous.read(loaded.desired.topology), loaded)
     except NetorchError as error:
-        known = {problem.what for problem in missing}
-        overlapping = {
-            hazard.what
-            for hazards in situation.overlaps.values()
-            for hazard in hazards
-            if hazard.key.netns == HOST
-        }
-        leftover = {damage.path.rpartition("/")[2] for damage in situation.machine.leftovers}
-        for problem in error.problems:
-            stale = any(problem.what.startswith(f"netns {name}:") for name in leftover)
-            if (
-                problem.what not in known
-                and problem.what.rstrip(".") not in overlapping
-                and not stale
-            ):
-                found.append(_finding(problem, loaded, "file"))
-        return found
-    walls = {" ".join((finding.what, finding.command)) for finding in firewalls.walls(situation)}
-    blind = set(situation.machine.forward.blind) if situation.machine.forward is not None else set()
+        known = {_identity(lack.problem()) for lack in lacks}
+        known |= _known_to_checks(situation, loaded.desired)
+        others = [problem for problem in error.problems if _identity(problem) not in known]
+        return [*found, *(_finding(problem, loaded, "file") for problem in others)]
+    told = firewalls.warnings(situation)
     for warning in difference.warnings:
-        if warning not in blind and warning.replace(". Let it through:", "") not in walls:
-            found.append(Finding(Level.WARNING, warning, check="file"))
+        if warning not in told:
+            found.append(Finding(Level.WARNING, "plan-warning", warning, check="file"))
     return found
 
 
+def _known_to_checks(situation: Situation, desired: Desired) -> set[tuple[str, str]]:
+    """The problems of a file that a check of the machine tells as well, with a command against it."""
+    found = {
+        _identity(hazard.problem())
+        for several in situation.overlaps.values()
+        for hazard in several
+        if hazard.key.netns == HOST
+    }
+    for damage in situation.machine.leftovers:
+        node = desired.state.get(netns_key(damage.name))
+        if node is not None:
+            found.add((node.TAKEN, node.title()))
+    return found
+
+
+def _identity(problem: Problem) -> tuple[str, str]:
+    return problem.code, problem.object
+
+
+def _lacking(lack: Lack, loaded: Loaded) -> Finding:
+    problem = lack.problem()
+    command = lack.feature.command
+    remedy = f"Or take a kernel built with {lack.feature.config}." if command else problem.remedy
+    return replace(_finding(problem, loaded, "features"), command=command, remedy=remedy)
+
+
 def _finding(problem: Problem, loaded: Loaded, check: str) -> Finding:
-    loading, _, other = problem.remedy.partition("`), or ")
-    command = loading.removeprefix(_LOAD) if other and loading.startswith(_LOAD) else ""
-    remedy = f"Or {other}" if command else problem.remedy
+    what = replace(problem, remedy="").text(loaded.file).rstrip(".")
+    remedy = problem.remedy
     return Finding(
-        Level.ERROR,
-        Problem(problem.what, problem.where).text(loaded.file).rstrip("."),
-        command,
-        remedy,
-        check,
+        Level.ERROR, problem.code, what, remedy=remedy, object=problem.object, check=check
     )
 
 

@@ -67,7 +67,11 @@ def _kernel(situation: Situation) -> Iterator[Finding]:
     if len(numbers) == 2 and tuple(numbers) < OLDEST:
         what = f"this kernel is {situation.machine.release}, and netorch uses what {'.'.join(map(str, OLDEST))} brought"
         yield Finding(
-            Level.WARNING, what, "apt full-upgrade", "netorch is tested on 6.1 and newer."
+            Level.WARNING,
+            "old-kernel",
+            what,
+            "apt full-upgrade",
+            "netorch is tested on 6.1 and newer.",
         )
 
 
@@ -80,7 +84,7 @@ def _privileges(situation: Situation) -> Iterator[Finding]:
             if reason
             else f"For a network of your own: {OWN_NETWORK}"
         )
-        yield Finding(Level.ERROR, what, "sudo netorch doctor", other)
+        yield Finding(Level.ERROR, "not-root", what, "sudo netorch doctor", other)
 
 
 def _read_only(situation: Situation) -> Iterator[Finding]:
@@ -94,6 +98,7 @@ def _read_only(situation: Situation) -> Iterator[Finding]:
         what = "/proc/sys/net is read-only, as in most containers: forwarding and other sysctls cannot be set"
         yield Finding(
             Level.ERROR,
+            "read-only-sysctls",
             what,
             "mount -o remount,rw /proc/sys",
             "Or start the container with `--privileged`.",
@@ -111,16 +116,18 @@ def _leftovers(situation: Situation) -> Iterator[Finding]:
     }
     desired = situation.wanted.get(situation.file)
     for damage in situation.machine.leftovers:
-        name = damage.path.rpartition("/")[2]
+        name = damage.name
         if name in ours:
             continue
         needed = desired is not None and netns_key(name) in desired.state
         said = f", and a node of {situation.file} is to have that name" if needed else ""
-        remove = "rmdir" if damage.what == "a directory" else "rm"
+        remove = "rmdir" if damage.directory else "rm"
         yield Finding(
             Level.ERROR if needed else Level.WARNING,
+            damage.code,
             f"{damage.path} is {damage.what}{said}",
             f"{remove} -- {quote(damage.path)}",
+            object=damage.path,
         )
 
 
@@ -128,32 +135,18 @@ def _records(situation: Situation) -> Iterator[Finding]:
     for damage in situation.machine.records:
         what = f"{damage.path}: {damage.what}"
         aside = f"mv -- {damage.path} {damage.path.replace('/run/netorch', '/run/netorch-damaged', 1).replace('damaged/', 'damaged-')}"
-        level = (
-            Level.ERROR
-            if damage.what.startswith(("is no directory", "cannot be read"))
-            else Level.WARNING
-        )
-        yield Finding(
-            level,
-            what,
-            aside,
-            "Apply the topology's file again then: its objects are known by their marks.",
-        )
+        level = Level.ERROR if damage.code == "records-unreadable" else Level.WARNING
+        remedy = "Apply the topology's file again then: its objects are known by their marks."
+        yield Finding(level, damage.code, what, aside, remedy, damage.path)
 
 
 def _overlaps(situation: Situation) -> Iterator[Finding]:
     for name, hazards in situation.overlaps.items():
         for hazard in hazards:
             if hazard.key.netns == HOST:
-                other = hazard.what.partition(" reaches ")[2].split(" ")[0]
-                command = f"ip {'-6 ' if ':' in other else ''}route show table all root {other}"
                 level = Level.ERROR if name == situation.file else Level.WARNING
-                yield Finding(
-                    level,
-                    f"{name}: {hazard.what}",
-                    command,
-                    f"That shows whose it is. {hazard.remedy}",
-                )
+                what, remedy = f"{name}: {hazard.what}", f"That shows whose it is. {hazard.remedy}"
+                yield Finding(level, hazard.code, what, hazard.command, remedy, hazard.object)
 
 
 CHECKS = (

@@ -24,12 +24,18 @@ class Level(Enum):
 
 
 class Finding(Value):
-    """Something in the way. `command` is what to type against it, "" where the file has to change; `remedy` says more."""
+    """Something in the way."""
 
     level: Level
+    code: str
+    """Key of the table in `netorch.codes`."""
     what: str
     command: str = ""
+    """What to type against it, "" where the file has to change."""
     remedy: str = ""
+    """What there is to say beside the command."""
+    object: str = ""
+    """What it is about, as in a Problem."""
     check: str = ""
 
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.doctor.findings import Finding, Level, Situation
-from netorch.kinds.forward import ForwardAccept, loss
+from netorch.kinds.forward import ForwardAccept, loss, loss_warning
 from netorch.nat.languages import PREFERRED, language
 from netorch.state.core import HOST
+from netorch.values.snapshot import DroppingChain
 
 SOME = "BRIDGE"
 """Stands for a bridge's name in a command where no file says it."""
+
+INSTALL = {
+    "nftables": "apt install libnftables1",
+    "iptables": "apt install iptables && pip install 'netorch[iptables]'",
+}
+"""Backend: the command that installs its library."""
 
 BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
 
@@ -27,26 +34,45 @@ def forward_drops(situation: Situation) -> Iterator[Finding]:
         what = f"the chain FORWARD of {names} drops what nothing accepts{docker}"
         yield Finding(
             Level.HANDLED,
+            "forward-drops",
             f"{what}: netorch puts accepts for the bridges of its networks there, and takes them away again",
         )
 
 
 def blind(situation: Situation) -> Iterator[Finding]:
     """What netorch would have to look into and cannot."""
-    for sentence in (
-        situation.machine.forward.blind if situation.machine.forward is not None else ()
-    ):
-        library = "libnftables" in sentence
-        command = (
-            "apt install libnftables1"
-            if library
-            else "apt install iptables && pip install 'netorch[iptables]'"
+    for found in situation.machine.forward.blind if situation.machine.forward is not None else ():
+        yield Finding(
+            Level.WARNING, "cannot-see-rules", found.what.rstrip("."), INSTALL[found.backend]
         )
-        yield Finding(Level.WARNING, sentence.rstrip("."), command)
+
+
+def warnings(situation: Situation) -> set[str]:
+    """The warnings of a plan that are findings of these checks as well."""
+    there = situation.machine.forward
+    seen = {found.what for found in there.blind} if there is not None else set()
+    return seen | {
+        loss_warning(HOST, wall, bridges) for wall, bridges in _lossy(situation) if bridges
+    }
 
 
 def walls(situation: Situation) -> Iterator[Finding]:
     """Chains of others' nftables tables that drop, firewalld's among them."""
+    for wall, bridges in _lossy(situation):
+        place = f"{wall.family} {wall.table} {wall.chain}"
+        if bridges:
+            what, command = loss(HOST, wall, bridges)
+            yield Finding(Level.WARNING, "firewall-drops", what, command, object=place)
+        elif not situation.wanted:
+            what, command = loss(HOST, wall, [SOME])
+            remedy = (
+                f"{SOME} is the bridge of a network of mode nat or routed; `doctor FILE` names it."
+            )
+            yield Finding(Level.WARNING, "firewall-drops", what, command, remedy, place)
+
+
+def _lossy(situation: Situation) -> Iterator[tuple[DroppingChain, list[str]]]:
+    """Each chain that drops, with the bridges of the topologies that it concerns."""
     there = situation.machine.forward
     if there is None:
         return
@@ -58,16 +84,7 @@ def walls(situation: Situation) -> Iterator[Finding]:
     ]
     for wall in there.dropping_chains:
         bridges = [accept.bridge for accept in accepts if accept.is_stopped_by(there, wall)]
-        if bridges:
-            yield Finding(Level.WARNING, *loss(HOST, wall, list(dict.fromkeys(bridges))))
-        elif not situation.wanted:
-            what, command = loss(HOST, wall, [SOME])
-            yield Finding(
-                Level.WARNING,
-                what,
-                command,
-                f"{SOME} is the bridge of a network of mode nat or routed; `doctor FILE` names it.",
-            )
+        yield wall, list(dict.fromkeys(bridges))
 
 
 def firewalls(situation: Situation) -> Iterator[Finding]:
@@ -81,7 +98,10 @@ def firewalls(situation: Situation) -> Iterator[Finding]:
         if missing := [bridge for bridge in bridges if bridge not in (machine.ufw or ())]:
             what = f"ufw is active: what nodes send to this host itself through {', '.join(missing)} is not let in"
             yield Finding(
-                Level.WARNING, what, " && ".join(f"ufw allow in on {bridge}" for bridge in missing)
+                Level.WARNING,
+                "firewall-drops",
+                what,
+                " && ".join(f"ufw allow in on {bridge}" for bridge in missing),
             )
         return
     walled = any(
@@ -91,7 +111,7 @@ def firewalls(situation: Situation) -> Iterator[Finding]:
     if "firewalld" in machine.programs and bridges and not walled:
         zone = " ".join(f"--add-interface={bridge}" for bridge in bridges)
         what = f"firewalld is running: what goes through {', '.join(bridges)} is for the zone of these interfaces to allow"
-        yield Finding(Level.WARNING, what, f"firewall-cmd --zone=trusted {zone}")
+        yield Finding(Level.WARNING, "firewall-drops", what, f"firewall-cmd --zone=trusted {zone}")
 
 
 def bridged(situation: Situation) -> Iterator[Finding]:
@@ -116,16 +136,18 @@ def bridged(situation: Situation) -> Iterator[Finding]:
     ]
     if concerned:
         what = f"{names}, so that frames from one port of a bridge to another are dropped too, by {concerned[0].table}"
-        yield Finding(
-            Level.WARNING,
-            what,
-            " ".join(["sysctl -w", *(f"{BRIDGED[version].replace('/', '.')}=0" for version in on)]),
-        )
+        settings = [f"{BRIDGED[version].replace('/', '.')}=0" for version in on]
+        command = " ".join(["sysctl -w", *settings])
+        yield Finding(Level.WARNING, "bridged-frames-filtered", what, command)
     elif there is not None and any(
         chain.drops and chain.version in on for chain in there.forward_chains
     ):
         what = f"{names}: the chain FORWARD, which drops, sees what goes from one port of a bridge to another"
-        yield Finding(Level.HANDLED, f"{what}; netorch lets its networks through there")
+        yield Finding(
+            Level.HANDLED,
+            "bridged-frames-filtered",
+            f"{what}; netorch lets its networks through there",
+        )
 
 
 def backends(situation: Situation) -> Iterator[Finding]:
@@ -139,13 +161,13 @@ def backends(situation: Situation) -> Iterator[Finding]:
         for key in desired.state
         if key.kind == "filter"
     ]
-    install = (
-        "apt install libnftables1"
-        if "not installed" in (reasons.get(PREFERRED) or "")
-        else f"modprobe {language(PREFERRED).MODULE}"
-    )
+    module = f"modprobe {language(PREFERRED).MODULE}"
+    install = module if situation.machine.libnftables else INSTALL[PREFERRED]
     what = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     level = Level.ERROR if needed else Level.WARNING
     yield Finding(
-        level, f"no backend for NAT and filtering works here. {what.rstrip('.')}", install
+        level,
+        "no-filter-backend",
+        f"no backend for NAT and filtering works here. {what.rstrip('.')}",
+        install,
     )

@@ -31,6 +31,7 @@ def forwarding(situation: Situation) -> Iterator[Finding]:
             what = f"{path.replace('/', '.')} is 0, so that this host forwards no IPv{version}"
             yield Finding(
                 Level.HANDLED,
+                "forwarding-off",
                 f"{what}: netorch sets it for {', '.join(asking)}, and back when that is destroyed",
             )
 
@@ -44,7 +45,9 @@ def open_files(situation: Situation) -> Iterator[Finding]:
         what = f"{limit} open files are allowed" + (
             f", and {namespaces} namespaces are used fastest with {needed}" if namespaces else ""
         )
-        yield Finding(Level.WARNING, what, f"prlimit --pid $$ --nofile={count}:{count}")
+        yield Finding(
+            Level.WARNING, "file-limit", what, f"prlimit --pid $$ --nofile={count}:{count}"
+        )
 
 
 def namespaces(situation: Situation) -> Iterator[Finding]:
@@ -57,7 +60,10 @@ def namespaces(situation: Situation) -> Iterator[Finding]:
         what = f"{most} network namespaces are allowed to each user, {situation.machine.named} have a name already"
         what += f", and the file makes {more}" if more else ""
         yield Finding(
-            Level.ERROR, what, f"sysctl -w {MAX_NAMESPACES.replace('/', '.')}={_round(2 * needed)}"
+            Level.ERROR,
+            "namespace-limit",
+            what,
+            f"sysctl -w {MAX_NAMESPACES.replace('/', '.')}={_round(2 * needed)}",
         )
 
 
@@ -73,7 +79,10 @@ def neighbours(situation: Situation) -> Iterator[Finding]:
         if 2 * count > most:
             what = f"the table of neighbours of IPv{version} holds {most} for all namespaces together: {count} addresses can overflow it"
             yield Finding(
-                Level.WARNING, what, f"sysctl -w {path.replace('/', '.')}={_round(8 * count)}"
+                Level.WARNING,
+                "neighbour-limit",
+                what,
+                f"sysctl -w {path.replace('/', '.')}={_round(8 * count)}",
             )
 
 
@@ -101,6 +110,7 @@ def reverse_path(situation: Situation) -> Iterator[Finding]:
             command = f"sysctl -w {RP_FILTER[0].replace('/', '.')}=2"
             yield Finding(
                 Level.WARNING,
+                "strict-reverse-path",
                 what,
                 command,
                 "Or say `sysctls: {net.ipv4.conf.all.rp_filter: 2}` of these nodes, for any machine.",

@@ -57,7 +57,7 @@ def network_manager(situation: Situation) -> Iterator[Finding]:
         command = (
             f"printf '[keyfile]\\nunmanaged-devices+={devices}\\n' > {path} && nmcli general reload"
         )
-        yield Finding(Level.WARNING, what, command)
+        yield Finding(Level.WARNING, "network-manager", what, command, object="NetworkManager")
 
 
 def networkd(situation: Situation) -> Iterator[Finding]:
@@ -75,7 +75,7 @@ def networkd(situation: Situation) -> Iterator[Finding]:
         # Kind= would be the word, but a systemd before 251 does not know it, and would match everything
         text = f"[Match]\\nDriver={' '.join(_OURS)}\\n[Link]\\nUnmanaged=yes\\n"
         command = f"printf '{text}' > /etc/systemd/network/05-netorch.network && networkctl reload"
-        yield Finding(Level.WARNING, what, command)
+        yield Finding(Level.WARNING, "network-manager", what, command, object="systemd-networkd")
 
 
 def _taken_by(kind: str, files: Mapping[str, tuple[str, str]]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from netorch.errors import OWN_NETWORK, NetorchError
+from netorch.errors import OWN_NETWORK, NetorchError, Problem
 from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import filters
 from netorch.kernel.machine import answers
@@ -42,10 +42,9 @@ def has_root() -> bool:
 def require_root() -> None:
     """NetorchError unless the thread has what netorch needs."""
     if not has_root():
-        rights = "netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)"
-        raise NetorchError(
-            f"{rights}. Run it with sudo, or in a network of your own: {OWN_NETWORK}"
-        )
+        rights = "netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)."
+        remedy = f"Run it with sudo, or in a network of your own: {OWN_NETWORK}"
+        raise NetorchError(Problem("not-root", rights, remedy=remedy, command=OWN_NETWORK))
 
 
 class LinuxKernel:
@@ -100,14 +99,22 @@ class LinuxKernel:
             )
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
-            remedy = f" {MORE_FILES}" if error.errno == errno.EMFILE else ""
+            many = error.errno == errno.EMFILE
             raise NetorchError(
-                f"the kernel's network state could not be read: {what}{error.strerror or error}.{remedy}"
+                Problem(
+                    "file-limit" if many else "kernel-unreadable",
+                    f"the kernel's network state could not be read: {what}{error.strerror or error}.",
+                    remedy=MORE_FILES if many else "",
+                    command="ulimit -n" if many else "",
+                )
             ) from error
         except DecodeError as error:
             release = os.uname().release
             raise NetorchError(
-                f"the kernel's network state could not be read: Linux {release} says what netorch does not understand: {error}."
+                Problem(
+                    "netlink-not-understood",
+                    f"the kernel's network state could not be read: Linux {release} says what netorch does not understand: {error}.",
+                )
             ) from error
 
     def transact(
@@ -195,7 +202,9 @@ class LinuxKernel:
                 lambda: filters.backend(backend).text_of(topology, rules, self._namespaces.fresh)
             )
         except ValueError as error:
-            raise NetorchError(f"{backend}: {error}") from None
+            raise NetorchError(
+                Problem("rule-not-expressible", f"{backend}: {error}", object=backend)
+            ) from None
 
     def attach(self, wanted: Mapping[str, Attachment]) -> Mapping[str, NotAttached]:
         """Make labels mean namespaces of others, held open until the next call; why not, of those that are not there."""

@@ -103,6 +103,7 @@ class Address(Resource):
 
     # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; labels and lifetimes are left alone
     KIND: ClassVar[str] = "address"
+    TAKEN: ClassVar[str] = "address-taken"
     STRANGE: ClassVar[str] = "address"
     HINTS: ClassVar[tuple[str, ...]] = ("shared",)
     netns: str

@@ -117,14 +117,14 @@ def where_dropped(
             needed[accept.key] = replace(accept, rules=rules)
     for label in dict.fromkeys(accept.netns for accept in accepts):
         there = snapshot.namespaces[label].forward
-        warnings += there.blind
+        warnings += [blind.what for blind in there.blind]
         for chain in there.dropping_chains:
             if bridges := [
                 accept.bridge
                 for accept in accepts
                 if accept.netns == label and accept.is_stopped_by(there, chain)
             ]:
-                warnings.append(". Let it through: ".join(loss(label, chain, bridges)))
+                warnings.append(loss_warning(label, chain, bridges))
     return {**rest, **needed}, warnings
 
 
@@ -147,6 +147,12 @@ def loss(label: str, chain: DroppingChain, bridges: Sequence[str]) -> tuple[str,
         f"what goes through {', '.join(bridges)} is lost there"
     )
     return what, remedy
+
+
+def loss_warning(label: str, chain: DroppingChain, bridges: Sequence[str]) -> str:
+    """What a dropping chain does, as a warning with the command."""
+    what, command = loss(label, chain, bridges)
+    return f"{what}. Let it through: {command}"
 
 
 def _table(rule: Accept) -> str:

@@ -26,6 +26,7 @@ class Neighbour(Resource):
 
     KIND: ClassVar[str] = "neighbour"
     STRANGE: ClassVar[str] = "neighbour"
+    TAKEN: ClassVar[str] = "neighbour-taken"
     netns: str
     link: str
     address: str

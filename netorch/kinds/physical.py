@@ -19,7 +19,7 @@ from netorch.netlink.constants import (
     RT_TABLE_MAIN,
     RTN_UNICAST,
 )
-from netorch.state.core import HOST, Disruption, Key, Resource, State
+from netorch.state.core import HOST, Disruption, Key, Obstacle, Resource, State
 from netorch.state.registry import View, interface_words, observed
 from netorch.value import replace
 from netorch.values.marks import Mark, maker, read_alias
@@ -85,7 +85,7 @@ class Physical(SoloLink):
     def differs(self, before: Resource) -> bool:
         return self.beside(before, lambda: None) != before
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
         host = snapshot.namespaces[HOST]
         mark = read_alias(self.alias).topology
         if any(
@@ -98,10 +98,8 @@ class Physical(SoloLink):
         if nic is None:
             names = [link.name for link in host.links if link.name != "lo"]
             known = f"It has {', '.join(names[:20])}." if names else "It has none but lo."
-            yield (
-                f"the host has no interface {self.origin!r}",
-                did_you_mean(self.origin, names) or known,
-            )
+            what = f"the host has no interface {self.origin!r}"
+            yield Obstacle("no-nic", what, did_you_mean(self.origin, names) or known)
             return
         remedy = "Take it out of there first, or name another one as `from`."
         master = next(
@@ -121,18 +119,20 @@ class Physical(SoloLink):
             None,
         )
         if read_alias(nic.alias).topology:
-            yield (
-                f"{nic.name} is no NIC that the host could lend: {maker(nic.alias)}",
-                "Name another one as `from`.",
-            )
+            what = f"{nic.name} is no NIC that the host could lend: {maker(nic.alias)}"
+            yield Obstacle("nic-in-use", what, "Name another one as `from`.")
         elif nic.master:
-            yield f"{nic.name} is a port of {master.name if master else 'another link'}", remedy
+            whose = master.name if master else "another link"
+            yield Obstacle("nic-in-use", f"{nic.name} is a port of {whose}", remedy)
         elif bridge is not None:
-            yield f"{nic.name} is the uplink of {bridge.name}, and {maker(bridge.alias)}", remedy
+            what = f"{nic.name} is the uplink of {bridge.name}, and {maker(bridge.alias)}"
+            yield Obstacle("nic-in-use", what, remedy)
         elif riders:
-            yield f"{nic.name} carries {', '.join(riders)}, which would be lost", remedy
+            what = f"{nic.name} carries {', '.join(riders)}, which would be lost"
+            yield Obstacle("nic-in-use", what, remedy)
         elif nic.kind in {"bridge", "bond", "team"}:
-            yield f"{nic.name} is a {nic.kind} of the host", "Name a NIC as `from`."
+            what = f"{nic.name} is a {nic.kind} of the host"
+            yield Obstacle("not-a-nic", what, "Name a NIC as `from`.")
 
     def cautions(self, snapshot: Snapshot, *, going: bool = False) -> Iterator[str]:
         host = snapshot.namespaces[HOST]

@@ -58,6 +58,7 @@ class Route(Resource):
     spec: RouteSpec
     after: tuple[Key, ...] = ()
     WAY_OUT: ClassVar[str] = "Give it another metric, or remove the other one first."
+    TAKEN: ClassVar[str] = "route-taken"
 
     @property
     def key(self) -> Key:

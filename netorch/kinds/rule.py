@@ -43,6 +43,8 @@ class Rule(Resource):
     KIND: ClassVar[str] = "rule"
     STRANGE: ClassVar[str] = "rule"
     HINTS: ClassVar[tuple[str, ...]] = ("after",)
+
+    TAKEN: ClassVar[str] = "rule-taken"
     netns: str
     spec: RuleSpec
     after: tuple[Key, ...] = ()

@@ -170,7 +170,7 @@ def account(value: object) -> int | str:
     """A user or a group, by name or by number."""
     if isinstance(value, str) and not value.isdigit():
         if not value or not value.isprintable() or set(value) & set(" :/,"):
-            wrong(f"{value!r} is neither a name nor a number")
+            wrong(f"{value!r} is neither a name nor a number", "bad-name")
         return value
     return integer(0, NOBODY - 1)(value)
 

@@ -35,6 +35,8 @@ class Uplink(Resource):
         "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
     )
     HINTS: ClassVar[tuple[str, ...]] = ("mtu",)
+
+    TAKEN: ClassVar[str] = "nic-in-use"
     netns: str
     nic: str
     bridge: str

@@ -20,7 +20,7 @@ from netorch.kinds.peer import (
     told_secret,
 )
 from netorch.language.scalars import U32, empty_list, integer, wrong
-from netorch.state.core import Resource, State, shown
+from netorch.state.core import Obstacle, Resource, State, shown
 from netorch.state.registry import View, interface_words, observed
 from netorch.value import replace
 from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
@@ -95,15 +95,13 @@ class Wireguard(SoloLink):
         )
         return replace(self, private_key=key), warning
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
         # Linux leaves such a peer out without a word
         if self.private_key is not None and self.private_key.secret is not None:
             own = b64encode(public_key(self.private_key.secret.reveal())).decode()
             if peer_key(self.netns, self.name, own) in wanted:
-                yield (
-                    f"its peer {own} is itself: that is the public key of its own private key",
-                    "Name the other end's public key.",
-                )
+                what = f"its peer {own} is itself: that is the public key of its own private key"
+                yield Obstacle("peer-is-self", what, "Name the other end's public key.")
 
     def create(self) -> Iterator[Request]:
         yield from SoloLink.create(self)

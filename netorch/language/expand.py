@@ -94,13 +94,18 @@ class _Expansion:
             return value
         at = self.tree.where.get(name, self.tree.at)
         if value is not None:
-            self.findings.add(f"{name!r} is a mapping.", at)
+            self.findings.add("not-a-mapping", f"{name!r} is a mapping.", at, object=name)
         return Map(at)
 
     def under(self, name: str) -> list[Layer]:
         value = self.defaults.get(name)
         if value is not None and not isinstance(value, Map):
-            self.findings.add(f"'defaults.{name}' is a mapping.", self.defaults.where[name])
+            self.findings.add(
+                "not-a-mapping",
+                f"'defaults.{name}' is a mapping.",
+                self.defaults.where[name],
+                object=f"defaults.{name}",
+            )
         return [Layer(value, None)] if isinstance(value, Map) else []
 
     def read_profiles(self) -> None:
@@ -109,7 +114,12 @@ class _Expansion:
         for key, value in section.items():
             at = section.where[key]
             if value is not None and not isinstance(value, Map):
-                self.findings.add(f"The profile {shown(key)} is no mapping.", at)
+                self.findings.add(
+                    "not-a-mapping",
+                    f"The profile {shown(key)} is no mapping.",
+                    at,
+                    object=f"profiles.{key}",
+                )
             layer = Layer(value if isinstance(value, Map) else Map(at), None)
             for name, i in self.names(key, None, at):
                 if self.claim(written, name, key, section):
@@ -125,16 +135,27 @@ class _Expansion:
             profile = self.profiles.get(name)
             if name in chain:
                 self.findings.add(
+                    "circle",
                     f"Profiles take one another in a circle: {' -> '.join([*chain[chain.index(name) :], name])}.",
                     at,
+                    object=name,
                 )
             elif profile is None:
                 guess = did_you_mean(name, list(self.profiles)[:2000]) if len(name) < 100 else ""
                 self.findings.add(
-                    f"There is no profile {shown(name)}.", at, guess or "Declare it under profiles."
+                    "unknown-profile",
+                    f"There is no profile {shown(name)}.",
+                    at,
+                    guess or "Declare it under profiles.",
+                    object=name,
                 )
             elif len(chain) >= MAX_DEPTH:
-                self.findings.add(f"Profiles take one another more than {MAX_DEPTH} deep.", at)
+                self.findings.add(
+                    "too-deep",
+                    f"Profiles take one another more than {MAX_DEPTH} deep.",
+                    at,
+                    object=name,
+                )
             elif name not in found:
                 # A profile sees the $(i) of the node that takes it, unless its own name is a range.
                 profile = profile if profile.i is not None else profile._replace(i=layer.i)
@@ -160,7 +181,7 @@ class _Expansion:
             elif isinstance(name, int) and str(name) in self.profiles:
                 yield str(name), place
             else:
-                self.findings.add("'profile' is a name or a list of names.", place)
+                self.findings.add("bad-profile", "'profile' is a name or a list of names.", place)
 
     def node_layers(self, base: list[Layer], own: Layer) -> list[Layer]:
         base = _seeing(own.i, base)
@@ -287,8 +308,8 @@ class _Expansion:
     # Texts
 
     def complain(self, wrong: Wrong, at: Position) -> None:
-        if wrong.what:
-            self.findings.add(wrong.what, at, wrong.remedy)
+        if wrong.code:
+            self.findings.add(wrong.code, wrong.what, at, wrong.remedy)
 
     def text(self, raw: str, i: str | None, at: Position) -> str | None:
         try:
@@ -307,7 +328,13 @@ class _Expansion:
             self.complain(wrong, at)
             return []
         if len(pieces) > 3:
-            self.findings.add(f"{shown(text)} has more than one range.", at, "A name takes one.")
+            self.findings.add(
+                "bad-range",
+                f"{shown(text)} has more than one range.",
+                at,
+                "A name takes one.",
+                object=text,
+            )
         elif len(pieces) == 3:
             before, values, after = pieces
             self.room(len(values), at)
@@ -336,9 +363,11 @@ class _Expansion:
             self.clashes.add(pair)
             lines = f"{shown(other)} in line {raw.where[other].line} and {shown(key)} in line {raw.where[key].line}"
             self.findings.add(
+                "duplicate-key",
                 f"{lines} both stand for {shown(name)}.",
                 max(raw.where[other], raw.where[key]),
                 "Keep one.",
+                object=name,
             )
         return False
 
@@ -364,10 +393,14 @@ class _Expansion:
         """Refuse what would get too large before it does."""
         if self.values + values > MAX_VALUES:
             self.findings.stop(
-                f"The file expands to more than {MAX_VALUES:,} values.", at, "Are the ranges right?"
+                "too-many-values",
+                f"The file expands to more than {MAX_VALUES:,} values.",
+                at,
+                "Are the ranges right?",
             )
         if self.chars > MAX_BYTES:
             self.findings.stop(
+                "too-many-values",
                 f"The file expands to more than {MAX_BYTES // 10**6} MB.",
                 at,
                 "Are the ranges right?",

@@ -78,13 +78,14 @@ def duration(longest: int, so_much: str) -> PlainValidator:
         text, amount, unit = _number(value, "a time such as 10ms")
         if not unit and amount:
             wrong(
-                f"{text} has no unit: write {text}ms, or {text}us, which is what `tc` takes it for"
+                f"{text} has no unit: write {text}ms, or {text}us, which is what `tc` takes it for",
+                "bad-time",
             )
         if unit and unit not in _TIMES:
-            wrong(f"{text!r} is no time such as 10ms: the units are s, ms, us and ns")
+            wrong(f"{text!r} is no time such as 10ms: the units are s, ms, us and ns", "bad-time")
         found = round(amount * _TIMES[unit or "s"])
         if found > longest:
-            wrong(f"{text} is longer than {so_much}")
+            wrong(f"{text} is longer than {so_much}", "bad-time")
         return found
 
     return PlainValidator(time)
@@ -95,11 +96,11 @@ def percentage(value: object) -> int:
     """A part of CERTAIN."""
     text, amount, unit = _number(value, "a percentage such as 0.1%")
     if not unit and amount:
-        wrong(f"{text} has no unit: write {text}%")
+        wrong(f"{text} has no unit: write {text}%", "bad-percentage")
     if unit not in {"", "%"}:
-        wrong(f"{text!r} is no percentage such as 0.1%")
+        wrong(f"{text!r} is no percentage such as 0.1%", "bad-percentage")
     if amount > 100:
-        wrong(f"{text} is more than 100%")
+        wrong(f"{text} is more than 100%", "bad-percentage")
     return round(amount * CERTAIN / 100)
 
 
@@ -116,19 +117,22 @@ def bitrate(value: object) -> int:
     text, amount, unit = _number(value, "a rate such as 100mbit")
     if not amount:
         wrong(
-            "a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything"
+            "a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything",
+            "bad-rate",
         )
     if not unit:
         wrong(
-            f"{text} has no unit: write {text}mbit, or {text}bit, which is what `tc` takes it for"
+            f"{text} has no unit: write {text}mbit, or {text}bit, which is what `tc` takes it for",
+            "bad-rate",
         )
     if unit not in _RATES:
         wrong(
-            f"{text!r} is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes"
+            f"{text!r} is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes",
+            "bad-rate",
         )
     found = int(amount * _RATES[unit]) // 8
     if not 1 <= found <= FASTEST:
-        wrong(f"{text} is not between 8bit and 1tbit")
+        wrong(f"{text} is not between 8bit and 1tbit", "bad-rate")
     return found
 
 

@@ -35,7 +35,7 @@ def ports(value: object) -> Ports:
     number = integer(1, 65535)
     found = number(first), number(last) if dash else number(first)
     if found[1] < found[0]:
-        wrong(f"{value} is no range of ports: it ends before it starts")
+        wrong(f"{value} is no range of ports: it ends before it starts", "bad-port")
     return found
 
 
@@ -61,7 +61,9 @@ class PublishWords(Words):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.port[1] - self.port[0] != self.to[1] - self.to[0]:
-            wrong(f"the ranges {shown(self.port)} and {shown(self.to)} differ in length")
+            wrong(
+                f"the ranges {shown(self.port)} and {shown(self.to)} differ in length", "bad-port"
+            )
         return self
 
 
@@ -90,7 +92,8 @@ def publish_words(value: object) -> object:
     match = re.fullmatch(_SHORT, str(value))
     if match is None:
         wrong(
-            f"{value!r} is no published port such as 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 8000-8010:8000-8010/udp"
+            f"{value!r} is no published port such as 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 8000-8010:8000-8010/udp",
+            "bad-port",
         )
     host = match["six"] if match["six"] is not None else match["four"]
     words: dict[str, object] = {"port": match["port"], "to": match["to"]}
@@ -164,7 +167,7 @@ class DnatWords(Words):
     def _consistent(self) -> Self:
         there = self.to[1]
         if there is not None and there[1] - there[0] != self.port[1] - self.port[0]:
-            wrong(f"the ranges {shown(self.port)} and {shown(there)} differ in length")
+            wrong(f"the ranges {shown(self.port)} and {shown(there)} differ in length", "bad-port")
         return self
 
 

@@ -55,6 +55,7 @@ class _Trees:
                 [
                     *self.problems,
                     Problem(
+                        "too-many-values",
                         f"there are more than {MAX_VALUES:,} values.",
                         InCode(self.line, self.count, ""),
                     ),
@@ -62,8 +63,8 @@ class _Trees:
             )
         return InCode(self.line, self.count, path)
 
-    def wrong(self, what: str, path: str) -> None:
-        self.problems.append(Problem(what, self.place(path)))
+    def wrong(self, code: str, what: str, path: str) -> None:
+        self.problems.append(Problem(code, what, self.place(path), object=path))
 
     def tree(self, value: object, path: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
@@ -71,7 +72,9 @@ class _Trees:
                 [
                     *self.problems,
                     Problem(
-                        f"mappings and lists nest deeper than {MAX_DEPTH}.", self.place(path[:60])
+                        "too-deep",
+                        f"mappings and lists nest deeper than {MAX_DEPTH}.",
+                        self.place(path[:60]),
                     ),
                 ]
             )
@@ -82,7 +85,7 @@ class _Trees:
             return int(value)
         if isinstance(value, str):
             if any(not (letter.isprintable() or letter in "\t\n\r") for letter in value):
-                self.wrong(f"a control character in {value!r:.60}.", path)
+                self.wrong("control-character", f"a control character in {value!r:.60}.", path)
             return str.__str__(value)
         if isinstance(value, (float, *TEXTS)):
             return str(value)
@@ -91,6 +94,7 @@ class _Trees:
         if isinstance(value, (list, tuple)):
             return self.sequence(value, path, depth)
         self.wrong(
+            "bad-value",
             f"a value of type {type(value).__name__} cannot stand in a topology: give mappings, lists, texts, numbers, booleans or None.",
             path,
         )
@@ -100,11 +104,15 @@ class _Trees:
         found = Map(self.place(path))
         for name, item in value.items():
             if not isinstance(name, (str, int)) or isinstance(name, bool):
-                self.wrong(f"the key {name!r:.60} is no text.", path)
+                self.wrong("bad-key", f"the key {name!r:.60} is no text.", path)
                 continue
             key = str.__str__(name) if isinstance(name, str) else str(int(name))
             if key in found:
-                self.wrong(f"the key {key!r:.60} is here twice, as a number and as a text.", path)
+                self.wrong(
+                    "duplicate-key",
+                    f"the key {key!r:.60} is here twice, as a number and as a text.",
+                    path,
+                )
                 continue
             inner = f"{path}.{key}" if path else key
             found.where[key] = self.place(inner)

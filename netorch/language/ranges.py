@@ -43,21 +43,23 @@ def values(first: str, last: str) -> Values:
         width, low, high = len(first), int(first), int(last)
         if width != len(last) and (first, last) != (str(low), str(high)):
             raise Wrong(
+                "bad-range",
                 f"The range {written} has bounds of mixed width.",
                 f"Write [{first.zfill(len(last))}-{last.zfill(width)}].",
             )
         if high - low >= MAX_VALUES:
-            raise Wrong(f"The range {written} has more than {MAX_VALUES:,} values.")
+            raise Wrong("bad-range", f"The range {written} has more than {MAX_VALUES:,} values.")
         many = [str(number).zfill(width) for number in range(low, high + 1)]
     elif _LETTER.fullmatch(first) and _LETTER.fullmatch(last) and first.islower() == last.islower():
         many = [chr(code) for code in range(ord(first), ord(last) + 1)]
     else:
         raise Wrong(
+            "bad-range",
             f"The range {written} is neither of numbers nor of single letters.",
             "Write for example [1-10] or [a-f].",
         )
     if not many:
-        raise Wrong(f"The range {written} runs backwards.", f"Write [{last}-{first}].")
+        raise Wrong("bad-range", f"The range {written} runs backwards.", f"Write [{last}-{first}].")
     return many
 
 
@@ -80,6 +82,7 @@ def together(
     if any(len(run) != len(runs[0]) for run in runs):
         lengths = " and ".join(f"[{run[0]}-{run[-1]}] has {len(run)}" for run in runs)
         raise Wrong(
+            "uneven-ranges",
             f"The ranges of one entry run together, but {lengths} values.",
             "Make them equally long.",
         )

@@ -58,13 +58,13 @@ def empty_dict() -> dict[Any, Any]:
 empty_list.__signature__ = empty_dict.__signature__ = Signature()  # type: ignore[attr-defined]
 
 
-def wrong(text: str) -> NoReturn:
-    """Refuse a value with this sentence."""
-    raise refusal(text)
+def wrong(text: str, code: str = "bad-value") -> NoReturn:
+    """Refuse a value with this sentence; `code` is a key of the table of codes."""
+    raise refusal(text, code)
 
 
-def refusal(text: str, code: str = "wrong-value") -> PydanticCustomError:
-    """The error of a value that is refused with this sentence; `code` is its name for programs."""
+def refusal(text: str, code: str) -> PydanticCustomError:
+    """The error of a value that is refused with this sentence; `code` is a key of the table of codes."""
     return PydanticCustomError("wrong", "{text}", {"text": text, "code": code})
 
 
@@ -85,19 +85,24 @@ def interface_name(value: object) -> str:
     """A name that the kernel takes for a link (dev_valid_name in net/core/dev.c), less what breaks other tools."""
     name = _text(value, "an interface name")
     if not name or name in {".", ".."} or not _printable(name) or re.search(r"[\s/:%]", name):
-        wrong(f"{name!r} cannot be an interface name: no '/', ':', '%', white space, '.' or '..'")
+        wrong(
+            f"{name!r} cannot be an interface name: no '/', ':', '%', white space, '.' or '..'",
+            "bad-name",
+        )
     if _SHELL & set(name) or not is_normalized("NFC", name):
         wrong(
-            f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece"
+            f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece",
+            "bad-name",
         )
     if len(name.encode()) > IFNAMSIZ:
-        wrong(f"{name!r} is longer than the {IFNAMSIZ} bytes of an interface name")
+        wrong(f"{name!r} is longer than the {IFNAMSIZ} bytes of an interface name", "bad-name")
     if name in {"all", "default"}:
         wrong(
-            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is something else"
+            f"{name!r} cannot be an interface name: /proc/sys/net/ipv4/conf/{name} is something else",
+            "bad-name",
         )
     if name.startswith("-"):
-        wrong(f"{name!r} cannot be an interface name: it would look like an option")
+        wrong(f"{name!r} cannot be an interface name: it would look like an option", "bad-name")
     return name
 
 
@@ -110,7 +115,7 @@ def node_name(value: object) -> str:
     """A plain file name in /run/netns."""
     name = _text(value, "a node name")
     if not re.fullmatch(_NODE, name):
-        wrong(f"{name!r} cannot be a node name: {_NODE_RULE}")
+        wrong(f"{name!r} cannot be a node name: {_NODE_RULE}", "bad-name")
     return name
 
 
@@ -126,7 +131,7 @@ def host_name(value: object) -> str:
     """A DNS name (RFC 1123, underscores allowed)."""
     name = _text(value, "a name")
     if not re.fullmatch(_HOSTNAME, name):
-        wrong(f"{name!r} is no valid DNS name")
+        wrong(f"{name!r} is no valid DNS name", "bad-name")
     return name
 
 
@@ -143,7 +148,7 @@ _PREFIX_RULE = "letters, digits, '_', '.', '-', at most 32, the first no '.' or 
 def topology_name(value: object) -> str:
     name = _text(value, "a topology name")
     if not re.fullmatch(_TOPOLOGY, name):
-        wrong(f"{name!r} cannot be a topology's name: {_TOPOLOGY_RULE}")
+        wrong(f"{name!r} cannot be a topology's name: {_TOPOLOGY_RULE}", "bad-topology-name")
     return name
 
 
@@ -151,7 +156,7 @@ def topology_name(value: object) -> str:
 def prefix_name(value: object) -> str:
     name = _text(value, "a prefix")
     if not re.fullmatch(_PREFIX, name):
-        wrong(f"{name!r} cannot be a prefix: {_PREFIX_RULE}")
+        wrong(f"{name!r} cannot be a prefix: {_PREFIX_RULE}", "bad-name")
     return name
 
 
@@ -161,7 +166,7 @@ def address(value: object) -> Address:
     try:
         result = ip_address(text)
     except ValueError:
-        wrong(f"{text!r} is no IP address")
+        wrong(f"{text!r} is no IP address", "bad-address")
     return _without_zone(result, text)
 
 
@@ -178,7 +183,10 @@ def interface_address(value: object) -> Interface:
     text = _text(value, "an address with a prefix length")
     result = _interface(text)
     if "/" not in text:
-        wrong(f"{text!r} has no prefix length: write {result.ip}/24, or whatever its subnet has")
+        wrong(
+            f"{text!r} has no prefix length: write {result.ip}/24, or whatever its subnet has",
+            "bad-address",
+        )
     return result
 
 
@@ -199,9 +207,12 @@ def network(value: object) -> Network:
     try:
         result = ip_network(text, strict=False)
     except ValueError:
-        wrong(f"{text!r} is no {_EXAMPLE_SUBNET}")
+        wrong(f"{text!r} is no {_EXAMPLE_SUBNET}", "bad-subnet")
     if str(result.network_address) != str(_without_zone(ip_interface(text).ip, text)):
-        wrong(f"{text!r} has bits set to the right of its prefix length: {result} is the subnet")
+        wrong(
+            f"{text!r} has bits set to the right of its prefix length: {result} is the subnet",
+            "bad-subnet",
+        )
     return result
 
 
@@ -235,10 +246,11 @@ def mac(value: object) -> str:
     text = _mac_text(value, _EXAMPLE_MAC)
     if int(text[:2], 16) & 1:
         wrong(
-            f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even"
+            f"{value!r} is a multicast address: an interface needs a MAC whose first byte is even",
+            "bad-mac",
         )
     if text == "00:00:00:00:00:00":
-        wrong("an interface cannot have the MAC address 00:00:00:00:00:00")
+        wrong("an interface cannot have the MAC address 00:00:00:00:00:00", "bad-mac")
     return text
 
 
@@ -280,10 +292,11 @@ def sysctl_name(value: object) -> str:
         any(not re.fullmatch(r"[A-Za-z0-9_.@:+-]+", part) or part in {".", ".."} for part in parts)
         or len(parts) < 2
     ):
-        wrong(f"{text!r} is no sysctl such as net.ipv4.conf.all.rp_filter")
+        wrong(f"{text!r} is no sysctl such as net.ipv4.conf.all.rp_filter", "bad-sysctl")
     if parts[0] != "net":
         wrong(
-            f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set"
+            f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set",
+            "bad-sysctl",
         )
     return "/".join(parts)
 
@@ -311,7 +324,7 @@ def setting_name(value: object) -> str:
     """What is below /proc/sys/net/ipv4/conf/IF."""
     name = _text(value, "a setting")
     if not re.fullmatch(_SETTING, name):
-        wrong(f"{name!r} is no {_EXAMPLE_SETTING}")
+        wrong(f"{name!r} is no {_EXAMPLE_SETTING}", "bad-sysctl")
     return name
 
 
@@ -330,9 +343,9 @@ def integer(low: int, high: int) -> Callable[[object], int]:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}|0x[0-9a-fA-F]{1,16}", value):
             value = int(value, 0 if value.startswith("0x") else 10)
         if isinstance(value, bool) or not isinstance(value, int):
-            wrong(f"{value!r} is no whole number")
+            wrong(f"{value!r} is no whole number", "bad-number")
         if not low <= value <= high:
-            wrong(f"{value} is not between {low} and {high}")
+            wrong(f"{value} is not between {low} and {high}", "bad-number")
         return value
 
     return check
@@ -363,7 +376,8 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
             return number(value)
         except PydanticCustomError:
             wrong(
-                f"{value!r} is no time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s"
+                f"{value!r} is no time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+                "bad-time",
             )
 
     return check
@@ -415,7 +429,7 @@ def _mac_text(value: object, such_as: str) -> str:
     """A MAC address in the kernel's spelling."""
     text = _text(value, "a MAC address")
     if not re.fullmatch(_MAC, text):
-        wrong(f"{value!r} is no MAC address such as {such_as}")
+        wrong(f"{value!r} is no MAC address such as {such_as}", "bad-mac")
     return text.lower().replace("-", ":")
 
 
@@ -427,27 +441,34 @@ def _interface(text: str) -> Interface:
     try:
         result = ip_interface(text)
     except ValueError:
-        wrong(f"{text!r} is no IP address such as 10.0.0.1/24 or fd00::1/64")
+        wrong(f"{text!r} is no IP address such as 10.0.0.1/24 or fd00::1/64", "bad-address")
     if "%" in text:
-        wrong(f"{text!r} has a zone: write the address alone, it is the interface's anyhow")
+        wrong(
+            f"{text!r} has a zone: write the address alone, it is the interface's anyhow",
+            "bad-address",
+        )
     ip, network = result.ip, result.network
     if ip.is_multicast:
-        wrong(f"{text!r} is a multicast address: an interface cannot have it")
+        wrong(f"{text!r} is a multicast address: an interface cannot have it", "bad-address")
     if ip.is_unspecified:
-        wrong(f"{text!r} is the unspecified address: an interface cannot have it")
+        wrong(f"{text!r} is the unspecified address: an interface cannot have it", "bad-address")
     if result.version == 4 and network.prefixlen < 31:
         if ip == network.network_address:
             wrong(
-                f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address"
+                f"{text!r} is the network address of {network}: a host needs one between it and the broadcast address",
+                "bad-address",
             )
         if ip == network.broadcast_address:
-            wrong(f"{text!r} is the broadcast address of {network}")
+            wrong(f"{text!r} is the broadcast address of {network}", "bad-address")
     return result
 
 
 def _without_zone(value: Address, text: str) -> Address:
     if isinstance(value, IPv6Address) and value.scope_id is not None:
-        wrong(f"{text!r} has a zone: write the address alone, and the interface as `dev`")
+        wrong(
+            f"{text!r} has a zone: write the address alone, and the interface as `dev`",
+            "bad-address",
+        )
     return value
 
 

@@ -37,34 +37,46 @@ Piece = str | Callable[[Lookup], str]
 
 
 class Wrong(Exception):
-    """Something wrong in a text whose place the caller knows; without words it was reported where it began."""
+    """Something wrong in a text whose place the caller knows; without a code it was reported where it began."""
 
-    def __init__(self, what: str = "", remedy: str = "") -> None:
+    def __init__(self, code: str = "", what: str = "", remedy: str = "") -> None:
         super().__init__(what)
-        self.what, self.remedy = what, remedy
+        self.code, self.what, self.remedy = code, what, remedy
 
 
 def usable(written: Map, given: Mapping[str, str], findings: Findings) -> Map:
     """The file's `vars` that can be used; what is wrong with the others, or with those given from outside, is found."""
     for name, text in given.items():
         if _MARK in text:
-            findings.add(f"The value given for {shown(name)} holds a NUL.", None)
+            findings.add(
+                "bad-variable", f"The value given for {shown(name)} holds a NUL.", None, object=name
+            )
     right = Map(written.at)
     for name, value in written.items():
         at = written.where[name]
         if isinstance(value, (Map, Seq)):
             findings.add(
+                "bad-variable",
                 f"The variable {shown(name)} is a mapping or a list.",
                 at,
                 "Variables are texts, numbers and booleans.",
+                object=name,
             )
         elif name == "i":
-            findings.add("A variable cannot be called 'i'.", at, "$(i) is the value of a range.")
+            findings.add(
+                "bad-variable",
+                "A variable cannot be called 'i'.",
+                at,
+                "$(i) is the value of a range.",
+                object=name,
+            )
         elif not _NAME.fullmatch(name):
             findings.add(
+                "bad-variable",
                 f"{shown(name)} is no name for a variable.",
                 at,
                 "It has letters, digits and '_', no digit first.",
+                object=name,
             )
         else:
             right[name], right.where[name] = value, at
@@ -109,7 +121,7 @@ class Substitution:
                 parts.append(_MARK + part if part[:1] == "0" else part)
         result = "".join(parts)
         if len(result) > LONGEST_RESULT:
-            raise Wrong(f"The text grows past {LONGEST_RESULT:,} characters.")
+            raise Wrong("too-many-values", f"The text grows past {LONGEST_RESULT:,} characters.")
         if _MARK in result:
             bare = result.replace(_MARK, "")
             # 10.0.$(i).1 with i=01 means 10.0.1.1; zeros that were written by hand are for the address check to refuse.
@@ -122,19 +134,22 @@ class Substitution:
         if name in self._broken:
             raise Wrong
         if name not in self._waiting:
-            raise Unknown(f"There is no variable {shown(name)}.", self._remedy(name))
+            raise Unknown(
+                "unknown-variable", f"There is no variable {shown(name)}.", self._remedy(name)
+            )
         if name in self._chain:
             raise Wrong(
-                f"Variables use one another in a circle: {' -> '.join([*self._chain[self._chain.index(name) :], name])}."
+                "circle",
+                f"Variables use one another in a circle: {' -> '.join([*self._chain[self._chain.index(name) :], name])}.",
             )
         if len(self._chain) >= MAX_DEPTH:
-            raise Wrong(f"Variables use one another more than {MAX_DEPTH} deep.")
+            raise Wrong("too-deep", f"Variables use one another more than {MAX_DEPTH} deep.")
         self._chain.append(name)
         try:
             self._known[name] = self.text(self._waiting[name])
         except Wrong as wrong:
             self._broken.add(name)
-            if wrong.what:
+            if wrong.code:
                 self._report(wrong, self._where[name])
             raise Wrong from None
         finally:
@@ -180,12 +195,15 @@ def _compile(raw: str) -> tuple[Piece, ...]:
             name = _NAME.match(raw, dollar + 2)
             right = f"$({name[0] if name else '…'})"
             raise Wrong(
+                "bad-expression",
                 "'${' is not for variables here.",
                 f"Write {right}, in round brackets; a dollar itself is $$.",
             )
         else:
             raise Wrong(
-                f"A lone '$' in {shown(raw)}.", "Write $$ for a dollar, $(name) for a variable."
+                "bad-expression",
+                f"A lone '$' in {shown(raw)}.",
+                "Write $$ for a dollar, $(name) for a variable.",
             )
     pieces.append(raw[at:])
     return tuple(piece for piece in pieces if piece != "")
@@ -194,6 +212,7 @@ def _compile(raw: str) -> tuple[Piece, ...]:
 def _default(name: str, text: str) -> Callable[[Lookup], str]:
     if "$(" in text:
         raise Wrong(
+            "bad-expression",
             "A default is plain text and cannot hold another $(…).",
             "Give the variable a value under vars instead.",
         )
@@ -214,8 +233,16 @@ def _closing(raw: str, start: int) -> int:
         if depth == 0:
             return at
     if len(raw) > start + LONGEST_EXPRESSION + 1:
-        raise Wrong(f"A $(…) of more than {LONGEST_EXPRESSION} characters.", "Is its ')' missing?")
-    raise Wrong(f"$( without its ) in {shown(raw)}.", "Close it, or write $$ for a dollar.")
+        raise Wrong(
+            "bad-expression",
+            f"A $(…) of more than {LONGEST_EXPRESSION} characters.",
+            "Is its ')' missing?",
+        )
+    raise Wrong(
+        "bad-expression",
+        f"$( without its ) in {shown(raw)}.",
+        "Close it, or write $$ for a dollar.",
+    )
 
 
 def _expression(source: str) -> Callable[[Lookup], str]:
@@ -239,6 +266,7 @@ def _expression(source: str) -> Callable[[Lookup], str]:
         if match is None:
             rest = source[at:].lstrip()
             raise Wrong(
+                "bad-expression",
                 f"{rest[:1]!r} does not belong into {written}.",
                 "Divide with '//'." if rest[0] == "/" else takes,
             )
@@ -257,9 +285,11 @@ def _expression(source: str) -> Callable[[Lookup], str]:
             waiting.append(("binary", sign))
             operand = True
         else:
-            raise Wrong(f"{written} cannot be read at {match[0].strip()!r}.", takes)
+            raise Wrong(
+                "bad-expression", f"{written} cannot be read at {match[0].strip()!r}.", takes
+            )
     if operand or _OPEN in waiting:
-        raise Wrong(f"{written} is not complete.", takes)
+        raise Wrong("bad-expression", f"{written} is not complete.", takes)
     flush(0)
     return lambda lookup: _run(code, lookup, written)
 
@@ -271,7 +301,10 @@ def _run(code: list[tuple[str, str]], lookup: Lookup, written: str) -> str:
         value = stack.pop()
         if isinstance(value, str):
             if not _INTEGER.fullmatch(value):
-                raise Wrong(f"{shown(value)} is not an integer, so {written} cannot be computed.")
+                raise Wrong(
+                    "bad-arithmetic",
+                    f"{shown(value)} is not an integer, so {written} cannot be computed.",
+                )
             value = int(value)
         return value
 
@@ -286,9 +319,13 @@ def _run(code: list[tuple[str, str]], lookup: Lookup, written: str) -> str:
         else:
             right, left = number(), number()
             if right == 0 and word in ("//", "%"):
-                raise Wrong(f"{written} divides by zero.")
+                raise Wrong("bad-arithmetic", f"{written} divides by zero.")
             result = _BINARY[word][1](left, right)
         if abs(result) >= HUGE:
-            raise Wrong(f"{written} gets too large.", "Numbers stay below 2 to the power of 128.")
+            raise Wrong(
+                "bad-arithmetic",
+                f"{written} gets too large.",
+                "Numbers stay below 2 to the power of 128.",
+            )
         stack.append(result)
     return str(stack[0])

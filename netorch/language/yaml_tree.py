@@ -67,14 +67,16 @@ class Findings:
     def __init__(self) -> None:
         self._found: dict[Problem, None] = {}
 
-    def add(self, what: str, where: Position | None, remedy: str = "") -> None:
-        self._found[Problem(what, where, remedy)] = None
+    def add(
+        self, code: str, what: str, where: Position | None, remedy: str = "", object: str = ""
+    ) -> None:
+        self._found[Problem(code, what, where, remedy, object)] = None
         if len(self._found) >= MAX_PROBLEMS:
-            self.stop(f"Reading stopped after {MAX_PROBLEMS} problems.", where)
+            self.stop("too-many-problems", f"Reading stopped after {MAX_PROBLEMS} problems.", where)
 
-    def stop(self, what: str, where: Position | None, remedy: str = "") -> None:
+    def stop(self, code: str, what: str, where: Position | None, remedy: str = "") -> None:
         """Raise all that was found and this, for there is no sense or no memory in going on."""
-        self._found[Problem(what, where, remedy)] = None
+        self._found[Problem(code, what, where, remedy)] = None
         self.done()
 
     @property
@@ -154,13 +156,15 @@ def parse(data: bytes, found: Findings | None = None) -> Map:
     except yaml.MarkedYAMLError as error:
         _syntax(findings, error, text)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        findings.stop(f"This is not YAML: {' '.join(str(error).split())}.", None)
+        findings.stop("not-yaml", f"This is not YAML: {' '.join(str(error).split())}.", None)
     if found is None:
         findings.done()
     if not isinstance(builder.root, Map):
         wrong = "The file is empty" if builder.root is None else "The file holds no mapping"
         findings.stop(
-            f"{wrong}; a topology is a mapping with nodes, networks, links ….", builder.start
+            "not-a-mapping",
+            f"{wrong}; a topology is a mapping with nodes, networks, links ….",
+            builder.start,
         )
     assert isinstance(builder.root, Map)
     return builder.root
@@ -202,7 +206,7 @@ class _Builder:
             if self._values > MAX_VALUES or self._chars > MAX_BYTES:
                 self._count(0, 0, at)
             if event.style == '"' and _CONTROL.search(text):
-                self.findings.add(f"A control character in {shown(text)}.", at)
+                self.findings.add("control-character", f"A control character in {shown(text)}.", at)
             value: object = text if event.style else retype(text)
             if event.tag is not None:
                 value = self._tagged(event.tag, text, at)
@@ -230,7 +234,9 @@ class _Builder:
             self._documents += 1
             if self._documents > 1:
                 self.findings.stop(
-                    "A second document begins here; one file holds one topology.", at
+                    "second-document",
+                    "A second document begins here; one file holds one topology.",
+                    at,
                 )
 
     def _count(self, values: int, chars: int, at: Position) -> None:
@@ -238,32 +244,38 @@ class _Builder:
         self._chars += chars
         if self._values > MAX_VALUES:
             self.findings.stop(
+                "too-many-values",
                 f"The file holds more than {MAX_VALUES:,} values, counting what its aliases stand for.",
                 at,
             )
         if self._chars > MAX_BYTES:
             self.findings.stop(
+                "too-many-values",
                 f"The file holds more than {MAX_BYTES // 10**6} MB, counting what its aliases stand for.",
                 at,
             )
 
     def _deep(self, more: int, at: Position) -> None:
         if len(self._stack) + more > MAX_DEPTH:
-            self.findings.stop(_TOO_DEEP, at)
+            self.findings.stop("too-deep", _TOO_DEEP, at)
 
     def _alias(self, anchor: str, at: Position) -> None:
         if anchor not in self._anchors:
             self.findings.add(
+                "unknown-alias",
                 f"The alias *{anchor} has no anchor &{anchor} before it.",
                 at,
                 "Quote it if it is a text.",
+                object=anchor,
             )
             self._put(None, "", at, False)
             return
         value, text = self._anchors[anchor]
         if isinstance(value, (Map, Seq)):
             if any(frame.node is value for frame in self._stack):
-                self.findings.stop(f"The alias *{anchor} stands for a value that contains it.", at)
+                self.findings.stop(
+                    "circle", f"The alias *{anchor} stands for a value that contains it.", at
+                )
             self._count(value.size, value.chars, at)
             self._deep(value.depth, at)
         else:
@@ -283,7 +295,10 @@ class _Builder:
         elif frame.key is None:
             if text is None:
                 self.findings.add(
-                    "A key is a mapping or a list.", at, "Keys are texts; quote it if it is one."
+                    "bad-key",
+                    "A key is a mapping or a list.",
+                    at,
+                    "Keys are texts; quote it if it is one.",
                 )
                 text = f"\0{at}"  # no key of a file can be this one
             frame.key, frame.key_at, frame.merging = text, at, plain and text == "<<"
@@ -295,9 +310,11 @@ class _Builder:
             elif frame.merging or key in node:
                 first = frame.merge.at if frame.merging and frame.merge else node.where[key]
                 self.findings.add(
+                    "duplicate-key",
                     f"The key {shown(key)} is here twice; the first is in line {first.line}.",
                     frame.key_at,
                     "Keep one.",
+                    object=key,
                 )
             else:
                 node[key] = value
@@ -313,7 +330,9 @@ class _Builder:
                     if key not in node:
                         node[key], node.where[key] = value, source.where[key]
             else:
-                self.findings.add("'<<' takes a mapping or a list of mappings.", merge.at)
+                self.findings.add(
+                    "bad-merge", "'<<' takes a mapping or a list of mappings.", merge.at
+                )
         node.update(own)
         node.where.update(own_where)
 
@@ -326,20 +345,26 @@ class _Builder:
             return text
         value = retype(text)
         if type(value) is not _SCALAR_TYPES[name]:
-            self.findings.add(f"{shown(text)} is no !!{name}.", at)
+            self.findings.add("yaml-tag", f"{shown(text)} is no !!{name}.", at)
         return value
 
     def _refuse_tag(self, tag: str, at: Position) -> None:
         name = tag.replace(_TAG, "!!", 1)
         self.findings.add(
-            f"{shown(name)} here: tags are not part of the language.", at, "Leave it out."
+            "yaml-tag",
+            f"{shown(name)} here: tags are not part of the language.",
+            at,
+            "Leave it out.",
         )
 
 
 def _decode(data: bytes) -> str:
     if len(data) > MAX_BYTES:
         raise FileError(
-            f"The file has {len(data):,} bytes; more than {MAX_BYTES // 10**6} MB are refused."
+            Problem(
+                "file-too-large",
+                f"The file has {len(data):,} bytes; more than {MAX_BYTES // 10**6} MB are refused.",
+            )
         )
     encoding = (
         "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
@@ -350,11 +375,17 @@ def _decode(data: bytes) -> str:
         before = data[: error.start].decode(encoding, "replace")
         name = encoding.removesuffix("-sig").upper()
         raise FileError(
-            Problem(f"This is not {name} text.", _place(before), "Save the file as UTF-8.")
+            Problem(
+                "bad-encoding",
+                f"This is not {name} text.",
+                _place(before),
+                "Save the file as UTF-8.",
+            )
         ) from error
     if bad := _CONTROL.search(text):
         raise FileError(
             Problem(
+                "control-character",
                 f"The control character U+{ord(bad[0]):04X} is not allowed.",
                 _place(text[: bad.start()]),
             )
@@ -382,6 +413,6 @@ def _syntax(findings: Findings, error: yaml.MarkedYAMLError, text: str) -> None:
             words, remedy = f"a plain text cannot begin with {rest[0]!r}", "Quote it."
     if "nesting depth" in words:
         # the parser's own limit, 1,000, met while it looks ahead
-        findings.stop(_TOO_DEEP, at)
+        findings.stop("too-deep", _TOO_DEEP, at)
     context = f", {error.context}" if error.context else ""
-    findings.stop(f"This is not YAML: {words}{context}.", at, remedy)
+    findings.stop("not-yaml", f"This is not YAML: {words}{context}.", at, remedy)

@@ -61,6 +61,8 @@ def document(found: Diagnosis) -> dict[str, Any]:
             {
                 "check": finding.check,
                 "level": finding.level.value,
+                "code": finding.code,
+                "object": finding.object or None,
                 "what": finding.what,
                 "command": finding.command or None,
                 "remedy": finding.remedy or None,

@@ -38,8 +38,11 @@ def problems(found: Iterable[Problem], file: str) -> list[dict[str, Any]]:
             "file": file or None,
             "line": problem.where.line if problem.where else None,
             "column": problem.where.column if problem.where else None,
+            "code": problem.code,
+            "object": problem.object or None,
             "what": problem.what,
             "remedy": problem.remedy or None,
+            "command": problem.command or None,
         }
         for problem in found
     ]

@@ -111,15 +111,20 @@ def _sites(draft: Draft) -> None:
             label = HOST
             if node.attach is not None:
                 draft.complain(
+                    "bad-attach",
                     (*path, "attach"),
                     "`host` is the namespace that netorch runs in: it attaches to nothing",
                 )
         else:
             label = attached_label(name) if node.attach is not None else draft.prefix + name
         if name != HOST and label in {HOST, draft.mark.fabric}:
-            draft.complain(path, f"node {name}: the namespace name {label!r} is reserved")
+            draft.complain(
+                "reserved-name", path, f"node {name}: the namespace name {label!r} is reserved"
+            )
         if len(label.encode()) > 200:
-            draft.complain(path, f"node {name}: with the prefix its name is too long")
+            draft.complain(
+                "name-too-long", path, f"node {name}: with the prefix its name is too long"
+            )
         labels[label] = name
         draft.sites[name] = Site(name, label, label != HOST and node.attach is None, node, path)
 

@@ -51,12 +51,14 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
         members: tuple[End, ...] = ()
         if words.all is not None:
             if words.all not in draft.topology.networks:
-                draft.unknown((*path, "all"), "network", words.all, draft.topology.networks)
+                draft.unknown(
+                    "unknown-network", (*path, "all"), "network", words.all, draft.topology.networks
+                )
             elif words.all in segments:
                 members = tuple(_member(member.iface) for member in segments[words.all].members)
         if words.source is not None:
             if words.source not in nodes:
-                draft.unknown((*path, "from"), "node", words.source, nodes)
+                draft.unknown("unknown-node", (*path, "from"), "node", words.source, nodes)
             elif words.source in draft.sites:
                 source = _node(draft.sites[words.source])
         if words.to is not None:
@@ -83,7 +85,7 @@ def _target(draft: Draft, text: str, path: Path) -> End | None:
         if not colon:
             return _node(site)
         if interface not in site.ifaces:
-            draft.unknown(path, f"interface {node}:", interface, site.ifaces)
+            draft.unknown("unknown-interface", path, f"interface {node}:", interface, site.ifaces)
             return None
         iface = site.ifaces[interface]
         return End(
@@ -92,12 +94,19 @@ def _target(draft: Draft, text: str, path: Path) -> End | None:
     try:
         address = ip_address(text)
     except ValueError:
-        draft.unknown(path, "node or address", text, draft.topology.nodes)
+        draft.unknown("unknown-node", path, "node or address", text, draft.topology.nodes)
         return None
     if address.is_multicast or address.is_unspecified or text == "255.255.255.255":
-        draft.complain(path, f"{text} is no address of one host, which alone can be tried.")
+        draft.complain(
+            "bad-check-target", path, f"{text} is no address of one host, which alone can be tried."
+        )
     elif isinstance(address, IPv6Address) and address.is_link_local and not address.scope_id:
-        draft.complain(path, f"{text} is on every link:", f"Write which one, {text}%INTERFACE.")
+        draft.complain(
+            "bad-check-target",
+            path,
+            f"{text} is on every link:",
+            f"Write which one, {text}%INTERFACE.",
+        )
     return End(text, addresses=(address,))
 
 

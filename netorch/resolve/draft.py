@@ -39,6 +39,7 @@ BRIDGE_PORTS = 1023
 class Complaint(Value):
     """A problem at a path; `naming` ones are about names, and true even where other parts of the file are wrong."""
 
+    code: str
     path: Path
     what: str
     remedy: str = ""
@@ -214,14 +215,17 @@ class Draft(Struct):
     warnings: list[str] = field(default_factory=list)
     claims: dict[tuple[object, ...], Iface] = field(default_factory=dict)
 
-    def complain(self, path: Path, what: str, remedy: str = "", *, naming: bool = False) -> None:
-        self.complaints.append(Complaint(path, what, remedy, naming))
+    def complain(
+        self, code: str, path: Path, what: str, remedy: str = "", *, naming: bool = False
+    ) -> None:
+        self.complaints.append(Complaint(code, path, what, remedy, naming))
 
     def unknown(
-        self, path: Path, what: str, name: str, known: Iterable[str], remedy: str = ""
+        self, code: str, path: Path, what: str, name: str, known: Iterable[str], remedy: str = ""
     ) -> None:
         """Complain of a name that nothing has."""
         self.complain(
+            code,
             path,
             f"{what} {name!r} does not exist.",
             did_you_mean(name, known) or remedy,

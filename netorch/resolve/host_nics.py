@@ -29,24 +29,30 @@ def check_nics(draft: Draft) -> None:
         first = takers.setdefault(nic, iface)
         if iface.site.label == HOST:
             draft.complain(
+                "existing-interface",
                 (*iface.path, "kind"),
                 f"{iface.display}: what is of `kind: physical` is moved from the host into another node.",
                 "Leave out the `kind` to use the interface on the host.",
             )
         elif nic == "lo":
-            draft.complain(path, "lo is the loopback interface: it stays in its namespace")
+            draft.complain(
+                "loopback", path, "lo is the loopback interface: it stays in its namespace"
+            )
         elif first is not iface:
             draft.complain(
+                "nic-twice",
                 path,
                 f"{iface.display} and {first.display} are both the host's {nic}: it can be in one node alone",
             )
         elif nic in uplinks:
             draft.complain(
+                "nic-twice",
                 path,
                 f"{iface.display}: the host's {nic} is the uplink of the bridge {uplinks[nic].name}, and stays there",
             )
         elif host is not None and nic in host.ifaces:
             draft.complain(
+                "nic-twice",
                 path,
                 f"{iface.display}: this file uses {nic} on the host, and cannot move it away from there",
             )

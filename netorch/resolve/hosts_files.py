@@ -14,7 +14,9 @@ def put_names(draft: Draft) -> None:
         for site in _nodes(draft):
             if site.words.dns is not None:
                 draft.complain(
-                    (*site.path, "dns"), "`dns` needs resolv.conf, which `names: false` turns off"
+                    "no-resolv-conf",
+                    (*site.path, "dns"),
+                    "`dns` needs resolv.conf, which `names: false` turns off",
                 )
         return
     _check(draft)
@@ -29,6 +31,7 @@ def put_names(draft: Draft) -> None:
                 )
             else:
                 draft.complain(
+                    "no-resolv-conf",
                     (*site.path, "dns"),
                     f"`dns` cannot be set for {site.name}: netorch does not make this namespace",
                 )
@@ -60,7 +63,9 @@ def _check(draft: Draft) -> None:
             owner = owners.setdefault(alias, site.name)
             if owner != site.name:
                 draft.complain(
-                    (*site.path, "aliases", index), f"{alias!r} is a name of {owner} already"
+                    "name-twice",
+                    (*site.path, "aliases", index),
+                    f"{alias!r} is a name of {owner} already",
                 )
 
 

@@ -22,12 +22,13 @@ def put_impairments(draft: Draft) -> None:
             path = next((*path, key) for words, path in sources if getattr(words, key) is not None)
             if (path, key) not in told:
                 told.add((path, key))
-                draft.complain(path, what, remedy)
+                draft.complain("bad-impairment", path, what, remedy)
         if said:
             if iface.said("txqueuelen") == 0:
                 # qdisc_create makes it 1000
                 what = f"{iface.display} has `txqueuelen: 0`, which is no queue: what is impaired waits in one"
                 draft.complain(
+                    "bad-impairment",
                     sources[0][1],
                     f"{what}.",
                     "Leave `txqueuelen` out; `limit` says how many packets wait.",

@@ -76,7 +76,9 @@ def ride(draft: Draft) -> None:
             at = at.parent
         if at is iface:
             draft.complain(
-                (*iface.path, "parent"), f"{iface.display} rides on itself, by way of its parent"
+                "parent-circle",
+                (*iface.path, "parent"),
+                f"{iface.display} rides on itself, by way of its parent",
             )
             assert isinstance(iface.role, SoloRole)
             iface.role = replace(iface.role, parent=None)
@@ -93,12 +95,15 @@ def _parent(draft: Draft, iface: Iface, words: SoloWords, said: str) -> Iface | 
         site = found
     if site is not iface.site and not words.FAR_PARENT:
         draft.complain(
-            path, f"a {words.kind} and its parent are in one namespace: {said} is in another node"
+            "parent-elsewhere",
+            path,
+            f"a {words.kind} and its parent are in one namespace: {said} is in another node",
         )
         return None
     if name not in site.ifaces:
         if site.created:
             draft.unknown(
+                "unknown-interface",
                 path,
                 f"interface {site.name}:",
                 name,
@@ -126,6 +131,7 @@ def finish(draft: Draft) -> None:
             check_port(draft, iface)
             if iface.master is not None and iface.addresses and not keeps_addresses(iface):
                 draft.complain(
+                    "address-on-port",
                     iface.addresses[0].path,
                     f"{iface.display} is a port of {iface.master.name}, so it cannot have the address {iface.addresses[0].interface}.",
                     f"Give it to {iface.master.display}.",
@@ -142,6 +148,7 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
             else "Add"
         )
         draft.complain(
+            "unmade-interface",
             iface.path,
             f"nothing makes the interface {iface.display}: it is in no link and no network.",
             f"{of_network} it to `links`, or say its `kind`.",
@@ -152,6 +159,7 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
         {key for layer in iface.layers for key in layer.model_fields_set} - FOREIGN_KEYS
     ):
         draft.complain(
+            "existing-interface",
             (*iface.path, key),
             f"{iface.display} is not made by this file: `{key}` of an existing interface cannot be set by this release, only"
             " `addresses`, `neighbours` and `sysctls`",
@@ -165,9 +173,11 @@ def _check_loopback(draft: Draft, iface: Iface, words: InterfaceWords) -> None:
         else FOREIGN_KEYS
     )
     for key in sorted(words.model_fields_set - allowed):
-        draft.complain((*iface.path, key), f"`{key}` cannot be set on lo")
+        draft.complain("loopback", (*iface.path, key), f"`{key}` cannot be set on lo")
     if words.kind is not None:
-        draft.complain((*iface.path, "kind"), "lo is the loopback interface: it takes no `kind`")
+        draft.complain(
+            "loopback", (*iface.path, "kind"), "lo is the loopback interface: it takes no `kind`"
+        )
 
 
 def _wire_veth(draft: Draft, near: Iface, words: VethWords) -> None:
@@ -175,7 +185,7 @@ def _wire_veth(draft: Draft, near: Iface, words: VethWords) -> None:
     try:
         node, name = parse_endpoint(words.peer)
     except ValueError as error:
-        draft.complain(path, str(error))
+        draft.complain("bad-end", path, str(error))
         return
     if (site := _site(draft, node, path)) is None:
         return
@@ -217,7 +227,9 @@ def _site(draft: Draft, node: str, path: Path) -> Site | None:
     if node == HOST:
         return draft.host
     if node not in draft.sites or node not in draft.topology.nodes:
-        draft.unknown(path, "node", node, draft.topology.nodes, "Declare it under nodes.")
+        draft.unknown(
+            "unknown-node", path, "node", node, draft.topology.nodes, "Declare it under nodes."
+        )
         return None
     return draft.sites[node]
 
@@ -225,7 +237,7 @@ def _site(draft: Draft, node: str, path: Path) -> Site | None:
 def _connect(draft: Draft, near: Iface, far: Iface, path: Path) -> bool:
     """Make the two the ends of one cable, if they can be."""
     if (obstacle := _obstacle(near, far)) is not None:
-        draft.complain(path, obstacle)
+        draft.complain("already-wired", path, obstacle)
         for iface in (near, far):
             iface.refuse()
         return False
@@ -252,7 +264,7 @@ def _number(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> Non
     """A subnet addresses the ends in order, leaving alone an end that has an address of it already."""
     first = 0 if subnet.prefixlen >= subnet.max_prefixlen - 1 else 1
     if subnet.num_addresses < 2:
-        draft.complain(path, f"{subnet} has no room for the two ends of a link")
+        draft.complain("subnet-full", path, f"{subnet} has no room for the two ends of a link")
         return
     for offset, iface in enumerate(ends, first):
         if not any(entry.ip in subnet for entry in iface.addresses):

@@ -145,18 +145,25 @@ def _resolve(
     if not chosen:
         source, way = ("a text", "") if file == TEXT else ("standard input", ", or use --name")
         unnamed = Problem(
-            f"a topology from {source} has no file's name:", None, f"Give it a `name:`{way}."
+            "no-name",
+            f"a topology from {source} has no file's name:",
+            None,
+            f"Give it a `name:`{way}.",
         )
         raise FileError(_sorted([*problems, unnamed]))
     try:
         topology_name(chosen)
     except ValueError as error:
         if not (stem and topology.name is None and name is None):
-            raise FileError(_sorted([*problems, Problem(str(error))])) from None
+            raise FileError(
+                _sorted([*problems, Problem("bad-topology-name", str(error), object=chosen)])
+            ) from None
         unfit = Problem(
+            "bad-topology-name",
             f"the file's name {stem!r} cannot be the topology's name.",
             None,
             "Give it a `name:`, or use --name.",
+            object=stem,
         )
         raise FileError(_sorted([*problems, unfit])) from None
     prefix = f"{name}-" if name else (topology.prefix or "")
@@ -173,48 +180,58 @@ def _resolve(
 
 
 def _complaint(tree: Map, complaint: Complaint, path: Sequence[str | int]) -> Problem:
-    return Problem(complaint.what, locate(tree, path), complaint.remedy)
+    where = locate(tree, path)
+    return Problem(complaint.code, complaint.what, where, complaint.remedy, _dotted(tree, path))
 
 
 def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     last = path[-1] if path else ""
-    parent = _dotted(tree, path[:-1])
+    parent, here = _dotted(tree, path[:-1]), _dotted(tree, path)
     kind, context = entry["type"], entry.get("ctx", {})
     where = locate(tree, path)
+    named = where.named() if where is not None else None
     if kind == "extra_forbidden":
         model = _model(entry["loc"], tree)
         known = [*_keys(model), *_expanded_keys(path[:-1])]
         remedy = did_you_mean(str(last), known) or _further_in(model, str(last)) or _listing(known)
-        return Problem(f"unknown key {last!r}{f' in {parent}' if parent else ''}.", where, remedy)
+        what = f"unknown key {last!r}{f' in {parent}' if parent else ''}."
+        return Problem("unknown-key", what, where, remedy, here)
     if kind == "missing":
-        return Problem(f"{parent or 'the file'} lacks the key {last!r}.", where)
-    if kind == "wrong":
-        text = str(context["text"])
-        return Problem(
-            text if text.startswith("`") or not path else f"{_dotted(tree, path)}: {text}", where
-        )
+        what = f"{parent or 'the file'} lacks the key {last!r}."
+        return Problem("missing-key", what, named if parent else where, object=here)
+    if kind in {"wrong", "value_error"}:
+        code, text = _of_ours(kind, context)
+        if text.startswith("`") or not path:
+            return Problem(code, text, where, object=here)
+        return Problem(code, f"{here}: {text}", named, object=here)
+    code, text, remedy = "bad-value", "", ""
     if kind == "literal_error":
-        return Problem(
-            f"{_dotted(tree, path)}: {entry['input']!r} is not one of {context['expected']}", where
-        )
-    if kind in {"model_type", "dict_type", "model_attributes_type"}:
+        code, text = "not-one-of", f"{entry['input']!r} is not one of {context['expected']}"
+    elif kind in {"model_type", "dict_type", "model_attributes_type"}:
         remedy = _AS_WRITTEN.get((str(path[0]) if path else "", len(path)), "")
-        return Problem(
-            f"{_dotted(tree, path)}: a mapping is wanted here, not {_shape(entry['input'])}{'.' if remedy else ''}",
-            where,
-            remedy,
-        )
-    if kind == "list_type":
-        return Problem(
-            f"{_dotted(tree, path)}: a list is wanted here, not {_shape(entry['input'])}", where
-        )
-    if kind in {"too_short", "too_long"} and last == "endpoints":
-        return Problem(
-            f"{_dotted(tree, path)}: a link has two ends, not {context.get('actual_length', 'that many')}",
-            where,
-        )
-    message = str(entry["msg"])
-    return Problem(f"{_dotted(tree, path)}: {message[:1].lower()}{message[1:]}", where)
+        end = "." if remedy else ""
+        text = f"a mapping is wanted here, not {_shape(entry['input'])}{end}"
+        code = "not-a-mapping"
+    elif kind == "list_type":
+        code, text = "not-a-list", f"a list is wanted here, not {_shape(entry['input'])}"
+    elif kind in {"too_short", "too_long"} and last == "endpoints":
+        count = context.get("actual_length", "that many")
+        code, text = "not-two-ends", f"a link has two ends, not {count}"
+    else:
+        message = str(entry["msg"])
+        text = f"{message[:1].lower()}{message[1:]}"
+    return Problem(code, f"{here}: {text}", named, remedy, here)
+
+
+def _of_ours(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
+    """Code and sentence of what a validator of netorch's own refuses.
+
+    A word says both by `netorch.language.scalars.wrong`; a rule raises a ValueError with a `code`.
+    """
+    if kind == "wrong":
+        return str(context["code"]), str(context["text"])
+    error = context["error"]
+    return getattr(error, "code", None) or "bad-value", str(error)
 
 
 def _path(location: Sequence[str | int]) -> tuple[str | int, ...]:

@@ -77,6 +77,7 @@ def enslave(draft: Draft) -> None:
                     join(draft, site.ifaces[port], iface, path)
                 else:
                     draft.unknown(
+                        "unknown-interface",
                         path,
                         f"interface {site.name}:",
                         port,
@@ -90,6 +91,7 @@ def enslave(draft: Draft) -> None:
                     masters = [name for name, other in site.ifaces.items() if takes_ports(other)]
                     what = "bridge, bond or VRF"
                     draft.unknown(
+                        "unknown-interface",
                         path,
                         f"{what} {site.name}:",
                         words.master,
@@ -109,28 +111,38 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
     into = f"it cannot be a port of the {kind if kind != 'vrf' else 'VRF'} {master.name}"
     if port.master is not None:
         draft.complain(
+            "port-of-two",
             path,
             f"{port.display} is a port of {port.master.name} already, and cannot be one of {master.name} too",
         )
     elif what in _REFUSED[kind]:
-        draft.complain(path, f"{port.display} is {_NAMES.get(what, f'a {what}')}: {into}")
+        draft.complain(
+            "cannot-be-port", path, f"{port.display} is {_NAMES.get(what, f'a {what}')}: {into}"
+        )
     elif (
         not isinstance(master.solo, VrfWords)
         and port.solo is not None
         and not port.solo.MAKES.HAS_MAC
     ):
         draft.complain(
-            path, f"{port.display} is a {what}, which carries no Ethernet frames: {into}"
+            "cannot-be-port",
+            path,
+            f"{port.display} is a {what}, which carries no Ethernet frames: {into}",
         )
     elif master is port or any(below is master for below in _below(port)):
         draft.complain(
+            "cannot-be-port",
             path,
             f"{port.display} is on top of {master.name}: {into}"
             if master is not port
             else f"{port.display}: {into}",
         )
     elif isinstance(master.role, BridgeRole) and len(master.ports) >= BRIDGE_PORTS:
-        draft.complain(path, f"bridge {master.display} has {BRIDGE_PORTS} ports, and takes no more")
+        draft.complain(
+            "bridge-full",
+            path,
+            f"bridge {master.display} has {BRIDGE_PORTS} ports, and takes no more",
+        )
     else:
         port.master = master
         master.ports.append(port)
@@ -147,6 +159,7 @@ def check_port(draft: Draft, iface: Iface) -> None:
         ports = [port.name for port in iface.ports]
         if primary not in ports:
             draft.unknown(
+                "unknown-interface",
                 (*iface.path, "primary"),
                 f"among the ports of {iface.display},",
                 primary,
@@ -158,7 +171,10 @@ def check_port(draft: Draft, iface: Iface) -> None:
             f"{iface.display} is not made by this file: it cannot be a port of {iface.master.name}."
         )
         draft.complain(
-            iface.path, what, "A network of mode bridged takes a NIC of the host as its `uplink`."
+            "existing-interface",
+            iface.path,
+            what,
+            "A network of mode bridged takes a NIC of the host as its `uplink`.",
         )
     if (bond := bond_of(iface)) is not None:
         _check_bonded(draft, iface, bond)
@@ -174,6 +190,7 @@ def _check_bonded(draft: Draft, port: Iface, bond: Iface) -> None:
         if mine is not None and mine != theirs:
             had = f"{key.upper()} {theirs}" if theirs is not None else f"own {key.upper()}"
             draft.complain(
+                "bond-port-differs",
                 _place(port, key),
                 f"{port.display} is a port of the bond {bond.name} and gets its {had}: it cannot have {key.upper()} {mine}.",
                 f"Say `{key}` of {bond.display}.",
@@ -197,6 +214,7 @@ def _check_options(draft: Draft, iface: Iface) -> None:
     if isinstance(iface.role, BridgeRole):
         for key in sorted(options.model_fields_set - {"pvid", "vlans"}):
             draft.complain(
+                "not-a-port",
                 (*path, key),
                 f"{iface.display} is a bridge, whose own port has a `pvid` and `vlans`, but no `{key}`",
             )
@@ -213,7 +231,10 @@ def _check_options(draft: Draft, iface: Iface) -> None:
             else ""
         )
         draft.complain(
-            path, f"{iface.display} is {of}: `port` says how a bridge treats a port of its.", remedy
+            "not-a-port",
+            path,
+            f"{iface.display} is {of}: `port` says how a bridge treats a port of its.",
+            remedy,
         )
         return
     else:
@@ -221,6 +242,7 @@ def _check_options(draft: Draft, iface: Iface) -> None:
     if not settings.vlan_filtering:
         for key in sorted(options.model_fields_set & {"pvid", "vlans"}):
             draft.complain(
+                "needs-vlan-filtering",
                 (*path, key),
                 f"`{key}` means nothing to the bridge {bridge.name}.",
                 "Say `vlan_filtering: true` of it.",
@@ -235,6 +257,7 @@ def _check_tables(draft: Draft, site: Site) -> None:
             continue
         if (first := seen.setdefault(role.words.table, iface)) is not iface:
             draft.complain(
+                "table-taken",
                 (*iface.path, "table"),
                 f"the VRFs {first.display} and {iface.display} both have table {role.words.table}",
             )

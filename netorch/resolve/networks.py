@@ -117,6 +117,7 @@ def number(draft: Draft, segment: Segment) -> None:
             free = next(pool, None)
             if free is None:
                 draft.complain(
+                    "subnet-full",
                     segment.path,
                     f"network {segment.name}: no address of {subnet} is left for {member.iface.display}.",
                     "Take a larger subnet or ip_range.",
@@ -139,7 +140,7 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
         first = users.setdefault((owner.name, name), segment.name)
         problem = _why_not(segment, nic) if nic is not None else ""
         if name == "lo":
-            draft.complain(path, "lo is the loopback interface: it cannot be an uplink")
+            draft.complain("loopback", path, "lo is the loopback interface: it cannot be an uplink")
         elif nic is None and owner.created:
             known = [
                 other.name
@@ -147,6 +148,7 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
                 if not other.made_up and other.name != "lo"
             ]
             draft.unknown(
+                "unknown-interface",
                 path,
                 f"interface {owner.name}:",
                 name,
@@ -155,11 +157,12 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
             )
         elif first != segment.name:
             draft.complain(
+                "nic-twice",
                 path,
                 f"{owner.name}:{name} is the uplink of network {first} already, and cannot be that of {segment.name} too",
             )
         elif problem:
-            draft.complain(path, problem)
+            draft.complain("bad-uplink", path, problem)
         else:
             root = segment.root
             assert isinstance(root.role, BridgeRole)
@@ -187,7 +190,7 @@ def _segment(draft: Draft, name: str, words: NetworkWords) -> Segment | None:
         place = stacked.owner_of(draft, words, path)
         return None if place is None else Segment(name, words, path, place)
     if words.node is not None and words.node != HOST and words.node not in draft.topology.nodes:
-        draft.unknown((*path, "node"), "node", words.node, draft.topology.nodes)
+        draft.unknown("unknown-node", (*path, "node"), "node", words.node, draft.topology.nodes)
         return None
     if words.node is not None:
         owner = draft.host if words.node == HOST else draft.sites[words.node]
@@ -210,12 +213,14 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
     owner, words = segment.owner, segment.words
     if name == "lo":
         draft.complain(
+            "loopback",
             segment.path,
             f"network {segment.name}: its bridge cannot be called lo, as the loopback interface is.",
             "Say `bridge: NAME`.",
         )
     elif name in owner.ifaces:
         draft.complain(
+            "name-twice",
             segment.path,
             f"the bridge of network {segment.name} and the interface {owner.name}:{name} have one name",
         )
@@ -248,13 +253,19 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
         if network not in segments:
             if network not in draft.topology.networks:
                 draft.unknown(
-                    path, "network", network, draft.topology.networks, "Declare it under networks."
+                    "unknown-network",
+                    path,
+                    "network",
+                    network,
+                    draft.topology.networks,
+                    "Declare it under networks.",
                 )
             continue
         segment = segments[network]
         iface = site.interface(name, path, draft.prefix)
         if iface.name == "lo":
             draft.complain(
+                "loopback",
                 path,
                 f"{iface.display} is the loopback interface: it cannot be in network {network}",
             )
@@ -262,12 +273,15 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             continue
         if not isinstance(iface.role, UnmadeRole):
             draft.complain(
-                path, f"{iface.display} is wired already: network {network} cannot make it"
+                "already-wired",
+                path,
+                f"{iface.display} is wired already: network {network} cannot make it",
             )
             continue
         place = segment
         if words.at is not None and not segment.words.endpoints:
             draft.complain(
+                "not-an-overlay",
                 (*path, "at"),
                 f"network {network} has no endpoints: `at` is for networks of driver vxlan",
             )
@@ -327,6 +341,7 @@ def made_up(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
     dev, altname = owner.short(draft.prefix + long if owner.label == HOST else long)
     if long in owner.ifaces:
         draft.complain(
+            "name-twice",
             path,
             f"{owner.name} has an interface {long!r}, which is the name of a port of network {segment.name}",
         )
@@ -340,6 +355,7 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
         for earlier in words.subnet[:index]:
             if subnet.version == earlier.version and subnet.overlaps(earlier):
                 draft.complain(
+                    "subnets-overlap",
                     (*path, "subnet", index),
                     f"network {segment.name}: the subnets {earlier} and {subnet} overlap",
                 )
@@ -349,24 +365,33 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
             for subnet in words.subnet
         ):
             draft.complain(
+                "outside-subnet",
                 (*path, "ip_range", index),
                 f"ip_range {pool} is in no subnet of network {segment.name}",
             )
     if not words.is_segment and not words.is_bridged and not words.subnet:
         what = " and ".join(sorted(words.modes))
         draft.complain(
+            "needs-subnet",
             path,
             f"network {segment.name}: mode {what} needs a `subnet`, since the bridge gets an address of it",
         )
     if words.is_segment and (words.isolated is not None or words.allow):
         key = "allow" if words.allow else "isolated"
         draft.complain(
+            "nothing-to-isolate",
             (*path, key),
             f"network {segment.name}: a segment leads nowhere, so there is nothing to isolate",
         )
     for index, other in enumerate(words.allow):
         if other not in draft.topology.networks:
-            draft.unknown((*path, "allow", index), "network", other, draft.topology.networks)
+            draft.unknown(
+                "unknown-network",
+                (*path, "allow", index),
+                "network",
+                other,
+                draft.topology.networks,
+            )
 
 
 def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
@@ -380,11 +405,13 @@ def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
             if other.words.is_segment or other.words.is_bridged:
                 mode = other.words.mode_of(4)
                 draft.complain(
+                    "no-way-between",
                     path,
                     f"network {name} is of mode {mode}: {segment.owner.name} has no way from {segment.name} to it",
                 )
             elif other.owner is not segment.owner:
                 draft.complain(
+                    "no-way-between",
                     path,
                     f"network {name} is on {other.owner.name}, {segment.name} on {segment.owner.name}: routes lead there",
                 )
@@ -427,6 +454,7 @@ def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
                 continue
             told.add((first.name, second.name))
             draft.complain(
+                "subnets-overlap",
                 (*second.path, "subnet"),
                 f"the subnets of the networks {first.name} ({one}) and {second.name} ({other}) overlap, and {node} is in both",
             )
@@ -441,11 +469,15 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
             _gateway_name(draft, segment, gateway, place)
         elif not any(gateway in subnet for subnet in words.subnet):
             draft.complain(
-                place, f"gateway {gateway} is outside the subnet of network {segment.name}"
+                "outside-subnet",
+                place,
+                f"gateway {gateway} is outside the subnet of network {segment.name}",
             )
         elif gateway.version in given:
             draft.complain(
-                place, f"network {segment.name} has two gateways for IPv{gateway.version}"
+                "two-gateways",
+                place,
+                f"network {segment.name} has two gateways for IPv{gateway.version}",
             )
         else:
             given[gateway.version] = gateway
@@ -473,7 +505,9 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
             and address in {subnet.network_address, subnet.broadcast_address}
         ):
             draft.complain(
-                path, f"gateway {address} is the network or broadcast address of {subnet}"
+                "not-a-host-address",
+                path,
+                f"gateway {address} is the network or broadcast address of {subnet}",
             )
         taken[address] = f"the gateway of network {segment.name}"
         segment.root.addresses.append(Given(type_of(subnet)((address, subnet.prefixlen)), path))
@@ -483,14 +517,18 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
     if not segment.words.is_segment:
         mode = segment.words.mode_of(4)
         draft.complain(
+            "gateway-is-bridge",
             path,
             f"network {segment.name}: in mode {mode} the gateway is the bridge's own address, not a node",
         )
     elif name not in draft.sites:
-        draft.unknown(path, "node", name, draft.topology.nodes, "Declare it under nodes.")
+        draft.unknown(
+            "unknown-node", path, "node", name, draft.topology.nodes, "Declare it under nodes."
+        )
     elif segment.member(name) is None:
         nodes = [member.iface.site.name for member in segment.members]
         draft.unknown(
+            "unknown-node",
             path,
             f"among the members of network {segment.name}, node",
             name,
@@ -512,12 +550,18 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
         subnet = next((subnet for subnet in subnets if ip in subnet), None)
         if subnet is None and segment.words.subnet:
             shown = ", ".join(map(str, segment.words.subnet))
-            draft.complain(path, f"{ip} is outside the subnet of network {segment.name} ({shown})")
+            draft.complain(
+                "outside-subnet",
+                path,
+                f"{ip} is outside the subnet of network {segment.name} ({shown})",
+            )
             continue
         if not has_prefix:
             if subnet is None:
                 draft.complain(
-                    path, f"{ip} needs a prefix length, since network {segment.name} has no subnet"
+                    "needs-prefix-length",
+                    path,
+                    f"{ip} needs a prefix length, since network {segment.name} has no subnet",
                 )
                 continue
             edges = (
@@ -526,12 +570,18 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
                 else set()
             )
             if ip in edges:
-                draft.complain(path, f"{ip} is the network or broadcast address of {subnet}")
+                draft.complain(
+                    "not-a-host-address",
+                    path,
+                    f"{ip} is the network or broadcast address of {subnet}",
+                )
                 continue
             interface = type_of(subnet)((ip, subnet.prefixlen))  # noqa: PLW2901
         if (owner := taken.get(ip)) is not None:
             draft.complain(
-                path, f"{ip} is given to {member.iface.display}, but it is {owner} already"
+                "address-twice",
+                path,
+                f"{ip} is given to {member.iface.display}, but it is {owner} already",
             )
             continue
         taken[ip] = f"that of {member.iface.display}"
@@ -572,6 +622,7 @@ def _node_gateway(draft: Draft, segment: Segment) -> None:
             and gateway not in addresses
         ):
             draft.complain(
+                "unknown-gateway",
                 (*segment.path, "gateway", index),
                 f"gateway {gateway}: no member of network {segment.name} has this address.",
                 "A segment's bridge has none itself: name the member, or take mode host-only.",

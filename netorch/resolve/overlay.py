@@ -34,7 +34,9 @@ def stretch(draft: Draft, segment: Segment) -> None:
     for node in segment.words.endpoints:
         path = (*segment.path, "endpoints", node)
         if node != HOST and node not in draft.topology.nodes:
-            draft.unknown(path, "node", node, draft.topology.nodes, "Declare it under nodes.")
+            draft.unknown(
+                "unknown-node", path, "node", node, draft.topology.nodes, "Declare it under nodes."
+            )
             continue
         site = draft.host if node == HOST else draft.sites[node]
         end = Segment(segment.name, segment.words, segment.path, site)
@@ -55,11 +57,16 @@ def end_for(draft: Draft, segment: Segment, words: Membership, path: Path) -> Se
     ends = segment.ends
     if words.at is not None and words.at not in segment.words.endpoints:
         draft.unknown(
-            (*path, "at"), f"among the endpoints of network {segment.name}, node", words.at, ends
+            "unknown-node",
+            (*path, "at"),
+            f"among the endpoints of network {segment.name}, node",
+            words.at,
+            ends,
         )
         return None
     if words.at is None and len(segment.words.endpoints) > 1:
         draft.complain(
+            "needs-endpoint",
             path,
             f"network {segment.name} has several endpoints: say `at: NODE`, one of {', '.join(segment.words.endpoints)}",
         )
@@ -84,6 +91,7 @@ def fill(draft: Draft, segment: Segment) -> None:
         if said is not None and said > mtu:
             place = (*member.path, "mtu")
             draft.complain(
+                "mtu-too-large",
                 place,
                 f"{member.iface.display} cannot have MTU {said}: network {segment.name} carries {mtu}, with its headers outside",
             )
@@ -137,6 +145,7 @@ def _fit(draft: Draft, segment: Segment) -> int:
                 f"It has {', '.join(known)}." if known else f"Give {node} an interface that has it."
             )
             draft.complain(
+                "unknown-address",
                 path,
                 f"endpoint {node}: {address} is no address of {node}.",
                 did_you_mean(str(address), known) or has,
@@ -151,6 +160,7 @@ def _fit(draft: Draft, segment: Segment) -> int:
     most = width - headroom
     if segment.words.mtu is not None and segment.words.mtu > most:
         draft.complain(
+            "mtu-too-large",
             (*segment.path, "mtu"),
             f"network {segment.name} cannot have MTU {segment.words.mtu}: endpoint {narrowest} has {width},"
             f" and with VXLAN's headers {most} fit",

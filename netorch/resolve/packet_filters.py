@@ -160,7 +160,9 @@ def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Filt
     if words.snat is not None:
         out, source, to = _interface(site, words.snat.out), words.snat.source, words.snat.to
         if source is not None and source.version != to.version:
-            draft.complain(path, f"snat from {source} to {to} mixes IPv4 and IPv6")
+            draft.complain(
+                "mixed-families", path, f"snat from {source} to {to} mixes IPv4 and IPv6"
+            )
         yield FilterRule(
             to.version, Hook.POSTROUTING, Match(oif=out, source=source), SourceTo(to), "nat: snat"
         )
@@ -168,7 +170,9 @@ def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Filt
         dnat = words.dnat
         target, there = dnat.to
         if dnat.address is not None and dnat.address.version != target.version:  # type: ignore[attr-defined]
-            draft.complain(path, f"dnat of {dnat.address} to {target} mixes IPv4 and IPv6")
+            draft.complain(
+                "mixed-families", path, f"dnat of {dnat.address} to {target} mixes IPv4 and IPv6"
+            )
         match = Match(
             iif=_interface(site, dnat.in_) if dnat.in_ is not None else None,
             destination=ip_network(dnat.address) if dnat.address is not None else None,

@@ -31,7 +31,9 @@ def put_vlans(draft: Draft) -> None:
         default = role.settings.vlan_default_pvid
         if role.uplink:
             what = f"the uplink {role.uplink} would carry the VLAN of its own frames only: this release has no words for its others"
-            draft.complain((*bridge.path, "vlan_filtering"), f"network {bridge.name}: {what}")
+            draft.complain(
+                "uplink-vlans", (*bridge.path, "vlan_filtering"), f"network {bridge.name}: {what}"
+            )
         for port in (bridge, *bridge.ports):
             pvid, vlans = _memberships(bridge, role, port, riders)
             if port.port.trunk:
@@ -71,7 +73,11 @@ def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
                     if known is not None
                     else f"the bridge {port.master.name} knows no VLANs"
                 )
-                draft.complain((*path, "vlan"), f"{what}: {words.mac} cannot be behind it there")
+                draft.complain(
+                    "needs-vlan-filtering",
+                    (*path, "vlan"),
+                    f"{what}: {words.mac} cannot be behind it there",
+                )
                 continue
             for vlan in (
                 (words.vlan,) if words.vlan is not None else known if known is not None else (0,)
@@ -79,6 +85,7 @@ def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
                 first = behind.setdefault((id(port.master), words.mac, vlan), port)
                 if first is not port:
                     draft.complain(
+                        "mac-twice",
                         path,
                         f"{words.mac} is behind {first.display} already, and cannot be behind {port.display} too",
                     )

@@ -45,7 +45,11 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
         mine = {name: segments[name] for name in site.words.networks if name in segments}
         if words.network is not None and words.network not in mine:
             draft.unknown(
-                (*path, "network"), f"among the networks of {site.name},", words.network, mine
+                "unknown-network",
+                (*path, "network"),
+                f"among the networks of {site.name},",
+                words.network,
+                mine,
             )
             continue
         chosen = (
@@ -55,6 +59,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
         )
         if not chosen:
             draft.complain(
+                "cannot-publish",
                 path,
                 f"{site.name} publishes a port, but is in no network of mode nat.",
                 "Join one, or name the `network`.",
@@ -63,6 +68,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
         segment = chosen[0]
         if not segment.words.modes & LEADING_OUT:
             draft.complain(
+                "cannot-publish",
                 path,
                 f"network {segment.name} is {segment.words.mode_of(4)}: nobody outside reaches what it would publish",
             )
@@ -75,6 +81,7 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
         ]
         if not targets:
             draft.complain(
+                "cannot-publish",
                 path,
                 f"{site.name} has no address in network {segment.name} that could be published",
             )
@@ -120,6 +127,7 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
                 if later.path not in told:
                     told.add(later.path)
                     draft.complain(
+                        "port-published-twice",
                         later.path,
                         f"{later.node} publishes {later.words.proto} port {shown(later.words.port)} on {owner.name}, "
                         f"where {earlier.node} publishes {shown(earlier.words.port)} already",

@@ -42,6 +42,7 @@ def put_site(draft: Draft, site: Site) -> None:
     }
     if site.words.forwarding is False and site.forwards:
         draft.complain(
+            "needs-forwarding",
             (*site.path, "forwarding"),
             f"node {site.name} owns a network that leads out: it has to forward",
         )
@@ -52,6 +53,7 @@ def put_site(draft: Draft, site: Site) -> None:
             value = sysctls.pop(path)
             if site.words.forwarding is not None and str(int(site.words.forwarding)) != value:
                 draft.complain(
+                    "contradiction",
                     place,
                     f"node {site.name}: `forwarding` and the sysctl {path.replace('/', '.')} say different things",
                 )
@@ -75,7 +77,7 @@ def put_site(draft: Draft, site: Site) -> None:
         if name is not None and name in site.ifaces:
             path = path.replace(f"/{name}/", f"/{site.ifaces[name].dev}/")  # noqa: PLW2901
         elif name is not None and site.created and name != "lo":
-            draft.unknown(place, f"interface {site.name}:", name, site.ifaces)
+            draft.unknown("unknown-interface", place, f"interface {site.name}:", name, site.ifaces)
         draft.put(Sysctl(site.label, (path,), (value,)), place)
     if site.created:
         lo = site.ifaces.get("lo")
@@ -95,6 +97,7 @@ def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
     words = role.settings
     if words.stp and words.forward_delay < 200:
         draft.complain(
+            "bad-forward-delay",
             (*iface.path, "forward_delay"),
             "with STP the forward delay is 200 centiseconds (2s) or more",
         )
@@ -158,6 +161,7 @@ def put_solo(draft: Draft, iface: Iface, role: SoloRole) -> None:
     if not link.HAS_MAC:
         if iface.said("mac") is not None:
             draft.complain(
+                "no-mac",
                 (*iface.path, "mac"),
                 f"{iface.display} is of kind {words.kind}, which has no MAC of its own",
             )
@@ -182,6 +186,7 @@ def _check_solo(draft: Draft, iface: Iface, words: SoloWords, link: SoloLink) ->
     below = carrier(iface)
     if iface.dev in link.RESERVED:
         draft.complain(
+            "reserved-name",
             iface.path,
             f"{iface.display}: Linux itself makes a device {iface.dev} in every namespace once it has the module.",
             "Take another name.",
@@ -194,6 +199,7 @@ def _check_solo(draft: Draft, iface: Iface, words: SoloWords, link: SoloLink) ->
         }
         same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
         draft.complain(
+            "same-tunnel",
             iface.path,
             f"{iface.display} and {first.display} have the same {same}: Linux could not tell their packets apart",
         )
@@ -205,6 +211,7 @@ def _check_solo(draft: Draft, iface: Iface, words: SoloWords, link: SoloLink) ->
     ):
         headers = f", and with its headers {most} fit" if most < mtu else ""
         draft.complain(
+            "mtu-too-large",
             (*iface.path, "mtu"),
             f"{iface.display} cannot have MTU {link.mtu}: {below.display} has {mtu}{headers}",
         )
@@ -290,11 +297,13 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
         address = address_of(entry)
         if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
             draft.complain(
+                "mtu-too-small",
                 entry.path,
                 f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {address} cannot be there",
             )
         if entry.interface.version == 6 and (switch := _ipv6_switch(draft, iface)):
             draft.complain(
+                "ipv6-off",
                 entry.path,
                 f"the sysctl {switch} turns IPv6 off on {iface.display}, so {address} cannot be there",
             )
@@ -307,7 +316,9 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
             iface.site.label, iface.dev, address, _scope(entry), draft.mark.protocol, after
         )
         if resource.key in draft.state:
-            draft.complain(entry.path, f"{iface.display} has the address {address} twice")
+            draft.complain(
+                "address-twice", entry.path, f"{iface.display} has the address {address} twice"
+            )
         draft.put(resource, entry.path)
     _put_neighbours(draft, iface)
 
@@ -318,12 +329,14 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
         path = (*iface.path, "neighbours", index)
         if words.address.is_multicast or words.address.is_unspecified:
             draft.complain(
+                "not-a-host-address",
                 path,
                 f"{iface.display}: {words.address} is no host's address, so it cannot be a neighbour",
             )
             continue
         if iface.solo is not None and not iface.solo.MAKES.HAS_MAC:
             draft.complain(
+                "no-mac",
                 path,
                 f"{iface.display} is a {iface.solo.kind}, on which nobody has a MAC: it takes no `neighbours`",
             )
@@ -333,6 +346,7 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
         )
         if draft.state.get(neighbour.key, neighbour) != neighbour:
             draft.complain(
+                "neighbour-twice",
                 path,
                 f"{iface.display} has the neighbour {words.address} twice, with different MACs",
             )
@@ -377,13 +391,19 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
     if description.startswith(("peer=", "uplink=", "from=")):
         said = description.partition("=")[0]
         draft.complain(
+            "bad-description",
             (*iface.path, "description"),
             f"a description cannot begin with `{said}=`, which says more than words",
         )
     elif not description.isprintable():
-        draft.complain((*iface.path, "description"), "a description is one line of printable text")
+        draft.complain(
+            "bad-description",
+            (*iface.path, "description"),
+            "a description is one line of printable text",
+        )
     elif len(alias.encode()) > ALIAS_BYTES:
         draft.complain(
+            "bad-description",
             (*iface.path, "description"),
             f"the description is {len(alias.encode()) - ALIAS_BYTES} bytes too long",
         )

@@ -52,6 +52,7 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
         if route is not None:
             if route.key in draft.state:
                 draft.complain(
+                    "route-twice",
                     path,
                     f"{route.title()} is there twice: give one of them another metric or table",
                 )
@@ -70,7 +71,7 @@ def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
         spec = _rule(draft, site, words, RULE_PRIORITY + index)
         rule = Rule(site.label, spec, routes if spec.src is None and spec.mark is None else ())
         if rule.key in draft.state:
-            draft.complain(path, f"{rule.title()} is there twice")
+            draft.complain("rule-twice", path, f"{rule.title()} is there twice")
         draft.put(rule, path)
 
 
@@ -108,10 +109,14 @@ def _route(
         # of IPv4 the kernel takes them
         if entry.via is not None and entry.via.version == 6 and entry.via in local:
             draft.complain(
-                (*path, "via"), f"the gateway {entry.via} is an address of {site.name} itself"
+                "gateway-is-self",
+                (*path, "via"),
+                f"the gateway {entry.via} is an address of {site.name} itself",
             )
     if words.src is not None and site.created and words.src not in local:
-        draft.complain((*path, "src"), f"{words.src} is no address of node {site.name}")
+        draft.complain(
+            "foreign-source", (*path, "src"), f"{words.src} is no address of node {site.name}"
+        )
     unicast = words.type == "unicast"
     scope = (
         RT_SCOPE_LINK
@@ -154,7 +159,9 @@ def _hop(
     if device is not None:
         iface = site.ifaces.get(device)
         if iface is None and site.created:
-            draft.unknown((*path, "dev"), f"interface {site.name}:", device, site.ifaces)
+            draft.unknown(
+                "unknown-interface", (*path, "dev"), f"interface {site.name}:", device, site.ifaces
+            )
         elif iface is not None:
             iface = iface.front or iface
             device = iface.dev
@@ -167,7 +174,7 @@ def _hop(
             and vrf_of(iface) is not None
         ):
             what = f"the gateway {words.via} is in {' and in '.join(vrfs)} of {site.name} alike."
-            draft.complain((*path, "via"), what, "Say `vrf` or `dev`.")
+            draft.complain("which-vrf", (*path, "via"), what, "Say `vrf` or `dev`.")
     weight = words.weight if isinstance(words, HopWords) and shared else 1
     return Hop(
         words.via.packed if words.via is not None else None, device, weight, words.onlink
@@ -193,6 +200,7 @@ def _named_vrf(draft: Draft, site: Site, words: RouteWords, path: Path) -> Iface
     vrfs = {name: iface for name, iface in site.ifaces.items() if isinstance(iface.solo, VrfWords)}
     if words.vrf is not None and words.vrf not in vrfs:
         draft.unknown(
+            "unknown-interface",
             (*path, "vrf"),
             f"VRF {site.name}:",
             words.vrf,
@@ -215,6 +223,7 @@ def _table(
     tables = {_table_over(iface) for iface in ifaces} or {MAIN}
     if len(tables) > 1:
         draft.complain(
+            "which-vrf",
             path,
             "its next hops are in different VRFs: say the `vrf`, or the `table`, that the route is in",
         )
@@ -275,6 +284,7 @@ def _default_routes(
         if len(insisting) > 1:
             where = f"node {site.name}" if table == MAIN else f"a VRF of node {site.name}"
             draft.complain(
+                "two-default-routes",
                 (*insisting[1][3], "default_route"),
                 f"{where} can have its default route from one network only",
             )

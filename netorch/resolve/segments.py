@@ -44,6 +44,7 @@ def check_segments(draft: Draft) -> None:
             first = seen.setdefault((segment, entry.ip), iface)
             if first is not iface:
                 draft.complain(
+                    "address-twice",
                     entry.path,
                     f"{iface.display} and {first.display} are on one segment and both have {entry.ip}",
                 )
@@ -51,6 +52,7 @@ def check_segments(draft: Draft) -> None:
             first = seen.setdefault((segment, mac), iface)
             if first is not iface:
                 draft.complain(
+                    "mac-twice",
                     (*iface.path, "mac"),
                     f"{iface.display} and {first.display} are on one segment and both have MAC {mac}",
                 )

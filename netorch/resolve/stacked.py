@@ -42,7 +42,7 @@ def owner_of(draft: Draft, words: NetworkWords, path: Path) -> Site | None:
     if name == HOST:
         return draft.host
     if name not in draft.topology.nodes:
-        draft.unknown((*path, key), "node", name, draft.topology.nodes)
+        draft.unknown("unknown-node", (*path, key), "node", name, draft.topology.nodes)
         return None
     return draft.sites[name]
 
@@ -86,6 +86,7 @@ def _parent(draft: Draft, segment: Segment) -> Iface | None:
         if site.created:
             what = f"interface {site.name}:"
             draft.unknown(
+                "unknown-interface",
                 (*segment.path, "parent"),
                 what,
                 name,
@@ -113,6 +114,7 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
         or iface.solo.rides_on not in {parent.name, parent.display}
     ):
         draft.complain(
+            "vlan-twice",
             (*segment.path, "vlan"),
             f"network {segment.name} makes {iface.display} for VLAN {number} of {parent.display}, but the file has another interface there",
         )
@@ -124,6 +126,7 @@ def _made(draft: Draft, segment: Segment, name: str, role: SoloRole) -> Iface:
     site = segment.owner
     if name in site.ifaces:
         draft.complain(
+            "name-twice",
             segment.path,
             f"what network {segment.name} is on and the interface {site.name}:{name} have one name",
         )
@@ -152,7 +155,7 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
             _check_parent(draft, iface, words, parent, first=len(riders[id(parent)]) == 1)
             if getattr(words, "mode", "") == ALONE and iface.said("mac") is not None:
                 what = f"{iface.display} has the MAC of its parent, being in mode {ALONE}: it takes no `mac`."
-                draft.complain((*iface.path, "mac"), what, f"Say it of {parent.display}.")
+                draft.complain("no-mac", (*iface.path, "mac"), what, f"Say it of {parent.display}.")
     for together in riders.values():
         _check_together(draft, together)
 
@@ -169,6 +172,7 @@ def _check_mtu(draft: Draft, segment: Segment) -> None:
     if parent is None or said is None or not 0 < most < said:
         return
     draft.complain(
+        "mtu-too-large",
         (*segment.path, "mtu"),
         f"network {segment.name} cannot have MTU {said}: its parent {parent.display} has {most}",
     )
@@ -181,22 +185,26 @@ def _check_parent(
 ) -> None:
     kind, path = words.kind, (*iface.path, "parent")
     if parent.name == "lo":
-        draft.complain(path, f"{parent.display} is the loopback interface, which carries no {kind}")
+        draft.complain(
+            "loopback", path, f"{parent.display} is the loopback interface, which carries no {kind}"
+        )
     elif isinstance(parent.solo, StackedWords) and _one_driver(words, parent.solo):
         remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
         draft.complain(
+            "bad-parent",
             path,
             f"{iface.display} cannot be on {parent.display}, which is of kind {parent.solo.kind} itself.",
             remedy,
         )
     elif parent.solo is not None and not parent.solo.MAKES.HAS_MAC:
         draft.complain(
+            "bad-parent",
             path,
             f"{parent.display} is of kind {parent.solo.kind}, without Ethernet of its own: it carries no {kind}",
         )
     elif first and (master := parent.front or parent.master) is not None and _takes_frames(master):
         what = f"{parent.display} is a port of {master.display}, which gets all its frames: it cannot be the parent of {iface.display}."
-        draft.complain(path, what, f"Say `parent: {master.display}`.")
+        draft.complain("bad-parent", path, what, f"Say `parent: {master.display}`.")
 
 
 def _one_driver(words: SoloWords, below: SoloWords) -> bool:
@@ -228,6 +236,7 @@ def _check_together(draft: Draft, riders: list[Iface]) -> None:
             )
             if why := link.quarrel(other):
                 draft.complain(
+                    "parent-conflict",
                     iface.path,
                     f"{iface.display} and {earlier.display} cannot both be on {iface.parent.display}: {why}",
                 )

@@ -66,6 +66,17 @@ as finding it.
 """
 
 
+class Obstacle(NamedTuple):
+    """What is in the way of a step, beside somebody else's object in its place.
+
+    `code` is a key of the table in `netorch.codes`, `what` and `remedy` are sentences.
+    """
+
+    code: str
+    what: str
+    remedy: str = ""
+
+
 class Disruption(Enum):
     """What a step does to the traffic that is there."""
 
@@ -91,6 +102,8 @@ class Resource(Value):
     """What its end does to the traffic of the link that it is a part of."""
     WAY_OUT: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
     """What a person can do where something of others is in the way."""
+    TAKEN: ClassVar[str] = "name-taken"
+    """The code of the error that says so."""
 
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
@@ -204,8 +217,8 @@ class Resource(Value):
         """The value of an attribute that `attributes` leaves out since it goes without saying, if it is worth a word where it changes."""
         return None
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterable[tuple[str, str]]:
-        """What is in the way of its making or its change, beside somebody else's object in its place: sentences, each with a remedy."""
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterable[Obstacle]:
+        """What is in the way of its making or its change."""
         return ()
 
     def cautions(self, snapshot: Snapshot, *, going: bool = False) -> Iterable[str]:

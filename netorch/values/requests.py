@@ -514,6 +514,11 @@ class Feature(Value):
     lacking: frozenset[int] = frozenset((errno.EOPNOTSUPP,))
     remedy: str = ""
 
+    @property
+    def command(self) -> str:
+        """The command that loads its module, "" where that would not help."""
+        return f"modprobe {self.module}" if self.module and not self.remedy else ""
+
 
 class UserNumber(Value):
     """Which number a user has. `word`: the key of the file that asks."""
@@ -540,10 +545,11 @@ Question = UserNumber | GroupNumber | KeyFile
 
 
 class Answer(Value):
-    """What it told: a number or a secret, or the `problem` with its `remedy`; `warning` is for people."""
+    """What it told: a number or a secret, or the `problem` with its `code` and `remedy`; `warning` is for people."""
 
     value: int | None = None
     secret: Secret | None = None
+    code: str = ""
     problem: str = ""
     remedy: str = ""
     warning: str = ""

@@ -115,17 +115,25 @@ class DroppingChain(Value):
         return {"ip": (4,), "ip6": (6,)}.get(self.family, (4, 6))
 
 
+class Blind(Value):
+    """Rules of others that netorch would have to look into and cannot."""
+
+    backend: str
+    """`nftables` or `iptables`: the one whose library is needed."""
+    what: str
+
+
 class ForwardSnapshot(Value):
     """What others let pass, and what they drop.
 
-    `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter). `blind`: sentences about what
-    could not be looked into.
+    `bridged`: IP versions in which frames from port to port of a bridge are filtered (br_netfilter).
     """
 
     forward_chains: tuple[ForwardChain, ...] = ()
     dropping_chains: tuple[DroppingChain, ...] = ()
     bridged: frozenset[int] = frozenset()
-    blind: tuple[str, ...] = ()
+    blind: tuple[Blind, ...] = ()
+    """What could not be looked into."""
 
 
 class FilterListing(Value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from netorch.errors import NetorchError, did_you_mean, which_node
+from netorch.errors import NetorchError, Problem, did_you_mean, which_node
 from netorch.state.core import HOST
 from netorch.walk.path import walk
 from netorch.walk.result import FAILS, Ask, Leg, Walk
@@ -48,7 +48,10 @@ def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
         own = held[0].address.ip
     if own is not None and own.version != version:
         raise NetorchError(
-            f"{source} and {target} are of different IP versions: {own} and {address}"
+            Problem(
+                "mixed-families",
+                f"{source} and {target} are of different IP versions: {own} and {address}",
+            )
         )
     vrf = place.vrf_of(iface) if iface else 0
     bound = next(
@@ -94,7 +97,9 @@ def _source(world: World, text: str) -> tuple[str, str, Address | None]:
     if (address := _address(text)) is not None:
         owners = world.owners.get(address, [])
         if not owners:
-            raise NetorchError(f"nobody here has the address {text}")
+            raise NetorchError(
+                Problem("unknown-address", f"nobody here has the address {text}", object=text)
+            )
         # the address is what it is bound to, not the interface
         return owners[0][0], owners[0][1], address
     return (*_node(world, text), None)
@@ -107,7 +112,11 @@ def _target(
     if (address := _address(text)) is not None:
         if address.is_multicast or address.is_unspecified:
             raise NetorchError(
-                f"{address} is no address of one interface, which a packet could be sent to"
+                Problem(
+                    "unknown-address",
+                    f"{address} is no address of one interface, which a packet could be sent to",
+                    object=str(address),
+                )
             )
         return "", address
     label, named = _node(world, text)
@@ -179,11 +188,17 @@ def _node(world: World, text: str) -> End:
             and iface in world.asked.places[label].ifaces
         ):
             raise NoEnd(f"{node}:{iface} is not there, though the file has it")
-        raise NetorchError(
-            f"{node} has no interface {iface!r}. {did_you_mean(iface, place.ifaces)}".rstrip()
-        )
+        what = f"{node} has no interface {iface!r}."
+        remedy = did_you_mean(iface, place.ifaces)
+        raise NetorchError(Problem("unknown-interface", what, remedy=remedy, object=text))
     if ":" in text and not iface:
-        raise NetorchError(f"{text!r} names no interface: write NODE, NODE:IF or an address")
+        raise NetorchError(
+            Problem(
+                "bad-end",
+                f"{text!r} names no interface: write NODE, NODE:IF or an address",
+                object=text,
+            )
+        )
     return label, iface
 
 
@@ -193,7 +208,8 @@ def _label(world: World, text: str) -> str:
     if label is None and node == HOST and HOST in world.places:
         return HOST
     if label is None:
-        raise NetorchError(f"there is no node {node!r}. {which_node(node, world.names)}".rstrip())
+        what, remedy = f"there is no node {node!r}.", which_node(node, world.names)
+        raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=node))
     return label
 
 

@@ -163,10 +163,10 @@ def test_sources(tmp_path: Path) -> None:
 
 def test_errors_go_from_process_to_process() -> None:
     for error in (
-        FileError([Problem("bad", InCode(3, 9, "nodes.a"))], "lab.py"),
-        netorch.CommandError("no", 127),
-        netorch.CommandFailed("no", 3, "out", b"err"),
-        netorch.CommandTimeout("late", -9),
+        FileError([Problem("bad-value", "bad", InCode(3, 9, "nodes.a"))], "lab.py"),
+        netorch.CommandError(Problem("no-command", "no"), 127),
+        netorch.CommandFailed(Problem("command-failed", "no"), 3, "out", b"err"),
+        netorch.CommandTimeout(Problem("command-timeout", "late"), -9),
     ):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), str(again), again.__dict__) == (

@@ -12,7 +12,7 @@ from netorch.kernel.machine.facts import Machine
 from netorch.kernel.machine.modules import Modules
 from netorch.resolve import Desired
 from netorch.resolve.loader import load
-from netorch.values.snapshot import ForwardSnapshot
+from netorch.values.snapshot import Blind, ForwardSnapshot
 
 LAB = """
 name: lab
@@ -89,7 +89,10 @@ FOUND = [
     ),
     (
         "backends",
-        Situation(Machine(), backends=FULL | {"nftables": "libnftables.so.1 is not installed (…)"}),
+        Situation(
+            Machine(libnftables=False),
+            backends=FULL | {"nftables": "libnftables.so.1 is not installed (…)"},
+        ),
         Level.WARNING,
         "apt install libnftables1",
     ),
@@ -98,7 +101,12 @@ FOUND = [
         Situation(
             Machine(
                 forward=ForwardSnapshot(
-                    blind=("iptables-legacy has rules: python-iptables is not installed.",)
+                    blind=(
+                        Blind(
+                            "iptables",
+                            "iptables-legacy has rules: python-iptables is not installed.",
+                        ),
+                    )
                 )
             )
         ),

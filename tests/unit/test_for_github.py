@@ -111,7 +111,10 @@ def test_paths_count_from_the_checkout(file: str, folder: str, workspace: str, p
 
 def test_errors_of_a_file() -> None:
     error = FileError(
-        [Problem("unknown key 'x'.", Position(2, 3), "Did you mean 'y'?"), Problem("more")],
+        [
+            Problem("unknown-key", "unknown key 'x'.", Position(2, 3), "Did you mean 'y'?"),
+            Problem("bad-value", "more"),
+        ],
         "t.yaml",
     )
     lines = [*github.failure(error, lambda file: f"net/{file}")]
@@ -229,7 +232,7 @@ def test_rules_between_two_files_are_in_nft_words() -> None:
 
 
 def test_a_failure() -> None:
-    error = FileError([Problem("unknown key 'x'.", Position(2, 3))] * 5000, "t.yaml")
+    error = FileError([Problem("unknown-key", "unknown key 'x'.", Position(2, 3))] * 5000, "t.yaml")
     report = markdown.failure(error)
     assert report.startswith("### netorch: failed\n\n- `t.yaml:2:3: unknown key 'x'.`\n")
     assert len(report.encode()) <= markdown.COMMENT

@@ -361,7 +361,7 @@ FOUND = {
 @pytest.mark.parametrize("what", FOUND)
 def test_what_is_in_the_way_on_the_machine(what: str) -> None:
     resource, snapshot, wanted, remedy = FOUND[what]
-    [(told, way)] = resource.obstacles(snapshot, {})
+    [(_, told, way)] = resource.obstacles(snapshot, {})
     assert wanted in told and remedy in way, (told, way)
 
 

@@ -76,7 +76,7 @@ def _destroy_one(
     lab: Orchestrator, name: str, options: DestroyOptions, output: Output
 ) -> dict[str, object]:
     from netorch.cli.options import lists_nothing
-    from netorch.errors import NetorchError
+    from netorch.errors import NetorchError, Problem
     from netorch.language.scalars import topology_name
     from netorch.render import json
     from netorch.render.changes import changes, gone_objects
@@ -84,7 +84,7 @@ def _destroy_one(
     try:
         topology_name(name)
     except ValueError as error:
-        raise NetorchError(str(error)) from None
+        raise NetorchError(Problem("bad-topology-name", str(error), object=name)) from None
     started = time.monotonic()
     made: list[Change] = []
 

@@ -84,13 +84,18 @@ def _load(options: GraphOptions) -> Loaded:
     from pathlib import Path
 
     from netorch.cli import inputs
-    from netorch.errors import NetorchError
+    from netorch.errors import NetorchError, Problem
     from netorch.kernel.files import records
 
     name = options.file
     if name is not None and name in records.applied_names() and not Path(name).exists():
         raise NetorchError(
-            f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here"
+            Problem(
+                "file-not-found",
+                f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here",
+                object=name,
+                command=f"netorch graph --live {name}",
+            )
         )
     return inputs.chosen(name, options, live=False)[0]
 
@@ -100,7 +105,7 @@ def _live(options: GraphOptions, output: Output) -> Scene:
     from netorch.cli import inputs
     from netorch.converge.orchestrator import Orchestrator
     from netorch.converge.previous import reload
-    from netorch.errors import NetorchError
+    from netorch.errors import NetorchError, Problem
     from netorch.render.graph.scene import of_kernel
 
     name = inputs.topology_of(options.live or None, options.name, options.set)
@@ -108,7 +113,7 @@ def _live(options: GraphOptions, output: Output) -> Scene:
         entry = lab.look(name)
     output.warn(entry.warnings)
     if not entry.state and not entry.difference:
-        raise NetorchError(f"topology {name!r} is not live here")
+        raise NetorchError(Problem("not-live", f"topology {name!r} is not live here", object=name))
     try:
         loaded = reload(name, entry.record) if entry.record is not None else None
     except NetorchError:

@@ -29,26 +29,28 @@ def read(question: KeyFile, folder: str) -> Answer:
             if os.path.isabs(question.path)
             else f"Its path counts from the topology's folder, {printable(folder or '.')}."
         )
-        return Answer(problem=f"{name}: {error.strerror}", remedy=where)
+        return Answer(code="key-file-unreadable", problem=f"{name}: {error.strerror}", remedy=where)
     except ValueError:
-        return Answer(problem=f"{question.path!r} is no file name")
+        return Answer(code="key-file-unreadable", problem=f"{question.path!r} is no file name")
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            return Answer(problem=f"{name} is no plain file")
+            return Answer(code="key-file-unreadable", problem=f"{name} is no plain file")
         content = os.read(fd, LARGEST + 1)
     except OSError as error:
-        return Answer(problem=f"{name}: {error.strerror}")
+        return Answer(code="key-file-unreadable", problem=f"{name}: {error.strerror}")
     finally:
         os.close(fd)
     if len(content) > LARGEST:
         return Answer(
+            code="bad-key-file",
             problem=f"{name} is larger than {LARGEST} bytes",
             remedy="A key file holds one key and nothing else.",
         )
     key = _decoded(content)
     if key is None:
         return Answer(
+            code="bad-key-file",
             problem=f"{name} does not hold one key of {SIZE} bytes in base64",
             remedy=f"`wg {'genkey' if question.private else 'genpsk'}` makes one.",
         )

@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import convert, to_builtins
 
-from netorch.errors import OWN_NETWORK, LockedError, NetorchError
+from netorch.errors import OWN_NETWORK, LockedError, NetorchError, Problem
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.system.error_text import MORE_FILES
 from netorch.value import Value
@@ -58,7 +58,11 @@ class Record(Value):
 def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise NetorchError(
-            f"{name!r} is no name of a topology. Lower case letters, digits and inner hyphens, 32 at most."
+            Problem(
+                "bad-topology-name",
+                f"{name!r} is no name of a topology. Lower case letters, digits and inner hyphens, 32 at most.",
+                object=name,
+            )
         )
     return name
 
@@ -66,15 +70,18 @@ def _checked(name: str) -> str:
 _NOT_OURS = f"netorch needs root, or a /run of its own: {OWN_NETWORK}"
 
 _REMEDIES = {
-    errno.EACCES: f" {_NOT_OURS}",
-    errno.EPERM: f" {_NOT_OURS}",
-    errno.EMFILE: f" {MORE_FILES}",
+    errno.EACCES: ("not-root", _NOT_OURS),
+    errno.EPERM: ("not-root", _NOT_OURS),
+    errno.EMFILE: ("file-limit", MORE_FILES),
 }
+"""errno → code and remedy."""
 
 
 def _refusal(error: OSError) -> NetorchError:
-    remedy = _REMEDIES.get(error.errno or 0, "")
-    return NetorchError(f"{error.filename or RUN_NETORCH}: {error.strerror}.{remedy}")
+    code, remedy = _REMEDIES.get(error.errno or 0, ("records-unreadable", ""))
+    path = f"{error.filename or RUN_NETORCH}"
+    what = f"{path}: {error.strerror}."
+    return NetorchError(Problem(code, what, remedy=remedy, object=path))
 
 
 def _top(make: bool) -> int:
@@ -153,9 +160,9 @@ def _acquire(name: str, timeout: float) -> int:
             if time.monotonic() >= deadline and tries > 1:
                 holder = _holder(fd)
                 os.close(fd)
-                raise LockedError(
-                    f"topology {name!r} is being changed by {holder}. Try again when it is done."
-                ) from None
+                what = f"topology {name!r} is being changed by {holder}."
+                remedy = "Try again when it is done."
+                raise LockedError(Problem("locked", what, remedy=remedy, object=name)) from None
             time.sleep(0.02)
         except FileNotFoundError:
             pass
@@ -292,12 +299,34 @@ def write_record(name: str, record: Record) -> None:
 def read_record(name: str) -> tuple[Record | None, str]:
     """The record and "", or None and a warning if it is damaged (no warning if there is none)."""
     try:
-        text, meta = _read(name, _TOPOLOGY), _read(name, _META)
-        if text is None:
-            return None, ""
-        return convert({**decode(meta or "", dict[str, Any]), "text": text}, Record), ""
+        return _record(name), ""
     except ValueError as error:
-        return None, f"{RUN_NETORCH}/{name}: the record is damaged and ignored ({error})."
+        return None, f"{RUN_NETORCH}/{name}: {_ignored(error)}."
+
+
+def damage(name: str) -> str:
+    """What is wrong with the record of a topology, "" where nothing is."""
+    try:
+        _record(name)
+        _sysctls(name)
+    except ValueError as error:
+        return _ignored(error)
+    except NetorchError as error:
+        cause = error.__cause__
+        return f"{cause.strerror}" if isinstance(cause, OSError) else str(error)
+    return ""
+
+
+def _ignored(error: ValueError) -> str:
+    return f"the record is damaged and ignored ({error})"
+
+
+def _record(name: str) -> Record | None:
+    """The record, None without one. ValueError if it is damaged."""
+    text, meta = _read(name, _TOPOLOGY), _read(name, _META)
+    if text is None:
+        return None
+    return convert({**decode(meta or "", dict[str, Any]), "text": text}, Record)
 
 
 def write_sysctls(name: str, originals: Originals) -> None:
@@ -315,17 +344,22 @@ def write_sysctls(name: str, originals: Originals) -> None:
 def read_sysctls(name: str) -> tuple[Originals, str]:
     """Values from before; with a warning, and empty, if their record is damaged."""
     try:
-        form = dict[str, dict[str, tuple[tuple[int, int], str]]]
-        by_label = decode(_read(name, _SYSCTLS) or "{}", form)
+        return _sysctls(name), ""
     except ValueError as error:
-        return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: the record is damaged and ignored ({error})."
+        return {}, f"{RUN_NETORCH}/{name}/{_SYSCTLS}: {_ignored(error)}."
+
+
+def _sysctls(name: str) -> Originals:
+    """Values from before. ValueError if their record is damaged."""
+    form = dict[str, dict[str, tuple[tuple[int, int], str]]]
+    by_label = decode(_read(name, _SYSCTLS) or "{}", form)
     return {
         label: {
             tuple(paths.split(" ")): (inode, tuple(text.split(_AND)) if text else ())
             for paths, (inode, text) in settings.items()
         }
         for label, settings in by_label.items()
-    }, ""
+    }
 
 
 def remove_record(name: str) -> None:

@@ -13,7 +13,7 @@ from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.nat.languages import AUTO, language
 from netorch.values.filter_rules import DestinationTo, Ruleset
 from netorch.values.snapshot import FilterListing
@@ -88,7 +88,8 @@ def choose(choice: str) -> str:
         if reason is None:
             return name
         reasons.append(f"{name}: {reason}")
-    raise NetorchError("no backend for NAT and filtering works here. " + "; ".join(reasons))
+    what = "no backend for NAT and filtering works here. " + "; ".join(reasons)
+    raise NetorchError(Problem("no-filter-backend", what))
 
 
 def loaded() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
 from netorch.value import field
 from netorch.values.requests import Accept
-from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot
+from netorch.values.snapshot import Blind, DroppingChain, ForwardChain, ForwardSnapshot
 
 _FORWARD, _USER = "FORWARD", "DOCKER-USER"
 """Docker goes through the administrator's own chain first, and leaves alone what is in there."""
@@ -42,7 +42,7 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
     """The topology's accepts; with `dropping` also what others drop, and what cannot be looked into."""
     forward: list[ForwardChain] = []
     others: list[DroppingChain] = []
-    blind: list[str] = []
+    blind: list[Blind] = []
     for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
             forward.append(
@@ -62,17 +62,16 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
         and any(chain.drops for chain in forward)
         and (reason := libnftables.run("")) is not None
     ):
-        blind.append(
-            f"iptables (nft) drops what is forwarded, and netorch cannot let its networks through there: {reason}"
-        )
+        lost = "netorch cannot let its networks through there"
+        what = f"iptables (nft) drops what is forwarded, and {lost}: {reason}"
+        blind.append(Blind("nftables", what))
     for version in _legacy_versions():
         from netorch.kernel.firewall import legacyforward
 
         if reason := legacyforward.missing():
             if dropping:
-                blind.append(
-                    f"iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward. {reason}"
-                )
+                lost = "if its chain FORWARD drops, the networks here do not forward"
+                blind.append(Blind("iptables", f"iptables-legacy has rules: {lost}. {reason}"))
             break
         forward.append(
             _forward_chain(LEGACY, version, *legacyforward.read(version, _NAMES), topology)

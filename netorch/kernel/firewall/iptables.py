@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
 
@@ -75,9 +75,8 @@ def list_all() -> FilterListing | None:
     try:
         return FilterListing(iptables.text_of(xtables.read_all()))
     except NetorchError as error:
-        raise NetorchError(
-            f"iptables-legacy has rules, which were not looked into and may drop it: {error}"
-        ) from error
+        what = f"iptables-legacy has rules, which were not looked into and may drop it: {error}"
+        raise NetorchError(Problem("iptables-refused", what)) from error
 
 
 def _has_tables() -> bool:

@@ -21,13 +21,16 @@ def library() -> Any:
     except ModuleNotFoundError as error:
         raise KernelRefused(
             Problem(
+                "no-python-iptables",
                 f"python-iptables is not installed ({error}).",
                 remedy="pip install 'netorch[iptables]'",
+                command="pip install 'netorch[iptables]'",
             )
         ) from error
     except Exception as error:  # whatever it stumbles over in its search for libraries
         raise KernelRefused(
             Problem(
+                "no-python-iptables",
                 f"python-iptables does not start: {error}.",
                 remedy="Is the package iptables installed?",
             )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 
 _LIBRARY = "libnftables.so.1"
 _NETLINK_NETFILTER = 12
@@ -42,11 +42,18 @@ table inet netorch.probe {
 _normal: dict[tuple[str, str], str] = {}
 
 
-def available() -> str | None:
-    """Why nftables cannot be used here, or None. The kernel is asked by a dry run: nothing changes."""
+def installed() -> bool:
+    """Whether libnftables is on this machine."""
     try:
         _library()
     except OSError:
+        return False
+    return True
+
+
+def available() -> str | None:
+    """Why nftables cannot be used here, or None. The kernel is asked by a dry run: nothing changes."""
+    if not installed():
         return f"{_LIBRARY} is not installed (Debian: apt install libnftables1)"
     error = _command(_PROBE, dry=True)[0]
     return None if error is None else f"nf_tables refuses what netorch needs: {error}"
@@ -65,7 +72,11 @@ def list_text(table: str) -> str | None:
     lost, tables = _command("list tables inet")
     if lost is None and f"table inet {table}" not in tables.splitlines():
         return None
-    raise NetorchError(f"nftables: cannot list the table {table}: {error}")
+    raise NetorchError(
+        Problem(
+            "nftables-refused", f"nftables: cannot list the table {table}: {error}", object=table
+        )
+    )
 
 
 def list_rules(family: str, table: str) -> str | None:
@@ -107,7 +118,7 @@ def normalise(script: str, table: str, fresh: Callable[[], None]) -> str:
         fresh()
         error = run(script)
         if error is not None:
-            raise NetorchError(f"nftables: {error}")
+            raise NetorchError(Problem("nftables-refused", f"nftables: {error}", object=table))
         while len(_normal) >= _KEPT:
             del _normal[next(iter(_normal))]
         _normal[key] = list_text(table) or ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.kernel.firewall import libnftables, nf_tables_netlink
 from netorch.nat import nftables
 from netorch.values.filter_rules import Ruleset
@@ -49,7 +49,8 @@ def list_all() -> FilterListing | None:
         return None
     error, text, json = libnftables.list_all()
     if error is not None:
-        raise NetorchError(f"nftables has rules, which were not looked into: {error}")
+        what = f"nftables has rules, which were not looked into: {error}"
+        raise NetorchError(Problem("nftables-refused", what))
     return FilterListing(text, json, _extensions(text) if '"xt"' in json else {})
 
 

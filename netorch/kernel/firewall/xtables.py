@@ -151,7 +151,9 @@ def _table(key: TableKey) -> Iterator[Any]:
         finally:
             table.close()
     except iptc.IPTCError as error:
-        raise KernelRefused(f"{title(key)}: {_words(error)}.") from error
+        raise KernelRefused(
+            Problem("iptables-refused", f"{title(key)}: {_words(error)}.", object=title(key))
+        ) from error
     finally:
         kind._cache, kind.existing_table_names = before
 
@@ -183,7 +185,11 @@ def _locked() -> Iterator[None]:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise KernelRefused(
-                        f"{_LOCK} is held for {_LOCK_SECONDS:.0f} seconds now: is an iptables hanging?"
+                        Problem(
+                            "iptables-locked",
+                            f"{_LOCK} is held for {_LOCK_SECONDS:.0f} seconds now: is an iptables hanging?",
+                            object=_LOCK,
+                        )
                     ) from None
                 time.sleep(0.01)
         yield
@@ -220,8 +226,21 @@ def _write(key: TableKey, mark: str, chains: Collection[str], wanted: Lines) -> 
                 if number in (errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP)
                 else ""
             )
-            raise KernelRefused(Problem(f"{title(key)}: {sentence(number)}.", remedy=remedy))
-    raise KernelRefused(f"{title(key)}: another program keeps changing it.")
+            raise KernelRefused(
+                Problem(
+                    "iptables-refused",
+                    f"{title(key)}: {sentence(number)}.",
+                    remedy=remedy,
+                    object=title(key),
+                )
+            )
+    raise KernelRefused(
+        Problem(
+            "iptables-locked",
+            f"{title(key)}: another program keeps changing it.",
+            object=title(key),
+        )
+    )
 
 
 def _change(key: TableKey, table: Any, look: _OwnRules, wanted: Lines) -> None:
@@ -237,7 +256,11 @@ def _change(key: TableKey, table: Any, look: _OwnRules, wanted: Lines) -> None:
             # Table.delete_entry finds a rule by its contents, and of two equal ones the first
             if table._iptc.iptc_delete_num_entry(chain.encode(), number - 1, table._handle) != 1:
                 raise KernelRefused(
-                    f"{title(key)}: rule {number} of {chain} cannot be deleted: {sentence(_errno())}."
+                    Problem(
+                        "iptables-refused",
+                        f"{title(key)}: rule {number} of {chain} cannot be deleted: {sentence(_errno())}.",
+                        object=title(key),
+                    )
                 )
     there = {chain for act, chain in have if act == "-N"}
     to_be = {chain for act, chain in want if act == "-N"}

@@ -10,7 +10,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, NamedTuple
 
-from netorch.errors import KernelRefused
+from netorch.errors import KernelRefused, Problem
 from netorch.kernel.firewall.iptclib import dnat_revision, library, title
 from netorch.nat.iptables import TableKey
 
@@ -86,7 +86,11 @@ def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
         raw = _packed_header(version, header, len(matches), len(target)) + matches + target
     except (KeyError, ValueError, IndexError, RuntimeError, StopIteration, struct.error) as error:
         raise KernelRefused(
-            f"{title(key)}: there is no way to say {text!r} ({error!r})."
+            Problem(
+                "rule-not-expressible",
+                f"{title(key)}: there is no way to say {text!r} ({error!r}).",
+                object=title(key),
+            )
         ) from error
     return ctypes.create_string_buffer(raw, len(raw))
 

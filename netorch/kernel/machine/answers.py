@@ -26,7 +26,9 @@ def _answer(question: Question, folder: str) -> Answer:
             except (KeyError, ValueError):
                 known = (user.pw_name for user in pwd.getpwall())
                 return Answer(
-                    problem=f"this machine has no user {name!r}", remedy=did_you_mean(name, known)
+                    code="unknown-user",
+                    problem=f"this machine has no user {name!r}",
+                    remedy=did_you_mean(name, known),
                 )
         case GroupNumber(name):
             try:
@@ -34,5 +36,7 @@ def _answer(question: Question, folder: str) -> Answer:
             except (KeyError, ValueError):
                 known = (group.gr_name for group in grp.getgrall())
                 return Answer(
-                    problem=f"this machine has no group {name!r}", remedy=did_you_mean(name, known)
+                    code="unknown-group",
+                    problem=f"this machine has no group {name!r}",
+                    remedy=did_you_mean(name, known),
                 )

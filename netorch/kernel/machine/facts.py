@@ -13,7 +13,7 @@ from netorch.errors import NetorchError
 from netorch.kernel.door import require_root
 from netorch.kernel.files import records
 from netorch.kernel.files.owned_directories import RUN_NETORCH
-from netorch.kernel.firewall import forwardaccept, nf_tables_netlink
+from netorch.kernel.firewall import forwardaccept, libnftables, nf_tables_netlink
 from netorch.kernel.machine import modules
 from netorch.kernel.machine.modules import Modules
 from netorch.kernel.namespaces.catalog import OWN_NETNS, RUN_NETNS
@@ -33,7 +33,15 @@ class Damage(Value):
     """Something below /run that is not as it should be."""
 
     path: str
+    code: str
+    """Key of the table in `netorch.codes`."""
     what: str
+    directory: bool = False
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rpartition("/")[2]
 
 
 class Machine(Value):
@@ -60,6 +68,7 @@ class Machine(Value):
     records: tuple[Damage, ...] = ()
     named: int = 0
     open_files: int = 1 << 20
+    libnftables: bool = True
 
 
 def read(
@@ -89,6 +98,7 @@ def read(
         records=_records(),
         named=named,
         open_files=_limit(),
+        libnftables=libnftables.installed(),
     )
 
 
@@ -150,16 +160,13 @@ def _named() -> tuple[tuple[Damage, ...], int]:
             elif stat.S_ISLNK(status.st_mode):
                 # made by people who want a container in `ip netns`: it works, and netorch leaves it alone
                 if not os.path.exists(path):
-                    found.append(Damage(path, "a symbolic link that leads nowhere"))
+                    what = "a symbolic link that leads nowhere"
+                    found.append(Damage(path, "not-a-namespace", what))
+            elif stat.S_ISDIR(status.st_mode):
+                found.append(Damage(path, "not-a-namespace", "a directory", directory=True))
             else:
-                found.append(
-                    Damage(
-                        path,
-                        "a directory"
-                        if stat.S_ISDIR(status.st_mode)
-                        else "a plain file, and no namespace is mounted on it",
-                    )
-                )
+                what = "a plain file, and no namespace is mounted on it"
+                found.append(Damage(path, "not-a-namespace", what))
     return tuple(found), named
 
 
@@ -168,24 +175,19 @@ def _records() -> tuple[Damage, ...]:
     try:
         status = os.lstat(RUN_NETORCH)
         if not stat.S_ISDIR(status.st_mode):
-            return (Damage(RUN_NETORCH, "is no directory"),)
+            return (Damage(RUN_NETORCH, "records-unreadable", "is no directory"),)
         names = sorted(os.listdir(RUN_NETORCH))
     except (FileNotFoundError, PermissionError):
         # without root there is nothing to be seen in it
         return ()
     except OSError as error:
-        return (Damage(RUN_NETORCH, f"cannot be read: {error.strerror}"),)
+        return (Damage(RUN_NETORCH, "records-unreadable", f"cannot be read: {error.strerror}"),)
     for name in filter(_PLAIN.fullmatch, names):
         path = f"{RUN_NETORCH}/{name}"
         if not stat.S_ISDIR(os.lstat(path).st_mode):
-            found.append(Damage(path, "is no directory"))
-            continue
-        try:
-            warnings = (records.read_record(name)[1], records.read_sysctls(name)[1])
-        except NetorchError as error:
-            warnings = (str(error), "")
-        if said := next(filter(None, warnings), ""):
-            found.append(Damage(path, said.partition(": ")[2].rstrip(".") or said))
+            found.append(Damage(path, "records-unreadable", "is no directory"))
+        elif what := records.damage(name):
+            found.append(Damage(path, "record-damaged", what))
     return tuple(found)
 
 

@@ -7,9 +7,10 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from netorch.errors import did_you_mean
+from netorch.errors import Position, Problem, did_you_mean
 from netorch.kernel.namespaces.catalog import RUN_NETNS
 from netorch.kernel.namespaces.netns import netns_fd
+from netorch.value import replace
 from netorch.values.requests import Attachment
 
 if TYPE_CHECKING:
@@ -21,9 +22,17 @@ _BY_ENGINE = ("docker", "podman")
 class NotAttached(Exception):
     """There is no such namespace, or it cannot be told whether there is: `unsure` then."""
 
-    def __init__(self, what: str, remedy: str = "", *, unsure: bool = False) -> None:
-        self.what, self.remedy, self.unsure = what, remedy, unsure
-        super().__init__(f"{what} {remedy}".rstrip())
+    def __init__(self, problem: Problem, *, unsure: bool = False) -> None:
+        self.problem, self.unsure = problem, unsure
+        super().__init__(f"{problem.what} {problem.remedy}".rstrip())
+
+    @property
+    def what(self) -> str:
+        return self.problem.what
+
+    def of_node(self, node: str, where: Position | None = None) -> Problem:
+        """The problem as the node has it that is to be attached."""
+        return replace(self.problem, what=f"node {node}: {self.what}", where=where)
 
 
 def open_namespace(how: str, what: str, engines: Engines | None = None) -> int:
@@ -58,23 +67,28 @@ def _engines() -> Engines:
 
 def _why(how: str, what: str, path: str, error: OSError) -> NotAttached:
     if error.errno in (errno.EACCES, errno.EPERM):
-        return NotAttached(f"{path}: {error.strerror}.", "netorch needs root.", unsure=True)
-    if how == "pid" and error.errno in (errno.ENOENT, errno.ESRCH):
+        denied = f"{path}: {error.strerror}."
         return NotAttached(
-            f"there is no process {what}.", "Start it first, and name the number that it has now."
+            Problem("not-root", denied, remedy="netorch needs root.", object=path), unsure=True
         )
+    if how == "pid" and error.errno in (errno.ENOENT, errno.ESRCH):
+        gone = f"there is no process {what}."
+        remedy = "Start it first, and name the number that it has now."
+        return NotAttached(Problem("no-such-process", gone, remedy=remedy, object=what))
     if how == "netns" and error.errno == errno.ENOENT:
         try:
             known = os.listdir(RUN_NETNS)
         except OSError:
             known = []
+        gone = f"there is no namespace {what!r}."
+        close = did_you_mean(what, known)
+        remedy, command = (close, "") if close else ("`ip netns list` shows them.", "ip netns list")
         return NotAttached(
-            f"there is no namespace {what!r}.",
-            did_you_mean(what, known) or "`ip netns list` shows them.",
+            Problem("no-such-namespace", gone, remedy=remedy, object=what, command=command)
         )
-    return NotAttached(
-        f"{path} is no network namespace.", "Start what it belongs to first, or correct `attach`."
-    )
+    remedy = "Start what it belongs to first, or correct `attach`."
+    other = f"{path} is no network namespace."
+    return NotAttached(Problem("not-a-namespace", other, remedy=remedy, object=path))
 
 
 __all__ = ["NotAttached", "open_all", "open_namespace"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from netorch.errors import did_you_mean, printable
+from netorch.errors import Problem, did_you_mean, printable
 from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.netns import netns_fd
 from netorch.value import Value
@@ -50,11 +50,11 @@ class Engine(Value):
         scheme, separator, path = said.partition("://")
         if scheme == "unix" and separator and path.startswith("/"):
             return (path,)
-        raise NotAttached(
-            f"{self.variable} is {printable(said)!r}, which is no unix socket: a container on another machine has no namespace here.",
-            f"Say {self.variable}=unix:///PATH, or unset it.",
-            unsure=True,
-        )
+        remote = "a container on another machine has no namespace here"
+        what = f"{self.variable} is {printable(said)!r}, which is no unix socket: {remote}."
+        remedy = f"Say {self.variable}=unix:///PATH, or unset it."
+        problem = Problem("remote-engine", what, remedy=remedy, object=self.variable)
+        raise NotAttached(problem, unsure=True)
 
 
 ENGINES = {
@@ -127,29 +127,27 @@ class Engines:
                 os.close(fd)
             elif again == found:
                 what = f"container {found.name!r} runs as process {found.pid}, says {engine.name}, but there is none here."
-                raise NotAttached(
-                    what, f"Does {engine.name} run on another machine, or in a virtual one?"
-                )
+                remedy = f"Does {engine.name} run on another machine, or in a virtual one?"
+                raise NotAttached(Problem("remote-engine", what, remedy=remedy, object=found.name))
             found = again
-        raise NotAttached(
-            f"container {found.name!r} does not stay up.",
-            f"See why: `{engine.command} logs {found.name}`.",
-        )
+        logs = f"{engine.command} logs {found.name}"
+        raise _not_running(found, "does not stay up", f"See why: `{logs}`.", logs)
 
     def _container(self, engine: Engine, name: str, deadline: float) -> Container:
         status, answer = self._ask(engine, f"/containers/{name}/json", deadline)
         if status == 404:
             close = did_you_mean(name, self._names(engine, deadline))
+            command = f"{engine.command} ps --all"
+            what = f"{engine.name} has no container {name!r}."
+            remedy = close or f"`{command}` lists them."
             raise NotAttached(
-                f"{engine.name} has no container {name!r}.",
-                close or f"`{engine.command} ps --all` lists them.",
+                Problem("no-such-container", what, remedy=remedy, object=name, command=command)
             )
         if status != 200:
             said = answer.get("message") if isinstance(answer, dict) else None
-            raise NotAttached(
-                f"{engine.name} does not tell of container {name!r}: {_text(said) or f'HTTP status {status}'}.",
-                unsure=True,
-            )
+            why = _text(said) or f"HTTP status {status}"
+            what = f"{engine.name} does not tell of container {name!r}: {why}."
+            raise NotAttached(Problem("engine-failed", what, object=name), unsure=True)
         try:
             return _read(answer)
         except (AttributeError, KeyError, TypeError, ValueError):
@@ -213,11 +211,13 @@ class Engines:
 
     def _failure(self, engine: Engine, why: str) -> _EngineFailed:
         place = printable(self._sockets.get(engine.name, "its socket"))
-        return _EngineFailed(
+        command = f"{engine.command} ps"
+        what, remedy = (
             f"{engine.name} at {place}: {why}.",
-            f"Is it well? `{engine.command} ps` should answer.",
-            unsure=True,
+            f"Is it well? `{command}` should answer.",
         )
+        problem = Problem("engine-failed", what, remedy=remedy, object=engine.name, command=command)
+        return _EngineFailed(problem, unsure=True)
 
 
 class _EngineFailed(NotAttached):
@@ -229,11 +229,16 @@ def _unreachable(engine: Engine, tried: Mapping[str, OSError]) -> _EngineFailed:
     for path, error in tried.items():
         reasons.setdefault(_reason(error), []).append(printable(path))
     told = "; ".join(f"{', '.join(paths)}: {reason}" for reason, paths in reasons.items())
-    start = f"Start it (`systemctl start {engine.unit}`)"
+    command = f"systemctl start {engine.unit}"
+    start = f"Start it (`{command}`)"
     if any(isinstance(error, PermissionError) for error in tried.values()):
-        start = "Run netorch as root"
+        start, command = "Run netorch as root", ""
     remedy = f"{start}, or say where its socket is: {engine.variable}=unix:///PATH."
-    return _EngineFailed(f"{engine.name} cannot be reached ({told}).", remedy, unsure=True)
+    what = f"{engine.name} cannot be reached ({told})."
+    problem = Problem(
+        "engine-unreachable", what, remedy=remedy, object=engine.name, command=command
+    )
+    return _EngineFailed(problem, unsure=True)
 
 
 class _Timed(socket.socket):
@@ -307,14 +312,22 @@ def _check(engine: Engine, found: Container) -> None:
             found.status,
             (f"is {found.status if found.status != 'running' else 'without a process'}", "start"),
         )
+        command = f"{engine.command} {verb} {found.name}"
         if verb == "logs":
-            remedy = f"`{engine.command} logs {found.name}` may say why; apply again when it runs."
+            remedy = f"`{command}` may say why; apply again when it runs."
         else:
-            remedy = f"{'Let it go on' if verb == 'unpause' else 'Start it'} with `{engine.command} {verb} {found.name}`."
-        raise NotAttached(f"container {found.name!r} {state}.", remedy)
+            remedy = f"{'Let it go on' if verb == 'unpause' else 'Start it'} with `{command}`."
+        raise _not_running(found, state, remedy, command)
     if found.network == "host":
-        what = f"container {found.name!r} was started with `--network host`: it has no network of its own, but the host's."
-        raise NotAttached(what, "Take the node `host` in its place.")
+        shared = "it has no network of its own, but the host's"
+        what = f"container {found.name!r} was started with `--network host`: {shared}."
+        remedy = "Take the node `host` in its place."
+        raise NotAttached(Problem("container-on-host", what, remedy=remedy, object=found.name))
+
+
+def _not_running(found: Container, state: str, remedy: str, command: str) -> NotAttached:
+    what = f"container {found.name!r} {state}."
+    return NotAttached(Problem("container-not-running", what, None, remedy, found.name, command))
 
 
 def _candidates(found: Container) -> Iterator[str]:

@@ -35,7 +35,12 @@ def aside(
     except RuntimeError:
         what = "netorch cannot start a thread: the limit of processes is reached."
         raise KernelRefused(
-            Problem(what, remedy="Raise it: `ulimit -u`, or pids.max of the control group.")
+            Problem(
+                "process-limit",
+                what,
+                remedy="Raise it: `ulimit -u`, or pids.max of the control group.",
+                command="ulimit -u",
+            )
         ) from None
     try:
         thread.join()
@@ -54,7 +59,7 @@ def open_place(how: str, what: str) -> int:
     try:
         return open_namespace(how, what)
     except NotAttached as error:
-        raise KernelRefused(Problem(error.what, remedy=error.remedy)) from None
+        raise KernelRefused(error.problem) from None
 
 
 def within(

@@ -65,7 +65,12 @@ class Worker:
         except RuntimeError:
             what = "netorch cannot start a thread: the limit of processes is reached."
             raise KernelRefused(
-                Problem(what, remedy="Raise it: `ulimit -u`, or pids.max of the control group.")
+                Problem(
+                    "process-limit",
+                    what,
+                    remedy="Raise it: `ulimit -u`, or pids.max of the control group.",
+                    command="ulimit -u",
+                )
             ) from None
         return thread
 

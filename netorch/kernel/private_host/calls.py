@@ -101,7 +101,12 @@ class Calls:
                 os.close(fd)
             what = "this process may not have more open files."
             raise KernelRefused(
-                Problem(what, remedy="Raise the limit, `ulimit -n`, or close some.")
+                Problem(
+                    "file-limit",
+                    what,
+                    remedy="Raise the limit, `ulimit -n`, or close some.",
+                    command="ulimit -n",
+                )
             )
         if not sign:
             raise ConnectionError("the other process is gone")

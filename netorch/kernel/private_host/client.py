@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import ParamSpec, TypeVar, cast
 
-from netorch.errors import KernelRefused, LacksError, NetorchError
+from netorch.errors import KernelRefused, LacksError, NetorchError, Problem
 from netorch.kernel.private_host.calls import Calls, Raised, decode_error, wait
 from netorch.kernel.processes.spawn import Entrance
 from netorch.kernel.system.syscalls import CLONE_NEWPID, CLONE_NEWUSER
@@ -59,7 +59,9 @@ class Private:
         try:
             said, fds, _, _ = socket.recv_fds(ours, 1 << 16, 8)
             if not said:
-                raise KernelRefused("the private host ended before it was ready.")
+                raise KernelRefused(
+                    Problem("private-host-ended", "the private host ended before it was ready.")
+                )
             if said[:1] == b"-":
                 raise decode_error(said[1:])
         except BaseException:
@@ -118,7 +120,8 @@ class Private:
             except Raised as raised:
                 error = raised.error
             except OSError as gone:
-                raise KernelRefused("the private host is gone: its processes were ended.") from gone
+                what = "the private host is gone: its processes were ended."
+                raise KernelRefused(Problem("private-host-ended", what)) from gone
             except KeyboardInterrupt:
                 if to_the_end:
                     wait(ours)
@@ -165,7 +168,10 @@ def _ask_for_host(theirs: socket.socket, calls_module: str) -> None:
                 _nursery = None
                 if last:
                     raise NetorchError(
-                        f"the process that makes private hosts does not live: {error.strerror}."
+                        Problem(
+                            "private-host-ended",
+                            f"the process that makes private hosts does not live: {error.strerror}.",
+                        )
                     ) from error
 
 
@@ -177,7 +183,10 @@ def _start(calls_module: str) -> int:
             program = os.pidfd_open(os.getpid())
         except OSError as error:
             raise LacksError(
-                f"private hosts need pidfd_open(2), since Linux 5.3: {error.strerror}."
+                Problem(
+                    "no-private-host",
+                    f"private hosts need pidfd_open(2), since Linux 5.3: {error.strerror}.",
+                )
             ) from None
         try:
             # above the numbers that they get there
@@ -202,7 +211,11 @@ def _start(calls_module: str) -> int:
         except OSError as error:
             os.close(ours.detach())
             raise LacksError(
-                f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}."
+                Problem(
+                    "no-private-host",
+                    f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}.",
+                    object=sys.executable,
+                )
             ) from None
         finally:
             for fd in (program, *copies):

@@ -39,9 +39,14 @@ class PlaceValue(msgspec.Struct, frozen=True):
 
 
 class ProblemValue(msgspec.Struct, frozen=True):
+    """A Problem with its place as a value."""
+
+    code: str
     what: str
     where: PlaceValue | None
     remedy: str
+    object: str
+    command: str
 
 
 class NetorchErrorValue(msgspec.Struct, frozen=True, tag="netorch"):
@@ -51,7 +56,7 @@ class NetorchErrorValue(msgspec.Struct, frozen=True, tag="netorch"):
 
 
 class CommandErrorValue(msgspec.Struct, frozen=True, tag="command"):
-    what: str
+    problem: ProblemValue
     status: int
 
 
@@ -88,15 +93,12 @@ def position_of(value: PlaceValue | None) -> Position | None:
 
 def error_value(error: BaseException) -> ErrorValue:
     if type(error) is CommandError:
-        return CommandErrorValue(error.problems[0].what, error.status)
+        return CommandErrorValue(_problem_value(error.problems[0]), error.status)
     if isinstance(error, NetorchError):
         kind = next(
             kind.__name__ for kind in type(error).__mro__ if kind.__name__ in _NETORCH_ERRORS
         )
-        problems = tuple(
-            ProblemValue(problem.what, place_value(problem.where), problem.remedy)
-            for problem in error.problems
-        )
+        problems = tuple(_problem_value(problem) for problem in error.problems)
         return NetorchErrorValue(kind, problems, error.file)
     if isinstance(error, OSError) and error.errno is not None:
         kind = type(error).__name__ if type(error).__name__ in _OS_ERRORS else "OSError"
@@ -109,22 +111,39 @@ def error_value(error: BaseException) -> ErrorValue:
     return OtherErrorValue(type(error).__name__, str(error))
 
 
+def _problem_value(problem: Problem) -> ProblemValue:
+    return ProblemValue(
+        code=problem.code,
+        what=problem.what,
+        where=place_value(problem.where),
+        remedy=problem.remedy,
+        object=problem.object,
+        command=problem.command,
+    )
+
+
+def _problem(value: ProblemValue) -> Problem:
+    return Problem(
+        code=value.code,
+        what=value.what,
+        where=position_of(value.where),
+        remedy=value.remedy,
+        object=value.object,
+        command=value.command,
+    )
+
+
 def error_of(value: ErrorValue) -> Exception:
     """The exception; a NetorchError that names it in place of one whose type is unknown here."""
     match value:
-        case CommandErrorValue(what, status):
-            return CommandError(what, status)
+        case CommandErrorValue(problem, status):
+            return CommandError(_problem(problem), status)
         case NetorchErrorValue(kind, problems, file):
-            return _NETORCH_ERRORS[kind](
-                [Problem(entry.what, position_of(entry.where), entry.remedy) for entry in problems],
-                file,
-            )
+            return _NETORCH_ERRORS[kind]([_problem(entry) for entry in problems], file)
         case OSErrorValue(kind, errno, strerror, filename):
             # OSError chooses the subclass by the number
             return _OS_ERRORS[kind](errno, strerror, filename)
         case OtherErrorValue(kind, text):
-            return (
-                _OTHER_ERRORS[kind](text)
-                if kind in _OTHER_ERRORS
-                else NetorchError(f"{kind}: {text}")
-            )
+            if kind in _OTHER_ERRORS:
+                return _OTHER_ERRORS[kind](text)
+            return NetorchError(Problem("internal-error", f"{kind}: {text}"))

@@ -125,15 +125,13 @@ def _bring(old: int, name: str, target: str) -> None:
 
 def refusal(what: str, error: OSError, user: bool) -> LacksError:
     """Why this machine gives no private host, with the remedy as far as it can be known."""
-    return LacksError(
-        Problem(
-            f"no private host can be made here: {what} ({error.strerror}).",
-            remedy=_remedy(error, user),
-        )
-    )
+    remedy, command = _remedy(error, user)
+    sentence = f"no private host can be made here: {what} ({error.strerror})."
+    return LacksError(Problem("no-private-host", sentence, remedy=remedy, command=command))
 
 
-def _remedy(error: OSError, user: bool) -> str:
+def _remedy(error: OSError, user: bool) -> tuple[str, str]:
+    """A sentence, and the command in it, "" without one."""
     settings = (
         ("/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
         (
@@ -148,14 +146,24 @@ def _remedy(error: OSError, user: bool) -> str:
         ),
     )
     if not user:
-        return "Root needs CAP_SYS_ADMIN and CAP_NET_ADMIN for it: in a container, start that with --privileged."
+        return (
+            "Root needs CAP_SYS_ADMIN and CAP_NET_ADMIN for it: in a container, start that with --privileged.",
+            "",
+        )
     for path, value, command in settings:
         with suppress(OSError), open(path, encoding="ascii", errors="replace") as file:
             if file.read().strip() == value:
-                return f"{path.removeprefix('/proc/sys/').replace('/', '.')} is {value}: run `{command}` as root, or run this as root."
+                name = path.removeprefix("/proc/sys/").replace("/", ".")
+                return f"{name} is {value}: run `{command}` as root, or run this as root.", command
     if error.errno == errno.ENOSPC:
-        return "The limit of namespaces is reached: raise user.max_user_namespaces, user.max_net_namespaces and the like."
-    return "Unprivileged user namespaces are not allowed here, be it by the container around or its seccomp filter: run this as root."
+        return (
+            "The limit of namespaces is reached: raise user.max_user_namespaces, user.max_net_namespaces and the like.",
+            "",
+        )
+    return (
+        "Unprivileged user namespaces are not allowed here, be it by the container around or its seccomp filter: run this as root.",
+        "",
+    )
 
 
 def needs_user_namespace() -> bool:

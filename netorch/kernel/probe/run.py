@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.kernel.namespaces.catalog import Namespaces
 from netorch.kernel.probe import neighbour_cleanup
 from netorch.kernel.probe.event_loop import Door, Prober, Wanted
@@ -104,8 +104,9 @@ def _sockets(namespaces: Namespaces, wanted: Sequence[Wanted]) -> list[socket.so
                 for opened in found:
                     if isinstance(opened, socket.socket):
                         opened.close()
+                rights = "checks send packets of their own, which needs root (CAP_NET_RAW)."
                 raise NetorchError(
-                    "checks send packets of their own, which needs root (CAP_NET_RAW). Run it with sudo."
+                    Problem("not-root", rights, remedy="Run it with sudo.")
                 ) from None
             found.append(error)
     return found

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Sequence
 from typing import NoReturn
 
-from netorch.errors import CommandError, NetorchError
+from netorch.errors import CommandError, NetorchError, Problem
 from netorch.kernel.files.etc_netns import ETC_NETNS
 from netorch.kernel.system.syscalls import (
     CLONE_NEWNS,
@@ -26,7 +26,7 @@ _MS_RDONLY = 1
 def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
     """Replace this process by `argv` in the namespace `fd`; call it with no other thread about. CommandError, NetorchError."""
     if not argv:
-        raise CommandError("there is no command to run", 127)
+        raise CommandError(Problem("no-command", "there is no command to run"), 127)
     move(fd, etc_name)
     # Python ignores these; what is run should not inherit that
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
@@ -34,9 +34,13 @@ def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
     try:
         os.execvp(argv[0], list(argv))
     except FileNotFoundError as error:
-        raise CommandError(f"{argv[0]}: command not found", 127) from error
+        raise CommandError(
+            Problem("command-not-found", f"{argv[0]}: command not found", object=argv[0]), 127
+        ) from error
     except OSError as error:
-        raise CommandError(f"{argv[0]}: {error.strerror}", 126) from error
+        raise CommandError(
+            Problem("command-not-runnable", f"{argv[0]}: {error.strerror}", object=argv[0]), 126
+        ) from error
 
 
 def move(fd: int, etc_name: str | None) -> None:
@@ -46,8 +50,11 @@ def move(fd: int, etc_name: str | None) -> None:
         unshare(CLONE_NEWNS)
         mount("", "/", "none", MS_SLAVE | MS_REC)
     except OSError as error:
-        remedy = " netorch needs root." if error.errno == errno.EPERM else ""
-        raise NetorchError(f"enter the namespace: {error.strerror}.{remedy}") from error
+        denied = error.errno == errno.EPERM
+        code = "not-root" if denied else "namespace-not-entered"
+        remedy = "netorch needs root." if denied else ""
+        what = f"enter the namespace: {error.strerror}."
+        raise NetorchError(Problem(code, what, remedy=remedy)) from error
     finally:
         os.close(fd)
     _mount_sysfs()
@@ -74,4 +81,10 @@ def _bind_etc(directory: str) -> None:
         try:
             mount(source, target, "none", MS_BIND)
         except OSError as error:
-            raise NetorchError(f"bind {source} to {target}: {error.strerror}.") from error
+            raise NetorchError(
+                Problem(
+                    "namespace-not-entered",
+                    f"bind {source} to {target}: {error.strerror}.",
+                    object=target,
+                )
+            ) from error

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from netorch.errors import CommandError, CommandFailed, CommandTimeout, NetorchError
+from netorch.errors import CommandError, CommandFailed, CommandTimeout, NetorchError, Problem
 from netorch.kernel.namespaces.visitor_thread import aside, open_place
 from netorch.kernel.private_host.calls import Files
 from netorch.kernel.processes import launch
@@ -91,7 +91,7 @@ def popen(way: Entrance, argv: Sequence[str], options: dict[str, Any]) -> Proces
     """A process at the end of the way. `options` are subprocess.Popen's. CommandError if the command cannot be run."""
     __tracebackhide__ = True
     if not argv:
-        raise CommandError("there is no command to run", 127)
+        raise CommandError(Problem("no-command", "there is no command to run"), 127)
     cwd = options.pop("cwd", None)
     cwd = _here() if cwd is None else os.fspath(cwd)
     try:
@@ -107,10 +107,20 @@ def popen(way: Entrance, argv: Sequence[str], options: dict[str, Any]) -> Proces
         return aside(start, _discard)
     except (FileNotFoundError, NotADirectoryError) as error:
         if error.filename is not None and os.fsdecode(error.filename) != argv[0]:
-            raise NetorchError(f"{os.fsdecode(error.filename)}: {error.strerror}.") from None
-        raise CommandError(f"{argv[0]}: command not found", 127) from None
+            raise NetorchError(
+                Problem(
+                    "file-not-found",
+                    f"{os.fsdecode(error.filename)}: {error.strerror}.",
+                    object=os.fsdecode(error.filename),
+                )
+            ) from None
+        raise CommandError(
+            Problem("command-not-found", f"{argv[0]}: command not found", object=argv[0]), 127
+        ) from None
     except OSError as error:
-        raise CommandError(f"{argv[0]}: {error.strerror}", 126) from None
+        raise CommandError(
+            Problem("command-not-runnable", f"{argv[0]}: {error.strerror}", object=argv[0]), 126
+        ) from None
 
 
 def _here() -> str:
@@ -186,7 +196,11 @@ def run(
         _discard(process)
         out, err = (_as_wanted(part, wanted) for part in (late.stdout, late.stderr))
         raise CommandTimeout(
-            f"{title} did not end within {wanted.timeout:g} s.{_last(err or out)}",
+            Problem(
+                "command-timeout",
+                f"{title} did not end within {wanted.timeout:g} s.{_last(err or out)}",
+                object=node,
+            ),
             process.returncode,
             out,
             err,
@@ -200,7 +214,12 @@ def run(
             if process.returncode > 0
             else f"ended by signal {-process.returncode}"
         )
-        raise CommandFailed(f"{title}: {how}.{_last(err or out)}", process.returncode, out, err)
+        raise CommandFailed(
+            Problem("command-failed", f"{title}: {how}.{_last(err or out)}", object=node),
+            process.returncode,
+            out,
+            err,
+        )
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
@@ -235,7 +254,10 @@ def program(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
     __tracebackhide__ = True
     if isinstance(argv, (str, bytes, Path)):
         raise CommandError(
-            f"{str(argv)!r} is no list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b'].",
+            Problem(
+                "bad-command",
+                f"{str(argv)!r} is no list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b'].",
+            ),
             127,
         )
     return [os.fspath(word) for word in argv]

@@ -8,7 +8,7 @@ import struct
 import sys
 from collections.abc import Sequence
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.netlink import constants as c
 from netorch.netlink.codec import Message, as_i32, headers, message
 from netorch.netlink.decode import failure
@@ -126,7 +126,7 @@ class Rtnl:
                 if error.errno != errno.ENOBUFS:
                     raise
                 self._drain()
-        raise NetorchError(_UNSTEADY)
+        raise NetorchError(Problem("kernel-unsteady", _UNSTEADY))
 
     def _get(self, kind: int, payloads: Sequence[bytes]) -> list[list[Message]]:
         seqs = [self.next_seq() for _ in payloads]
@@ -160,7 +160,7 @@ class Rtnl:
                 continue
             if found is not None:
                 return found
-        raise NetorchError(_UNSTEADY)
+        raise NetorchError(Problem("kernel-unsteady", _UNSTEADY))
 
     def _dumped(self, seq: int) -> list[Message] | None:
         found: list[Message] = []

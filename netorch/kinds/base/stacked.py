@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from netorch.kinds.base.link import link_key
 from netorch.kinds.base.standalone import SoloLink, SoloWords, find, said
 from netorch.netlink.constants import IFF_LOOPBACK
-from netorch.state.core import State, shown
+from netorch.state.core import Obstacle, State, shown
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 MASTERS = {"bridge": "bridge", "bond": "bond", "team": "team", "openvswitch": "Open vSwitch"}
@@ -36,7 +36,7 @@ class StackedLink(SoloLink):
         # a person looks for the mode, even where it is the default
         return {attribute.key: said(getattr(self, attribute.key)) for attribute in self.ATTRIBUTES}
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
         yield from SoloLink.obstacles(self, snapshot, wanted)
         netns, below = find(snapshot, self.parent) if self.parent is not None else (None, None)
         if self.parent is None or netns is None or below is None:
@@ -54,25 +54,25 @@ class StackedLink(SoloLink):
             ):
                 continue
             if why := self.quarrel(kind.seen(record)):
-                yield (
-                    f"{shown(netns.label)}:{below.name} has the {record.kind} {record.name} of others on it, and {why}",
-                    "",
-                )
+                there = f"the {record.kind} {record.name} of others on it"
+                what = f"{shown(netns.label)}:{below.name} has {there}, and {why}"
+                yield Obstacle("parent-conflict", what)
 
-    def _on(self, netns: NetnsSnapshot, below: LinkRecord) -> Iterator[tuple[str, str]]:
+    def _on(self, netns: NetnsSnapshot, below: LinkRecord) -> Iterator[Obstacle]:
         """What a parent that the file does not make cannot be."""
         place = f"{shown(netns.label)}:{below.name}"
         if below.flags & IFF_LOOPBACK:
-            yield f"{place} is the loopback interface, which carries no {self.KIND}", ""
+            what = f"{place} is the loopback interface, which carries no {self.KIND}"
+            yield Obstacle("loopback", what)
         if (kind := KINDS.get(below.kind)) is not None and kind.TAKER == self.TAKER:
-            yield (
-                f"{place} is of kind {below.kind} itself: Linux would put it beside that, on the same parent",
-                "Name that parent.",
-            )
+            why = "Linux would put it beside that, on the same parent"
+            what = f"{place} is of kind {below.kind} itself: {why}"
+            yield Obstacle("bad-parent", what, "Name that parent.")
         master = next((link for link in netns.links if link.index == below.master), None)
         if master is not None and master.kind in MASTERS and master.group != self.group:
             what = f"{place} is a port of the {MASTERS[master.kind]} {master.name}, which gets all its frames"
-            yield what, f"Say `parent: {master.name}`, or free {below.name}."
+            remedy = f"Say `parent: {master.name}`, or free {below.name}."
+            yield Obstacle("bad-parent", what, remedy)
 
     @classmethod
     def seen(cls, record: LinkRecord) -> Self:

@@ -17,7 +17,7 @@ from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.attribute_types import Form
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
-from netorch.state.core import Key, Resource, State, shown
+from netorch.state.core import Key, Obstacle, Resource, State, shown
 from netorch.state.registry import Nothing, View
 from netorch.value import Value, defaults, replace
 from netorch.values.marks import read_alias
@@ -115,7 +115,7 @@ class SoloLink(Nothing, Link):
         payload = attribute.form.encode(value)
         return () if payload is None else ((attribute.number_of(value), payload),)
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[tuple[str, str]]:
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
         if self.parent is None or link_key(*self.parent) in wanted:
             return
         netns, below = find(snapshot, self.parent)
@@ -130,12 +130,11 @@ class SoloLink(Nothing, Link):
                 remedy = did_you_mean(
                     name, [link.name for link in netns.links if link.name != "lo"]
                 )
-            yield f"there is no interface {name} in {label} that it could be on", remedy
+            what = f"there is no interface {name} in {label} that it could be on"
+            yield Obstacle("no-parent", what, remedy)
         elif self.FITS_PARENT and self.mtu > below.mtu:
-            yield (
-                f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on",
-                "",
-            )
+            what = f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on"
+            yield Obstacle("mtu-too-large", what)
 
     def data(self) -> Attrs:
         """IFLA_INFO_DATA of a new one."""

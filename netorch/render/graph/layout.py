@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import cos, hypot, pi, sin
 
-from netorch.errors import NetorchError
+from netorch.errors import NetorchError, Problem
 from netorch.render.graph import leaf_fans
 from netorch.render.graph.numbered import ABREAST, GAP, MANY, Graph
 from netorch.render.graph.picture import Edge, Picture, ThingId
@@ -18,8 +18,14 @@ try:
     from netorch.render.graph.layers import layered, layers_of
     from netorch.render.graph.springs import sprung
 except ImportError:
+    _COMMAND = "pip install 'netorch[graph]'"
     raise NetorchError(
-        "svg and html need the library igraph, which is not installed: `pip install 'netorch[graph]'`, or take -o mermaid or -o dot"
+        Problem(
+            "no-igraph",
+            f"svg and html need the library igraph, which is not installed: `{_COMMAND}`, or take -o mermaid or -o dot",
+            object="igraph",
+            command=_COMMAND,
+        )
     ) from None
 
 MARGIN = 40.0

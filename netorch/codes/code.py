@@ -1,0 +1,25 @@
+"""The values that the table of codes is made of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """One kind of fault, as a person looks it up."""
+
+    name: str
+    """What an error says in JSON, and the heading in docs/errors.md."""
+    title: str
+    """The fault in a few words."""
+    cause: str
+    """What happened, and why that is a fault."""
+    cure: str
+    """What to do about it."""
+
+
+class Area(NamedTuple):
+    """Codes that belong together."""
+
+    title: str
+    codes: tuple[Code, ...]
