@@ -30,7 +30,7 @@ from pydantic import BaseModel  # noqa: E402
 from docs.live import effect, sample  # noqa: E402
 from docs.manual import manual  # noqa: E402
 from netorch import topology  # noqa: E402
-from netorch.codes import AREAS, Code  # noqa: E402
+from netorch.errors.codes import AREAS, Code  # noqa: E402
 from netorch.kinds.base.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
 from netorch.kinds.base.port_words import PortFdbWords, PortVlanWords, PortWords  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402

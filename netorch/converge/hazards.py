@@ -31,7 +31,7 @@ class Hazard(NamedTuple):
 
     key: Key
     code: str
-    """Key of the table in `netorch.codes`."""
+    """Key of the table in `netorch.errors.codes`."""
     object: str
     what: str
     remedy: str

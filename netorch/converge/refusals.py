@@ -34,7 +34,7 @@ _VERBS = {
 class Remedy(NamedTuple):
     """What a person can do about a refused request.
 
-    `code` is a key of the table in `netorch.codes`, `command` what cures it or shows more of it.
+    `code` is a key of the table in `netorch.errors.codes`, `command` what cures it or shows more of it.
     """
 
     code: str

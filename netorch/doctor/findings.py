@@ -28,7 +28,7 @@ class Finding(Value):
 
     level: Level
     code: str
-    """Key of the table in `netorch.codes`."""
+    """Key of the table in `netorch.errors.codes`."""
     what: str
     command: str = ""
     """What to type against it, "" where the file has to change."""

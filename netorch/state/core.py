@@ -69,7 +69,7 @@ as finding it.
 class Obstacle(NamedTuple):
     """What is in the way of a step, beside somebody else's object in its place.
 
-    `code` is a key of the table in `netorch.codes`, `what` and `remedy` are sentences.
+    `code` is a key of the table in `netorch.errors.codes`, `what` and `remedy` are sentences.
     """
 
     code: str

@@ -34,15 +34,17 @@ def existing_namespace(value: object) -> object:
     ways = {"docker", "podman", "netns", "pid", "path"}
     if how not in ways or not what:
         close = did_you_mean(how, sorted(ways)) if what and how not in ways else ""
-        wrong(f"{value!r} names no namespace: write {_FORMS}{f'. {close}' if close else ''}")
+        guess = f". {close}" if close else ""
+        wrong(f"{value!r} names no namespace: write {_FORMS}{guess}", "bad-attach")
     if how in {"docker", "podman"} and not re.fullmatch(_CONTAINER, what):
         wrong(
-            f"{what!r} is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit"
+            f"{what!r} is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
+            "bad-attach",
         )
     if how == "pid":
         integer(1, 2**22)(what)
     if how == "netns" and ("/" in what or what in {".", ".."} or "\0" in what):
-        wrong(f"{what!r} is no name of a network namespace")
+        wrong(f"{what!r} is no name of a network namespace", "bad-attach")
     if how == "path" and (not what.startswith("/") or "\0" in what):
-        wrong(f"{what!r} is no absolute path")
+        wrong(f"{what!r} is no absolute path", "bad-attach")
     return {"how": how, "what": what}

@@ -54,8 +54,9 @@ def _interface(value: object) -> object:
     if kind is None or (isinstance(kind, str) and kind in INTERFACE_WORDS):
         return or_empty(value)
     if not isinstance(kind, str):
-        wrong("kind: write the name of one kind of interface")
-    wrong(f"{kind!r} is no kind of interface. {did_you_mean(str(kind), INTERFACE_WORDS)}".rstrip())
+        wrong("kind: write the name of one kind of interface", "unknown-kind")
+    guess = did_you_mean(str(kind), INTERFACE_WORDS)
+    wrong(f"{kind!r} is no kind of interface. {guess}".rstrip(), "unknown-kind")
 
 
 AnyInterface: Any = Annotated[Any, PlainValidator(by_kind), BeforeValidator(_interface)]

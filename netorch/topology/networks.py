@@ -141,7 +141,10 @@ class NetworkWords(BridgeSettings):
     def _endpoint_addresses(self) -> Self:
         ends = list(self.endpoints.values())
         if len({end.version for end in ends}) > 1:
-            wrong("the endpoints are of different IP versions: a tunnel goes over one")
+            wrong(
+                "the endpoints are of different IP versions: a tunnel goes over one",
+                "mixed-families",
+            )
         for node, end in self.endpoints.items():
             if end.is_multicast or end.is_unspecified:
                 wrong(f"endpoint {node}: {end} is no host's address")

@@ -122,7 +122,7 @@ class RouteWords(Words):
         if len(versions) > 1 or (
             self.via and self.to and self.to.version == 6 and self.via.version == 4
         ):
-            wrong("IPv4 and IPv6 are mixed in one route")
+            wrong("IPv4 and IPv6 are mixed in one route", "mixed-families")
         return self
 
     @property

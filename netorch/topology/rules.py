@@ -73,7 +73,7 @@ class RuleWords(Words):
         if self.family:
             versions.add(int(self.family[-1]))
         if len(versions) > 1:
-            wrong("IPv4 and IPv6 are mixed in one rule")
+            wrong("IPv4 and IPv6 are mixed in one rule", "mixed-families")
         return self
 
     @property

@@ -11,11 +11,12 @@ from typing import get_type_hints
 import pytest
 
 import netorch.cli.commands
-from netorch.cli.ahead import Ahead
 from netorch.cli.commands import NAMES, find
 from netorch.cli.parser import parser
+from netorch.parallel_reader.reader import ForkedReader
 
 HEAVY = {
+    "msgspec",
     "dataclasses",
     "netorch.errors",
     "netorch.kernel",
@@ -43,12 +44,12 @@ def test_the_options_of_a_command_are_those_of_its_class(name: str) -> None:
     annotated = {key for base in options.__mro__ for key in vars(base).get("__annotations__", {})}
     actions = [action for action in parser(name).commands[name]._actions if action.dest != "help"]
     without_output = {"output"} - {action.dest for action in actions}
-    assert annotated - {"command", "ahead"} - without_output == {action.dest for action in actions}
+    assert annotated - {"command", "reader"} - without_output == {action.dest for action in actions}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_types_of_a_class_are_those_of_the_parser(name: str) -> None:
-    hints = get_type_hints(find(name).options, localns={"Ahead": Ahead})
+    hints = get_type_hints(find(name).options, localns={"ForkedReader": ForkedReader})
     for action in parser(name).commands[name]._actions:
         if action.dest == "help":
             continue

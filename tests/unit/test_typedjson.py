@@ -115,9 +115,12 @@ def test_a_path_need_not_be_utf8(place: Path) -> None:
 
 
 def test_settings_are_read_as_they_were_written(place: Path) -> None:
-    originals = {"host": {"net/ipv4/ip_forward": ((4, 5), "0")}}
+    paths = ("net/ipv4/conf/a/forwarding", "net/ipv6/conf/a/forwarding")
+    originals = {"host": {paths: ((4, 5), ("0", "1")), paths[:1]: ((4, 5), ())}}
     records.write_sysctls("lab", originals)
-    assert (place / "sysctls.json").read_text() == json.dumps(originals, indent=1)
+    assert json.loads((place / "sysctls.json").read_text()) == {
+        "host": {" ".join(paths): [[4, 5], "0 | 1"], paths[0]: [[4, 5], ""]}
+    }
     assert records.read_sysctls("lab") == (originals, "")
 
 

@@ -34,7 +34,7 @@ class Damage(Value):
 
     path: str
     code: str
-    """Key of the table in `netorch.codes`."""
+    """Key of the table in `netorch.errors.codes`."""
     what: str
     directory: bool = False
 

@@ -50,7 +50,7 @@ class Problem(Value):
     """One thing that is wrong, in one line."""
 
     code: str
-    """The kind of fault, a key of the table in `netorch.codes`. It stays the same when sentences change."""
+    """The kind of fault, a key of the table in `netorch.errors.codes`. It stays the same when sentences change."""
     what: str
     """What is wrong, as a sentence."""
     where: Position | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.codes.code import Area, Code
+from netorch.errors.codes.code import Area, Code
 
 # fmt: off
 LANGUAGE = Area(
