@@ -37,7 +37,7 @@ _RATES = {
     for scale, size in _SCALES.items()
     for unit, bits in (("bit", 1), ("bps", 8))
 }
-_NUMBER = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?|\.[0-9]{1,18})\s*([A-Za-z%]*)")
+_NUMBER = r"([0-9]{1,18}(?:\.[0-9]{1,18})?|\.[0-9]{1,18})\s*([A-Za-z%]*)"
 
 LONGEST_DELAY = 3600 * 10**9
 LONGEST_JITTER = 2**31 - 1
@@ -140,7 +140,7 @@ def _number(value: object, what: str) -> tuple[str, Fraction, str]:
     """The text in one line, its number and its unit."""
     text = " ".join(str(value).split())
     match = (
-        _NUMBER.fullmatch(text)
+        re.fullmatch(_NUMBER, text)
         if isinstance(value, str | int | float) and not isinstance(value, bool)
         else None
     )

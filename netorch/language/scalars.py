@@ -17,7 +17,6 @@ from ipaddress import (
     ip_network,
 )
 from typing import Annotated, Any, NoReturn
-from unicodedata import is_normalized
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
@@ -89,7 +88,7 @@ def interface_name(value: object) -> str:
             f"{name!r} cannot be an interface name: no '/', ':', '%', white space, '.' or '..'",
             "bad-name",
         )
-    if _SHELL & set(name) or not is_normalized("NFC", name):
+    if _SHELL & set(name) or not _in_one_piece(name):
         wrong(
             f"{name!r} cannot be an interface name: no quotes, no letters that a shell reads otherwise, and accents in one piece",
             "bad-name",
@@ -431,6 +430,15 @@ def _mac_text(value: object, such_as: str) -> str:
     if not re.fullmatch(_MAC, text):
         wrong(f"{value!r} is no MAC address such as {such_as}", "bad-mac")
     return text.lower().replace("-", ":")
+
+
+def _in_one_piece(text: str) -> bool:
+    """Whether no letter is written as a letter and an accent behind it."""
+    if text.isascii():
+        return True
+    from unicodedata import is_normalized
+
+    return is_normalized("NFC", text)
 
 
 def _printable(text: str) -> bool:
