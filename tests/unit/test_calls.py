@@ -205,16 +205,16 @@ TABLE = Calls(
 ERRORS: dict[str, BaseException] = {
     "several": FileError(
         [
-            Problem("bad", InCode(3, 9, "nodes.a"), "Do."),
-            Problem("worse", Position(1, 2)),
-            Problem("x"),
+            Problem("bad-name", "bad", InCode(3, 9, "nodes.a"), "Do.", "nodes.a", "ip link"),
+            Problem("bad-value", "worse", Position(1, 2)),
+            Problem("bad-key", "x"),
         ],
         "lab.py",
     ),
-    "conflict": ConflictError("x \udcff"),
-    "locked": LockedError("x"),
-    "command": CommandError("no", 127),
-    "refused": KernelRefused([Problem("a"), Problem("b")]),
+    "conflict": ConflictError(Problem("name-taken", "x \udcff")),
+    "locked": LockedError(Problem("locked", "x")),
+    "command": CommandError(Problem("no-such-command", "no"), 127),
+    "refused": KernelRefused([Problem("kernel-refused", "a"), Problem("rolled-back", "b")]),
     "missing": FileNotFoundError(2, "No such file or directory", "/x"),
     "number": PermissionError(1, "Operation not permitted"),
     "address": socket.gaierror(-2, "Name or service not known"),
