@@ -47,7 +47,7 @@ Model = type[BaseModel]
 MODELS: dict[str, Model] = {
     "top level": topology.TopologyFile,
     "defaults": topology.Defaults,
-    "node": topology.Node,
+    "node": topology.NodeWords,
     "interface common": CommonWords,
     "interface": InterfaceWords,
     "bridge settings": BridgeSettings,
@@ -153,7 +153,7 @@ PLACES: dict[Model, str] = {
     NeighbourWords: "`{address, mac}`",
     FdbWords: "`{mac, dst}`",
     PortWords: "[port](#ports-of-a-bridge)",
-    topology.Node: "[node](#nodes)",
+    topology.NodeWords: "[node](#nodes)",
     topology.NetworkWords: "[network](#networks)",
     topology.Membership: "[membership](#membership)",
     topology.RouteWords: "[route](#routes)",

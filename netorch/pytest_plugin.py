@@ -60,7 +60,7 @@ def topology(request: pytest.FixtureRequest) -> Iterator[Lab]:
         yield from _during(request, labs.get(wanted), wanted)
 
 
-class Wanted:
+class TopologyMark:
     """What a mark says."""
 
     def __init__(
@@ -106,7 +106,7 @@ class Wanted:
         pytest.fail("no topology for this test: " + "\n".join(lines), pytrace=False)
 
 
-def _wanted(request: pytest.FixtureRequest) -> Wanted:
+def _wanted(request: pytest.FixtureRequest) -> TopologyMark:
     mark = request.node.get_closest_marker("topology")
     arguments = mark.args if mark is not None else ()
     words: dict[str, Any] = dict(mark.kwargs) if mark is not None else {}
@@ -118,7 +118,7 @@ def _wanted(request: pytest.FixtureRequest) -> Wanted:
             pytrace=False,
         )
     try:
-        return Wanted(request.path.parent, *arguments, **words)
+        return TopologyMark(request.path.parent, *arguments, **words)
     except TypeError as error:
         wrong = str(error).removeprefix("Wanted.__init__() ")
     pytest.fail(f"@pytest.mark.topology: {wrong}", pytrace=False)
@@ -129,9 +129,9 @@ class Labs:
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._found: dict[object, tuple[Wanted, Lab]] = {}
+        self._found: dict[object, tuple[TopologyMark, Lab]] = {}
 
-    def get(self, wanted: Wanted) -> Lab:
+    def get(self, wanted: TopologyMark) -> Lab:
         if wanted.key not in self._found:
             self._found[wanted.key] = wanted, wanted.begin(self._stack)
         return self._found[wanted.key][1]
@@ -174,7 +174,7 @@ class Packets:
             return
 
 
-def _during(request: pytest.FixtureRequest, lab: Lab, wanted: Wanted) -> Iterator[Lab]:
+def _during(request: pytest.FixtureRequest, lab: Lab, wanted: TopologyMark) -> Iterator[Lab]:
     """One test with the network, and what its report will want to know."""
     item = request.node
     where = wanted.pcap or request.config.getoption("--topology-pcap")

@@ -53,7 +53,7 @@ class Interface(Value):
     addresses: Addresses
 
 
-class Site:
+class Surroundings:
     """What the nodes of one topology share: where they are, and which of their processes still run. For any thread."""
 
     def __init__(self, topology: Topology, machine: Machine) -> None:
@@ -88,7 +88,7 @@ class Site:
 class Node:
     """A node of a running topology, from `lab.node(NAME)`. Its methods may be called from any thread, several at once."""
 
-    def __init__(self, name: str, place: Place, site: Site) -> None:
+    def __init__(self, name: str, place: Place, site: Surroundings) -> None:
         self.name = name
         """What the topology calls it."""
         self._place = place
@@ -155,7 +155,7 @@ class Node:
             spawn.program(argv),
             self.name,
             input,
-            spawn.Wanted(check, capture, text, timeout),
+            spawn.CommandOptions(check, capture, text, timeout),
         )
 
     @overload

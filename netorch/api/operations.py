@@ -14,7 +14,7 @@ from netorch.errors import ConflictError, NetorchError, Problem
 from netorch.language.scalars import topology_name
 from netorch.render import checks
 from netorch.render.changes import Change, changes, summary
-from netorch.render.text import change_lines, sum_up
+from netorch.render.text import change_lines, summarize
 from netorch.state.core import Plan
 from netorch.value import Value
 
@@ -46,7 +46,10 @@ class Changes(Value):
 
     def __str__(self) -> str:
         return "\n".join(
-            [*change_lines(self.changes), f"{self.topology}: {sum_up(self.changes) or 'in sync'}"]
+            [
+                *change_lines(self.changes),
+                f"{self.topology}: {summarize(self.changes) or 'in sync'}",
+            ]
         )
 
 
@@ -169,7 +172,7 @@ def try_checks(topology: Topology, timeout: float) -> Checks:
     return Checks(
         topology.name,
         outcomes,
-        "\n".join([*said, f"{topology.name}: {checks.sum_up(loaded.desired.checks, outcomes)}"]),
+        "\n".join([*said, f"{topology.name}: {checks.summarize(loaded.desired.checks, outcomes)}"]),
     )
 
 

@@ -15,7 +15,7 @@ from netorch.api.operations import Changes, Checks
 from netorch.api.topology import Origin, Topology
 from netorch.checks.probes import Outcome, Try
 from netorch.kernel.namespaces.inspect import look, open_socket, wait_for_port
-from netorch.kernel.private_host.calls import Call, Calls, Form
+from netorch.kernel.private_host.calls import Call, Calls, ValueForm
 from netorch.kernel.private_host.error_values import PlaceValue, place_value, position_of
 from netorch.kernel.probe.echo import echo
 from netorch.kernel.probe.probes import Reply
@@ -48,7 +48,7 @@ class ChangesValue(msgspec.Struct, frozen=True):
 
 class TryValue(msgspec.Struct, frozen=True):
     address: str
-    answered: bool
+    with_answers: bool
     text: str
     reply: Reply
     seconds: float | None
@@ -123,25 +123,25 @@ def _like(struct: type[Struct], value: object, **others: object) -> Struct:
     )
 
 
-TEXT: Form[str] = Form(str)
-NUMBER: Form[int] = Form(int, index)
-SECONDS: Form[float] = Form(float, float)
-TOPOLOGY: Form[Topology] = Form(Origin, Topology.origin, Topology.from_origin)
-CHANGES: Form[Changes] = Form(ChangesValue, pack_changes, unpack_changes)
-CHECKS: Form[Checks] = Form(ChecksValue, pack_checks, unpack_checks)
-LOOK: Form[tuple[list[LinkRecord], list[AddressRecord]]] = Form(
+TEXT: ValueForm[str] = ValueForm(str)
+NUMBER: ValueForm[int] = ValueForm(int, index)
+SECONDS: ValueForm[float] = ValueForm(float, float)
+TOPOLOGY: ValueForm[Topology] = ValueForm(Origin, Topology.origin, Topology.from_origin)
+CHANGES: ValueForm[Changes] = ValueForm(ChangesValue, pack_changes, unpack_changes)
+CHECKS: ValueForm[Checks] = ValueForm(ChecksValue, pack_checks, unpack_checks)
+LOOK: ValueForm[tuple[list[LinkRecord], list[AddressRecord]]] = ValueForm(
     tuple[list[LinkRecord], list[AddressRecord]]
 )
 
 CALLS = Calls(
     diff=Call(operations.diff, (TOPOLOGY,), CHANGES),
-    converge=Call(operations.converge, (TOPOLOGY, SECONDS, Form(bool)), CHANGES),
+    converge=Call(operations.converge, (TOPOLOGY, SECONDS, ValueForm(bool)), CHANGES),
     try_checks=Call(operations.try_checks, (TOPOLOGY, SECONDS), CHECKS),
     take_away=Call(operations.take_away, (TEXT, SECONDS), CHANGES),
-    entrance=Call(spawn.entrance, (TEXT, TEXT, Form(str | None)), None),
+    entrance=Call(spawn.entrance, (TEXT, TEXT, ValueForm(str | None)), None),
     open_socket=Call(open_socket, (TEXT, TEXT, NUMBER, NUMBER, NUMBER, NUMBER), None),
-    wait_for_port=Call(wait_for_port, (TEXT, TEXT, TEXT, NUMBER, SECONDS), Form(bool)),
-    echo=Call(echo, (TEXT, TEXT, TEXT, SECONDS), Form(float | None)),
+    wait_for_port=Call(wait_for_port, (TEXT, TEXT, TEXT, NUMBER, SECONDS), ValueForm(bool)),
+    echo=Call(echo, (TEXT, TEXT, TEXT, SECONDS), ValueForm(float | None)),
     look=Call(look, (TEXT, TEXT), LOOK),
 )
 """Name → the function, its arguments and its result."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from netorch.api import operations
-from netorch.api.node import Node, Site, Word
+from netorch.api.node import Node, Surroundings, Word
 from netorch.api.operations import Changes, Checks
 from netorch.api.topology import Source, Topology, Variables, load
 from netorch.checks.run import TIMEOUT
@@ -26,7 +26,7 @@ class Lab:
     """A topology that runs, from `netorch.running`. Its methods may be called from any thread."""
 
     def __init__(self, topology: Topology, machine: Machine, lock_timeout: float) -> None:
-        self._site = Site(topology, machine)
+        self._site = Surroundings(topology, machine)
         self._lock_timeout = lock_timeout
         self._live = False
         self.applied: Changes = Changes(topology.name, ())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from netorch.checks.replies import said
+from netorch.checks.replies import reply_text
 from netorch.errors import Position
-from netorch.kernel.probe.probes import Neighbour, Probe, Reply, Sort
+from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
 from netorch.language.scalars import Address
-from netorch.resolve.checks import Check, End
+from netorch.resolve.checks import Check, CheckEnd
 from netorch.value import Value, replace
 
 CROWD = 16
@@ -22,8 +22,8 @@ class Pair(Value):
     """Who tries whom. `probes`: one to each address that counts. `small`: the same with small packets, where `probes` are large ones."""
 
     check: Check
-    source: End
-    target: End
+    source: CheckEnd
+    target: CheckEnd
     probes: tuple[Probe, ...]
     small: tuple[Probe, ...] = ()
 
@@ -32,7 +32,7 @@ class Try(Value):
     """What came of one address. `text`: that in words, "" for what was not needed, `seconds`: the round trip where it answered."""
 
     address: Address
-    answered: bool
+    with_answers: bool
     text: str
     reply: Reply
     seconds: float | None = None
@@ -79,7 +79,7 @@ def pairs(checks: Sequence[Check], live: Live) -> list[Pair]:
     return found
 
 
-def involved(check: Check) -> tuple[End, ...]:
+def involved(check: Check) -> tuple[CheckEnd, ...]:
     """The ends of a check that are nodes."""
     return tuple(
         end for end in (check.source, check.target, *check.members) if end is not None and end.node
@@ -111,7 +111,7 @@ def outcome(
     )
 
 
-def _ends(check: Check, live: Live) -> Iterator[tuple[End, End]]:
+def _ends(check: Check, live: Live) -> Iterator[tuple[CheckEnd, CheckEnd]]:
     if check.source is not None and check.target is not None:
         yield _filled(check.source, live), _filled(check.target, live)
     members = [_filled(end, live) for end in check.members]
@@ -122,7 +122,7 @@ def _ends(check: Check, live: Live) -> Iterator[tuple[End, End]]:
             yield other, one
 
 
-def _filled(end: End, live: Live) -> End:
+def _filled(end: CheckEnd, live: Live) -> CheckEnd:
     """With the addresses that it has now, where the file gives it none."""
     if end.addresses or not end.label:
         return end
@@ -130,7 +130,7 @@ def _filled(end: End, live: Live) -> End:
     return replace(end, addresses=tuple(dict.fromkeys(here)))
 
 
-def _pair(check: Check, source: End, target: End, live: Live, group: int) -> Pair:
+def _pair(check: Check, source: CheckEnd, target: CheckEnd, live: Live, group: int) -> Pair:
     probes: list[Probe] = []
     crowd = len(check.members) > CROWD
     for address in _tried(check, source, target, live):
@@ -155,7 +155,7 @@ def _pair(check: Check, source: End, target: End, live: Live, group: int) -> Pai
     return Pair(check, source, target, tuple(probes), small)
 
 
-def _tried(check: Check, source: End, target: End, live: Live) -> list[Address]:
+def _tried(check: Check, source: CheckEnd, target: CheckEnd, live: Live) -> list[Address]:
     """The addresses that count: where an answer is wanted, those of the IP versions that both have; of a network's pair one each."""
     addresses = list(target.addresses)
     if target.node and check.reachable:
@@ -173,15 +173,15 @@ def _tried(check: Check, source: End, target: End, live: Live) -> list[Address]:
     return addresses
 
 
-def _traces(source: End, target: End, address: Address) -> tuple[Neighbour, ...]:
+def _traces(source: CheckEnd, target: CheckEnd, address: Address) -> tuple[NeighbourTrace, ...]:
     own = next((mine for mine in source.addresses if mine.version == address.version), None)
-    there = (Neighbour(source.label, source.link, address),)
-    return (*there, Neighbour(target.label, target.link, own)) if own is not None else there
+    there = (NeighbourTrace(source.label, source.link, address),)
+    return (*there, NeighbourTrace(target.label, target.link, own)) if own is not None else there
 
 
 def _try(pair: Pair, probe: Probe, reply: Reply, small: bool) -> Try:
     answered = reply.sort is Sort.ANSWERED
-    text = said(pair.source.node, probe, reply, small=small, near=bool(pair.check.network))
+    text = reply_text(pair.source.node, probe, reply, small=small, near=bool(pair.check.network))
     return Try(probe.address, answered, text, reply, reply.seconds if answered else None)
 
 
@@ -192,7 +192,7 @@ def _wanted(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
     reasons: list[str] = []
     for version in versions:
         here = [entry for entry in tries if entry.address.version == version]
-        if not any(entry.answered for entry in here):
+        if not any(entry.with_answers for entry in here):
             told = next((entry for entry in here if entry.reply.sort is not Sort.SILENT), here[0])
             reasons.append(f"IPv{version}: {told.text}" if len(versions) > 1 else told.text)
     return not reasons, "; ".join(reasons)
@@ -202,7 +202,7 @@ def _unwanted(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
     if not tries:
         return True, f"{pair.target.name} has no address"
     for entry in tries:
-        if entry.answered:
+        if entry.with_answers:
             return False, f"{entry.address} {'takes a connection' if pair.check.tcp else 'answers'}"
     for entry in tries:
         if entry.reply.sort is Sort.UNSENT:

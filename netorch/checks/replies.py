@@ -40,7 +40,9 @@ ICMP6 = {
 """Type and code (RFC 4443)."""
 
 
-def said(node: str, probe: Probe, reply: Reply, *, small: bool = False, near: bool = False) -> str:
+def reply_text(
+    node: str, probe: Probe, reply: Reply, *, small: bool = False, near: bool = False
+) -> str:
     """A reply to what `node` sent; "" for an answer, and where none was needed. `small`: a small packet was answered. `near`: both are
     on one segment.
     """

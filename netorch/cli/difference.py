@@ -24,7 +24,7 @@ def from_kernel(options: ApplyOptions | DiffOptions, output: Output, out: str | 
     """Compare a file with the kernel. `out`: where to save the plan."""
     from netorch.converge.orchestrator import Orchestrator
 
-    loaded, record = inputs.chosen(options.file, options, live=True)
+    loaded, record = inputs.load_chosen(options.file, options, live=True)
     with Orchestrator(reader=options.reader) as lab:
         difference = lab.diff(loaded)
     output.warn(difference.warnings)
@@ -72,7 +72,7 @@ def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> i
 
 
 def _summary(name: str, found: list[Change]) -> str:
-    return f"{name}: {text.sum_up(found)}" if found else f"{name}: in sync"
+    return f"{name}: {text.summarize(found)}" if found else f"{name}: in sync"
 
 
 def _annotate(loaded: Loaded, found: list[Change], warnings: list[str], output: Output) -> None:

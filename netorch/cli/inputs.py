@@ -67,7 +67,7 @@ def from_file(file: str, options: FileOptions) -> tuple[Loaded, Record]:
     words = variables(options.set)
     source = file if file == "-" else str(Path(file).absolute())
     folder = str(Path.cwd() if file == "-" else Path(source).parent)
-    loaded = load(data, shown(file), words, options.name, folder)
+    loaded = load(data, printable_name(file), words, options.name, folder)
     # surrogateescape keeps the bytes of a file that is UTF-16
     text = data.decode("utf-8", "surrogateescape")
     return loaded, Record(
@@ -85,11 +85,15 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
     """A plan that `diff --out` saved, with the topology in it loaded again."""
     from netorch.api.saved_plan import read as read_plan
 
-    saved = read_plan(read(file), shown(file))
+    saved = read_plan(read(file), printable_name(file))
     record = replace(saved.record, applied=time.time(), version=__version__)
     data = record.text.encode("utf-8", "surrogateescape")
     loaded = load(
-        data, shown(record.source), record.variables, record.override, record.folder or None
+        data,
+        printable_name(record.source),
+        record.variables,
+        record.override,
+        record.folder or None,
     )
     if loaded.desired.topology != saved.topology:
         raise NetorchError(
@@ -97,7 +101,7 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
                 "bad-plan",
                 f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}.",
             ),
-            shown(file),
+            printable_name(file),
         )
     return saved, loaded, record
 
@@ -123,11 +127,13 @@ def write(file: str, text: str) -> None:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise NetorchError(
-            Problem("file-unwritable", f"{shown(file) or repr(file)}: {reason}.", object=file)
+            Problem(
+                "file-unwritable", f"{printable_name(file) or repr(file)}: {reason}.", object=file
+            )
         ) from None
 
 
-def chosen(
+def load_chosen(
     file: str | None, options: FileOptions, *, live: bool, hint: str = ""
 ) -> tuple[Loaded, Record]:
     """FILE as given, else topo.yaml here, else (if `live`) the one topology with a record. If `live`, its name will do for FILE;
@@ -148,11 +154,11 @@ def chosen(
             )
         return from_file(file, options)
     if live and not Path(DEFAULT).exists():
-        return _last_applied(only(options.name))
-    return from_file(default(), options)
+        return _last_applied(only_live_topology(options.name))
+    return from_file(default_file(), options)
 
 
-def default() -> str:
+def default_file() -> str:
     """topo.yaml, which has to be there."""
     if not Path(DEFAULT).exists():
         raise FileError(
@@ -181,7 +187,7 @@ def _last_applied(name: str) -> tuple[Loaded, Record]:
     return reload(name, record), record
 
 
-def only(name: str | None) -> str:
+def only_live_topology(name: str | None) -> str:
     """The one topology that is live here, or the named one."""
     if name is not None:
         return name
@@ -212,7 +218,7 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
     names = records.applied_names()
     if target is None:
         if not Path(DEFAULT).exists():
-            return only(None)
+            return only_live_topology(None)
         target = DEFAULT
     if target in names:
         return target
@@ -231,7 +237,7 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
         if (record := records.read_record(name)[0]) is not None and record.source == source
     ]
     try:
-        loaded = load(read(target), shown(target), variables(settings))
+        loaded = load(read(target), printable_name(target), variables(settings))
     except FileError:
         if len(by_source) == 1:
             return by_source[0]
@@ -239,6 +245,6 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
     return loaded.desired.topology
 
 
-def shown(file: str) -> str:
+def printable_name(file: str) -> str:
     """A file's name as errors have it: no byte that a terminal would stumble over."""
     return printable(file)

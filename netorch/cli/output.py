@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from netorch.cli.progress import Bar, wanted
+from netorch.cli.progress import Bar, is_visible
 from netorch.cli.status import USAGE
 from netorch.errors import NetorchError, Position, Problem, printable
 from netorch.render import json, text
@@ -35,7 +35,7 @@ class Output:
         self._command = options.command
         self._phase = ""
         self._told = False
-        self._bar = Bar(not self.quiet and self.form == "text" and wanted())
+        self._bar = Bar(not self.quiet and self.form == "text" and is_visible())
 
     @cached_property
     def colour(self) -> bool:
@@ -55,10 +55,10 @@ class Output:
         if to is None or to == "-":
             self.result(text)
             return
-        from netorch.cli.inputs import shown, write
+        from netorch.cli.inputs import printable_name, write
 
         write(to, f"{text}\n")
-        self.note(f"{shown(to)}: written")
+        self.note(f"{printable_name(to)}: written")
 
     def note(self, line: str) -> None:
         """For the person at the terminal; nothing that a script would read."""

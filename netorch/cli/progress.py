@@ -17,7 +17,7 @@ _PAUSE = 1 / 15
 """Seconds between two drawings."""
 
 
-def wanted() -> bool:
+def is_visible() -> bool:
     """Whether somebody is there to see it: a terminal that can go back in its line, and no robot's."""
     robot = os.environ.get("CI", "").lower() not in ("", "0", "false")
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not robot

@@ -13,7 +13,7 @@ from netorch.kernel.namespaces.catalog import OWN_NETNS
 from netorch.kinds.netns import netns_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import HOST, attached_label, is_attached, shown
+from netorch.state.core import HOST, attached_label, is_attached, label_text
 from netorch.value import Value, field, replace
 from netorch.values.marks import Mark, read_alias
 from netorch.values.requests import Attachment
@@ -42,7 +42,7 @@ class Attached(Value):
     def warnings(self) -> tuple[str, ...]:
         """What could not be looked into; what is gone for sure has nothing left in it."""
         unseen = {
-            shown(label): error
+            label_text(label): error
             for label, error in self.missing.items()
             if label in self.left and error.unsure
         }
@@ -216,7 +216,7 @@ def reach_on_record(kernel: LinuxKernel, topology: str, record: Record | None) -
 
 def _follow(kernel: LinuxKernel, mark: Mark, scope: Scope) -> frozenset[str]:
     """All attached labels, with those that cables lead to, and the ones that cables lead to from there."""
-    while more := kernel.led_to(_cables(kernel.read(scope), mark)):
+    while more := kernel.attach_unnamed(_cables(kernel.read(scope), mark)):
         scope = replace(scope, attached=scope.attached | more)
     return scope.attached
 

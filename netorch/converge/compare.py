@@ -23,7 +23,7 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.links import nics
 from netorch.kinds.file import NodeFile
 from netorch.kinds.filter import PacketFilter
-from netorch.kinds.forward import where_dropped
+from netorch.kinds.forward import keep_needed_accepts
 from netorch.kinds.physical import Physical
 from netorch.nat.languages import AUTO
 from netorch.resolve import Desired
@@ -77,7 +77,7 @@ def compare(
         # first, because forwarding must not begin before they are set
         state = {**{resource.key: resource for resource in settings}, **state}
         snapshot = kernel.read(scope(previous, state, attached.labels, memory), kept)
-    state, walls = where_dropped(state, snapshot)
+    state, walls = keep_needed_accepts(state, snapshot)
     same = (
         resources_of_untouched(before.observed, kept, snapshot)
         if before is not None and kept
@@ -143,7 +143,7 @@ def _with_answers(
                 problems.append(Problem(answer.code, what, where, answer.remedy, title))
     if problems:
         raise NetorchError(problems, loaded.file if loaded else "")
-    known = {key: state[key].answered(answers) for key in asking}
+    known = {key: state[key].with_answers(answers) for key in asking}
     return {**state, **known}, list(
         dict.fromkeys(answer.warning for answer in answers.values() if answer.warning)
     )
@@ -193,7 +193,7 @@ def _as_it_is(
         before, resource = observed.state.get(key), state[key]
         if before is None:
             return resource
-        return resource.beside(before, lambda: last().get(key))
+        return resource.adapt_to(before, lambda: last().get(key))
 
     return {key: asked(key) for key in state}
 

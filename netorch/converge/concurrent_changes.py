@@ -8,7 +8,7 @@ from netorch.kernel.processes.members import inside
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.netlink.constants import RTPROT_BOOT, RTPROT_STATIC
-from netorch.state.core import HOST, Plan, Step, shown
+from netorch.state.core import HOST, Plan, Step, label_text
 from netorch.values.snapshot import Snapshot
 
 _MAKERS = {
@@ -17,7 +17,7 @@ _MAKERS = {
 }
 
 
-def deviation(step: Step) -> str:
+def describe_deviation(step: Step) -> str:
     """How an object is not what it was just set to: `mtu is 1300, not 1400`."""
     if step.before is None:
         return "it is gone"
@@ -33,25 +33,25 @@ def deviation(step: Step) -> str:
     return ", ".join(wrong) or "it is another"
 
 
-def suspects(steps: Iterable[Step], snapshot: Snapshot) -> list[str]:
+def name_processes(steps: Iterable[Step], snapshot: Snapshot) -> list[str]:
     """`In a run zebra (88), dhclient (90).` for each namespace of a step but the host, where everybody is."""
     labels = {step.key.netns for step in steps} - {HOST}
     told = []
     for label in sorted(labels & snapshot.namespaces.keys()):
         if found := inside([snapshot.namespaces[label].inode]):
             told.append(
-                f"In {shown(label)} run {', '.join(f'{name} ({pid})' for pid, name in sorted(found.items()))}."
+                f"In {label_text(label)} run {', '.join(f'{name} ({pid})' for pid, name in sorted(found.items()))}."
             )
     return told
 
 
-def mended(plan: Plan, snapshot: Snapshot) -> list[str]:
+def describe_changes(plan: Plan, snapshot: Snapshot) -> list[str]:
     """A note for each object that changed between being set and being read back."""
     notes = [
-        f"changed meanwhile, and set right: {step.resource.title()}: {deviation(step)}"
+        f"changed meanwhile, and set right: {step.resource.title()}: {describe_deviation(step)}"
         for step in plan.steps
     ]
-    return [*notes, *suspects(plan.steps, snapshot)]
+    return [*notes, *name_processes(plan.steps, snapshot)]
 
 
 def _maker(step: Step) -> str:

@@ -55,7 +55,7 @@ class Run(Struct):
     refusals: list[Refusal] = field(default_factory=list)
 
 
-def nothing(done: int, total: int, step: Step) -> None:
+def ignore_progress(done: int, total: int, step: Step) -> None:
     """A progress observer that does not care."""
 
 
@@ -66,7 +66,7 @@ def execute(
     groups: Mapping[str, int] | None = None,
     reclaim: Iterable[str] = (),
     keep_going: bool = False,
-    progress: Progress = nothing,
+    progress: Progress = ignore_progress,
 ) -> Run:
     """Carry out `plan`. `groups`: label → link group in which every link is to go, so that one request deletes them all.
 

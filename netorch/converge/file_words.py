@@ -9,7 +9,7 @@ from netorch.resolve import Desired
 from netorch.state.core import Key, Resource
 
 
-def named(
+def in_file_words(
     kernel: LinuxKernel, state: Mapping[Key, Resource], desired: Desired | None
 ) -> tuple[Mapping[Key, Resource], list[str]]:
     """What is there in the words of a file, those of `desired` where the kernel has none; and what no file has words for."""
@@ -30,7 +30,7 @@ def named(
     warnings: list[str] = []
     for key, resource in state.items():
         found[key], warning = resource.named(
-            asked[key].answered(answers) if key in asked else None, folder
+            asked[key].with_answers(answers) if key in asked else None, folder
         )
         warnings += [warning] if warning else []
     return found, warnings

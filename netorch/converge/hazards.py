@@ -18,7 +18,7 @@ from netorch.kinds.sysctl import Sysctl
 from netorch.language.scalars import Network
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve import Desired
-from netorch.state.core import HOST, Key, Resource, shown
+from netorch.state.core import HOST, Key, Resource, label_text
 from netorch.values.filter_rules import DestinationTo, FilterRule, Hook
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
@@ -58,7 +58,7 @@ def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
             subnet = _subnet(resource.address)
             for other, how in _reached(desired, netns):
                 if other.version == subnet.version and other.overlaps(subnet):
-                    what = f"{shown(key.netns)} reaches {other} {how} already, which overlaps with {subnet}"
+                    what = f"{label_text(key.netns)} reaches {other} {how} already, which overlaps with {subnet}"
                     command = (
                         f"ip {'-6 ' if other.version == 6 else ''}route show table all root {other}"
                     )
@@ -82,7 +82,7 @@ def listeners(
         for protocol, address, port in sorted(netns.listening) if netns is not None else ():
             if (key, rule.comment) not in told and _shadows(rule, protocol, address, port):
                 told.add((key, rule.comment))
-                what = f"{rule.comment}: a program listens on {protocol} port {port} of {shown(key.netns)} already"
+                what = f"{rule.comment}: a program listens on {protocol} port {port} of {label_text(key.netns)} already"
                 command = f"ss -lnp sport = {port}"
                 remedy = f"Publish another port, or stop the program: `{command}` names it."
                 yield Hazard(key, "port-in-use", rule.comment, what, remedy, command, rule.comment)
@@ -154,7 +154,7 @@ def missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> lis
             address = getattr(rule.match.destination, "network_address", None)
             if address is not None and not address.is_loopback and address not in there:
                 said[
-                    f"{rule.comment}: {shown(key.netns)} does not have the address {address}, so that nothing arrives there"
+                    f"{rule.comment}: {label_text(key.netns)} does not have the address {address}, so that nothing arrives there"
                 ] = None
     return list(said)
 
@@ -179,7 +179,8 @@ def bare_bridges(
 def lost_at_loopback(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
     """A warning for each namespace that is not ours, where that setting is others' too."""
     return [
-        f"published ports of {shown(key.netns)} do not answer on ::1, since br_netfilter hands bridged IPv6 to the packet filter there: "
+        f"published ports of {label_text(key.netns)} do not answer on ::1, "
+        "since br_netfilter hands bridged IPv6 to the packet filter there: "
         f"sysctl {_BRIDGED_IPV6[0].replace('/', '.')}=0 would help, and would take a firewall's eyes off all bridges"
         for key, resource in wanted.items()
         if _at_loopback(resource)
@@ -257,7 +258,7 @@ def without_ipv6(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[
             netns.sysctls.get(decides),
         )
         if next((value for value in here if value is not None), "0") != "0":
-            place = f"{shown(key.netns)}/{resource.link}"
+            place = f"{label_text(key.netns)}/{resource.link}"
             what = f"{place} would have no IPv6, so no {resource.address}"
             remedy = "Say `sysctls: {disable_ipv6: 0}` of this interface."
             yield Hazard(key, "ipv6-off", place, what, remedy)

@@ -11,7 +11,7 @@ from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Values
 from netorch.state.core import HOST, Key, Resource, is_attached
 from netorch.state.registry import OBSERVED, View
-from netorch.state.registry import Observed as Kind
+from netorch.state.registry import ObservedKind as Kind
 from netorch.value import Value, field
 from netorch.values.marks import Mark, maker
 from netorch.values.snapshot import NetnsSnapshot, Snapshot

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from netorch.converge import live
 from netorch.converge.compare import Difference, compare
-from netorch.converge.execute import Progress, nothing
+from netorch.converge.execute import Progress, ignore_progress
 from netorch.converge.live import Live
 from netorch.converge.previous import Previous
 from netorch.converge.report import Observers, Report
@@ -59,7 +59,7 @@ class Orchestrator:
         record: Record,
         *,
         keep_partial: bool = False,
-        progress: Progress = nothing,
+        progress: Progress = ignore_progress,
         phase: Callable[[str], None] = lambda _: None,
         planned: Callable[[Difference], None] = lambda _: None,
         lock_timeout: float = 10.0,
@@ -95,7 +95,7 @@ class Orchestrator:
         self,
         name: str,
         *,
-        progress: Progress = nothing,
+        progress: Progress = ignore_progress,
         phase: Callable[[str], None] = lambda _: None,
         planned: Callable[[Plan], None] = lambda _: None,
         lock_timeout: float = 10.0,

@@ -121,7 +121,7 @@ class Memory(Value):
         return found
 
 
-def recall(records: Records, others: Iterable[Records]) -> Memory:
+def memory_of(records: Records, others: Iterable[Records]) -> Memory:
     """The memory that these records hold; what is no setting of the network is passed over."""
     ours = {
         (label, paths): entry

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 from netorch.converge.attached import has_left, with_left
-from netorch.converge.original_settings import Memory, recall
+from netorch.converge.original_settings import Memory, memory_of
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Originals, Record
@@ -69,7 +69,7 @@ class Previous(Value, dict=True):
     @cached_property
     def memory(self) -> Memory:
         """The sysctls from before, of this topology and of the others."""
-        return recall(self.settings, self.settings_of_others)
+        return memory_of(self.settings, self.settings_of_others)
 
     @cached_property
     def others(self) -> Mapping[str, Desired]:

@@ -35,7 +35,7 @@ def refuse_conflicts(
     problems: list[Problem] = []
     for key, whose in strangers.items():
         resource = desired.state[key]
-        if any(container in strangers for container in resource.within):
+        if any(container in strangers for container in resource.dies_with):
             continue
         title, where = resource.title(), _place(desired, key, loaded)
         remedy = _way_out(desired, key)

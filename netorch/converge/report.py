@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from netorch.converge.execute import Progress, nothing
+from netorch.converge.execute import Progress, ignore_progress
 from netorch.state.core import Plan
 from netorch.value import Value
 
@@ -32,7 +32,7 @@ class Observers(Value):
 
     phase: Callable[[str], None] = lambda _: None
     """Hears what is being done: `reading`, `making`, `verifying` …"""
-    progress: Progress = nothing
+    progress: Progress = ignore_progress
     """Hears how many steps are done, how many there are, and the last one."""
     compared: Callable[[Difference], None] = lambda _: None
     """Sees the difference before anything changes; may raise to end the command."""

@@ -17,7 +17,7 @@ from netorch.errors import KernelRefused, Problem
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kinds.netns import netns_key
-from netorch.state.core import HOST, Plan, shown
+from netorch.state.core import HOST, Plan, label_text
 from netorch.state.planner import plan as make_plan
 from netorch.values.marks import Mark
 from netorch.values.snapshot import Snapshot
@@ -92,7 +92,7 @@ def _missing(plan: Plan, reclaim: frozenset[str], snapshot: Snapshot) -> list[st
     gone = sorted(reclaim - snapshot.namespaces.keys() - {HOST})
     if not plan or not gone:
         return []
-    names = ", ".join(map(shown, gone))
+    names = ", ".join(map(label_text, gone))
     return [
         f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made"
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from netorch.converge import trial
 from netorch.converge.attached import forget_left, remember_left
 from netorch.converge.compare import Difference, compare, plan_back
-from netorch.converge.concurrent_changes import deviation, mended, suspects
+from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.execute import Refusal, deletable_groups, execute
 from netorch.converge.previous import Previous, namespaces_of
 from netorch.converge.refusals import problem_of
@@ -21,7 +21,7 @@ from netorch.kernel.processes.members import end_processes
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import Plan, shown
+from netorch.state.core import Plan, label_text
 from netorch.value import Value, replace
 from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Snapshot
@@ -111,7 +111,7 @@ class Transaction:
             if report.rounds == ROUNDS:
                 raise self._does_not_stay(now)
             if now is not self.first:
-                report.notes += mended(now.plan, now.snapshot)
+                report.notes += describe_changes(now.plan, now.snapshot)
             report.rounds += 1
             self.observers.phase("making")
             report.notes += end_processes_of(now.plan, now.snapshot)
@@ -167,14 +167,14 @@ class Transaction:
         problems = [
             Problem(
                 "does-not-stay",
-                f"{step.resource.title()} does not stay as it was set: {deviation(step)}.",
+                f"{step.resource.title()} does not stay as it was set: {describe_deviation(step)}.",
                 self.loaded.where(self.desired.origins.get(step.key, ())),
                 object=step.resource.title(),
             )
             for step in now.plan.steps
         ]
         question = "Does something else on this machine change it?"
-        who = " ".join([question, *suspects(now.plan.steps, now.snapshot)])
+        who = " ".join([question, *name_processes(now.plan.steps, now.snapshot)])
         return KernelRefused(
             [*dict.fromkeys(problems), Problem("does-not-stay", who)], self.loaded.file
         )
@@ -189,7 +189,7 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
 
     `previous`: what stands under /run/netorch now.
     """
-    kernel.spare()
+    kernel.close_cached_files()
     name = start.desired.topology
     problems = _plan_back_until_done(kernel, start, previous)
     before = start.previous
@@ -216,8 +216,8 @@ def take_back(start: Start) -> list[Problem]:
         *(
             Problem(
                 "namespace-not-seen",
-                f"{shown(label)} was not looked into: {error}",
-                object=shown(label),
+                f"{label_text(label)} was not looked into: {error}",
+                object=label_text(label),
             )
             for label, error in unseen.items()
         ),

@@ -79,7 +79,7 @@ def refuse_pending(name: str) -> list[str]:
     ]
 
 
-def waiting() -> list[str]:
+def list_waiting() -> list[str]:
     """The topologies that wait to be confirmed."""
     return [name for name in records.applied_names() if pending.read(name) is not None]
 

@@ -69,6 +69,6 @@ def without(labels: Mapping[str, object], state: Mapping[Key, Resource]) -> Mapp
 
 def _linked(resource: Resource) -> Iterator[Key]:
     """The keys with which a resource lives and dies."""
-    yield from resource.within
-    if resource.twin is not None:
-        yield resource.twin
+    yield from resource.dies_with
+    if resource.paired_key is not None:
+        yield resource.paired_key

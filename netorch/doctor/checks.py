@@ -23,7 +23,7 @@ USER_NAMESPACES = (
 )
 
 
-class Check(Value):
+class Examination(Value):
     """`name` is what JSON calls it, `about` what it is for."""
 
     name: str
@@ -150,39 +150,39 @@ def _overlaps(situation: Situation) -> Iterator[Finding]:
 
 
 CHECKS = (
-    Check("privileges", "root, or root of a network of one's own", _privileges),
-    Check("kernel", "a kernel that is too old", _kernel),
-    Check("read-only", "sysctls that cannot be set", _read_only),
-    Check("records", "damage in /run/netorch", _records),
-    Check("leftovers", "what lies in /run/netns and is no namespace", _leftovers),
-    Check("overlaps", "subnets that the host has already", _overlaps),
-    Check("backends", "libraries and kernel parts for NAT and filtering", firewalls.backends),
-    Check("blind", "rules of others that cannot be looked into", firewalls.blind),
-    Check(
+    Examination("privileges", "root, or root of a network of one's own", _privileges),
+    Examination("kernel", "a kernel that is too old", _kernel),
+    Examination("read-only", "sysctls that cannot be set", _read_only),
+    Examination("records", "damage in /run/netorch", _records),
+    Examination("leftovers", "what lies in /run/netns and is no namespace", _leftovers),
+    Examination("overlaps", "subnets that the host has already", _overlaps),
+    Examination("backends", "libraries and kernel parts for NAT and filtering", firewalls.backends),
+    Examination("blind", "rules of others that cannot be looked into", firewalls.blind),
+    Examination(
         "walls",
         "nftables of others, such as firewalld's, that drop what they do not know",
         firewalls.walls,
     ),
-    Check("firewalls", "ufw and firewalld, before the host itself", firewalls.firewalls),
-    Check(
+    Examination("firewalls", "ufw and firewalld, before the host itself", firewalls.firewalls),
+    Examination(
         "forward",
         "iptables that drop what is forwarded, as Docker sets them",
         firewalls.forward_drops,
     ),
-    Check("br_netfilter", "bridged frames that firewalls see", firewalls.bridged),
-    Check(
+    Examination("br_netfilter", "bridged frames that firewalls see", firewalls.bridged),
+    Examination(
         "networkmanager",
         "NetworkManager, which may take netorch's interfaces for its own",
         managers.network_manager,
     ),
-    Check(
+    Examination(
         "networkd", "systemd-networkd, if a file of its matches any interface", managers.networkd
     ),
-    Check("forwarding", "forwarding that is off", limits.forwarding),
-    Check("open-files", "the limit of open files", limits.open_files),
-    Check("namespaces", "the limit of network namespaces", limits.namespaces),
-    Check("neighbours", "the size of the table of neighbours", limits.neighbours),
-    Check(
+    Examination("forwarding", "forwarding that is off", limits.forwarding),
+    Examination("open-files", "the limit of open files", limits.open_files),
+    Examination("namespaces", "the limit of network namespaces", limits.namespaces),
+    Examination("neighbours", "the size of the table of neighbours", limits.neighbours),
+    Examination(
         "rp_filter", "strict reverse path filters where packets take two ways", limits.reverse_path
     ),
 )

@@ -15,10 +15,10 @@ from netorch.kernel.machine import answers
 from netorch.kernel.namespaces.attach import NotAttached, open_all
 from netorch.kernel.namespaces.catalog import Namespaces
 from netorch.kernel.namespaces.worker import Worker
-from netorch.kernel.reader import ParallelReader, Reader, led_to
+from netorch.kernel.reader import ParallelReader, Reader, attach_unnamed
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.error_text import MORE_FILES
-from netorch.kernel.writer import Transaction
+from netorch.kernel.writer import RequestRun
 from netorch.netlink.codec import DecodeError
 from netorch.netlink.encode import delete_group
 from netorch.values.filter_rules import Ruleset
@@ -85,9 +85,9 @@ class LinuxKernel:
         self._worker.close()
         self._namespaces.close()
 
-    def spare(self) -> None:
+    def close_cached_files(self) -> None:
         """Close the files that are open only to be quick: after a failure that may have been for want of them."""
-        self._worker.call(self._namespaces.spare)
+        self._worker.call(self._namespaces.close_cached_files)
 
     def read(self, scope: Scope, kept: Mapping[str, NetnsSnapshot] | None = None) -> Snapshot:
         """What `scope` asks for, as it is now; of `kept`, label → a snapshot from before, as it was then, where the namespace is still
@@ -126,7 +126,7 @@ class LinuxKernel:
         """
         names = frozenset(reclaim)
         return self._worker.call(
-            lambda: Transaction(self._namespaces, self._etc, names).run(channels)
+            lambda: RequestRun(self._namespaces, self._etc, names).run(channels)
         )
 
     def delete_group(self, netns: str, group: int) -> tuple[int, str] | None:
@@ -158,9 +158,7 @@ class LinuxKernel:
 
     def _lacks(self, feature: Feature) -> bool:
         with self._namespaces.throwaway(""):
-            failures = Transaction(self._namespaces, self._etc, frozenset()).run(
-                {"": feature.probe}
-            )
+            failures = RequestRun(self._namespaces, self._etc, frozenset()).run({"": feature.probe})
         return any(failure.errno in feature.lacking for failure in failures)
 
     def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:
@@ -235,6 +233,6 @@ class LinuxKernel:
 
         return probe(self._namespaces, self._worker.call, probes, patience, progress)
 
-    def led_to(self, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
+    def attach_unnamed(self, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
         """Attach to the unnamed namespaces that these nsids mean, label → nsid → label to give; the labels given."""
-        return self._worker.call(lambda: led_to(self._namespaces, cables))
+        return self._worker.call(lambda: attach_unnamed(self._namespaces, cables))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 from netorch.kernel.files import etc_netns
 from netorch.kernel.firewall import filters, forwardaccept
 from netorch.kernel.links.bridge_timers import follows, with_own_times
-from netorch.kernel.links.wireguard import Wireguard
+from netorch.kernel.links.wireguard import WireguardSocket
 from netorch.kernel.namespaces.catalog import HOST, Namespaces
-from netorch.kernel.namespaces.netns import Netns, inode_of, netns_fd
+from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
 from netorch.kernel.system import packet_policy, sysctl
 from netorch.kernel.system.listening_sockets import listening
 from netorch.kernel.system.rtnetlink import Rtnl
@@ -207,7 +207,7 @@ class Reader:
         }
         return {label: texts for label, texts in orphans.items() if texts}
 
-    def _full(self, netns: Netns, links: list[LinkRecord]) -> NetnsSnapshot:
+    def _full(self, netns: OpenNetns, links: list[LinkRecord]) -> NetnsSnapshot:
         rtnl, label, scope = self._namespaces.rtnl(netns), netns.label, self._scope
         if any(map(follows, links)):
             self._namespaces.enter(netns)
@@ -252,7 +252,7 @@ class Reader:
             self._namespaces.enter(netns)
             waiting = listening()
             every = tuple(decode.routes(all_routes, names, whole=True))
-            silent = decode.silent(_dump(rtnl, c.RTM_GETNEIGH, bytes(12)))
+            silent = decode.unanswered(_dump(rtnl, c.RTM_GETNEIGH, bytes(12)))
             seen = packet_policy.read(every, decode.odd_rules(all_rules), silent, names.values())
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
@@ -286,7 +286,7 @@ class Reader:
         ours = link.alias.startswith(self._scope.mark) or self._scope.passage
         return link.kind == "bridge" and any(link.data.get(c.IFLA_BR_VLAN_FILTERING, b"")) and ours
 
-    def _wireguard(self, netns: Netns, links: list[LinkRecord]) -> dict[int, WireguardRecord]:
+    def _wireguard(self, netns: OpenNetns, links: list[LinkRecord]) -> dict[int, WireguardRecord]:
         """Keys come along with it, so that of somebody else's devices nothing is read."""
         ours = [
             link.index
@@ -296,7 +296,7 @@ class Reader:
         if not ours:
             return {}
         self._namespaces.enter(netns)
-        with Wireguard() as wireguard:
+        with WireguardSocket() as wireguard:
             return {index: wireguard.read(index) for index in ours}
 
 
@@ -305,7 +305,9 @@ def is_simple(link: LinkRecord) -> bool:
     return link.name == "lo" or link.kind in _SIMPLE
 
 
-def led_to(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
+def attach_unnamed(
+    namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]]
+) -> frozenset[str]:
     """Pin the namespaces without a name in /run/netns that a cable of ours ends in; `cables`: label → nsid there → label to give.
 
     An nsid means a namespace to the one that asks (RTM_GETNSID), so that a lab of the same name in somebody's container is none.

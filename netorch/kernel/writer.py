@@ -10,10 +10,10 @@ from hashlib import blake2b
 from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import filters, forwardaccept
 from netorch.kernel.links import nics, tun, uplink
-from netorch.kernel.links.wireguard import Wireguard
+from netorch.kernel.links.wireguard import WireguardSocket
 from netorch.kernel.namespaces.catalog import Namespaces
-from netorch.kernel.namespaces.indexes import Refused, Resolver, UnknownLink
-from netorch.kernel.namespaces.netns import Netns
+from netorch.kernel.namespaces.indexes import IndexResolver, Refused, UnknownLink
+from netorch.kernel.namespaces.netns import OpenNetns
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.rtnetlink import Rtnl
@@ -76,12 +76,12 @@ _TAKEN = (errno.EEXIST, errno.EBUSY)
 _BATCH = 128
 
 
-class Transaction:
+class RequestRun:
     """One call of `transact`, in the worker's thread."""
 
     def __init__(self, namespaces: Namespaces, etc: EtcFiles, reclaim: frozenset[str]) -> None:
         self._namespaces = namespaces
-        self._resolver = Resolver(namespaces)
+        self._resolver = IndexResolver(namespaces)
         self._etc = etc
         self._reclaim = reclaim
         self._prepared = self._tidy = self._emptied = self._lost = False
@@ -89,7 +89,7 @@ class Transaction:
         self._batch: list[tuple[int, bytes, Unit]] = []
         # each message may need one more namespace open, by its number, until it is sent
         self._most = max(1, min(_BATCH, namespaces.capacity - 2))
-        self._batch_netns: Netns | None = None
+        self._batch_netns: OpenNetns | None = None
         self.failures: list[Failure] = []
 
     def run(self, channels: Mapping[str, Sequence[Request]]) -> list[Failure]:
@@ -271,7 +271,7 @@ class Transaction:
 
     def _wireguard(self, request: WireguardSet | WireguardPeerSet | WireguardPeerDel) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
-        with Wireguard() as wireguard:
+        with WireguardSocket() as wireguard:
             wireguard.carry_out(request)
 
     # rtnetlink messages
@@ -302,7 +302,7 @@ class Transaction:
             self._flush()
             self._fail(unit.origin[0], refused.number, refused.sentence)
 
-    def _encode(self, netns: Netns, unit: Unit) -> None:
+    def _encode(self, netns: OpenNetns, unit: Unit) -> None:
         request: LinkRequest = unit.request  # type: ignore[assignment]
         seq = self._namespaces.rtnl(netns).next_seq()
         self._batch.append((seq, encode(request, seq, 0, self._resolver, unit.also), unit))
@@ -358,7 +358,7 @@ class Transaction:
             else:
                 self._fail(unit.origin[0], number, sentence or os.strerror(number))
 
-    def _takes_place(self, netns: Netns, request: RouteAdd) -> bool:
+    def _takes_place(self, netns: OpenNetns, request: RouteAdd) -> bool:
         """Put a route in the place of one that did not go with its link as expected; False if it is somebody else's."""
         wanted = request.route
         for found in decode.routes(

@@ -21,7 +21,7 @@ from netorch.netlink.constants import (
     RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
 )
-from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.core import Key, Resource, cached_key, label_text
 from netorch.state.registry import View, observed
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
@@ -75,12 +75,12 @@ class Ifaddr(NamedTuple):
         return f"{self.local}/{self.length}"
 
 
-@remembered
+@cached_key
 def address_key(netns: str, link: str, address: Ifaddr) -> Key:
     return Key("address", netns, (link, str(address)))
 
 
-@remembered
+@cached_key
 def ipv4_key(netns: str, link: str) -> Key:
     """That a link has an IPv4 address at all: with the last one its IPv4 routes go (fib_disable_ip in net/ipv4/fib_frontend.c)."""
     return Key("ipv4", netns, (link,))
@@ -119,7 +119,7 @@ class Address(Resource):
         return address_key(self.netns, self.link, self.address)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         link = link_key(self.netns, self.link)
         if self.address.version == 6:
             return link, up_key(self.netns, self.link)
@@ -130,7 +130,7 @@ class Address(Resource):
         )
 
     @property
-    def bears(self) -> Key | None:
+    def keeps_alive(self) -> Key | None:
         # 127.0.0.1 is on lo whatever goes
         return (
             None
@@ -183,7 +183,9 @@ class Address(Resource):
             link = view.links.get(record.index)
             if link is not None and not _is_ours(view, record):
                 address = _ifaddr(record.local, record.address, record.prefixlen)
-                what = f"{shown(view.label)}/{link.name} has the address {address} and {NOT_OURS}"
+                what = (
+                    f"{label_text(view.label)}/{link.name} has the address {address} and {NOT_OURS}"
+                )
                 yield address_key(view.label, link.name, address), what
 
     def differs(self, before: Resource) -> bool:
@@ -221,7 +223,7 @@ class Address(Resource):
         return said
 
     def title(self) -> str:
-        return f"address {shown(self.netns)}/{self.link} {self.address}"
+        return f"address {label_text(self.netns)}/{self.link} {self.address}"
 
     def _packed(self) -> tuple[int, bytes, bytes, int]:
         own = ip_address(self.address.local)

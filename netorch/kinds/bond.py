@@ -6,12 +6,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
 from netorch.kinds.port import MasterWords, port_key
 from netorch.language.constraints import Equals, HasKey, HasValue, constraints, forbid
 from netorch.language.scalars import InterfaceName, integer
 from netorch.netlink.attribute_types import U32, choice
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import Nothing, View, interface_words, observed
 from netorch.values.requests import Attrs, LinkSet, Request
 
@@ -49,7 +49,7 @@ PREFERRING = ("active-backup", "balance-tlb", "balance-alb")
 
 
 @observed
-class Bond(SoloLink):
+class Bond(StandaloneLink):
     """Its MAC is said when it is made, since without it takes that of its first port."""
 
     # lacp_rate changes while the bond is down, the mode while it has no ports: for both it is made anew
@@ -70,16 +70,16 @@ class Bond(SoloLink):
         # in another mode the rate is refused, even the one that is there
         return tuple(
             pair
-            for pair in SoloLink.data(self)
+            for pair in StandaloneLink.data(self)
             if pair[0] != IFLA_BOND_AD_LACP_RATE or self.mode == "802.3ad"
         )
 
 
 @interface_words("bond")
-class BondWords(MasterWords, SoloWords):
+class BondWords(MasterWords, StandaloneWords):
     """Several links that are one. Its ports have its MAC and its MTU, and no addresses."""
 
-    MAKES: ClassVar[type[SoloLink]] = Bond
+    MAKES: ClassVar[type[StandaloneLink]] = Bond
     TAKES_PORTS: ClassVar[bool] = True
     kind: Literal["bond"] = "bond"
     mode: Literal[
@@ -128,7 +128,9 @@ class BondWords(MasterWords, SoloWords):
 
     def values(self) -> dict[str, Any]:
         watched = 100 if self.mode in WATCHING else 0
-        return SoloWords.values(self) | {"miimon": watched if self.miimon is None else self.miimon}
+        return StandaloneWords.values(self) | {
+            "miimon": watched if self.miimon is None else self.miimon
+        }
 
 
 @observed
@@ -145,7 +147,7 @@ class Primary(Nothing, Resource):
         return primary_key(self.netns, self.bond)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return link_key(self.netns, self.bond), port_key(self.netns, self.port)
 
     @property
@@ -184,7 +186,7 @@ class Primary(Nothing, Resource):
         return {"primary": "none"}
 
     def title(self) -> str:
-        return f"bond {shown(self.netns)}/{self.bond}"
+        return f"bond {label_text(self.netns)}/{self.bond}"
 
 
 def primary_key(netns: str, bond: str) -> Key:

@@ -2,19 +2,19 @@
 
 from typing import ClassVar, Literal
 
-from netorch.kinds.base.standalone import SoloLink, SoloWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
 from netorch.state.registry import interface_words, observed
 
 
 @observed
-class Dummy(SoloLink):
+class Dummy(StandaloneLink):
     KIND: ClassVar[str] = "dummy"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_DUMMY", "dummy")
 
 
 @interface_words("dummy")
-class DummyWords(SoloWords):
+class DummyWords(StandaloneWords):
     """A link that leads nowhere."""
 
-    MAKES: ClassVar[type[SoloLink]] = Dummy
+    MAKES: ClassVar[type[StandaloneLink]] = Dummy
     kind: Literal["dummy"] = "dummy"

@@ -9,7 +9,7 @@ from pydantic import Field
 from netorch.kinds.base.link import link_key
 from netorch.language.scalars import ForwardingMac, IPAddress, Words
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import Attrs, NeighbourAdd, NeighbourDel, Request
 
@@ -54,7 +54,7 @@ class Fdb(Nothing, Resource):
         return fdb_key(self.netns, self.link, self.mac, self.dst)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (link_key(self.netns, self.link),)
 
     @classmethod
@@ -91,7 +91,7 @@ class Fdb(Nothing, Resource):
         return ({} if many(self.mac) else {"dst": self.dst}) | beside
 
     def title(self) -> str:
-        return f"fdb {shown(self.netns)}/{self.link} {self.mac}" + (
+        return f"fdb {label_text(self.netns)}/{self.link} {self.mac}" + (
             f" dst {self.dst}" if many(self.mac) else ""
         )
 

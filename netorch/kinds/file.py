@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from zlib import crc32
 
 from netorch.kinds.netns import netns_key
-from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.core import Key, Resource, cached_key, label_text
 from netorch.state.registry import View, observed
 from netorch.values.requests import FileDel, FileWrite, Request
 
@@ -24,7 +24,7 @@ def first_line(topology: str) -> str:
     return FIRST_LINE.format(topology)
 
 
-@remembered
+@cached_key
 def file_key(netns: str, name: str) -> Key:
     return Key("file", netns, (name,))
 
@@ -83,7 +83,7 @@ class NodeFile(Resource):
         return _told(self.content)[1]
 
     def title(self) -> str:
-        return f"file /etc/netns/{shown(self.netns)}/{self.name}"
+        return f"file /etc/netns/{label_text(self.netns)}/{self.name}"
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from netorch.kinds.netns import netns_key
 from netorch.nat.languages import language
-from netorch.state.core import Disruption, Key, Resource, shown
+from netorch.state.core import Disruption, Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.filter_rules import Hook, Ruleset
 from netorch.values.requests import FilterDel, FilterSet, Request
@@ -52,7 +52,7 @@ class PacketFilter(Nothing, Resource):
         return any(rule.hook not in {Hook.FORWARD, Hook.INPUT} for rule in self.rules)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (netns_key(self.netns),)
 
     @classmethod
@@ -90,4 +90,4 @@ class PacketFilter(Nothing, Resource):
         return language(self.backend).lines_of(self.text)
 
     def title(self) -> str:
-        return f"filter {shown(self.netns)}"
+        return f"filter {label_text(self.netns)}"

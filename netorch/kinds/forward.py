@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from netorch.kinds.filter import filter_key
 from netorch.kinds.netns import netns_key
-from netorch.state.core import HOST, Key, Resource, shown
+from netorch.state.core import HOST, Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.value import replace
 from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
@@ -44,7 +44,7 @@ class ForwardAccept(Nothing, Resource):
         return (filter_key(self.netns),)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (netns_key(self.netns),)
 
     @classmethod
@@ -95,10 +95,10 @@ class ForwardAccept(Nothing, Resource):
         return [_line(rule) for rule in self.rules]
 
     def title(self) -> str:
-        return f"forward {shown(self.netns)}/{self.bridge}"
+        return f"forward {label_text(self.netns)}/{self.bridge}"
 
 
-def where_dropped(
+def keep_needed_accepts(
     wanted: Mapping[Key, Resource], snapshot: Snapshot
 ) -> tuple[Mapping[Key, Resource], list[str]]:
     """The accepts only where something drops, with the rules that it takes; and warnings of what no rule of ours helps against."""

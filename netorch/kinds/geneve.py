@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from netorch.kinds.base.standalone import Attribute, SoloLink, decoded
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, decoded
 from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
 from netorch.language.scalars import IPAddress, wrong
 from netorch.netlink.attribute_types import ADDRESS, BE16, U8, U32
@@ -18,7 +18,7 @@ PORT = 6081
 
 
 @observed
-class Geneve(SoloLink):
+class Geneve(StandaloneLink):
     KIND: ClassVar[str] = "geneve"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_GENEVE", "geneve")
     REMEASURES: ClassVar[bool] = True
@@ -37,12 +37,12 @@ class Geneve(SoloLink):
     def pairs(self, attribute: Attribute) -> Attrs:
         if attribute.key == "ttl" and self.ttl == "inherit":
             return ((IFLA_GENEVE_TTL_INHERIT, b"\1"),)
-        return SoloLink.pairs(self, attribute)
+        return StandaloneLink.pairs(self, attribute)
 
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
         if attribute.key == "remote" and (":" in str(self.remote)) != (":" in str(before.remote)):
             return None
-        return SoloLink.change(self, attribute, before)
+        return StandaloneLink.change(self, attribute, before)
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Geneve(SoloLink):
 class GeneveWords(UdpTunnelWords):
     """Ethernet over UDP to one other end."""
 
-    MAKES: ClassVar[type[SoloLink]] = Geneve
+    MAKES: ClassVar[type[StandaloneLink]] = Geneve
     UDP_PORT: ClassVar[int] = PORT
     kind: Literal["geneve"] = "geneve"
     remote: IPAddress = Field(description="The other end.")

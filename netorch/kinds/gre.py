@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords, iptunnel_attributes
-from netorch.kinds.base.standalone import Attribute, SoloLink, decoded
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, decoded
 from netorch.language.scalars import integer
-from netorch.language.schema_shapes import IPV4, whole, written
+from netorch.language.schema_shapes import IPV4, accepts, whole_number
 from netorch.netlink.attribute_types import number
 from netorch.state.registry import View, interface_words, observed
 from netorch.values.requests import Attrs
@@ -34,7 +34,7 @@ class GreTunnel(IpTunnel):
 
     def pairs(self, attribute: Attribute) -> Attrs:
         if attribute is not KEY:
-            return SoloLink.pairs(self, attribute)
+            return StandaloneLink.pairs(self, attribute)
         if not isinstance(self.number, int):
             return ()
         flags, value = GRE_KEY.to_bytes(2, "big"), self.number.to_bytes(4, "big")
@@ -63,8 +63,8 @@ class Gre(GreTunnel):
     KIND: ClassVar[str] = "gre"
 
 
-@written(
-    whole(0, 2**32 - 1, IPV4, "key: a number, or one written like 10.0.0.1")
+@accepts(
+    whole_number(0, 2**32 - 1, IPV4, "key: a number, or one written like 10.0.0.1")
     | {"examples": [5, "10.0.0.1"]}
 )
 def key_number(value: object) -> int:
@@ -92,5 +92,5 @@ class GreWords(IpTunnelWords):
 class GrePacketWords(GreWords):
     """IP packets in GRE, over IPv4."""
 
-    MAKES: ClassVar[type[SoloLink]] = Gre
+    MAKES: ClassVar[type[StandaloneLink]] = Gre
     kind: Literal["gre"] = "gre"

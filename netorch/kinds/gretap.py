@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.gre import GreTunnel, GreWords
 from netorch.state.registry import interface_words, observed
 
@@ -17,5 +17,5 @@ class Gretap(GreTunnel):
 class GretapWords(GreWords):
     """Ethernet frames in GRE, over IPv4."""
 
-    MAKES: ClassVar[type[SoloLink]] = Gretap
+    MAKES: ClassVar[type[StandaloneLink]] = Gretap
     kind: Literal["gretap"] = "gretap"

@@ -3,25 +3,25 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
-from netorch.kinds.base.standalone import SoloLink, SoloWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
 from netorch.state.registry import interface_words, observed
 from netorch.values.requests import Request
 
 
 @observed
-class Ifb(SoloLink):
+class Ifb(StandaloneLink):
     KIND: ClassVar[str] = "ifb"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IFB", "ifb")
     QUEUE: ClassVar[int] = 32
 
     def update(self, before: Self) -> Sequence[Request] | None:
         # the driver has no ndo_set_mac_address
-        return None if self.mac != before.mac else SoloLink.update(self, before)
+        return None if self.mac != before.mac else StandaloneLink.update(self, before)
 
 
 @interface_words("ifb")
-class IfbWords(SoloWords):
+class IfbWords(StandaloneWords):
     """A link that gives back what is redirected to it, so that queues and filters can be applied to traffic that comes in."""
 
-    MAKES: ClassVar[type[SoloLink]] = Ifb
+    MAKES: ClassVar[type[StandaloneLink]] = Ifb
     kind: Literal["ifb"] = "ifb"

@@ -21,7 +21,7 @@ from netorch.netlink.qdisc import (
     read_tbf,
     tbf_options,
 )
-from netorch.state.core import Disruption, Key, Resource, shown
+from netorch.state.core import Disruption, Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.value import replace
 from netorch.values.requests import Feature, QdiscDel, QdiscSet, Request
@@ -67,7 +67,7 @@ class Impair(Nothing, Resource):
         return impair_key(self.netns, self.link)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (link_key(self.netns, self.link),)
 
     @property
@@ -147,12 +147,12 @@ class Impair(Nothing, Resource):
             }
         return told | ({"also": self.other} if self.other else {})
 
-    def unsaid(self, name: str) -> str | None:
+    def default_text(self, name: str) -> str | None:
         default = getattr(self, name, None)
         return str(default).lower() if isinstance(default, int) else None
 
     def title(self) -> str:
-        return f"impair {shown(self.netns)}/{self.link}"
+        return f"impair {label_text(self.netns)}/{self.link}"
 
 
 def _in_ticks(said: Impairment) -> Impairment:

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from netorch.kinds.base.ip_tunnel import ENCAP_LIMIT, HOP_LIMIT
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.gre import IFLA_GRE_ENCAP_LIMIT, GreTunnel, GreWords
 from netorch.language.scalars import Ttl
 from netorch.netlink.codec import u8
@@ -28,7 +28,7 @@ class Ip6gre(GreTunnel):
 class Ip6greWords(GreWords):
     """IP packets in GRE, over IPv6."""
 
-    MAKES: ClassVar[type[SoloLink]] = Ip6gre
+    MAKES: ClassVar[type[StandaloneLink]] = Ip6gre
     VERSION: ClassVar[int] = 6
     GROUPS: ClassVar[bool] = False
     kind: Literal["ip6gre"] = "ip6gre"

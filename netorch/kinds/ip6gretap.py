@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.ip6gre import Ip6gre, Ip6greWords
 from netorch.state.registry import interface_words, observed
 
@@ -17,5 +17,5 @@ class Ip6gretap(Ip6gre):
 class Ip6gretapWords(Ip6greWords):
     """Ethernet frames in GRE, over IPv6."""
 
-    MAKES: ClassVar[type[SoloLink]] = Ip6gretap
+    MAKES: ClassVar[type[StandaloneLink]] = Ip6gretap
     kind: Literal["ip6gretap"] = "ip6gretap"  # type: ignore[assignment]

@@ -11,7 +11,7 @@ from netorch.kinds.base.ip_tunnel import (
     IpTunnel,
     IpTunnelWords,
 )
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.language.scalars import Ttl
 from netorch.netlink.codec import u8
 from netorch.state.registry import interface_words, observed
@@ -33,7 +33,7 @@ class Ip6tnl(IpTunnel):
 class Ip6tnlWords(IpTunnelWords):
     """IPv4 and IPv6 packets over IPv6."""
 
-    MAKES: ClassVar[type[SoloLink]] = Ip6tnl
+    MAKES: ClassVar[type[StandaloneLink]] = Ip6tnl
     VERSION: ClassVar[int] = 6
     kind: Literal["ip6tnl"] = "ip6tnl"
     ttl: Ttl = Field(

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
-from netorch.kinds.base.standalone import Attribute, PlaceName, SoloLink
+from netorch.kinds.base.standalone import Attribute, PlaceName, StandaloneLink
 from netorch.netlink.attribute_types import choice
 from netorch.netlink.codec import u16
 from netorch.state.registry import interface_words, observed
@@ -70,7 +70,7 @@ class IpvlanWords(StackedWords):
     itself, nor the parent it. In `l3` and `l3s` there is no ARP, no broadcast and no multicast, and the parent's node routes what leaves.
     """
 
-    MAKES: ClassVar[type[SoloLink]] = Ipvlan
+    MAKES: ClassVar[type[StandaloneLink]] = Ipvlan
     kind: Literal["ipvlan"] = "ipvlan"
     parent: PlaceName = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
     mode: Mode = Field(

@@ -9,7 +9,7 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU, IFLA_TXQLEN
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import LinkSet, Request
 
@@ -29,7 +29,7 @@ class Loopback(Nothing, Resource):
         return link_key(self.netns, "lo")
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (netns_key(self.netns),)
 
     @property
@@ -60,8 +60,8 @@ class Loopback(Nothing, Resource):
             if getattr(self, name) != getattr(plain, name)
         }
 
-    def unsaid(self, name: str) -> str | None:
+    def default_text(self, name: str) -> str | None:
         return str(getattr(self, name)) if name in {"mtu", "txqueuelen"} else None
 
     def title(self) -> str:
-        return f"lo {shown(self.netns)}/lo"
+        return f"lo {label_text(self.netns)}/lo"

@@ -8,7 +8,7 @@ from typing import ClassVar
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import port_key
 from netorch.kinds.vlans import knows_vlans, vlans_key
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import Request, StaticMacAdd, StaticMacDel
 
@@ -32,7 +32,7 @@ class PortMac(Nothing, Resource):
         return portmac_key(self.netns, self.link, self.mac, self.vlan)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return link_key(self.netns, self.link), port_key(self.netns, self.link)
 
     @property
@@ -73,4 +73,4 @@ class PortMac(Nothing, Resource):
         return {"vlan": str(self.vlan)} if self.vlan else {}
 
     def title(self) -> str:
-        return f"fdb {shown(self.netns)}/{self.link} {self.mac}"
+        return f"fdb {label_text(self.netns)}/{self.link} {self.mac}"

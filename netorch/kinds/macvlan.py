@@ -7,7 +7,7 @@ from pydantic import Field
 
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
-from netorch.kinds.base.standalone import Attribute, Place, PlaceName, SoloLink
+from netorch.kinds.base.standalone import Attribute, Place, PlaceName, StandaloneLink
 from netorch.netlink.attribute_types import choice
 from netorch.state.core import Resource
 from netorch.state.registry import View, interface_words, observed
@@ -46,7 +46,7 @@ class Macvlan(StackedLink):
         # macvlan_changelink takes no link into passthru or out of it
         if self.mode != before.mode and ALONE in {self.mode, before.mode}:
             return None
-        return SoloLink.update(self, before)
+        return StandaloneLink.update(self, before)
 
     def quarrel(self, other: StackedLink) -> str:
         if ALONE in {self.mode, other.mode} and self.TAKER == other.TAKER:
@@ -65,7 +65,7 @@ class MacvlanLike(StackedWords):
         " made anew (vepa).",
     )
 
-    def link(self, fields: LinkFields, parent: Place | None) -> SoloLink:
+    def link(self, fields: LinkFields, parent: Place | None) -> StandaloneLink:
         return StackedWords.link(self, fields | ({"mac": ""} if self.mode == ALONE else {}), parent)
 
 
@@ -75,5 +75,5 @@ class MacvlanWords(MacvlanLike):
     the parent itself, nor the parent it.
     """
 
-    MAKES: ClassVar[type[SoloLink]] = Macvlan
+    MAKES: ClassVar[type[StandaloneLink]] = Macvlan
     kind: Literal["macvlan"] = "macvlan"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from netorch.kinds.base.stacked import stacked
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.macvlan import Macvlan, MacvlanLike
 from netorch.state.registry import interface_words, observed
 
@@ -25,5 +25,5 @@ class MacvtapWords(MacvlanLike):
     told by `/sys/class/net/IF/macvtap/tapN/dev` in its node, for `mknod`.
     """
 
-    MAKES: ClassVar[type[SoloLink]] = Macvtap
+    MAKES: ClassVar[type[StandaloneLink]] = Macvtap
     kind: Literal["macvtap"] = "macvtap"

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import View, observed
 from netorch.values.marks import NOT_OURS
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
@@ -38,7 +38,7 @@ class Neighbour(Resource):
         return neighbour_key(self.netns, self.link, self.address)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return link_key(self.netns, self.link), up_key(self.netns, self.link)
 
     @classmethod
@@ -81,7 +81,7 @@ class Neighbour(Resource):
         return {"mac": self.mac}
 
     def title(self) -> str:
-        return f"neighbour {shown(self.netns)}/{self.link} {self.address}"
+        return f"neighbour {label_text(self.netns)}/{self.link} {self.address}"
 
     def _packed(self) -> tuple[int, bytes, bytes]:
         family = AF_INET6 if ":" in self.address else AF_INET

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
-from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.core import Key, Resource, cached_key, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import NetnsAdd, NetnsDel, Request, SysctlSet
 
@@ -16,7 +16,7 @@ _NO_IPV6 = (("net/ipv6/conf/default/disable_ipv6", "1"), ("net/ipv6/conf/all/dis
 _NO_DAD = (("net/ipv6/conf/default/accept_dad", "0"),)
 
 
-@remembered
+@cached_key
 def netns_key(label: str) -> Key:
     return Key("netns", label)
 
@@ -74,7 +74,7 @@ class Netns(Nothing, Resource):
         }
 
     def title(self) -> str:
-        return f"netns {shown(self.netns)}"
+        return f"netns {label_text(self.netns)}"
 
     def _forwarding(self) -> tuple[tuple[str, str], ...]:
         return (IPV4_FORWARDING, str(int(self.ipv4_forwarding))), (

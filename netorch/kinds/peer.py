@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from netorch.kinds.base.link import link_key
 from netorch.language.scalars import Subnet, Words, empty_list, integer, one_or_many, wrong
-from netorch.language.schema_shapes import IPV4, IPV6, PORT, text, written
-from netorch.state.core import Key, Resource, shown
+from netorch.language.schema_shapes import IPV4, IPV6, PORT, accepts, text
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.value import Value, replace
 from netorch.values.requests import (
@@ -51,17 +51,17 @@ class HeldKey(Value):
         return self.file or "(secret)"
 
 
-def held(secret: Secret | None) -> HeldKey | None:
+def held_key(secret: Secret | None) -> HeldKey | None:
     return None if secret is None else HeldKey("", secret)
 
 
-def looked_up(
+def key_from_answers(
     key: HeldKey | None, question: KeyFile | None, answers: Mapping[Question, Answer]
 ) -> HeldKey | None:
     return key if key is None or question is None else replace(key, secret=answers[question].secret)
 
 
-def named(
+def key_in_file_words(
     key: HeldKey | None, asked: HeldKey | None, folder: str, made_up: str, what: str
 ) -> tuple[HeldKey | None, str]:
     """A key with its file; with the warning that it is in none, and one made up, if that of `asked` holds another."""
@@ -126,7 +126,7 @@ class Peer(Nothing, Resource):
         return peer_key(self.netns, self.link, self.public_key)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (link_key(self.netns, self.link),)
 
     @classmethod
@@ -142,9 +142,9 @@ class Peer(Nothing, Resource):
                     view.label,
                     link.name,
                     b64encode(peer.public_key).decode(),
-                    held(peer.preshared_key),
+                    held_key(peer.preshared_key),
                     None if peer.endpoint is None else Endpoint.of(peer.endpoint),
-                    in_order(peer.allowed),
+                    sort_subnets(peer.allowed),
                     peer.keepalive,
                     peer.handshake,
                 )
@@ -162,10 +162,12 @@ class Peer(Nothing, Resource):
     def questions(self) -> tuple[Question, ...]:
         return () if self._question is None else (self._question,)
 
-    def answered(self, answers: Mapping[Question, Answer]) -> Self:
-        return replace(self, preshared_key=looked_up(self.preshared_key, self._question, answers))
+    def with_answers(self, answers: Mapping[Question, Answer]) -> Self:
+        return replace(
+            self, preshared_key=key_from_answers(self.preshared_key, self._question, answers)
+        )
 
-    def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
+    def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
         assert isinstance(before, Peer)
         found = (
             replace(self, preshared_key=before.preshared_key)
@@ -181,8 +183,8 @@ class Peer(Nothing, Resource):
 
     def named(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         other = asked.preshared_key if isinstance(asked, Peer) else None
-        file = f"{shown(self.netns)}-{self.link}-{self.public_key.translate(_PLAIN)[:8]}.psk"
-        key, warning = named(
+        file = f"{label_text(self.netns)}-{self.link}-{self.public_key.translate(_PLAIN)[:8]}.psk"
+        key, warning = key_in_file_words(
             self.preshared_key, other, folder, file, f"the preshared key of {self.title()}"
         )
         return replace(self, preshared_key=key), warning
@@ -199,7 +201,9 @@ class Peer(Nothing, Resource):
             self.link,
             b64decode(self.public_key),
             known,
-            None if self.preshared_key == before.preshared_key else told_secret(self.preshared_key),
+            None
+            if self.preshared_key == before.preshared_key
+            else secret_for_kernel(self.preshared_key),
             None if self.endpoint in (None, before.endpoint) else _packed(self.endpoint),
             None if self.keepalive == before.keepalive else self.keepalive,
             None if self.allowed_ips == before.allowed_ips else self.allowed_ips,
@@ -220,19 +224,19 @@ class Peer(Nothing, Resource):
             said["preshared_key_file"] = str(self.preshared_key)
         return {name: text for name, text in said.items() if text}
 
-    def unsaid(self, name: str) -> str | None:
+    def default_text(self, name: str) -> str | None:
         return "0" if name == "keepalive" else "none"
 
     def title(self) -> str:
-        return f"peer {shown(self.netns)}/{self.link} {self.public_key}"
+        return f"peer {label_text(self.netns)}/{self.link} {self.public_key}"
 
 
-def told_secret(key: HeldKey | None) -> Secret:
+def secret_for_kernel(key: HeldKey | None) -> Secret:
     """What the kernel is told: zeros for no key."""
     return NO_KEY if key is None else key.secret or UNSEEN
 
 
-def in_order(subnets: Iterable[tuple[bytes, int]]) -> AllowedIps:
+def sort_subnets(subnets: Iterable[tuple[bytes, int]]) -> AllowedIps:
     """The one order by which lists of subnets are compared."""
     return tuple(sorted(set(subnets), key=lambda subnet: (len(subnet[0]), subnet)))
 
@@ -246,7 +250,7 @@ def _packed(endpoint: Endpoint | None) -> tuple[bytes, int] | None:
     return None if endpoint is None else (ip_address(endpoint.address).packed, endpoint.port)
 
 
-@written(
+@accepts(
     text(
         "(?!A{43}=$)[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=",
         "public key as `wg pubkey` prints it: 44 letters that end in =",
@@ -269,7 +273,7 @@ def key_text(value: object) -> str:
     return text
 
 
-@written(
+@accepts(
     text(
         rf"(?:{IPV4}|\[{IPV6}\]):{PORT}",
         "endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820",
@@ -297,7 +301,7 @@ def address_and_port(value: object) -> Endpoint:
     return Endpoint(str(found), integer(1, 65535)(port))
 
 
-@written(
+@accepts(
     text(
         r"(?![A-Za-z0-9+/]{40,44}={0,2}$)(?:[^$\x00-\x1f\x7f]|\$\$)*[^/\x00-\x1f\x7f]",
         "path of a file with a key",
@@ -346,7 +350,7 @@ class PeerWords(Words):
             self.public_key,
             None if self.preshared_key_file is None else HeldKey(self.preshared_key_file),
             self.endpoint,
-            in_order(
+            sort_subnets(
                 (subnet.network_address.packed, subnet.prefixlen) for subnet in self.allowed_ips
             ),
             self.keepalive,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from netorch.errors import did_you_mean
 from netorch.kinds.base.link import Link, LinkFields, common_fields
-from netorch.kinds.base.standalone import SoloLink, SoloWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
 from netorch.kinds.netns import netns_key
 from netorch.language.scalars import InterfaceName
 from netorch.netlink.codec import cstring, u32
@@ -30,7 +30,7 @@ LEFT_ALONE = -1
 
 
 @observed
-class Physical(SoloLink):
+class Physical(StandaloneLink):
     """`origin`: the host's name of it. MTU 0, no MAC and a queue length of -1 leave alone what the NIC has.
 
     In the namespace `host` it is one that came back without being unmarked: by itself, when its namespace was deleted, or in the
@@ -46,7 +46,7 @@ class Physical(SoloLink):
     origin: str = ""
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (netns_key(self.netns),)
 
     @property
@@ -71,7 +71,7 @@ class Physical(SoloLink):
                 fields["altname"] = ""
                 yield cls(**fields, origin=alias.origin)
 
-    def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
+    def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
         if not isinstance(before, Physical):
             return self
         return replace(
@@ -83,7 +83,7 @@ class Physical(SoloLink):
         )
 
     def differs(self, before: Resource) -> bool:
-        return self.beside(before, lambda: None) != before
+        return self.adapt_to(before, lambda: None) != before
 
     def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
         host = snapshot.namespaces[HOST]
@@ -196,8 +196,8 @@ class Physical(SoloLink):
             common["txqueuelen"] = str(self.txqueuelen)
         return {**self.own(), **{name: text for name, text in common.items() if text}}
 
-    def unsaid(self, name: str) -> str | None:
-        return None if name == "txqueuelen" else Link.unsaid(self, name)
+    def default_text(self, name: str) -> str | None:
+        return None if name == "txqueuelen" else Link.default_text(self, name)
 
 
 def _is_lent(link: LinkRecord, topology: str, origin: str) -> bool:
@@ -210,10 +210,10 @@ def _find(host: NetnsSnapshot, name: str) -> LinkRecord | None:
 
 
 @interface_words("physical")
-class PhysicalWords(SoloWords):
+class PhysicalWords(StandaloneWords):
     """A NIC of the host, moved into this node and given back on destroy. What the file does not say of it stays as it is."""
 
-    MAKES: ClassVar[type[SoloLink]] = Physical
+    MAKES: ClassVar[type[StandaloneLink]] = Physical
     kind: Literal["physical"] = "physical"
     origin: InterfaceName | None = Field(
         None, alias="from", description="What the host calls it (the same as here)."

@@ -15,7 +15,7 @@ from netorch.netlink.constants import (
     IFLA_BRPORT_MODE,
     IFLA_BRPORT_PRIORITY,
 )
-from netorch.state.core import Disruption, Key, Resource, shown
+from netorch.state.core import Disruption, Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkSet, Request
@@ -75,7 +75,7 @@ class Port(Nothing, Resource):
         return port_key(self.netns, self.link)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return link_key(self.netns, self.link), link_key(self.netns, self.master)
 
     @property
@@ -150,7 +150,7 @@ class Port(Nothing, Resource):
         return {"master": "none"}
 
     def title(self) -> str:
-        return f"link {shown(self.netns)}/{self.link}"
+        return f"link {label_text(self.netns)}/{self.link}"
 
     def _changed(self, before: Self) -> set[str]:
         """The options that differ. A cost that nobody asked for is the kernel's, if it is one that the kernel gives."""

@@ -21,7 +21,7 @@ from netorch.netlink.constants import (
     RTPROT_BOOT,
     RTPROT_STATIC,
 )
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import View, observed
 from netorch.value import replace
 from netorch.values.marks import read_alias
@@ -65,7 +65,7 @@ class Route(Resource):
         return route_key(self.netns, self.spec)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         hops = self.spec.hops
         if len(hops) != 1 or not hops[0].dev:
             return (netns_key(self.netns),)
@@ -81,7 +81,7 @@ class Route(Resource):
         )
 
     @property
-    def rests_on(self) -> tuple[Key, ...]:
+    def kept_alive_by(self) -> tuple[Key, ...]:
         if self.spec.family != AF_INET:
             return ()
         return tuple(ipv4_key(self.netns, hop.dev) for hop in self.spec.hops if hop.dev)
@@ -99,7 +99,7 @@ class Route(Resource):
                 key = route_key(view.label, spec)
                 yield (
                     key,
-                    f"{shown(view.label)} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it",
+                    f"{label_text(view.label)} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it",
                 )
 
     def differs(self, before: Resource) -> bool:
@@ -155,7 +155,7 @@ class Route(Resource):
         return said
 
     def title(self) -> str:
-        return f"route {shown(self.netns)} {self.key.name}"
+        return f"route {label_text(self.netns)} {self.key.name}"
 
 
 def _parts(spec: RouteSpec) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from netorch.netlink.constants import (
     RTPROT_BOOT,
     RTPROT_STATIC,
 )
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import View, observed
 from netorch.value import replace
 from netorch.values.marks import NOT_OURS
@@ -54,7 +54,7 @@ class Rule(Resource):
         return rule_key(self.netns, self.spec)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (netns_key(self.netns),)
 
     @property
@@ -74,7 +74,7 @@ class Rule(Resource):
                 key = rule_key(view.label, spec)
                 yield (
                     key,
-                    f"{shown(view.label)} has a rule {key.name} (protocol {spec.protocol}) and {NOT_OURS}",
+                    f"{label_text(view.label)} has a rule {key.name} (protocol {spec.protocol}) and {NOT_OURS}",
                 )
 
     def differs(self, before: Resource) -> bool:
@@ -99,7 +99,7 @@ class Rule(Resource):
         return {"action": _ACTION_NAMES.get(self.spec.action, str(self.spec.action))}
 
     def title(self) -> str:
-        return f"rule {shown(self.netns)} {self.key.name}"
+        return f"rule {label_text(self.netns)} {self.key.name}"
 
 
 def _is_ours(view: View, spec: RuleSpec) -> bool:

@@ -3,7 +3,7 @@
 from typing import ClassVar, Literal
 
 from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.state.registry import interface_words, observed
 
 
@@ -17,5 +17,5 @@ class Sit(IpTunnel):
 class SitWords(IpTunnelWords):
     """IPv6 packets over IPv4."""
 
-    MAKES: ClassVar[type[SoloLink]] = Sit
+    MAKES: ClassVar[type[StandaloneLink]] = Sit
     kind: Literal["sit"] = "sit"

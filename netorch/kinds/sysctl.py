@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import Request, SysctlSet
 from netorch.values.sysctl_paths import default_path
@@ -60,7 +60,7 @@ class Sysctl(Nothing, Resource):
         return sysctl_key(self.netns, self.paths[0])
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         link = interface_of(self.paths[0])
         return (netns_key(self.netns),) if link is None else (link_key(self.netns, link),)
 
@@ -96,4 +96,4 @@ class Sysctl(Nothing, Resource):
         return {"value": self.value}
 
     def title(self) -> str:
-        return f"sysctl {shown(self.netns)} {self.paths[0].translate(_DOTTED)}"
+        return f"sysctl {label_text(self.netns)} {self.paths[0].translate(_DOTTED)}"

@@ -6,9 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
 from netorch.language.scalars import Flag, integer, wrong
-from netorch.language.schema_shapes import whole, written
+from netorch.language.schema_shapes import accepts, whole_number
 from netorch.netlink.attribute_types import FLAG, U32
 from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
@@ -39,7 +39,7 @@ _REMEDY = (
 )
 
 
-class TunTap(SoloLink):
+class TunTap(StandaloneLink):
     """`owner` and `users` (the file's `group`) are numbers, names only until the kernel door has looked them up."""
 
     # packet information and the virtio header are the choice of the program that opens it
@@ -89,7 +89,7 @@ class TunTap(SoloLink):
             else tuple(asked)
         )
 
-    def answered(self, answers: Mapping[Question, Answer]) -> Self:
+    def with_answers(self, answers: Mapping[Question, Answer]) -> Self:
         owner = (
             answers[UserNumber(self.owner, "owner")].value
             if isinstance(self.owner, str)
@@ -163,8 +163,10 @@ class Tun(TunTap):
     QUEUE: ClassVar[int] = 500
 
 
-@written(
-    whole(0, NOBODY - 1, r"(?![0-9]+$)[^\s:/,\x00-\x1f\x7f]+", "user or group: a name or a number")
+@accepts(
+    whole_number(
+        0, NOBODY - 1, r"(?![0-9]+$)[^\s:/,\x00-\x1f\x7f]+", "user or group: a name or a number"
+    )
 )
 def account(value: object) -> int | str:
     """A user or a group, by name or by number."""
@@ -178,7 +180,7 @@ def account(value: object) -> int | str:
 Account = Annotated[int | str, BeforeValidator(account)]
 
 
-class TunTapWords(SoloWords):
+class TunTapWords(StandaloneWords):
     owner: Account | None = Field(
         None,
         description="User who may open it without being root; to take it away again, the interface is made anew (nobody).",
@@ -199,7 +201,7 @@ class TunTapWords(SoloWords):
 class TapWords(TunTapWords):
     """An Ethernet interface whose other end is a program, such as a virtual machine."""
 
-    MAKES: ClassVar[type[SoloLink]] = Tap
+    MAKES: ClassVar[type[StandaloneLink]] = Tap
     kind: Literal["tap"] = "tap"
 
 
@@ -207,5 +209,5 @@ class TapWords(TunTapWords):
 class TunWords(TunTapWords):
     """An interface without Ethernet whose other end is a program, such as a VPN."""
 
-    MAKES: ClassVar[type[SoloLink]] = Tun
+    MAKES: ClassVar[type[StandaloneLink]] = Tun
     kind: Literal["tun"] = "tun"

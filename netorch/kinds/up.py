@@ -13,12 +13,12 @@ from typing import ClassVar
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
 from netorch.netlink.constants import IFF_UP
-from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.core import Key, Resource, cached_key, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import LinkSet, Request, SysctlSet
 
 
-@remembered
+@cached_key
 def up_key(netns: str, link: str) -> Key:
     return Key("up", netns, (link,))
 
@@ -44,7 +44,7 @@ class Up(Nothing, Resource):
         return up_key(self.netns, self.link)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (
             link_key(self.netns, self.link),
             *((port_key(self.netns, self.link),) if self.master else ()),
@@ -85,4 +85,4 @@ class Up(Nothing, Resource):
         return {"state": "down"}
 
     def title(self) -> str:
-        return f"link {shown(self.netns)}/{self.link}"
+        return f"link {label_text(self.netns)}/{self.link}"

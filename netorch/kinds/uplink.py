@@ -9,7 +9,7 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
 from netorch.netlink.address_moves import goes_along
-from netorch.state.core import Disruption, Key, Resource, shown
+from netorch.state.core import Disruption, Key, Resource, label_text
 from netorch.state.registry import View, observed
 from netorch.values.marks import maker, read_alias
 from netorch.values.requests import Request, UplinkJoin, UplinkLeave
@@ -49,7 +49,7 @@ class Uplink(Resource):
         return uplink_key(self.netns, self.nic)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return netns_key(self.netns), link_key(self.netns, self.nic)
 
     @property
@@ -123,7 +123,7 @@ class Uplink(Resource):
         return {"bridge": "none", "joined": "false"}
 
     def title(self) -> str:
-        return f"uplink {shown(self.netns)}/{self.nic}"
+        return f"uplink {label_text(self.netns)}/{self.nic}"
 
 
 def _is_whole(view: View, nic: LinkRecord, bridge: LinkRecord) -> bool:

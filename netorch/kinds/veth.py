@@ -11,10 +11,10 @@ from netorch.language.scalars import END
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import View, interface_words, observed
 from netorch.values.marks import read_alias
-from netorch.values.requests import LinkAdd, LinkSet, Peer, Request
+from netorch.values.requests import LinkAdd, LinkSet, PeerSettings, Request
 from netorch.values.snapshot import LinkRecord
 
 UNKNOWN = ("?", "?")
@@ -42,7 +42,7 @@ class Veth(Link):
     far: bool = False
 
     @property
-    def twin(self) -> Key | None:
+    def paired_key(self) -> Key | None:
         return link_key(*self.peer)
 
     @property
@@ -71,7 +71,7 @@ class Veth(Link):
                 (*self.newborn().basic_attrs(), (IFLA_IFALIAS, cstring(self.alias))),
             )
         else:
-            peer = Peer(*self.peer, attrs=((IFLA_GROUP, u32(self.group)),))
+            peer = PeerSettings(*self.peer, attrs=((IFLA_GROUP, u32(self.group)),))
             yield LinkAdd(self.netns, self.name, "veth", self.newborn().basic_attrs(), peer=peer)
         yield from self.naming() if not self.far else list(self.naming())[1:]
 
@@ -81,7 +81,7 @@ class Veth(Link):
     def attributes(self) -> Mapping[str, str]:
         netns, name = self.peer
         return {
-            "peer": f"{shown(netns)}:{name}" if self.peer != UNKNOWN else "unknown",
+            "peer": f"{label_text(netns)}:{name}" if self.peer != UNKNOWN else "unknown",
             **self.common(),
         }
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.standalone import Attribute, PlaceName, SoloLink, SoloWords
+from netorch.kinds.base.standalone import Attribute, PlaceName, StandaloneLink, StandaloneWords
 from netorch.language.scalars import integer
 from netorch.netlink.attribute_types import U16, choice
 from netorch.state.registry import interface_words, observed
@@ -14,7 +14,7 @@ PROTOCOLS = {"802.1q": b"\x81\x00", "802.1ad": b"\x88\xa8"}
 
 
 @observed
-class Vlan(SoloLink):
+class Vlan(StandaloneLink):
     KIND: ClassVar[str] = "vlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_VLAN_8021Q", "8021q")
     FITS_PARENT: ClassVar[bool] = True
@@ -27,10 +27,10 @@ class Vlan(SoloLink):
 
 
 @interface_words("vlan")
-class VlanWords(SoloWords):
+class VlanWords(StandaloneWords):
     """One VLAN of another interface."""
 
-    MAKES: ClassVar[type[SoloLink]] = Vlan
+    MAKES: ClassVar[type[StandaloneLink]] = Vlan
     FAR_PARENT: ClassVar[bool] = True
     kind: Literal["vlan"] = "vlan"
     parent: PlaceName = Field(

@@ -14,7 +14,7 @@ from netorch.netlink.constants import (
     IFLA_BR_VLAN_DEFAULT_PVID,
     IFLA_BR_VLAN_FILTERING,
 )
-from netorch.state.core import Key, Resource, shown
+from netorch.state.core import Key, Resource, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.values.requests import Request, VlanAdd, VlanDel
 from netorch.values.snapshot import LinkRecord
@@ -69,7 +69,7 @@ class PortVlans(Nothing, Resource):
         return vlans_key(self.netns, self.link)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (
             link_key(self.netns, self.link),
             *(() if self.own else (port_key(self.netns, self.link),)),
@@ -132,14 +132,14 @@ class PortVlans(Nothing, Resource):
 
     def listed(self) -> list[VlanRange]:
         """The VLANs in order, without a PVID that leaves untagged as it goes without saying."""
-        shown = {
+        label_text = {
             vlan: untagged * BRIDGE_VLAN_INFO_UNTAGGED
             for vlan, untagged in self.vlans
             if vlan != self.pvid
         }
         found = [
             VlanRange(first, last, Tag.UNTAGGED if flags else Tag.UNSAID)
-            for first, last, flags in ranges(shown)
+            for first, last, flags in ranges(label_text)
         ]
         found += [
             VlanRange(vlan, vlan, Tag.TAGGED)
@@ -149,7 +149,7 @@ class PortVlans(Nothing, Resource):
         return sorted(found, key=lambda entry: entry.first)
 
     def title(self) -> str:
-        return f"link {shown(self.netns)}/{self.link}"
+        return f"link {label_text(self.netns)}/{self.link}"
 
     def _untouched(self) -> Self:
         vlans = ((self.default, True),) if self.default else ()

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
 from netorch.kinds.port import MasterWords
 from netorch.language.constraints import Equals, constraints, forbid
 from netorch.language.scalars import Table
@@ -21,7 +21,7 @@ _TAKEN = {RT_TABLE_DEFAULT: "default", RT_TABLE_MAIN: "main", RT_TABLE_LOCAL: "l
 
 
 @observed
-class Vrf(SoloLink):
+class Vrf(StandaloneLink):
     # the rule that leads to the tables of all VRFs is the kernel's: it makes it with the first VRF of a namespace, and never again
     KIND: ClassVar[str] = "vrf"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_VRF", "vrf")
@@ -30,10 +30,10 @@ class Vrf(SoloLink):
 
 
 @interface_words("vrf")
-class VrfWords(MasterWords, SoloWords):
+class VrfWords(MasterWords, StandaloneWords):
     """A routing table of its own for its ports, which keep their addresses. What a node does over them looks there alone."""
 
-    MAKES: ClassVar[type[SoloLink]] = Vrf
+    MAKES: ClassVar[type[StandaloneLink]] = Vrf
     TAKES_PORTS: ClassVar[bool] = True
     kind: Literal["vrf"] = "vrf"
     table: Table = Field(

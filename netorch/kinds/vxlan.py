@@ -10,8 +10,8 @@ from netorch.kinds.base.standalone import (
     Attribute,
     Place,
     PlaceName,
-    SoloLink,
-    SoloWords,
+    StandaloneLink,
+    StandaloneWords,
     decoded,
     parent_of,
 )
@@ -38,7 +38,7 @@ DEFAULT_ENDS["vxlan"] = (IFLA_VXLAN_GROUP, IFLA_VXLAN_GROUP6)
 
 
 @observed
-class Vxlan(SoloLink):
+class Vxlan(StandaloneLink):
     """`remote` and `multicast` (the file's `group`) are one attribute to the kernel, which sends to a host and joins a group."""
 
     KIND: ClassVar[str] = "vxlan"
@@ -73,20 +73,20 @@ class Vxlan(SoloLink):
     def pairs(self, attribute: Attribute) -> Attrs:
         if attribute.key == "ttl" and self.ttl == "inherit":
             return ((IFLA_VXLAN_TTL_INHERIT, b""),)
-        return SoloLink.pairs(self, attribute)
+        return StandaloneLink.pairs(self, attribute)
 
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
         if self.version != before.version or (
             attribute.key == "ttl" and "inherit" in {self.ttl, before.ttl}
         ):
             return None
-        return SoloLink.change(self, attribute, before)
+        return StandaloneLink.change(self, attribute, before)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        return SoloLink.update(self, before) if self.flooded == before.flooded else None
+        return StandaloneLink.update(self, before) if self.flooded == before.flooded else None
 
     def own(self) -> Mapping[str, str]:
-        words = dict(SoloLink.own(self))
+        words = dict(StandaloneLink.own(self))
         for word in ("remote", "group"):
             if word in words and not self.flooded:
                 words[word] += " without its entry in the FDB"
@@ -115,7 +115,7 @@ class Vxlan(SoloLink):
 class VxlanWords(UdpTunnelWords):
     """Ethernet over UDP: to one end (`remote`), to a multicast `group`, or to the ends that `fdb` names."""
 
-    MAKES: ClassVar[type[SoloLink]] = Vxlan
+    MAKES: ClassVar[type[StandaloneLink]] = Vxlan
     FAR_PARENT: ClassVar[bool] = True
     UDP_PORT: ClassVar[int] = PORT
     kind: Literal["vxlan"] = "vxlan"
@@ -204,7 +204,9 @@ class VxlanWords(UdpTunnelWords):
         return None if self.local is None else str(self.local)
 
     def default_mtu(self, parent: int | None) -> int:
-        return parent - HEADROOM[self.version] if parent else SoloWords.default_mtu(self, parent)
+        return (
+            parent - HEADROOM[self.version] if parent else StandaloneWords.default_mtu(self, parent)
+        )
 
     def largest_mtu(self, parent: int) -> int | None:
         return parent - HEADROOM[self.version]
@@ -214,6 +216,6 @@ class VxlanWords(UdpTunnelWords):
         rest = {"vni": self.vni, "port": self.on_port, "learning": self.learning, "ttl": self.ttl}
         return rest | {key: None if end is None else str(end) for key, end in ends.items()}
 
-    def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+    def further(self, link: StandaloneLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
         for index, entry in enumerate(self.fdb):
             yield Fdb(link.netns, link.name, entry.mac, str(entry.dst)), ("fdb", index)

@@ -8,19 +8,19 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.kinds.base.curve25519 import public_key
 from netorch.kinds.base.link import LinkFields
-from netorch.kinds.base.standalone import SoloLink, SoloWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
 from netorch.kinds.peer import (
     HeldKey,
     KeyPath,
     PeerWords,
-    held,
-    looked_up,
-    named,
+    held_key,
+    key_from_answers,
+    key_in_file_words,
     peer_key,
-    told_secret,
+    secret_for_kernel,
 )
 from netorch.language.scalars import U32, empty_list, integer, wrong
-from netorch.state.core import Obstacle, Resource, State, shown
+from netorch.state.core import Obstacle, Resource, State, label_text
 from netorch.state.registry import View, interface_words, observed
 from netorch.value import replace
 from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
@@ -31,7 +31,7 @@ MTU = 1420
 
 
 @observed
-class Wireguard(SoloLink):
+class Wireguard(StandaloneLink):
     """A `listen_port` of 0 leaves it to the kernel, which chooses one when the link comes up."""
 
     # the public key follows from the private one
@@ -53,7 +53,7 @@ class Wireguard(SoloLink):
         if device is None:
             return {}
         return {
-            "private_key": held(device.private_key),
+            "private_key": held_key(device.private_key),
             "listen_port": device.listen_port,
             "fwmark": device.fwmark,
         }
@@ -71,10 +71,12 @@ class Wireguard(SoloLink):
     def questions(self) -> tuple[Question, ...]:
         return () if self._question is None else (self._question,)
 
-    def answered(self, answers: Mapping[Question, Answer]) -> Self:
-        return replace(self, private_key=looked_up(self.private_key, self._question, answers))
+    def with_answers(self, answers: Mapping[Question, Answer]) -> Self:
+        return replace(
+            self, private_key=key_from_answers(self.private_key, self._question, answers)
+        )
 
-    def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
+    def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Self:
         if not isinstance(before, Wireguard):
             return self
         found = (
@@ -86,11 +88,11 @@ class Wireguard(SoloLink):
 
     def named(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         other = asked.private_key if isinstance(asked, Wireguard) else None
-        key, warning = named(
+        key, warning = key_in_file_words(
             self.private_key,
             other,
             folder,
-            f"{shown(self.netns)}-{self.name}.key",
+            f"{label_text(self.netns)}-{self.name}.key",
             f"the private key of {self.title()}",
         )
         return replace(self, private_key=key), warning
@@ -104,7 +106,7 @@ class Wireguard(SoloLink):
                 yield Obstacle("peer-is-self", what, "Name the other end's public key.")
 
     def create(self) -> Iterator[Request]:
-        yield from SoloLink.create(self)
+        yield from StandaloneLink.create(self)
         yield from self._settings(replace(self, private_key=None, listen_port=0, fwmark=0))
 
     def update(self, before: Self) -> Sequence[Request] | None:
@@ -116,7 +118,7 @@ class Wireguard(SoloLink):
             name=self.name,
             private_key=None
             if self.private_key == before.private_key
-            else told_secret(self.private_key),
+            else secret_for_kernel(self.private_key),
             listen_port=None if self.listen_port == before.listen_port else self.listen_port,
             fwmark=None if self.fwmark == before.fwmark else self.fwmark,
             private_key_file="" if self.private_key is None else self.private_key.file,
@@ -130,15 +132,15 @@ class Wireguard(SoloLink):
             name: str(value) for name in ("listen_port", "fwmark") if (value := getattr(self, name))
         }
 
-    def unsaid(self, name: str) -> str | None:
-        return "none" if name == "private_key_file" else SoloLink.unsaid(self, name)
+    def default_text(self, name: str) -> str | None:
+        return "none" if name == "private_key_file" else StandaloneLink.default_text(self, name)
 
 
 @interface_words("wireguard")
-class WireguardWords(SoloWords):
+class WireguardWords(StandaloneWords):
     """An encrypted tunnel to peers that are known by their keys."""
 
-    MAKES: ClassVar[type[SoloLink]] = Wireguard
+    MAKES: ClassVar[type[StandaloneLink]] = Wireguard
     kind: Literal["wireguard"] = "wireguard"
     private_key_file: KeyPath | None = Field(
         None,
@@ -174,6 +176,6 @@ class WireguardWords(SoloWords):
             **fields, private_key=key, listen_port=self.listen_port, fwmark=self.fwmark
         )
 
-    def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+    def further(self, link: StandaloneLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
         for index, words in enumerate(self.peers):
             yield words.peer(link.netns, link.name), ("peers", index)

@@ -45,7 +45,7 @@ class Condition(Value):
         return AnyOf((*(self.conditions if isinstance(self, AnyOf) else (self,)), other))
 
     def __invert__(self) -> Condition:
-        return Not(self)
+        return NotCondition(self)
 
 
 class HasKey(Condition):
@@ -131,7 +131,7 @@ class AnyOf(Condition):
         return any(condition.holds(words) for condition in self.conditions)
 
 
-class Not(Condition):
+class NotCondition(Condition):
     condition: Condition
 
     def shape(self, model: type[BaseModel], sure: bool) -> Shape:

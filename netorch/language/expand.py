@@ -18,9 +18,9 @@ from netorch.language.yaml_tree import (
     Map,
     Seq,
     expandable,
+    quote,
     retype,
     seal,
-    shown,
 )
 
 # Lists of names, whose items may be ranges.
@@ -116,7 +116,7 @@ class _Expansion:
             if value is not None and not isinstance(value, Map):
                 self.findings.add(
                     "not-a-mapping",
-                    f"The profile {shown(key)} is no mapping.",
+                    f"The profile {quote(key)} is no mapping.",
                     at,
                     object=f"profiles.{key}",
                 )
@@ -144,7 +144,7 @@ class _Expansion:
                 guess = did_you_mean(name, list(self.profiles)[:2000]) if len(name) < 100 else ""
                 self.findings.add(
                     "unknown-profile",
-                    f"There is no profile {shown(name)}.",
+                    f"There is no profile {quote(name)}.",
                     at,
                     guess or "Declare it under profiles.",
                     object=name,
@@ -330,7 +330,7 @@ class _Expansion:
         if len(pieces) > 3:
             self.findings.add(
                 "bad-range",
-                f"{shown(text)} has more than one range.",
+                f"{quote(text)} has more than one range.",
                 at,
                 "A name takes one.",
                 object=text,
@@ -361,10 +361,10 @@ class _Expansion:
         pair = (id(raw), other, key)
         if pair not in self.clashes:
             self.clashes.add(pair)
-            lines = f"{shown(other)} in line {raw.where[other].line} and {shown(key)} in line {raw.where[key].line}"
+            lines = f"{quote(other)} in line {raw.where[other].line} and {quote(key)} in line {raw.where[key].line}"
             self.findings.add(
                 "duplicate-key",
-                f"{lines} both stand for {shown(name)}.",
+                f"{lines} both stand for {quote(name)}.",
                 max(raw.where[other], raw.where[key]),
                 "Keep one.",
                 object=name,

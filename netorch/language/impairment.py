@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from netorch.language import schema_shapes
 from netorch.language.scalars import Words, integer, wrong
-from netorch.language.schema_shapes import Shape, written
+from netorch.language.schema_shapes import Shape, accepts
 from netorch.value import Value, replace
 
 CERTAIN = 2**32 - 1
@@ -73,7 +73,7 @@ def duration(longest: int, so_much: str) -> PlainValidator:
 
     units = {unit: longest / size for unit, size in _TIMES.items()}
 
-    @written(_written(units, f"time such as 10ms, up to {so_much}", "10ms", "500us", "2s"))
+    @accepts(_written(units, f"time such as 10ms, up to {so_much}", "10ms", "500us", "2s"))
     def time(value: object) -> int:
         text, amount, unit = _number(value, "a time such as 10ms")
         if not unit and amount:
@@ -91,7 +91,7 @@ def duration(longest: int, so_much: str) -> PlainValidator:
     return PlainValidator(time)
 
 
-@written(_written({"%": 100}, "percentage such as 0.1%", "0.1%"))
+@accepts(_written({"%": 100}, "percentage such as 0.1%", "0.1%"))
 def percentage(value: object) -> int:
     """A part of CERTAIN."""
     text, amount, unit = _number(value, "a percentage such as 0.1%")
@@ -107,7 +107,7 @@ def percentage(value: object) -> int:
 _FASTEST = {unit: FASTEST * 8 / size for unit, size in _RATES.items()}
 
 
-@written(
+@accepts(
     _written(
         _FASTEST, "rate such as 100mbit, up to 1tbit", "100mbit", "1gbit", "64kbit", nothing=False
     )

@@ -19,14 +19,14 @@ from netorch.language.scalars import (
     interface_name,
     wrong,
 )
-from netorch.language.schema_shapes import written
+from netorch.language.schema_shapes import accepts
 
 Ports = tuple[int, int]
 """First and last, both included."""
 
 
-@written(
-    schema_shapes.whole(1, 65535, schema_shapes.PORTS, "port, or range such as 8000-8010")
+@accepts(
+    schema_shapes.whole_number(1, 65535, schema_shapes.PORTS, "port, or range such as 8000-8010")
     | {"examples": [80, "8000-8010"]}
 )
 def ports(value: object) -> Ports:
@@ -62,7 +62,8 @@ class PublishWords(Words):
     def _consistent(self) -> Self:
         if self.port[1] - self.port[0] != self.to[1] - self.to[0]:
             wrong(
-                f"the ranges {shown(self.port)} and {shown(self.to)} differ in length", "bad-port"
+                f"the ranges {ports_text(self.port)} and {ports_text(self.to)} differ in length",
+                "bad-port",
             )
         return self
 
@@ -75,8 +76,8 @@ _ADDRESS = rf"(?:\[{schema_shapes.IP}\]|{schema_shapes.IPV4})"
 _WRITTEN = rf"(?:{_ADDRESS}:)?{schema_shapes.PORTS}:{schema_shapes.PORTS}(?:/(?:{_PROTOCOLS}))?"
 
 
-@written(
-    schema_shapes.either(
+@accepts(
+    schema_shapes.or_scalar(
         schema_shapes.text(
             _WRITTEN,
             "published port such as 8080:80 or 127.0.0.1:8080:80/udp",
@@ -104,7 +105,7 @@ def publish_words(value: object) -> object:
     return words
 
 
-@written(
+@accepts(
     schema_shapes.text(
         f"!?{INTERFACE}", "interface name, or !NAME for any but it", "eth0", "!eth0", numbers=True
     )
@@ -136,7 +137,7 @@ class SnatWords(Words):
 _TARGET = rf"\[{schema_shapes.IP}\](?::{schema_shapes.PORTS})?|{schema_shapes.IPV4}(?::{schema_shapes.PORTS})?|{schema_shapes.IPV6}"
 
 
-@written(
+@accepts(
     schema_shapes.text(
         _TARGET, "address such as 10.0.0.2:8080 or [fd00::2]:80", "10.0.0.2:8080", "[fd00::2]:80"
     )
@@ -167,7 +168,10 @@ class DnatWords(Words):
     def _consistent(self) -> Self:
         there = self.to[1]
         if there is not None and there[1] - there[0] != self.port[1] - self.port[0]:
-            wrong(f"the ranges {shown(self.port)} and {shown(there)} differ in length", "bad-port")
+            wrong(
+                f"the ranges {ports_text(self.port)} and {ports_text(there)} differ in length",
+                "bad-port",
+            )
         return self
 
 
@@ -195,7 +199,7 @@ def comment(node: str, words: PublishWords) -> str:
     """What the rule of a published port says of itself: `publish web 127.0.0.1:8080:80/tcp`."""
     everywhere = words.address is None or words.address.is_unspecified
     host = "" if everywhere else host_text(words.address)
-    return f"publish {node} {host}{shown(words.port)}:{shown(words.to)}/{words.proto}"
+    return f"publish {node} {host}{ports_text(words.port)}:{ports_text(words.to)}/{words.proto}"
 
 
 def host_text(host: Address | None) -> str:
@@ -203,5 +207,5 @@ def host_text(host: Address | None) -> str:
     return "" if host is None else f"[{host}]:" if host.version == 6 else f"{host}:"
 
 
-def shown(pair: Ports) -> str:
+def ports_text(pair: Ports) -> str:
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}-{pair[1]}"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netorch.language.variables import Wrong
-from netorch.language.yaml_tree import MAX_VALUES, Map, Seq, shown
+from netorch.language.yaml_tree import MAX_VALUES, Map, Seq, quote
 
 # A longer text is no name. It also bounds the work of the pattern below.
 _LONGEST = 1000
@@ -38,7 +38,7 @@ def split(text: str, substituted: Callable[[str], str] = str) -> list[str | Valu
 
 def values(first: str, last: str) -> Values:
     """What `[first-last]` counts through; numbers keep their zeros."""
-    written = shown(f"[{first}-{last}]")
+    written = quote(f"[{first}-{last}]")
     if _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last):
         width, low, high = len(first), int(first), int(last)
         if width != len(last) and (first, last) != (str(low), str(high)):

@@ -22,7 +22,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from pydantic_core import PydanticCustomError
 
 from netorch.language import schema_shapes
-from netorch.language.schema_shapes import written
+from netorch.language.schema_shapes import accepts
 
 Interface = IPv4Interface | IPv6Interface
 Address = IPv4Address | IPv6Address
@@ -73,7 +73,7 @@ _NO_LETTERS = r"/:%\"'`\\;$*?&|<>(){}\[\]!\s\x00-\x20\x7f-\xa0\xad\u200b-\u200f\
 INTERFACE = rf"(?!-)(?!(?:all|default|\.\.?)$)[^{_NO_LETTERS}]{{1,{IFNAMSIZ}}}"
 
 
-@written(
+@accepts(
     schema_shapes.text(
         INTERFACE,
         "interface name: at most 15 letters, no '/', ':', '%', white space or what a shell reads",
@@ -109,7 +109,7 @@ _NODE = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}"
 _NODE_RULE = "letters, digits, '_', '.', '-', at most 63, the first no '.' or '-'"
 
 
-@written(schema_shapes.text(_NODE, f"node name: {_NODE_RULE}", numbers=True))
+@accepts(schema_shapes.text(_NODE, f"node name: {_NODE_RULE}", numbers=True))
 def node_name(value: object) -> str:
     """A plain file name in /run/netns."""
     name = _text(value, "a node name")
@@ -125,7 +125,7 @@ _LABEL = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOSTNAME = rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*"
 
 
-@written(schema_shapes.text(_HOSTNAME, "DNS name", numbers=True))
+@accepts(schema_shapes.text(_HOSTNAME, "DNS name", numbers=True))
 def host_name(value: object) -> str:
     """A DNS name (RFC 1123, underscores allowed)."""
     name = _text(value, "a name")
@@ -140,7 +140,7 @@ _PREFIX = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}"
 _PREFIX_RULE = "letters, digits, '_', '.', '-', at most 32, the first no '.' or '-'"
 
 
-@written(
+@accepts(
     schema_shapes.text(_TOPOLOGY, f"topology name: {_TOPOLOGY_RULE}", "lab")
     | {"type": ["string", "integer"], "minimum": 0}
 )
@@ -151,7 +151,7 @@ def topology_name(value: object) -> str:
     return name
 
 
-@written(schema_shapes.text(_PREFIX, f"prefix: {_PREFIX_RULE}", "lab-", numbers=True))
+@accepts(schema_shapes.text(_PREFIX, f"prefix: {_PREFIX_RULE}", "lab-", numbers=True))
 def prefix_name(value: object) -> str:
     name = _text(value, "a prefix")
     if not re.fullmatch(_PREFIX, name):
@@ -159,7 +159,7 @@ def prefix_name(value: object) -> str:
     return name
 
 
-@written(schema_shapes.text(schema_shapes.IP, "IP address", "10.0.0.1", "fd00::1"))
+@accepts(schema_shapes.text(schema_shapes.IP, "IP address", "10.0.0.1", "fd00::1"))
 def address(value: object) -> Address:
     text = _text(value, "an IP address")
     try:
@@ -169,7 +169,7 @@ def address(value: object) -> Address:
     return _without_zone(result, text)
 
 
-@written(
+@accepts(
     schema_shapes.text(
         schema_shapes.PREFIX,
         "address with prefix length such as 10.0.0.1/24",
@@ -189,7 +189,7 @@ def interface_address(value: object) -> Interface:
     return result
 
 
-@written(schema_shapes.text(schema_shapes.SUBNET, "IP address", "10.0.0.5", "10.0.0.5/24"))
+@accepts(schema_shapes.text(schema_shapes.SUBNET, "IP address", "10.0.0.5", "10.0.0.5/24"))
 def member_address(value: object) -> tuple[Interface, bool]:
     """An address with or without prefix length; the flag says that it had one."""
     text = _text(value, "an address")
@@ -199,7 +199,7 @@ def member_address(value: object) -> tuple[Interface, bool]:
 _EXAMPLE_SUBNET = "subnet such as 10.0.0.0/24 or fd00::/64"
 
 
-@written(schema_shapes.text(schema_shapes.SUBNET, _EXAMPLE_SUBNET, "10.0.0.0/24", "fd00::/64"))
+@accepts(schema_shapes.text(schema_shapes.SUBNET, _EXAMPLE_SUBNET, "10.0.0.0/24", "fd00::/64"))
 def network(value: object) -> Network:
     """A subnet: no bit set to the right of its prefix length."""
     text = _text(value, "a subnet")
@@ -215,7 +215,7 @@ def network(value: object) -> Network:
     return result
 
 
-@written(
+@accepts(
     schema_shapes.text(
         f"default|{schema_shapes.SUBNET}",
         "destination: `default`, a subnet or an address",
@@ -234,7 +234,7 @@ _MAC = f"[0-9A-Fa-f]{{2}}{_BYTES}"
 _EXAMPLE_MAC = "02:00:00:00:00:01"
 
 
-@written(
+@accepts(
     schema_shapes.text(
         rf"(?!00(?:[:-]00){{5}}$)[0-9A-Fa-f][02468ACEace]{_BYTES}",
         "MAC address of one interface",
@@ -253,13 +253,13 @@ def mac(value: object) -> str:
     return text
 
 
-@written(schema_shapes.text(_MAC, "MAC address", "00:00:00:00:00:00"))
+@accepts(schema_shapes.text(_MAC, "MAC address", "00:00:00:00:00:00"))
 def forwarding_mac(value: object) -> str:
     """A MAC of a forwarding database: a multicast one means a group, zeros all that is not known."""
     return _mac_text(value, f"{_EXAMPLE_MAC}, or 00:00:00:00:00:00 for all that is not known")
 
 
-@written(schema_shapes.whole(0, 255, "inherit", "TTL: 0 to 255, or inherit"))
+@accepts(schema_shapes.whole_number(0, 255, "inherit", "TTL: 0 to 255, or inherit"))
 def ttl(value: object) -> int | str:
     """A time to live, or `inherit`."""
     return "inherit" if value == "inherit" else integer(0, 255)(value)
@@ -272,7 +272,7 @@ _SYSCTL = (
 """Slashes between, or dots and then `/` for a dot in a name."""
 
 
-@written(
+@accepts(
     schema_shapes.text(
         _SYSCTL,
         "sysctl of a network namespace such as net.ipv4.conf.all.rp_filter",
@@ -300,7 +300,7 @@ def sysctl_name(value: object) -> str:
     return "/".join(parts)
 
 
-@written(
+@accepts(
     schema_shapes.text(schema_shapes.FREE, numbers=True)
     | {"type": ["string", "number", "boolean"], "minimum": -(2**63)}
 )
@@ -318,7 +318,7 @@ _SETTING = "(?=_*[A-Za-z0-9])[A-Za-z0-9_]+"
 _EXAMPLE_SETTING = "setting of an interface such as rp_filter"
 
 
-@written(schema_shapes.text(_SETTING, _EXAMPLE_SETTING))
+@accepts(schema_shapes.text(_SETTING, _EXAMPLE_SETTING))
 def setting_name(value: object) -> str:
     """What is below /proc/sys/net/ipv4/conf/IF."""
     name = _text(value, "a setting")
@@ -327,7 +327,7 @@ def setting_name(value: object) -> str:
     return name
 
 
-@written({"type": "boolean", "errorMessage": "This is neither true nor false."})
+@accepts({"type": "boolean", "errorMessage": "This is neither true nor false."})
 def boolean(value: object) -> bool:
     if not isinstance(value, bool):
         wrong(f"{value!r} is neither true nor false")
@@ -337,7 +337,7 @@ def boolean(value: object) -> bool:
 def integer(low: int, high: int) -> Callable[[object], int]:
     """A whole number, both ends included."""
 
-    @written(schema_shapes.whole(low, high))
+    @accepts(schema_shapes.whole_number(low, high))
     def check(value: object) -> int:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}|0x[0-9a-fA-F]{1,16}", value):
             value = int(value, 0 if value.startswith("0x") else 10)
@@ -359,8 +359,8 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
     )
     units = rf"0*{seconds}(?:\.[0-9]{{1,2}})?s|0*{milliseconds}(?:\.[0-9]{{1,2}})?ms"
 
-    @written(
-        schema_shapes.whole(
+    @accepts(
+        schema_shapes.whole_number(
             low, high, units, f"time between {low} and {high} centiseconds, such as {high // 100}s"
         )
     )
@@ -382,13 +382,13 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
     return check
 
 
-@written(schema_shapes.each_of)
+@accepts(schema_shapes.each_of)
 def one_or_many(value: object) -> object:
     """A single value stands for the list of it."""
     return value if isinstance(value, list) or value is None else [value]
 
 
-@written({"type": ["string", "number"], "pattern": f"^{schema_shapes.FREE}$"})
+@accepts({"type": ["string", "number"], "pattern": f"^{schema_shapes.FREE}$"})
 def plain_text(value: object) -> str:
     return _text(value, "a text")
 

@@ -1,4 +1,4 @@
-"""What a person may write, in the terms of JSON Schema: `written` says it beside the function that checks it.
+"""What a person may write, in the terms of JSON Schema: `accepts` says it beside the function that checks it.
 
 Patterns are those that ECMA 262 and Python read alike. They say of a word what can be said without arithmetic.
 """
@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., object])
 ONE_ARGUMENT = Signature([Parameter("value", Parameter.POSITIONAL_ONLY)])
 
 
-def written(shape: Shape | Callable[[Shape], Shape]) -> Callable[[F], F]:
+def accepts(shape: Shape | Callable[[Shape], Shape]) -> Callable[[F], F]:
     """What the function takes: a scalar, or what it makes of the shape of what it gives on."""
 
     def mark(check: F) -> F:
@@ -48,7 +48,7 @@ def text(pattern: str, what: str = "", *examples: object, numbers: bool = False)
     return shape | ({"examples": list(examples)} if examples else {})
 
 
-def whole(low: int, high: int, or_text: str = "", what: str = "") -> Shape:
+def whole_number(low: int, high: int, or_text: str = "", what: str = "") -> Shape:
     """A whole number, also as text; `or_text` is the pattern of another text that stands for one."""
     numerals = numeral(low, high) + (f"|{or_text}" if or_text else "")
     what = what or f"whole number, {low} to {high}"
@@ -159,7 +159,7 @@ def substituted(shape: Shape) -> Shape:
     )
 
 
-def either(short: Shape) -> Callable[[Shape], Shape]:
+def or_scalar(short: Shape) -> Callable[[Shape], Shape]:
     """A scalar as a short form of what is given on."""
     return lambda inner: {"anyOf": [substituted(short), inner]}
 

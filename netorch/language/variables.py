@@ -8,7 +8,7 @@ from contextlib import suppress
 from operator import add, floordiv, mod, mul, sub
 
 from netorch.errors import Position, did_you_mean
-from netorch.language.yaml_tree import MAX_DEPTH, Findings, Map, Seq, shown
+from netorch.language.yaml_tree import MAX_DEPTH, Findings, Map, Seq, quote
 
 LONGEST_EXPRESSION = 200
 LONGEST_RESULT = 65_536
@@ -49,7 +49,7 @@ def usable(written: Map, given: Mapping[str, str], findings: Findings) -> Map:
     for name, text in given.items():
         if _MARK in text:
             findings.add(
-                "bad-variable", f"The value given for {shown(name)} holds a NUL.", None, object=name
+                "bad-variable", f"The value given for {quote(name)} holds a NUL.", None, object=name
             )
     right = Map(written.at)
     for name, value in written.items():
@@ -57,7 +57,7 @@ def usable(written: Map, given: Mapping[str, str], findings: Findings) -> Map:
         if isinstance(value, (Map, Seq)):
             findings.add(
                 "bad-variable",
-                f"The variable {shown(name)} is a mapping or a list.",
+                f"The variable {quote(name)} is a mapping or a list.",
                 at,
                 "Variables are texts, numbers and booleans.",
                 object=name,
@@ -73,7 +73,7 @@ def usable(written: Map, given: Mapping[str, str], findings: Findings) -> Map:
         elif not _NAME.fullmatch(name):
             findings.add(
                 "bad-variable",
-                f"{shown(name)} is no name for a variable.",
+                f"{quote(name)} is no name for a variable.",
                 at,
                 "It has letters, digits and '_', no digit first.",
                 object=name,
@@ -135,7 +135,7 @@ class Substitution:
             raise Wrong
         if name not in self._waiting:
             raise Unknown(
-                "unknown-variable", f"There is no variable {shown(name)}.", self._remedy(name)
+                "unknown-variable", f"There is no variable {quote(name)}.", self._remedy(name)
             )
         if name in self._chain:
             raise Wrong(
@@ -202,7 +202,7 @@ def _compile(raw: str) -> tuple[Piece, ...]:
         else:
             raise Wrong(
                 "bad-expression",
-                f"A lone '$' in {shown(raw)}.",
+                f"A lone '$' in {quote(raw)}.",
                 "Write $$ for a dollar, $(name) for a variable.",
             )
     pieces.append(raw[at:])
@@ -240,14 +240,14 @@ def _closing(raw: str, start: int) -> int:
         )
     raise Wrong(
         "bad-expression",
-        f"$( without its ) in {shown(raw)}.",
+        f"$( without its ) in {quote(raw)}.",
         "Close it, or write $$ for a dollar.",
     )
 
 
 def _expression(source: str) -> Callable[[Lookup], str]:
     """Compile to a postfix list (shunting-yard), so that neither reading nor running recurses."""
-    written, takes = shown(f"$({source})"), "It takes names, integers, + - * // % and brackets."
+    written, takes = quote(f"$({source})"), "It takes names, integers, + - * // % and brackets."
     code: list[tuple[str, str]] = []
     waiting: list[tuple[str, str]] = []
     operand = True  # whether one must come next
@@ -303,7 +303,7 @@ def _run(code: list[tuple[str, str]], lookup: Lookup, written: str) -> str:
             if not _INTEGER.fullmatch(value):
                 raise Wrong(
                     "bad-arithmetic",
-                    f"{shown(value)} is not an integer, so {written} cannot be computed.",
+                    f"{quote(value)} is not an integer, so {written} cannot be computed.",
                 )
             value = int(value)
         return value

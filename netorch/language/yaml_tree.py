@@ -89,7 +89,7 @@ class Findings:
             raise FileError(self.problems)
 
 
-def shown(text: str) -> str:
+def quote(text: str) -> str:
     """A piece of the file for an error: quoted, on one line and not too long."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
@@ -206,7 +206,7 @@ class _Builder:
             if self._values > MAX_VALUES or self._chars > MAX_BYTES:
                 self._count(0, 0, at)
             if event.style == '"' and _CONTROL.search(text):
-                self.findings.add("control-character", f"A control character in {shown(text)}.", at)
+                self.findings.add("control-character", f"A control character in {quote(text)}.", at)
             value: object = text if event.style else retype(text)
             if event.tag is not None:
                 value = self._tagged(event.tag, text, at)
@@ -311,7 +311,7 @@ class _Builder:
                 first = frame.merge.at if frame.merging and frame.merge else node.where[key]
                 self.findings.add(
                     "duplicate-key",
-                    f"The key {shown(key)} is here twice; the first is in line {first.line}.",
+                    f"The key {quote(key)} is here twice; the first is in line {first.line}.",
                     frame.key_at,
                     "Keep one.",
                     object=key,
@@ -345,14 +345,14 @@ class _Builder:
             return text
         value = retype(text)
         if type(value) is not _SCALAR_TYPES[name]:
-            self.findings.add("yaml-tag", f"{shown(text)} is no !!{name}.", at)
+            self.findings.add("yaml-tag", f"{quote(text)} is no !!{name}.", at)
         return value
 
     def _refuse_tag(self, tag: str, at: Position) -> None:
         name = tag.replace(_TAG, "!!", 1)
         self.findings.add(
             "yaml-tag",
-            f"{shown(name)} here: tags are not part of the language.",
+            f"{quote(name)} here: tags are not part of the language.",
             at,
             "Leave it out.",
         )

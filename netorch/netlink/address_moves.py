@@ -75,7 +75,7 @@ class Piece(Value):
     about: str
 
 
-class Link(Value):
+class MovedLink(Value):
     """What tells the two links apart in messages."""
 
     index: int
@@ -130,7 +130,7 @@ def belongings(
     return Belongings(tuple(found), tuple(again), tuple(implied))
 
 
-def take(things: Belongings, source: Link, owner: Link) -> list[Piece]:
+def take(things: Belongings, source: MovedLink, owner: MovedLink) -> list[Piece]:
     """Messages that delete them from `owner`; they were dumped from `source`. Later addresses first, their primary one last."""
     routes = (*reversed(things.routes), *things.implied)
     pieces = [
@@ -144,7 +144,7 @@ def take(things: Belongings, source: Link, owner: Link) -> list[Piece]:
 
 
 def give(
-    things: Belongings, source: Link, target: Link, there: Collection[Identity] = ()
+    things: Belongings, source: MovedLink, target: MovedLink, there: Collection[Identity] = ()
 ) -> list[Piece]:
     """Messages that make them on `target`, but for addresses that are `there`: routes without a gateway before those with one."""
     pieces: list[Piece] = []
@@ -165,7 +165,9 @@ def identity(record: AddressRecord) -> Identity:
     return record.family, record.local, record.prefixlen
 
 
-def _address(record: AddressRecord, body: bytes, source: Link, target: Link) -> Iterator[Piece]:
+def _address(
+    record: AddressRecord, body: bytes, source: MovedLink, target: MovedLink
+) -> Iterator[Piece]:
     scope = body[3]
     parts = [
         attr(number, payload)
@@ -245,7 +247,7 @@ def _hops(payload: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         offset += (length + 3) & -4
 
 
-def _route(body: bytes, source: Link, target: Link) -> bytes:
+def _route(body: bytes, source: MovedLink, target: MovedLink) -> bytes:
     """The route with the one link in the place of the other. What it is now (dead, expired in …, its nexthop object) is left out."""
 
     def swapped(index: int) -> int:

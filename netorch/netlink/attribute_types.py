@@ -9,7 +9,7 @@ from typing import Any
 from netorch.value import Value
 
 
-class Form(Value):
+class AttributeType(Value):
     """`encode` gives a payload, or None for what is said by leaving the attribute out; `decode` reads one back.
 
     `blank`: what takes a value back that was there before, None where nothing does.
@@ -20,7 +20,7 @@ class Form(Value):
     blank: Callable[[Any], bytes | None] = lambda before: None
 
 
-def number(size: int, order: str = "little", *, absent: int | None = None) -> Form:
+def number(size: int, order: str = "little", *, absent: int | None = None) -> AttributeType:
     """An unsigned integer of `size` bytes; `absent` is a value that means "not given", None where it is None itself."""
     big = order == "big"
 
@@ -31,17 +31,17 @@ def number(size: int, order: str = "little", *, absent: int | None = None) -> Fo
         value = int.from_bytes(payload[:size], "big" if big else "little")
         return None if value == absent else value
 
-    return Form(encode, decode)
+    return AttributeType(encode, decode)
 
 
-def choice(words: Mapping[str, int | bytes], size: int = 1) -> Form:
+def choice(words: Mapping[str, int | bytes], size: int = 1) -> AttributeType:
     """One of several words, each with its number (of `size` bytes) or its bytes."""
     payloads = {
         word: value if isinstance(value, bytes) else value.to_bytes(size, "little")
         for word, value in words.items()
     }
     names = {payload: word for word, payload in payloads.items()}
-    return Form(
+    return AttributeType(
         lambda word: None if word is None else payloads[word],
         lambda payload: names.get(payload, payload.hex()),
     )
@@ -59,6 +59,8 @@ def _address_text(payload: bytes) -> str | None:
 
 U8, U16, U32 = number(1), number(2), number(4)
 BE16 = number(2, "big")
-FLAG = Form(lambda value: None if value is None else bytes((bool(value),)), any)
-ADDRESS = Form(_address, _address_text, lambda before: bytes(len(ip_address(before).packed)))
+FLAG = AttributeType(lambda value: None if value is None else bytes((bool(value),)), any)
+ADDRESS = AttributeType(
+    _address, _address_text, lambda before: bytes(len(ip_address(before).packed))
+)
 """An IPv4 or IPv6 address as text; all zeros is None, the same as leaving it out."""

@@ -357,7 +357,7 @@ def odd_rules(messages: Iterable[Message]) -> frozenset[tuple[int, int]]:
     return frozenset(found)
 
 
-def silent(messages: Iterable[Message]) -> frozenset[tuple[int, bytes]]:
+def unanswered(messages: Iterable[Message]) -> frozenset[tuple[int, bytes]]:
     """RTM_NEWNEIGH messages: (index, address) of those who did not answer when they were asked."""
     found = set()
     for family, index, state, _, buffer, start, end in _ndmsgs(messages):

@@ -67,7 +67,7 @@ LinkRequest = (
 """The requests that rtnetlink carries out; the others are made of system calls."""
 
 
-class Resolver(Protocol):
+class IndexLookup(Protocol):
     """What an encoder has to ask of its caller: numbers that only the kernel's door knows."""
 
     def index_of(self, netns: str, name: str) -> int:
@@ -81,7 +81,7 @@ class Resolver(Protocol):
 
 
 def encode(
-    request: LinkRequest, seq: int, flags: int, resolver: Resolver, also: LinkSet | None = None
+    request: LinkRequest, seq: int, flags: int, resolver: IndexLookup, also: LinkSet | None = None
 ) -> bytes:
     """One message; `flags` are ORed to those of the request. `also` is a LinkSet done at the creation of the same link."""
     kind, own_flags, payload = _body(request, resolver, also)
@@ -97,7 +97,9 @@ def asked_in(request: LinkRequest) -> str:
     )
 
 
-def _body(request: LinkRequest, resolver: Resolver, also: LinkSet | None) -> tuple[int, int, bytes]:
+def _body(
+    request: LinkRequest, resolver: IndexLookup, also: LinkSet | None
+) -> tuple[int, int, bytes]:
     match request:
         case LinkAdd():
             return c.RTM_NEWLINK, c.NLM_F_CREATE | c.NLM_F_EXCL, _link_add(request, resolver, also)
@@ -173,7 +175,7 @@ def _end(
     )
 
 
-def _link_add(request: LinkAdd, resolver: Resolver, also: LinkSet | None) -> bytes:
+def _link_add(request: LinkAdd, resolver: IndexLookup, also: LinkSet | None) -> bytes:
     queues = request.kind == "veth"
     attrs = pack(request.attrs)
     if also is not None:
@@ -213,7 +215,7 @@ def _link_add(request: LinkAdd, resolver: Resolver, also: LinkSet | None) -> byt
     return end + nested(c.IFLA_LINKINFO, info)
 
 
-def _link_set(request: LinkSet, resolver: Resolver) -> tuple[int, int, bytes]:
+def _link_set(request: LinkSet, resolver: IndexLookup) -> tuple[int, int, bytes]:
     attrs = pack(request.attrs)
     if request.master is not None:
         attrs += attr(
@@ -256,7 +258,7 @@ def _linkinfo(kind: str, data: bytes) -> bytes:
     )
 
 
-def _vlans(request: VlanAdd | VlanDel, resolver: Resolver) -> bytes:
+def _vlans(request: VlanAdd | VlanDel, resolver: IndexLookup) -> bytes:
     """IFLA_BRIDGE_VLAN_INFO of each VLAN, of a range its two ends (br_afspec in net/bridge/br_netlink.c)."""
     parts = [attr(c.IFLA_BRIDGE_FLAGS, u16(c.BRIDGE_FLAGS_SELF))] if request.own else []
     for first, last, flags in request.vlans:
@@ -270,7 +272,7 @@ def _vlans(request: VlanAdd | VlanDel, resolver: Resolver) -> bytes:
     return header + nested(c.IFLA_AF_SPEC, *parts)
 
 
-def _static_mac(request: StaticMacAdd | StaticMacDel, resolver: Resolver) -> bytes:
+def _static_mac(request: StaticMacAdd | StaticMacDel, resolver: IndexLookup) -> bytes:
     header = _NDMSG.pack(
         c.AF_BRIDGE, resolver.index_of(request.netns, request.link), c.NUD_NOARP, c.NTF_MASTER, 0
     )
@@ -281,7 +283,7 @@ def _static_mac(request: StaticMacAdd | StaticMacDel, resolver: Resolver) -> byt
     )
 
 
-def _address(request: AddressAdd | AddressDel, resolver: Resolver) -> tuple[int, int, bytes]:
+def _address(request: AddressAdd | AddressDel, resolver: IndexLookup) -> tuple[int, int, bytes]:
     index = resolver.index_of(request.netns, request.link)
     pair = attr(c.IFA_LOCAL, request.local) + attr(c.IFA_ADDRESS, request.address)
     if isinstance(request, AddressDel):
@@ -298,7 +300,9 @@ def _address(request: AddressAdd | AddressDel, resolver: Resolver) -> tuple[int,
     return c.RTM_NEWADDR, c.NLM_F_CREATE | c.NLM_F_REPLACE, header + pair + extra
 
 
-def _neighbour(request: NeighbourAdd | NeighbourDel, resolver: Resolver) -> tuple[int, int, bytes]:
+def _neighbour(
+    request: NeighbourAdd | NeighbourDel, resolver: IndexLookup
+) -> tuple[int, int, bytes]:
     index = resolver.index_of(request.netns, request.link)
     flags = c.NTF_SELF if request.family == c.AF_BRIDGE else 0
     pair = attr(c.NDA_DST, request.address) + attr(c.NDA_LLADDR, request.mac) + pack(request.extra)
@@ -310,7 +314,7 @@ def _neighbour(request: NeighbourAdd | NeighbourDel, resolver: Resolver) -> tupl
     return c.RTM_NEWNEIGH, c.NLM_F_CREATE | beside, header + pair + protocol
 
 
-def _root(request: QdiscSet | QdiscDel, resolver: Resolver) -> bytes:
+def _root(request: QdiscSet | QdiscDel, resolver: IndexLookup) -> bytes:
     """struct tcmsg. Without a handle the kernel chooses one, and a change finds whatever is there."""
     return _TCMSG.pack(0, resolver.index_of(request.netns, request.link), 0, c.TC_H_ROOT, 0)
 
@@ -323,7 +327,7 @@ def _gateway(family: int, via: bytes | None) -> bytes:
     return attr(c.RTA_GATEWAY, via) if theirs == family else attr(c.RTA_VIA, u16(theirs) + via)
 
 
-def _nexthop(netns: str, family: int, hop: Hop, resolver: Resolver) -> bytes:
+def _nexthop(netns: str, family: int, hop: Hop, resolver: IndexLookup) -> bytes:
     gateway = _gateway(family, hop.via)
     index = resolver.index_of(netns, hop.dev) if hop.dev is not None else 0
     return (
@@ -334,7 +338,7 @@ def _nexthop(netns: str, family: int, hop: Hop, resolver: Resolver) -> bytes:
     )
 
 
-def _route(netns: str, route: RouteSpec, resolver: Resolver) -> bytes:
+def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
     flags, parts = 0, []
     if route.dst is not None:
         parts.append(attr(c.RTA_DST, route.dst))

@@ -164,7 +164,7 @@ def _values(step: Step, gone: Resource | None) -> dict[str, Values]:
 
 def _unsaid(resource: Resource, name: str, said: Mapping[str, str]) -> str | None:
     """What is said, or what goes without saying, being the default: where it changes it is worth a word."""
-    return said[name] if name in said else resource.unsaid(name)
+    return said[name] if name in said else resource.default_text(name)
 
 
 def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:

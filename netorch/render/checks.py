@@ -8,7 +8,7 @@ from typing import Any
 
 from netorch.checks.probes import Outcome, Try
 from netorch.errors import printable
-from netorch.render.text import counted, paint
+from netorch.render.text import count_text, paint
 from netorch.resolve.checks import Check
 
 MATRIX = 24
@@ -50,13 +50,13 @@ def lines(
             yield from (f"        {printable(why)}" for outcome in failed for why in outcome.why)
 
 
-def sum_up(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> str:
+def summarize(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> str:
     if not checks:
         return "the file has no `checks`: nothing was tried"
     found = counts(checks, outcomes)
     if not found["failed"]:
-        return f"{counted(found['ok'], 'check')} ok"
-    return f"{found['failed']} of {counted(len(checks), 'check')} FAILED"
+        return f"{count_text(found['ok'], 'check')} ok"
+    return f"{found['failed']} of {count_text(len(checks), 'check')} FAILED"
 
 
 def counts(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> dict[str, int]:
@@ -87,7 +87,7 @@ def _row(check: Check, outcomes: Sequence[Outcome]) -> tuple[str, str, str, str,
     failed = sum(not outcome.passed for outcome in outcomes)
     verdict = "FAILED" if failed else "ok"
     if check.network:
-        size = f"{counted(len(check.members), 'member')}, {counted(len(outcomes), 'pair')}"
+        size = f"{count_text(len(check.members), 'member')}, {count_text(len(outcomes), 'pair')}"
         return (
             verdict,
             "all",

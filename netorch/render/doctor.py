@@ -7,7 +7,7 @@ from typing import Any
 
 from netorch.doctor import Diagnosis, Finding, Level
 from netorch.errors import printable
-from netorch.render.text import counted, paint
+from netorch.render.text import count_text, paint
 
 _COLOURS = {Level.ERROR: "31", Level.WARNING: "33", Level.HANDLED: "32"}
 _STATES = {"yes": "32", "no": "31", "on demand": "33", "unknown": "33"}
@@ -85,6 +85,6 @@ def _summary(found: Diagnosis) -> str:
         (sum(finding.level is level for finding in found.findings), level)
         for level in (Level.ERROR, Level.WARNING)
     ]
-    said = " and ".join(counted(count, level.value) for count, level in counts if count)
+    said = " and ".join(count_text(count, level.value) for count, level in counts if count)
     what = f" for {found.topology}" if found.topology else ""
     return f"{said} in the way{what}" if said else f"nothing is in the way{what}"

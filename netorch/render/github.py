@@ -42,7 +42,7 @@ def annotate(
                 level,
                 "\n".join(_said(rest)),
                 file,
-                title=f"{name} differs: {text.counted(len(rest), 'further change')}",
+                title=f"{name} differs: {text.count_text(len(rest), 'further change')}",
             )
 
 

@@ -17,7 +17,7 @@ _HEADER = ("NAME", "NODES", "LINKS", "STATUS", "APPLIED", "FILE")
 def row(entry: Live) -> dict[str, Any]:
     """One topology as JSON has it; a link with two ends counts once."""
     links = {
-        frozenset((key, resource.twin or key))
+        frozenset((key, resource.paired_key or key))
         for key, resource in entry.state.items()
         if key.kind == "link" and key.name != "lo"
     }

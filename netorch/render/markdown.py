@@ -38,7 +38,7 @@ def report(
     name: str, found: Sequence[Change], warnings: Iterable[str] = (), limit: int = COMMENT
 ) -> str:
     """A heading, the table of changes and what else there is to know, in `limit` bytes of UTF-8 at most."""
-    summed = text.sum_up(found) if found else "in sync"
+    summed = text.summarize(found) if found else "in sync"
     head = f"### netorch: {code(name)} {'is ' if not found else 'differs: '}{summed}\n"
     tail = "".join(f"\n> **Warning:** {code(line)}\n" for line in warnings)
     if len(tail.encode()) > limit // 4:
@@ -51,12 +51,12 @@ def report(
     table, shown = _table(found, room)
     left = len(found) - shown
     cut = (
-        f"\nand {text.counted(left, 'change')} more that did not fit here: run {code('netorch diff')}\n"
+        f"\nand {text.count_text(left, 'change')} more that did not fit here: run {code('netorch diff')}\n"
         if left
         else ""
     )
     if len(found) > OPEN_ROWS:
-        table = f"<details>\n<summary>{text.counted(len(found), 'change')}</summary>\n\n{table}{cut}\n</details>\n"
+        table = f"<details>\n<summary>{text.count_text(len(found), 'change')}</summary>\n\n{table}{cut}\n</details>\n"
         cut = ""
     lines = "" if left else _lines(found, room - len(table.encode()))
     return f"{head}\n{table}{cut}{lines}{tail}"
@@ -69,7 +69,7 @@ def failure(error: NetorchError, limit: int = COMMENT) -> str:
     for number, line in enumerate(lines):
         row = f"- {code(line)}\n"
         if len((made + row).encode()) > limit - _RESERVE:
-            return f"{made}\nand {text.counted(len(lines) - number, 'more line')}\n"
+            return f"{made}\nand {text.count_text(len(lines) - number, 'more line')}\n"
         made += row
     return made
 
@@ -114,7 +114,7 @@ def _lines(found: Sequence[Change], room: int) -> str:
             continue
         body = "\n".join(printable(line) for line in lines)
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
-        title = f"{text.counted(len(lines), 'line')} of"
+        title = f"{text.count_text(len(lines), 'line')} of"
         block = f"\n<details>\n<summary>{title} {_html(change.title)}</summary>\n\n{fence}diff\n{body}\n{fence}\n\n</details>\n"
         if len((made + block).encode()) > room:
             return (

@@ -85,7 +85,7 @@ def change_lines(
         )
 
 
-def sum_up(found: Sequence[Change], *, done: bool = False) -> str:
+def summarize(found: Sequence[Change], *, done: bool = False) -> str:
     """`3 to create, 1 to update`, or the same in the past."""
     verbs = _DONE if done else _VERBS
     return ", ".join(f"{count} {verbs[sort]}" for sort, count in summary(found).items())
@@ -109,6 +109,6 @@ def _is_plain(name: str, values: Values) -> bool:
     return name in _QUIET or (name, values[1]) == ("mtu", "1500")
 
 
-def counted(number: int, thing: str) -> str:
+def count_text(number: int, thing: str) -> str:
     """`1 node`, `2 nodes`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

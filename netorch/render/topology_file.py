@@ -10,7 +10,7 @@ import yaml
 
 from netorch.kinds.address import SCOPES, Address
 from netorch.kinds.base.link import Link, link_key
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.bond import Primary, primary_key
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.fdb import Fdb
@@ -32,7 +32,7 @@ from netorch.kinds.vrf import MTU as VRF_MTU
 from netorch.kinds.vrf import Vrf
 from netorch.language.impairment import NOTHING
 from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
-from netorch.state.core import HOST, Key, Resource, is_attached, shown
+from netorch.state.core import HOST, Key, Resource, is_attached, label_text
 from netorch.values.marks import Mark, read_alias
 from netorch.values.requests import Attachment, Hop
 
@@ -75,7 +75,7 @@ class _File:
         """The node whose namespace this is."""
         if label == HOST:
             return label
-        return shown(label) if is_attached(label) else label.removeprefix(self.prefix)
+        return label_text(label) if is_attached(label) else label.removeprefix(self.prefix)
 
     def name(self, label: str, dev: str) -> str:
         """An interface as the file calls it: what netorch put before or shortened on the host is taken back."""
@@ -118,7 +118,7 @@ class _File:
     def take(self, resource: Resource) -> None:
         label = resource.key.netns
         if label == self.mark.fabric and not isinstance(resource, Bridge):
-            if isinstance(resource, SoloLink) and resource.mtu != 1500:
+            if isinstance(resource, StandaloneLink) and resource.mtu != 1500:
                 self.networks.setdefault(resource.altname or resource.name, {})["mtu"] = (
                     resource.mtu
                 )
@@ -131,7 +131,7 @@ class _File:
                     self.interface(label, "lo")[name] = int(text)
             case Bridge():
                 self.take_bridge(resource)
-            case SoloLink():
+            case StandaloneLink():
                 self.take_solo(resource)
             case Veth():
                 self.take_veth(resource)
@@ -324,7 +324,7 @@ class _File:
             else {}
         )
 
-    def take_solo(self, link: SoloLink) -> None:
+    def take_solo(self, link: StandaloneLink) -> None:
         if link.parent is not None and link.parent[0] == self.mark.fabric:
             self.take_closed(link, link.parent)
             return
@@ -347,7 +347,7 @@ class _File:
         if isinstance(port := self.state.get(port_key(link.netns, link.name)), Port):
             words["master"] = self.name(link.netns, port.master)
 
-    def take_closed(self, link: SoloLink, parent: tuple[str, str]) -> None:
+    def take_closed(self, link: StandaloneLink, parent: tuple[str, str]) -> None:
         """A member of a network without bridge and parent: what it is on is in the fabric."""
         there = self.state.get(link_key(*parent))
         network = there.altname if isinstance(there, Link) and there.altname else parent[1]
@@ -360,7 +360,7 @@ class _File:
             **self.riding(link),
         }
 
-    def riding(self, link: SoloLink) -> Words:
+    def riding(self, link: StandaloneLink) -> Words:
         """Like `common`, but that of a link with a parent the parent's MTU may be what goes without saying."""
         below = self.state.get(link_key(*link.parent)) if link.parent is not None else None
         words = self.common(link)

@@ -11,8 +11,8 @@ from netorch.kinds.address import Address
 from netorch.kinds.base.link import kind_of, link_key
 from netorch.kinds.netns import netns_key
 from netorch.render.live_table import row
-from netorch.render.text import counted
-from netorch.state.core import Key, Resource, shown
+from netorch.render.text import count_text
+from netorch.state.core import Key, Resource, label_text
 from netorch.values.marks import Mark
 from netorch.values.requests import Attachment
 
@@ -39,7 +39,7 @@ def lines(entry: Live) -> Iterator[str]:
 def _lines(entry: Live) -> Iterator[str]:
     found = row(entry)
     source = f", from {found['file']}" if found["file"] else ""
-    yield f"{entry.name}: {found['status']}, {counted(found['nodes'], 'node')}, {counted(found['links'], 'link')}{source}"
+    yield f"{entry.name}: {found['status']}, {count_text(found['nodes'], 'node')}, {count_text(found['links'], 'link')}{source}"
     fabric = Mark(entry.name).fabric
     places: dict[str, dict[Key, Resource]] = {}
     for key, resource in entry.state.items():
@@ -47,7 +47,7 @@ def _lines(entry: Live) -> Iterator[str]:
     labels = sorted(places, key=lambda label: (label == fabric, label != "host", label))
     for index, label in enumerate(labels):
         last = index == len(labels) - 1
-        yield f"{'└─' if last else '├─'} {shown(label)}{_about(places[label], label, fabric, entry.attached)}"
+        yield f"{'└─' if last else '├─'} {label_text(label)}{_about(places[label], label, fabric, entry.attached)}"
         here = places[label]
         yield from _branch(here, "   " if last else "│  ")
 

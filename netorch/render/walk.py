@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.errors import printable
-from netorch.walk.result import ARRIVES, LEAVES, Leg, Step, Walk
+from netorch.walk.result import ARRIVES, LEAVES, Leg, Walk, WalkStep
 
 
 def lines(walk: Walk) -> Iterator[str]:
@@ -62,7 +62,7 @@ def _what(walk: Walk) -> str:
     )
 
 
-def _step(number: int, step: Step) -> Iterator[str]:
+def _step(number: int, step: WalkStep) -> Iterator[str]:
     yield f"{number:3}. {step.node}: {step.text}"
     for note in step.notes:
         yield f"     {note}"
@@ -97,7 +97,7 @@ def _leg(leg: Leg) -> dict[str, object]:
     }
 
 
-def _hop(step: Step) -> dict[str, object]:
+def _hop(step: WalkStep) -> dict[str, object]:
     return {
         "node": step.node,
         "in": step.iif or None,

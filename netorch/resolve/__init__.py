@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netorch.resolve import interfaces, networks, overlay, stacked
-from netorch.resolve.checks import Check, End, resolve_checks
-from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, layered
+from netorch.resolve.checks import Check, CheckEnd, resolve_checks
+from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.host_nics import check_nics
 from netorch.resolve.hosts_files import put_names
 from netorch.resolve.impairments import put_impairments
-from netorch.resolve.masters import enslave
+from netorch.resolve.masters import attach_ports
 from netorch.resolve.packet_filters import filters, put_accepts, put_filter
 from netorch.resolve.port_vlans import put_vlans
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_solo, put_veth
@@ -51,17 +51,17 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     draft = Draft(topology, Mark(name), prefix)
     _sites(draft)
     interfaces.declare(draft)
-    interfaces.wire(draft)
+    interfaces.wire_links(draft)
     segments = networks.build(draft)
-    interfaces.ride(draft)
-    enslave(draft)
+    interfaces.set_parents(draft)
+    attach_ports(draft)
     networks.check_overlaps(draft, segments)
-    interfaces.finish(draft)
+    interfaces.check_unmade(draft)
     for segment in segments.values():
         networks.number(draft, segment)
     for segment in segments.values():
         if segment.ends:
-            overlay.fill(draft, segment)
+            overlay.complete_endpoints(draft, segment)
     networks.uplinks(draft, segments)
     check_nics(draft)
     stacked.check(draft, segments)
@@ -70,7 +70,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     rulesets = list(filters(draft, segments))
     for site in draft.sites.values():
         put_site(draft, site)
-    for iface in layered(draft.sites):
+    for iface in all_interfaces(draft.sites):
         if isinstance(iface.role, BridgeRole):
             put_bridge(draft, iface, iface.role)
         elif isinstance(iface.role, SoloRole):
@@ -132,7 +132,7 @@ def _sites(draft: Draft) -> None:
 def _put_cables(draft: Draft) -> None:
     """Pairs in the order in which one end is met, each as the end that makes it and the end that is made."""
     done: set[int] = set()
-    for iface in layered(draft.sites):
+    for iface in all_interfaces(draft.sites):
         if iface.is_existing:
             put_existing(draft, iface)
         if not isinstance(iface.role, VethRole) or id(iface) in done:
@@ -144,4 +144,4 @@ def _put_cables(draft: Draft) -> None:
                 put_veth(draft, end, end.role)
 
 
-__all__ = ["Check", "Complaint", "Desired", "End", "Iface", "Path", "resolve"]
+__all__ = ["Check", "CheckEnd", "Complaint", "Desired", "Iface", "Path", "resolve"]

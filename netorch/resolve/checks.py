@@ -11,7 +11,7 @@ from netorch.resolve.networks import Segment
 from netorch.value import Value
 
 
-class End(Value):
+class CheckEnd(Value):
     """One end of a check. `name`: as the file has it. `node`: the node, `label` its namespace; both "" for an address that the file names.
 
     `link`: the kernel's name of the one interface that is meant, "" for any. `addresses`: what the file gives it, its own loopback
@@ -32,10 +32,10 @@ class Check(Value):
     """
 
     path: Path
-    source: End | None = None
-    target: End | None = None
+    source: CheckEnd | None = None
+    target: CheckEnd | None = None
     network: str = ""
-    members: tuple[End, ...] = ()
+    members: tuple[CheckEnd, ...] = ()
     reachable: bool = True
     tcp: int = 0
     mtu: int = 0
@@ -48,7 +48,7 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
     for index, words in enumerate(draft.topology.checks):
         path: Path = ("checks", index)
         source = target = None
-        members: tuple[End, ...] = ()
+        members: tuple[CheckEnd, ...] = ()
         if words.all is not None:
             if words.all not in draft.topology.networks:
                 draft.unknown(
@@ -78,7 +78,7 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
     return tuple(found)
 
 
-def _target(draft: Draft, text: str, path: Path) -> End | None:
+def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
     node, colon, interface = text.partition(":")
     if node in draft.topology.nodes:
         site = draft.sites[node]
@@ -88,7 +88,7 @@ def _target(draft: Draft, text: str, path: Path) -> End | None:
             draft.unknown("unknown-interface", path, f"interface {node}:", interface, site.ifaces)
             return None
         iface = site.ifaces[interface]
-        return End(
+        return CheckEnd(
             text, node, site.label, (iface.front or iface).dev, _addresses([iface.front or iface])
         )
     try:
@@ -107,11 +107,11 @@ def _target(draft: Draft, text: str, path: Path) -> End | None:
             f"{text} is on every link:",
             f"Write which one, {text}%INTERFACE.",
         )
-    return End(text, addresses=(address,))
+    return CheckEnd(text, addresses=(address,))
 
 
-def _node(site: Site) -> End:
-    return End(
+def _node(site: Site) -> CheckEnd:
+    return CheckEnd(
         site.name,
         site.name,
         site.label,
@@ -120,8 +120,10 @@ def _node(site: Site) -> End:
     )
 
 
-def _member(iface: Iface) -> End:
-    return End(iface.site.name, iface.site.name, iface.site.label, iface.dev, _addresses([iface]))
+def _member(iface: Iface) -> CheckEnd:
+    return CheckEnd(
+        iface.site.name, iface.site.name, iface.site.label, iface.dev, _addresses([iface])
+    )
 
 
 def _addresses(ifaces: Iterable[Iface]) -> tuple[Address, ...]:

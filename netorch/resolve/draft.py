@@ -12,7 +12,7 @@ from msgspec import Struct
 from netorch.errors import did_you_mean
 from netorch.kinds.base.link import AddressWords, CommonWords
 from netorch.kinds.base.port_words import PortWords
-from netorch.kinds.base.standalone import SoloWords
+from netorch.kinds.base.standalone import StandaloneWords
 from netorch.language.impairment import ImpairWords
 from netorch.language.scalars import IFNAMSIZ, Address, Interface
 from netorch.resolve.roles import (
@@ -25,7 +25,7 @@ from netorch.resolve.roles import (
     VethRole,
 )
 from netorch.state.core import HOST, Key, Resource
-from netorch.topology import Node, TopologyFile
+from netorch.topology import NodeWords, TopologyFile
 from netorch.value import Value, field
 from netorch.values.marks import Mark
 
@@ -111,7 +111,7 @@ class Iface(Struct):
         return self.role.peer if isinstance(self.role, VethRole) else None
 
     @property
-    def solo(self) -> SoloWords | None:
+    def solo(self) -> StandaloneWords | None:
         """The words of what is made alone."""
         return self.role.words if isinstance(self.role, SoloRole) else None
 
@@ -175,7 +175,7 @@ class Site(Struct):
     name: str
     label: str
     created: bool
-    words: Node
+    words: NodeWords
     path: Path
     ifaces: dict[str, Iface] = field(default_factory=dict)
     made_up: dict[str, str] = field(default_factory=dict)
@@ -241,24 +241,24 @@ class Draft(Struct):
         """The topology's hidden namespace, made when first asked for."""
         name = self.mark.fabric
         if name not in self.sites:
-            self.sites[name] = Site(name, name, True, Node(), ())
+            self.sites[name] = Site(name, name, True, NodeWords(), ())
         return self.sites[name]
 
     @property
     def host(self) -> Site:
         if HOST not in self.sites:
-            self.sites[HOST] = Site(HOST, HOST, False, Node(), ())
+            self.sites[HOST] = Site(HOST, HOST, False, NodeWords(), ())
         return self.sites[HOST]
 
 
-def given(words: Iterable[AddressWords], path: Path) -> list[Given]:
+def given_addresses(words: Iterable[AddressWords], path: Path) -> list[Given]:
     return [
         Given(entry.address, (*path, index), entry.peer, entry.scope)
         for index, entry in enumerate(words)
     ]
 
 
-def layered(sites: Mapping[str, Site]) -> Iterable[Iface]:
+def all_interfaces(sites: Mapping[str, Site]) -> Iterable[Iface]:
     """All interfaces of all sites, in order."""
     for site in sites.values():
         yield from site.ifaces.values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.resolve.draft import Draft, Iface, layered
+from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.roles import BridgeRole, SoloRole
 from netorch.state.core import HOST
 
@@ -20,7 +20,7 @@ def check_nics(draft: Draft) -> None:
         for iface in bridges
         if isinstance(iface.role, BridgeRole) and iface.role.uplink
     }
-    for iface in layered(draft.sites):
+    for iface in all_interfaces(draft.sites):
         if not isinstance(iface.role, SoloRole) or not (
             nic := iface.role.words.taken_from(iface.name)
         ):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netorch.kinds.impair import Impair
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.language.impairment import ImpairWords, senseless, together
-from netorch.resolve.draft import Draft, Iface, Path, layered
+from netorch.resolve.draft import Draft, Iface, Path, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import LoopbackRole
 
@@ -13,7 +13,7 @@ from netorch.resolve.roles import LoopbackRole
 def put_impairments(draft: Draft) -> None:
     """Behind all links, since a qdisc needs the number of its link, which on the host is looked up once for all of them then."""
     told: set[tuple[Path, str]] = set()
-    for iface in layered(draft.sites):
+    for iface in all_interfaces(draft.sites):
         if iface.is_existing:
             continue
         sources = _sources(draft, iface)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from netorch.kinds.base.link import CommonWords, InterfaceWords
-from netorch.kinds.base.standalone import SoloWords, parse_place
+from netorch.kinds.base.standalone import StandaloneWords, parse_place
 from netorch.kinds.bridge import BridgeWords
 from netorch.kinds.veth import VethWords
 from netorch.language.scalars import Network
-from netorch.resolve.draft import Draft, Given, Iface, Path, Site, cable, given
+from netorch.resolve.draft import Draft, Given, Iface, Path, Site, cable, given_addresses
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses
 from netorch.resolve.roles import (
     EXISTING,
@@ -34,7 +34,7 @@ def declare(draft: Draft) -> None:
             path = (*site.path, "interfaces", name)
             iface = site.interface(name, path, draft.prefix)
             iface.layers.insert(0, words)
-            iface.addresses += given(words.addresses, (*path, "addresses"))
+            iface.addresses += given_addresses(words.addresses, (*path, "addresses"))
             iface.impair(words.impair, path)
             iface.port.words, iface.port.path = words.port, (*path, "port")
             if name == "lo":
@@ -42,11 +42,11 @@ def declare(draft: Draft) -> None:
                 _check_loopback(draft, iface, words)
             elif isinstance(words, BridgeWords):
                 iface.role = BridgeRole(words)
-            elif isinstance(words, SoloWords):
+            elif isinstance(words, StandaloneWords):
                 iface.role = SoloRole(words)
 
 
-def wire(draft: Draft) -> None:
+def wire_links(draft: Draft) -> None:
     """Veth pairs: `kind: veth` with a `peer`, and `links`."""
     for site in list(draft.sites.values()):
         for name, words in site.words.interfaces.items():
@@ -56,7 +56,7 @@ def wire(draft: Draft) -> None:
         _wire_link(draft, link, ("links", index))
 
 
-def ride(draft: Draft) -> None:
+def set_parents(draft: Draft) -> None:
     """Parents: what a VLAN and its like are on. Of a namespace that netorch does not make, also what the file does not mention."""
     riders = [
         (iface, iface.role)
@@ -84,7 +84,7 @@ def ride(draft: Draft) -> None:
             iface.role = replace(iface.role, parent=None)
 
 
-def _parent(draft: Draft, iface: Iface, words: SoloWords, said: str) -> Iface | None:
+def _parent(draft: Draft, iface: Iface, words: StandaloneWords, said: str) -> Iface | None:
     path = (*iface.path, "parent")
     node, name = parse_place(said)
     if node is None:
@@ -115,7 +115,7 @@ def _parent(draft: Draft, iface: Iface, words: SoloWords, said: str) -> Iface | 
     return site.ifaces[name]
 
 
-def finish(draft: Draft) -> None:
+def check_unmade(draft: Draft) -> None:
     """What can be said only when all is wired: interfaces that nothing makes, ports with addresses."""
     default = draft.topology.defaults.interface
     for site in draft.sites.values():
@@ -123,7 +123,7 @@ def finish(draft: Draft) -> None:
             if iface.name != "lo":
                 iface.default = default
                 if not iface.made_up:
-                    iface.addresses += given(
+                    iface.addresses += given_addresses(
                         default.addresses, ("defaults", "interface", "addresses")
                     )
             if isinstance(iface.role, UnmadeRole):
@@ -204,7 +204,7 @@ def _wire_link(draft: Draft, link: LinkWords, path: Path) -> None:
             continue
         iface = site.interface(words.interface, place, draft.prefix)
         _layer(iface, words)
-        iface.addresses += given(words.addresses, (*place, "addresses"))
+        iface.addresses += given_addresses(words.addresses, (*place, "addresses"))
         iface.impair(words.impair, place)
         iface.impair(link.impair, path)
         iface.mtu_hint = link.mtu if link.mtu is not None else iface.mtu_hint
@@ -324,4 +324,4 @@ def holder(site: Site, address: str) -> Iface | None:
     )
 
 
-__all__ = ["CommonWords", "declare", "finish", "mtu_of", "type_of", "wire"]
+__all__ = ["CommonWords", "check_unmade", "declare", "mtu_of", "type_of", "wire_links"]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from netorch.errors import FileError, NetorchError, Position, Problem, did_you_mean
 from netorch.language.expand import expand
 from netorch.language.scalars import topology_name
-from netorch.language.yaml_tree import Findings, Map, locate, parse, shown
+from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
 from netorch.resolve import Complaint, Desired, resolve
 from netorch.topology import TopologyFile, by_kind, words_of
 from netorch.value import Value
@@ -383,7 +383,7 @@ def _dotted(tree: Any, path: Sequence[str | int]) -> str:
     for part in path:
         if _has(tree, part):
             said.append(
-                text if len(text := str(part)) <= NAME and text.isprintable() else shown(text)
+                text if len(text := str(part)) <= NAME and text.isprintable() else quote(text)
             )
             tree = tree[part]
     return ".".join(said)

@@ -60,7 +60,7 @@ def keeps_mac(port: Iface) -> bool:
     return bond is not None and isinstance(bond.solo, BondWords) and bond.solo.mode in OWN_MACS
 
 
-def enslave(draft: Draft) -> None:
+def attach_ports(draft: Draft) -> None:
     """Ports: `ports` of a master and `master` of a port say the same thing."""
     for site in draft.sites.values():
         for iface in list(site.ifaces.values()):

@@ -91,7 +91,7 @@ def build(draft: Draft) -> dict[str, Segment]:
     }
     for site in list(draft.sites.values()):
         _plug_in(draft, site, segments)
-    stacked.found(draft, segments)
+    stacked.make_links(draft, segments)
     for segment in segments.values():
         _check_subnets(draft, segment)
     _check_allowed(draft, segments)
@@ -198,7 +198,7 @@ def _segment(draft: Draft, name: str, words: NetworkWords) -> Segment | None:
         owner = draft.fabric if words.is_segment and words.driver == "bridge" else draft.host
     segment = Segment(name, words, path, owner)
     if words.driver == "vxlan":
-        overlay.stretch(draft, segment)
+        overlay.add_endpoints(draft, segment)
         return segment if segment.ends else None
     segment.bridges.append(bridge_of(draft, segment, words.bridge or name))
     owner.forwards |= {
@@ -306,9 +306,9 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
 def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
     """A veth from the right bridge of the segment to a member; without a bridge a link of its own."""
     if segment.words.driver in stacked.DRIVERS:
-        stacked.put_on(segment, iface)
+        stacked.add_member(segment, iface)
         return
-    port = made_up(draft, segment, f"{iface.site.name}-{iface.name}", path)
+    port = make_interface(draft, segment, f"{iface.site.name}-{iface.name}", path)
     cable(port, iface)
     port.mtu_hint = iface.mtu_hint = segment.words.mtu
     port.port.isolated = segment.words.port_isolation
@@ -323,8 +323,8 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
     while len(segment.bridges) <= leaf:
         count = len(segment.bridges)
         bridge = bridge_of(draft, segment, f"{segment.root.name}-{count}")
-        down = made_up(draft, segment, f"{bridge.name}-down", segment.path)
-        up = made_up(draft, segment, f"{bridge.name}-up", segment.path)
+        down = make_interface(draft, segment, f"{bridge.name}-down", segment.path)
+        up = make_interface(draft, segment, f"{bridge.name}-up", segment.path)
         cable(down, up)
         down.mtu_hint = up.mtu_hint = segment.words.mtu
         down.port.trunk = up.port.trunk = True
@@ -336,7 +336,7 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
     return segment.bridges[leaf]
 
 
-def made_up(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
+def make_interface(draft: Draft, segment: Segment, long: str, path: Path) -> Iface:
     owner = segment.owner
     dev, altname = owner.short(draft.prefix + long if owner.label == HOST else long)
     if long in owner.ifaces:
@@ -641,7 +641,7 @@ __all__ = [
     "bridge_of",
     "build",
     "check_overlaps",
-    "made_up",
+    "make_interface",
     "number",
     "uplinks",
 ]

@@ -26,9 +26,9 @@ UNDERLAY_MTU = 1500
 """What an endpoint's interface has that this file does not make."""
 
 
-def stretch(draft: Draft, segment: Segment) -> None:
+def add_endpoints(draft: Draft, segment: Segment) -> None:
     """Give `segment` its endpoints, each a segment of its own to plug members into, with a bridge and a tunnel end."""
-    from netorch.resolve.networks import Segment, bridge_of, made_up
+    from netorch.resolve.networks import Segment, bridge_of, make_interface
 
     first: Iface | None = None
     for node in segment.words.endpoints:
@@ -41,7 +41,7 @@ def stretch(draft: Draft, segment: Segment) -> None:
         site = draft.host if node == HOST else draft.sites[node]
         end = Segment(segment.name, segment.words, segment.path, site)
         end.bridges.append(bridge_of(draft, end, segment.words.bridge or segment.name))
-        tunnel = made_up(draft, end, f"{end.root.name}-vtep", path)
+        tunnel = make_interface(draft, end, f"{end.root.name}-vtep", path)
         first = first or tunnel
         tunnel.role = SoloRole(_words(segment, node), joined=first)
         tunnel.port.trunk = True
@@ -74,7 +74,7 @@ def end_for(draft: Draft, segment: Segment, words: Membership, path: Path) -> Se
     return ends.get(words.at or next(iter(segment.words.endpoints)))
 
 
-def fill(draft: Draft, segment: Segment) -> None:
+def complete_endpoints(draft: Draft, segment: Segment) -> None:
     """Once members and addresses are known: the MTU that fits, and each end's forwarding database."""
     mtu = _fit(draft, segment)
     for end in segment.ends.values():

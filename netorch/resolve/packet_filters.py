@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
-from netorch.language.publish import NatWords, shown
+from netorch.language.publish import NatWords, ports_text
 from netorch.nat.nftables import line
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.networks import LEADING_OUT, Segment, closed
@@ -181,7 +181,7 @@ def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Filt
         )
         act = DestinationTo(target, there)  # type: ignore[arg-type]
         version = target.version  # type: ignore[attr-defined]
-        yield FilterRule(version, Hook.PREROUTING, match, act, f"nat: dnat {shown(dnat.port)}")
+        yield FilterRule(version, Hook.PREROUTING, match, act, f"nat: dnat {ports_text(dnat.port)}")
 
 
 def _interface(site: Site, text: str) -> str | Not:

@@ -6,7 +6,7 @@ from netorch.kinds.base.port_words import PortWords
 from netorch.kinds.mac import PortMac
 from netorch.kinds.vlan import VlanWords
 from netorch.kinds.vlans import PortVlans
-from netorch.resolve.draft import Draft, Iface, layered
+from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.roles import BridgeRole, SoloRole
 
 Memberships = tuple[int, dict[int, bool]]
@@ -17,7 +17,7 @@ def put_vlans(draft: Draft) -> None:
     """Each port's VLANs; a cable between two bridges of one network has those of all their ports."""
     bridges = [
         (iface, iface.role)
-        for iface in layered(draft.sites)
+        for iface in all_interfaces(draft.sites)
         if isinstance(iface.role, BridgeRole) and iface.role.settings.vlan_filtering
     ]
     riders = _riders(draft)
@@ -60,7 +60,7 @@ def put_vlans(draft: Draft) -> None:
 def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
     """MACs behind ports; where the bridge knows VLANs in each that is meant. `vlans`: port → its VLANs, of bridges that know some."""
     behind: dict[tuple[int, str, int], Iface] = {}
-    for port in layered(draft.sites):
+    for port in all_interfaces(draft.sites):
         options = port.port.words
         if options is None or port.master is None or not isinstance(port.master.role, BridgeRole):
             continue
@@ -107,7 +107,7 @@ def _memberships(
 def _riders(draft: Draft) -> dict[int, list[int]]:
     """Bridge → the VLANs of the VLAN devices on top of it."""
     found: dict[int, list[int]] = {}
-    for iface in layered(draft.sites):
+    for iface in all_interfaces(draft.sites):
         if not isinstance(iface.role, SoloRole) or not isinstance(
             words := iface.role.words, VlanWords
         ):

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from netorch.kinds.filter import publish_key
 from netorch.kinds.route import IPV6_METRIC, Route
 from netorch.kinds.sysctl import Sysctl
-from netorch.language.publish import PublishWords, comment, shown
+from netorch.language.publish import PublishWords, comment, ports_text
 from netorch.language.scalars import Address
 from netorch.netlink.constants import AF_INET6, RTN_LOCAL
 from netorch.resolve.draft import Draft, Path, Site
@@ -129,8 +129,8 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
                     draft.complain(
                         "port-published-twice",
                         later.path,
-                        f"{later.node} publishes {later.words.proto} port {shown(later.words.port)} on {owner.name}, "
-                        f"where {earlier.node} publishes {shown(earlier.words.port)} already",
+                        f"{later.node} publishes {later.words.proto} port {ports_text(later.words.port)} on {owner.name}, "
+                        f"where {earlier.node} publishes {ports_text(earlier.words.port)} already",
                     )
             widest = max(widest, entry, key=lambda entry: entry.words.port[1])
 

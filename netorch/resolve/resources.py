@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 from netorch.kinds.address import SCOPES, Address, Ifaddr
 from netorch.kinds.base.link import TXQUEUELEN, LinkFields
 from netorch.kinds.base.port_words import PortWords
-from netorch.kinds.base.standalone import SoloLink, SoloWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
 from netorch.kinds.bond import BondWords, Primary
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
@@ -181,7 +181,7 @@ def put_solo(draft: Draft, iface: Iface, role: SoloRole) -> None:
     put_addresses(draft, iface)
 
 
-def _check_solo(draft: Draft, iface: Iface, words: SoloWords, link: SoloLink) -> None:
+def _check_solo(draft: Draft, iface: Iface, words: StandaloneWords, link: StandaloneLink) -> None:
     """What the kernel would refuse, or cut down, of a link that is made alone."""
     below = carrier(iface)
     if iface.dev in link.RESERVED:

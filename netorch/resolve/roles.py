@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from netorch.value import Value
 
 if TYPE_CHECKING:
-    from netorch.kinds.base.standalone import SoloWords
+    from netorch.kinds.base.standalone import StandaloneWords
     from netorch.kinds.bridge import BridgeSettings
     from netorch.resolve.draft import Iface
 
@@ -64,7 +64,7 @@ class SoloRole(Value):
     """
 
     NAME: ClassVar[str] = "solo"
-    words: SoloWords
+    words: StandaloneWords
     parent: Iface | None = None
     joined: Iface | None = None
 

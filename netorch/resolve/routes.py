@@ -30,7 +30,7 @@ FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000
 
 
-class Reach(Value):
+class DirectNetwork(Value):
     """A network that a device of the node leads to directly."""
 
     network: Network
@@ -44,7 +44,7 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
     for words in site.words.routes:
         if words.to is not None and words.dev in site.ifaces and not words.via:
             iface = site.ifaces[words.dev]
-            reaches.append(Reach(words.to, iface.front or iface))
+            reaches.append(DirectNetwork(words.to, iface.front or iface))
     numbered = list(enumerate(site.words.routes))
     for index, words in sorted(numbered, key=lambda pair: bool(pair[1].via or pair[1].nexthops)):
         path = (*site.path, "routes", index)
@@ -75,19 +75,19 @@ def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
         draft.put(rule, path)
 
 
-def _reaches(site: Site) -> list[Reach]:
-    found: list[Reach] = []
+def _reaches(site: Site) -> list[DirectNetwork]:
+    found: list[DirectNetwork] = []
     for iface in site.ifaces.values():
         for entry in iface.addresses:
             network = entry.interface.network
             if entry.peer is not None:
                 network = type(network)((entry.peer, network.prefixlen), strict=False)
-            found.append(Reach(network, iface))
+            found.append(DirectNetwork(network, iface))
     return found
 
 
 def _route(
-    draft: Draft, site: Site, words: RouteWords, reaches: Sequence[Reach], path: Path
+    draft: Draft, site: Site, words: RouteWords, reaches: Sequence[DirectNetwork], path: Path
 ) -> Route | None:
     hops: list[Hop] = []
     ifaces: list[Iface | None] = []
@@ -149,7 +149,7 @@ def _hop(
     draft: Draft,
     site: Site,
     words: HopWords | RouteWords,
-    reaches: Sequence[Reach],
+    reaches: Sequence[DirectNetwork],
     path: Path,
     shared: bool,
 ) -> tuple[Hop, Iface | None]:
@@ -181,7 +181,7 @@ def _hop(
     ), iface
 
 
-def _towards(gateway: Address, reaches: Sequence[Reach]) -> list[Iface]:
+def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
     """The devices whose network has the gateway, the longest prefix first, those in no VRF before others; none leaves the question to
     the kernel.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netorch.kinds.base.stacked import StackedWords
-from netorch.resolve.draft import Draft, Iface, layered
+from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import SoloRole, VethRole
 
@@ -20,7 +20,7 @@ def check_segments(draft: Draft) -> None:
             parent[item], item = root, parent[item]
         return root
 
-    for iface in layered(draft.sites):
+    for iface in all_interfaces(draft.sites):
         role = iface.role
         peer = joined = below = None
         if isinstance(role, VethRole):
@@ -34,7 +34,7 @@ def check_segments(draft: Draft) -> None:
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
     seen: dict[tuple[int, object], Iface] = {}
-    for iface in layered(draft.sites):
+    for iface in all_interfaces(draft.sites):
         if iface.name == "lo":
             continue
         segment = find(id(iface))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from netorch.kinds.base.link import CommonWords, LinkFields
 from netorch.kinds.base.stacked import MASTERS, StackedLink, StackedWords
-from netorch.kinds.base.standalone import SoloWords, parse_place
+from netorch.kinds.base.standalone import StandaloneWords, parse_place
 from netorch.kinds.dummy import DummyWords
 from netorch.kinds.ipvlan import IpvlanWords
 from netorch.kinds.macvlan import ALONE, MacvlanWords
 from netorch.kinds.vlan import VlanWords
-from netorch.resolve.draft import Draft, Iface, Path, Site, layered
+from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, SoloRole
 from netorch.state.core import HOST
@@ -47,7 +47,7 @@ def owner_of(draft: Draft, words: NetworkWords, path: Path) -> Site | None:
     return draft.sites[name]
 
 
-def put_on(segment: Segment, iface: Iface) -> None:
+def add_member(segment: Segment, iface: Iface) -> None:
     """A member, before it is known what is there to be its parent."""
     words, mode = DRIVERS[segment.words.driver]
     iface.mtu_hint = segment.words.mtu
@@ -55,7 +55,7 @@ def put_on(segment: Segment, iface: Iface) -> None:
     iface.role = SoloRole(words.model_validate(said))
 
 
-def found(draft: Draft, segments: Mapping[str, Segment]) -> None:
+def make_links(draft: Draft, segments: Mapping[str, Segment]) -> None:
     """What the members are on, once every interface of the file is there. Made for the first member, it goes with the last."""
     for segment in segments.values():
         if segment.words.driver not in DRIVERS:
@@ -146,7 +146,7 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
     for segment in segments.values():
         _check_mtu(draft, segment)
     riders: dict[int, list[Iface]] = {}
-    for iface in layered(draft.sites):
+    for iface in all_interfaces(draft.sites):
         if not isinstance(iface.role, SoloRole) or (parent := iface.role.parent) is None:
             continue
         words = iface.role.words
@@ -207,7 +207,7 @@ def _check_parent(
         draft.complain("bad-parent", path, what, f"Say `parent: {master.display}`.")
 
 
-def _one_driver(words: SoloWords, below: SoloWords) -> bool:
+def _one_driver(words: StandaloneWords, below: StandaloneWords) -> bool:
     mine, theirs = words.MAKES, below.MAKES
     return (
         issubclass(mine, StackedLink)

@@ -33,7 +33,7 @@ def is_attached(label: str) -> bool:
     return label.startswith(_ATTACHED)
 
 
-def shown(label: str) -> str:
+def label_text(label: str) -> str:
     """A namespace's label as a person reads it: an attached one by its node's name."""
     return label.removeprefix(_ATTACHED)
 
@@ -60,7 +60,7 @@ class Key(NamedTuple):
         )
 
 
-remembered = lru_cache(maxsize=1 << 16)
+cached_key = lru_cache(maxsize=1 << 16)
 """Decorator of functions that make keys: the same few are asked for again at each step of the way, and making one takes three times as long
 as finding it.
 """
@@ -131,7 +131,7 @@ class Resource(Value):
         return ()
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         """Keys with which this one dies, so that it needs no delete of its own then."""
         return ()
 
@@ -141,17 +141,17 @@ class Resource(Value):
         return ()
 
     @property
-    def twin(self) -> Key | None:
+    def paired_key(self) -> Key | None:
         """The key that lives and dies with this one in both directions (a veth's other end)."""
         return None
 
     @property
-    def bears(self) -> Key | None:
-        """What it is one of the pillars of: a name that `rests_on` of others has."""
+    def keeps_alive(self) -> Key | None:
+        """What it is one of the pillars of: a name that `kept_alive_by` of others has."""
         return None
 
     @property
-    def rests_on(self) -> tuple[Key, ...]:
+    def kept_alive_by(self) -> tuple[Key, ...]:
         """What has pillars, with the last of which this one dies."""
         return ()
 
@@ -185,11 +185,11 @@ class Resource(Value):
         """What only this machine can tell of it, such as the number of a user."""
         return ()
 
-    def answered(self, answers: Mapping[Question, Answer]) -> Resource:
+    def with_answers(self, answers: Mapping[Question, Answer]) -> Resource:
         """With the answers in the place of the questions."""
         return self
 
-    def beside(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
+    def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
         """What to ask for where `before` is there: as it is, in what Linux may change by itself. `last`: what the file asked for when it
         was applied last.
         """
@@ -213,7 +213,7 @@ class Resource(Value):
         """What a person would read of it: attribute name → value, in the words of the file."""
         raise NotImplementedError
 
-    def unsaid(self, name: str) -> str | None:
+    def default_text(self, name: str) -> str | None:
         """The value of an attribute that `attributes` leaves out since it goes without saying, if it is worth a word where it changes."""
         return None
 

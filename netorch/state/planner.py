@@ -97,7 +97,7 @@ def epochs(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, l
 
 
 def _dependencies(resource: Resource) -> tuple[Key, ...]:
-    return resource.within + resource.needs
+    return resource.dies_with + resource.needs
 
 
 def _is_another(before: Resource, after: Resource) -> bool:
@@ -134,26 +134,26 @@ def _closure(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
     pillars: dict[Key, int] = defaultdict(int)
     resting: dict[Key, list[Key]] = defaultdict(list)
     for key, resource in state.items():
-        for container in resource.within:
+        for container in resource.dies_with:
             children[container].append(key)
-        if resource.twin is not None:
-            children[resource.twin].append(key)
-        if resource.bears is not None:
-            pillars[resource.bears] += 1
-        for below in resource.rests_on:
+        if resource.paired_key is not None:
+            children[resource.paired_key].append(key)
+        if resource.keeps_alive is not None:
+            pillars[resource.keeps_alive] += 1
+        for below in resource.kept_alive_by:
             resting[below].append(key)
     dying: dict[Key, Key | None] = dict.fromkeys(roots)
     queue = list(roots)
     while queue:
         container = queue.pop()
         fallen = children.get(container, [])
-        if container in state and (ground := state[container].bears) is not None:
+        if container in state and (ground := state[container].keeps_alive) is not None:
             pillars[ground] -= 1
             if not pillars[ground]:
                 fallen = fallen + [
                     key
                     for key in resting.get(ground, ())
-                    if not any(map(pillars.get, state[key].rests_on))
+                    if not any(map(pillars.get, state[key].kept_alive_by))
                 ]
         for child in fallen:
             if child not in dying:
@@ -173,7 +173,7 @@ def _deletes(
     for key, resource in observed.items():
         if key not in dying:
             continue
-        for container in resource.within:
+        for container in resource.dies_with:
             # what holds its container takes its leave before it
             if container in dying and container not in resource.holds:
                 implied.append(resource)
@@ -185,7 +185,7 @@ def _deletes(
         if key not in alone:
             continue
         resource = observed[key]
-        if resource.twin in sent:
+        if resource.paired_key in sent:
             implied.append(resource)
             continue
         sent.add(key)

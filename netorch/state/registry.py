@@ -80,7 +80,7 @@ class View(Value, dict=True):
         return self.created or not link.alias
 
 
-class Observed(Protocol):
+class ObservedKind(Protocol):
     """How a kind finds its objects, ours and the ones that are in our way.
 
     `STRANGE`: the kind of key that its strangers have, "" for one without.
@@ -100,7 +100,7 @@ class Observed(Protocol):
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]: ...
 
 
-OBSERVED: list[type[Observed]] = []
+OBSERVED: list[type[ObservedKind]] = []
 
 R = TypeVar("R", bound=type)
 

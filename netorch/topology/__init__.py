@@ -11,7 +11,7 @@ from netorch.topology.links import EndpointWords, LinkWords, endpoint, parse_end
 from netorch.topology.memberships import Membership
 from netorch.topology.modes import FamilyModes
 from netorch.topology.networks import NetworkWords
-from netorch.topology.nodes import DnsWords, Node
+from netorch.topology.nodes import DnsWords, NodeWords
 from netorch.topology.routes import HopWords, RouteWords
 from netorch.topology.rules import RuleWords
 
@@ -28,7 +28,7 @@ __all__ = [
     "LinkWords",
     "Membership",
     "NetworkWords",
-    "Node",
+    "NodeWords",
     "RouteWords",
     "RuleWords",
     "TopologyFile",

@@ -6,7 +6,7 @@ from typing import Literal
 from netorch.errors import did_you_mean
 from netorch.language import schema_shapes
 from netorch.language.scalars import Words, integer, wrong
-from netorch.language.schema_shapes import written
+from netorch.language.schema_shapes import accepts
 
 
 class Attach(Words):
@@ -26,7 +26,7 @@ _PLACE = (
 )
 
 
-@written(schema_shapes.text(_PLACE, f"namespace: {_FORMS}", "docker:web", "netns:blue"))
+@accepts(schema_shapes.text(_PLACE, f"namespace: {_FORMS}", "docker:web", "netns:blue"))
 def existing_namespace(value: object) -> object:
     if isinstance(value, Attach):
         return value

@@ -18,7 +18,7 @@ from netorch.topology.checks import CheckWords
 from netorch.topology.interfaces import or_empty
 from netorch.topology.links import LinkWords, link
 from netorch.topology.networks import NetworkWords
-from netorch.topology.nodes import Node
+from netorch.topology.nodes import NodeWords
 
 # a model as the default of a key is said as a file says it: an instance would have the model built now, apart from the whole
 
@@ -56,7 +56,7 @@ class TopologyFile(Words):
         validate_default=True,
         description="Values under every node, interface, link and network.",
     )
-    nodes: dict[NodeName, Annotated[Node, BeforeValidator(or_empty)]] = Field(
+    nodes: dict[NodeName, Annotated[NodeWords, BeforeValidator(or_empty)]] = Field(
         default_factory=empty_dict, description="Hosts and routers: a network namespace each."
     )
     networks: dict[NodeName, Annotated[NetworkWords, BeforeValidator(or_empty)]] = Field(

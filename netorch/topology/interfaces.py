@@ -9,7 +9,7 @@ import netorch.kinds  # noqa: F401  registers the interface words
 from netorch.errors import did_you_mean
 from netorch.kinds.base.link import InterfaceWords
 from netorch.language.scalars import Words, wrong
-from netorch.language.schema_shapes import ONE_ARGUMENT, Shape, written
+from netorch.language.schema_shapes import ONE_ARGUMENT, Shape, accepts
 from netorch.state.registry import INTERFACE_WORDS
 
 
@@ -43,12 +43,12 @@ def _or_null(inner: Shape) -> Shape:
     return {"anyOf": [inner, {"type": "null"}]}
 
 
-@written(_or_null)
+@accepts(_or_null)
 def or_empty(value: object) -> object:
     return {} if value is None else value
 
 
-@written(_or_null)
+@accepts(_or_null)
 def _interface(value: object) -> object:
     kind = value.get("kind") if isinstance(value, dict) else None
     if kind is None or (isinstance(kind, str) and kind in INTERFACE_WORDS):

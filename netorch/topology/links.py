@@ -21,7 +21,7 @@ from netorch.language.scalars import (
     one_or_many,
     wrong,
 )
-from netorch.language.schema_shapes import written
+from netorch.language.schema_shapes import accepts
 
 
 class EndpointWords(CommonWords):
@@ -31,8 +31,8 @@ class EndpointWords(CommonWords):
     interface: InterfaceName = Field(description="Name of the interface that the link makes there.")
 
 
-@written(
-    schema_shapes.either(
+@accepts(
+    schema_shapes.or_scalar(
         schema_shapes.text(
             f"{END}|{schema_shapes.END_RANGES}", "end of a link: NODE:INTERFACE", "r1:eth0"
         )
@@ -56,7 +56,7 @@ def parse_endpoint(text: str) -> tuple[str, str]:
     return node_name(node), interface_name(interface)
 
 
-@written(lambda inner: {"anyOf": [{"$key": "endpoints", "of": inner}, inner]})
+@accepts(lambda inner: {"anyOf": [{"$key": "endpoints", "of": inner}, inner]})
 def link(value: object) -> object:
     return {"endpoints": value} if isinstance(value, list) else value
 

@@ -18,7 +18,7 @@ from netorch.language.scalars import (
     one_or_many,
     wrong,
 )
-from netorch.language.schema_shapes import Shape, written
+from netorch.language.schema_shapes import Shape, accepts
 
 
 class Membership(CommonWords):
@@ -54,7 +54,7 @@ def _networks_shape(inner: Shape) -> Shape:
     return {"anyOf": [inner | {"additionalProperties": entry}, many, name | {"type": "string"}]}
 
 
-@written(_networks_shape)
+@accepts(_networks_shape)
 def memberships(value: object) -> object:
     if isinstance(value, str):
         return {value: {}}

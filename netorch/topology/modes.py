@@ -17,7 +17,7 @@ from netorch.language.constraints import (
     require,
 )
 from netorch.language.scalars import Words
-from netorch.language.schema_shapes import OPEN, Shape, written
+from netorch.language.schema_shapes import OPEN, Shape, accepts
 
 Mode = Literal["segment", "host-only", "nat", "routed", "bridged"]
 
@@ -56,7 +56,7 @@ class FamilyModes(Words):
     )
 
 
-@written(lambda inner: {"anyOf": [schema_shapes.substituted({"enum": [*get_args(Mode)]}), inner]})
+@accepts(lambda inner: {"anyOf": [schema_shapes.substituted({"enum": [*get_args(Mode)]}), inner]})
 def modes_by_family(value: object) -> object:
     return value if isinstance(value, dict) else {"v4": value, "v6": value}
 

@@ -27,7 +27,7 @@ from netorch.language.scalars import (
     one_or_many,
     wrong,
 )
-from netorch.language.schema_shapes import written
+from netorch.language.schema_shapes import accepts
 from netorch.topology.modes import (
     BRIDGED,
     BRIDGED_SUBNET,
@@ -39,7 +39,7 @@ from netorch.topology.modes import (
 )
 
 
-@written(
+@accepts(
     schema_shapes.text(
         rf"{schema_shapes.IP}|(?![0-9.]+$)[A-Za-z0-9_][A-Za-z0-9_.-]{{0,62}}",
         "IP address or node",

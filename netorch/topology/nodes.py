@@ -52,7 +52,7 @@ class DnsWords(Words):
         return self
 
 
-class Node(Words):
+class NodeWords(Words):
     """A host, router or container: one network namespace."""
 
     attach: Annotated[Attach | None, BeforeValidator(existing_namespace)] = Field(

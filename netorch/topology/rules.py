@@ -7,13 +7,13 @@ from pydantic import BeforeValidator, Field, model_validator
 from netorch.language import schema_shapes
 from netorch.language.constraints import Equals, HasValue, constraints, forbid, require
 from netorch.language.scalars import U32, InterfaceName, Subnet, Table, Words, integer, wrong
-from netorch.language.schema_shapes import written
+from netorch.language.schema_shapes import accepts
 
 _NUMBER = schema_shapes.numeral(0, 2**32 - 1)
 
 
-@written(
-    schema_shapes.whole(0, 2**32 - 1, f"(?:{_NUMBER})/(?:{_NUMBER})?", "mark, or MARK/MASK")
+@accepts(
+    schema_shapes.whole_number(0, 2**32 - 1, f"(?:{_NUMBER})/(?:{_NUMBER})?", "mark, or MARK/MASK")
     | {"examples": [7, "0x10/0xff"]}
 )
 def firewall_mark(value: object) -> object:

@@ -39,7 +39,7 @@ class NetnsDel(Value):
     netns: str
 
 
-class Peer(Value):
+class PeerSettings(Value):
     """The far end of a veth that is being made."""
 
     netns: str
@@ -59,7 +59,7 @@ class LinkAdd(Value):
     kind: str
     attrs: Attrs = ()
     data: Attrs = ()
-    peer: Peer | None = None
+    peer: PeerSettings | None = None
     parent: tuple[str, str] | None = None
     parent_in: int = 0
 

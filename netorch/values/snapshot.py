@@ -115,7 +115,7 @@ class DroppingChain(Value):
         return {"ip": (4,), "ip6": (6,)}.get(self.family, (4, 6))
 
 
-class Blind(Value):
+class UnreadableRules(Value):
     """Rules of others that netorch would have to look into and cannot."""
 
     backend: str
@@ -132,7 +132,7 @@ class ForwardSnapshot(Value):
     forward_chains: tuple[ForwardChain, ...] = ()
     dropping_chains: tuple[DroppingChain, ...] = ()
     bridged: frozenset[int] = frozenset()
-    blind: tuple[Blind, ...] = ()
+    blind: tuple[UnreadableRules, ...] = ()
     """What could not be looked into."""
 
 

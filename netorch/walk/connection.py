@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from netorch.walk.filters import HookVerdict, Packet, run, turned
+from netorch.walk.filters import HookVerdict, Packet, run, with_fields
 from netorch.walk.result import Ended
 from netorch.walk.routing import address_on
 from netorch.walk.world import Place
@@ -50,7 +50,7 @@ class Connection:
                 if not iif
                 else address_on(place, iif, packet.source, packet.source)
             )
-        new = turned(
+        new = with_fields(
             packet,
             destination=address or packet.destination,
             dport=port if port > 0 else packet.dport,
@@ -76,7 +76,7 @@ class Connection:
             what = "masquerade" if verdict.source[0] is None else "SNAT"
             if address != packet.source:
                 self.notes.append(f"{what}: source {packet.source} becomes {address}{_by(verdict)}")
-            packet = turned(packet, source=address)
+            packet = with_fields(packet, source=address)
         if track is not None:
             track.after = packet
         return packet
@@ -86,7 +86,7 @@ class Connection:
             self.notes.append(
                 f"translated back: {packet.destination} becomes {track.before.source}"
             )
-            return turned(packet, destination=track.before.source)
+            return with_fields(packet, destination=track.before.source)
         return packet
 
     def undo_destination(self, track: Track, packet: Packet) -> Packet:
@@ -100,7 +100,7 @@ class Connection:
                 self.notes.append(
                     f"translated back: source {packet.source} becomes {track.before.destination}"
                 )
-            return turned(packet, source=track.before.destination, sport=track.before.dport)
+            return with_fields(packet, source=track.before.destination, sport=track.before.dport)
         return packet
 
     def state(self, track: Track | None) -> str:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netorch.walk.connection import Connection
-from netorch.walk.filters import Packet, turned
+from netorch.walk.filters import Packet, with_fields
 from netorch.walk.frames import Arrival, Fault, Spread
 from netorch.walk.result import LEAVES, Ended
 from netorch.walk.routing import lookup
 from netorch.walk.tunnels import Crossing, Nested, far_ends, pick_peer, takes
-from netorch.walk.world import Address, End, Iface, Place, World
+from netorch.walk.world import Address, End, Place, World, WorldInterface
 
 IPVLANS = frozenset(("ipvlan", "ipvtap"))
 
 
 @dataclass(slots=True)
-class Wire:
+class Delivery:
     """`nested` sends a packet that carries others. `through`: what the last one went through. `met`: WireGuard
     interfaces → who spoke to them."""
 
@@ -27,7 +27,7 @@ class Wire:
     through: tuple[str, ...] = ()
     met: dict[End, End] = field(default_factory=dict)
 
-    def by_link(self, label: str, iface: Iface, via: Address, packet: Packet) -> End:
+    def by_link(self, label: str, iface: WorldInterface, via: Address, packet: Packet) -> End:
         place, start = self.world.places[label], (label, iface.name)
         spread = Spread(self.world, self._carry)
         mac = place.fixed.get((iface.name, via), "")
@@ -99,7 +99,7 @@ class Wire:
         )
 
     def _heard(
-        self, place: Place, iface: Iface, arrival: Arrival, via: Address, packet: Packet
+        self, place: Place, iface: WorldInterface, arrival: Arrival, via: Address, packet: Packet
     ) -> End:
         self.through = tuple(
             f"{passed.what} {self.world.said(passed.end)}" for passed in arrival.passed
@@ -116,7 +116,7 @@ class Wire:
                 self.connection.hook(
                     owner,
                     "forward",
-                    turned(
+                    with_fields(
                         packet,
                         iif=bridge,
                         oif=bridge,
@@ -165,7 +165,7 @@ class Wire:
 
     # tunnels
 
-    def _carry(self, end: End, iface: Iface) -> list[Crossing]:
+    def _carry(self, end: End, iface: WorldInterface) -> list[Crossing]:
         return far_ends(
             self.world,
             end,
@@ -174,7 +174,7 @@ class Wire:
             lambda start: Spread(self.world, self._carry).of(start),
         )
 
-    def by_tunnel(self, label: str, iface: Iface, packet: Packet) -> End:
+    def by_tunnel(self, label: str, iface: WorldInterface, packet: Packet) -> End:
         place, here = self.world.places[label], (label, iface.name)
         if not iface.up:
             raise Ended(f"{place.name}:{iface.name} is down")

@@ -217,6 +217,6 @@ class _Walk:
         return f"what comes in by {iif}" if iif else f"what goes out by {oif}" if oif else "it"
 
 
-def turned(packet: Packet, **changes: object) -> Packet:
+def with_fields(packet: Packet, **changes: object) -> Packet:
     """The packet with some fields changed."""
     return replace(packet, **changes)  # type: ignore[arg-type]

@@ -8,12 +8,12 @@ from ipaddress import ip_address
 from netorch.value import Value
 from netorch.walk import obstacles
 from netorch.walk.connection import Connection, Track
-from netorch.walk.delivery import IPVLANS, Wire
-from netorch.walk.filters import Packet, turned
-from netorch.walk.result import LEAVES, Ended, Step
+from netorch.walk.delivery import IPVLANS, Delivery
+from netorch.walk.filters import Packet, with_fields
+from netorch.walk.result import LEAVES, Ended, WalkStep
 from netorch.walk.routing import Way, lookup, route_text, source_for
 from netorch.walk.tunnels import CARRIERS
-from netorch.walk.world import Address, Iface, Place, World
+from netorch.walk.world import Address, Place, World, WorldInterface
 
 HOPS = 40
 """Namespaces that a packet goes through before it is said to go in circles."""
@@ -38,13 +38,13 @@ class Courier:
 
     world: World
     depth: int = 0
-    steps: list[Step] = field(default_factory=list)
+    steps: list[WalkStep] = field(default_factory=list)
     connection: Connection = field(default_factory=Connection)
     sizes: list[tuple[int, str]] = field(default_factory=list)
-    wire: Wire = field(init=False)
+    wire: Delivery = field(init=False)
 
     def __post_init__(self) -> None:
-        self.wire = Wire(self.world, self.connection, self._nested)
+        self.wire = Delivery(self.world, self.connection, self._nested)
 
     @property
     def remarks(self) -> dict[str, None]:
@@ -59,8 +59,8 @@ class Courier:
             source = source_for(place, way, packet.destination)
             if source is None:
                 raise Ended(f"{place.name} has no IPv{packet.version} address to send from")
-            packet = turned(packet, source=source)
-        made = packet = turned(
+            packet = with_fields(packet, source=source)
+        made = packet = with_fields(
             packet, oif=way.dev(place), local=_is_local(place, packet.destination)
         )
         packet = self.connection.to(
@@ -71,11 +71,11 @@ class Courier:
         if self.connection.first:
             self.connection.tracks[label] = Track(made, packet)
         if way.is_local:
-            packet = turned(packet, iif="lo", oif="", local=True)
+            packet = with_fields(packet, iif="lo", oif="", local=True)
             self.connection.hook(place, "input", packet)
             obstacles.check_echo(place, packet)
             self.steps.append(
-                Step(
+                WalkStep(
                     place.name,
                     f"{packet.destination} is its own address",
                     notes=self.connection.noted(),
@@ -97,7 +97,7 @@ class Courier:
                 ended = self._enter(label, iif, packet)
             except Ended:
                 self.steps.append(
-                    Step(
+                    WalkStep(
                         self.world.place(label).name,
                         f"in by {iif}, and no further",
                         iif,
@@ -114,7 +114,7 @@ class Courier:
         place, connection = self.world.place(label), self.connection
         track = connection.tracks.get(label)
         came = packet
-        packet = turned(
+        packet = with_fields(
             packet,
             iif=iif,
             oif="",
@@ -123,9 +123,9 @@ class Courier:
         )
         if not connection.first and track is not None:
             packet = connection.undo_source(track, packet)
-        packet = turned(packet, local=_is_local(place, packet.destination))
+        packet = with_fields(packet, local=_is_local(place, packet.destination))
         packet = connection.to(place, packet, connection.hook(place, "prerouting", packet), iif)
-        packet = turned(packet, local=_is_local(place, packet.destination))
+        packet = with_fields(packet, local=_is_local(place, packet.destination))
         obstacles.check_source(self.world, place, packet, iif)
         obstacles.check_loopback(place, packet, iif)
         way = lookup(place, packet.destination, packet.source, iif=iif)
@@ -137,11 +137,13 @@ class Courier:
             obstacles.check_echo(place, packet)
             if not connection.first and track is not None:
                 packet = connection.undo_destination(track, packet)
-            self.steps.append(Step(place.name, f"arrives at {iif}", iif, notes=connection.noted()))
+            self.steps.append(
+                WalkStep(place.name, f"arrives at {iif}", iif, notes=connection.noted())
+            )
             return Delivered(label, iif, packet)
         obstacles.check_forwarding(place, packet, iif)
         obstacles.refuse(self.world, place, way, packet.destination, back=not connection.first)
-        packet = turned(packet, oif=way.dev(place))
+        packet = with_fields(packet, oif=way.dev(place))
         connection.hook(place, "forward", packet)
         return packet, way
 
@@ -158,7 +160,7 @@ class Courier:
             if inner.dev(place) == dev:
                 raise Ended(f"{place.name}: the route {route} leads from {dev} to itself")
             return self._leave(label, packet, inner, how, iif)
-        packet = self.connection.postrouting(place, turned(packet, oif=dev))
+        packet = self.connection.postrouting(place, with_fields(packet, oif=dev))
         via = ip_address(hop.via) if hop is not None and hop.via else packet.destination
         gateway = "" if via == packet.destination else str(via)
         by = f", by rule {way.rule}" if way.rule else ""
@@ -166,7 +168,7 @@ class Courier:
             f"{how}, out by {dev} to {via}{'' if gateway else ', on the link'} (route {route}{by})"
         )
         self.steps.append(
-            Step(
+            WalkStep(
                 node=place.name,
                 text=text,
                 iif=iif,
@@ -179,9 +181,9 @@ class Courier:
         self._measure(iface, f"{place.name}:{dev}", way)
         if iface.impair:
             self.remarks[f"{place.name}:{dev} impairs what it sends: {iface.impair}"] = None
-        return self._across(label, iface, via, turned(packet, iif="", oif=""))
+        return self._across(label, iface, via, with_fields(packet, iif="", oif=""))
 
-    def _across(self, label: str, iface: Iface, via: Address, packet: Packet) -> _Next:
+    def _across(self, label: str, iface: WorldInterface, via: Address, packet: Packet) -> _Next:
         """By the link or tunnel to whoever is next."""
         if iface.kind in CARRIERS:
             return (*self.wire.by_tunnel(label, iface, packet), packet)
@@ -193,7 +195,7 @@ class Courier:
         finally:
             last = self.steps[-1]
             through = self.wire.through
-            self.steps[-1] = Step(
+            self.steps[-1] = WalkStep(
                 node=last.node,
                 text=last.text,
                 iif=last.iif,
@@ -205,7 +207,7 @@ class Courier:
             )
 
     def _by_parent(
-        self, label: str, iface: Iface, parent: tuple[str, str], packet: Packet
+        self, label: str, iface: WorldInterface, parent: tuple[str, str], packet: Packet
     ) -> _Next:
         """An ipvlan of layer 3 asks nobody for a MAC: its packets are routed where its parent is (ipvlan_process_outbound)."""
         said = self.world.said((label, iface.name))
@@ -252,7 +254,7 @@ class Courier:
         obstacles.refuse(self.world, place, way, destination, back=not self.connection.first)
         return way
 
-    def _measure(self, iface: Iface, said: str, way: Way) -> None:
+    def _measure(self, iface: WorldInterface, said: str, way: Way) -> None:
         mtu = min(
             filter(None, (iface.mtu, way.route.mtu if way.route is not None else None)), default=0
         )

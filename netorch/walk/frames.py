@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from netorch.value import Value, replace
-from netorch.walk.world import FORWARDING, PORT_STATES, End, Iface, World
+from netorch.walk.world import FORWARDING, PORT_STATES, End, World, WorldInterface
 
 NOT_FAR = 4
 """Faults on one way after which nobody asks what is behind it."""
@@ -46,7 +46,7 @@ class Arrival(Value):
     bridges: tuple[End, ...] = ()
 
 
-Carry = Callable[[End, Iface], Iterable[tuple[End, tuple[Fault, ...], str, bool]]]
+Carry = Callable[[End, WorldInterface], Iterable[tuple[End, tuple[Fault, ...], str, bool]]]
 """The far ends of a tunnel: where its frames arrive, what stops them on the way, in words how they went, and whether they
 leave there what is known.
 """
@@ -125,7 +125,7 @@ class Spread:
             at if iface.up else at.hurt(Fault(f"{said} is down", at.end)), iface, said
         )
 
-    def _sent(self, at: _At, iface: Iface, said: str) -> Iterator[_At | Arrival]:
+    def _sent(self, at: _At, iface: WorldInterface, said: str) -> Iterator[_At | Arrival]:
         if iface.lost:
             at = at.hurt(Fault(f"{said} loses all that it sends ({iface.impair})", at.end))
         if iface.kind == "veth":
@@ -158,7 +158,7 @@ class Spread:
                 at = at.hurt(Fault(f"{said} has no carrier: {gone}", at.end))
             yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
 
-    def _by_cable(self, at: _At, iface: Iface, said: str) -> Iterator[_At | Arrival]:
+    def _by_cable(self, at: _At, iface: WorldInterface, said: str) -> Iterator[_At | Arrival]:
         if iface.peer is None:
             # in a namespace that nobody looks into, where there may be anybody
             if iface.up and iface.carrier is False:
@@ -197,7 +197,7 @@ class Spread:
             and (iface.peer is None or (other is not None and other.up))
         )
 
-    def _by_parent(self, at: _At, iface: Iface, parent: End) -> Iterator[_At | Arrival]:
+    def _by_parent(self, at: _At, iface: WorldInterface, parent: End) -> Iterator[_At | Arrival]:
         below = self.world.iface(parent)
         if below is not None and not below.up:
             at = at.hurt(
@@ -249,7 +249,9 @@ class Spread:
         elif not at.tags:
             yield Arrival(at.end, at.passed, at.faults, False, at.bridges)
 
-    def _switched(self, at: _At, bridge_end: End, came: Iface | None) -> Iterator[_At | Arrival]:
+    def _switched(
+        self, at: _At, bridge_end: End, came: WorldInterface | None
+    ) -> Iterator[_At | Arrival]:
         """A bridge sends a frame on; `came`: the port that it came by, None for one of the bridge's own."""
         bridge = self.world.iface(bridge_end)
         assert bridge is not None
@@ -290,9 +292,9 @@ class Spread:
     def _to_port(
         self,
         at: _At,
-        bridge: Iface,
-        came: Iface | None,
-        port: Iface,
+        bridge: WorldInterface,
+        came: WorldInterface | None,
+        port: WorldInterface,
         label: str,
         vlan: int,
         inner: tuple[int, ...],
@@ -321,7 +323,7 @@ class Spread:
         yield on.on(end, out=True, tags=tags)
 
     def _to_itself(
-        self, at: _At, bridge: Iface, label: str, vlan: int, inner: tuple[int, ...]
+        self, at: _At, bridge: WorldInterface, label: str, vlan: int, inner: tuple[int, ...]
     ) -> Iterator[_At | Arrival]:
         end, tags = (label, bridge.name), inner
         if bridge.filtering:
@@ -333,7 +335,7 @@ class Spread:
                 tags = (*inner, vlan)
         yield at.on(end, out=False, tags=tags)
 
-    def _by_state(self, at: _At, end: End, port: Iface) -> _At:
+    def _by_state(self, at: _At, end: End, port: WorldInterface) -> _At:
         if port.state == FORWARDING or not port.state or not port.up:
             return at
         state = PORT_STATES[port.state] if port.state < len(PORT_STATES) else str(port.state)

@@ -12,13 +12,13 @@ from netorch.kinds.up import Up
 from netorch.nat.chains import ListedChain
 from netorch.nat.languages import language
 from netorch.netlink.constants import AF_BRIDGE, IFF_LOWER_UP, IFF_UP, IFLA_BRPORT_STATE
-from netorch.state.core import Resource, shown
+from netorch.state.core import Resource, label_text
 from netorch.state.registry import OBSERVED, View
 from netorch.value import replace
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
 from netorch.walk import link_details
-from netorch.walk.world import FORWARDING, End, Held, Iface, Place, World
+from netorch.walk.world import FORWARDING, End, Held, Place, World, WorldInterface
 
 _UNASKED = (Netns, Up, ForwardAccept)
 
@@ -38,7 +38,8 @@ def world(snapshot: Snapshot, mark: Mark, asked: World) -> World:
         views[label] = _Everything(netns, mark, True, views)
     cables = _cables(snapshot)
     places = {
-        label: _place(view, nodes.get(label, shown(label)), cables) for label, view in views.items()
+        label: _place(view, nodes.get(label, label_text(label)), cables)
+        for label, view in views.items()
     }
     return World(places, asked.names, asked, asked.preferred)
 
@@ -108,7 +109,7 @@ def _iface(
     resource: Resource | None,
     parts: link_details.Parts,
     cables: Mapping[End, End],
-) -> Iface:
+) -> WorldInterface:
     master = view.links.get(record.master)
     up = bool(record.flags & IFF_UP)
     # without a carrier of its own an interface shows none either while it is down

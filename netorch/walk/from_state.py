@@ -31,11 +31,11 @@ from netorch.netlink.constants import (
     RTPROT_KERNEL,
 )
 from netorch.resolve import Desired
-from netorch.state.core import Resource, shown
+from netorch.state.core import Resource, label_text
 from netorch.value import replace
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk import link_details
-from netorch.walk.world import FAMILIES, Held, Iface, Place, World
+from netorch.walk.world import FAMILIES, Held, Place, World, WorldInterface
 
 _OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
 _MUTE = {4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all"}
@@ -55,7 +55,7 @@ def world(desired: Desired) -> World:
     nodes = {label: node for node, label in desired.labels.items()}
     ups = {(up.netns, up.link) for up in desired.state.values() if isinstance(up, Up)}
     places = {
-        label: _place(label, nodes.get(label, shown(label)), resources, ups)
+        label: _place(label, nodes.get(label, label_text(label)), resources, ups)
         for label, resources in grouped.items()
     }
     _lend(places)
@@ -88,10 +88,10 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
         if isinstance(resource, Link)
     }
     lo = next(iter(kinds.get(Loopback, ())), None)
-    ifaces["lo"] = Iface("lo", "loopback", mtu=lo.mtu if lo is not None else 65536)
+    ifaces["lo"] = WorldInterface("lo", "loopback", mtu=lo.mtu if lo is not None else 65536)
     for uplink in kinds.get(Uplink, ()):
         ifaces[uplink.nic] = replace(
-            ifaces.get(uplink.nic, Iface(uplink.nic, "")), master=uplink.bridge
+            ifaces.get(uplink.nic, WorldInterface(uplink.nic, "")), master=uplink.bridge
         )
     addresses = [
         *_addresses(kinds.get(Address, ()), ifaces),
@@ -140,18 +140,18 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
     )
 
 
-def _iface(link: Link, up: bool, parts: link_details.Parts) -> Iface:
+def _iface(link: Link, up: bool, parts: link_details.Parts) -> WorldInterface:
     return link_details.iface(
         link, parts, name=link.name, kind=link.KIND, up=up, mtu=link.mtu, mac=link.mac
     )
 
 
-def _addresses(resources: Iterable[Address], ifaces: dict[str, Iface]) -> Iterator[Held]:
+def _addresses(resources: Iterable[Address], ifaces: dict[str, WorldInterface]) -> Iterator[Held]:
     for loopback in _LOOPBACKS:
         yield Held("lo", loopback, RT_SCOPE_HOST)
     for resource in resources:
         if resource.link not in ifaces:
-            ifaces[resource.link] = Iface(resource.link, "")
+            ifaces[resource.link] = WorldInterface(resource.link, "")
         held = resource.address
         if held.peer:
             far = ip_network(f"{held.peer}/{held.length}", strict=False)
@@ -160,7 +160,7 @@ def _addresses(resources: Iterable[Address], ifaces: dict[str, Iface]) -> Iterat
             yield Held(resource.link, ip_interface(held.with_length), resource.scope)
 
 
-def _link_locals(ifaces: dict[str, Iface], fabric: bool) -> Iterator[Held]:
+def _link_locals(ifaces: dict[str, WorldInterface], fabric: bool) -> Iterator[Held]:
     """What the kernel gives to a link by its MAC (RFC 4291, appendix A)."""
     for iface in ifaces.values() if not fabric else ():
         if iface.up and iface.mac and iface.kind not in _OF_LINK_LAYER:
@@ -257,7 +257,9 @@ def _on(settings: dict[str, str], path: str, default: bool) -> bool:
     return settings.get(path, "1" if default else "0") != "0"
 
 
-def _where_on(name: str, settings: dict[str, str], ifaces: dict[str, Iface]) -> frozenset[str]:
+def _where_on(
+    name: str, settings: dict[str, str], ifaces: dict[str, WorldInterface]
+) -> frozenset[str]:
     """Interfaces for which an IPv4 setting is on, by their own value, the one for new ones or that for all."""
     paths = {
         iface: tuple(f"net/ipv4/conf/{one}/{name}" for one in ("all", iface, "default"))
@@ -268,7 +270,7 @@ def _where_on(name: str, settings: dict[str, str], ifaces: dict[str, Iface]) -> 
     )
 
 
-def _rp_filter(settings: dict[str, str], ifaces: dict[str, Iface]) -> dict[str, int]:
+def _rp_filter(settings: dict[str, str], ifaces: dict[str, WorldInterface]) -> dict[str, int]:
     def mode(name: str) -> int:
         value = settings.get(f"net/ipv4/conf/{name}/rp_filter", "0")
         return int(value) if value.isdigit() else 0
@@ -302,4 +304,6 @@ def _lend(places: dict[str, Place]) -> None:
             label, name = iface.parent
             owner = places.get(label)
             if owner is not None and name not in owner.ifaces:
-                places[label] = replace(owner, ifaces={**owner.ifaces, name: Iface(name, "")})
+                places[label] = replace(
+                    owner, ifaces={**owner.ifaces, name: WorldInterface(name, "")}
+                )

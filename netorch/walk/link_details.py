@@ -1,4 +1,4 @@
-"""What a resource of a link says to a packet, in the fields of an `Iface`."""
+"""What a resource of a link says to a packet, in the fields of an `WorldInterface`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netorch.kinds.wireguard import Wireguard
 from netorch.language.impairment import CERTAIN
 from netorch.state.core import Key, Resource
 from netorch.value import Value, field, replace
-from netorch.walk.world import FORWARDING, Address, Iface, Tunnel, WireguardPeer
+from netorch.walk.world import FORWARDING, Address, Tunnel, WireguardPeer, WorldInterface
 
 _TUNNELS = frozenset(
     ("vxlan", "geneve", "gre", "gretap", "ipip", "sit", "ip6gre", "ip6gretap", "ip6tnl")
@@ -52,11 +52,11 @@ def iface(
     mac: str,
     carrier: bool | None = None,
     state: int = FORWARDING,
-) -> Iface:
+) -> WorldInterface:
     """The interface as a packet meets it. `link` is None where no kind of ours knows it."""
     peer = link.peer if isinstance(link, Veth) and link.peer != UNKNOWN else None
     parent = None if isinstance(link, Veth) else getattr(link, "parent", None)
-    return Iface(
+    return WorldInterface(
         name,
         kind,
         up,

@@ -50,14 +50,14 @@ def reasons(
         try:
             if not from_snapshot:
                 from_snapshot.append(look(kernel, desired))
-            return told(explain(from_snapshot[0], source, target, tcp))
+            return outcome_lines(explain(from_snapshot[0], source, target, tcp))
         except NetorchError as error:
             return tuple(error.lines())
 
     return why
 
 
-def told(found: Walk) -> tuple[str, ...]:
+def outcome_lines(found: Walk) -> tuple[str, ...]:
     """The hops in short, the doubts, and at last the cause; where there is none, what may be one."""
     legs = [("", found.there), ("back ", found.back)]
     lines = [

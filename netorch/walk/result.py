@@ -16,7 +16,7 @@ class Ended(Exception):
         self.cause, self.outcome = cause, outcome
 
 
-class Step(Value):
+class WalkStep(Value):
     """What one namespace does with the packet. `notes`: translations and the like, in order; `through`: bridges on the way to the next."""
 
     node: str
@@ -32,7 +32,7 @@ class Step(Value):
 class Leg(Value):
     """One direction. `outcome` is arrives, fails or leaves (what is known here); `cause` says where it ends and why, "" if it arrives."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[WalkStep, ...]
     outcome: str
     cause: str = ""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from netorch.walk.frames import Arrival, Fault
-from netorch.walk.world import Address, End, Iface, WireguardPeer, World
+from netorch.walk.world import Address, End, WireguardPeer, World, WorldInterface
 
 PROTOCOLS = {
     "vxlan": "udp",
@@ -36,7 +36,11 @@ class Crossing(NamedTuple):
 
 
 def far_ends(
-    world: World, end: End, iface: Iface, nested: Nested, hear: Callable[[End], Iterable[Arrival]]
+    world: World,
+    end: End,
+    iface: WorldInterface,
+    nested: Nested,
+    hear: Callable[[End], Iterable[Arrival]],
 ) -> list[Crossing]:
     """Where a tunnel's packets and frames come out."""
     tunnel = iface.tunnel
@@ -79,23 +83,23 @@ def far_ends(
     return found
 
 
-def _ident(iface: Iface) -> str:
+def _ident(iface: WorldInterface) -> str:
     return " ".join(str(part) for part in iface.tunnel.ident) if iface.tunnel is not None else ""
 
 
-def _below(end: End, iface: Iface) -> str:
+def _below(end: End, iface: WorldInterface) -> str:
     """The namespace whose packets it sends."""
     return iface.parent[0] if iface.parent is not None else end[0]
 
 
-def _alike(world: World, kind: str) -> Iterator[tuple[End, Iface]]:
+def _alike(world: World, kind: str) -> Iterator[tuple[End, WorldInterface]]:
     for label, place in world.places.items():
         for iface in place.ifaces.values():
             if iface.kind == kind and iface.tunnel is not None:
                 yield (label, iface.name), iface
 
 
-def _there(world: World, label: str, end: End, iface: Iface) -> list[End]:
+def _there(world: World, label: str, end: End, iface: WorldInterface) -> list[End]:
     mine = iface.tunnel
     assert mine is not None
     found = []
@@ -117,11 +121,11 @@ def _there(world: World, label: str, end: End, iface: Iface) -> list[End]:
     return found
 
 
-def _unfitting(world: World, label: str, iface: Iface) -> list[End]:
+def _unfitting(world: World, label: str, iface: WorldInterface) -> list[End]:
     return [other for other, far in _alike(world, iface.kind) if _below(other, far) == label][:1]
 
 
-def _meant(world: World, far: Address, end: End, iface: Iface) -> list[End]:
+def _meant(world: World, far: Address, end: End, iface: WorldInterface) -> list[End]:
     """Who would have been reached."""
     labels = {label for label, _ in world.owners.get(far, [])}
     return [
@@ -132,7 +136,7 @@ def _meant(world: World, far: Address, end: End, iface: Iface) -> list[End]:
 
 
 def _by_group(
-    world: World, end: End, iface: Iface, hear: Callable[[End], Iterable[Arrival]]
+    world: World, end: End, iface: WorldInterface, hear: Callable[[End], Iterable[Arrival]]
 ) -> Iterator[Crossing]:
     if iface.parent is None or iface.tunnel is None:
         return
@@ -148,7 +152,12 @@ def _by_group(
 
 
 def pick_peer(
-    world: World, end: End, iface: Iface, destination: Address, nested: Nested, met: End | None
+    world: World,
+    end: End,
+    iface: WorldInterface,
+    destination: Address,
+    nested: Nested,
+    met: End | None,
 ) -> tuple[str, list[Crossing]]:
     """The peer that a WireGuard interface sends a packet to; why there is none, or the interfaces that get it.
 
@@ -187,7 +196,7 @@ def pick_peer(
     return "", [Crossing(other, (), "wireguard") for other in far]
 
 
-def _peers(iface: Iface) -> tuple[WireguardPeer, ...]:
+def _peers(iface: WorldInterface) -> tuple[WireguardPeer, ...]:
     return iface.tunnel.peers if iface.tunnel is not None else ()
 
 
@@ -195,7 +204,7 @@ def _within(address: Address, network: object) -> bool:
     return getattr(network, "version", 0) == address.version and address in network  # type: ignore[operator]
 
 
-def takes(iface: Iface, source: Address) -> bool:
+def takes(iface: WorldInterface, source: Address) -> bool:
     """Whether a WireGuard interface takes a packet with this source from any of its peers."""
     return any(
         _within(source, network.network) for peer in _peers(iface) for network in peer.allowed

@@ -15,7 +15,7 @@ from ipaddress import (
 
 from netorch.nat.chains import ListedChain
 from netorch.netlink.constants import AF_INET, AF_INET6
-from netorch.state.core import shown
+from netorch.state.core import label_text
 from netorch.value import Value, field
 from netorch.values.requests import RouteSpec, RuleSpec
 
@@ -48,7 +48,7 @@ class Tunnel(Value):
     port: int = 0
 
 
-class Iface(Value):
+class WorldInterface(Value):
     """A link. `carrier` None: it follows from the other end. `peer`: a veth's other end; None where it is not known.
 
     `parent`: what it rides on; `vlan`: of a VLAN device its number. `filtering`: a bridge that knows VLANs. `pvid`, `vlans` (VLAN → whether
@@ -107,7 +107,7 @@ class Place(Value):
 
     label: str
     name: str
-    ifaces: Mapping[str, Iface]
+    ifaces: Mapping[str, WorldInterface]
     addresses: tuple[Held, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     rules: tuple[RuleSpec, ...] = ()
@@ -177,9 +177,9 @@ class World(Value, dict=True):
         return found
 
     @cached_property
-    def ports(self) -> Mapping[End, list[Iface]]:
+    def ports(self) -> Mapping[End, list[WorldInterface]]:
         """The ports of a master."""
-        found: dict[End, list[Iface]] = {}
+        found: dict[End, list[WorldInterface]] = {}
         for label, place in self.places.items():
             for iface in place.ifaces.values():
                 if iface.master:
@@ -189,11 +189,11 @@ class World(Value, dict=True):
     def place(self, label: str) -> Place:
         return self.places[label]
 
-    def iface(self, end: End) -> Iface | None:
+    def iface(self, end: End) -> WorldInterface | None:
         place = self.places.get(end[0])
         return place.ifaces.get(end[1]) if place is not None else None
 
     def said(self, end: End) -> str:
         """`r1:eth0`."""
         place = self.places.get(end[0])
-        return f"{place.name if place is not None else shown(end[0])}:{end[1]}"
+        return f"{place.name if place is not None else label_text(end[0])}:{end[1]}"

@@ -23,7 +23,7 @@ from pathlib import Path
 from netorch.converge.observe import observe
 from netorch.converge.original_settings import Memory
 from netorch.kinds.filter import PacketFilter
-from netorch.kinds.forward import where_dropped
+from netorch.kinds.forward import keep_needed_accepts
 from netorch.netlink.encode import LinkRequest, encode
 from netorch.netlink.merge import fold
 from netorch.resolve.loader import load
@@ -51,7 +51,7 @@ def phases(text: str) -> dict[str, Work]:
     data = text.encode()
     desired = load(data, "lab.yaml").desired
     paper = Paper()
-    wanted, _ = where_dropped(
+    wanted, _ = keep_needed_accepts(
         {key: _listed(resource) for key, resource in desired.state.items()}, paper.snapshot()
     )
     everything = plan({}, wanted)

@@ -50,7 +50,7 @@ from netorch.values.requests import (
     LinkSet,
     NetnsAdd,
     NetnsDel,
-    Peer,
+    PeerSettings,
     Request,
     RouteAdd,
     RouteDel,
@@ -140,7 +140,11 @@ def star(size: int) -> dict[str, list[Request]]:
     channels["links"] = []
     for number in range(size):
         near = LinkAdd(
-            "fabric", f"v{number}", "veth", (GROUP,), peer=Peer(f"n{number}", "eth0", (GROUP,))
+            "fabric",
+            f"v{number}",
+            "veth",
+            (GROUP,),
+            peer=PeerSettings(f"n{number}", "eth0", (GROUP,)),
         )
         channels["links"] += [near, LinkSet("fabric", f"v{number}", up=True, master="br0")]
         name = f"n{number}"
@@ -232,7 +236,7 @@ def test_every_refusal_is_told_with_the_kernels_sentence() -> None:
             kernel.transact(
                 {
                     "r1": [NetnsAdd("r1", MARK)],
-                    "x": [LinkAdd("r1", "eth0", "veth", peer=Peer("host", "v0"))],
+                    "x": [LinkAdd("r1", "eth0", "veth", peer=PeerSettings("host", "v0"))],
                 }
             )
             == []
@@ -243,12 +247,15 @@ def test_every_refusal_is_told_with_the_kernels_sentence() -> None:
         failures = kernel.transact(
             {
                 "a": [LinkSet("r1", "eth0", up=True), bad, NetnsAdd("r2", MARK)],
-                "b": [LinkAdd("r1", "eth0", "veth", peer=Peer("host", "v1")), NetnsAdd("r3", MARK)],
+                "b": [
+                    LinkAdd("r1", "eth0", "veth", peer=PeerSettings("host", "v1")),
+                    NetnsAdd("r3", MARK),
+                ],
                 "c": [LinkSet("r1", "nosuch", master="eth0"), NetnsAdd("r4", MARK)],
                 "d": [address("r1", "nosuch", "10.0.0.1"), never],
                 "e": [LinkAdd("r9", "eth0", "bridge")],
                 "f": [LinkSet("r1", "eth0", ((c.IFLA_MTU, u32(1400)),)), enslaved],
-                "g": [LinkAdd("host", "v7", "veth", peer=Peer("r9", "eth0"))],
+                "g": [LinkAdd("host", "v7", "veth", peer=PeerSettings("r9", "eth0"))],
             }
         )
         errors = [(failure.request, failure.errno) for failure in failures]
@@ -323,7 +330,7 @@ def test_links_by_name_in_a_namespace_that_others_made() -> None:
                 {
                     "r1": [
                         LinkDel("r1", "d0"),
-                        LinkAdd("r1", "d0", "veth", peer=Peer("r1", "d1")),
+                        LinkAdd("r1", "d0", "veth", peer=PeerSettings("r1", "d1")),
                         LinkSet("r1", "d1", up=True),
                     ]
                 }
@@ -384,7 +391,7 @@ def test_routes_and_rules_come_back_equal() -> None:
     ]
     with LinuxKernel() as kernel:
         requests: list[Request] = [
-            LinkAdd("r1", "eth0", "veth", peer=Peer("r1", "p0")),
+            LinkAdd("r1", "eth0", "veth", peer=PeerSettings("r1", "p0")),
             LinkSet("r1", "eth0", up=True),
             LinkSet("r1", "p0", up=True),
             address("r1", "eth0", "10.0.0.2"),
@@ -519,7 +526,9 @@ def test_indices_of_the_kernels_choosing_and_of_ours_do_not_meet() -> None:
         # veth_newlink leaves the choice of the peer's index to the kernel where the near end has none either
         requests: list[Request] = [NetnsAdd("r1", MARK)]
         for number in range(30):
-            requests.append(LinkAdd("host", f"h{number}", "veth", peer=Peer("r1", f"a{number}")))
+            requests.append(
+                LinkAdd("host", f"h{number}", "veth", peer=PeerSettings("r1", f"a{number}"))
+            )
             requests.append(LinkAdd("r1", f"b{number}", "bridge"))
             requests.append(address("r1", f"a{number}", f"10.0.{number}.1"))
             requests.append(address("r1", f"b{number}", f"10.1.{number}.1"))
@@ -562,7 +571,7 @@ def test_attached_namespaces_are_found_by_path() -> None:
                 kernel.transact(
                     {
                         "@db": [
-                            LinkAdd("@db", "eth0", "veth", peer=Peer("host", "v0")),
+                            LinkAdd("@db", "eth0", "veth", peer=PeerSettings("host", "v0")),
                             address("@db", "eth0", "10.0.0.1"),
                         ]
                     }
@@ -576,12 +585,14 @@ def test_attached_namespaces_are_found_by_path() -> None:
             )
             assert here.link_netnsid is not None
             nsid = here.link_netnsid
-            assert kernel.led_to({"host": {nsid: "@db"}}) == frozenset(), "it is attached already"
+            assert kernel.attach_unnamed({"host": {nsid: "@db"}}) == frozenset(), (
+                "it is attached already"
+            )
             kernel.attach({})
-            assert kernel.led_to({"host": {nsid + 1: "@db"}}) == frozenset(), (
+            assert kernel.attach_unnamed({"host": {nsid + 1: "@db"}}) == frozenset(), (
                 "another number is another namespace"
             )
-            assert kernel.led_to({"host": {nsid: "@db"}}) == {"@db"}
+            assert kernel.attach_unnamed({"host": {nsid: "@db"}}) == {"@db"}
             again = kernel.read(Scope(MARK, attached=frozenset({"@db"}))).namespaces["@db"]
             assert again.identity == snapshot.namespaces["@db"].identity
             assert again.cookie
@@ -815,7 +826,7 @@ def test_a_command_runs_in_the_namespace_with_its_own_files() -> None:
     with LinuxKernel() as kernel:
         requests: list[Request] = [
             NetnsAdd("r1", MARK),
-            LinkAdd("r1", "eth7", "veth", peer=Peer("r1", "eth8")),
+            LinkAdd("r1", "eth7", "veth", peer=PeerSettings("r1", "eth8")),
             FileWrite("r1", "hosts", "10.0.0.1 one\n"),
         ]
         assert kernel.transact({"x": requests}) == []

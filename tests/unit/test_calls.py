@@ -30,7 +30,7 @@ from netorch.errors import (
     Position,
     Problem,
 )
-from netorch.kernel.private_host.calls import Call, Calls, Files, Form, Raised
+from netorch.kernel.private_host.calls import Call, Calls, Files, Raised, ValueForm
 from netorch.kernel.probe.probes import Reply, Sort
 from netorch.render.changes import Change, changes
 from netorch.state.planner import plan
@@ -40,7 +40,7 @@ from netorch.values.snapshot import AddressRecord, LinkRecord
 SOURCE = Path(__file__).parents[2]
 
 
-def crossed(form: Form[Any], value: Any) -> Any:
+def crossed(form: ValueForm[Any], value: Any) -> Any:
     """What arrives of a result."""
     call = Call(lambda: None, (form,), form)
     assert call.decode_arguments(json.loads(json.dumps(call.encode_arguments([value])))) == [value]
@@ -197,9 +197,9 @@ def returns_a_secret() -> object:
 
 TABLE = Calls(
     here=Call(here, (), None),
-    fails=Call(fails, (Form(str),), Form(str)),
-    secret=Call(returns_a_secret, (), Form(object)),
-    index=Call(len, (Form(list[int]),), Form(int)),
+    fails=Call(fails, (ValueForm(str),), ValueForm(str)),
+    secret=Call(returns_a_secret, (), ValueForm(object)),
+    index=Call(len, (ValueForm(list[int]),), ValueForm(int)),
 )
 
 ERRORS: dict[str, BaseException] = {

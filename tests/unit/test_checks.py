@@ -15,7 +15,7 @@ from netorch.checks.probes import Live, Outcome, Pair, outcome, pairs
 from netorch.checks.replies import ICMP, ICMP6
 from netorch.errors import FileError
 from netorch.kernel.probe import icmp
-from netorch.kernel.probe.probes import Neighbour, Probe, Reply, Sort
+from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
 from netorch.render import checks as render
 from netorch.resolve.loader import Loaded, load
 from netorch.value import replace
@@ -104,8 +104,8 @@ def test_a_crowd_takes_its_traces_away() -> None:
     text = "name: lab\nnodes: {'h[1-17]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/24}}\nchecks: [{all: lan}]\n"
     found = pairs(load(text.encode(), "lab.yaml").desired.checks, {})
     assert len(found) == 17 * 16
-    there = Neighbour("h1", "eth0", ip_address("10.0.0.2"))
-    back = Neighbour("h2", "eth0", ip_address("10.0.0.1"))
+    there = NeighbourTrace("h1", "eth0", ip_address("10.0.0.2"))
+    back = NeighbourTrace("h2", "eth0", ip_address("10.0.0.1"))
     assert found[0].probes[0].traces == (there, back)
     assert found[1].probes[0].traces == (back, there)
 
@@ -224,7 +224,7 @@ def test_the_table_has_what_the_walk_says_below_the_row() -> None:
         "        b → a: IPv4: no answer from 10.0.0.1; IPv6: no answer from fd00::1",
         "          gw: no route to 10.1.0.0/24",
     ]
-    assert render.sum_up(file.desired.checks, found) == "2 of 2 checks FAILED"
+    assert render.summarize(file.desired.checks, found) == "2 of 2 checks FAILED"
 
 
 # ICMP
@@ -258,22 +258,24 @@ def test_an_echo_is_heard_as_it_was_sent(ident: int, seq: int, token: bytes, siz
     assert icmp.checksum(packet) == 0
     assert size == 0 or len(packet) == size - 20
     reply = ipv4(1, "10.0.0.2", "10.0.0.1", b"\0" + packet[1:])
-    assert icmp.heard(4, reply, 12) == icmp.Heard((0, 0), ident, seq, token)
+    assert icmp.parse_reply(4, reply, 12) == icmp.Heard((0, 0), ident, seq, token)
     packet = icmp.echo(6, ident, seq, token, size)
     assert size == 0 or len(packet) == size - 40
-    assert icmp.heard(6, bytes([129]) + packet[1:], 12) == icmp.Heard((129, 0), ident, seq, token)
+    assert icmp.parse_reply(6, bytes([129]) + packet[1:], 12) == icmp.Heard(
+        (129, 0), ident, seq, token
+    )
 
 
 def test_an_error_is_about_the_packet_that_it_quotes() -> None:
     echo = icmp.echo(4, 7, 9, bytes(12))
     quoted = ipv4(1, "10.0.0.1", "10.9.0.1", echo[:8])
     error = ipv4(1, "10.0.0.254", "10.0.0.1", struct.pack("!BBHHH", 3, 4, 0, 0, 1400) + quoted)
-    assert icmp.heard(4, error, 12) == icmp.Heard(
+    assert icmp.parse_reply(4, error, 12) == icmp.Heard(
         (3, 4), 7, 9, b"", "10.0.0.1", "10.9.0.1", 0, 1400
     )
     quoted = ipv4(6, "10.0.0.1", "10.9.0.1", struct.pack("!HHI", 40000, 80, 1))
     error = ipv4(1, "10.0.0.254", "10.0.0.1", struct.pack("!BBHHH", 3, 13, 0, 0, 0) + quoted)
-    assert icmp.heard(4, error, 12) == icmp.Heard(
+    assert icmp.parse_reply(4, error, 12) == icmp.Heard(
         (3, 13), source="10.0.0.1", target="10.9.0.1", port=40000
     )
     ends = ip_address("fd00::1").packed + ip_address("fd09::1").packed
@@ -285,14 +287,16 @@ def test_an_error_is_about_the_packet_that_it_quotes() -> None:
         + icmp.echo(6, 7, 9, bytes(12))[:8]
     )
     error = struct.pack("!BBHI", 2, 0, 0, 70000) + quoted
-    assert icmp.heard(6, error, 12) == icmp.Heard((2, 0), 7, 9, b"", "fd00::1", "fd09::1", 0, 70000)
+    assert icmp.parse_reply(6, error, 12) == icmp.Heard(
+        (2, 0), 7, 9, b"", "fd00::1", "fd09::1", 0, 70000
+    )
 
 
 @given(st.sampled_from([4, 6]), st.binary(max_size=120))
 def test_no_packet_confuses_the_listener(version: int, data: bytes) -> None:
-    icmp.heard(version, data, 12)
-    icmp.heard(4, ipv4(1, "10.0.0.2", "10.0.0.1", bytes([3, 1]) + bytes(6) + data), 12)
-    icmp.heard(6, bytes([1, 0]) + bytes(6) + data, 12)
+    icmp.parse_reply(version, data, 12)
+    icmp.parse_reply(4, ipv4(1, "10.0.0.2", "10.0.0.1", bytes([3, 1]) + bytes(6) + data), 12)
+    icmp.parse_reply(6, bytes([1, 0]) + bytes(6) + data, 12)
 
 
 def test_every_word_of_icmp_is_one() -> None:

@@ -12,7 +12,7 @@ from netorch.kernel.machine.facts import Machine
 from netorch.kernel.machine.modules import Modules
 from netorch.resolve import Desired
 from netorch.resolve.loader import load
-from netorch.values.snapshot import Blind, ForwardSnapshot
+from netorch.values.snapshot import ForwardSnapshot, UnreadableRules
 
 LAB = """
 name: lab
@@ -102,7 +102,7 @@ FOUND = [
             Machine(
                 forward=ForwardSnapshot(
                     blind=(
-                        Blind(
+                        UnreadableRules(
                             "iptables",
                             "iptables-legacy has rules: python-iptables is not installed.",
                         ),

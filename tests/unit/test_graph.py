@@ -21,7 +21,16 @@ from netorch.kinds.up import up_key
 from netorch.render.graph import dot, html, mermaid, svg
 from netorch.render.graph.build import build
 from netorch.render.graph.layout import place
-from netorch.render.graph.picture import Edge, End, Picture, Section, Status, Text, Thing, ThingId
+from netorch.render.graph.picture import (
+    DetailSection,
+    Edge,
+    EdgeEnd,
+    Picture,
+    Status,
+    Text,
+    Thing,
+    ThingId,
+)
 from netorch.render.graph.placement import Spot
 from netorch.render.graph.scene import of_file, of_kernel
 from netorch.resolve.loader import Loaded, load
@@ -286,14 +295,14 @@ def hostile() -> Picture:
         HOSTILE,
         (text,),
         Status.CHANGED,
-        (Section(HOSTILE, (text,)),),
+        (DetailSection(HOSTILE, (text,)),),
         HOSTILE,
     )
     other = Thing(ThingId("network", "b"), "network", HOSTILE)
     edge = Edge(
         (
-            End(ThingId("node", "a"), HOSTILE, (text, text), Status.EXTRA),
-            End(ThingId("network", "b"), HOSTILE),
+            EdgeEnd(ThingId("node", "a"), HOSTILE, (text, text), Status.EXTRA),
+            EdgeEnd(ThingId("network", "b"), HOSTILE),
         ),
         "cable",
         (text,),

@@ -19,7 +19,7 @@ from tests import messages
 from tests.recordings import of
 
 NAMES = {1: "lo", 2: "two"}
-HERE, THERE = address_moves.Link(2, "w0"), address_moves.Link(3, "w1")
+HERE, THERE = address_moves.MovedLink(2, "w0"), address_moves.MovedLink(3, "w1")
 
 
 def shaped(found: list[Message]) -> None:
@@ -57,7 +57,7 @@ DECODERS: dict[str, tuple[tuple[str, ...], int, list[Callable[[list[Message]], A
     "neighbours": (
         ("neighbours", "forwarding"),
         c.RTM_NEWNEIGH,
-        [decode.neighbours, decode.static_macs, decode.silent],
+        [decode.neighbours, decode.static_macs, decode.unanswered],
     ),
     "qdiscs": (("qdiscs",), c.RTM_NEWQDISC, [decode.qdiscs, shaped]),
     "netconf": (("netconf",), c.RTM_NEWNETCONF, [decode.forwarding]),

@@ -208,7 +208,7 @@ def test_the_ports_of_a_bond_get_its_mac_and_mtu_and_are_born_with_their_own() -
     assert port.own_mac not in {"", bond.mac}  # type: ignore[attr-defined]
     assert other.mac == ""  # type: ignore[attr-defined]
     assert found[link_key("b", "eth0")].mtu == 1400  # type: ignore[attr-defined]
-    assert port_key("a", "eth0") in found[up_key("a", "eth0")].within
+    assert port_key("a", "eth0") in found[up_key("a", "eth0")].dies_with
 
 
 def test_vlans_of_ports() -> None:

@@ -44,7 +44,7 @@ from netorch.values.requests import (
     LinkSet,
     NeighbourAdd,
     NeighbourDel,
-    Peer,
+    PeerSettings,
     RouteAdd,
     RouteSpec,
     RuleAdd,
@@ -376,7 +376,9 @@ def test_an_address_comes_back_as_it_was(family: tuple[int, int], data: st.DataO
 
 
 def veth(*attrs: tuple[int, bytes]) -> LinkAdd:
-    return LinkAdd("host", "va", "veth", attrs, peer=Peer("r1", "eth0", ((c.IFLA_GROUP, u32(7)),)))
+    return LinkAdd(
+        "host", "va", "veth", attrs, peer=PeerSettings("r1", "eth0", ((c.IFLA_GROUP, u32(7)),))
+    )
 
 
 def parts(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from netorch.kinds.base.standalone import Attribute, SoloLink
+from netorch.kinds.base.standalone import Attribute, StandaloneLink
 from netorch.netlink import address_moves, decode, genl, wireguard
 from netorch.netlink import constants as c
 from netorch.netlink.attribute_types import ADDRESS, FLAG
@@ -42,7 +42,7 @@ READERS: dict[
     "odd_rules": (("rules",), decode.odd_rules, oracle.odd_rules),
     "neighbours": (("neighbours", "forwarding"), decode.neighbours, oracle.neighbours),
     "static_macs": (("neighbours", "forwarding"), decode.static_macs, oracle.static_macs),
-    "silent": (("neighbours", "forwarding"), decode.silent, oracle.silent),
+    "silent": (("neighbours", "forwarding"), decode.unanswered, oracle.silent),
     "qdiscs": (("qdiscs",), decode.qdiscs, oracle.qdiscs),
     "netconf": (("netconf",), decode.forwarding, lambda found: oracle.forwarding(found[0])),
     "nsid": (("nsid",), lambda found: nsid(found[0]), lambda found: oracle.nsid(found[0])),
@@ -149,8 +149,8 @@ CALLED = {"tap": "tun"}
 """What Linux calls a kind, where netorch tells two apart."""
 
 
-def solo_kinds() -> list[type[SoloLink]]:
-    found, queue = [], [SoloLink]
+def solo_kinds() -> list[type[StandaloneLink]]:
+    found, queue = [], [StandaloneLink]
     while queue:
         queue += (below := queue.pop()).__subclasses__()
         if below.KIND and below.ATTRIBUTES and "KIND" in vars(below):
@@ -237,7 +237,7 @@ def test_errors_read_as_pyroute2_reads_them() -> None:
 def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel: str) -> None:
     """Addresses and routes moved from one link to another: pyroute2 reads the same in the messages, but for the link."""
     link = next(link for link in decode.links(dumped(kernel, "odds", "links")) if link.name == "w0")
-    here, there = address_moves.Link(link.index, "w0"), address_moves.Link(9999, "moved")
+    here, there = address_moves.MovedLink(link.index, "w0"), address_moves.MovedLink(9999, "moved")
     things = address_moves.belongings(
         dumped(kernel, "odds", "addresses"),
         dumped(kernel, "odds", "routes"),

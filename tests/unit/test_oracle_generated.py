@@ -39,7 +39,7 @@ several = {
     "odd_rules": (messages.rules(), decode.odd_rules, oracle.odd_rules),
     "neighbours": (messages.neighbours, decode.neighbours, oracle.neighbours),
     "static_macs": (messages.neighbours, decode.static_macs, oracle.static_macs),
-    "silent": (messages.neighbours, decode.silent, oracle.silent),
+    "silent": (messages.neighbours, decode.unanswered, oracle.silent),
     "qdiscs": (messages.qdiscs, decode.qdiscs, oracle.qdiscs),
     "wireguard": (messages.wireguard(), wireguard.device, oracle.device),
 }

@@ -23,7 +23,6 @@ from netorch.values.requests import Accept, Hop, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
 from netorch.values.snapshot import (
     AddressRecord,
-    Blind,
     DroppingChain,
     FilterListing,
     ForwardChain,
@@ -34,6 +33,7 @@ from netorch.values.snapshot import (
     Passage,
     QdiscRecord,
     Scope,
+    UnreadableRules,
     WireguardRecord,
 )
 
@@ -230,7 +230,7 @@ FULL = NetnsSnapshot(
         (ForwardChain("nft", 4, True, (Accept("nft", 4, "a", ""),)),),
         (DroppingChain("ip", "t", "c", frozenset({"n"})),),
         frozenset({4, 6}),
-        (Blind("nftables", "?"),),
+        (UnreadableRules("nftables", "?"),),
     ),
     {2: QdiscRecord("tbf", b"\1")},
     (NeighbourRecord(2, 2, b"\12\0\0\3", b"\2\0\0\0\0\3", 130, ((8, b"\0"),)),),

@@ -34,7 +34,7 @@ def state_of(sketch: Sketch) -> State:
 
 
 def dependencies(step: Step) -> tuple[Key, ...]:
-    return step.resource.within + step.resource.needs
+    return step.resource.dies_with + step.resource.needs
 
 
 def assert_same(state: State, wanted: State) -> None:
@@ -167,11 +167,11 @@ def test_a_file_says_everything_once_in_an_order_that_can_be_made(sketch: Sketch
         assert key == resource.key
         assert all(
             place[other] < place[key]
-            for other in resource.within + resource.needs
+            for other in resource.dies_with + resource.needs
             if other in place
         )
-        if (twin := resource.twin) is not None:
-            assert state[twin].twin == key
+        if (twin := resource.paired_key) is not None:
+            assert state[twin].paired_key == key
 
 
 # Taking away
@@ -186,12 +186,12 @@ def test_what_dies_with_its_container_needs_no_step(sketch: Sketch) -> None:
     assert not made.changes
     assert {resource.key for resource in (*stepped, *made.implied)} == set(state)
     for resource in stepped:
-        assert not any(container in state for container in resource.within), (
+        assert not any(container in state for container in resource.dies_with), (
             f"{resource.key} dies with its container"
         )
-        assert resource.twin is None or resource.twin not in {other.key for other in stepped}, (
-            f"{resource.key}: both ends"
-        )
+        assert resource.paired_key is None or resource.paired_key not in {
+            other.key for other in stepped
+        }, f"{resource.key}: both ends"
 
 
 def test_destroying_many_nodes_takes_few_steps() -> None:

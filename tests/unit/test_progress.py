@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netorch.cli import progress
-from netorch.cli.progress import Bar, cut, line, wanted
+from netorch.cli.progress import Bar, cut, is_visible, line
 
 
 def test_a_line() -> None:
@@ -54,7 +54,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_who_wants_to_see_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert wanted()
+    assert is_visible()
     for name, value, shown in (
         ("CI", "true", False),
         ("CI", "1", False),
@@ -64,9 +64,9 @@ def test_who_wants_to_see_it(terminal: Terminal, monkeypatch: pytest.MonkeyPatch
     ):
         with monkeypatch.context() as patched:
             patched.setenv(name, value)
-            assert wanted() is shown, (name, value)
+            assert is_visible() is shown, (name, value)
     monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=io.StringIO()))
-    assert not wanted()
+    assert not is_visible()
 
 
 def test_it_is_drawn_seldom_and_leaves_nothing(

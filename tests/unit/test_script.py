@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from docs.live import sample
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.nat.iptables import lines as iptables_lines
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.netlink.qdisc import tbf_options
@@ -74,10 +74,12 @@ def test_every_request_has_its_commands() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", sorted({kind.KIND for kind in OBSERVED if issubclass(kind, SoloLink)})
+    "kind", sorted({kind.KIND for kind in OBSERVED if issubclass(kind, StandaloneLink)})
 )
 def test_every_attribute_of_a_kind_has_its_word(kind: str) -> None:
-    made = next(found for found in OBSERVED if issubclass(found, SoloLink) and kind == found.KIND)
+    made = next(
+        found for found in OBSERVED if issubclass(found, StandaloneLink) and kind == found.KIND
+    )
     for attribute in made.ATTRIBUTES:
         for number in {attribute.number, attribute.number6} - {0}:
             assert (

@@ -24,7 +24,7 @@ def link(words: str) -> Tap | Tun:
 def test_names_are_asked_and_numbers_are_not() -> None:
     tap = link("kind: tap, owner: alice, group: 7")
     assert tap.questions == (UserNumber("alice", "owner"),)
-    assert tap.answered({UserNumber("alice", "owner"): Answer(1000)}) == link(
+    assert tap.with_answers({UserNumber("alice", "owner"): Answer(1000)}) == link(
         "kind: tap, owner: 1000, group: '7'"
     )
     assert link("kind: tun, group: wheel").questions == (GroupNumber("wheel", "group"),)

@@ -121,7 +121,7 @@ def test_in_a_node_the_addresses_and_routes_that_the_file_gives_the_nic_are_the_
         if key.kind == "route" and key.netns == "r1"
     }  # type: ignore[attr-defined]
     assert devices == {"10.9.0.0/16": "br", "10.8.0.0/16": "br"}
-    assert state[uplink_key("r1", "eth0")].within == (netns_key("r1"), link_key("r1", "eth0"))
+    assert state[uplink_key("r1", "eth0")].dies_with == (netns_key("r1"), link_key("r1", "eth0"))
     assert [key.name for key, port in state.items() if isinstance(port, Port)] == ["vm-eth0"]
 
 

@@ -242,7 +242,9 @@ def test_files_are_compared_by_the_names_of_their_key_files() -> None:
 
 
 def answered(resource: Resource, secret: Secret) -> Any:
-    return resource.answered({question: Answer(secret=secret) for question in resource.questions})
+    return resource.with_answers(
+        {question: Answer(secret=secret) for question in resource.questions}
+    )
 
 
 def test_a_key_is_asked_for_and_compared_by_what_it_is() -> None:
@@ -251,7 +253,7 @@ def test_a_key_is_asked_for_and_compared_by_what_it_is() -> None:
     seen = answered(wanted, SECRET)
     same, other = (replace(wanted, private_key=HeldKey("", Secret(key))) for key in KEYS[:2])
     assert not seen.differs(same) and seen.differs(other)
-    assert seen.beside(same, lambda: None).attributes()["private_key_file"] == "(secret)"
+    assert seen.adapt_to(same, lambda: None).attributes()["private_key_file"] == "(secret)"
     (changed,) = seen.update(other)
     assert changed == WireguardSet("a", "wg0", SECRET, private_key_file="x.key")
     (removed,) = replace(seen, private_key=None).update(same)
@@ -260,8 +262,8 @@ def test_a_key_is_asked_for_and_compared_by_what_it_is() -> None:
 
 def test_the_kernels_choice_of_a_port_is_as_good_as_any() -> None:
     wanted, found = wireguard("fwmark: 5"), wireguard("fwmark: 5, listen_port: 40000")
-    assert not wanted.beside(found, lambda: None).differs(found)
-    assert wireguard("listen_port: 5").beside(found, lambda: None).differs(found)
+    assert not wanted.adapt_to(found, lambda: None).differs(found)
+    assert wireguard("listen_port: 5").adapt_to(found, lambda: None).differs(found)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ def test_an_endpoint_moves_with_its_peer(
     wanted = replace(peer("keepalive: 5"), endpoint=at(asked))
     found = replace(wanted, endpoint=at(before), met=met)
     told = None if last is None else replace(wanted, endpoint=at(last))
-    assert wanted.beside(found, lambda: told).differs(found) is differs
+    assert wanted.adapt_to(found, lambda: told).differs(found) is differs
 
 
 def test_a_peer_is_changed_alone() -> None:

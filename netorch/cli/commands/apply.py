@@ -72,7 +72,7 @@ def run(options: ApplyOptions, output: Output) -> int:
     saved: Saved | None = None
     output.phase("reading the file")
     if options.plan is None:
-        loaded, record = inputs.chosen(options.file, options, live=False)
+        loaded, record = inputs.load_chosen(options.file, options, live=False)
     elif options.file is not None or options.set or options.name is not None:
         return output.usage(
             "a saved plan says which file, name and variables: leave out FILE, --name and --set"
@@ -84,7 +84,7 @@ def run(options: ApplyOptions, output: Output) -> int:
 
     def verify_saved(comparison: Difference) -> None:
         if saved is not None and options.plan is not None:
-            verify(saved, comparison, inputs.shown(options.plan))
+            verify(saved, comparison, inputs.printable_name(options.plan))
 
     def planned(comparison: Difference) -> None:
         verify_saved(comparison)
@@ -144,7 +144,7 @@ def _print_report(
             )
         )
     elif not output.quiet and made:
-        output.result(f"{name}: {text.sum_up(made, done=True)} in {duration:.2f} s")
+        output.result(f"{name}: {text.summarize(made, done=True)} in {duration:.2f} s")
     elif not output.quiet:
         output.result(f"{name}: in sync, nothing to do")
     if report.confirm_until is not None:

@@ -53,7 +53,7 @@ def run(options: CheckOptions, output: Output) -> int:
     from netorch.render import checks, json
     from netorch.walk.live import reasons
 
-    loaded, _ = inputs.chosen(options.file, options, live=True)
+    loaded, _ = inputs.load_chosen(options.file, options, live=True)
     desired = loaded.desired
     name = desired.topology
     started = time.monotonic()
@@ -92,7 +92,7 @@ def run(options: CheckOptions, output: Output) -> int:
         ):
             output.result(line)
         time_taken = f" in {duration:.2f} s" if outcomes else ""
-        output.result(f"{name}: {checks.sum_up(desired.checks, outcomes)}{time_taken}")
+        output.result(f"{name}: {checks.summarize(desired.checks, outcomes)}{time_taken}")
     return DONE if passed else DIFFERENT
 
 

@@ -30,7 +30,7 @@ def run(options: ConfirmOptions, output: Output) -> int:
     from netorch.render import json
 
     require_root()
-    waiting = trial.waiting()
+    waiting = trial.list_waiting()
     if options.name is None and len(waiting) != 1:
         if not waiting:
             raise NetorchError(Problem("nothing-to-confirm", "nothing waits to be confirmed"))

@@ -86,7 +86,7 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
     from netorch.walk.ends import explain as follow
     from netorch.walk.result import FAILS
 
-    loaded, _ = inputs.chosen(options.topology, options, live=True)
+    loaded, _ = inputs.load_chosen(options.topology, options, live=True)
     if options.offline:
         from netorch.walk import from_state
 
@@ -121,7 +121,7 @@ def _script(file: str | None, options: ExplainOptions, output: Output) -> int:
     from netorch.render.script import whole_topology
 
     hint = f"The way of a packet has two ends: netorch explain {file} B"
-    loaded, _ = inputs.chosen(file, options, live=True, hint=hint)
+    loaded, _ = inputs.load_chosen(file, options, live=True, hint=hint)
     desired, marks = loaded.desired, options.marks
     if output.json:
         commands = [

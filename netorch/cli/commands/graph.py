@@ -72,10 +72,10 @@ def run(options: GraphOptions, output: Output) -> int:
     form = options.output or SUFFIXES.get(suffix)
     if form is None:
         return output.usage(
-            f"{inputs.shown(options.to or '')}: no form has the suffix {suffix}: take .svg, .html, .dot or .mmd, or say it with -o"
+            f"{inputs.printable_name(options.to or '')}: no form has the suffix {suffix}: take .svg, .html, .dot or .mmd, or say it with -o"
         )
     scene = _live(options, output) if options.live is not None else of_file(_load(options))
-    output.document(drawn(build(scene), form), options.to)
+    output.document(draw(build(scene), form), options.to)
     return DONE
 
 
@@ -97,7 +97,7 @@ def _load(options: GraphOptions) -> Loaded:
                 command=f"netorch graph --live {name}",
             )
         )
-    return inputs.chosen(name, options, live=False)[0]
+    return inputs.load_chosen(name, options, live=False)[0]
 
 
 def _live(options: GraphOptions, output: Output) -> Scene:
@@ -121,7 +121,7 @@ def _live(options: GraphOptions, output: Output) -> Scene:
     return of_kernel(entry, loaded)
 
 
-def drawn(picture: Picture, form: str) -> str:
+def draw(picture: Picture, form: str) -> str:
     """The picture in one of the four forms."""
     from netorch.render.graph import dot, mermaid
 

@@ -53,12 +53,12 @@ def run(options: ShowOptions, output: Output) -> int:
 
 
 def _show_as_file(lab: Orchestrator, entry: Live, output: Output) -> int:
-    from netorch.converge.file_words import named
+    from netorch.converge.file_words import in_file_words
     from netorch.converge.previous import recorded
     from netorch.render import topology_file
 
     desired = recorded(entry.name, entry.record)
-    state, nameless = named(lab.kernel, entry.state, desired)
+    state, nameless = in_file_words(lab.kernel, entry.state, desired)
     output.warn([*entry.warnings, *nameless, *topology_file.left_out(entry.state)])
     prefix = desired.prefix if desired else ""
     output.result(topology_file.topology(entry.name, state, prefix, entry.attached))

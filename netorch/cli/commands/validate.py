@@ -33,7 +33,7 @@ def run(options: ValidateOptions, output: Output) -> int:
     status = DONE
     for file in options.files or [DEFAULT]:
         try:
-            loaded, _ = inputs.from_file(file if options.files else inputs.default(), options)
+            loaded, _ = inputs.from_file(file if options.files else inputs.default_file(), options)
         except FileError as error:
             status = FAILED
             problems = json.problems(error.problems, error.file)
@@ -44,9 +44,9 @@ def run(options: ValidateOptions, output: Output) -> int:
         name = loaded.desired.topology
         rows.append({"file": file, "valid": True, "topology": name, "problems": []})
         if not output.json and not output.quiet:
-            nodes = text.counted(len(loaded.topology.nodes), "node")
+            nodes = text.count_text(len(loaded.topology.nodes), "node")
             links = sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)
-            size = f"{nodes} and {text.counted(links, 'interface')}"
+            size = f"{nodes} and {text.count_text(links, 'interface')}"
             output.result(f"{loaded.file}: ok, topology {name} of {size}")
     if output.json:
         output.result(json.document(files=rows))

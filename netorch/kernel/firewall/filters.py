@@ -156,7 +156,7 @@ def _forget_connections(name: str, rules: Ruleset, before: str) -> None:
     if targets or targets_before:
         # a kernel that does not list its connections can only be left to forget them by itself
         with suppress(OSError):
-            conntrack.forget(targets, targets_before)
+            conntrack.delete_flows(targets, targets_before)
 
 
 def _destination(match: object) -> bytes:

@@ -17,7 +17,7 @@ from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
 from netorch.value import field
 from netorch.values.requests import Accept
-from netorch.values.snapshot import Blind, DroppingChain, ForwardChain, ForwardSnapshot
+from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot, UnreadableRules
 
 _FORWARD, _USER = "FORWARD", "DOCKER-USER"
 """Docker goes through the administrator's own chain first, and leaves alone what is in there."""
@@ -42,7 +42,7 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
     """The topology's accepts; with `dropping` also what others drop, and what cannot be looked into."""
     forward: list[ForwardChain] = []
     others: list[DroppingChain] = []
-    blind: list[Blind] = []
+    blind: list[UnreadableRules] = []
     for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
             forward.append(
@@ -64,14 +64,16 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
     ):
         lost = "netorch cannot let its networks through there"
         what = f"iptables (nft) drops what is forwarded, and {lost}: {reason}"
-        blind.append(Blind("nftables", what))
+        blind.append(UnreadableRules("nftables", what))
     for version in _legacy_versions():
         from netorch.kernel.firewall import legacyforward
 
         if reason := legacyforward.missing():
             if dropping:
                 lost = "if its chain FORWARD drops, the networks here do not forward"
-                blind.append(Blind("iptables", f"iptables-legacy has rules: {lost}. {reason}"))
+                blind.append(
+                    UnreadableRules("iptables", f"iptables-legacy has rules: {lost}. {reason}")
+                )
             break
         forward.append(
             _forward_chain(LEGACY, version, *legacyforward.read(version, _NAMES), topology)

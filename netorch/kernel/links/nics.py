@@ -12,12 +12,12 @@ from msgspec import Meta, ValidationError, convert
 from netorch.kernel.files import records
 from netorch.kernel.links.uplink import HOPELESS, send, setlink
 from netorch.kernel.namespaces.catalog import Namespaces
-from netorch.kernel.namespaces.indexes import Refused, Resolver
+from netorch.kernel.namespaces.indexes import IndexResolver, Refused
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
-from netorch.netlink.address_moves import Belongings, Link, Piece, belongings, give, identity
+from netorch.netlink.address_moves import Belongings, MovedLink, Piece, belongings, give, identity
 from netorch.netlink.codec import attr, cstring, u32
 from netorch.netlink.decode import addresses as decode_addresses
 from netorch.value import Value, field, replace
@@ -65,7 +65,7 @@ class LentNic(Value):
     settings: Settings = field(default_factory=dict)
 
 
-def take(namespaces: Namespaces, resolver: Resolver, request: NicTake) -> None:
+def take(namespaces: Namespaces, resolver: IndexResolver, request: NicTake) -> None:
     """Refused where it cannot be; then the NIC is where it was. What it has is written down first, and the mark is there before it
     moves: wherever a crash leaves it, the way back is known.
     """
@@ -109,7 +109,7 @@ def take(namespaces: Namespaces, resolver: Resolver, request: NicTake) -> None:
         raise Refused(*refused)
 
 
-def give_back(namespaces: Namespaces, resolver: Resolver, request: NicGive) -> None:
+def give_back(namespaces: Namespaces, resolver: IndexResolver, request: NicGive) -> None:
     """The mark goes last: until then it is known that something is still to be done."""
     home, here = namespaces.rtnl(namespaces.host), resolver.namespace(request.netns)
     nic = _named(namespaces.rtnl(here), request.name)
@@ -246,7 +246,9 @@ def _restored(rtnl: Rtnl, nic: LinkRecord, had: LentNic | None, request: NicGive
         for record in decode_addresses(rtnl.dump(c.RTM_GETADDR, bytes(8)))
         if record.index == nic.index
     }
-    return pieces + give(things, Link(had.index, had.name), Link(nic.index, nic.name), there)
+    return pieces + give(
+        things, MovedLink(had.index, had.name), MovedLink(nic.index, nic.name), there
+    )
 
 
 def remembered(topology: str) -> frozenset[str]:

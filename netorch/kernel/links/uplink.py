@@ -11,7 +11,15 @@ from netorch.kernel.namespaces.indexes import Refused
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
-from netorch.netlink.address_moves import Belongings, Link, Piece, belongings, give, identity, take
+from netorch.netlink.address_moves import (
+    Belongings,
+    MovedLink,
+    Piece,
+    belongings,
+    give,
+    identity,
+    take,
+)
 from netorch.netlink.codec import attr, message, u32
 from netorch.netlink.decode import addresses
 from netorch.values.requests import UplinkJoin, UplinkLeave
@@ -34,7 +42,7 @@ def join(rtnl: Rtnl, request: UplinkJoin) -> None:
     if nic is None or bridge is None:
         missing = request.nic if nic is None else request.bridge
         raise Refused(errno.ENODEV, f"there is no link {missing!r} in namespace {request.netns!r}")
-    here, there = Link(nic.index, nic.name), Link(bridge.index, bridge.name)
+    here, there = MovedLink(nic.index, nic.name), MovedLink(bridge.index, bridge.name)
     things = _belongings(rtnl, nic, request.protocol)
     pieces: list[Piece] = []
     if bridge.mac != nic.mac:
@@ -66,7 +74,7 @@ def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
     nic, bridge = _links(rtnl, request)
     if nic is None or bridge is None:
         return
-    here, there = Link(bridge.index, bridge.name), Link(nic.index, nic.name)
+    here, there = MovedLink(bridge.index, bridge.name), MovedLink(nic.index, nic.name)
     things = _belongings(rtnl, bridge, request.protocol)
     own = {
         identity(record)

@@ -14,7 +14,7 @@ from netorch.values.requests import WireguardPeerDel, WireguardPeerSet, Wireguar
 from netorch.values.snapshot import WireguardRecord
 
 
-class Wireguard:
+class WireguardSocket:
     """A socket in the namespace of the thread that opens it. A context manager."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Wireguard:
             self._socket.get(genl.GENL_ID_CTRL, (genl.family_question(wireguard.FAMILY),))[0]
         )
 
-    def __enter__(self) -> Wireguard:
+    def __enter__(self) -> WireguardSocket:
         return self
 
     def __exit__(self, *_: object) -> None:

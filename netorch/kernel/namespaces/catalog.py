@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from netorch.kernel.files import owned_directories
-from netorch.kernel.namespaces.netns import Netns, inode_of, netns_fd
+from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import (
@@ -69,11 +69,11 @@ class Namespaces:
         home = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
         if threading.active_count() == 1:
             _widen(home, limit)
-        self.host = Netns(HOST, home, inode_of(os.fstat(home)), pinned=True)
+        self.host = OpenNetns(HOST, home, inode_of(os.fstat(home)), pinned=True)
         self.round = 0
         self.proc = Procfs()
-        self._known: dict[str, Netns] = {}
-        self._open: OrderedDict[str, Netns] = OrderedDict()
+        self._known: dict[str, OpenNetns] = {}
+        self._open: OrderedDict[str, OpenNetns] = OrderedDict()
         self._at: tuple[int, int] = self.host.inode
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ class Namespaces:
 
     # where the thread is
 
-    def enter(self, netns: Netns) -> None:
+    def enter(self, netns: OpenNetns) -> None:
         if self._at != netns.inode:
             setns(netns.fd)
             self._at = netns.inode
@@ -110,7 +110,7 @@ class Namespaces:
     def pin(self, label: str, fd: int) -> None:
         """What the label means from now on, until it is pinned anew, whatever becomes of the name by which it was found."""
         self.drop(label)
-        self._known[label] = Netns(label, fd, inode_of(os.fstat(fd)), pinned=True)
+        self._known[label] = OpenNetns(label, fd, inode_of(os.fstat(fd)), pinned=True)
 
     def pinned(self) -> dict[str, tuple[int, int]]:
         """Label → inode of the namespaces that were pinned."""
@@ -137,7 +137,7 @@ class Namespaces:
             found[name] = inode_of(status) if status.st_dev == self.host.inode[0] else None
         return found
 
-    def find(self, label: str) -> Netns | None:
+    def find(self, label: str) -> OpenNetns | None:
         """The namespace of a label, open; None without one. Each name is looked at anew once a `round`."""
         if label == HOST:
             return self.host
@@ -162,7 +162,7 @@ class Namespaces:
         self._use(known)
         return known
 
-    def _look(self, label: str, known: Netns | None) -> Netns | None:
+    def _look(self, label: str, known: OpenNetns | None) -> OpenNetns | None:
         try:
             if "/" in label or label in ("", ".", ".."):
                 raise FileNotFoundError(errno.ENOENT, "no name of a namespace", label)
@@ -175,11 +175,11 @@ class Namespaces:
             return None
         if known is None or known.inode != inode_of(status):
             self.drop(label)
-            known = self._known[label] = Netns(label, -1, inode_of(status))
+            known = self._known[label] = OpenNetns(label, -1, inode_of(status))
         known.seen = self.round
         return known
 
-    def _use(self, netns: Netns) -> None:
+    def _use(self, netns: OpenNetns) -> None:
         # far from the limit it does not matter who was used last; what a batch speaks of must have been, when it does
         if netns.label in self._open and len(self._open) < self.capacity - _NEAR:
             return
@@ -193,7 +193,7 @@ class Namespaces:
         while self._open and 2 * len(self._open) + files > 2 * self.capacity:
             self._open.popitem(last=False)[1].close()
 
-    def rtnl(self, netns: Netns) -> Rtnl:
+    def rtnl(self, netns: OpenNetns) -> Rtnl:
         """The namespace's netlink socket, opened in it at the first use."""
         if netns.rtnl is None:
             self.enter(netns)
@@ -209,7 +209,7 @@ class Namespaces:
                 self.home()
             known.close()
 
-    def spare(self) -> None:
+    def close_cached_files(self) -> None:
         """Close what is open of all namespaces but the host's and the pinned ones; each is opened again when it is needed."""
         self.home()
         self.proc.close()
@@ -229,18 +229,18 @@ class Namespaces:
         unshare(CLONE_NEWNET)
         self._at = (-1, -1)
 
-    def new(self, label: str) -> Netns:
+    def new(self, label: str) -> OpenNetns:
         """A new namespace that has no name yet, entered; give it one with `publish` or close it."""
         self.fresh()
         fd = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
-        netns = Netns(label, fd, inode_of(os.fstat(fd)))
+        netns = OpenNetns(label, fd, inode_of(os.fstat(fd)))
         self._at = netns.inode
         netns.next_index, netns.indices = _FIRST_INDEX, {"lo": 1}
         netns.seen = self.round
         return netns
 
     @contextmanager
-    def throwaway(self, label: str) -> Iterator[Netns]:
+    def throwaway(self, label: str) -> Iterator[OpenNetns]:
         """A new namespace that goes by `label` as long as the context lasts, and then is gone with all that is in it."""
         netns = self.new(label)
         netns.pinned = True
@@ -251,7 +251,7 @@ class Namespaces:
         finally:
             self.drop(label)
 
-    def publish(self, netns: Netns, reclaim: frozenset[str] = frozenset()) -> None:
+    def publish(self, netns: OpenNetns, reclaim: frozenset[str] = frozenset()) -> None:
         """Bind the namespace that the thread is in to its name; FileExistsError if that is taken."""
         path = f"{RUN_NETNS}/{netns.label}"
         if "/" in netns.label or netns.label in ("", ".", ".."):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from netorch.kernel.namespaces.catalog import Namespaces
-from netorch.kernel.namespaces.netns import Netns
+from netorch.kernel.namespaces.netns import OpenNetns
 
 
 class Refused(Exception):
@@ -24,13 +24,13 @@ class UnknownLink(Refused):
         self.netns, self.name = netns, name
 
 
-class Resolver:
+class IndexResolver:
     """`netorch.netlink.encode.Resolver` over the namespaces that are open."""
 
     def __init__(self, namespaces: Namespaces) -> None:
         self._namespaces = namespaces
 
-    def namespace(self, label: str) -> Netns:
+    def namespace(self, label: str) -> OpenNetns:
         netns = self._namespaces.find(label)
         if netns is None:
             raise Refused(errno.ENOENT, f"there is no namespace {label!r}")

@@ -6,7 +6,7 @@ import socket
 import time
 from contextlib import suppress
 
-from netorch.kernel.namespaces.visitor_thread import within
+from netorch.kernel.namespaces.visitor_thread import run_within
 from netorch.kernel.private_host.calls import Files
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system.listening_sockets import listening
@@ -29,7 +29,7 @@ def look(how: str, what: str) -> tuple[list[LinkRecord], list[AddressRecord]]:
         finally:
             rtnl.close()
 
-    return within(how, what, work)
+    return run_within(how, what, work)
 
 
 def open_socket(
@@ -44,7 +44,7 @@ def open_socket(
                 made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
         return Files((made.detach(),))
 
-    return within(how, what, work)
+    return run_within(how, what, work)
 
 
 def wait_for_port(how: str, what: str, protocol: str, port: int, timeout: float) -> bool:
@@ -63,4 +63,4 @@ def wait_for_port(how: str, what: str, protocol: str, port: int, timeout: float)
             time.sleep(_POLL)
         return found
 
-    return within(how, what, work)
+    return run_within(how, what, work)

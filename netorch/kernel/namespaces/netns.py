@@ -12,7 +12,7 @@ from netorch.kernel.system.syscalls import CLONE_NEWNET
 _NS_GET_NSTYPE = 0xB703
 
 
-class Netns:
+class OpenNetns:
     """A namespace that is known by label. `next_index` is 0 where the kernel chooses indices, `indices` what is known of them."""
 
     __slots__ = (

@@ -62,7 +62,7 @@ def open_place(how: str, what: str) -> int:
         raise KernelRefused(error.problem) from None
 
 
-def within(
+def run_within(
     how: str,
     what: str,
     function: Callable[[], Result],

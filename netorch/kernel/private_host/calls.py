@@ -32,7 +32,7 @@ class Files(Value):
     fds: tuple[int, ...]
 
 
-class Form(Generic[T]):
+class ValueForm(Generic[T]):
     """How values of a type cross: as values of the type `wire`, which msgspec knows."""
 
     def __init__(
@@ -50,7 +50,10 @@ class Call:
     """A function that another process may call. `result`: None for one that returns Files."""
 
     def __init__(
-        self, function: Callable[..., Any], arguments: Sequence[Form[Any]], result: Form[Any] | None
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[ValueForm[Any]],
+        result: ValueForm[Any] | None,
     ) -> None:
         self.function = function
         self._arguments = arguments

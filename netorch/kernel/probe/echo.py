@@ -7,7 +7,7 @@ import socket
 import time
 from contextlib import suppress
 
-from netorch.kernel.namespaces.visitor_thread import within
+from netorch.kernel.namespaces.visitor_thread import run_within
 from netorch.kernel.probe import icmp
 
 _INTERVAL = 0.2
@@ -19,7 +19,7 @@ def echo(how: str, what: str, address: str, timeout: float) -> float | None:
 
     Requests go out every 0.2 s, so that a route or a neighbour that comes up meanwhile is enough.
     """
-    return within(how, what, lambda: _echo(address, timeout))
+    return run_within(how, what, lambda: _echo(address, timeout))
 
 
 def _echo(address: str, timeout: float) -> float | None:
@@ -56,7 +56,7 @@ def _answer(
             packet = raw.recv(65535)
         except OSError:
             continue
-        found = icmp.heard(version, packet, len(_TOKEN))
+        found = icmp.parse_reply(version, packet, len(_TOKEN))
         if (
             found is not None
             and found.token == _TOKEN

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from netorch.kernel.probe import icmp
 from netorch.kernel.probe.icmp import Heard
-from netorch.kernel.probe.probes import Address, Neighbour, Probe, Reply, Sort
+from netorch.kernel.probe.probes import Address, NeighbourTrace, Probe, Reply, Sort
 from netorch.value import Value
 
 QUIET = 1.0
@@ -64,7 +64,7 @@ class Door(Value):
     sockets: Callable[[Sequence[Wanted]], list[socket.socket | OSError]]
     index: Callable[[str, str], int]
     mtu: Callable[[str, Address], int]
-    forget: Callable[[Sequence[Neighbour]], None]
+    forget: Callable[[Sequence[NeighbourTrace]], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -134,8 +134,8 @@ class Prober:
         self._open = 0
         self._waiting = sum(run.probe.wanted for run in self._runs)
         self._listening = len(self._runs) - self._waiting
-        self._traces: dict[Neighbour, int] = {}
-        self._gone: list[Neighbour] = []
+        self._traces: dict[NeighbourTrace, int] = {}
+        self._gone: list[NeighbourTrace] = []
         for probe in probes:
             for trace in probe.traces:
                 self._traces[trace] = self._traces.get(trace, 0) + 1
@@ -356,7 +356,7 @@ class Prober:
             except OSError:
                 continue
             now = time.perf_counter()
-            found = icmp.heard(version, data, len(self._token) + 4)
+            found = icmp.parse_reply(version, data, len(self._token) + 4)
             if found is not None:
                 self._heard(version, ear, found, sender.partition("%")[0], now)
 

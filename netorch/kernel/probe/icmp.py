@@ -65,7 +65,7 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def heard(version: int, data: bytes, token: int) -> Heard | None:
+def parse_reply(version: int, data: bytes, token: int) -> Heard | None:
     """A message as a raw socket gives it (with the IP header for IPv4); None if it is none of those in KEPT, or is cut off.
 
     `token`: the length of what an answer must carry.

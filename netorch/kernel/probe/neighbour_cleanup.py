@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable
 
 from netorch.kernel.namespaces.catalog import Namespaces
-from netorch.kernel.probe.probes import Neighbour
+from netorch.kernel.probe.probes import NeighbourTrace
 from netorch.kernel.reader import dump_links
 from netorch.netlink import constants as c
 from netorch.netlink.codec import attr, attributes, message
@@ -19,7 +19,7 @@ Known = dict[str, tuple[dict[str, int], frozenset[tuple[int, bytes]]]]
 """Label → the indices of its links by name, and the entries that were there at first: (index, packed address)."""
 
 
-def known(namespaces: Namespaces, labels: Iterable[str]) -> Known:
+def read_entries(namespaces: Namespaces, labels: Iterable[str]) -> Known:
     """What is there before anything is sent; in the worker's thread."""
     found: Known = {}
     for label in labels:
@@ -39,9 +39,11 @@ def known(namespaces: Namespaces, labels: Iterable[str]) -> Known:
     return found
 
 
-def forget(namespaces: Namespaces, before: Known, traces: Iterable[Neighbour]) -> None:
+def delete_new_entries(
+    namespaces: Namespaces, before: Known, traces: Iterable[NeighbourTrace]
+) -> None:
     """Delete entries that were not there before; one that is not there any more is fine. In the worker's thread."""
-    wanted: dict[str, list[Neighbour]] = {}
+    wanted: dict[str, list[NeighbourTrace]] = {}
     for trace in traces:
         wanted.setdefault(trace.netns, []).append(trace)
     for label, entries in wanted.items():

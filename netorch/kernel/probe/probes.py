@@ -10,7 +10,7 @@ from netorch.value import Value
 Address = IPv4Address | IPv6Address
 
 
-class Neighbour(Value):
+class NeighbourTrace(Value):
     """An entry that a probe leaves in a table of neighbours: `address` on the link `link` (the kernel's name) of `netns` (a label)."""
 
     netns: str
@@ -32,7 +32,7 @@ class Probe(Value):
     size: int = 0
     wanted: bool = True
     group: int = -1
-    traces: tuple[Neighbour, ...] = ()
+    traces: tuple[NeighbourTrace, ...] = ()
 
     @property
     def zone(self) -> str:

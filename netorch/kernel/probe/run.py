@@ -26,7 +26,7 @@ SOCKETS = 1200
 Result = TypeVar("Result")
 
 
-class Call(Protocol):
+class ProbeCall(Protocol):
     """`Worker.call`."""
 
     def __call__(self, function: Callable[[], Result]) -> Result: ...
@@ -34,7 +34,7 @@ class Call(Protocol):
 
 def probe(
     namespaces: Namespaces,
-    call: Call,
+    call: ProbeCall,
     probes: Sequence[Probe],
     patience: float,
     progress: Callable[[int, int], None],
@@ -54,7 +54,9 @@ def probe(
         index=index,
         mtu=lambda label, address: call(partial(_mtu, namespaces, label, address)),
         forget=lambda traces: (
-            call(partial(neighbour_cleanup.forget, namespaces, before, traces)) if traces else None
+            call(partial(neighbour_cleanup.delete_new_entries, namespaces, before, traces))
+            if traces
+            else None
         ),
     )
     replies: dict[int, Reply] = {}
@@ -83,7 +85,7 @@ def chunks(probes: Sequence[Probe], sources: int) -> Iterable[list[int]]:
 def _prepare(namespaces: Namespaces, probes: Sequence[Probe], room: int) -> neighbour_cleanup.Known:
     namespaces.round += 1
     namespaces.make_room(room)
-    return neighbour_cleanup.known(
+    return neighbour_cleanup.read_entries(
         namespaces, dict.fromkeys(trace.netns for probe in probes for trace in probe.traces)
     )
 

@@ -47,7 +47,7 @@ Entrance = tuple[tuple[int, int], ...]
 """The namespaces that a process is to live in, in the order in which to enter them: (CLONE_NEW…, file descriptor) each."""
 
 
-class Wanted(Value):
+class CommandOptions(Value):
     """How a command is run: `timeout` in seconds."""
 
     check: bool
@@ -179,7 +179,7 @@ def run(
     argv: Sequence[str],
     node: str,
     given: str | bytes | None,
-    wanted: Wanted,
+    wanted: CommandOptions,
 ) -> Completed[Any]:
     """Run a command to its end. CommandFailed, CommandTimeout; one that is not waited for any more is killed."""
     __tracebackhide__ = True
@@ -223,7 +223,7 @@ def run(
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
-def _as_wanted(output: bytes | None, wanted: Wanted) -> str | bytes | None:
+def _as_wanted(output: bytes | None, wanted: CommandOptions) -> str | bytes | None:
     return output.decode(errors="replace") if output is not None and wanted.text else output
 
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from netorch.kinds.base.standalone import Attribute, SoloLink, SoloWords
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
 from netorch.language.constraints import HasValue, constraints, require
 from netorch.language.scalars import IPAddress, Ttl, wrong
 from netorch.netlink.attribute_types import ADDRESS, U8
@@ -33,7 +33,7 @@ def iptunnel_attributes(local: int, remote: int, ttl: int) -> tuple[Attribute, .
 IPTUN_ATTRIBUTES = iptunnel_attributes(IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA_IPTUN_TTL)
 
 
-class IpTunnel(SoloLink):
+class IpTunnel(StandaloneLink):
     """An MTU that the file does not say is the kernel's choice, by the route to the other end. `FOUR`: it goes over IPv4."""
 
     HAS_MAC: ClassVar[bool] = False
@@ -52,14 +52,14 @@ class IpTunnel(SoloLink):
         # over IPv4, what carries packets is point-to-point, broadcast or neither for good (ip_tunnel_changelink)
         if self.FOUR and not self.HAS_MAC and _nature(self.remote) != _nature(before.remote):
             return None
-        return SoloLink.change(self, attribute, before)
+        return StandaloneLink.change(self, attribute, before)
 
 
 def _nature(remote: str | None) -> str:
     return "none" if remote is None else "group" if ip_address(remote).is_multicast else "host"
 
 
-class IpTunnelWords(SoloWords):
+class IpTunnelWords(StandaloneWords):
     """`VERSION`: the IP version that it goes over."""
 
     VERSION: ClassVar[int] = 4

@@ -25,10 +25,10 @@ from netorch.language.scalars import (
     interface_address,
     one_or_many,
 )
-from netorch.language.schema_shapes import either, of, written
+from netorch.language.schema_shapes import accepts, of, or_scalar
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
-from netorch.state.core import Key, Resource, remembered, shown
+from netorch.state.core import Key, Resource, cached_key, label_text
 from netorch.state.registry import View
 from netorch.value import replace
 from netorch.values.marks import Mark, maker, read_alias
@@ -39,7 +39,7 @@ TXQUEUELEN = 1000
 """What the kernel gives to a new Ethernet-like link."""
 
 
-@remembered
+@cached_key
 def link_key(netns: str, name: str) -> Key:
     return Key("link", netns, (name,))
 
@@ -68,7 +68,7 @@ class NeighbourWords(Words):
     mac: Mac = Field(description="Its MAC address.")
 
 
-@written(either(of(interface_address)))
+@accepts(or_scalar(of(interface_address)))
 def address_words(value: object) -> object:
     return value if isinstance(value, dict) else {"address": value}
 
@@ -152,7 +152,7 @@ class Link(Resource):
         return link_key(self.netns, self.name)
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         return (netns_key(self.netns),)
 
     @classmethod
@@ -223,12 +223,12 @@ class Link(Resource):
     def attributes(self) -> Mapping[str, str]:
         return self.common()
 
-    def unsaid(self, name: str) -> str | None:
+    def default_text(self, name: str) -> str | None:
         default = getattr(self, name, None)
         return str(default).lower() if isinstance(default, int) else None
 
     def title(self) -> str:
-        return f"{self.KIND} {shown(self.netns)}/{self.name}"
+        return f"{self.KIND} {label_text(self.netns)}/{self.name}"
 
 
 def kind_of(link: Resource) -> str:
@@ -268,7 +268,7 @@ def strange_links(view: View) -> Iterator[tuple[Key, str]]:
     """Links that are not ours by each of their names, with who made them: the kernel gives a name to one link only."""
     for link in view.netns.links:
         if not view.owns(link):
-            what = f"{link.kind or 'device'} {shown(view.label)}/{link.name}"
+            what = f"{link.kind or 'device'} {label_text(view.label)}/{link.name}"
             yield link_key(view.label, link.name), f"{what} exists and {maker(link.alias)}"
             for name in link.altnames:
                 yield (

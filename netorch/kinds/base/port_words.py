@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.language.scalars import Flag, Mac, Words, empty_list, integer, mac, one_or_many, wrong
-from netorch.language.schema_shapes import decimal, either, of, whole, written
+from netorch.language.schema_shapes import accepts, decimal, of, or_scalar, whole_number
 
 LAST_VLAN = 4094
 
@@ -17,8 +17,8 @@ Range = tuple[int, int]
 _VLAN = f"0{{0,3}}{decimal(1, LAST_VLAN)}"
 
 
-@written(
-    whole(1, LAST_VLAN, f"{_VLAN}-{_VLAN}", "VLAN, or range such as 20-30")
+@accepts(
+    whole_number(1, LAST_VLAN, f"{_VLAN}-{_VLAN}", "VLAN, or range such as 20-30")
     | {"examples": [10, "20-30"]}
 )
 def vlan_range(value: object) -> Range:
@@ -44,7 +44,7 @@ class PortVlanWords(Words):
     )
 
 
-@written(either(of(vlan_range)))
+@accepts(or_scalar(of(vlan_range)))
 def port_vlan(value: object) -> object:
     return value if isinstance(value, dict) else {"id": value}
 
@@ -58,7 +58,7 @@ class PortFdbWords(Words):
     )
 
 
-@written(either(of(mac)))
+@accepts(or_scalar(of(mac)))
 def port_mac(value: object) -> object:
     return value if isinstance(value, dict) else {"mac": value}
 

@@ -8,16 +8,16 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.standalone import SoloLink, SoloWords, find, said
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords, find, value_text
 from netorch.netlink.constants import IFF_LOOPBACK
-from netorch.state.core import Obstacle, State, shown
+from netorch.state.core import Obstacle, State, label_text
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 MASTERS = {"bridge": "bridge", "bond": "bond", "team": "team", "openvswitch": "Open vSwitch"}
 """Kinds of masters that take their ports' frames, in words."""
 
 
-class StackedLink(SoloLink):
+class StackedLink(StandaloneLink):
     """`TAKER`: the driver that gets the parent's frames; of one driver there can be many links on a parent."""
 
     TAKER: ClassVar[str] = ""
@@ -34,10 +34,12 @@ class StackedLink(SoloLink):
 
     def own(self) -> Mapping[str, str]:
         # a person looks for the mode, even where it is the default
-        return {attribute.key: said(getattr(self, attribute.key)) for attribute in self.ATTRIBUTES}
+        return {
+            attribute.key: value_text(getattr(self, attribute.key)) for attribute in self.ATTRIBUTES
+        }
 
     def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
-        yield from SoloLink.obstacles(self, snapshot, wanted)
+        yield from StandaloneLink.obstacles(self, snapshot, wanted)
         netns, below = find(snapshot, self.parent) if self.parent is not None else (None, None)
         if self.parent is None or netns is None or below is None:
             return
@@ -55,12 +57,12 @@ class StackedLink(SoloLink):
                 continue
             if why := self.quarrel(kind.seen(record)):
                 there = f"the {record.kind} {record.name} of others on it"
-                what = f"{shown(netns.label)}:{below.name} has {there}, and {why}"
+                what = f"{label_text(netns.label)}:{below.name} has {there}, and {why}"
                 yield Obstacle("parent-conflict", what)
 
     def _on(self, netns: NetnsSnapshot, below: LinkRecord) -> Iterator[Obstacle]:
         """What a parent that the file does not make cannot be."""
-        place = f"{shown(netns.label)}:{below.name}"
+        place = f"{label_text(netns.label)}:{below.name}"
         if below.flags & IFF_LOOPBACK:
             what = f"{place} is the loopback interface, which carries no {self.KIND}"
             yield Obstacle("loopback", what)
@@ -103,8 +105,8 @@ def stacked(cls: type[StackedLink]) -> type[StackedLink]:
     return cls
 
 
-class StackedWords(SoloWords):
+class StackedWords(StandaloneWords):
     """The words of such a kind."""
 
-    MAKES: ClassVar[type[SoloLink]]
+    MAKES: ClassVar[type[StandaloneLink]]
     FAR_PARENT: ClassVar[bool] = True

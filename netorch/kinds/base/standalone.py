@@ -14,10 +14,10 @@ from netorch.errors import did_you_mean
 from netorch.kinds.base.link import InterfaceWords, Link, LinkFields, common_fields, link_key
 from netorch.kinds.netns import netns_key
 from netorch.language.schema_shapes import substituted, text
-from netorch.netlink.attribute_types import Form
+from netorch.netlink.attribute_types import AttributeType
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
-from netorch.state.core import Key, Obstacle, Resource, State, shown
+from netorch.state.core import Key, Obstacle, Resource, State, label_text
 from netorch.state.registry import Nothing, View
 from netorch.value import Value, defaults, replace
 from netorch.values.marks import read_alias
@@ -43,7 +43,7 @@ class Attribute(Value):
 
     key: str
     number: int
-    form: Form
+    form: AttributeType
     live: bool = False
     number6: int = 0
     word: str = ""
@@ -63,7 +63,7 @@ PlaceName = Annotated[
 """A parent, `IF` or `NODE:IF`; it may be an interface of the host, under any of its names."""
 
 
-class SoloLink(Nothing, Link):
+class StandaloneLink(Nothing, Link):
     """A link that its kind's table says everything about. An MTU of 0 is the kernel's choice and left alone.
 
     Kinds without `HAS_MAC` have none to set. `WHOLE`: a change in place has to say all attributes again. `CONFIG`: what the kernel
@@ -85,7 +85,7 @@ class SoloLink(Nothing, Link):
     parent: Place | None = None
 
     @property
-    def within(self) -> tuple[Key, ...]:
+    def dies_with(self) -> tuple[Key, ...]:
         """The kernel removes it with its parent."""
         above = (link_key(*self.parent),) if self.parent is not None else ()
         return (netns_key(self.netns), *above)
@@ -119,7 +119,7 @@ class SoloLink(Nothing, Link):
         if self.parent is None or link_key(*self.parent) in wanted:
             return
         netns, below = find(snapshot, self.parent)
-        label, name = shown(self.parent[0]), self.parent[1]
+        label, name = label_text(self.parent[0]), self.parent[1]
         if netns is None:
             return
         if below is None:
@@ -220,17 +220,17 @@ class SoloLink(Nothing, Link):
         plain = defaults(self)
         values = ((attribute, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
         return {
-            attribute.word or attribute.key: said(value)
+            attribute.word or attribute.key: value_text(value)
             for attribute, value in values
             if value != plain.get(attribute.key)
         }
 
-    def unsaid(self, name: str) -> str | None:
+    def default_text(self, name: str) -> str | None:
         keys = {attribute.word or attribute.key: attribute.key for attribute in self.ATTRIBUTES}
         if name not in keys:
-            return Link.unsaid(self, name)
+            return Link.default_text(self, name)
         value = getattr(self, keys[name])
-        return said(value) if isinstance(value, int) else None
+        return value_text(value) if isinstance(value, int) else None
 
     def attributes(self) -> Mapping[str, str]:
         told: dict[str, str] = {}
@@ -257,12 +257,12 @@ def parse_place(name: str) -> tuple[str | None, str]:
     return node if colon else None, interface
 
 
-class SoloWords(InterfaceWords):
+class StandaloneWords(InterfaceWords):
     """The words of a kind that is made alone. `MAKES`: its resource. `FAR_PARENT`: its parent may be in another namespace.
     `TAKES_PORTS`: it is a master.
     """
 
-    MAKES: ClassVar[type[SoloLink]]
+    MAKES: ClassVar[type[StandaloneLink]]
     FAR_PARENT: ClassVar[bool] = False
     TAKES_PORTS: ClassVar[bool] = False
 
@@ -288,7 +288,7 @@ class SoloWords(InterfaceWords):
         """What the kernel grants at most over a parent with this MTU; None without a limit."""
         return parent if self.MAKES.FITS_PARENT else None
 
-    def further(self, link: SoloLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+    def further(self, link: StandaloneLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
         """What hangs on the link by its own words, each with its place in them."""
         return iter(())
 
@@ -299,12 +299,12 @@ class SoloWords(InterfaceWords):
             for attribute in self.MAKES.ATTRIBUTES
         }
 
-    def link(self, fields: LinkFields, parent: Place | None) -> SoloLink:
+    def link(self, fields: LinkFields, parent: Place | None) -> StandaloneLink:
         """The resource."""
         return self.MAKES(**fields, parent=parent, **self.values())
 
 
-def decoded(kind: type[SoloLink], link: LinkRecord) -> dict[str, Any]:
+def decoded(kind: type[StandaloneLink], link: LinkRecord) -> dict[str, Any]:
     """The fields of a kind's table as a dump shows them."""
     return {
         attribute.key: attribute.form.decode(link.data[number])
@@ -314,7 +314,7 @@ def decoded(kind: type[SoloLink], link: LinkRecord) -> dict[str, Any]:
     }
 
 
-def said(value: object) -> str:
+def value_text(value: object) -> str:
     """A value in the words of the file."""
     return (
         str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)

@@ -7,11 +7,11 @@ from netorch.render.graph.networks import networks
 from netorch.render.graph.nodes import nodes
 from netorch.render.graph.picture import Picture
 from netorch.render.graph.scene import Scene
-from netorch.render.graph.wiring import wire
+from netorch.render.graph.wiring import build_wiring
 
 
 def build(scene: Scene) -> Picture:
-    wiring = wire(scene)
+    wiring = build_wiring(scene)
     of_nodes, of_networks = extracts(scene)
     things = (*nodes(scene, wiring, of_nodes), *networks(scene, wiring, of_networks))
     known = {thing.id for thing in things}

@@ -37,7 +37,7 @@ def layers_of(graph: Graph, members: Sequence[int]) -> dict[int, int] | None:
     return layers if all(abs(layers[one] - layers[other]) == 1 for one, other in edges) else None
 
 
-def layered(graph: Graph, layers: dict[int, int]) -> list[Spot]:
+def arrange(graph: Graph, layers: dict[int, int]) -> list[Spot]:
     core = list(layers)
     numbers = {member: index for index, member in enumerate(core)}
     pairs = [pair for pair in graph.between if pair[0] in numbers and pair[1] in numbers]

@@ -9,13 +9,13 @@ from netorch.errors import NetorchError, Problem
 from netorch.render.graph import leaf_fans
 from netorch.render.graph.numbered import ABREAST, GAP, MANY, Graph
 from netorch.render.graph.picture import Edge, Picture, ThingId
-from netorch.render.graph.placement import Placed, Spot, Wire
+from netorch.render.graph.placement import Placed, PlacedEdge, Spot
 from netorch.render.graph.shapes import corner
 
 try:
     import igraph
 
-    from netorch.render.graph.layers import layered, layers_of
+    from netorch.render.graph.layers import arrange, layers_of
     from netorch.render.graph.springs import sprung
 except ImportError:
     _COMMAND = "pip install 'netorch[graph]'"
@@ -56,7 +56,7 @@ def _part(graph: Graph, members: Sequence[int]) -> list[Spot]:
     if len(members) == 1:
         return [Spot(graph.things[members[0]], 0, 0, *graph.sizes[members[0]])]
     if (layers := layers_of(graph, members)) is not None:
-        return layered(graph, layers)
+        return arrange(graph, layers)
     leaves: dict[int, list[int]] = {}
     for member in members:
         if graph.leaf_edge(member) is not None:
@@ -106,9 +106,9 @@ def _packed(parts: list[list[Spot]]) -> list[Spot]:
     return found
 
 
-def _wires(edges: Sequence[Edge], spots: dict[ThingId, Spot]) -> list[Wire]:
+def _wires(edges: Sequence[Edge], spots: dict[ThingId, Spot]) -> list[PlacedEdge]:
     """The edges between two things side by side, each from border to border."""
-    found: list[Wire] = []
+    found: list[PlacedEdge] = []
     for index, edge in enumerate(edges):
         one, other = (spots[end.thing] for end in edge.ends)
         dx, dy = other.x - one.x, other.y - one.y
@@ -121,7 +121,7 @@ def _wires(edges: Sequence[Edge], spots: dict[ThingId, Spot]) -> list[Wire]:
         silent = (one.leaf is not None, other.leaf is not None)
         clear = (_clearance(one, start, stop), _clearance(other, stop, start))
         found.append(
-            Wire(
+            PlacedEdge(
                 edge=edge,
                 start=start,
                 stop=stop,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import cos, hypot, pi, sin
 
-from netorch.render.graph.picture import End, Thing
+from netorch.render.graph.picture import EdgeEnd, Thing
 from netorch.render.graph.placement import Spot
 from netorch.value import Value
 
@@ -24,7 +24,7 @@ class Leaf(Value):
     """`length` of its line, `size` of it upright; `label`: how long the words at the hub's end of its edge are, `way` all of its words."""
 
     thing: Thing
-    end: End
+    end: EdgeEnd
     length: float
     size: tuple[float, float]
     label: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from netorch.render.graph.picture import Section, Status, Text, Thing
+from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.wiring import Wiring, network_id, parts
 from netorch.topology import NetworkWords
@@ -30,7 +30,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
         ]
         if words is not None:
             sections.append(
-                Section(
+                DetailSection(
                     "About",
                     (
                         Text(
@@ -45,7 +45,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
                 )
             )
         if made_of:
-            sections.append(Section("Made of", tuple(made_of)))
+            sections.append(DetailSection("Made of", tuple(made_of)))
         members = [
             Text(
                 f"{end.thing.name}:{end.interface} {' '.join(text.text for text in end.addresses)}".rstrip(),
@@ -54,7 +54,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
             for end in wiring.members.get(name, ())
         ]
         if members:
-            sections.append(Section(f"Members ({len(members)})", tuple(members)))
+            sections.append(DetailSection(f"Members ({len(members)})", tuple(members)))
         yield Thing(
             id=network_id(name),
             kind="network",

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from netorch.kinds.base.link import Link, kind_of, link_key, link_of
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.netns import IPV4_FORWARDING, Netns
 from netorch.kinds.port import Port
 from netorch.kinds.sysctl import sysctl_key
-from netorch.language.publish import NatWords, PublishWords, comment, host_text, shown
-from netorch.render.graph.picture import Section, Status, Text, Thing
+from netorch.language.publish import NatWords, PublishWords, comment, host_text, ports_text
+from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.sizes import LONGEST
 from netorch.render.graph.wiring import Wiring, impaired, node_id, parts
@@ -147,7 +147,7 @@ class _Node:
         """What a person wants to read of an inner interface beside its name."""
         if link.name != "lo":
             yield link.KIND
-        if isinstance(link, SoloLink):
+        if isinstance(link, StandaloneLink):
             yield from (f"{name} {value}" for name, value in link.own().items() if name in TELLING)
             if link.parent is not None:
                 yield f"on {link.parent[1]}"
@@ -174,27 +174,27 @@ class _Node:
         missing = (self.scene.state[key] for key in keys if self.scene.of(key) is Status.MISSING)
         return lost + [line for resource in missing for line in resource.lines()]
 
-    def _sections(self) -> Iterator[Section]:
+    def _sections(self) -> Iterator[DetailSection]:
         if rows := tuple(self._about()):
-            yield Section("About", rows)
+            yield DetailSection("About", rows)
         if rows := tuple(self._interfaces()):
-            yield Section("Interfaces", rows)
+            yield DetailSection("Interfaces", rows)
         if rows := tuple(self._plain("route")):
-            yield Section("Routes", rows)
+            yield DetailSection("Routes", rows)
         if rows := tuple(self._plain("rule")):
-            yield Section("Policy rules", rows)
+            yield DetailSection("Policy rules", rows)
         if rows := tuple(self._translations()):
-            yield Section("Translation", rows)
+            yield DetailSection("Translation", rows)
         if rows := tuple(self._filters()):
-            yield Section("Packet filter", rows)
+            yield DetailSection("Packet filter", rows)
         told = {"netns", "route", "rule", "filter", "file", *WITH_LINK}
         others = [kind for kind in self.places.by_label.get(self.label, {}) if kind not in told]
         if rows := tuple(row for kind in others for row in self._plain(kind)):
-            yield Section("Settings and more", rows)
+            yield DetailSection("Settings and more", rows)
         if rows := tuple(
             self._text(file, file.key.name) for file in self.places.get(self.label, "file")
         ):
-            yield Section("Files in /etc/netns", rows)
+            yield DetailSection("Files in /etc/netns", rows)
 
     def _about(self) -> Iterator[Text]:
         if self.label == HOST:
@@ -282,7 +282,7 @@ class _Node:
 
 def published(words: PublishWords) -> str:
     """`127.0.0.1:8080 → 80/tcp`."""
-    return f"{host_text(words.address) or ':'}{shown(words.port)} → {shown(words.to)}/{words.proto}"
+    return f"{host_text(words.address) or ':'}{ports_text(words.port)} → {ports_text(words.to)}/{words.proto}"
 
 
 def translated(words: NatWords) -> str:
@@ -297,4 +297,4 @@ def translated(words: NatWords) -> str:
     where = "".join(
         (f" in {dnat.in_}" if dnat.in_ else "", f" at {dnat.address}" if dnat.address else "")
     )
-    return f"dnat {dnat.proto} {shown(dnat.port)}{where} → {address}{f':{shown(ports)}' if ports else ''}"
+    return f"dnat {dnat.proto} {ports_text(dnat.port)}{where} → {address}{f':{ports_text(ports)}' if ports else ''}"

@@ -33,7 +33,7 @@ class Text(Value):
         )
 
 
-class Section(Value):
+class DetailSection(Value):
     """A part of what the details of a thing say."""
 
     title: str
@@ -61,11 +61,11 @@ class Thing(Value):
     tag: str = ""
     lines: tuple[Text, ...] = ()
     status: Status = Status.OK
-    sections: tuple[Section, ...] = ()
+    sections: tuple[DetailSection, ...] = ()
     yaml: str = ""
 
 
-class End(Value):
+class EdgeEnd(Value):
     """Where an edge meets a thing: `interface` is "" where that is of no interest."""
 
     thing: ThingId
@@ -81,7 +81,7 @@ class End(Value):
 class Edge(Value):
     """`kind`: cable; owner, the bridge of a network in its node; tunnel; or parent, what a macvlan and the like is on."""
 
-    ends: tuple[End, End]
+    ends: tuple[EdgeEnd, EdgeEnd]
     kind: str = "cable"
     labels: tuple[Text, ...] = ()
     status: Status = Status.OK

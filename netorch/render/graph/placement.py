@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.render.graph.picture import Edge, End, Picture, Thing
+from netorch.render.graph.picture import Edge, EdgeEnd, Picture, Thing
 from netorch.value import Value, replace
 
 
@@ -15,13 +15,13 @@ class Spot(Value):
     width: float
     height: float
     angle: float = 0.0
-    leaf: End | None = None
+    leaf: EdgeEnd | None = None
 
     def moved(self, x: float, y: float) -> Spot:
         return replace(self, x=self.x + x, y=self.y + y)
 
 
-class Wire(Value):
+class PlacedEdge(Value):
     """Where an edge is, border to border. `silent`: ends whose words stand elsewhere; `far`: ends whose words stand next to the other one,
     since it is too narrow at their own. `clear`: how far from each end its words can begin.
     """
@@ -39,4 +39,4 @@ class Placed(Value):
     width: float
     height: float
     spots: tuple[Spot, ...]
-    wires: tuple[Wire, ...]
+    wires: tuple[PlacedEdge, ...]

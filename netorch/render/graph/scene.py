@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.render.changes import Change, changes
 from netorch.render.graph.picture import Status
-from netorch.state.core import Disruption, Key, Plan, Resource, shown
+from netorch.state.core import Disruption, Key, Plan, Resource, label_text
 from netorch.value import Value, field
 from netorch.values.marks import Mark
 from netorch.values.requests import Attachment
@@ -71,7 +71,7 @@ class Scene(Value, dict=True):
 
     def node(self, label: str) -> str:
         """The node whose namespace this is."""
-        return self.names.get(label) or shown(label)
+        return self.names.get(label) or label_text(label)
 
 
 def of_file(loaded: Loaded) -> Scene:

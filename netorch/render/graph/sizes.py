@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.render.graph.picture import Edge, End, Text, Thing
+from netorch.render.graph.picture import Edge, EdgeEnd, Text, Thing
 
 NAME, LINE, LABEL = 8.6, 6.5, 6.1
 """Width of a letter in a name (13 px, bold), in the lines below it (10.5 px), and along an edge (10 px)."""
@@ -34,25 +34,25 @@ def box(thing: Thing) -> tuple[float, float]:
     return max(width, 54.0), HEAD + LINE_HEIGHT * len(lines) + (4 if lines else 0)
 
 
-def leaf_texts(thing: Thing, end: End) -> tuple[Text, ...]:
+def leaf_texts(thing: Thing, end: EdgeEnd) -> tuple[Text, ...]:
     """What a leaf says in its one line beside its name."""
     return (*end.texts(), *thing.lines)
 
 
-def pill(thing: Thing, end: End) -> float:
+def pill(thing: Thing, end: EdgeEnd) -> float:
     """Length of a leaf that is one line."""
     words = cut(" ".join(text.told(end.status) for text in leaf_texts(thing, end)))
     return 7.0 * len(cut(thing.name)) + LABEL * len(words) + (26 if words else 16)
 
 
-def end_lines(end: End) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
+def end_lines(end: EdgeEnd) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
     """What stands above and below an edge at its end: the interface with its first address, and the further ones."""
     texts = end.texts()
     first = 2 if end.interface else 1
     return texts[:first], texts[first:]
 
 
-def end_length(end: End) -> float:
+def end_length(end: EdgeEnd) -> float:
     return max(
         LABEL * len(cut(" ".join(text.told(end.status) for text in part)))
         for part in end_lines(end)

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 from netorch.errors import printable
 from netorch.render.graph.legend import HEIGHT, legend
-from netorch.render.graph.picture import Edge, End, Status, Text, Thing
-from netorch.render.graph.placement import Placed, Spot, Wire
+from netorch.render.graph.picture import Edge, EdgeEnd, Status, Text, Thing
+from netorch.render.graph.placement import Placed, PlacedEdge, Spot
 from netorch.render.graph.shapes import number, rect, shape
 from netorch.render.graph.sizes import (
     HEAD,
@@ -151,7 +151,7 @@ def _thing(parent: ET.Element, spot: Spot, more: dict[str, str]) -> None:
         text.text = clean(cut(line.told(thing.status)))
 
 
-def _leaf(group: ET.Element, spot: Spot, end: End) -> None:
+def _leaf(group: ET.Element, spot: Spot, end: EdgeEnd) -> None:
     """One line that reads from left to right, whatever its direction."""
     thing = spot.thing
     back = 90 < spot.angle % 360 < 270
@@ -173,7 +173,7 @@ def _leaf(group: ET.Element, spot: Spot, end: End) -> None:
     _words(text, [Text(""), *leaf_texts(thing, end)], end.status, "5")
 
 
-def _edge(edges: ET.Element, words: ET.Element, wire: Wire, more: dict[str, str]) -> None:
+def _edge(edges: ET.Element, words: ET.Element, wire: PlacedEdge, more: dict[str, str]) -> None:
     edge = wire.edge
     group = ET.SubElement(edges, "g", {"class": f"edge {edge.kind} {edge.status.value}", **more})
     ET.SubElement(group, "title", {}).text = clean("\n".join(_along(edge)))
@@ -204,13 +204,13 @@ def _edge(edges: ET.Element, words: ET.Element, wire: Wire, more: dict[str, str]
         _middle(spoken, edge, x1 + (x2 - x1) * share, y1 + (y2 - y1) * share)
 
 
-def _beside(group: ET.Element, end: End, here: Point, there: Point, clear: float) -> None:
+def _beside(group: ET.Element, end: EdgeEnd, here: Point, there: Point, clear: float) -> None:
     """Along the edge, from `here` on: the interface with its first address above it, further addresses below."""
     for texts, down in zip(end_lines(end), ("-4", "11"), strict=True):
         _line(group, texts, end.status, here, there, 7 + clear, down)
 
 
-def _on(group: ET.Element, end: End, here: Point, there: Point) -> None:
+def _on(group: ET.Element, end: EdgeEnd, here: Point, there: Point) -> None:
     """In place of the edge, where there is no room beside it."""
     _line(group, end.texts(), end.status, here, there, 5, "3.5")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from netorch.kinds.address import Address
 from netorch.kinds.base.link import Link, link_key, link_of
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.impair import impair_key
 from netorch.kinds.loopback import Loopback
@@ -17,7 +17,7 @@ from netorch.kinds.up import up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import vlans_key
-from netorch.render.graph.picture import Edge, End, Status, Text, ThingId
+from netorch.render.graph.picture import Edge, EdgeEnd, Status, Text, ThingId
 from netorch.render.graph.scene import Scene
 from netorch.state.core import Key
 
@@ -33,7 +33,7 @@ class Wiring:
     edges: list[Edge] = field(default_factory=list)
     networks: dict[Key, str] = field(default_factory=dict)
     inner: dict[str, list[Link]] = field(default_factory=dict)
-    members: dict[str, list[End]] = field(default_factory=dict)
+    members: dict[str, list[EdgeEnd]] = field(default_factory=dict)
     bridges: dict[str, list[Link]] = field(default_factory=dict)
     addresses: dict[str, dict[str, list[Address]]] = field(default_factory=dict)
     drawn: dict[ThingId, set[str]] = field(default_factory=dict)
@@ -68,7 +68,7 @@ def impaired(scene: Scene, link: Link) -> Text | None:
     )
 
 
-def wire(scene: Scene) -> Wiring:
+def build_wiring(scene: Scene) -> Wiring:
     return _Wirer(scene).run()
 
 
@@ -89,15 +89,15 @@ class _Wirer:
     def run(self) -> Wiring:
         self._by_file()
         self._by_bridges()
-        self.solos: dict[tuple[str, str], list[SoloLink]] = {}
+        self.solos: dict[tuple[str, str], list[StandaloneLink]] = {}
         """Kind and namespace → the links of no network."""
         for key, resource in self.scene.state.items():
-            if isinstance(resource, SoloLink) and key not in self.found.networks:
+            if isinstance(resource, StandaloneLink) and key not in self.found.networks:
                 self.solos.setdefault((resource.KIND, key.netns), []).append(resource)
         for resource in self.scene.state.values():
             if isinstance(resource, Veth):
                 self._cable(resource)
-            elif isinstance(resource, SoloLink):
+            elif isinstance(resource, StandaloneLink):
                 self._solo(resource)
             elif isinstance(resource, Peer):
                 self._peer(resource)
@@ -151,7 +151,9 @@ class _Wirer:
                 self.found.networks.setdefault(link_key(key.netns, resource.link), master)
         for key, name in self.found.networks.items():
             part = state.get(key)
-            if isinstance(part, Bridge) or (isinstance(part, SoloLink) and not self._is_port(key)):
+            if isinstance(part, Bridge) or (
+                isinstance(part, StandaloneLink) and not self._is_port(key)
+            ):
                 self.found.bridges.setdefault(name, []).append(part)
 
     def _is_port(self, key: Key) -> bool:
@@ -164,11 +166,11 @@ class _Wirer:
             else node_id(self.scene, key.netns)
         )
 
-    def end(self, link: Link) -> End:
+    def end(self, link: Link) -> EdgeEnd:
         """A link's end of an edge; a network's port is nothing that anybody looks for."""
         if link.key in self.found.networks:
-            return End(self._thing(link.key))
-        return End(
+            return EdgeEnd(self._thing(link.key))
+        return EdgeEnd(
             self._thing(link.key),
             link.name,
             self._addresses(link.netns, link.name),
@@ -182,7 +184,7 @@ class _Wirer:
         )
 
     def _put(
-        self, one: End, other: End, kind: str, labels: tuple[Text, ...], *made_of: Status
+        self, one: EdgeEnd, other: EdgeEnd, kind: str, labels: tuple[Text, ...], *made_of: Status
     ) -> None:
         whole = [status for status in made_of if status in {Status.MISSING, Status.EXTRA}]
         status = whole[0] if whole else Status.CHANGED if Status.CHANGED in made_of else Status.OK
@@ -190,7 +192,7 @@ class _Wirer:
         for end in (one, other):
             self.found.drawn.setdefault(end.thing, set()).add(end.interface)
 
-    def _member(self, network: str, end: End) -> None:
+    def _member(self, network: str, end: EdgeEnd) -> None:
         self.found.members.setdefault(network, []).append(end)
 
     def _cable(self, veth: Veth) -> None:
@@ -224,21 +226,21 @@ class _Wirer:
             for sender, (_, text) in zip(senders, told, strict=True)
         )
 
-    def _solo(self, link: SoloLink) -> None:
+    def _solo(self, link: StandaloneLink) -> None:
         """What rides on an interface of elsewhere, or leads to another node by itself."""
         status = self.scene.of(*parts(link))
         if link.key in self.members:
             self.shown.add(link.key)
             network = self.members[link.key]
             end = self.end(link)
-            self._put(End(network_id(network)), end, "cable", self._impairments(link), status)
+            self._put(EdgeEnd(network_id(network)), end, "cable", self._impairments(link), status)
             self._member(network, end)
         elif link.key in self.found.networks:
             return
         elif link.parent is not None and link.parent[0] != link.netns and link.parent != UNKNOWN:
             self.shown.add(link.key)
             label, dev = link.parent
-            below = End(node_id(self.scene, label), dev, self._addresses(label, dev))
+            below = EdgeEnd(node_id(self.scene, label), dev, self._addresses(label, dev))
             self._put(
                 self.end(link), below, "parent", (Text(link.KIND), *self._impairments(link)), status
             )
@@ -247,11 +249,11 @@ class _Wirer:
 
     def _peer(self, peer: Peer) -> None:
         link = self.scene.state.get(link_key(peer.netns, peer.link))
-        if not isinstance(link, SoloLink) or peer.endpoint is None:
+        if not isinstance(link, StandaloneLink) or peer.endpoint is None:
             return
         self._tunnel(link, peer.endpoint.address, back=False)
 
-    def _tunnel(self, link: SoloLink, remote: str, *, back: bool) -> None:
+    def _tunnel(self, link: StandaloneLink, remote: str, *, back: bool) -> None:
         """To the interface of the same kind where the address is; `back`: one whose own remote end is here. Without one, to the node."""
         labels = [label for label in self.owners.get(remote, ()) if label != link.netns]
         if not labels or any(
@@ -268,17 +270,17 @@ class _Wirer:
             None,
         )
         self.shown |= {link.key, *((far.key,) if far is not None else ())}
-        two = self.end(far) if far is not None else End(node_id(self.scene, labels[0]))
+        two = self.end(far) if far is not None else EdgeEnd(node_id(self.scene, labels[0]))
         ends = (link, far) if far is not None else (link,)
         told = (Text(link.KIND), *self._impairments(*ends))
         self._put(
             self.end(link), two, "tunnel", told, *(self.scene.of(*parts(end)) for end in ends)
         )
 
-    def _leads(self, link: SoloLink, to: SoloLink) -> bool:
+    def _leads(self, link: StandaloneLink, to: StandaloneLink) -> bool:
         return to.netns in self.owners.get(str(getattr(link, "remote", "")), ())
 
-    def _joins(self, edge: Edge, link: SoloLink, labels: Sequence[str]) -> bool:
+    def _joins(self, edge: Edge, link: StandaloneLink, labels: Sequence[str]) -> bool:
         ends = {(end.thing, end.interface) for end in edge.ends}
         there = {node_id(self.scene, label) for label in labels}
         return (node_id(self.scene, link.netns), link.name) in ends and not there.isdisjoint(
@@ -301,8 +303,8 @@ class _Wirer:
                 ]
                 if (uplink := uplinks.get((bridge.netns, bridge.name))) is not None:
                     words.append(Text(f"uplink {uplink.nic}", self.scene.of(uplink.key)))
-                near = End(node_id(self.scene, bridge.netns), bridge.name, tuple(words), status)
-                self._put(near, End(network_id(name)), "owner", (), status)
+                near = EdgeEnd(node_id(self.scene, bridge.netns), bridge.name, tuple(words), status)
+                self._put(near, EdgeEnd(network_id(name)), "owner", (), status)
             if not bridges:
                 self._parent(name)
 
@@ -313,7 +315,7 @@ class _Wirer:
             if (
                 name == network
                 and key.netns == label
-                and isinstance(link, SoloLink)
+                and isinstance(link, StandaloneLink)
                 and (local := getattr(link, "local", None))
             ):
                 yield Text(f"{link.KIND} from {local}", self.scene.of(*parts(link)))
@@ -332,11 +334,11 @@ class _Wirer:
             link = self.scene.state.get(key)
             if (
                 network == name
-                and isinstance(link, SoloLink)
+                and isinstance(link, StandaloneLink)
                 and link.parent is not None
                 and link.parent[0] != self.scene.fabric
             ):
                 parents[link.parent] = None
         for label, dev in parents:
-            near = End(node_id(self.scene, label), dev, self._addresses(label, dev))
-            self._put(near, End(network_id(name)), "parent", (), Status.OK)
+            near = EdgeEnd(node_id(self.scene, label), dev, self._addresses(label, dev))
+            self._put(near, EdgeEnd(network_id(name)), "parent", (), Status.OK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from shlex import quote
 
-from netorch.state.core import HOST, is_attached, shown
+from netorch.state.core import HOST, is_attached, label_text
 from netorch.value import Value, field
 
 Commands = list[str]
@@ -36,18 +36,18 @@ class Context(Value):
         way = self._way(label)
         if way:
             return f"nsenter --net={way} {name}"
-        return name if label == HOST else f"{name} -n {quote(shown(label))}"
+        return name if label == HOST else f"{name} -n {quote(label_text(label))}"
 
     def inside(self, command: str, label: str) -> str:
         """A command of any other program, in the namespace."""
         way = self._way(label)
         if way:
             return f"nsenter --net={way} {command}"
-        return command if label == HOST else f"ip netns exec {quote(shown(label))} {command}"
+        return command if label == HOST else f"ip netns exec {quote(label_text(label))} {command}"
 
     def netns(self, label: str) -> str:
         """What `ip link … netns` calls the namespace; the one that the shell is in is found by the shell's number."""
-        return "$$" if label == HOST else self._way(label) or quote(shown(label))
+        return "$$" if label == HOST else self._way(label) or quote(label_text(label))
 
     def _way(self, label: str) -> str:
         return self.ways.get(label, "") if is_attached(label) else ""

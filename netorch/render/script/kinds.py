@@ -8,7 +8,7 @@ from functools import cache
 from netorch import kinds as _registered  # noqa: F401  so that all of them are there
 from netorch.kinds import geneve, gre, vxlan
 from netorch.kinds.base import ip_tunnel
-from netorch.kinds.base.standalone import SoloLink
+from netorch.kinds.base.standalone import StandaloneLink
 from netorch.netlink import constants as c
 from netorch.state.registry import OBSERVED
 from netorch.value import defaults
@@ -92,10 +92,11 @@ _BESIDE: Mapping[str, str] = {"ipip": "mode ipip", "sit": "mode ip6ip"}
 
 
 @cache
-def solo(kind: str) -> type[SoloLink] | None:
+def solo(kind: str) -> type[StandaloneLink] | None:
     """The kind's resource, if it is one with a table."""
     return next(
-        (found for found in OBSERVED if issubclass(found, SoloLink) and kind == found.KIND), None
+        (found for found in OBSERVED if issubclass(found, StandaloneLink) and kind == found.KIND),
+        None,
     )
 
 
@@ -124,8 +125,8 @@ def _word(kind: str, number: int, payload: bytes, *, fresh: bool) -> str:
     for attribute in made.ATTRIBUTES if made is not None else ():
         if number in {attribute.number, attribute.number6} - {0} and made is not None:
             value = attribute.form.decode(payload)
-            usual = defaults(made)[attribute.key]
-            if fresh and value == usual and (kind, attribute.key) not in _SAID:
+            default_attributes = defaults(made)[attribute.key]
+            if fresh and value == default_attributes and (kind, attribute.key) not in _SAID:
                 return ""
             return _said(kind, attribute.key, attribute.word or attribute.key, value)
     raise LookupError(f"ip link … type {kind} has no word for attribute {number}")
@@ -145,7 +146,7 @@ def _said(kind: str, key: str, word: str, value: object) -> str:
     return f"{_WORDS.get(place, word)} {value}"
 
 
-def usual(kind: str) -> Iterator[tuple[int, int]]:
+def default_attributes(kind: str) -> Iterator[tuple[int, int]]:
     """IFLA_… numbers and values that a new link of the kind has if nothing is said."""
     made = solo(kind)
     if made is not None or kind in {"veth", "bridge"}:

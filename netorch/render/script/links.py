@@ -7,7 +7,7 @@ from shlex import quote
 
 from netorch.netlink import constants as c
 from netorch.render.script.context import Commands, Context, words
-from netorch.render.script.kinds import data_words, primary_word, usual
+from netorch.render.script.kinds import data_words, default_attributes, primary_word
 from netorch.state.core import HOST
 from netorch.value import replace
 from netorch.values.marks import ALIAS, read_alias
@@ -20,7 +20,7 @@ from netorch.values.requests import (
     LinkSet,
     NicGive,
     NicTake,
-    Peer,
+    PeerSettings,
     TunAdd,
     TunSet,
 )
@@ -145,7 +145,7 @@ def _set(label: str, name: str, said: str, context: Context) -> str:
     return f"{context.tool('ip', label)} link set dev {quote(name)} {said}"
 
 
-def _pair(request: LinkAdd, peer: Peer, context: Context) -> str:
+def _pair(request: LinkAdd, peer: PeerSettings, context: Context) -> str:
     """From the side of the host, if one end is there: it has no name that the other side could call it by."""
     near = (request.netns, request.name, request.attrs)
     far = (peer.netns, peer.name, peer.attrs)
@@ -174,7 +174,7 @@ def _attributes(attrs: Attrs, context: Context) -> str:
 
 
 def _is_usual(number: int, payload: bytes, context: Context) -> bool:
-    return (number, int.from_bytes(payload, "little")) in set(usual(context.fresh))
+    return (number, int.from_bytes(payload, "little")) in set(default_attributes(context.fresh))
 
 
 def _attribute(number: int, payload: bytes, context: Context) -> str:

@@ -18,7 +18,7 @@ from netorch.render.script import commands
 from netorch.render.script.addressing import needs_mark
 from netorch.render.script.context import Commands, Context
 from netorch.resolve import Desired
-from netorch.state.core import Key, Resource, Step, shown
+from netorch.state.core import Key, Resource, Step, label_text
 from netorch.state.planner import plan
 from netorch.value import Value, replace
 from netorch.values.requests import AddressAdd, Request, SysctlSet
@@ -27,7 +27,7 @@ _PID = "{{.State.Pid}}"
 _PLAIN = re.compile(r"[^A-Za-z0-9]")
 
 
-class Section(Value):
+class ScriptSection(Value):
     """Commands that belong together; `about` goes above them as comments, the first line being the title."""
 
     about: tuple[str, ...]
@@ -38,7 +38,7 @@ class Section(Value):
         return self.about[0]
 
 
-def sections(desired: Desired, *, marks: bool = False) -> list[Section]:
+def sections(desired: Desired, *, marks: bool = False) -> list[ScriptSection]:
     """The whole topology. `marks`: with the marks that netorch knows its own by."""
     state, also = _for_shell(desired.state)
     names = _variables(desired)
@@ -55,9 +55,11 @@ def sections(desired: Desired, *, marks: bool = False) -> list[Section]:
     )
     if names:
         found.append(
-            Section(
+            ScriptSection(
                 _ABOUT_ATTACHED,
-                tuple(f"{names[label]}={way(*desired.attached[label])}" for label in names),
+                tuple(
+                    f"{names[label]}={namespace_path(*desired.attached[label])}" for label in names
+                ),
             )
         )
     open_title, open_commands = "", list[str]()
@@ -68,12 +70,12 @@ def sections(desired: Desired, *, marks: bool = False) -> list[Section]:
             continue
         title = _title(step, desired)
         if title != open_title and open_commands:
-            found.append(Section(_about(open_title, desired), tuple(open_commands)))
+            found.append(ScriptSection(_about(open_title, desired), tuple(open_commands)))
             open_commands = []
         open_title = title
         open_commands += made
     if open_commands:
-        found.append(Section(_about(open_title, desired), tuple(open_commands)))
+        found.append(ScriptSection(_about(open_title, desired), tuple(open_commands)))
     return found
 
 
@@ -125,7 +127,7 @@ def step_commands(step: Step, context: Context, *, optional: bool = False) -> Co
 
 def commands_of(desired: Desired) -> Callable[[Sequence[Step]], Commands]:
     """What the steps of a change do, in a shell: without marks, or those where there is nothing else to it."""
-    ways = {label: way(*attached) for label, attached in desired.attached.items()}
+    ways = {label: namespace_path(*attached) for label, attached in desired.attached.items()}
     contexts = [context_of(desired, ways, marks=marks) for marks in (False, True)]
 
     def said(steps: Sequence[Step]) -> Commands:
@@ -137,7 +139,7 @@ def commands_of(desired: Desired) -> Callable[[Sequence[Step]], Commands]:
     return said
 
 
-def way(how: str, what: str) -> str:
+def namespace_path(how: str, what: str) -> str:
     """The path of a namespace of others, quoted for a shell."""
     match how:
         case "docker" | "podman":
@@ -155,7 +157,7 @@ _ABOUT_ATTACHED = (
 )
 
 
-_PROTOCOLS = Section(
+_PROTOCOLS = ScriptSection(
     (
         "what this needs",
         "On links of others an address is marked by a protocol number, which ip-address(8) takes since iproute2 6.4.",
@@ -203,7 +205,7 @@ def _variables(desired: Desired) -> dict[str, str]:
     """Label of an attached namespace → a shell variable for its path."""
     found: dict[str, str] = {}
     for label in desired.attached:
-        name = f"netns_{_PLAIN.sub('_', shown(label))}"
+        name = f"netns_{_PLAIN.sub('_', label_text(label))}"
         while name in found.values():
             name += "_"
         found[label] = name
@@ -212,7 +214,7 @@ def _variables(desired: Desired) -> dict[str, str]:
 
 def _title(step: Step, desired: Desired) -> str:
     key, origin = step.key, desired.origins.get(step.key, ())
-    place = shown(key.netns)
+    place = label_text(key.netns)
     node = next((name for name, label in desired.labels.items() if label == key.netns), "")
     match key.kind:
         case "netns":
@@ -247,7 +249,7 @@ def _title(step: Step, desired: Desired) -> str:
 
 def _cable(desired: Desired, number: int) -> str:
     ends = [
-        f"{shown(link.netns)}:{link.name}"
+        f"{label_text(link.netns)}:{link.name}"
         for key, origin in desired.origins.items()
         if origin[:2] == ("links", number) and isinstance(link := desired.state.get(key), Link)
     ]
@@ -260,7 +262,7 @@ def _about(title: str, desired: Desired) -> tuple[str, ...]:
         resource for resource in desired.state.values() if isinstance(resource, ForwardAccept)
     ]
     if there := [
-        accept for accept in accepts if title == f"packet filter of {shown(accept.netns)}"
+        accept for accept in accepts if title == f"packet filter of {label_text(accept.netns)}"
     ]:
         about.append(
             "Where iptables drops what is forwarded, as it does beside Docker, netorch also lets these through there:"
