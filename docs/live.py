@@ -9,8 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from netorch.kinds.base.link import InterfaceWords, link_key
 from netorch.resolve.loader import load
-from netorch.state.core import Disruption, Resource, State
 from netorch.state.planner import plan
+from netorch.state.resource import Disruption, Resource, State
 
 SAMPLES: dict[str, tuple[Any, Any]] = {
     "parent": ("eth0", "eth1"),

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (

@@ -18,6 +18,7 @@ from typing import Any, Literal, overload
 from netorch.api.topology import Topology
 from netorch.converge.attached import Place, place
 from netorch.errors import NetorchError, Problem, which_node
+from netorch.immutable import Value
 from netorch.kernel.namespaces.inspect import look, open_socket, wait_for_port
 from netorch.kernel.private_host.client import Machine
 from netorch.kernel.probe.capture import BUFFER, ETH_P_ALL, Capture
@@ -33,7 +34,6 @@ from netorch.kernel.system.socket_names import (
     htons,
 )
 from netorch.netlink.constants import IFF_UP
-from netorch.value import Value
 
 GRACE = 2.0
 """Seconds that a process gets between SIGTERM and SIGKILL."""

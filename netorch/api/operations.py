@@ -11,12 +11,12 @@ from netorch.converge.compare import Difference
 from netorch.converge.orchestrator import Orchestrator
 from netorch.converge.report import Report
 from netorch.errors import ConflictError, NetorchError, Problem
+from netorch.immutable import Value
 from netorch.language.scalars import topology_name
 from netorch.render import checks
 from netorch.render.changes import Change, changes, summary
 from netorch.render.text import change_lines, summarize
-from netorch.state.core import Plan
-from netorch.value import Value
+from netorch.state.plan import Plan
 
 _IMPATIENCE = 9
 """How often Ctrl-C is pressed in vain."""

@@ -21,7 +21,8 @@ from netorch.kernel.probe.echo import echo
 from netorch.kernel.probe.probes import Reply
 from netorch.kernel.processes import spawn
 from netorch.render.changes import Change
-from netorch.state.core import Disruption, Key
+from netorch.state.key import Key
+from netorch.state.resource import Disruption
 from netorch.values.snapshot import AddressRecord, LinkRecord
 
 Struct = TypeVar("Struct", bound=msgspec.Struct)

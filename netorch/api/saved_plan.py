@@ -15,10 +15,10 @@ from msgspec import ValidationError, convert
 
 from netorch.converge.compare import Difference
 from netorch.errors import NetorchError, Problem
+from netorch.immutable import NODEFAULT, Value, defaults
 from netorch.kernel.files.records import Record
 from netorch.render import json as rendered
 from netorch.render.changes import changes
-from netorch.value import NODEFAULT, Value, defaults
 from netorch.values.typed_json import decode, encode
 from netorch.version import __version__
 

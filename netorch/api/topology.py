@@ -10,12 +10,12 @@ from types import FrameType
 from typing import Self
 
 from netorch.errors import FileError, Problem, printable
+from netorch.immutable import Value, replace
 from netorch.kernel.files.records import Record
 from netorch.language.python_values import tree_of, yaml_of
 from netorch.language.yaml_tree import MAX_BYTES, Map, parse
 from netorch.resolve import loader
 from netorch.resolve.loader import Loaded
-from netorch.value import Value, replace
 from netorch.version import __version__
 
 Values = Mapping[str, object]

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from netorch.checks.replies import reply_text
 from netorch.errors import Position
+from netorch.immutable import Value, replace
 from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
 from netorch.language.scalars import Address
 from netorch.resolve.checks import Check, CheckEnd
-from netorch.value import Value, replace
 
 CROWD = 16
 """Members of a network from which on the neighbours that its pairs make of one another are taken away again."""

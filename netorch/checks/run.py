@@ -9,13 +9,13 @@ from ipaddress import ip_address
 from netorch.checks.probes import Live, Outcome, involved, outcome, pairs
 from netorch.converge.attached import attach, check_attached
 from netorch.errors import NetorchError, Problem
+from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.probe.probes import Probe
 from netorch.language.scalars import Address
 from netorch.netlink import constants as c
 from netorch.resolve.loader import Loaded
-from netorch.state.core import HOST
-from netorch.value import replace
+from netorch.state.key import HOST
 from netorch.values.snapshot import Scope, Snapshot
 
 TIMEOUT = 5.0

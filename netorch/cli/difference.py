@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.render.changes import Change
     from netorch.resolve.loader import Loaded
-    from netorch.state.core import Plan
+    from netorch.state.plan import Plan
 
 
 def from_kernel(options: ApplyOptions | DiffOptions, output: Output, out: str | None = None) -> int:

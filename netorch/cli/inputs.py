@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from netorch.api.topology import read_file
 from netorch.cli import DEFAULT
 from netorch.errors import FileError, NetorchError, Problem, did_you_mean, printable
+from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.language.yaml_tree import MAX_BYTES
 from netorch.resolve.loader import Loaded, load
-from netorch.value import replace
 from netorch.version import __version__
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     # a command that loads no file does without the models
     from netorch.cli.options import Options
     from netorch.resolve.loader import Loaded
-    from netorch.state.core import Step
+    from netorch.state.plan import Step
 
 FIRST_LINES = 60
 """Changes that apply and destroy list before they say how many more there are."""
@@ -76,7 +76,7 @@ class Output:
             else:
                 print(printable(f"warning: {line}"), file=sys.stderr)
 
-    def told(self, warnings: Iterable[str], notes: Iterable[str]) -> None:
+    def print_notes(self, warnings: Iterable[str], notes: Iterable[str]) -> None:
         """What a command that is over has to say beside its result."""
         self.done()
         self.warn(warnings)
@@ -151,7 +151,7 @@ class Output:
         self._phase = name
         self._bar.at(name)
 
-    def looked(self, done: int, total: int) -> None:
+    def count_read(self, done: int, total: int) -> None:
         """So many namespaces have been read."""
         if done < total:
             self._bar.at(self._phase or "reading", done, total, "namespaces")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netorch.errors import ConflictError, Problem
+from netorch.immutable import Value, field, replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
@@ -13,8 +14,7 @@ from netorch.kernel.namespaces.catalog import OWN_NETNS
 from netorch.kinds.netns import netns_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import HOST, attached_label, is_attached, label_text
-from netorch.value import Value, field, replace
+from netorch.state.key import HOST, attached_label, is_attached, label_text
 from netorch.values.marks import Mark, read_alias
 from netorch.values.requests import Attachment
 from netorch.values.snapshot import Scope, Snapshot

@@ -19,6 +19,7 @@ from netorch.converge.refuse import (
 )
 from netorch.converge.unchanged import lost_an_end, resources_of_untouched, untouched, without
 from netorch.errors import NetorchError, Problem
+from netorch.immutable import Value, replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.links import nics
 from netorch.kinds.file import NodeFile
@@ -28,9 +29,10 @@ from netorch.kinds.physical import Physical
 from netorch.nat.languages import AUTO
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import Key, Plan, Resource
+from netorch.state.key import Key
+from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
-from netorch.value import Value, replace
+from netorch.state.resource import Resource
 from netorch.values.snapshot import Snapshot
 
 

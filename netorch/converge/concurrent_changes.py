@@ -8,7 +8,8 @@ from netorch.kernel.processes.members import inside
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.netlink.constants import RTPROT_BOOT, RTPROT_STATIC
-from netorch.state.core import HOST, Plan, Step, label_text
+from netorch.state.key import HOST, label_text
+from netorch.state.plan import Plan, Step
 from netorch.values.snapshot import Snapshot
 
 _MAKERS = {

@@ -7,11 +7,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from netorch.immutable import Value, field
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
-from netorch.state.core import Plan, Resource, Step
+from netorch.state.plan import Plan, Step
 from netorch.state.planner import epochs
-from netorch.value import Value, field
+from netorch.state.resource import Resource
 from netorch.values.requests import Failure, LinkDel, Request
 from netorch.values.snapshot import Scope, Snapshot
 
@@ -75,13 +76,13 @@ def execute(
     run = Run()
     total = len(plan)
     deletes = plan.deletes
-    if groups and (early := tuple(step for step in deletes if step.resource.holds)):
+    if groups and (early := tuple(step for step in deletes if step.resource.deleted_before)):
         _delete_early(kernel, early, reclaim, run)
         if run.refusals:
             # nothing that they hold may go: with the others, in order, they are tried and refused again
             groups, run = None, Run()
         else:
-            deletes = tuple(step for step in deletes if not step.resource.holds)
+            deletes = tuple(step for step in deletes if not step.resource.deleted_before)
     for label, group in (groups or {}).items():
         # a refusal is no matter: the steps below delete what is still there, one by one
         kernel.delete_group(label, group)

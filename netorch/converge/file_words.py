@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from netorch.kernel.door import LinuxKernel
 from netorch.resolve import Desired
-from netorch.state.core import Key, Resource
+from netorch.state.key import Key
+from netorch.state.resource import Resource
 
 
 def in_file_words(
@@ -29,7 +30,7 @@ def in_file_words(
     found: dict[Key, Resource] = {}
     warnings: list[str] = []
     for key, resource in state.items():
-        found[key], warning = resource.named(
+        found[key], warning = resource.in_file_words(
             asked[key].with_answers(answers) if key in asked else None, folder
         )
         warnings += [warning] if warning else []

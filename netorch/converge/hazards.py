@@ -18,7 +18,8 @@ from netorch.kinds.sysctl import Sysctl
 from netorch.language.scalars import Network
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve import Desired
-from netorch.state.core import HOST, Key, Resource, label_text
+from netorch.state.key import HOST, Key, label_text
+from netorch.state.resource import Resource
 from netorch.values.filter_rules import DestinationTo, FilterRule, Hook
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 

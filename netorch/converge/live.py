@@ -9,11 +9,13 @@ from netorch.converge.compare import compare
 from netorch.converge.previous import Previous, reload
 from netorch.converge.read import read_all
 from netorch.errors import NetorchError
+from netorch.immutable import Value, field
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
-from netorch.state.core import Key, Plan, Resource
-from netorch.value import Value, field
+from netorch.state.key import Key
+from netorch.state.plan import Plan
+from netorch.state.resource import Resource
 from netorch.values.marks import ALIAS, Mark, read_alias
 from netorch.values.requests import Attachment
 from netorch.values.snapshot import Scope

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+from netorch.immutable import Value, field
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.file import NodeFile
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Values
-from netorch.state.core import HOST, Key, Resource, is_attached
+from netorch.state.key import HOST, Key, is_attached
 from netorch.state.registry import OBSERVED, View
 from netorch.state.registry import ObservedKind as Kind
-from netorch.value import Value, field
+from netorch.state.resource import Resource
 from netorch.values.marks import Mark, maker
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
@@ -94,7 +95,7 @@ def observe(
             and not is_attached(view.label)
             and view.netns.links
         ):
-            lo = view.named.get("lo")
+            lo = view.by_name.get("lo")
             strangers[netns_key(view.label)] = (
                 f"namespace {view.label!r} exists and {maker(lo.alias if lo else '')}"
             )

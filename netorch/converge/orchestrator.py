@@ -17,7 +17,8 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.resolve.loader import Loaded
-from netorch.state.core import HOST, Plan
+from netorch.state.key import HOST
+from netorch.state.plan import Plan
 from netorch.values.marks import ALIAS
 from netorch.values.snapshot import Scope
 
@@ -32,14 +33,14 @@ class Orchestrator:
         self,
         kernel: LinuxKernel | None = None,
         *,
-        looked: Callable[[int, int], None] = lambda *_: None,
+        count_read: Callable[[int, int], None] = lambda *_: None,
         reader: ParallelReader | None = None,
     ) -> None:
-        """`looked` hears, in another thread, how many namespaces have been read of how many.
+        """`count_read` hears, in another thread, how many namespaces have been read of how many.
 
         `reader` reads some of the namespaces at the same time.
         """
-        self.kernel = kernel or LinuxKernel(looked, reader)
+        self.kernel = kernel or LinuxKernel(count_read, reader)
         self._reader = reader
 
     def __enter__(self) -> Orchestrator:

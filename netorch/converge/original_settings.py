@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
+from netorch.immutable import Value, field
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, Values, values_in
 from netorch.language.scalars import sysctl_name
-from netorch.state.core import Key, Resource
-from netorch.value import Value, field
+from netorch.state.key import Key
+from netorch.state.resource import Resource
 from netorch.values.snapshot import Snapshot
 from netorch.values.sysctl_paths import default_path, with_defaults
 

@@ -8,12 +8,12 @@ from functools import cached_property
 from netorch.converge.attached import has_left, with_left
 from netorch.converge.original_settings import Memory, memory_of
 from netorch.errors import NetorchError, Problem
+from netorch.immutable import Value, replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Originals, Record
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded, load
-from netorch.state.core import HOST, Key
-from netorch.value import Value, replace
+from netorch.state.key import HOST, Key
 
 
 class Previous(Value, dict=True):

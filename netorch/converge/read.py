@@ -9,9 +9,10 @@ from netorch.converge.attached import Reach
 from netorch.converge.observe import Observed, observe
 from netorch.converge.original_settings import Memory
 from netorch.converge.previous import Previous
+from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
-from netorch.state.core import Key, Resource
-from netorch.value import replace
+from netorch.state.key import Key
+from netorch.state.resource import Resource
 from netorch.values.marks import Mark
 from netorch.values.snapshot import Scope, Snapshot
 

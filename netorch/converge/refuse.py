@@ -14,7 +14,9 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kinds.filter import publish_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import Key, Obstacle, Plan, Resource
+from netorch.state.key import Key
+from netorch.state.plan import Plan
+from netorch.state.resource import Obstacle, Resource
 from netorch.values.requests import Feature
 from netorch.values.snapshot import Snapshot
 

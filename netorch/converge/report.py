@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from netorch.converge.execute import Progress, ignore_progress
-from netorch.state.core import Plan
-from netorch.value import Value
+from netorch.immutable import Value
+from netorch.state.plan import Plan
 
 if TYPE_CHECKING:
     from netorch.converge.compare import Difference

@@ -17,7 +17,8 @@ from netorch.errors import KernelRefused, Problem
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kinds.netns import netns_key
-from netorch.state.core import HOST, Plan, label_text
+from netorch.state.key import HOST, label_text
+from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
 from netorch.values.marks import Mark
 from netorch.values.snapshot import Snapshot

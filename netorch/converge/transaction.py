@@ -14,6 +14,7 @@ from netorch.converge.previous import Previous, namespaces_of
 from netorch.converge.refusals import problem_of
 from netorch.converge.report import Observers, Report
 from netorch.errors import KernelRefused, NetorchError, Problem
+from netorch.immutable import Value, replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
@@ -21,8 +22,8 @@ from netorch.kernel.processes.members import end_processes
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import Plan, label_text
-from netorch.value import Value, replace
+from netorch.state.key import label_text
+from netorch.state.plan import Plan
 from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Snapshot
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from netorch.converge.observe import Observed
 from netorch.kinds.veth import UNKNOWN
-from netorch.state.core import HOST, Key, Plan, Resource
+from netorch.state.key import HOST, Key
+from netorch.state.plan import Plan
+from netorch.state.resource import Resource
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 Untouched = Mapping[str, NetnsSnapshot]

@@ -11,6 +11,7 @@ from netorch.doctor.checks import USER_NAMESPACES, look, severity
 from netorch.doctor.features import Ability, Ask, abilities
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import NetorchError, Problem
+from netorch.immutable import Value, replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.machine import facts, rootless
@@ -19,8 +20,7 @@ from netorch.kinds.netns import netns_key
 from netorch.nat.languages import LANGUAGES, language
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
-from netorch.state.core import HOST
-from netorch.value import Value, replace
+from netorch.state.key import HOST
 from netorch.values.snapshot import Scope
 
 _PROGRAMS = ("NetworkManager", "systemd-networkd", "firewalld", "dockerd")

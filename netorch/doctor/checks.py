@@ -8,10 +8,10 @@ from shlex import quote
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import OWN_NETWORK
+from netorch.immutable import Value, replace
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl
-from netorch.state.core import HOST
-from netorch.value import Value, replace
+from netorch.state.key import HOST
 
 OLDEST = (5, 5)
 """The first kernel with all that netorch asks of netlink: alternative names of links were the last."""

@@ -9,6 +9,7 @@ from enum import Enum
 from netorch import kinds
 from netorch.doctor.checks import rootless
 from netorch.doctor.findings import Situation
+from netorch.immutable import Value, replace
 from netorch.kernel.machine.modules import Modules
 from netorch.kinds.address import IPV6
 from netorch.kinds.base.standalone import StandaloneWords, link_feature
@@ -18,7 +19,6 @@ from netorch.kinds.ipvlan import L3S
 from netorch.nat.languages import LANGUAGES, language
 from netorch.netlink.constants import AF_INET, FR_ACT_TO_TBL, RT_SCOPE_LINK, RTN_UNICAST
 from netorch.state.registry import INTERFACE_WORDS
-from netorch.value import Value, replace
 from netorch.values.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
 
 _STATIC = 4

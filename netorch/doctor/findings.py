@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from enum import Enum
 
 from netorch.converge.hazards import Hazard
+from netorch.immutable import Value, field
 from netorch.kernel.machine.facts import Machine
 from netorch.kinds.forward import ForwardAccept
 from netorch.resolve import Desired
-from netorch.state.core import HOST
-from netorch.value import Value, field
+from netorch.state.key import HOST
 
 
 class Level(Enum):

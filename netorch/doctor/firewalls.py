@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.kinds.forward import ForwardAccept, loss, loss_warning
 from netorch.nat.languages import PREFERRED, language
-from netorch.state.core import HOST
+from netorch.state.key import HOST
 from netorch.values.snapshot import DroppingChain
 
 SOME = "BRIDGE"

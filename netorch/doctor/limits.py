@@ -9,7 +9,7 @@ from netorch.kinds.address import Address
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl, sysctl_key
-from netorch.state.core import HOST
+from netorch.state.key import HOST
 
 MAX_NAMESPACES = "user/max_net_namespaces"
 NEIGHBOURS = {4: "net/ipv4/neigh/default/gc_thresh3", 6: "net/ipv6/neigh/default/gc_thresh3"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 OWN_NETWORK = "unshare -Urnm sh -c 'mount -t tmpfs tmpfs /run && mount -t tmpfs tmpfs /etc/netns && exec bash'"
 """What gives a plain user a network of his own to run netorch in: the remedy where root is missing."""
@@ -21,7 +21,7 @@ class Position(NamedTuple):
         """What stands before the sentence of an error."""
         return f"{file}:{self.line}:{self.column}: "
 
-    def named(self) -> Position:
+    def before_name(self) -> Position:
         """The same place, before a sentence that names what is there."""
         return self
 
@@ -42,7 +42,7 @@ class InCode(Position):
     def text(self, file: str) -> str:
         return f"{file}:{self.line}: " + (f"{self.path}: " if self.path else "")
 
-    def named(self) -> Position:
+    def before_name(self) -> Position:
         return InCode(self.line, self.column, "")
 
 

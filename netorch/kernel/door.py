@@ -55,15 +55,15 @@ class LinuxKernel:
 
     def __init__(
         self,
-        looked: Callable[[int, int], None] = lambda *_: None,
+        count_read: Callable[[int, int], None] = lambda *_: None,
         reader: ParallelReader | None = None,
     ) -> None:
-        """`looked` hears, in the thread that reads, how many namespaces have been read and how many there are.
+        """`count_read` hears, in the thread that reads, how many namespaces have been read and how many there are.
 
         `reader`: reads some of the namespaces.
         """
         require_root()
-        self._looked = looked
+        self._count_read = count_read
         self._reader = reader
         self._namespaces = Namespaces()
         self._etc = EtcFiles()
@@ -95,7 +95,7 @@ class LinuxKernel:
         """
         try:
             return self._worker.call(
-                Reader(self._namespaces, scope, self._looked, kept or {}, self._reader).read
+                Reader(self._namespaces, scope, self._count_read, kept or {}, self._reader).read
             )
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+from netorch.immutable import replace
 from netorch.kernel.files import etc_netns
 from netorch.kernel.firewall import filters, forwardaccept
 from netorch.kernel.links.bridge_timers import follows, with_own_times
@@ -23,7 +24,6 @@ from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
-from netorch.value import replace
 from netorch.values.requests import RuleSpec
 from netorch.values.snapshot import (
     SHAPERS,
@@ -98,7 +98,7 @@ class Reader:
         self,
         namespaces: Namespaces,
         scope: Scope,
-        looked: Callable[[int, int], None] = lambda *_: None,
+        count_read: Callable[[int, int], None] = lambda *_: None,
         kept: Mapping[str, NetnsSnapshot] = _NOTHING,
         parallel: ParallelReader | None = None,
     ) -> None:
@@ -106,7 +106,7 @@ class Reader:
 
         `parallel`: reads some of the namespaces.
         """
-        self._looked = looked
+        self._count_read = count_read
         self._total = 0
         self._parallel = parallel
         self._kept = kept
@@ -146,7 +146,7 @@ class Reader:
             netns = namespaces.find(label)
             if netns is not None:
                 found[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
-        self._looked(len(names), len(names))
+        self._count_read(len(names), len(names))
         return Snapshot(found, strangers, self._orphans(found))
 
     def _holds(self, name: str, inode: tuple[int, int]) -> bool:
@@ -179,7 +179,7 @@ class Reader:
     def _see(self, names: Iterable[str], seen: dict[str, NetnsSnapshot | str]) -> None:
         namespaces, scope = self._namespaces, self._scope
         for name in names:
-            self._looked(len(seen), self._total)
+            self._count_read(len(seen), self._total)
             netns = namespaces.find(name)
             if netns is None:
                 continue

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
+from netorch.immutable import replace
 from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import filters, forwardaccept
 from netorch.kernel.links import nics, tun, uplink
@@ -22,7 +23,6 @@ from netorch.netlink import decode
 from netorch.netlink.codec import cstring
 from netorch.netlink.encode import LinkRequest, asked_in, encode
 from netorch.netlink.merge import Unit, fold
-from netorch.value import replace
 from netorch.values.requests import (
     AddressDel,
     AltnameAdd,

@@ -21,8 +21,9 @@ from netorch.netlink.constants import (
     RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
 )
-from netorch.state.core import Key, Resource, cached_key, label_text
+from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View, observed
+from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
 from netorch.values.snapshot import AddressRecord

@@ -11,8 +11,9 @@ from netorch.kinds.port import MasterWords, port_key
 from netorch.language.constraints import Equals, HasKey, HasValue, constraints, forbid
 from netorch.language.scalars import InterfaceName, integer
 from netorch.netlink.attribute_types import U32, choice
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, interface_words, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, LinkSet, Request
 
 (

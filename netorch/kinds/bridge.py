@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from netorch.immutable import replace
 from netorch.kinds.base.link import Link, common_fields
 from netorch.kinds.port import MasterWords
 from netorch.language.scalars import Flag, Words, centiseconds, integer
@@ -23,9 +24,8 @@ from netorch.netlink.constants import (
     IFLA_BR_VLAN_FILTERING,
     IFLA_MTU,
 )
-from netorch.state.core import Resource
 from netorch.state.registry import Nothing, View, interface_words, observed
-from netorch.value import replace
+from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 
 MAX_MTU = 65535

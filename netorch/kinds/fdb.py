@@ -9,8 +9,9 @@ from pydantic import Field
 from netorch.kinds.base.link import link_key
 from netorch.language.scalars import ForwardingMac, IPAddress, Words
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, NeighbourAdd, NeighbourDel, Request
 
 ALL = "00:00:00:00:00:00"

@@ -8,8 +8,9 @@ from typing import ClassVar, Self
 from zlib import crc32
 
 from netorch.kinds.netns import netns_key
-from netorch.state.core import Key, Resource, cached_key, label_text
+from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import FileDel, FileWrite, Request
 
 _TEMPORARY = ".netorch-"

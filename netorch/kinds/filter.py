@@ -7,8 +7,9 @@ from typing import ClassVar, Self
 
 from netorch.kinds.netns import netns_key
 from netorch.nat.languages import language
-from netorch.state.core import Disruption, Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Disruption, Resource
 from netorch.values.filter_rules import Hook, Ruleset
 from netorch.values.requests import FilterDel, FilterSet, Request
 

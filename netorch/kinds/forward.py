@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
+from netorch.immutable import replace
 from netorch.kinds.filter import filter_key
 from netorch.kinds.netns import netns_key
-from netorch.state.core import HOST, Key, Resource, label_text
+from netorch.state.key import HOST, Key, label_text
 from netorch.state.registry import Nothing, View, observed
-from netorch.value import replace
+from netorch.state.resource import Resource
 from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
 from netorch.values.snapshot import DroppingChain, ForwardSnapshot, Snapshot
 

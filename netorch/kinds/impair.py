@@ -9,6 +9,7 @@ import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
+from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
 from netorch.language.impairment import Impairment
 from netorch.netlink.qdisc import (
@@ -21,9 +22,9 @@ from netorch.netlink.qdisc import (
     read_tbf,
     tbf_options,
 )
-from netorch.state.core import Disruption, Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
-from netorch.value import replace
+from netorch.state.resource import Disruption, Resource
 from netorch.values.requests import Feature, QdiscDel, QdiscSet, Request
 from netorch.values.snapshot import QdiscRecord
 

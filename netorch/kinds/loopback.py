@@ -9,8 +9,9 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU, IFLA_TXQLEN
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import LinkSet, Request
 
 MTU = 65536
@@ -38,7 +39,7 @@ class Loopback(Nothing, Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        if view.created and (link := view.named.get("lo")):
+        if view.created and (link := view.by_name.get("lo")):
             yield cls(view.label, link.mtu, link.txqueuelen)
 
     def create(self) -> Iterable[Request]:

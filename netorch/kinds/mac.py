@@ -8,8 +8,9 @@ from typing import ClassVar
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import port_key
 from netorch.kinds.vlans import knows_vlans, vlans_key
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import Request, StaticMacAdd, StaticMacDel
 
 

@@ -5,13 +5,13 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
+from netorch.immutable import replace
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
 from netorch.kinds.base.standalone import Attribute, Place, PlaceName, StandaloneLink
 from netorch.netlink.attribute_types import choice
-from netorch.state.core import Resource
 from netorch.state.registry import View, interface_words, observed
-from netorch.value import replace
+from netorch.state.resource import Resource
 from netorch.values.requests import Request
 
 IFLA_MACVLAN_MODE = 1

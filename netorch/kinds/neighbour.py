@@ -9,8 +9,9 @@ from typing import ClassVar, Self
 from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed
+from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
 from netorch.values.snapshot import NeighbourRecord

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
-from netorch.state.core import Key, Resource, cached_key, label_text
+from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import NetnsAdd, NetnsDel, Request, SysctlSet
 
 IPV4_FORWARDING = "net/ipv4/ip_forward"

@@ -9,12 +9,13 @@ from typing import Annotated, ClassVar, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from netorch.immutable import Value, replace
 from netorch.kinds.base.link import link_key
 from netorch.language.scalars import Subnet, Words, empty_list, integer, one_or_many, wrong
 from netorch.language.schema_shapes import IPV4, IPV6, PORT, accepts, text
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
-from netorch.value import Value, replace
+from netorch.state.resource import Resource
 from netorch.values.requests import (
     Answer,
     KeyFile,
@@ -181,7 +182,7 @@ class Peer(Nothing, Resource):
         same = isinstance(asked, Peer) and asked.endpoint == self.endpoint
         return replace(found, endpoint=before.endpoint) if same else found
 
-    def named(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
+    def in_file_words(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         other = asked.preshared_key if isinstance(asked, Peer) else None
         file = f"{label_text(self.netns)}-{self.link}-{self.public_key.translate(_PLAIN)[:8]}.psk"
         key, warning = key_in_file_words(

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from netorch.errors import did_you_mean
+from netorch.immutable import replace
 from netorch.kinds.base.link import Link, LinkFields, common_fields
 from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
 from netorch.kinds.netns import netns_key
@@ -19,9 +20,9 @@ from netorch.netlink.constants import (
     RT_TABLE_MAIN,
     RTN_UNICAST,
 )
-from netorch.state.core import HOST, Disruption, Key, Obstacle, Resource, State
+from netorch.state.key import HOST, Key
 from netorch.state.registry import View, interface_words, observed
-from netorch.value import replace
+from netorch.state.resource import Disruption, Obstacle, Resource, State
 from netorch.values.marks import Mark, maker, read_alias
 from netorch.values.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
@@ -50,7 +51,7 @@ class Physical(StandaloneLink):
         return (netns_key(self.netns),)
 
     @property
-    def holds(self) -> tuple[Key, ...]:
+    def deleted_before(self) -> tuple[Key, ...]:
         # a NIC made of software dies with its namespace
         return (netns_key(self.netns),)
 

@@ -15,8 +15,9 @@ from netorch.netlink.constants import (
     IFLA_BRPORT_MODE,
     IFLA_BRPORT_PRIORITY,
 )
-from netorch.state.core import Disruption, Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkSet, Request
 from netorch.values.snapshot import LinkRecord

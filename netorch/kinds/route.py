@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
+from netorch.immutable import replace
 from netorch.kinds.address import ipv4_key
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
@@ -21,9 +22,9 @@ from netorch.netlink.constants import (
     RTPROT_BOOT,
     RTPROT_STATIC,
 )
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed
-from netorch.value import replace
+from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
 
@@ -193,7 +194,9 @@ def _is_ours(view: View, spec: RouteSpec) -> bool:
     if not view.created or spec.protocol not in {RTPROT_BOOT, RTPROT_STATIC}:
         return False
     devices = (
-        view.named[hop.dev] for hop in spec.hops if hop.dev is not None and hop.dev in view.named
+        view.by_name[hop.dev]
+        for hop in spec.hops
+        if hop.dev is not None and hop.dev in view.by_name
     )
     if any(read_alias(device.alias).uplink for device in devices):
         return False

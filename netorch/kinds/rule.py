@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
+from netorch.immutable import replace
 from netorch.kinds.netns import netns_key
 from netorch.netlink.constants import (
     AF_INET6,
@@ -16,9 +17,9 @@ from netorch.netlink.constants import (
     RTPROT_BOOT,
     RTPROT_STATIC,
 )
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed
-from netorch.value import replace
+from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS
 from netorch.values.requests import Request, RuleAdd, RuleDel, RuleSpec
 

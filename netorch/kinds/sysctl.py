@@ -7,8 +7,9 @@ from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import Request, SysctlSet
 from netorch.values.sysctl_paths import default_path
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field
 
+from netorch.immutable import replace
 from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
 from netorch.language.scalars import Flag, integer, wrong
 from netorch.language.schema_shapes import accepts, whole_number
@@ -13,7 +14,6 @@ from netorch.netlink.attribute_types import FLAG, U32
 from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.state.registry import interface_words, observed
-from netorch.value import replace
 from netorch.values.requests import (
     AltnameAdd,
     Answer,

@@ -13,8 +13,9 @@ from typing import ClassVar
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
 from netorch.netlink.constants import IFF_UP
-from netorch.state.core import Key, Resource, cached_key, label_text
+from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import LinkSet, Request, SysctlSet
 
 

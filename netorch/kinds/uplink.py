@@ -9,8 +9,9 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
 from netorch.netlink.address_moves import goes_along
-from netorch.state.core import Disruption, Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed
+from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import maker, read_alias
 from netorch.values.requests import Request, UplinkJoin, UplinkLeave
 from netorch.values.snapshot import LinkRecord
@@ -61,7 +62,7 @@ class Uplink(Resource):
         )
 
     @property
-    def holds(self) -> tuple[Key, ...]:
+    def deleted_before(self) -> tuple[Key, ...]:
         return (link_key(self.netns, self.bridge),)
 
     @classmethod

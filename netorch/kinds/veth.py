@@ -11,8 +11,9 @@ from netorch.language.scalars import END
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import View, interface_words, observed
+from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkAdd, LinkSet, PeerSettings, Request
 from netorch.values.snapshot import LinkRecord
@@ -88,7 +89,7 @@ class Veth(Link):
 
 def _named(view: View, end: tuple[str, str]) -> tuple[str, str] | None:
     """Whom that end's alias names."""
-    return read_alias(view.all[end[0]].named[end[1]].alias).peer
+    return read_alias(view.all[end[0]].by_name[end[1]].alias).peer
 
 
 def _partner(view: View, link: LinkRecord) -> tuple[str, str]:
@@ -96,7 +97,7 @@ def _partner(view: View, link: LinkRecord) -> tuple[str, str]:
     peer = read_alias(link.alias).peer
     if peer is None or peer[0] not in view.all:
         return UNKNOWN
-    other = view.all[peer[0]].named.get(peer[1])
+    other = view.all[peer[0]].by_name.get(peer[1])
     if other is None or other.index != link.link or other.link != link.index:
         return UNKNOWN
     here = peer[0] == view.label

@@ -14,8 +14,9 @@ from netorch.netlink.constants import (
     IFLA_BR_VLAN_DEFAULT_PVID,
     IFLA_BR_VLAN_FILTERING,
 )
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import Request, VlanAdd, VlanDel
 from netorch.values.snapshot import LinkRecord
 

@@ -20,8 +20,8 @@ from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
 from netorch.language.constraints import HasValue, constraints, forbid, require
 from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, wrong
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
-from netorch.state.core import Resource
 from netorch.state.registry import View, interface_words, observed
+from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, Request
 from netorch.values.snapshot import LinkRecord
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from netorch.immutable import replace
 from netorch.kinds.base.curve25519 import public_key
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
@@ -20,9 +21,9 @@ from netorch.kinds.peer import (
     secret_for_kernel,
 )
 from netorch.language.scalars import U32, empty_list, integer, wrong
-from netorch.state.core import Obstacle, Resource, State, label_text
+from netorch.state.key import label_text
 from netorch.state.registry import View, interface_words, observed
-from netorch.value import replace
+from netorch.state.resource import Obstacle, Resource, State
 from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
 from netorch.values.snapshot import LinkRecord, Snapshot
 
@@ -86,7 +87,7 @@ class Wireguard(StandaloneLink):
         )
         return found if self.listen_port else replace(found, listen_port=before.listen_port)
 
-    def named(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
+    def in_file_words(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         other = asked.private_key if isinstance(asked, Wireguard) else None
         key, warning = key_in_file_words(
             self.private_key,

@@ -18,9 +18,9 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticUndefined
 
+from netorch.immutable import Value
 from netorch.language.scalars import refusal
 from netorch.language.schema_shapes import ONE_ARGUMENT, OPEN, Shape
-from netorch.value import Value
 
 
 class Condition(Value):

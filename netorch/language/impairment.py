@@ -8,10 +8,10 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
+from netorch.immutable import Value, replace
 from netorch.language import schema_shapes
 from netorch.language.scalars import Words, integer, wrong
 from netorch.language.schema_shapes import Shape, accepts
-from netorch.value import Value, replace
 
 CERTAIN = 2**32 - 1
 """A probability of 100 %, as the kernel counts them."""

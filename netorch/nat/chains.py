@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 UNKNOWN = "?"
 _COMMENT = re.compile(r'(?<=comment )(?!--comment |"?netorch:)(?:"[^"]*"|\S+)')

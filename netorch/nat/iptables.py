@@ -19,8 +19,8 @@ from ipaddress import ip_address
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from netorch.immutable import Value
 from netorch.nat.shell import ShellCommand
-from netorch.value import Value
 from netorch.values.filter_rules import (
     Address,
     DestinationTo,

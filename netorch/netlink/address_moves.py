@@ -6,6 +6,7 @@ import struct
 from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from netorch.immutable import Value
 from netorch.netlink import constants as c
 from netorch.netlink.codec import (
     DecodeError,
@@ -20,7 +21,6 @@ from netorch.netlink.codec import (
     u32,
 )
 from netorch.netlink.decode import addresses as decode_addresses
-from netorch.value import Value
 from netorch.values.snapshot import AddressRecord
 
 _IFADDRMSG = struct.Struct("=BBBBI")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 
 class AttributeType(Value):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from netorch.immutable import Value
 from netorch.netlink import constants as c
-from netorch.value import Value
 from netorch.values.requests import LinkAdd, LinkSet, NetnsAdd, Request
 
 AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import struct
 
+from netorch.immutable import Value
 from netorch.netlink.codec import DecodeError, as_i64, as_u64, attr, attributes, i64, u32, u64
-from netorch.value import Value
 
 TICK = 64
 """Nanoseconds of the kernel's packet scheduler clock (PSCHED_SHIFT)."""

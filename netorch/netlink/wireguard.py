@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 
+from netorch.immutable import replace
 from netorch.netlink.codec import (
     Message,
     as_u8,
@@ -21,7 +22,6 @@ from netorch.netlink.codec import (
 )
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.netlink.genl import HEADER_SIZE, header
-from netorch.value import replace
 from netorch.values.requests import WireguardPeerDel, WireguardPeerSet, WireguardSet
 from netorch.values.secret import Secret
 from netorch.values.snapshot import PeerRecord, WireguardRecord

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from netorch.value import replace
+from netorch.immutable import replace
 from netorch.values.snapshot import NetnsSnapshot, Scope
 
 _NO_FILES: Mapping[str, str] = {}

@@ -7,8 +7,10 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from netorch.state.core import Disruption, Key, Plan, Resource, Step
-from netorch.value import field
+from netorch.immutable import field
+from netorch.state.key import Key
+from netorch.state.plan import Plan, Step
+from netorch.state.resource import Disruption, Resource
 
 Values = tuple[str | None, str | None]
 """Old and new; None where there is none."""

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from netorch.errors import NetorchError, Position, printable
 from netorch.render import text
 from netorch.render.changes import Change
-from netorch.state.core import Disruption
+from netorch.state.resource import Disruption
 
 SHOWN = 10
 """Annotations of one level that GitHub shows of a step."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from netorch.converge.live import Live
 from netorch.errors import printable
-from netorch.state.core import HOST
+from netorch.state.key import HOST
 from netorch.values.marks import Mark
 
 _HEADER = ("NAME", "NODES", "LINKS", "STATUS", "APPLIED", "FILE")

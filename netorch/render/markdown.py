@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from netorch.errors import NetorchError, printable
 from netorch.render import text
 from netorch.render.changes import Change
-from netorch.state.core import Disruption
+from netorch.state.resource import Disruption
 
 COMMENT = 65_536
 """Bytes that a comment on GitHub may have."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from netorch.errors import printable
 from netorch.render.changes import Change, Values, summary
-from netorch.state.core import Disruption
+from netorch.state.resource import Disruption
 
 SIGNS = {
     Disruption.CREATE: ("+", "32"),

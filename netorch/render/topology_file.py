@@ -32,7 +32,8 @@ from netorch.kinds.vrf import MTU as VRF_MTU
 from netorch.kinds.vrf import Vrf
 from netorch.language.impairment import NOTHING
 from netorch.netlink.constants import AF_INET6, FR_ACT_TO_TBL, RT_SCOPE_UNIVERSE, RTN_UNICAST
-from netorch.state.core import HOST, Key, Resource, is_attached, label_text
+from netorch.state.key import HOST, Key, is_attached, label_text
+from netorch.state.resource import Resource
 from netorch.values.marks import Mark, read_alias
 from netorch.values.requests import Attachment, Hop
 

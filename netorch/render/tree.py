@@ -12,7 +12,8 @@ from netorch.kinds.base.link import kind_of, link_key
 from netorch.kinds.netns import netns_key
 from netorch.render.live_table import row
 from netorch.render.text import count_text
-from netorch.state.core import Key, Resource, label_text
+from netorch.state.key import Key, label_text
+from netorch.state.resource import Resource
 from netorch.values.marks import Mark
 from netorch.values.requests import Attachment
 

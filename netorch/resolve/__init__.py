@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from netorch.immutable import Value, field
 from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.checks import Check, CheckEnd, resolve_checks
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, all_interfaces
@@ -17,9 +18,9 @@ from netorch.resolve.resources import put_bridge, put_existing, put_site, put_so
 from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segments import check_segments
-from netorch.state.core import HOST, Key, Resource, attached_label
+from netorch.state.key import HOST, Key, attached_label
+from netorch.state.resource import Resource
 from netorch.topology import TopologyFile
-from netorch.value import Value, field
 from netorch.values.marks import Mark
 from netorch.values.requests import Attachment
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv6Address, ip_address
 
+from netorch.immutable import Value
 from netorch.language.scalars import Address
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.networks import Segment
-from netorch.value import Value
 
 
 class CheckEnd(Value):

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from netorch.errors import did_you_mean
+from netorch.immutable import Value, field
 from netorch.kinds.base.link import AddressWords, CommonWords
 from netorch.kinds.base.port_words import PortWords
 from netorch.kinds.base.standalone import StandaloneWords
@@ -24,9 +25,9 @@ from netorch.resolve.roles import (
     UnmadeRole,
     VethRole,
 )
-from netorch.state.core import HOST, Key, Resource
+from netorch.state.key import HOST, Key
+from netorch.state.resource import Resource
 from netorch.topology import NodeWords, TopologyFile
-from netorch.value import Value, field
 from netorch.values.marks import Mark
 
 Path = tuple[str | int, ...]

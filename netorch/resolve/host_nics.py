@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.roles import BridgeRole, SoloRole
-from netorch.state.core import HOST
+from netorch.state.key import HOST
 
 
 def check_nics(draft: Draft) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netorch.immutable import replace
 from netorch.kinds.base.link import CommonWords, InterfaceWords
 from netorch.kinds.base.standalone import StandaloneWords, parse_place
 from netorch.kinds.bridge import BridgeWords
@@ -19,9 +20,8 @@ from netorch.resolve.roles import (
     UnmadeRole,
     VethRole,
 )
-from netorch.state.core import HOST
+from netorch.state.key import HOST
 from netorch.topology import EndpointWords, LinkWords, parse_endpoint
-from netorch.value import replace
 
 FOREIGN_KEYS = {"addresses", "kind", "neighbours", "sysctls"}
 """What the file may say of an interface that netorch did not make."""

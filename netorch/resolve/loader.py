@@ -9,12 +9,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from netorch.errors import FileError, NetorchError, Position, Problem, did_you_mean
+from netorch.immutable import Value
 from netorch.language.expand import expand
 from netorch.language.scalars import topology_name
 from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
 from netorch.resolve import Complaint, Desired, resolve
 from netorch.topology import TopologyFile, by_kind, words_of
-from netorch.value import Value
 
 NAME = 60
 """Letters of a key from which on an error shows less of it."""
@@ -189,7 +189,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     parent, here = _dotted(tree, path[:-1]), _dotted(tree, path)
     kind, context = entry["type"], entry.get("ctx", {})
     where = locate(tree, path)
-    named = where.named() if where is not None else None
+    named = where.before_name() if where is not None else None
     if kind == "extra_forbidden":
         model = _model(entry["loc"], tree)
         known = [*_keys(model), *_expanded_keys(path[:-1])]

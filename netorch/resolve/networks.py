@@ -7,15 +7,15 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+from netorch.immutable import field, replace
 from netorch.language.scalars import Address, Network
 from netorch.resolve import overlay, stacked
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Given, Iface, Path, Site, cable
 from netorch.resolve.interfaces import type_of
 from netorch.resolve.masters import join, vrf_of
 from netorch.resolve.roles import LOOPBACK, REFUSED, BridgeRole, UnmadeRole
-from netorch.state.core import HOST
+from netorch.state.key import HOST
 from netorch.topology import Membership, NetworkWords
-from netorch.value import field, replace
 
 ROOT_MEMBERS = 960
 """Members that plug into the first bridge. Its other ports are for further bridges, so that a network can grow in place."""

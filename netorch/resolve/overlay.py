@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from netorch.errors import did_you_mean
+from netorch.immutable import replace
 from netorch.kinds.fdb import ALL, FdbWords
 from netorch.kinds.vxlan import HEADROOM, PORT, VxlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
 from netorch.resolve.roles import SoloRole
-from netorch.state.core import HOST
-from netorch.value import replace
+from netorch.state.key import HOST
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from netorch.immutable import field
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
 from netorch.language.publish import NatWords, ports_text
@@ -19,7 +20,6 @@ from netorch.nat.nftables import line
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.networks import LEADING_OUT, Segment, closed
 from netorch.resolve.published_ports import Published, check_published, prepare, published
-from netorch.value import field
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
+from netorch.immutable import Value
 from netorch.kinds.filter import publish_key
 from netorch.kinds.route import IPV6_METRIC, Route
 from netorch.kinds.sysctl import Sysctl
@@ -13,7 +14,6 @@ from netorch.language.scalars import Address
 from netorch.netlink.constants import AF_INET6, RTN_LOCAL
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.networks import LEADING_OUT, Segment
-from netorch.value import Value
 from netorch.values.requests import Hop, RouteSpec
 
 _LOOPBACK = b"\0" * 15 + b"\1"

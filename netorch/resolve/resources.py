@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv6Address
 
+from netorch.immutable import replace
 from netorch.kinds.address import SCOPES, Address, Ifaddr
 from netorch.kinds.base.link import TXQUEUELEN, LinkFields
 from netorch.kinds.base.port_words import PortWords
@@ -24,8 +25,7 @@ from netorch.resolve.draft import Draft, Given, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
 from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
-from netorch.state.core import Key
-from netorch.value import replace
+from netorch.state.key import Key
 from netorch.values.marks import ALIAS_BYTES
 
 IPV6_MTU = 1280

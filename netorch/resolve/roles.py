@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 if TYPE_CHECKING:
     from netorch.kinds.base.standalone import StandaloneWords

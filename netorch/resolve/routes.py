@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from netorch.immutable import Value
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
@@ -21,9 +22,8 @@ from netorch.resolve.masters import table_of, vrf_of
 from netorch.resolve.networks import Segment
 from netorch.resolve.resources import address_of
 from netorch.resolve.stacked import routes_below
-from netorch.state.core import Key
+from netorch.state.key import Key
 from netorch.topology import HopWords, RouteWords, RuleWords
-from netorch.value import Value
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}

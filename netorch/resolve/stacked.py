@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from netorch.immutable import replace
 from netorch.kinds.base.link import CommonWords, LinkFields
 from netorch.kinds.base.stacked import MASTERS, StackedLink, StackedWords
 from netorch.kinds.base.standalone import StandaloneWords, parse_place
@@ -17,9 +18,8 @@ from netorch.kinds.vlan import VlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, SoloRole
-from netorch.state.core import HOST
+from netorch.state.key import HOST
 from netorch.topology import NetworkWords
-from netorch.value import replace
 
 if TYPE_CHECKING:
     from netorch.resolve.networks import Segment

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence, Set
 
-from netorch.state.core import Disruption, Key, Plan, Resource, State, Step
+from netorch.state.key import Key
+from netorch.state.plan import Plan, Step
+from netorch.state.resource import Disruption, Resource, State
 
 
 def plan(observed: State, desired: State) -> Plan:
@@ -175,7 +177,7 @@ def _deletes(
             continue
         for container in resource.dies_with:
             # what holds its container takes its leave before it
-            if container in dying and container not in resource.holds:
+            if container in dying and container not in resource.deleted_before:
                 implied.append(resource)
                 break
         else:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import ClassVar, Protocol, TypeVar
 
+from netorch.immutable import Value, field
 from netorch.netlink.constants import AF_BRIDGE
-from netorch.state.core import HOST, Key, Resource
-from netorch.value import Value, field
+from netorch.state.key import HOST, Key
+from netorch.state.resource import Resource
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
 
@@ -39,7 +40,7 @@ class View(Value, dict=True):
         return {link.index: link for link in self.netns.links}
 
     @cached_property
-    def named(self) -> Mapping[str, LinkRecord]:
+    def by_name(self) -> Mapping[str, LinkRecord]:
         return {link.name: link for link in self.netns.links}
 
     @cached_property

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address

@@ -10,7 +10,7 @@ from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 ALIAS = "netorch:"
 NOT_OURS = "netorch did not make it"

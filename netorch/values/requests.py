@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from typing import NamedTuple
 
-from netorch.value import Value
+from netorch.immutable import Value
 from netorch.values.filter_rules import Ruleset
 from netorch.values.secret import Secret
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from netorch.value import Value, field
+from netorch.immutable import Value, field
 from netorch.values.requests import Accept, Attrs, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
 

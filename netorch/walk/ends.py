@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from netorch.errors import NetorchError, Problem, did_you_mean, which_node
-from netorch.state.core import HOST
+from netorch.state.key import HOST
 from netorch.walk.path import walk
 from netorch.walk.result import FAILS, Ask, Leg, Walk
 from netorch.walk.world import Address, End, Held, Place, World

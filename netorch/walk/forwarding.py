@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from netorch.value import Value
+from netorch.immutable import Value
 from netorch.walk import obstacles
 from netorch.walk.connection import Connection, Track
 from netorch.walk.delivery import IPVLANS, Delivery

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from netorch.value import Value, replace
+from netorch.immutable import Value, replace
 from netorch.walk.world import FORWARDING, PORT_STATES, End, World, WorldInterface
 
 NOT_FAR = 4

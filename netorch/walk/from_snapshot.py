@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
+from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
 from netorch.kinds.forward import ForwardAccept
 from netorch.kinds.netns import Netns
@@ -12,9 +13,9 @@ from netorch.kinds.up import Up
 from netorch.nat.chains import ListedChain
 from netorch.nat.languages import language
 from netorch.netlink.constants import AF_BRIDGE, IFF_LOWER_UP, IFF_UP, IFLA_BRPORT_STATE
-from netorch.state.core import Resource, label_text
+from netorch.state.key import label_text
 from netorch.state.registry import OBSERVED, View
-from netorch.value import replace
+from netorch.state.resource import Resource
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
 from netorch.walk import link_details

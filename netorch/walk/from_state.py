@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
 from typing import Any
 
+from netorch.immutable import replace
 from netorch.kinds.address import Address
 from netorch.kinds.base.link import Link
 from netorch.kinds.filter import PacketFilter
@@ -31,8 +32,8 @@ from netorch.netlink.constants import (
     RTPROT_KERNEL,
 )
 from netorch.resolve import Desired
-from netorch.state.core import Resource, label_text
-from netorch.value import replace
+from netorch.state.key import label_text
+from netorch.state.resource import Resource
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk import link_details
 from netorch.walk.world import FAMILIES, Held, Place, World, WorldInterface

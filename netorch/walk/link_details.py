@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_address, ip_interface
 
+from netorch.immutable import Value, field, replace
 from netorch.kinds.base.link import link_key
 from netorch.kinds.fdb import ALL, Fdb
 from netorch.kinds.impair import Impair
@@ -14,8 +15,8 @@ from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import PortVlans
 from netorch.kinds.wireguard import Wireguard
 from netorch.language.impairment import CERTAIN
-from netorch.state.core import Key, Resource
-from netorch.value import Value, field, replace
+from netorch.state.key import Key
+from netorch.state.resource import Resource
 from netorch.walk.world import FORWARDING, Address, Tunnel, WireguardPeer, WorldInterface
 
 _TUNNELS = frozenset(

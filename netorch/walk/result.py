@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.value import Value
+from netorch.immutable import Value
 from netorch.walk.world import Address
 
 ARRIVES, FAILS, LEAVES = "arrives", "fails", "leaves"

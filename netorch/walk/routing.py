@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_network
 
+from netorch.immutable import Value
 from netorch.netlink.constants import (
     FR_ACT_BLACKHOLE,
     FR_ACT_PROHIBIT,
@@ -24,7 +25,6 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
     RTN_UNREACHABLE,
 )
-from netorch.value import Value
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk.world import FAMILIES, Address, Place
 

@@ -13,10 +13,10 @@ from ipaddress import (
     IPv6Network,
 )
 
+from netorch.immutable import Value, field
 from netorch.nat.chains import ListedChain
 from netorch.netlink.constants import AF_INET, AF_INET6
-from netorch.state.core import label_text
-from netorch.value import Value, field
+from netorch.state.key import label_text
 from netorch.values.requests import RouteSpec, RuleSpec
 
 Address = IPv4Address | IPv6Address

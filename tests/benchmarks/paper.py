@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from netorch.immutable import replace
 from netorch.nat.nftables import script, table_name
 from netorch.netlink import constants as c
 from netorch.netlink.codec import as_u32, text
 from netorch.netlink.decode import links
-from netorch.value import replace
 from netorch.values.filter_rules import Ruleset
 from netorch.values.requests import (
     AddressAdd,

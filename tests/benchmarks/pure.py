@@ -22,14 +22,15 @@ from pathlib import Path
 
 from netorch.converge.observe import observe
 from netorch.converge.original_settings import Memory
+from netorch.immutable import replace
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import keep_needed_accepts
 from netorch.netlink.encode import LinkRequest, encode
 from netorch.netlink.merge import fold
 from netorch.resolve.loader import load
-from netorch.state.core import Plan, Resource
+from netorch.state.plan import Plan
 from netorch.state.planner import epochs, plan
-from netorch.value import replace
+from netorch.state.resource import Resource
 from netorch.values.requests import FilterSet
 from tests.benchmarks import shapes
 from tests.benchmarks.counts import Figure, Work, calls, ratios

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from netorch.errors import LockedError, NetorchError
+from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.namespaces.attach import NotAttached, open_namespace
@@ -35,7 +36,6 @@ from netorch.kernel.system.syscalls import (
 from netorch.kinds.base.ip_tunnel import MADE_BY_LINUX
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
-from netorch.value import replace
 from netorch.values.requests import (
     AddressAdd,
     AddressDel,

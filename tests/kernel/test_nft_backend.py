@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from netorch.immutable import replace
 from netorch.nat import nftables, ruleset_chains
 from netorch.nat.chains import Clause, ListedChain
-from netorch.value import replace
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

@@ -13,6 +13,7 @@ from pathlib import Path
 from netorch.converge.attached import reach_on_record
 from netorch.converge.orchestrator import Orchestrator
 from netorch.converge.read import read_all
+from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.netlink.constants import IFF_UP
@@ -20,7 +21,6 @@ from netorch.parallel_reader.guess import MANY
 from netorch.parallel_reader.reader import ForkedReader
 from netorch.resolve.loader import load
 from netorch.state.planner import plan
-from netorch.value import replace
 from netorch.values.marks import Mark
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 from tests.kernel.host import Host

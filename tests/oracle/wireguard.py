@@ -8,7 +8,7 @@ from typing import Any
 
 from pyroute2.netlink.generic.wireguard import wgmsg
 
-from netorch.value import replace
+from netorch.immutable import replace
 from netorch.values.secret import Secret
 from netorch.values.snapshot import PeerRecord, WireguardRecord
 from tests.oracle.reading import last, packed, read

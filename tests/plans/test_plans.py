@@ -16,8 +16,8 @@ import yaml
 from netorch.render.changes import changes
 from netorch.render.text import change_lines
 from netorch.resolve.loader import load
-from netorch.state.core import State
 from netorch.state.planner import plan, replay
+from netorch.state.resource import State
 
 HERE = Path(__file__).parent
 

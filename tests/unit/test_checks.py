@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from netorch.checks.probes import Live, Outcome, Pair, outcome, pairs
 from netorch.checks.replies import ICMP, ICMP6
 from netorch.errors import FileError
+from netorch.immutable import replace
 from netorch.kernel.probe import icmp
 from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
 from netorch.render import checks as render
 from netorch.resolve.loader import Loaded, load
-from netorch.value import replace
 
 FILE = """
 name: lab

@@ -28,7 +28,7 @@ from netorch.language.python_values import tree_of
 from netorch.render import doctor
 from netorch.render import json as rendered
 from netorch.resolve.loader import load, load_tree
-from netorch.state.core import HOST, Key
+from netorch.state.key import HOST, Key
 from netorch.values.requests import Feature
 from tests.pages import ROOT
 

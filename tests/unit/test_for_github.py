@@ -14,8 +14,8 @@ from netorch.kinds.base.link import link_key
 from netorch.render import github, markdown
 from netorch.render.changes import Change, changes
 from netorch.resolve.loader import load
-from netorch.state.core import Disruption
 from netorch.state.planner import plan
+from netorch.state.resource import Disruption
 
 EVIL = "a|b `c` <img src=x onerror=alert(1)> @octocat [x](http://y) \\| ``` **d** &amp; #1\n| e | f |\u202e"
 MD = MarkdownIt("commonmark").enable("table")

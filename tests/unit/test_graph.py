@@ -14,6 +14,7 @@ import pytest
 from netorch.cli.dispatch import execute
 from netorch.cli.parser import parse
 from netorch.converge.live import Live
+from netorch.immutable import replace
 from netorch.kinds.address import Ifaddr, address_key
 from netorch.kinds.base.link import link_key
 from netorch.kinds.filter import filter_key
@@ -34,9 +35,10 @@ from netorch.render.graph.picture import (
 from netorch.render.graph.placement import Spot
 from netorch.render.graph.scene import of_file, of_kernel
 from netorch.resolve.loader import Loaded, load
-from netorch.state.core import Disruption, Key, Plan, Step
+from netorch.state.key import Key
+from netorch.state.plan import Plan, Step
 from netorch.state.planner import plan
-from netorch.value import replace
+from netorch.state.resource import Disruption
 from tests.plans.test_plans import cases, read
 
 TOPOLOGIES = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))

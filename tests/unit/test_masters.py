@@ -13,7 +13,8 @@ from netorch.netlink.codec import attr, headers, nested
 from netorch.netlink.decode import port_vlans
 from netorch.netlink.encode import encode
 from netorch.resolve.loader import load
-from netorch.state.core import Key, State
+from netorch.state.key import Key
+from netorch.state.resource import State
 from netorch.values.requests import VlanAdd, VlanDel
 from tests.unit.test_load_errors import problems
 

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import pytest
 
+from netorch.immutable import replace
 from netorch.kinds.base.standalone import Attribute, StandaloneLink
 from netorch.netlink import address_moves, decode, genl, wireguard
 from netorch.netlink import constants as c
 from netorch.netlink.attribute_types import ADDRESS, FLAG
 from netorch.netlink.codec import Message, as_i32, attr, attribute_list, attributes, message, u16
 from netorch.netlink.qdisc import read_netem, read_tbf
-from netorch.value import replace
 from netorch.values.snapshot import LinkRecord
 from tests import oracle
 from tests.recordings import Recorded, dumped, of, recordings

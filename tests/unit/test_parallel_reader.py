@@ -13,12 +13,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.probe.probes import Sort
 from netorch.parallel_reader import guess, messages
 from netorch.parallel_reader.child import Child, Work
 from netorch.parallel_reader.claims import Claims
-from netorch.value import replace
 from netorch.values.requests import Accept, Hop, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
 from netorch.values.snapshot import (

@@ -9,7 +9,7 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.physical import Physical
 from netorch.resolve.loader import load
-from netorch.state.core import Plan
+from netorch.state.plan import Plan
 from netorch.state.planner import epochs, plan
 from netorch.values.marks import read_alias
 from netorch.values.requests import NicGive, NicTake

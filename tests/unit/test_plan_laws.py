@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from netorch.resolve.loader import load
-from netorch.state.core import Key, Plan, State, Step
+from netorch.state.key import Key
+from netorch.state.plan import Plan, Step
 from netorch.state.planner import epochs, ordered, plan, replay
+from netorch.state.resource import State
 from tests.strategies import Sketch, changed, pairs, star, topologies
 
 EXAMPLES = int(os.environ.get("NETORCH_LAWS_EXAMPLES", "40"))

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.tcmsg import tcmsg
 
+from netorch.immutable import replace
 from netorch.kinds.impair import Impair, bucket, frame_of
 from netorch.language.impairment import Impairment, percentage
 from netorch.netlink import constants as c
@@ -27,7 +28,6 @@ from netorch.netlink.qdisc import (
     tbf_options,
     ticks_of,
 )
-from netorch.value import replace
 from netorch.values.requests import QdiscDel, QdiscSet
 from netorch.values.snapshot import QdiscRecord
 

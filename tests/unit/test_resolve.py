@@ -13,7 +13,8 @@ from netorch.kinds.port import port_key
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.resolve.loader import load
-from netorch.state.core import Key, Resource
+from netorch.state.key import Key
+from netorch.state.resource import Resource
 
 
 def state(text: str, name: str | None = None) -> Mapping[Key, Resource]:

@@ -19,7 +19,7 @@ from netorch.render.script.context import Context
 from netorch.render.script.kinds import data_words
 from netorch.render.script.whole_topology import commands_of, lines, sections, step_commands
 from netorch.resolve.loader import Loaded, load
-from netorch.state.core import Step
+from netorch.state.plan import Step
 from netorch.state.planner import plan
 from netorch.state.registry import INTERFACE_WORDS, OBSERVED
 from netorch.values.filter_rules import FilterRule, Hook, Match, Verdict

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from netorch.errors import FileError
+from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
 from netorch.kinds.ipvlan import Ipvlan
 from netorch.kinds.macvlan import Macvlan
@@ -16,8 +17,8 @@ from netorch.kinds.up import up_key
 from netorch.netlink.codec import u16, u32
 from netorch.netlink.constants import IFF_LOOPBACK, IFF_UP
 from netorch.resolve.loader import load
-from netorch.state.core import Key, Resource
-from netorch.value import replace
+from netorch.state.key import Key
+from netorch.state.resource import Resource
 from netorch.values.marks import Mark
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 

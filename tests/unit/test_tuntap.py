@@ -8,7 +8,7 @@ from netorch.errors import FileError
 from netorch.kinds.base.link import link_key
 from netorch.kinds.tuntap import Tap, Tun
 from netorch.resolve.loader import load
-from netorch.state.core import Plan
+from netorch.state.plan import Plan
 from netorch.state.planner import plan
 from netorch.values.requests import Answer, GroupNumber, TunAdd, TunSet, UserNumber
 

@@ -14,8 +14,9 @@ from netorch.kinds.up import up_key
 from netorch.kinds.uplink import Uplink, uplink_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import load
-from netorch.state.core import Disruption, Key
+from netorch.state.key import Key
 from netorch.state.planner import plan
+from netorch.state.resource import Disruption
 from netorch.values.marks import Mark, read_alias
 
 

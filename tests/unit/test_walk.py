@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from netorch.errors import NetorchError
+from netorch.immutable import replace
 from netorch.render import walk as render
 from netorch.resolve.loader import load
-from netorch.value import replace
 from netorch.walk import from_state
 from netorch.walk.ends import explain
 from netorch.walk.result import ARRIVES, FAILS, LEAVES, Walk

@@ -15,6 +15,7 @@ import yaml
 from pyroute2.netlink.generic.wireguard import wgmsg
 
 from netorch.errors import FileError
+from netorch.immutable import replace
 from netorch.kinds.base.curve25519 import public_key
 from netorch.kinds.base.link import link_key
 from netorch.kinds.peer import Endpoint, HeldKey, Peer, address_and_port, peer_key, subnet_text
@@ -24,9 +25,8 @@ from netorch.netlink.codec import Message, attr, nested, u16, u32
 from netorch.netlink.genl import HEADER_SIZE, family_number, header
 from netorch.render.topology_file import topology
 from netorch.resolve.loader import load
-from netorch.state.core import Resource, State
 from netorch.state.planner import plan
-from netorch.value import replace
+from netorch.state.resource import Resource, State
 from netorch.values.requests import (
     Answer,
     KeyFile,
@@ -336,7 +336,9 @@ def test_the_live_state_as_a_file() -> None:
         else resource
         for key, resource in wanted.items()
     }
-    named = {key: resource.named(wanted[key], "/etc/lab") for key, resource in found.items()}
+    named = {
+        key: resource.in_file_words(wanted[key], "/etc/lab") for key, resource in found.items()
+    }
     assert [warning for _, warning in named.values() if warning] == []
     told = yaml.safe_load(topology("t", {key: resource for key, (resource, _) in named.items()}))[
         "nodes"
@@ -350,7 +352,7 @@ def test_the_live_state_as_a_file() -> None:
             "allowed_ips": ["10.0.0.2/32"],
         }
     ]
-    unnamed = [resource.named(None, "")[1] for resource in found.values()]
+    unnamed = [resource.in_file_words(None, "")[1] for resource in found.values()]
     assert [warning for warning in unnamed if warning] == [
         "the private key of wireguard a/wg0 is in no file that netorch knows: put it into a-wg0.key before you apply this",
         f"the preshared key of peer a/wg0 {B} is in no file that netorch knows: put it into a-wg0-{B[:8]}.psk before you apply this",

@@ -93,7 +93,7 @@ def run(options: ApplyOptions, output: Output) -> int:
         if not output.json:
             output.listing(made, loaded, short=True)
 
-    with Orchestrator(looked=output.looked, reader=options.reader) as lab:
+    with Orchestrator(count_read=output.count_read, reader=options.reader) as lab:
         if options.dry_run:
             now = lab.diff(loaded)
             verify_saved(now)
@@ -128,7 +128,7 @@ def _print_report(
     from netorch.render import json, text
 
     name = loaded.desired.topology
-    output.told(report.warnings, report.notes)
+    output.print_notes(report.warnings, report.notes)
     if output.json:
         output.result(
             json.document(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.converge.orchestrator import Orchestrator
     from netorch.render.changes import Change
-    from netorch.state.core import Plan
+    from netorch.state.plan import Plan
 
 
 class DestroyOptions(LockOptions):
@@ -45,7 +45,7 @@ def run(options: DestroyOptions, output: Output) -> int:
     from netorch.errors import NetorchError
     from netorch.render import json
 
-    with Orchestrator(looked=output.looked, reader=options.reader) as lab:
+    with Orchestrator(count_read=output.count_read, reader=options.reader) as lab:
         names = lab.names() if options.all else [_topology(options)]
         rows: list[dict[str, object]] = []
         failed = False
@@ -103,7 +103,7 @@ def _destroy_one(
         brief=lists_nothing(options),
     )
     duration = time.monotonic() - started
-    output.told(report.warnings, report.notes)
+    output.print_notes(report.warnings, report.notes)
     gone = gone_objects(report.plan) if output.json or not output.quiet else 0
     if not output.json and not output.quiet:
         removed = f"{gone} removed in {duration:.2f} s"

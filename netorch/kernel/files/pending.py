@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Self
 
+from netorch.immutable import Value
 from netorch.kernel.files import records
-from netorch.value import Value
 from netorch.values.typed_json import decode, encode
 
 _FILE = "confirm.json"

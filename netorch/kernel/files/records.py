@@ -16,9 +16,9 @@ from typing import Any
 from msgspec import convert, to_builtins
 
 from netorch.errors import OWN_NETWORK, LockedError, NetorchError, Problem
+from netorch.immutable import Value
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.system.error_text import MORE_FILES
-from netorch.value import Value
 from netorch.values.typed_json import decode, encode
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")

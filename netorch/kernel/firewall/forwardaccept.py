@@ -12,10 +12,10 @@ from contextlib import suppress
 
 from msgspec import Struct
 
+from netorch.immutable import field
 from netorch.kernel.firewall import libnftables, nf_tables_netlink
 from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
-from netorch.value import field
 from netorch.values.requests import Accept
 from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot, UnreadableRules
 

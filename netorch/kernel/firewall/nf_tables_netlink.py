@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 
+from netorch.immutable import Value
 from netorch.netlink.codec import (
     DecodeError,
     attribute_list,
@@ -20,7 +21,6 @@ from netorch.netlink.codec import (
     message,
     text,
 )
-from netorch.value import Value
 
 _NETLINK_NETFILTER = 12
 _GETTABLE = 10 << 8 | 1

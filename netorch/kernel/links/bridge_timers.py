@@ -8,9 +8,9 @@ import socket
 import struct
 from collections.abc import Iterator
 
+from netorch.immutable import replace
 from netorch.netlink import constants as c
 from netorch.netlink.codec import u32
-from netorch.value import replace
 from netorch.values.snapshot import LinkRecord
 
 _SIOCDEVPRIVATE = 0x89F0

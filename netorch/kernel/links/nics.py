@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, ValidationError, convert
 
+from netorch.immutable import Value, field, replace
 from netorch.kernel.files import records
 from netorch.kernel.links.uplink import HOPELESS, send, setlink
 from netorch.kernel.namespaces.catalog import Namespaces
@@ -20,7 +21,6 @@ from netorch.netlink import constants as c
 from netorch.netlink.address_moves import Belongings, MovedLink, Piece, belongings, give, identity
 from netorch.netlink.codec import attr, cstring, u32
 from netorch.netlink.decode import addresses as decode_addresses
-from netorch.value import Value, field, replace
 from netorch.values.requests import NicGive, NicTake
 from netorch.values.snapshot import LinkRecord
 from netorch.values.typed_json import decode, encode

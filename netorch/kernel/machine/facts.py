@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from netorch.errors import NetorchError
+from netorch.immutable import Value, field
 from netorch.kernel.door import require_root
 from netorch.kernel.files import records
 from netorch.kernel.files.owned_directories import RUN_NETORCH
@@ -19,7 +20,6 @@ from netorch.kernel.machine.modules import Modules
 from netorch.kernel.namespaces.catalog import OWN_NETNS, RUN_NETNS
 from netorch.kernel.namespaces.netns import inode_of
 from netorch.kernel.system import sysctl
-from netorch.value import Value, field
 from netorch.values.snapshot import ForwardSnapshot
 
 _COMM = 15

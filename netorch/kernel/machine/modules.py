@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 _FOLDERS = ("/lib/modules", "/usr/lib/modules")
 _SETTINGS = (

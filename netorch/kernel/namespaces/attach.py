@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from netorch.errors import Position, Problem, did_you_mean
+from netorch.immutable import replace
 from netorch.kernel.namespaces.catalog import RUN_NETNS
 from netorch.kernel.namespaces.netns import netns_fd
-from netorch.value import replace
 from netorch.values.requests import Attachment
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from netorch.errors import Problem, did_you_mean, printable
+from netorch.immutable import Value
 from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.netns import netns_fd
-from netorch.value import Value
 
 PATIENCE = 5.0
 """Seconds that an engine has to say all about one container."""

@@ -17,8 +17,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from netorch.errors import KernelRefused, Problem
+from netorch.immutable import Value
 from netorch.kernel.private_host.error_values import ErrorValue, error_of, error_value
-from netorch.value import Value
 
 _CHUNK = 1 << 20
 _MOST_FDS = 16

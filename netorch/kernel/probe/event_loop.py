@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from netorch.immutable import Value
 from netorch.kernel.probe import icmp
 from netorch.kernel.probe.icmp import Heard
 from netorch.kernel.probe.probes import Address, NeighbourTrace, Probe, Reply, Sort
-from netorch.value import Value
 
 QUIET = 1.0
 """Seconds without an answer that count as none, where none is wanted."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from ipaddress import ip_address
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 ECHO, ECHO_REPLY = 8, 0
 UNREACHABLE, TIME_EXCEEDED, PARAMETER = 3, 11, 12

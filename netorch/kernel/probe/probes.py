@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 Address = IPv4Address | IPv6Address
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from netorch.errors import CommandError, CommandFailed, CommandTimeout, NetorchError, Problem
+from netorch.immutable import Value
 from netorch.kernel.namespaces.visitor_thread import aside, open_place
 from netorch.kernel.private_host.calls import Files
 from netorch.kernel.processes import launch
@@ -30,7 +31,6 @@ from netorch.kernel.system.syscalls import (
     setns,
     unshare,
 )
-from netorch.value import Value
 
 Process = subprocess.Popen
 Completed = subprocess.CompletedProcess

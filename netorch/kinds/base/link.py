@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import BeforeValidator, Field
 
+from netorch.immutable import replace
 from netorch.kinds.base.port_words import PortWords
 from netorch.kinds.netns import netns_key
 from netorch.language.impairment import ImpairWords
@@ -28,9 +29,9 @@ from netorch.language.scalars import (
 from netorch.language.schema_shapes import accepts, of, or_scalar
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
-from netorch.state.core import Key, Resource, cached_key, label_text
+from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View
-from netorch.value import replace
+from netorch.state.resource import Resource
 from netorch.values.marks import Mark, maker, read_alias
 from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
 from netorch.values.snapshot import LinkRecord

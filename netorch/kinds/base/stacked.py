@@ -10,7 +10,8 @@ from typing import ClassVar, Self
 from netorch.kinds.base.link import link_key
 from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords, find, value_text
 from netorch.netlink.constants import IFF_LOOPBACK
-from netorch.state.core import Obstacle, State, label_text
+from netorch.state.key import label_text
+from netorch.state.resource import Obstacle, State
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 MASTERS = {"bridge": "bridge", "bond": "bond", "team": "team", "openvswitch": "Open vSwitch"}

@@ -11,15 +11,16 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import WithJsonSchema
 
 from netorch.errors import did_you_mean
+from netorch.immutable import Value, defaults, replace
 from netorch.kinds.base.link import InterfaceWords, Link, LinkFields, common_fields, link_key
 from netorch.kinds.netns import netns_key
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.attribute_types import AttributeType
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
-from netorch.state.core import Key, Obstacle, Resource, State, label_text
+from netorch.state.key import Key, label_text
 from netorch.state.registry import Nothing, View
-from netorch.value import Value, defaults, replace
+from netorch.state.resource import Obstacle, Resource, State
 from netorch.values.marks import read_alias
 from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
@@ -346,5 +347,5 @@ def parent_of(view: View, link: LinkRecord, index: int) -> Place | None:
     named = read_alias(link.alias).peer
     if named is None or named[0] not in view.all:
         return UNKNOWN
-    there = view.all[named[0]].named.get(named[1])
+    there = view.all[named[0]].by_name.get(named[1])
     return named if there is not None and there.index == index else UNKNOWN

@@ -33,7 +33,7 @@ def _thing(thing: Thing) -> dict[str, str]:
     mark = "" if thing.status is Status.OK else f"{thing.status.value} "
     first = f"{mark}{thing.name}" + (f" ({thing.tag})" if thing.tag else "")
     found = {
-        "label": "\n".join((first, *(line.told(thing.status) for line in thing.lines))),
+        "label": "\n".join((first, *(line.with_status(thing.status) for line in thing.lines))),
         "shape": _SHAPES[thing.kind],
         "fillcolor": _FILLS[thing.kind],
         "color": _LINES[thing.kind],
@@ -48,11 +48,13 @@ def _thing(thing: Thing) -> dict[str, str]:
 
 
 def _edge(edge: Edge) -> dict[str, str]:
-    tail, head = ("\n".join(text.told(edge.status) for text in end.texts()) for end in edge.ends)
+    tail, head = (
+        "\n".join(text.with_status(edge.status) for text in end.texts()) for end in edge.ends
+    )
     found = {
         "taillabel": tail,
         "headlabel": head,
-        "label": "\n".join(label.told(edge.status) for label in edge.labels),
+        "label": "\n".join(label.with_status(edge.status) for label in edge.labels),
     }
     found = {name: text for name, text in found.items() if text}
     if edge.kind == "owner":

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import cos, hypot, pi, sin
 
+from netorch.immutable import Value
 from netorch.render.graph.picture import EdgeEnd, Thing
 from netorch.render.graph.placement import Spot
-from netorch.value import Value
 
 PITCH = 18.0
 """From one line to the next."""

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Literal
 from xml.etree import ElementTree as ET
 
+from netorch.immutable import Value
 from netorch.render.graph.picture import Picture, Status
 from netorch.render.graph.shapes import shape
-from netorch.value import Value
 
 HEIGHT = 20.0
 _THINGS = {

@@ -63,7 +63,7 @@ def _about(thing: Thing) -> Iterator[str]:
         + f"<b>{_escaped(thing.name)}</b>"
         + (f" {_escaped(thing.tag)}" if thing.tag else "")
     )
-    yield from (_escaped(line.told(thing.status)) for line in thing.lines)
+    yield from (_escaped(line.with_status(thing.status)) for line in thing.lines)
 
 
 def _along(edge: Edge) -> Iterator[str]:
@@ -72,8 +72,8 @@ def _along(edge: Edge) -> Iterator[str]:
         yield edge.status.value
     for end in edge.ends:
         if texts := end.texts():
-            yield _escaped(" ".join(text.told(edge.status) for text in texts))
-    yield from (_escaped(label.told(edge.status)) for label in edge.labels)
+            yield _escaped(" ".join(text.with_status(edge.status) for text in texts))
+    yield from (_escaped(label.with_status(edge.status)) for label in edge.labels)
 
 
 def _escaped(text: str) -> str:

@@ -16,7 +16,8 @@ from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.sizes import LONGEST
 from netorch.render.graph.wiring import Wiring, impaired, node_id, parts
-from netorch.state.core import HOST, Key, Resource
+from netorch.state.key import HOST, Key
+from netorch.state.resource import Resource
 
 TELLING = {"id", "vni", "mode", "table", "from"}
 """Attributes that say what an interface is for."""

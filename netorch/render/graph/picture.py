@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from netorch.value import Value
+from netorch.immutable import Value
 
 
 class Status(Enum):
@@ -24,7 +24,7 @@ class Text(Value):
     status: Status = Status.OK
     more: tuple[str, ...] = ()
 
-    def told(self, within: Status = Status.OK) -> str:
+    def with_status(self, within: Status = Status.OK) -> str:
         """With a word for its state, unless that goes without saying, since all of what it is a part of is in that state."""
         return (
             self.text

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from netorch.immutable import Value, replace
 from netorch.render.graph.picture import Edge, EdgeEnd, Picture, Thing
-from netorch.value import Value, replace
 
 
 class Spot(Value):

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from netorch.immutable import Value, field
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.render.changes import Change, changes
 from netorch.render.graph.picture import Status
-from netorch.state.core import Disruption, Key, Plan, Resource, label_text
-from netorch.value import Value, field
+from netorch.state.key import Key, label_text
+from netorch.state.plan import Plan
+from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import Mark
 from netorch.values.requests import Attachment
 

@@ -28,7 +28,7 @@ def box(thing: Thing) -> tuple[float, float]:
     """Width and height of a thing that stands upright."""
     head = NAME * len(cut(thing.name)) + (LINE * len(cut(thing.tag)) + 8 if thing.tag else 0)
     lines = lines_of(thing)
-    width = max([head, *(LINE * len(cut(text.told())) for text in lines)]) + (
+    width = max([head, *(LINE * len(cut(text.with_status())) for text in lines)]) + (
         36 if thing.kind == "network" else 22
     )
     return max(width, 54.0), HEAD + LINE_HEIGHT * len(lines) + (4 if lines else 0)
@@ -41,7 +41,7 @@ def leaf_texts(thing: Thing, end: EdgeEnd) -> tuple[Text, ...]:
 
 def pill(thing: Thing, end: EdgeEnd) -> float:
     """Length of a leaf that is one line."""
-    words = cut(" ".join(text.told(end.status) for text in leaf_texts(thing, end)))
+    words = cut(" ".join(text.with_status(end.status) for text in leaf_texts(thing, end)))
     return 7.0 * len(cut(thing.name)) + LABEL * len(words) + (26 if words else 16)
 
 
@@ -54,14 +54,16 @@ def end_lines(end: EdgeEnd) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
 
 def end_length(end: EdgeEnd) -> float:
     return max(
-        LABEL * len(cut(" ".join(text.told(end.status) for text in part)))
+        LABEL * len(cut(" ".join(text.with_status(end.status) for text in part)))
         for part in end_lines(end)
     )
 
 
 def middle(edge: Edge) -> float:
     """Width of what stands in an edge's middle."""
-    return max((LABEL * len(cut(text.told(edge.status))) + 12 for text in edge.labels), default=0.0)
+    return max(
+        (LABEL * len(cut(text.with_status(edge.status))) + 12 for text in edge.labels), default=0.0
+    )
 
 
 def wanted_length(edge: Edge) -> float:

@@ -148,7 +148,7 @@ def _thing(parent: ET.Element, spot: Spot, more: dict[str, str]) -> None:
                 "text-anchor": "middle",
             },
         )
-        text.text = clean(cut(line.told(thing.status)))
+        text.text = clean(cut(line.with_status(thing.status)))
 
 
 def _leaf(group: ET.Element, spot: Spot, end: EdgeEnd) -> None:
@@ -248,7 +248,7 @@ def _words(line: ET.Element, texts: Sequence[Text], within: Status, space: str) 
             word = ET.SubElement(
                 line, "tspan", {"class": text.status.value, **({"dx": space} if index else {})}
             )
-            told = text.told(within)
+            told = text.with_status(within)
             word.text = clean(told if len(told) <= left else told[:left] + "…")
             left -= len(told) + 1
 
@@ -264,20 +264,23 @@ def _middle(group: ET.Element, edge: Edge, x: float, y: float) -> None:
             "text-anchor": "middle",
         }
         ET.SubElement(group, "text", {"class": f"middle {label.status.value}", **at}).text = clean(
-            cut(label.told(edge.status))
+            cut(label.with_status(edge.status))
         )
 
 
 def _told(thing: Thing) -> list[str]:
     return [
         _head(f"{thing.kind} {thing.name}{f' ({thing.tag})' if thing.tag else ''}", thing.status),
-        *(line.told() for line in thing.lines),
+        *(line.with_status() for line in thing.lines),
     ]
 
 
 def _along(edge: Edge) -> list[str]:
-    ends = [" ".join((end.thing.name, *(text.told() for text in end.texts()))) for end in edge.ends]
-    return [_head(edge.kind, edge.status), *ends, *(label.told() for label in edge.labels)]
+    ends = [
+        " ".join((end.thing.name, *(text.with_status() for text in end.texts())))
+        for end in edge.ends
+    ]
+    return [_head(edge.kind, edge.status), *ends, *(label.with_status() for label in edge.labels)]
 
 
 def _head(text: str, status: Status) -> str:

@@ -19,7 +19,7 @@ from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.kinds.vlans import vlans_key
 from netorch.render.graph.picture import Edge, EdgeEnd, Status, Text, ThingId
 from netorch.render.graph.scene import Scene
-from netorch.state.core import Key
+from netorch.state.key import Key
 
 
 @dataclass(slots=True)

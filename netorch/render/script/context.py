@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from shlex import quote
 
-from netorch.state.core import HOST, is_attached, label_text
-from netorch.value import Value, field
+from netorch.immutable import Value, field
+from netorch.state.key import HOST, is_attached, label_text
 
 Commands = list[str]
 """Each a command as a person would type it; one with a here-document has several lines."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 
 from netorch import kinds as _registered  # noqa: F401  so that all of them are there
+from netorch.immutable import defaults
 from netorch.kinds import geneve, gre, vxlan
 from netorch.kinds.base import ip_tunnel
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.netlink import constants as c
 from netorch.state.registry import OBSERVED
-from netorch.value import defaults
 from netorch.values.requests import Attrs
 
 Say = Callable[[bytes], str]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hashlib import blake2b
 from shlex import quote
 
+from netorch.immutable import replace
 from netorch.netlink import constants as c
 from netorch.render.script.context import Commands, Context, words
 from netorch.render.script.kinds import data_words, default_attributes, primary_word
-from netorch.state.core import HOST
-from netorch.value import replace
+from netorch.state.key import HOST
 from netorch.values.marks import ALIAS, read_alias
 from netorch.values.requests import (
     AltnameAdd,

@@ -8,6 +8,7 @@ from shlex import quote
 
 from netorch.converge.hazards import bare_bridges
 from netorch.errors import printable
+from netorch.immutable import Value, replace
 from netorch.kinds.base.link import Link
 from netorch.kinds.file import NodeFile
 from netorch.kinds.filter import PacketFilter
@@ -18,9 +19,10 @@ from netorch.render.script import commands
 from netorch.render.script.addressing import needs_mark
 from netorch.render.script.context import Commands, Context
 from netorch.resolve import Desired
-from netorch.state.core import Key, Resource, Step, label_text
+from netorch.state.key import Key, label_text
+from netorch.state.plan import Step
 from netorch.state.planner import plan
-from netorch.value import Value, replace
+from netorch.state.resource import Resource
 from netorch.values.requests import AddressAdd, Request, SysctlSet
 
 _PID = "{{.State.Pid}}"

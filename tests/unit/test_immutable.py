@@ -10,13 +10,13 @@ from functools import cached_property
 import pytest
 
 import netorch.kinds
+from netorch.immutable import NODEFAULT, Value, defaults, replace
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.dummy import Dummy
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.up import Up
 from netorch.kinds.veth import Veth
-from netorch.state.core import Resource
-from netorch.value import NODEFAULT, Value, defaults, replace
+from netorch.state.resource import Resource
 from netorch.values.filter_rules import Not
 from netorch.values.requests import Hop, NetnsDel
 
