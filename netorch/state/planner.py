@@ -1,6 +1,6 @@
 """Compare two states and put the changes in an order that the kernel accepts. Pure, and linear in the size of the states.
 
-Three laws hold (tests/unit/test_plan_laws.py): replaying `plan(a, b)` on `a` gives `b`; `plan(a, a)` is empty; and from
+Three laws hold (tests/unit/state/test_plan_laws.py): replaying `plan(a, b)` on `a` gives `b`; `plan(a, a)` is empty; and from
 whatever any prefix of a plan leaves behind, a new plan still reaches `b`.
 """
 

@@ -16,7 +16,7 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from netorch.render.graph import html
 from netorch.render.graph.layout import place
-from tests.unit.test_graph import DOCKER, hostile, picture
+from tests.unit.render.test_graph import DOCKER, hostile, picture
 
 MANY = "name: many\nnodes: {r: {networks: [lan]}, pc: {}, 'h[1-200]': {networks: [lan]}}\nnetworks: {lan: {subnet: 10.0.0.0/16}}\nlinks: [[r:up, pc:eth0]]"
 

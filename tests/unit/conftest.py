@@ -39,7 +39,7 @@ def _schema_agrees(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     made_up = (
         hasattr(getattr(request, "function", None), "hypothesis")
-        or request.module.__name__ == "tests.unit.test_fuzz"
+        or request.module.__name__ == "tests.unit.language.test_fuzz"
     )
     for text, problems in [] if made_up else _loaded.copy():
         if problems:

@@ -41,7 +41,7 @@ from netorch.state.planner import plan
 from netorch.state.resource import Disruption
 from tests.plans.test_plans import cases, read
 
-TOPOLOGIES = sorted((Path(__file__).parents[2] / "topologies").glob("*.yaml"))
+TOPOLOGIES = sorted((Path(__file__).parents[3] / "topologies").glob("*.yaml"))
 SVG = "{http://www.w3.org/2000/svg}"
 
 DOCKER = """

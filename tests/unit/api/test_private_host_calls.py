@@ -37,7 +37,7 @@ from netorch.state.planner import plan
 from netorch.values.secret import Secret
 from netorch.values.snapshot import AddressRecord, LinkRecord
 
-SOURCE = Path(__file__).parents[2]
+SOURCE = Path(__file__).parents[3]
 
 
 def crossed(form: ValueForm[Any], value: Any) -> Any:

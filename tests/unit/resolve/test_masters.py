@@ -16,7 +16,7 @@ from netorch.resolve.loader import load
 from netorch.state.key import Key
 from netorch.state.resource import State
 from netorch.values.requests import VlanAdd, VlanDel
-from tests.unit.test_load_errors import problems
+from tests.unit.resolve.test_load_errors import problems
 
 WIRED = '\n  b: {}\nlinks: [["a:eth[0-3]", "b:eth[0-3]"]]\n'
 

@@ -252,7 +252,7 @@ def test_the_same_file_is_the_same_state_in_every_process(
             check=True,
             env={
                 "PYTHONHASHSEED": seed,
-                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PYTHONPATH": str(Path(__file__).parents[3]),
                 "PATH": os.environ["PATH"],
             },
         ).stdout

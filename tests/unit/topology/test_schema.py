@@ -20,7 +20,7 @@ from netorch.topology.schema import schema
 from tests import editor
 from tests.strategies import Sketch, topologies
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = schema()
 
 

@@ -31,6 +31,6 @@ def test_nor_if_the_tests_were_started_with_signals_ignored(workers: str) -> Non
     test = f"{Path(__file__)}::{test_what_tests_start_ignores_no_signal.__name__}"
     options = ["-q", "-p", "no:cacheprovider", "-n", workers]
     command = ["sh", "-c", IGNORING, "sh", sys.executable, "-m", "pytest", *options, test]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
