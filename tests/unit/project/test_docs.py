@@ -134,3 +134,19 @@ def test_a_page_that_cannot_be_run_says_so(page: str) -> None:
 )
 def test_what_counts_as_the_same(shown: list[str], printed: str, equal: bool) -> None:
     assert same(shown, printed) is equal
+
+
+def test_the_architecture_lists_each_room() -> None:
+    """Whoever adds a room to the package or to the kernel door says there what it is for."""
+    text = (ROOT / "docs/architecture.md").read_text()
+    here = {
+        entry.name for entry in (ROOT / "netorch").iterdir() if (entry / "__init__.py").exists()
+    }
+    door = {
+        entry.name
+        for entry in (ROOT / "netorch/kernel").iterdir()
+        if (entry / "__init__.py").exists()
+    }
+    rooms, doors = text.split("The rooms of `kernel/`:")
+    assert set(re.findall(r"^`(\w+)`\n: ", rooms, re.MULTILINE)) == here
+    assert set(re.findall(r"^`(\w+)`\n: ", doors.split("Three walls")[0], re.MULTILINE)) == door
