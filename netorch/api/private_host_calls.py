@@ -32,7 +32,7 @@ class ChangeValue(msgspec.Struct, frozen=True):
     """A Change without its steps: they are for the process that carries them out."""
 
     disruption: Disruption
-    key: Key
+    key: tuple[str, ...]
     title: str
     values: dict[str, tuple[str | None, str | None]]
     because: str
@@ -49,7 +49,7 @@ class ChangesValue(msgspec.Struct, frozen=True):
 
 class TryValue(msgspec.Struct, frozen=True):
     address: str
-    with_answers: bool
+    answered: bool
     text: str
     reply: Reply
     seconds: float | None
@@ -80,14 +80,17 @@ class ChecksValue(msgspec.Struct, frozen=True):
 def pack_changes(changes: Changes) -> ChangesValue:
     return ChangesValue(
         changes.topology,
-        tuple(_like(ChangeValue, change) for change in changes.changes),
+        tuple(_like(ChangeValue, change, key=tuple(change.key)) for change in changes.changes),
         changes.warnings,
         changes.notes,
     )
 
 
 def unpack_changes(value: ChangesValue) -> Changes:
-    changes = tuple(Change(**msgspec.structs.asdict(change)) for change in value.changes)
+    changes = tuple(
+        Change(**msgspec.structs.asdict(change) | {"key": Key(*change.key)})
+        for change in value.changes
+    )
     return Changes(value.topology, changes, value.warnings, value.notes)
 
 

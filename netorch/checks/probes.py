@@ -32,7 +32,7 @@ class Try(Value):
     """What came of one address. `text`: that in words, "" for what was not needed, `seconds`: the round trip where it answered."""
 
     address: Address
-    with_answers: bool
+    answered: bool
     text: str
     reply: Reply
     seconds: float | None = None
@@ -192,7 +192,7 @@ def _wanted(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
     reasons: list[str] = []
     for version in versions:
         here = [entry for entry in tries if entry.address.version == version]
-        if not any(entry.with_answers for entry in here):
+        if not any(entry.answered for entry in here):
             told = next((entry for entry in here if entry.reply.sort is not Sort.SILENT), here[0])
             reasons.append(f"IPv{version}: {told.text}" if len(versions) > 1 else told.text)
     return not reasons, "; ".join(reasons)
@@ -202,7 +202,7 @@ def _unwanted(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
     if not tries:
         return True, f"{pair.target.name} has no address"
     for entry in tries:
-        if entry.with_answers:
+        if entry.answered:
             return False, f"{entry.address} {'takes a connection' if pair.check.tcp else 'answers'}"
     for entry in tries:
         if entry.reply.sort is Sort.UNSENT:

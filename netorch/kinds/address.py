@@ -78,13 +78,13 @@ class Ifaddr(NamedTuple):
 
 @cached_key
 def address_key(netns: str, link: str, address: Ifaddr) -> Key:
-    return Key("address", netns, (link, str(address)))
+    return Key("address", netns, link, str(address))
 
 
 @cached_key
 def ipv4_key(netns: str, link: str) -> Key:
     """That a link has an IPv4 address at all: with the last one its IPv4 routes go (fib_disable_ip in net/ipv4/fib_frontend.c)."""
-    return Key("ipv4", netns, (link,))
+    return Key("ipv4", netns, link)
 
 
 class Foreign(Enum):

@@ -191,4 +191,4 @@ class Primary(Nothing, Resource):
 
 
 def primary_key(netns: str, bond: str) -> Key:
-    return Key("primary", netns, (bond,))
+    return Key("primary", netns, bond)

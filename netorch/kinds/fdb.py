@@ -36,7 +36,7 @@ def many(mac: str) -> bool:
 
 def fdb_key(netns: str, link: str, mac: str, dst: str) -> Key:
     """The end is a part of it only where a MAC may be behind several."""
-    return Key("fdb", netns, (link, mac, dst) if many(mac) else (link, mac))
+    return Key("fdb", netns, link, mac, *((dst,) if many(mac) else ()))
 
 
 @observed

@@ -27,7 +27,7 @@ def first_line(topology: str) -> str:
 
 @cached_key
 def file_key(netns: str, name: str) -> Key:
-    return Key("file", netns, (name,))
+    return Key("file", netns, name)
 
 
 @observed

@@ -20,7 +20,7 @@ def filter_key(netns: str) -> Key:
 
 def publish_key(netns: str, text: str) -> Key:
     """No resource: by this the place in the file is found of what a published port's rule says of itself."""
-    return Key("publish", netns, (text,))
+    return Key("publish", netns, text)
 
 
 @observed

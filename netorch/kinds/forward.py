@@ -19,7 +19,7 @@ from netorch.values.snapshot import DroppingChain, ForwardSnapshot, Snapshot
 
 
 def forward_key(netns: str, bridge: str) -> Key:
-    return Key("forward", netns, (bridge,))
+    return Key("forward", netns, bridge)
 
 
 @observed

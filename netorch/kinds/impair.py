@@ -36,7 +36,7 @@ _U32_MAX = 2**32 - 1
 
 
 def impair_key(netns: str, link: str) -> Key:
-    return Key("impair", netns, (link,))
+    return Key("impair", netns, link)
 
 
 @observed

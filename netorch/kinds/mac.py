@@ -15,7 +15,7 @@ from netorch.values.requests import Request, StaticMacAdd, StaticMacDel
 
 
 def portmac_key(netns: str, link: str, mac: str, vlan: int = 0) -> Key:
-    return Key("mac", netns, (link, mac, f"vlan {vlan}") if vlan else (link, mac))
+    return Key("mac", netns, link, mac, *((f"vlan {vlan}",) if vlan else ()))
 
 
 @observed

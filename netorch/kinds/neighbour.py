@@ -18,7 +18,7 @@ from netorch.values.snapshot import NeighbourRecord
 
 
 def neighbour_key(netns: str, link: str, address: str) -> Key:
-    return Key("neighbour", netns, (link, address))
+    return Key("neighbour", netns, link, address)
 
 
 @observed

@@ -99,7 +99,7 @@ AllowedIps = tuple[tuple[bytes, int], ...]
 
 
 def peer_key(netns: str, link: str, public_key: str) -> Key:
-    return Key("peer", netns, (link, public_key))
+    return Key("peer", netns, link, public_key)
 
 
 @observed

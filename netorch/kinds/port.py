@@ -15,7 +15,7 @@ from netorch.netlink.constants import (
     IFLA_BRPORT_MODE,
     IFLA_BRPORT_PRIORITY,
 )
-from netorch.state.key import Key, label_text
+from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import Nothing, View, observed
 from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import read_alias
@@ -33,8 +33,9 @@ USUAL_COST = {"veth": 2, "dummy": 100}
 """Kind of link → what it gives to a port of it; of the others it depends on what they ride on."""
 
 
+@cached_key
 def port_key(netns: str, link: str) -> Key:
-    return Key("port", netns, (link,))
+    return Key("port", netns, link)
 
 
 class MasterWords(InterfaceWords):

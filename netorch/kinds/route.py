@@ -22,7 +22,7 @@ from netorch.netlink.constants import (
     RTPROT_BOOT,
     RTPROT_STATIC,
 )
-from netorch.state.key import Key, label_text
+from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View, observed
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
@@ -44,7 +44,20 @@ _TYPE_NAMES = {number: name for name, number in TYPES.items()}
 
 def route_key(netns: str, spec: RouteSpec) -> Key:
     """What the kernel tells routes apart by: family, table, destination, metric."""
-    return Key("route", netns, _parts(spec))
+    return _route_key(netns, spec.family, spec.dst, spec.prefixlen, spec.table, spec.metric)
+
+
+@cached_key
+def _route_key(
+    netns: str, family: int, dst: bytes | None, length: int, table: int, metric: int
+) -> Key:
+    default = "default" if family == AF_INET else "default (v6)"
+    parts = [default if dst is None else f"{ip_address(dst)}/{length}"]
+    if table != MAIN:
+        parts.append(f"table {table}")
+    if metric != (0 if family == AF_INET else IPV6_METRIC):
+        parts.append(f"metric {metric}")
+    return Key("route", netns, *parts)
 
 
 @observed
@@ -157,16 +170,6 @@ class Route(Resource):
 
     def title(self) -> str:
         return f"route {label_text(self.netns)} {self.key.name}"
-
-
-def _parts(spec: RouteSpec) -> tuple[str, ...]:
-    default = "default" if spec.family == AF_INET else "default (v6)"
-    parts = [default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"]
-    if spec.table != MAIN:
-        parts.append(f"table {spec.table}")
-    if spec.metric != (0 if spec.family == AF_INET else IPV6_METRIC):
-        parts.append(f"metric {spec.metric}")
-    return tuple(parts)
 
 
 def _via(hop: Hop) -> str:

@@ -34,7 +34,7 @@ PROTOCOL_UNSPEC = 0
 
 
 def rule_key(netns: str, spec: RuleSpec) -> Key:
-    return Key("rule", netns, _parts(spec))
+    return Key("rule", netns, *_parts(spec))
 
 
 @observed

@@ -21,7 +21,7 @@ _DOTTED = str.maketrans("/.", "./")
 
 def sysctl_key(netns: str, path: str) -> Key:
     """`path`: the first of the places where the setting may stand."""
-    return Key("sysctl", netns, (path,))
+    return Key("sysctl", netns, path)
 
 
 def sysctl_paths(link: str, name: str) -> tuple[str, ...]:

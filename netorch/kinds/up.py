@@ -21,7 +21,7 @@ from netorch.values.requests import LinkSet, Request, SysctlSet
 
 @cached_key
 def up_key(netns: str, link: str) -> Key:
-    return Key("up", netns, (link,))
+    return Key("up", netns, link)
 
 
 @observed

@@ -18,7 +18,7 @@ from netorch.values.snapshot import LinkRecord
 
 
 def uplink_key(netns: str, nic: str) -> Key:
-    return Key("uplink", netns, (nic,))
+    return Key("uplink", netns, nic)
 
 
 @observed

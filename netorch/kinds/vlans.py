@@ -25,7 +25,7 @@ Vlans = tuple[tuple[int, bool], ...]
 
 
 def vlans_key(netns: str, link: str) -> Key:
-    return Key("vlans", netns, (link,))
+    return Key("vlans", netns, link)
 
 
 class Tag(Enum):

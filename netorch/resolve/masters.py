@@ -32,8 +32,9 @@ def takes_ports(iface: Iface) -> bool:
 
 def bond_of(iface: Iface) -> Iface | None:
     """The bond that it is a port of."""
-    master = iface.master
-    role = master.role if master is not None else None
+    if (master := iface.master) is None:
+        return None
+    role = master.role
     return master if isinstance(role, SoloRole) and isinstance(role.words, BondWords) else None
 
 

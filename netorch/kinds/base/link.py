@@ -42,7 +42,7 @@ TXQUEUELEN = 1000
 
 @cached_key
 def link_key(netns: str, name: str) -> Key:
-    return Key("link", netns, (name,))
+    return Key("link", netns, name)
 
 
 def link_of(key: Key) -> str:

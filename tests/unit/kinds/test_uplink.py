@@ -94,8 +94,8 @@ def test_addresses_come_from_the_range_alone_and_the_router_is_the_default_route
         "eth0 fd00::61/64",
     }
     assert {key for key in desired.state if key.kind == "route"} == {
-        Key("route", "a", ("default",)),
-        Key("route", "b", ("default",)),
+        Key("route", "a", "default"),
+        Key("route", "b", "default"),
     }
     without = resolved(
         LAN.replace(', ip_range: [10.0.0.64/28, "fd00::60/124"], gateway: 10.0.0.1', "")
