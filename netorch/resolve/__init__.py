@@ -12,12 +12,13 @@ from netorch.resolve.host_nics import check_nics
 from netorch.resolve.hosts_files import put_names
 from netorch.resolve.impairments import put_impairments
 from netorch.resolve.masters import attach_ports
+from netorch.resolve.network_addresses import assign_addresses
 from netorch.resolve.packet_filters import filters, put_accepts, put_filter
 from netorch.resolve.port_vlans import put_vlans
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_solo, put_veth
 from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
 from netorch.resolve.routes import put_routes, put_rules
-from netorch.resolve.segments import check_segments
+from netorch.resolve.segment_checks import check_segments
 from netorch.state.key import HOST, Key, attached_label
 from netorch.state.resource import Resource
 from netorch.topology import TopologyFile
@@ -59,7 +60,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     networks.check_overlaps(draft, segments)
     interfaces.check_unmade(draft)
     for segment in segments.values():
-        networks.number(draft, segment)
+        assign_addresses(draft, segment)
     for segment in segments.values():
         if segment.ends:
             overlay.complete_endpoints(draft, segment)

@@ -8,7 +8,7 @@ from ipaddress import IPv6Address, ip_address
 from netorch.immutable import Value
 from netorch.language.scalars import Address
 from netorch.resolve.draft import Draft, Iface, Path, Site
-from netorch.resolve.networks import Segment
+from netorch.resolve.segment import Segment
 
 
 class CheckEnd(Value):

@@ -16,10 +16,10 @@ from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
 from netorch.resolve.roles import SoloRole
+from netorch.resolve.segment import Segment, bridge_of, make_interface
 from netorch.state.key import HOST
 
 if TYPE_CHECKING:
-    from netorch.resolve.networks import Segment
     from netorch.topology import Membership
 
 UNDERLAY_MTU = 1500
@@ -28,8 +28,6 @@ UNDERLAY_MTU = 1500
 
 def add_endpoints(draft: Draft, segment: Segment) -> None:
     """Give `segment` its endpoints, each a segment of its own to plug members into, with a bridge and a tunnel end."""
-    from netorch.resolve.networks import Segment, bridge_of, make_interface
-
     first: Iface | None = None
     for node in segment.words.endpoints:
         path = (*segment.path, "endpoints", node)

@@ -18,8 +18,8 @@ from netorch.kinds.forward import ForwardAccept
 from netorch.language.publish import NatWords, ports_text
 from netorch.nat.nftables import line
 from netorch.resolve.draft import Draft, Path, Site
-from netorch.resolve.networks import LEADING_OUT, Segment, closed
 from netorch.resolve.published_ports import Published, check_published, prepare, published
+from netorch.resolve.segment import LEADING_OUT, Segment, closed
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

@@ -13,7 +13,7 @@ from netorch.language.publish import PublishWords, comment, ports_text
 from netorch.language.scalars import Address
 from netorch.netlink.constants import AF_INET6, RTN_LOCAL
 from netorch.resolve.draft import Draft, Path, Site
-from netorch.resolve.networks import LEADING_OUT, Segment
+from netorch.resolve.segment import LEADING_OUT, Segment
 from netorch.values.requests import Hop, RouteSpec
 
 _LOOPBACK = b"\0" * 15 + b"\1"

@@ -19,8 +19,8 @@ from netorch.netlink.constants import (
 )
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.masters import table_of, vrf_of
-from netorch.resolve.networks import Segment
 from netorch.resolve.resources import address_of
+from netorch.resolve.segment import Segment
 from netorch.resolve.stacked import routes_below
 from netorch.state.key import Key
 from netorch.topology import HopWords, RouteWords, RuleWords

@@ -5,7 +5,6 @@ a parent have to agree on, in networks or not.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import CommonWords, LinkFields
@@ -18,11 +17,9 @@ from netorch.kinds.vlan import VlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, SoloRole
+from netorch.resolve.segment import Segment
 from netorch.state.key import HOST
 from netorch.topology import NetworkWords
-
-if TYPE_CHECKING:
-    from netorch.resolve.networks import Segment
 
 DRIVERS: Mapping[str, tuple[type[StackedWords], str]] = {
     "macvlan": (MacvlanWords, "bridge"),
