@@ -15,8 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from netorch.nat import nftables_json
-from netorch.nat.chains import ListedChain
+from netorch.firewall import nftables_json
+from netorch.firewall.chains import ListedChain
 
 PATH = Path(__file__).parent / "recorded" / "nftables.json"
 SETS = """
@@ -206,7 +206,7 @@ def commands(family: str) -> str:
 
 def chains_of(listing: Mapping[str, Any]) -> tuple[ListedChain, ...]:
     """The chains of what `LIST` printed."""
-    from netorch.nat.nftables import rule_texts
+    from netorch.firewall.nftables import rule_texts
 
     extensions = {
         (family, table, handle): tuple(words)

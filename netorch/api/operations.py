@@ -83,7 +83,7 @@ def diff(source: Source, *, variables: Variables | None = None, name: str | None
     topology = load(source, variables=variables, name=name)
     with Orchestrator() as lab:
         difference = lab.diff(topology.loaded)
-    return _told(topology.name, difference.plan, difference.warnings)
+    return _changes(topology.name, difference.plan, difference.warnings)
 
 
 def apply(
@@ -126,8 +126,8 @@ def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
             topology_name(target)
         except ValueError as error:
             raise NetorchError(Problem("bad-topology-name", str(error), object=target)) from None
-        return take_away(target, lock_timeout)
-    return take_away(load(target).name, lock_timeout)
+        return destroy_by_name(target, lock_timeout)
+    return destroy_by_name(load(target).name, lock_timeout)
 
 
 def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
@@ -159,7 +159,7 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
     except KeyboardInterrupt:
         # it may come when all is applied, or twice
         if fresh and begun:
-            insist(lambda: take_away(topology.name, lock_timeout))
+            retry_despite_interrupts(lambda: destroy_by_name(topology.name, lock_timeout))
         raise
 
 
@@ -176,13 +176,13 @@ def try_checks(topology: Topology, timeout: float) -> Checks:
     )
 
 
-def take_away(name: str, lock_timeout: float) -> Changes:
+def destroy_by_name(name: str, lock_timeout: float) -> Changes:
     """`destroy`, by name."""
     with Orchestrator() as lab:
         return _of(name, lab.destroy(name, lock_timeout=lock_timeout))
 
 
-def insist(work: Callable[[], object]) -> None:
+def retry_despite_interrupts(work: Callable[[], object]) -> None:
     """Do what Ctrl-C has stopped half-way, and again if it comes again: what is left then, nobody would take away."""
     for _ in range(_IMPATIENCE):
         try:
@@ -194,10 +194,10 @@ def insist(work: Callable[[], object]) -> None:
 
 
 def _of(name: str, report: Report) -> Changes:
-    return _told(name, report.plan, report.warnings, report.notes)
+    return _changes(name, report.plan, report.warnings, report.notes)
 
 
-def _told(
+def _changes(
     name: str,
     plan: Plan,
     warnings: tuple[str, ...] | list[str],

@@ -14,7 +14,7 @@ from netorch.checks.run import TIMEOUT
 from netorch.errors import LacksError, NetorchError, Problem
 from netorch.kernel.door import has_root
 from netorch.kernel.private_host.calls import Files
-from netorch.kernel.private_host.client import Here, Machine, Private
+from netorch.kernel.private_host.client import CurrentHost, Machine, PrivateHost
 from netorch.kernel.probe.capture import Capture
 from netorch.kernel.processes.spawn import close_all
 
@@ -105,7 +105,7 @@ class Lab:
             )
         except KeyboardInterrupt:
             # a private host heard nothing of it
-            self._live = not isinstance(machine, Here)
+            self._live = not isinstance(machine, CurrentHost)
             raise
         self._live = True
 
@@ -117,15 +117,15 @@ class Lab:
             self._end()
         except KeyboardInterrupt:
             # to the end, and then heed it
-            operations.insist(self._end)
+            operations.retry_despite_interrupts(self._end)
             raise
 
     def _end(self) -> None:
         self._site.end_processes()
         attached = self.topology.loaded.desired.attached
         # a private host goes with all that is in it, but for what others have of the topology
-        if attached or isinstance(self._site.machine, Here):
-            self._site.machine.change(operations.take_away, self.name, self._lock_timeout)
+        if attached or isinstance(self._site.machine, CurrentHost):
+            self._site.machine.change(operations.destroy_by_name, self.name, self._lock_timeout)
         self._live = False
 
 
@@ -160,7 +160,7 @@ def running(
                 remedy="Run the program with sudo, or the topology with `private=True`.",
             )
         )
-    machine: Machine = Private(CALLS) if private else Here()
+    machine: Machine = PrivateHost(CALLS) if private else CurrentHost()
     lab = Lab(topology, machine, lock_timeout)
     try:
         try:

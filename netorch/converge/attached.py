@@ -10,7 +10,7 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.namespaces.attach import NotAttached
-from netorch.kernel.namespaces.catalog import OWN_NETNS
+from netorch.kernel.namespaces.open_namespaces import OWN_NETNS
 from netorch.kinds.netns import netns_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded

@@ -7,26 +7,28 @@ from functools import cache
 
 from netorch.converge import hazards
 from netorch.converge.attached import Attached, attach, check_attached
-from netorch.converge.observe import Observed, observe
+from netorch.converge.desired_here import desired_here, further_settings
+from netorch.converge.observe import Observed
 from netorch.converge.original_settings import Memory
-from netorch.converge.previous import Previous
-from netorch.converge.read import observe_ours, scope
-from netorch.converge.refuse import (
+from netorch.converge.preflight import (
     refuse_conflicts,
     refuse_hazards,
     refuse_lacking,
     refuse_obstacles,
 )
-from netorch.converge.unchanged import lost_an_end, resources_of_untouched, untouched, without
-from netorch.errors import NetorchError, Problem
-from netorch.immutable import Value, replace
+from netorch.converge.previous import Previous
+from netorch.converge.read import observe_ours, scope
+from netorch.converge.unchanged import (
+    exclude_namespaces,
+    lost_its_other_end,
+    resources_of_untouched,
+    untouched,
+)
+from netorch.immutable import Value
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.links import nics
-from netorch.kinds.file import NodeFile
-from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import keep_needed_accepts
 from netorch.kinds.physical import Physical
-from netorch.nat.languages import AUTO
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.key import Key
@@ -37,14 +39,16 @@ from netorch.values.snapshot import Snapshot
 
 
 class Difference(Value):
-    """Where the kernel stands, what the file asks for, and the plan between the two. `attached` says in which namespaces of others."""
+    """Where the kernel stands, what the file asks for, and the plan between the two."""
 
     plan: Plan
     observed: Observed
     snapshot: Snapshot
     memory: Memory
     wanted: Mapping[Key, Resource]
+    """What the file asks for, in terms of this machine."""
     attached: Attached
+    """The namespaces of others that the topology reaches into."""
     warnings: tuple[str, ...] = ()
 
 
@@ -57,52 +61,50 @@ def compare(
     attached: Attached | None = None,
     before: Difference | None = None,
 ) -> Difference:
-    """What apply would do. ConflictError where something of others is in the way.
+    """Read the kernel, refuse what cannot be done, and plan the rest.
 
-    `loaded` gives errors their place in the file. Without `attached` the names of namespaces of
-    others are looked up anew. `before` is what was found before its plan was carried out: of what
-    no step of that plan has touched, only files are read again.
+    ConflictError or LacksError, before anything is changed, where it cannot be done. `loaded` gives
+    errors their place in the file. Without `attached` the names of namespaces of others are looked
+    up anew. `before` is what was found before its plan was carried out: of what no step of that
+    plan has touched, only files are read again.
     """
     kept = untouched(before.plan, before.snapshot) if before is not None else None
     attached = attached or attach(kernel, desired, previous.attached)
     memory = previous.memory.moved(attached.moved)
-    snapshot = kernel.read(scope(previous, desired.state, attached.labels, memory), kept)
+
+    def read(state: Mapping[Key, Resource]) -> Snapshot:
+        return kernel.read(scope(previous, state, attached.labels, memory), kept)
+
+    snapshot = read(desired.state)
     check_attached(desired, attached, snapshot, loaded)
-    state: Mapping[Key, Resource]
-    state, strange_files = _without_strange_files(desired, snapshot)
-    state, answer_warnings = _with_answers(kernel, desired, state, loaded)
-    state, unfiltered = _in_kernel_words(kernel, state)
-    if settings := [
-        *hazards.routers(state, snapshot, memory),
-        *hazards.bare_bridges(state, kernel.pristine_sysctls),
-    ]:
+    here = desired_here(kernel, desired, snapshot, loaded)
+    state = here.state
+    if settings := further_settings(kernel, state, snapshot, memory):
         # first, because forwarding must not begin before they are set
         state = {**{resource.key: resource for resource in settings}, **state}
-        snapshot = kernel.read(scope(previous, state, attached.labels, memory), kept)
-    state, walls = keep_needed_accepts(state, snapshot)
+        snapshot = read(state)
+    state, dropping = keep_needed_accepts(state, snapshot)
     same = (
         resources_of_untouched(before.observed, kept, snapshot)
         if before is not None and kept
         else {}
     )
     observed = observe_ours(kernel, previous, snapshot, state, memory, same)
-    if before is not None and lost_an_end(same, before.observed.state, observed.state):
+    if before is not None and lost_its_other_end(same, before.observed.state, observed.state):
         return compare(kernel, desired, previous, loaded, attached=attached)
     state = _as_it_is(previous, observed, state)
     refuse_conflicts(desired, observed, previous, loaded)
     refuse_hazards(desired, observed, snapshot, previous, loaded)
-    plan = make_plan(without(same, observed.state), without(same, state))
+    plan = make_plan(exclude_namespaces(same, observed.state), exclude_namespaces(same, state))
     refuse_obstacles(plan, snapshot, state, desired, loaded)
     refuse_lacking(kernel, plan, desired, loaded)
     warnings = (
         *attached.warnings,
         *((previous.settings_warning,) if previous.settings_warning else ()),
-        *strange_files,
-        *answer_warnings,
-        *unfiltered,
-        *walls,
-        *hazards.missing_addresses(state, snapshot),
-        *hazards.lost_at_loopback(state, snapshot),
+        *here.warnings,
+        *dropping,
+        *hazards.warn_of_missing_addresses(state, snapshot),
+        *hazards.warn_of_loopback(state, snapshot),
         *cautions(plan, snapshot, desired.topology),
     )
     return Difference(plan, observed, snapshot, memory, state, attached, warnings)
@@ -121,65 +123,6 @@ def plan_back(
     snapshot = kernel.read(scope(previous, state, attached.labels, memory))
     observed = observe_ours(kernel, previous, snapshot, state, memory)
     return make_plan(observed.state, target), snapshot
-
-
-def _with_answers(
-    kernel: LinuxKernel, desired: Desired, state: Mapping[Key, Resource], loaded: Loaded | None
-) -> tuple[Mapping[Key, Resource], list[str]]:
-    """The state with what only this machine can tell; a NetorchError of all that it cannot, and its warnings."""
-    asking = {key: asked for key, resource in state.items() if (asked := resource.questions)}
-    if not asking:
-        return state, []
-    answers = kernel.answers(
-        [question for asked in asking.values() for question in asked], desired.folder
-    )
-    problems: list[Problem] = []
-    for key, asked in asking.items():
-        title = state[key].title()
-        for question in asked:
-            answer = answers[question]
-            if answer.problem:
-                path = (*desired.origins.get(key, ()), question.word)
-                where = loaded.where(path) if loaded else None
-                what = f"{title}: {answer.problem}."
-                problems.append(Problem(answer.code, what, where, answer.remedy, title))
-    if problems:
-        raise NetorchError(problems, loaded.file if loaded else "")
-    known = {key: state[key].with_answers(answers) for key in asking}
-    return {**state, **known}, list(
-        dict.fromkeys(answer.warning for answer in answers.values() if answer.warning)
-    )
-
-
-def _in_kernel_words(
-    kernel: LinuxKernel, wanted: Mapping[Key, Resource]
-) -> tuple[Mapping[Key, Resource], list[str]]:
-    """Packet filters as the kernel would list them, by which alone they can be compared; and what cannot be filtered here."""
-    filters = {
-        key: resource for key, resource in wanted.items() if isinstance(resource, PacketFilter)
-    }
-    if not filters:
-        return wanted, []
-    choice = next(iter(filters.values())).backend
-    try:
-        backend = kernel.filter_backend(choice)
-    except NetorchError as error:
-        if choice != AUTO or any(resource.translates for resource in filters.values()):
-            raise
-        # nothing leads out, so there is no way round what is not dropped but a route that a member makes itself
-        missing = " ".join(error.lines())
-        return {key: resource for key, resource in wanted.items() if key not in filters}, [
-            f"networks are kept apart by routes alone: {missing}"
-        ]
-    said = {
-        key: replace(
-            resource,
-            backend=backend,
-            text=kernel.filter_text(backend, resource.topology, resource.rules),
-        )
-        for key, resource in filters.items()
-    }
-    return {**wanted, **said}, []
 
 
 def _as_it_is(
@@ -216,16 +159,3 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
             if nic.origin not in known
         ),
     ]
-
-
-def _without_strange_files(
-    desired: Desired, snapshot: Snapshot
-) -> tuple[dict[Key, Resource], list[str]]:
-    """Files in /etc/netns that somebody else wrote stay as they are: no conflict, but worth a word."""
-    files = {key: resource for key, resource in desired.state.items() if key.kind == "file"}
-    found = observe(snapshot, desired.mark, files, kinds=(NodeFile,)).strangers if files else {}
-    strange = {key: whose for key, whose in found.items() if key.kind == "file"}
-    warnings = sorted(f"{whose}: left as it is" for whose in strange.values())
-    return {
-        key: resource for key, resource in desired.state.items() if key not in strange
-    }, warnings

@@ -11,7 +11,7 @@ from netorch.immutable import Value, field
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.state.plan import Plan, Step
-from netorch.state.planner import epochs
+from netorch.state.planner import batches
 from netorch.state.resource import Resource
 from netorch.values.requests import Failure, LinkDel, Request
 from netorch.values.snapshot import Scope, Snapshot
@@ -49,7 +49,7 @@ class Refusal(Value):
     failure: Failure
 
 
-class Run(Struct):
+class Execution(Struct):
     """What came of carrying out a plan."""
 
     done: int = 0
@@ -68,19 +68,19 @@ def execute(
     reclaim: Iterable[str] = (),
     keep_going: bool = False,
     progress: Progress = ignore_progress,
-) -> Run:
+) -> Execution:
     """Carry out `plan`. `groups`: label → link group in which every link is to go, so that one request deletes them all.
 
     `keep_going` collects refusals to the end, as a tear-down wants it; else the first epoch with one is the last.
     """
-    run = Run()
+    run = Execution()
     total = len(plan)
     deletes = plan.deletes
     if groups and (early := tuple(step for step in deletes if step.resource.deleted_before)):
         _delete_early(kernel, early, reclaim, run)
         if run.refusals:
             # nothing that they hold may go: with the others, in order, they are tried and refused again
-            groups, run = None, Run()
+            groups, run = None, Execution()
         else:
             deletes = tuple(step for step in deletes if not step.resource.deleted_before)
     for label, group in (groups or {}).items():
@@ -88,7 +88,7 @@ def execute(
         kernel.delete_group(label, group)
     spared = frozenset(groups or ())
     for steps, deleting in ((deletes, True), (plan.changes, False)):
-        for epoch in epochs(steps, deleting=deleting):
+        for epoch in batches(steps, deleting=deleting):
             for chunk in _chunks(epoch):
                 _send(kernel, chunk, spared if deleting else frozenset(), reclaim, run)
                 last = next(reversed(chunk.values()))[-1]
@@ -98,8 +98,10 @@ def execute(
     return run
 
 
-def _delete_early(kernel: Kernel, steps: Sequence[Step], reclaim: Iterable[str], run: Run) -> None:
-    for epoch in epochs(steps, deleting=True):
+def _delete_early(
+    kernel: Kernel, steps: Sequence[Step], reclaim: Iterable[str], run: Execution
+) -> None:
+    for epoch in batches(steps, deleting=True):
         _send(kernel, epoch, frozenset(), reclaim, run)
 
 
@@ -132,7 +134,7 @@ def _send(
     steps: Mapping[str, Sequence[Step]],
     spared: frozenset[str],
     reclaim: Iterable[str],
-    run: Run,
+    run: Execution,
 ) -> None:
     channels: dict[str, list[Request]] = {}
     owners: dict[int, Step] = {}

@@ -45,7 +45,7 @@ class Hazard(NamedTuple):
         return Problem(self.code, f"{self.what}.", where, self.remedy, self.object, self.command)
 
 
-def overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
+def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
     """Networks whose subnet a namespace that netorch does not make reaches by another link already."""
     for key, resource in desired.state.items():
         if (
@@ -73,7 +73,7 @@ def _subnet(address: Ifaddr) -> Network:
     return ip_network(address.local if address.peer else address.with_length, strict=False)
 
 
-def listeners(
+def ports_in_use(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot
 ) -> Iterator[Hazard]:
     """Ports to be published anew where a program of the owner listens: nobody would reach it any more."""
@@ -89,7 +89,7 @@ def listeners(
                 yield Hazard(key, "port-in-use", rule.comment, what, remedy, command, rule.comment)
 
 
-def published_by_others(
+def ports_of_other_topologies(
     state: Mapping[Key, Resource],
     observed: Mapping[Key, Resource],
     others: Callable[[], Mapping[str, Mapping[Key, Resource]]],
@@ -135,7 +135,7 @@ def _new_ports(
             yield from ((key, rule) for rule in new.values() if rule.comment not in there)
 
 
-def missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
+def warn_of_missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
     """A warning for each address to publish on that the owner neither has nor is to get. What leaves may have any that leads back."""
     said: dict[str, None] = {}
     for key, resource in wanted.items():
@@ -160,7 +160,7 @@ def missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> lis
     return list(said)
 
 
-def bare_bridges(
+def settings_of_bare_bridges(
     wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]
 ) -> list[Sysctl]:
     """br_netfilter off for IPv6 where a node of ours publishes on ::1: it would see the answers too early, and lose them."""
@@ -177,7 +177,7 @@ def bare_bridges(
     return [resource for resource in found if resource.key not in wanted]
 
 
-def lost_at_loopback(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
+def warn_of_loopback(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
     """A warning for each namespace that is not ours, where that setting is others' too."""
     return [
         f"published ports of {label_text(key.netns)} do not answer on ::1, "
@@ -191,7 +191,9 @@ def lost_at_loopback(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list
     ]
 
 
-def routers(wanted: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory) -> list[Sysctl]:
+def settings_of_routers(
+    wanted: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory
+) -> list[Sysctl]:
     """accept_ra=2 for links by which a router advertised the default route: forwarding would end it otherwise."""
     found: list[Sysctl] = []
     for key, resource in wanted.items():
@@ -233,7 +235,7 @@ def ipv6_switches(state: Mapping[Key, Resource]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def without_ipv6(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
+def ipv6_turned_off(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
     """IPv6 addresses where IPv6 is off, as it is in most containers: the kernel would refuse them."""
     said = {
         (key.netns, path): resource.value

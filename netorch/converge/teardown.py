@@ -7,10 +7,10 @@ from collections.abc import Callable
 from netorch.converge.attached import Reach, reach, reach_on_record
 from netorch.converge.compare import cautions
 from netorch.converge.execute import deletable_groups, execute
+from netorch.converge.kernel_errors import problem_of
 from netorch.converge.observe import Observed
 from netorch.converge.previous import Previous
 from netorch.converge.read import read_all
-from netorch.converge.refusals import problem_of
 from netorch.converge.report import Observers, Report
 from netorch.converge.transaction import ROUNDS, end_processes_of, remove_stale_names
 from netorch.errors import KernelRefused, Problem

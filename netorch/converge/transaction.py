@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from netorch.converge import trial
+from netorch.converge import confirmation
 from netorch.converge.attached import forget_left, remember_left
 from netorch.converge.compare import Difference, compare, plan_back
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.execute import Refusal, deletable_groups, execute
+from netorch.converge.kernel_errors import problem_of
 from netorch.converge.previous import Previous, namespaces_of
-from netorch.converge.refusals import problem_of
 from netorch.converge.report import Observers, Report
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.immutable import Value, replace
@@ -29,6 +29,8 @@ from netorch.values.snapshot import Snapshot
 
 ROUNDS = 4
 """How often the kernel is read again after steps before a command gives up."""
+INTERRUPTS = 10
+"""How often Ctrl-C may come during one rollback until it ends it."""
 
 
 class Start(Value):
@@ -58,13 +60,13 @@ class Transaction:
         # whoever removes a topology with namespaces of others has to load its file for their names
         made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
         self.record = replace(record, namespaces=made)
-        self.watch: trial.Watch | None = None
+        self.watch: confirmation.ConfirmationWatch | None = None
 
     def look_and_plan(self) -> None:
         """Step 1: what is there, what differs. A conflict ends it here."""
         topology = self.desired.topology
         self.observers.phase("reading")
-        unconfirmed = trial.refuse_pending(topology)
+        unconfirmed = confirmation.refuse_pending(topology)
         self.previous = Previous.read(topology)
         self.first = compare(self.kernel, self.desired, self.previous, self.loaded)
         self.observers.compared(self.first)
@@ -93,7 +95,9 @@ class Transaction:
         _remove_names(self.kernel, (stale & reclaim) - namespaces_of(self.desired))
         self.start = start = Start(self.desired, first, reclaim, previous)
         if self.confirm_within is not None:
-            self.watch = trial.Watch(name, self.confirm_within, lambda: take_back(start))
+            self.watch = confirmation.ConfirmationWatch(
+                name, self.confirm_within, lambda: roll_back_alone(start)
+            )
         self.settings = first.memory.during(first.wanted, first.snapshot)
         if self.settings:
             records.write_sysctls(name, self.settings)
@@ -140,10 +144,7 @@ class Transaction:
     def roll_back(self, error: BaseException) -> BaseException:
         """Step 5: back to where it began. Returns the error that says so."""
         self.observers.phase("rolling back")
-        try:
-            problems = roll_back(self.kernel, self.start, self.previous)
-        except NetorchError as stuck:
-            problems = [_NOT_ROLLED_BACK, *stuck.problems]
+        problems = self._roll_back_despite_interrupts()
         if self.watch is not None:
             self.watch.call_off()
         if isinstance(error, NetorchError):
@@ -153,6 +154,17 @@ class Transaction:
                 [Problem("interrupted", "interrupted."), *problems], self.loaded.file
             )
         return error
+
+    def _roll_back_despite_interrupts(self) -> list[Problem]:
+        """Roll back from the beginning again if Ctrl-C stops it, because half a rollback helps nobody."""
+        for _ in range(INTERRUPTS):
+            try:
+                return roll_back(self.kernel, self.start, self.previous)
+            except KeyboardInterrupt:
+                continue
+            except NetorchError as stuck:
+                return [_NOT_ROLLED_BACK, *stuck.problems]
+        raise KeyboardInterrupt
 
     def finish(self) -> Report:
         """Forget what only a rollback needs, and begin the time to confirm if there is one."""
@@ -203,7 +215,7 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     return problems
 
 
-def take_back(start: Start) -> list[Problem]:
+def roll_back_alone(start: Start) -> list[Problem]:
     """Roll back from another process, through a kernel door of its own. The lock is held."""
     kernel = LinuxKernel()
     try:

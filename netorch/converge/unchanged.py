@@ -44,7 +44,7 @@ def resources_of_untouched(
     return resources
 
 
-def lost_an_end(
+def lost_its_other_end(
     resources: Mapping[str, Sequence[Resource]],
     before: Mapping[Key, Resource],
     now: Mapping[Key, Resource],
@@ -58,7 +58,9 @@ def lost_an_end(
     )
 
 
-def without(labels: Mapping[str, object], state: Mapping[Key, Resource]) -> Mapping[Key, Resource]:
+def exclude_namespaces(
+    labels: Mapping[str, object], state: Mapping[Key, Resource]
+) -> Mapping[Key, Resource]:
     """The state without what is in these namespaces, but with all files."""
     if not labels:
         return state

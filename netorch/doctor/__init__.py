@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from netorch.converge import hazards
 from netorch.converge.compare import compare
+from netorch.converge.preflight import Lack, lacking
 from netorch.converge.previous import Previous, recorded
-from netorch.converge.refuse import Lack, lacking
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.checks import USER_NAMESPACES, look, severity
 from netorch.doctor.features import Ability, Ask, abilities
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import NetorchError, Problem
+from netorch.firewall.syntax import SYNTAXES, syntax_of
 from netorch.immutable import Value, replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.machine import facts, rootless
 from netorch.kernel.machine.facts import Machine
 from netorch.kinds.netns import netns_key
-from netorch.nat.languages import LANGUAGES, language
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.key import HOST
@@ -87,8 +87,8 @@ def _diagnosis(situation: Situation, ask: Ask, tried: list[Finding]) -> Diagnosi
 def _backends(kernel: LinuxKernel, there: Machine) -> dict[str, str | None]:
     """As an apply with `auto` tries them: no module is loaded where a backend before it works."""
     found: dict[str, str | None] = {}
-    for name in LANGUAGES:
-        if None not in found.values() or language(name).MODULE not in there.modules.loadable:
+    for name in SYNTAXES:
+        if None not in found.values() or syntax_of(name).MODULE not in there.modules.loadable:
             found[name] = kernel.filter_refusal(name)
     return found
 
@@ -115,7 +115,7 @@ def _overlaps(
     return {
         name: found
         for name, desired in wanted.items()
-        if (found := tuple(hazards.overlaps(desired, snapshot)))
+        if (found := tuple(hazards.subnet_overlaps(desired, snapshot)))
     }
 
 

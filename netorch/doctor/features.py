@@ -9,6 +9,7 @@ from enum import Enum
 from netorch import kinds
 from netorch.doctor.checks import rootless
 from netorch.doctor.findings import Situation
+from netorch.firewall.syntax import SYNTAXES, syntax_of
 from netorch.immutable import Value, replace
 from netorch.kernel.machine.modules import Modules
 from netorch.kinds.address import IPV6
@@ -16,7 +17,6 @@ from netorch.kinds.base.standalone import StandaloneWords, link_feature
 from netorch.kinds.bridge import VLAN_FILTERING
 from netorch.kinds.impair import FEATURES as QDISCS
 from netorch.kinds.ipvlan import L3S
-from netorch.nat.languages import LANGUAGES, language
 from netorch.netlink.constants import AF_INET, FR_ACT_TO_TBL, RT_SCOPE_LINK, RTN_UNICAST
 from netorch.state.registry import INTERFACE_WORDS
 from netorch.values.requests import Feature, Hop, RouteAdd, RouteSpec, RuleAdd, RuleSpec
@@ -144,8 +144,8 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
     """What no single request tells."""
     nat = "networks: mode nat and routed, isolation, publish, nat"
     backends: Mapping[str, str | None] = situation.backends
-    for name in LANGUAGES:
-        module, config = language(name).MODULE, language(name).CONFIG
+    for name in SYNTAXES:
+        module, config = syntax_of(name).MODULE, syntax_of(name).CONFIG
         reason = backends.get(name)
         on_demand = name not in backends and module in modules.loadable
         state = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.doctor.findings import Finding, Level, Situation
+from netorch.firewall.syntax import PREFERRED, syntax_of
 from netorch.kinds.forward import ForwardAccept, loss, loss_warning
-from netorch.nat.languages import PREFERRED, language
 from netorch.state.key import HOST
 from netorch.values.snapshot import DroppingChain
 
@@ -161,7 +161,7 @@ def backends(situation: Situation) -> Iterator[Finding]:
         for key in desired.state
         if key.kind == "filter"
     ]
-    module = f"modprobe {language(PREFERRED).MODULE}"
+    module = f"modprobe {syntax_of(PREFERRED).MODULE}"
     install = module if situation.machine.libnftables else INSTALL[PREFERRED]
     what = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     level = Level.ERROR if needed else Level.WARNING

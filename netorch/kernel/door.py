@@ -13,12 +13,12 @@ from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import filters
 from netorch.kernel.machine import answers
 from netorch.kernel.namespaces.attach import NotAttached, open_all
-from netorch.kernel.namespaces.catalog import Namespaces
+from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.namespaces.worker import Worker
 from netorch.kernel.reader import ParallelReader, Reader, attach_unnamed
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.error_text import MORE_FILES
-from netorch.kernel.writer import RequestRun
+from netorch.kernel.writer import RequestSender
 from netorch.netlink.codec import DecodeError
 from netorch.netlink.encode import delete_group
 from netorch.values.filter_rules import Ruleset
@@ -126,7 +126,7 @@ class LinuxKernel:
         """
         names = frozenset(reclaim)
         return self._worker.call(
-            lambda: RequestRun(self._namespaces, self._etc, names).run(channels)
+            lambda: RequestSender(self._namespaces, self._etc, names).run(channels)
         )
 
     def delete_group(self, netns: str, group: int) -> tuple[int, str] | None:
@@ -158,7 +158,9 @@ class LinuxKernel:
 
     def _lacks(self, feature: Feature) -> bool:
         with self._namespaces.throwaway(""):
-            failures = RequestRun(self._namespaces, self._etc, frozenset()).run({"": feature.probe})
+            failures = RequestSender(self._namespaces, self._etc, frozenset()).run(
+                {"": feature.probe}
+            )
         return any(failure.errno in feature.lacking for failure in failures)
 
     def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from netorch.immutable import replace
 from netorch.kernel.files import etc_netns
-from netorch.kernel.firewall import filters, forwardaccept
+from netorch.kernel.firewall import filters, forward_accept
 from netorch.kernel.links.bridge_timers import follows, with_own_times
 from netorch.kernel.links.wireguard import WireguardSocket
-from netorch.kernel.namespaces.catalog import HOST, Namespaces
 from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
+from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
 from netorch.kernel.system import packet_policy, sysctl
 from netorch.kernel.system.listening_sockets import listening
 from netorch.kernel.system.rtnetlink import Rtnl
@@ -246,7 +246,7 @@ class Reader:
             rules_of = filters.read(scope.topology, self._backends)
             waiting = listening() if label in scope.filters else waiting
             if label == HOST or label in scope.attached or label in scope.forwards:
-                forward = forwardaccept.read(scope.topology, dropping=label in scope.forwards)
+                forward = forward_accept.read(scope.topology, dropping=label in scope.forwards)
         seen: Passage | None = None
         if scope.passage:
             self._namespaces.enter(netns)

@@ -9,12 +9,12 @@ from hashlib import blake2b
 
 from netorch.immutable import replace
 from netorch.kernel.files.etc_netns import EtcFiles
-from netorch.kernel.firewall import filters, forwardaccept
+from netorch.kernel.firewall import filters, forward_accept
 from netorch.kernel.links import nics, tun, uplink
 from netorch.kernel.links.wireguard import WireguardSocket
-from netorch.kernel.namespaces.catalog import Namespaces
 from netorch.kernel.namespaces.indexes import IndexResolver, Refused, UnknownLink
 from netorch.kernel.namespaces.netns import OpenNetns
+from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.rtnetlink import Rtnl
@@ -76,7 +76,7 @@ _TAKEN = (errno.EEXIST, errno.EBUSY)
 _BATCH = 128
 
 
-class RequestRun:
+class RequestSender:
     """One call of `transact`, in the worker's thread."""
 
     def __init__(self, namespaces: Namespaces, etc: EtcFiles, reclaim: frozenset[str]) -> None:
@@ -253,7 +253,7 @@ class RequestRun:
 
     def _accept(self, request: ForwardAcceptAdd | ForwardAcceptDel) -> None:
         self._namespaces.enter(self._resolver.namespace(request.netns))
-        forwardaccept.put(
+        forward_accept.put(
             request.topology,
             request.bridge,
             request.rules if isinstance(request, ForwardAcceptAdd) else (),

@@ -12,7 +12,7 @@ from netorch.language.constraints import Equals, HasKey, HasValue, constraints, 
 from netorch.language.scalars import InterfaceName, integer
 from netorch.netlink.attribute_types import U32, choice
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, interface_words, observed
+from netorch.state.registry import NoForeignObjects, View, interface_words, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, LinkSet, Request
 
@@ -135,7 +135,7 @@ class BondWords(MasterWords, StandaloneWords):
 
 
 @observed
-class Primary(Nothing, Resource):
+class Primary(NoForeignObjects, Resource):
     """That a bond prefers one of its ports: said when that has joined."""
 
     KIND: ClassVar[str] = "primary"

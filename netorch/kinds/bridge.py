@@ -24,7 +24,7 @@ from netorch.netlink.constants import (
     IFLA_BR_VLAN_FILTERING,
     IFLA_MTU,
 )
-from netorch.state.registry import Nothing, View, interface_words, observed
+from netorch.state.registry import NoForeignObjects, View, interface_words, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 
@@ -85,7 +85,7 @@ _LEFT_ALONE = ((IFLA_ADDRESS, b""), (IFLA_MTU, u32(0)))
 
 
 @observed
-class Bridge(Nothing, Link):
+class Bridge(NoForeignObjects, Link):
     """Times in centiseconds. MTU and MAC are said, since without them a bridge takes on its ports'; of a bridge with an uplink
     they are the NIC's: 0 and "" leave them alone. `in_change`: for half a minute after a topology change of STP the kernel shows
     another ageing time than it was told (__br_set_topology_change), so that one is not known.

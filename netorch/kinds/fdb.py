@@ -10,7 +10,7 @@ from netorch.kinds.base.link import link_key
 from netorch.language.scalars import ForwardingMac, IPAddress, Words
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, NeighbourAdd, NeighbourDel, Request
 
@@ -40,7 +40,7 @@ def fdb_key(netns: str, link: str, mac: str, dst: str) -> Key:
 
 
 @observed
-class Fdb(Nothing, Resource):
+class Fdb(NoForeignObjects, Resource):
     """`extra`: what somebody said beside the end by hand (a port, a VNI), as it was read."""
 
     KIND: ClassVar[str] = "fdb"

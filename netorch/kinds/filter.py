@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
+from netorch.firewall.syntax import syntax_of
 from netorch.kinds.netns import netns_key
-from netorch.nat.languages import language
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Disruption, Resource
 from netorch.values.filter_rules import Hook, Ruleset
 from netorch.values.requests import FilterDel, FilterSet, Request
@@ -24,7 +24,7 @@ def publish_key(netns: str, text: str) -> Key:
 
 
 @observed
-class PacketFilter(Nothing, Resource):
+class PacketFilter(NoForeignObjects, Resource):
     """`text`: the rules in the kernel's own words, by which states are compared. `rules`: what to load for them."""
 
     # counters and handles are no lines: a table that is equal is never loaded again
@@ -88,7 +88,7 @@ class PacketFilter(Nothing, Resource):
         return {"backend": self.backend, "rules": str(len(self.lines()))}
 
     def lines(self) -> Sequence[str]:
-        return language(self.backend).lines_of(self.text)
+        return syntax_of(self.backend).lines_of(self.text)
 
     def title(self) -> str:
         return f"filter {label_text(self.netns)}"

@@ -12,7 +12,7 @@ from netorch.immutable import replace
 from netorch.kinds.filter import filter_key
 from netorch.kinds.netns import netns_key
 from netorch.state.key import HOST, Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
 from netorch.values.snapshot import DroppingChain, ForwardSnapshot, Snapshot
@@ -23,7 +23,7 @@ def forward_key(netns: str, bridge: str) -> Key:
 
 
 @observed
-class ForwardAccept(Nothing, Resource):
+class ForwardAccept(NoForeignObjects, Resource):
     """`leads`: the IP versions in which the network leads out. `rules` are all of the bridge's, sorted, in every table that drops."""
 
     # which tables drop is not for the file to know: `rules` is empty until a snapshot says it

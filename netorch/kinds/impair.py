@@ -23,7 +23,7 @@ from netorch.netlink.qdisc import (
     tbf_options,
 )
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Disruption, Resource
 from netorch.values.requests import Feature, QdiscDel, QdiscSet, Request
 from netorch.values.snapshot import QdiscRecord
@@ -40,7 +40,7 @@ def impair_key(netns: str, link: str) -> Key:
 
 
 @observed
-class Impair(Nothing, Resource):
+class Impair(NoForeignObjects, Resource):
     """`burst` and `queue`, in bytes, are tbf's: what is sent at once after a pause, and how much waits. `other`: options that no
     word of the file means.
     """

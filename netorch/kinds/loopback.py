@@ -10,7 +10,7 @@ from netorch.kinds.netns import netns_key
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU, IFLA_TXQLEN
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import LinkSet, Request
 
@@ -19,7 +19,7 @@ TXQUEUELEN = 1000
 
 
 @observed
-class Loopback(Nothing, Resource):
+class Loopback(NoForeignObjects, Resource):
     KIND: ClassVar[str] = "link"
     netns: str
     mtu: int = MTU

@@ -9,7 +9,7 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.port import port_key
 from netorch.kinds.vlans import knows_vlans, vlans_key
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Request, StaticMacAdd, StaticMacDel
 
@@ -19,7 +19,7 @@ def portmac_key(netns: str, link: str, mac: str, vlan: int = 0) -> Key:
 
 
 @observed
-class PortMac(Nothing, Resource):
+class PortMac(NoForeignObjects, Resource):
     """`vlan` 0: of a bridge that knows no VLANs. Where a bridge does, each VLAN has an entry of its own."""
 
     KIND: ClassVar[str] = "mac"

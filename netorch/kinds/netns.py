@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
 from netorch.state.key import Key, cached_key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import NetnsAdd, NetnsDel, Request, SysctlSet
 
@@ -23,7 +23,7 @@ def netns_key(label: str) -> Key:
 
 
 @observed
-class Netns(Nothing, Resource):
+class Netns(NoForeignObjects, Resource):
     """Forwarding is part of it, since a new namespace may inherit the host's: a file without the key means off."""
 
     KIND: ClassVar[str] = "netns"

@@ -14,7 +14,7 @@ from netorch.kinds.base.link import link_key
 from netorch.language.scalars import Subnet, Words, empty_list, integer, one_or_many, wrong
 from netorch.language.schema_shapes import IPV4, IPV6, PORT, accepts, text
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import (
     Answer,
@@ -103,7 +103,7 @@ def peer_key(netns: str, link: str, public_key: str) -> Key:
 
 
 @observed
-class Peer(Nothing, Resource):
+class Peer(NoForeignObjects, Resource):
     """`endpoint` is None where the file gives none. `met`: there was a handshake, as read from the kernel.
 
     An endpoint moves with its peer: it is where the last packet came from that only the peer can have sent. So after a handshake the

@@ -16,7 +16,7 @@ from netorch.netlink.constants import (
     IFLA_BRPORT_PRIORITY,
 )
 from netorch.state.key import Key, cached_key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkSet, Request
@@ -53,7 +53,7 @@ class MasterWords(InterfaceWords):
 
 
 @observed
-class Port(Nothing, Resource):
+class Port(NoForeignObjects, Resource):
     """`of`: what its master is. The options are those of a bridge's port; a `cost` of 0 is the kernel's choice, one that is `usual`
     goes without saying. `after`: what must be there before the link joins (what a bond opens has to be on a link that is up).
     """

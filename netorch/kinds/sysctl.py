@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Request, SysctlSet
 from netorch.values.sysctl_paths import default_path
@@ -41,7 +41,7 @@ def values_in(there: Mapping[str, str], paths: Sequence[str]) -> Values:
 
 
 @observed
-class Sysctl(Nothing, Resource):
+class Sysctl(NoForeignObjects, Resource):
     """`paths` holds one setting in every place where it may stand. `original`: what it had before, for the way back."""
 
     KIND: ClassVar[str] = "sysctl"

@@ -14,7 +14,7 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
 from netorch.netlink.constants import IFF_UP
 from netorch.state.key import Key, cached_key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import LinkSet, Request, SysctlSet
 
@@ -25,7 +25,7 @@ def up_key(netns: str, link: str) -> Key:
 
 
 @observed
-class Up(Nothing, Resource):
+class Up(NoForeignObjects, Resource):
     """`master`: the bond or VRF in which it is up. `after`: what must be there before the link comes up (a bridge's ports).
 
     `quick`: without duplicate address detection for the link-local address, which would be tentative for 2 seconds, in which a router

@@ -15,7 +15,7 @@ from netorch.netlink.constants import (
     IFLA_BR_VLAN_FILTERING,
 )
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View, observed
+from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Request, VlanAdd, VlanDel
 from netorch.values.snapshot import LinkRecord
@@ -49,7 +49,7 @@ class VlanRange(NamedTuple):
 
 
 @observed
-class PortVlans(Nothing, Resource):
+class PortVlans(NoForeignObjects, Resource):
     """`pvid` 0: none. `own`: the bridge's own port. `default`: the bridge's default PVID, which a port has that joins."""
 
     KIND: ClassVar[str] = "vlans"

@@ -132,7 +132,7 @@ def serves(
 
 def child_work(claims: Claims) -> Work:
     """Import what the child needs while it waits for its order, and return its work."""
-    from netorch.kernel.namespaces.catalog import HOST, Namespaces
+    from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
     from netorch.kernel.reader import Reader
     from netorch.parallel_reader.messages import ShareEncoder, decode_scope
 

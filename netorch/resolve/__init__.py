@@ -15,8 +15,8 @@ from netorch.resolve.masters import attach_ports
 from netorch.resolve.network_addresses import assign_addresses
 from netorch.resolve.packet_filters import filters, put_accepts, put_filter
 from netorch.resolve.port_vlans import put_vlans
-from netorch.resolve.resources import put_bridge, put_existing, put_site, put_solo, put_veth
-from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
+from netorch.resolve.resources import put_bridge, put_existing, put_site, put_standalone, put_veth
+from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.resolve.routes import put_routes, put_rules
 from netorch.resolve.segment_checks import check_segments
 from netorch.state.key import HOST, Key, attached_label
@@ -75,8 +75,8 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     for iface in all_interfaces(draft.sites):
         if isinstance(iface.role, BridgeRole):
             put_bridge(draft, iface, iface.role)
-        elif isinstance(iface.role, SoloRole):
-            put_solo(draft, iface, iface.role)
+        elif isinstance(iface.role, StandaloneRole):
+            put_standalone(draft, iface, iface.role)
     _put_cables(draft)
     put_impairments(draft)
     put_vlans(draft)

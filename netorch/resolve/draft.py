@@ -21,7 +21,7 @@ from netorch.resolve.roles import (
     UNMADE,
     ExistingRole,
     Role,
-    SoloRole,
+    StandaloneRole,
     UnmadeRole,
     VethRole,
 )
@@ -47,7 +47,7 @@ class Complaint(Value):
     naming: bool = False
 
 
-class Given(Value, dict=True):
+class DraftAddress(Value, dict=True):
     """An address that an interface is to have."""
 
     interface: Interface
@@ -99,7 +99,7 @@ class Iface(Struct):
     layers: list[CommonWords] = field(default_factory=list)
     default: CommonWords | None = None
     mtu_hint: int | None = None
-    addresses: list[Given] = field(default_factory=list)
+    addresses: list[DraftAddress] = field(default_factory=list)
     impairs: list[tuple[ImpairWords, Path]] = field(default_factory=list)
     master: Iface | None = None
     ports: list[Iface] = field(default_factory=list)
@@ -114,12 +114,12 @@ class Iface(Struct):
     @property
     def solo(self) -> StandaloneWords | None:
         """The words of what is made alone."""
-        return self.role.words if isinstance(self.role, SoloRole) else None
+        return self.role.words if isinstance(self.role, StandaloneRole) else None
 
     @property
     def parent(self) -> Iface | None:
         """What it rides on."""
-        return self.role.parent if isinstance(self.role, SoloRole) else None
+        return self.role.parent if isinstance(self.role, StandaloneRole) else None
 
     @property
     def is_existing(self) -> bool:
@@ -252,9 +252,9 @@ class Draft(Struct):
         return self.sites[HOST]
 
 
-def given_addresses(words: Iterable[AddressWords], path: Path) -> list[Given]:
+def draft_addresses(words: Iterable[AddressWords], path: Path) -> list[DraftAddress]:
     return [
-        Given(entry.address, (*path, index), entry.peer, entry.scope)
+        DraftAddress(entry.address, (*path, index), entry.peer, entry.scope)
         for index, entry in enumerate(words)
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netorch.resolve.draft import Draft, Iface, all_interfaces
-from netorch.resolve.roles import BridgeRole, SoloRole
+from netorch.resolve.roles import BridgeRole, StandaloneRole
 from netorch.state.key import HOST
 
 
@@ -21,7 +21,7 @@ def check_nics(draft: Draft) -> None:
         if isinstance(iface.role, BridgeRole) and iface.role.uplink
     }
     for iface in all_interfaces(draft.sites):
-        if not isinstance(iface.role, SoloRole) or not (
+        if not isinstance(iface.role, StandaloneRole) or not (
             nic := iface.role.words.taken_from(iface.name)
         ):
             continue

@@ -8,7 +8,7 @@ from netorch.kinds.base.standalone import StandaloneWords, parse_place
 from netorch.kinds.bridge import BridgeWords
 from netorch.kinds.veth import VethWords
 from netorch.language.scalars import Network
-from netorch.resolve.draft import Draft, Given, Iface, Path, Site, cable, given_addresses
+from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site, cable, draft_addresses
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses
 from netorch.resolve.roles import (
     EXISTING,
@@ -16,7 +16,7 @@ from netorch.resolve.roles import (
     BridgeRole,
     ExistingRole,
     RefusedRole,
-    SoloRole,
+    StandaloneRole,
     UnmadeRole,
     VethRole,
 )
@@ -34,7 +34,7 @@ def declare(draft: Draft) -> None:
             path = (*site.path, "interfaces", name)
             iface = site.interface(name, path, draft.prefix)
             iface.layers.insert(0, words)
-            iface.addresses += given_addresses(words.addresses, (*path, "addresses"))
+            iface.addresses += draft_addresses(words.addresses, (*path, "addresses"))
             iface.impair(words.impair, path)
             iface.port.words, iface.port.path = words.port, (*path, "port")
             if name == "lo":
@@ -43,7 +43,7 @@ def declare(draft: Draft) -> None:
             elif isinstance(words, BridgeWords):
                 iface.role = BridgeRole(words)
             elif isinstance(words, StandaloneWords):
-                iface.role = SoloRole(words)
+                iface.role = StandaloneRole(words)
 
 
 def wire_links(draft: Draft) -> None:
@@ -62,7 +62,7 @@ def set_parents(draft: Draft) -> None:
         (iface, iface.role)
         for site in draft.sites.values()
         for iface in site.ifaces.values()
-        if isinstance(iface.role, SoloRole)
+        if isinstance(iface.role, StandaloneRole)
     ]
     for iface, role in riders:
         if role.parent is None and role.words.rides_on is not None:
@@ -80,7 +80,7 @@ def set_parents(draft: Draft) -> None:
                 (*iface.path, "parent"),
                 f"{iface.display} rides on itself, by way of its parent",
             )
-            assert isinstance(iface.role, SoloRole)
+            assert isinstance(iface.role, StandaloneRole)
             iface.role = replace(iface.role, parent=None)
 
 
@@ -123,7 +123,7 @@ def check_unmade(draft: Draft) -> None:
             if iface.name != "lo":
                 iface.default = default
                 if not iface.made_up:
-                    iface.addresses += given_addresses(
+                    iface.addresses += draft_addresses(
                         default.addresses, ("defaults", "interface", "addresses")
                     )
             if isinstance(iface.role, UnmadeRole):
@@ -204,7 +204,7 @@ def _wire_link(draft: Draft, link: LinkWords, path: Path) -> None:
             continue
         iface = site.interface(words.interface, place, draft.prefix)
         _layer(iface, words)
-        iface.addresses += given_addresses(words.addresses, (*place, "addresses"))
+        iface.addresses += draft_addresses(words.addresses, (*place, "addresses"))
         iface.impair(words.impair, place)
         iface.impair(link.impair, path)
         iface.mtu_hint = link.mtu if link.mtu is not None else iface.mtu_hint
@@ -268,7 +268,9 @@ def _number(draft: Draft, ends: list[Iface], subnet: Network, path: Path) -> Non
         return
     for offset, iface in enumerate(ends, first):
         if not any(entry.ip in subnet for entry in iface.addresses):
-            iface.addresses.append(Given(type_of(subnet)((subnet[offset], subnet.prefixlen)), path))
+            iface.addresses.append(
+                DraftAddress(type_of(subnet)((subnet[offset], subnet.prefixlen)), path)
+            )
 
 
 def type_of(subnet: Network) -> type:
@@ -298,7 +300,7 @@ def mtu_of(iface: Iface) -> int:
         return found
     if isinstance(role, ExistingRole):
         return 0
-    if not isinstance(role, SoloRole):
+    if not isinstance(role, StandaloneRole):
         return 1500
     below = carrier(iface)
     return role.words.default_mtu(None if below is None else mtu_of(below))

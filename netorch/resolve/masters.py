@@ -8,7 +8,7 @@ from netorch.kinds.base.link import InterfaceWords
 from netorch.kinds.bond import OWN_MACS, BondWords
 from netorch.kinds.vrf import VrfWords
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site
-from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, SoloRole
+from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, StandaloneRole
 
 _NAMES = {"bridge": "a bridge", "vrf": "a VRF", "lo": "the loopback interface"}
 _REFUSED = {
@@ -22,12 +22,14 @@ _REFUSED = {
 def kind_of(iface: Iface) -> str:
     """The kind of link that it is, as `kind` in the file says it; "" while nothing makes it."""
     role = iface.role
-    return str(role.words.kind) if isinstance(role, SoloRole) else role.NAME
+    return str(role.words.kind) if isinstance(role, StandaloneRole) else role.NAME
 
 
 def takes_ports(iface: Iface) -> bool:
     role = iface.role
-    return isinstance(role, BridgeRole) or (isinstance(role, SoloRole) and role.words.TAKES_PORTS)
+    return isinstance(role, BridgeRole) or (
+        isinstance(role, StandaloneRole) and role.words.TAKES_PORTS
+    )
 
 
 def bond_of(iface: Iface) -> Iface | None:
@@ -35,13 +37,19 @@ def bond_of(iface: Iface) -> Iface | None:
     if (master := iface.master) is None:
         return None
     role = master.role
-    return master if isinstance(role, SoloRole) and isinstance(role.words, BondWords) else None
+    return (
+        master if isinstance(role, StandaloneRole) and isinstance(role.words, BondWords) else None
+    )
 
 
 def vrf_of(iface: Iface) -> Iface | None:
     """The VRF whose table has the routes over it: the one that it is a port of, or itself."""
     for at in (iface, iface.master):
-        if at is not None and isinstance(at.role, SoloRole) and isinstance(at.role.words, VrfWords):
+        if (
+            at is not None
+            and isinstance(at.role, StandaloneRole)
+            and isinstance(at.role.words, VrfWords)
+        ):
             return at
     return None
 
@@ -153,7 +161,7 @@ def check_port(draft: Draft, iface: Iface) -> None:
     """What can be said of a port, and of a master, only when all have joined."""
     role = iface.role
     if (
-        isinstance(role, SoloRole)
+        isinstance(role, StandaloneRole)
         and isinstance(role.words, BondWords)
         and (primary := role.words.primary) is not None
     ):
@@ -254,7 +262,7 @@ def _check_tables(draft: Draft, site: Site) -> None:
     seen: dict[int, Iface] = {}
     for iface in site.ifaces.values():
         role = iface.role
-        if not isinstance(role, SoloRole) or not isinstance(role.words, VrfWords):
+        if not isinstance(role, StandaloneRole) or not isinstance(role.words, VrfWords):
             continue
         if (first := seen.setdefault(role.words.table, iface)) is not iface:
             draft.complain(

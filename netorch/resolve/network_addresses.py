@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.language.scalars import Address, Network
-from netorch.resolve.draft import Draft, Given, Path
+from netorch.resolve.draft import Draft, DraftAddress, Path
 from netorch.resolve.interfaces import type_of
 from netorch.resolve.segment import Member, Segment
 
@@ -36,7 +36,7 @@ def assign_addresses(draft: Draft, segment: Segment) -> None:
                 )
                 break
             member.iface.addresses.append(
-                Given(type_of(subnet)((free, subnet.prefixlen)), member.path)
+                DraftAddress(type_of(subnet)((free, subnet.prefixlen)), member.path)
             )
     _node_gateway(draft, segment)
 
@@ -91,7 +91,9 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
                 f"gateway {address} is the network or broadcast address of {subnet}",
             )
         taken[address] = f"the gateway of network {segment.name}"
-        segment.root.addresses.append(Given(type_of(subnet)((address, subnet.prefixlen)), path))
+        segment.root.addresses.append(
+            DraftAddress(type_of(subnet)((address, subnet.prefixlen)), path)
+        )
 
 
 def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None:
@@ -166,7 +168,7 @@ def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Addres
             )
             continue
         taken[ip] = f"that of {member.iface.display}"
-        member.iface.addresses.append(Given(interface, path))
+        member.iface.addresses.append(DraftAddress(interface, path))
     for entry in member.iface.addresses:
         taken.setdefault(entry.ip, f"that of {member.iface.display}")
 

@@ -15,7 +15,7 @@ from netorch.kinds.vxlan import HEADROOM, PORT, VxlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
-from netorch.resolve.roles import SoloRole
+from netorch.resolve.roles import StandaloneRole
 from netorch.resolve.segment import Segment, bridge_of, make_interface
 from netorch.state.key import HOST
 
@@ -41,7 +41,7 @@ def add_endpoints(draft: Draft, segment: Segment) -> None:
         end.bridges.append(bridge_of(draft, end, segment.words.bridge or segment.name))
         tunnel = make_interface(draft, end, f"{end.root.name}-vtep", path)
         first = first or tunnel
-        tunnel.role = SoloRole(_words(segment, node), joined=first)
+        tunnel.role = StandaloneRole(_words(segment, node), joined=first)
         tunnel.port.trunk = True
         join(draft, tunnel, end.root, path)
         segment.ends[node] = end
@@ -109,7 +109,7 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
                 for mac in dict.fromkeys((ALL, *macs))
             ]
         tunnel, role = next(
-            (port, port.role) for port in end.root.ports if isinstance(port.role, SoloRole)
+            (port, port.role) for port in end.root.ports if isinstance(port.role, StandaloneRole)
         )
         tunnel.role = replace(role, words=_words(segment, node, entries))
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from netorch.firewall.nftables import line
 from netorch.immutable import field
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
 from netorch.language.publish import NatWords, ports_text
-from netorch.nat.nftables import line
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.published_ports import Published, check_published, prepare, published
 from netorch.resolve.segment import LEADING_OUT, Segment, closed

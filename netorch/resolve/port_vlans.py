@@ -7,7 +7,7 @@ from netorch.kinds.mac import PortMac
 from netorch.kinds.vlan import VlanWords
 from netorch.kinds.vlans import PortVlans
 from netorch.resolve.draft import Draft, Iface, all_interfaces
-from netorch.resolve.roles import BridgeRole, SoloRole
+from netorch.resolve.roles import BridgeRole, StandaloneRole
 
 Memberships = tuple[int, dict[int, bool]]
 """The PVID (0: none), and each VLAN → whether its frames leave without a tag."""
@@ -108,7 +108,7 @@ def _riders(draft: Draft) -> dict[int, list[int]]:
     """Bridge → the VLANs of the VLAN devices on top of it."""
     found: dict[int, list[int]] = {}
     for iface in all_interfaces(draft.sites):
-        if not isinstance(iface.role, SoloRole) or not isinstance(
+        if not isinstance(iface.role, StandaloneRole) or not isinstance(
             words := iface.role.words, VlanWords
         ):
             continue

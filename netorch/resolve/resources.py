@@ -21,10 +21,10 @@ from netorch.kinds.up import Up, up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
 from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
-from netorch.resolve.draft import Draft, Given, Iface, Site
+from netorch.resolve.draft import Draft, DraftAddress, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
-from netorch.resolve.roles import BridgeRole, SoloRole, VethRole
+from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.state.key import Key
 from netorch.values.marks import ALIAS_BYTES
 
@@ -150,7 +150,7 @@ def put_veth(draft: Draft, iface: Iface, role: VethRole) -> None:
     put_addresses(draft, iface)
 
 
-def put_solo(draft: Draft, iface: Iface, role: SoloRole) -> None:
+def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
     """A link that is made alone, on its parent if it has one."""
     words, site = role.words, iface.site
     parent = (role.parent.site.label, role.parent.dev) if role.parent is not None else None
@@ -367,7 +367,7 @@ def _off(where: str) -> str:
     return f"net/ipv6/conf/{where}/disable_ipv6"
 
 
-def address_of(entry: Given) -> Ifaddr:
+def address_of(entry: DraftAddress) -> Ifaddr:
     return Ifaddr(
         str(entry.ip),
         entry.interface.network.prefixlen,
@@ -375,7 +375,7 @@ def address_of(entry: Given) -> Ifaddr:
     )
 
 
-def address_network(entry: Given) -> object:
+def address_network(entry: DraftAddress) -> object:
     """The subnet that the kernel sees: the peer's."""
     network = entry.interface.network
     return type(network)((entry.peer, network.prefixlen), strict=False)
@@ -385,7 +385,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
     site = iface.site
     description = " ".join((iface.said("description") or "").split())
     role = iface.role
-    origin = role.words.taken_from(iface.name) if isinstance(role, SoloRole) else ""
+    origin = role.words.taken_from(iface.name) if isinstance(role, StandaloneRole) else ""
     uplink = _nic(iface, role) if isinstance(role, BridgeRole) else ""
     alias = draft.mark.link_alias(peer, description, uplink, origin)
     if description.startswith(("peer=", "uplink=", "from=")):
@@ -423,7 +423,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
         "txqueuelen": queue
         if queue is not None
         else role.words.MAKES.QUEUE
-        if isinstance(role, SoloRole)
+        if isinstance(role, StandaloneRole)
         else TXQUEUELEN,
         "altname": iface.altname,
         "own_mac": "" if bond_of(iface) is None else own_mac,
@@ -447,7 +447,7 @@ def _put_settings(draft: Draft, iface: Iface) -> None:
             draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), (value,)), path)
 
 
-def _scope(entry: Given) -> int:
+def _scope(entry: DraftAddress) -> int:
     ip = entry.ip
     if isinstance(ip, IPv6Address):
         return (

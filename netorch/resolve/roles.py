@@ -56,7 +56,7 @@ class BridgeRole(Value):
     uplink: str = ""
 
 
-class SoloRole(Value):
+class StandaloneRole(Value):
     """A link that is made alone, such as a VLAN device, a tunnel or a bond.
 
     `parent`: what it rides on. `joined`: another end of the tunnels that make one segment of several
@@ -69,6 +69,8 @@ class SoloRole(Value):
     joined: Iface | None = None
 
 
-Role = UnmadeRole | RefusedRole | LoopbackRole | ExistingRole | VethRole | BridgeRole | SoloRole
+Role = (
+    UnmadeRole | RefusedRole | LoopbackRole | ExistingRole | VethRole | BridgeRole | StandaloneRole
+)
 
 UNMADE, REFUSED, LOOPBACK, EXISTING = UnmadeRole(), RefusedRole(), LoopbackRole(), ExistingRole()

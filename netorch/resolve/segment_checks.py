@@ -5,7 +5,7 @@ from __future__ import annotations
 from netorch.kinds.base.stacked import StackedWords
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.masters import vrf_of
-from netorch.resolve.roles import SoloRole, VethRole
+from netorch.resolve.roles import StandaloneRole, VethRole
 
 
 def check_segments(draft: Draft) -> None:
@@ -25,7 +25,7 @@ def check_segments(draft: Draft) -> None:
         peer = joined = below = None
         if isinstance(role, VethRole):
             peer = role.peer
-        elif isinstance(role, SoloRole):
+        elif isinstance(role, StandaloneRole):
             joined = role.joined
             below = role.parent if isinstance(role.words, StackedWords) else None
         # a VRF ties nothing together that has an address: it routes

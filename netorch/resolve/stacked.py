@@ -16,7 +16,7 @@ from netorch.kinds.macvlan import ALONE, MacvlanWords
 from netorch.kinds.vlan import VlanWords
 from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.interfaces import mtu_of
-from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, SoloRole
+from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, StandaloneRole
 from netorch.resolve.segment import Segment
 from netorch.state.key import HOST
 from netorch.topology import NetworkWords
@@ -49,7 +49,7 @@ def add_member(segment: Segment, iface: Iface) -> None:
     words, mode = DRIVERS[segment.words.driver]
     iface.mtu_hint = segment.words.mtu
     said = {"kind": segment.words.driver, "parent": "lo", "mode": segment.words.driver_mode or mode}
-    iface.role = SoloRole(words.model_validate(said))
+    iface.role = StandaloneRole(words.model_validate(said))
 
 
 def make_links(draft: Draft, segments: Mapping[str, Segment]) -> None:
@@ -64,14 +64,14 @@ def make_links(draft: Draft, segments: Mapping[str, Segment]) -> None:
             parent = _vlan(draft, segment, parent, segment.words.vlan)
         for member in segment.members:
             role = member.iface.role
-            assert isinstance(role, SoloRole)
+            assert isinstance(role, StandaloneRole)
             member.iface.role = REFUSED if parent is None else replace(role, parent=parent)
 
 
 def _closed(draft: Draft, segment: Segment) -> Iface | None:
     if not segment.members:
         return None
-    iface = _made(draft, segment, segment.name, SoloRole(DummyWords(kind="dummy")))
+    iface = _made(draft, segment, segment.name, StandaloneRole(DummyWords(kind="dummy")))
     iface.mtu_hint = segment.words.mtu
     return iface
 
@@ -101,7 +101,7 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
     iface = site.ifaces.get(name)
     if iface is None:
         words = VlanWords(kind="vlan", parent=parent.name, id=number)
-        iface = _made(draft, segment, name, SoloRole(words, parent))
+        iface = _made(draft, segment, name, StandaloneRole(words, parent))
         if not parent.is_up:
             # 8021q brings none up on a parent that is down
             iface.layers.append(CommonWords(state="down"))
@@ -119,7 +119,7 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
     return iface
 
 
-def _made(draft: Draft, segment: Segment, name: str, role: SoloRole) -> Iface:
+def _made(draft: Draft, segment: Segment, name: str, role: StandaloneRole) -> Iface:
     site = segment.owner
     if name in site.ifaces:
         draft.complain(
@@ -144,7 +144,7 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
         _check_mtu(draft, segment)
     riders: dict[int, list[Iface]] = {}
     for iface in all_interfaces(draft.sites):
-        if not isinstance(iface.role, SoloRole) or (parent := iface.role.parent) is None:
+        if not isinstance(iface.role, StandaloneRole) or (parent := iface.role.parent) is None:
             continue
         words = iface.role.words
         if isinstance(words, StackedWords):

@@ -25,7 +25,7 @@ def plan(observed: State, desired: State) -> Plan:
         if key not in desired or (key in others and _is_another(before, desired[key]))
     ]
     doomed += _in_the_way(observed, desired, frozenset(doomed))
-    dying = _closure(observed, doomed) if doomed else {}
+    dying = _dying_with(observed, doomed) if doomed else {}
     deletes, implied = _deletes(observed, dying, desired)
     return Plan(deletes, _changes(observed, desired, dying, others), implied)
 
@@ -35,7 +35,7 @@ def replay(state: State, steps: Iterable[Step]) -> State:
     result = dict(state)
     for step in steps:
         if step.after is None:
-            for key in _closure(result, [step.key]):
+            for key in _dying_with(result, [step.key]):
                 result.pop(key, None)
         else:
             result[step.key] = step.after
@@ -72,7 +72,7 @@ def ordered(state: State, wanted: Container[Key] | None = None) -> list[Key]:
     return order
 
 
-def epochs(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, list[Step]]]:
+def batches(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, list[Step]]]:
     """Steps grouped for sending: what is in one epoch may run at once, one ordered list a namespace.
 
     A dependency in the same namespace is kept by the order of its list; one in another namespace puts a barrier between.
@@ -130,34 +130,37 @@ def _in_the_way(observed: State, desired: State, doomed: frozenset[Key]) -> list
     )
 
 
-def _closure(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
-    """Whatever dies when the roots die, each with the key that takes it along (None for a root)."""
+def _dying_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
+    """Return what the kernel removes together with the roots: key → the key that takes it along.
+
+    The value is None for a root.
+    """
     children: dict[Key, list[Key]] = defaultdict(list)
-    pillars: dict[Key, int] = defaultdict(int)
-    resting: dict[Key, list[Key]] = defaultdict(list)
+    supporters: dict[Key, int] = defaultdict(int)
+    dependents: dict[Key, list[Key]] = defaultdict(list)
     for key, resource in state.items():
         for container in resource.dies_with:
             children[container].append(key)
         if resource.paired_key is not None:
             children[resource.paired_key].append(key)
         if resource.keeps_alive is not None:
-            pillars[resource.keeps_alive] += 1
-        for below in resource.kept_alive_by:
-            resting[below].append(key)
+            supporters[resource.keeps_alive] += 1
+        for needed in resource.kept_alive_by:
+            dependents[needed].append(key)
     dying: dict[Key, Key | None] = dict.fromkeys(roots)
     queue = list(roots)
     while queue:
         container = queue.pop()
-        fallen = children.get(container, [])
-        if container in state and (ground := state[container].keeps_alive) is not None:
-            pillars[ground] -= 1
-            if not pillars[ground]:
-                fallen = fallen + [
+        lost = children.get(container, [])
+        if container in state and (support := state[container].keeps_alive) is not None:
+            supporters[support] -= 1
+            if not supporters[support]:
+                lost = lost + [
                     key
-                    for key in resting.get(ground, ())
-                    if not any(map(pillars.get, state[key].kept_alive_by))
+                    for key in dependents.get(support, ())
+                    if not any(map(supporters.get, state[key].kept_alive_by))
                 ]
-        for child in fallen:
+        for child in lost:
             if child not in dying:
                 dying[child] = container
                 queue.append(child)

@@ -126,7 +126,7 @@ def interface_words(kind: str) -> Callable[[R], R]:
     return register
 
 
-class Nothing:
+class NoForeignObjects:
     """Mixin for kinds that have no strangers to look out for."""
 
     __slots__ = ()

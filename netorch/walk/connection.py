@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from netorch.walk.filters import HookVerdict, Packet, run, with_fields
-from netorch.walk.result import Ended
+from netorch.walk.result import PacketStopped
 from netorch.walk.routing import address_on
 from netorch.walk.world import Place
 
 
 @dataclass(slots=True)
-class Track:
+class ConntrackEntry:
     """What a namespace remembers of the connection: the first packet as it came, and as it left."""
 
     before: Packet
@@ -29,7 +29,7 @@ class Connection:
     """
 
     first: bool = True
-    tracks: dict[str, Track] = field(default_factory=dict)
+    tracks: dict[str, ConntrackEntry] = field(default_factory=dict)
     doubts: dict[str, None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -37,7 +37,7 @@ class Connection:
         verdict = run(place.chains, hook, packet, first=self.first)
         self.doubts |= dict.fromkeys(f"{place.name}: {doubt}" for doubt in verdict.doubts)
         if verdict.dropped:
-            raise Ended(f"{place.name}: {verdict.dropped}")
+            raise PacketStopped(f"{place.name}: {verdict.dropped}")
         return verdict
 
     def to(self, place: Place, packet: Packet, verdict: HookVerdict, iif: str) -> Packet:
@@ -70,7 +70,7 @@ class Connection:
                 place, packet.oif, packet.destination, packet.destination
             )
             if address is None:
-                raise Ended(
+                raise PacketStopped(
                     f"{place.name}: {packet.oif} has no IPv{packet.version} address to masquerade with"
                 )
             what = "masquerade" if verdict.source[0] is None else "SNAT"
@@ -81,7 +81,7 @@ class Connection:
             track.after = packet
         return packet
 
-    def undo_source(self, track: Track, packet: Packet) -> Packet:
+    def undo_source(self, track: ConntrackEntry, packet: Packet) -> Packet:
         if track.before.source != track.after.source and packet.destination == track.after.source:
             self.notes.append(
                 f"translated back: {packet.destination} becomes {track.before.source}"
@@ -89,7 +89,7 @@ class Connection:
             return with_fields(packet, destination=track.before.source)
         return packet
 
-    def undo_destination(self, track: Track, packet: Packet) -> Packet:
+    def undo_destination(self, track: ConntrackEntry, packet: Packet) -> Packet:
         if packet.source == track.after.destination and (
             packet.sport == track.after.dport or not packet.sport
         ):
@@ -103,7 +103,7 @@ class Connection:
             return with_fields(packet, source=track.before.destination, sport=track.before.dport)
         return packet
 
-    def state(self, track: Track | None) -> str:
+    def state(self, track: ConntrackEntry | None) -> str:
         if self.first:
             return "new"
         return "established" if track is not None else "invalid"

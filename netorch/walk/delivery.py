@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from netorch.walk.connection import Connection
 from netorch.walk.filters import Packet, with_fields
-from netorch.walk.frames import Arrival, Fault, Spread
-from netorch.walk.result import LEAVES, Ended
+from netorch.walk.frames import Arrival, Fault, FrameSearch
+from netorch.walk.result import LEAVES, PacketStopped
 from netorch.walk.routing import lookup
 from netorch.walk.tunnels import Crossing, Nested, far_ends, pick_peer, takes
 from netorch.walk.world import Address, End, Place, World, WorldInterface
@@ -29,7 +29,7 @@ class Delivery:
 
     def by_link(self, label: str, iface: WorldInterface, via: Address, packet: Packet) -> End:
         place, start = self.world.places[label], (label, iface.name)
-        spread = Spread(self.world, self._carry)
+        spread = FrameSearch(self.world, self._carry)
         mac = place.fixed.get((iface.name, via), "")
         outside: Arrival | None = None
         heard = 0
@@ -43,12 +43,12 @@ class Delivery:
         asked = "ARP" if via.version == 4 else "NDP"
         if outside is not None and not outside.faults and (iface.name, via) not in place.silent:
             where = self.world.said(outside.end)
-            raise Ended(
+            raise PacketStopped(
                 f"it leaves what is known here by {where}: what becomes of it there netorch cannot see",
                 LEAVES,
             )
         if mac:
-            raise Ended(
+            raise PacketStopped(
                 f"{place.name}: frames for {via} go to {mac} (a permanent neighbour of {iface.name}), which nobody on that link has"
             )
         if not heard:
@@ -58,14 +58,14 @@ class Delivery:
                 else next(iter(spread.dead), ())
             )
             if faults:
-                raise Ended(faults[0].text)
+                raise PacketStopped(faults[0].text)
         others = [self.world.said(end) for end in self.world.owners.get(via, []) if end[0] != label]
         whose = (
             f", but {' and '.join(others[:3])} has it, on another link"
             if others
             else self._missing(via)
         )
-        raise Ended(
+        raise PacketStopped(
             f"{place.name}: no {asked} answer from {via} on {iface.name}: nobody there has this address{whose}"
         )
 
@@ -105,7 +105,7 @@ class Delivery:
             f"{passed.what} {self.world.said(passed.end)}" for passed in arrival.passed
         )
         if arrival.faults:
-            raise Ended(arrival.faults[0].text)
+            raise PacketStopped(arrival.faults[0].text)
         for label, bridge in arrival.bridges:
             owner = self.world.place(label)
             if packet.version in owner.bridged and (label, bridge) not in {
@@ -171,17 +171,19 @@ class Delivery:
             end,
             iface,
             self.nested,
-            lambda start: Spread(self.world, self._carry).of(start),
+            lambda start: FrameSearch(self.world, self._carry).of(start),
         )
 
     def by_tunnel(self, label: str, iface: WorldInterface, packet: Packet) -> End:
         place, here = self.world.places[label], (label, iface.name)
         if not iface.up:
-            raise Ended(f"{place.name}:{iface.name} is down")
+            raise PacketStopped(f"{place.name}:{iface.name} is down")
         if iface.lost:
-            raise Ended(f"{place.name}:{iface.name} loses all that it sends ({iface.impair})")
+            raise PacketStopped(
+                f"{place.name}:{iface.name} loses all that it sends ({iface.impair})"
+            )
         if iface.tunnel is None:
-            raise Ended(
+            raise PacketStopped(
                 f"it leaves what is known here by {place.name}:{iface.name}, whose other end is not looked at",
                 LEAVES,
             )
@@ -190,14 +192,14 @@ class Delivery:
                 self.world, here, iface, packet.destination, self.nested, self.met.get(here)
             )
             if cause:
-                raise Ended(cause)
+                raise PacketStopped(cause)
             crossings = targets
         else:
             crossings = self._carry(here, iface)
         faults: list[Fault] = []
         for other, problems, _, outside in crossings:
             if outside:
-                raise Ended(
+                raise PacketStopped(
                     f"it leaves what is known here by the tunnel {place.name}:{iface.name}", LEAVES
                 )
             if problems:
@@ -218,7 +220,7 @@ class Delivery:
             else:
                 self.met[other] = here
                 return other
-        raise Ended(
+        raise PacketStopped(
             faults[0].text
             if faults
             else f"{place.name}:{iface.name}: nobody is at the tunnel's other end"

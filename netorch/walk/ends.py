@@ -7,11 +7,11 @@ from ipaddress import ip_address
 from netorch.errors import NetorchError, Problem, did_you_mean, which_node
 from netorch.state.key import HOST
 from netorch.walk.path import walk
-from netorch.walk.result import FAILS, Ask, Leg, Walk
-from netorch.walk.world import Address, End, Held, Place, World
+from netorch.walk.result import FAILS, Leg, PathQuery, Walk
+from netorch.walk.world import Address, End, InterfaceAddress, Place, World
 
 
-class NoEnd(Exception):
+class UnknownEnd(Exception):
     """There is no packet to follow, and that is why: one of the two ends is missing."""
 
 
@@ -19,7 +19,7 @@ def explain(world: World, source: str, target: str, tcp: int | None = None) -> W
     """The walk between what a person names: a node, an address, or NODE:IF. NetorchError for a name that is nobody's."""
     try:
         return walk(world, ask(world, source, target, tcp), source, target)
-    except NoEnd as missing:
+    except UnknownEnd as missing:
         return Walk(
             source=source,
             target=target,
@@ -32,7 +32,7 @@ def explain(world: World, source: str, target: str, tcp: int | None = None) -> W
         )
 
 
-def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
+def ask(world: World, source: str, target: str, tcp: int | None = None) -> PathQuery:
     """What is to be walked; NetorchError for a name that is nobody's."""
     for text in (source, target):
         if _address(text) is None:
@@ -44,7 +44,7 @@ def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
     if own is None and iface:
         held = _usable(place, iface, version)
         if not held:
-            raise NoEnd(f"{place.name}:{iface} has no IPv{version} address to send from")
+            raise UnknownEnd(f"{place.name}:{iface} has no IPv{version} address to send from")
         own = held[0].address.ip
     if own is not None and own.version != version:
         raise NetorchError(
@@ -72,7 +72,7 @@ def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
             "",
         )
     if tcp is not None:
-        return Ask(
+        return PathQuery(
             label=label,
             source=own,
             destination=address,
@@ -81,7 +81,7 @@ def ask(world: World, source: str, target: str, tcp: int | None = None) -> Ask:
             bound=bound,
             owner=owner,
         )
-    return Ask(
+    return PathQuery(
         label=label,
         source=own,
         destination=address,
@@ -138,7 +138,7 @@ def _target(
     if not addresses and named and world.asked is not None and label in world.asked.places:
         addresses = [entry.address.ip for entry in _usable(world.asked.places[label], named)]
     if not addresses:
-        raise NoEnd(
+        raise UnknownEnd(
             f"{text} has no address" + (f" of IPv{own.version}" if own is not None and held else "")
         )
     mine = {entry.address.version for entry in _usable(place, iface)}
@@ -146,7 +146,7 @@ def _target(
     return label, _nearest(place, sorted(spoken, key=lambda address: address.version))
 
 
-def _usable(place: Place, iface: str, version: int = 0) -> list[Held]:
+def _usable(place: Place, iface: str, version: int = 0) -> list[InterfaceAddress]:
     """Addresses others can speak to, all or those of one interface; a node's own ones on lo come first."""
     found = [
         held
@@ -178,7 +178,7 @@ def _node(world: World, text: str) -> End:
     label = _label(world, text)
     place = world.places.get(label)
     if place is None:
-        raise NoEnd(
+        raise UnknownEnd(
             f"{node} is not there: it has no namespace (apply the topology first, or ask with --offline)"
         )
     if iface and iface not in place.ifaces:
@@ -187,7 +187,7 @@ def _node(world: World, text: str) -> End:
             and label in world.asked.places
             and iface in world.asked.places[label].ifaces
         ):
-            raise NoEnd(f"{node}:{iface} is not there, though the file has it")
+            raise UnknownEnd(f"{node}:{iface} is not there, though the file has it")
         what = f"{node} has no interface {iface!r}."
         remedy = did_you_mean(iface, place.ifaces)
         raise NetorchError(Problem("unknown-interface", what, remedy=remedy, object=text))

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from netorch.firewall.chains import UNKNOWN, Clause, ListedChain, ListedRule
 from netorch.immutable import Value, replace
-from netorch.nat.chains import UNKNOWN, Clause, ListedChain, ListedRule
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

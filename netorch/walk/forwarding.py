@@ -7,11 +7,11 @@ from ipaddress import ip_address
 
 from netorch.immutable import Value
 from netorch.walk import obstacles
-from netorch.walk.connection import Connection, Track
+from netorch.walk.connection import Connection, ConntrackEntry
 from netorch.walk.delivery import IPVLANS, Delivery
 from netorch.walk.filters import Packet, with_fields
-from netorch.walk.result import LEAVES, Ended, WalkStep
-from netorch.walk.routing import Way, lookup, route_text, source_for
+from netorch.walk.result import LEAVES, PacketStopped, WalkStep
+from netorch.walk.routing import RouteChoice, lookup, route_text, source_for
 from netorch.walk.tunnels import CARRIERS
 from netorch.walk.world import Address, Place, World, WorldInterface
 
@@ -33,7 +33,7 @@ class Delivered(Value):
 
 
 @dataclass(slots=True)
-class Courier:
+class Forwarder:
     """Carries the packets of one connection. `depth`: tunnels that they are in."""
 
     world: World
@@ -58,7 +58,7 @@ class Courier:
         if source is None:
             source = source_for(place, way, packet.destination)
             if source is None:
-                raise Ended(f"{place.name} has no IPv{packet.version} address to send from")
+                raise PacketStopped(f"{place.name} has no IPv{packet.version} address to send from")
             packet = with_fields(packet, source=source)
         made = packet = with_fields(
             packet, oif=way.dev(place), local=_is_local(place, packet.destination)
@@ -69,7 +69,7 @@ class Courier:
         if packet.destination != made.destination:
             way = self._look(place, packet.destination, packet.source, oif=bound)
         if self.connection.first:
-            self.connection.tracks[label] = Track(made, packet)
+            self.connection.tracks[label] = ConntrackEntry(made, packet)
         if way.is_local:
             packet = with_fields(packet, iif="lo", oif="", local=True)
             self.connection.hook(place, "input", packet)
@@ -91,11 +91,13 @@ class Courier:
             label, iif, packet = there
             if (label, iif, packet.source, packet.destination) in seen or len(seen) > HOPS:
                 names = ", ".join(dict.fromkeys(self.world.place(entry[0]).name for entry in seen))
-                raise Ended(f"{self.world.place(label).name}: the packet goes in circles ({names})")
+                raise PacketStopped(
+                    f"{self.world.place(label).name}: the packet goes in circles ({names})"
+                )
             seen[label, iif, packet.source, packet.destination] = None
             try:
                 ended = self._enter(label, iif, packet)
-            except Ended:
+            except PacketStopped:
                 self.steps.append(
                     WalkStep(
                         self.world.place(label).name,
@@ -109,7 +111,9 @@ class Courier:
                 return ended
             there = self._leave(label, *ended, f"in by {iif}", iif)
 
-    def _enter(self, label: str, iif: str, packet: Packet) -> Delivered | tuple[Packet, Way]:
+    def _enter(
+        self, label: str, iif: str, packet: Packet
+    ) -> Delivered | tuple[Packet, RouteChoice]:
         """What comes in: translated, looked up, taken or passed on."""
         place, connection = self.world.place(label), self.connection
         track = connection.tracks.get(label)
@@ -131,7 +135,7 @@ class Courier:
         way = lookup(place, packet.destination, packet.source, iif=iif)
         connection.doubts |= dict.fromkeys(way.doubts)
         if connection.first:
-            connection.tracks[label] = Track(came, packet)
+            connection.tracks[label] = ConntrackEntry(came, packet)
         if way.is_local:
             connection.hook(place, "input", packet)
             obstacles.check_echo(place, packet)
@@ -147,18 +151,20 @@ class Courier:
         connection.hook(place, "forward", packet)
         return packet, way
 
-    def _leave(self, label: str, packet: Packet, way: Way, how: str, iif: str) -> _Next:
+    def _leave(self, label: str, packet: Packet, way: RouteChoice, how: str, iif: str) -> _Next:
         """Out by the route's interface: where it comes in next. `how`: what is told of it so far."""
         place = self.world.place(label)
         dev, hop = way.dev(place), way.hop(place)
         iface = place.ifaces.get(dev)
         route = route_text(way.route) if way.route is not None else ""
         if iface is None:
-            raise Ended(f"{place.name}: the route {route} leads to no interface that is there")
+            raise PacketStopped(
+                f"{place.name}: the route {route} leads to no interface that is there"
+            )
         if iface.kind == "vrf":
             inner = self._look(place, packet.destination, packet.source, oif=dev)
             if inner.dev(place) == dev:
-                raise Ended(f"{place.name}: the route {route} leads from {dev} to itself")
+                raise PacketStopped(f"{place.name}: the route {route} leads from {dev} to itself")
             return self._leave(label, packet, inner, how, iif)
         packet = self.connection.postrouting(place, with_fields(packet, oif=dev))
         via = ip_address(hop.via) if hop is not None and hop.via else packet.destination
@@ -214,7 +220,7 @@ class Courier:
         for end in ((label, iface.name), parent):
             there = self.world.iface(end)
             if there is None or not there.up:
-                raise Ended(
+                raise PacketStopped(
                     f"{said}: {self.world.said(end)} is down"
                     if end == parent
                     else f"{said} is down"
@@ -224,7 +230,7 @@ class Courier:
             return (*beside, packet)
         place = self.world.places.get(parent[0])
         if place is None:
-            raise Ended(f"{said}: its parent is in a namespace not known here")
+            raise PacketStopped(f"{said}: its parent is in a namespace not known here")
         way = self._look(place, packet.destination, packet.source, oif="")
         if way.is_local:
             return parent[0], "lo", packet
@@ -238,23 +244,25 @@ class Courier:
             return None, "it is sent from a namespace not known here", True
         if self.depth >= DEEP:
             return None, "tunnels are in one another without an end", False
-        inner = Courier(self.world, self.depth + 1)
+        inner = Forwarder(self.world, self.depth + 1)
         nobody = ip_address("0.0.0.0" if destination.version == 4 else "::")
         try:
             found = inner.send(label, Packet(source or nobody, destination, proto, dport=port))
-        except Ended as ended:
+        except PacketStopped as ended:
             return None, ended.cause, ended.outcome == LEAVES
         finally:
             self.connection.doubts |= inner.connection.doubts
         return found.label, "", False
 
-    def _look(self, place: Place, destination: Address, source: Address | None, oif: str) -> Way:
+    def _look(
+        self, place: Place, destination: Address, source: Address | None, oif: str
+    ) -> RouteChoice:
         way = lookup(place, destination, source, oif=oif)
         self.connection.doubts |= dict.fromkeys(way.doubts)
         obstacles.refuse(self.world, place, way, destination, back=not self.connection.first)
         return way
 
-    def _measure(self, iface: WorldInterface, said: str, way: Way) -> None:
+    def _measure(self, iface: WorldInterface, said: str, way: RouteChoice) -> None:
         mtu = min(
             filter(None, (iface.mtu, way.route.mtu if way.route is not None else None)), default=0
         )

@@ -29,7 +29,7 @@ class Fault(Value):
     end: End | None = None
 
 
-class Passed(Value):
+class FrameHop(Value):
     """Something on the way: a bridge, a cable's other end, a tunnel."""
 
     end: End
@@ -40,7 +40,7 @@ class Arrival(Value):
     """An interface that hears the frame, or (`outside`) the one by which it leaves what is known. `bridges`: those it went through."""
 
     end: End
-    passed: tuple[Passed, ...]
+    passed: tuple[FrameHop, ...]
     faults: tuple[Fault, ...]
     outside: bool = False
     bridges: tuple[End, ...] = ()
@@ -58,7 +58,7 @@ class _At(Value):
     out: bool
     end: End
     tags: tuple[int, ...]
-    passed: tuple[Passed, ...] = ()
+    passed: tuple[FrameHop, ...] = ()
     faults: tuple[Fault, ...] = ()
     bridges: tuple[End, ...] = ()
 
@@ -71,7 +71,7 @@ class _At(Value):
         what: str = "",
         faults: tuple[Fault, ...] = (),
     ) -> _At:
-        passed = (*self.passed, Passed(end, what)) if what else self.passed
+        passed = (*self.passed, FrameHop(end, what)) if what else self.passed
         return _At(
             out=out,
             end=end,
@@ -82,7 +82,7 @@ class _At(Value):
         )
 
     def through(self, bridge: End) -> _At:
-        passed = (*self.passed, Passed(bridge, "bridge"))
+        passed = (*self.passed, FrameHop(bridge, "bridge"))
         return replace(self, passed=passed, bridges=(*self.bridges, bridge))
 
     def hurt(self, *faults: Fault) -> _At:
@@ -91,7 +91,7 @@ class _At(Value):
 
 
 @dataclass(slots=True)
-class Spread:
+class FrameSearch:
     """The search, nearest first: what is heard without a fault, then what one keeps away, and so on. `dead`: ways that end for good."""
 
     world: World

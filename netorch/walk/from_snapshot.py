@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Interface, IPv6Interface, ip_address, ip_interface, ip_network
 
+from netorch.firewall.chains import ListedChain
+from netorch.firewall.syntax import syntax_of
 from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
 from netorch.kinds.forward import ForwardAccept
 from netorch.kinds.netns import Netns
 from netorch.kinds.up import Up
-from netorch.nat.chains import ListedChain
-from netorch.nat.languages import language
 from netorch.netlink.constants import AF_BRIDGE, IFF_LOWER_UP, IFF_UP, IFLA_BRPORT_STATE
 from netorch.state.key import label_text
 from netorch.state.registry import OBSERVED, View
@@ -19,7 +19,7 @@ from netorch.state.resource import Resource
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
 from netorch.walk import link_details
-from netorch.walk.world import FORWARDING, End, Held, Place, World, WorldInterface
+from netorch.walk.world import FORWARDING, End, InterfaceAddress, Place, World, WorldInterface
 
 _UNASKED = (Netns, Up, ForwardAccept)
 
@@ -141,12 +141,12 @@ def _iface(
     )
 
 
-def _held(record: AddressRecord, name: str) -> Held:
+def _held(record: AddressRecord, name: str) -> InterfaceAddress:
     local = ip_address(record.local)
     if record.local == record.address:
-        return Held(name, _interface(f"{local}/{record.prefixlen}"), record.scope)
+        return InterfaceAddress(name, _interface(f"{local}/{record.prefixlen}"), record.scope)
     peer = ip_network(f"{ip_address(record.address)}/{record.prefixlen}", strict=False)
-    return Held(name, _interface(str(local)), record.scope, peer)
+    return InterfaceAddress(name, _interface(str(local)), record.scope, peer)
 
 
 def _interface(text: str) -> IPv4Interface | IPv6Interface:
@@ -159,7 +159,7 @@ def _chains(passage: Passage) -> tuple[tuple[ListedChain, ...], list[str]]:
     unread: list[str] = []
     for backend, listing in passage.filters.items():
         try:
-            found += language(backend).chains_of(listing)
+            found += syntax_of(backend).chains_of(listing)
         except ValueError as error:
             unread.append(f"{backend} has rules, which were not looked into: {error}")
     return tuple(found), unread

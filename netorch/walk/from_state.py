@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, IPv6Interface, ip_address, ip_interface, ip_network
 from typing import Any
 
+from netorch.firewall.ruleset_chains import chains_of
 from netorch.immutable import replace
 from netorch.kinds.address import Address
 from netorch.kinds.base.link import Link
@@ -18,7 +19,6 @@ from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl
 from netorch.kinds.up import Up
 from netorch.kinds.uplink import Uplink
-from netorch.nat.ruleset_chains import chains_of
 from netorch.netlink.constants import (
     FR_ACT_TO_TBL,
     RT_SCOPE_HOST,
@@ -36,7 +36,7 @@ from netorch.state.key import label_text
 from netorch.state.resource import Resource
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk import link_details
-from netorch.walk.world import FAMILIES, Held, Place, World, WorldInterface
+from netorch.walk.world import FAMILIES, InterfaceAddress, Place, World, WorldInterface
 
 _OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
 _MUTE = {4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all"}
@@ -147,27 +147,29 @@ def _iface(link: Link, up: bool, parts: link_details.Parts) -> WorldInterface:
     )
 
 
-def _addresses(resources: Iterable[Address], ifaces: dict[str, WorldInterface]) -> Iterator[Held]:
+def _addresses(
+    resources: Iterable[Address], ifaces: dict[str, WorldInterface]
+) -> Iterator[InterfaceAddress]:
     for loopback in _LOOPBACKS:
-        yield Held("lo", loopback, RT_SCOPE_HOST)
+        yield InterfaceAddress("lo", loopback, RT_SCOPE_HOST)
     for resource in resources:
         if resource.link not in ifaces:
             ifaces[resource.link] = WorldInterface(resource.link, "")
         held = resource.address
         if held.peer:
             far = ip_network(f"{held.peer}/{held.length}", strict=False)
-            yield Held(resource.link, ip_interface(held.local), resource.scope, far)
+            yield InterfaceAddress(resource.link, ip_interface(held.local), resource.scope, far)
         else:
-            yield Held(resource.link, ip_interface(held.with_length), resource.scope)
+            yield InterfaceAddress(resource.link, ip_interface(held.with_length), resource.scope)
 
 
-def _link_locals(ifaces: dict[str, WorldInterface], fabric: bool) -> Iterator[Held]:
+def _link_locals(ifaces: dict[str, WorldInterface], fabric: bool) -> Iterator[InterfaceAddress]:
     """What the kernel gives to a link by its MAC (RFC 4291, appendix A)."""
     for iface in ifaces.values() if not fabric else ():
         if iface.up and iface.mac and iface.kind not in _OF_LINK_LAYER:
             mac = bytes.fromhex(iface.mac.replace(":", ""))
             packed = b"\xfe\x80" + bytes(6) + bytes((mac[0] ^ 2, *mac[1:3], 0xFF, 0xFE, *mac[3:]))
-            yield Held(iface.name, IPv6Interface((packed, 64)), RT_SCOPE_LINK)
+            yield InterfaceAddress(iface.name, IPv6Interface((packed, 64)), RT_SCOPE_LINK)
 
 
 def connected_routes(place: Place) -> Iterator[RouteSpec]:

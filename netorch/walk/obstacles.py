@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from netorch.netlink.constants import RTN_LOCAL
 from netorch.walk.filters import Packet
-from netorch.walk.result import LEAVES, Ended
-from netorch.walk.routing import NO_ROUTE, Way, leads_to, lookup, route_text
+from netorch.walk.result import LEAVES, PacketStopped
+from netorch.walk.routing import NO_ROUTE, RouteChoice, leads_to, lookup, route_text
 from netorch.walk.world import Address, Place, World
 
 
-def refuse(world: World, place: Place, way: Way, destination: Address, *, back: bool) -> None:
+def refuse(
+    world: World, place: Place, way: RouteChoice, destination: Address, *, back: bool
+) -> None:
     """Ended where a lookup found no way. `back`: it is the answer's."""
     if way.why == NO_ROUTE and place.partial:
-        raise Ended(
+        raise PacketStopped(
             f"{place.name} gets what is for {destination}: the file does not say where it sends that",
             LEAVES,
         )
     if way.why == NO_ROUTE:
         there = f"no route {'back ' if back else ''}to {network_of(world, destination)}"
-        raise Ended(f"{place.name}: {there}{_lost_route(world, place, destination)}")
+        raise PacketStopped(f"{place.name}: {there}{_lost_route(world, place, destination)}")
     if way.why:
-        raise Ended(f"{place.name}: {destination} falls under {way.why}")
+        raise PacketStopped(f"{place.name}: {destination} falls under {way.why}")
 
 
 def _lost_route(world: World, place: Place, destination: Address) -> str:
@@ -67,19 +69,19 @@ def check_source(world: World, place: Place, packet: Packet, iif: str) -> None:
     )
     way = lookup(place, packet.source, packet.destination, oif=vrf)
     if way.route is not None and way.route.type == RTN_LOCAL and not packet.source.is_loopback:
-        raise Ended(
+        raise PacketStopped(
             f"{place.name}: {packet.source} is its own address, so that it takes nothing from it by {iif}"
         )
     mode = place.rp_filter.get(iif, 0)
     if not mode:
         return
     if way.route is None or way.why:
-        raise Ended(
+        raise PacketStopped(
             f"{place.name}: rp_filter of {iif} is on, and there is no route back to {network_of(world, packet.source)}"
         )
     if mode == 1 and not leads_to(way.route, iif):
         devs = " or ".join(hop.dev for hop in way.route.hops if hop.dev)
-        raise Ended(
+        raise PacketStopped(
             f"{place.name}: rp_filter of {iif} is strict, and the route back to {packet.source} is by {devs}, not by {iif}"
         )
 
@@ -92,24 +94,24 @@ def check_loopback(place: Place, packet: Packet, iif: str) -> None:
         and iif != "lo"
         and iif not in place.localnet
     ):
-        raise Ended(
+        raise PacketStopped(
             f"{place.name}: what is for {packet.destination} may not come by {iif} (route_localnet is off)"
         )
 
 
 def check_echo(place: Place, packet: Packet) -> None:
     if packet.icmp == "echo-request" and packet.version in place.mute:
-        raise Ended(f"{place.name}: no ICMP echo is answered (icmp_echo_ignore_all)")
+        raise PacketStopped(f"{place.name}: no ICMP echo is answered (icmp_echo_ignore_all)")
 
 
 def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
     if not place.forwards[packet.version == 6]:
-        raise Ended(
+        raise PacketStopped(
             f"{place.name}: forwarding is off (IPv{packet.version}), so that it does not pass on what is for {packet.destination}"
         )
     # in a VRF the value of its own link counts
     if packet.version == 4 and iif in place.still and not place.vrf_of(iif):
         setting = f"net.ipv4.conf.{iif}.forwarding"
-        raise Ended(
+        raise PacketStopped(
             f"{place.name}: forwarding is off for what comes in by {iif} ({setting}), as what is for {packet.destination}"
         )

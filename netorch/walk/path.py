@@ -5,14 +5,14 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from netorch.walk.filters import Packet
-from netorch.walk.forwarding import Courier, Delivered
-from netorch.walk.result import ARRIVES, Ask, Ended, Leg, Walk
+from netorch.walk.forwarding import Delivered, Forwarder
+from netorch.walk.result import ARRIVES, Leg, PacketStopped, PathQuery, Walk
 from netorch.walk.world import Place, World
 
 
-def walk(world: World, ask: Ask, source: str, target: str) -> Walk:
+def walk(world: World, ask: PathQuery, source: str, target: str) -> Walk:
     """There and back. `source` and `target` are what a person calls them."""
-    courier = Courier(world)
+    courier = Forwarder(world)
     nobody = ip_address("0.0.0.0" if ask.destination.version == 4 else "::")
     icmp = "echo-request" if ask.protocol.startswith("icmp") else ""
     packet = Packet(
@@ -30,7 +30,7 @@ def walk(world: World, ask: Ask, source: str, target: str) -> Walk:
         asked = str(courier.connection.tracks[ask.label].before.source)
         _meant(world, ask, found)
         there = Leg(tuple(courier.steps), ARRIVES)
-    except Ended as ended:
+    except PacketStopped as ended:
         asked = (
             str(courier.connection.tracks[ask.label].before.source)
             if ask.label in courier.connection.tracks
@@ -63,16 +63,16 @@ def _labels(world: World, *legs: Leg | None) -> list[str]:
     return [label for label, place in world.places.items() if place.name in nodes]
 
 
-def _meant(world: World, ask: Ask, found: Delivered) -> None:
+def _meant(world: World, ask: PathQuery, found: Delivered) -> None:
     """Whether the one who got it is the one that was meant, and takes it."""
     place = world.places[found.label]
     if ask.owner and found.label != ask.owner and found.packet.destination == ask.destination:
         owner = world.places[ask.owner].name
-        raise Ended(
+        raise PacketStopped(
             f"{place.name} has the address {ask.destination} too, and gets what is for {owner}"
         )
     if ask.protocol == "tcp" and place.listening is not None and not _listens(place, found.packet):
-        raise Ended(
+        raise PacketStopped(
             f"{place.name}: no program listens on TCP port {found.packet.dport} of {found.packet.destination}: it refuses the connection"
         )
 
@@ -89,7 +89,7 @@ def _listens(place: Place, packet: Packet) -> bool:
     return False
 
 
-def _back(world: World, courier: Courier, ask: Ask, found: Delivered) -> Leg:
+def _back(world: World, courier: Forwarder, ask: PathQuery, found: Delivered) -> Leg:
     there = len(courier.steps)
     courier.connection.first = False
     asked = found.packet
@@ -118,13 +118,13 @@ def _back(world: World, courier: Courier, ask: Ask, found: Delivered) -> Leg:
     try:
         came = courier.send(found.label, answer, bound)
         if came.label != ask.label:
-            raise Ended(
+            raise PacketStopped(
                 f"the answer arrives at {world.place(came.label).name}, which has not asked"
             )
         if came.packet.source != ask.destination:
-            raise Ended(
+            raise PacketStopped(
                 f"the answer comes from {came.packet.source}, but {ask.destination} was asked: it is not taken"
             )
-    except Ended as ended:
+    except PacketStopped as ended:
         return Leg(tuple(courier.steps[there:]), ended.outcome, ended.cause)
     return Leg(tuple(courier.steps[there:]), ARRIVES)

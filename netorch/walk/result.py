@@ -8,7 +8,7 @@ from netorch.walk.world import Address
 ARRIVES, FAILS, LEAVES = "arrives", "fails", "leaves"
 
 
-class Ended(Exception):
+class PacketStopped(Exception):
     """The packet goes no further: where and why."""
 
     def __init__(self, cause: str, outcome: str = FAILS) -> None:
@@ -62,7 +62,7 @@ class Walk(Value):
         return self.there.cause or (self.back.cause if self.back is not None else "")
 
 
-class Ask(Value):
+class PathQuery(Value):
     """From where to where: a namespace with an address to send from (None: as it chooses), and bound to an interface's VRF.
 
     `owner`: the label of the node that is meant, "" for whoever has the address.

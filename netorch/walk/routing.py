@@ -38,7 +38,7 @@ _RULE_REJECTS = {
 _TABLES = {RT_TABLE_MAIN: "", RT_TABLE_DEFAULT: "default", RT_TABLE_LOCAL: "local"}
 
 
-class Way(Value):
+class RouteChoice(Value):
     """What a lookup found. `why`: why it leads nowhere, "" if it does not. `doubts`: rules on the way that are not understood."""
 
     route: RouteSpec | None = None
@@ -77,7 +77,7 @@ def lookup(
     iif: str = "",
     oif: str = "",
     mark: int = 0,
-) -> Way:
+) -> RouteChoice:
     """The route for a packet. `iif` "": it is made here. `oif`: a VRF or an interface that it is bound to."""
     family = FAMILIES[destination.version]
     doubts: list[str] = []
@@ -93,7 +93,7 @@ def lookup(
             )
             continue
         if rule.action in _RULE_REJECTS:
-            return Way(
+            return RouteChoice(
                 None,
                 f"the rule {rule_text(rule)!r}, which says {_RULE_REJECTS[rule.action]}",
                 rule_text(rule),
@@ -118,14 +118,14 @@ def lookup(
             else rule_text(rule)
         )
         if route.type in _REJECTS:
-            return Way(
+            return RouteChoice(
                 route,
                 f"the route {route_text(route)}, which is {_REJECTS[route.type]}",
                 by,
                 tuple(doubts),
             )
-        return Way(route, "", by, tuple(doubts))
-    return Way(None, NO_ROUTE, "", tuple(doubts))
+        return RouteChoice(route, "", by, tuple(doubts))
+    return RouteChoice(None, NO_ROUTE, "", tuple(doubts))
 
 
 def _in_table(place: Place, table: int, destination: Address, oif: str) -> RouteSpec | None:
@@ -169,7 +169,7 @@ def _matches(
     return rule.mark is None or mark & rule.mark[1] == rule.mark[0] & rule.mark[1]
 
 
-def source_for(place: Place, way: Way, destination: Address) -> Address | None:
+def source_for(place: Place, way: RouteChoice, destination: Address) -> Address | None:
     """The address that a packet of this namespace's own gets."""
     route = way.route
     if route is not None and route.src is not None:

@@ -13,8 +13,8 @@ from ipaddress import (
     IPv6Network,
 )
 
+from netorch.firewall.chains import ListedChain
 from netorch.immutable import Value, field
-from netorch.nat.chains import ListedChain
 from netorch.netlink.constants import AF_INET, AF_INET6
 from netorch.state.key import label_text
 from netorch.values.requests import RouteSpec, RuleSpec
@@ -79,7 +79,7 @@ class WorldInterface(Value):
     lost: bool = False
 
 
-class Held(Value):
+class InterfaceAddress(Value):
     """An address of an interface. `peer`: the other end's network, on a point-to-point link."""
 
     iface: str
@@ -108,7 +108,7 @@ class Place(Value):
     label: str
     name: str
     ifaces: Mapping[str, WorldInterface]
-    addresses: tuple[Held, ...] = ()
+    addresses: tuple[InterfaceAddress, ...] = ()
     routes: tuple[RouteSpec, ...] = ()
     rules: tuple[RuleSpec, ...] = ()
     forwards: tuple[bool, bool] = (False, False)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from netorch.firewall.nftables import script, table_name
 from netorch.immutable import replace
-from netorch.nat.nftables import script, table_name
 from netorch.netlink import constants as c
 from netorch.netlink.codec import as_u32, text
 from netorch.netlink.decode import links

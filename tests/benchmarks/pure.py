@@ -29,7 +29,7 @@ from netorch.netlink.encode import LinkRequest, encode
 from netorch.netlink.merge import fold
 from netorch.resolve.loader import load
 from netorch.state.plan import Plan
-from netorch.state.planner import epochs, plan
+from netorch.state.planner import batches, plan
 from netorch.state.resource import Resource
 from netorch.values.requests import FilterSet
 from tests.benchmarks import shapes
@@ -85,7 +85,7 @@ def _listed(resource: Resource) -> Resource:
 
 def sent(made: Plan, paper: Paper) -> Iterator[bytes]:
     """The messages of a plan, as the writer folds and encodes them, and packet filters as nft takes them."""
-    for epoch in epochs(made.changes):
+    for epoch in batches(made.changes):
         for steps in epoch.values():
             for unit in fold([request for step in steps for request in step.requests()]):
                 if isinstance(unit.request, LinkRequest):

@@ -281,7 +281,7 @@ def test_a_signal_in_the_middle_of_destroy_can_be_gone_on_from(
 
 SERVER = r"""
 import errno, json, os, signal, sys, time
-import netorch.converge.orchestrator, netorch.cli.difference, netorch.cli.enter
+import netorch.converge.orchestrator, netorch.cli.diff_report, netorch.cli.enter
 from netorch.cli import main
 from netorch.kernel import files, namespaces, rtnl, writer
 

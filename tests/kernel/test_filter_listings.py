@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from netorch.firewall.chains import ListedChain, ListedRule
 from netorch.immutable import replace
-from netorch.nat.chains import ListedChain, ListedRule
 from tests.filterlistings import FAMILIES, LIST, RULESETS, chains_of, commands, recorded
 from tests.kernel.host import Host
 

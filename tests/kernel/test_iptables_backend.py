@@ -20,9 +20,9 @@ from typing import TypeVar
 import pytest
 
 from netorch.errors import KernelRefused
+from netorch.firewall.iptables import ChainNames, TableKey, commands, lines
 from netorch.kernel.firewall import xtables
 from netorch.kernel.system.syscalls import setns
-from netorch.nat.iptables import ChainNames, TableKey, commands, lines
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from netorch.firewall import nftables, ruleset_chains
+from netorch.firewall.chains import Clause, ListedChain
 from netorch.immutable import replace
-from netorch.nat import nftables, ruleset_chains
-from netorch.nat.chains import Clause, ListedChain
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

@@ -86,7 +86,7 @@ class Warm:
 def serve() -> None:
     """Answer jobs until there are no more."""
     import netorch.checks.run
-    import netorch.cli.difference
+    import netorch.cli.diff_report
     import netorch.cli.dispatch
     import netorch.cli.enter
     import netorch.cli.parser

@@ -63,12 +63,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: ApplyOptions, output: Output) -> int:
     from netorch.api.saved_plan import Saved, verify
-    from netorch.cli import difference, inputs
+    from netorch.cli import diff_report, inputs
     from netorch.converge.orchestrator import Orchestrator
     from netorch.render.changes import changes
 
     if options.dry_run and options.plan is None:
-        return difference.from_kernel(options, output)
+        return diff_report.from_kernel(options, output)
     saved: Saved | None = None
     output.phase("reading the file")
     if options.plan is None:
@@ -97,7 +97,7 @@ def run(options: ApplyOptions, output: Output) -> int:
         if options.dry_run:
             now = lab.diff(loaded)
             verify_saved(now)
-            return difference.report(loaded, now.plan, list(now.warnings), output)
+            return diff_report.report(loaded, now.plan, list(now.warnings), output)
         try:
             report = lab.apply(
                 loaded,
@@ -160,5 +160,5 @@ COMMAND = Command(
     options=ApplyOptions,
     add_options=add_options,
     run=run,
-    preload=("netorch.cli.inputs", "netorch.cli.difference"),
+    preload=("netorch.cli.inputs", "netorch.cli.diff_report"),
 )

@@ -24,20 +24,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: ConfirmOptions, output: Output) -> int:
-    from netorch.converge import trial
+    from netorch.converge import confirmation
     from netorch.errors import NetorchError, Problem
     from netorch.kernel.door import require_root
     from netorch.render import json
 
     require_root()
-    waiting = trial.list_waiting()
+    waiting = confirmation.list_waiting()
     if options.name is None and len(waiting) != 1:
         if not waiting:
             raise NetorchError(Problem("nothing-to-confirm", "nothing waits to be confirmed"))
         what = f"several topologies wait to be confirmed ({', '.join(waiting)}): name one"
         raise NetorchError(Problem("several-live", what))
     name = options.name or waiting[0]
-    trial.confirm(name, options.lock_timeout)
+    confirmation.confirm(name, options.lock_timeout)
     if output.json:
         output.result(json.document(topology=name, confirmed=True))
     elif not output.quiet:

@@ -45,13 +45,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: DiffOptions, output: Output) -> int:
-    from netorch.cli import difference
+    from netorch.cli import diff_report
 
     if options.new is None or options.file is None:
-        return difference.from_kernel(options, output, options.out)
+        return diff_report.from_kernel(options, output, options.out)
     if options.out is not None:
         return output.usage("a plan between two files cannot be applied: leave out --out")
-    return difference.between_files(options.file, options.new, options, output)
+    return diff_report.between_files(options.file, options.new, options, output)
 
 
 COMMAND = Command(
@@ -60,5 +60,5 @@ COMMAND = Command(
     options=DiffOptions,
     add_options=add_options,
     run=run,
-    preload=("netorch.cli.difference",),
+    preload=("netorch.cli.diff_report",),
 )

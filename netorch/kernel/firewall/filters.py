@@ -1,7 +1,7 @@
 """Packet filters in the namespace that the calling thread is in: the backends, and which of them
 filters a topology's networks.
 
-`netorch/nat/languages.py` has the words of each backend.
+`netorch/firewall/syntax.py` has the words of each backend.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from netorch.errors import NetorchError, Problem
-from netorch.nat.languages import AUTO, language
+from netorch.firewall.syntax import AUTO, syntax_of
 from netorch.values.filter_rules import DestinationTo, Ruleset
 from netorch.values.snapshot import FilterListing
 
@@ -152,7 +152,7 @@ def _forget_connections(name: str, rules: Ruleset, before: str) -> None:
         and rule.match.protocol == "udp"
         and rule.match.port is not None
     ]
-    targets_before = {address.packed for address in language(name).targets_of(before)}
+    targets_before = {address.packed for address in syntax_of(name).targets_of(before)}
     if targets or targets_before:
         # a kernel that does not list its connections can only be left to forget them by itself
         with suppress(OSError):

@@ -29,8 +29,8 @@ def is_loaded() -> bool:
 def read(topology: str) -> str:
     if not _has_tables():
         return ""
+    from netorch.firewall import iptables
     from netorch.kernel.firewall import xtables
-    from netorch.nat import iptables
 
     names = iptables.ChainNames(topology)
     return (
@@ -41,14 +41,14 @@ def read(topology: str) -> str:
 
 
 def text_of(topology: str, rules: Ruleset, enter_new_namespace: Callable[[], None]) -> str:
-    from netorch.nat import iptables
+    from netorch.firewall import iptables
 
     return iptables.text_of(iptables.lines(topology, rules))
 
 
 def replace(topology: str, rules: Ruleset, text: str) -> None:
+    from netorch.firewall import iptables
     from netorch.kernel.firewall import xtables
-    from netorch.nat import iptables
 
     names = iptables.ChainNames(topology)
     xtables.replace(
@@ -59,8 +59,8 @@ def replace(topology: str, rules: Ruleset, text: str) -> None:
 
 
 def delete(topology: str) -> None:
+    from netorch.firewall import iptables
     from netorch.kernel.firewall import xtables
-    from netorch.nat import iptables
 
     names = iptables.ChainNames(topology)
     xtables.delete(names.mark, names.chains)
@@ -69,8 +69,8 @@ def delete(topology: str) -> None:
 def list_all() -> FilterListing | None:
     if not _has_tables():
         return None
+    from netorch.firewall import iptables
     from netorch.kernel.firewall import xtables
-    from netorch.nat import iptables
 
     try:
         return FilterListing(iptables.text_of(xtables.read_all()))

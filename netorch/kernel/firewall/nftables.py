@@ -6,8 +6,8 @@ import errno
 from collections.abc import Callable
 
 from netorch.errors import NetorchError, Problem
+from netorch.firewall import nftables
 from netorch.kernel.firewall import libnftables, nf_tables_netlink
-from netorch.nat import nftables
 from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
 
@@ -68,7 +68,7 @@ def _extensions(text: str) -> dict[tuple[str, str, int], tuple[str, ...]]:
 
 
 def _option(version: int, one: nf_tables_netlink.Extension) -> str:
-    from netorch.kernel.firewall.xtextensions import match_text, target_text
+    from netorch.kernel.firewall.xt_extensions import match_text, target_text
 
     if one.kind == "match":
         return match_text(version, one.name, one.revision, one.data)

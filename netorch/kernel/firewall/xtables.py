@@ -1,6 +1,6 @@
 """The legacy tables of iptables, through python-iptables, in the network namespace of the calling thread.
 
-Rules are text in the form of iptables-save, as netorch/nat/iptables.py describes it. The library is imported at the first use: that
+Rules are text in the form of iptables-save, as netorch/firewall/iptables.py describes it. The library is imported at the first use: that
 takes 0.2 s and starts processes. What it does to the whole process is undone or kept out: it caches tables beyond setns(2), commits
 when an object is collected, opens (and so makes) every table of the kernel to look for one chain, and takes no lock. Its own
 way to make a rule is not used: it lends structures from one rule to the next, prints rules through file descriptor 1 to read them,
@@ -22,8 +22,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from netorch.errors import KernelRefused, Problem
-from netorch.kernel.firewall.iptclib import library, title
-from netorch.kernel.firewall.xtentry import (
+from netorch.firewall.iptables import Lines, TableKey
+from netorch.kernel.firewall.iptc_library import library, title
+from netorch.kernel.firewall.xt_entry import (
     MATCHES,
     comment_of,
     entry_of,
@@ -35,7 +36,6 @@ from netorch.kernel.firewall.xtentry import (
 )
 from netorch.kernel.system.error_text import sentence
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
-from netorch.nat.iptables import Lines, TableKey
 
 KEYS: tuple[TableKey, ...] = ((4, "filter"), (4, "nat"), (6, "filter"), (6, "nat"))
 

@@ -12,8 +12,8 @@ from msgspec import Meta, ValidationError, convert
 from netorch.immutable import Value, field, replace
 from netorch.kernel.files import records
 from netorch.kernel.links.uplink import HOPELESS, send, setlink
-from netorch.kernel.namespaces.catalog import Namespaces
 from netorch.kernel.namespaces.indexes import IndexResolver, Refused
+from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.rtnetlink import Rtnl

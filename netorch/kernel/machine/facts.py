@@ -14,11 +14,11 @@ from netorch.immutable import Value, field
 from netorch.kernel.door import require_root
 from netorch.kernel.files import records
 from netorch.kernel.files.owned_directories import RUN_NETORCH
-from netorch.kernel.firewall import forwardaccept, libnftables, nf_tables_netlink
+from netorch.kernel.firewall import forward_accept, libnftables, nf_tables_netlink
 from netorch.kernel.machine import modules
 from netorch.kernel.machine.modules import Modules
-from netorch.kernel.namespaces.catalog import OWN_NETNS, RUN_NETNS
 from netorch.kernel.namespaces.netns import inode_of
+from netorch.kernel.namespaces.open_namespaces import OWN_NETNS, RUN_NETNS
 from netorch.kernel.system import sysctl
 from netorch.values.snapshot import ForwardSnapshot
 
@@ -92,7 +92,7 @@ def read(
         sysctls=sysctl.read_all(tuple(sysctls)),
         read_only=bool(os.statvfs("/proc/sys/net").f_flag & os.ST_RDONLY),
         files=_files(files),
-        forward=None if privileged else forwardaccept.read("", dropping=True),
+        forward=None if privileged else forward_accept.read("", dropping=True),
         ufw=None if privileged else _ufw(),
         leftovers=leftovers,
         records=_records(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from netorch.kernel.namespaces.catalog import Namespaces
 from netorch.kernel.namespaces.netns import OpenNetns
+from netorch.kernel.namespaces.open_namespaces import Namespaces
 
 
 class Refused(Exception):

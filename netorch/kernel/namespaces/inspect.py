@@ -6,7 +6,7 @@ import socket
 import time
 from contextlib import suppress
 
-from netorch.kernel.namespaces.visitor_thread import run_within
+from netorch.kernel.namespaces.own_thread import run_within
 from netorch.kernel.private_host.calls import Files
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system.listening_sockets import listening

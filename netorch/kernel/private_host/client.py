@@ -38,7 +38,7 @@ def prepare(calls_module: str) -> None:
             _nursery = os.getpid(), _start(calls_module)
 
 
-class Private:
+class PrivateHost:
     """A private host, gone with `close` and with this process. A context manager.
 
     Calls may come from several threads at once.
@@ -144,7 +144,7 @@ class Private:
         for fd in fds:
             os.close(fd)
 
-    def __enter__(self) -> Private:
+    def __enter__(self) -> PrivateHost:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -224,7 +224,7 @@ def _start(calls_module: str) -> int:
     return ours.detach()
 
 
-class Here:
+class CurrentHost:
     """The host that this process is on, in the place of a private one."""
 
     way: Entrance = ()
@@ -250,4 +250,4 @@ class Here:
         return
 
 
-Machine = Here | Private
+Machine = CurrentHost | PrivateHost

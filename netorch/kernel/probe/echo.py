@@ -7,7 +7,7 @@ import socket
 import time
 from contextlib import suppress
 
-from netorch.kernel.namespaces.visitor_thread import run_within
+from netorch.kernel.namespaces.own_thread import run_within
 from netorch.kernel.probe import icmp
 
 _INTERVAL = 0.2

@@ -6,7 +6,7 @@ import socket
 import struct
 from collections.abc import Iterable
 
-from netorch.kernel.namespaces.catalog import Namespaces
+from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.probe.probes import NeighbourTrace
 from netorch.kernel.reader import dump_links
 from netorch.netlink import constants as c

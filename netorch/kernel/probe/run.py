@@ -11,7 +11,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from netorch.errors import NetorchError, Problem
-from netorch.kernel.namespaces.catalog import Namespaces
+from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.probe import neighbour_cleanup
 from netorch.kernel.probe.event_loop import Door, Prober, Wanted
 from netorch.kernel.probe.probes import Address, Probe, Reply

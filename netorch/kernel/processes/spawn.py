@@ -19,7 +19,7 @@ from typing import Any
 
 from netorch.errors import CommandError, CommandFailed, CommandTimeout, NetorchError, Problem
 from netorch.immutable import Value
-from netorch.kernel.namespaces.visitor_thread import aside, open_place
+from netorch.kernel.namespaces.own_thread import open_namespace_of, run_in_new_thread
 from netorch.kernel.private_host.calls import Files
 from netorch.kernel.processes import launch
 from netorch.kernel.processes.enter import move
@@ -60,7 +60,7 @@ def entrance(how: str, what: str, etc_name: str | None) -> Files:
     """Mounts and network of a node, open. The mounts are a copy of ours with the node's files in /etc."""
 
     def work() -> Files:
-        network = open_place(how, what)
+        network = open_namespace_of(how, what)
         try:
             move(os.dup(network), etc_name)
             return Files((os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC), network))
@@ -68,7 +68,7 @@ def entrance(how: str, what: str, etc_name: str | None) -> Files:
             os.close(network)
             raise
 
-    return aside(work, close_all)
+    return run_in_new_thread(work, close_all)
 
 
 def close_all(files: Files) -> None:
@@ -104,7 +104,7 @@ def popen(way: Entrance, argv: Sequence[str], options: dict[str, Any]) -> Proces
                 setns(fd, kind)
             return subprocess.Popen(argv, cwd=cwd, **options)
 
-        return aside(start, _discard)
+        return run_in_new_thread(start, _discard)
     except (FileNotFoundError, NotADirectoryError) as error:
         if error.filename is not None and os.fsdecode(error.filename) != argv[0]:
             raise NetorchError(

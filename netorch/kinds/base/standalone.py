@@ -19,7 +19,7 @@ from netorch.netlink.attribute_types import AttributeType
 from netorch.netlink.codec import u32
 from netorch.netlink.constants import IFLA_MTU
 from netorch.state.key import Key, label_text
-from netorch.state.registry import Nothing, View
+from netorch.state.registry import NoForeignObjects, View
 from netorch.state.resource import Obstacle, Resource, State
 from netorch.values.marks import read_alias
 from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
@@ -64,7 +64,7 @@ PlaceName = Annotated[
 """A parent, `IF` or `NODE:IF`; it may be an interface of the host, under any of its names."""
 
 
-class StandaloneLink(Nothing, Link):
+class StandaloneLink(NoForeignObjects, Link):
     """A link that its kind's table says everything about. An MTU of 0 is the kernel's choice and left alone.
 
     Kinds without `HAS_MAC` have none to set. `WHOLE`: a change in place has to say all attributes again. `CONFIG`: what the kernel

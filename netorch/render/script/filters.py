@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterator
 from shlex import quote
 
-from netorch.nat.languages import language
-from netorch.nat.shell import ShellCommand
+from netorch.firewall.shell import ShellCommand
+from netorch.firewall.syntax import syntax_of
 from netorch.render.script.context import Commands, Context, here
 from netorch.values.requests import FilterDel, FilterSet, ForwardAcceptAdd, ForwardAcceptDel
 
 
 def filter_set(request: FilterSet, context: Context) -> Commands:
-    made = language(request.backend).commands_to_replace(
+    made = syntax_of(request.backend).commands_to_replace(
         request.topology, request.rules, request.text, request.before
     )
     return [_inside(command, request.netns, context) for command in made]
 
 
 def filter_del(request: FilterDel, context: Context) -> Commands:
-    made = language(request.backend).commands_to_delete(request.topology, request.before)
+    made = syntax_of(request.backend).commands_to_delete(request.topology, request.before)
     return [_inside(command, request.netns, context) for command in made]
 
 

@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from shlex import quote
 
-from netorch.converge.hazards import bare_bridges
+from netorch.converge.hazards import settings_of_bare_bridges
 from netorch.errors import printable
+from netorch.firewall.syntax import AUTO, PREFERRED
 from netorch.immutable import Value, replace
 from netorch.kinds.base.link import Link
 from netorch.kinds.file import NodeFile
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
 from netorch.kinds.uplink import Uplink
-from netorch.nat.languages import AUTO, PREFERRED
 from netorch.render.script import commands
 from netorch.render.script.addressing import needs_mark
 from netorch.render.script.context import Commands, Context
@@ -191,7 +191,7 @@ def _optional(request: Request) -> Request:
 
 def _for_shell(state: Mapping[Key, Resource]) -> tuple[dict[Key, Resource], frozenset[Key]]:
     """The state without what only a look at the machine tells; and the settings that need not be, by their keys."""
-    settings = bare_bridges(state, lambda paths: dict.fromkeys(paths, "1"))
+    settings = settings_of_bare_bridges(state, lambda paths: dict.fromkeys(paths, "1"))
     found: dict[Key, Resource] = {resource.key: resource for resource in settings}
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):

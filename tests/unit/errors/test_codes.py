@@ -16,7 +16,7 @@ import pytest
 
 from netorch.cli.status import FAILED, USAGE
 from netorch.converge.hazards import Hazard
-from netorch.converge.refuse import lacking
+from netorch.converge.preflight import lacking
 from netorch.doctor import Diagnosis
 from netorch.doctor.checks import look
 from netorch.doctor.findings import Situation

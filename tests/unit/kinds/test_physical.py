@@ -10,7 +10,7 @@ from netorch.kinds.netns import netns_key
 from netorch.kinds.physical import Physical
 from netorch.resolve.loader import load
 from netorch.state.plan import Plan
-from netorch.state.planner import epochs, plan
+from netorch.state.planner import batches, plan
 from netorch.values.marks import read_alias
 from netorch.values.requests import NicGive, NicTake
 
@@ -70,7 +70,7 @@ def test_it_leaves_before_its_namespace_goes() -> None:
     ]
     assert [
         [step.key.kind for step in here]
-        for epoch in epochs(made.deletes, deleting=True)
+        for epoch in batches(made.deletes, deleting=True)
         for here in epoch.values()
     ][-1][-2:] == [
         "link",

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from docs.live import sample
+from netorch.firewall.iptables import lines as iptables_lines
 from netorch.kinds.base.standalone import StandaloneLink
-from netorch.nat.iptables import lines as iptables_lines
 from netorch.netlink.constants import IFLA_IFALIAS
 from netorch.netlink.qdisc import tbf_options
 from netorch.render.script import TRANSLATIONS, commands

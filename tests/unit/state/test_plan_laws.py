@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from netorch.resolve.loader import load
 from netorch.state.key import Key
 from netorch.state.plan import Plan, Step
-from netorch.state.planner import epochs, ordered, plan, replay
+from netorch.state.planner import batches, ordered, plan, replay
 from netorch.state.resource import State
 from tests.strategies import Sketch, changed, pairs, star, topologies
 
@@ -124,7 +124,7 @@ def test_each_step_is_told_once_and_for_one_thing(pair: tuple[Sketch, Sketch]) -
 def positions(steps: Sequence[Step], *, deleting: bool = False) -> dict[Key, tuple[int, str, int]]:
     found: dict[Key, tuple[int, str, int]] = {}
     sent: list[int] = []
-    for number, epoch in enumerate(epochs(steps, deleting=deleting)):
+    for number, epoch in enumerate(batches(steps, deleting=deleting)):
         for label, here in epoch.items():
             for place, step in enumerate(here):
                 assert step.key.netns == label
@@ -213,8 +213,8 @@ def test_a_plan_takes_time_in_proportion_to_its_size(capsys: pytest.CaptureFixtu
         for _ in range(2):
             started = time.perf_counter()
             made = plan({}, state)
-            epochs(made.changes)
-            epochs(plan(state, {}).deletes, deleting=True)
+            batches(made.changes)
+            batches(plan(state, {}).deletes, deleting=True)
             best = min(best, time.perf_counter() - started)
         return best, len(made)
 

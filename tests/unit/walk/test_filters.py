@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from netorch.nat import nftables_json
-from netorch.nat.chains import ListedChain
+from netorch.firewall import nftables_json
+from netorch.firewall.chains import ListedChain
 from netorch.walk.filters import HookVerdict, Packet, run
 from tests.filterlistings import chains_of, recorded, statements
 

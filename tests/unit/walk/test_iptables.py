@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from netorch.nat.iptables_save import chains
+from netorch.firewall.iptables_save import chains
 from netorch.walk.filters import HookVerdict, Packet, run
 
 PACKET = Packet(

@@ -6,8 +6,8 @@ from typing import get_args
 
 import pytest
 
+from netorch.firewall.syntax import AUTO, PREFERRED, SYNTAXES, syntax_of
 from netorch.kernel.firewall.filters import BACKENDS
-from netorch.nat.languages import AUTO, LANGUAGES, PREFERRED, language
 from netorch.topology import Backend
 from netorch.values.snapshot import FilterListing
 
@@ -31,15 +31,15 @@ TEXTS = {
 
 
 def test_each_backend_is_in_each_table() -> None:
-    assert list(LANGUAGES) == list(BACKENDS)
-    assert get_args(Backend.model_fields["nat"].annotation) == (AUTO, *LANGUAGES)
-    assert TEXTS.keys() == LANGUAGES.keys()
-    assert language(AUTO) is language(PREFERRED)
+    assert list(SYNTAXES) == list(BACKENDS)
+    assert get_args(Backend.model_fields["nat"].annotation) == (AUTO, *SYNTAXES)
+    assert TEXTS.keys() == SYNTAXES.keys()
+    assert syntax_of(AUTO) is syntax_of(PREFERRED)
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
+@pytest.mark.parametrize("name", SYNTAXES)
 def test_each_backend_can_tell_of_its_own_text(name: str) -> None:
-    words, text = language(name), TEXTS[name]
+    words, text = syntax_of(name), TEXTS[name]
     assert {str(address) for address in words.targets_of(text)} == {"10.0.0.2", "fd00::2"}
     assert sum("80" in line for line in words.lines_of(text)) == 2
     [*undone] = words.commands_to_delete("lab", text)
@@ -52,7 +52,7 @@ def test_each_backend_can_tell_of_its_own_text(name: str) -> None:
 
 
 def test_rules_of_a_listing_by_their_handles() -> None:
-    from netorch.nat.nftables import rule_texts
+    from netorch.firewall.nftables import rule_texts
 
     text = """\
 table inet t { # handle 5
@@ -89,7 +89,7 @@ table ip nat { # handle 6
 
 def test_lines_of_iptables_are_read_as_chains() -> None:
     text = "iptables -t filter -P FORWARD DROP\nip6tables -t filter -P FORWARD ACCEPT\niptables -t filter -A FORWARD -i a -j ACCEPT"
-    four, six = language("iptables").chains_of(FilterListing(text))
+    four, six = syntax_of("iptables").chains_of(FilterListing(text))
     assert (four.title, four.tool, four.policy, len(four.rules)) == (
         "filter FORWARD",
         "iptables",

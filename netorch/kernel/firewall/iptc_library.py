@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from netorch.errors import KernelRefused, Problem
-from netorch.nat.iptables import TableKey
+from netorch.firewall.iptables import TableKey
 
 
 @cache

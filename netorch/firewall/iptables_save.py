@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 
-from netorch.nat.chains import UNKNOWN, Clause, ListedChain, ListedRule
+from netorch.firewall.chains import UNKNOWN, Clause, ListedChain, ListedRule
 
 _HOOKS = {
     **{("raw", name): (name.lower(), -300) for name in ("PREROUTING", "OUTPUT")},

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
-from netorch.nat.shell import ShellCommand
+from netorch.firewall.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
     DestinationTo,
@@ -22,7 +22,7 @@ from netorch.values.filter_rules import (
 )
 
 if TYPE_CHECKING:
-    from netorch.nat.chains import ListedChain
+    from netorch.firewall.chains import ListedChain
     from netorch.values.snapshot import FilterListing
 
 MODULE, CONFIG = "nf_tables", "CONFIG_NF_TABLES"
@@ -176,7 +176,7 @@ def commands_to_delete(topology: str, before: str) -> list[ShellCommand]:
 
 
 def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
-    from netorch.nat import nftables_json
+    from netorch.firewall import nftables_json
 
     return nftables_json.chains(listing.json, rule_texts(listing.text), listing.extensions)
 

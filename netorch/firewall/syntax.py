@@ -11,13 +11,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from netorch.nat.chains import ListedChain
-    from netorch.nat.shell import ShellCommand
+    from netorch.firewall.chains import ListedChain
+    from netorch.firewall.shell import ShellCommand
     from netorch.values.filter_rules import Address, Ruleset
     from netorch.values.snapshot import FilterListing
 
 
-class FilterLanguage(Protocol):
+class FilterSyntax(Protocol):
     """The words of one backend. `text` is always a topology's own filter, as its backend lists it.
     Modules implement it.
     """
@@ -50,31 +50,31 @@ class FilterLanguage(Protocol):
         """
 
 
-def _nftables() -> FilterLanguage:
-    from netorch.nat import nftables
+def _nftables() -> FilterSyntax:
+    from netorch.firewall import nftables
 
     return nftables
 
 
-def _iptables() -> FilterLanguage:
-    from netorch.nat import iptables
+def _iptables() -> FilterSyntax:
+    from netorch.firewall import iptables
 
     return iptables
 
 
-LANGUAGES: Mapping[str, Callable[[], FilterLanguage]] = {
+SYNTAXES: Mapping[str, Callable[[], FilterSyntax]] = {
     "nftables": _nftables,
     "iptables": _iptables,
 }
 """Backend → what loads its words; the preferred one first."""
 
 AUTO = "auto"
-PREFERRED = next(iter(LANGUAGES))
+PREFERRED = next(iter(SYNTAXES))
 
 
 @cache
-def language(backend: str) -> FilterLanguage:
+def syntax_of(backend: str) -> FilterSyntax:
     """The words of a backend; those of the preferred one for `auto`, since only a kernel can tell
     which it is.
     """
-    return LANGUAGES[PREFERRED if backend == AUTO else backend]()
+    return SYNTAXES[PREFERRED if backend == AUTO else backend]()

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, NamedTuple
 
 from netorch.errors import KernelRefused, Problem
-from netorch.kernel.firewall.iptclib import dnat_revision, library, title
-from netorch.nat.iptables import TableKey
+from netorch.firewall.iptables import TableKey
+from netorch.kernel.firewall.iptc_library import dnat_revision, library, title
 
 
 class _Value(NamedTuple):

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
 
-from netorch.nat import nftables
+from netorch.firewall import nftables
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

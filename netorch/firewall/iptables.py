@@ -19,8 +19,8 @@ from ipaddress import ip_address
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from netorch.firewall.shell import ShellCommand
 from netorch.immutable import Value
-from netorch.nat.shell import ShellCommand
 from netorch.values.filter_rules import (
     Address,
     DestinationTo,
@@ -35,7 +35,7 @@ from netorch.values.filter_rules import (
 )
 
 if TYPE_CHECKING:
-    from netorch.nat.chains import ListedChain
+    from netorch.firewall.chains import ListedChain
     from netorch.values.snapshot import FilterListing
 
 CHAIN_LENGTH = 28
@@ -194,7 +194,7 @@ def commands_to_delete(topology: str, before: str) -> list[ShellCommand]:
 
 
 def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
-    from netorch.nat import iptables_save
+    from netorch.firewall import iptables_save
 
     return iptables_save.chains(tables_of(listing.text))
 

@@ -18,7 +18,7 @@ PATIENCE = 3600.0
 """Seconds that the watcher waits for whoever holds the topology's lock."""
 
 
-class Watch:
+class ConfirmationWatch:
     """The watch over one apply, which begins before its first step."""
 
     def __init__(self, name: str, seconds: float, take_back: Callable[[], list[Problem]]) -> None:

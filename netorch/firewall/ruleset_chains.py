@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.nat import nftables
-from netorch.nat.chains import Clause, ListedChain, ListedRule
+from netorch.firewall import nftables
+from netorch.firewall.chains import Clause, ListedChain, ListedRule
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from netorch.errors import NetorchError
 from netorch.kernel.firewall import xtables
-from netorch.kernel.firewall.iptclib import library, title
+from netorch.kernel.firewall.iptc_library import library, title
 from netorch.kernel.firewall.nf_tables_netlink import KernelRule
-from netorch.kernel.firewall.xtentry import comment_of, entry_of, extensions_of, unpacked_header
+from netorch.kernel.firewall.xt_entry import comment_of, entry_of, extensions_of, unpacked_header
 from netorch.kernel.system.error_text import sentence
 
 _TRIES = 10

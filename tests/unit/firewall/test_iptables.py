@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from netorch.nat.iptables import CHAIN_LENGTH, ChainNames, commands, lines, translate
+from netorch.firewall.iptables import CHAIN_LENGTH, ChainNames, commands, lines, translate
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,

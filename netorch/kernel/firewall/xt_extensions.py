@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 
-from netorch.kernel.firewall.xtentry import (
+from netorch.kernel.firewall.xt_entry import (
     MATCHES,
     PROTO_SPECIFIED,
     STATES,

@@ -66,9 +66,9 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
         what = f"iptables (nft) drops what is forwarded, and {lost}: {reason}"
         blind.append(UnreadableRules("nftables", what))
     for version in _legacy_versions():
-        from netorch.kernel.firewall import legacyforward
+        from netorch.kernel.firewall import legacy_forward
 
-        if reason := legacyforward.missing():
+        if reason := legacy_forward.missing():
             if dropping:
                 lost = "if its chain FORWARD drops, the networks here do not forward"
                 blind.append(
@@ -76,7 +76,7 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
                 )
             break
         forward.append(
-            _forward_chain(LEGACY, version, *legacyforward.read(version, _NAMES), topology)
+            _forward_chain(LEGACY, version, *legacy_forward.read(version, _NAMES), topology)
         )
     bridged = frozenset(version for version in _BRIDGED if dropping and _is_bridged(version))
     return ForwardSnapshot(tuple(forward), tuple(others), bridged, tuple(blind))
@@ -237,11 +237,11 @@ def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) ->
 
 
 def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> None:
-    from netorch.kernel.firewall import legacyforward
+    from netorch.kernel.firewall import legacy_forward
 
     mark = _mark(topology, LEGACY)
 
-    def edit(policy: bool, chains: _Chains) -> legacyforward.Edit | None:
+    def edit(policy: bool, chains: _Chains) -> legacy_forward.Edit | None:
         way = _way(chains, policy, mark)
         stale = _stale(chains, way, bridge, wanted, mark)
         if stale is None:
@@ -251,12 +251,12 @@ def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> Non
             place for place, rule in enumerate(kept, 1) if rule.target.startswith(_OUR_CHAINS)
         ]
         chain = _USER if way.through_user and not behind else _FORWARD
-        return legacyforward.Edit(
+        return legacy_forward.Edit(
             stale, chain, max(behind, default=0), [_legacy_rule(*pair, mark) for pair in wanted]
         )
 
-    if not legacyforward.missing():
-        legacyforward.change(version, _NAMES, edit)
+    if not legacy_forward.missing():
+        legacy_forward.change(version, _NAMES, edit)
 
 
 def _legacy_rule(iif: str, oif: str, mark: str) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from netorch.nat import iptables_save
-from netorch.nat.chains import UNKNOWN, Case, Clause, ListedChain, ListedRule
+from netorch.firewall import iptables_save
+from netorch.firewall.chains import UNKNOWN, Case, Clause, ListedChain, ListedRule
 
 Place = tuple[str, str, int]
 """A rule's family, table and handle."""

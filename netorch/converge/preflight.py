@@ -65,14 +65,14 @@ def refuse_hazards(
 ) -> None:
     """ConflictError for what the file would break around it, or what would break it."""
     found = [
-        *hazards.overlaps(desired, snapshot),
-        *hazards.listeners(desired.state, observed.state, snapshot),
-        *hazards.published_by_others(
+        *hazards.subnet_overlaps(desired, snapshot),
+        *hazards.ports_in_use(desired.state, observed.state, snapshot),
+        *hazards.ports_of_other_topologies(
             desired.state,
             observed.state,
             lambda: {name: other.state for name, other in previous.others.items()},
         ),
-        *hazards.without_ipv6(desired.state, snapshot),
+        *hazards.ipv6_turned_off(desired.state, snapshot),
     ]
     problems = []
     for hazard in found:

@@ -13,7 +13,7 @@ from netorch.kernel.system.syscalls import setns
 Result = TypeVar("Result")
 
 
-def aside(
+def run_in_new_thread(
     function: Callable[[], Result], undo: Callable[[Result], None] = lambda _: None
 ) -> Result:
     """What `function` returns or raises, called in a new thread that ends with it.
@@ -54,7 +54,7 @@ def aside(
     return found[0]
 
 
-def open_place(how: str, what: str) -> int:
+def open_namespace_of(how: str, what: str) -> int:
     """The network namespace that a place is, open; KernelRefused if it is not there."""
     try:
         return open_namespace(how, what)
@@ -71,8 +71,8 @@ def run_within(
     """What `function` returns in the network namespace of a place."""
 
     def work() -> Result:
-        with open(open_place(how, what), "rb", closefd=True) as namespace:
+        with open(open_namespace_of(how, what), "rb", closefd=True) as namespace:
             setns(namespace.fileno())
         return function()
 
-    return aside(work, undo)
+    return run_in_new_thread(work, undo)
