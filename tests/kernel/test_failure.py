@@ -277,6 +277,32 @@ def test_a_signal_in_the_middle_of_destroy_can_be_gone_on_from(
     assert settled(before, host) == []
 
 
+INTERRUPTED = r"""
+import os, signal, sys
+from netorch.cli import main
+from netorch.converge import transaction
+real, times = transaction.plan_back, iter(range(int(sys.argv[1])))
+def interrupted(*words):
+    for _ in times:
+        os.kill(os.getpid(), signal.SIGINT)
+        break
+    return real(*words)
+transaction.plan_back = interrupted
+sys.exit(main(["apply", "bad.yaml"]))
+"""
+"""Ctrl-C, so many times, while a refusal of the kernel is being rolled back."""
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_ctrl_c_does_not_stop_a_rollback(host: Host, times: int) -> None:
+    host.write("bad.yaml", GOOD.replace("via: 10.6.0.9", "via: 10.66.0.9"))
+    before = shot(host)
+    process = host.run(sys.executable, "-c", INTERRUPTED, str(times), check=False)
+    assert process.returncode == 1
+    assert "Rolled back: the kernel is as it was before." in process.stderr
+    assert settled(before, host) == []
+
+
 # crashes: a server that forks, so that a run costs no start of Python
 
 SERVER = r"""
