@@ -309,7 +309,9 @@ SERVER = r"""
 import errno, json, os, signal, sys, time
 import netorch.converge.orchestrator, netorch.cli.diff_report, netorch.cli.enter
 from netorch.cli import main
-from netorch.kernel import files, namespaces, rtnl, writer
+from netorch.kernel import writer
+from netorch.kernel.namespaces import open_namespaces as namespaces
+from netorch.kernel.system import rtnetlink as rtnl
 
 def arm(kill_at, fail_at, error, executed):
     "Counts every act on the system; dies before the n-th, or refuses the n-th request to the kernel."

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from netorch.converge.attached import reach_on_record
 from netorch.converge.orchestrator import Orchestrator
+from netorch.converge.previous import Previous
 from netorch.converge.read import read_all
 from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
@@ -197,7 +198,7 @@ def test_a_brief_look_makes_no_namespaces() -> None:
         assert within is not None
         asked: list[object] = []
         kernel.pristine_sysctls = lambda paths: asked.append(paths) or {}  # type: ignore[method-assign,func-returns-value]
-        assert read_all(kernel, Mark("lab"), within, True)[1].state and asked == []
+        assert read_all(kernel, Previous.read("lab"), within, True)[1].state and asked == []
 
 
 @private
@@ -213,7 +214,7 @@ def test_a_brief_look_leads_to_the_same_steps() -> None:
         within = reach_on_record(kernel, "lab", record)
         assert within is not None and len(within.names) == SIZE + 2
         (whole, all_of_it), (less, some) = (
-            read_all(kernel, Mark("lab"), within, brief) for brief in (False, True)
+            read_all(kernel, Previous.read("lab"), within, brief) for brief in (False, True)
         )
         assert [step.key for step in plan(some.state, {}).steps] == [
             step.key for step in plan(all_of_it.state, {}).steps
