@@ -16,7 +16,7 @@ from pathlib import PurePath
 from typing import Any, Literal, overload
 
 from netorch.api.topology import Topology
-from netorch.converge.attached import Place, place
+from netorch.converge.attached import NodePlace, place
 from netorch.errors import NetorchError, Problem, which_node
 from netorch.immutable import Value
 from netorch.kernel.namespaces.inspect import look, open_socket, wait_for_port
@@ -39,7 +39,7 @@ GRACE = 2.0
 """Seconds that a process gets between SIGTERM and SIGKILL."""
 
 Word = str | PurePath
-Addresses = tuple[IPv4Interface | IPv6Interface, ...]
+NodeAddresses = tuple[IPv4Interface | IPv6Interface, ...]
 
 
 class Interface(Value):
@@ -50,7 +50,7 @@ class Interface(Value):
     mac: str
     mtu: int
     up: bool
-    addresses: Addresses
+    addresses: NodeAddresses
 
 
 class Surroundings:
@@ -88,7 +88,7 @@ class Surroundings:
 class Node:
     """A node of a running topology, from `lab.node(NAME)`. Its methods may be called from any thread, several at once."""
 
-    def __init__(self, name: str, place: Place, site: Surroundings) -> None:
+    def __init__(self, name: str, place: NodePlace, site: Surroundings) -> None:
         self.name = name
         """What the topology calls it."""
         self._place = place
@@ -282,7 +282,7 @@ class Node:
         }
 
     @property
-    def addresses(self) -> Addresses:
+    def addresses(self) -> NodeAddresses:
         """Its addresses with their prefixes, as the kernel has them now, without loopback and link-local ones; in the order of the
         interfaces, IPv4 first.
         """

@@ -18,7 +18,7 @@ from netorch.resolve import loader
 from netorch.resolve.loader import Loaded
 from netorch.version import __version__
 
-Values = Mapping[str, object]
+PythonValues = Mapping[str, object]
 Variables = Mapping[str, object]
 
 
@@ -59,16 +59,16 @@ class Topology:
         self,
         name: str,
         *,
-        nodes: Values | None = None,
-        networks: Values | None = None,
+        nodes: PythonValues | None = None,
+        networks: PythonValues | None = None,
         links: Sequence[object] = (),
         checks: Sequence[object] = (),
-        profiles: Values | None = None,
-        defaults: Values | None = None,
+        profiles: PythonValues | None = None,
+        defaults: PythonValues | None = None,
         variables: Variables | None = None,
         prefix: str | None = None,
         names: bool = True,
-        backend: Values | None = None,
+        backend: PythonValues | None = None,
         folder: str | PurePath = ".",
     ) -> None:
         """`variables` are the `vars` of a file. `folder`: where the files are that it names (keys of WireGuard)."""

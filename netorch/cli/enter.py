@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from netorch.cli.output import Output
-    from netorch.converge.attached import Place
+    from netorch.converge.attached import NodePlace
 
 
 def enter(node: str, topology: str | None, argv: Sequence[str], output: Output) -> int:
@@ -32,13 +32,13 @@ def enter(node: str, topology: str | None, argv: Sequence[str], output: Output) 
         return error.status
 
 
-def _place(node: str, topology: str | None) -> Place:
+def _place(node: str, topology: str | None) -> NodePlace:
     """Where a node of a live topology is."""
     from netorch.converge.attached import place
     from netorch.converge.orchestrator import Orchestrator
     from netorch.converge.previous import reload
 
-    found: dict[str, Place] = {}
+    found: dict[str, NodePlace] = {}
     known: list[str] = []
     for name in records.applied_names() if topology is None else [topology]:
         record, _ = records.read_record(name)

@@ -21,7 +21,7 @@ from netorch.values.snapshot import Scope, Snapshot
 from netorch.values.typed_json import decode, encode
 
 LEFT = "left.json"
-Place = tuple[str, str, str | None]
+NodePlace = tuple[str, str, str | None]
 """How and what as in `attach`, and the name in /etc/netns."""
 KINDS = ("netns", "pid", "path", "docker", "podman")
 
@@ -62,7 +62,7 @@ class Reach(Value):
     warnings: tuple[str, ...] = ()
 
 
-def place(desired: Desired, node: str) -> Place | None:
+def place(desired: Desired, node: str) -> NodePlace | None:
     """Where the node of a topology is; None if it has none of that name."""
     label = desired.labels.get(node)
     if label is not None and label in desired.attached:

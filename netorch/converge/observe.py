@@ -9,7 +9,7 @@ from netorch.immutable import Value, field
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.file import NodeFile
 from netorch.kinds.netns import netns_key
-from netorch.kinds.sysctl import Values
+from netorch.kinds.sysctl import SysctlValues
 from netorch.state.key import HOST, Key, is_attached
 from netorch.state.registry import OBSERVED, View
 from netorch.state.registry import ObservedKind as Kind
@@ -17,7 +17,7 @@ from netorch.state.resource import Resource
 from netorch.values.marks import Mark, maker
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
-Originals = Mapping[str, Mapping[tuple[str, ...], Values | None]]
+OriginalValues = Mapping[str, Mapping[tuple[str, ...], SysctlValues | None]]
 """Label → the settings to look at (each as the places where it may stand) → the value from before netorch, if known."""
 
 
@@ -32,7 +32,7 @@ class Observed(Value):
     stale: frozenset[str] = frozenset()
 
 
-def views(snapshot: Snapshot, mark: Mark, originals: Originals) -> dict[str, View]:
+def views(snapshot: Snapshot, mark: Mark, originals: OriginalValues) -> dict[str, View]:
     """One view a namespace, and one for files that outlived their namespace."""
     found: dict[str, View] = {}
     for label, netns in snapshot.namespaces.items():
@@ -66,7 +66,7 @@ def observe(
     snapshot: Snapshot,
     mark: Mark,
     wanted: Mapping[Key, Resource],
-    originals: Originals | None = None,
+    originals: OriginalValues | None = None,
     kinds: Sequence[type[Kind]] = OBSERVED,
     known: Mapping[str, Sequence[Resource]] | None = None,
 ) -> Observed:

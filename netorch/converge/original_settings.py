@@ -9,27 +9,29 @@ from collections.abc import Callable, Iterable, Mapping
 
 from netorch.immutable import Value, field
 from netorch.kinds.netns import netns_key
-from netorch.kinds.sysctl import Sysctl, Values, values_in
+from netorch.kinds.sysctl import Sysctl, SysctlValues, values_in
 from netorch.language.scalars import sysctl_name
 from netorch.state.key import Key
 from netorch.state.resource import Resource
 from netorch.values.snapshot import Snapshot
 from netorch.values.sysctl_paths import default_path, with_defaults
 
-Identity = tuple[int, int]
+NamespaceIdentity = tuple[int, int]
 """Of a namespace, as `NetnsSnapshot.identity`."""
 Paths = tuple[str, ...]
-Records = Mapping[str, Mapping[Paths, tuple[Identity, Values]]]
+Records = Mapping[str, Mapping[Paths, tuple[NamespaceIdentity, SysctlValues]]]
 """Label → setting → (namespace that the values were read in, the values; none for the kernel's default)."""
 
-ANY: Identity = (0, 0)
+ANY: NamespaceIdentity = (0, 0)
 
 
 class Memory(Value):
     """`ours`: what this topology changed. `others`: what further topologies changed, by namespace and setting."""
 
-    ours: Mapping[tuple[str, Paths], tuple[Identity, Values]] = field(default_factory=dict)
-    others: Mapping[tuple[Identity, Paths], Values] = field(default_factory=dict)
+    ours: Mapping[tuple[str, Paths], tuple[NamespaceIdentity, SysctlValues]] = field(
+        default_factory=dict
+    )
+    others: Mapping[tuple[NamespaceIdentity, Paths], SysctlValues] = field(default_factory=dict)
 
     def paths(self, state: Mapping[Key, Resource]) -> dict[str, Paths]:
         """Label → what to read: settings of the state, those remembered, and where the defaults of both stand."""
@@ -56,9 +58,9 @@ class Memory(Value):
         snapshot: Snapshot,
         wanted: Mapping[Key, Resource],
         pristine: Callable[[Iterable[str]], Mapping[str, str]],
-    ) -> dict[str, dict[Paths, Values | None]]:
+    ) -> dict[str, dict[Paths, SysctlValues | None]]:
         """Label → the settings to compare → their value from before: what is wanted, and what was ours and still differs."""
-        found: dict[str, dict[Paths, Values | None]] = {}
+        found: dict[str, dict[Paths, SysctlValues | None]] = {}
         for resource in wanted.values():
             if isinstance(resource, Sysctl):
                 found.setdefault(resource.netns, {})[resource.paths] = None
@@ -96,16 +98,16 @@ class Memory(Value):
         return _grouped({place: self._before(place, entry) for place, entry in fresh.items()})
 
     def _before(
-        self, place: tuple[str, Paths], now: tuple[Identity, Values]
-    ) -> tuple[Identity, Values]:
+        self, place: tuple[str, Paths], now: tuple[NamespaceIdentity, SysctlValues]
+    ) -> tuple[NamespaceIdentity, SysctlValues]:
         """What is remembered of a place, unless that was of another namespace, such as the one that a container had."""
         was = self.ours.get(place, now)
         return was if was[0] == now[0] else now
 
     def _fresh(
         self, state: Mapping[Key, Resource], snapshot: Snapshot
-    ) -> dict[tuple[str, Paths], tuple[Identity, Values]]:
-        found: dict[tuple[str, Paths], tuple[Identity, Values]] = {}
+    ) -> dict[tuple[str, Paths], tuple[NamespaceIdentity, SysctlValues]]:
+        found: dict[tuple[str, Paths], tuple[NamespaceIdentity, SysctlValues]] = {}
         for resource in state.values():
             if not isinstance(resource, Sysctl):
                 continue
@@ -140,14 +142,16 @@ def memory_of(records: Records, others: Iterable[Records]) -> Memory:
     return Memory(ours, theirs)
 
 
-def _grouped(entries: Mapping[tuple[str, Paths], tuple[Identity, Values]]) -> Records:
-    grouped: dict[str, dict[Paths, tuple[Identity, Values]]] = {}
+def _grouped(
+    entries: Mapping[tuple[str, Paths], tuple[NamespaceIdentity, SysctlValues]],
+) -> Records:
+    grouped: dict[str, dict[Paths, tuple[NamespaceIdentity, SysctlValues]]] = {}
     for (label, paths), entry in entries.items():
         grouped.setdefault(label, {})[paths] = entry
     return grouped
 
 
-def _first(there: Mapping[str, str], paths: Iterable[str | None]) -> Values:
+def _first(there: Mapping[str, str], paths: Iterable[str | None]) -> SysctlValues:
     return next(((there[path],) for path in paths if path is not None and path in there), ())
 
 

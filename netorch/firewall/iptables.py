@@ -28,7 +28,7 @@ from netorch.values.filter_rules import (
     Hook,
     Network,
     Not,
-    Ports,
+    PortRange,
     Ruleset,
     SourceTo,
     Verdict,
@@ -259,7 +259,7 @@ def _lines(rule: FilterRule, mark: str) -> Iterator[str]:
             )
 
 
-def _line(rule: FilterRule, port: Ports | None, target: str, mark: str) -> str:
+def _line(rule: FilterRule, port: PortRange | None, target: str, mark: str) -> str:
     comment = rule.comment or mark
     if not _COMMENT.fullmatch(comment):
         raise _wrong(rule, f"no comment for a rule: {comment!r}")
@@ -293,7 +293,7 @@ def _header(rule: FilterRule) -> Iterator[str]:
         yield f"-p {match.protocol}"
 
 
-def _matches(rule: FilterRule, port: Ports | None) -> Iterator[str]:
+def _matches(rule: FilterRule, port: PortRange | None) -> Iterator[str]:
     match = rule.match
     if port is not None:
         if match.protocol is None:
@@ -348,7 +348,7 @@ def _interface(rule: FilterRule, value: str | Not) -> str:
     return name
 
 
-def _ports(rule: FilterRule, ports: Ports) -> str:
+def _ports(rule: FilterRule, ports: PortRange) -> str:
     first, last = ports
     if not 0 <= first <= last <= 65535:
         raise _wrong(rule, f"no range of ports: {ports}")

@@ -15,7 +15,7 @@ from netorch.values.filter_rules import (
     Hook,
     Match,
     Not,
-    Ports,
+    PortRange,
     Ruleset,
     SourceTo,
     Verdict,
@@ -256,7 +256,7 @@ def _address(address: Address, family: int) -> str:
     return str(address)
 
 
-def _ports(ports: Ports) -> str:
+def _ports(ports: PortRange) -> str:
     first, last = ports
     if not 0 <= first <= last <= 65535:
         raise ValueError(f"no range of ports: {ports}")
@@ -274,7 +274,7 @@ def _act(rule: FilterRule) -> str:
             return f"dnat {payload} to {_target(_address(address, rule.family), ports, rule.match)}"
 
 
-def _target(address: str, ports: Ports | None, match: Match) -> str:
+def _target(address: str, ports: PortRange | None, match: Match) -> str:
     """A range after `to` would be a choice for the kernel; what is one to one is a port that is kept, or a map."""
     if ports is None:
         return address

@@ -16,7 +16,7 @@ import msgspec
 from netorch.firewall import iptables_save
 from netorch.firewall.chains import UNKNOWN, Case, Clause, ListedChain, ListedRule
 
-Place = tuple[str, str, int]
+RulePlace = tuple[str, str, int]
 """A rule's family, table and handle."""
 
 _META = {
@@ -103,7 +103,7 @@ class _NotKnown(Exception):
 
 
 def chains(
-    json: str, texts: Mapping[Place, str], extensions: Mapping[Place, tuple[str, ...]]
+    json: str, texts: Mapping[RulePlace, str], extensions: Mapping[RulePlace, tuple[str, ...]]
 ) -> tuple[ListedChain, ...]:
     """All chains of a listing of the whole ruleset; ValueError if it is not one.
 

@@ -14,7 +14,7 @@ from netorch.values.filter_rules import (
     Hook,
     Match,
     Not,
-    Ports,
+    PortRange,
     Ruleset,
     SourceTo,
     Verdict,
@@ -85,7 +85,7 @@ def _verdict(rule: FilterRule) -> tuple[str, object]:
             return "dnat", (address, _ports(ports, rule.match.port))
 
 
-def _ports(ports: Ports | None, matched: Ports | None) -> object:
+def _ports(ports: PortRange | None, matched: PortRange | None) -> object:
     """The port that a translation leads to: 0 if it stays, and pairs if each of the matched ones
     goes to another one.
     """

@@ -1,1 +1,1 @@
-"""The door to the kernel."""
+"""The only room that talks to Linux. `door.LinuxKernel` is the class that the other rooms use."""

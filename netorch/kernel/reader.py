@@ -113,7 +113,7 @@ class Reader:
         self._namespaces = namespaces
         self._scope = scope
         self._rules: dict[bytes, RuleSpec] = {}
-        self._contents: dict[etc_netns.Identity, str] = {}
+        self._contents: dict[etc_netns.FileIdentity, str] = {}
         self._etc = frozenset(etc_netns.labels())
         self._backends = filters.loaded()
 

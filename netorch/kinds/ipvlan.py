@@ -18,7 +18,7 @@ FLAGS = {"bridge": 0, "private": 1, "vepa": 2}
 ENOTSUPP = 524
 """What ipvlan_l3s.h answers where it is not built in: a number of the kernel's own that errno(3) does not know."""
 
-Mode = Literal["l2", "l3", "l3s"]
+IpvlanMode = Literal["l2", "l3", "l3s"]
 
 L3S = Feature(
     "ipvlan mode l3s",
@@ -73,7 +73,7 @@ class IpvlanWords(StackedWords):
     MAKES: ClassVar[type[StandaloneLink]] = Ipvlan
     kind: Literal["ipvlan"] = "ipvlan"
     parent: PlaceName = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
-    mode: Mode = Field(
+    mode: IpvlanMode = Field(
         "l3",
         description="`l2` switches by address and leaves ARP to the link, `l3` routes, `l3s` routes through the packet filter of the"
         " parent's node; all on one parent have the same (l3).",

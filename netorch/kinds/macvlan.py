@@ -8,7 +8,7 @@ from pydantic import Field
 from netorch.immutable import replace
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
-from netorch.kinds.base.standalone import Attribute, Place, PlaceName, StandaloneLink
+from netorch.kinds.base.standalone import Attribute, ParentPlace, PlaceName, StandaloneLink
 from netorch.netlink.attribute_types import choice
 from netorch.state.registry import View, interface_words, observed
 from netorch.state.resource import Resource
@@ -19,7 +19,7 @@ MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthru": 8}
 ALONE = "passthru"
 """The mode in which a parent has this one link, and both have one MAC."""
 
-Mode = Literal["bridge", "private", "vepa", "passthru"]
+MacvlanMode = Literal["bridge", "private", "vepa", "passthru"]
 
 
 @stacked
@@ -58,14 +58,14 @@ class MacvlanLike(StackedWords):
     """The words of a macvlan and of a macvtap."""
 
     parent: PlaceName = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
-    mode: Mode = Field(
+    mode: MacvlanMode = Field(
         "vepa",
         description="How it is with others on the same parent: `bridge` they reach one another, `private` they never do, `vepa` by way of"
         " a switch outside that sends back what is for them, `passthru` there is no other one; into and out of `passthru` the link is"
         " made anew (vepa).",
     )
 
-    def link(self, fields: LinkFields, parent: Place | None) -> StandaloneLink:
+    def link(self, fields: LinkFields, parent: ParentPlace | None) -> StandaloneLink:
         return StackedWords.link(self, fields | ({"mac": ""} if self.mode == ALONE else {}), parent)
 
 

@@ -13,7 +13,7 @@ from netorch.state.resource import Resource
 from netorch.values.requests import Request, SysctlSet
 from netorch.values.sysctl_paths import default_path
 
-Values = tuple[str, ...]
+SysctlValues = tuple[str, ...]
 """The value that a setting has in all of its places, or one for each place where those differ; empty if it is in none."""
 _DOTTED = str.maketrans("/.", "./")
 """A path as sysctl(8) writes it, where the dot in eth0.100 is a slash."""
@@ -34,7 +34,7 @@ def interface_of(path: str) -> str | None:
     return path.split("/")[3] if default_path(path) else None
 
 
-def values_in(there: Mapping[str, str], paths: Sequence[str]) -> Values:
+def values_in(there: Mapping[str, str], paths: Sequence[str]) -> SysctlValues:
     """What a setting has in its places, by what was read there."""
     found = tuple(there[path] for path in paths if path in there)
     return found[:1] if len(set(found)) == 1 else found
@@ -48,8 +48,8 @@ class Sysctl(NoForeignObjects, Resource):
     HINTS: ClassVar[tuple[str, ...]] = ("original",)
     netns: str
     paths: tuple[str, ...]
-    values: Values
-    original: Values | None = None
+    values: SysctlValues
+    original: SysctlValues | None = None
 
     @property
     def value(self) -> str:
@@ -85,7 +85,7 @@ class Sysctl(NoForeignObjects, Resource):
             return ()
         return self._set(self.original)
 
-    def _set(self, values: Values) -> Sequence[Request]:
+    def _set(self, values: SysctlValues) -> Sequence[Request]:
         if len(values) == 1:
             return [SysctlSet(self.netns, self.paths, values[0])]
         return [

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.kinds.base.standalone import (
     Attribute,
-    Place,
+    ParentPlace,
     PlaceName,
     StandaloneLink,
     StandaloneWords,
@@ -107,7 +107,7 @@ class Vxlan(StandaloneLink):
         return found
 
     @classmethod
-    def carrier(cls, view: View, link: LinkRecord) -> Place | None:
+    def carrier(cls, view: View, link: LinkRecord) -> ParentPlace | None:
         return parent_of(view, link, int.from_bytes(link.data.get(IFLA_VXLAN_LINK, b""), "little"))
 
 

@@ -17,17 +17,17 @@ _RANGE = re.compile(rf"\[{_BOUND}-{_BOUND}\]")
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _LETTER = re.compile(r"[A-Za-z]")
 
-Values = Sequence[str]
+RangeValues = Sequence[str]
 
 
-def split(text: str, substituted: Callable[[str], str] = str) -> list[str | Values]:
+def split(text: str, substituted: Callable[[str], str] = str) -> list[str | RangeValues]:
     """The text in pieces: plain texts, and in the place of each range its values. Raises Wrong.
 
     `substituted` resolves the bounds, so that `h[1-$(count)]` works.
     """
     if "[" not in text or len(text) > _LONGEST:
         return [text]
-    pieces: list[str | Values] = []
+    pieces: list[str | RangeValues] = []
     end = 0
     for match in _RANGE.finditer(text):
         first, last = (substituted(bound) if "$" in bound else bound for bound in match.groups())
@@ -36,7 +36,7 @@ def split(text: str, substituted: Callable[[str], str] = str) -> list[str | Valu
     return [*pieces, text[end:]]
 
 
-def values(first: str, last: str) -> Values:
+def values(first: str, last: str) -> RangeValues:
     """What `[first-last]` counts through; numbers keep their zeros."""
     written = quote(f"[{first}-{last}]")
     if _NUMBER.fullmatch(first) and _NUMBER.fullmatch(last):
@@ -70,7 +70,7 @@ def together(
 
     The ranges are those of the entry's own texts, or of the list that it has `under` a key.
     """
-    split_texts: dict[str, list[str | Values]] = {}
+    split_texts: dict[str, list[str | RangeValues]] = {}
     for text in _texts(entry.get(under)) if under else entry.values():
         if isinstance(text, str) and len(pieces := split(text, substituted)) > 1:
             split_texts[text] = pieces

@@ -62,7 +62,7 @@ _ROUTE_PARTS = {
 }
 
 _Subnet = tuple[bytes, int]
-Identity = tuple[int, bytes, int]
+AddressIdentity = tuple[int, bytes, int]
 """Family, address, prefix length."""
 
 
@@ -144,7 +144,10 @@ def take(things: Belongings, source: MovedLink, owner: MovedLink) -> list[Piece]
 
 
 def give(
-    things: Belongings, source: MovedLink, target: MovedLink, there: Collection[Identity] = ()
+    things: Belongings,
+    source: MovedLink,
+    target: MovedLink,
+    there: Collection[AddressIdentity] = (),
 ) -> list[Piece]:
     """Messages that make them on `target`, but for addresses that are `there`: routes without a gateway before those with one."""
     pieces: list[Piece] = []
@@ -161,7 +164,7 @@ def give(
     return pieces
 
 
-def identity(record: AddressRecord) -> Identity:
+def identity(record: AddressRecord) -> AddressIdentity:
     return record.family, record.local, record.prefixlen
 
 

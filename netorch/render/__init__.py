@@ -1,0 +1,1 @@
+"""Values to words, pictures, scripts and files."""

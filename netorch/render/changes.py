@@ -12,7 +12,7 @@ from netorch.state.key import Key
 from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource
 
-Values = tuple[str | None, str | None]
+AttributeChanges = tuple[str | None, str | None]
 """Old and new; None where there is none."""
 
 
@@ -25,7 +25,7 @@ class Change(Struct):
     disruption: Disruption
     key: Key
     title: str
-    values: dict[str, Values] = field(default_factory=dict)
+    values: dict[str, AttributeChanges] = field(default_factory=dict)
     because: str = ""
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def changes(plan: Plan) -> list[Change]:
             # it left a master that is gone: a step of its own was not needed, but it is what a person sees
             lost = left[parent]
             absent = lost.absent()
-            values: dict[str, Values] = {
+            values: dict[str, AttributeChanges] = {
                 name: (value, absent.get(name)) for name, value in lost.attributes().items()
             }
             change = Change(Disruption.FLAP, step.key, step.resource.title(), values)
@@ -139,7 +139,7 @@ def _disruption(step: Step) -> Disruption:
     return step.disruption if step.after is not None else step.resource.REMOVAL
 
 
-def _values(step: Step, gone: Resource | None) -> dict[str, Values]:
+def _values(step: Step, gone: Resource | None) -> dict[str, AttributeChanges]:
     """Old and new of each attribute; of a replacement (`gone` is what was there) the old one only where it was another."""
     absent = step.resource.absent()
     old = step.before.attributes() if step.before is not None else absent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from netorch.errors import printable
-from netorch.render.changes import Change, Values, summary
+from netorch.render.changes import AttributeChanges, Change, summary
 from netorch.state.resource import Disruption
 
 SIGNS = {
@@ -103,7 +103,7 @@ def values(change: Change, verbose: bool) -> Iterator[str]:
             yield f"{name} {old if old is not None else 'none'} → {new if new is not None else 'none'}"
 
 
-def _is_plain(name: str, values: Values) -> bool:
+def _is_plain(name: str, values: AttributeChanges) -> bool:
     if name in {"ipv4 forwarding", "ipv6 forwarding"}:
         return values[1] == "off"
     return name in _QUIET or (name, values[1]) == ("mtu", "1500")

@@ -19,11 +19,11 @@ from netorch.language.constraints import (
 from netorch.language.scalars import Words
 from netorch.language.schema_shapes import OPEN, Shape, accepts
 
-Mode = Literal["segment", "host-only", "nat", "routed", "bridged"]
+NetworkMode = Literal["segment", "host-only", "nat", "routed", "bridged"]
 
 MODES_OF: dict[str, tuple[str, ...]] = {
-    "macvlan": get_args(macvlan.Mode),
-    "ipvlan": get_args(ipvlan.Mode),
+    "macvlan": get_args(macvlan.MacvlanMode),
+    "ipvlan": get_args(ipvlan.IpvlanMode),
 }
 """Driver → what `driver_mode` says of it."""
 
@@ -44,8 +44,8 @@ _OF_BOTH_FAMILIES = (
 class FamilyModes(Words):
     """A mode for each family, where they differ."""
 
-    v4: Mode = Field(description="For IPv4.")
-    v6: Mode = Field(description="For IPv6.")
+    v4: NetworkMode = Field(description="For IPv4.")
+    v6: NetworkMode = Field(description="For IPv6.")
 
     _both_families = constraints(
         *(
@@ -56,7 +56,9 @@ class FamilyModes(Words):
     )
 
 
-@accepts(lambda inner: {"anyOf": [schema_shapes.substituted({"enum": [*get_args(Mode)]}), inner]})
+@accepts(
+    lambda inner: {"anyOf": [schema_shapes.substituted({"enum": [*get_args(NetworkMode)]}), inner]}
+)
 def modes_by_family(value: object) -> object:
     return value if isinstance(value, dict) else {"v4": value, "v6": value}
 

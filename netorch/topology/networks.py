@@ -114,7 +114,7 @@ class NetworkWords(BridgeSettings):
         None,
         description="macvlan, ipvlan: the parent's VLAN to be in, 0 to 4094, by a device PARENT.VLAN that is made if the file has none.",
     )
-    driver_mode: Literal[macvlan.Mode, ipvlan.Mode] | None = Field(
+    driver_mode: Literal[macvlan.MacvlanMode, ipvlan.IpvlanMode] | None = Field(
         None,
         description="macvlan: `bridge`, `private`, `vepa` or `passthru`; ipvlan: `l2`, `l3` or `l3s` (macvlan: bridge; ipvlan: l2).",
     )

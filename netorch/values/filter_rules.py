@@ -12,7 +12,7 @@ from netorch.immutable import Value
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
-Ports = tuple[int, int]
+PortRange = tuple[int, int]
 """First and last."""
 
 
@@ -47,7 +47,7 @@ class Match(Value):
     source: Network | Not | None = None
     destination: Network | Not | None = None
     protocol: str | None = None
-    port: Ports | None = None
+    port: PortRange | None = None
     local: bool | None = None
     states: tuple[str, ...] = ()
     translated: bool | None = None
@@ -70,7 +70,7 @@ class DestinationTo(Value):
     """Translate the destination to this address, and the port range one to one where `ports` is given."""
 
     address: Address
-    ports: Ports | None = None
+    ports: PortRange | None = None
 
 
 class FilterRule(Value):

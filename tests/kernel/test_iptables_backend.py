@@ -29,7 +29,7 @@ from netorch.values.filter_rules import (
     Hook,
     Match,
     Not,
-    Ports,
+    PortRange,
     Ruleset,
     SourceTo,
     Verdict,
@@ -220,7 +220,7 @@ def lab(bare: Lab) -> Lab:
     return bare
 
 
-def publish(port: Ports, to: Ports, family: int = 4, protocol: str = "tcp") -> Ruleset:
+def publish(port: PortRange, to: PortRange, family: int = 4, protocol: str = "tcp") -> Ruleset:
     """As netorch publishes: from anywhere, from the host itself, and from the members to themselves."""
     there = DestinationTo(WEB if family == 4 else WEB6, to)
     net: IPv4Network | IPv6Network = NET if family == 4 else NET6

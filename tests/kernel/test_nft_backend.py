@@ -21,7 +21,7 @@ from netorch.values.filter_rules import (
     Hook,
     Match,
     Not,
-    Ports,
+    PortRange,
     Ruleset,
     SourceTo,
     Verdict,
@@ -196,7 +196,11 @@ def rule(chain: Hook, act: Any, comment: str = "", family: int = 4, **match: Any
 
 
 def publish(
-    protocol: str, port: int | Ports, to: str, target: int | Ports | None = None, **match: Any
+    protocol: str,
+    port: int | PortRange,
+    to: str,
+    target: int | PortRange | None = None,
+    **match: Any,
 ) -> Ruleset:
     """Reached at every address of the host, from outside and from itself."""
     address, ports, target = (

@@ -17,7 +17,7 @@ NAMES = ("hosts", "resolv.conf")
 
 TEMPORARY = re.compile(r"\.(hosts|resolv\.conf)\.netorch-\d+")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-Identity = tuple[int, int, int, int]
+FileIdentity = tuple[int, int, int, int]
 
 
 def _plain(name: str) -> str:
@@ -34,7 +34,7 @@ def _remove_temporaries(directory: int) -> None:
                 os.unlink(name, dir_fd=directory)
 
 
-def _identity(status: os.stat_result) -> Identity:
+def _identity(status: os.stat_result) -> FileIdentity:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
@@ -42,7 +42,7 @@ class EtcFiles:
     """Writes and reads the files; remembers what it wrote, so that the same content again is a hard link."""
 
     def __init__(self) -> None:
-        self._written: dict[str, tuple[str, Identity]] = {}
+        self._written: dict[str, tuple[str, FileIdentity]] = {}
         self._top = -1
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ def labels() -> list[str]:
         return []
 
 
-def read_all(label: str, names: tuple[str, ...], known: dict[Identity, str]) -> dict[str, str]:
+def read_all(label: str, names: tuple[str, ...], known: dict[FileIdentity, str]) -> dict[str, str]:
     """Name → text of the files that exist, with what a crash of ours left under a temporary name; `known` spares reading an inode twice.
 
     What is no plain file in a real directory reads as "\\0" and what it is, which equals no content that netorch writes.
@@ -222,7 +222,7 @@ def read_all(label: str, names: tuple[str, ...], known: dict[Identity, str]) -> 
     return found
 
 
-def _read(path: str, known: dict[Identity, str]) -> str | None:
+def _read(path: str, known: dict[FileIdentity, str]) -> str | None:
     try:
         status = os.lstat(path)
     except FileNotFoundError:

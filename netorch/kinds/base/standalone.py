@@ -30,7 +30,7 @@ ETHERNET_MTU = 1500
 UNKNOWN = ("?", "?")
 """A parent in another namespace that the alias does not name, or names without the kernel confirming it."""
 
-Place = tuple[str, str]
+ParentPlace = tuple[str, str]
 """Namespace label, interface name."""
 
 
@@ -83,7 +83,7 @@ class StandaloneLink(NoForeignObjects, Link):
     UNIQUE: ClassVar[tuple[str, ...]] = ()
     RESERVED: ClassVar[frozenset[str]] = frozenset()
     REMEASURES: ClassVar[bool] = False
-    parent: Place | None = None
+    parent: ParentPlace | None = None
 
     @property
     def dies_with(self) -> tuple[Key, ...]:
@@ -163,7 +163,7 @@ class StandaloneLink(NoForeignObjects, Link):
         return decoded(cls, link)
 
     @classmethod
-    def carrier(cls, view: View, link: LinkRecord) -> Place | None:
+    def carrier(cls, view: View, link: LinkRecord) -> ParentPlace | None:
         """What it rides on, as a dump shows it."""
         return parent_of(view, link, link.link)
 
@@ -300,7 +300,7 @@ class StandaloneWords(InterfaceWords):
             for attribute in self.MAKES.ATTRIBUTES
         }
 
-    def link(self, fields: LinkFields, parent: Place | None) -> StandaloneLink:
+    def link(self, fields: LinkFields, parent: ParentPlace | None) -> StandaloneLink:
         """The resource."""
         return self.MAKES(**fields, parent=parent, **self.values())
 
@@ -328,7 +328,7 @@ def link_feature(kind: str, config: str, module: str) -> Feature:
     return Feature(f"{kind} links", config, module, (LinkAdd("", "probe0", kind),))
 
 
-def find(snapshot: Snapshot, place: Place) -> tuple[NetnsSnapshot | None, LinkRecord | None]:
+def find(snapshot: Snapshot, place: ParentPlace) -> tuple[NetnsSnapshot | None, LinkRecord | None]:
     """A namespace that was looked into, and the link there that has the name."""
     netns = snapshot.namespaces.get(place[0])
     links = netns.links if netns is not None else ()
@@ -337,7 +337,7 @@ def find(snapshot: Snapshot, place: Place) -> tuple[NetnsSnapshot | None, LinkRe
     )
 
 
-def parent_of(view: View, link: LinkRecord, index: int) -> Place | None:
+def parent_of(view: View, link: LinkRecord, index: int) -> ParentPlace | None:
     """What it rides on: in its own namespace by the index; in another one as the alias says, where the index there agrees."""
     if not index:
         return None
