@@ -27,7 +27,7 @@ from netorch.values.filter_rules import (
     Verdict,
 )
 from tests.filterlistings import LIST, chains_of
-from tests.kernel.host import Host
+from tests.kernel.host import Host, diff_snapshots
 
 TABLE = "netorch_lab"
 NET, OTHER, OUTSIDE = (
@@ -791,3 +791,38 @@ print(json.dumps(times))
     assert listed < 1000
     lab.serve("a", 80)
     assert lab.ask("pc", "tcp 192.0.2.1 20000", "tcp 192.0.2.1 20999") == ["a 192.0.2.2 80"] * 2
+
+
+MANY = """\
+name: many
+nodes: {"n[1-650]": {networks: [lan]}}
+networks: {lan: {subnet: 10.0.0.0/16, mode: nat}}
+"""
+
+
+def test_a_network_of_more_nodes_than_select_takes_files(host: Host) -> None:
+    """libnftables waits by select(2): a descriptor from 1,024 on would end the process at once."""
+    host.write("many.yaml", MANY)
+    host.netorch("apply", "-q", "many.yaml")
+    assert host.netorch("diff", "many.yaml").stdout == "many: in sync\n"
+    assert "masquerade" in host.run("nft", "list", "ruleset").stdout
+    host.netorch("destroy", "-q", "many")
+    assert host.run("ip", "netns").stdout == ""
+
+
+def test_a_program_with_many_open_files_is_refused_before_anything_changes(host: Host) -> None:
+    host.write("few.yaml", MANY.replace("650", "2"))
+    before = host.snapshot()
+    program = (
+        "import os, netorch\n"
+        "files = [os.open('/dev/null', os.O_RDONLY) for _ in range(1100)]\n"
+        "try:\n"
+        "    netorch.apply('few.yaml')\n"
+        "except netorch.KernelRefused as error:\n"
+        "    print(error.problems[0].code, error)\n"
+    )
+    done = host.run("sh", "-c", f'ulimit -n 4096; exec {sys.executable} -c "{program}"')
+    assert done.stdout.startswith("file-limit libnftables needs a file descriptor"), (
+        done.stdout + done.stderr
+    )
+    assert diff_snapshots(before, host.snapshot(), ("files: /run/netorch",)) == []

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from netorch.errors import NetorchError, Problem
+from netorch.kernel.system.descriptors import check_low
 
 _LIBRARY = "libnftables.so.1"
 _NETLINK_NETFILTER = 12
@@ -163,8 +164,9 @@ def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str
 def _context(flags: int, dry: bool = False) -> Iterator[int]:
     """A context of the library. It belongs to the namespace where it is made, so it is not kept."""
     library = _library()
-    # where this fails, libnftables prints and ends the process
-    socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER).close()
+    # because libnftables ends the process where it can open no socket, or none for select(2)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as probe:
+        check_low(probe.fileno(), "libnftables")
     context: int = library.nft_ctx_new(0)
     if (
         not context

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 
+from netorch.kernel.system.descriptors import move_up
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import CLONE_NEWNET
 
@@ -58,7 +59,7 @@ def netns_fd(path: str, follow: bool) -> int:
     )
     try:
         if fcntl.ioctl(fd, _NS_GET_NSTYPE) == CLONE_NEWNET:
-            return fd
+            return move_up(fd)
     except OSError:
         pass
     os.close(fd)

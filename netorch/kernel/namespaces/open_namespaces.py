@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 
 from netorch.kernel.files import owned_directories
 from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
+from netorch.kernel.system.descriptors import move_up
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import (
@@ -232,7 +233,7 @@ class Namespaces:
     def new(self, label: str) -> OpenNetns:
         """A new namespace that has no name yet, entered; give it one with `publish` or close it."""
         self.fresh()
-        fd = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
+        fd = move_up(os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC))
         netns = OpenNetns(label, fd, inode_of(os.fstat(fd)))
         self._at = netns.inode
         netns.next_index, netns.indices = _FIRST_INDEX, {"lo": 1}

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from netorch.errors import NetorchError, Problem
+from netorch.kernel.system.descriptors import move_up
 from netorch.netlink import constants as c
 from netorch.netlink.codec import Message, as_i32, headers, message
 from netorch.netlink.decode import failure
@@ -38,9 +39,9 @@ class Rtnl:
         self._size = _DATAGRAM
         self._seq = 0
         self._sends = False
-        self._socket = opened = socket.socket(
-            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
-        )
+        kind = socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol
+        fd = move_up(socket.socket(*kind).detach())
+        self._socket = opened = socket.socket(*kind, fileno=fd)
         try:
             for option in (c.NETLINK_EXT_ACK, c.NETLINK_GET_STRICT_CHK):
                 opened.setsockopt(c.SOL_NETLINK, option, 1)
