@@ -120,7 +120,7 @@ def _wanted(request: pytest.FixtureRequest) -> TopologyMark:
     try:
         return TopologyMark(request.path.parent, *arguments, **words)
     except TypeError as error:
-        wrong = str(error).removeprefix("Wanted.__init__() ")
+        wrong = str(error).removeprefix(f"{TopologyMark.__name__}.__init__() ")
     pytest.fail(f"@pytest.mark.topology: {wrong}", pytrace=False)
 
 

@@ -240,7 +240,7 @@ MEDDLING = {
 
 MEDDLER = r"""
 import json, os, subprocess, sys
-from netorch.kernel.system import rtnetlink as rtnl; from netorch.kernel.namespaces import catalog as namespaces
+from netorch.kernel.system import rtnetlink as rtnl; from netorch.kernel.namespaces import open_namespaces as namespaces
 at, command, acts = int(os.environ["AT"]), os.environ["COMMAND"], 0
 def act():
     global acts

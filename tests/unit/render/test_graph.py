@@ -80,7 +80,7 @@ def edges(found: Picture) -> list[str]:
 
 
 def said(text: Text) -> str:
-    return text.told()
+    return text.with_status()
 
 
 def rows(found: Thing, title: str) -> list[str]:
