@@ -221,6 +221,38 @@ def look(host: Host) -> Snapshot:
     }
 
 
+CHANGING = """\
+changing() {
+    ip -d link show type bridge | grep -q ' topology_change 1 ' && return
+    for path in /run/netns/*; do
+        [ -e "$path" ] && ip -n "${path##*/}" -d link show type bridge | grep -q ' topology_change 1 ' && return
+    done
+    return 1
+}
+for _ in $(seq 200); do changing || exit 0; sleep 0.5; done
+exit 1
+"""
+"""Waits until no bridge is in a topology change: for so long the kernel shows another ageing time."""
+
+
+def same_in_the_end(
+    host: Host, before: Snapshot, what: str, ignore: Collection[str] = RECORDS
+) -> None:
+    """Nothing differs from `before`, or all of it is shown.
+
+    While a spanning tree changes, the kernel shows another ageing time (__br_set_topology_change).
+    `before` may have been taken then, so the ageing time of such a bridge counts for nothing; what
+    netorch itself makes of it is known from its diff.
+    """
+    found = diff_snapshots(before, look(host), ignore)
+    if any("ageing_time" in line for line in found):
+        host.run("sh", "-c", CHANGING)
+        found = diff_snapshots(before, look(host), ignore)
+        found = [line for line in found if "ageing_time" not in line]
+    if found:
+        pytest.fail("\n".join([what, *found]), pytrace=False)
+
+
 def same(before: Snapshot, after: Snapshot, what: str, ignore: Collection[str] = RECORDS) -> None:
     """Nothing differs, or all of it is shown."""
     if found := diff_snapshots(before, after, ignore):
@@ -290,10 +322,10 @@ def random_topologies(
                 destroy()
                 converge("old.yaml")
                 converge("new.yaml")
-                same(clean, look(host), "changed, it is not what it is when made at once")
+                same_in_the_end(host, clean, "changed, it is not what it is when made at once")
                 stays = hurt(host, data, counts)
                 converge("new.yaml")
-                same(clean, look(host), "mended, it is not what it was", stays)
+                same_in_the_end(host, clean, "mended, it is not what it was", stays)
                 destroy()
             finally:
                 # after a failure the next example, or a shrunken one, starts from nothing as well
