@@ -23,7 +23,7 @@ from netorch.values.typed_json import decode, encode
 from netorch.version import __version__
 
 FORMAT = "netorch plan"
-VERSION = 1
+VERSION = 2
 TOLD = 5
 """Differences that a refusal names."""
 

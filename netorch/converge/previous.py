@@ -99,6 +99,16 @@ class Previous(Value, dict=True):
         """Whether the file that was applied last may have this word; True where nothing is known."""
         return self.record is None or self.record.may_say(word)
 
+    def with_others_now(self) -> Previous:
+        """The same with what other topologies have on record by now.
+
+        Their locks are not held, so they may have come, changed or gone since this was read.
+        """
+        names = tuple(records.applied_names())
+        others = tuple(records.read_sysctls(name)[0] for name in names if name != self.topology)
+        known = self.__dict__.get("desired", self.loaded)
+        return replace(self, names=names, settings_of_others=others, loaded=known)
+
     def rewritten(self, record: Record, desired: Desired, settings: Originals | None) -> Previous:
         """The same after an apply wrote its record, and its `settings` if there are any."""
         return replace(

@@ -68,6 +68,7 @@ def tear_down(
         )
         problems = [problem_of(refusal, None) for refusal in run.refusals]
         observers.phase("verifying")
+        previous = previous.with_others_now()
         snapshot, observed = read_all(kernel, previous, within, brief)
         plan = make_plan(observed.state, {})
     if plan:

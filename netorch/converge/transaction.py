@@ -132,6 +132,7 @@ class Transaction:
                 raise KernelRefused(
                     _first_of_each_namespace(run.refusals, self.loaded), self.loaded.file
                 )
+            self.previous = self.previous.with_others_now()
             now = compare(
                 self.kernel,
                 desired,
@@ -248,6 +249,7 @@ def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous)
     ours = start.reclaim | (namespaces_of(desired) - before.observed.stale)
     problems: list[Problem] = []
     for _ in range(ROUNDS):
+        previous = previous.with_others_now()
         plan, snapshot = plan_back(kernel, desired, previous, target, before.attached)
         if not plan:
             remove_stale_names(kernel, snapshot, ours)

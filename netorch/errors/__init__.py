@@ -21,8 +21,8 @@ class Position(NamedTuple):
         """What stands before the sentence of an error."""
         return f"{file}:{self.line}:{self.column}: "
 
-    def before_name(self) -> Position:
-        """The same place, before a sentence that names what is there."""
+    def before_name(self, name: str) -> Position:
+        """The same place, before a sentence that begins with `name`."""
         return self
 
 
@@ -42,8 +42,8 @@ class InCode(Position):
     def text(self, file: str) -> str:
         return f"{file}:{self.line}: " + (f"{self.path}: " if self.path else "")
 
-    def before_name(self) -> Position:
-        return InCode(self.line, self.column, "")
+    def before_name(self, name: str) -> Position:
+        return InCode(self.line, self.column, "") if name == self.path else self
 
 
 class Problem(Value):

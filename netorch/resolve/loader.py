@@ -189,7 +189,7 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
     parent, here = _dotted(tree, path[:-1]), _dotted(tree, path)
     kind, context = entry["type"], entry.get("ctx", {})
     where = locate(tree, path)
-    named = where.before_name() if where is not None else None
+    named = where.before_name(here) if where is not None else None
     if kind == "extra_forbidden":
         model = _model(entry["loc"], tree)
         known = [*_keys(model), *_expanded_keys(path[:-1])]
@@ -198,7 +198,8 @@ def _problem(tree: Map, entry: Any, path: tuple[str | int, ...]) -> Problem:
         return Problem("unknown-key", what, where, remedy, here)
     if kind == "missing":
         what = f"{parent or 'the file'} lacks the key {last!r}."
-        return Problem("missing-key", what, named if parent else where, object=here)
+        before = where.before_name(parent) if where is not None and parent else where
+        return Problem("missing-key", what, before, object=here)
     if kind in {"wrong", "value_error"}:
         code, text = _of_ours(kind, context)
         if text.startswith("`") or not path:
@@ -373,8 +374,11 @@ def _copy(tree: Any) -> Any:
 
 
 def _sorted(problems: Sequence[Problem]) -> list[Problem]:
-    """By place, each once."""
-    return sorted(dict.fromkeys(problems), key=lambda problem: problem.where or Position(0, 0))
+    """By place, each sentence once, however many instances of a range or profile it is about."""
+    first: dict[tuple[object, ...], Problem] = {}
+    for problem in problems:
+        first.setdefault((problem.what, problem.where, problem.remedy), problem)
+    return sorted(first.values(), key=lambda problem: problem.where or Position(0, 0))
 
 
 def _dotted(tree: Any, path: Sequence[str | int]) -> str:

@@ -179,7 +179,7 @@ def test_a_saved_plan_is_applied(host: Host) -> None:
     shown = host.netorch("diff", "--out", "plan.json", check=False)
     assert shown.returncode == 2
     plan = json.loads((host.directory / "plan.json").read_text())
-    assert plan["version"] == 1
+    assert plan["version"] == 2
     assert plan["topology"] == "lab"
     assert any(
         change["title"] == "netns a" and change["action"] == "create" for change in plan["changes"]
@@ -224,7 +224,7 @@ def test_what_is_no_plan_is_refused(host: Host) -> None:
         whole[: len(whole) // 2]: "this is no saved plan",
         "[]": "not written by",
         "{}": "not written by",
-        json.dumps(plan | {"version": 2}): "its version is 2",
+        json.dumps(plan | {"version": 1}): "its version is 1",
         json.dumps(
             {key: value for key, value in plan.items() if key != "text"}
         ): "'text' is missing",

@@ -313,7 +313,9 @@ def damage(name: str) -> str:
         return _ignored(error)
     except NetorchError as error:
         cause = error.__cause__
-        return f"{cause.strerror}" if isinstance(cause, OSError) else str(error)
+        if not isinstance(cause, OSError):
+            return str(error)
+        return f"{cause.strerror}. {error.problems[0].remedy}".rstrip(". ")
     return ""
 
 

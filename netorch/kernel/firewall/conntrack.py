@@ -53,7 +53,7 @@ class _Entry(NamedTuple):
 
 
 def delete_flows(targets: Iterable[Target], led_to: Collection[bytes] = ()) -> int:
-    """Delete the UDP entries for these ports that are answered from elsewhere, and those led to one of `attach_unnamed` by no target any
+    """Delete the UDP entries for these ports that are answered from elsewhere, and those led to one of `led_to` by no target any
     more; how many there were.
     """
     wanted = list(targets)

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 from netorch.errors import NetorchError, Problem
@@ -153,11 +153,12 @@ def _library() -> ctypes.CDLL:
 
 def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str | None, str]:
     """The error in a sentence or None, and the output."""
-    try:
-        with _context(flags, dry) as context:
-            return _output(context, _run(_library(), context, text))
-    except OSError as error:
-        return str(error), ""
+    with ExitStack() as stack:
+        try:
+            context = stack.enter_context(_context(flags, dry))
+        except OSError as error:
+            return str(error), ""
+        return _output(context, _run(_library(), context, text))
 
 
 @contextmanager

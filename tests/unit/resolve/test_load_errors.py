@@ -952,3 +952,9 @@ def test_an_address_with_a_zone_is_refused() -> None:
         "has a zone"
         in problems("nodes: {a: {interfaces: {lo: {addresses: ['fe80::1%eth0/64']}}}}")[0]
     )
+
+
+def test_one_mistake_of_many_instances_is_told_once() -> None:
+    assert problems('name: t\nnodes: {"h[1-30]": {networks: [lan]}}\n') == [
+        "2:21: network 'lan' does not exist. Declare it under networks."
+    ]
