@@ -36,7 +36,7 @@ NIC = {
 PLAN = {
     **{
         "format": "netorch plan",
-        "version": 1,
+        "version": 2,
         "netorch": "0.1.0",
         "topology": "lab",
         "changes": [],
@@ -198,7 +198,7 @@ def test_a_saved_plan_without_a_field(missing: str) -> None:
     ("wrong", "why"),
     [
         ({"format": "other"}, "it was not written by `netorch diff --out`"),
-        ({"version": 2}, "its version is 2"),
+        ({"version": 1}, "its version is 1"),
         ({"looked_at": 5}, "values of the wrong type"),
         ({"text": None}, "values of the wrong type"),
         ({"name": 1}, "values of the wrong type"),
