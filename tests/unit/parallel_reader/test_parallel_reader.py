@@ -350,11 +350,11 @@ def test_what_is_not_a_share_is_an_error() -> None:
 # Which topology a command line is about
 
 APPLIED = {
-    "lab": ("/work/topo.yaml", None),
-    "other": ("/work/other.yaml", None),
-    "copy": ("/work/other.yaml", "copy"),
-    "one": ("/work/same.yaml", None),
-    "two": ("/work/same.yaml", None),
+    "lab": ("/srv/topo.yaml", None),
+    "other": ("/srv/other.yaml", None),
+    "copy": ("/srv/other.yaml", "copy"),
+    "one": ("/srv/same.yaml", None),
+    "two": ("/srv/same.yaml", None),
 }
 
 
@@ -363,8 +363,8 @@ APPLIED = {
     [
         ({"command": "diff", "file": None}, "lab"),
         ({"command": "diff", "file": "other.yaml"}, "other"),
-        ({"command": "apply", "file": "/work/other.yaml", "name": "copy"}, "copy"),
-        ({"command": "apply", "file": "/work/other.yaml", "name": "fresh"}, None),
+        ({"command": "apply", "file": "/srv/other.yaml", "name": "copy"}, "copy"),
+        ({"command": "apply", "file": "/srv/other.yaml", "name": "fresh"}, None),
         ({"command": "diff", "file": "two"}, "two"),
         ({"command": "destroy", "target": "two"}, "two"),
         ({"command": "destroy", "target": "other.yaml"}, "other"),
