@@ -384,5 +384,5 @@ def test_the_guess(
 
     monkeypatch.setattr(records, "applied_names", lambda: sorted(APPLIED))
     monkeypatch.setattr(records, "read_record", read)
-    monkeypatch.setattr(Path, "absolute", lambda path: Path("/work") / path)
+    monkeypatch.setattr(Path, "absolute", lambda path: Path("/srv") / path)
     assert guess.topology_of(Namespace(**options), "topo.yaml") == name
