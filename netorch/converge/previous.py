@@ -42,8 +42,7 @@ class Previous(Value, dict=True):
         """Read /run/netorch. NetorchError where it cannot be read."""
         record, warning = records.read_record(topology)
         settings, settings_warning = records.read_sysctls(topology)
-        names = tuple(records.applied_names())
-        others = tuple(records.read_sysctls(name)[0] for name in names if name != topology)
+        names, others = _names_and_settings_of_others(topology)
         return cls(topology, record, settings, others, names, warning, settings_warning)
 
     @cached_property
@@ -104,8 +103,7 @@ class Previous(Value, dict=True):
 
         Their locks are not held, so they may have come, changed or gone since this was read.
         """
-        names = tuple(records.applied_names())
-        others = tuple(records.read_sysctls(name)[0] for name in names if name != self.topology)
+        names, others = _names_and_settings_of_others(self.topology)
         known = self.__dict__.get("desired", self.loaded)
         return replace(self, names=names, settings_of_others=others, loaded=known)
 
@@ -118,6 +116,14 @@ class Previous(Value, dict=True):
             warning="",
             loaded=desired,
         )
+
+
+def _names_and_settings_of_others(
+    topology: str,
+) -> tuple[tuple[str, ...], tuple[Originals, ...]]:
+    """The topologies that have a record, and the sysctls from before of all but this one."""
+    names = tuple(records.applied_names())
+    return names, tuple(records.read_sysctls(name)[0] for name in names if name != topology)
 
 
 def reload(name: str, record: Record) -> Loaded:

@@ -58,7 +58,9 @@ class LinuxKernel:
         count_read: Callable[[int, int], None] = lambda *_: None,
         reader: ParallelReader | None = None,
     ) -> None:
-        """`count_read` hears, in the thread that reads, how many namespaces have been read and how many there are.
+        """`count_read` is called with the number of namespaces that have been read, and of all.
+
+        It is called in the thread that reads.
 
         `reader`: reads some of the namespaces.
         """

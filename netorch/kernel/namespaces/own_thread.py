@@ -6,8 +6,9 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from netorch.errors import KernelRefused, Problem
+from netorch.errors import KernelRefused
 from netorch.kernel.namespaces.attach import NotAttached, open_namespace
+from netorch.kernel.system import threads
 from netorch.kernel.system.syscalls import setns
 
 Result = TypeVar("Result")
@@ -30,18 +31,7 @@ def run_in_new_thread(
             errors.append(error)
 
     thread = threading.Thread(target=work, name="netorch-aside", daemon=True)
-    try:
-        thread.start()
-    except RuntimeError:
-        what = "netorch cannot start a thread: the limit of processes is reached."
-        raise KernelRefused(
-            Problem(
-                "process-limit",
-                what,
-                remedy="Raise it: `ulimit -u`, or pids.max of the control group.",
-                command="ulimit -u",
-            )
-        ) from None
+    threads.start(thread)
     try:
         thread.join()
     except BaseException:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from netorch.errors import KernelRefused, Problem
+from netorch.errors import KernelRefused
+from netorch.kernel.system import threads
 
 Result = TypeVar("Result")
 
@@ -60,18 +61,7 @@ class Worker:
 
     def _started(self) -> threading.Thread:
         thread = threading.Thread(target=self._loop, name="netorch-kernel", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            what = "netorch cannot start a thread: the limit of processes is reached."
-            raise KernelRefused(
-                Problem(
-                    "process-limit",
-                    what,
-                    remedy="Raise it: `ulimit -u`, or pids.max of the control group.",
-                    command="ulimit -u",
-                )
-            ) from None
+        threads.start(thread)
         return thread
 
     def _replace(self) -> None:

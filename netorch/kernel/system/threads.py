@@ -1,0 +1,22 @@
+"""Threads that netorch starts for itself."""
+
+from __future__ import annotations
+
+import threading
+
+from netorch.errors import KernelRefused, Problem
+
+
+def start(thread: threading.Thread) -> None:
+    """Start a thread. KernelRefused where the limit of processes does not allow one more."""
+    try:
+        thread.start()
+    except RuntimeError:
+        raise KernelRefused(
+            Problem(
+                "process-limit",
+                "netorch cannot start a thread: the limit of processes is reached.",
+                remedy="Raise it: `ulimit -u`, or pids.max of the control group.",
+                command="ulimit -u",
+            )
+        ) from None
