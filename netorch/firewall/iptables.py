@@ -59,7 +59,13 @@ _HOOKS = {
 _WITHOUT_IIF = (Hook.OUTPUT, Hook.POSTROUTING)
 _WITHOUT_OIF = (Hook.PREROUTING, Hook.INPUT)
 _PROTOCOLS = ("tcp", "udp", "sctp")
-_STATES = {"invalid": "INVALID", "new": "NEW", "related": "RELATED", "established": "ESTABLISHED"}
+_STATES = {
+    "invalid": "INVALID",
+    "new": "NEW",
+    "related": "RELATED",
+    "established": "ESTABLISHED",
+    "untracked": "UNTRACKED",
+}
 """In the order of iptables-save."""
 
 # iptables takes a + at the end for any end, and has no way to quote the rest

@@ -38,7 +38,7 @@ BASE_CHAINS = {
 
 _FAMILIES = {4: ("ip", "ipv4"), 6: ("ip6", "ipv6")}
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
-_STATES = frozenset({"new", "established", "related", "invalid"})
+_STATES = frozenset({"new", "established", "related", "invalid", "untracked"})
 # nft has no way to quote a quote, and reads * and \ as a pattern
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 _COMMENT = re.compile(r"[ !#-~]{1,100}")

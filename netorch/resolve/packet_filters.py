@@ -6,14 +6,14 @@ leave a network's bridge is dropped. Everything else on the machine is none of o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 from typing import Any
 
 from msgspec import Struct
 
 from netorch.firewall.nftables import line
-from netorch.immutable import field
+from netorch.immutable import field, replace
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
 from netorch.language.publish import NatWords, ports_text
@@ -34,6 +34,8 @@ from netorch.values.filter_rules import (
 LOOPBACK = {4: ip_network("127.0.0.0/8"), 6: ip_network("::1/128")}
 MULTICAST = {4: ip_network("224.0.0.0/4"), 6: ip_network("ff00::/8")}
 ANSWERS = ("established", "related")
+UNTRANSLATED = ("invalid", "untracked")
+"""States of packets that no rule translates, because they belong to no connection."""
 
 
 class Filter(Struct):
@@ -58,7 +60,8 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, 
     for filter_ in found.values():
         check_published(draft, filter_.site, filter_.published)
         prepare(draft, filter_.site, filter_.published)
-        rules = (*_translations(draft, filter_), *_policy(filter_))
+        translations = tuple(_translations(draft, filter_))
+        rules = (*translations, *_untranslated(translations), *_policy(filter_))
         if rules:
             yield filter_.site, rules
 
@@ -188,6 +191,20 @@ def _interface(site: Site, text: str) -> str | Not:
     name = text.removeprefix("!")
     dev = site.ifaces[name].dev if name in site.ifaces else name
     return Not(dev) if text.startswith("!") else dev
+
+
+def _untranslated(translations: Iterable[FilterRule]) -> Iterator[FilterRule]:
+    """Drops of what is to leave with another source, and belongs to no connection that could be translated.
+
+    A FIN or RST of a connection that is over, an ICMP error about none, and what a `notrack` rule exempts would
+    otherwise leave with the member's own address. They go before every accept, because an allowed network would let it pass.
+    """
+    for rule in translations:
+        leaves = rule.match.translated is None and rule.act is not Verdict.RETURN
+        if rule.hook is Hook.POSTROUTING and leaves:
+            match = replace(rule.match, states=UNTRANSLATED)
+            text = f"{rule.comment}, of no connection"
+            yield FilterRule(rule.family, Hook.FORWARD, match, Verdict.DROP, text)
 
 
 def _policy(filter_: Filter) -> Iterator[FilterRule]:

@@ -38,7 +38,7 @@ class Not(Value):
 class Match(Value):
     """`protocol` is tcp, udp or sctp where there are ports. `local`: the destination is an address of this namespace.
 
-    `states`: conntrack states, of new, established, related, invalid. `translated`: the connection's destination was
+    `states`: conntrack states, of new, established, related, invalid, untracked. `translated`: the connection's destination was
     translated (ct status dnat), or was not.
     """
 

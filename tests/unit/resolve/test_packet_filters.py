@@ -1,0 +1,54 @@
+"""Networks, published ports and `nat` lists to the rules of a packet filter."""
+
+from __future__ import annotations
+
+import pytest
+
+from netorch.immutable import replace
+from netorch.kinds.filter import PacketFilter
+from netorch.resolve.loader import load
+from netorch.values.filter_rules import FilterRule, Hook, Ruleset, Verdict
+
+NETWORKS = """
+nodes: {a: {networks: [lan], publish: ["80:80"]}, b: {networks: [dual]}, c: {networks: [open]}}
+networks:
+  lan: {mode: nat, subnet: [10.0.0.0/24, "fd00::/64"], egress: 192.0.2.1}
+  dual: {mode: {v4: nat, v6: routed}, subnet: [10.1.0.0/24, "fd01::/64"], isolated: false}
+  open: {mode: routed, subnet: [10.2.0.0/24, "fd02::/64"], allow: [lan, dual]}
+"""
+OWN = """
+nodes:
+  r:
+    interfaces: {e0: {kind: dummy}}
+    nat:
+      - masquerade: {out: e0}
+      - snat: {from: 10.0.0.0/24, out: "!e0", to: 192.0.2.1}
+      - dnat: {port: 80, in: e0, to: 10.0.0.2}
+"""
+
+
+def rules_of(text: str) -> Ruleset:
+    state = load(text.encode(), "lab.yaml").desired.state
+    return next(one for one in state.values() if isinstance(one, PacketFilter)).rules
+
+
+def leaves_translated(rule: FilterRule) -> bool:
+    return (
+        rule.hook is Hook.POSTROUTING
+        and rule.act is not Verdict.RETURN
+        and rule.match.translated is None
+    )
+
+
+@pytest.mark.parametrize(("text", "count"), [(NETWORKS, 3), (OWN, 3)], ids=["networks", "own"])
+def test_what_is_to_leave_with_another_source_leaves_with_it_or_not_at_all(
+    text: str, count: int
+) -> None:
+    rules = rules_of(text)
+    translated = [rule for rule in rules if leaves_translated(rule)]
+    assert len(translated) == count
+    forward = [rule for rule in rules if rule.hook is Hook.FORWARD]
+    for rule, drop in zip(translated, forward, strict=False):
+        assert drop.act is Verdict.DROP, "ahead of everything that lets pass"
+        assert drop.family == rule.family
+        assert drop.match == replace(rule.match, states=("invalid", "untracked"))
