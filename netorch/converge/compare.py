@@ -92,7 +92,7 @@ def compare(
     observed = observe_ours(kernel, previous, snapshot, state, memory, same)
     if before is not None and lost_its_other_end(same, before.observed.state, observed.state):
         return compare(kernel, desired, previous, loaded, attached=attached)
-    state = _as_it_is(previous, observed, state)
+    state, left_alone = _as_it_is(previous, observed, state)
     refuse_conflicts(desired, observed, previous, loaded)
     refuse_hazards(desired, observed, snapshot, previous, loaded)
     plan = make_plan(exclude_namespaces(same, observed.state), exclude_namespaces(same, state))
@@ -103,6 +103,7 @@ def compare(
         *((previous.settings_warning,) if previous.settings_warning else ()),
         *here.warnings,
         *dropping,
+        *left_alone,
         *hazards.warn_of_missing_addresses(state, snapshot),
         *hazards.warn_of_loopback(state, snapshot),
         *cautions(plan, snapshot, desired.topology),
@@ -127,8 +128,9 @@ def plan_back(
 
 def _as_it_is(
     previous: Previous, observed: Observed, state: Mapping[Key, Resource]
-) -> Mapping[Key, Resource]:
-    """The state to reach, with what is there in the place of what would be just as good."""
+) -> tuple[Mapping[Key, Resource], list[str]]:
+    """The state to reach, with what is there in the place of what would be just as good; and what of others' is in it."""
+    left_alone: list[str] = []
 
     @cache
     def last() -> Mapping[Key, Resource]:
@@ -138,9 +140,12 @@ def _as_it_is(
         before, resource = observed.state.get(key), state[key]
         if before is None:
             return resource
-        return resource.adapt_to(before, lambda: last().get(key))
+        adapted = resource.adapt_to(before, lambda: last().get(key))
+        if adapted is not resource and (sentence := adapted.left_alone()):
+            left_alone.append(sentence)
+        return adapted
 
-    return {key: asked(key) for key in state}
+    return {key: asked(key) for key in state}, left_alone
 
 
 def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:

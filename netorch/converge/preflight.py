@@ -39,6 +39,8 @@ def refuse_conflicts(
         resource = desired.state[key]
         if any(container in strangers for container in resource.dies_with):
             continue
+        if resource.shares_key and previous.desired is not None and key in previous.desired.state:
+            continue  # because it was there before: what is asked of a new one is not asked of it
         title, where = resource.title(), _place(desired, key, loaded)
         remedy = _way_out(desired, key)
         problems.append(Problem(resource.TAKEN, f"{title}: {whose}.", where, remedy, title))

@@ -18,7 +18,7 @@ from netorch.kernel.links.bridge_timers import follows, with_own_times
 from netorch.kernel.links.wireguard import WireguardSocket
 from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
 from netorch.kernel.namespaces.open_namespaces import HOST, Namespaces
-from netorch.kernel.system import packet_policy, sysctl
+from netorch.kernel.system import ipv6_siblings, packet_policy, sysctl
 from netorch.kernel.system.listening_sockets import listening
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
@@ -218,6 +218,8 @@ class Reader:
         routes = decode.routes(all_routes, names)
         all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
         rules = decode.rules(all_rules, self._rules)
+        if any(route.family == socket.AF_INET6 and len(route.hops) > 1 for route in routes):
+            routes = ipv6_siblings.with_makers(rtnl, routes, rules, links)
         neighbours = (
             decode.neighbours(_dump(rtnl, c.RTM_GETNEIGH, bytes(12))) if scope.neighbours else []
         )

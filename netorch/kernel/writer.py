@@ -359,14 +359,31 @@ class RequestSender:
                 self._fail(unit.origin[0], number, sentence or os.strerror(number))
 
     def _takes_place(self, netns: OpenNetns, request: RouteAdd) -> bool:
-        """Put a route in the place of one that did not go with its link as expected; False if it is somebody else's."""
+        """Put a route in the place of one that did not go with its link as expected; False if it is somebody else's.
+
+        An IPv6 route goes beside those of others.
+        """
         wanted = request.route
-        for found in decode.routes(
-            self._namespaces.rtnl(netns).dump(c.RTM_GETROUTE, bytes(12)), {}
-        ):
-            if found.protocol != wanted.protocol and _place(found) == _place(wanted):
-                return False
-        return self._send(replace(request, replace=True)) is None
+        there = [
+            found
+            for found in decode.routes(
+                self._namespaces.rtnl(netns).dump(c.RTM_GETROUTE, bytes(12)), {}
+            )
+            if _place(found) == _place(wanted)
+        ]
+        theirs = any(found.protocol != wanted.protocol for found in there)
+        # of several IPv6 hops only the first one's protocol is known, and replacing would take all of them
+        if wanted.family == c.AF_INET6 and (theirs or any(len(found.hops) > 1 for found in there)):
+            return self._joins(request)
+        return not theirs and self._send(replace(request, replace=True)) is None
+
+    def _joins(self, request: RouteAdd) -> bool:
+        """Put an IPv6 route beside those of others, next hop by next hop."""
+        legs = request.route.legs
+        for leg in legs:
+            # the protocol keeps the kernel from deleting what is not ours
+            self._send(RouteDel(request.netns, leg))
+        return all(self._send(RouteAdd(request.netns, leg, beside=True)) is None for leg in legs)
 
     def _doubt(self, unit: Unit) -> None:
         """After a refusal nothing that was assumed of the namespace's links holds."""

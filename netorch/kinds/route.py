@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
@@ -62,15 +62,24 @@ def _route_key(
 
 @observed
 class Route(Resource):
-    """`after`: what makes its gateways reachable. A hop of the desired state without a device leaves that to the kernel."""
+    """A route, with what makes its gateways reachable in `after`.
+
+    A hop of the desired state without a device leaves that to the kernel.
+    """
 
     # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
     KIND: ClassVar[str] = "route"
     STRANGE: ClassVar[str] = "route"
-    HINTS: ClassVar[tuple[str, ...]] = ("after",)
+    HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared")
     netns: str
     spec: RouteSpec
     after: tuple[Key, ...] = ()
+    siblings: tuple[RouteSpec, ...] = ()
+    """Further routes of the same key that count as ours, such as a next hop that a person has added."""
+    unsure: tuple[Hop, ...] = ()
+    """Next hops of which nobody can tell whose they are."""
+    shared: bool = False
+    """Others have a route of the same key as well."""
     WAY_OUT: ClassVar[str] = "Give it another metric, or remove the other one first."
     TAKEN: ClassVar[str] = "route-taken"
 
@@ -100,51 +109,85 @@ class Route(Resource):
             return ()
         return tuple(ipv4_key(self.netns, hop.dev) for hop in self.spec.hops if hop.dev)
 
+    @property
+    def shares_key(self) -> bool:
+        return self.spec.family == AF_INET6
+
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
+        ours: dict[_Place, list[RouteSpec]] = {}
+        rest: list[RouteSpec] = []
         for spec in view.netns.routes:
             if _is_ours(view, spec):
-                yield cls(view.label, _normal(spec))
+                ours.setdefault(_place(spec), []).append(spec)
+            else:
+                rest.append(spec)
+        shared = {place for spec in rest if (place := _place(spec)) in ours} if ours else ()
+        for place, specs in ours.items():
+            if len(specs) > 1:
+                # what a person has added does not hide what netorch has made
+                specs.sort(key=lambda spec: spec.protocol != view.mark.protocol)
+            first, *more = map(_normal, specs)
+            unsure = tuple(hop for spec in specs for hop in spec.unsure)
+            yield cls(view.label, first, (), tuple(more), unsure, place in shared)
 
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
         for spec in view.netns.routes:
-            if not _is_ours(view, spec):
-                key = route_key(view.label, spec)
-                yield (
-                    key,
-                    f"{label_text(view.label)} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it",
-                )
+            if _is_ours(view, spec) or (view.created and spec.family == AF_INET6):
+                continue
+            key = route_key(view.label, spec)
+            yield (
+                key,
+                f"{label_text(view.label)} has a route {key.name} (protocol {spec.protocol}) and netorch did not make it",
+            )
+
+    def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
+        if not isinstance(before, Route) or not before.unsure:
+            return self
+        asked = last()
+        known = self.spec.hops + (asked.spec.hops if isinstance(asked, Route) else ())
+        kept = tuple(
+            hop for hop in before.unsure if not any(_same_hop(mine, hop) for mine in known)
+        )
+        if not kept:
+            return self
+        return replace(self, spec=replace(self.spec, hops=self.spec.hops + kept), unsure=kept)
+
+    def left_alone(self) -> str:
+        hops = ", ".join(f"{_via(hop)} dev {hop.dev}" for hop in self.unsure)
+        return (
+            f"{self.title()}: the kernel does not tell who added the next hop {hops}: left as it is"
+        )
 
     def differs(self, before: Resource) -> bool:
-        if not isinstance(before, Route):
+        if not isinstance(before, Route) or before.siblings != self.siblings:
             return True
-        mine, theirs = self.spec, before.spec
-        if mine == theirs:
-            return False
-        if len(mine.hops) == len(theirs.hops):
-            pairs = zip(
-                sorted(mine.hops, key=_hop_order), sorted(theirs.hops, key=_hop_order), strict=True
-            )
-            hops = tuple(replace(b, dev=None) if a.dev is None else b for a, b in pairs)
-            theirs = replace(theirs, hops=hops)
-            mine = replace(mine, hops=tuple(sorted(mine.hops, key=_hop_order)))
-        return replace(theirs, protocol=mine.protocol) != mine
+        return not _same_route(self.spec, before.spec)
 
     def create(self) -> Iterable[Request]:
         return (RouteAdd(self.netns, self.spec),)
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        if self.spec.family == AF_INET6 and (
-            len(self.spec.hops) > 1
-            or len(before.spec.hops) > 1
-            or self.spec.type != before.spec.type
-        ):
-            return None
-        return [RouteAdd(self.netns, self.spec, replace=True)]
+        spec, old = self.spec, before.spec
+        if spec.family == AF_INET6:
+            if spec.type != old.type:
+                return None
+            if before.shared or before.siblings:
+                # replacing would take the next hops of others along (fib6_add_rt2node)
+                return _leg_by_leg(self.netns, (old, *before.siblings), spec)
+            if len(spec.hops) > 1 or len(old.hops) > 1:
+                return None
+        fewer = [RouteDel(self.netns, other) for other in before.siblings]
+        if _same_route(spec, old):
+            return fewer
+        if before.shared:
+            # replacing would take the oldest one, whoever made it (fib_table_insert)
+            return [*fewer, RouteDel(self.netns, old), RouteAdd(self.netns, spec, beside=True)]
+        return [*fewer, RouteAdd(self.netns, spec, replace=True)]
 
     def delete(self) -> Iterable[Request]:
-        return (RouteDel(self.netns, self.spec),)
+        return tuple(RouteDel(self.netns, spec) for spec in (self.spec, *self.siblings))
 
     def attributes(self) -> Mapping[str, str]:
         spec = self.spec
@@ -166,6 +209,8 @@ class Route(Resource):
             said["src"] = str(ip_address(spec.src))
         if spec.mtu:
             said["mtu"] = str(spec.mtu)
+        if self.siblings:
+            said["also"] = ", ".join(map(_sibling_text, self.siblings))
         return said
 
     def title(self) -> str:
@@ -176,12 +221,70 @@ def _via(hop: Hop) -> str:
     return str(ip_address(hop.via)) if hop.via else ""
 
 
+def _sibling_text(spec: RouteSpec) -> str:
+    if not spec.hops:
+        return _TYPE_NAMES.get(spec.type, str(spec.type))
+    return ", ".join(
+        " ".join(word for word in (f"via {_via(hop)}" if hop.via else "", f"dev {hop.dev}") if word)
+        for hop in spec.hops
+    )
+
+
 def _hop_order(hop: Hop) -> tuple[bytes, int, bool]:
     return hop.via or b"", hop.weight, hop.onlink
 
 
+def _same_hop(mine: Hop, theirs: Hop) -> bool:
+    """Whether a hop of the desired state is this one."""
+    return mine.via == theirs.via and mine.dev in (None, theirs.dev)
+
+
+def _same_route(mine: RouteSpec, theirs: RouteSpec) -> bool:
+    """Whether a route as read is what one of the desired state asks for, whoever made it."""
+    if mine == theirs:
+        return True
+    if len(mine.hops) == len(theirs.hops):
+        pairs = zip(
+            sorted(mine.hops, key=_hop_order), sorted(theirs.hops, key=_hop_order), strict=True
+        )
+        hops = tuple(replace(b, dev=None) if a.dev is None else b for a, b in pairs)
+        theirs = replace(theirs, hops=hops)
+        mine = replace(mine, hops=tuple(sorted(mine.hops, key=_hop_order)))
+    return replace(theirs, protocol=mine.protocol) == mine
+
+
+def _leg_by_leg(
+    netns: str, before: Iterable[RouteSpec], after: RouteSpec
+) -> Sequence[RouteAdd | RouteDel]:
+    """What makes the IPv6 routes `before` into `after` without a moment in which there is none."""
+    there = [leg for spec in before for leg in spec.legs]
+    missing = [leg for leg in after.legs if not any(_same_route(leg, other) for other in there)]
+    gone = [leg for leg in there if not any(_same_route(other, leg) for other in after.legs)]
+    # the kernel takes a next hop once, whatever else is said of it (rt6_duplicate_nexthop)
+    first = [leg for leg in gone if any(_same_gateway(other, leg) for other in missing)]
+    return (
+        *(RouteDel(netns, leg) for leg in first),
+        *(RouteAdd(netns, leg, beside=True) for leg in missing),
+        *(RouteDel(netns, leg) for leg in gone if leg not in first),
+    )
+
+
+def _same_gateway(mine: RouteSpec, theirs: RouteSpec) -> bool:
+    return len(mine.hops) == len(theirs.hops) == 1 and _same_hop(mine.hops[0], theirs.hops[0])
+
+
+_Place = tuple[int, bytes | None, int, int, int]
+
+
+def _place(spec: RouteSpec) -> _Place:
+    """What a route's key is made of."""
+    return spec.family, spec.dst, spec.prefixlen, spec.table, spec.metric
+
+
 def _normal(spec: RouteSpec) -> RouteSpec:
     """Without what the kernel fills in by itself: the device (lo) of an IPv6 route that rejects, scopes of IPv6."""
+    if spec.unsure:
+        spec = replace(spec, unsure=())
     if spec.type not in {RTN_UNICAST, RTN_LOCAL}:
         return replace(spec, hops=(), scope=0)
     return replace(spec, scope=0) if spec.family == AF_INET6 else spec

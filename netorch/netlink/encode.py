@@ -130,7 +130,8 @@ def _body(
         case NeighbourAdd() | NeighbourDel():
             return _neighbour(request, resolver)
         case RouteAdd():
-            flags = c.NLM_F_CREATE | (c.NLM_F_REPLACE if request.replace else c.NLM_F_EXCL)
+            how = c.NLM_F_REPLACE if request.replace else c.NLM_F_EXCL
+            flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if request.beside else how)
             return c.RTM_NEWROUTE, flags, _route(request.netns, request.route, resolver)
         case RouteDel():
             return c.RTM_DELROUTE, 0, _route(request.netns, request.route, resolver)
@@ -366,6 +367,20 @@ def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
     header = _RTMSG.pack(
         route.family, route.prefixlen, 0, 0, short, route.protocol, route.scope, route.type, flags
     )
+    return header + b"".join(parts)
+
+
+def route_lookup(
+    family: int, destination: bytes, source: bytes, *, mark: int = 0, device: int = 0
+) -> bytes:
+    """RTM_GETROUTE: which route a packet would take (RTM_F_FIB_MATCH), with the next hop that it would take first."""
+    bits = len(destination) * 8
+    header = _RTMSG.pack(family, bits, bits, 0, 0, 0, 0, 0, c.RTM_F_FIB_MATCH)
+    parts = [attr(c.RTA_DST, destination), attr(c.RTA_SRC, source)]
+    if mark:
+        parts.append(attr(c.RTA_MARK, u32(mark)))
+    if device:
+        parts.append(attr(c.RTA_OIF, u32(device)))
     return header + b"".join(parts)
 
 

@@ -152,6 +152,15 @@ class Resource(Value):
         """
         return self
 
+    @property
+    def shares_key(self) -> bool:
+        """Whether the kernel keeps it beside an object of others that has the same key."""
+        return False
+
+    def left_alone(self) -> str:
+        """What of others' `adapt_to` has taken into it, as a sentence for people."""
+        return ""
+
     def in_file_words(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
         """Return the resource in the file's words, and a warning where there are none.
 

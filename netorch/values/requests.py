@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 from typing import NamedTuple
 
-from netorch.immutable import Value
+from netorch.immutable import Value, replace
 from netorch.values.filter_rules import Ruleset
 from netorch.values.secret import Secret
 
@@ -193,7 +193,10 @@ class Hop(Value):
 
 
 class RouteSpec(Value):
-    """A route as both the request and the read-back know it. `dst` None is the default route; one hop is no multipath."""
+    """A route as both the request and the read-back know it. `dst` None is the default route; one hop is no multipath.
+
+    `unsure`: the hops of which the kernel did not tell whose they are.
+    """
 
     family: int
     dst: bytes | None
@@ -206,17 +209,27 @@ class RouteSpec(Value):
     hops: tuple[Hop, ...]
     src: bytes | None = None
     mtu: int | None = None
+    unsure: tuple[Hop, ...] = ()
+
+    @property
+    def legs(self) -> tuple[RouteSpec, ...]:
+        """The same as one route for each next hop, which is how the kernel keeps an IPv6 route."""
+        if len(self.hops) < 2:
+            return (self,)
+        return tuple(replace(self, hops=(hop,)) for hop in self.hops)
 
 
 class RouteAdd(Value):
     """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric.
 
-    Without it one of the same protocol makes room, or one that the kernel made; anybody else's is in the way (EEXIST).
+    Without it one of the same protocol makes room, or one that the kernel made. Anybody else's IPv6 route stays beside it;
+    anybody else's IPv4 route is in the way (EEXIST). `beside` puts it beside whatever is there.
     """
 
     netns: str
     route: RouteSpec
     replace: bool = False
+    beside: bool = False
 
 
 class RouteDel(Value):
