@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
+from netorch.kinds.base.default_rules import lost_rules, rule_text
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
-from netorch.values.requests import NetnsAdd, NetnsDel, Request, SysctlSet
+from netorch.values.requests import (
+    NetnsAdd,
+    NetnsDel,
+    Request,
+    RuleAdd,
+    RuleDel,
+    RuleSpec,
+    SysctlSet,
+)
 
 IPV4_FORWARDING = "net/ipv4/ip_forward"
 IPV6_FORWARDING = "net/ipv6/conf/all/forwarding"
@@ -24,7 +33,10 @@ def netns_key(label: str) -> Key:
 
 @observed
 class Netns(NoForeignObjects, Resource):
-    """Forwarding is part of it, since a new namespace may inherit the host's: a file without the key means off."""
+    """Forwarding is part of it, since a new namespace may inherit the host's: a file without the key means off.
+
+    `lost`: the kernel's own policy rules that somebody has deleted.
+    """
 
     KIND: ClassVar[str] = "netns"
     netns: str
@@ -32,6 +44,7 @@ class Netns(NoForeignObjects, Resource):
     ipv4_forwarding: bool = False
     ipv6_forwarding: bool = False
     fabric: bool = False
+    lost: tuple[RuleSpec, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -39,17 +52,23 @@ class Netns(NoForeignObjects, Resource):
 
     def differs(self, before: Resource) -> bool:
         # fabric is how it was made, not what is read back
-        return not isinstance(before, Netns) or (self.ipv4_forwarding, self.ipv6_forwarding) != (
-            before.ipv4_forwarding,
-            before.ipv6_forwarding,
-        )
+        return not isinstance(before, Netns) or (
+            self.ipv4_forwarding,
+            self.ipv6_forwarding,
+            self.lost,
+        ) != (before.ipv4_forwarding, before.ipv6_forwarding, before.lost)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         if view.created:
             ipv4, ipv6 = view.netns.forwarding
             yield cls(
-                view.label, view.mark.alias, bool(ipv4), bool(ipv6), view.label == view.mark.fabric
+                view.label,
+                view.mark.alias,
+                bool(ipv4),
+                bool(ipv6),
+                view.label == view.mark.fabric,
+                lost_rules(view),
             )
 
     def create(self) -> Iterable[Request]:
@@ -60,9 +79,13 @@ class Netns(NoForeignObjects, Resource):
     def update(self, before: Self) -> Sequence[Request] | None:
         asked, had = self._forwarding(), before._forwarding()
         return [
-            SysctlSet(self.netns, (path,), value)
-            for path, value in asked
-            if (path, value) not in had
+            *(RuleAdd(self.netns, rule) for rule in before.lost if rule not in self.lost),
+            *(RuleDel(self.netns, rule) for rule in self.lost if rule not in before.lost),
+            *(
+                SysctlSet(self.netns, (path,), value)
+                for path, value in asked
+                if (path, value) not in had
+            ),
         ]
 
     def delete(self) -> Iterable[Request]:
@@ -72,6 +95,7 @@ class Netns(NoForeignObjects, Resource):
         return {
             "ipv4 forwarding": _on(self.ipv4_forwarding),
             "ipv6 forwarding": _on(self.ipv6_forwarding),
+            **({"lost rules": ", ".join(map(rule_text, self.lost))} if self.lost else {}),
         }
 
     def title(self) -> str:

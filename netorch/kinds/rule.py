@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import ClassVar, Self
 
 from netorch.immutable import replace
+from netorch.kinds.base.default_rules import is_default_rule
 from netorch.kinds.netns import netns_key
 from netorch.netlink.constants import (
     AF_INET6,
@@ -104,9 +105,11 @@ class Rule(Resource):
 
 
 def _is_ours(view: View, spec: RuleSpec) -> bool:
-    """By its protocol number anywhere; in a namespace of ours also what a person put there by hand."""
+    """By its protocol number anywhere; in a namespace of ours also what a person put there by hand, but for the kernel's own."""
+    if spec.protocol == view.mark.protocol:
+        return True
     by_hand = view.created and spec.protocol in {PROTOCOL_UNSPEC, RTPROT_BOOT, RTPROT_STATIC}
-    return spec.protocol == view.mark.protocol or by_hand
+    return by_hand and not is_default_rule(spec)
 
 
 def _parts(spec: RuleSpec) -> tuple[str, ...]:
@@ -118,4 +121,6 @@ def _parts(spec: RuleSpec) -> tuple[str, ...]:
     if spec.mark is not None:
         value, mask = spec.mark
         words.append(f"fwmark {value:#x}" + (f"/{mask:#x}" if mask != 0xFFFFFFFF else ""))
+    if spec.l3mdev:
+        words.append("l3mdev")
     return (*words, "(v6)") if spec.family == AF_INET6 else tuple(words)

@@ -337,6 +337,7 @@ def _rule(body: bytes) -> RuleSpec:
         iif=text(found[c.FRA_IIFNAME]) if c.FRA_IIFNAME in found else None,
         oif=text(found[c.FRA_OIFNAME]) if c.FRA_OIFNAME in found else None,
         mark=mark,
+        l3mdev=any(found.get(c.FRA_L3MDEV, b"")),
     )
 
 

@@ -398,6 +398,8 @@ def _rule(rule: RuleSpec) -> bytes:
             parts.append(attr(number, cstring(name)))
     if rule.mark is not None:
         parts += (attr(c.FRA_FWMARK, u32(rule.mark[0])), attr(c.FRA_FWMASK, u32(rule.mark[1])))
+    if rule.l3mdev:
+        parts.append(attr(c.FRA_L3MDEV, u8(1)))
     lengths = (rule.dst[1] if rule.dst else 0, rule.src[1] if rule.src else 0)
     header = _RULE.pack(
         rule.family, *lengths, 0, rule.table if rule.table < 256 else 0, 0, 0, rule.action, 0

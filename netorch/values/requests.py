@@ -238,7 +238,10 @@ class RouteDel(Value):
 
 
 class RuleSpec(Value):
-    """A policy rule. `src`/`dst` are (packed address, prefix length); `action` is FR_ACT_*; `mark` is (value, mask)."""
+    """A policy rule. `src`/`dst` are (packed address, prefix length); `action` is FR_ACT_*; `mark` is (value, mask).
+
+    `l3mdev`: it leads to the table of the VRF that the packet is in, so that `table` is 0.
+    """
 
     family: int
     priority: int
@@ -250,6 +253,7 @@ class RuleSpec(Value):
     iif: str | None = None
     oif: str | None = None
     mark: tuple[int, int] | None = None
+    l3mdev: bool = False
 
 
 class RuleAdd(Value):

@@ -96,6 +96,7 @@ def _rule(theirs: Any) -> RuleSpec:
         last(theirs, "FRA_IIFNAME"),
         last(theirs, "FRA_OIFNAME"),
         None if mark is None and mask is None else (mark or 0, 2**32 - 1 if mask is None else mask),
+        bool(last(theirs, "FRA_L3MDEV")),
     )
 
 

@@ -339,6 +339,7 @@ def rules(draw: st.DrawFn) -> RuleSpec:
         draw(name),
         draw(name),
         draw(st.none() | st.tuples(U32, U32)),
+        draw(st.booleans()),
     )
 
 

@@ -1,0 +1,76 @@
+"""The policy rules that the kernel itself makes, and those of them that a namespace has lost.
+
+They are never netorch's to delete, whoever has put them back. A namespace without them looks into no table at all.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from netorch.immutable import replace
+from netorch.netlink.constants import (
+    AF_INET,
+    AF_INET6,
+    FR_ACT_TO_TBL,
+    RT_TABLE_DEFAULT,
+    RT_TABLE_LOCAL,
+    RT_TABLE_MAIN,
+    RTPROT_KERNEL,
+)
+from netorch.state.key import HOST
+from netorch.state.registry import View
+from netorch.values.requests import RuleSpec
+
+_VERSIONS = {AF_INET: "ipv4", AF_INET6: "ipv6"}
+
+
+def _rule(family: int, priority: int, table: int, l3mdev: bool = False) -> RuleSpec:
+    return RuleSpec(family, priority, FR_ACT_TO_TBL, table, RTPROT_KERNEL, l3mdev=l3mdev)
+
+
+_EVERYWHERE = {
+    # fib_default_rules_init in net/ipv4/fib_rules.c, fib6_rules_net_init in net/ipv6/fib6_rules.c
+    _rule(AF_INET, 0, RT_TABLE_LOCAL): "local",
+    _rule(AF_INET, 32766, RT_TABLE_MAIN): "main",
+    _rule(AF_INET, 32767, RT_TABLE_DEFAULT): "default",
+    _rule(AF_INET6, 0, RT_TABLE_LOCAL): "local",
+    _rule(AF_INET6, 32766, RT_TABLE_MAIN): "main",
+}
+_OF_VRFS = {
+    # vrf_add_fib_rules in drivers/net/vrf.c: with the first VRF of a namespace, and never again
+    _rule(AF_INET, 1000, 0, l3mdev=True): "l3mdev",
+    _rule(AF_INET6, 1000, 0, l3mdev=True): "l3mdev",
+}
+_NAMES = _EVERYWHERE | _OF_VRFS
+
+
+def is_default_rule(spec: RuleSpec) -> bool:
+    """Whether a rule does what one of the kernel's own does, at the same place."""
+    return replace(spec, protocol=RTPROT_KERNEL) in _NAMES
+
+
+def lost_rules(view: View) -> tuple[RuleSpec, ...]:
+    """Default rules that a namespace does not have; of the families in which the host has rules."""
+    host = view.all.get(HOST)
+    if host is None:
+        return ()
+    return _missing(view.netns.rules, _families(host.netns.rules), "vrf" in view.link_kinds)
+
+
+def rule_text(spec: RuleSpec) -> str:
+    """Such as `ipv4 main`."""
+    return f"{_VERSIONS[spec.family]} {_NAMES[spec]}"
+
+
+@lru_cache(maxsize=256)
+def _missing(
+    rules: tuple[RuleSpec, ...], families: frozenset[int], with_vrf: bool
+) -> tuple[RuleSpec, ...]:
+    there = {replace(spec, protocol=RTPROT_KERNEL) for spec in rules}
+    expected = _NAMES if with_vrf else _EVERYWHERE
+    return tuple(spec for spec in expected if spec.family in families and spec not in there)
+
+
+@lru_cache(maxsize=4)
+def _families(rules: tuple[RuleSpec, ...]) -> frozenset[int]:
+    return frozenset(spec.family for spec in rules)

@@ -1,0 +1,113 @@
+"""The kernel's own policy rules: never deleted, missed where they are gone, and put back."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernel.host import Host, diff_snapshots
+from tests.kernel.kindcase import require
+
+FILE = """\
+name: lab
+nodes:
+  r: {$MORE}
+  s: {}
+links: [{endpoints: [r:e0, s:e0], subnet: [10.0.0.0/24, "fd00::/64"]}]
+"""
+LOCK = ["files: /run/netorch/"]
+
+LOSSES = {
+    "rule flush": "ipv4 main, ipv4 default",
+    "-6 rule flush": "ipv6 main",
+    "rule del priority 32766": "ipv4 main",
+    "rule del from all lookup local": "ipv4 local",
+    "-6 rule del from all lookup local": "ipv6 local",
+}
+
+
+@pytest.mark.parametrize("does", LOSSES)
+def test_a_lost_rule_is_told_and_put_back(host: Host, does: str) -> None:
+    host.write("topo.yaml", FILE.replace("$MORE", ""))
+    host.netorch("apply")
+    before = host.snapshot()
+    host.run("ip", "-n", "r", *does.split())
+    assert host.netorch("diff", check=False).stdout.splitlines() == [
+        f"~ netns r  lost rules {LOSSES[does]} → none  [update]",
+        "lab: 1 to update",
+    ]
+    host.netorch("apply")
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+    assert host.ping("r", "10.0.0.2")
+    assert host.ping("r", "fd00::2")
+
+
+@pytest.mark.parametrize("protocol", ["", "protocol boot", "protocol static", "protocol zebra"])
+def test_what_a_person_has_mended_stays(host: Host, protocol: str) -> None:
+    host.write("topo.yaml", FILE.replace("$MORE", ""))
+    host.netorch("apply")
+    rules = ("from all lookup main priority 32766", "from all lookup local priority 0")
+    for family in ("-4", "-6"):
+        for rule in rules:
+            host.run("ip", "-n", "r", family, "rule", "del", *rule.split())
+            host.run("ip", "-n", "r", family, "rule", "add", *rule.split(), *protocol.split())
+    there = host.snapshot()
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert "in sync" in host.netorch("apply").stdout
+    assert diff_snapshots(there, host.snapshot(), LOCK) == []
+    # a rule of the same table at another place is by hand
+    host.run("ip", "-n", "r", "rule", "add", "from", "all", "lookup", "main", "priority", "500")
+    assert host.netorch("diff", check=False).stdout.startswith("- rule r priority 500\n")
+
+
+def test_a_failed_apply_leaves_a_namespace_without_them(host: Host) -> None:
+    host.write("topo.yaml", FILE.replace("$MORE", ""))
+    host.netorch("apply")
+    host.run("ip", "-n", "r", "rule", "del", "priority", "32767")
+    there = host.snapshot()
+    host.write("topo.yaml", FILE.replace("$MORE", "sysctls: {net.ipv4.ip_forward_use_pmtu: many}"))
+    assert "Rolled back" in host.netorch("apply", check=False).stderr
+    assert diff_snapshots(there, host.snapshot(), LOCK) == []
+
+
+def test_rules_of_others_namespaces_are_theirs(host: Host) -> None:
+    host.run("ip", "netns", "add", "box")
+    host.write("topo.yaml", FILE.replace("$MORE", "").replace("s: {}", "s: {attach: netns:box}"))
+    host.netorch("apply")
+    for netns in ("-n box", ""):
+        host.run("ip", *netns.split(), "rule", "del", "priority", "32767")
+    there = host.snapshot()
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    host.netorch("apply")
+    assert diff_snapshots(there, host.snapshot(), LOCK) == []
+
+
+@pytest.mark.uml
+def test_the_rule_of_vrfs(host: Host) -> None:
+    """The kernel makes it with the first VRF of a namespace, and never again."""
+    require(host, "vrf")
+    host.write(
+        "topo.yaml", FILE.replace("$MORE", "interfaces: {red: {kind: vrf, table: 10, ports: [e0]}}")
+    )
+    host.netorch("apply")
+    before = host.snapshot()
+    host.run("ip", "-n", "r", "rule", "del", "priority", "1000")
+    told = host.netorch("diff", check=False).stdout
+    assert told.startswith("~ netns r  lost rules ipv4 l3mdev → none"), told
+    host.netorch("apply")
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+    # one that was mended by hand stays
+    host.run("ip", "-n", "r", "rule", "del", "priority", "1000")
+    host.run("ip", "-n", "r", "rule", "add", "l3mdev", "priority", "1000")
+    there = host.snapshot()
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    host.netorch("apply")
+    assert diff_snapshots(there, host.snapshot(), LOCK) == []
+    # elsewhere one is by hand
+    host.run("ip", "-n", "r", "-6", "rule", "add", "l3mdev", "priority", "900")
+    assert host.netorch("diff", check=False).stdout.startswith(
+        "- rule r priority 900 l3mdev (v6)\n"
+    )
+    host.netorch("apply")
+    assert diff_snapshots(there, host.snapshot(), LOCK) == []
