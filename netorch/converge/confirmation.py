@@ -31,7 +31,12 @@ class ConfirmationWatch:
             raise NetorchError(
                 Problem("watcher-failed", f"--confirm-within: {error.strerror or error}.")
             ) from None
-        pending.write(name, Pending.new(self._token, seconds, self._watcher))
+        try:
+            pending.write(name, Pending.new(self._token, seconds, self._watcher))
+        except NetorchError:
+            # the watcher ends by itself where nothing waits for it
+            pending.remove(name)
+            raise
 
     def begin(self) -> float:
         """All is done: the time to confirm counts from now. When it ends, in seconds since 1970."""
@@ -59,6 +64,7 @@ def confirm(name: str, lock_timeout: float = 10.0) -> None:
                 )
             )
         pending.remove(name)
+        records.forget_kept(name)
         watcher.log(f"{name}: confirmed")
 
 

@@ -218,5 +218,7 @@ _GENERAL = {
         "file-limit", "Too many open files: raise the limit (ulimit -n).", "ulimit -n"
     ),
     numbers.ENOSPC: Remedy("no-space", "Is /run full, or user.max_net_namespaces reached?"),
+    numbers.EDQUOT: Remedy("no-space", "Is the quota of the file system reached?"),
+    numbers.EFBIG: Remedy("no-space", "Raise the limit of a file's size (ulimit -f)."),
     numbers.ENOMEM: Remedy("no-memory", "The kernel is out of memory."),
 }

@@ -77,20 +77,22 @@ class Orchestrator:
             if self._reader is not None:
                 self._reader.locked(stamp)
             transaction = Transaction(self.kernel, loaded, record, observers, confirm_within)
-            transaction.look_and_plan()
-            if transaction.is_done:
-                return transaction.report
-            transaction.remember()
+            on_record = False
             try:
+                while not on_record:
+                    transaction.look_and_plan()
+                    if transaction.is_done:
+                        return transaction.report
+                    on_record = transaction.remember()
                 transaction.carry_out()
+                return transaction.finish()
             except BaseException as error:
-                if keep_partial:
+                if not transaction.has_begun or (on_record and keep_partial):
                     raise
                 after = transaction.roll_back(error)
                 if after is error:
                     raise
                 raise after from None
-            return transaction.finish()
 
     def destroy(
         self,

@@ -5,7 +5,7 @@ In a namespace that netorch made nothing needs to be known: the way back is the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from netorch.immutable import Value, field
 from netorch.kinds.netns import netns_key
@@ -19,6 +19,8 @@ from netorch.values.sysctl_paths import default_path, with_defaults
 NamespaceIdentity = tuple[int, int]
 """Of a namespace, as `NetnsSnapshot.identity`."""
 Paths = tuple[str, ...]
+Place = tuple[str, Paths]
+"""Label and setting."""
 Records = Mapping[str, Mapping[Paths, tuple[NamespaceIdentity, SysctlValues]]]
 """Label → setting → (namespace that the values were read in, the values; none for the kernel's default)."""
 
@@ -28,9 +30,7 @@ ANY: NamespaceIdentity = (0, 0)
 class Memory(Value):
     """`ours`: what this topology changed. `others`: what further topologies changed, by namespace and setting."""
 
-    ours: Mapping[tuple[str, Paths], tuple[NamespaceIdentity, SysctlValues]] = field(
-        default_factory=dict
-    )
+    ours: Mapping[Place, tuple[NamespaceIdentity, SysctlValues]] = field(default_factory=dict)
     others: Mapping[tuple[NamespaceIdentity, Paths], SysctlValues] = field(default_factory=dict)
 
     def paths(self, state: Mapping[Key, Resource]) -> dict[str, Paths]:
@@ -42,6 +42,21 @@ class Memory(Value):
         for label, paths in self.ours:
             wanted.setdefault(label, []).extend(paths)
         return {label: with_defaults(paths) for label, paths in wanted.items()}
+
+    @property
+    def shared(self) -> frozenset[Place]:
+        """What this topology changed in namespaces that it did not make, where other topologies may need it too."""
+        return frozenset(place for place, (identity, _) in self.ours.items() if identity != ANY)
+
+    @property
+    def records(self) -> Records:
+        """What is remembered of this topology."""
+        return _grouped(self.ours)
+
+    def only(self, places: Collection[Place]) -> Memory:
+        """The same of some places of this topology."""
+        ours = {place: entry for place, entry in self.ours.items() if place in places}
+        return Memory(ours, self.others)
 
     def moved(self, labels: Mapping[str, str]) -> Memory:
         """The same where namespaces go by other labels: old → new."""
@@ -98,7 +113,7 @@ class Memory(Value):
         return _grouped({place: self._before(place, entry) for place, entry in fresh.items()})
 
     def _before(
-        self, place: tuple[str, Paths], now: tuple[NamespaceIdentity, SysctlValues]
+        self, place: Place, now: tuple[NamespaceIdentity, SysctlValues]
     ) -> tuple[NamespaceIdentity, SysctlValues]:
         """What is remembered of a place, unless that was of another namespace, such as the one that a container had."""
         was = self.ours.get(place, now)
@@ -106,8 +121,8 @@ class Memory(Value):
 
     def _fresh(
         self, state: Mapping[Key, Resource], snapshot: Snapshot
-    ) -> dict[tuple[str, Paths], tuple[NamespaceIdentity, SysctlValues]]:
-        found: dict[tuple[str, Paths], tuple[NamespaceIdentity, SysctlValues]] = {}
+    ) -> dict[Place, tuple[NamespaceIdentity, SysctlValues]]:
+        found: dict[Place, tuple[NamespaceIdentity, SysctlValues]] = {}
         for resource in state.values():
             if not isinstance(resource, Sysctl):
                 continue
@@ -143,7 +158,7 @@ def memory_of(records: Records, others: Iterable[Records]) -> Memory:
 
 
 def _grouped(
-    entries: Mapping[tuple[str, Paths], tuple[NamespaceIdentity, SysctlValues]],
+    entries: Mapping[Place, tuple[NamespaceIdentity, SysctlValues]],
 ) -> Records:
     grouped: dict[str, dict[Paths, tuple[NamespaceIdentity, SysctlValues]]] = {}
     for (label, paths), entry in entries.items():

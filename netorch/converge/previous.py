@@ -104,18 +104,20 @@ class Previous(Value, dict=True):
         Their locks are not held, so they may have come, changed or gone since this was read.
         """
         names, others = _names_and_settings_of_others(self.topology)
-        known = self.__dict__.get("desired", self.loaded)
-        return replace(self, names=names, settings_of_others=others, loaded=known)
+        return replace(self, names=names, settings_of_others=others, loaded=self._known)
 
-    def rewritten(self, record: Record, desired: Desired, settings: Originals | None) -> Previous:
-        """The same after an apply wrote its record, and its `settings` if there are any."""
-        return replace(
-            self,
-            record=record,
-            settings=self.settings if settings is None else settings,
-            warning="",
-            loaded=desired,
-        )
+    def with_settings(self, settings: Originals) -> Previous:
+        """The same with these sysctls from before on record."""
+        return replace(self, settings=settings, loaded=self._known)
+
+    @property
+    def _known(self) -> Desired | None:
+        """What the file asks for, as far as somebody has asked."""
+        return self.__dict__.get("desired", self.loaded)
+
+    def rewritten(self, record: Record, desired: Desired, settings: Originals) -> Previous:
+        """The same after an apply wrote its record and its `settings`."""
+        return replace(self, record=record, settings=settings, warning="", loaded=desired)
 
 
 def _names_and_settings_of_others(

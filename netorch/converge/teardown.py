@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from netorch.converge.attached import Reach, reach, reach_on_record
 from netorch.converge.compare import cautions
-from netorch.converge.execute import deletable_groups, execute
+from netorch.converge.execute import Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problem_of
 from netorch.converge.observe import Observed
 from netorch.converge.previous import Previous
 from netorch.converge.read import read_all
 from netorch.converge.report import Observers, Report
+from netorch.converge.shared_settings import put_back, without_places
 from netorch.converge.transaction import ROUNDS, end_processes_of, remove_stale_names
 from netorch.errors import KernelRefused, Problem
 from netorch.kernel.door import LinuxKernel
@@ -54,10 +55,13 @@ def tear_down(
         notes=_unrestorable(previous, observed),
     )
     problems: list[Problem] = []
-    while plan and report.rounds < ROUNDS:
+    while (plan or previous.memory.shared) and report.rounds < ROUNDS:
         report.rounds += 1
         observers.phase("removing")
         report.notes += end_processes_of(plan, snapshot)
+        given_up = previous.memory.shared
+        previous, refusals = _put_settings_back(kernel, previous, snapshot)
+        plan = without_places(plan, given_up)
         run = execute(
             kernel,
             plan,
@@ -66,7 +70,7 @@ def tear_down(
             keep_going=True,
             progress=observers.progress,
         )
-        problems = [problem_of(refusal, None) for refusal in run.refusals]
+        problems = [problem_of(refusal, None) for refusal in (*refusals, *run.refusals)]
         observers.phase("verifying")
         previous = previous.with_others_now()
         snapshot, observed = read_all(kernel, previous, within, brief)
@@ -80,6 +84,26 @@ def tear_down(
     remove_stale_names(kernel, snapshot, reclaim)
     records.remove_record(name)
     return report
+
+
+def _put_settings_back(
+    kernel: LinuxKernel, previous: Previous, snapshot: Snapshot
+) -> tuple[Previous, list[Refusal]]:
+    """Set back the settings that no other topology needs, and need none of them any more.
+
+    Returns what stands on record then, and what Linux refused.
+    """
+    if not previous.memory.shared:
+        return previous, []
+    with records.shared_settings():
+        memory = previous.with_others_now().memory
+        memory, refusals = put_back(kernel, memory, memory.shared, snapshot)
+        if memory.shared:
+            records.write_sysctls(previous.topology, memory.records)
+        else:
+            # destroy works where there is no room for a file
+            records.forget_sysctls(previous.topology)
+    return previous.with_settings(memory.records if memory.shared else {}), refusals
 
 
 def _reach(kernel: LinuxKernel, previous: Previous) -> Reach:

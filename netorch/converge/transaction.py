@@ -11,8 +11,10 @@ from netorch.converge.compare import Difference, compare, plan_back
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.execute import Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problem_of
+from netorch.converge.original_settings import Memory, Place
 from netorch.converge.previous import Previous, namespaces_of
 from netorch.converge.report import Observers, Report
+from netorch.converge.shared_settings import changed_since, places_of, put_back, without_places
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.immutable import Value, replace
 from netorch.kernel.door import LinuxKernel
@@ -61,6 +63,9 @@ class Transaction:
         made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
         self.record = replace(record, namespaces=made)
         self.watch: confirmation.ConfirmationWatch | None = None
+        self.has_begun = False
+        """Whether there may be something to roll back."""
+        self._looks = 0
 
     def look_and_plan(self) -> None:
         """Step 1: what is there, what differs. A conflict ends it here."""
@@ -69,7 +74,9 @@ class Transaction:
         unconfirmed = confirmation.refuse_pending(topology)
         self.previous = Previous.read(topology)
         self.first = compare(self.kernel, self.desired, self.previous, self.loaded)
-        self.observers.compared(self.first)
+        self._looks += 1
+        if self._looks == 1:
+            self.observers.compared(self.first)
         damaged = [self.previous.warning] if self.previous.warning else []
         self.report = Report(
             self.first.plan, warnings=[*unconfirmed, *self.first.warnings, *damaged]
@@ -85,26 +92,52 @@ class Transaction:
             and replace(last, applied=self.record.applied) == self.record
         )
 
-    def remember(self) -> None:
+    def remember(self) -> bool:
         """Step 2: the record, and the sysctls that are about to change, because a crash from here
         on must find them.
+
+        Returns False, having done nothing, where a setting that topologies share changed since the
+        look: it has to be looked at again.
         """
-        name, first, previous = self.desired.topology, self.first, self.previous
-        stale = first.observed.stale
-        reclaim = namespaces_of(previous.desired) if stale else frozenset[str]()
-        _remove_names(self.kernel, (stale & reclaim) - namespaces_of(self.desired))
-        self.start = start = Start(self.desired, first, reclaim, previous)
+        first = self.first
+        reclaim = namespaces_of(self.previous.desired) if first.observed.stale else frozenset[str]()
+        self.start = Start(self.desired, first, reclaim, self.previous)
+        self.has_begun = True
+        needed = places_of(first.wanted)
+        if not (needed or first.memory.shared):
+            self._write_record(first.memory)
+            return True
+        with records.shared_settings():
+            if self._looks < ROUNDS and changed_since(self.kernel, needed, first.snapshot):
+                self.has_begun = False
+                return False
+            memory = self.previous.with_others_now().memory.moved(first.attached.moved)
+            given_up = memory.shared - needed
+            memory, refusals = put_back(self.kernel, memory, given_up, first.snapshot)
+            if refusals:
+                raise KernelRefused(
+                    _first_of_each_namespace(refusals, self.loaded), self.loaded.file
+                )
+            self._write_record(memory)
+        self.first = replace(first, plan=without_places(first.plan, given_up))
+        return True
+
+    def _write_record(self, memory: Memory) -> None:
+        name, first, previous, start = self.desired.topology, self.first, self.previous, self.start
+        records.keep(name)
+        _remove_names(
+            self.kernel, (first.observed.stale & start.reclaim) - namespaces_of(self.desired)
+        )
         if self.confirm_within is not None:
             self.watch = confirmation.ConfirmationWatch(
                 name, self.confirm_within, lambda: roll_back_alone(start)
             )
-        self.settings = first.memory.during(first.wanted, first.snapshot)
-        if self.settings:
-            records.write_sysctls(name, self.settings)
+        self.memory, self.settings = memory, memory.during(first.wanted, first.snapshot)
         if previous.record is not None and previous.record.may_say("attach"):
             remember_left(name, self.desired, previous.desired)
-        records.write_record(name, self.record)
-        self.previous = previous.rewritten(self.record, self.desired, self.settings or None)
+        known = self.settings if self.settings or previous.settings else None
+        records.write_record(name, self.record, known)
+        self.previous = previous.rewritten(self.record, self.desired, self.settings)
 
     def carry_out(self) -> None:
         """Steps 3 and 4: carry out the plan; read and plan again until nothing differs.
@@ -170,11 +203,14 @@ class Transaction:
     def finish(self) -> Report:
         """Forget what only a rollback needs, and begin the time to confirm if there is one."""
         first, name = self.first, self.desired.topology
-        if self.settings:
-            records.write_sysctls(name, first.memory.after(first.wanted, first.snapshot))
-        forget_left(name)
+        needed = self.memory.after(first.wanted, first.snapshot)
+        if needed != self.settings:
+            records.write_sysctls(name, needed)
         if self.watch is not None:
             self.report.confirm_until = self.watch.begin()
+        else:
+            records.forget_kept(name)
+        forget_left(name)
         return self.report
 
     def _does_not_stay(self, now: Difference) -> KernelRefused:
@@ -210,8 +246,9 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     if before.record is None:
         records.remove_record(name)
     else:
-        records.write_record(name, before.record)
-        records.write_sysctls(name, before.settings)
+        records.restore_sysctls(name, before.settings)
+        records.restore(name, before.record)
+        records.forget_kept(name)
         forget_left(name)
     return problems
 
@@ -251,13 +288,34 @@ def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous)
     for _ in range(ROUNDS):
         previous = previous.with_others_now()
         plan, snapshot = plan_back(kernel, desired, previous, target, before.attached)
-        if not plan:
+        previous, given_up, refusals = _bring_settings_back(kernel, start, previous, snapshot)
+        plan = without_places(plan, given_up)
+        if not plan and not refusals:
             remove_stale_names(kernel, snapshot, ours)
             return []
         groups = deletable_groups(plan, snapshot, desired.mark.group)
         run = execute(kernel, plan, groups=groups, reclaim=ours, keep_going=True)
-        problems = [problem_of(refusal, None) for refusal in run.refusals]
+        problems = [problem_of(refusal, None) for refusal in (*refusals, *run.refusals)]
     return [_NOT_ROLLED_BACK, *problems]
+
+
+def _bring_settings_back(
+    kernel: LinuxKernel, start: Start, previous: Previous, snapshot: Snapshot
+) -> tuple[Previous, frozenset[Place], list[Refusal]]:
+    """Need again just those settings that several topologies share which the one from before needed.
+
+    Returns what stands on record then, the places of those that are not needed any more, and what
+    Linux refused.
+    """
+    moved, before = start.first.attached.moved, start.first.memory.shared
+    now = previous.memory.moved(moved).shared
+    if now == before:
+        return previous, frozenset(), []
+    with records.shared_settings():
+        memory = previous.with_others_now().memory.moved(moved)
+        _, refusals = put_back(kernel, memory, now - before, snapshot)
+        records.restore_sysctls(start.desired.topology, start.previous.settings)
+    return previous.with_settings(start.previous.settings), now - before, refusals
 
 
 def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[str]) -> None:

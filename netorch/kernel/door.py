@@ -179,6 +179,20 @@ class LinuxKernel:
 
         return self._worker.call(act)
 
+    def settings(self, paths: Mapping[str, Iterable[str]]) -> Mapping[str, Mapping[str, str]]:
+        """Label → the values that these settings, paths below /proc/sys, have now; what is not there is absent."""
+
+        def act() -> Mapping[str, Mapping[str, str]]:
+            self._namespaces.round += 1
+            found = {}
+            for label, wanted in paths.items():
+                if (netns := self._namespaces.find(label)) is not None:
+                    self._namespaces.enter(netns)
+                    found[label] = sysctl.read_all(tuple(wanted), self._namespaces.proc)
+            return found
+
+        return self._worker.call(act)
+
     def filter_backend(self, choice: str) -> str:
         """What `backend.nat` means on this machine; NetorchError if nothing works."""
 

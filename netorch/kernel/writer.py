@@ -100,9 +100,10 @@ class RequestSender:
                 self._channel(requests)
         finally:
             self._etc.close()
-        if self._emptied:
+        # a refusal may have come when the directory was made and nothing in it
+        if self._emptied or self.failures:
             self._etc.finish()
-        if self._tidy:
+        if self._tidy or self.failures:
             self._namespaces.home()
             self._namespaces.tidy()
         return self.failures

@@ -55,11 +55,8 @@ class EtcFiles:
         """See to it that a label has a directory; whether it had to be made. Never through a symbolic link (ELOOP or ENOTDIR then)."""
         _plain(label)
         if self._top < 0:
-            try:
-                os.mkdir(ETC_NETNS, 0o755)
-                owned_directories.put(_MARKER)
-            except FileExistsError:
-                pass
+            with suppress(FileExistsError):
+                owned_directories.make(ETC_NETNS, _MARKER)
             self._top = os.open(ETC_NETNS, _DIRECTORY)
         try:
             os.mkdir(label, 0o755, dir_fd=self._top)
@@ -84,11 +81,19 @@ class EtcFiles:
 
         FileExistsError if one is there that does not begin with the same line: somebody else's.
         """
-        if self._make_directory(label) and self._link(
-            content, f"{label}/{_plain(name)}", self._top
-        ):
+        made = self._make_directory(label)
+        if made and self._link(content, f"{label}/{_plain(name)}", self._top):
             # nothing was there to be replaced
             return
+        try:
+            self._replace(label, name, content)
+        except BaseException:
+            if made:
+                with suppress(OSError):
+                    os.rmdir(label, dir_fd=self._top)
+            raise
+
+    def _replace(self, label: str, name: str, content: str) -> None:
         directory = os.open(label, _DIRECTORY, dir_fd=self._top)
         temporary = f".{_plain(name)}.netorch-{os.getpid()}"
         try:
@@ -131,7 +136,8 @@ class EtcFiles:
                 os.fchmod(fd, 0o644)
                 file.write(content.encode("utf-8", "surrogateescape"))
         except BaseException:
-            os.unlink(temporary, dir_fd=directory)
+            with suppress(OSError):
+                os.unlink(temporary, dir_fd=directory)
             raise
 
     def delete(self, label: str, name: str) -> None:

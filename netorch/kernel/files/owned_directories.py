@@ -11,15 +11,17 @@ def _path(name: str) -> str:
     return f"{RUN_NETORCH}/.{name}"
 
 
-def put(name: str) -> None:
+def make(path: str, name: str) -> None:
+    """Make a directory and note that it is to go again. OSError where either fails, and then it is not there; FileExistsError."""
+    os.mkdir(path, 0o755)
     try:
         os.makedirs(RUN_NETORCH, 0o700, exist_ok=True)
         os.close(
             os.open(_path(name), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         )
     except OSError:
-        # without the note the directory stays, empty, which harms nobody
-        return
+        os.rmdir(path)
+        raise
 
 
 def has(name: str) -> bool:

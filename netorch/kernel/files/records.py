@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from textwrap import shorten
 from typing import Any
@@ -69,17 +69,31 @@ def _checked(name: str) -> str:
 
 _NOT_OURS = f"netorch needs root, or a /run of its own: {OWN_NETWORK}"
 
+_FULL = "Make room in the file system of /run: `df /run` and `df -i /run` show what is left."
+_READ_ONLY = f"Run netorch where /run can be written, or in a /run of its own: {OWN_NETWORK}"
+_BROKEN = "The kernel's log says more: `dmesg | tail`."
+
 _REMEDIES = {
     errno.EACCES: ("not-root", _NOT_OURS),
     errno.EPERM: ("not-root", _NOT_OURS),
     errno.EMFILE: ("file-limit", MORE_FILES),
+    errno.ENFILE: ("file-limit", MORE_FILES),
+    errno.ENOSPC: ("no-space", _FULL),
+    errno.EDQUOT: ("no-space", _FULL),
+    errno.EFBIG: ("no-space", "Raise the limit of a file's size (ulimit -f)."),
+    errno.EROFS: ("records-unreadable", _READ_ONLY),
+    errno.EIO: ("records-unreadable", _BROKEN),
 }
 """errno → code and remedy."""
 
 
-def _refusal(error: OSError) -> NetorchError:
-    code, remedy = _REMEDIES.get(error.errno or 0, ("records-unreadable", ""))
-    path = f"{error.filename or RUN_NETORCH}"
+def refusal(error: OSError, path: str = RUN_NETORCH) -> NetorchError:
+    """The error of a file below /run/netorch that cannot be used; `path` is the one that `error` does not name."""
+    path = f"{error.filename or path}"
+    if not path.startswith("/"):
+        path = f"{RUN_NETORCH}/{path}"
+    move_away = f"Move away what is there: `mv {path} {path}.old`."
+    code, remedy = _REMEDIES.get(error.errno or 0, ("records-unreadable", move_away))
     what = f"{path}: {error.strerror}."
     return NetorchError(Problem(code, what, remedy=remedy, object=path))
 
@@ -143,12 +157,21 @@ def _open_lock(file: str) -> int:
     raise OSError(errno.EAGAIN, "does not hold still", RUN_NETORCH)
 
 
+def _open_plain_lock(file: str) -> int:
+    """The same; OSError where something else than a plain file stands there, which cannot say who holds it."""
+    fd = _open_lock(file)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "is not a plain file", f"{RUN_NETORCH}/{file}")
+    return fd
+
+
 def _acquire(name: str, timeout: float) -> int:
     """The lock file, locked; one that was unlinked meanwhile does not count (flock(2))."""
     file, deadline = f"{name}.lock", time.monotonic() + timeout
     tries = 0
     while True:
-        fd = _open_lock(file)
+        fd = _open_plain_lock(file)
         # the first time it may be but somebody who takes its stamp
         tries += 1
         try:
@@ -180,6 +203,14 @@ def _stamp(fd: int) -> Stamp:
     return os.fstat(fd).st_ino, os.pread(fd, 65536, 0)
 
 
+def _sign(fd: int) -> None:
+    """Write who holds the lock; over what is there, because a full file system gives no room for anew what it takes."""
+    text = encode(Holder(os.getpid(), _command(), time.time())).encode()
+    if os.pwrite(fd, text, 0) < len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.ftruncate(fd, len(text))
+
+
 def stamp(name: str) -> Stamp | None:
     """That of a topology's lock that nobody holds, None if somebody does, or there is none: where a later `lock` finds the same one,
     nobody has held it in between.
@@ -208,11 +239,13 @@ def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
     except OSError as error:
         with suppress(OSError):
             os.rmdir(RUN_NETORCH)  # empty, if it was made for this
-        raise _refusal(error) from error
+        raise refusal(error) from error
     try:
-        before = _stamp(fd)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, encode(Holder(os.getpid(), _command(), time.time())).encode(), 0)
+        try:
+            before = _stamp(fd)
+            _sign(fd)
+        except OSError as error:
+            raise refusal(error, f"{RUN_NETORCH}/{name}.lock") from error
         yield before
     finally:
         with suppress(OSError):
@@ -223,48 +256,167 @@ def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
         os.close(fd)
 
 
-def _write(name: str, files: Mapping[str, str]) -> None:
+@contextmanager
+def shared_settings(timeout: float = 10.0) -> Iterator[None]:
+    """Hold what lets one topology at a time note which settings of the machine it needs, or put back one that nobody else needs.
+
+    LockedError after `timeout` seconds. The caller holds its topology's lock, so that the directory, which is what is locked, stays.
+    """
     try:
         top = _top(make=True)
-        try:
+    except OSError as error:
+        raise refusal(error) from error
+    deadline = time.monotonic() + timeout
+    try:
+        while True:
+            try:
+                fcntl.flock(top, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    what = "another netorch holds the settings that topologies share."
+                    remedy = "Try again when it is done: `fuser -v /run/netorch` names it."
+                    command = "fuser -v /run/netorch"
+                    raise LockedError(
+                        Problem("locked", what, None, remedy, RUN_NETORCH, command)
+                    ) from None
+                time.sleep(0.005)
+        yield
+    finally:
+        os.close(top)
+
+
+@contextmanager
+def _opened(name: str, *, make: bool) -> Iterator[int]:
+    """The directory of a topology's record, open; FileNotFoundError if it is not there and not to be made."""
+    top = _top(make)
+    try:
+        if make:
             with suppress(FileExistsError):
                 os.mkdir(_checked(name), 0o700, dir_fd=top)
-            directory = os.open(name, _DIRECTORY, dir_fd=top)
-        finally:
-            os.close(top)
-        try:
-            for file, content in files.items():
-                temporary = f".{file}.{os.getpid()}"
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary, dir_fd=directory)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                with open(os.open(temporary, flags, 0o600, dir_fd=directory), "wb") as opened:
-                    opened.write(content.encode("utf-8", "surrogateescape"))
-                os.rename(temporary, file, src_dir_fd=directory, dst_dir_fd=directory)
-        finally:
-            os.close(directory)
+        directory = os.open(_checked(name), _DIRECTORY, dir_fd=top)
+    finally:
+        os.close(top)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def _write(name: str, files: Mapping[str, str]) -> None:
+    """Replace these files: all of them, or none where one cannot be written."""
+    try:
+        with _opened(name, make=True) as directory:
+            try:
+                for file, content in files.items():
+                    _write_new(directory, file, content)
+                for file in files:
+                    os.rename(_new(file), file, src_dir_fd=directory, dst_dir_fd=directory)
+            finally:
+                for file in files:
+                    with suppress(OSError):
+                        os.unlink(_new(file), dir_fd=directory)
     except OSError as error:
-        raise _refusal(error) from error
+        raise refusal(error, f"{RUN_NETORCH}/{name}") from error
+
+
+def _new(file: str) -> str:
+    """The name under which a file is written until it is whole. One writer holds the topology's lock."""
+    return f".{file}.new"
+
+
+def _old(file: str) -> str:
+    """The name under which the file from before an apply is kept until that ends."""
+    return f".{file}.old"
+
+
+def _write_new(directory: int, file: str, content: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(_new(file), dir_fd=directory)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(os.open(_new(file), flags, 0o600, dir_fd=directory), "wb") as opened:
+        opened.write(content.encode("utf-8", "surrogateescape"))
+
+
+_RECORD = (_META, _TOPOLOGY)
+
+
+def keep(name: str) -> None:
+    """Keep the record as it is beside itself, for `restore` and `restore_sysctls`, which then take no room for a file.
+
+    NetorchError, and nothing is kept, where that fails.
+    """
+    forget_kept(name)
+    try:
+        with _opened(name, make=False) as directory:
+            for file in (*_RECORD, _SYSCTLS):
+                with suppress(FileNotFoundError):
+                    os.link(file, _old(file), src_dir_fd=directory, dst_dir_fd=directory)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        forget_kept(name)
+        raise refusal(error, f"{RUN_NETORCH}/{name}") from error
+
+
+def restore(name: str, record: Record) -> None:
+    """Bring back the record that `keep` kept, which is `record`."""
+    for file in _RECORD:
+        _bring_back(name, file)
+    if read_record(name)[0] != record:
+        write_record(name, record)
+
+
+def restore_sysctls(name: str, originals: Originals) -> None:
+    """Bring back the values from before that `keep` kept, which are `originals`."""
+    if not originals:
+        forget_sysctls(name)
+        return
+    _bring_back(name, _SYSCTLS)
+    if read_sysctls(name)[0] != originals:
+        write_sysctls(name, originals)
+
+
+def forget_sysctls(name: str) -> None:
+    """Remember no values from before any more."""
+    _remove(name, (_SYSCTLS,))
+
+
+def _bring_back(name: str, file: str) -> None:
+    try:
+        with _opened(name, make=False) as directory:
+            os.rename(_old(file), file, src_dir_fd=directory, dst_dir_fd=directory)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise refusal(error, f"{RUN_NETORCH}/{name}") from error
+    # rename(2) leaves both names where they are links of one inode
+    _remove(name, (_old(file),))
+
+
+def forget_kept(name: str) -> None:
+    """Keep nothing any more."""
+    _remove(name, [_old(file) for file in (*_RECORD, _SYSCTLS)])
+
+
+def _remove(name: str, files: Iterable[str]) -> None:
+    with suppress(OSError), _opened(name, make=False) as directory:
+        for file in files:
+            with suppress(FileNotFoundError):
+                os.unlink(file, dir_fd=directory)
 
 
 def _read(name: str, file: str) -> str | None:
     """The text of a record's file, None if it is not there; ValueError if it is no plain file or no text."""
     try:
-        top = _top(make=False)
-        try:
-            directory = os.open(_checked(name), _DIRECTORY, dir_fd=top)
-        finally:
-            os.close(top)
-        try:
+        with _opened(name, make=False) as directory:
             fd = os.open(file, _READ, dir_fd=directory)
-        finally:
-            os.close(directory)
     except FileNotFoundError:
         return None
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
             raise ValueError("a symbolic link or no directory on the way") from None
-        raise _refusal(error) from error
+        raise refusal(error) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise ValueError("no plain file")
@@ -290,10 +442,14 @@ def remove_file(name: str, file: str) -> None:
         os.rmdir(path)
 
 
-def write_record(name: str, record: Record) -> None:
-    """Remember what was applied; the text goes last, so that a record without one was never finished."""
+def write_record(name: str, record: Record, originals: Originals | None = None) -> None:
+    """Remember what was applied, and values from before, ahead of their change; None for those that are on record already.
+
+    The text goes last, so that a record without one was never finished.
+    """
     meta = {key: value for key, value in to_builtins(record).items() if key != "text"}
-    _write(name, {_META: encode(meta, indent=1), _TOPOLOGY: record.text})
+    settings = {} if originals is None else {_SYSCTLS: _text_of(originals)}
+    _write(name, {**settings, _META: encode(meta, indent=1), _TOPOLOGY: record.text})
 
 
 def read_record(name: str) -> tuple[Record | None, str]:
@@ -332,7 +488,11 @@ def _record(name: str) -> Record | None:
 
 
 def write_sysctls(name: str, originals: Originals) -> None:
-    """Remember values from before, ahead of their change."""
+    """Remember values from before, and no others."""
+    _write(name, {_SYSCTLS: _text_of(originals)})
+
+
+def _text_of(originals: Originals) -> str:
     by_label = {
         label: {
             " ".join(paths): (inode, _AND.join(values))
@@ -340,7 +500,7 @@ def write_sysctls(name: str, originals: Originals) -> None:
         }
         for label, settings in originals.items()
     }
-    _write(name, {_SYSCTLS: encode(by_label, indent=1)})
+    return encode(by_label, indent=1)
 
 
 def read_sysctls(name: str) -> tuple[Originals, str]:
@@ -377,7 +537,7 @@ def remove_record(name: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
 
 
 def applied_names() -> list[str]:
@@ -387,7 +547,7 @@ def applied_names() -> list[str]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
     return sorted(
         name
         for name in names

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, ValidationError, convert
 
+from netorch.errors import NetorchError
 from netorch.immutable import Value, field, replace
 from netorch.kernel.files import records
 from netorch.kernel.links.uplink import HOPELESS, send, setlink
@@ -273,6 +274,8 @@ def _remember(topology: str, origin: str, had: LentNic) -> None:
 def _forget(topology: str, origin: str) -> None:
     left = {name: had for name, had in _remembered(topology).items() if name != origin}
     if left:
-        records.write_file(topology, FILE, encode(left, indent=1))
+        # a NIC is at home where its mark is gone, so that it is given back also where there is no room for a file
+        with suppress(NetorchError):
+            records.write_file(topology, FILE, encode(left, indent=1))
     else:
         records.remove_file(topology, FILE)

@@ -303,8 +303,9 @@ class Namespaces:
     def prepare(self) -> None:
         """Make /run/netns a shared mount, as `ip netns add` does, so that other mount namespaces see what is made there."""
         if not os.path.isdir(RUN_NETNS):
-            os.makedirs(RUN_NETNS, 0o755, exist_ok=True)
-            owned_directories.put(_MARKER)
+            os.makedirs(os.path.dirname(RUN_NETNS), 0o755, exist_ok=True)
+            with suppress(FileExistsError):
+                owned_directories.make(RUN_NETNS, _MARKER)
         fd = os.open(RUN_NETNS, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)

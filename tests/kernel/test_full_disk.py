@@ -1,0 +1,110 @@
+"""No room for a file, at each of them in turn: an apply is all or nothing, a destroy needs no room, nothing half-written stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kernel.host import Host
+from tests.kernel.test_failure import CHANGED, GOOD, OWN_FILES, settled, sh, shot
+
+MOST = 60
+"""Files or pages that an apply of these topologies takes at most."""
+SHARED = "\n  shared: {mode: nat, subnet: 10.44.0.0/24}\n"
+FIRST = GOOD.replace("\nlinks:", SHARED + "links:").replace(
+    "networks: [lan]", "networks: [lan, shared]", 1
+)
+SECOND = CHANGED
+"""Without the network that needs the host to forward: what the host had before comes back, and goes again."""
+FORMS = {
+    "size": ("4 * ($(stat -fc '%b - %f' /run) + {room})", "size={}k", "size=50%"),
+    "nr_inodes": ("$(stat -fc '%c - %d' /run) + {room}", "nr_inodes={}", "nr_inodes=100k"),
+}
+
+
+@pytest.fixture(autouse=True)
+def ballast(host: Host) -> None:
+    """A page in /run, because a tmpfs of size 0 is one without a limit."""
+    (host.root / "run/ballast").write_bytes(bytes(4096))
+
+
+def leave_room(host: Host, what: str, room: int) -> None:
+    """Let /run have room for so many further pages, or files."""
+    count, option, _ = FORMS[what]
+    number = f"$(({count.format(room=room)}))"
+    sh(host, f"mount -o remount,{option.format(number)} /run")
+
+
+def make_room(host: Host, what: str) -> None:
+    sh(host, f"mount -o remount,{FORMS[what][2]} /run")
+
+
+def notes(host: Host) -> dict[str, bytes | None]:
+    """What netorch has under /run and /etc/netns: each path, and what a file holds; of a lock that it is there."""
+    tops = (host.root / "run/netorch", host.root / "etc/netns")
+    return {
+        str(path.relative_to(host.root)): path.read_bytes()
+        if path.is_file() and path.suffix != ".lock"
+        else None
+        for top in tops
+        for path in (top, *top.rglob("*"))
+        if path.exists()
+    }
+
+
+def failures(host: Host, what: str, *words: str) -> Iterator[int]:
+    """Each amount of room with which the command fails, as it has to, with one sentence."""
+    for room in range(MOST):
+        leave_room(host, what, room)
+        done = host.netorch(*words, check=False)
+        make_room(host, what)
+        assert "Traceback" not in done.stderr
+        assert "internal error" not in done.stderr, done.stderr
+        assert "not everything" not in done.stderr.lower(), done.stderr
+        if done.returncode == 0:
+            return
+        assert done.returncode == 1
+        assert "No space left" in done.stderr, done.stderr
+        assert "/run" in done.stderr, done.stderr
+        yield room
+    raise AssertionError(f"it never has room enough for {words}")
+
+
+@pytest.mark.parametrize("what", FORMS)
+@pytest.mark.parametrize("trial", [(), ("--confirm-within", "600")], ids=["apply", "trial"])
+def test_each_file_of_a_first_apply(host: Host, what: str, trial: tuple[str, ...]) -> None:
+    host.write("topo.yaml", FIRST)
+    before, nothing = shot(host), notes(host)
+    met = 0
+    for _ in failures(host, what, "apply", "-q", "topo.yaml", *trial):
+        met += 1
+        assert notes(host) == nothing
+        assert settled(before, host) == []
+    assert met > 2
+    host.netorch("diff", "topo.yaml")
+    leave_room(host, what, 0)
+    host.netorch("destroy", "lab")
+    make_room(host, what)
+    assert settled(before, host) == []
+
+
+@pytest.mark.parametrize("what", FORMS)
+@pytest.mark.parametrize("trial", [(), ("--confirm-within", "600")], ids=["apply", "trial"])
+def test_each_file_of_an_update(host: Host, what: str, trial: tuple[str, ...]) -> None:
+    host.write("topo.yaml", FIRST)
+    host.write("changed.yaml", SECOND)
+    before = shot(host)
+    host.netorch("apply", "-q", "topo.yaml")
+    applied, record = shot(host), notes(host)
+    met = 0
+    for _ in failures(host, what, "apply", "-q", "changed.yaml", *trial):
+        met += 1
+        assert notes(host) == record
+        assert settled(applied, host, OWN_FILES) == []
+    assert met > 2
+    host.netorch("diff", "changed.yaml")
+    leave_room(host, what, 0)
+    host.netorch("destroy", "lab")
+    make_room(host, what)
+    assert settled(before, host) == []

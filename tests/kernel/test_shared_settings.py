@@ -1,0 +1,191 @@
+"""Settings of the host that several topologies need: whoever goes last puts them back, in whatever order things happen."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.host import Host
+
+# Each of the two waits at the phases named in its PAUSES until the other one has come to one of its own, or has ended.
+TWO = r"""
+import sys, threading
+import netorch
+from netorch.converge.orchestrator import Orchestrator
+
+barrier = threading.Barrier(2, timeout=60)
+failed = []
+
+def meet(phases):
+    waiting = list(phases)
+    def phase(name):
+        if waiting and name == waiting[0]:
+            waiting.pop(0)
+            barrier.wait()
+    def rest():
+        for _ in waiting:
+            barrier.wait()
+    return phase, rest
+
+def work(act, name, phases):
+    phase, rest = meet(phases)
+    try:
+        with Orchestrator() as lab:
+            if act == "destroy":
+                lab.destroy(name, phase=phase)
+            else:
+                topology = netorch.load(f"{name}.yaml")
+                lab.apply(topology.loaded, topology.record(), phase=phase)
+    except BaseException as error:
+        failed.append(f"{name}: {error!r}")
+    finally:
+        rest()
+
+threads = [
+    threading.Thread(target=work, args=(act, name, [word for word in phases.split(",") if word]))
+    for act, name, phases in (argument.split(":") for argument in sys.argv[1:])
+]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(failed)
+sys.exit(bool(failed))
+"""
+
+TOPOLOGY = """
+name: {name}
+backend: {{nat: {backend}}}
+nodes:
+  host: {{sysctls: {sysctls}}}
+  {name}a: {{networks: [{name}n]}}
+  {name}b: {{networks: [{name}n]}}
+networks: {{{name}n: {{mode: {mode}, subnet: 10.6{number}.0.0/24}}}}
+"""
+SETTINGS = {
+    "net/ipv4/ip_forward": "0",
+    "net/netfilter/nf_conntrack_udp_timeout": "30",
+    "net/ipv4/conf/all/rp_filter": "0",
+}
+
+
+def write(host: Host, mode: str, backend: str) -> None:
+    sysctls = "{net.netfilter.nf_conntrack_udp_timeout: 77, net.ipv4.conf.all.rp_filter: 2}"
+    for number, name in enumerate(("t1", "t2", "t3")):
+        text = TOPOLOGY.format(
+            name=name, number=number, mode=mode, sysctls=sysctls, backend=backend
+        )
+        host.write(f"{name}.yaml", text)
+
+
+def settings(host: Host) -> dict[str, str]:
+    return {path: host.run("cat", f"/proc/sys/{path}").stdout.strip() for path in SETTINGS}
+
+
+def two(host: Host, first: str, second: str) -> None:
+    """Two at once; each is ACT:NAME:PHASES, PHASES being those before which they wait for one another."""
+    done = host.run(sys.executable, "-c", TWO, first, second, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def ready(host: Host) -> Host:
+    # conntrack's settings are there from the first rule that needs it
+    for path, value in SETTINGS.items():
+        host.run("sh", "-c", f"echo {value} >/proc/sys/{path}")
+    return host
+
+
+@pytest.mark.parametrize("mode", ["nat", "routed"])
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+def test_two_that_go_at_once(ready: Host, mode: str, backend: str) -> None:
+    """Each reads, while the other one still needs the settings, and again before either record is gone."""
+    write(ready, mode, backend)
+    ready.netorch("apply", "t1.yaml")
+    ready.netorch("apply", "t2.yaml")
+    assert settings(ready) == dict(zip(SETTINGS, ["1", "77", "2"], strict=True))
+    two(ready, "destroy:t1:removing,verifying", "destroy:t2:removing,verifying")
+    assert settings(ready) == SETTINGS
+    assert "netorch" not in ready.run("ls", "-A", "/run").stdout
+    for name in ("t1", "t2"):
+        assert ready.netorch("destroy", name).stdout == f"{name}: nothing to destroy\n"
+
+
+def test_two_that_come_at_once(ready: Host) -> None:
+    """Neither takes what the other one has set for a value from before."""
+    write(ready, "nat", "auto")
+    two(ready, "apply:t1:making,verifying", "apply:t2:making,verifying")
+    for last in (("t1", "t2"), ("t2", "t1")):
+        for name in last:
+            assert settings(ready)["net/ipv4/ip_forward"] == "1"
+            ready.netorch("destroy", name)
+        assert settings(ready) == SETTINGS
+        two(ready, "apply:t1:reading,verifying", "apply:t2:reading,verifying")
+    ready.netorch("destroy", "--all")
+    assert settings(ready) == SETTINGS
+
+
+@pytest.mark.parametrize(
+    ("going", "coming"),
+    [
+        ("removing", "reading"),
+        ("removing", "making"),
+        ("removing", "verifying"),
+        ("verifying", "reading"),
+        ("verifying", "making"),
+        ("verifying", "verifying"),
+    ],
+)
+def test_one_goes_while_another_comes(ready: Host, going: str, coming: str) -> None:
+    """What comes has its settings; they stay until it goes."""
+    write(ready, "nat", "auto")
+    ready.netorch("apply", "t1.yaml")
+    two(ready, f"destroy:t1:{going}", f"apply:t2:{coming}")
+    assert settings(ready) == dict(zip(SETTINGS, ["1", "77", "2"], strict=True))
+    assert ready.netorch("diff", "t2.yaml").stdout == "t2: in sync\n"
+    ready.netorch("destroy", "t2")
+    assert settings(ready) == SETTINGS
+
+
+@pytest.mark.parametrize("phase", ["making", "verifying"])
+def test_one_needs_a_setting_no_more_while_another_goes(ready: Host, phase: str) -> None:
+    """By an apply of a file without it."""
+    write(ready, "nat", "auto")
+    ready.netorch("apply", "t1.yaml")
+    ready.netorch("apply", "t2.yaml")
+    path: Path = ready.directory / "t1.yaml"
+    path.write_text("name: t1\nnodes: {t1a: {}}\n")
+    other = {"making": "removing", "verifying": "verifying"}[phase]
+    two(ready, f"apply:t1:{phase}", f"destroy:t2:{other}")
+    assert settings(ready) == SETTINGS
+    assert ready.netorch("diff", "t1.yaml").stdout == "t1: in sync\n"
+    ready.netorch("destroy", "t1")
+    assert settings(ready) == SETTINGS
+
+
+def test_a_failed_apply_gives_up_what_only_it_needed(ready: Host) -> None:
+    write(ready, "nat", "auto")
+    ready.netorch("apply", "t1.yaml")
+    text = (ready.directory / "t2.yaml").read_text()
+    wrong = text.replace("  t2a: {", "  t2a: {sysctls: {net.ipv4.no_such: 1}, ")
+    ready.write("t2.yaml", wrong)
+    assert ready.netorch("apply", "t2.yaml", check=False).returncode == 1
+    assert settings(ready) == dict(zip(SETTINGS, ["1", "77", "2"], strict=True))
+    ready.netorch("destroy", "t1")
+    assert settings(ready) == SETTINGS
+    assert ready.netorch("apply", "t2.yaml", check=False).returncode == 1
+    assert settings(ready) == SETTINGS
+
+
+def test_a_failed_update_has_its_settings_again(ready: Host) -> None:
+    """The file needs the settings no more, and cannot be applied, while another topology that needs them goes."""
+    write(ready, "nat", "auto")
+    ready.netorch("apply", "t1.yaml")
+    ready.netorch("apply", "t2.yaml")
+    ready.write("t1new.yaml", "name: t1\nnodes: {t1a: {sysctls: {net.ipv4.no_such: 1}}}\n")
+    assert ready.netorch("apply", "t1new.yaml", check=False).returncode == 1
+    ready.netorch("destroy", "t2")
+    assert settings(ready) == dict(zip(SETTINGS, ["1", "77", "2"], strict=True))
+    assert ready.netorch("diff", "t1.yaml").stdout == "t1: in sync\n"
+    ready.netorch("destroy", "t1")
+    assert settings(ready) == SETTINGS
