@@ -11,6 +11,7 @@ from netorch.converge.compare import Difference, compare, plan_back
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
 from netorch.converge.execute import Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problem_of
+from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory, Place
 from netorch.converge.previous import Previous, namespaces_of
 from netorch.converge.report import Observers, Report
@@ -26,6 +27,7 @@ from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.key import label_text
 from netorch.state.plan import Plan
+from netorch.state.resource import State
 from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Snapshot
 
@@ -174,6 +176,7 @@ class Transaction:
                 attached=self.first.attached,
                 before=now,
             )
+        tell_of_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)
 
     def roll_back(self, error: BaseException) -> BaseException:
         """Step 5: back to where it began. Returns the error that says so."""
@@ -242,6 +245,8 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     kernel.close_cached_files()
     name = start.desired.topology
     problems = _plan_back_until_done(kernel, start, previous)
+    # because others may have learned where things were meanwhile
+    tell_of_moves(kernel, start.first.plan, start.first.wanted, start.first.observed.state)
     before = start.previous
     if before.record is None:
         records.remove_record(name)
@@ -273,6 +278,12 @@ def roll_back_alone(start: Start) -> list[Problem]:
             for label, error in unseen.items()
         ),
     ]
+
+
+def tell_of_moves(kernel: LinuxKernel, plan: Plan, before: State, after: State) -> None:
+    """Have everybody know what `plan` has moved on its way from one state to the other."""
+    if moved := moves(plan, before, after):
+        kernel.tell_of(moved)
 
 
 def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self
 from netorch.errors import OWN_NETWORK, NetorchError, Problem
 from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import filters
+from netorch.kernel.links import learned
+from netorch.kernel.links.announcements import announce
 from netorch.kernel.machine import answers
 from netorch.kernel.namespaces.attach import NotAttached, open_all
 from netorch.kernel.namespaces.open_namespaces import Namespaces
@@ -22,6 +24,7 @@ from netorch.kernel.writer import RequestSender
 from netorch.netlink.codec import DecodeError
 from netorch.netlink.encode import delete_group
 from netorch.values.filter_rules import Ruleset
+from netorch.values.moves import Moves
 from netorch.values.requests import Answer, Attachment, Failure, Feature, Question, Request
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 
@@ -149,6 +152,19 @@ class LinuxKernel:
             return None if error is None or error[0] == errno.ENODEV else error
 
         return self._worker.call(act)
+
+    def tell_of(self, moves: Moves) -> None:
+        """Have everybody know where the things are that have moved: what the namespaces have learned
+        of them is forgotten, and they announce themselves.
+        """
+
+        def act() -> None:
+            self._namespaces.round += 1
+            learned.forget(self._namespaces, moves)
+            learned.forget_routes(self._namespaces, moves.neighbours)
+            announce(self._namespaces, moves.announced)
+
+        self._worker.call(act)
 
     def lacking(self, features: Iterable[Feature]) -> list[Feature]:
         """Those that this kernel does not have, tried in namespaces that nobody else sees."""

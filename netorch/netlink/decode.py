@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
+from netorch.immutable import Value
 from netorch.netlink import constants as c
 from netorch.netlink.codec import (
     DecodeError,
@@ -25,6 +26,8 @@ _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
 _TCMSG = struct.Struct("=B3xiIII")
 _RULE = struct.Struct("=BBBBBBBBI")
+_KEPT = c.NTF_EXT_LEARNED | c.NTF_STICKY | c.NTF_PROXY
+"""Flags of neighbours that somebody keeps."""
 _U16 = struct.Struct("=H")
 _VLAN_INFO = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
@@ -185,6 +188,25 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
                 )
             )
     return found
+
+
+class LearnedRecord(Value):
+    """An entry of a table of neighbours, or of the family AF_BRIDGE one of a forwarding database."""
+
+    family: int
+    index: int
+    flags: int
+    attributes: Mapping[int, bytes]
+
+
+def learned(messages: Iterable[Message]) -> Iterator[LearnedRecord]:
+    """RTM_NEWNEIGH messages of what the kernel has found out by itself, and may forget."""
+    for family, index, state, flags, buffer, start, end in _ndmsgs(messages):
+        if state & (c.NUD_PERMANENT | c.NUD_NOARP) or flags & _KEPT:
+            continue
+        parts = attributes(buffer, start, end)
+        if not any(parts.get(c.NDA_PROTOCOL, b"")):
+            yield LearnedRecord(family, index, flags, parts)
 
 
 def static_macs(messages: Iterable[Message]) -> dict[int, list[tuple[bytes, int]]]:

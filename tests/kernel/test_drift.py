@@ -134,11 +134,11 @@ DRIFTS = {
     ),
     "another MAC": drift(
         "ip -n r link set up0 address 02:00:00:00:00:77",
-        "~ veth r/up0  mac 02:00:00:00:00:77 → 02:00:00:00:00:01  [update]",
+        "! veth r/up0  mac 02:00:00:00:00:77 → 02:00:00:00:00:01  [flap]",
     ),
     "another MAC of a bridge": drift(
         "ip -n r link set br0 address 02:00:00:00:00:77",
-        "~ bridge r/br0  mac 02:00:00:00:00:77 → 02:",
+        "! bridge r/br0  mac 02:00:00:00:00:77 → 02:",
     ),
     "another queue length": drift(
         "ip -n r link set up0 txqueuelen 10", "~ veth r/up0  txqueuelen 10 → 1000  [update]"

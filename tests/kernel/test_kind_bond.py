@@ -57,7 +57,7 @@ links: [["a:eth0", "b:eth0"], ["a:eth1", "b:eth1"]]
         ),
         Damage(
             "ip -n a link set eth0 address 02:00:00:00:00:77 mtu 1300",
-            "~ veth a/eth0  mtu 1300 → 1500  mac 02:00:00:00:00:77 → … ",
+            "! veth a/eth0  mtu 1300 → 1500  mac 02:00:00:00:00:77 → … ",
         ),
     ),
 )

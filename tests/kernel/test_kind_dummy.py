@@ -15,7 +15,7 @@ DUMMY = KindCase(
     edits=(
         Edit(
             "{kind: dummy, addresses: [10.9.0.1/24], mtu: 9000, mac: '02:00:00:00:00:07'}",
-            "~ dummy a/d0 … [update]",
+            "! dummy a/d0 … [flap]",
         ),
         Edit(
             "{kind: dummy, addresses: [10.9.0.1/24], state: down}",

@@ -81,7 +81,7 @@ GRETAP = KindCase(
     edits=(
         Edit(
             TAP_WORDS.replace("remote: 192.0.2.2", "key: 7, mtu: 1300, mac: '02:00:00:00:00:07'"),
-            "~ gretap a/t0 … [update]",
+            "! gretap a/t0 … [flap]",
         ),
     ),
     damages=(

@@ -32,7 +32,7 @@ def case(kind: str) -> KindCase:
             ),
             Edit(
                 f"{{kind: {kind}, parent: eth0, mode: bridge, mac: '02:00:00:00:00:07', mtu: 1400, txqueuelen: 7}}",
-                f"~ {kind} a/mv0  mode vepa → bridge … [update]",
+                f"! {kind} a/mv0  mode vepa → bridge … [flap]",
                 ("- address a/mv0 10.0.0.1/24",),
             ),
             Edit(
@@ -51,7 +51,7 @@ def case(kind: str) -> KindCase:
             ),
             Damage(
                 "ip -n a link set mv0 address 02:00:00:00:00:09 mtu 1300",
-                f"~ {kind} a/mv0  mtu 1300 → 1500  mac 02:00:00:00:00:09",
+                f"! {kind} a/mv0  mtu 1300 → 1500  mac 02:00:00:00:00:09",
             ),
             Damage(
                 "ip -n a link del mv0; ip -n b link set eth0 down",

@@ -41,7 +41,7 @@ PHYSICAL = KindCase(
     edits=(
         Edit(
             "{kind: physical, from: eth5, addresses: [10.9.0.1/24], mtu: 1300, mac: '02:00:00:00:00:07', description: lent}",
-            "~ physical a/lan0  mtu 1400 → 1300  mac … [update]",
+            "! physical a/lan0  mtu 1400 → 1300  mac … [flap]",
             ("- address a/lan0 fd09::1/64",),
         ),
         Edit(

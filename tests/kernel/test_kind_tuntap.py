@@ -49,7 +49,7 @@ TAP = KindCase(
         ),
         Edit(
             "{kind: tap, addresses: [10.9.0.1/24], state: down, mac: '02:00:00:00:00:08'}",
-            "~ tap a/t0  mtu 9000 → 1500  mac … [update]",
+            "! tap a/t0  mtu 9000 → 1500  mac … [flap]",
         ),
     ),
     damages=(

@@ -20,7 +20,7 @@ VETH = KindCase(
         ),
         Edit(
             "{addresses: [10.9.0.1/24], mtu: 1300, txqueuelen: 50, mac: '02:00:00:00:00:07'}",
-            "~ veth a/x … [update]",
+            "! veth a/x … [flap]",
         ),
     ),
     damages=(
@@ -31,7 +31,7 @@ VETH = KindCase(
             ("+ veth b/y  peer a:x", "+ address a/x 10.9.0.1/24"),
         ),
         Damage(
-            "ip -n a link set x address 02:00:00:00:00:08", "~ veth a/x  mac 02:00:00:00:00:08 → "
+            "ip -n a link set x address 02:00:00:00:00:08", "! veth a/x  mac 02:00:00:00:00:08 → "
         ),
     ),
 )

@@ -31,7 +31,7 @@ from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View
-from netorch.state.resource import Resource
+from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import Mark, maker, read_alias
 from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
 from netorch.values.snapshot import LinkRecord
@@ -201,6 +201,10 @@ class Link(Resource):
             if self.altname:
                 requests.append(AltnameAdd(self.netns, self.name, self.altname))
         return requests
+
+    def disruption(self, before: Self) -> Disruption:
+        # what is on its way to the MAC that it had is lost
+        return Disruption.UPDATE if self.mac in {"", before.mac} else Disruption.FLAP
 
     def delete(self) -> Iterator[Request]:
         yield LinkDel(self.netns, self.name)

@@ -1,0 +1,168 @@
+"""What a plan moves, of all that others have learned: addresses, MACs, and ports of bridges. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
+
+from netorch.kinds.address import Address
+from netorch.kinds.base.link import Link, link_key
+from netorch.kinds.port import Port, port_key
+from netorch.kinds.route import Route
+from netorch.kinds.up import Up, up_key
+from netorch.kinds.vlans import PortVlans
+from netorch.state.key import HOST, Key, is_attached
+from netorch.state.plan import Plan, Step
+from netorch.state.resource import Disruption, Resource, State
+from netorch.values.moves import Links, Moves
+
+_LEARNING = frozenset(("bridge", "vxlan"))
+"""Kinds of links that learn MACs."""
+_TAKES_FRAMES = frozenset(("bridge", "bond"))
+"""Masters whose ports answer for no address of their own."""
+_ETHERNET = 6
+"""Bytes of a MAC. Links with addresses of another length have no neighbours to announce to."""
+
+Place = tuple[Key, bytes]
+"""A link and its MAC."""
+
+
+def moves(plan: Plan, before: State, after: State) -> Moves | None:
+    """What `plan` has moved on its way from one state to the other; None if nobody can have learned
+    anything, because nothing was there before.
+    """
+    macs, macs_now = _macs(before), _macs(after)
+    if not macs or not macs_now:
+        return None
+    places, places_now = _places(before, macs), _places(after, macs_now)
+    elsewhere = [address for address, where in places.items() if where != places_now.get(address)]
+    touched, any_mac = _touched(plan, before, after)
+    touched |= {key for key, mac in macs_now.items() if macs.get(key, mac) != mac}
+    touched = _with_what_rides_on(touched, after)
+    announcing = touched | {
+        key
+        for address, where in places_now.items()
+        if where != places.get(address)
+        for key, _ in where
+    }
+    gone = frozenset(macs.values()) - frozenset(macs_now.values())
+    announced: dict[str, set[str]] = {}
+    for key in announcing & macs_now.keys():
+        port = after.get(port_key(key.netns, key.parts[0]))
+        if isinstance(port, Port) and port.of in _TAKES_FRAMES:
+            continue
+        announced.setdefault(key.netns, set()).add(key.parts[0])
+    routed = any(isinstance(step.before, Route) for step in plan.steps)
+    if not (announced or elsewhere or gone or any_mac or routed):
+        return None
+    return Moves(
+        announced={label: frozenset(names) for label, names in announced.items()},
+        places={
+            ip_address(address).packed: frozenset(mac for _, mac in places_now.get(address, ()))
+            for address in elsewhere
+        },
+        gone=gone,
+        macs=gone | {mac for key in touched for mac in _both(key, macs, macs_now)},
+        any_mac=any_mac,
+        neighbours=_links(macs_now, macs_now),
+        bridges=_links(macs_now, [key for key in macs_now if after[key].KIND in _LEARNING]),
+    )
+
+
+def _macs(state: State) -> dict[Key, bytes]:
+    """The Ethernet links with their MACs."""
+    found = {}
+    for key, resource in state.items():
+        if isinstance(resource, Link) and len(resource.mac) == 3 * _ETHERNET - 1:
+            found[key] = bytes.fromhex(resource.mac.replace(":", ""))
+    return found
+
+
+def _places(state: State, macs: Mapping[Key, bytes]) -> dict[str, set[Place]]:
+    """Address → where it answers: on links that are up."""
+    found: dict[str, set[Place]] = {}
+    for resource in state.values():
+        if isinstance(resource, Address):
+            key = link_key(resource.netns, resource.link)
+            if key in macs and up_key(resource.netns, resource.link) in state:
+                found.setdefault(resource.address.local, set()).add((key, macs[key]))
+    return found
+
+
+def _touched(plan: Plan, before: State, after: State) -> tuple[set[Key], bool]:
+    """The links that are others now or behind another port, and whether that goes for all that is
+    behind a port.
+    """
+    touched: set[Key] = set()
+    any_mac = False
+    for resource in _moving(plan):
+        key = resource.key if isinstance(resource, Link) else resource.part_of
+        assert key is not None
+        touched.add(key)
+        if isinstance(resource, Port | PortVlans):
+            link = after.get(key, before.get(key))
+            peer = link.paired_key if link is not None else None
+            if peer is not None and not _is_port(before, after, peer):
+                touched.add(peer)
+                continue
+            any_mac = True
+            if isinstance(resource, Port):
+                touched.add(link_key(resource.netns, resource.master))
+    return touched, any_mac
+
+
+def _moving(plan: Plan) -> Iterator[Resource]:
+    for step in plan.steps:
+        if _moves_frames(step):
+            yield step.resource
+    for resource in plan.implied:
+        if isinstance(resource, Link | Port):
+            yield resource
+
+
+def _moves_frames(step: Step) -> bool:
+    resource = step.resource
+    if isinstance(resource, Link):
+        return step.before is None or step.after is None
+    if isinstance(resource, Port):
+        return step.disruption is not Disruption.UPDATE
+    return isinstance(resource, PortVlans) or (isinstance(resource, Up) and step.after is not None)
+
+
+def _is_port(before: State, after: State, link: Key) -> bool:
+    """Whether a link is or was a port, so that more than its own node is behind it."""
+    key = port_key(link.netns, link.parts[0])
+    return key in before or key in after
+
+
+def _with_what_rides_on(touched: set[Key], state: State) -> set[Key]:
+    """With the VLANs, macvlans and the like of the links."""
+    children: dict[Key, list[Key]] = {}
+    for key, resource in state.items():
+        if isinstance(resource, Link):
+            for container in resource.dies_with:
+                if container.kind == "link":
+                    children.setdefault(container, []).append(key)
+    found, queue = set(touched), list(touched)
+    while queue:
+        for child in children.get(queue.pop(), ()):
+            if child not in found:
+                found.add(child)
+                queue.append(child)
+    return found
+
+
+def _both(key: Key, before: Mapping[Key, bytes], after: Mapping[Key, bytes]) -> list[bytes]:
+    """The MACs of a link that was there before: a new one is known to nobody."""
+    return [found[key] for found in (before, after) if key in found] if key in before else []
+
+
+def _links(links: Iterable[Key], chosen: Iterable[Key]) -> Links:
+    """The namespaces of the chosen links; in those of others only the links that are ours."""
+    names: dict[str, set[str]] = {}
+    for key in links:
+        names.setdefault(key.netns, set()).add(key.parts[0])
+    return {
+        label: frozenset(names[label]) if label == HOST or is_attached(label) else None
+        for label in dict.fromkeys(key.netns for key in chosen)
+    }

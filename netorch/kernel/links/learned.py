@@ -1,0 +1,110 @@
+"""What the kernel has learned by itself of who is where, and that it is to forget: neighbours, MACs behind
+ports of bridges and ends of tunnels, cached routes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+from netorch.kernel.namespaces.open_namespaces import Namespaces
+from netorch.kernel.reader import dump_links
+from netorch.kernel.system import sysctl
+from netorch.kernel.system.rtnetlink import Rtnl
+from netorch.netlink import constants as c
+from netorch.netlink.codec import attributes, message, pack
+from netorch.netlink.decode import LearnedRecord, learned
+from netorch.values.moves import Links, Moves
+
+_NDMSG = struct.Struct("=B3xiHBB")
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_ANY_FAMILY, _BRIDGES = _NDMSG.pack(0, 0, 0, 0, 0), _NDMSG.pack(c.AF_BRIDGE, 0, 0, 0, 0)
+_CACHED_IPV6 = _RTMSG.pack(c.AF_INET6, 0, 0, 0, 0, 0, 0, 0, c.RTM_F_CLONED)
+_FLUSH_IPV4 = "net/ipv4/route/flush"
+_ECHOED = (c.NDA_DST, c.NDA_LLADDR, c.NDA_VLAN, c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX)
+"""What tells one entry from another, and so is sent back with its deletion."""
+
+
+def forget(namespaces: Namespaces, moves: Moves) -> None:
+    """Forget what was learned of what has moved; in the worker's thread.
+
+    Nobody's entries that are permanent, static or kept by a daemon go. One that is gone by now is
+    no failure.
+    """
+    for label, names in moves.neighbours.items():
+        netns = namespaces.find(label)
+        if netns is None:
+            continue
+        rtnl = namespaces.rtnl(netns)
+        entries = []
+        if moves.places or moves.gone:
+            entries = [
+                entry
+                for entry in learned(rtnl.dump(c.RTM_GETNEIGH, _ANY_FAMILY))
+                if entry.family != c.AF_BRIDGE and _is_wrong(entry, moves)
+            ]
+        if label in moves.bridges and (moves.macs or moves.any_mac):
+            entries += [
+                entry
+                for entry in learned(rtnl.dump(c.RTM_GETNEIGH, _BRIDGES))
+                if moves.any_mac or entry.attributes.get(c.NDA_LLADDR) in moves.macs
+            ]
+        if names is not None and entries:
+            ours = {link.index for link in dump_links(rtnl) if link.name in names}
+            entries = [entry for entry in entries if not ours.isdisjoint(_links(entry))]
+        if entries:
+            rtnl.send([_deletion(rtnl, entry) for entry in entries])
+
+
+def forget_routes(namespaces: Namespaces, links: Links) -> None:
+    """Forget the routes that others told of (ICMP redirects, path MTUs), where all of a namespace
+    is ours; in the worker's thread.
+    """
+    for label, names in links.items():
+        netns = namespaces.find(label) if names is None else None
+        if netns is None:
+            continue
+        namespaces.enter(netns)
+        with suppress(OSError):
+            sysctl.put(_FLUSH_IPV4, "1", namespaces.proc)
+        _forget_ipv6_routes(namespaces.rtnl(netns))
+
+
+def _forget_ipv6_routes(rtnl: Rtnl) -> None:
+    with suppress(OSError):
+        batch = []
+        for kind, buffer, start, end in rtnl.dump(c.RTM_GETROUTE, _CACHED_IPV6):
+            if kind == c.RTM_NEWROUTE:
+                fields = _RTMSG.unpack_from(buffer, start)
+                parts = attributes(buffer, start + _RTMSG.size, end)
+                kept = [(n, parts[n]) for n in (c.RTA_DST, c.RTA_OIF, c.RTA_GATEWAY) if n in parts]
+                payload = _RTMSG.pack(*fields[:8], c.RTM_F_CLONED) + pack(kept)
+                seq = rtnl.next_seq()
+                batch.append((seq, message(c.RTM_DELROUTE, c.NLM_F_REQUEST, seq, payload)))
+        if batch:
+            rtnl.send(batch)
+
+
+def _is_wrong(entry: LearnedRecord, moves: Moves) -> bool:
+    """Whether a neighbour is known by a MAC at which it is not."""
+    address, mac = entry.attributes.get(c.NDA_DST), entry.attributes.get(c.NDA_LLADDR)
+    if address is not None and address in moves.places:
+        return mac not in moves.places[address]
+    return mac in moves.gone
+
+
+def _links(entry: LearnedRecord) -> Iterator[int]:
+    """The link that the entry is of, and the bridge that has learned it."""
+    yield entry.index
+    if (master := entry.attributes.get(c.NDA_MASTER)) is not None:
+        yield int.from_bytes(master, "little")
+
+
+def _deletion(rtnl: Rtnl, entry: LearnedRecord) -> tuple[int, bytes]:
+    of_bridge = entry.family == c.AF_BRIDGE and not entry.flags & c.NTF_SELF
+    flags = c.NTF_MASTER if of_bridge else entry.flags & c.NTF_SELF
+    parts = [(number, entry.attributes[number]) for number in _ECHOED if number in entry.attributes]
+    payload = _NDMSG.pack(entry.family, entry.index, 0, flags, 0) + pack(parts)
+    seq = rtnl.next_seq()
+    return seq, message(c.RTM_DELNEIGH, c.NLM_F_REQUEST, seq, payload)
