@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from netorch.walk.filters import HookVerdict, Packet, run, with_fields
+from netorch.firewall.evaluation import HookVerdict, Packet, run, with_fields
 from netorch.walk.result import PacketStopped
 from netorch.walk.routing import address_on
 from netorch.walk.world import Place

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from netorch.firewall.evaluation import Packet, with_fields
 from netorch.walk.connection import Connection
-from netorch.walk.filters import Packet, with_fields
 from netorch.walk.frames import Arrival, Fault, FrameSearch
 from netorch.walk.result import LEAVES, PacketStopped
 from netorch.walk.routing import lookup

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from netorch.firewall.evaluation import Packet, with_fields
 from netorch.immutable import Value
 from netorch.walk import obstacles
 from netorch.walk.connection import Connection, ConntrackEntry
 from netorch.walk.delivery import IPVLANS, Delivery
-from netorch.walk.filters import Packet, with_fields
 from netorch.walk.result import LEAVES, PacketStopped, WalkStep
 from netorch.walk.routing import RouteChoice, lookup, route_text, source_for
 from netorch.walk.tunnels import CARRIERS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from netorch.firewall.evaluation import Packet
 from netorch.netlink.constants import RTN_LOCAL
-from netorch.walk.filters import Packet
 from netorch.walk.result import LEAVES, PacketStopped
 from netorch.walk.routing import NO_ROUTE, RouteChoice, leads_to, lookup, route_text
 from netorch.walk.world import Address, Place, World

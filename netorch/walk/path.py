@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from netorch.walk.filters import Packet
+from netorch.firewall.evaluation import Packet
 from netorch.walk.forwarding import Delivered, Forwarder
 from netorch.walk.result import ARRIVES, Leg, PacketStopped, PathQuery, Walk
 from netorch.walk.world import Place, World

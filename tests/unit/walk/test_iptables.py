@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
+from netorch.firewall.evaluation import HookVerdict, Packet, run
 from netorch.firewall.iptables_save import chains
-from netorch.walk.filters import HookVerdict, Packet, run
 
 PACKET = Packet(
     ip_address("10.0.0.5"), ip_address("10.2.0.9"), "tcp", 40000, 80, iif="docker0", oif="personal"

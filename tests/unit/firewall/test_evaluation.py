@@ -11,7 +11,7 @@ import pytest
 
 from netorch.firewall import nftables_json
 from netorch.firewall.chains import ListedChain
-from netorch.walk.filters import HookVerdict, Packet, run
+from netorch.firewall.evaluation import HookVerdict, Packet, run
 from tests.filterlistings import chains_of, recorded, statements
 
 PACKET = Packet(
