@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cache
 
 from netorch.immutable import Value, field
@@ -32,7 +32,9 @@ class Observed(Value):
     stale: frozenset[str] = frozenset()
 
 
-def views(snapshot: Snapshot, mark: Mark, originals: OriginalValues) -> dict[str, View]:
+def views(
+    snapshot: Snapshot, mark: Mark, originals: OriginalValues, wanted: Container[Key]
+) -> dict[str, View]:
     """One view a namespace, and one for files that outlived their namespace."""
     found: dict[str, View] = {}
     for label, netns in snapshot.namespaces.items():
@@ -43,7 +45,7 @@ def views(snapshot: Snapshot, mark: Mark, originals: OriginalValues) -> dict[str
             and lo is not None
             and mark.owns_alias(lo.alias)
         )
-        found[label] = View(netns, mark, created, found, originals.get(label, {}))
+        found[label] = View(netns, mark, created, found, originals.get(label, {}), wanted)
     for label, files in snapshot.orphans.items():
         found[label] = View(NetnsSnapshot(label, (0, 0), (), files=files), mark, False, found)
     return found
@@ -88,7 +90,7 @@ def observe(
     asked = {(key.kind, key.netns) for key in (*wanted, *second_names)}
     looked_for = _by_links(kinds)
     known = known or {}
-    for view in views(snapshot, mark, originals or {}).values():
+    for view in views(snapshot, mark, originals or {}, wanted).values():
         if (
             not view.created
             and view.label != HOST

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import (
     AF_INET,
     AF_INET6,
+    IFA_F_DEPRECATED,
+    IFA_F_HOMEADDRESS,
     IFA_F_MANAGETEMPADDR,
+    IFA_F_NOPREFIXROUTE,
     IFA_F_PERMANENT,
     IFA_F_SECONDARY,
     RT_SCOPE_HOST,
@@ -100,13 +103,16 @@ class Foreign(Enum):
 class Address(Resource):
     """`primary` is the address of the same subnet that came first, if one did: the kernel takes the later ones away together with it.
     `shared`: others have an address there as well.
+
+    `settings`: what somebody has set of it that netorch leaves at the kernel's default; name → value. `given`: the request that
+    sets the same.
     """
 
-    # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; labels and lifetimes are left alone
+    # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; the broadcast address is left alone
     KIND: ClassVar[str] = "address"
     TAKEN: ClassVar[str] = "address-taken"
     STRANGE: ClassVar[str] = "address"
-    HINTS: ClassVar[tuple[str, ...]] = ("shared",)
+    HINTS: ClassVar[tuple[str, ...]] = ("shared", "given")
     netns: str
     link: str
     address: Ifaddr
@@ -114,6 +120,8 @@ class Address(Resource):
     protocol: int
     primary: Ifaddr | Foreign | None = None
     shared: bool = False
+    settings: tuple[tuple[str, str], ...] = ()
+    given: AddressAdd | None = None
 
     @property
     def key(self) -> Key:
@@ -174,8 +182,17 @@ class Address(Resource):
                     firsts.setdefault(subnet, address if ours else Foreign.ADDRESS)
             if address is not None and ours:
                 shared = record.family == AF_INET and record.index in theirs
+                settings = _settings(record, link.name)
                 yield cls(
-                    view.label, link.name, address, record.scope, record.protocol, primary, shared
+                    netns=view.label,
+                    link=link.name,
+                    address=address,
+                    scope=record.scope,
+                    protocol=record.protocol,
+                    primary=primary,
+                    shared=shared,
+                    settings=settings,
+                    given=_again(view.label, link.name, record) if settings else None,
                 )
 
     @classmethod
@@ -193,9 +210,22 @@ class Address(Resource):
         # whoever added it, an address of ours that is as wanted stays as it is
         if not isinstance(before, Address) or self.scope != before.scope:
             return True
+        if self.settings != before.settings:
+            return True
         return before.primary is not Foreign.ADDRESS and before.primary != self.primary
 
+    def update(self, before: Self) -> Sequence[Request] | None:
+        """In place where only what RTM_NEWADDR changes of an address is another: not its scope, nor what comes after what."""
+        changed = {name for name, _ in set(self.settings) ^ set(before.settings)}
+        fixed = _FIXED[self.address.version]
+        moves = before.primary is not Foreign.ADDRESS and before.primary != self.primary
+        if not changed or changed & fixed or moves or self.scope != before.scope:
+            return None
+        return tuple(self.create())
+
     def create(self) -> Iterable[Request]:
+        if self.given is not None:
+            return (self.given,)
         family, local, address, length = self._packed()
         return (
             AddressAdd(
@@ -221,7 +251,10 @@ class Address(Resource):
             said["scope"] = _SCOPE_NAMES.get(self.scope, str(self.scope))
         if self.primary is not None:
             said["after"] = str(self.primary)
-        return said
+        return said | dict(self.settings)
+
+    def default_text(self, name: str) -> str | None:
+        return "forever" if name == "lifetime" else None
 
     def title(self) -> str:
         return f"address {label_text(self.netns)}/{self.link} {self.address}"
@@ -243,22 +276,71 @@ def _ifaddr(local: bytes, address: bytes, length: int) -> Ifaddr:
     return Ifaddr(text, length, str(ip_address(address)) if local != address else "")
 
 
+_WORDS = {
+    IFA_F_DEPRECATED: "deprecated",
+    IFA_F_NOPREFIXROUTE: "noprefixroute",
+    IFA_F_HOMEADDRESS: "home",
+    IFA_F_MANAGETEMPADDR: "mngtmpaddr",
+}
+_ODD = IFA_F_DEPRECATED | IFA_F_NOPREFIXROUTE | IFA_F_HOMEADDRESS | IFA_F_MANAGETEMPADDR
+_FIXED = {4: {"noprefixroute", "label"}, 6: {"label", "metric"}}
+"""What the kernel sets, or takes back, only of a new address, by IP version (inet_rtm_newaddr, inet6_addr_modify)."""
+_INFINITY = 0xFFFFFFFF
+
+
+def _settings(record: AddressRecord, link: str) -> tuple[tuple[str, str], ...]:
+    """What of an address is not as the kernel makes a new one."""
+    odd = record.flags & _ODD
+    own_label = bool(record.label) and record.label != link
+    if not odd and not record.metric and record.lifetimes is None and not own_label:
+        return ()
+    said = {word: "true" for flag, word in _WORDS.items() if odd & flag}
+    if record.lifetimes is not None and (
+        record.lifetimes[0] != _INFINITY or not odd & IFA_F_DEPRECATED
+    ):
+        said["lifetime"] = "limited"
+    if record.metric:
+        said["metric"] = str(record.metric)
+    if own_label:
+        said["label"] = record.label
+    return tuple(said.items())
+
+
+def _again(netns: str, link: str, record: AddressRecord) -> AddressAdd:
+    """The request that makes an address just as it was read."""
+    lifetimes = record.lifetimes
+    if record.flags & IFA_F_DEPRECATED:
+        lifetimes = (_INFINITY if lifetimes is None else lifetimes[0], 0)
+    return AddressAdd(
+        netns=netns,
+        link=link,
+        family=record.family,
+        local=record.local,
+        address=record.address,
+        prefixlen=record.prefixlen,
+        scope=record.scope,
+        protocol=record.protocol,
+        flags=record.flags & _ODD & ~IFA_F_DEPRECATED,
+        lifetimes=lifetimes,
+        metric=record.metric,
+        label=record.label if record.label != link else "",
+    )
+
+
 def _is_ours(view: View, record: AddressRecord) -> bool:
     """By its protocol number anywhere; on our own links all but what the kernel, an RA or DHCP put there.
 
-    A bridge with an uplink has the addresses of somebody else's NIC.
+    What they put in the place of one that the file asks for is that one, changed. A bridge with an uplink has the addresses
+    of somebody else's NIC.
     """
     if record.protocol == view.mark.protocol:
         return True
-    if (
-        record.protocol != 0
-        or not record.flags & IFA_F_PERMANENT
-        or record.flags & IFA_F_MANAGETEMPADDR
-    ):
-        return False
     link = view.links[record.index]
-    if not view.owns(link) or read_alias(link.alias).uplink:
+    if record.protocol != 0 or not view.owns(link) or read_alias(link.alias).uplink:
         return False
+    if not record.flags & IFA_F_PERMANENT or record.flags & IFA_F_MANAGETEMPADDR:
+        address = _ifaddr(record.local, record.address, record.prefixlen)
+        return address_key(view.label, link.name, address) in view.wanted
     if record.family == AF_INET6:
         return not record.local.startswith(b"\xfe\x80") and record.local != bytes(15) + b"\x01"
-    return not (view.links[record.index].name == "lo" and record.local[0] == 127)
+    return not (link.name == "lo" and record.local[0] == 127)

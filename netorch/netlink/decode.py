@@ -34,6 +34,7 @@ _U32 = struct.Struct("=I")
 _LAST_VLAN = 0xFFF
 _NOTHING: Mapping[int, bytes] = {}
 _ZERO4 = bytes(4)
+_FOREVER = b"\xff" * 8
 _NONE = b"\xff\xff\xff\xff"
 _FAMILIES = (c.AF_INET, c.AF_INET6)
 _SELECTORS = (
@@ -145,6 +146,10 @@ def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
     # IPv6 without a peer has IFA_ADDRESS alone, IPv4 has both
     local = found.get(c.IFA_LOCAL, address)
     protocol = found.get(c.IFA_PROTO, b"\0")[:1]
+    lifetimes = None
+    if c.IFA_CACHEINFO in found and (times := found[c.IFA_CACHEINFO][:8]) != _FOREVER:
+        preferred, valid = as_u32(times[:4]), as_u32(times[4:])
+        lifetimes = valid, preferred
     return AddressRecord(
         family=family,
         index=index,
@@ -154,6 +159,9 @@ def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
         scope=scope,
         flags=flags,
         protocol=protocol[0] if protocol else 0,
+        lifetimes=lifetimes,
+        metric=as_u32(found[c.IFA_RT_PRIORITY]) if c.IFA_RT_PRIORITY in found else 0,
+        label=text(found[c.IFA_LABEL]) if c.IFA_LABEL in found else "",
     )
 
 

@@ -294,9 +294,17 @@ def _address(request: AddressAdd | AddressDel, resolver: IndexLookup) -> tuple[i
             _IFADDRMSG.pack(request.family, request.prefixlen, 0, 0, index) + pair,
         )
     extra = attr(c.IFA_PROTO, u8(request.protocol)) if request.protocol else b""
-    if request.family == c.AF_INET6:
-        # an address that waits for DAD (RFC 4862) cannot be used for 1.8 s
-        extra += attr(c.IFA_FLAGS, u32(c.IFA_F_NODAD))
+    # an address that waits for DAD (RFC 4862) cannot be used for 1.8 s
+    flags = request.flags | (c.IFA_F_NODAD if request.family == c.AF_INET6 else 0)
+    if flags:
+        extra += attr(c.IFA_FLAGS, u32(flags))
+    if request.lifetimes is not None:
+        valid, preferred = request.lifetimes
+        extra += attr(c.IFA_CACHEINFO, u32(preferred) + u32(valid) + bytes(8))
+    if request.metric:
+        extra += attr(c.IFA_RT_PRIORITY, u32(request.metric))
+    if request.label:
+        extra += attr(c.IFA_LABEL, cstring(request.label))
     header = _IFADDRMSG.pack(request.family, request.prefixlen, 0, request.scope, index)
     return c.RTM_NEWADDR, c.NLM_F_CREATE | c.NLM_F_REPLACE, header + pair + extra
 

@@ -6,7 +6,7 @@ parsing, planning, applying and rendering find them here and know no kind by nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cached_property
 from typing import ClassVar, Protocol, TypeVar
 
@@ -23,6 +23,7 @@ class View(Value, dict=True):
 
     `created`: this topology made the namespace. `all`: the other views, label → view. `originals`: the settings that are
     ours to look at, each as the places where it may stand → the values from before us, None where that is not known.
+    `wanted`: the keys that the file asks for.
     """
 
     netns: NetnsSnapshot
@@ -30,6 +31,7 @@ class View(Value, dict=True):
     created: bool
     all: Mapping[str, View]
     originals: Mapping[tuple[str, ...], tuple[str, ...] | None] = field(default_factory=dict)
+    wanted: Container[Key] = ()
 
     @property
     def label(self) -> str:

@@ -136,7 +136,10 @@ class StaticMacDel(Value):
 
 
 class AddressAdd(Value):
-    """RTM_NEWADDR, create or replace. `local` is the address, `address` the peer's (equal without one); packed, network order."""
+    """RTM_NEWADDR, create or replace. `local` is the address, `address` the peer's (equal without one); packed, network order.
+
+    `flags`: IFA_F_* beside those of every address; `lifetimes`, `metric`, `label`: as in an AddressRecord.
+    """
 
     netns: str
     link: str
@@ -146,6 +149,10 @@ class AddressAdd(Value):
     prefixlen: int
     scope: int
     protocol: int
+    flags: int = 0
+    lifetimes: tuple[int, int] | None = None
+    metric: int = 0
+    label: str = ""
 
 
 class AddressDel(Value):

@@ -38,7 +38,10 @@ class LinkRecord(Value):
 
 
 class AddressRecord(Value):
-    """One address of a dump; `local` is the link's own, `address` the peer's or the same. `flags` are IFA_F_*."""
+    """One address of a dump; `local` is the link's own, `address` the peer's or the same. `flags` are IFA_F_*.
+
+    `lifetimes` are the seconds for which it is valid and preferred, None of one that stays. `metric` is that of its route.
+    """
 
     family: int
     index: int
@@ -48,6 +51,9 @@ class AddressRecord(Value):
     scope: int
     flags: int
     protocol: int
+    lifetimes: tuple[int, int] | None = None
+    metric: int = 0
+    label: str = ""
 
 
 class QdiscRecord(Value):

@@ -171,6 +171,6 @@ def _address(record: AddressRecord) -> bytes:
         c.IFA_LOCAL: record.local,
         c.IFA_FLAGS: u32(record.flags),
         c.IFA_PROTO: bytes((record.protocol,)),
-        c.IFA_CACHEINFO: bytes(16),
+        c.IFA_CACHEINFO: b"\xff" * 8 + bytes(8),
     }
     return header + b"".join(attr(*pair) for pair in parts.items())

@@ -87,6 +87,8 @@ def addresses(messages: Iterable[bytes]) -> list[AddressRecord]:
 def _address(theirs: Any) -> AddressRecord:
     address, local = packed(last(theirs, "IFA_ADDRESS")), packed(last(theirs, "IFA_LOCAL"))
     flags = last(theirs, "IFA_FLAGS")
+    info = last(theirs, "IFA_CACHEINFO")
+    times = None if info is None else (info["ifa_valid"], info["ifa_preferred"])
     return AddressRecord(
         theirs["family"],
         theirs["index"],
@@ -96,4 +98,7 @@ def _address(theirs: Any) -> AddressRecord:
         theirs["scope"],
         theirs["flags"] if flags is None else flags,
         last(theirs, "IFA_PROTO") or 0,
+        None if times in (None, (2**32 - 1, 2**32 - 1)) else times,
+        last(theirs, "IFA_RT_PRIORITY") or 0,
+        last(theirs, "IFA_LABEL") or "",
     )
