@@ -8,7 +8,7 @@ from functools import cached_property
 from netorch.converge.attached import has_left, with_left
 from netorch.converge.original_settings import Memory, memory_of
 from netorch.errors import NetorchError, Problem
-from netorch.immutable import Value, replace
+from netorch.immutable import Value, field, replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Originals, Record
 from netorch.resolve import Desired
@@ -36,6 +36,8 @@ class Previous(Value, dict=True):
     """What is wrong with the record of sysctls."""
     loaded: Desired | None = None
     """What the file asks for, where that is known already."""
+    filters: Mapping[str, str] = field(default_factory=dict)
+    """Label → the backend of the packet filter there, "" for one that a version without marks made."""
 
     @classmethod
     def read(cls, topology: str) -> Previous:
@@ -43,7 +45,16 @@ class Previous(Value, dict=True):
         record, warning = records.read_record(topology)
         settings, settings_warning = records.read_sysctls(topology)
         names, others = _names_and_settings_of_others(topology)
-        return cls(topology, record, settings, others, names, warning, settings_warning)
+        return cls(
+            topology=topology,
+            record=record,
+            settings=settings,
+            settings_of_others=others,
+            names=names,
+            warning=warning,
+            settings_warning=settings_warning,
+            filters=_filters(topology, record),
+        )
 
     @cached_property
     def desired(self) -> Desired | None:
@@ -117,7 +128,25 @@ class Previous(Value, dict=True):
 
     def rewritten(self, record: Record, desired: Desired, settings: Originals) -> Previous:
         """The same after an apply wrote its record and its `settings`."""
-        return replace(self, record=record, settings=settings, warning="", loaded=desired)
+        return replace(
+            self,
+            record=record,
+            settings=settings,
+            warning="",
+            loaded=desired,
+            # those from before stay, because a rollback puts them back
+            filters={**(record.filters or {}), **self.filters},
+        )
+
+
+def _filters(topology: str, record: Record | None) -> Mapping[str, str]:
+    if record is None:
+        return {}
+    if record.filters is not None:
+        return record.filters
+    desired = recorded(topology, record)
+    state = desired.state if desired is not None else {}
+    return {key.netns: "" for key in state if key.kind == "filter"}
 
 
 def _names_and_settings_of_others(

@@ -32,6 +32,7 @@ def scope(
         sysctls=sysctls,
         topology=mark.topology,
         filters=frozenset(key.netns for key in state if key.kind == "filter"),
+        recorded_filters=previous.filters,
         forwards=frozenset(key.netns for key in state if key.kind == "forward"),
         neighbours=_may_have("neighbour", "neighbours", previous, state),
         static_macs=_may_have("mac", "fdb", previous, state),

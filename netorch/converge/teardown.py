@@ -17,11 +17,12 @@ from netorch.converge.transaction import ROUNDS, end_processes_of, remove_stale_
 from netorch.errors import KernelRefused, Problem
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
+from netorch.kinds.filter import strange_title
 from netorch.kinds.netns import netns_key
 from netorch.state.key import HOST, label_text
 from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
-from netorch.values.marks import Mark
+from netorch.values.marks import NOT_OURS, Mark
 from netorch.values.snapshot import Snapshot
 
 
@@ -51,6 +52,7 @@ def tear_down(
             *within.warnings,
             *cautions(plan, snapshot, name),
             *_missing(plan, reclaim, snapshot),
+            *_strange_filters(observed, snapshot),
         ],
         notes=_unrestorable(previous, observed),
     )
@@ -121,6 +123,17 @@ def _missing(plan: Plan, reclaim: frozenset[str], snapshot: Snapshot) -> list[st
     names = ", ".join(map(label_text, gone))
     return [
         f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made"
+    ]
+
+
+def _strange_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
+    """A warning for each part of a filter that has a name of ours only; what is in a namespace of ours goes with that."""
+    return [
+        f"{label_text(label)}: {strange_title(line)} is left alone, since {NOT_OURS}"
+        for label, netns in snapshot.namespaces.items()
+        if netns_key(label) not in observed.state
+        for lines in netns.strange_filters.values()
+        for line in lines
     ]
 
 

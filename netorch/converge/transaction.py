@@ -22,6 +22,7 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.processes.members import end_processes
+from netorch.kinds.filter import PacketFilter
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
@@ -76,6 +77,7 @@ class Transaction:
         unconfirmed = confirmation.refuse_pending(topology)
         self.previous = Previous.read(topology)
         self.first = compare(self.kernel, self.desired, self.previous, self.loaded)
+        self.record = replace(self.record, filters=_filters(self.first.wanted))
         self._looks += 1
         if self._looks == 1:
             self.observers.compared(self.first)
@@ -138,8 +140,11 @@ class Transaction:
         if previous.record is not None and previous.record.may_say("attach"):
             remember_left(name, self.desired, previous.desired)
         known = self.settings if self.settings or previous.settings else None
-        records.write_record(name, self.record, known)
-        self.previous = previous.rewritten(self.record, self.desired, self.settings)
+        # as long as a filter may be there without its mark, the record must not say that all have one
+        self.marks_filters = "" in previous.filters.values()
+        record = replace(self.record, filters=None) if self.marks_filters else self.record
+        records.write_record(name, record, known)
+        self.previous = previous.rewritten(record, self.desired, self.settings)
 
     def carry_out(self) -> None:
         """Steps 3 and 4: carry out the plan; read and plan again until nothing differs.
@@ -209,6 +214,8 @@ class Transaction:
         needed = self.memory.after(first.wanted, first.snapshot)
         if needed != self.settings:
             records.write_sysctls(name, needed)
+        if self.marks_filters:
+            records.write_record(name, self.record)
         if self.watch is not None:
             self.report.confirm_until = self.watch.begin()
         else:
@@ -231,6 +238,15 @@ class Transaction:
         return KernelRefused(
             [*dict.fromkeys(problems), Problem("does-not-stay", who)], self.loaded.file
         )
+
+
+def _filters(state: State) -> dict[str, str]:
+    """Label → the backend of the packet filter there."""
+    return {
+        resource.netns: resource.backend
+        for resource in state.values()
+        if isinstance(resource, PacketFilter)
+    }
 
 
 _ROLLED_BACK = Problem("rolled-back", "Rolled back: the kernel is as it was before.")

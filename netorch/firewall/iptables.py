@@ -5,6 +5,7 @@ that are equal are rules that are equal:
 
     -N netorch-lab-pre                                                     the chain is there
     -I PREROUTING -m comment --comment "netorch:lab" -j netorch-lab-pre    ahead of everybody else's rules; -I PREROUTING 3 is not
+    -A netorch-lab-pre -m comment --comment "netorch:lab"                  the chain is the topology's
     -A netorch-lab-pre -p tcp -m tcp --dport 80 … -j DNAT --to-destination 10.0.0.2:80
 """
 
@@ -33,6 +34,7 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
+from netorch.values.marks import Mark
 
 if TYPE_CHECKING:
     from netorch.firewall.chains import ListedChain
@@ -74,6 +76,7 @@ _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _TARGET = re.compile(r"--to-destination \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+)")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_MARKING = re.compile(r'\S+ -t \S+ -A \S+ -m comment --comment "netorch:[a-z0-9-]+"')
 
 
 class ChainNames(Value, dict=True):
@@ -83,8 +86,10 @@ class ChainNames(Value, dict=True):
 
     @cached_property
     def mark(self) -> str:
-        """The comment of every rule of ours in a chain that is not ours, and of rules that have none of their own."""
-        return f"netorch:{self.topology}"
+        """The comment of the first rule of each chain of ours, of every rule of ours in a chain that is not, and of rules that
+        have none of their own.
+        """
+        return Mark(self.topology).alias
 
     def chain(self, hook: Hook) -> str:
         """`netorch-lab-pre`. A long name is cut and told apart by a hash, behind a full stop, which no topology's name has."""
@@ -100,7 +105,9 @@ class ChainNames(Value, dict=True):
 
 
 class OwnChain(Value):
-    """A chain of the topology and the rule in `builtin` that leads to it. `rules` are `-s … -j …`, without `-A CHAIN`."""
+    """A chain of the topology and the rule in `builtin` that leads to it. `rules` are `-s … -j …`, without `-A CHAIN`; the
+    one that marks the chain goes before them.
+    """
 
     name: str
     builtin: str
@@ -109,7 +116,11 @@ class OwnChain(Value):
 
     @property
     def jump(self) -> str:
-        return f"-I {self.builtin} -m comment --comment {_quoted(self.mark)} -j {self.name}"
+        return f"-I {self.builtin} {_comment(self.mark)} -j {self.name}"
+
+    @property
+    def lines(self) -> Lines:
+        return tuple(f"-A {self.name} {rule}" for rule in (_comment(self.mark), *self.rules))
 
 
 class IptablesTable(Value):
@@ -128,7 +139,7 @@ class IptablesTable(Value):
         return (
             *made,
             *jumps,
-            *(f"-A {chain.name} {rule}" for chain in chains for rule in chain.rules),
+            *(line for chain in chains for line in chain.lines),
         )
 
 
@@ -181,7 +192,13 @@ def tables_of(text: str) -> dict[TableKey, Lines]:
 
 
 def lines_of(text: str) -> list[str]:
-    return text.splitlines()
+    return [line for line in text.splitlines() if not _MARKING.fullmatch(line)]
+
+
+def is_marked(topology: str, text: str) -> bool:
+    made = {line.replace(" -N ", " -A ") for line in text.splitlines() if " -N " in line}
+    comment = f" {_comment(ChainNames(topology).mark)}"
+    return made <= {line.removesuffix(comment) for line in text.splitlines()}
 
 
 def targets_of(text: str) -> frozenset[Address]:
@@ -273,7 +290,7 @@ def _line(rule: FilterRule, port: PortRange | None, target: str, mark: str) -> s
         (
             *_header(rule),
             *_matches(rule, port),
-            f"-m comment --comment {_quoted(comment)}",
+            _comment(comment),
             f"-j {target}",
         )
     )
@@ -359,6 +376,10 @@ def _ports(rule: FilterRule, ports: PortRange) -> str:
     if not 0 <= first <= last <= 65535:
         raise _wrong(rule, f"no range of ports: {ports}")
     return f"{first}" if first == last else f"{first}:{last}"
+
+
+def _comment(text: str) -> str:
+    return f"-m comment --comment {_quoted(text)}"
 
 
 def _not(value: object) -> str:

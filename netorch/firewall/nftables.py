@@ -20,6 +20,7 @@ from netorch.values.filter_rules import (
     SourceTo,
     Verdict,
 )
+from netorch.values.marks import Mark
 
 if TYPE_CHECKING:
     from netorch.firewall.chains import ListedChain
@@ -66,15 +67,21 @@ def table_name(topology: str) -> str:
     return f"netorch_{topology.replace('-', '_')}"
 
 
-def script(table: str, ruleset: Ruleset) -> str:
-    """Text that puts the ruleset in the place of the table in one transaction; an empty ruleset is no table.
+def mark(topology: str) -> str:
+    """The comment of the topology's table, by which it is known."""
+    return Mark(topology).alias
+
+
+def script(topology: str, ruleset: Ruleset) -> str:
+    """Text that puts the ruleset in the place of the topology's table in one transaction; an empty ruleset is no table.
 
     ValueError for what nft would read as something else: a name that it looks up, a wrong family, ports without a protocol.
     """
+    table = table_name(topology)
     text = delete(table)
     if not ruleset:
         return text
-    lines = [f"table inet {table} {{"]
+    lines = [f"table inet {table} {{", f'\tcomment "{mark(topology)}"']
     for hook in Hook:
         rules = [rule for rule in ruleset if rule.hook is hook]
         if rules:
@@ -96,6 +103,21 @@ def line(rule: FilterRule) -> str:
         return repr(rule)
 
 
+def create(topology: str, text: str) -> str:
+    """Text that makes the table that a listing or `script` says, and does nothing where one of that name is there.
+
+    Only `create` refuses a table that somebody else has made meanwhile.
+    """
+    table = table_name(topology)
+    comment = f' {{ comment "{mark(topology)}"; }}' if is_marked(topology, text) else ""
+    return f"create table inet {table}{comment}\n{text.removeprefix(delete(table))}"
+
+
+def is_marked(topology: str, text: str) -> bool:
+    # the rules of a file that no kernel has listed yet are no table
+    return not _is_listing(text) or f'\tcomment "{mark(topology)}"' in text.splitlines()
+
+
 def delete(table: str) -> str:
     """Text that removes the table, or does nothing where there is none."""
     if not re.fullmatch(r"netorch_[a-z0-9_]+", table):
@@ -104,11 +126,16 @@ def delete(table: str) -> str:
 
 
 def listing(text: str) -> tuple[str, ...]:
-    """The lines of a table as `nft --stateless list table` shows it, each with its chain in front; anything else in it too.
+    """The lines of a table as `nft --stateless list table` shows it, each with its chain in front; anything else in it too
+    but the table's comment.
 
     `prerouting type nat hook prerouting priority dstnat; policy accept;`, `prerouting tcp dport 80 … comment "web"`, `set s type …`.
     """
-    return tuple(f"{block} {statement}".strip() for _, _, block, statement, _ in _statements(text))
+    return tuple(
+        f"{block} {statement}".strip()
+        for _, _, block, statement, _ in _statements(text)
+        if block or not statement.startswith("comment ")
+    )
 
 
 def rule_texts(text: str) -> dict[tuple[str, str, int], str]:
@@ -153,7 +180,11 @@ def _statements(text: str) -> Iterator[tuple[str, str, str, str, int]]:
 
 def lines_of(text: str) -> Sequence[str]:
     # the rules of a file that no kernel has listed yet are lines already
-    return listing(text) if text.startswith("table ") else text.splitlines()
+    return listing(text) if _is_listing(text) else text.splitlines()
+
+
+def _is_listing(text: str) -> bool:
+    return text.startswith("table ")
 
 
 def targets_of(text: str) -> frozenset[Address]:
@@ -164,7 +195,7 @@ def commands_to_replace(
     topology: str, rules: Ruleset, text: str, before: str
 ) -> list[ShellCommand]:
     table = table_name(topology)
-    made = script(table, rules) if rules else delete(table) + text
+    made = script(topology, rules) if rules else delete(table) + text
     if not before:
         # where there is none, none has to make room
         made = made.removeprefix(delete(table))

@@ -29,7 +29,10 @@ class FilterSyntax(Protocol):
     """The option that a kernel is built with."""
 
     def lines_of(self, text: str) -> Sequence[str]:
-        """The filter line by line, one for each rule."""
+        """The filter line by line, one for each rule; without its marks."""
+
+    def is_marked(self, topology: str, text: str) -> bool:
+        """Whether the filter carries the topology's mark wherever it has room for it."""
 
     def targets_of(self, text: str) -> frozenset[Address]:
         """The addresses that the filter translates destinations to."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from netorch.immutable import replace
 from netorch.kernel.files import etc_netns
 from netorch.kernel.firewall import filters, forward_accept
+from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.kernel.links.bridge_timers import follows, with_own_times
 from netorch.kernel.links.wireguard import WireguardSocket
 from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
@@ -239,13 +240,13 @@ class Reader:
             self._namespaces.enter(netns)
             values = sysctl.read_all(scope.sysctls[label], self._namespaces.proc)
         texts = self._files(label)
-        rules_of: dict[str, str] = {}
+        own: dict[str, OwnFilter] = {}
         forward = ForwardSnapshot()
         waiting: frozenset[tuple[str, bytes, int]] = frozenset()
         if scope.topology:
             # also where none is wanted: the file may have had one before
             self._namespaces.enter(netns)
-            rules_of = filters.read(scope.topology, self._backends)
+            own = filters.read(scope.topology, self._backends, scope.recorded_filters.get(label))
             waiting = listening() if label in scope.filters else waiting
             if label == HOST or label in scope.attached or label in scope.forwards:
                 forward = forward_accept.read(scope.topology, dropping=label in scope.forwards)
@@ -267,7 +268,8 @@ class Reader:
             forwarding=(decode.forwarding(v4), decode.forwarding(v6)),
             sysctls=values,
             files=texts,
-            filters=rules_of,
+            filters={name: one.text for name, one in own.items() if one.text},
+            strange_filters={name: one.strangers for name, one in own.items() if one.strangers},
             listening=waiting,
             forward=forward,
             qdiscs=decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},

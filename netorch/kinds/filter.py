@@ -9,9 +9,11 @@ from netorch.firewall.syntax import syntax_of
 from netorch.kinds.netns import netns_key
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
-from netorch.state.resource import Disruption, Resource
+from netorch.state.resource import Disruption, Obstacle, Resource, State
 from netorch.values.filter_rules import Hook, Ruleset
+from netorch.values.marks import NOT_OURS, Mark
 from netorch.values.requests import FilterDel, FilterSet, Request
+from netorch.values.snapshot import Snapshot
 
 
 def filter_key(netns: str) -> Key:
@@ -21,6 +23,12 @@ def filter_key(netns: str) -> Key:
 def publish_key(netns: str, text: str) -> Key:
     """No resource: by this the place in the file is found of what a published port's rule says of itself."""
     return Key("publish", netns, text)
+
+
+def strange_title(line: str) -> str:
+    """`the table inet netorch_lab`, `the chain netorch-lab-pre (iptables -t nat)`: of a line that begins a filter's text."""
+    place, _, chain = line.partition(" -N ")
+    return f"the chain {chain} ({place})" if chain else f"the {place}"
 
 
 @observed
@@ -81,11 +89,29 @@ class PacketFilter(NoForeignObjects, Resource):
     def delete(self) -> Iterable[Request]:
         return (FilterDel(self.netns, self.backend, self.topology, self.text),)
 
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterable[Obstacle]:
+        netns = snapshot.namespaces.get(self.netns)
+        there = netns.strange_filters.get(self.backend, ()) if netns is not None else ()
+        lines = self.text.splitlines()
+        for strange in there:
+            if any(line.startswith(strange) for line in lines):
+                what = f"{strange_title(strange)} is there, and {NOT_OURS}"
+                yield Obstacle(
+                    "name-taken", what, "Take another `name` for the topology, or remove it first."
+                )
+
     def disruption(self, before: Self) -> Disruption:
         return Disruption.UPDATE
 
     def attributes(self) -> Mapping[str, str]:
-        return {"backend": self.backend, "rules": str(len(self.lines()))}
+        told = {"backend": self.backend, "rules": str(len(self.lines()))}
+        if not syntax_of(self.backend).is_marked(self.topology, self.text):
+            # so it was left by a version that made none, or somebody took it away
+            told["mark"] = "missing"
+        return told
+
+    def default_text(self, name: str) -> str | None:
+        return Mark(self.topology).alias if name == "mark" else None
 
     def lines(self) -> Sequence[str]:
         return syntax_of(self.backend).lines_of(self.text)

@@ -101,6 +101,7 @@ def _scope(name: str, record: Record, *, brief: bool) -> Scope:
         Mark(name).alias,
         sysctls=_settings(name),
         topology=name,
+        recorded_filters=record.filters or {},
         neighbours=record.may_say("neighbours"),
         static_macs=record.may_say("fdb"),
         brief=brief,

@@ -126,6 +126,7 @@ def serves(
         _GENERAL(read_for) == _GENERAL(scope)
         and set(scope.sysctls.get(name, ())) <= set(read_for.sysctls.get(name, ()))
         and (name in read_for.filters) is (name in scope.filters)
+        and read_for.recorded_filters.get(name) == scope.recorded_filters.get(name)
         and (name in read_for.forwards) is (name in scope.forwards)
     )
 

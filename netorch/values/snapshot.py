@@ -181,8 +181,10 @@ class Passage(Value):
 
 class NetnsSnapshot(Value):
     """One namespace, read in full. `inode` is (st_dev, st_ino) of its nsfs file; lo's alias says who made it (`owner` text).
-    `filters`: backend → the topology's own packet filter as it lists it. `listening`: (protocol, packed address, port) of
-    sockets that wait for others, read only where a filter is wanted. `vlans`: index of a bridge or of its port → VLAN →
+    `filters`: backend → the topology's own packet filter as it lists it. `strange_filters`: backend → what has the name of a part of
+    that filter and not the topology's mark, each as the line by which a listing of it begins.
+    `listening`: (protocol, packed address, port) of sockets that wait for others, read only where a filter is wanted.
+    `vlans`: index of a bridge or of its port → VLAN →
     BRIDGE_VLAN_INFO_* flags, read only where a bridge of the topology knows VLANs. `qdiscs`: index of a link → its root
     qdisc, of the kinds in SHAPERS alone. `cookie`: a number that no other namespace gets until the next boot, unlike `inode`; 0
     where the kernel gives none. `wireguard`: index of a link → how the device is set, of those that netorch made.
@@ -209,6 +211,7 @@ class NetnsSnapshot(Value):
     vlans: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
     static_macs: Mapping[int, Sequence[tuple[bytes, int]]] = field(default_factory=dict)
     passage: Passage | None = None
+    strange_filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -235,6 +238,8 @@ class Scope(Value):
     `wanted`: names in /run/netns to read in full if they exist, whoever made them.
     `attached`: labels of namespaces that were attached to. `sysctls`: label → paths below /proc/sys.
     `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
+    `recorded_filters`: label → the backend of the filter that the topology's record tells of, "" where an older version made it
+    and put no marks on it.
     `forwards`: labels where it matters what others drop. `neighbours`, `static_macs`: read those too. `passage`: read all that decides
     about packets. `brief`: of namespaces that carry the mark only links and files, since all else goes with them; of those with other links
     than the simplest still everything.
@@ -251,3 +256,4 @@ class Scope(Value):
     static_macs: bool = False
     passage: bool = False
     brief: bool = False
+    recorded_filters: Mapping[str, str] = field(default_factory=dict)

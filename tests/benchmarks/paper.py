@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from netorch.firewall.nftables import script, table_name
+from netorch.firewall.nftables import script
 from netorch.immutable import replace
 from netorch.netlink import constants as c
 from netorch.netlink.codec import as_u32, text
@@ -186,7 +186,7 @@ class Paper:
 
 def in_kernel_words(topology: str, rules: Ruleset) -> str:
     """A packet filter as it is listed; on paper, as it is loaded."""
-    return script(table_name(topology), rules)
+    return script(topology, rules)
 
 
 def _with(link: LinkRecord, attrs: Mapping[int, bytes]) -> LinkRecord:

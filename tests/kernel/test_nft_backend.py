@@ -156,7 +156,7 @@ class Lab:
         return json.loads(done.stdout)
 
     def load(self, *rules: FilterRule) -> str:
-        script = nftables.script(TABLE, rules)
+        script = nftables.script("lab", rules)
         assert self.call("run", script) is None
         return script
 
@@ -625,14 +625,14 @@ def test_a_table_is_replaced_and_deleted_and_others_stay_as_they_are(lab: Lab) -
     assert lab.call("list_text", TABLE) is None
     assert lab.call("run", nftables.delete(TABLE)) is None
     assert lab.nft("--handle", "--stateless", "list", "ruleset") == before
-    assert lab.call("normalise", nftables.script(TABLE, ()), TABLE) == ""
+    assert lab.call("normalise", nftables.script("lab", ()), TABLE) == ""
 
 
 def test_a_refused_script_leaves_everything_and_says_which_rule(lab: Lab) -> None:
     lab.load(*publish("tcp", 8080, "10.9.0.2", 80))
     before = lab.nft("--handle", "--stateless", "list", "ruleset")
     wrong = rule(Hook.FORWARD, DestinationTo(ip_address("10.9.0.2")), "lab: wrong")
-    error = lab.call("run", nftables.script(TABLE, (*ALL_KINDS, wrong)))
+    error = lab.call("run", nftables.script("lab", (*ALL_KINDS, wrong)))
     assert (
         error
         == 'Could not process rule: Operation not supported, in: meta nfproto ipv4 dnat ip to 10.9.0.2 comment "lab: wrong"'
@@ -765,7 +765,7 @@ def test_a_thousand_published_ports_are_quick(lab: Lab) -> None:
         replace(publish("tcp", port, "10.9.0.2", 80)[0], comment=f"lab: tcp {port}")
         for port in range(20000, 21000)
     )
-    lab.host.write("script", nftables.script(TABLE, rules))
+    lab.host.write("script", nftables.script("lab", rules))
     program = """
 import json, pathlib, time
 from netorch.kernel.firewall import libnftables

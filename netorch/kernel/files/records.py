@@ -39,6 +39,7 @@ class Record(Value):
     """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970.
 
     `folder`: where the files are that it names. `namespaces`: the names in /run/netns that it makes, None where that was not noted.
+    `filters`: label → the backend of its packet filter, None in a record of a version that put no marks on tables and chains.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Record(Value):
     version: str
     folder: str = ""
     namespaces: tuple[str, ...] | None = None
+    filters: Mapping[str, str] | None = None
 
     def may_say(self, word: str) -> bool:
         """Whether the text has a word; also where it cannot be searched as it stands, being UTF-16 or having escapes."""

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from netorch.errors import NetorchError, Problem
 from netorch.firewall.syntax import AUTO, syntax_of
+from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.values.filter_rules import DestinationTo, Ruleset
 from netorch.values.snapshot import FilterListing
 
@@ -34,8 +35,12 @@ class FilterBackend(Protocol):
     def is_loaded(self) -> bool:
         """Whether any namespace of this kernel can have rules of this backend."""
 
-    def read(self, topology: str) -> str:
-        """The text of what the topology has here; "" for nothing."""
+    def read(self, topology: str, recorded: str | None) -> OwnFilter:
+        """What the topology has here, and what is in its place without its mark.
+
+        `recorded`: the backend that the topology's record names for this namespace, "" where an older
+        version made the filter and put no marks on it, None where the record tells of none.
+        """
 
     def text_of(
         self, topology: str, rules: Ruleset, enter_new_namespace: Callable[[], None]
@@ -44,14 +49,15 @@ class FilterBackend(Protocol):
         backend cannot express.
         """
 
-    def replace(self, topology: str, rules: Ruleset, text: str) -> None:
+    def replace(self, topology: str, rules: Ruleset, text: str, before: str) -> None:
         """Make the topology's filter the rules, or without them `text`.
 
+        `before`: what `read` gave, "" for none; what has come into its place meanwhile is refused.
         OSError or KernelRefused if the kernel refuses: then no table is half written.
         """
 
-    def delete(self, topology: str) -> None:
-        """Remove the topology's filter, if there is one."""
+    def delete(self, topology: str, before: str) -> None:
+        """Remove the topology's filter, if there is one. `before`: what `read` gave."""
 
     def list_all(self) -> FilterListing | None:
         """Everybody's rules; None if there are none. NetorchError, a sentence of why, if they
@@ -97,12 +103,11 @@ def loaded() -> tuple[str, ...]:
     return tuple(name for name in BACKENDS if backend(name).is_loaded())
 
 
-def read(topology: str, backends: Collection[str]) -> dict[str, str]:
-    """Backend → the text of what the topology has here; absent where it has nothing. `backends`:
-    what `loaded` returns.
+def read(topology: str, backends: Collection[str], recorded: str | None) -> dict[str, OwnFilter]:
+    """Backend → what the topology has here, and what is in its place. `backends`: what `loaded`
+    returns; `recorded`: see `FilterBackend.read`.
     """
-    texts = {name: backend(name).read(topology) for name in backends}
-    return {name: text for name, text in texts.items() if text}
+    return {name: backend(name).read(topology, recorded) for name in backends}
 
 
 def list_all() -> tuple[dict[str, FilterListing], list[str]]:
@@ -124,12 +129,12 @@ def replace(name: str, topology: str, rules: Ruleset, text: str, before: str = "
     """Make the filter the rules, or without them what `read` once gave as `text`. `before`: the
     text of the present one.
     """
-    backend(name).replace(topology, rules, text)
+    backend(name).replace(topology, rules, text, before)
     _forget_connections(name, rules, before)
 
 
 def delete(name: str, topology: str, before: str = "") -> None:
-    backend(name).delete(topology)
+    backend(name).delete(topology, before)
     _forget_connections(name, (), before)
 
 

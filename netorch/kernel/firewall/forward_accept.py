@@ -16,6 +16,7 @@ from netorch.immutable import field
 from netorch.kernel.firewall import libnftables, nf_tables_netlink
 from netorch.kernel.firewall.nf_tables_netlink import BaseChain, KernelRule
 from netorch.kernel.system import sysctl
+from netorch.values.marks import ALIAS
 from netorch.values.requests import Accept
 from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot, UnreadableRules
 
@@ -29,7 +30,7 @@ _MARK_ENDS = {NFT: "", LEGACY: ":forward"}
 _NAMES = (_FORWARD, _USER)
 _VERSIONS = {"ip": 4, "ip6": 6}
 _BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-call-ip6tables"}
-_OUR_TABLES, _OUR_CHAINS = "netorch_", "netorch-"
+_OUR_CHAINS = "netorch-"
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 
@@ -43,6 +44,7 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
     forward: list[ForwardChain] = []
     others: list[DroppingChain] = []
     blind: list[UnreadableRules] = []
+    ours = _our_tables() if dropping else frozenset()
     for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
             forward.append(
@@ -50,7 +52,7 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
                     NFT, _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology
                 )
             )
-        elif dropping and not chain.table.startswith(_OUR_TABLES) and _drops(chain):
+        elif dropping and (chain.family, chain.table) not in ours and _drops(chain):
             listing = libnftables.list_rules(chain.family, chain.table) or ""
             others.append(
                 DroppingChain(
@@ -96,6 +98,17 @@ def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
         raise OSError(errno.EINVAL, error)
     for version in _legacy_versions():
         _put_legacy(topology, bridge, _pairs(rules, LEGACY, version), version)
+
+
+def _our_tables() -> frozenset[tuple[str, str]]:
+    """Family and name of the tables that a topology has made, whichever."""
+    found = nf_tables_netlink.tables()
+    return frozenset(place for place, comment in found.items() if comment.startswith(ALIAS))
+
+
+def _leads_to_ours(rule: KernelRule) -> bool:
+    """Whether it leads to a packet filter of a topology's."""
+    return rule.target.startswith(_OUR_CHAINS) and ALIAS.encode() in rule.data
 
 
 def _is_iptables(chain: BaseChain) -> bool:
@@ -152,7 +165,7 @@ def _follow(chains: _Chains, name: str, mark: str, way: _Way) -> str:
     for rule in chains.get(name, ()):
         if _is_marked(rule, mark):
             way.met.append(rule)
-        elif rule.target.startswith(_OUR_CHAINS):
+        elif _leads_to_ours(rule):
             # a packet filter of ours: an accept ahead of it would let pass what it is to drop
             way.met.clear()
         elif rule.bare and rule.target == _USER and name == _FORWARD:
@@ -247,9 +260,7 @@ def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> Non
         if stale is None:
             return None
         kept = [rule for rule in chains[_FORWARD] if rule not in stale]
-        behind = [
-            place for place, rule in enumerate(kept, 1) if rule.target.startswith(_OUR_CHAINS)
-        ]
+        behind = [place for place, rule in enumerate(kept, 1) if _leads_to_ours(rule)]
         chain = _USER if way.through_user and not behind else _FORWARD
         return legacy_forward.Edit(
             stale, chain, max(behind, default=0), [_legacy_rule(*pair, mark) for pair in wanted]

@@ -5,12 +5,17 @@ its own in them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError, Problem
+from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
+
+if TYPE_CHECKING:
+    from netorch.firewall.iptables import Lines, TableKey
 
 _TABLE_NAMES = ("/proc/thread-self/net/ip_tables_names", "/proc/thread-self/net/ip6_tables_names")
 
@@ -26,17 +31,25 @@ def is_loaded() -> bool:
     return any(os.path.exists(path) for path in _TABLE_NAMES)
 
 
-def read(topology: str) -> str:
+def read(topology: str, recorded: str | None) -> OwnFilter:
     if not _has_tables():
-        return ""
+        return OwnFilter()
     from netorch.firewall import iptables
     from netorch.kernel.firewall import xtables
 
+    if xtables.available() is not None:
+        return OwnFilter()
+
+    def is_claimed(key: TableKey, chain: str, empty: bool) -> bool:
+        # whoever flushes a table takes our marks away, and leaves the chains
+        return recorded == "" or (empty and recorded == "iptables")
+
     names = iptables.ChainNames(topology)
-    return (
-        iptables.text_of(xtables.read(names.mark, names.chains))
-        if xtables.available() is None
-        else ""
+    found = xtables.read(names.mark, names.chains, is_claimed)
+    strangers = iptables.text_of({key: made for key, (_, made) in found.items()})
+    return OwnFilter(
+        iptables.text_of({key: lines for key, (lines, _) in found.items()}),
+        tuple(strangers.splitlines()),
     )
 
 
@@ -46,24 +59,27 @@ def text_of(topology: str, rules: Ruleset, enter_new_namespace: Callable[[], Non
     return iptables.text_of(iptables.lines(topology, rules))
 
 
-def replace(topology: str, rules: Ruleset, text: str) -> None:
+def replace(topology: str, rules: Ruleset, text: str, before: str) -> None:
+    from netorch.firewall import iptables
+
+    desired = iptables.lines(topology, rules) if rules else iptables.tables_of(text)
+    _replace(topology, desired, before)
+
+
+def delete(topology: str, before: str) -> None:
+    _replace(topology, {}, before)
+
+
+def _replace(topology: str, desired: Mapping[TableKey, Lines], before: str) -> None:
     from netorch.firewall import iptables
     from netorch.kernel.firewall import xtables
 
-    names = iptables.ChainNames(topology)
-    xtables.replace(
-        names.mark,
-        names.chains,
-        iptables.lines(topology, rules) if rules else iptables.tables_of(text),
-    )
+    names, known = iptables.ChainNames(topology), iptables.tables_of(before)
 
+    def is_claimed(key: TableKey, chain: str, empty: bool) -> bool:
+        return f"-N {chain}" in known.get(key, ())
 
-def delete(topology: str) -> None:
-    from netorch.firewall import iptables
-    from netorch.kernel.firewall import xtables
-
-    names = iptables.ChainNames(topology)
-    xtables.delete(names.mark, names.chains)
+    xtables.replace(names.mark, names.chains, desired, is_claimed)
 
 
 def list_all() -> FilterListing | None:

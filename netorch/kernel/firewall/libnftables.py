@@ -25,6 +25,7 @@ _KEPT = 32
 # What rulesets are made of: a kernel without one of these is found out at once. No topology's table has a dot in its name.
 _PROBE = """\
 table inet netorch.probe {
+	comment "netorch:probe"
 	chain output {
 		type nat hook output priority -100; policy accept;
 		meta nfproto ipv4 tcp dport 1 fib daddr type local dnat ip to 192.0.2.1 : tcp dport map { 1 : 2 } comment "probe"

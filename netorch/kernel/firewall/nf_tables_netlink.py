@@ -33,6 +33,7 @@ _FAMILIES = {1: "inet", 2: "ip", 7: "bridge", 10: "ip6"}
 _NUMBERS = {name: number for number, name in _FAMILIES.items()}
 _FORWARD_HOOK = 2
 _TABLE, _NAME = 1, 3
+_TABLE_USERDATA, _COMMENT = 6, 0
 _VERDICTS = {0: "drop", 1: "accept", -3: "jump", -4: "goto", -5: "return"}
 _INTERFACES = {6: "iif", 7: "oif"}
 """NFT_META_IIFNAME, NFT_META_OIFNAME."""
@@ -69,9 +70,9 @@ class Extension(Value):
     data: bytes
 
 
-def tables() -> list[str]:
-    """The names of all tables."""
-    names: list[str] = []
+def tables() -> dict[tuple[str, str], str]:
+    """All tables: family and name → comment, "" without one."""
+    found: dict[tuple[str, str], str] = {}
     with (
         suppress(OSError, DecodeError),
         socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock,
@@ -80,9 +81,25 @@ def tables() -> list[str]:
         while True:
             for kind, _, start, end, datagram in _messages(sock.recv(1 << 16)):
                 if kind in {_ERROR, _DONE}:
-                    return names
-                names.append(text(attributes(datagram, start + 4, end).get(_TABLE, b"")))
-    return names
+                    return found
+                table = attributes(datagram, start + 4, end)
+                family = _FAMILIES.get(datagram[start], "")
+                found[family, text(table.get(_TABLE, b""))] = _comment(
+                    table.get(_TABLE_USERDATA, b"")
+                )
+    return found
+
+
+def _comment(userdata: bytes) -> str:
+    """The comment in what a program has left with a table: one byte for its type, one for its length, and its bytes, each
+    time.
+    """
+    while len(userdata) > 2:
+        kind, size = userdata[:2]
+        if kind == _COMMENT:
+            return text(userdata[2 : 2 + size])
+        userdata = userdata[2 + size :]
+    return ""
 
 
 def forward_chains() -> list[BaseChain]:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable
 
 from netorch.errors import NetorchError, Problem
 from netorch.firewall import nftables
 from netorch.kernel.firewall import libnftables, nf_tables_netlink
+from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
 
 _VERSIONS = {"ip": 4, "ip6": 6}
 """Families in which iptables-nft keeps its tables."""
+
+_WITH_COMMENTS = (5, 10)
+"""The first Linux that keeps the comment of a table."""
+
+_ERRORS = (("not supported", errno.EOPNOTSUPP), ("File exists", errno.EEXIST))
+"""What the library writes, and the number that it means."""
 
 
 def refusal() -> str | None:
@@ -24,23 +32,39 @@ def is_loaded() -> bool:
     return True
 
 
-def read(topology: str) -> str:
+def read(topology: str, recorded: str | None) -> OwnFilter:
     table = nftables.table_name(topology)
     # loading the library takes longer than this question
-    return (libnftables.list_text(table) or "") if table in nf_tables_netlink.tables() else ""
+    comment = nf_tables_netlink.tables().get(("inet", table))
+    if comment is None:
+        return OwnFilter()
+    if comment == nftables.mark(topology) or _is_unmarked(recorded):
+        return OwnFilter(libnftables.list_text(table) or "")
+    return OwnFilter(strangers=(f"table inet {table}",))
+
+
+def _is_unmarked(recorded: str | None) -> bool:
+    """Whether the topology's own table has no comment: an older version made it, or the kernel keeps none."""
+    return recorded == "" or (recorded == "nftables" and not _keeps_comments())
+
+
+def _keeps_comments() -> bool:
+    major, minor = os.uname().release.split(".")[:2]
+    return (int(major), int(minor)) >= _WITH_COMMENTS
 
 
 def text_of(topology: str, rules: Ruleset, enter_new_namespace: Callable[[], None]) -> str:
     table = nftables.table_name(topology)
-    return libnftables.normalise(nftables.script(table, rules), table, enter_new_namespace)
+    return libnftables.normalise(nftables.script(topology, rules), table, enter_new_namespace)
 
 
-def replace(topology: str, rules: Ruleset, text: str) -> None:
+def replace(topology: str, rules: Ruleset, text: str, before: str) -> None:
     table = nftables.table_name(topology)
-    _run(nftables.script(table, rules) if rules else nftables.delete(table) + text)
+    made = nftables.script(topology, rules) if rules else nftables.delete(table) + text
+    _run(made if before else nftables.create(topology, made))
 
 
-def delete(topology: str) -> None:
+def delete(topology: str, before: str) -> None:
     _run(nftables.delete(nftables.table_name(topology)))
 
 
@@ -78,4 +102,6 @@ def _option(version: int, one: nf_tables_netlink.Extension) -> str:
 def _run(script: str) -> None:
     error = libnftables.run(script)
     if error is not None:
-        raise OSError(errno.EOPNOTSUPP if "not supported" in error else errno.EINVAL, error)
+        raise OSError(
+            next((number for words, number in _ERRORS if words in error), errno.EINVAL), error
+        )

@@ -61,10 +61,12 @@ _UNSET = _Value(False, "")
 
 
 def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
-    """A rule's `-s … -j …` as the kernel takes it (struct ipt_entry, struct ip6t_entry)."""
+    """A rule's `-s … -j …` as the kernel takes it (struct ipt_entry, struct ip6t_entry). Without `-j` the next rule is next."""
     version = key[0]
     header = dict.fromkeys(("-s", "-d", "-i", "-o", "-p"), _UNSET)
     extensions: list[tuple[str, dict[str, _Value]]] = []
+    current: dict[str, _Value] = {}
+    target_name, target_options = "", current
     words = (plain or re.sub(r"\\(.)", r"\1", quoted) for quoted, plain in _TOKEN.findall(text))
     try:
         for word in words:
@@ -72,17 +74,20 @@ def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
             option = next(words) if negated else word
             value = _Value(negated, next(words))
             if option in ("-m", "-j"):
-                extensions.append((value.text, {}))
+                current = {}
+            if option == "-m":
+                extensions.append((value.text, current))
+            elif option == "-j":
+                target_name, target_options = value.text, current
             elif option in header:
                 header[option] = value
             else:
-                extensions[-1][1][option] = value
-        name, options = extensions.pop()
+                current[option] = value
         matches = b"".join(
             _packed(name, MATCHES[name].revision, MATCHES[name].encode(options))
             for name, options in extensions
         )
-        target = _packed_target(version, name, options)
+        target = _packed_target(version, target_name, target_options)
         raw = _packed_header(version, header, len(matches), len(target)) + matches + target
     except (KeyError, ValueError, IndexError, RuntimeError, StopIteration, struct.error) as error:
         raise KernelRefused(

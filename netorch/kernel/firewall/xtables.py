@@ -16,10 +16,10 @@ import os
 import re
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 from netorch.errors import KernelRefused, Problem
 from netorch.firewall.iptables import Lines, TableKey
@@ -36,6 +36,7 @@ from netorch.kernel.firewall.xt_entry import (
 )
 from netorch.kernel.system.error_text import sentence
 from netorch.kernel.system.syscalls import CLONE_NEWNET, unshare
+from netorch.values.marks import NOT_OURS
 
 KEYS: tuple[TableKey, ...] = ((4, "filter"), (4, "nat"), (6, "filter"), (6, "nat"))
 
@@ -61,7 +62,7 @@ def available(version: int = 4) -> str | None:
             library()
             unshare(CLONE_NEWNET)
             for key, lines in _sample(version).items():
-                _write(key, "", frozenset({"netorch"}), lines)
+                _write(key, "", frozenset({"netorch"}), lines, lambda *_: False)
             answers.append(None)
         except Exception as error:  # whatever it is, it is the reason
             answers.append(str(error))
@@ -76,19 +77,27 @@ def available(version: int = 4) -> str | None:
     return answers[0]
 
 
-def read(mark: str, chains: Collection[str]) -> dict[TableKey, Lines]:
-    """What is there of ours: `chains`, the rules commented `mark` in others' chains, and whatever jumps to ours.
+IsClaimed = Callable[[TableKey, str, bool], bool]
+"""Of a table, the name of a chain that nothing marks, and whether it is empty: whether it is ours all the same."""
 
-    Tables where nothing is are left out. A table that the kernel has not made yet is not made by looking.
+
+def read(
+    mark: str, chains: Collection[str], is_claimed: IsClaimed = lambda *_: False
+) -> dict[TableKey, tuple[Lines, Lines]]:
+    """What is there of ours: those of `chains` that are ours, the rules commented `mark` in others' chains, and whatever jumps
+    to ours. Behind it the `-N CHAIN` of those of `chains` that are not.
+
+    A chain is ours if a rule in it, or one that leads to it, is commented `mark`. Tables where nothing is are left out. A table
+    that the kernel has not made yet is not made by looking.
     """
     found = {}
     with _busy:
         for key in KEYS:
             if _exists(key):
                 with _table(key) as table:
-                    lines = _OwnRules(key[0], table, mark, chains).lines
-                if lines:
-                    found[key] = lines
+                    own = _OwnRules(key, table, mark, chains, is_claimed)
+                if own.lines or own.strangers:
+                    found[key] = own.lines, own.strangers
     return found
 
 
@@ -105,7 +114,7 @@ def read_all() -> dict[TableKey, Lines]:
             ),
         ):
             with _table(key) as table:
-                look, chains = _OwnRules(key[0], table, "", ()), _chains(table)
+                look, chains = _OwnRules(key, table, "", (), lambda *_: False), _chains(table)
                 heads = [
                     f"-P {chain} {table.get_policy(chain)[0].name}"
                     if table.builtin_chain(chain)
@@ -117,7 +126,10 @@ def read_all() -> dict[TableKey, Lines]:
 
 
 def replace(
-    mark: str, chains: Collection[str], desired: Mapping[TableKey, Lines]
+    mark: str,
+    chains: Collection[str],
+    desired: Mapping[TableKey, Lines],
+    is_claimed: IsClaimed = lambda *_: False,
 ) -> tuple[TableKey, ...]:
     """Make what `read` finds equal to `desired`, one commit a table; the tables written. What is equal is not touched.
 
@@ -125,12 +137,9 @@ def replace(
     it in KEYS are written by then.
     """
     with _busy, _locked():
-        return tuple(key for key in KEYS if _write(key, mark, chains, desired.get(key, ())))
-
-
-def delete(mark: str, chains: Collection[str]) -> tuple[TableKey, ...]:
-    """Remove all of it; the tables written."""
-    return replace(mark, chains, {})
+        return tuple(
+            key for key in KEYS if _write(key, mark, chains, desired.get(key, ()), is_claimed)
+        )
 
 
 # the library
@@ -205,15 +214,19 @@ def _words(error: Exception) -> str:
 # writing
 
 
-def _write(key: TableKey, mark: str, chains: Collection[str], wanted: Lines) -> bool:
+def _write(
+    key: TableKey, mark: str, chains: Collection[str], wanted: Lines, is_claimed: IsClaimed
+) -> bool:
     """Whether the table had to change."""
     if not wanted and not _exists(key):
         return False
     for _ in range(_TRIES):
         with _table(key) as table:
-            look = _OwnRules(key[0], table, mark, chains)
+            look = _OwnRules(key, table, mark, chains, is_claimed)
             if look.lines == wanted:
                 return False
+            if taken := sorted(set(look.strangers) & set(wanted)):
+                _refuse(key, taken[0])
             _change(key, table, look, wanted)
             if table._iptc.iptc_commit(table._handle) == 1:
                 return True
@@ -241,6 +254,12 @@ def _write(key: TableKey, mark: str, chains: Collection[str], wanted: Lines) -> 
             object=title(key),
         )
     )
+
+
+def _refuse(key: TableKey, line: str) -> NoReturn:
+    chain = line.removeprefix("-N ")
+    what = f"{title(key)}: the chain {chain} is there, and {NOT_OURS}."
+    raise KernelRefused(Problem("name-taken", what, object=chain))
 
 
 def _change(key: TableKey, table: Any, look: _OwnRules, wanted: Lines) -> None:
@@ -312,34 +331,75 @@ def _errno() -> int:
 # reading
 
 
-class _OwnRules:
-    """What is there of ours in a table: the lines, and where they stand in others' chains (name → numbers from 1)."""
+class _RuleOutside(NamedTuple):
+    """A rule in a chain of others that has the mark, or leads to a chain of a name of ours."""
 
-    def __init__(self, version: int, table: Any, mark: str, chains: Collection[str]) -> None:
-        self._version, self._table = version, table
+    chain: str
+    number: int
+    marked: bool
+    target: str
+    line: str
+
+
+class _OwnRules:
+    """What is there of ours in a table: the lines, and where they stand in others' chains (name → numbers from 1).
+
+    `strangers`: the `-N CHAIN` of chains that only have the name of one of ours.
+    """
+
+    def __init__(
+        self,
+        key: TableKey,
+        table: Any,
+        mark: str,
+        chains: Collection[str],
+        is_claimed: IsClaimed,
+    ) -> None:
+        self._version, self._table, self._mark = key[0], table, mark
         self.places: dict[str, list[int]] = {}
-        made: list[str] = []
-        jumps: list[str] = []
-        rules: list[str] = []
-        for chain in sorted(_chains(table)):
-            if chain in chains:
-                made.append(f"-N {chain}")
-                rules += self.rules_of(chain)
-            else:
-                jumps += self._in_others(chain, mark, chains)
-        self.lines: Lines = (*made, *jumps, *rules)
+        there = sorted(_chains(table))
+        outside = [
+            rule
+            for chain in there
+            if chain not in chains
+            for rule in self._in_others(chain, chains)
+        ]
+        led_to = {rule.target for rule in outside if rule.marked}
+        named = [chain for chain in there if chain in chains]
+        own = [
+            chain
+            for chain in named
+            if chain in led_to
+            or self._carries_mark(chain)
+            or is_claimed(key, chain, not self._table.first_rule(chain))
+        ]
+        self.strangers: Lines = tuple(f"-N {chain}" for chain in named if chain not in own)
+        jumps = [rule for rule in outside if rule.marked or rule.target in own]
+        for rule in jumps:
+            self.places.setdefault(rule.chain, []).append(rule.number)
+        self.lines: Lines = (
+            *(f"-N {chain}" for chain in own),
+            *(rule.line for rule in jumps),
+            *(line for chain in own for line in self.rules_of(chain)),
+        )
+
+    def _carries_mark(self, chain: str) -> bool:
+        return any(self._is_marked(comment_of(*rule)) for rule in self._entries(chain))
+
+    def _is_marked(self, comment: str) -> bool:
+        return bool(self._mark) and comment == self._mark
 
     def rules_of(self, chain: str) -> Iterator[str]:
         return (f"-A {chain} {self._text(entry, raw)}" for entry, raw in self._entries(chain))
 
-    def _in_others(self, chain: str, mark: str, chains: Collection[str]) -> Iterator[str]:
+    def _in_others(self, chain: str, chains: Collection[str]) -> Iterator[_RuleOutside]:
         ahead = True
         for number, (entry, raw) in enumerate(self._entries(chain), 1):
             comment = comment_of(entry, raw)
             target = self._table.get_target(entry).decode()
-            if (mark and comment == mark) or target in chains:
-                self.places.setdefault(chain, []).append(number)
-                yield f"-I {chain} {'' if ahead else f'{number} '}{self._text(entry, raw)}"
+            if (marked := self._is_marked(comment)) or target in chains:
+                line = f"-I {chain} {'' if ahead else f'{number} '}{self._text(entry, raw)}"
+                yield _RuleOutside(chain, number, marked, target, line)
             elif not comment.startswith(_MARK) and target != _AHEAD:
                 ahead = False
 

@@ -6,7 +6,16 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from netorch.firewall.iptables import CHAIN_LENGTH, ChainNames, commands, lines, translate
+from netorch.firewall.iptables import (
+    CHAIN_LENGTH,
+    ChainNames,
+    commands,
+    is_marked,
+    lines,
+    lines_of,
+    text_of,
+    translate,
+)
 from netorch.values.filter_rules import (
     DestinationTo,
     FilterRule,
@@ -22,13 +31,24 @@ WEB, WEB6 = ip_address("10.0.0.2"), ip_address("fd00::2")
 
 
 def rules(*ruleset: FilterRule) -> list[str]:
-    """What stands in the topology's chains, without the chain's name and without the comment that a rule has by default."""
+    """What stands in the topology's chains, without the chain's name, the rule that marks it, and the comment that a rule has by
+    default.
+    """
     found = [
         line for table in lines("lab", ruleset).values() for line in table if line.startswith("-A")
     ]
-    return [
-        line.split(" ", 2)[2].replace('-m comment --comment "netorch:lab" ', "") for line in found
-    ]
+    told = [line.split(" ", 2)[2] for line in found if not line.endswith('"netorch:lab"')]
+    return [line.replace('-m comment --comment "netorch:lab" ', "") for line in told]
+
+
+def test_a_chain_is_marked_and_the_mark_is_no_rule() -> None:
+    made = text_of(lines("lab", (FilterRule(4, Hook.FORWARD, Match(), Verdict.DROP),)))
+    mark = 'iptables -t filter -A netorch-lab-fwd -m comment --comment "netorch:lab"'
+    assert mark in made.splitlines() and mark not in lines_of(made)
+    assert is_marked("lab", made)
+    assert not is_marked("lab", "\n".join(line for line in made.splitlines() if line != mark))
+    assert not is_marked("lab", made.replace('"netorch:lab"\n', '"netorch:lab2"\n'))
+    assert is_marked("lab", "forward drop"), "what no kernel has listed yet"
 
 
 def test_an_empty_ruleset_is_no_table() -> None:
@@ -58,13 +78,16 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
             "-N netorch-lab-pre",
             '-I POSTROUTING -m comment --comment "netorch:lab" -j netorch-lab-post',
             '-I PREROUTING -m comment --comment "netorch:lab" -j netorch-lab-pre',
+            '-A netorch-lab-post -m comment --comment "netorch:lab"',
             '-A netorch-lab-post -s 10.0.0.0/24 -m comment --comment "netorch:lab" -j MASQUERADE',
+            '-A netorch-lab-pre -m comment --comment "netorch:lab"',
             '-A netorch-lab-pre -p tcp -m tcp --dport 80 -m comment --comment "publish web" -j DNAT --to-destination 10.0.0.2:8080',
             '-A netorch-lab-pre -m comment --comment "it\\\'s \\\\ odd" -j RETURN',
         ),
         (6, "filter"): (
             "-N netorch-lab-fwd",
             '-I FORWARD -m comment --comment "netorch:lab" -j netorch-lab-fwd',
+            '-A netorch-lab-fwd -m comment --comment "netorch:lab"',
             "-A netorch-lab-fwd -i br0 -m comment --comment br0 -j ACCEPT",
         ),
     }
@@ -74,10 +97,10 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
         == "iptables -t nat -I POSTROUTING -m comment --comment netorch:lab -j netorch-lab-post"
     )
     assert (
-        typed[6]
+        typed[8]
         == """iptables -t nat -A netorch-lab-pre -m comment --comment 'it'"'"'s \\ odd' -j RETURN"""
     )
-    assert typed[7] == "ip6tables -t filter -N netorch-lab-fwd"
+    assert typed[9] == "ip6tables -t filter -N netorch-lab-fwd"
 
 
 @pytest.mark.parametrize(

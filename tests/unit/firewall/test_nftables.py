@@ -23,14 +23,15 @@ NET, NET6 = ip_network("10.0.0.0/24"), ip_network("fd00::/64")
 
 def line(rule: FilterRule) -> str:
     """The one rule of the script."""
-    lines = nftables.script("netorch_lab", (rule,)).splitlines()
-    assert lines[:3] == [
+    lines = nftables.script("lab", (rule,)).splitlines()
+    assert lines[:4] == [
         "add table inet netorch_lab",
         "delete table inet netorch_lab",
         "table inet netorch_lab {",
+        '\tcomment "netorch:lab"',
     ]
     assert lines[-2:] == ["\t}", "}"]
-    return lines[5].removeprefix("\t\t")
+    return lines[6].removeprefix("\t\t")
 
 
 def test_the_whole_text() -> None:
@@ -59,11 +60,12 @@ def test_the_whole_text() -> None:
         FilterRule(4, Hook.PREROUTING, Match(iif="eth0"), Verdict.RETURN),
     )
     assert (
-        nftables.script("netorch_lab", rules)
+        nftables.script("lab", rules)
         == """\
 add table inet netorch_lab
 delete table inet netorch_lab
 table inet netorch_lab {
+	comment "netorch:lab"
 	chain prerouting {
 		type nat hook prerouting priority -100; policy accept;
 		meta nfproto ipv4 tcp dport 8080 fib daddr type local dnat ip to 10.0.0.2:80 comment "lab: web"
@@ -90,9 +92,27 @@ table inet netorch_lab {
     )
 
 
+def test_a_table_is_marked_and_the_mark_is_no_rule() -> None:
+    made = nftables.script("lab", (FilterRule(4, Hook.FORWARD, Match(), Verdict.DROP),))
+    listed = made.removeprefix(nftables.delete("netorch_lab"))
+    assert nftables.is_marked("lab", listed)
+    assert not nftables.is_marked("lab", listed.replace('"netorch:lab"', '"netorch:lab2"'))
+    assert nftables.is_marked("lab", "forward drop"), "what no kernel has listed yet"
+    assert "comment" not in "".join(nftables.lines_of(listed))
+
+
+def test_a_new_table_is_refused_where_one_is() -> None:
+    made = nftables.script("lab", (FilterRule(4, Hook.FORWARD, Match(), Verdict.DROP),))
+    listed = made.removeprefix(nftables.delete("netorch_lab"))
+    marked = 'create table inet netorch_lab { comment "netorch:lab"; }\n' + listed
+    assert nftables.create("lab", made) == nftables.create("lab", listed) == marked
+    bare = listed.replace('\tcomment "netorch:lab"\n', "")
+    assert nftables.create("lab", bare) == "create table inet netorch_lab\n" + bare
+
+
 def test_no_rules_are_no_table() -> None:
     gone = "add table inet netorch_lab\ndelete table inet netorch_lab\n"
-    assert nftables.script("netorch_lab", ()) == nftables.delete("netorch_lab") == gone
+    assert nftables.script("lab", ()) == nftables.delete("netorch_lab") == gone
 
 
 @pytest.mark.parametrize(
@@ -212,7 +232,7 @@ TCP = Match(protocol="tcp", port=(80, 81))
 )
 def test_nothing_is_said_that_nft_would_take_for_something_else(rule: FilterRule) -> None:
     with pytest.raises(ValueError, match=r"^(no |a port needs|ranges of different)"):
-        nftables.script("netorch_lab", (rule,))
+        nftables.script("lab", (rule,))
 
 
 def test_table_names() -> None:

@@ -327,6 +327,7 @@ def test_a_text_that_many_have_is_sent_once() -> None:
             True,
             True,
             True,
+            {"host": "iptables", "n2": ""},
         ),
     ],
     ids=["least", "most"],

@@ -244,6 +244,7 @@ def test_filters_of_iptables_are_taken_back_before_they_are_made_anew() -> None:
     assert made == [
         "iptables-legacy -t filter -N netorch-t-fwd",
         "iptables-legacy -t filter -I FORWARD -m comment --comment netorch:t -j netorch-t-fwd",
+        "iptables-legacy -t filter -A netorch-t-fwd -m comment --comment netorch:t",
         "iptables-legacy -t filter -A netorch-t-fwd -i a0 -m comment --comment 'no way' -j DROP",
     ]
     assert gone == [

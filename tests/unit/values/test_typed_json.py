@@ -104,13 +104,26 @@ def test_a_record_with_a_wrong_type_is_damaged(place: Path, wrong: dict[str, Any
 
 def test_a_path_need_not_be_utf8(place: Path) -> None:
     record = records.Record(
-        "nodes: {}\n", "/tmp/\udcff.yaml", {}, None, 1.0, "0.1.0", "/\udcff", ("a",)
+        text="nodes: {}\n",
+        source="/tmp/\udcff.yaml",
+        variables={},
+        override=None,
+        applied=1.0,
+        version="0.1.0",
+        folder="/\udcff",
+        namespaces=("a",),
+        filters={"host": "nftables"},
     )
     records.write_record("lab", record)
     assert records.read_record("lab") == (record, "")
     assert json.loads((place / "meta.json").read_text()) == {
         **{"source": "/tmp/\udcff.yaml", "variables": {}, "override": None, "applied": 1.0},
-        **{"version": "0.1.0", "folder": "/\udcff", "namespaces": ["a"]},
+        **{
+            "version": "0.1.0",
+            "folder": "/\udcff",
+            "namespaces": ["a"],
+            "filters": {"host": "nftables"},
+        },
     }
 
 
