@@ -177,7 +177,7 @@ class Route(Resource):
                 # replacing would take the next hops of others along (fib6_add_rt2node)
                 return _leg_by_leg(self.netns, (old, *before.siblings), spec)
             if len(spec.hops) > 1 or len(old.hops) > 1:
-                return None
+                return _without_a_gap(self.netns, old, spec)
         fewer = [RouteDel(self.netns, other) for other in before.siblings]
         if _same_route(spec, old):
             return fewer
@@ -267,6 +267,19 @@ def _leg_by_leg(
         *(RouteAdd(netns, leg, beside=True) for leg in missing),
         *(RouteDel(netns, leg) for leg in gone if leg not in first),
     )
+
+
+def _without_a_gap(
+    netns: str, before: RouteSpec, after: RouteSpec
+) -> Sequence[RouteAdd | RouteDel] | None:
+    """The same where a next hop stays, or a new one can be there before the old ones go; None elsewhere."""
+    steps = _leg_by_leg(netns, (before,), after)
+    gap = not steps or (isinstance(steps[0], RouteDel) and not _stays(before, after))
+    return None if gap else steps
+
+
+def _stays(before: RouteSpec, after: RouteSpec) -> bool:
+    return any(_same_route(mine, theirs) for mine in after.legs for theirs in before.legs)
 
 
 def _same_gateway(mine: RouteSpec, theirs: RouteSpec) -> bool:

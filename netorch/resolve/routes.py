@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netorch.immutable import Value
+from netorch.immutable import Value, replace
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
 from netorch.kinds.rule import ACTIONS, Rule
@@ -98,11 +98,17 @@ def _route(
     )
     for index, entry in enumerate(entries):
         place = (*path, "nexthops", index) if words.nexthops else path
-        hop, iface = _hop(draft, site, entry, reaches, place, len(entries) > 1)
-        if iface is not None and not iface.is_up:
-            return None  # the kernel has no route over a link that is down
-        hops.append(hop)
+        hop, iface = _hop(draft, site, entry, reaches, place)
         ifaces.append(iface)
+        # the kernel has no route over a link that is down
+        if iface is None or iface.is_up:
+            hops.append(hop)
+    if entries and not hops:
+        return None
+    if len(hops) == 1:
+        # the kernel forgets the weight of a single one
+        hops = [replace(hops[0], weight=1)]
+    up = [iface for iface in ifaces if iface is not None and iface.is_up]
     family = FAMILIES[words.version]
     local = {entry.ip for iface in site.ifaces.values() for entry in iface.addresses}
     for entry in entries:
@@ -138,11 +144,9 @@ def _route(
         src=words.src.packed if words.src is not None else None,
         mtu=words.mtu,
     )
-    return Route(
-        site.label,
-        spec,
-        _needed(site, [iface for iface in ifaces if iface is not None], words.version),
-    )
+    # a gateway may be of the other family (RFC 5549)
+    versions = {words.version, *(entry.via.version for entry in entries if entry.via is not None)}
+    return Route(site.label, spec, _needed(site, up, *sorted(versions)))
 
 
 def _hop(
@@ -151,9 +155,7 @@ def _hop(
     words: HopWords | RouteWords,
     reaches: Sequence[DirectNetwork],
     path: Path,
-    shared: bool,
 ) -> tuple[Hop, Iface | None]:
-    """`shared`: there are several, so that weights mean something; the kernel forgets that of a single one."""
     iface: Iface | None = None
     device = words.dev
     if device is not None:
@@ -175,15 +177,15 @@ def _hop(
         ):
             what = f"the gateway {words.via} is in {' and in '.join(vrfs)} of {site.name} alike."
             draft.complain("which-vrf", (*path, "via"), what, "Say `vrf` or `dev`.")
-    weight = words.weight if isinstance(words, HopWords) and shared else 1
+    weight = words.weight if isinstance(words, HopWords) else 1
     return Hop(
         words.via.packed if words.via is not None else None, device, weight, words.onlink
     ), iface
 
 
 def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
-    """The devices whose network has the gateway, the longest prefix first, those in no VRF before others; none leaves the question to
-    the kernel.
+    """The devices whose network has the gateway, the longest prefix first, those in no VRF before others and those that are up before
+    others; none leaves the question to the kernel.
     """
     fitting = [
         reach
@@ -192,7 +194,7 @@ def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
     ]
     longest = max((reach.network.prefixlen for reach in fitting), default=0)
     nearest = [reach.iface for reach in fitting if reach.network.prefixlen == longest]
-    return sorted(nearest, key=lambda iface: vrf_of(iface) is not None)
+    return sorted(nearest, key=lambda iface: (vrf_of(iface) is not None, not iface.is_up))
 
 
 def _named_vrf(draft: Draft, site: Site, words: RouteWords, path: Path) -> Iface | None:
@@ -236,13 +238,13 @@ def _table_over(iface: Iface) -> int:
     return MAIN if vrf is None or vrf is iface else table_of(vrf)
 
 
-def _needed(site: Site, ifaces: Sequence[Iface], version: int) -> tuple:  # type: ignore[type-arg]
+def _needed(site: Site, ifaces: Sequence[Iface], *versions: int) -> tuple[Key, ...]:
     """The addresses that make the gateways reachable: those of the route's devices, of all where it names none."""
     return tuple(
         address_key(site.label, iface.dev, address_of(entry))
         for iface in (ifaces or site.ifaces.values())
         for entry in iface.addresses
-        if entry.interface.version == version
+        if entry.interface.version in versions
     )
 
 

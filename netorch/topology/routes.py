@@ -118,17 +118,20 @@ class RouteWords(Words):
     @model_validator(mode="after")
     def _one_ip_version(self) -> Self:
         versions = {item.version for item in (self.to, self.src) if item is not None}
-        versions |= {hop.via.version for hop in self.nexthops if hop.via is not None}
-        if len(versions) > 1 or (
-            self.via and self.to and self.to.version == 6 and self.via.version == 4
-        ):
+        # an IPv4 route may have an IPv6 gateway (RFC 5549), but not the reverse
+        if len(versions) > 1 or (6 in versions and 4 in self._gateway_versions):
             wrong("IPv4 and IPv6 are mixed in one route", "mixed-families")
         return self
 
     @property
     def version(self) -> int:
-        """4 or 6: the destination's, for a default route the gateway's."""
-        for item in (self.to, self.via, self.src, *(hop.via for hop in self.nexthops)):
+        """4 or 6: that of the destination or the source; of a default route 4 if one of its gateways is of IPv4."""
+        for item in (self.to, self.src):
             if item is not None:
                 return item.version
-        return 4
+        return min(self._gateway_versions, default=4)
+
+    @property
+    def _gateway_versions(self) -> frozenset[int]:
+        gateways = (self.via, *(hop.via for hop in self.nexthops))
+        return frozenset(gateway.version for gateway in gateways if gateway is not None)
