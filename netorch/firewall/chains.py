@@ -45,6 +45,11 @@ class ListedRule(Value):
     target: object = None
     text: str = ""
     cases: tuple[Case, ...] = ()
+    mark: tuple[int, int] | str | None = None
+    """How it changes the packet's mark, whatever the verdict: (value, mask), by which the bits of
+    the mask are cleared and those of the value inverted; "?" if that is not known, None if it
+    leaves it alone.
+    """
 
     @property
     def title(self) -> str:

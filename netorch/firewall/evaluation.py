@@ -32,7 +32,9 @@ class Packet(Value):
     state: str = "new"
     translated: bool = False
     local: bool = False
-    mark: int = 0
+    mark: int | None = 0
+    """None where a rule may have set it that is not understood."""
+    ttl: int = 64
 
     @property
     def version(self) -> int:
@@ -44,6 +46,8 @@ def holds(clause: Clause, packet: Packet) -> bool | None:
     if clause.field == UNKNOWN:
         return None
     value = _VALUES[clause.field](packet)
+    if value is None:
+        return None
     return any(_is(value, expected) for expected in clause.values) != clause.negated
 
 
@@ -94,12 +98,16 @@ class HookVerdict:
     source: tuple[Address | None, int] | None = None
     destination: tuple[Address | None, int] | None = None
     by: str = ""
+    mark: int | None = 0
+    """The packet's mark afterwards, None where that is not known."""
+    diverts: bool = False
+    """A doubt is about where the packet goes, and not only about whether it goes on."""
 
 
 def run(chains: Iterable[ListedChain], hook: str, packet: Packet, *, first: bool) -> HookVerdict:
     """All chains of a hook in their order. `first`: the first packet of its connection, the only one that nat chains see."""
     there = [chain for chain in chains if chain.sees(packet.version)]
-    found = HookVerdict()
+    found = HookVerdict(mark=packet.mark)
     for chain in sorted(
         (chain for chain in there if chain.hook == hook), key=lambda chain: chain.priority
     ):
@@ -108,7 +116,7 @@ def run(chains: Iterable[ListedChain], hook: str, packet: Packet, *, first: bool
         ):
             continue
         others = {other.name: other for other in there if other.group == chain.group}
-        walked = _Walk(others, found, packet)
+        walked = _Walk(others, found, replace(packet, mark=found.mark))
         end = walked.follow(chain, 0, sure=True)
         if not end and chain.policy == "drop":
             walked.drop(
@@ -138,11 +146,20 @@ class _Walk:
             if False in answers:
                 continue
             certain = sure and None not in answers
+            if rule.mark is not None:
+                self._set_mark(rule.mark, sure=certain)
             for verdict, target in self._acts(rule):
                 end = self._act(verdict, target, rule, chain, depth, sure=certain)
                 if end and certain:
                     return "" if end == "return" else end
         return ""
+
+    def _set_mark(self, mark: tuple[int, int] | str, *, sure: bool) -> None:
+        known, new = self.packet.mark, None
+        if sure and isinstance(mark, tuple) and known is not None:
+            new = (known & ~mark[1]) ^ mark[0]
+        self.packet = replace(self.packet, mark=new)
+        self.verdict.mark = new
 
     def _acts(self, rule: ListedRule) -> Iterator[tuple[str, object]]:
         if not rule.cases:
@@ -188,6 +205,7 @@ class _Walk:
         self, verdict: str, target: object, rule: ListedRule, chain: ListedChain, *, sure: bool
     ) -> str:
         if not sure or target == "?":
+            self.verdict.diverts = True
             self.verdict.doubts.append(
                 f"{chain.tool} rule {rule.title} may translate it: that could not be evaluated"
             )

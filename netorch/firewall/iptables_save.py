@@ -54,7 +54,12 @@ _NUMBER = re.compile(r"0x[0-9a-f]+|[1-9]\d*|0")
 _INTERFACES = {"-i": "iif", "-o": "oif"}
 _PROTOCOLS = {"ipv6-icmp": "icmpv6", "58": "icmpv6", "1": "icmp", "6": "tcp", "17": "udp"}
 _ICMP = {"8": "echo-request", "0": "echo-reply"}
-_ICMPV6 = {"128": "echo-request", "129": "echo-reply", "135": "nd"}
+_ICMPV6 = {
+    "128": "echo-request",
+    "129": "echo-reply",
+    "135": "nd-neighbor-solicit",
+    "136": "nd-neighbor-advert",
+}
 _MATCHES = frozenset(
     (
         "tcp",
@@ -127,6 +132,8 @@ def rule(text: str, names: frozenset[str] = frozenset()) -> ListedRule:
             "--to-ports",
             "--comment",
             "--reject-with",
+            "--set-xmark",
+            "--set-mark",
         }:
             options[word] = value
         elif target:
@@ -136,7 +143,21 @@ def rule(text: str, names: frozenset[str] = frozenset()) -> ListedRule:
             clauses.append(clause)
             place -= clause.field == UNKNOWN and value.startswith("-")
         negated = False
-    return ListedRule(tuple(clauses), *_act(verdict, target, options, names), text=text)
+    act = _act(verdict, target, options, names)
+    return ListedRule(tuple(clauses), *act, text=text, mark=_mark(target, options))
+
+
+def _mark(target: str, options: Mapping[str, str]) -> tuple[int, int] | str | None:
+    """How a target changes the packet's mark."""
+    if target == "CONNMARK":
+        # with --restore-mark, or it says so to the connection alone
+        return UNKNOWN
+    if target != "MARK":
+        return None
+    value, _, mask = options.get("--set-xmark", options.get("--set-mark", "")).partition("/")
+    if _NUMBER.fullmatch(value) and (not mask or _NUMBER.fullmatch(mask)):
+        return int(value, 0), int(mask or "0xffffffff", 0)
+    return UNKNOWN
 
 
 def _clause(word: str, value: str, negated: bool) -> Clause | None:

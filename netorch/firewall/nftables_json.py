@@ -39,8 +39,8 @@ _VERSIONS = {"ip": 4, "ip6": 6}
 _WORDS: Mapping[str, Mapping[object, object]] = {
     "version": {"ipv4": 4, "ipv6": 6, "ip": 4, "ip6": 6},
     "proto": {"ipv6-icmp": "icmpv6", 1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"},
-    "icmp": {"nd-neighbor-solicit": "nd"},
 }
+_EVERY_BIT = 0xFFFFFFFF
 _NEGATED = {"==": False, "in": False, "!=": True}
 _ENDS = frozenset(("accept", "drop", "return", "reject", "masquerade"))
 _JUMPS = frozenset(("jump", "goto"))
@@ -50,7 +50,7 @@ _CONDITIONS = frozenset(("limit", "quota", "ct count", "set", "meter"))
 
 _GOES_ON = frozenset(
     (
-        *("counter", "log", "mangle", "notrack", "dup", "flow", "last", "reset", "secmark"),
+        *("counter", "log", "notrack", "dup", "flow", "last", "reset", "secmark"),
         *("ct helper", "ct timeout", "ct expectation"),
     )
 )
@@ -158,37 +158,53 @@ def rule(
     clauses: list[Clause] = []
     options = iter(extensions)
     blind = False
+    mark: tuple[int, int] | str | None = None
     for statement in statements:
         name, body = _only(statement)
         if name == "match":
             clauses += _conditions(body, sets)
         elif name in _ENDS:
-            return ListedRule(tuple(clauses), name, text=text)
+            return ListedRule(tuple(clauses), name, text=text, mark=mark)
         elif name == "continue":
             break
         elif name in _JUMPS and isinstance(body, Mapping):
-            return ListedRule(tuple(clauses), name, body.get("target"), text)
+            return ListedRule(tuple(clauses), name, body.get("target"), text, mark=mark)
         elif name in _TRANSLATIONS:
-            return ListedRule(tuple(clauses), name, _target(body or {}), text)
+            return ListedRule(tuple(clauses), name, _target(body or {}), text, mark=mark)
         elif name == "vmap" and isinstance(body, Mapping):
             clauses += _implied(body.get("key"))
             try:
-                return ListedRule(tuple(clauses), "", text=text, cases=_cases(body, sets))
+                cases = _cases(body, sets)
+                return ListedRule(tuple(clauses), "", text=text, cases=cases, mark=mark)
             except _NotKnown:
-                return ListedRule(tuple(clauses), UNKNOWN, text=text)
+                return ListedRule(tuple(clauses), UNKNOWN, text=text, mark=mark)
         elif name == "xt":
             words = next(options, "")
             extension = _extension(body, words)
             clauses += extension.clauses
+            mark = mark if extension.mark is None else extension.mark
             if extension.verdict:
-                return ListedRule(tuple(clauses), extension.verdict, extension.target, text)
+                verdict, target = extension.verdict, extension.target
+                return ListedRule(tuple(clauses), verdict, target, text, mark=mark)
             blind = blind or not (body or words)
         elif name in _CONDITIONS:
             clauses.append(Clause(UNKNOWN))
+        elif name == "mangle":
+            mark = _mark(body, mark)
         elif name not in _GOES_ON:
-            return ListedRule(tuple(clauses), UNKNOWN, text=text)
+            return ListedRule(tuple(clauses), UNKNOWN, text=text, mark=mark)
     # an extension without a name may be a target
-    return ListedRule(tuple(clauses), UNKNOWN if blind else "", text=text)
+    return ListedRule(tuple(clauses), UNKNOWN if blind else "", text=text, mark=mark)
+
+
+def _mark(body: object, before: tuple[int, int] | str | None) -> tuple[int, int] | str | None:
+    """How a statement changes the packet's mark; as `before` if it changes something else."""
+    match body:
+        case {"key": {"meta": {"key": "mark"}}, "value": int(value)}:
+            return (value, _EVERY_BIT)
+        case {"key": {"meta": {"key": "mark"}}}:
+            return UNKNOWN
+    return before
 
 
 def _only(statement: object) -> tuple[str, Any]:

@@ -254,9 +254,9 @@ class Reader:
         if scope.passage:
             self._namespaces.enter(netns)
             waiting = listening()
-            every = tuple(decode.routes(all_routes, names, whole=True))
-            silent = decode.unanswered(_dump(rtnl, c.RTM_GETNEIGH, bytes(12)))
-            seen = packet_policy.read(every, decode.odd_rules(all_rules), silent, names.values())
+            entries = _dump(rtnl, c.RTM_GETNEIGH, bytes(12))
+            kinds = {link.kind for link in links}
+            seen = packet_policy.read(rtnl, names, all_routes, all_rules, entries, kinds)
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
             label=label,

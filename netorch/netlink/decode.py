@@ -35,16 +35,7 @@ _LAST_VLAN = 0xFFF
 _NOTHING: Mapping[int, bytes] = {}
 _ZERO4 = bytes(4)
 _FOREVER = b"\xff" * 8
-_NONE = b"\xff\xff\xff\xff"
 _FAMILIES = (c.AF_INET, c.AF_INET6)
-_SELECTORS = (
-    c.FRA_FLOW,
-    c.FRA_TUN_ID,
-    c.FRA_UID_RANGE,
-    c.FRA_IP_PROTO,
-    c.FRA_SPORT_RANGE,
-    c.FRA_DPORT_RANGE,
-)
 _REJECTS = (c.RTN_BLACKHOLE, c.RTN_UNREACHABLE, c.RTN_PROHIBIT, c.RTN_THROW)
 
 
@@ -170,7 +161,7 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
     of tunnels, which alone know another end.
     """
     found = []
-    for family, index, state, flags, buffer, start, end in _ndmsgs(messages):
+    for family, index, state, flags, buffer, start, end in ndmsgs(messages):
         if (
             not state & c.NUD_PERMANENT
             or flags & c.NTF_EXT_LEARNED
@@ -209,7 +200,7 @@ class LearnedRecord(Value):
 
 def learned(messages: Iterable[Message]) -> Iterator[LearnedRecord]:
     """RTM_NEWNEIGH messages of what the kernel has found out by itself, and may forget."""
-    for family, index, state, flags, buffer, start, end in _ndmsgs(messages):
+    for family, index, state, flags, buffer, start, end in ndmsgs(messages):
         if state & (c.NUD_PERMANENT | c.NUD_NOARP) or flags & _KEPT:
             continue
         parts = attributes(buffer, start, end)
@@ -220,7 +211,7 @@ def learned(messages: Iterable[Message]) -> Iterator[LearnedRecord]:
 def static_macs(messages: Iterable[Message]) -> dict[int, list[tuple[bytes, int]]]:
     """RTM_NEWNEIGH messages of the family AF_BRIDGE: index of a bridge's port → static entries, (MAC, VLAN or 0) each."""
     found: dict[int, list[tuple[bytes, int]]] = {}
-    for _, index, state, flags, buffer, start, end in _ndmsgs(messages):
+    for _, index, state, flags, buffer, start, end in ndmsgs(messages):
         if not state & c.NUD_NOARP or flags & (c.NTF_EXT_LEARNED | c.NTF_SELF):
             continue
         parts = attributes(buffer, start, end)
@@ -231,7 +222,7 @@ def static_macs(messages: Iterable[Message]) -> dict[int, list[tuple[bytes, int]
     return found
 
 
-def _ndmsgs(messages: Iterable[Message]) -> Iterator[tuple[int, int, int, int, bytes, int, int]]:
+def ndmsgs(messages: Iterable[Message]) -> Iterator[tuple[int, int, int, int, bytes, int, int]]:
     """Family, index, NUD_… state, NTF_… flags of each RTM_NEWNEIGH, and where its attributes are."""
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWNEIGH:
@@ -369,32 +360,6 @@ def _rule(body: bytes) -> RuleSpec:
         mark=mark,
         l3mdev=any(found.get(c.FRA_L3MDEV, b"")),
     )
-
-
-def odd_rules(messages: Iterable[Message]) -> frozenset[tuple[int, int]]:
-    """(family, priority) of the policy rules that select by what RuleSpec has no word for."""
-    found = set()
-    for kind, buffer, start, end in messages:
-        if kind == c.RTM_NEWRULE and end - start >= 12:
-            family, _, _, tos, _, _, _, action, flags = _RULE.unpack_from(buffer, start)
-            parts = attributes(buffer, start + 12, end)
-            suppressed = any(
-                parts.get(number, _NONE) != _NONE
-                for number in (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP)
-            )
-            more = any(number in parts for number in _SELECTORS)
-            if tos or flags & c.FIB_RULE_INVERT or suppressed or more or action == c.FR_ACT_GOTO:
-                found.add((family, as_u32(parts.get(c.FRA_PRIORITY, _ZERO4))))
-    return frozenset(found)
-
-
-def unanswered(messages: Iterable[Message]) -> frozenset[tuple[int, bytes]]:
-    """RTM_NEWNEIGH messages: (index, address) of those who did not answer when they were asked."""
-    found = set()
-    for family, index, state, _, buffer, start, end in _ndmsgs(messages):
-        if family in _FAMILIES and state & c.NUD_FAILED:
-            found.add((index, attributes(buffer, start, end).get(c.NDA_DST, b"")))
-    return frozenset(found)
 
 
 def qdiscs(messages: Iterable[Message]) -> dict[int, QdiscRecord]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netorch.errors import printable
-from netorch.walk.result import ARRIVES, LEAVES, Leg, Walk, WalkStep
+from netorch.walk.result import ARRIVES, FAILS, LEAVES, Leg, Walk, WalkStep
+
+_WAYS = {ARRIVES: "arrives", FAILS: "does not arrive", LEAVES: "leaves what is known here"}
 
 
 def lines(walk: Walk) -> Iterator[str]:
@@ -27,6 +29,8 @@ def _lines(walk: Walk) -> Iterator[str]:
         for step in leg.steps:
             number += 1
             yield from _step(number, step)
+    for way in walk.ways:
+        yield f"way {way.text}: {_WAYS[way.outcome]}{f': {way.cause}' if way.cause else ''}"
     for doubt in walk.doubts:
         yield f"not certain: {doubt}"
     for remark in walk.remarks:
@@ -43,13 +47,19 @@ def _verdict(walk: Walk) -> str:
     names = f"{walk.source} → {walk.target}"
     if walk.outcome == ARRIVES:
         sure = ", as far as could be evaluated" if walk.doubts else ""
-        return f"{names}: arrives, and the answer comes back{sure}"
+        ways = f" by each of {len(walk.ways)} ways" if walk.ways else ""
+        return f"{names}: arrives{ways}, and the answer comes back{sure}"
+    unsure = "" if walk.certain else ", as far as could be evaluated"
     if walk.outcome == LEAVES:
         which = "" if walk.back is None else "the answer: "
-        return f"{names}: {which}{walk.cause}"
+        return f"{names}: {which}{walk.cause}{unsure}"
+    by = ""
+    if walk.differs:
+        failing = [way for way in walk.ways if way.outcome == FAILS]
+        by = f" by {len(failing)} of {len(walk.ways)} ways ({failing[0].text})"
     if walk.there.outcome == ARRIVES:
-        return f"{names}: arrives, but the answer does not come back: {walk.cause}"
-    return f"{names}: does not arrive: {walk.cause}"
+        return f"{names}: arrives, but the answer does not come back{by}: {walk.cause}{unsure}"
+    return f"{names}: does not arrive{by}: {walk.cause}{unsure}"
 
 
 def _what(walk: Walk) -> str:
@@ -84,6 +94,11 @@ def document(walk: Walk, *, live: bool) -> dict[str, object]:
         "cause": walk.cause or None,
         "there": _leg(walk.there),
         "back": None if walk.back is None else _leg(walk.back),
+        "ways": [
+            {"by": way.text, "outcome": way.outcome, "cause": way.cause or None}
+            for way in walk.ways
+        ],
+        "certain": walk.certain,
         "doubts": list(walk.doubts),
         "remarks": list(walk.remarks),
     }

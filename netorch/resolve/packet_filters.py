@@ -46,8 +46,8 @@ class Filter(Struct):
     published: list[Published] = field(default_factory=list)
 
 
-def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Filter, Ruleset]]:
-    """What each namespace that gets rules is made of, with the rules."""
+def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, Ruleset]]:
+    """Each namespace that gets rules, with them."""
     found: dict[str, Filter] = {}
     for segment in segments.values():
         if not segment.words.is_segment and not segment.words.is_bridged:
@@ -63,7 +63,7 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Filter
         translations = tuple(_translations(draft, filter_))
         rules = (*translations, *_untranslated(translations), *_policy(filter_))
         if rules:
-            yield filter_, rules
+            yield filter_.site, rules
 
 
 def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:

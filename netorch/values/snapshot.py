@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netorch.immutable import Value, field
+from netorch.values.policy import BridgeEntry, KernelRoute, KernelRule, NeighbourEntry
 from netorch.values.requests import Accept, Attrs, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
 
@@ -155,28 +156,21 @@ class FilterListing(Value):
 
 
 class Passage(Value):
-    """What decides about packets, whoever set it. `routes`: all of them, the kernel's too. `odd_rules`: (family, priority) of policy
-    rules that say more than a RuleSpec can. `silent`: (index of a link, address) of who did not answer. `rp_filter`: link → the value
-    that counts. `skips_dead`: links without whose carrier routes do not count; `proxies`: by which ARP is answered for others;
-    `localnet`: by which 127.0.0.0/8 may come; `still`: from which IPv4 is not forwarded, though the namespace does. `mute`: IP versions
-    in which no echo is answered.
+    """What decides about packets, whoever set it: of one namespace, in full."""
 
-    `bridged`: IP versions in which frames from port to port of a bridge are filtered. `filters`: backend → all that it has.
-    `unseen`: sentences about what could not be read.
-    """
-
-    routes: tuple[RouteSpec, ...] = ()
-    odd_rules: frozenset[tuple[int, int]] = frozenset()
-    silent: frozenset[tuple[int, bytes]] = frozenset()
-    rp_filter: Mapping[str, int] = field(default_factory=dict)
-    skips_dead: frozenset[str] = frozenset()
-    proxies: frozenset[str] = frozenset()
-    localnet: frozenset[str] = frozenset()
-    still: frozenset[str] = frozenset()
-    mute: frozenset[int] = frozenset()
-    bridged: frozenset[int] = frozenset()
+    routes: tuple[KernelRoute, ...] = ()
+    """All of them, the kernel's too."""
+    rules: tuple[KernelRule, ...] = ()
+    plain_ipv6: bool = False
+    """IPv6 looks in the tables local and main, whatever its rules say: it does so until somebody adds a rule."""
+    neighbours: tuple[NeighbourEntry, ...] = ()
+    bridge_entries: tuple[BridgeEntry, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Path below /proc/sys → value, of those sysctls that decide about packets."""
     filters: Mapping[str, FilterListing] = field(default_factory=dict)
+    """Backend → all that it has."""
     unseen: tuple[str, ...] = ()
+    """Sentences about what could not be read."""
 
 
 class NetnsSnapshot(Value):

@@ -30,12 +30,18 @@ class Connection:
 
     first: bool = True
     tracks: dict[str, ConntrackEntry] = field(default_factory=dict)
-    doubts: dict[str, None] = field(default_factory=dict)
+    doubts: dict[str, bool] = field(default_factory=dict)
+    """What could not be evaluated → whether it may lead the packet elsewhere, and not only stop it."""
     notes: list[str] = field(default_factory=list)
 
-    def hook(self, place: Place, hook: str, packet: Packet) -> HookVerdict:
-        verdict = run(place.chains, hook, packet, first=self.first)
-        self.doubts |= dict.fromkeys(f"{place.name}: {doubt}" for doubt in verdict.doubts)
+    def doubt(self, text: str, *, diverts: bool = False) -> None:
+        self.doubts[text] = diverts or self.doubts.get(text, False)
+
+    def hook(self, place: Place, hook: str, packet: Packet, *, tracked: bool = True) -> HookVerdict:
+        """What a hook's chains do; PacketStopped if they drop it. `tracked`: it belongs to the connection."""
+        verdict = run(place.chains, hook, packet, first=self.first and tracked)
+        for doubt in verdict.doubts:
+            self.doubt(f"{place.name}: {doubt}", diverts=verdict.diverts)
         if verdict.dropped:
             raise PacketStopped(f"{place.name}: {verdict.dropped}")
         return verdict

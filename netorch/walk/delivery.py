@@ -2,101 +2,270 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from netorch.firewall.evaluation import Packet, with_fields
-from netorch.walk.connection import Connection
-from netorch.walk.frames import Arrival, Fault, FrameSearch
+from netorch.immutable import replace
+from netorch.netlink.constants import NUD_FAILED
+from netorch.walk.choices import Choices
+from netorch.walk.connection import Connection, ConntrackEntry
+from netorch.walk.frames import NOWHERE, PROGRAMS, Arrival, Fault, Frame, FrameSearch
+from netorch.walk.resolution import ASKED, asks_as, refusal, solicited_node
 from netorch.walk.result import LEAVES, PacketStopped
-from netorch.walk.routing import lookup
+from netorch.walk.routing import Flow, lookup
 from netorch.walk.tunnels import Crossing, Nested, far_ends, pick_peer, takes
 from netorch.walk.world import Address, End, Place, World, WorldInterface
 
 IPVLANS = frozenset(("ipvlan", "ipvtap"))
+_WITHOUT_MACS = NOWHERE | PROGRAMS
 
 
 @dataclass(slots=True)
 class Delivery:
-    """`nested` sends a packet that carries others. `through`: what the last one went through. `met`: WireGuard
-    interfaces → who spoke to them."""
+    """Carries packets over links, with what everybody learns at that."""
 
     world: World
     connection: Connection
     nested: Nested
+    """Sends a packet that carries others."""
+    choices: Choices
     remarks: dict[str, None] = field(default_factory=dict)
     through: tuple[str, ...] = ()
+    """What the last packet went through."""
     met: dict[End, End] = field(default_factory=dict)
+    """WireGuard interfaces → who spoke to them."""
+    known: dict[tuple[str, str, Address], str] = field(default_factory=dict)
+    """Label, interface, address → the MAC, as it was learned on the way."""
+    learned: dict[tuple[End, str, int], str] = field(default_factory=dict)
+    """Bridge, MAC, VLAN → the port that it was learned by on the way."""
 
     def by_link(self, label: str, iface: WorldInterface, via: Address, packet: Packet) -> End:
-        place, start = self.world.places[label], (label, iface.name)
-        spread = FrameSearch(self.world, self._carry)
-        mac = place.fixed.get((iface.name, via), "")
-        outside: Arrival | None = None
-        heard = 0
-        for arrival in spread.of(start):
+        place = self.world.places[label]
+        mac, how = self._mac(place, iface, via, packet)
+        entry = place.neighbours.get((iface.name, via))
+        fixed = entry is not None and entry.is_fixed
+        arrivals, search = self._search((label, iface.name), Frame(mac, iface.mac))
+        outside = None
+        for arrival in arrivals:
+            if arrival.outside:
+                outside = outside or arrival
+            elif self._is_for(arrival.end, mac):
+                if via == packet.destination and not fixed and self._is_lost(arrival.end, via):
+                    raise PacketStopped(self._nobody(place, iface, via))
+                return self._heard(place, iface, arrival, via, packet)
+        if outside is not None and not outside.faults:
+            raise PacketStopped(self._leaving(outside), LEAVES)
+        faults = next(iter(search.dead), ())
+        if faults:
+            raise PacketStopped(faults[0].text)
+        if not fixed and (place.label, iface.name, via) not in self.known:
+            # what keeps it from asking anew is the reason that lasts
+            self._resolve(place, iface, via, packet)
+        raise PacketStopped(
+            f"{place.name}: frames for {via} go to {mac} ({how}), which nobody on that link has"
+        )
+
+    def _search(self, start: End, frame: Frame) -> tuple[Iterator[Arrival], FrameSearch]:
+        frame = replace(frame, learned=dict(self.learned))
+        search = FrameSearch(self.world, self._carry, frame)
+        return search.of(start), search
+
+    def _leaving(self, arrival: Arrival) -> str:
+        where = self.world.said(arrival.end)
+        return (
+            f"it leaves what is known here by {where}: what becomes of it there netorch cannot see"
+        )
+
+    def _mac(
+        self, place: Place, iface: WorldInterface, via: Address, packet: Packet
+    ) -> tuple[str, str]:
+        """The MAC that frames for an address go to, and how it is known."""
+        entry = place.neighbours.get((iface.name, via))
+        if entry is not None and entry.is_fixed and entry.is_valid:
+            return entry.mac, f"a permanent neighbour of {iface.name}"
+        if not iface.arp and iface.kind not in _WITHOUT_MACS:
+            raise PacketStopped(
+                f"{place.name}:{iface.name} has ARP off: it asks nobody for the MAC of {via}"
+            )
+        known = self.known.get((place.label, iface.name, via))
+        if known is not None:
+            return known, f"as {iface.name} has learned it"
+        if entry is not None and entry.is_valid:
+            return entry.mac, f"as {iface.name} remembers it until it asks anew"
+        mac = self._resolve(place, iface, via, packet)
+        self.known[place.label, iface.name, via] = mac
+        return mac, f"as {iface.name} has learned it"
+
+    def _resolve(self, place: Place, iface: WorldInterface, via: Address, packet: Packet) -> str:
+        """Ask for a MAC: the question to everybody, and the answer."""
+        start = place.label, iface.name
+        asker = asks_as(place, iface, via, packet.source)
+        if asker is None:
+            raise PacketStopped(
+                f"{place.name}: {iface.name} has no link-local address to ask for {via} from"
+            )
+        question = self._question(asker, via)
+        if question is not None:
+            self._pass_out(place, iface.name, question, via)
+        frame = Frame("", iface.mac, multicast=via.version == 6)
+        arrivals, search = self._search(start, frame)
+        outside, faulty, silent, heard = None, None, "", False
+        answering: list[Arrival] = []
+        for arrival in arrivals:
             if arrival.outside:
                 outside = outside or arrival
                 continue
-            heard += 1
-            if self._answers(arrival.end, via, mac):
-                return self._heard(place, iface, arrival, via, packet)
-        asked = "ARP" if via.version == 4 else "NDP"
-        if outside is not None and not outside.faults and (iface.name, via) not in place.silent:
-            where = self.world.said(outside.end)
-            raise PacketStopped(
-                f"it leaves what is known here by {where}: what becomes of it there netorch cannot see",
-                LEAVES,
-            )
-        if mac:
-            raise PacketStopped(
-                f"{place.name}: frames for {via} go to {mac} (a permanent neighbour of {iface.name}), which nobody on that link has"
-            )
+            heard = True
+            if answering and arrival.faults:
+                break
+            why = refusal(self.world, arrival.end, via, asker)
+            if why != "" and arrival.faults:
+                faulty = faulty or arrival
+            elif why:
+                silent = silent or why
+            elif why is None:
+                answering.append(arrival)
+        if answering:
+            names = [f"{via} is {self.world.said(one.end)}" for one in answering]
+            one = answering[self.choices.pick((*start, via), names)]
+            return self._answered(place, iface, one, via, asker, question)
+        if faulty is not None:
+            raise PacketStopped(faulty.faults[0].text)
+        self._unanswered(place, iface, via, outside, silent, heard, search)
+        raise PacketStopped(self._nobody(place, iface, via))
+
+    def _is_lost(self, end: End, via: Address) -> bool:
+        """Whether what is remembered is not true any more: who has the MAC has the address no longer, and sends nothing on."""
+        place = self.world.place(end[0])
+        translated = any(
+            chain.kind == "nat" and chain.hook == "prerouting" for chain in place.chains
+        )
+        forwards = place.settings.own(4, "forwarding", end[1], int(place.forwards[0]))
+        return (
+            not translated
+            and not (forwards if via.version == 4 else place.forwards[1])
+            and not lookup(place, Flow(via, iif=end[1])).is_local
+        )
+
+    def _nobody(self, place: Place, iface: WorldInterface, via: Address) -> str:
+        asked, whose = ASKED[via.version], self._whose(place.label, via)
+        return f"{place.name}: no {asked} answer from {via} on {iface.name}: nobody there has this address{whose}"
+
+    def _unanswered(
+        self,
+        place: Place,
+        iface: WorldInterface,
+        via: Address,
+        outside: Arrival | None,
+        silent: str,
+        heard: bool,
+        search: FrameSearch,
+    ) -> None:
+        """Nobody answers, and what is the nearest reason."""
+        entry = place.neighbours.get((iface.name, via))
+        failed = entry is not None and bool(entry.state & NUD_FAILED)
+        if outside is not None and not outside.faults and not failed:
+            raise PacketStopped(self._leaving(outside), LEAVES)
+        if silent:
+            raise PacketStopped(silent)
         if not heard:
             faults = (
                 outside.faults
                 if outside is not None and outside.faults
-                else next(iter(spread.dead), ())
+                else next(iter(search.dead), ())
             )
             if faults:
                 raise PacketStopped(faults[0].text)
+
+    def _whose(self, label: str, via: Address) -> str:
         others = [self.world.said(end) for end in self.world.owners.get(via, []) if end[0] != label]
-        whose = (
-            f", but {' and '.join(others[:3])} has it, on another link"
-            if others
-            else self._missing(via)
-        )
-        raise PacketStopped(
-            f"{place.name}: no {asked} answer from {via} on {iface.name}: nobody there has this address{whose}"
-        )
+        if others:
+            return f", but {' and '.join(others[:3])} has it, on another link"
+        return self._missing(via)
 
     def _missing(self, address: Address) -> str:
         """Who should have an address that nobody has."""
         asked = self.world.asked.owners.get(address, []) if self.world.asked is not None else []
         return f" (it is {self.world.said(asked[0])}'s in the file)" if asked else ""
 
-    def _answers(self, end: End, via: Address, mac: str) -> bool:
-        place = self.world.place(end[0])
-        iface = place.ifaces[end[1]]
-        if mac:
-            return iface.mac == mac
-        vrf = place.vrf_of(end[1])
-        if via.version == 4:
-            own = any(
-                held.address.ip == via and place.vrf_of(held.iface) == vrf
-                for held in place.addresses
-            )
-            return own or (end[1] in place.proxies and self._stands_in(place, end[1], via))
-        return any(held.address.ip == via and held.iface == end[1] for held in place.addresses)
+    def _answered(
+        self,
+        place: Place,
+        iface: WorldInterface,
+        arrival: Arrival,
+        via: Address,
+        asker: Address,
+        question: Packet | None,
+    ) -> str:
+        """The answer comes back to who asked, or a PacketStopped says why not. Gives the MAC."""
+        label, name = arrival.end
+        there = self.world.place(label)
+        far = there.ifaces[name]
+        if question is not None:
+            self._pass_bridges(arrival, question)
+            self._pass_in(there, name, question, via)
+        self._learn(iface.mac, arrival)
+        entry = there.neighbours.get((name, asker))
+        if not (entry is not None and entry.is_fixed):
+            self.known[label, name, asker] = iface.mac
+        if question is not None:
+            answer = replace(question, source=via, destination=asker, icmp="nd-neighbor-advert")
+            self._pass_out(there, name, answer, via)
+            if entry is not None and entry.is_fixed and entry.mac != iface.mac:
+                raise PacketStopped(
+                    f"{there.name}: its NDP answer to {asker} goes to {entry.mac} (a permanent neighbour of {name})"
+                )
+        back, _ = self._search(arrival.end, Frame(iface.mac, far.mac))
+        for came in back:
+            if came.end == (place.label, iface.name) and not came.outside:
+                if came.faults:
+                    raise PacketStopped(
+                        f"{place.name}: the {ASKED[via.version]} answer of {via} does not come back: {came.faults[0].text}"
+                    )
+                self._learn(far.mac, came)
+                if question is not None:
+                    self._pass_bridges(came, answer)
+                    self._pass_in(place, iface.name, answer, via)
+                break
+        return far.mac
 
-    def _stands_in(self, place: Place, iface: str, via: Address) -> bool:
-        """Whether ARP is answered for an address that is reached by another interface (arp_fwd_proxy)."""
-        way = lookup(place, via, None, iif=iface)
-        return (
-            place.forwards[0]
-            and not way.why
-            and way.route is not None
-            and way.dev(place) not in {"", iface}
-        )
+    def _question(self, asker: Address, via: Address) -> Packet | None:
+        """The packet by which IPv6 asks; ARP is none."""
+        if via.version == 4:
+            return None
+        icmp, state = "nd-neighbor-solicit", "untracked"
+        return Packet(asker, solicited_node(via), "icmpv6", icmp=icmp, state=state)
+
+    def _pass_out(self, place: Place, dev: str, packet: Packet, via: Address) -> None:
+        for hook in ("output", "postrouting"):
+            self._filter(place, hook, with_fields(packet, oif=dev), via)
+
+    def _pass_in(self, place: Place, dev: str, packet: Packet, via: Address) -> None:
+        for hook in ("prerouting", "input"):
+            self._filter(place, hook, with_fields(packet, iif=dev), via)
+
+    def _filter(self, place: Place, hook: str, packet: Packet, via: Address) -> None:
+        try:
+            self.connection.hook(place, hook, packet, tracked=False)
+        except PacketStopped as stopped:
+            what = "question for" if packet.icmp == "nd-neighbor-solicit" else "answer of"
+            raise PacketStopped(f"{stopped.cause}, the NDP {what} {via}") from None
+
+    def _learn(self, mac: str, arrival: Arrival) -> None:
+        """What bridges learn of a frame."""
+        for bridge, port, vlan in arrival.ports:
+            iface = self.world.iface((bridge[0], port))
+            if iface is not None and iface.learning:
+                self.learned[bridge, mac, vlan] = port
+
+    def _is_for(self, end: End, mac: str) -> bool:
+        """Whether an interface takes frames for a MAC: its own, or of a bridge that of any of its ports."""
+        iface = self.world.iface(end)
+        if iface is None:
+            return False
+        ports = self.world.ports.get(end, []) if iface.kind == "bridge" else []
+        return mac in {iface.mac, *(port.mac for port in ports)}
 
     def _heard(
         self, place: Place, iface: WorldInterface, arrival: Arrival, via: Address, packet: Packet
@@ -106,24 +275,10 @@ class Delivery:
         )
         if arrival.faults:
             raise PacketStopped(arrival.faults[0].text)
-        for label, bridge in arrival.bridges:
-            owner = self.world.place(label)
-            if packet.version in owner.bridged and (label, bridge) not in {
-                (place.label, iface.name),
-                arrival.end,
-            }:
-                # br_netfilter: frames from port to port go through the packet filter too
-                self.connection.hook(
-                    owner,
-                    "forward",
-                    with_fields(
-                        packet,
-                        iif=bridge,
-                        oif=bridge,
-                        state=self.connection.state(self.connection.tracks.get(label)),
-                    ),
-                )
-        if (iface.name, via) in place.silent:
+        self._learn(iface.mac, arrival)
+        self._pass_bridges(arrival, packet)
+        entry = place.neighbours.get((iface.name, via))
+        if entry is not None and entry.state & NUD_FAILED:
             self.remarks[
                 f"{place.name}: {via} did not answer on {iface.name} when it was asked last (neighbour table: FAILED)"
             ] = None
@@ -132,6 +287,40 @@ class Delivery:
             smaller = f"mtu {other.mtu} on {self.world.said(arrival.end)} is smaller than {iface.mtu} on {place.name}:{iface.name}"
             self.remarks[f"{smaller}, which sends to it: larger packets are lost"] = None
         return self._taken(arrival.end, packet)
+
+    def _pass_bridges(self, arrival: Arrival, packet: Packet) -> None:
+        """br_netfilter: frames from port to port of a bridge go through the packet filter too."""
+        for label, bridge in arrival.bridges:
+            owner = self.world.place(label)
+            own = owner.ifaces[bridge]
+            filters = owner.settings.filters_bridges(packet.version)
+            if not filters and packet.version not in own.filters:
+                continue
+            if (label, bridge) == arrival.end or not any(
+                at == (label, bridge) for at, _, _ in arrival.ports
+            ):
+                continue
+            self._pass_bridge(owner, bridge, packet)
+
+    def _pass_bridge(self, owner: Place, bridge: str, packet: Packet) -> None:
+        tracks = self.connection.tracks
+        known = tracks.get(owner.label)
+        state = packet.state if packet.state == "untracked" else self.connection.state(known)
+        packet = with_fields(packet, iif=bridge, oif="", state=state)
+        tracked = state != "untracked"
+        verdicts = [self.connection.hook(owner, "prerouting", packet, tracked=tracked)]
+        if tracked and self.connection.first:
+            tracks.setdefault(owner.label, ConntrackEntry(packet, packet))
+        packet = with_fields(packet, oif=bridge)
+        self.connection.hook(owner, "forward", packet, tracked=tracked)
+        packet = with_fields(packet, iif="")
+        verdicts.append(self.connection.hook(owner, "postrouting", packet, tracked=tracked))
+        for verdict in verdicts:
+            if verdict.destination is not None or verdict.source is not None:
+                self.connection.doubt(
+                    f"{owner.name}: {verdict.by} translates what goes over bridge {bridge}, which is not followed",
+                    diverts=True,
+                )
 
     def _taken(self, end: End, packet: Packet) -> End:
         """An ipvlan on the interface takes what is for its address ahead of everything (ipvlan_handle_mode_l3)."""

@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from netorch.firewall.evaluation import Packet, with_fields
-from netorch.immutable import Value
+from netorch.immutable import Value, replace
+from netorch.values.requests import Hop
 from netorch.walk import obstacles
+from netorch.walk.choices import Choices
 from netorch.walk.connection import Connection, ConntrackEntry
 from netorch.walk.delivery import IPVLANS, Delivery
 from netorch.walk.result import LEAVES, PacketStopped, WalkStep
-from netorch.walk.routing import RouteChoice, lookup, route_text, source_for
+from netorch.walk.routing import Flow, RouteChoice, address_on, lookup, route_text, source_for
 from netorch.walk.tunnels import CARRIERS
 from netorch.walk.world import Address, Place, World, WorldInterface
 
+_ICMP_TYPES = {(4, "echo-request"): 0x0800, (6, "echo-request"): 0x8000, (6, "echo-reply"): 0x8100}
+"""What stands where a rule looks for the source port: the type and the code of a message that is made here (struct flowi_uli)."""
 HOPS = 40
 """Namespaces that a packet goes through before it is said to go in circles."""
 DEEP = 4
@@ -40,49 +44,73 @@ class Forwarder:
     depth: int = 0
     steps: list[WalkStep] = field(default_factory=list)
     connection: Connection = field(default_factory=Connection)
+    choices: Choices = field(default_factory=Choices)
     sizes: list[tuple[int, str]] = field(default_factory=list)
     wire: Delivery = field(init=False)
 
     def __post_init__(self) -> None:
-        self.wire = Delivery(self.world, self.connection, self._nested)
+        self.wire = Delivery(self.world, self.connection, self._nested, self.choices)
 
     @property
     def remarks(self) -> dict[str, None]:
         return self.wire.remarks
 
-    def send(self, label: str, packet: Packet, bound: str = "") -> Delivered:
-        """From a program in a namespace to its end; Ended says why not. A source of 0.0.0.0 or :: is to be chosen."""
+    def send(self, label: str, packet: Packet, bound: str = "", prefers: str = "") -> Delivered:
+        """From a program in a namespace to its end; PacketStopped says why not. A source of 0.0.0.0 or :: is to be chosen.
+
+        `bound`: a VRF or an interface that it is bound to; `prefers`: the interface that is taken of several equal ones.
+        """
         place = self.world.place(label)
         source = None if packet.source.is_unspecified else packet.source
-        way = self._look(place, packet.destination, source, oif=bound)
+        flow = _made_here(packet, source, bound, prefers)
+        way = self._find(place, flow)
         if source is None:
-            source = source_for(place, way, packet.destination)
+            if way.why and packet.version == 6:
+                # it looks once more, with an address that it would have (ip6_dst_lookup_tail)
+                source = address_on(place, "", packet.destination, packet.destination)
+                way = self._find(place, replace(flow, source=source)) if source else way
+            self._check(place, way, packet.destination)
+            source = source or source_for(place, way, packet.destination)
             if source is None:
                 raise PacketStopped(f"{place.name} has no IPv{packet.version} address to send from")
             packet = with_fields(packet, source=source)
+        self._check(place, way, packet.destination)
+        dev = way.dev(place)
         made = packet = with_fields(
-            packet, oif=way.dev(place), local=_is_local(place, packet.destination)
+            packet,
+            oif="lo" if way.is_local else dev,
+            local=_is_local(place, packet.destination),
+            ttl=place.settings.ttl(packet.version, dev),
         )
-        packet = self.connection.to(
-            place, packet, self.connection.hook(place, "output", packet), ""
-        )
-        if packet.destination != made.destination:
-            way = self._look(place, packet.destination, packet.source, oif=bound)
+        verdict = self.connection.hook(place, "output", packet)
+        packet = self.connection.to(place, packet, verdict, "")
+        track = self.connection.tracks.get(label)
+        if not self.connection.first and track is not None:
+            packet = self.connection.undo_source(track, packet)
+        if packet.destination != made.destination or verdict.mark != packet.mark:
+            packet = with_fields(packet, mark=verdict.mark)
+            way = self._find(place, _made_here(packet, packet.source, bound, prefers))
+            self._check(place, way, packet.destination)
         if self.connection.first:
             self.connection.tracks[label] = ConntrackEntry(made, packet)
         if way.is_local:
-            packet = with_fields(packet, iif="lo", oif="", local=True)
-            self.connection.hook(place, "input", packet)
-            obstacles.check_echo(place, packet)
-            self.steps.append(
-                WalkStep(
-                    place.name,
-                    f"{packet.destination} is its own address",
-                    notes=self.connection.noted(),
-                )
-            )
-            return Delivered(label, "lo", packet)
+            return self._loop(place, packet)
         return self._on(self._leave(label, packet, way, f"{made.source} → {made.destination}", ""))
+
+    def _loop(self, place: Place, packet: Packet) -> Delivered:
+        """To one's own address, by lo."""
+        packet = self.connection.postrouting(place, with_fields(packet, oif="lo"))
+        obstacles.check_lo(place, packet)
+        packet = with_fields(packet, iif="lo", oif="", local=True)
+        self.connection.hook(place, "prerouting", packet)
+        self.connection.hook(place, "input", packet)
+        obstacles.check_echo(place, packet)
+        track = self.connection.tracks.get(place.label)
+        if not self.connection.first and track is not None:
+            packet = self.connection.undo_destination(track, packet)
+        text = f"{packet.destination} is its own address"
+        self.steps.append(WalkStep(place.name, text, notes=self.connection.noted()))
+        return Delivered(place.label, "lo", packet)
 
     def _on(self, there: _Next) -> Delivered:
         """Into the next namespace, out of it again, and so on to the end."""
@@ -127,13 +155,23 @@ class Forwarder:
         )
         if not connection.first and track is not None:
             packet = connection.undo_source(track, packet)
-        packet = with_fields(packet, local=_is_local(place, packet.destination))
-        packet = connection.to(place, packet, connection.hook(place, "prerouting", packet), iif)
+        obstacles.check_link(self.world, place, packet, iif)
+        packet = with_fields(packet, local=_is_local(place, packet.destination), mark=0)
+        verdict = connection.hook(place, "prerouting", packet)
+        packet = connection.to(place, with_fields(packet, mark=verdict.mark), verdict, iif)
         packet = with_fields(packet, local=_is_local(place, packet.destination))
         obstacles.check_source(self.world, place, packet, iif)
         obstacles.check_loopback(place, packet, iif)
-        way = lookup(place, packet.destination, packet.source, iif=iif)
-        connection.doubts |= dict.fromkeys(way.doubts)
+        flow = Flow(
+            packet.destination,
+            packet.source,
+            iif=iif,
+            mark=packet.mark,
+            proto=packet.proto,
+            sport=packet.sport,
+            dport=packet.dport,
+        )
+        way = self._find(place, flow)
         if connection.first:
             connection.tracks[label] = ConntrackEntry(came, packet)
         if way.is_local:
@@ -146,10 +184,11 @@ class Forwarder:
             )
             return Delivered(label, iif, packet)
         obstacles.check_forwarding(place, packet, iif)
-        obstacles.refuse(self.world, place, way, packet.destination, back=not connection.first)
-        packet = with_fields(packet, oif=way.dev(place))
-        connection.hook(place, "forward", packet)
-        return packet, way
+        self._check(place, way, packet.destination)
+        obstacles.check_ttl(place, packet)
+        packet = with_fields(packet, oif=way.dev(place), ttl=packet.ttl - 1)
+        verdict = connection.hook(place, "forward", packet)
+        return with_fields(packet, mark=verdict.mark), way
 
     def _leave(self, label: str, packet: Packet, way: RouteChoice, how: str, iif: str) -> _Next:
         """Out by the route's interface: where it comes in next. `how`: what is told of it so far."""
@@ -162,10 +201,11 @@ class Forwarder:
                 f"{place.name}: the route {route} leads to no interface that is there"
             )
         if iface.kind == "vrf":
-            inner = self._look(place, packet.destination, packet.source, oif=dev)
+            inner = self._look(place, packet, dev)
             if inner.dev(place) == dev:
                 raise PacketStopped(f"{place.name}: the route {route} leads from {dev} to itself")
             return self._leave(label, packet, inner, how, iif)
+        obstacles.check_out(place, packet, dev)
         packet = self.connection.postrouting(place, with_fields(packet, oif=dev))
         via = ip_address(hop.via) if hop is not None and hop.via else packet.destination
         gateway = "" if via == packet.destination else str(via)
@@ -231,7 +271,7 @@ class Forwarder:
         place = self.world.places.get(parent[0])
         if place is None:
             raise PacketStopped(f"{said}: its parent is in a namespace not known here")
-        way = self._look(place, packet.destination, packet.source, oif="")
+        way = self._look(place, packet, "")
         if way.is_local:
             return parent[0], "lo", packet
         return self._leave(parent[0], packet, way, f"for {said}, which rides on {parent[1]}", "")
@@ -244,23 +284,37 @@ class Forwarder:
             return None, "it is sent from a namespace not known here", True
         if self.depth >= DEEP:
             return None, "tunnels are in one another without an end", False
-        inner = Forwarder(self.world, self.depth + 1)
+        inner = Forwarder(self.world, self.depth + 1, choices=self.choices)
         nobody = ip_address("0.0.0.0" if destination.version == 4 else "::")
         try:
             found = inner.send(label, Packet(source or nobody, destination, proto, dport=port))
         except PacketStopped as ended:
             return None, ended.cause, ended.outcome == LEAVES
         finally:
-            self.connection.doubts |= inner.connection.doubts
+            for text, diverts in inner.connection.doubts.items():
+                self.connection.doubt(text, diverts=diverts)
         return found.label, "", False
 
-    def _look(
-        self, place: Place, destination: Address, source: Address | None, oif: str
-    ) -> RouteChoice:
-        way = lookup(place, destination, source, oif=oif)
-        self.connection.doubts |= dict.fromkeys(way.doubts)
-        obstacles.refuse(self.world, place, way, destination, back=not self.connection.first)
+    def _look(self, place: Place, packet: Packet, oif: str) -> RouteChoice:
+        """The way of a packet that is sent again from here; PacketStopped where there is none."""
+        way = self._find(place, _made_here(packet, packet.source, oif, ""))
+        self._check(place, way, packet.destination)
         return way
+
+    def _find(self, place: Place, flow: Flow) -> RouteChoice:
+        """What a lookup finds, with one of its next hops chosen."""
+        way = lookup(place, flow)
+        for doubt in way.doubts:
+            self.connection.doubt(doubt, diverts=True)
+        hops = way.ways(place)
+        if way.route is None or len(hops) < 2:
+            return way
+        texts = [_hop_text(place, hop) for hop in hops]
+        at = place.label, route_text(way.route), flow.destination, flow.source
+        return replace(way, taken=self.choices.pick(at, texts))
+
+    def _check(self, place: Place, way: RouteChoice, destination: Address) -> None:
+        obstacles.refuse(self.world, place, way, destination, back=not self.connection.first)
 
     def _measure(self, iface: WorldInterface, said: str, way: RouteChoice) -> None:
         mtu = min(
@@ -280,6 +334,29 @@ class Forwarder:
         return [
             f"mtu {mtu} on {where} is smaller than {widest} on {first}: larger packets are fragmented, or refused where that is forbidden"
         ]
+
+
+def _made_here(packet: Packet, source: Address | None, bound: str, prefers: str) -> Flow:
+    """What a route is looked up for, of a packet that a program sends, or the kernel in answer to one."""
+    chosen = packet.sport if packet.icmp or packet.state == "established" else None
+    return Flow(
+        packet.destination,
+        source,
+        oif=bound,
+        prefers=prefers,
+        mark=packet.mark,
+        proto=packet.proto,
+        sport=_ICMP_TYPES.get((packet.version, packet.icmp), chosen),
+        dport=packet.dport,
+        # an echo is asked for by root, and answered by the kernel; who answers at a TCP port is not known
+        uid=None if packet.proto == "tcp" and packet.state == "established" else 0,
+    )
+
+
+def _hop_text(place: Place, hop: Hop) -> str:
+    """`r1 by e1 to 10.0.2.2`."""
+    via = f" to {ip_address(hop.via)}" if hop.via is not None else ""
+    return f"{place.name} by {hop.dev}{via}"
 
 
 def _is_local(place: Place, address: Address) -> bool:

@@ -6,12 +6,13 @@ It goes on behind what would stop it, remembering that: so the nearest end that 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import chain, count
 
 from netorch.immutable import Value, replace
-from netorch.walk.world import FORWARDING, PORT_STATES, End, World, WorldInterface
+from netorch.immutable import field as field_of
+from netorch.walk.world import FORWARDING, PORT_STATES, BridgeRoute, End, World, WorldInterface
 
 NOT_FAR = 4
 """Faults on one way after which nobody asks what is behind it."""
@@ -36,14 +37,33 @@ class FrameHop(Value):
     what: str
 
 
+Learned = tuple[End, str, int]
+"""A bridge, a port of it, and a VLAN."""
+
+
+class Frame(Value):
+    """What is sent. `mac`: for whom, "" for everybody; `source`: by whom. `multicast`: to everybody of a group.
+
+    `learned`: bridge, MAC and VLAN → the port behind which a bridge has learned the MAC by what was sent before.
+    """
+
+    mac: str = ""
+    source: str = ""
+    multicast: bool = False
+    learned: Mapping[tuple[End, str, int], str] = field_of(default_factory=dict)
+
+
 class Arrival(Value):
-    """An interface that hears the frame, or (`outside`) the one by which it leaves what is known. `bridges`: those it went through."""
+    """An interface that hears the frame, or (`outside`) the one by which it leaves what is known. `bridges`: those it went through,
+    `ports` by which ports they got it.
+    """
 
     end: End
     passed: tuple[FrameHop, ...]
     faults: tuple[Fault, ...]
     outside: bool = False
     bridges: tuple[End, ...] = ()
+    ports: tuple[Learned, ...] = ()
 
 
 Carry = Callable[[End, WorldInterface], Iterable[tuple[End, tuple[Fault, ...], str, bool]]]
@@ -61,6 +81,7 @@ class _At(Value):
     passed: tuple[FrameHop, ...] = ()
     faults: tuple[Fault, ...] = ()
     bridges: tuple[End, ...] = ()
+    ports: tuple[Learned, ...] = ()
 
     def on(
         self,
@@ -79,11 +100,15 @@ class _At(Value):
             passed=passed,
             faults=self.faults + faults,
             bridges=self.bridges,
+            ports=self.ports,
         )
 
     def through(self, bridge: End) -> _At:
         passed = (*self.passed, FrameHop(bridge, "bridge"))
         return replace(self, passed=passed, bridges=(*self.bridges, bridge))
+
+    def arrival(self, end: End, *, outside: bool = False) -> Arrival:
+        return Arrival(end, self.passed, self.faults, outside, self.bridges, self.ports)
 
     def hurt(self, *faults: Fault) -> _At:
         new = tuple(fault for fault in faults if fault not in self.faults)
@@ -96,6 +121,7 @@ class FrameSearch:
 
     world: World
     carry: Carry
+    frame: Frame = field(default_factory=Frame)
     dead: list[tuple[Fault, ...]] = field(default_factory=list)
 
     def of(self, start: End) -> Iterator[Arrival]:
@@ -121,9 +147,17 @@ class FrameSearch:
         iface, said = self.world.iface(at.end), self.world.said(at.end)
         if iface is None:
             return self._ends(at, f"{said} does not exist")
-        return self._sent(
-            at if iface.up else at.hurt(Fault(f"{said} is down", at.end)), iface, said
-        )
+        at = at if iface.up else at.hurt(Fault(f"{said} is down", at.end))
+        return chain(self._sent(at, iface, said), self._kept_apart(at, said))
+
+    def _kept_apart(self, at: _At, said: str) -> Iterator[_At]:
+        """What rides on an interface does not hear what its own host sends by it."""
+        if at.passed:
+            return
+        for rider in self.world.riders.get(at.end, []):
+            other = self.world.iface(rider)
+            if other is not None and other.kind in STACKED:
+                yield at.on(rider, out=False, faults=(_apart(other.kind, said, at.end),))
 
     def _sent(self, at: _At, iface: WorldInterface, said: str) -> Iterator[_At | Arrival]:
         if iface.lost:
@@ -143,7 +177,7 @@ class FrameSearch:
         elif iface.kind in OVERLAYS and iface.tunnel is not None:
             for end, faults, what, outside in self.carry(at.end, iface):
                 on = at.on(end, out=False, what=what, faults=faults)
-                yield Arrival(end, on.passed, on.faults, True, on.bridges) if outside else on
+                yield on.arrival(end, outside=True) if outside else on
         elif iface.kind in NOWHERE:
             yield from self._ends(
                 at, f"{said} is a {iface.kind} interface, behind which there is nobody"
@@ -156,14 +190,14 @@ class FrameSearch:
                     else "nothing is at its other end"
                 )
                 at = at.hurt(Fault(f"{said} has no carrier: {gone}", at.end))
-            yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
+            yield at.arrival(at.end, outside=True)
 
     def _by_cable(self, at: _At, iface: WorldInterface, said: str) -> Iterator[_At | Arrival]:
         if iface.peer is None:
             # in a namespace that nobody looks into, where there may be anybody
             if iface.up and iface.carrier is False:
                 at = at.hurt(Fault(f"{said} has no carrier", at.end))
-            yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
+            yield at.arrival(at.end, outside=True)
             return
         other = self.world.iface(iface.peer)
         if other is None:
@@ -217,6 +251,10 @@ class FrameSearch:
             else:
                 here = f"{iface.kind}s of mode {iface.mode} and {mode} on {self.world.said(parent)} do not reach one another"
                 yield at.on(rider, out=False, faults=(Fault(here, at.end),))
+        if below is not None:
+            yield at.on(
+                parent, out=False, faults=(_apart(iface.kind, self.world.said(parent), parent),)
+            )
         if below is not None and below.up:
             yield at.on(parent, out=True, what=f"parent of {self.world.said(at.end)}")
 
@@ -245,9 +283,9 @@ class FrameSearch:
             yield at.on((at.end[0], master.name), out=False, what="bond")
         elif master is not None and master.kind != "vrf":
             # a team, Open vSwitch: where it sends that is not looked at
-            yield Arrival(at.end, at.passed, at.faults, True, at.bridges)
+            yield at.arrival(at.end, outside=True)
         elif not at.tags:
-            yield Arrival(at.end, at.passed, at.faults, False, at.bridges)
+            yield at.arrival(at.end)
 
     def _switched(
         self, at: _At, bridge_end: End, came: WorldInterface | None
@@ -260,6 +298,7 @@ class FrameSearch:
             if not bridge.up:
                 at = at.hurt(Fault(f"bridge {said} is down", bridge_end))
             at = self._by_state(at, (label, came.name), came)
+            at = self._by_lock(at, bridge_end, came)
         vlan, inner = 0, at.tags
         if bridge.filtering:
             source = bridge if came is None else came
@@ -282,12 +321,67 @@ class FrameSearch:
                             (label, source.name),
                         )
                     )
+        if came is not None:
+            at = replace(at, ports=(*at.ports, (bridge_end, came.name, vlan)))
+        known = self._known(bridge_end, vlan)
         for other in self.world.ports.get(bridge_end, []):
             if came is not None and other.name == came.name and not other.hairpin:
                 continue
-            yield from self._to_port(at, bridge, came, other, label, vlan, inner)
+            on = self._chosen(at, bridge_end, came, other, known)
+            yield from self._to_port(on, bridge, came, other, label, vlan, inner)
         if came is not None:
             yield from self._to_itself(at, bridge, label, vlan, inner)
+
+    def _by_lock(self, at: _At, bridge_end: End, came: WorldInterface) -> _At:
+        """A locked port takes frames only of MACs that the bridge has behind it."""
+        label, name = bridge_end
+        place = self.world.place(label)
+        entry = place.macs.get((name, self.frame.source, came.pvid)) or place.macs.get(
+            (name, self.frame.source, 0)
+        )
+        if not came.locked or (entry is not None and entry.port == came.name):
+            return at
+        end = label, came.name
+        text = f"{self.world.said(end)} is a locked port of bridge {self.world.said(bridge_end)}, which does not know {self.frame.source}"
+        return at.hurt(Fault(text, end))
+
+    def _known(self, bridge_end: End, vlan: int) -> BridgeRoute | None:
+        """Where a bridge sends the frame, if it knows its MAC."""
+        if not self.frame.mac:
+            return None
+        label, name = bridge_end
+        entry = self.world.place(label).macs.get((name, self.frame.mac, vlan))
+        learned = self.frame.learned.get((bridge_end, self.frame.mac, vlan))
+        if learned is None or (entry is not None and (entry.local or entry.sticky)):
+            return entry
+        return BridgeRoute(learned)
+
+    def _chosen(
+        self,
+        at: _At,
+        bridge_end: End,
+        came: WorldInterface | None,
+        port: WorldInterface,
+        known: BridgeRoute | None,
+    ) -> _At:
+        """Whether a bridge sends the frame to a port at all: to the one that it knows, or to all that are flooded."""
+        end, bridge = (bridge_end[0], port.name), self.world.said(bridge_end)
+        said = self.world.said(end)
+        if known is not None:
+            if known.local and came is not None:
+                text = f"bridge {bridge} takes frames for {self.frame.mac} for its own (a local entry of its forwarding database)"
+                return at.hurt(Fault(text, bridge_end))
+            if known.port == port.name:
+                return at
+            text = f"bridge {bridge} sends frames for {self.frame.mac} to {known.port} (its forwarding database), not to {port.name}"
+            return at.hurt(Fault(text, bridge_end))
+        if self.frame.mac:
+            flooded, what = port.flood, f"frames for MACs that bridge {bridge} does not know"
+        elif self.frame.multicast:
+            flooded, what = port.mcast_flood or came is None, f"multicasts of bridge {bridge}"
+        else:
+            flooded, what = port.bcast_flood or came is None, f"broadcasts of bridge {bridge}"
+        return at if flooded else at.hurt(Fault(f"{said} gets no {what} (flooding is off)", end))
 
     def _to_port(
         self,
@@ -341,6 +435,11 @@ class FrameSearch:
         state = PORT_STATES[port.state] if port.state < len(PORT_STATES) else str(port.state)
         what = f"spanning tree has bridge {self.world.said((end[0], port.master))}'s port {port.name} {state}"
         return at.hurt(Fault(what, end))
+
+
+def _apart(kind: str, parent: str, end: End) -> Fault:
+    text = f"the kernel keeps {parent}'s own host and what rides on it as {kind} apart: neither reaches the other by it"
+    return Fault(text, end)
 
 
 def _vlan(number: int) -> str:

@@ -12,15 +12,41 @@ from netorch.kinds.base.link import link_key
 from netorch.kinds.forward import ForwardAccept
 from netorch.kinds.netns import Netns
 from netorch.kinds.up import Up
-from netorch.netlink.constants import AF_BRIDGE, IFF_LOWER_UP, IFF_UP, IFLA_BRPORT_STATE
+from netorch.netlink.constants import (
+    IFA_F_DADFAILED,
+    IFA_F_OPTIMISTIC,
+    IFA_F_TENTATIVE,
+    IFF_LOWER_UP,
+    IFF_NOARP,
+    IFF_UP,
+    IFLA_BR_NF_CALL_IP6TABLES,
+    IFLA_BR_NF_CALL_IPTABLES,
+    IFLA_BRPORT_BCAST_FLOOD,
+    IFLA_BRPORT_LEARNING,
+    IFLA_BRPORT_LOCKED,
+    IFLA_BRPORT_MCAST_FLOOD,
+    IFLA_BRPORT_STATE,
+    IFLA_BRPORT_UNICAST_FLOOD,
+)
 from netorch.state.key import label_text
 from netorch.state.registry import OBSERVED, View
 from netorch.state.resource import Resource
 from netorch.values.marks import Mark, read_alias
 from netorch.values.snapshot import AddressRecord, LinkRecord, Passage, Snapshot
 from netorch.walk import link_details
-from netorch.walk.world import FORWARDING, End, InterfaceAddress, Place, World, WorldInterface
+from netorch.walk.settings import Settings
+from netorch.walk.world import (
+    FORWARDING,
+    BridgeRoute,
+    End,
+    InterfaceAddress,
+    Neighbour,
+    Place,
+    World,
+    WorldInterface,
+)
 
+_NF_CALLS = {4: IFLA_BR_NF_CALL_IPTABLES, 6: IFLA_BR_NF_CALL_IP6TABLES}
 _UNASKED = (Netns, Up, ForwardAccept)
 
 
@@ -59,11 +85,6 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
         for key in (link_key(label, record.name),)
     }
     names = {record.index: record.name for record in netns.links}
-    fixed = {
-        (names[entry.index], ip_address(entry.address)): entry.mac.hex(":")
-        for entry in netns.neighbours
-        if entry.family != AF_BRIDGE and entry.index in names
-    }
     return Place(
         label=label,
         name=name,
@@ -74,24 +95,26 @@ def _place(view: View, name: str, cables: Mapping[End, End]) -> Place:
             if record.index in names
         ),
         routes=passage.routes,
-        rules=netns.rules,
+        rules=passage.rules,
+        plain_ipv6=passage.plain_ipv6,
         forwards=(bool(netns.forwarding[0]), bool(netns.forwarding[1])),
-        rp_filter=passage.rp_filter,
-        fixed=fixed,
-        silent=frozenset(
-            (names[index], ip_address(address))
-            for index, address in passage.silent
-            if index in names and address
-        ),
+        settings=Settings(passage.settings),
+        neighbours={
+            (names[entry.index], ip_address(entry.address)): Neighbour(
+                entry.mac.hex(":"), entry.state
+            )
+            for entry in passage.neighbours
+            if entry.index in names
+        },
+        macs={
+            (names[entry.master], entry.mac.hex(":"), entry.vlan): BridgeRoute(
+                names.get(entry.index, ""), entry.local, entry.sticky
+            )
+            for entry in passage.bridge_entries
+            if entry.master in names
+        },
         chains=chains,
-        odd_rules=passage.odd_rules,
-        bridged=passage.bridged,
         listening=netns.listening,
-        skips_dead=passage.skips_dead,
-        proxies=passage.proxies,
-        localnet=passage.localnet,
-        still=passage.still,
-        mute=passage.mute,
         unseen=tuple(
             f"{name}: {sentence}" for sentence in (*passage.unseen, *unread, *_elsewhere(chains))
         ),
@@ -133,18 +156,40 @@ def _iface(
     )
     # of somebody else's WireGuard interface nothing is read
     closed = record.kind == "wireguard" and record.index not in view.netns.wireguard
+    port = record.port if master is not None and master.kind == "bridge" else {}
     return replace(
         found,
+        arp=not record.flags & IFF_NOARP,
+        group=record.group,
+        learning=_flag(port, IFLA_BRPORT_LEARNING, True),
+        flood=_flag(port, IFLA_BRPORT_UNICAST_FLOOD, True),
+        mcast_flood=_flag(port, IFLA_BRPORT_MCAST_FLOOD, True),
+        bcast_flood=_flag(port, IFLA_BRPORT_BCAST_FLOOD, True),
+        locked=_flag(port, IFLA_BRPORT_LOCKED, False),
+        filters=frozenset(
+            version
+            for version, number in _NF_CALLS.items()
+            if record.kind == "bridge" and _flag(record.data, number, False)
+        ),
         master=master.name if master is not None else "",
         peer=cables.get((view.label, record.name)) if record.kind == "veth" else found.peer,
         tunnel=None if closed else found.tunnel,
     )
 
 
+def _flag(attributes: Mapping[int, bytes], number: int, default: bool) -> bool:
+    """An attribute that is on or off; `default` without it."""
+    return any(attributes[number]) if number in attributes else default
+
+
 def _held(record: AddressRecord, name: str) -> InterfaceAddress:
     local = ip_address(record.local)
+    ready = not record.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED) or bool(
+        record.flags & IFA_F_OPTIMISTIC
+    )
     if record.local == record.address:
-        return InterfaceAddress(name, _interface(f"{local}/{record.prefixlen}"), record.scope)
+        address = _interface(f"{local}/{record.prefixlen}")
+        return InterfaceAddress(name, address, record.scope, ready=ready or local.version == 4)
     peer = ip_network(f"{ip_address(record.address)}/{record.prefixlen}", strict=False)
     return InterfaceAddress(name, _interface(str(local)), record.scope, peer)
 

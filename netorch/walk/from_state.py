@@ -21,6 +21,7 @@ from netorch.kinds.up import Up
 from netorch.kinds.uplink import Uplink
 from netorch.netlink.constants import (
     FR_ACT_TO_TBL,
+    NUD_PERMANENT,
     RT_SCOPE_HOST,
     RT_SCOPE_LINK,
     RT_TABLE_DEFAULT,
@@ -34,12 +35,14 @@ from netorch.netlink.constants import (
 from netorch.resolve import Desired
 from netorch.state.key import label_text
 from netorch.state.resource import Resource
+from netorch.values.policy import KernelRoute, KernelRule
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from netorch.walk import link_details
+from netorch.walk.settings import Settings
 from netorch.walk.world import FAMILIES, InterfaceAddress, Place, World, WorldInterface
+from netorch.walk.world import Neighbour as NeighbourOf
 
 _OF_LINK_LAYER = frozenset(("vrf", "gre", "ipip", "sit", "ip6gre", "ip6tnl", "wireguard", "tun"))
-_MUTE = {4: "net/ipv4/icmp_echo_ignore_all", 6: "net/ipv6/icmp/echo_ignore_all"}
 _LOOPBACKS = (ip_interface("127.0.0.1/8"), ip_interface("::1/128"))
 _UNSAID = (
     "of {} only what the file says is known: not its own interfaces, routes and packet filters"
@@ -112,14 +115,18 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
         ifaces=ifaces,
         addresses=tuple(addresses),
         routes=(),
-        rules=(
-            *_own_rules(any(iface.kind == "vrf" for iface in ifaces.values())),
-            *(rule.spec for rule in kinds.get(Rule, ())),
+        rules=tuple(
+            KernelRule(**{name: getattr(spec, name) for name in spec.__struct_fields__})
+            for spec in (
+                *_own_rules(any(iface.kind == "vrf" for iface in ifaces.values())),
+                *(rule.spec for rule in kinds.get(Rule, ())),
+            )
         ),
         forwards=forwards,
-        rp_filter=_rp_filter(settings, ifaces),
-        fixed={
-            (entry.link, ip_address(entry.address)): entry.mac for entry in kinds.get(Neighbour, ())
+        settings=_settings(settings, ifaces),
+        neighbours={
+            (entry.link, ip_address(entry.address)): NeighbourOf(entry.mac, NUD_PERMANENT)
+            for entry in kinds.get(Neighbour, ())
         },
         chains=tuple(
             chain
@@ -128,17 +135,16 @@ def _place(label: str, name: str, resources: list[Resource], ups: set[tuple[str,
         ),
         unseen=() if made is not None else (_UNSAID.format(name),),
         partial=made is None,
-        skips_dead=_where_on("ignore_routes_with_linkdown", settings, ifaces),
-        proxies=_where_on("proxy_arp", settings, ifaces),
-        localnet=_where_on("route_localnet", settings, ifaces),
-        mute=frozenset(version for version, path in _MUTE.items() if _on(settings, path, False)),
     )
     routes = (_with_devices(route.spec, place) for route in kinds.get(Route, ()))
-    connected = tuple(connected_routes(place))
+    connected = tuple(map(_kernel_route, connected_routes(place)))
     place = replace(place, routes=connected)
-    return replace(
-        place, routes=(*connected, *(route for route in routes if _stands(route, place)))
-    )
+    standing = (_kernel_route(route) for route in routes if _stands(route, place))
+    return replace(place, routes=(*connected, *standing))
+
+
+def _kernel_route(spec: RouteSpec) -> KernelRoute:
+    return KernelRoute(**{name: getattr(spec, name) for name in spec.__struct_fields__})
 
 
 def _iface(link: Link, up: bool, parts: link_details.Parts) -> WorldInterface:
@@ -260,26 +266,14 @@ def _on(settings: dict[str, str], path: str, default: bool) -> bool:
     return settings.get(path, "1" if default else "0") != "0"
 
 
-def _where_on(
-    name: str, settings: dict[str, str], ifaces: dict[str, WorldInterface]
-) -> frozenset[str]:
-    """Interfaces for which an IPv4 setting is on, by their own value, the one for new ones or that for all."""
-    paths = {
-        iface: tuple(f"net/ipv4/conf/{one}/{name}" for one in ("all", iface, "default"))
-        for iface in ifaces
-    }
-    return frozenset(
-        iface for iface, mine in paths.items() if any(_on(settings, path, False) for path in mine)
-    )
-
-
-def _rp_filter(settings: dict[str, str], ifaces: dict[str, WorldInterface]) -> dict[str, int]:
-    def mode(name: str) -> int:
-        value = settings.get(f"net/ipv4/conf/{name}/rp_filter", "0")
-        return int(value) if value.isdigit() else 0
-
-    found = {name: max(mode("all"), mode(name) or mode("default")) for name in ifaces}
-    return {name: value for name, value in found.items() if value}
+def _settings(said: dict[str, str], ifaces: dict[str, WorldInterface]) -> Settings:
+    """What the file says; what it says of new interfaces holds for each that it says nothing of."""
+    found = dict(said)
+    for path, value in said.items():
+        before, mid, name = path.rpartition("/conf/default/")
+        for iface in ifaces if mid else ():
+            found.setdefault(f"{before}/conf/{iface}/{name}", value)
+    return Settings(found)
 
 
 def _connect(places: dict[str, Place]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from netorch.firewall.evaluation import Packet
-from netorch.netlink.constants import RTN_LOCAL
+from netorch.netlink.constants import RTN_BROADCAST, RTN_LOCAL, RTN_UNICAST
 from netorch.walk.result import LEAVES, PacketStopped
-from netorch.walk.routing import NO_ROUTE, RouteChoice, leads_to, lookup, route_text
+from netorch.walk.routing import NO_ROUTE, Flow, RouteChoice, leads_to, lookup, route_text
 from netorch.walk.world import Address, Place, World
+
+LEAST_IPV6 = 1280
+"""The MTU that a link of IPv6 has at least (RFC 8200)."""
 
 
 def refuse(
@@ -35,7 +38,7 @@ def _lost_route(world: World, place: Place, destination: Address) -> str:
     if down:
         return f" ({down[0].iface}, which is on that network, is down)"
     asked = world.asked.places.get(place.label) if world.asked is not None else None
-    way = lookup(asked, destination, None) if asked is not None else None
+    way = lookup(asked, Flow(destination)) if asked is not None else None
     if asked is None or way is None or way.route is None:
         return ""
     dev = way.dev(asked)
@@ -59,30 +62,79 @@ def check_source(world: World, place: Place, packet: Packet, iif: str) -> None:
     """What the kernel makes sure of where a packet comes from (fib_validate_source, rp_filter); IPv4 alone."""
     if packet.version != 4:
         return
-    vrf = next(
-        (
-            iface.name
-            for iface in place.ifaces.values()
-            if iface.kind == "vrf" and iface.table == place.vrf_of(iif)
-        ),
-        "",
+    flow = Flow(
+        packet.source,
+        packet.destination,
+        oif=place.vrf_name(iif),
+        prefers="",
+        proto=packet.proto,
+        sport=packet.dport,
+        dport=packet.sport,
     )
-    way = lookup(place, packet.source, packet.destination, oif=vrf)
-    if way.route is not None and way.route.type == RTN_LOCAL and not packet.source.is_loopback:
+    way = lookup(place, flow)
+    kind = way.route.type if way.route is not None else RTN_UNICAST
+    mode = place.settings.most(4, "rp_filter", iif)
+    accepts = place.settings.most(4, "accept_local", iif) > 0
+    if kind == RTN_LOCAL and not accepts and not packet.source.is_loopback:
         raise PacketStopped(
             f"{place.name}: {packet.source} is its own address, so that it takes nothing from it by {iif}"
         )
-    mode = place.rp_filter.get(iif, 0)
+    if kind == RTN_BROADCAST and mode:
+        raise PacketStopped(
+            f"{place.name}: {packet.source} is a broadcast address to it, so that it takes nothing from it"
+        )
     if not mode:
         return
     if way.route is None or way.why:
         raise PacketStopped(
             f"{place.name}: rp_filter of {iif} is on, and there is no route back to {network_of(world, packet.source)}"
         )
-    if mode == 1 and not leads_to(way.route, iif):
-        devs = " or ".join(hop.dev for hop in way.route.hops if hop.dev)
+    if kind == RTN_LOCAL or leads_to(way.route, iif):
+        return
+    devs = " or ".join(hop.dev for hop in way.route.hops if hop.dev)
+    if mode == 1:
         raise PacketStopped(
             f"{place.name}: rp_filter of {iif} is strict, and the route back to {packet.source} is by {devs}, not by {iif}"
+        )
+    if not any(held.iface == iif and held.address.version == 4 for held in place.addresses):
+        raise PacketStopped(
+            f"{place.name}: rp_filter of {iif} is on, {iif} has no IPv4 address, and the route back to {packet.source} is by {devs}"
+        )
+
+
+def check_link(world: World, place: Place, packet: Packet, iif: str) -> None:
+    """What an interface itself takes of a version of IP."""
+    iface = place.ifaces.get(iif)
+    if packet.version != 6 or iface is None:
+        return
+    if place.settings.own(6, "disable_ipv6", iif) > 0:
+        raise PacketStopped(f"{place.name}: IPv6 is off on {iif} (disable_ipv6)")
+    if 0 < iface.mtu < LEAST_IPV6:
+        raise PacketStopped(
+            f"{place.name}: IPv6 is off on {iif}, whose mtu is {iface.mtu} and would have to be {LEAST_IPV6}"
+        )
+
+
+def check_out(place: Place, packet: Packet, dev: str) -> None:
+    """Whether an interface sends packets of IPv6 at all."""
+    if packet.version == 6 and place.settings.own(6, "disable_ipv6", dev) > 0:
+        raise PacketStopped(f"{place.name}: IPv6 is off on {dev} (disable_ipv6)")
+
+
+def check_lo(place: Place, packet: Packet) -> None:
+    """A node's packets to its own addresses go by lo."""
+    lo = place.ifaces.get("lo")
+    if lo is not None and not lo.up:
+        raise PacketStopped(
+            f"{place.name}: lo is down, by which it would reach its own address {packet.destination}"
+        )
+    check_out(place, packet, "lo")
+
+
+def check_ttl(place: Place, packet: Packet) -> None:
+    if packet.ttl <= 1:
+        raise PacketStopped(
+            f"{place.name}: the packet has passed as many routers as it may (ip_default_ttl or hop_limit of its sender)"
         )
 
 
@@ -92,7 +144,7 @@ def check_loopback(place: Place, packet: Packet, iif: str) -> None:
         packet.version == 4
         and packet.destination.is_loopback
         and iif != "lo"
-        and iif not in place.localnet
+        and not place.settings.most(4, "route_localnet", iif)
     ):
         raise PacketStopped(
             f"{place.name}: what is for {packet.destination} may not come by {iif} (route_localnet is off)"
@@ -100,18 +152,29 @@ def check_loopback(place: Place, packet: Packet, iif: str) -> None:
 
 
 def check_echo(place: Place, packet: Packet) -> None:
-    if packet.icmp == "echo-request" and packet.version in place.mute:
+    if packet.icmp == "echo-request" and place.settings.is_mute(packet.version):
         raise PacketStopped(f"{place.name}: no ICMP echo is answered (icmp_echo_ignore_all)")
 
 
 def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
-    if not place.forwards[packet.version == 6]:
+    """Of IPv4 the value of the interface by which it came counts, or of its VRF; of IPv6 that of all."""
+    everywhere = place.forwards[packet.version == 6]
+    if packet.version == 6 and packet.source.is_link_local:
         raise PacketStopped(
-            f"{place.name}: forwarding is off (IPv{packet.version}), so that it does not pass on what is for {packet.destination}"
+            f"{place.name}: what comes from a link-local address, as {packet.source}, is not passed on"
         )
-    # in a VRF the value of its own link counts
-    if packet.version == 4 and iif in place.still and not place.vrf_of(iif):
-        setting = f"net.ipv4.conf.{iif}.forwarding"
-        raise PacketStopped(
-            f"{place.name}: forwarding is off for what comes in by {iif} ({setting}), as what is for {packet.destination}"
-        )
+    if packet.version == 6:
+        if everywhere or place.settings.own(6, "force_forwarding", iif) > 0:
+            return
+    else:
+        dev = place.vrf_name(iif) or iif
+        if place.settings.own(4, "forwarding", dev, int(everywhere)) > 0:
+            return
+        if everywhere:
+            setting = f"net.ipv4.conf.{dev}.forwarding"
+            raise PacketStopped(
+                f"{place.name}: forwarding is off for what comes in by {dev} ({setting}), as what is for {packet.destination}"
+            )
+    raise PacketStopped(
+        f"{place.name}: forwarding is off (IPv{packet.version}), so that it does not pass on what is for {packet.destination}"
+    )

@@ -5,14 +5,42 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from netorch.firewall.evaluation import Packet
+from netorch.immutable import replace
+from netorch.walk.choices import WAYS, Choices, every
 from netorch.walk.forwarding import Delivered, Forwarder
-from netorch.walk.result import ARRIVES, Leg, PacketStopped, PathQuery, Walk
+from netorch.walk.result import ARRIVES, FAILS, LEAVES, Leg, PacketStopped, PathQuery, Walk, Way
 from netorch.walk.world import Place, World
 
 
 def walk(world: World, ask: PathQuery, source: str, target: str) -> Walk:
-    """There and back. `source` and `target` are what a person calls them."""
-    courier = Forwarder(world)
+    """There and back, by every way that there is. `source` and `target` are what a person calls them.
+
+    Where the ways end differently, the walk is the first one that does not arrive.
+    """
+    found: list[tuple[Walk, str]] = []
+    choices = Choices()
+    for choices in every():
+        one = _one_way(world, ask, source, target, choices)
+        found.append((one, choices.text))
+    worst = next((one for one, _ in found if one.outcome == FAILS), None) or next(
+        (one for one, _ in found if one.outcome == LEAVES), found[0][0]
+    )
+    doubts = dict.fromkeys(doubt for one, _ in found for doubt in one.doubts)
+    if choices.following() is not None:
+        doubts[f"there are more than {WAYS} ways, of which these were followed"] = None
+    remarks = dict.fromkeys(remark for one, _ in found for remark in one.remarks)
+    ways = tuple(Way(text, one.outcome, one.cause) for one, text in found) if len(found) > 1 else ()
+    return replace(
+        worst,
+        doubts=tuple(doubts),
+        remarks=tuple(remarks),
+        ways=ways,
+        certain=worst.certain if worst.outcome == FAILS else not doubts,
+    )
+
+
+def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Choices) -> Walk:
+    courier = Forwarder(world, choices=choices)
     nobody = ip_address("0.0.0.0" if ask.destination.version == 4 else "::")
     icmp = "echo-request" if ask.protocol.startswith("icmp") else ""
     packet = Packet(
@@ -39,10 +67,10 @@ def walk(world: World, ask: PathQuery, source: str, target: str) -> Walk:
         there = Leg(tuple(courier.steps), ended.outcome, ended.cause)
     else:
         back = _back(world, courier, ask, found)
-    remarks = (*courier.small(), *courier.remarks)
     unseen = [
         sentence for label in _labels(world, there, back) for sentence in world.places[label].unseen
     ]
+    doubts = courier.connection.doubts
     return Walk(
         source=source,
         target=target,
@@ -52,8 +80,9 @@ def walk(world: World, ask: PathQuery, source: str, target: str) -> Walk:
         target_address=str(ask.destination),
         there=there,
         back=back,
-        doubts=(*courier.connection.doubts, *dict.fromkeys(unseen)),
-        remarks=remarks,
+        doubts=(*doubts, *dict.fromkeys(unseen)),
+        remarks=(*courier.small(), *courier.remarks),
+        certain=not any(doubts.values()),
     )
 
 
@@ -95,15 +124,7 @@ def _back(world: World, courier: Forwarder, ask: PathQuery, found: Delivered) ->
     asked = found.packet
     icmp = "echo-reply" if ask.protocol.startswith("icmp") else ""
     place = world.place(found.label)
-    vrf = place.vrf_of(found.iif) if found.iif in place.ifaces else 0
-    bound = next(
-        (
-            iface.name
-            for iface in place.ifaces.values()
-            if vrf and iface.kind == "vrf" and iface.table == vrf
-        ),
-        "",
-    )
+    bound = place.vrf_name(found.iif)
     answer = Packet(
         source=asked.destination,
         destination=asked.source,
@@ -115,8 +136,10 @@ def _back(world: World, courier: Forwarder, ask: PathQuery, found: Delivered) ->
     )
     if answer.destination.is_link_local:
         bound = found.iif
+    # the kernel answers an ICMPv6 echo by the interface that it came by, if that is as good as others
+    prefers = found.iif if ask.protocol == "icmpv6" else ""
     try:
-        came = courier.send(found.label, answer, bound)
+        came = courier.send(found.label, answer, bound, prefers)
         if came.label != ask.label:
             raise PacketStopped(
                 f"the answer arrives at {world.place(came.label).name}, which has not asked"

@@ -37,8 +37,20 @@ class Leg(Value):
     cause: str = ""
 
 
+class Way(Value):
+    """One of several ways that a packet may take. `text`: by which next hops; `cause`: why it does not arrive, "" if it does."""
+
+    text: str
+    outcome: str
+    cause: str = ""
+
+
 class Walk(Value):
-    """`doubts`: what could stop it and could not be evaluated; `remarks`: what is worth a word though it stops nothing."""
+    """`doubts`: what could stop it and could not be evaluated; `remarks`: what is worth a word though it stops nothing.
+
+    `ways`: all of them, where there are several; `there` and `back` are then one that does not arrive, if there is one. `certain`:
+    the doubts, if there are any, change nothing of the outcome.
+    """
 
     source: str
     target: str
@@ -50,6 +62,8 @@ class Walk(Value):
     back: Leg | None
     doubts: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
+    certain: bool = True
 
     @property
     def outcome(self) -> str:
@@ -60,6 +74,11 @@ class Walk(Value):
     @property
     def cause(self) -> str:
         return self.there.cause or (self.back.cause if self.back is not None else "")
+
+    @property
+    def differs(self) -> bool:
+        """Whether some of several ways arrive and others do not."""
+        return len({way.outcome for way in self.ways}) > 1
 
 
 class PathQuery(Value):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address, ip_network
 
 from netorch.immutable import Value
 from netorch.netlink.constants import (
+    AF_INET6,
     FR_ACT_BLACKHOLE,
+    FR_ACT_GOTO,
     FR_ACT_PROHIBIT,
     FR_ACT_TO_TBL,
     FR_ACT_UNREACHABLE,
@@ -16,6 +19,7 @@ from netorch.netlink.constants import (
     RT_TABLE_LOCAL,
     RT_TABLE_MAIN,
     RT_TABLE_UNSPEC,
+    RTN_ANYCAST,
     RTN_BLACKHOLE,
     RTN_BROADCAST,
     RTN_LOCAL,
@@ -24,44 +28,93 @@ from netorch.netlink.constants import (
     RTN_THROW,
     RTN_UNICAST,
     RTN_UNREACHABLE,
+    RTPROT_KERNEL,
 )
-from netorch.values.requests import Hop, RouteSpec, RuleSpec
+from netorch.values.policy import KernelRoute, KernelRule
+from netorch.values.requests import Hop
 from netorch.walk.world import FAMILIES, Address, Place
 
 NO_ROUTE = "no route"
-_REJECTS = {RTN_BLACKHOLE: "blackhole", RTN_UNREACHABLE: "unreachable", RTN_PROHIBIT: "prohibit"}
+ENCAPSULATIONS = {1: "MPLS", 2: "IP", 3: "ILA", 4: "IPv6", 5: "SRv6", 6: "BPF", 7: "SRv6 local"}
+_REJECTS = {
+    RTN_BLACKHOLE: "which is blackhole",
+    RTN_UNREACHABLE: "which is unreachable",
+    RTN_PROHIBIT: "which is prohibit",
+    RTN_BROADCAST: "by which it is a broadcast address",
+}
 _RULE_REJECTS = {
     FR_ACT_BLACKHOLE: "blackhole",
     FR_ACT_UNREACHABLE: "unreachable",
     FR_ACT_PROHIBIT: "prohibit",
 }
 _TABLES = {RT_TABLE_MAIN: "", RT_TABLE_DEFAULT: "default", RT_TABLE_LOCAL: "local"}
+_PROTOCOLS = {"icmp": 1, "ipip": 4, "tcp": 6, "udp": 17, "sit": 41, "gre": 47, "icmpv6": 58}
+_PROTOCOL_NAMES = {number: name for name, number in _PROTOCOLS.items()}
+_PLAIN = tuple(
+    KernelRule(AF_INET6, priority, FR_ACT_TO_TBL, table, RTPROT_KERNEL)
+    for priority, table in ((0, RT_TABLE_LOCAL), (32766, RT_TABLE_MAIN))
+)
+
+
+class Flow(Value):
+    """What a route is looked up for."""
+
+    destination: Address
+    source: Address | None = None
+    """None while it is not chosen yet."""
+    iif: str = ""
+    """The interface that it came by; "" if it is made here."""
+    oif: str = ""
+    """A VRF or an interface that it is bound to."""
+    prefers: str = ""
+    """The interface that is taken of several that are equal; a rule sees it as `oif`."""
+    mark: int | None = 0
+    """None if it is not known."""
+    proto: str = ""
+    sport: int | None = 0
+    """None if the kernel will choose one."""
+    dport: int = 0
+    uid: int | None = 0
+    """The user of the socket; None if it is not known."""
 
 
 class RouteChoice(Value):
-    """What a lookup found. `why`: why it leads nowhere, "" if it does not. `doubts`: rules on the way that are not understood."""
+    """What a lookup found. `why`: why it leads nowhere, "" if it does not. `doubts`: what on the way is not understood.
 
-    route: RouteSpec | None = None
+    `taken`: the place of the next hop that is followed, of those that `ways` gives.
+    """
+
+    route: KernelRoute | None = None
     why: str = ""
     rule: str = ""
     doubts: tuple[str, ...] = ()
+    taken: int = 0
 
     @property
     def is_local(self) -> bool:
-        return self.route is not None and self.route.type == RTN_LOCAL
+        return self.route is not None and self.route.type in (RTN_LOCAL, RTN_ANYCAST)
 
-    def hop(self, place: Place) -> Hop | None:
-        """The next hop that is used: of several any may be, and the first one over a link that is up stands for them."""
-        hops = self.route.hops if self.route is not None else ()
+    def ways(self, place: Place) -> Sequence[Hop]:
+        """The next hops that the kernel spreads flows over: those whose interface is up."""
+        route = self.route
+        if route is None:
+            return ()
+        version = 6 if route.family == AF_INET6 else 4
         up = [
             hop
-            for hop in hops
-            if hop.dev is not None
+            for number, hop in enumerate(route.hops)
+            if number not in route.dead
+            and hop.dev is not None
             and hop.dev in place.ifaces
             and place.ifaces[hop.dev].up
-            and not place.is_dead(hop.dev)
+            and not place.is_dead(version, hop.dev)
         ]
-        return (up or hops or (None,))[0]
+        return up or route.hops[:1]
+
+    def hop(self, place: Place) -> Hop | None:
+        """The next hop that is followed."""
+        ways = self.ways(place)
+        return ways[min(self.taken, len(ways) - 1)] if ways else None
 
     def dev(self, place: Place) -> str:
         """The interface that it leaves by, "" without one."""
@@ -69,36 +122,28 @@ class RouteChoice(Value):
         return hop.dev if hop is not None and hop.dev else ""
 
 
-def lookup(
-    place: Place,
-    destination: Address,
-    source: Address | None,
-    *,
-    iif: str = "",
-    oif: str = "",
-    mark: int = 0,
-) -> RouteChoice:
-    """The route for a packet. `iif` "": it is made here. `oif`: a VRF or an interface that it is bound to."""
-    family = FAMILIES[destination.version]
+def lookup(place: Place, flow: Flow) -> RouteChoice:
+    """The route for a packet."""
     doubts: list[str] = []
-    vrf = place.vrf_of(iif or oif)
-    for rule in sorted(
-        (rule for rule in place.rules if rule.family == family), key=lambda rule: rule.priority
-    ):
-        if not _matches(rule, destination, source, iif or "lo", oif, mark):
-            continue
-        if (family, rule.priority) in place.odd_rules:
+    vrf = place.vrf_of(flow.iif or flow.oif)
+    rules = _rules(place, FAMILIES[flow.destination.version])
+    at = 0
+    while at < len(rules):
+        rule, at = rules[at], at + 1
+        matches = _matches(rule, flow)
+        if matches is None:
             doubts.append(
-                f"{place.name}: the rule {rule_text(rule)} says more than is understood here: taken as if it did not match"
+                f"{place.name}: whether the rule {rule_text(rule)} is for it is not known: followed as if it were not"
             )
+        if not matches:
             continue
         if rule.action in _RULE_REJECTS:
-            return RouteChoice(
-                None,
-                f"the rule {rule_text(rule)!r}, which says {_RULE_REJECTS[rule.action]}",
-                rule_text(rule),
-                tuple(doubts),
-            )
+            why = f"the rule {rule_text(rule)!r}, which says {_RULE_REJECTS[rule.action]}"
+            return RouteChoice(None, why, rule_text(rule), tuple(doubts))
+        if rule.action == FR_ACT_GOTO:
+            # one that leads nowhere is passed over
+            later = (n for n, other in enumerate(rules) if other.priority == rule.goto and n >= at)
+            at = next(later, at)
         if rule.action != FR_ACT_TO_TBL:
             continue
         table = rule.table
@@ -107,66 +152,125 @@ def lookup(
             if not vrf:
                 continue
             table = vrf
-        # a packet of a VRF does not leave it by what it is bound to, but by what the table says
-        bound = "" if vrf and place.vrf_of(oif) == vrf and place.ifaces[oif].kind == "vrf" else oif
-        route = _in_table(place, table, destination, bound)
-        if route is None:
+        route = _in_table(place, table, flow, vrf)
+        if route is None or _is_suppressed(place, rule, route):
             continue
-        by = (
-            ""
-            if rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark)
-            else rule_text(rule)
-        )
-        if route.type in _REJECTS:
-            return RouteChoice(
-                route,
-                f"the route {route_text(route)}, which is {_REJECTS[route.type]}",
-                by,
-                tuple(doubts),
+        if route.encapsulation:
+            name = ENCAPSULATIONS.get(route.encapsulation, str(route.encapsulation))
+            doubts.append(
+                f"{place.name}: the route {route_text(route)} puts packets into others ({name}), which is not followed"
             )
-        return RouteChoice(route, "", by, tuple(doubts))
+        default = rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark)
+        why = _REJECTS.get(route.type, "")
+        return RouteChoice(
+            route,
+            f"the route {route_text(route)}, {why}" if why else "",
+            "" if default else rule_text(rule),
+            tuple(doubts),
+        )
     return RouteChoice(None, NO_ROUTE, "", tuple(doubts))
 
 
-def _in_table(place: Place, table: int, destination: Address, oif: str) -> RouteSpec | None:
+def _rules(place: Place, family: int) -> Sequence[KernelRule]:
+    """The rules in their order."""
+    if place.plain_ipv6 and family == AF_INET6:
+        return _PLAIN
+    found = (rule for rule in place.rules if rule.family == family)
+    return sorted(found, key=lambda rule: rule.priority)
+
+
+def _is_suppressed(place: Place, rule: KernelRule, route: KernelRoute) -> bool:
+    """Whether a rule does not take what its table has (fib4_rule_suppress)."""
+    if route.type in _REJECTS:
+        return False
+    if rule.suppress_length >= route.prefixlen:
+        return True
+    devices = {hop.dev for hop in route.hops}
+    groups = {iface.group for name, iface in place.ifaces.items() if name in devices}
+    return rule.suppress_group >= 0 and rule.suppress_group in groups
+
+
+def _in_table(place: Place, table: int, flow: Flow, vrf: int) -> KernelRoute | None:
     """The longest prefix, of one length the lowest metric; None where nothing fits, or a `throw` sends on."""
-    family = FAMILIES[destination.version]
-    best: RouteSpec | None = None
-    number, bits = int(destination), destination.max_prefixlen
+    # a packet of a VRF does not leave it by what it is bound to, but by what the table says
+    oif = flow.oif
+    if vrf and place.vrf_of(oif) == vrf and place.ifaces[oif].kind == "vrf":
+        oif = ""
+    version = flow.destination.version
+    family = FAMILIES[version]
+    best: KernelRoute | None = None
+    rank: tuple[int, int, int, bool] | None = None
+    number, bits = int(flow.destination), flow.destination.max_prefixlen
     for route in place.routes:
         if (
             route.family != family
             or route.table != table
-            or route.type in {RTN_BROADCAST, RTN_MULTICAST}
+            or route.type == RTN_MULTICAST
+            or route.tos
+            or (route.source is not None and not _within(flow.source, route.source))
         ):
             continue
         if route.dst is not None and (int.from_bytes(route.dst, "big") ^ number) >> (
             bits - route.prefixlen
         ):
             continue
-        if route.hops and all(place.is_dead(hop.dev) for hop in route.hops):
+        if route.hops and all(
+            place_of in route.dead or place.is_dead(version, hop.dev)
+            for place_of, hop in enumerate(route.hops)
+        ):
             continue
         if oif and route.hops and all(hop.dev != oif for hop in route.hops):
             continue
-        if best is None or (-route.prefixlen, route.metric) < (-best.prefixlen, best.metric):
-            best = route
+        other = bool(flow.prefers) and all(hop.dev != flow.prefers for hop in route.hops)
+        source = route.source[1] if route.source is not None else 0
+        mine = (-route.prefixlen, -source, route.metric, other)
+        if rank is None or mine < rank:
+            best, rank = route, mine
     return None if best is None or best.type == RTN_THROW else best
 
 
-def _matches(
-    rule: RuleSpec, destination: Address, source: Address | None, iif: str, oif: str, mark: int
-) -> bool:
-    if rule.dst is not None and destination not in ip_network(
-        (rule.dst[0], rule.dst[1]), strict=False
-    ):
-        return False
-    if rule.src is not None and (
-        source is None or source not in ip_network((rule.src[0], rule.src[1]), strict=False)
-    ):
-        return False
-    if (rule.iif is not None and rule.iif != iif) or (rule.oif is not None and rule.oif != oif):
-        return False
-    return rule.mark is None or mark & rule.mark[1] == rule.mark[0] & rule.mark[1]
+def _within(address: Address | None, prefix: tuple[bytes, int]) -> bool:
+    return address is not None and address in ip_network((prefix[0], prefix[1]), strict=False)
+
+
+def _matches(rule: KernelRule, flow: Flow) -> bool | None:
+    """Whether a rule is for a packet (fib_rule_match); None if nobody knows."""
+    answers = [*_answers(rule, flow)]
+    if False in answers:
+        found: bool | None = False
+    else:
+        found = None if None in answers else True
+    return found if found is None else found != rule.invert
+
+
+def _answers(rule: KernelRule, flow: Flow) -> Iterable[bool | None]:
+    if rule.dst is not None:
+        yield _within(flow.destination, rule.dst)
+    if rule.src is not None:
+        yield _within(flow.source, rule.src)
+    if rule.iif is not None:
+        yield rule.iif == (flow.iif or "lo")
+    if rule.oif is not None:
+        yield rule.oif == (flow.oif or flow.prefers)
+    if rule.mark is not None:
+        value, mask = rule.mark
+        yield None if flow.mark is None else flow.mark & mask == value & mask
+    # packets are followed as ping and a plain connect() send them
+    yield not (rule.tos or rule.tunnel)
+    if rule.protocol_number:
+        yield _PROTOCOLS.get(flow.proto, 0) == rule.protocol_number
+    if rule.sport is not None:
+        yield _is_in(flow.sport, rule.sport)
+    if rule.dport is not None:
+        yield _is_in(flow.dport, rule.dport)
+    if rule.uids is not None:
+        yield _is_in(flow.uid, rule.uids)
+    if rule.unknown:
+        yield None
+
+
+def _is_in(number: int | None, ends: tuple[int, int]) -> bool | None:
+    return None if number is None else ends[0] <= number <= ends[1]
 
 
 def source_for(place: Place, way: RouteChoice, destination: Address) -> Address | None:
@@ -185,9 +289,16 @@ def source_for(place: Place, way: RouteChoice, destination: Address) -> Address 
 def address_on(place: Place, dev: str, towards: Address, destination: Address) -> Address | None:
     """The address of an interface that suits who is asked; without one there another of the same routing domain (inet_select_addr)."""
     vrf = place.vrf_of(dev)
-    held = [entry for entry in place.addresses if entry.address.version == destination.version]
+    held = [
+        entry
+        for entry in place.addresses
+        if entry.address.version == destination.version and entry.ready
+    ]
     if destination.version == 6 and not destination.is_link_local:
+        # its link-local address is the last one that it would take
+        near = [entry for entry in held if entry.address.is_link_local and entry.iface == dev]
         held = [entry for entry in held if not entry.address.is_link_local]
+        held = held if any(not entry.address.is_loopback for entry in held) else near
     here = [entry for entry in held if entry.iface == dev and entry.scope < RT_SCOPE_HOST]
     for entry in here:
         if towards.version == entry.address.version and towards in entry.network:
@@ -211,28 +322,48 @@ def _common(one: Address, other: Address) -> int:
     return one.max_prefixlen - (int(one) ^ int(other)).bit_length()
 
 
-def route_text(route: RouteSpec) -> str:
+def route_text(route: KernelRoute) -> str:
     """`10.2.0.0/24`, `default`, with its table where that is not main."""
     text = "default" if route.dst is None else f"{ip_address(route.dst)}/{route.prefixlen}"
     name = _TABLES.get(route.table, str(route.table))
     return f"{text} table {name}" if name else text
 
 
-def rule_text(rule: RuleSpec) -> str:
+def rule_text(rule: KernelRule) -> str:
     """`1000: from 10.9.0.0/24 lookup 100`, as `ip rule` says it."""
     words = [f"{rule.priority}:"]
+    if rule.invert:
+        words.append("not")
     for word, selector in (("from", rule.src), ("to", rule.dst)):
         if selector is not None:
             words.append(f"{word} {ip_address(selector[0])}/{selector[1]}")
+    if rule.tos:
+        words.append(f"tos {rule.tos:#x}")
     words += [f"{word} {name}" for word, name in (("iif", rule.iif), ("oif", rule.oif)) if name]
     if rule.mark is not None:
         words.append(f"fwmark {rule.mark[0]:#x}")
+    if rule.uids is not None:
+        words.append(f"uidrange {rule.uids[0]}-{rule.uids[1]}")
+    if rule.protocol_number:
+        name = _PROTOCOL_NAMES.get(rule.protocol_number, str(rule.protocol_number))
+        words.append(f"ipproto {name}")
+    for word, ports in (("sport", rule.sport), ("dport", rule.dport)):
+        if ports is not None:
+            first, last = ports
+            words.append(f"{word} {first}" + (f"-{last}" if last != first else ""))
+    words += [f"and FRA attribute {number}" for number in rule.unknown]
     if rule.action == FR_ACT_TO_TBL:
         words.append(f"lookup {rule.table}" if rule.table else "lookup the VRF's table")
+    if rule.action == FR_ACT_GOTO:
+        words.append(f"goto {rule.goto}")
+    if rule.suppress_length >= 0:
+        words.append(f"suppress_prefixlength {rule.suppress_length}")
+    if rule.suppress_group >= 0:
+        words.append(f"suppress_ifgroup {rule.suppress_group}")
     return " ".join(words)
 
 
-def leads_to(route: RouteSpec | None, dev: str) -> bool:
+def leads_to(route: KernelRoute | None, dev: str) -> bool:
     """Whether a route may leave by an interface."""
     return (
         route is not None

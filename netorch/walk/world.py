@@ -15,9 +15,19 @@ from ipaddress import (
 
 from netorch.firewall.chains import ListedChain
 from netorch.immutable import Value, field
-from netorch.netlink.constants import AF_INET, AF_INET6
+from netorch.netlink.constants import (
+    AF_INET,
+    AF_INET6,
+    NUD_DELAY,
+    NUD_NOARP,
+    NUD_PERMANENT,
+    NUD_PROBE,
+    NUD_REACHABLE,
+    NUD_STALE,
+)
 from netorch.state.key import label_text
-from netorch.values.requests import RouteSpec, RuleSpec
+from netorch.values.policy import KernelRoute, KernelRule
+from netorch.walk.settings import Settings
 
 Address = IPv4Address | IPv6Address
 End = tuple[str, str]
@@ -27,6 +37,7 @@ FORWARDING = 3
 """A bridge port's state in which frames pass (BR_STATE_FORWARDING)."""
 PORT_STATES = ("disabled", "listening", "learning", "forwarding", "blocking")
 FAMILIES = {4: AF_INET, 6: AF_INET6}
+_VALID = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP
 
 
 class WireguardPeer(Value):
@@ -77,6 +88,19 @@ class WorldInterface(Value):
     tunnel: Tunnel | None = None
     impair: str = ""
     lost: bool = False
+    arp: bool = True
+    """Whether it asks for MACs (IFF_NOARP is not set)."""
+    group: int = 0
+    learning: bool = True
+    """As a bridge's port, like the next four: it learns which MACs are behind it."""
+    flood: bool = True
+    """It gets frames for a MAC that the bridge does not know."""
+    mcast_flood: bool = True
+    bcast_flood: bool = True
+    locked: bool = False
+    """It takes frames only from MACs that the bridge has behind it."""
+    filters: frozenset[int] = frozenset()
+    """Of a bridge: IP versions whose frames it gives to the packet filter by its own setting (nf_call_iptables)."""
 
 
 class InterfaceAddress(Value):
@@ -86,6 +110,8 @@ class InterfaceAddress(Value):
     address: IPv4Interface | IPv6Interface
     scope: int = 0
     peer: IPv4Network | IPv6Network | None = None
+    ready: bool = True
+    """False while, or because, duplicate address detection keeps it from being used."""
 
     @property
     def network(self) -> IPv4Network | IPv6Network:
@@ -93,39 +119,56 @@ class InterfaceAddress(Value):
         return self.peer if self.peer is not None else self.address.network
 
 
-class Place(Value):
-    """A namespace. `forwards`: IPv4, IPv6. `rp_filter`: interface → the value that counts. `fixed`: permanent neighbours, (interface,
-    address) → MAC; `silent`: those that did not answer when they were asked last. `odd_rules`: (family, priority) of policy rules that
-    say more than is understood here. `bridged`: IP versions in which a bridge's frames go through the packet filter.
+class Neighbour(Value):
+    """Who has an address, as the kernel believes. `state`: NUD_…"""
 
-    `listening`: (protocol, packed address, port); None where that was not looked at. `unseen`: sentences about what was not looked
-    into. `partial`: a file says some of it only. `skips_dead`: interfaces without whose carrier the routes over them do not count.
-    `proxies`: those by which ARP is answered for others (proxy_arp); `localnet`: by which 127.0.0.0/8 may come (route_localnet);
-    `still`: what comes in by which is not forwarded (IPv4), whatever `forwards` says.
-    `mute`: IP versions in which no echo is answered.
-    """
+    mac: str
+    state: int
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it stays until somebody takes it away."""
+        return bool(self.state & (NUD_PERMANENT | NUD_NOARP))
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether frames go to that MAC now, without a question."""
+        return bool(self.mac and self.state & _VALID)
+
+
+class BridgeRoute(Value):
+    """Where a bridge sends the frames for a MAC. `local`: to itself. `sticky`: whatever it learns."""
+
+    port: str
+    local: bool = False
+    sticky: bool = False
+
+
+class Place(Value):
+    """A namespace, with all that decides about packets in it."""
 
     label: str
     name: str
     ifaces: Mapping[str, WorldInterface]
     addresses: tuple[InterfaceAddress, ...] = ()
-    routes: tuple[RouteSpec, ...] = ()
-    rules: tuple[RuleSpec, ...] = ()
+    routes: tuple[KernelRoute, ...] = ()
+    rules: tuple[KernelRule, ...] = ()
+    plain_ipv6: bool = False
+    """IPv6 looks in the tables local and main, whatever its rules say."""
     forwards: tuple[bool, bool] = (False, False)
-    rp_filter: Mapping[str, int] = field(default_factory=dict)
-    fixed: Mapping[tuple[str, Address], str] = field(default_factory=dict)
-    silent: frozenset[tuple[str, Address]] = frozenset()
+    """IPv4, IPv6."""
+    settings: Settings = field(default_factory=Settings)
+    neighbours: Mapping[tuple[str, Address], Neighbour] = field(default_factory=dict)
+    """(Interface, address) → who has it."""
+    macs: Mapping[tuple[str, str, int], BridgeRoute] = field(default_factory=dict)
+    """(Bridge, MAC, VLAN or 0) → where it sends frames for it."""
     chains: tuple[ListedChain, ...] = ()
-    odd_rules: frozenset[tuple[int, int]] = frozenset()
-    bridged: frozenset[int] = frozenset()
     listening: frozenset[tuple[str, bytes, int]] | None = None
+    """(Protocol, packed address, port); None where that was not looked at."""
     unseen: tuple[str, ...] = ()
+    """Sentences about what was not looked into."""
     partial: bool = False
-    skips_dead: frozenset[str] = frozenset()
-    proxies: frozenset[str] = frozenset()
-    localnet: frozenset[str] = frozenset()
-    still: frozenset[str] = frozenset()
-    mute: frozenset[int] = frozenset()
+    """A file says only some of it."""
 
     def vrf_of(self, iface: str) -> int:
         """The routing table of the VRF that an interface is in, or is; 0 without one."""
@@ -134,10 +177,26 @@ class Place(Value):
             found = self.ifaces.get(found.master)
         return found.table if found is not None and found.kind == "vrf" else 0
 
-    def is_dead(self, iface: str | None) -> bool:
+    def vrf_name(self, iface: str) -> str:
+        """The VRF that an interface is in, or is; "" without one."""
+        table = self.vrf_of(iface)
+        return next(
+            (
+                entry.name
+                for entry in self.ifaces.values()
+                if table and entry.kind == "vrf" and entry.table == table
+            ),
+            "",
+        )
+
+    def is_dead(self, version: int, iface: str | None) -> bool:
         """Whether routes over an interface do not count now (ignore_routes_with_linkdown)."""
         found = self.ifaces.get(iface or "")
-        return found is not None and found.carrier is False and found.name in self.skips_dead
+        return (
+            found is not None
+            and found.carrier is False
+            and self.settings.most(version, "ignore_routes_with_linkdown", found.name) > 0
+        )
 
     def has(self, address: Address) -> bool:
         return any(held.address.ip == address for held in self.addresses)

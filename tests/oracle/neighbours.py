@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
 from netorch.netlink import constants as c
+from netorch.values.policy import BridgeEntry, NeighbourEntry
 from netorch.values.snapshot import NeighbourRecord
 from tests.oracle.reading import INETS, last, link_address, packed, read
 
@@ -62,9 +63,30 @@ def static_macs(messages: Iterable[bytes]) -> dict[int, list[tuple[bytes, int]]]
     return found
 
 
-def silent(messages: Iterable[bytes]) -> frozenset[tuple[int, bytes]]:
-    return frozenset(
-        (theirs["ifindex"], packed(last(theirs, "NDA_DST")) or b"")
-        for theirs in (read(ndmsg, data) for data in messages)
-        if theirs["family"] in INETS and theirs["state"] & c.NUD_FAILED
-    )
+def neighbour_table(messages: Iterable[bytes]) -> list[NeighbourEntry]:
+    found = []
+    for theirs in (read(ndmsg, data) for data in messages):
+        address = packed(last(theirs, "NDA_DST"))
+        if theirs["family"] in INETS and address is not None:
+            mac = link_address(last(theirs, "NDA_LLADDR")) or b""
+            index, state = theirs["ifindex"], theirs["state"]
+            found.append(NeighbourEntry(theirs["family"], index, address, mac, state))
+    return found
+
+
+def bridge_entries(messages: Iterable[bytes]) -> list[BridgeEntry]:
+    found = []
+    for theirs in (read(ndmsg, data) for data in messages):
+        mac, master = link_address(last(theirs, "NDA_LLADDR")), last(theirs, "NDA_MASTER")
+        if theirs["family"] == c.AF_BRIDGE and mac is not None and master:
+            found.append(
+                BridgeEntry(
+                    theirs["ifindex"],
+                    master,
+                    mac,
+                    last(theirs, "NDA_VLAN") or 0,
+                    bool(theirs["state"] & c.NUD_PERMANENT),
+                    bool(theirs["flags"] & c.NTF_STICKY),
+                )
+            )
+    return found

@@ -9,6 +9,7 @@ from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from netorch.netlink import constants as c
+from netorch.values.policy import KernelRule
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 from tests.oracle.reading import INETS, last, packed, read
 
@@ -100,21 +101,50 @@ def _rule(theirs: Any) -> RuleSpec:
     )
 
 
-def odd_rules(messages: Iterable[bytes]) -> frozenset[tuple[int, int]]:
+def kernel_rules(messages: Iterable[bytes]) -> list[KernelRule]:
+    return [
+        _kernel_rule(theirs)
+        for data in messages
+        if (theirs := read(fibmsg, data))["family"] in INETS
+    ]
+
+
+def _kernel_rule(theirs: Any) -> KernelRule:
+    def ends(name: str) -> tuple[int, int] | None:
+        text = last(theirs, name)
+        if text is None:
+            return None
+        first, _, final = text.partition(":")
+        return int(first), int(final)
+
+    def limit(name: str) -> int:
+        found = last(theirs, name)
+        return -1 if found in (None, 2**32 - 1) else int(found)
+
+    spec = _rule(theirs)
+    return KernelRule(
+        **{name: getattr(spec, name) for name in spec.__struct_fields__},
+        invert=bool(theirs["flags"] & c.FIB_RULE_INVERT),
+        tos=theirs["tos"],
+        protocol_number=last(theirs, "FRA_IP_PROTO") or 0,
+        sport=ends("FRA_SPORT_RANGE"),
+        dport=ends("FRA_DPORT_RANGE"),
+        uids=ends("FRA_UID_RANGE"),
+        suppress_length=limit("FRA_SUPPRESS_PREFIXLEN"),
+        suppress_group=limit("FRA_SUPPRESS_IFGROUP"),
+        goto=last(theirs, "FRA_GOTO") or 0,
+        tunnel=bool(last(theirs, "FRA_TUN_ID")),
+        unknown=_unknown(theirs),
+    )
+
+
+def _unknown(theirs: Any) -> tuple[int, ...]:
+    """The attributes of a rule that pyroute2 has no name for, but for DSCP and masks of all bits."""
     found = set()
-    for data in messages:
-        theirs = read(fibmsg, data)
-        selectors = ("FLOW", "TUN_ID", "UID_RANGE", "IP_PROTO", "SPORT_RANGE", "DPORT_RANGE")
-        odd = any(last(theirs, f"FRA_{name}") is not None for name in selectors)
-        odd |= any(
-            last(theirs, f"FRA_SUPPRESS_{name}") not in {None, 2**32 - 1}
-            for name in ("PREFIXLEN", "IFGROUP")
-        )
-        if (
-            odd
-            or theirs["tos"]
-            or theirs["flags"] & c.FIB_RULE_INVERT
-            or theirs["action"] == c.FR_ACT_GOTO
-        ):
-            found.add((theirs["family"], last(theirs, "FRA_PRIORITY") or 0))
-    return frozenset(found)
+    for name, value in theirs["attrs"]:
+        number = value["header"]["type"] & 0x3FFF if name == "UNKNOWN" else c.FRA_DSCP
+        ports = number in (c.FRA_SPORT_MASK, c.FRA_DPORT_MASK)
+        full = ports and bytes(value.data[value.offset + 4 : value.offset + 6]) == b"\xff\xff"
+        if number not in (c.FRA_DSCP, c.FRA_DSCP_MASK) and not full:
+            found.add(number)
+    return tuple(sorted(found))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netorch.netlink import address_moves, decode, genl, wireguard
+from netorch.netlink import address_moves, decode, decode_policy, genl, wireguard
 from netorch.netlink import constants as c
 from netorch.netlink.codec import DecodeError, Message, attr, attribute_list, attributes, headers
 from netorch.netlink.qdisc import read_netem, read_tbf
@@ -50,16 +50,23 @@ DECODERS: dict[str, tuple[tuple[str, ...], int, list[Callable[[list[Message]], A
         [
             lambda found: decode.routes(found, NAMES),
             lambda found: decode.routes(found, {}, whole=True),
+            lambda found: decode_policy.kernel_routes(found, {}),
+            decode_policy.route_type,
             moved,
         ],
     ),
-    "rules": (("rules",), c.RTM_NEWRULE, [decode.rules, decode.odd_rules]),
+    "rules": (("rules",), c.RTM_NEWRULE, [decode.rules, decode_policy.kernel_rules]),
     "neighbours": (
         ("neighbours", "forwarding"),
         c.RTM_NEWNEIGH,
-        [decode.neighbours, decode.static_macs, decode.unanswered],
+        [
+            decode.neighbours,
+            decode.static_macs,
+            decode_policy.neighbour_table,
+            decode_policy.bridge_entries,
+        ],
     ),
-    "qdiscs": (("qdiscs",), c.RTM_NEWQDISC, [decode.qdiscs, shaped]),
+    "qdiscs": (("qdiscs",), c.RTM_NEWQDISC, [decode.qdiscs, decode_policy.filtered_links, shaped]),
     "netconf": (("netconf",), c.RTM_NEWNETCONF, [decode.forwarding]),
     "errors": (("errors",), c.NLMSG_ERROR, [failures]),
     "family": (("family",), genl.GENL_ID_CTRL, [genl.family_number]),

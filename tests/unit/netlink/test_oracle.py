@@ -10,7 +10,7 @@ import pytest
 
 from netorch.immutable import replace
 from netorch.kinds.base.standalone import Attribute, StandaloneLink
-from netorch.netlink import address_moves, decode, genl, wireguard
+from netorch.netlink import address_moves, decode, decode_policy, genl, wireguard
 from netorch.netlink import constants as c
 from netorch.netlink.attribute_types import ADDRESS, FLAG
 from netorch.netlink.codec import Message, as_i32, attr, attribute_list, attributes, message, u16
@@ -39,10 +39,19 @@ READERS: dict[
         lambda found: oracle.routes(found, NAMES, whole=True),
     ),
     "rules": (("rules",), decode.rules, oracle.rules),
-    "odd_rules": (("rules",), decode.odd_rules, oracle.odd_rules),
+    "kernel_rules": (("rules",), decode_policy.kernel_rules, oracle.kernel_rules),
     "neighbours": (("neighbours", "forwarding"), decode.neighbours, oracle.neighbours),
     "static_macs": (("neighbours", "forwarding"), decode.static_macs, oracle.static_macs),
-    "silent": (("neighbours", "forwarding"), decode.unanswered, oracle.silent),
+    "neighbour_table": (
+        ("neighbours", "forwarding"),
+        decode_policy.neighbour_table,
+        oracle.neighbour_table,
+    ),
+    "bridge_entries": (
+        ("neighbours", "forwarding"),
+        decode_policy.bridge_entries,
+        oracle.bridge_entries,
+    ),
     "qdiscs": (("qdiscs",), decode.qdiscs, oracle.qdiscs),
     "netconf": (("netconf",), decode.forwarding, lambda found: oracle.forwarding(found[0])),
     "nsid": (("nsid",), lambda found: nsid(found[0]), lambda found: oracle.nsid(found[0])),
@@ -138,7 +147,14 @@ def test_the_recordings_have_every_kind_of_link_and_every_form_of_route() -> Non
     assert {
         record.kind for record in decode.qdiscs([one.message for one in of("qdiscs")]).values()
     } == {"netem", "tbf"}
-    for what in ("neighbours", "static_macs", "silent", "odd_rules", "port_vlans"):
+    for what in (
+        "neighbours",
+        "static_macs",
+        "neighbour_table",
+        "bridge_entries",
+        "kernel_rules",
+        "port_vlans",
+    ):
         questions, ours, _ = READERS[what]
         assert ours([one.message for one in of(*questions)]), what
 

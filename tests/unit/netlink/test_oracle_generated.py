@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netorch.netlink import decode, wireguard
+from netorch.netlink import decode, decode_policy, wireguard
 from netorch.netlink.codec import Message, headers
 from tests import messages, oracle
 
@@ -36,10 +36,15 @@ several = {
         lambda found: oracle.routes(found, NAMES, whole=True),
     ),
     "rules": (messages.rules(), decode.rules, oracle.rules),
-    "odd_rules": (messages.rules(), decode.odd_rules, oracle.odd_rules),
+    "kernel_rules": (messages.rules(), decode_policy.kernel_rules, oracle.kernel_rules),
     "neighbours": (messages.neighbours, decode.neighbours, oracle.neighbours),
     "static_macs": (messages.neighbours, decode.static_macs, oracle.static_macs),
-    "silent": (messages.neighbours, decode.unanswered, oracle.silent),
+    "neighbour_table": (
+        messages.neighbours,
+        decode_policy.neighbour_table,
+        oracle.neighbour_table,
+    ),
+    "bridge_entries": (messages.neighbours, decode_policy.bridge_entries, oracle.bridge_entries),
     "qdiscs": (messages.qdiscs, decode.qdiscs, oracle.qdiscs),
     "wireguard": (messages.wireguard(), wireguard.device, oracle.device),
 }

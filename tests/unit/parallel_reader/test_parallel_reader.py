@@ -19,6 +19,7 @@ from netorch.kernel.probe.probes import Sort
 from netorch.parallel_reader import guess, messages
 from netorch.parallel_reader.child import Child, Work
 from netorch.parallel_reader.claims import Claims
+from netorch.values.policy import BridgeEntry, KernelRoute, KernelRule, NeighbourEntry
 from netorch.values.requests import Accept, Hop, RouteSpec, RuleSpec
 from netorch.values.secret import Secret
 from netorch.values.snapshot import (
@@ -239,11 +240,12 @@ FULL = NetnsSnapshot(
     {3: {1: 6, 100: 0}},
     {3: [(b"\2\0\0\0\0\3", 100)]},
     Passage(
-        (ROUTE,),
-        frozenset({(2, 100)}),
-        frozenset({(2, b"\12\0\0\4")}),
-        {"eth0": 2},
-        frozenset({"eth0"}),
+        (KernelRoute(*(getattr(ROUTE, name) for name in ROUTE.__struct_fields__), tos=4),),
+        (KernelRule(2, 100, 1, 254, 3, sport=(1, 2), unknown=(26,)),),
+        True,
+        (NeighbourEntry(2, 2, b"\12\0\0\4", b"", 32),),
+        (BridgeEntry(3, 4, b"\2\0\0\0\0\3", 10, True),),
+        {"net/ipv4/ip_forward": "1"},
         filters={"nftables": FilterListing("table", "{}", {("ip", "filter", 7): ("-m tcp",)})},
     ),
 )

@@ -1,0 +1,183 @@
+"""Dumps to what only those need who follow a packet: rules and routes in full, all neighbours, bridges' forwarding databases."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+
+from netorch.netlink import constants as c
+from netorch.netlink import decode
+from netorch.netlink.codec import DecodeError, Message, as_u32, attributes
+from netorch.values.policy import BridgeEntry, KernelRoute, KernelRule, NeighbourEntry
+from netorch.values.requests import RouteSpec, RuleSpec
+
+_RULE = struct.Struct("=BBBBBBBBI")
+_RTMSG = struct.Struct("=BBBBBBBBI")
+_RTNEXTHOP = struct.Struct("=HBBi")
+_RANGE16 = struct.Struct("=HH")
+_RANGE32 = struct.Struct("=II")
+_NONE = b"\xff\xff\xff\xff"
+_ZERO4 = bytes(4)
+_KNOWN = frozenset(
+    (
+        *(c.FRA_DST, c.FRA_SRC, c.FRA_IIFNAME, c.FRA_GOTO, c.FRA_PRIORITY, c.FRA_FWMARK),
+        *(c.FRA_FLOW, c.FRA_TUN_ID, c.FRA_SUPPRESS_IFGROUP, c.FRA_SUPPRESS_PREFIXLEN),
+        *(c.FRA_TABLE, c.FRA_FWMASK, c.FRA_OIFNAME, c.FRA_PAD, c.FRA_L3MDEV, c.FRA_UID_RANGE),
+        *(c.FRA_PROTOCOL, c.FRA_IP_PROTO, c.FRA_SPORT_RANGE, c.FRA_DPORT_RANGE),
+        *(c.FRA_DSCP, c.FRA_DSCP_MASK),
+    )
+)
+"""FRA_FLOW sets realms, which choose no route."""
+_ALL_PORTS = b"\xff\xff"
+
+
+def kernel_rules(messages: Iterable[Message]) -> list[KernelRule]:
+    """RTM_NEWRULE messages of IPv4 and IPv6 with all their selectors, in the order of the dump."""
+    found = []
+    for kind, buffer, start, end in messages:
+        if kind != c.RTM_NEWRULE or buffer[start : start + 1] not in (b"\x02", b"\x0a"):
+            continue
+        (spec,) = decode.rules([(kind, buffer, start, end)])
+        found.append(_kernel_rule(spec, buffer, start, end))
+    return found
+
+
+def _kernel_rule(spec: RuleSpec, buffer: bytes, start: int, end: int) -> KernelRule:
+    _, _, _, tos, _, _, _, _, flags = _RULE.unpack_from(buffer, start)
+    parts = attributes(buffer, start + 12, end)
+    get = parts.get
+    # the masks of ports that say nothing: every bit counts
+    masks = {
+        number
+        for number in (c.FRA_SPORT_MASK, c.FRA_DPORT_MASK)
+        if parts.get(number, b"")[:2] == _ALL_PORTS
+    }
+    return KernelRule(
+        **{name: getattr(spec, name) for name in spec.__struct_fields__},
+        invert=bool(flags & c.FIB_RULE_INVERT),
+        tos=tos | _tos(parts),
+        protocol_number=int.from_bytes(get(c.FRA_IP_PROTO, b"")[:1], "little"),
+        sport=_range(_RANGE16, get(c.FRA_SPORT_RANGE)),
+        dport=_range(_RANGE16, get(c.FRA_DPORT_RANGE)),
+        uids=_range(_RANGE32, get(c.FRA_UID_RANGE)),
+        suppress_length=_limit(get(c.FRA_SUPPRESS_PREFIXLEN, _NONE)),
+        suppress_group=_limit(get(c.FRA_SUPPRESS_IFGROUP, _NONE)),
+        goto=as_u32(get(c.FRA_GOTO, _ZERO4)),
+        tunnel=any(get(c.FRA_TUN_ID, b"")),
+        unknown=tuple(sorted(number for number in parts if number not in _KNOWN | masks)),
+    )
+
+
+def _tos(parts: Mapping[int, bytes]) -> int:
+    """The bits of the type of service that FRA_DSCP asks for."""
+    mask = int.from_bytes(parts.get(c.FRA_DSCP_MASK, b"\x3f")[:1], "little")
+    return (int.from_bytes(parts.get(c.FRA_DSCP, b"")[:1], "little") & mask) << 2
+
+
+def _range(form: struct.Struct, payload: bytes | None) -> tuple[int, int] | None:
+    if payload is None:
+        return None
+    if len(payload) != form.size:
+        raise DecodeError(f"range of {len(payload)} bytes")
+    first, last = form.unpack(payload)
+    return int(first), int(last)
+
+
+def _limit(payload: bytes) -> int:
+    return -1 if payload == _NONE else as_u32(payload)
+
+
+def kernel_routes(messages: Iterable[Message], names: Mapping[int, str]) -> list[KernelRoute]:
+    """RTM_NEWROUTE messages but cached ones, those of the kernel's own making too."""
+    found = []
+    for message in messages:
+        for spec in decode.routes([message], names, whole=True):
+            found.append(_kernel_route(spec, *message[1:]))
+    return found
+
+
+def _kernel_route(spec: RouteSpec, buffer: bytes, start: int, end: int) -> KernelRoute:
+    _, _, src_len, tos, _, _, _, _, flags = _RTMSG.unpack_from(buffer, start)
+    parts = attributes(buffer, start + 12, end)
+    encapsulation = int.from_bytes(parts.get(c.RTA_ENCAP_TYPE, b"")[:2], "little")
+    dead = {0} if flags & c.RTNH_F_DEAD else set()
+    payload = parts.get(c.RTA_MULTIPATH, b"")
+    offset = place = 0
+    while offset <= len(payload) - 8:
+        length, hop_flags, _, _ = _RTNEXTHOP.unpack_from(payload, offset)
+        if length < 8 or offset + length > len(payload):
+            raise DecodeError(f"next hop of {length} bytes where {len(payload) - offset} are left")
+        if hop_flags & c.RTNH_F_DEAD:
+            dead.add(place)
+        more = attributes(payload, offset + 8, offset + length)
+        encapsulation |= int.from_bytes(more.get(c.RTA_ENCAP_TYPE, b"")[:2], "little")
+        offset, place = offset + ((length + 3) & -4), place + 1
+    source = parts.get(c.RTA_SRC)
+    return KernelRoute(
+        **{name: getattr(spec, name) for name in spec.__struct_fields__},
+        tos=tos,
+        source=(source, src_len) if source is not None and src_len else None,
+        encapsulation=encapsulation,
+        dead=frozenset(dead),
+    )
+
+
+def neighbour_table(messages: Iterable[Message]) -> list[NeighbourEntry]:
+    """RTM_NEWNEIGH messages of IPv4 and IPv6, in whatever state; an entry without a MAC has an empty one."""
+    found = []
+    for family, index, state, _, buffer, start, end in decode.ndmsgs(messages):
+        if family not in (c.AF_INET, c.AF_INET6):
+            continue
+        parts = attributes(buffer, start, end)
+        address = parts.get(c.NDA_DST, b"")
+        if len(address) in (4, 16):
+            mac = parts.get(c.NDA_LLADDR, b"")
+            found.append(NeighbourEntry(family, index, address, mac, state))
+    return found
+
+
+def bridge_entries(messages: Iterable[Message]) -> list[BridgeEntry]:
+    """RTM_NEWNEIGH messages of the family AF_BRIDGE: the forwarding databases of bridges."""
+    found = []
+    for family, index, state, flags, buffer, start, end in decode.ndmsgs(messages):
+        if family != c.AF_BRIDGE:
+            continue
+        parts = attributes(buffer, start, end)
+        mac = parts.get(c.NDA_LLADDR)
+        master = as_u32(parts.get(c.NDA_MASTER, _ZERO4))
+        # what is said of a tunnel's other ends, or of what a NIC filters, has NTF_SELF and no master
+        if mac is not None and master:
+            found.append(
+                BridgeEntry(
+                    index=index,
+                    master=master,
+                    mac=mac,
+                    vlan=int.from_bytes(parts.get(c.NDA_VLAN, b"")[:2], "little"),
+                    local=bool(state & c.NUD_PERMANENT),
+                    sticky=bool(flags & c.NTF_STICKY),
+                )
+            )
+    return found
+
+
+def filtered_links(messages: Iterable[Message]) -> list[int]:
+    """RTM_NEWQDISC messages: indices of links with a place for filters of incoming frames (ingress, clsact)."""
+    found = []
+    for kind, buffer, start, end in messages:
+        if kind != c.RTM_NEWQDISC:
+            continue
+        if end - start < 20:
+            raise DecodeError("qdisc message without its header")
+        index = int.from_bytes(buffer[start + 4 : start + 8], "little", signed=True)
+        name = attributes(buffer, start + 20, end).get(c.TCA_KIND, b"").rstrip(b"\0")
+        if name in (b"ingress", b"clsact"):
+            found.append(index)
+    return found
+
+
+def route_type(messages: Iterable[Message]) -> int:
+    """RTN_… of the answer to RTM_GETROUTE; 0 where there is no route."""
+    for kind, buffer, start, end in messages:
+        if kind == c.RTM_NEWROUTE and end - start >= 12:
+            return buffer[start + 7]
+    return 0
