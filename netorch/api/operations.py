@@ -165,9 +165,12 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
 
 def try_checks(topology: Topology, timeout: float) -> Checks:
     """`check`, of a topology that is loaded."""
+    from netorch.walk.live import LiveWalks
+
     loaded = topology.loaded
     with Orchestrator() as lab:
-        outcomes = run_checks(lab.kernel, loaded, timeout=timeout)
+        walks = LiveWalks(lab.kernel, loaded.desired)
+        outcomes = run_checks(lab.kernel, loaded, timeout=timeout, recipient=walks.astray)
     said = checks.lines(loaded.desired.checks, outcomes, file=loaded.file)
     return Checks(
         topology.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from netorch.checks.replies import reply_text
 from netorch.errors import Position
@@ -26,6 +26,8 @@ class Pair(Value):
     target: CheckEnd
     probes: tuple[Probe, ...]
     small: tuple[Probe, ...] = ()
+    shared: tuple[Address, ...] = ()
+    """Addresses that others than the target have, too: an answer from there may be theirs."""
 
 
 class Try(Value):
@@ -68,13 +70,19 @@ class Outcome(Value):
         return what if self.reachable else f"no {what}"
 
 
-def pairs(checks: Sequence[Check], live: Live) -> list[Pair]:
+IsShared = Callable[[CheckEnd, CheckEnd, Address], bool]
+"""Whether the sender, or another node than the one that is meant, has an address, too."""
+
+
+def pairs(
+    checks: Sequence[Check], live: Live, is_shared: IsShared = lambda *_: False
+) -> list[Pair]:
     """Everything that is to be tried, in the order of the file."""
     found: list[Pair] = []
     group = 0
     for check in checks:
         for source, target in _ends(check, live):
-            found.append(_pair(check, source, target, live, group))
+            found.append(_pair(check, source, target, live, group, is_shared))
             group += 2
     return found
 
@@ -130,12 +138,24 @@ def _filled(end: CheckEnd, live: Live) -> CheckEnd:
     return replace(end, addresses=tuple(dict.fromkeys(here)))
 
 
-def _pair(check: Check, source: CheckEnd, target: CheckEnd, live: Live, group: int) -> Pair:
+def _pair(
+    check: Check,
+    source: CheckEnd,
+    target: CheckEnd,
+    live: Live,
+    group: int,
+    is_shared: IsShared,
+) -> Pair:
     probes: list[Probe] = []
+    shared: list[Address] = []
     crowd = len(check.members) > CROWD
     for address in _tried(check, source, target, live):
         traces = _traces(source, target, address) if crowd else ()
         number = group + (address.version == 6)
+        if target.node and is_shared(source, target, address):
+            shared.append(address)
+            # an answer from there does not end the wait for the node's other addresses
+            number = -1
         probes.append(
             Probe(
                 netns=source.label,
@@ -152,7 +172,7 @@ def _pair(check: Check, source: CheckEnd, target: CheckEnd, live: Live, group: i
         if check.mtu and check.reachable
         else ()
     )
-    return Pair(check, source, target, tuple(probes), small)
+    return Pair(check, source, target, tuple(probes), small, tuple(shared))
 
 
 def _tried(check: Check, source: CheckEnd, target: CheckEnd, live: Live) -> list[Address]:

@@ -59,6 +59,8 @@ def reply_text(
             return _unreachable(node, probe, reply, near)
         case Sort.STOPPED:
             return _stopped(node, probe, reply)
+        case Sort.ELSEWHERE:
+            return f"{probe.address} answers, but that says nothing of the node: {reply.text}"
         case Sort.UNSENT:
             return f"could not be tried: {_unsent(node, probe, reply)}"
 

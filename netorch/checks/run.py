@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from ipaddress import ip_address
+from collections.abc import Callable, Iterable, Mapping
+from ipaddress import ip_address, ip_network
 
-from netorch.checks.probes import Live, Outcome, involved, outcome, pairs
+from netorch.checks.probes import Live, Outcome, Pair, involved, outcome, pairs
 from netorch.converge.attached import attach, check_attached
 from netorch.errors import NetorchError, Problem
 from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
-from netorch.kernel.probe.probes import Probe
+from netorch.kernel.probe.probes import Probe, Reply, Sort
 from netorch.language.scalars import Address
 from netorch.netlink import constants as c
+from netorch.resolve.checks import CheckEnd
 from netorch.resolve.loader import Loaded
 from netorch.state.key import HOST
 from netorch.values.snapshot import Scope, Snapshot
@@ -23,6 +24,9 @@ TIMEOUT = 5.0
 
 DETECTION = 3.0
 """Seconds that a silence which is wanted waits for addresses that are not ready, since it would say nothing before."""
+
+Recipient = Callable[[str, str, Address, int], str]
+"""Source, target, address, TCP port (0 for an echo) → why what is sent there does not get to the target; "" if it does."""
 
 Explain = Callable[[Outcome], Iterable[str]]
 """What a look at the live state says of a failed check: sentences for its `why`."""
@@ -34,19 +38,27 @@ def run_checks(
     *,
     timeout: float = TIMEOUT,
     explain: Explain | None = None,
+    recipient: Recipient = lambda *_: "others have this address, too.",
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[Outcome, ...]:
     """Every check of the file, tried by real packets from inside the nodes, all at the same time; one outcome for each, and for each
     ordered pair of a network's members. `timeout`: seconds that an answer may take where one is wanted. `explain`: asked of each
-    failure. `progress`: called now and then with how many of how many packets' fates are known.
+    failure. `recipient`: asked who gets what is sent to an address that several nodes have, of which an answer alone does not tell.
+    `progress`: called now and then with how many of how many packets' fates are known.
 
     NetorchError where a node that is named in them is not there, or is not this topology's: then nothing is sent.
     """
     checks = loaded.desired.checks
     if not checks:
         return ()
-    live = _look(kernel, loaded)
-    tried = pairs(checks, live)
+    live, snapshot = _look(kernel, loaded)
+    owners = _owners(loaded, snapshot)
+
+    def is_shared(source: CheckEnd, target: CheckEnd, address: Address) -> bool:
+        others = owners.get(address, frozenset()) - {target.label}
+        return bool(others) or _takes(snapshot, source.label, address)
+
+    tried = pairs(checks, live, is_shared)
     # what is asked twice is sent once
     probes: list[Probe] = list(
         dict.fromkeys(probe for pair in tried for probe in (*pair.probes, *pair.small))
@@ -54,7 +66,12 @@ def run_checks(
     replies = dict(zip(probes, kernel.probe(probes, timeout, progress), strict=True))
     numbers = {id(check): number for number, check in enumerate(checks)}
     found = [
-        outcome(numbers[id(pair.check)], pair, replies, loaded.where(pair.check.path))
+        outcome(
+            numbers[id(pair.check)],
+            pair,
+            _told_apart(pair, replies, recipient),
+            loaded.where(pair.check.path),
+        )
         for pair in tried
     ]
     if explain is None:
@@ -64,8 +81,42 @@ def run_checks(
     )
 
 
-def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
-    """The addresses of the nodes that the checks name; NetorchError unless all of them are there, and ours."""
+def _told_apart(
+    pair: Pair, replies: Mapping[Probe, Reply], recipient: Recipient
+) -> Mapping[Probe, Reply]:
+    """The replies, of which those do not count that somebody else gave who has the address, too."""
+    found = dict(replies)
+    for probe in pair.probes:
+        reply = replies[probe]
+        if probe.address in pair.shared and reply.sort is Sort.ANSWERED:
+            why = recipient(pair.source.node, pair.target.node, probe.address, probe.port)
+            if why:
+                found[probe] = replace(reply, sort=Sort.ELSEWHERE, text=why)
+    return found
+
+
+def _owners(loaded: Loaded, snapshot: Snapshot) -> Mapping[Address, frozenset[str]]:
+    """Address → the labels of the topology's nodes that have it."""
+    found: dict[Address, set[str]] = {}
+    for label in loaded.desired.labels.values():
+        if label in snapshot.namespaces:
+            for _, address in _addresses(snapshot, label):
+                found.setdefault(address, set()).add(label)
+    return {address: frozenset(labels) for address, labels in found.items()}
+
+
+def _takes(snapshot: Snapshot, label: str, address: Address) -> bool:
+    """Whether a namespace takes an address for its own by a route that somebody made (`ip route add local`)."""
+    netns = snapshot.namespaces.get(label)
+    return netns is not None and any(
+        route.type == c.RTN_LOCAL
+        and (route.dst is None or address in ip_network((route.dst, route.prefixlen), strict=False))
+        for route in netns.routes
+    )
+
+
+def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
+    """The addresses of the nodes that the checks name, and all that was read; NetorchError unless all nodes are there, and ours."""
     desired = loaded.desired
     attached = attach(kernel, desired, None)
     labels = {end.label: end.node for check in desired.checks for end in involved(check)}
@@ -123,7 +174,7 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> Live:
     ):
         time.sleep(0.1)
         snapshot = kernel.read(scope)
-    return {label: _addresses(snapshot, label) for label in labels}
+    return {label: _addresses(snapshot, label) for label in labels}, snapshot
 
 
 def _is_settling(snapshot: Snapshot, labels: Iterable[str]) -> bool:
@@ -169,4 +220,4 @@ def _addresses(snapshot: Snapshot, label: str) -> list[tuple[str, Address]]:
     ]
 
 
-__all__ = ["TIMEOUT", "Explain", "Outcome", "run_checks"]
+__all__ = ["TIMEOUT", "Explain", "Outcome", "Recipient", "run_checks"]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from netorch.converge.attached import Attached, attach
 from netorch.errors import NetorchError
+from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
 from netorch.resolve import Desired
 from netorch.values.snapshot import Scope
 from netorch.walk import from_snapshot, from_state
-from netorch.walk.ends import explain
+from netorch.walk.ends import UnknownEnd, ask, explain
+from netorch.walk.path import walk
 from netorch.walk.result import Walk
-from netorch.walk.world import World
+from netorch.walk.world import Address, World
 
 NO_REASON = "the live state shows no reason: a packet and its answer should get through"
 
@@ -37,24 +37,40 @@ def why_not(
 
     `source` and `target` as in a check: a node, an address, or NODE:IF.
     """
-    return reasons(kernel, desired)(source, target, tcp)
+    return LiveWalks(kernel, desired).why_not(source, target, tcp)
 
 
-def reasons(
-    kernel: LinuxKernel, desired: Desired
-) -> Callable[[str, str, int | None], tuple[str, ...]]:
-    """`why_not` for many pairs: the kernel is read once, when the first one is asked for."""
-    from_snapshot: list[World] = []
+class LiveWalks:
+    """Walks over the kernel, which is read once, when the first one is asked for."""
 
-    def why(source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:
+    def __init__(self, kernel: LinuxKernel, desired: Desired) -> None:
+        self._kernel, self._desired = kernel, desired
+        self._world: World | None = None
+
+    @property
+    def world(self) -> World:
+        if self._world is None:
+            self._world = look(self._kernel, self._desired)
+        return self._world
+
+    def why_not(self, source: str, target: str, tcp: int | None = None) -> tuple[str, ...]:
+        """Why a node does not reach another, as `why_not`."""
         try:
-            if not from_snapshot:
-                from_snapshot.append(look(kernel, desired))
-            return outcome_lines(explain(from_snapshot[0], source, target, tcp))
+            return outcome_lines(explain(self.world, source, target, tcp))
         except NetorchError as error:
             return tuple(error.lines())
 
-    return why
+    def astray(self, source: str, target: str, address: Address, tcp: int) -> str:
+        """Why what is sent to an address of the node `target` does not get to it, or its answer not back; "" if it does.
+
+        Others may have the address, too. `tcp`: a port, 0 for an echo.
+        """
+        try:
+            asked = ask(self.world, source, str(address), tcp or None)
+        except (NetorchError, UnknownEnd) as error:
+            return str(error)
+        owner = self.world.names.get(target, "")
+        return walk(self.world, replace(asked, owner=owner), source, target).cause
 
 
 def outcome_lines(found: Walk) -> tuple[str, ...]:

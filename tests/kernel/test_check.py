@@ -432,3 +432,45 @@ for outcome in outcomes:
         "0 ping True  () 12 True",
         "1 ping False network unreachable, says 10.0.1.1 ('a cannot',) 13 False",
     ]
+
+
+ANYCAST = """
+name: lab
+nodes:
+  r: {forwarding: true, routes: [{to: 10.53.53.53/32, via: 10.0.1.2}, {to: "fd53::53/128", via: "fd00:1::2"}]}
+  s1: {interfaces: {lo: {addresses: [10.53.53.53/32, "fd53::53/128"]}}}
+  s2: {interfaces: {lo: {addresses: [10.53.53.53/32, "fd53::53/128"]}}}
+links:
+  - {endpoints: [r:e1, s1:e0], subnet: [10.0.1.0/30, "fd00:1::/64"]}
+  - {endpoints: [r:e2, s2:e0], subnet: [10.0.2.0/30, "fd00:2::/64"]}
+checks: [{from: r, to: s1}, {from: r, to: s2}, {from: r, to: s2, tcp: 80}, {from: s1, to: s2}, {from: r, to: s2, reachable: false}]
+"""
+
+
+def test_an_answer_of_somebody_else_with_the_address_does_not_count(host: Host) -> None:
+    host.write("topo.yaml", ANYCAST)
+    host.netorch("apply", "-q")
+    for node in ("s1", "s2"):
+        serve(host, node, "tcp:80")
+    # whole: both are reached, s2 by its own address
+    found = run(host, status=2)
+    assert [check["passed"] for check in found["checks"]] == [True, True, True, False, False]
+    # cut off: whatever answers at the shared address is s1
+    host.run("ip", "-n", "s2", "link", "set", "e0", "down")
+    found = run(host, status=2)
+    assert [check["passed"] for check in found["checks"]] == [True, False, False, False, True]
+    tries = found["checks"][1]["pairs"][0]["tries"]
+    shared = {entry["address"]: entry["result"] for entry in tries if "53" in entry["address"]}
+    assert shared == {"10.53.53.53": "elsewhere", "fd53::53": "elsewhere"}
+    assert "s1 has the address 10.53.53.53 too" in str(pairs(found)[1])
+
+
+def test_an_address_that_the_sender_takes_for_its_own_does_not_count(host: Host) -> None:
+    host.write("topo.yaml", checks("{from: a, to: b}"))
+    host.netorch("apply", "-q")
+    for route in ("10.0.2.2", "fd00:2::2"):
+        host.run("ip", "-n", "a", "route", "add", "local", route, "dev", "lo")
+    found = run(host, status=2)
+    results = {entry["result"] for entry in found["checks"][0]["pairs"][0]["tries"]}
+    assert results == {"elsewhere"}
+    assert "a has the address 10.0.2.2 too" in str(pairs(found))

@@ -51,7 +51,7 @@ def run(options: CheckOptions, output: Output) -> int:
     from netorch.cli import inputs
     from netorch.converge.orchestrator import Orchestrator
     from netorch.render import checks, json
-    from netorch.walk.live import reasons
+    from netorch.walk.live import LiveWalks
 
     loaded, _ = inputs.load_chosen(options.file, options, live=True)
     desired = loaded.desired
@@ -59,14 +59,17 @@ def run(options: CheckOptions, output: Output) -> int:
     started = time.monotonic()
     with Orchestrator() as lab:
         output.phase("checking")
-        why = reasons(lab.kernel, desired)
+        walks = LiveWalks(lab.kernel, desired)
         outcomes = run_checks(
             lab.kernel,
             loaded,
             timeout=TIMEOUT if options.timeout is None else options.timeout,
             explain=lambda failed: (
-                why(failed.source, failed.target, failed.tcp or None) if failed.reachable else ()
+                walks.why_not(failed.source, failed.target, failed.tcp or None)
+                if failed.reachable
+                else ()
             ),
+            recipient=walks.astray,
             progress=lambda done, total: output.bar(done, total, "tried"),
         )
         output.done()

@@ -60,6 +60,8 @@ class Sort(Enum):
     """It could not be tried, with `errno`, which says nothing of the network."""
     NOT_NEEDED = "not needed"
     """Another probe of its group was answered."""
+    ELSEWHERE = "elsewhere"
+    """Answered, but not by the node that is meant: somebody else has the address, too."""
 
 
 class Reply(Value):
@@ -74,3 +76,5 @@ class Reply(Value):
     icmp: tuple[int, int] = (0, 0)
     mtu: int = 0
     own: bool = False
+    text: str = ""
+    """Who answered, and why that is not the node, where `sort` is ELSEWHERE."""
