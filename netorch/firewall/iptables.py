@@ -345,6 +345,9 @@ def _target(rule: FilterRule) -> str:
     assert isinstance(act, Verdict)
     if act is Verdict.DROP and _HOOKS[rule.hook][0] == _NAT:
         raise _wrong(rule, "the table nat drops nothing")
+    if act is Verdict.ACCEPT and _HOOKS[rule.hook][0] == _FILTER:
+        # whoever else filters in the table is still to judge, as behind a table of nftables
+        return Verdict.RETURN.name
     return act.name
 
 

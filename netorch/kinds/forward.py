@@ -1,21 +1,24 @@
 """Accepts for a network's bridge where iptables drops what it does not know: no table of our own can undo a drop (nft(8)).
 
-They are bare, two rules of `DOCKER-USER` or `FORWARD`; what is to be stateful or dropped is said in the packet filter.
+They are the last rules of `FORWARD` before the drop, because whoever else filters there judges first. They are bare: what is to be
+stateful or dropped is said in the packet filter. Members are let out by the interfaces that lead beyond the machine, and not onto
+bridges of others: what goes to a container is for its engine to allow, and most engines leave the rest to the drop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
 from netorch.immutable import replace
 from netorch.kinds.filter import filter_key
 from netorch.kinds.netns import netns_key
+from netorch.kinds.ways_out import ways_out
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
-from netorch.values.snapshot import DroppingChain, ForwardSnapshot, Snapshot
+from netorch.values.snapshot import DroppingChain, ForwardSnapshot, NetnsSnapshot, Snapshot
 
 
 def forward_key(netns: str, bridge: str) -> Key:
@@ -24,16 +27,20 @@ def forward_key(netns: str, bridge: str) -> Key:
 
 @observed
 class ForwardAccept(NoForeignObjects, Resource):
-    """`leads`: the IP versions in which the network leads out. `rules` are all of the bridge's, sorted, in every table that drops."""
+    """What a bridge of ours needs in the tables of others that drop."""
 
     # which tables drop is not for the file to know: `rules` is empty until a snapshot says it
     KIND: ClassVar[str] = "forward"
-    HINTS: ClassVar[tuple[str, ...]] = ("leads",)
+    HINTS: ClassVar[tuple[str, ...]] = ("leads", "guarded")
     netns: str
     bridge: str
     topology: str
     leads: tuple[int, ...] = ()
+    """The IP versions in which members go beyond the network."""
+    guarded: tuple[int, ...] = ()
+    """The IP versions in which the topology's packet filter judges what goes to members."""
     rules: tuple[Accept, ...] = ()
+    """All accepts of the bridge, sorted, in every table that drops."""
 
     @property
     def key(self) -> Key:
@@ -57,17 +64,21 @@ class ForwardAccept(NoForeignObjects, Resource):
         for bridge, rules in found.items():
             yield cls(view.label, bridge, view.mark.topology, rules=tuple(sorted(rules)))
 
-    def rules_for(self, there: ForwardSnapshot) -> tuple[Accept, ...]:
-        """The rules without which members do not reach one another, or the outside where the network leads out."""
+    def rules_for(self, there: ForwardSnapshot, ways: Collection[str]) -> tuple[Accept, ...]:
+        """The rules without which members do not reach one another, or are not reached, or do not get out by `ways`."""
         rules: list[Accept] = []
         for chain in there.forward_chains:
-            if chain.drops and chain.version in self.leads:
-                rules += [
-                    Accept(chain.flavour, chain.version, self.bridge, ""),
-                    Accept(chain.flavour, chain.version, "", self.bridge),
-                ]
-            elif chain.drops and chain.version in there.bridged:
-                rules.append(Accept(chain.flavour, chain.version, self.bridge, self.bridge))
+            flavour, version = chain.flavour, chain.version
+            if not chain.drops:
+                continue
+            if version in self.guarded:
+                rules.append(Accept(flavour, version, "", self.bridge))
+            elif version in there.bridged:
+                rules.append(Accept(flavour, version, self.bridge, self.bridge))
+            if version in self.leads:
+                rules += (
+                    Accept(flavour, version, self.bridge, way) for way in ways if way != self.bridge
+                )
         return tuple(sorted(rules))
 
     def is_stopped_by(self, there: ForwardSnapshot, chain: DroppingChain) -> bool:
@@ -113,20 +124,41 @@ def keep_needed_accepts(
     }
     needed: dict[Key, Resource] = {}
     warnings: list[str] = []
+    ways: dict[str, frozenset[str]] = {}
     for accept in accepts:
-        if rules := accept.rules_for(snapshot.namespaces[accept.netns].forward):
+        there = snapshot.namespaces[accept.netns]
+        if not any(chain.drops for chain in there.forward.forward_chains):
+            continue
+        if accept.netns not in ways:
+            guarded = {
+                other.bridge for other in accepts if other.netns == accept.netns and other.guarded
+            }
+            ways[accept.netns] = ways_out(there, rest, accept.topology, guarded)
+        gone = _ways_that_are_gone(accept, there)
+        if rules := accept.rules_for(there.forward, ways[accept.netns] | gone):
             needed[accept.key] = replace(accept, rules=rules)
     for label in dict.fromkeys(accept.netns for accept in accepts):
-        there = snapshot.namespaces[label].forward
-        warnings += [blind.what for blind in there.blind]
-        for chain in there.dropping_chains:
+        forward = snapshot.namespaces[label].forward
+        warnings += [blind.what for blind in forward.blind]
+        for chain in forward.dropping_chains:
             if bridges := [
                 accept.bridge
                 for accept in accepts
-                if accept.netns == label and accept.is_stopped_by(there, chain)
+                if accept.netns == label and accept.is_stopped_by(forward, chain)
             ]:
                 warnings.append(loss_warning(label, chain, bridges))
     return {**rest, **needed}, warnings
+
+
+def _ways_that_are_gone(accept: ForwardAccept, there: NetnsSnapshot) -> frozenset[str]:
+    """Interfaces that the bridge has an accept for and that are not there: one that comes and goes is no difference."""
+    here = {link.name for link in there.links}
+    return frozenset(
+        rule.oif
+        for chain in there.forward.forward_chains
+        for rule in chain.accepts
+        if rule.iif == accept.bridge and rule.oif not in {*here, accept.bridge, ""}
+    )
 
 
 def loss(label: str, chain: DroppingChain, bridges: Sequence[str]) -> tuple[str, str]:
@@ -140,8 +172,10 @@ def loss(label: str, chain: DroppingChain, bridges: Sequence[str]) -> tuple[str,
     else:
         quoted = ", ".join(f'"{name}"' for name in bridges)
         names = quoted if len(bridges) == 1 else f"{{ {quoted} }}"
+        # where the drop is, so that the rest of the chain still judges first
+        rule = f"insert rule {place} handle {chain.handle}" if chain.handle else f"add rule {place}"
         remedy = " && ".join(
-            f"nft 'insert rule {place} {word} {names} accept'" for word in ("iifname", "oifname")
+            f"nft '{rule} {word} {names} accept'" for word in ("iifname", "oifname")
         )
     what = (
         f"the nftables chain {place}{where} drops what it does not know, and an accept elsewhere does not change that: "
@@ -166,4 +200,6 @@ def _line(rule: Accept) -> str:
         *(f"-{letter} {name}" for letter, name in (("i", rule.iif), ("o", rule.oif)) if name),
         "-j ACCEPT",
     ]
-    return " ".join(words) + ("" if rule.reached else " (where no packet comes, or too early)")
+    return " ".join(words) + (
+        "" if rule.reached else " (where no packet comes to it, or too early)"
+    )

@@ -50,7 +50,7 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, 
     """Each namespace that gets rules, with them."""
     found: dict[str, Filter] = {}
     for segment in segments.values():
-        if not segment.words.is_segment and not segment.words.is_bridged:
+        if _is_filtered(segment):
             found.setdefault(segment.owner.name, Filter(segment.owner)).segments.append(segment)
     for site in list(draft.sites.values()):
         for entry in published(draft, site, segments):
@@ -87,13 +87,26 @@ def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
             for version in (4, 6)
             if segment.words.mode_of(version) in LEADING_OUT and segment.subnet_of(version)
         )
+        guarded = tuple(version for version in (4, 6) if segment.subnet_of(version))
+        if not _is_filtered(segment):
+            guarded = ()
         for bridge in segment.bridges:
             # further bridges only pass frames on to the first
-            versions = leads if bridge is segment.root else ()
+            is_root = bridge is segment.root
             draft.put(
-                ForwardAccept(segment.owner.label, bridge.dev, draft.mark.topology, versions),
+                ForwardAccept(
+                    segment.owner.label,
+                    bridge.dev,
+                    draft.mark.topology,
+                    leads=leads if is_root else (),
+                    guarded=guarded if is_root else (),
+                ),
                 segment.path,
             )
+
+
+def _is_filtered(segment: Segment) -> bool:
+    return not segment.words.is_segment and not segment.words.is_bridged
 
 
 def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:

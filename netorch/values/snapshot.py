@@ -110,12 +110,16 @@ class ForwardChain(Value):
 
 
 class DroppingChain(Value):
-    """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes."""
+    """A base chain of somebody else's nftables that drops what it does not know. `names`: all that its table says in quotes.
+
+    `handle`: that of the rule which drops, 0 where it is the policy.
+    """
 
     family: str
     table: str
     chain: str
     names: frozenset[str] = frozenset()
+    handle: int = 0
 
     @property
     def versions(self) -> tuple[int, ...]:

@@ -1,14 +1,16 @@
 """What iptables, in both its flavours, and the nftables of others drop of what is forwarded, and a topology's accepts among it.
 
 An accept ends the way through one base chain only, a drop in any of them is the end: an accept has to stand where the drop is.
+Ours are the last rules before it, so that Docker, libvirt and the administrator judge first.
 """
 
 from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import cache
 
 from msgspec import Struct
 
@@ -21,7 +23,7 @@ from netorch.values.requests import Accept
 from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot, UnreadableRules
 
 _FORWARD, _USER = "FORWARD", "DOCKER-USER"
-"""Docker goes through the administrator's own chain first, and leaves alone what is in there."""
+"""Accepts are put into the first. In the second, the administrator's own chain, an earlier netorch put them."""
 
 NFT, LEGACY = "nft", "legacy"
 _MARK_ENDS = {NFT: "", LEGACY: ":forward"}
@@ -34,7 +36,9 @@ _OUR_CHAINS = "netorch-"
 _QUOTED = re.compile(r'"([^"\n]*)"')
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 
-_Chains = Mapping[str, Sequence[KernelRule]]
+_Chains = Callable[[str], Sequence[KernelRule]]
+"""The rules of a chain by its name; none where there is no such chain."""
+
 _Pairs = list[tuple[str, str]]
 """Of interfaces: by which a packet comes and by which it leaves."""
 
@@ -52,11 +56,19 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
                     NFT, _VERSIONS[chain.family], chain.drops, _nft_chains(chain.family), topology
                 )
             )
-        elif dropping and (chain.family, chain.table) not in ours and _drops(chain):
+        elif (
+            dropping
+            and (chain.family, chain.table) not in ours
+            and (handle := _drop(chain)) is not None
+        ):
             listing = libnftables.list_rules(chain.family, chain.table) or ""
             others.append(
                 DroppingChain(
-                    chain.family, chain.table, chain.name, frozenset(_QUOTED.findall(listing))
+                    chain.family,
+                    chain.table,
+                    chain.name,
+                    frozenset(_QUOTED.findall(listing)),
+                    handle,
                 )
             )
     if (
@@ -77,9 +89,11 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
                     UnreadableRules("iptables", f"iptables-legacy has rules: {lost}. {reason}")
                 )
             break
-        forward.append(
-            _forward_chain(LEGACY, version, *legacy_forward.read(version, _NAMES), topology)
-        )
+
+        def look(policy: bool, chains: _Chains, version: int = version) -> ForwardChain:
+            return _forward_chain(LEGACY, version, policy, chains, topology)
+
+        forward.append(legacy_forward.read(version, look))
     bridged = frozenset(version for version in _BRIDGED if dropping and _is_bridged(version))
     return ForwardSnapshot(tuple(forward), tuple(others), bridged, tuple(blind))
 
@@ -116,7 +130,7 @@ def _is_iptables(chain: BaseChain) -> bool:
 
 
 def _nft_chains(family: str) -> _Chains:
-    return {name: nf_tables_netlink.rules(family, "filter", name) for name in _NAMES}
+    return cache(lambda name: nf_tables_netlink.rules(family, "filter", name))
 
 
 def _legacy_versions() -> list[int]:
@@ -146,36 +160,42 @@ def _mark(topology: str, flavour: str) -> str:
 
 
 class _Way(Struct):
-    """Through FORWARD: whether it `drops` in the end, goes through DOCKER-USER, and which accepts of ours it meets."""
+    """Through FORWARD: whether it `drops` in the end, and which accepts of ours a packet meets on it.
+
+    `last` is the rule of FORWARD at which every packet ends that comes so far, None where it is the policy.
+    """
 
     drops: bool
-    through_user: bool = False
+    last: KernelRule | None = None
     met: list[KernelRule] = field(default_factory=list)
 
 
 def _way(chains: _Chains, policy: bool, mark: str) -> _Way:
-    way = _Way(policy)
-    if end := _follow(chains, _FORWARD, mark, way):
-        way.drops = end == "drop"
+    rules = chains(_FORWARD)
+    # an accept ahead of a packet filter of ours would let pass what that is to drop
+    filters = [place for place, rule in enumerate(rules) if _leads_to_ours(rule)]
+    way, ends = _Way(policy), False
+    for place, rule in enumerate(rules):
+        is_late = place > max(filters, default=-1)
+        if _is_marked(rule, mark):
+            way.met += [rule] if is_late else []
+        elif place not in filters and (end := _end(chains, rule)):
+            if not ends:
+                way.drops = policy if end == "return" else end == "drop"
+                ends = True
+            if is_late:
+                way.last = rule
+                break
     return way
 
 
-def _follow(chains: _Chains, name: str, mark: str, way: _Way) -> str:
-    """The verdict at which every packet ends in a chain; empty if some come to its end."""
-    for rule in chains.get(name, ()):
-        if _is_marked(rule, mark):
-            way.met.append(rule)
-        elif _leads_to_ours(rule):
-            # a packet filter of ours: an accept ahead of it would let pass what it is to drop
-            way.met.clear()
-        elif rule.bare and rule.target == _USER and name == _FORWARD:
-            way.through_user = True
-            end = _follow(chains, _USER, mark, way)
-            if end or rule.verdict == "goto":
-                return end
-        elif rule.bare and rule.verdict in {"accept", "drop", "return"}:
-            return rule.verdict if rule.verdict != "return" else ""
-    return ""
+def _end(chains: _Chains, rule: KernelRule) -> str:
+    """The verdict at which every packet ends that comes to the rule; empty if some go on to the next one."""
+    if not rule.bare or rule.verdict not in {"jump", "goto"}:
+        return rule.verdict if rule.bare else ""
+    ends = (_end(chains, inner) for inner in chains(rule.target))
+    end = next(filter(None, ends), "return")
+    return "" if end == "return" and rule.verdict == "jump" else end
 
 
 def _is_marked(rule: KernelRule, mark: str) -> bool:
@@ -186,15 +206,12 @@ def _is_marked(rule: KernelRule, mark: str) -> bool:
     )
 
 
-def _drops(chain: BaseChain) -> bool:
-    verdicts = (
-        rule.verdict
-        for rule in nf_tables_netlink.rules(chain.family, chain.table, chain.name)
-        if rule.bare
-    )
-    return next(
-        (verdict == "drop" for verdict in verdicts if verdict in {"accept", "drop"}), chain.drops
-    )
+def _drop(chain: BaseChain) -> int | None:
+    """The handle of the rule that drops what comes so far, 0 where it is the policy; None if nothing drops it."""
+    for rule in nf_tables_netlink.rules(chain.family, chain.table, chain.name):
+        if rule.bare and rule.verdict in {"accept", "drop"}:
+            return rule.handle if rule.verdict == "drop" else None
+    return 0 if chain.drops else None
 
 
 def _forward_chain(
@@ -202,7 +219,7 @@ def _forward_chain(
 ) -> ForwardChain:
     mark = _mark(topology, flavour)
     way = _way(chains, policy, mark)
-    marked = [rule for rules in chains.values() for rule in rules if _is_marked(rule, mark)]
+    marked = [rule for name in _NAMES for rule in chains(name) if _is_marked(rule, mark)]
     accepts = (Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked)
     return ForwardChain(flavour, version, way.drops, tuple(accepts))
 
@@ -222,9 +239,9 @@ def _stale(
     """The bridge's accepts, all to be made anew; None where just the wanted ones are there, and packets come to them."""
     mine = [
         rule
-        for rules in chains.values()
-        for rule in rules
-        if _is_marked(rule, mark) and bridge in {rule.iif, rule.oif}
+        for name in _NAMES
+        for rule in chains(name)
+        if _is_marked(rule, mark) and bridge == (rule.iif or rule.oif)
     ]
     well = sorted((rule.iif, rule.oif) for rule in mine) == wanted and all(
         rule in way.met for rule in mine
@@ -240,13 +257,16 @@ def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) ->
         return
     for rule in stale:
         yield f"delete rule {chain.family} filter {rule.chain} handle {rule.handle}"
-    place = _USER if way.through_user else _FORWARD
-    for iif, oif in reversed(wanted):
+    place = f"{chain.family} filter {_FORWARD}"
+    where = f"add rule {place}"
+    if way.last is not None:
+        where = f"insert rule {place} handle {way.last.handle}"
+    for iif, oif in wanted:
         match = " ".join(
             f'{word} "{name}"' for word, name in (("iifname", iif), ("oifname", oif)) if name
         )
         # with anything more in it iptables-nft would find the chain incompatible
-        yield f'insert rule {chain.family} filter {place} {match} counter accept comment "{mark}"'
+        yield f'{where} {match} counter accept comment "{mark}"'
 
 
 def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> None:
@@ -259,15 +279,14 @@ def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> Non
         stale = _stale(chains, way, bridge, wanted, mark)
         if stale is None:
             return None
-        kept = [rule for rule in chains[_FORWARD] if rule not in stale]
-        behind = [place for place, rule in enumerate(kept, 1) if _leads_to_ours(rule)]
-        chain = _USER if way.through_user and not behind else _FORWARD
+        kept = [rule for rule in chains(_FORWARD) if rule not in stale]
+        place = len(kept) if way.last is None else kept.index(way.last)
         return legacy_forward.Edit(
-            stale, chain, max(behind, default=0), [_legacy_rule(*pair, mark) for pair in wanted]
+            stale, _FORWARD, place, [_legacy_rule(*pair, mark) for pair in wanted]
         )
 
     if not legacy_forward.missing():
-        legacy_forward.change(version, _NAMES, edit)
+        legacy_forward.change(version, edit)
 
 
 def _legacy_rule(iif: str, oif: str, mark: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import errno
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from functools import cache
+from typing import Any, NamedTuple, TypeVar
 
 from netorch.errors import NetorchError
 from netorch.kernel.firewall import xtables
@@ -17,7 +18,10 @@ from netorch.kernel.system.error_text import sentence
 _TRIES = 10
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return"}
 
-Chains = dict[str, list[KernelRule]]
+Chains = Callable[[str], Sequence[KernelRule]]
+"""The rules of a chain by its name, numbered from 0; none where there is no such chain."""
+
+T = TypeVar("T")
 
 
 class Edit(NamedTuple):
@@ -38,19 +42,19 @@ def missing() -> str:
     return ""
 
 
-def read(version: int, names: Sequence[str]) -> tuple[bool, Chains]:
-    """Whether FORWARD's policy is to drop, and the rules of those chains that exist, numbered from 0."""
+def read(version: int, look: Callable[[bool, Chains], T]) -> T:
+    """What `look` makes of the table: it is told whether FORWARD's policy is to drop, and the chains."""
     with xtables._busy, xtables._table((version, "filter")) as table:
-        return _read(version, table, names)
+        return look(*_read(version, table))
 
 
-def change(version: int, names: Sequence[str], edit: Callable[[bool, Chains], Edit | None]) -> None:
+def change(version: int, edit: Callable[[bool, Chains], Edit | None]) -> None:
     """What `edit` makes of the policy and the chains, in one commit; OSError if it is refused."""
     key = (version, "filter")
     with xtables._busy, xtables._locked():
         for _ in range(_TRIES):
             with xtables._table(key) as table:
-                wanted = edit(*_read(version, table, names))
+                wanted = edit(*_read(version, table))
                 if wanted is None:
                     return
                 for rule in sorted(wanted.delete, key=lambda rule: rule.handle, reverse=True):
@@ -71,11 +75,14 @@ def change(version: int, names: Sequence[str], edit: Callable[[bool, Chains], Ed
     raise OSError(errno.EAGAIN, f"{title(key)}: another program keeps changing it")
 
 
-def _read(version: int, table: Any, names: Sequence[str]) -> tuple[bool, Chains]:
+def _read(version: int, table: Any) -> tuple[bool, Chains]:
     there = set(xtables._chains(table))
-    return table.get_policy("FORWARD")[0].name == "DROP", {
-        name: _rules(version, table, name) for name in names if name in there
-    }
+
+    @cache
+    def rules(name: str) -> Sequence[KernelRule]:
+        return _rules(version, table, name) if name in there else ()
+
+    return table.get_policy("FORWARD")[0].name == "DROP", rules
 
 
 def _rules(version: int, table: Any, chain: str) -> list[KernelRule]:

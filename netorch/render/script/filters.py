@@ -30,11 +30,11 @@ def _inside(command: ShellCommand, netns: str, context: Context) -> str:
 
 
 def forward_accept_add(request: ForwardAcceptAdd, context: Context) -> Commands:
-    """At the head of FORWARD; netorch takes DOCKER-USER, which Docker leaves alone, where there is one."""
+    """At the end of FORWARD; where that ends in a rule that drops, netorch puts them before it."""
     comment = f"-m comment --comment {quote(f'netorch:{request.topology}')}"
     return [
         context.inside(
-            f"{_program(rule.version)}-{rule.flavour} -I FORWARD {''.join(_interfaces(rule.iif, rule.oif))}{comment} -j ACCEPT",
+            f"{_program(rule.version)}-{rule.flavour} -A FORWARD {''.join(_interfaces(rule.iif, rule.oif))}{comment} -j ACCEPT",
             request.netns,
         )
         for rule in request.rules

@@ -267,10 +267,11 @@ def _about(title: str, desired: Desired) -> tuple[str, ...]:
         accept for accept in accepts if title == f"packet filter of {label_text(accept.netns)}"
     ]:
         about.append(
-            "Where iptables drops what is forwarded, as it does beside Docker, netorch also lets these through there:"
+            "Where iptables drops what is forwarded, as it does beside Docker, netorch also lets these through there"
+            " (WAY is each interface that leads out, and not a bridge of others):"
         )
         about += [
-            f"  iptables -I DOCKER-USER {match} -j ACCEPT"
+            f"  iptables -A FORWARD {match} -j ACCEPT"
             for accept in there
             for match in _through(accept)
         ]
@@ -278,6 +279,8 @@ def _about(title: str, desired: Desired) -> tuple[str, ...]:
 
 
 def _through(accept: ForwardAccept) -> tuple[str, ...]:
-    """What passes: among members, and where the network leads out whatever comes and goes."""
+    """What passes: to members, and where the network leads out what they send; else what goes from member to member."""
     bridge = quote(accept.bridge)
-    return (f"-i {bridge}", f"-o {bridge}") if accept.leads else (f"-i {bridge} -o {bridge}",)
+    if not accept.guarded:
+        return (f"-i {bridge} -o {bridge}",)
+    return (f"-o {bridge}", *((f"-i {bridge} -o WAY",) if accept.leads else ()))

@@ -88,7 +88,7 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
             "-N netorch-lab-fwd",
             '-I FORWARD -m comment --comment "netorch:lab" -j netorch-lab-fwd',
             '-A netorch-lab-fwd -m comment --comment "netorch:lab"',
-            "-A netorch-lab-fwd -i br0 -m comment --comment br0 -j ACCEPT",
+            "-A netorch-lab-fwd -i br0 -m comment --comment br0 -j RETURN",
         ),
     }
     typed = list(commands(found))
@@ -115,9 +115,9 @@ def test_a_table_is_its_chains_then_the_jumps_then_the_rules() -> None:
         (FilterRule(4, Hook.FORWARD, Match(source=ip_network("0.0.0.0/0")), Verdict.DROP), "-j DROP"),
         (FilterRule(6, Hook.FORWARD, Match(source=Not(ip_network("::/0"))), Verdict.DROP), "! -s ::/0 -j DROP"),
         (FilterRule(4, Hook.FORWARD, Match(states=("established", "new", "related", "invalid")), Verdict.ACCEPT),
-         "-m conntrack --ctstate INVALID,NEW,RELATED,ESTABLISHED -j ACCEPT"),
+         "-m conntrack --ctstate INVALID,NEW,RELATED,ESTABLISHED -j RETURN"),
         (FilterRule(4, Hook.FORWARD, Match(states=("new",), translated=True), Verdict.ACCEPT),
-         "-m conntrack --ctstate NEW -m conntrack --ctstate DNAT -j ACCEPT"),
+         "-m conntrack --ctstate NEW -m conntrack --ctstate DNAT -j RETURN"),
         (FilterRule(6, Hook.FORWARD, Match(iif="br0", oif="br1", translated=False), Verdict.DROP),
          "-i br0 -o br1 -m conntrack ! --ctstate DNAT -j DROP"),
         (FilterRule(4, Hook.INPUT, Match(protocol="udp", port=(53, 54), local=False), Verdict.DROP),

@@ -271,11 +271,11 @@ def test_a_table_of_nftables_is_loaded_as_a_whole() -> None:
 
 def test_accepts_in_the_tables_of_others() -> None:
     add = ForwardAcceptAdd(
-        "host", "lan", "t", (Accept("nft", 4, "lan", ""), Accept("legacy", 6, "lan", "lan"))
+        "host", "lan", "t", (Accept("nft", 4, "lan", "wan"), Accept("legacy", 6, "lan", "lan"))
     )
     assert commands(add, Context()) == [
-        "iptables-nft -I FORWARD -i lan -m comment --comment netorch:t -j ACCEPT",
-        "ip6tables-legacy -I FORWARD -i lan -o lan -m comment --comment netorch:t -j ACCEPT",
+        "iptables-nft -A FORWARD -i lan -o wan -m comment --comment netorch:t -j ACCEPT",
+        "ip6tables-legacy -A FORWARD -i lan -o lan -m comment --comment netorch:t -j ACCEPT",
     ]
     assert all(
         "-A/-D" in line for line in commands(ForwardAcceptDel("host", "lan", "t"), Context())

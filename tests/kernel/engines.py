@@ -1,0 +1,270 @@
+"""Real container engines in a private host: Debian's Docker and Podman, with an image made of busybox.
+
+An engine is started with what it needs of a machine: cgroups of version 1 below a tmpfs, and storage on a tmpfs. Nothing of it is
+left when the private host ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.host import Background, Host
+
+CGROUPS = """
+mount -t tmpfs none /sys/fs/cgroup
+for name in cpu cpuacct cpuset memory devices freezer blkio pids; do
+    mkdir /sys/fs/cgroup/$name
+    mount -t cgroup -o $name none /sys/fs/cgroup/$name || rmdir /sys/fs/cgroup/$name
+done
+mkdir /sys/fs/cgroup/systemd
+mount -t cgroup -o none,name=systemd none /sys/fs/cgroup/systemd
+mkdir -p /run/engine/bin /run/engine/image/bin
+for name in iptables iptables-save iptables-restore; do
+    for six in "" 6; do
+        ln -s $(readlink -f $(command -v ip${six}tables-$1)) /run/engine/bin/$(echo $name | sed "s/ip/ip$six/")
+    done
+done
+cp $(command -v busybox) /run/engine/image/bin/busybox
+for name in sh sleep httpd; do ln /run/engine/image/bin/busybox /run/engine/image/bin/$name; done
+"""
+
+# Connects to each SIGN ADDRESS PORT at the same time, and prints + or - for it. What is to answer gets the time that a busy machine needs.
+CLIENT = """
+import socket, sys, threading, time
+def ask(place):
+    sign, address, port = targets[place]
+    deadline = time.monotonic() + (30 if sign == "+" else 1)
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            socket.create_connection((address, int(port)), timeout=min(left, 5)).close()
+            found[place] = "+"
+            return
+        except OSError:
+            time.sleep(0.05)
+targets = list(zip(sys.argv[1::3], sys.argv[2::3], sys.argv[3::3]))
+found = ["-"] * len(targets)
+threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(targets))]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print("".join(found))
+"""
+
+# Listens at each PORT, of both IP versions.
+SERVER = """
+import socket, sys, threading
+def serve(listener):
+    while True:
+        listener.accept()[0].close()
+for port in map(int, sys.argv[1:]):
+    listener = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    threading.Thread(target=serve, args=(listener,)).start()
+print("ready", flush=True)
+"""
+
+_COUNTERS = re.compile(r"^#.*\n|packets \d+ bytes \d+|\[\d+:\d+\]", re.MULTILINE)
+_UP_WITHIN = 60.0
+
+
+def need(*programs: str) -> None:
+    """Skip the test where one of the programs is not installed."""
+    missing = [program for program in programs if shutil.which(program, path=_PATH) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+_PATH = "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Machine:
+    """A private host that is ready for engines, whose `iptables` is that of a flavour (nft, legacy)."""
+
+    def __init__(self, host: Host, flavour: str) -> None:
+        need("busybox", f"iptables-{flavour}", f"ip6tables-{flavour}")
+        self.host, self.flavour = host, flavour
+        self.env = {"PATH": f"/run/engine/bin:{_PATH}"}
+        done = host.run("sh", "-ec", CGROUPS, "cgroups", flavour, check=False)
+        if done.returncode:
+            pytest.skip(f"no cgroups for containers here: {done.stderr.strip()}")
+
+    def rules(self) -> str:
+        """All rules of everybody in the order of the kernel, without counters and dates."""
+        commands = [
+            f"ip{six}tables-{flavour}-save" for flavour in ("nft", "legacy") for six in ("", "6")
+        ]
+        shown = self.host.run("sh", "-c", "; ".join(["nft list ruleset", *commands, "true"]))
+        return _COUNTERS.sub("", shown.stdout)
+
+    def theirs(self) -> list[str]:
+        """What iptables has of everybody but netorch."""
+        commands = [
+            f"ip{six}tables-{flavour}-save" for flavour in ("nft", "legacy") for six in ("", "6")
+        ]
+        shown = self.host.run("sh", "-c", "; ".join([*commands, "true"])).stdout
+        return [line for line in _COUNTERS.sub("", shown).splitlines() if "netorch" not in line]
+
+    def misses(self, where: str | int, *expected: str) -> list[str]:
+        """Of each "+ ADDRESS PORT" (answers) and "- ADDRESS PORT" (does not) those that turn out otherwise.
+
+        Asked from a named namespace or from that of a process.
+        """
+        netns = f"/run/netns/{where}" if isinstance(where, str) else f"/proc/{where}/ns/net"
+        words = [word for target in expected for word in target.split()]
+        found = self.host.run(
+            "nsenter", f"--net={netns}", sys.executable, "-ISc", CLIENT, *words
+        ).stdout.strip()
+        return [
+            f"{where}: {sign}{target[1:]}"
+            for sign, target in zip(found, expected, strict=True)
+            if sign != target[0]
+        ]
+
+    def serve(self, netns: str, *ports: int) -> Background:
+        """A program that listens in a named namespace. It ends with the host at the latest."""
+        words = [str(port) for port in ports]
+        server = self.host.start(
+            "nsenter", f"--net=/run/netns/{netns}", sys.executable, "-ISc", SERVER, *words
+        )
+        assert server.stdout is not None
+        assert server.stdout.readline() == "ready\n"
+        return server
+
+
+class Docker:
+    """A real dockerd, and its containers. `options` are dockerd's."""
+
+    def __init__(self, machine: Machine, *options: str) -> None:
+        need("dockerd", "docker", "containerd", "runc")
+        self.machine, self.host, self.options = machine, machine.host, options
+        self._daemon: Background | None = None
+        self.start()
+        self.host.run(
+            "sh", "-ec", "tar -C /run/engine/image -c . | docker import - bb", env=machine.env
+        )
+
+    def __call__(self, *words: str, check: bool = True) -> str:
+        return self.host.run("docker", *words, env=self.machine.env, check=check).stdout.strip()
+
+    def start(self) -> None:
+        self._daemon = self.host.start(
+            "sh",
+            "-c",
+            'exec dockerd "$@" >>/run/engine/docker.log 2>&1',
+            "dockerd",
+            *("--data-root", "/run/engine/docker", "--exec-root", "/run/docker"),
+            *("-H", "unix:///run/docker.sock", "--storage-driver", "vfs"),
+            *self.options,
+            env=self.machine.env,
+        )
+        deadline = time.monotonic() + _UP_WITHIN
+        while not self("version", "--format", "{{.Server.Version}}", check=False):
+            log = self.host.root / "run/engine/docker.log"
+            if self._daemon.poll() is not None or time.monotonic() > deadline:
+                pytest.skip(f"dockerd does not start here: {log.read_text()[-2000:]}")
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """The daemon ends and takes its containers along, unless it was told `--live-restore`."""
+        assert self._daemon is not None
+        self._daemon.signal(signal.SIGTERM)
+        self._daemon.wait(60)
+        self._daemon.communicate()
+        with suppress(FileNotFoundError):
+            (self.host.root / "run/docker.pid").unlink()
+
+    def run(self, name: str, *options: str, listen: tuple[int, ...] = ()) -> int:
+        """`docker run -d --name NAME OPTIONS`, with web servers at the ports. The process id on the private host."""
+        servers = [f"httpd -p {port}" for port in listen]
+        script = "; ".join([*servers, "exec sleep 100000"])
+        self(
+            "run",
+            "-d",
+            "--stop-signal=KILL",
+            "--name",
+            name,
+            *options,
+            "bb",
+            "/bin/sh",
+            "-c",
+            script,
+        )
+        return self.pid(name)
+
+    def pid(self, name: str) -> int:
+        return int(self("inspect", "--format", "{{.State.Pid}}", name))
+
+    def address(self, name: str, network: str = "bridge", version: int = 4) -> str:
+        networks = json.loads(
+            self("inspect", "--format", "{{json .NetworkSettings.Networks}}", name)
+        )
+        return str(networks[network]["IPAddress" if version == 4 else "GlobalIPv6Address"])
+
+
+class Podman:
+    """A real Podman with its API on the usual socket."""
+
+    def __init__(self, machine: Machine) -> None:
+        need("podman", "conmon", "runc")
+        self.machine, self.host = machine, machine.host
+        self._common = (
+            *("podman", "--root", "/run/engine/podman", "--runroot", "/run/engine/podman.run"),
+            *("--cgroup-manager", "cgroupfs", "--storage-driver", "vfs", "--runtime", "runc"),
+        )
+        self.host.run("mkdir", "-p", "/run/podman")
+        self.service = self.host.start(
+            *self._common,
+            *("system", "service", "--time=0", "unix:///run/podman/podman.sock"),
+            env=machine.env,
+        )
+        deadline = time.monotonic() + _UP_WITHIN
+        while not (self.host.root / "run/podman/podman.sock").exists():
+            if self.service.poll() is not None or time.monotonic() > deadline:
+                self.service.kill()
+                pytest.skip(f"podman does not start here: {self.service.communicate()[1]}")
+            time.sleep(0.1)
+
+    def __call__(self, *words: str, check: bool = True) -> str:
+        done = self.host.run(*self._common, *words, env=self.machine.env, check=check)
+        return done.stdout.strip()
+
+    def run(self, name: str, *options: str, listen: tuple[int, ...] = ()) -> int:
+        servers = [f"/bin/httpd -p {port}" for port in listen]
+        script = "; ".join([*servers, "exec /bin/sleep 100000"])
+        image = f"/run/engine/{name}"
+        self.host.run("cp", "-a", "/run/engine/image", image)
+        self(
+            "run",
+            "-d",
+            "--stop-signal=KILL",
+            "--name",
+            name,
+            *options,
+            "--rootfs",
+            image,
+            "/bin/sh",
+            "-c",
+            script,
+        )
+        return self.pid(name)
+
+    def pid(self, name: str) -> int:
+        return int(self("inspect", "--format", "{{.State.Pid}}", name))
+
+
+def root_or_skip() -> None:
+    if os.geteuid() != 0 and "CI" not in os.environ:
+        pytest.skip("needs root")
+
+
+def private_host(path: Path) -> Host:
+    root_or_skip()
+    return Host(path)
