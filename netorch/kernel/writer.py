@@ -350,7 +350,7 @@ class RequestSender:
             if (
                 number == errno.EEXIST
                 and isinstance(unit.request, RouteAdd)
-                and self._takes_place(netns, unit.request)
+                and (unit.request.beside or self._takes_place(netns, unit.request))
             ):
                 continue
             self._doubt(unit)

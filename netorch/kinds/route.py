@@ -11,15 +11,18 @@ from netorch.kinds.address import ipv4_key
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
+from netorch.netlink.codec import as_u32
 from netorch.netlink.constants import (
     AF_INET,
     AF_INET6,
+    IFLA_VRF_TABLE,
     RTN_BLACKHOLE,
     RTN_LOCAL,
     RTN_PROHIBIT,
     RTN_UNICAST,
     RTN_UNREACHABLE,
     RTPROT_BOOT,
+    RTPROT_KERNEL,
     RTPROT_STATIC,
 )
 from netorch.state.key import Key, cached_key, label_text
@@ -29,6 +32,8 @@ from netorch.values.marks import read_alias
 from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
 
 MAIN = 254
+PREFIX_METRIC = 256
+"""That of IPv6 routes that come with addresses (IP6_RT_PRIO_ADDRCONF)."""
 IPV6_METRIC = 1024
 """What the kernel gives to an IPv6 route without one (IP6_RT_PRIO_USER)."""
 
@@ -70,7 +75,7 @@ class Route(Resource):
     # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
     KIND: ClassVar[str] = "route"
     STRANGE: ClassVar[str] = "route"
-    HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared")
+    HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared", "peers")
     netns: str
     spec: RouteSpec
     after: tuple[Key, ...] = ()
@@ -80,6 +85,8 @@ class Route(Resource):
     """Next hops of which nobody can tell whose they are."""
     shared: bool = False
     """Others have a route of the same key as well."""
+    peers: tuple[RouteSpec, ...] = ()
+    """Routes to its gateways that the kernel makes of their own with addresses that have a peer, but not at once."""
     WAY_OUT: ClassVar[str] = "Give it another metric, or remove the other one first."
     TAKEN: ClassVar[str] = "route-taken"
 
@@ -129,7 +136,14 @@ class Route(Resource):
                 specs.sort(key=lambda spec: spec.protocol != view.mark.protocol)
             first, *more = map(_normal, specs)
             unsure = tuple(hop for spec in specs for hop in spec.unsure)
-            yield cls(view.label, first, (), tuple(more), unsure, place in shared)
+            yield cls(
+                netns=view.label,
+                spec=first,
+                siblings=tuple(more),
+                unsure=unsure,
+                shared=place in shared,
+                peers=tuple(_peers(view, first)) if first.family == AF_INET6 else (),
+            )
 
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
@@ -166,9 +180,17 @@ class Route(Resource):
         return not _same_route(self.spec, before.spec)
 
     def create(self) -> Iterable[Request]:
-        return (RouteAdd(self.netns, self.spec),)
+        return (*self._to_peers(), RouteAdd(self.netns, self.spec))
 
     def update(self, before: Self) -> Sequence[Request] | None:
+        steps = self._change(before)
+        return None if steps is None else (*self._to_peers(), *steps)
+
+    def _to_peers(self) -> Iterator[RouteAdd]:
+        # the kernel makes them when duplicate address detection has ended, also where there is none (addrconf_dad_work)
+        return (RouteAdd(self.netns, spec, beside=True) for spec in self.peers)
+
+    def _change(self, before: Route) -> Sequence[RouteAdd | RouteDel] | None:
         spec, old = self.spec, before.spec
         if spec.family == AF_INET6:
             if spec.type != old.type:
@@ -292,6 +314,23 @@ _Place = tuple[int, bytes | None, int, int, int]
 def _place(spec: RouteSpec) -> _Place:
     """What a route's key is made of."""
     return spec.family, spec.dst, spec.prefixlen, spec.table, spec.metric
+
+
+def route_to_peer(peer: bytes, dev: str, table: int) -> RouteSpec:
+    """The route that the kernel makes with an IPv6 address on `dev` that has a peer (addrconf_prefix_route)."""
+    hops = (Hop(None, dev),)
+    return RouteSpec(AF_INET6, peer, 128, table, PREFIX_METRIC, RTN_UNICAST, 0, RTPROT_KERNEL, hops)
+
+
+def _peers(view: View, spec: RouteSpec) -> Iterator[RouteSpec]:
+    """The routes to those gateways of an IPv6 route that are peers of addresses."""
+    gateways = {hop.via for hop in spec.hops}
+    for record in view.netns.addresses:
+        if record.local != record.address and record.address in gateways:
+            link = view.links[record.index]
+            vrf = view.links.get(link.master)
+            table = as_u32(vrf.data[IFLA_VRF_TABLE]) if vrf and vrf.kind == "vrf" else MAIN
+            yield route_to_peer(record.address, link.name, table)
 
 
 def _normal(spec: RouteSpec) -> RouteSpec:

@@ -11,10 +11,14 @@ from netorch.kinds.port import MasterWords
 from netorch.language.constraints import Equals, constraints, forbid
 from netorch.language.scalars import Table
 from netorch.netlink.attribute_types import U32
-from netorch.netlink.constants import RT_TABLE_DEFAULT, RT_TABLE_LOCAL, RT_TABLE_MAIN
+from netorch.netlink.constants import (
+    IFLA_VRF_TABLE,
+    RT_TABLE_DEFAULT,
+    RT_TABLE_LOCAL,
+    RT_TABLE_MAIN,
+)
 from netorch.state.registry import interface_words, observed
 
-IFLA_VRF_TABLE = 1
 MTU = 65575
 """Of a new one (IP6_MAX_MTU): nothing is ever too large for it."""
 _TAKEN = {RT_TABLE_DEFAULT: "default", RT_TABLE_MAIN: "main", RT_TABLE_LOCAL: "local"}

@@ -110,6 +110,7 @@ IFAPROT_KERNEL_RA = 2
 IFAPROT_KERNEL_LL = 3
 
 # rtnetlink.h: routes
+IFLA_VRF_TABLE = 1
 RTA_DST = 1
 RTA_SRC = 2
 RTA_IIF = 3

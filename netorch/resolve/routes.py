@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netorch.immutable import Value, replace
 from netorch.kinds.address import SCOPES, address_key
-from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route
+from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route, route_to_peer
 from netorch.kinds.rule import ACTIONS, Rule
 from netorch.kinds.vrf import VrfWords
 from netorch.language.scalars import Address, Network
@@ -28,6 +28,7 @@ from netorch.values.requests import Hop, RouteSpec, RuleSpec
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000
+IPV6_BYTES = 16
 
 
 class DirectNetwork(Value):
@@ -146,7 +147,22 @@ def _route(
     )
     # a gateway may be of the other family (RFC 5549)
     versions = {words.version, *(entry.via.version for entry in entries if entry.via is not None)}
-    return Route(site.label, spec, _needed(site, up, *sorted(versions)))
+    needed = _needed(site, up, *sorted(versions))
+    return Route(site.label, spec, needed, peers=_peers(site, spec.hops))
+
+
+def _peers(site: Site, hops: Sequence[Hop]) -> tuple[RouteSpec, ...]:
+    """The routes to those gateways that are peers of IPv6 addresses."""
+    gateways = {hop.via for hop in hops if hop.via is not None and len(hop.via) == IPV6_BYTES}
+    if not gateways:
+        return ()
+    return tuple(
+        route_to_peer(entry.peer.packed, iface.dev, _table_over(iface))
+        for iface in site.ifaces.values()
+        if iface.is_up
+        for entry in iface.addresses
+        if entry.peer is not None and entry.peer.packed in gateways
+    )
 
 
 def _hop(

@@ -230,7 +230,7 @@ class RouteAdd(Value):
     """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric.
 
     Without it one of the same protocol makes room, or one that the kernel made. Anybody else's IPv6 route stays beside it;
-    anybody else's IPv4 route is in the way (EEXIST). `beside` puts it beside whatever is there.
+    anybody else's IPv4 route is in the way (EEXIST). `beside` puts it beside whatever is there, unless it is there itself.
     """
 
     netns: str

@@ -26,7 +26,6 @@ _BATCHES = 16
 _ANYWHERE = (bytes.fromhex("20010db8") + bytes(12), 32)
 """What the source of a packet is in where no rule asks for one: addresses for documentation (RFC 3849)."""
 _UNICAST = (b"\x20" + bytes(15), 3)
-_VRF_TABLE = 1
 
 
 class _Way(Value):
@@ -92,7 +91,7 @@ def _by_maker(route: RouteSpec, legs: dict[Hop, RouteSpec]) -> Iterator[RouteSpe
 def _ways(table: int, rules: Iterable[RuleSpec], links: Iterable[LinkRecord]) -> Iterator[_Way]:
     """What leads to a table: a rule, or the device of a VRF."""
     for link in links:
-        if link.kind == "vrf" and as_u32(link.data.get(_VRF_TABLE, bytes(4))) == table:
+        if link.kind == "vrf" and as_u32(link.data.get(c.IFLA_VRF_TABLE, bytes(4))) == table:
             yield _Way(device=link.index)
     for rule in rules:
         if (rule.family, rule.action, rule.table) == (c.AF_INET6, c.FR_ACT_TO_TBL, table) and not (

@@ -95,6 +95,8 @@ def neighbour_del(request: NeighbourDel, context: Context) -> Commands:
 def route_add(request: RouteAdd, context: Context) -> Commands:
     # the kernel may have made one with an address: in a namespace of ours that is the only other one
     connected = bool(request.route.hops) and all(hop.via is None for hop in request.route.hops)
+    if request.route.protocol == c.RTPROT_KERNEL:
+        return []  # the kernel makes it by itself while `ip` starts
     replaces = request.replace or (connected and request.netns in context.made)
     return [_route(request.netns, "replace" if replaces else "add", request.route, context)]
 

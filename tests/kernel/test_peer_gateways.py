@@ -1,0 +1,97 @@
+"""Routes whose gateway is the peer of an address: the kernel makes the way to an IPv6 peer some time after the address."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernel.host import Host
+from tests.kernel.kindcase import require
+
+FILE = """\
+name: lab
+nodes:
+  r:
+    interfaces: {$MORE e0: {addresses: [{address: "$OWN/$LONG", peer: "$PEER"}, {address: $OWN4/32, peer: $PEER4}]}}
+    routes:
+      - {to: default, via: "$PEER"}
+      - {to: "fd08::/64", nexthops: [{via: "$PEER"}, {via: "fd01::2"}]}
+      - {to: 10.9.0.0/16, via: $PEER4}
+      - {to: 10.8.0.0/16, via: "$PEER", dev: e0}
+    $WRONG
+  s: {interfaces: {e0: {addresses: [{address: "$PEER/$LONG", peer: "$OWN"}, {address: $PEER4/32, peer: $OWN4}]}}}
+links:
+  - [r:e0, s:e0]
+  - {endpoints: [r:e1, s:e1], subnet: "fd01::/64"}
+"""
+
+
+def write(
+    host: Host, own: int, peer: int, *, more: str = "", wrong: str = "", long: int = 128
+) -> None:
+    text = FILE.replace("$OWN4", f"10.0.0.{own}").replace("$PEER4", f"10.0.0.{peer}")
+    text = text.replace("$OWN", f"fd00::{own}").replace("$PEER", f"fd00::{peer}")
+    text = text.replace("$MORE", more).replace("$LONG", str(long)).replace("$WRONG", wrong)
+    host.write("topo.yaml", text)
+
+
+def apply(host: Host) -> None:
+    assert "changed meanwhile" not in host.netorch("apply").stderr
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+
+
+@pytest.mark.parametrize("long", [128, 64])
+def test_a_gateway_that_is_a_peer_and_another_one(host: Host, long: int) -> None:
+    write(host, 1, 2, long=long)
+    apply(host)
+    for own, peer in ((1, 3), (4, 3), (4, 5)):
+        write(host, own, peer, long=long)
+        apply(host)
+        assert host.ping("r", f"fd00::{peer}")
+        assert host.ping("r", f"10.0.0.{peer}")
+        # the kernel takes the way to the old peer with the address
+        ways = host.run("ip", "-n", "r", "-6", "route", "show", "root", "fd00::/120").stdout
+        to_peers = {line.split()[0] for line in ways.splitlines()} - {"fd00::/64", f"fd00::{own}"}
+        assert to_peers == {f"fd00::{peer}"}, ways
+    host.run("ip", "-n", "s", "link", "del", "e0")
+    apply(host)
+    host.netorch("destroy")
+
+
+def test_fresh_each_time(host: Host) -> None:
+    write(host, 1, 2)
+    for _ in range(10):
+        host.netorch("apply")
+        host.netorch("destroy")
+
+
+def test_a_change_that_fails_goes_back_to_the_old_peer(host: Host) -> None:
+    write(host, 1, 2)
+    apply(host)
+    write(host, 1, 3, wrong="sysctls: {net.ipv4.ip_forward_use_pmtu: many}")
+    told = host.netorch("apply", check=False).stderr
+    assert "Rolled back" in told, told
+    write(host, 1, 2)
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+
+
+def test_a_peer_of_the_host(host: Host) -> None:
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  host:\n    interfaces: {v0: {addresses: [{address: 'fd00::1/128', peer: 'fd00::2'}]}}\n"
+        "    routes: [{to: 'fd09::/64', via: 'fd00::2'}]\n  s: {}\nlinks: [[host:v0, s:e0]]\n",
+    )
+    for _ in range(3):
+        apply(host)
+        host.netorch("destroy")
+
+
+@pytest.mark.uml
+def test_a_peer_in_a_vrf(host: Host) -> None:
+    require(host, "vrf")
+    write(host, 1, 2, more="red: {kind: vrf, table: 10, ports: [e0, e1]},")
+    apply(host)
+    write(host, 1, 3, more="red: {kind: vrf, table: 10, ports: [e0, e1]},")
+    apply(host)
+    assert "fd00::2" not in host.run("ip", "-n", "r", "-6", "route", "show", "table", "10").stdout
+    assert "fd00::3" not in host.run("ip", "-n", "r", "-6", "route").stdout
+    host.netorch("destroy")
