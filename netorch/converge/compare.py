@@ -15,6 +15,7 @@ from netorch.converge.preflight import (
     refuse_hazards,
     refuse_lacking,
     refuse_obstacles,
+    refuse_sysctls,
 )
 from netorch.converge.previous import Previous
 from netorch.converge.read import observe_ours, scope
@@ -97,6 +98,7 @@ def compare(
     refuse_hazards(desired, observed, snapshot, previous, loaded)
     plan = make_plan(exclude_namespaces(same, observed.state), exclude_namespaces(same, state))
     refuse_obstacles(plan, snapshot, state, desired, loaded)
+    refuse_sysctls(kernel, plan, snapshot, desired, loaded)
     refuse_lacking(kernel, plan, desired, loaded)
     warnings = (
         *attached.warnings,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from netorch.converge import hazards
+from netorch.converge.foreign_namespaces import absent_links, gateway_obstacles
 from netorch.converge.observe import Observed
 from netorch.converge.previous import Previous, namespaces_of
 from netorch.converge.read import made_by
 from netorch.errors import ConflictError, LacksError, Position, Problem
 from netorch.kernel.door import LinuxKernel
 from netorch.kinds.filter import publish_key
+from netorch.kinds.netns import netns_key
+from netorch.kinds.sysctl import Sysctl
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.key import Key
@@ -19,6 +23,7 @@ from netorch.state.plan import Plan
 from netorch.state.resource import Obstacle, Resource
 from netorch.values.requests import Feature
 from netorch.values.snapshot import Snapshot
+from netorch.values.sysctl_paths import with_defaults
 
 
 def refuse_conflicts(
@@ -95,16 +100,57 @@ def refuse_obstacles(
 ) -> None:
     """ConflictError for what keeps the steps of a plan from being carried out."""
     problems: dict[Obstacle, Problem] = {}
-    for step in plan.changes:
-        where = _place(desired, step.key, loaded)
-        for obstacle in step.resource.obstacles(snapshot, state):
-            # one obstacle may keep many out: it is named with the first of them
-            if obstacle not in problems:
-                code, what, remedy = obstacle
-                title = step.resource.title()
-                problems[obstacle] = Problem(code, f"{title}: {what}.", where, remedy, title)
+    for resource, obstacle in (
+        *(
+            (step.resource, obstacle)
+            for step in plan.changes
+            for obstacle in step.resource.obstacles(snapshot, state)
+        ),
+        *absent_links(plan, snapshot, state),
+        *gateway_obstacles(plan, snapshot, state, desired.mark.protocol),
+    ):
+        # one obstacle may keep many out: it is named with the first of them
+        if obstacle not in problems:
+            code, what, remedy = obstacle
+            title, where = resource.title(), _place(desired, resource.key, loaded)
+            problems[obstacle] = Problem(code, f"{title}: {what}.", where, remedy, title)
     if problems:
         raise ConflictError(list(problems.values()), _file(loaded))
+
+
+def refuse_sysctls(
+    kernel: LinuxKernel, plan: Plan, snapshot: Snapshot, desired: Desired, loaded: Loaded | None
+) -> None:
+    """ConflictError for the file's settings that Linux does not have, or with values that it does not take."""
+    steps = [
+        step.after
+        for step in plan.changes
+        if isinstance(step.after, Sysctl) and "sysctls" in desired.origins.get(step.key, ())
+    ]
+    trials = {sysctl.key: sysctl.trial() for sysctl in steps}
+    refused = kernel.refused_sysctls(dict.fromkeys(trials.values())) if trials else {}
+    problems: list[Problem] = []
+    for sysctl in steps:
+        key = sysctl.key
+        number, other = refused.get(trials[key], (0, ""))
+        netns = snapshot.namespaces.get(key.netns)
+        if netns_key(key.netns) not in desired.state and netns is not None:
+            missing = not any(path in netns.sysctls for path in with_defaults(sysctl.paths))
+            number = errno.ENOENT if missing else 0 if number == errno.ENOENT else number
+        if not number and not other:
+            continue
+        title, said = sysctl.title(), f"Linux does not take {sysctl.value!r}"
+        if number == errno.ENOENT:
+            code, what = "no-such-sysctl", "Linux has no such setting in a network namespace"
+        elif number:
+            code, what = "value-refused", said
+        else:
+            code, what = "value-refused", f"{said}, and makes {other!r} of it"
+        problems.append(
+            Problem(code, f"{title}: {what}.", _place(desired, key, loaded), object=title)
+        )
+    if problems:
+        raise ConflictError(problems, _file(loaded))
 
 
 class Lack(NamedTuple):

@@ -25,7 +25,15 @@ from netorch.netlink.codec import DecodeError
 from netorch.netlink.encode import delete_group
 from netorch.values.filter_rules import Ruleset
 from netorch.values.moves import Moves
-from netorch.values.requests import Answer, Attachment, Failure, Feature, Question, Request
+from netorch.values.requests import (
+    Answer,
+    Attachment,
+    Failure,
+    Feature,
+    Question,
+    Request,
+    SysctlSet,
+)
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 
 if TYPE_CHECKING:
@@ -205,6 +213,26 @@ class LinuxKernel:
                 if (netns := self._namespaces.find(label)) is not None:
                     self._namespaces.enter(netns)
                     found[label] = sysctl.read_all(tuple(wanted), self._namespaces.proc)
+            return found
+
+        return self._worker.call(act)
+
+    def refused_sysctls(self, settings: Iterable[SysctlSet]) -> dict[SysctlSet, tuple[int, str]]:
+        """Settings that a new namespace does not take, each with the errno, or 0 and what it reads after the write."""
+
+        def act() -> dict[SysctlSet, tuple[int, str]]:
+            found: dict[SysctlSet, tuple[int, str]] = {}
+            with self._namespaces.throwaway(""):
+                for setting in settings:
+                    try:
+                        sysctl.write_all(setting.paths, setting.value)
+                    except OSError as error:
+                        found[setting] = error.errno or errno.EINVAL, ""
+                        continue
+                    there = sysctl.read_all(setting.paths).values()
+                    other = next((value for value in there if value != setting.value), None)
+                    if other is not None:
+                        found[setting] = 0, other
             return found
 
         return self._worker.call(act)

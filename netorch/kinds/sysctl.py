@@ -93,6 +93,14 @@ class Sysctl(NoForeignObjects, Resource):
             for path, value in zip(self.paths, values, strict=True)
         ]
 
+    def trial(self) -> SysctlSet:
+        """The same setting in a namespace that has nothing but lo: of an interface, lo's."""
+        link = interface_of(self.paths[0])
+        paths = self.paths
+        if link is not None:
+            paths = tuple(path.replace(f"/{link}/", "/lo/", 1) for path in paths)
+        return SysctlSet("", paths, self.values[0])
+
     def attributes(self) -> Mapping[str, str]:
         return {"value": self.value}
 

@@ -8,6 +8,7 @@ from netorch.immutable import Value, field
 from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.checks import Check, CheckEnd, resolve_checks
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, all_interfaces
+from netorch.resolve.gateways import check_gateways
 from netorch.resolve.host_nics import check_nics
 from netorch.resolve.hosts_files import put_names
 from netorch.resolve.impairments import put_impairments
@@ -82,6 +83,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     put_vlans(draft)
     for site in draft.sites.values():
         put_rules(draft, site, put_routes(draft, site, segments))
+    check_gateways(draft)
     for site, rules in rulesets:
         put_filter(draft, site, rules)
     put_accepts(draft, segments)

@@ -254,7 +254,7 @@ class Draft(Struct):
 
 def draft_addresses(words: Iterable[AddressWords], path: Path) -> list[DraftAddress]:
     return [
-        DraftAddress(entry.address, (*path, index), entry.peer, entry.scope)
+        DraftAddress(entry.address, (*path, index), entry.other_end, entry.scope)
         for index, entry in enumerate(words)
     ]
 

@@ -20,6 +20,7 @@ from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_key, sysctl_paths
 from netorch.kinds.up import Up, up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
+from netorch.language.scalars import Address as IPAddress
 from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Site
 from netorch.resolve.interfaces import carrier, mtu_of
@@ -295,6 +296,13 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
     mtu = mtu_of(iface) if iface.addresses else 0
     for entry in iface.addresses:
         address = address_of(entry)
+        if why := _no_host(entry.ip, iface):
+            draft.complain(
+                "not-a-host-address",
+                entry.path,
+                f"{iface.display} cannot have the address {address}: {why}",
+            )
+            continue
         if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
             draft.complain(
                 "mtu-too-small",
@@ -323,6 +331,17 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
     _put_neighbours(draft, iface)
 
 
+def _no_host(ip: IPAddress, iface: Iface) -> str:
+    """Why Linux gives an address to no interface, or not to this one; "" if it does."""
+    if ip.is_unspecified:
+        return "it means any address"
+    if ip.version == 6 and ip.is_multicast:
+        return "it is one of a group"
+    if ip.version == 6 and ip.is_loopback and iface.name != "lo":
+        return "it is that of lo"
+    return ""
+
+
 def _put_neighbours(draft: Draft, iface: Iface) -> None:
     layers = (*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))
     for index, words in enumerate(words for layer in layers for words in layer.neighbours):
@@ -332,6 +351,11 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
                 "not-a-host-address",
                 path,
                 f"{iface.display}: {words.address} is no host's address, so it cannot be a neighbour",
+            )
+            continue
+        if iface.name == "lo" and words.address.version == 4 and not iface.site.created:
+            draft.complain(
+                "loopback", path, f"{iface.display} is the loopback interface: nobody else is on it"
             )
             continue
         if iface.solo is not None and not iface.solo.MAKES.HAS_MAC:

@@ -112,14 +112,6 @@ def _route(
     up = [iface for iface in ifaces if iface is not None and iface.is_up]
     family = FAMILIES[words.version]
     local = {entry.ip for iface in site.ifaces.values() for entry in iface.addresses}
-    for entry in entries:
-        # of IPv4 the kernel takes them
-        if entry.via is not None and entry.via.version == 6 and entry.via in local:
-            draft.complain(
-                "gateway-is-self",
-                (*path, "via"),
-                f"the gateway {entry.via} is an address of {site.name} itself",
-            )
     if words.src is not None and site.created and words.src not in local:
         draft.complain(
             "foreign-source", (*path, "src"), f"{words.src} is no address of node {site.name}"

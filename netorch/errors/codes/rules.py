@@ -48,6 +48,25 @@ RULES = Area(
             "Add `via` or `dev` to the entry of `nexthops`.",
         ),
         Code(
+            "hop-twice",
+            "A next hop is there twice",
+            "Linux takes a gateway by an interface once in an IPv6 route.",
+            "Remove one of them, and say `weight` where it is to have a larger share.",
+        ),
+        Code(
+            "gateway-needs-dev",
+            "A link-local gateway without an interface",
+            "A link-local address is one of each link, so it does not say where the gateway is.",
+            "Add `dev: INTERFACE` to the route or next hop.",
+        ),
+        Code(
+            "gateway-needs-scope",
+            "The scope of a route leaves no room for a gateway",
+            "A route with the scope `link` or `host` leads to the link or the host itself, so "
+            "that it has no gateway.",
+            "Leave out `scope`, or the gateway.",
+        ),
+        Code(
             "route-vrf-and-table",
             "A route names a VRF and a table",
             "A VRF is a table of its own, so a route names only one of the two.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, NotRequired, Self, TypedDict
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.immutable import replace
 from netorch.kinds.base.port_words import PortWords
@@ -11,6 +11,7 @@ from netorch.kinds.netns import netns_key
 from netorch.language.impairment import ImpairWords
 from netorch.language.scalars import (
     U32,
+    Address,
     Flag,
     InterfaceAddress,
     InterfaceName,
@@ -25,6 +26,7 @@ from netorch.language.scalars import (
     empty_list,
     interface_address,
     one_or_many,
+    wrong,
 )
 from netorch.language.schema_shapes import accepts, of, or_scalar
 from netorch.netlink.codec import cstring, u32
@@ -60,6 +62,21 @@ class AddressWords(Words):
     scope: Literal["global", "link", "host"] | None = Field(
         None, description="How far it is valid, IPv4 only (`host` for 127.0.0.0/8, else `global`)."
     )
+
+    @model_validator(mode="after")
+    def _two_ends(self) -> Self:
+        if self.peer is None:
+            return self
+        if self.peer.version != self.address.version:
+            wrong(f"{self.address} and its `peer` {self.peer} mix IPv4 and IPv6", "mixed-families")
+        if self.peer.is_unspecified:
+            wrong(f"`peer` {self.peer} is not the address of a host", "not-a-host-address")
+        return self
+
+    @property
+    def other_end(self) -> Address | None:
+        """The `peer`; to Linux an address that is its own peer has none."""
+        return None if self.peer == self.address.ip else self.peer
 
 
 class NeighbourWords(Words):

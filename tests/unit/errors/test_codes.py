@@ -35,6 +35,7 @@ from tests.pages import ROOT
 PLACES = {
     "Problem": 0,
     "Obstacle": 0,
+    "BadHop": 0,
     "Remedy": 0,
     "Complaint": 0,
     "Wrong": 0,

@@ -386,7 +386,7 @@ nodes:
             "5:42: interface a: 'eht0' does not exist.",
             "7:9: route a 10.6.0.0/16 is there twice: give one of them another metric or table",
             "8:42: 10.0.0.77 is no address of node a",
-            "9:29: the gateway fd00::1 is an address of a itself",
+            "9:29: node a: the gateway fd00::1 is the own address of lo. Name the address of the next router.",
             "12:9: rule a priority 5 from 10.0.0.0/8 is there twice",
         ],
     ),

@@ -205,9 +205,9 @@ SAME = {
         "nodes: {a: {interfaces: {lo: {addresses: 10.0.0.1/24}}, routes: [{to: 10.1.0.1, nexthops: [{via: 10.0.0.2, weight: 9}]}]}}",
     ),
     "default route": (
-        "nodes: {a: {interfaces: {lo: {addresses: 'fd00::1/64'}}, routes: [{to: default, via: 'fd00::2'}]}}",
-        "nodes: {a: {interfaces: {lo: {addresses: 'FD00:0::1/64'}}, routes: [{to: '::/0', via: 'fd00::0002', metric: 1024}]}}",
-        "nodes: {a: {interfaces: {lo: {addresses: 'fd00::1/64'}}, routes: [{to: '::/0', via: 'fd00::2', metric: 0}]}}",
+        "nodes: {a: {interfaces: {d: {kind: dummy, addresses: 'fd00::1/64'}}, routes: [{to: default, via: 'fd00::2'}]}}",
+        "nodes: {a: {interfaces: {d: {kind: dummy, addresses: 'FD00:0::1/64'}}, routes: [{to: '::/0', via: 'fd00::0002', metric: 1024}]}}",
+        "nodes: {a: {interfaces: {d: {kind: dummy, addresses: 'fd00::1/64'}}, routes: [{to: '::/0', via: 'fd00::2', metric: 0}]}}",
     ),
     "rule": (
         "nodes: {a: {rules: [{fwmark: 0x10, table: 5}]}}",

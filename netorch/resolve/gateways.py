@@ -1,0 +1,330 @@
+"""Which gateways Linux takes (fib_check_nh in net/ipv4/fib_semantics.c, ip6_validate_gw in net/ipv6/route.c). Pure.
+
+What is not certain passes: the kernel is asked then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from typing import NamedTuple
+
+from netorch.immutable import Value
+from netorch.kinds.address import Address, Ifaddr
+from netorch.kinds.port import Port
+from netorch.kinds.route import MAIN, Route
+from netorch.kinds.rule import Rule
+from netorch.kinds.vrf import Vrf
+from netorch.language import scalars
+from netorch.netlink.constants import (
+    AF_INET6,
+    RT_SCOPE_HOST,
+    RT_SCOPE_LINK,
+    RTN_UNICAST,
+)
+from netorch.resolve.draft import Draft, Path, Site
+from netorch.state.resource import Resource
+from netorch.values.requests import Hop, RouteSpec
+
+IPV4_LOOPBACK = ip_network("127.0.0.0/8")
+LIMITED_BROADCAST = ip_address("255.255.255.255")
+
+
+class BadHop(NamedTuple):
+    """Why Linux refuses a next hop, number `index` of its route."""
+
+    code: str
+    index: int
+    what: str
+    remedy: str = ""
+
+
+class DirectNetwork(NamedTuple):
+    """Where a network is reached without a gateway."""
+
+    device: str
+    table: int
+    scope: int
+
+
+class Namespace(Value):
+    """What of a namespace decides which gateways there are.
+
+    `own`: address → the devices that have it. `broadcasts`: (device, broadcast address).
+    `networks`: (IP version, prefix length) → network address → where it is reached directly.
+    `tables`: port of a VRF, or VRF → its table.
+    `rules`: IP versions in which a rule may send the look-up of a gateway to any table.
+    """
+
+    own: Mapping[scalars.Address, frozenset[str]]
+    broadcasts: frozenset[tuple[str, scalars.Address]]
+    networks: Mapping[tuple[int, int], Mapping[int, tuple[DirectNetwork, ...]]]
+    tables: Mapping[str, int]
+    rules: frozenset[int] = frozenset()
+
+    def table_of(self, device: str | None) -> int:
+        """The table that the addresses of a device are in."""
+        return self.tables.get(device or "", MAIN)
+
+    def towards(self, gateway: scalars.Address) -> Iterator[tuple[int, DirectNetwork]]:
+        """Where an address is reached directly, with the prefix length."""
+        number, bits = int(gateway), gateway.max_prefixlen
+        for (version, length), there in self.networks.items():
+            if version == gateway.version:
+                place = number >> (bits - length) << (bits - length)
+                for direct in there.get(place, ()):
+                    yield length, direct
+
+
+def namespace_of(resources: Iterable[Resource]) -> Namespace:
+    """The same of the resources of one namespace."""
+    own: dict[scalars.Address, set[str]] = {}
+    broadcasts: set[tuple[str, scalars.Address]] = set()
+    networks: dict[tuple[int, int], dict[int, list[DirectNetwork]]] = {}
+    vrfs: dict[str, int] = {}
+    masters: dict[str, str] = {}
+    addresses: list[Address] = []
+    routes: list[RouteSpec] = []
+    rules: set[int] = set()
+
+    def add(network: scalars.Network, direct: DirectNetwork) -> None:
+        at = networks.setdefault((network.version, network.prefixlen), {})
+        at.setdefault(int(network.network_address), []).append(direct)
+
+    for resource in resources:
+        match resource:
+            case Address():
+                addresses.append(resource)
+            case Route():
+                routes.append(resource.spec)
+            case Vrf():
+                vrfs[resource.name] = resource.table
+            case Port():
+                masters[resource.link] = resource.master
+            case Rule(spec=spec):
+                if spec.src is None and spec.mark is None:
+                    rules.add(6 if spec.family == AF_INET6 else 4)
+    tables = vrfs | {port: vrfs[master] for port, master in masters.items() if master in vrfs}
+    for resource in addresses:
+        device = resource.link
+        own.setdefault(ip_address(resource.address.local), set()).add(device)
+        network = prefix_of(resource.address)
+        add(network, DirectNetwork(device, tables.get(device, MAIN), RT_SCOPE_LINK))
+        if network.version == 4 and network.prefixlen < 31:
+            broadcasts.add((device, network.broadcast_address))
+    for spec in routes:
+        if spec.type == RTN_UNICAST and not any(hop.via for hop in spec.hops):
+            network = _destination(spec)
+            for hop in spec.hops:
+                add(network, DirectNetwork(hop.dev or "", spec.table, spec.scope))
+    return Namespace(
+        own={address: frozenset(devices) for address, devices in own.items()},
+        broadcasts=frozenset(broadcasts),
+        networks={
+            length: {network: tuple(direct) for network, direct in there.items()}
+            for length, there in networks.items()
+        },
+        tables=tables,
+        rules=frozenset(rules),
+    )
+
+
+def prefix_of(address: Ifaddr) -> scalars.Network:
+    """What an interface reaches by an address of its own: with another end, that end's prefix."""
+    return ip_network(f"{address.peer or address.local}/{address.length}", strict=False)
+
+
+def _destination(spec: RouteSpec) -> scalars.Network:
+    anywhere = "::/0" if spec.family == AF_INET6 else "0.0.0.0/0"
+    return ip_network(anywhere) if spec.dst is None else ip_network((spec.dst, spec.prefixlen))
+
+
+def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterator[BadHop]:
+    """What Linux refuses of the next hops of a route; `known`: the namespace has no other addresses
+    and routes than these.
+    """
+    several = len(spec.hops) > 1
+    seen: set[tuple[bytes | None, str | None]] = set()
+    for index, hop in enumerate(spec.hops):
+        if several and spec.family == AF_INET6:
+            if hop.via is None:
+                what = (
+                    f"Linux takes no next hop `dev: {hop.dev}` without `via` beside others in IPv6"
+                )
+                remedy = "Give it a `via`, or write routes with different metrics."
+                yield BadHop("hop-needs-gateway", index, f"{what}.", remedy)
+                continue
+            if (place := (hop.via, hop.dev)) in seen:
+                what = f"the next hop {ip_address(hop.via)} is there twice."
+                remedy = "Linux takes it once: say `weight` for a larger share."
+                yield BadHop("hop-twice", index, what, remedy)
+                continue
+            seen.add(place)
+        if hop.via is not None:
+            gateway = ip_address(hop.via)
+            check = _check_ipv6 if gateway.version == 6 else _check_ipv4
+            bad = check(spec, hop, gateway, there, known)
+            if bad is not None:
+                yield bad._replace(index=index)
+
+
+_BETWEEN = "Take the address of a router."
+
+
+def _check_ipv4(
+    spec: RouteSpec, hop: Hop, gateway: scalars.Address, there: Namespace, known: bool
+) -> BadHop | None:
+    if gateway.is_multicast or gateway == LIMITED_BROADCAST:
+        what = f"{gateway} is not the address of a host, so it cannot be a gateway."
+        return BadHop("not-a-host-address", 0, what, _BETWEEN)
+    if spec.scope >= RT_SCOPE_HOST or (hop.onlink and spec.scope >= RT_SCOPE_LINK):
+        return _too_near(spec, gateway)
+    if hop.onlink:
+        return _check_onlink(hop, gateway, there)
+    ways = [direct for _, direct in there.towards(gateway) if direct.scope >= RT_SCOPE_LINK]
+    elsewhere = spec.table != there.table_of(hop.dev)
+    if (hop.dev or "", gateway) in there.broadcasts and not (
+        elsewhere and any(way.table == spec.table for way in ways)
+    ):
+        what = f"the gateway {gateway} is the broadcast address of {hop.dev}."
+        return BadHop("not-a-host-address", 0, what, _BETWEEN)
+    if not known:
+        return None
+    devices = there.own.get(gateway, frozenset())
+    if devices and (hop.dev is None or hop.dev in devices):
+        return None
+    if gateway in IPV4_LOOPBACK and hop.dev in {None, "lo"}:
+        return None
+    if not _leads(ways, spec, hop, there, 4):
+        return _unreachable(gateway, hop)
+    nearer = [direct for direct in ways if direct.scope > spec.scope]
+    return None if _leads(nearer, spec, hop, there, 4) else _too_near(spec, gateway)
+
+
+def _too_near(spec: RouteSpec, gateway: scalars.Address) -> BadHop:
+    scope = "host" if spec.scope >= RT_SCOPE_HOST else "link"
+    what = f"a route of scope {scope} has no gateway such as {gateway}."
+    return BadHop("gateway-needs-scope", 0, what, "Leave out `scope`, or `via`.")
+
+
+def _check_onlink(hop: Hop, gateway: scalars.Address, there: Namespace) -> BadHop | None:
+    """No address of the node itself is a gateway, and no broadcast one, whatever the route's table is."""
+    table = there.table_of(hop.dev)
+    here = {device for device in there.own.get(gateway, ()) if there.table_of(device) == table}
+    if here:
+        return _own(gateway, min(here))
+    wide = any(
+        address == gateway and there.table_of(device) == table
+        for device, address in there.broadcasts
+    )
+    if wide or (gateway in IPV4_LOOPBACK and table == MAIN):
+        what = f"{gateway} is not the address of a host, so it cannot be a gateway."
+        return BadHop("not-a-host-address", 0, what, _BETWEEN)
+    return None
+
+
+def _check_ipv6(
+    spec: RouteSpec, hop: Hop, gateway: scalars.Address, there: Namespace, known: bool
+) -> BadHop | None:
+    if gateway.is_multicast or gateway.is_unspecified or gateway.is_loopback:
+        what = f"{gateway} is not the address of another host, so it cannot be a gateway."
+        return BadHop("not-a-host-address", 0, what, _BETWEEN)
+    table = there.table_of(hop.dev)
+    devices = there.own.get(gateway, frozenset())
+    if gateway.is_link_local:
+        if hop.dev is None:
+            what = f"{gateway} is link-local: it says nothing without the link."
+            return BadHop("gateway-needs-dev", 0, what, "Add the interface as `dev`.")
+        if hop.dev in devices:
+            return _own(gateway, hop.dev)
+        return _by_loopback(gateway) if hop.dev == "lo" else None
+    same = {device for device in devices if there.table_of(device) == table}
+    if same:
+        return _own(gateway, min(same))
+    if hop.dev == "lo":
+        return _by_loopback(gateway)
+    if not known:
+        return None
+    # an IPv6 route over lo rejects
+    ways = [(length, way) for length, way in there.towards(gateway) if way.device != "lo"]
+    if hop.onlink:
+        return _elsewhere(hop, gateway, ways, table)
+    there_are = [way for _, way in ways]
+    return None if _leads(there_are, spec, hop, there, 6) else _unreachable(gateway, hop)
+
+
+def _elsewhere(
+    hop: Hop, gateway: scalars.Address, ways: Iterable[tuple[int, DirectNetwork]], table: int
+) -> BadHop | None:
+    """`onlink` on another link than the one that leads to the gateway already."""
+    ways = [(length, way) for length, way in ways if length and way.table == table]
+    longest = max((length for length, _ in ways), default=0)
+    nearest = {way.device for length, way in ways if length == longest}
+    if not nearest or hop.dev in nearest:
+        return None
+    what = f"the gateway {gateway} is reached by {min(nearest)}, and not by {hop.dev}."
+    return BadHop("gateway-unreachable", 0, what, f"Write `dev: {min(nearest)}`.")
+
+
+def _leads(
+    ways: Iterable[DirectNetwork], spec: RouteSpec, hop: Hop, there: Namespace, version: int
+) -> bool:
+    """Whether one of the ways is one that the look-up of the gateway takes."""
+    tables = {spec.table, MAIN, there.table_of(hop.dev)}
+    return any(
+        (hop.dev is None or way.device == hop.dev)
+        and (way.table in tables or version in there.rules)
+        for way in ways
+    )
+
+
+def _own(gateway: scalars.Address, device: str) -> BadHop:
+    what = f"the gateway {gateway} is the own address of {device}."
+    return BadHop("gateway-is-self", 0, what, "Name the address of the next router.")
+
+
+def _by_loopback(gateway: scalars.Address) -> BadHop:
+    what = f"IPv6 reaches no gateway by lo, and so not {gateway}."
+    return BadHop("gateway-unreachable", 0, what, "Name another `dev`.")
+
+
+def _unreachable(gateway: scalars.Address, hop: Hop) -> BadHop:
+    where = f"by {hop.dev}" if hop.dev is not None else "by any interface"
+    what = f"the gateway {gateway} is not reached {where}: no address or route has its subnet."
+    return BadHop(
+        "gateway-unreachable",
+        0,
+        what,
+        "Correct it, or say `onlink: true` and `dev` if it is on the link all the same.",
+    )
+
+
+def check_gateways(draft: Draft) -> None:
+    """Complain of all routes of the file's own nodes that Linux would refuse for their gateways."""
+    sites = {site.label: site for site in draft.sites.values() if site.words.routes}
+    routes: dict[str, list[Route]] = {}
+    others: dict[str, list[Resource]] = {}
+    if not sites:
+        return
+    for key, resource in draft.state.items():
+        if key.netns not in sites:
+            continue
+        others.setdefault(key.netns, []).append(resource)
+        if isinstance(resource, Route) and draft.origins[key][2:3] == ("routes",):
+            routes.setdefault(key.netns, []).append(resource)
+    for label, site in sites.items():
+        there = namespace_of(others.get(label, ()))
+        devices = {iface.dev for iface in site.ifaces.values()} | {"lo"}
+        for route in routes.get(label, ()):
+            path = draft.origins[route.key]
+            for bad in bad_hops(route.spec, there, known=site.created):
+                if not site.created or route.spec.hops[bad.index].dev in {None, *devices}:
+                    _complain(draft, site, path, bad)
+
+
+def _complain(draft: Draft, site: Site, path: Path, bad: BadHop) -> None:
+    words = site.words.routes[int(path[-1])]
+    entry = words.nexthops[bad.index] if words.nexthops else words
+    place = (*path, "nexthops", bad.index) if words.nexthops else path
+    key = "via" if entry.via is not None else "dev"
+    draft.complain(bad.code, (*place, key), f"node {site.name}: {bad.what}", bad.remedy)

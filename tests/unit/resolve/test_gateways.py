@@ -1,0 +1,113 @@
+"""Gateways of a file: all that Linux would refuse is told at once. tests/kernel/test_gateways.py asks Linux."""
+
+from __future__ import annotations
+
+import pytest
+
+from netorch.errors import FileError
+from netorch.resolve.loader import load
+
+LINKS = """\
+links:
+  - {endpoints: [r1:e0, r2:e0], subnet: [10.0.0.0/30, "fd00::/64"]}
+  - {endpoints: [r1:e1, r2:e1], subnet: [10.1.0.0/30, "fd01::/64"]}
+"""
+WRONG = {
+    "{to: default, via: 10.99.0.1}": "gateway-unreachable",
+    "{to: 10.9.0.0/16, via: 10.1.0.2, dev: e0}": "gateway-unreachable",
+    "{to: 10.9.1.0/24, via: 10.0.0.3}": "not-a-host-address",
+    "{to: 10.9.2.0/24, via: 224.0.0.1}": "not-a-host-address",
+    "{to: 10.9.3.0/24, via: 10.0.0.1, dev: e0, onlink: true}": "gateway-is-self",
+    "{to: 10.9.4.0/24, via: 10.0.0.2, scope: link}": "gateway-needs-scope",
+    "{to: 10.9.5.0/24, via: 10.0.0.2, scope: host}": "gateway-needs-scope",
+    "{to: 10.9.6.0/24, via: 'fd99::1'}": "gateway-unreachable",
+    "{to: 'fd90::/64', via: 'fd00::1'}": "gateway-is-self",
+    "{to: 'fd91::/64', via: 'fe80::9'}": "gateway-needs-dev",
+    "{to: 'fd92::/64', via: 'fd99::1'}": "gateway-unreachable",
+    "{to: 'fd93::/64', via: 'ff02::1', dev: e0}": "not-a-host-address",
+    "{to: 'fd94::/64', via: 'fd00::2', dev: e1, onlink: true}": "gateway-unreachable",
+    "{to: 'fd95::/64', nexthops: [{via: 'fd00::2'}, {via: 'fd00::2', weight: 2}]}": "hop-twice",
+    "{to: 'fd96::/64', nexthops: [{via: 'fd00::2'}, {dev: e1}]}": "hop-needs-gateway",
+    "{to: 'fd97::/64', nexthops: [{via: 'fd00::2'}, {via: 'fd99::2'}]}": "gateway-unreachable",
+}
+RIGHT = (
+    "{to: default, via: 10.0.0.1}",
+    "{to: default, via: 10.0.0.2}",
+    "{to: 10.9.0.0/16, via: 10.99.0.1, dev: e0, onlink: true}",
+    "{to: 10.9.0.0/16, nexthops: [{dev: e0}, {dev: e1}]}",
+    "{to: 10.9.0.0/16, nexthops: [{via: 10.0.0.2}, {via: 10.0.0.2}]}",
+    "{to: 'fd90::/64', nexthops: [{dev: e0}]}",
+    "{to: 'fd90::/64', via: 'fe80::9', dev: e0}",
+    "{to: 'fd90::/64', nexthops: [{via: 'fe80::9', dev: e0}, {via: 'fe80::9', dev: e1}]}",
+    "{to: 10.50.0.0/16, dev: e0}, {to: 10.51.0.0/16, via: 10.50.0.1}",
+    "{to: default, dev: e0}, {to: 10.51.0.0/16, via: 192.0.2.1}",
+)
+
+
+def codes(text: str) -> list[str]:
+    try:
+        load(text.encode(), "lab.yaml")
+    except FileError as error:
+        return [problem.code for problem in error.problems]
+    return []
+
+
+@pytest.mark.parametrize("route", WRONG)
+def test_linux_would_refuse_it(route: str) -> None:
+    assert codes(f"nodes: {{r1: {{routes: [{route}]}}, r2: {{}}}}\n{LINKS}") == [WRONG[route]]
+
+
+def test_all_are_told_at_once_each_in_its_place() -> None:
+    text = f"nodes:\n  r2: {{}}\n  r1:\n    routes:\n{''.join(f'      - {route}' + chr(10) for route in WRONG)}{LINKS}"
+    with pytest.raises(FileError) as raised:
+        load(text.encode(), "lab.yaml")
+    problems = raised.value.problems
+    assert [problem.code for problem in problems] == list(WRONG.values())
+    lines = [problem.where.line for problem in problems if problem.where is not None]
+    assert lines == list(range(5, 5 + len(WRONG)))
+
+
+@pytest.mark.parametrize("routes", RIGHT)
+def test_linux_takes_it(routes: str) -> None:
+    assert codes(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}") == []
+
+
+def test_the_address_of_another_vrf_may_be_a_gateway() -> None:
+    vrfs = """\
+nodes:
+  r1:
+    interfaces:
+      red: {kind: vrf, table: 100, ports: [a]}
+      blue: {kind: vrf, table: 200, ports: [b]}
+    routes: [{to: "fd90::/64", via: "fd00::%s", vrf: red}]
+links: [{endpoints: [r1:a, r1:b], subnet: "fd00::/64"}]
+"""
+    assert codes(vrfs % 2) == []
+    assert codes(vrfs % 1) == ["gateway-is-self"]
+
+
+def test_of_a_namespace_of_others_only_what_is_certain_is_told() -> None:
+    assert codes("nodes: {host: {routes: [{to: default, via: 10.99.0.1}]}}") == []
+    assert codes("nodes: {host: {routes: [{to: default, via: 224.0.0.1}]}}") == [
+        "not-a-host-address"
+    ]
+
+
+ADDRESSES = {
+    "{address: 10.0.0.1/32, peer: 'fd00::1'}": ["mixed-families"],
+    "{address: 'fd00::1/128', peer: 10.0.0.1}": ["mixed-families"],
+    "{address: 10.0.0.1/32, peer: 0.0.0.0}": ["not-a-host-address"],
+    "{address: 10.0.0.1/32, peer: 10.0.0.1}": [],
+    "0.0.0.0/8": ["bad-address"],
+    "'::/64'": ["bad-address"],
+    "'::1/128'": ["not-a-host-address"],
+    "'ff02::1/64'": ["bad-address"],
+    "127.0.0.9/8": [],
+    "224.0.0.1/24": ["bad-address"],
+}
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_addresses_that_no_interface_can_have(address: str) -> None:
+    text = f"nodes: {{a: {{interfaces: {{d: {{kind: dummy, addresses: [{address}]}}}}}}}}"
+    assert codes(text) == ADDRESSES[address]
