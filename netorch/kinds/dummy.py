@@ -2,7 +2,10 @@
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
+from netorch.language.scalars import LARGEST_MTU, AnyMtu
 from netorch.state.registry import interface_words, observed
 
 
@@ -10,6 +13,7 @@ from netorch.state.registry import interface_words, observed
 class Dummy(StandaloneLink):
     KIND: ClassVar[str] = "dummy"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_DUMMY", "dummy")
+    MTUS: ClassVar[tuple[int, int]] = (68, LARGEST_MTU)
 
 
 @interface_words("dummy")
@@ -18,3 +22,4 @@ class DummyWords(StandaloneWords):
 
     MAKES: ClassVar[type[StandaloneLink]] = Dummy
     kind: Literal["dummy"] = "dummy"
+    mtu: AnyMtu | None = Field(None, description="Bytes, as many as it may be (1500).")

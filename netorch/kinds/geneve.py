@@ -1,12 +1,12 @@
 """A Geneve tunnel (RFC 8926, drivers/net/geneve.c): Ethernet frames in UDP, to one other end."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.kinds.base.standalone import Attribute, StandaloneLink, decoded
 from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
-from netorch.language.scalars import IPAddress, wrong
+from netorch.language.scalars import IPAddress, integer, wrong
 from netorch.netlink.attribute_types import ADDRESS, BE16, U8, U32
 from netorch.state.registry import View, interface_words, observed
 from netorch.values.requests import Attrs
@@ -15,12 +15,14 @@ from netorch.values.snapshot import LinkRecord
 IFLA_GENEVE_ID, IFLA_GENEVE_REMOTE, IFLA_GENEVE_TTL, IFLA_GENEVE_PORT = 1, 2, 3, 5
 IFLA_GENEVE_REMOTE6, IFLA_GENEVE_TTL_INHERIT = 7, 12
 PORT = 6081
+LARGEST_OVER_IPV6 = 65465
 
 
 @observed
 class Geneve(StandaloneLink):
     KIND: ClassVar[str] = "geneve"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_GENEVE", "geneve")
+    MTUS: ClassVar[tuple[int, int]] = (68, 65485)
     REMEASURES: ClassVar[bool] = True
     UNIQUE: ClassVar[tuple[str, ...]] = ("vni", "remote", "port")
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
@@ -60,12 +62,20 @@ class GeneveWords(UdpTunnelWords):
     UDP_PORT: ClassVar[int] = PORT
     kind: Literal["geneve"] = "geneve"
     remote: IPAddress = Field(description="The other end.")
+    mtu: Annotated[int, BeforeValidator(integer(*Geneve.MTUS))] | None = Field(
+        None, description="Bytes, 68 to 65485, over IPv6 65465 (by the route to the other end)."
+    )
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port (6081).")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.remote.is_multicast or self.remote.is_unspecified:
             wrong(f"a geneve tunnel has one other end: {self.remote} is no host's address")
+        if self.remote.version == 6 and self.mtu is not None and self.mtu > LARGEST_OVER_IPV6:
+            wrong(
+                f"over IPv6 a geneve tunnel has an MTU of {LARGEST_OVER_IPV6} at most",
+                "mtu-too-large",
+            )
         return self
 
     def default_mtu(self, parent: int | None) -> int:

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
+from pydantic import Field
+
 from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
+from netorch.language.scalars import LARGEST_MTU, AnyMtu
 from netorch.state.registry import interface_words, observed
 from netorch.values.requests import Request
 
@@ -12,6 +15,7 @@ from netorch.values.requests import Request
 class Ifb(StandaloneLink):
     KIND: ClassVar[str] = "ifb"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IFB", "ifb")
+    MTUS: ClassVar[tuple[int, int]] = (68, LARGEST_MTU)
     QUEUE: ClassVar[int] = 32
 
     def update(self, before: Self) -> Sequence[Request] | None:
@@ -25,3 +29,4 @@ class IfbWords(StandaloneWords):
 
     MAKES: ClassVar[type[StandaloneLink]] = Ifb
     kind: Literal["ifb"] = "ifb"
+    mtu: AnyMtu | None = Field(None, description="Bytes, as many as it may be (1500).")

@@ -1,9 +1,12 @@
 """IPv6 packets in IPv4 (RFC 4213; net/ipv6/sit.c)."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
 
 from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords
 from netorch.kinds.base.standalone import StandaloneLink
+from netorch.language.scalars import integer
 from netorch.state.registry import interface_words, observed
 
 
@@ -11,6 +14,7 @@ from netorch.state.registry import interface_words, observed
 class Sit(IpTunnel):
     KIND: ClassVar[str] = "sit"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPV6_SIT", "sit")
+    MTUS: ClassVar[tuple[int, int]] = (1280, 65555)
 
 
 @interface_words("sit")
@@ -19,3 +23,6 @@ class SitWords(IpTunnelWords):
 
     MAKES: ClassVar[type[StandaloneLink]] = Sit
     kind: Literal["sit"] = "sit"
+    mtu: Annotated[int, BeforeValidator(integer(*Sit.MTUS))] | None = Field(
+        None, description="Bytes, 1280 to 65555 (by the route to the other end)."
+    )

@@ -153,6 +153,7 @@ class TunTap(StandaloneLink):
 @observed
 class Tap(TunTap):
     KIND: ClassVar[str] = "tap"
+    MTUS: ClassVar[tuple[int, int]] = (68, 65521)
     TYPE: ClassVar[int] = IFF_TAP
 
 
@@ -203,6 +204,9 @@ class TapWords(TunTapWords):
 
     MAKES: ClassVar[type[StandaloneLink]] = Tap
     kind: Literal["tap"] = "tap"
+    mtu: Annotated[int, BeforeValidator(integer(*Tap.MTUS))] | None = Field(
+        None, description="Bytes, 68 to 65521 (1500)."
+    )
 
 
 @interface_words("tun")

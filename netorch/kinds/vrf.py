@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
 from netorch.kinds.port import MasterWords
 from netorch.language.constraints import Equals, constraints, forbid
-from netorch.language.scalars import Table
+from netorch.language.scalars import Table, integer
 from netorch.netlink.attribute_types import U32
 from netorch.netlink.constants import (
     IFLA_VRF_TABLE,
@@ -29,6 +29,7 @@ class Vrf(StandaloneLink):
     # the rule that leads to the tables of all VRFs is the kernel's: it makes it with the first VRF of a namespace, and never again
     KIND: ClassVar[str] = "vrf"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_VRF", "vrf")
+    MTUS: ClassVar[tuple[int, int]] = (1280, MTU)
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (Attribute("table", IFLA_VRF_TABLE, U32),)
     table: int = -1
 
@@ -40,6 +41,9 @@ class VrfWords(MasterWords, StandaloneWords):
     MAKES: ClassVar[type[StandaloneLink]] = Vrf
     TAKES_PORTS: ClassVar[bool] = True
     kind: Literal["vrf"] = "vrf"
+    mtu: Annotated[int, BeforeValidator(integer(*Vrf.MTUS))] | None = Field(
+        None, description="Bytes, 1280 to 65575 (65575)."
+    )
     table: Table = Field(
         description="Its routing table, where no other VRF of the node has its routes."
     )

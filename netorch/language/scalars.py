@@ -412,6 +412,13 @@ SysctlValue = Annotated[str, BeforeValidator(sysctl_value)]
 Text = Annotated[str, BeforeValidator(plain_text)]
 Flag = Annotated[bool, BeforeValidator(boolean)]
 Mtu = Annotated[int, BeforeValidator(integer(68, 65535)), Field(description="Bytes, 68 to 65535.")]
+LARGEST_MTU = 2**31 - 1
+"""Of a link whose driver names no limit (dev_validate_mtu in net/core/dev.c)."""
+AnyMtu = Annotated[
+    int,
+    BeforeValidator(integer(68, LARGEST_MTU)),
+    Field(description=f"Bytes, 68 to {LARGEST_MTU}."),
+]
 U32 = Annotated[int, BeforeValidator(integer(0, 2**32 - 1))]
 Table = Annotated[
     int, BeforeValidator(integer(1, 2**32 - 1)), Field(description="Routing table, 254 is main.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import CommonWords, InterfaceWords
-from netorch.kinds.base.standalone import StandaloneWords, parse_place
+from netorch.kinds.base.standalone import ETHERNET_MTU, StandaloneWords, parse_place
 from netorch.kinds.bridge import BridgeWords
+from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.kinds.veth import VethWords
 from netorch.language.scalars import Network
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site, cable, draft_addresses
@@ -15,6 +16,7 @@ from netorch.resolve.roles import (
     LOOPBACK,
     BridgeRole,
     ExistingRole,
+    LoopbackRole,
     RefusedRole,
     StandaloneRole,
     UnmadeRole,
@@ -101,7 +103,9 @@ def _parent(draft: Draft, iface: Iface, words: StandaloneWords, said: str) -> If
         )
         return None
     if name not in site.ifaces:
-        if site.created:
+        if name == "lo":
+            site.interface(name, path).role = LOOPBACK
+        elif site.created:
             draft.unknown(
                 "unknown-interface",
                 path,
@@ -111,7 +115,8 @@ def _parent(draft: Draft, iface: Iface, words: StandaloneWords, said: str) -> If
                 "A parent is an interface that this file declares.",
             )
             return None
-        site.ifaces[name] = Iface(site, name, path, name, role=EXISTING)
+        else:
+            site.ifaces[name] = Iface(site, name, path, name, role=EXISTING)
     return site.ifaces[name]
 
 
@@ -300,10 +305,19 @@ def mtu_of(iface: Iface) -> int:
         return found
     if isinstance(role, ExistingRole):
         return 0
+    if isinstance(role, LoopbackRole):
+        return LOOPBACK_MTU if iface.site.created else 0
     if not isinstance(role, StandaloneRole):
         return 1500
     below = carrier(iface)
-    return role.words.default_mtu(None if below is None else mtu_of(below))
+    return role.words.default_mtu(None if below is None else mtu_below(iface, below))
+
+
+def mtu_below(iface: Iface, below: Iface) -> int:
+    """The MTU that its packets have to fit into. What has an address of lo leaves by an interface that the routes choose."""
+    if iface.parent is None and isinstance(below.role, LoopbackRole):
+        return below.own_mtu or ETHERNET_MTU
+    return mtu_of(below)
 
 
 def carrier(iface: Iface) -> Iface | None:

@@ -20,10 +20,11 @@ from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_key, sysctl_paths
 from netorch.kinds.up import Up, up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
+from netorch.kinds.vlan import VlanWords
 from netorch.language.scalars import Address as IPAddress
 from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Site
-from netorch.resolve.interfaces import carrier, mtu_of
+from netorch.resolve.interfaces import carrier, mtu_below, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.state.key import Key
@@ -192,6 +193,12 @@ def _check_solo(draft: Draft, iface: Iface, words: StandaloneWords, link: Standa
             f"{iface.display}: Linux itself makes a device {iface.dev} in every namespace once it has the module.",
             "Take another name.",
         )
+    if isinstance(words, VlanWords) and below is not None and below.name == "lo":
+        draft.complain(
+            "loopback",
+            (*iface.path, "parent"),
+            f"{below.display} is the loopback interface, which carries no {words.kind}",
+        )
     if (claim := link.claim) is not None and (
         first := draft.claims.setdefault(claim, iface)
     ) is not iface:
@@ -206,7 +213,7 @@ def _check_solo(draft: Draft, iface: Iface, words: StandaloneWords, link: Standa
         )
     if (
         below is not None
-        and (mtu := mtu_of(below))
+        and (mtu := mtu_below(iface, below))
         and (most := words.largest_mtu(mtu)) is not None
         and link.mtu > most
     ):
@@ -431,6 +438,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
             (*iface.path, "description"),
             f"the description is {len(alias.encode()) - ALIAS_BYTES} bytes too long",
         )
+    _check_mtu(draft, iface)
     queue = iface.said("txqueuelen")
     own_mac = iface.said("mac") or ("" if origin else draft.mark.mac(site.name, iface.name))
     return {
@@ -452,6 +460,23 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
         "altname": iface.altname,
         "own_mac": "" if bond_of(iface) is None else own_mac,
     }
+
+
+def _check_mtu(draft: Draft, iface: Iface) -> None:
+    """Whether Linux gives such a link the MTU that the file says."""
+    made = Veth
+    if isinstance(iface.role, StandaloneRole):
+        made = iface.role.words.MAKES
+    elif isinstance(iface.role, BridgeRole):
+        made = Bridge
+    least, most = made.MTUS
+    mtu = iface.explicit_mtu
+    if mtu is None or least <= mtu <= most or bond_of(iface) is not None:
+        return
+    code, limit = ("mtu-too-small", least) if mtu < least else ("mtu-too-large", most)
+    what = f"{iface.display} cannot have MTU {mtu}: Linux gives a {made.KIND}"
+    end = "at least" if mtu < least else "at most"
+    draft.complain(code, (*iface.path, "mtu"), f"{what} {limit} {end}")
 
 
 def _mac_of(draft: Draft, iface: Iface) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator
 
 import netorch.kinds  # noqa: F401  registers the interface words
 from netorch.errors import did_you_mean
 from netorch.kinds.base.link import InterfaceWords
-from netorch.language.scalars import Words, wrong
+from netorch.language.scalars import AnyMtu, Words, wrong
 from netorch.language.schema_shapes import ONE_ARGUMENT, Shape, accepts
 from netorch.state.registry import INTERFACE_WORDS
 
@@ -17,6 +17,10 @@ class MadeElsewhere(InterfaceWords):
     """An interface that a link, a network or the kernel makes: here stand only further keys of it."""
 
     kind: None = None
+    mtu: AnyMtu | None = Field(
+        None,
+        description="Bytes; where only one end of a cable says it, both get it (1500; `lo`: 65536).",
+    )
 
 
 KINDS: Mapping[str, type[Words]] = {**INTERFACE_WORDS, "": MadeElsewhere}

@@ -150,6 +150,8 @@ class Link(Resource):
     """
 
     KIND: ClassVar[str] = "link"
+    MTUS: ClassVar[tuple[int, int]] = (68, 65535)
+    """The least and the largest MTU that Linux gives it, whatever it rides on."""
     QUEUE: ClassVar[int] = TXQUEUELEN
     """The length of the send queue that goes without saying."""
     LENT: ClassVar[bool] = False

@@ -75,7 +75,7 @@ links: [[a:eth0, b:eth0]]
 """,
         [
             "4:26: nodes.a.interfaces.eth0.addresses.0: '10.0.0.1' has no prefix length: write 10.0.0.1/24, or whatever its subnet has",
-            "4:37: nodes.a.interfaces.eth0.mtu: 20 is not between 68 and 65535",
+            "4:37: nodes.a.interfaces.eth0.mtu: 20 is not between 68 and 2147483647",
             "4:46: nodes.a.interfaces.eth0.mac: '01:00:00:00:00:01' is a multicast address: an interface needs a MAC whose first byte is even",
             "4:70: nodes.a.interfaces.eth0.state: 'upp' is not one of 'up' or 'down'",
             "5:26: nodes.a.interfaces.eth1.addresses.0: '10.0.0.0/24' is the network address of 10.0.0.0/24: a host needs one between it and the broadcast address",

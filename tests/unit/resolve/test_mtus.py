@@ -1,0 +1,67 @@
+"""MTUs that Linux gives to no link of a kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from netorch.errors import FileError
+from netorch.resolve.loader import load
+
+
+def told(interface: str, more: str = "") -> list[str]:
+    text = f"nodes: {{a: {{interfaces: {{x: {interface}}}}}, b: {{}}}}\n{more}"
+    try:
+        load(text.encode(), "lab.yaml")
+    except FileError as error:
+        return [f"{problem.code} {problem.what}" for problem in error.problems]
+    return []
+
+
+WRONG = {
+    "{kind: bridge, mtu: 65536}": "bad-number",
+    "{kind: vrf, table: 9, mtu: 1279}": "bad-number",
+    "{kind: sit, remote: 192.0.2.1, mtu: 1279}": "bad-number",
+    "{kind: tap, mtu: 65522}": "bad-number",
+    "{kind: geneve, vni: 5, remote: 192.0.2.1, mtu: 65486}": "bad-number",
+    "{kind: geneve, vni: 5, remote: 'fd00::1', mtu: 65466}": "mtu-too-large",
+    "{kind: dummy, mtu: 2147483648}": "bad-number",
+}
+RIGHT = (
+    "{kind: bridge, mtu: 65535}",
+    "{kind: vrf, table: 9, mtu: 65575}",
+    "{kind: sit, remote: 192.0.2.1, mtu: 65555}",
+    "{kind: tap, mtu: 65521}",
+    "{kind: tun, mtu: 65535}",
+    "{kind: dummy, mtu: 2147483647}",
+    "{kind: ifb, mtu: 70000}",
+)
+
+
+@pytest.mark.parametrize("interface", WRONG)
+def test_too_much_or_too_little(interface: str) -> None:
+    assert [entry.split()[0] for entry in told(interface)] == [WRONG[interface]]
+
+
+@pytest.mark.parametrize("interface", RIGHT)
+def test_what_linux_gives(interface: str) -> None:
+    assert told(interface) == []
+
+
+def test_the_end_of_a_link_that_wants_more_than_a_cable_has() -> None:
+    links = "links: [[a:x, b:x]]"
+    assert told("{mtu: 65536}", links) == [
+        "mtu-too-large a:x cannot have MTU 65536: Linux gives a veth 65535 at most"
+    ]
+    assert told("{mtu: 65535}", links) == []
+
+
+def test_what_is_said_of_all_interfaces() -> None:
+    assert told("{kind: vrf, table: 9}", "defaults: {interface: {mtu: 1000}}") == [
+        "mtu-too-small a:x cannot have MTU 1000: Linux gives a vrf 1280 at least"
+    ]
+
+
+def test_lo_carries_no_vlans() -> None:
+    assert told("{kind: vlan, parent: lo, id: 5}") == [
+        "loopback a:lo is the loopback interface, which carries no vlan"
+    ]
