@@ -33,7 +33,7 @@ MEANING = {
     "|`host` is|has the MAC of its parent|no MAC of its own|nobody has a MAC|Linux itself makes|could not tell|carries no|knows no VLANs"
     "|means nothing to|whose own port|behind it there|is behind .* already|`at` is for|say `at: NODE`|bridge's own address|needs resolv.conf"
     "|have the same mode|reserved|begin with `from=`|joined on|of the bond|gets its",
-    "which gateways are within reach": "the gateway |no gateway|be a gateway|without the link|next hop|cannot have the address|is not the address of",
+    "which gateways are within reach": "closes a circle|cannot leave with|the gateway |no gateway|be a gateway|without the link|next hop|cannot have the address|is not the address of",
     "letters that look alike": "accents in one piece",
     "the text that a substitution makes": "no variable",
     "the name of the file": "the file's name|has no file's name",

@@ -41,7 +41,9 @@ def between_files(old: str, new: str, options: FileOptions, output: Output) -> i
 
     before, _ = inputs.from_file(old, options)
     after, _ = inputs.from_file(new, options)
-    return report(after, plan(before.desired.state, after.desired.state), [], output)
+    warnings = [problem.text(after.file) for problem in after.warnings]
+    output.warn(warnings)
+    return report(after, plan(before.desired.state, after.desired.state), warnings, output)
 
 
 def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> int:

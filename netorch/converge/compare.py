@@ -103,10 +103,12 @@ def compare(
     warnings = (
         *attached.warnings,
         *((previous.settings_warning,) if previous.settings_warning else ()),
+        *(problem.text(loaded.file) for problem in (loaded.warnings if loaded else ())),
         *here.warnings,
         *dropping,
         *left_alone,
         *hazards.warn_of_missing_addresses(state, snapshot),
+        *hazards.warn_of_egress(desired, snapshot),
         *hazards.warn_of_loopback(state, snapshot),
         *cautions(plan, snapshot, desired.topology),
     )

@@ -18,6 +18,7 @@ from netorch.kinds.sysctl import Sysctl
 from netorch.language.scalars import Network
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
 from netorch.resolve import Desired
+from netorch.resolve.cautions import egress_warning
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.resource import Resource
 from netorch.values.filter_rules import DestinationTo, FilterRule, Hook
@@ -158,6 +159,23 @@ def warn_of_missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot
                     f"{rule.comment}: {label_text(key.netns)} does not have the address {address}, so that nothing arrives there"
                 ] = None
     return list(said)
+
+
+def warn_of_egress(desired: Desired, snapshot: Snapshot) -> list[str]:
+    """A warning for each address that networks of others' namespaces leave with, and that those do not have."""
+    found: list[str] = []
+    for owner, network, address in desired.egress:
+        netns = snapshot.namespaces.get(owner)
+        if netns is None or any(ip_address(record.local) == address for record in netns.addresses):
+            continue
+        held = (
+            other.address.local
+            for other in desired.state.values()
+            if isinstance(other, Address) and other.netns == owner
+        )
+        if str(address) not in held:
+            found.append(egress_warning(network, label_text(owner), address))
+    return found
 
 
 def settings_of_bare_bridges(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netorch.immutable import Value, field
+from netorch.language.scalars import Address
 from netorch.resolve import interfaces, networks, overlay, stacked
+from netorch.resolve.cautions import check_cautions
 from netorch.resolve.checks import Check, CheckEnd, resolve_checks
 from netorch.resolve.draft import Complaint, Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.gateways import check_gateways
@@ -41,6 +43,10 @@ class Desired(Value):
     prefix: str = ""
     attached: Mapping[str, Attachment] = field(default_factory=dict)
     complaints: tuple[Complaint, ...] = ()
+    warnings: tuple[Complaint, ...] = ()
+    """What the file says and a person hardly means."""
+    egress: tuple[tuple[str, str, Address], ...] = ()
+    """Namespaces of others with a network that leaves with an address: label, network, address."""
     folder: str = ""
     checks: tuple[Check, ...] = ()
 
@@ -84,6 +90,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     for site in draft.sites.values():
         put_rules(draft, site, put_routes(draft, site, segments))
     check_gateways(draft)
+    check_cautions(draft, segments)
     for site, rules in rulesets:
         put_filter(draft, site, rules)
     put_accepts(draft, segments)
@@ -102,6 +109,12 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
             if (attach := site.words.attach) is not None
         },
         complaints=tuple(draft.complaints),
+        warnings=tuple(dict.fromkeys(draft.warnings)),
+        egress=tuple(
+            (segment.owner.label, segment.name, address)
+            for segment in segments.values()
+            for address in (() if segment.owner.created else segment.words.egress)
+        ),
         folder=folder,
         checks=checks,
     )

@@ -213,13 +213,17 @@ class Draft(Struct):
     complaints: list[Complaint] = field(default_factory=list)
     state: dict[Key, Resource] = field(default_factory=dict)
     origins: dict[Key, Path] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
+    warnings: list[Complaint] = field(default_factory=list)
     claims: dict[tuple[object, ...], Iface] = field(default_factory=dict)
 
     def complain(
         self, code: str, path: Path, what: str, remedy: str = "", *, naming: bool = False
     ) -> None:
         self.complaints.append(Complaint(code, path, what, remedy, naming))
+
+    def warn(self, code: str, path: Path, what: str, remedy: str = "") -> None:
+        """Note what may work, and is hardly meant."""
+        self.warnings.append(Complaint(code, path, what, remedy))
 
     def unknown(
         self, code: str, path: Path, what: str, name: str, known: Iterable[str], remedy: str = ""

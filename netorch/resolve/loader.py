@@ -34,6 +34,12 @@ class Loaded(Value):
     tree: Map
     topology: TopologyFile
 
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What may work and is hardly meant, in the order of the file."""
+        found = [_complaint(self.tree, entry, entry.path) for entry in self.desired.warnings]
+        return tuple(_sorted(found))
+
     def where(self, path: Sequence[str | int]) -> Position | None:
         return locate(self.tree, path)
 

@@ -29,6 +29,8 @@ from netorch.values.requests import Hop, RouteSpec, RuleSpec
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000
 IPV6_BYTES = 16
+LARGEST_PATH_MTU = 65535 - 15
+"""What Linux makes of a larger one (ip_metrics_convert in net/ipv4/metrics.c)."""
 
 
 class DirectNetwork(Value):
@@ -135,7 +137,7 @@ def _route(
         protocol=draft.mark.protocol,
         hops=tuple(hops),
         src=words.src.packed if words.src is not None else None,
-        mtu=words.mtu,
+        mtu=None if words.mtu is None else min(words.mtu, LARGEST_PATH_MTU),
     )
     # a gateway may be of the other family (RFC 5549)
     versions = {words.version, *(entry.via.version for entry in entries if entry.via is not None)}
@@ -286,6 +288,13 @@ def _default_routes(
             continue
         if not any(entry.interface.version == version for entry in iface.addresses):
             continue
+        if (other := _other_with(site, iface, gateway)) is not None:
+            draft.complain(
+                "gateway-is-self",
+                member.path,
+                f"the gateway {gateway} of network {network} is the own address of {other.display}",
+            )
+            continue
         offers.setdefault(_table_over(iface), []).append(
             (words.default_route is True, iface, gateway, member.path)
         )
@@ -317,6 +326,21 @@ def _default_routes(
             draft.put(route, path)
             made.append(route.key)
     return made
+
+
+def _other_with(site: Site, iface: Iface, gateway: Address | None) -> Iface | None:
+    """The interface of a node that has the IPv6 gateway of another one: Linux takes it for none."""
+    if gateway is None or gateway.version == 4 or len(site.ifaces) == 1:
+        return None
+    return next(
+        (
+            other
+            for other in site.ifaces.values()
+            if any(entry.ip == gateway for entry in other.addresses)
+            and vrf_of(other) is vrf_of(iface)
+        ),
+        None,
+    )
 
 
 def _allowed_routes(

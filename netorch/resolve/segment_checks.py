@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netorch.kinds.base.stacked import StackedWords
+from netorch.resolve.cautions import check_subnets_twice
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import StandaloneRole, VethRole
@@ -33,6 +34,9 @@ def check_segments(draft: Draft) -> None:
         for other in (peer, master, iface.front, joined, below):
             if other is not None:
                 parent[find(id(other))] = find(id(iface))
+    check_subnets_twice(
+        draft, {id(iface): find(id(iface)) for iface in all_interfaces(draft.sites)}
+    )
     seen: dict[tuple[int, object], Iface] = {}
     for iface in all_interfaces(draft.sites):
         if iface.name == "lo":

@@ -37,12 +37,22 @@ def run(options: ValidateOptions, output: Output) -> int:
         except FileError as error:
             status = FAILED
             problems = json.problems(error.problems, error.file)
-            rows.append({"file": file, "valid": False, "problems": problems})
+            rows.append({"file": file, "valid": False, "problems": problems, "warnings": []})
             if not output.json:
                 output.fail(error)
             continue
         name = loaded.desired.topology
-        rows.append({"file": file, "valid": True, "topology": name, "problems": []})
+        warnings = [problem.text(loaded.file) for problem in loaded.warnings]
+        output.warn(warnings)
+        rows.append(
+            {
+                "file": file,
+                "valid": True,
+                "topology": name,
+                "problems": [],
+                "warnings": warnings,
+            }
+        )
         if not output.json and not output.quiet:
             nodes = text.count_text(len(loaded.topology.nodes), "node")
             links = sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)

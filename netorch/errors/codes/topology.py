@@ -104,6 +104,13 @@ TOPOLOGY = Area(
             "Take another interface, or `gretap` and the like in place of `gre`.",
         ),
         Code(
+            "bridge-loop",
+            "Bridges are in a circle",
+            "Cables lead round a circle of bridges, and none of them has a spanning tree that would "
+            "block one. Each broadcast goes round for ever, and takes all of the processor.",
+            "Say `stp: true` of one of the bridges, or take a cable out.",
+        ),
+        Code(
             "bridge-full",
             "A bridge has too many ports",
             "A bridge of Linux takes 1,023 ports.",

@@ -41,6 +41,7 @@ PLACES = {
     "Wrong": 0,
     "Unknown": 0,
     "complain": 0,
+    "warn": 0,
     "unknown": 0,
     "add": 0,
     "stop": 0,

@@ -113,8 +113,8 @@ CAUSES = {
     "nobody has it": (
         ROUTED,
         "via: 10.0.12.2",
-        "via: 10.0.12.3, dev: right, onlink: true",
-        "r1: no ARP answer from 10.0.12.3 on right: nobody there has this address",
+        "via: 10.0.12.9, dev: right, onlink: true",
+        "r1: no ARP answer from 10.0.12.9 on right: nobody there has this address",
     ),
     "strict": (
         ROUTED,
