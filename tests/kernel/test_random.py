@@ -19,7 +19,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, seed, settings
+from hypothesis import HealthCheck, Phase, currently_in_test_context, given, note, seed, settings
 from hypothesis import strategies as st
 
 from netorch.kinds.base.ip_tunnel import MADE_BY_LINUX
@@ -69,9 +69,10 @@ class Agent:
         line = self.process.stdout.readline()
         assert line, self.process.communicate()[1]
         answer = json.loads(line)
-        if answer["err"]:
+        if answer["err"] and currently_in_test_context():
             note(f"netorch {' '.join(argv)}: {answer['err']}")
-        return {**json.loads(answer["out"] or "{}"), "status": answer["status"]}
+        document = json.loads(answer["out"] or "{}")
+        return {**document, "status": answer["status"], "err": answer["err"]}
 
 
 def serve() -> None:
