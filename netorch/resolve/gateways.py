@@ -24,6 +24,7 @@ from netorch.netlink.constants import (
 )
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.state.resource import Resource
+from netorch.topology import HopWords, RouteWords
 from netorch.values.requests import Hop, RouteSpec
 
 IPV4_LOOPBACK = ip_network("127.0.0.0/8")
@@ -319,12 +320,25 @@ def check_gateways(draft: Draft) -> None:
             path = draft.origins[route.key]
             for bad in bad_hops(route.spec, there, known=site.created):
                 if not site.created or route.spec.hops[bad.index].dev in {None, *devices}:
-                    _complain(draft, site, path, bad)
+                    _complain(draft, site, path, route.spec.hops[bad.index], bad)
 
 
-def _complain(draft: Draft, site: Site, path: Path, bad: BadHop) -> None:
+def _complain(draft: Draft, site: Site, path: Path, hop: Hop, bad: BadHop) -> None:
     words = site.words.routes[int(path[-1])]
-    entry = words.nexthops[bad.index] if words.nexthops else words
-    place = (*path, "nexthops", bad.index) if words.nexthops else path
+    entry: HopWords | RouteWords = words
+    place = path
+    if words.nexthops:
+        # hops over links that are down are left out, so the numbers may differ
+        same = [index for index, each in enumerate(words.nexthops) if _says(site, each, hop)]
+        number = same[-1 if bad.code == "hop-twice" else 0]
+        entry, place = words.nexthops[number], (*path, "nexthops", number)
     key = "via" if entry.via is not None else "dev"
     draft.complain(bad.code, (*place, key), f"node {site.name}: {bad.what}", bad.remedy)
+
+
+def _says(site: Site, words: HopWords, hop: Hop) -> bool:
+    """Whether the hop is what these words ask for."""
+    via = None if words.via is None else words.via.packed
+    iface = site.ifaces.get(words.dev or "")
+    device = words.dev if iface is None else (iface.front or iface).dev
+    return via == hop.via and device in {None, hop.dev}

@@ -111,3 +111,23 @@ ADDRESSES = {
 def test_addresses_that_no_interface_can_have(address: str) -> None:
     text = f"nodes: {{a: {{interfaces: {{d: {{kind: dummy, addresses: [{address}]}}}}}}}}"
     assert codes(text) == ADDRESSES[address]
+
+
+def test_a_hop_is_named_by_its_place_although_one_before_it_is_left_out() -> None:
+    text = f"""\
+nodes:
+  r1:
+    interfaces: {{e0: {{state: down}}}}
+    routes:
+      - to: 10.9.0.0/16
+        nexthops:
+          - {{via: 10.0.0.2}}
+          - {{via: 10.1.0.2}}
+          - {{via: 10.99.0.1}}
+  r2: {{}}
+{LINKS}"""
+    with pytest.raises(FileError) as raised:
+        load(text.encode(), "lab.yaml")
+    (problem,) = raised.value.problems
+    assert problem.where is not None
+    assert (problem.code, problem.where.line) == ("gateway-unreachable", 9)
