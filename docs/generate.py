@@ -112,6 +112,7 @@ TYPES = {
     "topology_name": "topology name",
     "prefix_name": "text",
     "address": "IP address",
+    "router_address": "IP address",
     "interface_address": "address with prefix length",
     "member_address": "address",
     "network": "subnet",

@@ -169,6 +169,13 @@ def address(value: object) -> Address:
     return _without_zone(result, text)
 
 
+@accepts(schema_shapes.text(schema_shapes.IP, "IP address", "10.0.0.1", "fd00::1"))
+def router_address(value: object) -> Address | None:
+    """The address of a router. 0.0.0.0 is none, to Linux as in the output of `route -n`."""
+    result = address(value)
+    return None if result == IPv4Address(0) else result
+
+
 @accepts(
     schema_shapes.text(
         schema_shapes.PREFIX,
@@ -399,6 +406,7 @@ HostName = Annotated[str, BeforeValidator(host_name)]
 TopologyName = Annotated[str, BeforeValidator(topology_name)]
 Prefix = Annotated[str, BeforeValidator(prefix_name)]
 IPAddress = Annotated[Address, PlainValidator(address)]
+Gateway = Annotated[Address, PlainValidator(router_address)]
 InterfaceAddress = Annotated[Interface, PlainValidator(interface_address)]
 MemberAddress = Annotated[tuple[Interface, bool], PlainValidator(member_address)]
 Subnet = Annotated[Network, PlainValidator(network)]

@@ -17,6 +17,7 @@ from netorch.language.scalars import (
     U32,
     Destination,
     Flag,
+    Gateway,
     InterfaceName,
     IPAddress,
     Mtu,
@@ -29,7 +30,7 @@ from netorch.language.scalars import (
 
 
 class HopWords(Words):
-    via: IPAddress | None = Field(None, description="Gateway.")
+    via: Gateway | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(
         None, description="Interface; found by the gateway if left out."
     )
@@ -45,7 +46,7 @@ class RouteWords(Words):
     """A route, as `ip route add` takes it."""
 
     to: Destination = Field(description="Destination; an address alone is that host.")
-    via: IPAddress | None = Field(None, description="Gateway.")
+    via: Gateway | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(
         None, description="Interface; found by the gateway if left out."
     )
