@@ -41,7 +41,7 @@ def between_files(old: str, new: str, options: FileOptions, output: Output) -> i
 
     before, _ = inputs.from_file(old, options)
     after, _ = inputs.from_file(new, options)
-    warnings = [problem.text(after.file) for problem in after.warnings]
+    warnings = list(after.warning_lines)
     output.warn(warnings)
     return report(after, plan(before.desired.state, after.desired.state), warnings, output)
 

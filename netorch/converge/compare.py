@@ -103,7 +103,7 @@ def compare(
     warnings = (
         *attached.warnings,
         *((previous.settings_warning,) if previous.settings_warning else ()),
-        *(problem.text(loaded.file) for problem in (loaded.warnings if loaded else ())),
+        *(loaded.warning_lines if loaded is not None else ()),
         *here.warnings,
         *dropping,
         *left_alone,

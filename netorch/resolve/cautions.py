@@ -4,13 +4,14 @@ leave with that nobody has. An error where it can never work, a warning where it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from netorch.errors import did_you_mean
 from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import BridgeRole, VethRole
 from netorch.resolve.segment import Segment
+from netorch.topology import HopWords, RouteWords
 
 
 def check_cautions(draft: Draft, segments: Mapping[str, Segment]) -> None:
@@ -59,7 +60,8 @@ def _check_own_gateways(draft: Draft, site: Site) -> None:
     """IPv4 gateways that are the node's own: Linux takes the destination to be on the link then."""
     own = {entry.ip: iface for iface in site.ifaces.values() for entry in iface.addresses}
     for index, words in enumerate(site.words.routes):
-        for number, entry in enumerate(words.nexthops or [words]):
+        entries: Sequence[HopWords | RouteWords] = words.nexthops or [words]
+        for number, entry in enumerate(entries):
             place: Path = (*site.path, "routes", index)
             place = (*place, "nexthops", number) if words.nexthops else place
             if entry.via is None or entry.via.version == 6 or entry.onlink:

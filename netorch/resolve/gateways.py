@@ -32,10 +32,10 @@ LIMITED_BROADCAST = ip_address("255.255.255.255")
 
 
 class BadHop(NamedTuple):
-    """Why Linux refuses a next hop, number `index` of its route."""
+    """Why Linux refuses a next hop, `number` of its route."""
 
     code: str
-    index: int
+    number: int
     what: str
     remedy: str = ""
 
@@ -102,9 +102,9 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
                 vrfs[resource.name] = resource.table
             case Port():
                 masters[resource.link] = resource.master
-            case Rule(spec=spec):
-                if spec.src is None and spec.mark is None:
-                    rules.add(6 if spec.family == AF_INET6 else 4)
+            case Rule(spec=rule):
+                if rule.src is None and rule.mark is None:
+                    rules.add(6 if rule.family == AF_INET6 else 4)
     tables = vrfs | {port: vrfs[master] for port, master in masters.items() if master in vrfs}
     for resource in addresses:
         device = resource.link
@@ -146,19 +146,19 @@ def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterat
     """
     several = len(spec.hops) > 1
     seen: set[tuple[bytes | None, str | None]] = set()
-    for index, hop in enumerate(spec.hops):
+    for number, hop in enumerate(spec.hops):
         if several and spec.family == AF_INET6:
             if hop.via is None:
                 what = (
                     f"Linux takes no next hop `dev: {hop.dev}` without `via` beside others in IPv6"
                 )
                 remedy = "Give it a `via`, or write routes with different metrics."
-                yield BadHop("hop-needs-gateway", index, f"{what}.", remedy)
+                yield BadHop("hop-needs-gateway", number, f"{what}.", remedy)
                 continue
             if (place := (hop.via, hop.dev)) in seen:
                 what = f"the next hop {ip_address(hop.via)} is there twice."
                 remedy = "Linux takes it once: say `weight` for a larger share."
-                yield BadHop("hop-twice", index, what, remedy)
+                yield BadHop("hop-twice", number, what, remedy)
                 continue
             seen.add(place)
         if hop.via is not None:
@@ -166,7 +166,7 @@ def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterat
             check = _check_ipv6 if gateway.version == 6 else _check_ipv4
             bad = check(spec, hop, gateway, there, known)
             if bad is not None:
-                yield bad._replace(index=index)
+                yield bad._replace(number=number)
 
 
 _BETWEEN = "Take the address of a router."
@@ -319,8 +319,8 @@ def check_gateways(draft: Draft) -> None:
         for route in routes.get(label, ()):
             path = draft.origins[route.key]
             for bad in bad_hops(route.spec, there, known=site.created):
-                if not site.created or route.spec.hops[bad.index].dev in {None, *devices}:
-                    _complain(draft, site, path, route.spec.hops[bad.index], bad)
+                if not site.created or route.spec.hops[bad.number].dev in {None, *devices}:
+                    _complain(draft, site, path, route.spec.hops[bad.number], bad)
 
 
 def _complain(draft: Draft, site: Site, path: Path, hop: Hop, bad: BadHop) -> None:

@@ -40,6 +40,11 @@ class Loaded(Value):
         found = [_complaint(self.tree, entry, entry.path) for entry in self.desired.warnings]
         return tuple(_sorted(found))
 
+    @property
+    def warning_lines(self) -> tuple[str, ...]:
+        """The same as a person reads it."""
+        return tuple(problem.text(self.file) for problem in self.warnings)
+
     def where(self, path: Sequence[str | int]) -> Position | None:
         return locate(self.tree, path)
 

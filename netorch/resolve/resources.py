@@ -6,7 +6,7 @@ from ipaddress import IPv6Address
 
 from netorch.immutable import replace
 from netorch.kinds.address import SCOPES, Address, Ifaddr
-from netorch.kinds.base.link import TXQUEUELEN, LinkFields
+from netorch.kinds.base.link import TXQUEUELEN, Link, LinkFields
 from netorch.kinds.base.port_words import PortWords
 from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
 from netorch.kinds.bond import BondWords, Primary
@@ -464,7 +464,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
 
 def _check_mtu(draft: Draft, iface: Iface) -> None:
     """Whether Linux gives such a link the MTU that the file says."""
-    made = Veth
+    made: type[Link] = Veth
     if isinstance(iface.role, StandaloneRole):
         made = iface.role.words.MAKES
     elif isinstance(iface.role, BridgeRole):

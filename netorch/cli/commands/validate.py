@@ -42,7 +42,7 @@ def run(options: ValidateOptions, output: Output) -> int:
                 output.fail(error)
             continue
         name = loaded.desired.topology
-        warnings = [problem.text(loaded.file) for problem in loaded.warnings]
+        warnings = list(loaded.warning_lines)
         output.warn(warnings)
         rows.append(
             {
