@@ -18,6 +18,7 @@ from netorch.resolve.masters import attach_ports
 from netorch.resolve.network_addresses import assign_addresses
 from netorch.resolve.packet_filters import filters, put_accepts, put_filter
 from netorch.resolve.port_vlans import put_vlans
+from netorch.resolve.published_ports import put_ways_back
 from netorch.resolve.resources import put_bridge, put_existing, put_site, put_standalone, put_veth
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.resolve.routes import put_routes, put_rules
@@ -91,8 +92,9 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
         put_rules(draft, site, put_routes(draft, site, segments))
     check_gateways(draft)
     check_cautions(draft, segments)
-    for site, rules in rulesets:
-        put_filter(draft, site, rules)
+    for filter_, rules in rulesets:
+        put_filter(draft, filter_.site, rules)
+        put_ways_back(draft, filter_.published)
     put_accepts(draft, segments)
     put_names(draft)
     return Desired(

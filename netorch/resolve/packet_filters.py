@@ -46,8 +46,8 @@ class Filter(Struct):
     published: list[Published] = field(default_factory=list)
 
 
-def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, Ruleset]]:
-    """Each namespace that gets rules, with them."""
+def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Filter, Ruleset]]:
+    """What each namespace that gets rules is made of, with the rules."""
     found: dict[str, Filter] = {}
     for segment in segments.values():
         if _is_filtered(segment):
@@ -63,7 +63,7 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Site, 
         translations = tuple(_translations(draft, filter_))
         rules = (*translations, *_untranslated(translations), *_policy(filter_))
         if rules:
-            yield filter_.site, rules
+            yield filter_, rules
 
 
 def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:

@@ -11,14 +11,16 @@ from netorch.kinds.route import IPV6_METRIC, Route
 from netorch.kinds.sysctl import Sysctl
 from netorch.language.publish import PublishWords, comment, ports_text
 from netorch.language.scalars import Address
-from netorch.netlink.constants import AF_INET6, RTN_LOCAL
-from netorch.resolve.draft import Draft, Path, Site
+from netorch.netlink.constants import AF_INET, AF_INET6, RTN_LOCAL
+from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.segment import LEADING_OUT, Segment
 from netorch.values.requests import Hop, RouteSpec
 
 _LOOPBACK = b"\0" * 15 + b"\1"
 _LOCAL_TABLE = 255
 _METRICS = 1 << 20
+_LOOSE = "2"
+"""Of `rp_filter`: a packet may come in where its source would not be reached, if it would be reached at all."""
 
 
 class Published(Value):
@@ -149,6 +151,55 @@ def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:
             )
         else:
             draft.put(_loopback_route(draft, owner, bridge, metrics), entry.path)
+
+
+def put_ways_back(draft: Draft, entries: Sequence[Published]) -> None:
+    """Loose reverse path filters where answers of a published port take another way than what asked for them.
+
+    Answers to outsiders take the routes of the publishing node, and of several networks only one gives it the default route. A
+    strict filter would drop what asks in the node, and the answer in the owner. The routes are there already.
+    """
+    several = [
+        entry for entry in entries if entry.version == 4 and len(draft.sites[entry.node].ifaces) > 1
+    ]
+    leaving = _leaving(draft) if several else {}
+    for entry in several:
+        site = draft.sites[entry.node]
+        member = entry.segment.member(entry.node)
+        if member is None:
+            continue
+        asked = member.iface.front or member.iface
+        for iface in site.ifaces.values():
+            if iface is not asked and iface.dev in leaving.get(site.label, ()):
+                _loosen(draft, asked, entry.path)
+                end = _other_end(iface)
+                if end is not None and end.site is entry.segment.owner:
+                    _loosen(draft, end, entry.path)
+
+
+def _leaving(draft: Draft) -> dict[str, set[str | None]]:
+    """Label → the devices by which IPv4 goes to whom the node does not reach directly."""
+    found: dict[str, set[str | None]] = {}
+    for resource in draft.state.values():
+        if isinstance(resource, Route) and resource.spec.family == AF_INET:
+            found.setdefault(resource.netns, set()).update(
+                hop.dev
+                for hop in resource.spec.hops
+                if hop.via is not None or resource.spec.dst is None
+            )
+    return found
+
+
+def _other_end(iface: Iface) -> Iface | None:
+    """Where the kernel at the other end of a cable takes in what comes: at the bridge, if it is a port."""
+    return (iface.peer.master or iface.peer) if iface.peer is not None else None
+
+
+def _loosen(draft: Draft, iface: Iface, path: Path) -> None:
+    setting = Sysctl(iface.site.label, (f"net/ipv4/conf/{iface.dev}/rp_filter",), (_LOOSE,))
+    # what the file says itself holds
+    if setting.key not in draft.state:
+        draft.put(setting, path)
 
 
 def _loopback_route(draft: Draft, owner: Site, bridge: str, metrics: dict[int, str]) -> Route:

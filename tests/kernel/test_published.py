@@ -307,3 +307,51 @@ def test_an_allow_that_leads_nowhere_is_an_error(host: Host, other: str, message
     )
     failed = host.netorch("validate", "lab.yaml", check=False)
     assert failed.returncode == 1 and message in failed.stderr
+
+
+STRICT = """
+name: lab
+backend: {{nat: {backend}}}
+nodes:
+  r: {{sysctls: {{net.ipv4.conf.all.rp_filter: 1}}}}
+  web:
+    sysctls: {{net.ipv4.conf.all.rp_filter: 1}}
+    networks: [one, two]
+    publish: ["8081:80", {{network: two, port: 8082, to: 80}}]
+  own:
+    sysctls: {{net.ipv4.conf.all.rp_filter: 1}}
+    networks: {{two: {{default_route: false}}}}
+    routes: [{{to: default, via: 10.0.0.1}}]
+    publish: ["8083:80"]
+  pc: {{}}
+networks:
+  one: {{mode: nat, node: {owner}, subnet: 172.17.0.0/16}}
+  two: {{mode: nat, node: {owner}, subnet: 172.18.0.0/16}}
+links:
+  - {{endpoints: ["{owner}:up0", "pc:eth0"], subnet: 192.0.2.0/30}}
+  - {{endpoints: ["{owner}:own0", "own:eth9"], subnet: 10.0.0.0/30}}
+"""
+
+
+@pytest.mark.parametrize("backend", ["nftables", "iptables"])
+@pytest.mark.parametrize("owner", ["r", "host"])
+def test_answers_that_take_another_way_pass_strict_reverse_path_filters(
+    host: Host, owner: str, backend: str
+) -> None:
+    if backend == "iptables":
+        pytest.importorskip("iptc", reason="python-iptables is not installed")
+    host.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.default.rp_filter=1")
+    host.write("lab.yaml", STRICT.format(owner=owner, backend=backend))
+    before = host.snapshot()["host"]
+    host.netorch("apply", "lab.yaml")
+    serve(host, "web", "tcp:80")
+    serve(host, "own", "tcp:80")
+    asked = [("tcp", "192.0.2.1", port) for port in (8081, 8082, 8083)]
+    assert ask(host, "pc", *asked) == ["192.0.2.2 80"] * len(asked)
+    assert "arrives" in host.netorch("explain", "pc", "192.0.2.1", "--tcp", "8082").stdout
+    assert "in sync" in host.netorch("diff", "lab.yaml").stdout
+    host.netorch("destroy", "lab")
+    after = host.snapshot()["host"]
+    assert {key: text for key, text in after.items() if "rp_filter" in key} == {
+        key: text for key, text in before.items() if "rp_filter" in key
+    }

@@ -6,6 +6,7 @@ import pytest
 
 from netorch.immutable import replace
 from netorch.kinds.filter import PacketFilter
+from netorch.kinds.sysctl import Sysctl
 from netorch.resolve.loader import load
 from netorch.values.filter_rules import FilterRule, Hook, Ruleset, Verdict
 
@@ -52,3 +53,39 @@ def test_what_is_to_leave_with_another_source_leaves_with_it_or_not_at_all(
         assert drop.act is Verdict.DROP, "ahead of everything that lets pass"
         assert drop.family == rule.family
         assert drop.match == replace(rule.match, states=("invalid", "untracked"))
+
+
+SEVERAL = """
+nodes:
+  r: {}
+  one: {networks: [lan], publish: ["81:80"]}
+  two: {networks: [lan, dmz], publish: ["82:80"]}
+  three: {networks: [lan, dmz], publish: [{network: dmz, port: 83, to: 80}]}
+networks:
+  lan: {mode: nat, node: r, subnet: 10.0.0.0/24}
+  dmz: {mode: nat, node: r, subnet: 10.1.0.0/24}
+"""
+
+
+def loose(text: str) -> dict[str, str]:
+    state = load(text.encode(), "lab.yaml").desired.state
+    return {
+        f"{key.netns} {key.name}": resource.value
+        for key, resource in state.items()
+        if isinstance(resource, Sysctl) and "rp_filter" in key.name
+    }
+
+
+def test_reverse_path_filters_are_loose_where_answers_take_another_way_and_nowhere_else() -> None:
+    asked, answered = "three net/ipv4/conf/eth1/rp_filter", "r net/ipv4/conf/lan/rp_filter"
+    assert loose(SEVERAL) == {asked: "2", answered: "2"}
+    assert (
+        loose(SEVERAL.replace("three: {networks: [lan, dmz]", "three: {networks: [dmz, lan]")) == {}
+    )
+    own = SEVERAL.replace(
+        "three: {networks: [lan, dmz]",
+        "three: {interfaces: {up: {sysctls: {rp_filter: 0}}}, networks: {lan: {}, dmz: {name: up}}",
+    )
+    assert loose(own) == {asked.replace("eth1", "up"): "0", answered: "2"}, (
+        "what the file says holds"
+    )
