@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from netorch.converge import hazards
+from netorch.converge import bridge_filter, hazards
 from netorch.converge.attached import Attached, attach, check_attached
 from netorch.converge.desired_here import desired_here, further_settings
 from netorch.converge.observe import Observed
@@ -109,7 +109,7 @@ def compare(
         *left_alone,
         *hazards.warn_of_missing_addresses(state, snapshot),
         *hazards.warn_of_egress(desired, snapshot),
-        *hazards.warn_of_loopback(state, snapshot),
+        *bridge_filter.warn_of_filter(state, snapshot),
         *cautions(plan, snapshot, desired.topology),
     )
     return Difference(plan, observed, snapshot, memory, state, attached, warnings)

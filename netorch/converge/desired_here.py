@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netorch.converge import hazards
+from netorch.converge import bridge_filter, hazards
 from netorch.converge.observe import observe
 from netorch.converge.original_settings import Memory
 from netorch.errors import NetorchError, Problem
@@ -46,7 +46,7 @@ def further_settings(
     """Sysctls that the state needs, and that the file does not name."""
     return [
         *hazards.settings_of_routers(state, snapshot, memory),
-        *hazards.settings_of_bare_bridges(state, kernel.pristine_sysctls),
+        *bridge_filter.settings_without_filter(state, kernel.pristine_sysctls),
     ]
 
 

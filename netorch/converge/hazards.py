@@ -5,7 +5,7 @@ a default route that forwarding would end. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
@@ -24,7 +24,6 @@ from netorch.state.resource import Resource
 from netorch.values.filter_rules import DestinationTo, FilterRule, Hook
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
-_BRIDGED_IPV6 = ("net/bridge/bridge-nf-call-ip6tables",)
 _COMMENT = re.compile(r'"(publish [^"]*)"')
 
 
@@ -102,7 +101,7 @@ def ports_of_other_topologies(
     for name, theirs in (others() if new else {}).items():
         there = theirs.get(key)
         taken = (
-            [rule for rule in there.rules if _publishes(rule)]
+            [rule for rule in there.rules if publishes(rule)]
             if isinstance(there, PacketFilter)
             else []
         )
@@ -131,7 +130,7 @@ def _new_ports(
             new = {
                 (rule.comment, rule.family): rule
                 for rule in resource.rules
-                if _publishes(rule) and rule.hook is Hook.OUTPUT
+                if publishes(rule) and rule.hook is Hook.OUTPUT
             }
             yield from ((key, rule) for rule in new.values() if rule.comment not in there)
 
@@ -152,7 +151,7 @@ def warn_of_missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot
             if isinstance(other, Address) and other.netns == key.netns
         )
         there |= {ip_address(held.address.local) for held in to_be}
-        for rule in filter(_publishes, resource.rules):
+        for rule in filter(publishes, resource.rules):
             address = getattr(rule.match.destination, "network_address", None)
             if address is not None and not address.is_loopback and address not in there:
                 said[
@@ -176,37 +175,6 @@ def warn_of_egress(desired: Desired, snapshot: Snapshot) -> list[str]:
         if str(address) not in held:
             found.append(egress_warning(network, label_text(owner), address))
     return found
-
-
-def settings_of_bare_bridges(
-    wanted: Mapping[Key, Resource], pristine: Callable[[Iterable[str]], Mapping[str, str]]
-) -> list[Sysctl]:
-    """br_netfilter off for IPv6 where a node of ours publishes on ::1: it would see the answers too early, and lose them."""
-    labels = [
-        key.netns
-        for key, resource in wanted.items()
-        if netns_key(key.netns) in wanted and _at_loopback(resource)
-    ]
-    found = (
-        [Sysctl(label, _BRIDGED_IPV6, ("0",)) for label in labels]
-        if labels and pristine(_BRIDGED_IPV6)
-        else []
-    )
-    return [resource for resource in found if resource.key not in wanted]
-
-
-def warn_of_loopback(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
-    """A warning for each namespace that is not ours, where that setting is others' too."""
-    return [
-        f"published ports of {label_text(key.netns)} do not answer on ::1, "
-        "since br_netfilter hands bridged IPv6 to the packet filter there: "
-        f"sysctl {_BRIDGED_IPV6[0].replace('/', '.')}=0 would help, and would take a firewall's eyes off all bridges"
-        for key, resource in wanted.items()
-        if _at_loopback(resource)
-        and netns_key(key.netns) not in wanted
-        and key.netns in snapshot.namespaces
-        if 6 in snapshot.namespaces[key.netns].forward.bridged
-    ]
 
 
 def settings_of_routers(
@@ -310,7 +278,8 @@ def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[tuple[Network, 
                 yield network, "by a route of its own"
 
 
-def _publishes(rule: FilterRule) -> bool:
+def publishes(rule: FilterRule) -> bool:
+    """Whether the rule leads a published port to its node."""
     return isinstance(rule.act, DestinationTo) and rule.comment.startswith("publish ")
 
 
@@ -324,18 +293,6 @@ def _meet(one: FilterRule, other: FilterRule) -> bool:
         return False
     same = None in (mine.destination, theirs.destination) or mine.destination == theirs.destination
     return same and mine.port[0] <= theirs.port[1] and theirs.port[0] <= mine.port[1]
-
-
-def _at_loopback(resource: Resource) -> bool:
-    """Whether it is a filter that publishes for ::1: in OUTPUT, for any address or that one."""
-    if not isinstance(resource, PacketFilter):
-        return False
-    rules = (
-        rule
-        for rule in resource.rules
-        if _publishes(rule) and (rule.family, rule.hook) == (6, Hook.OUTPUT)
-    )
-    return any(rule.match.destination in (None, ip_network("::1")) for rule in rules)
 
 
 def _shadows(rule: FilterRule, protocol: str, address: bytes, port: int) -> bool:

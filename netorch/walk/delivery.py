@@ -33,6 +33,8 @@ class Delivery:
     remarks: dict[str, None] = field(default_factory=dict)
     through: tuple[str, ...] = ()
     """What the last packet went through."""
+    port: End | None = None
+    """The port of the bridge that the last packet arrived at, if it did at one."""
     met: dict[End, End] = field(default_factory=dict)
     """WireGuard interfaces → who spoke to them."""
     known: dict[tuple[str, str, Address], str] = field(default_factory=dict)
@@ -40,12 +42,21 @@ class Delivery:
     learned: dict[tuple[End, str, int], str] = field(default_factory=dict)
     """Bridge, MAC, VLAN → the port that it was learned by on the way."""
 
-    def by_link(self, label: str, iface: WorldInterface, via: Address, packet: Packet) -> End:
+    def by_link(
+        self,
+        label: str,
+        iface: WorldInterface,
+        via: Address,
+        packet: Packet,
+        port: End | None = None,
+    ) -> End:
+        """Who gets the packet; `port`: that of the bridge `iface` by which it came in, where it goes on without leaving the bridge."""
         place = self.world.places[label]
+        self.port = None
         mac, how = self._mac(place, iface, via, packet)
         entry = place.neighbours.get((iface.name, via))
         fixed = entry is not None and entry.is_fixed
-        arrivals, search = self._search((label, iface.name), Frame(mac, iface.mac))
+        arrivals, search = self._search((label, iface.name), Frame(mac, iface.mac), port)
         outside = None
         for arrival in arrivals:
             if arrival.outside:
@@ -53,7 +64,7 @@ class Delivery:
             elif self._is_for(arrival.end, mac):
                 if via == packet.destination and not fixed and self._is_lost(arrival.end, via):
                     raise PacketStopped(self._nobody(place, iface, via))
-                return self._heard(place, iface, arrival, via, packet)
+                return self._heard(place, iface, arrival, via, packet, port)
         if outside is not None and not outside.faults:
             raise PacketStopped(self._leaving(outside), LEAVES)
         faults = next(iter(search.dead), ())
@@ -66,10 +77,12 @@ class Delivery:
             f"{place.name}: frames for {via} go to {mac} ({how}), which nobody on that link has"
         )
 
-    def _search(self, start: End, frame: Frame) -> tuple[Iterator[Arrival], FrameSearch]:
+    def _search(
+        self, start: End, frame: Frame, port: End | None = None
+    ) -> tuple[Iterator[Arrival], FrameSearch]:
         frame = replace(frame, learned=dict(self.learned))
         search = FrameSearch(self.world, self._carry, frame)
-        return search.of(start), search
+        return search.of(port or start, out=port is None), search
 
     def _leaving(self, arrival: Arrival) -> str:
         where = self.world.said(arrival.end)
@@ -268,15 +281,24 @@ class Delivery:
         return mac in {iface.mac, *(port.mac for port in ports)}
 
     def _heard(
-        self, place: Place, iface: WorldInterface, arrival: Arrival, via: Address, packet: Packet
+        self,
+        place: Place,
+        iface: WorldInterface,
+        arrival: Arrival,
+        via: Address,
+        packet: Packet,
+        port: End | None,
     ) -> End:
         self.through = tuple(
             f"{passed.what} {self.world.said(passed.end)}" for passed in arrival.passed
         )
         if arrival.faults:
             raise PacketStopped(arrival.faults[0].text)
-        self._learn(iface.mac, arrival)
-        self._pass_bridges(arrival, packet)
+        if port is None:
+            self._learn(iface.mac, arrival)
+            self._pass_bridges(arrival, packet)
+        if arrival.ports and arrival.ports[-1][0] == arrival.end:
+            self.port = (arrival.end[0], arrival.ports[-1][1])
         entry = place.neighbours.get((iface.name, via))
         if entry is not None and entry.state & NUD_FAILED:
             self.remarks[
@@ -292,9 +314,7 @@ class Delivery:
         """br_netfilter: frames from port to port of a bridge go through the packet filter too."""
         for label, bridge in arrival.bridges:
             owner = self.world.place(label)
-            own = owner.ifaces[bridge]
-            filters = owner.settings.filters_bridges(packet.version)
-            if not filters and packet.version not in own.filters:
+            if not filters_frames(owner, bridge, packet.version):
                 continue
             if (label, bridge) == arrival.end or not any(
                 at == (label, bridge) for at, _, _ in arrival.ports
@@ -365,6 +385,7 @@ class Delivery:
 
     def by_tunnel(self, label: str, iface: WorldInterface, packet: Packet) -> End:
         place, here = self.world.places[label], (label, iface.name)
+        self.port = None
         if not iface.up:
             raise PacketStopped(f"{place.name}:{iface.name} is down")
         if iface.lost:
@@ -414,3 +435,8 @@ class Delivery:
             if faults
             else f"{place.name}:{iface.name}: nobody is at the tunnel's other end"
         )
+
+
+def filters_frames(place: Place, bridge: str, version: int) -> bool:
+    """Whether br_netfilter hands frames from port to port of the bridge to the packet filter."""
+    return place.settings.filters_bridges(version) or version in place.ifaces[bridge].filters

@@ -11,7 +11,7 @@ from netorch.values.requests import Hop
 from netorch.walk import obstacles
 from netorch.walk.choices import Choices
 from netorch.walk.connection import Connection, ConntrackEntry
-from netorch.walk.delivery import IPVLANS, Delivery
+from netorch.walk.delivery import IPVLANS, Delivery, filters_frames
 from netorch.walk.result import LEAVES, PacketStopped, WalkStep
 from netorch.walk.routing import Flow, RouteChoice, address_on, lookup, route_text, source_for
 from netorch.walk.tunnels import CARRIERS
@@ -145,7 +145,7 @@ class Forwarder:
         """What comes in: translated, looked up, taken or passed on."""
         place, connection = self.world.place(label), self.connection
         track = connection.tracks.get(label)
-        came = packet
+        came, port, self.wire.port = packet, self.wire.port, None
         packet = with_fields(
             packet,
             iif=iif,
@@ -188,6 +188,11 @@ class Forwarder:
         obstacles.check_ttl(place, packet)
         packet = with_fields(packet, oif=way.dev(place), ttl=packet.ttl - 1)
         verdict = connection.hook(place, "forward", packet)
+        translated = packet.destination != came.destination and way.dev(place) == iif
+        if translated and port is not None and filters_frames(place, iif, packet.version):
+            # its destination was translated while it is a frame, and it never leaves the bridge (br_nf_pre_routing_finish)
+            connection.notes.append(f"br_netfilter: goes from port to port of bridge {iif}")
+            self.wire.port = port
         return with_fields(packet, mark=verdict.mark), way
 
     def _leave(self, label: str, packet: Packet, way: RouteChoice, how: str, iif: str) -> _Next:
@@ -237,7 +242,7 @@ class Forwarder:
             return self._by_parent(label, iface, iface.parent, packet)
         self.wire.through = ()
         try:
-            return (*self.wire.by_link(label, iface, via, packet), packet)
+            return (*self.wire.by_link(label, iface, via, packet, self.wire.port), packet)
         finally:
             last = self.steps[-1]
             through = self.wire.through

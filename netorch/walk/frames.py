@@ -124,9 +124,10 @@ class FrameSearch:
     frame: Frame = field(default_factory=Frame)
     dead: list[tuple[Fault, ...]] = field(default_factory=list)
 
-    def of(self, start: End) -> Iterator[Arrival]:
+    def of(self, start: End, *, out: bool = True) -> Iterator[Arrival]:
+        """Everybody who hears a frame that goes out by `start`, or without `out` one that comes in there."""
         number = count()
-        heap: list[tuple[int, int, _At]] = [(0, next(number), _At(True, start, ()))]
+        heap: list[tuple[int, int, _At]] = [(0, next(number), _At(out, start, ()))]
         seen: set[tuple[bool, End, tuple[int, ...]]] = set()
         while heap:
             _, _, at = heapq.heappop(heap)
@@ -407,13 +408,13 @@ class FrameSearch:
             elif not port.vlans[vlan]:
                 tags = (*inner, vlan)
         if came is not None and came.isolated and port.isolated:
-            both = f"{self.world.said((label, came.name))} and {said}"
-            on = on.hurt(
-                Fault(
-                    f"{both} are isolated ports of bridge {self.world.said((label, bridge.name))}: neither reaches the other",
-                    end,
-                )
+            at_bridge = f"of bridge {self.world.said((label, bridge.name))}"
+            what = (
+                f"{said} is an isolated port {at_bridge}: nothing that came by it goes back"
+                if came is port
+                else f"{self.world.said((label, came.name))} and {said} are isolated ports {at_bridge}: neither reaches the other"
             )
+            on = on.hurt(Fault(what, end))
         yield on.on(end, out=True, tags=tags)
 
     def _to_itself(

@@ -355,3 +355,62 @@ def test_answers_that_take_another_way_pass_strict_reverse_path_filters(
     assert {key: text for key, text in after.items() if "rp_filter" in key} == {
         key: text for key, text in before.items() if "rp_filter" in key
     }
+
+
+ISOLATED = """
+name: lab
+nodes:
+  r: {{{more}}}
+  web: {{networks: [lan], publish: ["8081:80"]}}
+  a: {{networks: [lan]}}
+networks:
+  lan: {{mode: nat, node: {owner}, subnet: [172.17.0.0/16, "fd17::/64"], port_isolation: true}}
+"""
+INWARD = (("172.17.0.1", "IPv4"), ("fd17::1", "IPv6"))
+
+
+def needs_bridge_filter(host: Host) -> None:
+    if not (host.root / "proc/sys/net/bridge/bridge-nf-call-iptables").exists():
+        pytest.skip("needs br_netfilter")
+
+
+def test_isolated_members_reach_published_ports_where_the_owner_is_ours(host: Host) -> None:
+    needs_bridge_filter(host)
+    host.write("lab.yaml", ISOLATED.format(owner="r", more=""))
+    assert "br_netfilter" not in host.netorch("apply", "lab.yaml").stderr
+    serve(host, "web", "tcp:80")
+    for address, _ in INWARD:
+        for node in ("a", "web"):
+            assert ask(host, node, ("tcp", address, 8081)) == [f"{address} 80"]
+            done = host.netorch("explain", node, address, "--tcp", "8081")
+            assert f"{node} → {address}: arrives" in done.stdout
+    assert not host.ping("a", "172.17.0.2")
+    assert "in sync" in host.netorch("diff", "lab.yaml").stdout
+
+
+@pytest.mark.parametrize("owner", ["host", "r"])
+def test_isolated_members_are_told_where_br_netfilter_stays_on(host: Host, owner: str) -> None:
+    needs_bridge_filter(host)
+    paths = [f"net.bridge.bridge-nf-call-{word}tables" for word in ("ip", "ip6")]
+    more = f"sysctls: {{{', '.join(f'{path}: 1' for path in paths)}}}" if owner == "r" else ""
+    if owner == "host":
+        host.run("sysctl", "-qw", *(f"{path}=1" for path in paths))
+    host.write("lab.yaml", ISOLATED.format(owner=owner, more=more))
+    told = host.netorch("diff", "lab.yaml", check=False).stderr
+    for path, (_, version) in zip(paths, INWARD, strict=True):
+        assert (
+            f"do not answer members on bridge lan, whose ports are isolated, since br_netfilter hands bridged {version}"
+            in told
+        )
+        assert f"sysctl {path}=0 would help" in told
+    host.netorch("apply", "lab.yaml")
+    serve(host, "web", "tcp:80")
+    for address, _ in INWARD:
+        for node, why in (
+            ("a", "are isolated ports of bridge"),
+            ("web", "is an isolated port of bridge"),
+        ):
+            assert ask(host, node, ("tcp", address, 8081), patience=1) == [None]
+            done = host.netorch("explain", node, address, "--tcp", "8081", check=False)
+            assert f"{node} → {address}: does not arrive" in done.stdout and why in done.stdout
+            assert "br_netfilter: goes from port to port of bridge lan" in done.stdout

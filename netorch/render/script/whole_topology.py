@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from shlex import quote
 
-from netorch.converge.hazards import settings_of_bare_bridges
+from netorch.converge.bridge_filter import settings_without_filter
 from netorch.errors import printable
 from netorch.firewall.syntax import AUTO, PREFERRED
 from netorch.immutable import Value, replace
@@ -191,7 +191,7 @@ def _optional(request: Request) -> Request:
 
 def _for_shell(state: Mapping[Key, Resource]) -> tuple[dict[Key, Resource], frozenset[Key]]:
     """The state without what only a look at the machine tells; and the settings that need not be, by their keys."""
-    settings = settings_of_bare_bridges(state, lambda paths: dict.fromkeys(paths, "1"))
+    settings = settings_without_filter(state, lambda paths: dict.fromkeys(paths, "1"))
     found: dict[Key, Resource] = {resource.key: resource for resource in settings}
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
