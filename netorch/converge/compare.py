@@ -10,6 +10,7 @@ from netorch.converge.attached import Attached, attach, check_attached
 from netorch.converge.desired_here import desired_here, further_settings
 from netorch.converge.observe import Observed
 from netorch.converge.original_settings import Memory
+from netorch.converge.own_default_routes import keep_own_default_routes
 from netorch.converge.preflight import (
     refuse_conflicts,
     refuse_hazards,
@@ -85,6 +86,7 @@ def compare(
         state = {**{resource.key: resource for resource in settings}, **state}
         snapshot = read(state)
     state, dropping = keep_needed_accepts(state, snapshot)
+    state, kept_defaults = keep_own_default_routes(desired, state, snapshot)
     same = (
         resources_of_untouched(before.observed, kept, snapshot)
         if before is not None and kept
@@ -106,6 +108,7 @@ def compare(
         *(loaded.warning_lines if loaded is not None else ()),
         *here.warnings,
         *dropping,
+        *kept_defaults,
         *left_alone,
         *hazards.warn_of_missing_addresses(state, snapshot),
         *hazards.warn_of_egress(desired, snapshot),

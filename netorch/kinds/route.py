@@ -75,7 +75,7 @@ class Route(Resource):
     # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
     KIND: ClassVar[str] = "route"
     STRANGE: ClassVar[str] = "route"
-    HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared", "peers")
+    HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared", "peers", "yields")
     netns: str
     spec: RouteSpec
     after: tuple[Key, ...] = ()
@@ -87,6 +87,8 @@ class Route(Resource):
     """Others have a route of the same key as well."""
     peers: tuple[RouteSpec, ...] = ()
     """Routes to its gateways that the kernel makes of their own with addresses that have a peer, but not at once."""
+    yields: bool = False
+    """A node that has a default route of its own does without this one."""
     WAY_OUT: ClassVar[str] = "Give it another metric, or remove the other one first."
     TAKEN: ClassVar[str] = "route-taken"
 

@@ -307,7 +307,7 @@ def _default_routes(
                 (*insisting[1][3], "default_route"),
                 f"{where} can have its default route from one network only",
             )
-        _, iface, gateway, path = (insisting or here)[0]
+        insists, iface, gateway, path = (insisting or here)[0]
         scope = RT_SCOPE_LINK if gateway is None and family == AF_INET else RT_SCOPE_UNIVERSE
         hops = (Hop(None if gateway is None else gateway.packed, iface.dev),)
         spec = RouteSpec(
@@ -321,7 +321,8 @@ def _default_routes(
             protocol=draft.mark.protocol,
             hops=hops,
         )
-        route = Route(site.label, spec, _needed(site, [iface], version))
+        yields = not (site.created or insists)
+        route = Route(site.label, spec, _needed(site, [iface], version), yields=yields)
         if route.key not in draft.state:
             draft.put(route, path)
             made.append(route.key)

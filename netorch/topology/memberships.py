@@ -33,7 +33,8 @@ class Membership(CommonWords):
     addresses: Literal[False] | None = Field(None, description="`false`: no automatic address.")  # type: ignore[assignment]
     default_route: Flag | None = Field(
         None,
-        description="`true`: the default route comes from this network; `false`: never (the first network that has a gateway gives it).",
+        description="`true`: the default route comes from this network; `false`: never "
+        "(the first network that has a gateway gives it, unless an attached node has one of its own).",
     )
     impair: ImpairWords | None = Field(
         None, description="What happens to what it sends, and to what the network sends to it."

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.kernel.engines import Docker, Machine, private_host
+from tests.kernel.engines import Docker, Machine, Podman, private_host
 
 OUTSIDE = """
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
@@ -64,18 +64,18 @@ def docker(
 
 
 @contextmanager
-def live(docker: Docker, text: str) -> Iterator[None]:
+def live(engine: Docker | Podman, text: str) -> Iterator[None]:
     """The topology of the text is live, and its nodes listen at 80 and 81."""
-    docker.host.write("lab.yaml", text)
-    docker.host.netorch("apply", "lab.yaml")
-    servers = [docker.machine.serve(node, 80, 81) for node in ("a", "o", "h")]
+    engine.host.write("lab.yaml", text)
+    engine.host.netorch("apply", "lab.yaml")
+    servers = [engine.machine.serve(node, 80, 81) for node in ("a", "o", "h")]
     try:
         yield
     finally:
         for server in servers:
             with server:
                 server.signal(signal.SIGTERM)
-        docker.host.netorch("destroy", "--all")
+        engine.host.netorch("destroy", "--all")
 
 
 @pytest.fixture
@@ -198,3 +198,128 @@ def test_a_way_out_that_comes_later_is_seen(lab: Docker) -> None:
     host.run("ip", "netns", "del", "far")
     host.run("sh", "-c", "while ip link show vpn 2>/dev/null; do sleep 0.05; done")
     assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
+
+
+BOX = """
+name: boxes
+networks:
+  lan: {mode: nat, subnet: [10.8.0.0/24, "fd08::/64"]}
+nodes:
+  box: {attach: "docker:box", networks: {lan: {name: lan0, sysctls: {disable_ipv6: 0}}}, publish: ["8088:80"]}
+  probe: {networks: [lan]}
+"""
+
+
+def within(engine: Docker | Podman, pid: int) -> str:
+    """Interfaces, addresses and routes of a container, without what IPv6 does by itself in its own time."""
+    look = "ip -br link | sed 's/@.*//'; ip -br -4 addr | sed 's/@[^ ]*//'; ip route show table all; ip -6 route"
+    shown = engine.host.run("nsenter", "-t", str(pid), "-n", "sh", "-c", look).stdout
+    return "".join(line for line in shown.splitlines(True) if "fe80:" not in line)
+
+
+def test_a_container_as_a_node(docker: Docker) -> None:
+    """It keeps its default route, is published, gets further networks of Docker's, and starts again."""
+    machine, host = docker.machine, docker.host
+    pid = docker.run("box", listen=(80, 81))
+    try:
+        before, rules = within(docker, pid), machine.rules()
+        host.write("boxes.yaml", BOX)
+        said = host.netorch("apply", "boxes.yaml").stderr
+        assert "node box keeps the IPv4 default route that it has, via 172.17.0.1 dev eth0" in said
+        expected = ("+ 10.8.0.2 80", "+ fd08::2 81", SHUT, *OUT)
+        assert machine.misses("probe", *expected) == []
+        assert machine.misses("pc", "+ 192.0.2.1 8088", "- 172.17.0.2 81") == []
+        assert machine.misses(pid, *OUT, "+ 172.17.0.2 81") == []
+        docker("network", "connect", "other", "box")
+        address = docker.address("other", "other")
+        assert machine.misses(pid, f"+ {address} 81", *OUT) == []
+        assert host.netorch("diff", "boxes.yaml").stdout == "boxes: in sync\n"
+        docker("network", "disconnect", "other", "box")
+        assert host.netorch("diff", "boxes.yaml").stdout == "boxes: in sync\n"
+        docker("restart", "box")
+        diff = host.netorch("diff", "boxes.yaml", check=False)
+        assert diff.returncode == 2 and "+ address box/lan0 10.8.0.2/24" in diff.stdout
+        host.netorch("apply", "boxes.yaml")
+        assert machine.misses("probe", *expected) == []
+        docker.stop()
+        assert "box" in host.netorch("diff", "boxes.yaml", check=False).stderr
+        docker.start()
+        docker("start", "web", "other", "shut", "box")
+        host.netorch("apply", "boxes.yaml")
+        assert machine.misses("probe", *expected) == []
+        assert host.netorch("diff", "boxes.yaml").stdout == "boxes: in sync\n"
+        host.netorch("destroy", "boxes.yaml")
+        assert within(docker, docker.pid("box")) == before
+        assert sorted(machine.rules().splitlines()) == sorted(rules.splitlines())
+    finally:
+        host.netorch("destroy", "--all")
+        docker("rm", "-f", "box", check=False)
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """Podman with the network `podman`, and a container that listens at 80, which is published, and at 81, which is not."""
+    host = private_host(tmp_path_factory.mktemp("podman"))
+    try:
+        host.run("sh", "-ec", OUTSIDE)
+        engine = Podman(Machine(host, "nft"))
+        if engine("info", "--format", "{{.Host.NetworkBackend}}") != "netavark":
+            pytest.skip("not installed: netavark")
+        engine.machine.serve("pc", 80)
+        engine.run("web", "--network", "podman", "-p", "9090:80", listen=(80, 81))
+        yield engine
+    finally:
+        host.close()
+
+
+@pytest.mark.parametrize("policy", ["ACCEPT", "DROP"])
+def test_beside_podman(podman: Podman, policy: str) -> None:
+    """To Podman a member is a stranger as the PC is: the policy of FORWARD says whether what is not published is closed."""
+    machine, host = podman.machine, podman.host
+    host.run("iptables-nft", "-P", "FORWARD", policy)
+    before, theirs = machine.rules(), machine.theirs()
+    with live(podman, LAB):
+        assert machine.theirs() == theirs
+        sign = "+" if policy == "ACCEPT" else "-"
+        for node in ("pc", "a", "o"):
+            assert machine.misses(node, f"{sign} 10.88.0.2 81") == []
+        if policy == "ACCEPT":
+            assert machine.misses("a", "+ 192.0.2.1 9090") == []
+        assert machine.misses("a", *OUT) == []
+        published = ("+ 192.0.2.1 8080", "+ 10.88.0.1 8080", "+ 10.6.0.2 81")
+        closed = ("- 10.5.0.2 80", "- 10.7.0.2 80")
+        assert machine.misses(podman.pid("web"), *published, *closed, OUT[0]) == []
+        assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
+    assert machine.rules() == before
+
+
+def test_a_container_of_podman_as_a_node(podman: Podman) -> None:
+    """Podman's default route has a metric of 100: one of ours would go before it."""
+    machine, host = podman.machine, podman.host
+    host.run("iptables-nft", "-P", "FORWARD", "ACCEPT")
+    pid = podman.run("box", "--network", "podman", listen=(80, 81))
+    try:
+        before = within(podman, pid)
+        assert "default via 10.88.0.1 dev eth0 proto static metric 100" in before
+        host.write("boxes.yaml", BOX.replace("docker:", "podman:"))
+        said = host.netorch("apply", "boxes.yaml").stderr
+        assert "node box keeps the IPv4 default route that it has, via 10.88.0.1 dev eth0" in said
+        expected = ("+ 10.8.0.2 80", "+ fd08::2 81", *OUT)
+        assert machine.misses("probe", *expected) == []
+        assert machine.misses("pc", "+ 192.0.2.1 8088") == []
+        assert machine.misses(pid, OUT[0], "+ 10.88.0.2 81") == []
+        assert "dev eth0" in within(podman, pid) and "default via 10.8.0.1" not in within(
+            podman, pid
+        )
+        podman("restart", "-t", "0", "box")
+        assert (
+            "+ address box/lan0 10.8.0.2/24"
+            in host.netorch("diff", "boxes.yaml", check=False).stdout
+        )
+        host.netorch("apply", "boxes.yaml")
+        assert machine.misses("probe", *expected) == []
+        host.netorch("destroy", "boxes.yaml")
+        assert "lan0" not in within(podman, podman.pid("box"))
+    finally:
+        host.netorch("destroy", "--all")
+        podman("rm", "-f", "-t", "0", "box", check=False)

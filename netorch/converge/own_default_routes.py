@@ -1,0 +1,64 @@
+"""Default routes that nodes had before netorch came: on the host, in a container, in any namespace that a node is attached to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+
+from netorch.kinds.route import Route
+from netorch.netlink.constants import AF_INET, RTN_UNICAST
+from netorch.resolve import Desired
+from netorch.state.key import Key, label_text
+from netorch.state.resource import Resource
+from netorch.values.requests import RouteSpec
+from netorch.values.snapshot import Snapshot
+
+
+def keep_own_default_routes(
+    desired: Desired, state: Mapping[Key, Resource], snapshot: Snapshot
+) -> tuple[Mapping[Key, Resource], list[str]]:
+    """The state without the default routes of networks that a node does not need, and a sentence for each of those."""
+    kept: dict[Key, RouteSpec] = {}
+    for key, resource in state.items():
+        if isinstance(resource, Route) and resource.yields:
+            own = next(_own_default_routes(resource, snapshot), None)
+            if own is not None:
+                kept[key] = own
+    if not kept:
+        return state, []
+    rest = {key: resource for key, resource in state.items() if key not in kept}
+    return rest, [_sentence(desired, key, own) for key, own in kept.items()]
+
+
+def _own_default_routes(route: Route, snapshot: Snapshot) -> Iterator[RouteSpec]:
+    there, wanted = snapshot.namespaces.get(route.netns), route.spec
+    for spec in there.routes if there is not None else ():
+        is_default = spec.dst is None and spec.type == RTN_UNICAST
+        if (
+            is_default
+            and (spec.family, spec.table) == (wanted.family, wanted.table)
+            and spec.protocol != wanted.protocol
+        ):
+            yield spec
+
+
+def _sentence(desired: Desired, key: Key, own: RouteSpec) -> str:
+    version = 4 if own.family == AF_INET else 6
+    node = next(
+        (name for name, label in desired.labels.items() if label == key.netns),
+        label_text(key.netns),
+    )
+    network = desired.origins[key][-1]
+    ways = (
+        " ".join(
+            [
+                *([f"via {ip_address(hop.via)}"] if hop.via else []),
+                *([f"dev {hop.dev}"] if hop.dev else []),
+            ]
+        )
+        for hop in own.hops
+    )
+    return (
+        f"node {node} keeps the IPv{version} default route that it has, {' and '.join(ways)}: network {network} gives it none. "
+        f"Say `networks: {{{network}: {{default_route: false}}}}` if that is meant, `true` if not"
+    )
