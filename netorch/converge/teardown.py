@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from netorch.converge.attached import Reach, reach, reach_on_record
 from netorch.converge.compare import cautions
+from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problem_of
 from netorch.converge.observe import Observed
@@ -43,6 +44,7 @@ def tear_down(
     within = _reach(kernel, previous)
     reclaim = within.names if within.known else frozenset()
     snapshot, observed = read_all(kernel, previous, within, brief)
+    began = snapshot
     plan = make_plan(observed.state, {})
     planned(plan)
     report = Report(
@@ -83,6 +85,7 @@ def tear_down(
             Problem("not-removed", f"{title} is still there.", object=title) for title in titles
         ]
         raise KernelRefused([*problems, *left])
+    end_wrong_connections(kernel, name, began, snapshot)
     remove_stale_names(kernel, snapshot, reclaim)
     records.remove_record(name)
     return report

@@ -9,6 +9,7 @@ from netorch.converge import confirmation
 from netorch.converge.attached import forget_left, remember_left
 from netorch.converge.compare import Difference, compare, plan_back
 from netorch.converge.concurrent_changes import describe_changes, describe_deviation, name_processes
+from netorch.converge.connections import end_wrong_connections
 from netorch.converge.execute import Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problem_of
 from netorch.converge.moves import moves
@@ -182,6 +183,7 @@ class Transaction:
                 before=now,
             )
         tell_of_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)
+        end_wrong_connections(self.kernel, desired.topology, self.first.snapshot, now.snapshot)
 
     def roll_back(self, error: BaseException) -> BaseException:
         """Step 5: back to where it began. Returns the error that says so."""
@@ -312,13 +314,16 @@ def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous)
     }
     ours = start.reclaim | (namespaces_of(desired) - before.observed.stale)
     problems: list[Problem] = []
+    began: Snapshot | None = None
     for _ in range(ROUNDS):
         previous = previous.with_others_now()
         plan, snapshot = plan_back(kernel, desired, previous, target, before.attached)
+        began = began or snapshot
         previous, given_up, refusals = _bring_settings_back(kernel, start, previous, snapshot)
         plan = without_places(plan, given_up)
         if not plan and not refusals:
             remove_stale_names(kernel, snapshot, ours)
+            end_wrong_connections(kernel, desired.topology, began, snapshot)
             return []
         groups = deletable_groups(plan, snapshot, desired.mark.group)
         run = execute(kernel, plan, groups=groups, reclaim=ours, keep_going=True)

@@ -16,7 +16,6 @@ from base64 import b32encode
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
-from ipaddress import ip_address
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -74,7 +73,7 @@ _STATES = {
 _INTERFACE = re.compile(r"[^\s\"'\\/:\x00-\x1f\x7f]*[^\s\"'\\/:\x00-\x1f\x7f+]")
 _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
-_TARGET = re.compile(r"--to-destination \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+)")
+_TRANSLATES = re.compile(r" -j (?:MASQUERADE|[SD]NAT)\b")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _MARKING = re.compile(r'\S+ -t \S+ -A \S+ -m comment --comment "netorch:[a-z0-9-]+"')
 
@@ -201,8 +200,8 @@ def is_marked(topology: str, text: str) -> bool:
     return made <= {line.removesuffix(comment) for line in text.splitlines()}
 
 
-def targets_of(text: str) -> frozenset[Address]:
-    return frozenset(ip_address(found[1]) for found in _TARGET.finditer(text))
+def translations_of(text: str) -> frozenset[str]:
+    return frozenset(line for line in lines_of(text) if _TRANSLATES.search(line))
 
 
 def commands_to_replace(
@@ -220,6 +219,19 @@ def chains_of(listing: FilterListing) -> tuple[ListedChain, ...]:
     from netorch.firewall import iptables_save
 
     return iptables_save.chains(tables_of(listing.text))
+
+
+def own_chains(text: str) -> tuple[ListedChain, ...]:
+    """The chains of a topology's own filter. Its jumps go ahead of everybody else's rules, which are
+    not here.
+    """
+    from netorch.firewall import iptables_save
+
+    tables = {
+        key: tuple(re.sub(r"^-I (\S+)( \d+)?", r"-A \1", line) for line in lines)
+        for key, lines in tables_of(text).items()
+    }
+    return iptables_save.chains(tables)
 
 
 def _legacy(line: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING
 
 from netorch.firewall.shell import ShellCommand
@@ -43,7 +43,7 @@ _STATES = frozenset({"new", "established", "related", "invalid", "untracked"})
 # nft has no way to quote a quote, and reads * and \ as a pattern
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 _COMMENT = re.compile(r"[ !#-~]{1,100}")
-_TARGET = re.compile(r"dnat ip6? to \[?((?:\d+\.){3}\d+|[0-9a-f:]+:[0-9a-f]+)")
+_TRANSLATES = re.compile(r" (?:masquerade|[sd]nat ip6? to)(?: |$)")
 _HANDLE = re.compile(r"(.*) # handle (\d+)")
 _TABLE = re.compile(r"table (\S+) (\S+) \{")
 _OTHER_BLOCKS = (
@@ -187,8 +187,8 @@ def _is_listing(text: str) -> bool:
     return text.startswith("table ")
 
 
-def targets_of(text: str) -> frozenset[Address]:
-    return frozenset(ip_address(found[1]) for found in _TARGET.finditer(text))
+def translations_of(text: str) -> frozenset[str]:
+    return frozenset(line for line in lines_of(text) if _TRANSLATES.search(_QUOTED.sub("", line)))
 
 
 def commands_to_replace(

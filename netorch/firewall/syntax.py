@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from netorch.firewall.chains import ListedChain
     from netorch.firewall.shell import ShellCommand
-    from netorch.values.filter_rules import Address, Ruleset
+    from netorch.values.filter_rules import Ruleset
     from netorch.values.snapshot import FilterListing
 
 
@@ -34,8 +34,8 @@ class FilterSyntax(Protocol):
     def is_marked(self, topology: str, text: str) -> bool:
         """Whether the filter carries the topology's mark wherever it has room for it."""
 
-    def targets_of(self, text: str) -> frozenset[Address]:
-        """The addresses that the filter translates destinations to."""
+    def translations_of(self, text: str) -> frozenset[str]:
+        """The lines that translate addresses."""
 
     def commands_to_replace(
         self, topology: str, rules: Ruleset, text: str, before: str

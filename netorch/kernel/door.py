@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from netorch.errors import OWN_NETWORK, NetorchError, Problem
+from netorch.firewall.chains import ListedChain
 from netorch.kernel.files.etc_netns import EtcFiles
-from netorch.kernel.firewall import filters
-from netorch.kernel.links import learned
+from netorch.kernel.firewall import conntrack, filters, local_sockets
+from netorch.kernel.links import learned, route_lookup
 from netorch.kernel.links.announcements import announce
 from netorch.kernel.machine import answers
 from netorch.kernel.namespaces.attach import NotAttached, open_all
@@ -23,7 +24,8 @@ from netorch.kernel.system.error_text import MORE_FILES
 from netorch.kernel.writer import RequestSender
 from netorch.netlink.codec import DecodeError
 from netorch.netlink.encode import delete_group
-from netorch.values.filter_rules import Ruleset
+from netorch.values.connections import Connection
+from netorch.values.filter_rules import Address, Ruleset
 from netorch.values.moves import Moves
 from netorch.values.requests import (
     Answer,
@@ -173,6 +175,51 @@ class LinuxKernel:
             announce(self._namespaces, moves.announced)
 
         self._worker.call(act)
+
+    def connections(self, label: str) -> Sequence[Connection]:
+        """The connections that a namespace remembers; none where the kernel does not tell."""
+
+        def act() -> Sequence[Connection]:
+            netns = self._namespaces.find(label)
+            if netns is None:
+                return ()
+            self._namespaces.enter(netns)
+            return conntrack.connections()
+
+        return self._worker.call(act)
+
+    def end_connections(self, label: str, ended: Sequence[Connection]) -> None:
+        """Make a namespace forget connections, so that their next packets meet the rules anew, and
+        reset the sockets of its own that they arrive at.
+        """
+
+        def act() -> None:
+            netns = self._namespaces.find(label)
+            if netns is not None:
+                self._namespaces.enter(netns)
+                local_sockets.end_sockets(ended)
+                conntrack.end_connections(ended)
+
+        self._worker.call(act)
+
+    def interfaces_to(self, label: str, addresses: Iterable[Address]) -> Mapping[Address, str]:
+        """The interfaces by which a namespace reaches addresses; without those that it does not."""
+
+        def act() -> Mapping[Address, str]:
+            netns = self._namespaces.find(label)
+            return (
+                route_lookup.interfaces_to(self._namespaces.rtnl(netns), addresses)
+                if netns is not None
+                else {}
+            )
+
+        return self._worker.call(act)
+
+    def filter_chains(self, backend: str, topology: str, text: str) -> Sequence[ListedChain]:
+        """The chains of a topology's own filter, which its backend lists as `text`."""
+        return self._worker.call(
+            lambda: filters.backend(backend).chains_of(topology, text, self._namespaces.fresh)
+        )
 
     def lacking(self, features: Iterable[Feature]) -> list[Feature]:
         """Those that this kernel does not have, tried in namespaces that nobody else sees."""

@@ -20,6 +20,10 @@ def filter_key(netns: str) -> Key:
     return Key("filter", netns)
 
 
+def _translations(filter_: PacketFilter) -> frozenset[str]:
+    return syntax_of(filter_.backend).translations_of(filter_.text)
+
+
 def publish_key(netns: str, text: str) -> Key:
     """No resource: by this the place in the file is found of what a published port's rule says of itself."""
     return Key("publish", netns, text)
@@ -101,7 +105,9 @@ class PacketFilter(NoForeignObjects, Resource):
                 )
 
     def disruption(self, before: Self) -> Disruption:
-        return Disruption.UPDATE
+        # what a rule has translated ends with it, also where the file still allows it
+        gone = _translations(before) - _translations(self)
+        return Disruption.FLAP if gone else Disruption.UPDATE
 
     def attributes(self) -> Mapping[str, str]:
         told = {"backend": self.backend, "rules": str(len(self.lines()))}

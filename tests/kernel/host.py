@@ -296,6 +296,15 @@ class Host:
         return shot
 
 
+def taken_back(host: Host) -> None:
+    """Wait until an apply that nobody has confirmed is taken back, so that the file is in sync."""
+    deadline = time.monotonic() + 60
+    while host.netorch("diff", check=False).returncode:
+        assert time.monotonic() < deadline, "it is not taken back"
+        time.sleep(0.1)
+    host.netorch("apply")  # waits for the lock, which is held to the end
+
+
 class Background(subprocess.Popen[str]):
     """A process in the private host. nsenter stays outside as its parent, so signals go to the child that is inside."""
 

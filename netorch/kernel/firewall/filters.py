@@ -6,20 +6,16 @@ filters a topology's networks.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
 from netorch.errors import NetorchError, Problem
-from netorch.firewall.syntax import AUTO, syntax_of
+from netorch.firewall.chains import ListedChain
+from netorch.firewall.syntax import AUTO
 from netorch.kernel.firewall.own_filter import OwnFilter
-from netorch.values.filter_rules import DestinationTo, Ruleset
+from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
-
-_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 class FilterBackend(Protocol):
@@ -58,6 +54,11 @@ class FilterBackend(Protocol):
 
     def delete(self, topology: str, before: str) -> None:
         """Remove the topology's filter, if there is one. `before`: what `read` gave."""
+
+    def chains_of(
+        self, topology: str, text: str, enter_new_namespace: Callable[[], None]
+    ) -> tuple[ListedChain, ...]:
+        """The chains of a topology's own filter."""
 
     def list_all(self) -> FilterListing | None:
         """Everybody's rules; None if there are none. NetorchError, a sentence of why, if they
@@ -130,39 +131,7 @@ def replace(name: str, topology: str, rules: Ruleset, text: str, before: str = "
     text of the present one.
     """
     backend(name).replace(topology, rules, text, before)
-    _forget_connections(name, rules, before)
 
 
 def delete(name: str, topology: str, before: str = "") -> None:
     backend(name).delete(topology, before)
-    _forget_connections(name, (), before)
-
-
-def _forget_connections(name: str, rules: Ruleset, before: str) -> None:
-    """The kernel remembers the way of datagrams for as long as they come, so also one from before a
-    change of published ports.
-    """
-    from netorch.kernel.firewall import conntrack
-
-    targets = [
-        conntrack.Target(
-            _FAMILIES[rule.family],
-            *rule.match.port,
-            rule.act.address.packed,
-            _destination(rule.match.destination),
-            bool(rule.match.local),
-        )
-        for rule in rules
-        if isinstance(rule.act, DestinationTo)
-        and rule.match.protocol == "udp"
-        and rule.match.port is not None
-    ]
-    targets_before = {address.packed for address in syntax_of(name).targets_of(before)}
-    if targets or targets_before:
-        # a kernel that does not list its connections can only be left to forget them by itself
-        with suppress(OSError):
-            conntrack.delete_flows(targets, targets_before)
-
-
-def _destination(match: object) -> bytes:
-    return match.network_address.packed if isinstance(match, IPv4Network | IPv6Network) else b""

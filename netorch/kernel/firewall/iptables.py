@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from netorch.errors import NetorchError, Problem
+from netorch.firewall.chains import ListedChain
 from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
@@ -80,6 +81,14 @@ def _replace(topology: str, desired: Mapping[TableKey, Lines], before: str) -> N
         return f"-N {chain}" in known.get(key, ())
 
     xtables.replace(names.mark, names.chains, desired, is_claimed)
+
+
+def chains_of(
+    topology: str, text: str, enter_new_namespace: Callable[[], None]
+) -> tuple[ListedChain, ...]:
+    from netorch.firewall import iptables
+
+    return iptables.own_chains(text)
 
 
 def list_all() -> FilterListing | None:

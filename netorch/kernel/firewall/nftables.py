@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from netorch.errors import NetorchError, Problem
 from netorch.firewall import nftables
+from netorch.firewall.chains import ListedChain
 from netorch.kernel.firewall import libnftables, nf_tables_netlink
 from netorch.kernel.firewall.own_filter import OwnFilter
 from netorch.values.filter_rules import Ruleset
@@ -66,6 +67,16 @@ def replace(topology: str, rules: Ruleset, text: str, before: str) -> None:
 
 def delete(topology: str, before: str) -> None:
     _run(nftables.delete(nftables.table_name(topology)))
+
+
+def chains_of(
+    topology: str, text: str, enter_new_namespace: Callable[[], None]
+) -> tuple[ListedChain, ...]:
+    # because only libnftables knows what its words mean
+    enter_new_namespace()
+    _run(text)
+    listing = list_all()
+    return nftables.chains_of(listing) if listing is not None else ()
 
 
 def list_all() -> FilterListing | None:

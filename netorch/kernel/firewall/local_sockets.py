@@ -1,0 +1,48 @@
+"""Ends TCP sockets of the namespace of the calling thread (sock_diag(7), SOCK_DESTROY, as `ss --kill` does)."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterable
+from contextlib import suppress
+
+from netorch.kernel.system.rtnetlink import Rtnl
+from netorch.netlink.codec import message
+from netorch.netlink.constants import NLM_F_REQUEST
+from netorch.values.connections import Connection
+
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DESTROY = 21
+_EVERY_STATE = 0xFFFFFFFF
+_NO_COOKIE = b"\xff" * 8
+_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def end_sockets(ended: Iterable[Connection]) -> None:
+    """Reset the sockets at which these TCP connections arrive, where they arrive at one.
+
+    Forgetting is not enough there: the next segment that the program sends would begin a connection
+    of its own, and the answers to that are let in. Kernels without CONFIG_INET_DIAG_DESTROY refuse.
+    """
+    streams = [connection for connection in ended if connection.protocol == "tcp"]
+    if not streams:
+        return
+    with suppress(OSError):
+        diag = Rtnl(_NETLINK_SOCK_DIAG)
+        try:
+            batch = []
+            for connection in streams:
+                seq = diag.next_seq()
+                batch.append((seq, message(_SOCK_DESTROY, NLM_F_REQUEST, seq, _request(connection))))  # fmt: skip
+            diag.send(batch)
+        finally:
+            diag.close()
+
+
+def _request(connection: Connection) -> bytes:
+    """struct inet_diag_req_v2 (linux/inet_diag.h) of the socket that answers."""
+    (here, port), (there, far_port) = connection.answered_from, connection.source
+    header = struct.pack("=BBBxI", _FAMILIES[here.version], socket.IPPROTO_TCP, 0, _EVERY_STATE)
+    ends = struct.pack("!HH16s16s", port, far_port, here.packed, there.packed)
+    return header + ends + bytes(4) + _NO_COOKIE
