@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
@@ -25,9 +26,11 @@ from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
+from netorch.netlink.lost_routes import lost_routes
 from netorch.values.requests import RuleSpec
 from netorch.values.snapshot import (
     SHAPERS,
+    AddressRecord,
     ForwardSnapshot,
     LinkRecord,
     NetnsSnapshot,
@@ -51,6 +54,8 @@ TUNNELS = frozenset(("vxlan",))
 """Kinds with a forwarding database of their own, which is read where one of them is."""
 _SIMPLE = frozenset(("veth", "bridge", "dummy"))
 """Kinds that there is nothing else to know of: neither a NIC that was lent, nor what is told by another socket."""
+_LATE = 1.0
+"""Seconds after which a route that the kernel makes of an IPv6 address is lost, and not only late."""
 _NOTHING: Mapping[str, NetnsSnapshot] = {}
 _ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
@@ -216,7 +221,8 @@ class Reader:
         names = {link.index: link.name for link in links}
         addresses = decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
         all_routes = _dump(rtnl, c.RTM_GETROUTE, bytes(12))
-        routes = decode.routes(all_routes, names)
+        counts: dict[int, int] = {}
+        routes = decode.routes(all_routes, names, counts=counts)
         all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
         rules = decode.rules(all_rules, self._rules)
         if any(route.family == socket.AF_INET6 and len(route.hops) > 1 for route in routes):
@@ -279,6 +285,7 @@ class Reader:
             vlans=vlans,
             static_macs=decode.static_macs(forwarding) if has_macs else {},
             passage=seen,
+            lost_routes=_lost_routes(rtnl, links, addresses, all_routes, counts),
         )
 
     def _files(self, label: str) -> dict[str, str]:
@@ -302,6 +309,25 @@ class Reader:
         self._namespaces.enter(netns)
         with WireguardSocket() as wireguard:
             return {index: wireguard.read(index) for index in ours}
+
+
+def _lost_routes(
+    rtnl: Rtnl,
+    links: list[LinkRecord],
+    addresses: list[AddressRecord],
+    routes: list[Message],
+    counts: Mapping[int, int],
+) -> Mapping[int, tuple[str, ...]]:
+    """Routes that the kernel had made of addresses, and that are gone.
+
+    Of an IPv6 address it makes one a little later, by a thread of its own, so that a loss is looked at again.
+    """
+    lost = lost_routes(links, addresses, routes, counts)
+    end = time.monotonic() + _LATE
+    while lost.late and time.monotonic() < end:
+        time.sleep(_LATE / 100)
+        lost = lost_routes(links, addresses, _dump(rtnl, c.RTM_GETROUTE, bytes(12)), {})
+    return lost.of
 
 
 def is_simple(link: LinkRecord) -> bool:

@@ -12,9 +12,20 @@ from netorch.kinds.netns import netns_key
 from netorch.netlink.constants import (
     AF_INET6,
     FR_ACT_BLACKHOLE,
+    FR_ACT_GOTO,
+    FR_ACT_NOP,
     FR_ACT_PROHIBIT,
     FR_ACT_TO_TBL,
     FR_ACT_UNREACHABLE,
+    FRA_DPORT_RANGE,
+    FRA_DSCP,
+    FRA_FLOW,
+    FRA_GOTO,
+    FRA_IP_PROTO,
+    FRA_SPORT_RANGE,
+    FRA_SUPPRESS_IFGROUP,
+    FRA_SUPPRESS_PREFIXLEN,
+    FRA_UID_RANGE,
     RTPROT_BOOT,
     RTPROT_STATIC,
 )
@@ -30,8 +41,24 @@ ACTIONS = {
     "unreachable": FR_ACT_UNREACHABLE,
     "prohibit": FR_ACT_PROHIBIT,
 }
-_ACTION_NAMES = {number: name for name, number in ACTIONS.items()}
+_ACTION_NAMES = {
+    **{number: name for name, number in ACTIONS.items()},
+    FR_ACT_GOTO: "goto",
+    FR_ACT_NOP: "nop",
+}
 PROTOCOL_UNSPEC = 0
+_MORE = {
+    FRA_GOTO: ("goto", 4),
+    FRA_FLOW: ("realms", 4),
+    FRA_SUPPRESS_IFGROUP: ("suppress_ifgroup", 4),
+    FRA_SUPPRESS_PREFIXLEN: ("suppress_prefixlength", 4),
+    FRA_UID_RANGE: ("uidrange", 4),
+    FRA_IP_PROTO: ("ipproto", 1),
+    FRA_SPORT_RANGE: ("sport", 2),
+    FRA_DPORT_RANGE: ("dport", 2),
+    FRA_DSCP: ("dscp", 1),
+}
+"""Attributes in the words of ip-rule(8), with the bytes of each of their numbers."""
 
 
 def rule_key(netns: str, spec: RuleSpec) -> Key:
@@ -112,6 +139,13 @@ def _is_ours(view: View, spec: RuleSpec) -> bool:
     return by_hand and not is_default_rule(spec)
 
 
+def more_text(number: int, payload: bytes) -> str:
+    """What no file asks for, as ip-rule(8) says it: `uidrange 0-1000`, `suppress_prefixlength 0`."""
+    word, size = _MORE.get(number, (f"attribute {number}", len(payload) or 1))
+    parts = [payload[at : at + size] for at in range(0, len(payload), size)]
+    return f"{word} {'-'.join(str(int.from_bytes(part, 'little')) for part in parts)}"
+
+
 def _parts(spec: RuleSpec) -> tuple[str, ...]:
     words = [f"priority {spec.priority}"]
     for word, selector in (("from", spec.src), ("to", spec.dst)):
@@ -123,4 +157,9 @@ def _parts(spec: RuleSpec) -> tuple[str, ...]:
         words.append(f"fwmark {value:#x}" + (f"/{mask:#x}" if mask != 0xFFFFFFFF else ""))
     if spec.l3mdev:
         words.append("l3mdev")
+    if spec.tos:
+        words.append(f"tos {spec.tos:#x}")
+    if spec.invert:
+        words.append("not")
+    words += (more_text(number, payload) for number, payload in spec.more)
     return (*words, "(v6)") if spec.family == AF_INET6 else tuple(words)

@@ -7,16 +7,19 @@ ports that are down, and a VRF pulls them down and up again: there a link comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
-from netorch.netlink.constants import IFF_UP
+from netorch.netlink.constants import IFF_NOARP, IFF_UP
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import LinkSet, Request, SysctlSet
+
+_WITH_ARP = frozenset(("veth", "bridge", "macvlan", "macvtap", "bond"))
+"""Kinds of links that ask for MACs unless somebody has turned that off."""
 
 
 @cached_key
@@ -29,7 +32,8 @@ class Up(NoForeignObjects, Resource):
     """`master`: the bond or VRF in which it is up. `after`: what must be there before the link comes up (a bridge's ports).
 
     `quick`: without duplicate address detection for the link-local address, which would be tentative for 2 seconds, in which a router
-    asks no neighbour and forwards nothing.
+    asks no neighbour and forwards nothing. `lost`: routes that the kernel made of the link's addresses, and that somebody has deleted. It
+    makes them anew when the link comes up. `arp`: it asks for MACs and tells its own.
     """
 
     KIND: ClassVar[str] = "up"
@@ -39,6 +43,8 @@ class Up(NoForeignObjects, Resource):
     master: str = ""
     after: tuple[Key, ...] = ()
     quick: bool = False
+    lost: tuple[str, ...] = ()
+    arp: bool = True
 
     @property
     def key(self) -> Key:
@@ -59,6 +65,17 @@ class Up(NoForeignObjects, Resource):
     def part_of(self) -> Key | None:
         return link_key(self.netns, self.link)
 
+    def differs(self, before: Resource) -> bool:
+        # a rollback does not take away again what has come back
+        if not isinstance(before, Up) or (self.master, self.arp) != (before.master, before.arp):
+            return True
+        return bool(before.lost) and not self.lost
+
+    def update(self, before: Self) -> Sequence[Request] | None:
+        if self.master != before.master or (before.lost and not self.lost):
+            return None
+        return (LinkSet(self.netns, self.link, arp=self.arp, alone=True),)
+
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
@@ -68,19 +85,28 @@ class Up(NoForeignObjects, Resource):
                     view.label,
                     link.name,
                     master.name if master is not None and master.kind in TAKES_DOWN else "",
+                    lost=view.netns.lost_routes.get(link.index, ()),
+                    arp=link.kind not in _WITH_ARP or not link.flags & IFF_NOARP,
                 )
 
     def create(self) -> Iterable[Request]:
         no_dad = SysctlSet(
             self.netns, (f"net/ipv6/conf/{self.link}/accept_dad",), "0", optional=True
         )
-        return (*((no_dad,) if self.quick else ()), LinkSet(self.netns, self.link, up=True))
+        deaf = () if self.arp else (LinkSet(self.netns, self.link, arp=False, alone=True),)
+        up = LinkSet(self.netns, self.link, up=True)
+        return (*((no_dad,) if self.quick else ()), up, *deaf)
 
     def delete(self) -> Iterable[Request]:
         return (LinkSet(self.netns, self.link, up=False),)
 
     def attributes(self) -> Mapping[str, str]:
-        return {"state": "up"}
+        arp = {} if self.arp else {"arp": "off"}
+        return {
+            "state": "up",
+            **arp,
+            **({"lost routes": ", ".join(self.lost)} if self.lost else {}),
+        }
 
     def absent(self) -> Mapping[str, str]:
         return {"state": "down"}

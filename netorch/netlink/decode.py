@@ -36,6 +36,16 @@ _NOTHING: Mapping[int, bytes] = {}
 _ZERO4 = bytes(4)
 _FOREVER = b"\xff" * 8
 _FAMILIES = (c.AF_INET, c.AF_INET6)
+_OF_RULES = frozenset(
+    (
+        *(c.FRA_DST, c.FRA_SRC, c.FRA_IIFNAME, c.FRA_OIFNAME, c.FRA_PRIORITY, c.FRA_TABLE),
+        *(c.FRA_FWMARK, c.FRA_FWMASK, c.FRA_PROTOCOL, c.FRA_L3MDEV, c.FRA_PAD),
+    )
+)
+"""What a RuleSpec has a word for, or what is none."""
+_NOTHING_SUPPRESSED = frozenset(
+    (number, b"\xff" * 4) for number in (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP)
+)
 _REJECTS = (c.RTN_BLACKHOLE, c.RTN_UNREACHABLE, c.RTN_PROHIBIT, c.RTN_THROW)
 
 
@@ -234,12 +244,17 @@ def ndmsgs(messages: Iterable[Message]) -> Iterator[tuple[int, int, int, int, by
 
 
 def routes(
-    messages: Iterable[Message], names: Mapping[int, str], *, whole: bool = False
+    messages: Iterable[Message],
+    names: Mapping[int, str],
+    *,
+    whole: bool = False,
+    counts: dict[int, int] | None = None,
 ) -> list[RouteSpec]:
     """RTM_NEWROUTE messages (struct rtmsg and RTA_…) but cached ones and, unless `whole`, those of the kernel's own making, as table
     local is full of.
 
-    A rejecting IPv6 route is dumped with lo as its device, which nobody asked for: such routes have no hops.
+    A rejecting IPv6 route is dumped with lo as its device, which nobody asked for: such routes have no hops. `counts`: RTN_… → of the
+    kernel's own, which are left out, how many there are.
     """
     found = []
     for kind, buffer, start, end in messages:
@@ -248,11 +263,11 @@ def routes(
         if end - start < 12:
             raise DecodeError("route message without its header")
         header = _RTMSG.unpack_from(buffer, start)
-        if (
-            (header[5] == c.RTPROT_KERNEL and not whole)
-            or header[8] & c.RTM_F_CLONED
-            or header[0] not in _FAMILIES
-        ):
+        if header[5] == c.RTPROT_KERNEL and not whole:
+            if counts is not None:
+                counts[header[7]] = counts.get(header[7], 0) + 1
+            continue
+        if header[8] & c.RTM_F_CLONED or header[0] not in _FAMILIES:
             continue
         found.append(_route(header, buffer, start, end, names))
     return found
@@ -340,7 +355,7 @@ def rules(
 def _rule(body: bytes) -> RuleSpec:
     if len(body) < 12:
         raise DecodeError("rule message without its header")
-    family, dst_len, src_len, _, table, _, _, action, _ = _RULE.unpack_from(body)
+    family, dst_len, src_len, tos, table, _, _, action, flags = _RULE.unpack_from(body)
     found = attributes(body, 12, len(body))
     get = found.get
     mark = None
@@ -359,6 +374,13 @@ def _rule(body: bytes) -> RuleSpec:
         oif=text(found[c.FRA_OIFNAME]) if c.FRA_OIFNAME in found else None,
         mark=mark,
         l3mdev=any(found.get(c.FRA_L3MDEV, b"")),
+        tos=tos,
+        invert=bool(flags & c.FIB_RULE_INVERT),
+        more=tuple(
+            (number, payload)
+            for number, payload in sorted(found.items())
+            if number not in _OF_RULES and (number, payload) not in _NOTHING_SUPPRESSED
+        ),
     )
 
 

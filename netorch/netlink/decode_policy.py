@@ -11,7 +11,6 @@ from netorch.netlink.codec import DecodeError, Message, as_u32, attributes
 from netorch.values.policy import BridgeEntry, KernelRoute, KernelRule, NeighbourEntry
 from netorch.values.requests import RouteSpec, RuleSpec
 
-_RULE = struct.Struct("=BBBBBBBBI")
 _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
 _RANGE16 = struct.Struct("=HH")
@@ -43,7 +42,6 @@ def kernel_rules(messages: Iterable[Message]) -> list[KernelRule]:
 
 
 def _kernel_rule(spec: RuleSpec, buffer: bytes, start: int, end: int) -> KernelRule:
-    _, _, _, tos, _, _, _, _, flags = _RULE.unpack_from(buffer, start)
     parts = attributes(buffer, start + 12, end)
     get = parts.get
     # the masks of ports that say nothing: every bit counts
@@ -52,10 +50,9 @@ def _kernel_rule(spec: RuleSpec, buffer: bytes, start: int, end: int) -> KernelR
         for number in (c.FRA_SPORT_MASK, c.FRA_DPORT_MASK)
         if parts.get(number, b"")[:2] == _ALL_PORTS
     }
+    said = {name: getattr(spec, name) for name in spec.__struct_fields__}
     return KernelRule(
-        **{name: getattr(spec, name) for name in spec.__struct_fields__},
-        invert=bool(flags & c.FIB_RULE_INVERT),
-        tos=tos | _tos(parts),
+        **{**said, "tos": spec.tos | _tos(parts)},
         protocol_number=int.from_bytes(get(c.FRA_IP_PROTO, b"")[:1], "little"),
         sport=_range(_RANGE16, get(c.FRA_SPORT_RANGE)),
         dport=_range(_RANGE16, get(c.FRA_DPORT_RANGE)),

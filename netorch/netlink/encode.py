@@ -229,7 +229,7 @@ def _link_set(request: LinkSet, resolver: IndexLookup) -> tuple[int, int, bytes]
         return (
             c.RTM_SETLINK,
             0,
-            _IFINFOMSG.pack(0, 0, 0, *_up(request.up)) + link_name(request.name) + attrs,
+            _IFINFOMSG.pack(0, 0, 0, *_flags(request)) + link_name(request.name) + attrs,
         )
     if request.kind is not None:
         indices = (
@@ -241,7 +241,15 @@ def _link_set(request: LinkSet, resolver: IndexLookup) -> tuple[int, int, bytes]
             pack(request.data) + b"".join(attr(number, u32(index)) for number, index in indices),
         )
     index = resolver.index_of(request.netns, request.name)
-    return c.RTM_NEWLINK, 0, _IFINFOMSG.pack(0, 0, index, *_up(request.up)) + attrs
+    return c.RTM_NEWLINK, 0, _IFINFOMSG.pack(0, 0, index, *_flags(request)) + attrs
+
+
+def _flags(request: LinkSet) -> tuple[int, int]:
+    """IFF_… and which of them change."""
+    flags, change = _up(request.up)
+    if request.arp is not None:
+        flags, change = flags | (0 if request.arp else c.IFF_NOARP), change | c.IFF_NOARP
+    return flags, change
 
 
 def _linkinfo(kind: str, data: bytes) -> bytes:
@@ -408,8 +416,9 @@ def _rule(rule: RuleSpec) -> bytes:
         parts += (attr(c.FRA_FWMARK, u32(rule.mark[0])), attr(c.FRA_FWMASK, u32(rule.mark[1])))
     if rule.l3mdev:
         parts.append(attr(c.FRA_L3MDEV, u8(1)))
+    parts += (attr(number, payload) for number, payload in rule.more)
     lengths = (rule.dst[1] if rule.dst else 0, rule.src[1] if rule.src else 0)
-    header = _RULE.pack(
-        rule.family, *lengths, 0, rule.table if rule.table < 256 else 0, 0, 0, rule.action, 0
-    )
+    table = rule.table if rule.table < 256 else 0
+    flags = c.FIB_RULE_INVERT if rule.invert else 0
+    header = _RULE.pack(rule.family, *lengths, rule.tos, table, 0, 0, rule.action, flags)
     return header + b"".join(parts)

@@ -7,10 +7,8 @@ from netorch.values.requests import RouteSpec, RuleSpec
 
 
 class KernelRule(RuleSpec):
-    """A policy rule with all its selectors. A RuleSpec has only those that a file can say."""
+    """A policy rule with all that it asks for understood. `tos` has the bits of a DSCP, too."""
 
-    invert: bool = False
-    tos: int = 0
     protocol_number: int = 0
     """Of the packet (IPPROTO_…); 0 for any."""
     sport: tuple[int, int] | None = None

@@ -68,6 +68,7 @@ class LinkSet(Value):
     """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone.
 
     `links`: attributes of IFLA_INFO_DATA that are the index of a link, by its name ("" for 0). `alone`: in a message of its own.
+    `arp`: whether it asks for MACs and tells its own (IFF_NOARP is not set); only with `alone`.
     """
 
     netns: str
@@ -79,6 +80,7 @@ class LinkSet(Value):
     data: Attrs = ()
     links: tuple[tuple[int, str], ...] = ()
     alone: bool = False
+    arp: bool | None = None
 
 
 class LinkDel(Value):
@@ -247,7 +249,8 @@ class RouteDel(Value):
 class RuleSpec(Value):
     """A policy rule. `src`/`dst` are (packed address, prefix length); `action` is FR_ACT_*; `mark` is (value, mask).
 
-    `l3mdev`: it leads to the table of the VRF that the packet is in, so that `table` is 0.
+    `l3mdev`: it leads to the table of the VRF that the packet is in, so that `table` is 0. `tos`, `invert` and `more`, raw attributes
+    (FRA_… number, payload), are what no file asks for: a rule of somebody else may.
     """
 
     family: int
@@ -261,6 +264,9 @@ class RuleSpec(Value):
     oif: str | None = None
     mark: tuple[int, int] | None = None
     l3mdev: bool = False
+    tos: int = 0
+    invert: bool = False
+    more: Attrs = ()
 
 
 class RuleAdd(Value):

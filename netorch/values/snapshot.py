@@ -209,6 +209,8 @@ class NetnsSnapshot(Value):
     vlans: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
     static_macs: Mapping[int, Sequence[tuple[bytes, int]]] = field(default_factory=dict)
     passage: Passage | None = None
+    lost_routes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Index of a link → the routes that the kernel had made of its addresses, and that are gone, in words."""
     strange_filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property

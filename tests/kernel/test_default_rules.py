@@ -111,3 +111,67 @@ def test_the_rule_of_vrfs(host: Host) -> None:
     )
     host.netorch("apply")
     assert diff_snapshots(there, host.snapshot(), LOCK) == []
+
+
+@pytest.mark.parametrize("version", ["-4", "-6"])
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "not from all to 10.9.0.0/16 lookup 100 priority 5000",
+        "from all lookup main suppress_prefixlength 0 priority 32766",
+        "uidrange 0-1000 lookup 100 priority 40",
+        "ipproto tcp dport 80-90 lookup 100 priority 41",
+        "tos 0x10 lookup 100 priority 42",
+        "from all goto 32766 priority 43",
+        "iif e0 goto 9000 priority 44",
+    ],
+)
+def test_what_a_rule_by_hand_asks_for_beyond_a_file_is_seen_and_taken_away(
+    host: Host, version: str, asks: str
+) -> None:
+    asks = asks if version == "-4" else asks.replace("10.9.0.0/16", "fd09::/16")
+    host.write("topo.yaml", "name: t\nnodes: {r1: {}}\n")
+    host.netorch("apply", "-q")
+    before = host.run("ip", "-n", "r1", version, "rule").stdout
+    host.run("ip", "-n", "r1", version, "rule", "add", *asks.split())
+    done = host.netorch("diff", check=False)
+    assert (done.returncode, done.stdout.count("\n- rule r1")) == (2, 0), done.stdout
+    assert done.stdout.startswith("- rule r1 priority ")
+    # the command that diff shows does the same
+    command = host.netorch("diff", "-v", check=False).stdout.split("$ ", 1)[1].splitlines()[0]
+    host.run("sh", "-c", command)
+    assert host.run("ip", "-n", "r1", version, "rule").stdout == before
+    host.run("ip", "-n", "r1", version, "rule", "add", *asks.split())
+    host.netorch("apply")
+    assert host.run("ip", "-n", "r1", version, "rule").stdout == before
+    assert host.netorch("diff").returncode == 0
+
+
+def test_a_rule_that_is_turned_round_by_hand_is_not_the_files(host: Host) -> None:
+    host.write(
+        "topo.yaml",
+        "name: t\nnodes: {r1: {rules: [{from: 10.9.0.0/16, table: 100, priority: 50}]}}\n",
+    )
+    host.netorch("apply", "-q")
+    before = host.run("ip", "-n", "r1", "rule").stdout
+    host.run("ip", "-n", "r1", "rule", "del", "priority", "50")
+    host.run(
+        *[
+            "ip",
+            "-n",
+            "r1",
+            "rule",
+            "add",
+            "not",
+            "from",
+            "10.9.0.0/16",
+            "lookup",
+            "100",
+            "priority",
+            "50",
+        ]
+    )
+    assert host.netorch("diff", check=False).returncode == 2
+    host.netorch("apply")
+    assert host.run("ip", "-n", "r1", "rule").stdout == before
+    assert host.netorch("diff").returncode == 0

@@ -11,7 +11,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from netorch.netlink import constants as c
 from netorch.values.policy import KernelRule
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
-from tests.oracle.reading import INETS, last, packed, read
+from tests.oracle.reading import INETS, last, packed, raw, read
 
 
 def routes(
@@ -73,10 +73,14 @@ def _name(index: int, names: Mapping[int, str]) -> str | None:
 
 
 def rules(messages: Iterable[bytes]) -> list[RuleSpec]:
-    return [_rule(theirs) for data in messages if (theirs := read(fibmsg, data))["family"] in INETS]
+    return [
+        _rule(theirs, data)
+        for data in messages
+        if (theirs := read(fibmsg, data))["family"] in INETS
+    ]
 
 
-def _rule(theirs: Any) -> RuleSpec:
+def _rule(theirs: Any, data: bytes) -> RuleSpec:
     def prefix(name: str, length: int) -> tuple[bytes, int] | None:
         found = packed(last(theirs, name))
         return None if found is None else (found, length)
@@ -98,18 +102,45 @@ def _rule(theirs: Any) -> RuleSpec:
         last(theirs, "FRA_OIFNAME"),
         None if mark is None and mask is None else (mark or 0, 2**32 - 1 if mask is None else mask),
         bool(last(theirs, "FRA_L3MDEV")),
+        theirs["tos"],
+        bool(theirs["flags"] & c.FIB_RULE_INVERT),
+        _more(data),
+    )
+
+
+def _more(data: bytes) -> tuple[tuple[int, bytes], ...]:
+    """The attributes that no file asks for, in the order of their numbers."""
+    words = [
+        "DST",
+        "SRC",
+        "IIFNAME",
+        "OIFNAME",
+        "PRIORITY",
+        "TABLE",
+        "FWMARK",
+        "FWMASK",
+        "PROTOCOL",
+        "L3MDEV",
+        "PAD",
+    ]
+    numbers = {getattr(c, f"FRA_{word}") for word in words}
+    suppress = (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP)
+    return tuple(
+        (number, payload)
+        for number, payload in sorted(dict(raw(data[28:])).items())
+        if number not in numbers and not (number in suppress and payload == b"\xff" * 4)
     )
 
 
 def kernel_rules(messages: Iterable[bytes]) -> list[KernelRule]:
     return [
-        _kernel_rule(theirs)
+        _kernel_rule(theirs, data)
         for data in messages
         if (theirs := read(fibmsg, data))["family"] in INETS
     ]
 
 
-def _kernel_rule(theirs: Any) -> KernelRule:
+def _kernel_rule(theirs: Any, data: bytes) -> KernelRule:
     def ends(name: str) -> tuple[int, int] | None:
         text = last(theirs, name)
         if text is None:
@@ -121,11 +152,9 @@ def _kernel_rule(theirs: Any) -> KernelRule:
         found = last(theirs, name)
         return -1 if found in (None, 2**32 - 1) else int(found)
 
-    spec = _rule(theirs)
+    spec = _rule(theirs, data)
     return KernelRule(
         **{name: getattr(spec, name) for name in spec.__struct_fields__},
-        invert=bool(theirs["flags"] & c.FIB_RULE_INVERT),
-        tos=theirs["tos"],
         protocol_number=last(theirs, "FRA_IP_PROTO") or 0,
         sport=ends("FRA_SPORT_RANGE"),
         dport=ends("FRA_DPORT_RANGE"),

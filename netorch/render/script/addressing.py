@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from shlex import quote
 
 from netorch.kinds.route import IPV6_METRIC, MAIN
+from netorch.kinds.rule import more_text
 from netorch.netlink import constants as c
 from netorch.render.script import ports
 from netorch.render.script.context import Commands, Context, words
@@ -38,7 +39,10 @@ _ACTIONS = {
     c.FR_ACT_BLACKHOLE: "blackhole",
     c.FR_ACT_UNREACHABLE: "unreachable",
     c.FR_ACT_PROHIBIT: "prohibit",
+    c.FR_ACT_GOTO: "",
+    c.FR_ACT_NOP: "nop",
 }
+"""Where a `goto` leads is an attribute of its own."""
 
 
 def address_add(request: AddressAdd, context: Context) -> Commands:
@@ -187,7 +191,7 @@ def _rule(label: str, act: str, rule: RuleSpec, context: Context) -> str:
     return words(
         context.tool("ip", label),
         _family(rule.family),
-        f"rule {act} priority {rule.priority}",
+        f"rule {act}{' not' if rule.invert else ''} priority {rule.priority}",
         *(
             f"{word} {ip_address(prefix[0])}/{prefix[1]}"
             for word, prefix in (("from", rule.src), ("to", rule.dst))
@@ -201,6 +205,8 @@ def _rule(label: str, act: str, rule: RuleSpec, context: Context) -> str:
         f"fwmark {value:#x}{f'/{mask:#x}' if mask != 0xFFFFFFFF else ''}"
         if rule.mark is not None
         else "",
+        f"tos {rule.tos:#x}" if rule.tos else "",
         _ACTIONS.get(rule.action, f"lookup {rule.table}"),
+        *(more_text(number, payload) for number, payload in rule.more),
         f"protocol {rule.protocol}" if context.marks and act != "delete" and rule.protocol else "",
     )

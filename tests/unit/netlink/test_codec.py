@@ -340,6 +340,9 @@ def rules(draw: st.DrawFn) -> RuleSpec:
         draw(name),
         draw(st.none() | st.tuples(U32, U32)),
         draw(st.booleans()),
+        draw(st.sampled_from((0, 16))),
+        draw(st.booleans()),
+        draw(st.sampled_from(((), ((c.FRA_GOTO, b"\1\0\0\0"), (c.FRA_IP_PROTO, b"\6"))))),
     )
 
 

@@ -1,0 +1,107 @@
+"""The routes that the kernel makes of addresses: told when somebody deletes them, and made anew."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernel.host import Host
+
+LAB = """
+name: lab
+nodes:
+  a: {routes: [{to: default, via: 10.0.1.1}, {to: default, via: "fd00:1::1"}], interfaces: {lo: {addresses: [10.255.0.1/32, "fd00:ff::1/128"]}}}
+  r: {forwarding: true}
+  b: {networks: [lan]}
+networks: {lan: {subnet: [10.0.2.0/24, "fd00:2::/64"], gateway: r}}
+links: [{endpoints: [r:e0, a:e0], subnet: [10.0.1.0/24, "fd00:1::/64"]}]
+"""
+LAB = LAB.replace("  r: {forwarding: true}", "  r: {forwarding: true, networks: {lan: {}}}")
+
+
+def pings(host: Host, *pairs: tuple[str, str]) -> list[bool]:
+    return [
+        host.run(
+            *("ip", "netns", "exec", node, "ping", "-n", "-c1", "-W3", address), check=False
+        ).returncode
+        == 0
+        for node, address in pairs
+    ]
+
+
+@pytest.mark.parametrize(
+    ("node", "command", "told"),
+    [
+        ("a", "-4 route flush table main", "link a/e0  lost routes 10.0.1.0/24 → none"),
+        ("a", "-6 route flush table main", "fd00:1::/64"),
+        ("r", "-4 route flush table all", "local 10.0.1.1/32, 10.0.1.0/24"),
+        ("r", "-6 route flush table all", "local fd00:1::1/128"),
+        ("a", "-4 route del table local local 10.0.1.2 dev e0", "local 10.0.1.2/32"),
+        ("a", "-6 route del local fd00:1::2 dev e0 table local", "local fd00:1::2/128"),
+        ("a", "-6 route del fe80::/64 dev e0", "fe80::/64"),
+        ("a", "-4 route flush table all dev lo", "link a/lo  lost routes"),
+    ],
+)
+def test_what_is_lost_is_told_and_comes_back(
+    host: Host, node: str, command: str, told: str
+) -> None:
+    host.write("topo.yaml", LAB)
+    host.netorch("apply", "-q")
+    pairs = (("a", "10.0.2.2"), ("a", "fd00:2::2"), ("b", "10.0.1.2"), ("b", "fd00:1::2"))
+    assert pings(host, *pairs) == [True] * 4
+    before = host.snapshot()
+    host.run("ip", "-n", node, *command.split())
+    done = host.netorch("diff", check=False)
+    assert done.returncode == 2
+    assert told in done.stdout
+    host.netorch("apply")
+    assert pings(host, *pairs) == [True] * 4
+    assert host.netorch("diff").returncode == 0
+    after = host.snapshot()
+    assert {what for what in before[f"netns {node}"] if what.startswith("routes")} == {
+        what for what in after[f"netns {node}"] if what.startswith("routes")
+    }
+
+
+def test_a_route_in_the_place_of_the_kernels_own_is_not_a_loss(host: Host) -> None:
+    text = LAB.replace(
+        "{to: default, via: 10.0.1.1}",
+        "{to: default, via: 10.0.1.1}, {to: 10.0.1.0/24, dev: e0, mtu: 1400}",
+    )
+    host.write("topo.yaml", text)
+    host.netorch("apply")
+    assert host.netorch("diff").returncode == 0
+
+
+def test_addresses_without_a_route_of_their_own_lose_none(host: Host) -> None:
+    host.write("topo.yaml", LAB)
+    host.netorch("apply", "-q")
+    # a second one in the subnet, one that is one alone, and a link that is down
+    host.run("ip", "-n", "b", "link", "add", "d0", "type", "veth", "peer", "name", "d1")
+    for address in ("10.9.0.1/24", "10.9.0.2/24", "10.9.1.1/32", "fd00:9::1/64", "fd00:9::2/128"):
+        host.run("ip", "-n", "b", "address", "add", address, "dev", "d0")
+        host.run("ip", "-n", "b", "address", "add", address.replace("9", "8"), "dev", "d1")
+    host.run("ip", "-n", "b", "link", "set", "d1", "up")
+    host.run("ip", "-n", "b", "address", "add", "fd00:7::1/64", "dev", "d1", "noprefixroute")
+    assert host.netorch("diff").returncode == 0
+
+
+@pytest.mark.parametrize("link", ["e0", "lan"])
+def test_arp_that_is_off_is_told_and_turned_on(host: Host, link: str) -> None:
+    text = LAB.replace("lan: {subnet:", "lan: {mode: host-only, node: r, subnet:").replace(
+        ", gateway: r}}", "}}"
+    )
+    host.write("topo.yaml", text.replace(", networks: {lan: {}}", ""))
+    host.netorch("apply", "-q")
+    pairs = (("r", "10.0.1.2"), ("r", "fd00:1::2"), ("r", "10.0.2.2"), ("r", "fd00:2::2"))
+    assert pings(host, *pairs) == [True] * 4
+    host.run("ip", "-n", "r", "link", "set", link, "arp", "off")
+    done = host.netorch("diff", check=False)
+    assert (done.returncode, done.stdout.splitlines()[0].split("  ")[:2]) == (
+        2,
+        [f"~ link r/{link}", "arp off → none"],
+    )
+    verbose = host.netorch("diff", "-v", check=False).stdout
+    assert f"$ ip -n r link set dev {link} arp on" in verbose
+    host.netorch("apply")
+    assert pings(host, *pairs) == [True] * 4
+    assert host.netorch("diff").returncode == 0
