@@ -35,6 +35,8 @@ class Packet(Value):
     mark: int | None = 0
     """None where a rule may have set it that is not understood."""
     ttl: int = 64
+    size: int = 0
+    """Bytes; 0 for one that is smaller than any MTU."""
 
     @property
     def version(self) -> int:

@@ -56,7 +56,8 @@ class Delivery:
         mac, how = self._mac(place, iface, via, packet)
         entry = place.neighbours.get((iface.name, via))
         fixed = entry is not None and entry.is_fixed
-        arrivals, search = self._search((label, iface.name), Frame(mac, iface.mac), port)
+        frame = Frame(mac, iface.mac, size=packet.size)
+        arrivals, search = self._search((label, iface.name), frame, port)
         outside = None
         for arrival in arrivals:
             if arrival.outside:

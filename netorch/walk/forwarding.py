@@ -230,6 +230,7 @@ class Forwarder:
             )
         )
         self._measure(iface, f"{place.name}:{dev}", way)
+        packet = self._fitted(place, iface, packet, forwarded=bool(iif))
         if iface.impair:
             self.remarks[f"{place.name}:{dev} impairs what it sends: {iface.impair}"] = None
         return self._across(label, iface, via, with_fields(packet, iif="", oif=""))
@@ -320,6 +321,19 @@ class Forwarder:
 
     def _check(self, place: Place, way: RouteChoice, destination: Address) -> None:
         obstacles.refuse(self.world, place, way, destination, back=not self.connection.first)
+
+    def _fitted(
+        self, place: Place, iface: WorldInterface, packet: Packet, *, forwarded: bool
+    ) -> Packet:
+        """IPv4 in pieces, where the interface takes no more; a router says so to the sender, who cuts the next one."""
+        if packet.version == 6 or not 0 < iface.mtu < packet.size:
+            return packet
+        if forwarded:
+            self.connection.doubt(
+                f"{place.name}:{iface.name} has an mtu of {iface.mtu}: whether the sender has learned that is not known",
+                diverts=True,
+            )
+        return with_fields(packet, size=iface.mtu)
 
     def _measure(self, iface: WorldInterface, said: str, way: RouteChoice) -> None:
         mtu = min(

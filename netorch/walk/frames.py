@@ -17,6 +17,8 @@ from netorch.walk.world import FORWARDING, PORT_STATES, BridgeRoute, End, World,
 NOT_FAR = 4
 """Faults on one way after which nobody asks what is behind it."""
 TAGS = 3
+TAG = 4
+"""Bytes of a VLAN tag, by which a frame may be longer than the MTU says."""
 STACKED = frozenset(("macvlan", "macvtap", "ipvlan", "ipvtap"))
 OVERLAYS = frozenset(("vxlan", "geneve", "gretap", "ip6gretap"))
 NOWHERE = frozenset(("dummy", "ifb", "nlmon"))
@@ -50,6 +52,8 @@ class Frame(Value):
     mac: str = ""
     source: str = ""
     multicast: bool = False
+    size: int = 0
+    """Bytes of the packet in it, 0 for one that is smaller than any MTU."""
     learned: Mapping[tuple[End, str, int], str] = field_of(default_factory=dict)
 
 
@@ -266,6 +270,8 @@ class FrameSearch:
             return
         if not iface.up:
             at = at.hurt(Fault(f"{said} is down", at.end))
+        if iface.kind == "veth":
+            at = self._by_size(at, iface, said)
         for rider in self.world.riders.get(at.end, []):
             other = self.world.iface(rider)
             if other is None:
@@ -395,7 +401,7 @@ class FrameSearch:
         inner: tuple[int, ...],
     ) -> Iterator[_At]:
         end, said = (label, port.name), self.world.said((label, port.name))
-        on = self._by_state(at, end, port)
+        on = self._by_size(self._by_state(at, end, port), port, said)
         tags = inner
         if bridge.filtering:
             if vlan not in port.vlans:
@@ -429,6 +435,13 @@ class FrameSearch:
             elif not bridge.vlans[vlan]:
                 tags = (*inner, vlan)
         yield at.on(end, out=False, tags=tags)
+
+    def _by_size(self, at: _At, iface: WorldInterface, said: str) -> _At:
+        """A frame that is larger than an interface's MTU is dropped there (is_skb_forwardable)."""
+        if not 0 < iface.mtu < self.frame.size - TAG:
+            return at
+        text = f"{said} has an mtu of {iface.mtu}: packets of {self.frame.size} bytes are dropped there"
+        return at.hurt(Fault(text, at.end))
 
     def _by_state(self, at: _At, end: End, port: WorldInterface) -> _At:
         if port.state == FORWARDING or not port.state or not port.up:

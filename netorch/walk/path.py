@@ -11,6 +11,9 @@ from netorch.walk.forwarding import Delivered, Forwarder
 from netorch.walk.result import ARRIVES, FAILS, LEAVES, Leg, PacketStopped, PathQuery, Walk, Way
 from netorch.walk.world import Place, World
 
+SIZES = {4: 84, 6: 104}
+"""Bytes of an echo as ping(8) sends it, by IP version."""
+
 
 def walk(world: World, ask: PathQuery, source: str, target: str) -> Walk:
     """There and back, by every way that there is. `source` and `target` are what a person calls them.
@@ -50,6 +53,7 @@ def _one_way(world: World, ask: PathQuery, source: str, target: str, choices: Ch
         dport=ask.port,
         icmp=icmp,
         sport=40000 if ask.port else 0,
+        size=SIZES[ask.destination.version],
     )
     back: Leg | None = None
     asked = str(ask.source) if ask.source is not None else ""
@@ -133,6 +137,7 @@ def _back(world: World, courier: Forwarder, ask: PathQuery, found: Delivered) ->
         dport=asked.sport,
         icmp=icmp,
         state="established",
+        size=SIZES[asked.version],
     )
     if answer.destination.is_link_local:
         bound = found.iif

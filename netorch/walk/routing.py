@@ -32,7 +32,7 @@ from netorch.netlink.constants import (
 )
 from netorch.values.policy import KernelRoute, KernelRule
 from netorch.values.requests import Hop
-from netorch.walk.world import FAMILIES, Address, Place
+from netorch.walk.world import FAMILIES, Address, InterfaceAddress, Place
 
 NO_ROUTE = "no route"
 ENCAPSULATIONS = {1: "MPLS", 2: "IP", 3: "ILA", 4: "IPv6", 5: "SRv6", 6: "BPF", 7: "SRv6 local"}
@@ -300,26 +300,28 @@ def address_on(place: Place, dev: str, towards: Address, destination: Address) -
         held = [entry for entry in held if not entry.address.is_link_local]
         held = held if any(not entry.address.is_loopback for entry in held) else near
     here = [entry for entry in held if entry.iface == dev and entry.scope < RT_SCOPE_HOST]
-    for entry in here:
-        if towards.version == entry.address.version and towards in entry.network:
-            return entry.address.ip
-    if here:
-        if destination.version == 6:
-            return max(here, key=lambda entry: _common(entry.address.ip, destination)).address.ip
-        return here[0].address.ip
     rest = [
         entry
         for entry in held
         if place.vrf_of(entry.iface) == vrf and not entry.address.ip.is_loopback
     ]
-    rest = [entry for entry in rest if entry.scope == RT_SCOPE_UNIVERSE] or rest
-    if destination.version == 6 and rest:
-        return max(rest, key=lambda entry: _common(entry.address.ip, destination)).address.ip
+    if destination.version == 6:
+        # the first one of those that have most in common with the destination (ipv6_dev_get_saddr)
+        candidates = here or [entry for entry in rest if entry.scope == RT_SCOPE_UNIVERSE] or rest
+        best = max(candidates, key=lambda entry: _common(entry, destination), default=None)
+        return best.address.ip if best is not None else None
+    for entry in here:
+        if towards.version == entry.address.version and towards in entry.network:
+            return entry.address.ip
+    rest = here or [entry for entry in rest if entry.scope == RT_SCOPE_UNIVERSE] or rest
     return rest[0].address.ip if rest else None
 
 
-def _common(one: Address, other: Address) -> int:
-    return one.max_prefixlen - (int(one) ^ int(other)).bit_length()
+def _common(entry: InterfaceAddress, other: Address) -> int:
+    """The bits at their beginning that two addresses share, as far as the prefix of the first one goes."""
+    one = entry.address.ip
+    same = one.max_prefixlen - (int(one) ^ int(other)).bit_length()
+    return same if one == other else min(same, entry.address.network.prefixlen)
 
 
 def route_text(route: KernelRoute) -> str:

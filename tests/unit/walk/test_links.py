@@ -291,3 +291,26 @@ def test_two_that_answer_for_one_address_are_two_ways() -> None:
     walk = explain(there, "a", "b")
     assert (walk.outcome, walk.differs) == (FAILS, True)
     assert f"c has the address {twin.address.ip} too" in walk.cause
+
+
+def test_a_packet_that_is_too_large_for_a_link() -> None:
+    four, six = both(linked(world(PAIR), "b", "e0", mtu=70))
+    assert "has an mtu of 70" in four.cause
+    assert "1280" in six.cause or "has an mtu of 70" in six.cause
+    # the sender cuts it into pieces
+    there = linked(linked(world(PAIR), "a", "e0", mtu=80), "b", "e0", mtu=80)
+    assert both(there)[0].outcome == ARRIVES
+    for walk in both(linked(world(LAN), FABRIC, "b-eth0", mtu=68)):
+        assert "netorch-lab:b-eth0 has an mtu of 68" in walk.cause
+
+
+def test_the_source_of_ipv6_is_the_one_that_is_nearest_to_the_destination() -> None:
+    text = PAIR.replace("a: {}", 'a: {routes: [{to: "fd00:1::/64", via: "fd00::2"}]}')
+    text = text.replace("b: {}", 'b: {interfaces: {lo: {addresses: ["fd00:1::1/128"]}}}')
+    there = world(text)
+    held = there.places["a"].addresses
+    mine = next(entry for entry in held if str(entry.address.ip) == "fd00::1")
+    near = replace(mine, address=from_state.ip_interface("fd00:1:0:1::1/64"))
+    there = changed(there, "a", addresses=(*held, near))
+    assert explain(there, "a", "fd00:1::1").source_address == "fd00:1:0:1::1"
+    assert explain(there, "a", "fd00::2").source_address == "fd00::1"
