@@ -47,12 +47,13 @@ def name_processes(steps: Iterable[Step], snapshot: Snapshot) -> list[str]:
 
 
 def describe_changes(plan: Plan, snapshot: Snapshot) -> list[str]:
-    """A note for each object that changed between being set and being read back."""
+    """A note for each object that changed between being set and being read back, other than by the kernel itself."""
+    steps = [step for step in plan.steps if not step.resource.follows_link]
     notes = [
         f"changed meanwhile, and set right: {step.resource.title()}: {describe_deviation(step)}"
-        for step in plan.steps
+        for step in steps
     ]
-    return [*notes, *name_processes(plan.steps, snapshot)]
+    return [*notes, *name_processes(steps, snapshot)]
 
 
 def _maker(step: Step) -> str:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from netorch.immutable import replace
 from netorch.kernel.files.etc_netns import EtcFiles
 from netorch.kernel.firewall import filters, forward_accept
-from netorch.kernel.links import nics, tun, uplink
+from netorch.kernel.links import carrier, nics, tun, uplink
 from netorch.kernel.links.wireguard import WireguardSocket
 from netorch.kernel.namespaces.indexes import IndexResolver, Refused, UnknownLink
 from netorch.kernel.namespaces.netns import OpenNetns
@@ -235,7 +235,10 @@ class RequestSender:
         self._lost = True
 
     def _set_sysctl(self, request: SysctlSet) -> None:
-        self._namespaces.enter(self._resolver.namespace(request.netns))
+        netns = self._resolver.namespace(request.netns)
+        if request.settled:
+            carrier.settle(self._namespaces.rtnl(netns), request.settled)
+        self._namespaces.enter(netns)
         try:
             sysctl.write_all(request.paths, request.value, self._namespaces.proc)
         except OSError:

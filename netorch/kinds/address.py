@@ -270,6 +270,10 @@ class Address(Resource):
         )
 
 
+def ifaddr_of(record: AddressRecord) -> Ifaddr:
+    return _ifaddr(record.local, record.address, record.prefixlen)
+
+
 @lru_cache(maxsize=1 << 12)
 def _ifaddr(local: bytes, address: bytes, length: int) -> Ifaddr:
     text = ".".join(map(str, local)) if len(local) == 4 else str(ip_address(local))

@@ -88,6 +88,9 @@ class Netns(NoForeignObjects, Resource):
             ),
         ]
 
+    def undoes(self, before: Resource) -> bool:
+        return isinstance(before, Netns) and self._forwarding() != before._forwarding()
+
     def delete(self) -> Iterable[Request]:
         return (NetnsDel(self.netns),)
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import ClassVar, Self
 
 from netorch.immutable import replace
-from netorch.kinds.address import ipv4_key
+from netorch.kinds.address import address_key, ifaddr_of, ipv4_key
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
@@ -30,6 +30,7 @@ from netorch.state.registry import View, observed
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
+from netorch.values.snapshot import LinkRecord
 
 MAIN = 254
 PREFIX_METRIC = 256
@@ -75,7 +76,7 @@ class Route(Resource):
     # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
     KIND: ClassVar[str] = "route"
     STRANGE: ClassVar[str] = "route"
-    HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared", "peers", "yields")
+    HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared", "peers", "yields", "source")
     netns: str
     spec: RouteSpec
     after: tuple[Key, ...] = ()
@@ -89,6 +90,8 @@ class Route(Resource):
     """Routes to its gateways that the kernel makes of their own with addresses that have a peer, but not at once."""
     yields: bool = False
     """A node that has a default route of its own does without this one."""
+    source: tuple[Key, ...] = ()
+    """The addresses of its `src` with which the kernel drops an IPv4 route, or takes the `src` off an IPv6 route."""
     WAY_OUT: ClassVar[str] = "Give it another metric, or remove the other one first."
     TAKEN: ClassVar[str] = "route-taken"
 
@@ -100,8 +103,12 @@ class Route(Resource):
     def dies_with(self) -> tuple[Key, ...]:
         hops = self.spec.hops
         if len(hops) != 1 or not hops[0].dev:
-            return (netns_key(self.netns),)
-        return link_key(self.netns, hops[0].dev), up_key(self.netns, hops[0].dev)
+            return netns_key(self.netns), *self.source
+        return link_key(self.netns, hops[0].dev), up_key(self.netns, hops[0].dev), *self.source
+
+    @property
+    def deleted_before(self) -> tuple[Key, ...]:
+        return self.source if self.spec.family == AF_INET6 else ()
 
     @property
     def needs(self) -> tuple[Key, ...]:
@@ -144,6 +151,7 @@ class Route(Resource):
                 siblings=tuple(more),
                 unsure=unsure,
                 shared=place in shared,
+                source=tuple(_sources(view, first)) if first.src is not None else (),
                 peers=tuple(_peers(view, first)) if first.family == AF_INET6 else (),
             )
 
@@ -324,15 +332,38 @@ def route_to_peer(peer: bytes, dev: str, table: int) -> RouteSpec:
     return RouteSpec(AF_INET6, peer, 128, table, PREFIX_METRIC, RTN_UNICAST, 0, RTPROT_KERNEL, hops)
 
 
+def hangs_on_source(spec: RouteSpec, table: int) -> bool:
+    """Whether the kernel takes a route, or its `src`, away with that address of a link whose own routes are in `table`.
+
+    fib_sync_down_addr in net/ipv4/fib_semantics.c, rt6_remove_prefsrc in net/ipv6/route.c.
+    """
+    return spec.family == AF_INET6 or spec.table == table
+
+
+def _sources(view: View, spec: RouteSpec) -> Iterator[Key]:
+    for record in view.netns.addresses:
+        link = view.links.get(record.index)
+        if link is None or record.local != spec.src:
+            continue
+        if hangs_on_source(spec, _table_of(view, link)):
+            yield address_key(view.label, link.name, ifaddr_of(record))
+
+
+def _table_of(view: View, link: LinkRecord) -> int:
+    """Where the kernel puts the routes of a link's own addresses."""
+    vrf = view.links.get(link.master)
+    if vrf is None or vrf.kind != "vrf":
+        return MAIN
+    return as_u32(vrf.data.get(IFLA_VRF_TABLE, bytes(4)))
+
+
 def _peers(view: View, spec: RouteSpec) -> Iterator[RouteSpec]:
     """The routes to those gateways of an IPv6 route that are peers of addresses."""
     gateways = {hop.via for hop in spec.hops}
     for record in view.netns.addresses:
         if record.local != record.address and record.address in gateways:
             link = view.links[record.index]
-            vrf = view.links.get(link.master)
-            table = as_u32(vrf.data[IFLA_VRF_TABLE]) if vrf and vrf.kind == "vrf" else MAIN
-            yield route_to_peer(record.address, link.name, table)
+            yield route_to_peer(record.address, link.name, _table_of(view, link))
 
 
 def _normal(spec: RouteSpec) -> RouteSpec:

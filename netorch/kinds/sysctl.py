@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
-from netorch.kinds.base.link import link_key
-from netorch.kinds.netns import netns_key
+from netorch.kinds.base.link import Link, link_key
+from netorch.kinds.netns import IPV4_FORWARDING, IPV6_FORWARDING, Netns, netns_key
+from netorch.kinds.up import up_key
+from netorch.netlink.constants import IPV6_MIN_MTU
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Request, SysctlSet
-from netorch.values.sysctl_paths import default_path
+from netorch.values.sysctl_paths import IPV6_ONLY, default_path
 
 SysctlValues = tuple[str, ...]
 """The value that a setting has in all of its places, or one for each place where those differ; empty if it is in none."""
@@ -25,8 +27,9 @@ def sysctl_key(netns: str, path: str) -> Key:
 
 
 def sysctl_paths(link: str, name: str) -> tuple[str, ...]:
-    """Both families' places of an interface's setting."""
-    return f"net/ipv4/conf/{link}/{name}", f"net/ipv6/conf/{link}/{name}"
+    """Both families' places of an interface's setting, that of IPv6 alone of one that only IPv6 has."""
+    ipv4, ipv6 = f"net/ipv4/conf/{link}/{name}", f"net/ipv6/conf/{link}/{name}"
+    return (ipv6,) if name in IPV6_ONLY else (ipv4, ipv6)
 
 
 def interface_of(path: str) -> str | None:
@@ -40,16 +43,46 @@ def values_in(there: Mapping[str, str], paths: Sequence[str]) -> SysctlValues:
     return found[:1] if len(set(found)) == 1 else found
 
 
+_IPV4, _IPV6 = "net/ipv4/conf/", "net/ipv6/conf/"
+_REDIRECTS = frozenset(("forwarding", "accept_redirects"))
+_FORWARDS = frozenset(("forwarding",))
+_OF_ALL = {
+    # inet_forward_change in net/ipv4/devinet.c
+    IPV4_FORWARDING: (
+        (_IPV4, _FORWARDS),
+        (f"{_IPV4}all/", _REDIRECTS),
+        (f"{_IPV4}default/", _REDIRECTS),
+    ),
+    f"{_IPV4}all/forwarding": (
+        (_IPV4, _FORWARDS),
+        (f"{_IPV4}all/", _REDIRECTS),
+        (f"{_IPV4}default/", _REDIRECTS),
+    ),
+    # addrconf_forward_change and addrconf_disable_change in net/ipv6/addrconf.c
+    IPV6_FORWARDING: ((_IPV6, _FORWARDS),),
+    f"{_IPV6}all/disable_ipv6": ((_IPV6, frozenset(("disable_ipv6",))),),
+}
+"""Setting → where the settings stand that the kernel sets with it, and their names."""
+
+
+def _is_ipv6(path: str) -> bool:
+    return path.startswith(_IPV6)
+
+
 @observed
 class Sysctl(NoForeignObjects, Resource):
-    """`paths` holds one setting in every place where it may stand. `original`: what it had before, for the way back."""
+    """`paths` holds one setting in every place where it may stand. `original`: what it had before, for the way back.
+
+    `after`: that the far end of its interface's cable is up.
+    """
 
     KIND: ClassVar[str] = "sysctl"
-    HINTS: ClassVar[tuple[str, ...]] = ("original",)
+    HINTS: ClassVar[tuple[str, ...]] = ("original", "after")
     netns: str
     paths: tuple[str, ...]
     values: SysctlValues
     original: SysctlValues | None = None
+    after: tuple[Key, ...] = ()
 
     @property
     def value(self) -> str:
@@ -63,7 +96,50 @@ class Sysctl(NoForeignObjects, Resource):
     @property
     def dies_with(self) -> tuple[Key, ...]:
         link = interface_of(self.paths[0])
-        return (netns_key(self.netns),) if link is None else (link_key(self.netns, link),)
+        if link is None:
+            return (netns_key(self.netns),)
+        if self.follows_link:
+            return link_key(self.netns, link), up_key(self.netns, link)
+        return (link_key(self.netns, link),)
+
+    @property
+    def needs(self) -> tuple[Key, ...]:
+        return self.after if self.follows_link else ()
+
+    @property
+    def follows_link(self) -> bool:
+        """The IPv6 MTU: the link's when that comes up, has a carrier for the first time, or gets another MTU (addrconf_notify)."""
+        path = self.paths[0]
+        return path.startswith("net/ipv6/conf/") and path.endswith("/mtu")
+
+    def undoes(self, before: Resource) -> bool:
+        return self.paths[0] in _OF_ALL
+
+    def is_undone_by(self, before: Resource, after: Resource) -> bool:
+        if isinstance(after, Link) and isinstance(before, Link):
+            if link_key(self.netns, interface_of(self.paths[0]) or "") != after.key:
+                return False
+            new = before.mtu < IPV6_MIN_MTU <= after.mtu
+            return self.follows_link or (new and any(map(_is_ipv6, self.paths)))
+        if isinstance(after, Netns) and isinstance(before, Netns):
+            changed = (
+                *((IPV4_FORWARDING,) if before.ipv4_forwarding != after.ipv4_forwarding else ()),
+                *((IPV6_FORWARDING,) if before.ipv6_forwarding != after.ipv6_forwarding else ()),
+            )
+            return after.key.netns == self.netns and any(map(self._hangs_on, changed))
+        return (
+            isinstance(after, Sysctl)
+            and after.netns == self.netns
+            and any(map(self._hangs_on, after.paths))
+        )
+
+    def _hangs_on(self, path: str) -> bool:
+        """Whether the kernel sets this one anew with that one, a setting of all interfaces."""
+        return path not in self.paths and any(
+            own.startswith(prefix) and own.rpartition("/")[2] in names
+            for prefix, names in _OF_ALL.get(path, ())
+            for own in self.paths
+        )
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -87,7 +163,8 @@ class Sysctl(NoForeignObjects, Resource):
 
     def _set(self, values: SysctlValues) -> Sequence[Request]:
         if len(values) == 1:
-            return [SysctlSet(self.netns, self.paths, values[0])]
+            link = interface_of(self.paths[0]) if self.follows_link else None
+            return [SysctlSet(self.netns, self.paths, values[0], settled=link or "")]
         return [
             SysctlSet(self.netns, (path,), value)
             for path, value in zip(self.paths, values, strict=True)

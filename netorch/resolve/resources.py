@@ -22,16 +22,13 @@ from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
 from netorch.kinds.vlan import VlanWords
 from netorch.language.scalars import Address as IPAddress
-from netorch.netlink.constants import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
-from netorch.resolve.draft import Draft, DraftAddress, Iface, Site
+from netorch.netlink.constants import IPV6_MIN_MTU, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
+from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site
 from netorch.resolve.interfaces import carrier, mtu_below, mtu_of
 from netorch.resolve.masters import bond_of, keeps_mac, kind_of
 from netorch.resolve.roles import BridgeRole, StandaloneRole, VethRole
 from netorch.state.key import Key
 from netorch.values.marks import ALIAS_BYTES
-
-IPV6_MTU = 1280
-"""IPV6_MIN_MTU: on a link with less the kernel has no IPv6."""
 
 _FORWARDING = {IPV4_FORWARDING: 4, "net/ipv4/conf/all/forwarding": 4, IPV6_FORWARDING: 6}
 
@@ -77,8 +74,11 @@ def put_site(draft: Draft, site: Site) -> None:
         place = (*site.path, "sysctls", path.replace("/", "."))
         name = interface_of(path)
         if name is not None and name in site.ifaces:
-            path = path.replace(f"/{name}/", f"/{site.ifaces[name].dev}/")  # noqa: PLW2901
-        elif name is not None and site.created and name != "lo":
+            iface = site.ifaces[name]
+            here = path.replace(f"/{name}/", f"/{iface.dev}/")
+            _put_setting(draft, iface, (here,), value, place)
+            continue
+        if name is not None and site.created and name != "lo":
             draft.unknown("unknown-interface", place, f"interface {site.name}:", name, site.ifaces)
         draft.put(Sysctl(site.label, (path,), (value,)), place)
     if site.created:
@@ -310,11 +310,11 @@ def put_addresses(draft: Draft, iface: Iface) -> None:
                 f"{iface.display} cannot have the address {address}: {why}",
             )
             continue
-        if entry.interface.version == 6 and 0 < mtu < IPV6_MTU:
+        if entry.interface.version == 6 and 0 < mtu < IPV6_MIN_MTU:
             draft.complain(
                 "mtu-too-small",
                 entry.path,
-                f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MTU}, so {address} cannot be there",
+                f"{iface.display} has MTU {mtu}: IPv6 needs {IPV6_MIN_MTU}, so {address} cannot be there",
             )
         if entry.interface.version == 6 and (switch := _ipv6_switch(draft, iface)):
             draft.complain(
@@ -493,7 +493,19 @@ def _put_settings(draft: Draft, iface: Iface) -> None:
     ):
         for name, value in layer.sysctls.items():
             path = (*iface.path, "sysctls", name)
-            draft.put(Sysctl(iface.site.label, sysctl_paths(iface.dev, name), (value,)), path)
+            _put_setting(draft, iface, sysctl_paths(iface.dev, name), value, path)
+
+
+def _put_setting(
+    draft: Draft, iface: Iface, paths: tuple[str, ...], value: str, place: Path
+) -> None:
+    """A setting of an interface, unless only IPv6 has it: with an MTU too small for IPv6 there is none on the interface."""
+    if 0 < mtu_of(iface) < IPV6_MIN_MTU and all(path.startswith("net/ipv6/") for path in paths):
+        return
+    role = iface.role
+    far = role.peer if isinstance(role, VethRole) and role.peer.is_up else None
+    after = (up_key(far.site.label, far.dev),) if far is not None else ()
+    draft.put(Sysctl(iface.site.label, paths, (value,), after=after), place)
 
 
 def _scope(entry: DraftAddress) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netorch.immutable import Value, replace
 from netorch.kinds.address import SCOPES, address_key
-from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route, route_to_peer
+from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route, hangs_on_source, route_to_peer
 from netorch.kinds.rule import ACTIONS, Rule
 from netorch.kinds.vrf import VrfWords
 from netorch.language.scalars import Address, Network
@@ -142,7 +142,13 @@ def _route(
     # a gateway may be of the other family (RFC 5549)
     versions = {words.version, *(entry.via.version for entry in entries if entry.via is not None)}
     needed = _needed(site, up, *sorted(versions))
-    return Route(site.label, spec, needed, peers=_peers(site, spec.hops))
+    source = tuple(
+        address_key(site.label, iface.dev, address_of(entry))
+        for iface in (site.ifaces.values() if words.src is not None else ())
+        for entry in iface.addresses
+        if entry.ip == words.src and hangs_on_source(spec, _table_over(iface))
+    )
+    return Route(site.label, spec, needed, peers=_peers(site, spec.hops), source=source)
 
 
 def _peers(site: Site, hops: Sequence[Hop]) -> tuple[RouteSpec, ...]:

@@ -27,7 +27,8 @@ def plan(observed: State, desired: State) -> Plan:
     doomed += _in_the_way(observed, desired, frozenset(doomed))
     dying = _dying_with(observed, doomed) if doomed else {}
     deletes, implied = _deletes(observed, dying, desired)
-    return Plan(deletes, _changes(observed, desired, dying, others), implied)
+    undone = _undone(observed, desired, others - dying.keys())
+    return Plan(deletes, _changes(observed, desired, dying, others, undone), implied)
 
 
 def replay(state: State, steps: Iterable[Step]) -> State:
@@ -199,10 +200,30 @@ def _deletes(
     return tuple(steps), tuple(implied)
 
 
+def _undone(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key]:
+    """What is as desired, and what the kernel sets anew with an update in place: key → the key of the update."""
+    causes = [key for key in updated if desired[key].undoes(observed[key])]
+    if not causes:
+        return {}
+    within = {key.netns for key in causes}
+    return {
+        key: cause
+        for key, resource in desired.items()
+        if key.netns in within and key in observed and key not in updated
+        for cause in causes
+        if cause.netns == key.netns and resource.is_undone_by(observed[cause], desired[cause])
+    }
+
+
 def _changes(
-    observed: State, desired: State, dying: Mapping[Key, Key | None], others: Set[Key]
+    observed: State,
+    desired: State,
+    dying: Mapping[Key, Key | None],
+    others: Set[Key],
+    undone: Mapping[Key, Key],
 ) -> tuple[Step, ...]:
     pending = {key for key in desired if key in others or key in dying or key not in observed}
+    pending |= undone.keys()
     if not pending:
         return ()
     steps: list[Step] = []
@@ -212,6 +233,8 @@ def _changes(
         after, before = desired[key], observed.get(key)
         if key in dying:
             steps.append(Step(None, after, Disruption.REPLACE, dying[key]))
+        elif key in undone:
+            steps.append(Step(None, after, Disruption.REPLACE, undone[key]))
         elif before is None:
             steps.append(Step(None, after, after.CREATION))
         else:

@@ -177,6 +177,19 @@ class Resource(Value):
         """What an update in place does to traffic."""
         return Disruption.UPDATE
 
+    def undoes(self, before: Self) -> bool:
+        """Whether the kernel may set other resources anew when `before` becomes this one in place."""
+        return False
+
+    def is_undone_by(self, before: Resource, after: Resource) -> bool:
+        """Whether the kernel sets this one anew when `before` becomes `after` in place."""
+        return False
+
+    @property
+    def follows_link(self) -> bool:
+        """Whether the kernel sets it anew by itself, some time after its link has changed."""
+        return False
+
     def attributes(self) -> Mapping[str, str]:
         """Attribute name → value, in the words of the file."""
         raise NotImplementedError

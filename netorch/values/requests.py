@@ -298,13 +298,14 @@ class QdiscDel(Value):
 class SysctlSet(Value):
     """Write `value` to each of `paths` (below /proc/sys, slashes) that exists; ENOENT if none does. Equal values are not written.
 
-    `optional`: where it cannot be, it need not.
+    `optional`: where it cannot be, it need not. `settled`: the link that the kernel is to be done with first.
     """
 
     netns: str
     paths: tuple[str, ...]
     value: str
     optional: bool = False
+    settled: str = ""
 
 
 class FileWrite(Value):

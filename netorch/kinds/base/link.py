@@ -247,6 +247,9 @@ class Link(Resource):
     def attributes(self) -> Mapping[str, str]:
         return self.common()
 
+    def undoes(self, before: Resource) -> bool:
+        return isinstance(before, Link) and self.mtu != before.mtu
+
     def default_text(self, name: str) -> str | None:
         default = getattr(self, name, None)
         return str(default).lower() if isinstance(default, int) else None
