@@ -26,10 +26,10 @@ from netorch.converge.unchanged import (
     resources_of_untouched,
     untouched,
 )
-from netorch.immutable import Value
+from netorch.immutable import Value, replace
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.links import nics
-from netorch.kinds.forward import keep_needed_accepts
+from netorch.kinds.forward import keep_needed_accepts, warn_of_own_firewalls
 from netorch.kinds.physical import Physical
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
@@ -75,7 +75,10 @@ def compare(
     memory = previous.memory.moved(attached.moved)
 
     def read(state: Mapping[Key, Resource]) -> Snapshot:
-        return kernel.read(scope(previous, state, attached.labels, memory), kept)
+        asked = scope(previous, state, attached.labels, memory)
+        # nothing is put into the firewalls of our nodes, but what they drop is told
+        own = asked.forwards | {bridge.netns for bridge in desired.own_bridges}
+        return kernel.read(replace(asked, forwards=own), kept)
 
     snapshot = read(desired.state)
     check_attached(desired, attached, snapshot, loaded)
@@ -109,9 +112,11 @@ def compare(
         *here.warnings,
         *dropping,
         *kept_defaults,
+        *warn_of_own_firewalls(desired.own_bridges, snapshot),
         *left_alone,
         *hazards.warn_of_missing_addresses(state, snapshot),
         *hazards.warn_of_egress(desired, snapshot),
+        *hazards.warn_of_listeners(state, observed.state, snapshot),
         *bridge_filter.warn_of_filter(state, snapshot),
         *cautions(plan, snapshot, desired.topology),
     )

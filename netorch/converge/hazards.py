@@ -5,7 +5,8 @@ a default route that forwarding would end. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
@@ -77,16 +78,36 @@ def ports_in_use(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot
 ) -> Iterator[Hazard]:
     """Ports to be published anew where a program of the owner listens: nobody would reach it any more."""
+    for key, rule, protocol, port in _shadowed(_new_ports(state, observed), snapshot):
+        what = f"{rule.comment}: a program listens on {protocol} port {port} of {label_text(key.netns)} already"
+        command = f"ss -lnp sport = {port}"
+        remedy = f"Publish another port, or stop the program: `{command}` names it."
+        yield Hazard(key, "port-in-use", rule.comment, what, remedy, command, rule.comment)
+
+
+def warn_of_listeners(
+    state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot
+) -> list[str]:
+    """A warning for each published port that a program of the owner has begun to listen on since."""
+    return [
+        f"{rule.comment}: a program listens on {protocol} port {port} of {label_text(key.netns)}, and nobody reaches it, "
+        f"because the port leads to the node: `ss -lnp sport = {port}` names it"
+        for key, rule, protocol, port in _shadowed(_published_ports(state), snapshot)
+        if rule.comment in _published_texts(observed.get(key))
+    ]
+
+
+def _shadowed(
+    ports: Iterable[tuple[Key, FilterRule]], snapshot: Snapshot
+) -> Iterator[tuple[Key, FilterRule, str, int]]:
+    """The published ports that keep packets from a program, with its protocol and port; one for each entry of the file."""
     told: set[tuple[Key, str]] = set()
-    for key, rule in _new_ports(state, observed):
+    for key, rule in ports:
         netns = snapshot.namespaces.get(key.netns)
         for protocol, address, port in sorted(netns.listening) if netns is not None else ():
             if (key, rule.comment) not in told and _shadows(rule, protocol, address, port):
                 told.add((key, rule.comment))
-                what = f"{rule.comment}: a program listens on {protocol} port {port} of {label_text(key.netns)} already"
-                command = f"ss -lnp sport = {port}"
-                remedy = f"Publish another port, or stop the program: `{command}` names it."
-                yield Hazard(key, "port-in-use", rule.comment, what, remedy, command, rule.comment)
+                yield key, rule, protocol, port
 
 
 def ports_of_other_topologies(
@@ -118,21 +139,32 @@ def _new_ports(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource]
 ) -> Iterator[tuple[Key, FilterRule]]:
     """One rule of each published port and family that is not there yet."""
+    for key, rule in _published_ports(state):
+        if rule.comment not in _published_texts(observed.get(key)):
+            yield key, rule
+
+
+def _published_ports(state: Mapping[Key, Resource]) -> Iterator[tuple[Key, FilterRule]]:
+    """One rule of each published port and family."""
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
-            before = observed.get(key)
-            there = (
-                frozenset(_COMMENT.findall(before.text))
-                if isinstance(before, PacketFilter)
-                else frozenset()
-            )
             # an entry for the owner's loopback alone is in this chain only
-            new = {
+            rules = {
                 (rule.comment, rule.family): rule
                 for rule in resource.rules
                 if publishes(rule) and rule.hook is Hook.OUTPUT
             }
-            yield from ((key, rule) for rule in new.values() if rule.comment not in there)
+            yield from ((key, rule) for rule in rules.values())
+
+
+def _published_texts(before: Resource | None) -> frozenset[str]:
+    """What the rules of published ports that are there say of themselves."""
+    return _texts_in(before.text) if isinstance(before, PacketFilter) else frozenset()
+
+
+@lru_cache
+def _texts_in(text: str) -> frozenset[str]:
+    return frozenset(_COMMENT.findall(text))
 
 
 def warn_of_missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:

@@ -18,7 +18,13 @@ from netorch.state.key import HOST, Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Accept, ForwardAcceptAdd, ForwardAcceptDel, Request
-from netorch.values.snapshot import DroppingChain, ForwardSnapshot, NetnsSnapshot, Snapshot
+from netorch.values.snapshot import (
+    DroppingChain,
+    ForwardChain,
+    ForwardSnapshot,
+    NetnsSnapshot,
+    Snapshot,
+)
 
 
 def forward_key(netns: str, bridge: str) -> Key:
@@ -148,6 +154,47 @@ def keep_needed_accepts(
             ]:
                 warnings.append(loss_warning(label, chain, bridges))
     return {**rest, **needed}, warnings
+
+
+def warn_of_own_firewalls(bridges: Sequence[ForwardAccept], snapshot: Snapshot) -> list[str]:
+    """Warnings of what a firewall in a node that netorch made drops of what the node's networks need."""
+    found: list[str] = []
+    for label in dict.fromkeys(bridge.netns for bridge in bridges):
+        here = [bridge for bridge in bridges if bridge.netns == label]
+        forward = snapshot.namespaces[label].forward if label in snapshot.namespaces else None
+        if forward is None:
+            continue
+        found += [blind.what for blind in forward.blind]
+        for flavoured in forward.forward_chains:
+            lost = [
+                one.bridge
+                for one in here
+                if flavoured.drops
+                and flavoured.version in {*one.leads, *forward.bridged}
+                and one.bridge not in flavoured.names
+            ]
+            if lost:
+                found.append(_own_loss(label, flavoured, lost))
+        for chain in forward.dropping_chains:
+            if lost := [one.bridge for one in here if one.is_stopped_by(forward, chain)]:
+                what, command = loss(label, chain, lost)
+                inside = command.replace("nft '", f"ip netns exec {label} nft '")
+                found.append(f"{what}. Let it through: {inside}")
+    return found
+
+
+def _own_loss(label: str, chain: ForwardChain, bridges: Sequence[str]) -> str:
+    program = f"ip{'6' if chain.version == 6 else ''}tables-{chain.flavour}"
+    commands = (
+        f"ip netns exec {label} {program} -I FORWARD -{letter} {bridge} -j ACCEPT"
+        for bridge in bridges
+        for letter in ("i", "o")
+    )
+    return (
+        f"the chain FORWARD of {program} in {label} drops what it does not know: "
+        f"what goes through {', '.join(bridges)} is lost there. "
+        f"netorch leaves firewalls in its nodes alone. Let it through: {' && '.join(commands)}"
+    )
 
 
 def _ways_that_are_gone(accept: ForwardAccept, there: NetnsSnapshot) -> frozenset[str]:

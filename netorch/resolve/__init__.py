@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netorch.immutable import Value, field
+from netorch.kinds.forward import ForwardAccept
 from netorch.language.scalars import Address
 from netorch.resolve import interfaces, networks, overlay, stacked
 from netorch.resolve.cautions import check_cautions
@@ -48,6 +49,8 @@ class Desired(Value):
     """What the file says and a person hardly means."""
     egress: tuple[tuple[str, str, Address], ...] = ()
     """Namespaces of others with a network that leaves with an address: label, network, address."""
+    own_bridges: tuple[ForwardAccept, ...] = ()
+    """What the bridges of networks need of a firewall, in the nodes that netorch makes: nothing is put there."""
     folder: str = ""
     checks: tuple[Check, ...] = ()
 
@@ -95,7 +98,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     for filter_, rules in rulesets:
         put_filter(draft, filter_.site, rules)
         put_ways_back(draft, filter_.published)
-    put_accepts(draft, segments)
+    own_bridges = put_accepts(draft, segments)
     put_names(draft)
     return Desired(
         topology=name,
@@ -112,6 +115,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
         },
         complaints=tuple(draft.complaints),
         warnings=tuple(dict.fromkeys(draft.warnings)),
+        own_bridges=own_bridges,
         egress=tuple(
             (segment.owner.label, segment.name, address)
             for segment in segments.values()

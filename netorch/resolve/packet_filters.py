@@ -75,13 +75,24 @@ def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
     )
 
 
-def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
-    """A word for each bridge where others may filter. In a namespace of our own a firewall is part of what is tried out there."""
+def put_accepts(draft: Draft, segments: dict[str, Segment]) -> tuple[ForwardAccept, ...]:
+    """A word for each bridge where others may filter. Returns those of the nodes that netorch makes.
+
+    There a firewall is part of what is tried out, so nothing is put into it.
+    """
+    own: list[ForwardAccept] = []
+    for segment, accept in _accepts(draft, segments):
+        if not segment.owner.created:
+            draft.put(accept, segment.path)
+        elif segment.owner.label != draft.mark.fabric:
+            own.append(accept)
+    return tuple(own)
+
+
+def _accepts(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Segment, ForwardAccept]]:
     for segment in (
         part for whole in segments.values() for part in (whole.ends.values() or (whole,))
     ):
-        if segment.owner.created:
-            continue
         leads = tuple(
             version
             for version in (4, 6)
@@ -93,7 +104,8 @@ def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
         for bridge in segment.bridges:
             # further bridges only pass frames on to the first
             is_root = bridge is segment.root
-            draft.put(
+            yield (
+                segment,
                 ForwardAccept(
                     segment.owner.label,
                     bridge.dev,
@@ -101,7 +113,6 @@ def put_accepts(draft: Draft, segments: dict[str, Segment]) -> None:
                     leads=leads if is_root else (),
                     guarded=guarded if is_root else (),
                 ),
-                segment.path,
             )
 
 

@@ -100,13 +100,14 @@ class WireguardRecord(Value):
 class ForwardChain(Value):
     """The chain FORWARD of iptables in one flavour (nft, legacy).
 
-    `drops`: it drops what nothing accepts. `accepts`: the topology's own rules in it.
+    `drops`: it drops what nothing accepts. `accepts`: the topology's own rules in it. `names`: the interfaces that its rules name.
     """
 
     flavour: str
     version: int
     drops: bool
     accepts: tuple[Accept, ...] = ()
+    names: frozenset[str] = frozenset()
 
 
 class DroppingChain(Value):

@@ -219,9 +219,11 @@ def _forward_chain(
 ) -> ForwardChain:
     mark = _mark(topology, flavour)
     way = _way(chains, policy, mark)
-    marked = [rule for name in _NAMES for rule in chains(name) if _is_marked(rule, mark)]
+    rules = [rule for name in _NAMES for rule in chains(name)]
+    marked = [rule for rule in rules if _is_marked(rule, mark)]
     accepts = (Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked)
-    return ForwardChain(flavour, version, way.drops, tuple(accepts))
+    names = frozenset(name for rule in rules for name in (rule.iif, rule.oif) if name)
+    return ForwardChain(flavour, version, way.drops, tuple(accepts), names)
 
 
 # writing
