@@ -221,7 +221,7 @@ class Reader:
         names = {link.index: link.name for link in links}
         addresses = decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
         all_routes = _dump(rtnl, c.RTM_GETROUTE, bytes(12))
-        counts: dict[int, int] = {}
+        counts: dict[tuple[int, int], int] = {}
         routes = decode.routes(all_routes, names, counts=counts)
         all_rules = _dump(rtnl, c.RTM_GETRULE, bytes(12))
         rules = decode.rules(all_rules, self._rules)
@@ -316,7 +316,7 @@ def _lost_routes(
     links: list[LinkRecord],
     addresses: list[AddressRecord],
     routes: list[Message],
-    counts: Mapping[int, int],
+    counts: Mapping[tuple[int, int], int],
 ) -> Mapping[int, tuple[str, ...]]:
     """Routes that the kernel had made of addresses, and that are gone.
 

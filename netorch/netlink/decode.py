@@ -248,13 +248,13 @@ def routes(
     names: Mapping[int, str],
     *,
     whole: bool = False,
-    counts: dict[int, int] | None = None,
+    counts: dict[tuple[int, int], int] | None = None,
 ) -> list[RouteSpec]:
     """RTM_NEWROUTE messages (struct rtmsg and RTA_…) but cached ones and, unless `whole`, those of the kernel's own making, as table
     local is full of.
 
-    A rejecting IPv6 route is dumped with lo as its device, which nobody asked for: such routes have no hops. `counts`: RTN_… → of the
-    kernel's own, which are left out, how many there are.
+    A rejecting IPv6 route is dumped with lo as its device, which nobody asked for: such routes have no hops. `counts`: AF_… and
+    RTN_… → of the kernel's own, which are left out, how many there are.
     """
     found = []
     for kind, buffer, start, end in messages:
@@ -265,7 +265,8 @@ def routes(
         header = _RTMSG.unpack_from(buffer, start)
         if header[5] == c.RTPROT_KERNEL and not whole:
             if counts is not None:
-                counts[header[7]] = counts.get(header[7], 0) + 1
+                kept = header[0], header[7]
+                counts[kept] = counts.get(kept, 0) + 1
             continue
         if header[8] & c.RTM_F_CLONED or header[0] not in _FAMILIES:
             continue

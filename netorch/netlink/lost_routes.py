@@ -17,6 +17,9 @@ _ETHERNET = frozenset(("veth", "bridge", "macvlan", "dummy"))
 _LINK_LOCAL = b"\xfe\x80"
 _LOOPBACK = bytes(15) + b"\x01"
 """::1, for which some kernels have a prefix route and others not."""
+_COUNTED = tuple(
+    (family, kind) for family in (c.AF_INET, c.AF_INET6) for kind in (c.RTN_LOCAL, c.RTN_UNICAST)
+)
 _UNREADY = c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED
 
 
@@ -47,27 +50,30 @@ def lost_routes(
     links: Sequence[LinkRecord],
     addresses: Iterable[AddressRecord],
     messages: Iterable[Message],
-    counts: Mapping[int, int],
+    counts: Mapping[tuple[int, int], int],
 ) -> LostRoutes:
     """The routes of addresses on links that are up that are not there.
 
-    `messages`: the dump of RTM_GETROUTE; `counts`: RTN_… → how many of them are the kernel's. Only where these are too few,
-    the routes are read one by one.
+    `messages`: the dump of RTM_GETROUTE; `counts`: AF_… and RTN_… → how many of them are the kernel's. Only where these are not
+    as many as the addresses let expect, the routes are read one by one.
     """
     up = {link.index: link for link in links if link.flags & c.IFF_UP}
     expected = dict.fromkeys(
         route for address in addresses for route in _routes_of(address, up.get(address.index))
     )
-    wanted = dict.fromkeys((c.RTN_LOCAL, c.RTN_UNICAST), 0)
+    wanted: dict[tuple[int, int], int] = {}
     for route in expected:
-        wanted[route.type] += 1
-    if all(number <= counts.get(kind, 0) for kind, number in wanted.items()):
+        kind = route.family, route.type
+        wanted[kind] = wanted.get(kind, 0) + 1
+    if all(counts.get(kind, 0) == wanted.get(kind, 0) for kind in _COUNTED):
         return LostRoutes()
     names = {link.index: link.name for link in links}
     there = decode.routes(messages, names, whole=True)
     found: dict[int, tuple[str, ...]] = {}
     late = False
     for route in expected:
+        if not _is_sure(route, up[route.index]):
+            continue
         if not any(_stands_for(other, route, names[route.index]) for other in there):
             found[route.index] = (*found.get(route.index, ()), route.text)
             late = late or (route.family == c.AF_INET6 and route.type == c.RTN_LOCAL)
@@ -89,10 +95,7 @@ def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnR
     if address.flags & c.IFA_F_NOPREFIXROUTE:
         return
     if six:
-        # a local address of others than Ethernet may have a prefix of its own
-        if address.local != _LOOPBACK and (
-            not prefix.startswith(_LINK_LOCAL) or link.kind in _ETHERNET
-        ):
+        if address.local != _LOOPBACK:
             metric = address.metric or 256
             yield OwnRoute(family, c.RTN_UNICAST, prefix, length, index, metric)
     elif (
@@ -102,6 +105,12 @@ def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnR
     ):
         kind = c.RTN_LOCAL if link.flags & c.IFF_LOOPBACK else c.RTN_UNICAST
         yield OwnRoute(family, kind, prefix, length, index, address.metric)
+
+
+def _is_sure(route: OwnRoute, link: LinkRecord) -> bool:
+    """Whether every kernel makes it: links of other kinds may have other routes for what is local to the link."""
+    of_link = route.type == c.RTN_UNICAST and route.dst.startswith(_LINK_LOCAL)
+    return not of_link or link.kind in _ETHERNET
 
 
 def _stands_for(other: RouteSpec, route: OwnRoute, name: str) -> bool:

@@ -9,11 +9,13 @@ from tests.kernel.host import Host
 LAB = """
 name: lab
 nodes:
+  x: {interfaces: {vx0: {kind: vxlan, vni: 7, local: 10.0.3.1, remote: 10.0.3.2, addresses: [10.0.4.1/24, "fd00:4::1/64"]}}}
+  y: {}
   a: {routes: [{to: default, via: 10.0.1.1}, {to: default, via: "fd00:1::1"}], interfaces: {lo: {addresses: [10.255.0.1/32, "fd00:ff::1/128"]}}}
   r: {forwarding: true}
   b: {networks: [lan]}
 networks: {lan: {subnet: [10.0.2.0/24, "fd00:2::/64"], gateway: r}}
-links: [{endpoints: [r:e0, a:e0], subnet: [10.0.1.0/24, "fd00:1::/64"]}]
+links: [{endpoints: [r:e0, a:e0], subnet: [10.0.1.0/24, "fd00:1::/64"]}, {endpoints: [x:e0, y:e0], subnet: [10.0.3.0/30, "fd00:3::/64"]}]
 """
 LAB = LAB.replace("  r: {forwarding: true}", "  r: {forwarding: true, networks: {lan: {}}}")
 
@@ -39,6 +41,9 @@ def pings(host: Host, *pairs: tuple[str, str]) -> list[bool]:
         ("a", "-6 route del local fd00:1::2 dev e0 table local", "local fd00:1::2/128"),
         ("a", "-6 route del fe80::/64 dev e0", "fe80::/64"),
         ("a", "-4 route flush table all dev lo", "link a/lo  lost routes"),
+        # where other links have more routes of the kernel's than an Ethernet
+        ("x", "-4 route del 10.0.3.0/30", "link x/e0  lost routes 10.0.3.0/30"),
+        ("x", "-6 route del fd00:3::/64 dev e0", "link x/e0  lost routes fd00:3::/64"),
     ],
 )
 def test_what_is_lost_is_told_and_comes_back(
