@@ -185,6 +185,7 @@ class Forwarder:
             return Delivered(label, iif, packet)
         obstacles.check_forwarding(place, packet, iif)
         self._check(place, way, packet.destination)
+        obstacles.check_scope(place, packet, iif, way.dev(place))
         obstacles.check_ttl(place, packet)
         packet = with_fields(packet, oif=way.dev(place), ttl=packet.ttl - 1)
         verdict = connection.hook(place, "forward", packet)

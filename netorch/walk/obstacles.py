@@ -131,6 +131,14 @@ def check_lo(place: Place, packet: Packet) -> None:
     check_out(place, packet, "lo")
 
 
+def check_scope(place: Place, packet: Packet, iif: str, oif: str) -> None:
+    """What comes from a link-local address does not get to another link (ip6_forward)."""
+    if packet.version == 6 and packet.source.is_link_local and iif != oif:
+        raise PacketStopped(
+            f"{place.name}: what comes from a link-local address, as {packet.source}, is not passed on to another link"
+        )
+
+
 def check_ttl(place: Place, packet: Packet) -> None:
     if packet.ttl <= 1:
         raise PacketStopped(
@@ -159,10 +167,6 @@ def check_echo(place: Place, packet: Packet) -> None:
 def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
     """Of IPv4 the value of the interface by which it came counts, or of its VRF; of IPv6 that of all."""
     everywhere = place.forwards[packet.version == 6]
-    if packet.version == 6 and packet.source.is_link_local:
-        raise PacketStopped(
-            f"{place.name}: what comes from a link-local address, as {packet.source}, is not passed on"
-        )
     if packet.version == 6:
         if everywhere or place.settings.own(6, "force_forwarding", iif) > 0:
             return
