@@ -24,6 +24,13 @@ def spread(total: int, few: int) -> Sequence[int]:
     return sorted({1 + round(number * (total - 1) / (few - 1)) for number in range(few)})
 
 
+def rounds(few: int, many: int) -> int:
+    """How many rounds are made of what is drawn by lot: `few` with every test run, `many` in the long form."""
+    if _SAID.isdigit():
+        return int(_SAID)
+    return many if LONG else max(1, few // 3) if SLOW else few
+
+
 def tell(figure: str) -> None:
     """A figure of a campaign, which pytest prints at its end if somebody asked for one."""
     if _SAID:

@@ -1,0 +1,44 @@
+"""Random networks with random damage: `explain` says what a ping finds, and `apply` mends what it broke.
+
+    NETORCH_CAMPAIGN=2000 NETORCH_RANDOM_SEED=7 pytest tests/kernel/test_predictions.py
+
+goes so many rounds, of other networks for each seed. NETORCH_CAMPAIGN_FIRST says at which round to begin.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+
+from tests.kernel import campaign
+from tests.kernel.host import Host
+
+SEED = os.environ.get("NETORCH_RANDOM_SEED", "fixed")
+FIRST = int(os.environ.get("NETORCH_CAMPAIGN_FIRST", "0"))
+
+
+def test_explain_says_what_a_ping_finds_and_apply_mends_what_is_broken(host: Host) -> None:
+    rounds = campaign.rounds(5, 2000)
+    done = host.run(
+        *(sys.executable, "-m", "tests.kernel.predictions.agent", SEED, str(FIRST), str(rounds)),
+        timeout=120 + 20 * rounds,
+    )
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    counts: Counter[str] = Counter()
+    for one in told:
+        for key, value in one.items():
+            if key.startswith(("clean ", "damaged ")):
+                counts[key.partition(" ")[2]] += value
+        counts["mended"] += one.get("mended", False)
+    pairs = sum(counts[word] for word in ("arrives", "fails", "differs", "uncertain"))
+    campaign.tell(
+        f"predictions, seed {SEED}: {len(told)} rounds, {pairs} pairs, "
+        f"{sum(len(one['wrong']) for one in told)} contradictions, "
+        f"{counts['uncertain'] / pairs:.2%} not certain, {counts['differs']} by some ways only, "
+        f"{counts['mended']} rounds whose damage was mended"
+    )
+    assert len(told) == rounds
+    bad = [one for one in told if one["wrong"] or one["faults"]]
+    assert not bad, json.dumps(bad, indent=1)
