@@ -34,6 +34,7 @@ MEANING = {
     "|means nothing to|whose own port|behind it there|is behind .* already|`at` is for|say `at: NODE`|bridge's own address|needs resolv.conf"
     "|have the same mode|reserved|begin with `from=`|joined on|of the bond|gets its",
     "which gateways are within reach": "closes a circle|cannot leave with|the gateway |no gateway|be a gateway|without the link|next hop|cannot have the address|is not the address of",
+    "names made of others": "which Linux does not take",
     "letters that look alike": "accents in one piece",
     "the text that a substitution makes": "no variable",
     "the name of the file": "the file's name|has no file's name",

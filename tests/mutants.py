@@ -102,6 +102,23 @@ def mutate(seed: Tree, dice: random.Random) -> str:
     return json.dumps(tree)
 
 
+def with_a_wrong_value(seed: Tree, dice: random.Random) -> tuple[str, frozenset[int]]:
+    """A file with a value that is wrong wherever it stands, and the lines of that and of what it is in."""
+    tree = json.loads(json.dumps(seed))
+    tree["name"] = NAME
+    place = _choose(tree, dice, lambda key, value: key != "name" and _is_scalar(key, value))
+    where, key = place if place is not None else (tree, "wrong-key")
+    where[key] = {"wrong-value": 1}
+    lines = json.dumps(tree, indent=1).split("\n")
+    at = next(number for number, line in enumerate(lines) if "wrong-value" in line)
+    indent, about = len(lines[at]) - len(lines[at].lstrip()), {at, at + 1}
+    for number in range(at, -1, -1):  # the sections say nothing of one entry
+        if 2 <= len(lines[number]) - len(lines[number].lstrip()) < indent:
+            indent = len(lines[number]) - len(lines[number].lstrip())
+            about.add(number + 1)
+    return "\n".join(lines), frozenset(about)
+
+
 def _places(tree: Tree) -> Iterator[Place]:
     """Every key and position of a tree."""
     if isinstance(tree, dict | list):

@@ -71,7 +71,8 @@ class HasValue(Condition):
         return _of_key(self.key, value, by_default=_has_value(_default(model, self.key)))
 
     def holds(self, words: BaseModel) -> bool:
-        return _has_value(getattr(words, _attribute(type(words), self.key), None))
+        name = _attribute(type(words), self.key)
+        return name in type(words).model_fields and _has_value(getattr(words, name))
 
 
 class Equals(Condition):

@@ -53,9 +53,8 @@ class _Expansion:
     def __init__(self, tree: Map, variables: Mapping[str, str], findings: Findings) -> None:
         self.tree, self.findings = tree, findings
         self.values = self.chars = 0
-        self.substitution = Substitution(
-            usable(self.section("vars"), variables, findings), variables, self.complain
-        )
+        right, broken = usable(self.section("vars"), variables, findings)
+        self.substitution = Substitution(right, variables, self.complain, broken)
         self.defaults = self.section("defaults")
         self.profiles: dict[str, Layer] = {}
         self.clashes: set[tuple[int, str, str]] = set()

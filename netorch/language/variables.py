@@ -44,17 +44,24 @@ class Wrong(Exception):
         self.code, self.what, self.remedy = code, what, remedy
 
 
-def usable(written: Map, given: Mapping[str, str], findings: Findings) -> Map:
-    """The file's `vars` that can be used; what is wrong with the others, or with those given from outside, is found."""
+def usable(
+    written: Map, given: Mapping[str, str], findings: Findings
+) -> tuple[Map, frozenset[str]]:
+    """The file's `vars` that can be used, and the names of those whose values cannot.
+
+    What is wrong with them, or with those given from outside, is found.
+    """
     for name, text in given.items():
         if _MARK in text:
             findings.add(
                 "bad-variable", f"The value given for {quote(name)} holds a NUL.", None, object=name
             )
     right = Map(written.at)
+    broken: set[str] = set()
     for name, value in written.items():
         at = written.where[name]
         if isinstance(value, (Map, Seq)):
+            broken.add(name)
             findings.add(
                 "bad-variable",
                 f"The variable {quote(name)} is a mapping or a list.",
@@ -80,21 +87,27 @@ def usable(written: Map, given: Mapping[str, str], findings: Findings) -> Map:
             )
         else:
             right[name], right.where[name] = value, at
-    return right
+    return right, frozenset(broken - set(given))
 
 
 class Substitution:
-    """The variables of one file, and the texts that use them. `report` hears of each wrong variable once."""
+    """The variables of one file, and the texts that use them. `report` hears of each wrong variable once, but of the `broken` ones,
+    which are told already.
+    """
 
     def __init__(
-        self, written: Map, given: Mapping[str, str], report: Callable[[Wrong, Position], None]
+        self,
+        written: Map,
+        given: Mapping[str, str],
+        report: Callable[[Wrong, Position], None],
+        broken: frozenset[str] = frozenset(),
     ) -> None:
         self._known = {name: text for name, text in given.items() if name != "i"}
         self._where = written.where
         self._waiting: dict[str, str] = {
             name: _text_of(value) for name, value in written.items() if name not in given
         }
-        self._broken: set[str] = set()
+        self._broken: set[str] = {*broken}
         self._chain: list[str] = []
         self._report = report
         self._templates: dict[str, tuple[Piece, ...]] = {}

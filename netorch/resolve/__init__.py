@@ -70,6 +70,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
     attach_ports(draft)
     networks.check_overlaps(draft, segments)
     interfaces.check_unmade(draft)
+    interfaces.check_names(draft)
     for segment in segments.values():
         assign_addresses(draft, segment)
     for segment in segments.values():

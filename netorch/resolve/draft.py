@@ -45,6 +45,8 @@ class Complaint(Value):
     what: str
     remedy: str = ""
     naming: bool = False
+    about: str = ""
+    """The name that nothing has, of a naming one."""
 
 
 class DraftAddress(Value, dict=True):
@@ -216,10 +218,8 @@ class Draft(Struct):
     warnings: list[Complaint] = field(default_factory=list)
     claims: dict[tuple[object, ...], Iface] = field(default_factory=dict)
 
-    def complain(
-        self, code: str, path: Path, what: str, remedy: str = "", *, naming: bool = False
-    ) -> None:
-        self.complaints.append(Complaint(code, path, what, remedy, naming))
+    def complain(self, code: str, path: Path, what: str, remedy: str = "") -> None:
+        self.complaints.append(Complaint(code, path, what, remedy))
 
     def warn(self, code: str, path: Path, what: str, remedy: str = "") -> None:
         """Note what may work, and is hardly meant."""
@@ -229,13 +229,11 @@ class Draft(Struct):
         self, code: str, path: Path, what: str, name: str, known: Iterable[str], remedy: str = ""
     ) -> None:
         """Complain of a name that nothing has."""
-        self.complain(
-            code,
-            path,
-            f"{what} {name!r} does not exist.",
-            did_you_mean(name, known) or remedy,
-            naming=True,
-        )
+        remedy = did_you_mean(name, known) or remedy
+        text = f"{what} {name!r} does not exist."
+        # that something is not among others may change with those
+        exists = not what.startswith("among ")
+        self.complaints.append(Complaint(code, path, text, remedy, naming=exists, about=name))
 
     def put(self, resource: Resource, path: Path) -> None:
         self.state[resource.key] = resource

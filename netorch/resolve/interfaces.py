@@ -25,6 +25,8 @@ from netorch.resolve.roles import (
 from netorch.state.key import HOST
 from netorch.topology import EndpointWords, LinkWords, parse_endpoint
 
+NO_LINKS = {"all", "default"}
+"""Names that Linux gives to no link (sysctl_dev_name_is_allowed in net/core)."""
 FOREIGN_KEYS = {"addresses", "kind", "neighbours", "sysctls"}
 """What the file may say of an interface that netorch did not make."""
 
@@ -140,6 +142,23 @@ def check_unmade(draft: Draft) -> None:
                     iface.addresses[0].path,
                     f"{iface.display} is a port of {iface.master.name}, so it cannot have the address {iface.addresses[0].interface}.",
                     f"Give it to {iface.master.display}.",
+                )
+
+
+def check_names(draft: Draft) -> None:
+    """Names that no link can have, made of those of networks and of the prefix: the others are checked as they are read."""
+    for site in draft.sites.values():
+        for iface in site.ifaces.values():
+            if iface.dev in NO_LINKS and not iface.is_existing:
+                where = iface.path[1] if iface.made_up else iface.name
+                what = f"{where} would be an interface {iface.dev} in {site.name}, which Linux does not take:"
+                draft.complain(
+                    "reserved-name",
+                    iface.path,
+                    f"{what} /proc/sys/net/ipv4/conf/{iface.dev} is something else.",
+                    "Say `bridge: NAME`."
+                    if isinstance(iface.role, BridgeRole)
+                    else "Take another name or prefix.",
                 )
 
 

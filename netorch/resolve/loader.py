@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import PurePath
 from typing import Any
 
@@ -14,6 +15,15 @@ from netorch.language.expand import expand
 from netorch.language.scalars import topology_name
 from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
 from netorch.resolve import Complaint, Desired, resolve
+from netorch.resolve.partial import (
+    Hole,
+    TreePath,
+    broken_constraints,
+    has_constraints,
+    hole,
+    is_sure,
+    unknown,
+)
 from netorch.topology import TopologyFile, by_kind, words_of
 
 NAME = 60
@@ -21,6 +31,9 @@ NAME = 60
 
 TEXT = "<text>"
 """What errors call a topology that a program gives as text."""
+
+UNNAMED = "unnamed"
+"""What a topology goes by whose name is wrong, for a look at the rest of it."""
 
 PRUNINGS = 20
 """How often parts of a wrong file are left out to look at the rest."""
@@ -79,27 +92,27 @@ def _load(
     try:
         text = Findings()
         tree = expand(read(text), variables, text)
-        topology, problems, remaining = _validate(tree)
-        if early := text.problems:
-            raise FileError(_sorted([*early, *_apart(problems, early)]))
-        desired = _resolve(
-            tree,
-            remaining,
-            topology,
-            file,
-            name,
-            problems,
-            str(PurePath(file).parent) if folder is None else folder,
-        )
+        early = text.problems
+        rest = _validate(tree, complete=not early)
+        place = str(PurePath(file).parent) if folder is None else folder
+        desired, more = _resolve(tree, rest, file, name, place)
+        # what the text itself gets wrong may hide any name or value
+        told = [
+            _complaint(tree, entry, path) for entry, path in more if not early or is_sure(entry)
+        ]
+        problems = [*early, *_apart([*rest.problems, *told], early)]
     except NetorchError as error:
         raise FileError(error.problems, file) from None
     if problems:
         raise FileError(_sorted(problems), file)
-    return Loaded(file, desired, tree, topology)
+    assert desired is not None
+    return Loaded(file, desired, tree, rest.topology)
 
 
 def _apart(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Problem]:
     """Those that are not the doing of what was found wrong before: in the same line, where the text itself is wrong."""
+    if not early:
+        return [*problems]
     lines = {problem.where.line for problem in early if problem.where is not None}
     return [
         problem
@@ -119,75 +132,185 @@ class Kept(list[Any]):
         self.places = [*items.places] if isinstance(items, Kept) else [*range(len(items))]
 
 
-def _validate(tree: Map) -> tuple[TopologyFile, list[Problem], Any]:
-    """The models of what is right, with what they come from; what is wrong is told and left out, to look at the rest too."""
+class Remainder(Value):
+    """What is left of a wrong file: its models, the tree that they are made of, what is wrong, and what was left out."""
+
+    topology: TopologyFile
+    tree: Any
+    problems: list[Problem]
+    holes: list[Hole]
+
+
+def _validate(tree: Map, complete: bool) -> Remainder:
+    """The models of what is right; what is wrong is told and left out, to look at the rest too. `complete`: all texts are as they
+    are meant, and none holds a variable that is wrong.
+    """
     problems: list[Problem] = []
+    holes: list[Hole] = []
     remaining: Any = tree
-    wounds: set[tuple[str | int, ...]] = set()
+    wounds: set[TreePath] = set()
     for _ in range(PRUNINGS):
         try:
-            return TopologyFile.model_validate(remaining), problems, remaining
+            return Remainder(TopologyFile.model_validate(remaining), remaining, problems, holes)
         except ValidationError as error:
             errors = error.errors(include_url=False)
-            paths = [_path(entry["loc"]) for entry in errors]
-            whole = [_whole(remaining, path) for path in paths]
-            # what a part complains of after something was cut out of it may be the cut's doing
-            problems += [
-                _problem(tree, entry, path)
-                for entry, path in zip(errors, whole, strict=True)
-                if path not in wounds
-            ]
-            wounds |= {path[:length] for path in whole for length in range(1, len(path) + 1)}
-            remaining = _without(remaining, paths)
+        cuts: list[TreePath] = []
+        names: set[TreePath] = set()
+        mappings: dict[TreePath, TreePath] = {}
+        for entry in errors:
+            path = _path(entry["loc"])
+            place = _whole(remaining, path)
+            if "[key]" in entry["loc"]:
+                names.add(path)
+            if _is_of_a_mapping(entry, remaining, path):
+                mappings[path] = place
+            elif place not in wounds and (complete or not _has_variable(entry["input"])):
+                # what a part complains of after something was cut out of it may be the cut's doing
+                problems.append(_problem(tree, entry, place))
+                cuts.append(path)
+            else:
+                cuts.append(path)
+        holes += [_hole(remaining, path) for path in cuts]
+        wounds |= {hole.path[:length] for hole in holes for length in range(1, len(hole.path) + 1)}
+        above = _keys_of_holes(holes)
+        for path in dict.fromkeys([*mappings, *_mappings_above(remaining, cuts)]):
+            problems += _broken(tree, remaining, path, above)
+        for path in mappings:
+            less = _without_a_few(remaining, path)
+            cuts += less
+            holes += [_hole(remaining, cut) for cut in less]
+        remaining = _without(remaining, cuts, names)
     raise FileError(_sorted(problems))
 
 
+def _has_variable(value: object) -> bool:
+    return isinstance(value, str) and "$(" in value
+
+
+def _is_of_a_mapping(entry: Any, tree: Any, path: TreePath) -> bool:
+    """Whether an error is what a mapping of the file gets wrong as a whole."""
+    if entry["type"] not in {"wrong", "value_error"}:
+        return False
+    value = _value(tree, path)
+    at = path if isinstance(value, dict) else path[:-1]
+    return isinstance(_value(tree, at), dict) and any(
+        error["loc"] == path[len(at) :] for error in _broken_in(tree, at, frozenset())
+    )
+
+
+def _mappings_above(tree: Any, paths: Iterable[TreePath]) -> list[TreePath]:
+    """The mappings with constraints in which something is left out."""
+    above = {path[:length]: None for path in paths for length in range(len(path))}
+    return [path for path in above if isinstance(_value(tree, path), dict)]
+
+
+def _keys_of_holes(holes: Iterable[Hole]) -> Mapping[TreePath, frozenset[str]]:
+    """Path of a mapping → its keys at or below which something is left out."""
+    found: dict[TreePath, set[str]] = {}
+    for each in holes:
+        for length, part in enumerate(each.path):
+            found.setdefault(each.path[:length], set()).add(str(part))
+    return {path: frozenset(keys) for path, keys in found.items()}
+
+
+def _broken(
+    tree: Any, remaining: Any, path: TreePath, lacking: Mapping[TreePath, frozenset[str]]
+) -> list[Problem]:
+    """Every constraint that a mapping breaks whatever stands where there are holes in it."""
+    if not isinstance(_value(remaining, path), dict):
+        path = path[:-1]
+    whole = _whole(remaining, path)
+    return [
+        _problem(tree, entry, (*whole, *entry["loc"]))
+        for entry in _broken_in(remaining, path, lacking.get(whole, frozenset()))
+    ]
+
+
+def _broken_in(tree: Any, path: TreePath, unknown: frozenset[str]) -> list[dict[str, Any]]:
+    model = _model((*path, ""), tree)
+    if model is None or not has_constraints(model):
+        return []
+    return broken_constraints(model, _value(tree, path), unknown)
+
+
+def _without_a_few(tree: Any, path: TreePath) -> list[TreePath]:
+    """The keys of a mapping without which it breaks no constraint; the mapping where that takes more than two."""
+    if not isinstance(_value(tree, path), dict):
+        path = path[:-1]
+    value, model = _value(tree, path), _model((*path, ""), tree)
+    keys = [key for key in value if key != "kind"]
+    for number in (1, 2):
+        for few in combinations(keys, number):
+            rest = {key: item for key, item in value.items() if key not in few}
+            try:
+                assert model is not None
+                model.model_validate(rest)
+            except ValidationError:
+                continue
+            return [(*path, key) for key in few]
+    return [path]
+
+
+def _hole(tree: Any, path: TreePath) -> Hole:
+    """What is left out at a path: where there is nothing, what lacks it."""
+    known = _keys(_model(path, tree))
+    value = _value(tree, path)
+    if value is None and path and isinstance(above := _value(tree, path[:-1]), dict):
+        value = {} if path[-1] in above else above
+    return hole(_whole(tree, path), value, known)
+
+
+def _value(tree: Any, path: TreePath) -> Any:
+    """What stands at a path; None where there is nothing."""
+    for part in path:
+        if not _has(tree, part):
+            return None
+        tree = tree[part]
+    return tree
+
+
 def _resolve(
-    tree: Map,
-    remaining: Any,
-    topology: TopologyFile,
-    file: str,
-    name: str | None,
-    problems: list[Problem],
-    folder: str,
-) -> Desired:
+    tree: Map, rest: Remainder, file: str, name: str | None, folder: str
+) -> tuple[Desired | None, list[tuple[Complaint, TreePath]]]:
+    """What the file asks for, None without a name for it; and what is wrong with it, with the place in the whole file."""
+    topology = rest.topology
+    chosen = _name(file, name, topology, rest.problems)
+    prefix = f"{name}-" if name else (topology.prefix or "")
+    desired = resolve(topology, chosen or UNNAMED, prefix, folder)
+    # where all nodes or all networks were left out, none of their names says anything
+    left_out = any(
+        section in tree and section not in rest.tree for section in ("nodes", "networks")
+    )
+    lacking = unknown(rest.holes)
+    complaints = [
+        (entry, _whole(rest.tree, entry.path))
+        for entry in desired.complaints
+        if not rest.holes or (lacking.stands(entry) and not (entry.naming and left_out))
+    ]
+    return desired if chosen else None, complaints
+
+
+def _name(
+    file: str, name: str | None, topology: TopologyFile, problems: list[Problem]
+) -> str | None:
+    """The topology's name; None, and a problem, where there is none that it can have."""
     stem = PurePath(file).stem if file not in {"-", TEXT} else ""
     chosen = name or topology.name or stem
     if not chosen:
         source, way = ("a text", "") if file == TEXT else ("standard input", ", or use --name")
-        unnamed = Problem(
-            "no-name",
-            f"a topology from {source} has no file's name:",
-            None,
-            f"Give it a `name:`{way}.",
-        )
-        raise FileError(_sorted([*problems, unnamed]))
+        unnamed = f"a topology from {source} has no file's name:"
+        problems.append(Problem("no-name", unnamed, None, f"Give it a `name:`{way}."))
+        return None
     try:
         topology_name(chosen)
     except ValueError as error:
-        if not (stem and topology.name is None and name is None):
-            raise FileError(
-                _sorted([*problems, Problem("bad-topology-name", str(error), object=chosen)])
-            ) from None
-        unfit = Problem(
-            "bad-topology-name",
-            f"the file's name {stem!r} cannot be the topology's name.",
-            None,
-            "Give it a `name:`, or use --name.",
-            object=stem,
-        )
-        raise FileError(_sorted([*problems, unfit])) from None
-    prefix = f"{name}-" if name else (topology.prefix or "")
-    desired = resolve(topology, chosen, prefix, folder)
-    # where all nodes or all networks were left out, none of their names says anything
-    left_out = any(
-        section in tree and section not in remaining for section in ("nodes", "networks")
-    )
-    complaints = [
-        entry for entry in desired.complaints if not problems or (entry.naming and not left_out)
-    ]
-    problems += [_complaint(tree, entry, _whole(remaining, entry.path)) for entry in complaints]
-    return desired
+        what, remedy = str(error), ""
+        if stem and topology.name is None and name is None:
+            what = f"the file's name {stem!r} cannot be the topology's name."
+            remedy = "Give it a `name:`, or use --name."
+        problems.append(Problem("bad-topology-name", what, None, remedy, object=chosen))
+        return None
+    return chosen
 
 
 def _complaint(tree: Map, complaint: Complaint, path: Sequence[str | int]) -> Problem:
@@ -354,18 +477,31 @@ def _inside(annotation: Any) -> tuple[Callable[[Any], type[BaseModel]] | None, i
     return chooser, depth + (getattr(annotation, "__origin__", None) in {dict, list})
 
 
-def _without(tree: Any, paths: Sequence[Sequence[str | int]]) -> Any:
-    """A copy of the tree that lacks what stands at the paths (the nearest enclosing entry where that is not there)."""
+def _without(
+    tree: Any, paths: Sequence[Sequence[str | int]], names: Collection[Sequence[str | int]] = ()
+) -> Any:
+    """A copy of the tree that lacks what stands at the paths (the nearest enclosing entry where that is not there).
+
+    What has a name keeps it, with nothing in it, because others may name it; but not at `names`, where the name is wrong.
+    """
     result = _copy(tree)
     wrong: dict[tuple[int, str | int], Any] = {}
     for path in paths:
-        here, last = result, None
+        here, last, depth = result, None, 0
         for part in path:
             if not _has(here, part):
                 break
             last, here = (here, part), here[part]
-        if last is not None:
-            wrong[id(last[0]), last[1]] = last[0]
+            depth += 1
+        if last is None:
+            continue
+        if tuple(path) not in names and (empty := _empty(path[:depth], here)) != here:
+            last[0][last[1]] = empty
+            continue
+        wrong[id(last[0]), last[1]] = last[0]
+        if _is_member(path[: depth - 1]) and path[depth - 1] == "address":
+            # an automatic address could be one that others have
+            last[0]["addresses"] = False
     # the last item of a list first: the others keep their numbers
     for (_, part), container in sorted(
         wrong.items(),
@@ -376,6 +512,19 @@ def _without(tree: Any, paths: Sequence[Sequence[str | int]]) -> Any:
         if isinstance(container, Kept) and isinstance(part, int):
             del container.places[part]
     return result
+
+
+def _empty(path: Sequence[str | int], value: Any) -> Any:
+    """What stands for something with a name that is left out; the value itself where nothing does."""
+    if _is_member(path):
+        return {"addresses": False}
+    sections = {2: ("nodes", "networks"), 4: ("interfaces",)}
+    named = len(path) in sections and path[-2] in sections[len(path)]
+    return {} if named else value
+
+
+def _is_member(path: Sequence[str | int]) -> bool:
+    return len(path) == 4 and path[0] == "nodes" and path[2] == "networks" and path[3] != 0
 
 
 def _copy(tree: Any) -> Any:

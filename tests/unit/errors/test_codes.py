@@ -145,7 +145,11 @@ FILES = [
     (UNKNOWN_KEY, "unknown-key", "nodes.a.forwrding"),
     ("links: 3\n", "not-a-list", "links"),
     ("name: t\nlinks: [[a:x, b:y, c:z]]\n", "not-two-ends", "links.0.endpoints"),
-    ("name: t\nnodes: {a: {interfaces: {x: {addresses: [10.0.0.1]}}}}\n", "bad-address", None),
+    (
+        "name: t\nnodes: {a: {interfaces: {x: {kind: dummy, addresses: [10.0.0.1]}}}}\n",
+        "bad-address",
+        None,
+    ),
     (
         "name: t\nnodes: {a: {interfaces: {x: {kind: dumy}}}}\n",
         "unknown-kind",

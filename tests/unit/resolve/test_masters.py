@@ -119,6 +119,8 @@ WRONG = {
         ),
         [
             "nodes.a.interfaces.x.vlan_default_pvid: 4095 is not between 0 and 4094",
+            "a:eth0 is no port: `port` says how a bridge treats a port of its."
+            " In a network it is the membership that says `port`.",
             "nodes.a.interfaces.eth0.port.pvid: 4095 is not between 0 and 4094",
             "nodes.a.interfaces.eth0.port.vlans.0: 0 is not between 1 and 4094",
             "nodes.a.interfaces.eth0.port.vlans.1: '30-20' is no range: 20 comes before 30",

@@ -1,0 +1,280 @@
+"""A wrong file without what is wrong in it, so that the rest is checked all the same; and which complaints of the rest are true then.
+
+A value that is left out may be what another key waits for. So a constraint is left out with any of the keys that it reads, and a
+complaint with any key whose absence could be its cause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
+
+from netorch.errors import did_you_mean
+from netorch.immutable import Value
+from netorch.resolve.draft import Complaint
+
+TreePath = tuple[str | int, ...]
+
+
+class Hole(Value):
+    """Something that was left out. `keys`: the keys whose values are not known with it."""
+
+    path: TreePath
+    keys: frozenset[str]
+
+
+def hole(path: TreePath, value: object, known: Iterable[str] = ()) -> Hole:
+    """`value` is what was left out; `known` are the keys that a misspelt one may have meant."""
+    words = [part for part in path if isinstance(part, str)]
+    # the last but one, too: below `endpoints` and the like stand names
+    keys = {*words[-2:], *_keys_in(value)}
+    if path[-2:-1] == ("routes",) and "dev" not in keys:
+        keys -= {"to"}  # without a `dev` of its own it leads to no gateway
+    meant = did_you_mean(words[-1], known) if words else ""
+    return Hole(path, frozenset(keys | {word for word in known if f"'{word}'" in meant}))
+
+
+def _keys_in(value: object) -> Iterable[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _keys_in(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _keys_in(inner)
+
+
+def broken_constraints(
+    model: type[BaseModel], value: Mapping[str, Any], unknown: frozenset[str]
+) -> list[dict[str, Any]]:
+    """All that a mapping gets wrong as a whole, as pydantic tells errors; `unknown` are keys that it has with a value that is
+    not known. What depends on those is left out.
+    """
+    words = _partial(model, value, unknown)
+    found: list[dict[str, Any]] = []
+    for decorator in model.__pydantic_decorators__.model_validators.values():
+        if decorator.info.mode != "after":
+            continue
+        each = getattr(decorator.func, "constraints", None)
+        checks: Sequence[Callable[[Any], object]] = (
+            [decorator.func] if each is None else [constraint.check for constraint in each]
+        )
+        for check in checks:
+            try:
+                check(words)
+            except AttributeError:
+                continue  # it reads a key that is not known
+            except PydanticCustomError as error:
+                found.append(
+                    {"type": error.type, "loc": (), "ctx": error.context, "msg": str(error)}
+                )
+            except ValidationError as error:
+                found += [dict(entry) for entry in error.errors(include_url=False)]
+            except ValueError as error:
+                found.append(
+                    {"type": "value_error", "loc": (), "ctx": {"error": error}, "msg": str(error)}
+                )
+    return found
+
+
+def has_constraints(model: type[BaseModel]) -> bool:
+    return any(
+        decorator.info.mode == "after"
+        for decorator in model.__pydantic_decorators__.model_validators.values()
+    )
+
+
+def _partial(
+    model: type[BaseModel], value: Mapping[str, Any], unknown: frozenset[str]
+) -> BaseModel:
+    """A model with the fields that are right. The others are not there at all: who reads one gets an AttributeError."""
+    values: dict[str, Any] = {}
+    lacking: list[str] = []
+    said: set[str] = set()
+    for name, field in model.model_fields.items():
+        key = next(
+            (key for key in (field.alias, field.serialization_alias, name) if key in value), None
+        )
+        if key is not None or {name, field.alias, field.serialization_alias} & unknown:
+            said.add(name)
+        if {name, field.alias, field.serialization_alias} & unknown:
+            lacking.append(name)
+            continue
+        if key is None and field.is_required():
+            lacking.append(name)
+            continue
+        given = field.get_default(call_default_factory=True) if key is None else value[key]
+        try:
+            values[name] = _reader(model, name).validate_python(given)
+        except ValidationError:
+            lacking.append(name)
+    words = model.model_construct(said, **values)
+    for name in lacking:
+        words.__dict__.pop(name, None)
+    return words
+
+
+@cache
+def _reader(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    """What reads one field of a model."""
+    return TypeAdapter(model.model_fields[name].rebuild_annotation())
+
+
+ADDRESSES = frozenset(
+    (
+        *("address", "addresses", "subnet", "peer", "endpoints", "ip_range", "networks"),
+        *("interfaces", "kind", "state", "driver", "mode", "gateway", "profile", "attach"),
+    )
+)
+"""Keys without which a node lacks addresses."""
+VRFS = frozenset(("kind", "ports", "members", "master", "vrf", "table"))
+
+CAUSES: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        (
+            *("address-on-port", "address-twice", "already-wired", "bad-attach", "bad-description"),
+            *("bad-end", "bad-forward-delay", "bridge-full", "cannot-be-port"),
+            *("mac-twice", "name-too-long", "name-twice", "neighbour-twice", "nic-twice"),
+            *("not-a-host-address", "parent-circle", "parent-elsewhere", "port-of-two"),
+            *("reserved-name", "subnets-overlap", "table-taken", "two-default-routes"),
+            *("two-gateways", "needs-forwarding", "contradiction", "mixed-families"),
+            *("no-resolv-conf", "uplink-vlans"),
+        ),
+        frozenset[str](),
+    ),
+    "loopback": frozenset(("attach",)),
+    "bad-parent": frozenset(("kind", "parent")),
+    "bad-uplink": frozenset(("kind",)),
+    "bad-impairment": frozenset(
+        (
+            *("impair", "delay", "jitter", "loss", "rate", "duplicate", "corrupt", "reorder"),
+            *("limit", "burst", "correlation", "queue", "txqueuelen"),
+        )
+    ),
+    "bond-port-differs": frozenset(("mac", "mtu")),
+    "bridge-loop": frozenset(
+        ("stp", "state", "vlan_filtering", "isolated", "port_isolation", "kind")
+    ),
+    "existing-interface": frozenset(("attach", "kind", "endpoints", "peer", "networks", "name")),
+    "foreign-source": ADDRESSES,
+    "gateway-is-bridge": frozenset(("mode",)),
+    "gateway-is-self": VRFS,
+    "gateway-needs-dev": frozenset(("dev",)) | ADDRESSES,
+    "gateway-needs-scope": frozenset(("scope", "to", "dev", "table")) | ADDRESSES,
+    "gateway-unreachable": frozenset(("to", "dev", "rules", "onlink")) | ADDRESSES | VRFS,
+    "hop-needs-gateway": frozenset(("via",)),
+    "hop-twice": frozenset(("via", "dev")),
+    "ipv6-off": frozenset(("sysctls", "disable_ipv6")),
+    "mtu-too-large": frozenset(("mtu", "parent", "local", "kind", "driver", "endpoints", "master")),
+    "mtu-too-small": frozenset(("mtu", "parent", "kind", "master")),
+    "needs-endpoint": frozenset(("at", "endpoints")),
+    "needs-prefix-length": frozenset(("subnet",)),
+    "needs-subnet": frozenset(("subnet", "mode")),
+    "needs-vlan-filtering": frozenset(("vlan_filtering", "kind", "vlans")),
+    "no-mac": frozenset(("kind",)),
+    "no-way-between": frozenset(("mode", "node")),
+    "not-a-port": frozenset(("master", "ports", "members", "kind", "networks", "peer")),
+    "not-an-overlay": frozenset(("driver", "endpoints")),
+    "nothing-to-isolate": frozenset(("mode",)),
+    "outside-subnet": frozenset(("subnet",)),
+    "parent-conflict": frozenset(("mode", "driver_mode", "kind", "driver")),
+    "port-published-twice": frozenset(("address", "proto", "port", "network", "publish")),
+    "route-twice": frozenset(("to", "metric", "table", "vrf", "dev", "via")),
+    "rule-twice": frozenset(
+        ("from", "to", "iif", "oif", "fwmark", "priority", "family", "action", "table")
+    ),
+    "same-tunnel": frozenset(
+        ("local", "remote", "vni", "id", "key", "port", "group", "parent", "kind")
+    ),
+    "subnet-full": frozenset(("subnet", "ip_range", "address")),
+    "unknown-interface": frozenset(
+        ("ports", "members", "master", "endpoints", "links", "networks", "name", "kind", "peer")
+    ),
+    "unknown-node": frozenset(("endpoints", "networks")),
+    "unmade-interface": frozenset(
+        ("kind", "links", "endpoints", "networks", "name", "peer", "attach")
+    ),
+    "vlan-twice": frozenset(("id", "parent", "kind")),
+    "which-vrf": VRFS | {"dev"} | ADDRESSES,
+}
+"""Code → the keys of which one that is left out could be the cause. Where a code is not here, anything could."""
+
+NAMING: Mapping[str, frozenset[str]] = {
+    "unknown-interface": frozenset(
+        (
+            *("kind", "links", "endpoints", "networks", "name", "peer", "ports", "members"),
+            *("master", "attach"),
+        )
+    ),
+    "unknown-address": ADDRESSES,
+}
+"""The same of complaints that something of a name does not exist."""
+
+OWN = frozenset(
+    (
+        *("bad-impairment", "foreign-source", "gateway-is-self", "gateway-needs-dev"),
+        *("gateway-needs-scope", "gateway-unreachable", "hop-needs-gateway", "hop-twice"),
+        *("ipv6-off", "needs-vlan-filtering", "no-mac", "not-a-port", "route-twice", "rule-twice"),
+        "which-vrf",
+    )
+)
+"""Codes that another node's keys have nothing to do with."""
+
+
+def is_sure(complaint: Complaint) -> bool:
+    """Whether a complaint is true whatever the rest of the file says."""
+    return not complaint.naming and CAUSES.get(complaint.code) == frozenset()
+
+
+class Unknown(Value):
+    """What is not known of a file with holes.
+
+    `keys`: those whose values are not known anywhere. `of_nodes`: the same of each node, and `elsewhere`
+    of all but the nodes. `names`: of the nodes, networks and interfaces that lack something.
+    """
+
+    keys: frozenset[str]
+    of_nodes: Mapping[str, frozenset[str]]
+    elsewhere: frozenset[str]
+    names: frozenset[str]
+
+    def stands(self, complaint: Complaint) -> bool:
+        """Whether a complaint of the rest is true of the whole file, whatever stands where there are holes."""
+        if complaint.naming:
+            naming = NAMING.get(complaint.code, frozenset())
+            return complaint.about not in self.names and not naming & self.keys
+        causes = CAUSES.get(complaint.code)
+        return causes is not None and not causes & self._near(complaint)
+
+    def _near(self, complaint: Complaint) -> frozenset[str]:
+        """The keys that count: of a node alone where the complaint is about one alone."""
+        path = complaint.path
+        if complaint.code not in OWN or len(path) < 2 or path[0] != "nodes":
+            return self.keys
+        return self.elsewhere | self.of_nodes.get(str(path[1]), frozenset())
+
+
+def unknown(holes: Iterable[Hole]) -> Unknown:
+    keys: set[str] = set()
+    elsewhere: set[str] = set()
+    of_nodes: dict[str, set[str]] = {}
+    names: set[str] = set()
+    for each in holes:
+        path = each.path
+        keys |= each.keys
+        inside = path[0] == "nodes" and len(path) > 1 if path else False
+        (of_nodes.setdefault(str(path[1]), set()) if inside else elsewhere).update(each.keys)
+        if path[:1] in {("nodes",), ("networks",)} and len(path) > 1:
+            names.add(str(path[1]))
+        if len(path) > 3 and path[2] == "interfaces":
+            names.add(str(path[3]))
+    return Unknown(
+        frozenset(keys),
+        {node: frozenset(found) for node, found in of_nodes.items()},
+        frozenset(elsewhere),
+        frozenset(names),
+    )

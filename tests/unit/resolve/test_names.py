@@ -1,0 +1,40 @@
+"""Names that Linux gives to no link, made of those of networks and of the prefix."""
+
+from __future__ import annotations
+
+import pytest
+
+from netorch.errors import FileError
+from netorch.resolve.loader import load
+
+REFUSED = {
+    "default in the fabric": "nodes: {a: {networks: default}}\nnetworks: {default: {}}",
+    "all on the host": "nodes: {a: {networks: all}}\nnetworks: {all: {mode: nat, subnet: 10.0.0.0/24}}",
+    "all in a node": "nodes: {a: {networks: all}, r: {}}\nnetworks: {all: {mode: nat, node: r, subnet: 10.0.0.0/24}}",
+    "a closed network": "nodes: {a: {networks: default}}\nnetworks: {default: {driver: macvlan}}",
+    "with a prefix": "prefix: al\nnodes: {a: {}}\nlinks: [[host:l, a:e]]",
+    "a network with a prefix": "prefix: de\nnodes: {a: {networks: fault}}\nnetworks: {fault: {mode: nat, subnet: 10.0.0.0/24}}",
+}
+TAKEN = (
+    "nodes: {a: {networks: default}}\nnetworks: {default: {bridge: br0}}",
+    "prefix: lab-\nnodes: {a: {networks: default}}\nnetworks: {default: {mode: nat, subnet: 10.0.0.0/24}}",
+    "nodes: {default: {}, all: {}}\nlinks: [[default:e, all:e]]",
+)
+
+
+def codes(text: str) -> list[str]:
+    try:
+        load(text.encode(), "lab.yaml")
+    except FileError as error:
+        return [problem.code for problem in error.problems]
+    return []
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_link_cannot_be_called_so(what: str) -> None:
+    assert codes(REFUSED[what]) == ["reserved-name"]
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_what_is_no_link_can(text: str) -> None:
+    assert codes(text) == []
