@@ -100,7 +100,7 @@ def compare(
         return compare(kernel, desired, previous, loaded, attached=attached)
     state, left_alone = _as_it_is(previous, observed, state)
     refuse_conflicts(desired, observed, previous, loaded)
-    refuse_hazards(desired, observed, snapshot, previous, loaded)
+    taken = refuse_hazards(desired, observed, snapshot, previous, loaded)
     plan = make_plan(exclude_namespaces(same, observed.state), exclude_namespaces(same, state))
     refuse_obstacles(plan, snapshot, state, desired, loaded)
     refuse_sysctls(kernel, plan, snapshot, desired, loaded)
@@ -114,6 +114,7 @@ def compare(
         *kept_defaults,
         *warn_of_own_firewalls(desired.own_bridges, snapshot),
         *left_alone,
+        *taken,
         *hazards.warn_of_missing_addresses(state, snapshot),
         *hazards.warn_of_egress(desired, snapshot),
         *hazards.warn_of_listeners(state, observed.state, snapshot),

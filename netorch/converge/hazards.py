@@ -47,7 +47,12 @@ class Hazard(NamedTuple):
 
 
 def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
-    """Networks whose subnet a namespace that netorch does not make reaches by another link already."""
+    """Networks of whose subnet a namespace that netorch does not make reaches something by another link already.
+
+    A route to more than the subnet takes nothing from it, since the subnet's own is the more specific one. A link's own
+    subnet has neighbours that would be cut off, however large it is.
+    """
+    reached: dict[str, list[_Reach]] = {}
     for key, resource in desired.state.items():
         if (
             not isinstance(resource, Address)
@@ -57,16 +62,34 @@ def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
             continue
         netns = snapshot.namespaces.get(key.netns)
         if netns is not None:
+            if key.netns not in reached:
+                reached[key.netns] = list(_reached(desired, netns))
             subnet = _subnet(resource.address)
-            for other, how in _reached(desired, netns):
-                if other.version == subnet.version and other.overlaps(subnet):
-                    what = f"{label_text(key.netns)} reaches {other} {how} already, which overlaps with {subnet}"
+            for reach in reached[key.netns]:
+                if reach.takes_from(subnet):
+                    other = reach.network
+                    what = f"{label_text(key.netns)} reaches {other} {reach.how} already, which overlaps with {subnet}"
                     command = (
                         f"ip {'-6 ' if other.version == 6 else ''}route show table all root {other}"
                     )
                     title = resource.title()
                     yield Hazard(key, "subnet-taken", title, what, "Take another subnet.", command)
                     break
+
+
+class _Reach(NamedTuple):
+    """Where a namespace has a way to, and how. `neighbours`: it is the subnet of a link."""
+
+    network: Network
+    how: str
+    neighbours: bool = False
+
+    def takes_from(self, subnet: Network) -> bool:
+        return (
+            self.network.version == subnet.version
+            and (self.neighbours or self.network.prefixlen >= subnet.prefixlen)
+            and self.network.overlaps(subnet)
+        )
 
 
 def _subnet(address: Ifaddr) -> Network:
@@ -289,7 +312,7 @@ def _switch(link: str) -> str:
     return f"net/ipv6/conf/{link}/disable_ipv6"
 
 
-def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[tuple[Network, str]]:
+def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[_Reach]:
     names = {link.index: link.name for link in netns.links}
     ours = {
         link.name
@@ -301,13 +324,18 @@ def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[tuple[Network, 
         if name not in ours | {"lo"}:
             network = ip_network((record.address, record.prefixlen), strict=False)
             if not network.is_link_local:
-                yield network, f"by {name}"
+                yield _Reach(network, f"by {name}", neighbours=True)
     for route in netns.routes:
         devices = {hop.dev for hop in route.hops}
-        if route.dst is not None and route.protocol != desired.mark.protocol and not devices & ours:
+        if route.protocol == desired.mark.protocol or devices & ours:
+            continue
+        if route.dst is not None:
             network = ip_network((route.dst, route.prefixlen))
             if not network.is_link_local and not network.is_multicast:
-                yield network, "by a route of its own"
+                yield _Reach(network, "by a route of its own")
+        for gateway in (ip_network(hop.via) for hop in route.hops if hop.via is not None):
+            if not gateway.is_link_local:
+                yield _Reach(gateway, "as a gateway of its own")
 
 
 def publishes(rule: FilterRule) -> bool:

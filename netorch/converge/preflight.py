@@ -69,10 +69,15 @@ def refuse_hazards(
     snapshot: Snapshot,
     previous: Previous,
     loaded: Loaded | None,
-) -> None:
-    """ConflictError for what the file would break around it, or what would break it."""
+) -> list[str]:
+    """ConflictError for what the file would break around it, or what would break it.
+
+    Returns warnings about subnets that are live: what has come in their way since is no reason not to mend them.
+    """
+    overlaps = list(hazards.subnet_overlaps(desired, snapshot))
+    live = [hazard for hazard in overlaps if _is_live(hazard.key, observed, previous)]
     found = [
-        *hazards.subnet_overlaps(desired, snapshot),
+        *(hazard for hazard in overlaps if hazard not in live),
         *hazards.ports_in_use(desired.state, observed.state, snapshot),
         *hazards.ports_of_other_topologies(
             desired.state,
@@ -89,6 +94,13 @@ def refuse_hazards(
         problems.append(hazard.problem(loaded.where(origin) if loaded else None))
     if problems:
         raise ConflictError(problems, _file(loaded))
+    return [f"{hazard.object}: {hazard.what}" for hazard in live]
+
+
+def _is_live(key: Key, observed: Observed, previous: Previous) -> bool:
+    """Whether the file that was applied last asked for it, or it is there."""
+    last = previous.desired.state if previous.desired is not None else {}
+    return key in observed.state or key in last
 
 
 def refuse_obstacles(

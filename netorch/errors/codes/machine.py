@@ -70,8 +70,8 @@ MACHINE = Area(
         Code(
             "subnet-taken",
             "A subnet is in use",
-            "The machine reaches addresses of this subnet by another interface or route. A second "
-            "one would cut them off.",
+            "The machine reaches addresses of this subnet by another interface, or by a route that is "
+            "as specific as the subnet or more so. A second way would cut them off.",
             "Take another subnet. `ip route show table all root SUBNET` shows who has it.",
         ),
         Code(

@@ -1,0 +1,102 @@
+"""Routes and addresses of the owner beside the subnet of a network: what takes something from it, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.kernel.host import Host, diff_snapshots
+
+FILE = """\
+name: lab
+nodes: {a: {networks: [lan]}, $MORE}
+networks: {lan: {mode: nat, node: $OWNER, subnet: [10.60.0.0/24, "fd60::/64"]}}
+"""
+LOCK = ["files: /run/netorch/"]
+
+LESS_SPECIFIC = [
+    "route add 0.0.0.0/1 dev tun9",
+    "route add 0.0.0.0/1 dev tun9 table 51820",
+    "-6 route add fd00::/8 dev tun9",
+    "-6 route add ::/1 dev tun9",
+    "route add blackhole 10.0.0.0/8",
+    "route add unreachable 10.60.0.0/23 metric 9",
+    "-6 route add prohibit fd60::/63",
+    "route add default via 192.0.2.9",
+]
+TAKES = [
+    "route add 10.60.0.0/24 dev tun9",
+    "route add 10.60.0.0/24 dev tun9 table 77",
+    "route add 10.60.0.128/25 dev tun9",
+    "route add blackhole 10.60.0.9",
+    "-6 route add fd60::/64 dev tun9",
+    "-6 route add fd60::7 dev tun9",
+    "-6 route add unreachable fd60::/80",
+    "addr add 10.60.0.7/8 dev tun9",
+    "addr add 10.200.0.7/8 dev tun9",
+    "addr add 10.60.0.7/25 dev tun9",
+    "addr add fd60::7/16 dev tun9 nodad",
+    "route add 10.99.0.0/16 via 10.60.0.9 dev tun9 onlink",
+]
+TUN = "link add tun9 type bridge; ip link set tun9 up; ip addr add 192.0.2.1/24 dev tun9"
+
+
+def write(host: Host, owner: str) -> str:
+    """A file whose network is in the host, or in a namespace of others. What `ip` takes to go there."""
+    if owner == "host":
+        host.write("topo.yaml", FILE.replace("$MORE", "").replace("$OWNER", "host"))
+        where = ""
+    else:
+        host.run("ip", "netns", "add", "box")
+        host.write(
+            "topo.yaml", FILE.replace("$MORE", "box: {attach: netns:box}").replace("$OWNER", "box")
+        )
+        where = "-n box "
+    host.run("sh", "-ec", f"ip {TUN}".replace("ip ", f"ip {where}"))
+    return where
+
+
+@pytest.mark.parametrize("owner", ["host", "box"])
+def test_less_specific_routes_take_nothing(host: Host, owner: str) -> None:
+    where = write(host, owner)
+    for line in LESS_SPECIFIC:
+        host.run("ip", *where.split(), *line.split())
+    before = host.snapshot()
+    assert "already" not in host.netorch("apply").stderr
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert host.ping("a", "10.60.0.1")
+    assert host.ping("a", "fd60::1")
+    host.netorch("destroy", "lab")
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+
+
+@pytest.mark.parametrize("line", TAKES)
+def test_equal_and_more_specific_ones_take_a_new_subnet(host: Host, line: str) -> None:
+    write(host, "host")
+    host.run("ip", *line.split())
+    before = host.snapshot()
+    refused = host.netorch("apply", check=False)
+    assert refused.returncode == 1
+    assert "already, which overlaps with " in refused.stderr
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+
+
+@pytest.mark.parametrize("owner", ["host", "box"])
+def test_a_live_subnet_is_compared_and_mended_whatever_comes(host: Host, owner: str) -> None:
+    where = write(host, owner)
+    host.netorch("apply")
+    for line in (
+        *LESS_SPECIFIC,
+        "route add 10.60.0.128/25 dev tun9",
+        "-6 route add fd60::/80 dev tun9",
+    ):
+        host.run("ip", *where.split(), *line.split())
+    there = host.snapshot()
+    told = host.netorch("diff")
+    assert told.stdout == "lab: in sync\n"
+    assert f"{owner} reaches 10.60.0.128/25 by a route of its own already" in told.stderr
+    host.run("ip", *where.split(), "addr", "del", "10.60.0.1/24", "dev", "lan")
+    host.run("ip", "-n", "a", "route", "del", "default")
+    assert host.netorch("diff", check=False).returncode == 2
+    host.netorch("apply")
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert diff_snapshots(there, host.snapshot(), LOCK) == []
