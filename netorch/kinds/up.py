@@ -12,14 +12,19 @@ from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import TAKES_DOWN, port_key
-from netorch.netlink.constants import IFF_NOARP, IFF_UP
+from netorch.netlink.constants import IFF_MULTICAST, IFF_NOARP, IFF_UP
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import LinkSet, Request, SysctlSet
 
-_WITH_ARP = frozenset(("veth", "bridge", "macvlan", "macvtap", "bond"))
-"""Kinds of links that ask for MACs unless somebody has turned that off."""
+_ETHERNET = frozenset(
+    (
+        *("veth", "bridge", "macvlan", "macvtap", "bond"),
+        *("vxlan", "geneve", "gretap", "ip6gretap"),
+    )
+)
+"""Kinds of links that ask for MACs and take part in multicast groups unless somebody has turned that off."""
 
 
 @cached_key
@@ -33,7 +38,7 @@ class Up(NoForeignObjects, Resource):
 
     `quick`: without duplicate address detection for the link-local address, which would be tentative for 2 seconds, in which a router
     asks no neighbour and forwards nothing. `lost`: routes that the kernel made of the link's addresses, and that somebody has deleted. It
-    makes them anew when the link comes up. `arp`: it asks for MACs and tells its own.
+    makes them anew when the link comes up. `arp`: it asks for MACs and tells its own. `multicast`: it takes part in groups.
     """
 
     KIND: ClassVar[str] = "up"
@@ -45,6 +50,7 @@ class Up(NoForeignObjects, Resource):
     quick: bool = False
     lost: tuple[str, ...] = ()
     arp: bool = True
+    multicast: bool = True
 
     @property
     def key(self) -> Key:
@@ -67,14 +73,26 @@ class Up(NoForeignObjects, Resource):
 
     def differs(self, before: Resource) -> bool:
         # a rollback does not take away again what has come back
-        if not isinstance(before, Up) or (self.master, self.arp) != (before.master, before.arp):
+        if not isinstance(before, Up) or self._settings != before._settings:
             return True
         return bool(before.lost) and not self.lost
 
     def update(self, before: Self) -> Sequence[Request] | None:
         if self.master != before.master or (before.lost and not self.lost):
             return None
-        return (LinkSet(self.netns, self.link, arp=self.arp, alone=True),)
+        return (
+            LinkSet(
+                self.netns,
+                self.link,
+                arp=self.arp if self.arp != before.arp else None,
+                multicast=self.multicast if self.multicast != before.multicast else None,
+                alone=True,
+            ),
+        )
+
+    @property
+    def _settings(self) -> tuple[str, bool, bool]:
+        return self.master, self.arp, self.multicast
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -86,14 +104,22 @@ class Up(NoForeignObjects, Resource):
                     link.name,
                     master.name if master is not None and master.kind in TAKES_DOWN else "",
                     lost=view.netns.lost_routes.get(link.index, ()),
-                    arp=link.kind not in _WITH_ARP or not link.flags & IFF_NOARP,
+                    arp=link.kind not in _ETHERNET or not link.flags & IFF_NOARP,
+                    multicast=link.kind not in _ETHERNET or bool(link.flags & IFF_MULTICAST),
                 )
 
     def create(self) -> Iterable[Request]:
         no_dad = SysctlSet(
             self.netns, (f"net/ipv6/conf/{self.link}/accept_dad",), "0", optional=True
         )
-        deaf = () if self.arp else (LinkSet(self.netns, self.link, arp=False, alone=True),)
+        off = LinkSet(
+            self.netns,
+            self.link,
+            arp=None if self.arp else False,
+            multicast=None if self.multicast else False,
+            alone=True,
+        )
+        deaf = () if self.arp and self.multicast else (off,)
         up = LinkSet(self.netns, self.link, up=True)
         return (*((no_dad,) if self.quick else ()), up, *deaf)
 
@@ -101,12 +127,15 @@ class Up(NoForeignObjects, Resource):
         return (LinkSet(self.netns, self.link, up=False),)
 
     def attributes(self) -> Mapping[str, str]:
-        arp = {} if self.arp else {"arp": "off"}
         return {
             "state": "up",
-            **arp,
+            **({} if self.arp else {"arp": "off"}),
+            **({} if self.multicast else {"multicast": "off"}),
             **({"lost routes": ", ".join(self.lost)} if self.lost else {}),
         }
+
+    def default_text(self, name: str) -> str | None:
+        return "on" if name in {"arp", "multicast"} else None
 
     def absent(self) -> Mapping[str, str]:
         return {"state": "down"}

@@ -249,6 +249,8 @@ def _flags(request: LinkSet) -> tuple[int, int]:
     flags, change = _up(request.up)
     if request.arp is not None:
         flags, change = flags | (0 if request.arp else c.IFF_NOARP), change | c.IFF_NOARP
+    if request.multicast is not None:
+        flags, change = flags | c.IFF_MULTICAST * request.multicast, change | c.IFF_MULTICAST
     return flags, change
 
 

@@ -68,7 +68,8 @@ class LinkSet(Value):
     """RTM_NEWLINK on an existing link. `master` is a link's name, "" for none, None to leave it alone.
 
     `links`: attributes of IFLA_INFO_DATA that are the index of a link, by its name ("" for 0). `alone`: in a message of its own.
-    `arp`: whether it asks for MACs and tells its own (IFF_NOARP is not set); only with `alone`.
+    `arp`: whether it asks for MACs and tells its own (IFF_NOARP is not set); `multicast`: whether it takes part in groups
+    (IFF_MULTICAST). Both only with `alone`.
     """
 
     netns: str
@@ -81,6 +82,7 @@ class LinkSet(Value):
     links: tuple[tuple[int, str], ...] = ()
     alone: bool = False
     arp: bool | None = None
+    multicast: bool | None = None
 
 
 class LinkDel(Value):

@@ -90,8 +90,9 @@ def test_addresses_without_a_route_of_their_own_lose_none(host: Host) -> None:
     assert host.netorch("diff").returncode == 0
 
 
+@pytest.mark.parametrize("what", ["arp", "multicast"])
 @pytest.mark.parametrize("link", ["e0", "lan"])
-def test_arp_that_is_off_is_told_and_turned_on(host: Host, link: str) -> None:
+def test_what_is_off_is_told_and_turned_on(host: Host, link: str, what: str) -> None:
     text = LAB.replace("lan: {subnet:", "lan: {mode: host-only, node: r, subnet:").replace(
         ", gateway: r}}", "}}"
     )
@@ -99,14 +100,34 @@ def test_arp_that_is_off_is_told_and_turned_on(host: Host, link: str) -> None:
     host.netorch("apply", "-q")
     pairs = (("r", "10.0.1.2"), ("r", "fd00:1::2"), ("r", "10.0.2.2"), ("r", "fd00:2::2"))
     assert pings(host, *pairs) == [True] * 4
-    host.run("ip", "-n", "r", "link", "set", link, "arp", "off")
+    host.run("ip", "-n", "r", "link", "set", link, what, "off")
     done = host.netorch("diff", check=False)
     assert (done.returncode, done.stdout.splitlines()[0].split("  ")[:2]) == (
         2,
-        [f"~ link r/{link}", "arp off → none"],
+        [f"~ link r/{link}", f"{what} off → on"],
     )
     verbose = host.netorch("diff", "-v", check=False).stdout
-    assert f"$ ip -n r link set dev {link} arp on" in verbose
+    assert f"$ ip -n r link set dev {link} {what} on" in verbose
     host.netorch("apply")
     assert pings(host, *pairs) == [True] * 4
+    assert host.netorch("diff").returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["macvlan", "vxlan"])
+def test_links_that_ride_on_others_are_told_of_too(host: Host, kind: str) -> None:
+    words = {"macvlan": "parent: e0", "vxlan": "vni: 5, remote: 10.0.0.2"}[kind]
+    host.write(
+        "topo.yaml",
+        f"""
+nodes: {{a: {{interfaces: {{x0: {{kind: {kind}, {words}, addresses: 10.5.0.1/24}}}}}}, b: {{}}}}
+links: [{{endpoints: ["a:e0", "b:e0"], subnet: 10.0.0.0/30}}]
+""",
+    )
+    host.netorch("apply", "-q")
+    host.run("ip", "-n", "a", "link", "set", "x0", "arp", "off", "multicast", "off")
+    done = host.netorch("diff", check=False)
+    assert done.returncode == 2 and "arp off → on  multicast off → on" in done.stdout
+    host.netorch("apply", "-q")
+    flags = host.ip("-n", "a", "link", "show", "x0")[0]["flags"]
+    assert "NOARP" not in flags and "MULTICAST" in flags
     assert host.netorch("diff").returncode == 0

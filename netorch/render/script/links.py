@@ -63,6 +63,8 @@ def link_set(request: LinkSet, context: Context) -> Commands:
         said.append("up" if request.up else "down")
     if request.arp is not None:
         said.append("arp on" if request.arp else "arp off")
+    if request.multicast is not None:
+        said.append("multicast on" if request.multicast else "multicast off")
     if request.kind is not None and request.data:
         said.append(f"type {request.kind} {data_words(request.kind, request.data, fresh=False)}")
     commands = [_set(request.netns, request.name, words(*said), context)] if any(said) else []
