@@ -7,6 +7,7 @@ from ipaddress import ip_address
 
 from netorch.kinds.address import Address
 from netorch.kinds.base.link import Link, link_key
+from netorch.kinds.netns import Netns
 from netorch.kinds.port import Port, port_key
 from netorch.kinds.route import Route
 from netorch.kinds.up import Up, up_key
@@ -31,8 +32,9 @@ def moves(plan: Plan, before: State, after: State) -> Moves | None:
     """What `plan` has moved on its way from one state to the other; None if nobody can have learned
     anything, because nothing was there before.
     """
-    macs, macs_now = _macs(before), _macs(after)
-    if not macs or not macs_now:
+    macs = _macs(before)
+    macs_now = _macs(after) if macs else {}
+    if not macs_now:
         return None
     places, places_now = _places(before, macs), _places(after, macs_now)
     elsewhere = [address for address, where in places.items() if where != places_now.get(address)]
@@ -52,8 +54,11 @@ def moves(plan: Plan, before: State, after: State) -> Moves | None:
         if isinstance(port, Port) and port.of in _TAKES_FRAMES:
             continue
         announced.setdefault(key.netns, set()).add(key.parts[0])
-    routed = any(isinstance(step.before, Route) for step in plan.steps)
-    if not (announced or elsewhere or gone or any_mac or routed):
+    rerouted = any(isinstance(step.before, Route | Netns) for step in plan.steps) or any(
+        _links_of(places[address]) != _links_of(places_now.get(address, ()))
+        for address in elsewhere
+    )
+    if not (announced or elsewhere or gone or any_mac or rerouted):
         return None
     return Moves(
         announced={label: frozenset(names) for label, names in announced.items()},
@@ -64,6 +69,7 @@ def moves(plan: Plan, before: State, after: State) -> Moves | None:
         gone=gone,
         macs=gone | {mac for key in touched for mac in _both(key, macs, macs_now)},
         any_mac=any_mac,
+        rerouted=rerouted,
         neighbours=_links(macs_now, macs_now),
         bridges=_links(macs_now, [key for key in macs_now if after[key].KIND in _LEARNING]),
     )
@@ -87,6 +93,10 @@ def _places(state: State, macs: Mapping[Key, bytes]) -> dict[str, set[Place]]:
             if key in macs and up_key(resource.netns, resource.link) in state:
                 found.setdefault(resource.address.local, set()).add((key, macs[key]))
     return found
+
+
+def _links_of(places: Iterable[Place]) -> set[Key]:
+    return {key for key, _ in places}
 
 
 def _touched(plan: Plan, before: State, after: State) -> tuple[set[Key], bool]:

@@ -171,7 +171,8 @@ class LinuxKernel:
         def act() -> None:
             self._namespaces.round += 1
             learned.forget(self._namespaces, moves)
-            learned.forget_routes(self._namespaces, moves.neighbours)
+            if moves.rerouted:
+                learned.forget_routes(self._namespaces, moves.neighbours)
             announce(self._namespaces, moves.announced)
 
         self._worker.call(act)

@@ -23,6 +23,8 @@ class Moves(Value):
     """MACs that may be behind another port of a bridge than before."""
     any_mac: bool
     """Whether every MAC may be, because a bridge is connected to another one than before."""
+    rerouted: bool
+    """Whether routes that others told of may lead to where packets are lost now."""
     neighbours: Links
     """Where neighbours may have been learned."""
     bridges: Links

@@ -309,3 +309,55 @@ def test_after_a_rollback_everybody_knows_the_old_place(host: Host) -> None:
     taken_back(host)
     for target in BOB:
         assert host.ping("a", target)
+
+
+# r1 sends what is for d on to r2, in the segment where it comes from, and says so to a
+REDIRECTED = """
+name: lab
+nodes:
+  a:
+    interfaces: {eth0: {addresses: [10.0.0.1/24, "fe80::a/64", "fd00::a/64"]}}
+    routes: [{to: 10.9.0.0/24, via: 10.0.0.11}, {to: "fd09::/64", via: "fe80::11", dev: eth0}]
+  sw: {interfaces: {br0: {kind: bridge, ports: [p0, p1, p2]}}}
+  r1:
+    forwarding: true
+    interfaces: {eth0: {addresses: [10.0.0.11/24, "fe80::11/64", "fd00::11/64"]}, eth1: {addresses: [10.8.0.1/24, "fd08::1/64"]}}
+    routes: [{to: 10.9.0.0/24, via: 10.0.0.12}, {to: "fd09::/64", via: "fe80::12", dev: eth0}]
+  r2:
+    forwarding: true
+    interfaces: {eth0: {addresses: [10.0.0.12/24, "fe80::12/64", "fd00::12/64"]}, eth1: {addresses: [10.7.0.1/24, "fd07::1/64"]}}
+    routes: [{to: 10.9.0.0/24, via: 10.7.0.2}, {to: "fd09::/64", via: "fd07::2"}]
+  d:
+    interfaces:
+      lo: {addresses: [10.9.0.1/32, "fd09::1/128"]}
+      eth0: {addresses: [10.7.0.2/24, "fd07::2/64"]}
+      eth1: {addresses: [10.8.0.2/24, "fd08::2/64"]}
+    routes: [{to: 10.0.0.0/24, via: 10.7.0.1}, {to: "fd00::/64", via: "fd07::1"}]
+links: [[a:eth0, sw:p0], [r1:eth0, sw:p1], [r2:eth0, sw:p2], [r2:eth1, d:eth0], [r1:eth1, d:eth1]]
+"""
+OTHER_WAY = {
+    'routes: [{to: 10.9.0.0/24, via: 10.0.0.12}, {to: "fd09::/64", via: "fe80::12", dev: eth0}]': 'routes: [{to: 10.9.0.0/24, via: 10.8.0.2}, {to: "fd09::/64", via: "fd08::2"}]',
+    'via: 10.7.0.2}, {to: "fd09::/64", via: "fd07::2"}': 'type: blackhole}, {to: "fd09::/64", type: blackhole}',
+    'via: 10.7.0.1}, {to: "fd00::/64", via: "fd07::1"}': 'via: 10.8.0.1}, {to: "fd00::/64", via: "fd08::1"}',
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "gateway"), [("10.9.0.1", "10.0.0.12"), ("fd09::1", "fe80::12")]
+)
+def test_what_a_router_told_of_another_one_is_forgotten(
+    host: Host, target: str, gateway: str
+) -> None:
+    host.write("topo.yaml", REDIRECTED)
+    host.netorch("apply")
+    where = ("ip", "-n", "a", "route", "get", target)
+
+    def is_redirected() -> bool:
+        assert host.ping("a", target)
+        return f"via {gateway} " in host.run(*where).stdout
+
+    assert any(is_redirected() for _ in range(50)), "r1 has told a of r2"
+    host.write("topo.yaml", changed(Case(REDIRECTED, OTHER_WAY, "a", (target,))))
+    host.netorch("apply")
+    assert host.ping("a", target)
+    assert f"via {gateway} " not in host.run(*where).stdout

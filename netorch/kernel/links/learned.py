@@ -32,19 +32,22 @@ def forget(namespaces: Namespaces, moves: Moves) -> None:
     Nobody's entries that are permanent, static or kept by a daemon go. One that is gone by now is
     no failure.
     """
+    has_neighbours, has_macs = moves.places or moves.gone, moves.macs or moves.any_mac
     for label, names in moves.neighbours.items():
+        if not has_neighbours and not (has_macs and label in moves.bridges):
+            continue
         netns = namespaces.find(label)
         if netns is None:
             continue
         rtnl = namespaces.rtnl(netns)
         entries = []
-        if moves.places or moves.gone:
+        if has_neighbours:
             entries = [
                 entry
                 for entry in learned(rtnl.dump(c.RTM_GETNEIGH, _ANY_FAMILY))
                 if entry.family != c.AF_BRIDGE and _is_wrong(entry, moves)
             ]
-        if label in moves.bridges and (moves.macs or moves.any_mac):
+        if has_macs and label in moves.bridges:
             entries += [
                 entry
                 for entry in learned(rtnl.dump(c.RTM_GETNEIGH, _BRIDGES))

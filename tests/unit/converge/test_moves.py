@@ -63,7 +63,6 @@ def test_the_same_file_moves_nothing() -> None:
         ("networks: {lan: {", "networks: {lan: {ageing_time: 60s, "),
         ("10.0.0.2}", "{address: 10.0.0.2, mtu: 1400}}"),
         ("10.0.0.2}", "{address: 10.0.0.2, description: x}}"),
-        ("b: {", "b: {forwarding: true, "),
     ],
 )
 def test_what_nobody_notices_moves_nothing(words: tuple[str, str]) -> None:
@@ -160,7 +159,11 @@ def test_a_changed_route_makes_cached_ones_wrong() -> None:
     old = LAN.replace("a: {", "a: {routes: [{to: 10.9.0.0/24, via: 10.0.0.2}], ")
     found = moved(old, old.replace("via: 10.0.0.2", "via: 10.0.0.3"))
     assert found is not None and not found.announced and not found.places
-    assert "a" in found.neighbours
+    assert found.rerouted and "a" in found.neighbours
+    forwarding = moved(LAN, LAN.replace("b: {", "b: {forwarding: true, "))
+    assert forwarding is not None and forwarding.rerouted and not forwarding.announced
+    another = moved(LAN, LAN.replace("10.0.0.2}", "{address: 10.0.0.2, mac: 02:00:00:00:00:99}}"))
+    assert another is not None and not another.rerouted, "the same node has the address"
 
 
 MAC = bytes.fromhex("020000000099")
