@@ -42,11 +42,14 @@ sys.stdin.read()
 
 CLIENT = """
 import socket, sys, time
-proto, address, port, patience = sys.argv[1:]
+proto, address, port, patience, connecting = sys.argv[1:]
 family = socket.AF_INET6 if ":" in address else socket.AF_INET
 sock = socket.socket(family, socket.SOCK_STREAM if proto == "tcp" else socket.SOCK_DGRAM)
-sock.settimeout(10)
-sock.connect((address, int(port)))
+sock.settimeout(float(connecting))
+try:
+    sock.connect((address, int(port)))
+except OSError:
+    sock = None
 number = 0
 def ask():
     # what is answered late is no answer to the next question
@@ -60,7 +63,7 @@ def ask():
     return "nothing"
 for line in sys.stdin:
     answer = "nothing"
-    for _ in range(int(line)):
+    for _ in range(int(line) if sock else 0):
         number += 1
         try:
             answer = ask()
@@ -86,9 +89,18 @@ def answering(host: Host, node: str | None, *sockets: str) -> Background:
 class Flow:
     """One socket of a node that stays open: what it is answered each time."""
 
-    def __init__(self, host: Host, node: str | None, proto: str, address: str, port: int) -> None:
+    def __init__(
+        self,
+        host: Host,
+        node: str | None,
+        proto: str,
+        address: str,
+        port: int,
+        connecting: float = 10,
+    ) -> None:
+        """`connecting`: seconds that a connection may take to begin. One that does not is answered `nothing`."""
         where = ("ip", "netns", "exec", node) if node else ()
-        words = (sys.executable, "-c", CLIENT, proto, address, str(port), "0.7")
+        words = (sys.executable, "-c", CLIENT, proto, address, str(port), "0.7", str(connecting))
         self.title = f"{node} → {proto} {address} {port}"
         self._client = host.start(*where, *words)
 
