@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 from types import FrameType
 from typing import Self
@@ -90,7 +91,7 @@ class Topology:
         values = {key: value for key, value in said.items() if value not in (None, (), [])} | (
             {} if names else {"names": False}
         )
-        where = str(Path(folder).absolute())
+        where = str(absolute(folder))
         try:
             tree = tree_of(values, line)
         except FileError as error:
@@ -122,7 +123,8 @@ class Topology:
     ) -> Self:
         made = cls.__new__(cls)
         made._line = None
-        made._loaded = loader.load(data, file, variables, name, folder)
+        given = loader.Given(frozenset(variables))
+        made._loaded = loader.load(data, file, variables, name, folder, given)
         # surrogateescape keeps the bytes of a file that is UTF-16
         made._record = Record(
             text=data.decode("utf-8", "surrogateescape"),
@@ -218,7 +220,7 @@ def load(
     words = {key: _word(value) for key, value in (variables or {}).items()}
     if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
         data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
-        return Topology._read(data, loader.TEXT, "-", str(Path.cwd()), words, name)
+        return Topology._read(data, loader.TEXT, "-", str(absolute(".")), words, name)
     if not isinstance(source, (str, PurePath)):
         raise FileError(
             Problem(
@@ -228,8 +230,18 @@ def load(
         )
     path = Path(source)
     data = read_file(path)
-    whole = path.absolute()
+    whole = absolute(path)
     return Topology._read(data, printable(str(source)), str(whole), str(whole.parent), words, name)
+
+
+def absolute(path: str | PurePath) -> Path:
+    """The path from the root on. FileError where it counts from a folder that is not there any more."""
+    try:
+        return Path(path).absolute()
+    except FileNotFoundError:
+        what = "the current folder does not exist any more."
+        remedy = "Change to another one: `cd /`."
+        raise FileError(Problem("file-not-found", what, None, remedy, str(path), "cd /")) from None
 
 
 def read_file(path: Path) -> bytes:
@@ -263,8 +275,7 @@ def _caller() -> tuple[str, int]:
     if frame is None:
         return "<python>", 1
     file = Path(frame.f_code.co_filename)
-    return str(
-        file.relative_to(Path.cwd())
-        if file.is_absolute() and file.is_relative_to(Path.cwd())
-        else file
-    ), frame.f_lineno
+    with suppress(OSError, ValueError):
+        # ValueError: it is elsewhere; OSError: the current folder is gone
+        file = file.relative_to(Path.cwd())
+    return str(file), frame.f_lineno

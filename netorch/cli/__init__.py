@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             prepare(options)
             signals.trap()
             status = execute(options)
-            sys.stdout.flush()
+            streams.flush_output()
             return status
         finally:
             if options.reader is not None:

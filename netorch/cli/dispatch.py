@@ -6,12 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from netorch.cli.commands import find
+from netorch.cli.failures import problem_of
 from netorch.cli.output import Output
 from netorch.cli.status import FAILED
-from netorch.errors import NetorchError, Problem
+from netorch.cli.streams import OutputError
+from netorch.errors import NetorchError
 
 if TYPE_CHECKING:
     from netorch.cli.options import Options
+
+_KINDS = {"interrupted": "Interrupted", "internal-error": "InternalError"}
+"""Code of a problem → what JSON calls the error."""
 
 
 def prepare(options: Options) -> None:
@@ -30,17 +35,11 @@ def execute(options: Options) -> int:
             raise
         output.fail(error)
         return FAILED
-    except KeyboardInterrupt:
-        output.broken_off("Interrupted", Problem("interrupted", "interrupted."))
+    except (BrokenPipeError, OutputError):
         raise
-    except (RecursionError, MemoryError):
-        what = "the file is nested too deeply, or there is not enough memory."
-        output.broken_off("NetorchError", Problem("no-memory", what))
-        raise
-    except Exception as error:
-        if not isinstance(error, OSError) or error.filename is not None:
-            problem = Problem("internal-error", f"{type(error).__name__}: {error}")
-            output.broken_off("InternalError", problem)
+    except (KeyboardInterrupt, Exception) as error:
+        problem = problem_of(error)
+        output.broken_off(_KINDS.get(problem.code, "NetorchError"), problem)
         raise
     finally:
         output.done()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import errno
-import sys
 from itertools import pairwise
 
+from netorch.cli import signals
 from netorch.cli.status import FAILED, INTERRUPTED
-from netorch.cli.streams import silence_output
+from netorch.cli.streams import OutputError, put, silence_output, tell
 
 TYPE_CHECKING = False  # because typing's own costs the import of typing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from netorch.errors import Problem
 
-EXPECTED = (KeyboardInterrupt, BrokenPipeError, RecursionError, MemoryError)
+
+EXPECTED = (KeyboardInterrupt, BrokenPipeError, OutputError, RecursionError, MemoryError)
 """What ends a command without being a fault of netorch: `--debug` shows no traceback of it."""
 
 
@@ -23,20 +24,41 @@ def status_of(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):
         silence_output()
         return FAILED
-    if isinstance(error, KeyboardInterrupt):
-        what, status = "interrupted", INTERRUPTED
-    elif isinstance(error, RecursionError):
-        what, status = "the file is nested too deeply", FAILED
-    elif isinstance(error, MemoryError):
-        what, status = "there is not enough memory", FAILED
-    elif isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+    if isinstance(error, OutputError):
         silence_output()
-        what, status = f"standard output: {error.strerror}", FAILED
-    else:
-        again = "Run again with --debug to see where."
-        what, status = f"internal error: {type(error).__name__}: {error}. {again}", FAILED
-    print(f"netorch: {what}", file=sys.stderr)
-    return status
+        tell(f"netorch: standard output: {error}")
+        return FAILED
+    problem = problem_of(error)
+    if problem.code == "interrupted":
+        tell("netorch: interrupted")
+        return INTERRUPTED
+    tell(f"netorch: {problem.text()}")
+    return FAILED
+
+
+def problem_of(error: BaseException) -> Problem:
+    """Why a command ended by something else than a NetorchError: a refusal of the system, or a fault of netorch."""
+    from netorch.errors import Problem
+
+    if isinstance(error, KeyboardInterrupt) or signals.has_come():
+        # what builds models, and other libraries in C, may make another error of it
+        return Problem("interrupted", "interrupted.")
+    if isinstance(error, RecursionError):
+        return Problem("no-memory", "the file is nested too deeply.")
+    if isinstance(error, MemoryError):
+        return Problem(
+            "no-memory", "there is not enough memory.", remedy="Free some, or raise `ulimit -v`."
+        )
+    if isinstance(error, ImportError):
+        remedy = "Is there memory enough (`ulimit -v`)? Else install netorch again."
+        return Problem("not-loaded", f"a part of netorch cannot be loaded: {error}.", remedy=remedy)
+    if isinstance(error, OSError):
+        from netorch.kernel.system import error_text
+
+        return error_text.problem_of(error)
+    again = "Run again with --debug to see where."
+    what = f"internal error: {type(error).__name__}: {error}."
+    return Problem("internal-error", what, remedy=again)
 
 
 def print_usage_problem(what: str, words: Sequence[str]) -> None:
@@ -48,7 +70,10 @@ def print_usage_problem(what: str, words: Sequence[str]) -> None:
         from netorch.errors import Problem
         from netorch.render import json
 
-        print(json.problem("UsageError", Problem("usage", what)))
+        try:
+            put(json.problem("UsageError", Problem("usage", what)))
+        except (OSError, OutputError) as error:
+            tell(f"netorch: standard output: {error}")
 
 
 def _asks_for_json(words: Sequence[str]) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netorch.api.topology import read_file
+from netorch.api.topology import absolute, read_file
 from netorch.cli import DEFAULT
 from netorch.errors import FileError, NetorchError, Problem, did_you_mean, printable
 from netorch.immutable import replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
-from netorch.language.yaml_tree import MAX_BYTES
-from netorch.resolve.loader import Loaded, load
+from netorch.language.variables import names_in
+from netorch.language.yaml_tree import MAX_BYTES, Findings, parse
+from netorch.resolve.loader import Given, Loaded, load
 from netorch.version import __version__
 
 if TYPE_CHECKING:
@@ -61,13 +63,27 @@ def read(file: str) -> bytes:
     return data
 
 
-def from_file(file: str, options: FileOptions) -> tuple[Loaded, Record]:
-    """A file loaded, with the record of it."""
+def _names_in_others(file: str, others: Sequence[str]) -> frozenset[str]:
+    """The variables of the other files of a command, as far as those can be read twice and are right."""
+    found: set[str] = set()
+    for other in others:
+        if other not in (file, "-"):
+            with suppress(NetorchError):
+                found |= names_in(parse(read(other), Findings()))
+    return frozenset(found)
+
+
+def from_file(file: str, options: FileOptions, others: Sequence[str] = ()) -> tuple[Loaded, Record]:
+    """A file loaded, with the record of it. `others`: files of the same command, one of which has to have a variable of `--set`."""
     data = read(file)
     words = variables(options.set)
-    source = file if file == "-" else str(Path(file).absolute())
-    folder = str(Path.cwd() if file == "-" else Path(source).parent)
-    loaded = load(data, printable_name(file), words, options.name, folder)
+    given = Given(
+        frozenset(setting.partition("=")[0] for setting in options.set),
+        _names_in_others(file, others) if options.set else frozenset(),
+    )
+    source = file if file == "-" else str(absolute(file))
+    folder = str(absolute(".") if file == "-" else Path(source).parent)
+    loaded = load(data, printable_name(file), words, options.name, folder, given)
     # surrogateescape keeps the bytes of a file that is UTF-16
     text = data.decode("utf-8", "surrogateescape")
     return loaded, Record(
@@ -143,7 +159,7 @@ def load_chosen(
         if live and _could_be_a_name(file) and not Path(file).exists():
             names = records.applied_names()
             if file in names:
-                return _last_applied(file)
+                return _as_applied(file, options)
             raise FileError(
                 Problem(
                     "file-not-found",
@@ -154,7 +170,7 @@ def load_chosen(
             )
         return from_file(file, options)
     if live and not Path(DEFAULT).exists():
-        return _last_applied(only_live_topology(options.name))
+        return _as_applied(only_live_topology(options.name), options)
     return from_file(default_file(), options)
 
 
@@ -174,6 +190,16 @@ def _could_be_a_name(word: str) -> bool:
         return topology_name(word) == word
     except ValueError:
         return False
+
+
+def _as_applied(name: str, options: FileOptions) -> tuple[Loaded, Record]:
+    """A topology as it was applied last, which has its variables already."""
+    loaded = _last_applied(name)
+    if options.set:
+        what = f"--set {options.set[0]}: {name} is taken as it was applied, with the variables of then."
+        remedy = f"Name the FILE: {loaded[1].source}" if loaded[1].source != "-" else ""
+        raise NetorchError(Problem("bad-setting", what, None, remedy, options.set[0]))
+    return loaded
 
 
 def _last_applied(name: str) -> tuple[Loaded, Record]:
@@ -230,14 +256,15 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
     )
     if not is_file:
         return target
-    source = str(Path(target).absolute())
+    source = str(absolute(target))
     by_source = [
         name
         for name in names
         if (record := records.read_record(name)[0]) is not None and record.source == source
     ]
     try:
-        loaded = load(read(target), printable_name(target), variables(settings))
+        given = Given(frozenset(setting.partition("=")[0] for setting in settings))
+        loaded = load(read(target), printable_name(target), variables(settings), None, None, given)
     except FileError:
         if len(by_source) == 1:
             return by_source[0]

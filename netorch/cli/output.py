@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from netorch.cli.progress import Bar, is_visible
 from netorch.cli.status import USAGE
+from netorch.cli.streams import put, tell
 from netorch.errors import NetorchError, Position, Problem, printable
 from netorch.render import json, text
 from netorch.render.changes import Change
@@ -48,7 +49,7 @@ class Output:
     def result(self, line: str) -> None:
         self.done()
         self._told = True
-        print(line)
+        put(line)
 
     def document(self, text: str, to: str | None) -> None:
         """A result of many lines: to standard output, or to the file that `--to` names."""
@@ -64,7 +65,7 @@ class Output:
         """For the person at the terminal; nothing that a script would read."""
         self.done()
         if not self.quiet:
-            print(line, file=sys.stderr)
+            tell(line)
 
     def warn(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -72,9 +73,9 @@ class Output:
             if self.form == "github":
                 from netorch.render import github
 
-                print(github.warning(line), file=sys.stderr)
+                tell(github.warning(line))
             else:
-                print(printable(f"warning: {line}"), file=sys.stderr)
+                tell(printable(f"warning: {line}"))
 
     def print_notes(self, warnings: Iterable[str], notes: Iterable[str]) -> None:
         """What a command that is over has to say beside its result."""
@@ -97,7 +98,7 @@ class Output:
             from netorch.render import github
 
             for line in github.failure(error, path_in):
-                print(line, file=sys.stderr)
+                tell(line)
             return
         self.say(error)
 
@@ -105,13 +106,13 @@ class Output:
         """The error in lines for the person."""
         self.done()
         for line in error.lines():
-            print(f"netorch: {line}" if not error.file else line, file=sys.stderr)
+            tell(f"netorch: {line}" if not error.file else line)
 
     def usage(self, what: str) -> int:
         """Wrong usage that only the command itself can tell; its status."""
         if self.json:
             self._failed(json.problem("UsageError", Problem("usage", what)))
-        print(f"netorch {self._command}: {what}", file=sys.stderr)
+        tell(f"netorch {self._command}: {what}")
         return USAGE
 
     def broken_off(self, kind: str, problem: Problem) -> None:

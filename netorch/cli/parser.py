@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 
 from netorch.cli.commands import NAMES, find
 from netorch.cli.options import Options, add_common_options
@@ -48,7 +49,8 @@ class Parser(argparse.ArgumentParser):
             message = f"there is no command {wrong!r}. {did_you_mean(wrong, known) or '`netorch --help` lists them.'}"
         elif known and message.endswith("required: COMMAND"):
             message = "a command is missing. `netorch --help` lists them."
-        self._print_message(f"{self.prog}: {message}\n{self.format_usage()}", sys.stderr)
+        with suppress(OSError):
+            self._print_message(f"{self.prog}: {message}\n{self.format_usage()}", sys.stderr)
         raise WrongUsage(message)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 
 
 def let_interrupts_end() -> None:
@@ -11,8 +10,19 @@ def let_interrupts_end() -> None:
 
     A KeyboardInterrupt in the middle of an import prints more than one line.
     """
+    import _signal as signal  # type: ignore[import-not-found]  # because signal's own imports take longer
+
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+_numbers: list[int] = []
+"""The signals that have come since `trap`."""
+
+
+def has_come() -> bool:
+    """Whether a signal has come that ends the command."""
+    return bool(_numbers)
 
 
 def trap() -> None:
@@ -20,14 +30,18 @@ def trap() -> None:
 
     Later signals wait for that. Signals that the caller has us ignore stay ignored.
     """
-    count = 0
+    import signal
+
+    _numbers.clear()
 
     def interrupt(number: int, frame: object) -> None:
-        nonlocal count
-        count += 1
-        if count == 1:
+        _numbers.append(number)
+        if len(_numbers) == 1:
             raise KeyboardInterrupt
-        os.write(2, b"netorch: rolling back, wait\n")
+        try:
+            os.write(2, b"netorch: rolling back, wait\n")
+        except OSError:
+            return
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:

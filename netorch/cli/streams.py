@@ -7,6 +7,38 @@ import os
 import sys
 
 
+class OutputError(Exception):
+    """Standard output cannot be written to; the text is the system's reason."""
+
+
+def put(line: str) -> None:
+    """Print a line of the result. OutputError; BrokenPipeError where nobody reads on."""
+    try:
+        print(line)
+    except OSError as error:
+        raise _of_output(error) from None
+
+
+def flush_output() -> None:
+    """Write what was printed. OutputError; BrokenPipeError where nobody reads on."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise _of_output(error) from None
+
+
+def _of_output(error: OSError) -> Exception:
+    return error if isinstance(error, BrokenPipeError) else OutputError(error.strerror)
+
+
+def tell(line: str) -> None:
+    """Print a line for the person; where it cannot be written, what is being done goes on all the same."""
+    try:
+        print(line, file=sys.stderr)
+    except OSError:
+        return
+
+
 def open_all() -> None:
     """Lead standard streams that were closed nowhere, and set the encoding of those for output.
 
@@ -41,4 +73,7 @@ def flush_all() -> None:
 
 def silence_output() -> None:
     """Lead standard output nowhere, also for the flush at the interpreter's end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError:
+        return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from netorch.converge import live
@@ -13,9 +14,11 @@ from netorch.converge.previous import Previous
 from netorch.converge.report import Observers, Report
 from netorch.converge.teardown import tear_down
 from netorch.converge.transaction import Transaction
+from netorch.errors import NetorchError
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
+from netorch.kernel.system.error_text import problem_of
 from netorch.resolve.loader import Loaded
 from netorch.state.key import HOST
 from netorch.state.plan import Plan
@@ -40,14 +43,25 @@ class Orchestrator:
 
         `reader` reads some of the namespaces at the same time.
         """
-        self.kernel = kernel or LinuxKernel(count_read, reader)
+        try:
+            self.kernel = kernel or LinuxKernel(count_read, reader)
+        except OSError as error:
+            raise NetorchError(problem_of(error)) from error
         self._reader = reader
 
     def __enter__(self) -> Orchestrator:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End it. What the system refused meanwhile, without a word of the part that asked, is a NetorchError."""
         self.kernel.close()
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            raise NetorchError(problem_of(error)) from error
 
     def diff(self, loaded: Loaded) -> Difference:
         """What apply would do. ConflictError where something of others is in the way."""

@@ -23,6 +23,7 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
 from netorch.kernel.processes.members import end_processes
+from netorch.kernel.system.error_text import problem_of as problem_of_system
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.veth import UNKNOWN, Veth
 from netorch.resolve import Desired
@@ -191,6 +192,8 @@ class Transaction:
         problems = self._roll_back_despite_interrupts()
         if self.watch is not None:
             self.watch.call_off()
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            error = NetorchError(problem_of_system(error))
         if isinstance(error, NetorchError):
             return type(error)((*error.problems, *(problems or [_ROLLED_BACK])), error.file)
         if problems:

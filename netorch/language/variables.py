@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from operator import add, floordiv, mod, mul, sub
 
@@ -88,6 +88,52 @@ def usable(
         else:
             right[name], right.where[name] = value, at
     return right, frozenset(broken - set(given))
+
+
+def names_in(tree: object) -> frozenset[str]:
+    """The variables that a file declares or mentions, wherever it does: what can be given a value from outside."""
+    found: set[str] = set()
+    if isinstance(tree, Map) and isinstance(declared := tree.get("vars"), Map):
+        found.update(declared)
+    waiting = [tree]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Map):
+            waiting += [*value, *value.values()]
+        elif isinstance(value, Seq):
+            waiting += value
+        elif isinstance(value, str) and "$(" in value:
+            found.update(_names(value))
+    return frozenset(found - {"i"})
+
+
+def _names(raw: str) -> Iterator[str]:
+    at = 0
+    while (dollar := raw.find("$", at)) >= 0:
+        at = dollar + 1
+        follows = raw[at : at + 1]
+        if follows == "$":
+            at += 1
+        elif match := _DEFAULT.match(raw, dollar):
+            yield match[1]
+            at = match.end()
+        elif follows == "(":
+            with suppress(Wrong):  # it is found where it is replaced
+                end = _closing(raw, at)
+                yield from _NAME.findall(raw, at, end)
+                at = end
+
+
+def refuse_unknown(names: Iterable[str], known: Collection[str], findings: Findings) -> None:
+    """Find names that were given a value from outside and mean nothing in the file."""
+    for name in names:
+        remedy = did_you_mean(name, sorted(known)) or (
+            f"It has {', '.join(sorted(known)[:12])}{', …' if len(known) > 12 else ''}."
+            if known
+            else "It has none: declare it under vars, and use it as $(name)."
+        )
+        what = f"The file has no variable {quote(name)}, which was given a value."
+        findings.add("unknown-variable", what, None, remedy, name)
 
 
 class Substitution:

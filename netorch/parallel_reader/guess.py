@@ -121,7 +121,10 @@ def _settings(name: str) -> dict[str, tuple[str, ...]]:
 
 
 def _has_two_processors() -> bool:
-    return len(os.sched_getaffinity(0)) > 1
+    try:
+        return len(os.sched_getaffinity(0)) > 1
+    except OSError:
+        return False
 
 
 def _has_many_namespaces() -> bool:

@@ -13,6 +13,7 @@ from netorch.errors import FileError, NetorchError, Position, Problem, did_you_m
 from netorch.immutable import Value
 from netorch.language.expand import expand
 from netorch.language.scalars import topology_name
+from netorch.language.variables import names_in, refuse_unknown
 from netorch.language.yaml_tree import Findings, Map, locate, parse, quote
 from netorch.resolve import Complaint, Desired, resolve
 from netorch.resolve.partial import (
@@ -37,6 +38,14 @@ UNNAMED = "unnamed"
 
 PRUNINGS = 20
 """How often parts of a wrong file are left out to look at the rest."""
+
+
+class Given(Value):
+    """Variables that somebody gave a value by name, so that one which means nothing is a slip."""
+
+    names: frozenset[str]
+    elsewhere: frozenset[str] = frozenset()
+    """Those that another file of the same command has."""
 
 
 class Loaded(Value):
@@ -68,11 +77,12 @@ def load(
     variables: Mapping[str, str] | None = None,
     name: str | None = None,
     folder: str | None = None,
+    given: Given | None = None,
 ) -> Loaded:
     """`variables` are the overrides, `name` makes it another instance; `folder` is where the files are that it names, if that is not
-    the file's own. Raises FileError with every problem.
+    the file's own. `given`: those of the variables that the file has to have. Raises FileError with every problem.
     """
-    return _load(lambda found: parse(data, found), file, variables or {}, name, folder)
+    return _load(lambda found: parse(data, found), file, variables or {}, name, folder, given)
 
 
 def load_tree(
@@ -88,10 +98,15 @@ def _load(
     variables: Mapping[str, str],
     name: str | None,
     folder: str | None,
+    given: Given | None = None,
 ) -> Loaded:
     try:
         text = Findings()
-        tree = expand(read(text), variables, text)
+        raw = read(text)
+        if given is not None and given.names:
+            known = names_in(raw) | given.elsewhere
+            refuse_unknown(given.names - known, known, text)
+        tree = expand(raw, variables, text)
         early = text.problems
         rest = _validate(tree, complete=not early)
         place = str(PurePath(file).parent) if folder is None else folder

@@ -42,7 +42,7 @@ def existing_namespace(value: object) -> object:
             "bad-attach",
         )
     if how == "pid":
-        integer(1, 2**22)(what)
+        what = str(integer(1, 2**22)(what))
     if how == "netns" and ("/" in what or what in {".", ".."} or "\0" in what):
         wrong(f"{what!r} is no name of a network namespace", "bad-attach")
     if how == "path" and (not what.startswith("/") or "\0" in what):

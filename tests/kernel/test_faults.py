@@ -178,7 +178,8 @@ def test_files_cannot_be_written(
         host.netorch("apply", "topo.yaml")
     start, there = shot(host), names(host)
     met = 0
-    for calls in FILE_CALLS:
+    # an error of all writes is one of what is printed, too
+    for calls in FILE_CALLS[1:] if lasting else FILE_CALLS:
         passed = 0
         for at in places(60 if LONG else 4):
             done = injected(host, f"{calls}:error={error}:when={at}{lasting}", "apply", "-q", file)

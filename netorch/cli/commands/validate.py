@@ -33,7 +33,8 @@ def run(options: ValidateOptions, output: Output) -> int:
     status = DONE
     for file in options.files or [DEFAULT]:
         try:
-            loaded, _ = inputs.from_file(file if options.files else inputs.default_file(), options)
+            name = file if options.files else inputs.default_file()
+            loaded, _ = inputs.from_file(name, options, options.files)
         except FileError as error:
             status = FAILED
             problems = json.problems(error.problems, error.file)

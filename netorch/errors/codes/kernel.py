@@ -163,6 +163,20 @@ KERNEL = Area(
             "Free memory, raise the limit of the control group, or make the topology smaller.",
         ),
         Code(
+            "system-refused",
+            "The system refuses a call",
+            "A system call that netorch needs fails here: a seccomp filter forbids it, or something "
+            "that is always there, such as `/proc`, is missing.",
+            "Run netorch outside of the container, or mount `/proc`. `strace -f netorch …` shows the call.",
+        ),
+        Code(
+            "not-loaded",
+            "A part of netorch cannot be loaded",
+            "Python cannot import a module: there is too little memory, or the installation is not "
+            "whole.",
+            "Raise `ulimit -v`, or install again: `pip install --force-reinstall netorch`.",
+        ),
+        Code(
             "private-host-ended",
             "A private host is gone",
             "The processes that hold the private host were ended, perhaps for want of memory.",

@@ -141,16 +141,19 @@ TEXT = Area(
         ),
         Code(
             "bad-setting",
-            "`--set` has no value",
-            "`--set` takes `NAME=VALUE`.",
+            "`--set` cannot be used so",
+            "`--set` takes `NAME=VALUE` and goes with a file. A topology that is named as it was applied has the "
+            "variables of then.",
             "Write for example `netorch apply topo.yaml --set count=3`.",
         ),
         Code(
             "unknown-variable",
             "There is no such variable",
             "`$(name)` uses a variable that neither `vars` nor `--set` nor the environment "
-            "(`NETORCH_VAR_name`) defines. `$(i)` exists only inside an entry with a range.",
-            "Declare the variable under `vars`, or write a default: `$(name:-default)`.",
+            "(`NETORCH_VAR_name`) defines. `$(i)` exists only inside an entry with a range. Or `--set`, or `variables` "
+            "in Python, gives a value to a variable that the file neither declares nor uses.",
+            "Declare the variable under `vars`, or write a default: `$(name:-default)`. Or correct its name "
+            "behind `--set`.",
         ),
         Code(
             "bad-expression",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from typing import TextIO, cast
 
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.system.descriptors import check_low
@@ -209,9 +211,21 @@ def _quiet() -> Iterator[None]:
         os.close(kept)
 
 
+def _script() -> TextIO:
+    """A file without a name, in memory where the system allows that."""
+    try:
+        return open(os.memfd_create("nft"), "w", encoding="utf-8")
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EACCES, errno.ENOSYS}:
+            raise
+    from tempfile import TemporaryFile
+
+    return cast(TextIO, TemporaryFile("w", encoding="utf-8"))
+
+
 def _run(library: ctypes.CDLL, context: int, text: str) -> bool:
     # from a file, since errors in a buffer do not say which line they are about
-    with open(os.memfd_create("nft"), "w", encoding="utf-8") as script:
+    with _script() as script:
         script.write(text)
         script.flush()
         failed: int = library.nft_run_cmd_from_filename(

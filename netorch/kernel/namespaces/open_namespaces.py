@@ -63,7 +63,10 @@ class Namespaces:
         self._limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         soft, hard = self._limits
         if soft != hard:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            try:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            except OSError:
+                hard = soft  # what forbids the call leaves the limit as it is
         limit = 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
         # two of each, and some for all else that is open
         self.capacity = max(3, (limit - min(256, max(limit // 2, _OTHER_FILES))) // 2)
@@ -86,7 +89,8 @@ class Namespaces:
         self.proc.close()
         soft, hard = self._limits
         if soft != hard:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            with suppress(OSError):
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     # where the thread is
 
