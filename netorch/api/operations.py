@@ -136,7 +136,7 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
 
     def planned(difference: Difference) -> None:
         nonlocal begun
-        if fresh and difference.observed.state:
+        if fresh and difference.is_live:
             what = f"a topology {topology.name!r} is live here already, and is not this program's to take away."
             remedy = f"Give this one another `name`, run it with `private=True`, or remove that one: `netorch destroy {topology.name}`."
             raise ConflictError(

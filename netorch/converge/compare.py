@@ -31,6 +31,7 @@ from netorch.kernel.door import LinuxKernel
 from netorch.kernel.links import nics
 from netorch.kinds.forward import keep_needed_accepts, warn_of_own_firewalls
 from netorch.kinds.physical import Physical
+from netorch.kinds.sysctl import Sysctl
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.key import Key
@@ -52,6 +53,17 @@ class Difference(Value):
     attached: Attached
     """The namespaces of others that the topology reaches into."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether anything of the topology is there already.
+
+        A setting that the file names is read whoever set it, so only one that is on record as changed counts.
+        """
+        return any(
+            not isinstance(resource, Sysctl) or (resource.netns, resource.paths) in self.memory.ours
+            for resource in self.observed.state.values()
+        )
 
 
 def compare(

@@ -331,3 +331,46 @@ def test_nothing_is_loaded_before_it_is_used(line: str, host: Host) -> None:
         "-c",
         "import netorch; assert {*netorch.__all__} <= {*dir(netorch)}; [getattr(netorch, n) for n in netorch.__all__]",
     )
+
+
+LEADING_OUT = {
+    "nat": "networks: {lan: {mode: nat, subnet: 10.0.0.0/24}}",
+    "nat by iptables": "backend: {nat: iptables}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}",
+    "routed": 'networks: {lan: {mode: routed, subnet: ["10.0.0.0/24", "fd00::/64"]}}',
+    "host-only": "networks: {lan: {mode: host-only, subnet: 10.0.0.0/24}}",
+    "settings": "networks: {lan: {subnet: 10.0.0.0/24}}",
+}
+
+
+@pytest.mark.parametrize("forwards", [0, 1])
+@pytest.mark.parametrize("what", LEADING_OUT)
+def test_settings_of_the_host_are_not_a_topology_that_is_live(
+    host: Host, what: str, forwards: int
+) -> None:
+    """Whatever they are before; they are so again afterwards."""
+    host.run("ip", "netns", "add", "box")
+    host.run("sh", "-c", f"echo {forwards} >/proc/sys/net/ipv4/ip_forward")
+    node = "{attach: 'netns:box', forwarding: true, sysctls: {net.ipv4.conf.all.rp_filter: 2}}"
+    host.write(
+        "topo.yaml",
+        "name: lab\nnodes:\n  a: {networks: [lan]}\n  host: {forwarding: true, sysctls: {net.core.somaxconn: 4000}}\n"
+        f"  b: {node}\n{LEADING_OUT[what]}\n",
+    )
+    before = host.snapshot()
+    out = program(
+        host,
+        """
+for private in (False, True):
+    source = open("topo.yaml").read()
+    if private: source = source.replace("attach: 'netns:box', ", "")
+    with netorch.running(source, private=private) as lab:
+        print(len(lab.applied) > 0, bool(lab.diff()))
+netorch.apply("topo.yaml")
+try:
+    with netorch.running("topo.yaml"): pass
+except netorch.ConflictError as error: print(error.problems[0].code)
+netorch.destroy("lab")
+""",
+    )
+    assert out.splitlines() == ["True False", "True False", "already-live"]
+    assert diff_snapshots(before, host.snapshot(), [*LOCK, "host: iptables"]) == []  # empty tables

@@ -196,3 +196,16 @@ def test_one_that_is_killed_leaves_nothing(host: Host, number: signal.Signals) -
         time.sleep(0.05)
     assert left == []
     assert diff_snapshots(before, host.snapshot()) == []
+
+
+def test_a_network_that_leads_out(project: pytest.Pytester) -> None:
+    project.makepyfile("""
+        import pytest
+        @pytest.mark.parametrize("mode", ["nat", "routed"])
+        def test_lan(request, mode):
+            text = f"name: lab\\nnodes: {{a: {{networks: [lan]}}}}\\nnetworks: {{lan: {{mode: {mode}, subnet: 10.0.0.0/24}}}}\\n"
+            request.node.add_marker(pytest.mark.topology(text))
+            topology = request.getfixturevalue("topology")
+            assert topology.node("a").ping("10.0.0.1")
+    """)
+    project.runpytest_inprocess(*QUIET).assert_outcomes(passed=2)
