@@ -130,19 +130,10 @@ def keep_needed_accepts(
     }
     needed: dict[Key, Resource] = {}
     warnings: list[str] = []
-    ways: dict[str, frozenset[str]] = {}
-    for accept in accepts:
-        there = snapshot.namespaces[accept.netns]
-        if not any(chain.drops for chain in there.forward.forward_chains):
-            continue
-        if accept.netns not in ways:
-            guarded = {
-                other.bridge for other in accepts if other.netns == accept.netns and other.guarded
-            }
-            ways[accept.netns] = ways_out(there, rest, accept.topology, guarded)
-        gone = _ways_that_are_gone(accept, there)
-        if rules := accept.rules_for(there.forward, ways[accept.netns] | gone):
-            needed[accept.key] = replace(accept, rules=rules)
+    for label in dict.fromkeys(accept.netns for accept in accepts):
+        mine = [accept for accept in accepts if accept.netns == label]
+        for accept in _with_rules(mine, rest, snapshot.namespaces[label]):
+            needed[accept.key] = accept
     for label in dict.fromkeys(accept.netns for accept in accepts):
         forward = snapshot.namespaces[label].forward
         warnings += [blind.what for blind in forward.blind]
@@ -197,15 +188,29 @@ def _own_loss(label: str, chain: ForwardChain, bridges: Sequence[str]) -> str:
     )
 
 
-def _ways_that_are_gone(accept: ForwardAccept, there: NetnsSnapshot) -> frozenset[str]:
-    """Interfaces that the bridge has an accept for and that are not there: one that comes and goes is no difference."""
+def _with_rules(
+    accepts: Sequence[ForwardAccept], rest: Mapping[Key, Resource], there: NetnsSnapshot
+) -> Iterator[ForwardAccept]:
+    """Those of a namespace's accepts that it takes rules for, with them."""
+    if not any(chain.drops for chain in there.forward.forward_chains):
+        return
+    guarded = {accept.bridge for accept in accepts if accept.guarded}
+    ways = ways_out(there, rest, accepts[0].topology, guarded)
+    gone = _ways_that_are_gone(there)
+    for accept in accepts:
+        if rules := accept.rules_for(there.forward, ways | gone.get(accept.bridge, set())):
+            yield replace(accept, rules=rules)
+
+
+def _ways_that_are_gone(there: NetnsSnapshot) -> dict[str, set[str]]:
+    """Bridge → interfaces that it has an accept for and that are not there: one that comes and goes is no difference."""
     here = {link.name for link in there.links}
-    return frozenset(
-        rule.oif
-        for chain in there.forward.forward_chains
-        for rule in chain.accepts
-        if rule.iif == accept.bridge and rule.oif not in {*here, accept.bridge, ""}
-    )
+    found: dict[str, set[str]] = {}
+    for chain in there.forward.forward_chains:
+        for rule in chain.accepts:
+            if rule.iif and rule.oif and rule.oif != rule.iif and rule.oif not in here:
+                found.setdefault(rule.iif, set()).add(rule.oif)
+    return found
 
 
 def loss(label: str, chain: DroppingChain, bridges: Sequence[str]) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -117,16 +118,28 @@ class Machine:
 
         Asked from a named namespace or from that of a process.
         """
-        netns = f"/run/netns/{where}" if isinstance(where, str) else f"/proc/{where}/ns/net"
-        words = [word for target in expected for word in target.split()]
-        found = self.host.run(
-            "nsenter", f"--net={netns}", sys.executable, "-ISc", CLIENT, *words
-        ).stdout.strip()
-        return [
-            f"{where}: {sign}{target[1:]}"
-            for sign, target in zip(found, expected, strict=True)
-            if sign != target[0]
-        ]
+        return self.all_misses({where: expected})
+
+    def all_misses(self, asked: Mapping[str | int, Sequence[str]]) -> list[str]:
+        """The same from several places at the same time."""
+        clients = []
+        for where, expected in asked.items():
+            netns = f"/run/netns/{where}" if isinstance(where, str) else f"/proc/{where}/ns/net"
+            words = [word for target in expected for word in target.split()]
+            argv = ("nsenter", f"--net={netns}", sys.executable, "-ISc", CLIENT, *words)
+            clients.append((where, expected, self.host.start(*argv)))
+        misses = []
+        for where, expected, client in clients:
+            with client:
+                out, err = client.communicate(timeout=240)
+            found = out.strip()
+            assert len(found) == len(expected), err
+            misses += [
+                f"{where}: {sign}{target[1:]}"
+                for sign, target in zip(found, expected, strict=True)
+                if sign != target[0]
+            ]
+        return misses
 
     def serve(self, netns: str, *ports: int) -> Background:
         """A program that listens in a named namespace. It ends with the host at the latest."""

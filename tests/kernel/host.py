@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,15 @@ class Host:
         if check and status != 0:
             raise AssertionError(f"exit status {status}: netorch {' '.join(words)}\n{out}{err}")
         return subprocess.CompletedProcess(["netorch", *words], status, out, err)
+
+    @contextmanager
+    def refusing_names(self) -> Iterator[None]:
+        """Nobody can write to /etc/netns: an apply of nodes that know names fails after much of it is done."""
+        self.run("mount", "-o", "remount,ro", "/etc/netns")
+        try:
+            yield
+        finally:
+            self.run("mount", "-o", "remount,rw", "/etc/netns")
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into `directory` and give its path."""
