@@ -82,6 +82,7 @@ class LinuxKernel:
         self._reader = reader
         self._namespaces = Namespaces()
         self._etc = EtcFiles()
+        self._backends: dict[str, str] = {}
         self._worker = Worker(self._namespaces.home)
 
     def __enter__(self) -> Self:
@@ -286,13 +287,18 @@ class LinuxKernel:
         return self._worker.call(act)
 
     def filter_backend(self, choice: str) -> str:
-        """What `backend.nat` means on this machine; NetorchError if nothing works."""
+        """What `backend.nat` means on this machine; NetorchError if nothing works.
+
+        Asked once, because rules that change their backend in the middle of an apply are made twice.
+        """
 
         def act() -> str:
             self._namespaces.home()
             return filters.choose(choice)
 
-        return self._worker.call(act)
+        if choice not in self._backends:
+            self._backends[choice] = self._worker.call(act)
+        return self._backends[choice]
 
     def filter_refusal(self, backend: str) -> str | None:
         """Why a backend cannot be used here, tried where nobody else sees it; None of one that can."""

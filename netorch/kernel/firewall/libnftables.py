@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -23,6 +24,8 @@ _NO_JSON = "this libnftables is built without JSON"
 _ERROR = re.compile(r"(?:\S+: )?Error: (.*)")
 _WIDTH = 200
 _KEPT = 32
+_BUSY = tuple(os.strerror(number) for number in (errno.EBUSY, errno.EAGAIN, errno.EINTR))
+_TRIES, _PAUSE = 20, 0.02
 
 # What rulesets are made of: a kernel without one of these is found out at once. No topology's table has a dot in its name.
 _PROBE = """\
@@ -155,7 +158,19 @@ def _library() -> ctypes.CDLL:
 
 
 def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str | None, str]:
-    """The error in a sentence or None, and the output."""
+    """The error in a sentence or None, and the output.
+
+    What the kernel is too busy for is tried again, because it says nothing of the text, and a refusal has changed nothing.
+    """
+    for _ in range(_TRIES - 1):
+        error, output = _try(text, dry, flags)
+        if error is None or not any(word in error for word in _BUSY):
+            return error, output
+        time.sleep(_PAUSE)
+    return _try(text, dry, flags)
+
+
+def _try(text: str, dry: bool, flags: int) -> tuple[str | None, str]:
     with ExitStack() as stack:
         try:
             context = stack.enter_context(_context(flags, dry))
