@@ -16,6 +16,9 @@ from netorch.state.resource import Resource
 from netorch.values.marks import Mark
 from netorch.values.snapshot import Scope, Snapshot
 
+SMALL = 100
+"""The number of namespaces up to which nobody notices that their neighbours are read as well."""
+
 
 def scope(
     previous: Previous, state: Mapping[Key, Resource], attached: frozenset[str], memory: Memory
@@ -34,9 +37,14 @@ def scope(
         filters=frozenset(key.netns for key in state if key.kind == "filter"),
         recorded_filters=previous.filters,
         forwards=frozenset(key.netns for key in state if key.kind == "forward"),
-        neighbours=_may_have("neighbour", "neighbours", previous, state),
+        neighbours=_is_small(state) or _may_have("neighbour", "neighbours", previous, state),
         static_macs=_may_have("mac", "fdb", previous, state),
     )
+
+
+def _is_small(state: Mapping[Key, Resource]) -> bool:
+    """Whether neighbours that somebody entered by hand are looked for although the file has none; not without any file."""
+    return bool(state) and sum(key.kind == "netns" for key in state) <= SMALL
 
 
 def _may_have(kind: str, word: str, previous: Previous, state: Mapping[Key, Resource]) -> bool:

@@ -12,7 +12,7 @@ from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
 from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed
 from netorch.state.resource import Resource
-from netorch.values.marks import NOT_OURS
+from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
 from netorch.values.snapshot import NeighbourRecord
 
@@ -98,7 +98,10 @@ def _records(view: View) -> Iterator[NeighbourRecord]:
 
 
 def _is_ours(view: View, record: NeighbourRecord) -> bool:
-    """By its protocol number anywhere; on our own links also what somebody entered by hand, who left none."""
+    """By its protocol number on any link but one of another topology, whose number may be the same; on our own links also what
+    somebody entered by hand, who left none.
+    """
+    link = view.links[record.index]
     if record.protocol == view.mark.protocol:
-        return True
-    return record.protocol == 0 and view.owns(view.links[record.index])
+        return read_alias(link.alias).topology in {"", view.mark.topology}
+    return record.protocol == 0 and view.owns(link)

@@ -33,7 +33,7 @@ links: [{endpoints: ["a:eth0", "b:eth0"], subnet: [10.0.0.0/24, "fd00::/64"]}]
             WORDS.replace("{n", "{mtu: 1400, mac: '02:00:00:00:00:77', n"),
             "+ neighbour a/eth0 10.0.0.9",
         ),
-        Edit(WORDS, "~ veth a/eth0"),
+        Edit(WORDS, "! veth a/eth0"),
     ),
     damages=(
         Damage("ip -n a neigh del 10.0.0.9 dev eth0", "+ neighbour a/eth0 10.0.0.9"),
@@ -108,3 +108,49 @@ def test_a_neighbour_needs_no_question(host: Host) -> None:
     assert request in sniff(
         host, "b", "eth0", "icmp and ether dst 02:00:00:00:00:09", request, *ping
     )
+
+
+PLAIN = """
+name: lab
+nodes: {a: {networks: [lan]}, b: {}}
+networks: {lan: {mode: host-only, subnet: [10.1.0.0/24, "fd01::/64"]}}
+links: [{endpoints: ["a:e0", "b:e0"], subnet: [10.0.0.0/24, "fd00::/64"]}]
+"""
+
+
+def test_a_neighbour_by_hand_is_drift_where_the_file_has_none(host: Host) -> None:
+    host.write("lab.yaml", PLAIN)
+    host.netorch("apply", "lab.yaml")
+    host.run("ip", "link", "add", "eth9", "type", "veth", "peer", "name", "eth8")
+    host.run("ip", "link", "set", "eth9", "up")
+    foreign = ("ip", "neigh", "add", "10.9.0.2", "lladdr", "02:00:00:00:00:01", "dev", "eth9")
+    host.run(*foreign, "nud", "permanent")
+    assert "in sync" in host.netorch("diff", "lab.yaml").stdout
+    wrong = (("a", "e0", "10.0.0.2"), ("a", "e0", "fd00::2"), ("", "lan", "10.1.0.2"))
+    for node, link, address in wrong:
+        where = ("-n", node) if node else ()
+        words = ("replace", address, "lladdr", "02:00:00:00:00:01", "dev", link, "nud", "permanent")
+        host.run("ip", *where, "neigh", *words)
+    assert not host.ping("a", "10.0.0.2")
+    done = host.netorch("diff", "lab.yaml", check=False)
+    assert done.returncode == 2
+    for node, link, address in wrong:
+        assert f"- neighbour {node or 'host'}/{link} {address}" in done.stdout
+    host.netorch("apply", "lab.yaml")
+    assert all(host.ping(node or None, address) for node, _, address in wrong)
+    assert "in sync" in host.netorch("diff", "lab.yaml").stdout
+    host.netorch("destroy", "lab")
+    assert "10.9.0.2" in host.run("ip", "neigh", "show", "nud", "permanent").stdout
+
+
+def test_neighbours_of_a_topology_with_the_same_number_are_left_alone(host: Host) -> None:
+    """Of `p0` and `p12` the protocol numbers agree."""
+    words = "interfaces: {br-$NAME: {kind: bridge, neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}]}}"
+    for name in ("p0", "p12"):
+        text = f"name: {name}\nnodes: {{host: {{{words.replace('$NAME', name)}}}}}\n"
+        host.write(f"{name}.yaml", text)
+        host.netorch("apply", f"{name}.yaml")
+    for name in ("p0", "p12"):
+        assert "in sync" in host.netorch("diff", f"{name}.yaml").stdout
+    host.netorch("destroy", "p12")
+    assert "in sync" in host.netorch("diff", "p0.yaml").stdout
