@@ -465,6 +465,46 @@ def test_two_topologies_keep_to_their_own(docker: Machine) -> None:
     assert docker.host.netorch("diff", "two.yaml").stdout == "two: in sync\n"
 
 
+OWNER = """
+ip netns add own
+ip link add outer type veth peer name eth0 netns own
+ip address add 192.0.2.1/24 dev outer
+ip link set outer up
+ip -n own link set lo up
+ip -n own link set eth0 up
+ip -n own address add 192.0.2.2/24 dev eth0
+ip -n own link add docker0 type bridge
+ip -n own address add 172.17.0.1/16 dev docker0
+ip -n own link set docker0 up
+ip netns add box
+ip -n own link add box0 type veth peer name eth0 netns box
+ip -n own link set box0 master docker0 up
+ip -n box link set eth0 up
+ip -n box address add 172.17.0.2/16 dev eth0
+ip -n box route add default via 172.17.0.1
+ip netns exec own iptables-$1 -P FORWARD DROP
+"""
+
+
+def test_in_a_namespace_of_others_as_on_the_host(host: Host, flavour: str) -> None:
+    if flavour == "legacy":
+        pytest.importorskip("iptc", reason="python-iptables is not installed")
+    host.run("sh", "-ec", OWNER, "sh", flavour)
+    host.write(
+        "own.yaml",
+        "name: own\nnetworks: {lan: {node: o, mode: nat, subnet: 10.9.0.0/24}}\n"
+        "nodes: {o: {attach: 'netns:own'}, a: {networks: [lan]}}\n",
+    )
+    host.netorch("apply", "own.yaml")
+    rules = host.run("ip", "netns", "exec", "own", f"iptables-{flavour}", "-S", "FORWARD").stdout
+    assert [line.split(" -m ")[0] for line in rules.splitlines()[1:]] == [
+        "-A FORWARD -o lan",
+        "-A FORWARD -i lan -o eth0",
+    ]
+    assert host.ping("a", "192.0.2.1") and not host.ping("a", "172.17.0.2")
+    assert host.netorch("diff", "own.yaml").stdout == "own: in sync\n"
+
+
 def test_without_anything_that_drops_there_are_no_rules(host: Host) -> None:
     host.write("lab.yaml", FILE)
     done = host.netorch("apply", "lab.yaml")
