@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 
 from netorch.checks.probes import Live, Outcome, Pair, involved, outcome, pairs
 from netorch.converge.attached import attach, check_attached
+from netorch.converge.previous import Previous
 from netorch.errors import NetorchError, Problem
 from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
@@ -191,14 +192,18 @@ def _is_settling(snapshot: Snapshot, labels: Iterable[str]) -> bool:
 
 
 def _is_ours(snapshot: Snapshot, label: str, loaded: Loaded) -> bool:
-    alias = next((link.alias for link in snapshot.namespaces[label].links if link.index == 1), "")
-    return loaded.desired.mark.owns_alias(alias)
+    netns = snapshot.namespaces[label]
+    alias = next((link.alias for link in netns.links if link.index == 1), "")
+    return netns.is_own and loaded.desired.mark.owns_alias(alias)
 
 
 def _is_marked(snapshot: Snapshot, loaded: Loaded) -> bool:
-    """Whether anything in namespaces of others, or on the host, carries the topology's mark."""
-    mark = loaded.desired.mark
+    """Whether anything in namespaces of others, or on the host, is the topology's by its record, or carries its mark."""
+    previous = Previous.read(loaded.desired.topology)
+    mark, record = previous.mark, previous.ownership
     for netns in snapshot.namespaces.values():
+        if record is not None and record.of(netns.identity):
+            return True
         protocols = {
             *(address.protocol for address in netns.addresses),
             *(route.protocol for route in netns.routes),

@@ -216,9 +216,16 @@ def reach_on_record(kernel: LinuxKernel, topology: str, record: Record | None) -
 
 def _follow(kernel: LinuxKernel, mark: Mark, scope: Scope) -> frozenset[str]:
     """All attached labels, with those that cables lead to, and the ones that cables lead to from there."""
-    while more := kernel.attach_unnamed(_cables(kernel.read(scope), mark)):
+    sure = scope.attached
+    while more := kernel.attach_unnamed(_cables(snapshot := kernel.read(scope), mark)):
         scope = replace(scope, attached=scope.attached | more)
-    return scope.attached
+    # a cable in a namespace of others may lead anywhere: what it leads to has to say the same
+    return sure | {
+        label
+        for label in scope.attached - sure
+        if label in snapshot.namespaces
+        and any(mark.owns_alias(link.alias) for link in snapshot.namespaces[label].links)
+    }
 
 
 def _cables(snapshot: Snapshot, mark: Mark) -> dict[str, dict[int, str]]:

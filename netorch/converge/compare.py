@@ -38,6 +38,7 @@ from netorch.state.key import Key
 from netorch.state.plan import Plan
 from netorch.state.planner import plan as make_plan
 from netorch.state.resource import Resource
+from netorch.values.marks import Mark
 from netorch.values.snapshot import Snapshot
 
 
@@ -52,6 +53,8 @@ class Difference(Value):
     """What the file asks for, in terms of this machine."""
     attached: Attached
     """The namespaces of others that the topology reaches into."""
+    mark: Mark
+    """The marks of the topology, with the number that it has on this machine."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -93,6 +96,8 @@ def compare(
         return kernel.read(replace(asked, forwards=own), kept)
 
     snapshot = read(desired.state)
+    previous = previous.with_number(snapshot)
+    desired = desired.with_mark(previous.mark)
     check_attached(desired, attached, snapshot, loaded)
     here = desired_here(kernel, desired, snapshot, loaded)
     state = here.state
@@ -111,7 +116,7 @@ def compare(
     if before is not None and lost_its_other_end(same, before.observed.state, observed.state):
         return compare(kernel, desired, previous, loaded, attached=attached)
     state, left_alone = _as_it_is(previous, observed, state)
-    refuse_conflicts(desired, observed, previous, loaded)
+    refuse_conflicts(desired, observed, snapshot, previous, loaded)
     taken = refuse_hazards(desired, observed, snapshot, previous, loaded)
     plan = make_plan(exclude_namespaces(same, observed.state), exclude_namespaces(same, state))
     refuse_obstacles(plan, snapshot, state, desired, loaded)
@@ -119,7 +124,7 @@ def compare(
     refuse_lacking(kernel, plan, desired, loaded)
     warnings = (
         *attached.warnings,
-        *((previous.settings_warning,) if previous.settings_warning else ()),
+        *previous.warnings,
         *(loaded.warning_lines if loaded is not None else ()),
         *here.warnings,
         *dropping,
@@ -131,9 +136,10 @@ def compare(
         *hazards.warn_of_egress(desired, snapshot),
         *hazards.warn_of_listeners(state, observed.state, snapshot),
         *bridge_filter.warn_of_filter(state, snapshot),
+        *observed.unproven.values(),
         *cautions(plan, snapshot, desired.topology),
     )
-    return Difference(plan, observed, snapshot, memory, state, attached, warnings)
+    return Difference(plan, observed, snapshot, memory, state, attached, previous.mark, warnings)
 
 
 def plan_back(
@@ -145,7 +151,7 @@ def plan_back(
 ) -> tuple[Plan, Snapshot]:
     """The plan to `target`, a state of the same topology from before, out of whatever is there now."""
     memory = previous.memory.moved(attached.moved)
-    state = {**target, **desired.state}
+    state = {**target, **desired.with_mark(previous.mark).state}
     snapshot = kernel.read(scope(previous, state, attached.labels, memory))
     observed = observe_ours(kernel, previous, snapshot, state, memory)
     return make_plan(observed.state, target), snapshot
@@ -187,5 +193,10 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
             f"{nic.title()}: what it had on the host is not known any more: it goes back bare and down"
             for nic in lent
             if nic.origin not in known
+        ),
+        *(
+            f"{origin}, which the host lent, is neither where it was lent to nor back on the host: it is left alone"
+            for origin, place in snapshot.nics.items()
+            if place is None
         ),
     ]

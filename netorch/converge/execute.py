@@ -10,6 +10,7 @@ from msgspec import Struct
 from netorch.immutable import Value, field
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
+from netorch.state.key import is_attached
 from netorch.state.plan import Plan, Step
 from netorch.state.planner import batches
 from netorch.state.resource import Resource
@@ -106,11 +107,16 @@ def _delete_early(
 
 
 def deletable_groups(plan: Plan, snapshot: Snapshot, group: int) -> dict[str, int]:
-    """Labels where all links of `group` are to go, and enough of them: a stranger in the group means one by one."""
+    """Labels where all links of `group` are to go, and enough of them: a stranger in the group means one by one.
+
+    In a namespace of others it is always one by one, because there anybody may put a link into the group at any moment.
+    """
     dying = {resource.key for resource in _dying(plan)}
     found: dict[str, int] = {}
     for label, netns in snapshot.namespaces.items():
         members = [link for link in netns.links if link.group == group]
+        if is_attached(label):
+            continue
         fewest = GROUP_WITHIN if netns_key(label) in dying else GROUP_FROM
         if len(members) >= fewest and all(link_key(label, link.name) in dying for link in members):
             found[label] = group

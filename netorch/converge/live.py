@@ -16,7 +16,7 @@ from netorch.kernel.files.records import Record
 from netorch.state.key import Key
 from netorch.state.plan import Plan
 from netorch.state.resource import Resource
-from netorch.values.marks import ALIAS, Mark, read_alias
+from netorch.values.marks import ALIAS, read_alias
 from netorch.values.requests import Attachment
 from netorch.values.snapshot import Scope
 
@@ -37,7 +37,9 @@ def names(kernel: LinuxKernel) -> list[str]:
     names = set(records.applied_names())
     for netns in kernel.read(Scope(ALIAS)).namespaces.values():
         for link in netns.links:
-            if topology := read_alias(link.alias).topology:
+            # hardware may have come home out of a namespace of others, with an alias that was written there
+            marked = link.kind or link.name == "lo"
+            if marked and (topology := read_alias(link.alias).topology):
                 names.add(topology)
     return sorted(names)
 
@@ -54,7 +56,7 @@ def look(kernel: LinuxKernel, name: str) -> Live:
         except NetorchError as error:
             warnings += error.lines()
     with_left = previous.desired_with_left
-    within = reach(kernel, Mark(name), with_left)
+    within = reach(kernel, previous.mark, with_left)
     _, observed = read_all(kernel, previous, within)
     attached = with_left.attached if with_left is not None else {}
     return Live(

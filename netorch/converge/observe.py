@@ -11,10 +11,11 @@ from netorch.kinds.file import NodeFile
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import SysctlValues
 from netorch.state.key import HOST, Key, is_attached
-from netorch.state.registry import OBSERVED, View
+from netorch.state.registry import OBSERVED, TELL_UNPROVEN, View
 from netorch.state.registry import ObservedKind as Kind
 from netorch.state.resource import Resource
-from netorch.values.marks import Mark, maker
+from netorch.values.marks import NOT_OURS, Mark, maker
+from netorch.values.ownership import Ownership
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 OriginalValues = Mapping[str, Mapping[tuple[str, ...], SysctlValues | None]]
@@ -30,25 +31,78 @@ class Observed(Value):
     state: Mapping[Key, Resource]
     strangers: Mapping[Key, str] = field(default_factory=dict)
     stale: frozenset[str] = frozenset()
+    unproven: Mapping[Key, str] = field(default_factory=dict)
+    """What carries marks that prove nothing, and is left alone → a sentence that says so."""
+
+
+class Evidence(Value):
+    """What tells whose an object is, beside its mark in the kernel."""
+
+    record: Ownership | None = None
+    """What is on record; None without a record."""
+    trusts_numbers: bool = True
+    """Whether a number is enough where there is no record."""
+
+
+WITHOUT_RECORD = Evidence()
 
 
 def views(
-    snapshot: Snapshot, mark: Mark, originals: OriginalValues, wanted: Container[Key]
+    snapshot: Snapshot,
+    mark: Mark,
+    originals: OriginalValues,
+    wanted: Container[Key],
+    evidence: Evidence = WITHOUT_RECORD,
 ) -> dict[str, View]:
     """One view a namespace, and one for files that outlived their namespace."""
     found: dict[str, View] = {}
+    record = evidence.record
+    others = {
+        netns.inode
+        for label, netns in snapshot.namespaces.items()
+        if label == HOST or is_attached(label)
+    }
+    names = None if record is None else frozenset(record.namespaces)
     for label, netns in snapshot.namespaces.items():
-        lo = next((link for link in netns.links if link.name == "lo"), None)
         created = (
-            label != HOST
-            and not is_attached(label)
-            and lo is not None
-            and mark.owns_alias(lo.alias)
+            netns.inode not in others
+            and netns.is_own
+            and (names is None or label in names)
+            and mark.owns_alias(_alias_of_lo(netns))
         )
-        found[label] = View(netns, mark, created, found, originals.get(label, {}), wanted)
+        found[label] = View(
+            netns,
+            mark,
+            created,
+            found,
+            originals.get(label, {}),
+            wanted,
+            on_record=None if record is None or created else record.of(netns.identity),
+            links_on_record=frozenset() if record is None else record.links_in(netns.identity),
+            trusts_numbers=evidence.trusts_numbers,
+            lent={
+                place[1]: nic for nic, place in snapshot.nics.items() if place and place[0] == label
+            },
+            nics_on_record=frozenset(snapshot.nics),
+        )
     for label, files in snapshot.orphans.items():
         found[label] = View(NetnsSnapshot(label, (0, 0), (), files=files), mark, False, found)
     return found
+
+
+def _alias_of_lo(netns: NetnsSnapshot) -> str:
+    """The alias of lo, which says who made the namespace."""
+    return next((link.alias for link in netns.links if link.name == "lo"), "")
+
+
+def _whose_namespace(netns: NetnsSnapshot, mark: Mark) -> str:
+    """Who made a namespace that is in the way, in a person's words."""
+    if not netns.is_own:
+        return f"belongs to another user namespace, and {NOT_OURS}"
+    alias = _alias_of_lo(netns)
+    if mark.owns_alias(alias):
+        return f"says that {mark.topology} made it, and no record proves it"
+    return maker(alias)
 
 
 def _by_links(kinds: Sequence[type[Kind]]) -> Callable[[frozenset[str]], Sequence[type[Kind]]]:
@@ -71,6 +125,7 @@ def observe(
     originals: OriginalValues | None = None,
     kinds: Sequence[type[Kind]] = OBSERVED,
     known: Mapping[str, Sequence[Resource]] | None = None,
+    evidence: Evidence = WITHOUT_RECORD,
 ) -> Observed:
     """What is ours in `snapshot`, and which of the `wanted` keys are somebody else's. `kinds`: what to look for.
 
@@ -85,21 +140,22 @@ def observe(
         if isinstance(resource, Link) and resource.altname
     }
     for label, alias in snapshot.strangers.items():
-        what = "is no namespace, but a file" if alias is None else f"exists and {maker(alias)}"
+        odd = f"is {snapshot.odd.get(label, 'an empty file')}, not a network namespace"
+        what = odd if alias is None else f"exists and {maker(alias)}"
         strangers[netns_key(label)] = f"/run/netns/{label} {what}"
     asked = {(key.kind, key.netns) for key in (*wanted, *second_names)}
     looked_for = _by_links(kinds)
     known = known or {}
-    for view in views(snapshot, mark, originals or {}, wanted).values():
+    unproven: dict[Key, str] = {}
+    for view in views(snapshot, mark, originals or {}, wanted, evidence).values():
         if (
             not view.created
             and view.label != HOST
             and not is_attached(view.label)
             and view.netns.links
         ):
-            lo = view.by_name.get("lo")
             strangers[netns_key(view.label)] = (
-                f"namespace {view.label!r} exists and {maker(lo.alias if lo else '')}"
+                f"namespace {view.label!r} exists and {_whose_namespace(view.netns, mark)}"
             )
         for resource in known.get(view.label, ()):
             state[resource.key] = resource
@@ -111,9 +167,16 @@ def observe(
                     strangers[key] = whose
                 elif key in second_names:
                     strangers[second_names[key]] = whose
-    stale = frozenset(label for label, alias in snapshot.strangers.items() if alias is None)
+        if not view.created:
+            unproven.update(pair for tell in TELL_UNPROVEN for pair in tell(view))
+    stale = frozenset(
+        label
+        for label, alias in snapshot.strangers.items()
+        if alias is None and label not in snapshot.odd
+    )
     return Observed(
         state,
         {key: whose for key, whose in strangers.items() if key in wanted and key not in state},
         stale,
+        unproven,
     )

@@ -66,6 +66,7 @@ class Orchestrator:
     def diff(self, loaded: Loaded) -> Difference:
         """What apply would do. ConflictError where something of others is in the way."""
         desired = loaded.desired
+        records.refuse_odd_place(desired.topology)
         return compare(self.kernel, desired, Previous.read(desired.topology), loaded)
 
     def apply(

@@ -27,7 +27,11 @@ from netorch.values.sysctl_paths import with_defaults
 
 
 def refuse_conflicts(
-    desired: Desired, observed: Observed, previous: Previous, loaded: Loaded | None
+    desired: Desired,
+    observed: Observed,
+    snapshot: Snapshot,
+    previous: Previous,
+    loaded: Loaded | None,
 ) -> None:
     """ConflictError for everything of others that stands where the file wants an object."""
     # an empty file that a crash of ours left in /run/netns is not somebody else's
@@ -37,8 +41,8 @@ def refuse_conflicts(
         for key, whose in observed.strangers.items()
         if key.netns not in observed.stale & left
     }
-    claims = previous.claims(previous.names) if strangers else {}
-    strangers |= {key: made_by(claims[key]) for key in strangers if key in claims}
+    owners = {key: previous.owner_elsewhere(key, snapshot) for key in strangers}
+    strangers |= {key: made_by(owner) for key, owner in owners.items() if owner}
     problems: list[Problem] = []
     for key, whose in strangers.items():
         resource = desired.state[key]

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 from netorch.converge.attached import has_left, with_left
+from netorch.converge.observe import Evidence
 from netorch.converge.original_settings import Memory, memory_of
 from netorch.errors import NetorchError, Problem
 from netorch.immutable import Value, field, replace
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Originals, Record
+from netorch.kinds.base.link import link_key
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded, load
-from netorch.state.key import HOST, Key
+from netorch.state.key import HOST, Key, is_attached
+from netorch.state.resource import Resource
+from netorch.values.marks import PROTOCOLS, Mark, read_alias
+from netorch.values.ownership import (
+    RECORDED,
+    ObjectName,
+    Ownership,
+    free_number,
+    identity_text,
+)
+from netorch.values.snapshot import Snapshot
 
 
 class Previous(Value, dict=True):
@@ -34,6 +46,10 @@ class Previous(Value, dict=True):
     """What is wrong with the record."""
     settings_warning: str = ""
     """What is wrong with the record of sysctls."""
+    ownership: Ownership | None = None
+    """What is on record as this topology's own; None without a usable record of it."""
+    ownership_warning: str = ""
+    """What is wrong with that record."""
     loaded: Desired | None = None
     """What the file asks for, where that is known already."""
     filters: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +60,7 @@ class Previous(Value, dict=True):
         """Read /run/netorch. NetorchError where it cannot be read."""
         record, warning = records.read_record(topology)
         settings, settings_warning = records.read_sysctls(topology)
+        ownership, ownership_warning = records.read_ownership(topology)
         names, others = _names_and_settings_of_others(topology)
         return cls(
             topology=topology,
@@ -53,7 +70,76 @@ class Previous(Value, dict=True):
             names=names,
             warning=warning,
             settings_warning=settings_warning,
+            ownership=ownership,
+            ownership_warning=ownership_warning,
             filters=_filters(topology, record),
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is wrong with the records, but for the one of the file."""
+        return tuple(filter(None, (self.settings_warning, self.ownership_warning)))
+
+    @cached_property
+    def mark(self) -> Mark:
+        """The marks of this topology, with the number that is on record."""
+        return Mark(self.topology, self.ownership.number if self.ownership is not None else 0)
+
+    @cached_property
+    def ownership_of_others(self) -> Mapping[str, Ownership]:
+        """What each other topology of this machine has on record as its own."""
+        read = {
+            name: records.read_ownership(name)[0] for name in self.names if name != self.topology
+        }
+        return {name: ownership for name, ownership in read.items() if ownership is not None}
+
+    def with_number(self, snapshot: Snapshot) -> Previous:
+        """The same, with a protocol number for this topology if it has none on record.
+
+        It is the one that is computed from the name, unless another topology has that, or something else in a
+        namespace of others.
+        """
+        default = Mark(self.topology)
+        if self.ownership is not None or _is_marked(snapshot, default):
+            return self
+        taken = {
+            *(Mark(name, own.number).protocol for name, own in self.ownership_of_others.items()),
+            *_numbers(snapshot),
+        }
+        number = free_number(default.protocol, PROTOCOLS, taken)
+        if number == default.protocol:
+            return self
+        return replace(self, ownership=Ownership(number))
+
+    def evidence(self, snapshot: Snapshot) -> Evidence:
+        """What tells whose the objects of a snapshot are, beside their marks.
+
+        Without a record a number is enough only if the topology is evidently here, and no other one has the number.
+        """
+        if self.ownership is not None:
+            return Evidence(self.ownership)
+        mark = self.mark
+        others = {*self.names, *_marked_topologies(snapshot)} - {self.topology}
+        shared = any(
+            Mark(name, own.number if (own := self.ownership_of_others.get(name)) else 0).protocol
+            == mark.protocol
+            for name in others
+        )
+        return Evidence(None, trusts_numbers=not shared and _is_marked(snapshot, mark))
+
+    def owner_elsewhere(self, key: Key, snapshot: Snapshot) -> str:
+        """The other topology that has an object on record as its own, "" without one."""
+        netns = snapshot.namespaces.get(key.netns)
+        if netns is None:
+            return ""
+        name = (key.kind, *key.parts)
+        return next(
+            (
+                topology
+                for topology, ownership in self.ownership_of_others.items()
+                if name in ownership.of(netns.identity)
+            ),
+            "",
         )
 
     @cached_property
@@ -91,20 +177,6 @@ class Previous(Value, dict=True):
         }
         return {name: desired for name, desired in loaded.items() if desired is not None}
 
-    def claims(self, topologies: Iterable[str]) -> dict[Key, str]:
-        """What these other topologies have on the host without a mark that names them.
-
-        Addresses, routes and rules have room for a number only. The values name the topologies.
-        """
-        numbered = {"address", "route", "rule"}
-        return {
-            key: name
-            for name in topologies
-            if name in self.others
-            for key in self.others[name].state
-            if key.netns == HOST and key.kind in numbered
-        }
-
     def may_say(self, word: str) -> bool:
         """Whether the file that was applied last may have this word; True where nothing is known."""
         return self.record is None or self.record.may_say(word)
@@ -126,12 +198,15 @@ class Previous(Value, dict=True):
         """What the file asks for, as far as somebody has asked."""
         return self.__dict__.get("desired", self.loaded)
 
-    def rewritten(self, record: Record, desired: Desired, settings: Originals) -> Previous:
-        """The same after an apply wrote its record and its `settings`."""
+    def rewritten(
+        self, record: Record, desired: Desired, settings: Originals, ownership: Ownership
+    ) -> Previous:
+        """The same after an apply wrote its record, with its `settings` and what is its own."""
         return replace(
             self,
             record=record,
             settings=settings,
+            ownership=ownership,
             warning="",
             loaded=desired,
             # those from before stay, because a rollback puts them back
@@ -185,3 +260,60 @@ def namespaces_of(desired: Desired | None) -> frozenset[str]:
     if desired is None:
         return frozenset()
     return frozenset(key.netns for key in desired.state if key.kind == "netns")
+
+
+def ownership_of(state: Mapping[Key, Resource], snapshot: Snapshot, mark: Mark) -> Ownership:
+    """What a state has, in the form of a record. `snapshot` has the namespaces of others that it reaches into."""
+    objects: dict[str, list[ObjectName]] = {}
+    for key in state:
+        if key.kind in RECORDED and (key.netns == HOST or is_attached(key.netns)):
+            netns = snapshot.namespaces.get(key.netns)
+            if netns is not None:
+                place = objects.setdefault(identity_text(netns.identity), [])
+                place.append((key.kind, *key.parts))
+    names = tuple(sorted(key.netns for key in state if key.kind == "netns"))
+    return Ownership(
+        mark.protocol,
+        names,
+        {identity: tuple(sorted(found)) for identity, found in sorted(objects.items())},
+        _links_of(state, snapshot),
+    )
+
+
+def _links_of(state: Mapping[Key, Resource], snapshot: Snapshot) -> dict[str, tuple[int, ...]]:
+    """Namespace that netorch did not make → the indices of the links there that a state has."""
+    return {
+        identity_text(netns.identity): found
+        for label, netns in sorted(snapshot.namespaces.items())
+        if (label == HOST or is_attached(label))
+        and (
+            found := tuple(
+                sorted(link.index for link in netns.links if link_key(label, link.name) in state)
+            )
+        )
+    }
+
+
+def _is_marked(snapshot: Snapshot, mark: Mark) -> bool:
+    """Whether a topology has anything on this machine, by its name on a link where nobody but root can write it."""
+    return any(
+        mark.owns_alias(link.alias)
+        for label, netns in snapshot.namespaces.items()
+        if not is_attached(label) and netns.is_own
+        for link in netns.links
+        if link.kind or link.name == "lo"
+    )
+
+
+def _marked_topologies(snapshot: Snapshot) -> Iterator[str]:
+    """The topologies whose marks are on the host, and on namespaces with a name."""
+    yield from (read_alias(link.alias).topology for link in snapshot.namespaces[HOST].links)
+    yield from (read_alias(alias).topology for alias in snapshot.strangers.values() if alias)
+
+
+def _numbers(snapshot: Snapshot) -> Iterator[int]:
+    """The protocol numbers that something has on the host and in namespaces of others."""
+    for label, netns in snapshot.namespaces.items():
+        if label == HOST or is_attached(label):
+            for records_of in (netns.addresses, netns.routes, netns.rules, netns.neighbours):
+                yield from (record.protocol for record in records_of)

@@ -11,9 +11,10 @@ from netorch.converge.original_settings import Memory
 from netorch.converge.previous import Previous
 from netorch.immutable import replace
 from netorch.kernel.door import LinuxKernel
+from netorch.kinds.netns import netns_key
 from netorch.state.key import Key
 from netorch.state.resource import Resource
-from netorch.values.marks import Mark
+from netorch.values.ownership import RECORDED
 from netorch.values.snapshot import Scope, Snapshot
 
 SMALL = 100
@@ -24,7 +25,7 @@ def scope(
     previous: Previous, state: Mapping[Key, Resource], attached: frozenset[str], memory: Memory
 ) -> Scope:
     """What to read in order to compare `state` with the kernel."""
-    mark = Mark(previous.topology)
+    mark = previous.mark
     sysctls = dict(memory.paths(state))
     for label, paths in hazards.ipv6_switches(state).items():
         sysctls[label] = tuple(dict.fromkeys((*sysctls.get(label, ()), *paths)))
@@ -86,26 +87,49 @@ def observe_ours(
 
     `known`: label → what is there beside files, of namespaces that need not be looked through.
     """
-    mark = Mark(previous.topology)
     originals = memory.originals(snapshot, desired, kernel.pristine_sysctls)
-    observed = observe(snapshot, mark, desired, originals, known=known)
-    same_number = [
-        name
-        for name in previous.names
-        if name != mark.topology and Mark(name).protocol == mark.protocol
-    ]
-    claims = previous.claims(same_number) if same_number else {}
-    theirs = {key: made_by(claims[key]) for key in observed.state if key in claims}
-    if not theirs:
+    evidence = previous.evidence(snapshot)
+    observed = observe(snapshot, previous.mark, desired, originals, known=known, evidence=evidence)
+    theirs = _of_others(previous, snapshot, observed, desired)
+    unproven = {
+        key: text
+        for key, text in observed.unproven.items()
+        if not previous.owner_elsewhere(key, snapshot)
+    }
+    if not theirs and len(unproven) == len(observed.unproven):
         return observed
     return Observed(
         {key: resource for key, resource in observed.state.items() if key not in theirs},
         {
             **observed.strangers,
-            **{key: whose for key, whose in theirs.items() if key in desired},
+            **{key: made_by(whose) for key, whose in theirs.items() if key in desired},
         },
         observed.stale,
+        unproven,
     )
+
+
+def _of_others(
+    previous: Previous,
+    snapshot: Snapshot,
+    observed: Observed,
+    desired: Mapping[Key, Resource],
+) -> dict[Key, str]:
+    """What seems to be ours for its number, while another topology has it on record: key → that topology.
+
+    In a namespace that netorch made, such as one that the other topology is attached to, only what is about to go matters.
+    """
+    if not previous.names or previous.names == (previous.topology,):
+        return {}
+    found: dict[Key, str] = {}
+    for key in observed.state:
+        if key.kind not in RECORDED or key.kind == "link":
+            continue
+        made = netns_key(key.netns) in observed.state
+        asked = (key not in desired and bool(desired)) if made else previous.ownership is None
+        if asked and (whose := previous.owner_elsewhere(key, snapshot)):
+            found[key] = whose
+    return found
 
 
 def made_by(topology: str) -> str:

@@ -18,6 +18,7 @@ from netorch.converge.transaction import ROUNDS, end_processes_of, remove_stale_
 from netorch.errors import KernelRefused, Problem
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
+from netorch.kernel.links import lent, nics
 from netorch.kinds.filter import strange_title
 from netorch.kinds.netns import netns_key
 from netorch.state.key import HOST, label_text
@@ -51,7 +52,9 @@ def tear_down(
         plan,
         warnings=[
             *([previous.warning] if previous.warning else []),
+            *previous.warnings,
             *within.warnings,
+            *observed.unproven.values(),
             *cautions(plan, snapshot, name),
             *_missing(plan, reclaim, snapshot),
             *_strange_filters(observed, snapshot),
@@ -87,7 +90,7 @@ def tear_down(
         raise KernelRefused([*problems, *left])
     end_wrong_connections(kernel, name, began, snapshot)
     remove_stale_names(kernel, snapshot, reclaim)
-    records.remove_record(name)
+    records.remove_record(name, keep=lent.FILE if _may_come_back(name, snapshot) else "")
     return report
 
 
@@ -115,18 +118,31 @@ def _reach(kernel: LinuxKernel, previous: Previous) -> Reach:
     """Where the topology may have something: by its record if that is enough, else by its file, else by its marks."""
     name = previous.topology
     on_record = reach_on_record(kernel, name, previous.record)
-    return on_record or reach(kernel, Mark(name), previous.desired_with_left)
+    return on_record or reach(kernel, previous.mark, previous.desired_with_left)
 
 
 def _missing(plan: Plan, reclaim: frozenset[str], snapshot: Snapshot) -> list[str]:
     """A warning where namespaces on record are not there."""
-    gone = sorted(reclaim - snapshot.namespaces.keys() - {HOST})
-    if not plan or not gone:
-        return []
-    names = ", ".join(map(label_text, gone))
-    return [
-        f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made"
+    gone = reclaim - snapshot.namespaces.keys() - {HOST}
+    odd = [
+        f"/run/netns/{name} is {snapshot.odd[name]}, not a network namespace: it is left alone"
+        for name in sorted(gone & snapshot.odd.keys())
     ]
+    missing = sorted(gone - snapshot.odd.keys())
+    if not plan or not missing:
+        return odd
+    names = ", ".join(map(label_text, missing))
+    return [
+        *odd,
+        f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made",
+    ]
+
+
+def _may_come_back(topology: str, snapshot: Snapshot) -> bool:
+    """Whether hardware that the host lent is nowhere to be seen: what it had there is kept for the day when it is back."""
+    return any(
+        snapshot.nics.get(origin, ("", 0)) is None for origin in nics.hardware_lent(topology)
+    )
 
 
 def _strange_filters(observed: Observed, snapshot: Snapshot) -> list[str]:

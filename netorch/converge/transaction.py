@@ -14,7 +14,7 @@ from netorch.converge.execute import Refusal, deletable_groups, execute
 from netorch.converge.kernel_errors import problem_of
 from netorch.converge.moves import moves
 from netorch.converge.original_settings import Memory, Place
-from netorch.converge.previous import Previous, namespaces_of
+from netorch.converge.previous import Previous, namespaces_of, ownership_of
 from netorch.converge.report import Observers, Report
 from netorch.converge.shared_settings import changed_since, places_of, put_back, without_places
 from netorch.errors import KernelRefused, NetorchError, Problem
@@ -31,6 +31,7 @@ from netorch.resolve.loader import Loaded
 from netorch.state.key import label_text
 from netorch.state.plan import Plan
 from netorch.state.resource import State
+from netorch.values.ownership import Ownership
 from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Snapshot
 
@@ -77,8 +78,9 @@ class Transaction:
         topology = self.desired.topology
         self.observers.phase("reading")
         unconfirmed = confirmation.refuse_pending(topology)
+        records.refuse_odd_place(topology)
         self.previous = Previous.read(topology)
-        self.first = compare(self.kernel, self.desired, self.previous, self.loaded)
+        self.first = self.last = compare(self.kernel, self.desired, self.previous, self.loaded)
         self.record = replace(self.record, filters=_filters(self.first.wanted))
         self._looks += 1
         if self._looks == 1:
@@ -96,7 +98,13 @@ class Transaction:
             not self.first.plan
             and last is not None
             and replace(last, applied=self.record.applied) == self.record
+            and self.previous.ownership == self._ownership_after
         )
+
+    @property
+    def _ownership_after(self) -> Ownership:
+        """What is the topology's own once it is as the file wants it."""
+        return ownership_of(self.first.wanted, self.last.snapshot, self.first.mark)
 
     def remember(self) -> bool:
         """Step 2: the record, and the sysctls that are about to change, because a crash from here
@@ -145,8 +153,10 @@ class Transaction:
         # as long as a filter may be there without its mark, the record must not say that all have one
         self.marks_filters = "" in previous.filters.values()
         record = replace(self.record, filters=None) if self.marks_filters else self.record
-        records.write_record(name, record, known)
-        self.previous = previous.rewritten(record, self.desired, self.settings)
+        state = {**first.observed.state, **first.wanted}
+        self.ownership = ownership_of(state, first.snapshot, first.mark).also(previous.ownership)
+        records.write_record(name, record, known, self.ownership)
+        self.previous = previous.rewritten(record, self.desired, self.settings, self.ownership)
 
     def carry_out(self) -> None:
         """Steps 3 and 4: carry out the plan; read and plan again until nothing differs.
@@ -183,6 +193,7 @@ class Transaction:
                 attached=self.first.attached,
                 before=now,
             )
+        self.last = now
         tell_of_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)
         end_wrong_connections(self.kernel, desired.topology, self.first.snapshot, now.snapshot)
 
@@ -219,6 +230,8 @@ class Transaction:
         needed = self.memory.after(first.wanted, first.snapshot)
         if needed != self.settings:
             records.write_sysctls(name, needed)
+        if self.ownership != self._ownership_after:
+            records.write_ownership(name, self._ownership_after)
         if self.marks_filters:
             records.write_record(name, self.record)
         if self.watch is not None:
@@ -273,6 +286,11 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
         records.remove_record(name)
     else:
         records.restore_sysctls(name, before.settings)
+        # of what is left of the failed apply, too, a record says whose it is
+        left = previous.ownership if problems else None
+        records.restore_ownership(
+            name, left.also(before.ownership) if left is not None else before.ownership
+        )
         records.restore(name, before.record)
         records.forget_kept(name)
         forget_left(name)
@@ -356,7 +374,13 @@ def _bring_settings_back(
 def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[str]) -> None:
     """Remove those of `ours` in /run/netns that do not mean a namespace."""
     _remove_names(
-        kernel, {label for label, alias in snapshot.strangers.items() if alias is None} & ours
+        kernel,
+        {
+            label
+            for label, alias in snapshot.strangers.items()
+            if alias is None and label not in snapshot.odd
+        }
+        & ours,
     )
 
 

@@ -16,6 +16,7 @@ from netorch.immutable import replace
 from netorch.kernel.files import etc_netns
 from netorch.kernel.firewall import filters, forward_accept
 from netorch.kernel.firewall.own_filter import OwnFilter
+from netorch.kernel.links import lent
 from netorch.kernel.links.bridge_timers import follows, with_own_times
 from netorch.kernel.links.wireguard import WireguardSocket
 from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
@@ -25,8 +26,9 @@ from netorch.kernel.system.listening_sockets import listening
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink import decode
-from netorch.netlink.codec import Message, as_i32, attr, attributes, i32, u32
+from netorch.netlink.codec import Message, attr, i32, u32
 from netorch.netlink.lost_routes import lost_routes
+from netorch.values.marks import read_alias
 from netorch.values.requests import RuleSpec
 from netorch.values.snapshot import (
     SHAPERS,
@@ -129,6 +131,7 @@ class Reader:
         namespaces.forget_links()
         found = {HOST: self._full(namespaces.host, dump_links(namespaces.rtnl(namespaces.host)))}
         strangers: dict[str, str | None] = {}
+        odd: dict[str, str] = {}
         names = sorted(namespaces.names().items())
         self._total = len(names)
         unread = {
@@ -140,6 +143,7 @@ class Reader:
         for name, inode in names:
             if inode is None:
                 strangers[name] = None
+                odd[name] = namespaces.odd(name)
             elif (one := seen.get(name)) is not None:
                 if isinstance(one, str):
                     strangers[name] = one
@@ -148,12 +152,38 @@ class Reader:
             elif (before := self._kept.get(name)) is not None and self._holds(name, inode):
                 texts = self._files(name)
                 found[name] = before if texts == before.files else replace(before, files=texts)
+            elif what := namespaces.odd(name):
+                strangers[name], odd[name] = None, what
         for label in sorted(scope.attached):
             netns = namespaces.find(label)
             if netns is not None:
                 found[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
+        if scope.attached:
+            found |= self._with_nsids(found)
+        nics = lent.find(namespaces, found, scope.topology) if scope.topology else {}
         self._count_read(len(names), len(names))
-        return Snapshot(found, strangers, self._orphans(found))
+        odd = {name: what for name, what in odd.items() if what}
+        return Snapshot(found, strangers, self._orphans(found), odd, nics)
+
+    def _with_nsids(self, found: Mapping[str, NetnsSnapshot]) -> dict[str, NetnsSnapshot]:
+        """The attached namespaces, with the numbers of those that cables of theirs lead to.
+
+        Which those may be, the marks at either end say. That it is so, the number says.
+        """
+        ends: dict[str, set[str]] = {label: set() for label in self._scope.attached & found.keys()}
+        for label, netns in found.items():
+            for link in netns.links:
+                if link.link_netnsid is None or not (peer := read_alias(link.alias).peer):
+                    continue
+                if label in ends and peer[0] != label:
+                    ends[label].add(peer[0])
+                if peer[0] in ends and peer[0] != label:
+                    ends[peer[0]].add(label)
+        return {
+            label: replace(found[label], nsids=self._namespaces.numbers(label, sorted(others)))
+            for label, others in ends.items()
+            if others
+        }
 
     def _holds(self, name: str, inode: tuple[int, int]) -> bool:
         """Whether what was kept of a name can stand for a look at it."""
@@ -192,6 +222,8 @@ class Reader:
             links = dump_links(namespaces.rtnl(netns))
             alias = next((link.alias for link in links if link.index == 1), "")
             marked = bool(scope.mark) and alias.startswith(scope.mark)
+            is_own = not marked or namespaces.is_own(netns)
+            marked = marked and is_own
             if marked and scope.brief and all(map(is_simple, links)):
                 texts = self._files(name)
                 seen[name] = NetnsSnapshot(
@@ -202,7 +234,9 @@ class Reader:
                     cookie=namespaces.rtnl(netns).cookie,
                 )
             else:
-                seen[name] = self._full(netns, links) if marked or name in scope.wanted else alias
+                seen[name] = (
+                    self._full(netns, links, is_own) if marked or name in scope.wanted else alias
+                )
 
     def _orphans(self, found: dict[str, NetnsSnapshot]) -> dict[str, dict[str, str]]:
         """Files of names that were not read as namespaces."""
@@ -213,7 +247,9 @@ class Reader:
         }
         return {label: texts for label, texts in orphans.items() if texts}
 
-    def _full(self, netns: OpenNetns, links: list[LinkRecord]) -> NetnsSnapshot:
+    def _full(
+        self, netns: OpenNetns, links: list[LinkRecord], is_own: bool = True
+    ) -> NetnsSnapshot:
         rtnl, label, scope = self._namespaces.rtnl(netns), netns.label, self._scope
         if any(map(follows, links)):
             self._namespaces.enter(netns)
@@ -286,6 +322,7 @@ class Reader:
             static_macs=decode.static_macs(forwarding) if has_macs else {},
             passage=seen,
             lost_routes=_lost_routes(rtnl, links, addresses, all_routes, counts),
+            is_own=is_own,
         )
 
     def _files(self, label: str) -> dict[str, str]:
@@ -381,14 +418,9 @@ def _unnamed() -> Iterator[str]:
 
 
 def _led_by(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]], fd: int) -> str | None:
-    question = bytes(4) + attr(c.NETNSA_FD, u32(fd))
     for label, nsids in cables.items():
         netns = namespaces.find(label)
-        if netns is None:
-            continue
-        for answer in namespaces.rtnl(netns).get(c.RTM_GETNSID, (question,)):
-            for _, buffer, start, end in answer:
-                nsid = attributes(buffer, start + 4, end).get(c.NETNSA_NSID)
-                if nsid is not None and as_i32(nsid) in nsids:
-                    return nsids[as_i32(nsid)]
+        nsid = namespaces.number_of(netns, fd) if netns is not None else None
+        if nsid is not None and nsid in nsids:
+            return nsids[nsid]
     return None

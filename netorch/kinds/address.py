@@ -9,6 +9,7 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import ClassVar, NamedTuple, Self
 
+from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import (
@@ -25,7 +26,7 @@ from netorch.netlink.constants import (
     RT_SCOPE_UNIVERSE,
 )
 from netorch.state.key import Key, cached_key, label_text
-from netorch.state.registry import View, observed
+from netorch.state.registry import View, observed, tells_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
@@ -157,13 +158,13 @@ class Address(Resource):
         theirs = {
             record.index
             for record in view.netns.addresses
-            if record.family == AF_INET and not _is_ours(view, record)
+            if record.family == AF_INET and not is_ours(view, record)
         }
         for record in view.netns.addresses:
             link = view.links.get(record.index)
             if link is None:
                 continue
-            ours = _is_ours(view, record)
+            ours = is_ours(view, record)
             address = (
                 _ifaddr(record.local, record.address, record.prefixlen)
                 if ours or record.family == AF_INET
@@ -199,7 +200,7 @@ class Address(Resource):
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
         for record in view.netns.addresses:
             link = view.links.get(record.index)
-            if link is not None and not _is_ours(view, record):
+            if link is not None and not is_ours(view, record):
                 address = _ifaddr(record.local, record.address, record.prefixlen)
                 what = (
                     f"{label_text(view.label)}/{link.name} has the address {address} and {NOT_OURS}"
@@ -222,6 +223,9 @@ class Address(Resource):
         if not changed or changed & fixed or moves or self.scope != before.scope:
             return None
         return tuple(self.create())
+
+    def with_number(self, number: int) -> Self:
+        return replace(self, protocol=number)
 
     def create(self) -> Iterable[Request]:
         if self.given is not None:
@@ -331,16 +335,17 @@ def _again(netns: str, link: str, record: AddressRecord) -> AddressAdd:
     )
 
 
-def _is_ours(view: View, record: AddressRecord) -> bool:
-    """By its protocol number anywhere; on our own links all but what the kernel, an RA or DHCP put there.
+def is_ours(view: View, record: AddressRecord) -> bool:
+    """By its protocol number and the record; on our own links all but what the kernel, an RA or DHCP put there.
 
     What they put in the place of one that the file asks for is that one, changed. A bridge with an uplink has the addresses
     of somebody else's NIC.
     """
-    if record.protocol == view.mark.protocol:
+    if record.protocol == view.mark.protocol and _is_on_record(view, record):
         return True
     link = view.links[record.index]
-    if record.protocol != 0 or not view.owns(link) or read_alias(link.alias).uplink:
+    by_hand = record.protocol in {0, view.mark.protocol}
+    if not by_hand or not view.owns(link) or read_alias(link.alias).uplink:
         return False
     if not record.flags & IFA_F_PERMANENT or record.flags & IFA_F_MANAGETEMPADDR:
         address = _ifaddr(record.local, record.address, record.prefixlen)
@@ -348,3 +353,21 @@ def _is_ours(view: View, record: AddressRecord) -> bool:
     if record.family == AF_INET6:
         return not record.local.startswith(b"\xfe\x80") and record.local != bytes(15) + b"\x01"
     return not (link.name == "lo" and record.local[0] == 127)
+
+
+def _is_on_record(view: View, record: AddressRecord) -> bool:
+    if view.created:
+        return True
+    address = _ifaddr(record.local, record.address, record.prefixlen)
+    return view.is_ours("address", view.links[record.index].name, str(address))
+
+
+@tells_unproven
+def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
+    """Addresses that have nothing but our number."""
+    for record in view.netns.addresses:
+        link = view.links.get(record.index)
+        if link is not None and view.is_in_doubt(record.protocol) and not is_ours(view, record):
+            address = _ifaddr(record.local, record.address, record.prefixlen)
+            what = f"address {label_text(view.label)}/{link.name} {address}"
+            yield address_key(view.label, link.name, address), view.doubt(what)

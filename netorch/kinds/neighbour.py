@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
+from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
 from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
 from netorch.state.key import Key, label_text
-from netorch.state.registry import View, observed
+from netorch.state.registry import View, observed, tells_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
@@ -69,6 +70,9 @@ class Neighbour(Resource):
         # whoever entered it, a neighbour of ours that is as wanted stays as it is
         return not isinstance(before, Neighbour) or self.mac != before.mac
 
+    def with_number(self, number: int) -> Self:
+        return replace(self, protocol=number)
+
     def create(self) -> Iterable[Request]:
         return (NeighbourAdd(self.netns, self.link, *self._packed(), self.protocol),)
 
@@ -98,10 +102,24 @@ def _records(view: View) -> Iterator[NeighbourRecord]:
 
 
 def _is_ours(view: View, record: NeighbourRecord) -> bool:
-    """By its protocol number on any link but one of another topology, whose number may be the same; on our own links also what
-    somebody entered by hand, who left none.
+    """By its protocol number and the record, on any link but one of another topology; on our own links also what somebody
+    entered by hand, who left none.
     """
     link = view.links[record.index]
-    if record.protocol == view.mark.protocol:
-        return read_alias(link.alias).topology in {"", view.mark.topology}
-    return record.protocol == 0 and view.owns(link)
+    if record.protocol not in {0, view.mark.protocol}:
+        return False
+    if view.owns(link):
+        return True
+    named = read_alias(link.alias).topology in {"", view.mark.topology}
+    address = str(ip_address(record.address))
+    return record.protocol != 0 and named and view.is_ours("neighbour", link.name, address)
+
+
+@tells_unproven
+def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
+    """Neighbours that have nothing but our number."""
+    for record in _records(view):
+        if view.is_in_doubt(record.protocol) and not _is_ours(view, record):
+            link, address = view.links[record.index].name, str(ip_address(record.address))
+            what = f"neighbour {label_text(view.label)}/{link} {address}"
+            yield neighbour_key(view.label, link, address), view.doubt(what)

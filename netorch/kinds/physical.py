@@ -7,7 +7,7 @@ from pydantic import Field
 
 from netorch.errors import did_you_mean
 from netorch.immutable import replace
-from netorch.kinds.base.link import Link, LinkFields, common_fields
+from netorch.kinds.base.link import Link, LinkFields, common_fields, link_key
 from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
 from netorch.kinds.netns import netns_key
 from netorch.language.scalars import InterfaceName
@@ -20,10 +20,10 @@ from netorch.netlink.constants import (
     RT_TABLE_MAIN,
     RTN_UNICAST,
 )
-from netorch.state.key import HOST, Key
-from netorch.state.registry import View, interface_words, observed
+from netorch.state.key import HOST, Key, is_attached, label_text
+from netorch.state.registry import View, interface_words, observed, tells_unproven
 from netorch.state.resource import Disruption, Obstacle, Resource, State
-from netorch.values.marks import Mark, maker, read_alias
+from netorch.values.marks import maker, read_alias
 from netorch.values.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
@@ -44,7 +44,10 @@ class Physical(StandaloneLink):
     LENT: ClassVar[bool] = True
     WAY_OUT: ClassVar[str] = "Take another name for it, or remove what has this one."
     CREATION: ClassVar[Disruption] = Disruption.CREATE
+    HINTS: ClassVar[tuple[str, ...]] = ("topology",)
     origin: str = ""
+    topology: str = ""
+    """Whose it is where its alias may say anything, being written in a namespace of others."""
 
     @property
     def dies_with(self) -> tuple[Key, ...]:
@@ -66,11 +69,11 @@ class Physical(StandaloneLink):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.netns.links:
-            alias = read_alias(link.alias)
-            if alias.topology == view.mark.topology and alias.origin:
+            origin = view.lent.get(link.index) or _marked_origin(view, link)
+            if origin:
                 fields = common_fields(view, link)
                 fields["altname"] = ""
-                yield cls(**fields, origin=alias.origin)
+                yield cls(**fields, origin=origin, topology=view.mark.topology)
 
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
         if not isinstance(before, Physical):
@@ -88,14 +91,13 @@ class Physical(StandaloneLink):
 
     def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
         host = snapshot.namespaces[HOST]
-        mark = read_alias(self.alias).topology
-        if any(
-            _is_lent(link, mark, self.origin)
-            for netns in snapshot.namespaces.values()
-            for link in netns.links
-        ):
+        if _has_it(snapshot, read_alias(self.alias).topology, self.origin):
             return  # here already, or given back before it is taken again
         nic = _find(host, self.origin)
+        if nic is None and self.origin in snapshot.nics:
+            what = f"the host lent {self.origin}, and it is not in that namespace any more"
+            yield Obstacle("no-nic", what, "Bring it back to the host (`ip link set … netns 1`).")
+            return
         if nic is None:
             names = [link.name for link in host.links if link.name != "lo"]
             known = f"It has {', '.join(names[:20])}." if names else "It has none but lo."
@@ -121,7 +123,10 @@ class Physical(StandaloneLink):
         )
         if read_alias(nic.alias).topology:
             what = f"{nic.name} is no NIC that the host could lend: {maker(nic.alias)}"
-            yield Obstacle("nic-in-use", what, "Name another one as `from`.")
+            remedy = "Name another one as `from`."
+            if not nic.kind or read_alias(nic.alias).origin:
+                remedy += f" If it is the host's own: `ip link set {nic.name} alias ''`."
+            yield Obstacle("nic-in-use", what, remedy)
         elif nic.master:
             whose = master.name if master else "another link"
             yield Obstacle("nic-in-use", f"{nic.name} is a port of {whose}", remedy)
@@ -134,6 +139,12 @@ class Physical(StandaloneLink):
         elif nic.kind in {"bridge", "bond", "team"}:
             what = f"{nic.name} is a {nic.kind} of the host"
             yield Obstacle("not-a-nic", what, "Name a NIC as `from`.")
+        elif is_attached(self.netns) and nic.kind == "tun":
+            what = (
+                f"{nic.name} is a tun or tap device, of which nobody could tell"
+                f" that it is the same one when {label_text(self.netns)} gives it back"
+            )
+            yield Obstacle("not-a-nic", what, "Lend it to a node that netorch makes.")
 
     def cautions(self, snapshot: Snapshot, *, going: bool = False) -> Iterator[str]:
         host = snapshot.namespaces[HOST]
@@ -168,7 +179,6 @@ class Physical(StandaloneLink):
             origin=self.origin,
             topology=topology,
             alias=self.alias,
-            protocol=Mark(topology).protocol,
             attrs=self.own_attrs(),
         )
 
@@ -181,8 +191,8 @@ class Physical(StandaloneLink):
         return [LinkSet(self.netns, self.name, tuple(attrs))] if attrs else []
 
     def delete(self) -> Iterator[Request]:
-        topology = read_alias(self.alias).topology
-        yield NicGive(self.netns, self.name, self.origin, topology, Mark(topology).protocol)
+        topology = self.topology or read_alias(self.alias).topology
+        yield NicGive(self.netns, self.name, self.origin, topology)
 
     def own(self) -> Mapping[str, str]:
         return {"from": self.origin} if self.origin != self.name else {}
@@ -201,9 +211,47 @@ class Physical(StandaloneLink):
         return None if name == "txqueuelen" else Link.default_text(self, name)
 
 
-def _is_lent(link: LinkRecord, topology: str, origin: str) -> bool:
+def _marked_origin(view: View, link: LinkRecord) -> str:
+    """What the alias says that the host calls it, where no record says more and nobody else could write it; else ""."""
     alias = read_alias(link.alias)
-    return alias.topology == topology and alias.origin == origin
+    believed = (
+        view.created
+        and alias.topology == view.mark.topology
+        and alias.origin not in view.nics_on_record
+    )
+    return alias.origin if believed else ""
+
+
+@tells_unproven
+def _unproven(view: View) -> Iterator[tuple[Key, str]]:
+    """A sentence for each link that says of itself that it is a NIC of the host, which nothing proves."""
+    for link in view.netns.links:
+        alias = read_alias(link.alias)
+        if (
+            alias.topology != view.mark.topology
+            or not alias.origin
+            or view.lent.get(link.index)
+            or _marked_origin(view, link)
+        ):
+            continue
+        where = f"{label_text(view.label)}/{link.name}"
+        yield (
+            link_key(view.label, link.name),
+            f"{where} says that it is the host's {alias.origin}, and no record of {view.mark.topology} proves it:"
+            " it is left alone",
+        )
+
+
+def _has_it(snapshot: Snapshot, topology: str, origin: str) -> bool:
+    """Whether a NIC that the host lent is known to be somewhere."""
+    if origin in snapshot.nics:
+        return snapshot.nics[origin] is not None
+    return any(
+        alias.topology == topology and alias.origin == origin
+        for label, netns in snapshot.namespaces.items()
+        if label != HOST and not is_attached(label) and netns.is_own
+        for alias in (read_alias(link.alias) for link in netns.links)
+    )
 
 
 def _find(host: NetnsSnapshot, name: str) -> LinkRecord | None:

@@ -26,7 +26,7 @@ from netorch.netlink.constants import (
     RTPROT_STATIC,
 )
 from netorch.state.key import Key, cached_key, label_text
-from netorch.state.registry import View, observed
+from netorch.state.registry import View, observed, tells_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
@@ -134,7 +134,7 @@ class Route(Resource):
         ours: dict[_Place, list[RouteSpec]] = {}
         rest: list[RouteSpec] = []
         for spec in view.netns.routes:
-            if _is_ours(view, spec):
+            if is_ours(view, spec):
                 ours.setdefault(_place(spec), []).append(spec)
             else:
                 rest.append(spec)
@@ -158,7 +158,7 @@ class Route(Resource):
     @classmethod
     def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
         for spec in view.netns.routes:
-            if _is_ours(view, spec) or (view.created and spec.family == AF_INET6):
+            if is_ours(view, spec) or (view.created and spec.family == AF_INET6):
                 continue
             key = route_key(view.label, spec)
             yield (
@@ -188,6 +188,9 @@ class Route(Resource):
         if not isinstance(before, Route) or before.siblings != self.siblings:
             return True
         return not _same_route(self.spec, before.spec)
+
+    def with_number(self, number: int) -> Self:
+        return replace(self, spec=replace(self.spec, protocol=number))
 
     def create(self) -> Iterable[Request]:
         return (*self._to_peers(), RouteAdd(self.netns, self.spec))
@@ -375,12 +378,14 @@ def _normal(spec: RouteSpec) -> RouteSpec:
     return replace(spec, scope=0) if spec.family == AF_INET6 else spec
 
 
-def _is_ours(view: View, spec: RouteSpec) -> bool:
-    """By its protocol number anywhere; in a namespace of ours also what a person put there by hand, over our links.
+def is_ours(view: View, spec: RouteSpec) -> bool:
+    """By its protocol number and the record; in a namespace of ours also what a person put there by hand, over our links.
 
     Over a bridge with an uplink they are somebody else's, as those of its NIC were.
     """
-    if spec.protocol == view.mark.protocol:
+    if spec.protocol == view.mark.protocol and (
+        view.created or _is_over_our_links(view, spec) or _is_on_record(view, spec)
+    ):
         return True
     if not view.created or spec.protocol not in {RTPROT_BOOT, RTPROT_STATIC}:
         return False
@@ -392,3 +397,26 @@ def _is_ours(view: View, spec: RouteSpec) -> bool:
     if any(read_alias(device.alias).uplink for device in devices):
         return False
     return all(hop.dev is None or hop.dev == "lo" or hop.dev in view.our_names for hop in spec.hops)
+
+
+def _is_on_record(view: View, spec: RouteSpec) -> bool:
+    key = route_key(view.label, spec)
+    return view.is_ours(key.kind, *key.parts)
+
+
+def _is_over_our_links(view: View, spec: RouteSpec) -> bool:
+    """Whether it goes over nothing but links of ours, with which it goes anyhow."""
+    return bool(spec.hops) and all(
+        hop.dev in view.our_names and not read_alias(view.by_name[hop.dev].alias).uplink
+        for hop in spec.hops
+        if hop.dev is not None
+    )
+
+
+@tells_unproven
+def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
+    """Routes that have nothing but our number."""
+    for spec in view.netns.routes:
+        if view.is_in_doubt(spec.protocol) and not is_ours(view, spec):
+            key = route_key(view.label, spec)
+            yield key, view.doubt(f"route {label_text(view.label)} {key.name}")

@@ -30,7 +30,7 @@ from netorch.netlink.constants import (
     RTPROT_STATIC,
 )
 from netorch.state.key import Key, label_text
-from netorch.state.registry import View, observed
+from netorch.state.registry import View, observed, tells_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS
 from netorch.values.requests import Request, RuleAdd, RuleDel, RuleSpec
@@ -112,6 +112,9 @@ class Rule(Resource):
             or replace(before.spec, protocol=self.spec.protocol) != self.spec
         )
 
+    def with_number(self, number: int) -> Self:
+        return replace(self, spec=replace(self.spec, protocol=number))
+
     def create(self) -> Iterable[Request]:
         return (RuleAdd(self.netns, self.spec),)
 
@@ -132,9 +135,9 @@ class Rule(Resource):
 
 
 def _is_ours(view: View, spec: RuleSpec) -> bool:
-    """By its protocol number anywhere; in a namespace of ours also what a person put there by hand, but for the kernel's own."""
+    """By its protocol number and the record; in a namespace of ours also what a person put there by hand, but for the kernel's own."""
     if spec.protocol == view.mark.protocol:
-        return True
+        return view.is_ours("rule", *_parts(spec))
     by_hand = view.created and spec.protocol in {PROTOCOL_UNSPEC, RTPROT_BOOT, RTPROT_STATIC}
     return by_hand and not is_default_rule(spec)
 
@@ -163,3 +166,12 @@ def _parts(spec: RuleSpec) -> tuple[str, ...]:
         words.append("not")
     words += (more_text(number, payload) for number, payload in spec.more)
     return (*words, "(v6)") if spec.family == AF_INET6 else tuple(words)
+
+
+@tells_unproven
+def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
+    """Rules that have nothing but our number."""
+    for spec in view.netns.rules:
+        if view.is_in_doubt(spec.protocol) and not _is_ours(view, spec):
+            key = rule_key(view.label, spec)
+            yield key, view.doubt(f"rule {label_text(view.label)} {key.name}")

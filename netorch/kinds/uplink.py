@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Self
 
+from netorch.immutable import replace
+from netorch.kinds import address, route
 from netorch.kinds.base.link import link_key
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
-from netorch.netlink.address_moves import goes_along
+from netorch.netlink.address_moves import goes_along, identity
 from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed
 from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import maker, read_alias
-from netorch.values.requests import Request, UplinkJoin, UplinkLeave
+from netorch.values.requests import BelongingIdentity, Request, UplinkJoin, UplinkLeave
 from netorch.values.snapshot import LinkRecord
 
 
@@ -35,7 +37,7 @@ class Uplink(Resource):
     WAY_OUT: ClassVar[str] = (
         "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
     )
-    HINTS: ClassVar[tuple[str, ...]] = ("mtu",)
+    HINTS: ClassVar[tuple[str, ...]] = ("mtu", "own")
 
     TAKEN: ClassVar[str] = "nic-in-use"
     netns: str
@@ -44,6 +46,8 @@ class Uplink(Resource):
     protocol: int
     whole: bool = True
     mtu: bool = True
+    own: tuple[BelongingIdentity, ...] | None = None
+    """The addresses and routes on the bridge that are ours, of one that was read."""
 
     @property
     def key(self) -> Key:
@@ -84,6 +88,7 @@ class Uplink(Resource):
                     bridge.name,
                     view.mark.protocol,
                     nic is not None and _is_whole(view, nic, bridge),
+                    own=tuple(_own(view, bridge)),
                 )
 
     @classmethod
@@ -105,6 +110,9 @@ class Uplink(Resource):
             or (self.whole and not before.whole)
         )
 
+    def with_number(self, number: int) -> Self:
+        return replace(self, protocol=number)
+
     def create(self) -> Iterable[Request]:
         return (UplinkJoin(self.netns, self.nic, self.bridge, self.protocol, self.mtu),)
 
@@ -112,7 +120,7 @@ class Uplink(Resource):
         return list(self.create()) if self.bridge == before.bridge else None
 
     def delete(self) -> Iterable[Request]:
-        return (UplinkLeave(self.netns, self.nic, self.bridge, self.protocol),)
+        return (UplinkLeave(self.netns, self.nic, self.bridge, self.protocol, self.own),)
 
     def disruption(self, before: Self) -> Disruption:
         return Disruption.FLAP
@@ -125,6 +133,16 @@ class Uplink(Resource):
 
     def title(self) -> str:
         return f"uplink {label_text(self.netns)}/{self.nic}"
+
+
+def _own(view: View, bridge: LinkRecord) -> Iterator[BelongingIdentity]:
+    """What of a bridge's addresses and routes stays ours when its NIC leaves."""
+    for record in view.netns.addresses:
+        if record.index == bridge.index and address.is_ours(view, record):
+            yield identity(record)
+    for spec in view.netns.routes:
+        if any(hop.dev == bridge.name for hop in spec.hops) and route.is_ours(view, spec):
+            yield spec.family, spec.dst or b"", spec.prefixlen, spec.table, spec.metric
 
 
 def _is_whole(view: View, nic: LinkRecord, bridge: LinkRecord) -> bool:

@@ -11,8 +11,8 @@ from netorch.language.scalars import END
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
-from netorch.state.key import Key, label_text
-from netorch.state.registry import View, interface_words, observed
+from netorch.state.key import Key, is_attached, label_text
+from netorch.state.registry import View, interface_words, observed, tells_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkAdd, LinkSet, PeerSettings, Request
@@ -54,7 +54,7 @@ class Veth(Link):
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.made_links:
-            if link.kind == "veth":
+            if link.kind == "veth" and _may_go(view, link):
                 partner, here = _partner(view, link), (view.label, link.name)
                 # a rollback makes again what was seen, and of two that know each other only one may make the pair
                 far = partner != UNKNOWN and partner < here and _named(view, partner) == here
@@ -85,6 +85,43 @@ class Veth(Link):
             "peer": f"{label_text(netns)}:{name}" if self.peer != UNKNOWN else "unknown",
             **self.common(),
         }
+
+
+def _may_go(view: View, link: LinkRecord) -> bool:
+    """Whether its deletion deletes nothing that this topology has not marked.
+
+    A mark in a namespace of others is a text of theirs, and with one end of a pair goes the other one, wherever
+    that is. So the other end has to be marked too, or the link is on record as it is.
+    """
+    if not is_attached(view.label) or link.link_netnsid is None:
+        return True
+    if link.index in view.links_on_record:
+        return True
+    ends = (
+        (view.all[label], view.all[label].links.get(link.link))
+        for label, number in view.netns.nsids.items()
+        if number == link.link_netnsid and label in view.all
+    )
+    return any(
+        other is not None and other.link == link.index and there.owns(other)
+        for there, other in ends
+    )
+
+
+@tells_unproven
+def _unproven(view: View) -> Iterator[tuple[Key, str]]:
+    """A sentence for each end of a cable that carries the mark, while its other end carries none."""
+    if not is_attached(view.label):
+        return
+    for link in view.made_links:
+        if link.kind == "veth" and not _may_go(view, link):
+            where = f"{label_text(view.label)}/{link.name}"
+            topology = view.mark.topology
+            yield (
+                link_key(view.label, link.name),
+                f"{where} says that {topology} made it, and its other end, in another namespace,"
+                " does not: it is left alone",
+            )
 
 
 def _named(view: View, end: tuple[str, str]) -> tuple[str, str] | None:

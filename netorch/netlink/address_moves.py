@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from netorch.immutable import Value
@@ -21,6 +21,7 @@ from netorch.netlink.codec import (
     u32,
 )
 from netorch.netlink.decode import addresses as decode_addresses
+from netorch.values.requests import AddressIdentity, BelongingIdentity, RouteIdentity
 from netorch.values.snapshot import AddressRecord
 
 _IFADDRMSG = struct.Struct("=BBBBI")
@@ -62,8 +63,6 @@ _ROUTE_PARTS = {
 }
 
 _Subnet = tuple[bytes, int]
-AddressIdentity = tuple[int, bytes, int]
-"""Family, address, prefix length."""
 
 
 class Piece(Value):
@@ -90,8 +89,11 @@ class Belongings(Value):
     implied: tuple[bytes, ...] = ()
 
 
-def goes_along(record: AddressRecord, mac: bytes, protocol: int) -> bool:
-    """Not what carries `protocol`, nor what the kernel makes by itself on each link: link-local and temporary addresses."""
+def goes_along(record: AddressRecord, mac: bytes, protocol: int | None) -> bool:
+    """Not what carries `protocol`, nor what the kernel makes by itself on each link: link-local and temporary addresses.
+
+    `protocol` is None where nothing stays for its number.
+    """
     if record.protocol in {protocol, c.IFAPROT_KERNEL_LO, c.IFAPROT_KERNEL_LL}:
         return False
     if record.family == c.AF_INET6:
@@ -103,14 +105,26 @@ def goes_along(record: AddressRecord, mac: bytes, protocol: int) -> bool:
 
 
 def belongings(
-    addresses: Iterable[Message], routes: Iterable[Message], index: int, mac: bytes, protocol: int
+    addresses: Iterable[Message],
+    routes: Iterable[Message],
+    index: int,
+    mac: bytes,
+    protocol: int | None,
+    own: Container[BelongingIdentity] | None = None,
 ) -> Belongings:
-    """What of two dumps (RTM_GETADDR, RTM_GETROUTE) goes along with the link `index`."""
+    """What of two dumps (RTM_GETADDR, RTM_GETROUTE) goes along with the link `index`.
+
+    What carries `protocol` stays; where `own` is given, only what that names.
+    """
+
+    def stays(one: BelongingIdentity) -> int | None:
+        return protocol if own is None or one in own else None
+
     found: list[tuple[AddressRecord, bytes]] = []
     staying: set[_Subnet] = set()
     for message in addresses:
         for record in decode_addresses([message]):
-            if record.index == index and goes_along(record, mac, protocol):
+            if record.index == index and goes_along(record, mac, stays(identity(record))):
                 found.append((record, message[1][message[2] : message[3]]))
             elif record.index == index:
                 staying.add(_subnet(record))
@@ -120,7 +134,7 @@ def belongings(
     implied: list[bytes] = []
     for kind, buffer, start, end in routes:
         body = buffer[start:end]
-        if kind != c.RTM_NEWROUTE or not _is_route_of(body, index, protocol):
+        if kind != c.RTM_NEWROUTE or not _is_route_of(body, index, protocol, own):
             continue
         # network managers put the route of a subnet there themselves, in the kernel's name; else it comes with its address
         if body[5] != c.RTPROT_KERNEL or _subnet_of_route(body) in bare:
@@ -197,20 +211,30 @@ def _address(
     )
 
 
-def _is_route_of(body: bytes, index: int, protocol: int) -> bool:
+def _is_route_of(
+    body: bytes, index: int, protocol: int | None, own: Container[BelongingIdentity] | None
+) -> bool:
     if len(body) < _RTMSG.size:
         raise DecodeError("route message without its header")
     family, _, _, _, table, made_by, _, _, flags = _RTMSG.unpack_from(body)
     if (
         family not in _ADDRESS_FLAGS
         or flags & c.RTM_F_CLONED
-        or made_by in {protocol, c.RTPROT_REDIRECT}
+        or made_by == c.RTPROT_REDIRECT
+        or (made_by == protocol and (own is None or _route_identity(body) in own))
     ):
         return False
     found = attributes(body, 12, len(body))
     return as_u32(found.get(c.RTA_TABLE, u32(table))) != c.RT_TABLE_LOCAL and index in _devices(
         found
     )
+
+
+def _route_identity(body: bytes) -> RouteIdentity:
+    family, length, _, _, table, *_ = _RTMSG.unpack_from(body)
+    found = attributes(body, 12, len(body))
+    table, metric = found.get(c.RTA_TABLE, u32(table)), found.get(c.RTA_PRIORITY, u32(0))
+    return family, bytes(found.get(c.RTA_DST, b"")), length, as_u32(table), as_u32(metric)
 
 
 def _subnet(record: AddressRecord) -> _Subnet:

@@ -56,6 +56,24 @@ def links(messages: Iterable[Message]) -> list[LinkRecord]:
     ]
 
 
+def hardware(messages: Iterable[Message]) -> dict[int, tuple[bytes, str]]:
+    """Index → the permanent address of a link, and the device of the machine that it is, as bus and name.
+
+    Nobody can set either. Both are empty of a link that is made of software.
+    """
+    found: dict[int, tuple[bytes, str]] = {}
+    for kind, buffer, start, end in messages:
+        if kind == c.RTM_NEWLINK and end - start >= 16:
+            get = attributes(buffer, start + 16, end).get
+            bus, name = (
+                text(get(c.IFLA_PARENT_DEV_BUS_NAME, b"")),
+                text(get(c.IFLA_PARENT_DEV_NAME, b"")),
+            )
+            index = _IFINFOMSG.unpack_from(buffer, start)[2]
+            found[index] = bytes(get(c.IFLA_PERM_ADDRESS, b"")), f"{bus} {name}".strip()
+    return found
+
+
 def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
     if end - start < 16:
         raise DecodeError("link message without its header")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from netorch.immutable import Value, field
+from netorch.immutable import Value, field, replace
 from netorch.kinds.forward import ForwardAccept
 from netorch.language.scalars import Address
 from netorch.resolve import interfaces, networks, overlay, stacked
@@ -53,10 +53,20 @@ class Desired(Value):
     """What the bridges of networks need of a firewall, in the nodes that netorch makes: nothing is put there."""
     folder: str = ""
     checks: tuple[Check, ...] = ()
+    number: int = 0
+    """The protocol number that this machine has on record for the topology, 0 for the one computed from its name."""
 
     @property
     def mark(self) -> Mark:
-        return Mark(self.topology)
+        return Mark(self.topology, self.number)
+
+    def with_mark(self, mark: Mark) -> Desired:
+        """The same with the protocol number of `mark`."""
+        if mark.protocol == self.mark.protocol:
+            return self
+        number = mark.protocol
+        state = {key: resource.with_number(number) for key, resource in self.state.items()}
+        return replace(self, number=number, state=state)
 
 
 def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "") -> Desired:

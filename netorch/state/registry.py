@@ -14,7 +14,8 @@ from netorch.immutable import Value, field
 from netorch.netlink.constants import AF_BRIDGE
 from netorch.state.key import HOST, Key
 from netorch.state.resource import Resource
-from netorch.values.marks import Mark, read_alias
+from netorch.values.marks import Mark, maker, read_alias
+from netorch.values.ownership import ObjectName
 from netorch.values.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
 
 
@@ -32,6 +33,16 @@ class View(Value, dict=True):
     all: Mapping[str, View]
     originals: Mapping[tuple[str, ...], tuple[str, ...] | None] = field(default_factory=dict)
     wanted: Container[Key] = ()
+    on_record: frozenset[ObjectName] | None = None
+    """What the topology has on record in this namespace, if it did not make it; None without a record."""
+    links_on_record: frozenset[int] = frozenset()
+    """The indices of links that the topology has on record in this namespace, if it did not make it."""
+    trusts_numbers: bool = True
+    """Whether a protocol number or a group is enough where there is no record."""
+    lent: Mapping[int, str] = field(default_factory=dict)
+    """Index of a link → what the host calls the NIC that it lent, and that this is for sure."""
+    nics_on_record: frozenset[str] = frozenset()
+    """The NICs of which a record says how to tell them from others."""
 
     @property
     def label(self) -> str:
@@ -76,11 +87,48 @@ class View(Value, dict=True):
         if link.name == "lo" and link.kind == "":
             return self.created
         if self.mark.owns_alias(link.alias):
+            if not read_alias(link.alias).origin:
+                return self.label != HOST or self._is_made(link)
             # back on the host a NIC is the host's, whatever mark it still has
-            return self.label != HOST or not read_alias(link.alias).origin
+            return self.created or (link.index in self.lent and self.label != HOST)
         if link.group != self.mark.group or read_alias(link.alias).topology:
             return False
-        return self.created or not link.alias
+        return self.created or (not link.alias and self.is_ours("link", link.name))
+
+    def _is_made(self, link: LinkRecord) -> bool:
+        """Whether a link on the host that carries the mark is ours.
+
+        It may have come out of a namespace of others, with an alias that was written there: hardware when that namespace
+        ended, any other because somebody moved it.
+        """
+        known = self.on_record is None or ("link", link.name) in self.on_record
+        return bool(link.kind) and (known or link.index in self.links_on_record)
+
+    def maker(self, link: LinkRecord) -> str:
+        """Who made a link that is not ours, in a person's words."""
+        if self.mark.owns_alias(link.alias):
+            return f"says that {self.mark.topology} made it, and no record proves it"
+        return maker(link.alias)
+
+    def is_ours(self, *name: str) -> bool:
+        """Whether a number that agrees with this topology's is meant so. `name`: kind and parts of the object's key.
+
+        In a namespace that netorch made it is. Elsewhere others may have the number too, and the record says whose the object is.
+        """
+        if self.created:
+            return True
+        return self.trusts_numbers if self.on_record is None else name in self.on_record
+
+    def is_in_doubt(self, number: int) -> bool:
+        """Whether an object that is not ours may be, for its number: no record says anything about it."""
+        return number == self.mark.protocol and self.on_record is None and not self.created
+
+    def doubt(self, what: str) -> str:
+        """The sentence about such an object; `what` it is."""
+        return (
+            f"{what} has the number of {self.mark.topology} ({self.mark.protocol}), which others may have too,"
+            " and no record says whose it is: it is left alone"
+        )
 
 
 class ObservedKind(Protocol):
@@ -112,6 +160,16 @@ def observed(cls: R) -> R:
     """Class decorator: `cls.observe` and `cls.strangers` take part in reading the kernel."""
     OBSERVED.append(cls)
     return cls
+
+
+Tell = Callable[[View], Iterator[tuple[Key, str]]]
+TELL_UNPROVEN: list[Tell] = []
+
+
+def tells_unproven(function: Tell) -> Tell:
+    """Decorator: what carries marks that prove nothing, with a sentence that says so. It is left alone."""
+    TELL_UNPROVEN.append(function)
+    return function
 
 
 INTERFACE_WORDS: dict[str, type] = {}

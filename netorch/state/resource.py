@@ -144,6 +144,10 @@ class Resource(Value):
         """Return the same resource with the answers in place of the questions."""
         return self
 
+    def with_number(self, number: int) -> Resource:
+        """Return the same resource with another protocol number, where it has one."""
+        return self
+
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
         """Return what to ask for where `before` exists.
 

@@ -1,7 +1,10 @@
 """How an object in the kernel says whose it is: the marks of one topology, and how they are read back.
 
 A link has the group from its first moment and the alias soon after; a namespace is marked by the alias of its lo; addresses,
-routes and rules carry a protocol number. Nothing else decides what is ours: no name, no prefix, no file.
+routes and rules carry a protocol number. No name and no prefix decides what is ours.
+
+A mark counts where nobody but root can write it: on the host, and in the namespaces that netorch made. In
+a namespace of others it is a text of theirs (docs/SECURITY.md), and a number may agree by chance (`ownership`).
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ ALIAS_BYTES = 255
 """IFALIASZ is 256, the last of them a NUL."""
 
 _GROUP_BASE = 0x4E000000
-_PROTOCOL_FIRST, _PROTOCOLS = 100, 80
-"""Protocol numbers 100–179: nobody's in iproute2's rt_protos, which has daemons below 100 and from 186 up."""
+PROTOCOLS = range(100, 180)
+"""Protocol numbers that are nobody's in iproute2's rt_protos, which has daemons below 100 and from 186 up."""
 
 
 class Alias(NamedTuple):
@@ -35,9 +38,10 @@ class Alias(NamedTuple):
 
 
 class Mark(Value, dict=True):
-    """The marks of the topology `topology`."""
+    """The marks of the topology `topology`. `number`: the protocol number on record, 0 for the computed one."""
 
     topology: str
+    number: int = 0
 
     @cached_property
     def group(self) -> int:
@@ -45,7 +49,7 @@ class Mark(Value, dict=True):
 
     @cached_property
     def protocol(self) -> int:
-        return _PROTOCOL_FIRST + _digest(self.topology, 2) % _PROTOCOLS
+        return self.number or PROTOCOLS[_digest(self.topology, 2) % len(PROTOCOLS)]
 
     @cached_property
     def alias(self) -> str:

@@ -379,6 +379,13 @@ class ForwardAcceptDel(Value):
     topology: str
 
 
+AddressIdentity = tuple[int, bytes, int]
+"""Family, address, prefix length."""
+RouteIdentity = tuple[int, bytes, int, int, int]
+"""Family, destination, prefix length, table, metric; no destination of a default route."""
+BelongingIdentity = AddressIdentity | RouteIdentity
+
+
 class UplinkJoin(Value):
     """Make `nic` a port of `bridge`, which gets its MAC (and its MTU, if `mtu`), its addresses and its routes.
 
@@ -393,12 +400,16 @@ class UplinkJoin(Value):
 
 
 class UplinkLeave(Value):
-    """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is no failure."""
+    """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is no failure.
+
+    Where `own` is given, only what it names stays: others may have that number, too.
+    """
 
     netns: str
     nic: str
     bridge: str
     protocol: int
+    own: tuple[BelongingIdentity, ...] | None = None
 
 
 class TunAdd(Value):
@@ -468,7 +479,7 @@ class WireguardPeerDel(Value):
 class NicTake(Value):
     """Move the host's NIC `origin` into `netns` as `name`, marked with `alias`, with `attrs` of its own there.
 
-    What it had on the host is remembered with the topology's record, but for what carries `protocol`.
+    What it had on the host is remembered with the topology's record, and how it is told from others.
     """
 
     netns: str
@@ -476,20 +487,20 @@ class NicTake(Value):
     origin: str
     topology: str
     alias: str
-    protocol: int
     attrs: Attrs = ()
 
 
 class NicGive(Value):
     """Give a NIC back to the host, by its old name if that is free, with what is remembered of it; one that is there already gets the
     rest. ENODEV is no failure.
+
+    A record of it says which one it is; without a record it is the one called `name`.
     """
 
     netns: str
     name: str
     origin: str
     topology: str
-    protocol: int
 
 
 Request = (

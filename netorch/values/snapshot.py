@@ -213,6 +213,10 @@ class NetnsSnapshot(Value):
     lost_routes: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     """Index of a link → the routes that the kernel had made of its addresses, and that are gone, in words."""
     strange_filters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    nsids: Mapping[str, int] = field(default_factory=dict)
+    """Labels of other namespaces → the number that each has here, of those that cables of ours lead to from an attached one."""
+    is_own: bool = True
+    """Whether it belongs to the user namespace of this process, so that nobody but its root writes marks there."""
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -231,6 +235,10 @@ class Snapshot(Value):
     namespaces: Mapping[str, NetnsSnapshot]
     strangers: Mapping[str, str | None] = field(default_factory=dict)
     orphans: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    odd: Mapping[str, str] = field(default_factory=dict)
+    """Names in /run/netns that are neither a network namespace nor what a crash leaves → what they are."""
+    nics: Mapping[str, tuple[str, int] | None] = field(default_factory=dict)
+    """NICs of the host that the topology has on record as lent → label and index of the link, None where it is not found."""
 
 
 class Scope(Value):

@@ -17,14 +17,18 @@ from msgspec import convert, to_builtins
 
 from netorch.errors import OWN_NETWORK, LockedError, NetorchError, Problem
 from netorch.immutable import Value
+from netorch.kernel.files.file_types import type_text
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.system.error_text import MORE_FILES
+from netorch.values.marks import PROTOCOLS
+from netorch.values.ownership import Ownership
 from netorch.values.typed_json import decode, encode
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _TOPOLOGY, _META, _SYSCTLS = "topology.yaml", "meta.json", "sysctls.json"
+_OWNERSHIP = "ownership.json"
 
 Originals = Mapping[str, Mapping[tuple[str, ...], tuple[tuple[int, int], tuple[str, ...]]]]
 """Label → setting, as its paths below /proc/sys → (inode of the namespace that it was read in, its values).
@@ -105,7 +109,27 @@ def _top(make: bool) -> int:
     if make:
         with suppress(FileExistsError):
             os.mkdir(RUN_NETORCH, 0o700)
-    return os.open(RUN_NETORCH, _DIRECTORY)
+    top = os.open(RUN_NETORCH, _DIRECTORY)
+    status = os.fstat(top)
+    if status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return top
+    os.close(top)
+    what = f"{RUN_NETORCH} belongs to user {status.st_uid}, or others may write there."
+    remedy = "What it says proves nothing: look who made it, and remove it."
+    raise NetorchError(Problem("records-unreadable", what, remedy=remedy, object=RUN_NETORCH))
+
+
+def refuse_odd_place(name: str) -> None:
+    """NetorchError if something else is where the record of a topology belongs, because nothing could be written there."""
+    path = f"{RUN_NETORCH}/{_checked(name)}"
+    try:
+        mode = os.lstat(path).st_mode
+    except OSError:
+        return
+    if not stat.S_ISDIR(mode):
+        what = f"{path} is {type_text(mode)}, and not the directory of netorch's record."
+        remedy = "Look what it is, and remove it."
+        raise NetorchError(Problem("records-unreadable", what, remedy=remedy, object=path))
 
 
 class Holder(Value):
@@ -351,7 +375,7 @@ def keep(name: str) -> None:
     forget_kept(name)
     try:
         with _opened(name, make=False) as directory:
-            for file in (*_RECORD, _SYSCTLS):
+            for file in (*_RECORD, _SYSCTLS, _OWNERSHIP):
                 with suppress(FileNotFoundError):
                     os.link(file, _old(file), src_dir_fd=directory, dst_dir_fd=directory)
     except FileNotFoundError:
@@ -379,6 +403,16 @@ def restore_sysctls(name: str, originals: Originals) -> None:
         write_sysctls(name, originals)
 
 
+def restore_ownership(name: str, ownership: Ownership | None) -> None:
+    """Bring back what was whose, which is `ownership`; `keep` kept it."""
+    if ownership is None:
+        _remove(name, (_OWNERSHIP,))
+        return
+    _bring_back(name, _OWNERSHIP)
+    if read_ownership(name)[0] != ownership:
+        write_ownership(name, ownership)
+
+
 def forget_sysctls(name: str) -> None:
     """Remember no values from before any more."""
     _remove(name, (_SYSCTLS,))
@@ -398,7 +432,7 @@ def _bring_back(name: str, file: str) -> None:
 
 def forget_kept(name: str) -> None:
     """Keep nothing any more."""
-    _remove(name, [_old(file) for file in (*_RECORD, _SYSCTLS)])
+    _remove(name, [_old(file) for file in (*_RECORD, _SYSCTLS, _OWNERSHIP)])
 
 
 def _remove(name: str, files: Iterable[str]) -> None:
@@ -444,14 +478,20 @@ def remove_file(name: str, file: str) -> None:
         os.rmdir(path)
 
 
-def write_record(name: str, record: Record, originals: Originals | None = None) -> None:
-    """Remember what was applied, and values from before, ahead of their change; None for those that are on record already.
+def write_record(
+    name: str,
+    record: Record,
+    originals: Originals | None = None,
+    ownership: Ownership | None = None,
+) -> None:
+    """Remember what was applied; ahead of it values from before and what is whose, None for what is on record already.
 
     The text goes last, so that a record without one was never finished.
     """
     meta = {key: value for key, value in to_builtins(record).items() if key != "text"}
     settings = {} if originals is None else {_SYSCTLS: _text_of(originals)}
-    _write(name, {**settings, _META: encode(meta, indent=1), _TOPOLOGY: record.text})
+    owned = {} if ownership is None else {_OWNERSHIP: encode(ownership)}
+    _write(name, {**settings, **owned, _META: encode(meta, indent=1), _TOPOLOGY: record.text})
 
 
 def read_record(name: str) -> tuple[Record | None, str]:
@@ -467,6 +507,7 @@ def damage(name: str) -> str:
     try:
         _record(name)
         _sysctls(name)
+        _ownership(_read(name, _OWNERSHIP) or "{}")
     except ValueError as error:
         return _ignored(error)
     except NetorchError as error:
@@ -526,16 +567,39 @@ def _sysctls(name: str) -> Originals:
     }
 
 
-def remove_record(name: str) -> None:
-    """Forget the topology; its lock file goes when the lock is let go."""
+def write_ownership(name: str, ownership: Ownership) -> None:
+    """Remember what is whose, ahead of its making."""
+    _write(name, {_OWNERSHIP: encode(ownership)})
+
+
+def read_ownership(name: str) -> tuple[Ownership | None, str]:
+    """What is on record as the topology's own and "", or None and a warning if that is damaged (no warning if there is none)."""
+    try:
+        text = _read(name, _OWNERSHIP)
+        return (None if text is None else _ownership(text)), ""
+    except ValueError as error:
+        return None, f"{RUN_NETORCH}/{name}/{_OWNERSHIP}: {_ignored(error)}."
+
+
+def _ownership(text: str) -> Ownership:
+    """What is on record as a topology's own. ValueError if that is damaged."""
+    ownership = decode(text, Ownership)
+    if ownership.number and ownership.number not in PROTOCOLS:
+        raise ValueError(f"{ownership.number} is not a number of netorch's")
+    return ownership
+
+
+def remove_record(name: str, keep: str = "") -> None:
+    """Forget the topology, but for one file to `keep`; its lock file goes when the lock is let go."""
     path = f"{RUN_NETORCH}/{_checked(name)}"
     try:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
-            os.unlink(path)
-            return
+            return  # somebody else's
         for file in os.listdir(path):
-            os.unlink(f"{path}/{file}")
-        os.rmdir(path)
+            if file != keep:
+                os.unlink(f"{path}/{file}")
+        if not keep or not os.path.lexists(f"{path}/{keep}"):
+            os.rmdir(path)
     except FileNotFoundError:
         return
     except OSError as error:

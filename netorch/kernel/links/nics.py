@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Container, Iterable
 from contextlib import suppress
-from typing import Annotated, Any, Literal, get_args
-
-from msgspec import Meta, ValidationError, convert
 
 from netorch.errors import NetorchError
-from netorch.immutable import Value, field, replace
-from netorch.kernel.files import records
+from netorch.immutable import replace
+from netorch.kernel.links import lent
+from netorch.kernel.links.lent import FOLDERS, Folder, LentNic, Settings
 from netorch.kernel.links.uplink import HOPELESS, send, setlink
 from netorch.kernel.namespaces.indexes import IndexResolver, Refused
+from netorch.kernel.namespaces.netns import OpenNetns
 from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.reader import dump_links
 from netorch.kernel.system import sysctl
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
 from netorch.netlink.address_moves import Belongings, MovedLink, Piece, belongings, give, identity
-from netorch.netlink.codec import attr, cstring, u32
+from netorch.netlink.codec import attr, cstring, nested, u32
 from netorch.netlink.decode import addresses as decode_addresses
+from netorch.values.marks import ALIAS
 from netorch.values.requests import NicGive, NicTake
 from netorch.values.snapshot import LinkRecord
-from netorch.values.typed_json import decode, encode
-
-Folder = Literal["ipv4/conf", "ipv6/conf", "ipv4/neigh", "ipv6/neigh"]
-_SETTINGS: tuple[Folder, ...] = get_args(Folder)
-"""Directories of /proc/sys/net with settings of each interface. A NIC that comes into a namespace gets that one's defaults."""
-
-Settings = Mapping[Folder, Mapping[str, str]]
-"""Directory → setting → value."""
 
 _FOLLOWS = "mtu"
 """In ipv6/conf: what the link's own MTU sets."""
@@ -42,28 +34,6 @@ _SET_BY_ALL: tuple[tuple[Folder, str], ...] = (
     ("ipv6/conf", "disable_ipv6"),
 )
 """What all interfaces get when it is written to `all`: by the topology itself perhaps, before the NIC is taken or after it is back."""
-
-FILE = "nics.json"
-"""Beside the topology's record: host's name of a NIC → what it had there."""
-
-Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})*$")]
-
-
-class LentNic(Value):
-    """A NIC that the host lent to a namespace, with what it had on the host."""
-
-    index: int
-    name: str
-    alias: str
-    mtu: int
-    mac: Hex
-    txqueuelen: int
-    up: bool
-    addresses: tuple[Hex, ...]
-    """Messages, as the kernel dumped them."""
-    routes: tuple[Hex, ...]
-    """Messages, as the kernel dumped them."""
-    settings: Settings = field(default_factory=dict)
 
 
 def take(namespaces: Namespaces, resolver: IndexResolver, request: NicTake) -> None:
@@ -76,48 +46,52 @@ def take(namespaces: Namespaces, resolver: IndexResolver, request: NicTake) -> N
         raise Refused(errno.ENODEV, f"the host has no interface {request.origin!r}")
     namespaces.enter(namespaces.host)
     settings = _own_settings(
-        {folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in _SETTINGS}
+        {folder: sysctl.read_folder(f"net/{folder}/{nic.name}") for folder in FOLDERS}
     )
-    had = replace(_had(home, nic, request.protocol), settings=settings)
+    if nic.link_netnsid is not None:
+        namespaces.give_number(there.fd)
+    had = replace(
+        _had(home, nic),
+        settings=settings,
+        place=(there.inode[1], namespaces.rtnl(there).cookie),
+        boot=lent.boot_id(),
+    )
     _remember(request.topology, request.origin, had)
     refused = send(
         home, [setlink(nic, attr(c.IFLA_IFALIAS, cstring(request.alias)), request.origin)]
     )
+    others = _indices(namespaces, there)
     if refused is None:
         refused = send(home, [setlink(nic, _moved(there.fd, request.name), request.origin)])
-    if refused is None:
-        moved = _named(namespaces.rtnl(there), request.name)
-        if moved is not None and request.attrs:
+    moved = _newcomer(namespaces, there, others) if refused is None else None
+    if moved is not None:
+        if moved.index != had.there:
+            _remember(request.topology, request.origin, replace(had, there=moved.index))
+        if request.attrs:
             attrs = b"".join(attr(number, payload) for number, payload in request.attrs)
             refused = send(namespaces.rtnl(there), [setlink(moved, attrs, request.name)])
     namespaces.host.forget()
     there.forget()
     if refused is not None:
-        back = next(
-            (
-                link.name
-                for link in dump_links(namespaces.rtnl(there))
-                if link.alias == request.alias
-            ),
-            None,
-        )
-        label, name = ("host", request.origin) if back is None else (request.netns, back)
+        label = request.netns if moved is not None else namespaces.host.label
         give_back(
             namespaces,
             resolver,
-            NicGive(label, name, request.origin, request.topology, request.protocol),
+            NicGive(label, request.name, request.origin, request.topology),
         )
         raise Refused(*refused)
 
 
 def give_back(namespaces: Namespaces, resolver: IndexResolver, request: NicGive) -> None:
     """The mark goes last: until then it is known that something is still to be done."""
-    home, here = namespaces.rtnl(namespaces.host), resolver.namespace(request.netns)
-    nic = _named(namespaces.rtnl(here), request.name)
+    host, here = namespaces.host, resolver.namespace(request.netns)
+    had = lent.read(request.topology).get(request.origin)
+    nic = _lent_nic(namespaces, here, request, had)
     if nic is None:
         return
+    home = namespaces.rtnl(host)
     taken = _named(home, request.origin)
-    if here is not namespaces.host:
+    if here is not host:
         # the kernel itself calls so what it brings home from a namespace that ends
         name = (
             request.origin
@@ -126,30 +100,20 @@ def give_back(namespaces: Namespaces, resolver: IndexResolver, request: NicGive)
             if _named(home, f"dev{nic.index}") is None
             else "dev%d"
         )
-        refused = send(
-            namespaces.rtnl(here), [setlink(nic, _moved(namespaces.host.fd, name), request.name)]
-        )
-        here.forget()
-        namespaces.host.forget()
-        if refused is not None:
-            raise Refused(*refused)
-        nic = next((link for link in dump_links(home) if link.alias == nic.alias), None)
+        nic = _moved_home(namespaces, here, nic, had, name)
     elif nic.name != request.origin and taken is None:
-        namespaces.host.forget()
+        host.forget()
         refused = send(
             home,
             [
-                setlink(nic, b"", request.name, up=False),
+                setlink(nic, b"", request.origin, up=False),
                 setlink(nic, attr(c.IFLA_IFNAME, cstring(request.origin)), nic.name),
             ],
         )
         if refused is not None:
             raise Refused(*refused)
-        nic = _named(home, request.origin)
-    if nic is None:
-        return
-    had = _remembered(request.topology).get(request.origin)
-    namespaces.enter(namespaces.host)
+        nic = _named(home, request.origin) or nic
+    namespaces.enter(host)
     alias = ""
     if had is not None:
         alias = had.alias
@@ -160,6 +124,70 @@ def give_back(namespaces: Namespaces, resolver: IndexResolver, request: NicGive)
     if refused is not None:
         raise Refused(*refused)
     _forget(request.topology, request.origin)
+
+
+def _lent_nic(
+    namespaces: Namespaces, here: OpenNetns, request: NicGive, had: LentNic | None
+) -> LinkRecord | None:
+    """The link in `here` that the record proves to be the NIC. Without a record the one of that name that says so, if root wrote that."""
+    mark = f"{ALIAS}{request.topology}"
+    for link in dump_links(namespaces.rtnl(here)):
+        marked = lent.is_marked(here, link, mark, request.origin)
+        if had is None:
+            if marked and link.name == request.name:
+                return link
+        elif lent.is_it(namespaces, here, link, had, marked):
+            return link
+    return None
+
+
+def _moved_home(
+    namespaces: Namespaces, here: OpenNetns, nic: LinkRecord, had: LentNic | None, name: str
+) -> LinkRecord:
+    """Move it to the host, and see there that it is the NIC: who is root in a namespace of others may be quick. Refused where it fails."""
+    host = namespaces.host
+    if had is not None:
+        _drop_altnames(namespaces.rtnl(here), nic, had)
+    others = _indices(namespaces, host)
+    refused = send(namespaces.rtnl(here), [setlink(nic, _moved(host.fd, name), nic.name)])
+    here.forget()
+    host.forget()
+    if refused is not None:
+        raise Refused(*refused)
+    moved = _newcomer(namespaces, host, others)
+    if moved is None:
+        raise Refused(errno.ENODEV, f"{nic.name} did not come back to the host")
+    # of what nothing tells apart the mark is all that there is
+    unprovable = had is not None and had.kind in lent.MADE_OF_NOTHING | lent.LED_OUT
+    if had is not None and not lent.is_it(namespaces, host, moved, had, unprovable):
+        send(namespaces.rtnl(host), [setlink(moved, attr(c.IFLA_NET_NS_FD, u32(here.fd)), name)])
+        raise Refused(errno.EPERM, f"{nic.name} is another link than the one that the host lent")
+    return moved
+
+
+def _drop_altnames(rtnl: Rtnl, nic: LinkRecord, had: LentNic) -> None:
+    """Take away the alternative names that it did not have on the host, where they could be in the way, or mean something else."""
+    if names := _altnames(nic.altnames, had.altnames):
+        send(rtnl, [setlink(nic, names, nic.name, c.RTM_DELLINKPROP)])
+
+
+def _altnames(names: Iterable[str], known: Container[str]) -> bytes:
+    """The alternative names that are not known, as one attribute; nothing without any."""
+    new = b"".join(attr(c.IFLA_ALT_IFNAME, cstring(name)) for name in names if name not in known)
+    return nested(c.IFLA_PROP_LIST, new) if new else b""
+
+
+def _indices(namespaces: Namespaces, netns: OpenNetns) -> frozenset[int]:
+    return frozenset(link.index for link in dump_links(namespaces.rtnl(netns)))
+
+
+def _newcomer(
+    namespaces: Namespaces, netns: OpenNetns, others: frozenset[int]
+) -> LinkRecord | None:
+    """The link that was not there among the others."""
+    return next(
+        (link for link in dump_links(namespaces.rtnl(netns)) if link.index not in others), None
+    )
 
 
 def _named(rtnl: Rtnl, name: str) -> LinkRecord | None:
@@ -173,10 +201,12 @@ def _moved(netns: int, name: str) -> bytes:
     return attr(c.IFLA_NET_NS_FD, u32(netns)) + attr(c.IFLA_IFNAME, cstring(name))
 
 
-def _had(rtnl: Rtnl, nic: LinkRecord, protocol: int) -> LentNic:
-    """What the NIC has, but for its settings."""
+def _had(rtnl: Rtnl, nic: LinkRecord) -> LentNic:
+    """What the NIC has and what it is told by, but for its settings and for where it goes."""
     dumps = rtnl.dump(c.RTM_GETADDR, bytes(8)), rtnl.dump(c.RTM_GETROUTE, bytes(12))
-    things = belongings(*dumps, nic.index, nic.mac, protocol)
+    # what the topology had on it is gone by now, because an apply deletes before it makes
+    things = belongings(*dumps, nic.index, nic.mac, None)
+    permanent, device = lent.hardware(rtnl).get(nic.index, (b"", ""))
     return LentNic(
         index=nic.index,
         name=nic.name,
@@ -187,6 +217,14 @@ def _had(rtnl: Rtnl, nic: LinkRecord, protocol: int) -> LentNic:
         up=bool(nic.flags & c.IFF_UP),
         addresses=tuple(body.hex() for _, body in things.addresses),
         routes=tuple(body.hex() for body in things.routes),
+        altnames=nic.altnames,
+        group=nic.group,
+        kind=nic.kind,
+        permanent=permanent.hex(),
+        device=device,
+        other=nic.link,
+        other_netns=nic.link_netnsid,
+        there=nic.index,
     )
 
 
@@ -215,7 +253,7 @@ def _common() -> Settings:
 def _set_again(name: str, settings: Settings) -> None:
     """Before the NIC comes up, so that it begins as it was: without IPv6, say. What cannot be written was the kernel's own."""
     common = _common() if settings else {}
-    for folder in _SETTINGS:
+    for folder in FOLDERS:
         for setting, value in {**common.get(folder, {}), **settings.get(folder, {})}.items():
             if setting != _FOLLOWS:
                 with suppress(OSError):
@@ -231,7 +269,13 @@ def _restored(rtnl: Rtnl, nic: LinkRecord, had: LentNic | None, request: NicGive
         if mac != nic.mac
         else []
     )
-    numbers = ((c.IFLA_MTU, had.mtu, nic.mtu), (c.IFLA_TXQLEN, had.txqueuelen, nic.txqueuelen))
+    if names := _altnames(had.altnames, (nic.name, *nic.altnames)):
+        pieces.append(setlink(nic, names, request.origin, c.RTM_NEWLINKPROP))
+    numbers = (
+        (c.IFLA_MTU, had.mtu, nic.mtu),
+        (c.IFLA_TXQLEN, had.txqueuelen, nic.txqueuelen),
+        (c.IFLA_GROUP, had.group, nic.group),
+    )
     attrs = b"".join(attr(number, u32(before)) for number, before, now in numbers if before != now)
     if attrs or had.up:
         pieces.append(setlink(nic, attrs, request.origin, up=True if had.up else None))
@@ -254,28 +298,21 @@ def _restored(rtnl: Rtnl, nic: LinkRecord, had: LentNic | None, request: NicGive
 
 def remembered(topology: str) -> frozenset[str]:
     """The NICs of which is known what they had on the host."""
-    return frozenset(_remembered(topology))
+    return frozenset(lent.read(topology))
 
 
-def _remembered(topology: str) -> dict[str, LentNic]:
-    """Nothing if there is no such record, or a damaged one."""
-    found: dict[str, LentNic] = {}
-    with suppress(ValueError):
-        for name, had in decode(records.read_file(topology, FILE) or "{}", dict[str, Any]).items():
-            with suppress(ValidationError):
-                found[name] = convert(had, LentNic)
-    return found
+def hardware_lent(topology: str) -> frozenset[str]:
+    """Those of them that are hardware, which outlives every namespace."""
+    return frozenset(name for name, had in lent.read(topology).items() if not had.kind)
 
 
 def _remember(topology: str, origin: str, had: LentNic) -> None:
-    records.write_file(topology, FILE, encode({**_remembered(topology), origin: had}, indent=1))
+    lent.write(topology, {**lent.read(topology), origin: had})
 
 
 def _forget(topology: str, origin: str) -> None:
-    left = {name: had for name, had in _remembered(topology).items() if name != origin}
-    if left:
-        # a NIC is at home where its mark is gone, so that it is given back also where there is no room for a file
-        with suppress(NetorchError):
-            records.write_file(topology, FILE, encode(left, indent=1))
-    else:
-        records.remove_file(topology, FILE)
+    # a NIC is at home where its mark is gone, so that it is given back also where there is no room for a file
+    with suppress(NetorchError):
+        lent.write(
+            topology, {name: had for name, had in lent.read(topology).items() if name != origin}
+        )

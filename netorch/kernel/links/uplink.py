@@ -22,7 +22,7 @@ from netorch.netlink.address_moves import (
 )
 from netorch.netlink.codec import attr, message, u32
 from netorch.netlink.decode import addresses
-from netorch.values.requests import UplinkJoin, UplinkLeave
+from netorch.values.requests import BelongingIdentity, UplinkJoin, UplinkLeave
 from netorch.values.snapshot import LinkRecord
 
 _MAX_MTU = 65535
@@ -75,7 +75,7 @@ def leave(rtnl: Rtnl, request: UplinkLeave) -> None:
     if nic is None or bridge is None:
         return
     here, there = MovedLink(bridge.index, bridge.name), MovedLink(nic.index, nic.name)
-    things = _belongings(rtnl, bridge, request.protocol)
+    things = _belongings(rtnl, bridge, request.protocol, request.own)
     own = {
         identity(record)
         for record in addresses(rtnl.dump(c.RTM_GETADDR, bytes(8)))
@@ -110,14 +110,26 @@ def _links(
     return links.get(request.nic), links.get(request.bridge)
 
 
-def _belongings(rtnl: Rtnl, link: LinkRecord, protocol: int) -> Belongings:
+def _belongings(
+    rtnl: Rtnl,
+    link: LinkRecord,
+    protocol: int,
+    own: tuple[BelongingIdentity, ...] | None = None,
+) -> Belongings:
     found = rtnl.dump(c.RTM_GETADDR, bytes(8)), rtnl.dump(c.RTM_GETROUTE, bytes(12))
-    return belongings(*found, link.index, link.mac, protocol)
+    return belongings(*found, link.index, link.mac, protocol, own)
 
 
-def setlink(link: LinkRecord, attrs: bytes, about: str, up: bool | None = None) -> Piece:
+def setlink(
+    link: LinkRecord,
+    attrs: bytes,
+    about: str,
+    kind: int = c.RTM_SETLINK,
+    *,
+    up: bool | None = None,
+) -> Piece:
     flags = (0, 0) if up is None else (c.IFF_UP if up else 0, c.IFF_UP)
-    return Piece(c.RTM_SETLINK, 0, _IFINFOMSG.pack(0, 0, link.index, *flags) + attrs, about)
+    return Piece(kind, 0, _IFINFOMSG.pack(0, 0, link.index, *flags) + attrs, about)
 
 
 def send(rtnl: Rtnl, pieces: Sequence[Piece], also: Collection[int] = ()) -> tuple[int, str] | None:

@@ -10,7 +10,7 @@ from netorch.kernel.system.descriptors import move_up
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.kernel.system.syscalls import CLONE_NEWNET
 
-_NS_GET_NSTYPE = 0xB703
+_NS_GET_NSTYPE, _NS_GET_USERNS = 0xB703, 0xB701
 
 
 class OpenNetns:
@@ -64,6 +64,21 @@ def netns_fd(path: str, follow: bool) -> int:
         pass
     os.close(fd)
     raise OSError(errno.EINVAL, "not a network namespace", path)
+
+
+def owner_of(fd: int) -> tuple[int, int] | None:
+    """The user namespace that a network namespace belongs to (NS_GET_USERNS, ioctl_nsfs(2)).
+
+    None where that is none below the one of this process.
+    """
+    try:
+        owner = fcntl.ioctl(fd, _NS_GET_USERNS)
+    except OSError:
+        return None
+    try:
+        return inode_of(os.fstat(owner))
+    finally:
+        os.close(owner)
 
 
 def inode_of(status: os.stat_result) -> tuple[int, int]:

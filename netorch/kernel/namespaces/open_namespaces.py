@@ -9,11 +9,12 @@ import resource
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from netorch.kernel.files import owned_directories
-from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd
+from netorch.kernel.files.file_types import mount_points, type_text
+from netorch.kernel.namespaces.netns import OpenNetns, inode_of, netns_fd, owner_of
 from netorch.kernel.system.descriptors import move_up
 from netorch.kernel.system.procfs import Procfs
 from netorch.kernel.system.rtnetlink import Rtnl
@@ -27,6 +28,8 @@ from netorch.kernel.system.syscalls import (
     umount,
     unshare,
 )
+from netorch.netlink import constants as c
+from netorch.netlink.codec import as_i32, attr, attributes, i32, message, u32
 
 HOST = "host"
 """The label of the namespace that everything starts from."""
@@ -74,6 +77,7 @@ class Namespaces:
         if threading.active_count() == 1:
             _widen(home, limit)
         self.host = OpenNetns(HOST, home, inode_of(os.fstat(home)), pinned=True)
+        self._user = inode_of(os.stat("/proc/self/ns/user"))
         self.round = 0
         self.proc = Procfs()
         self._known: dict[str, OpenNetns] = {}
@@ -142,6 +146,29 @@ class Namespaces:
             found[name] = inode_of(status) if status.st_dev == self.host.inode[0] else None
         return found
 
+    def odd(self, name: str) -> str:
+        """What an entry of /run/netns is that is neither a network namespace nor the empty file that a crash leaves; else ""."""
+        path = f"{RUN_NETNS}/{name}"
+        try:
+            status, folder = os.lstat(path), os.lstat(RUN_NETNS)
+        except OSError:
+            return ""
+        if status.st_dev == self.host.inode[0]:
+            try:
+                os.close(netns_fd(path, follow=False))
+            except OSError:
+                return "a namespace of another kind"
+            return ""
+        if not stat.S_ISREG(status.st_mode):
+            return type_text(status.st_mode)
+        if status.st_dev != folder.st_dev or path in mount_points():
+            return "a file that is mounted there"
+        return "a file with something in it" if status.st_size else ""
+
+    def is_own(self, netns: OpenNetns) -> bool:
+        """Whether it belongs to the user namespace of this process: only root there can set its marks."""
+        return owner_of(netns.fd) == self._user
+
     def find(self, label: str) -> OpenNetns | None:
         """The namespace of a label, open; None without one. Each name is looked at anew once a `round`."""
         if label == HOST:
@@ -204,6 +231,43 @@ class Namespaces:
             self.enter(netns)
             netns.rtnl = Rtnl()
         return netns.rtnl
+
+    def number_of(self, asker: OpenNetns, fd: int) -> int | None:
+        """The number that the open namespace `fd` has in another one (RTM_GETNSID), None without one."""
+        return self._number(asker, attr(c.NETNSA_FD, u32(fd)))
+
+    def number_in(self, target: int, number: int) -> int | None:
+        """The number that a namespace has in another one. `target`, `number`: what the host has for the two."""
+        return self._number(
+            self.host, attr(c.NETNSA_NSID, i32(number)) + attr(c.NETNSA_TARGET_NSID, i32(target))
+        )
+
+    def give_number(self, fd: int) -> None:
+        """See to it that the host has a number for an open namespace."""
+        if self.number_of(self.host, fd) is None:
+            rtnl = self.rtnl(self.host)
+            seq = rtnl.next_seq()
+            payload = bytes(4) + attr(c.NETNSA_FD, u32(fd)) + attr(c.NETNSA_NSID, i32(-1))
+            rtnl.send([(seq, message(c.RTM_NEWNSID, c.NLM_F_REQUEST, seq, payload))])
+
+    def _number(self, asker: OpenNetns, question: bytes) -> int | None:
+        for answer in self.rtnl(asker).get(c.RTM_GETNSID, (bytes(4) + question,)):
+            for _, buffer, start, end in answer:
+                number = attributes(buffer, start + 4, end).get(c.NETNSA_NSID)
+                if number is not None and as_i32(number) >= 0:
+                    return as_i32(number)
+        return None
+
+    def numbers(self, label: str, others: Iterable[str]) -> dict[str, int]:
+        """The numbers that other namespaces have in one, by their labels."""
+        found: dict[str, int] = {}
+        for other in others:
+            asker, there = self.find(label), self.find(other)
+            if asker is not None and there is not None:
+                number = self.number_of(asker, there.fd)
+                if number is not None:
+                    found[other] = number
+        return found
 
     def drop(self, label: str) -> None:
         """Close what is open of a namespace and forget it."""
@@ -289,7 +353,12 @@ class Namespaces:
         return stale
 
     def remove(self, label: str, reclaim: frozenset[str] = frozenset()) -> None:
-        """Take the name away; the namespace dies with its last user (umount2(2), MNT_DETACH). ENOENT if it is not there."""
+        """Take the name away; the namespace dies with its last user (umount2(2), MNT_DETACH). ENOENT if it is not there.
+
+        EINVAL if the name means something else by now than when it was last looked at.
+        """
+        known = self._known.get(label)
+        inode = known.inode if known is not None else None
         self.drop(label)
         path = f"{RUN_NETNS}/{label}"
         if "/" in label or label in ("", ".", ".."):
@@ -299,6 +368,10 @@ class Namespaces:
             if label in reclaim and self._unlink_stale(path):
                 return
             raise OSError(errno.EINVAL, "not a network namespace", path)
+        if inode is None:
+            os.close(netns_fd(path, follow=False))
+        elif inode != inode_of(status):
+            raise OSError(errno.EINVAL, "another namespace has that name by now", path)
         while status.st_dev == self.host.inode[0]:
             umount(path)
             status = os.lstat(path)

@@ -31,10 +31,10 @@ from netorch.language.scalars import (
 from netorch.language.schema_shapes import accepts, of, or_scalar
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
-from netorch.state.key import Key, cached_key, label_text
-from netorch.state.registry import View
+from netorch.state.key import HOST, Key, cached_key, label_text
+from netorch.state.registry import View, tells_unproven
 from netorch.state.resource import Disruption, Resource
-from netorch.values.marks import Mark, maker, read_alias
+from netorch.values.marks import Mark, read_alias
 from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
 from netorch.values.snapshot import LinkRecord
 
@@ -296,12 +296,27 @@ def strange_links(view: View) -> Iterator[tuple[Key, str]]:
     for link in view.netns.links:
         if not view.owns(link):
             what = f"{link.kind or 'device'} {label_text(view.label)}/{link.name}"
-            yield link_key(view.label, link.name), f"{what} exists and {maker(link.alias)}"
+            yield link_key(view.label, link.name), f"{what} exists and {view.maker(link)}"
             for name in link.altnames:
                 yield (
                     link_key(view.label, name),
-                    f"{what} has the alternative name {name} and {maker(link.alias)}",
+                    f"{what} has the alternative name {name} and {view.maker(link)}",
                 )
+
+
+@tells_unproven
+def _unproven(view: View) -> Iterator[tuple[Key, str]]:
+    """Links on the host that carry our mark, and of which the record says nothing."""
+    for link in view.netns.links if view.label == HOST else ():
+        if (
+            view.mark.owns_alias(link.alias)
+            and not read_alias(link.alias).origin
+            and not view.owns(link)
+        ):
+            what = (
+                f"host/{link.name} says that {view.mark.topology} made it, and no record proves it"
+            )
+            yield link_key(HOST, link.name), f"{what}: it is left alone"
 
 
 __all__ = [

@@ -65,9 +65,7 @@ def test_it_leaves_before_its_namespace_goes() -> None:
     before = state("eth1: {kind: physical, from: eno1, addresses: 10.0.0.1/24}")
     made = plan(before, {})  # type: ignore[arg-type]
     assert [step.key for step in made.deletes][-2:] == [link_key("a", "eth1"), netns_key("a")]
-    assert list(made.deletes[-2].requests()) == [
-        NicGive("a", "eth1", "eno1", "t", load(b"name: t", "t.yaml").desired.mark.protocol)
-    ]
+    assert list(made.deletes[-2].requests()) == [NicGive("a", "eth1", "eno1", "t")]
     assert [
         [step.key.kind for step in here]
         for epoch in batches(made.deletes, deleting=True)

@@ -292,10 +292,10 @@ def test_a_bucket_is_said_in_bytes() -> None:
 
 
 def test_a_nic_goes_and_comes_back() -> None:
-    assert commands(NicTake("a", "nic", "eth8", "t", "netorch:t from=eth8", 100), Context()) == [
+    assert commands(NicTake("a", "nic", "eth8", "t", "netorch:t from=eth8"), Context()) == [
         "ip link set dev eth8 netns a name nic"
     ]
-    assert commands(NicGive("a", "nic", "eth8", "t", 100), Context()) == [
+    assert commands(NicGive("a", "nic", "eth8", "t"), Context()) == [
         "ip -n a link set dev nic netns $$ name eth8",
         "ip link set dev eth8 alias ''",
     ]

@@ -11,7 +11,7 @@ import pytest
 from netorch.api.saved_plan import read
 from netorch.errors import NetorchError
 from netorch.kernel.files import pending, records
-from netorch.kernel.links import nics
+from netorch.kernel.links import lent, nics
 from netorch.values.secret import Secret
 from netorch.values.typed_json import decode, encode
 
@@ -179,11 +179,19 @@ def test_nics_are_known_but_for_damaged_ones(place: Path) -> None:
         {"settings": {"other": {}}},
         {"mtu": "1500"},
     ]
-    found: dict[str, Any] = {f"bad{number}": NIC | wrong for number, wrong in enumerate(damaged)}
-    old, new = NIC, NIC | {"settings": {"ipv4/conf": {"rp_filter": "1"}}}
-    (place / nics.FILE).write_text(json.dumps({"eth5": old, "eth6": new, "none": 3, **found}))
+    found: dict[str, Any] = {
+        f"bad{number}": NIC | {"boot": lent.boot_id()} | wrong
+        for number, wrong in enumerate(damaged)
+    }
+    old, new = (
+        NIC | {"boot": lent.boot_id()},
+        NIC | {"boot": lent.boot_id(), "settings": {"ipv4/conf": {"rp_filter": "1"}}},
+    )
+    # what was before the last boot says nothing of now
+    found |= {"eth7": NIC, "eth8": NIC | {"boot": "another"}}
+    (place / lent.FILE).write_text(json.dumps({"eth5": old, "eth6": new, "none": 3, **found}))
     assert nics.remembered("lab") == {"eth5", "eth6"}
-    (place / nics.FILE).write_text("[]")
+    (place / lent.FILE).write_text("[]")
     assert nics.remembered("lab") == frozenset()
 
 
