@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
+from netorch.errors import NetorchError
 from netorch.firewall.chains import ListedChain
 from netorch.firewall.evaluation import Packet, run
 from netorch.immutable import Value, replace
 from netorch.kernel.door import LinuxKernel
+from netorch.state.key import label_text
 from netorch.values.connections import Address, Connection, End
 from netorch.values.filter_rules import Network
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
@@ -55,29 +57,40 @@ class Surroundings(Value):
 
 def end_wrong_connections(
     kernel: LinuxKernel, topology: str, before: Snapshot, after: Snapshot
-) -> None:
+) -> list[str]:
     """End what the filters of `before` have let through or translated, and those of `after` would not
-    have, wherever a filter has changed.
+    have, wherever a filter has changed. Returns a warning for each namespace where nobody can tell.
     """
+    warnings = []
     for label, now in after.namespaces.items():
         was = before.namespaces.get(label)
         if was is None or was.inode != now.inode or was.filters == now.filters:
             continue
-        found = kernel.connections(label)
-        if not found:
-            continue
-        far = kernel.interfaces_to(label, _ends(found))
-        old, new = (
-            tuple(
-                chain
-                for backend, text in part.filters.items()
-                for chain in kernel.filter_chains(backend, topology, text)
+        try:
+            _end_wrong(kernel, topology, was, now)
+        except (OSError, ValueError, NetorchError) as error:
+            warnings.append(
+                f"{label_text(label)}: connections that are there may go on as the old rules had them: {error}"
             )
-            for part in (was, now)
+    return warnings
+
+
+def _end_wrong(kernel: LinuxKernel, topology: str, was: NetnsSnapshot, now: NetnsSnapshot) -> None:
+    found = kernel.connections(now.label)
+    if not found:
+        return
+    far = kernel.interfaces_to(now.label, _ends(found))
+    old, new = (
+        tuple(
+            chain
+            for backend, text in part.filters.items()
+            for chain in kernel.filter_chains(backend, topology, text)
         )
-        there, here = surroundings(was, far), surroundings(now, far)
-        if ended := [*wrong(found, old, there, new, here)]:
-            kernel.end_connections(label, ended)
+        for part in (was, now)
+    )
+    there, here = surroundings(was, far), surroundings(now, far)
+    if ended := [*wrong(found, old, there, new, here)]:
+        kernel.end_connections(now.label, ended)
 
 
 def surroundings(netns: NetnsSnapshot, far: Mapping[Address, str]) -> Surroundings:

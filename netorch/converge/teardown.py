@@ -88,7 +88,7 @@ def tear_down(
             Problem("not-removed", f"{title} is still there.", object=title) for title in titles
         ]
         raise KernelRefused([*problems, *left])
-    end_wrong_connections(kernel, name, began, snapshot)
+    report.warnings += end_wrong_connections(kernel, name, began, snapshot)
     remove_stale_names(kernel, snapshot, reclaim)
     records.remove_record(name, keep=lent.FILE if _may_come_back(name, snapshot) else "")
     return report

@@ -195,7 +195,9 @@ class Transaction:
             )
         self.last = now
         tell_of_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)
-        end_wrong_connections(self.kernel, desired.topology, self.first.snapshot, now.snapshot)
+        report.warnings += end_wrong_connections(
+            self.kernel, desired.topology, self.first.snapshot, now.snapshot
+        )
 
     def roll_back(self, error: BaseException) -> BaseException:
         """Step 5: back to where it began. Returns the error that says so."""

@@ -281,6 +281,23 @@ def test_a_router_says_that_it_is_one(host: Host) -> None:
     assert "tgt is fd00::1," not in seen and "tgt is fd00::254," not in seen
 
 
+def test_an_address_that_was_away_for_a_while(host: Host) -> None:
+    host.write("topo.yaml", OWNED)
+    host.netorch("apply")
+    host.run("sh", "-ec", STRANGER)
+    for where in ("pc", "a", None):
+        for target in BOB:
+            assert host.reaches(where, target)
+    host.write("topo.yaml", OWNED.replace(next(line for line in OWNED.splitlines(True) if "bob" in line), ""))  # fmt: skip
+    host.netorch("apply")
+    assert not host.ping("a", BOB[0])
+    host.write("topo.yaml", OWNED.replace("bob:", "carol:"))
+    host.netorch("apply")
+    for where in ("pc", "a", None):
+        for target in BOB:
+            assert host.ping(where, target), (where, target)
+
+
 def test_permanent_neighbours_stay(host: Host) -> None:
     host.write("topo.yaml", LAN)
     host.netorch("apply")

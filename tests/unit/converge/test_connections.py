@@ -114,6 +114,21 @@ def test_the_address_that_members_leave_with(protocol: str) -> None:
     assert not ended(flow, rules(mode="routed"), ()), "somebody else's translation"
 
 
+@pytest.mark.parametrize("own", ["127.0.0.1", "192.0.2.1"])
+def test_published_ports_for_the_owner_itself(own: str) -> None:
+    first, other = rules(ports="'8080:80'"), rules(ports="'8080:81'")
+    flow = connection("tcp", f"{own} 40000", f"{own} 8080", "10.1.0.2 80", "10.1.0.1 40000")
+    assert ended(flow, first, other) and ended(flow, first, rules())
+    assert not ended(flow, first, first)
+
+
+def test_a_range_of_ports() -> None:
+    first, moved = rules(ports="'5001-5003:6001-6003'"), rules(ports="'5001-5003:7001-7003'")
+    flow = connection("tcp", "192.0.2.2 40000", "192.0.2.1 5002", "10.1.0.2 6002")
+    assert ended(flow, first, moved) and not ended(flow, first, first)
+    assert not ended(flow, first, rules(ports="'5002:6002'")), "it leads to the same place"
+
+
 def test_networks_that_are_closed_to_one_another() -> None:
     opened, shut = rules(one=", isolated: false"), rules(one=", isolated: true")
     forth = connection("tcp", "10.1.0.2 40000", "10.2.0.2 80", leaves_as="10.2.0.1 40000")
