@@ -108,6 +108,14 @@ class Output:
         for line in error.lines():
             tell(f"netorch: {line}" if not error.file else line)
 
+    def confirm(self, question: str) -> bool:
+        """Ask the person at a terminal; true without one, because a script has decided already."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return True
+        self.done()
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
     def usage(self, what: str) -> int:
         """Wrong usage that only the command itself can tell; its status."""
         if self.json:

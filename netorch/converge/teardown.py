@@ -15,7 +15,7 @@ from netorch.converge.read import read_all
 from netorch.converge.report import Observers, Report
 from netorch.converge.shared_settings import put_back, without_places
 from netorch.converge.transaction import ROUNDS, end_processes_of, remove_stale_names
-from netorch.errors import KernelRefused, Problem
+from netorch.errors import KernelRefused, Problem, did_you_mean
 from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.links import lent, nics
@@ -59,7 +59,7 @@ def tear_down(
             *_missing(plan, reclaim, snapshot),
             *_strange_filters(observed, snapshot),
         ],
-        notes=_unrestorable(previous, observed),
+        notes=[*_unrestorable(previous, observed), *_others(previous, plan)],
     )
     problems: list[Problem] = []
     while (plan or previous.memory.shared) and report.rounds < ROUNDS:
@@ -154,6 +154,14 @@ def _strange_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
         for lines in netns.strange_filters.values()
         for line in lines
     ]
+
+
+def _others(previous: Previous, plan: Plan) -> list[str]:
+    """Which topologies are live, where there is nothing of the one that was named: it may be a slip."""
+    if plan or previous.record is not None or not previous.names:
+        return []
+    guess = did_you_mean(previous.topology, previous.names)
+    return [f"live here: {', '.join(previous.names)}. {guess}".rstrip()]
 
 
 def _unrestorable(previous: Previous, observed: Observed) -> list[str]:

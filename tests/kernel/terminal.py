@@ -22,7 +22,10 @@ def on_a_terminal(
     columns: int = 80,
     heard: Callable[[subprocess.Popen[bytes], bytes], None] = lambda *_: None,
 ) -> str:
-    """What the command writes to a terminal that is both its output and its error output. `heard` sees all of it so far."""
+    """What the command writes to a terminal that is both its output and its error output.
+
+    `heard` sees all of it so far; `leader` of its process is the person's end of the terminal.
+    """
     leader, follower = pty.openpty()
     fcntl.ioctl(
         follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0)
@@ -35,6 +38,7 @@ def on_a_terminal(
         stderr=follower,
         env=host.environment() | {"TERM": "xterm", **(env or {})},
     )
+    process.leader = leader  # type: ignore[attr-defined]
     os.close(follower)
     said = b""
     while True:

@@ -24,6 +24,7 @@ class DestroyOptions(LockOptions):
     set: list[str]
     """Taken so that the options of `apply` can stay on the command line."""
     all: bool
+    yes: bool
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,15 +39,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="the instance that was applied with this --name")
     parser.add_argument("--set", action="append", default=[], help=argparse.SUPPRESS)
     parser.add_argument("--all", action="store_true", help="every topology that is live here")
+    parser.add_argument(
+        "-y", "--yes", action="store_true", help="with --all: do not ask, on a terminal either"
+    )
 
 
 def run(options: DestroyOptions, output: Output) -> int:
     from netorch.converge.orchestrator import Orchestrator
-    from netorch.errors import NetorchError
+    from netorch.errors import NetorchError, Problem
     from netorch.render import json
 
     with Orchestrator(count_read=output.count_read, reader=options.reader) as lab:
         names = lab.names() if options.all else [_topology(options)]
+        if options.all and names and not (options.yes or output.confirm(_question(names))):
+            raise NetorchError(Problem("not-confirmed", "nothing was removed: the answer was no."))
         rows: list[dict[str, object]] = []
         failed = False
         for name in names:
@@ -66,6 +72,11 @@ def run(options: DestroyOptions, output: Output) -> int:
     return FAILED if failed else DONE
 
 
+def _question(names: list[str]) -> str:
+    many = f"{len(names)} topologies" if len(names) > 1 else "1 topology"
+    return f"This removes {many}: {', '.join(names)}. Go on?"
+
+
 def _topology(options: DestroyOptions) -> str:
     from netorch.cli import inputs
 
@@ -76,7 +87,8 @@ def _destroy_one(
     lab: Orchestrator, name: str, options: DestroyOptions, output: Output
 ) -> dict[str, object]:
     from netorch.cli.options import lists_nothing
-    from netorch.errors import NetorchError, Problem
+    from netorch.errors import NetorchError, Problem, did_you_mean
+    from netorch.kernel.files import records
     from netorch.language.scalars import topology_name
     from netorch.render import json
     from netorch.render.changes import changes, gone_objects
@@ -84,7 +96,11 @@ def _destroy_one(
     try:
         topology_name(name)
     except ValueError as error:
-        raise NetorchError(Problem("bad-topology-name", str(error), object=name)) from None
+        live = records.applied_names()
+        known = f"Live here: {', '.join(live)}. {did_you_mean(name.lower(), live)}" if live else ""
+        raise NetorchError(
+            Problem("bad-topology-name", f"{error}.", None, known.rstrip(), name)
+        ) from None
     started = time.monotonic()
     made: list[Change] = []
 

@@ -27,6 +27,12 @@ RUNNING = Area(
             "Run `netorch apply FILE`. `netorch list` shows what is live.",
         ),
         Code(
+            "not-confirmed",
+            "The answer was no",
+            "`destroy --all` asks on a terminal before it removes every topology of the machine.",
+            "Answer `y`, or write `netorch destroy --all --yes`.",
+        ),
+        Code(
             "nothing-live",
             "No topology is live",
             "The command was given no file, there is no `topo.yaml` here, and no topology is live.",

@@ -1,0 +1,98 @@
+"""destroy says what is live where a name means nothing, and asks before it removes everything, on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from tests.kernel.host import Host
+from tests.kernel.terminal import on_a_terminal
+
+
+@pytest.fixture
+def two(host: Host) -> Host:
+    for name in ("shop", "store"):
+        host.write(f"{name}.yaml", f"name: {name}\nnodes: {{{name}1: {{}}}}\n")
+        host.netorch("apply", "-q", f"{name}.yaml")
+    return host
+
+
+def namespaces(host: Host) -> set[str]:
+    return set(host.run("ip", "netns", "list").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("shpo", "live here: shop, store. Did you mean 'shop'?"), ("qqq", "live here: shop, store.")],
+)
+def test_a_name_that_is_not_live(two: Host, name: str, hint: str) -> None:
+    done = two.netorch("destroy", name)
+    assert (done.returncode, done.stdout) == (0, f"{name}: nothing to destroy\n")
+    assert done.stderr == f"{hint}\n"
+    assert two.netorch("destroy", "-q", name).stderr == ""
+    row = json.loads(two.netorch("destroy", name, "-o", "json").stdout)["topologies"][0]
+    assert (row["changed"], row["notes"]) == (False, [hint])
+    two.write("other.yaml", f"name: {name}\nnodes: {{x: {{}}}}\n")
+    assert two.netorch("destroy", "other.yaml").stderr == f"{hint}\n"
+    assert {"shop1", "store1"} <= namespaces(two)
+
+
+def test_a_name_that_cannot_be_one(two: Host) -> None:
+    done = two.netorch("destroy", "SHOP", check=False)
+    assert done.returncode == 1
+    assert "Live here: shop, store. Did you mean 'shop'?" in done.stderr
+
+
+def test_there_is_no_hint_where_nothing_is_live(host: Host) -> None:
+    done = host.netorch("destroy", "shop")
+    assert (done.stdout, done.stderr) == ("shop: nothing to destroy\n", "")
+
+
+class Person:
+    """Answers the question with these keys as soon as it stands there."""
+
+    def __init__(self, keys: bytes) -> None:
+        self.keys = keys
+        self.asked = False
+
+    def __call__(self, process: subprocess.Popen[bytes], said: bytes) -> None:
+        if b"[y/N] " in said and not self.asked:
+            self.asked = True
+            # the terminal's other end, which the test's process holds
+            os.write(process.leader, self.keys)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("keys", [b"n\n", b"\n", b"\x04", b"what\n"])
+def test_no_leaves_everything(two: Host, keys: bytes) -> None:
+    person = Person(keys)
+    said = on_a_terminal(two, "destroy", "--all", heard=person)
+    assert person.asked
+    assert "This removes 2 topologies: shop, store. Go on? [y/N]" in said
+    assert "nothing was removed: the answer was no." in said
+    assert {"shop1", "store1"} <= namespaces(two)
+
+
+@pytest.mark.parametrize("keys", [b"y\n", b"Yes\n"])
+def test_yes_removes_everything(two: Host, keys: bytes) -> None:
+    person = Person(keys)
+    said = on_a_terminal(two, "destroy", "--all", heard=person)
+    assert person.asked
+    assert "shop: 1 removed" in said
+    assert namespaces(two) == set()
+    assert "no topology is live here" in on_a_terminal(two, "destroy", "--all")
+
+
+@pytest.mark.parametrize("words", [["--yes"], ["-y"]])
+def test_it_does_not_ask_who_said_so(two: Host, words: list[str]) -> None:
+    assert "[y/N]" not in on_a_terminal(two, "destroy", "--all", *words)
+    assert namespaces(two) == set()
+
+
+def test_it_asks_no_script_and_about_no_single_one(two: Host) -> None:
+    assert "[y/N]" not in on_a_terminal(two, "destroy", "shop")
+    done = two.netorch("destroy", "--all")
+    assert "[y/N]" not in done.stdout + done.stderr
+    assert namespaces(two) == set()
