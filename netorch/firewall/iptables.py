@@ -75,6 +75,8 @@ _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _TRANSLATES = re.compile(r" -j (?:MASQUERADE|[SD]NAT)\b")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_LISTED = re.compile(r"ip6?tables ")
+_RULE = re.compile(r"ip6?tables -t \w+ -A netorch-")
 _MARKING = re.compile(r'\S+ -t \S+ -A \S+ -m comment --comment "netorch:[a-z0-9-]+"')
 
 
@@ -192,6 +194,14 @@ def tables_of(text: str) -> dict[TableKey, Lines]:
 
 def lines_of(text: str) -> list[str]:
     return [line for line in text.splitlines() if not _MARKING.fullmatch(line)]
+
+
+def count_of(text: str) -> int:
+    lines = text.splitlines()
+    if not any(map(_LISTED.match, lines)):
+        return len(lines)
+    # chains, the jumps to them and their marks are not rules of the file
+    return sum(bool(_RULE.match(line)) and not _MARKING.fullmatch(line) for line in lines)
 
 
 def is_marked(topology: str, text: str) -> bool:

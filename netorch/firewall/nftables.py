@@ -46,6 +46,8 @@ _COMMENT = re.compile(r"[ !#-~]{1,100}")
 _TRANSLATES = re.compile(r" (?:masquerade|[sd]nat ip6? to)(?: |$)")
 _HANDLE = re.compile(r"(.*) # handle (\d+)")
 _TABLE = re.compile(r"table (\S+) (\S+) \{")
+_CHAIN = re.compile(r"type \w+ hook |comment ")
+"""What says of a chain where packets come to it, or whose it is, and is not a rule."""
 _OTHER_BLOCKS = (
     "set ",
     "map ",
@@ -111,6 +113,15 @@ def create(topology: str, text: str) -> str:
     table = table_name(topology)
     comment = f' {{ comment "{mark(topology)}"; }}' if is_marked(topology, text) else ""
     return f"create table inet {table}{comment}\n{text.removeprefix(delete(table))}"
+
+
+def count_of(text: str) -> int:
+    if not text.startswith("table "):
+        return len(text.splitlines())
+    return sum(
+        not block.startswith(_OTHER_BLOCKS) and bool(statement) and not _CHAIN.match(statement)
+        for _, _, block, statement, _ in _statements(text)
+    )
 
 
 def is_marked(topology: str, text: str) -> bool:

@@ -31,6 +31,9 @@ class FilterSyntax(Protocol):
     def lines_of(self, text: str) -> Sequence[str]:
         """The filter line by line, one for each rule; without its marks."""
 
+    def count_of(self, text: str) -> int:
+        """The number of rules, which is the same before and after a kernel has listed them."""
+
     def is_marked(self, topology: str, text: str) -> bool:
         """Whether the filter carries the topology's mark wherever it has room for it."""
 

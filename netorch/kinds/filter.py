@@ -110,7 +110,7 @@ class PacketFilter(NoForeignObjects, Resource):
         return Disruption.FLAP if gone else Disruption.UPDATE
 
     def attributes(self) -> Mapping[str, str]:
-        told = {"backend": self.backend, "rules": str(len(self.lines()))}
+        told = {"backend": self.backend, "rules": str(syntax_of(self.backend).count_of(self.text))}
         if not syntax_of(self.backend).is_marked(self.topology, self.text):
             # so it was left by a version that made none, or somebody took it away
             told["mark"] = "missing"

@@ -104,6 +104,11 @@ def changes(plan: Plan) -> list[Change]:
     return result
 
 
+def count_differences(plan: Plan) -> int:
+    """In how many places two states differ: the lines of `netorch diff`, wherever a number is told."""
+    return len(changes(plan))
+
+
 def summary(found: Sequence[Change]) -> Mapping[str, int]:
     """How many changes there are of each sort."""
     return {

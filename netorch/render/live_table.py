@@ -8,6 +8,7 @@ from typing import Any
 
 from netorch.converge.live import Live
 from netorch.errors import printable
+from netorch.render.changes import count_differences
 from netorch.state.key import HOST
 from netorch.values.marks import Mark
 
@@ -27,7 +28,7 @@ def row(entry: Live) -> dict[str, Any]:
         "nodes": len(nodes),
         "links": sum(len(pair) == 2 for pair in links),
         "status": _status(entry),
-        "differences": len(entry.difference) if entry.difference is not None else None,
+        "differences": None if entry.difference is None else count_differences(entry.difference),
         "applied": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(entry.record.applied))
         if entry.record
         else None,

@@ -105,10 +105,11 @@ def _drift(lab: Orchestrator, loaded: Loaded) -> tuple[bool | None, list[str]]:
     Checks try the kernel, so with a difference their outcome says nothing about the file.
     """
     from netorch.errors import NetorchError
+    from netorch.render.changes import count_differences
 
     name = loaded.desired.topology
     try:
-        differences = len(lab.diff(loaded).plan)
+        differences = count_differences(lab.diff(loaded).plan)
     except NetorchError as error:
         return None, [
             f"{name}: whether the kernel has what the file says cannot be told: {line}"
