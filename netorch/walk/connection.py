@@ -21,6 +21,13 @@ class ConntrackEntry:
     def translated(self) -> bool:
         return self.before.destination != self.after.destination
 
+    def undoes(self, answer: Packet) -> bool:
+        """Whether an address of the answer is one that the connection was translated to."""
+        source = self.before.source != self.after.source
+        return (source and answer.destination == self.after.source) or (
+            self.translated and answer.source == self.after.destination
+        )
+
 
 @dataclass(slots=True)
 class Connection:

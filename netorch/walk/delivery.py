@@ -96,7 +96,9 @@ class Delivery:
     ) -> tuple[str, str]:
         """The MAC that frames for an address go to, and how it is known."""
         entry = place.neighbours.get((iface.name, via))
-        if entry is not None and entry.is_fixed and entry.is_valid:
+        # without ARP the kernel takes the interface's own MAC for everybody's
+        own = entry is not None and not iface.arp and entry.mac == iface.mac
+        if entry is not None and entry.is_fixed and entry.is_valid and not own:
             return entry.mac, f"a permanent neighbour of {iface.name}"
         if not iface.arp and iface.kind not in _WITHOUT_MACS:
             raise PacketStopped(
@@ -329,6 +331,11 @@ class Delivery:
         state = packet.state if packet.state == "untracked" else self.connection.state(known)
         packet = with_fields(packet, iif=bridge, oif="", state=state)
         tracked = state != "untracked"
+        if tracked and not self.connection.first and known is not None and known.undoes(packet):
+            self.connection.doubt(
+                f"{owner.name}: a translation is undone in what goes over bridge {bridge}, which is not followed",
+                diverts=True,
+            )
         verdicts = [self.connection.hook(owner, "prerouting", packet, tracked=tracked)]
         if tracked and self.connection.first:
             tracks.setdefault(owner.label, ConntrackEntry(packet, packet))

@@ -444,10 +444,16 @@ class FrameSearch:
         return at.hurt(Fault(text, at.end))
 
     def _by_state(self, at: _At, end: End, port: WorldInterface) -> _At:
-        if port.state == FORWARDING or not port.state or not port.up:
+        # one that is down, or has no carrier, is disabled by that
+        if port.state == FORWARDING or not port.up or (not port.state and port.carrier is False):
             return at
         state = PORT_STATES[port.state] if port.state < len(PORT_STATES) else str(port.state)
-        what = f"spanning tree has bridge {self.world.said((end[0], port.master))}'s port {port.name} {state}"
+        bridge = self.world.said((end[0], port.master))
+        what = (
+            f"spanning tree has bridge {bridge}'s port {port.name} {state}"
+            if port.state
+            else f"bridge {bridge}'s port {port.name} is disabled, though it is up"
+        )
         return at.hurt(Fault(what, end))
 
 

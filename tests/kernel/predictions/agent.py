@@ -6,6 +6,7 @@ python -m tests.kernel.predictions.agent SEED FIRST ROUNDS
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import subprocess
@@ -197,6 +198,7 @@ def campaign(seed: str, first: int, rounds: int) -> None:
             told = {"round": number, "faults": [traceback.format_exc()], "wrong": []}
             netorch("destroy", NAME)
         print(json.dumps(told), flush=True)
+        gc.collect()  # because the command line turns that off, which is right for one command
 
 
 if __name__ == "__main__":

@@ -314,3 +314,13 @@ def test_the_source_of_ipv6_is_the_one_that_is_nearest_to_the_destination() -> N
     there = changed(there, "a", addresses=(*held, near))
     assert explain(there, "a", "fd00:1::1").source_address == "fd00:1:0:1::1"
     assert explain(there, "a", "fd00::2").source_address == "fd00::1"
+
+
+def test_a_port_that_is_disabled_though_it_is_up() -> None:
+    there = linked(world(LAN), FABRIC, "b-eth0", state=0)
+    assert all("is disabled, though it is up" in walk.cause for walk in both(there))
+    # one without a carrier is disabled by that, which is said instead
+    there = linked(
+        linked(world(LAN), FABRIC, "b-eth0", state=0, carrier=False), "b", "eth0", up=False
+    )
+    assert all(walk.cause == "b:eth0 is down" for walk in both(there))
