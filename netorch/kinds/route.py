@@ -187,7 +187,7 @@ class Route(Resource):
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Route) or before.siblings != self.siblings:
             return True
-        return not _same_route(self.spec, before.spec)
+        return self.spec != before.spec and not _same_route(self.spec, before.spec)
 
     def with_number(self, number: int) -> Self:
         return replace(self, spec=replace(self.spec, protocol=number))

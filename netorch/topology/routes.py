@@ -130,6 +130,8 @@ class RouteWords(Words):
         for item in (self.to, self.src):
             if item is not None:
                 return item.version
+        if self.via is not None:
+            return self.via.version
         return min(self._gateway_versions, default=4)
 
     @property
