@@ -280,7 +280,9 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     """
     kernel.close_cached_files()
     name = start.desired.topology
-    problems = _plan_back_until_done(kernel, start, previous)
+    # what had no mark before the apply has none again afterwards
+    filters = {**previous.filters, **start.previous.filters}
+    problems = _plan_back_until_done(kernel, start, replace(previous, filters=filters))
     # because others may have learned where things were meanwhile
     tell_of_moves(kernel, start.first.plan, start.first.wanted, start.first.observed.state)
     before = start.previous
