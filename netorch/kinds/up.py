@@ -20,7 +20,7 @@ from netorch.values.requests import LinkSet, Request, SysctlSet
 
 _ETHERNET = frozenset(
     (
-        *("veth", "bridge", "macvlan", "macvtap", "bond"),
+        *("veth", "bridge", "macvlan", "macvtap", "bond", "vxlan"),
         *("vxlan", "geneve", "gretap", "ip6gretap"),
     )
 )

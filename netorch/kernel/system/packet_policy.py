@@ -36,6 +36,8 @@ IPV6 = (
 _RTMSG6 = struct.Struct("=BBBBBBBBI")
 _LINK_LOCAL = 0xFE
 """The first byte of what is on every link."""
+_FAR = b"\x20" + bytes(14) + b"\x01"
+"""An address that only a default route leads to."""
 _FORWARDING_DATABASE = struct.pack("=B11x", c.AF_BRIDGE)
 
 
@@ -95,11 +97,11 @@ def _is_plain(rtnl: Rtnl, routes: Collection[KernelRoute], rules: Collection[Ker
             route.family == c.AF_INET6
             and route.table in missing
             and route.type == kind
-            and route.dst is not None
-            and route.dst[0] < _LINK_LOCAL
+            and (route.dst is None or route.dst[0] < _LINK_LOCAL)
         ):
             request = _RTMSG6.pack(c.AF_INET6, 128, 0, 0, 0, 0, 0, 0, 0)
-            asked = request + attr(c.RTA_DST, _last(route.dst, route.prefixlen))
+            far = _FAR if route.dst is None else _last(route.dst, route.prefixlen)
+            asked = request + attr(c.RTA_DST, far)
             (answer,) = rtnl.get(c.RTM_GETROUTE, (asked,))
             return decode_policy.route_type(answer) == kind
     return False
