@@ -102,17 +102,17 @@ def _records(view: View) -> Iterator[NeighbourRecord]:
 
 
 def _is_ours(view: View, record: NeighbourRecord) -> bool:
-    """By its protocol number and the record, on any link but one of another topology; on our own links also what somebody
-    entered by hand, who left none.
+    """By its protocol number and the record, in a namespace of ours on any link but one of another topology; on our own
+    links also what somebody entered by hand, who left none.
     """
     link = view.links[record.index]
     if record.protocol not in {0, view.mark.protocol}:
         return False
     if view.owns(link):
         return True
-    named = read_alias(link.alias).topology in {"", view.mark.topology}
-    address = str(ip_address(record.address))
-    return record.protocol != 0 and named and view.is_ours("neighbour", link.name, address)
+    if record.protocol == 0 or (view.created and read_alias(link.alias).topology):
+        return False
+    return view.is_ours("neighbour", link.name, str(ip_address(record.address)))
 
 
 @tells_unproven
