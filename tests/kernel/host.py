@@ -106,6 +106,16 @@ VOLATILE_FLAGS = {"LOWER_UP", "NO-CARRIER", "M-DOWN", "PROMISC", "ALLMULTI", "li
 COUNTERS = re.compile(r"(?<=counter) packets \d+ bytes \d+| \[\d+:\d+\]$")
 VOLATILE_SYSCTLS = {"net/netfilter/nf_conntrack_count"}
 
+UNFORESEEN = """\
+import sys
+import netorch.converge.compare, netorch.converge.preflight, netorch.resolve
+from netorch.cli import main
+netorch.converge.compare.refuse_sysctls = lambda *_: None
+netorch.converge.preflight.gateway_obstacles = lambda *_: ()
+netorch.resolve.check_gateways = lambda draft: None
+"""
+"""A netorch that does not look ahead at gateways and settings: Linux refuses them in the middle of an apply."""
+
 _WARM = Warm()
 
 Snapshot = dict[str, dict[str, str]]
@@ -243,6 +253,11 @@ class Host:
             yield
         finally:
             self.run("mount", "-o", "remount,rw", "/etc/netns")
+
+    def unforeseen(self, *args: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run netorch so that it foresees no wrong gateway or setting, and Linux is the one that refuses."""
+        program = f"{UNFORESEEN}sys.exit(main(sys.argv[1:]))"
+        return self.run(sys.executable, "-c", program, *args, check=check)
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into `directory` and give its path."""

@@ -77,6 +77,7 @@ def again(lab):
 attempt("error", PAIR, lambda lab: 1 / 0)
 attempt("interrupt", PAIR, lambda lab: os.kill(os.getpid(), signal.SIGINT))
 attempt("conflict", netorch.Topology("x", nodes={"taken": {}}), stay)
+import netorch.converge.compare; netorch.converge.compare.refuse_sysctls = lambda *_: None
 attempt("refused", netorch.Topology("x", nodes={"n": {"sysctls": {"net.ipv4.ip_default_ttl": 999}}}), stay)
 attempt("nothing", PAIR, stay); print(process.returncode)
 attempt("again", PAIR, again)

@@ -187,7 +187,7 @@ def test_an_apply_that_fails_later_puts_everything_back(lan: Host) -> None:
         BRIDGED
         + "  vm3: {networks: [wan], routes: [{to: 10.1.0.0/16, via: 10.99.0.1, dev: eth0}]}\n",
     )
-    done = lan.netorch("apply", "lab.yaml", check=False)
+    done = lan.unforeseen("apply", "lab.yaml", check=False)
     assert done.returncode == 1 and "Rolled back" in done.stderr
     assert differences(before, lan.snapshot()) == []
 
@@ -195,7 +195,7 @@ def test_an_apply_that_fails_later_puts_everything_back(lan: Host) -> None:
 @pytest.mark.parametrize(
     ("make", "nic", "words"),
     [
-        ("true", "eth9", "there is no link 'eth9'"),
+        ("true", "eth9", "host has no interface eth9"),
         (
             "ip link add eth9 type bridge && ip address add 10.3.0.1/24 dev eth9",
             "eth9",

@@ -492,7 +492,7 @@ def test_a_refused_change_leaves_the_old_version(lab: Lab) -> None:
                 }
             ),
         )
-        refused = host.netorch("apply", check=False)
+        refused = host.unforeseen("apply", check=False)
         assert refused.returncode == 1, refused.stdout
         assert "Traceback" not in refused.stderr
         assert "10.99.0.0/16" in refused.stderr

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.kernel.campaign import LONG, spread, tell
-from tests.kernel.host import Background, Host, Snapshot, diff_snapshots
+from tests.kernel.host import UNFORESEEN, Background, Host, Snapshot, diff_snapshots
 
 PARTNER = re.compile(r'"link": "[^"]*", (?="locked")')
 OWN_FILES = ["files: /run/netorch/"]
@@ -134,7 +134,7 @@ def test_a_step_that_the_kernel_refuses_after_many_good_ones(
     text = text.replace("  host:\n", bad + "  host:\n")
     host.write("topo.yaml", text)
     line = 1 + text[: text.index("  z: ")].count("\n")
-    process = host.netorch("apply", check=False)
+    process = host.unforeseen("apply", check=False)
     said = process.stderr
     assert process.returncode == 1, process.stdout + said
     assert "Traceback" not in said
@@ -180,12 +180,12 @@ def test_a_bridge_that_is_full(host: Host, before: Snapshot) -> None:
 
 def test_keep_partial_leaves_what_was_done(host: Host, before: Snapshot) -> None:
     host.write("topo.yaml", GOOD.replace("  host:\n", BAD["a sysctl value"][0] + "  host:\n"))
-    process = host.netorch("apply", "--keep-partial", check=False)
+    process = host.unforeseen("apply", "--keep-partial", check=False)
     assert process.returncode == 1
     assert "Rolled back" not in process.stderr
     left = [path.name for path in (host.root / "run/netns").iterdir()]
     assert {"a", "b", "r", "z"} <= set(left)
-    assert host.netorch("diff", check=False).returncode == 2
+    assert host.unforeseen("diff", check=False).returncode == 2
     assert "lab" in host.netorch("list").stdout
     host.write("topo.yaml", GOOD)
     host.netorch("apply")
@@ -196,7 +196,7 @@ def test_keep_partial_leaves_what_was_done(host: Host, before: Snapshot) -> None
 
 def test_a_failure_of_json_output_is_one_document(host: Host) -> None:
     host.write("topo.yaml", GOOD.replace("  host:\n", BAD["a sysctl value"][0] + "  host:\n"))
-    process = host.netorch("apply", "-o", "json", check=False)
+    process = host.unforeseen("apply", "-o", "json", check=False)
     assert process.returncode == 1
     document = json.loads(process.stdout)
     assert document["version"] == 1
@@ -297,7 +297,7 @@ sys.exit(main(["apply", "bad.yaml"]))
 def test_ctrl_c_does_not_stop_a_rollback(host: Host, times: int) -> None:
     host.write("bad.yaml", GOOD.replace("via: 10.6.0.9", "via: 10.66.0.9"))
     before = shot(host)
-    process = host.run(sys.executable, "-c", INTERRUPTED, str(times), check=False)
+    process = host.run(sys.executable, "-c", UNFORESEEN + INTERRUPTED, str(times), check=False)
     assert process.returncode == 1
     assert "Rolled back: the kernel is as it was before." in process.stderr
     assert settled(before, host) == []

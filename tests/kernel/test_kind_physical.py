@@ -99,7 +99,7 @@ def test_it_comes_back_as_it_was_however_it_is_given_back(host: Host, nics: Snap
     assert diff_snapshots(nics, host.snapshot()) == []
     # by an apply that fails after it was taken
     write(host, words.replace("mtu: 1300", "sysctls: {no_such_setting: 1}"))
-    done = host.netorch("apply", "lab.yaml", check=False)
+    done = host.unforeseen("apply", "lab.yaml", check=False)
     assert (
         done.returncode == 1 and "no such setting" in done.stderr and "Rolled back" in done.stderr
     )

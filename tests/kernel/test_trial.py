@@ -157,7 +157,7 @@ def test_a_watcher_that_is_ended_rolls_back_at_once(host: Host) -> None:
 
 def test_a_failed_apply_calls_it_off(host: Host) -> None:
     host.write("topo.yaml", GOOD.replace("via: 10.0.1.2", "via: 10.99.0.1, dev: eth1"))
-    assert host.netorch("apply", "--confirm-within", "60s", check=False).returncode == 1
+    assert host.unforeseen("apply", "--confirm-within", "60s", check=False).returncode == 1
     assert until(lambda: not _watchers(host))
     assert not (host.root / "run/netorch/lab").exists()
 
