@@ -105,7 +105,7 @@ def test_apply_change_failure_and_destroy_leave_it_alone(host: Host, before: Sna
             "  b: {", "  c: {networks: [net], sysctls: {net.ipv4.ip_default_ttl: 99999}}\n  b: {"
         ).replace(".20/24", ".21/24"),
     )
-    process = host.netorch("apply", check=False)
+    process = host.unforeseen("apply", check=False)
     assert process.returncode == 1, process.stdout
     assert diff_snapshots(applied, host.snapshot(), ["files: /run/netorch/"]) == []
 

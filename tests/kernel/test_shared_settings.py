@@ -169,11 +169,11 @@ def test_a_failed_apply_gives_up_what_only_it_needed(ready: Host) -> None:
     text = (ready.directory / "t2.yaml").read_text()
     wrong = text.replace("  t2a: {", "  t2a: {sysctls: {net.ipv4.no_such: 1}, ")
     ready.write("t2.yaml", wrong)
-    assert ready.netorch("apply", "t2.yaml", check=False).returncode == 1
+    assert ready.unforeseen("apply", "t2.yaml", check=False).returncode == 1
     assert settings(ready) == dict(zip(SETTINGS, ["1", "77", "2"], strict=True))
     ready.netorch("destroy", "t1")
     assert settings(ready) == SETTINGS
-    assert ready.netorch("apply", "t2.yaml", check=False).returncode == 1
+    assert ready.unforeseen("apply", "t2.yaml", check=False).returncode == 1
     assert settings(ready) == SETTINGS
 
 
@@ -183,7 +183,7 @@ def test_a_failed_update_has_its_settings_again(ready: Host) -> None:
     ready.netorch("apply", "t1.yaml")
     ready.netorch("apply", "t2.yaml")
     ready.write("t1new.yaml", "name: t1\nnodes: {t1a: {sysctls: {net.ipv4.no_such: 1}}}\n")
-    assert ready.netorch("apply", "t1new.yaml", check=False).returncode == 1
+    assert ready.unforeseen("apply", "t1new.yaml", check=False).returncode == 1
     ready.netorch("destroy", "t2")
     assert settings(ready) == dict(zip(SETTINGS, ["1", "77", "2"], strict=True))
     assert ready.netorch("diff", "t1.yaml").stdout == "t1: in sync\n"
