@@ -10,18 +10,22 @@ import time
 
 from netorch.kernel.system.rtnetlink import Rtnl
 from netorch.netlink import constants as c
-from netorch.netlink.codec import attributes
+from netorch.netlink.codec import attributes, message
 from netorch.netlink.encode import link_name
 
-_WITHIN = 1.0
+_WITHIN = 3.0
+"""Seconds; what is not urgent the kernel does once a second (linkwatch_schedule_work)."""
 _POLL = 0.005
 
 
 def settle(rtnl: Rtnl, link: str) -> None:
-    """Wait until the link has no carrier, or has been told that it has; a second at most."""
+    """Wait until the link has no carrier, or the kernel has taken note of it; some seconds at most."""
     deadline = time.monotonic() + _WITHIN
     while _is_pending(rtnl, link) and time.monotonic() < deadline:
         time.sleep(_POLL)
+    # the state is visible before all have been told of it, which happens under one lock; a request waits for that
+    seq = rtnl.next_seq()
+    rtnl.send([(seq, message(c.RTM_SETLINK, c.NLM_F_REQUEST, seq, bytes(16) + link_name(link)))])
 
 
 def _is_pending(rtnl: Rtnl, link: str) -> bool:
