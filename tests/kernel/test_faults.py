@@ -164,6 +164,7 @@ def test_answers_of_the_kernel_are_lost(host: Host, before: Snapshot, error: str
 
 
 FILE_CALLS = ("write", "pwrite64", "rename,renameat", "link,linkat", "mkdir,mkdirat", "ftruncate")
+LASTING_CALLS = ("pwrite64", "link,linkat", "ftruncate")
 ERRORS = ["ENOSPC", "EIO", "EDQUOT", "EROFS"]
 
 
@@ -178,8 +179,9 @@ def test_files_cannot_be_written(
         host.netorch("apply", "topo.yaml")
     start, there = shot(host), names(host)
     met = 0
-    # an error of all writes is one of what is printed, too
-    for calls in FILE_CALLS[1:] if lasting else FILE_CALLS:
+    # an error of all writes is one of what is printed, too; and without any rename, or with a mkdir that does not even
+    # say that the directory is there, no file of /etc/netns goes back
+    for calls in LASTING_CALLS if lasting else FILE_CALLS:
         passed = 0
         for at in places(60 if LONG else 4):
             done = injected(host, f"{calls}:error={error}:when={at}{lasting}", "apply", "-q", file)
@@ -197,7 +199,7 @@ def test_files_cannot_be_written(
             assert names(host) == there, (calls, at, done.stderr)
             assert settled(start, host, LESS) == [], (calls, at, done.stderr)
     tell(f"{error} at {met} calls that write files, {file} {lasting}")
-    assert met > 4
+    assert met > (0 if lasting else 4)
     host.netorch("destroy", "lab")
     assert settled(before, host) == []
 

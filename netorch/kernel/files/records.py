@@ -421,13 +421,31 @@ def forget_sysctls(name: str) -> None:
 def _bring_back(name: str, file: str) -> None:
     try:
         with _opened(name, make=False) as directory:
-            os.rename(_old(file), file, src_dir_fd=directory, dst_dir_fd=directory)
+            kept = os.stat(_old(file), dir_fd=directory, follow_symlinks=False)
+            if not _is_still(kept, file, directory):
+                _put_in_place(_old(file), file, directory)
     except FileNotFoundError:
         return
     except OSError as error:
         raise refusal(error, f"{RUN_NETORCH}/{name}") from error
-    # rename(2) leaves both names where they are links of one inode
     _remove(name, (_old(file),))
+
+
+def _is_still(kept: os.stat_result, file: str, directory: int) -> bool:
+    try:
+        return os.path.samestat(kept, os.stat(file, dir_fd=directory, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _put_in_place(kept: str, file: str, directory: int) -> None:
+    try:
+        os.rename(kept, file, src_dir_fd=directory, dst_dir_fd=directory)
+    except OSError:
+        # what failed once, and is why it goes back, may fail again
+        with suppress(FileNotFoundError):
+            os.unlink(file, dir_fd=directory)
+        os.link(kept, file, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def forget_kept(name: str) -> None:
