@@ -47,11 +47,20 @@ def problem_of(refusal: Refusal, where: Position | None) -> Problem:
     step, failure = refusal.step, refusal.failure
     verb = _VERBS[step.disruption.value]
     words = failure.sentence.rstrip(".")
-    system = sentence(failure.errno)
-    said = f"{words} ({system})" if words and not system.startswith(f"{words},") else system
     title = step.resource.title()
     code, text, command = remedy(failure.request, failure.errno)
-    return Problem(code, f"{verb} {title}: {said}.", where, text, title, command)
+    return Problem(
+        code, f"{verb} {title}: {_reason(words, failure.errno)}.", where, text, title, command
+    )
+
+
+def _reason(words: str, number: int) -> str:
+    """The words, with what of the system's own sentence they do not say already."""
+    system = sentence(number)
+    text, _, name = system.rpartition(", ")
+    if not words or words == text:
+        return system
+    return f"{words} ({name if words.startswith(f'{text}: ') else system})"
 
 
 def remedy(request: Request, number: int) -> Remedy:

@@ -458,7 +458,10 @@ class FrameSearch:
 
 
 def _apart(kind: str, parent: str, end: End) -> Fault:
-    text = f"the kernel keeps {parent}'s own host and what rides on it as {kind} apart: neither reaches the other by it"
+    text = (
+        f"Linux passes nothing between a {kind} and the host of its parent {parent}: "
+        "neither reaches the other that way"
+    )
     return Fault(text, end)
 
 

@@ -215,7 +215,10 @@ nodes:
   n: {interfaces: {e0: {kind: KIND, parent: "box:eth0", mode: MODE, addresses: [10.0.3.10/24]}}}
 links: [{endpoints: [box:eth0, pc:eth0], subnet: 10.0.3.0/24}]
 """
-APART = "the kernel keeps box:eth0's own host and what rides on it as {} apart: neither reaches the other by it"
+APART = (
+    "Linux passes nothing between a {} and the host of its parent box:eth0: "
+    "neither reaches the other that way"
+)
 
 
 def apart(host: Host, kind: str, mode: str) -> None:
