@@ -58,6 +58,8 @@ def _devices(site: Site) -> Iterator[tuple[Path, str]]:
 
 def _check_own_gateways(draft: Draft, site: Site) -> None:
     """IPv4 gateways that are the node's own: Linux takes the destination to be on the link then."""
+    if not site.words.routes:
+        return
     own = {entry.ip: iface for iface in site.ifaces.values() for entry in iface.addresses}
     for index, words in enumerate(site.words.routes):
         entries: Sequence[HopWords | RouteWords] = words.nexthops or [words]

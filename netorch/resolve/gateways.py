@@ -23,6 +23,7 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
 )
 from netorch.resolve.draft import Draft, Path, Site
+from netorch.resolve.masters import vrf_of
 from netorch.state.resource import Resource
 from netorch.topology import HopWords, RouteWords
 from netorch.values.requests import Hop, RouteSpec
@@ -303,24 +304,59 @@ def _unreachable(gateway: scalars.Address, hop: Hop) -> BadHop:
 def check_gateways(draft: Draft) -> None:
     """Complain of all routes of the file's own nodes that Linux would refuse for their gateways."""
     sites = {site.label: site for site in draft.sites.values() if site.words.routes}
-    routes: dict[str, list[Route]] = {}
-    others: dict[str, list[Resource]] = {}
     if not sites:
         return
+    doubtful: dict[str, list[Route]] = {}
     for key, resource in draft.state.items():
-        if key.netns not in sites:
-            continue
-        others.setdefault(key.netns, []).append(resource)
-        if isinstance(resource, Route) and draft.origins[key][2:3] == ("routes",):
-            routes.setdefault(key.netns, []).append(resource)
-    for label, site in sites.items():
-        there = namespace_of(others.get(label, ()))
-        devices = {iface.dev for iface in site.ifaces.values()} | {"lo"}
-        for route in routes.get(label, ()):
-            path = draft.origins[route.key]
-            for bad in bad_hops(route.spec, there, known=site.created):
-                if not site.created or route.spec.hops[bad.number].dev in {None, *devices}:
-                    _complain(draft, site, path, route.spec.hops[bad.number], bad)
+        if key.netns in sites and isinstance(resource, Route):
+            site = sites[key.netns]
+            if draft.origins[key][2:3] == ("routes",) and not _is_plainly_right(site, resource):
+                doubtful.setdefault(key.netns, []).append(resource)
+    if not doubtful:
+        return
+    resources: dict[str, list[Resource]] = {}
+    for key, resource in draft.state.items():
+        if key.netns in doubtful:
+            resources.setdefault(key.netns, []).append(resource)
+    for label, routes in doubtful.items():
+        _check_routes(draft, sites[label], routes, namespace_of(resources[label]))
+
+
+def _is_plainly_right(site: Site, route: Route) -> bool:
+    """Whether the only gateway of an IPv4 route is another host in a subnet of its own interface, in the
+    main table. That is what most routes are, so that the rest need not be looked at for them.
+    """
+    spec = route.spec
+    hop = spec.hops[0] if len(spec.hops) == 1 else None
+    if hop is None or hop.via is None or spec.table != MAIN or spec.scope or not site.created:
+        return False
+    if len(hop.via) != 4 or hop.via[0] == 127 or hop.via[0] >= 224:
+        return False
+    gateway, is_near = int.from_bytes(hop.via, "big"), False
+    for iface in site.ifaces.values():
+        if iface.addresses and vrf_of(iface) is not None:
+            return False
+        for entry in iface.addresses:
+            if entry.ip.version != 4:
+                continue
+            number, bits = int(entry.ip), 32 - entry.interface.network.prefixlen
+            if number == gateway:
+                return False
+            if iface.dev == hop.dev and not entry.peer and number >> bits == gateway >> bits:
+                last = (1 << bits) - 1
+                if bits < 2 or gateway & last == last:
+                    return False
+                is_near = True
+    return is_near
+
+
+def _check_routes(draft: Draft, site: Site, routes: Iterable[Route], there: Namespace) -> None:
+    devices = {iface.dev for iface in site.ifaces.values()} | {"lo"}
+    for route in routes:
+        path = draft.origins[route.key]
+        for bad in bad_hops(route.spec, there, known=site.created):
+            if not site.created or route.spec.hops[bad.number].dev in {None, *devices}:
+                _complain(draft, site, path, route.spec.hops[bad.number], bad)
 
 
 def _complain(draft: Draft, site: Site, path: Path, hop: Hop, bad: BadHop) -> None:
