@@ -32,12 +32,14 @@ def test_explain_says_what_a_ping_finds_and_apply_mends_what_is_broken(host: Hos
             if key.startswith(("clean ", "damaged ")):
                 counts[key.partition(" ")[2]] += value
         counts["mended"] += one.get("mended", False)
+        counts["unseen"] += one.get("unseen", False)
     pairs = sum(counts[word] for word in ("arrives", "fails", "differs", "uncertain"))
     campaign.tell(
         f"predictions, seed {SEED}: {len(told)} rounds, {pairs} pairs, "
         f"{sum(len(one['wrong']) for one in told)} contradictions, "
         f"{counts['uncertain'] / pairs:.2%} not certain, {counts['differs']} by some ways only, "
-        f"{counts['mended']} rounds whose damage was mended"
+        f"{counts['mended']} rounds whose damage was mended, "
+        f"{counts['unseen']} broken by what diff does not look at alone"
     )
     assert len(told) == rounds
     bad = [one for one in told if one["wrong"] or one["faults"]]

@@ -24,7 +24,7 @@ from netorch.walk.ends import explain
 from netorch.walk.live import look
 from netorch.walk.result import LEAVES, Walk
 from netorch.walk.world import World
-from tests.kernel.predictions.damage import ACTS, FOREIGN, Scene, ask
+from tests.kernel.predictions.damage import ACTS, Scene, ask
 from tests.kernel.predictions.networks import NAME, network
 from tests.kernel.predictions.pings import Pair, Pings
 
@@ -68,8 +68,8 @@ class Round:
     def __init__(self, seed: str, number: int) -> None:
         self.rng = Random(f"{seed}/{number}")
         self.number = number
-        self.foreign = False
-        """Something was done to what the file says nothing of."""
+        self.unseen: list[str] = []
+        """Commands that take back what was done to what `diff` does not look at."""
         self.text = network(self.rng)
         Path(FILE).write_text(self.text)
         self.desired = load(self.text.encode(), FILE).desired
@@ -125,7 +125,7 @@ class Round:
                 made = subprocess.run(command, shell=True, capture_output=True, check=False)
                 if made.returncode == 0:
                     done.append(command)
-                    self.foreign = self.foreign or act in FOREIGN
+                    self.unseen += [scene.undo] if scene.undo else []
                     break
         return done
 
@@ -162,32 +162,43 @@ class Round:
         return next(node for node, there in self.desired.labels.items() if there == label)
 
     def _mend(self, promised: set[Pair], broken: set[Pair], nodes: list[str]) -> None:
+        """`diff` sees all of the damage but what it does not look at, and `apply` mends it.
+
+        What it does not look at is taken back by hand. Where `diff` said that all is in sync, no
+        more than that may be needed.
+        """
         status, said = netorch("diff", FILE)
         if status not in (0, 2):
             self.told["faults"].append(f"diff: {said}")
-        if self.foreign:
-            self.told["foreign"] = bool(broken)
-        elif broken:
-            self.told["mended"] = True
-            if status == 0:
-                self.told["faults"].append(f"diff says in sync, {sorted(broken)[0]} is broken")
-        status, said = netorch("apply", FILE)
-        if status and self.foreign:
-            return
-        if status:
-            self.told["faults"].append(f"apply after the damage: {said}")
-            return
+        in_sync = status == 0
+        if broken and in_sync and not self.unseen:
+            self.told["faults"].append(f"diff says in sync, {sorted(broken)[0]} is broken")
+        if broken:
+            self.told["unseen" if in_sync else "mended"] = True
+        if not in_sync:
+            self._apply(bool(self.unseen))
+        for command in reversed(self.unseen):
+            subprocess.run(command, shell=True, capture_output=True, check=False)
+        if self.unseen and not in_sync:
+            self._apply(False)
         with Pings(nodes) as pings:
             left = set(promised)
             for _ in range(12):
                 left -= pings.ask(left, 0.5)
                 if not left:
                     break
-        if left and not self.foreign:
-            self.told["faults"].append(f"not mended by apply: {sorted(left)[0]} ({len(left)})")
+        if left:
+            how = "seen by diff" if in_sync else "mended by apply"
+            self.told["faults"].append(f"not {how}: {sorted(left)[0]} ({len(left)})")
         status, said = netorch("diff", FILE)
         if status:
             self.told["faults"].append(f"diff after the apply: {said}")
+
+    def _apply(self, may_fail: bool) -> None:
+        """Apply the file. What `diff` does not look at may be in the way: `may_fail`."""
+        status, said = netorch("apply", FILE)
+        if status and not may_fail:
+            self.told["faults"].append(f"apply after the damage: {said}")
 
 
 def campaign(seed: str, first: int, rounds: int) -> None:

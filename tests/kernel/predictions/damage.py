@@ -22,11 +22,13 @@ def ask(*argv: str) -> list[dict[str, Any]]:
 class Scene:
     """One namespace of a live topology, looked at by `ip`, with a link and an address drawn in it.
 
-    `label`: its name in /run/netns. `others`: addresses of all namespaces.
+    `label`: its name in /run/netns. `others`: addresses of all namespaces. `undo`: the command that takes an act back, of
+    an act that `diff` does not see.
     """
 
     def __init__(self, rng: Random, label: str, others: list[str], macs: list[str]) -> None:
         self.rng, self.label, self.others, self.macs = rng, label, others, macs
+        self.undo = ""
         self.links = [
             link for link in ask("ip", "-n", label, "-j", "-d", "address") if link["ifname"] != "lo"
         ]
@@ -169,7 +171,21 @@ def _neighbour(scene: Scene) -> str:
     near = scene.near()
     mac = scene.rng.choice([*scene.macs[:40], "02:00:00:00:00:99"])
     state = scene.rng.choice(["permanent", "permanent", "reachable", "stale", "noarp"])
+    if state != "permanent":
+        scene.undo = f"{scene.ip} neigh del {near} dev {scene.dev}"
     return _with(f"{scene.ip} neigh replace {near} lladdr {mac} dev {scene.dev} nud {state}", near)
+
+
+def _neighbour_failed(scene: Scene) -> str:
+    near = scene.near()
+    scene.undo = f"{scene.ip} neigh del {near} dev {scene.dev}"
+    return _with(f"{scene.ip} neigh replace {near} dev {scene.dev} nud failed", near)
+
+
+COMPARED_SYSCTLS = frozenset(
+    ("net/ipv4/ip_forward", "net/ipv4/conf/all/forwarding", "net/ipv6/conf/all/forwarding")
+)
+"""What `forwarding` of a node sets, and `diff` compares."""
 
 
 def _sysctl(scene: Scene) -> str:
@@ -204,6 +220,12 @@ def _sysctl(scene: Scene) -> str:
             "net/bridge/bridge-nf-call-ip6tables=1",
         ]
     )
+    name = chosen.partition("=")[0]
+    if name not in COMPARED_SYSCTLS:
+        old = subprocess.run(
+            f"{scene.run} sysctl -n {name}", shell=True, capture_output=True, text=True, check=False
+        )
+        scene.undo = f"{scene.run} sysctl -qw {name}={old.stdout.strip()}"
     return f"{scene.run} sysctl -qw {chosen}"
 
 
@@ -235,6 +257,7 @@ def _filter(scene: Scene) -> str:
     text = (
         f"type filter hook {hook} priority {rng.choice([-150, 0, 10])}; policy {policy}; {chosen};"
     )
+    scene.undo = f"{scene.run} nft delete table inet byhand"
     return f"{scene.run} nft 'add table inet byhand; delete table inet byhand; table inet byhand {{ chain c {{ {text} }}; }}'"
 
 
@@ -250,6 +273,7 @@ def _nat(scene: Scene) -> str:
             f"type nat hook prerouting priority -100; {word} daddr {scene.other()} dnat to {address};",
         ]
     )
+    scene.undo = f"{scene.run} nft delete table {word} bynat"
     return f"{scene.run} nft 'table {word} bynat {{ chain c {{ {body} }}; }}'"
 
 
@@ -269,6 +293,8 @@ def _xtables(scene: Scene) -> str:
             "-t mangle -A PREROUTING -j MARK --set-mark 1",
         ]
     )
+    back = rule.replace("-P FORWARD DROP", "-P FORWARD ACCEPT").replace("-A ", "-D ")
+    scene.undo = f"{scene.run} {tool} -w {back}"
     return f"{scene.run} {tool} -w {rule}"
 
 
@@ -293,6 +319,7 @@ def _port(scene: Scene) -> str:
     if not ports:
         return ""
     port = rng.choice(ports)["ifname"]
+    command = f"bridge -n {scene.label} link set dev {port}"
     word = rng.choice(
         [
             *("state 0", "state 4", "state 1", "isolated on", "isolated on", "learning off"),
@@ -300,7 +327,17 @@ def _port(scene: Scene) -> str:
             *("hairpin on", "guard on"),
         ]
     )
-    return f"bridge -n {scene.label} link set dev {port} {word}"
+    if word in PORT_FLAGS:
+        scene.undo = f"{command} {PORT_FLAGS[word]}"
+    return f"{command} {word}"
+
+
+PORT_FLAGS = {
+    **dict.fromkeys(("state 0", "state 4", "state 1"), "state 3"),
+    **{f"{flag} off": f"{flag} on" for flag in ("flood", "mcast_flood", "bcast_flood")},
+    **{f"{flag} on": f"{flag} off" for flag in ("neigh_suppress", "locked", "guard")},
+}
+"""Flags of ports that `diff` does not compare → what they were."""
 
 
 def _isolated_all(scene: Scene) -> str:
@@ -326,7 +363,10 @@ def _bridge(scene: Scene) -> str:
             "nf_call_iptables 1",
         ]
     )
-    return f"ip -n {scene.label} link set {bridge} type bridge {word}"
+    command = f"ip -n {scene.label} link set {bridge} type bridge"
+    if word in {"mcast_querier 1", "nf_call_iptables 1"}:
+        scene.undo = f"{command} {word.replace('1', '0')}"
+    return f"{command} {word}"
 
 
 def _fdb(scene: Scene) -> str:
@@ -335,6 +375,7 @@ def _fdb(scene: Scene) -> str:
         return ""
     port, mac = scene.rng.choice(ports), scene.rng.choice(scene.macs)
     word = scene.rng.choice(["master static", "master static", "master local", "master dynamic"])
+    scene.undo = f"bridge -n {scene.label} fdb del {mac} dev {port} master"
     return f"bridge -n {scene.label} fdb replace {mac} dev {port} {word}"
 
 
@@ -364,6 +405,15 @@ def _mode(scene: Scene) -> str:
     return f"ip -n {scene.label} link set {scene.rng.choice(macvlans)} type macvlan mode {mode}"
 
 
+def _ingress(scene: Scene) -> str:
+    command = f"tc -n {scene.label}"
+    scene.undo = f"{command} qdisc del dev {scene.dev} clsact"
+    return (
+        f"{command} qdisc add dev {scene.dev} clsact; "
+        f"{command} filter add dev {scene.dev} ingress matchall action drop"
+    )
+
+
 def _local_route(scene: Scene) -> str:
     other = scene.other()
     return _with(f"{scene.ip} route add local {other} dev lo", other)
@@ -386,9 +436,7 @@ ACTS: dict[str, Act] = {
     "rules flushed": lambda s: f"{s.ip} rule flush",
     "rule deleted": lambda s: f"{s.ip} rule del priority {s.rng.choice([0, 500, 32766, 32766])}",
     "neighbour": _neighbour,
-    "neighbour failed": lambda s: _with(
-        f"{s.ip} neigh replace {(one := s.near())} dev {s.dev} nud failed", one
-    ),
+    "neighbour failed": _neighbour_failed,
     "neighbours flushed": lambda s: f"{s.ip} neigh flush all",
     "address deleted": lambda s: _with(f"{s.ip} addr del {(one := s.own())} dev {s.dev}", one),
     "address added": _address,
@@ -418,18 +466,5 @@ ACTS: dict[str, Act] = {
     "qdisc": lambda s: (
         f"tc -n {s.label} qdisc replace dev {s.dev} root tbf rate 10mbit burst 10k latency 50ms"
     ),
-    "ingress": lambda s: (
-        f"tc -n {s.label} qdisc add dev {s.dev} clsact; tc -n {s.label} filter add dev {s.dev} ingress matchall action drop"
-    ),
+    "ingress": _ingress,
 }
-
-FOREIGN = frozenset(
-    (
-        *("filter", "filter twice", "nat", "xtables", "ingress"),
-        *("sysctl", "sysctl twice", "sysctl thrice", "multicast off"),
-        *("neighbour", "neighbour failed", "fdb", "port", "port twice", "bridge"),
-    )
-)
-"""Acts on what no file of the campaign says anything of, so that `diff` does not compare it: rules of others, settings, neighbours,
-forwarding databases, and flags of ports. What they break `explain` finds, and `apply` does not mend.
-"""
