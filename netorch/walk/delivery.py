@@ -75,7 +75,7 @@ class Delivery:
             # what keeps it from asking anew is the reason that lasts
             self._resolve(place, iface, via, packet)
         raise PacketStopped(
-            f"{place.name}: frames for {via} go to {mac} ({how}), which nobody on that link has"
+            f"{place.name}: frames for {via} go to {mac} ({how}), and no interface on that link has this MAC"
         )
 
     def _search(
@@ -102,7 +102,7 @@ class Delivery:
             return entry.mac, f"a permanent neighbour of {iface.name}"
         if not iface.arp and iface.kind not in _WITHOUT_MACS:
             raise PacketStopped(
-                f"{place.name}:{iface.name} has ARP off: it asks nobody for the MAC of {via}"
+                f"{place.name}:{iface.name} has ARP off: it does not ask for the MAC of {via}"
             )
         known = self.known.get((place.label, iface.name, via))
         if known is not None:
@@ -119,7 +119,7 @@ class Delivery:
         asker = asks_as(place, iface, via, packet.source)
         if asker is None:
             raise PacketStopped(
-                f"{place.name}: {iface.name} has no link-local address to ask for {via} from"
+                f"{place.name}: {iface.name} has no link-local address, and cannot ask for the MAC of {via} without one"
             )
         question = self._question(asker, via)
         if question is not None:
@@ -398,7 +398,7 @@ class Delivery:
             raise PacketStopped(f"{place.name}:{iface.name} is down")
         if iface.lost:
             raise PacketStopped(
-                f"{place.name}:{iface.name} loses all that it sends ({iface.impair})"
+                f"{place.name}:{iface.name} loses every packet that it sends ({iface.impair})"
             )
         if iface.tunnel is None:
             raise PacketStopped(
@@ -431,7 +431,7 @@ class Delivery:
                 said = self.world.said(other)
                 faults.append(
                     Fault(
-                        f"{said} takes nothing from {packet.source}: no peer of it has that in its allowed_ips",
+                        f"{said} drops packets from {packet.source}: none of its peers has that address in its allowed_ips",
                         other,
                     )
                 )
@@ -441,7 +441,7 @@ class Delivery:
         raise PacketStopped(
             faults[0].text
             if faults
-            else f"{place.name}:{iface.name}: nobody is at the tunnel's other end"
+            else f"{place.name}:{iface.name}: no node is at the other end of the tunnel"
         )
 
 

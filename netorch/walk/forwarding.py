@@ -120,7 +120,7 @@ class Forwarder:
             if (label, iif, packet.source, packet.destination) in seen or len(seen) > HOPS:
                 names = ", ".join(dict.fromkeys(self.world.place(entry[0]).name for entry in seen))
                 raise PacketStopped(
-                    f"{self.world.place(label).name}: the packet goes in circles ({names})"
+                    f"{self.world.place(label).name}: the packet is in a routing loop ({names})"
                 )
             seen[label, iif, packet.source, packet.destination] = None
             try:
@@ -203,9 +203,7 @@ class Forwarder:
         iface = place.ifaces.get(dev)
         route = route_text(way.route) if way.route is not None else ""
         if iface is None:
-            raise PacketStopped(
-                f"{place.name}: the route {route} leads to no interface that is there"
-            )
+            raise PacketStopped(f"{place.name}: the interface of the route {route} does not exist")
         if iface.kind == "vrf":
             inner = self._look(place, packet, dev)
             if inner.dev(place) == dev:
@@ -277,7 +275,7 @@ class Forwarder:
             return (*beside, packet)
         place = self.world.places.get(parent[0])
         if place is None:
-            raise PacketStopped(f"{said}: its parent is in a namespace not known here")
+            raise PacketStopped(f"{said}: its parent is in a namespace that netorch does not see")
         way = self._look(place, packet, "")
         if way.is_local:
             return parent[0], "lo", packet

@@ -166,7 +166,7 @@ class FrameSearch:
 
     def _sent(self, at: _At, iface: WorldInterface, said: str) -> Iterator[_At | Arrival]:
         if iface.lost:
-            at = at.hurt(Fault(f"{said} loses all that it sends ({iface.impair})", at.end))
+            at = at.hurt(Fault(f"{said} loses every packet that it sends ({iface.impair})", at.end))
         if iface.kind == "veth":
             yield from self._by_cable(at, iface, said)
         elif iface.kind == "vlan" and iface.parent is not None:
@@ -184,9 +184,7 @@ class FrameSearch:
                 on = at.on(end, out=False, what=what, faults=faults)
                 yield on.arrival(end, outside=True) if outside else on
         elif iface.kind in NOWHERE:
-            yield from self._ends(
-                at, f"{said} is a {iface.kind} interface, behind which there is nobody"
-            )
+            yield from self._ends(at, f"{said} is a {iface.kind} interface: nothing is behind it")
         elif at.end[1] != "lo":
             if iface.up and iface.carrier is False:
                 gone = (
@@ -315,7 +313,7 @@ class FrameSearch:
                 if vlan not in source.vlans:
                     at = at.hurt(
                         Fault(
-                            f"{port}: this port of bridge {said} is not in VLAN {vlan}, with which the frame comes",
+                            f"{port}: this port of bridge {said} is not in VLAN {vlan}, which the frame has",
                             (label, source.name),
                         )
                     )
@@ -324,7 +322,7 @@ class FrameSearch:
                 if not vlan:
                     at = at.hurt(
                         Fault(
-                            f"{port}: this port of bridge {said} takes no frames without a VLAN tag",
+                            f"{port}: this port of bridge {said} drops frames without a VLAN tag",
                             (label, source.name),
                         )
                     )
@@ -376,7 +374,7 @@ class FrameSearch:
         said = self.world.said(end)
         if known is not None:
             if known.local and came is not None:
-                text = f"bridge {bridge} takes frames for {self.frame.mac} for its own (a local entry of its forwarding database)"
+                text = f"bridge {bridge} keeps frames for {self.frame.mac} (a local entry of its forwarding database)"
                 return at.hurt(Fault(text, bridge_end))
             if known.port == port.name:
                 return at

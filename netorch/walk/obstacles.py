@@ -18,14 +18,14 @@ def refuse(
     """Ended where a lookup found no way. `back`: it is the answer's."""
     if way.why == NO_ROUTE and place.partial:
         raise PacketStopped(
-            f"{place.name} gets what is for {destination}: the file does not say where it sends that",
+            f"{place.name}: the file does not say where it sends packets for {destination}",
             LEAVES,
         )
     if way.why == NO_ROUTE:
         there = f"no route {'back ' if back else ''}to {network_of(world, destination)}"
         raise PacketStopped(f"{place.name}: {there}{_lost_route(world, place, destination)}")
     if way.why:
-        raise PacketStopped(f"{place.name}: {destination} falls under {way.why}")
+        raise PacketStopped(f"{place.name}: packets for {destination} match {way.why}")
 
 
 def _lost_route(world: World, place: Place, destination: Address) -> str:
@@ -77,11 +77,11 @@ def check_source(world: World, place: Place, packet: Packet, iif: str) -> None:
     accepts = place.settings.most(4, "accept_local", iif) > 0
     if kind == RTN_LOCAL and not accepts and not packet.source.is_loopback:
         raise PacketStopped(
-            f"{place.name}: {packet.source} is its own address, so that it takes nothing from it by {iif}"
+            f"{place.name}: {iif} drops packets from {packet.source}, which is an address of {place.name} itself (accept_local)"
         )
     if kind == RTN_BROADCAST and mode:
         raise PacketStopped(
-            f"{place.name}: {packet.source} is a broadcast address to it, so that it takes nothing from it"
+            f"{place.name}: {iif} drops packets from {packet.source}, which is a broadcast address there (rp_filter is on)"
         )
     if not mode:
         return
@@ -111,7 +111,7 @@ def check_link(world: World, place: Place, packet: Packet, iif: str) -> None:
         raise PacketStopped(f"{place.name}: IPv6 is off on {iif} (disable_ipv6)")
     if 0 < iface.mtu < LEAST_IPV6:
         raise PacketStopped(
-            f"{place.name}: IPv6 is off on {iif}, whose mtu is {iface.mtu} and would have to be {LEAST_IPV6}"
+            f"{place.name}: IPv6 is off on {iif}: its mtu is {iface.mtu}, and IPv6 needs {LEAST_IPV6}"
         )
 
 
@@ -126,7 +126,7 @@ def check_lo(place: Place, packet: Packet) -> None:
     lo = place.ifaces.get("lo")
     if lo is not None and not lo.up:
         raise PacketStopped(
-            f"{place.name}: lo is down, by which it would reach its own address {packet.destination}"
+            f"{place.name}: lo is down: its own address {packet.destination} is reached through lo"
         )
     check_out(place, packet, "lo")
 
@@ -135,14 +135,14 @@ def check_scope(place: Place, packet: Packet, iif: str, oif: str) -> None:
     """What comes from a link-local address does not get to another link (ip6_forward)."""
     if packet.version == 6 and packet.source.is_link_local and iif != oif:
         raise PacketStopped(
-            f"{place.name}: what comes from a link-local address, as {packet.source}, is not passed on to another link"
+            f"{place.name}: the source {packet.source} is a link-local address: packets from it are not forwarded to another link"
         )
 
 
 def check_ttl(place: Place, packet: Packet) -> None:
     if packet.ttl <= 1:
         raise PacketStopped(
-            f"{place.name}: the packet has passed as many routers as it may (ip_default_ttl or hop_limit of its sender)"
+            f"{place.name}: the TTL of the packet is used up here (ip_default_ttl or hop_limit of its sender)"
         )
 
 
@@ -155,13 +155,15 @@ def check_loopback(place: Place, packet: Packet, iif: str) -> None:
         and not place.settings.most(4, "route_localnet", iif)
     ):
         raise PacketStopped(
-            f"{place.name}: what is for {packet.destination} may not come by {iif} (route_localnet is off)"
+            f"{place.name}: {iif} drops packets for {packet.destination} (route_localnet is off)"
         )
 
 
 def check_echo(place: Place, packet: Packet) -> None:
     if packet.icmp == "echo-request" and place.settings.is_mute(packet.version):
-        raise PacketStopped(f"{place.name}: no ICMP echo is answered (icmp_echo_ignore_all)")
+        raise PacketStopped(
+            f"{place.name}: ICMP echo requests are not answered (icmp_echo_ignore_all)"
+        )
 
 
 def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
@@ -177,8 +179,8 @@ def check_forwarding(place: Place, packet: Packet, iif: str) -> None:
         if everywhere:
             setting = f"net.ipv4.conf.{dev}.forwarding"
             raise PacketStopped(
-                f"{place.name}: forwarding is off for what comes in by {dev} ({setting}), as what is for {packet.destination}"
+                f"{place.name}: forwarding is off on {dev} ({setting}): packets for {packet.destination} are not forwarded"
             )
     raise PacketStopped(
-        f"{place.name}: forwarding is off (IPv{packet.version}), so that it does not pass on what is for {packet.destination}"
+        f"{place.name}: IPv{packet.version} forwarding is off: packets for {packet.destination} are not forwarded"
     )

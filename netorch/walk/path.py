@@ -102,7 +102,7 @@ def _meant(world: World, ask: PathQuery, found: Delivered) -> None:
     if ask.owner and found.label != ask.owner and found.packet.destination == ask.destination:
         owner = world.places[ask.owner].name
         raise PacketStopped(
-            f"{place.name} has the address {ask.destination} too, and gets what is for {owner}"
+            f"{place.name}: has the address {ask.destination} as well, and receives the packets for {owner}"
         )
     if ask.protocol == "tcp" and place.listening is not None and not _listens(place, found.packet):
         raise PacketStopped(
@@ -147,11 +147,11 @@ def _back(world: World, courier: Forwarder, ask: PathQuery, found: Delivered) ->
         came = courier.send(found.label, answer, bound, prefers)
         if came.label != ask.label:
             raise PacketStopped(
-                f"the answer arrives at {world.place(came.label).name}, which has not asked"
+                f"{world.place(came.label).name}: receives the answer, although another node asked"
             )
         if came.packet.source != ask.destination:
             raise PacketStopped(
-                f"the answer comes from {came.packet.source}, but {ask.destination} was asked: it is not taken"
+                f"the answer comes from {came.packet.source}, but {ask.destination} was asked: the sender does not accept it"
             )
     except PacketStopped as ended:
         return Leg(tuple(courier.steps[there:]), ended.outcome, ended.cause)

@@ -101,10 +101,10 @@ def _refusal4(
     if way.is_local:
         return _ignored(place, name, via, asker) or _filtered(place, name, via, asker)
     if way.why and place.has(via):
-        return f"{place.name} does not take {via} for its own: it falls under {way.why}"
+        return f"{place.name} does not treat {via} as its own address: it matches {way.why}"
     forwards = place.settings.own(4, "forwarding", name, int(place.forwards[0]))
     if way.why or not forwards or not _stands_in(place, name):
-        return f"{place.name} does not take {via} for its own" if place.has(via) else ""
+        return f"{place.name} does not treat {via} as its own address" if place.has(via) else ""
     return None if way.dev(place) not in {"", name} else ""
 
 

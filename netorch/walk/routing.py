@@ -40,7 +40,7 @@ _REJECTS = {
     RTN_BLACKHOLE: "which is blackhole",
     RTN_UNREACHABLE: "which is unreachable",
     RTN_PROHIBIT: "which is prohibit",
-    RTN_BROADCAST: "by which it is a broadcast address",
+    RTN_BROADCAST: "which makes it a broadcast address",
 }
 _RULE_REJECTS = {
     FR_ACT_BLACKHOLE: "blackhole",
@@ -133,7 +133,7 @@ def lookup(place: Place, flow: Flow) -> RouteChoice:
         matches = _matches(rule, flow)
         if matches is None:
             doubts.append(
-                f"{place.name}: whether the rule {rule_text(rule)} is for it is not known: followed as if it were not"
+                f"{place.name}: netorch cannot tell whether the rule {rule_text(rule)} matches, and goes on as if it does not"
             )
         if not matches:
             continue
@@ -158,7 +158,7 @@ def lookup(place: Place, flow: Flow) -> RouteChoice:
         if route.encapsulation:
             name = ENCAPSULATIONS.get(route.encapsulation, str(route.encapsulation))
             doubts.append(
-                f"{place.name}: the route {route_text(route)} puts packets into others ({name}), which is not followed"
+                f"{place.name}: the route {route_text(route)} encapsulates packets ({name}), which netorch does not follow"
             )
         default = rule.priority in {0, 32766, 32767} and not (rule.src or rule.dst or rule.mark)
         why = _REJECTS.get(route.type, "")

@@ -70,19 +70,19 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip netns exec r2 sysctl -qw net.ipv4.ip_forward=0",
         "ip netns exec r2 sysctl -qw net.ipv4.ip_forward=1",
         ("a", "c"),
-        "r2: forwarding is off (IPv4), so that it does not pass on what is for 10.0.2.2",
+        "r2: IPv4 forwarding is off: packets for 10.0.2.2 are not forwarded",
     ),
     "no forwarding from one link": (
         "ip netns exec r2 sysctl -qw net.ipv4.conf.lan.forwarding=0",
         "ip netns exec r2 sysctl -qw net.ipv4.conf.lan.forwarding=1",
         ("a", "c"),
-        "r2: forwarding is off for what comes in by lan (net.ipv4.conf.lan.forwarding), as what is for 10.0.1.2",
+        "r2: forwarding is off on lan (net.ipv4.conf.lan.forwarding): packets for 10.0.1.2 are not forwarded",
     ),
     "blackhole": (
         "ip -n r1 route add blackhole 10.0.2.0/24",
         "ip -n r1 route del blackhole 10.0.2.0/24",
         ("a", "c"),
-        "r1: 10.0.2.2 falls under the route 10.0.2.0/24, which is blackhole",
+        "r1: packets for 10.0.2.2 match the route 10.0.2.0/24, which is blackhole",
     ),
     "a rule by hand": (
         "ip netns exec r1 nft 'table inet mine { chain f { type filter hook forward priority 5; ip saddr 10.0.1.2 oifname \"right\" drop; }; }'",
@@ -113,26 +113,26 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n r1 rule add from 10.0.1.2 to 10.0.2.0/24 prohibit priority 50",
         "ip -n r1 rule del priority 50",
         ("a", "c"),
-        "r1: 10.0.2.2 falls under the rule '50: from 10.0.1.2/32 to 10.0.2.0/24', which says prohibit",
+        "r1: packets for 10.0.2.2 match the rule '50: from 10.0.1.2/32 to 10.0.2.0/24', which says prohibit",
     ),
     "a wrong neighbour": (
         "ip -n r2 neigh replace 10.0.2.2 lladdr 02:00:00:00:00:99 dev lan nud permanent",
         "ip -n r2 neigh del 10.0.2.2 dev lan",
         ("a", "c"),
-        "r2: frames for 10.0.2.2 go to 02:00:00:00:00:99 (a permanent neighbour of lan), which nobody on that link has",
+        "r2: frames for 10.0.2.2 go to 02:00:00:00:00:99 (a permanent neighbour of lan), and no interface on that link has this MAC",
     ),
     "what wg-quick does": (
         "ip -n r1 route add blackhole default table 51820; ip -n r1 rule add not fwmark 0xca6c table 51820 priority 101;"
         " ip -n r1 rule add table main suppress_prefixlength 0 priority 100",
         "ip -n r1 rule del priority 100; ip -n r1 rule del priority 101; ip -n r1 route flush table 51820",
         ("a", "c"),
-        "r1: 10.0.2.2 falls under the route default table 51820, which is blackhole",
+        "r1: packets for 10.0.2.2 match the route default table 51820, which is blackhole",
     ),
     "a rule for pings": (
         "ip -n r2 rule add iif left ipproto icmp prohibit priority 60",
         "ip -n r2 rule del priority 60",
         ("a", "c"),
-        "r2: 10.0.2.2 falls under the rule '60: iif left ipproto icmp', which says prohibit",
+        "r2: packets for 10.0.2.2 match the rule '60: iif left ipproto icmp', which says prohibit",
     ),
     "rules for others": (
         "for m in 'ipproto tcp' 'dport 53' 'uidrange 1-9' 'fwmark 1' 'tos 0x10'; do ip -n a rule add $m prohibit priority 61; done",
@@ -144,13 +144,13 @@ DAMAGE: dict[str, tuple[str, str, tuple[str, str], str]] = {
         "ip -n c link set eth0 arp off",
         "ip -n c link set eth0 arp on",
         ("a", "c"),
-        "c:eth0 has ARP off: it asks nobody for the MAC of 10.0.2.1",
+        "c:eth0 has ARP off: it does not ask for the MAC of 10.0.2.1",
     ),
     "a local route": (
         "ip -n a route add local 10.0.2.2 dev lo",
         "ip -n a route del local 10.0.2.2 dev lo",
         ("a", "c"),
-        "a has the address 10.0.2.2 too, and gets what is for c",
+        "a: has the address 10.0.2.2 as well, and receives the packets for c",
     ),
 }
 AGENT = """
@@ -176,7 +176,7 @@ with LinuxKernel() as kernel:
         answers = {pair: process.wait() == 0 for pair, process in waiting.items()}
         wrong = []
         for at, walk in walks.items():
-            if "too, and gets what is for" in walk.cause:
+            if "as well, and receives the packets for" in walk.cause:
                 continue  # somebody answers, and it is not who is meant
             # on a busy machine an answer may be late
             if (walk.outcome == "arrives") != (answers[at] or (walk.outcome == "arrives" and ping(at, "5").wait() == 0)):

@@ -165,7 +165,7 @@ def test_flooding_that_is_off() -> None:
     ("route", "cause"),
     [
         (BridgeRoute("c-eth0", sticky=True), "to c-eth0"),
-        (BridgeRoute("b-eth0", local=True), "takes frames for"),
+        (BridgeRoute("b-eth0", local=True), "keeps frames for"),
     ],
 )
 def test_a_forwarding_database_that_leads_elsewhere(route: BridgeRoute, cause: str) -> None:
@@ -290,7 +290,7 @@ def test_two_that_answer_for_one_address_are_two_ways() -> None:
     )
     walk = explain(there, "a", "b")
     assert (walk.outcome, walk.differs) == (FAILS, True)
-    assert f"c has the address {twin.address.ip} too" in walk.cause
+    assert f"c: has the address {twin.address.ip} as well" in walk.cause
 
 
 def test_a_packet_that_is_too_large_for_a_link() -> None:

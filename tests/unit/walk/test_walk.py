@@ -89,25 +89,25 @@ CAUSES = {
         ROUTED,
         "r2: {forwarding: true",
         "r2: {forwarding: false",
-        "r2: forwarding is off (IPv4), so that it does not pass on what is for 10.0.2.2",
+        "r2: IPv4 forwarding is off: packets for 10.0.2.2 are not forwarded",
     ),
     "rejected": (
         ROUTED,
         "r2: {forwarding: true, routes: [",
         "r2: {forwarding: true, routes: [{to: 10.0.2.2/32, type: unreachable}, ",
-        "r2: 10.0.2.2 falls under the route 10.0.2.2/32, which is unreachable",
+        "r2: packets for 10.0.2.2 match the route 10.0.2.2/32, which is unreachable",
     ),
     "forbidden by a rule": (
         ROUTED,
         "r1: {forwarding: true",
         "r1: {rules: [{from: 10.0.1.0/24, action: prohibit, priority: 50}], forwarding: true",
-        "r1: 10.0.2.2 falls under the rule '50: from 10.0.1.0/24', which says prohibit",
+        "r1: packets for 10.0.2.2 match the rule '50: from 10.0.1.0/24', which says prohibit",
     ),
     "in circles": (
         ROUTED,
         "r2: {forwarding: true, routes: [",
         "r2: {forwarding: true, rules: [{to: 10.0.2.0/24, table: 7, priority: 9}], routes: [{to: default, via: 10.0.12.1, table: 7}, ",
-        "r2: the packet goes in circles (r1, r2)",
+        "r2: the packet is in a routing loop (r1, r2)",
     ),
     "down": (ROUTED, "r2:left]", "{node: r2, interface: left, state: down}]", "r2:left is down"),
     "nobody has it": (
@@ -181,7 +181,7 @@ networks: {lan: {subnet: 10.0.0.0/24, vlan_filtering: true}}
 
 def test_settings_that_swallow_or_answer() -> None:
     mute = ROUTED.replace("b: {routes", "b: {sysctls: {net.ipv4.icmp_echo_ignore_all: 1}, routes")
-    assert go(mute).cause == "b: no ICMP echo is answered (icmp_echo_ignore_all)"
+    assert go(mute).cause == "b: ICMP echo requests are not answered (icmp_echo_ignore_all)"
     assert go(mute, tcp=80).outcome == ARRIVES
     # a has its neighbour's neighbour on the link, as it thinks, and the router answers for it
     near = ROUTED.replace(
@@ -249,7 +249,7 @@ def test_what_leaves_the_file_is_not_judged() -> None:
     walk = go(text, target="8.8.8.8")
     assert (walk.outcome, walk.cause) == (
         LEAVES,
-        "host gets what is for 8.8.8.8: the file does not say where it sends that",
+        "host: the file does not say where it sends packets for 8.8.8.8",
     )
     assert walk.doubts == (
         "of host only what the file says is known: not its own interfaces, routes and packet filters",
