@@ -32,7 +32,9 @@ def from_kernel(options: ApplyOptions | DiffOptions, output: Output, out: str | 
         from netorch.api.saved_plan import document
 
         inputs.write(out, document(loaded.desired.topology, record, difference))
-    return report(loaded, difference.plan, list(difference.warnings), output)
+    return report(
+        loaded, difference.plan, list(difference.warnings), output, difference.not_compared
+    )
 
 
 def between_files(old: str, new: str, options: FileOptions, output: Output) -> int:
@@ -46,12 +48,22 @@ def between_files(old: str, new: str, options: FileOptions, output: Output) -> i
     return report(after, plan(before.desired.state, after.desired.state), warnings, output)
 
 
-def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> int:
-    """Print a plan as a difference, in the form that the output has. Returns the exit status."""
+def report(
+    loaded: Loaded,
+    plan: Plan,
+    warnings: list[str],
+    output: Output,
+    not_compared: tuple[str, ...] = (),
+) -> int:
+    """Print a plan as a difference, in the form that the output has. Returns the exit status.
+
+    `not_compared`: what was not read because the topology is large.
+    """
     found = changes(plan)
     name = loaded.desired.topology
+    summed = _summary(name, found, not_compared)
     if output.form == "github":
-        _annotate(loaded, found, warnings, output)
+        _annotate(loaded, found, warnings, output, summed)
     elif output.form == "markdown":
         from netorch.render import markdown
 
@@ -65,19 +77,25 @@ def report(loaded: Loaded, plan: Plan, warnings: list[str], output: Output) -> i
                 changes=json.changes(found, place_in(loaded), commands),
                 summary=json.counts(found),
                 warnings=warnings,
+                not_compared=list(not_compared),
             )
         )
     elif not output.quiet:
         output.listing(found, loaded)
-        output.result(_summary(name, found))
+        output.result(summed)
     return DIFFERENT if plan else DONE
 
 
-def _summary(name: str, found: list[Change]) -> str:
-    return f"{name}: {text.summarize(found)}" if found else f"{name}: in sync"
+def _summary(name: str, found: list[Change], not_compared: tuple[str, ...]) -> str:
+    summed = f"{name}: {text.summarize(found) if found else 'in sync'}"
+    if not not_compared:
+        return summed
+    return f"{summed} (not compared in a topology of this size: {', '.join(not_compared)})"
 
 
-def _annotate(loaded: Loaded, found: list[Change], warnings: list[str], output: Output) -> None:
+def _annotate(
+    loaded: Loaded, found: list[Change], warnings: list[str], output: Output, summed: str
+) -> None:
     """Print annotations for the runner of a job, and add the table to the job's summary."""
     from netorch.cli.repository import path_in, summarise
     from netorch.render import github, markdown
@@ -86,5 +104,5 @@ def _annotate(loaded: Loaded, found: list[Change], warnings: list[str], output: 
     for line in github.annotate(name, found, path_in(loaded.file), place_in(loaded)):
         output.result(line)
     if not output.quiet:
-        output.result(_summary(name, found))
+        output.result(summed)
     summarise(markdown.report(name, found, warnings, markdown.SUMMARY), output.warn)

@@ -19,7 +19,7 @@ from netorch.converge.preflight import (
     refuse_sysctls,
 )
 from netorch.converge.previous import Previous
-from netorch.converge.read import observe_ours, scope
+from netorch.converge.read import observe_ours, reads_neighbours, scope
 from netorch.converge.unchanged import (
     exclude_namespaces,
     lost_its_other_end,
@@ -56,6 +56,8 @@ class Difference(Value):
     mark: Mark
     """The marks of the topology, with the number that it has on this machine."""
     warnings: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    """What was not read because of the size of the topology."""
 
     @property
     def is_live(self) -> bool:
@@ -139,7 +141,18 @@ def compare(
         *observed.unproven.values(),
         *cautions(plan, snapshot, desired.topology),
     )
-    return Difference(plan, observed, snapshot, memory, state, attached, previous.mark, warnings)
+    not_compared = () if reads_neighbours(previous, desired.state) else ("neighbours",)
+    return Difference(
+        plan,
+        observed,
+        snapshot,
+        memory,
+        state,
+        attached,
+        previous.mark,
+        warnings,
+        not_compared,
+    )
 
 
 def plan_back(

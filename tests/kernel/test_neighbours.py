@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.kernel.host import Host
 from tests.kernel.kindcase import Damage, Edit, KindCase, hold, settled
 from tests.kernel.wire import sniff
@@ -154,3 +156,23 @@ def test_neighbours_of_a_topology_with_the_same_number_are_left_alone(host: Host
         assert "in sync" in host.netorch("diff", f"{name}.yaml").stdout
     host.netorch("destroy", "p12")
     assert "in sync" in host.netorch("diff", "p0.yaml").stdout
+
+
+def test_a_large_topology_says_that_neighbours_are_not_compared(host: Host) -> None:
+    """101 namespaces; with the word `neighbours` they are read at every size."""
+    text = "name: lab\nnodes:\n  a: {interfaces: {d0: {kind: bridge%s}}}\n  n[1-100]: {}\n"
+    for words, is_told in (("", False), (", neighbours: []", True)):
+        host.write("lab.yaml", text % words)
+        host.netorch("apply", "lab.yaml")
+        entry = ("replace", "10.0.0.2", "lladdr", "02:00:00:00:00:01", "dev", "d0")
+        host.run("ip", "-n", "a", "neigh", *entry, "nud", "permanent")
+        done = host.netorch("diff", "lab.yaml", check=False)
+        found = json.loads(host.netorch("diff", "-o", "json", "lab.yaml", check=False).stdout)
+        assert ("- neighbour a/d0 10.0.0.2" in done.stdout) is is_told
+        assert found["in_sync"] is not is_told
+        assert found["not_compared"] == ([] if is_told else ["neighbours"])
+        not_compared = "lab: in sync (not compared in a topology of this size: neighbours)"
+        assert (not_compared in done.stdout) is not is_told
+    host.netorch("apply", "lab.yaml")
+    assert "in sync\n" in host.netorch("diff", "lab.yaml").stdout
+    host.netorch("destroy", "lab")

@@ -97,7 +97,9 @@ def run(options: ApplyOptions, output: Output) -> int:
         if options.dry_run:
             now = lab.diff(loaded)
             verify_saved(now)
-            return diff_report.report(loaded, now.plan, list(now.warnings), output)
+            return diff_report.report(
+                loaded, now.plan, list(now.warnings), output, now.not_compared
+            )
         try:
             report = lab.apply(
                 loaded,
