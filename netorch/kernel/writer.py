@@ -46,7 +46,6 @@ from netorch.values.requests import (
     Request,
     RouteAdd,
     RouteDel,
-    RouteSpec,
     RuleDel,
     SysctlSet,
     TunAdd,
@@ -373,7 +372,7 @@ class RequestSender:
             for found in decode.routes(
                 self._namespaces.rtnl(netns).dump(c.RTM_GETROUTE, bytes(12)), {}
             )
-            if _place(found) == _place(wanted)
+            if found.place == wanted.place
         ]
         theirs = any(found.protocol != wanted.protocol for found in there)
         # of several IPv6 hops only the first one's protocol is known, and replacing would take all of them
@@ -442,11 +441,6 @@ class RequestSender:
             return rtnl.send([(seq, data)]).get(seq)
         except Refused as refused:
             return refused.number, refused.sentence
-
-
-def _place(route: RouteSpec) -> tuple[object, ...]:
-    """What there is one route for."""
-    return route.family, route.dst, route.prefixlen, route.table, route.metric
 
 
 def _renames(request: LinkSet) -> bool:

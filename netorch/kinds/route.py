@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import ClassVar, Self
 
@@ -29,7 +29,7 @@ from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import View, observed, tells_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
-from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RouteSpec
+from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RoutePlace, RouteSpec
 from netorch.values.snapshot import LinkRecord
 
 MAIN = 254
@@ -49,13 +49,20 @@ _TYPE_NAMES = {number: name for name, number in TYPES.items()}
 
 
 def route_key(netns: str, spec: RouteSpec) -> Key:
-    """What the kernel tells routes apart by: family, table, destination, metric."""
-    return _route_key(netns, spec.family, spec.dst, spec.prefixlen, spec.table, spec.metric)
+    """What the kernel tells routes apart by."""
+    return _route_key(netns, *spec.place)
 
 
 @cached_key
 def _route_key(
-    netns: str, family: int, dst: bytes | None, length: int, table: int, metric: int
+    netns: str,
+    family: int,
+    dst: bytes | None,
+    length: int,
+    table: int,
+    metric: int,
+    tos: int,
+    sources: tuple[bytes, int] | None,
 ) -> Key:
     default = "default" if family == AF_INET else "default (v6)"
     parts = [default if dst is None else f"{ip_address(dst)}/{length}"]
@@ -63,6 +70,10 @@ def _route_key(
         parts.append(f"table {table}")
     if metric != (0 if family == AF_INET else IPV6_METRIC):
         parts.append(f"metric {metric}")
+    if tos:
+        parts.append(f"tos {tos:#x}")
+    if sources is not None:
+        parts.append(f"from {ip_address(sources[0])}/{sources[1]}")
     return Key("route", netns, *parts)
 
 
@@ -131,14 +142,14 @@ class Route(Resource):
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
-        ours: dict[_Place, list[RouteSpec]] = {}
+        ours: dict[RoutePlace, list[RouteSpec]] = {}
         rest: list[RouteSpec] = []
         for spec in view.netns.routes:
             if is_ours(view, spec):
-                ours.setdefault(_place(spec), []).append(spec)
+                ours.setdefault(spec.place, []).append(spec)
             else:
                 rest.append(spec)
-        shared = {place for spec in rest if (place := _place(spec)) in ours} if ours else ()
+        shared = {place for spec in rest if (place := spec.place) in ours} if ours else ()
         for place, specs in ours.items():
             if len(specs) > 1:
                 # what a person has added does not hide what netorch has made
@@ -193,11 +204,19 @@ class Route(Resource):
         return replace(self, spec=replace(self.spec, protocol=number))
 
     def create(self) -> Iterable[Request]:
-        return (*self._to_peers(), RouteAdd(self.netns, self.spec))
+        return (*self._to_peers(), RouteAdd(self.netns, self.spec), *self._back_beside(()))
 
     def update(self, before: Self) -> Sequence[Request] | None:
         steps = self._change(before)
-        return None if steps is None else (*self._to_peers(), *steps)
+        if steps is None:
+            return None
+        return (*self._to_peers(), *steps, *self._back_beside(before.siblings))
+
+    def _back_beside(self, there: Collection[RouteSpec]) -> Iterator[RouteAdd]:
+        """The siblings, which no file has, but what is as it was before an apply."""
+        return (
+            RouteAdd(self.netns, spec, beside=True) for spec in self.siblings if spec not in there
+        )
 
     def _to_peers(self) -> Iterator[RouteAdd]:
         # the kernel makes them when duplicate address detection has ended, also where there is none (addrconf_dad_work)
@@ -244,6 +263,8 @@ class Route(Resource):
             said["src"] = str(ip_address(spec.src))
         if spec.mtu:
             said["mtu"] = str(spec.mtu)
+        if spec.nexthop:
+            said["nhid"] = str(spec.nexthop)
         if self.siblings:
             said["also"] = ", ".join(map(_sibling_text, self.siblings))
         return said
@@ -319,14 +340,6 @@ def _stays(before: RouteSpec, after: RouteSpec) -> bool:
 
 def _same_gateway(mine: RouteSpec, theirs: RouteSpec) -> bool:
     return len(mine.hops) == len(theirs.hops) == 1 and _same_hop(mine.hops[0], theirs.hops[0])
-
-
-_Place = tuple[int, bytes | None, int, int, int]
-
-
-def _place(spec: RouteSpec) -> _Place:
-    """What a route's key is made of."""
-    return spec.family, spec.dst, spec.prefixlen, spec.table, spec.metric
 
 
 def route_to_peer(peer: bytes, dev: str, table: int) -> RouteSpec:

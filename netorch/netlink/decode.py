@@ -295,7 +295,7 @@ def routes(
 def _route(
     header: tuple[int, ...], buffer: bytes, start: int, end: int, names: Mapping[int, str]
 ) -> RouteSpec:
-    family, prefixlen, _, _, table, protocol, scope, kind, flags = header
+    family, prefixlen, source_length, tos, table, protocol, scope, kind, flags = header
     found = attributes(buffer, start + 12, end)
     get = found.get
     multipath = get(c.RTA_MULTIPATH)
@@ -326,6 +326,9 @@ def _route(
         hops=hops,
         src=get(c.RTA_PREFSRC),
         mtu=None if mtu is None else as_u32(mtu),
+        tos=tos,
+        sources=(found[c.RTA_SRC], source_length) if source_length and c.RTA_SRC in found else None,
+        nexthop=as_u32(get(c.RTA_NH_ID, _ZERO4)),
     )
 
 

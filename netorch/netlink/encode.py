@@ -364,7 +364,12 @@ def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
     parts.append(attr(c.RTA_TABLE, u32(route.table)))
     if route.metric:
         parts.append(attr(c.RTA_PRIORITY, u32(route.metric)))
-    if len(route.hops) == 1:
+    if route.sources is not None:
+        parts.append(attr(c.RTA_SRC, route.sources[0]))
+    if route.nexthop:
+        # which has the hops, and the kernel takes no others beside it
+        parts.append(attr(c.RTA_NH_ID, u32(route.nexthop)))
+    elif len(route.hops) == 1:
         hop = route.hops[0]
         flags = c.RTNH_F_ONLINK if hop.onlink else 0
         parts.append(_gateway(route.family, hop.via))
@@ -383,7 +388,15 @@ def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
         parts.append(nested(c.RTA_METRICS, attr(c.RTAX_MTU, u32(route.mtu))))
     short = route.table if route.table < 256 else c.RT_TABLE_COMPAT
     header = _RTMSG.pack(
-        route.family, route.prefixlen, 0, 0, short, route.protocol, route.scope, route.type, flags
+        route.family,
+        route.prefixlen,
+        route.sources[1] if route.sources is not None else 0,
+        route.tos,
+        short,
+        route.protocol,
+        route.scope,
+        route.type,
+        flags,
     )
     return header + b"".join(parts)
 

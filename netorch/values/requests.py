@@ -203,10 +203,15 @@ class Hop(Value):
     onlink: bool = False
 
 
+RoutePlace = tuple[int, bytes | None, int, int, int, int, tuple[bytes, int] | None]
+"""Family, destination, its length, table, metric, TOS, sources."""
+
+
 class RouteSpec(Value):
     """A route as both the request and the read-back know it. `dst` None is the default route; one hop is no multipath.
 
-    `unsure`: the hops of which the kernel did not tell whose they are.
+    `unsure`: the hops of which the kernel did not tell whose they are. No file asks for what is below it: `tos` (IPv4) and
+    `sources`, an address and its length (IPv6), pick packets; `nexthop` is the number of the nexthop object with the hops.
     """
 
     family: int
@@ -221,11 +226,27 @@ class RouteSpec(Value):
     src: bytes | None = None
     mtu: int | None = None
     unsure: tuple[Hop, ...] = ()
+    tos: int = 0
+    sources: tuple[bytes, int] | None = None
+    nexthop: int = 0
+
+    @property
+    def place(self) -> RoutePlace:
+        """What the kernel tells routes apart by."""
+        return (
+            self.family,
+            self.dst,
+            self.prefixlen,
+            self.table,
+            self.metric,
+            self.tos,
+            self.sources,
+        )
 
     @property
     def legs(self) -> tuple[RouteSpec, ...]:
         """The same as one route for each next hop, which is how the kernel keeps an IPv6 route."""
-        if len(self.hops) < 2:
+        if len(self.hops) < 2 or self.nexthop:
             return (self,)
         return tuple(replace(self, hops=(hop,)) for hop in self.hops)
 

@@ -142,6 +142,79 @@ def test_what_is_no_leg_but_of_the_same_key(host: Host) -> None:
     assert hops(host, "fd07::/64", "-n", "r") == {"fd00::7"}
 
 
+PICKY = {
+    "by its service": ("-4 route add 10.9.0.0/16 via 10.0.0.7 tos 0x10", "10.9.0.0/16 tos 0x10"),
+    "by its source": (
+        "-6 route add default from fd77::/64 via fd00::7",
+        "default (v6) from fd77::/64",
+    ),
+}
+"""What packets a route picks → what `ip` is asked for, what diff calls it."""
+
+
+@pytest.mark.parametrize("protocol", ["boot", "bgp"])
+@pytest.mark.parametrize("what", PICKY)
+def test_a_route_that_picks_packets_is_another_one(host: Host, what: str, protocol: str) -> None:
+    """To the kernel it is no leg of the one for all packets, which neither hides it nor goes with it."""
+    apply(host)
+    before = host.snapshot()
+    words, title = PICKY[what]
+    host.run("ip", "-n", "r", *words.split(), "proto", protocol)
+    with_it = host.snapshot()
+    if protocol == "bgp":
+        assert host.netorch("diff").stdout == "lab: in sync\n"
+        assert host.netorch("apply").stdout == "lab: in sync, nothing to do\n"
+        assert diff_snapshots(with_it, host.snapshot(), LOCK) == []
+        return
+    told = host.netorch("diff", check=False)
+    assert told.stdout.splitlines()[0].startswith(f"- route r {title}"), told.stdout
+    # what fails later puts it back
+    text = FILE.replace("$MORE", "").replace(
+        "      - {to: 10.9", "      - {to: 10.8.0.0/16, via: 10.0.7.2}\n      - {to: 10.9"
+    )
+    host.write("wrong.yaml", text)
+    assert host.unforeseen("apply", "wrong.yaml", check=False).returncode == 1
+    assert diff_snapshots(with_it, host.snapshot(), LOCK) == []
+    host.netorch("apply")
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+
+
+OBJECTS = {
+    "beside ours": "nexthop add id 5 via 10.0.0.7 dev e0; route prepend 10.9.0.0/16 nhid 5",
+    "none, beside ours": "nexthop add id 5 via 10.0.0.7 dev e0; route append 10.9.0.0/16 via 10.0.0.7",
+    "none, beside ours, IPv6": "nexthop add id 5 via fd00::7 dev e0; -6 route append fd09::/64 via fd00::7",
+    "two of a route that no file has": "nexthop add id 5 via 10.0.0.7 dev e0; route add 10.9.0.0/16 via 10.0.0.7 metric 9;"
+    " route append 10.9.0.0/16 nhid 5 metric 9",
+    "in the place of ours": "nexthop add id 5 via 10.0.0.2 dev e0; route replace 10.9.0.0/16 nhid 5",
+    "a group": "nexthop add id 5 via 10.0.0.2 dev e0; nexthop add id 6 via 10.0.0.7 dev e0;"
+    " nexthop add id 7 group 5/6; route replace 10.9.0.0/16 nhid 7",
+    "beside ours, IPv6": "nexthop add id 5 via fd00::7 dev e0; -6 route append fd09::/64 nhid 5",
+    "in the place of ours, IPv6": "nexthop add id 5 via fd00::2 dev e0; -6 route replace default nhid 5",
+}
+
+
+@pytest.mark.parametrize("how", OBJECTS)
+def test_a_route_by_hand_over_a_nexthop_object(host: Host, how: str) -> None:
+    """The kernel finds such a route by the object's number, and by no gateway. The object is whose it was."""
+    apply(host)
+    before = host.snapshot()
+    for line in OBJECTS[how].split(";"):
+        host.run("ip", "-n", "r", *line.split())
+    with_it = host.snapshot()
+    assert host.netorch("diff", check=False).returncode == 2
+    text = FILE.replace("$MORE", "").replace(
+        "      - {to: 10.9", "      - {to: 10.8.0.0/16, via: 10.0.7.2}\n      - {to: 10.9"
+    )
+    host.write("wrong.yaml", text)
+    assert host.unforeseen("apply", "wrong.yaml", check=False).returncode == 1
+    assert diff_snapshots(with_it, host.snapshot(), LOCK) == []
+    host.netorch("apply")
+    assert host.netorch("diff").stdout == "lab: in sync\n"
+    assert diff_snapshots(before, host.snapshot(), LOCK) == []
+    assert "id 5 via" in host.run("ip", "-n", "r", "nexthop").stdout
+
+
 def test_a_leg_whose_link_is_made_again_joins_the_daemons(host: Host) -> None:
     more = "interfaces: {d0: {kind: bridge, addresses: ['fd05::1/64']}}"
     apply(host, more)

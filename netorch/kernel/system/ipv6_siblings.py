@@ -71,7 +71,7 @@ def _legs(
         ]
         for answer in rtnl.get(c.RTM_GETROUTE, lookups):
             for taken in decode.routes(answer, names):
-                if _place(taken) == _place(route) and taken.hops and taken.hops[0] in route.hops:
+                if taken.place == route.place and taken.hops and taken.hops[0] in route.hops:
                     legs[taken.hops[0]] = replace(taken, hops=taken.hops[:1])
         if len(legs) == len(route.hops):
             break
@@ -116,7 +116,3 @@ def _address_in(network: tuple[bytes, int], salt: str) -> bytes:
     base, length = network
     host = int.from_bytes(blake2b(salt.encode(), digest_size=16).digest(), "big") >> length
     return (int.from_bytes(base, "big") | host).to_bytes(16, "big")
-
-
-def _place(route: RouteSpec) -> tuple[object, ...]:
-    return route.dst, route.prefixlen, route.table, route.metric

@@ -146,7 +146,10 @@ def _route(label: str, act: str, route: RouteSpec, context: Context) -> str:
         f"route {act}",
         kind,
         target,
-        _hop(route.family, single) if single is not None else "",
+        f"from {ip_address(route.sources[0])}/{route.sources[1]}" if route.sources else "",
+        f"tos {route.tos:#x}" if route.tos else "",
+        f"nhid {route.nexthop}" if route.nexthop else "",
+        _hop(route.family, single) if single is not None and not route.nexthop else "",
         f"table {route.table}" if route.table != MAIN else "",
         f"metric {route.metric}" if route.metric != usual_metric else "",
         f"proto {route.protocol}" if context.marks and act != "delete" and route.protocol else "",
@@ -157,7 +160,7 @@ def _route(label: str, act: str, route: RouteSpec, context: Context) -> str:
         f"mtu {route.mtu}" if route.mtu is not None else "",
         *(
             f"nexthop {_hop(route.family, hop)} weight {hop.weight}"
-            for hop in (route.hops if single is None else ())
+            for hop in (route.hops if single is None and not route.nexthop else ())
         ),
     )
 

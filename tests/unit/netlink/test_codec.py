@@ -17,6 +17,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from netorch.immutable import replace
 from netorch.netlink import constants as c
 from netorch.netlink import decode
 from netorch.netlink.codec import (
@@ -223,6 +224,10 @@ def their_route(theirs: Any) -> RouteSpec:
         hops,
         packed(theirs.get_attr("RTA_PREFSRC")),
         metrics.get_attr("RTAX_MTU") if metrics else None,
+        tos=theirs["tos"],
+        sources=(packed(theirs.get_attr("RTA_SRC")), theirs["src_len"])
+        if theirs["src_len"]
+        else None,
     )
 
 
@@ -298,7 +303,17 @@ def routes(draw: st.DrawFn) -> RouteSpec:
         paths,
         draw(st.none() | address),
         draw(st.none() | U32),
+        tos=draw(st.integers(0, 255)),
+        sources=draw(st.none() | st.tuples(address, st.integers(1, bits))),
     )
+
+
+@given(routes(), U32.filter(bool))
+def test_a_route_of_a_nexthop_object_names_that_and_no_hops(route: RouteSpec, number: int) -> None:
+    [message] = received(encoded(RouteAdd("r1", replace(route, nexthop=number))))
+    _, buffer, start, end = message
+    [found] = decode.routes([(c.RTM_NEWROUTE, buffer, start, end)], NAMES)
+    assert found == replace(route, nexthop=number, hops=())
 
 
 @given(routes())
