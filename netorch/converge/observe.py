@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cache
 
 from netorch.immutable import Value, field
@@ -68,7 +68,7 @@ def views(
             netns.inode not in others
             and netns.is_own
             and (names is None or label in names)
-            and mark.owns_alias(_alias_of_lo(netns))
+            and mark.owns_alias(netns.mark)
         )
         found[label] = View(
             netns,
@@ -90,19 +90,22 @@ def views(
     return found
 
 
-def _alias_of_lo(netns: NetnsSnapshot) -> str:
-    """The alias of lo, which says who made the namespace."""
-    return next((link.alias for link in netns.links if link.name == "lo"), "")
-
-
 def _whose_namespace(netns: NetnsSnapshot, mark: Mark) -> str:
     """Who made a namespace that is in the way, in a person's words."""
     if not netns.is_own:
         return f"belongs to another user namespace, and {NOT_OURS}"
-    alias = _alias_of_lo(netns)
+    alias = netns.mark
     if mark.owns_alias(alias):
         return f"says that {mark.topology} made it, and no record proves it"
     return maker(alias)
+
+
+def _taken_twice(snapshot: Snapshot, wanted: Mapping[Key, Resource]) -> Iterator[tuple[str, str]]:
+    """Names of namespaces of the file that lead to the namespace of another one, and that one."""
+    names: dict[tuple[int, int], str] = {}
+    for label, netns in snapshot.namespaces.items():
+        if netns_key(label) in wanted and names.setdefault(netns.inode, label) != label:
+            yield label, names[netns.inode]
 
 
 def _by_links(kinds: Sequence[type[Kind]]) -> Callable[[frozenset[str]], Sequence[type[Kind]]]:
@@ -169,6 +172,11 @@ def observe(
                     strangers[second_names[key]] = whose
         if not view.created:
             unproven.update(pair for tell in TELL_UNPROVEN for pair in tell(view))
+    for label, first in _taken_twice(snapshot, wanted):
+        state.pop(netns_key(label), None)
+        strangers[netns_key(label)] = (
+            f"/run/netns/{label} is another name of the namespace {first!r}"
+        )
     stale = frozenset(
         label
         for label, alias in snapshot.strangers.items()

@@ -58,6 +58,7 @@ def tear_down(
             *cautions(plan, snapshot, name),
             *_missing(plan, reclaim, snapshot),
             *_strange_filters(observed, snapshot),
+            *_second_names(snapshot),
         ],
         notes=[*_unrestorable(previous, observed), *_others(previous, plan)],
     )
@@ -153,6 +154,14 @@ def _strange_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
         if netns_key(label) not in observed.state
         for lines in netns.strange_filters.values()
         for line in lines
+    ]
+
+
+def _second_names(snapshot: Snapshot) -> list[str]:
+    """A warning for each further name of a namespace that goes: somebody gave it, and the namespace stays as long as it has one."""
+    return [
+        f"/run/netns/{name} is another name of the namespace {label!r}: it is left alone, with an empty namespace"
+        for name, label in snapshot.doubles.items()
     ]
 
 

@@ -8,7 +8,7 @@ import re
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -154,6 +154,9 @@ class Reader:
                 found[name] = before if texts == before.files else replace(before, files=texts)
             elif what := namespaces.odd(name):
                 strangers[name], odd[name] = None, what
+        doubles = _doubles(found, scope.wanted)
+        for name in doubles:
+            strangers[name] = found.pop(name).mark
         for label in sorted(scope.attached):
             netns = namespaces.find(label)
             if netns is not None:
@@ -163,7 +166,8 @@ class Reader:
         nics = lent.find(namespaces, found, scope.topology) if scope.topology else {}
         self._count_read(len(names), len(names))
         odd = {name: what for name, what in odd.items() if what}
-        return Snapshot(found, strangers, self._orphans(found), odd, nics)
+        orphans = self._orphans({*found, *doubles})
+        return Snapshot(found, strangers, orphans, odd, nics, doubles)
 
     def _with_nsids(self, found: Mapping[str, NetnsSnapshot]) -> dict[str, NetnsSnapshot]:
         """The attached namespaces, with the numbers of those that cables of theirs lead to.
@@ -238,7 +242,7 @@ class Reader:
                     self._full(netns, links, is_own) if marked or name in scope.wanted else alias
                 )
 
-    def _orphans(self, found: dict[str, NetnsSnapshot]) -> dict[str, dict[str, str]]:
+    def _orphans(self, found: Collection[str]) -> dict[str, dict[str, str]]:
         """Files of names that were not read as namespaces."""
         orphans = {
             label: etc_netns.read_all(label, etc_netns.NAMES, self._contents)
@@ -365,6 +369,16 @@ def _lost_routes(
         time.sleep(_LATE / 100)
         lost = lost_routes(links, addresses, _dump(rtnl, c.RTM_GETROUTE, bytes(12)), {})
     return lost.of
+
+
+def _doubles(found: Mapping[str, NetnsSnapshot], wanted: Collection[str]) -> dict[str, str]:
+    """Second names of namespaces, as `ip netns attach` makes them → the name under which the namespace is wanted."""
+    names = {found[name].inode: name for name in sorted(wanted) if name in found}
+    return {
+        label: names[netns.inode]
+        for label, netns in found.items()
+        if label not in wanted and netns.inode in names
+    }
 
 
 def is_simple(link: LinkRecord) -> bool:

@@ -223,6 +223,11 @@ class NetnsSnapshot(Value):
         """By which it is known again later, when another namespace may have its inode."""
         return self.inode[1], self.cookie
 
+    @property
+    def mark(self) -> str:
+        """The alias of lo, which says who made the namespace."""
+        return next((link.alias for link in self.links if link.name == "lo"), "")
+
 
 class Snapshot(Value):
     """Everything that was looked at.
@@ -239,6 +244,8 @@ class Snapshot(Value):
     """Names in /run/netns that are neither a network namespace nor what a crash leaves → what they are."""
     nics: Mapping[str, tuple[str, int] | None] = field(default_factory=dict)
     """NICs of the host that the topology has on record as lent → label and index of the link, None where it is not found."""
+    doubles: Mapping[str, str] = field(default_factory=dict)
+    """Names in /run/netns of a namespace that has another one, by which it was read → that one."""
 
 
 class Scope(Value):

@@ -406,6 +406,50 @@ def test_a_daemon_that_has_our_number(host: Host, place: str, when: str) -> None
 
 # names
 
+TWO = """\
+name: lab
+nodes: {a: {}, b: {}}
+links: [{endpoints: [a:e0, b:e0], subnet: 10.3.0.0/30}]
+"""
+
+
+@pytest.mark.parametrize("records", ["with records", "lost records"])
+@pytest.mark.parametrize("name", ["0", "z"])
+def test_a_namespace_of_ours_has_a_second_name(host: Host, name: str, records: str) -> None:
+    """As `ip netns attach` gives it: what is seen by that name is what is there already, and no second one that has to go."""
+    host.write("lab.yaml", TWO)
+    host.netorch("apply", "lab.yaml")
+    sh(host, f"touch /run/netns/{name}; mount --bind /run/netns/a /run/netns/{name}")
+    both = host.snapshot()
+    if records == "lost records":
+        shutil.rmtree(host.root / "run/netorch")
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
+    assert host.netorch("apply", "lab.yaml").stdout == "lab: in sync, nothing to do\n"
+    assert diff_snapshots(both, host.snapshot(), ["files: /run/netorch"]) == []
+    host.write("other.yaml", TWO.replace("b: {}", f"b: {{}}, '{name}': {{}}"))
+    refused = host.netorch("apply", "other.yaml", check=False).stderr
+    assert "is another name of the namespace" in refused
+    assert diff_snapshots(both, host.snapshot(), ["files: /run/netorch"]) == []
+    # one that leaves the file goes, under its own name
+    host.write("less.yaml", "name: lab\nnodes: {b: {}}\n")
+    host.netorch("apply", "less.yaml")
+    assert host.netorch("diff", "less.yaml").stdout == "lab: in sync\n"
+    assert "e0" not in sh(host, f"ip -n {name} link")
+    host.netorch("apply", "lab.yaml")
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
+    assert "e0" not in sh(host, f"ip -n {name} link")
+
+
+def test_destroy_leaves_the_name_that_somebody_gave(host: Host) -> None:
+    host.write("lab.yaml", TWO)
+    host.netorch("apply", "lab.yaml")
+    sh(host, "touch /run/netns/z; mount --bind /run/netns/a /run/netns/z")
+    done = host.netorch("destroy", "lab")
+    assert "/run/netns/z is another name of the namespace 'a': it is left alone" in done.stderr
+    assert sh(host, "ls /run/netns") == "z\n"
+    assert "e0" not in sh(host, "ip -n z link")
+
+
 ODD = {
     "a symbolic link": "ln -s /proc/1/ns/net $P",
     "a symbolic link, ": "ln -s /nowhere $P",
