@@ -89,22 +89,34 @@ def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnR
         return
     bits = 128 if six else 32
     yield OwnRoute(family, c.RTN_LOCAL, address.local, bits, index, 0)
-    shift = bits - length
-    number = int.from_bytes(address.address, "big") >> shift << shift
-    prefix = number.to_bytes(bits // 8, "big")
     if address.flags & c.IFA_F_NOPREFIXROUTE:
         return
+    shift = bits - length
+    # with another end IPv6 has its own prefix and that end, and IPv4 that end's prefix
+    near = address.local if six else address.address
+    number = int.from_bytes(near, "big") >> shift << shift
+    prefix = number.to_bytes(bits // 8, "big")
     if six:
-        if address.local != _LOOPBACK:
-            metric = address.metric or 256
+        metric = address.metric or 256
+        has_peer = address.address != address.local
+        # without a length there is something else beside a peer, and not for good
+        if address.local != _LOOPBACK and (length or not has_peer):
             yield OwnRoute(family, c.RTN_UNICAST, prefix, length, index, metric)
+        if has_peer:
+            yield OwnRoute(family, c.RTN_UNICAST, address.address, bits, index, metric)
     elif (
         prefix[0]
+        and not _is_of_no_host(address.local)
         and not address.flags & c.IFA_F_SECONDARY
         and (prefix != address.local or length < bits)
     ):
         kind = c.RTN_LOCAL if link.flags & c.IFF_LOOPBACK else c.RTN_UNICAST
         yield OwnRoute(family, kind, prefix, length, index, address.metric)
+
+
+def _is_of_no_host(local: bytes) -> bool:
+    """Whether an IPv4 address is one of a group or of all, from which no route sends (fib_valid_prefsrc)."""
+    return 224 <= local[0] < 240 or local == b"\xff" * 4
 
 
 def _is_sure(route: OwnRoute, link: LinkRecord) -> bool:

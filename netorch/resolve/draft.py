@@ -217,6 +217,8 @@ class Draft(Struct):
     origins: dict[Key, Path] = field(default_factory=dict)
     warnings: list[Complaint] = field(default_factory=list)
     claims: dict[tuple[object, ...], Iface] = field(default_factory=dict)
+    doubtful: set[Key] = field(default_factory=set)
+    """Routes that come with networks, and whose gateways no address of the node seems to reach."""
 
     def complain(self, code: str, path: Path, what: str, remedy: str = "") -> None:
         self.complaints.append(Complaint(code, path, what, remedy))

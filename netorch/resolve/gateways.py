@@ -22,7 +22,7 @@ from netorch.netlink.constants import (
     RT_SCOPE_LINK,
     RTN_UNICAST,
 )
-from netorch.resolve.draft import Draft, Path, Site
+from netorch.resolve.draft import Draft, Site
 from netorch.resolve.masters import vrf_of
 from netorch.state.resource import Resource
 from netorch.topology import HopWords, RouteWords
@@ -41,57 +41,62 @@ class BadHop(NamedTuple):
     remedy: str = ""
 
 
-class DirectNetwork(NamedTuple):
-    """Where a network is reached without a gateway."""
+class Way(NamedTuple):
+    """Where a network is reached. `direct`: without a gateway, and it is not refused."""
 
     device: str
     table: int
     scope: int
+    direct: bool = True
 
 
 class Namespace(Value):
     """What of a namespace decides which gateways there are.
 
     `own`: address → the devices that have it. `broadcasts`: (device, broadcast address).
-    `networks`: (IP version, prefix length) → network address → where it is reached directly.
+    `networks`: (IP version, prefix length) → network address → where it is reached: in IPv4 directly only, since
+    the look-up of a gateway passes over the rest.
     `tables`: port of a VRF, or VRF → its table.
+    `parted`: rules keep the local table of IPv4 apart from the main one.
     `rules`: IP versions in which a rule may send the look-up of a gateway to any table.
     """
 
     own: Mapping[scalars.Address, frozenset[str]]
     broadcasts: frozenset[tuple[str, scalars.Address]]
-    networks: Mapping[tuple[int, int], Mapping[int, tuple[DirectNetwork, ...]]]
+    networks: Mapping[tuple[int, int], Mapping[int, tuple[Way, ...]]]
     tables: Mapping[str, int]
     rules: frozenset[int] = frozenset()
+    parted: bool = False
 
     def table_of(self, device: str | None) -> int:
         """The table that the addresses of a device are in."""
         return self.tables.get(device or "", MAIN)
 
-    def towards(self, gateway: scalars.Address) -> Iterator[tuple[int, DirectNetwork]]:
-        """Where an address is reached directly, with the prefix length."""
+    def towards(self, gateway: scalars.Address) -> Iterator[tuple[int, Way]]:
+        """Where an address is reached, with the prefix length."""
         number, bits = int(gateway), gateway.max_prefixlen
         for (version, length), there in self.networks.items():
             if version == gateway.version:
                 place = number >> (bits - length) << (bits - length)
-                for direct in there.get(place, ()):
-                    yield length, direct
+                for way in there.get(place, ()):
+                    yield length, way
 
 
 def namespace_of(resources: Iterable[Resource]) -> Namespace:
     """The same of the resources of one namespace."""
     own: dict[scalars.Address, set[str]] = {}
     broadcasts: set[tuple[str, scalars.Address]] = set()
-    networks: dict[tuple[int, int], dict[int, list[DirectNetwork]]] = {}
+    networks: dict[tuple[int, int], dict[int, list[Way]]] = {}
     vrfs: dict[str, int] = {}
     masters: dict[str, str] = {}
     addresses: list[Address] = []
     routes: list[RouteSpec] = []
     rules: set[int] = set()
+    parted = False
 
-    def add(network: scalars.Network, direct: DirectNetwork) -> None:
+    def add(network: scalars.Network, way: Way) -> None:
         at = networks.setdefault((network.version, network.prefixlen), {})
-        at.setdefault(int(network.network_address), []).append(direct)
+        at.setdefault(int(network.network_address), []).append(way)
 
     for resource in resources:
         match resource:
@@ -104,21 +109,21 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
             case Port():
                 masters[resource.link] = resource.master
             case Rule(spec=rule):
+                parted = parted or rule.family != AF_INET6
                 if rule.src is None and rule.mark is None:
                     rules.add(6 if rule.family == AF_INET6 else 4)
     tables = vrfs | {port: vrfs[master] for port, master in masters.items() if master in vrfs}
     for resource in addresses:
         device = resource.link
         own.setdefault(ip_address(resource.address.local), set()).add(device)
-        network = prefix_of(resource.address)
-        add(network, DirectNetwork(device, tables.get(device, MAIN), RT_SCOPE_LINK))
-        if network.version == 4 and network.prefixlen < 31:
-            broadcasts.add((device, network.broadcast_address))
+        for network in networks_of(resource.address):
+            add(network, Way(device, tables.get(device, MAIN), RT_SCOPE_LINK))
+            if network.version == 4 and network.prefixlen < 31:
+                broadcasts.add((device, network.broadcast_address))
     for spec in routes:
-        if spec.type == RTN_UNICAST and not any(hop.via for hop in spec.hops):
-            network = _destination(spec)
-            for hop in spec.hops:
-                add(network, DirectNetwork(hop.dev or "", spec.table, spec.scope))
+        network = _destination(spec)
+        for way in _ways(spec):
+            add(network, way)
     return Namespace(
         own={address: frozenset(devices) for address, devices in own.items()},
         broadcasts=frozenset(broadcasts),
@@ -128,12 +133,46 @@ def namespace_of(resources: Iterable[Resource]) -> Namespace:
         },
         tables=tables,
         rules=frozenset(rules),
+        parted=parted,
     )
 
 
-def prefix_of(address: Ifaddr) -> scalars.Network:
-    """What an interface reaches by an address of its own: with another end, that end's prefix."""
-    return ip_network(f"{address.peer or address.local}/{address.length}", strict=False)
+def networks_of(address: Ifaddr) -> tuple[scalars.Network, ...]:
+    """What an interface reaches by an address of its own. With another end it is in IPv4 that end's prefix, in IPv6 the own prefix
+    and that end.
+    """
+    own = ip_address(address.local)
+    if own.version == 6:
+        prefix = ip_network((own, address.length), strict=False)
+        if not address.peer:
+            return (prefix,)
+        return (prefix if address.length else ip_network(own), ip_network(address.peer))
+    network = ip_network(f"{address.peer or address.local}/{address.length}", strict=False)
+    # such an address is no source of the route to its prefix, and 0.0.0.0 is none (fib_add_ifaddr, fib_valid_prefsrc)
+    if is_of_no_host(own) or network.network_address.is_unspecified:
+        return ()
+    return (network,)
+
+
+def is_of_no_host(address: scalars.Address) -> bool:
+    """Whether it is that of an IPv4 group, or of all on a link, which Linux puts on an interface all the same."""
+    return address.version == 4 and (address.is_multicast or address == LIMITED_BROADCAST)
+
+
+def _ways(spec: RouteSpec) -> Iterator[Way]:
+    """Where a route leads, as far as the look-up of a gateway sees it."""
+    if spec.type != RTN_UNICAST:
+        if spec.family == AF_INET6:
+            yield Way("lo", spec.table, spec.scope, direct=False)
+        return
+    if spec.family == AF_INET6:
+        for hop in spec.hops:
+            # an IPv6 route over lo rejects
+            direct = hop.via is None and hop.dev != "lo"
+            yield Way(hop.dev or "", spec.table, spec.scope, direct)
+    elif not any(hop.via for hop in spec.hops):
+        for hop in spec.hops:
+            yield Way(hop.dev or "", spec.table, spec.scope)
 
 
 def _destination(spec: RouteSpec) -> scalars.Network:
@@ -162,7 +201,18 @@ def bad_hops(spec: RouteSpec, there: Namespace, *, known: bool = True) -> Iterat
                 yield BadHop("hop-twice", number, what, remedy)
                 continue
             seen.add(place)
-        if hop.via is not None:
+        if hop.via is None:
+            if hop.onlink and spec.family != AF_INET6:
+                yield BadHop(
+                    "hop-needs-gateway",
+                    number,
+                    "Linux takes no next hop with `onlink` and without a gateway.",
+                    "Add `via`, or leave out `onlink`.",
+                )
+        elif hop.onlink and hop.dev is None:
+            what = f"the gateway {ip_address(hop.via)} is on no link that the file names."
+            yield BadHop("gateway-needs-dev", number, what, "Add the interface as `dev`.")
+        else:
             gateway = ip_address(hop.via)
             check = _check_ipv6 if gateway.version == 6 else _check_ipv4
             bad = check(spec, hop, gateway, there, known)
@@ -176,9 +226,6 @@ _BETWEEN = "Take the address of a router."
 def _check_ipv4(
     spec: RouteSpec, hop: Hop, gateway: scalars.Address, there: Namespace, known: bool
 ) -> BadHop | None:
-    if gateway.is_multicast or gateway == LIMITED_BROADCAST:
-        what = f"{gateway} is not the address of a host, so it cannot be a gateway."
-        return BadHop("not-a-host-address", 0, what, _BETWEEN)
     if spec.scope >= RT_SCOPE_HOST or (hop.onlink and spec.scope >= RT_SCOPE_LINK):
         return _too_near(spec, gateway)
     if hop.onlink:
@@ -197,10 +244,10 @@ def _check_ipv4(
         return None
     if gateway in IPV4_LOOPBACK and hop.dev in {None, "lo"}:
         return None
-    if not _leads(ways, spec, hop, there, 4):
-        return _unreachable(gateway, hop)
+    if not _leads(ways, spec, hop, there):
+        return _no_router(gateway) if is_of_no_host(gateway) else _unreachable(gateway, hop)
     nearer = [direct for direct in ways if direct.scope > spec.scope]
-    return None if _leads(nearer, spec, hop, there, 4) else _too_near(spec, gateway)
+    return None if _leads(nearer, spec, hop, there) else _too_near(spec, gateway)
 
 
 def _too_near(spec: RouteSpec, gateway: scalars.Address) -> BadHop:
@@ -215,14 +262,20 @@ def _check_onlink(hop: Hop, gateway: scalars.Address, there: Namespace) -> BadHo
     here = {device for device in there.own.get(gateway, ()) if there.table_of(device) == table}
     if here:
         return _own(gateway, min(here))
-    wide = any(
+    wide = is_of_no_host(gateway) or any(
         address == gateway and there.table_of(device) == table
         for device, address in there.broadcasts
     )
-    if wide or (gateway in IPV4_LOOPBACK and table == MAIN):
-        what = f"{gateway} is not the address of a host, so it cannot be a gateway."
-        return BadHop("not-a-host-address", 0, what, _BETWEEN)
-    return None
+    # as long as nobody adds rules, the main table's routes are found with the local ones (fib_unmerge)
+    longest = max((length for length, _ in there.towards(gateway)), default=0)
+    of_lo = gateway in IPV4_LOOPBACK and table == MAIN
+    nearer = longest > IPV4_LOOPBACK.prefixlen and not there.parted
+    return _no_router(gateway) if wide or (of_lo and not nearer) else None
+
+
+def _no_router(gateway: scalars.Address) -> BadHop:
+    what = f"{gateway} is not the address of a host, so it cannot be a gateway."
+    return BadHop("not-a-host-address", 0, what, _BETWEEN)
 
 
 def _check_ipv6(
@@ -247,36 +300,61 @@ def _check_ipv6(
         return _by_loopback(gateway)
     if not known:
         return None
-    # an IPv6 route over lo rejects
-    ways = [(length, way) for length, way in there.towards(gateway) if way.device != "lo"]
+    ways = [
+        (length, way)
+        for length, way in there.towards(gateway)
+        if way.direct or not _is_of(spec, gateway, length, way)
+    ]
     if hop.onlink:
         return _elsewhere(hop, gateway, ways, table)
-    there_are = [way for _, way in ways]
-    return None if _leads(there_are, spec, hop, there, 6) else _unreachable(gateway, hop)
+    if _leads_straight(ways, spec, hop, there):
+        return None
+    if any(way.direct and way.device == hop.dev for _, way in ways):
+        what = f"the gateway {gateway} is behind another gateway, by the route to it."
+        return BadHop("gateway-unreachable", 0, what, "Name the gateway that is nearest.")
+    return _unreachable(gateway, hop)
+
+
+def _is_of(spec: RouteSpec, gateway: scalars.Address, length: int, way: Way) -> bool:
+    """Whether a way to a gateway is that of the route itself, which is not there yet when Linux looks the gateway up."""
+    return (length, way.table) == (spec.prefixlen, spec.table) and gateway in _destination(spec)
 
 
 def _elsewhere(
-    hop: Hop, gateway: scalars.Address, ways: Iterable[tuple[int, DirectNetwork]], table: int
+    hop: Hop, gateway: scalars.Address, ways: Iterable[tuple[int, Way]], table: int
 ) -> BadHop | None:
     """`onlink` on another link than the one that leads to the gateway already."""
     ways = [(length, way) for length, way in ways if length and way.table == table]
     longest = max((length for length, _ in ways), default=0)
     nearest = {way.device for length, way in ways if length == longest}
-    if not nearest or hop.dev in nearest:
+    if not nearest or nearest & {hop.dev, "", "lo"}:
         return None
     what = f"the gateway {gateway} is reached by {min(nearest)}, and not by {hop.dev}."
     return BadHop("gateway-unreachable", 0, what, f"Write `dev: {min(nearest)}`.")
 
 
-def _leads(
-    ways: Iterable[DirectNetwork], spec: RouteSpec, hop: Hop, there: Namespace, version: int
-) -> bool:
-    """Whether one of the ways is one that the look-up of the gateway takes."""
+def _leads(ways: Iterable[Way], spec: RouteSpec, hop: Hop, there: Namespace) -> bool:
+    """Whether one of the ways is one that the look-up of an IPv4 gateway takes."""
     tables = {spec.table, MAIN, there.table_of(hop.dev)}
     return any(
-        (hop.dev is None or way.device == hop.dev)
-        and (way.table in tables or version in there.rules)
+        (hop.dev is None or way.device == hop.dev) and (way.table in tables or 4 in there.rules)
         for way in ways
+    )
+
+
+def _leads_straight(
+    ways: Iterable[tuple[int, Way]], spec: RouteSpec, hop: Hop, there: Namespace
+) -> bool:
+    """Whether what the look-up of an IPv6 gateway takes, in one of the tables, has no gateway itself."""
+    tables = {spec.table, MAIN, there.table_of(hop.dev)}
+    found: dict[int, list[tuple[int, Way]]] = {}
+    for length, way in ways:
+        if (hop.dev is None or way.device == hop.dev) and (way.table in tables or 6 in there.rules):
+            found.setdefault(way.table, []).append((length, way))
+    return any(
+        way.direct and length == max(length for length, _ in here)
+        for here in found.values()
+        for length, way in here
     )
 
 
@@ -303,14 +381,20 @@ def _unreachable(gateway: scalars.Address, hop: Hop) -> BadHop:
 
 def check_gateways(draft: Draft) -> None:
     """Complain of all routes of the file's own nodes that Linux would refuse for their gateways."""
-    sites = {site.label: site for site in draft.sites.values() if site.words.routes}
+    by_networks = {key.netns for key in draft.doubtful}
+    sites = {
+        site.label: site
+        for site in draft.sites.values()
+        if site.words.routes or site.label in by_networks
+    }
     if not sites:
         return
     doubtful: dict[str, list[Route]] = {}
     for key, resource in draft.state.items():
         if key.netns in sites and isinstance(resource, Route):
-            site = sites[key.netns]
-            if draft.origins[key][2:3] == ("routes",) and not _is_plainly_right(site, resource):
+            written = _is_written(draft, resource)
+            plain = written and _is_plainly_right(sites[key.netns], resource)
+            if (written and not plain) or key in draft.doubtful:
                 doubtful.setdefault(key.netns, []).append(resource)
     if not doubtful:
         return
@@ -330,7 +414,7 @@ def _is_plainly_right(site: Site, route: Route) -> bool:
     hop = spec.hops[0] if len(spec.hops) == 1 else None
     if hop is None or hop.via is None or spec.table != MAIN or spec.scope or not site.created:
         return False
-    if len(hop.via) != 4 or hop.via[0] == 127 or hop.via[0] >= 224:
+    if len(hop.via) != 4 or hop.via[0] in {0, 127} or hop.via[0] >= 224:
         return False
     gateway, is_near = int.from_bytes(hop.via, "big"), False
     for iface in site.ifaces.values():
@@ -344,7 +428,7 @@ def _is_plainly_right(site: Site, route: Route) -> bool:
                 return False
             if iface.dev == hop.dev and not entry.peer and number >> bits == gateway >> bits:
                 last = (1 << bits) - 1
-                if bits < 2 or gateway & last == last:
+                if bits < 2 or bits > 31 or gateway & last == last:
                     return False
                 is_near = True
     return is_near
@@ -353,13 +437,22 @@ def _is_plainly_right(site: Site, route: Route) -> bool:
 def _check_routes(draft: Draft, site: Site, routes: Iterable[Route], there: Namespace) -> None:
     devices = {iface.dev for iface in site.ifaces.values()} | {"lo"}
     for route in routes:
-        path = draft.origins[route.key]
         for bad in bad_hops(route.spec, there, known=site.created):
             if not site.created or route.spec.hops[bad.number].dev in {None, *devices}:
-                _complain(draft, site, path, route.spec.hops[bad.number], bad)
+                _complain(draft, site, route, bad)
 
 
-def _complain(draft: Draft, site: Site, path: Path, hop: Hop, bad: BadHop) -> None:
+def _is_written(draft: Draft, route: Route) -> bool:
+    """Whether the file writes the route itself, and not only a network that it comes with."""
+    return draft.origins[route.key][2:3] == ("routes",)
+
+
+def _complain(draft: Draft, site: Site, route: Route, bad: BadHop) -> None:
+    path, hop = draft.origins[route.key], route.spec.hops[bad.number]
+    if not _is_written(draft, route):
+        remedy = "Take another address or subnet, or say `default_route: false` in the membership."
+        draft.complain(bad.code, path, f"node {site.name}: {bad.what}", remedy)
+        return
     words = site.words.routes[int(path[-1])]
     entry: HopWords | RouteWords = words
     place = path

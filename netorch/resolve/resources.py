@@ -342,7 +342,7 @@ def _no_host(ip: IPAddress, iface: Iface) -> str:
     """Why Linux gives an address to no interface, or not to this one; "" if it does."""
     if ip.is_unspecified:
         return "it means any address"
-    if ip.version == 6 and ip.is_multicast:
+    if ip.is_multicast:
         return "it is one of a group"
     if ip.version == 6 and ip.is_loopback and iface.name != "lo":
         return "it is that of lo"

@@ -18,6 +18,7 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
 )
 from netorch.resolve.draft import Draft, Iface, Path, Site
+from netorch.resolve.gateways import is_of_no_host, networks_of
 from netorch.resolve.masters import table_of, vrf_of
 from netorch.resolve.resources import address_of
 from netorch.resolve.segment import Segment
@@ -43,7 +44,7 @@ class DirectNetwork(Value):
 def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[Key, ...]:
     """The node's own routes, those without a gateway first, then the default routes of its networks where it has none itself."""
     made: list[Key] = []
-    reaches = _reaches(site)
+    reaches = _reaches(site) if site.words.routes else []
     for words in site.words.routes:
         if words.to is not None and words.dev in site.ifaces and not words.via:
             iface = site.ifaces[words.dev]
@@ -79,14 +80,12 @@ def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
 
 
 def _reaches(site: Site) -> list[DirectNetwork]:
-    found: list[DirectNetwork] = []
-    for iface in site.ifaces.values():
-        for entry in iface.addresses:
-            network = entry.interface.network
-            if entry.peer is not None:
-                network = type(network)((entry.peer, network.prefixlen), strict=False)
-            found.append(DirectNetwork(network, iface))
-    return found
+    return [
+        DirectNetwork(network, iface)
+        for iface in site.ifaces.values()
+        for entry in iface.addresses
+        for network in networks_of(address_of(entry))
+    ]
 
 
 def _route(
@@ -114,7 +113,10 @@ def _route(
     up = [iface for iface in ifaces if iface is not None and iface.is_up]
     family = FAMILIES[words.version]
     local = {entry.ip for iface in site.ifaces.values() for entry in iface.addresses}
-    if words.src is not None and site.created and words.src not in local:
+    if words.src is not None and is_of_no_host(words.src):
+        what = f"{words.src} is not the address of a host, so nothing comes from it"
+        draft.complain("not-a-host-address", (*path, "src"), what)
+    elif words.src is not None and site.created and words.src not in local:
         draft.complain(
             "foreign-source", (*path, "src"), f"{words.src} is no address of node {site.name}"
         )
@@ -330,7 +332,7 @@ def _default_routes(
         yields = not (site.created or insists)
         route = Route(site.label, spec, _needed(site, [iface], version), yields=yields)
         if route.key not in draft.state:
-            draft.put(route, path)
+            _put_with_network(draft, route, path, iface, gateway)
             made.append(route.key)
     return made
 
@@ -385,9 +387,24 @@ def _allowed_routes(
                 )
                 route = Route(site.label, spec, needed)
                 if route.key not in draft.state:
-                    draft.put(route, member.path)
+                    _put_with_network(draft, route, member.path, iface, gateway)
                     made.append(route.key)
     return made
+
+
+def _put_with_network(
+    draft: Draft, route: Route, path: Path, iface: Iface, gateway: Address | None
+) -> None:
+    """A route that comes with a network, to be looked at once more where the gateway is not simply in a subnet of its interface."""
+    draft.put(route, path)
+    if gateway is not None and not any(
+        gateway in (network := entry.interface.network)
+        and gateway != network.broadcast_address
+        and network.prefixlen
+        and entry.peer is None
+        for entry in iface.addresses
+    ):
+        draft.doubtful.add(route.key)
 
 
 def _metric(said: int | None, family: int) -> int:

@@ -96,3 +96,37 @@ def test_a_peer_in_a_vrf(host: Host) -> None:
     assert "fd00::2" not in host.run("ip", "-n", "r", "-6", "route", "show", "table", "10").stdout
     assert "fd00::3" not in host.run("ip", "-n", "r", "-6", "route").stdout
     host.netorch("destroy")
+
+
+LINKED = """\
+name: lab
+nodes:
+  r: {interfaces: {e0: {addresses: [%s]}}, routes: [%s]}
+  s: {}
+links: [[r:e0, s:e0]]
+"""
+STAYS = {
+    "a route to the peer": (
+        "{address: 'fd05::1/64', peer: 'fd06::1'}",
+        "{to: 'fd06::1', via: 'fd06::1'}",
+    ),
+    "a route to the peer's subnet": (
+        "{address: 'fd05::1/64', peer: 'fd06::1'}",
+        "{to: 'fd06::/64', via: 'fd06::1'}",
+    ),
+    "one by the own prefix": (
+        "{address: 'fd05::1/64', peer: 'fd06::1'}",
+        "{to: 'fd07::/64', via: 'fd05::9'}",
+    ),
+    "a prefix of no length": ("{address: 'fd05::1/0', peer: 'fd06::1'}", ""),
+    "all addresses": ("255.255.255.255/32, 0.0.0.1/24, 10.0.0.1/0, 'fd08::1/0'", ""),
+}
+
+
+@pytest.mark.parametrize("what", STAYS)
+def test_the_routes_that_linux_makes_of_addresses_are_known(host: Host, what: str) -> None:
+    host.write("topo.yaml", LINKED % STAYS[what])
+    apply(host)
+    host.run("ip", "-n", "r", "link", "set", "e0", "down")
+    apply(host)
+    host.netorch("destroy")

@@ -55,8 +55,9 @@ RULES = Area(
         ),
         Code(
             "gateway-needs-dev",
-            "A link-local gateway without an interface",
-            "A link-local address is one of each link, so it does not say where the gateway is.",
+            "A gateway needs its interface",
+            "A link-local address is one of each link, so it does not say where the gateway is, and "
+            "with `onlink` no address does.",
             "Add `dev: INTERFACE` to the route or next hop.",
         ),
         Code(

@@ -29,8 +29,13 @@ WRONG = {
     "{to: 'fd95::/64', nexthops: [{via: 'fd00::2'}, {via: 'fd00::2', weight: 2}]}": "hop-twice",
     "{to: 'fd96::/64', nexthops: [{via: 'fd00::2'}, {dev: e1}]}": "hop-needs-gateway",
     "{to: 'fd97::/64', nexthops: [{via: 'fd00::2'}, {via: 'fd99::2'}]}": "gateway-unreachable",
+    "{to: 10.9.7.0/24, nexthops: [{via: 0.0.0.0, dev: e0, onlink: true}]}": "hop-needs-gateway",
+    "{to: 10.9.8.0/24, nexthops: [{via: 10.99.0.1, onlink: true}]}": "gateway-needs-dev",
+    "{to: 10.9.9.0/24, dev: e0, src: 224.0.0.1}": "not-a-host-address",
 }
 RIGHT = (
+    "{to: 224.0.0.0/24, dev: e0}, {to: 10.9.0.0/16, via: 224.0.0.1}",
+    "{to: 'fd00::9', via: 'fd01::2'}, {to: 'fd91::/64', via: 'fd00::9', dev: e0}",
     "{to: default, via: 10.0.0.1}",
     "{to: default, via: 10.0.0.2}",
     "{to: 10.9.0.0/16, via: 10.99.0.1, dev: e0, onlink: true}",
@@ -68,6 +73,48 @@ def test_all_are_told_at_once_each_in_its_place() -> None:
     assert lines == list(range(5, 5 + len(WRONG)))
 
 
+BEHIND = ("{to: 'fd00::9', via: 'fd00::2'}", "{to: 'fd91::/64', via: 'fd00::9'}")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_ipv6_gateway_behind_another_one_is_none(order: int) -> None:
+    routes = ", ".join(BEHIND[::order])
+    found = codes(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}")
+    assert found == ["gateway-unreachable"]
+
+
+PEERS = {"fd06::1": [], "fd05::9": [], "fd06::9": ["gateway-unreachable"]}
+
+
+@pytest.mark.parametrize("gateway", PEERS)
+def test_an_ipv6_address_with_a_peer_reaches_its_own_prefix_and_the_peer(gateway: str) -> None:
+    text = f"""\
+nodes:
+  r1:
+    interfaces: {{e0: {{addresses: {{address: 'fd05::1/64', peer: 'fd06::1'}}}}}}
+    routes: [{{to: 'fd91::/64', via: '{gateway}'}}]
+  r2: {{}}
+links: [{{endpoints: ['r1:e0', 'r2:e0']}}]
+"""
+    assert codes(text) == PEERS[gateway]
+
+
+@pytest.mark.parametrize("address", ["10.0.0.5/32", "10.0.0.5/30", "10.0.0.5/0"])
+def test_the_gateway_of_a_network_is_out_of_reach_of_a_member(address: str) -> None:
+    text = f"""\
+nodes: {{a: {{networks: {{n: {{address: {address}}}}}}}}}
+networks: {{n: {{mode: nat, subnet: 10.0.0.0/24}}}}
+"""
+    assert codes(text) == ["gateway-unreachable"]
+    assert codes(text.replace(f"{address}}}", f"{address}, default_route: false}}")) == []
+
+
+@pytest.mark.parametrize("mode", ["segment", "host-only", "nat"])
+def test_a_network_of_groups_has_no_members(mode: str) -> None:
+    text = f"nodes: {{a: {{networks: n}}}}\nnetworks: {{n: {{mode: {mode}, subnet: 224.0.0.0/24}}}}"
+    assert set(codes(text)) == {"not-a-host-address"}
+
+
 @pytest.mark.parametrize("routes", RIGHT)
 def test_linux_takes_it(routes: str) -> None:
     assert codes(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}") == []
@@ -89,7 +136,9 @@ links: [{endpoints: [r1:a, r1:b], subnet: "fd00::/64"}]
 
 def test_of_a_namespace_of_others_only_what_is_certain_is_told() -> None:
     assert codes("nodes: {host: {routes: [{to: default, via: 10.99.0.1}]}}") == []
-    assert codes("nodes: {host: {routes: [{to: default, via: 224.0.0.1}]}}") == [
+    # the host may have a route to it, or the address itself
+    assert codes("nodes: {host: {routes: [{to: default, via: 224.0.0.1}]}}") == []
+    assert codes("nodes: {host: {routes: [{to: default, via: 'ff02::1'}]}}") == [
         "not-a-host-address"
     ]
 
