@@ -134,6 +134,10 @@ def refuse_obstacles(
         raise ConflictError(list(problems.values()), _file(loaded))
 
 
+_OF_THE_MACHINE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+"""Errors that say nothing of the value: writing it in the apply fails as well, and tells why."""
+
+
 def refuse_sysctls(
     kernel: LinuxKernel, plan: Plan, snapshot: Snapshot, desired: Desired, loaded: Loaded | None
 ) -> None:
@@ -153,7 +157,7 @@ def refuse_sysctls(
         if netns_key(key.netns) not in desired.state and netns is not None:
             missing = not any(path in netns.sysctls for path in with_defaults(sysctl.paths))
             number = errno.ENOENT if missing else 0 if number == errno.ENOENT else number
-        if not number and not other:
+        if number in _OF_THE_MACHINE or not (number or other):
             continue
         title, said = sysctl.title(), f"Linux does not take {sysctl.value!r}"
         if number == errno.ENOENT:
