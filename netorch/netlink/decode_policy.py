@@ -94,7 +94,7 @@ def kernel_routes(messages: Iterable[Message], names: Mapping[int, str]) -> list
 
 
 def _kernel_route(spec: RouteSpec, buffer: bytes, start: int, end: int) -> KernelRoute:
-    _, _, src_len, tos, _, _, _, _, flags = _RTMSG.unpack_from(buffer, start)
+    flags = _RTMSG.unpack_from(buffer, start)[8]
     parts = attributes(buffer, start + 12, end)
     encapsulation = int.from_bytes(parts.get(c.RTA_ENCAP_TYPE, b"")[:2], "little")
     dead = {0} if flags & c.RTNH_F_DEAD else set()
@@ -109,11 +109,8 @@ def _kernel_route(spec: RouteSpec, buffer: bytes, start: int, end: int) -> Kerne
         more = attributes(payload, offset + 8, offset + length)
         encapsulation |= int.from_bytes(more.get(c.RTA_ENCAP_TYPE, b"")[:2], "little")
         offset, place = offset + ((length + 3) & -4), place + 1
-    source = parts.get(c.RTA_SRC)
     return KernelRoute(
         **{name: getattr(spec, name) for name in spec.__struct_fields__},
-        tos=tos,
-        source=(source, src_len) if source is not None and src_len else None,
         encapsulation=encapsulation,
         dead=frozenset(dead),
     )

@@ -29,9 +29,6 @@ class KernelRule(RuleSpec):
 class KernelRoute(RouteSpec):
     """A route with all that the kernel asks for when it looks it up."""
 
-    tos: int = 0
-    source: tuple[bytes, int] | None = None
-    """The IPv6 sources that it is for, with the length of their prefix."""
     encapsulation: int = 0
     """LWTUNNEL_ENCAP_…, of any of its next hops; 0 without one."""
     dead: frozenset[int] = frozenset()

@@ -207,7 +207,7 @@ def _in_table(place: Place, table: int, flow: Flow, vrf: int) -> KernelRoute | N
             or route.table != table
             or route.type == RTN_MULTICAST
             or route.tos
-            or (route.source is not None and not _within(flow.source, route.source))
+            or (route.sources is not None and not _within(flow.source, route.sources))
         ):
             continue
         if route.dst is not None and (int.from_bytes(route.dst, "big") ^ number) >> (
@@ -222,7 +222,7 @@ def _in_table(place: Place, table: int, flow: Flow, vrf: int) -> KernelRoute | N
         if oif and route.hops and all(hop.dev != oif for hop in route.hops):
             continue
         other = bool(flow.prefers) and all(hop.dev != flow.prefers for hop in route.hops)
-        source = route.source[1] if route.source is not None else 0
+        source = route.sources[1] if route.sources is not None else 0
         mine = (-route.prefixlen, -source, route.metric, other)
         if rank is None or mine < rank:
             best, rank = route, mine

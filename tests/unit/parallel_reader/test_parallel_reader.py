@@ -240,7 +240,11 @@ FULL = NetnsSnapshot(
     {3: {1: 6, 100: 0}},
     {3: [(b"\2\0\0\0\0\3", 100)]},
     Passage(
-        (KernelRoute(*(getattr(ROUTE, name) for name in ROUTE.__struct_fields__), tos=4),),
+        (
+            KernelRoute(
+                *(getattr(ROUTE, name) for name in ROUTE.__struct_fields__), dead=frozenset({0})
+            ),
+        ),
         (KernelRule(2, 100, 1, 254, 3, sport=(1, 2), unknown=(26,)),),
         True,
         (NeighbourEntry(2, 2, b"\12\0\0\4", b"", 32),),

@@ -150,7 +150,7 @@ def test_ipv6_does_not_ask_its_rules_until_somebody_adds_one() -> None:
 def test_routes_for_a_source_for_a_type_of_service_and_to_a_broadcast_address() -> None:
     there = place(routes=(route("10.2.0.0/24", "e1", tos=16),))
     assert by(there) == "e0"
-    subtree = route("fd00::/64", "e1", source=(ip_address("fd01::").packed, 64))
+    subtree = route("fd00::/64", "e1", sources=(ip_address("fd01::").packed, 64))
     six = Place("n", "n", IFACES, routes=(route("fd00::/64", "e0"), subtree), plain_ipv6=True)
 
     def dev(source: str) -> str:
