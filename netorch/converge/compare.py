@@ -136,6 +136,7 @@ def compare(
         *taken,
         *hazards.warn_of_missing_addresses(state, snapshot),
         *hazards.warn_of_egress(desired, snapshot),
+        *hazards.warn_of_missing_interfaces(state, snapshot),
         *hazards.warn_of_listeners(state, observed.state, snapshot),
         *bridge_filter.warn_of_filter(state, snapshot),
         *observed.unproven.values(),

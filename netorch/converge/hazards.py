@@ -11,10 +11,12 @@ from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from netorch.converge.original_settings import Memory
-from netorch.errors import Position, Problem
+from netorch.errors import Position, Problem, did_you_mean
 from netorch.kinds.address import Address, Ifaddr
+from netorch.kinds.base.link import link_key
 from netorch.kinds.filter import PacketFilter, filter_key
 from netorch.kinds.netns import IPV6_FORWARDING, netns_key
+from netorch.kinds.rule import Rule
 from netorch.kinds.sysctl import Sysctl
 from netorch.language.scalars import Network
 from netorch.netlink.constants import AF_INET6, RTPROT_RA
@@ -22,7 +24,7 @@ from netorch.resolve import Desired
 from netorch.resolve.cautions import egress_warning
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.resource import Resource
-from netorch.values.filter_rules import DestinationTo, FilterRule, Hook
+from netorch.values.filter_rules import DestinationTo, FilterRule, Hook, Not
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 _COMMENT = re.compile(r'"(publish [^"]*)"')
@@ -213,6 +215,38 @@ def warn_of_missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot
                     f"{rule.comment}: {label_text(key.netns)} does not have the address {address}, so that nothing arrives there"
                 ] = None
     return list(said)
+
+
+def warn_of_missing_interfaces(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
+    """A warning for each interface that rules and translations name in a namespace of others, and that is not there."""
+    said: dict[tuple[str, str], str] = {}
+    for key, resource in wanted.items():
+        if not isinstance(resource, Rule | PacketFilter) or netns_key(key.netns) in wanted:
+            continue
+        netns = snapshot.namespaces.get(key.netns)
+        if netns is None:
+            continue
+        there = {link.name for link in netns.links}
+        for what, name in sorted(_interfaces_of(resource)):
+            if name not in there and link_key(key.netns, name) not in wanted:
+                place = label_text(key.netns)
+                guess = did_you_mean(name, sorted(there - {"lo"}))
+                text = f"{what}: {place} has no interface {name}: until something makes it, nothing matches."
+                said.setdefault((place, name), f"{text} {guess}".rstrip())
+    return list(said.values())
+
+
+def _interfaces_of(resource: Rule | PacketFilter) -> set[tuple[str, str]]:
+    """What names an interface, and the name."""
+    if isinstance(resource, Rule):
+        names = (resource.spec.iif, resource.spec.oif)
+        return {(resource.title(), name) for name in names if name is not None}
+    return {
+        (rule.comment, str(end.value) if isinstance(end, Not) else end)
+        for rule in resource.rules
+        for end in (rule.match.iif, rule.match.oif)
+        if end is not None
+    }
 
 
 def warn_of_egress(desired: Desired, snapshot: Snapshot) -> list[str]:

@@ -13,16 +13,17 @@ from netorch.converge.previous import Previous, namespaces_of
 from netorch.converge.read import made_by
 from netorch.errors import ConflictError, LacksError, Position, Problem
 from netorch.kernel.door import LinuxKernel
+from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.filter import publish_key
 from netorch.kinds.netns import netns_key
-from netorch.kinds.sysctl import Sysctl
+from netorch.kinds.sysctl import Sysctl, interface_of
 from netorch.resolve import Desired
 from netorch.resolve.loader import Loaded
 from netorch.state.key import Key
 from netorch.state.plan import Plan
 from netorch.state.resource import Obstacle, Resource
 from netorch.values.requests import Feature
-from netorch.values.snapshot import Snapshot
+from netorch.values.snapshot import NetnsSnapshot, Snapshot
 from netorch.values.sysctl_paths import with_defaults
 
 
@@ -157,12 +158,13 @@ def refuse_sysctls(
         if netns_key(key.netns) not in desired.state and netns is not None:
             missing = not any(path in netns.sysctls for path in with_defaults(sysctl.paths))
             number = errno.ENOENT if missing else 0 if number == errno.ENOENT else number
-        if number in _OF_THE_MACHINE or not (number or other):
+        exceeds = _exceeds_link(sysctl, desired, netns)
+        if number in _OF_THE_MACHINE or not (number or other or exceeds):
             continue
         title, said = sysctl.title(), f"Linux does not take {sysctl.value!r}"
         if number == errno.ENOENT:
             code, what = "no-such-sysctl", "Linux has no such setting in a network namespace"
-        elif number:
+        elif number or not other:
             code, what = "value-refused", said
         else:
             code, what = "value-refused", f"{said}, and makes {other!r} of it"
@@ -171,6 +173,18 @@ def refuse_sysctls(
         )
     if problems:
         raise ConflictError(problems, _file(loaded))
+
+
+def _exceeds_link(sysctl: Sysctl, desired: Desired, netns: NetnsSnapshot | None) -> bool:
+    """Whether it is an IPv6 MTU that is larger than that of its link, which lo's cannot tell (addrconf_sysctl_mtu)."""
+    name = interface_of(sysctl.paths[0])
+    if name is None or sysctl.paths != (f"net/ipv6/conf/{name}/mtu",):
+        return False
+    link = desired.state.get(link_key(sysctl.netns, name))
+    mtu = link.mtu if isinstance(link, Link) else 0
+    if link is None and netns is not None:
+        mtu = next((record.mtu for record in netns.links if record.name == name), 0)
+    return bool(mtu) and sysctl.value.isdecimal() and int(sysctl.value) > mtu
 
 
 class Lack(NamedTuple):

@@ -8,15 +8,24 @@ from typing import ClassVar, Self
 from netorch.immutable import replace
 from netorch.kinds import address, route
 from netorch.kinds.base.link import link_key
+from netorch.kinds.base.stacked import KINDS
 from netorch.kinds.netns import netns_key
 from netorch.kinds.up import up_key
 from netorch.netlink.address_moves import goes_along, identity
 from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed
-from netorch.state.resource import Disruption, Resource
+from netorch.state.resource import Disruption, Obstacle, Resource, State
 from netorch.values.marks import maker, read_alias
 from netorch.values.requests import BelongingIdentity, Request, UplinkJoin, UplinkLeave
-from netorch.values.snapshot import LinkRecord
+from netorch.values.snapshot import LinkRecord, Snapshot
+
+NO_PORTS = frozenset(
+    (
+        *("bridge", "vrf", "macvtap", "ipvlan", "ipvtap", "wireguard", "openvswitch"),
+        *("ipip", "sit", "gre", "ip6gre", "ip6tnl", "vti", "vti6", "ppp"),
+    )
+)
+"""Kinds of links without Ethernet frames, or that say that they are no ports."""
 
 
 def uplink_key(netns: str, nic: str) -> Key:
@@ -109,6 +118,26 @@ class Uplink(Resource):
             or self.bridge != before.bridge
             or (self.whole and not before.whole)
         )
+
+    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
+        """What a bridge does not take of others' links, or that somebody else has their frames (br_add_if in net/bridge/br_if.c)."""
+        netns = snapshot.namespaces.get(self.netns)
+        if netns is None or link_key(self.netns, self.nic) in wanted:
+            return
+        nic = next((x for x in netns.links if self.nic in {x.name, *x.altnames}), None)
+        if nic is None:
+            return
+        if nic.kind in NO_PORTS or (nic.kind == "tun" and not nic.mac):
+            what = f"{nic.name} is a {nic.kind} link, which no bridge takes as a port"
+            yield Obstacle("bad-uplink", what, "Take another interface as `uplink`.")
+        riders = [
+            link.name
+            for link in netns.links
+            if link.kind in KINDS and link.link == nic.index and link.link_netnsid is None
+        ]
+        if riders:
+            what = f"{nic.name} carries {', '.join(riders)}, which get its frames"
+            yield Obstacle("nic-in-use", what, "Take another interface as `uplink`, or free it.")
 
     def with_number(self, number: int) -> Self:
         return replace(self, protocol=number)

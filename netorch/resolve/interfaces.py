@@ -329,7 +329,9 @@ def mtu_of(iface: Iface) -> int:
     if not isinstance(role, StandaloneRole):
         return 1500
     below = carrier(iface)
-    return role.words.default_mtu(None if below is None else mtu_below(iface, below))
+    least, most = role.words.MAKES.MTUS
+    mtu = role.words.default_mtu(None if below is None else mtu_below(iface, below))
+    return max(least, min(mtu, most)) if mtu else mtu
 
 
 def mtu_below(iface: Iface, below: Iface) -> int:

@@ -69,6 +69,12 @@ def keeps_mac(port: Iface) -> bool:
     return bond is not None and isinstance(bond.solo, BondWords) and bond.solo.mode in OWN_MACS
 
 
+def can_be_bridged(iface: Iface) -> bool:
+    """Whether its kind can be a bridge's port."""
+    has_frames = iface.solo is None or iface.solo.MAKES.HAS_MAC
+    return has_frames and kind_of(iface) not in _REFUSED["bridge"]
+
+
 def attach_ports(draft: Draft) -> None:
     """Ports: `ports` of a master and `master` of a port say the same thing."""
     for site in draft.sites.values():

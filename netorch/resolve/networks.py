@@ -7,7 +7,7 @@ from itertools import pairwise
 from netorch.immutable import replace
 from netorch.resolve import overlay, stacked
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site, cable
-from netorch.resolve.masters import join, vrf_of
+from netorch.resolve.masters import can_be_bridged, join, kind_of, vrf_of
 from netorch.resolve.roles import LOOPBACK, REFUSED, BridgeRole, UnmadeRole
 from netorch.resolve.segment import LEADING_OUT, Member, Segment, bridge_of, make_interface
 from netorch.state.key import HOST
@@ -84,6 +84,8 @@ def _why_not(segment: Segment, nic: Iface) -> str:
         return f"{nic.display} is a bridge: it cannot be a port of the bridge of network {segment.name}"
     if nic.made_up or any(member.iface is nic for member in segment.members):
         return f"{nic.display} is there to plug a node into a network: an uplink is an interface that leads elsewhere"
+    if not can_be_bridged(nic):
+        return f"{nic.display} is of kind {kind_of(nic)}: it cannot be a port of the bridge of network {segment.name}"
     if nic.master is not None:
         return f"{nic.display} is a port of {nic.master.name} already, and cannot be one of {segment.root.name} too"
     return ""

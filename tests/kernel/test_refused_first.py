@@ -14,6 +14,9 @@ ip addr add 192.0.2.1/24 dev nic
 ip -6 addr add 2001:db8::1/64 dev nic nodad
 ip link add idle type veth peer name idle2
 ip addr add 198.51.100.1/24 dev idle
+ip link add br9 type bridge
+ip link add taken type veth peer name taken2
+ip link add mv9 link taken type macvlan
 """
 REFUSED = {
     "an address on no link": (
@@ -84,6 +87,26 @@ REFUSED = {
         "nodes: {a: {sysctls: {net.ipv4.ip_default_ttl: 1400}}}",
         "sysctl a net.ipv4.ip_default_ttl: Linux does not take '1400'.",
     ),
+    "an IPv6 MTU that is larger than the link's": (
+        "nodes: {a: {interfaces: {e: {sysctls: {mtu: 1501}}}}, b: {}}\nlinks: [['a:e', 'b:e']]",
+        "sysctl a net.ipv6.conf.e.mtu: Linux does not take '1501'.",
+    ),
+    "an IPv6 MTU that is larger than that of the host's link": (
+        "nodes: {host: {interfaces: {nic: {sysctls: {mtu: 1501}}}}}",
+        "sysctl host net.ipv6.conf.nic.mtu: Linux does not take '1501'.",
+    ),
+    "an IPv6 MTU that is too small": (
+        "nodes: {host: {sysctls: {net.ipv6.conf.nic.mtu: 1279}}}",
+        "sysctl host net.ipv6.conf.nic.mtu: Linux does not take '1279'.",
+    ),
+    "an uplink that is a bridge": (
+        "nodes: {a: {networks: n}}\nnetworks: {n: {mode: bridged, uplink: br9}}",
+        "br9 is a bridge link, which no bridge takes as a port",
+    ),
+    "an uplink that carries a macvlan": (
+        "nodes: {a: {networks: n}}\nnetworks: {n: {mode: bridged, uplink: taken}}",
+        "taken carries mv9, which get its frames",
+    ),
     "a value that is out of range on the host": (
         "nodes: {host: {sysctls: {net.ipv4.ip_default_ttl: 1400}}}",
         "sysctl host net.ipv4.ip_default_ttl: Linux does not take '1400'.",
@@ -106,6 +129,7 @@ def test_it_is_refused_and_nothing_changes(host: Host, what: str) -> None:
 
 
 TAKEN = {
+    "an IPv6 MTU that the link has": "interfaces: {nic: {sysctls: {mtu: 1500}}}",
     "a gateway that the host reaches": "routes: [{to: 10.9.0.0/16, via: 192.0.2.9}]",
     "an IPv6 gateway that the host reaches": "routes: [{to: 'fd90::/64', via: '2001:db8::9'}]",
     "a gateway by a route of the host": "routes: [{to: 10.9.0.0/16, via: 203.0.113.5}]",
@@ -134,3 +158,26 @@ links: [{endpoints: [{node: host, interface: v, addresses: ['%s/64']}, {node: a,
     host.write("moves.yaml", moved)
     host.netorch("apply", "moves.yaml")
     host.netorch("diff", "moves.yaml")
+
+
+def test_names_of_interfaces_that_the_host_does_not_have_are_told(host: Host) -> None:
+    host.run("sh", "-ec", HOST)
+    rules = "rules: [{iif: nci, table: 77}, {oif: nic, table: 77}, {iif: here, table: 77}]"
+    nat = "nat: [{masquerade: {out: eth9}}, {masquerade: {out: nic}}]"
+    made = "interfaces: {here: {kind: bridge}}"
+    host.write("names.yaml", f"name: names\nnodes: {{host: {{{rules}, {nat}, {made}}}}}\n")
+    told = host.netorch("apply", "names.yaml").stderr
+    assert told.count("until something makes it") == 2
+    assert "host has no interface nci: " in told
+    assert "Did you mean 'nic'?" in told
+    assert "host has no interface eth9: " in told
+    assert host.netorch("diff", "names.yaml").stdout == "names: in sync\n"
+
+
+def test_what_leaves_from_a_large_loopback_interface_has_the_largest_mtu(host: Host) -> None:
+    tunnel = "v: {kind: vxlan, vni: 4, local: 10.0.0.1}"
+    lo = "lo: {mtu: 70000, addresses: 10.0.0.1/32}"
+    host.write("lo.yaml", f"name: lo\nnodes: {{a: {{interfaces: {{{lo}, {tunnel}}}}}}}\n")
+    host.netorch("apply", "lo.yaml")
+    assert " mtu 65535 " in host.run("ip", "-n", "a", "link", "show", "v").stdout
+    assert host.netorch("diff", "lo.yaml").stdout == "lo: in sync\n"
