@@ -776,7 +776,7 @@ def test_few_open_files(host: Host, before: Snapshot, limit: int) -> None:
 def test_a_full_run(host: Host, before: Snapshot, size: str) -> None:
     """The notes do not fit: nothing may be begun that could not be remembered."""
     host.write("topo.yaml", GOOD + "#" + "x" * 70000 + "\n")
-    sh(host, f"mkdir /run/netorch; mount -t tmpfs -o size={size} tmpfs /run/netorch")
+    sh(host, f"mkdir /run/netorch; mount -t tmpfs -o mode=700,size={size} tmpfs /run/netorch")
     process = host.netorch("apply", check=False)
     assert process.returncode == 1, process.stdout
     assert "Traceback" not in process.stderr
@@ -789,7 +789,7 @@ def test_a_full_run(host: Host, before: Snapshot, size: str) -> None:
 
 def test_a_full_run_at_an_update_keeps_the_old_record(host: Host, before: Snapshot) -> None:
     host.write("topo.yaml", GOOD)
-    sh(host, "mkdir /run/netorch; mount -t tmpfs -o size=32k tmpfs /run/netorch")
+    sh(host, "mkdir /run/netorch; mount -t tmpfs -o mode=700,size=32k tmpfs /run/netorch")
     host.netorch("apply")
     applied = shot(host)
     host.write("topo.yaml", CHANGED + "#" + "x" * 70000 + "\n")

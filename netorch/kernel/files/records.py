@@ -111,12 +111,24 @@ def _top(make: bool) -> int:
             os.mkdir(RUN_NETORCH, 0o700)
     top = os.open(RUN_NETORCH, _DIRECTORY)
     status = os.fstat(top)
-    if status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        return top
-    os.close(top)
-    what = f"{RUN_NETORCH} belongs to user {status.st_uid}, or others may write there."
-    remedy = "What it says proves nothing: look who made it, and remove it."
-    raise NetorchError(Problem("records-unreadable", what, remedy=remedy, object=RUN_NETORCH))
+    what = ""
+    if status.st_uid != os.geteuid():
+        what = f"{RUN_NETORCH} belongs to user {status.st_uid}: what it says proves nothing."
+        remedy, command = "Look at who made it, and remove it.", ""
+    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        mode = stat.S_IMODE(status.st_mode)
+        what = (
+            f"{RUN_NETORCH} can be written by others (mode {mode:o}): what it says proves nothing."
+        )
+        command = f"chmod go-w {RUN_NETORCH}"
+        remedy = f"Look at who has put what there, then close it: `{command}`."
+    if what:
+        os.close(top)
+        problem = Problem(
+            "records-unreadable", what, remedy=remedy, object=RUN_NETORCH, command=command
+        )
+        raise NetorchError(problem)
+    return top
 
 
 def refuse_odd_place(name: str) -> None:
