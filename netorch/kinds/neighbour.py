@@ -9,13 +9,23 @@ from typing import ClassVar, Self
 from netorch.immutable import replace
 from netorch.kinds.base.link import link_key
 from netorch.kinds.up import up_key
-from netorch.netlink.constants import AF_BRIDGE, AF_INET, AF_INET6
+from netorch.netlink.constants import (
+    AF_BRIDGE,
+    AF_INET,
+    AF_INET6,
+    IFF_LOOPBACK,
+    IFF_NOARP,
+    IFF_POINTOPOINT,
+)
 from netorch.state.key import Key, label_text
 from netorch.state.registry import View, observed, tells_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
 from netorch.values.snapshot import NeighbourRecord
+
+_SILENT = IFF_LOOPBACK | IFF_NOARP | IFF_POINTOPOINT
+"""Flags of links on which the kernel itself enters neighbours as NUD_NOARP (arp_constructor, ndisc_constructor)."""
 
 
 def neighbour_key(netns: str, link: str, address: str) -> Key:
@@ -97,7 +107,9 @@ def _records(view: View) -> Iterator[NeighbourRecord]:
     return (
         record
         for record in view.netns.neighbours
-        if record.family != AF_BRIDGE and record.index in view.links
+        if record.family != AF_BRIDGE
+        and record.index in view.links
+        and not (record.noarp and view.links[record.index].flags & _SILENT)
     )
 
 

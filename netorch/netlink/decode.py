@@ -185,20 +185,23 @@ def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
 
 
 def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
-    """RTM_NEWNEIGH messages (struct ndmsg and NDA_…) of permanent entries that no control plane keeps; of the family AF_BRIDGE those
-    of tunnels, which alone know another end.
+    """RTM_NEWNEIGH messages (struct ndmsg and NDA_…) of entries that stay (NUD_PERMANENT, NUD_NOARP) and no control plane keeps; of
+    the family AF_BRIDGE those of tunnels, which alone know another end. Groups and
+    broadcasts, whose MACs the kernel knows, are left out.
     """
     found = []
     for family, index, state, flags, buffer, start, end in ndmsgs(messages):
         if (
-            not state & c.NUD_PERMANENT
+            not state & (c.NUD_PERMANENT | c.NUD_NOARP)
             or flags & c.NTF_EXT_LEARNED
             or (family == c.AF_BRIDGE and not flags & c.NTF_SELF)
         ):
             continue
         get = (parts := attributes(buffer, start, end)).get
         address, mac, protocol = get(c.NDA_DST), get(c.NDA_LLADDR), get(c.NDA_PROTOCOL, b"\0")[:1]
-        if address is not None and mac is not None:
+        noarp = not state & c.NUD_PERMANENT
+        is_group = noarp and family != c.AF_BRIDGE and mac and mac[0] & 1
+        if address is not None and mac is not None and not is_group:
             extra = tuple(
                 (number, parts[number])
                 for number in (c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX)
@@ -212,6 +215,7 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
                     mac=mac,
                     protocol=protocol[0] if protocol else 0,
                     extra=extra,
+                    noarp=noarp,
                 )
             )
     return found

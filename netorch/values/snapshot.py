@@ -66,7 +66,8 @@ class QdiscRecord(Value):
 
 class NeighbourRecord(Value):
     """One permanent entry of a dump: who has `address` is at `mac`; in the family AF_BRIDGE, frames for `mac` go to the tunnel end
-    `address`, with what else is said of that end in `extra` (NDA_…).
+    `address`, with what else is said of that end in `extra` (NDA_…). `noarp`: it says NUD_NOARP, as what the kernel enters by
+    itself on a link that asks for no MACs.
     """
 
     family: int
@@ -75,6 +76,7 @@ class NeighbourRecord(Value):
     mac: bytes
     protocol: int
     extra: Attrs = ()
+    noarp: bool = False
 
 
 class PeerRecord(Value):

@@ -145,6 +145,61 @@ def test_a_neighbour_by_hand_is_drift_where_the_file_has_none(host: Host) -> Non
     assert "10.9.0.2" in host.run("ip", "neigh", "show", "nud", "permanent").stdout
 
 
+def test_a_neighbour_that_is_not_asked_for_is_drift(host: Host) -> None:
+    """`nud noarp` stays as `nud permanent` does; those of groups and of links that ask for no MACs are the kernel's."""
+    host.write("lab.yaml", PLAIN)
+    host.netorch("apply", "lab.yaml")
+    host.run("ip", "-n", "b", "link", "set", "e0", "arp", "off")
+    assert not host.ping("b", "10.0.0.9")
+    kept = host.run("ip", "-n", "b", "neigh", "show", "nud", "noarp").stdout
+    assert "10.0.0.9 dev e0" in kept and "ff02::" in kept
+    shown = host.netorch("diff", "lab.yaml", check=False).stdout
+    assert shown.splitlines() == ["~ link b/e0  arp off → on  [update]", "lab: 1 to update"]
+    host.netorch("apply", "lab.yaml")
+    wrong = (("a", "e0", "10.0.0.2"), ("a", "e0", "fd00::2"), ("", "lan", "fd01::2"))
+    for node, link, address in wrong:
+        where = ("-n", node) if node else ()
+        words = ("replace", address, "lladdr", "02:00:00:00:00:01", "dev", link, "nud", "noarp")
+        host.run("ip", *where, "neigh", *words)
+    assert not host.ping("a", "10.0.0.2")
+    done = host.netorch("diff", "lab.yaml", check=False)
+    assert sorted(done.stdout.splitlines()[:-1]) == sorted(
+        f"- neighbour {node or 'host'}/{link} {address}" for node, link, address in wrong
+    )
+    host.netorch("apply", "lab.yaml")
+    assert all(host.ping(node or None, address) for node, _, address in wrong)
+    settled(host)
+
+
+def test_a_static_entry_by_hand_in_a_tunnels_database_is_drift(host: Host) -> None:
+    words = "{kind: vxlan, vni: 7, local: 192.0.2.1, port: 4789}"
+    host.write("lab.yaml", f"name: lab\nnodes: {{a: {{interfaces: {{vx0: {words}}}}}}}\n")
+    host.netorch("apply", "lab.yaml")
+    for mac in ("02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff"):
+        words = f"bridge -n a fdb append {mac} dev vx0 dst 192.0.2.9 static"
+        host.run(*words.split())
+    shown = host.netorch("diff", "lab.yaml", check=False).stdout
+    assert shown.count("\n- ") + shown.startswith("- ") == 2 and "02:00:00:00:00:01" in shown
+    host.netorch("apply", "lab.yaml")
+    settled(host)
+    assert "192.0.2.9" not in host.run("bridge", "-n", "a", "fdb", "show", "dev", "vx0").stdout
+
+
+def test_a_static_mac_of_a_port_by_hand_is_drift_where_the_file_has_none(host: Host) -> None:
+    """The bridge sends the frames of a member to another one's port, and never learns better."""
+    host.write("lab.yaml", PLAIN.replace("b: {}", "b: {networks: [lan]}"))
+    host.netorch("apply", "lab.yaml")
+    mac = host.run("ip", "netns", "exec", "b", "cat", "/sys/class/net/eth0/address").stdout.strip()
+    words = f"bridge fdb replace {mac} dev a-eth0 master static sticky"
+    host.run(*words.split())
+    assert not host.ping("a", "10.1.0.3")
+    shown = host.netorch("diff", "lab.yaml", check=False).stdout
+    assert shown.splitlines() == [f"- fdb host/a-eth0 {mac}", "lab: 1 to delete"]
+    host.netorch("apply", "lab.yaml")
+    assert host.ping("a", "10.1.0.3")
+    settled(host)
+
+
 def test_neighbours_of_a_topology_with_the_same_number_are_left_alone(host: Host) -> None:
     """Of `p0` and `p12` the protocol numbers agree."""
     words = "interfaces: {br-$NAME: {kind: bridge, neighbours: [{address: 10.0.0.9, mac: '02:00:00:00:00:09'}]}}"

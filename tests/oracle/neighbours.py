@@ -17,11 +17,14 @@ def neighbours(messages: Iterable[bytes]) -> list[NeighbourRecord]:
     found = []
     for theirs in (read(ndmsg, data) for data in messages):
         address, mac = packed(last(theirs, "NDA_DST")), link_address(last(theirs, "NDA_LLADDR"))
-        permanent = theirs["state"] & c.NUD_PERMANENT and not theirs["flags"] & c.NTF_EXT_LEARNED
+        stays = theirs["state"] & (c.NUD_PERMANENT | c.NUD_NOARP)
+        noarp = not theirs["state"] & c.NUD_PERMANENT
         if (
             address is None
             or mac is None
-            or not permanent
+            or not stays
+            or theirs["flags"] & c.NTF_EXT_LEARNED
+            or (noarp and theirs["family"] != c.AF_BRIDGE and mac[:1] and mac[0] & 1)
             or (theirs["family"] == c.AF_BRIDGE and not theirs["flags"] & c.NTF_SELF)
         ):
             continue
@@ -43,6 +46,7 @@ def neighbours(messages: Iterable[bytes]) -> list[NeighbourRecord]:
                 mac,
                 last(theirs, "NDA_PROTOCOL") or 0,
                 extra,
+                noarp,
             )
         )
     return found
