@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,13 +23,14 @@ def routes(
         theirs = read(rtmsg, data)
         kernels = theirs["proto"] == c.RTPROT_KERNEL and not whole
         if theirs["family"] in INETS and not kernels and not theirs["flags"] & c.RTM_F_CLONED:
-            found.append(_route(theirs, names))
+            found.append(_route(theirs, data, names))
     return found
 
 
-def _route(theirs: Any, names: Mapping[int, str]) -> RouteSpec:
+def _route(theirs: Any, data: bytes, names: Mapping[int, str]) -> RouteSpec:
     metrics = last(theirs, "RTA_METRICS")
     table = last(theirs, "RTA_TABLE")
+    source = packed(last(theirs, "RTA_SRC"))
     return RouteSpec(
         theirs["family"],
         packed(last(theirs, "RTA_DST")) if theirs["dst_len"] else None,
@@ -41,6 +43,9 @@ def _route(theirs: Any, names: Mapping[int, str]) -> RouteSpec:
         tuple(_hops(theirs, names)),
         packed(last(theirs, "RTA_PREFSRC")),
         last(metrics, "RTAX_MTU") if metrics else None,
+        tos=theirs["tos"],
+        sources=(source, theirs["src_len"]) if theirs["src_len"] and source is not None else None,
+        nexthop=int.from_bytes(dict(raw(data[28:])).get(c.RTA_NH_ID, b""), sys.byteorder),
     )
 
 

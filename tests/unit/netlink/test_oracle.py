@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any, Literal
 
@@ -264,13 +264,10 @@ def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel:
     assert len(things.addresses) >= 6 and len(things.routes) >= 10
     taken, given = address_moves.take(things, here, here), address_moves.give(things, here, there)
     names = {link.index: "it", 9999: "it"}
-    before = {
-        str(route)
-        for route in oracle.routes([_whole(c.RTM_NEWROUTE, body) for body in things.routes], names)
-    }
+    before = _with_hops_alone([_whole(c.RTM_NEWROUTE, body) for body in things.routes], names)
     for pieces, kind in ((given, c.RTM_NEWROUTE), (taken, c.RTM_DELROUTE)):
         moved = [_whole(piece.kind, piece.payload) for piece in pieces if piece.kind == kind]
-        assert {str(route) for route in oracle.routes(moved, names)} >= before, kind
+        assert _with_hops_alone(moved, names) >= before, kind
     put = oracle.addresses(
         [_whole(piece.kind, piece.payload) for piece in given if piece.kind == c.RTM_NEWADDR]
     )
@@ -279,6 +276,11 @@ def test_what_goes_along_with_a_link_is_what_pyroute2_puts_back_the_same(kernel:
         for one, _ in things.addresses
     }
     assert {one.index for one in put} == {9999}
+
+
+def _with_hops_alone(messages: list[bytes], names: Mapping[int, str]) -> set[str]:
+    """Routes as text, without the number of a nexthop object, which stays with its link."""
+    return {str(replace(route, nexthop=0)) for route in oracle.routes(messages, names)}
 
 
 def _whole(kind: int, payload: bytes) -> bytes:
