@@ -298,13 +298,17 @@ def test_an_address_that_was_away_for_a_while(host: Host) -> None:
             assert host.ping(where, target), (where, target)
 
 
-def test_permanent_neighbours_stay(host: Host) -> None:
-    host.write("topo.yaml", LAN)
+def test_permanent_neighbours_of_the_file_stay(host: Host) -> None:
+    entry = "interfaces: {eth0: {neighbours: [{address: 10.0.0.2, mac: '02:00:00:00:00:31'}]}}"
+    lan = '{lan: {name: eth0, address: [10.0.0.1, "fd00::1"]}}'
+    text = LAN.replace(
+        'a: {networks: {lan: {address: [10.0.0.1, "fd00::1"]}}}', f"a: {{networks: {lan}, {entry}}}"
+    )
+    assert text != LAN
+    host.write("topo.yaml", text)
     host.netorch("apply")
-    by_hand = "ip -n a neigh replace 10.0.0.2 lladdr 02:00:00:00:00:31 dev eth0 nud permanent"
-    host.run("sh", "-ec", by_hand)
     assert host.ping("c", "10.0.0.2")
-    host.write("topo.yaml", LAN.replace("bob:", "carol:"))
+    host.write("topo.yaml", text.replace("bob:", "carol:"))
     host.netorch("apply")
     kept = host.ip("-n", "a", "neigh", "show", "10.0.0.2")
     assert [(entry["lladdr"], entry["state"]) for entry in kept] == [
