@@ -162,7 +162,9 @@ def observe(
             )
         for resource in known.get(view.label, ()):
             state[resource.key] = resource
-        for kind in looked_for(view.link_kinds) if view.label not in known else (NodeFile,):
+        # whoever is root of another user namespace writes there what he likes; the files are ours
+        only_files = view.label in known or not view.netns.is_own
+        for kind in (NodeFile,) if only_files else looked_for(view.link_kinds):
             for resource in kind.observe(view):
                 state[resource.key] = resource
             for key, whose in kind.strangers(view) if (kind.STRANGE, view.label) in asked else ():

@@ -226,7 +226,7 @@ class Reader:
             links = dump_links(namespaces.rtnl(netns))
             alias = next((link.alias for link in links if link.index == 1), "")
             marked = bool(scope.mark) and alias.startswith(scope.mark)
-            is_own = not marked or namespaces.is_own(netns)
+            is_own = not (marked or name in scope.wanted) or namespaces.is_own(netns)
             marked = marked and is_own
             if marked and scope.brief and all(map(is_simple, links)):
                 texts = self._files(name)

@@ -203,6 +203,60 @@ def test_a_namespace_with_a_name_that_says_that_netorch_made_it(host: Host, how:
     assert diff_snapshots(before, host.snapshot()) == []
 
 
+@pytest.mark.parametrize("lo", ["netorch:lab", ""])
+def test_a_namespace_of_another_user_in_the_place_of_a_node(host: Host, lo: str) -> None:
+    """What is written in there moves no NIC and deletes no cable, also where the record has the name."""
+    sh(host, "ip link add eth5 type ifb; ip addr add 192.0.2.1/24 dev eth5; ip link set eth5 up")
+    host.write("lab.yaml", "name: lab\nnodes: {b: {}, z: {interfaces: {eth5: {kind: physical}}}}\n")
+    before = host.snapshot()
+    host.netorch("apply", "lab.yaml")
+    pid = start_box(host)
+    sh(
+        host,
+        f"ip netns del b; touch /run/netns/b; mount --bind /proc/{pid}/ns/net /run/netns/b;"
+        " ip link add cable type veth peer name eth0 netns b",
+    )
+    inside(
+        host,
+        pid,
+        f"ip link set lo alias '{lo}'; ip link set eth0 alias netorch:lab;"
+        " ip link add evil type ifb; ip link set evil alias 'netorch:lab from=eth5'",
+    )
+    there = inside(host, pid, "ip link")
+    assert "namespace 'b' exists" in host.netorch("diff", "lab.yaml", check=False).stderr
+    host.netorch("destroy", "lab")
+    assert inside(host, pid, "ip link") == there
+    sh(host, "umount /run/netns/b; rm /run/netns/b; ip link del cable")
+    # the directory of the names stays while there was one in it
+    assert diff_snapshots(before, host.snapshot(), ["files: /run/net", "mounts"]) == []
+
+
+SINCE = ("kind", "permanent", "device", "other", "other_netns", "place", "there", "boot")
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_nic_that_an_older_version_lent_gets_back_what_it_had(host: Host, changed: bool) -> None:
+    """That noted neither the boot nor what the device is: the mark, which is root's, tells."""
+    sh(host, NIC)
+    before = host.snapshot()
+    text = "name: lab\nnodes: {a: {interfaces: {lan0: {kind: physical, from: eth5}}}}\n"
+    host.write("lab.yaml", text)
+    host.netorch("apply", "lab.yaml")
+    record = host.root / "run/netorch/lab/nics.json"
+    older = {
+        name: {word: value for word, value in had.items() if word not in SINCE}
+        for name, had in json.loads(record.read_text()).items()
+    }
+    record.write_text(json.dumps(older))
+    (host.root / "run/netorch/lab/ownership.json").unlink()
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
+    if changed:
+        host.write("lab.yaml", text.replace("eth5}", "eth5, addresses: 10.9.0.1/24}"))
+        host.netorch("apply", "lab.yaml")
+    assert "goes back bare" not in host.netorch("destroy", "lab").stderr
+    assert diff_snapshots(before, host.snapshot(), ["files: /run/netorch"]) == []
+
+
 def test_a_text_on_an_end_of_a_cable_deletes_nothing_at_the_other_end(host: Host) -> None:
     pid = start_box(host)
     sh(

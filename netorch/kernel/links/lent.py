@@ -75,7 +75,9 @@ class LentNic(Value):
     there: int = 0
     """Its index there, 0 as long as it is not known to have come there."""
     boot: str = ""
-    """When that was: indices and numbers begin anew with the next boot."""
+    """When that was: indices and numbers begin anew with the next boot. "" in a record of a version that noted none, nor
+    anything from `kind` on: there the mark alone tells.
+    """
 
 
 def read(topology: str) -> dict[str, LentNic]:
@@ -89,7 +91,7 @@ def read(topology: str) -> dict[str, LentNic]:
             with suppress(ValidationError):
                 found[name] = convert(had, LentNic)
     boot = boot_id() if found else ""
-    return {name: had for name, had in found.items() if had.boot == boot}
+    return {name: had for name, had in found.items() if had.boot in {boot, ""}}
 
 
 def write(topology: str, lent: Mapping[str, LentNic]) -> None:
@@ -128,16 +130,22 @@ def _links(
         if there is None:
             continue
         for link in netns.links:
-            marked = link.kind == had.kind and is_marked(there, link, alias, origin)
+            marked = (link.kind == had.kind or not had.boot) and is_marked(
+                namespaces, there, link, alias, origin
+            )
             if (marked or netns.identity == had.place) and is_it(
                 namespaces, there, link, had, marked
             ):
                 yield label, link.index
 
 
-def is_marked(there: OpenNetns, link: LinkRecord, alias: str, origin: str) -> bool:
+def is_marked(
+    namespaces: Namespaces, there: OpenNetns, link: LinkRecord, alias: str, origin: str
+) -> bool:
     """Whether a link says that it is the NIC, in a namespace where nobody but root can write that."""
-    if not link.alias.startswith(alias) or (there.pinned and there.label != HOST):
+    if not link.alias.startswith(alias):
+        return False
+    if there.label != HOST and (there.pinned or not namespaces.is_own(there)):
         return False
     said = read_alias(link.alias)
     return said.origin == origin and f"{ALIAS}{said.topology}" == alias
@@ -147,6 +155,8 @@ def is_it(
     namespaces: Namespaces, there: OpenNetns, link: LinkRecord, had: LentNic, marked: bool
 ) -> bool:
     """Whether a link is the NIC on record. `marked`: its mark is root's (`is_marked`)."""
+    if not had.boot:
+        return marked
     if link.kind != had.kind:
         return False
     if not link.kind:

@@ -132,7 +132,7 @@ def _lent_nic(
     """The link in `here` that the record proves to be the NIC. Without a record the one of that name that says so, if root wrote that."""
     mark = f"{ALIAS}{request.topology}"
     for link in dump_links(namespaces.rtnl(here)):
-        marked = lent.is_marked(here, link, mark, request.origin)
+        marked = lent.is_marked(namespaces, here, link, mark, request.origin)
         if had is None:
             if marked and link.name == request.name:
                 return link
@@ -158,7 +158,9 @@ def _moved_home(
     if moved is None:
         raise Refused(errno.ENODEV, f"{nic.name} did not come back to the host")
     # of what nothing tells apart the mark is all that there is
-    unprovable = had is not None and had.kind in lent.MADE_OF_NOTHING | lent.LED_OUT
+    unprovable = had is not None and (
+        not had.boot or had.kind in lent.MADE_OF_NOTHING | lent.LED_OUT
+    )
     if had is not None and not lent.is_it(namespaces, host, moved, had, unprovable):
         send(namespaces.rtnl(host), [setlink(moved, attr(c.IFLA_NET_NS_FD, u32(here.fd)), name)])
         raise Refused(errno.EPERM, f"{nic.name} is another link than the one that the host lent")
