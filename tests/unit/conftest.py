@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import netorch.resolve.loader
 from netorch.errors import FileError, Problem
@@ -13,6 +14,10 @@ from tests import editor
 
 ENOUGH = 50
 """Files of one test. Those that make up thousands are left to test_schema, which makes them up as well."""
+
+# because a test must not fail for the time that it takes
+settings.register_profile("netorch", deadline=None)
+settings.load_profile("netorch")
 
 _load = netorch.resolve.loader.load
 _loaded: list[tuple[str, list[Problem]]] = []
