@@ -282,7 +282,11 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     name = start.desired.topology
     # what had no mark before the apply has none again afterwards
     filters = {**previous.filters, **start.previous.filters}
-    problems = _plan_back_until_done(kernel, start, replace(previous, filters=filters))
+    # what comes back is ours again from the moment that it is there
+    ownership, known = previous.ownership, start.previous.ownership
+    ownership = ownership.also(known) if ownership is not None else known
+    previous = replace(previous, filters=filters, ownership=ownership)
+    problems = _plan_back_until_done(kernel, start, previous)
     # because others may have learned where things were meanwhile
     tell_of_moves(kernel, start.first.plan, start.first.wanted, start.first.observed.state)
     before = start.previous
@@ -291,10 +295,7 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     else:
         records.restore_sysctls(name, before.settings)
         # of what is left of the failed apply, too, a record says whose it is
-        left = previous.ownership if problems else None
-        records.restore_ownership(
-            name, left.also(before.ownership) if left is not None else before.ownership
-        )
+        records.restore_ownership(name, ownership if problems else before.ownership)
         records.restore(name, before.record)
         records.forget_kept(name)
         forget_left(name)
