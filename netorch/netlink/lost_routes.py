@@ -102,7 +102,11 @@ def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnR
         # without a length there is something else beside a peer, and not for good
         if address.local != _LOOPBACK and (length or not has_peer):
             yield OwnRoute(family, c.RTN_UNICAST, prefix, length, index, metric)
-        if has_peer:
+        # an address that is changed to have an end within its prefix gets no route to that alone
+        is_within = (
+            bool(length) and int.from_bytes(address.address, "big") >> shift == number >> shift
+        )
+        if has_peer and not is_within:
             yield OwnRoute(family, c.RTN_UNICAST, address.address, bits, index, metric)
     elif (
         prefix[0]
