@@ -377,7 +377,7 @@ def _doubles(found: Mapping[str, NetnsSnapshot], wanted: Collection[str]) -> dic
     return {
         label: names[netns.inode]
         for label, netns in found.items()
-        if label not in wanted and netns.inode in names
+        if label not in wanted and label != HOST and netns.inode in names
     }
 
 
