@@ -61,7 +61,7 @@ def report(
     """
     found = changes(plan)
     name = loaded.desired.topology
-    summed = _summary(name, found, not_compared)
+    summed = _summary(name, found, not_compared if output.verbose else ())
     if output.form == "github":
         _annotate(loaded, found, warnings, output, summed)
     elif output.form == "markdown":
