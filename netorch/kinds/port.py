@@ -9,11 +9,13 @@ from netorch.kinds.base.link import InterfaceWords, link_key
 from netorch.language.scalars import InterfaceName, empty_list, one_or_many
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
+    IFLA_BR_STP_STATE,
     IFLA_BRPORT_COST,
     IFLA_BRPORT_ISOLATED,
     IFLA_BRPORT_LEARNING,
     IFLA_BRPORT_MODE,
     IFLA_BRPORT_PRIORITY,
+    IFLA_BRPORT_STATE,
 )
 from netorch.state.key import Key, cached_key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
@@ -28,6 +30,10 @@ TAKES_DOWN = frozenset(("bond", "vrf"))
 OPTIONS = ("hairpin", "isolated", "learning", "cost", "priority")
 BY_SPEED = frozenset((0, 1, 2, 3, 4, 19, 100, 250, 2500))
 """The costs that the kernel gives by itself (port_cost in net/bridge/br_if.c)."""
+
+_FORWARDING = 3
+_HELD = {1: "listening", 2: "learning"}
+"""States in which a port waits (BR_STATE_… in linux/if_bridge.h). One that is blocking forwards at once without a tree."""
 
 USUAL_COST = {"veth": 2, "dummy": 100}
 """Kind of link → what it gives to a port of it; of the others it depends on what they ride on."""
@@ -70,6 +76,10 @@ class Port(NoForeignObjects, Resource):
     priority: int = 32
     of: str = "bridge"
     usual: int = 0
+    held: str = ""
+    """The state in which it passes no frames though its bridge has no spanning tree: somebody set
+    that, or the tree was turned off while the port waited.
+    """
     after: tuple[Key, ...] = ()
 
     @property
@@ -97,15 +107,16 @@ class Port(NoForeignObjects, Resource):
                 link.name,
                 *link.altnames,
             }:
-                options = _options(link) if master.kind == "bridge" else {}
+                options = _options(link, master) if master.kind == "bridge" else {}
                 yield cls(view.label, link.name, master.name, **options, of=master.kind)
 
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Port):
             return True
-        return any(
-            getattr(self, name) != getattr(before, name) for name in ("master", "of")
-        ) or bool(self._changed(before))
+        if any(getattr(self, name) != getattr(before, name) for name in ("master", "of")):
+            return True
+        # a rollback does not hold a port again
+        return bool(self._changed(before)) or bool(before.held and not self.held)
 
     def create(self) -> Iterable[Request]:
         return self.update(type(self)(self.netns, self.link, "")) or ()
@@ -126,6 +137,9 @@ class Port(NoForeignObjects, Resource):
         if self.after and not stays:
             # a VLAN device comes up with its parent (vlan_device_event)
             requests.insert(0, LinkSet(self.netns, self.link, up=False))
+        if stays and before.held and not self.held:
+            state = (IFLA_BRPORT_STATE, u8(_FORWARDING))
+            requests.append(LinkSet(self.netns, self.link, kind="bridge_slave", data=(state,)))
         if changed:
             data = tuple(pair for name, pair in self._payloads() if name in changed)
             requests.append(LinkSet(self.netns, self.link, kind="bridge_slave", data=data))
@@ -146,10 +160,15 @@ class Port(NoForeignObjects, Resource):
         }
         if self.cost == self.usual:
             said.pop("cost", None)
+        if self.held:
+            said["state"] = self.held
         return {"master": self.master} | {name: str(value).lower() for name, value in said.items()}
 
     def absent(self) -> Mapping[str, str]:
         return {"master": "none"}
+
+    def default_text(self, name: str) -> str | None:
+        return "forwarding" if name == "state" else None
 
     def title(self) -> str:
         return f"link {label_text(self.netns)}/{self.link}"
@@ -169,14 +188,16 @@ class Port(NoForeignObjects, Resource):
         yield "priority", (IFLA_BRPORT_PRIORITY, u16(self.priority))
 
 
-def _options(link: LinkRecord) -> dict[str, Any]:
+def _options(link: LinkRecord, bridge: LinkRecord) -> dict[str, Any]:
     data = {
         number: int.from_bytes(payload, "little")
         for number, payload in link.port.items()
         if len(payload) <= 4
     }
     cost = data.get(IFLA_BRPORT_COST, 0)
+    has_tree = any(bridge.data.get(IFLA_BR_STP_STATE, b""))
     return {
+        "held": "" if has_tree else _HELD.get(data.get(IFLA_BRPORT_STATE, _FORWARDING), ""),
         "usual": USUAL_COST.get(link.kind, cost if cost in BY_SPEED else 0),
         "hairpin": bool(data.get(IFLA_BRPORT_MODE, 0)),
         "isolated": bool(data.get(IFLA_BRPORT_ISOLATED, 0)),

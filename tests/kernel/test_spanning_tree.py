@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.kernel.host import Host
 
 TREE = """
@@ -45,3 +47,31 @@ def test_a_bridge_that_follows_the_root_is_what_it_was_told_to_be(host: Host) ->
 
     host.run("ip", "-n", "leaf", "link", "set", "p", "nomaster")  # the leaf is its own root now
     wait(host, "leaf", forward_delay=500, hello_time=200, max_age=1800)
+
+
+@pytest.mark.parametrize("state", [1, 2])
+def test_a_port_that_is_held_without_a_tree_forwards_again(host: Host, state: int) -> None:
+    """Somebody held it, or turned a spanning tree on and off while it waited."""
+    text = "name: lab\nnodes: {a: {networks: [lan]}, b: {networks: [lan]}}\n"
+    host.write("lab.yaml", text + "networks: {lan: {subnet: 10.0.0.0/24}}\n")
+    host.netorch("apply", "lab.yaml")
+    port = host.ip("-n", "netorch-lab", "link", "show", "master", "lan")[0]["ifname"]
+    host.run(
+        "ip",
+        "netns",
+        "exec",
+        "netorch-lab",
+        "bridge",
+        "link",
+        "set",
+        "dev",
+        port,
+        "state",
+        f"{state}",
+    )
+    told = host.netorch("diff", "lab.yaml", check=False)
+    assert told.returncode == 2
+    assert told.stdout.startswith(f"~ link netorch-lab/{port}  state "), told.stdout
+    host.netorch("apply", "lab.yaml")
+    assert host.ping("a", "10.0.0.2") or host.ping("a", "10.0.0.3")
+    assert host.netorch("diff", "lab.yaml").stdout == "lab: in sync\n"
