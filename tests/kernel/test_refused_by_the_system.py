@@ -122,7 +122,7 @@ def test_a_lock_that_is_no_file(host: Host, what: str) -> None:
 
 def test_a_process_in_hexadecimal(host: Host) -> None:
     with host.start("unshare", "-n", "sleep", "60") as process:
-        inside = sh(host, "until pgrep -x sleep; do sleep 0.02; done").split()[-1]
+        inside = sh(host, "until pgrep -fx 'sleep 60'; do sleep 0.02; done").split()[-1]
         host.write("topo.yaml", f'name: lab\nnodes: {{box: {{attach: "pid:{int(inside):#x}"}}}}\n')
         host.netorch("apply")
         assert host.netorch("diff").stdout == "lab: in sync\n"
