@@ -259,7 +259,12 @@ class Reader:
             self._namespaces.enter(netns)
             links = [*with_own_times(links)]
         names = {link.index: link.name for link in links}
-        addresses = decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
+        # a link may have come since the dump of links: what is on it belongs to the next look
+        addresses = [
+            record
+            for record in decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
+            if record.index in names
+        ]
         all_routes = _dump(rtnl, c.RTM_GETROUTE, bytes(12))
         counts: dict[tuple[int, int], int] = {}
         routes = decode.routes(all_routes, names, counts=counts)
