@@ -4,23 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.errors import FileError, Problem
 from netorch.errors.codes import table
-from netorch.resolve.loader import load
 from netorch.resolve.partial import CAUSES, NAMING, OWN
-
-
-def found(text: str) -> list[Problem]:
-    try:
-        load(text.encode(), "lab.yaml")
-    except FileError as error:
-        return list(error.problems)
-    return []
-
-
-def codes(text: str) -> list[str]:
-    return [problem.code for problem in found(text)]
-
+from tests.refusals import codes_of
 
 TOGETHER = {
     "values of one entry": (
@@ -77,7 +63,7 @@ TOGETHER = {
 @pytest.mark.parametrize("what", TOGETHER)
 def test_all_of_it_is_told(what: str) -> None:
     text, expected = TOGETHER[what]
-    assert codes(text) == expected
+    assert codes_of(text) == expected
 
 
 ALONE = {
@@ -122,7 +108,7 @@ ALONE = {
 def test_nothing_is_made_up(what: str) -> None:
     """What follows from the wrong value, and goes with it, is not told."""
     text, expected = ALONE[what]
-    assert codes(text) == [expected]
+    assert codes_of(text) == [expected]
 
 
 def test_the_codes_that_are_told_beside_a_wrong_value_are_in_the_table() -> None:

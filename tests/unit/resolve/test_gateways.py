@@ -6,6 +6,7 @@ import pytest
 
 from netorch.errors import FileError
 from netorch.resolve.loader import load
+from tests.refusals import codes_of
 
 LINKS = """\
 links:
@@ -50,17 +51,9 @@ RIGHT = (
 )
 
 
-def codes(text: str) -> list[str]:
-    try:
-        load(text.encode(), "lab.yaml")
-    except FileError as error:
-        return [problem.code for problem in error.problems]
-    return []
-
-
 @pytest.mark.parametrize("route", WRONG)
 def test_linux_would_refuse_it(route: str) -> None:
-    assert codes(f"nodes: {{r1: {{routes: [{route}]}}, r2: {{}}}}\n{LINKS}") == [WRONG[route]]
+    assert codes_of(f"nodes: {{r1: {{routes: [{route}]}}, r2: {{}}}}\n{LINKS}") == [WRONG[route]]
 
 
 def test_all_are_told_at_once_each_in_its_place() -> None:
@@ -79,7 +72,7 @@ BEHIND = ("{to: 'fd00::9', via: 'fd00::2'}", "{to: 'fd91::/64', via: 'fd00::9'}"
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_ipv6_gateway_behind_another_one_is_none(order: int) -> None:
     routes = ", ".join(BEHIND[::order])
-    found = codes(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}")
+    found = codes_of(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}")
     assert found == ["gateway-unreachable"]
 
 
@@ -96,7 +89,7 @@ nodes:
   r2: {{}}
 links: [{{endpoints: ['r1:e0', 'r2:e0']}}]
 """
-    assert codes(text) == PEERS[gateway]
+    assert codes_of(text) == PEERS[gateway]
 
 
 @pytest.mark.parametrize("address", ["10.0.0.5/32", "10.0.0.5/30", "10.0.0.5/0"])
@@ -105,19 +98,19 @@ def test_the_gateway_of_a_network_is_out_of_reach_of_a_member(address: str) -> N
 nodes: {{a: {{networks: {{n: {{address: {address}}}}}}}}}
 networks: {{n: {{mode: nat, subnet: 10.0.0.0/24}}}}
 """
-    assert codes(text) == ["gateway-unreachable"]
-    assert codes(text.replace(f"{address}}}", f"{address}, default_route: false}}")) == []
+    assert codes_of(text) == ["gateway-unreachable"]
+    assert codes_of(text.replace(f"{address}}}", f"{address}, default_route: false}}")) == []
 
 
 @pytest.mark.parametrize("mode", ["segment", "host-only", "nat"])
 def test_a_network_of_groups_has_no_members(mode: str) -> None:
     text = f"nodes: {{a: {{networks: n}}}}\nnetworks: {{n: {{mode: {mode}, subnet: 224.0.0.0/24}}}}"
-    assert set(codes(text)) == {"not-a-host-address"}
+    assert set(codes_of(text)) == {"not-a-host-address"}
 
 
 @pytest.mark.parametrize("routes", RIGHT)
 def test_linux_takes_it(routes: str) -> None:
-    assert codes(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}") == []
+    assert codes_of(f"nodes: {{r1: {{routes: [{routes}]}}, r2: {{}}}}\n{LINKS}") == []
 
 
 def test_the_address_of_another_vrf_may_be_a_gateway() -> None:
@@ -130,15 +123,15 @@ nodes:
     routes: [{to: "fd90::/64", via: "fd00::%s", vrf: red}]
 links: [{endpoints: [r1:a, r1:b], subnet: "fd00::/64"}]
 """
-    assert codes(vrfs % 2) == []
-    assert codes(vrfs % 1) == ["gateway-is-self"]
+    assert codes_of(vrfs % 2) == []
+    assert codes_of(vrfs % 1) == ["gateway-is-self"]
 
 
 def test_of_a_namespace_of_others_only_what_is_certain_is_told() -> None:
-    assert codes("nodes: {host: {routes: [{to: default, via: 10.99.0.1}]}}") == []
+    assert codes_of("nodes: {host: {routes: [{to: default, via: 10.99.0.1}]}}") == []
     # the host may have a route to it, or the address itself
-    assert codes("nodes: {host: {routes: [{to: default, via: 224.0.0.1}]}}") == []
-    assert codes("nodes: {host: {routes: [{to: default, via: 'ff02::1'}]}}") == [
+    assert codes_of("nodes: {host: {routes: [{to: default, via: 224.0.0.1}]}}") == []
+    assert codes_of("nodes: {host: {routes: [{to: default, via: 'ff02::1'}]}}") == [
         "not-a-host-address"
     ]
 
@@ -160,7 +153,7 @@ ADDRESSES = {
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_addresses_that_no_interface_can_have(address: str) -> None:
     text = f"nodes: {{a: {{interfaces: {{d: {{kind: dummy, addresses: [{address}]}}}}}}}}"
-    assert codes(text) == ADDRESSES[address]
+    assert codes_of(text) == ADDRESSES[address]
 
 
 def test_a_hop_is_named_by_its_place_although_one_before_it_is_left_out() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.errors import FileError
-from netorch.resolve.loader import load
+from tests.refusals import codes_of
 
 REFUSED = {
     "default in the fabric": "nodes: {a: {networks: default}}\nnetworks: {default: {}}",
@@ -22,19 +21,11 @@ TAKEN = (
 )
 
 
-def codes(text: str) -> list[str]:
-    try:
-        load(text.encode(), "lab.yaml")
-    except FileError as error:
-        return [problem.code for problem in error.problems]
-    return []
-
-
 @pytest.mark.parametrize("what", REFUSED)
 def test_a_link_cannot_be_called_so(what: str) -> None:
-    assert codes(REFUSED[what]) == ["reserved-name"]
+    assert codes_of(REFUSED[what]) == ["reserved-name"]
 
 
 @pytest.mark.parametrize("text", TAKEN)
 def test_what_is_no_link_can(text: str) -> None:
-    assert codes(text) == []
+    assert codes_of(text) == []
