@@ -100,7 +100,7 @@ def _put_settings_back(
 ) -> tuple[Previous, list[Refusal]]:
     """Set back the settings that no other topology needs, and need none of them any more.
 
-    Returns what stands on record then, and what Linux refused.
+    Returns `previous` with the record as it is afterwards, and the requests that Linux refused.
     """
     if not previous.memory.shared:
         return previous, []

@@ -362,8 +362,8 @@ def _bring_settings_back(
 ) -> tuple[Previous, frozenset[Place], list[Refusal]]:
     """Need again just those settings that several topologies share which the one from before needed.
 
-    Returns what stands on record then, the places of those that are not needed any more, and what
-    Linux refused.
+    Returns `previous` with the record as it is afterwards, the places of settings that are not needed any
+    more, and the requests that Linux refused.
     """
     moved, before = start.first.attached.moved, start.first.memory.shared
     now = previous.memory.moved(moved).shared

@@ -155,7 +155,7 @@ def bridge_entries(messages: Iterable[Message]) -> list[BridgeEntry]:
 
 
 def filtered_links(messages: Iterable[Message]) -> list[int]:
-    """RTM_NEWQDISC messages: indices of links with a place for filters of incoming frames (ingress, clsact)."""
+    """Indices of the links that have an ingress or clsact qdisc, where filters of incoming frames can be. From RTM_NEWQDISC messages."""
     found = []
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWQDISC:

@@ -76,9 +76,10 @@ def put_filter(draft: Draft, site: Site, rules: Ruleset) -> None:
 
 
 def put_accepts(draft: Draft, segments: dict[str, Segment]) -> tuple[ForwardAccept, ...]:
-    """A word for each bridge where others may filter. Returns those of the nodes that netorch makes.
+    """Put an accept into the draft for each bridge on the host or in an attached node, where others may filter.
 
-    There a firewall is part of what is tried out, so nothing is put into it.
+    Returns the accepts for nodes that netorch makes. They are not put into the draft, because a firewall
+    in such a node is part of what its user tries out.
     """
     own: list[ForwardAccept] = []
     for segment, accept in _accepts(draft, segments):

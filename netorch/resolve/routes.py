@@ -31,7 +31,7 @@ FAMILIES = {4: AF_INET, 6: AF_INET6}
 RULE_PRIORITY = 10000
 IPV6_BYTES = 16
 LARGEST_PATH_MTU = 65535 - 15
-"""What Linux makes of a larger one (ip_metrics_convert in net/ipv4/metrics.c)."""
+"""Bytes: Linux lowers the mtu of a route to this if it is larger (ip_metrics_convert in net/ipv4/metrics.c)."""
 
 
 class DirectNetwork(Value):

@@ -23,7 +23,7 @@ _WITHOUT_MACS = NOWHERE | PROGRAMS
 
 @dataclass(slots=True)
 class Delivery:
-    """Carries packets over links, with what everybody learns at that."""
+    """Carries packets over links, and notes which MACs bridges and neighbours learn from them."""
 
     world: World
     connection: Connection

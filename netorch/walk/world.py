@@ -132,7 +132,7 @@ class Neighbour(Value):
 
     @property
     def is_valid(self) -> bool:
-        """Whether frames go to that MAC now, without a question."""
+        """Whether the kernel sends frames to this MAC without asking for it again first."""
         return bool(self.mac and self.state & _VALID)
 
 

@@ -110,25 +110,26 @@ def _top(make: bool) -> int:
         with suppress(FileExistsError):
             os.mkdir(RUN_NETORCH, 0o700)
     top = os.open(RUN_NETORCH, _DIRECTORY)
-    status = os.fstat(top)
-    what = ""
-    if status.st_uid != os.geteuid():
-        what = f"{RUN_NETORCH} belongs to user {status.st_uid}: what it says proves nothing."
-        remedy, command = "Look at who made it, and remove it.", ""
-    elif status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        mode = stat.S_IMODE(status.st_mode)
-        what = (
-            f"{RUN_NETORCH} can be written by others (mode {mode:o}): what it says proves nothing."
-        )
-        command = f"chmod go-w {RUN_NETORCH}"
-        remedy = f"Look at who has put what there, then close it: `{command}`."
-    if what:
+    problem = _distrusted(os.fstat(top))
+    if problem is not None:
         os.close(top)
-        problem = Problem(
-            "records-unreadable", what, remedy=remedy, object=RUN_NETORCH, command=command
-        )
         raise NetorchError(problem)
     return top
+
+
+def _distrusted(status: os.stat_result) -> Problem | None:
+    """Why others may have written what is in the directory; None if only this user can."""
+    if status.st_uid != os.geteuid():
+        what = f"{RUN_NETORCH} belongs to user {status.st_uid}: what it says proves nothing."
+        remedy = "Look at who made it, and remove it."
+        return Problem("records-unreadable", what, remedy=remedy, object=RUN_NETORCH)
+    if not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return None
+    mode = stat.S_IMODE(status.st_mode)
+    what = f"{RUN_NETORCH} can be written by others (mode {mode:o}): what it says proves nothing."
+    command = f"chmod go-w {RUN_NETORCH}"
+    remedy = f"Look at who has put what there, then close it: `{command}`."
+    return Problem("records-unreadable", what, remedy=remedy, object=RUN_NETORCH, command=command)
 
 
 def refuse_odd_place(name: str) -> None:
