@@ -28,7 +28,7 @@ class Bar:
 
     def __init__(self, active: bool) -> None:
         self._active = active
-        self._drawn = False
+        self._drawn = ""
         self._phase = ""
         self._next = 0.0
 
@@ -40,14 +40,15 @@ class Bar:
         if phase == self._phase and now < self._next:
             return
         self._phase, self._next = phase, now + _PAUSE
-        self._write(f"\r\x1b[K{line(phase, done, total, what, _columns())}")
-        self._drawn = True
+        text = line(phase, done, total, what, _columns())
+        if text != self._drawn:
+            self._write(f"\r\x1b[K{text}")
+            self._drawn = text
 
     def clear(self) -> None:
         """Take the line away; what is said next stands in its place."""
         if self._drawn:
-            self._drawn = False
-            self._phase = ""
+            self._drawn = self._phase = ""
             self._write("\r\x1b[K")
 
     def _write(self, text: str) -> None:
@@ -56,7 +57,7 @@ class Bar:
             sys.stderr.flush()
         except OSError:
             # the terminal is gone; what is being done goes on
-            self._active = self._drawn = False
+            self._active, self._drawn = False, ""
 
 
 def line(phase: str, done: int, total: int, what: str, columns: int) -> str:

@@ -63,7 +63,8 @@ class Delivery:
             if arrival.outside:
                 outside = outside or arrival
             elif self._is_for(arrival.end, mac):
-                if via == packet.destination and not fixed and self._is_lost(arrival.end, via):
+                taker = self._taken(arrival.end, packet)
+                if via == packet.destination and not fixed and self._is_lost(taker, via):
                     raise PacketStopped(self._nobody(place, iface, via))
                 return self._heard(place, iface, arrival, via, packet, port)
         if outside is not None and not outside.faults:

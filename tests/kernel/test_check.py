@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.kernel.host import SOURCE, Host
+from tests.kernel.terminal import on_a_terminal
 from tests.kernel.traffic import serve
 
 ROUTED = """
@@ -363,20 +362,7 @@ def test_the_matrix_of_a_network_and_colour_on_a_terminal(host: Host) -> None:
     assert lines[-3].split() == ["h1", "→", "h2"]
     assert lines[-2].split()[:3] == ["h2:", "nft", "rule"]
     assert lines[-2].endswith(" drops what comes in by eth0")
-    mine, theirs = pty.openpty()
-    command = host.inside(sys.executable, "-m", "netorch", "check", "--timeout", "2")
-    done = subprocess.run(
-        command,
-        stdout=theirs,
-        stderr=theirs,
-        env=host.environment() | {"TERM": "xterm"},
-        cwd=SOURCE,
-        check=False,
-    )
-    os.close(theirs)
-    text = os.read(mine, 1 << 16).decode()
-    os.close(mine)
-    assert done.returncode == 2
+    text = on_a_terminal(host, "check", "--timeout", "2")
     assert "\x1b[31mFAILED" in text
     assert re.search(r"\] checking \d/6 tried", text), text
 

@@ -81,6 +81,10 @@ def test_it_is_drawn_seldom_and_leaves_nothing(
     assert 10 <= terminal.getvalue().count("\r") <= 20
     bar.at("verifying")
     assert terminal.getvalue().endswith("verifying"), "a new phase at once"
+    drawn = terminal.getvalue()
+    now += 10
+    bar.at("verifying")
+    assert terminal.getvalue() == drawn, "the same line is not drawn again"
     bar.clear()
     assert terminal.getvalue().endswith("\r\x1b[K")
     said = terminal.getvalue()

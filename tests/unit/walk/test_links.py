@@ -220,6 +220,14 @@ def test_the_kernel_keeps_a_parents_host_and_its_riders_apart(
     assert outcomes(there, "m", "a") == [ARRIVES] * 2
 
 
+def test_a_remembered_mac_of_the_parent_leads_to_the_ipvlan() -> None:
+    there = world(RIDER.replace("KIND", "ipvlan").replace("MODE", "l2"))
+    remembered = Neighbour(mac(there, "host1", "e0"), NUD_STALE)
+    for address in ("10.0.0.9", "fd00::9"):
+        held = {("e0", ip_address(address)): remembered}
+        assert explain(changed(there, "a", neighbours=held), "a", address).outcome == ARRIVES
+
+
 def test_a_parent_that_leads_out_does_not_hide_that() -> None:
     text = """
 nodes: {host: {}, m: {interfaces: {e0: {kind: macvlan, parent: host:eth0, mode: bridge, addresses: [192.0.2.9/24]}}}}
