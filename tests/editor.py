@@ -18,16 +18,16 @@ from netorch.topology.schema import schema
 
 MEANING = {
     "what is named exists, and does once": "does not exist|There is no profile|is there twice|is here twice|is a name of|in a circle"
-    "|is given to .* already|nothing makes the interface|is no address of|have one name",
-    "what stands where": "is wired to|in another link already|both its ends|is a port of|cannot be a port|be one of|is no port"
+    "|is given to .* already|nothing makes the interface|is not an address of|have one name",
+    "what stands where": "is wired to|in another link already|both its ends|is a port of|cannot be a port|be one of|is not a port"
     "|is on top of|of kind .* itself|are both the host's|stays there|on one segment and both|cannot both be"
     "|is the uplink of|and cannot be that of|plug a node into|is not in|has another interface|cannot move it|is moved from"
     "|is not made by this file|default route from one|two peers|both have|has the neighbour",
     "addresses and subnets, which take arithmetic": "bits set to the right|is outside|no room|needs a prefix length|overlap|is left for|is in no"
-    "|network or broadcast|network address of|broadcast address of|is the unspecified|multicast|is no host's address|nobody answers"
-    "|is an address of|is on every link|is no address of one host|say different|alike|has this address|no IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"
+    "|network or broadcast|network address of|broadcast address of|is the unspecified|multicast|is not a host's address|nobody answers"
+    "|is an address of|is on every link|is not an address of one host|say different|alike|has this address|no IPv[46] address|not an IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"
     "|turns IPv6 off|IPv6 needs|endpoints have the address|gets all that is not known|needs a `subnet`|is in x and",
-    "amounts that follow from one another": "cannot have MTU|has 1[0-9]{3}|forward delay is|varies a delay|none does|overtake delayed|no queue"
+    "amounts that follow from one another": "cannot have MTU|has 1[0-9]{3}|forward delay is|varies a delay|none does|overtake delayed|no queue|not a queue"
     "|runs backwards|comes before|ends before|differ in length|one range|not between 8bit|longer than the 2.147|VLAN [0-9]+ is there twice",
     "what one kind of interface cannot do, wherever its kind is said": "loopback interface|cannot be set on lo|cannot be set for host|cannot be called lo"
     "|`host` is|has the MAC of its parent|no MAC of its own|nobody has a MAC|Linux itself makes|could not tell|carries no|knows no VLANs"
@@ -141,7 +141,7 @@ def problems(text: str, file: str = "lab.yaml") -> list[Problem]:
 
 
 def let_pass(text: str, found: list[Problem]) -> list[str]:
-    """What is wrong by its shape, and the schema has nothing against. What is no YAML, or no mapping, it never sees."""
+    """What is wrong by its shape, and the schema has nothing against. What is not YAML, or no mapping, it never sees."""
     shape = [problem for problem in found if not _MEANING.search(problem.what)]
     if not shape or any(words in problem.what for problem in shape for words in _NO_FILE):
         return []

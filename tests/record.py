@@ -71,7 +71,7 @@ TUNNEL = """\
           - {public_key: "PEER3"}
 """
 
-# What others make. A line that the kernel does not know is no failure: it is not in the recording then.
+# What others make. A line that the kernel does not know is not a failure: it is not in the recording then.
 ODDS = """
 ip link set lo up
 ip link add w0 type veth peer name w1

@@ -41,7 +41,7 @@ class Changes(Value):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many there are of each sort: `create`, `update`, `flap`, `replace`, `delete`; none of a sort is no key."""
+        """How many there are of each sort: `create`, `update`, `flap`, `replace`, `delete`; none of a sort is not a key."""
         return summary(self.changes)
 
     def __str__(self) -> str:
@@ -116,7 +116,7 @@ def check(
 
 
 def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
-    """Remove all that a topology made; what was removed. Nothing to remove is no error.
+    """Remove all that a topology made; what was removed. Nothing to remove is not an error.
 
     `target` is the name of a topology, the path of its file (with a `/` or a dot in it), or a Topology. FileError, LockedError, and
     KernelRefused for what could not be removed.

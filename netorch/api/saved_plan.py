@@ -1,6 +1,6 @@
 """A plan as a file: what was to be done, readable, with what it was made from and a digest of each thing that it looked at.
 
-It is no list of orders: `apply --plan` makes the plan anew from the file's text that is in it, and refuses if it comes out otherwise or
+It is not a list of orders: `apply --plan` makes the plan anew from the file's text that is in it, and refuses if it comes out otherwise or
 if anything that the first one saw of this topology looks different now.
 """
 
@@ -80,12 +80,12 @@ def document(topology: str, record: Record, difference: Difference) -> str:
 
 
 def read(data: bytes, file: str) -> Saved:
-    """NetorchError for what is no plan of ours."""
+    """NetorchError for what is not a plan of ours."""
     try:
         return _saved(_document(decode(data, Any)))
     except ValueError as error:
         raise NetorchError(
-            Problem("bad-plan", f"this is no saved plan: {error}.", object=file), file
+            Problem("bad-plan", f"this is not a saved plan: {error}.", object=file), file
         ) from None
 
 

@@ -225,7 +225,7 @@ def load(
         raise FileError(
             Problem(
                 "bad-source",
-                f"{type(source).__name__} is no topology: give a path, a text or a Topology.",
+                f"{type(source).__name__} is not a topology: give a path, a text or a Topology.",
             )
         )
     path = Path(source)
@@ -254,7 +254,7 @@ def read_file(path: Path) -> bytes:
         raise FileError(Problem(code, f"{path}: {error.strerror}.", object=str(path))) from None
     except ValueError:
         raise FileError(
-            Problem("bad-file-name", f"{str(path)!r} is no file name.", object=str(path))
+            Problem("bad-file-name", f"{str(path)!r} is not a file name.", object=str(path))
         ) from None
     if len(data) > MAX_BYTES:
         raise FileError(

@@ -123,7 +123,7 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
 
 
 def write(file: str, text: str) -> None:
-    """Write a file in one stroke: the old one is there until the new one is whole. What is no plain file, such as /dev/stdout, is
+    """Write a file in one stroke: the old one is there until the new one is whole. What is not a plain file, such as /dev/stdout, is
     written to as it is.
     """
     path = Path(file)

@@ -110,7 +110,7 @@ def setting(text: str) -> str:
     """Check a `KEY=VALUE`."""
     name, equals, _ = text.partition("=")
     if not name or not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is no KEY=VALUE")
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return text
 
 
@@ -121,5 +121,5 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1
     if not 0 <= value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds between 0 and 86400")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds between 0 and 86400")
     return value

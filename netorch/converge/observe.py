@@ -25,7 +25,7 @@ OriginalValues = Mapping[str, Mapping[tuple[str, ...], SysctlValues | None]]
 class Observed(Value):
     """`state`: ours. `strangers`: keys that something else has already → a sentence that says what and whose.
 
-    `stale`: names in /run/netns that are no namespaces.
+    `stale`: names in /run/netns that are not namespaces.
     """
 
     state: Mapping[Key, Resource]

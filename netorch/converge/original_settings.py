@@ -140,7 +140,7 @@ class Memory(Value):
 
 
 def memory_of(records: Records, others: Iterable[Records]) -> Memory:
-    """The memory that these records hold; what is no setting of the network is passed over."""
+    """The memory that these records hold; what is not a setting of the network is passed over."""
     ours = {
         (label, paths): entry
         for label, entries in records.items()

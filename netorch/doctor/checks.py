@@ -154,7 +154,7 @@ CHECKS = (
     Examination("kernel", "a kernel that is too old", _kernel),
     Examination("read-only", "sysctls that cannot be set", _read_only),
     Examination("records", "damage in /run/netorch", _records),
-    Examination("leftovers", "what lies in /run/netns and is no namespace", _leftovers),
+    Examination("leftovers", "what lies in /run/netns and is not a namespace", _leftovers),
     Examination("overlaps", "subnets that the host has already", _overlaps),
     Examination("backends", "libraries and kernel parts for NAT and filtering", firewalls.backends),
     Examination("blind", "rules of others that cannot be looked into", firewalls.blind),

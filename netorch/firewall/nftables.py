@@ -75,7 +75,7 @@ def mark(topology: str) -> str:
 
 
 def script(topology: str, ruleset: Ruleset) -> str:
-    """Text that puts the ruleset in the place of the topology's table in one transaction; an empty ruleset is no table.
+    """Text that puts the ruleset in the place of the topology's table in one transaction; an empty ruleset is not a table.
 
     ValueError for what nft would read as something else: a name that it looks up, a wrong family, ports without a protocol.
     """
@@ -125,7 +125,7 @@ def count_of(text: str) -> int:
 
 
 def is_marked(topology: str, text: str) -> bool:
-    # the rules of a file that no kernel has listed yet are no table
+    # the rules of a file that no kernel has listed yet are not table
     return not _is_listing(text) or f'\tcomment "{mark(topology)}"' in text.splitlines()
 
 

@@ -146,7 +146,7 @@ class LinuxKernel:
         )
 
     def delete_group(self, netns: str, group: int) -> tuple[int, str] | None:
-        """Delete all links of a group at once; errno and sentence if refused. No such link, or no such namespace, is no failure.
+        """Delete all links of a group at once; errno and sentence if refused. No such link, or no such namespace, is not a failure.
 
         The caller has looked that each of them is its own.
         """

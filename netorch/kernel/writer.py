@@ -129,7 +129,7 @@ class RequestSender:
         if not (number in _GONE and isinstance(request, _DELETES)):
             self.failures.append(Failure(request, number, sentence))
 
-    # what is no rtnetlink message
+    # what is not an rtnetlink message
 
     def _act(self, unit: Unit) -> Callable[[], None] | None:
         request = unit.request

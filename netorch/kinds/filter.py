@@ -39,7 +39,7 @@ def strange_title(line: str) -> str:
 class PacketFilter(NoForeignObjects, Resource):
     """`text`: the rules in the kernel's own words, by which states are compared. `rules`: what to load for them."""
 
-    # counters and handles are no lines: a table that is equal is never loaded again
+    # counters and handles are not lines: a table that is equal is never loaded again
     KIND: ClassVar[str] = "filter"
     HINTS: ClassVar[tuple[str, ...]] = ("rules",)
     netns: str

@@ -70,7 +70,7 @@ class GeneveWords(UdpTunnelWords):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.remote.is_multicast or self.remote.is_unspecified:
-            wrong(f"a geneve tunnel has one other end: {self.remote} is no host's address")
+            wrong(f"a geneve tunnel has one other end: {self.remote} is not a host's address")
         if self.remote.version == 6 and self.mtu is not None and self.mtu > LARGEST_OVER_IPV6:
             wrong(
                 f"over IPv6 a geneve tunnel has an MTU of {LARGEST_OVER_IPV6} at most",

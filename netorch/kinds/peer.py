@@ -266,7 +266,7 @@ def key_text(value: object) -> str:
         key = b""
     if len(key) != KEY_SIZE or b64encode(key).decode() != text:
         wrong(
-            f"{text!r} is no public key: `wg pubkey` prints one, 44 letters that end in =",
+            f"{text!r} is not a public key: `wg pubkey` prints one, 44 letters that end in =",
             "bad-wireguard-key",
         )
     if not any(key):
@@ -290,12 +290,13 @@ def address_and_port(value: object) -> Endpoint:
         found = ip_address(address[1:-1] if bracketed else address)
     except ValueError:
         wrong(
-            f"{text!r} is no endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820; a host's name is not looked up",
+            f"{text!r} is not an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820; a host's name is not looked up",
             "bad-address",
         )
     if (found.version == 6) != bracketed or not colon or "%" in address:
         wrong(
-            f"{text!r} is no endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820", "bad-address"
+            f"{text!r} is not an endpoint such as 192.0.2.1:51820 or [2001:db8::1]:51820",
+            "bad-address",
         )
     if found.is_unspecified or found.is_multicast:
         wrong(f"{text!r}: nobody answers at {found}", "bad-address")
@@ -312,7 +313,7 @@ def address_and_port(value: object) -> Endpoint:
 def key_file(value: object) -> str:
     """The path of a file with a key."""
     if not isinstance(value, str) or not value or not value.isprintable() or value.endswith("/"):
-        wrong("this is no path of a key file", "bad-wireguard-key")
+        wrong("this is not a path of a key file", "bad-wireguard-key")
     if re.fullmatch(r"[A-Za-z0-9+/]{40,44}={0,2}", value):
         wrong(
             "this looks like a key itself: keys stand in files, and here the path of one",

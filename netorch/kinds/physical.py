@@ -122,7 +122,7 @@ class Physical(StandaloneLink):
             None,
         )
         if read_alias(nic.alias).topology:
-            what = f"{nic.name} is no NIC that the host could lend: {maker(nic.alias)}"
+            what = f"{nic.name} is not a NIC that the host could lend: {maker(nic.alias)}"
             remedy = "Name another one as `from`."
             if not nic.kind or read_alias(nic.alias).origin:
                 remedy += f" If it is the host's own: `ip link set {nic.name} alias ''`."

@@ -25,7 +25,7 @@ NO_PORTS = frozenset(
         *("ipip", "sit", "gre", "ip6gre", "ip6tnl", "vti", "vti6", "ppp"),
     )
 )
-"""Kinds of links without Ethernet frames, or that say that they are no ports."""
+"""Kinds of links without Ethernet frames, or that say that they are not ports."""
 
 
 def uplink_key(netns: str, nic: str) -> Key:

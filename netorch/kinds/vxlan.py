@@ -152,7 +152,7 @@ class VxlanWords(UdpTunnelWords):
         if self.remote is not None and self.remote.is_multicast:
             wrong(f"{self.remote} is a multicast address: write it as `group`")
         if self.group is not None and not self.group.is_multicast:
-            wrong(f"{self.group} is no multicast address: write it as `remote`")
+            wrong(f"{self.group} is not a multicast address: write it as `remote`")
         return self
 
     _group_parent = constraints(
@@ -173,14 +173,14 @@ class VxlanWords(UdpTunnelWords):
             )
         if self.local is not None and self.local.is_multicast:
             wrong(
-                f"{self.local} is a multicast address: no packet comes from one, so it is no `local`"
+                f"{self.local} is a multicast address: no packet comes from one, so it cannot be `local`"
             )
         version = ends[0].version if ends else 4
         seen: set[object] = set()
         for entry in self.fdb:
             if entry.dst.version != version:
                 wrong(
-                    f"fdb: {entry.dst} is no IPv{version} address, which this tunnel goes over (its `local` or `remote` say so)"
+                    f"fdb: {entry.dst} is not an IPv{version} address, which this tunnel goes over (its `local` or `remote` say so)"
                 )
             if entry.mac == ALL and entry.dst in (self.remote, self.group):
                 wrong(

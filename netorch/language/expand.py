@@ -115,7 +115,7 @@ class _Expansion:
             if value is not None and not isinstance(value, Map):
                 self.findings.add(
                     "not-a-mapping",
-                    f"The profile {quote(key)} is no mapping.",
+                    f"The profile {quote(key)} is not a mapping.",
                     at,
                     object=f"profiles.{key}",
                 )

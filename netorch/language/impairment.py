@@ -82,7 +82,7 @@ def duration(longest: int, so_much: str) -> PlainValidator:
                 "bad-time",
             )
         if unit and unit not in _TIMES:
-            wrong(f"{text!r} is no time such as 10ms: the units are s, ms, us and ns", "bad-time")
+            wrong(f"{text!r} is not time such as 10ms: the units are s, ms, us and ns", "bad-time")
         found = round(amount * _TIMES[unit or "s"])
         if found > longest:
             wrong(f"{text} is longer than {so_much}", "bad-time")
@@ -98,7 +98,7 @@ def percentage(value: object) -> int:
     if not unit and amount:
         wrong(f"{text} has no unit: write {text}%", "bad-percentage")
     if unit not in {"", "%"}:
-        wrong(f"{text!r} is no percentage such as 0.1%", "bad-percentage")
+        wrong(f"{text!r} is not a percentage such as 0.1%", "bad-percentage")
     if amount > 100:
         wrong(f"{text} is more than 100%", "bad-percentage")
     return round(amount * CERTAIN / 100)
@@ -127,7 +127,7 @@ def bitrate(value: object) -> int:
         )
     if unit not in _RATES:
         wrong(
-            f"{text!r} is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes",
+            f"{text!r} is not a rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes",
             "bad-rate",
         )
     found = int(amount * _RATES[unit]) // 8

@@ -35,7 +35,7 @@ def ports(value: object) -> Ports:
     number = integer(1, 65535)
     found = number(first), number(last) if dash else number(first)
     if found[1] < found[0]:
-        wrong(f"{value} is no range of ports: it ends before it starts", "bad-port")
+        wrong(f"{value} is not a range of ports: it ends before it starts", "bad-port")
     return found
 
 
@@ -93,7 +93,7 @@ def publish_words(value: object) -> object:
     match = re.fullmatch(_SHORT, str(value))
     if match is None:
         wrong(
-            f"{value!r} is no published port such as 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 8000-8010:8000-8010/udp",
+            f"{value!r} is not a published port such as 8080:80, 127.0.0.1:8080:80, [::1]:8080:80 or 8000-8010:8000-8010/udp",
             "bad-port",
         )
     host = match["six"] if match["six"] is not None else match["four"]

@@ -104,7 +104,7 @@ class _Trees:
         found = Map(self.place(path))
         for name, item in value.items():
             if not isinstance(name, (str, int)) or isinstance(name, bool):
-                self.wrong("bad-key", f"the key {name!r:.60} is no text.", path)
+                self.wrong("bad-key", f"the key {name!r:.60} is not text.", path)
                 continue
             key = str.__str__(name) if isinstance(name, str) else str(int(name))
             if key in found:

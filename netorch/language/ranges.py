@@ -9,7 +9,7 @@ from typing import Any
 from netorch.language.variables import Wrong
 from netorch.language.yaml_tree import MAX_VALUES, Map, Seq, quote
 
-# A longer text is no name. It also bounds the work of the pattern below.
+# A longer text is not a name. It also bounds the work of the pattern below.
 _LONGEST = 1000
 _EXPRESSION = r"\$\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
 _BOUND = rf"((?:[0-9A-Za-z]|{_EXPRESSION})+)"

@@ -130,7 +130,7 @@ def host_name(value: object) -> str:
     """A DNS name (RFC 1123, underscores allowed)."""
     name = _text(value, "a name")
     if not re.fullmatch(_HOSTNAME, name):
-        wrong(f"{name!r} is no valid DNS name", "bad-name")
+        wrong(f"{name!r} is not a valid DNS name", "bad-name")
     return name
 
 
@@ -165,7 +165,7 @@ def address(value: object) -> Address:
     try:
         result = ip_address(text)
     except ValueError:
-        wrong(f"{text!r} is no IP address", "bad-address")
+        wrong(f"{text!r} is not an IP address", "bad-address")
     return _without_zone(result, text)
 
 
@@ -213,7 +213,7 @@ def network(value: object) -> Network:
     try:
         result = ip_network(text, strict=False)
     except ValueError:
-        wrong(f"{text!r} is no {_EXAMPLE_SUBNET}", "bad-subnet")
+        wrong(f"{text!r} is not a {_EXAMPLE_SUBNET}", "bad-subnet")
     if str(result.network_address) != str(_without_zone(ip_interface(text).ip, text)):
         wrong(
             f"{text!r} has bits set to the right of its prefix length: {result} is the subnet",
@@ -298,7 +298,7 @@ def sysctl_name(value: object) -> str:
         any(not re.fullmatch(r"[A-Za-z0-9_.@:+-]+", part) or part in {".", ".."} for part in parts)
         or len(parts) < 2
     ):
-        wrong(f"{text!r} is no sysctl such as net.ipv4.conf.all.rp_filter", "bad-sysctl")
+        wrong(f"{text!r} is not a sysctl such as net.ipv4.conf.all.rp_filter", "bad-sysctl")
     if parts[0] != "net":
         wrong(
             f"{text!r} belongs to the whole machine, not to a network namespace: only net.* can be set",
@@ -330,7 +330,7 @@ def setting_name(value: object) -> str:
     """What is below /proc/sys/net/ipv4/conf/IF."""
     name = _text(value, "a setting")
     if not re.fullmatch(_SETTING, name):
-        wrong(f"{name!r} is no {_EXAMPLE_SETTING}", "bad-sysctl")
+        wrong(f"{name!r} is not a {_EXAMPLE_SETTING}", "bad-sysctl")
     return name
 
 
@@ -349,7 +349,7 @@ def integer(low: int, high: int) -> Callable[[object], int]:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}|0x[0-9a-fA-F]{1,16}", value):
             value = int(value, 0 if value.startswith("0x") else 10)
         if isinstance(value, bool) or not isinstance(value, int):
-            wrong(f"{value!r} is no whole number", "bad-number")
+            wrong(f"{value!r} is not a whole number", "bad-number")
         if not low <= value <= high:
             wrong(f"{value} is not between {low} and {high}", "bad-number")
         return value
@@ -382,7 +382,7 @@ def centiseconds(low: int, high: int) -> Callable[[object], int]:
             return number(value)
         except PydanticCustomError:
             wrong(
-                f"{value!r} is no time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
+                f"{value!r} is not time between {low} and {high} centiseconds: `ip link` counts so, 15 seconds are 1500 or 15s",
                 "bad-time",
             )
 
@@ -443,7 +443,7 @@ def _mac_text(value: object, such_as: str) -> str:
     """A MAC address in the kernel's spelling."""
     text = _text(value, "a MAC address")
     if not re.fullmatch(_MAC, text):
-        wrong(f"{value!r} is no MAC address such as {such_as}", "bad-mac")
+        wrong(f"{value!r} is not a MAC address such as {such_as}", "bad-mac")
     return text.lower().replace("-", ":")
 
 
@@ -464,7 +464,7 @@ def _interface(text: str) -> Interface:
     try:
         result = ip_interface(text)
     except ValueError:
-        wrong(f"{text!r} is no IP address such as 10.0.0.1/24 or fd00::1/64", "bad-address")
+        wrong(f"{text!r} is not an IP address such as 10.0.0.1/24 or fd00::1/64", "bad-address")
     if "%" in text:
         wrong(
             f"{text!r} has a zone: write the address alone, it is the interface's anyhow",

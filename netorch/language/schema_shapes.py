@@ -44,7 +44,7 @@ def text(pattern: str, what: str = "", *examples: object, numbers: bool = False)
     if numbers:
         shape["minimum"] = 0
     if what:
-        shape["errorMessage"] = f"This is no {what}."
+        shape["errorMessage"] = f"This is not a {what}."
     return shape | ({"examples": list(examples)} if examples else {})
 
 

@@ -80,7 +80,7 @@ def usable(
         elif not _NAME.fullmatch(name):
             findings.add(
                 "bad-variable",
-                f"{quote(name)} is no name for a variable.",
+                f"{quote(name)} is not a name for a variable.",
                 at,
                 "It has letters, digits and '_', no digit first.",
                 object=name,

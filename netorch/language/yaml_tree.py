@@ -345,7 +345,7 @@ class _Builder:
             return text
         value = retype(text)
         if type(value) is not _SCALAR_TYPES[name]:
-            self.findings.add("yaml-tag", f"{quote(text)} is no !!{name}.", at)
+            self.findings.add("yaml-tag", f"{quote(text)} is not a !!{name}.", at)
         return value
 
     def _refuse_tag(self, tag: str, at: Position) -> None:

@@ -53,7 +53,7 @@ def failure(error: NetorchError) -> str:
 
 
 def problem(kind: str, found: Problem) -> str:
-    """A failure that is no NetorchError: wrong usage, an interrupt, a mistake of netorch's own."""
+    """A failure that is not a NetorchError: wrong usage, an interrupt, a mistake of netorch's own."""
     return document(error=kind, problems=problems([found], ""))
 
 

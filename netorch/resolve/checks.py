@@ -98,7 +98,9 @@ def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:
         return None
     if address.is_multicast or address.is_unspecified or text == "255.255.255.255":
         draft.complain(
-            "bad-check-target", path, f"{text} is no address of one host, which alone can be tried."
+            "bad-check-target",
+            path,
+            f"{text} is not an address of one host, which alone can be tried.",
         )
     elif isinstance(address, IPv6Address) and address.is_link_local and not address.scope_id:
         draft.complain(

@@ -110,7 +110,7 @@ class Iface(Struct):
 
     @property
     def peer(self) -> Iface | None:
-        """The other end of its cable; None of what is no cable's end."""
+        """The other end of its cable; None of what is not a cable's end."""
         return self.role.peer if isinstance(self.role, VethRole) else None
 
     @property

@@ -148,7 +148,7 @@ def networks_of(address: Ifaddr) -> tuple[scalars.Network, ...]:
             return (prefix,)
         return (prefix if address.length else ip_network(own), ip_network(address.peer))
     network = ip_network(f"{address.peer or address.local}/{address.length}", strict=False)
-    # such an address is no source of the route to its prefix, and 0.0.0.0 is none (fib_add_ifaddr, fib_valid_prefsrc)
+    # such an address is not a source of the route to its prefix, and 0.0.0.0 is none (fib_add_ifaddr, fib_valid_prefsrc)
     if is_of_no_host(own) or network.network_address.is_unspecified:
         return ()
     return (network,)

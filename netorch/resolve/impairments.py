@@ -26,7 +26,7 @@ def put_impairments(draft: Draft) -> None:
         if said:
             if iface.said("txqueuelen") == 0:
                 # qdisc_create makes it 1000
-                what = f"{iface.display} has `txqueuelen: 0`, which is no queue: what is impaired waits in one"
+                what = f"{iface.display} has `txqueuelen: 0`, which is not a queue: what is impaired waits in one"
                 draft.complain(
                     "bad-impairment",
                     sources[0][1],

@@ -236,7 +236,7 @@ def _check_options(draft: Draft, iface: Iface) -> None:
         bridge, settings = iface, iface.role.settings
     elif iface.master is None or not isinstance(iface.master.role, BridgeRole):
         of = (
-            "no port"
+            "not a port"
             if iface.master is None
             else f"a port of the {kind_of(iface.master)} {iface.master.name}"
         )

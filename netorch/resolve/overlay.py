@@ -145,7 +145,7 @@ def _fit(draft: Draft, segment: Segment) -> int:
             draft.complain(
                 "unknown-address",
                 path,
-                f"endpoint {node}: {address} is no address of {node}.",
+                f"endpoint {node}: {address} is not an address of {node}.",
                 did_you_mean(str(address), known) or has,
             )
         elif below is not None and below.name != "lo":

@@ -357,7 +357,7 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
             draft.complain(
                 "not-a-host-address",
                 path,
-                f"{iface.display}: {words.address} is no host's address, so it cannot be a neighbour",
+                f"{iface.display}: {words.address} is not a host's address, so it cannot be a neighbour",
             )
             continue
         if iface.name == "lo" and words.address.version == 4 and not iface.site.created:

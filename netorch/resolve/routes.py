@@ -118,7 +118,7 @@ def _route(
         draft.complain("not-a-host-address", (*path, "src"), what)
     elif words.src is not None and site.created and words.src not in local:
         draft.complain(
-            "foreign-source", (*path, "src"), f"{words.src} is no address of node {site.name}"
+            "foreign-source", (*path, "src"), f"{words.src} is not an address of node {site.name}"
         )
     unicast = words.type == "unicast"
     scope = (

@@ -38,13 +38,13 @@ def existing_namespace(value: object) -> object:
         wrong(f"{value!r} names no namespace: write {_FORMS}{guess}", "bad-attach")
     if how in {"docker", "podman"} and not re.fullmatch(_CONTAINER, what):
         wrong(
-            f"{what!r} is no name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
+            f"{what!r} is not a name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
             "bad-attach",
         )
     if how == "pid":
         what = str(integer(1, 2**22)(what))
     if how == "netns" and ("/" in what or what in {".", ".."} or "\0" in what):
-        wrong(f"{what!r} is no name of a network namespace", "bad-attach")
+        wrong(f"{what!r} is not a name of a network namespace", "bad-attach")
     if how == "path" and (not what.startswith("/") or "\0" in what):
-        wrong(f"{what!r} is no absolute path", "bad-attach")
+        wrong(f"{what!r} is not an absolute path", "bad-attach")
     return {"how": how, "what": what}

@@ -60,7 +60,7 @@ def _interface(value: object) -> object:
     if not isinstance(kind, str):
         wrong("kind: write the name of one kind of interface", "unknown-kind")
     guess = did_you_mean(str(kind), INTERFACE_WORDS)
-    wrong(f"{kind!r} is no kind of interface. {guess}".rstrip(), "unknown-kind")
+    wrong(f"{kind!r} is not a kind of interface. {guess}".rstrip(), "unknown-kind")
 
 
 AnyInterface: Any = Annotated[Any, PlainValidator(by_kind), BeforeValidator(_interface)]

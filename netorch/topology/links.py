@@ -50,7 +50,7 @@ def parse_endpoint(text: str) -> tuple[str, str]:
     node, colon, interface = text.partition(":")
     if not colon:
         wrong(
-            f"{text!r} is no end of a link: write NODE:INTERFACE"
+            f"{text!r} is not an end of a link: write NODE:INTERFACE"
             + (f", such as {text}:eth0" if re.fullmatch(r"[\w-]{1,30}", text) else "")
         )
     return node_name(node), interface_name(interface)

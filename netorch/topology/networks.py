@@ -147,7 +147,7 @@ class NetworkWords(BridgeSettings):
             )
         for node, end in self.endpoints.items():
             if end.is_multicast or end.is_unspecified:
-                wrong(f"endpoint {node}: {end} is no host's address")
+                wrong(f"endpoint {node}: {end} is not a host's address")
             if ends.count(end) > 1:
                 wrong(f"two endpoints have the address {end}")
         return self

@@ -48,7 +48,7 @@ class DnsWords(Words):
     def _plain(self) -> Self:
         for option in self.options:
             if not option.isprintable() or " " in option or not option.isascii():
-                wrong(f"{option!r} is no resolv.conf option")
+                wrong(f"{option!r} is not a resolv.conf option")
         return self
 
 

@@ -208,7 +208,7 @@ RoutePlace = tuple[int, bytes | None, int, int, int, int, tuple[bytes, int] | No
 
 
 class RouteSpec(Value):
-    """A route as both the request and the read-back know it. `dst` None is the default route; one hop is no multipath.
+    """A route as both the request and the read-back know it. `dst` None is the default route; one hop is not a multipath.
 
     `unsure`: the hops of which the kernel did not tell whose they are. No file asks for what is below it: `tos` (IPv4) and
     `sources`, an address and its length (IPv6), pick packets; `nexthop` is the number of the nexthop object with the hops.
@@ -421,7 +421,7 @@ class UplinkJoin(Value):
 
 
 class UplinkLeave(Value):
-    """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is no failure.
+    """Take `nic` out of `bridge` and give it the bridge's addresses and routes, but those of `protocol`. ENODEV is not a failure.
 
     Where `own` is given, only what it names stays: others may have that number, too.
     """
@@ -461,7 +461,7 @@ class TunSet(Value):
 
 
 class WireguardSet(Value):
-    """How a WireGuard device is set; None leaves alone. A key of zeros is no key, a port of 0 one that the kernel chooses.
+    """How a WireGuard device is set; None leaves alone. A key of zeros is not a key, a port of 0 one that the kernel chooses.
 
     `private_key_file`: where the key stands, for people.
     """
@@ -513,7 +513,7 @@ class NicTake(Value):
 
 class NicGive(Value):
     """Give a NIC back to the host, by its old name if that is free, with what is remembered of it; one that is there already gets the
-    rest. ENODEV is no failure.
+    rest. ENODEV is not a failure.
 
     A record of it says which one it is; without a record it is the one called `name`.
     """

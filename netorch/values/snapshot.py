@@ -235,7 +235,7 @@ class Snapshot(Value):
     """Everything that was looked at.
 
     `namespaces`: label → read in full. `strangers`: names in /run/netns that were only looked at for their mark → lo's alias
-    ("" without one), or None for an entry that is no namespace at all (a stale file). `orphans`: directories in /etc/netns of
+    ("" without one), or None for an entry that is not a namespace at all (a stale file). `orphans`: directories in /etc/netns of
     names that are no namespace (any more) → the files in them that netorch may have written.
     """
 

@@ -114,7 +114,7 @@ def _target(
             raise NetorchError(
                 Problem(
                     "unknown-address",
-                    f"{address} is no address of one interface, which a packet could be sent to",
+                    f"{address} is not an address of one interface, which a packet could be sent to",
                     object=str(address),
                 )
             )

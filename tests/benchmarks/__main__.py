@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks [--quick] [--shapes star-100,ring-100] [--rounds N] [--no-peers] [--json FILE]
 
-As root. Each series of measurements has a private host. A figure is no error: the exit status is 0 unless something did not work.
+As root. Each series of measurements has a private host. A figure is not an error: the exit status is 0 unless something did not work.
 """
 
 from __future__ import annotations

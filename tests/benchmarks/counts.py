@@ -56,7 +56,7 @@ def calls(work: Work) -> int:
 def ratios(works: Mapping[str, Work], rounds: int) -> dict[str, float]:
     """The median ratio of each; all of them in turn in every round, so that what slows down the machine for a while meets all alike."""
     found: dict[str, list[float]] = {name: [] for name in works}
-    # what was there before is no work of theirs, for the collector neither
+    # what was there before is not the work of theirs, for the collector neither
     gc.collect()
     gc.freeze()
     try:

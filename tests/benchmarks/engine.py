@@ -107,7 +107,7 @@ def pure(file: str) -> dict[str, Took]:
 if __name__ == "__main__":
     gc.disable()  # as the command line does
     if sys.argv[1] == "--pure":
-        loaded(sys.argv[2])  # what is only done once is no part of the growth
+        loaded(sys.argv[2])  # what is only done once is not part of the growth
         print(json.dumps([pure(file) for file in sys.argv[2:]]))
     else:
         print(json.dumps(live(*sys.argv[1:])))

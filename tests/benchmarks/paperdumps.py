@@ -59,7 +59,7 @@ def dumps(paper: Paper) -> dict[str, Dumps]:
 
 
 def read(found: dict[str, Dumps], like: Snapshot) -> Snapshot:
-    """What netorch's reader makes of the answers. What is no netlink message is as in the snapshot `like`."""
+    """What netorch's reader makes of the answers. What is not a netlink message is as in the snapshot `like`."""
     known: dict[bytes, object] = {}
     namespaces = {}
     for label, answers in found.items():

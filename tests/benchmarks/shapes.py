@@ -202,6 +202,6 @@ def shape(name: str) -> Shape:
         or (kind == "fat-tree" and int(size) % 2)
     ):
         raise ValueError(
-            f"{name!r} is no shape: write {', '.join(f'{known}-N' for known in KINDS)} (of a fat tree N is even)"
+            f"{name!r} is not a shape: write {', '.join(f'{known}-N' for known in KINDS)} (of a fat tree N is even)"
         )
     return KINDS[kind](int(size))

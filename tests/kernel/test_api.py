@@ -148,7 +148,7 @@ def expected(folder: Path) -> list[str]:
         "CommandError no-such: command not found 127",
         "CommandError /etc/passwd: Permission denied 126",
         "CommandFailed a: sh -c 'echo oh >&2; exit 4': exit status 4. It said: oh 4",
-        "CommandError 'ls -l' is no list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b']. 127",
+        "CommandError 'ls -l' is not a list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b']. 127",
         "CommandError there is no command to run 127",
         "CommandTimeout a: sh -c 'echo so far; sleep 99 & sleep 99' did not end within 0.5 s. It said: so far -9",
         "NetorchError /no/such: No such file or directory. ",

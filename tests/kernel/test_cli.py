@@ -680,6 +680,6 @@ def test_completion_knows_what_is_live(host: Host) -> None:
     assert offered("netorch show l") == ["lab"]
     assert offered("netorch exec node") == ["node1", "node2", "node3"]
     assert offered("netorch shell --name lab g") == ["gw"]
-    # what may not be read is not offered, and is no error
+    # what may not be read is not offered, and is not an error
     assert offered("netorch exec node", *AS_NOBODY) == []
     assert offered("netorch destroy la", *AS_NOBODY) == []

@@ -253,11 +253,11 @@ def test_engines_that_are_not_there(host: Host) -> None:
     [
         (
             "tcp://192.0.2.1:2375",
-            ("DOCKER_HOST is 'tcp://192.0.2.1:2375'", "no unix socket", "another machine"),
+            ("DOCKER_HOST is 'tcp://192.0.2.1:2375'", "not a unix socket", "another machine"),
         ),
-        ("ssh://root@192.0.2.1", ("no unix socket",)),
-        ("unix://relative", ("no unix socket",)),
-        ("/run/docker.sock", ("no unix socket", "DOCKER_HOST=unix:///PATH")),
+        ("ssh://root@192.0.2.1", ("not a unix socket",)),
+        ("unix://relative", ("not a unix socket",)),
+        ("/run/docker.sock", ("not a unix socket", "DOCKER_HOST=unix:///PATH")),
         ("unix:///run/nowhere.sock", ("/run/nowhere.sock: there is no such socket",)),
         (f"unix:///run/{'x' * 200}", ("too long",)),
     ],
@@ -286,10 +286,10 @@ def test_an_engine_elsewhere(host: Host) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("garbage", "what it answers is no JSON over HTTP"),
-        ("no JSON", "what it answers is no JSON over HTTP"),
-        ("cut off", "what it answers is no JSON over HTTP"),
-        ("nothing", "what it answers is no JSON over HTTP"),
+        ("garbage", "what it answers is not JSON over HTTP"),
+        ("no JSON", "what it answers is not JSON over HTTP"),
+        ("cut off", "what it answers is not JSON over HTTP"),
+        ("nothing", "what it answers is not JSON over HTTP"),
         ("a list", "what it answers describes no container"),
         ("other types", "what it answers describes no container"),
         ("an error", "Docker does not tell of container 'box': the disk is on fire\\x1b[31m."),

@@ -562,7 +562,7 @@ def test_attached_namespaces_are_found_by_path() -> None:
             missing = kernel.attach(wanted)
             assert {label: error.what for label, error in missing.items()} == {
                 "@gone": "there is no process 999999.",
-                "@odd": "/etc/hostname is no network namespace.",
+                "@odd": "/etc/hostname is not a network namespace.",
                 "@box": "there is no namespace 'box'.",
             }
             snapshot = kernel.read(Scope(MARK, attached=frozenset(wanted)))

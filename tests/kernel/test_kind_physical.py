@@ -247,7 +247,7 @@ def test_what_cannot_be_lent_is_refused_before_anything_changes(host: Host, nics
         done = host.netorch("apply", "lab.yaml", check=False)
         assert done.returncode == 1 and done.stderr.startswith(place + told), done.stderr
     host.run("ip", "link", "del", "br9")
-    # one that another topology has is not there, and one that netorch made is no NIC
+    # one that another topology has is not there, and one that netorch made is not a NIC
     other = host.write(
         "other.yaml",
         "name: other\nnodes: {c: {interfaces: {eth5: {kind: physical}}}, host: {interfaces: {up0: {kind: veth, peer: c:up0}}}}",
@@ -255,7 +255,7 @@ def test_what_cannot_be_lent_is_refused_before_anything_changes(host: Host, nics
     host.netorch("apply", other)
     for origin, told in (
         ("eth5", "the host has no interface 'eth5'."),
-        ("up0", "up0 is no NIC that the host could lend: topology 'other' made it."),
+        ("up0", "up0 is not a NIC that the host could lend: topology 'other' made it."),
     ):
         write(host, f"{{kind: physical, from: {origin}}}")
         assert host.netorch("apply", "lab.yaml", check=False).stderr.startswith(place + told)

@@ -202,8 +202,8 @@ def test_what_is_wrong_with_a_key_file_is_told_before_anything_changes(host: Hos
         assert first_error(host, file) == told, command
     for command, told in {
         "rm a.key": f"{place}: No such file or directory. Its path counts from the topology's folder, {host.directory}.",
-        "mkfifo a.key": f"{place} is no plain file.",
-        "rm a.key; mkdir a.key": f"{place} is no plain file.",
+        "mkfifo a.key": f"{place} is not a plain file.",
+        "rm a.key; mkdir a.key": f"{place} is not a plain file.",
     }.items():
         host.run("sh", "-c", command)
         assert first_error(host, file) == told, command

@@ -423,7 +423,7 @@ def test_datagrams_follow_a_port_to_its_new_node(host: Host, backend: str) -> No
         ),
         (('"8080:80"', '"80:80:80:80"'), "no published port"),
         (('"8080:80"', '"8080-8090:80"'), "differ in length"),
-        (('"8080:80"', '"300.1.1.1:8080:80"'), "no IP address"),
+        (('"8080:80"', '"300.1.1.1:8080:80"'), "is not an IP address"),
         (
             ("mode: host-only, node: box", "mode: nat, forwarding: true, node: box"),
             "unknown key 'forwarding'",

@@ -155,7 +155,7 @@ PICKY = {
 @pytest.mark.parametrize("protocol", ["boot", "bgp"])
 @pytest.mark.parametrize("what", PICKY)
 def test_a_route_that_picks_packets_is_another_one(host: Host, what: str, protocol: str) -> None:
-    """To the kernel it is no leg of the one for all packets, which neither hides it nor goes with it."""
+    """To the kernel it is not a leg of the one for all packets, which neither hides it nor goes with it."""
     apply(host)
     before = host.snapshot()
     words, title = PICKY[what]
@@ -272,7 +272,7 @@ def test_legs_of_a_host(host: Host) -> None:
 
 
 def test_a_router_advertisement_stays(host: Host) -> None:
-    """What the kernel has learned is no sibling, but of the same key: 1024 is the metric of both."""
+    """What the kernel has learned is not a sibling, but of the same key: 1024 is the metric of both."""
     apply(host)
     ra = """
 import socket, struct

@@ -155,7 +155,7 @@ def address_of(host: Host, name: str) -> str:
 
 
 def answers_to(host: Host, source: str | None, target: str) -> bool:
-    """Whether a ping from a node is answered; what is no namespace with a name is entered by netorch."""
+    """Whether a ping from a node is answered; what is not a namespace with a name is entered by netorch."""
     if source is None or (host.root / "run/netns" / source).exists():
         return host.ping(source, target)
     return (

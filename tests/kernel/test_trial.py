@@ -221,14 +221,14 @@ def test_what_is_no_plan_is_refused(host: Host) -> None:
     plan = json.loads(whole)
     wrong = {
         "": "Expecting value",
-        whole[: len(whole) // 2]: "this is no saved plan",
+        whole[: len(whole) // 2]: "this is not a saved plan",
         "[]": "not written by",
         "{}": "not written by",
         json.dumps(plan | {"version": 1}): "its version is 1",
         json.dumps(
             {key: value for key, value in plan.items() if key != "text"}
         ): "'text' is missing",
-        json.dumps(plan | {"looked_at": 5}): "this is no saved plan",
+        json.dumps(plan | {"looked_at": 5}): "this is not a saved plan",
         json.dumps(plan | {"topology": "other"}): "the plan is for 'other'",
         json.dumps(plan | {"text": "nodes: ["}): "",
         json.dumps(

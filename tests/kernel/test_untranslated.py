@@ -169,7 +169,7 @@ def test_a_network_lets_nothing_out_untranslated(host: Host, backend: str, owner
     host.write("lab.yaml", NETWORK.format(backend=backend, owner=owner, more=""))
     host.netorch("apply", "lab.yaml")
     assert leaving(host) == ""
-    assert leaving(host, node="b") == "", "a network that opens to this one is no exception"
+    assert leaving(host, node="b") == "", "a network that opens to this one is not an exception"
     assert "in sync" in host.netorch("diff", "lab.yaml").stdout
 
 

@@ -371,7 +371,7 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
             "netorch: there is no file 'a' here, and no topology of that name is live. The way of a packet has two ends: netorch explain a B",
         ),
         (["a", "b", "c"], 64, "netorch explain: at most two words"),
-        (["a", "b", "--tcp", "0"], 64, "is no port between 1 and 65535"),
+        (["a", "b", "--tcp", "0"], 64, "is not a port between 1 and 65535"),
         (["--offline"], 64, "netorch explain: --file, --offline and --tcp go with two nodes"),
     ):
         done = host.netorch("explain", *words, check=False)

@@ -59,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port between 1 and 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port between 1 and 65535")
     return int(text)
 
 

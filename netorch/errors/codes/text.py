@@ -102,7 +102,7 @@ TEXT = Area(
         ),
         Code(
             "bad-key",
-            "A key is not a text",
+            "A key is not text",
             "A mapping or a list stands where a key is expected, or a program gave a key that is "
             "neither a text nor a number.",
             "Quote the key if it is a text that looks like YAML.",

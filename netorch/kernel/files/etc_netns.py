@@ -199,7 +199,7 @@ def labels() -> list[str]:
 def read_all(label: str, names: tuple[str, ...], known: dict[FileIdentity, str]) -> dict[str, str]:
     """Name → text of the files that exist, with what a crash of ours left under a temporary name; `known` spares reading an inode twice.
 
-    What is no plain file in a real directory reads as "\\0" and what it is, which equals no content that netorch writes.
+    What is not a plain file in a real directory reads as "\\0" and what it is, which equals no content that netorch writes.
     """
     directory = f"{ETC_NETNS}/{_plain(label)}"
     for part in (ETC_NETNS, directory):
@@ -210,7 +210,7 @@ def read_all(label: str, names: tuple[str, ...], known: dict[FileIdentity, str])
         except OSError as error:
             return dict.fromkeys(names, f"\0{error.strerror}")
         if not stat.S_ISDIR(status.st_mode):
-            return dict.fromkeys(names, f"\0{part} is no directory")
+            return dict.fromkeys(names, f"\0{part} is not a directory")
     try:
         there = os.listdir(directory)
     except OSError as error:
@@ -234,7 +234,7 @@ def _read(path: str, known: dict[FileIdentity, str]) -> str | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(status.st_mode):
-        return f"\0{path} is no plain file"
+        return f"\0{path} is not a plain file"
     content = known.get(_identity(status))
     if content is None:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)

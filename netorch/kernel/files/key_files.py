@@ -31,11 +31,11 @@ def read(question: KeyFile, folder: str) -> Answer:
         )
         return Answer(code="key-file-unreadable", problem=f"{name}: {error.strerror}", remedy=where)
     except ValueError:
-        return Answer(code="key-file-unreadable", problem=f"{question.path!r} is no file name")
+        return Answer(code="key-file-unreadable", problem=f"{question.path!r} is not a file name")
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
-            return Answer(code="key-file-unreadable", problem=f"{name} is no plain file")
+            return Answer(code="key-file-unreadable", problem=f"{name} is not a plain file")
         content = os.read(fd, LARGEST + 1)
     except OSError as error:
         return Answer(code="key-file-unreadable", problem=f"{name}: {error.strerror}")

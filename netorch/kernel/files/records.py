@@ -66,7 +66,7 @@ def _checked(name: str) -> str:
         raise NetorchError(
             Problem(
                 "bad-topology-name",
-                f"{name!r} is no name of a topology. Lower case letters, digits and inner hyphens, 32 at most.",
+                f"{name!r} is not a name of a topology. Lower case letters, digits and inner hyphens, 32 at most.",
                 object=name,
             )
         )
@@ -474,7 +474,7 @@ def _remove(name: str, files: Iterable[str]) -> None:
 
 
 def _read(name: str, file: str) -> str | None:
-    """The text of a record's file, None if it is not there; ValueError if it is no plain file or no text."""
+    """The text of a record's file, None if it is not there; ValueError if it is not a plain file or no text."""
     try:
         with _opened(name, make=False) as directory:
             fd = os.open(file, _READ, dir_fd=directory)
@@ -497,7 +497,7 @@ def write_file(name: str, file: str, content: str) -> None:
 
 
 def read_file(name: str, file: str) -> str | None:
-    """The text of a file beside the record, None without it; ValueError if it is no plain file."""
+    """The text of a file beside the record, None without it; ValueError if it is not a plain file."""
     return _read(name, file)
 
 

@@ -45,7 +45,7 @@ def connections() -> list[Connection]:
 
 
 def end_connections(ended: Iterable[Connection]) -> None:
-    """Forget these, so that their next packets meet the rules anew. One that is gone is no failure."""
+    """Forget these, so that their next packets meet the rules anew. One that is gone is not a failure."""
     with suppress(OSError):
         netfilter = Rtnl(_NETLINK_NETFILTER)
         try:

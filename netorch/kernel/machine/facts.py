@@ -49,7 +49,8 @@ class Machine(Value):
     processes cannot be seen. `sysctls`: path below /proc/sys → value, of those asked for that are there; `fresh`: those of a new
     network namespace. `files`: path → text of those asked for. `forward`: what others drop of what is forwarded, None where that
     cannot be seen. `ufw`: None without its rules,
-    else the interfaces that it lets in. `leftovers`: what lies in /run/netns and is no namespace. `named`: how many namespaces are there.
+    else the interfaces that it lets in. `leftovers`: what lies in /run/netns and is not a
+    namespace. `named`: how many namespaces are there.
     """
 
     release: str = ""
@@ -175,7 +176,7 @@ def _records() -> tuple[Damage, ...]:
     try:
         status = os.lstat(RUN_NETORCH)
         if not stat.S_ISDIR(status.st_mode):
-            return (Damage(RUN_NETORCH, "records-unreadable", "is no directory"),)
+            return (Damage(RUN_NETORCH, "records-unreadable", "is not a directory"),)
         names = sorted(os.listdir(RUN_NETORCH))
     except (FileNotFoundError, PermissionError):
         # without root there is nothing to be seen in it
@@ -185,7 +186,7 @@ def _records() -> tuple[Damage, ...]:
     for name in filter(_PLAIN.fullmatch, names):
         path = f"{RUN_NETORCH}/{name}"
         if not stat.S_ISDIR(os.lstat(path).st_mode):
-            found.append(Damage(path, "records-unreadable", "is no directory"))
+            found.append(Damage(path, "records-unreadable", "is not a directory"))
         elif what := records.damage(name):
             found.append(Damage(path, "record-damaged", what))
     return tuple(found)

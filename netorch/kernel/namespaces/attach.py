@@ -87,7 +87,7 @@ def _why(how: str, what: str, path: str, error: OSError) -> NotAttached:
             Problem("no-such-namespace", gone, remedy=remedy, object=what, command=command)
         )
     remedy = "Start what it belongs to first, or correct `attach`."
-    other = f"{path} is no network namespace."
+    other = f"{path} is not a network namespace."
     return NotAttached(Problem("not-a-namespace", other, remedy=remedy, object=path))
 
 

@@ -42,7 +42,7 @@ class Engine(Value):
     own: str
 
     def sockets(self, environment: Mapping[str, str]) -> tuple[str, ...]:
-        """Paths to try in order; NotAttached if the environment names what is no unix socket."""
+        """Paths to try in order; NotAttached if the environment names what is not a unix socket."""
         said = environment.get(self.variable, "")
         if not said:
             runtime = environment.get("XDG_RUNTIME_DIR", "")
@@ -51,7 +51,7 @@ class Engine(Value):
         if scheme == "unix" and separator and path.startswith("/"):
             return (path,)
         remote = "a container on another machine has no namespace here"
-        what = f"{self.variable} is {printable(said)!r}, which is no unix socket: {remote}."
+        what = f"{self.variable} is {printable(said)!r}, which is not a unix socket: {remote}."
         remedy = f"Say {self.variable}=unix:///PATH, or unset it."
         problem = Problem("remote-engine", what, remedy=remedy, object=self.variable)
         raise NotAttached(problem, unsure=True)
@@ -189,7 +189,7 @@ class Engines:
                 engine, f"it did not answer within {self._patience:g} seconds"
             ) from None
         except (HTTPException, ValueError, RecursionError):
-            raise self._failure(engine, "what it answers is no JSON over HTTP") from None
+            raise self._failure(engine, "what it answers is not JSON over HTTP") from None
         except OSError as error:
             raise self._failure(engine, _reason(error)) from None
         finally:

@@ -53,7 +53,7 @@ class OpenNetns:
 
 
 def netns_fd(path: str, follow: bool) -> int:
-    """Open a namespace file; OSError, with EINVAL for anything that is no network namespace (NS_GET_NSTYPE, ioctl_nsfs(2))."""
+    """Open a namespace file; OSError, with EINVAL for anything that is not a network namespace (NS_GET_NSTYPE, ioctl_nsfs(2))."""
     fd = os.open(
         path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     )

@@ -131,7 +131,7 @@ class Namespaces:
             self.drop(label)
 
     def names(self) -> Mapping[str, tuple[int, int] | None]:
-        """The entries of /run/netns: name → inode, None for one that is no namespace (a symbolic link, a stale file …)."""
+        """The entries of /run/netns: name → inode, None for one that is not a namespace (a symbolic link, a stale file …)."""
         found: dict[str, tuple[int, int] | None] = {}
         try:
             entries = os.listdir(RUN_NETNS)

@@ -256,7 +256,7 @@ def program(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
         raise CommandError(
             Problem(
                 "bad-command",
-                f"{str(argv)!r} is no list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b'].",
+                f"{str(argv)!r} is not a list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b'].",
             ),
             127,
         )

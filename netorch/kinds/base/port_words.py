@@ -29,7 +29,7 @@ def vlan_range(value: object) -> Range:
     number = integer(1, LAST_VLAN)
     first, last = (number(match[1]), number(match[2])) if match else (number(value),) * 2
     if first > last:
-        wrong(f"{value!r} is no range: {last} comes before {first}", "bad-range")
+        wrong(f"{value!r} is not a range: {last} comes before {first}", "bad-range")
     return first, last
 
 

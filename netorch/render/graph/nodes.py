@@ -58,7 +58,7 @@ def nodes(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Th
             continue
         here = places.by_label.get(label, {})
         if label not in declared and here.keys() <= {"file"}:
-            continue  # what outlived its namespace is no node
+            continue  # what outlived its namespace is not a node
         if (
             label == HOST
             and label not in declared

@@ -57,7 +57,7 @@ _TABLES: Mapping[str, Mapping[int, Say]] = {
     ),
     "ip6tnl": {ip_tunnel.IFLA_IPTUN_ENCAP_LIMIT: _silent},
 }
-"""What is no attribute of a kind's own table."""
+"""What is not an attribute of a kind's own table."""
 
 _WORDS: Mapping[tuple[str, str], str] = {
     ("vxlan", "vni"): "id",

@@ -109,11 +109,11 @@ def test_what_is_wrong_has_its_line_and_its_path() -> None:
     ) == [
         "nodes.a.forwardin: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?",
         "nodes.b.networks: network 'lan' does not exist. Declare it under networks.",
-        "nodes.b.interfaces.d.mtu: 'big' is no whole number",
+        "nodes.b.interfaces.d.mtu: 'big' is not a whole number",
     ]
     assert problems(nodes={"a": {"x": {1}, 1.5: 2, "y": "\x1b"}}, links=[object()]) == [
         "nodes.a.x: a value of type set cannot stand in a topology: give mappings, lists, texts, numbers, booleans or None.",
-        "nodes.a: the key 1.5 is no text.",
+        "nodes.a: the key 1.5 is not text.",
         "nodes.a.y: a control character in '\\x1b'.",
         "links.0: a value of type object cannot stand in a topology: give mappings, lists, texts, numbers, booleans or None.",
     ]
@@ -146,8 +146,8 @@ def test_sources(tmp_path: Path) -> None:
     for wrong, told in (
         (tmp_path / "none.yaml", "none.yaml: No such file or directory."),
         (tmp_path, "Is a directory."),
-        ("a\0b", "is no file name."),
-        (7, "int is no topology: give a path, a text or a Topology."),
+        ("a\0b", "is not a file name."),
+        (7, "int is not a topology: give a path, a text or a Topology."),
         (
             "nodes: {a: {}}\n",
             "<text>: a topology from a text has no file's name: Give it a `name:`.",

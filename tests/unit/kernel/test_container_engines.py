@@ -75,7 +75,7 @@ def test_where_the_socket_is(
     ],
 )
 def test_an_engine_of_another_machine_is_none(value: str) -> None:
-    with pytest.raises(NotAttached, match="which is no unix socket") as caught:
+    with pytest.raises(NotAttached, match="which is not a unix socket") as caught:
         Engines({"DOCKER_HOST": value}).open("docker", "web")
     assert caught.value.unsure
     assert caught.value.what.isprintable()

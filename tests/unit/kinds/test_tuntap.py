@@ -61,7 +61,7 @@ def test_what_changes_in_place() -> None:
         ("kind: tap, owner: -1", "-1 is not between 0 and 4294967294"),
         ("kind: tap, owner: 4294967295", "4294967295 is not between 0 and 4294967294"),
         ("kind: tap, group: 'a b'", "'a b' is neither a name nor a number"),
-        ("kind: tap, owner: true", "True is no whole number"),
+        ("kind: tap, owner: true", "True is not a whole number"),
         ("kind: tun, mac: '02:00:00:00:00:01'", "a:x is of kind tun, which has no MAC of its own"),
         ("kind: tap, users: 5", "unknown key 'users'"),
         (

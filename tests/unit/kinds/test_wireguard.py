@@ -191,7 +191,7 @@ def peer(words: str) -> Peer:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("peers: [{public_key: abc}]", "'abc' is no public key"),
+        ("peers: [{public_key: abc}]", "'abc' is not a public key"),
         (f"peers: [{{public_key: {b64encode(bytes(32)).decode()}}}]", "a public key of zeros"),
         (f"peers: [{{public_key: {B}}}, {{public_key: {B}}}]", f"the peer {B} is there twice"),
         (
@@ -203,8 +203,8 @@ def peer(words: str) -> Peer:
             f"peers: [{{public_key: {B}, endpoint: 'example.org:7'}}]",
             "a host's name is not looked up",
         ),
-        (f"peers: [{{public_key: {B}, endpoint: '2001:db8::1:7'}}]", "is no endpoint"),
-        (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1'}}]", "is no endpoint"),
+        (f"peers: [{{public_key: {B}, endpoint: '2001:db8::1:7'}}]", "is not an endpoint"),
+        (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1'}}]", "is not an endpoint"),
         (f"peers: [{{public_key: {B}, endpoint: '192.0.2.1:0'}}]", "0 is not between 1 and 65535"),
         (f"peers: [{{public_key: {B}, endpoint: '0.0.0.0:5'}}]", "nobody answers"),
         (f"private_key_file: {B}", "this looks like a key itself"),
@@ -212,7 +212,7 @@ def peer(words: str) -> Peer:
             "listen_port: 5}, wg1: {kind: wireguard, listen_port: 5",
             "a:wg1 and a:wg0 have the same `listen_port`",
         ),
-        ("private_key_file: ''", "no path of a key file"),
+        ("private_key_file: ''", "not a path of a key file"),
         ("private_key: x", "Did you mean 'private_key_file'?"),
         ("listen_port: 70000", "70000 is not between 0 and 65535"),
         ("mac: '02:00:00:00:00:01'", "has no MAC of its own"),

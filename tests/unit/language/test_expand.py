@@ -136,7 +136,7 @@ def test_every_wrong_variable_is_told_once_and_where_it_is() -> None:
         "lab.yaml:4:3: There is no variable 'nope'. Declare it under vars, or write $(name:-default).",
         "lab.yaml:5:3: The variable 'd' is a mapping or a list. Variables are texts, numbers and booleans.",
         "lab.yaml:6:3: A variable cannot be called 'i'. $(i) is the value of a range.",
-        "lab.yaml:7:3: 'e-f' is no name for a variable. It has letters, digits and '_', no digit first.",
+        "lab.yaml:7:3: 'e-f' is not a name for a variable. It has letters, digits and '_', no digit first.",
         "lab.yaml:10:13: There is no variable 'okk'. Did you mean 'ok'?",
     ]
 
@@ -359,7 +359,7 @@ def test_defaults_then_profiles_then_own() -> None:
             "aliases": ["me"],
         },
         "r2": tree["nodes"]["r1"] | {"interfaces": {"lo": {"addresses": ["10.255.0.2/32"]}}},
-        # What its own keys replace is never looked at, so $(i) is no error here.
+        # What its own keys replace is never looked at, so $(i) is not an error here.
         "own": {
             "forwarding": True,
             "sysctls": {"a": 1, "b": 2},
@@ -392,7 +392,7 @@ def test_profile_errors() -> None:
     assert refused(text) == [
         "lab.yaml:2:7: Profiles take one another in a circle: b -> a -> b.",
         "lab.yaml:3:7: Profiles take one another in a circle: a -> b -> a.",
-        "lab.yaml:5:3: The profile 'bad' is no mapping.",
+        "lab.yaml:5:3: The profile 'bad' is not a mapping.",
         "lab.yaml:7:7: There is no profile 'ruter'. Did you mean 'router'?",
         "lab.yaml:8:7: 'profile' is a name or a list of names.",
     ]

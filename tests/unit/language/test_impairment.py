@@ -79,7 +79,7 @@ def test_percentages(text: object, share: float) -> None:
 REFUSED = {
     "delay: 10": "10 has no unit: write 10ms, or 10us, which is what `tc` takes it for",
     'delay: "10\\n"': "10 has no unit: write 10ms",
-    "delay: 10min": "'10min' is no time such as 10ms: the units are s, ms, us and ns",
+    "delay: 10min": "'10min' is not time such as 10ms: the units are s, ms, us and ns",
     "delay: -1ms": "'-1ms' is not a time such as 10ms",
     "delay: 2000s": "",
     "delay: 3601s": "3601s is longer than an hour",
@@ -89,16 +89,16 @@ REFUSED = {
     "loss: 1": "1 has no unit: write 1%",
     "loss: 0.5": "0.5 has no unit: write 0.5%",
     "loss: 101%": "101% is more than 100%",
-    "loss: 1ms": "'1ms' is no percentage such as 0.1%",
+    "loss: 1ms": "'1ms' is not a percentage such as 0.1%",
     "rate: 0": "a rate of 0 lets nothing pass. Leave `rate` out where there is no limit; `loss: 100%` stops everything",
     "rate: 0mbit": "a rate of 0 lets nothing pass",
     "rate: 1000": "1000 has no unit: write 1000mbit, or 1000bit, which is what `tc` takes it for",
-    "rate: 100M": "'100M' is no rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes",
-    "rate: 10%": "'10%' is no rate",
+    "rate: 100M": "'100M' is not a rate such as 100mbit: the units are bit, kbit, mbit, gbit and tbit; kbps, mbps and so on count bytes",
+    "rate: 10%": "'10%' is not a rate",
     "rate: 7bit": "7bit is not between 8bit and 1tbit",
     "rate: 2tbit": "2tbit is not between 8bit and 1tbit",
     "{rate: 1mbit, limit: 0}": "0 is not between 1 and 4294967295",
-    "{rate: 1mbit, limit: 10kb}": "'10kb' is no whole number",
+    "{rate: 1mbit, limit: 10kb}": "'10kb' is not a whole number",
     "latency: 10ms": "latency",
     "jitter: 2ms": "`jitter` varies a delay, and there is none. Say `delay: 10ms` beside it, or leave `jitter` out.",
     "reorder: 5%": "`reorder` lets packets overtake delayed ones, and there is none.",
@@ -282,7 +282,7 @@ def test_an_interface_of_others_is_not_impaired() -> None:
 
 
 def test_what_waits_needs_a_queue() -> None:
-    with pytest.raises(FileError, match="a:x has `txqueuelen: 0`, which is no queue"):
+    with pytest.raises(FileError, match="a:x has `txqueuelen: 0`, which is not a queue"):
         load(
             lab("{rate: 1mbit}")
             .replace("'a:x'", "{node: a, interface: x, txqueuelen: 0}")

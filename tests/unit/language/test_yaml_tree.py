@@ -193,7 +193,7 @@ def test_all_duplicate_keys_are_reported_with_both_places() -> None:
         (b"a: !!float 1.5\n", (1, 4), "tags are not part of the language"),
         (b"a: !lab {}\n", (1, 4), "tags are not part of the language"),
         (b"a: !!map [1]\n", (1, 4), "tags are not part of the language"),
-        (b"a: !!int 12:30\n", (1, 4), "is no !!int"),
+        (b"a: !!int 12:30\n", (1, 4), "is not a !!int"),
         (b"a: *b\n", (1, 4), "no anchor &b"),
         (b"a: &a [*a]\n", (1, 8), "contains it"),
         (b"a: &a {b: [{<<: *a}]}\n", (1, 17), "contains it"),

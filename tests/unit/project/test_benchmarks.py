@@ -91,7 +91,7 @@ def _bare(text: str) -> str:
     "name", ["star", "star-", "star-1", "star-x", "moon-3", "fat-tree-5", "ring-2", "-3"]
 )
 def test_what_is_no_shape_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no shape: write star-N"):
+    with pytest.raises(ValueError, match="is not a shape: write star-N"):
         shape(name)
     assert set(KINDS) == {"star", "ring", "fat-tree", "ports"}
 

@@ -80,7 +80,7 @@ WRONG = {
             " 'balance-tlb' or 'balance-alb'",
         ],
     ),
-    "a primary that is no port": (
+    "a primary that is not a port": (
         a("x: {kind: bond, mode: active-backup, ports: [eth0], primary: eth1}"),
         ["among the ports of a:x, 'eth1' does not exist. Did you mean 'eth0'?"],
     ),
@@ -110,7 +110,7 @@ WRONG = {
         [
             "`pvid` means nothing to the bridge x. Say `vlan_filtering: true` of it.",
             "`vlans` means nothing to the bridge x. Say `vlan_filtering: true` of it.",
-            "a:eth1 is no port: `port` says how a bridge treats a port of its. In a network it is the membership that says `port`.",
+            "a:eth1 is not a port: `port` says how a bridge treats a port of its. In a network it is the membership that says `port`.",
         ],
     ),
     "VLANs that are none": (
@@ -119,12 +119,12 @@ WRONG = {
         ),
         [
             "nodes.a.interfaces.x.vlan_default_pvid: 4095 is not between 0 and 4094",
-            "a:eth0 is no port: `port` says how a bridge treats a port of its."
+            "a:eth0 is not a port: `port` says how a bridge treats a port of its."
             " In a network it is the membership that says `port`.",
             "nodes.a.interfaces.eth0.port.pvid: 4095 is not between 0 and 4094",
             "nodes.a.interfaces.eth0.port.vlans.0: 0 is not between 1 and 4094",
-            "nodes.a.interfaces.eth0.port.vlans.1: '30-20' is no range: 20 comes before 30",
-            "nodes.a.interfaces.eth0.port.vlans.4: 'x' is no whole number",
+            "nodes.a.interfaces.eth0.port.vlans.1: '30-20' is not a range: 20 comes before 30",
+            "nodes.a.interfaces.eth0.port.vlans.4: 'x' is not a whole number",
         ],
     ),
     "a VLAN twice": (

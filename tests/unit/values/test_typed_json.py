@@ -211,7 +211,7 @@ def test_a_saved_plan_is_read() -> None:
 )
 def test_a_saved_plan_without_a_field(missing: str) -> None:
     text = json.dumps({key: value for key, value in PLAN.items() if key != missing})
-    with pytest.raises(NetorchError, match=f"this is no saved plan: '{missing}' is missing"):
+    with pytest.raises(NetorchError, match=f"this is not a saved plan: '{missing}' is missing"):
         read(text.encode(), "plan.json")
 
 
@@ -226,7 +226,7 @@ def test_a_saved_plan_without_a_field(missing: str) -> None:
     ],
 )
 def test_a_saved_plan_that_is_wrong(wrong: dict[str, Any], why: str) -> None:
-    with pytest.raises(NetorchError, match=f"this is no saved plan: {why}"):
+    with pytest.raises(NetorchError, match=f"this is not a saved plan: {why}"):
         read(json.dumps(PLAN | wrong).encode(), "plan.json")
 
 

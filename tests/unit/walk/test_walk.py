@@ -264,7 +264,7 @@ def test_an_end_that_has_no_address_is_an_answer_and_a_wrong_name_an_error() -> 
         ("a", "b:", "names no interface"),
         ("a", "10.7.7.", "there is no node"),
         ("10.7.7.7", "b", "nobody here has the address 10.7.7.7"),
-        ("a", "224.0.0.1", "no address of one interface"),
+        ("a", "224.0.0.1", "not an address of one interface"),
         ("10.0.1.2", "fd00::1", "of different IP versions"),
     ):
         with pytest.raises(NetorchError, match=what):
