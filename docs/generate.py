@@ -31,13 +31,13 @@ from docs.live import effect, sample  # noqa: E402
 from docs.manual import manual  # noqa: E402
 from netorch import topology  # noqa: E402
 from netorch.errors.codes import AREAS, Code  # noqa: E402
-from netorch.kinds.base.link import AddressWords, CommonWords, InterfaceWords, NeighbourWords  # noqa: E402
-from netorch.kinds.base.port_words import PortFdbWords, PortVlanWords, PortWords  # noqa: E402
+from netorch.kinds.base.link import AddressModel, CommonModel, InterfaceModel, NeighbourModel  # noqa: E402
+from netorch.kinds.base.port_models import PortFdbModel, PortModel, PortVlanModel  # noqa: E402
 from netorch.kinds.bridge import BridgeSettings  # noqa: E402
-from netorch.kinds.fdb import FdbWords  # noqa: E402
-from netorch.kinds.peer import PeerWords  # noqa: E402
+from netorch.kinds.fdb import FdbModel  # noqa: E402
+from netorch.kinds.peer import PeerModel  # noqa: E402
 from netorch.language import publish  # noqa: E402
-from netorch.language.impairment import ImpairWords  # noqa: E402
+from netorch.language.impairment import ImpairModel  # noqa: E402
 from netorch.render.script import whole_topology  # noqa: E402
 from netorch.resolve.loader import load  # noqa: E402
 from netorch.state.registry import INTERFACE_WORDS  # noqa: E402
@@ -47,36 +47,36 @@ Model = type[BaseModel]
 MODELS: dict[str, Model] = {
     "top level": topology.TopologyFile,
     "defaults": topology.Defaults,
-    "node": topology.NodeWords,
-    "interface common": CommonWords,
-    "interface": InterfaceWords,
+    "node": topology.NodeModel,
+    "interface common": CommonModel,
+    "interface": InterfaceModel,
     "bridge settings": BridgeSettings,
-    "port": PortWords,
-    "port vlan": PortVlanWords,
-    "port fdb": PortFdbWords,
-    "address": AddressWords,
-    "impair": ImpairWords,
-    "route": topology.RouteWords,
-    "next hop": topology.HopWords,
-    "rule": topology.RuleWords,
-    "dns": topology.DnsWords,
+    "port": PortModel,
+    "port vlan": PortVlanModel,
+    "port fdb": PortFdbModel,
+    "address": AddressModel,
+    "impair": ImpairModel,
+    "route": topology.RouteModel,
+    "next hop": topology.HopModel,
+    "rule": topology.RuleModel,
+    "dns": topology.DnsModel,
     "membership": topology.Membership,
-    "network": topology.NetworkWords,
-    "link": topology.LinkWords,
-    "endpoint": topology.EndpointWords,
-    "check": topology.CheckWords,
+    "network": topology.NetworkModel,
+    "link": topology.LinkModel,
+    "endpoint": topology.EndpointModel,
+    "check": topology.CheckModel,
     "backend": topology.Backend,
-    "wireguard peer": PeerWords,
-    "publish": publish.PublishWords,
-    "nat": publish.NatWords,
-    "masquerade": publish.MasqueradeWords,
-    "snat": publish.SnatWords,
-    "dnat": publish.DnatWords,
+    "wireguard peer": PeerModel,
+    "publish": publish.PublishModel,
+    "nat": publish.NatModel,
+    "masquerade": publish.MasqueradeModel,
+    "snat": publish.SnatModel,
+    "dnat": publish.DnatModel,
 }
 """Block → model. The block `kinds` has a heading and a table for each kind of interface that is registered,
 `common changes` the keys of all of them."""
 
-BASES = (CommonWords, InterfaceWords, BridgeSettings)
+BASES = (CommonModel, InterfaceModel, BridgeSettings)
 """Models whose keys have a table of their own, and are not repeated in the tables of what is built on them."""
 
 EXPANDED: dict[str, list[tuple[str, str, str, str]]] = {
@@ -151,26 +151,26 @@ TYPES = {
 """What a validating function takes, in words."""
 
 PLACES: dict[Model, str] = {
-    NeighbourWords: "`{address, mac}`",
-    FdbWords: "`{mac, dst}`",
-    PortWords: "[port](#ports-of-a-bridge)",
-    topology.NodeWords: "[node](#nodes)",
-    topology.NetworkWords: "[network](#networks)",
+    NeighbourModel: "`{address, mac}`",
+    FdbModel: "`{mac, dst}`",
+    PortModel: "[port](#ports-of-a-bridge)",
+    topology.NodeModel: "[node](#nodes)",
+    topology.NetworkModel: "[network](#networks)",
     topology.Membership: "[membership](#membership)",
-    topology.RouteWords: "[route](#routes)",
-    topology.HopWords: "[next hop](#routes)",
-    topology.RuleWords: "[rule](#rules)",
-    topology.DnsWords: "[dns](#names-inside-the-nodes)",
-    topology.CheckWords: "[check](#checks)",
+    topology.RouteModel: "[route](#routes)",
+    topology.HopModel: "[next hop](#routes)",
+    topology.RuleModel: "[rule](#rules)",
+    topology.DnsModel: "[dns](#names-inside-the-nodes)",
+    topology.CheckModel: "[check](#checks)",
     topology.Defaults: "[defaults](#defaults)",
     topology.Backend: "[backend](#backend)",
-    publish.NatWords: "[translation](#nat-in-a-node)",
-    publish.MasqueradeWords: "[masquerade](#nat-in-a-node)",
-    publish.SnatWords: "[snat](#nat-in-a-node)",
-    publish.DnatWords: "[dnat](#nat-in-a-node)",
-    CommonWords: "partial [interface](#interfaces)",
-    ImpairWords: "[impairment](#impairments)",
-    PeerWords: "[peer](#wireguard)",
+    publish.NatModel: "[translation](#nat-in-a-node)",
+    publish.MasqueradeModel: "[masquerade](#nat-in-a-node)",
+    publish.SnatModel: "[snat](#nat-in-a-node)",
+    publish.DnatModel: "[dnat](#nat-in-a-node)",
+    CommonModel: "partial [interface](#interfaces)",
+    ImpairModel: "[impairment](#impairments)",
+    PeerModel: "[peer](#wireguard)",
 }
 """Model → link to its table."""
 
@@ -215,8 +215,8 @@ def block(name: str) -> str:
             + "\n"
         )
     if name == "common changes":
-        common = [key for key in InterfaceWords.model_fields if key != "kind"]
-        return "\n" + changes(None, InterfaceWords, common) + "\n"
+        common = [key for key in InterfaceModel.model_fields if key != "kind"]
+        return "\n" + changes(None, InterfaceModel, common) + "\n"
     if name.startswith("script "):
         return script(f"topologies/{name.removeprefix('script ')}.yaml")
     model = MODELS[name]
@@ -247,7 +247,7 @@ def script(file: str) -> str:
     return f"\n```yaml\n{text}```\n\nOf this, `netorch explain` makes:\n\n```sh\n{made}\n```\n\n"
 
 
-def kind_block(kind: str, model: type[InterfaceWords]) -> str:
+def kind_block(kind: str, model: type[InterfaceModel]) -> str:
     words = " ".join((model.__doc__ or "").split())
     needs = [
         f"`{feature.config}`" + (f" (module `{feature.module}`)" if feature.module else "")
@@ -257,7 +257,7 @@ def kind_block(kind: str, model: type[InterfaceWords]) -> str:
     own = [
         name
         for name in model.model_fields
-        if name not in InterfaceWords.model_fields and name != "kind"
+        if name not in InterfaceModel.model_fields and name != "kind"
     ]
     rows = changes(kind, model, own)
     return (
@@ -268,7 +268,7 @@ def kind_block(kind: str, model: type[InterfaceWords]) -> str:
     )
 
 
-def changes(kind: str | None, model: type[InterfaceWords], names: list[str]) -> str:
+def changes(kind: str | None, model: type[InterfaceModel], names: list[str]) -> str:
     lines = ["| key | type | default | change | meaning |", "| --- | --- | --- | --- | --- |"]
     for name, (key, *cells) in zip(names, rows_of(model, names), strict=True):
         kinds_of, default, meaning = (

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
-from netorch.kinds.base.link import InterfaceWords, link_key
+from netorch.kinds.base.link import InterfaceModel, link_key
 from netorch.resolve.loader import load
 from netorch.state.planner import plan
 from netorch.state.resource import Disruption, Resource, State
@@ -83,7 +83,7 @@ def state(words: dict[str, Any]) -> State:
     return load(json.dumps(file).encode(), "docs/live.py").desired.state
 
 
-def effect(kind: str | None, model: type[InterfaceWords], name: str) -> str:
+def effect(kind: str | None, model: type[InterfaceModel], name: str) -> str:
     """`update`, `flap` or `replace`; `beside` where what hangs on the link changes and the link itself does not."""
     field = model.model_fields[name]
     key = field.serialization_alias or name
@@ -105,7 +105,7 @@ def effect(kind: str | None, model: type[InterfaceWords], name: str) -> str:
     )
 
 
-def sample(kind: str, model: type[InterfaceWords]) -> Resource:
+def sample(kind: str, model: type[InterfaceModel]) -> Resource:
     """A link of the kind."""
     return state(_base(kind, model))[link_key("a", "x")]
 
@@ -120,7 +120,7 @@ def _went(before: State, after: State) -> bool:
     return own[0] != own[1]
 
 
-def _base(kind: str | None, model: type[InterfaceWords]) -> dict[str, Any]:
+def _base(kind: str | None, model: type[InterfaceModel]) -> dict[str, Any]:
     if kind is None:
         return {}
     fields = (

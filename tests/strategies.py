@@ -272,7 +272,7 @@ class _Builder:
             if self.exists(part):
                 self.link(number, part, ports, bonded, routed)
         for number, part in self.parts["riders"].items():
-            self.rider(number, part, ports)
+            self.upper(number, part, ports)
         for key, part in self.parts["routes"].items():
             node, slot = key.split("/")
             if node in self.nodes and (route := self.route(node, slot, part)):
@@ -559,7 +559,7 @@ class _Builder:
             part = part | {"mtu": None}
         self.cable(part, ends, [text for text, _, _ in subnets])
 
-    def rider(self, number: str, part: dict[str, Any], ports: set[tuple[str, str]]) -> None:
+    def upper(self, number: str, part: dict[str, Any], ports: set[tuple[str, str]]) -> None:
         """A macvlan on the first end of a link, in whichever node."""
         link = self.parts["links"].get(number)
         if (

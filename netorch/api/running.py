@@ -12,7 +12,7 @@ from netorch.api.operations import Changes, Checks
 from netorch.api.topology import Source, Topology, Variables, load
 from netorch.checks.run import TIMEOUT
 from netorch.errors import LacksError, NetorchError, Problem
-from netorch.kernel.door import has_root
+from netorch.kernel.linux import has_root
 from netorch.kernel.private_host.calls import Files
 from netorch.kernel.private_host.client import CurrentHost, Machine, PrivateHost
 from netorch.kernel.probe.capture import Capture

@@ -24,7 +24,7 @@ from netorch.version import __version__
 
 FORMAT = "netorch plan"
 VERSION = 2
-TOLD = 5
+LISTED_DIFFERENCES = 5
 """Differences that a refusal names."""
 
 
@@ -134,11 +134,15 @@ def verify(saved: Saved, difference: Difference, file: str) -> None:
     ):
         moved = ["the plan comes out otherwise"]
     if moved:
-        more = f", and {len(moved) - TOLD} more" if len(moved) > TOLD else ""
+        more = (
+            f", and {len(moved) - LISTED_DIFFERENCES} more"
+            if len(moved) > LISTED_DIFFERENCES
+            else ""
+        )
         raise NetorchError(
             Problem(
                 "plan-outdated",
-                f"the kernel has moved since this plan was saved: {'; '.join(moved[:TOLD])}{more}.",
+                f"the kernel has moved since this plan was saved: {'; '.join(moved[:LISTED_DIFFERENCES])}{more}.",
                 None,
                 "Make it anew with `netorch diff --out`.",
                 object=file,

@@ -162,7 +162,7 @@ def _pair(
                 address=address,
                 port=check.tcp,
                 size=check.mtu,
-                wanted=check.reachable,
+                expects_answer=check.reachable,
                 group=number if check.reachable else -1,
                 traces=traces,
             )

@@ -11,7 +11,7 @@ from netorch.converge.attached import attach, check_attached
 from netorch.converge.previous import Previous
 from netorch.errors import NetorchError, Problem
 from netorch.immutable import replace
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.probe.probes import Probe, Reply, Sort
 from netorch.language.scalars import Address
 from netorch.netlink import constants as c
@@ -126,7 +126,7 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
         for label in desired.labels.values()
         if label != HOST and label not in desired.attached
     )
-    scope = Scope(desired.mark.alias, wanted=made, attached=attached.labels)
+    scope = Scope(desired.mark.alias, in_full=made, attached=attached.labels)
     snapshot = kernel.read(scope)
     check_attached(desired, attached, snapshot, loaded)
     ours = {

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from netorch.errors import ConflictError, Problem
 from netorch.immutable import Value, field, replace
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
+from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.open_namespaces import OWN_NETNS
 from netorch.kinds.netns import netns_key
@@ -185,13 +185,13 @@ def reach(kernel: LinuxKernel, mark: Mark, desired: Desired | None) -> Reach:
             if alias is not None
         )
         return Reach(
-            None, _follow(kernel, mark, Scope(mark.alias, wanted=names)), names, known=False
+            None, _follow(kernel, mark, Scope(mark.alias, in_full=names)), names, known=False
         )
     missing = dict(kernel.attach(desired.attached))
     labels = frozenset(desired.attached) - missing.keys()
     names = frozenset(key.netns for key in desired.state if key.kind == "netns")
     if missing:
-        labels = _follow(kernel, mark, Scope(mark.alias, wanted=names, attached=labels))
+        labels = _follow(kernel, mark, Scope(mark.alias, in_full=names, attached=labels))
     unseen = Attached(
         missing={label: error for label, error in missing.items() if label not in labels},
         left=frozenset(missing),

@@ -27,8 +27,8 @@ from netorch.converge.unchanged import (
     untouched,
 )
 from netorch.immutable import Value, replace
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.links import nics
+from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.forward import keep_needed_accepts, warn_of_own_firewalls
 from netorch.kinds.physical import Physical
 from netorch.kinds.sysctl import Sysctl
@@ -49,7 +49,7 @@ class Difference(Value):
     observed: Observed
     snapshot: Snapshot
     memory: Memory
-    wanted: Mapping[Key, Resource]
+    desired: Mapping[Key, Resource]
     """What the file asks for, in terms of this machine."""
     attached: Attached
     """The namespaces of others that the topology reaches into."""

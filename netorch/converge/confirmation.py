@@ -64,7 +64,7 @@ def confirm(name: str, lock_timeout: float = 10.0) -> None:
                 )
             )
         pending.remove(name)
-        records.forget_kept(name)
+        records.forget_previous(name)
         watcher.log(f"{name}: confirmed")
 
 

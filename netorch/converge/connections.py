@@ -13,7 +13,7 @@ from netorch.errors import NetorchError
 from netorch.firewall.chains import ListedChain
 from netorch.firewall.evaluation import Packet, run
 from netorch.immutable import Value, replace
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.state.key import label_text
 from netorch.values.connections import Address, Connection, End
 from netorch.values.filter_rules import Network

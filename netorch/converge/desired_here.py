@@ -10,7 +10,7 @@ from netorch.converge.original_settings import Memory
 from netorch.errors import NetorchError, Problem
 from netorch.firewall.syntax import AUTO
 from netorch.immutable import Value, replace
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.file import NodeFile
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.sysctl import Sysctl

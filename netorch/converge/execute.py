@@ -28,7 +28,7 @@ GROUP_WITHIN = 128
 
 
 class Kernel(Protocol):
-    """The door: the real one is `netorch.kernel.door.LinuxKernel`."""
+    """The door: the real one is `netorch.kernel.linux.LinuxKernel`."""
 
     def read(self, scope: Scope) -> Snapshot: ...
 

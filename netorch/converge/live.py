@@ -10,9 +10,9 @@ from netorch.converge.previous import Previous, reload
 from netorch.converge.read import read_all
 from netorch.errors import NetorchError
 from netorch.immutable import Value, field
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
+from netorch.kernel.linux import LinuxKernel
 from netorch.state.key import Key
 from netorch.state.plan import Plan
 from netorch.state.resource import Resource

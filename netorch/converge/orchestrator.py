@@ -15,9 +15,9 @@ from netorch.converge.report import Observers, Report
 from netorch.converge.teardown import tear_down
 from netorch.converge.transaction import Transaction
 from netorch.errors import NetorchError
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
+from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.system.error_text import problem_of
 from netorch.resolve.loader import Loaded
 from netorch.state.key import HOST

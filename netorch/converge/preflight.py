@@ -12,7 +12,7 @@ from netorch.converge.observe import Observed
 from netorch.converge.previous import Previous, namespaces_of
 from netorch.converge.read import made_by
 from netorch.errors import ConflictError, LacksError, Position, Problem
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.base.link import Link, link_key
 from netorch.kinds.filter import publish_key
 from netorch.kinds.netns import netns_key

@@ -10,7 +10,7 @@ from netorch.converge.observe import Observed, observe
 from netorch.converge.original_settings import Memory
 from netorch.converge.previous import Previous
 from netorch.immutable import replace
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.netns import netns_key
 from netorch.state.key import Key
 from netorch.state.resource import Resource
@@ -31,7 +31,7 @@ def scope(
         sysctls[label] = tuple(dict.fromkeys((*sysctls.get(label, ()), *paths)))
     return Scope(
         mark=mark.alias,
-        wanted=frozenset(key.netns for key in state if key.kind == "netns"),
+        in_full=frozenset(key.netns for key in state if key.kind == "netns"),
         attached=attached,
         sysctls=sysctls,
         topology=mark.topology,
@@ -79,7 +79,7 @@ def read_all(
     )
     if reach.desired is None:
         forwards = frozenset[str]() if reach.known else reach.names
-        asked = replace(asked, wanted=reach.names, forwards=forwards)
+        asked = replace(asked, in_full=reach.names, forwards=forwards)
     snapshot = kernel.read(replace(asked, brief=brief))
     return snapshot, observe_ours(kernel, previous, snapshot, {}, memory)
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from netorch.converge.execute import Refusal, execute
 from netorch.converge.original_settings import Memory, Place
 from netorch.immutable import replace
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import Sysctl, values_in
 from netorch.state.key import Key

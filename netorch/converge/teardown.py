@@ -16,9 +16,9 @@ from netorch.converge.report import Observers, Report
 from netorch.converge.shared_settings import put_back, without_places
 from netorch.converge.transaction import ROUNDS, end_processes_of, remove_stale_names
 from netorch.errors import KernelRefused, Problem, did_you_mean
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.links import lent, nics
+from netorch.kernel.linux import LinuxKernel
 from netorch.kinds.filter import strange_title
 from netorch.kinds.netns import netns_key
 from netorch.state.key import HOST, label_text

@@ -19,9 +19,9 @@ from netorch.converge.report import Observers, Report
 from netorch.converge.shared_settings import changed_since, places_of, put_back, without_places
 from netorch.errors import KernelRefused, NetorchError, Problem
 from netorch.immutable import Value, replace
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
 from netorch.kernel.files.records import Record
+from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.processes.members import end_processes
 from netorch.kernel.system.error_text import problem_of as problem_of_system
 from netorch.kinds.filter import PacketFilter
@@ -81,7 +81,7 @@ class Transaction:
         records.refuse_odd_place(topology)
         self.previous = Previous.read(topology)
         self.first = self.last = compare(self.kernel, self.desired, self.previous, self.loaded)
-        self.record = replace(self.record, filters=_filters(self.first.wanted))
+        self.record = replace(self.record, filters=_filters(self.first.desired))
         self._looks += 1
         if self._looks == 1:
             self.observers.compared(self.first)
@@ -104,7 +104,7 @@ class Transaction:
     @property
     def _ownership_after(self) -> Ownership:
         """What is the topology's own once it is as the file wants it."""
-        return ownership_of(self.first.wanted, self.last.snapshot, self.first.mark)
+        return ownership_of(self.first.desired, self.last.snapshot, self.first.mark)
 
     def remember(self) -> bool:
         """Step 2: the record, and the sysctls that are about to change, because a crash from here
@@ -117,7 +117,7 @@ class Transaction:
         reclaim = namespaces_of(self.previous.desired) if first.observed.stale else frozenset[str]()
         self.start = Start(self.desired, first, reclaim, self.previous)
         self.has_begun = True
-        needed = places_of(first.wanted)
+        needed = places_of(first.desired)
         if not (needed or first.memory.shared):
             self._write_record(first.memory)
             return True
@@ -146,14 +146,14 @@ class Transaction:
             self.watch = confirmation.ConfirmationWatch(
                 name, self.confirm_within, lambda: roll_back_alone(start)
             )
-        self.memory, self.settings = memory, memory.during(first.wanted, first.snapshot)
+        self.memory, self.settings = memory, memory.during(first.desired, first.snapshot)
         if previous.record is not None and previous.record.may_say("attach"):
             remember_left(name, self.desired, previous.desired)
         known = self.settings if self.settings or previous.settings else None
         # as long as a filter may be there without its mark, the record must not say that all have one
         self.marks_filters = "" in previous.filters.values()
         record = replace(self.record, filters=None) if self.marks_filters else self.record
-        state = {**first.observed.state, **first.wanted}
+        state = {**first.observed.state, **first.desired}
         self.ownership = ownership_of(state, first.snapshot, first.mark).also(previous.ownership)
         records.write_record(name, record, known, self.ownership)
         self.previous = previous.rewritten(record, self.desired, self.settings, self.ownership)
@@ -229,7 +229,7 @@ class Transaction:
     def finish(self) -> Report:
         """Forget what only a rollback needs, and begin the time to confirm if there is one."""
         first, name = self.first, self.desired.topology
-        needed = self.memory.after(first.wanted, first.snapshot)
+        needed = self.memory.after(first.desired, first.snapshot)
         if needed != self.settings:
             records.write_sysctls(name, needed)
         if self.ownership != self._ownership_after:
@@ -239,7 +239,7 @@ class Transaction:
         if self.watch is not None:
             self.report.confirm_until = self.watch.begin()
         else:
-            records.forget_kept(name)
+            records.forget_previous(name)
         forget_left(name)
         return self.report
 
@@ -288,7 +288,7 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
     previous = replace(previous, filters=filters, ownership=ownership)
     problems = _plan_back_until_done(kernel, start, previous)
     # because others may have learned where things were meanwhile
-    tell_of_moves(kernel, start.first.plan, start.first.wanted, start.first.observed.state)
+    tell_of_moves(kernel, start.first.plan, start.first.desired, start.first.observed.state)
     before = start.previous
     if before.record is None:
         records.remove_record(name)
@@ -297,7 +297,7 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
         # of what is left of the failed apply, too, a record says whose it is
         records.restore_ownership(name, ownership if problems else before.ownership)
         records.restore(name, before.record)
-        records.forget_kept(name)
+        records.forget_previous(name)
         forget_left(name)
     return problems
 

@@ -13,8 +13,8 @@ from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import NetorchError, Problem
 from netorch.firewall.syntax import SYNTAXES, syntax_of
 from netorch.immutable import Value, replace
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
+from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.machine import facts, rootless
 from netorch.kernel.machine.facts import Machine
 from netorch.kinds.netns import netns_key
@@ -109,7 +109,7 @@ def _live() -> dict[str, Desired]:
 def _overlaps(
     kernel: LinuxKernel, wanted: dict[str, Desired]
 ) -> dict[str, tuple[hazards.Hazard, ...]]:
-    snapshot = kernel.read(Scope("", wanted=frozenset())) if wanted else None
+    snapshot = kernel.read(Scope("", in_full=frozenset())) if wanted else None
     if snapshot is None:
         return {}
     return {

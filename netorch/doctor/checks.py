@@ -90,7 +90,7 @@ def _privileges(situation: Situation) -> Iterator[Finding]:
 def _read_only(situation: Situation) -> Iterator[Finding]:
     if not situation.machine.read_only:
         return
-    desired = situation.wanted.get(situation.file)
+    desired = situation.topologies.get(situation.file)
     if desired is None or any(
         isinstance(resource, Sysctl) or key.kind == "netns"
         for key, resource in desired.state.items()
@@ -109,12 +109,12 @@ def _leftovers(situation: Situation) -> Iterator[Finding]:
     # names of ours that a crash left are taken back by the next apply
     ours = {
         key.netns
-        for name, desired in situation.wanted.items()
+        for name, desired in situation.topologies.items()
         if name != situation.file
         for key in desired.state
         if key.kind == "netns"
     }
-    desired = situation.wanted.get(situation.file)
+    desired = situation.topologies.get(situation.file)
     for damage in situation.machine.leftovers:
         name = damage.name
         if name in ours:

@@ -13,7 +13,7 @@ from netorch.firewall.syntax import SYNTAXES, syntax_of
 from netorch.immutable import Value, replace
 from netorch.kernel.machine.modules import Modules
 from netorch.kinds.address import IPV6
-from netorch.kinds.base.standalone import StandaloneWords, link_feature
+from netorch.kinds.base.standalone import StandaloneModel, link_feature
 from netorch.kinds.bridge import VLAN_FILTERING
 from netorch.kinds.impair import FEATURES as QDISCS
 from netorch.kinds.ipvlan import L3S
@@ -113,7 +113,7 @@ def _wanted() -> Iterator[tuple[str, Feature]]:
         IPV6: ["IPv6 addresses, routes and subnets"],
     }
     for kind, words in sorted(INTERFACE_WORDS.items()):
-        if issubclass(words, StandaloneWords):
+        if issubclass(words, StandaloneModel):
             for feature in words.MAKES.kernel_features():
                 keys.setdefault(feature, []).append(f"kind: {kind}")
                 if kind in ("macvlan", "ipvlan", "vxlan"):

@@ -42,12 +42,12 @@ class Finding(Value):
 class Situation(Value):
     """All that checks look at: the machine, what is to be on it, and what was tried.
 
-    `wanted`: the topologies that are live, and that of the file as `file`. `backends`: why each backend for NAT does not work, None of
+    `topologies`: the topologies that are live, and that of the file as `file`. `backends`: why each backend for NAT does not work, None of
     one that does; empty where nobody could try. `overlaps`: topology → subnets of its networks that the machine has otherwise.
     """
 
     machine: Machine
-    wanted: Mapping[str, Desired] = field(default_factory=dict)
+    topologies: Mapping[str, Desired] = field(default_factory=dict)
     file: str = ""
     backends: Mapping[str, str | None] = field(default_factory=dict)
     overlaps: Mapping[str, tuple[Hazard, ...]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Situation(Value):
     def bridges(self) -> list[str]:
         """Those on the host that packets of the topologies go through."""
         found = (
-            resource for desired in self.wanted.values() for resource in desired.state.values()
+            resource for desired in self.topologies.values() for resource in desired.state.values()
         )
         return list(
             dict.fromkeys(
@@ -67,4 +67,6 @@ class Situation(Value):
 
     def namespaces(self) -> int:
         """How many namespaces the topologies make."""
-        return sum(key.kind == "netns" for desired in self.wanted.values() for key in desired.state)
+        return sum(
+            key.kind == "netns" for desired in self.topologies.values() for key in desired.state
+        )

@@ -63,7 +63,7 @@ def walls(situation: Situation) -> Iterator[Finding]:
         if bridges:
             what, command = loss(HOST, wall, bridges)
             yield Finding(Level.WARNING, "firewall-drops", what, command, object=place)
-        elif not situation.wanted:
+        elif not situation.topologies:
             what, command = loss(HOST, wall, [SOME])
             remedy = (
                 f"{SOME} is the bridge of a network of mode nat or routed; `doctor FILE` names it."
@@ -78,7 +78,7 @@ def _lossy(situation: Situation) -> Iterator[tuple[DroppingChain, list[str]]]:
         return
     accepts = [
         resource
-        for desired in situation.wanted.values()
+        for desired in situation.topologies.values()
         for resource in desired.state.values()
         if isinstance(resource, ForwardAccept) and resource.netns == HOST
     ]
@@ -90,7 +90,7 @@ def _lossy(situation: Situation) -> Iterator[tuple[DroppingChain, list[str]]]:
 def firewalls(situation: Situation) -> Iterator[Finding]:
     """What nodes send to the host itself is for its firewall to let in."""
     machine = situation.machine
-    bridges = situation.bridges() or ([] if situation.wanted else [SOME])
+    bridges = situation.bridges() or ([] if situation.topologies else [SOME])
     if (
         machine.ufw is not None
         or "ENABLED=yes" in machine.files.get("/etc/ufw/ufw.conf", "").splitlines()
@@ -132,7 +132,7 @@ def bridged(situation: Situation) -> Iterator[Finding]:
     concerned = [
         wall
         for wall in strange
-        if not situation.wanted or any(name not in wall.names for name in situation.bridges())
+        if not situation.topologies or any(name not in wall.names for name in situation.bridges())
     ]
     if concerned:
         what = f"{names}, so that frames from one port of a bridge to another are dropped too, by {concerned[0].table}"
@@ -157,7 +157,7 @@ def backends(situation: Situation) -> Iterator[Finding]:
         return
     needed = [
         key
-        for desired in situation.wanted.values()
+        for desired in situation.topologies.values()
         for key in desired.state
         if key.kind == "filter"
     ]

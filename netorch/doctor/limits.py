@@ -24,7 +24,7 @@ def forwarding(situation: Situation) -> Iterator[Finding]:
     for version, path in FORWARDING.items():
         asking = [
             name
-            for name, desired in situation.wanted.items()
+            for name, desired in situation.topologies.items()
             if sysctl_key(HOST, path) in desired.state
         ]
         if asking and situation.machine.sysctls.get(path) == "0":
@@ -52,7 +52,7 @@ def open_files(situation: Situation) -> Iterator[Finding]:
 
 def namespaces(situation: Situation) -> Iterator[Finding]:
     most = int(situation.machine.sysctls.get(MAX_NAMESPACES, 1 << 30))
-    desired = situation.wanted.get(situation.file)
+    desired = situation.topologies.get(situation.file)
     more = sum(key.kind == "netns" for key in desired.state) if desired is not None else 0
     # one is tried out in, and taken away again
     needed = situation.machine.named + more + 1
@@ -73,7 +73,7 @@ def neighbours(situation: Situation) -> Iterator[Finding]:
         most = int(situation.machine.sysctls.get(path, 1 << 30))
         count = sum(
             _counts(resource, version)
-            for desired in situation.wanted.values()
+            for desired in situation.topologies.values()
             for resource in desired.state.values()
         )
         if 2 * count > most:
@@ -92,7 +92,7 @@ def reverse_path(situation: Situation) -> Iterator[Finding]:
     # the stricter of the two does not win, but the larger number: 1 is strict, 2 is loose
     if max((int(values.get(path, 0)) for path in RP_FILTER), default=0) != 1:
         return
-    for name, desired in situation.wanted.items():
+    for name, desired in situation.topologies.items():
         said = {
             key.netns
             for key, resource in desired.state.items()

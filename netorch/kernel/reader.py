@@ -154,7 +154,7 @@ class Reader:
                 found[name] = before if texts == before.files else replace(before, files=texts)
             elif what := namespaces.odd(name):
                 strangers[name], odd[name] = None, what
-        doubles = _doubles(found, scope.wanted)
+        doubles = _doubles(found, scope.in_full)
         for name in doubles:
             strangers[name] = found.pop(name).mark
         for label in sorted(scope.attached):
@@ -226,7 +226,7 @@ class Reader:
             links = dump_links(namespaces.rtnl(netns))
             alias = next((link.alias for link in links if link.index == 1), "")
             marked = bool(scope.mark) and alias.startswith(scope.mark)
-            is_own = not (marked or name in scope.wanted) or namespaces.is_own(netns)
+            is_own = not (marked or name in scope.in_full) or namespaces.is_own(netns)
             marked = marked and is_own
             if marked and scope.brief and all(map(is_simple, links)):
                 texts = self._files(name)
@@ -239,7 +239,7 @@ class Reader:
                 )
             else:
                 seen[name] = (
-                    self._full(netns, links, is_own) if marked or name in scope.wanted else alias
+                    self._full(netns, links, is_own) if marked or name in scope.in_full else alias
                 )
 
     def _orphans(self, found: Collection[str]) -> dict[str, dict[str, str]]:

@@ -352,7 +352,7 @@ class RequestSender:
             if (
                 number == errno.EEXIST
                 and isinstance(unit.request, RouteAdd)
-                and (unit.request.beside or self._takes_place(netns, unit.request))
+                and (unit.request.append or self._takes_place(netns, unit.request))
             ):
                 continue
             self._doubt(unit)
@@ -386,7 +386,7 @@ class RequestSender:
         for leg in legs:
             # the protocol keeps the kernel from deleting what is not ours
             self._send(RouteDel(request.netns, leg))
-        return all(self._send(RouteAdd(request.netns, leg, beside=True)) is None for leg in legs)
+        return all(self._send(RouteAdd(request.netns, leg, append=True)) is None for leg in legs)
 
     def _doubt(self, unit: Unit) -> None:
         """After a refusal nothing that was assumed of the namespace's links holds."""

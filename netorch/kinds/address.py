@@ -349,7 +349,7 @@ def is_ours(view: View, record: AddressRecord) -> bool:
         return False
     if not record.flags & IFA_F_PERMANENT or record.flags & IFA_F_MANAGETEMPADDR:
         address = _ifaddr(record.local, record.address, record.prefixlen)
-        return address_key(view.label, link.name, address) in view.wanted
+        return address_key(view.label, link.name, address) in view.desired_keys
     if record.family == AF_INET6:
         return not record.local.startswith(b"\xfe\x80") and record.local != bytes(15) + b"\x01"
     return not (link.name == "lo" and record.local[0] == 127)

@@ -6,13 +6,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
-from netorch.kinds.port import MasterWords, port_key
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneModel
+from netorch.kinds.port import MasterModel, port_key
 from netorch.language.constraints import Equals, HasKey, HasValue, constraints, forbid
 from netorch.language.scalars import InterfaceName, integer
 from netorch.netlink.attribute_types import U32, choice
 from netorch.state.key import Key, label_text
-from netorch.state.registry import NoForeignObjects, View, interface_words, observed
+from netorch.state.registry import NoForeignObjects, View, interface_model, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, LinkSet, Request
 
@@ -76,8 +76,8 @@ class Bond(StandaloneLink):
         )
 
 
-@interface_words("bond")
-class BondWords(MasterWords, StandaloneWords):
+@interface_model("bond")
+class BondModel(MasterModel, StandaloneModel):
     """Several links that are one. Its ports have its MAC and its MTU, and no addresses."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Bond
@@ -129,7 +129,7 @@ class BondWords(MasterWords, StandaloneWords):
 
     def values(self) -> dict[str, Any]:
         watched = 100 if self.mode in WATCHING else 0
-        return StandaloneWords.values(self) | {
+        return StandaloneModel.values(self) | {
             "miimon": watched if self.miimon is None else self.miimon
         }
 

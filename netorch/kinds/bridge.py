@@ -7,8 +7,8 @@ from pydantic import BeforeValidator, Field
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import Link, common_fields
-from netorch.kinds.port import MasterWords
-from netorch.language.scalars import Flag, Words, centiseconds, integer
+from netorch.kinds.port import MasterModel
+from netorch.language.scalars import Flag, Model, centiseconds, integer
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
     IFLA_ADDRESS,
@@ -24,7 +24,7 @@ from netorch.netlink.constants import (
     IFLA_BR_VLAN_FILTERING,
     IFLA_MTU,
 )
-from netorch.state.registry import NoForeignObjects, View, interface_words, observed
+from netorch.state.registry import NoForeignObjects, View, interface_model, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, Feature, LinkAdd, LinkSet, Request
 
@@ -35,7 +35,7 @@ AGEING_TIME = 30000
 Priority = Annotated[int, BeforeValidator(integer(0, 65535))]
 
 
-class BridgeSettings(Words):
+class BridgeSettings(Model):
     """What a bridge can be told, under `interfaces` and under `networks` alike; times as `ip link` counts them."""
 
     stp: Flag = Field(False, description="Spanning tree protocol (false).")
@@ -66,8 +66,8 @@ class BridgeSettings(Words):
     )
 
 
-@interface_words("bridge")
-class BridgeWords(BridgeSettings, MasterWords):
+@interface_model("bridge")
+class BridgeModel(BridgeSettings, MasterModel):
     """A bridge inside a node."""
 
     kind: Literal["bridge"] = "bridge"

@@ -4,9 +4,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
 from netorch.language.scalars import LARGEST_MTU, AnyMtu
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 
 
 @observed
@@ -16,8 +16,8 @@ class Dummy(StandaloneLink):
     MTUS: ClassVar[tuple[int, int]] = (68, LARGEST_MTU)
 
 
-@interface_words("dummy")
-class DummyWords(StandaloneWords):
+@interface_model("dummy")
+class DummyModel(StandaloneModel):
     """A link that leads nowhere."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Dummy

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from pydantic import Field
 
 from netorch.kinds.base.link import link_key
-from netorch.language.scalars import ForwardingMac, IPAddress, Words
+from netorch.language.scalars import ForwardingMac, IPAddress, Model
 from netorch.netlink.constants import AF_BRIDGE, NDA_PORT, NDA_VNI
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
@@ -18,7 +18,7 @@ ALL = "00:00:00:00:00:00"
 """Broadcast, multicast and what no other entry knows: its ends are the flood list."""
 
 
-class FdbWords(Words):
+class FdbModel(Model):
     """Where frames for a MAC go."""
 
     mac: ForwardingMac = Field(

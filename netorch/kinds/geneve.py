@@ -5,10 +5,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.kinds.base.standalone import Attribute, StandaloneLink, decoded
-from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
+from netorch.kinds.base.udp_tunnel import Port, UdpTunnelModel
 from netorch.language.scalars import IPAddress, integer, wrong
 from netorch.netlink.attribute_types import ADDRESS, BE16, U8, U32
-from netorch.state.registry import View, interface_words, observed
+from netorch.state.registry import View, interface_model, observed
 from netorch.values.requests import Attrs
 from netorch.values.snapshot import LinkRecord
 
@@ -54,8 +54,8 @@ class Geneve(StandaloneLink):
         )
 
 
-@interface_words("geneve")
-class GeneveWords(UdpTunnelWords):
+@interface_model("geneve")
+class GeneveModel(UdpTunnelModel):
     """Ethernet over UDP to one other end."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Geneve

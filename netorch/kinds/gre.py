@@ -5,12 +5,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords, iptunnel_attributes
+from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelModel, iptunnel_attributes
 from netorch.kinds.base.standalone import Attribute, StandaloneLink, decoded
 from netorch.language.scalars import integer
 from netorch.language.schema_shapes import IPV4, accepts, whole_number
 from netorch.netlink.attribute_types import number
-from netorch.state.registry import View, interface_words, observed
+from netorch.state.registry import View, interface_model, observed
 from netorch.values.requests import Attrs
 from netorch.values.snapshot import LinkRecord
 
@@ -77,7 +77,7 @@ def key_number(value: object) -> int:
     return integer(0, 2**32 - 1)(value)
 
 
-class GreWords(IpTunnelWords):
+class GreModel(IpTunnelModel):
     GROUPS: ClassVar[bool] = True
     key: Annotated[int, BeforeValidator(key_number)] | None = Field(
         None,
@@ -88,8 +88,8 @@ class GreWords(IpTunnelWords):
         return self.addresses_of() | {"number": self.key}
 
 
-@interface_words("gre")
-class GrePacketWords(GreWords):
+@interface_model("gre")
+class GrePacketModel(GreModel):
     """IP packets in GRE, over IPv4."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Gre

@@ -3,8 +3,8 @@
 from typing import ClassVar, Literal
 
 from netorch.kinds.base.standalone import StandaloneLink
-from netorch.kinds.gre import GreTunnel, GreWords
-from netorch.state.registry import interface_words, observed
+from netorch.kinds.gre import GreModel, GreTunnel
+from netorch.state.registry import interface_model, observed
 
 
 @observed
@@ -13,8 +13,8 @@ class Gretap(GreTunnel):
     HAS_MAC: ClassVar[bool] = True
 
 
-@interface_words("gretap")
-class GretapWords(GreWords):
+@interface_model("gretap")
+class GretapModel(GreModel):
     """Ethernet frames in GRE, over IPv4."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Gretap

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
 from netorch.language.scalars import LARGEST_MTU, AnyMtu
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 from netorch.values.requests import Request
 
 
@@ -23,8 +23,8 @@ class Ifb(StandaloneLink):
         return None if self.mac != before.mac else StandaloneLink.update(self, before)
 
 
-@interface_words("ifb")
-class IfbWords(StandaloneWords):
+@interface_model("ifb")
+class IfbModel(StandaloneModel):
     """A link that gives back what is redirected to it, so that queues and filters can be applied to traffic that comes in."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ifb

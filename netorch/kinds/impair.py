@@ -50,17 +50,20 @@ class Impair(NoForeignObjects, Resource):
     REMOVAL: ClassVar[Disruption] = Disruption.UPDATE
     netns: str
     link: str
-    said: Impairment
+    impairment: Impairment
     burst: int | None = None
     queue: int | None = None
     other: str = ""
 
     @classmethod
-    def of(cls, netns: str, link: str, said: Impairment, mtu: int) -> Self:
+    def of(cls, netns: str, link: str, impairment: Impairment, mtu: int) -> Self:
         """With what the MTU (0: unknown) decides."""
-        said = said.normal()
+        impairment = impairment.normal()
         return cls(
-            netns, link, said, *(bucket(said.rate, frame_of(mtu)) if said.qdisc == "tbf" else ())
+            netns,
+            link,
+            impairment,
+            *(bucket(impairment.rate, frame_of(mtu)) if impairment.qdisc == "tbf" else ()),
         )
 
     @property
@@ -77,7 +80,7 @@ class Impair(NoForeignObjects, Resource):
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        return (FEATURES[self.said.qdisc],)
+        return (FEATURES[self.impairment.qdisc],)
 
     @classmethod
     def observe(cls, view: View) -> Iterator[Resource]:
@@ -98,27 +101,27 @@ class Impair(NoForeignObjects, Resource):
             return cls(
                 netns=netns,
                 link=link,
-                said=Impairment(rate=tbf.rate),
+                impairment=Impairment(rate=tbf.rate),
                 burst=burst,
                 queue=tbf.limit,
                 other=tbf.other,
             )
         netem = read_netem(record.options)
         chances = (netem.loss, netem.duplicate, netem.corrupt, netem.reorder)
-        said = Impairment(netem.delay, netem.jitter, *chances, netem.rate, netem.limit)
-        return cls(netns, link, said.normal(), other=netem.other)
+        impairment = Impairment(netem.delay, netem.jitter, *chances, netem.rate, netem.limit)
+        return cls(netns, link, impairment.normal(), other=netem.other)
 
     def differs(self, before: Resource) -> bool:
         if not isinstance(before, Impair) or before.other not in {"", self.other}:
             return True
-        return (_in_ticks(self.said), self.burst, self.queue) != (
-            _in_ticks(before.said),
+        return (_in_ticks(self.impairment), self.burst, self.queue) != (
+            _in_ticks(before.impairment),
             before.burst,
             before.queue,
         )
 
     def create(self) -> Iterable[Request]:
-        return (QdiscSet(self.netns, self.link, self.said.qdisc, self.options()),)
+        return (QdiscSet(self.netns, self.link, self.impairment.qdisc, self.options()),)
 
     def update(self, before: Self) -> Sequence[Request] | None:
         """One of the same kind is changed and keeps the packets that wait in it; one of the other takes its place."""
@@ -129,17 +132,21 @@ class Impair(NoForeignObjects, Resource):
         return (QdiscDel(self.netns, self.link),)
 
     def options(self) -> bytes:
-        said = self.said
-        if said.qdisc == "tbf":
-            return tbf_options(said.rate, self.burst or 0, self.queue or 0)
-        chances = (said.loss, said.duplicate, said.corrupt, said.reorder)
-        return netem_options(Netem(said.delay, said.jitter, *chances, said.rate, said.packets))
+        impairment = self.impairment
+        if impairment.qdisc == "tbf":
+            return tbf_options(impairment.rate, self.burst or 0, self.queue or 0)
+        chances = (impairment.loss, impairment.duplicate, impairment.corrupt, impairment.reorder)
+        return netem_options(
+            Netem(
+                impairment.delay, impairment.jitter, *chances, impairment.rate, impairment.packets
+            )
+        )
 
     def attributes(self) -> Mapping[str, str]:
-        told = dict(self.said.words()) or {"qdisc": self.said.qdisc}
+        told = dict(self.impairment.file_values()) or {"qdisc": self.impairment.qdisc}
         # where the rate alone decides them they go without saying
-        if self.said.qdisc == "tbf":
-            usual = bucket(self.said.rate, 0)
+        if self.impairment.qdisc == "tbf":
+            usual = bucket(self.impairment.rate, 0)
             mine = {"burst": self.burst, "queue": self.queue}
             told |= {
                 name: str(value)
@@ -156,10 +163,12 @@ class Impair(NoForeignObjects, Resource):
         return f"impair {label_text(self.netns)}/{self.link}"
 
 
-def _in_ticks(said: Impairment) -> Impairment:
+def _in_ticks(impairment: Impairment) -> Impairment:
     """Times as tc(8) can say them: in the kernel's ticks, but never nothing where there is something."""
-    delay, jitter = (max(1, time // TICK) if time else 0 for time in (said.delay, said.jitter))
-    return replace(said, delay=delay, jitter=jitter)
+    delay, jitter = (
+        max(1, time // TICK) if time else 0 for time in (impairment.delay, impairment.jitter)
+    )
+    return replace(impairment, delay=delay, jitter=jitter)
 
 
 def frame_of(mtu: int) -> int:
@@ -175,8 +184,8 @@ def bucket(rate: int, frame: int) -> tuple[int, int]:
     return min(burst, _U32_MAX), min(max(rate // 20 + rate // 250, burst + 10 * frame), _U32_MAX)
 
 
-def _feature(qdisc: str, said: Impairment) -> Feature:
-    probe = QdiscSet("", "lo", qdisc, Impair.of("", "lo", said, 0).options())
+def _feature(qdisc: str, impairment: Impairment) -> Feature:
+    probe = QdiscSet("", "lo", qdisc, Impair.of("", "lo", impairment, 0).options())
     return Feature(
         f"{qdisc} qdisc",
         f"CONFIG_NET_SCH_{qdisc.upper()}",

@@ -6,10 +6,10 @@ from pydantic import Field
 
 from netorch.kinds.base.ip_tunnel import ENCAP_LIMIT, HOP_LIMIT
 from netorch.kinds.base.standalone import StandaloneLink
-from netorch.kinds.gre import IFLA_GRE_ENCAP_LIMIT, GreTunnel, GreWords
+from netorch.kinds.gre import IFLA_GRE_ENCAP_LIMIT, GreModel, GreTunnel
 from netorch.language.scalars import Ttl
 from netorch.netlink.codec import u8
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 from netorch.values.requests import Attrs
 
 
@@ -24,8 +24,8 @@ class Ip6gre(GreTunnel):
         return (*GreTunnel.data(self), (IFLA_GRE_ENCAP_LIMIT, u8(ENCAP_LIMIT)))
 
 
-@interface_words("ip6gre")
-class Ip6greWords(GreWords):
+@interface_model("ip6gre")
+class Ip6greModel(GreModel):
     """IP packets in GRE, over IPv6."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ip6gre

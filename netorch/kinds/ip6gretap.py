@@ -3,8 +3,8 @@
 from typing import ClassVar, Literal
 
 from netorch.kinds.base.standalone import StandaloneLink
-from netorch.kinds.ip6gre import Ip6gre, Ip6greWords
-from netorch.state.registry import interface_words, observed
+from netorch.kinds.ip6gre import Ip6gre, Ip6greModel
+from netorch.state.registry import interface_model, observed
 
 
 @observed
@@ -13,8 +13,8 @@ class Ip6gretap(Ip6gre):
     HAS_MAC: ClassVar[bool] = True
 
 
-@interface_words("ip6gretap")
-class Ip6gretapWords(Ip6greWords):
+@interface_model("ip6gretap")
+class Ip6gretapModel(Ip6greModel):
     """Ethernet frames in GRE, over IPv6."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ip6gretap

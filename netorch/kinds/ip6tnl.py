@@ -9,12 +9,12 @@ from netorch.kinds.base.ip_tunnel import (
     HOP_LIMIT,
     IFLA_IPTUN_ENCAP_LIMIT,
     IpTunnel,
-    IpTunnelWords,
+    IpTunnelModel,
 )
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.language.scalars import Ttl
 from netorch.netlink.codec import u8
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 from netorch.values.requests import Attrs
 
 
@@ -29,8 +29,8 @@ class Ip6tnl(IpTunnel):
         return (*IpTunnel.data(self), (IFLA_IPTUN_ENCAP_LIMIT, u8(ENCAP_LIMIT)))
 
 
-@interface_words("ip6tnl")
-class Ip6tnlWords(IpTunnelWords):
+@interface_model("ip6tnl")
+class Ip6tnlModel(IpTunnelModel):
     """IPv4 and IPv6 packets over IPv6."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ip6tnl

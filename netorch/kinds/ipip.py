@@ -2,9 +2,9 @@
 
 from typing import ClassVar, Literal
 
-from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords
+from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelModel
 from netorch.kinds.base.standalone import StandaloneLink
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 
 
 @observed
@@ -13,8 +13,8 @@ class Ipip(IpTunnel):
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_NET_IPIP", "ipip")
 
 
-@interface_words("ipip")
-class IpipWords(IpTunnelWords):
+@interface_model("ipip")
+class IpipModel(IpTunnelModel):
     """IPv4 packets over IPv4."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Ipip

@@ -5,11 +5,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
+from netorch.kinds.base.stacked import StackedLink, StackedModel, stacked
 from netorch.kinds.base.standalone import Attribute, PlaceName, StandaloneLink
 from netorch.netlink.attribute_types import choice
 from netorch.netlink.codec import u16
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 from netorch.values.requests import Feature, LinkAdd
 
 IFLA_IPVLAN_MODE, IFLA_IPVLAN_FLAGS = 1, 2
@@ -64,8 +64,8 @@ class Ipvlan(StackedLink):
         return StackedLink.quarrel(self, other)
 
 
-@interface_words("ipvlan")
-class IpvlanWords(StackedWords):
+@interface_model("ipvlan")
+class IpvlanModel(StackedModel):
     """A link with IP addresses of its own and the MAC of its parent, for segments that allow one MAC a port. It never reaches the parent
     itself, nor the parent it. In `l3` and `l3s` there is no ARP, no broadcast and no multicast, and the parent's node routes what leaves.
     """

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from netorch.immutable import replace
 from netorch.kinds.base.link import LinkFields
-from netorch.kinds.base.stacked import StackedLink, StackedWords, stacked
+from netorch.kinds.base.stacked import StackedLink, StackedModel, stacked
 from netorch.kinds.base.standalone import Attribute, ParentPlace, PlaceName, StandaloneLink
 from netorch.netlink.attribute_types import choice
-from netorch.state.registry import View, interface_words, observed
+from netorch.state.registry import View, interface_model, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Request
 
@@ -54,7 +54,7 @@ class Macvlan(StackedLink):
         return StackedLink.quarrel(self, other)
 
 
-class MacvlanLike(StackedWords):
+class MacvlanLike(StackedModel):
     """The words of a macvlan and of a macvtap."""
 
     parent: PlaceName = Field(description="The interface on whose wire it is, `IF` or `NODE:IF`.")
@@ -66,11 +66,11 @@ class MacvlanLike(StackedWords):
     )
 
     def link(self, fields: LinkFields, parent: ParentPlace | None) -> StandaloneLink:
-        return StackedWords.link(self, fields | ({"mac": ""} if self.mode == ALONE else {}), parent)
+        return StackedModel.link(self, fields | ({"mac": ""} if self.mode == ALONE else {}), parent)
 
 
-@interface_words("macvlan")
-class MacvlanWords(MacvlanLike):
+@interface_model("macvlan")
+class MacvlanModel(MacvlanLike):
     """A link with a MAC of its own on the wire of another one: how a container gets onto the segment that a NIC is on. It never reaches
     the parent itself, nor the parent it.
     """

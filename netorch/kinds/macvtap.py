@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from netorch.kinds.base.stacked import stacked
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.kinds.macvlan import Macvlan, MacvlanLike
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 
 
 @stacked
@@ -18,8 +18,8 @@ class Macvtap(Macvlan):
     QUEUE: ClassVar[int] = 500
 
 
-@interface_words("macvtap")
-class MacvtapWords(MacvlanLike):
+@interface_model("macvtap")
+class MacvtapModel(MacvlanLike):
     """A macvlan for a virtual machine, which opens it as `/dev/tapN`, N being the interface's number (`ip link`). The kernel makes that
     file, and there is one `/dev`: of two macvtaps with one number, in two nodes, only the first gets it. The device of the other is
     told by `/sys/class/net/IF/macvtap/tapN/dev` in its node, for `mknod`.

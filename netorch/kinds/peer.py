@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from netorch.immutable import Value, replace
 from netorch.kinds.base.link import link_key
-from netorch.language.scalars import Subnet, Words, empty_list, integer, one_or_many, wrong
+from netorch.language.scalars import Model, Subnet, empty_list, integer, one_or_many, wrong
 from netorch.language.schema_shapes import IPV4, IPV6, PORT, accepts, text
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
@@ -325,7 +325,7 @@ def key_file(value: object) -> str:
 KeyPath = Annotated[str, BeforeValidator(key_file)]
 
 
-class PeerWords(Words):
+class PeerModel(Model):
     """Somebody that a WireGuard interface speaks with."""
 
     public_key: Annotated[str, BeforeValidator(key_text)] = Field(

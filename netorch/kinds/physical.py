@@ -8,7 +8,7 @@ from pydantic import Field
 from netorch.errors import did_you_mean
 from netorch.immutable import replace
 from netorch.kinds.base.link import Link, LinkFields, common_fields, link_key
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
 from netorch.kinds.netns import netns_key
 from netorch.language.scalars import InterfaceName
 from netorch.netlink.codec import cstring, u32
@@ -21,7 +21,7 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
 )
 from netorch.state.key import HOST, Key, is_attached, label_text
-from netorch.state.registry import View, interface_words, observed, tells_unproven
+from netorch.state.registry import View, interface_model, observed, tells_unproven
 from netorch.state.resource import Disruption, Obstacle, Resource, State
 from netorch.values.marks import maker, read_alias
 from netorch.values.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
@@ -258,8 +258,8 @@ def _find(host: NetnsSnapshot, name: str) -> LinkRecord | None:
     return next((link for link in host.links if name == link.name or name in link.altnames), None)
 
 
-@interface_words("physical")
-class PhysicalWords(StandaloneWords):
+@interface_model("physical")
+class PhysicalModel(StandaloneModel):
     """A NIC of the host, moved into this node and given back on destroy. What the file does not say of it stays as it is."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Physical

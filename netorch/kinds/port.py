@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.link import InterfaceWords, link_key
+from netorch.kinds.base.link import InterfaceModel, link_key
 from netorch.language.scalars import InterfaceName, empty_list, one_or_many
 from netorch.netlink.codec import u8, u16, u32
 from netorch.netlink.constants import (
@@ -44,7 +44,7 @@ def port_key(netns: str, link: str) -> Key:
     return Key("port", netns, link)
 
 
-class MasterWords(InterfaceWords):
+class MasterModel(InterfaceModel):
     """The words of what has ports."""
 
     members: Annotated[list[InterfaceName], BeforeValidator(one_or_many)] = Field(

@@ -131,7 +131,7 @@ class Route(Resource):
         )
 
     @property
-    def kept_alive_by(self) -> tuple[Key, ...]:
+    def depends_on_any(self) -> tuple[Key, ...]:
         if self.spec.family != AF_INET:
             return ()
         return tuple(ipv4_key(self.netns, hop.dev) for hop in self.spec.hops if hop.dev)
@@ -215,12 +215,12 @@ class Route(Resource):
     def _back_beside(self, there: Collection[RouteSpec]) -> Iterator[RouteAdd]:
         """The siblings, which no file has, but what is as it was before an apply."""
         return (
-            RouteAdd(self.netns, spec, beside=True) for spec in self.siblings if spec not in there
+            RouteAdd(self.netns, spec, append=True) for spec in self.siblings if spec not in there
         )
 
     def _to_peers(self) -> Iterator[RouteAdd]:
         # the kernel makes them when duplicate address detection has ended, also where there is none (addrconf_dad_work)
-        return (RouteAdd(self.netns, spec, beside=True) for spec in self.peers)
+        return (RouteAdd(self.netns, spec, append=True) for spec in self.peers)
 
     def _change(self, before: Route) -> Sequence[RouteAdd | RouteDel] | None:
         spec, old = self.spec, before.spec
@@ -237,7 +237,7 @@ class Route(Resource):
             return fewer
         if before.shared:
             # replacing would take the oldest one, whoever made it (fib_table_insert)
-            return [*fewer, RouteDel(self.netns, old), RouteAdd(self.netns, spec, beside=True)]
+            return [*fewer, RouteDel(self.netns, old), RouteAdd(self.netns, spec, append=True)]
         return [*fewer, RouteAdd(self.netns, spec, replace=True)]
 
     def delete(self) -> Iterable[Request]:
@@ -320,7 +320,7 @@ def _leg_by_leg(
     first = [leg for leg in gone if any(_same_gateway(other, leg) for other in missing)]
     return (
         *(RouteDel(netns, leg) for leg in first),
-        *(RouteAdd(netns, leg, beside=True) for leg in missing),
+        *(RouteAdd(netns, leg, append=True) for leg in missing),
         *(RouteDel(netns, leg) for leg in gone if leg not in first),
     )
 

@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelWords
+from netorch.kinds.base.ip_tunnel import IpTunnel, IpTunnelModel
 from netorch.kinds.base.standalone import StandaloneLink
 from netorch.language.scalars import integer
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 
 
 @observed
@@ -17,8 +17,8 @@ class Sit(IpTunnel):
     MTUS: ClassVar[tuple[int, int]] = (1280, 65555)
 
 
-@interface_words("sit")
-class SitWords(IpTunnelWords):
+@interface_model("sit")
+class SitModel(IpTunnelModel):
     """IPv6 packets over IPv4."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Sit

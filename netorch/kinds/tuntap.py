@@ -7,13 +7,13 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field
 
 from netorch.immutable import replace
-from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneModel
 from netorch.language.scalars import Flag, integer, wrong
 from netorch.language.schema_shapes import accepts, whole_number
 from netorch.netlink.attribute_types import FLAG, U32
 from netorch.netlink.codec import cstring
 from netorch.netlink.constants import IFLA_IFALIAS
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 from netorch.values.requests import (
     AltnameAdd,
     Answer,
@@ -181,7 +181,7 @@ def account(value: object) -> int | str:
 Account = Annotated[int | str, BeforeValidator(account)]
 
 
-class TunTapWords(StandaloneWords):
+class TunTapModel(StandaloneModel):
     owner: Account | None = Field(
         None,
         description="User who may open it without being root; to take it away again, the interface is made anew (nobody).",
@@ -198,8 +198,8 @@ class TunTapWords(StandaloneWords):
         return {"owner": self.owner, "users": self.group, "multi_queue": self.multi_queue}
 
 
-@interface_words("tap")
-class TapWords(TunTapWords):
+@interface_model("tap")
+class TapModel(TunTapModel):
     """An Ethernet interface whose other end is a program, such as a virtual machine."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Tap
@@ -209,8 +209,8 @@ class TapWords(TunTapWords):
     )
 
 
-@interface_words("tun")
-class TunWords(TunTapWords):
+@interface_model("tun")
+class TunModel(TunTapModel):
     """An interface without Ethernet whose other end is a program, such as a VPN."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Tun

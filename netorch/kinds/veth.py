@@ -5,14 +5,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, WithJsonSchema
 
-from netorch.kinds.base.link import InterfaceWords, Link, common_fields, link_key, strange_links
+from netorch.kinds.base.link import InterfaceModel, Link, common_fields, link_key, strange_links
 from netorch.kinds.netns import netns_key
 from netorch.language.scalars import END
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
 from netorch.state.key import Key, is_attached, label_text
-from netorch.state.registry import View, interface_words, observed, tells_unproven
+from netorch.state.registry import View, interface_model, observed, tells_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkAdd, LinkSet, PeerSettings, Request
@@ -22,8 +22,8 @@ UNKNOWN = ("?", "?")
 """The partner of an end whose alias does not say, or says what the kernel does not confirm."""
 
 
-@interface_words("veth")
-class VethWords(InterfaceWords):
+@interface_model("veth")
+class VethModel(InterfaceModel):
     """A virtual Ethernet cable; `links` and `networks` make them too."""
 
     kind: Literal["veth"] = "veth"

@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.standalone import Attribute, PlaceName, StandaloneLink, StandaloneWords
+from netorch.kinds.base.standalone import Attribute, PlaceName, StandaloneLink, StandaloneModel
 from netorch.language.scalars import integer
 from netorch.netlink.attribute_types import U16, choice
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 
 IFLA_VLAN_ID, IFLA_VLAN_PROTOCOL = 1, 5
 PROTOCOLS = {"802.1q": b"\x81\x00", "802.1ad": b"\x88\xa8"}
@@ -26,8 +26,8 @@ class Vlan(StandaloneLink):
     protocol: str = "802.1q"
 
 
-@interface_words("vlan")
-class VlanWords(StandaloneWords):
+@interface_model("vlan")
+class VlanModel(StandaloneModel):
     """One VLAN of another interface."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Vlan

@@ -31,7 +31,7 @@ def vlans_key(netns: str, link: str) -> Key:
 class Tag(Enum):
     """Whether frames leave with their tag, where that does not go without saying."""
 
-    UNSAID = ""
+    DEFAULT = ""
     TAGGED = "tagged"
     UNTAGGED = "untagged"
 
@@ -139,7 +139,7 @@ class PortVlans(NoForeignObjects, Resource):
             if vlan != self.pvid
         }
         found = [
-            VlanRange(first, last, Tag.UNTAGGED if flags else Tag.UNSAID)
+            VlanRange(first, last, Tag.UNTAGGED if flags else Tag.DEFAULT)
             for first, last, flags in ranges(label_text)
         ]
         found += [

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
-from netorch.kinds.port import MasterWords
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneModel
+from netorch.kinds.port import MasterModel
 from netorch.language.constraints import Equals, constraints, forbid
 from netorch.language.scalars import Table, integer
 from netorch.netlink.attribute_types import U32
@@ -17,7 +17,7 @@ from netorch.netlink.constants import (
     RT_TABLE_LOCAL,
     RT_TABLE_MAIN,
 )
-from netorch.state.registry import interface_words, observed
+from netorch.state.registry import interface_model, observed
 
 MTU = 65575
 """Of a new one (IP6_MAX_MTU): nothing is ever too large for it."""
@@ -34,8 +34,8 @@ class Vrf(StandaloneLink):
     table: int = -1
 
 
-@interface_words("vrf")
-class VrfWords(MasterWords, StandaloneWords):
+@interface_model("vrf")
+class VrfModel(MasterModel, StandaloneModel):
     """A routing table of its own for its ports, which keep their addresses. What a node does over them looks there alone."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Vrf

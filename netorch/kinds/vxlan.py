@@ -11,16 +11,16 @@ from netorch.kinds.base.standalone import (
     ParentPlace,
     PlaceName,
     StandaloneLink,
-    StandaloneWords,
+    StandaloneModel,
     decoded,
     parent_of,
 )
-from netorch.kinds.base.udp_tunnel import Port, UdpTunnelWords
-from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbWords, many
+from netorch.kinds.base.udp_tunnel import Port, UdpTunnelModel
+from netorch.kinds.fdb import ALL, DEFAULT_ENDS, Fdb, FdbModel, many
 from netorch.language.constraints import HasValue, constraints, forbid, require
 from netorch.language.scalars import Flag, IPAddress, empty_list, one_or_many, wrong
 from netorch.netlink.attribute_types import ADDRESS, BE16, FLAG, U8, U32
-from netorch.state.registry import View, interface_words, observed
+from netorch.state.registry import View, interface_model, observed
 from netorch.state.resource import Resource
 from netorch.values.requests import Attrs, Request
 from netorch.values.snapshot import LinkRecord
@@ -86,11 +86,11 @@ class Vxlan(StandaloneLink):
         return StandaloneLink.update(self, before) if self.flooded == before.flooded else None
 
     def own(self) -> Mapping[str, str]:
-        words = dict(StandaloneLink.own(self))
+        model = dict(StandaloneLink.own(self))
         for word in ("remote", "group"):
-            if word in words and not self.flooded:
-                words[word] += " without its entry in the FDB"
-        return words
+            if word in model and not self.flooded:
+                model[word] += " without its entry in the FDB"
+        return model
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
@@ -111,8 +111,8 @@ class Vxlan(StandaloneLink):
         return parent_of(view, link, int.from_bytes(link.data.get(IFLA_VXLAN_LINK, b""), "little"))
 
 
-@interface_words("vxlan")
-class VxlanWords(UdpTunnelWords):
+@interface_model("vxlan")
+class VxlanModel(UdpTunnelModel):
     """Ethernet over UDP: to one end (`remote`), to a multicast `group`, or to the ends that `fdb` names."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Vxlan
@@ -134,7 +134,7 @@ class VxlanWords(UdpTunnelWords):
     learning: Flag = Field(
         True, description="Learn behind which end a MAC is from what arrives (true)."
     )
-    fdb: Annotated[list[FdbWords], BeforeValidator(one_or_many)] = Field(
+    fdb: Annotated[list[FdbModel], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
         description="Behind which end a MAC is, `{mac, dst}` each; zeros for `mac` is the flood list.",
     )
@@ -205,7 +205,7 @@ class VxlanWords(UdpTunnelWords):
 
     def default_mtu(self, parent: int | None) -> int:
         return (
-            parent - HEADROOM[self.version] if parent else StandaloneWords.default_mtu(self, parent)
+            parent - HEADROOM[self.version] if parent else StandaloneModel.default_mtu(self, parent)
         )
 
     def largest_mtu(self, parent: int) -> int | None:

@@ -9,11 +9,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from netorch.immutable import replace
 from netorch.kinds.base.curve25519 import public_key
 from netorch.kinds.base.link import LinkFields
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
 from netorch.kinds.peer import (
     HeldKey,
     KeyPath,
-    PeerWords,
+    PeerModel,
     held_key,
     key_from_answers,
     key_in_file_words,
@@ -22,7 +22,7 @@ from netorch.kinds.peer import (
 )
 from netorch.language.scalars import U32, empty_list, integer, wrong
 from netorch.state.key import label_text
-from netorch.state.registry import View, interface_words, observed
+from netorch.state.registry import View, interface_model, observed
 from netorch.state.resource import Obstacle, Resource, State
 from netorch.values.requests import Answer, KeyFile, Question, Request, WireguardSet
 from netorch.values.snapshot import LinkRecord, Snapshot
@@ -137,8 +137,8 @@ class Wireguard(StandaloneLink):
         return "none" if name == "private_key_file" else StandaloneLink.default_text(self, name)
 
 
-@interface_words("wireguard")
-class WireguardWords(StandaloneWords):
+@interface_model("wireguard")
+class WireguardModel(StandaloneModel):
     """An encrypted tunnel to peers that are known by their keys."""
 
     MAKES: ClassVar[type[StandaloneLink]] = Wireguard
@@ -151,7 +151,7 @@ class WireguardWords(StandaloneWords):
         0, description="UDP port (0, the kernel chooses one)."
     )
     fwmark: U32 = Field(0, description="Mark of the packets that it sends, for `rules` (0, none).")
-    peers: list[PeerWords] = Field(default_factory=empty_list, description="Whom it speaks with.")
+    peers: list[PeerModel] = Field(default_factory=empty_list, description="Whom it speaks with.")
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -178,5 +178,5 @@ class WireguardWords(StandaloneWords):
         )
 
     def further(self, link: StandaloneLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
-        for index, words in enumerate(self.peers):
-            yield words.peer(link.netns, link.name), ("peers", index)
+        for index, model in enumerate(self.peers):
+            yield model.peer(link.netns, link.name), ("peers", index)

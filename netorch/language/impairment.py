@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from netorch.immutable import Value, replace
 from netorch.language import schema_shapes
-from netorch.language.scalars import Words, integer, wrong
+from netorch.language.scalars import Model, integer, wrong
 from netorch.language.schema_shapes import Shape, accepts
 
 CERTAIN = 2**32 - 1
@@ -163,7 +163,7 @@ NOTHING = {
 """How a key is taken back that a place further off says; the others have no such value."""
 
 
-class ImpairWords(Words):
+class ImpairModel(Model):
     """What is wrong with a line, in one direction: what leaves by an interface, on its way out."""
 
     delay: Delay | None = Field(None, description="How long every packet is kept (0ms).")
@@ -215,18 +215,18 @@ class Impairment(Value):
         plain = replace(self, limit=None)
         return plain if self.limit == PACKETS and plain.qdisc == "netem" else self
 
-    def words(self) -> Mapping[str, str]:
+    def file_values(self) -> Mapping[str, str]:
         """Key → value as the file writes it, without what goes without saying."""
         values = {name: getattr(self, name) for name in self.__struct_fields__}
         return {key: _FORMS[key](value) for key, value in values.items() if value}
 
 
-def together(said: Iterable[ImpairWords]) -> Impairment:
+def together(said: Iterable[ImpairModel]) -> Impairment:
     """What several places say of one direction; an earlier one goes over the later ones, key by key."""
     found: dict[str, int] = {}
-    for words in said:
-        for key in words.model_fields_set:
-            if (value := getattr(words, key)) is not None:
+    for model in said:
+        for key in model.model_fields_set:
+            if (value := getattr(model, key)) is not None:
                 found.setdefault(key, value)
     return Impairment(**found)
 

@@ -11,9 +11,9 @@ from netorch.language.scalars import (
     INTERFACE,
     Address,
     IPAddress,
+    Model,
     NodeName,
     Subnet,
-    Words,
     address,
     integer,
     interface_name,
@@ -43,7 +43,7 @@ PortRange = Annotated[Ports, PlainValidator(ports)]
 Protocol = Literal["tcp", "udp", "sctp"]
 
 
-class PublishWords(Words):
+class PublishModel(Model):
     """A port of a node, reachable by its owner's address. Short: `[HOST_IP:]HOST_PORT[-END]:PORT[-END][/tcp|udp|sctp]`."""
 
     network: NodeName | None = Field(
@@ -88,7 +88,7 @@ _WRITTEN = rf"(?:{_ADDRESS}:)?{schema_shapes.PORTS}:{schema_shapes.PORTS}(?:/(?:
 )
 def publish_words(value: object) -> object:
     """The long form of the short one."""
-    if isinstance(value, dict | PublishWords):
+    if isinstance(value, dict | PublishModel):
         return value
     match = re.fullmatch(_SHORT, str(value))
     if match is None:
@@ -97,12 +97,12 @@ def publish_words(value: object) -> object:
             "bad-port",
         )
     host = match["six"] if match["six"] is not None else match["four"]
-    words: dict[str, object] = {"port": match["port"], "to": match["to"]}
+    model: dict[str, object] = {"port": match["port"], "to": match["to"]}
     if host is not None:
-        words["address"] = host
+        model["address"] = host
     if match["proto"]:
-        words["proto"] = match["proto"].lower()
-    return words
+        model["proto"] = match["proto"].lower()
+    return model
 
 
 @accepts(
@@ -119,14 +119,14 @@ def interface_match(value: object) -> str:
 InterfaceMatch = Annotated[str, BeforeValidator(interface_match)]
 
 
-class MasqueradeWords(Words):
+class MasqueradeModel(Model):
     """What leaves gets the outgoing interface's address."""
 
     source: Subnet | None = Field(None, alias="from", description="Source subnet (any).")
     out: InterfaceMatch = Field(description="Outgoing interface, `!NAME` for any but it.")
 
 
-class SnatWords(Words):
+class SnatModel(Model):
     """What leaves gets a given source address."""
 
     source: Subnet | None = Field(None, alias="from", description="Source subnet (any).")
@@ -151,7 +151,7 @@ def target(value: object) -> tuple[object, Ports | None]:
     return address(host), ports(port) if port else None
 
 
-class DnatWords(Words):
+class DnatModel(Model):
     """What arrives for a port goes to another address."""
 
     proto: Protocol = Field("tcp", description="Protocol (tcp).")
@@ -175,14 +175,14 @@ class DnatWords(Words):
         return self
 
 
-class NatWords(Words):
+class NatModel(Model):
     """One translation of a node: exactly one of the three."""
 
-    masquerade: MasqueradeWords | None = Field(
+    masquerade: MasqueradeModel | None = Field(
         None, description="Leave with the address of the outgoing interface."
     )
-    snat: SnatWords | None = Field(None, description="Leave with a given source address.")
-    dnat: DnatWords | None = Field(
+    snat: SnatModel | None = Field(None, description="Leave with a given source address.")
+    dnat: DnatModel | None = Field(
         None, description="Lead what arrives for a port to another address."
     )
 
@@ -195,11 +195,11 @@ class NatWords(Words):
     )
 
 
-def comment(node: str, words: PublishWords) -> str:
+def comment(node: str, model: PublishModel) -> str:
     """What the rule of a published port says of itself: `publish web 127.0.0.1:8080:80/tcp`."""
-    everywhere = words.address is None or words.address.is_unspecified
-    host = "" if everywhere else host_text(words.address)
-    return f"publish {node} {host}{ports_text(words.port)}:{ports_text(words.to)}/{words.proto}"
+    everywhere = model.address is None or model.address.is_unspecified
+    host = "" if everywhere else host_text(model.address)
+    return f"publish {node} {host}{ports_text(model.port)}:{ports_text(model.to)}/{model.proto}"
 
 
 def host_text(host: Address | None) -> str:

@@ -32,7 +32,7 @@ IFNAMSIZ = 15
 """Bytes that an interface name may have (linux/if.h, less the NUL)."""
 
 
-class Words(BaseModel):
+class Model(BaseModel):
     """Base of everything that a person writes: unknown keys are errors, values never change.
 
     A module of models has no `from __future__ import annotations`: pydantic would compile each annotation at the start, and those of a

@@ -131,7 +131,7 @@ def _body(
             return _neighbour(request, resolver)
         case RouteAdd():
             how = c.NLM_F_REPLACE if request.replace else c.NLM_F_EXCL
-            flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if request.beside else how)
+            flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if request.append else how)
             return c.RTM_NEWROUTE, flags, _route(request.netns, request.route, resolver)
         case RouteDel():
             return c.RTM_DELROUTE, 0, _route(request.netns, request.route, resolver)

@@ -112,7 +112,7 @@ def serves(
     from netorch.kernel.reader import is_simple
 
     if isinstance(one, str):
-        return name not in scope.wanted and read_for.mark == scope.mark
+        return name not in scope.in_full and read_for.mark == scope.mark
     if one.inode != inode:
         return False
     if (

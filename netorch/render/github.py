@@ -13,7 +13,7 @@ from netorch.render import text
 from netorch.render.changes import Change
 from netorch.state.resource import Disruption
 
-SHOWN = 10
+MAX_ANNOTATIONS = 10
 """Annotations of one level that GitHub shows of a step."""
 
 _LONGEST = 20
@@ -34,7 +34,7 @@ def annotate(
         grouped.setdefault((level, Position(place.line, 1) if place else None), []).append(change)
     for level in ("error", "warning"):
         groups = [(place, changes) for (its, place), changes in grouped.items() if its == level]
-        shown = groups if len(groups) <= SHOWN else groups[: SHOWN - 1]
+        shown = groups if len(groups) <= MAX_ANNOTATIONS else groups[: MAX_ANNOTATIONS - 1]
         for place, changes in shown:
             yield command(level, "\n".join(_said(changes)), file, place, title=f"{name} differs")
         if rest := [change for _, changes in groups[len(shown) :] for change in changes]:

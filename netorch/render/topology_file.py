@@ -37,7 +37,7 @@ from netorch.state.resource import Resource
 from netorch.values.marks import Mark, read_alias
 from netorch.values.requests import Attachment, Hop
 
-Words = dict[str, Any]
+Entries = dict[str, Any]
 
 
 class _File:
@@ -55,9 +55,9 @@ class _File:
         for resource in state.values():
             if isinstance(resource, PortMac):
                 self.macs.setdefault((resource.netns, resource.link), []).append(resource)
-        self.nodes: dict[str, Words] = {}
-        self.networks: dict[str, Words] = {}
-        self.links: list[Words] = []
+        self.nodes: dict[str, Entries] = {}
+        self.networks: dict[str, Entries] = {}
+        self.links: list[Entries] = []
         self.order: dict[str, int] = {}
         self.trunks: dict[str, list[str]] = {}
         """Bridge of the fabric → those that it is cabled to."""
@@ -84,24 +84,26 @@ class _File:
         long = link.altname if isinstance(link, Link) and link.altname else dev
         return long.removeprefix(self.prefix) if label == HOST else dev
 
-    def words(self, label: str) -> Words:
+    def node_entries(self, label: str) -> Entries:
         found = self.nodes.setdefault(self.node(label), {})
         if label in self.attached:
             found["attach"] = str(self.attached[label])
         return found
 
-    def interface(self, label: str, dev: str) -> Words:
-        found: Words = (
-            self.words(label).setdefault("interfaces", {}).setdefault(self.name(label, dev), {})
+    def interface(self, label: str, dev: str) -> Entries:
+        found: Entries = (
+            self.node_entries(label)
+            .setdefault("interfaces", {})
+            .setdefault(self.name(label, dev), {})
         )
         return found
 
-    def build(self) -> Words:
+    def build(self) -> Entries:
         self.take_names()
         for resource in self.state.values():
             self.take(resource)
         self.sort_addresses()
-        whole: Words = {"name": self.mark.topology}
+        whole: Entries = {"name": self.mark.topology}
         if self.prefix:
             whole["prefix"] = self.prefix
         if not any(isinstance(resource, NodeFile) for resource in self.state.values()):
@@ -141,7 +143,7 @@ class _File:
             case Address():
                 self.take_address(resource)
             case Neighbour():
-                entry: Words = {"address": resource.address, "mac": resource.mac}
+                entry: Entries = {"address": resource.address, "mac": resource.mac}
                 self.interface(label, resource.link).setdefault("neighbours", []).append(entry)
             case Fdb():
                 self.interface(label, resource.link).setdefault("fdb", []).append(
@@ -150,15 +152,15 @@ class _File:
             case Peer():
                 self.interface(label, resource.link).setdefault("peers", []).append(_peer(resource))
             case Route():
-                self.words(label).setdefault("routes", []).append(self.route(resource))
+                self.node_entries(label).setdefault("routes", []).append(self.route(resource))
             case Rule():
-                self.words(label).setdefault("rules", []).append(self.rule(resource))
+                self.node_entries(label).setdefault("rules", []).append(self.rule(resource))
             case Sysctl():
-                self.words(label).setdefault("sysctls", {})[_dotted(resource.paths[0])] = (
+                self.node_entries(label).setdefault("sysctls", {})[_dotted(resource.paths[0])] = (
                     resource.value
                 )
             case NodeFile(name="resolv.conf"):
-                self.words(label)["dns"] = _dns(resource.content)
+                self.node_entries(label)["dns"] = _dns(resource.content)
 
     def take_names(self) -> None:
         """The hosts file knows the order of the nodes and of their addresses, and further names, which nothing else shows."""
@@ -175,30 +177,30 @@ class _File:
         for line in content.splitlines()[3:]:
             address, node, *aliases = line.split()
             self.order[address] = len(self.order)
-            words = self.nodes.setdefault(node, {})
+            model = self.nodes.setdefault(node, {})
             if aliases:
-                words["aliases"] = aliases
+                model["aliases"] = aliases
             if address in owners:
                 self.interface(*owners[address])
 
     def sort_addresses(self) -> None:
         """The kernel lists IPv6 addresses of an interface the last first; IPv4 ones as they came, which says what is primary."""
-        for words in self.nodes.values():
-            for interface in words.get("interfaces", {}).values():
+        for model in self.nodes.values():
+            for interface in model.get("interfaces", {}).values():
                 if "addresses" in interface:
                     interface["addresses"].sort(
                         key=lambda entry: self.order.get(_host(entry), len(self.order))
                     )
 
     def take_netns(self, netns: Netns) -> None:
-        words = self.words(netns.netns)
+        model = self.node_entries(netns.netns)
         if netns.ipv4_forwarding and netns.ipv6_forwarding:
-            words["forwarding"] = True
+            model["forwarding"] = True
         elif netns.ipv4_forwarding or netns.ipv6_forwarding:
             name = (
                 "net.ipv4.ip_forward" if netns.ipv4_forwarding else "net.ipv6.conf.all.forwarding"
             )
-            words.setdefault("sysctls", {})[name] = 1
+            model.setdefault("sysctls", {})[name] = 1
 
     def take_bridge(self, bridge: Bridge) -> None:
         settings = {
@@ -209,15 +211,15 @@ class _File:
         if uplink := read_alias(bridge.alias).uplink:
             self.take_bridged(bridge, uplink, settings)
         elif bridge.netns != self.mark.fabric:
-            words = self.interface(bridge.netns, bridge.name)
-            words |= {"kind": "bridge", **settings, **self.common(bridge), **self.ports(bridge)}
+            model = self.interface(bridge.netns, bridge.name)
+            model |= {"kind": "bridge", **settings, **self.common(bridge), **self.ports(bridge)}
             if own := self.port_words(bridge.netns, bridge.name):
-                words["port"] = own
+                model["port"] = own
         elif self.root(bridge.name) == bridge.name:
             mtu = {"mtu": bridge.mtu} if bridge.mtu != 1500 else {}
             self.networks[bridge.altname or bridge.name] = settings | mtu
 
-    def ports(self, master: Link) -> Words:
+    def ports(self, master: Link) -> Entries:
         """The links that have joined a master, which say themselves how a bridge treats them."""
         ports = [
             port.link
@@ -225,29 +227,29 @@ class _File:
             if isinstance(port, Port) and (port.netns, port.master) == (master.netns, master.name)
         ]
         for name in ports:
-            if words := self.port_words(master.netns, name):
-                self.interface(master.netns, name)["port"] = words
+            if model := self.port_words(master.netns, name):
+                self.interface(master.netns, name)["port"] = model
         return {"ports": [self.name(master.netns, name) for name in ports]} if ports else {}
 
-    def port_words(self, label: str, dev: str) -> Words:
+    def port_words(self, label: str, dev: str) -> Entries:
         """What the file says of a bridge's port, the defaults left out."""
         port, vlans = self.state.get(port_key(label, dev)), self.state.get(vlans_key(label, dev))
-        words: Words = {}
+        model: Entries = {}
         if isinstance(port, Port) and port.of == "bridge":
-            words = {
+            model = {
                 name: _typed(text) for name, text in port.attributes().items() if name != "master"
             }
         if macs := self.macs.get((label, dev)):
-            words["fdb"] = [
+            model["fdb"] = [
                 {"mac": mac.mac, "vlan": mac.vlan} if mac.vlan else mac.mac for mac in macs
             ]
         if isinstance(vlans, PortVlans):
-            words |= {"pvid": vlans.pvid} if vlans.pvid != vlans.default else {}
+            model |= {"pvid": vlans.pvid} if vlans.pvid != vlans.default else {}
             if listed := [_vlan(entry) for entry in vlans.listed()]:
-                words["vlans"] = listed
-        return words
+                model["vlans"] = listed
+        return model
 
-    def take_bridged(self, bridge: Bridge, uplink: str, settings: Words) -> None:
+    def take_bridged(self, bridge: Bridge, uplink: str, settings: Entries) -> None:
         """A network of mode bridged; its members' cables hang on it by the `master` of their near ends."""
         name = self.name(bridge.netns, bridge.name)
         owner = {} if bridge.netns == HOST else {"node": self.node(bridge.netns)}
@@ -260,8 +262,8 @@ class _File:
         for port in self.state.values():
             if isinstance(port, Port) and (port.netns, port.master) == (bridge.netns, bridge.name):
                 self.interface(port.netns, port.link)["master"] = name
-                if words := self.port_words(port.netns, port.link):
-                    self.interface(port.netns, port.link)["port"] = words
+                if model := self.port_words(port.netns, port.link):
+                    self.interface(port.netns, port.link)["port"] = model
 
     def root(self, bridge: str) -> str:
         """The first bridge of a network: further ones of the fabric hang on it by a cable."""
@@ -279,7 +281,7 @@ class _File:
             )
             if isinstance(bridge, Bridge):
                 membership = (
-                    self.words(veth.netns)
+                    self.node_entries(veth.netns)
                     .setdefault("networks", {})
                     .setdefault(bridge.altname or bridge.name, {})
                 )
@@ -292,9 +294,9 @@ class _File:
                 if options := self.port_words(*veth.peer):
                     membership["port"] = options
             return
-        words = self.common(veth)
-        if words or not is_attached(veth.netns):
-            self.interface(veth.netns, veth.name).update(words)
+        model = self.common(veth)
+        if model or not is_attached(veth.netns):
+            self.interface(veth.netns, veth.name).update(model)
         if (veth.netns, veth.name) < veth.peer:
             ends = [
                 f"{self.node(label)}:{self.name(label, dev)}"
@@ -309,18 +311,18 @@ class _File:
                 impair.netns, impair.link
             )
 
-    def take_directions(self, member: Veth, membership: Words) -> None:
+    def take_directions(self, member: Veth, membership: Entries) -> None:
         """What a membership says holds for both ends of its cable; the member's own may be told otherwise."""
         to, own = self.impairment(*member.peer), self.impairment(member.netns, member.name)
         if to:
             membership["impair"] = to
-        if own != to and (words := {key: none for key, none in NOTHING.items() if key in to} | own):
-            self.interface(member.netns, member.name)["impair"] = words
+        if own != to and (model := {key: none for key, none in NOTHING.items() if key in to} | own):
+            self.interface(member.netns, member.name)["impair"] = model
 
-    def impairment(self, label: str, dev: str) -> Words:
+    def impairment(self, label: str, dev: str) -> Entries:
         found = self.state.get(impair_key(label, dev))
         return (
-            {key: _typed(text) for key, text in found.said.words().items()}
+            {key: _typed(text) for key, text in found.impairment.file_values().items()}
             if isinstance(found, Impair)
             else {}
         )
@@ -329,69 +331,71 @@ class _File:
         if link.parent is not None and link.parent[0] == self.mark.fabric:
             self.take_closed(link, link.parent)
             return
-        words = self.interface(link.netns, link.name)
-        words |= {
+        model = self.interface(link.netns, link.name)
+        model |= {
             "kind": link.KIND,
             **{name: _typed(text) for name, text in link.own().items()},
             **self.riding(link),
             **self.ports(link),
         }
         if isinstance(primary := self.state.get(primary_key(link.netns, link.name)), Primary):
-            words["primary"] = self.name(link.netns, primary.port)
+            model["primary"] = self.name(link.netns, primary.port)
         if link.parent is not None:
             label, dev = link.parent
-            words["parent"] = (
+            model["parent"] = (
                 self.name(label, dev)
                 if label == link.netns
                 else f"{self.node(label)}:{self.name(label, dev)}"
             )
         if isinstance(port := self.state.get(port_key(link.netns, link.name)), Port):
-            words["master"] = self.name(link.netns, port.master)
+            model["master"] = self.name(link.netns, port.master)
 
     def take_closed(self, link: StandaloneLink, parent: tuple[str, str]) -> None:
         """A member of a network without bridge and parent: what it is on is in the fabric."""
         there = self.state.get(link_key(*parent))
         network = there.altname if isinstance(there, Link) and there.altname else parent[1]
-        words = self.networks.setdefault(network, {})
-        words |= {"driver": link.KIND, "driver_mode": link.own()["mode"]}
-        membership = self.words(link.netns).setdefault("networks", {}).setdefault(network, {})
+        model = self.networks.setdefault(network, {})
+        model |= {"driver": link.KIND, "driver_mode": link.own()["mode"]}
+        membership = (
+            self.node_entries(link.netns).setdefault("networks", {}).setdefault(network, {})
+        )
         membership |= {
             "name": self.name(link.netns, link.name),
             "addresses": False,
             **self.riding(link),
         }
 
-    def riding(self, link: StandaloneLink) -> Words:
+    def riding(self, link: StandaloneLink) -> Entries:
         """Like `common`, but that of a link with a parent the parent's MTU may be what goes without saying."""
         below = self.state.get(link_key(*link.parent)) if link.parent is not None else None
-        words = self.common(link)
+        model = self.common(link)
         if isinstance(below, Link):
-            words.pop("mtu", None)
+            model.pop("mtu", None)
             if link.mtu != below.mtu or not link.FITS_PARENT:
-                words["mtu"] = link.mtu
-        return words
+                model["mtu"] = link.mtu
+        return model
 
-    def common(self, link: Link) -> Words:
+    def common(self, link: Link) -> Entries:
         node = self.node(link.netns)
-        words: Words = {}
+        model: Entries = {}
         port = self.state.get(port_key(link.netns, link.name))
         bonded = isinstance(port, Port) and port.of == "bond"
         if link.mtu != (VRF_MTU if isinstance(link, Vrf) else 1500) and not bonded:
-            words["mtu"] = link.mtu
+            model["mtu"] = link.mtu
         if (
             link.mac
             and not bonded
             and not link.LENT
             and link.mac != self.mark.mac(node, self.name(link.netns, link.name))
         ):
-            words["mac"] = link.mac
+            model["mac"] = link.mac
         if link.txqueuelen != link.QUEUE and not link.LENT:
-            words["txqueuelen"] = link.txqueuelen
+            model["txqueuelen"] = link.txqueuelen
         if description := read_alias(link.alias).description:
-            words["description"] = description
+            model["description"] = description
         if up_key(link.netns, link.name) not in self.state:
-            words["state"] = "down"
-        return words
+            model["state"] = "down"
+        return model
 
     def take_address(self, address: Address) -> None:
         held = address.address
@@ -409,60 +413,60 @@ class _File:
             }
         self.interface(address.netns, address.link).setdefault("addresses", []).append(entry)
 
-    def route(self, route: Route) -> Words:
+    def route(self, route: Route) -> Entries:
         spec = route.spec
         default = "::/0" if spec.family == AF_INET6 else "default"
-        words: Words = {
+        model: Entries = {
             "to": default if spec.dst is None else f"{ip_address(spec.dst)}/{spec.prefixlen}"
         }
         if spec.type != RTN_UNICAST:
-            words["type"] = next(name for name, number in TYPES.items() if number == spec.type)
+            model["type"] = next(name for name, number in TYPES.items() if number == spec.type)
         hops = [self.hop(route.netns, hop) for hop in spec.hops]
         if len(hops) == 1:
-            words |= hops[0]
+            model |= hops[0]
         elif hops:
-            words["nexthops"] = [
-                words | {"weight": hop.weight} for words, hop in zip(hops, spec.hops, strict=True)
+            model["nexthops"] = [
+                model | {"weight": hop.weight} for model, hop in zip(hops, spec.hops, strict=True)
             ]
-        words["metric"] = spec.metric
+        model["metric"] = spec.metric
         if spec.table != MAIN or any(self.in_vrf(route.netns, hop.dev) for hop in spec.hops):
-            words["table"] = spec.table
+            model["table"] = spec.table
         if spec.src is not None:
-            words["src"] = str(ip_address(spec.src))
+            model["src"] = str(ip_address(spec.src))
         if spec.mtu:
-            words["mtu"] = spec.mtu
-        return words
+            model["mtu"] = spec.mtu
+        return model
 
     def in_vrf(self, label: str, dev: str | None) -> bool:
         port = self.state.get(port_key(label, dev or ""))
         return isinstance(port, Port) and port.of == "vrf"
 
-    def hop(self, label: str, hop: Hop) -> Words:
-        words: Words = {"via": str(ip_address(hop.via))} if hop.via else {}
+    def hop(self, label: str, hop: Hop) -> Entries:
+        model: Entries = {"via": str(ip_address(hop.via))} if hop.via else {}
         if hop.dev:
-            words["dev"] = self.name(label, hop.dev)
+            model["dev"] = self.name(label, hop.dev)
         if hop.onlink:
-            words["onlink"] = True
-        return words
+            model["onlink"] = True
+        return model
 
-    def rule(self, rule: Rule) -> Words:
+    def rule(self, rule: Rule) -> Entries:
         spec = rule.spec
-        words: Words = {"priority": spec.priority}
+        model: Entries = {"priority": spec.priority}
         for word, selector in (("from", spec.src), ("to", spec.dst)):
             if selector is not None:
-                words[word] = f"{ip_address(selector[0])}/{selector[1]}"
-        words |= {word: name for word, name in (("iif", spec.iif), ("oif", spec.oif)) if name}
+                model[word] = f"{ip_address(selector[0])}/{selector[1]}"
+        model |= {word: name for word, name in (("iif", spec.iif), ("oif", spec.oif)) if name}
         if spec.mark is not None:
-            words["fwmark"] = f"{spec.mark[0]:#x}/{spec.mark[1]:#x}"
+            model["fwmark"] = f"{spec.mark[0]:#x}/{spec.mark[1]:#x}"
         if spec.action == FR_ACT_TO_TBL:
-            words["table"] = spec.table
+            model["table"] = spec.table
         else:
-            words["action"] = next(
+            model["action"] = next(
                 name for name, number in ACTIONS.items() if number == spec.action
             )
         if spec.family == AF_INET6 and spec.src is None and spec.dst is None:
-            words["family"] = "ipv6"
-        return words
+            model["family"] = "ipv6"
+        return model
 
 
 def topology(
@@ -500,27 +504,27 @@ def _dotted(path: str) -> str:
 def _vlan(entry: VlanRange) -> object:
     """An entry of a port's `vlans`."""
     ids = entry.first if entry.first == entry.last else f"{entry.first}-{entry.last}"
-    return ids if entry.tag is Tag.UNSAID else {"id": ids, "untagged": entry.tag is Tag.UNTAGGED}
+    return ids if entry.tag is Tag.DEFAULT else {"id": ids, "untagged": entry.tag is Tag.UNTAGGED}
 
 
 def _typed(text: str) -> object:
     return {"true": True, "false": False}.get(text, int(text) if text.isdigit() else text)
 
 
-def _peer(peer: Peer) -> Words:
-    words: Words = {
+def _peer(peer: Peer) -> Entries:
+    model: Entries = {
         name: _typed(text) for name, text in peer.attributes().items() if name != "allowed_ips"
     }
     subnets = list(map(subnet_text, peer.allowed_ips))
-    return {"public_key": peer.public_key, **words, **({"allowed_ips": subnets} if subnets else {})}
+    return {"public_key": peer.public_key, **model, **({"allowed_ips": subnets} if subnets else {})}
 
 
-def _dns(content: str) -> Words:
-    words: Words = {}
+def _dns(content: str) -> Entries:
+    model: Entries = {}
     for line in content.splitlines():
         key, _, rest = line.partition(" ")
         if key == "nameserver":
-            words.setdefault("servers", []).append(rest)
+            model.setdefault("servers", []).append(rest)
         elif key in {"search", "options"}:
-            words[key] = rest.split()
-    return words
+            model[key] = rest.split()
+    return model

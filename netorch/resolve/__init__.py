@@ -122,7 +122,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
         attached={
             site.label: Attachment(attach.how, attach.what)
             for site in draft.sites.values()
-            if (attach := site.words.attach) is not None
+            if (attach := site.model.attach) is not None
         },
         complaints=tuple(draft.complaints),
         warnings=tuple(dict.fromkeys(draft.warnings)),
@@ -130,7 +130,7 @@ def resolve(topology: TopologyFile, name: str, prefix: str = "", folder: str = "
         egress=tuple(
             (segment.owner.label, segment.name, address)
             for segment in segments.values()
-            for address in (() if segment.owner.created else segment.words.egress)
+            for address in (() if segment.owner.created else segment.model.egress)
         ),
         folder=folder,
         checks=checks,

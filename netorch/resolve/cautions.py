@@ -11,7 +11,7 @@ from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.masters import vrf_of
 from netorch.resolve.roles import BridgeRole, VethRole
 from netorch.resolve.segment import Segment
-from netorch.topology import HopWords, RouteWords
+from netorch.topology import HopModel, RouteModel
 
 
 def check_cautions(draft: Draft, segments: Mapping[str, Segment]) -> None:
@@ -19,7 +19,7 @@ def check_cautions(draft: Draft, segments: Mapping[str, Segment]) -> None:
     for site in draft.sites.values():
         if site.created:
             _check_devices(draft, site)
-        if site.words.routes:
+        if site.model.routes:
             _check_own_gateways(draft, site)
     _check_loops(draft)
     for segment in segments.values():
@@ -42,11 +42,11 @@ def _check_devices(draft: Draft, site: Site) -> None:
 
 def _devices(site: Site) -> Iterator[tuple[Path, str]]:
     """The interfaces that rules and translations of a node name."""
-    for index, rule in enumerate(site.words.rules):
+    for index, rule in enumerate(site.model.rules):
         for key, name in (("iif", rule.iif), ("oif", rule.oif)):
             if name is not None:
                 yield (*site.path, "rules", index, key), name
-    for index, nat in enumerate(site.words.nat):
+    for index, nat in enumerate(site.model.nat):
         path = (*site.path, "nat", index)
         if nat.masquerade is not None:
             yield (*path, "masquerade", "out"), nat.masquerade.out
@@ -58,14 +58,14 @@ def _devices(site: Site) -> Iterator[tuple[Path, str]]:
 
 def _check_own_gateways(draft: Draft, site: Site) -> None:
     """IPv4 gateways that are the node's own: Linux takes the destination to be on the link then."""
-    if not site.words.routes:
+    if not site.model.routes:
         return
     own = {entry.ip: iface for iface in site.ifaces.values() for entry in iface.addresses}
-    for index, words in enumerate(site.words.routes):
-        entries: Sequence[HopWords | RouteWords] = words.nexthops or [words]
+    for index, model in enumerate(site.model.routes):
+        entries: Sequence[HopModel | RouteModel] = model.nexthops or [model]
         for number, entry in enumerate(entries):
             place: Path = (*site.path, "routes", index)
-            place = (*place, "nexthops", number) if words.nexthops else place
+            place = (*place, "nexthops", number) if model.nexthops else place
             if entry.via is None or entry.via.version == 6 or entry.onlink:
                 continue
             if (iface := own.get(entry.via)) is not None:
@@ -166,7 +166,7 @@ def _is_certain(near: Iface, far: Iface) -> bool:
         bridge = port.master
         assert bridge is not None
         assert isinstance(bridge.role, BridgeRole)
-        isolated = port.port.isolated or (port.port.words is not None and port.port.words.isolated)
+        isolated = port.port.isolated or (port.port.model is not None and port.port.model.isolated)
         if bridge.role.settings.vlan_filtering or isolated:
             return False
     return True
@@ -176,7 +176,7 @@ def _check_egress(draft: Draft, segment: Segment) -> None:
     """Addresses to leave with, as far as the file knows the owner's."""
     owner = segment.owner
     own = {entry.ip for iface in owner.ifaces.values() for entry in iface.addresses}
-    for index, address in enumerate(segment.words.egress):
+    for index, address in enumerate(segment.model.egress):
         path = (*segment.path, "egress", index)
         if address.is_unspecified or address.is_multicast or address.is_loopback:
             draft.complain(

@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from netorch.errors import did_you_mean
 from netorch.immutable import Value, field
-from netorch.kinds.base.link import AddressWords, CommonWords
-from netorch.kinds.base.port_words import PortWords
-from netorch.kinds.base.standalone import StandaloneWords
-from netorch.language.impairment import ImpairWords
+from netorch.kinds.base.link import AddressModel, CommonModel
+from netorch.kinds.base.port_models import PortModel
+from netorch.kinds.base.standalone import StandaloneModel
+from netorch.language.impairment import ImpairModel
 from netorch.language.scalars import IFNAMSIZ, Address, Interface
 from netorch.resolve.roles import (
     REFUSED,
@@ -27,7 +27,7 @@ from netorch.resolve.roles import (
 )
 from netorch.state.key import HOST, Key
 from netorch.state.resource import Resource
-from netorch.topology import NodeWords, TopologyFile
+from netorch.topology import NodeModel, TopologyFile
 from netorch.values.marks import Mark
 
 Path = tuple[str | int, ...]
@@ -69,7 +69,7 @@ class PortDraft(Struct):
     `trunk`: the port leads to another bridge of the same network.
     """
 
-    words: PortWords | None = None
+    model: PortModel | None = None
     path: Path = ()
     hairpin: bool = False
     isolated: bool = False
@@ -98,11 +98,11 @@ class Iface(Struct):
     altname: str = ""
     role: Role = UNMADE
     made_up: bool = False
-    layers: list[CommonWords] = field(default_factory=list)
-    default: CommonWords | None = None
+    layers: list[CommonModel] = field(default_factory=list)
+    default: CommonModel | None = None
     mtu_hint: int | None = None
     addresses: list[DraftAddress] = field(default_factory=list)
-    impairs: list[tuple[ImpairWords, Path]] = field(default_factory=list)
+    impairs: list[tuple[ImpairModel, Path]] = field(default_factory=list)
     master: Iface | None = None
     ports: list[Iface] = field(default_factory=list)
     port: PortDraft = field(default_factory=PortDraft)
@@ -114,9 +114,9 @@ class Iface(Struct):
         return self.role.peer if isinstance(self.role, VethRole) else None
 
     @property
-    def solo(self) -> StandaloneWords | None:
+    def solo(self) -> StandaloneModel | None:
         """The words of what is made alone."""
-        return self.role.words if isinstance(self.role, StandaloneRole) else None
+        return self.role.model if isinstance(self.role, StandaloneRole) else None
 
     @property
     def parent(self) -> Iface | None:
@@ -132,7 +132,7 @@ class Iface(Struct):
         if isinstance(self.role, UnmadeRole):
             self.role = REFUSED
 
-    def said(self, key: str) -> Any:
+    def explicit_value(self, key: str) -> Any:
         """The value of a key in the first layer that has it explicitly, at last that of `defaults.interface`."""
         for layer in (
             *self.layers,
@@ -142,10 +142,10 @@ class Iface(Struct):
                 return getattr(layer, key)
         return None
 
-    def impair(self, words: ImpairWords | None, path: Path) -> None:
+    def impair(self, model: ImpairModel | None, path: Path) -> None:
         """Another place speaks of its sending, behind those that did before."""
-        if words is not None:
-            self.impairs.append((words, (*path, "impair")))
+        if model is not None:
+            self.impairs.append((model, (*path, "impair")))
 
     @property
     def own_mtu(self) -> int | None:
@@ -160,7 +160,7 @@ class Iface(Struct):
 
     @property
     def is_up(self) -> bool:
-        return bool(self.said("state") != "down")
+        return bool(self.explicit_value("state") != "down")
 
     @property
     def display(self) -> str:
@@ -178,7 +178,7 @@ class Site(Struct):
     name: str
     label: str
     created: bool
-    words: NodeWords
+    model: NodeModel
     path: Path
     ifaces: dict[str, Iface] = field(default_factory=dict)
     made_up: dict[str, str] = field(default_factory=dict)
@@ -246,20 +246,20 @@ class Draft(Struct):
         """The topology's hidden namespace, made when first asked for."""
         name = self.mark.fabric
         if name not in self.sites:
-            self.sites[name] = Site(name, name, True, NodeWords(), ())
+            self.sites[name] = Site(name, name, True, NodeModel(), ())
         return self.sites[name]
 
     @property
     def host(self) -> Site:
         if HOST not in self.sites:
-            self.sites[HOST] = Site(HOST, HOST, False, NodeWords(), ())
+            self.sites[HOST] = Site(HOST, HOST, False, NodeModel(), ())
         return self.sites[HOST]
 
 
-def draft_addresses(words: Iterable[AddressWords], path: Path) -> list[DraftAddress]:
+def draft_addresses(model: Iterable[AddressModel], path: Path) -> list[DraftAddress]:
     return [
         DraftAddress(entry.address, (*path, index), entry.other_end, entry.scope)
-        for index, entry in enumerate(words)
+        for index, entry in enumerate(model)
     ]
 
 

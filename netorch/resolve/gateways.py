@@ -25,7 +25,7 @@ from netorch.netlink.constants import (
 from netorch.resolve.draft import Draft, Site
 from netorch.resolve.masters import vrf_of
 from netorch.state.resource import Resource
-from netorch.topology import HopWords, RouteWords
+from netorch.topology import HopModel, RouteModel
 from netorch.values.requests import Hop, RouteSpec
 
 IPV4_LOOPBACK = ip_network("127.0.0.0/8")
@@ -385,7 +385,7 @@ def check_gateways(draft: Draft) -> None:
     sites = {
         site.label: site
         for site in draft.sites.values()
-        if site.words.routes or site.label in by_networks
+        if site.model.routes or site.label in by_networks
     }
     if not sites:
         return
@@ -453,21 +453,21 @@ def _complain(draft: Draft, site: Site, route: Route, bad: BadHop) -> None:
         remedy = "Take another address or subnet, or say `default_route: false` in the membership."
         draft.complain(bad.code, path, f"node {site.name}: {bad.what}", remedy)
         return
-    words = site.words.routes[int(path[-1])]
-    entry: HopWords | RouteWords = words
+    model = site.model.routes[int(path[-1])]
+    entry: HopModel | RouteModel = model
     place = path
-    if words.nexthops:
+    if model.nexthops:
         # hops over links that are down are left out, so the numbers may differ
-        same = [index for index, each in enumerate(words.nexthops) if _says(site, each, hop)]
+        same = [index for index, each in enumerate(model.nexthops) if _says(site, each, hop)]
         number = same[-1 if bad.code == "hop-twice" else 0]
-        entry, place = words.nexthops[number], (*path, "nexthops", number)
+        entry, place = model.nexthops[number], (*path, "nexthops", number)
     key = "via" if entry.via is not None else "dev"
     draft.complain(bad.code, (*place, key), f"node {site.name}: {bad.what}", bad.remedy)
 
 
-def _says(site: Site, words: HopWords, hop: Hop) -> bool:
+def _says(site: Site, model: HopModel, hop: Hop) -> bool:
     """Whether the hop is what these words ask for."""
-    via = None if words.via is None else words.via.packed
-    iface = site.ifaces.get(words.dev or "")
-    device = words.dev if iface is None else (iface.front or iface).dev
+    via = None if model.via is None else model.via.packed
+    iface = site.ifaces.get(model.dev or "")
+    device = model.dev if iface is None else (iface.front or iface).dev
     return via == hop.via and device in {None, hop.dev}

@@ -22,7 +22,7 @@ def check_nics(draft: Draft) -> None:
     }
     for iface in all_interfaces(draft.sites):
         if not isinstance(iface.role, StandaloneRole) or not (
-            nic := iface.role.words.taken_from(iface.name)
+            nic := iface.role.model.taken_from(iface.name)
         ):
             continue
         path = (*iface.path, "from")

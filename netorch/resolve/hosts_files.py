@@ -12,7 +12,7 @@ def put_names(draft: Draft) -> None:
     """hosts for every node that netorch makes, resolv.conf for those with `dns`."""
     if not draft.topology.names:
         for site in _nodes(draft):
-            if site.words.dns is not None:
+            if site.model.dns is not None:
                 draft.complain(
                     "no-resolv-conf",
                     (*site.path, "dns"),
@@ -24,7 +24,7 @@ def put_names(draft: Draft) -> None:
     for site in _nodes(draft):
         if site.created:
             draft.put(NodeFile(site.label, "hosts", content), site.path)
-        if site.words.dns is not None:
+        if site.model.dns is not None:
             if site.created:
                 draft.put(
                     NodeFile(site.label, "resolv.conf", _resolv(draft, site)), (*site.path, "dns")
@@ -45,7 +45,7 @@ def _lines(draft: Draft) -> list[str]:
     """A line an address, a node's own loopback addresses first since they are reachable whichever link is up."""
     lines: list[str] = []
     for site in _nodes(draft):
-        names = " ".join((site.name, *site.words.aliases))
+        names = " ".join((site.name, *site.model.aliases))
         ifaces = sorted(site.ifaces.values(), key=lambda iface: iface.name != "lo")
         for iface in ifaces:
             for entry in iface.addresses:
@@ -59,7 +59,7 @@ def _check(draft: Draft) -> None:
         "localhost": "localhost"
     }
     for site in _nodes(draft):
-        for index, alias in enumerate(site.words.aliases):
+        for index, alias in enumerate(site.model.aliases):
             owner = owners.setdefault(alias, site.name)
             if owner != site.name:
                 draft.complain(
@@ -70,7 +70,7 @@ def _check(draft: Draft) -> None:
 
 
 def _resolv(draft: Draft, site: Site) -> str:
-    dns = site.words.dns
+    dns = site.model.dns
     assert dns is not None
     lines = [first_line(draft.mark.topology), *(f"nameserver {server}" for server in dns.servers)]
     if dns.search:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netorch.kinds.impair import Impair
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
-from netorch.language.impairment import ImpairWords, senseless, together
+from netorch.language.impairment import ImpairModel, senseless, together
 from netorch.resolve.draft import Draft, Iface, Path, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import LoopbackRole
@@ -24,7 +24,7 @@ def put_impairments(draft: Draft) -> None:
                 told.add((path, key))
                 draft.complain("bad-impairment", path, what, remedy)
         if said:
-            if iface.said("txqueuelen") == 0:
+            if iface.explicit_value("txqueuelen") == 0:
                 # qdisc_create makes it 1000
                 what = f"{iface.display} has `txqueuelen: 0`, which is not a queue: what is impaired waits in one"
                 draft.complain(
@@ -41,7 +41,7 @@ def put_impairments(draft: Draft) -> None:
             draft.put(Impair.of(iface.site.label, iface.dev, said, mtu), sources[0][1])
 
 
-def _sources(draft: Draft, iface: Iface) -> list[tuple[ImpairWords, Path]]:
+def _sources(draft: Draft, iface: Iface) -> list[tuple[ImpairModel, Path]]:
     """What goes before comes first: the interface's own, its end's, its link's or membership's, the default."""
     sources = list(iface.impairs)
     default = draft.topology.defaults.interface.impair

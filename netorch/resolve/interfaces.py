@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from netorch.immutable import replace
-from netorch.kinds.base.link import CommonWords, InterfaceWords
-from netorch.kinds.base.standalone import ETHERNET_MTU, StandaloneWords, parse_place
-from netorch.kinds.bridge import BridgeWords
+from netorch.kinds.base.link import CommonModel, InterfaceModel
+from netorch.kinds.base.standalone import ETHERNET_MTU, StandaloneModel, parse_place
+from netorch.kinds.bridge import BridgeModel
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
-from netorch.kinds.veth import VethWords
+from netorch.kinds.veth import VethModel
 from netorch.language.scalars import Network
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site, cable, draft_addresses
 from netorch.resolve.masters import bond_of, check_port, keeps_addresses
@@ -23,7 +23,7 @@ from netorch.resolve.roles import (
     VethRole,
 )
 from netorch.state.key import HOST
-from netorch.topology import EndpointWords, LinkWords, parse_endpoint
+from netorch.topology import EndpointModel, LinkModel, parse_endpoint
 
 NO_LINKS = {"all", "default"}
 """Names that Linux gives to no link (sysctl_dev_name_is_allowed in net/core)."""
@@ -34,28 +34,28 @@ FOREIGN_KEYS = {"addresses", "kind", "neighbours", "sysctls"}
 def declare(draft: Draft) -> None:
     """Interfaces of the nodes' `interfaces`, without their links."""
     for site in list(draft.sites.values()):
-        for name, words in site.words.interfaces.items():
+        for name, model in site.model.interfaces.items():
             path = (*site.path, "interfaces", name)
             iface = site.interface(name, path, draft.prefix)
-            iface.layers.insert(0, words)
-            iface.addresses += draft_addresses(words.addresses, (*path, "addresses"))
-            iface.impair(words.impair, path)
-            iface.port.words, iface.port.path = words.port, (*path, "port")
+            iface.layers.insert(0, model)
+            iface.addresses += draft_addresses(model.addresses, (*path, "addresses"))
+            iface.impair(model.impair, path)
+            iface.port.model, iface.port.path = model.port, (*path, "port")
             if name == "lo":
                 iface.role = LOOPBACK
-                _check_loopback(draft, iface, words)
-            elif isinstance(words, BridgeWords):
-                iface.role = BridgeRole(words)
-            elif isinstance(words, StandaloneWords):
-                iface.role = StandaloneRole(words)
+                _check_loopback(draft, iface, model)
+            elif isinstance(model, BridgeModel):
+                iface.role = BridgeRole(model)
+            elif isinstance(model, StandaloneModel):
+                iface.role = StandaloneRole(model)
 
 
 def wire_links(draft: Draft) -> None:
     """Veth pairs: `kind: veth` with a `peer`, and `links`."""
     for site in list(draft.sites.values()):
-        for name, words in site.words.interfaces.items():
-            if isinstance(words, VethWords):
-                _wire_veth(draft, site.ifaces[name], words)
+        for name, model in site.model.interfaces.items():
+            if isinstance(model, VethModel):
+                _wire_veth(draft, site.ifaces[name], model)
     for index, link in enumerate(draft.topology.links):
         _wire_link(draft, link, ("links", index))
 
@@ -69,9 +69,9 @@ def set_parents(draft: Draft) -> None:
         if isinstance(iface.role, StandaloneRole)
     ]
     for iface, role in riders:
-        if role.parent is None and role.words.rides_on is not None:
+        if role.parent is None and role.model.rides_on is not None:
             iface.role = replace(
-                role, parent=_parent(draft, iface, role.words, role.words.rides_on)
+                role, parent=_parent(draft, iface, role.model, role.model.rides_on)
             )
     for iface, _ in riders:
         seen, at = {id(iface)}, iface.parent
@@ -88,7 +88,7 @@ def set_parents(draft: Draft) -> None:
             iface.role = replace(iface.role, parent=None)
 
 
-def _parent(draft: Draft, iface: Iface, words: StandaloneWords, said: str) -> Iface | None:
+def _parent(draft: Draft, iface: Iface, model: StandaloneModel, said: str) -> Iface | None:
     path = (*iface.path, "parent")
     node, name = parse_place(said)
     if node is None:
@@ -97,11 +97,11 @@ def _parent(draft: Draft, iface: Iface, words: StandaloneWords, said: str) -> If
         return None
     else:
         site = found
-    if site is not iface.site and not words.FAR_PARENT:
+    if site is not iface.site and not model.FAR_PARENT:
         draft.complain(
             "parent-elsewhere",
             path,
-            f"a {words.kind} and its parent are in one namespace: {said} is in another node",
+            f"a {model.kind} and its parent are in one namespace: {said} is in another node",
         )
         return None
     if name not in site.ifaces:
@@ -165,7 +165,7 @@ def check_names(draft: Draft) -> None:
 def _without_a_maker(draft: Draft, iface: Iface) -> None:
     site = iface.site
     if site.created:
-        network = next(iter(site.words.networks), None)
+        network = next(iter(site.model.networks), None)
         of_network = (
             f"If it is that of network {network}, say `networks: {{{network}: {{name: {iface.name}}}}}`; else add"
             if network
@@ -190,24 +190,24 @@ def _without_a_maker(draft: Draft, iface: Iface) -> None:
         )
 
 
-def _check_loopback(draft: Draft, iface: Iface, words: InterfaceWords) -> None:
+def _check_loopback(draft: Draft, iface: Iface, model: InterfaceModel) -> None:
     allowed = (
         {"addresses", "mtu", "txqueuelen", "sysctls", "impair", "kind"}
         if iface.site.created
         else FOREIGN_KEYS
     )
-    for key in sorted(words.model_fields_set - allowed):
+    for key in sorted(model.model_fields_set - allowed):
         draft.complain("loopback", (*iface.path, key), f"`{key}` cannot be set on lo")
-    if words.kind is not None:
+    if model.kind is not None:
         draft.complain(
             "loopback", (*iface.path, "kind"), "lo is the loopback interface: it takes no `kind`"
         )
 
 
-def _wire_veth(draft: Draft, near: Iface, words: VethWords) -> None:
+def _wire_veth(draft: Draft, near: Iface, model: VethModel) -> None:
     path = (*near.path, "peer")
     try:
-        node, name = parse_endpoint(words.peer)
+        node, name = parse_endpoint(model.peer)
     except ValueError as error:
         draft.complain("bad-end", path, str(error))
         return
@@ -219,17 +219,17 @@ def _wire_veth(draft: Draft, near: Iface, words: VethWords) -> None:
     _connect(draft, near, far, path)
 
 
-def _wire_link(draft: Draft, link: LinkWords, path: Path) -> None:
+def _wire_link(draft: Draft, link: LinkModel, path: Path) -> None:
     ends: list[Iface] = []
-    for index, words in enumerate(link.endpoints):
+    for index, model in enumerate(link.endpoints):
         place = (*path, "endpoints", index)
-        site = _site(draft, words.node, place)
+        site = _site(draft, model.node, place)
         if site is None:
             continue
-        iface = site.interface(words.interface, place, draft.prefix)
-        _layer(iface, words)
-        iface.addresses += draft_addresses(words.addresses, (*place, "addresses"))
-        iface.impair(words.impair, place)
+        iface = site.interface(model.interface, place, draft.prefix)
+        _layer(iface, model)
+        iface.addresses += draft_addresses(model.addresses, (*place, "addresses"))
+        iface.impair(model.impair, place)
         iface.impair(link.impair, path)
         iface.mtu_hint = link.mtu if link.mtu is not None else iface.mtu_hint
         ends.append(iface)
@@ -241,10 +241,10 @@ def _wire_link(draft: Draft, link: LinkWords, path: Path) -> None:
             _number(draft, ends, subnet, (*path, "subnet", index))
 
 
-def _layer(iface: Iface, words: EndpointWords) -> None:
+def _layer(iface: Iface, model: EndpointModel) -> None:
     """What the node says of its interface goes before what the link says."""
-    position = 1 if iface.layers and isinstance(iface.layers[0], InterfaceWords) else 0
-    iface.layers.insert(position, words)
+    position = 1 if iface.layers and isinstance(iface.layers[0], InterfaceModel) else 0
+    iface.layers.insert(position, model)
 
 
 def _site(draft: Draft, node: str, path: Path) -> Site | None:
@@ -329,8 +329,8 @@ def mtu_of(iface: Iface) -> int:
     if not isinstance(role, StandaloneRole):
         return 1500
     below = carrier(iface)
-    least, most = role.words.MAKES.MTUS
-    mtu = role.words.default_mtu(None if below is None else mtu_below(iface, below))
+    least, most = role.model.MAKES.MTUS
+    mtu = role.model.default_mtu(None if below is None else mtu_below(iface, below))
     return max(least, min(mtu, most)) if mtu else mtu
 
 
@@ -361,4 +361,4 @@ def holder(site: Site, address: str) -> Iface | None:
     )
 
 
-__all__ = ["CommonWords", "check_unmade", "declare", "mtu_of", "type_of", "wire_links"]
+__all__ = ["CommonModel", "check_unmade", "declare", "mtu_of", "type_of", "wire_links"]

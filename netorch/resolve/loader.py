@@ -136,7 +136,7 @@ def _apart(problems: Sequence[Problem], early: Sequence[Problem]) -> list[Proble
     ]
 
 
-class Kept(list[Any]):
+class PrunedList(list[Any]):
     """A list out of which wrong items may have been cut: `places` are those that the rest had."""
 
     __slots__ = ("places",)
@@ -144,7 +144,7 @@ class Kept(list[Any]):
 
     def __init__(self, items: list[Any]) -> None:
         super().__init__(map(_copy, items))
-        self.places = [*items.places] if isinstance(items, Kept) else [*range(len(items))]
+        self.places = [*items.places] if isinstance(items, PrunedList) else [*range(len(items))]
 
 
 class Remainder(Value):
@@ -396,7 +396,7 @@ def _whole(tree: Any, path: Sequence[str | int]) -> tuple[str | int, ...]:
         inside = _has(tree, part)
         found.append(
             tree.places[part]
-            if inside and isinstance(tree, Kept) and isinstance(part, int)
+            if inside and isinstance(tree, PrunedList) and isinstance(part, int)
             else part
         )
         tree = tree[part] if inside else tree
@@ -524,7 +524,7 @@ def _without(
         reverse=True,
     ):
         del container[part]
-        if isinstance(container, Kept) and isinstance(part, int):
+        if isinstance(container, PrunedList) and isinstance(part, int):
             del container.places[part]
     return result
 
@@ -545,7 +545,7 @@ def _is_member(path: Sequence[str | int]) -> bool:
 def _copy(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {key: _copy(value) for key, value in tree.items()}
-    return Kept(tree) if isinstance(tree, list) else tree
+    return PrunedList(tree) if isinstance(tree, list) else tree
 
 
 def _sorted(problems: Sequence[Problem]) -> list[Problem]:

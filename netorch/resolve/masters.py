@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netorch.kinds.base.link import InterfaceWords
-from netorch.kinds.bond import OWN_MACS, BondWords
-from netorch.kinds.vrf import VrfWords
+from netorch.kinds.base.link import InterfaceModel
+from netorch.kinds.bond import OWN_MACS, BondModel
+from netorch.kinds.vrf import VrfModel
 from netorch.resolve.draft import BRIDGE_PORTS, Draft, Iface, Path, Site
 from netorch.resolve.roles import BridgeRole, ExistingRole, LoopbackRole, StandaloneRole
 
@@ -22,13 +22,13 @@ _REFUSED = {
 def kind_of(iface: Iface) -> str:
     """The kind of link that it is, as `kind` in the file says it; "" while nothing makes it."""
     role = iface.role
-    return str(role.words.kind) if isinstance(role, StandaloneRole) else role.NAME
+    return str(role.model.kind) if isinstance(role, StandaloneRole) else role.NAME
 
 
 def takes_ports(iface: Iface) -> bool:
     role = iface.role
     return isinstance(role, BridgeRole) or (
-        isinstance(role, StandaloneRole) and role.words.TAKES_PORTS
+        isinstance(role, StandaloneRole) and role.model.TAKES_PORTS
     )
 
 
@@ -38,7 +38,7 @@ def bond_of(iface: Iface) -> Iface | None:
         return None
     role = master.role
     return (
-        master if isinstance(role, StandaloneRole) and isinstance(role.words, BondWords) else None
+        master if isinstance(role, StandaloneRole) and isinstance(role.model, BondModel) else None
     )
 
 
@@ -48,14 +48,14 @@ def vrf_of(iface: Iface) -> Iface | None:
         if (
             at is not None
             and isinstance(at.role, StandaloneRole)
-            and isinstance(at.role.words, VrfWords)
+            and isinstance(at.role.model, VrfModel)
         ):
             return at
     return None
 
 
 def table_of(vrf: Iface) -> int:
-    assert isinstance(vrf.solo, VrfWords)
+    assert isinstance(vrf.solo, VrfModel)
     return vrf.solo.table
 
 
@@ -66,7 +66,7 @@ def keeps_addresses(port: Iface) -> bool:
 def keeps_mac(port: Iface) -> bool:
     """Whether a bond leaves its ports their own MACs, in an order of its choice."""
     bond = bond_of(port)
-    return bond is not None and isinstance(bond.solo, BondWords) and bond.solo.mode in OWN_MACS
+    return bond is not None and isinstance(bond.solo, BondModel) and bond.solo.mode in OWN_MACS
 
 
 def can_be_bridged(iface: Iface) -> bool:
@@ -81,7 +81,7 @@ def attach_ports(draft: Draft) -> None:
         for iface in list(site.ifaces.values()):
             words = (
                 iface.layers[0]
-                if iface.layers and isinstance(iface.layers[0], InterfaceWords)
+                if iface.layers and isinstance(iface.layers[0], InterfaceModel)
                 else None
             )
             if words is None or isinstance(iface.role, LoopbackRole):
@@ -135,7 +135,7 @@ def join(draft: Draft, port: Iface, master: Iface, path: Path) -> None:
             "cannot-be-port", path, f"{port.display} is {_NAMES.get(what, f'a {what}')}: {into}"
         )
     elif (
-        not isinstance(master.solo, VrfWords)
+        not isinstance(master.solo, VrfModel)
         and port.solo is not None
         and not port.solo.MAKES.HAS_MAC
     ):
@@ -168,8 +168,8 @@ def check_port(draft: Draft, iface: Iface) -> None:
     role = iface.role
     if (
         isinstance(role, StandaloneRole)
-        and isinstance(role.words, BondWords)
-        and (primary := role.words.primary) is not None
+        and isinstance(role.model, BondModel)
+        and (primary := role.model.primary) is not None
     ):
         ports = [port.name for port in iface.ports]
         if primary not in ports:
@@ -199,7 +199,7 @@ def check_port(draft: Draft, iface: Iface) -> None:
 def _check_bonded(draft: Draft, port: Iface, bond: Iface) -> None:
     """The bond's MAC and MTU are its ports', so that those cannot have others."""
     for key, mine, theirs in (
-        ("mac", port.said("mac"), bond.said("mac")),
+        ("mac", port.explicit_value("mac"), bond.explicit_value("mac")),
         ("mtu", port.own_mtu, bond.own_mtu),
     ):
         if mine is not None and mine != theirs:
@@ -216,14 +216,14 @@ def _place(iface: Iface, key: str) -> Path:
     """Where the file says a key of an interface, as near as is known."""
     declared = (
         iface.layers
-        and isinstance(iface.layers[0], InterfaceWords)
+        and isinstance(iface.layers[0], InterfaceModel)
         and key in iface.layers[0].model_fields_set
     )
     return (*iface.site.path, "interfaces", iface.name, key) if declared else iface.path
 
 
 def _check_options(draft: Draft, iface: Iface) -> None:
-    options, path = iface.port.words, iface.port.path
+    options, path = iface.port.model, iface.port.path
     if options is None:
         return
     if isinstance(iface.role, BridgeRole):
@@ -268,13 +268,13 @@ def _check_tables(draft: Draft, site: Site) -> None:
     seen: dict[int, Iface] = {}
     for iface in site.ifaces.values():
         role = iface.role
-        if not isinstance(role, StandaloneRole) or not isinstance(role.words, VrfWords):
+        if not isinstance(role, StandaloneRole) or not isinstance(role.model, VrfModel):
             continue
-        if (first := seen.setdefault(role.words.table, iface)) is not iface:
+        if (first := seen.setdefault(role.model.table, iface)) is not iface:
             draft.complain(
                 "table-taken",
                 (*iface.path, "table"),
-                f"the VRFs {first.display} and {iface.display} both have table {role.words.table}",
+                f"the VRFs {first.display} and {iface.display} both have table {role.model.table}",
             )
 
 

@@ -19,12 +19,12 @@ def assign_addresses(draft: Draft, segment: Segment) -> None:
     told = [
         {entry.interface.version for entry in member.iface.addresses} for member in segment.members
     ]
-    for subnet in segment.words.subnet:
-        if segment.words.is_bridged and not segment.pools(subnet):
+    for subnet in segment.model.subnet:
+        if segment.model.is_bridged and not segment.pools(subnet):
             continue  # who has which address on a segment of others is not for us to say
         pool = _pool(draft, segment, subnet, taken)
         for member, versions in zip(segment.members, told, strict=True):
-            if member.words.addresses is False or subnet.version in versions:
+            if member.model.addresses is False or subnet.version in versions:
                 continue
             free = next(pool, None)
             if free is None:
@@ -42,7 +42,7 @@ def assign_addresses(draft: Draft, segment: Segment) -> None:
 
 
 def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) -> None:
-    words, path = segment.words, segment.path
+    words, path = segment.model, segment.path
     given: dict[int, Address] = {}
     for index, gateway in enumerate(words.gateway):
         place = (*path, "gateway", index)
@@ -97,8 +97,8 @@ def _bridge_gateways(draft: Draft, segment: Segment, taken: dict[Address, str]) 
 
 
 def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None:
-    if not segment.words.is_segment:
-        mode = segment.words.mode_of(4)
+    if not segment.model.is_segment:
+        mode = segment.model.mode_of(4)
         draft.complain(
             "gateway-is-bridge",
             path,
@@ -123,16 +123,16 @@ def _gateway_name(draft: Draft, segment: Segment, name: str, path: Path) -> None
 
 
 def _explicit(draft: Draft, segment: Segment, member: Member, taken: dict[Address, str]) -> None:
-    for index, (interface, has_prefix) in enumerate(member.words.address or []):
+    for index, (interface, has_prefix) in enumerate(member.model.address or []):
         path = (
             (*member.path, "address")
-            if len(member.words.address or []) == 1
+            if len(member.model.address or []) == 1
             else (*member.path, "address", index)
         )
         ip, subnets = interface.ip, segment.subnet_of(interface.version)
         subnet = next((subnet for subnet in subnets if ip in subnet), None)
-        if subnet is None and segment.words.subnet:
-            shown = ", ".join(map(str, segment.words.subnet))
+        if subnet is None and segment.model.subnet:
+            shown = ", ".join(map(str, segment.model.subnet))
             draft.complain(
                 "outside-subnet",
                 path,
@@ -193,11 +193,11 @@ def _pool(
 
 def _node_gateway(draft: Draft, segment: Segment) -> None:
     """In a segment a member leads out: by name, or by an address that it has."""
-    if not segment.words.is_segment:
+    if not segment.model.is_segment:
         return
     addresses = {entry.ip: member for member in segment.members for entry in member.iface.addresses}
-    for index, gateway in enumerate(segment.words.gateway):
-        if segment.words.parent is not None:
+    for index, gateway in enumerate(segment.model.gateway):
+        if segment.model.parent is not None:
             continue  # it may be a router on the parent's segment that the file knows nothing of
         if (
             not isinstance(gateway, str)

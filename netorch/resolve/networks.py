@@ -11,7 +11,7 @@ from netorch.resolve.masters import can_be_bridged, join, kind_of, vrf_of
 from netorch.resolve.roles import LOOPBACK, REFUSED, BridgeRole, UnmadeRole
 from netorch.resolve.segment import LEADING_OUT, Member, Segment, bridge_of, make_interface
 from netorch.state.key import HOST
-from netorch.topology import Membership, NetworkWords
+from netorch.topology import Membership, NetworkModel
 
 ROOT_MEMBERS = 960
 """Members that plug into the first bridge. Its other ports are for further bridges, so that a network can grow in place."""
@@ -22,8 +22,8 @@ def build(draft: Draft) -> dict[str, Segment]:
     """All networks with their members plugged in, addresses not given out yet."""
     segments = {
         name: segment
-        for name, words in draft.topology.networks.items()
-        if (segment := _segment(draft, name, words))
+        for name, model in draft.topology.networks.items()
+        if (segment := _segment(draft, name, model))
     }
     for site in list(draft.sites.values()):
         _plug_in(draft, site, segments)
@@ -38,7 +38,7 @@ def uplinks(draft: Draft, segments: dict[str, Segment]) -> None:
     """Bridged networks' NICs; what the file says of a NIC's addresses holds for the bridge then."""
     users: dict[tuple[str, str], str] = {}
     for segment in segments.values():
-        name, owner, path = segment.words.uplink, segment.owner, (*segment.path, "uplink")
+        name, owner, path = segment.model.uplink, segment.owner, (*segment.path, "uplink")
         if name is None:
             continue
         nic = owner.ifaces.get(name)
@@ -91,41 +91,41 @@ def _why_not(segment: Segment, nic: Iface) -> str:
     return ""
 
 
-def _segment(draft: Draft, name: str, words: NetworkWords) -> Segment | None:
+def _segment(draft: Draft, name: str, model: NetworkModel) -> Segment | None:
     path: Path = ("networks", name)
-    if words.driver in stacked.DRIVERS:
-        place = stacked.owner_of(draft, words, path)
-        return None if place is None else Segment(name, words, path, place)
-    if words.node is not None and words.node != HOST and words.node not in draft.topology.nodes:
-        draft.unknown("unknown-node", (*path, "node"), "node", words.node, draft.topology.nodes)
+    if model.driver in stacked.DRIVERS:
+        place = stacked.owner_of(draft, model, path)
+        return None if place is None else Segment(name, model, path, place)
+    if model.node is not None and model.node != HOST and model.node not in draft.topology.nodes:
+        draft.unknown("unknown-node", (*path, "node"), "node", model.node, draft.topology.nodes)
         return None
-    if words.node is not None:
-        owner = draft.host if words.node == HOST else draft.sites[words.node]
+    if model.node is not None:
+        owner = draft.host if model.node == HOST else draft.sites[model.node]
     else:
-        owner = draft.fabric if words.is_segment and words.driver == "bridge" else draft.host
-    segment = Segment(name, words, path, owner)
-    if words.driver == "vxlan":
+        owner = draft.fabric if model.is_segment and model.driver == "bridge" else draft.host
+    segment = Segment(name, model, path, owner)
+    if model.driver == "vxlan":
         overlay.add_endpoints(draft, segment)
         return segment if segment.ends else None
-    segment.bridges.append(bridge_of(draft, segment, words.bridge or name))
+    segment.bridges.append(bridge_of(draft, segment, model.bridge or name))
     owner.forwards |= {
         version
         for version in (4, 6)
-        if words.mode_of(version) in LEADING_OUT and segment.subnet_of(version)
+        if model.mode_of(version) in LEADING_OUT and segment.subnet_of(version)
     }
     return segment
 
 
 def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
-    taken = set(site.ifaces) | {words.name for words in site.words.networks.values() if words.name}
+    taken = set(site.ifaces) | {model.name for model in site.model.networks.values() if model.name}
     automatic = (
         name
-        for count in range(len(site.words.networks) + len(taken))
+        for count in range(len(site.model.networks) + len(taken))
         if (name := f"eth{count}") not in taken
     )
-    for network, words in site.words.networks.items():
+    for network, model in site.model.networks.items():
         path = (*site.path, "networks", network)
-        name = words.name or next(automatic)
+        name = model.name or next(automatic)
         if network not in segments:
             if network not in draft.topology.networks:
                 draft.unknown(
@@ -155,25 +155,25 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
             )
             continue
         place = segment
-        if words.at is not None and not segment.words.endpoints:
+        if model.at is not None and not segment.model.endpoints:
             draft.complain(
                 "not-an-overlay",
                 (*path, "at"),
                 f"network {network} has no endpoints: `at` is for networks of driver vxlan",
             )
-        elif segment.words.endpoints:
-            end = overlay.end_for(draft, segment, words, path)
+        elif segment.model.endpoints:
+            end = overlay.end_for(draft, segment, model, path)
             if end is None:
                 iface.role = REFUSED
                 continue
             place = end
-        iface.layers.append(words)
-        iface.impair(words.impair, path)
+        iface.layers.append(model)
+        iface.impair(model.impair, path)
         _cable(draft, place, iface, path)
         if iface.peer is not None:
             # the one cable that is the member's alone carries both directions
-            iface.peer.impair(words.impair, path)
-        member = Member(iface, words, path)
+            iface.peer.impair(model.impair, path)
+        member = Member(iface, model, path)
         segment.plug(member)
         if place is not segment:
             place.plug(member)
@@ -181,15 +181,15 @@ def _plug_in(draft: Draft, site: Site, segments: dict[str, Segment]) -> None:
 
 def _cable(draft: Draft, segment: Segment, iface: Iface, path: Path) -> None:
     """A veth from the right bridge of the segment to a member; without a bridge a link of its own."""
-    if segment.words.driver in stacked.DRIVERS:
+    if segment.model.driver in stacked.DRIVERS:
         stacked.add_member(segment, iface)
         return
     port = make_interface(draft, segment, f"{iface.site.name}-{iface.name}", path)
     cable(port, iface)
-    port.mtu_hint = iface.mtu_hint = segment.words.mtu
-    port.port.isolated = segment.words.port_isolation
-    if isinstance(words := iface.layers[-1], Membership):
-        port.port.words, port.port.path = words.port, (*path, "port")
+    port.mtu_hint = iface.mtu_hint = segment.model.mtu
+    port.port.isolated = segment.model.port_isolation
+    if isinstance(model := iface.layers[-1], Membership):
+        port.port.model, port.port.path = model.port, (*path, "port")
     join(draft, port, _bridge_for(draft, segment, len(segment.members)), path)
 
 
@@ -202,10 +202,10 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
         down = make_interface(draft, segment, f"{bridge.name}-down", segment.path)
         up = make_interface(draft, segment, f"{bridge.name}-up", segment.path)
         cable(down, up)
-        down.mtu_hint = up.mtu_hint = segment.words.mtu
+        down.mtu_hint = up.mtu_hint = segment.model.mtu
         down.port.trunk = up.port.trunk = True
         # members behind it are as apart from those on the first bridge as these are from one another
-        down.port.isolated = segment.words.port_isolation
+        down.port.isolated = segment.model.port_isolation
         join(draft, down, segment.root, segment.path)
         join(draft, up, bridge, segment.path)
         segment.bridges.append(bridge)
@@ -213,40 +213,40 @@ def _bridge_for(draft: Draft, segment: Segment, index: int) -> Iface:
 
 
 def _check_subnets(draft: Draft, segment: Segment) -> None:
-    words, path = segment.words, segment.path
-    for index, subnet in enumerate(words.subnet):
-        for earlier in words.subnet[:index]:
+    model, path = segment.model, segment.path
+    for index, subnet in enumerate(model.subnet):
+        for earlier in model.subnet[:index]:
             if subnet.version == earlier.version and subnet.overlaps(earlier):
                 draft.complain(
                     "subnets-overlap",
                     (*path, "subnet", index),
                     f"network {segment.name}: the subnets {earlier} and {subnet} overlap",
                 )
-    for index, pool in enumerate(words.ip_range):
+    for index, pool in enumerate(model.ip_range):
         if not any(
             pool.version == subnet.version and pool.subnet_of(subnet)  # type: ignore[arg-type]
-            for subnet in words.subnet
+            for subnet in model.subnet
         ):
             draft.complain(
                 "outside-subnet",
                 (*path, "ip_range", index),
                 f"ip_range {pool} is in no subnet of network {segment.name}",
             )
-    if not words.is_segment and not words.is_bridged and not words.subnet:
-        what = " and ".join(sorted(words.modes))
+    if not model.is_segment and not model.is_bridged and not model.subnet:
+        what = " and ".join(sorted(model.modes))
         draft.complain(
             "needs-subnet",
             path,
             f"network {segment.name}: mode {what} needs a `subnet`, since the bridge gets an address of it",
         )
-    if words.is_segment and (words.isolated is not None or words.allow):
-        key = "allow" if words.allow else "isolated"
+    if model.is_segment and (model.isolated is not None or model.allow):
+        key = "allow" if model.allow else "isolated"
         draft.complain(
             "nothing-to-isolate",
             (*path, key),
             f"network {segment.name}: a segment leads nowhere, so there is nothing to isolate",
         )
-    for index, other in enumerate(words.allow):
+    for index, other in enumerate(model.allow):
         if other not in draft.topology.networks:
             draft.unknown(
                 "unknown-network",
@@ -260,13 +260,13 @@ def _check_subnets(draft: Draft, segment: Segment) -> None:
 def _check_allowed(draft: Draft, segments: dict[str, Segment]) -> None:
     """Who may reach a host-only network needs the owner to forward, which it would not do for that network itself."""
     for segment in segments.values():
-        for index, name in enumerate(segment.words.allow):
+        for index, name in enumerate(segment.model.allow):
             other = segments.get(name)
-            if other is None or segment.words.is_segment:
+            if other is None or segment.model.is_segment:
                 continue
             path = (*segment.path, "allow", index)
-            if other.words.is_segment or other.words.is_bridged:
-                mode = other.words.mode_of(4)
+            if other.model.is_segment or other.model.is_bridged:
+                mode = other.model.mode_of(4)
                 draft.complain(
                     "no-way-between",
                     path,
@@ -299,12 +299,12 @@ def check_overlaps(draft: Draft, segments: dict[str, Segment]) -> None:
     for segment in segments.values():
         for member in segment.members:
             put(member.iface, member.iface.site.name, segment)
-        if not segment.words.is_segment:
+        if not segment.model.is_segment:
             put(segment.root, segment.owner.name, segment)
     told: set[tuple[str, str]] = set()
     for node, here in places.items():
         subnets = sorted(
-            ((subnet, segment) for segment in here.values() for subnet in segment.words.subnet),
+            ((subnet, segment) for segment in here.values() for subnet in segment.model.subnet),
             key=lambda pair: (pair[0].version, int(pair[0].network_address), pair[0].prefixlen),
         )
         for (one, first), (other, second) in pairwise(subnets):

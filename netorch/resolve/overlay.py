@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from netorch.errors import did_you_mean
 from netorch.immutable import replace
-from netorch.kinds.fdb import ALL, FdbWords
-from netorch.kinds.vxlan import HEADROOM, PORT, VxlanWords
+from netorch.kinds.fdb import ALL, FdbModel
+from netorch.kinds.vxlan import HEADROOM, PORT, VxlanModel
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.interfaces import holder, mtu_of
 from netorch.resolve.masters import join
@@ -29,7 +29,7 @@ UNDERLAY_MTU = 1500
 def add_endpoints(draft: Draft, segment: Segment) -> None:
     """Give `segment` its endpoints, each a segment of its own to plug members into, with a bridge and a tunnel end."""
     first: Iface | None = None
-    for node in segment.words.endpoints:
+    for node in segment.model.endpoints:
         path = (*segment.path, "endpoints", node)
         if node != HOST and node not in draft.topology.nodes:
             draft.unknown(
@@ -37,8 +37,8 @@ def add_endpoints(draft: Draft, segment: Segment) -> None:
             )
             continue
         site = draft.host if node == HOST else draft.sites[node]
-        end = Segment(segment.name, segment.words, segment.path, site)
-        end.bridges.append(bridge_of(draft, end, segment.words.bridge or segment.name))
+        end = Segment(segment.name, segment.model, segment.path, site)
+        end.bridges.append(bridge_of(draft, end, segment.model.bridge or segment.name))
         tunnel = make_interface(draft, end, f"{end.root.name}-vtep", path)
         first = first or tunnel
         tunnel.role = StandaloneRole(_words(segment, node), joined=first)
@@ -50,26 +50,26 @@ def add_endpoints(draft: Draft, segment: Segment) -> None:
         segment.owner, segment.bridges = end.owner, end.bridges
 
 
-def end_for(draft: Draft, segment: Segment, words: Membership, path: Path) -> Segment | None:
+def end_for(draft: Draft, segment: Segment, model: Membership, path: Path) -> Segment | None:
     """Where a member plugs in: the endpoint that it names, or the only one."""
     ends = segment.ends
-    if words.at is not None and words.at not in segment.words.endpoints:
+    if model.at is not None and model.at not in segment.model.endpoints:
         draft.unknown(
             "unknown-node",
             (*path, "at"),
             f"among the endpoints of network {segment.name}, node",
-            words.at,
+            model.at,
             ends,
         )
         return None
-    if words.at is None and len(segment.words.endpoints) > 1:
+    if model.at is None and len(segment.model.endpoints) > 1:
         draft.complain(
             "needs-endpoint",
             path,
-            f"network {segment.name} has several endpoints: say `at: NODE`, one of {', '.join(segment.words.endpoints)}",
+            f"network {segment.name} has several endpoints: say `at: NODE`, one of {', '.join(segment.model.endpoints)}",
         )
         return None
-    return ends.get(words.at or next(iter(segment.words.endpoints)))
+    return ends.get(model.at or next(iter(segment.model.endpoints)))
 
 
 def complete_endpoints(draft: Draft, segment: Segment) -> None:
@@ -94,40 +94,40 @@ def complete_endpoints(draft: Draft, segment: Segment) -> None:
                 f"{member.iface.display} cannot have MTU {said}: network {segment.name} carries {mtu}, with its headers outside",
             )
     for node, end in segment.ends.items():
-        entries: list[FdbWords] = []
+        entries: list[FdbModel] = []
         for other, behind in segment.ends.items():
             if other == node:
                 continue
-            address = segment.words.endpoints[other]
+            address = segment.model.endpoints[other]
             macs = [
-                member.iface.said("mac")
+                member.iface.explicit_value("mac")
                 or draft.mark.mac(member.iface.site.name, member.iface.name)
                 for member in behind.members
             ]
             entries += [
-                FdbWords.model_validate({"mac": mac, "dst": str(address)})
+                FdbModel.model_validate({"mac": mac, "dst": str(address)})
                 for mac in dict.fromkeys((ALL, *macs))
             ]
         tunnel, role = next(
             (port, port.role) for port in end.root.ports if isinstance(port.role, StandaloneRole)
         )
-        tunnel.role = replace(role, words=_words(segment, node, entries))
+        tunnel.role = replace(role, model=_words(segment, node, entries))
 
 
-def _words(segment: Segment, node: str, entries: Sequence[FdbWords] = ()) -> VxlanWords:
-    words = segment.words
+def _words(segment: Segment, node: str, entries: Sequence[FdbModel] = ()) -> VxlanModel:
+    model = segment.model
     said = {
-        "vni": words.vni,
-        "local": str(words.endpoints[node]),
-        "port": PORT if words.port is None else words.port,
+        "vni": model.vni,
+        "local": str(model.endpoints[node]),
+        "port": PORT if model.port is None else model.port,
     }
-    return VxlanWords.model_validate(said | {"learning": False, "fdb": list(entries)})
+    return VxlanModel.model_validate(said | {"learning": False, "fdb": list(entries)})
 
 
 def _fit(draft: Draft, segment: Segment) -> int:
     """The MTU of the network: what its headers leave of the narrowest endpoint's."""
     widths: dict[str, int] = {}
-    for node, address in segment.words.endpoints.items():
+    for node, address in segment.model.endpoints.items():
         if node not in segment.ends:
             continue
         site, path = segment.ends[node].owner, (*segment.path, "endpoints", node)
@@ -153,17 +153,17 @@ def _fit(draft: Draft, segment: Segment) -> int:
         else:
             # whatever leads out of the node: nothing says which way
             widths[node] = UNDERLAY_MTU
-    headroom = HEADROOM[next(iter(segment.words.endpoints.values())).version]
+    headroom = HEADROOM[next(iter(segment.model.endpoints.values())).version]
     narrowest, width = min(widths.items(), key=lambda pair: pair[1], default=("", UNDERLAY_MTU))
     most = width - headroom
-    if segment.words.mtu is not None and segment.words.mtu > most:
+    if segment.model.mtu is not None and segment.model.mtu > most:
         draft.complain(
             "mtu-too-large",
             (*segment.path, "mtu"),
-            f"network {segment.name} cannot have MTU {segment.words.mtu}: endpoint {narrowest} has {width},"
+            f"network {segment.name} cannot have MTU {segment.model.mtu}: endpoint {narrowest} has {width},"
             f" and with VXLAN's headers {most} fit",
         )
-    return most if segment.words.mtu is None else min(most, segment.words.mtu)
+    return most if segment.model.mtu is None else min(most, segment.model.mtu)
 
 
 def _only_short_names(site: Site, *ifaces: Iface) -> None:

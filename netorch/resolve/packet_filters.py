@@ -16,7 +16,7 @@ from netorch.firewall.nftables import line
 from netorch.immutable import field, replace
 from netorch.kinds.filter import PacketFilter
 from netorch.kinds.forward import ForwardAccept
-from netorch.language.publish import NatWords, ports_text
+from netorch.language.publish import NatModel, ports_text
 from netorch.resolve.draft import Draft, Path, Site
 from netorch.resolve.published_ports import Published, check_published, prepare, published
 from netorch.resolve.segment import LEADING_OUT, Segment, closed
@@ -55,7 +55,7 @@ def filters(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Filter
     for site in list(draft.sites.values()):
         for entry in published(draft, site, segments):
             found[entry.segment.owner.name].published.append(entry)
-        if site.words.nat:
+        if site.model.nat:
             found.setdefault(site.name, Filter(site))
     for filter_ in found.values():
         check_published(draft, filter_.site, filter_.published)
@@ -97,7 +97,7 @@ def _accepts(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Segme
         leads = tuple(
             version
             for version in (4, 6)
-            if segment.words.mode_of(version) in LEADING_OUT and segment.subnet_of(version)
+            if segment.model.mode_of(version) in LEADING_OUT and segment.subnet_of(version)
         )
         guarded = tuple(version for version in (4, 6) if segment.subnet_of(version))
         if not _is_filtered(segment):
@@ -118,24 +118,24 @@ def _accepts(draft: Draft, segments: dict[str, Segment]) -> Iterator[tuple[Segme
 
 
 def _is_filtered(segment: Segment) -> bool:
-    return not segment.words.is_segment and not segment.words.is_bridged
+    return not segment.model.is_segment and not segment.model.is_bridged
 
 
 def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
     # an entry for one address goes before those for all of them
     for entry in sorted(filter_.published, key=lambda entry: entry.address is None):
-        words, text = entry.words, entry.text
+        model, text = entry.model, entry.text
         where = ip_network(entry.address) if entry.address is not None else None
-        act = DestinationTo(entry.target, words.to)
-        match = Match(destination=where, protocol=words.proto, port=words.port, local=True)
+        act = DestinationTo(entry.target, model.to)
+        match = Match(destination=where, protocol=model.proto, port=model.port, local=True)
         if entry.address is None or not entry.address.is_loopback:
             yield FilterRule(entry.version, Hook.PREROUTING, match, act, text)
         yield FilterRule(entry.version, Hook.OUTPUT, match, act, text)
-    for index, nat in enumerate(filter_.site.words.nat):
+    for index, nat in enumerate(filter_.site.model.nat):
         yield from _own(draft, filter_.site, nat, (*filter_.site.path, "nat", index))
     for version in (4, 6):
         if any(
-            segment.words.mode_of(version) == "nat" and segment.subnet_of(version)
+            segment.model.mode_of(version) == "nat" and segment.subnet_of(version)
             for segment in filter_.segments
         ):
             # a program of the owner's that talks to another by the bridge's address is of the subnet, and leaves by no bridge
@@ -144,7 +144,7 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
             )
     for segment in filter_.segments:
         bridge = segment.root.dev
-        for subnet in segment.words.subnet:
+        for subnet in segment.model.subnet:
             version = subnet.version
             hairpin = any(
                 entry.segment is segment and entry.version == version for entry in filter_.published
@@ -167,16 +167,16 @@ def _translations(draft: Draft, filter_: Filter) -> Iterator[FilterRule]:
                     Verdict.MASQUERADE,
                     f"{segment.name}: from loopback to published ports",
                 )
-            if segment.words.mode_of(version) == "nat":
+            if segment.model.mode_of(version) == "nat":
                 out = Match(oif=Not(bridge), source=subnet, destination=Not(MULTICAST[version]))
-                egress = segment.words.egress_of(version)
+                egress = segment.model.egress_of(version)
                 leave = SourceTo(egress) if egress is not None else Verdict.MASQUERADE
                 yield FilterRule(version, Hook.POSTROUTING, out, leave, f"{segment.name}: out")
 
 
-def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[FilterRule]:
-    if words.masquerade is not None:
-        out, source = _interface(site, words.masquerade.out), words.masquerade.source
+def _own(draft: Draft, site: Site, model: NatModel, path: Path) -> Iterator[FilterRule]:
+    if model.masquerade is not None:
+        out, source = _interface(site, model.masquerade.out), model.masquerade.source
         for version in (4, 6) if source is None else (source.version,):
             yield FilterRule(
                 version,
@@ -185,8 +185,8 @@ def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Filt
                 Verdict.MASQUERADE,
                 "nat: masquerade",
             )
-    if words.snat is not None:
-        out, source, to = _interface(site, words.snat.out), words.snat.source, words.snat.to
+    if model.snat is not None:
+        out, source, to = _interface(site, model.snat.out), model.snat.source, model.snat.to
         if source is not None and source.version != to.version:
             draft.complain(
                 "mixed-families", path, f"snat from {source} to {to} mixes IPv4 and IPv6"
@@ -194,8 +194,8 @@ def _own(draft: Draft, site: Site, words: NatWords, path: Path) -> Iterator[Filt
         yield FilterRule(
             to.version, Hook.POSTROUTING, Match(oif=out, source=source), SourceTo(to), "nat: snat"
         )
-    if words.dnat is not None:
-        dnat = words.dnat
+    if model.dnat is not None:
+        dnat = model.dnat
         target, there = dnat.to
         if dnat.address is not None and dnat.address.version != target.version:  # type: ignore[attr-defined]
             draft.complain(
@@ -262,7 +262,7 @@ def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Filt
             f"{segment.name}: loopback is for the owner alone",
         )
     for other in here:
-        if other is not segment and not other.words.is_segment and closed(segment, other):
+        if other is not segment and not other.model.is_segment and closed(segment, other):
             for subnet in other.subnet_of(version):
                 there = Match(iif=bridge, destination=subnet)
                 yield FilterRule(
@@ -276,7 +276,7 @@ def _entry(segment: Segment, here: list[Segment], version: int) -> Iterator[Filt
 
 def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
     """All that may pass goes before what may not: a rule of one network must not end the way of another's published port."""
-    bridge, mode = segment.root.dev, segment.words.mode_of(version)
+    bridge, mode = segment.root.dev, segment.model.mode_of(version)
 
     def accept(text: str, **match: Any) -> FilterRule:
         return FilterRule(
@@ -295,7 +295,7 @@ def _forward(segment: Segment, here: list[Segment], version: int) -> Iterator[Fi
 
 
 def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[FilterRule]:
-    bridge, mode = segment.root.dev, segment.words.mode_of(version)
+    bridge, mode = segment.root.dev, segment.model.mode_of(version)
 
     def drop(text: str, **match: Any) -> FilterRule:
         return FilterRule(
@@ -305,7 +305,7 @@ def _refuse(segment: Segment, here: list[Segment], version: int) -> Iterator[Fil
     for other in here:
         if (
             other is not segment
-            and other.words.mode_of(version) != "segment"
+            and other.model.mode_of(version) != "segment"
             and not _reaches(other, segment, version)
         ):
             yield drop(f"not from network {other.name}", iif=other.root.dev, oif=bridge)
@@ -322,5 +322,5 @@ def _reaches(one: Segment, other: Segment, version: int) -> bool:
         return True
     return (
         not closed(one, other)
-        and {one.words.mode_of(version), other.words.mode_of(version)} <= LEADING_OUT
+        and {one.model.mode_of(version), other.model.mode_of(version)} <= LEADING_OUT
     )

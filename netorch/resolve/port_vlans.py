@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from netorch.kinds.base.port_words import PortWords
+from netorch.kinds.base.port_models import PortModel
 from netorch.kinds.mac import PortMac
-from netorch.kinds.vlan import VlanWords
+from netorch.kinds.vlan import VlanModel
 from netorch.kinds.vlans import PortVlans
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.roles import BridgeRole, StandaloneRole
@@ -40,7 +40,7 @@ def put_vlans(draft: Draft) -> None:
                 vlans |= {
                     vlan: False for vlan in everywhere[id(role.settings)] if vlan not in vlans
                 }
-            path = port.port.path if port.port.words is not None else port.path
+            path = port.port.path if port.port.model is not None else port.path
             bridge_vlans[id(port)] = vlans
             draft.put(
                 PortVlans(
@@ -61,7 +61,7 @@ def _put_macs(draft: Draft, vlans: dict[int, dict[int, bool]]) -> None:
     """MACs behind ports; where the bridge knows VLANs in each that is meant. `vlans`: port → its VLANs, of bridges that know some."""
     behind: dict[tuple[int, str, int], Iface] = {}
     for port in all_interfaces(draft.sites):
-        options = port.port.words
+        options = port.port.model
         if options is None or port.master is None or not isinstance(port.master.role, BridgeRole):
             continue
         known = vlans.get(id(port))
@@ -96,7 +96,7 @@ def _memberships(
     bridge: Iface, role: BridgeRole, port: Iface, riders: dict[int, list[int]]
 ) -> Memberships:
     """As the port's words say; the bridge itself is in the VLANs of the VLAN devices on it, which want them with their tags."""
-    options = port.port.words or PortWords()
+    options = port.port.model or PortModel()
     pvid, vlans = options.memberships(role.settings.vlan_default_pvid)
     if port is bridge:
         said = {vlan for entry in options.vlans for vlan in range(entry.id[0], entry.id[1] + 1)}
@@ -109,7 +109,7 @@ def _riders(draft: Draft) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for iface in all_interfaces(draft.sites):
         if not isinstance(iface.role, StandaloneRole) or not isinstance(
-            words := iface.role.words, VlanWords
+            words := iface.role.model, VlanModel
         ):
             continue
         if iface.role.parent is not None and words.protocol == "802.1q" and words.id:

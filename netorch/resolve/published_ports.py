@@ -9,7 +9,7 @@ from netorch.immutable import Value
 from netorch.kinds.filter import publish_key
 from netorch.kinds.route import IPV6_METRIC, Route
 from netorch.kinds.sysctl import Sysctl
-from netorch.language.publish import PublishWords, comment, ports_text
+from netorch.language.publish import PublishModel, comment, ports_text
 from netorch.language.scalars import Address
 from netorch.netlink.constants import AF_INET, AF_INET6, RTN_LOCAL
 from netorch.resolve.draft import Draft, Iface, Path, Site
@@ -26,7 +26,7 @@ _LOOSE = "2"
 class Published(Value):
     """A published port with both its ends known. `address` None is every address of the owner."""
 
-    words: PublishWords
+    model: PublishModel
     node: str
     segment: Segment
     version: int
@@ -37,27 +37,27 @@ class Published(Value):
     @property
     def text(self) -> str:
         """What the rule says of itself."""
-        return comment(self.node, self.words)
+        return comment(self.node, self.model)
 
 
 def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterator[Published]:
     """A node's ports, one entry for each IP version."""
-    for index, words in enumerate(site.words.publish):
+    for index, model in enumerate(site.model.publish):
         path: Path = (*site.path, "publish", index)
-        mine = {name: segments[name] for name in site.words.networks if name in segments}
-        if words.network is not None and words.network not in mine:
+        mine = {name: segments[name] for name in site.model.networks if name in segments}
+        if model.network is not None and model.network not in mine:
             draft.unknown(
                 "unknown-network",
                 (*path, "network"),
                 f"among the networks of {site.name},",
-                words.network,
+                model.network,
                 mine,
             )
             continue
         chosen = (
-            [mine[words.network]]
-            if words.network
-            else [entry for entry in mine.values() if "nat" in entry.words.modes]
+            [mine[model.network]]
+            if model.network
+            else [entry for entry in mine.values() if "nat" in entry.model.modes]
         )
         if not chosen:
             draft.complain(
@@ -68,14 +68,14 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
             )
             continue
         segment = chosen[0]
-        if not segment.words.modes & LEADING_OUT:
+        if not segment.model.modes & LEADING_OUT:
             draft.complain(
                 "cannot-publish",
                 path,
-                f"network {segment.name} is {segment.words.mode_of(4)}: nobody outside reaches what it would publish",
+                f"network {segment.name} is {segment.model.mode_of(4)}: nobody outside reaches what it would publish",
             )
             continue
-        versions = {words.address.version} if words.address is not None else {4, 6}
+        versions = {model.address.version} if model.address is not None else {4, 6}
         targets = [
             (version, target)
             for version in sorted(versions)
@@ -88,13 +88,13 @@ def published(draft: Draft, site: Site, segments: dict[str, Segment]) -> Iterato
                 f"{site.name} has no address in network {segment.name} that could be published",
             )
         address = (
-            words.address
-            if words.address is not None and not words.address.is_unspecified
+            model.address
+            if model.address is not None and not model.address.is_unspecified
             else None
         )
         for version, target in targets:
             yield Published(
-                words=words,
+                model=model,
                 node=site.name,
                 segment=segment,
                 version=version,
@@ -117,24 +117,24 @@ def check_published(draft: Draft, owner: Site, entries: Sequence[Published]) -> 
     """One port has one target; an entry for a certain address may stand beside one for all of them."""
     taken: dict[tuple[str, int, Address | None], list[Published]] = {}
     for entry in entries:
-        taken.setdefault((entry.words.proto, entry.version, entry.address), []).append(entry)
+        taken.setdefault((entry.model.proto, entry.version, entry.address), []).append(entry)
         draft.origins[publish_key(owner.label, entry.text)] = entry.path
     told: set[Path] = set()
     for group in taken.values():
-        ordered = sorted(group, key=lambda entry: entry.words.port)
+        ordered = sorted(group, key=lambda entry: entry.model.port)
         widest = ordered[0]
         for entry in ordered[1:]:
-            if entry.words.port[0] <= widest.words.port[1]:
+            if entry.model.port[0] <= widest.model.port[1]:
                 earlier, later = sorted((widest, entry), key=entries.index)
                 if later.path not in told:
                     told.add(later.path)
                     draft.complain(
                         "port-published-twice",
                         later.path,
-                        f"{later.node} publishes {later.words.proto} port {ports_text(later.words.port)} on {owner.name}, "
-                        f"where {earlier.node} publishes {ports_text(earlier.words.port)} already",
+                        f"{later.node} publishes {later.model.proto} port {ports_text(later.model.port)} on {owner.name}, "
+                        f"where {earlier.node} publishes {ports_text(earlier.model.port)} already",
                     )
-            widest = max(widest, entry, key=lambda entry: entry.words.port[1])
+            widest = max(widest, entry, key=lambda entry: entry.model.port[1])
 
 
 def prepare(draft: Draft, owner: Site, entries: Sequence[Published]) -> None:

@@ -7,9 +7,9 @@ from ipaddress import IPv6Address
 from netorch.immutable import replace
 from netorch.kinds.address import SCOPES, Address, Ifaddr
 from netorch.kinds.base.link import TXQUEUELEN, Link, LinkFields
-from netorch.kinds.base.port_words import PortWords
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords
-from netorch.kinds.bond import BondWords, Primary
+from netorch.kinds.base.port_models import PortModel
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
+from netorch.kinds.bond import BondModel, Primary
 from netorch.kinds.bridge import Bridge
 from netorch.kinds.loopback import MTU as LOOPBACK_MTU
 from netorch.kinds.loopback import Loopback
@@ -20,7 +20,7 @@ from netorch.kinds.sysctl import Sysctl, interface_of, sysctl_key, sysctl_paths
 from netorch.kinds.up import Up, up_key
 from netorch.kinds.uplink import Uplink
 from netorch.kinds.veth import Veth
-from netorch.kinds.vlan import VlanWords
+from netorch.kinds.vlan import VlanModel
 from netorch.language.scalars import Address as IPAddress
 from netorch.netlink.constants import IPV6_MIN_MTU, RT_SCOPE_HOST, RT_SCOPE_LINK, RT_SCOPE_UNIVERSE
 from netorch.resolve.draft import Draft, DraftAddress, Iface, Path, Site
@@ -36,21 +36,21 @@ _FORWARDING = {IPV4_FORWARDING: 4, "net/ipv4/conf/all/forwarding": 4, IPV6_FORWA
 def put_site(draft: Draft, site: Site) -> None:
     """The namespace itself with its settings and lo."""
     forwarding = {
-        version: site.words.forwarding if version not in site.forwards else True
+        version: site.model.forwarding if version not in site.forwards else True
         for version in (4, 6)
     }
-    if site.words.forwarding is False and site.forwards:
+    if site.model.forwarding is False and site.forwards:
         draft.complain(
             "needs-forwarding",
             (*site.path, "forwarding"),
             f"node {site.name} owns a network that leads out: it has to forward",
         )
-    sysctls = dict(site.words.sysctls)
+    sysctls = dict(site.model.sysctls)
     for path in list(sysctls):
         if path in _FORWARDING:
             place = (*site.path, "sysctls", path.replace("/", "."))
             value = sysctls.pop(path)
-            if site.words.forwarding is not None and str(int(site.words.forwarding)) != value:
+            if site.model.forwarding is not None and str(int(site.model.forwarding)) != value:
                 draft.complain(
                     "contradiction",
                     place,
@@ -84,7 +84,7 @@ def put_site(draft: Draft, site: Site) -> None:
     if site.created:
         lo = site.ifaces.get("lo")
         mtu = lo.explicit_mtu if lo else None
-        queue = lo.said("txqueuelen") if lo else None
+        queue = lo.explicit_value("txqueuelen") if lo else None
         draft.put(
             Loopback(site.label, mtu or LOOPBACK_MTU, TXQUEUELEN if queue is None else queue),
             lo.path if lo else site.path,
@@ -96,8 +96,8 @@ def put_site(draft: Draft, site: Site) -> None:
 
 
 def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
-    words = role.settings
-    if words.stp and words.forward_delay < 200:
+    model = role.settings
+    if model.stp and model.forward_delay < 200:
         draft.complain(
             "bad-forward-delay",
             (*iface.path, "forward_delay"),
@@ -110,15 +110,15 @@ def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
     draft.put(
         Bridge(
             **fields,
-            stp=words.stp,
-            priority=words.priority,
-            forward_delay=words.forward_delay,
-            hello_time=words.hello_time,
-            max_age=words.max_age,
-            ageing_time=words.ageing_time,
-            mcast_snooping=words.mcast_snooping,
-            vlan_filtering=words.vlan_filtering,
-            vlan_default_pvid=words.vlan_default_pvid,
+            stp=model.stp,
+            priority=model.priority,
+            forward_delay=model.forward_delay,
+            hello_time=model.hello_time,
+            max_age=model.max_age,
+            ageing_time=model.ageing_time,
+            mcast_snooping=model.mcast_snooping,
+            vlan_filtering=model.vlan_filtering,
+            vlan_default_pvid=model.vlan_default_pvid,
         ),
         iface.path,
     )
@@ -154,28 +154,28 @@ def put_veth(draft: Draft, iface: Iface, role: VethRole) -> None:
 
 def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
     """A link that is made alone, on its parent if it has one."""
-    words, site = role.words, iface.site
+    model, site = role.model, iface.site
     parent = (role.parent.site.label, role.parent.dev) if role.parent is not None else None
     fields = _common(
         draft, iface, parent if parent is not None and parent[0] != site.label else None
     )
-    link = words.link(fields, parent)
+    link = model.link(fields, parent)
     if not link.HAS_MAC:
-        if iface.said("mac") is not None:
+        if iface.explicit_value("mac") is not None:
             draft.complain(
                 "no-mac",
                 (*iface.path, "mac"),
-                f"{iface.display} is of kind {words.kind}, which has no MAC of its own",
+                f"{iface.display} is of kind {model.kind}, which has no MAC of its own",
             )
         link = replace(link, mac="")
-    _check_solo(draft, iface, words, link)
+    _check_solo(draft, iface, model, link)
     draft.put(link, iface.path)
-    for resource, place in words.further(link):
+    for resource, place in model.further(link):
         draft.put(resource, (*iface.path, *place))
     _put_port(draft, iface)
-    if isinstance(words, BondWords) and words.primary in site.ifaces:
+    if isinstance(model, BondModel) and model.primary in site.ifaces:
         draft.put(
-            Primary(site.label, iface.dev, site.ifaces[words.primary].dev), (*iface.path, "primary")
+            Primary(site.label, iface.dev, site.ifaces[model.primary].dev), (*iface.path, "primary")
         )
     _put_settings(draft, iface)
     if iface.is_up:
@@ -183,7 +183,7 @@ def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
     put_addresses(draft, iface)
 
 
-def _check_solo(draft: Draft, iface: Iface, words: StandaloneWords, link: StandaloneLink) -> None:
+def _check_solo(draft: Draft, iface: Iface, model: StandaloneModel, link: StandaloneLink) -> None:
     """What the kernel would refuse, or cut down, of a link that is made alone."""
     below = carrier(iface)
     if iface.dev in link.RESERVED:
@@ -193,16 +193,16 @@ def _check_solo(draft: Draft, iface: Iface, words: StandaloneWords, link: Standa
             f"{iface.display}: Linux itself makes a device {iface.dev} in every namespace once it has the module.",
             "Take another name.",
         )
-    if isinstance(words, VlanWords) and below is not None and below.name == "lo":
+    if isinstance(model, VlanModel) and below is not None and below.name == "lo":
         draft.complain(
             "loopback",
             (*iface.path, "parent"),
-            f"{below.display} is the loopback interface, which carries no {words.kind}",
+            f"{below.display} is the loopback interface, which carries no {model.kind}",
         )
     if (claim := link.claim) is not None and (
         first := draft.claims.setdefault(claim, iface)
     ) is not iface:
-        keys = {key: key for key in type(words).model_fields} | {
+        keys = {key: key for key in type(model).model_fields} | {
             a.key: a.word or a.key for a in link.ATTRIBUTES
         }
         same = ", ".join(f"`{keys[key]}`" for key in link.UNIQUE if key in keys)
@@ -214,7 +214,7 @@ def _check_solo(draft: Draft, iface: Iface, words: StandaloneWords, link: Standa
     if (
         below is not None
         and (mtu := mtu_below(iface, below))
-        and (most := words.largest_mtu(mtu)) is not None
+        and (most := model.largest_mtu(mtu)) is not None
         and link.mtu > most
     ):
         headers = f", and with its headers {most} fit" if most < mtu else ""
@@ -246,7 +246,7 @@ def _put_port(draft: Draft, iface: Iface) -> None:
     if master is None:
         return
     if not isinstance(master.role, BridgeRole):
-        after = (_up_below(iface),) if isinstance(master.solo, BondWords) else ()
+        after = (_up_below(iface),) if isinstance(master.solo, BondModel) else ()
         joined = Port(
             site.label,
             iface.dev,
@@ -255,7 +255,7 @@ def _put_port(draft: Draft, iface: Iface) -> None:
             after=tuple(key for key in after if key is not None),
         )
     else:
-        options, usual = iface.port.words or PortWords(), USUAL_COST.get(kind_of(iface), 0)
+        options, usual = iface.port.model or PortModel(), USUAL_COST.get(kind_of(iface), 0)
         joined = Port(
             site.label,
             iface.dev,
@@ -351,16 +351,16 @@ def _no_host(ip: IPAddress, iface: Iface) -> str:
 
 def _put_neighbours(draft: Draft, iface: Iface) -> None:
     layers = (*iface.layers, *((iface.default,) if iface.default and not iface.made_up else ()))
-    for index, words in enumerate(words for layer in layers for words in layer.neighbours):
+    for index, model in enumerate(model for layer in layers for model in layer.neighbours):
         path = (*iface.path, "neighbours", index)
-        if words.address.is_multicast or words.address.is_unspecified:
+        if model.address.is_multicast or model.address.is_unspecified:
             draft.complain(
                 "not-a-host-address",
                 path,
-                f"{iface.display}: {words.address} is not a host's address, so it cannot be a neighbour",
+                f"{iface.display}: {model.address} is not a host's address, so it cannot be a neighbour",
             )
             continue
-        if iface.name == "lo" and words.address.version == 4 and not iface.site.created:
+        if iface.name == "lo" and model.address.version == 4 and not iface.site.created:
             draft.complain(
                 "loopback", path, f"{iface.display} is the loopback interface: nobody else is on it"
             )
@@ -373,13 +373,13 @@ def _put_neighbours(draft: Draft, iface: Iface) -> None:
             )
             continue
         neighbour = Neighbour(
-            iface.site.label, iface.dev, str(words.address), words.mac, draft.mark.protocol
+            iface.site.label, iface.dev, str(model.address), model.mac, draft.mark.protocol
         )
         if draft.state.get(neighbour.key, neighbour) != neighbour:
             draft.complain(
                 "neighbour-twice",
                 path,
-                f"{iface.display} has the neighbour {words.address} twice, with different MACs",
+                f"{iface.display} has the neighbour {model.address} twice, with different MACs",
             )
         draft.put(neighbour, path)
 
@@ -414,9 +414,9 @@ def address_network(entry: DraftAddress) -> object:
 
 def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFields:
     site = iface.site
-    description = " ".join((iface.said("description") or "").split())
+    description = " ".join((iface.explicit_value("description") or "").split())
     role = iface.role
-    origin = role.words.taken_from(iface.name) if isinstance(role, StandaloneRole) else ""
+    origin = role.model.taken_from(iface.name) if isinstance(role, StandaloneRole) else ""
     uplink = _nic(iface, role) if isinstance(role, BridgeRole) else ""
     alias = draft.mark.link_alias(peer, description, uplink, origin)
     if description.startswith(("peer=", "uplink=", "from=")):
@@ -439,8 +439,10 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
             f"the description is {len(alias.encode()) - ALIAS_BYTES} bytes too long",
         )
     _check_mtu(draft, iface)
-    queue = iface.said("txqueuelen")
-    own_mac = iface.said("mac") or ("" if origin else draft.mark.mac(site.name, iface.name))
+    queue = iface.explicit_value("txqueuelen")
+    own_mac = iface.explicit_value("mac") or (
+        "" if origin else draft.mark.mac(site.name, iface.name)
+    )
     return {
         "netns": site.label,
         "name": iface.dev,
@@ -454,7 +456,7 @@ def _common(draft: Draft, iface: Iface, peer: tuple[str, str] | None) -> LinkFie
         "alias": alias,
         "txqueuelen": queue
         if queue is not None
-        else role.words.MAKES.QUEUE
+        else role.model.MAKES.QUEUE
         if isinstance(role, StandaloneRole)
         else TXQUEUELEN,
         "altname": iface.altname,
@@ -466,7 +468,7 @@ def _check_mtu(draft: Draft, iface: Iface) -> None:
     """Whether Linux gives such a link the MTU that the file says."""
     made: type[Link] = Veth
     if isinstance(iface.role, StandaloneRole):
-        made = iface.role.words.MAKES
+        made = iface.role.model.MAKES
     elif isinstance(iface.role, BridgeRole):
         made = Bridge
     least, most = made.MTUS
@@ -484,7 +486,7 @@ def _mac_of(draft: Draft, iface: Iface) -> str:
     at = iface
     while (bond := bond_of(at)) is not None and not keeps_mac(at):
         at = bond
-    return at.said("mac") or draft.mark.mac(at.site.name, at.name)
+    return at.explicit_value("mac") or draft.mark.mac(at.site.name, at.name)
 
 
 def _put_settings(draft: Draft, iface: Iface) -> None:

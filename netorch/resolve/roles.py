@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from netorch.immutable import Value
 
 if TYPE_CHECKING:
-    from netorch.kinds.base.standalone import StandaloneWords
+    from netorch.kinds.base.standalone import StandaloneModel
     from netorch.kinds.bridge import BridgeSettings
     from netorch.resolve.draft import Iface
 
@@ -64,7 +64,7 @@ class StandaloneRole(Value):
     """
 
     NAME: ClassVar[str] = "solo"
-    words: StandaloneWords
+    model: StandaloneModel
     parent: Iface | None = None
     joined: Iface | None = None
 

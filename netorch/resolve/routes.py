@@ -8,7 +8,7 @@ from netorch.immutable import Value, replace
 from netorch.kinds.address import SCOPES, address_key
 from netorch.kinds.route import IPV6_METRIC, MAIN, TYPES, Route, hangs_on_source, route_to_peer
 from netorch.kinds.rule import ACTIONS, Rule
-from netorch.kinds.vrf import VrfWords
+from netorch.kinds.vrf import VrfModel
 from netorch.language.scalars import Address, Network
 from netorch.netlink.constants import (
     AF_INET,
@@ -24,7 +24,7 @@ from netorch.resolve.resources import address_of
 from netorch.resolve.segment import Segment
 from netorch.resolve.stacked import routes_below
 from netorch.state.key import Key
-from netorch.topology import HopWords, RouteWords, RuleWords
+from netorch.topology import HopModel, RouteModel, RuleModel
 from netorch.values.requests import Hop, RouteSpec, RuleSpec
 
 FAMILIES = {4: AF_INET, 6: AF_INET6}
@@ -44,15 +44,15 @@ class DirectNetwork(Value):
 def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[Key, ...]:
     """The node's own routes, those without a gateway first, then the default routes of its networks where it has none itself."""
     made: list[Key] = []
-    reaches = _reaches(site) if site.words.routes else []
-    for words in site.words.routes:
-        if words.to is not None and words.dev in site.ifaces and not words.via:
-            iface = site.ifaces[words.dev]
-            reaches.append(DirectNetwork(words.to, iface.front or iface))
-    numbered = list(enumerate(site.words.routes))
-    for index, words in sorted(numbered, key=lambda pair: bool(pair[1].via or pair[1].nexthops)):
+    reaches = _reaches(site) if site.model.routes else []
+    for model in site.model.routes:
+        if model.to is not None and model.dev in site.ifaces and not model.via:
+            iface = site.ifaces[model.dev]
+            reaches.append(DirectNetwork(model.to, iface.front or iface))
+    numbered = list(enumerate(site.model.routes))
+    for index, model in sorted(numbered, key=lambda pair: bool(pair[1].via or pair[1].nexthops)):
         path = (*site.path, "routes", index)
-        route = _route(draft, site, words, reaches, path)
+        route = _route(draft, site, model, reaches, path)
         if route is not None:
             if route.key in draft.state:
                 draft.complain(
@@ -70,9 +70,9 @@ def put_routes(draft: Draft, site: Site, segments: dict[str, Segment]) -> tuple[
 
 def put_rules(draft: Draft, site: Site, routes: tuple[Key, ...]) -> None:
     """The node's rules. One that meets whatever has no source yet also meets the kernel when it looks for a gateway."""
-    for index, words in enumerate(site.words.rules):
+    for index, model in enumerate(site.model.rules):
         path = (*site.path, "rules", index)
-        spec = _rule(draft, site, words, RULE_PRIORITY + index)
+        spec = _rule(draft, site, model, RULE_PRIORITY + index)
         rule = Rule(site.label, spec, routes if spec.src is None and spec.mark is None else ())
         if rule.key in draft.state:
             draft.complain("rule-twice", path, f"{rule.title()} is there twice")
@@ -89,17 +89,17 @@ def _reaches(site: Site) -> list[DirectNetwork]:
 
 
 def _route(
-    draft: Draft, site: Site, words: RouteWords, reaches: Sequence[DirectNetwork], path: Path
+    draft: Draft, site: Site, model: RouteModel, reaches: Sequence[DirectNetwork], path: Path
 ) -> Route | None:
     hops: list[Hop] = []
     ifaces: list[Iface | None] = []
-    vrf = _named_vrf(draft, site, words, path)
+    vrf = _named_vrf(draft, site, model, path)
     reaches = [reach for reach in reaches if vrf is None or vrf_of(reach.iface) is vrf]
-    entries: Sequence[HopWords | RouteWords] = words.nexthops or (
-        [words] if words.type == "unicast" else []
+    entries: Sequence[HopModel | RouteModel] = model.nexthops or (
+        [model] if model.type == "unicast" else []
     )
     for index, entry in enumerate(entries):
-        place = (*path, "nexthops", index) if words.nexthops else path
+        place = (*path, "nexthops", index) if model.nexthops else path
         hop, iface = _hop(draft, site, entry, reaches, place)
         ifaces.append(iface)
         # the kernel has no route over a link that is down
@@ -111,16 +111,16 @@ def _route(
         # the kernel forgets the weight of a single one
         hops = [replace(hops[0], weight=1)]
     up = [iface for iface in ifaces if iface is not None and iface.is_up]
-    family = FAMILIES[words.version]
+    family = FAMILIES[model.version]
     local = {entry.ip for iface in site.ifaces.values() for entry in iface.addresses}
-    if words.src is not None and is_of_no_host(words.src):
-        what = f"{words.src} is not the address of a host, so nothing comes from it"
+    if model.src is not None and is_of_no_host(model.src):
+        what = f"{model.src} is not the address of a host, so nothing comes from it"
         draft.complain("not-a-host-address", (*path, "src"), what)
-    elif words.src is not None and site.created and words.src not in local:
+    elif model.src is not None and site.created and model.src not in local:
         draft.complain(
-            "foreign-source", (*path, "src"), f"{words.src} is not an address of node {site.name}"
+            "foreign-source", (*path, "src"), f"{model.src} is not an address of node {site.name}"
         )
-    unicast = words.type == "unicast"
+    unicast = model.type == "unicast"
     scope = (
         RT_SCOPE_LINK
         if unicast and not any(hop.via for hop in hops) and family == AF_INET
@@ -129,26 +129,26 @@ def _route(
     spec = RouteSpec(
         family=family,
         dst=None
-        if words.to is None or words.to.prefixlen == 0
-        else words.to.network_address.packed,
-        prefixlen=words.to.prefixlen if words.to is not None else 0,
-        table=_table(draft, words, vrf, [iface for iface in ifaces if iface is not None], path),
-        metric=_metric(words.metric, family),
-        type=TYPES[words.type],
-        scope=SCOPES[words.scope] if words.scope and family == AF_INET else scope,
+        if model.to is None or model.to.prefixlen == 0
+        else model.to.network_address.packed,
+        prefixlen=model.to.prefixlen if model.to is not None else 0,
+        table=_table(draft, model, vrf, [iface for iface in ifaces if iface is not None], path),
+        metric=_metric(model.metric, family),
+        type=TYPES[model.type],
+        scope=SCOPES[model.scope] if model.scope and family == AF_INET else scope,
         protocol=draft.mark.protocol,
         hops=tuple(hops),
-        src=words.src.packed if words.src is not None else None,
-        mtu=None if words.mtu is None else min(words.mtu, LARGEST_PATH_MTU),
+        src=model.src.packed if model.src is not None else None,
+        mtu=None if model.mtu is None else min(model.mtu, LARGEST_PATH_MTU),
     )
     # a gateway may be of the other family (RFC 5549)
-    versions = {words.version, *(entry.via.version for entry in entries if entry.via is not None)}
+    versions = {model.version, *(entry.via.version for entry in entries if entry.via is not None)}
     needed = _needed(site, up, *sorted(versions))
     source = tuple(
         address_key(site.label, iface.dev, address_of(entry))
-        for iface in (site.ifaces.values() if words.src is not None else ())
+        for iface in (site.ifaces.values() if model.src is not None else ())
         for entry in iface.addresses
-        if entry.ip == words.src and hangs_on_source(spec, _table_over(iface))
+        if entry.ip == model.src and hangs_on_source(spec, _table_over(iface))
     )
     return Route(site.label, spec, needed, peers=_peers(site, spec.hops), source=source)
 
@@ -170,12 +170,12 @@ def _peers(site: Site, hops: Sequence[Hop]) -> tuple[RouteSpec, ...]:
 def _hop(
     draft: Draft,
     site: Site,
-    words: HopWords | RouteWords,
+    model: HopModel | RouteModel,
     reaches: Sequence[DirectNetwork],
     path: Path,
 ) -> tuple[Hop, Iface | None]:
     iface: Iface | None = None
-    device = words.dev
+    device = model.dev
     if device is not None:
         iface = site.ifaces.get(device)
         if iface is None and site.created:
@@ -185,7 +185,7 @@ def _hop(
         elif iface is not None:
             iface = iface.front or iface
             device = iface.dev
-    elif words.via is not None and (found := _towards(words.via, reaches)):
+    elif model.via is not None and (found := _towards(model.via, reaches)):
         iface = found[0]
         device = iface.dev
         if (
@@ -193,11 +193,11 @@ def _hop(
             > 1
             and vrf_of(iface) is not None
         ):
-            what = f"the gateway {words.via} is in {' and in '.join(vrfs)} of {site.name} alike."
+            what = f"the gateway {model.via} is in {' and in '.join(vrfs)} of {site.name} alike."
             draft.complain("which-vrf", (*path, "via"), what, "Say `vrf` or `dev`.")
-    weight = words.weight if isinstance(words, HopWords) else 1
+    weight = model.weight if isinstance(model, HopModel) else 1
     return Hop(
-        words.via.packed if words.via is not None else None, device, weight, words.onlink
+        model.via.packed if model.via is not None else None, device, weight, model.onlink
     ), iface
 
 
@@ -215,31 +215,31 @@ def _towards(gateway: Address, reaches: Sequence[DirectNetwork]) -> list[Iface]:
     return sorted(nearest, key=lambda iface: (vrf_of(iface) is not None, not iface.is_up))
 
 
-def _named_vrf(draft: Draft, site: Site, words: RouteWords, path: Path) -> Iface | None:
+def _named_vrf(draft: Draft, site: Site, model: RouteModel, path: Path) -> Iface | None:
     """The VRF that a route says it is in, by its name or by its table."""
-    vrfs = {name: iface for name, iface in site.ifaces.items() if isinstance(iface.solo, VrfWords)}
-    if words.vrf is not None and words.vrf not in vrfs:
+    vrfs = {name: iface for name, iface in site.ifaces.items() if isinstance(iface.solo, VrfModel)}
+    if model.vrf is not None and model.vrf not in vrfs:
         draft.unknown(
             "unknown-interface",
             (*path, "vrf"),
             f"VRF {site.name}:",
-            words.vrf,
+            model.vrf,
             vrfs,
             f"Declare it under nodes.{site.name}.interfaces.",
         )
-    if words.vrf is None and "table" in words.model_fields_set:
-        return next((vrf for vrf in vrfs.values() if table_of(vrf) == words.table), None)
-    return vrfs.get(words.vrf or "")
+    if model.vrf is None and "table" in model.model_fields_set:
+        return next((vrf for vrf in vrfs.values() if table_of(vrf) == model.table), None)
+    return vrfs.get(model.vrf or "")
 
 
 def _table(
-    draft: Draft, words: RouteWords, vrf: Iface | None, ifaces: Sequence[Iface], path: Path
+    draft: Draft, model: RouteModel, vrf: Iface | None, ifaces: Sequence[Iface], path: Path
 ) -> int:
     """What the route says, else the table of the VRF that its devices are ports of."""
     if vrf is not None:
         return table_of(vrf)
-    if "table" in words.model_fields_set:
-        return words.table
+    if "table" in model.model_fields_set:
+        return model.table
     tables = {_table_over(iface) for iface in ifaces} or {MAIN}
     if len(tables) > 1:
         draft.complain(
@@ -273,18 +273,18 @@ def _default_routes(
     family = FAMILIES[version]
     made: list[Key] = []
     offers: dict[int, list[tuple[bool, Iface, Address | None, Path]]] = {}
-    for network, words in site.words.networks.items():
+    for network, model in site.model.networks.items():
         segment = segments.get(network)
         if (
             segment is None
-            or segment.words.mode_of(version) == "host-only"
-            or words.default_route is False
+            or segment.model.mode_of(version) == "host-only"
+            or model.default_route is False
         ):
             continue
         gateway = segment.gateways.get(version)
         member = segment.member(site.name)
         if (
-            (gateway is None and not routes_below(segment.words))
+            (gateway is None and not routes_below(segment.model))
             or member is None
             or not member.iface.is_up
         ):
@@ -304,7 +304,7 @@ def _default_routes(
             )
             continue
         offers.setdefault(_table_over(iface), []).append(
-            (words.default_route is True, iface, gateway, member.path)
+            (model.default_route is True, iface, gateway, member.path)
         )
     for table, here in offers.items():
         insisting = [offer for offer in here if offer[0]]
@@ -358,12 +358,12 @@ def _allowed_routes(
     """Out of a host-only network the ways to those that it is open to: there is no default route to take."""
     made: list[Key] = []
     family = FAMILIES[version]
-    mine = {name: segments[name] for name in site.words.networks if name in segments}
+    mine = {name: segments[name] for name in site.model.networks if name in segments}
     for segment in mine.values():
         gateway = segment.gateways.get(version)
         member = segment.member(site.name)
         if (
-            segment.words.mode_of(version) != "host-only"
+            segment.model.mode_of(version) != "host-only"
             or gateway is None
             or member is None
             or not member.iface.is_up
@@ -414,7 +414,7 @@ def _metric(said: int | None, family: int) -> int:
     return said or 0
 
 
-def _rule(draft: Draft, site: Site, words: RuleWords, priority: int) -> RuleSpec:
+def _rule(draft: Draft, site: Site, model: RuleModel, priority: int) -> RuleSpec:
     def device(name: str | None) -> str | None:
         return site.ifaces[name].dev if name in site.ifaces else name
 
@@ -426,14 +426,14 @@ def _rule(draft: Draft, site: Site, words: RuleWords, priority: int) -> RuleSpec
         )
 
     return RuleSpec(
-        family=FAMILIES[words.version],
-        priority=words.priority if words.priority is not None else priority,
-        action=ACTIONS[words.action],
-        table=words.table or 0,
+        family=FAMILIES[model.version],
+        priority=model.priority if model.priority is not None else priority,
+        action=ACTIONS[model.action],
+        table=model.table or 0,
         protocol=draft.mark.protocol,
-        src=selector(words.source),
-        dst=selector(words.to),
-        iif=device(words.iif),
-        oif=device(words.oif),
-        mark=words.mark(),
+        src=selector(model.source),
+        dst=selector(model.to),
+        iif=device(model.iif),
+        oif=device(model.oif),
+        mark=model.mark(),
     )

@@ -9,7 +9,7 @@ from netorch.language.scalars import Address, Network
 from netorch.resolve.draft import Draft, Iface, Path, Site
 from netorch.resolve.roles import BridgeRole
 from netorch.state.key import HOST
-from netorch.topology import Membership, NetworkWords
+from netorch.topology import Membership, NetworkModel
 
 LEADING_OUT = {"nat", "routed"}
 """Modes in which the owner forwards."""
@@ -19,7 +19,7 @@ class Member(Struct):
     """A node's interface in a network, with what it is told and what it got."""
 
     iface: Iface
-    words: Membership
+    model: Membership
     path: Path
 
 
@@ -30,7 +30,7 @@ class Segment(Struct):
     """
 
     name: str
-    words: NetworkWords
+    model: NetworkModel
     path: Path
     owner: Site
     bridges: list[Iface] = field(default_factory=list)
@@ -56,25 +56,25 @@ class Segment(Struct):
         """The parts of a subnet that automatic addresses come from, if the file names any."""
         return [
             pool
-            for pool in self.words.ip_range
+            for pool in self.model.ip_range
             if pool.version == subnet.version and pool.subnet_of(subnet)  # type: ignore[arg-type]
         ]
 
     def subnet_of(self, version: int) -> list[Network]:
-        return [subnet for subnet in self.words.subnet if subnet.version == version]
+        return [subnet for subnet in self.model.subnet if subnet.version == version]
 
     def opens_to(self, other: Segment) -> bool:
         """Whether one of the two lists the other in `allow`."""
-        return other.name in self.words.allow or self.name in other.words.allow
+        return other.name in self.model.allow or self.name in other.model.allow
 
 
 def closed(one: Segment, other: Segment) -> bool:
     """Whether members of two networks of one owner are kept apart."""
-    return not one.opens_to(other) and (one.words.is_isolated or other.words.is_isolated)
+    return not one.opens_to(other) and (one.model.is_isolated or other.model.is_isolated)
 
 
 def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
-    owner, words = segment.owner, segment.words
+    owner, model = segment.owner, segment.model
     if name == "lo":
         draft.complain(
             "loopback",
@@ -96,9 +96,9 @@ def bridge_of(draft: Draft, segment: Segment, name: str) -> Iface:
         segment.path,
         dev,
         altname,
-        role=BridgeRole(words),
+        role=BridgeRole(model),
         made_up=True,
-        mtu_hint=words.mtu,
+        mtu_hint=model.mtu,
     )
     owner.ifaces[name] = bridge
     return bridge

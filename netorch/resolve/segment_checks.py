@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netorch.kinds.base.stacked import StackedWords
+from netorch.kinds.base.stacked import StackedModel
 from netorch.resolve.cautions import check_subnets_twice
 from netorch.resolve.draft import Draft, Iface, all_interfaces
 from netorch.resolve.masters import vrf_of
@@ -28,7 +28,7 @@ def check_segments(draft: Draft) -> None:
             peer = role.peer
         elif isinstance(role, StandaloneRole):
             joined = role.joined
-            below = role.parent if isinstance(role.words, StackedWords) else None
+            below = role.parent if isinstance(role.model, StackedModel) else None
         # a VRF ties nothing together that has an address: it routes
         master = iface.master if vrf_of(iface) is None else None
         for other in (peer, master, iface.front, joined, below):
@@ -52,7 +52,7 @@ def check_segments(draft: Draft) -> None:
                     entry.path,
                     f"{iface.display} and {first.display} are on one segment and both have {entry.ip}",
                 )
-        if (mac := iface.said("mac")) is not None:
+        if (mac := iface.explicit_value("mac")) is not None:
             first = seen.setdefault((segment, mac), iface)
             if first is not iface:
                 draft.complain(

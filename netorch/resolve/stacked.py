@@ -7,35 +7,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from netorch.immutable import replace
-from netorch.kinds.base.link import CommonWords, LinkFields
-from netorch.kinds.base.stacked import MASTERS, StackedLink, StackedWords
-from netorch.kinds.base.standalone import StandaloneWords, parse_place
-from netorch.kinds.dummy import DummyWords
-from netorch.kinds.ipvlan import IpvlanWords
-from netorch.kinds.macvlan import ALONE, MacvlanWords
-from netorch.kinds.vlan import VlanWords
+from netorch.kinds.base.link import CommonModel, LinkFields
+from netorch.kinds.base.stacked import MASTERS, StackedLink, StackedModel
+from netorch.kinds.base.standalone import StandaloneModel, parse_place
+from netorch.kinds.dummy import DummyModel
+from netorch.kinds.ipvlan import IpvlanModel
+from netorch.kinds.macvlan import ALONE, MacvlanModel
+from netorch.kinds.vlan import VlanModel
 from netorch.resolve.draft import Draft, Iface, Path, Site, all_interfaces
 from netorch.resolve.interfaces import mtu_of
 from netorch.resolve.roles import EXISTING, REFUSED, BridgeRole, StandaloneRole
 from netorch.resolve.segment import Segment
 from netorch.state.key import HOST
-from netorch.topology import NetworkWords
+from netorch.topology import NetworkModel
 
-DRIVERS: Mapping[str, tuple[type[StackedWords], str]] = {
-    "macvlan": (MacvlanWords, "bridge"),
-    "ipvlan": (IpvlanWords, "l2"),
+DRIVERS: Mapping[str, tuple[type[StackedModel], str]] = {
+    "macvlan": (MacvlanModel, "bridge"),
+    "ipvlan": (IpvlanModel, "l2"),
 }
 """Driver → the words of its members' links, and their mode where the file is silent: Docker's, not the kernel's."""
 
 ROUTING = {"l3", "l3s"}
 
 
-def owner_of(draft: Draft, words: NetworkWords, path: Path) -> Site | None:
+def owner_of(draft: Draft, model: NetworkModel, path: Path) -> Site | None:
     """The site where the parent is; of a closed network, which has none, the fabric."""
-    if words.parent is None:
+    if model.parent is None:
         return draft.fabric
-    node, _ = parse_place(words.parent)
-    name, key = (node, "parent") if node is not None else (words.node or HOST, "node")
+    node, _ = parse_place(model.parent)
+    name, key = (node, "parent") if node is not None else (model.node or HOST, "node")
     if name == HOST:
         return draft.host
     if name not in draft.topology.nodes:
@@ -46,22 +46,22 @@ def owner_of(draft: Draft, words: NetworkWords, path: Path) -> Site | None:
 
 def add_member(segment: Segment, iface: Iface) -> None:
     """A member, before it is known what is there to be its parent."""
-    words, mode = DRIVERS[segment.words.driver]
-    iface.mtu_hint = segment.words.mtu
-    said = {"kind": segment.words.driver, "parent": "lo", "mode": segment.words.driver_mode or mode}
-    iface.role = StandaloneRole(words.model_validate(said))
+    model, mode = DRIVERS[segment.model.driver]
+    iface.mtu_hint = segment.model.mtu
+    said = {"kind": segment.model.driver, "parent": "lo", "mode": segment.model.driver_mode or mode}
+    iface.role = StandaloneRole(model.model_validate(said))
 
 
 def make_links(draft: Draft, segments: Mapping[str, Segment]) -> None:
     """What the members are on, once every interface of the file is there. Made for the first member, it goes with the last."""
     for segment in segments.values():
-        if segment.words.driver not in DRIVERS:
+        if segment.model.driver not in DRIVERS:
             continue
         parent = (
-            _closed(draft, segment) if segment.words.parent is None else _parent(draft, segment)
+            _closed(draft, segment) if segment.model.parent is None else _parent(draft, segment)
         )
-        if parent is not None and segment.words.vlan is not None and segment.members:
-            parent = _vlan(draft, segment, parent, segment.words.vlan)
+        if parent is not None and segment.model.vlan is not None and segment.members:
+            parent = _vlan(draft, segment, parent, segment.model.vlan)
         for member in segment.members:
             role = member.iface.role
             assert isinstance(role, StandaloneRole)
@@ -71,14 +71,14 @@ def make_links(draft: Draft, segments: Mapping[str, Segment]) -> None:
 def _closed(draft: Draft, segment: Segment) -> Iface | None:
     if not segment.members:
         return None
-    iface = _made(draft, segment, segment.name, StandaloneRole(DummyWords(kind="dummy")))
-    iface.mtu_hint = segment.words.mtu
+    iface = _made(draft, segment, segment.name, StandaloneRole(DummyModel(kind="dummy")))
+    iface.mtu_hint = segment.model.mtu
     return iface
 
 
 def _parent(draft: Draft, segment: Segment) -> Iface | None:
-    assert segment.words.parent is not None
-    site, name = segment.owner, parse_place(segment.words.parent)[1]
+    assert segment.model.parent is not None
+    site, name = segment.owner, parse_place(segment.model.parent)[1]
     if name not in site.ifaces:
         if site.created:
             what = f"interface {site.name}:"
@@ -100,13 +100,13 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
     site, name = segment.owner, f"{parent.name}.{number}"
     iface = site.ifaces.get(name)
     if iface is None:
-        words = VlanWords(kind="vlan", parent=parent.name, id=number)
-        iface = _made(draft, segment, name, StandaloneRole(words, parent))
+        model = VlanModel(kind="vlan", parent=parent.name, id=number)
+        iface = _made(draft, segment, name, StandaloneRole(model, parent))
         if not parent.is_up:
             # 8021q brings none up on a parent that is down
-            iface.layers.append(CommonWords(state="down"))
+            iface.layers.append(CommonModel(state="down"))
     elif (
-        not isinstance(iface.solo, VlanWords)
+        not isinstance(iface.solo, VlanModel)
         or iface.solo.id != number
         or iface.solo.rides_on not in {parent.name, parent.display}
     ):
@@ -133,9 +133,9 @@ def _made(draft: Draft, segment: Segment, name: str, role: StandaloneRole) -> If
     return iface
 
 
-def routes_below(words: NetworkWords) -> bool:
+def routes_below(model: NetworkModel) -> bool:
     """Whether the parent's node routes what members send, so that their default route leads into the link and to no gateway."""
-    return words.driver == "ipvlan" and words.driver_mode in ROUTING and words.parent is not None
+    return model.driver == "ipvlan" and model.driver_mode in ROUTING and model.parent is not None
 
 
 def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
@@ -146,11 +146,11 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
     for iface in all_interfaces(draft.sites):
         if not isinstance(iface.role, StandaloneRole) or (parent := iface.role.parent) is None:
             continue
-        words = iface.role.words
-        if isinstance(words, StackedWords):
+        model = iface.role.model
+        if isinstance(model, StackedModel):
             riders.setdefault(id(parent), []).append(iface)
-            _check_parent(draft, iface, words, parent, first=len(riders[id(parent)]) == 1)
-            if getattr(words, "mode", "") == ALONE and iface.said("mac") is not None:
+            _check_parent(draft, iface, model, parent, first=len(riders[id(parent)]) == 1)
+            if getattr(model, "mode", "") == ALONE and iface.explicit_value("mac") is not None:
                 what = f"{iface.display} has the MAC of its parent, being in mode {ALONE}: it takes no `mac`."
                 draft.complain("no-mac", (*iface.path, "mac"), what, f"Say it of {parent.display}.")
     for together in riders.values():
@@ -159,10 +159,10 @@ def check(draft: Draft, segments: Mapping[str, Segment]) -> None:
 
 def _check_mtu(draft: Draft, segment: Segment) -> None:
     """Told once of the network, and not of each member again."""
-    said = segment.words.mtu
+    said = segment.model.mtu
     parent = (
         segment.members[0].iface.parent
-        if segment.words.driver in DRIVERS and segment.members
+        if segment.model.driver in DRIVERS and segment.members
         else None
     )
     most = mtu_of(parent) if parent is not None else 0
@@ -178,14 +178,14 @@ def _check_mtu(draft: Draft, segment: Segment) -> None:
 
 
 def _check_parent(
-    draft: Draft, iface: Iface, words: StackedWords, parent: Iface, *, first: bool
+    draft: Draft, iface: Iface, model: StackedModel, parent: Iface, *, first: bool
 ) -> None:
-    kind, path = words.kind, (*iface.path, "parent")
+    kind, path = model.kind, (*iface.path, "parent")
     if parent.name == "lo":
         draft.complain(
             "loopback", path, f"{parent.display} is the loopback interface, which carries no {kind}"
         )
-    elif isinstance(parent.solo, StackedWords) and _one_driver(words, parent.solo):
+    elif isinstance(parent.solo, StackedModel) and _one_driver(model, parent.solo):
         remedy = f"Say `parent: {parent.parent.display}`." if parent.parent is not None else ""
         draft.complain(
             "bad-parent",
@@ -204,8 +204,8 @@ def _check_parent(
         draft.complain("bad-parent", path, what, f"Say `parent: {master.display}`.")
 
 
-def _one_driver(words: StandaloneWords, below: StandaloneWords) -> bool:
-    mine, theirs = words.MAKES, below.MAKES
+def _one_driver(model: StandaloneModel, below: StandaloneModel) -> bool:
+    mine, theirs = model.MAKES, below.MAKES
     return (
         issubclass(mine, StackedLink)
         and issubclass(theirs, StackedLink)

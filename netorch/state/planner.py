@@ -146,7 +146,7 @@ def _dying_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
             children[resource.paired_key].append(key)
         if resource.keeps_alive is not None:
             supporters[resource.keeps_alive] += 1
-        for needed in resource.kept_alive_by:
+        for needed in resource.depends_on_any:
             dependents[needed].append(key)
     dying: dict[Key, Key | None] = dict.fromkeys(roots)
     queue = list(roots)
@@ -159,7 +159,7 @@ def _dying_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
                 lost = lost + [
                     key
                     for key in dependents.get(support, ())
-                    if not any(map(supporters.get, state[key].kept_alive_by))
+                    if not any(map(supporters.get, state[key].depends_on_any))
                 ]
         for child in lost:
             if child not in dying:

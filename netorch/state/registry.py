@@ -24,7 +24,7 @@ class View(Value, dict=True):
 
     `created`: this topology made the namespace. `all`: the other views, label → view. `originals`: the settings that are
     ours to look at, each as the places where it may stand → the values from before us, None where that is not known.
-    `wanted`: the keys that the file asks for.
+    `desired_keys`: the keys that the file asks for.
     """
 
     netns: NetnsSnapshot
@@ -32,7 +32,7 @@ class View(Value, dict=True):
     created: bool
     all: Mapping[str, View]
     originals: Mapping[tuple[str, ...], tuple[str, ...] | None] = field(default_factory=dict)
-    wanted: Container[Key] = ()
+    desired_keys: Container[Key] = ()
     on_record: frozenset[ObjectName] | None = None
     """What the topology has on record in this namespace, if it did not make it; None without a record."""
     links_on_record: frozenset[int] = frozenset()
@@ -176,7 +176,7 @@ INTERFACE_WORDS: dict[str, type] = {}
 """`kind:` in the file → the model of its words."""
 
 
-def interface_words(kind: str) -> Callable[[R], R]:
+def interface_model(kind: str) -> Callable[[R], R]:
     """Class decorator: the words of `kind: KIND` under `interfaces`."""
 
     def register(cls: R) -> R:

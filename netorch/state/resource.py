@@ -101,7 +101,7 @@ class Resource(Value):
         return None
 
     @property
-    def kept_alive_by(self) -> tuple[Key, ...]:
+    def depends_on_any(self) -> tuple[Key, ...]:
         """Keys that keep this resource alive: the kernel removes it with the last resource that has
         one of them as `keeps_alive`. A route goes with the last IPv4 address of its link.
         """

@@ -4,33 +4,33 @@ Each module is named as the key of the file that it describes.
 """
 
 from netorch.topology.attach import Attach
-from netorch.topology.checks import CheckWords
+from netorch.topology.checks import CheckModel
 from netorch.topology.file import Backend, Defaults, TopologyFile
 from netorch.topology.interfaces import KINDS, by_kind, words_of
-from netorch.topology.links import EndpointWords, LinkWords, endpoint, parse_endpoint
+from netorch.topology.links import EndpointModel, LinkModel, endpoint, parse_endpoint
 from netorch.topology.memberships import Membership
 from netorch.topology.modes import FamilyModes
-from netorch.topology.networks import NetworkWords
-from netorch.topology.nodes import DnsWords, NodeWords
-from netorch.topology.routes import HopWords, RouteWords
-from netorch.topology.rules import RuleWords
+from netorch.topology.networks import NetworkModel
+from netorch.topology.nodes import DnsModel, NodeModel
+from netorch.topology.routes import HopModel, RouteModel
+from netorch.topology.rules import RuleModel
 
 __all__ = [
     "KINDS",
     "Attach",
     "Backend",
-    "CheckWords",
+    "CheckModel",
     "Defaults",
-    "DnsWords",
-    "EndpointWords",
+    "DnsModel",
+    "EndpointModel",
     "FamilyModes",
-    "HopWords",
-    "LinkWords",
+    "HopModel",
+    "LinkModel",
     "Membership",
-    "NetworkWords",
-    "NodeWords",
-    "RouteWords",
-    "RuleWords",
+    "NetworkModel",
+    "NodeModel",
+    "RouteModel",
+    "RuleModel",
     "TopologyFile",
     "by_kind",
     "endpoint",

@@ -5,11 +5,11 @@ from typing import Literal
 
 from netorch.errors import did_you_mean
 from netorch.language import schema_shapes
-from netorch.language.scalars import Words, integer, wrong
+from netorch.language.scalars import Model, integer, wrong
 from netorch.language.schema_shapes import accepts
 
 
-class Attach(Words):
+class Attach(Model):
     """An existing namespace: how to find it."""
 
     how: Literal["docker", "podman", "netns", "pid", "path"]

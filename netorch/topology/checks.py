@@ -5,13 +5,13 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from netorch.language.constraints import HasValue, constraints, forbid, require
-from netorch.language.scalars import Flag, Mtu, NodeName, Words, integer
+from netorch.language.scalars import Flag, Model, Mtu, NodeName, integer
 
 _OF_TWO = HasValue("from") & HasValue("to") & ~HasValue("all")
 _OF_ALL = HasValue("all") & ~HasValue("from") & ~HasValue("to")
 
 
-class CheckWords(Words):
+class CheckModel(Model):
     """What must, or must not, be reachable: `netorch check` tries it."""
 
     source: NodeName | None = Field(None, alias="from", description="Node that tries.")

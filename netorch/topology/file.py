@@ -4,43 +4,43 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.link import CommonWords
+from netorch.kinds.base.link import CommonModel
 from netorch.language.scalars import (
     Flag,
+    Model,
     NodeName,
     Prefix,
     TopologyName,
-    Words,
     empty_dict,
     empty_list,
 )
-from netorch.topology.checks import CheckWords
+from netorch.topology.checks import CheckModel
 from netorch.topology.interfaces import or_empty
-from netorch.topology.links import LinkWords, link
-from netorch.topology.networks import NetworkWords
-from netorch.topology.nodes import NodeWords
+from netorch.topology.links import LinkModel, link
+from netorch.topology.networks import NetworkModel
+from netorch.topology.nodes import NodeModel
 
 # a model as the default of a key is said as a file says it: an instance would have the model built now, apart from the whole
 
 
-class Defaults(Words):
+class Defaults(Model):
     """What expansion leaves for the models: the other defaults are merged in the text."""
 
-    interface: CommonWords = Field(
+    interface: CommonModel = Field(
         default_factory=empty_dict,
         validate_default=True,
         description="Under every interface that netorch makes, but `lo`.",
     )
 
 
-class Backend(Words):
+class Backend(Model):
     nat: Literal["auto", "nftables", "iptables"] = Field(
         "auto",
         description="What filters and translates; auto is nftables where the kernel and the library have it, else iptables.",
     )
 
 
-class TopologyFile(Words):
+class TopologyFile(Model):
     """A whole file, expanded."""
 
     name: TopologyName | None = Field(
@@ -56,16 +56,16 @@ class TopologyFile(Words):
         validate_default=True,
         description="Values under every node, interface, link and network.",
     )
-    nodes: dict[NodeName, Annotated[NodeWords, BeforeValidator(or_empty)]] = Field(
+    nodes: dict[NodeName, Annotated[NodeModel, BeforeValidator(or_empty)]] = Field(
         default_factory=empty_dict, description="Hosts and routers: a network namespace each."
     )
-    networks: dict[NodeName, Annotated[NetworkWords, BeforeValidator(or_empty)]] = Field(
+    networks: dict[NodeName, Annotated[NetworkModel, BeforeValidator(or_empty)]] = Field(
         default_factory=empty_dict, description="Shared segments that nodes join."
     )
-    links: list[Annotated[LinkWords, BeforeValidator(link)]] = Field(
+    links: list[Annotated[LinkModel, BeforeValidator(link)]] = Field(
         default_factory=empty_list, description="Cables between two nodes."
     )
-    checks: list[CheckWords] = Field(
+    checks: list[CheckModel] = Field(
         default_factory=empty_list,
         description="What must be reachable, and what must not; `netorch check` tries it.",
     )

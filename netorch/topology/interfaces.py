@@ -7,13 +7,13 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 import netorch.kinds  # noqa: F401  registers the interface words
 from netorch.errors import did_you_mean
-from netorch.kinds.base.link import InterfaceWords
-from netorch.language.scalars import AnyMtu, Words, wrong
+from netorch.kinds.base.link import InterfaceModel
+from netorch.language.scalars import AnyMtu, Model, wrong
 from netorch.language.schema_shapes import ONE_ARGUMENT, Shape, accepts
 from netorch.state.registry import INTERFACE_WORDS
 
 
-class MadeElsewhere(InterfaceWords):
+class MadeElsewhere(InterfaceModel):
     """An interface that a link, a network or the kernel makes: here stand only further keys of it."""
 
     kind: None = None
@@ -23,16 +23,16 @@ class MadeElsewhere(InterfaceWords):
     )
 
 
-KINDS: Mapping[str, type[Words]] = {**INTERFACE_WORDS, "": MadeElsewhere}
+KINDS: Mapping[str, type[Model]] = {**INTERFACE_WORDS, "": MadeElsewhere}
 """`kind:` in the file → the model of its words; "" without one."""
 
 
-def words_of(kind: object) -> type[Words]:
+def words_of(kind: object) -> type[Model]:
     """The model of a kind's words; that of an interface which is made elsewhere, where it is none."""
     return KINDS[kind] if isinstance(kind, str) and kind in KINDS else MadeElsewhere
 
 
-def by_kind(value: Any) -> Words:
+def by_kind(value: Any) -> Model:
     """The words of whichever kind it is. pydantic builds a model at its first use: most files have few of the kinds, and the start is
     quicker by a tenth.
     """

@@ -5,16 +5,16 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.link import CommonWords
+from netorch.kinds.base.link import CommonModel
 from netorch.language import schema_shapes
-from netorch.language.impairment import ImpairWords
+from netorch.language.impairment import ImpairModel
 from netorch.language.scalars import (
     END,
     InterfaceName,
+    Model,
     Mtu,
     NodeName,
     Subnet,
-    Words,
     empty_list,
     interface_name,
     node_name,
@@ -24,7 +24,7 @@ from netorch.language.scalars import (
 from netorch.language.schema_shapes import accepts
 
 
-class EndpointWords(CommonWords):
+class EndpointModel(CommonModel):
     """One end of a link; the short form is `NODE:IF`."""
 
     node: NodeName = Field(description="Node at this end, or `host`.")
@@ -61,11 +61,11 @@ def link(value: object) -> object:
     return {"endpoints": value} if isinstance(value, list) else value
 
 
-class LinkWords(Words):
+class LinkModel(Model):
     """A cable between two nodes."""
 
     endpoints: Annotated[
-        list[Annotated[EndpointWords, BeforeValidator(endpoint)]],
+        list[Annotated[EndpointModel, BeforeValidator(endpoint)]],
         Field(min_length=2, max_length=2, description="Its two ends."),
     ]
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
@@ -73,7 +73,7 @@ class LinkWords(Words):
         description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses).",
     )
     mtu: Mtu | None = Field(None, description="MTU of both ends (1500).")
-    impair: ImpairWords | None = Field(
+    impair: ImpairModel | None = Field(
         None,
         description="What happens to what either end sends; what an end says itself goes over it.",
     )

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from netorch.kinds.base.link import CommonWords
-from netorch.kinds.base.port_words import PortWords
+from netorch.kinds.base.link import CommonModel
+from netorch.kinds.base.port_models import PortModel
 from netorch.language import schema_shapes
-from netorch.language.impairment import ImpairWords
+from netorch.language.impairment import ImpairModel
 from netorch.language.scalars import (
     Flag,
     InterfaceName,
@@ -21,7 +21,7 @@ from netorch.language.scalars import (
 from netorch.language.schema_shapes import Shape, accepts
 
 
-class Membership(CommonWords):
+class Membership(CommonModel):
     """A node's place in a network."""
 
     name: InterfaceName | None = Field(
@@ -36,10 +36,10 @@ class Membership(CommonWords):
         description="`true`: the default route comes from this network; `false`: never "
         "(the first network that has a gateway gives it, unless an attached node has one of its own).",
     )
-    impair: ImpairWords | None = Field(
+    impair: ImpairModel | None = Field(
         None, description="What happens to what it sends, and to what the network sends to it."
     )
-    port: PortWords | None = Field(
+    port: PortModel | None = Field(
         None, description="How the network's bridge treats its port there."
     )
     at: NodeName | None = Field(

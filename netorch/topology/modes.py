@@ -16,7 +16,7 @@ from netorch.language.constraints import (
     forbid,
     require,
 )
-from netorch.language.scalars import Words
+from netorch.language.scalars import Model
 from netorch.language.schema_shapes import OPEN, Shape, accepts
 
 NetworkMode = Literal["segment", "host-only", "nat", "routed", "bridged"]
@@ -41,7 +41,7 @@ _OF_BOTH_FAMILIES = (
 )
 
 
-class FamilyModes(Words):
+class FamilyModes(Model):
     """A mode for each family, where they differ."""
 
     v4: NetworkMode = Field(description="For IPv4.")

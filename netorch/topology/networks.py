@@ -53,7 +53,7 @@ def _gateway(value: object) -> object:
     return address(value)
 
 
-class NetworkWords(BridgeSettings):
+class NetworkModel(BridgeSettings):
     """A shared segment that nodes join."""
 
     mode: Annotated[FamilyModes, BeforeValidator(modes_by_family)] = Field(

@@ -5,15 +5,15 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from netorch.language import schema_shapes
-from netorch.language.publish import NatWords, PublishWords, publish_words
+from netorch.language.publish import NatModel, PublishModel, publish_words
 from netorch.language.scalars import (
     Flag,
     HostName,
     InterfaceName,
     IPAddress,
+    Model,
     SysctlName,
     SysctlValue,
-    Words,
     empty_dict,
     empty_list,
     one_or_many,
@@ -22,8 +22,8 @@ from netorch.language.scalars import (
 from netorch.topology.attach import Attach, existing_namespace
 from netorch.topology.interfaces import AnyInterface
 from netorch.topology.memberships import Membership, memberships
-from netorch.topology.routes import RouteWords
-from netorch.topology.rules import RuleWords
+from netorch.topology.routes import RouteModel
+from netorch.topology.rules import RuleModel
 
 _Option = Annotated[
     str,
@@ -33,7 +33,7 @@ _Option = Annotated[
 ]
 
 
-class DnsWords(Words):
+class DnsModel(Model):
     servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list, description="Name servers."
     )
@@ -52,7 +52,7 @@ class DnsWords(Words):
         return self
 
 
-class NodeWords(Words):
+class NodeModel(Model):
     """A host, router or container: one network namespace."""
 
     attach: Annotated[Attach | None, BeforeValidator(existing_namespace)] = Field(
@@ -71,20 +71,20 @@ class NodeWords(Words):
         default_factory=empty_dict,
         description="Interfaces, and further keys of those that links make.",
     )
-    routes: list[RouteWords] = Field(
+    routes: list[RouteModel] = Field(
         default_factory=empty_list,
         description="Routes, beside those that addresses and networks bring.",
     )
-    rules: list[RuleWords] = Field(default_factory=empty_list, description="Policy routing rules.")
+    rules: list[RuleModel] = Field(default_factory=empty_list, description="Policy routing rules.")
     aliases: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list, description="Further names for name resolution."
     )
-    dns: DnsWords | None = Field(None, description="What goes into its `resolv.conf`.")
-    nat: list[NatWords] = Field(
+    dns: DnsModel | None = Field(None, description="What goes into its `resolv.conf`.")
+    nat: list[NatModel] = Field(
         default_factory=empty_list, description="Address translations of this node."
     )
     publish: Annotated[
-        list[Annotated[PublishWords, BeforeValidator(publish_words)]], BeforeValidator(one_or_many)
+        list[Annotated[PublishModel, BeforeValidator(publish_words)]], BeforeValidator(one_or_many)
     ] = Field(
         default_factory=empty_list,
         description="Ports that its network's owner leads here, as Docker writes them: `8080:80`.",

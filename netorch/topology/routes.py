@@ -20,16 +20,16 @@ from netorch.language.scalars import (
     Gateway,
     InterfaceName,
     IPAddress,
+    Model,
     Mtu,
     Table,
-    Words,
     empty_list,
     integer,
     wrong,
 )
 
 
-class HopWords(Words):
+class HopModel(Model):
     via: Gateway | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(
         None, description="Interface; found by the gateway if left out."
@@ -42,7 +42,7 @@ class HopWords(Words):
     )
 
 
-class RouteWords(Words):
+class RouteModel(Model):
     """A route, as `ip route add` takes it."""
 
     to: Destination = Field(description="Destination; an address alone is that host.")
@@ -73,7 +73,7 @@ class RouteWords(Words):
         "unicast",
         description="All but `unicast` refuse what they match: silently, as unreachable, as prohibited (unicast).",
     )
-    nexthops: list[HopWords] = Field(
+    nexthops: list[HopModel] = Field(
         default_factory=empty_list, description="Several gateways, shared by weight."
     )
 
@@ -96,7 +96,7 @@ class RouteWords(Words):
         ),
         EachItem(
             "nexthops",
-            HopWords,
+            HopModel,
             require(
                 "hop-needs-gateway",
                 "a next hop needs `via` or `dev`",

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.language import schema_shapes
 from netorch.language.constraints import Equals, HasValue, constraints, forbid, require
-from netorch.language.scalars import U32, InterfaceName, Subnet, Table, Words, integer, wrong
+from netorch.language.scalars import U32, InterfaceName, Model, Subnet, Table, integer, wrong
 from netorch.language.schema_shapes import accepts
 
 _NUMBER = schema_shapes.numeral(0, 2**32 - 1)
@@ -28,7 +28,7 @@ def _value_and_mask(said: object) -> tuple[int, int]:
     return number(value), number(mask or "0xffffffff")
 
 
-class RuleWords(Words):
+class RuleModel(Model):
     """A policy rule, as `ip rule add` takes it."""
 
     source: Subnet | None = Field(None, alias="from", description="Source subnet.")

@@ -24,7 +24,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _NO_VALUES = {None, "none", "any", "nobody"}
 """What descriptions say of defaults that cannot be written."""
-_RANGED = {"CheckWords": ("from", "to", "all"), "EndpointWords": ("node", "interface")}
+_RANGED = {"CheckModel": ("from", "to", "all"), "EndpointModel": ("node", "interface")}
 """Keys of links and checks whose texts may hold ranges."""
 _NULL: Shape = {"type": "null"}
 _COMMON = "interface-made-elsewhere"
@@ -339,8 +339,8 @@ def _ref(name: str) -> Shape:
 
 
 def _named(reference: str) -> str:
-    """What the document calls a model: `RouteWords` is `route`."""
-    name = reference.rpartition("/")[2].removesuffix("Words")
+    """What the document calls a model: `RouteModel` is `route`."""
+    name = reference.rpartition("/")[2].removesuffix("Model")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
 

@@ -255,13 +255,13 @@ class RouteAdd(Value):
     """RTM_NEWROUTE; `replace` puts it in the place of the route with the same destination, table and metric.
 
     Without it one of the same protocol makes room, or one that the kernel made. Anybody else's IPv6 route stays beside it;
-    anybody else's IPv4 route is in the way (EEXIST). `beside` puts it beside whatever is there, unless it is there itself.
+    anybody else's IPv4 route is in the way (EEXIST). `append` puts it next to whatever is there, unless it is there itself.
     """
 
     netns: str
     route: RouteSpec
     replace: bool = False
-    beside: bool = False
+    append: bool = False
 
 
 class RouteDel(Value):

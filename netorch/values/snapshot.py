@@ -253,7 +253,7 @@ class Snapshot(Value):
 class Scope(Value):
     """What to read: besides the host, every namespace whose lo alias starts with `mark`, and the labels named here.
 
-    `wanted`: names in /run/netns to read in full if they exist, whoever made them.
+    `in_full`: names in /run/netns to read in full if they exist, whoever made them.
     `attached`: labels of namespaces that were attached to. `sysctls`: label → paths below /proc/sys.
     `filters`: labels that are to have a packet filter of `topology`, where it matters who listens.
     `recorded_filters`: label → the backend of the filter that the topology's record tells of, "" where an older version made it
@@ -264,7 +264,7 @@ class Scope(Value):
     """
 
     mark: str
-    wanted: frozenset[str] = frozenset()
+    in_full: frozenset[str] = frozenset()
     attached: frozenset[str] = frozenset()
     sysctls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     topology: str = ""

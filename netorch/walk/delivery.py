@@ -87,7 +87,7 @@ class Delivery:
         return search.of(port or start, out=port is None), search
 
     def _leaving(self, arrival: Arrival) -> str:
-        where = self.world.said(arrival.end)
+        where = self.world.name_of(arrival.end)
         return (
             f"it leaves what is known here by {where}: what becomes of it there netorch cannot see"
         )
@@ -144,7 +144,7 @@ class Delivery:
             elif why is None:
                 answering.append(arrival)
         if answering:
-            names = [f"{via} is {self.world.said(one.end)}" for one in answering]
+            names = [f"{via} is {self.world.name_of(one.end)}" for one in answering]
             one = answering[self.choices.pick((*start, via), names)]
             return self._answered(place, iface, one, via, asker, question)
         if faulty is not None:
@@ -196,7 +196,9 @@ class Delivery:
                 raise PacketStopped(faults[0].text)
 
     def _whose(self, label: str, via: Address) -> str:
-        others = [self.world.said(end) for end in self.world.owners.get(via, []) if end[0] != label]
+        others = [
+            self.world.name_of(end) for end in self.world.owners.get(via, []) if end[0] != label
+        ]
         if others:
             return f", but {' and '.join(others[:3])} has it, on another link"
         return self._missing(via)
@@ -204,7 +206,7 @@ class Delivery:
     def _missing(self, address: Address) -> str:
         """Who should have an address that nobody has."""
         asked = self.world.asked.owners.get(address, []) if self.world.asked is not None else []
-        return f" (it is {self.world.said(asked[0])}'s in the file)" if asked else ""
+        return f" (it is {self.world.name_of(asked[0])}'s in the file)" if asked else ""
 
     def _answered(
         self,
@@ -294,7 +296,7 @@ class Delivery:
         port: End | None,
     ) -> End:
         self.through = tuple(
-            f"{passed.what} {self.world.said(passed.end)}" for passed in arrival.passed
+            f"{passed.what} {self.world.name_of(passed.end)}" for passed in arrival.passed
         )
         if arrival.faults:
             raise PacketStopped(arrival.faults[0].text)
@@ -310,7 +312,7 @@ class Delivery:
             ] = None
         other = self.world.place(arrival.end[0]).ifaces[arrival.end[1]]
         if 0 < other.mtu < iface.mtu and iface.kind == "veth":
-            smaller = f"mtu {other.mtu} on {self.world.said(arrival.end)} is smaller than {iface.mtu} on {place.name}:{iface.name}"
+            smaller = f"mtu {other.mtu} on {self.world.name_of(arrival.end)} is smaller than {iface.mtu} on {place.name}:{iface.name}"
             self.remarks[f"{smaller}, which sends to it: larger packets are lost"] = None
         return self._taken(arrival.end, packet)
 
@@ -355,29 +357,31 @@ class Delivery:
         """An ipvlan on the interface takes what is for its address ahead of everything (ipvlan_handle_mode_l3)."""
         return next(
             (
-                rider
-                for rider in self._ipvlans(end)
-                if self.world.place(rider[0]).has(packet.destination)
+                upper
+                for upper in self._ipvlans_on(end)
+                if self.world.place(upper[0]).has(packet.destination)
             ),
             end,
         )
 
-    def beside(self, end: End, parent: End, packet: Packet) -> End | None:
+    def sibling_ipvlan(self, end: End, parent: End, packet: Packet) -> End | None:
         """Another ipvlan on the same parent that has the packet's destination."""
         return next(
             (
-                rider
-                for rider in self._ipvlans(parent)
-                if rider != end and self.world.place(rider[0]).has(packet.destination)
+                upper
+                for upper in self._ipvlans_on(parent)
+                if upper != end and self.world.place(upper[0]).has(packet.destination)
             ),
             None,
         )
 
-    def _ipvlans(self, parent: End) -> list[End]:
-        riders = ((rider, self.world.iface(rider)) for rider in self.world.riders.get(parent, []))
+    def _ipvlans_on(self, parent: End) -> list[End]:
+        upper_links = (
+            (upper, self.world.iface(upper)) for upper in self.world.upper_links.get(parent, [])
+        )
         return [
-            rider
-            for rider, iface in riders
+            upper
+            for upper, iface in upper_links
             if iface is not None and iface.kind in IPVLANS and iface.up
         ]
 
@@ -427,9 +431,9 @@ class Delivery:
             far = self.world.iface(other)
             assert far is not None
             if not far.up:
-                faults.append(Fault(f"{self.world.said(other)} is down", other))
+                faults.append(Fault(f"{self.world.name_of(other)} is down", other))
             elif far.kind == "wireguard" and not takes(far, packet.source):
-                said = self.world.said(other)
+                said = self.world.name_of(other)
                 faults.append(
                     Fault(
                         f"{said} drops packets from {packet.source}: none of its peers has that address in its allowed_ips",

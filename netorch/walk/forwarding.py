@@ -261,16 +261,16 @@ class Forwarder:
         self, label: str, iface: WorldInterface, parent: tuple[str, str], packet: Packet
     ) -> _Next:
         """An ipvlan of layer 3 asks nobody for a MAC: its packets are routed where its parent is (ipvlan_process_outbound)."""
-        said = self.world.said((label, iface.name))
+        said = self.world.name_of((label, iface.name))
         for end in ((label, iface.name), parent):
             there = self.world.iface(end)
             if there is None or not there.up:
                 raise PacketStopped(
-                    f"{said}: {self.world.said(end)} is down"
+                    f"{said}: {self.world.name_of(end)} is down"
                     if end == parent
                     else f"{said} is down"
                 )
-        beside = self.wire.beside((label, iface.name), parent, packet)
+        beside = self.wire.sibling_ipvlan((label, iface.name), parent, packet)
         if beside is not None:
             return (*beside, packet)
         place = self.world.places.get(parent[0])

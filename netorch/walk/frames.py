@@ -149,7 +149,7 @@ class FrameSearch:
         return iter(())
 
     def _leaves(self, at: _At) -> Iterator[_At | Arrival]:
-        iface, said = self.world.iface(at.end), self.world.said(at.end)
+        iface, said = self.world.iface(at.end), self.world.name_of(at.end)
         if iface is None:
             return self._ends(at, f"{said} does not exist")
         at = at if iface.up else at.hurt(Fault(f"{said} is down", at.end))
@@ -159,10 +159,10 @@ class FrameSearch:
         """What rides on an interface does not hear what its own host sends by it."""
         if at.passed:
             return
-        for rider in self.world.riders.get(at.end, []):
-            other = self.world.iface(rider)
+        for upper in self.world.upper_links.get(at.end, []):
+            other = self.world.iface(upper)
             if other is not None and other.kind in STACKED:
-                yield at.on(rider, out=False, faults=(_apart(other.kind, said, at.end),))
+                yield at.on(upper, out=False, faults=(_apart(other.kind, said, at.end),))
 
     def _sent(self, at: _At, iface: WorldInterface, said: str) -> Iterator[_At | Arrival]:
         if iface.lost:
@@ -205,7 +205,7 @@ class FrameSearch:
         other = self.world.iface(iface.peer)
         if other is None:
             yield from self._ends(
-                at, f"{said}: its other end {self.world.said(iface.peer)} is not there"
+                at, f"{said}: its other end {self.world.name_of(iface.peer)} is not there"
             )
         else:
             if iface.carrier is False and iface.up and other.up:
@@ -239,30 +239,30 @@ class FrameSearch:
         if below is not None and not below.up:
             at = at.hurt(
                 Fault(
-                    f"{self.world.said(at.end)} rides on {self.world.said(parent)}, which is down",
+                    f"{self.world.name_of(at.end)} rides on {self.world.name_of(parent)}, which is down",
                     parent,
                 )
             )
         shared = iface.mode not in {"private", "vepa", "passthru"}
-        for rider in self.world.riders.get(parent, []):
-            other = self.world.iface(rider)
-            if rider == at.end or other is None or other.kind not in STACKED:
+        for upper in self.world.upper_links.get(parent, []):
+            other = self.world.iface(upper)
+            if upper == at.end or other is None or other.kind not in STACKED:
                 continue
             mode = other.mode
             if shared and mode not in {"private", "vepa", "passthru"}:
-                yield at.on(rider, out=False, what=f"beside it on {self.world.said(parent)}")
+                yield at.on(upper, out=False, what=f"beside it on {self.world.name_of(parent)}")
             else:
-                here = f"{iface.kind}s of mode {iface.mode} and {mode} on {self.world.said(parent)} do not reach one another"
-                yield at.on(rider, out=False, faults=(Fault(here, at.end),))
+                here = f"{iface.kind}s of mode {iface.mode} and {mode} on {self.world.name_of(parent)} do not reach one another"
+                yield at.on(upper, out=False, faults=(Fault(here, at.end),))
         if below is not None:
             yield at.on(
-                parent, out=False, faults=(_apart(iface.kind, self.world.said(parent), parent),)
+                parent, out=False, faults=(_apart(iface.kind, self.world.name_of(parent), parent),)
             )
         if below is not None and below.up:
-            yield at.on(parent, out=True, what=f"parent of {self.world.said(at.end)}")
+            yield at.on(parent, out=True, what=f"parent of {self.world.name_of(at.end)}")
 
     def _enters(self, at: _At) -> Iterator[_At | Arrival]:
-        iface, said = self.world.iface(at.end), self.world.said(at.end)
+        iface, said = self.world.iface(at.end), self.world.name_of(at.end)
         if iface is None:
             yield from self._ends(at, f"{said} does not exist")
             return
@@ -270,15 +270,15 @@ class FrameSearch:
             at = at.hurt(Fault(f"{said} is down", at.end))
         if iface.kind == "veth":
             at = self._by_size(at, iface, said)
-        for rider in self.world.riders.get(at.end, []):
-            other = self.world.iface(rider)
+        for upper in self.world.upper_links.get(at.end, []):
+            other = self.world.iface(upper)
             if other is None:
                 continue
             if other.kind == "vlan":
                 if at.tags and at.tags[-1] == other.vlan:
-                    yield at.on(rider, out=False, tags=at.tags[:-1], what=f"VLAN {other.vlan}")
+                    yield at.on(upper, out=False, tags=at.tags[:-1], what=f"VLAN {other.vlan}")
             elif other.kind in STACKED:
-                yield at.on(rider, out=False, what=f"on {said}")
+                yield at.on(upper, out=False, what=f"on {said}")
         master = self.world.iface((at.end[0], iface.master)) if iface.master else None
         if master is not None and master.kind == "bridge":
             yield from self._switched(
@@ -298,7 +298,7 @@ class FrameSearch:
         """A bridge sends a frame on; `came`: the port that it came by, None for one of the bridge's own."""
         bridge = self.world.iface(bridge_end)
         assert bridge is not None
-        label, said = bridge_end[0], self.world.said(bridge_end)
+        label, said = bridge_end[0], self.world.name_of(bridge_end)
         if came is not None:
             if not bridge.up:
                 at = at.hurt(Fault(f"bridge {said} is down", bridge_end))
@@ -307,7 +307,7 @@ class FrameSearch:
         vlan, inner = 0, at.tags
         if bridge.filtering:
             source = bridge if came is None else came
-            port = self.world.said((label, source.name))
+            port = self.world.name_of((label, source.name))
             if at.tags:
                 vlan, inner = at.tags[-1], at.tags[:-1]
                 if vlan not in source.vlans:
@@ -347,7 +347,11 @@ class FrameSearch:
         if not came.locked or (entry is not None and entry.port == came.name):
             return at
         end = label, came.name
-        text = f"{self.world.said(end)} is a locked port of bridge {self.world.said(bridge_end)}, which does not know {self.frame.source}"
+        bridge = self.world.name_of(bridge_end)
+        text = (
+            f"{self.world.name_of(end)} is a locked port of bridge {bridge}, "
+            f"which does not know {self.frame.source}"
+        )
         return at.hurt(Fault(text, end))
 
     def _known(self, bridge_end: End, vlan: int) -> BridgeRoute | None:
@@ -370,8 +374,8 @@ class FrameSearch:
         known: BridgeRoute | None,
     ) -> _At:
         """Whether a bridge sends the frame to a port at all: to the one that it knows, or to all that are flooded."""
-        end, bridge = (bridge_end[0], port.name), self.world.said(bridge_end)
-        said = self.world.said(end)
+        end, bridge = (bridge_end[0], port.name), self.world.name_of(bridge_end)
+        said = self.world.name_of(end)
         if known is not None:
             if known.local and came is not None:
                 text = f"bridge {bridge} keeps frames for {self.frame.mac} (a local entry of its forwarding database)"
@@ -398,25 +402,25 @@ class FrameSearch:
         vlan: int,
         inner: tuple[int, ...],
     ) -> Iterator[_At]:
-        end, said = (label, port.name), self.world.said((label, port.name))
+        end, said = (label, port.name), self.world.name_of((label, port.name))
         on = self._by_size(self._by_state(at, end, port), port, said)
         tags = inner
         if bridge.filtering:
             if vlan not in port.vlans:
                 on = on.hurt(
                     Fault(
-                        f"{said}: this port of bridge {self.world.said((label, bridge.name))} is not in {_vlan(vlan)}",
+                        f"{said}: this port of bridge {self.world.name_of((label, bridge.name))} is not in {_vlan(vlan)}",
                         end,
                     )
                 )
             elif not port.vlans[vlan]:
                 tags = (*inner, vlan)
         if came is not None and came.isolated and port.isolated:
-            at_bridge = f"of bridge {self.world.said((label, bridge.name))}"
+            at_bridge = f"of bridge {self.world.name_of((label, bridge.name))}"
             what = (
                 f"{said} is an isolated port {at_bridge}: nothing that came by it goes back"
                 if came is port
-                else f"{self.world.said((label, came.name))} and {said} are isolated ports {at_bridge}: neither reaches the other"
+                else f"{self.world.name_of((label, came.name))} and {said} are isolated ports {at_bridge}: neither reaches the other"
             )
             on = on.hurt(Fault(what, end))
         yield on.on(end, out=True, tags=tags)
@@ -428,7 +432,7 @@ class FrameSearch:
         if bridge.filtering:
             if vlan not in bridge.vlans:
                 at = at.hurt(
-                    Fault(f"bridge {self.world.said(end)} itself is not in {_vlan(vlan)}", end)
+                    Fault(f"bridge {self.world.name_of(end)} itself is not in {_vlan(vlan)}", end)
                 )
             elif not bridge.vlans[vlan]:
                 tags = (*inner, vlan)
@@ -446,7 +450,7 @@ class FrameSearch:
         if port.state == FORWARDING or not port.up or (not port.state and port.carrier is False):
             return at
         state = PORT_STATES[port.state] if port.state < len(PORT_STATES) else str(port.state)
-        bridge = self.world.said((end[0], port.master))
+        bridge = self.world.name_of((end[0], port.master))
         what = (
             f"spanning tree has bridge {bridge}'s port {port.name} {state}"
             if port.state

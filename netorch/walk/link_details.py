@@ -120,7 +120,7 @@ def parts_of(resources: Iterable[Resource]) -> dict[Key, Parts]:
                 parts = replace(parts, pvid=resource.pvid, vlans=dict(resource.vlans))
             case Impair():
                 said = ", ".join(f"{name} {value}" for name, value in resource.attributes().items())
-                parts = replace(parts, impair=said, lost=resource.said.loss == CERTAIN)
+                parts = replace(parts, impair=said, lost=resource.impairment.loss == CERTAIN)
             case Fdb() if resource.mac == ALL:
                 parts = replace(parts, ends=(*parts.ends, ip_address(resource.dst)))
             case Peer():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netorch.converge.attached import Attached, attach
 from netorch.errors import NetorchError
 from netorch.immutable import replace
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.resolve import Desired
 from netorch.values.snapshot import Scope
 from netorch.walk import from_snapshot, from_state
@@ -22,7 +22,7 @@ def look(kernel: LinuxKernel, desired: Desired, attached: Attached | None = None
     there = attached or attach(kernel, desired, None)
     scope = Scope(
         mark=desired.mark.alias,
-        wanted=frozenset(key.netns for key in desired.state if key.kind == "netns"),
+        in_full=frozenset(key.netns for key in desired.state if key.kind == "netns"),
         attached=there.labels,
         neighbours=True,
         passage=True,

@@ -52,7 +52,7 @@ def refusal(world: World, end: End, via: Address, asker: Address) -> str | None:
     iface = place.ifaces[end[1]]
     if not _claims(place, end[1], via):
         return ""
-    said = world.said(end)
+    said = world.name_of(end)
     if not iface.arp:
         return f"{said} has ARP off: it neither asks for MACs nor says its own"
     return (_refusal4 if via.version == 4 else _refusal6)(world, place, iface, via, asker)

@@ -64,7 +64,7 @@ def far_ends(
                 name = world.places[label].name
                 faults = (
                     Fault(
-                        f"{name} has no {iface.kind} that fits {world.said(end)} ({_ident(iface)})",
+                        f"{name} has no {iface.kind} that fits {world.name_of(end)} ({_ident(iface)})",
                         end,
                     ),
                 )
@@ -76,7 +76,7 @@ def far_ends(
         if leaves:
             found.append(Crossing(end, (), f"{iface.kind} to {far}", outside=True))
             continue
-        faults = (Fault(f"{world.said(end)}, which goes over {far}: {why}", end),)
+        faults = (Fault(f"{world.name_of(end)}, which goes over {far}: {why}", end),)
         found += [
             Crossing(other, faults, f"{iface.kind} to") for other in _meant(world, far, end, iface)
         ]
@@ -163,7 +163,7 @@ def pick_peer(
 
     `met`: the interface that spoke to it before, where no endpoint is given.
     """
-    said = world.said(end)
+    said = world.name_of(end)
     peers = [
         (network.network.prefixlen, peer)
         for peer in _peers(iface)

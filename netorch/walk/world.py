@@ -226,7 +226,7 @@ class World(Value, dict=True):
         return found
 
     @cached_property
-    def riders(self) -> Mapping[End, list[End]]:
+    def upper_links(self) -> Mapping[End, list[End]]:
         """What rides on an interface: VLANs, macvlans."""
         found: dict[End, list[End]] = {}
         for label, place in self.places.items():
@@ -252,7 +252,7 @@ class World(Value, dict=True):
         place = self.places.get(end[0])
         return place.ifaces.get(end[1]) if place is not None else None
 
-    def said(self, end: End) -> str:
+    def name_of(self, end: End) -> str:
         """`r1:eth0`."""
         place = self.places.get(end[0])
         return f"{place.name if place is not None else label_text(end[0])}:{end[1]}"

@@ -66,8 +66,8 @@ def main(file: str) -> int:
     clock.spend("start")
     from netorch.cli import main as command_line
     from netorch.cli.output import Output
-    from netorch.kernel.door import LinuxKernel
     from netorch.kernel.files import records
+    from netorch.kernel.linux import LinuxKernel
 
     clock.spend("imports")
     # what is spent until the command line says that something else begins

@@ -15,8 +15,8 @@ from netorch.converge.orchestrator import Orchestrator
 from netorch.converge.previous import Previous
 from netorch.converge.read import read_all
 from netorch.immutable import replace
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
+from netorch.kernel.linux import LinuxKernel
 from netorch.netlink.constants import IFF_UP
 from netorch.parallel_reader.guess import MANY
 from netorch.parallel_reader.reader import ForkedReader
@@ -25,7 +25,7 @@ from netorch.state.planner import plan
 from netorch.values.marks import Mark
 from netorch.values.snapshot import NetnsSnapshot, Scope, Snapshot
 from tests.kernel.host import Host
-from tests.kernel.test_door import private
+from tests.kernel.test_linux import private
 
 SIZE = MANY + 20
 FILE = f"""\
@@ -61,7 +61,7 @@ def test_two_see_what_one_sees() -> None:
     apply(FILE)
     full = replace(
         SCOPE,
-        wanted=frozenset({"n1"}),
+        in_full=frozenset({"n1"}),
         sysctls={"n7": ("net/ipv4/ip_default_ttl",)},
         filters=frozenset({"n8"}),
     )

@@ -28,7 +28,7 @@ print(json.load(connection.getresponse())["State"]["Pid"])
 END
 """
 
-UNSAID = (
+DEFAULT = (
     (r'"num_[rt]x_queues": \d+(, )?', ""),
     (r'("learning": \w+), "link": "[^"]*"', r"\1"),
     (r'"expires": \d+, ', ""),
@@ -103,7 +103,7 @@ def is_in_sync(host: Host, file: Path, name: str) -> None:
 def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> None:
     """To netorch, if it is marked; to outside tools without the marks too (or, not `plain`, with them)."""
     host.netorch("apply", file)
-    applied = without(host.snapshot(), *UNSAID, *MARKS)
+    applied = without(host.snapshot(), *DEFAULT, *MARKS)
     host.netorch("destroy", file)
     if name in MARKED_ADDRESSES and not knows_protocols(host):
         before = host.snapshot()
@@ -120,7 +120,7 @@ def is_an_apply(host: Host, file: Path, name: str, *, plain: bool = True) -> Non
             host.netorch("destroy", file)
     if plain:
         run_script(host, file)
-    assert diff_snapshots(applied, without(host.snapshot(), *UNSAID, *MARKS)) == []
+    assert diff_snapshots(applied, without(host.snapshot(), *DEFAULT, *MARKS)) == []
 
 
 MARKED_ADDRESSES = {"vm-modes"}

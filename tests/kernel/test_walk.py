@@ -157,7 +157,7 @@ AGENT = """
 import json, subprocess, sys
 from itertools import permutations
 from pathlib import Path
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.resolve.loader import load
 from netorch.walk.ends import explain
 from netorch.walk.live import look, why_not

@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: ConfirmOptions, output: Output) -> int:
     from netorch.converge import confirmation
     from netorch.errors import NetorchError, Problem
-    from netorch.kernel.door import require_root
+    from netorch.kernel.linux import require_root
     from netorch.render import json
 
     require_root()

@@ -385,7 +385,7 @@ def keep(name: str) -> None:
 
     NetorchError, and nothing is kept, where that fails.
     """
-    forget_kept(name)
+    forget_previous(name)
     try:
         with _opened(name, make=False) as directory:
             for file in (*_RECORD, _SYSCTLS, _OWNERSHIP):
@@ -394,7 +394,7 @@ def keep(name: str) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        forget_kept(name)
+        forget_previous(name)
         raise refusal(error, f"{RUN_NETORCH}/{name}") from error
 
 
@@ -461,7 +461,7 @@ def _put_in_place(kept: str, file: str, directory: int) -> None:
         os.link(kept, file, src_dir_fd=directory, dst_dir_fd=directory)
 
 
-def forget_kept(name: str) -> None:
+def forget_previous(name: str) -> None:
     """Keep nothing any more."""
     _remove(name, [_old(file) for file in (*_RECORD, _SYSCTLS, _OWNERSHIP)])
 

@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from netorch.errors import NetorchError
 from netorch.immutable import Value, field
-from netorch.kernel.door import require_root
 from netorch.kernel.files import records
 from netorch.kernel.files.owned_directories import RUN_NETORCH
 from netorch.kernel.firewall import forward_accept, libnftables, nf_tables_netlink
+from netorch.kernel.linux import require_root
 from netorch.kernel.machine import modules
 from netorch.kernel.machine.modules import Modules
 from netorch.kernel.namespaces.netns import inode_of

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.system.syscalls import CLONE_NEWNET, CLONE_NEWUSER, unshare
 from netorch.values.requests import Feature
 

@@ -52,16 +52,16 @@ _STOPPED = (
 
 Key = tuple[str, int]
 """A namespace's label and the IP version."""
-Wanted = tuple[str, int, int]
+SocketRequest = tuple[str, int, int]
 """A socket to open: label, IP version, IPPROTO_…"""
 
 
-class Door(Value):
+class KernelAccess(Value):
     """What needs another namespace: `sockets` opens them there, an OSError for each that cannot be, `index` numbers a link of one (0 if
     there is none), `mtu` tells how large a packet it lets out to an address (0 if that is unknown), `forget` takes traces away.
     """
 
-    sockets: Callable[[Sequence[Wanted]], list[socket.socket | OSError]]
+    sockets: Callable[[Sequence[SocketRequest]], list[socket.socket | OSError]]
     index: Callable[[str, str], int]
     mtu: Callable[[str, Address], int]
     forget: Callable[[Sequence[NeighbourTrace]], None]
@@ -105,12 +105,12 @@ class Prober:
     def __init__(
         self,
         probes: Sequence[Probe],
-        door: Door,
+        kernel: KernelAccess,
         patience: float,
         connections: int,
         told: Callable[[int], None],
     ) -> None:
-        self._door = door
+        self._kernel = kernel
         self._patience = patience
         self._connections = connections
         self._told = told
@@ -132,7 +132,7 @@ class Prober:
         self._ticket = 0
         self._young = 0
         self._open = 0
-        self._waiting = sum(run.probe.wanted for run in self._runs)
+        self._waiting = sum(run.probe.expects_answer for run in self._runs)
         self._listening = len(self._runs) - self._waiting
         self._traces: dict[NeighbourTrace, int] = {}
         self._gone: list[NeighbourTrace] = []
@@ -156,11 +156,11 @@ class Prober:
                 if run.tcp is not None:
                     run.tcp.close()
             self._selector.close()
-            self._door.forget([*self._gone, *self._traces])
+            self._kernel.forget([*self._gone, *self._traces])
 
     def _listen(self) -> None:
         keys = list(dict.fromkeys(run.key for run in self._runs))
-        opened = self._door.sockets(
+        opened = self._kernel.sockets(
             [(label, version, socket.IPPROTO_ICMP) for label, version in keys]
         )
         for key, found in zip(keys, opened, strict=True):
@@ -199,7 +199,7 @@ class Prober:
             key.data()
         if len(self._gone) >= WINDOW // 2:
             gone, self._gone = self._gone, []
-            self._door.forget(gone)
+            self._kernel.forget(gone)
 
     def _tell(self, now: float) -> None:
         self._told(len(self._runs) - self._waiting - self._listening)
@@ -223,7 +223,7 @@ class Prober:
             wanted = [
                 (run.probe.netns, run.probe.address.version, socket.IPPROTO_TCP) for run in connects
             ]
-            for run, opened in zip(connects, self._door.sockets(wanted), strict=True):
+            for run, opened in zip(connects, self._kernel.sockets(wanted), strict=True):
                 self._connect(run, opened)
 
     def _taken(self, queue: deque[_Run], most: int) -> list[_Run]:
@@ -244,7 +244,8 @@ class Prober:
         if run.begun < 0:
             run.begun = now
             self._at(
-                now + (self._patience if run.probe.wanted else QUIET), lambda _: self._end(run)
+                now + (self._patience if run.probe.expects_answer else QUIET),
+                lambda _: self._end(run),
             )
         sends = run.sends + 1
         if not run.young:
@@ -282,7 +283,7 @@ class Prober:
         ear = self._ears[run.key]
         if run.reply is None and isinstance(ear, _Ear):
             self._hear(run.key[1], ear)  # on a busy machine it may be there since long
-        if run.probe.wanted or run.probe.port:
+        if run.probe.expects_answer or run.probe.port:
             self._settle(run, run.hint or Reply(Sort.SILENT))
         else:
             self._due.append(run)
@@ -292,7 +293,7 @@ class Prober:
             return
         run.reply = reply
         self._age(run)
-        if run.probe.wanted:
+        if run.probe.expects_answer:
             self._waiting -= 1
         else:
             self._listening -= 1
@@ -302,7 +303,7 @@ class Prober:
             if not self._traces[trace]:
                 del self._traces[trace]
                 self._gone.append(trace)
-        if reply.sort is Sort.ANSWERED and run.probe.wanted:
+        if reply.sort is Sort.ANSWERED and run.probe.expects_answer:
             for other in self._groups.get(run.probe.group, ()):
                 self._settle(other, Reply(Sort.NOT_NEEDED))
 
@@ -318,13 +319,13 @@ class Prober:
             ear.socket.sendto(packet, self._target(probe, 0))
         except OSError as error:
             self._refused(run, error.errno or 0)
-            if error.errno == errno.EMSGSIZE and probe.wanted:
+            if error.errno == errno.EMSGSIZE and probe.expects_answer:
                 self._settle(
                     run,
                     Reply(
                         Sort.STOPPED,
                         errno=errno.EMSGSIZE,
-                        mtu=self._door.mtu(probe.netns, probe.address),
+                        mtu=self._kernel.mtu(probe.netns, probe.address),
                     ),
                 )
         else:
@@ -342,7 +343,7 @@ class Prober:
     def _target(self, probe: Probe, port: int) -> tuple[str, int] | tuple[str, int, int, int]:
         if probe.address.version == 4:
             return str(probe.address), port
-        index = self._door.index(probe.netns, probe.zone) if probe.zone else 0
+        index = self._kernel.index(probe.netns, probe.zone) if probe.zone else 0
         if probe.zone and not index:
             raise OSError(errno.ENODEV, "no such link", probe.zone)
         return probe.target, port, 0, index
@@ -385,7 +386,7 @@ class Prober:
         )
         run.told = True
         too_big = icmp.FRAGMENTATION_NEEDED if version == 4 else icmp.PACKET_TOO_BIG
-        if found.icmp == too_big and run.probe.size and run.probe.wanted:
+        if found.icmp == too_big and run.probe.size and run.probe.expects_answer:
             self._settle(run, run.hint)
 
     # TCP

@@ -21,8 +21,8 @@ class NeighbourTrace(Value):
 class Probe(Value):
     """A TCP connect to `port`, or with port 0 an echo request, from the namespace `netns` (a label) to `address`.
 
-    `size`: bytes of the whole IP packet, which no hop may cut into pieces; 0 for a small one. `wanted`: whether an answer is, which is
-    waited for; without, silence is. `group`: an answer to one probe of a group ends the wait for the others. `traces`: what it leaves
+    `size`: bytes of the whole IP packet, which no hop may cut into pieces; 0 for a small one.
+    `expects_answer`: whether the caller expects an answer, or silence. `group`: an answer to one probe of a group ends the wait for the others. `traces`: what it leaves
     behind on a segment where everybody asks everybody, taken away again if it was not there before.
     """
 
@@ -30,7 +30,7 @@ class Probe(Value):
     address: Address
     port: int = 0
     size: int = 0
-    wanted: bool = True
+    expects_answer: bool = True
     group: int = -1
     traces: tuple[NeighbourTrace, ...] = ()
 

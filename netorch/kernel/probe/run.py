@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from netorch.errors import NetorchError, Problem
 from netorch.kernel.namespaces.open_namespaces import Namespaces
 from netorch.kernel.probe import neighbour_cleanup
-from netorch.kernel.probe.event_loop import Door, Prober, Wanted
+from netorch.kernel.probe.event_loop import KernelAccess, Prober, SocketRequest
 from netorch.kernel.probe.probes import Address, Probe, Reply
 from netorch.kernel.probe.sockets import FAMILY, raw_socket, tcp_socket
 from netorch.kernel.reader import dump_links
@@ -49,7 +49,7 @@ def probe(
             indices[label, link] = call(lambda: _index(namespaces, label, link))
         return indices[label, link]
 
-    door = Door(
+    door = KernelAccess(
         sockets=lambda wanted: call(partial(_sockets, namespaces, wanted)),
         index=index,
         mtu=lambda label, address: call(partial(_mtu, namespaces, label, address)),
@@ -90,7 +90,9 @@ def _prepare(namespaces: Namespaces, probes: Sequence[Probe], room: int) -> neig
     )
 
 
-def _sockets(namespaces: Namespaces, wanted: Sequence[Wanted]) -> list[socket.socket | OSError]:
+def _sockets(
+    namespaces: Namespaces, wanted: Sequence[SocketRequest]
+) -> list[socket.socket | OSError]:
     found: list[socket.socket | OSError] = []
     for label, version, protocol in wanted:
         try:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneWords
+from netorch.kinds.base.standalone import Attribute, StandaloneLink, StandaloneModel
 from netorch.language.constraints import HasValue, constraints, require
 from netorch.language.scalars import IPAddress, Ttl, wrong
 from netorch.netlink.attribute_types import ADDRESS, U8
@@ -59,7 +59,7 @@ def _nature(remote: str | None) -> str:
     return "none" if remote is None else "group" if ip_address(remote).is_multicast else "host"
 
 
-class IpTunnelWords(StandaloneWords):
+class IpTunnelModel(StandaloneModel):
     """`VERSION`: the IP version that it goes over."""
 
     VERSION: ClassVar[int] = 4

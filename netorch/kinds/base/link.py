@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal, NotRequired, Self, TypedDict
 from pydantic import BeforeValidator, Field, model_validator
 
 from netorch.immutable import replace
-from netorch.kinds.base.port_words import PortWords
+from netorch.kinds.base.port_models import PortModel
 from netorch.kinds.netns import netns_key
-from netorch.language.impairment import ImpairWords
+from netorch.language.impairment import ImpairModel
 from netorch.language.scalars import (
     U32,
     Address,
@@ -17,11 +17,11 @@ from netorch.language.scalars import (
     InterfaceName,
     IPAddress,
     Mac,
+    Model,
     Mtu,
     SettingName,
     SysctlValue,
     Text,
-    Words,
     empty_dict,
     empty_list,
     interface_address,
@@ -52,7 +52,7 @@ def link_of(key: Key) -> str:
     return key.parts[0]
 
 
-class AddressWords(Words):
+class AddressModel(Model):
     """An address of an interface; the short form is the address alone."""
 
     address: InterfaceAddress = Field(description="The interface's own address.")
@@ -79,7 +79,7 @@ class AddressWords(Words):
         return None if self.peer == self.address.ip else self.peer
 
 
-class NeighbourWords(Words):
+class NeighbourModel(Model):
     """Somebody on the interface's segment, with a MAC that nobody has to ask for."""
 
     address: IPAddress = Field(description="The neighbour's address.")
@@ -92,11 +92,11 @@ def address_words(value: object) -> object:
 
 
 Addresses = Annotated[
-    list[Annotated[AddressWords, BeforeValidator(address_words)]], BeforeValidator(one_or_many)
+    list[Annotated[AddressModel, BeforeValidator(address_words)]], BeforeValidator(one_or_many)
 ]
 
 
-class CommonWords(Words):
+class CommonModel(Model):
     """The keys that every interface has, wherever it is declared."""
 
     addresses: Addresses = Field(
@@ -113,17 +113,17 @@ class CommonWords(Words):
         default_factory=empty_dict,
         description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist.",
     )
-    neighbours: Annotated[list[NeighbourWords], BeforeValidator(one_or_many)] = Field(
+    neighbours: Annotated[list[NeighbourModel], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
         description="Permanent neighbours (ARP, NDP): `{address, mac}` each.",
     )
     description: Text | None = Field(None, description="One line, kept in the interface's alias.")
-    impair: ImpairWords | None = Field(
+    impair: ImpairModel | None = Field(
         None, description="What happens to what it sends: delay, loss, a rate."
     )
 
 
-class InterfaceWords(CommonWords):
+class InterfaceModel(CommonModel):
     """An entry of `interfaces`; `kind` says which further keys it takes."""
 
     kind: str | None = Field(
@@ -132,7 +132,7 @@ class InterfaceWords(CommonWords):
     master: InterfaceName | None = Field(
         None, description="The bridge, bond or VRF of this node that it is a port of."
     )
-    port: PortWords | None = Field(
+    port: PortModel | None = Field(
         None,
         description="How the bridge treats it whose port it is; of a bridge, its own port's VLANs.",
     )
@@ -321,9 +321,9 @@ def _unproven(view: View) -> Iterator[tuple[Key, str]]:
 
 __all__ = [
     "Addresses",
-    "CommonWords",
+    "CommonModel",
     "Flag",
-    "InterfaceWords",
+    "InterfaceModel",
     "Link",
     "common_fields",
     "link_key",

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
 
 from netorch.kinds.base.link import link_key
-from netorch.kinds.base.standalone import StandaloneLink, StandaloneWords, find, value_text
+from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel, find, value_text
 from netorch.netlink.constants import IFF_LOOPBACK
 from netorch.state.key import label_text
 from netorch.state.resource import Obstacle, State
@@ -106,7 +106,7 @@ def stacked(cls: type[StackedLink]) -> type[StackedLink]:
     return cls
 
 
-class StackedWords(StandaloneWords):
+class StackedModel(StandaloneModel):
     """The words of such a kind."""
 
     MAKES: ClassVar[type[StandaloneLink]]

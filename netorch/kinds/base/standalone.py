@@ -12,7 +12,7 @@ from pydantic import WithJsonSchema
 
 from netorch.errors import did_you_mean
 from netorch.immutable import Value, defaults, replace
-from netorch.kinds.base.link import InterfaceWords, Link, LinkFields, common_fields, link_key
+from netorch.kinds.base.link import InterfaceModel, Link, LinkFields, common_fields, link_key
 from netorch.kinds.netns import netns_key
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.attribute_types import AttributeType
@@ -258,7 +258,7 @@ def parse_place(name: str) -> tuple[str | None, str]:
     return node if colon else None, interface
 
 
-class StandaloneWords(InterfaceWords):
+class StandaloneModel(InterfaceModel):
     """The words of a kind that is made alone. `MAKES`: its resource. `FAR_PARENT`: its parent may be in another namespace.
     `TAKES_PORTS`: it is a master.
     """

@@ -5,14 +5,14 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from netorch.kinds.base.standalone import StandaloneWords
+from netorch.kinds.base.standalone import StandaloneModel
 from netorch.language.scalars import Ttl, integer, wrong
 
 Vni = Annotated[int, BeforeValidator(integer(0, 2**24 - 1))]
 Port = Annotated[int, BeforeValidator(integer(1, 65535))]
 
 
-class UdpTunnelWords(StandaloneWords):
+class UdpTunnelModel(StandaloneModel):
     """`port` is the UDP port where it is a number; a mapping is what every port of a bridge takes. `UDP_PORT`: where it is left out."""
 
     UDP_PORT: ClassVar[int]

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.wiring import Wiring, network_id, parts
-from netorch.topology import NetworkWords
+from netorch.topology import NetworkModel
 
 
 def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator[Thing]:
     topology = scene.loaded.topology if scene.loaded is not None else None
     for name in dict.fromkeys((*wiring.bridges, *wiring.members)):
-        words = topology.networks.get(name) if topology is not None else None
-        tag, lines = described(words) if words is not None else ("", ())
+        model = topology.networks.get(name) if topology is not None else None
+        tag, lines = described(model) if model is not None else ("", ())
         bridges = wiring.bridges.get(name, [])
         own = [scene.of(*parts(bridge)) for bridge in bridges]
         status = own[0] if len(set(own)) == 1 else Status.CHANGED if own else Status.OK
@@ -28,7 +28,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
             )
             for link in bridges
         ]
-        if words is not None:
+        if model is not None:
             sections.append(
                 DetailSection(
                     "About",
@@ -36,7 +36,7 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
                         Text(
                             ", ".join(
                                 word
-                                for word in (tag or "segment", f"driver {words.driver}")
+                                for word in (tag or "segment", f"driver {model.driver}")
                                 if word
                             )
                         ),
@@ -67,15 +67,15 @@ def networks(scene: Scene, wiring: Wiring, yamls: Mapping[str, str]) -> Iterator
         )
 
 
-def described(words: NetworkWords) -> tuple[str, tuple[Text, ...]]:
+def described(model: NetworkModel) -> tuple[str, tuple[Text, ...]]:
     """What kind of network it is, in a word or two; its subnets."""
     mode = (
-        words.mode.v4
-        if words.mode.v4 == words.mode.v6
-        else f"v4 {words.mode.v4}, v6 {words.mode.v6}"
+        model.mode.v4
+        if model.mode.v4 == model.mode.v6
+        else f"v4 {model.mode.v4}, v6 {model.mode.v6}"
     )
-    if words.driver != "bridge":
-        mode = words.driver if words.vni is None else f"vxlan {words.vni}"
-    if words.vlan:
-        mode += f" vlan {words.vlan}"
-    return mode, tuple(Text(str(subnet)) for subnet in words.subnet)
+    if model.driver != "bridge":
+        mode = model.driver if model.vni is None else f"vxlan {model.vni}"
+    if model.vlan:
+        mode += f" vlan {model.vlan}"
+    return mode, tuple(Text(str(subnet)) for subnet in model.subnet)

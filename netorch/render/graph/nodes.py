@@ -11,7 +11,7 @@ from netorch.kinds.filter import PacketFilter
 from netorch.kinds.netns import IPV4_FORWARDING, Netns
 from netorch.kinds.port import Port
 from netorch.kinds.sysctl import sysctl_key
-from netorch.language.publish import NatWords, PublishWords, comment, host_text, ports_text
+from netorch.language.publish import NatModel, PublishModel, comment, host_text, ports_text
 from netorch.render.graph.picture import DetailSection, Status, Text, Thing
 from netorch.render.graph.scene import Scene
 from netorch.render.graph.sizes import LONGEST
@@ -75,7 +75,7 @@ class _Node:
         self.name = scene.node(label)
         self.drawn = wiring.drawn.get(node_id(scene, label), set())
         topology = scene.loaded.topology if scene.loaded is not None else None
-        self.words = topology.nodes.get(self.name) if topology is not None else None
+        self.model = topology.nodes.get(self.name) if topology is not None else None
         self.netns = next(
             (item for item in places.get(label, "netns") if isinstance(item, Netns)), None
         )
@@ -120,8 +120,8 @@ class _Node:
         for link in self.wiring.inner.get(self.label, ()):
             addresses = self.wiring.of(link.netns, link.name)
             about = " ".join((link.name, *self._kind(link)))
-            words = " ".join((about, *(str(address.address) for address in addresses)))
-            whole = len(words) <= LONGEST
+            model = " ".join((about, *(str(address.address) for address in addresses)))
+            whole = len(model) <= LONGEST
             statuses = (
                 {self.scene.of(address.key) for address in addresses} - {Status.OK}
                 if whole
@@ -129,7 +129,7 @@ class _Node:
             )
             own = self.scene.of(*parts(link))
             status = own if own is not Status.OK or not statuses else Status.CHANGED
-            yield Text(words if whole else about, status)
+            yield Text(model if whole else about, status)
             if not whole:
                 yield from (
                     Text(str(address.address), self.scene.of(address.key)) for address in addresses
@@ -158,14 +158,14 @@ class _Node:
             yield happens.text
 
     def _translations(self) -> Iterator[Text]:
-        if self.words is None:
+        if self.model is None:
             return
-        lost = self._lost_rules() if self.words.publish else []
-        for publish in self.words.publish:
+        lost = self._lost_rules() if self.model.publish else []
+        for publish in self.model.publish:
             text = published(publish)
             gone = any(comment(self.name, publish) in rule for rule in lost)
             yield Text(f"publishes {text}", Status.MISSING if gone else Status.OK)
-        for nat in self.words.nat:
+        for nat in self.model.nat:
             yield Text(translated(nat))
 
     def _lost_rules(self) -> list[str]:
@@ -209,14 +209,14 @@ class _Node:
                 )
                 if on
             ]
-            words = f"network namespace {self.label}" + (
+            model = f"network namespace {self.label}" + (
                 f", forwards {' and '.join(versions)}" if versions else ""
             )
-            yield self._text(self.netns, words)
+            yield self._text(self.netns, model)
         elif self.label in self.scene.attached:
             yield Text(f"attached to {self.scene.attached[self.label]}")
-        if self.words is not None and self.words.aliases:
-            yield Text(f"also called {', '.join(self.words.aliases)}")
+        if self.model is not None and self.model.aliases:
+            yield Text(f"also called {', '.join(self.model.aliases)}")
 
     def _interfaces(self) -> Iterator[Text]:
         known: set[str] = set()
@@ -235,11 +235,11 @@ class _Node:
             values.setdefault("state", "down")
             if link.name == "lo":
                 values = {"state": values["state"]}
-            words = ", ".join(f"{name} {value}" for name, value in values.items())
+            model = ", ".join(f"{name} {value}" for name, value in values.items())
             more = tuple(
                 line for key in parts(link) for line in self.scene.differences.get(key, ())
             )
-            yield Text(f"{link.name}: {kind_of(link)}, {words}", self.scene.of(*parts(link)), more)
+            yield Text(f"{link.name}: {kind_of(link)}, {model}", self.scene.of(*parts(link)), more)
             yield from self._addresses(link.name)
         for dev in self.wiring.addresses.get(self.label, ()):
             if dev not in known:
@@ -252,11 +252,11 @@ class _Node:
 
     def _plain(self, kind: str) -> Iterator[Text]:
         for resource in self.places.get(self.label, kind):
-            words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
+            model = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
             name = resource.key.name.replace("/", ".") if kind == "sysctl" else resource.key.name
             yield self._text(
                 resource,
-                f"{name if kind in {'route', 'rule'} else f'{kind} {name}'} {words}".rstrip(),
+                f"{name if kind in {'route', 'rule'} else f'{kind} {name}'} {model}".rstrip(),
             )
 
     def _filters(self) -> Iterator[Text]:
@@ -281,18 +281,18 @@ class _Node:
                 )
 
 
-def published(words: PublishWords) -> str:
+def published(model: PublishModel) -> str:
     """`127.0.0.1:8080 → 80/tcp`."""
-    return f"{host_text(words.address) or ':'}{ports_text(words.port)} → {ports_text(words.to)}/{words.proto}"
+    return f"{host_text(model.address) or ':'}{ports_text(model.port)} → {ports_text(model.to)}/{model.proto}"
 
 
-def translated(words: NatWords) -> str:
+def translated(model: NatModel) -> str:
     """One entry of `nat` in a line."""
-    if (masquerade := words.masquerade) is not None:
+    if (masquerade := model.masquerade) is not None:
         return f"masquerade {masquerade.source or 'all'} out {masquerade.out}"
-    if (snat := words.snat) is not None:
+    if (snat := model.snat) is not None:
         return f"snat {snat.source or 'all'} out {snat.out} → {snat.to}"
-    dnat = words.dnat
+    dnat = model.dnat
     assert dnat is not None
     address, ports = dnat.to
     where = "".join(

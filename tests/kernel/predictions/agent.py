@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from netorch.cli import main
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.resolve.loader import load
 from netorch.state.key import HOST
 from netorch.walk.ends import explain

@@ -101,7 +101,7 @@ class Sketch:
         for _ in range(self.rng.randint(1, 2)):
             self.node(self.next_leaf())["networks"] = [name]
 
-    def riders(self, router: str) -> None:
+    def upper_links(self, router: str) -> None:
         """Two macvlans beside a host on a cable."""
         number, owner = self.next_number(), self.next_leaf()
         gateways = [f"10.0.{number}.1", f"fd00:0:{number}::1"]
@@ -214,7 +214,7 @@ def network(rng: Random) -> str:
         sketch.cable,
         sketch.segment,
         sketch.segment,
-        sketch.riders,
+        sketch.upper_links,
         lambda router: sketch.segment(router, "nat"),
         lambda router: sketch.segment(router, "host-only"),
     ]

@@ -302,4 +302,4 @@ def test_no_packet_confuses_the_listener(version: int, data: bytes) -> None:
 def test_every_word_of_icmp_is_one() -> None:
     assert all(kind in icmp.KEPT[4] for kind, _ in ICMP)
     assert all(kind in icmp.KEPT[6] for kind, _ in ICMP6)
-    assert Probe("a", ip_address("10.0.0.1")).wanted
+    assert Probe("a", ip_address("10.0.0.1")).expects_answer

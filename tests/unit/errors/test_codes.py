@@ -22,7 +22,7 @@ from netorch.doctor.checks import look
 from netorch.doctor.findings import Situation
 from netorch.errors import FileError, Position, Problem
 from netorch.errors.codes import AREAS, table
-from netorch.kernel.door import LinuxKernel
+from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.machine.facts import Machine
 from netorch.language.python_values import tree_of
 from netorch.render import doctor

@@ -58,7 +58,7 @@ def test_an_update_beside_others_adds_and_takes_only_what_differs(
             legs.remove(request.route)
         else:
             assert isinstance(request, RouteAdd)
-            assert request.beside
+            assert request.append
             # the kernel refuses a gateway that is there, however it differs otherwise
             assert request.route.hops[0].via not in {leg.hops[0].via for leg in legs}
             legs.add(request.route)

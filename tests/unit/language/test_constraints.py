@@ -23,27 +23,27 @@ from netorch.language.constraints import (
     forbid,
     require,
 )
-from netorch.language.publish import NatWords
-from netorch.language.scalars import Words
+from netorch.language.publish import NatModel
+from netorch.language.scalars import Model
 from netorch.state.registry import INTERFACE_WORDS
-from netorch.topology import CheckWords, FamilyModes, NetworkWords, RouteWords, RuleWords
+from netorch.topology import CheckModel, FamilyModes, NetworkModel, RouteModel, RuleModel
 
-MODELS: dict[str, type[Words]] = {
+MODELS: dict[str, type[Model]] = {
     model.__name__: model
     for model in (
-        NatWords,
-        CheckWords,
+        NatModel,
+        CheckModel,
         FamilyModes,
-        NetworkWords,
-        RouteWords,
-        RuleWords,
+        NetworkModel,
+        RouteModel,
+        RuleModel,
         *INTERFACE_WORDS.values(),
     )
 }
 LATER = "$(later)"
 
 
-class Sample(Words):
+class Sample(Model):
     a: Any = None
     b: Any = "x"
     list: Any = Field(default_factory=lambda: [])
@@ -103,14 +103,14 @@ def test_codes_are_kebab_case(name: str) -> None:
 @pytest.mark.parametrize(
     ("model", "mapping", "code", "place"),
     [
-        (RuleWords, {"from": "10.0.0.0/8"}, "rule-needs-table", ()),
-        (RouteWords, {"to": "default", "nexthops": [{"weight": 2}]}, "hop-needs-gateway", ()),
+        (RuleModel, {"from": "10.0.0.0/8"}, "rule-needs-table", ()),
+        (RouteModel, {"to": "default", "nexthops": [{"weight": 2}]}, "hop-needs-gateway", ()),
         (INTERFACE_WORDS["vrf"], {"kind": "vrf", "table": 254}, "vrf-table-of-all", ("table",)),
         (INTERFACE_WORDS["gre"], {"kind": "gre"}, "tunnel-needs-end", ()),
     ],
 )
 def test_an_error_has_its_code_and_place(
-    model: type[Words], mapping: Any, code: str, place: tuple[str, ...]
+    model: type[Model], mapping: Any, code: str, place: tuple[str, ...]
 ) -> None:
     with pytest.raises(ValidationError) as raised:
         model.model_validate(mapping)
@@ -119,7 +119,7 @@ def test_an_error_has_its_code_and_place(
 
 
 def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
-    texts = {entry.shape(RouteWords).get("errorMessage") for entry in constraints_of(RouteWords)}
+    texts = {entry.shape(RouteModel).get("errorMessage") for entry in constraints_of(RouteModel)}
     assert (
         "A blackhole, unreachable or prohibit route leads nowhere: no `via`, `dev` or `nexthops`."
         in texts

@@ -14,7 +14,7 @@ from netorch.language.impairment import (
     FASTEST,
     Delay,
     Impairment,
-    ImpairWords,
+    ImpairModel,
     Percentage,
     Rate,
     percent_text,
@@ -186,9 +186,9 @@ def test_values_are_written_short() -> None:
     )
 )
 def test_words_there_and_back(words: dict[str, object]) -> None:
-    said = ImpairWords.model_validate(words)
+    said = ImpairModel.model_validate(words)
     one = Impairment(**{key: getattr(said, key) for key in said.model_fields_set}).normal()
-    again = ImpairWords.model_validate(dict(one.words()))
+    again = ImpairModel.model_validate(dict(one.file_values()))
     assert (
         Impairment(**{key: getattr(again, key) for key in again.model_fields_set}).normal() == one
     )
@@ -199,7 +199,7 @@ def test_a_word_is_no_default() -> None:
     assert Impairment(rate=5, limit=1000).normal().qdisc == "netem"
     assert (Impairment(rate=5).qdisc, Impairment(rate=5, delay=1).qdisc) == ("tbf", "netem")
     with pytest.raises(ValidationError):
-        ImpairWords.model_validate({"loss": "1 percent"})
+        ImpairModel.model_validate({"loss": "1 percent"})
 
 
 # who says what of which direction
@@ -209,7 +209,7 @@ def impaired(text: str) -> dict[str, dict[str, str]]:
     """`NAMESPACE/IF` → the words of what leaves there."""
     state = load(text.encode(), "lab.yaml").desired.state
     return {
-        f"{key.netns}/{key.name}": dict(resource.said.words())
+        f"{key.netns}/{key.name}": dict(resource.impairment.file_values())
         for key, resource in sorted(state.items())
         if isinstance(resource, Impair) and key == impair_key(resource.netns, resource.link)
     }

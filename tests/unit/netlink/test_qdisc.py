@@ -220,18 +220,18 @@ def test_what_is_read_is_what_was_asked_for() -> None:
         },
         "also": "correlation",
     }
-    wanted = Impair.of("r1", "eth1", strange.said, 1500)
+    wanted = Impair.of("r1", "eth1", strange.impairment, 1500)
     assert wanted.differs(strange)
     # undoing a change of ours never brings back what no word means
     assert not strange.differs(wanted) and not strange.differs(strange)
-    exact = Impair.of("r1", "eth1", replace(strange.said, delay=12_345_000), 1500)
+    exact = Impair.of("r1", "eth1", replace(strange.impairment, delay=12_345_000), 1500)
     assert not exact.differs(wanted) and not wanted.differs(exact)
-    assert replace(exact, said=replace(exact.said, delay=12_346_000)).differs(wanted)
+    assert replace(exact, impairment=replace(exact.impairment, delay=12_346_000)).differs(wanted)
     other = Impair.read("r1", "eth1", found[13], 1500)
-    assert other.said == Impairment(
+    assert other.impairment == Impairment(
         10_000_000, 0, part("1%"), part("2%"), rate=5_000_000_000, limit=50
     )
-    assert not Impair.of("r1", "eth1", other.said, 1500).differs(other)
+    assert not Impair.of("r1", "eth1", other.impairment, 1500).differs(other)
     assert Impair.read("r1", "eth1", found[10], 1500) == Impair.of(
         "r1", "eth1", Impairment(rate=1_250_000), 1500
     )
@@ -239,7 +239,7 @@ def test_what_is_read_is_what_was_asked_for() -> None:
         "r1", "eth1", QdiscRecord("tbf", tbf_options(1_250_000, 4000, 20_000)), 1500
     )
     assert by_hand.attributes() == {"rate": "10mbit", "burst": "4000", "queue": "20000"}
-    assert Impair.of("r1", "eth1", by_hand.said, 1500).differs(by_hand)
+    assert Impair.of("r1", "eth1", by_hand.impairment, 1500).differs(by_hand)
 
 
 def test_where_the_mtu_is_not_known_the_burst_is_ready_for_any() -> None:

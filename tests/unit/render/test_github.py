@@ -81,7 +81,7 @@ def test_no_more_annotations_than_github_shows() -> None:
             "lab", found, "t.yaml", lambda change: Position(int(change.title[1:]) + 1, 1)
         )
     ]
-    assert len(lines) == github.SHOWN
+    assert len(lines) == github.MAX_ANNOTATIONS
     assert parsed(lines[-1])[1]["title"] == "lab differs: 191 further changes"
 
 

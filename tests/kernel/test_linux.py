@@ -21,8 +21,8 @@ import pytest
 
 from netorch.errors import LockedError, NetorchError
 from netorch.immutable import replace
-from netorch.kernel.door import LinuxKernel
 from netorch.kernel.files import records
+from netorch.kernel.linux import LinuxKernel
 from netorch.kernel.namespaces.attach import NotAttached, open_namespace
 from netorch.kernel.processes.enter import CommandError, enter
 from netorch.kernel.system.syscalls import (
@@ -859,7 +859,7 @@ def test_an_answer_that_is_not_understood(host: Host) -> None:
     """Bytes that are not what their headers promise are told as what they are."""
     script = (
         "from netorch.kernel import reader\n"
-        "from netorch.kernel.door import LinuxKernel\n"
+        "from netorch.kernel.linux import LinuxKernel\n"
         "from netorch.netlink import decode\n"
         "from netorch.values.snapshot import Scope\n"
         "whole = reader.Rtnl.dump\n"

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from netorch.language.scalars import Flag, Mac, Words, empty_list, integer, mac, one_or_many, wrong
+from netorch.language.scalars import Flag, Mac, Model, empty_list, integer, mac, one_or_many, wrong
 from netorch.language.schema_shapes import accepts, decimal, of, or_scalar, whole_number
 
 LAST_VLAN = 4094
@@ -33,7 +33,7 @@ def vlan_range(value: object) -> Range:
     return first, last
 
 
-class PortVlanWords(Words):
+class PortVlanModel(Model):
     """VLANs of a port; the short form is the number or the range alone."""
 
     id: Annotated[Range, BeforeValidator(vlan_range)] = Field(
@@ -49,7 +49,7 @@ def port_vlan(value: object) -> object:
     return value if isinstance(value, dict) else {"id": value}
 
 
-class PortFdbWords(Words):
+class PortFdbModel(Model):
     """A MAC behind the port; the short form is the MAC alone."""
 
     mac: Mac = Field(description="MAC address that is behind the port.")
@@ -63,7 +63,7 @@ def port_mac(value: object) -> object:
     return value if isinstance(value, dict) else {"mac": value}
 
 
-class PortWords(Words):
+class PortModel(Model):
     """How a bridge treats one of its ports."""
 
     pvid: Annotated[int, BeforeValidator(integer(0, LAST_VLAN))] | None = Field(
@@ -71,7 +71,7 @@ class PortWords(Words):
         description="VLAN of frames that come without a tag; its frames leave without one; 0: none (the bridge's `vlan_default_pvid`).",
     )
     vlans: Annotated[
-        list[Annotated[PortVlanWords, BeforeValidator(port_vlan)]], BeforeValidator(one_or_many)
+        list[Annotated[PortVlanModel, BeforeValidator(port_vlan)]], BeforeValidator(one_or_many)
     ] = Field(
         default_factory=empty_list,
         description="Further VLANs, which leave with their tags: `[10, 20-30, {id: 40, untagged: true}]`.",
@@ -89,7 +89,7 @@ class PortWords(Words):
     )
 
     fdb: Annotated[
-        list[Annotated[PortFdbWords, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)
+        list[Annotated[PortFdbModel, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)
     ] = Field(
         default_factory=empty_list,
         description="MAC addresses that are behind it, without having to be learned.",
