@@ -11,7 +11,7 @@ from netorch.kinds.file import NodeFile
 from netorch.kinds.netns import netns_key
 from netorch.kinds.sysctl import SysctlValues
 from netorch.state.key import HOST, Key, is_attached
-from netorch.state.registry import OBSERVED, TELL_UNPROVEN, View
+from netorch.state.registry import OBSERVED, UNPROVEN_REPORTERS, View
 from netorch.state.registry import ObservedKind as Kind
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, Mark, maker
@@ -115,7 +115,9 @@ def _by_links(kinds: Sequence[type[Kind]]) -> Callable[[frozenset[str]], Sequenc
     @cache
     def found(there: frozenset[str]) -> Sequence[type[Kind]]:
         return [
-            kind for kind, links in on if kind.STRANGE or not links or not links.isdisjoint(there)
+            kind
+            for kind, links in on
+            if kind.FOREIGN_KIND or not links or not links.isdisjoint(there)
         ]
 
     return found
@@ -167,13 +169,15 @@ def observe(
         for kind in (NodeFile,) if only_files else looked_for(view.link_kinds):
             for resource in kind.observe(view):
                 state[resource.key] = resource
-            for key, whose in kind.strangers(view) if (kind.STRANGE, view.label) in asked else ():
+            for key, whose in (
+                kind.foreign_objects(view) if (kind.FOREIGN_KIND, view.label) in asked else ()
+            ):
                 if key in wanted:
                     strangers[key] = whose
                 elif key in second_names:
                     strangers[second_names[key]] = whose
         if not view.created:
-            unproven.update(pair for tell in TELL_UNPROVEN for pair in tell(view))
+            unproven.update(pair for tell in UNPROVEN_REPORTERS for pair in tell(view))
     for label, first in _taken_twice(snapshot, wanted):
         state.pop(netns_key(label), None)
         strangers[netns_key(label)] = (

@@ -65,7 +65,7 @@ def _way_out(desired: Desired, key: Key) -> str:
             return f"Say another name in the membership, `networks: {{{network}: {{name: …}}}}`, or remove it first."
         case ("nodes", _, "networks", network) if key.kind == "route":
             return f"Say `networks: {{{network}: {{default_route: false}}}}`, or remove it first."
-    return desired.state[key].WAY_OUT
+    return desired.state[key].REMEDY
 
 
 def refuse_hazards(

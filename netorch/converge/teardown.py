@@ -19,7 +19,7 @@ from netorch.errors import KernelRefused, Problem, did_you_mean
 from netorch.kernel.files import records
 from netorch.kernel.links import lent, nics
 from netorch.kernel.linux import LinuxKernel
-from netorch.kinds.filter import strange_title
+from netorch.kinds.filter import foreign_filter_title
 from netorch.kinds.netns import netns_key
 from netorch.state.key import HOST, label_text
 from netorch.state.plan import Plan
@@ -149,7 +149,7 @@ def _may_come_back(topology: str, snapshot: Snapshot) -> bool:
 def _strange_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
     """A warning for each part of a filter that has a name of ours only; what is in a namespace of ours goes with that."""
     return [
-        f"{label_text(label)}: {strange_title(line)} is left alone, since {NOT_OURS}"
+        f"{label_text(label)}: {foreign_filter_title(line)} is left alone, since {NOT_OURS}"
         for label, netns in snapshot.namespaces.items()
         if netns_key(label) not in observed.state
         for lines in netns.strange_filters.values()

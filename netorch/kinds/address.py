@@ -26,7 +26,7 @@ from netorch.netlink.constants import (
     RT_SCOPE_UNIVERSE,
 )
 from netorch.state.key import Key, cached_key, label_text
-from netorch.state.registry import View, observed, tells_unproven
+from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import AddressAdd, AddressDel, Feature, Request
@@ -112,7 +112,7 @@ class Address(Resource):
     # IFA_F_NODAD is always set on IPv6 and IFA_F_SECONDARY by the kernel; the broadcast address is left alone
     KIND: ClassVar[str] = "address"
     TAKEN: ClassVar[str] = "address-taken"
-    STRANGE: ClassVar[str] = "address"
+    FOREIGN_KIND: ClassVar[str] = "address"
     HINTS: ClassVar[tuple[str, ...]] = ("shared", "given")
     netns: str
     link: str
@@ -197,7 +197,7 @@ class Address(Resource):
                 )
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         for record in view.netns.addresses:
             link = view.links.get(record.index)
             if link is not None and not is_ours(view, record):
@@ -208,7 +208,7 @@ class Address(Resource):
                 yield address_key(view.label, link.name, address), what
 
     def differs(self, before: Resource) -> bool:
-        # whoever added it, an address of ours that is as wanted stays as it is
+        # whoever added it, an address of ours that is as desired stays as it is
         if not isinstance(before, Address) or self.scope != before.scope:
             return True
         if self.settings != before.settings:
@@ -362,7 +362,7 @@ def _is_on_record(view: View, record: AddressRecord) -> bool:
     return view.is_ours("address", view.links[record.index].name, str(address))
 
 
-@tells_unproven
+@reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
     """Addresses that have nothing but our number."""
     for record in view.netns.addresses:

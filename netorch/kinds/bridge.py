@@ -166,7 +166,7 @@ class Bridge(NoForeignObjects, Link):
             self.netns,
             self.name,
             "bridge",
-            beside.newborn().basic_attrs(),
+            beside.before_joining().basic_attrs(),
             self._data_against(plain),
         )
         if self.mtu:

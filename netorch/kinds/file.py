@@ -33,7 +33,7 @@ def file_key(netns: str, name: str) -> Key:
 @observed
 class NodeFile(Resource):
     KIND: ClassVar[str] = "file"
-    STRANGE: ClassVar[str] = "file"
+    FOREIGN_KIND: ClassVar[str] = "file"
     netns: str
     name: str
     content: str
@@ -59,7 +59,7 @@ class NodeFile(Resource):
                 yield cls(view.label, name, content)
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         mark = first_line(view.mark.topology) + "\n"
         for name, content in view.netns.files.items():
             if not content.startswith(mark):
@@ -78,17 +78,17 @@ class NodeFile(Resource):
         return (FileDel(self.netns, self.name),)
 
     def attributes(self) -> Mapping[str, str]:
-        return {self.name: _told(self.content)[0]}
+        return {self.name: _summary(self.content)[0]}
 
     def lines(self) -> Sequence[str]:
-        return _told(self.content)[1]
+        return _summary(self.content)[1]
 
     def title(self) -> str:
         return f"file /etc/netns/{label_text(self.netns)}/{self.name}"
 
 
 @lru_cache(maxsize=64)
-def _told(content: str) -> tuple[str, tuple[str, ...]]:
+def _summary(content: str) -> tuple[str, tuple[str, ...]]:
     """A file in short, and the lines of one that is too long for that. All nodes share a few."""
     lines = content.splitlines()[1:]
     if len(lines) < SHORT:

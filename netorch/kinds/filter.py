@@ -29,7 +29,7 @@ def publish_key(netns: str, text: str) -> Key:
     return Key("publish", netns, text)
 
 
-def strange_title(line: str) -> str:
+def foreign_filter_title(line: str) -> str:
     """`the table inet netorch_lab`, `the chain netorch-lab-pre (iptables -t nat)`: of a line that begins a filter's text."""
     place, _, chain = line.partition(" -N ")
     return f"the chain {chain} ({place})" if chain else f"the {place}"
@@ -93,13 +93,13 @@ class PacketFilter(NoForeignObjects, Resource):
     def delete(self) -> Iterable[Request]:
         return (FilterDel(self.netns, self.backend, self.topology, self.text),)
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterable[Obstacle]:
+    def obstacles(self, snapshot: Snapshot, desired: State) -> Iterable[Obstacle]:
         netns = snapshot.namespaces.get(self.netns)
         there = netns.strange_filters.get(self.backend, ()) if netns is not None else ()
         lines = self.text.splitlines()
         for strange in there:
             if any(line.startswith(strange) for line in lines):
-                what = f"{strange_title(strange)} is there, and {NOT_OURS}"
+                what = f"{foreign_filter_title(strange)} is there, and {NOT_OURS}"
                 yield Obstacle(
                     "name-taken", what, "Take another `name` for the topology, or remove it first."
                 )

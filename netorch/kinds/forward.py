@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 from netorch.immutable import replace
 from netorch.kinds.filter import filter_key
 from netorch.kinds.netns import netns_key
-from netorch.kinds.ways_out import ways_out
+from netorch.kinds.outer_interfaces import outer_interfaces
 from netorch.state.key import HOST, Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
@@ -117,16 +117,18 @@ class ForwardAccept(NoForeignObjects, Resource):
 
 
 def keep_needed_accepts(
-    wanted: Mapping[Key, Resource], snapshot: Snapshot
+    desired: Mapping[Key, Resource], snapshot: Snapshot
 ) -> tuple[Mapping[Key, Resource], list[str]]:
     """The accepts only where something drops, with the rules that it takes; and warnings of what no rule of ours helps against."""
     accepts = [
         resource
-        for resource in wanted.values()
+        for resource in desired.values()
         if isinstance(resource, ForwardAccept) and resource.netns in snapshot.namespaces
     ]
     rest = {
-        key: resource for key, resource in wanted.items() if not isinstance(resource, ForwardAccept)
+        key: resource
+        for key, resource in desired.items()
+        if not isinstance(resource, ForwardAccept)
     }
     needed: dict[Key, Resource] = {}
     warnings: list[str] = []
@@ -195,7 +197,7 @@ def _with_rules(
     if not any(chain.drops for chain in there.forward.forward_chains):
         return
     guarded = {accept.bridge for accept in accepts if accept.guarded}
-    ways = ways_out(there, rest, accepts[0].topology, guarded)
+    ways = outer_interfaces(there, rest, accepts[0].topology, guarded)
     gone = _ways_that_are_gone(there)
     for accept in accepts:
         if rules := accept.rules_for(there.forward, ways | gone.get(accept.bridge, set())):

@@ -45,7 +45,7 @@ class Ipvlan(StackedLink):
 
     KIND: ClassVar[str] = "ipvlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_IPVLAN", "ipvlan")
-    TAKER: ClassVar[str] = "ipvlan"
+    RX_HANDLER: ClassVar[str] = "ipvlan"
     HAS_MAC: ClassVar[bool] = False
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
         Attribute("mode", IFLA_IPVLAN_MODE, choice(MODES, 2), live=True),
@@ -58,10 +58,10 @@ class Ipvlan(StackedLink):
     def features(self) -> tuple[Feature, ...]:
         return (*self.kernel_features(), *((L3S,) if self.mode == "l3s" else ()))
 
-    def quarrel(self, other: StackedLink) -> str:
+    def incompatibility(self, other: StackedLink) -> str:
         if isinstance(other, Ipvlan) and (self.mode, self.flags) != (other.mode, other.flags):
             return f"all ipvlans of a parent have the same mode and flags: {self.mode} {self.flags} or {other.mode} {other.flags}"
-        return StackedLink.quarrel(self, other)
+        return StackedLink.incompatibility(self, other)
 
 
 @interface_model("ipvlan")

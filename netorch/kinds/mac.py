@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from netorch.kinds.base.link import link_key
 from netorch.kinds.port import port_key
-from netorch.kinds.vlans import knows_vlans, vlans_key
+from netorch.kinds.vlans import filters_vlans, vlans_key
 from netorch.state.key import Key, label_text
 from netorch.state.registry import NoForeignObjects, View, observed
 from netorch.state.resource import Resource
@@ -51,9 +51,9 @@ class PortMac(NoForeignObjects, Resource):
             if bridge is None or bridge.kind != "bridge":
                 continue
             # one without a VLAN is entered by the kernel for each VLAN of the port besides, which count only where the bridge looks at them
-            wise = knows_vlans(view, bridge)
+            filtering = filters_vlans(view, bridge)
             for mac, vlan in view.netns.static_macs.get(link.index, ()):
-                if wise or not vlan:
+                if filtering or not vlan:
                     yield cls(view.label, link.name, mac.hex(":"), vlan)
 
     def create(self) -> Iterable[Request]:

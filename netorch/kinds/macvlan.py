@@ -29,7 +29,7 @@ class Macvlan(StackedLink):
 
     KIND: ClassVar[str] = "macvlan"
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_MACVLAN", "macvlan")
-    TAKER: ClassVar[str] = "macvlan"
+    RX_HANDLER: ClassVar[str] = "macvlan"
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = (
         Attribute("mode", IFLA_MACVLAN_MODE, choice(MODES, 4), live=True),
     )
@@ -48,10 +48,10 @@ class Macvlan(StackedLink):
             return None
         return StandaloneLink.update(self, before)
 
-    def quarrel(self, other: StackedLink) -> str:
-        if ALONE in {self.mode, other.mode} and self.TAKER == other.TAKER:
+    def incompatibility(self, other: StackedLink) -> str:
+        if ALONE in {self.mode, other.mode} and self.RX_HANDLER == other.RX_HANDLER:
             return "in mode passthru a link has its parent to itself"
-        return StackedLink.quarrel(self, other)
+        return StackedLink.incompatibility(self, other)
 
 
 class MacvlanLike(StackedModel):

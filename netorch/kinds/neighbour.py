@@ -18,7 +18,7 @@ from netorch.netlink.constants import (
     IFF_POINTOPOINT,
 )
 from netorch.state.key import Key, label_text
-from netorch.state.registry import View, observed, tells_unproven
+from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS, read_alias
 from netorch.values.requests import NeighbourAdd, NeighbourDel, Request
@@ -37,7 +37,7 @@ class Neighbour(Resource):
     """It is gone with its link, and also when that goes down."""
 
     KIND: ClassVar[str] = "neighbour"
-    STRANGE: ClassVar[str] = "neighbour"
+    FOREIGN_KIND: ClassVar[str] = "neighbour"
     TAKEN: ClassVar[str] = "neighbour-taken"
     netns: str
     link: str
@@ -67,7 +67,7 @@ class Neighbour(Resource):
                 )
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         for record in _records(view):
             if not _is_ours(view, record):
                 link, text = view.links[record.index].name, str(ip_address(record.address))
@@ -77,7 +77,7 @@ class Neighbour(Resource):
                 )
 
     def differs(self, before: Resource) -> bool:
-        # whoever entered it, a neighbour of ours that is as wanted stays as it is
+        # whoever entered it, a neighbour of ours that is as desired stays as it is
         return not isinstance(before, Neighbour) or self.mac != before.mac
 
     def with_number(self, number: int) -> Self:
@@ -127,7 +127,7 @@ def _is_ours(view: View, record: NeighbourRecord) -> bool:
     return view.is_ours("neighbour", link.name, str(ip_address(record.address)))
 
 
-@tells_unproven
+@reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
     """Neighbours that have nothing but our number."""
     for record in _records(view):

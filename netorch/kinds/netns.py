@@ -88,7 +88,7 @@ class Netns(NoForeignObjects, Resource):
             ),
         ]
 
-    def undoes(self, before: Resource) -> bool:
+    def resets_others(self, before: Resource) -> bool:
         return isinstance(before, Netns) and self._forwarding() != before._forwarding()
 
     def delete(self) -> Iterable[Request]:

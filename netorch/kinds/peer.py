@@ -33,7 +33,7 @@ UNSEEN = Secret(b"")
 """Of a file that nobody has looked into, as where two files are compared: the kernel takes no such key."""
 
 
-class HeldKey(Value):
+class WireguardKey(Value):
     """A key by the file that holds it, and itself once somebody has looked; as read from the kernel it has no file."""
 
     file: str = ""
@@ -41,30 +41,30 @@ class HeldKey(Value):
 
     def __eq__(self, other: object) -> bool:
         """By the keys, or by the files where nobody has looked into either."""
-        if not isinstance(other, HeldKey):
+        if not isinstance(other, WireguardKey):
             return NotImplemented
         return self.secret == other.secret and (self.secret is not None or self.file == other.file)
 
     def __hash__(self) -> int:
-        return hash(HeldKey)
+        return hash(WireguardKey)
 
     def __str__(self) -> str:
         return self.file or "(secret)"
 
 
-def held_key(secret: Secret | None) -> HeldKey | None:
-    return None if secret is None else HeldKey("", secret)
+def key_from_kernel(secret: Secret | None) -> WireguardKey | None:
+    return None if secret is None else WireguardKey("", secret)
 
 
 def key_from_answers(
-    key: HeldKey | None, question: KeyFile | None, answers: Mapping[Question, Answer]
-) -> HeldKey | None:
+    key: WireguardKey | None, question: KeyFile | None, answers: Mapping[Question, Answer]
+) -> WireguardKey | None:
     return key if key is None or question is None else replace(key, secret=answers[question].secret)
 
 
 def key_in_file_words(
-    key: HeldKey | None, asked: HeldKey | None, folder: str, made_up: str, what: str
-) -> tuple[HeldKey | None, str]:
+    key: WireguardKey | None, asked: WireguardKey | None, folder: str, made_up: str, what: str
+) -> tuple[WireguardKey | None, str]:
     """A key with its file; with the warning that it is in none, and one made up, if that of `asked` holds another."""
     if key is None:
         return None, ""
@@ -116,7 +116,7 @@ class Peer(NoForeignObjects, Resource):
     netns: str
     link: str
     public_key: str
-    preshared_key: HeldKey | None = None
+    preshared_key: WireguardKey | None = None
     endpoint: Endpoint | None = None
     allowed_ips: AllowedIps = ()
     keepalive: int = 0
@@ -143,7 +143,7 @@ class Peer(NoForeignObjects, Resource):
                     view.label,
                     link.name,
                     b64encode(peer.public_key).decode(),
-                    held_key(peer.preshared_key),
+                    key_from_kernel(peer.preshared_key),
                     None if peer.endpoint is None else Endpoint.of(peer.endpoint),
                     sort_subnets(peer.allowed),
                     peer.keepalive,
@@ -232,7 +232,7 @@ class Peer(NoForeignObjects, Resource):
         return f"peer {label_text(self.netns)}/{self.link} {self.public_key}"
 
 
-def secret_for_kernel(key: HeldKey | None) -> Secret:
+def secret_for_kernel(key: WireguardKey | None) -> Secret:
     """What the kernel is told: zeros for no key."""
     return NO_KEY if key is None else key.secret or UNSEEN
 
@@ -350,7 +350,7 @@ class PeerModel(Model):
             netns,
             link,
             self.public_key,
-            None if self.preshared_key_file is None else HeldKey(self.preshared_key_file),
+            None if self.preshared_key_file is None else WireguardKey(self.preshared_key_file),
             self.endpoint,
             sort_subnets(
                 (subnet.network_address.packed, subnet.prefixlen) for subnet in self.allowed_ips

@@ -21,7 +21,7 @@ from netorch.netlink.constants import (
     RTN_UNICAST,
 )
 from netorch.state.key import HOST, Key, is_attached, label_text
-from netorch.state.registry import View, interface_model, observed, tells_unproven
+from netorch.state.registry import View, interface_model, observed, reports_unproven
 from netorch.state.resource import Disruption, Obstacle, Resource, State
 from netorch.values.marks import maker, read_alias
 from netorch.values.requests import Attrs, Feature, LinkSet, NicGive, NicTake, Request
@@ -42,7 +42,7 @@ class Physical(StandaloneLink):
     KIND: ClassVar[str] = "physical"
     QUEUE: ClassVar[int] = LEFT_ALONE
     LENT: ClassVar[bool] = True
-    WAY_OUT: ClassVar[str] = "Take another name for it, or remove what has this one."
+    REMEDY: ClassVar[str] = "Take another name for it, or remove what has this one."
     CREATION: ClassVar[Disruption] = Disruption.CREATE
     HINTS: ClassVar[tuple[str, ...]] = ("topology",)
     origin: str = ""
@@ -89,7 +89,7 @@ class Physical(StandaloneLink):
     def differs(self, before: Resource) -> bool:
         return self.adapt_to(before, lambda: None) != before
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
+    def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
         host = snapshot.namespaces[HOST]
         if _has_it(snapshot, read_alias(self.alias).topology, self.origin):
             return  # here already, or given back before it is taken again
@@ -108,7 +108,7 @@ class Physical(StandaloneLink):
         master = next(
             (link for link in host.links if nic.master and link.index == nic.master), None
         )
-        riders = [
+        upper_links = [
             link.name
             for link in host.links
             if link.link == nic.index and link.link_netnsid is None and link.kind != "veth"
@@ -133,8 +133,8 @@ class Physical(StandaloneLink):
         elif bridge is not None:
             what = f"{nic.name} is the uplink of {bridge.name}, and {maker(bridge.alias)}"
             yield Obstacle("nic-in-use", what, remedy)
-        elif riders:
-            what = f"{nic.name} carries {', '.join(riders)}, which would be lost"
+        elif upper_links:
+            what = f"{nic.name} carries {', '.join(upper_links)}, which would be lost"
             yield Obstacle("nic-in-use", what, remedy)
         elif nic.kind in {"bridge", "bond", "team"}:
             what = f"{nic.name} is a {nic.kind} of the host"
@@ -222,7 +222,7 @@ def _marked_origin(view: View, link: LinkRecord) -> str:
     return alias.origin if believed else ""
 
 
-@tells_unproven
+@reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
     """A sentence for each link that says of itself that it is a NIC of the host, which nothing proves."""
     for link in view.netns.links:

@@ -26,7 +26,7 @@ from netorch.netlink.constants import (
     RTPROT_STATIC,
 )
 from netorch.state.key import Key, cached_key, label_text
-from netorch.state.registry import View, observed, tells_unproven
+from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import Hop, Request, RouteAdd, RouteDel, RoutePlace, RouteSpec
@@ -86,7 +86,7 @@ class Route(Resource):
 
     # the protocol says who made it and is no difference; nexthop flags such as linkdown are the kernel's
     KIND: ClassVar[str] = "route"
-    STRANGE: ClassVar[str] = "route"
+    FOREIGN_KIND: ClassVar[str] = "route"
     HINTS: ClassVar[tuple[str, ...]] = ("after", "unsure", "shared", "peers", "yields", "source")
     netns: str
     spec: RouteSpec
@@ -103,7 +103,7 @@ class Route(Resource):
     """A node that has a default route of its own does without this one."""
     source: tuple[Key, ...] = ()
     """The addresses of its `src` with which the kernel drops an IPv4 route, or takes the `src` off an IPv6 route."""
-    WAY_OUT: ClassVar[str] = "Give it another metric, or remove the other one first."
+    REMEDY: ClassVar[str] = "Give it another metric, or remove the other one first."
     TAKEN: ClassVar[str] = "route-taken"
 
     @property
@@ -167,7 +167,7 @@ class Route(Resource):
             )
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         for spec in view.netns.routes:
             if is_ours(view, spec) or (view.created and spec.family == AF_INET6):
                 continue
@@ -204,15 +204,15 @@ class Route(Resource):
         return replace(self, spec=replace(self.spec, protocol=number))
 
     def create(self) -> Iterable[Request]:
-        return (*self._to_peers(), RouteAdd(self.netns, self.spec), *self._back_beside(()))
+        return (*self._to_peers(), RouteAdd(self.netns, self.spec), *self._restore_siblings(()))
 
     def update(self, before: Self) -> Sequence[Request] | None:
         steps = self._change(before)
         if steps is None:
             return None
-        return (*self._to_peers(), *steps, *self._back_beside(before.siblings))
+        return (*self._to_peers(), *steps, *self._restore_siblings(before.siblings))
 
-    def _back_beside(self, there: Collection[RouteSpec]) -> Iterator[RouteAdd]:
+    def _restore_siblings(self, there: Collection[RouteSpec]) -> Iterator[RouteAdd]:
         """The siblings, which no file has, but what is as it was before an apply."""
         return (
             RouteAdd(self.netns, spec, append=True) for spec in self.siblings if spec not in there
@@ -426,7 +426,7 @@ def _is_over_our_links(view: View, spec: RouteSpec) -> bool:
     )
 
 
-@tells_unproven
+@reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
     """Routes that have nothing but our number."""
     for spec in view.netns.routes:

@@ -30,7 +30,7 @@ from netorch.netlink.constants import (
     RTPROT_STATIC,
 )
 from netorch.state.key import Key, label_text
-from netorch.state.registry import View, observed, tells_unproven
+from netorch.state.registry import View, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import NOT_OURS
 from netorch.values.requests import Request, RuleAdd, RuleDel, RuleSpec
@@ -70,7 +70,7 @@ class Rule(Resource):
     """Told apart by all that it selects with; what it does then can change. `after`: routes whose gateways it could hide."""
 
     KIND: ClassVar[str] = "rule"
-    STRANGE: ClassVar[str] = "rule"
+    FOREIGN_KIND: ClassVar[str] = "rule"
     HINTS: ClassVar[tuple[str, ...]] = ("after",)
 
     TAKEN: ClassVar[str] = "rule-taken"
@@ -97,7 +97,7 @@ class Rule(Resource):
                 yield cls(view.label, spec)
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         for spec in view.netns.rules:
             if not _is_ours(view, spec):
                 key = rule_key(view.label, spec)
@@ -168,7 +168,7 @@ def _parts(spec: RuleSpec) -> tuple[str, ...]:
     return (*words, "(v6)") if spec.family == AF_INET6 else tuple(words)
 
 
-@tells_unproven
+@reports_unproven
 def _in_doubt(view: View) -> Iterator[tuple[Key, str]]:
     """Rules that have nothing but our number."""
     for spec in view.netns.rules:

@@ -112,10 +112,10 @@ class Sysctl(NoForeignObjects, Resource):
         path = self.paths[0]
         return path.startswith("net/ipv6/conf/") and path.endswith("/mtu")
 
-    def undoes(self, before: Resource) -> bool:
+    def resets_others(self, before: Resource) -> bool:
         return self.paths[0] in _OF_ALL
 
-    def is_undone_by(self, before: Resource, after: Resource) -> bool:
+    def is_reset_by(self, before: Resource, after: Resource) -> bool:
         if isinstance(after, Link) and isinstance(before, Link):
             if link_key(self.netns, interface_of(self.paths[0]) or "") != after.key:
                 return False

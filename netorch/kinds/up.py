@@ -119,9 +119,9 @@ class Up(NoForeignObjects, Resource):
             multicast=None if self.multicast else False,
             alone=True,
         )
-        deaf = () if self.arp and self.multicast else (off,)
+        turned_off = () if self.arp and self.multicast else (off,)
         up = LinkSet(self.netns, self.link, up=True)
-        return (*((no_dad,) if self.quick else ()), up, *deaf)
+        return (*((no_dad,) if self.quick else ()), up, *turned_off)
 
     def delete(self) -> Iterable[Request]:
         return (LinkSet(self.netns, self.link, up=False),)

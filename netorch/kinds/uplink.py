@@ -41,9 +41,9 @@ class Uplink(Resource):
     """
 
     KIND: ClassVar[str] = "uplink"
-    STRANGE: ClassVar[str] = "uplink"
+    FOREIGN_KIND: ClassVar[str] = "uplink"
     CREATION: ClassVar[Disruption] = Disruption.FLAP
-    WAY_OUT: ClassVar[str] = (
+    REMEDY: ClassVar[str] = (
         "Take another interface as `uplink`, or take this one out of there first (`ip link set … nomaster`)."
     )
     HINTS: ClassVar[tuple[str, ...]] = ("mtu", "own")
@@ -101,7 +101,7 @@ class Uplink(Resource):
                 )
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         for nic in view.netns.links:
             master = view.links.get(nic.master)
             if master is not None and master.name not in view.our_names:
@@ -119,10 +119,10 @@ class Uplink(Resource):
             or (self.whole and not before.whole)
         )
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
+    def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
         """What a bridge does not take of others' links, or that somebody else has their frames (br_add_if in net/bridge/br_if.c)."""
         netns = snapshot.namespaces.get(self.netns)
-        if netns is None or link_key(self.netns, self.nic) in wanted:
+        if netns is None or link_key(self.netns, self.nic) in desired:
             return
         nic = next((x for x in netns.links if self.nic in {x.name, *x.altnames}), None)
         if nic is None:
@@ -130,13 +130,13 @@ class Uplink(Resource):
         if nic.kind in NO_PORTS or (nic.kind == "tun" and not nic.mac):
             what = f"{nic.name} is a {nic.kind} link, which no bridge takes as a port"
             yield Obstacle("bad-uplink", what, "Take another interface as `uplink`.")
-        riders = [
+        upper_links = [
             link.name
             for link in netns.links
             if link.kind in KINDS and link.link == nic.index and link.link_netnsid is None
         ]
-        if riders:
-            what = f"{nic.name} carries {', '.join(riders)}, which get its frames"
+        if upper_links:
+            what = f"{nic.name} carries {', '.join(upper_links)}, which get its frames"
             yield Obstacle("nic-in-use", what, "Take another interface as `uplink`, or free it.")
 
     def with_number(self, number: int) -> Self:

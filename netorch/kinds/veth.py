@@ -5,14 +5,14 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, WithJsonSchema
 
-from netorch.kinds.base.link import InterfaceModel, Link, common_fields, link_key, strange_links
+from netorch.kinds.base.link import InterfaceModel, Link, common_fields, foreign_links, link_key
 from netorch.kinds.netns import netns_key
 from netorch.language.scalars import END
 from netorch.language.schema_shapes import substituted, text
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_GROUP, IFLA_IFALIAS
 from netorch.state.key import Key, is_attached, label_text
-from netorch.state.registry import View, interface_model, observed, tells_unproven
+from netorch.state.registry import View, interface_model, observed, reports_unproven
 from netorch.state.resource import Resource
 from netorch.values.marks import read_alias
 from netorch.values.requests import LinkAdd, LinkSet, PeerSettings, Request
@@ -37,7 +37,7 @@ class Veth(Link):
     """One end. Of a pair, the one that is not `far` makes both; the other only sets what is its own."""
 
     KIND: ClassVar[str] = "veth"
-    STRANGE: ClassVar[str] = "link"
+    FOREIGN_KIND: ClassVar[str] = "link"
     HINTS: ClassVar[tuple[str, ...]] = ("far",)
     peer: tuple[str, str] = UNKNOWN
     far: bool = False
@@ -61,19 +61,21 @@ class Veth(Link):
                 yield cls(**common_fields(view, link), peer=partner, far=far)
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
-        return strange_links(view)
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
+        return foreign_links(view)
 
     def create(self) -> Iterator[Request]:
         if self.far:
             yield LinkSet(
                 self.netns,
                 self.name,
-                (*self.newborn().basic_attrs(), (IFLA_IFALIAS, cstring(self.alias))),
+                (*self.before_joining().basic_attrs(), (IFLA_IFALIAS, cstring(self.alias))),
             )
         else:
             peer = PeerSettings(*self.peer, attrs=((IFLA_GROUP, u32(self.group)),))
-            yield LinkAdd(self.netns, self.name, "veth", self.newborn().basic_attrs(), peer=peer)
+            yield LinkAdd(
+                self.netns, self.name, "veth", self.before_joining().basic_attrs(), peer=peer
+            )
         yield from self.naming() if not self.far else list(self.naming())[1:]
 
     def update(self, before: Self) -> Sequence[Request] | None:
@@ -108,7 +110,7 @@ def _may_go(view: View, link: LinkRecord) -> bool:
     )
 
 
-@tells_unproven
+@reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
     """A sentence for each end of a cable that carries the mark, while its other end carries none."""
     if not is_attached(view.label):

@@ -92,7 +92,7 @@ class PortVlans(NoForeignObjects, Resource):
     def observe(cls, view: View) -> Iterator[Resource]:
         for link in view.our_links:
             bridge = link if link.kind == "bridge" else view.links.get(link.master)
-            if bridge is not None and knows_vlans(view, bridge):
+            if bridge is not None and filters_vlans(view, bridge):
                 flags = view.netns.vlans.get(link.index, {})
                 pvid = next(
                     (vlan for vlan, flag in flags.items() if flag & BRIDGE_VLAN_INFO_PVID), 0
@@ -188,7 +188,7 @@ def default_pvid(bridge: LinkRecord) -> int:
     return 1 if payload is None else int.from_bytes(payload, "little")
 
 
-def knows_vlans(view: View, bridge: LinkRecord) -> bool:
+def filters_vlans(view: View, bridge: LinkRecord) -> bool:
     return (
         bridge.kind == "bridge"
         and view.owns(bridge)

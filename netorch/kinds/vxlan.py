@@ -107,7 +107,7 @@ class Vxlan(StandaloneLink):
         return found
 
     @classmethod
-    def carrier(cls, view: View, link: LinkRecord) -> ParentPlace | None:
+    def read_parent(cls, view: View, link: LinkRecord) -> ParentPlace | None:
         return parent_of(view, link, int.from_bytes(link.data.get(IFLA_VXLAN_LINK, b""), "little"))
 
 
@@ -216,6 +216,8 @@ class VxlanModel(UdpTunnelModel):
         rest = {"vni": self.vni, "port": self.on_port, "learning": self.learning, "ttl": self.ttl}
         return rest | {key: None if end is None else str(end) for key, end in ends.items()}
 
-    def further(self, link: StandaloneLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+    def child_resources(
+        self, link: StandaloneLink
+    ) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
         for index, entry in enumerate(self.fdb):
             yield Fdb(link.netns, link.name, entry.mac, str(entry.dst)), ("fdb", index)

@@ -11,11 +11,11 @@ from netorch.kinds.base.curve25519 import public_key
 from netorch.kinds.base.link import LinkFields
 from netorch.kinds.base.standalone import StandaloneLink, StandaloneModel
 from netorch.kinds.peer import (
-    HeldKey,
     KeyPath,
     PeerModel,
-    held_key,
+    WireguardKey,
     key_from_answers,
+    key_from_kernel,
     key_in_file_words,
     peer_key,
     secret_for_kernel,
@@ -40,7 +40,7 @@ class Wireguard(StandaloneLink):
     CONFIG: ClassVar[tuple[str, str]] = ("CONFIG_WIREGUARD", "wireguard")
     HAS_MAC: ClassVar[bool] = False
     UNIQUE: ClassVar[tuple[str, ...]] = ("listen_port",)
-    private_key: HeldKey | None = None
+    private_key: WireguardKey | None = None
     listen_port: int = 0
     fwmark: int = 0
 
@@ -54,7 +54,7 @@ class Wireguard(StandaloneLink):
         if device is None:
             return {}
         return {
-            "private_key": held_key(device.private_key),
+            "private_key": key_from_kernel(device.private_key),
             "listen_port": device.listen_port,
             "fwmark": device.fwmark,
         }
@@ -98,11 +98,11 @@ class Wireguard(StandaloneLink):
         )
         return replace(self, private_key=key), warning
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
+    def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
         # Linux leaves such a peer out without a word
         if self.private_key is not None and self.private_key.secret is not None:
             own = b64encode(public_key(self.private_key.secret.reveal())).decode()
-            if peer_key(self.netns, self.name, own) in wanted:
+            if peer_key(self.netns, self.name, own) in desired:
                 what = f"its peer {own} is itself: that is the public key of its own private key"
                 yield Obstacle("peer-is-self", what, "Name the other end's public key.")
 
@@ -172,11 +172,13 @@ class WireguardModel(StandaloneModel):
         return MTU
 
     def link(self, fields: LinkFields, parent: tuple[str, str] | None) -> Wireguard:
-        key = None if self.private_key_file is None else HeldKey(self.private_key_file)
+        key = None if self.private_key_file is None else WireguardKey(self.private_key_file)
         return Wireguard(
             **fields, private_key=key, listen_port=self.listen_port, fwmark=self.fwmark
         )
 
-    def further(self, link: StandaloneLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+    def child_resources(
+        self, link: StandaloneLink
+    ) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
         for index, model in enumerate(self.peers):
             yield model.peer(link.netns, link.name), ("peers", index)

@@ -69,9 +69,9 @@ def set_parents(draft: Draft) -> None:
         if isinstance(iface.role, StandaloneRole)
     ]
     for iface, role in riders:
-        if role.parent is None and role.model.rides_on is not None:
+        if role.parent is None and role.model.parent_name is not None:
             iface.role = replace(
-                role, parent=_parent(draft, iface, role.model, role.model.rides_on)
+                role, parent=_parent(draft, iface, role.model, role.model.parent_name)
             )
     for iface, _ in riders:
         seen, at = {id(iface)}, iface.parent

@@ -170,7 +170,7 @@ def put_standalone(draft: Draft, iface: Iface, role: StandaloneRole) -> None:
         link = replace(link, mac="")
     _check_solo(draft, iface, model, link)
     draft.put(link, iface.path)
-    for resource, place in model.further(link):
+    for resource, place in model.child_resources(link):
         draft.put(resource, (*iface.path, *place))
     _put_port(draft, iface)
     if isinstance(model, BondModel) and model.primary in site.ifaces:

@@ -108,7 +108,7 @@ def _vlan(draft: Draft, segment: Segment, parent: Iface, number: int) -> Iface |
     elif (
         not isinstance(iface.solo, VlanModel)
         or iface.solo.id != number
-        or iface.solo.rides_on not in {parent.name, parent.display}
+        or iface.solo.parent_name not in {parent.name, parent.display}
     ):
         draft.complain(
             "vlan-twice",
@@ -209,7 +209,7 @@ def _one_driver(model: StandaloneModel, below: StandaloneModel) -> bool:
     return (
         issubclass(mine, StackedLink)
         and issubclass(theirs, StackedLink)
-        and mine.TAKER == theirs.TAKER
+        and mine.RX_HANDLER == theirs.RX_HANDLER
     )
 
 
@@ -231,7 +231,7 @@ def _check_together(draft: Draft, riders: list[Iface]) -> None:
                 and isinstance(other, StackedLink)
                 and iface.parent is not None
             )
-            if why := link.quarrel(other):
+            if why := link.incompatibility(other):
                 draft.complain(
                     "parent-conflict",
                     iface.path,

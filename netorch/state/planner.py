@@ -22,13 +22,13 @@ def plan(observed: State, desired: State) -> Plan:
     doomed = [
         key
         for key, before in observed.items()
-        if key not in desired or (key in others and _is_another(before, desired[key]))
+        if key not in desired or (key in others and _needs_replacement(before, desired[key]))
     ]
-    doomed += _in_the_way(observed, desired, frozenset(doomed))
+    doomed += _claim_holders(observed, desired, frozenset(doomed))
     dying = _dying_with(observed, doomed) if doomed else {}
     deletes, implied = _deletes(observed, dying, desired)
-    undone = _undone(observed, desired, others - dying.keys())
-    return Plan(deletes, _changes(observed, desired, dying, others, undone), implied)
+    resets = _resets(observed, desired, others - dying.keys())
+    return Plan(deletes, _changes(observed, desired, dying, others, resets), implied)
 
 
 def replay(state: State, steps: Iterable[Step]) -> State:
@@ -43,15 +43,15 @@ def replay(state: State, steps: Iterable[Step]) -> State:
     return result
 
 
-def ordered(state: State, wanted: Container[Key] | None = None) -> list[Key]:
+def ordered(state: State, selected: Container[Key] | None = None) -> list[Key]:
     """Keys so that what a resource needs or lives within comes before it, else as the state has them.
 
-    `wanted`: these are enough, with what they need and live within.
+    `selected`: these are enough, with what they need and live within.
     """
     done: set[Key] = set()
     order: list[Key] = []
     for start in state:
-        if start in done or (wanted is not None and start not in wanted):
+        if start in done or (selected is not None and start not in selected):
             continue
         stack = [(start, iter(_dependencies(state[start])))]
         open_keys = {start}
@@ -103,12 +103,12 @@ def _dependencies(resource: Resource) -> tuple[Key, ...]:
     return resource.dies_with + resource.needs
 
 
-def _is_another(before: Resource, after: Resource) -> bool:
+def _needs_replacement(before: Resource, after: Resource) -> bool:
     """Whether only a replacement makes the one of the other."""
     return type(before) is not type(after) or after.update(before) is None
 
 
-def _in_the_way(observed: State, desired: State, doomed: frozenset[Key]) -> list[Key]:
+def _claim_holders(observed: State, desired: State, doomed: frozenset[Key]) -> list[Key]:
     """What is to give up in place what another one is to have: it goes first instead, since an order need not exist (two that swap)."""
     held = {
         claim: key
@@ -200,9 +200,9 @@ def _deletes(
     return tuple(steps), tuple(implied)
 
 
-def _undone(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key]:
+def _resets(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key]:
     """What is as desired, and what the kernel sets anew with an update in place: key → the key of the update."""
-    causes = [key for key in updated if desired[key].undoes(observed[key])]
+    causes = [key for key in updated if desired[key].resets_others(observed[key])]
     if not causes:
         return {}
     within = {key.netns for key in causes}
@@ -211,7 +211,7 @@ def _undone(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key
         for key, resource in desired.items()
         if key.netns in within and key in observed and key not in updated
         for cause in causes
-        if cause.netns == key.netns and resource.is_undone_by(observed[cause], desired[cause])
+        if cause.netns == key.netns and resource.is_reset_by(observed[cause], desired[cause])
     }
 
 
@@ -220,10 +220,10 @@ def _changes(
     desired: State,
     dying: Mapping[Key, Key | None],
     others: Set[Key],
-    undone: Mapping[Key, Key],
+    resets: Mapping[Key, Key],
 ) -> tuple[Step, ...]:
     pending = {key for key in desired if key in others or key in dying or key not in observed}
-    pending |= undone.keys()
+    pending |= resets.keys()
     if not pending:
         return ()
     steps: list[Step] = []
@@ -233,8 +233,8 @@ def _changes(
         after, before = desired[key], observed.get(key)
         if key in dying:
             steps.append(Step(None, after, Disruption.REPLACE, dying[key]))
-        elif key in undone:
-            steps.append(Step(None, after, Disruption.REPLACE, undone[key]))
+        elif key in resets:
+            steps.append(Step(None, after, Disruption.REPLACE, resets[key]))
         elif before is None:
             steps.append(Step(None, after, after.CREATION))
         else:

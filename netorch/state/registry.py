@@ -134,10 +134,10 @@ class View(Value, dict=True):
 class ObservedKind(Protocol):
     """How a kind finds its objects, ours and the ones that are in our way.
 
-    `STRANGE`: the kind of key that its strangers have, "" for one without.
+    `FOREIGN_KIND`: the kind of key that its strangers have, "" for one without.
     """
 
-    STRANGE: ClassVar[str]
+    FOREIGN_KIND: ClassVar[str]
 
     @classmethod
     def links(cls) -> frozenset[str]:
@@ -148,7 +148,7 @@ class ObservedKind(Protocol):
     def observe(cls, view: View) -> Iterator[Resource]: ...
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]: ...
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]: ...
 
 
 OBSERVED: list[type[ObservedKind]] = []
@@ -162,13 +162,13 @@ def observed(cls: R) -> R:
     return cls
 
 
-Tell = Callable[[View], Iterator[tuple[Key, str]]]
-TELL_UNPROVEN: list[Tell] = []
+Reporter = Callable[[View], Iterator[tuple[Key, str]]]
+UNPROVEN_REPORTERS: list[Reporter] = []
 
 
-def tells_unproven(function: Tell) -> Tell:
+def reports_unproven(function: Reporter) -> Reporter:
     """Decorator: what carries marks that prove nothing, with a sentence that says so. It is left alone."""
-    TELL_UNPROVEN.append(function)
+    UNPROVEN_REPORTERS.append(function)
     return function
 
 
@@ -190,8 +190,8 @@ class NoForeignObjects:
     """Mixin for kinds that have no strangers to look out for."""
 
     __slots__ = ()
-    STRANGE: ClassVar[str] = ""
+    FOREIGN_KIND: ClassVar[str] = ""
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         return iter(())

@@ -50,7 +50,7 @@ class Resource(Value):
     """What its creation does to traffic."""
     REMOVAL: ClassVar[Disruption] = Disruption.FLAP
     """What its end does to the traffic of the link that it is a part of."""
-    WAY_OUT: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
+    REMEDY: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
     """What a person can do where something of others is in the way."""
     TAKEN: ClassVar[str] = "name-taken"
     """The code of the error that says so."""
@@ -181,11 +181,11 @@ class Resource(Value):
         """What an update in place does to traffic."""
         return Disruption.UPDATE
 
-    def undoes(self, before: Self) -> bool:
+    def resets_others(self, before: Self) -> bool:
         """Whether the kernel may set other resources anew when `before` becomes this one in place."""
         return False
 
-    def is_undone_by(self, before: Resource, after: Resource) -> bool:
+    def is_reset_by(self, before: Resource, after: Resource) -> bool:
         """Whether the kernel sets this one anew when `before` becomes `after` in place."""
         return False
 
@@ -202,7 +202,7 @@ class Resource(Value):
         """The default of an attribute that `attributes` leaves out, if a change of it has to name it."""
         return None
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterable[Obstacle]:
+    def obstacles(self, snapshot: Snapshot, desired: State) -> Iterable[Obstacle]:
         """What is in the way of its making or its change."""
         return ()
 

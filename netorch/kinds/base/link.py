@@ -32,7 +32,7 @@ from netorch.language.schema_shapes import accepts, of, or_scalar
 from netorch.netlink.codec import cstring, u32
 from netorch.netlink.constants import IFLA_ADDRESS, IFLA_GROUP, IFLA_IFALIAS, IFLA_MTU, IFLA_TXQLEN
 from netorch.state.key import HOST, Key, cached_key, label_text
-from netorch.state.registry import View, tells_unproven
+from netorch.state.registry import View, reports_unproven
 from netorch.state.resource import Disruption, Resource
 from netorch.values.marks import Mark, read_alias
 from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, LinkSet, Request
@@ -180,7 +180,7 @@ class Link(Resource):
         return frozenset((cls.KIND,))
 
     @classmethod
-    def strangers(cls, view: View) -> Iterator[tuple[Key, str]]:
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
         return iter(())
 
     def basic_attrs(self) -> Attrs:
@@ -192,7 +192,7 @@ class Link(Resource):
             (IFLA_TXQLEN, u32(self.txqueuelen)),
         )
 
-    def newborn(self) -> Self:
+    def before_joining(self) -> Self:
         """As it is before it joins a bond."""
         return replace(self, mac=self.own_mac) if self.own_mac else self
 
@@ -247,7 +247,7 @@ class Link(Resource):
     def attributes(self) -> Mapping[str, str]:
         return self.common()
 
-    def undoes(self, before: Resource) -> bool:
+    def resets_others(self, before: Resource) -> bool:
         return isinstance(before, Link) and self.mtu != before.mtu
 
     def default_text(self, name: str) -> str | None:
@@ -291,7 +291,7 @@ def common_fields(view: View, link: LinkRecord) -> LinkFields:
     }
 
 
-def strange_links(view: View) -> Iterator[tuple[Key, str]]:
+def foreign_links(view: View) -> Iterator[tuple[Key, str]]:
     """Links that are not ours by each of their names, with who made them: the kernel gives a name to one link only."""
     for link in view.netns.links:
         if not view.owns(link):
@@ -304,7 +304,7 @@ def strange_links(view: View) -> Iterator[tuple[Key, str]]:
                 )
 
 
-@tells_unproven
+@reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
     """Links on the host that carry our mark, and of which the record says nothing."""
     for link in view.netns.links if view.label == HOST else ():
@@ -326,6 +326,6 @@ __all__ = [
     "InterfaceModel",
     "Link",
     "common_fields",
+    "foreign_links",
     "link_key",
-    "strange_links",
 ]

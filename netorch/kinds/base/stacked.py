@@ -19,18 +19,18 @@ MASTERS = {"bridge": "bridge", "bond": "bond", "team": "team", "openvswitch": "O
 
 
 class StackedLink(StandaloneLink):
-    """`TAKER`: the driver that gets the parent's frames; of one driver there can be many links on a parent."""
+    """`RX_HANDLER`: the driver that gets the parent's frames; of one driver there can be many links on a parent."""
 
-    TAKER: ClassVar[str] = ""
+    RX_HANDLER: ClassVar[str] = ""
     FITS_PARENT: ClassVar[bool] = True
     mode: str = ""
 
-    def quarrel(self, other: "StackedLink") -> str:
+    def incompatibility(self, other: "StackedLink") -> str:
         """Why Linux cannot have both on one parent; "" if it can."""
         return (
             ""
-            if self.TAKER == other.TAKER
-            else f"a parent takes {self.TAKER}s or {other.TAKER}s, never both"
+            if self.RX_HANDLER == other.RX_HANDLER
+            else f"a parent takes {self.RX_HANDLER}s or {other.RX_HANDLER}s, never both"
         )
 
     def own(self) -> Mapping[str, str]:
@@ -39,12 +39,12 @@ class StackedLink(StandaloneLink):
             attribute.key: value_text(getattr(self, attribute.key)) for attribute in self.ATTRIBUTES
         }
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
-        yield from StandaloneLink.obstacles(self, snapshot, wanted)
+    def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
+        yield from StandaloneLink.obstacles(self, snapshot, desired)
         netns, below = find(snapshot, self.parent) if self.parent is not None else (None, None)
         if self.parent is None or netns is None or below is None:
             return
-        if link_key(*self.parent) not in wanted:
+        if link_key(*self.parent) not in desired:
             yield from self._on(netns, below)
         # those of others that moved to another namespace are not seen from here
         for record in netns.links:
@@ -56,7 +56,7 @@ class StackedLink(StandaloneLink):
                 or record.group == self.group
             ):
                 continue
-            if why := self.quarrel(kind.seen(record)):
+            if why := self.incompatibility(kind.seen(record)):
                 there = f"the {record.kind} {record.name} of others on it"
                 what = f"{label_text(netns.label)}:{below.name} has {there}, and {why}"
                 yield Obstacle("parent-conflict", what)
@@ -67,7 +67,7 @@ class StackedLink(StandaloneLink):
         if below.flags & IFF_LOOPBACK:
             what = f"{place} is the loopback interface, which carries no {self.KIND}"
             yield Obstacle("loopback", what)
-        if (kind := KINDS.get(below.kind)) is not None and kind.TAKER == self.TAKER:
+        if (kind := KINDS.get(below.kind)) is not None and kind.RX_HANDLER == self.RX_HANDLER:
             why = "Linux would put it beside that, on the same parent"
             what = f"{place} is of kind {below.kind} itself: {why}"
             yield Obstacle("bad-parent", what, "Name that parent.")

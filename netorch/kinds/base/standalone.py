@@ -116,8 +116,8 @@ class StandaloneLink(NoForeignObjects, Link):
         payload = attribute.form.encode(value)
         return () if payload is None else ((attribute.number_of(value), payload),)
 
-    def obstacles(self, snapshot: Snapshot, wanted: State) -> Iterator[Obstacle]:
-        if self.parent is None or link_key(*self.parent) in wanted:
+    def obstacles(self, snapshot: Snapshot, desired: State) -> Iterator[Obstacle]:
+        if self.parent is None or link_key(*self.parent) in desired:
             return
         netns, below = find(snapshot, self.parent)
         label, name = label_text(self.parent[0]), self.parent[1]
@@ -163,7 +163,7 @@ class StandaloneLink(NoForeignObjects, Link):
         return decoded(cls, link)
 
     @classmethod
-    def carrier(cls, view: View, link: LinkRecord) -> ParentPlace | None:
+    def read_parent(cls, view: View, link: LinkRecord) -> ParentPlace | None:
         """What it rides on, as a dump shows it."""
         return parent_of(view, link, link.link)
 
@@ -174,7 +174,7 @@ class StandaloneLink(NoForeignObjects, Link):
                 fields = common_fields(view, link)
                 if not cls.HAS_MAC:
                     fields["mac"] = ""
-                yield cls(**fields, parent=cls.carrier(view, link), **cls.read(view, link))
+                yield cls(**fields, parent=cls.read_parent(view, link), **cls.read(view, link))
 
     def basic_attrs(self) -> Attrs:
         return tuple(pair for pair in Link.basic_attrs(self) if pair != (IFLA_MTU, u32(0)))
@@ -189,7 +189,7 @@ class StandaloneLink(NoForeignObjects, Link):
             self.netns,
             self.name,
             self.KIND,
-            self.newborn().basic_attrs(),
+            self.before_joining().basic_attrs(),
             self.data(),
             parent=self.parent,
             parent_in=self.PARENT_IN,
@@ -272,7 +272,7 @@ class StandaloneModel(InterfaceModel):
         return ""
 
     @property
-    def rides_on(self) -> str | None:
+    def parent_name(self) -> str | None:
         """The parent as the file names it, `IF` or `NODE:IF`; None without one."""
         return getattr(self, "parent", None)
 
@@ -289,7 +289,9 @@ class StandaloneModel(InterfaceModel):
         """What the kernel grants at most over a parent with this MTU; None without a limit."""
         return parent if self.MAKES.FITS_PARENT else None
 
-    def further(self, link: StandaloneLink) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
+    def child_resources(
+        self, link: StandaloneLink
+    ) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
         """What hangs on the link by its own words, each with its place in them."""
         return iter(())
 

@@ -49,11 +49,11 @@ hosts = st.sets(st.integers(1, 6), min_size=1).map(sorted)
 def test_an_update_beside_others_adds_and_takes_only_what_differs(
     before: list[int], after: list[int], by_hand: list[int], weight: int
 ) -> None:
-    wanted = Route("r", spec(MARK.protocol, *after, weight=weight))
+    desired = Route("r", spec(MARK.protocol, *after, weight=weight))
     specs = [spec(MARK.protocol, *before), *(spec(RTPROT_BOOT, host) for host in by_hand)]
     (route,) = observed(*specs, spec(DAEMON, 10))
     legs = {leg for one in specs for leg in one.legs}
-    for request in wanted.update(route) or ():
+    for request in desired.update(route) or ():
         if isinstance(request, RouteDel):
             legs.remove(request.route)
         else:
@@ -62,14 +62,14 @@ def test_an_update_beside_others_adds_and_takes_only_what_differs(
             # the kernel refuses a gateway that is there, however it differs otherwise
             assert request.route.hops[0].via not in {leg.hops[0].via for leg in legs}
             legs.add(request.route)
-    assert legs == set(wanted.spec.legs)
+    assert legs == set(desired.spec.legs)
 
 
 def test_a_hop_of_an_unknown_maker_stays_unless_a_file_had_it() -> None:
     there = spec(MARK.protocol, 2, 3, 9)
     (route,) = observed(replace(there, unsure=there.hops[1:]))
-    wanted, last = Route("r", spec(MARK.protocol, 2)), Route("r", spec(MARK.protocol, 2, 3))
-    adapted = wanted.adapt_to(route, lambda: last)
+    desired, last = Route("r", spec(MARK.protocol, 2)), Route("r", spec(MARK.protocol, 2, 3))
+    adapted = desired.adapt_to(route, lambda: last)
     assert isinstance(adapted, Route)
     assert adapted.spec.hops == spec(0, 2, 9).hops
     assert "fd00::9 dev e0" in adapted.left_alone()

@@ -18,7 +18,7 @@ from netorch.errors import FileError
 from netorch.immutable import replace
 from netorch.kinds.base.curve25519 import public_key
 from netorch.kinds.base.link import link_key
-from netorch.kinds.peer import Endpoint, HeldKey, Peer, address_and_port, peer_key, subnet_text
+from netorch.kinds.peer import Endpoint, Peer, WireguardKey, address_and_port, peer_key, subnet_text
 from netorch.kinds.wireguard import Wireguard
 from netorch.netlink import wireguard as wg
 from netorch.netlink.codec import Message, attr, nested, u16, u32
@@ -248,10 +248,10 @@ def answered(resource: Resource, secret: Secret) -> Any:
 
 
 def test_a_key_is_asked_for_and_compared_by_what_it_is() -> None:
-    wanted = wireguard("private_key_file: x.key")
-    assert wanted.questions == (KeyFile("x.key", "private_key_file", True),)
-    seen = answered(wanted, SECRET)
-    same, other = (replace(wanted, private_key=HeldKey("", Secret(key))) for key in KEYS[:2])
+    desired = wireguard("private_key_file: x.key")
+    assert desired.questions == (KeyFile("x.key", "private_key_file", True),)
+    seen = answered(desired, SECRET)
+    same, other = (replace(desired, private_key=WireguardKey("", Secret(key))) for key in KEYS[:2])
     assert not seen.differs(same) and seen.differs(other)
     assert seen.adapt_to(same, lambda: None).attributes()["private_key_file"] == "(secret)"
     (changed,) = seen.update(other)
@@ -261,8 +261,8 @@ def test_a_key_is_asked_for_and_compared_by_what_it_is() -> None:
 
 
 def test_the_kernels_choice_of_a_port_is_as_good_as_any() -> None:
-    wanted, found = wireguard("fwmark: 5"), wireguard("fwmark: 5, listen_port: 40000")
-    assert not wanted.adapt_to(found, lambda: None).differs(found)
+    desired, found = wireguard("fwmark: 5"), wireguard("fwmark: 5, listen_port: 40000")
+    assert not desired.adapt_to(found, lambda: None).differs(found)
     assert wireguard("listen_port: 5").adapt_to(found, lambda: None).differs(found)
 
 
@@ -297,10 +297,10 @@ def test_an_endpoint_moves_with_its_peer(
     def at(text: str) -> Endpoint | None:
         return address_and_port(text) if text else None
 
-    wanted = replace(peer("keepalive: 5"), endpoint=at(asked))
-    found = replace(wanted, endpoint=at(before), met=met)
-    told = None if last is None else replace(wanted, endpoint=at(last))
-    assert wanted.adapt_to(found, lambda: told).differs(found) is differs
+    desired = replace(peer("keepalive: 5"), endpoint=at(asked))
+    found = replace(desired, endpoint=at(before), met=met)
+    told = None if last is None else replace(desired, endpoint=at(last))
+    assert desired.adapt_to(found, lambda: told).differs(found) is differs
 
 
 def test_a_peer_is_changed_alone() -> None:
@@ -324,20 +324,20 @@ def test_a_peer_is_changed_alone() -> None:
 
 def test_the_live_state_as_a_file() -> None:
     words = f"private_key_file: x.key, listen_port: 5, peers: [{{public_key: {B}, preshared_key_file: y.psk, endpoint: '[2001:db8::1]:5', allowed_ips: [10.0.0.2]}}]"
-    wanted = {
+    desired = {
         key: answered(resource, SECRET) if resource.questions else resource
         for key, resource in state(words).items()
     }
     found = {
-        key: replace(resource, private_key=HeldKey("", SECRET))
+        key: replace(resource, private_key=WireguardKey("", SECRET))
         if isinstance(resource, Wireguard)
-        else replace(resource, preshared_key=HeldKey("", SECRET))
+        else replace(resource, preshared_key=WireguardKey("", SECRET))
         if isinstance(resource, Peer)
         else resource
-        for key, resource in wanted.items()
+        for key, resource in desired.items()
     }
     named = {
-        key: resource.in_file_words(wanted[key], "/etc/lab") for key, resource in found.items()
+        key: resource.in_file_words(desired[key], "/etc/lab") for key, resource in found.items()
     }
     assert [warning for _, warning in named.values() if warning] == []
     told = yaml.safe_load(topology("t", {key: resource for key, (resource, _) in named.items()}))[
@@ -364,14 +364,14 @@ def test_the_live_state_as_a_file() -> None:
 
 def test_a_secret_stays_one() -> None:
     text = b64encode(KEYS[0]).decode()
-    wanted = answered(wireguard("private_key_file: x.key"), SECRET)
+    desired = answered(wireguard("private_key_file: x.key"), SECRET)
     for shown in (
         repr(SECRET),
         str(SECRET),
         f"{SECRET}",
-        repr(wanted),
-        repr(HeldKey("", SECRET)),
-        json.dumps(dict(wanted.attributes())),
+        repr(desired),
+        repr(WireguardKey("", SECRET)),
+        json.dumps(dict(desired.attributes())),
     ):
         assert text not in shown and repr(KEYS[0])[2:-1] not in shown and KEYS[0].hex() not in shown
     assert repr(SECRET) == "(secret)"

@@ -39,9 +39,9 @@ def dependencies(step: Step) -> tuple[Key, ...]:
     return step.resource.dies_with + step.resource.needs
 
 
-def assert_same(state: State, wanted: State) -> None:
-    assert state.keys() == wanted.keys()
-    for key, resource in wanted.items():
+def assert_same(state: State, desired: State) -> None:
+    assert state.keys() == desired.keys()
+    for key, resource in desired.items():
         assert not resource.differs(state[key]), f"{state[key]}\nis not\n{resource}"
 
 

@@ -38,14 +38,14 @@ _LINK_LOCAL = (b"\xfe\x80", b"\xff")
 _NAME = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{0,14}[^\s"*\\/:+\x00-\x1f\x7f]')
 
 
-def ways_out(
-    there: NetnsSnapshot, wanted: Mapping[Key, Resource], topology: str, own: Collection[str]
+def outer_interfaces(
+    there: NetnsSnapshot, desired: Mapping[Key, Resource], topology: str, own: Collection[str]
 ) -> frozenset[str]:
-    """The names of the interfaces of a namespace that lead out, now or once `wanted` is there.
+    """The names of the interfaces of a namespace that lead out, now or once `desired` is there.
 
     `own` are bridges that other rules take care of.
     """
-    mine = [resource for resource in wanted.values() if resource.key.netns == there.label]
+    mine = [resource for resource in desired.values() if resource.key.netns == there.label]
     links = {resource.name: resource for resource in mine if isinstance(resource, Link)}
     ports = {
         resource.link

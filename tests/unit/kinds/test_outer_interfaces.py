@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netorch.kinds.ways_out import ways_out
+from netorch.kinds.outer_interfaces import outer_interfaces
 from netorch.netlink.constants import AF_INET, IFF_UP, RTN_UNICAST
 from netorch.values.requests import Hop, RouteSpec
 from netorch.values.snapshot import AddressRecord, LinkRecord, NetnsSnapshot
@@ -29,7 +29,7 @@ def route(device: str, dst: bytes | None = None) -> RouteSpec:
 
 def ways(*links: LinkRecord, own: tuple[str, ...] = (), **what: tuple[object, ...]) -> set[str]:
     there = NetnsSnapshot("host", (0, 1), links, **what)  # type: ignore[arg-type]
-    return set(ways_out(there, {}, "lab", own))
+    return set(outer_interfaces(there, {}, "lab", own))
 
 
 def test_nics_and_tunnels_are_ways_out_and_loopback_is_none() -> None:
