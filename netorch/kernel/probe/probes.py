@@ -22,8 +22,8 @@ class Probe(Value):
     """A TCP connect to `port`, or with port 0 an echo request, from the namespace `netns` (a label) to `address`.
 
     `size`: bytes of the whole IP packet, which no hop may cut into pieces; 0 for a small one.
-    `expects_answer`: whether the caller expects an answer, or silence. `group`: an answer to one probe of a group ends the wait for the others. `traces`: what it leaves
-    behind on a segment where everybody asks everybody, taken away again if it was not there before.
+    `expects_answer`: whether the caller expects an answer, or silence. `group`: an answer to one probe of a group ends the wait for
+    the others. `traces`: what it leaves behind on a segment where everybody asks everybody, taken away again if it was not there before.
     """
 
     netns: str
