@@ -73,6 +73,7 @@ _bridge = _words(
     max_age=st.sampled_from([600, 2000]),
     ageing_time=st.sampled_from([0, 10000, 30000]),
     mcast_snooping=_flag,
+    mcast_querier=_flag,
 )
 _node = st.fixed_dictionaries(
     {"loopback": st.integers(0, 3), "alias": _flag},

@@ -16,6 +16,7 @@ from netorch.netlink.constants import (
     IFLA_BR_FORWARD_DELAY,
     IFLA_BR_HELLO_TIME,
     IFLA_BR_MAX_AGE,
+    IFLA_BR_MCAST_QUERIER,
     IFLA_BR_MCAST_SNOOPING,
     IFLA_BR_PRIORITY,
     IFLA_BR_STP_STATE,
@@ -56,6 +57,10 @@ class BridgeSettings(Model):
     mcast_snooping: Flag = Field(
         True,
         description="Forward multicast to those only who asked for it (IGMP and MLD snooping) (true).",
+    )
+    mcast_querier: Flag = Field(
+        False,
+        description="Send IGMP and MLD queries while no router does, as snooping needs (false).",
     )
     vlan_filtering: Flag = Field(
         False,
@@ -100,6 +105,7 @@ class Bridge(NoForeignObjects, Link):
     max_age: int = 2000
     ageing_time: int = AGEING_TIME
     mcast_snooping: bool = True
+    mcast_querier: bool = False
     vlan_filtering: bool = False
     vlan_default_pvid: int = 1
     in_change: bool = False
@@ -125,6 +131,7 @@ class Bridge(NoForeignObjects, Link):
                     if in_change
                     else int.from_bytes(link.data.get(IFLA_BR_AGEING_TIME, b""), "little"),
                     mcast_snooping=bool(data.get(IFLA_BR_MCAST_SNOOPING, 1)),
+                    mcast_querier=bool(data.get(IFLA_BR_MCAST_QUERIER)),
                     vlan_filtering=bool(data.get(IFLA_BR_VLAN_FILTERING)),
                     vlan_default_pvid=data.get(IFLA_BR_VLAN_DEFAULT_PVID, 1),
                     in_change=in_change,
@@ -201,6 +208,7 @@ class Bridge(NoForeignObjects, Link):
             "max_age",
             "ageing_time",
             "mcast_snooping",
+            "mcast_querier",
             *_VLANS,
         ):
             value = getattr(self, name)
@@ -223,6 +231,8 @@ class Bridge(NoForeignObjects, Link):
             data.append((IFLA_BR_PRIORITY, u16(self.priority)))
         if self.mcast_snooping != before.mcast_snooping:
             data.append((IFLA_BR_MCAST_SNOOPING, u8(self.mcast_snooping)))
+        if self.mcast_querier != before.mcast_querier:
+            data.append((IFLA_BR_MCAST_QUERIER, u8(self.mcast_querier)))
         if self.vlan_default_pvid != before.vlan_default_pvid:
             data.append((IFLA_BR_VLAN_DEFAULT_PVID, u16(self.vlan_default_pvid)))
         if self.vlan_filtering != before.vlan_filtering:

@@ -117,6 +117,7 @@ def put_bridge(draft: Draft, iface: Iface, role: BridgeRole) -> None:
             max_age=model.max_age,
             ageing_time=model.ageing_time,
             mcast_snooping=model.mcast_snooping,
+            mcast_querier=model.mcast_querier,
             vlan_filtering=model.vlan_filtering,
             vlan_default_pvid=model.vlan_default_pvid,
         ),

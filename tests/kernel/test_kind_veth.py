@@ -54,7 +54,7 @@ BRIDGE = KindCase(
             "~ bridge a/br … [update]",
         ),
         Edit(
-            "{kind: bridge, mcast_snooping: false}",
+            "{kind: bridge, mcast_snooping: false, mcast_querier: true}",
             "~ bridge a/br … [update]",
             ("! link a/x  master br → none  [flap]",),
         ),
@@ -63,6 +63,10 @@ BRIDGE = KindCase(
         Damage(
             "ip -n a link set dev br type bridge ageing_time 5000",
             "~ bridge a/br  ageing_time 5000 → 10000",
+        ),
+        Damage(
+            "ip -n a link set dev br type bridge mcast_querier 1",
+            "~ bridge a/br  mcast_querier true → false",
         ),
         Damage("ip -n a link set x nomaster", "~ link a/x  master none → br"),
         Damage("ip -n a link del dev br", "+ bridge a/br"),

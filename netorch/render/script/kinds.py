@@ -39,6 +39,7 @@ _TABLES: Mapping[str, Mapping[int, Say]] = {
         c.IFLA_BR_STP_STATE: _number("stp_state"),
         c.IFLA_BR_PRIORITY: _number("priority"),
         c.IFLA_BR_MCAST_SNOOPING: _number("mcast_snooping"),
+        c.IFLA_BR_MCAST_QUERIER: _number("mcast_querier"),
         c.IFLA_BR_VLAN_FILTERING: _number("vlan_filtering"),
         c.IFLA_BR_VLAN_DEFAULT_PVID: _number("vlan_default_pvid"),
     },

@@ -359,13 +359,14 @@ def _bridge(scene: Scene) -> str:
             "mcast_snooping 0",
             "stp_state 1",
             "ageing_time 0",
-            "mcast_querier 1",
+            "mcast_router 2",
             "nf_call_iptables 1",
         ]
     )
     command = f"ip -n {scene.label} link set {bridge} type bridge"
-    if word in {"mcast_querier 1", "nf_call_iptables 1"}:
-        scene.undo = f"{command} {word.replace('1', '0')}"
+    usual = {"mcast_router 2": "mcast_router 1", "nf_call_iptables 1": "nf_call_iptables 0"}
+    if word in usual:
+        scene.undo = f"{command} {usual[word]}"
     return f"{command} {word}"
 
 
