@@ -320,7 +320,7 @@ class Reader:
             sysctls=values,
             files=texts,
             filters={name: one.text for name, one in own.items() if one.text},
-            strange_filters={name: one.strangers for name, one in own.items() if one.strangers},
+            strange_filters={name: one.foreign for name, one in own.items() if one.foreign},
             listening=waiting,
             forward=forward,
             qdiscs=decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},

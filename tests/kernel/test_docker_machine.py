@@ -352,7 +352,7 @@ def test_without_the_library_for_the_legacy_tables_it_says_what_to_install(host:
         "diff", "lab.yaml", check=False, env={"PYTHONPATH": f"{host.directory}:{SOURCE}"}
     ).stderr
     assert (
-        "warning: iptables-legacy has rules: if its chain FORWARD drops, the networks here do not forward."
+        "warning: iptables-legacy has rules: if the chain FORWARD drops packets, networks here do not forward."
         in said
     )
     assert "pip install 'netorch[iptables]'" in said

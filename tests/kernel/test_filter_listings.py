@@ -81,7 +81,7 @@ calls = []
 def without(context):
     # as do_command_list_json does in a library that is built without JSON
     calls.append(context)
-    return ("refused without a word", "") if len(calls) % 2 == 0 else listed(context)
+    return ("refused without an error message", "") if len(calls) % 2 == 0 else listed(context)
 libnftables._list_ruleset = without
 sys.exit(main(sys.argv[1:]))
 """
@@ -102,7 +102,7 @@ def test_a_library_without_json_is_a_doubt(host: Host) -> None:
         sys.executable, "-c", WITHOUT_JSON, "explain", "a", "b", "--file", file, check=False
     )
     assert (
-        "not certain: a: nftables has rules, which were not looked into: this libnftables is built without JSON\n"
+        "not certain: a: nftables has rules that netorch cannot read: this libnftables is built without JSON\n"
         in done.stdout
     )
     assert done.stderr == ""
@@ -112,7 +112,7 @@ def test_a_listing_that_is_not_understood_is_a_doubt(host: Host) -> None:
     file = host.write("lab.yaml", LAB)
     host.netorch("apply", file)
     host.run("ip", "netns", "exec", "a", "nft", "add table ip mine")
-    program = WITHOUT_JSON.replace('("refused without a word", "")', '(None, "[]")')
+    program = WITHOUT_JSON.replace('("refused without an error message", "")', '(None, "[]")')
     done = host.run(sys.executable, "-c", program, "explain", "a", "b", "--file", file, check=False)
     assert (
         "not certain: a: nftables has rules, which were not looked into: libnftables' JSON is not understood: "

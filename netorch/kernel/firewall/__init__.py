@@ -1,1 +1,1 @@
-"""Packet filters of the kernel: nftables, iptables and conntrack."""
+"""The packet filters of the kernel: nftables, iptables and connection tracking."""

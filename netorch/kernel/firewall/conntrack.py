@@ -1,6 +1,6 @@
-"""Connections that the kernel remembers in the namespace of the calling thread (ctnetlink).
+"""List and delete tracked connections in the namespace of the calling thread (ctnetlink).
 
-Messages as in linux/netfilter/nfnetlink_conntrack.h.
+The messages are those of linux/netfilter/nfnetlink_conntrack.h.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NESTED = 0x8000
 _TUPLE_ORIG, _TUPLE_REPLY, _STATUS, _ID, _ZONE = 1, 2, 3, 12, 18
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _SOURCES, _TARGETS = (1, 3), (2, 4)
-"""CTA_IP_V4_SRC and CTA_IP_V6_SRC, and the same for _DST."""
+"""CTA_IP_V4_SRC and CTA_IP_V6_SRC; CTA_IP_V4_DST and CTA_IP_V6_DST."""
 _PROTO_NUM, _PROTO_SRC_PORT, _PROTO_DST_PORT = 1, 2, 3
 _EXPECTED = 1
 _PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp"}
@@ -32,20 +32,23 @@ _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 def connections() -> list[Connection]:
-    """All that are remembered; none where the kernel does not list them."""
-    found: list[Connection] = []
+    """Return all tracked connections. The list is empty if the kernel cannot list them."""
+    entries: list[Connection] = []
     with suppress(OSError):
         netfilter = Rtnl(_NETLINK_NETFILTER)
         try:
             for family in _FAMILIES.values():
-                found += decoded(netfilter.dump(_GET, _HEADER.pack(family, 0, 0)))
+                entries += decoded(netfilter.dump(_GET, _HEADER.pack(family, 0, 0)))
         finally:
             netfilter.close()
-    return found
+    return entries
 
 
 def end_connections(ended: Iterable[Connection]) -> None:
-    """Forget these, so that their next packets meet the rules anew. One that is gone is not a failure."""
+    """Delete these connections, so that the rules judge their next packets again.
+
+    A connection that no longer exists is not an error.
+    """
     with suppress(OSError):
         netfilter = Rtnl(_NETLINK_NETFILTER)
         try:
@@ -60,7 +63,7 @@ def end_connections(ended: Iterable[Connection]) -> None:
 
 
 def decoded(messages: Iterable[Message]) -> Iterator[Connection]:
-    """The entries of a dump."""
+    """Decode the entries of a dump. Incomplete entries are left out."""
     for kind, buffer, start, end in messages:
         if kind != _NEW:
             continue

@@ -1,7 +1,7 @@
-"""Packet filters in the namespace that the calling thread is in: the backends, and which of them
-filters a topology's networks.
+"""Packet filters in the namespace of the calling thread: the backends, and operations on the filter
+of one topology.
 
-`netorch/firewall/syntax.py` has the words of each backend.
+The texts of each backend are written in `netorch/firewall/syntax.py`.
 """
 
 from __future__ import annotations
@@ -19,50 +19,54 @@ from netorch.values.snapshot import FilterListing
 
 
 class FilterBackend(Protocol):
-    """What netorch asks of a packet filter of the kernel. Modules implement it.
+    """The operations that netorch needs from a packet filter of the kernel. Modules implement it.
 
-    `text` is a topology's own filter as the backend lists it: two filters are equal if their texts
-    are.
+    `text` is always a topology's own filter as the backend lists it. Two filters are equal if their
+    texts are equal.
     """
 
     def refusal(self) -> str | None:
-        """Why the backend cannot be used here; None if it can."""
+        """Return why the backend cannot be used here, or None if it can."""
 
     def is_loaded(self) -> bool:
-        """Whether any namespace of this kernel can have rules of this backend."""
+        """Return whether any namespace of this kernel can have rules of this backend."""
 
     def read(self, topology: str, recorded: str | None) -> OwnFilter:
-        """What the topology has here, and what is in its place without its mark.
+        """Read the topology's filter, and the foreign objects in its place.
 
-        `recorded`: the backend that the topology's record names for this namespace, "" where an older
-        version made the filter and put no marks on it, None where the record tells of none.
+        `recorded` is the backend that the topology's record names for this namespace. It is "" if
+        an older version of netorch made the filter, which did not mark it, and None if the record
+        names no backend.
         """
 
     def text_of(
         self, topology: str, rules: Ruleset, enter_new_namespace: Callable[[], None]
     ) -> str:
-        """The text that `read` would give if the rules were here. ValueError for rules that the
-        backend cannot express.
+        """Return the text that `read` would return if the rules were loaded here.
+
+        Raise ValueError for rules that the backend cannot express.
         """
 
     def replace(self, topology: str, rules: Ruleset, text: str, before: str) -> None:
-        """Make the topology's filter the rules, or without them `text`.
+        """Replace the topology's filter with the rules or, if there are none, with `text`.
 
-        `before`: what `read` gave, "" for none; what has come into its place meanwhile is refused.
-        OSError or KernelRefused if the kernel refuses: then no table is half written.
+        `before` is the text that `read` returned, "" for none. Foreign objects that took the
+        filter's place since then are an error. Raise OSError or KernelRefused if the kernel
+        refuses; no table is then partly written.
         """
 
     def delete(self, topology: str, before: str) -> None:
-        """Remove the topology's filter, if there is one. `before`: what `read` gave."""
+        """Delete the topology's filter, if it exists. `before`: the text that `read` returned."""
 
     def chains_of(
         self, topology: str, text: str, enter_new_namespace: Callable[[], None]
     ) -> tuple[ListedChain, ...]:
-        """The chains of a topology's own filter."""
+        """Return the chains of a topology's own filter."""
 
     def list_all(self) -> FilterListing | None:
-        """Everybody's rules; None if there are none. NetorchError, a sentence of why, if they
-        cannot be read.
+        """Return the rules of all programs, or None if there are none.
+
+        Raise NetorchError with the reason if they cannot be read.
         """
 
 
@@ -79,16 +83,20 @@ def _iptables() -> FilterBackend:
 
 
 BACKENDS: Mapping[str, Callable[[], FilterBackend]] = {"nftables": _nftables, "iptables": _iptables}
-"""Name → what loads the backend, in the order in which `auto` tries them."""
+"""Name → function that loads the backend, in the order in which `auto` tries them."""
 
 
 @cache
 def backend(name: str) -> FilterBackend:
+    """Return the backend of this name, which is loaded at the first call."""
     return BACKENDS[name]()
 
 
 def choose(choice: str) -> str:
-    """The backend for `auto` or a name; NetorchError that says what to install if there is none."""
+    """Return the name of the backend for `auto` or for a name.
+
+    Raise NetorchError, which names what to install, if none can be used.
+    """
     reasons: list[str] = []
     for name in BACKENDS if choice == AUTO else (choice,):
         reason = backend(name).refusal()
@@ -100,38 +108,41 @@ def choose(choice: str) -> str:
 
 
 def loaded() -> tuple[str, ...]:
-    """The backends of which any namespace of this kernel can have rules."""
+    """Return the backends of which any namespace of this kernel can have rules."""
     return tuple(name for name in BACKENDS if backend(name).is_loaded())
 
 
 def read(topology: str, backends: Collection[str], recorded: str | None) -> dict[str, OwnFilter]:
-    """Backend → what the topology has here, and what is in its place. `backends`: what `loaded`
-    returns; `recorded`: see `FilterBackend.read`.
+    """Return backend → the topology's filter here, and the foreign objects in its place.
+
+    `backends` are those that `loaded` returned; `recorded` is explained at `FilterBackend.read`.
     """
     return {name: backend(name).read(topology, recorded) for name in backends}
 
 
 def list_all() -> tuple[dict[str, FilterListing], list[str]]:
-    """Backend → everybody's rules; and sentences about rules that cannot be read."""
-    found: dict[str, FilterListing] = {}
-    unseen: list[str] = []
+    """Return backend → the rules of all programs, and sentences about rules that cannot be read."""
+    listings: dict[str, FilterListing] = {}
+    unreadable: list[str] = []
     for name in loaded():
         try:
             listing = backend(name).list_all()
         except NetorchError as error:
-            unseen += error.lines()
+            unreadable += error.lines()
             continue
         if listing is not None:
-            found[name] = listing
-    return found, unseen
+            listings[name] = listing
+    return listings, unreadable
 
 
 def replace(name: str, topology: str, rules: Ruleset, text: str, before: str = "") -> None:
-    """Make the filter the rules, or without them what `read` once gave as `text`. `before`: the
-    text of the present one.
+    """Replace the topology's filter with the rules or, if there are none, with `text`.
+
+    `text` is what `read` once returned; `before` is the text of the present filter.
     """
     backend(name).replace(topology, rules, text, before)
 
 
 def delete(name: str, topology: str, before: str = "") -> None:
+    """Delete the topology's filter. `before` is its present text."""
     backend(name).delete(topology, before)

@@ -1,7 +1,10 @@
-"""What iptables, in both its flavours, and the nftables of others drop of what is forwarded, and a topology's accepts among it.
+"""Find out which forwarded packets other programs drop, and accept a topology's packets there.
 
-An accept ends the way through one base chain only, a drop in any of them is the end: an accept has to stand where the drop is.
-Ours are the last rules before it, so that Docker, libvirt and the administrator judge first.
+Rules that drop are looked for in iptables, both its nft and its legacy variant, and in the nftables
+tables that netorch did not make. An accept ends the processing of a packet in one base chain only,
+whereas a drop in any base chain is final: an accept has to stand in the same chain as the drop.
+netorch puts its accepts directly before the rule that drops, so that the rules of Docker, libvirt
+and the administrator decide first.
 """
 
 from __future__ import annotations
@@ -23,11 +26,15 @@ from netorch.values.requests import Accept
 from netorch.values.snapshot import DroppingChain, ForwardChain, ForwardSnapshot, UnreadableRules
 
 _FORWARD, _USER = "FORWARD", "DOCKER-USER"
-"""Accepts are put into the first. In the second, the administrator's own chain, an earlier netorch put them."""
+"""netorch puts its accepts into FORWARD. Earlier versions put them into DOCKER-USER, the
+administrator's own chain.
+"""
 
 NFT, LEGACY = "nft", "legacy"
 _MARK_ENDS = {NFT: "", LEGACY: ":forward"}
-"""In the legacy tables the plain mark is that of the jumps to a packet filter of ours."""
+"""The end of the mark. In the legacy tables, the plain mark belongs to the jumps to netorch's own
+packet filter.
+"""
 
 _NAMES = (_FORWARD, _USER)
 _VERSIONS = {"ip": 4, "ip6": 6}
@@ -37,18 +44,20 @@ _QUOTED = re.compile(r'"([^"\n]*)"')
 _INTERFACE = re.compile(r'[^\s"*\\/:\x00-\x1f\x7f]{1,15}')
 
 _Chains = Callable[[str], Sequence[KernelRule]]
-"""The rules of a chain by its name; none where there is no such chain."""
+"""Returns the rules of a chain by its name, or none if there is no such chain."""
 
 _Pairs = list[tuple[str, str]]
-"""Of interfaces: by which a packet comes and by which it leaves."""
+"""Pairs of the interface by which a packet arrives and the one by which it leaves."""
 
 
 def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
-    """The topology's accepts; with `dropping` also what others drop, and what cannot be looked into."""
+    """Read the topology's accepts. With `dropping`, also read which chains of other programs drop
+    forwarded packets, and which rules cannot be read.
+    """
     forward: list[ForwardChain] = []
-    others: list[DroppingChain] = []
-    blind: list[UnreadableRules] = []
-    ours = _our_tables() if dropping else frozenset()
+    foreign_chains: list[DroppingChain] = []
+    unreadable: list[UnreadableRules] = []
+    own_tables = _our_tables() if dropping else frozenset()
     for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
             forward.append(
@@ -58,11 +67,11 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
             )
         elif (
             dropping
-            and (chain.family, chain.table) not in ours
+            and (chain.family, chain.table) not in own_tables
             and (handle := _drop(chain)) is not None
         ):
             listing = libnftables.list_rules(chain.family, chain.table) or ""
-            others.append(
+            foreign_chains.append(
                 DroppingChain(
                     chain.family,
                     chain.table,
@@ -76,16 +85,16 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
         and any(chain.drops for chain in forward)
         and (reason := libnftables.run("")) is not None
     ):
-        lost = "netorch cannot let its networks through there"
-        what = f"iptables (nft) drops what is forwarded, and {lost}: {reason}"
-        blind.append(UnreadableRules("nftables", what))
+        lost = "netorch cannot accept its networks there"
+        what = f"iptables (nft) drops forwarded packets, and {lost}: {reason}"
+        unreadable.append(UnreadableRules("nftables", what))
     for version in _legacy_versions():
         from netorch.kernel.firewall import legacy_forward
 
         if reason := legacy_forward.missing():
             if dropping:
-                lost = "if its chain FORWARD drops, the networks here do not forward"
-                blind.append(
+                lost = "if the chain FORWARD drops packets, networks here do not forward"
+                unreadable.append(
                     UnreadableRules("iptables", f"iptables-legacy has rules: {lost}. {reason}")
                 )
             break
@@ -95,13 +104,16 @@ def read(topology: str, *, dropping: bool) -> ForwardSnapshot:
 
         forward.append(legacy_forward.read(version, look))
     bridged = frozenset(version for version in _BRIDGED if dropping and _is_bridged(version))
-    return ForwardSnapshot(tuple(forward), tuple(others), bridged, tuple(blind))
+    return ForwardSnapshot(tuple(forward), tuple(foreign_chains), bridged, tuple(unreadable))
 
 
 def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
-    """Make the topology's accepts for the bridge these, where there are such tables; what is right is not touched. OSError."""
+    """Make the topology's accepts for the bridge equal to `rules`, in each table that exists.
+
+    Rules that are right already are not touched. Raise OSError if the kernel refuses.
+    """
     if not _INTERFACE.fullmatch(bridge):
-        raise OSError(errno.EINVAL, f"no name of an interface that nft can be told: {bridge!r}")
+        raise OSError(errno.EINVAL, f"{bridge!r} is not an interface name that nft can express")
     script: list[str] = []
     for chain in nf_tables_netlink.forward_chains():
         if _is_iptables(chain):
@@ -115,13 +127,13 @@ def put(topology: str, bridge: str, rules: Collection[Accept]) -> None:
 
 
 def _our_tables() -> frozenset[tuple[str, str]]:
-    """Family and name of the tables that a topology has made, whichever."""
-    found = nf_tables_netlink.tables()
-    return frozenset(place for place, comment in found.items() if comment.startswith(ALIAS))
+    """Return family and name of the tables that any topology's filter is in."""
+    tables = nf_tables_netlink.tables()
+    return frozenset(place for place, comment in tables.items() if comment.startswith(ALIAS))
 
 
 def _leads_to_ours(rule: KernelRule) -> bool:
-    """Whether it leads to a packet filter of a topology's."""
+    """Return whether the rule jumps to the packet filter of a topology."""
     return rule.target.startswith(_OUR_CHAINS) and ALIAS.encode() in rule.data
 
 
@@ -134,16 +146,16 @@ def _nft_chains(family: str) -> _Chains:
 
 
 def _legacy_versions() -> list[int]:
-    """Those with a table `filter`; looking into one that is not there would make it."""
-    found = []
+    """Return the IP versions whose table `filter` exists. Reading a missing table would make it."""
+    versions = []
     for family, version in _VERSIONS.items():
         with (
             suppress(OSError),
             open(f"/proc/thread-self/net/{family}_tables_names", encoding="ascii") as names,
         ):
             if "filter" in names.read().split():
-                found.append(version)
-    return found
+                versions.append(version)
+    return versions
 
 
 def _is_bridged(version: int) -> bool:
@@ -156,41 +168,45 @@ def _mark(topology: str, flavour: str) -> str:
     return f"netorch:{topology}{_MARK_ENDS[flavour]}"
 
 
-# the way of a packet
+# The path of a packet through the chain FORWARD
 
 
-class _Way(Struct):
-    """Through FORWARD: whether it `drops` in the end, and which accepts of ours a packet meets on it.
-
-    `last` is the rule of FORWARD at which every packet ends that comes so far, None where it is the policy.
-    """
+class _Path(Struct):
+    """The path of a packet through FORWARD to the rule that decides about all packets."""
 
     drops: bool
+    """Whether a packet that no earlier rule accepts is dropped in the end."""
     last: KernelRule | None = None
-    met: list[KernelRule] = field(default_factory=list)
+    """The rule of FORWARD that decides about every packet that reaches it. None if the policy
+    decides.
+    """
+    reached: list[KernelRule] = field(default_factory=list)
+    """netorch's accepts that packets reach on this path."""
 
 
-def _way(chains: _Chains, policy: bool, mark: str) -> _Way:
+def _path(chains: _Chains, policy: bool, mark: str) -> _Path:
     rules = chains(_FORWARD)
-    # an accept ahead of a packet filter of ours would let pass what that is to drop
+    # because an accept ahead of netorch's own packet filter would accept packets that it drops
     filters = [place for place, rule in enumerate(rules) if _leads_to_ours(rule)]
-    way, ends = _Way(policy), False
+    path, ends = _Path(policy), False
     for place, rule in enumerate(rules):
         is_late = place > max(filters, default=-1)
         if _is_marked(rule, mark):
-            way.met += [rule] if is_late else []
+            path.reached += [rule] if is_late else []
         elif place not in filters and (end := _end(chains, rule)):
             if not ends:
-                way.drops = policy if end == "return" else end == "drop"
+                path.drops = policy if end == "return" else end == "drop"
                 ends = True
             if is_late:
-                way.last = rule
+                path.last = rule
                 break
-    return way
+    return path
 
 
 def _end(chains: _Chains, rule: KernelRule) -> str:
-    """The verdict at which every packet ends that comes to the rule; empty if some go on to the next one."""
+    """Return the verdict for every packet that reaches the rule, or "" if some packets continue
+    with the next rule.
+    """
     if not rule.bare or rule.verdict not in {"jump", "goto"}:
         return rule.verdict if rule.bare else ""
     ends = (_end(chains, inner) for inner in chains(rule.target))
@@ -207,7 +223,9 @@ def _is_marked(rule: KernelRule, mark: str) -> bool:
 
 
 def _drop(chain: BaseChain) -> int | None:
-    """The handle of the rule that drops what comes so far, 0 where it is the policy; None if nothing drops it."""
+    """Return the handle of the rule that drops all remaining packets. It is 0 if the policy drops
+    them, and None if nothing does.
+    """
     for rule in nf_tables_netlink.rules(chain.family, chain.table, chain.name):
         if rule.bare and rule.verdict in {"accept", "drop"}:
             return rule.handle if rule.verdict == "drop" else None
@@ -218,15 +236,17 @@ def _forward_chain(
     flavour: str, version: int, policy: bool, chains: _Chains, topology: str
 ) -> ForwardChain:
     mark = _mark(topology, flavour)
-    way = _way(chains, policy, mark)
+    path = _path(chains, policy, mark)
     rules = [rule for name in _NAMES for rule in chains(name)]
     marked = [rule for rule in rules if _is_marked(rule, mark)]
-    accepts = (Accept(flavour, version, rule.iif, rule.oif, rule in way.met) for rule in marked)
+    accepts = (
+        Accept(flavour, version, rule.iif, rule.oif, rule in path.reached) for rule in marked
+    )
     names = frozenset(name for rule in rules for name in (rule.iif, rule.oif) if name)
-    return ForwardChain(flavour, version, way.drops, tuple(accepts), names)
+    return ForwardChain(flavour, version, path.drops, tuple(accepts), names)
 
 
-# writing
+# Writing
 
 
 def _pairs(rules: Iterable[Accept], flavour: str, version: int) -> _Pairs:
@@ -236,55 +256,57 @@ def _pairs(rules: Iterable[Accept], flavour: str, version: int) -> _Pairs:
 
 
 def _stale(
-    chains: _Chains, way: _Way, bridge: str, wanted: _Pairs, mark: str
+    chains: _Chains, path: _Path, bridge: str, desired: _Pairs, mark: str
 ) -> list[KernelRule] | None:
-    """The bridge's accepts, all to be made anew; None where just the wanted ones are there, and packets come to them."""
+    """Return the bridge's accepts, which have to be made again. Return None if exactly the desired
+    ones exist and packets reach them.
+    """
     mine = [
         rule
         for name in _NAMES
         for rule in chains(name)
         if _is_marked(rule, mark) and bridge == (rule.iif or rule.oif)
     ]
-    well = sorted((rule.iif, rule.oif) for rule in mine) == wanted and all(
-        rule in way.met for rule in mine
+    well = sorted((rule.iif, rule.oif) for rule in mine) == desired and all(
+        rule in path.reached for rule in mine
     )
     return None if well else mine
 
 
-def _nft_script(topology: str, bridge: str, wanted: _Pairs, chain: BaseChain) -> Iterator[str]:
+def _nft_script(topology: str, bridge: str, desired: _Pairs, chain: BaseChain) -> Iterator[str]:
     mark, chains = _mark(topology, NFT), _nft_chains(chain.family)
-    way = _way(chains, chain.drops, mark)
-    stale = _stale(chains, way, bridge, wanted, mark)
+    path = _path(chains, chain.drops, mark)
+    stale = _stale(chains, path, bridge, desired, mark)
     if stale is None:
         return
     for rule in stale:
         yield f"delete rule {chain.family} filter {rule.chain} handle {rule.handle}"
     place = f"{chain.family} filter {_FORWARD}"
     where = f"add rule {place}"
-    if way.last is not None:
-        where = f"insert rule {place} handle {way.last.handle}"
-    for iif, oif in wanted:
+    if path.last is not None:
+        where = f"insert rule {place} handle {path.last.handle}"
+    for iif, oif in desired:
         match = " ".join(
             f'{word} "{name}"' for word, name in (("iifname", iif), ("oifname", oif)) if name
         )
-        # with anything more in it iptables-nft would find the chain incompatible
+        # because iptables-nft would report the chain as incompatible with anything more in the rule
         yield f'{where} {match} counter accept comment "{mark}"'
 
 
-def _put_legacy(topology: str, bridge: str, wanted: _Pairs, version: int) -> None:
+def _put_legacy(topology: str, bridge: str, desired: _Pairs, version: int) -> None:
     from netorch.kernel.firewall import legacy_forward
 
     mark = _mark(topology, LEGACY)
 
     def edit(policy: bool, chains: _Chains) -> legacy_forward.Edit | None:
-        way = _way(chains, policy, mark)
-        stale = _stale(chains, way, bridge, wanted, mark)
+        path = _path(chains, policy, mark)
+        stale = _stale(chains, path, bridge, desired, mark)
         if stale is None:
             return None
-        kept = [rule for rule in chains(_FORWARD) if rule not in stale]
-        place = len(kept) if way.last is None else kept.index(way.last)
+        remaining = [rule for rule in chains(_FORWARD) if rule not in stale]
+        place = len(remaining) if path.last is None else remaining.index(path.last)
         return legacy_forward.Edit(
-            stale, _FORWARD, place, [_legacy_rule(*pair, mark) for pair in wanted]
+            stale, _FORWARD, place, [_legacy_rule(*pair, mark) for pair in desired]
         )
 
     if not legacy_forward.missing():

@@ -1,5 +1,5 @@
-"""iptables' legacy tables as a filter backend (`filters.FilterBackend`): a topology has chains of
-its own in them.
+"""The filter backend for iptables' legacy tables (`filters.FilterBackend`). A topology has its own
+chains in them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def refusal() -> str | None:
 
 
 def is_loaded() -> bool:
-    # a kernel that has the tables at all lists them in each namespace, be the list empty
+    # because a kernel that supports the tables has these files in each namespace, even if it has no
+    # tables yet
     return any(os.path.exists(path) for path in _TABLE_NAMES)
 
 
@@ -42,15 +43,15 @@ def read(topology: str, recorded: str | None) -> OwnFilter:
         return OwnFilter()
 
     def is_claimed(key: TableKey, chain: str, empty: bool) -> bool:
-        # whoever flushes a table takes our marks away, and leaves the chains
+        # because flushing a table removes netorch's marks and leaves its chains
         return recorded == "" or (empty and recorded == "iptables")
 
     names = iptables.ChainNames(topology)
-    found = xtables.read(names.mark, names.chains, is_claimed)
-    strangers = iptables.text_of({key: made for key, (_, made) in found.items()})
+    tables = xtables.read(names.mark, names.chains, is_claimed)
+    foreign = iptables.text_of({key: foreign_lines for key, (_, foreign_lines) in tables.items()})
     return OwnFilter(
-        iptables.text_of({key: lines for key, (lines, _) in found.items()}),
-        tuple(strangers.splitlines()),
+        iptables.text_of({key: lines for key, (lines, _) in tables.items()}),
+        tuple(foreign.splitlines()),
     )
 
 
@@ -100,12 +101,12 @@ def list_all() -> FilterListing | None:
     try:
         return FilterListing(iptables.text_of(xtables.read_all()))
     except NetorchError as error:
-        what = f"iptables-legacy has rules, which were not looked into and may drop it: {error}"
+        what = f"iptables-legacy has rules that netorch cannot read and that may drop it: {error}"
         raise NetorchError(Problem("iptables-refused", what)) from error
 
 
 def _has_tables() -> bool:
-    """Whether the namespace has any table; looking into one that is not there would make it."""
+    """Return whether the namespace has any table. Reading a missing table would create it."""
     for path in _TABLE_NAMES:
         with suppress(OSError):
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

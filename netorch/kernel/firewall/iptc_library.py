@@ -1,4 +1,4 @@
-"""python-iptables as it is found on this machine, imported at the first use: that takes 0.2 s and starts processes."""
+"""Loads python-iptables at the first use, because that takes 0.2 s and starts processes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from netorch.firewall.iptables import TableKey
 
 @cache
 def library() -> Any:
+    """Import python-iptables. Raise KernelRefused if it is missing or does not load."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it is not written for today's Python
+            warnings.simplefilter("ignore")  # python-iptables does not support today's Python
             import iptc
             import iptc.ip6tc
             import iptc.xtables
@@ -27,7 +28,7 @@ def library() -> Any:
                 command="pip install 'netorch[iptables]'",
             )
         ) from error
-    except Exception as error:  # whatever it stumbles over in its search for libraries
+    except Exception as error:  # its search for shared libraries can raise anything
         raise KernelRefused(
             Problem(
                 "no-python-iptables",
@@ -40,14 +41,18 @@ def library() -> Any:
 
 @cache
 def dnat_revision() -> int:
-    """The newest DNAT of the installed iptables (0, 2): it lists no rule of another one."""
+    """Return the newest revision of DNAT that the installed iptables supports: 0 or 2.
+
+    iptables lists no rule of another revision.
+    """
     xtables = library().xtables
     for family in (xtables.NFPROTO_IPV4, xtables.NFPROTO_IPV6):
-        found = xtables.xtables(family).find_target("DNAT")
-        if found:
-            return 2 if found[0].revision >= 2 else 0
+        targets = xtables.xtables(family).find_target("DNAT")
+        if targets:
+            return 2 if targets[0].revision >= 2 else 0
     return 2
 
 
 def title(key: TableKey) -> str:
+    """Return the name of a table for messages: `ip6tables, table nat`."""
     return f"{'iptables' if key[0] == 4 else 'ip6tables'}, table {key[1]}"

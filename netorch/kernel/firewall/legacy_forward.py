@@ -1,4 +1,4 @@
-"""The chain FORWARD of iptables' legacy tables: read rule by rule, and accepts put into it or taken away."""
+"""Read and change the chain FORWARD of iptables' legacy tables."""
 
 from __future__ import annotations
 
@@ -19,22 +19,26 @@ _TRIES = 10
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return"}
 
 Chains = Callable[[str], Sequence[KernelRule]]
-"""The rules of a chain by its name, numbered from 0; none where there is no such chain."""
+"""Returns the rules of a chain by its name, numbered from 0, or none if there is no such chain."""
 
 T = TypeVar("T")
 
 
 class Edit(NamedTuple):
-    """Rules to delete, and rules in iptables' words to insert into a chain, at a place that counts without the deleted."""
+    """Rules to delete, and rules to insert into a chain."""
 
     delete: Sequence[KernelRule]
+    """Rules to delete, from any chain."""
     chain: str
+    """The chain to insert into."""
     place: int
+    """The position of the first inserted rule, counted from 0 without the deleted rules."""
     insert: Sequence[str]
+    """The rules to insert, in the syntax of iptables."""
 
 
 def missing() -> str:
-    """Why the tables cannot be looked into, and what to install; empty if they can."""
+    """Return why the tables cannot be read, and what to install, or "" if they can."""
     try:
         library()
     except NetorchError as error:
@@ -43,33 +47,36 @@ def missing() -> str:
 
 
 def read(version: int, look: Callable[[bool, Chains], T]) -> T:
-    """What `look` makes of the table: it is told whether FORWARD's policy is to drop, and the chains."""
+    """Return the result of `look`, which gets whether FORWARD's policy drops, and the chains."""
     with xtables._busy, xtables._table((version, "filter")) as table:
         return look(*_read(version, table))
 
 
 def change(version: int, edit: Callable[[bool, Chains], Edit | None]) -> None:
-    """What `edit` makes of the policy and the chains, in one commit; OSError if it is refused."""
+    """Carry out what `edit` returns for FORWARD's policy and the chains, in one commit.
+
+    Raise OSError if the kernel refuses.
+    """
     key = (version, "filter")
     with xtables._busy, xtables._locked():
         for _ in range(_TRIES):
             with xtables._table(key) as table:
-                wanted = edit(*_read(version, table))
-                if wanted is None:
+                edits = edit(*_read(version, table))
+                if edits is None:
                     return
-                for rule in sorted(wanted.delete, key=lambda rule: rule.handle, reverse=True):
+                for rule in sorted(edits.delete, key=lambda rule: rule.handle, reverse=True):
                     table._iptc.iptc_delete_num_entry(
                         rule.chain.encode(), rule.handle, table._handle
                     )
-                for place, text in enumerate(wanted.insert, wanted.place):
-                    table.insert_entry(wanted.chain, entry_of(key, text), place)
+                for place, text in enumerate(edits.insert, edits.place):
+                    table.insert_entry(edits.chain, entry_of(key, text), place)
                 for chain in filter(table.builtin_chain, xtables._chains(table)):
-                    # else its counters start anew
+                    # because libiptc resets the policy's counters otherwise
                     table.set_policy(chain, *table.get_policy(chain))
                 if table._iptc.iptc_commit(table._handle) == 1:
                     return
                 number = xtables._errno()
-            # somebody without the lock changed the table since it was read
+            # EAGAIN: another program changed the table without taking the lock
             if number != errno.EAGAIN:
                 raise OSError(number, f"{title(key)}: {sentence(number)}")
     raise OSError(errno.EAGAIN, f"{title(key)}: another program keeps changing it")
@@ -86,7 +93,7 @@ def _read(version: int, table: Any) -> tuple[bool, Chains]:
 
 
 def _rules(version: int, table: Any, chain: str) -> list[KernelRule]:
-    found: list[KernelRule] = []
+    rules: list[KernelRule] = []
     entry = table.first_rule(chain)
     while entry:
         raw = ctypes.string_at(ctypes.addressof(entry), entry.next_offset)
@@ -94,19 +101,19 @@ def _rules(version: int, table: Any, chain: str) -> list[KernelRule]:
         target = table.get_target(entry).decode()
         verdict = _VERDICTS.get(target, "goto" if goto else "jump")
         bare = not words and all(name == "comment" for name, _, _ in extensions_of(entry, raw))
-        said = {option: value for option, _, value in (word.partition(" ") for word in words)}
+        header = {option: value for option, _, value in (word.partition(" ") for word in words)}
         comment = comment_of(entry, raw).encode() + b"\0"
-        found.append(
+        rules.append(
             KernelRule(
                 chain,
-                len(found),
+                len(rules),
                 verdict,
                 target,
                 bare,
-                said.get("-i", ""),
-                said.get("-o", ""),
+                header.get("-i", ""),
+                header.get("-o", ""),
                 comment,
             )
         )
         entry = table.next_rule(entry)
-    return found
+    return rules

@@ -1,4 +1,4 @@
-"""nftables by libnftables(3): text in and text out, for the network namespace that the calling thread is in."""
+"""Call libnftables(3) with text in the network namespace of the calling thread."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from netorch.kernel.system.descriptors import check_low
 _LIBRARY = "libnftables.so.1"
 _NETLINK_NETFILTER = 12
 _STATELESS, _HANDLE, _JSON = 1 << 2, 1 << 3, 1 << 4
-_SILENT = "refused without a word"
+_SILENT = "refused without an error message"
 _NO_JSON = "this libnftables is built without JSON"
 _ERROR = re.compile(r"(?:\S+: )?Error: (.*)")
 _WIDTH = 200
-_KEPT = 32
+_MAX_NORMALISED = 32
 _BUSY = tuple(os.strerror(number) for number in (errno.EBUSY, errno.EAGAIN, errno.EINTR))
 _TRIES, _PAUSE = 20, 0.02
 
-# What rulesets are made of: a kernel without one of these is found out at once. No topology's table has a dot in its name.
+# Everything that netorch's rulesets consist of, to find out at once whether the kernel supports it.
+# No topology's table can have this name, because a topology's name has no dot.
 _PROBE = """\
 table inet netorch.probe {
 	comment "netorch:probe"
 	chain output {
 		type nat hook output priority -100; policy accept;
-		meta nfproto ipv4 tcp dport 1 fib daddr type local dnat ip to 192.0.2.1 : tcp dport map { 1 : 2 } comment "probe"
+		meta nfproto ipv4 tcp dport 1 fib daddr type local dnat ip to 192.0.2.1 : tcp dport \
+map { 1 : 2 } comment "probe"
 	}
 	chain postrouting {
 		type nat hook postrouting priority 100; policy accept;
@@ -50,7 +52,7 @@ _normal: dict[tuple[str, str], str] = {}
 
 
 def installed() -> bool:
-    """Whether libnftables is on this machine."""
+    """Return whether libnftables is installed."""
     try:
         _library()
     except OSError:
@@ -59,7 +61,10 @@ def installed() -> bool:
 
 
 def available() -> str | None:
-    """Why nftables cannot be used here, or None. The kernel is asked by a dry run: nothing changes."""
+    """Return why nftables cannot be used here, or None if it can.
+
+    A dry run asks the kernel, so that nothing changes.
+    """
     if not installed():
         return f"{_LIBRARY} is not installed (Debian: apt install libnftables1)"
     error = _command(_PROBE, dry=True)[0]
@@ -67,12 +72,18 @@ def available() -> str | None:
 
 
 def run(text: str) -> str | None:
-    """Carry out all of the text in one transaction. The error in a sentence if it was refused; nothing has changed then."""
+    """Carry out the text in one transaction.
+
+    Return the error as a sentence if the kernel refused the text; nothing has changed then.
+    """
     return _command(text)[0]
 
 
 def list_text(table: str) -> str | None:
-    """The table (family inet) as `nft --stateless list table` shows it: no handles, no counters. None if there is none."""
+    """Return the table (family inet) as `nft --stateless list table` prints it, or None.
+
+    This text has no handles and no counters. Raise NetorchError if the table cannot be listed.
+    """
     error, text = _command(f"list table inet {table}")
     if error is None:
         return text
@@ -87,15 +98,19 @@ def list_text(table: str) -> str | None:
 
 
 def list_rules(family: str, table: str) -> str | None:
-    """Any table as `nft --stateless --handle list table` shows it; None where it cannot be listed."""
+    """Return a table as `nft --stateless --handle list table` prints it.
+
+    Return None if it cannot be listed.
+    """
     error, text = _command(f"list table {family} {table}", flags=_STATELESS | _HANDLE)
     return text if error is None else None
 
 
 def list_all() -> tuple[str | None, str, str]:
-    """The error in a sentence or None, and all tables: as text with handles, and as JSON.
+    """Return the error as a sentence or None, then all tables as text with handles, and as JSON.
 
-    Both come from one cache of the library, unless somebody changes the rules between them.
+    Both listings come from one cache of the library, unless another program changes the rules
+    between them.
     """
     try:
         with _quiet(), _context(_STATELESS | _HANDLE) as context:
@@ -106,7 +121,7 @@ def list_all() -> tuple[str | None, str, str]:
     except OSError as failure:
         error = str(failure)
     if error is not None:
-        # a library that is built without JSON fails and says nothing
+        # because a library that is built without JSON fails without an error message
         return (_NO_JSON if error == _SILENT else error), "", ""
     return None, text, json
 
@@ -115,18 +130,20 @@ def _list_ruleset(context: int) -> tuple[str | None, str]:
     return _output(context, _library().nft_run_cmd_from_buffer(context, b"list ruleset") != 0)
 
 
-def normalise(script: str, table: str, fresh: Callable[[], None]) -> str:
-    """How `list_text` would show the table after the script: both are done once in the namespace that `fresh` moves the thread to.
+def normalise(script: str, table: str, enter_new_namespace: Callable[[], None]) -> str:
+    """Return what `list_text` would return after the script.
 
-    An empty text if the script leaves no table. NetorchError if it is refused.
+    The script is run once, in the namespace to which `enter_new_namespace` moves the thread, and
+    its result is saved. The text is empty if the script leaves no table. Raise NetorchError if the
+    kernel refuses the script.
     """
     key = script, table
     if key not in _normal:
-        fresh()
+        enter_new_namespace()
         error = run(script)
         if error is not None:
             raise NetorchError(Problem("nftables-refused", f"nftables: {error}", object=table))
-        while len(_normal) >= _KEPT:
+        while len(_normal) >= _MAX_NORMALISED:
             del _normal[next(iter(_normal))]
         _normal[key] = list_text(table) or ""
     return _normal[key]
@@ -158,9 +175,10 @@ def _library() -> ctypes.CDLL:
 
 
 def _command(text: str, dry: bool = False, flags: int = _STATELESS) -> tuple[str | None, str]:
-    """The error in a sentence or None, and the output.
+    """Return the error as a sentence or None, and the output.
 
-    What the kernel is too busy for is tried again, because it says nothing of the text, and a refusal has changed nothing.
+    A command is tried again while the kernel is busy: that error does not depend on the text, and
+    a refused command has changed nothing.
     """
     for _ in range(_TRIES - 1):
         error, output = _try(text, dry, flags)
@@ -181,9 +199,13 @@ def _try(text: str, dry: bool, flags: int) -> tuple[str | None, str]:
 
 @contextmanager
 def _context(flags: int, dry: bool = False) -> Iterator[int]:
-    """A context of the library. It belongs to the namespace where it is made, so it is not kept."""
+    """Create a context of the library.
+
+    A context belongs to the namespace in which it was created, so it is not reused.
+    """
     library = _library()
-    # because libnftables ends the process where it can open no socket, or none for select(2)
+    # because libnftables ends the process if it cannot open a socket, or if the socket's number is
+    # too high for select(2)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as probe:
         check_low(probe.fileno(), "libnftables")
     context: int = library.nft_ctx_new(0)
@@ -202,7 +224,7 @@ def _context(flags: int, dry: bool = False) -> Iterator[int]:
 
 
 def _output(context: int, failed: bool) -> tuple[str | None, str]:
-    """The error in a sentence or None, and the output."""
+    """Return the error as a sentence or None, and the output."""
     output: bytes = _library().nft_ctx_get_output_buffer(context)
     errors: bytes = _library().nft_ctx_get_error_buffer(context)
     return _sentence(errors.decode(errors="replace")) if failed else None, output.decode(
@@ -212,22 +234,23 @@ def _output(context: int, failed: bool) -> tuple[str | None, str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what the library writes to the standard error.
+    """Discard what the library writes to standard error.
 
-    It complains there of statements without JSON, and of extensions of iptables that it lacks.
+    It complains there about statements that JSON cannot express, and about extensions of iptables
+    that it lacks.
     """
-    kept = os.dup(2)
+    saved_stderr = os.dup(2)
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(saved_stderr, 2)
+        os.close(saved_stderr)
 
 
 def _script() -> TextIO:
-    """A file without a name, in memory where the system allows that."""
+    """Open a file without a name, in memory if the system allows it."""
     try:
         return open(os.memfd_create("nft"), "w", encoding="utf-8")
     except OSError as error:
@@ -239,7 +262,7 @@ def _script() -> TextIO:
 
 
 def _run(library: ctypes.CDLL, context: int, text: str) -> bool:
-    # from a file, since errors in a buffer do not say which line they are about
+    # because only errors in files tell the line that they are about
     with _script() as script:
         script.write(text)
         script.flush()
@@ -250,11 +273,14 @@ def _run(library: ctypes.CDLL, context: int, text: str) -> bool:
 
 
 def _sentence(errors: str) -> str:
-    """`Could not process rule: Operation not supported, in: ip saddr 10.0.0.0/24 masquerade`, of the first error."""
+    """Return the first error as a sentence with its source line.
+
+    Example: `Could not process rule: Operation not supported, in: ip saddr 10.0.0.0/24 masquerade`
+    """
     lines = errors.splitlines()
     for number, line in enumerate(lines):
-        if found := _ERROR.match(line):
+        if match := _ERROR.match(line):
             source = lines[number + 1].strip() if number + 1 < len(lines) else ""
-            shown = source if len(source) <= _WIDTH else source[: _WIDTH - 1] + "…"
-            return f"{found[1]}, in: {shown}" if shown else found[1]
+            excerpt = source if len(source) <= _WIDTH else source[: _WIDTH - 1] + "…"
+            return f"{match[1]}, in: {excerpt}" if excerpt else match[1]
     return errors.strip() or _SILENT

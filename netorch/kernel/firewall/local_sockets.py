@@ -1,4 +1,7 @@
-"""Ends TCP sockets of the namespace of the calling thread (sock_diag(7), SOCK_DESTROY, as `ss --kill` does)."""
+"""Ends TCP sockets in the namespace of the calling thread, as `ss --kill` does.
+
+The kernel's interface is SOCK_DESTROY of sock_diag(7).
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,11 @@ _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 
 def end_sockets(ended: Iterable[Connection]) -> None:
-    """Reset the sockets at which these TCP connections arrive, where they arrive at one.
+    """Reset the local sockets at which these TCP connections end.
 
-    Forgetting is not enough there: the next segment that the program sends would begin a connection
-    of its own, and the answers to that are let in. Kernels without CONFIG_INET_DIAG_DESTROY refuse.
+    Deleting the tracked connection is not enough for those: the next segment that the program sends
+    would begin a new connection, and the rules let the answers to it in. Kernels without
+    CONFIG_INET_DIAG_DESTROY refuse the request, which is not an error.
     """
     streams = [connection for connection in ended if connection.protocol == "tcp"]
     if not streams:
@@ -34,15 +38,17 @@ def end_sockets(ended: Iterable[Connection]) -> None:
             batch = []
             for connection in streams:
                 seq = diag.next_seq()
-                batch.append((seq, message(_SOCK_DESTROY, NLM_F_REQUEST, seq, _request(connection))))  # fmt: skip
+                batch.append(
+                    (seq, message(_SOCK_DESTROY, NLM_F_REQUEST, seq, _request(connection)))
+                )
             diag.send(batch)
         finally:
             diag.close()
 
 
 def _request(connection: Connection) -> bytes:
-    """struct inet_diag_req_v2 (linux/inet_diag.h) of the socket that answers."""
-    (here, port), (there, far_port) = connection.answered_from, connection.source
-    header = struct.pack("=BBBxI", _FAMILIES[here.version], socket.IPPROTO_TCP, 0, _EVERY_STATE)
-    ends = struct.pack("!HH16s16s", port, far_port, here.packed, there.packed)
+    """Encode struct inet_diag_req_v2 (linux/inet_diag.h) for the socket that answers."""
+    (near, port), (far, far_port) = connection.answered_from, connection.source
+    header = struct.pack("=BBBxI", _FAMILIES[near.version], socket.IPPROTO_TCP, 0, _EVERY_STATE)
+    ends = struct.pack("!HH16s16s", port, far_port, near.packed, far.packed)
     return header + ends + bytes(4) + _NO_COOKIE

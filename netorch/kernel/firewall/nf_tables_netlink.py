@@ -1,7 +1,7 @@
-"""Tables, chains and rules of nf_tables, read without libnftables (linux/netfilter/nf_tables.h).
+"""Read tables, chains and rules of nf_tables without libnftables (linux/netfilter/nf_tables.h).
 
-A listing by the library takes longer, grows with the whole table, and leaves out what iptables-nft itself wrote: its comments, and
-what its matches and targets ask for.
+A listing by the library takes longer, and it always covers the whole table. It also lacks what
+iptables-nft itself writes: comments, and the options of its matches and targets.
 """
 
 from __future__ import annotations
@@ -36,43 +36,53 @@ _TABLE, _NAME = 1, 3
 _TABLE_USERDATA, _COMMENT = 6, 0
 _VERDICTS = {0: "drop", 1: "accept", -3: "jump", -4: "goto", -5: "return"}
 _INTERFACES = {6: "iif", 7: "oif"}
-"""NFT_META_IIFNAME, NFT_META_OIFNAME."""
+"""The keys of meta expressions: NFT_META_IIFNAME and NFT_META_OIFNAME."""
 
 
 class BaseChain(Value):
-    """A chain that every forwarded packet goes through; `drops` is its policy."""
+    """A chain that every forwarded packet goes through."""
 
     family: str
     table: str
     name: str
     drops: bool
+    """Whether the policy of the chain drops packets."""
 
 
 class KernelRule(Value):
-    """`verdict` is accept, drop (also for a reject), return, jump, goto or ""; `bare`: of every packet. `data`: all bytes of the rule."""
+    """A rule of nf_tables."""
 
     chain: str
     handle: int
     verdict: str
+    """`accept`, `drop` (also for a reject), `return`, `jump`, `goto`, or ""."""
     target: str = ""
+    """The chain of a `jump` or `goto`."""
     bare: bool = False
+    """Whether the rule applies to every packet."""
     iif: str = ""
+    """The interface by which a packet must arrive, or ""."""
     oif: str = ""
+    """The interface by which a packet must leave, or ""."""
     data: bytes = b""
+    """All bytes of the rule."""
 
 
 class Extension(Value):
-    """A match or a target of iptables in a rule of nf_tables. `data`: the structure that iptables gave the kernel."""
+    """A match or a target of iptables in a rule of nf_tables."""
 
     kind: str
+    """`match` or `target`."""
     name: str
     revision: int
+    """The version of the structure in `data`."""
     data: bytes
+    """The structure that iptables gave the kernel."""
 
 
 def tables() -> dict[tuple[str, str], str]:
-    """All tables: family and name → comment, "" without one."""
-    found: dict[tuple[str, str], str] = {}
+    """Return (family, name) → comment of all tables. The comment is "" if a table has none."""
+    comments: dict[tuple[str, str], str] = {}
     with (
         suppress(OSError, DecodeError),
         socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as sock,
@@ -81,18 +91,19 @@ def tables() -> dict[tuple[str, str], str]:
         while True:
             for kind, _, start, end, datagram in _messages(sock.recv(1 << 16)):
                 if kind in {_ERROR, _DONE}:
-                    return found
-                table = attributes(datagram, start + 4, end)
+                    return comments
+                attrs = attributes(datagram, start + 4, end)
                 family = _FAMILIES.get(datagram[start], "")
-                found[family, text(table.get(_TABLE, b""))] = _comment(
-                    table.get(_TABLE_USERDATA, b"")
+                comments[family, text(attrs.get(_TABLE, b""))] = _comment(
+                    attrs.get(_TABLE_USERDATA, b"")
                 )
-    return found
+    return comments
 
 
 def _comment(userdata: bytes) -> str:
-    """The comment in what a program has left with a table: one byte for its type, one for its length, and its bytes, each
-    time.
+    """Return the comment in a table's user data.
+
+    User data is a sequence of elements: one byte for the type, one for the length, and the bytes.
     """
     while len(userdata) > 2:
         kind, size = userdata[:2]
@@ -103,8 +114,11 @@ def _comment(userdata: bytes) -> str:
 
 
 def forward_chains() -> list[BaseChain]:
-    """The filtering ones at the forward hook, of all families with IP in them; none where the kernel has no nf_tables."""
-    found = []
+    """Return the filter chains at the forward hook, of all families that carry IP.
+
+    The list is empty if the kernel has no nf_tables.
+    """
+    bases = []
     for family, payload in _dump(_GETCHAIN, _NEWCHAIN, 0, b""):
         chain = attributes(payload, 0, len(payload))
         hook = _inside(chain.get(4, b""))
@@ -114,40 +128,42 @@ def forward_chains() -> list[BaseChain]:
             and text(chain.get(7, b"")) == "filter"
         ):
             drops = 5 in chain and _number(chain[5]) == 0
-            found.append(
+            bases.append(
                 BaseChain(_FAMILIES[family], text(chain[_TABLE]), text(chain[_NAME]), drops)
             )
-    return found
+    return bases
 
 
 def chains(family: str, table: str) -> set[str]:
-    """The names of a table's chains."""
-    found = (
+    """Return the names of a table's chains."""
+    answers = (
         attributes(payload, 0, len(payload))
         for _, payload in _dump(_GETCHAIN, _NEWCHAIN, _NUMBERS[family], b"")
     )
-    return {text(chain[_NAME]) for chain in found if text(chain[_TABLE]) == table}
+    return {text(chain[_NAME]) for chain in answers if text(chain[_TABLE]) == table}
 
 
 def rules(family: str, table: str, chain: str) -> list[KernelRule]:
-    """The rules of one chain in order; none where there is no such chain."""
-    asked = b"".join(_attr(number, cstring(name)) for number, name in ((1, table), (2, chain)))
-    found = []
-    for _, payload in _dump(_GETRULE, _NEWRULE, _NUMBERS[family], asked):
+    """Return the rules of a chain in order. The list is empty if there is no such chain."""
+    filter_attrs = b"".join(
+        _attr(number, cstring(name)) for number, name in ((1, table), (2, chain))
+    )
+    result = []
+    for _, payload in _dump(_GETRULE, _NEWRULE, _NUMBERS[family], filter_attrs):
         rule = attributes(payload, 0, len(payload))
         if text(rule.get(2, b"")) == chain:
-            found.append(_rule(chain, _number(rule[3]), rule.get(4, b""), payload))
-    return found
+            result.append(_rule(chain, _number(rule[3]), rule.get(4, b""), payload))
+    return result
 
 
 def extensions(family: str, table: str) -> dict[int, tuple[Extension, ...]]:
-    """What rules of a table take from iptables, by the handles of the rules."""
-    found: dict[int, tuple[Extension, ...]] = {}
+    """Return the handle of a rule → the matches and targets of iptables in it, for a table."""
+    by_handle: dict[int, tuple[Extension, ...]] = {}
     for _, payload in _dump(_GETRULE, _NEWRULE, _NUMBERS[family], _attr(1, cstring(table))):
         rule = attributes(payload, 0, len(payload))
-        if of_rule := tuple(_extensions(rule.get(4, b""))):
-            found[_number(rule[3])] = of_rule
-    return found
+        if extensions_of_rule := tuple(_extensions(rule.get(4, b""))):
+            by_handle[_number(rule[3])] = extensions_of_rule
+    return by_handle
 
 
 def _extensions(expressions: bytes) -> Iterator[Extension]:
@@ -168,10 +184,10 @@ def _rule(chain: str, handle: int, expressions: bytes, data: bytes) -> KernelRul
         expression = _inside(element)
         kind, inner = text(expression.get(1, b"")), _inside(expression.get(2, b""))
         if kind == "immediate":
-            said = _inside(_inside(inner.get(2, b"")).get(2, b""))
+            data_attrs = _inside(_inside(inner.get(2, b"")).get(2, b""))
             verdict, target = (
-                _VERDICTS.get(_number(said.get(1, b""), signed=True), ""),
-                text(said.get(2, b"")),
+                _VERDICTS.get(_number(data_attrs.get(1, b""), signed=True), ""),
+                text(data_attrs.get(2, b"")),
             )
         elif kind == "reject" or (kind == "target" and text(inner.get(1, b"")) == "REJECT"):
             verdict = "drop"
@@ -192,7 +208,7 @@ def _inside(payload: bytes) -> dict[int, bytes]:
 
 
 def _number(payload: bytes, signed: bool = False) -> int:
-    # nf_tables speaks in network order
+    # because nf_tables uses network byte order
     return int.from_bytes(payload, "big", signed=signed) if payload else -1
 
 
@@ -201,7 +217,7 @@ def _attr(number: int, payload: bytes) -> bytes:
 
 
 def _dump(kind: int, answer: int, family: int, payload: bytes) -> list[tuple[int, bytes]]:
-    """Family and attributes of each object."""
+    """Return family and attributes of each object."""
     try:
         with socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_NETFILTER
@@ -211,16 +227,16 @@ def _dump(kind: int, answer: int, family: int, payload: bytes) -> list[tuple[int
                 sock.send(
                     message(kind, _REQUEST_DUMP, 1, struct.pack("=BBH", family, 0, 0) + payload)
                 )
-                found: list[tuple[int, bytes]] = []
-                if _receive(sock, answer, found):
-                    return found
-            return found
+                objects: list[tuple[int, bytes]] = []
+                if _receive(sock, answer, objects):
+                    return objects
+            return objects
     except (OSError, DecodeError):
         return []
 
 
-def _receive(sock: socket.socket, answer: int, found: list[tuple[int, bytes]]) -> bool:
-    """Whether the dump is whole: nothing changed meanwhile."""
+def _receive(sock: socket.socket, answer: int, objects: list[tuple[int, bytes]]) -> bool:
+    """Receive a dump. Return whether it is consistent: nothing changed during the dump."""
     torn = False
     while True:
         for kind, flags, start, end, datagram in _messages(sock.recv(1 << 18)):
@@ -228,7 +244,7 @@ def _receive(sock: socket.socket, answer: int, found: list[tuple[int, bytes]]) -
             if kind in {_DONE, _ERROR}:
                 return not torn
             if kind == answer:
-                found.append((datagram[start], datagram[start + 4 : end]))
+                objects.append((datagram[start], datagram[start + 4 : end]))
 
 
 def _messages(datagram: bytes) -> Iterator[tuple[int, int, int, int, bytes]]:

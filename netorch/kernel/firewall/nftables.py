@@ -1,4 +1,4 @@
-"""nftables as a filter backend (`filters.FilterBackend`): a topology has one table of its own."""
+"""The filter backend for nftables (`filters.FilterBackend`). A topology has a table of its own."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from netorch.values.filter_rules import Ruleset
 from netorch.values.snapshot import FilterListing
 
 _VERSIONS = {"ip": 4, "ip6": 6}
-"""Families in which iptables-nft keeps its tables."""
+"""The families in which iptables-nft has its tables."""
 
 _WITH_COMMENTS = (5, 10)
-"""The first Linux that keeps the comment of a table."""
+"""The first version of Linux that stores the comment of a table."""
 
 _ERRORS = (("not supported", errno.EOPNOTSUPP), ("File exists", errno.EEXIST))
-"""What the library writes, and the number that it means."""
+"""A part of the library's error text, and the error number that it means."""
 
 
 def refusal() -> str | None:
@@ -29,23 +29,26 @@ def refusal() -> str | None:
 
 
 def is_loaded() -> bool:
-    # because there is no answer for the whole kernel, and asking each namespace is cheap
+    # because there is no answer for the whole kernel, and a look into each namespace is cheap
     return True
 
 
 def read(topology: str, recorded: str | None) -> OwnFilter:
     table = nftables.table_name(topology)
-    # loading the library takes longer than this question
+    # because loading the library takes longer than this request
     comment = nf_tables_netlink.tables().get(("inet", table))
     if comment is None:
         return OwnFilter()
     if comment == nftables.mark(topology) or _is_unmarked(recorded):
         return OwnFilter(libnftables.list_text(table) or "")
-    return OwnFilter(strangers=(f"table inet {table}",))
+    return OwnFilter(foreign=(f"table inet {table}",))
 
 
 def _is_unmarked(recorded: str | None) -> bool:
-    """Whether the topology's own table has no comment: an older version made it, or the kernel keeps none."""
+    """Return whether the topology's own table has no comment.
+
+    That is so if an older version of netorch made it, or if the kernel stores no comments.
+    """
     return recorded == "" or (recorded == "nftables" and not _keeps_comments())
 
 
@@ -72,7 +75,7 @@ def delete(topology: str, before: str) -> None:
 def chains_of(
     topology: str, text: str, enter_new_namespace: Callable[[], None]
 ) -> tuple[ListedChain, ...]:
-    # because only libnftables knows what its words mean
+    # because only libnftables can interpret its text
     enter_new_namespace()
     _run(text)
     listing = list_all()
@@ -84,22 +87,22 @@ def list_all() -> FilterListing | None:
         return None
     error, text, json = libnftables.list_all()
     if error is not None:
-        what = f"nftables has rules, which were not looked into: {error}"
+        what = f"nftables has rules that netorch cannot read: {error}"
         raise NetorchError(Problem("nftables-refused", what))
     return FilterListing(text, json, _extensions(text) if '"xt"' in json else {})
 
 
 def _extensions(text: str) -> dict[tuple[str, str, int], tuple[str, ...]]:
-    """What rules of iptables-nft take from iptables, as iptables-save writes it."""
-    found: dict[tuple[str, str, int], tuple[str, ...]] = {}
+    """Return rule → the matches and targets of iptables in it, as iptables-save writes them."""
+    options: dict[tuple[str, str, int], tuple[str, ...]] = {}
     for family, table in dict.fromkeys(
         place[:2] for place in nftables.rule_texts(text) if place[0] in _VERSIONS
     ):
         for handle, extensions in nf_tables_netlink.extensions(family, table).items():
-            found[family, table, handle] = tuple(
+            options[family, table, handle] = tuple(
                 _option(_VERSIONS[family], one) for one in extensions
             )
-    return found
+    return options
 
 
 def _option(version: int, one: nf_tables_netlink.Extension) -> str:

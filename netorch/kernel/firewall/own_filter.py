@@ -1,4 +1,4 @@
-"""What a backend finds of a topology's own packet filter in a namespace."""
+"""A topology's own packet filter in a namespace, as a backend reads it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from netorch.immutable import Value
 
 
 class OwnFilter(Value):
-    """`text`: what the topology has, as the backend lists it; "" for nothing.
-
-    `strangers`: what stands in its place without its mark, each as the line of a text that begins it.
-    """
+    """A topology's own packet filter, and the foreign objects in its place."""
 
     text: str = ""
-    strangers: tuple[str, ...] = ()
+    """The filter as the backend lists it, "" for none."""
+    foreign: tuple[str, ...] = ()
+    """The foreign objects in the filter's place, each as the first line of its text."""

@@ -1,4 +1,4 @@
-"""A rule of iptables from text to the kernel's structure and back (linux/netfilter/x_tables.h), for what netorch writes."""
+"""Encode and decode the rules of iptables that netorch writes (linux/netfilter/x_tables.h)."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ class _Value(NamedTuple):
 
 
 class _Match(NamedTuple):
-    """One match. `decode` gives None for what netorch never writes."""
+    """The functions for one match of iptables."""
 
     revision: int
+    """The version of the match's structure."""
     encode: Callable[[dict[str, _Value]], bytes]
+    """Encodes the options."""
     decode: Callable[[bytes], str | None]
+    """Decodes the structure to options. Returns None for a structure that netorch never writes."""
 
 
 _INV_IN, _INV_OUT, _INV_SOURCE, _INV_DESTINATION, _INV_FRAGMENT, _INV_PROTOCOL = (
@@ -52,7 +55,9 @@ _IP = {
     4: struct.Struct("=4s4s4s4s16s16s16s16sHBB"),
     6: struct.Struct("=16s16s16s16s16s16s16s16sHxBBxxx"),
 }
-"""Struct ipt_ip and ip6t_ip6: addresses, masks, interfaces, their masks, protocol, flags, inverse flags."""
+"""struct ipt_ip and ip6t_ip6: addresses, masks, interfaces, interface masks, protocol, flags,
+inverse flags.
+"""
 
 _GOTO = {4: 0x02, 6: 0x04}
 _ALIGN = ctypes.alignment(ctypes.c_uint64)
@@ -61,7 +66,11 @@ _UNSET = _Value(False, "")
 
 
 def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
-    """A rule's `-s … -j …` as the kernel takes it (struct ipt_entry, struct ip6t_entry). Without `-j` the next rule is next."""
+    """Encode a rule `-s … -j …` as struct ipt_entry or struct ip6t_entry.
+
+    A rule without `-j` has no verdict: packets continue with the next rule. Raise KernelRefused if
+    netorch cannot encode the rule.
+    """
     version = key[0]
     header = dict.fromkeys(("-s", "-d", "-i", "-o", "-p"), _UNSET)
     extensions: list[tuple[str, dict[str, _Value]]] = []
@@ -93,7 +102,7 @@ def entry_of(key: TableKey, text: str) -> ctypes.Array[ctypes.c_char]:
         raise KernelRefused(
             Problem(
                 "rule-not-expressible",
-                f"{title(key)}: there is no way to say {text!r} ({error!r}).",
+                f"{title(key)}: netorch cannot encode the rule {text!r} ({error!r}).",
                 object=title(key),
             )
         ) from error
@@ -131,7 +140,7 @@ def _packed_header(version: int, header: Mapping[str, _Value], matches: int, tar
 
 
 def unpacked_header(version: int, raw: bytes) -> tuple[bool, list[str]]:
-    """Whether the rule is a goto, and its addresses, interfaces and protocol."""
+    """Decode the header: whether the rule is a goto, and its addresses, interfaces and protocol."""
     values = _IP[version].unpack_from(raw)
     (
         source,
@@ -153,7 +162,8 @@ def unpacked_header(version: int, raw: bytes) -> tuple[bool, list[str]]:
     ):
         if any(mask) or inverse & bit:
             words.append(
-                f"{negation(inverse & bit)}{option} {address_text(version, address)}/{_prefix_length(version, mask)}"
+                f"{negation(inverse & bit)}{option} {address_text(version, address)}"
+                f"/{_prefix_length(version, mask)}"
             )
     for option, bit, name, mask in (
         ("-i", _INV_IN, iif, iif_mask),
@@ -176,7 +186,7 @@ def negation(inverse: int) -> str:
 
 @lru_cache
 def _network(version: int, text: str) -> tuple[bytes, bytes]:
-    """Address and mask."""
+    """Return address and mask of a network, packed."""
     network = IPv4Network(text or "0.0.0.0/0") if version == 4 else IPv6Network(text or "::/0")
     return network.network_address.packed, network.netmask.packed
 
@@ -193,21 +203,22 @@ def _prefix_length(version: int, mask: bytes) -> int | str:
 
 def _interface(name: bytes, mask: bytes) -> str:
     text, compared = name.partition(b"\0")[0], mask.rstrip(b"\0")
-    # compared with its NUL it is that one interface, otherwise all that begin so
-    shown = text[: len(compared)].decode(errors="replace") + (
+    # because a name that is compared with its NUL means one interface, otherwise all interfaces
+    # whose names begin so
+    pattern = text[: len(compared)].decode(errors="replace") + (
         "+" if len(compared) <= len(text) else ""
     )
-    return shown if set(compared) == {0xFF} else f"{shown}/{compared.hex()}"
+    return pattern if set(compared) == {0xFF} else f"{pattern}/{compared.hex()}"
 
 
 def _packed(name: str, revision: int, data: bytes) -> bytes:
-    """Struct xt_entry_match, struct xt_entry_target."""
+    """Encode struct xt_entry_match or struct xt_entry_target."""
     data += bytes(-len(data) % _ALIGN)
     return struct.pack("=H29sB", 32 + len(data), name.encode(), revision) + data
 
 
 def extension(raw: bytes, offset: int) -> tuple[str, int, bytes]:
-    """Name, revision and data of the match or target at this place."""
+    """Return name, revision and data of the match or target at `offset`."""
     size, name, revision = struct.unpack_from("=H29sB", raw, offset)
     return name.partition(b"\0")[0].decode(), revision, raw[offset + 32 : offset + size]
 
@@ -230,11 +241,11 @@ def comment_of(entry: Any, raw: bytes) -> str:
     )
 
 
-# the matches that netorch writes (linux/netfilter/xt_*.h)
+# The matches that netorch writes (linux/netfilter/xt_*.h)
 
 
 def quoted(text: str) -> str:
-    """As iptables-save does (xtables_save_string)."""
+    """Quote a text as iptables-save does (xtables_save_string)."""
     return (
         text
         if re.fullmatch(r"[A-Za-z0-9_-]+", text)
@@ -251,7 +262,7 @@ def _decode_comment(data: bytes) -> str:
 
 
 def _range(option: _Value | None) -> tuple[int, int, int]:
-    """First, last, and 1 if it is negated."""
+    """Return the first port, the last port, and 1 if the option is negated."""
     if option is None:
         return 0, 0xFFFF, 0
     first, _, last = option.text.partition(":")
@@ -345,7 +356,10 @@ def _decode_conntrack(data: bytes) -> str | None:
     flags, inverse, states = struct.unpack_from("=146x3H", data)
     if flags != 1 or inverse & ~1:
         return None
-    return f"{negation(inverse)}--ctstate {','.join(name for name, bit in STATES.items() if states & bit)}"
+    return (
+        f"{negation(inverse)}--ctstate "
+        f"{','.join(name for name, bit in STATES.items() if states & bit)}"
+    )
 
 
 MATCHES = {
@@ -358,7 +372,7 @@ MATCHES = {
 }
 
 
-# the targets that netorch writes (linux/netfilter/nf_nat.h)
+# The targets that netorch writes (linux/netfilter/nf_nat.h)
 
 _TO = {"DNAT": "--to-destination", "SNAT": "--to-source"}
 _MAP_IPS, PROTO_SPECIFIED = 1, 2
@@ -372,10 +386,10 @@ def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes
         )  # struct xt_standard_target; libiptc finds the verdict or the chain by name
     text, flags, port, packed = options[_TO[name]].text if name in _TO else "", 0, 0, b""
     if text:
-        if found := _DESTINATION.fullmatch(text):
-            text, port = found[1] or found[2], int(found[3])
+        if match := _DESTINATION.fullmatch(text):
+            text, port = match[1] or match[2], int(match[3])
         packed = (IPv4Address if version == 4 else IPv6Address)(text).packed
-        flags = _MAP_IPS | (PROTO_SPECIFIED if found else 0)
+        flags = _MAP_IPS | (PROTO_SPECIFIED if match else 0)
     ports = struct.pack(">HH", port, port)
     if name == "DNAT" and dnat_revision() == 2:
         return _packed(name, 2, struct.pack("=I16s16s4sxxxx", flags, packed, packed, ports))
@@ -391,7 +405,10 @@ def _packed_target(version: int, name: str, options: dict[str, _Value]) -> bytes
 def unpacked_nat(
     version: int, name: str, revision: int, data: bytes, ignored: int = 0
 ) -> str | None:
-    """The options of a target that translates; None for what netorch never writes, beside the `ignored` flags."""
+    """Return the options of a NAT target, or None for a structure that netorch never writes.
+
+    `ignored` are flags that may be set in addition.
+    """
     if name not in (*_TO, "MASQUERADE"):
         return None
     flags, low, high, ports = struct.unpack_from(

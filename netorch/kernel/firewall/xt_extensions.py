@@ -1,7 +1,6 @@
-"""Matches and targets of iptables in rules of nf_tables: from the kernel's structures to what
-iptables-save writes.
+"""Decode matches and targets of iptables in rules of nf_tables to the text of iptables-save.
 
-The rules are those of iptables-nft, which anybody may have made (linux/netfilter/xt_*.h).
+iptables-nft made these rules, on behalf of any program (linux/netfilter/xt_*.h).
 """
 
 from __future__ import annotations
@@ -20,14 +19,16 @@ from netorch.kernel.firewall.xt_entry import (
 _MULTIPORT = {0: "--sports", 1: "--dports"}
 _ANY_ICMP = 0xFF
 _STATE_ALIAS = 0x2000
-"""XT_CONNTRACK_STATE_ALIAS: it was written as `-m state`."""
+"""XT_CONNTRACK_STATE_ALIAS: the rule was written with `-m state`."""
 
 _INDIFFERENT = 4 | 8 | 16
 """NF_NAT_RANGE_PROTO_RANDOM, NF_NAT_RANGE_PERSISTENT, NF_NAT_RANGE_PROTO_RANDOM_FULLY."""
 
 
 def match_text(version: int, name: str, revision: int, data: bytes) -> str:
-    """A match as iptables-save writes it; `?` instead of options that are not known here."""
+    """Return a match as iptables-save writes it, with `?` in place of options that netorch does not
+    know.
+    """
     try:
         options = _options(version, name, revision, data)
     except (IndexError, struct.error):
@@ -54,8 +55,8 @@ def _options(version: int, name: str, revision: int, data: bytes) -> str | None:
 
 
 def target_text(version: int, name: str, revision: int, data: bytes) -> str:
-    """A target as iptables-save writes it, without the options that change neither the address nor
-    the port.
+    """Return a target as iptables-save writes it, without options that change neither the address
+    nor the port.
     """
     try:
         options = (
@@ -77,11 +78,14 @@ def _redirect(version: int, data: bytes) -> str:
 
 
 def _decode_state(data: bytes) -> str | None:
-    """The states of a connection, and a `?` for whatever else the match asks for."""
+    """Return the connection states, and a `?` if the match has other conditions."""
     flags, inverse, states = struct.unpack_from("=146x3H", data)
     if not flags & 1:
         return None
-    words = f"{negation(inverse & 1)}--ctstate {','.join(name for name, bit in STATES.items() if states & bit)}"
+    words = (
+        f"{negation(inverse & 1)}--ctstate "
+        f"{','.join(name for name, bit in STATES.items() if states & bit)}"
+    )
     return words if flags & ~_STATE_ALIAS == 1 else f"{words} ?"
 
 

@@ -1,10 +1,22 @@
-"""The legacy tables of iptables, through python-iptables, in the network namespace of the calling thread.
+"""Read and change the legacy tables of iptables through python-iptables, in the network namespace
+of the calling thread.
 
-Rules are text in the form of iptables-save, as netorch/firewall/iptables.py describes it. The library is imported at the first use: that
-takes 0.2 s and starts processes. What it does to the whole process is undone or kept out: it caches tables beyond setns(2), commits
-when an object is collected, opens (and so makes) every table of the kernel to look for one chain, and takes no lock. Its own
-way to make a rule is not used: it lends structures from one rule to the next, prints rules through file descriptor 1 to read them,
-compares one bit of each character of an IPv6 interface, and cannot load NAT for both families (iptables 1.8.8 and later).
+Rules are text in the form of iptables-save; netorch/firewall/iptables.py describes it. The library
+is imported at the first use, because that takes 0.2 s and starts processes.
+
+This module undoes or avoids the library's effects on the whole process. The library
+
+- caches tables beyond setns(2),
+- commits when an object is garbage-collected,
+- opens, and so makes, every table of the kernel to look for one chain,
+- takes no lock.
+
+This module does not use the library's own way to make a rule. The library
+
+- shares structures between rules,
+- prints rules through file descriptor 1 to read them,
+- compares one bit of each character of an IPv6 interface,
+- cannot load NAT for both families (iptables 1.8.8 and later).
 """
 
 from __future__ import annotations
@@ -42,7 +54,7 @@ KEYS: tuple[TableKey, ...] = ((4, "filter"), (4, "nat"), (6, "filter"), (6, "nat
 
 _MARK = "netorch:"
 _AHEAD = "DOCKER-USER"
-"""The administrator's own chain, which Docker puts first: it may stay ahead of ours."""
+"""The administrator's own chain, which Docker puts first. It may stay ahead of netorch's rules."""
 
 _LOCK = "/run/xtables.lock"
 _LOCK_SECONDS = 30.0
@@ -54,7 +66,10 @@ _errno_location.restype = ctypes.POINTER(ctypes.c_int)
 
 
 def available(version: int = 4) -> str | None:
-    """Why rules of this IP version cannot be written, or None. Tried in a namespace made for it, so that nothing is left behind."""
+    """Return why rules of this IP version cannot be written, or None if they can.
+
+    They are tried in a new namespace, so that nothing remains.
+    """
     answers: list[str | None] = []
 
     def attempt() -> None:
@@ -64,7 +79,7 @@ def available(version: int = 4) -> str | None:
             for key, lines in _sample(version).items():
                 _write(key, "", frozenset({"netorch"}), lines, lambda *_: False)
             answers.append(None)
-        except Exception as error:  # whatever it is, it is the reason
+        except Exception as error:  # whatever the error is, it is the reason
             answers.append(str(error))
 
     with _busy:
@@ -78,32 +93,42 @@ def available(version: int = 4) -> str | None:
 
 
 IsClaimed = Callable[[TableKey, str, bool], bool]
-"""Of a table, the name of a chain that nothing marks, and whether it is empty: whether it is ours all the same."""
+"""Returns whether an unmarked chain is the topology's own nevertheless.
+
+The arguments are the table, the name of the chain, and whether the chain is empty.
+"""
 
 
 def read(
     mark: str, chains: Collection[str], is_claimed: IsClaimed = lambda *_: False
 ) -> dict[TableKey, tuple[Lines, Lines]]:
-    """What is there of ours: those of `chains` that are ours, the rules commented `mark` in others' chains, and whatever jumps
-    to ours. Behind it the `-N CHAIN` of those of `chains` that are not.
+    """Read table → the topology's own lines and its foreign chains.
 
-    A chain is ours if a rule in it, or one that leads to it, is commented `mark`. Tables where nothing is are left out. A table
-    that the kernel has not made yet is not made by looking.
+    The own lines are those of its own chains, of the rules with the comment `mark` in foreign
+    chains, and of the rules there that jump to its own chains. A chain is its own if it is one of
+    `chains` and a rule in it, or a rule that leads to it, has the comment `mark`. The foreign
+    chains are lines `-N CHAIN` of those of `chains` that are not its own.
+
+    Tables without any of these are left out. A table that the kernel has not made yet is not read,
+    because reading would make it.
     """
-    found = {}
+    tables = {}
     with _busy:
         for key in KEYS:
             if _exists(key):
                 with _table(key) as table:
                     own = _OwnRules(key, table, mark, chains, is_claimed)
-                if own.lines or own.strangers:
-                    found[key] = own.lines, own.strangers
-    return found
+                if own.lines or own.foreign:
+                    tables[key] = own.lines, own.foreign
+    return tables
 
 
 def read_all() -> dict[TableKey, Lines]:
-    """Everybody's rules, of each table that is there: `-P CHAIN POLICY`, `-N CHAIN`, and `-A CHAIN …` as iptables-save writes it."""
-    found: dict[TableKey, Lines] = {}
+    """Read the rules of all programs in each table that exists.
+
+    A table has lines `-P CHAIN POLICY`, `-N CHAIN`, and `-A CHAIN …` as iptables-save writes them.
+    """
+    tables: dict[TableKey, Lines] = {}
     with _busy:
         for key in filter(
             _exists,
@@ -114,15 +139,18 @@ def read_all() -> dict[TableKey, Lines]:
             ),
         ):
             with _table(key) as table:
-                look, chains = _OwnRules(key, table, "", (), lambda *_: False), _chains(table)
+                rules, chains = _OwnRules(key, table, "", (), lambda *_: False), _chains(table)
                 heads = [
                     f"-P {chain} {table.get_policy(chain)[0].name}"
                     if table.builtin_chain(chain)
                     else f"-N {chain}"
                     for chain in chains
                 ]
-                found[key] = (*heads, *(line for chain in chains for line in look.rules_of(chain)))
-    return found
+                tables[key] = (
+                    *heads,
+                    *(line for chain in chains for line in rules.rules_of(chain)),
+                )
+    return tables
 
 
 def replace(
@@ -131,10 +159,11 @@ def replace(
     desired: Mapping[TableKey, Lines],
     is_claimed: IsClaimed = lambda *_: False,
 ) -> tuple[TableKey, ...]:
-    """Make what `read` finds equal to `desired`, one commit a table; the tables written. What is equal is not touched.
+    """Make the topology's own rules equal to `desired`, and return the tables that changed.
 
-    Rules of others stay as they are and where they are, with their counters. KernelRefused at the first refusal; the tables before
-    it in KEYS are written by then.
+    Each table changes in one commit. Tables that are equal already are not touched. Foreign rules
+    keep their place and their counters. Raise KernelRefused at the first refusal; the tables before
+    it in KEYS have changed by then.
     """
     with _busy, _locked():
         return tuple(
@@ -142,12 +171,15 @@ def replace(
         )
 
 
-# the library
+# The library
 
 
 @contextmanager
 def _table(key: TableKey) -> Iterator[Any]:
-    """A table as it is now; closed without a commit. Meanwhile the library knows of this one alone."""
+    """Open a table, and close it without a commit.
+
+    As long as it is open, the library knows no other table.
+    """
     version, name = key
     iptc = library()
     kind = iptc.Table if version == 4 else iptc.Table6
@@ -179,7 +211,10 @@ def _exists(key: TableKey) -> bool:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """The lock of iptables itself; without it a commit may undo somebody else's."""
+    """Take the lock of iptables, because a commit without it may undo another program's commit.
+
+    Go on without it if the lock file cannot be opened.
+    """
     try:
         fd = os.open(_LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
@@ -196,7 +231,8 @@ def _locked() -> Iterator[None]:
                     raise KernelRefused(
                         Problem(
                             "iptables-locked",
-                            f"{_LOCK} is held for {_LOCK_SECONDS:.0f} seconds now: is an iptables hanging?",
+                            f"{_LOCK} has been locked for {_LOCK_SECONDS:.0f} seconds."
+                            " Check whether an iptables process hangs.",
                             object=_LOCK,
                         )
                     ) from None
@@ -207,35 +243,35 @@ def _locked() -> Iterator[None]:
 
 
 def _words(error: Exception) -> str:
-    """The library's message, in which C strings stand as b'…'."""
+    """Return the library's message without the b'…' around C strings."""
     return re.sub(r"\bb(['\"])(.*?)\1", r"\2", str(error)).rstrip(".")
 
 
-# writing
+# Writing
 
 
 def _write(
-    key: TableKey, mark: str, chains: Collection[str], wanted: Lines, is_claimed: IsClaimed
+    key: TableKey, mark: str, chains: Collection[str], desired: Lines, is_claimed: IsClaimed
 ) -> bool:
-    """Whether the table had to change."""
-    if not wanted and not _exists(key):
+    """Make the table's own rules equal to `desired`. Return whether the table had to change."""
+    if not desired and not _exists(key):
         return False
     for _ in range(_TRIES):
         with _table(key) as table:
-            look = _OwnRules(key, table, mark, chains, is_claimed)
-            if look.lines == wanted:
+            current = _OwnRules(key, table, mark, chains, is_claimed)
+            if current.lines == desired:
                 return False
-            if taken := sorted(set(look.strangers) & set(wanted)):
-                _refuse(key, taken[0])
-            _change(key, table, look, wanted)
+            if conflicts := sorted(set(current.foreign) & set(desired)):
+                _refuse(key, conflicts[0])
+            _change(key, table, current, desired)
             if table._iptc.iptc_commit(table._handle) == 1:
                 return True
             number = _errno()
-        # somebody without the lock changed the table since it was read
+        # EAGAIN: another program changed the table without taking the lock
         if number != errno.EAGAIN:
-            used = sorted({name for line in wanted for name in re.findall(r" -[mj] (\w+)", line)})
+            used = sorted({name for line in desired for name in re.findall(r" -[mj] (\w+)", line)})
             remedy = (
-                f"Does the kernel have all of {', '.join(used)}?"
+                f"Does the kernel support all of {', '.join(used)}?"
                 if number in (errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP)
                 else ""
             )
@@ -258,54 +294,64 @@ def _write(
 
 def _refuse(key: TableKey, line: str) -> NoReturn:
     chain = line.removeprefix("-N ")
-    what = f"{title(key)}: the chain {chain} is there, and {NOT_OURS}."
+    what = f"{title(key)}: the chain {chain} exists, and {NOT_OURS}."
     raise KernelRefused(Problem("name-taken", what, object=chain))
 
 
-def _change(key: TableKey, table: Any, look: _OwnRules, wanted: Lines) -> None:
-    """Chain by chain, so that what stays keeps its counters. Whatever jumps to a chain goes before the chain does."""
-    have, want = _by_chain(look.lines), _by_chain(wanted)
-    others = [
+def _change(key: TableKey, table: Any, current: _OwnRules, desired: Lines) -> None:
+    """Change the table chain by chain, so that unchanged chains keep their counters.
+
+    Rules that jump to a chain are deleted before the chain.
+    """
+    present, expected = _by_chain(current.lines), _by_chain(desired)
+    foreign_chains = [
         chain
-        for act, chain in {**have, **want}
-        if act == "-I" and have.get((act, chain)) != want.get((act, chain))
+        for command, chain in {**present, **expected}
+        if command == "-I" and present.get((command, chain)) != expected.get((command, chain))
     ]
-    for chain in others:
-        for number in reversed(look.places.get(chain, [])):
-            # Table.delete_entry finds a rule by its contents, and of two equal ones the first
+    for chain in foreign_chains:
+        for number in reversed(current.places.get(chain, [])):
+            # because Table.delete_entry looks for a rule with the same contents, and takes the
+            # first of two equal ones
             if table._iptc.iptc_delete_num_entry(chain.encode(), number - 1, table._handle) != 1:
                 raise KernelRefused(
                     Problem(
                         "iptables-refused",
-                        f"{title(key)}: rule {number} of {chain} cannot be deleted: {sentence(_errno())}.",
+                        f"{title(key)}: rule {number} of {chain} cannot be deleted:"
+                        f" {sentence(_errno())}.",
                         object=title(key),
                     )
                 )
-    there = {chain for act, chain in have if act == "-N"}
-    to_be = {chain for act, chain in want if act == "-N"}
-    changed = sorted(chain for chain in to_be if have.get(("-A", chain)) != want.get(("-A", chain)))
-    stale = sorted(there - to_be)
+    own_chains = {chain for command, chain in present if command == "-N"}
+    desired_chains = {chain for command, chain in expected if command == "-N"}
+    changed = sorted(
+        chain
+        for chain in desired_chains
+        if present.get(("-A", chain)) != expected.get(("-A", chain))
+    )
+    stale = sorted(own_chains - desired_chains)
     for chain in (*stale, *changed):
-        if chain in there:
+        if chain in own_chains:
             table.flush_entries(chain)
     for chain in stale:
         table.delete_chain(chain)
-    for chain in sorted(to_be - there):
+    for chain in sorted(desired_chains - own_chains):
         table.create_chain(chain)
     for chain in changed:
-        for rule in want.get(("-A", chain), ()):
+        for rule in expected.get(("-A", chain), ()):
             table.append_entry(chain, entry_of(key, rule))
-    for chain in others:
-        for position, rule in enumerate(want.get(("-I", chain), ())):
+    for chain in foreign_chains:
+        for position, rule in enumerate(expected.get(("-I", chain), ())):
             table.insert_entry(chain, entry_of(key, rule), position)
     for chain in _chains(table):
         if table.builtin_chain(chain):
-            # else libiptc, and iptables with it, starts the policy's counters anew
+            # because libiptc, and so iptables itself, resets the policy's counters otherwise
             table.set_policy(chain, *table.get_policy(chain))
 
 
 def _chains(table: Any) -> list[str]:
-    # Table.chains would lay hands on the Chain objects of whoever else uses the library in this process
+    # because Table.chains would change the Chain objects of other users of the library in this
+    # process
     names = []
     name = table._iptc.iptc_first_chain(table._handle)
     while name:
@@ -315,37 +361,36 @@ def _chains(table: Any) -> list[str]:
 
 
 def _by_chain(lines: Sequence[str]) -> dict[tuple[str, str], list[str]]:
-    """Command and chain → the rest of each line."""
-    found: dict[tuple[str, str], list[str]] = {}
+    """Return (command, chain) → the rest of each line."""
+    rests: dict[tuple[str, str], list[str]] = {}
     for line in lines:
-        act, chain, *rest = line.split(" ", 2)
-        found.setdefault((act, chain), []).extend(rest)
-    return found
+        command, chain, *rest = line.split(" ", 2)
+        rests.setdefault((command, chain), []).extend(rest)
+    return rests
 
 
 def _errno() -> int:
-    # ctypes keeps none for functions that were loaded without use_errno
+    # because ctypes saves errno only for functions that were loaded with use_errno
     return int(_errno_location()[0])
 
 
-# reading
+# Reading
 
 
-class _RuleOutside(NamedTuple):
-    """A rule in a chain of others that has the mark, or leads to a chain of a name of ours."""
+class _ForeignRule(NamedTuple):
+    """A rule in a foreign chain that has the mark, or that leads to a chain of netorch's."""
 
     chain: str
     number: int
+    """The position in the chain, from 1."""
     marked: bool
     target: str
+    """The chain or the target that the rule leads to."""
     line: str
 
 
 class _OwnRules:
-    """What is there of ours in a table: the lines, and where they stand in others' chains (name → numbers from 1).
-
-    `strangers`: the `-N CHAIN` of chains that only have the name of one of ours.
-    """
+    """The topology's own rules in a table."""
 
     def __init__(
         self,
@@ -357,23 +402,25 @@ class _OwnRules:
     ) -> None:
         self._version, self._table, self._mark = key[0], table, mark
         self.places: dict[str, list[int]] = {}
-        there = sorted(_chains(table))
+        """Foreign chain → positions of the topology's rules in it, from 1."""
+        all_chains = sorted(_chains(table))
         outside = [
             rule
-            for chain in there
+            for chain in all_chains
             if chain not in chains
-            for rule in self._in_others(chain, chains)
+            for rule in self._in_foreign(chain, chains)
         ]
-        led_to = {rule.target for rule in outside if rule.marked}
-        named = [chain for chain in there if chain in chains]
+        targets = {rule.target for rule in outside if rule.marked}
+        named_chains = [chain for chain in all_chains if chain in chains]
         own = [
             chain
-            for chain in named
-            if chain in led_to
+            for chain in named_chains
+            if chain in targets
             or self._carries_mark(chain)
             or is_claimed(key, chain, not self._table.first_rule(chain))
         ]
-        self.strangers: Lines = tuple(f"-N {chain}" for chain in named if chain not in own)
+        self.foreign: Lines = tuple(f"-N {chain}" for chain in named_chains if chain not in own)
+        """`-N CHAIN` of the foreign chains that have the name of one of the topology's."""
         jumps = [rule for rule in outside if rule.marked or rule.target in own]
         for rule in jumps:
             self.places.setdefault(rule.chain, []).append(rule.number)
@@ -392,14 +439,14 @@ class _OwnRules:
     def rules_of(self, chain: str) -> Iterator[str]:
         return (f"-A {chain} {self._text(entry, raw)}" for entry, raw in self._entries(chain))
 
-    def _in_others(self, chain: str, chains: Collection[str]) -> Iterator[_RuleOutside]:
+    def _in_foreign(self, chain: str, chains: Collection[str]) -> Iterator[_ForeignRule]:
         ahead = True
         for number, (entry, raw) in enumerate(self._entries(chain), 1):
             comment = comment_of(entry, raw)
             target = self._table.get_target(entry).decode()
             if (marked := self._is_marked(comment)) or target in chains:
                 line = f"-I {chain} {'' if ahead else f'{number} '}{self._text(entry, raw)}"
-                yield _RuleOutside(chain, number, marked, target, line)
+                yield _ForeignRule(chain, number, marked, target, line)
             elif not comment.startswith(_MARK) and target != _AHEAD:
                 ahead = False
 
@@ -410,7 +457,7 @@ class _OwnRules:
             entry = self._table.next_rule(entry)
 
     def _text(self, entry: Any, raw: bytes) -> str:
-        """A rule as iptables-save writes it, without `-A CHAIN`."""
+        """Return a rule as iptables-save writes it, without `-A CHAIN`."""
         goto, words = unpacked_header(self._version, raw)
         for number, (name, revision, data) in enumerate(extensions_of(entry, raw)):
             match = MATCHES.get(name)
@@ -429,7 +476,7 @@ class _OwnRules:
         return " ".join(filter(None, words))
 
     def _library_text(self, entry: Any, number: int, data: bytes) -> str:
-        """The options of a match, or of the target (-1), that netorch itself never writes."""
+        """Return the options of a match, or of the target (-1), that netorch never writes."""
         try:
             rule = self._table.create_rule(entry, SimpleNamespace(table=self._table))
             part = rule.target if number < 0 else rule.matches[number]
@@ -442,21 +489,23 @@ class _OwnRules:
                     for value in values[negated:]
                 )
             return " ".join(words)
-        except Exception:  # the library lacks the extension; its bytes tell two rules apart as well
+        except Exception:  # the library lacks the extension; its bytes identify the rule as well
             return f"[{data.hex()}]"
 
 
 def _sample(version: int) -> dict[TableKey, Lines]:
-    """What `available` tries."""
+    """Return the rules that `available` tries."""
     address = "192.0.2.1" if version == 4 else "2001:db8::1"
     return {
         (version, "filter"): (
             "-N netorch",
-            "-A netorch -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment netorch -j ACCEPT",
+            "-A netorch -m conntrack --ctstate RELATED,ESTABLISHED -m comment --comment netorch"
+            " -j ACCEPT",
         ),
         (version, "nat"): (
             "-N netorch",
-            f"-A netorch -p tcp -m tcp --dport 80 -m addrtype --dst-type LOCAL -j DNAT --to-destination {address}",
+            "-A netorch -p tcp -m tcp --dport 80 -m addrtype --dst-type LOCAL"
+            f" -j DNAT --to-destination {address}",
             f"-A netorch -j SNAT --to-source {address}",
             "-A netorch -j MASQUERADE",
         ),
