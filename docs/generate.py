@@ -95,12 +95,17 @@ EXPANDED: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
     "defaults": [
-        ("node", "partial [node](#nodes)", "", "Under every node."),
-        ("network", "partial [network](#networks)", "", "Under every network."),
-        ("link", "partial [link](#links)", "", "Under every link."),
+        ("node", "partial [node](#nodes)", "", "Values for every node."),
+        ("network", "partial [network](#networks)", "", "Values for every network."),
+        ("link", "partial [link](#links)", "", "Values for every link."),
     ],
     "node": [
-        ("profile", "name, or a list of names", "", "Profiles that it takes, later over earlier.")
+        (
+            "profile",
+            "name, or a list of names",
+            "",
+            "Profiles that the node takes; a later one overrides an earlier one.",
+        )
     ],
 }
 """Keys that are resolved in the text, before there are models: key, type, default, meaning."""

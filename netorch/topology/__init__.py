@@ -1,6 +1,6 @@
-"""The models of a topology file: what a person wrote, as typed values.
+"""The models of a topology file.
 
-Each module is named as the key of the file that it describes.
+Each module has the name of the key that it describes.
 """
 
 from netorch.topology.attach import Attach

@@ -1,4 +1,4 @@
-"""`attach` of a node: an existing namespace, and how it is found."""
+"""The key `attach` of a node, which names an existing namespace."""
 
 import re
 from typing import Literal
@@ -10,10 +10,12 @@ from netorch.language.schema_shapes import accepts
 
 
 class Attach(Model):
-    """An existing namespace: how to find it."""
+    """An existing namespace, and the way to find it."""
 
     how: Literal["docker", "podman", "netns", "pid", "path"]
+    """The way to find it, the part of the text before the colon."""
     what: str
+    """The container, the namespace, the process ID or the path, after the colon."""
 
 
 _CONTAINER = "[A-Za-z0-9][A-Za-z0-9_.-]{0,254}"
@@ -28,6 +30,7 @@ _PLACE = (
 
 @accepts(schema_shapes.text(_PLACE, f"namespace: {_FORMS}", "docker:web", "netns:blue"))
 def existing_namespace(value: object) -> object:
+    """Parse `HOW:WHAT` into the values of an `Attach`."""
     if isinstance(value, Attach):
         return value
     how, _, what = str(value).partition(":")
@@ -35,16 +38,17 @@ def existing_namespace(value: object) -> object:
     if how not in ways or not what:
         close = did_you_mean(how, sorted(ways)) if what and how not in ways else ""
         guess = f". {close}" if close else ""
-        wrong(f"{value!r} names no namespace: write {_FORMS}{guess}", "bad-attach")
+        wrong(f"{value!r} is not a namespace: write {_FORMS}{guess}", "bad-attach")
     if how in {"docker", "podman"} and not re.fullmatch(_CONTAINER, what):
         wrong(
-            f"{what!r} is not a name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
+            f"{what!r} is not a container name: write letters, digits, `_`, `.` and `-`,"
+            " and begin with a letter or a digit",
             "bad-attach",
         )
     if how == "pid":
         what = str(integer(1, 2**22)(what))
     if how == "netns" and ("/" in what or what in {".", ".."} or "\0" in what):
-        wrong(f"{what!r} is not a name of a network namespace", "bad-attach")
+        wrong(f"{what!r} is not a network namespace name", "bad-attach")
     if how == "path" and (not what.startswith("/") or "\0" in what):
         wrong(f"{what!r} is not an absolute path", "bad-attach")
     return {"how": how, "what": what}

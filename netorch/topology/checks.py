@@ -1,4 +1,4 @@
-"""Checks: what must be reachable, and what must not."""
+"""Entries of `checks`: who must reach whom, and who must not."""
 
 from typing import Annotated
 
@@ -12,29 +12,31 @@ _OF_ALL = HasValue("all") & ~HasValue("from") & ~HasValue("to")
 
 
 class CheckModel(Model):
-    """What must, or must not, be reachable: `netorch check` tries it."""
+    """Who must reach whom, or must not. `netorch check` tries it with packets."""
 
-    source: NodeName | None = Field(None, alias="from", description="Node that tries.")
-    to: str | None = Field(None, description="Node, `NODE:IF` or address that is tried.")
-    reachable: Flag = Field(True, description="`false`: there must be no answer (true).")
+    source: NodeName | None = Field(None, alias="from", description="Node that sends the packets.")
+    to: str | None = Field(None, description="Node, `NODE:IF` or address to reach.")
+    reachable: Flag = Field(True, description="`false`: nothing may answer (true).")
     tcp: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(
-        None, description="Port that takes a connection; a ping if left out."
+        None, description="TCP port that must accept a connection; without it the check is a ping."
     )
-    mtu: Mtu | None = Field(None, description="Size of a packet that must pass in one piece.")
+    mtu: Mtu | None = Field(
+        None, description="Size in bytes of a packet that must pass unfragmented."
+    )
     all: str | None = Field(
         None,
-        description="Network whose members must all reach one another, in place of `from` and `to`.",
+        description="Network whose members must all reach one another; replaces `from` and `to`.",
     )
 
     _ends = constraints(
         require(
             "check-needs-ends",
-            "a check has `from` and `to`, or `all`",
+            "a check needs `from` and `to`, or only `all`",
             _OF_TWO | _OF_ALL,
         ),
         forbid(
             "check-tcp-and-mtu",
-            "`mtu` is the size of a ping, which has no `tcp`: make two checks of it",
+            "a check with `mtu` is a ping, so it cannot have `tcp`: write two checks",
             HasValue("tcp") & HasValue("mtu"),
         ),
     )

@@ -1,4 +1,4 @@
-"""A whole file."""
+"""The model of a whole topology file."""
 
 from typing import Annotated, Literal
 
@@ -20,61 +20,67 @@ from netorch.topology.links import LinkModel, link
 from netorch.topology.networks import NetworkModel
 from netorch.topology.nodes import NodeModel
 
-# a model as the default of a key is said as a file says it: an instance would have the model built now, apart from the whole
+# The defaults of keys that hold a model are plain mappings: an instance as the default would make
+# pydantic build that model at import, separately from the whole file's.
 
 
 class Defaults(Model):
-    """What expansion leaves for the models: the other defaults are merged in the text."""
+    """The defaults that the models see. Expansion merges the others into the entries."""
 
     interface: CommonModel = Field(
         default_factory=empty_dict,
         validate_default=True,
-        description="Under every interface that netorch makes, but `lo`.",
+        description="Values for every interface that netorch makes, except `lo`.",
     )
 
 
 class Backend(Model):
+    """The backends that netorch uses."""
+
     nat: Literal["auto", "nftables", "iptables"] = Field(
         "auto",
-        description="What filters and translates; auto is nftables where the kernel and the library have it, else iptables.",
+        description="Backend for packet filters and NAT; auto takes nftables if the kernel and"
+        " libnftables are there, else iptables.",
     )
 
 
 class TopologyFile(Model):
-    """A whole file, expanded."""
+    """A whole topology file after expansion."""
 
     name: TopologyName | None = Field(
         None,
-        description="What `destroy NAME` takes, and what objects are marked with (the file's name without `.yaml`).",
+        description="Name of the topology: `destroy NAME` takes it, and the marks contain it"
+        " (the file's name without `.yaml`).",
     )
     prefix: Prefix | None = Field(
         None,
-        description="Stands before the name of every namespace, and of every interface on the host, that netorch makes.",
+        description="Prefix for the names of all namespaces that netorch makes, and of all"
+        " interfaces that it makes on the host.",
     )
     defaults: Defaults = Field(
         default_factory=empty_dict,
         validate_default=True,
-        description="Values under every node, interface, link and network.",
+        description="Values for all nodes, interfaces, links and networks that do not set them.",
     )
     nodes: dict[NodeName, Annotated[NodeModel, BeforeValidator(or_empty)]] = Field(
-        default_factory=empty_dict, description="Hosts and routers: a network namespace each."
+        default_factory=empty_dict, description="Hosts and routers. Each is a network namespace."
     )
     networks: dict[NodeName, Annotated[NetworkModel, BeforeValidator(or_empty)]] = Field(
-        default_factory=empty_dict, description="Shared segments that nodes join."
+        default_factory=empty_dict, description="Networks that nodes join."
     )
     links: list[Annotated[LinkModel, BeforeValidator(link)]] = Field(
         default_factory=empty_list, description="Cables between two nodes."
     )
     checks: list[CheckModel] = Field(
         default_factory=empty_list,
-        description="What must be reachable, and what must not; `netorch check` tries it.",
+        description="Who must reach whom, and who must not; `netorch check` tries it.",
     )
     names: Flag = Field(
         True,
-        description="Give the nodes a `hosts` file, and a `resolv.conf` where they have `dns` (true).",
+        description="Give each node a `hosts` file, and a `resolv.conf` if it has `dns` (true).",
     )
     backend: Backend = Field(
         default_factory=empty_dict,
         validate_default=True,
-        description="What this machine does things with.",
+        description="Tools of this machine that netorch uses.",
     )

@@ -1,11 +1,11 @@
-"""Interfaces of a node: which model reads an entry goes by its `kind`."""
+"""Interfaces of a node. The `kind` of an entry selects its model."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator
 
-import netorch.kinds  # noqa: F401  registers the interface words
+import netorch.kinds  # noqa: F401  registers the interface models
 from netorch.errors import did_you_mean
 from netorch.kinds.base.link import InterfaceModel
 from netorch.language.scalars import AnyMtu, Model, wrong
@@ -14,27 +14,30 @@ from netorch.state.registry import INTERFACE_WORDS
 
 
 class MadeElsewhere(InterfaceModel):
-    """An interface that a link, a network or the kernel makes: here stand only further keys of it."""
+    """Further keys of an interface that a link, a network or the kernel makes."""
 
     kind: None = None
     mtu: AnyMtu | None = Field(
         None,
-        description="Bytes; where only one end of a cable says it, both get it (1500; `lo`: 65536).",
+        description="MTU in bytes; if only one end of a cable has it, both ends get it"
+        " (1500; `lo`: 65536).",
     )
 
 
 KINDS: Mapping[str, type[Model]] = {**INTERFACE_WORDS, "": MadeElsewhere}
-"""`kind:` in the file → the model of its words; "" without one."""
+"""`kind` in the file → the model of such an interface. "" is the model of one without a kind."""
 
 
 def words_of(kind: object) -> type[Model]:
-    """The model of a kind's words; that of an interface which is made elsewhere, where it is none."""
+    """Return the model of a kind of interface, or `MadeElsewhere` for any other value."""
     return KINDS[kind] if isinstance(kind, str) and kind in KINDS else MadeElsewhere
 
 
 def by_kind(value: Any) -> Model:
-    """The words of whichever kind it is. pydantic builds a model at its first use: most files have few of the kinds, and the start is
-    quicker by a tenth.
+    """Validate an interface by the model of its kind.
+
+    This is a function and not a union of the models because pydantic then builds each model at its
+    first use. Most files use few kinds, so netorch starts faster by a tenth.
     """
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     return words_of(kind).model_validate(value)
@@ -49,6 +52,7 @@ def _or_null(inner: Shape) -> Shape:
 
 @accepts(_or_null)
 def or_empty(value: object) -> object:
+    """Replace null by an empty mapping."""
     return {} if value is None else value
 
 
@@ -58,7 +62,7 @@ def _interface(value: object) -> object:
     if kind is None or (isinstance(kind, str) and kind in INTERFACE_WORDS):
         return or_empty(value)
     if not isinstance(kind, str):
-        wrong("kind: write the name of one kind of interface", "unknown-kind")
+        wrong("the `kind` is not a text: write the name of a kind of interface", "unknown-kind")
     guess = did_you_mean(str(kind), INTERFACE_WORDS)
     wrong(f"{kind!r} is not a kind of interface. {guess}".rstrip(), "unknown-kind")
 

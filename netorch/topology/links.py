@@ -1,4 +1,4 @@
-"""Links: cables between two nodes."""
+"""Entries of `links`: cables between two nodes."""
 
 import re
 from typing import Annotated
@@ -25,10 +25,12 @@ from netorch.language.schema_shapes import accepts
 
 
 class EndpointModel(CommonModel):
-    """One end of a link; the short form is `NODE:IF`."""
+    """One end of a link. The short form is `NODE:IF`."""
 
     node: NodeName = Field(description="Node at this end, or `host`.")
-    interface: InterfaceName = Field(description="Name of the interface that the link makes there.")
+    interface: InterfaceName = Field(
+        description="Name of the interface that the link makes in this node."
+    )
 
 
 @accepts(
@@ -39,6 +41,7 @@ class EndpointModel(CommonModel):
     )
 )
 def endpoint(value: object) -> object:
+    """Turn the short form `NODE:IF` into the values of an `EndpointModel`."""
     if not isinstance(value, str):
         return value
     node, interface = parse_endpoint(value)
@@ -46,7 +49,7 @@ def endpoint(value: object) -> object:
 
 
 def parse_endpoint(text: str) -> tuple[str, str]:
-    """The node and the interface of `NODE:IF`; ValueError with a sentence for another text."""
+    """Return the node and the interface of `NODE:IF`. Raise ValueError for any other text."""
     node, colon, interface = text.partition(":")
     if not colon:
         wrong(
@@ -58,6 +61,7 @@ def parse_endpoint(text: str) -> tuple[str, str]:
 
 @accepts(lambda inner: {"anyOf": [{"$key": "endpoints", "of": inner}, inner]})
 def link(value: object) -> object:
+    """Turn the short form, a list of two ends, into the values of a `LinkModel`."""
     return {"endpoints": value} if isinstance(value, list) else value
 
 
@@ -66,14 +70,15 @@ class LinkModel(Model):
 
     endpoints: Annotated[
         list[Annotated[EndpointModel, BeforeValidator(endpoint)]],
-        Field(min_length=2, max_length=2, description="Its two ends."),
+        Field(min_length=2, max_length=2, description="The two ends of the link."),
     ]
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
-        description="Gives its ends addresses, in order: the first two hosts (of a /31 or /127 both addresses).",
+        description="Subnets from which the two ends get the first two host addresses, in order"
+        " (of a /31 or /127 both addresses).",
     )
     mtu: Mtu | None = Field(None, description="MTU of both ends (1500).")
     impair: ImpairModel | None = Field(
         None,
-        description="What happens to what either end sends; what an end says itself goes over it.",
+        description="Impairments of what both ends send; an end's own `impair` overrides it.",
     )

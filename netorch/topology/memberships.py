@@ -1,4 +1,4 @@
-"""`networks` of a node: the networks that it joins."""
+"""The key `networks` of a node: the networks that it joins."""
 
 from typing import Annotated, Literal
 
@@ -22,28 +22,32 @@ from netorch.language.schema_shapes import Shape, accepts
 
 
 class Membership(CommonModel):
-    """A node's place in a network."""
+    """A node's interface in a network."""
 
     name: InterfaceName | None = Field(
-        None, description="The interface's name (eth0, eth1 … in order)."
+        None, description="Name of the interface (eth0, eth1 … in order)."
     )
     address: Annotated[list[MemberAddress] | None, BeforeValidator(one_or_many)] = Field(
-        None, description="With or without prefix length (the subnet's); automatic if left out."
+        None,
+        description="Addresses, with or without a prefix length; without it that of the subnet"
+        " applies (an automatic address).",
     )
-    addresses: Literal[False] | None = Field(None, description="`false`: no automatic address.")  # type: ignore[assignment]
+    addresses: Literal[False] | None = Field(  # type: ignore[assignment]
+        None, description="`false`: no automatic address."
+    )
     default_route: Flag | None = Field(
         None,
-        description="`true`: the default route comes from this network; `false`: never "
-        "(the first network that has a gateway gives it, unless an attached node has one of its own).",
+        description="`true`: the node's default route leads into this network; `false`: it never"
+        " does (the first network with a gateway, unless an attached node has a default route).",
     )
     impair: ImpairModel | None = Field(
-        None, description="What happens to what it sends, and to what the network sends to it."
+        None, description="Impairments of what the node sends to the network and receives from it."
     )
     port: PortModel | None = Field(
-        None, description="How the network's bridge treats its port there."
+        None, description="Settings of the bridge port to which the node is connected."
     )
     at: NodeName | None = Field(
-        None, description="Of a network with several endpoints, the node where it plugs in."
+        None, description="vxlan: the endpoint to which the node is connected."
     )
 
 
@@ -57,6 +61,7 @@ def _networks_shape(inner: Shape) -> Shape:
 
 @accepts(_networks_shape)
 def memberships(value: object) -> object:
+    """Turn the short forms of `networks` into a mapping from networks to memberships."""
     if isinstance(value, str):
         return {value: {}}
     if isinstance(value, list):
@@ -64,10 +69,11 @@ def memberships(value: object) -> object:
         maps = [item for item in value if isinstance(item, dict)]
         if maps:
             wrong(
-                "`networks` is a list of names, or a mapping from names to what the membership says"
+                "a list of `networks` holds names only: for further keys write a mapping,"
+                " `NETWORK: {…}`"
             )
         if len(set(map(str, names))) != len(names):
-            wrong("a node can be in a network only once in the short form")
+            wrong("a network is in the list twice: a node joins each network once")
         return {str(name): {} for name in names}
     if isinstance(value, dict):
         return {

@@ -1,4 +1,4 @@
-"""Modes and drivers of a network, and which keys go with which."""
+"""Modes and drivers of a network, and the keys that each of them takes."""
 
 from typing import Any, Literal, get_args
 
@@ -25,24 +25,26 @@ MODES_OF: dict[str, tuple[str, ...]] = {
     "macvlan": get_args(macvlan.MacvlanMode),
     "ipvlan": get_args(ipvlan.IpvlanMode),
 }
-"""Driver → what `driver_mode` says of it."""
+"""Driver → the values that its `driver_mode` takes."""
 
 _OF_BOTH_FAMILIES = (
     (
         "segment",
         "segment-of-one-family",
-        "a segment's bridge has no address: it cannot be one for a single family",
+        "a network cannot be a segment for one IP version only, because a segment's bridge has no"
+        " address: write `mode: segment` for both",
     ),
     (
         "bridged",
         "bridged-of-one-family",
-        "a bridge with an uplink carries every frame: write `mode: bridged`, for both families",
+        "a network cannot be bridged for one IP version only, because a bridge with an uplink"
+        " carries every frame: write `mode: bridged` for both",
     ),
 )
 
 
 class FamilyModes(Model):
-    """A mode for each family, where they differ."""
+    """The modes of a network for IPv4 and IPv6."""
 
     v4: NetworkMode = Field(description="For IPv4.")
     v6: NetworkMode = Field(description="For IPv6.")
@@ -60,11 +62,15 @@ class FamilyModes(Model):
     lambda inner: {"anyOf": [schema_shapes.substituted({"enum": [*get_args(NetworkMode)]}), inner]}
 )
 def modes_by_family(value: object) -> object:
+    """Turn one mode into a mode for each family."""
     return value if isinstance(value, dict) else {"v4": value, "v6": value}
 
 
 class ModeIs(Condition):
-    """A family of the network has one of these modes. The schema goes by the short form only."""
+    """At least one family of the network has one of these modes.
+
+    The schema considers the short form of `mode` only.
+    """
 
     modes: tuple[str, ...]
 
@@ -77,15 +83,15 @@ class ModeIs(Condition):
         return not words.modes.isdisjoint(self.modes)
 
 
-_SEVERAL_BRIDGES = "its bridges are in several nodes, and none of them leads out"
-_PARENT_ROUTES = "the parent's node routes what its members send"
-_WITHOUT_PARENT = "without a parent is a closed network"
-_UPLINK = "the interface whose segment its members join"
+_SEVERAL_BRIDGES = "its bridges are in several nodes and have no addresses"
+_PARENT_ROUTES = "the parent's node routes what the members send"
+_WITHOUT_PARENT = "without a `parent` makes a closed network"
+_UPLINK = "the interface whose segment the members join"
 _ON_UPLINK = "its members are on the uplink's own segment"
 
 
-def _add(words: str) -> str:
-    return f"add `{words}`, or leave it out"
+def _add(line: str) -> str:
+    return f"add `{line}`, or leave it out"
 
 
 _BRIDGED = ModeIs(("bridged",))
@@ -105,19 +111,22 @@ OVERLAY = (
     ),
     require(
         "vxlan-needs-vni",
-        "driver vxlan needs a `vni`, the number that tells its packets from other networks'",
+        "driver vxlan needs a `vni`, the number that distinguishes its packets from those of other"
+        " networks",
         HasValue("vni"),
         when=_VXLAN,
     ),
     require(
         "vxlan-needs-endpoints",
-        "driver vxlan needs `endpoints: {NODE: ADDRESS}`, the nodes that its members plug into",
+        "driver vxlan needs `endpoints: {NODE: ADDRESS}`, the nodes whose bridges connect the"
+        " members",
         HasValue("endpoints"),
         when=_VXLAN,
     ),
     forbid(
         "vxlan-is-segment",
-        f"driver vxlan has the mode segment only: {_SEVERAL_BRIDGES}. Take `gateway: NODE`",
+        f"driver vxlan takes only the mode segment: {_SEVERAL_BRIDGES}. To route for the members,"
+        " write `gateway: NODE`",
         _VXLAN & _ROUTING,
     ),
     forbid(
@@ -127,24 +136,25 @@ OVERLAY = (
     ),
     forbid(
         "vxlan-takes-no-port-isolation",
-        "driver vxlan takes no `port_isolation`: its bridges do not know one another's ports",
+        "driver vxlan takes no `port_isolation`: a bridge cannot isolate its ports from those of"
+        " another bridge",
         _VXLAN & Equals("port_isolation", True),
     ),
 )
-"""What `driver: vxlan` takes, and nothing else does."""
+"""Constraints of `driver: vxlan`, and of the keys that only it takes."""
 
 STACKED = (
     *(
         forbid(
             "network-key-needs-parent-driver",
-            f"`{key}` is for networks of the drivers macvlan and ipvlan: {_add('driver: macvlan')}",
+            f"`{key}` needs the driver macvlan or ipvlan: {_add('driver: macvlan')}",
             ~_STACKED & HasValue(key),
         )
         for key in ("parent", "vlan", "driver_mode")
     ),
     forbid(
         "parent-driver-is-segment",
-        "driver {driver} has the mode segment only: its members are on the parent's own segment,"
+        "driver {driver} takes only the mode segment: its members are on the parent's own segment,"
         " where netorch neither routes nor filters. Leave out `mode`",
         _STACKED & _ROUTING,
     ),
@@ -167,24 +177,24 @@ STACKED = (
     *(
         forbid(
             "network-key-needs-parent",
-            f"`{key}` says more of a `parent`: driver {{driver}} {_WITHOUT_PARENT}",
+            f"`{key}` needs a `parent`: driver {{driver}} {_WITHOUT_PARENT}",
             _STACKED & ~HasValue("parent") & HasValue(key),
         )
         for key in ("vlan", "node")
     ),
 )
-"""What the drivers macvlan and ipvlan take, and no others do."""
+"""Constraints of the drivers macvlan and ipvlan, and of the keys that only they take."""
 
 IPVLAN_GATEWAY = forbid(
     "ipvlan-l3-takes-no-gateway",
-    f"driver ipvlan takes no `gateway` in {{driver_mode}}: {_PARENT_ROUTES}",
+    f"driver ipvlan takes no `gateway` with `driver_mode: {{driver_mode}}`: {_PARENT_ROUTES}",
     Equals("driver", "ipvlan") & Equals("driver_mode", ("l3", "l3s")) & HasValue("gateway"),
 )
 
 BRIDGED = (
     forbid(
         "uplink-needs-bridged",
-        f"`uplink` is what mode bridged puts into the bridge: {_add('mode: bridged')}",
+        f"`uplink` needs mode bridged: {_add('mode: bridged')}",
         ~_BRIDGED & HasValue("uplink"),
     ),
     require(
@@ -196,17 +206,17 @@ BRIDGED = (
     *(
         forbid(
             "bridged-filters-nothing",
-            f"mode bridged takes no `{key}`: {_ON_UPLINK}, where netorch filters nothing",
+            f"mode bridged takes no `{key}`: {_ON_UPLINK}, where netorch does not filter",
             _BRIDGED & HasValue(key),
         )
         for key in ("isolated", "allow", "egress")
     ),
 )
-"""What `mode: bridged` takes, and no other mode does."""
+"""Constraints of `mode: bridged`, and of the keys that only it takes."""
 
 BRIDGED_SUBNET = require(
     "bridged-gateway-needs-subnet",
-    "in mode bridged a `gateway` needs the `subnet` that it is in",
+    "in mode bridged a `gateway` needs a `subnet` that contains it",
     HasValue("subnet"),
     when=_BRIDGED & HasValue("gateway"),
 )

@@ -1,4 +1,4 @@
-"""Networks: shared segments that nodes join."""
+"""Entries of `networks`, which nodes join."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -54,85 +54,97 @@ def _gateway(value: object) -> object:
 
 
 class NetworkModel(BridgeSettings):
-    """A shared segment that nodes join."""
+    """A network that nodes join."""
 
     mode: Annotated[FamilyModes, BeforeValidator(modes_by_family)] = Field(
         default_factory=lambda: "segment",
         validate_default=True,
-        description="What the network is, beside a bridge, or `{v4: …, v6: …}` where the families differ (segment).",
+        description="How the network is connected to its owner and to the outside, or"
+        " `{v4: …, v6: …}` if that differs between IPv4 and IPv6 (segment).",
     )
     driver: Literal["bridge", "macvlan", "ipvlan", "vxlan"] = Field(
-        "bridge", description="What it is made of (bridge)."
+        "bridge", description="Kind of links that join the members (bridge)."
     )
     subnet: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list, description="Subnets of the network, IPv4 and IPv6."
     )
     ip_range: Annotated[list[Subnet], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
-        description="Where automatic addresses come from (the whole subnet).",
+        description="Ranges from which members get automatic addresses (the whole subnet).",
     )
     gateway: Annotated[
         list[Annotated[Any, BeforeValidator(_gateway)]], BeforeValidator(one_or_many)
     ] = Field(
         [],
-        description="segment: the member, or its address, that leads out for the others; host-only: the bridge's address"
-        " (segment: none; host-only: the subnet's first host).",
+        description="segment: the member that routes for the others, or its address; other modes:"
+        " the address of the bridge, or with bridged of a router on the uplink's segment"
+        " (segment and bridged: none; others: the subnet's first host).",
     )
     node: NodeName | None = Field(
         None,
-        description="Node with the bridge, or with the `parent` (segment: the fabric; host-only, or with a `parent`: `host`).",
+        description="Node that has the bridge or the `parent`"
+        " (segment: the fabric; other modes, or with a `parent`: `host`).",
     )
     bridge: InterfaceName | None = Field(
         None, description="Name of the bridge (the network's name)."
     )
     mtu: Mtu | None = Field(
-        None, description="MTU of the bridge and of what is plugged into it (1500)."
+        None, description="MTU of the bridge and of the members' interfaces (1500)."
     )
     isolated: Flag | None = Field(
         None,
-        description="Keep its members and those of the owner's other networks apart (true for nat and host-only, else false).",
+        description="Drop packets between its members and those of the owner's other networks"
+        " (true for nat and host-only, else false).",
     )
     allow: Annotated[list[NodeName], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, description="Networks that it is open to all the same."
+        default_factory=empty_list,
+        description="Networks of the same owner whose members reach this network's members, and"
+        " the reverse, although one of the two is isolated.",
     )
     port_isolation: Flag = Field(
-        False, description="Members reach the gateway only, not one another (false)."
+        False, description="Let members reach the gateway, but not one another (false)."
     )
     egress: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
-        description="Source address that members leave with, one a family (the outgoing interface's).",
+        description="nat: source address of what leaves the network, one for each IP version"
+        " (that of the outgoing interface).",
     )
     uplink: InterfaceName | None = Field(
         None,
-        description="bridged: the interface of `node` that becomes a port; its addresses and routes are on the bridge meanwhile.",
+        description="bridged: the interface of `node` that becomes a port of the bridge, which has"
+        " its addresses and routes meanwhile.",
     )
     parent: PlaceName | None = Field(
         None,
-        description="macvlan, ipvlan: the interface on whose segment the members are, `IF` of `node` or `NODE:IF` (a closed network).",
+        description="macvlan, ipvlan: the interface whose segment the members join, `IF` of `node`"
+        " or `NODE:IF` (a closed network).",
     )
     vlan: Annotated[int, BeforeValidator(integer(0, 4094))] | None = Field(
         None,
-        description="macvlan, ipvlan: the parent's VLAN to be in, 0 to 4094, by a device PARENT.VLAN that is made if the file has none.",
+        description="macvlan, ipvlan: VLAN of the parent that the members join, 0 to 4094; netorch"
+        " makes a VLAN device PARENT.VLAN if the file does not declare it.",
     )
     driver_mode: Literal[macvlan.MacvlanMode, ipvlan.IpvlanMode] | None = Field(
         None,
-        description="macvlan: `bridge`, `private`, `vepa` or `passthru`; ipvlan: `l2`, `l3` or `l3s` (macvlan: bridge; ipvlan: l2).",
+        description="macvlan: `bridge`, `private`, `vepa` or `passthru`; ipvlan: `l2`, `l3` or"
+        " `l3s` (macvlan: bridge; ipvlan: l2).",
     )
     vni: Vni | None = Field(
-        None, description="vxlan: the network identifier, 0 to 16777215; required there."
+        None, description="vxlan: the network identifier, 0 to 16777215; required."
     )
     port: Port | None = Field(None, description="vxlan: UDP port (4789).")
     endpoints: dict[NodeName, IPAddress] = Field(
         default_factory=empty_dict,
-        description="vxlan: the nodes that members plug into, each with its address on the network below: `{NODE: ADDRESS}`.",
+        description="vxlan: the nodes that have a bridge of the network, each with the address from"
+        " which its tunnel starts: `{NODE: ADDRESS}`.",
     )
 
     @model_validator(mode="after")
     def _one_egress(self) -> Self:
         if len({address.version for address in self.egress}) < len(self.egress):
-            wrong("`egress` takes one address a family")
+            wrong("`egress` takes one address for each IP version")
         if any(self.mode_of(address.version) != "nat" for address in self.egress):
-            wrong("`egress` is what mode nat translates to: the family has another mode")
+            wrong("`egress` needs mode nat for the IP version of the address")
         return self
 
     _overlay = constraints(*OVERLAY)
@@ -142,12 +154,12 @@ class NetworkModel(BridgeSettings):
         ends = list(self.endpoints.values())
         if len({end.version for end in ends}) > 1:
             wrong(
-                "the endpoints are of different IP versions: a tunnel goes over one",
+                "the endpoints mix IPv4 and IPv6: a tunnel uses one IP version",
                 "mixed-families",
             )
         for node, end in self.endpoints.items():
             if end.is_multicast or end.is_unspecified:
-                wrong(f"endpoint {node}: {end} is not a host's address")
+                wrong(f"endpoint {node}: {end} is not the address of a host")
             if ends.count(end) > 1:
                 wrong(f"two endpoints have the address {end}")
         return self
@@ -176,7 +188,7 @@ class NetworkModel(BridgeSettings):
     _bridged_subnet = constraints(BRIDGED_SUBNET)
 
     def mode_of(self, version: int) -> str:
-        """The mode of one IP version."""
+        """Return the mode of one IP version."""
         return self.mode.v4 if version == 4 else self.mode.v6
 
     @property
@@ -185,12 +197,12 @@ class NetworkModel(BridgeSettings):
 
     @property
     def is_segment(self) -> bool:
-        """Whether the bridge has no address of its own."""
+        """Whether the network is a plain Ethernet whose bridge has no address."""
         return self.modes == {"segment"}
 
     @property
     def is_bridged(self) -> bool:
-        """Whether the bridge joins a segment that is there already."""
+        """Whether the bridge joins a segment that exists already."""
         return "bridged" in self.modes
 
     @property

@@ -1,4 +1,4 @@
-"""Nodes: hosts, routers and containers, a network namespace each."""
+"""Entries of `nodes`: hosts, routers and containers, each a network namespace."""
 
 from typing import Annotated, Self
 
@@ -34,6 +34,8 @@ _Option = Annotated[
 
 
 class DnsModel(Model):
+    """The contents of a node's `resolv.conf`."""
+
     servers: Annotated[list[IPAddress], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list, description="Name servers."
     )
@@ -53,33 +55,35 @@ class DnsModel(Model):
 
 
 class NodeModel(Model):
-    """A host, router or container: one network namespace."""
+    """A host, router or container, which is one network namespace."""
 
     attach: Annotated[Attach | None, BeforeValidator(existing_namespace)] = Field(
         None,
-        description="An existing namespace: `docker:NAME`, `podman:NAME`, `netns:NAME`, `pid:NUMBER` or `path:/…`.",
+        description="Existing namespace that is this node: `docker:NAME`, `podman:NAME`,"
+        " `netns:NAME`, `pid:NUMBER` or `path:/…`.",
     )
-    forwarding: Flag | None = Field(None, description="Be a router, for IPv4 and IPv6 (false).")
+    forwarding: Flag | None = Field(None, description="Forward IPv4 and IPv6 packets (false).")
     sysctls: dict[SysctlName, SysctlValue] = Field(
         default_factory=empty_dict,
-        description="Settings of the namespace, all of them below `net.`",
+        description="Kernel settings of the namespace, all of them below `net.`",
     )
     networks: Annotated[dict[str, Membership], BeforeValidator(memberships)] = Field(
-        default_factory=empty_dict, description="Networks that it joins, each with an interface."
+        default_factory=empty_dict,
+        description="Networks that the node joins, each with an interface.",
     )
     interfaces: dict[InterfaceName, AnyInterface] = Field(
         default_factory=empty_dict,
-        description="Interfaces, and further keys of those that links make.",
+        description="Interfaces, and further keys of interfaces that links make.",
     )
     routes: list[RouteModel] = Field(
         default_factory=empty_list,
-        description="Routes, beside those that addresses and networks bring.",
+        description="Routes in addition to those that addresses and networks add.",
     )
     rules: list[RuleModel] = Field(default_factory=empty_list, description="Policy routing rules.")
     aliases: Annotated[list[HostName], BeforeValidator(one_or_many)] = Field(
-        default_factory=empty_list, description="Further names for name resolution."
+        default_factory=empty_list, description="Further names of the node in `hosts` files."
     )
-    dns: DnsModel | None = Field(None, description="What goes into its `resolv.conf`.")
+    dns: DnsModel | None = Field(None, description="Contents of the node's `resolv.conf`.")
     nat: list[NatModel] = Field(
         default_factory=empty_list, description="Address translations of this node."
     )
@@ -87,5 +91,6 @@ class NodeModel(Model):
         list[Annotated[PublishModel, BeforeValidator(publish_words)]], BeforeValidator(one_or_many)
     ] = Field(
         default_factory=empty_list,
-        description="Ports that its network's owner leads here, as Docker writes them: `8080:80`.",
+        description="Ports that the network's owner forwards to this node, as in Docker:"
+        " `8080:80`.",
     )

@@ -1,4 +1,4 @@
-"""Routes of a node."""
+"""Entries of a node's `routes`."""
 
 from typing import Annotated, Literal, Self
 
@@ -30,62 +30,73 @@ from netorch.language.scalars import (
 
 
 class HopModel(Model):
+    """One of several gateways of a route."""
+
     via: Gateway | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(
-        None, description="Interface; found by the gateway if left out."
+        None, description="Interface (the one whose subnet contains the gateway)."
     )
     weight: Annotated[int, BeforeValidator(integer(1, 256))] = Field(
-        1, description="Share of the traffic (1)."
+        1, description="Share of the traffic, relative to the other next hops (1)."
     )
     onlink: Flag = Field(
-        False, description="Take the gateway to be on the link, whatever the addresses say (false)."
+        False,
+        description="Treat the gateway as on the link, even if no subnet contains it (false).",
     )
 
 
 class RouteModel(Model):
-    """A route, as `ip route add` takes it."""
+    """A route, as in `ip route add`."""
 
-    to: Destination = Field(description="Destination; an address alone is that host.")
+    to: Destination = Field(
+        description="Destination; an address without prefix length is one host."
+    )
     via: Gateway | None = Field(None, description="Gateway.")
     dev: InterfaceName | None = Field(
-        None, description="Interface; found by the gateway if left out."
+        None, description="Interface (the one whose subnet contains the gateway)."
     )
     metric: U32 | None = Field(
-        None, description="Preference, the lowest wins (0 for IPv4, 1024 for IPv6)."
+        None, description="Metric; the lowest one wins (0 for IPv4, 1024 for IPv6)."
     )
     table: Table = Field(
         254,
-        description="Routing table; 254 is main (that of the VRF that it leads into, else 254).",
+        description="Routing table; 254 is main (that of the interface's VRF, else 254).",
     )
     vrf: InterfaceName | None = Field(
         None,
-        description="VRF of this node whose table it is in; where its gateway is looked for, too.",
+        description="VRF of this node whose table gets the route; the gateway is looked up there"
+        " too.",
     )
-    src: IPAddress | None = Field(None, description="Source address that programs get by default.")
+    src: IPAddress | None = Field(
+        None, description="Source address of packets whose program does not choose one."
+    )
     onlink: Flag = Field(
-        False, description="Take the gateway to be on the link, whatever the addresses say (false)."
+        False,
+        description="Treat the gateway as on the link, even if no subnet contains it (false).",
     )
-    mtu: Mtu | None = Field(None, description="Path MTU of this route; the link's if left out.")
+    mtu: Mtu | None = Field(None, description="Path MTU of this route (that of the link).")
     scope: Literal["global", "link", "host"] | None = Field(
-        None, description="Scope; what `ip` would choose if left out."
+        None, description="Scope (the one that `ip` would choose)."
     )
     type: Literal["unicast", "blackhole", "unreachable", "prohibit"] = Field(
         "unicast",
-        description="All but `unicast` refuse what they match: silently, as unreachable, as prohibited (unicast).",
+        description="All types but `unicast` refuse the packets: silently, as unreachable or as"
+        " prohibited (unicast).",
     )
     nexthops: list[HopModel] = Field(
-        default_factory=empty_list, description="Several gateways, shared by weight."
+        default_factory=empty_list,
+        description="Several gateways, which share the traffic by their weights.",
     )
 
     _where_it_leads = constraints(
         forbid(
             "route-hops-and-gateway",
-            "a route has either `nexthops`, or `via` and `dev`",
+            "a route takes either `nexthops`, or `via`, `dev` and `onlink`",
             HasValue("nexthops") & (HasValue("via") | HasValue("dev") | Equals("onlink", True)),
         ),
         forbid(
             "route-leads-nowhere",
-            "a {type} route leads nowhere: no `via`, `dev` or `nexthops`",
+            "a route of type {type} takes no `via`, `dev` or `nexthops`",
             ~Equals("type", "unicast") & (HasValue("nexthops") | HasValue("via") | HasValue("dev")),
         ),
         require(
@@ -105,7 +116,7 @@ class RouteModel(Model):
         ),
         forbid(
             "route-vrf-and-table",
-            "a route has either a `vrf` or a `table`",
+            "a route takes either a `vrf` or a `table`",
             HasValue("vrf") & HasKey("table"),
         ),
         require(
@@ -119,14 +130,18 @@ class RouteModel(Model):
     @model_validator(mode="after")
     def _one_ip_version(self) -> Self:
         versions = {item.version for item in (self.to, self.src) if item is not None}
-        # an IPv4 route may have an IPv6 gateway (RFC 5549), but not the reverse
+        # An IPv4 route may have an IPv6 gateway (RFC 5549), but not the other way round.
         if len(versions) > 1 or (6 in versions and 4 in self._gateway_versions):
-            wrong("IPv4 and IPv6 are mixed in one route", "mixed-families")
+            wrong("the route mixes IPv4 and IPv6", "mixed-families")
         return self
 
     @property
     def version(self) -> int:
-        """4 or 6: that of the destination or the source; of a default route 4 if one of its gateways is of IPv4."""
+        """4 or 6.
+
+        It is the IP version of the destination or of the source. A default route without these is
+        of IPv4 if one of its gateways is.
+        """
         for item in (self.to, self.src):
             if item is not None:
                 return item.version

@@ -1,4 +1,4 @@
-"""Policy rules of a node: which table a packet is routed by."""
+"""Entries of a node's `rules`, which choose the routing table for a packet."""
 
 from typing import Annotated, Literal, Self
 
@@ -17,52 +17,56 @@ _NUMBER = schema_shapes.numeral(0, 2**32 - 1)
     | {"examples": [7, "0x10/0xff"]}
 )
 def firewall_mark(value: object) -> object:
-    """A mark, or `MARK/MASK`."""
+    """Check that the value is a mark or `MARK/MASK`, and return it unchanged."""
     _value_and_mask(value)
     return value
 
 
-def _value_and_mask(said: object) -> tuple[int, int]:
+def _value_and_mask(text: object) -> tuple[int, int]:
     number = integer(0, 2**32 - 1)
-    value, _, mask = str(said).partition("/")
+    value, _, mask = str(text).partition("/")
     return number(value), number(mask or "0xffffffff")
 
 
 class RuleModel(Model):
-    """A policy rule, as `ip rule add` takes it."""
+    """A policy routing rule, as in `ip rule add`."""
 
     source: Subnet | None = Field(None, alias="from", description="Source subnet.")
     to: Subnet | None = Field(None, description="Destination subnet.")
     iif: InterfaceName | None = Field(None, description="Incoming interface.")
     oif: InterfaceName | None = Field(
-        None, description="Outgoing interface, for what the node itself sends."
+        None, description="Outgoing interface of packets that the node itself sends."
     )
     fwmark: Annotated[str | int, BeforeValidator(firewall_mark)] | None = Field(
-        None, description="Mark, or `MARK/MASK`; numbers may be hexadecimal."
+        None, description="Firewall mark, or `MARK/MASK`; numbers may be hexadecimal."
     )
     table: Table | None = Field(
-        None, description="Routing table to look in; wanted for `lookup`, and for nothing else."
+        None, description="Routing table; required for `lookup`, and not allowed otherwise."
     )
     priority: U32 | None = Field(
-        None, description="Order, the lowest first (10000, 10001 … in the order of the list)."
+        None,
+        description="Priority; the lowest one comes first"
+        " (10000, 10001 … in the order of the list).",
     )
     action: Literal["lookup", "blackhole", "unreachable", "prohibit"] = Field(
-        "lookup", description="What happens to what matches (lookup)."
+        "lookup",
+        description="Look in the table, or refuse the packets: silently, as unreachable or as"
+        " prohibited (lookup).",
     )
     family: Literal["ipv4", "ipv6"] | None = Field(
-        None, description="Address family, where no subnet tells it (ipv4)."
+        None, description="Address family, needed if the rule has no subnet (ipv4)."
     )
 
     _table = constraints(
         require(
             "rule-needs-table",
-            "a rule needs a `table`",
+            "a rule with action lookup needs a `table`",
             HasValue("table"),
             when=Equals("action", "lookup"),
         ),
         forbid(
             "rule-takes-no-table",
-            "a rule that says {action} takes no `table`",
+            "a rule with action {action} takes no `table`",
             ~Equals("action", "lookup") & HasValue("table"),
         ),
     )
@@ -73,7 +77,7 @@ class RuleModel(Model):
         if self.family:
             versions.add(int(self.family[-1]))
         if len(versions) > 1:
-            wrong("IPv4 and IPv6 are mixed in one rule", "mixed-families")
+            wrong("the rule mixes IPv4 and IPv6", "mixed-families")
         return self
 
     @property
@@ -84,5 +88,5 @@ class RuleModel(Model):
         return 6 if self.family == "ipv6" else 4
 
     def mark(self) -> tuple[int, int] | None:
-        """(value, mask) of `fwmark`."""
+        """Return the value and the mask of `fwmark`."""
         return None if self.fwmark is None else _value_and_mask(self.fwmark)

@@ -1,7 +1,8 @@
-"""The JSON Schema of the language, for editors: made of the models, of what their words say of themselves, and of what expansion adds.
+"""The JSON Schema of topology files, for editors.
 
-An editor sees the file before anything is resolved in it. So a scalar may be a text with `$(…)` wherever it stands, a name may be a
-range, and what is merged with something else need not be whole.
+It is made from the models, from the schemas that scalars declare with `accepts`, and from the keys
+that expansion handles. An editor sees the file before expansion. So any scalar may be a text with
+`$(…)`, a name may be a range, and a mapping that is merged with another one may be incomplete.
 """
 
 from __future__ import annotations
@@ -23,21 +24,25 @@ from netorch.version import __version__
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _NO_VALUES = {None, "none", "any", "nobody"}
-"""What descriptions say of defaults that cannot be written."""
+"""Defaults in descriptions that are not values to write."""
 _RANGED = {"CheckModel": ("from", "to", "all"), "EndpointModel": ("node", "interface")}
-"""Keys of links and checks whose texts may hold ranges."""
+"""Model → the keys whose texts may contain ranges."""
 _NULL: Shape = {"type": "null"}
 _COMMON = "interface-made-elsewhere"
-"""What the others are built on."""
+"""The definition whose keys the definitions of all kinds of interfaces share."""
 
 
 def schema() -> Shape:
-    """The whole document, as JSON has it."""
+    """Return the whole schema as JSON values."""
     return _Document(TopologyFile.model_json_schema(schema_generator=_Generator)).whole()
 
 
 class _Generator(GenerateJsonSchema):
-    """What may be written, where pydantic would say what comes out. Keys with a `$` of their own are for `_Document`."""
+    """Generates the schema of what a file may contain, not of the values that validation returns.
+
+    Keys such as `$word`, `$kinds`, `$model` and `$rules` are messages to `_Document`, which
+    replaces them.
+    """
 
     def generate_inner(self, schema: Any) -> Any:
         check = _check(schema)
@@ -61,19 +66,19 @@ class _Generator(GenerateJsonSchema):
         return {"$word": name, "is": substituted(shape)} if name else substituted(shape)
 
     def dict_schema(self, schema: Any) -> Any:
-        found = {
+        result = {
             "type": "object",
             "additionalProperties": self.generate_inner(schema["values_schema"]),
         }
         if shape := getattr(_check(schema["keys_schema"]), "written", None):
-            found["propertyNames"] = {
+            result["propertyNames"] = {
                 "anyOf": [
                     {"pattern": shape["pattern"]},
                     {"$word": "range"},
                     {"$word": "substitution"},
                 ]
             }
-        return found
+        return result
 
     def literal_schema(self, schema: Any) -> Any:
         return substituted({"enum": schema["expected"]})
@@ -83,9 +88,9 @@ class _Generator(GenerateJsonSchema):
         return self.generate_inner(model.__pydantic_core_schema__)
 
     def model_schema(self, schema: Any) -> Any:
-        found = super().model_schema(schema)
+        result = super().model_schema(schema)
         model: type[BaseModel] = schema["cls"]
-        keys = found.get("properties", {})
+        keys = result.get("properties", {})
         for name, field in model.model_fields.items():
             key = field.serialization_alias
             if key is not None and key != name and name in keys:
@@ -95,11 +100,11 @@ class _Generator(GenerateJsonSchema):
                     "anyOf": [part for at, part in enumerate(forms) if part not in forms[:at]],
                 }
         shapes = [constraint.shape(model) for constraint in constraints_of(model)]
-        return {**found, "$model": model.__name__, **({"$rules": shapes} if shapes else {})}
+        return {**result, "$model": model.__name__, **({"$rules": shapes} if shapes else {})}
 
 
 def _check(schema: Any) -> Any:
-    """The function of the language that a value goes through first."""
+    """Return the validator that sees a value first, or None if there is none."""
     return (
         schema["function"]["function"]
         if schema["type"] in {"function-before", "function-plain"}
@@ -108,22 +113,26 @@ def _check(schema: Any) -> Any:
 
 
 class _Document:
-    """Puts together what the generator found. `defs`: what the document has under `$defs`."""
+    """Assembles the document from the schemas that `_Generator` made."""
 
     def __init__(self, models: Shape) -> None:
         self.models = models.pop("$defs")
+        """Name of a model → its generated schema."""
         self.top = models
+        """The generated schema of the whole file."""
         self.defs: dict[str, Shape] = {
             "substitution": OPEN
-            | {"description": "A text with `$(…)` in it, which may become anything."},
+            | {"description": "A text with `$(…)`, which may become any value."},
             "range": {
                 "type": "string",
                 "pattern": RANGE,
-                "description": "A name that stands for many, such as `h[1-3]`.",
+                "description": "A name that stands for several names, such as `h[1-3]`.",
             },
         }
+        """The `$defs` of the document."""
 
     def whole(self) -> Shape:
+        """Return the finished document."""
         top = self.model(self.top)
         for rules in ("required", "allOf"):
             top.pop(rules, None)
@@ -135,7 +144,7 @@ class _Document:
             "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
         }
         keys["profiles"] = {
-            "description": "Named partial nodes, which nodes take with `profile`.",
+            "description": "Profiles: named parts of nodes, which nodes take with `profile`.",
             "type": ["object", "null"],
             "additionalProperties": _or_null(_ref("partial-node")),
         }
@@ -152,20 +161,23 @@ class _Document:
             "$schema": DIALECT,
             "$id": f"urn:netorch:{__version__}:topology",
             "title": "netorch topology",
-            "description": "A network topology that `netorch apply` gives to the Linux kernel.",
+            "description": "A network topology that `netorch apply` makes in the Linux kernel.",
             **{key: value for key, value in top.items() if key != "description"},
             "allOf": layers,
             "$defs": dict(sorted(self.defs.items())),
         }
 
-    # What is merged before it has to be whole
+    # Entries that expansion merges with others, so that they may be incomplete
 
     def nodes(self, reference: Shape) -> None:
-        """A node whose interfaces must be whole, unless it has a profile; one whose interfaces need not be."""
+        """Define `node`, whose interfaces must be complete unless it has a profile.
+
+        Also define `partial-node`, whose interfaces may be incomplete.
+        """
         node = self.defs.pop("node")
         keys = node["properties"]
         keys["profile"] = {
-            "description": "Profiles that it takes, later over earlier.",
+            "description": "Profiles that the node takes; a later one overrides an earlier one.",
             "anyOf": [
                 {"type": ["string", "integer", "null"]},
                 {"type": "array", "items": {"type": ["string", "integer"]}},
@@ -187,12 +199,17 @@ class _Document:
         self.defs["partial-node"] = {"allOf": [_ref("node-keys"), either[1]]}
 
     def interfaces(self, kinds: dict[str, str]) -> None:
-        """`interface` goes by its `kind`. `partial-interface` may get that and more from elsewhere."""
+        """Define `interface`, whose `kind` selects its keys.
+
+        Also define `partial-interface`, which may get its kind and other keys from a profile or
+        from defaults.
+        """
         about = {
             kind: self.defs[name].get("description", "") for kind, name in kinds.items() if kind
         }
         self.defs["kind"] = {
-            "description": "What netorch is to make; left out where a link or a network makes it.",
+            "description": "Kind of interface that netorch makes; leave it out if a link or a"
+            " network makes the interface.",
             "anyOf": [
                 {"enum": [*about], "markdownEnumDescriptions": [*about.values()]},
                 _ref("substitution"),
@@ -240,7 +257,12 @@ class _Document:
             }
 
     def split(self, name: str, new: str = "") -> list[Shape]:
-        """Leave only the keys of a model under a name of their own; a reference to them, and what it asks for beside."""
+        """Move the keys of a model to a definition without its requirements.
+
+        The definition is called `new`, or `NAME-keys`; in that case `NAME` stays defined as the
+        keys together with the requirements. Return the schemas that make up the whole: a reference
+        to the keys, then the requirements.
+        """
         model = self.defs.pop(name)
         rest = [{"required": model.pop("required")}] if "required" in model else []
         rest += model.pop("allOf", [])
@@ -251,7 +273,7 @@ class _Document:
         return parts
 
     def layered(self, section: Shape, name: str, part: str) -> Shape:
-        """Entries of a section are whole, unless there are defaults under them."""
+        """Return a schema by which entries of a section are complete unless defaults apply."""
         partial = "partial-node" if part == "node" else f"{part}-keys"
         del section["additionalProperties"]
         either = [
@@ -265,45 +287,54 @@ class _Document:
         return {"if": given, "then": either[1], "else": either[0]}
 
     def defaults(self, key: Shape) -> None:
-        words = self.defs["defaults"]["properties"]
+        """Add the defaults that expansion merges: for nodes, networks and links."""
+        properties = self.defs["defaults"]["properties"]
         for name, partial in (
             ("node", "partial-node"),
             ("network", "network-keys"),
             ("link", "link-keys"),
         ):
-            words[name] = {"description": f"Under every {name}.", **_or_null(_ref(partial))}
+            properties[name] = {
+                "description": f"Values for every {name}.",
+                **_or_null(_ref(partial)),
+            }
         reference = key.pop("$ref")
         key["anyOf"] = [{"$ref": reference}, _NULL]
 
     # From the models to the document
 
     def model(self, model: Shape) -> Shape:
-        """A model in the document's own terms; what it refers to goes under `$defs`."""
-        found = {"type": "object", "properties": {}} | {
+        """Return a model's schema for the document, and define the models to which it refers."""
+        result = {"type": "object", "properties": {}} | {
             key: model[key] for key in ("description", "required") if key in model
         }
-        if "description" in found:
-            found["description"] = " ".join(found["description"].split())
+        if "description" in result:
+            result["description"] = " ".join(result["description"].split())
         for key, value in model["properties"].items():
             cleaned = self.clean(value)
             if key in NAME_LISTS:
                 _spread(cleaned)
             if key in _RANGED.get(model["$model"], ()):
-                cleaned = {"anyOf": [*cleaned.pop("anyOf", [cleaned]), _ref("range")]} | _said(
-                    cleaned
-                )
-            found["properties"][key] = cleaned | self.default(value)
-        return found | _CLOSED | ({"allOf": model["$rules"]} if "$rules" in model else {})
+                cleaned = {
+                    "anyOf": [*cleaned.pop("anyOf", [cleaned]), _ref("range")]
+                } | _description(cleaned)
+            result["properties"][key] = cleaned | self.default(value)
+        return result | _CLOSED | ({"allOf": model["$rules"]} if "$rules" in model else {})
 
     def default(self, value: Shape) -> Shape:
-        """What a key is if left out: the last brackets of its description, or a plain value of the model."""
+        """Return the default of a key as a schema.
+
+        It is the text in brackets at the end of the description, or else the field's default if
+        that is a scalar.
+        """
         match = re.fullmatch(r".*?\(([^() ]+)\)\.", value.get("description", ""), re.S)
-        if match and (said := retype(match[1])) not in _NO_VALUES:
-            return {"default": said}
+        if match and (default := retype(match[1])) not in _NO_VALUES:
+            return {"default": default}
         plain = value.get("default")
         return {"default": plain} if isinstance(plain, (bool, int, str)) and not match else {}
 
     def clean(self, value: Any) -> Any:
+        """Replace the messages of `_Generator` in a generated schema, at all depths."""
         if isinstance(value, list):
             return [self.clean(item) for item in value]
         if not isinstance(value, dict):
@@ -311,7 +342,7 @@ class _Document:
         if (word := value.get("$word")) is not None:
             if "is" in value:
                 self.defs[word] = value["is"]
-            return _ref(word) | _said(value)
+            return _ref(word) | _description(value)
         if "$key" in value:
             model = self.models[value["of"]["$ref"].rpartition("/")[2]]
             return self.clean(model["properties"][value["$key"]])
@@ -320,7 +351,7 @@ class _Document:
             if name not in self.defs:
                 self.defs[name] = {}
                 self.defs[name] = self.model(self.models[reference.rpartition("/")[2]])
-            return _ref(name) | _said(value)
+            return _ref(name) | _description(value)
         if "$kinds" in value:
             for entry in value["$kinds"].values():
                 self.clean(entry)
@@ -331,7 +362,7 @@ class _Document:
 
 
 _CLOSED: Shape = {"patternProperties": {SUBSTITUTION: True}, "additionalProperties": False}
-"""No further keys, but those that are yet to be substituted."""
+"""Allows no further keys, except keys with a `$(…)`."""
 
 
 def _ref(name: str) -> Shape:
@@ -339,7 +370,7 @@ def _ref(name: str) -> Shape:
 
 
 def _named(reference: str) -> str:
-    """What the document calls a model: `RouteModel` is `route`."""
+    """Return the name of a model's definition in the document: `RouteModel` is `route`."""
     name = reference.rpartition("/")[2].removesuffix("Model")
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
 
@@ -348,12 +379,12 @@ def _or_null(shape: Shape) -> Shape:
     return {"anyOf": [shape, _NULL]}
 
 
-def _said(shape: Shape) -> Shape:
+def _description(shape: Shape) -> Shape:
     return {"description": shape["description"]} if "description" in shape else {}
 
 
 def _spread(shape: Any) -> None:
-    """Items of these lists of names may be ranges."""
+    """Allow ranges as items of a list of names."""
     parts: Iterable[Any] = [shape, *shape.get("anyOf", ())]
     for part in parts:
         if part.get("type") == "array":

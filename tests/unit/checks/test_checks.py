@@ -128,9 +128,9 @@ def test_a_second_instance_is_tried_in_its_own_namespaces() -> None:
         ("{from: a, to: 0.0.0.0}", "is not an address of one host"),
         ("{from: a, to: 'b:eth7'}", "interface b: 'eth7' does not exist."),
         ("{from: a, to: example.org}", "node or address 'example.org' does not exist."),
-        ("{from: a, all: lan}", "a check has `from` and `to`, or `all`"),
-        ("{from: a, to: b, all: lan}", "a check has `from` and `to`, or `all`"),
-        ("{from: a, to: b, tcp: 80, mtu: 1500}", "make two checks of it"),
+        ("{from: a, all: lan}", "a check needs `from` and `to`, or only `all`"),
+        ("{from: a, to: b, all: lan}", "a check needs `from` and `to`, or only `all`"),
+        ("{from: a, to: b, tcp: 80, mtu: 1500}", "write two checks"),
     ],
 )
 def test_what_makes_no_check(entry: str, what: str) -> None:

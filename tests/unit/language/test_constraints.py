@@ -121,7 +121,7 @@ def test_an_error_has_its_code_and_place(
 def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
     texts = {entry.shape(RouteModel).get("errorMessage") for entry in constraints_of(RouteModel)}
     assert (
-        "A blackhole, unreachable or prohibit route leads nowhere: no `via`, `dev` or `nexthops`."
+        "A route of type blackhole, unreachable or prohibit takes no `via`, `dev` or `nexthops`."
         in texts
     )
     bond = {

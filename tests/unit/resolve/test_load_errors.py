@@ -290,7 +290,9 @@ links: [[a:p1, b:p1], [a:p3, b:p3]]
     ),
     "a kind that is a list": (
         "nodes: {a: {interfaces: {x: {kind: [bridge]}}}}\n",
-        ["1:26: nodes.a.interfaces.x: kind: write the name of one kind of interface"],
+        [
+            "1:26: nodes.a.interfaces.x: the `kind` is not a text: write the name of a kind of interface"
+        ],
     ),
     "a loopback interface with ports": (
         "nodes: {a: {interfaces: {lo: {kind: bridge, ports: [x]}, x: {kind: dummy}}}}\n",
@@ -351,9 +353,9 @@ nodes:
 """,
         [
             "5:9: nodes.a.routes.0: a route needs `via`, `dev` or `nexthops`",
-            "6:9: nodes.a.routes.1: IPv4 and IPv6 are mixed in one route",
-            "7:9: nodes.a.routes.2: a route has either `nexthops`, or `via` and `dev`",
-            "8:9: nodes.a.routes.3: a blackhole route leads nowhere: no `via`, `dev` or `nexthops`",
+            "6:9: nodes.a.routes.1: the route mixes IPv4 and IPv6",
+            "7:9: nodes.a.routes.2: a route takes either `nexthops`, or `via`, `dev` and `onlink`",
+            "8:9: nodes.a.routes.3: a route of type blackhole takes no `via`, `dev` or `nexthops`",
             "9:10: nodes.a.routes.4.to: '10.4.0.1/16' has bits set to the right of its prefix length: 10.4.0.0/16 is the subnet",
             "10:42: interface a: 'eht0' does not exist.",
             "11:9: `onlink` needs `via` and `dev`",
@@ -362,9 +364,9 @@ nodes:
             "13:54: nodes.a.routes.8.table: 0 is not between 1 and 4294967295",
             "14:27: nodes.a.routes.9.via: '10.0.0.300' is not an IP address",
             "15:67: nodes.a.routes.10.nexthops.1.weight: 0 is not between 1 and 256",
-            "17:9: nodes.a.rules.0: a rule needs a `table`",
-            "18:9: nodes.a.rules.1: a rule that says prohibit takes no `table`",
-            "19:9: nodes.a.rules.2: IPv4 and IPv6 are mixed in one rule",
+            "17:9: nodes.a.rules.0: a rule with action lookup needs a `table`",
+            "18:9: nodes.a.rules.1: a rule with action prohibit takes no `table`",
+            "19:9: nodes.a.rules.2: the rule mixes IPv4 and IPv6",
             "20:10: nodes.a.rules.3.fwmark: 'abc' is not a whole number",
             "21:20: nodes.a.rules.4.action: 'masquerade' is not one of 'lookup', 'blackhole', 'unreachable' or 'prohibit'",
         ],
@@ -464,14 +466,14 @@ nodes:
   h: {attach: 'docker:'}
 """,
         [
-            "2:7: nodes.a.attach: 'nowhere' names no namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
+            "2:7: nodes.a.attach: 'nowhere' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
             "3:7: nodes.b.attach: 'x' is not a whole number",
             "4:7: nodes.c.attach: 'run' is not an absolute path",
-            "5:7: nodes.d.attach: '..' is not a name of a network namespace",
-            "6:7: nodes.e.attach: 'my box' is not a name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
-            "7:7: nodes.f.attach: 'dokcer:box' names no namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…. Did you mean 'docker'?",
-            "8:7: nodes.g.attach: '../x' is not a name of a container: letters, digits, `_`, `.` and `-`, the first a letter or digit",
-            "9:7: nodes.h.attach: 'docker:' names no namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
+            "5:7: nodes.d.attach: '..' is not a network namespace name",
+            "6:7: nodes.e.attach: 'my box' is not a container name: write letters, digits, `_`, `.` and `-`, and begin with a letter or a digit",
+            "7:7: nodes.f.attach: 'dokcer:box' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…. Did you mean 'docker'?",
+            "8:7: nodes.g.attach: '../x' is not a container name: write letters, digits, `_`, `.` and `-`, and begin with a letter or a digit",
+            "9:7: nodes.h.attach: 'docker:' is not a namespace: write docker:NAME, podman:NAME, netns:NAME, pid:NUMBER or path:/run/…",
         ],
     ),
     "IPv6 addresses where the file turns IPv6 off": (
@@ -513,8 +515,8 @@ nodes:
 networks: {lan: {}}
 """,
         [
-            "2:7: nodes.a.networks: a node can be in a network only once in the short form",
-            "3:7: `networks` is a list of names, or a mapping from names to what the membership says",
+            "2:7: nodes.a.networks: a network is in the list twice: a node joins each network once",
+            "3:7: nodes.b.networks: a list of `networks` holds names only: for further keys write a mapping, `NETWORK: {…}`",
             "4:7: nodes.c.networks: a mapping is wanted here, not 7",
         ],
     ),
@@ -558,7 +560,7 @@ checks:
             "3:15: node or address 'c' does not exist.",
             "4:6: node 'x' does not exist.",
             "5:6: network 'lan' does not exist.",
-            "6:5: checks.3: a check has `from` and `to`, or `all`",
+            "6:5: checks.3: a check needs `from` and `to`, or only `all`",
             "7:15: interface a: 'eth0' does not exist.",
             "8:29: checks.5.tcp: 99999 is not between 1 and 65535",
         ],
@@ -742,11 +744,11 @@ networks:
 nodes: {a: {}, b: {}}
 """,
         [
-            "2:3: networks.one: driver vxlan needs a `vni`, the number that tells its packets from other networks'",
-            "3:3: networks.two: driver vxlan needs `endpoints: {NODE: ADDRESS}`, the nodes that its members plug into",
-            "4:3: networks.three: driver vxlan has the mode segment only: its bridges are in several nodes, and none of them leads out. Take `gateway: NODE`",
+            "2:3: networks.one: driver vxlan needs a `vni`, the number that distinguishes its packets from those of other networks",
+            "3:3: networks.two: driver vxlan needs `endpoints: {NODE: ADDRESS}`, the nodes whose bridges connect the members",
+            "4:3: networks.three: driver vxlan takes only the mode segment: its bridges are in several nodes and have no addresses. To route for the members, write `gateway: NODE`",
             "5:3: networks.four: driver vxlan takes no `node`: its bridges are in its endpoints",
-            "6:3: networks.five: the endpoints are of different IP versions: a tunnel goes over one",
+            "6:3: networks.five: the endpoints mix IPv4 and IPv6: a tunnel uses one IP version",
             "7:3: networks.six: two endpoints have the address 192.0.2.1",
             "8:3: networks.seven: driver bridge takes no `vni`: add `driver: vxlan`, or leave it out",
         ],

@@ -100,7 +100,7 @@ WRONG = {
         ),
         [
             "VRF a: 'z' does not exist. Declare it under nodes.a.interfaces.",
-            "nodes.a.routes.2: a route has either a `vrf` or a `table`",
+            "nodes.a.routes.2: a route takes either a `vrf` or a `table`",
         ],
     ),
     "VLANs without a bridge that knows them": (

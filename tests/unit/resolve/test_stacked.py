@@ -161,12 +161,12 @@ def test_in_l3_the_default_route_leads_into_the_link() -> None:
 # What is wrong with a file
 
 NETWORKS = {
-    "mode: nat, subnet: 10.0.0.0/24, driver: macvlan": "driver macvlan has the mode segment only",
+    "mode: nat, subnet: 10.0.0.0/24, driver: macvlan": "driver macvlan takes only the mode segment",
     "driver: macvlan, driver_mode: l2": "driver macvlan has no driver_mode l2: write bridge, private, vepa, passthru",
     "driver: ipvlan, driver_mode: bridge": "driver ipvlan has no driver_mode bridge: write l2, l3, l3s",
     "driver: macvlan, driver_mode: bridged": "'bridged' is not one of 'bridge', 'private', 'vepa', 'passthru', 'l2', 'l3' or 'l3s'",
-    "driver: macvlan, vlan: 20": "`vlan` says more of a `parent`: driver macvlan without a parent is a closed network",
-    "driver: macvlan, node: a": "`node` says more of a `parent`",
+    "driver: macvlan, vlan: 20": "`vlan` needs a `parent`: driver macvlan without a `parent` makes a closed network",
+    "driver: macvlan, node: a": "`node` needs a `parent`",
     "driver: macvlan, parent: eth0, vlan: 4095": "4095 is not between 0 and 4094",
     "driver: macvlan, parent: 'a:eth0', node: c": "the parent a:eth0 is not in `node: c`",
     "driver: macvlan, parent: 'a:eth0/1'": "'eth0/1'",
@@ -176,14 +176,14 @@ NETWORKS = {
     "driver: macvlan, parent: 'a:eth0', stp: true": "driver macvlan takes no `stp`: it has no bridge",
     "driver: macvlan, bridge: br0": "driver macvlan takes no `bridge`: it has no bridge",
     "driver: macvlan, port_isolation: true": "driver macvlan takes no `port_isolation`: it has no bridge",
-    "driver: ipvlan, driver_mode: l3, parent: eth0, subnet: 10.0.0.0/24, gateway: 10.0.0.1": "driver ipvlan takes no `gateway` in l3",
+    "driver: ipvlan, driver_mode: l3, parent: eth0, subnet: 10.0.0.0/24, gateway: 10.0.0.1": "driver ipvlan takes no `gateway` with `driver_mode: l3`",
     "driver: macvlan, subnet: 10.0.0.0/24, gateway: 10.0.0.9": "gateway 10.0.0.9: no member of network lan has this address.",
     "driver: macvlan, parent: 'a:eth0', mtu: 1600": "network lan cannot have MTU 1600: its parent a:eth0 has 1500",
     "driver: macvlan, parent: 'a:lo'": "a:lo is the loopback interface, which carries no macvlan",
     "driver: macvlan, driver_mode: passthru, parent: 'a:eth0'": "b:eth1 and b:eth0 cannot both be on a:eth0: in mode passthru a link has",
-    "parent: eth0": "`parent` is for networks of the drivers macvlan and ipvlan: add `driver: macvlan`, or leave it out",
-    "vlan: 10": "`vlan` is for networks of the drivers macvlan and ipvlan",
-    "driver_mode: l3": "`driver_mode` is for networks of the drivers macvlan and ipvlan",
+    "parent: eth0": "`parent` needs the driver macvlan or ipvlan: add `driver: macvlan`, or leave it out",
+    "vlan: 10": "`vlan` needs the driver macvlan or ipvlan",
+    "driver_mode: l3": "`driver_mode` needs the driver macvlan or ipvlan",
 }
 
 
