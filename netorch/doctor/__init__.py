@@ -1,4 +1,7 @@
-"""What a machine can do of the language, and what on it gets in the way. Nothing is changed; what is tried is tried out of sight."""
+"""Examine a machine: which parts of the language its kernel supports, and what is in the way.
+
+Nothing on the machine changes. doctor tries kernel features in a namespace of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from netorch.converge.preflight import Lack, lacking
 from netorch.converge.previous import Previous, recorded
 from netorch.doctor import firewalls, limits, managers
 from netorch.doctor.checks import USER_NAMESPACES, look, severity
-from netorch.doctor.features import Ability, Ask, abilities
+from netorch.doctor.features import Ability, FindLacking, abilities
 from netorch.doctor.findings import Finding, Level, Situation
 from netorch.errors import NetorchError, Problem
 from netorch.firewall.syntax import SYNTAXES, syntax_of
@@ -37,109 +40,124 @@ _FILES = (*managers.NETWORK_MANAGER, *managers.NETWORKD, "/etc/ufw/ufw.conf")
 
 
 class Diagnosis(Value):
-    """What was found. `root`: all could be looked at. `topology`: that of the file, "" without one."""
+    """The result of an examination."""
 
     release: str
+    """The kernel's release, as `uname -r` prints it."""
     root: bool
+    """Whether netorch ran as root, so that it could examine everything."""
     topology: str
+    """The name of the file's topology, "" without a file."""
     abilities: tuple[Ability, ...]
     findings: tuple[Finding, ...]
+    """The findings, the worst first."""
 
     @property
     def well(self) -> bool:
-        """Whether nothing would make an apply fail."""
+        """Whether no finding would make an `apply` fail."""
         return not any(finding.level is Level.ERROR for finding in self.findings)
 
 
 def examine(loaded: Loaded | None) -> Diagnosis:
-    """A look at this machine, with the eyes of the file if there is one."""
-    found = facts.read(_PROGRAMS, managers.STATE.values(), _SYSCTLS, _FILES)
-    wanted = _live()
+    """Examine this machine, and the topology file on it if there is one."""
+    machine = facts.read(_PROGRAMS, managers.STATE.values(), _SYSCTLS, _FILES)
+    topologies = _live()
     file = loaded.desired.topology if loaded is not None else ""
     if loaded is not None:
-        wanted[file] = loaded.desired
-    situation = Situation(found, wanted, file)
-    if found.privileged:
+        topologies[file] = loaded.desired
+    situation = Situation(machine, topologies, file)
+    if machine.privileged:
         return _diagnosis(situation, rootless.lacking, [])
     with LinuxKernel() as kernel:
         situation = replace(
             situation,
-            machine=replace(found, fresh=kernel.pristine_sysctls(limits.RP_FILTER)),
-            backends=_backends(kernel, found),
-            overlaps=_overlaps(kernel, wanted),
+            machine=replace(machine, fresh=kernel.pristine_sysctls(limits.RP_FILTER)),
+            backends=_backends(kernel, machine),
+            overlaps=_overlaps(kernel, topologies),
         )
-        tried = _tried(kernel, loaded, situation) if loaded is not None else []
-        return _diagnosis(situation, kernel.lacking, tried)
+        file_findings = _file_findings(kernel, loaded, situation) if loaded is not None else []
+        return _diagnosis(situation, kernel.lacking, file_findings)
 
 
-def _diagnosis(situation: Situation, ask: Ask, tried: list[Finding]) -> Diagnosis:
-    able = tuple(abilities(situation, ask))
-    found = sorted((*tried, *look(situation)), key=severity)
+def _diagnosis(
+    situation: Situation, find_lacking: FindLacking, file_findings: list[Finding]
+) -> Diagnosis:
+    able = tuple(abilities(situation, find_lacking))
+    findings = sorted((*file_findings, *look(situation)), key=severity)
     return Diagnosis(
         situation.machine.release,
         not situation.machine.privileged,
         situation.file,
         able,
-        tuple(found),
+        tuple(findings),
     )
 
 
-def _backends(kernel: LinuxKernel, there: Machine) -> dict[str, str | None]:
-    """As an apply with `auto` tries them: no module is loaded where a backend before it works."""
-    found: dict[str, str | None] = {}
+def _backends(kernel: LinuxKernel, machine: Machine) -> dict[str, str | None]:
+    """Try the backends in the order in which an `apply` with `auto` does.
+
+    If an earlier backend works, a later one whose module would have to be loaded is not tried.
+    """
+    refusals: dict[str, str | None] = {}
     for name in SYNTAXES:
-        if None not in found.values() or syntax_of(name).MODULE not in there.modules.loadable:
-            found[name] = kernel.filter_refusal(name)
-    return found
+        if None not in refusals.values() or syntax_of(name).MODULE not in machine.modules.loadable:
+            refusals[name] = kernel.filter_refusal(name)
+    return refusals
 
 
 def _live() -> dict[str, Desired]:
-    """The topologies on this machine whose record can be read."""
-    found: dict[str, Desired] = {}
+    """Return the topologies on this machine whose record can be read."""
+    topologies: dict[str, Desired] = {}
     try:
         for name in records.applied_names():
             if (desired := recorded(name, records.read_record(name)[0])) is not None:
-                found[name] = desired
+                topologies[name] = desired
     except NetorchError:
-        # what is wrong there is a finding
-        return found
-    return found
+        # not an error here, because the check `records` reports damaged records
+        return topologies
+    return topologies
 
 
 def _overlaps(
-    kernel: LinuxKernel, wanted: dict[str, Desired]
+    kernel: LinuxKernel, topologies: dict[str, Desired]
 ) -> dict[str, tuple[hazards.Hazard, ...]]:
-    snapshot = kernel.read(Scope("", in_full=frozenset())) if wanted else None
+    snapshot = kernel.read(Scope("", in_full=frozenset())) if topologies else None
     if snapshot is None:
         return {}
     return {
-        name: found
-        for name, desired in wanted.items()
-        if (found := tuple(hazards.subnet_overlaps(desired, snapshot)))
+        name: overlaps
+        for name, desired in topologies.items()
+        if (overlaps := tuple(hazards.subnet_overlaps(desired, snapshot)))
     }
 
 
-def _tried(kernel: LinuxKernel, loaded: Loaded, situation: Situation) -> list[Finding]:
-    """What would keep this file from being applied: what the kernel lacks, and what a look at it says."""
+def _file_findings(kernel: LinuxKernel, loaded: Loaded, situation: Situation) -> list[Finding]:
+    """Return what would keep this file from being applied.
+
+    These are the features that the kernel lacks, and the errors and warnings of a plan.
+    """
     lacks = lacking(kernel, loaded.desired, loaded)
-    found = [_lacking(lack, loaded) for lack in lacks]
+    findings = [_lacking(lack, loaded) for lack in lacks]
     try:
         difference = compare(kernel, loaded.desired, Previous.read(loaded.desired.topology), loaded)
     except NetorchError as error:
         known = {_identity(lack.problem()) for lack in lacks}
         known |= _known_to_checks(situation, loaded.desired)
         others = [problem for problem in error.problems if _identity(problem) not in known]
-        return [*found, *(_finding(problem, loaded, "file") for problem in others)]
-    told = firewalls.warnings(situation)
+        return [*findings, *(_finding(problem, loaded, "file") for problem in others)]
+    reported = firewalls.warnings(situation)
     for warning in difference.warnings:
-        if warning not in told:
-            found.append(Finding(Level.WARNING, "plan-warning", warning, check="file"))
-    return found
+        if warning not in reported:
+            findings.append(Finding(Level.WARNING, "plan-warning", warning, check="file"))
+    return findings
 
 
 def _known_to_checks(situation: Situation, desired: Desired) -> set[tuple[str, str]]:
-    """The problems of a file that a check of the machine tells as well, with a command against it."""
-    found = {
+    """Return the problems of the file that a check of the machine reports too.
+
+    The check's finding is the better one, because it has a command that solves the problem.
+    """
+    known = {
         _identity(hazard.problem())
         for several in situation.overlaps.values()
         for hazard in several
@@ -148,8 +166,8 @@ def _known_to_checks(situation: Situation, desired: Desired) -> set[tuple[str, s
     for damage in situation.machine.leftovers:
         node = desired.state.get(netns_key(damage.name))
         if node is not None:
-            found.add((node.TAKEN, node.title()))
-    return found
+            known.add((node.TAKEN, node.title()))
+    return known
 
 
 def _identity(problem: Problem) -> tuple[str, str]:
@@ -159,7 +177,7 @@ def _identity(problem: Problem) -> tuple[str, str]:
 def _lacking(lack: Lack, loaded: Loaded) -> Finding:
     problem = lack.problem()
     command = lack.feature.command
-    remedy = f"Or take a kernel built with {lack.feature.config}." if command else problem.remedy
+    remedy = f"Or use a kernel built with {lack.feature.config}." if command else problem.remedy
     return replace(_finding(problem, loaded, "features"), command=command, remedy=remedy)
 
 

@@ -1,4 +1,4 @@
-"""The table of what doctor looks at on a machine: a new check is a function and a line here. Pure."""
+"""The table of doctor's checks. A new check is a function and a line in `CHECKS`. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from netorch.kinds.sysctl import Sysctl
 from netorch.state.key import HOST
 
 OLDEST = (5, 5)
-"""The first kernel with all that netorch asks of netlink: alternative names of links were the last."""
+"""The first kernel with every netlink feature that netorch uses.
+
+Alternative names of links came last, with Linux 5.5.
+"""
 
 USER_NAMESPACES = (
     "kernel/unprivileged_userns_clone",
@@ -24,28 +27,33 @@ USER_NAMESPACES = (
 
 
 class Examination(Value):
-    """`name` is what JSON calls it, `about` what it is for."""
+    """One check of the machine."""
 
     name: str
+    """Its name in the JSON document."""
     about: str
+    """What it looks for."""
     look: Callable[[Situation], Iterable[Finding]]
 
 
 def look(situation: Situation) -> list[Finding]:
-    """Everything that is in the way, the worst first."""
-    found = [
+    """Return the findings of all checks, the worst first."""
+    findings = [
         replace(finding, check=check.name) for check in CHECKS for finding in check.look(situation)
     ]
-    return sorted(found, key=severity)
+    return sorted(findings, key=severity)
 
 
 def severity(finding: Finding) -> int:
-    """The lower, the worse."""
+    """Return a number for sorting: the lower, the worse."""
     return list(Level).index(finding.level)
 
 
 def rootless(situation: Situation) -> str:
-    """Why a plain user cannot be root of a network of his own; "" if he can, as far as settings tell."""
+    """Return why a user without privileges cannot make a network namespace in a user namespace.
+
+    Return "" if no setting forbids it.
+    """
     clone, most, restricted = (situation.machine.sysctls.get(path) for path in USER_NAMESPACES)
     if clone == "0" or most == "0":
         return (
@@ -65,7 +73,10 @@ def _kernel(situation: Situation) -> Iterator[Finding]:
         if part.isdigit()
     ]
     if len(numbers) == 2 and tuple(numbers) < OLDEST:
-        what = f"this kernel is {situation.machine.release}, and netorch uses what {'.'.join(map(str, OLDEST))} brought"
+        what = (
+            f"the kernel is {situation.machine.release}, and netorch uses features "
+            f"that Linux has since {'.'.join(map(str, OLDEST))}"
+        )
         yield Finding(
             Level.WARNING,
             "old-kernel",
@@ -77,12 +88,15 @@ def _kernel(situation: Situation) -> Iterator[Finding]:
 
 def _privileges(situation: Situation) -> Iterator[Finding]:
     if situation.machine.privileged:
-        what = "netorch is not run as root (CAP_NET_ADMIN and CAP_SYS_ADMIN): what filters packets here could not be looked at"
+        what = (
+            "netorch does not run as root (CAP_NET_ADMIN and CAP_SYS_ADMIN), "
+            "and could not examine the packet filters here"
+        )
         reason = rootless(situation)
         other = (
-            f"A network of your own is not to be had here: {reason}."
+            f"You cannot make a network of your own in a user namespace here: {reason}."
             if reason
-            else f"For a network of your own: {OWN_NETWORK}"
+            else f"Or make a network of your own in a user namespace: {OWN_NETWORK}"
         )
         yield Finding(Level.ERROR, "not-root", what, "sudo netorch doctor", other)
 
@@ -95,7 +109,10 @@ def _read_only(situation: Situation) -> Iterator[Finding]:
         isinstance(resource, Sysctl) or key.kind == "netns"
         for key, resource in desired.state.items()
     ):
-        what = "/proc/sys/net is read-only, as in most containers: forwarding and other sysctls cannot be set"
+        what = (
+            "/proc/sys/net is read-only, as in most containers: "
+            "netorch cannot set forwarding and other sysctls"
+        )
         yield Finding(
             Level.ERROR,
             "read-only-sysctls",
@@ -106,7 +123,8 @@ def _read_only(situation: Situation) -> Iterator[Finding]:
 
 
 def _leftovers(situation: Situation) -> Iterator[Finding]:
-    # names of ours that a crash left are taken back by the next apply
+    # not reported if another topology has the namespace, because its next `apply` repairs
+    # what a crash left there
     ours = {
         key.netns
         for name, desired in situation.topologies.items()
@@ -120,12 +138,12 @@ def _leftovers(situation: Situation) -> Iterator[Finding]:
         if name in ours:
             continue
         needed = desired is not None and netns_key(name) in desired.state
-        said = f", and a node of {situation.file} is to have that name" if needed else ""
+        purpose = f", and a node of {situation.file} needs that name" if needed else ""
         remove = "rmdir" if damage.directory else "rm"
         yield Finding(
             Level.ERROR if needed else Level.WARNING,
             damage.code,
-            f"{damage.path} is {damage.what}{said}",
+            f"{damage.path} is {damage.what}{purpose}",
             f"{remove} -- {quote(damage.path)}",
             object=damage.path,
         )
@@ -134,10 +152,14 @@ def _leftovers(situation: Situation) -> Iterator[Finding]:
 def _records(situation: Situation) -> Iterator[Finding]:
     for damage in situation.machine.records:
         what = f"{damage.path}: {damage.what}"
-        aside = f"mv -- {damage.path} {damage.path.replace('/run/netorch', '/run/netorch-damaged', 1).replace('damaged/', 'damaged-')}"
+        aside = damage.path.replace("/run/netorch", "/run/netorch-damaged", 1)
+        aside = aside.replace("damaged/", "damaged-")
         level = Level.ERROR if damage.code == "records-unreadable" else Level.WARNING
-        remedy = "Apply the topology's file again then: its objects are known by their marks."
-        yield Finding(level, damage.code, what, aside, remedy, damage.path)
+        remedy = (
+            "Then apply the topology's file again: netorch recognises its objects by their marks."
+        )
+        command = f"mv -- {damage.path} {aside}"
+        yield Finding(level, damage.code, what, command, remedy, damage.path)
 
 
 def _overlaps(situation: Situation) -> Iterator[Finding]:
@@ -145,44 +167,51 @@ def _overlaps(situation: Situation) -> Iterator[Finding]:
         for hazard in hazards:
             if hazard.key.netns == HOST:
                 level = Level.ERROR if name == situation.file else Level.WARNING
-                what, remedy = f"{name}: {hazard.what}", f"That shows whose it is. {hazard.remedy}"
+                what = f"{name}: {hazard.what}"
+                remedy = f"The command shows which interface has it. {hazard.remedy}"
                 yield Finding(level, hazard.code, what, hazard.command, remedy, hazard.object)
 
 
 CHECKS = (
-    Examination("privileges", "root, or root of a network of one's own", _privileges),
+    Examination("privileges", "root privileges, or a user namespace in place of them", _privileges),
     Examination("kernel", "a kernel that is too old", _kernel),
     Examination("read-only", "sysctls that cannot be set", _read_only),
-    Examination("records", "damage in /run/netorch", _records),
-    Examination("leftovers", "what lies in /run/netns and is not a namespace", _leftovers),
+    Examination("records", "damaged records in /run/netorch", _records),
+    Examination("leftovers", "entries of /run/netns that are not namespaces", _leftovers),
     Examination("overlaps", "subnets that the host has already", _overlaps),
     Examination("backends", "libraries and kernel parts for NAT and filtering", firewalls.backends),
-    Examination("blind", "rules of others that cannot be looked into", firewalls.blind),
+    Examination("blind", "foreign rules that netorch cannot read", firewalls.unreadable_rules),
     Examination(
         "walls",
-        "nftables of others, such as firewalld's, that drop what they do not know",
-        firewalls.walls,
+        "foreign nftables chains, such as firewalld's, that drop by default",
+        firewalls.dropping_chains,
     ),
-    Examination("firewalls", "ufw and firewalld, before the host itself", firewalls.firewalls),
+    Examination(
+        "firewalls",
+        "ufw and firewalld, which filter packets to the host itself",
+        firewalls.firewalls,
+    ),
     Examination(
         "forward",
-        "iptables that drop what is forwarded, as Docker sets them",
+        "iptables chains that drop forwarded packets, such as Docker's",
         firewalls.forward_drops,
     ),
-    Examination("br_netfilter", "bridged frames that firewalls see", firewalls.bridged),
+    Examination("br_netfilter", "bridged frames that go through firewalls", firewalls.bridged),
     Examination(
         "networkmanager",
-        "NetworkManager, which may take netorch's interfaces for its own",
+        "NetworkManager, which may configure netorch's interfaces",
         managers.network_manager,
     ),
     Examination(
-        "networkd", "systemd-networkd, if a file of its matches any interface", managers.networkd
+        "networkd",
+        "systemd-networkd, if one of its files matches every interface",
+        managers.networkd,
     ),
     Examination("forwarding", "forwarding that is off", limits.forwarding),
-    Examination("open-files", "the limit of open files", limits.open_files),
-    Examination("namespaces", "the limit of network namespaces", limits.namespaces),
-    Examination("neighbours", "the size of the table of neighbours", limits.neighbours),
+    Examination("open-files", "the limit on open files", limits.open_files),
+    Examination("namespaces", "the limit on network namespaces", limits.namespaces),
+    Examination("neighbours", "the size of the neighbour table", limits.neighbours),
     Examination(
-        "rp_filter", "strict reverse path filters where packets take two ways", limits.reverse_path
+        "rp_filter", "strict reverse path filters on nodes with several paths", limits.reverse_path
     ),
 )

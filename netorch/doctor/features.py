@@ -1,4 +1,4 @@
-"""The language against the kernel: what a kernel may be built without, and which keys of a file need it."""
+"""The features that a kernel may be built without, and the keys of a file that need them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _MULTIPATH = Feature(
             ),
         ),
     ),
-    # lo is down, which a kernel that has them finds out later
+    # a kernel with the feature refuses too, because lo is down, but with another errno
     frozenset((errno.EINVAL,)),
 )
 
@@ -64,27 +64,35 @@ class State(Enum):
 
 
 class Ability(Value):
-    """One thing that this kernel can or cannot do. `keys`: the keys of the language that need it. `hint`: what would help."""
+    """One feature that this kernel may have or lack."""
 
     what: str
+    """The name of the feature, such as `veth links`."""
     state: State
     keys: str
+    """The keys of the language that need it."""
     module: str = ""
+    """The kernel module that has it."""
     config: str = ""
+    """The kernel's build option."""
     hint: str = ""
+    """What would help, or why it does not work."""
 
 
-Ask = Callable[[Sequence[Feature]], Sequence[Feature] | None]
-"""Which of these features the kernel does not have; None where it may not be asked."""
+FindLacking = Callable[[Sequence[Feature]], Sequence[Feature] | None]
+"""Returns the features that the kernel lacks, or None without the privilege to try them."""
 
 
-def abilities(situation: Situation, ask: Ask) -> list[Ability]:
-    """All that can be told; of a kernel that may not be asked what its files say."""
-    wanted = list(_wanted())
+def abilities(situation: Situation, find_lacking: FindLacking) -> list[Ability]:
+    """Return the state of every feature.
+
+    Without the privilege to try them, the states come from the kernel's module files alone.
+    """
+    required = list(_required())
     modules = situation.machine.modules
-    asked = [feature for _, feature in wanted if not _known(feature, modules)]
-    lacking = ask(asked)
-    found = [
+    untested = [feature for _, feature in required if not _loads_on_demand(feature, modules)]
+    lacking = find_lacking(untested)
+    features = [
         Ability(
             what=feature.what,
             state=_state(feature, modules, lacking),
@@ -93,18 +101,18 @@ def abilities(situation: Situation, ask: Ask) -> list[Ability]:
             config=feature.config,
             hint=feature.remedy,
         )
-        for keys, feature in wanted
+        for keys, feature in required
     ]
     merged: dict[str, Ability] = {}
-    for ability in found:
+    for ability in features:
         before = merged.setdefault(ability.what, ability)
         if before is not ability:
             merged[ability.what] = replace(before, keys=f"{before.keys}, {ability.keys}")
     return [*merged.values(), *_others(situation, modules)]
 
 
-def _wanted() -> Iterator[tuple[str, Feature]]:
-    """Keys of the language, and the feature that they need, one line for each feature."""
+def _required() -> Iterator[tuple[str, Feature]]:
+    """Yield each feature after the keys of the language that need it."""
     assert kinds
     keys: dict[Feature, list[str]] = {
         link_feature("veth", "CONFIG_VETH", "veth"): ["links", "networks", "kind: veth"],
@@ -127,13 +135,16 @@ def _wanted() -> Iterator[tuple[str, Feature]]:
         yield ", ".join(needing), feature
 
 
-def _known(feature: Feature, modules: Modules) -> bool:
-    """Whether the kernel would load it when asked: trying it would do just that."""
+def _loads_on_demand(feature: Feature, modules: Modules) -> bool:
+    """Whether the kernel would load a module for the feature.
+
+    doctor does not try such a feature, because that would load the module.
+    """
     return feature.module.replace("-", "_") in modules.loadable
 
 
 def _state(feature: Feature, modules: Modules, lacking: Sequence[Feature] | None) -> State:
-    if _known(feature, modules):
+    if _loads_on_demand(feature, modules):
         return State.ON_DEMAND
     if lacking is not None:
         return State.NO if feature in lacking else State.YES
@@ -141,7 +152,7 @@ def _state(feature: Feature, modules: Modules, lacking: Sequence[Feature] | None
 
 
 def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
-    """What no single request tells."""
+    """Yield the features that one request to the kernel cannot try."""
     nat = "networks: mode nat and routed, isolation, publish, nat"
     backends: Mapping[str, str | None] = situation.backends
     for name in SYNTAXES:
@@ -190,7 +201,7 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
     yield Ability(
         "br_netfilter",
         state,
-        "none; where it is, firewalls see bridged frames",
+        "nothing; with it, bridged frames go through firewalls",
         "br_netfilter",
         "CONFIG_BRIDGE_NETFILTER",
     )
@@ -200,7 +211,7 @@ def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:
     yield Ability(
         what="user namespaces",
         state=state,
-        keys="none; netorch without root, in `unshare -Urnm`",
+        keys="nothing; with them, netorch works without root in `unshare -Urnm`",
         module="",
         config="CONFIG_USER_NS",
         hint=reason,

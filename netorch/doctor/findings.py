@@ -1,4 +1,4 @@
-"""What doctor tells, and what it is told from."""
+"""Findings, and the situation from which doctor's checks derive them."""
 
 from __future__ import annotations
 
@@ -14,59 +14,61 @@ from netorch.state.key import HOST
 
 
 class Level(Enum):
-    """`ERROR`: an apply would fail. `WARNING`: it would go through, and something would not work, or not last. `HANDLED`: netorch
-    copes with it by itself.
-    """
+    """How bad a finding is."""
 
     ERROR = "error"
+    """An `apply` would fail."""
     WARNING = "warning"
+    """An `apply` would succeed, but something would not work, or would not keep working."""
     HANDLED = "handled"
+    """netorch deals with it by itself."""
 
 
 class Finding(Value):
-    """Something in the way."""
+    """Something on the machine that is in the way."""
 
     level: Level
     code: str
     """Key of the table in `netorch.errors.codes`."""
     what: str
     command: str = ""
-    """What to type against it, "" where the file has to change."""
+    """The command that solves it, "" if the file has to change."""
     remedy: str = ""
-    """What there is to say beside the command."""
+    """Further advice, in addition to the command."""
     object: str = ""
-    """What it is about, as in a Problem."""
+    """The object that it concerns, as in a Problem."""
     check: str = ""
+    """The name of the check that reported it."""
 
 
 class Situation(Value):
-    """All that checks look at: the machine, what is to be on it, and what was tried.
-
-    `topologies`: the topologies that are live, and that of the file as `file`. `backends`: why each backend for NAT does not work, None of
-    one that does; empty where nobody could try. `overlaps`: topology → subnets of its networks that the machine has otherwise.
-    """
+    """All that the checks examine."""
 
     machine: Machine
     topologies: Mapping[str, Desired] = field(default_factory=dict)
+    """Name → desired state of every live topology and of the file's topology."""
     file: str = ""
+    """The name of the file's topology, "" without a file."""
     backends: Mapping[str, str | None] = field(default_factory=dict)
+    """Backend → why it does not work, None if it works. Empty without the privilege to try them."""
     overlaps: Mapping[str, tuple[Hazard, ...]] = field(default_factory=dict)
+    """Topology → subnets of its networks that the machine uses for something else."""
 
     def bridges(self) -> list[str]:
-        """Those on the host that packets of the topologies go through."""
-        found = (
+        """Return the host's bridges through which packets of the topologies are forwarded."""
+        resources = (
             resource for desired in self.topologies.values() for resource in desired.state.values()
         )
         return list(
             dict.fromkeys(
                 accept.bridge
-                for accept in found
+                for accept in resources
                 if isinstance(accept, ForwardAccept) and accept.netns == HOST
             )
         )
 
     def namespaces(self) -> int:
-        """How many namespaces the topologies make."""
+        """Return how many namespaces the topologies have."""
         return sum(
             key.kind == "netns" for desired in self.topologies.values() for key in desired.state
         )

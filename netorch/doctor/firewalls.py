@@ -1,4 +1,4 @@
-"""Checks of what filters packets on the host. Pure."""
+"""Checks of the packet filters on the host. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from netorch.kinds.forward import ForwardAccept, loss, loss_warning
 from netorch.state.key import HOST
 from netorch.values.snapshot import DroppingChain
 
-SOME = "BRIDGE"
-"""Stands for a bridge's name in a command where no file says it."""
+PLACEHOLDER = "BRIDGE"
+"""Stands for a bridge's name in a command if no topology has one."""
 
 INSTALL = {
     "nftables": "apt install libnftables1",
@@ -23,58 +23,62 @@ BRIDGED = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-cal
 
 
 def forward_drops(situation: Situation) -> Iterator[Finding]:
-    """Docker's policy, or somebody's: netorch puts accepts there."""
-    there = situation.machine.forward
-    dropping = [chain for chain in there.forward_chains if chain.drops] if there is not None else []
+    """Report iptables chains FORWARD that drop, such as Docker's: netorch adds accepts to them."""
+    forward = situation.machine.forward
+    chains = forward.forward_chains if forward is not None else ()
+    dropping = [chain for chain in chains if chain.drops]
     if dropping:
         names = ", ".join(
             f"ip{'6' if chain.version == 6 else ''}tables ({chain.flavour})" for chain in dropping
         )
         docker = " (Docker sets it so)" if "dockerd" in situation.machine.programs else ""
-        what = f"the chain FORWARD of {names} drops what nothing accepts{docker}"
+        what = f"the chain FORWARD of {names} drops every packet that no rule accepts{docker}"
         yield Finding(
             Level.HANDLED,
             "forward-drops",
-            f"{what}: netorch puts accepts for the bridges of its networks there, and takes them away again",
+            f"{what}: netorch adds accepts for the bridges of its networks, "
+            "and removes them with `destroy`",
         )
 
 
-def blind(situation: Situation) -> Iterator[Finding]:
-    """What netorch would have to look into and cannot."""
-    for found in situation.machine.forward.blind if situation.machine.forward is not None else ():
+def unreadable_rules(situation: Situation) -> Iterator[Finding]:
+    """Report foreign rules that netorch would have to read and cannot."""
+    forward = situation.machine.forward
+    for rules in forward.blind if forward is not None else ():
         yield Finding(
-            Level.WARNING, "cannot-see-rules", found.what.rstrip("."), INSTALL[found.backend]
+            Level.WARNING, "cannot-see-rules", rules.what.rstrip("."), INSTALL[rules.backend]
         )
 
 
 def warnings(situation: Situation) -> set[str]:
-    """The warnings of a plan that are findings of these checks as well."""
-    there = situation.machine.forward
-    seen = {found.what for found in there.blind} if there is not None else set()
-    return seen | {
-        loss_warning(HOST, wall, bridges) for wall, bridges in _lossy(situation) if bridges
+    """Return the warnings of a plan that these checks report too."""
+    forward = situation.machine.forward
+    unreadable = {rules.what for rules in forward.blind} if forward is not None else set()
+    return unreadable | {
+        loss_warning(HOST, chain, bridges) for chain, bridges in _lossy(situation) if bridges
     }
 
 
-def walls(situation: Situation) -> Iterator[Finding]:
-    """Chains of others' nftables tables that drop, firewalld's among them."""
-    for wall, bridges in _lossy(situation):
-        place = f"{wall.family} {wall.table} {wall.chain}"
+def dropping_chains(situation: Situation) -> Iterator[Finding]:
+    """Report foreign nftables chains, such as firewalld's, that drop by default."""
+    for chain, bridges in _lossy(situation):
+        place = f"{chain.family} {chain.table} {chain.chain}"
         if bridges:
-            what, command = loss(HOST, wall, bridges)
+            what, command = loss(HOST, chain, bridges)
             yield Finding(Level.WARNING, "firewall-drops", what, command, object=place)
         elif not situation.topologies:
-            what, command = loss(HOST, wall, [SOME])
+            what, command = loss(HOST, chain, [PLACEHOLDER])
             remedy = (
-                f"{SOME} is the bridge of a network of mode nat or routed; `doctor FILE` names it."
+                f"{PLACEHOLDER} stands for the bridge of a network of mode nat or routed; "
+                "`doctor FILE` writes its name there."
             )
             yield Finding(Level.WARNING, "firewall-drops", what, command, remedy, place)
 
 
 def _lossy(situation: Situation) -> Iterator[tuple[DroppingChain, list[str]]]:
-    """Each chain that drops, with the bridges of the topologies that it concerns."""
-    there = situation.machine.forward
-    if there is None:
+    """Yield each chain that drops, with those bridges of the topologies whose packets it drops."""
+    forward = situation.machine.forward
+    if forward is None:
         return
     accepts = [
         resource
@@ -82,21 +86,24 @@ def _lossy(situation: Situation) -> Iterator[tuple[DroppingChain, list[str]]]:
         for resource in desired.state.values()
         if isinstance(resource, ForwardAccept) and resource.netns == HOST
     ]
-    for wall in there.dropping_chains:
-        bridges = [accept.bridge for accept in accepts if accept.is_stopped_by(there, wall)]
-        yield wall, list(dict.fromkeys(bridges))
+    for chain in forward.dropping_chains:
+        bridges = [accept.bridge for accept in accepts if accept.is_stopped_by(forward, chain)]
+        yield chain, list(dict.fromkeys(bridges))
 
 
 def firewalls(situation: Situation) -> Iterator[Finding]:
-    """What nodes send to the host itself is for its firewall to let in."""
+    """Report ufw and firewalld if they do not accept what nodes send to the host itself."""
     machine = situation.machine
-    bridges = situation.bridges() or ([] if situation.topologies else [SOME])
+    bridges = situation.bridges() or ([] if situation.topologies else [PLACEHOLDER])
     if (
         machine.ufw is not None
         or "ENABLED=yes" in machine.files.get("/etc/ufw/ufw.conf", "").splitlines()
     ):
         if missing := [bridge for bridge in bridges if bridge not in (machine.ufw or ())]:
-            what = f"ufw is active: what nodes send to this host itself through {', '.join(missing)} is not let in"
+            what = (
+                "ufw is active and does not accept what nodes send to this host itself "
+                f"through {', '.join(missing)}"
+            )
             yield Finding(
                 Level.WARNING,
                 "firewall-drops",
@@ -104,18 +111,21 @@ def firewalls(situation: Situation) -> Iterator[Finding]:
                 " && ".join(f"ufw allow in on {bridge}" for bridge in missing),
             )
         return
-    walled = any(
-        wall.table == "firewalld"
-        for wall in (machine.forward.dropping_chains if machine.forward is not None else ())
+    filtered = any(
+        chain.table == "firewalld"
+        for chain in (machine.forward.dropping_chains if machine.forward is not None else ())
     )
-    if "firewalld" in machine.programs and bridges and not walled:
+    if "firewalld" in machine.programs and bridges and not filtered:
         zone = " ".join(f"--add-interface={bridge}" for bridge in bridges)
-        what = f"firewalld is running: what goes through {', '.join(bridges)} is for the zone of these interfaces to allow"
+        what = (
+            f"firewalld is running, and passes packets through {', '.join(bridges)} "
+            "only if the zone of these interfaces allows it"
+        )
         yield Finding(Level.WARNING, "firewall-drops", what, f"firewall-cmd --zone=trusted {zone}")
 
 
 def bridged(situation: Situation) -> Iterator[Finding]:
-    """br_netfilter shows bridged frames to the chain FORWARD."""
+    """Report that br_netfilter passes bridged frames through the chain FORWARD."""
     machine = situation.machine
     on = [version for version, path in BRIDGED.items() if machine.sysctls.get(path, "0") != "0"]
     if not on:
@@ -123,35 +133,44 @@ def bridged(situation: Situation) -> Iterator[Finding]:
     names = " and ".join(BRIDGED[version].replace("/", ".") for version in on) + (
         " is on" if len(on) == 1 else " are on"
     )
-    there = machine.forward
-    strange = (
-        [wall for wall in there.dropping_chains if set(wall.versions) & set(on)]
-        if there is not None
+    forward = machine.forward
+    dropping = (
+        [chain for chain in forward.dropping_chains if set(chain.versions) & set(on)]
+        if forward is not None
         else []
     )
     concerned = [
-        wall
-        for wall in strange
-        if not situation.topologies or any(name not in wall.names for name in situation.bridges())
+        chain
+        for chain in dropping
+        if not situation.topologies or any(name not in chain.names for name in situation.bridges())
     ]
     if concerned:
-        what = f"{names}, so that frames from one port of a bridge to another are dropped too, by {concerned[0].table}"
+        what = (
+            f"{names}, so that {concerned[0].table} also drops frames "
+            "from one port of a bridge to another"
+        )
         settings = [f"{BRIDGED[version].replace('/', '.')}=0" for version in on]
         command = " ".join(["sysctl -w", *settings])
         yield Finding(Level.WARNING, "bridged-frames-filtered", what, command)
-    elif there is not None and any(
-        chain.drops and chain.version in on for chain in there.forward_chains
+    elif forward is not None and any(
+        chain.drops and chain.version in on for chain in forward.forward_chains
     ):
-        what = f"{names}: the chain FORWARD, which drops, sees what goes from one port of a bridge to another"
+        what = (
+            f"{names}, so that the chain FORWARD also drops frames "
+            "from one port of a bridge to another"
+        )
         yield Finding(
             Level.HANDLED,
             "bridged-frames-filtered",
-            f"{what}; netorch lets its networks through there",
+            f"{what}; netorch adds accepts for its networks there",
         )
 
 
 def backends(situation: Situation) -> Iterator[Finding]:
-    """Networks of mode nat and routed, published ports and `nat` need one of them."""
+    """Report that no backend works.
+
+    Networks of mode nat and routed, published ports and `nat` need one.
+    """
     reasons = situation.backends
     if not reasons or None in reasons.values():
         return

@@ -1,4 +1,4 @@
-"""Checks of sizes: what the machine grants, and what the topologies take. Pure."""
+"""Checks of the machine's limits against the sizes of the topologies. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FEW_FILES = 64
 
 
 def forwarding(situation: Situation) -> Iterator[Finding]:
-    """Which networks turn on where they are applied, and off where they are destroyed."""
+    """Report that forwarding is off on the host, which an `apply` changes."""
     for version, path in FORWARDING.items():
         asking = [
             name
@@ -28,22 +28,27 @@ def forwarding(situation: Situation) -> Iterator[Finding]:
             if sysctl_key(HOST, path) in desired.state
         ]
         if asking and situation.machine.sysctls.get(path) == "0":
-            what = f"{path.replace('/', '.')} is 0, so that this host forwards no IPv{version}"
+            what = f"{path.replace('/', '.')} is 0, so that this host does not forward IPv{version}"
             yield Finding(
                 Level.HANDLED,
                 "forwarding-off",
-                f"{what}: netorch sets it for {', '.join(asking)}, and back when that is destroyed",
+                f"{what}: netorch sets it for {', '.join(asking)}, and resets it with `destroy`",
             )
 
 
 def open_files(situation: Situation) -> Iterator[Finding]:
-    """Few are no obstacle, since namespaces are closed and opened again, but a cost."""
+    """Report a low limit on open files.
+
+    netorch then closes namespaces and opens them again, which works but takes time.
+    """
     limit, namespaces = situation.machine.open_files, situation.namespaces()
     needed = 2 * namespaces + 256
     if limit < _FEW_FILES or (namespaces and limit < min(needed, 1 << 20)):
         count = max(needed, 1024)
-        what = f"{limit} open files are allowed" + (
-            f", and {namespaces} namespaces are used fastest with {needed}" if namespaces else ""
+        what = f"a process may open {limit} files" + (
+            f", and netorch is fastest with {needed} for {namespaces} namespaces"
+            if namespaces
+            else ""
         )
         yield Finding(
             Level.WARNING, "file-limit", what, f"prlimit --pid $$ --nofile={count}:{count}"
@@ -54,10 +59,13 @@ def namespaces(situation: Situation) -> Iterator[Finding]:
     most = int(situation.machine.sysctls.get(MAX_NAMESPACES, 1 << 30))
     desired = situation.topologies.get(situation.file)
     more = sum(key.kind == "netns" for key in desired.state) if desired is not None else 0
-    # one is tried out in, and taken away again
+    # one more, because netorch tries features in a temporary namespace
     needed = situation.machine.named + more + 1
     if needed > most:
-        what = f"{most} network namespaces are allowed to each user, {situation.machine.named} have a name already"
+        what = (
+            f"each user may have {most} network namespaces, "
+            f"{situation.machine.named} exist in /run/netns"
+        )
         what += f", and the file makes {more}" if more else ""
         yield Finding(
             Level.ERROR,
@@ -68,7 +76,11 @@ def namespaces(situation: Situation) -> Iterator[Finding]:
 
 
 def neighbours(situation: Situation) -> Iterator[Finding]:
-    """The table is one for all namespaces. With every pair that talks it fills up; a node and its gateway are the least."""
+    """Report a neighbour table that the topologies' addresses can fill.
+
+    All namespaces share one table, and each pair of nodes that exchange packets adds two entries.
+    The check counts the minimum: each node and its gateway.
+    """
     for version, path in NEIGHBOURS.items():
         most = int(situation.machine.sysctls.get(path, 1 << 30))
         count = sum(
@@ -77,7 +89,10 @@ def neighbours(situation: Situation) -> Iterator[Finding]:
             for resource in desired.state.values()
         )
         if 2 * count > most:
-            what = f"the table of neighbours of IPv{version} holds {most} for all namespaces together: {count} addresses can overflow it"
+            what = (
+                f"the neighbour table of IPv{version} holds {most} entries for all namespaces "
+                f"together, which {count} addresses can overflow"
+            )
             yield Finding(
                 Level.WARNING,
                 "neighbour-limit",
@@ -87,13 +102,17 @@ def neighbours(situation: Situation) -> Iterator[Finding]:
 
 
 def reverse_path(situation: Situation) -> Iterator[Finding]:
-    """A new namespace has the host's values (net.core.devconf_inherit_init_net), and strict ones drop what comes another way."""
+    """Report a strict reverse path filter in topologies with several paths.
+
+    A new namespace may take the host's values (net.core.devconf_inherit_init_net). A strict filter
+    drops packets that arrive by a path other than the one back to their source.
+    """
     values = situation.machine.fresh or situation.machine.sysctls
-    # the stricter of the two does not win, but the larger number: 1 is strict, 2 is loose
+    # the kernel uses the larger number of the two, not the stricter: 1 is strict, 2 is loose
     if max((int(values.get(path, 0)) for path in RP_FILTER), default=0) != 1:
         return
     for name, desired in situation.topologies.items():
-        said = {
+        configured = {
             key.netns
             for key, resource in desired.state.items()
             if isinstance(resource, Sysctl) and "rp_filter" in resource.paths[0]
@@ -104,16 +123,20 @@ def reverse_path(situation: Situation) -> Iterator[Finding]:
             if isinstance(resource, Rule)
             or (isinstance(resource, Route) and len(resource.spec.hops) > 1)
         }
-        if places := sorted(several - said - {HOST}):
+        if places := sorted(several - configured - {HOST}):
             nodes = ", ".join(places[:5]) + (" …" if len(places) > 5 else "")
-            what = f"rp_filter is strict here, and so in new namespaces: {nodes} of {name} will drop what comes by the other way"
+            what = (
+                f"rp_filter is strict in new namespaces: {nodes} of {name} will drop packets "
+                "that arrive by another path than the one back to their source"
+            )
             command = f"sysctl -w {RP_FILTER[0].replace('/', '.')}=2"
             yield Finding(
                 Level.WARNING,
                 "strict-reverse-path",
                 what,
                 command,
-                "Or say `sysctls: {net.ipv4.conf.all.rp_filter: 2}` of these nodes, for any machine.",
+                "Or write `sysctls: {net.ipv4.conf.all.rp_filter: 2}` for these nodes in the file, "
+                "which works on any machine.",
             )
 
 

@@ -1,4 +1,4 @@
-"""Checks of network managers, which take interfaces that they find for theirs. Pure."""
+"""Checks of network managers, which may configure interfaces that netorch makes. Pure."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ NETWORKD = (
     "/run/systemd/network/*.network",
     "/etc/systemd/network/*.network",
 )
-"""Of two files of one name the later counts."""
+"""Patterns in rising order of precedence: of files with the same name, the last one counts."""
 
 STATE = {
     "NetworkManager": "/run/NetworkManager/devices",
     "systemd-networkd": "/run/systemd/netif/links",
 }
-"""What they leave in /run while they run, for where other users' processes cannot be seen."""
+"""Folders that exist while the managers run, used if other users' processes are hidden."""
 
 _OURS = {"veth": "ether", "bridge": "bridge"}
-"""Kinds that netorch puts on the host, and what networkd calls their type."""
+"""Kinds of interfaces that netorch makes on the host → their `Type=` in systemd-networkd."""
 
 _UNMANAGED = re.compile(r"^\s*unmanaged-devices\s*\+?=(.*)$", re.MULTILINE)
 
@@ -43,15 +43,17 @@ def network_manager(situation: Situation) -> Iterator[Finding]:
     if not running(situation, "NetworkManager"):
         return
     texts = [text for path, text in situation.machine.files.items() if "/NetworkManager/" in path]
-    said = ";".join(found[1] for text in texts for found in _UNMANAGED.finditer(text))
-    words = {word.strip() for word in re.split(r"[;,]", said)}
+    settings = ";".join(match[1] for text in texts for match in _UNMANAGED.finditer(text))
+    words = {word.strip() for word in re.split(r"[;,]", settings)}
     missing = [
         kind
         for kind in _OURS
         if not words & {f"type:{kind}", f"driver:{kind}", "*", "interface-name:*"}
     ]
     if missing:
-        what = "NetworkManager is running, and may take interfaces that netorch puts on the host for its own"
+        what = (
+            "NetworkManager is running, and may configure interfaces that netorch makes on the host"
+        )
         devices = ";".join(f"driver:{kind}" for kind in _OURS)
         path = "/etc/NetworkManager/conf.d/90-netorch.conf"
         command = (
@@ -63,23 +65,29 @@ def network_manager(situation: Situation) -> Iterator[Finding]:
 def networkd(situation: Situation) -> Iterator[Finding]:
     if not running(situation, "systemd-networkd"):
         return
-    found = {
+    files = {
         path.rpartition("/")[2]: (path, text)
         for path, text in situation.machine.files.items()
         if path.endswith(".network")
     }
-    grabbed = {kind: path for kind in _OURS if (path := _taken_by(kind, found))}
-    if grabbed:
-        paths = ", ".join(dict.fromkeys(grabbed.values()))
-        what = f"systemd-networkd is running, and {paths} matches every {' and every '.join(grabbed)}: it takes netorch's for its own"
-        # Kind= would be the word, but a systemd before 251 does not know it, and would match everything
+    matches = {kind: path for kind in _OURS if (path := _matching_file(kind, files))}
+    if matches:
+        paths = ", ".join(dict.fromkeys(matches.values()))
+        what = (
+            f"systemd-networkd is running, and {paths} matches every "
+            f"{' and every '.join(matches)}, netorch's too"
+        )
+        # not Kind=, because systemd before 251 does not know that key and would match everything
         text = f"[Match]\\nDriver={' '.join(_OURS)}\\n[Link]\\nUnmanaged=yes\\n"
         command = f"printf '{text}' > /etc/systemd/network/05-netorch.network && networkctl reload"
         yield Finding(Level.WARNING, "network-manager", what, command, object="systemd-networkd")
 
 
-def _taken_by(kind: str, files: Mapping[str, tuple[str, str]]) -> str:
-    """The first file that matches any interface of the kind; "" if that leaves it alone, or none does."""
+def _matching_file(kind: str, files: Mapping[str, tuple[str, str]]) -> str:
+    """Return the path of the first file that matches every interface of the kind.
+
+    Return "" if no file does, or if the file sets `Unmanaged=yes`.
+    """
     for name in sorted(files):
         path, text = files[name]
         parser = ConfigParser(
@@ -100,7 +108,7 @@ def _taken_by(kind: str, files: Mapping[str, tuple[str, str]]) -> str:
 
 
 def _fits(key: str, value: str, kind: str) -> bool:
-    """Whether a condition is met by any interface of the kind, whatever its name."""
+    """Whether every interface of the kind meets a condition, whatever its name."""
     patterns = value.split()
     match key:
         case "name" | "originalname":

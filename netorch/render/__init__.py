@@ -1,1 +1,1 @@
-"""Values to words, pictures, scripts and files."""
+"""Writes values as text, JSON, pictures, scripts and topology files."""

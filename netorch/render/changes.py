@@ -1,4 +1,4 @@
-"""A plan as a person would tell it: one change an object, with old and new values and what it does to traffic."""
+"""Summarises a plan for users: one change for each object, with old and new values."""
 
 from __future__ import annotations
 
@@ -13,29 +13,36 @@ from netorch.state.plan import Plan, Step
 from netorch.state.resource import Disruption, Resource
 
 AttributeChanges = tuple[str | None, str | None]
-"""Old and new; None where there is none."""
+"""The old and the new value; None if there is none."""
 
 
 class Change(Struct):
-    """What happens to one object. `because` names what takes it along, `key` leads to its place in the file; `added` and
-    `removed` are lines of what is made of lines. `steps`: what is done for it, in the plan's order;
-    none in a change that comes from a private host.
-    """
+    """What happens to one object."""
 
     disruption: Disruption
     key: Key
+    """The key of the object. Its position in the file is found by it."""
     title: str
+    """The object as users call it, such as `veth r1/eth0`."""
     values: dict[str, AttributeChanges] = field(default_factory=dict)
+    """Name → old and new value of each attribute that changes."""
     because: str = ""
+    """The title of another object whose change causes this one, "" without one."""
     added: tuple[str, ...] = ()
+    """Lines that the object gets, if it consists of lines, as a file does."""
     removed: tuple[str, ...] = ()
+    """Lines that the object loses."""
     steps: list[Step] = field(default_factory=list)
+    """The steps that make the change, in the plan's order. Empty if a private host sent it."""
 
 
 def changes(plan: Plan) -> list[Change]:
-    """The changes of a plan in its order. An attribute that is a step of its own (state, master) goes with its object."""
+    """Return the changes of a plan in its order.
+
+    An attribute that has a step of its own (state, master) belongs to the change of its object.
+    """
     replaced = {step.key for step in plan.changes if step.disruption is Disruption.REPLACE}
-    gone = (
+    deleted = (
         {
             resource.key: resource
             for resource in (*plan.implied, *(step.resource for step in plan.deletes))
@@ -43,86 +50,90 @@ def changes(plan: Plan) -> list[Change]:
         if replaced
         else {}
     )
-    left = {
+    lost_parts = {
         resource.part_of: resource
         for resource in plan.implied
         if resource.part_of is not None and resource.key not in replaced
     }
-    found: dict[Key, Change] = {}
-    parts: dict[Key, Change] = {}
+    by_key: dict[Key, Change] = {}
+    by_parent: dict[Key, Change] = {}
     result: list[Change] = []
-    ahead: dict[Key, Step] = {}
+    deletions: dict[Key, Step] = {}
     for step in plan.steps:
         if step.after is None and step.key in replaced:
-            ahead[step.key] = step
+            deletions[step.key] = step
             continue
-        own = [ahead[step.key], step] if step.key in ahead else [step]
+        own = [deletions[step.key], step] if step.key in deletions else [step]
         parent = step.resource.part_of
         if (
             parent is not None
             and step.before is None
-            and parent in found
-            and found[parent].disruption in _NEW
+            and parent in by_key
+            and by_key[parent].disruption in _NEW
         ):
-            found[parent].values |= {
+            by_key[parent].values |= {
                 name: (None, value) for name, value in step.resource.attributes().items()
             }
-            found[step.key] = found[parent]
-            found[parent].steps += own
+            by_key[step.key] = by_key[parent]
+            by_key[parent].steps += own
             continue
-        if parent is not None and step.disruption is Disruption.REPLACE and parent in parts:
-            # that a link goes down and up again where it joins or leaves a master
-            found[step.key] = parts[parent]
-            parts[parent].steps += own
-            parts[parent].disruption = max(
-                parts[parent].disruption, Disruption.FLAP, key=list(Disruption).index
+        if parent is not None and step.disruption is Disruption.REPLACE and parent in by_parent:
+            # part of the link's change, because the link goes down and up again when it joins or
+            # leaves a master
+            by_key[step.key] = by_parent[parent]
+            by_parent[parent].steps += own
+            by_parent[parent].disruption = max(
+                by_parent[parent].disruption, Disruption.FLAP, key=list(Disruption).index
             )
             continue
-        if parent in left and step.disruption is Disruption.REPLACE:
-            # it left a master that is gone: a step of its own was not needed, but it is what a person sees
-            lost = left[parent]
+        if parent in lost_parts and step.disruption is Disruption.REPLACE:
+            # the lost master is shown, although it took no step, because the master was deleted
+            lost = lost_parts[parent]
             absent = lost.absent()
             values: dict[str, AttributeChanges] = {
                 name: (value, absent.get(name)) for name, value in lost.attributes().items()
             }
             change = Change(Disruption.FLAP, step.key, step.resource.title(), values)
         else:
-            values = _values(step, gone.get(step.key) if step.after is not None else None)
+            values = _values(step, deleted.get(step.key) if step.after is not None else None)
             change = Change(
                 _disruption(step),
                 step.key,
                 step.resource.title(),
                 values,
-                _because(step, found),
+                _because(step, by_key),
                 *_lines(step),
             )
         change.steps += own
-        found[step.key] = change
+        by_key[step.key] = change
         if parent is not None and parent.kind == "link":
-            parts[parent] = change
+            by_parent[parent] = change
         result.append(change)
     return result
 
 
 def count_differences(plan: Plan) -> int:
-    """In how many places two states differ: the lines of `netorch diff`, wherever a number is told."""
+    """Return in how many places two states differ: the number of lines of `netorch diff`."""
     return len(changes(plan))
 
 
-def summary(found: Sequence[Change]) -> Mapping[str, int]:
-    """How many changes there are of each sort."""
+def summary(entries: Sequence[Change]) -> Mapping[str, int]:
+    """Return how many changes there are of each disruption."""
     return {
         sort.value: count
         for sort in Disruption
-        if (count := sum(change.disruption is sort for change in found))
+        if (count := sum(change.disruption is sort for change in entries))
     }
 
 
 def gone_objects(plan: Plan) -> int:
-    """How many objects a plan of deletes takes away, counted as `changes` counts those that are made: a part goes with its object."""
-    gone = [*plan.implied, *(step.resource for step in plan.steps)]
-    keys = {resource.key for resource in gone}
-    return sum(resource.part_of not in keys for resource in gone)
+    """Return how many objects a plan of deletes removes.
+
+    It counts as `changes` counts objects that are made: a part belongs to its object.
+    """
+    deleted = [*plan.implied, *(step.resource for step in plan.steps)]
+    keys = {resource.key for resource in deleted}
+    return sum(resource.part_of not in keys for resource in deleted)
 
 
 _NEW = {Disruption.CREATE, Disruption.REPLACE}
@@ -136,7 +147,8 @@ def _disruption(step: Step) -> Disruption:
         or (step.disruption is Disruption.REPLACE and step.cause is not None)
     ):
         return step.disruption
-    # a link that comes up or joins a bridge is an update of the link, one that goes down or leaves stops traffic
+    # a link that comes up or joins a bridge is updated; one that goes down or leaves a bridge
+    # stops traffic
     if step.before is not None and step.after is not None:
         return step.disruption
     if step.before is None and step.disruption is not Disruption.REPLACE:
@@ -144,38 +156,42 @@ def _disruption(step: Step) -> Disruption:
     return step.disruption if step.after is not None else step.resource.REMOVAL
 
 
-def _values(step: Step, gone: Resource | None) -> dict[str, AttributeChanges]:
-    """Old and new of each attribute; of a replacement (`gone` is what was there) the old one only where it was another."""
+def _values(step: Step, deleted: Resource | None) -> dict[str, AttributeChanges]:
+    """Return the old and the new value of each attribute.
+
+    In a replacement, `deleted` is the object before. An old value is then given only if it differs
+    from the new one.
+    """
     absent = step.resource.absent()
     old = step.before.attributes() if step.before is not None else absent
     new = step.after.attributes() if step.after is not None else absent
-    if gone is not None and step.after is not None:
-        was = gone.attributes()
+    if deleted is not None and step.after is not None:
+        was = deleted.attributes()
         return {
-            name: (None if was.get(name) == value else _unsaid(gone, name, was), value)
+            name: (None if was.get(name) == value else _text_of(deleted, name, was), value)
             for name, value in new.items()
         } | {
-            name: (value, _unsaid(step.after, name, new))
+            name: (value, _text_of(step.after, name, new))
             for name, value in was.items()
             if name not in new
         }
     names = [*new, *(name for name in old if name not in new)]
     if step.before is not None and step.after is not None:
         both = {
-            name: (_unsaid(step.before, name, old), _unsaid(step.after, name, new))
+            name: (_text_of(step.before, name, old), _text_of(step.after, name, new))
             for name in names
         }
         return {name: pair for name, pair in both.items() if pair[0] != pair[1]}
     return {name: (old.get(name), new.get(name)) for name in names}
 
 
-def _unsaid(resource: Resource, name: str, said: Mapping[str, str]) -> str | None:
-    """What is said, or what goes without saying, being the default: where it changes it is worth a word."""
-    return said[name] if name in said else resource.default_text(name)
+def _text_of(resource: Resource, name: str, attributes: Mapping[str, str]) -> str | None:
+    """Return the value of an attribute, or its default, which `attributes` leaves out."""
+    return attributes[name] if name in attributes else resource.default_text(name)
 
 
 def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Lines that come and lines that go; one that only changes its place does both."""
+    """Return the added and the removed lines. A line that only moves is in both."""
     old = tuple(step.before.lines()) if step.before is not None and step.after is not None else ()
     new = tuple(step.after.lines()) if step.after is not None else ()
     return _moved(old, new) if old else (new, ())
@@ -183,7 +199,10 @@ def _lines(step: Step) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 @lru_cache(maxsize=16)
 def _moved(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The same for a thousand nodes, since their hosts files are."""
+    """Return the added and the removed lines of two texts.
+
+    Cached, because the hosts files of a thousand nodes are all the same.
+    """
     from difflib import SequenceMatcher
 
     added: list[str] = []
@@ -197,7 +216,7 @@ def _moved(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[tuple[str, ...],
     return tuple(added), tuple(removed)
 
 
-def _because(step: Step, found: Mapping[Key, Change]) -> str:
+def _because(step: Step, by_key: Mapping[Key, Change]) -> str:
     if step.cause is None:
         return ""
-    return found[step.cause].title if step.cause in found else str(step.cause)
+    return by_key[step.cause].title if step.cause in by_key else str(step.cause)

@@ -1,4 +1,7 @@
-"""What came of checks: a row each, a matrix for the members of a network, and the same as JSON."""
+"""Writes the outcomes of checks as text and as JSON.
+
+The text has a row for each check, and a matrix for a check of all members of a network.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,9 @@ from netorch.render.text import count_text, paint
 from netorch.resolve.checks import Check
 
 MATRIX = 24
-"""Members of a network up to which a matrix fits a terminal."""
+"""The most members of a network that get a matrix: a larger one is too wide for a terminal."""
 PAIRS = 20
-"""Failed pairs of a network that are listed, unless all are asked for."""
+"""The most failed pairs of a network that are listed without `-v`."""
 _GREEN, _RED = "32", "31"
 
 
@@ -26,25 +29,29 @@ def lines(
     verbose: bool = False,
     file: str = "",
 ) -> Iterator[str]:
-    """A row for each check: whether it passed, who, whom, what, and the round trip or the reason."""
-    of = _by_check(outcomes)
-    rows = [_row(check, of.get(number, [])) for number, check in enumerate(checks)]
+    """Yield a row for each check.
+
+    Its columns are whether the check passed, the source, the target, the probe, and the round trip
+    or the reason.
+    """
+    by_check = _by_check(outcomes)
+    rows = [_row(check, by_check.get(number, [])) for number, check in enumerate(checks)]
     widths = [max((len(cells[column]) for cells in rows), default=0) for column in range(4)]
     for (*cells, last), (number, check) in zip(rows, enumerate(checks), strict=True):
         first, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         text = "  ".join(
             [paint(first, _GREEN if cells[0] == "ok" else _RED, colour), *others, last]
         ).rstrip()
-        found = of.get(number, [])
-        failed = [outcome for outcome in found if not outcome.passed]
-        where = found[0].where if found else None
+        own = by_check.get(number, [])
+        failed = [outcome for outcome in own if not outcome.passed]
+        where = own[0].where if own else None
         yield (
             f"{text}  # {file}:{where.line}"
             if where is not None and (verbose or failed) and file
             else text
         )
         if check.network:
-            yield from _matrix(check, found, colour)
+            yield from _matrix(check, own, colour)
             yield from _failed(failed, colour, verbose)
         else:
             yield from (f"        {printable(why)}" for outcome in failed for why in outcome.why)
@@ -53,29 +60,32 @@ def lines(
 def summarize(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> str:
     if not checks:
         return "the file has no `checks`: nothing was tried"
-    found = counts(checks, outcomes)
-    if not found["failed"]:
-        return f"{count_text(found['ok'], 'check')} ok"
-    return f"{found['failed']} of {count_text(len(checks), 'check')} FAILED"
+    result = counts(checks, outcomes)
+    if not result["failed"]:
+        return f"{count_text(result['ok'], 'check')} ok"
+    return f"{result['failed']} of {count_text(len(checks), 'check')} FAILED"
 
 
 def counts(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How many entries of `checks` passed and failed; one of a network fails with one of its pairs."""
+    """Return how many entries of `checks` passed and failed.
+
+    A check of a network fails if one of its pairs does.
+    """
     failed = {outcome.number for outcome in outcomes if not outcome.passed}
     return {"ok": len(checks) - len(failed), "failed": len(failed)}
 
 
 def rows(checks: Sequence[Check], outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """The checks as JSON has them."""
-    of = _by_check(outcomes)
-    return [_entry(check, of.get(number, [])) for number, check in enumerate(checks)]
+    """Return the checks for the JSON document."""
+    by_check = _by_check(outcomes)
+    return [_entry(check, by_check.get(number, [])) for number, check in enumerate(checks)]
 
 
 def _by_check(outcomes: Sequence[Outcome]) -> Mapping[int, list[Outcome]]:
-    found: dict[int, list[Outcome]] = {}
+    by_check: dict[int, list[Outcome]] = {}
     for outcome in outcomes:
-        found.setdefault(outcome.number, []).append(outcome)
-    return found
+        by_check.setdefault(outcome.number, []).append(outcome)
+    return by_check
 
 
 def _what(check: Check) -> str:
@@ -107,13 +117,13 @@ def _time(seconds: float) -> str:
 
 
 def _matrix(check: Check, outcomes: Sequence[Outcome], colour: bool) -> Iterator[str]:
-    """Who tries (a row each) whom (a column each)."""
+    """Yield a matrix with a row for each source and a column for each target."""
     names = [end.name for end in check.members]
     if not 2 <= len(names) <= MATRIX:
         return
     cells = {(outcome.source, outcome.target): outcome.passed for outcome in outcomes}
     width = max(len("from"), *map(len, names))
-    # names above their columns where they are short, else numbers that stand before the rows too
+    # names that are too long for column heads are replaced by numbers, which the rows have too
     numbered = (width + 2) * len(names) > 100
     heads = [str(number) for number in range(1, len(names) + 1)] if numbered else names
     rows = (
@@ -127,27 +137,28 @@ def _matrix(check: Check, outcomes: Sequence[Outcome], colour: bool) -> Iterator
         + "  ".join(head.ljust(column) for head in heads).rstrip()
     )
     for name, row in zip(names, rows, strict=True):
-        shown = []
+        texts = []
         for other in names:
             passed = cells.get((name, other))
             word = "·" if passed is None else ("ok" if passed else "x" if numbered else "FAILED")
-            shown.append(
+            texts.append(
                 paint(word.ljust(column), _RED, colour) if passed is False else word.ljust(column)
             )
-        yield f"        {row}  " + "  ".join(shown).rstrip()
+        yield f"        {row}  " + "  ".join(texts).rstrip()
 
 
 def _failed(failed: Sequence[Outcome], colour: bool, verbose: bool) -> Iterator[str]:
-    shown = failed if verbose else failed[:PAIRS]
-    for outcome in shown:
+    listed = failed if verbose else failed[:PAIRS]
+    for outcome in listed:
         yield paint(f"        {outcome.source} → {outcome.target}: {outcome.reason}", _RED, colour)
         yield from (f"          {printable(why)}" for why in outcome.why)
-    if len(shown) < len(failed):
+    if len(listed) < len(failed):
         worst = Counter(
             end for outcome in failed for end in (outcome.source, outcome.target)
         ).most_common(3)
         most = ", ".join(f"{name} ({count})" for name, count in worst)
-        yield f"        … and {len(failed) - len(shown)} more, most of them with {most} (-v lists them all)"
+        more = len(failed) - len(listed)
+        yield f"        … and {more} more, most of them with {most} (-v lists them all)"
 
 
 def _entry(check: Check, outcomes: Sequence[Outcome]) -> dict[str, Any]:

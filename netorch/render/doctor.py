@@ -1,4 +1,4 @@
-"""What doctor found, as tables of text and as JSON."""
+"""Writes doctor's diagnosis as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,37 +15,42 @@ _HEADER = ("FEATURE", "HERE", "NEEDED BY")
 
 
 def lines(
-    found: Diagnosis, *, colour: bool = False, verbose: bool = False, quiet: bool = False
+    diagnosis: Diagnosis, *, colour: bool = False, verbose: bool = False, quiet: bool = False
 ) -> Iterator[str]:
-    """The table of features, then what is in the way, each with its remedy; last a line that sums up. `quiet`: errors alone."""
+    """Yield the table of features, the findings with their remedies, and a summary.
+
+    With `quiet`, yield the errors alone. With `verbose`, name the modules and build options too.
+    """
     if quiet:
-        for finding in found.findings:
+        for finding in diagnosis.findings:
             if finding.level is Level.ERROR:
                 yield from _finding(finding, colour)
         return
-    yield f"Linux {printable(found.release)}"
-    rows = [(ability.what, ability.state.value, ability.keys) for ability in found.abilities]
+    yield f"Linux {printable(diagnosis.release)}"
+    rows = [(ability.what, ability.state.value, ability.keys) for ability in diagnosis.abilities]
     widths = [max(len(row[column]) for row in (_HEADER, *rows)) for column in range(2)]
     yield f"{_HEADER[0].ljust(widths[0])}  {_HEADER[1].ljust(widths[1])}  {_HEADER[2]}"
-    for ability, (what, state, keys) in zip(found.abilities, rows, strict=True):
-        yield f"{what.ljust(widths[0])}  {paint(state.ljust(widths[1]), _STATES[state], colour)}  {keys}"
+    for ability, (what, state, keys) in zip(diagnosis.abilities, rows, strict=True):
+        label = paint(state.ljust(widths[1]), _STATES[state], colour)
+        yield f"{what.ljust(widths[0])}  {label}  {keys}"
         if ability.hint and state == "no":
             yield f"{''.ljust(widths[0])}  {printable(ability.hint)}"
         if verbose and (ability.module or ability.config):
-            yield f"{''.ljust(widths[0])}  {', '.join(filter(None, (ability.config, ability.module and f'module {ability.module}')))}"
+            module = ability.module and f"module {ability.module}"
+            yield f"{''.ljust(widths[0])}  {', '.join(filter(None, (ability.config, module)))}"
     yield ""
-    for finding in found.findings:
+    for finding in diagnosis.findings:
         yield from _finding(finding, colour)
-    yield _summary(found)
+    yield _summary(diagnosis)
 
 
-def document(found: Diagnosis) -> dict[str, Any]:
-    """The fields of the JSON document."""
+def document(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return the fields of the JSON document."""
     return {
-        "kernel": found.release,
-        "root": found.root,
-        "topology": found.topology or None,
-        "well": found.well,
+        "kernel": diagnosis.release,
+        "root": diagnosis.root,
+        "topology": diagnosis.topology or None,
+        "well": diagnosis.well,
         "features": [
             {
                 "feature": ability.what,
@@ -55,7 +60,7 @@ def document(found: Diagnosis) -> dict[str, Any]:
                 "config": ability.config or None,
                 "reason": ability.hint or None if ability.state.value == "no" else None,
             }
-            for ability in found.abilities
+            for ability in diagnosis.abilities
         ],
         "findings": [
             {
@@ -67,24 +72,25 @@ def document(found: Diagnosis) -> dict[str, Any]:
                 "command": finding.command or None,
                 "remedy": finding.remedy or None,
             }
-            for finding in found.findings
+            for finding in diagnosis.findings
         ],
     }
 
 
 def _finding(finding: Finding, colour: bool) -> Iterator[str]:
-    yield f"{paint(finding.level.value, _COLOURS[finding.level], colour)}: {printable(finding.what)}."
+    level = paint(finding.level.value, _COLOURS[finding.level], colour)
+    yield f"{level}: {printable(finding.what)}."
     if finding.command:
         yield f"    {printable(finding.command)}"
     if finding.remedy:
         yield f"    # {printable(finding.remedy)}"
 
 
-def _summary(found: Diagnosis) -> str:
+def _summary(diagnosis: Diagnosis) -> str:
     counts = [
-        (sum(finding.level is level for finding in found.findings), level)
+        (sum(finding.level is level for finding in diagnosis.findings), level)
         for level in (Level.ERROR, Level.WARNING)
     ]
-    said = " and ".join(count_text(count, level.value) for count, level in counts if count)
-    what = f" for {found.topology}" if found.topology else ""
-    return f"{said} in the way{what}" if said else f"nothing is in the way{what}"
+    summary = " and ".join(count_text(count, level.value) for count, level in counts if count)
+    what = f" for {diagnosis.topology}" if diagnosis.topology else ""
+    return f"{summary} in the way{what}" if summary else f"nothing is in the way{what}"

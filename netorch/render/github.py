@@ -1,6 +1,7 @@
-"""A difference as workflow commands of GitHub Actions, which annotate lines of the file. Pure.
+"""Writes a difference as workflow commands of GitHub Actions. Pure.
 
-GitHub shows ten errors and ten warnings of a step: changes that come from one line of the file are one annotation.
+The commands annotate lines of the topology file. GitHub shows at most ten errors and ten warnings
+of a step. Changes that come from the same line of the file therefore share one annotation.
 """
 
 from __future__ import annotations
@@ -14,40 +15,44 @@ from netorch.render.changes import Change
 from netorch.state.resource import Disruption
 
 MAX_ANNOTATIONS = 10
-"""Annotations of one level that GitHub shows of a step."""
+"""The most annotations of one level that GitHub shows for a step."""
 
-_LONGEST = 20
-"""Lines of one annotation."""
+_MAX_LINES = 20
+"""The most lines of one annotation."""
 
-_STOPS = frozenset((Disruption.FLAP, Disruption.REPLACE, Disruption.DELETE))
-"""Changes that stop traffic are errors, the others warnings."""
+_INTERRUPTING = frozenset((Disruption.FLAP, Disruption.REPLACE, Disruption.DELETE))
+"""Changes that stop traffic. They are errors, the others are warnings."""
 
 
 def annotate(
-    name: str, found: Sequence[Change], file: str, where: Callable[[Change], Position | None]
+    name: str, changes: Sequence[Change], file: str, where: Callable[[Change], Position | None]
 ) -> Iterator[str]:
-    """One command for each line of the file (and level) that changes come from. `file`: as the repository has it, "" without one."""
+    """Yield a command for each line of the file, and each level, that changes come from.
+
+    `file` is the path below the repository, "" without a file.
+    """
     grouped: dict[tuple[str, Position | None], list[Change]] = {}
-    for change in found:
+    for change in changes:
         place = where(change)
-        level = "error" if change.disruption in _STOPS else "warning"
+        level = "error" if change.disruption in _INTERRUPTING else "warning"
         grouped.setdefault((level, Position(place.line, 1) if place else None), []).append(change)
     for level in ("error", "warning"):
-        groups = [(place, changes) for (its, place), changes in grouped.items() if its == level]
-        shown = groups if len(groups) <= MAX_ANNOTATIONS else groups[: MAX_ANNOTATIONS - 1]
-        for place, changes in shown:
-            yield command(level, "\n".join(_said(changes)), file, place, title=f"{name} differs")
-        if rest := [change for _, changes in groups[len(shown) :] for change in changes]:
+        groups = [(place, group) for (its, place), group in grouped.items() if its == level]
+        single = groups if len(groups) <= MAX_ANNOTATIONS else groups[: MAX_ANNOTATIONS - 1]
+        for place, group in single:
+            message = "\n".join(_change_lines(group))
+            yield command(level, message, file, place, title=f"{name} differs")
+        if rest := [change for _, group in groups[len(single) :] for change in group]:
             yield command(
                 level,
-                "\n".join(_said(rest)),
+                "\n".join(_change_lines(rest)),
                 file,
                 title=f"{name} differs: {text.count_text(len(rest), 'further change')}",
             )
 
 
 def failure(error: NetorchError, path: Callable[[str], str]) -> Iterator[str]:
-    """One error for each problem. `path`: a file's name → as the repository has it."""
+    """Yield an error for each problem. `path` returns the path of a file in the repository."""
     for problem in error.problems:
         words = f"{problem.what} {problem.remedy}".rstrip()
         yield command("error", printable(words), path(error.file), problem.where, title="netorch")
@@ -60,20 +65,23 @@ def warning(line: str) -> str:
 def command(
     level: str, message: str, file: str = "", place: Position | None = None, title: str = ""
 ) -> str:
-    """`::error file=…,line=…,title=…::MESSAGE`, escaped as the runner reads it."""
-    said = {"file": file, "line": str(place.line) if place else "", "title": title}
+    """Return `::error file=…,line=…,title=…::MESSAGE`, escaped for the runner."""
+    properties = {"file": file, "line": str(place.line) if place else "", "title": title}
     if place and place.column > 1:
-        said["col"] = str(place.column)
+        properties["col"] = str(place.column)
     words = ",".join(
         f"{name}={_property(value)}"
-        for name, value in said.items()
+        for name, value in properties.items()
         if value and (file or name == "title")
     )
     return f"::{level} {words}::{_data(message)}"
 
 
 def relative(file: str, folder: str, workspace: str) -> str:
-    """A file as an annotation names it: below the workspace, that is the checkout. `file` counts from `folder`; "" for standard input."""
+    """Return the path of a file below the workspace, which is the checkout of the repository.
+
+    `file` is relative to `folder`. Return "" for standard input.
+    """
     if file in ("", "-"):
         return ""
     whole = _plain(PurePosixPath(folder, file))
@@ -84,7 +92,7 @@ def relative(file: str, folder: str, workspace: str) -> str:
 
 
 def _plain(path: PurePosixPath) -> PurePosixPath:
-    """Without `..`, as the words of the path say it."""
+    """Return the path without `..`. Symbolic links are not followed."""
     parts: list[str] = []
     for part in path.parts:
         if part == ".." and len(parts) > 1:
@@ -94,11 +102,11 @@ def _plain(path: PurePosixPath) -> PurePosixPath:
     return PurePosixPath(*parts)
 
 
-def _said(found: Sequence[Change]) -> Iterator[str]:
-    lines = [printable(line) for line in text.change_lines(found)]
-    yield from lines[:_LONGEST]
-    if len(lines) > _LONGEST:
-        yield f"… and {len(lines) - _LONGEST} more"
+def _change_lines(changes: Sequence[Change]) -> Iterator[str]:
+    lines = [printable(line) for line in text.change_lines(changes)]
+    yield from lines[:_MAX_LINES]
+    if len(lines) > _MAX_LINES:
+        yield f"… and {len(lines) - _MAX_LINES} more"
 
 
 def _data(value: str) -> str:

@@ -1,4 +1,7 @@
-"""What commands say, as JSON: documented in docs/json.md, stable within one `version`."""
+"""Writes the results of commands as JSON, which docs/json.md documents.
+
+The format is stable within a `version`.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +20,25 @@ def document(**content: Any) -> str:
 
 
 def changes(
-    found: Sequence[Change],
+    entries: Sequence[Change],
     where: Callable[[Change], Position | None] = lambda _: None,
     commands: Callable[[Change], Sequence[str]] | None = None,
 ) -> list[dict[str, Any]]:
-    """`commands`: those that would do the same, where they are asked for."""
+    """Return the changes for a document.
+
+    `commands`, if given, returns the shell commands that would make the same change.
+    """
     return [
         _change(change, where(change)) | ({"commands": list(commands(change))} if commands else {})
-        for change in found
+        for change in entries
     ]
 
 
-def counts(found: Sequence[Change]) -> Mapping[str, int]:
-    return summary(found)
+def counts(entries: Sequence[Change]) -> Mapping[str, int]:
+    return summary(entries)
 
 
-def problems(found: Iterable[Problem], file: str) -> list[dict[str, Any]]:
+def problems(entries: Iterable[Problem], file: str) -> list[dict[str, Any]]:
     return [
         {
             "file": file or None,
@@ -44,7 +50,7 @@ def problems(found: Iterable[Problem], file: str) -> list[dict[str, Any]]:
             "remedy": problem.remedy or None,
             "command": problem.command or None,
         }
-        for problem in found
+        for problem in entries
     ]
 
 
@@ -52,9 +58,12 @@ def failure(error: NetorchError) -> str:
     return document(error=type(error).__name__, problems=problems(error.problems, error.file))
 
 
-def problem(kind: str, found: Problem) -> str:
-    """A failure that is not a NetorchError: wrong usage, an interrupt, a mistake of netorch's own."""
-    return document(error=kind, problems=problems([found], ""))
+def problem(kind: str, entry: Problem) -> str:
+    """Return the document of a failure other than a NetorchError.
+
+    Such a failure is wrong usage, an interrupt, or a bug in netorch.
+    """
+    return document(error=kind, problems=problems([entry], ""))
 
 
 def _change(change: Change, place: Position | None) -> dict[str, Any]:

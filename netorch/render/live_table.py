@@ -1,4 +1,4 @@
-"""The list of live topologies."""
+"""Writes the list of live topologies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HEADER = ("NAME", "NODES", "LINKS", "STATUS", "APPLIED", "FILE")
 
 
 def row(entry: Live) -> dict[str, Any]:
-    """One topology as JSON has it; a link with two ends counts once."""
+    """Return one topology for the JSON document. A link with two ends counts once."""
     links = {
         frozenset((key, resource.paired_key or key))
         for key, resource in entry.state.items()
@@ -42,16 +42,16 @@ def listing(live: Sequence[Live]) -> Iterator[str]:
         return
     rows = [_HEADER]
     for entry in live:
-        found = row(entry)
-        applied = (found["applied"] or "-").replace("T", " ")[:19]
+        values = row(entry)
+        applied = (values["applied"] or "-").replace("T", " ")[:19]
         rows.append(
             (
-                found["name"],
-                str(found["nodes"]),
-                str(found["links"]),
-                found["status"],
+                values["name"],
+                str(values["nodes"]),
+                str(values["links"]),
+                values["status"],
                 applied,
-                found["file"] or "-",
+                values["file"] or "-",
             )
         )
     widths = [max(len(cells[column]) for cells in rows) for column in range(len(_HEADER))]

@@ -1,6 +1,7 @@
-"""A difference as GitHub's Markdown, for a comment on a pull request or the summary of a job. Pure.
+"""Writes a difference as GitHub's Markdown, for a comment or the summary of a job. Pure.
 
-All that comes from a file or from the kernel stands in code spans: there is no markup, no HTML and no mention in them.
+Every text that comes from a file or from the kernel is in a code span, so that GitHub does not read
+markup, HTML or mentions in it.
 """
 
 from __future__ import annotations
@@ -14,86 +15,91 @@ from netorch.render.changes import Change
 from netorch.state.resource import Disruption
 
 COMMENT = 65_536
-"""Bytes that a comment on GitHub may have."""
+"""The most bytes of a comment on GitHub."""
 
 SUMMARY = 1 << 20
-"""Bytes that the summary of a step may have."""
+"""The most bytes of the summary of a step."""
 
 OPEN_ROWS = 20
-"""Changes that a table shows before it is folded."""
+"""The most changes of a table that is not folded."""
 
 _RESERVE = 1024
-"""Bytes kept free for what ends a report."""
+"""Bytes that stay free for the end of a report."""
 
 _TRAFFIC = {
     Disruption.CREATE: "none, it is new",
     Disruption.UPDATE: "none, changed in place",
     Disruption.FLAP: "traffic stops for a moment",
     Disruption.REPLACE: "deleted and made again",
-    Disruption.DELETE: "gone, with all that uses it",
+    Disruption.DELETE: "deleted, with everything that uses it",
 }
 
 
 def report(
-    name: str, found: Sequence[Change], warnings: Iterable[str] = (), limit: int = COMMENT
+    name: str, changes: Sequence[Change], warnings: Iterable[str] = (), limit: int = COMMENT
 ) -> str:
-    """A heading, the table of changes and what else there is to know, in `limit` bytes of UTF-8 at most."""
-    summed = text.summarize(found) if found else "in sync"
-    head = f"### netorch: {code(name)} {'is ' if not found else 'differs: '}{summed}\n"
+    """Return a heading, the table of changes, changed lines and warnings.
+
+    The report has at most `limit` bytes of UTF-8.
+    """
+    summed = text.summarize(changes) if changes else "in sync"
+    head = f"### netorch: {code(name)} {'is ' if not changes else 'differs: '}{summed}\n"
     tail = "".join(f"\n> **Warning:** {code(line)}\n" for line in warnings)
     if len(tail.encode()) > limit // 4:
         tail = (
             f"\n> **Warning:** there are more warnings than fit here: run {code('netorch diff')}\n"
         )
-    if not found:
+    if not changes:
         return head + tail
     room = limit - len((head + tail).encode()) - _RESERVE
-    table, shown = _table(found, room)
-    left = len(found) - shown
+    table, count = _table(changes, room)
+    left = len(changes) - count
     cut = (
-        f"\nand {text.count_text(left, 'change')} more that did not fit here: run {code('netorch diff')}\n"
+        f"\nand {text.count_text(left, 'change')} more that did not fit here: "
+        f"run {code('netorch diff')}\n"
         if left
         else ""
     )
-    if len(found) > OPEN_ROWS:
-        table = f"<details>\n<summary>{text.count_text(len(found), 'change')}</summary>\n\n{table}{cut}\n</details>\n"
+    if len(changes) > OPEN_ROWS:
+        title = f"<summary>{text.count_text(len(changes), 'change')}</summary>"
+        table = f"<details>\n{title}\n\n{table}{cut}\n</details>\n"
         cut = ""
-    lines = "" if left else _lines(found, room - len(table.encode()))
+    lines = "" if left else _lines(changes, room - len(table.encode()))
     return f"{head}\n{table}{cut}{lines}{tail}"
 
 
 def failure(error: NetorchError, limit: int = COMMENT) -> str:
-    """A heading, and what went wrong."""
-    made = "### netorch: failed\n\n"
+    """Return a heading and the lines of the error."""
+    result = "### netorch: failed\n\n"
     lines = error.lines()
     for number, line in enumerate(lines):
         row = f"- {code(line)}\n"
-        if len((made + row).encode()) > limit - _RESERVE:
-            return f"{made}\nand {text.count_text(len(lines) - number, 'more line')}\n"
-        made += row
-    return made
+        if len((result + row).encode()) > limit - _RESERVE:
+            return f"{result}\nand {text.count_text(len(lines) - number, 'more line')}\n"
+        result += row
+    return result
 
 
-def code(said: str) -> str:
-    """Text as a code span, in one line, that means nothing but itself, in a table too."""
-    said = printable(" ".join(said.split())) or " "
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", said)), default=0))
-    pad = " " if said[0] in "` " or said[-1] in "` " else ""
-    # a table is cut into cells before anything else is looked at
-    return f"{fence}{pad}{said}{pad}{fence}".replace("|", "\\|")
+def code(value: str) -> str:
+    """Return a text as a code span of one line, which may be in a table."""
+    value = printable(" ".join(value.split())) or " "
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", value)), default=0))
+    pad = " " if value[0] in "` " or value[-1] in "` " else ""
+    # escaped even in a code span, because GitHub splits a table into cells first
+    return f"{fence}{pad}{value}{pad}{fence}".replace("|", "\\|")
 
 
-def _table(found: Sequence[Change], room: int) -> tuple[str, int]:
-    """The table as far as it fits, and how many changes it has."""
+def _table(changes: Sequence[Change], room: int) -> tuple[str, int]:
+    """Return as much of the table as fits into `room` bytes, and how many changes that is."""
     rows = ["| Action | Object | What | Disruption |\n", "| --- | --- | --- | --- |\n"]
     used = sum(len(row.encode()) for row in rows)
-    for number, change in enumerate(found):
+    for number, change in enumerate(changes):
         row = f"| {' | '.join(_cells(change))} |\n"
         used += len(row.encode())
         if used > room:
             return "".join(rows), number
         rows.append(row)
-    return "".join(rows), len(found)
+    return "".join(rows), len(changes)
 
 
 def _cells(change: Change) -> Iterator[str]:
@@ -105,30 +111,35 @@ def _cells(change: Change) -> Iterator[str]:
     )
 
 
-def _lines(found: Sequence[Change], room: int) -> str:
-    """What comes and goes of what is made of lines, each object folded."""
-    made = ""
-    for change in found:
+def _lines(changes: Sequence[Change], room: int) -> str:
+    """Return the added and removed lines of each object that consists of lines, folded."""
+    result = ""
+    for change in changes:
         lines = [*(f"- {line}" for line in change.removed), *(f"+ {line}" for line in change.added)]
         if not lines or change.disruption is Disruption.CREATE:
             continue
         body = "\n".join(printable(line) for line in lines)
         fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", body)), default=0))
-        title = f"{text.count_text(len(lines), 'line')} of"
-        block = f"\n<details>\n<summary>{title} {_html(change.title)}</summary>\n\n{fence}diff\n{body}\n{fence}\n\n</details>\n"
-        if len((made + block).encode()) > room:
+        title = f"{text.count_text(len(lines), 'line')} of {_html(change.title)}"
+        diff = f"{fence}diff\n{body}\n{fence}"
+        block = f"\n<details>\n<summary>{title}</summary>\n\n{diff}\n\n</details>\n"
+        if len((result + block).encode()) > room:
             return (
-                made
+                result
                 + f"\nThe lines of further objects did not fit here: run {code('netorch diff')}\n"
             )
-        made += block
-    return made
+        result += block
+    return result
 
 
-def _html(said: str) -> str:
-    """Text between tags, where a code span does not work: all but letters by its number, in an element without mentions."""
+def _html(value: str) -> str:
+    """Return a text for use between HTML tags, where a code span does not work.
+
+    Every character except letters, digits, spaces and slashes is written as its number. GitHub does
+    not look for mentions in a `code` element.
+    """
     numbers = (
         letter if letter.isalnum() or letter in " /" else f"&#{ord(letter)};"
-        for letter in printable(said)
+        for letter in printable(value)
     )
     return f"<code>{''.join(numbers)}</code>"

@@ -1,4 +1,4 @@
-"""Plans and reports as lines of text, with colour where the caller says so."""
+"""Writes changes as lines of text, in colour if the caller asks for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DONE = {
     "replace": "replaced",
     "delete": "deleted",
 }
-_QUIET = {
+_DETAILS = {
     "mac",
     "ipv4 forwarding",
     "ipv6 forwarding",
@@ -40,7 +40,10 @@ _QUIET = {
     "address",
     "scope",
 }
-"""Attributes of a new object that only the detailed listing shows; they are always shown where they change."""
+"""Attributes of a new object that only the detailed listing shows.
+
+Every listing shows a change of them.
+"""
 
 
 def paint(text: str, code: str, colour: bool) -> str:
@@ -48,19 +51,20 @@ def paint(text: str, code: str, colour: bool) -> str:
 
 
 def change_lines(
-    found: Sequence[Change],
+    changes: Sequence[Change],
     *,
     colour: bool = False,
     verbose: bool = False,
     place: Callable[[Change], str] = lambda _: "",
     commands: Callable[[Change], Sequence[str]] = lambda _: (),
 ) -> Iterator[str]:
-    """One line a change: sign, object, values, and what it does to traffic where that is not plain from the sign.
+    """Yield one line for each change: its sign, object and values, and its disruption.
 
-    Under it, indented, the lines that come and go of what is made of lines, and the commands that would do the same. `place` says
-    where in the file it stands.
+    A created or deleted object has no disruption in its line, because the sign shows it. Below the
+    line, indented, are the added and removed lines of a file, and the commands that would make the
+    same change. `place` returns the position of a change in the topology file.
     """
-    for change in found:
+    for change in changes:
         sign, code = SIGNS[change.disruption]
         words = [f"{sign} {change.title}", *values(change, verbose)]
         if change.disruption in {Disruption.UPDATE, Disruption.FLAP, Disruption.REPLACE}:
@@ -79,20 +83,20 @@ def change_lines(
                 paint(printable(f"    + {line}"), SIGNS[Disruption.CREATE][1], colour)
                 for line in change.added
             )
-        # what a here-document holds is said by the lines above
+        # only the first line, because the added lines above show the text of a here-document
         yield from (
             printable(f"    $ {command.partition(NEWLINE)[0]}") for command in commands(change)
         )
 
 
-def summarize(found: Sequence[Change], *, done: bool = False) -> str:
-    """`3 to create, 1 to update`, or the same in the past."""
+def summarize(changes: Sequence[Change], *, done: bool = False) -> str:
+    """Return `3 to create, 1 to update`, or with `done`, `3 created, 1 updated`."""
     verbs = _DONE if done else _VERBS
-    return ", ".join(f"{count} {verbs[sort]}" for sort, count in summary(found).items())
+    return ", ".join(f"{count} {verbs[sort]}" for sort, count in summary(changes).items())
 
 
 def values(change: Change, verbose: bool) -> Iterator[str]:
-    """`mtu 1500 → 9000` of each attribute that is worth a word."""
+    """Yield `mtu 1500 → 9000` for each attribute that a listing shows."""
     for name, (old, new) in change.values.items():
         if change.disruption is Disruption.DELETE:
             continue
@@ -100,15 +104,17 @@ def values(change: Change, verbose: bool) -> Iterator[str]:
             if verbose or not _is_plain(name, (old, new)):
                 yield f"{name} {new}"
         else:
-            yield f"{name} {old if old is not None else 'none'} → {new if new is not None else 'none'}"
+            before, after = ("none" if value is None else value for value in (old, new))
+            yield f"{name} {before} → {after}"
 
 
 def _is_plain(name: str, values: AttributeChanges) -> bool:
+    """Whether an attribute of a new object has its usual value, or is a detail."""
     if name in {"ipv4 forwarding", "ipv6 forwarding"}:
         return values[1] == "off"
-    return name in _QUIET or (name, values[1]) == ("mtu", "1500")
+    return name in _DETAILS or (name, values[1]) == ("mtu", "1500")
 
 
 def count_text(number: int, thing: str) -> str:
-    """`1 node`, `2 nodes`."""
+    """Return `1 node` or `2 nodes`."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,4 +1,4 @@
-"""The live state written as a topology file again: applied under the same name it changes nothing."""
+"""Writes the live state as a topology file, which changes nothing if applied under its name."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ from netorch.values.requests import Attachment, Hop
 Entries = dict[str, Any]
 
 
-class _File:
-    """A file that grows by one resource after the other."""
+class _Builder:
+    """Collects the entries of a file, one resource after the other."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class _File:
         self.links: list[Entries] = []
         self.order: dict[str, int] = {}
         self.trunks: dict[str, list[str]] = {}
-        """Bridge of the fabric → those that it is cabled to."""
+        """Bridge of the fabric → other bridges of the fabric that a cable joins to it."""
         for key, port in state.items():
             if isinstance(port, Port) and key.netns == self.mark.fabric:
                 veth = state.get(link_key(key.netns, port.link))
@@ -73,35 +73,38 @@ class _File:
                     self.trunks.setdefault(port.master, []).append(far.master)
 
     def node(self, label: str) -> str:
-        """The node whose namespace this is."""
+        """Return the node whose namespace has this label."""
         if label == HOST:
             return label
         return label_text(label) if is_attached(label) else label.removeprefix(self.prefix)
 
     def name(self, label: str, dev: str) -> str:
-        """An interface as the file calls it: what netorch put before or shortened on the host is taken back."""
+        """Return the name of an interface in the file.
+
+        On the host, netorch puts a prefix before the name, and shortens a long name.
+        """
         link = self.state.get(link_key(label, dev))
         long = link.altname if isinstance(link, Link) and link.altname else dev
         return long.removeprefix(self.prefix) if label == HOST else dev
 
     def node_entries(self, label: str) -> Entries:
-        found = self.nodes.setdefault(self.node(label), {})
+        entries = self.nodes.setdefault(self.node(label), {})
         if label in self.attached:
-            found["attach"] = str(self.attached[label])
-        return found
+            entries["attach"] = str(self.attached[label])
+        return entries
 
     def interface(self, label: str, dev: str) -> Entries:
-        found: Entries = (
+        entries: Entries = (
             self.node_entries(label)
             .setdefault("interfaces", {})
             .setdefault(self.name(label, dev), {})
         )
-        return found
+        return entries
 
     def build(self) -> Entries:
-        self.take_names()
+        self.add_names()
         for resource in self.state.values():
-            self.take(resource)
+            self.add(resource)
         self.sort_addresses()
         whole: Entries = {"name": self.mark.topology}
         if self.prefix:
@@ -118,7 +121,7 @@ class _File:
             if part
         }
 
-    def take(self, resource: Resource) -> None:
+    def add(self, resource: Resource) -> None:
         label = resource.key.netns
         if label == self.mark.fabric and not isinstance(resource, Bridge):
             if isinstance(resource, StandaloneLink) and resource.mtu != 1500:
@@ -128,20 +131,20 @@ class _File:
             return
         match resource:
             case Netns():
-                self.take_netns(resource)
+                self.add_netns(resource)
             case Loopback():
                 for name, text in resource.attributes().items():
                     self.interface(label, "lo")[name] = int(text)
             case Bridge():
-                self.take_bridge(resource)
+                self.add_bridge(resource)
             case StandaloneLink():
-                self.take_solo(resource)
+                self.add_standalone_link(resource)
             case Veth():
-                self.take_veth(resource)
+                self.add_veth(resource)
             case Impair():
-                self.take_impair(resource)
+                self.add_impair(resource)
             case Address():
-                self.take_address(resource)
+                self.add_address(resource)
             case Neighbour():
                 entry: Entries = {"address": resource.address, "mac": resource.mac}
                 self.interface(label, resource.link).setdefault("neighbours", []).append(entry)
@@ -162,10 +165,13 @@ class _File:
             case NodeFile(name="resolv.conf"):
                 self.node_entries(label)["dns"] = _dns(resource.content)
 
-    def take_names(self) -> None:
-        """The hosts file knows the order of the nodes and of their addresses, and further names, which nothing else shows."""
-        held = [resource for resource in self.state.values() if isinstance(resource, Address)]
-        owners = {address.address.local: (address.netns, address.link) for address in held}
+    def add_names(self) -> None:
+        """Take the order of nodes and addresses, and aliases, from the hosts file.
+
+        No other object of the kernel has them.
+        """
+        addresses = [resource for resource in self.state.values() if isinstance(resource, Address)]
+        owners = {address.address.local: (address.netns, address.link) for address in addresses}
         content = next(
             (
                 file.content
@@ -184,7 +190,11 @@ class _File:
                 self.interface(*owners[address])
 
     def sort_addresses(self) -> None:
-        """The kernel lists IPv6 addresses of an interface the last first; IPv4 ones as they came, which says what is primary."""
+        """Put the addresses of each interface into the order of the hosts file.
+
+        The kernel lists the IPv6 addresses of an interface in reverse order, and its IPv4 addresses
+        in the order in which they were added; the first one is primary.
+        """
         for model in self.nodes.values():
             for interface in model.get("interfaces", {}).values():
                 if "addresses" in interface:
@@ -192,7 +202,7 @@ class _File:
                         key=lambda entry: self.order.get(_host(entry), len(self.order))
                     )
 
-    def take_netns(self, netns: Netns) -> None:
+    def add_netns(self, netns: Netns) -> None:
         model = self.node_entries(netns.netns)
         if netns.ipv4_forwarding and netns.ipv6_forwarding:
             model["forwarding"] = True
@@ -202,37 +212,42 @@ class _File:
             )
             model.setdefault("sysctls", {})[name] = 1
 
-    def take_bridge(self, bridge: Bridge) -> None:
+    def add_bridge(self, bridge: Bridge) -> None:
         settings = {
             name: _typed(text)
             for name, text in bridge.attributes().items()
             if name not in {"mtu", "mac", "description", "altname"}
         }
         if uplink := read_alias(bridge.alias).uplink:
-            self.take_bridged(bridge, uplink, settings)
+            self.add_bridged_network(bridge, uplink, settings)
         elif bridge.netns != self.mark.fabric:
             model = self.interface(bridge.netns, bridge.name)
-            model |= {"kind": "bridge", **settings, **self.common(bridge), **self.ports(bridge)}
-            if own := self.port_words(bridge.netns, bridge.name):
+            model |= {
+                "kind": "bridge",
+                **settings,
+                **self.link_settings(bridge),
+                **self.ports(bridge),
+            }
+            if own := self.port_settings(bridge.netns, bridge.name):
                 model["port"] = own
         elif self.root(bridge.name) == bridge.name:
             mtu = {"mtu": bridge.mtu} if bridge.mtu != 1500 else {}
             self.networks[bridge.altname or bridge.name] = settings | mtu
 
     def ports(self, master: Link) -> Entries:
-        """The links that have joined a master, which say themselves how a bridge treats them."""
+        """Return the `ports` of a master, and write each bridge port's own settings to the port."""
         ports = [
             port.link
             for port in self.state.values()
             if isinstance(port, Port) and (port.netns, port.master) == (master.netns, master.name)
         ]
         for name in ports:
-            if model := self.port_words(master.netns, name):
+            if model := self.port_settings(master.netns, name):
                 self.interface(master.netns, name)["port"] = model
         return {"ports": [self.name(master.netns, name) for name in ports]} if ports else {}
 
-    def port_words(self, label: str, dev: str) -> Entries:
-        """What the file says of a bridge's port, the defaults left out."""
+    def port_settings(self, label: str, dev: str) -> Entries:
+        """Return the settings of a bridge's port without the defaults."""
         port, vlans = self.state.get(port_key(label, dev)), self.state.get(vlans_key(label, dev))
         model: Entries = {}
         if isinstance(port, Port) and port.of == "bridge":
@@ -249,8 +264,11 @@ class _File:
                 model["vlans"] = listed
         return model
 
-    def take_bridged(self, bridge: Bridge, uplink: str, settings: Entries) -> None:
-        """A network of mode bridged; its members' cables hang on it by the `master` of their near ends."""
+    def add_bridged_network(self, bridge: Bridge, uplink: str, settings: Entries) -> None:
+        """Add a network of mode bridged.
+
+        The cables of its members join it: their near ends have it as `master`.
+        """
         name = self.name(bridge.netns, bridge.name)
         owner = {} if bridge.netns == HOST else {"node": self.node(bridge.netns)}
         self.networks[name] = {
@@ -262,16 +280,19 @@ class _File:
         for port in self.state.values():
             if isinstance(port, Port) and (port.netns, port.master) == (bridge.netns, bridge.name):
                 self.interface(port.netns, port.link)["master"] = name
-                if model := self.port_words(port.netns, port.link):
+                if model := self.port_settings(port.netns, port.link):
                     self.interface(port.netns, port.link)["port"] = model
 
     def root(self, bridge: str) -> str:
-        """The first bridge of a network: further ones of the fabric hang on it by a cable."""
+        """Return the first bridge of the network of a bridge in the fabric.
+
+        A cable joins each further bridge of the network to the first one.
+        """
         return next(
             (other for other in self.trunks.get(bridge, ()) if len(other) < len(bridge)), bridge
         )
 
-    def take_veth(self, veth: Veth) -> None:
+    def add_veth(self, veth: Veth) -> None:
         if veth.peer == UNKNOWN:
             return
         if veth.peer[0] == self.mark.fabric:
@@ -288,13 +309,13 @@ class _File:
                 membership |= {
                     "name": self.name(veth.netns, veth.name),
                     "addresses": False,
-                    **self.common(veth),
+                    **self.link_settings(veth),
                 }
-                self.take_directions(veth, membership)
-                if options := self.port_words(*veth.peer):
+                self.add_member_impairment(veth, membership)
+                if options := self.port_settings(*veth.peer):
                     membership["port"] = options
             return
-        model = self.common(veth)
+        model = self.link_settings(veth)
         if model or not is_attached(veth.netns):
             self.interface(veth.netns, veth.name).update(model)
         if (veth.netns, veth.name) < veth.peer:
@@ -304,15 +325,19 @@ class _File:
             ]
             self.links.append({"endpoints": ends})
 
-    def take_impair(self, impair: Impair) -> None:
+    def add_impair(self, impair: Impair) -> None:
         link = self.state.get(link_key(impair.netns, impair.link))
         if not (isinstance(link, Veth) and link.peer[0] == self.mark.fabric):
             self.interface(impair.netns, impair.link)["impair"] = self.impairment(
                 impair.netns, impair.link
             )
 
-    def take_directions(self, member: Veth, membership: Entries) -> None:
-        """What a membership says holds for both ends of its cable; the member's own may be told otherwise."""
+    def add_member_impairment(self, member: Veth, membership: Entries) -> None:
+        """Add the impairments of both ends of a member's cable.
+
+        The `impair` of a membership holds for both ends. If the member's own end differs, its
+        interface gets an `impair` that overrides it.
+        """
         to, own = self.impairment(*member.peer), self.impairment(member.netns, member.name)
         if to:
             membership["impair"] = to
@@ -320,22 +345,22 @@ class _File:
             self.interface(member.netns, member.name)["impair"] = model
 
     def impairment(self, label: str, dev: str) -> Entries:
-        found = self.state.get(impair_key(label, dev))
+        impair = self.state.get(impair_key(label, dev))
         return (
-            {key: _typed(text) for key, text in found.impairment.file_values().items()}
-            if isinstance(found, Impair)
+            {key: _typed(text) for key, text in impair.impairment.file_values().items()}
+            if isinstance(impair, Impair)
             else {}
         )
 
-    def take_solo(self, link: StandaloneLink) -> None:
+    def add_standalone_link(self, link: StandaloneLink) -> None:
         if link.parent is not None and link.parent[0] == self.mark.fabric:
-            self.take_closed(link, link.parent)
+            self.add_parentless_member(link, link.parent)
             return
         model = self.interface(link.netns, link.name)
         model |= {
             "kind": link.KIND,
             **{name: _typed(text) for name, text in link.own().items()},
-            **self.riding(link),
+            **self.upper_link_settings(link),
             **self.ports(link),
         }
         if isinstance(primary := self.state.get(primary_key(link.netns, link.name)), Primary):
@@ -350,10 +375,14 @@ class _File:
         if isinstance(port := self.state.get(port_key(link.netns, link.name)), Port):
             model["master"] = self.name(link.netns, port.master)
 
-    def take_closed(self, link: StandaloneLink, parent: tuple[str, str]) -> None:
-        """A member of a network without bridge and parent: what it is on is in the fabric."""
-        there = self.state.get(link_key(*parent))
-        network = there.altname if isinstance(there, Link) and there.altname else parent[1]
+    def add_parentless_member(self, link: StandaloneLink, parent: tuple[str, str]) -> None:
+        """Add a member of a network that has no bridge and whose file names no parent.
+
+        Its parent is a link in the fabric, which is named after the network.
+        """
+        link_below = self.state.get(link_key(*parent))
+        altname = link_below.altname if isinstance(link_below, Link) else ""
+        network = altname or parent[1]
         model = self.networks.setdefault(network, {})
         model |= {"driver": link.KIND, "driver_mode": link.own()["mode"]}
         membership = (
@@ -362,20 +391,23 @@ class _File:
         membership |= {
             "name": self.name(link.netns, link.name),
             "addresses": False,
-            **self.riding(link),
+            **self.upper_link_settings(link),
         }
 
-    def riding(self, link: StandaloneLink) -> Entries:
-        """Like `common`, but that of a link with a parent the parent's MTU may be what goes without saying."""
+    def upper_link_settings(self, link: StandaloneLink) -> Entries:
+        """Return the settings of a link that may have a parent.
+
+        Like `link_settings`, but the default MTU of some upper links is the parent's.
+        """
         below = self.state.get(link_key(*link.parent)) if link.parent is not None else None
-        model = self.common(link)
+        model = self.link_settings(link)
         if isinstance(below, Link):
             model.pop("mtu", None)
             if link.mtu != below.mtu or not link.FITS_PARENT:
                 model["mtu"] = link.mtu
         return model
 
-    def common(self, link: Link) -> Entries:
+    def link_settings(self, link: Link) -> Entries:
         node = self.node(link.netns)
         model: Entries = {}
         port = self.state.get(port_key(link.netns, link.name))
@@ -397,16 +429,16 @@ class _File:
             model["state"] = "down"
         return model
 
-    def take_address(self, address: Address) -> None:
-        held = address.address
+    def add_address(self, address: Address) -> None:
+        value = address.address
         entry: Any = (
-            held.with_length if not held.peer else {"address": held.with_length, "peer": held.peer}
+            {"address": value.with_length, "peer": value.peer} if value.peer else value.with_length
         )
         names = {number: name for name, number in SCOPES.items()}
         if (
-            held.version == 4
+            value.version == 4
             and address.scope != RT_SCOPE_UNIVERSE
-            and not held.local.startswith("127.")
+            and not value.local.startswith("127.")
         ):
             entry = (entry if isinstance(entry, dict) else {"address": entry}) | {
                 "scope": names[address.scope]
@@ -475,34 +507,38 @@ def topology(
     prefix: str = "",
     attached: Mapping[str, Attachment] | None = None,
 ) -> str:
-    """YAML text. `prefix` is what the file had; `attached`: label → the node's `attach`."""
-    whole = _File(name, state, prefix, attached or {}).build()
+    """Return the YAML text of a topology file.
+
+    `prefix` is the file's `prefix`. `attached` maps labels to the `attach` of their nodes.
+    """
+    whole = _Builder(name, state, prefix, attached or {}).build()
     return yaml.safe_dump(
         whole, sort_keys=False, allow_unicode=True, default_flow_style=None, width=140
     ).rstrip()
 
 
 def left_out(state: Mapping[Key, Resource]) -> list[str]:
-    """What of the state the text cannot say, a sentence each."""
+    """Return a sentence for each part of the state that the YAML text does not express."""
     if not any(key.kind == "filter" for key in state):
         return []
     return [
-        "networks of mode nat, routed and host-only are written as bridges: what is translated, published and kept apart is not in it"
+        "networks of mode nat, routed and host-only are written as bridges, "
+        "without their NAT, published ports and isolation"
     ]
 
 
 def _host(entry: Any) -> str:
-    """The address of an entry, long or short, without its prefix length."""
+    """Return the address of an entry, in the long or the short form, without its prefix length."""
     return str(entry["address"] if isinstance(entry, dict) else entry).partition("/")[0]
 
 
 def _dotted(path: str) -> str:
-    """A sysctl's path as sysctl(8) writes it: dots and slashes change places."""
+    """Return a sysctl's path in the notation of sysctl(8), which swaps dots and slashes."""
     return path.translate(str.maketrans("./", "/."))
 
 
 def _vlan(entry: VlanRange) -> object:
-    """An entry of a port's `vlans`."""
+    """Return an entry of a port's `vlans`."""
     ids = entry.first if entry.first == entry.last else f"{entry.first}-{entry.last}"
     return ids if entry.tag is Tag.DEFAULT else {"id": ids, "untagged": entry.tag is Tag.UNTAGGED}
 

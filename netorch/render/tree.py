@@ -1,4 +1,4 @@
-"""The live state of a topology as a tree of namespaces, links and what hangs on them."""
+"""Writes the live state of a topology as a tree of namespaces, links and their addresses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from netorch.values.requests import Attachment
 
 
 def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
-    """Every resource as JSON has it."""
+    """Return every resource for the JSON document."""
     return [
         {
             "kind": key.kind,
@@ -35,20 +35,21 @@ def resources(state: Mapping[Key, Resource]) -> list[dict[str, Any]]:
 
 
 def lines(entry: Live) -> Iterator[str]:
-    # what the kernel has of a text may be somebody else's
+    # escaped, because a program other than netorch may have written a text that the kernel holds
     return map(printable, _lines(entry))
 
 
 def _lines(entry: Live) -> Iterator[str]:
-    found = row(entry)
-    source = f", from {found['file']}" if found["file"] else ""
-    status = found["status"]
-    if found["differences"]:
-        status += f" in {count_text(found['differences'], 'place')}"
-    yield f"{entry.name}: {status}, {count_text(found['nodes'], 'node')}, {count_text(found['links'], 'link')}{source}"
+    values = row(entry)
+    source = f", from {values['file']}" if values["file"] else ""
+    status = values["status"]
+    if values["differences"]:
+        status += f" in {count_text(values['differences'], 'place')}"
+    nodes, links = count_text(values["nodes"], "node"), count_text(values["links"], "link")
+    yield f"{entry.name}: {status}, {nodes}, {links}{source}"
     fabric = Mark(entry.name).fabric
     plan = entry.difference or Plan()
-    # a link that is there shows what it is, without the parts that it lacks
+    # without the missing parts of a link that exists, because the link's own line shows them
     missing = {
         step.key: step.resource
         for step in plan.changes
@@ -56,39 +57,43 @@ def _lines(entry: Live) -> Iterator[str]:
         and step.key not in entry.state
         and step.resource.part_of not in entry.state
     }
-    marks = _marks(plan, {**entry.state, **missing})
-    places: dict[str, dict[Key, Resource]] = {}
+    differences = _differences(plan, {**entry.state, **missing})
+    by_namespace: dict[str, dict[Key, Resource]] = {}
     for key, resource in {**entry.state, **missing}.items():
-        places.setdefault(key.netns, {})[key] = resource
-    labels = sorted(places, key=lambda label: (label == fabric, label != "host", label))
+        by_namespace.setdefault(key.netns, {})[key] = resource
+    labels = sorted(by_namespace, key=lambda label: (label == fabric, label != "host", label))
     for index, label in enumerate(labels):
         last = index == len(labels) - 1
-        about = _about(places[label], label, fabric, entry.attached)
-        mark = _mark(marks, netns_key(label))
-        yield f"{'└─' if last else '├─'} {label_text(label)}{about}{mark}"
-        yield from _branch(places[label], "   " if last else "│  ", marks)
+        about = _about(by_namespace[label], label, fabric, entry.attached)
+        suffix = _suffix(differences, netns_key(label))
+        yield f"{'└─' if last else '├─'} {label_text(label)}{about}{suffix}"
+        yield from _branch(by_namespace[label], "   " if last else "│  ", differences)
 
 
-Marks = Mapping[Key, Sequence[str]]
-"""Key of what has a line → how that differs from the file."""
+Differences = Mapping[Key, Sequence[str]]
+"""Key of an object that has a line → how it differs from the file."""
 
 
-def _marks(plan: Plan, state: Mapping[Key, Resource]) -> Marks:
-    """What `netorch diff` lists, each at the line of its object, or of its namespace where it has none."""
-    found: dict[Key, list[str]] = {}
+def _differences(plan: Plan, state: Mapping[Key, Resource]) -> Differences:
+    """Return what `netorch diff` lists, by the key of the line in which the tree shows it.
+
+    That is the line of the object, or of its namespace if the object has none.
+    """
+    by_line: dict[Key, list[str]] = {}
     for change in changes(plan):
         line, is_named = _line_of(change, state)
-        text = _difference(change)
-        found.setdefault(line, []).append(text if is_named else f"{change.title}: {text}")
+        text = _change_text(change)
+        by_line.setdefault(line, []).append(text if is_named else f"{change.title}: {text}")
     for step in plan.changes:
-        # what comes with its object by itself, such as the lo of a namespace
-        if step.before is None and step.key.kind not in _NO_LINE and step.key not in found:
-            found[step.key] = ["missing"]
-    return found
+        # objects that the kernel makes with another one, such as the lo of a namespace, are not
+        # changes of their own
+        if step.before is None and step.key.kind not in _NO_LINE and step.key not in by_line:
+            by_line[step.key] = ["missing"]
+    return by_line
 
 
 def _line_of(change: Change, state: Mapping[Key, Resource]) -> tuple[Key, bool]:
-    """The key of the line in which a change is told, and whether that line names its object."""
+    """Return the key of the line that shows a change, and whether that line names its object."""
     part = next((step.resource.part_of for step in change.steps), None)
     if part is not None and part in state and part.kind == "link":
         return part, True
@@ -97,7 +102,7 @@ def _line_of(change: Change, state: Mapping[Key, Resource]) -> tuple[Key, bool]:
     return netns_key(change.key.netns), False
 
 
-def _difference(change: Change) -> str:
+def _change_text(change: Change) -> str:
     if change.disruption is Disruption.CREATE:
         return "missing"
     if change.disruption is Disruption.DELETE:
@@ -114,14 +119,14 @@ _NO_LINE = {"file", "up", "port"}
 """Kinds whose resources have no line of their own."""
 
 
-def _mark(marks: Marks, key: Key) -> str:
-    return f"  [{'; '.join(marks[key])}]" if key in marks else ""
+def _suffix(differences: Differences, key: Key) -> str:
+    return f"  [{'; '.join(differences[key])}]" if key in differences else ""
 
 
 def _about(
-    here: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, Attachment]
+    state: Mapping[Key, Resource], label: str, fabric: str, attached: Mapping[str, Attachment]
 ) -> str:
-    netns = here.get(netns_key(label))
+    netns = state.get(netns_key(label))
     words = ["the segments' bridges"] if label == fabric else []
     if netns is not None:
         words += [name for name, value in netns.attributes().items() if value == "on"]
@@ -132,16 +137,18 @@ def _about(
     return f"  ({', '.join(words)})" if words else ""
 
 
-def _branch(here: Mapping[Key, Resource], margin: str, marks: Marks) -> Iterator[str]:
-    links = {key: resource for key, resource in here.items() if key.kind == "link"}
+def _branch(
+    objects: Mapping[Key, Resource], margin: str, differences: Differences
+) -> Iterator[str]:
+    links = {key: resource for key, resource in objects.items() if key.kind == "link"}
     entries: list[tuple[str, list[str]]] = []
     parts_of: dict[Key | None, list[Resource]] = {}
     addresses: dict[Key, list[str]] = {}
-    for resource in here.values():
+    for resource in objects.values():
         parts_of.setdefault(resource.part_of, []).append(resource)
         if isinstance(resource, Address):
             addresses.setdefault(link_key(resource.netns, resource.link), []).append(
-                f"{resource.address}{_mark(marks, resource.key)}"
+                f"{resource.address}{_suffix(differences, resource.key)}"
             )
     for key, resource in links.items():
         values = dict(resource.attributes())
@@ -154,24 +161,20 @@ def _branch(here: Mapping[Key, Resource], margin: str, marks: Marks) -> Iterator
             if name != "state"
         }
         words = ", ".join(f"{name} {value}" for name, value in values.items() if name != "mac")
-        entries.append(
-            (
-                f"{key.name}  {kind_of(resource)}, {state}{', ' + words if words else ''}{_mark(marks, key)}",
-                addresses.get(key, []),
-            )
-        )
-    for key, resource in here.items():
+        text = f"{key.name}  {kind_of(resource)}, {state}{', ' + words if words else ''}"
+        entries.append((f"{text}{_suffix(differences, key)}", addresses.get(key, [])))
+    for key, resource in objects.items():
         if (
             key.kind not in {"netns", "link", "up", "port", "address", "file"}
             and resource.part_of not in links
         ):
             words = " ".join(f"{name} {value}" for name, value in resource.attributes().items())
             text = f"{key.kind} {key.name}  {words}".rstrip()
-            entries.append((f"{text}{_mark(marks, key)}", []))
-    held = [resource for resource in here.values() if isinstance(resource, Address)]
+            entries.append((f"{text}{_suffix(differences, key)}", []))
+    all_addresses = [resource for resource in objects.values() if isinstance(resource, Address)]
     entries += [
-        (f"address {item.key.name}{_mark(marks, item.key)}", [])
-        for item in held
+        (f"address {item.key.name}{_suffix(differences, item.key)}", [])
+        for item in all_addresses
         if link_key(item.netns, item.link) not in links
     ]
     for index, (text, children) in enumerate(entries):

@@ -1,4 +1,4 @@
-"""A walk as a person reads it, and as JSON."""
+"""Writes a walk as text and as JSON."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _WAYS = {ARRIVES: "arrives", FAILS: "does not arrive", LEAVES: "leaves what is k
 
 
 def lines(walk: Walk) -> Iterator[str]:
-    """The hops numbered, there and back; then what may matter, and the verdict."""
-    # names of links and comments of rules are whoever's who made them
+    """Yield the numbered hops there and back, then the ways, doubts, remarks and the verdict."""
+    # escaped, because anyone may have chosen the names of links and the comments of rules
     return map(printable, _lines(walk))
 
 
@@ -39,7 +39,7 @@ def _lines(walk: Walk) -> Iterator[str]:
 
 
 def verdict(walk: Walk) -> str:
-    """One sentence: whether it arrives, and if not, where it ends and why."""
+    """Return a sentence that says whether the packet arrives, and if not, where it ends and why."""
     return printable(_verdict(walk))
 
 
@@ -81,7 +81,7 @@ def _step(number: int, step: WalkStep) -> Iterator[str]:
 
 
 def document(walk: Walk, *, live: bool) -> dict[str, object]:
-    """The fields of `explain -o json`."""
+    """Return the fields of `explain -o json`."""
     return {
         "from": walk.source,
         "to": walk.target,

@@ -1,4 +1,4 @@
-"""doctor's checks on machines that are made up: what no test machine can be turned into."""
+"""doctor's checks on made-up machines, which no test machine could be turned into."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from netorch.resolve import Desired
 from netorch.resolve.loader import load
 from netorch.values.snapshot import ForwardSnapshot, UnreadableRules
 
-LAB = """
+LARGE = """
 name: lab
 nodes: {'n[1-300]': {networks: [lan]}}
 networks: {lan: {subnet: 10.0.0.0/16}}
@@ -23,8 +23,13 @@ TWO_WAYS = """
 name: ways
 nodes:
   a: {networks: [x, y], routes: [{to: 10.9.0.0/16, nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1}]}]}
-  b: {networks: [x, y], routes: [{to: 10.9.0.0/16, nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1}]}], sysctls: {net.ipv4.conf.all.rp_filter: 2}}
-networks: {x: {subnet: 10.0.0.0/24, ip_range: 10.0.0.16/28}, y: {subnet: 10.1.0.0/24, ip_range: 10.1.0.16/28}}
+  b:
+    networks: [x, y]
+    routes: [{to: 10.9.0.0/16, nexthops: [{via: 10.0.0.1}, {via: 10.1.0.1}]}]
+    sysctls: {net.ipv4.conf.all.rp_filter: 2}
+networks:
+  x: {subnet: 10.0.0.0/24, ip_range: 10.0.0.16/28}
+  y: {subnet: 10.1.0.0/24, ip_range: 10.1.0.16/28}
 """
 NAT = (
     "name: nat\nnodes: {a: {networks: [lan]}}\nnetworks: {lan: {mode: nat, subnet: 10.0.0.0/24}}\n"
@@ -32,8 +37,8 @@ NAT = (
 
 
 def desired(text: str) -> dict[str, Desired]:
-    found = load(text.encode(), "topo.yaml").desired
-    return {found.topology: found}
+    state = load(text.encode(), "topo.yaml").desired
+    return {state.topology: state}
 
 
 def test_every_check_has_a_name_of_its_own_and_a_machine_without_fault_passes_them() -> None:
@@ -42,25 +47,25 @@ def test_every_check_has_a_name_of_its_own_and_a_machine_without_fault_passes_th
 
 
 SYSCTLS = {"user/max_net_namespaces": "100", "net/ipv4/neigh/default/gc_thresh3": "512"}
-FULL = {"nftables": "nf_tables refuses", "iptables": "python-iptables is not installed."}
+BROKEN = {"nftables": "nf_tables refuses", "iptables": "python-iptables is not installed."}
 
-FOUND = [
+FAULTS = [
     ("kernel", Situation(Machine(release="4.19.0-9-amd64")), Level.WARNING, "apt full-upgrade"),
     (
         "namespaces",
-        Situation(Machine(sysctls=SYSCTLS, named=7), desired(LAB), "lab"),
+        Situation(Machine(sysctls=SYSCTLS, named=7), desired(LARGE), "lab"),
         Level.ERROR,
         "sysctl -w user.max_net_namespaces=1024",
     ),
     (
         "neighbours",
-        Situation(Machine(sysctls=SYSCTLS), desired(LAB)),
+        Situation(Machine(sysctls=SYSCTLS), desired(LARGE)),
         Level.WARNING,
         "sysctl -w net.ipv4.neigh.default.gc_thresh3=4096",
     ),
     (
         "open-files",
-        Situation(Machine(open_files=256), desired(LAB)),
+        Situation(Machine(open_files=256), desired(LARGE)),
         Level.WARNING,
         "prlimit --pid $$ --nofile=1024:1024",
     ),
@@ -77,13 +82,13 @@ FOUND = [
     ),
     (
         "backends",
-        Situation(Machine(), desired(NAT), "nat", backends=FULL),
+        Situation(Machine(), desired(NAT), "nat", backends=BROKEN),
         Level.ERROR,
         "modprobe nf_tables",
     ),
     (
         "backends",
-        Situation(Machine(), desired(LAB), "lab", backends=FULL),
+        Situation(Machine(), desired(LARGE), "lab", backends=BROKEN),
         Level.WARNING,
         "modprobe nf_tables",
     ),
@@ -91,7 +96,7 @@ FOUND = [
         "backends",
         Situation(
             Machine(libnftables=False),
-            backends=FULL | {"nftables": "libnftables.so.1 is not installed (…)"},
+            backends=BROKEN | {"nftables": "libnftables.so.1 is not installed (…)"},
         ),
         Level.WARNING,
         "apt install libnftables1",
@@ -130,17 +135,19 @@ FOUND = [
 
 @pytest.mark.parametrize(
     ("name", "situation", "level", "command"),
-    FOUND,
-    ids=[f"{case[0]} {number}" for number, case in enumerate(FOUND)],
+    FAULTS,
+    ids=[f"{case[0]} {number}" for number, case in enumerate(FAULTS)],
 )
-def test_a_fault_is_told_with_its_remedy(
+def test_a_fault_is_reported_with_its_remedy(
     name: str, situation: Situation, level: Level, command: str
 ) -> None:
-    found = [finding for finding in look(situation) if finding.check == name]
-    assert [(finding.level, finding.command) for finding in found] == [(level, command)], found
+    findings = [finding for finding in look(situation) if finding.check == name]
+    assert [(finding.level, finding.command) for finding in findings] == [(level, command)], (
+        findings
+    )
 
 
-QUIET = [
+HEALTHY = [
     Situation(
         Machine(
             sysctls={
@@ -149,25 +156,25 @@ QUIET = [
             },
             open_files=1024,
         ),
-        desired(LAB),
+        desired(LARGE),
         "lab",
     ),
     Situation(
         Machine(fresh={"net/ipv4/conf/all/rp_filter": "2", "net/ipv4/conf/default/rp_filter": "1"}),
         desired(TWO_WAYS),
     ),
-    Situation(Machine(fresh={"net/ipv4/conf/all/rp_filter": "1"}), desired(LAB)),
+    Situation(Machine(fresh={"net/ipv4/conf/all/rp_filter": "1"}), desired(LARGE)),
     Situation(
         Machine(sysctls={"net/bridge/bridge-nf-call-iptables": "1"}, forward=ForwardSnapshot())
     ),
-    Situation(Machine(programs={"firewalld": 7, "dockerd": 8}), desired(LAB)),
+    Situation(Machine(programs={"firewalld": 7, "dockerd": 8}), desired(LARGE)),
     Situation(Machine(), desired(NAT), "nat", backends={"nftables": None, "iptables": "no"}),
     Situation(Machine(folders=frozenset(STATE.values()))),
 ]
 
 
-@pytest.mark.parametrize("situation", QUIET, ids=range(len(QUIET)))
-def test_what_is_in_nobodys_way_is_not_told(situation: Situation) -> None:
+@pytest.mark.parametrize("situation", HEALTHY, ids=range(len(HEALTHY)))
+def test_a_machine_without_faults_has_no_findings(situation: Situation) -> None:
     assert look(situation) == []
 
 
@@ -180,44 +187,46 @@ NETWORKD = [
     ("[Match]\nKind=veth\nName=ve-*\n", False),
     ("[Match]\nName=*\n[Link]\nUnmanaged=yes\n", False),
     ("[Network]\nDHCP=yes\nDHCP=no\n", False),
-    ("no file of systemd's", False),
+    ("not a file for systemd", False),
 ]
 
 
-@pytest.mark.parametrize(("text", "grabs"), NETWORKD, ids=[repr(text) for text, _ in NETWORKD])
-def test_a_file_of_networkds_that_takes_every_interface(text: str, grabs: bool) -> None:
+@pytest.mark.parametrize(("text", "matches"), NETWORKD, ids=[repr(text) for text, _ in NETWORKD])
+def test_a_file_of_networkds_that_takes_every_interface(text: str, matches: bool) -> None:
     files = {"/usr/lib/systemd/network/80-any.network": text}
     for machine in (
         Machine(files=files, programs={"systemd-networkd": 7}),
         Machine(files=files, hidden=True, folders=frozenset(STATE.values())),
     ):
-        found = {finding.check for finding in look(Situation(machine))} - {"networkmanager"}
-        assert found == ({"networkd"} if grabs else set())
+        checks = {finding.check for finding in look(Situation(machine))} - {"networkmanager"}
+        assert checks == ({"networkd"} if matches else set())
 
 
 def test_an_earlier_file_that_leaves_them_alone_counts() -> None:
     files = {
         "/usr/lib/systemd/network/80-any.network": "[Match]\nName=*\n",
-        "/etc/systemd/network/05-netorch.network": "[Match]\nDriver=veth bridge\n[Link]\nUnmanaged=yes\n",
+        "/etc/systemd/network/05-netorch.network": (
+            "[Match]\nDriver=veth bridge\n[Link]\nUnmanaged=yes\n"
+        ),
     }
     assert look(Situation(Machine(files=files, programs={"systemd-networkd": 7}))) == []
 
 
 def test_modules_that_would_be_loaded_are_not_tried() -> None:
-    """Without a kernel to ask, files alone tell; what they do not is unknown, and never no."""
+    """Without privileges, the state of a feature comes from module files, or is unknown."""
     machine = Machine(
         privileged="no",
         modules=Modules(frozenset({"veth"}), frozenset({"wireguard", "8021q", "nf_conntrack"})),
     )
-    found = {ability.what: ability for ability in abilities(Situation(machine), lambda _: None)}
-    assert found["veth links"].state is State.YES
-    assert found["wireguard links"].state is State.ON_DEMAND
-    assert found["vlan links"].state is State.ON_DEMAND
-    assert found["bond links"].state is State.UNKNOWN
-    assert found["NAT by nftables"].state is State.UNKNOWN
-    assert found["connection tracking"].state is State.ON_DEMAND
-    assert found["usable /dev/net/tun"].keys == "kind: tap, kind: tun"
-    assert all(ability.keys for ability in found.values())
+    features = {ability.what: ability for ability in abilities(Situation(machine), lambda _: None)}
+    assert features["veth links"].state is State.YES
+    assert features["wireguard links"].state is State.ON_DEMAND
+    assert features["vlan links"].state is State.ON_DEMAND
+    assert features["bond links"].state is State.UNKNOWN
+    assert features["NAT by nftables"].state is State.UNKNOWN
+    assert features["connection tracking"].state is State.ON_DEMAND
+    assert features["usable /dev/net/tun"].keys == "kind: tap, kind: tun"
+    assert all(ability.keys for ability in features.values())
 
 
 def test_whether_a_plain_user_can_have_a_network() -> None:
