@@ -1,11 +1,17 @@
-"""Sphinx: the pages are Markdown (MyST), the version is the package's."""
+"""Sphinx builds the pages, which are Markdown (MyST). The version is the package's."""
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from netorch import __version__  # this source tree's, installed or not
+from netorch import __version__  # of this source tree, whether or not netorch is installed
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "netorch"
 author = "the netorch authors"
@@ -19,3 +25,33 @@ html_title = f"netorch {release}"
 myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 4
 nitpicky = True
+
+CONTENTS = {
+    "index": {
+        "Tutorial": "tutorial/index",
+        "How-to": "howto/docker howto/migrate ci pytest howto/remote howto/instances editors "
+        "why-not howto/troubleshooting",
+        "Reference": "language kinds cli traffic graph explain json errors python man glossary",
+        "Background": "reliability performance SECURITY architecture",
+    },
+    "tutorial/index": {
+        "": "01-by-hand 02-one-file 03-routers 04-bridge 05-nat 06-published-ports 07-isolation "
+        "08-macvlan 09-ipvlan 10-overlay"
+    },
+}
+"""The pages in the order of the sidebar: page → caption → the pages below it."""
+
+
+def add_contents(app: Sphinx, page: str, source: list[str]) -> None:
+    """Append the table of contents to a page.
+
+    It is not in the page itself, because a forge would show it there as a code block.
+    """
+    for caption, names in CONTENTS.get(page, {}).items():
+        pages = "\n".join(names.split())
+        title = f":caption: {caption}\n" if caption else ""
+        source[0] += f"\n```{{toctree}}\n:hidden:\n{title}\n{pages}\n```\n"
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("source-read", add_contents)

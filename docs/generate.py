@@ -249,7 +249,7 @@ def script(file: str) -> str:
     """A topology, and what `netorch explain` makes of it."""
     text = (DOCS.parent / file).read_text(encoding="utf-8")
     made = "\n".join(whole_topology.lines(load(text.encode(), file).desired, file))
-    return f"\n```yaml\n{text}```\n\nOf this, `netorch explain` makes:\n\n```sh\n{made}\n```\n\n"
+    return f"\n```yaml\n{text}```\n\n`netorch explain` prints this script for it:\n\n```sh\n{made}\n```\n\n"
 
 
 def kind_block(kind: str, model: type[InterfaceModel]) -> str:

@@ -69,7 +69,7 @@ class Case(NamedTuple):
 
 
 CASES = {
-    "a node or a network is added beside it": Case(
+    "another node or network is added": Case(
         {"  c: {": '  d: {networks: [lan, more]}\n  c: {', "  lan: {": "  more: {subnet: 10.6.0.0/24}\n  lan: {"}, "a", B
     ),
     "another member leaves, or its node is removed": Case(
@@ -87,8 +87,8 @@ CASES = {
         {"to: 10.0.0.0/8, via: 192.0.2.1": "to: 10.0.0.0/8, via: 192.0.2.9"}, "out", N
     ),
     "names of nodes": Case({"  b: {": "  b: {aliases: [www], "}, "a", B),
-    "the times of a bridge": Case({"  lan: {": "  lan: {ageing_time: 60s, "}, "a", B),
-    "a port is published beside it": Case({PUBLISH: PUBLISH.replace("]", ', "9999:99"]')}, "out", BOX, 8080),
+    "the timers of a bridge": Case({"  lan: {": "  lan: {ageing_time: 60s, "}, "a", B),
+    "another port is published": Case({PUBLISH: PUBLISH.replace("]", ', "9999:99"]')}, "out", BOX, 8080),
     "other networks are isolated": Case(
         {"isolated: false": "isolated: true"}, "m", OUT, 80, OPEN
     ),
@@ -98,12 +98,12 @@ CASES = {
         {B_ADDRESS: '[10.3.0.7, "fd00:3::7"]', C_ADDRESS: B_ADDRESS}, "a", B
     ),
     "an interface is renamed": Case({B_ADDRESS: f"{B_ADDRESS}, name: lan0"}, "a", B),
-    "a cable goes to another bridge, and both are connected": Case(
+    "a cable moves to another bridge, and the two bridges are connected": Case(
         {"ports: [t, p1]": "ports: [t, p1, p9]", "ports: [t, p9]": "ports: [t]", "s2:p9": "s1:p9"},
         "x", ("10.5.0.2", "fd00:5::2"),
     ),
     "the order of a gateway's networks": Case({LANS: SNAL}, "a", ("10.3.0.9", "fd00:3::9")),
-    "a network becomes one of another `driver`": Case(
+    "the `driver` of a network": Case(
         {'"fd00:3::/64"]': '"fd00:3::/64"], driver: macvlan, parent: "out:spare"', "    interfaces: {eth0:": "    interfaces: {spare: {kind: veth, peer: 'box:spare'}, eth0:"},
         "a", B, needs=("macvlan",),
     ),
@@ -118,11 +118,11 @@ CASES = {
         {"to: '10.1.0.2:80'": "to: '10.1.0.2:81'"}, "out", BOX[:1], 8080, DNAT
     ),
     "`egress`": Case({ONE: f'{ONE} egress: [192.0.2.9, "fd00:9::9"],'}, "m", OUT, 80),
-    "`mode: nat` becomes `routed`, or the other way round": Case(
+    "`mode: nat` becomes `routed`, or the reverse": Case(
         {ONE: "one: {mode: routed,"}, "m", OUT, 80, {f", {PUBLISH}": ""}
     ),
-    "a port is published no longer": Case({f", {PUBLISH}": ""}, "out", BOX, 8080),
-    "`allow` is taken back": Case({"allow: [two], ": ""}, "n", ("10.1.0.2", "fd00:1::2"), 80, HOST_ONLY),
+    "a port is no longer published": Case({f", {PUBLISH}": ""}, "out", BOX, 8080),
+    "`allow` is removed": Case({"allow: [two], ": ""}, "n", ("10.1.0.2", "fd00:1::2"), 80, HOST_ONLY),
     "`isolated: true`": Case({"isolated: false": "isolated: true"}, "m", N, 80, OPEN),
     "`mode` becomes `host-only`": Case(
         {ONE: "one: {mode: host-only,"}, "m", OUT, 80, {f", {PUBLISH}": ""}

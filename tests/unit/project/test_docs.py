@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,66 @@ def test_the_pictures_of_the_tutorial_show_the_nodes_of_their_files() -> None:
         assert [
             node for node in load(file.read_bytes(), file.name).desired.labels if node not in shown
         ] == [], picture.name
+
+
+def prose(page: Path) -> Iterator[tuple[int, str]]:
+    """Each line of a page outside of code blocks and HTML comments, with its number.
+
+    The line that opens a code block counts too.
+    """
+    end = ""
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        text = line.strip()
+        if end:
+            if text.endswith(end):
+                end = ""
+            continue
+        if text.startswith("<!--"):
+            end = "" if text.endswith("-->") else "-->"
+            continue
+        if text.startswith("```"):
+            end = "```"
+        yield number, line
+
+
+DEFINITION_LISTS = {"architecture.md", "cli.md", "kinds.md", "language.md", "man.md"}
+"""Pages that still have definition lists."""
+
+LONG_LINES = {
+    "SECURITY.md",
+    "architecture.md",
+    "cli.md",
+    "json.md",
+    "kinds.md",
+    "language.md",
+    "man.md",
+    "performance.md",
+    "reliability.md",
+}
+"""Pages that still have lines of more than 120 columns."""
+
+DIRECTIVE = re.compile(r"\s*(`{3,}\{|:{3,})|.*\{[a-z:]+\}`|\(\S+\)=$")
+"""What only Sphinx understands: a directive, a role, or a target."""
+
+UNBREAKABLE = re.compile(r"\s*([-*] )?\S*(\[[^]]*\]\(\S+\)\S*|https?://\S+)")
+"""A line that consists of one link."""
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES]
+)
+def test_a_page_reads_well_on_a_forge(page: Path) -> None:
+    """GitHub shows a directive as code, and a definition list as paragraphs."""
+    lines = list(prose(page))
+    assert [(number, line) for number, line in lines if DIRECTIVE.match(line)] == []
+    if page.name not in DEFINITION_LISTS:
+        assert [(number, line) for number, line in lines if re.match(r"\s*: ", line)] == []
+    if page.name not in LONG_LINES:
+        assert [
+            (number, line)
+            for number, line in lines
+            if len(line) > 120 and not line.startswith("|") and not UNBREAKABLE.fullmatch(line)
+        ] == []
 
 
 @pytest.mark.parametrize("page", ["man.md", "cli.md"])
