@@ -1,1 +1,1 @@
-"""The file against the kernel, and the way there and back: compare, refuse, carry out, verify, roll back."""
+"""Compare the file with the kernel, refuse what cannot be done, carry out the rest, verify it."""

@@ -1,4 +1,4 @@
-"""Namespaces of others that a topology is attached to: which labels mean them, which are not there, which were left behind."""
+"""The existing namespaces that a topology is attached to: which exist, and which it has left."""
 
 from __future__ import annotations
 
@@ -22,48 +22,57 @@ from netorch.values.typed_json import decode, encode
 
 LEFT = "left.json"
 NodePlace = tuple[str, str, str | None]
-"""How and what as in `attach`, and the name in /etc/netns."""
+"""How a namespace is looked up (a word of `KINDS`), by which value, and its name in /etc/netns.
+
+The name is None for a namespace without files in /etc/netns.
+"""
 KINDS = ("netns", "pid", "path", "docker", "podman")
 
 
 class Attached(Value):
-    """`labels`: those that mean an open namespace now. `missing`: why not, of the others. `left`: labels of namespaces that the
-    file has no more but the one before had. `moved`: labels of the file before → what the same namespace goes by now. `places`: what
-    each of them was looked up by.
-    """
+    """The result of looking up every attached namespace of this file and of the previous one."""
 
     labels: frozenset[str] = frozenset()
+    """The labels whose namespaces exist and are open now."""
     missing: Mapping[str, NotAttached] = field(default_factory=dict)
+    """Label → why its namespace could not be opened."""
     left: frozenset[str] = frozenset()
+    """The labels of namespaces that only the previous file was attached to."""
     moved: Mapping[str, str] = field(default_factory=dict)
+    """Label in the previous file → the label that the same namespace has now."""
     places: Mapping[str, Attachment] = field(default_factory=dict)
+    """Label → what its namespace was looked up by."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What could not be looked into; what is gone for sure has nothing left in it."""
+        """A warning for each left namespace that may exist but could not be opened.
+
+        A namespace that certainly does not exist holds nothing, so it needs no warning.
+        """
         unseen = {
             label_text(label): error
             for label, error in self.missing.items()
             if label in self.left and error.unsure
         }
-        return tuple(f"{name} was not looked into: {error}" for name, error in unseen.items())
+        return tuple(f"{name} could not be read: {error}" for name, error in unseen.items())
 
 
 class Reach(Value):
-    """Where a topology may have something, by its record or, without one, by its marks.
-
-    `names`: what it made in /run/netns, or all that is there where that is not `known`.
-    """
+    """The namespaces in which a topology may have objects, by its record or else by its marks."""
 
     desired: Desired | None
+    """What the recorded file asks for; None if that was not loaded."""
     attached: frozenset[str]
+    """The labels of the attached namespaces."""
     names: frozenset[str]
+    """The names in /run/netns that the topology made; all marked names there unless `known`."""
     known: bool = True
+    """Whether a record says which names the topology made."""
     warnings: tuple[str, ...] = ()
 
 
 def place(desired: Desired, node: str) -> NodePlace | None:
-    """Where the node of a topology is; None if it has none of that name."""
+    """Return where the namespace of a node is; None if the topology has no node of that name."""
     label = desired.labels.get(node)
     if label is not None and label in desired.attached:
         return (*desired.attached[label], None)
@@ -73,8 +82,11 @@ def place(desired: Desired, node: str) -> NodePlace | None:
 
 
 def attach(kernel: LinuxKernel, desired: Desired, before: Desired | None) -> Attached:
-    """Look up every namespace that the file attaches to, and those that the file from before did: by the same label, or by one that
-    says what it is, unless it is there by another node's already.
+    """Open every namespace that the file attaches to, and those that the previous file did.
+
+    A namespace of the previous file gets its old label. If the file has given that label to
+    another namespace, it gets a label made of how it is looked up. If a node of the file already
+    has the same namespace, it gets that node's label.
     """
     left: dict[str, Attachment] = {}
     moved: dict[str, str] = {}
@@ -89,16 +101,19 @@ def attach(kernel: LinuxKernel, desired: Desired, before: Desired | None) -> Att
     missing = kernel.attach(asked)
     places = kernel.attached()
     owners = {places[label]: label for label in desired.attached if label in places}
-    twins = {label: owners[places[label]] for label in left if places.get(label) in owners}
-    moved = {label: twins.get(new, new) for label, new in moved.items()} | {
-        old: new for old, new in twins.items() if old not in moved.values()
+    duplicates = {label: owners[places[label]] for label in left if places.get(label) in owners}
+    moved = {label: duplicates.get(new, new) for label, new in moved.items()} | {
+        old: new for old, new in duplicates.items() if old not in moved.values()
     }
-    labels = frozenset(places) - twins.keys()
+    labels = frozenset(places) - duplicates.keys()
     return Attached(labels, missing, frozenset(left), moved, asked)
 
 
 def remember_left(topology: str, desired: Desired, before: Desired | None) -> None:
-    """Note, ahead of the first step, the namespaces that the record will say nothing of any more: a crash must find them there."""
+    """Save the attached namespaces that the new record no longer mentions.
+
+    This is done before the first step, because after a crash the next apply must clear them.
+    """
     known = with_left(topology, before)
     gone = (
         [
@@ -117,23 +132,23 @@ def remember_left(topology: str, desired: Desired, before: Desired | None) -> No
 
 
 def forget_left(topology: str) -> None:
-    """Nothing is left in them any more."""
+    """Delete the list of left namespaces, because nothing of the topology is in them any more."""
     records.remove_file(topology, LEFT)
 
 
 def has_left(topology: str) -> bool:
-    """Whether a killed apply noted namespaces that it had not come round to clear."""
+    """Whether a killed apply has saved namespaces that it did not clear."""
     return records.read_file(topology, LEFT) is not None
 
 
 def with_left(topology: str, desired: Desired | None) -> Desired | None:
-    """What the record says, with the namespaces that an apply which was killed had not come round to clear."""
+    """Return the recorded topology, with attached namespaces that a killed apply did not clear."""
     try:
         text = records.read_file(topology, LEFT) if desired is not None else None
-        found = decode(text or "{}", dict[str, Attachment])
+        saved = decode(text or "{}", dict[str, Attachment])
     except ValueError:
         return desired
-    left = {label: attachment for label, attachment in found.items() if attachment.how in KINDS}
+    left = {label: attachment for label, attachment in saved.items() if attachment.how in KINDS}
     return (
         replace(desired, attached={**left, **desired.attached})
         if desired is not None and left
@@ -144,7 +159,7 @@ def with_left(topology: str, desired: Desired | None) -> Desired | None:
 def check_attached(
     desired: Desired, attached: Attached, snapshot: Snapshot, loaded: Loaded | None
 ) -> None:
-    """ConflictError for what is not there, and for one namespace under two names."""
+    """Raise ConflictError for a namespace that does not exist, or that two nodes attach to."""
     problems: dict[str, Problem] = {}
     nodes = {label: node for node, label in desired.labels.items()}
     made = {
@@ -157,15 +172,15 @@ def check_attached(
         node = nodes.get(label, label)
         where = loaded.where(("nodes", node, "attach")) if loaded else None
         if (error := attached.missing.get(label)) is not None:
-            # an engine that is not there is one problem, however many its containers
+            # a missing container engine is one problem, however many nodes are containers
             problems.setdefault(error.what if error.unsure else node, error.of_node(node, where))
         elif (other := seen.setdefault(snapshot.namespaces[label].inode, node)) != node:
-            problem = f"the nodes {other} and {node} ({how}:{what}) are one and the same namespace."
+            problem = f"the nodes {other} and {node} ({how}:{what}) are the same namespace."
             problems[node] = Problem(
                 "same-namespace",
                 problem,
                 where,
-                f"Leave {node} out, and say all of it under {other}.",
+                f"Delete {node}, and write what it has under {other}.",
                 object=node,
             )
     if problems:
@@ -173,9 +188,10 @@ def check_attached(
 
 
 def reach(kernel: LinuxKernel, mark: Mark, desired: Desired | None) -> Reach:
-    """Find the places where the topology may have something; `desired`: what its record says.
+    """Find the namespaces in which the topology may have objects.
 
-    What no name leads to is found by the cables that end in it.
+    `desired` is the recorded topology. An attached namespace whose name is unknown is found by
+    the veth pairs that end in it.
     """
     if desired is None:
         kernel.attach({})
@@ -200,7 +216,10 @@ def reach(kernel: LinuxKernel, mark: Mark, desired: Desired | None) -> Reach:
 
 
 def reach_on_record(kernel: LinuxKernel, topology: str, record: Record | None) -> Reach | None:
-    """The same by what the record notes, so that its file need not be loaded; None where that is not all."""
+    """Like `reach`, from the record's list of namespaces alone, without loading its file.
+
+    Returns None where that list is not complete.
+    """
     try:
         if (
             record is None
@@ -215,11 +234,12 @@ def reach_on_record(kernel: LinuxKernel, topology: str, record: Record | None) -
 
 
 def _follow(kernel: LinuxKernel, mark: Mark, scope: Scope) -> frozenset[str]:
-    """All attached labels, with those that cables lead to, and the ones that cables lead to from there."""
+    """Return all attached labels, and those that veth pairs lead to, directly or over others."""
     sure = scope.attached
     while more := kernel.attach_unnamed(_cables(snapshot := kernel.read(scope), mark)):
         scope = replace(scope, attached=scope.attached | more)
-    # a cable in a namespace of others may lead anywhere: what it leads to has to say the same
+    # root of an attached namespace can make a link that leads anywhere: a namespace
+    # counts only if it has a link with our mark, too
     return sure | {
         label
         for label in scope.attached - sure
@@ -229,8 +249,8 @@ def _follow(kernel: LinuxKernel, mark: Mark, scope: Scope) -> frozenset[str]:
 
 
 def _cables(snapshot: Snapshot, mark: Mark) -> dict[str, dict[int, str]]:
-    """Label → the namespaces that our links to attached nodes end in: the number they have there → the label that they went by."""
-    found: dict[str, dict[int, str]] = {}
+    """Return label → (namespace ID → label) of the attached namespaces that our links end in."""
+    cables: dict[str, dict[int, str]] = {}
     for label, netns in snapshot.namespaces.items():
         for link in netns.links:
             peer = read_alias(link.alias).peer
@@ -240,5 +260,5 @@ def _cables(snapshot: Snapshot, mark: Mark) -> dict[str, dict[int, str]]:
                 and is_attached(peer[0])
                 and link.link_netnsid is not None
             ):
-                found.setdefault(label, {})[link.link_netnsid] = peer[0]
-    return found
+                cables.setdefault(label, {})[link.link_netnsid] = peer[0]
+    return cables

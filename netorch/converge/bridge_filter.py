@@ -1,4 +1,7 @@
-"""Published ports that br_netfilter breaks, because it hands frames of a bridge to the packet filter. Pure."""
+"""Published ports that br_netfilter breaks, because it hands bridged frames to the packet filter.
+
+This module does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -23,57 +26,65 @@ _SETTINGS = {4: "net/bridge/bridge-nf-call-iptables", 6: "net/bridge/bridge-nf-c
 
 
 class Broken(Value):
-    """Published ports of a namespace that do not answer somebody while frames of this IP version are filtered."""
+    """The published ports of a namespace that fail while br_netfilter filters bridged frames."""
 
     netns: str
     version: int
-    whom: str
+    """The IP version whose frames are filtered."""
+    clients: str
+    """Who gets no answer, to be put after "do not answer"."""
 
 
 def settings_without_filter(
-    wanted: State, pristine: Callable[[Iterable[str]], Mapping[str, str]]
+    desired: State, pristine: Callable[[Iterable[str]], Mapping[str, str]]
 ) -> list[Sysctl]:
-    """br_netfilter off in the namespaces of ours in which it would break a published port."""
+    """Return the sysctls that turn br_netfilter off where it would break a published port.
+
+    Only for namespaces that netorch makes.
+    """
     places = dict.fromkeys(
         (broken.netns, (_SETTINGS[broken.version],))
-        for broken in _broken(wanted)
-        if netns_key(broken.netns) in wanted
+        for broken in _broken(desired)
+        if netns_key(broken.netns) in desired
     )
     known = pristine([path for _, paths in places for path in paths]) if places else {}
     settings = [Sysctl(label, paths, ("0",)) for label, paths in places if paths[0] in known]
-    return [setting for setting in settings if setting.key not in wanted]
+    return [setting for setting in settings if setting.key not in desired]
 
 
-def warn_of_filter(wanted: State, snapshot: Snapshot) -> list[str]:
-    """A warning for each published port that it breaks where the setting is others' too, or the file turns it on."""
+def warn_of_filter(desired: State, snapshot: Snapshot) -> list[str]:
+    """Return a warning for each namespace whose published ports br_netfilter breaks.
+
+    That is where netorch did not make the namespace, or where the file turns br_netfilter on.
+    """
     return [
-        f"published ports of {label_text(broken.netns)} do not answer {broken.whom}, "
-        f"since br_netfilter hands bridged IPv{broken.version} to the packet filter there: "
-        f"sysctl {_SETTINGS[broken.version].replace('/', '.')}=0 would help, "
-        "and would take a firewall's eyes off all bridges"
-        for broken in _broken(wanted)
-        if _is_on(wanted, snapshot, broken)
+        f"published ports of {label_text(broken.netns)} do not answer {broken.clients}, because "
+        f"br_netfilter hands bridged IPv{broken.version} packets to the packet filter there: "
+        f"sysctl {_SETTINGS[broken.version].replace('/', '.')}=0 prevents that, "
+        "but then firewalls no longer see the traffic of any bridge"
+        for broken in _broken(desired)
+        if _is_on(desired, snapshot, broken)
     ]
 
 
-def _is_on(wanted: State, snapshot: Snapshot, broken: Broken) -> bool:
-    asked = wanted.get(Sysctl(broken.netns, (_SETTINGS[broken.version],), ()).key)
+def _is_on(desired: State, snapshot: Snapshot, broken: Broken) -> bool:
+    asked = desired.get(Sysctl(broken.netns, (_SETTINGS[broken.version],), ()).key)
     if isinstance(asked, Sysctl):
         return asked.value != "0"
     there = snapshot.namespaces.get(broken.netns)
     return (
-        netns_key(broken.netns) not in wanted
+        netns_key(broken.netns) not in desired
         and there is not None
         and broken.version in there.forward.bridged
     )
 
 
-def _broken(wanted: State) -> Iterator[Broken]:
-    filters = [one for one in wanted.values() if isinstance(one, PacketFilter)]
-    isolated = _isolated_addresses(wanted) if any(map(_publishing, filters)) else {}
+def _broken(desired: State) -> Iterator[Broken]:
+    filters = [one for one in desired.values() if isinstance(one, PacketFilter)]
+    isolated = _isolated_addresses(desired) if any(map(_publishing, filters)) else {}
     for one in filters:
         if _at_loopback(one):
-            # the filter would see the answers too early, and lose them
+            # because the filter sees the answers while they are in the bridge, and drops them
             yield Broken(one.netns, 6, "on ::1")
         bridges: dict[tuple[str, int], None] = {}
         for rule in filter(publishes, one.rules):
@@ -82,7 +93,8 @@ def _broken(wanted: State) -> Iterator[Broken]:
             if bridge is not None:
                 bridges[bridge, rule.family] = None
         for bridge, version in bridges:
-            # it translates the address while the frame is in the bridge, which then has to pass it from port to port
+            # because the address is translated while the frame is in the bridge, which then
+            # forwards it from port to port, and isolated ports do not allow that
             yield Broken(
                 one.netns, version, f"members on bridge {bridge}, whose ports are isolated"
             )
@@ -92,22 +104,22 @@ def _publishing(one: PacketFilter) -> bool:
     return any(map(publishes, one.rules))
 
 
-def _isolated_addresses(wanted: State) -> dict[tuple[str, str], str]:
-    """Owner of a bridge and address behind an isolated port of it → the bridge."""
-    if not any(isinstance(one, Port) and one.isolated for one in wanted.values()):
+def _isolated_addresses(desired: State) -> dict[tuple[str, str], str]:
+    """Return (namespace of a bridge, address behind an isolated port of it) → the bridge."""
+    if not any(isinstance(one, Port) and one.isolated for one in desired.values()):
         return {}
-    found: dict[tuple[str, str], str] = {}
-    for one in wanted.values():
-        link = wanted.get(link_key(one.netns, one.link)) if isinstance(one, Address) else None
+    bridges: dict[tuple[str, str], str] = {}
+    for one in desired.values():
+        link = desired.get(link_key(one.netns, one.link)) if isinstance(one, Address) else None
         if isinstance(one, Address) and isinstance(link, Veth):
-            port = wanted.get(port_key(*link.peer))
+            port = desired.get(port_key(*link.peer))
             if isinstance(port, Port) and port.isolated:
-                found[port.netns, one.address.local] = port.master
-    return found
+                bridges[port.netns, one.address.local] = port.master
+    return bridges
 
 
 def _at_loopback(one: PacketFilter) -> bool:
-    """Whether it publishes for ::1: in OUTPUT, for any address or that one."""
+    """Whether the filter publishes a port for ::1: in OUTPUT, for any address or for ::1."""
     return any(
         rule.match.destination in (None, ip_network("::1"))
         for rule in one.rules

@@ -1,4 +1,4 @@
-"""The file against the kernel: what differs, and the plan from one to the other."""
+"""Compare the topology file with the kernel, and plan the way from the one to the other."""
 
 from __future__ import annotations
 
@@ -43,27 +43,28 @@ from netorch.values.snapshot import Snapshot
 
 
 class Difference(Value):
-    """Where the kernel stands, what the file asks for, and the plan between the two."""
+    """What the kernel has, what the file asks for, and the plan from one to the other."""
 
     plan: Plan
     observed: Observed
     snapshot: Snapshot
     memory: Memory
     desired: Mapping[Key, Resource]
-    """What the file asks for, in terms of this machine."""
+    """What the file asks for, in the terms of this machine."""
     attached: Attached
-    """The namespaces of others that the topology reaches into."""
+    """The existing namespaces that the topology is attached to."""
     mark: Mark
-    """The marks of the topology, with the number that it has on this machine."""
+    """The marks of the topology, with its protocol number on this machine."""
     warnings: tuple[str, ...] = ()
     not_compared: tuple[str, ...] = ()
-    """What was not read because of the size of the topology."""
+    """The kinds of objects that were not read because the topology is large."""
 
     @property
     def is_live(self) -> bool:
-        """Whether anything of the topology is there already.
+        """Whether any object of the topology exists already.
 
-        A setting that the file names is read whoever set it, so only one that is on record as changed counts.
+        A sysctl of the file is read whoever has set it, so it counts only if the record says that
+        this topology changed it.
         """
         return any(
             not isinstance(resource, Sysctl) or (resource.netns, resource.paths) in self.memory.ours
@@ -82,20 +83,20 @@ def compare(
 ) -> Difference:
     """Read the kernel, refuse what cannot be done, and plan the rest.
 
-    ConflictError or LacksError, before anything is changed, where it cannot be done. `loaded` gives
-    errors their place in the file. Without `attached` the names of namespaces of others are looked
-    up anew. `before` is what was found before its plan was carried out: of what no step of that
-    plan has touched, only files are read again.
+    Raises ConflictError or LacksError, before anything changes, for what cannot be done. `loaded`
+    gives errors their position in the file. Without `attached`, the attached namespaces are looked
+    up again. `before` is the comparison whose plan has just been carried out: in the namespaces
+    that no step of that plan touched, only files are read again.
     """
-    kept = untouched(before.plan, before.snapshot) if before is not None else None
+    unchanged = untouched(before.plan, before.snapshot) if before is not None else None
     attached = attached or attach(kernel, desired, previous.attached)
     memory = previous.memory.moved(attached.moved)
 
     def read(state: Mapping[Key, Resource]) -> Snapshot:
         asked = scope(previous, state, attached.labels, memory)
-        # nothing is put into the firewalls of our nodes, but what they drop is told
+        # netorch puts no rules into the firewalls of its own nodes, but warns of what they drop
         own = asked.forwards | {bridge.netns for bridge in desired.own_bridges}
-        return kernel.read(replace(asked, forwards=own), kept)
+        return kernel.read(replace(asked, forwards=own), unchanged)
 
     snapshot = read(desired.state)
     previous = previous.with_number(snapshot)
@@ -104,20 +105,20 @@ def compare(
     here = desired_here(kernel, desired, snapshot, loaded)
     state = here.state
     if settings := further_settings(kernel, state, snapshot, memory):
-        # first, because forwarding must not begin before they are set
+        # they come first, because forwarding must not begin before they are set
         state = {**{resource.key: resource for resource in settings}, **state}
         snapshot = read(state)
     state, dropping = keep_needed_accepts(state, snapshot)
-    state, kept_defaults = keep_own_default_routes(desired, state, snapshot)
+    state, default_route_warnings = keep_own_default_routes(desired, state, snapshot)
     same = (
-        resources_of_untouched(before.observed, kept, snapshot)
-        if before is not None and kept
+        resources_of_untouched(before.observed, unchanged, snapshot)
+        if before is not None and unchanged
         else {}
     )
     observed = observe_ours(kernel, previous, snapshot, state, memory, same)
     if before is not None and lost_its_other_end(same, before.observed.state, observed.state):
         return compare(kernel, desired, previous, loaded, attached=attached)
-    state, left_alone = _as_it_is(previous, observed, state)
+    state, left_alone = _adapted(previous, observed, state)
     refuse_conflicts(desired, observed, snapshot, previous, loaded)
     taken = refuse_hazards(desired, observed, snapshot, previous, loaded)
     plan = make_plan(exclude_namespaces(same, observed.state), exclude_namespaces(same, state))
@@ -130,7 +131,7 @@ def compare(
         *(loaded.warning_lines if loaded is not None else ()),
         *here.warnings,
         *dropping,
-        *kept_defaults,
+        *default_route_warnings,
         *warn_of_own_firewalls(desired.own_bridges, snapshot),
         *left_alone,
         *taken,
@@ -163,7 +164,7 @@ def plan_back(
     target: Mapping[Key, Resource],
     attached: Attached,
 ) -> tuple[Plan, Snapshot]:
-    """The plan to `target`, a state of the same topology from before, out of whatever is there now."""
+    """Plan the way from what the kernel has now to `target`, an earlier state of the topology."""
     memory = previous.memory.moved(attached.moved)
     state = {**target, **desired.with_mark(previous.mark).state}
     snapshot = kernel.read(scope(previous, state, attached.labels, memory))
@@ -171,10 +172,13 @@ def plan_back(
     return make_plan(observed.state, target), snapshot
 
 
-def _as_it_is(
+def _adapted(
     previous: Previous, observed: Observed, state: Mapping[Key, Resource]
 ) -> tuple[Mapping[Key, Resource], list[str]]:
-    """The state to reach, with what is there in the place of what would be just as good; and what of others' is in it."""
+    """Return the desired state with the values that the kernel has where they are as good.
+
+    Also returns a sentence for each foreign part that a resource keeps.
+    """
     left_alone: list[str] = []
 
     @cache
@@ -194,7 +198,7 @@ def _as_it_is(
 
 
 def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
-    """What a person should know of a plan."""
+    """Return the warnings about a plan, which is not carried out yet."""
     lent = [step.resource for step in plan.deletes if isinstance(step.resource, Physical)]
     known = nics.remembered(topology) if lent else frozenset()
     return [
@@ -204,12 +208,14 @@ def cautions(plan: Plan, snapshot: Snapshot, topology: str) -> list[str]:
             for text in step.resource.cautions(snapshot, going=step.after is None)
         ),
         *(
-            f"{nic.title()}: what it had on the host is not known any more: it goes back bare and down"
+            f"{nic.title()}: no record says what it had on the host: "
+            "it returns there without addresses and routes, and down"
             for nic in lent
             if nic.origin not in known
         ),
         *(
-            f"{origin}, which the host lent, is neither where it was lent to nor back on the host: it is left alone"
+            f"{origin}: the host lent this NIC, but it is neither in its node nor on the host: "
+            "netorch leaves it alone"
             for origin, place in snapshot.nics.items()
             if place is None
         ),

@@ -1,4 +1,4 @@
-"""What somebody else changed while netorch worked: what it is, and who it may have been, as far as the kernel tells."""
+"""Describe what somebody else changed while netorch worked, and who it may have been."""
 
 from __future__ import annotations
 
@@ -13,44 +13,52 @@ from netorch.state.plan import Plan, Step
 from netorch.values.snapshot import Snapshot
 
 _MAKERS = {
-    RTPROT_BOOT: "protocol boot: made with `ip`, by hand or a script",
+    RTPROT_BOOT: "protocol boot: made with `ip`, by hand or by a script",
     RTPROT_STATIC: "protocol static",
 }
 
 
 def describe_deviation(step: Step) -> str:
-    """How an object is not what it was just set to: `mtu is 1300, not 1400`."""
+    """Say how an object differs from what it was just set to, as in `mtu is 1300, not 1400`."""
     if step.before is None:
-        return "it is gone"
+        return "it was deleted"
     if step.after is None:
         maker = _maker(step)
-        return f"it has come ({maker})" if maker else "it has come"
+        return f"it was added ({maker})" if maker else "it was added"
     old, new = step.before.attributes(), step.after.attributes()
     wrong = [
         f"{name} is {old.get(name, 'not set')}, not {new.get(name, 'set')}"
         for name in {**new, **old}
         if old.get(name) != new.get(name)
     ]
-    return ", ".join(wrong) or "it is another"
+    return ", ".join(wrong) or "it was replaced"
 
 
 def name_processes(steps: Iterable[Step], snapshot: Snapshot) -> list[str]:
-    """`In a run zebra (88), dhclient (90).` for each namespace of a step but the host, where everybody is."""
+    """Return `Processes in r1: zebra (88), dhclient (90).` for each namespace of a step.
+
+    The host is left out, because most of a machine's processes run there.
+    """
     labels = {step.key.netns for step in steps} - {HOST}
-    told = []
+    sentences = []
     for label in sorted(labels & snapshot.namespaces.keys()):
-        if found := inside([snapshot.namespaces[label].inode]):
-            told.append(
-                f"In {label_text(label)} run {', '.join(f'{name} ({pid})' for pid, name in sorted(found.items()))}."
+        if processes := inside([snapshot.namespaces[label].inode]):
+            sentences.append(
+                f"Processes in {label_text(label)}: "
+                f"{', '.join(f'{name} ({pid})' for pid, name in sorted(processes.items()))}."
             )
-    return told
+    return sentences
 
 
 def describe_changes(plan: Plan, snapshot: Snapshot) -> list[str]:
-    """A note for each object that changed between being set and being read back, other than by the kernel itself."""
+    """Return a note for each object that differed when it was read back after it was set.
+
+    Changes that the kernel makes by itself when a link changes are left out.
+    """
     steps = [step for step in plan.steps if not step.resource.follows_link]
     notes = [
-        f"changed meanwhile, and set right: {step.resource.title()}: {describe_deviation(step)}"
+        f"{step.resource.title()}: changed by something else meanwhile, and set again: "
+        f"{describe_deviation(step)}"
         for step in steps
     ]
     return [*notes, *name_processes(steps, snapshot)]

@@ -1,7 +1,8 @@
-"""An apply on trial: what it did is taken back after a while, unless somebody confirms it; also when nothing of its session is left.
+"""An apply on trial, which netorch rolls back after some time unless the user confirms it.
 
-A process of its own watches from before the first step. It holds in memory where the apply began, and rolls back as a failed apply
-does: it plans back, and looks again until nothing differs.
+A process of its own watches from before the first step, so it works even if the user's session is
+gone. It holds in memory where the apply began, and rolls back in the same way as a failed apply: it
+plans the way back, carries it out, and reads the kernel again until nothing differs.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from netorch.kernel.files.pending import Pending
 from netorch.kernel.processes import watcher
 
 PATIENCE = 3600.0
-"""Seconds that the watcher waits for whoever holds the topology's lock."""
+"""The seconds for which the watcher waits for the lock of the topology."""
 
 
 class ConfirmationWatch:
-    """The watch over one apply, which begins before its first step."""
+    """The process that rolls one apply back unless it is confirmed in time."""
 
     def __init__(self, name: str, seconds: float, take_back: Callable[[], list[Problem]]) -> None:
         self._name, self._seconds, self._token = name, seconds, token_hex(8)
@@ -34,32 +35,32 @@ class ConfirmationWatch:
         try:
             pending.write(name, Pending.new(self._token, seconds, self._watcher))
         except NetorchError:
-            # the watcher ends by itself where nothing waits for it
+            # the watcher ends by itself when it reads that nothing waits to be confirmed
             pending.remove(name)
             raise
 
     def begin(self) -> float:
-        """All is done: the time to confirm counts from now. When it ends, in seconds since 1970."""
-        found = Pending.new(self._token, self._seconds, self._watcher)
-        pending.write(self._name, found)
-        return found.until
+        """Start the time to confirm after the apply. Returns its end in seconds since 1970."""
+        waiting = Pending.new(self._token, self._seconds, self._watcher)
+        pending.write(self._name, waiting)
+        return waiting.until
 
     def call_off(self) -> None:
-        """There is nothing to confirm any more."""
+        """Stop waiting for a confirmation, because the apply was rolled back already."""
         pending.remove(self._name)
 
 
 def confirm(name: str, lock_timeout: float = 10.0) -> None:
-    """Let what waits for it stay."""
+    """Confirm an apply on trial, so that it stays. Raise NetorchError if none waits."""
     with records.lock(name, lock_timeout):
-        found = pending.read(name)
-        if found is None:
+        waiting = pending.read(name)
+        if waiting is None:
             before = watcher.logged(name)
             raise NetorchError(
                 Problem(
                     "nothing-to-confirm",
-                    f"nothing of topology {name!r} waits to be confirmed."
-                    + (f" The last that happened: {before}" if before else ""),
+                    f"topology {name!r} has no apply that waits to be confirmed."
+                    + (f" The last event: {before}" if before else ""),
                     object=name,
                 )
             )
@@ -69,48 +70,55 @@ def confirm(name: str, lock_timeout: float = 10.0) -> None:
 
 
 def refuse_pending(name: str) -> list[str]:
-    """LockedError while an apply waits; a warning where nobody is left who would roll it back."""
-    found = pending.read(name)
-    if found is None:
+    """Raise LockedError while an apply waits to be confirmed.
+
+    Returns a warning if an apply was never confirmed and its watcher does not run any more.
+    """
+    waiting = pending.read(name)
+    if waiting is None:
         return []
-    if found.watched:
+    if waiting.watched:
         command = f"netorch confirm {name}"
-        what = f"topology {name!r} waits to be confirmed until {found.clock}."
-        kept = f"Run `{command}` to keep what was applied"
-        remedy = f"{kept}, or wait until it is rolled back."
+        what = f"topology {name!r}: an apply waits until {waiting.clock} to be confirmed."
+        confirming = f"Run `{command}` to keep what was applied"
+        remedy = f"{confirming}, or wait until it is rolled back."
         raise LockedError(Problem("awaits-confirmation", what, None, remedy, name, command))
     pending.remove(name)
     return [
-        f"an apply of {name} was never confirmed, and the process that was to roll it back is gone: what it made stayed."
+        f"{name}: an earlier apply was never confirmed, but the process that would have rolled it "
+        "back is gone: its changes are still there."
     ]
 
 
 def list_waiting() -> list[str]:
-    """The topologies that wait to be confirmed."""
+    """Return the names of the topologies with an apply that waits to be confirmed."""
     return [name for name in records.applied_names() if pending.read(name) is not None]
 
 
 def _watch(name: str, token: str, take_back: Callable[[], list[Problem]]) -> None:
-    """The watcher's life: until the deadline, or until nothing waits for it any more."""
+    """Wait for the deadline or the confirmation, and roll back at the deadline.
+
+    This runs in the watching process.
+    """
 
     def over() -> bool:
-        found = pending.read(name)
-        return found is None or found.token != token or found.left <= 0
+        waiting = pending.read(name)
+        return waiting is None or waiting.token != token or waiting.left <= 0
 
     ended = False
     while True:
         ended = watcher.wait(over) or ended
         with records.lock(name, PATIENCE):
-            found = pending.read(name)
-            if found is None or found.token != token:
+            waiting = pending.read(name)
+            if waiting is None or waiting.token != token:
                 return
-            if found.left > 0 and not ended:
-                continue  # the apply took longer than the time to confirm it, which began at its end
+            if waiting.left > 0 and not ended:
+                continue  # because the time to confirm starts again when the apply is done
             problems = take_back()
             pending.remove(name)
         break
-    said = " ".join(problem.text() for problem in problems)
+    text = " ".join(problem.text() for problem in problems)
     watcher.log(
         f"{name}: not confirmed in time, "
-        + (f"and not all of it could be taken back: {said}" if problems else "rolled back")
+        + (f"and not everything could be rolled back: {text}" if problems else "rolled back")
     )

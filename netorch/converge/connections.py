@@ -1,7 +1,8 @@
-"""Which connections a change of the packet filter makes wrong: those that the new rules would not have made as they are. Pure, but for
-`end_wrong_connections`.
+"""Find and end the connections that a change of the packet filter makes wrong.
 
-The kernel judges a connection by its first packet. Without this, it would go on as the old rules had it for as long as packets come.
+A connection is wrong if the new rules would have dropped it or translated it differently. The
+kernel applies NAT rules only to the first packet of a connection, so without this module the old
+rules would hold for it as long as packets come. Only `end_wrong_connections` does I/O.
 """
 
 from __future__ import annotations
@@ -23,30 +24,31 @@ Chains = Sequence[ListedChain]
 
 
 class Treatment(Value):
-    """What rules do to a connection."""
+    """What the rules of a packet filter do to a connection."""
 
     dropped: bool = False
     led_to: End | None = None
-    """Where they lead it to; None if its destination stays."""
+    """The destination that they translate it to; None if its destination stays."""
     masqueraded: bool = False
     leaves_as: Address | None = None
-    """The address that they have it leave with; None if that stays, or is the kernel's to choose."""
+    """The source that they translate it to; None if it stays, or if the kernel chooses it."""
 
 
-class Surroundings(Value):
-    """One namespace, as far as it tells where packets come in and leave."""
+class InterfaceMap(Value):
+    """The interfaces by which packets of one namespace come in and leave, by address."""
 
     own: frozenset[Address]
+    """The addresses of the namespace."""
     subnets: tuple[tuple[Network, str], ...]
-    """Each with its interface; the longest prefix first."""
+    """The subnets on its links, each with its interface; the longest prefix comes first."""
     far: Mapping[Address, str]
-    """Interfaces by which other addresses are reached."""
+    """Other addresses → the interface that the kernel's routes lead to."""
 
     def has(self, address: Address) -> bool:
         return address in self.own or address.is_loopback
 
     def interface(self, address: Address) -> str:
-        """Where packets to it leave, and those from it come in; "lo" for the namespace's own."""
+        """Return the interface of an address: "lo" for an own one, "" if none is known."""
         if self.has(address):
             return "lo"
         for network, name in self.subnets:
@@ -58,8 +60,10 @@ class Surroundings(Value):
 def end_wrong_connections(
     kernel: LinuxKernel, topology: str, before: Snapshot, after: Snapshot
 ) -> list[str]:
-    """End what the filters of `before` have let through or translated, and those of `after` would not
-    have, wherever a filter has changed. Returns a warning for each namespace where nobody can tell.
+    """End the connections that the filters of `after` treat differently from those of `before`.
+
+    Only namespaces whose filter changed are looked at. Returns a warning for each namespace whose
+    connections could not be read or ended.
     """
     warnings = []
     for label, now in after.namespaces.items():
@@ -70,16 +74,16 @@ def end_wrong_connections(
             _end_wrong(kernel, topology, was, now)
         except (OSError, ValueError, NetorchError) as error:
             warnings.append(
-                f"{label_text(label)}: connections that are there may go on as the old rules had them: {error}"
+                f"{label_text(label)}: existing connections may still follow the old rules: {error}"
             )
     return warnings
 
 
 def _end_wrong(kernel: LinuxKernel, topology: str, was: NetnsSnapshot, now: NetnsSnapshot) -> None:
-    found = kernel.connections(now.label)
-    if not found:
+    connections = kernel.connections(now.label)
+    if not connections:
         return
-    far = kernel.interfaces_to(now.label, _ends(found))
+    far = kernel.interfaces_to(now.label, _ends(connections))
     old, new = (
         tuple(
             chain
@@ -88,19 +92,19 @@ def _end_wrong(kernel: LinuxKernel, topology: str, was: NetnsSnapshot, now: Netn
         )
         for part in (was, now)
     )
-    there, here = surroundings(was, far), surroundings(now, far)
-    if ended := [*wrong(found, old, there, new, here)]:
+    old_map, new_map = interface_map(was, far), interface_map(now, far)
+    if ended := [*wrong(connections, old, old_map, new, new_map)]:
         kernel.end_connections(now.label, ended)
 
 
-def surroundings(netns: NetnsSnapshot, far: Mapping[Address, str]) -> Surroundings:
+def interface_map(netns: NetnsSnapshot, far: Mapping[Address, str]) -> InterfaceMap:
     names = {link.index: link.name for link in netns.links}
     subnets = [
         (ip_network((record.address, record.prefixlen), strict=False), names[record.index])
         for record in netns.addresses
         if record.index in names
     ]
-    return Surroundings(
+    return InterfaceMap(
         frozenset(ip_address(record.local) for record in netns.addresses),
         tuple(sorted(subnets, key=lambda entry: -entry[0].prefixlen)),
         far,
@@ -108,43 +112,50 @@ def surroundings(netns: NetnsSnapshot, far: Mapping[Address, str]) -> Surroundin
 
 
 def wrong(
-    found: Iterable[Connection], old: Chains, there: Surroundings, new: Chains, here: Surroundings
+    connections: Iterable[Connection],
+    old: Chains,
+    old_map: InterfaceMap,
+    new: Chains,
+    new_map: InterfaceMap,
 ) -> Iterator[Connection]:
-    """The connections that the `new` rules would not have made as they are, and of these only those
-    that the `old` ones have treated differently, because the others are nobody's business here.
+    """Yield the connections that the `new` rules would not have made as they are.
+
+    A connection that the `old` rules treated in the same way is not among them, because then
+    something else than netorch's rules made it as it is.
     """
-    for connection in found:
-        was, now = treatment(connection, old, there), treatment(connection, new, here)
-        if was != now and _is_wrong(connection, was, now, here):
+    for connection in connections:
+        was, now = treatment(connection, old, old_map), treatment(connection, new, new_map)
+        if was != now and _is_wrong(connection, was, now, new_map):
             yield connection
 
 
-def treatment(connection: Connection, chains: Chains, where: Surroundings) -> Treatment:
-    """What rules do to a connection, judged by its first packet."""
+def treatment(connection: Connection, chains: Chains, interfaces: InterfaceMap) -> Treatment:
+    """Return what rules do to a connection, by running its first packet through them."""
     source, target = connection.source[0], connection.target[0]
-    is_own = where.has(source)
+    is_own = interfaces.has(source)
     packet = Packet(
         source,
         target,
         connection.protocol,
         connection.source[1],
         connection.target[1],
-        iif="" if is_own else where.interface(source),
-        oif=where.interface(target) if is_own else "",
+        iif="" if is_own else interfaces.interface(source),
+        oif=interfaces.interface(target) if is_own else "",
         state="related" if connection.expected else "new",
-        local=where.has(target),
+        local=interfaces.has(target),
     )
-    led_to = _destination(packet, run(chains, "output" if is_own else "prerouting", packet, first=True).destination)  # fmt: skip
-    # others may translate it besides
+    translation = run(chains, "output" if is_own else "prerouting", packet, first=True).destination
+    led_to = _destination(packet, translation)
+    # without an own translation, take what rules of others made of the connection
     address, port = led_to or connection.answered_from
-    local = where.has(address)
+    local = interfaces.has(address)
     packet = replace(
         packet,
         destination=address,
         dport=port,
         translated=(led_to or connection.led_to) is not None,
         local=local,
-        oif="" if local and not is_own else where.interface(address),
+        oif="" if local and not is_own else interfaces.interface(address),
     )
     if not is_own and run(chains, "input" if local else "forward", packet, first=False).dropped:
         return Treatment(dropped=True, led_to=led_to)
@@ -158,28 +169,31 @@ def treatment(connection: Connection, chains: Chains, where: Surroundings) -> Tr
     )
 
 
-def _destination(packet: Packet, found: tuple[Address | None, int] | None) -> End | None:
-    if found is None:
+def _destination(packet: Packet, translation: tuple[Address | None, int] | None) -> End | None:
+    if translation is None:
         return None
-    address, port = found
+    address, port = translation
     return (address if address is not None else packet.destination, port or packet.dport)
 
 
-def _is_wrong(connection: Connection, was: Treatment, now: Treatment, here: Surroundings) -> bool:
+def _is_wrong(
+    connection: Connection, was: Treatment, now: Treatment, new_map: InterfaceMap
+) -> bool:
     if now.dropped or was.dropped:
         return now.dropped
     if was.led_to != now.led_to and connection.led_to == was.led_to:
-        # a program of the namespace's own keeps its connections; datagrams have none to keep
+        # connections to a program of the namespace itself go on, because that program still
+        # knows them; for datagrams there is no such state
         return (
             was.led_to is not None
             or connection.protocol == "udp"
-            or not here.has(connection.target[0])
+            or not new_map.has(connection.target[0])
         )
     return _leaves_wrong(connection, was, now)
 
 
 def _leaves_wrong(connection: Connection, was: Treatment, now: Treatment) -> bool:
-    """Whether it leaves with another address than it should, by the old rules or by none."""
+    """Whether the connection leaves with another address than the new rules give it."""
     if (was.masqueraded, was.leaves_as) == (now.masqueraded, now.leaves_as):
         return False
     actual = connection.leaves_as[0] if connection.leaves_as is not None else None
@@ -190,9 +204,9 @@ def _leaves_wrong(connection: Connection, was: Treatment, now: Treatment) -> boo
     return was.masqueraded or actual == was.leaves_as
 
 
-def _ends(found: Iterable[Connection]) -> set[Address]:
+def _ends(connections: Iterable[Connection]) -> set[Address]:
     return {
         address
-        for connection in found
+        for connection in connections
         for address, _ in (connection.source, connection.target, connection.answered_from)
     }

@@ -1,4 +1,7 @@
-"""What a file asks for in terms of this machine: user numbers, keys, filters as the kernel lists them."""
+"""Express what a file asks for in the terms of this machine.
+
+These are user numbers, keys, and packet filters as the kernel lists them.
+"""
 
 from __future__ import annotations
 
@@ -26,24 +29,24 @@ class DesiredHere(Value):
 
     state: Mapping[Key, Resource]
     warnings: tuple[str, ...]
-    """What of the file this machine cannot have, although the rest can be applied."""
+    """A sentence for each part of the file that this machine cannot have; the rest is applied."""
 
 
 def desired_here(
     kernel: LinuxKernel, desired: Desired, snapshot: Snapshot, loaded: Loaded | None
 ) -> DesiredHere:
-    """Ask this machine what it alone knows. NetorchError of all that it cannot tell."""
+    """Ask this machine for what the file does not say. Raise NetorchError if it cannot answer."""
     state: Mapping[Key, Resource]
-    state, strange_files = _without_strange_files(desired, snapshot)
+    state, foreign_files = _without_foreign_files(desired, snapshot)
     state, answer_warnings = _with_answers(kernel, desired, state, loaded)
     state, unfiltered = _in_kernel_words(kernel, state)
-    return DesiredHere(state, (*strange_files, *answer_warnings, *unfiltered))
+    return DesiredHere(state, (*foreign_files, *answer_warnings, *unfiltered))
 
 
 def further_settings(
     kernel: LinuxKernel, state: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory
 ) -> list[Sysctl]:
-    """Sysctls that the state needs, and that the file does not name."""
+    """Return the sysctls that the state needs, although the file does not name them."""
     return [
         *hazards.settings_of_routers(state, snapshot, memory),
         *bridge_filter.settings_without_filter(state, kernel.pristine_sysctls),
@@ -53,7 +56,10 @@ def further_settings(
 def _with_answers(
     kernel: LinuxKernel, desired: Desired, state: Mapping[Key, Resource], loaded: Loaded | None
 ) -> tuple[Mapping[Key, Resource], list[str]]:
-    """The state with what only this machine can tell; a NetorchError of all that it cannot, and its warnings."""
+    """Return the state with the answers of this machine to its questions, and their warnings.
+
+    Raises NetorchError with every question that has no answer.
+    """
     asking = {key: asked for key, resource in state.items() if (asked := resource.questions)}
     if not asking:
         return state, []
@@ -79,26 +85,30 @@ def _with_answers(
 
 
 def _in_kernel_words(
-    kernel: LinuxKernel, wanted: Mapping[Key, Resource]
+    kernel: LinuxKernel, desired: Mapping[Key, Resource]
 ) -> tuple[Mapping[Key, Resource], list[str]]:
-    """Packet filters as the kernel would list them, by which alone they can be compared; and what cannot be filtered here."""
+    """Return the state with packet filters as the kernel would list them, and a warning or none.
+
+    They can only be compared in that form. The warning says that this machine cannot filter.
+    """
     filters = {
-        key: resource for key, resource in wanted.items() if isinstance(resource, PacketFilter)
+        key: resource for key, resource in desired.items() if isinstance(resource, PacketFilter)
     }
     if not filters:
-        return wanted, []
+        return desired, []
     choice = next(iter(filters.values())).backend
     try:
         backend = kernel.filter_backend(choice)
     except NetorchError as error:
         if choice != AUTO or any(resource.translates for resource in filters.values()):
             raise
-        # nothing leads out, so there is no way round what is not dropped but a route that a member makes itself
+        # without a translation no network leads out, so a packet that should be dropped gets
+        # through only if a member adds a route itself
         missing = " ".join(error.lines())
-        return {key: resource for key, resource in wanted.items() if key not in filters}, [
-            f"networks are kept apart by routes alone: {missing}"
+        return {key: resource for key, resource in desired.items() if key not in filters}, [
+            f"networks are separated by routes only, not by a packet filter: {missing}"
         ]
-    said = {
+    listed = {
         key: replace(
             resource,
             backend=backend,
@@ -106,17 +116,20 @@ def _in_kernel_words(
         )
         for key, resource in filters.items()
     }
-    return {**wanted, **said}, []
+    return {**desired, **listed}, []
 
 
-def _without_strange_files(
+def _without_foreign_files(
     desired: Desired, snapshot: Snapshot
 ) -> tuple[dict[Key, Resource], list[str]]:
-    """Files in /etc/netns that somebody else wrote stay as they are: no conflict, but worth a word."""
+    """Return the state without the files in /etc/netns that somebody else wrote, and warnings.
+
+    These files stay as they are, and are not a conflict.
+    """
     files = {key: resource for key, resource in desired.state.items() if key.kind == "file"}
-    found = observe(snapshot, desired.mark, files, kinds=(NodeFile,)).strangers if files else {}
-    strange = {key: whose for key, whose in found.items() if key.kind == "file"}
-    warnings = sorted(f"{whose}: left as it is" for whose in strange.values())
+    conflicts = observe(snapshot, desired.mark, files, kinds=(NodeFile,)).conflicts if files else {}
+    foreign = {key: whose for key, whose in conflicts.items() if key.kind == "file"}
+    warnings = sorted(f"{whose}: netorch leaves it as it is" for whose in foreign.values())
     return {
-        key: resource for key, resource in desired.state.items() if key not in strange
+        key: resource for key, resource in desired.state.items() if key not in foreign
     }, warnings

@@ -1,4 +1,4 @@
-"""Plan → kernel: epochs of requests in order, each refusal traced back to its step. Stops at the first on the way up only."""
+"""Carry out a plan: send its requests to the kernel in order, and name the step of each refusal."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ from netorch.values.requests import Failure, LinkDel, Request
 from netorch.values.snapshot import Scope, Snapshot
 
 CHUNK = 64
-"""Namespaces that are sent to between two reports of progress."""
+"""The number of namespaces that get their requests between two reports of progress."""
 
 GROUP_FROM = 8
-"""Links from which on deleting them by their group pays, instead of one by one."""
+"""The number of links from which deleting them by their group is faster than one by one."""
 
 GROUP_WITHIN = 128
-"""The same where their namespace goes too: its end takes them along, which is slower for many and quicker for few."""
+"""The same number where the namespace is deleted, too.
+
+The kernel deletes the links together with the namespace, which is slower for many links and faster
+for few.
+"""
 
 
 class Kernel(Protocol):
-    """The door: the real one is `netorch.kernel.linux.LinuxKernel`."""
+    """The kernel as this module uses it; `netorch.kernel.linux.LinuxKernel` implements it."""
 
     def read(self, scope: Scope) -> Snapshot: ...
 
@@ -40,25 +44,26 @@ class Kernel(Protocol):
 
 
 Progress = Callable[[int, int, Step], None]
-"""Steps done, steps in all, the last one done."""
+"""Called with the number of steps done, the number of all steps, and the last step done."""
 
 
 class Refusal(Value):
-    """A step that Linux did not take, with the request and its answer."""
+    """A step that Linux refused, with the request and the error."""
 
     step: Step
     failure: Failure
 
 
 class Execution(Struct):
-    """What came of carrying out a plan."""
+    """The result of carrying out a plan."""
 
     done: int = 0
+    """The number of steps that were sent."""
     refusals: list[Refusal] = field(default_factory=list)
 
 
 def ignore_progress(done: int, total: int, step: Step) -> None:
-    """A progress observer that does not care."""
+    """Ignore a report of progress."""
 
 
 def execute(
@@ -70,9 +75,11 @@ def execute(
     keep_going: bool = False,
     progress: Progress = ignore_progress,
 ) -> Execution:
-    """Carry out `plan`. `groups`: label → link group in which every link is to go, so that one request deletes them all.
+    """Carry out `plan`.
 
-    `keep_going` collects refusals to the end, as a tear-down wants it; else the first epoch with one is the last.
+    `groups` is label → link group whose links are all to be deleted, so that one request deletes
+    them. With `keep_going`, as for `destroy`, the execution goes on after refusals and collects
+    them; otherwise it stops after the first batch that has one.
     """
     run = Execution()
     total = len(plan)
@@ -80,12 +87,13 @@ def execute(
     if groups and (early := tuple(step for step in deletes if step.resource.deleted_before)):
         _delete_early(kernel, early, reclaim, run)
         if run.refusals:
-            # nothing that they hold may go: with the others, in order, they are tried and refused again
+            # a group must not be deleted now, because it holds links that the refused steps depend
+            # on: delete everything one by one in order, which reports the refusals again
             groups, run = None, Execution()
         else:
             deletes = tuple(step for step in deletes if not step.resource.deleted_before)
     for label, group in (groups or {}).items():
-        # a refusal is no matter: the steps below delete what is still there, one by one
+        # a refusal does not matter, because the steps below delete the rest one by one
         kernel.delete_group(label, group)
     spared = frozenset(groups or ())
     for steps, deleting in ((deletes, True), (plan.changes, False)):
@@ -107,20 +115,21 @@ def _delete_early(
 
 
 def deletable_groups(plan: Plan, snapshot: Snapshot, group: int) -> dict[str, int]:
-    """Labels where all links of `group` are to go, and enough of them: a stranger in the group means one by one.
+    """Return label → `group` where all links of the group are to be deleted, and they are many.
 
-    In a namespace of others it is always one by one, because there anybody may put a link into the group at any moment.
+    If a foreign link is in the group, links are deleted one by one. The same holds for attached
+    namespaces, because there others may put a link into the group at any moment.
     """
     dying = {resource.key for resource in _dying(plan)}
-    found: dict[str, int] = {}
+    groups: dict[str, int] = {}
     for label, netns in snapshot.namespaces.items():
         members = [link for link in netns.links if link.group == group]
         if is_attached(label):
             continue
         fewest = GROUP_WITHIN if netns_key(label) in dying else GROUP_FROM
         if len(members) >= fewest and all(link_key(label, link.name) in dying for link in members):
-            found[label] = group
-    return found
+            groups[label] = group
+    return groups
 
 
 def _dying(plan: Plan) -> Iterator[Resource]:

@@ -1,4 +1,4 @@
-"""What is there in the words of a file."""
+"""Express what the kernel has in the words of a topology file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from netorch.state.resource import Resource
 def in_file_words(
     kernel: LinuxKernel, state: Mapping[Key, Resource], desired: Desired | None
 ) -> tuple[Mapping[Key, Resource], list[str]]:
-    """What is there in the words of a file, those of `desired` where the kernel has none; and what no file has words for."""
+    """Return `state` in the words of a file, and a warning for each part that no file can express.
+
+    Where the kernel does not know a word, such as a file name, the word of `desired` is used.
+    """
     asked = (
         {key: resource for key, resource in desired.state.items() if resource.questions}
         if desired is not None
@@ -27,11 +30,11 @@ def in_file_words(
         if asked
         else {}
     )
-    found: dict[Key, Resource] = {}
+    converted: dict[Key, Resource] = {}
     warnings: list[str] = []
     for key, resource in state.items():
-        found[key], warning = resource.in_file_words(
+        converted[key], warning = resource.in_file_words(
             asked[key].with_answers(answers) if key in asked else None, folder
         )
         warnings += [warning] if warning else []
-    return found, warnings
+    return converted, warnings

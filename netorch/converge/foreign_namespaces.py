@@ -1,4 +1,7 @@
-"""What a file expects to find in namespaces that netorch does not make: links, and ways to gateways. Pure."""
+"""Check what a file expects in namespaces that netorch does not make: links and gateways.
+
+This module does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,12 @@ from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 def absent_links(
     plan: Plan, snapshot: Snapshot, state: Mapping[Key, Resource]
 ) -> Iterator[tuple[Resource, Obstacle]]:
-    """Steps on a link of others that is not there."""
+    """Yield an obstacle for each step that needs a foreign link which does not exist."""
     names: dict[str, frozenset[str]] = {}
     for step in plan.changes:
         netns = snapshot.namespaces.get(step.key.netns)
         if netns is None or isinstance(step.resource, StandaloneLink):
-            continue  # what a link rides on is its kind's own affair
+            continue  # because the kind of an upper link checks its parent itself
         if netns_key(step.key.netns) in state:
             continue
         for key in (*step.resource.dies_with, *step.resource.needs):
@@ -43,7 +46,7 @@ def absent_links(
 
 
 def _names(netns: NetnsSnapshot, state: Mapping[Key, Resource]) -> frozenset[str]:
-    """The names of the links that are there, less those that the file takes away."""
+    """Return the names of the existing links, without the NICs that the file lends to nodes."""
     taken = {resource.origin for resource in state.values() if isinstance(resource, Physical)}
     there = {name for link in netns.links for name in (link.name, *link.altnames)}
     return frozenset(there - taken if netns.label == HOST else there)
@@ -52,9 +55,10 @@ def _names(netns: NetnsSnapshot, state: Mapping[Key, Resource]) -> frozenset[str
 def gateway_obstacles(
     plan: Plan, snapshot: Snapshot, state: Mapping[Key, Resource], protocol: int
 ) -> Iterator[tuple[Resource, Obstacle]]:
-    """Routes in namespaces of others that Linux would refuse for their gateways.
+    """Yield an obstacle for each route that Linux would refuse because of its gateway.
 
-    `protocol`: the number of the topology's own addresses and routes, which change with the plan.
+    Only namespaces that netorch does not make are checked. `protocol` is the number of the
+    topology's own addresses and routes, which are left out because the plan changes them.
     """
     routes: dict[str, list[Route]] = {}
     for step in plan.changes:
@@ -67,7 +71,7 @@ def gateway_obstacles(
             continue
         theirs = [link for link in netns.links if link_key(label, link.name) not in state]
         own = [resource for key, resource in state.items() if key.netns == label]
-        known = namespace_of([*own, *_found(netns, theirs, protocol)])
+        known = namespace_of([*own, *_foreign(netns, theirs, protocol)])
         down = {link.name for link in theirs if not link.flags & IFF_UP}
         for route in there:
             stopped = [hop.dev for hop in route.spec.hops if hop.dev in down]
@@ -78,8 +82,10 @@ def gateway_obstacles(
                 yield route, Obstacle(bad.code, bad.what.rstrip("."), bad.remedy)
 
 
-def _found(netns: NetnsSnapshot, theirs: Iterable[LinkRecord], protocol: int) -> Iterator[Resource]:
-    """The addresses and routes of others, as far as gateways go by them."""
+def _foreign(
+    netns: NetnsSnapshot, theirs: Iterable[LinkRecord], protocol: int
+) -> Iterator[Resource]:
+    """Yield the foreign addresses and routes that decide whether a gateway is reachable."""
     names = {link.index: link.name for link in theirs if link.flags & IFF_UP}
     for record in netns.addresses:
         if record.index in names and record.protocol != protocol:

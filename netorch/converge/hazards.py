@@ -1,5 +1,7 @@
-"""What a file would do to the machine around it that no name tells: subnets that are somebody's, ports that somebody listens on,
-a default route that forwarding would end. Pure.
+"""Find what a file would break in the machine around it: hazards, and warnings about them.
+
+These are subnets that are in use, ports that a program listens on, and a default route that
+forwarding would delete. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -31,28 +33,32 @@ _COMMENT = re.compile(r'"(publish [^"]*)"')
 
 
 class Hazard(NamedTuple):
-    """What a resource of the file would do to the machine around it."""
+    """A change by one resource that would break something outside the topology."""
 
     key: Key
     code: str
-    """Key of the table in `netorch.errors.codes`."""
+    """A key of the table in `netorch.errors.codes`."""
     object: str
+    """The object that the problem is about, as in a Problem."""
     what: str
+    """What is wrong, as a sentence without its full stop."""
     remedy: str
+    """What to do, as a sentence."""
     command: str = ""
-    """The command of the remedy, as in a Problem."""
+    """The command that helps, as in a Problem."""
     rule: str = ""
-    """The comment of the rule that it is about."""
+    """The comment of the packet filter rule that it is about, if there is one."""
 
     def problem(self, where: Position | None = None) -> Problem:
         return Problem(self.code, f"{self.what}.", where, self.remedy, self.object, self.command)
 
 
 def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
-    """Networks of whose subnet a namespace that netorch does not make reaches something by another link already.
+    """Yield the networks whose subnet is already in use in a namespace that netorch does not make.
 
-    A route to more than the subnet takes nothing from it, since the subnet's own is the more specific one. A link's own
-    subnet has neighbours that would be cut off, however large it is.
+    A route of that namespace to a larger prefix is no problem, because the route of the new subnet
+    is more specific. But a link whose own subnet overlaps has neighbours that could no longer be
+    reached, however large that subnet is.
     """
     reached: dict[str, list[_Reach]] = {}
     for key, resource in desired.state.items():
@@ -70,7 +76,10 @@ def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
             for reach in reached[key.netns]:
                 if reach.takes_from(subnet):
                     other = reach.network
-                    what = f"{label_text(key.netns)} reaches {other} {reach.how} already, which overlaps with {subnet}"
+                    what = (
+                        f"{label_text(key.netns)} already reaches {other} {reach.how}, "
+                        f"which overlaps with {subnet}"
+                    )
                     command = (
                         f"ip {'-6 ' if other.version == 6 else ''}route show table all root {other}"
                     )
@@ -80,11 +89,13 @@ def subnet_overlaps(desired: Desired, snapshot: Snapshot) -> Iterator[Hazard]:
 
 
 class _Reach(NamedTuple):
-    """Where a namespace has a way to, and how. `neighbours`: it is the subnet of a link."""
+    """A prefix that a namespace has a route to."""
 
     network: Network
     how: str
+    """How the prefix is reached, as in "by eth0"."""
     neighbours: bool = False
+    """Whether the prefix is the subnet of a link."""
 
     def takes_from(self, subnet: Network) -> bool:
         return (
@@ -95,28 +106,35 @@ class _Reach(NamedTuple):
 
 
 def _subnet(address: Ifaddr) -> Network:
-    """What the interface reaches by itself: with another end, of its own side the address alone."""
+    """Return the subnet of an address; with a peer address, its own side is the address alone."""
     return ip_network(address.local if address.peer else address.with_length, strict=False)
 
 
 def ports_in_use(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot
 ) -> Iterator[Hazard]:
-    """Ports to be published anew where a program of the owner listens: nobody would reach it any more."""
+    """Yield the newly published ports on which a program of the owner listens already.
+
+    Nobody could reach that program any more.
+    """
     for key, rule, protocol, port in _shadowed(_new_ports(state, observed), snapshot):
-        what = f"{rule.comment}: a program listens on {protocol} port {port} of {label_text(key.netns)} already"
+        what = (
+            f"{rule.comment}: a program already listens on {protocol} port {port} "
+            f"of {label_text(key.netns)}"
+        )
         command = f"ss -lnp sport = {port}"
-        remedy = f"Publish another port, or stop the program: `{command}` names it."
+        remedy = f"Publish another port, or stop the program: `{command}` shows it."
         yield Hazard(key, "port-in-use", rule.comment, what, remedy, command, rule.comment)
 
 
 def warn_of_listeners(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource], snapshot: Snapshot
 ) -> list[str]:
-    """A warning for each published port that a program of the owner has begun to listen on since."""
+    """Return a warning for each published port on which a program has begun to listen since."""
     return [
-        f"{rule.comment}: a program listens on {protocol} port {port} of {label_text(key.netns)}, and nobody reaches it, "
-        f"because the port leads to the node: `ss -lnp sport = {port}` names it"
+        f"{rule.comment}: a program listens on {protocol} port {port} of {label_text(key.netns)}, "
+        "but nobody can reach it, because the port leads to the node: "
+        f"`ss -lnp sport = {port}` shows the program"
         for key, rule, protocol, port in _shadowed(_published_ports(state), snapshot)
         if rule.comment in _published_texts(observed.get(key))
     ]
@@ -125,13 +143,16 @@ def warn_of_listeners(
 def _shadowed(
     ports: Iterable[tuple[Key, FilterRule]], snapshot: Snapshot
 ) -> Iterator[tuple[Key, FilterRule, str, int]]:
-    """The published ports that keep packets from a program, with its protocol and port; one for each entry of the file."""
-    told: set[tuple[Key, str]] = set()
+    """Yield the published ports that keep packets from a program, with its protocol and port.
+
+    Each entry of the file is yielded once.
+    """
+    reported: set[tuple[Key, str]] = set()
     for key, rule in ports:
         netns = snapshot.namespaces.get(key.netns)
         for protocol, address, port in sorted(netns.listening) if netns is not None else ():
-            if (key, rule.comment) not in told and _shadows(rule, protocol, address, port):
-                told.add((key, rule.comment))
+            if (key, rule.comment) not in reported and _shadows(rule, protocol, address, port):
+                reported.add((key, rule.comment))
                 yield key, rule, protocol, port
 
 
@@ -140,10 +161,10 @@ def ports_of_other_topologies(
     observed: Mapping[Key, Resource],
     others: Callable[[], Mapping[str, Mapping[Key, Resource]]],
 ) -> Iterator[Hazard]:
-    """Ports of the host to be published anew that another topology publishes there: only one of the two would be reached."""
+    """Yield the newly published ports of the host that another topology publishes there already."""
     key = filter_key(HOST)
     new = [rule for place, rule in _new_ports(state, observed) if place == key]
-    told: set[str] = set()
+    reported: set[str] = set()
     for name, theirs in (others() if new else {}).items():
         there = theirs.get(key)
         taken = (
@@ -153,27 +174,30 @@ def ports_of_other_topologies(
         )
         for rule in new:
             other = next((other for other in taken if _meet(rule, other)), None)
-            if other is not None and rule.comment not in told:
-                told.add(rule.comment)
-                what = f"{rule.comment}: topology {name!r} has that port of the host already ({other.comment})"
-                remedy = "Publish another port, or on another address."
+            if other is not None and rule.comment not in reported:
+                reported.add(rule.comment)
+                what = (
+                    f"{rule.comment}: topology {name!r} already publishes "
+                    f"that port of the host ({other.comment})"
+                )
+                remedy = "Publish another port, or use another address."
                 yield Hazard(key, "port-in-use", rule.comment, what, remedy, rule=rule.comment)
 
 
 def _new_ports(
     state: Mapping[Key, Resource], observed: Mapping[Key, Resource]
 ) -> Iterator[tuple[Key, FilterRule]]:
-    """One rule of each published port and family that is not there yet."""
+    """Yield one rule for each published port and family that the kernel does not have yet."""
     for key, rule in _published_ports(state):
         if rule.comment not in _published_texts(observed.get(key)):
             yield key, rule
 
 
 def _published_ports(state: Mapping[Key, Resource]) -> Iterator[tuple[Key, FilterRule]]:
-    """One rule of each published port and family."""
+    """Yield one rule for each published port and family."""
     for key, resource in state.items():
         if isinstance(resource, PacketFilter):
-            # an entry for the owner's loopback alone is in this chain only
+            # OUTPUT has a rule for every entry, even for one that is only for the loopback address
             rules = {
                 (rule.comment, rule.family): rule
                 for rule in resource.rules
@@ -183,7 +207,7 @@ def _published_ports(state: Mapping[Key, Resource]) -> Iterator[tuple[Key, Filte
 
 
 def _published_texts(before: Resource | None) -> frozenset[str]:
-    """What the rules of published ports that are there say of themselves."""
+    """Return the comments of the existing rules of published ports."""
     return _texts_in(before.text) if isinstance(before, PacketFilter) else frozenset()
 
 
@@ -192,10 +216,13 @@ def _texts_in(text: str) -> frozenset[str]:
     return frozenset(_COMMENT.findall(text))
 
 
-def warn_of_missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
-    """A warning for each address to publish on that the owner neither has nor is to get. What leaves may have any that leads back."""
-    said: dict[str, None] = {}
-    for key, resource in wanted.items():
+def warn_of_missing_addresses(desired: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
+    """Return a warning for each address to publish on that the owner neither has nor will get.
+
+    Addresses that packets leave with are not checked: the way back may lead to the owner anyway.
+    """
+    warnings: dict[str, None] = {}
+    for key, resource in desired.items():
         if not isinstance(resource, PacketFilter):
             continue
         netns = snapshot.namespaces.get(key.netns)
@@ -204,40 +231,47 @@ def warn_of_missing_addresses(wanted: Mapping[Key, Resource], snapshot: Snapshot
         )
         to_be = (
             other
-            for other in wanted.values()
+            for other in desired.values()
             if isinstance(other, Address) and other.netns == key.netns
         )
         there |= {ip_address(held.address.local) for held in to_be}
         for rule in filter(publishes, resource.rules):
             address = getattr(rule.match.destination, "network_address", None)
             if address is not None and not address.is_loopback and address not in there:
-                said[
-                    f"{rule.comment}: {label_text(key.netns)} does not have the address {address}, so that nothing arrives there"
+                warnings[
+                    f"{rule.comment}: {label_text(key.netns)} does not have the address {address}, "
+                    "so no packet arrives there"
                 ] = None
-    return list(said)
+    return list(warnings)
 
 
-def warn_of_missing_interfaces(wanted: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
-    """A warning for each interface that rules and translations name in a namespace of others, and that is not there."""
-    said: dict[tuple[str, str], str] = {}
-    for key, resource in wanted.items():
-        if not isinstance(resource, Rule | PacketFilter) or netns_key(key.netns) in wanted:
+def warn_of_missing_interfaces(desired: Mapping[Key, Resource], snapshot: Snapshot) -> list[str]:
+    """Return a warning for each missing interface that rules and translations refer to.
+
+    Only namespaces that netorch does not make are checked.
+    """
+    warnings: dict[tuple[str, str], str] = {}
+    for key, resource in desired.items():
+        if not isinstance(resource, Rule | PacketFilter) or netns_key(key.netns) in desired:
             continue
         netns = snapshot.namespaces.get(key.netns)
         if netns is None:
             continue
         there = {link.name for link in netns.links}
         for what, name in sorted(_interfaces_of(resource)):
-            if name not in there and link_key(key.netns, name) not in wanted:
+            if name not in there and link_key(key.netns, name) not in desired:
                 place = label_text(key.netns)
                 guess = did_you_mean(name, sorted(there - {"lo"}))
-                text = f"{what}: {place} has no interface {name}: until something makes it, nothing matches."
-                said.setdefault((place, name), f"{text} {guess}".rstrip())
-    return list(said.values())
+                text = (
+                    f"{what}: {place} has no interface {name}: "
+                    "the rule matches nothing until the interface exists."
+                )
+                warnings.setdefault((place, name), f"{text} {guess}".rstrip())
+    return list(warnings.values())
 
 
 def _interfaces_of(resource: Rule | PacketFilter) -> set[tuple[str, str]]:
-    """What names an interface, and the name."""
+    """Return (title of a rule or its comment, interface that it refers to)."""
     if isinstance(resource, Rule):
         names = (resource.spec.iif, resource.spec.oif)
         return {(resource.title(), name) for name in names if name is not None}
@@ -250,8 +284,11 @@ def _interfaces_of(resource: Rule | PacketFilter) -> set[tuple[str, str]]:
 
 
 def warn_of_egress(desired: Desired, snapshot: Snapshot) -> list[str]:
-    """A warning for each address that networks of others' namespaces leave with, and that those do not have."""
-    found: list[str] = []
+    """Return a warning for each `egress` address that the owner of the network does not have.
+
+    Only owners that netorch does not make are checked.
+    """
+    warnings: list[str] = []
     for owner, network, address in desired.egress:
         netns = snapshot.namespaces.get(owner)
         if netns is None or any(ip_address(record.local) == address for record in netns.addresses):
@@ -262,16 +299,19 @@ def warn_of_egress(desired: Desired, snapshot: Snapshot) -> list[str]:
             if isinstance(other, Address) and other.netns == owner
         )
         if str(address) not in held:
-            found.append(egress_warning(network, label_text(owner), address))
-    return found
+            warnings.append(egress_warning(network, label_text(owner), address))
+    return warnings
 
 
 def settings_of_routers(
-    wanted: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory
+    desired: Mapping[Key, Resource], snapshot: Snapshot, memory: Memory
 ) -> list[Sysctl]:
-    """accept_ra=2 for links by which a router advertised the default route: forwarding would end it otherwise."""
-    found: list[Sysctl] = []
-    for key, resource in wanted.items():
+    """Return accept_ra=2 for each link on which a router advertised the default route.
+
+    Otherwise the kernel deletes that route when IPv6 forwarding is turned on.
+    """
+    settings: list[Sysctl] = []
+    for key, resource in desired.items():
         if (
             not isinstance(resource, Sysctl)
             or resource.paths != (IPV6_FORWARDING,)
@@ -290,29 +330,35 @@ def settings_of_routers(
         for link in netns.links:
             paths = (f"net/ipv6/conf/{link.name}/accept_ra",)
             if link.name in advertised or (key.netns, paths) in memory.ours:
-                found.append(Sysctl(key.netns, paths, ("2",)))
-    return found
+                settings.append(Sysctl(key.netns, paths, ("2",)))
+    return settings
 
 
 def ipv6_switches(state: Mapping[Key, Resource]) -> dict[str, tuple[str, ...]]:
-    """Label → the settings that tell whether the file's IPv6 addresses can be there, in namespaces that netorch does not make."""
-    found: dict[str, tuple[str, ...]] = {}
+    """Return label → the disable_ipv6 sysctls that decide about the file's IPv6 addresses.
+
+    Only namespaces that netorch does not make are included.
+    """
+    switches: dict[str, tuple[str, ...]] = {}
     for key, resource in state.items():
         if (
             isinstance(resource, Address)
             and resource.address.version == 6
             and netns_key(key.netns) not in state
         ):
-            found[key.netns] = (
-                *found.get(key.netns, (_switch("default"),)),
+            switches[key.netns] = (
+                *switches.get(key.netns, (_switch("default"),)),
                 _switch(resource.link),
             )
-    return found
+    return switches
 
 
 def ipv6_turned_off(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterator[Hazard]:
-    """IPv6 addresses where IPv6 is off, as it is in most containers: the kernel would refuse them."""
-    said = {
+    """Yield the IPv6 addresses for interfaces on which IPv6 is off, as in most containers.
+
+    The kernel would refuse these addresses.
+    """
+    written = {
         (key.netns, path): resource.value
         for key, resource in state.items()
         if isinstance(resource, Sysctl)
@@ -331,14 +377,14 @@ def ipv6_turned_off(state: Mapping[Key, Resource], snapshot: Snapshot) -> Iterat
         there = any(link.name == resource.link for link in netns.links)
         decides = _switch(resource.link if there else "default")
         here = (
-            said.get((key.netns, _switch(resource.link))),
-            said.get((key.netns, decides)),
+            written.get((key.netns, _switch(resource.link))),
+            written.get((key.netns, decides)),
             netns.sysctls.get(decides),
         )
         if next((value for value in here if value is not None), "0") != "0":
             place = f"{label_text(key.netns)}/{resource.link}"
-            what = f"{place} would have no IPv6, so no {resource.address}"
-            remedy = "Say `sysctls: {disable_ipv6: 0}` of this interface."
+            what = f"IPv6 is off on {place}, so it cannot have {resource.address}"
+            remedy = "Write `sysctls: {disable_ipv6: 0}` for this interface."
             yield Hazard(key, "ipv6-off", place, what, remedy)
 
 
@@ -366,14 +412,14 @@ def _reached(desired: Desired, netns: NetnsSnapshot) -> Iterator[_Reach]:
         if route.dst is not None:
             network = ip_network((route.dst, route.prefixlen))
             if not network.is_link_local and not network.is_multicast:
-                yield _Reach(network, "by a route of its own")
+                yield _Reach(network, "by another route")
         for gateway in (ip_network(hop.via) for hop in route.hops if hop.via is not None):
             if not gateway.is_link_local:
-                yield _Reach(gateway, "as a gateway of its own")
+                yield _Reach(gateway, "as a gateway")
 
 
 def publishes(rule: FilterRule) -> bool:
-    """Whether the rule leads a published port to its node."""
+    """Whether the rule forwards a published port to its node."""
     return isinstance(rule.act, DestinationTo) and rule.comment.startswith("publish ")
 
 

@@ -1,4 +1,4 @@
-"""Linux's refusals in a person's words: intent, object, the kernel's own sentence, and what to do."""
+"""Explain Linux's refusals: the intent, the object, the kernel's own sentence, and what to do."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ _VERBS = {
 
 
 class Remedy(NamedTuple):
-    """What a person can do about a refused request.
-
-    `code` is a key of the table in `netorch.errors.codes`, `command` what cures it or shows more of it.
-    """
+    """What a user can do about a refused request."""
 
     code: str
+    """A key of the table in `netorch.errors.codes`."""
     text: str = ""
+    """What to do, as a sentence; "" where the kernel's sentence has to suffice."""
     command: str = ""
+    """A command that helps, or shows more."""
 
 
 def problem_of(refusal: Refusal, where: Position | None) -> Problem:
-    """The problem that a refused step is."""
+    """Return the problem that describes a refused step."""
     step, failure = refusal.step, refusal.failure
     verb = _VERBS[step.disruption.value]
     words = failure.sentence.rstrip(".")
@@ -55,7 +55,7 @@ def problem_of(refusal: Refusal, where: Position | None) -> Problem:
 
 
 def _reason(words: str, number: int) -> str:
-    """The words, with what of the system's own sentence they do not say already."""
+    """Return the kernel's words, and of the error number's sentence what they do not contain."""
     system = sentence(number)
     text, _, name = system.rpartition(", ")
     if not words or words == text:
@@ -64,10 +64,10 @@ def _reason(words: str, number: int) -> str:
 
 
 def remedy(request: Request, number: int) -> Remedy:
-    """What a person can do about it; no text where only the sentence itself helps."""
-    for kinds, errors, found in _REMEDIES:
+    """Return what a user can do about a refused request, without text if nothing is known."""
+    for kinds, errors, known in _REMEDIES:
         if isinstance(request, kinds) and number in errors:
-            return found
+            return known
     return _GENERAL.get(number, Remedy("kernel-refused"))
 
 
@@ -77,7 +77,8 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         frozenset({numbers.ENETUNREACH, numbers.EHOSTUNREACH, numbers.EINVAL}),
         Remedy(
             "gateway-unreachable",
-            "Is the gateway in the subnet of an address of this node? If it is on the link all the same, say `onlink: true` and `dev`.",
+            "Is the gateway in the subnet of an address of this node? "
+            "If it is on the link all the same, write `onlink: true` and `dev`.",
         ),
     ),
     (
@@ -88,14 +89,14 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
     (
         RouteAdd,
         frozenset({numbers.ENODEV}),
-        Remedy("no-such-link", "Name an existing interface as `dev`."),
+        Remedy("no-such-link", "Write an existing interface as `dev`."),
     ),
     (
         RouteAdd,
         frozenset({numbers.EEXIST}),
         Remedy(
             "route-taken",
-            "Another route has this destination, table and metric: give one of them another metric.",
+            "Another route has this destination, table and metric: give one another metric.",
         ),
     ),
     (
@@ -103,7 +104,8 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         frozenset({numbers.EOPNOTSUPP}),
         Remedy(
             "kernel-lacks",
-            "This kernel lacks the link kind: load its module (modprobe), or take a kernel that has it.",
+            "This kernel lacks the kind of link: load its module (modprobe), "
+            "or use a kernel that has it.",
         ),
     ),
     (
@@ -111,24 +113,29 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         frozenset({numbers.EEXIST}),
         Remedy(
             "name-taken",
-            "Something made it a moment ago: see whose it is with `ip link` or `ip netns`, and apply again.",
+            "Something else made it a moment ago: look at it with `ip link` or `ip netns`, "
+            "then apply again.",
         ),
     ),
     (
         LinkSet,
         frozenset({numbers.ENETDOWN}),
-        Remedy("link-down", "Is the interface that it rides on up?"),
+        Remedy("link-down", "Is its parent interface up?"),
     ),
     (
         (LinkAdd, LinkSet),
         frozenset({numbers.EBUSY}),
         Remedy(
             "parent-conflict",
-            "Something else gets the frames of the interface below: it is a port of a bridge, or carries macvlans or ipvlans, perhaps of"
-            " another namespace.",
+            "The parent interface is already used by something else: it is a port of a bridge, "
+            "or the parent of macvlans or ipvlans, perhaps in another namespace.",
         ),
     ),
-    (LinkSet, frozenset({numbers.EXFULL}), Remedy("bridge-full", "A bridge takes 1,023 ports.")),
+    (
+        LinkSet,
+        frozenset({numbers.EXFULL}),
+        Remedy("bridge-full", "A bridge can have at most 1,023 ports."),
+    ),
     (
         LinkSet,
         frozenset({numbers.ELOOP}),
@@ -156,7 +163,7 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         frozenset({numbers.ENODEV}),
         Remedy(
             "no-nic",
-            "Name an interface that is there as `uplink`: `ip link` lists them.",
+            "Write an existing interface as `uplink`: `ip link` lists them.",
             "ip link",
         ),
     ),
@@ -164,7 +171,8 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         UplinkJoin,
         frozenset({numbers.EOPNOTSUPP, numbers.EINVAL, numbers.ELOOP}),
         Remedy(
-            "cannot-be-port", "Only an Ethernet interface can be an `uplink`, and no wireless one."
+            "cannot-be-port",
+            "Only an Ethernet interface can be an `uplink`, and not a wireless one.",
         ),
     ),
     (
@@ -172,7 +180,7 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         frozenset({numbers.EBUSY}),
         Remedy(
             "nic-in-use",
-            "Something else works on the interface already, such as a macvlan or another bridge.",
+            "Something else already uses the interface, such as a macvlan or another bridge.",
         ),
     ),
     (
@@ -180,7 +188,8 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         frozenset({numbers.EACCES}),
         Remedy(
             "ipv6-off",
-            "IPv6 is off on new interfaces: set the sysctl net.ipv6.conf.default.disable_ipv6 to 0.",
+            "IPv6 is off on new interfaces: "
+            "set the sysctl net.ipv6.conf.default.disable_ipv6 to 0.",
             "sysctl -w net.ipv6.conf.default.disable_ipv6=0",
         ),
     ),
@@ -189,7 +198,8 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
         frozenset({numbers.EINVAL, numbers.EOPNOTSUPP}),
         Remedy(
             "cannot-move",
-            "Not every interface can leave its namespace: a wireless one goes with its phy (`iw phy PHY set netns`).",
+            "Not every interface can leave its namespace: "
+            "a wireless one moves with its phy (`iw phy PHY set netns`).",
         ),
     ),
     (
@@ -210,13 +220,13 @@ _REMEDIES: tuple[tuple[type | tuple[type, ...], frozenset[int], Remedy], ...] = 
     (
         SysctlSet,
         frozenset({numbers.EINVAL}),
-        Remedy("value-refused", "The kernel does not take this value."),
+        Remedy("value-refused", "The kernel does not accept this value."),
     ),
     (
         SysctlSet,
         frozenset({numbers.EROFS, numbers.EACCES, numbers.EPERM}),
         Remedy(
-            "read-only-sysctls", "/proc/sys is read-only here: run netorch where it can be written."
+            "read-only-sysctls", "/proc/sys is read-only here: run netorch where it is writable."
         ),
     ),
 )

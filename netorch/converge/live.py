@@ -1,4 +1,4 @@
-"""The topologies that are on this machine, each compared with the file that was applied last."""
+"""List the topologies on this machine, each compared with the file that was applied last."""
 
 from __future__ import annotations
 
@@ -22,22 +22,27 @@ from netorch.values.snapshot import Scope
 
 
 class Live(Value):
-    """A topology that is on this machine. `attached`: label → what the node is attached to."""
+    """A topology on this machine, as it is now."""
 
     name: str
     record: Record | None
+    """What was applied last; None without a usable record."""
     state: Mapping[Key, Resource]
+    """What the kernel has of the topology."""
     difference: Plan | None
+    """The plan that would restore what was applied last; None if that is not known."""
     warnings: tuple[str, ...] = ()
     attached: Mapping[str, Attachment] = field(default_factory=dict)
+    """Label → what the node is attached to."""
 
 
 def names(kernel: LinuxKernel) -> list[str]:
-    """Every topology with a record or a mark on this machine, sorted."""
+    """Return every topology with a record or a mark on this machine, sorted."""
     names = set(records.applied_names())
     for netns in kernel.read(Scope(ALIAS)).namespaces.values():
         for link in netns.links:
-            # hardware may have come home out of a namespace of others, with an alias that was written there
+            # a NIC may have returned from a foreign namespace with an alias that was written there,
+            # so an alias counts only on links that are not hardware
             marked = link.kind or link.name == "lo"
             if marked and (topology := read_alias(link.alias).topology):
                 names.add(topology)
@@ -45,7 +50,7 @@ def names(kernel: LinuxKernel) -> list[str]:
 
 
 def look(kernel: LinuxKernel, name: str) -> Live:
-    """One topology as it is now, compared with the file that was applied last."""
+    """Read one topology as it is now, and compare it with the file that was applied last."""
     previous = Previous.read(name)
     warnings = [previous.warning] if previous.warning else []
     difference: Plan | None = None

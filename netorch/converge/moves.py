@@ -1,4 +1,7 @@
-"""What a plan moves, of all that others have learned: addresses, MACs, and ports of bridges. Pure."""
+"""Find what a plan moves: addresses, MACs and bridge ports that others may have learned.
+
+This module does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,18 @@ from netorch.values.moves import Links, Moves
 _LEARNING = frozenset(("bridge", "vxlan"))
 """Kinds of links that learn MACs."""
 _TAKES_FRAMES = frozenset(("bridge", "bond"))
-"""Masters whose ports answer for no address of their own."""
+"""Kinds of masters whose ports do not answer for addresses themselves."""
 _ETHERNET = 6
-"""Bytes of a MAC. Links with addresses of another length have no neighbours to announce to."""
+"""The bytes of a MAC. Links with other addresses have no neighbours to announce to."""
 
 Place = tuple[Key, bytes]
 """A link and its MAC."""
 
 
 def moves(plan: Plan, before: State, after: State) -> Moves | None:
-    """What `plan` has moved on its way from one state to the other; None if nobody can have learned
-    anything, because nothing was there before.
+    """Return what `plan` has moved between the two states, or None if it moved nothing.
+
+    That is also so if nothing existed before, because then nobody can have learned anything.
     """
     macs = _macs(before)
     macs_now = _macs(after) if macs else {}
@@ -40,7 +44,7 @@ def moves(plan: Plan, before: State, after: State) -> Moves | None:
     elsewhere = [address for address, where in places.items() if where != places_now.get(address)]
     touched, any_mac = _touched(plan, before, after)
     touched |= {key for key, mac in macs_now.items() if macs.get(key, mac) != mac}
-    touched = _with_what_rides_on(touched, after)
+    touched = _with_upper_links(touched, after)
     announcing = touched | {
         key
         for address, where in places_now.items()
@@ -76,23 +80,23 @@ def moves(plan: Plan, before: State, after: State) -> Moves | None:
 
 
 def _macs(state: State) -> dict[Key, bytes]:
-    """The Ethernet links with their MACs."""
-    found = {}
+    """Return the MACs of the Ethernet links."""
+    macs = {}
     for key, resource in state.items():
         if isinstance(resource, Link) and len(resource.mac) == 3 * _ETHERNET - 1:
-            found[key] = bytes.fromhex(resource.mac.replace(":", ""))
-    return found
+            macs[key] = bytes.fromhex(resource.mac.replace(":", ""))
+    return macs
 
 
 def _places(state: State, macs: Mapping[Key, bytes]) -> dict[str, set[Place]]:
-    """Address → where it answers: on links that are up."""
-    found: dict[str, set[Place]] = {}
+    """Return address → the links, with their MACs, that answer for it: those that are up."""
+    places: dict[str, set[Place]] = {}
     for resource in state.values():
         if isinstance(resource, Address):
             key = link_key(resource.netns, resource.link)
             if key in macs and up_key(resource.netns, resource.link) in state:
-                found.setdefault(resource.address.local, set()).add((key, macs[key]))
-    return found
+                places.setdefault(resource.address.local, set()).add((key, macs[key]))
+    return places
 
 
 def _links_of(places: Iterable[Place]) -> set[Key]:
@@ -100,8 +104,9 @@ def _links_of(places: Iterable[Place]) -> set[Key]:
 
 
 def _touched(plan: Plan, before: State, after: State) -> tuple[set[Key], bool]:
-    """The links that are others now or behind another port, and whether that goes for all that is
-    behind a port.
+    """Return the links that are new or behind another port now.
+
+    Also returns whether a port moved with an unknown set of MACs behind it.
     """
     touched: set[Key] = set()
     any_mac = False
@@ -140,35 +145,38 @@ def _moves_frames(step: Step) -> bool:
 
 
 def _is_port(before: State, after: State, link: Key) -> bool:
-    """Whether a link is or was a port, so that more than its own node is behind it."""
+    """Whether a link is or was a port, so that other nodes may be behind it, too."""
     key = port_key(link.netns, link.parts[0])
     return key in before or key in after
 
 
-def _with_what_rides_on(touched: set[Key], state: State) -> set[Key]:
-    """With the VLANs, macvlans and the like of the links."""
+def _with_upper_links(touched: set[Key], state: State) -> set[Key]:
+    """Return `touched` with all upper links of these links."""
     children: dict[Key, list[Key]] = {}
     for key, resource in state.items():
         if isinstance(resource, Link):
             for container in resource.dies_with:
                 if container.kind == "link":
                     children.setdefault(container, []).append(key)
-    found, queue = set(touched), list(touched)
+    result, queue = set(touched), list(touched)
     while queue:
         for child in children.get(queue.pop(), ()):
-            if child not in found:
-                found.add(child)
+            if child not in result:
+                result.add(child)
                 queue.append(child)
-    return found
+    return result
 
 
 def _both(key: Key, before: Mapping[Key, bytes], after: Mapping[Key, bytes]) -> list[bytes]:
-    """The MACs of a link that was there before: a new one is known to nobody."""
-    return [found[key] for found in (before, after) if key in found] if key in before else []
+    """Return the old and the new MAC of a link; none for a new link, which nobody knows yet."""
+    return [macs[key] for macs in (before, after) if key in macs] if key in before else []
 
 
 def _links(links: Iterable[Key], chosen: Iterable[Key]) -> Links:
-    """The namespaces of the chosen links; in those of others only the links that are ours."""
+    """Return namespace → its links to look at, for the namespaces of the `chosen` links.
+
+    None means all links; in namespaces that netorch did not make, only its own links count.
+    """
     names: dict[str, set[str]] = {}
     for key in links:
         names.setdefault(key.netns, set()).add(key.parts[0])

@@ -1,4 +1,7 @@
-"""Snapshot → observed state: what in the kernel is this topology's, and what of others stands in its way. Pure."""
+"""Turn a snapshot into the observed state, and find the foreign objects that are in its way.
+
+This module does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -19,29 +22,35 @@ from netorch.values.ownership import Ownership
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 OriginalValues = Mapping[str, Mapping[tuple[str, ...], SysctlValues | None]]
-"""Label → the settings to look at (each as the places where it may stand) → the value from before netorch, if known."""
+"""Label → sysctl → its value from before netorch, if that is known.
+
+Each sysctl is a tuple of the paths at which it may be.
+"""
 
 
 class Observed(Value):
-    """`state`: ours. `strangers`: keys that something else has already → a sentence that says what and whose.
-
-    `stale`: names in /run/netns that are not namespaces.
-    """
+    """What a snapshot has of a topology."""
 
     state: Mapping[Key, Resource]
-    strangers: Mapping[Key, str] = field(default_factory=dict)
+    """The topology's own objects."""
+    conflicts: Mapping[Key, str] = field(default_factory=dict)
+    """Desired key → a sentence about the foreign object that has it already."""
     stale: frozenset[str] = frozenset()
+    """The names in /run/netns that a crash left there and that are not namespaces."""
     unproven: Mapping[Key, str] = field(default_factory=dict)
-    """What carries marks that prove nothing, and is left alone → a sentence that says so."""
+    """Object with marks that anybody may have written → a sentence that says so.
+
+    netorch leaves these objects alone.
+    """
 
 
 class Evidence(Value):
-    """What tells whose an object is, beside its mark in the kernel."""
+    """What proves whose an object is, in addition to its mark in the kernel."""
 
     record: Ownership | None = None
-    """What is on record; None without a record."""
+    """The record of the topology's own objects; None without a record."""
     trusts_numbers: bool = True
-    """Whether a number is enough where there is no record."""
+    """Whether a protocol number is proof enough where there is no record."""
 
 
 WITHOUT_RECORD = Evidence()
@@ -51,11 +60,11 @@ def views(
     snapshot: Snapshot,
     mark: Mark,
     originals: OriginalValues,
-    wanted: Container[Key],
+    desired: Container[Key],
     evidence: Evidence = WITHOUT_RECORD,
 ) -> dict[str, View]:
-    """One view a namespace, and one for files that outlived their namespace."""
-    found: dict[str, View] = {}
+    """Return one view for each namespace, and one for each directory of files without one."""
+    result: dict[str, View] = {}
     record = evidence.record
     others = {
         netns.inode
@@ -70,13 +79,13 @@ def views(
             and (names is None or label in names)
             and mark.owns_alias(netns.mark)
         )
-        found[label] = View(
+        result[label] = View(
             netns,
             mark,
             created,
-            found,
+            result,
             originals.get(label, {}),
-            wanted,
+            desired,
             on_record=None if record is None or created else record.of(netns.identity),
             links_on_record=frozenset() if record is None else record.links_in(netns.identity),
             trusts_numbers=evidence.trusts_numbers,
@@ -86,85 +95,87 @@ def views(
             nics_on_record=frozenset(snapshot.nics),
         )
     for label, files in snapshot.orphans.items():
-        found[label] = View(NetnsSnapshot(label, (0, 0), (), files=files), mark, False, found)
-    return found
+        result[label] = View(NetnsSnapshot(label, (0, 0), (), files=files), mark, False, result)
+    return result
 
 
 def _whose_namespace(netns: NetnsSnapshot, mark: Mark) -> str:
-    """Who made a namespace that is in the way, in a person's words."""
+    """Return who made a namespace that is in the way, to be put after its name."""
     if not netns.is_own:
         return f"belongs to another user namespace, and {NOT_OURS}"
     alias = netns.mark
     if mark.owns_alias(alias):
-        return f"says that {mark.topology} made it, and no record proves it"
+        return f"has the mark of {mark.topology}, but no record proves that netorch made it"
     return maker(alias)
 
 
-def _taken_twice(snapshot: Snapshot, wanted: Mapping[Key, Resource]) -> Iterator[tuple[str, str]]:
-    """Names of namespaces of the file that lead to the namespace of another one, and that one."""
+def _taken_twice(snapshot: Snapshot, desired: Mapping[Key, Resource]) -> Iterator[tuple[str, str]]:
+    """Yield (name, other name) for desired names that lead to a namespace with another name."""
     names: dict[tuple[int, int], str] = {}
     for label, netns in snapshot.namespaces.items():
-        if netns_key(label) in wanted and names.setdefault(netns.inode, label) != label:
+        if netns_key(label) in desired and names.setdefault(netns.inode, label) != label:
             yield label, names[netns.inode]
 
 
 def _by_links(kinds: Sequence[type[Kind]]) -> Callable[[frozenset[str]], Sequence[type[Kind]]]:
-    """What to look for where there are links of such kinds."""
+    """Return a function from the kinds of links in a namespace to the kinds to look for there."""
     on = [(kind, kind.links()) for kind in kinds]
 
     @cache
-    def found(there: frozenset[str]) -> Sequence[type[Kind]]:
+    def kinds_for(there: frozenset[str]) -> Sequence[type[Kind]]:
         return [
             kind
             for kind, links in on
             if kind.FOREIGN_KIND or not links or not links.isdisjoint(there)
         ]
 
-    return found
+    return kinds_for
 
 
 def observe(
     snapshot: Snapshot,
     mark: Mark,
-    wanted: Mapping[Key, Resource],
+    desired: Mapping[Key, Resource],
     originals: OriginalValues | None = None,
     kinds: Sequence[type[Kind]] = OBSERVED,
     known: Mapping[str, Sequence[Resource]] | None = None,
     evidence: Evidence = WITHOUT_RECORD,
 ) -> Observed:
-    """What is ours in `snapshot`, and which of the `wanted` keys are somebody else's. `kinds`: what to look for.
+    """Return what `snapshot` has of the topology, and which desired keys foreign objects have.
 
-    `known`: label → what is there beside files, from a look before.
+    `kinds` are the kinds to look for. `known` is label → the resources of that namespace except
+    files, if they were observed before.
     """
     state: dict[Key, Resource] = {}
-    strangers: dict[Key, str] = {}
-    # a link's alternative name is one more name that nobody else may have
+    conflicts: dict[Key, str] = {}
+    # a foreign link is in the way of an alternative name, too
     second_names = {
         link_key(key.netns, resource.altname): key
-        for key, resource in wanted.items()
+        for key, resource in desired.items()
         if isinstance(resource, Link) and resource.altname
     }
     for label, alias in snapshot.strangers.items():
-        odd = f"is {snapshot.odd.get(label, 'an empty file')}, not a network namespace"
-        what = odd if alias is None else f"exists and {maker(alias)}"
-        strangers[netns_key(label)] = f"/run/netns/{label} {what}"
-    asked = {(key.kind, key.netns) for key in (*wanted, *second_names)}
+        no_netns = f"is {snapshot.odd.get(label, 'an empty file')}, not a network namespace"
+        what = no_netns if alias is None else f"exists and {maker(alias)}"
+        conflicts[netns_key(label)] = f"/run/netns/{label} {what}"
+    asked = {(key.kind, key.netns) for key in (*desired, *second_names)}
     looked_for = _by_links(kinds)
     known = known or {}
     unproven: dict[Key, str] = {}
-    for view in views(snapshot, mark, originals or {}, wanted, evidence).values():
+    for view in views(snapshot, mark, originals or {}, desired, evidence).values():
         if (
             not view.created
             and view.label != HOST
             and not is_attached(view.label)
             and view.netns.links
         ):
-            strangers[netns_key(view.label)] = (
+            conflicts[netns_key(view.label)] = (
                 f"namespace {view.label!r} exists and {_whose_namespace(view.netns, mark)}"
             )
         for resource in known.get(view.label, ()):
             state[resource.key] = resource
-        # whoever is root of another user namespace writes there what he likes; the files are ours
+        # root of another user namespace can write any mark there, so only files count, which
+        # are on the host
         only_files = view.label in known or not view.netns.is_own
         for kind in (NodeFile,) if only_files else looked_for(view.link_kinds):
             for resource in kind.observe(view):
@@ -172,15 +183,15 @@ def observe(
             for key, whose in (
                 kind.foreign_objects(view) if (kind.FOREIGN_KIND, view.label) in asked else ()
             ):
-                if key in wanted:
-                    strangers[key] = whose
+                if key in desired:
+                    conflicts[key] = whose
                 elif key in second_names:
-                    strangers[second_names[key]] = whose
+                    conflicts[second_names[key]] = whose
         if not view.created:
-            unproven.update(pair for tell in UNPROVEN_REPORTERS for pair in tell(view))
-    for label, first in _taken_twice(snapshot, wanted):
+            unproven.update(pair for report in UNPROVEN_REPORTERS for pair in report(view))
+    for label, first in _taken_twice(snapshot, desired):
         state.pop(netns_key(label), None)
-        strangers[netns_key(label)] = (
+        conflicts[netns_key(label)] = (
             f"/run/netns/{label} is another name of the namespace {first!r}"
         )
     stale = frozenset(
@@ -190,7 +201,7 @@ def observe(
     )
     return Observed(
         state,
-        {key: whose for key, whose in strangers.items() if key in wanted and key not in state},
+        {key: whose for key, whose in conflicts.items() if key in desired and key not in state},
         stale,
         unproven,
     )

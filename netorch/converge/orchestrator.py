@@ -1,4 +1,4 @@
-"""The topologies of this machine: diff, apply, destroy, list. What the commands call; it prints nothing."""
+"""Diff, apply, destroy and list the topologies of this machine. It prints nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Orchestrator:
-    """The topologies of this machine, through one kernel door. A context manager."""
+    """The operations on the topologies of this machine, with one open kernel. A context manager."""
 
     def __init__(
         self,
@@ -39,9 +39,10 @@ class Orchestrator:
         count_read: Callable[[int, int], None] = lambda *_: None,
         reader: ParallelReader | None = None,
     ) -> None:
-        """`count_read` hears, in another thread, how many namespaces have been read of how many.
+        """Open the kernel. Raise NetorchError if that fails.
 
-        `reader` reads some of the namespaces at the same time.
+        `count_read` is called, in another thread, with the number of namespaces that have been
+        read and the number of all. `reader` reads a part of the namespaces in parallel.
         """
         try:
             self.kernel = kernel or LinuxKernel(count_read, reader)
@@ -58,13 +59,13 @@ class Orchestrator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End it. What the system refused meanwhile, without a word of the part that asked, is a NetorchError."""
+        """Close the kernel. Turn an OSError that nothing else has explained into a NetorchError."""
         self.kernel.close()
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             raise NetorchError(problem_of(error)) from error
 
     def diff(self, loaded: Loaded) -> Difference:
-        """What apply would do. ConflictError where something of others is in the way."""
+        """Return what `apply` would do. Raise ConflictError if a foreign object is in the way."""
         desired = loaded.desired
         records.refuse_odd_place(desired.topology)
         return compare(self.kernel, desired, Previous.read(desired.topology), loaded)
@@ -81,10 +82,12 @@ class Orchestrator:
         lock_timeout: float = 10.0,
         confirm_within: float | None = None,
     ) -> Report:
-        """Converge the kernel to the file, or leave it as it was. `planned` sees the plan before anything changes.
+        """Make the kernel match the file, or leave it as it was.
 
-        `phase` hears what is being done, and `progress` how much of it.
-        `confirm_within`: seconds after which all of it is taken back, unless `confirm` is called before.
+        `planned` is called with the plan before anything changes, `phase` with what is being done,
+        and `progress` with how much of it is done. `confirm_within` is the number of seconds after
+        which everything is rolled back, unless `confirm` is called before. With `keep_partial` a
+        failed apply is not rolled back.
         """
         observers = Observers(phase, progress, planned)
         phase("waiting for the lock")
@@ -119,8 +122,9 @@ class Orchestrator:
         lock_timeout: float = 10.0,
         brief: bool = False,
     ) -> Report:
-        """Take away all that topology `name` has on this machine, with or without a record of it. `brief`: the plan need not say what goes
-        with its namespaces.
+        """Delete everything that topology `name` has on this machine, with or without a record.
+
+        With `brief` the plan leaves out objects that the kernel deletes with their namespaces.
         """
         phase("waiting for the lock")
         with records.lock(name, lock_timeout) as stamp:
@@ -129,17 +133,17 @@ class Orchestrator:
             return tear_down(self.kernel, name, Observers(phase, progress), planned, brief)
 
     def names(self) -> list[str]:
-        """Every topology with a record or a mark on this machine, sorted."""
+        """Return every topology with a record or a mark on this machine, sorted."""
         return live.names(self.kernel)
 
     def labels(self) -> list[str]:
-        """The namespaces that netorch made, whichever topology they belong to."""
+        """Return the namespaces that netorch made, of all topologies."""
         return [label for label in self.kernel.read(Scope(ALIAS)).namespaces if label != HOST]
 
     def live(self) -> list[Live]:
-        """Every topology as it is now."""
+        """Return every topology as it is now."""
         return [self.look(name) for name in self.names()]
 
     def look(self, name: str) -> Live:
-        """One topology as it is now, compared with the file that was applied last."""
+        """Return one topology as it is now, compared with the file that was applied last."""
         return live.look(self.kernel, name)

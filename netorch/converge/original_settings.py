@@ -1,6 +1,7 @@
-"""Settings of the kernel from before netorch, for the way back: what no mark can hold. Pure; `netorch.kernel.files.records` keeps it.
+"""Remember the values that sysctls had before netorch, because no mark can hold them.
 
-In a namespace that netorch made nothing needs to be known: the way back is the kernel's default for a new one.
+`netorch.kernel.files.records` saves them. In a namespace that netorch made there is nothing to
+remember: the original value is the kernel's default for a new namespace. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -17,49 +18,59 @@ from netorch.values.snapshot import Snapshot
 from netorch.values.sysctl_paths import default_path, with_defaults
 
 NamespaceIdentity = tuple[int, int]
-"""Of a namespace, as `NetnsSnapshot.identity`."""
+"""The identity of a namespace, as in `NetnsSnapshot.identity`."""
 Paths = tuple[str, ...]
+"""One sysctl: the paths at which it may be."""
 Place = tuple[str, Paths]
-"""Label and setting."""
+"""The label of a namespace, and a sysctl in it."""
 Records = Mapping[str, Mapping[Paths, tuple[NamespaceIdentity, SysctlValues]]]
-"""Label → setting → (namespace that the values were read in, the values; none for the kernel's default)."""
+"""Label → sysctl → (the namespace that its values were read in, the values).
+
+No values stand for the kernel's default.
+"""
 
 ANY: NamespaceIdentity = (0, 0)
+"""Stands for a namespace that netorch makes."""
 
 
 class Memory(Value):
-    """`ours`: what this topology changed. `others`: what further topologies changed, by namespace and setting."""
+    """The original values of the sysctls that topologies changed."""
 
     ours: Mapping[Place, tuple[NamespaceIdentity, SysctlValues]] = field(default_factory=dict)
+    """The original values of the sysctls that this topology changed."""
     others: Mapping[tuple[NamespaceIdentity, Paths], SysctlValues] = field(default_factory=dict)
+    """The original values of the sysctls that other topologies changed."""
 
     def paths(self, state: Mapping[Key, Resource]) -> dict[str, Paths]:
-        """Label → what to read: settings of the state, those remembered, and where the defaults of both stand."""
-        wanted: dict[str, list[str]] = {}
+        """Return label → the paths to read: those of the state and of memory, and their defaults."""
+        by_label: dict[str, list[str]] = {}
         for resource in state.values():
             if isinstance(resource, Sysctl):
-                wanted.setdefault(resource.netns, []).extend(resource.paths)
+                by_label.setdefault(resource.netns, []).extend(resource.paths)
         for label, paths in self.ours:
-            wanted.setdefault(label, []).extend(paths)
-        return {label: with_defaults(paths) for label, paths in wanted.items()}
+            by_label.setdefault(label, []).extend(paths)
+        return {label: with_defaults(paths) for label, paths in by_label.items()}
 
     @property
     def shared(self) -> frozenset[Place]:
-        """What this topology changed in namespaces that it did not make, where other topologies may need it too."""
+        """The sysctls that this topology changed in namespaces that it did not make.
+
+        Other topologies may need them, too.
+        """
         return frozenset(place for place, (identity, _) in self.ours.items() if identity != ANY)
 
     @property
     def records(self) -> Records:
-        """What is remembered of this topology."""
+        """What is remembered of this topology, in the form of its record."""
         return _grouped(self.ours)
 
     def only(self, places: Collection[Place]) -> Memory:
-        """The same of some places of this topology."""
+        """Return the memory with only these places of this topology."""
         ours = {place: entry for place, entry in self.ours.items() if place in places}
         return Memory(ours, self.others)
 
     def moved(self, labels: Mapping[str, str]) -> Memory:
-        """The same where namespaces go by other labels: old → new."""
+        """Return the memory with the labels of namespaces replaced: old → new."""
         return Memory(
             {
                 (labels.get(label, label), paths): entry
@@ -71,17 +82,21 @@ class Memory(Value):
     def originals(
         self,
         snapshot: Snapshot,
-        wanted: Mapping[Key, Resource],
+        desired: Mapping[Key, Resource],
         pristine: Callable[[Iterable[str]], Mapping[str, str]],
     ) -> dict[str, dict[Paths, SysctlValues | None]]:
-        """Label → the settings to compare → their value from before: what is wanted, and what was ours and still differs."""
-        found: dict[str, dict[Paths, SysctlValues | None]] = {}
-        for resource in wanted.values():
+        """Return label → the sysctls to compare → their original value, or None.
+
+        They are those of `desired`, whose original value does not matter, and those that this
+        topology changed and that still differ from their original value.
+        """
+        result: dict[str, dict[Paths, SysctlValues | None]] = {}
+        for resource in desired.values():
             if isinstance(resource, Sysctl):
-                found.setdefault(resource.netns, {})[resource.paths] = None
+                result.setdefault(resource.netns, {})[resource.paths] = None
         for (label, paths), (identity, before) in self.ours.items():
             netns = snapshot.namespaces.get(label)
-            here = found.setdefault(label, {})
+            here = result.setdefault(label, {})
             if (
                 netns is None
                 or paths in here
@@ -98,49 +113,52 @@ class Memory(Value):
             )
             if original and now != original:
                 here[paths] = original
-        return found
+        return result
 
     def during(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> Records:
-        """What to remember before `state` is applied: all that was, and what is about to change."""
+        """Return what to remember before `state` is applied: all so far, and what will change."""
         fresh = self._fresh(state, snapshot)
         return _grouped(
             {**self.ours, **{place: self._before(place, entry) for place, entry in fresh.items()}}
         )
 
     def after(self, state: Mapping[Key, Resource], snapshot: Snapshot) -> Records:
-        """What to remember once `state` is there: nothing that it no longer sets."""
+        """Return what to remember after `state` is applied: only the sysctls that it sets."""
         fresh = self._fresh(state, snapshot)
         return _grouped({place: self._before(place, entry) for place, entry in fresh.items()})
 
     def _before(
         self, place: Place, now: tuple[NamespaceIdentity, SysctlValues]
     ) -> tuple[NamespaceIdentity, SysctlValues]:
-        """What is remembered of a place, unless that was of another namespace, such as the one that a container had."""
+        """Return what is remembered of a place, or `now` if that was in another namespace.
+
+        A restarted container has another namespace, for example.
+        """
         was = self.ours.get(place, now)
         return was if was[0] == now[0] else now
 
     def _fresh(
         self, state: Mapping[Key, Resource], snapshot: Snapshot
     ) -> dict[Place, tuple[NamespaceIdentity, SysctlValues]]:
-        found: dict[Place, tuple[NamespaceIdentity, SysctlValues]] = {}
+        entries: dict[Place, tuple[NamespaceIdentity, SysctlValues]] = {}
         for resource in state.values():
             if not isinstance(resource, Sysctl):
                 continue
             place = (resource.netns, resource.paths)
             netns = snapshot.namespaces.get(resource.netns)
             if netns is None or netns_key(resource.netns) in state:
-                found[place] = (ANY, ())
+                entries[place] = (ANY, ())
             else:
                 shared = self.others.get((netns.identity, resource.paths))
-                found[place] = (
+                entries[place] = (
                     netns.identity,
                     shared if shared is not None else values_in(netns.sysctls, resource.paths),
                 )
-        return found
+        return entries
 
 
 def memory_of(records: Records, others: Iterable[Records]) -> Memory:
-    """The memory that these records hold; what is not a setting of the network is passed over."""
+    """Return the memory of these records, without entries that are not network sysctls."""
     ours = {
         (label, paths): entry
         for label, entries in records.items()
@@ -171,7 +189,7 @@ def _first(there: Mapping[str, str], paths: Iterable[str | None]) -> SysctlValue
 
 
 def _is_safe(paths: Paths) -> bool:
-    """A record that was tampered with leads nowhere outside /proc/sys/net."""
+    """Whether all paths are below /proc/sys/net, even if somebody has changed the record."""
     try:
         return all(path == sysctl_name(path) for path in paths)
     except ValueError:

@@ -1,4 +1,7 @@
-"""Default routes that nodes had before netorch came: on the host, in a container, in any namespace that a node is attached to."""
+"""Keep the default routes that nodes had before netorch: on the host, in a container.
+
+This holds for every namespace that a node is attached to.
+"""
 
 from __future__ import annotations
 
@@ -17,27 +20,30 @@ from netorch.values.snapshot import Snapshot
 def keep_own_default_routes(
     desired: Desired, state: Mapping[Key, Resource], snapshot: Snapshot
 ) -> tuple[Mapping[Key, Resource], list[str]]:
-    """The state without the default routes of networks that a node does not need, and a sentence for each of those."""
-    kept: dict[Key, RouteSpec] = {}
+    """Return the state without the default routes of networks where a node has its own.
+
+    Also returns a sentence for each node that keeps its own default route.
+    """
+    own_routes: dict[Key, RouteSpec] = {}
     for key, resource in state.items():
         if isinstance(resource, Route) and resource.yields:
             own = next(_own_default_routes(resource, snapshot), None)
             if own is not None:
-                kept[key] = own
-    if not kept:
+                own_routes[key] = own
+    if not own_routes:
         return state, []
-    rest = {key: resource for key, resource in state.items() if key not in kept}
-    return rest, [_sentence(desired, key, own) for key, own in kept.items()]
+    rest = {key: resource for key, resource in state.items() if key not in own_routes}
+    return rest, [_sentence(desired, key, own) for key, own in own_routes.items()]
 
 
 def _own_default_routes(route: Route, snapshot: Snapshot) -> Iterator[RouteSpec]:
-    there, wanted = snapshot.namespaces.get(route.netns), route.spec
+    there, desired = snapshot.namespaces.get(route.netns), route.spec
     for spec in there.routes if there is not None else ():
         is_default = spec.dst is None and spec.type == RTN_UNICAST
         if (
             is_default
-            and (spec.family, spec.table) == (wanted.family, wanted.table)
-            and spec.protocol != wanted.protocol
+            and (spec.family, spec.table) == (desired.family, desired.table)
+            and spec.protocol != desired.protocol
         ):
             yield spec
 
@@ -59,6 +65,7 @@ def _sentence(desired: Desired, key: Key, own: RouteSpec) -> str:
         for hop in own.hops
     )
     return (
-        f"node {node} keeps the IPv{version} default route that it has, {' and '.join(ways)}: network {network} gives it none. "
-        f"Say `networks: {{{network}: {{default_route: false}}}}` if that is meant, `true` if not"
+        f"node {node} keeps its IPv{version} default route {' and '.join(ways)}: "
+        f"network {network} gives it no other one. Write `networks: {{{network}: "
+        "{default_route: false}}` to confirm that, or `true` to use the network's default route"
     )

@@ -1,4 +1,4 @@
-"""All that ends an apply before anything is touched: conflicts, hazards, obstacles, missing features."""
+"""Refuse an apply before it changes anything: conflicts, hazards, obstacles, missing features."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ def refuse_conflicts(
     previous: Previous,
     loaded: Loaded | None,
 ) -> None:
-    """ConflictError for everything of others that stands where the file wants an object."""
-    # an empty file that a crash of ours left in /run/netns is not somebody else's
+    """Raise ConflictError for the foreign objects in the place of those that the file asks for."""
+    # an empty file that a crashed netorch left in /run/netns is not a foreign object
     left = namespaces_of(previous.desired) if observed.stale else frozenset()
-    strangers = {
+    conflicts = {
         key: whose
-        for key, whose in observed.strangers.items()
+        for key, whose in observed.conflicts.items()
         if key.netns not in observed.stale & left
     }
-    owners = {key: previous.owner_elsewhere(key, snapshot) for key in strangers}
-    strangers |= {key: made_by(owner) for key, owner in owners.items() if owner}
+    owners = {key: previous.owner_elsewhere(key, snapshot) for key in conflicts}
+    conflicts |= {key: made_by(owner) for key, owner in owners.items() if owner}
     problems: list[Problem] = []
-    for key, whose in strangers.items():
+    for key, whose in conflicts.items():
         resource = desired.state[key]
-        if any(container in strangers for container in resource.dies_with):
+        if any(container in conflicts for container in resource.dies_with):
             continue
         if resource.shares_key and previous.desired is not None and key in previous.desired.state:
-            continue  # because it was there before: what is asked of a new one is not asked of it
+            continue  # because it existed before, and only a new one must not share a key
         title, where = resource.title(), _place(desired, key, loaded)
         remedy = _way_out(desired, key)
         problems.append(Problem(resource.TAKEN, f"{title}: {whose}.", where, remedy, title))
@@ -62,9 +62,15 @@ def refuse_conflicts(
 def _way_out(desired: Desired, key: Key) -> str:
     match desired.origins.get(key):
         case ("nodes", _, "networks", network) if key.kind == "link":
-            return f"Say another name in the membership, `networks: {{{network}: {{name: …}}}}`, or remove it first."
+            return (
+                f"Choose another interface name with `networks: {{{network}: {{name: …}}}}`, "
+                "or remove the existing link first."
+            )
         case ("nodes", _, "networks", network) if key.kind == "route":
-            return f"Say `networks: {{{network}: {{default_route: false}}}}`, or remove it first."
+            return (
+                f"Write `networks: {{{network}: {{default_route: false}}}}`, "
+                "or remove the existing route first."
+            )
     return desired.state[key].REMEDY
 
 
@@ -75,13 +81,14 @@ def refuse_hazards(
     previous: Previous,
     loaded: Loaded | None,
 ) -> list[str]:
-    """ConflictError for what the file would break around it, or what would break it.
+    """Raise ConflictError for hazards: what the file would break, or what would break it.
 
-    Returns warnings about subnets that are live: what has come in their way since is no reason not to mend them.
+    Returns warnings about live subnets that overlap with something newer. They are not refused, so
+    that the topology can still be repaired.
     """
     overlaps = list(hazards.subnet_overlaps(desired, snapshot))
     live = [hazard for hazard in overlaps if _is_live(hazard.key, observed, previous)]
-    found = [
+    refused = [
         *(hazard for hazard in overlaps if hazard not in live),
         *hazards.ports_in_use(desired.state, observed.state, snapshot),
         *hazards.ports_of_other_topologies(
@@ -92,7 +99,7 @@ def refuse_hazards(
         *hazards.ipv6_turned_off(desired.state, snapshot),
     ]
     problems = []
-    for hazard in found:
+    for hazard in refused:
         origin = desired.origins.get(
             publish_key(hazard.key.netns, hazard.rule), desired.origins[hazard.key]
         )
@@ -103,7 +110,7 @@ def refuse_hazards(
 
 
 def _is_live(key: Key, observed: Observed, previous: Previous) -> bool:
-    """Whether the file that was applied last asked for it, or it is there."""
+    """Whether the file that was applied last asked for a key, or the kernel has it."""
     last = previous.desired.state if previous.desired is not None else {}
     return key in observed.state or key in last
 
@@ -115,7 +122,7 @@ def refuse_obstacles(
     desired: Desired,
     loaded: Loaded | None,
 ) -> None:
-    """ConflictError for what keeps the steps of a plan from being carried out."""
+    """Raise ConflictError for whatever prevents a step of the plan."""
     problems: dict[Obstacle, Problem] = {}
     for resource, obstacle in (
         *(
@@ -126,7 +133,7 @@ def refuse_obstacles(
         *absent_links(plan, snapshot, state),
         *gateway_obstacles(plan, snapshot, state, desired.mark.protocol),
     ):
-        # one obstacle may keep many out: it is named with the first of them
+        # an obstacle may prevent many steps: it is reported with the first of them
         if obstacle not in problems:
             code, what, remedy = obstacle
             title, where = resource.title(), _place(desired, resource.key, loaded)
@@ -136,13 +143,13 @@ def refuse_obstacles(
 
 
 _OF_THE_MACHINE = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-"""Errors that say nothing of the value: writing it in the apply fails as well, and tells why."""
+"""Errors that do not depend on the value. The apply will get and explain them."""
 
 
 def refuse_sysctls(
     kernel: LinuxKernel, plan: Plan, snapshot: Snapshot, desired: Desired, loaded: Loaded | None
 ) -> None:
-    """ConflictError for the file's settings that Linux does not have, or with values that it does not take."""
+    """Raise ConflictError for sysctls that Linux does not have, or whose value it refuses."""
     steps = [
         step.after
         for step in plan.changes
@@ -161,13 +168,13 @@ def refuse_sysctls(
         exceeds = _exceeds_link(sysctl, desired, netns)
         if number in _OF_THE_MACHINE or not (number or other or exceeds):
             continue
-        title, said = sysctl.title(), f"Linux does not take {sysctl.value!r}"
+        title, refusal = sysctl.title(), f"Linux does not accept {sysctl.value!r}"
         if number == errno.ENOENT:
             code, what = "no-such-sysctl", "Linux has no such setting in a network namespace"
         elif number or not other:
-            code, what = "value-refused", said
+            code, what = "value-refused", refusal
         else:
-            code, what = "value-refused", f"{said}, and makes {other!r} of it"
+            code, what = "value-refused", f"{refusal}, but changes it to {other!r}"
         problems.append(
             Problem(code, f"{title}: {what}.", _place(desired, key, loaded), object=title)
         )
@@ -176,7 +183,10 @@ def refuse_sysctls(
 
 
 def _exceeds_link(sysctl: Sysctl, desired: Desired, netns: NetnsSnapshot | None) -> bool:
-    """Whether it is an IPv6 MTU that is larger than that of its link, which lo's cannot tell (addrconf_sysctl_mtu)."""
+    """Whether the sysctl is an IPv6 MTU that is larger than the MTU of its link.
+
+    The trial on lo does not find that, because lo has a large MTU (addrconf_sysctl_mtu).
+    """
     name = interface_of(sysctl.paths[0])
     if name is None or sysctl.paths != (f"net/ipv6/conf/{name}/mtu",):
         return False
@@ -188,19 +198,19 @@ def _exceeds_link(sysctl: Sysctl, desired: Desired, netns: NetnsSnapshot | None)
 
 
 class Lack(NamedTuple):
-    """A feature that the kernel does not have, and what the file needs it for."""
+    """A feature that the kernel lacks, and the resources that need it."""
 
     feature: Feature
     needed_by: tuple[Resource, ...]
     where: Position | None
 
     def problem(self) -> Problem:
-        """What to tell a person."""
+        """Return the problem that describes the missing feature."""
         feature, (first, *more) = self.feature, self.needed_by
         place = "machine" if feature.remedy else "kernel"
         others = f" and {len(more)} more" if more else ""
         what = f"this {place} has no {feature.what}: {first.title()}{others} cannot be made."
-        load = f"Load the module (`{feature.command}`), or take" if feature.command else "Take"
+        load = f"Load the module (`{feature.command}`), or use" if feature.command else "Use"
         remedy = feature.remedy or f"{load} a kernel built with {feature.config}."
         return Problem(
             "kernel-lacks", what, self.where, remedy, object=feature.what, command=feature.command
@@ -210,7 +220,7 @@ class Lack(NamedTuple):
 def refuse_lacking(
     kernel: LinuxKernel, plan: Plan, desired: Desired, loaded: Loaded | None
 ) -> None:
-    """LacksError for all that the plan needs of the kernel and the kernel does not have."""
+    """Raise LacksError for the features that the plan needs and the kernel lacks."""
     needed: dict[Feature, list[Resource]] = {}
     for step in plan.changes:
         known = step.before.features if step.before is not None else ()
@@ -222,7 +232,7 @@ def refuse_lacking(
 
 
 def lacking(kernel: LinuxKernel, desired: Desired, loaded: Loaded | None) -> list[Lack]:
-    """What the file needs of the kernel and it does not have, whatever else may be in its way."""
+    """Return the features that the file needs and the kernel lacks, whatever else is wrong."""
     needed: dict[Feature, list[Resource]] = {}
     for resource in desired.state.values():
         for feature in resource.features:

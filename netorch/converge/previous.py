@@ -1,4 +1,4 @@
-"""What earlier applies left under /run/netorch: read once, while the lock is held, and handed along."""
+"""What earlier applies left below /run/netorch. It is read once, while the lock is held."""
 
 from __future__ import annotations
 
@@ -29,35 +29,37 @@ from netorch.values.snapshot import Snapshot
 
 
 class Previous(Value, dict=True):
-    """What is on record of one topology, and of the others on this machine.
+    """The records of one topology, and of the others on this machine.
 
-    A file is loaded when somebody first asks what it says, because most commands need not know.
+    A recorded file is loaded when it is first needed, because most commands do not need it.
     """
 
     topology: str
+    """The name of the topology."""
     record: Record | None
     """What was applied last; None without a usable record."""
     settings: Originals
-    """Sysctls of this topology from before its first apply."""
+    """The values of this topology's sysctls from before its first apply."""
     settings_of_others: tuple[Originals, ...]
+    """The same of each other topology."""
     names: tuple[str, ...]
-    """Every topology that has a record, this one included."""
+    """Every topology that has a record, including this one."""
     warning: str = ""
-    """What is wrong with the record."""
+    """What is wrong with the record of the file, "" if nothing."""
     settings_warning: str = ""
-    """What is wrong with the record of sysctls."""
+    """What is wrong with the record of sysctls, "" if nothing."""
     ownership: Ownership | None = None
-    """What is on record as this topology's own; None without a usable record of it."""
+    """The record of this topology's own objects; None without a usable one."""
     ownership_warning: str = ""
-    """What is wrong with that record."""
+    """What is wrong with the record of own objects, "" if nothing."""
     loaded: Desired | None = None
-    """What the file asks for, where that is known already."""
+    """What the recorded file asks for, if it is loaded already."""
     filters: Mapping[str, str] = field(default_factory=dict)
-    """Label → the backend of the packet filter there, "" for one that a version without marks made."""
+    """Label → the backend of its packet filter, "" for a filter of a version without marks."""
 
     @classmethod
     def read(cls, topology: str) -> Previous:
-        """Read /run/netorch. NetorchError where it cannot be read."""
+        """Read /run/netorch. Raise NetorchError if it cannot be read."""
         record, warning = records.read_record(topology)
         settings, settings_warning = records.read_sysctls(topology)
         ownership, ownership_warning = records.read_ownership(topology)
@@ -77,27 +79,27 @@ class Previous(Value, dict=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is wrong with the records, but for the one of the file."""
+        """What is wrong with the records, except for the record of the file."""
         return tuple(filter(None, (self.settings_warning, self.ownership_warning)))
 
     @cached_property
     def mark(self) -> Mark:
-        """The marks of this topology, with the number that is on record."""
+        """The marks of this topology, with the recorded protocol number."""
         return Mark(self.topology, self.ownership.number if self.ownership is not None else 0)
 
     @cached_property
     def ownership_of_others(self) -> Mapping[str, Ownership]:
-        """What each other topology of this machine has on record as its own."""
+        """The records of the own objects of each other topology."""
         read = {
             name: records.read_ownership(name)[0] for name in self.names if name != self.topology
         }
         return {name: ownership for name, ownership in read.items() if ownership is not None}
 
     def with_number(self, snapshot: Snapshot) -> Previous:
-        """The same, with a protocol number for this topology if it has none on record.
+        """Choose a protocol number for this topology if it has none on record.
 
-        It is the one that is computed from the name, unless another topology has that, or something else in a
-        namespace of others.
+        The number is computed from the name. If another topology has it already, or a foreign
+        object, another one is chosen.
         """
         default = Mark(self.topology)
         if self.ownership is not None or _is_marked(snapshot, default):
@@ -112,9 +114,10 @@ class Previous(Value, dict=True):
         return replace(self, ownership=Ownership(number))
 
     def evidence(self, snapshot: Snapshot) -> Evidence:
-        """What tells whose the objects of a snapshot are, beside their marks.
+        """Return what proves whose the objects of a snapshot are, in addition to their marks.
 
-        Without a record a number is enough only if the topology is evidently here, and no other one has the number.
+        Without a record, a protocol number is proof enough only if a link has the topology's name
+        and no other topology has the same number.
         """
         if self.ownership is not None:
             return Evidence(self.ownership)
@@ -128,7 +131,7 @@ class Previous(Value, dict=True):
         return Evidence(None, trusts_numbers=not shared and _is_marked(snapshot, mark))
 
     def owner_elsewhere(self, key: Key, snapshot: Snapshot) -> str:
-        """The other topology that has an object on record as its own, "" without one."""
+        """Return the other topology that has an object on record as its own, or ""."""
         netns = snapshot.namespaces.get(key.netns)
         if netns is None:
             return ""
@@ -144,19 +147,19 @@ class Previous(Value, dict=True):
 
     @cached_property
     def desired(self) -> Desired | None:
-        """What the file that was applied last asks for; None without a usable record of it."""
+        """What the file that was applied last asks for; None without a usable record."""
         return self.loaded or recorded(self.topology, self.record)
 
     @cached_property
     def desired_with_left(self) -> Desired | None:
-        """The same, with the attached namespaces that a killed apply did not come round to clear."""
+        """The same, with the attached namespaces that a killed apply did not clear."""
         return with_left(self.topology, self.desired)
 
     @cached_property
     def attached(self) -> Desired | None:
-        """What was applied last if that reached into namespaces of others, else None.
+        """What was applied last if that attached any namespace, else None.
 
-        Loading the file takes time, so it is loaded only if its text may attach anything.
+        Loading the file takes time, so it is loaded only if its text contains `attach`.
         """
         if self.record is None or not (self.record.may_say("attach") or has_left(self.topology)):
             return None
@@ -164,12 +167,12 @@ class Previous(Value, dict=True):
 
     @cached_property
     def memory(self) -> Memory:
-        """The sysctls from before, of this topology and of the others."""
+        """The original values of sysctls that this topology and the others changed."""
         return memory_of(self.settings, self.settings_of_others)
 
     @cached_property
     def others(self) -> Mapping[str, Desired]:
-        """What each other topology of this machine asked for when it was applied last."""
+        """What each other topology on this machine asked for when it was applied last."""
         loaded = {
             name: recorded(name, records.read_record(name)[0])
             for name in self.names
@@ -178,30 +181,30 @@ class Previous(Value, dict=True):
         return {name: desired for name, desired in loaded.items() if desired is not None}
 
     def may_say(self, word: str) -> bool:
-        """Whether the file that was applied last may have this word; True where nothing is known."""
+        """Whether the file that was applied last may contain a word; True without a record."""
         return self.record is None or self.record.may_say(word)
 
     def with_others_now(self) -> Previous:
-        """The same with what other topologies have on record by now.
+        """Read the records of the other topologies again.
 
-        Their locks are not held, so they may have come, changed or gone since this was read.
+        Their locks are not held, so their records may have changed meanwhile.
         """
         names, others = _names_and_settings_of_others(self.topology)
         return replace(self, names=names, settings_of_others=others, loaded=self._known)
 
     def with_settings(self, settings: Originals) -> Previous:
-        """The same with these sysctls from before on record."""
+        """Return the same with these original values of sysctls on record."""
         return replace(self, settings=settings, loaded=self._known)
 
     @property
     def _known(self) -> Desired | None:
-        """What the file asks for, as far as somebody has asked."""
+        """What the recorded file asks for, if it is loaded."""
         return self.__dict__.get("desired", self.loaded)
 
     def rewritten(
         self, record: Record, desired: Desired, settings: Originals, ownership: Ownership
     ) -> Previous:
-        """The same after an apply wrote its record, with its `settings` and what is its own."""
+        """Return what is on record after an apply has written these records."""
         return replace(
             self,
             record=record,
@@ -209,7 +212,7 @@ class Previous(Value, dict=True):
             ownership=ownership,
             warning="",
             loaded=desired,
-            # those from before stay, because a rollback puts them back
+            # earlier filters stay in it, because a rollback may make them again
             filters={**(record.filters or {}), **self.filters},
         )
 
@@ -227,13 +230,13 @@ def _filters(topology: str, record: Record | None) -> Mapping[str, str]:
 def _names_and_settings_of_others(
     topology: str,
 ) -> tuple[tuple[str, ...], tuple[Originals, ...]]:
-    """The topologies that have a record, and the sysctls from before of all but this one."""
+    """Return the topologies that have a record, and the original sysctls of all but this one."""
     names = tuple(records.applied_names())
     return names, tuple(records.read_sysctls(name)[0] for name in names if name != topology)
 
 
 def reload(name: str, record: Record) -> Loaded:
-    """Load the file that was applied last, as it was then. NetorchError if it holds another one."""
+    """Load the recorded file as it was applied. Raise NetorchError if it is another topology's."""
     loaded = load(
         record.text.encode("utf-8", "surrogateescape"),
         record.source,
@@ -248,7 +251,7 @@ def reload(name: str, record: Record) -> Loaded:
 
 
 def recorded(name: str, record: Record | None) -> Desired | None:
-    """What the file that was applied last asks for; None without a usable record of it."""
+    """Return what the file that was applied last asks for, or None without a usable record."""
     try:
         return reload(name, record).desired if record is not None else None
     except NetorchError:
@@ -256,14 +259,17 @@ def recorded(name: str, record: Record | None) -> Desired | None:
 
 
 def namespaces_of(desired: Desired | None) -> frozenset[str]:
-    """The names in /run/netns that a file makes."""
+    """Return the names in /run/netns that a file makes."""
     if desired is None:
         return frozenset()
     return frozenset(key.netns for key in desired.state if key.kind == "netns")
 
 
 def ownership_of(state: Mapping[Key, Resource], snapshot: Snapshot, mark: Mark) -> Ownership:
-    """What a state has, in the form of a record. `snapshot` has the namespaces of others that it reaches into."""
+    """Return the record of the own objects of a state.
+
+    `snapshot` has the namespaces that the topology is attached to.
+    """
     objects: dict[str, list[ObjectName]] = {}
     for key in state:
         if key.kind in RECORDED and (key.netns == HOST or is_attached(key.netns)):
@@ -275,19 +281,19 @@ def ownership_of(state: Mapping[Key, Resource], snapshot: Snapshot, mark: Mark) 
     return Ownership(
         mark.protocol,
         names,
-        {identity: tuple(sorted(found)) for identity, found in sorted(objects.items())},
+        {identity: tuple(sorted(there)) for identity, there in sorted(objects.items())},
         _links_of(state, snapshot),
     )
 
 
 def _links_of(state: Mapping[Key, Resource], snapshot: Snapshot) -> dict[str, tuple[int, ...]]:
-    """Namespace that netorch did not make → the indices of the links there that a state has."""
+    """Return namespace that netorch did not make → the indices of the state's links in it."""
     return {
-        identity_text(netns.identity): found
+        identity_text(netns.identity): indices
         for label, netns in sorted(snapshot.namespaces.items())
         if (label == HOST or is_attached(label))
         and (
-            found := tuple(
+            indices := tuple(
                 sorted(link.index for link in netns.links if link_key(label, link.name) in state)
             )
         )
@@ -295,7 +301,7 @@ def _links_of(state: Mapping[Key, Resource], snapshot: Snapshot) -> dict[str, tu
 
 
 def _is_marked(snapshot: Snapshot, mark: Mark) -> bool:
-    """Whether a topology has anything on this machine, by its name on a link where nobody but root can write it."""
+    """Whether a link has the topology's mark in a namespace where only root can write it."""
     return any(
         mark.owns_alias(link.alias)
         for label, netns in snapshot.namespaces.items()
@@ -306,13 +312,13 @@ def _is_marked(snapshot: Snapshot, mark: Mark) -> bool:
 
 
 def _marked_topologies(snapshot: Snapshot) -> Iterator[str]:
-    """The topologies whose marks are on the host, and on namespaces with a name."""
+    """Yield the topologies whose marks are on the host or on named namespaces."""
     yield from (read_alias(link.alias).topology for link in snapshot.namespaces[HOST].links)
     yield from (read_alias(alias).topology for alias in snapshot.strangers.values() if alias)
 
 
 def _numbers(snapshot: Snapshot) -> Iterator[int]:
-    """The protocol numbers that something has on the host and in namespaces of others."""
+    """Yield the protocol numbers of all objects on the host and in attached namespaces."""
     for label, netns in snapshot.namespaces.items():
         if label == HOST or is_attached(label):
             for records_of in (netns.addresses, netns.routes, netns.rules, netns.neighbours):

@@ -1,4 +1,4 @@
-"""What a command did, and what it says while it does it."""
+"""The result of a command, and the callbacks that observe it while it works."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ class Report:
     """What a command did."""
 
     plan: Plan
-    """The first plan; further rounds may have had plans of their own."""
+    """The first plan; further rounds may have had other plans."""
     rounds: int = 0
+    """How often a plan was carried out until nothing differed."""
     warnings: list[str] = field(default_factory=list)
+    """What the user should know."""
     notes: list[str] = field(default_factory=list)
+    """What happened on the way, such as a process that was ended."""
     confirm_until: float | None = None
-    """When an apply on trial is rolled back, in seconds since 1970."""
+    """When an apply on trial will be rolled back, in seconds since 1970."""
 
 
 class Observers(Value):
-    """Who hears of a command while it works."""
+    """The functions that a command calls while it works."""
 
     phase: Callable[[str], None] = lambda _: None
-    """Hears what is being done: `reading`, `making`, `verifying` …"""
+    """Called with what is being done: `reading`, `making`, `verifying` …"""
     progress: Progress = ignore_progress
-    """Hears how many steps are done, how many there are, and the last one."""
+    """Called with the number of steps done, the number of all steps, and the last step done."""
     compared: Callable[[Difference], None] = lambda _: None
-    """Sees the difference before anything changes; may raise to end the command."""
+    """Called with the difference before anything changes; may raise to end the command."""

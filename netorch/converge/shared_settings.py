@@ -1,7 +1,8 @@
-"""Settings of namespaces that several topologies may need, such as the host's ip_forward: the last to go puts one back.
+"""Sysctls that several topologies may need, such as the host's ip_forward.
 
-What a topology needs is on its record, with the value from before. One lock orders all that read the records of
-others and act on them; each function here is called while it is held.
+The last topology that needs one sets it back. What a topology needs is in its record, together with
+the original value. One lock orders everything that reads the records of other topologies and acts
+on them; callers hold it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from netorch.values.sysctl_paths import with_defaults
 
 
 def places_of(state: Mapping[Key, Resource]) -> frozenset[Place]:
-    """The settings of a state in namespaces that it does not make."""
+    """Return the sysctls of a state in namespaces that it does not make."""
     return frozenset(
         (resource.netns, resource.paths)
         for resource in state.values()
@@ -31,7 +32,7 @@ def places_of(state: Mapping[Key, Resource]) -> frozenset[Place]:
 
 
 def changed_since(kernel: LinuxKernel, places: Collection[Place], snapshot: Snapshot) -> bool:
-    """Whether one of these settings has another value by now than in the snapshot."""
+    """Whether one of these sysctls has another value now than in the snapshot."""
     now = kernel.settings(_by_label(places))
     return any(
         values_in(snapshot.namespaces[label].sysctls, paths) != values_in(now.get(label, {}), paths)
@@ -43,9 +44,10 @@ def changed_since(kernel: LinuxKernel, places: Collection[Place], snapshot: Snap
 def put_back(
     kernel: LinuxKernel, memory: Memory, places: Collection[Place], snapshot: Snapshot
 ) -> tuple[Memory, list[Refusal]]:
-    """Set the settings of these places as they were before netorch, but for those that another topology needs.
+    """Set these sysctls back to their original values, except those that another topology needs.
 
-    Returns what is still to be remembered, and what Linux refused. `snapshot` says which namespaces the labels mean.
+    Returns what is still to be remembered, and what Linux refused. `snapshot` has the namespaces of
+    the labels.
     """
     now = kernel.settings(_by_label(places))
     namespaces = {
@@ -57,19 +59,20 @@ def put_back(
     originals = memory.only(places).originals(there, {}, kernel.pristine_sysctls)
     settings = [
         Sysctl(label, paths, values_in(now[label], paths), original)
-        for label, found in originals.items()
-        for paths, original in found.items()
+        for label, values in originals.items()
+        for paths, original in values.items()
     ]
-    # against the order in which they were set: forwarding ends before what had to precede it
+    # in reverse order, because what had to be set before forwarding may only be set back
+    # after it
     steps = tuple(Step(setting, None, Disruption.DELETE) for setting in reversed(settings))
     run = execute(kernel, Plan(deletes=steps), keep_going=True)
     refused = {_place(refusal.step) for refusal in run.refusals}
-    kept = {place for place in memory.ours if place not in places or place in refused}
-    return memory.only(kept), run.refusals
+    remaining = {place for place in memory.ours if place not in places or place in refused}
+    return memory.only(remaining), run.refusals
 
 
 def without_places(plan: Plan, places: Collection[Place]) -> Plan:
-    """The plan without the steps that put back the settings of these places."""
+    """Return the plan without the steps that set these sysctls back."""
     deletes = tuple(step for step in plan.deletes if _place(step) not in places)
     return replace(plan, deletes=deletes) if len(deletes) < len(plan.deletes) else plan
 
@@ -80,7 +83,7 @@ def _place(step: Step) -> Place | None:
 
 
 def _by_label(places: Iterable[Place]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
+    by_label: dict[str, list[str]] = {}
     for label, paths in places:
-        found.setdefault(label, []).extend(paths)
-    return {label: with_defaults(paths) for label, paths in found.items()}
+        by_label.setdefault(label, []).extend(paths)
+    return {label: with_defaults(paths) for label, paths in by_label.items()}

@@ -1,4 +1,4 @@
-"""One destroy: all that a topology has on this machine goes, with or without a record of it."""
+"""Carry out one `destroy`: delete all that a topology has, with or without a record of it."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def tear_down(
     planned: Callable[[Plan], None],
     brief: bool,
 ) -> Report:
-    """Remove what topology `name` has. The lock is held.
+    """Delete what topology `name` has. The caller holds its lock.
 
-    It goes on after a refusal, and reports all refusals. `brief`: the plan need not say what goes
-    with its namespaces.
+    It goes on after a refusal, and raises KernelRefused at the end if anything is left. With
+    `brief` the plan leaves out objects that the kernel deletes with their namespaces.
     """
     observers.phase("reading")
     previous = Previous.read(name)
@@ -57,7 +57,7 @@ def tear_down(
             *observed.unproven.values(),
             *cautions(plan, snapshot, name),
             *_missing(plan, reclaim, snapshot),
-            *_strange_filters(observed, snapshot),
+            *_foreign_filters(observed, snapshot),
             *_second_names(snapshot),
         ],
         notes=[*_unrestorable(previous, observed), *_others(previous, plan)],
@@ -85,9 +85,7 @@ def tear_down(
         plan = make_plan(observed.state, {})
     if plan:
         titles = [step.resource.title() for step in plan.steps]
-        left = [
-            Problem("not-removed", f"{title} is still there.", object=title) for title in titles
-        ]
+        left = [Problem("not-removed", f"{title} still exists.", object=title) for title in titles]
         raise KernelRefused([*problems, *left])
     report.warnings += end_wrong_connections(kernel, name, began, snapshot)
     remove_stale_names(kernel, snapshot, reclaim)
@@ -98,9 +96,9 @@ def tear_down(
 def _put_settings_back(
     kernel: LinuxKernel, previous: Previous, snapshot: Snapshot
 ) -> tuple[Previous, list[Refusal]]:
-    """Set back the settings that no other topology needs, and need none of them any more.
+    """Set back the sysctls that no other topology needs, and delete them from the record.
 
-    Returns `previous` with the record as it is afterwards, and the requests that Linux refused.
+    Returns `previous` with the new record, and the requests that Linux refused.
     """
     if not previous.memory.shared:
         return previous, []
@@ -110,46 +108,57 @@ def _put_settings_back(
         if memory.shared:
             records.write_sysctls(previous.topology, memory.records)
         else:
-            # destroy works where there is no room for a file
+            # deleting a record, unlike writing one, works even if the file system is full
             records.forget_sysctls(previous.topology)
     return previous.with_settings(memory.records if memory.shared else {}), refusals
 
 
 def _reach(kernel: LinuxKernel, previous: Previous) -> Reach:
-    """Where the topology may have something: by its record if that is enough, else by its file, else by its marks."""
+    """Find the namespaces in which the topology may have objects.
+
+    They are known by its record if that is enough, else by its file, else by its marks.
+    """
     name = previous.topology
     on_record = reach_on_record(kernel, name, previous.record)
     return on_record or reach(kernel, previous.mark, previous.desired_with_left)
 
 
 def _missing(plan: Plan, reclaim: frozenset[str], snapshot: Snapshot) -> list[str]:
-    """A warning where namespaces on record are not there."""
+    """Return warnings about recorded namespaces that do not exist."""
     gone = reclaim - snapshot.namespaces.keys() - {HOST}
-    odd = [
-        f"/run/netns/{name} is {snapshot.odd[name]}, not a network namespace: it is left alone"
+    invalid = [
+        f"/run/netns/{name} is {snapshot.odd[name]}, not a network namespace: "
+        "netorch leaves it alone"
         for name in sorted(gone & snapshot.odd.keys())
     ]
     missing = sorted(gone - snapshot.odd.keys())
     if not plan or not missing:
-        return odd
+        return invalid
     names = ", ".join(map(label_text, missing))
     return [
-        *odd,
-        f"{names}: no namespace of that name is there; somebody else deleted it, or it was never made",
+        *invalid,
+        f"{names}: there is no namespace of that name: "
+        "somebody else deleted it, or it was never made",
     ]
 
 
 def _may_come_back(topology: str, snapshot: Snapshot) -> bool:
-    """Whether hardware that the host lent is nowhere to be seen: what it had there is kept for the day when it is back."""
+    """Whether a lent NIC is missing.
+
+    The record of what it had on the host stays then, because the NIC may come back.
+    """
     return any(
         snapshot.nics.get(origin, ("", 0)) is None for origin in nics.hardware_lent(topology)
     )
 
 
-def _strange_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
-    """A warning for each part of a filter that has a name of ours only; what is in a namespace of ours goes with that."""
+def _foreign_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
+    """Return a warning for each foreign part of a packet filter that has a name like netorch's.
+
+    In a namespace that netorch made it is deleted with the namespace, without a warning.
+    """
     return [
-        f"{label_text(label)}: {foreign_filter_title(line)} is left alone, since {NOT_OURS}"
+        f"{label_text(label)}: netorch leaves {foreign_filter_title(line)} alone, because {NOT_OURS}"
         for label, netns in snapshot.namespaces.items()
         if netns_key(label) not in observed.state
         for lines in netns.strange_filters.values()
@@ -158,26 +167,31 @@ def _strange_filters(observed: Observed, snapshot: Snapshot) -> list[str]:
 
 
 def _second_names(snapshot: Snapshot) -> list[str]:
-    """A warning for each further name of a namespace that goes: somebody gave it, and the namespace stays as long as it has one."""
+    """Return a warning for each second name that somebody gave to a namespace.
+
+    The namespace stays as long as it has a name.
+    """
     return [
-        f"/run/netns/{name} is another name of the namespace {label!r}: it is left alone, with an empty namespace"
+        f"/run/netns/{name} is another name of the namespace {label!r}: netorch leaves it alone, "
+        "so the namespace stays, but empty"
         for name, label in snapshot.doubles.items()
     ]
 
 
 def _others(previous: Previous, plan: Plan) -> list[str]:
-    """Which topologies are live, where there is nothing of the one that was named: it may be a slip."""
+    """Return the live topologies if there is nothing of this one: its name may be misspelt."""
     if plan or previous.record is not None or not previous.names:
         return []
     guess = did_you_mean(previous.topology, previous.names)
-    return [f"live here: {', '.join(previous.names)}. {guess}".rstrip()]
+    return [f"live topologies: {', '.join(previous.names)}. {guess}".rstrip()]
 
 
 def _unrestorable(previous: Previous, observed: Observed) -> list[str]:
-    """A note where the host has something, and no record says which sysctls it had before."""
+    """Return a note if the host has objects, but no record has the original values of sysctls."""
     outside = any(netns_key(key.netns) not in observed.state for key in observed.state)
     if previous.record is not None or not outside:
         return []
     return [
-        f"no record of {previous.topology} was left in /run/netorch: sysctls that it set on the host stay as they are"
+        f"{previous.topology}: there is no record in /run/netorch: "
+        "sysctls that it set on the host stay as they are"
     ]

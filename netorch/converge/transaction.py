@@ -1,6 +1,6 @@
-"""One apply: all of it, or the kernel as it was before.
+"""Carry out one `apply`: make all of the file, or leave the kernel as it was before.
 
-`Orchestrator.apply` calls the five steps in order. docs/architecture.md tells them.
+`Orchestrator.apply` calls the five steps in order. docs/architecture.md describes them.
 """
 
 from __future__ import annotations
@@ -36,23 +36,26 @@ from netorch.values.requests import NetnsDel
 from netorch.values.snapshot import Snapshot
 
 ROUNDS = 4
-"""How often the kernel is read again after steps before a command gives up."""
+"""How often a command plans, carries out and reads again before it gives up."""
 INTERRUPTS = 10
-"""How often Ctrl-C may come during one rollback until it ends it."""
+"""The number of times that Ctrl-C restarts a rollback; once more, and it ends the rollback."""
 
 
 class Start(Value):
-    """Where an apply began: all that leads back there."""
+    """The state in which an apply began, with all that a rollback needs."""
 
     desired: Desired
+    """What the file asks for."""
     first: Difference
+    """The comparison from before the first step."""
     reclaim: frozenset[str]
+    """The names in /run/netns that a crash left behind and that netorch may take again."""
     previous: Previous
-    """What stood under /run/netorch."""
+    """What was below /run/netorch."""
 
 
 class Transaction:
-    """One apply of one file. The topology's lock is held as long as it lives."""
+    """One apply of one file. The caller holds the topology's lock all the time."""
 
     def __init__(
         self,
@@ -65,16 +68,17 @@ class Transaction:
         desired = loaded.desired
         self.kernel, self.loaded, self.desired = kernel, loaded, desired
         self.observers, self.confirm_within = observers, confirm_within
-        # whoever removes a topology with namespaces of others has to load its file for their names
+        # with attached namespaces there is no list, because destroying such a topology needs
+        # its file anyway, for their names
         made = tuple(sorted(namespaces_of(desired))) if not desired.attached else None
         self.record = replace(record, namespaces=made)
         self.watch: confirmation.ConfirmationWatch | None = None
         self.has_begun = False
-        """Whether there may be something to roll back."""
+        """Whether a failure needs a rollback."""
         self._looks = 0
 
     def look_and_plan(self) -> None:
-        """Step 1: what is there, what differs. A conflict ends it here."""
+        """Step 1: read the kernel, compare and plan. Raise ConflictError for a conflict."""
         topology = self.desired.topology
         self.observers.phase("reading")
         unconfirmed = confirmation.refuse_pending(topology)
@@ -92,7 +96,7 @@ class Transaction:
 
     @property
     def is_done(self) -> bool:
-        """Whether there is nothing to change, neither in the kernel nor on record."""
+        """Whether there is nothing to change, neither in the kernel nor in the record."""
         last = self.previous.record
         return (
             not self.first.plan
@@ -103,15 +107,15 @@ class Transaction:
 
     @property
     def _ownership_after(self) -> Ownership:
-        """What is the topology's own once it is as the file wants it."""
+        """The record of the topology's own objects after the apply."""
         return ownership_of(self.first.desired, self.last.snapshot, self.first.mark)
 
     def remember(self) -> bool:
-        """Step 2: the record, and the sysctls that are about to change, because a crash from here
-        on must find them.
+        """Step 2: write the record and the original values of the sysctls that will change.
 
-        Returns False, having done nothing, where a setting that topologies share changed since the
-        look: it has to be looked at again.
+        They are written now, because after a crash in a later step they are needed. Returns False
+        without having written anything if a shared sysctl has changed since step 1, which has to
+        be repeated then.
         """
         first = self.first
         reclaim = namespaces_of(self.previous.desired) if first.observed.stale else frozenset[str]()
@@ -150,7 +154,7 @@ class Transaction:
         if previous.record is not None and previous.record.may_say("attach"):
             remember_left(name, self.desired, previous.desired)
         known = self.settings if self.settings or previous.settings else None
-        # as long as a filter may be there without its mark, the record must not say that all have one
+        # as long as a filter without a mark may exist, the record must not say that all have one
         self.marks_filters = "" in previous.filters.values()
         record = replace(self.record, filters=None) if self.marks_filters else self.record
         state = {**first.observed.state, **first.desired}
@@ -159,9 +163,9 @@ class Transaction:
         self.previous = previous.rewritten(record, self.desired, self.settings, self.ownership)
 
     def carry_out(self) -> None:
-        """Steps 3 and 4: carry out the plan; read and plan again until nothing differs.
+        """Steps 3 and 4: carry out the plan, then read and plan again until nothing differs.
 
-        What the kernel took along on the way is mended in the next round.
+        The next round makes again what the kernel deleted as a side effect.
         """
         desired, now, report = self.desired, self.first, self.report
         while now.plan:
@@ -194,13 +198,13 @@ class Transaction:
                 before=now,
             )
         self.last = now
-        tell_of_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)
+        announce_moves(self.kernel, self.first.plan, self.first.observed.state, now.observed.state)
         report.warnings += end_wrong_connections(
             self.kernel, desired.topology, self.first.snapshot, now.snapshot
         )
 
     def roll_back(self, error: BaseException) -> BaseException:
-        """Step 5: back to where it began. Returns the error that says so."""
+        """Step 5: roll back. Returns the error to raise, which says how the rollback ended."""
         self.observers.phase("rolling back")
         problems = self._roll_back_despite_interrupts()
         if self.watch is not None:
@@ -216,7 +220,7 @@ class Transaction:
         return error
 
     def _roll_back_despite_interrupts(self) -> list[Problem]:
-        """Roll back from the beginning again if Ctrl-C stops it, because half a rollback helps nobody."""
+        """Roll back, and start again whenever Ctrl-C interrupts it, so that it is complete."""
         for _ in range(INTERRUPTS):
             try:
                 return roll_back(self.kernel, self.start, self.previous)
@@ -227,7 +231,7 @@ class Transaction:
         raise KeyboardInterrupt
 
     def finish(self) -> Report:
-        """Forget what only a rollback needs, and begin the time to confirm if there is one."""
+        """Delete what only a rollback needs, or start the time to confirm if there is one."""
         first, name = self.first, self.desired.topology
         needed = self.memory.after(first.desired, first.snapshot)
         if needed != self.settings:
@@ -247,13 +251,14 @@ class Transaction:
         problems = [
             Problem(
                 "does-not-stay",
-                f"{step.resource.title()} does not stay as it was set: {describe_deviation(step)}.",
+                f"{step.resource.title()}: does not stay as netorch sets it: "
+                f"{describe_deviation(step)}.",
                 self.loaded.where(self.desired.origins.get(step.key, ())),
                 object=step.resource.title(),
             )
             for step in now.plan.steps
         ]
-        question = "Does something else on this machine change it?"
+        question = "Does another program on this machine change it?"
         who = " ".join([question, *name_processes(now.plan.steps, now.snapshot)])
         return KernelRefused(
             [*dict.fromkeys(problems), Problem("does-not-stay", who)], self.loaded.file
@@ -261,7 +266,7 @@ class Transaction:
 
 
 def _filters(state: State) -> dict[str, str]:
-    """Label → the backend of the packet filter there."""
+    """Return label → the backend of its packet filter."""
     return {
         resource.netns: resource.backend
         for resource in state.values()
@@ -274,27 +279,28 @@ _NOT_ROLLED_BACK = Problem("not-rolled-back", "Not everything could be rolled ba
 
 
 def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
-    """Bring back the kernel and the record from before an apply; what could not be brought back.
+    """Restore the kernel and the record from before an apply.
 
-    `previous`: what stands under /run/netorch now.
+    Returns the problems of what could not be restored. `previous` is what is below /run/netorch
+    now.
     """
     kernel.close_cached_files()
     name = start.desired.topology
-    # what had no mark before the apply has none again afterwards
+    # a filter that had no mark before the apply has none again afterwards
     filters = {**previous.filters, **start.previous.filters}
-    # what comes back is ours again from the moment that it is there
+    # the objects that come back are the topology's own as soon as they exist
     ownership, known = previous.ownership, start.previous.ownership
     ownership = ownership.also(known) if ownership is not None else known
     previous = replace(previous, filters=filters, ownership=ownership)
     problems = _plan_back_until_done(kernel, start, previous)
-    # because others may have learned where things were meanwhile
-    tell_of_moves(kernel, start.first.plan, start.first.desired, start.first.observed.state)
+    # because neighbours and bridges may have learned addresses and MACs meanwhile
+    announce_moves(kernel, start.first.plan, start.first.desired, start.first.observed.state)
     before = start.previous
     if before.record is None:
         records.remove_record(name)
     else:
         records.restore_sysctls(name, before.settings)
-        # of what is left of the failed apply, too, a record says whose it is
+        # if something of the failed apply is left, the record must contain that, too
         records.restore_ownership(name, ownership if problems else before.ownership)
         records.restore(name, before.record)
         records.forget_previous(name)
@@ -303,7 +309,7 @@ def roll_back(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Pro
 
 
 def roll_back_alone(start: Start) -> list[Problem]:
-    """Roll back from another process, through a kernel door of its own. The lock is held."""
+    """Roll back from another process, which opens the kernel again. The caller holds the lock."""
     kernel = LinuxKernel()
     try:
         missing = kernel.attach(start.first.attached.places)
@@ -316,7 +322,7 @@ def roll_back_alone(start: Start) -> list[Problem]:
         *(
             Problem(
                 "namespace-not-seen",
-                f"{label_text(label)} was not looked into: {error}",
+                f"{label_text(label)} could not be read: {error}",
                 object=label_text(label),
             )
             for label, error in unseen.items()
@@ -324,15 +330,15 @@ def roll_back_alone(start: Start) -> list[Problem]:
     ]
 
 
-def tell_of_moves(kernel: LinuxKernel, plan: Plan, before: State, after: State) -> None:
-    """Have everybody know what `plan` has moved on its way from one state to the other."""
+def announce_moves(kernel: LinuxKernel, plan: Plan, before: State, after: State) -> None:
+    """Announce to neighbours and bridges what `plan` has moved between the two states."""
     if moved := moves(plan, before, after):
         kernel.tell_of(moved)
 
 
 def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:
     desired, before = start.desired, start.first
-    # half a pair that somebody had taken apart cannot be made again
+    # a veth without its other end, which somebody had deleted, cannot be made again
     target = {
         key: resource
         for key, resource in before.observed.state.items()
@@ -360,10 +366,10 @@ def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous)
 def _bring_settings_back(
     kernel: LinuxKernel, start: Start, previous: Previous, snapshot: Snapshot
 ) -> tuple[Previous, frozenset[Place], list[Refusal]]:
-    """Need again just those settings that several topologies share which the one from before needed.
+    """Restore the record of shared sysctls, and set back those that only the failed apply needed.
 
-    Returns `previous` with the record as it is afterwards, the places of settings that are not needed any
-    more, and the requests that Linux refused.
+    Returns `previous` with the new record, the sysctls that are no longer needed, and the requests
+    that Linux refused.
     """
     moved, before = start.first.attached.moved, start.first.memory.shared
     now = previous.memory.moved(moved).shared
@@ -377,7 +383,7 @@ def _bring_settings_back(
 
 
 def remove_stale_names(kernel: LinuxKernel, snapshot: Snapshot, ours: frozenset[str]) -> None:
-    """Remove those of `ours` in /run/netns that do not mean a namespace."""
+    """Delete the names among `ours` in /run/netns that are not namespaces."""
     _remove_names(
         kernel,
         {
@@ -395,8 +401,9 @@ def _remove_names(kernel: LinuxKernel, names: frozenset[str] | set[str]) -> None
 
 
 def end_processes_of(plan: Plan, snapshot: Snapshot) -> list[str]:
-    """End the processes in namespaces that go, because a namespace outlives its name as long as a
-    process is in it. Returns a note for each.
+    """End the processes in the namespaces that `plan` deletes. Returns a note for each process.
+
+    A namespace outlives its name as long as a process is in it.
     """
     leaving = [
         step.key.netns
@@ -408,7 +415,7 @@ def end_processes_of(plan: Plan, snapshot: Snapshot) -> list[str]:
 
 
 def _first_of_each_namespace(refusals: list[Refusal], loaded: Loaded) -> list[Problem]:
-    """The first refusal of each namespace: the others there follow from it."""
+    """Return the first refusal of each namespace, because the others follow from it."""
     first: dict[str, Refusal] = {}
     for refusal in refusals:
         first.setdefault(refusal.step.key.netns, refusal)

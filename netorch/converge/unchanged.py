@@ -1,4 +1,4 @@
-"""What need not be read again after a plan was carried out: the namespaces that no step touched."""
+"""Find the namespaces that need not be read again after a plan, because no step touched them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from netorch.state.resource import Resource
 from netorch.values.snapshot import NetnsSnapshot, Snapshot
 
 Untouched = Mapping[str, NetnsSnapshot]
-"""Label → what was read of a namespace before."""
+"""Label → what was read of the namespace before."""
 
 
 def untouched(plan: Plan, snapshot: Snapshot) -> Untouched:
-    """The namespaces of `snapshot` that no step of `plan` was in or led to.
+    """Return the namespaces of `snapshot` that no step of `plan` was in or referred to.
 
-    Files are not part of a namespace, and are read again in any case.
+    Files are not part of a namespace, so they are always read again.
     """
     touched = {HOST}
     for resource in (*(step.resource for step in plan.steps), *plan.implied):
@@ -32,7 +32,7 @@ def untouched(plan: Plan, snapshot: Snapshot) -> Untouched:
 def resources_of_untouched(
     observed: Observed, before: Untouched, snapshot: Snapshot
 ) -> Mapping[str, Sequence[Resource]]:
-    """Label → what was observed there beside files, of the namespaces that were not read again."""
+    """Return label → the observed resources, except files, of namespaces not read again."""
     resources: dict[str, list[Resource]] = {
         label: []
         for label, netns in snapshot.namespaces.items()
@@ -49,7 +49,7 @@ def lost_its_other_end(
     before: Mapping[Key, Resource],
     now: Mapping[Key, Resource],
 ) -> bool:
-    """Whether one of these resources depends on something elsewhere that is gone by now."""
+    """Whether one of these resources depends on one in another namespace that no longer exists."""
     return any(
         key.netns not in resources and key in before and key not in now
         for known in resources.values()
@@ -61,7 +61,7 @@ def lost_its_other_end(
 def exclude_namespaces(
     labels: Mapping[str, object], state: Mapping[Key, Resource]
 ) -> Mapping[Key, Resource]:
-    """The state without what is in these namespaces, but with all files."""
+    """Return the state without the resources in these namespaces, but with all files."""
     if not labels:
         return state
     return {
@@ -72,7 +72,7 @@ def exclude_namespaces(
 
 
 def _linked(resource: Resource) -> Iterator[Key]:
-    """The keys with which a resource lives and dies."""
+    """Yield the keys of the resources with which the kernel deletes this one."""
     yield from resource.dies_with
     if resource.paired_key is not None:
         yield resource.paired_key

@@ -179,7 +179,7 @@ def test_one_namespace_under_two_names(host: Host) -> None:
     )
     said = host.netorch("apply", check=False).stderr
     assert said == (
-        "topo.yaml:4:9: the nodes a and box (netns:a) are one and the same namespace. Leave box out, and say all of it under a.\n"
+        "topo.yaml:4:9: the nodes a and box (netns:a) are the same namespace. Delete box, and write what it has under a.\n"
     )
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
 

@@ -203,8 +203,8 @@ def test_text_of_results_goes_to_stdout_and_nothing_else_does(host: Host) -> Non
     process = host.netorch("apply")
     assert "warning" not in process.stdout
     assert (
-        process.stderr
-        == "warning: /etc/netns/a/hosts exists and netorch did not write it: left as it is\n"
+        process.stderr == "warning: /etc/netns/a/hosts exists and netorch did not write it: "
+        "netorch leaves it as it is\n"
     )
     assert "+ netns a" in process.stdout
     assert process.stdout.splitlines()[-1].startswith("lab: ")

@@ -347,7 +347,7 @@ def test_files_in_etc_netns_are_kept_with_a_warning(host: Host) -> None:
     assert (host.root / "etc/netns/b/hosts").exists()
     diff = host.netorch("diff")
     assert "in sync" in diff.stdout
-    assert "left as it is" in diff.stderr
+    assert "netorch leaves it as it is" in diff.stderr
     assert "192.0.2.7" in host.run("ip", "netns", "exec", "a", "cat", "/etc/hosts").stdout
     host.netorch("destroy", "mine")
     assert (

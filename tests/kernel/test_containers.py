@@ -155,8 +155,8 @@ def test_destroy_when_a_container_or_its_engine_is_gone(host: Host, what: str, r
     if what == "the engine is down":
         engine.end()
     said = host.netorch("destroy", "lab").stderr
-    assert "not looked into" not in said, "the cables led there"
-    assert ("no record of lab" in said) is lost
+    assert "could not be read" not in said, "the cables led there"
+    assert ("lab: there is no record in" in said) is lost
     # what no mark can hold is lost with the record
     ignored = [
         *SANDBOXES,
@@ -184,10 +184,10 @@ def test_what_could_not_be_looked_into_is_told(host: Host) -> None:
     host.netorch("apply")
     engine.end()
     listed = host.netorch("list")
-    assert "unknown" in listed.stdout and "web was not looked into: Docker" in listed.stderr
+    assert "unknown" in listed.stdout and "web could not be read: Docker" in listed.stderr
     said = host.netorch("destroy")
     assert (
-        said.stderr.count("web was not looked into: Docker at /run/docker.sock")
+        said.stderr.count("web could not be read: Docker at /run/docker.sock")
         or "cannot be reached" in said.stderr
     )
     assert host.netorch("list").stdout == "no topology is live here\n"
@@ -337,7 +337,7 @@ def test_containers_that_cannot_be_attached_to(host: Host) -> None:
     engine("status", "web", "running")
     both = "name: lab\nnodes:\n  one: {attach: docker:web}\n  two: {attach: docker:side}\nlinks: [[one:x, two:y]]\n"
     assert refused(host, both) == (
-        "topo.yaml:4:9: the nodes one and two (docker:side) are one and the same namespace. Leave two out, and say all of it under one."
+        "topo.yaml:4:9: the nodes one and two (docker:side) are the same namespace. Delete two, and write what it has under one."
     )
 
 
@@ -367,7 +367,8 @@ def test_an_interface_that_the_container_has_already(host: Host) -> None:
     )
     assert said == (
         "topo.yaml:3:29: veth box/eth0: veth box/eth0 exists and netorch did not make it. "
-        "Say another name in the membership, `networks: {lan: {name: …}}`, or remove it first."
+        "Choose another interface name with `networks: {lan: {name: …}}`, "
+        "or remove the existing link first."
     )
 
 
@@ -385,7 +386,8 @@ networks: {lan: {mode: nat, subnet: [10.5.0.0/24, "fd05::/64"]}}
     said = refused(host, text)
     assert len(said.splitlines()) == 2
     assert said.splitlines()[0] == (
-        "topo.yaml:3:36: a/lan0 would have no IPv6, so no fd05::2/64. Say `sysctls: {disable_ipv6: 0}` of this interface."
+        "topo.yaml:3:36: IPv6 is off on a/lan0, so it cannot have fd05::2/64. "
+        "Write `sysctls: {disable_ipv6: 0}` for this interface."
     )
     host.write("topo.yaml", text.replace("{}", "{disable_ipv6: 0}"))
     host.netorch("apply")

@@ -26,7 +26,10 @@ def namespaces(host: Host) -> set[str]:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("shpo", "live here: shop, store. Did you mean 'shop'?"), ("qqq", "live here: shop, store.")],
+    [
+        ("shpo", "live topologies: shop, store. Did you mean 'shop'?"),
+        ("qqq", "live topologies: shop, store."),
+    ],
 )
 def test_a_name_that_is_not_live(two: Host, name: str, hint: str) -> None:
     done = two.netorch("destroy", name)

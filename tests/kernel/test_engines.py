@@ -218,7 +218,7 @@ def test_a_container_as_a_node(docker: Docker) -> None:
         before, rules = within(docker, pid), machine.rules()
         host.write("boxes.yaml", BOX)
         said = host.netorch("apply", "boxes.yaml").stderr
-        assert "node box keeps the IPv4 default route that it has, via 172.17.0.1 dev eth0" in said
+        assert "node box keeps its IPv4 default route via 172.17.0.1 dev eth0" in said
         expected = ("+ 10.8.0.2 80", "+ fd08::2 81", SHUT, *OUT)
         assert machine.misses("probe", *expected) == []
         assert machine.misses("pc", "+ 192.0.2.1 8088", "- 172.17.0.2 81") == []
@@ -298,7 +298,7 @@ def test_a_container_of_podman_as_a_node(podman: Podman) -> None:
         assert "default via 10.88.0.1 dev eth0 proto static metric 100" in before
         host.write("boxes.yaml", BOX.replace("docker:", "podman:"))
         said = host.netorch("apply", "boxes.yaml").stderr
-        assert "node box keeps the IPv4 default route that it has, via 10.88.0.1 dev eth0" in said
+        assert "node box keeps its IPv4 default route via 10.88.0.1 dev eth0" in said
         expected = ("+ 10.8.0.2 80", "+ fd08::2 81", *OUT)
         assert machine.misses("probe", *expected) == []
         assert machine.misses("pc", "+ 192.0.2.1 8088") == []

@@ -170,9 +170,9 @@ def test_a_bridge_that_is_full(host: Host, before: Snapshot) -> None:
     file.write_text(text.replace("b: {}", "b: {networks: [lan]}, c: {networks: [lan]}"))
     done = host.netorch("apply", file, check=False)
     assert done.returncode == 1
-    assert "A bridge takes 1,023 ports." in done.stderr and "Rolled back" in done.stderr, (
-        done.stderr
-    )
+    assert (
+        "A bridge can have at most 1,023 ports." in done.stderr and "Rolled back" in done.stderr
+    ), done.stderr
     assert settled(full, host, OWN_FILES) == []
     host.netorch("destroy", "lab")
     assert settled(before, host) == []

@@ -86,7 +86,7 @@ def test_one_of_the_other_backend_is_in_nobodys_way(host: Host, backend: str) ->
     host.netorch("apply", "lab.yaml")
     assert "in sync" in host.netorch("diff", "lab.yaml").stdout
     done = host.netorch("destroy", "lab")
-    assert "is left alone, since netorch did not make it" in done.stderr
+    assert " alone, because netorch did not make it" in done.stderr
     left = "netorch_lab" if other == "nftables" else "netorch-lab-post"
     assert left in host.run("sh", "-c", "nft list ruleset; iptables-legacy-save").stdout
 

@@ -129,7 +129,7 @@ def test_a_kernel_without_netem_is_told_before_anything_changes(host: Host) -> N
         assert (done.returncode, done.stderr) == (
             1,
             f"{file}:5:49: this kernel has no netem qdisc: impair b/y cannot be made. "
-            "Load the module (`modprobe sch_netem`), or take a kernel built with CONFIG_NET_SCH_NETEM.\n",
+            "Load the module (`modprobe sch_netem`), or use a kernel built with CONFIG_NET_SCH_NETEM.\n",
         )
     assert diff_snapshots(before, host.snapshot()) == []
 

@@ -143,8 +143,8 @@ def test_a_lost_record_and_a_name_that_is_taken(host: Host, nics: Snapshot) -> N
     host.run("rm", "-r", "/run/netorch/lab")
     told = host.netorch("destroy", "lab").stderr
     assert (
-        "physical a/lan0: what it had on the host is not known any more: it goes back bare and down"
-        in told
+        "physical a/lan0: no record says what it had on the host: "
+        "it returns there without addresses and routes, and down" in told
     )
     lost = diff_snapshots(nics, host.snapshot())
     assert {line.split()[2] for line in lost} <= {"link", "address", "routes", "qdiscs", "sysctl"}

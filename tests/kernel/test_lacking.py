@@ -31,8 +31,8 @@ def test_all_that_is_missing_is_told_at_once_and_nothing_changes(host: Host) -> 
         assert done.returncode == 1
         assert done.stderr.splitlines()[:2] == [
             f"{file}:6:7: this kernel has no dummy links: dummy a/d0 and 1 more cannot be made. "
-            "Load the module (`modprobe dummy`), or take a kernel built with CONFIG_DUMMY.",
+            "Load the module (`modprobe dummy`), or use a kernel built with CONFIG_DUMMY.",
             f"{file}:8:7: this kernel has no vlan links: vlan a/v5 cannot be made. "
-            "Load the module (`modprobe 8021q`), or take a kernel built with CONFIG_VLAN_8021Q.",
+            "Load the module (`modprobe 8021q`), or use a kernel built with CONFIG_VLAN_8021Q.",
         ], done.stderr
     assert diff_snapshots(before, host.snapshot()) == []

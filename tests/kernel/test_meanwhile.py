@@ -31,10 +31,10 @@ links: [{endpoints: [a:eth0, r:eth0], subnet: 10.0.0.0/30}]
 
 HURT = {
     "ip -n r link set eth0 mtu 1300": "veth r/eth0: mtu is 1300, not 1500",
-    "ip -n r addr add 10.9.9.9/24 dev eth0": "address r/eth0 10.9.9.9/24: it has come",
-    "ip -n r addr flush dev eth0": "address r/eth0 10.0.0.2/30: it is gone",
+    "ip -n r addr add 10.9.9.9/24 dev eth0": "address r/eth0 10.9.9.9/24: it was added",
+    "ip -n r addr flush dev eth0": "address r/eth0 10.0.0.2/30: it was deleted",
     "ip -n r route add blackhole 10.67.0.0/24": (
-        "route r 10.67.0.0/24: it has come (protocol boot: made with `ip`, by hand or a script)"
+        "route r 10.67.0.0/24: it was added (protocol boot: made with `ip`, by hand or by a script)"
     ),
 }
 
@@ -52,7 +52,9 @@ def test_what_changed_in_the_meantime_is_told(host: Host, command: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert f"changed meanwhile, and set right: {HURT[command]}" in done.stdout + done.stderr
+    title, _, change = HURT[command].partition(": ")
+    note = f"{title}: changed by something else meanwhile, and set again: {change}"
+    assert note in done.stdout + done.stderr
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
 
 
@@ -70,7 +72,7 @@ def test_what_hangs_on_a_namespace_that_somebody_deletes(host: Host) -> None:
         sys.executable, "-c", STRANGER, "apply", str(file), env=environment, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "changed meanwhile, and set right" in done.stdout + done.stderr
+    assert "changed by something else meanwhile, and set again" in done.stdout + done.stderr
     assert host.netorch("diff", file).stdout == "lab: in sync\n"
     assert host.run("ip", "netns", "exec", "b", "ping", "-c1", "-W5", "10.0.0.4").returncode == 0
 
@@ -95,8 +97,11 @@ def test_who_lives_where_it_does_not_stay(host: Host) -> None:
     )
     assert done.returncode == 1
     assert "lab.yaml:3:" in done.stderr
-    assert "address r/eth0 10.0.1.2/30 does not stay as it was set: it is gone." in done.stderr
-    assert "Does something else on this machine change it? In r run sleep (" in done.stderr
+    assert (
+        "address r/eth0 10.0.1.2/30: does not stay as netorch sets it: it was deleted."
+        in done.stderr
+    )
+    assert "Does another program on this machine change it? Processes in r: sleep (" in done.stderr
     stranger.signal(signal.SIGKILL)
     stranger.communicate()
     assert "Rolled back: the kernel is as it was before." in done.stderr

@@ -59,16 +59,17 @@ def test_it_is_kept_and_told(host: Host, how: str) -> None:
     own = [defaults(host, version) for version in (4, 6)]
     host.write("topo.yaml", text(places[how]))
     said = host.netorch("apply").stderr
-    assert said.count("keeps the IPv") == 2
+    assert said.count("keeps its IPv") == 2
     assert (
-        "warning: node box keeps the IPv4 default route that it has, via 172.17.0.1 dev eth0: network lan gives it none. "
-        "Say `networks: {lan: {default_route: false}}` if that is meant, `true` if not" in said
+        "warning: node box keeps its IPv4 default route via 172.17.0.1 dev eth0: "
+        "network lan gives it no other one. Write `networks: {lan: {default_route: false}}` "
+        "to confirm that, or `true` to use the network's default route" in said
     )
-    assert "the IPv6 default route that it has, via fd17::1 dev eth0" in said
+    assert "its IPv6 default route via fd17::1 dev eth0" in said
     assert [defaults(host, version) for version in (4, 6)] == own
     assert host.ping("box", "10.5.0.3") and host.ping("box", "fd05::3")
     diff = host.netorch("diff")
-    assert diff.stdout == "lab: in sync\n" and "keeps the IPv4" in diff.stderr
+    assert diff.stdout == "lab: in sync\n" and "keeps its IPv4" in diff.stderr
     assert host.netorch("apply").stdout == "lab: in sync, nothing to do\n"
     host.netorch("destroy")
     assert diff_snapshots(before, host.snapshot()) == []
@@ -80,7 +81,7 @@ def test_each_family_for_itself(host: Host, version: int) -> None:
     own = defaults(host, version)
     host.write("topo.yaml", text())
     said = host.netorch("apply").stderr
-    assert said.count("keeps the IPv") == 1 and f"keeps the IPv{version}" in said
+    assert said.count("keeps its IPv") == 1 and f"keeps its IPv{version}" in said
     assert defaults(host, version) == own
     other = 10 - version
     gateway = {4: "via 10.5.0.1 dev lan0", 6: "via fd05::1 dev lan0"}[other]
@@ -95,7 +96,7 @@ def test_in_another_metric_and_of_any_maker(host: Host, version: int, what: str)
     sh(host, f"{BOX}{OWN[version]} {what}")
     own = defaults(host, version)
     host.write("topo.yaml", text())
-    assert f"keeps the IPv{version}" in host.netorch("apply").stderr
+    assert f"keeps its IPv{version}" in host.netorch("apply").stderr
     assert defaults(host, version) == own
     host.netorch("destroy")
     assert defaults(host, version) == own
@@ -109,7 +110,7 @@ def test_one_that_comes_later_or_goes(host: Host) -> None:
     assert ["via 10.5.0.1" in line for line in ours] == [True]
     sh(host, f"{OWN[4]} metric 5")
     diff = host.netorch("diff", check=False)
-    assert "- route box default" in diff.stdout and "keeps the IPv4" in diff.stderr
+    assert "- route box default" in diff.stdout and "keeps its IPv4" in diff.stderr
     host.netorch("apply")
     assert ["via 172.17.0.1" in line for line in defaults(host, 4)] == [True]
     sh(host, "ip -n box route del default")
@@ -151,7 +152,7 @@ def test_the_host_keeps_its_own_too(host: Host) -> None:
         "networks: {lan: {subnet: 10.5.0.0/24, gateway: r}}\n",
     )
     said = host.netorch("apply").stderr
-    assert "node host keeps the IPv4 default route that it has" in said
+    assert "node host keeps its IPv4 default route" in said
     assert "dev box0" in sh(host, "ip route get 192.0.2.9")
     host.netorch("destroy")
 

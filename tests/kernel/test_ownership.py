@@ -135,7 +135,9 @@ def test_a_nic_that_others_have_made_away_with(host: Host, moved: str) -> None:
     done = host.netorch("apply", "lab.yaml", check=False)
     assert done.returncode == 1 and "no record proves it" in done.stderr
     done = host.netorch("destroy", "lab")
-    assert "eth5, which the host lent, is neither where it was lent to nor back" in done.stderr
+    assert (
+        "eth5: the host lent this NIC, but it is neither in its node nor on the host" in done.stderr
+    )
     assert look(host, pid) == there
     assert "eth5" not in sh(host, "ip -br link")
 
@@ -499,7 +501,9 @@ def test_destroy_leaves_the_name_that_somebody_gave(host: Host) -> None:
     host.netorch("apply", "lab.yaml")
     sh(host, "touch /run/netns/z; mount --bind /run/netns/a /run/netns/z")
     done = host.netorch("destroy", "lab")
-    assert "/run/netns/z is another name of the namespace 'a': it is left alone" in done.stderr
+    assert (
+        "/run/netns/z is another name of the namespace 'a': netorch leaves it alone" in done.stderr
+    )
     assert sh(host, "ls /run/netns") == "z\n"
     assert "e0" not in sh(host, "ip -n z link")
 
@@ -530,7 +534,10 @@ def test_something_else_in_the_place_of_our_namespace(host: Host, what: str) -> 
         assert done.stderr.count("\n") == 1
         assert sh(host, see) == there
     done = host.netorch("destroy", "lab")
-    assert f"/run/netns/a is {what.strip(', ')}, not a network namespace: it is left" in done.stderr
+    assert (
+        f"/run/netns/a is {what.strip(', ')}, not a network namespace: netorch leaves it"
+        in done.stderr
+    )
     assert "/run/netns/a" in sh(host, "stat -c '%N %F' /run/netns/*")
     assert not (host.root / "run/netns/b").exists()
     sh(host, "umount /run/netns/a 2>/dev/null || :; rm -r /run/netns/a")

@@ -154,7 +154,7 @@ def test_a_port_that_another_topology_has_is_an_error(
     if refused:
         assert (
             "two.yaml:6:38: publish web " in failed.stderr
-            and "topology 'one' has that port of the host already" in failed.stderr
+            and "topology 'one' already publishes that port of the host" in failed.stderr
         )
     assert diff_snapshots(before, host.snapshot(), ignore=("files: /run/netorch",)) == []
     assert host.netorch("diff", "one.yaml").returncode == 0
@@ -399,10 +399,10 @@ def test_isolated_members_are_told_where_br_netfilter_stays_on(host: Host, owner
     told = host.netorch("diff", "lab.yaml", check=False).stderr
     for path, (_, version) in zip(paths, INWARD, strict=True):
         assert (
-            f"do not answer members on bridge lan, whose ports are isolated, since br_netfilter hands bridged {version}"
-            in told
+            "do not answer members on bridge lan, whose ports are isolated, "
+            f"because br_netfilter hands bridged {version}" in told
         )
-        assert f"sysctl {path}=0 would help" in told
+        assert f"sysctl {path}=0 prevents that" in told
     host.netorch("apply", "lab.yaml")
     serve(host, "web", "tcp:80")
     for address, _ in INWARD:

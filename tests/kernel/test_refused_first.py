@@ -85,19 +85,19 @@ REFUSED = {
     ),
     "a value that is out of range": (
         "nodes: {a: {sysctls: {net.ipv4.ip_default_ttl: 1400}}}",
-        "sysctl a net.ipv4.ip_default_ttl: Linux does not take '1400'.",
+        "sysctl a net.ipv4.ip_default_ttl: Linux does not accept '1400'.",
     ),
     "an IPv6 MTU that is larger than the link's": (
         "nodes: {a: {interfaces: {e: {sysctls: {mtu: 1501}}}}, b: {}}\nlinks: [['a:e', 'b:e']]",
-        "sysctl a net.ipv6.conf.e.mtu: Linux does not take '1501'.",
+        "sysctl a net.ipv6.conf.e.mtu: Linux does not accept '1501'.",
     ),
     "an IPv6 MTU that is larger than that of the host's link": (
         "nodes: {host: {interfaces: {nic: {sysctls: {mtu: 1501}}}}}",
-        "sysctl host net.ipv6.conf.nic.mtu: Linux does not take '1501'.",
+        "sysctl host net.ipv6.conf.nic.mtu: Linux does not accept '1501'.",
     ),
     "an IPv6 MTU that is too small": (
         "nodes: {host: {sysctls: {net.ipv6.conf.nic.mtu: 1279}}}",
-        "sysctl host net.ipv6.conf.nic.mtu: Linux does not take '1279'.",
+        "sysctl host net.ipv6.conf.nic.mtu: Linux does not accept '1279'.",
     ),
     "an uplink that is a bridge": (
         "nodes: {a: {networks: n}}\nnetworks: {n: {mode: bridged, uplink: br9}}",
@@ -109,7 +109,7 @@ REFUSED = {
     ),
     "a value that is out of range on the host": (
         "nodes: {host: {sysctls: {net.ipv4.ip_default_ttl: 1400}}}",
-        "sysctl host net.ipv4.ip_default_ttl: Linux does not take '1400'.",
+        "sysctl host net.ipv4.ip_default_ttl: Linux does not accept '1400'.",
     ),
 }
 

@@ -76,7 +76,7 @@ def test_equal_and_more_specific_ones_take_a_new_subnet(host: Host, line: str) -
     before = host.snapshot()
     refused = host.netorch("apply", check=False)
     assert refused.returncode == 1
-    assert "already, which overlaps with " in refused.stderr
+    assert ", which overlaps with " in refused.stderr
     assert diff_snapshots(before, host.snapshot(), LOCK) == []
 
 
@@ -93,7 +93,7 @@ def test_a_live_subnet_is_compared_and_mended_whatever_comes(host: Host, owner: 
     there = host.snapshot()
     told = host.netorch("diff")
     assert told.stdout == "lab: in sync\n"
-    assert f"{owner} reaches 10.60.0.128/25 by a route of its own already" in told.stderr
+    assert f"{owner} already reaches 10.60.0.128/25 by another route," in told.stderr
     host.run("ip", *where.split(), "addr", "del", "10.60.0.1/24", "dev", "lan")
     host.run("ip", "-n", "a", "route", "del", "default")
     assert host.netorch("diff", check=False).returncode == 2

@@ -274,7 +274,7 @@ def test_after_a_namespace_was_deleted_by_hand(
     host.netorch("apply")
     sh(host, f"for name in {gone}; do ip netns del $name; done")
     told = host.netorch("destroy").stderr
-    assert f"{', '.join(sorted(gone.split()))}: no namespace of that name is there" in told
+    assert f"{', '.join(sorted(gone.split()))}: there is no namespace of that name" in told
     assert diff_snapshots(before, host.snapshot()) == []
 
 

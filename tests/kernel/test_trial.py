@@ -59,7 +59,7 @@ def test_confirmed_it_stays(host: Host) -> None:
     assert log(host).endswith("lab: confirmed\n")
     again = host.netorch("confirm", "lab", check=False)
     assert again.returncode == 1
-    assert "nothing of topology 'lab' waits to be confirmed" in again.stderr
+    assert "topology 'lab' has no apply that waits to be confirmed" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_while_it_waits_nobody_else_changes_it(host: Host) -> None:
     host.netorch("apply", "--confirm-within", "60s")
     refused = host.netorch("apply", check=False)
     assert refused.returncode == 1
-    assert "waits to be confirmed until" in refused.stderr
+    assert "topology 'lab': an apply waits until" in refused.stderr
     assert "netorch confirm lab" in refused.stderr
     assert host.netorch("diff").stdout == "lab: in sync\n"
     host.netorch("destroy")

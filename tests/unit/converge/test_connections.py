@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from netorch.converge.connections import Surroundings, treatment, wrong
+from netorch.converge.connections import InterfaceMap, treatment, wrong
 from netorch.firewall import ruleset_chains
 from netorch.firewall.chains import ListedChain
 from netorch.kernel.firewall.conntrack import decoded
@@ -27,7 +27,7 @@ networks:
   one: {mode: nat, node: box, subnet: [10.1.0.0/24, "fd00:1::/64"]ONE}
   two: {mode: routed, node: box, subnet: [10.2.0.0/24, "fd00:2::/64"]TWO}
 """
-BOX = Surroundings(
+BOX = InterfaceMap(
     frozenset(map(ip_address, ("192.0.2.1", "2001:db8::1", "10.1.0.1", "fd00:1::1", "10.2.0.1"))),
     (
         (ip_network("10.1.0.0/24"), "one"),

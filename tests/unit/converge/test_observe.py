@@ -181,7 +181,7 @@ def test_what_is_no_namespace_is_said() -> None:
         MARK,
         {Key("netns", label): None for label in "ab"},  # type: ignore[misc]
     )
-    assert observed.strangers == {
+    assert observed.conflicts == {
         Key("netns", "a"): "/run/netns/a is a symbolic link, not a network namespace",
         Key("netns", "b"): "/run/netns/b is an empty file, not a network namespace",
     }
