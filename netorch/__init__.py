@@ -1,16 +1,16 @@
-"""netorch: declare a network in one YAML file, and the Linux kernel has it.
+"""netorch makes the network that one YAML file declares in the Linux kernel.
 
     import netorch
 
     with netorch.running("topo.yaml") as lab:
         print(lab.node("r1").run(["ping", "-c", "1", "r2"]).stdout)
 
-The names below are loaded when they are first used, so that `import netorch` costs nothing.
+Each public name is imported when it is first used, so that `import netorch` is fast.
 """
 
 from netorch.version import __version__
 
-TYPE_CHECKING = False  # typing's own would have to be imported
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.api.node import Interface, Node
     from netorch.api.operations import Changes, Checks, apply, check, destroy, diff
@@ -82,16 +82,16 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # a name that is not there is to be found by a type checker
+if not TYPE_CHECKING:  # because a type checker would accept any name with a `__getattr__`
 
     def __getattr__(name: str) -> object:
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        found: object = getattr(import_module(_HOME[name]), name)
-        globals()[name] = found
-        return found
+        value: object = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

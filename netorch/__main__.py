@@ -1,4 +1,4 @@
-"""`python -m netorch`."""
+"""Run the command line with `python -m netorch`."""
 
 from netorch.cli import run
 

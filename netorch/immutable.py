@@ -1,4 +1,4 @@
-"""How a value is made: `class Point(Value)`, with a line for each field."""
+"""The base class of values: `class Point(Value)`, with one line for each field."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, dataclass_transform
 from msgspec import NODEFAULT, Struct, field
 
 if TYPE_CHECKING:
-    # because mypy checks the names and types of what is replaced for this function alone
+    # because mypy checks the names and types of the arguments only for this function
     from dataclasses import replace
 else:
     from msgspec.structs import replace
@@ -17,13 +17,14 @@ __all__ = ["NODEFAULT", "Value", "defaults", "field", "replace"]
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 class Value(Struct, frozen=True):
-    """Base of values: fields cannot be set, and values of one class are equal if their fields are.
+    """Base class of values. Their fields cannot be set. Values of one class are equal if all their
+    fields are equal.
 
-    A class with cached properties says `dict=True`, because they need a `__dict__`.
+    A class with cached properties passes `dict=True`, because these need a `__dict__`.
     """
 
 
 def defaults(value: Struct | type[Struct]) -> dict[str, Any]:
-    """Return name → default of each field; `NODEFAULT` for a field that must be given."""
+    """Return name → default of each field. A field without a default has `NODEFAULT`."""
     names, last = value.__struct_fields__, value.__struct_defaults__
     return dict(zip(names, (NODEFAULT,) * (len(names) - len(last)) + last, strict=True))

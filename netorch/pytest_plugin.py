@@ -1,6 +1,7 @@
-"""pytest: the fixture `topology` and the mark of that name, which give a test a network of its own.
+"""The pytest plugin: the fixture `topology` and the mark `topology`, which give a test a network.
 
-pytest loads this at each of its starts, whether or not a test has a network: nothing heavy is imported before one does.
+pytest loads this module at every start, also when no test has a network. The module therefore
+imports the rest of netorch only when a test needs it.
 """
 
 from __future__ import annotations
@@ -19,16 +20,17 @@ if TYPE_CHECKING:
     from netorch.kernel.probe.capture import Capture
 
 MARK = (
-    "topology(source, *, variables=None, name=None, scope='function', pcap=None): the network that the fixture `topology` gives to the"
-    " test: a file beside the test, YAML text or a netorch.Topology. scope: 'class', 'module' or 'session' share it. pcap: a folder for"
-    " the packets of each node if the test fails"
+    "topology(source, *, variables=None, name=None, scope='function', pcap=None): "
+    "the network that the fixture `topology` gives to the test. source: a file in the folder of "
+    "the test, YAML text or a netorch.Topology. scope: 'class', 'module' or 'session' share the "
+    "network between tests. pcap: a folder for the packets of each node if the test fails"
 )
 SCOPES = ("class", "module", "session")
 PATIENCE = 2.0
-"""Seconds for an answer to a check of a failing test's network."""
+"""Seconds that a check waits for an answer when the plugin runs a failing test's checks."""
 
 _LONGEST = 200
-"""Bytes of a folder's name, of 255 that Linux takes."""
+"""The longest folder name in bytes. Linux accepts 255; the rest is for a digest."""
 
 _LAB = pytest.StashKey["Lab"]()
 _FAILED = pytest.StashKey[bool]()
@@ -40,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--topology-pcap",
         metavar="DIR",
-        help="of tests that fail, keep the packets of each node, in DIR/TEST/NODE.pcapng",
+        help="write the packets of each node to DIR/TEST/NODE.pcapng for tests that fail",
     )
 
 
@@ -50,18 +52,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def topology(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """The network that `@pytest.mark.topology` (or an indirect parameter) says, running in a private host: a netorch.Lab."""
-    wanted = _wanted(request)
-    if wanted.scope == "function":
+    """Run the network of `@pytest.mark.topology`, or of an indirect parameter, in a private host.
+
+    The value is a `netorch.Lab`.
+    """
+    mark = _read_mark(request)
+    if mark.scope == "function":
         with ExitStack() as stack:
-            yield from _during(request, wanted.begin(stack), wanted)
+            yield from _during(request, mark.begin(stack), mark)
     else:
-        labs: Labs = request.getfixturevalue(f"_netorch_labs_of_{wanted.scope}")
-        yield from _during(request, labs.get(wanted), wanted)
+        labs: Labs = request.getfixturevalue(f"_netorch_labs_of_{mark.scope}")
+        yield from _during(request, labs.get(mark), mark)
 
 
 class TopologyMark:
-    """What a mark says."""
+    """The arguments of a `topology` mark."""
 
     def __init__(
         self,
@@ -75,13 +80,13 @@ class TopologyMark:
     ) -> None:
         if scope != "function" and scope not in SCOPES:
             raise TypeError(f"scope={scope!r}: write 'function', {', '.join(map(repr, SCOPES))}")
-        beside = isinstance(source, (str, Path)) and "\n" not in str(source)
-        self.source: Source = folder / str(source) if beside else source
+        is_path = isinstance(source, (str, Path)) and "\n" not in str(source)
+        self.source: Source = folder / str(source) if is_path else source
         self.variables, self.name, self.scope, self.pcap = variables, name, scope, pcap
 
     @property
     def key(self) -> object:
-        """Equal for what can be shared."""
+        """A value that is equal for two marks whose tests can share one network."""
         source = self.source if isinstance(self.source, (str, Path)) else id(self.source)
         return (
             source,
@@ -90,7 +95,7 @@ class TopologyMark:
         )
 
     def begin(self, stack: ExitStack) -> Lab:
-        """Start it, for as long as the stack lasts; what is wrong ends the test in plain words."""
+        """Start the network. The stack ends it. Fail the test, without a traceback, on an error."""
         from netorch.kernel.private_host.client import prepare
 
         prepare("netorch.api.private_host_calls")
@@ -106,15 +111,16 @@ class TopologyMark:
         pytest.fail("no topology for this test: " + "\n".join(lines), pytrace=False)
 
 
-def _wanted(request: pytest.FixtureRequest) -> TopologyMark:
-    mark = request.node.get_closest_marker("topology")
-    arguments = mark.args if mark is not None else ()
-    words: dict[str, Any] = dict(mark.kwargs) if mark is not None else {}
+def _read_mark(request: pytest.FixtureRequest) -> TopologyMark:
+    closest = request.node.get_closest_marker("topology")
+    arguments = closest.args if closest is not None else ()
+    words: dict[str, Any] = dict(closest.kwargs) if closest is not None else {}
     if hasattr(request, "param"):
         arguments = (request.param,)
     if not arguments and "source" not in words:
         pytest.fail(
-            'the fixture `topology` needs `@pytest.mark.topology("topo.yaml")` on the test, its class or its module',
+            "the fixture `topology` needs "
+            '`@pytest.mark.topology("topo.yaml")` on the test, its class or its module',
             pytrace=False,
         )
     try:
@@ -125,16 +131,16 @@ def _wanted(request: pytest.FixtureRequest) -> TopologyMark:
 
 
 class Labs:
-    """Those of one scope, each begun when a test first wants it."""
+    """The running networks of one scope. Each starts when the first test needs it."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._found: dict[object, tuple[TopologyMark, Lab]] = {}
+        self._running: dict[object, tuple[TopologyMark, Lab]] = {}
 
-    def get(self, wanted: TopologyMark) -> Lab:
-        if wanted.key not in self._found:
-            self._found[wanted.key] = wanted, wanted.begin(self._stack)
-        return self._found[wanted.key][1]
+    def get(self, mark: TopologyMark) -> Lab:
+        if mark.key not in self._running:
+            self._running[mark.key] = mark, mark.begin(self._stack)
+        return self._running[mark.key][1]
 
     def close(self) -> None:
         self._stack.close()
@@ -156,7 +162,7 @@ _labs_of_class, _labs_of_module, _labs_of_session = map(_labs_of, SCOPES)
 
 
 class Packets:
-    """The packets of each node while a test runs."""
+    """The captured packets of each node while a test runs."""
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.folder = folder
@@ -164,7 +170,7 @@ class Packets:
         self.files = [folder / f"{node.name}.pcapng" for node in lab.nodes]
 
     def drop(self) -> None:
-        """Keep nothing of them."""
+        """Delete the captured packets."""
         self.capture.close()
         for file in self.files:
             file.unlink(missing_ok=True)
@@ -174,10 +180,10 @@ class Packets:
             return
 
 
-def _during(request: pytest.FixtureRequest, lab: Lab, wanted: TopologyMark) -> Iterator[Lab]:
-    """One test with the network, and what its report will want to know."""
+def _during(request: pytest.FixtureRequest, lab: Lab, mark: TopologyMark) -> Iterator[Lab]:
+    """Run one test with the network, and store what the test's report needs."""
     item = request.node
-    where = wanted.pcap or request.config.getoption("--topology-pcap")
+    where = mark.pcap or request.config.getoption("--topology-pcap")
     if where is not None:
         item.stash[_PACKETS] = _packets(
             lab, Path(request.config.invocation_params.dir, where, _folder(item.nodeid))
@@ -194,7 +200,7 @@ def _during(request: pytest.FixtureRequest, lab: Lab, wanted: TopologyMark) -> I
 
 
 def _folder(nodeid: str) -> str:
-    """A test's name as that of a folder, which no other test has."""
+    """Return a folder name for a test that no other test has."""
     name = re.sub(r"[^\w.\-]+", "-", nodeid).strip("-")
     if len(name.encode()) <= _LONGEST and not re.search(
         r"[^\w.\-]", nodeid.partition("[")[2].removesuffix("]")
@@ -211,7 +217,7 @@ def _packets(lab: Lab, folder: Path) -> Packets:
         return Packets(lab, folder)
     except OSError as error:
         wrong = f"{error.filename or folder}: {error.strerror}"
-    pytest.fail(f"the packets of this test cannot be kept: {wrong}.", pytrace=False)
+    pytest.fail(f"the packets of this test cannot be written: {wrong}.", pytrace=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -227,7 +233,7 @@ def pytest_runtest_makereport(
 
 
 def _sections(lab: Lab, packets: Packets | None) -> Iterator[tuple[str, str]]:
-    """What a failing test's report says of its network."""
+    """Yield the title and text of each report section about a failing test's network."""
     from netorch.errors import NetorchError
 
     try:
@@ -235,7 +241,7 @@ def _sections(lab: Lab, packets: Packets | None) -> Iterator[tuple[str, str]]:
         if not (checks := lab.check(timeout=PATIENCE)):
             yield f"topology {lab.name}: failed checks", str(checks)
     except NetorchError as error:
-        yield f"topology {lab.name}: what was found", "\n".join(error.lines())
+        yield f"topology {lab.name}: error", "\n".join(error.lines())
     if packets is not None:
         packets.capture.close()
         yield f"topology {lab.name}: packets", "\n".join(map(str, packets.files))

@@ -1,1 +1,1 @@
-"""What a Python program holds in its hands: operations, topologies, running topologies and their nodes."""
+"""The Python interface: operations, topologies, running topologies and their nodes."""

@@ -1,4 +1,4 @@
-"""A node of a topology that runs: commands in it, sockets of it, and what its interfaces are."""
+"""A node of a running topology: its commands, its sockets and its interfaces."""
 
 from __future__ import annotations
 
@@ -39,22 +39,29 @@ GRACE = 2.0
 """Seconds that a process gets between SIGTERM and SIGKILL."""
 
 Word = str | PurePath
+"""An argument of a command, or a path."""
 NodeAddresses = tuple[IPv4Interface | IPv6Interface, ...]
 
 
 class Interface(Value):
-    """An interface as it is now. `kind`: `veth`, `bridge` …, "" for lo and for hardware. `mac`: "" where it has none of 6 bytes."""
+    """An interface in the state that the kernel has now."""
 
     name: str
     kind: str
+    """The kind as in `ip link`: `veth`, `bridge` and so on. Empty for lo and for hardware."""
     mac: str
+    """The MAC address. Empty if the interface does not have one of 6 bytes."""
     mtu: int
+    """Bytes."""
     up: bool
     addresses: NodeAddresses
 
 
-class Surroundings:
-    """What the nodes of one topology share: where they are, and which of their processes still run. For any thread."""
+class NodeContext:
+    """What the nodes of one topology share: the machine, and the processes that run in them.
+
+    Its methods may be called from any thread.
+    """
 
     def __init__(self, topology: Topology, machine: Machine) -> None:
         self.topology = topology
@@ -64,20 +71,20 @@ class Surroundings:
 
     def node(self, name: str) -> Node:
         __tracebackhide__ = True
-        found = place(self.topology.loaded.desired, name)
-        if found is None:
+        node_place = place(self.topology.loaded.desired, name)
+        if node_place is None:
             what = f"topology {self.topology.name!r} has no node {name!r}."
             remedy = which_node(name, self.topology.nodes)
             raise NetorchError(Problem("unknown-node", what, remedy=remedy, object=name))
-        return Node(name, found, self)
+        return Node(name, node_place, self)
 
-    def started(self, process: Process[Any]) -> None:
+    def add_process(self, process: Process[Any]) -> None:
         with self._lock:
             self._processes = [known for known in self._processes if known.poll() is None]
             self._processes.append(process)
 
     def end_processes(self) -> None:
-        """End and reap all that `popen` started and that still runs."""
+        """End and reap the processes of `popen` that still run."""
         with self._lock:
             processes = list(self._processes)
         spawn.end(processes, GRACE)
@@ -86,16 +93,19 @@ class Surroundings:
 
 
 class Node:
-    """A node of a running topology, from `lab.node(NAME)`. Its methods may be called from any thread, several at once."""
+    """A node of a running topology, from `lab.node(NAME)`.
 
-    def __init__(self, name: str, place: NodePlace, site: Surroundings) -> None:
+    Several threads may call its methods at the same time.
+    """
+
+    def __init__(self, name: str, place: NodePlace, context: NodeContext) -> None:
         self.name = name
-        """What the topology calls it."""
+        """The name of the node in the topology."""
         self._place = place
-        self._site = site
+        self._context = context
 
     def __repr__(self) -> str:
-        return f"<netorch.Node {self.name!r} of {self._site.topology.name!r}>"
+        return f"<netorch.Node {self.name!r} of {self._context.topology.name!r}>"
 
     # commands
 
@@ -139,11 +149,22 @@ class Node:
         env: Mapping[str, str] | None = None,
         cwd: Word | None = None,
     ) -> Completed[Any]:
-        """Run a command in the node to its end, with the node's own /etc/hosts, /etc/resolv.conf and /sys, as `netorch exec` does.
+        """Run a command in the node and wait for its end.
 
-        The result is that of `subprocess.run`: `returncode`, `stdout`, `stderr`, as text, or as bytes with `text=False`. `check=False`
-        accepts any exit status, `capture=False` lets the output go where the program's own goes. `timeout` is in seconds. Without
-        `input` the command reads from nothing. CommandError if there is no such command, CommandFailed, CommandTimeout.
+        Like with `netorch exec`, the command has the node's /etc/hosts, /etc/resolv.conf and /sys.
+        The result is like that of `subprocess.run`: `returncode`, `stdout` and `stderr`.
+
+        Args:
+            argv: The command and its arguments.
+            check: Raise CommandFailed if the exit status is not 0.
+            capture: Collect the output. Otherwise it goes where the program's own output goes.
+            text: Return the output as text, otherwise as bytes.
+            timeout: Seconds after which the command is ended and CommandTimeout is raised.
+            input: The standard input of the command. It is empty without one.
+            env: The environment of the command, instead of the program's own.
+            cwd: The folder in which the command runs.
+
+        Raise CommandError if the command does not exist, CommandFailed or CommandTimeout.
         """
         __tracebackhide__ = True
 
@@ -169,22 +190,24 @@ class Node:
     ) -> Process[bytes]: ...
 
     def popen(self, argv: Sequence[Word], *, text: bool = True, **options: Any) -> Process[Any]:
-        """Start a command in the node and go on: a `subprocess.Popen`. If it still runs when the topology ends it gets SIGTERM, after 2
-        seconds SIGKILL, and is reaped.
+        """Start a command in the node, and return it as a `subprocess.Popen` without waiting.
 
-        `options` are those of `subprocess.Popen`: `stdin`, `stdout`, `stderr`, `env`, `cwd`, `bufsize`, `encoding`, `pass_fds`,
-        `start_new_session` …; `preexec_fn` and `shell` are not among them. CommandError if there is no such command.
+        A command that still runs when the topology ends gets SIGTERM, and SIGKILL after 2 seconds.
+
+        `options` are those of `subprocess.Popen`, such as `stdin`, `stdout`, `stderr`, `env`,
+        `cwd`, `bufsize`, `encoding`, `pass_fds` and `start_new_session`, but not `preexec_fn`,
+        `shell` and `executable`. Raise CommandError if the command does not exist.
         """
         __tracebackhide__ = True
         for refused in {"preexec_fn", "shell", "executable"} & options.keys():
-            raise TypeError(f"Node.popen takes no {refused}")
+            raise TypeError(f"Node.popen does not accept {refused}")
         process = self._start(spawn.program(argv), {**options, "text": text})
-        self._site.started(process)
+        self._context.add_process(process)
         return process
 
     def _start(self, argv: Sequence[str], options: dict[str, Any]) -> Process[Any]:
         __tracebackhide__ = True
-        machine = self._site.machine
+        machine = self._context.machine
         files = machine.call(spawn.entrance, *self._place)
         try:
             return spawn.popen(spawn.opened(files, machine.way), argv, options)
@@ -194,11 +217,12 @@ class Node:
     # sockets
 
     def socket(self, family: int = AF_INET, type: int = SOCK_STREAM, proto: int = 0) -> Socket:
-        """A socket that lives in the node, for this program to use: it binds to the node's addresses and sends by its routes.
+        """Open a socket in the node, which uses the node's addresses and routes.
 
-        The arguments are those of `socket.socket`. Close it; one that is open keeps the node's namespace alive.
+        The arguments are those of `socket.socket`. Close the socket: an open one keeps the node's
+        namespace alive.
         """
-        files = self._site.machine.call(
+        files = self._context.machine.call(
             open_socket, *self._place[:2], int(family), int(type), proto, 0
         )
         return Socket(fileno=files.fds[0])
@@ -206,27 +230,35 @@ class Node:
     def wait_for_port(
         self, port: int, protocol: Literal["tcp", "udp"] = "tcp", *, timeout: float = 5.0
     ) -> None:
-        """Wait until a program in the node listens on a port. NetorchError if none does within `timeout` seconds."""
+        """Wait until a program in the node listens on a port.
+
+        Raise NetorchError if none does within `timeout` seconds.
+        """
         __tracebackhide__ = True
-        if not self._site.machine.call(wait_for_port, *self._place[:2], protocol, port, timeout):
+        if not self._context.machine.call(wait_for_port, *self._place[:2], protocol, port, timeout):
             raise NetorchError(
                 Problem(
                     "not-listening",
-                    f"node {self.name}: nothing listens on {protocol} port {port} after {timeout:g} s.",
+                    f"node {self.name}: nothing listens on {protocol} port {port} "
+                    f"after {timeout:g} s.",
                     object=self.name,
                 )
             )
 
     def capture(self, file: Word) -> Capture:
-        """Write every packet that the node sees to a pcapng file until the result is closed; it is a context manager.
+        """Write every packet that the node sees to a pcapng file, with the names of the interfaces.
 
-        Wireshark and tcpdump read such files. Interfaces have their names in it. OSError if it cannot be written.
+        Close the result, or use it as a context manager, to end the capture. Wireshark and tcpdump
+        read such files. Raise OSError if the file cannot be written.
         """
         return Capture({self.tap(): str(file)})
 
     def tap(self) -> int:
-        """The file descriptor of a socket that sees every packet of the node; for `Capture`, which closes it."""
-        files = self._site.machine.call(
+        """Open a socket that receives every packet of the node, and return its file descriptor.
+
+        `Capture` takes it and closes it.
+        """
+        files = self._context.machine.call(
             open_socket, *self._place[:2], AF_PACKET, SOCK_RAW, htons(ETH_P_ALL), BUFFER
         )
         return files.fds[0]
@@ -234,19 +266,21 @@ class Node:
     def ping(
         self, to: str | IPv4Address | IPv6Address | Node, *, timeout: float = 2.0
     ) -> float | None:
-        """Whether `to` answers a ping from here: the seconds that it took, or None without an answer within `timeout` seconds.
+        """Ping `to`. Return the round-trip time in seconds, or None without an answer.
 
-        A request goes out every 0.2 s, so it also waits for what is just coming up. `to` is an address, or another node: that one's
-        address on a network that both are in, or else its first. NetorchError if it has none.
+        The node sends a request every 0.2 s, for `timeout` seconds, so that a target that is still
+        starting has time to answer. `to` is an address, or a node. For a node, the ping goes to its
+        address on a network of both nodes, or else to its first address. Raise NetorchError if the
+        node has no address.
         """
-        return self._site.machine.call(echo, *self._place[:2], self._target(to), timeout)
+        return self._context.machine.call(echo, *self._place[:2], self._target(to), timeout)
 
     def _target(self, to: str | IPv4Address | IPv6Address | Node) -> str:
         if not isinstance(to, Node):
             try:
                 return str(ip_address(to))
             except ValueError:
-                to = self._site.node(str(to))
+                to = self._context.node(str(to))
         theirs = to.addresses
         if not theirs:
             raise NetorchError(
@@ -259,16 +293,18 @@ class Node:
         ]
         return str(near[0] if near else theirs[0].ip)
 
-    # what there is
+    # the state in the kernel
 
     @property
     def interfaces(self) -> Mapping[str, Interface]:
-        """Name → interface, as the kernel has them now."""
-        links, addresses = self._site.machine.call(look, *self._place[:2])
-        found: dict[int, list[IPv4Interface | IPv6Interface]] = {link.index: [] for link in links}
+        """Name → interface, in the state that the kernel has now."""
+        links, addresses = self._context.machine.call(look, *self._place[:2])
+        addresses_of: dict[int, list[IPv4Interface | IPv6Interface]] = {
+            link.index: [] for link in links
+        }
         for record in addresses:
-            if record.index in found:
-                found[record.index].append(ip_interface((record.local, record.prefixlen)))
+            if record.index in addresses_of:
+                addresses_of[record.index].append(ip_interface((record.local, record.prefixlen)))
         return {
             link.name: Interface(
                 name=link.name,
@@ -276,15 +312,16 @@ class Node:
                 mac=link.mac.hex(":") if len(link.mac) == 6 else "",
                 mtu=link.mtu,
                 up=bool(link.flags & IFF_UP),
-                addresses=tuple(found[link.index]),
+                addresses=tuple(addresses_of[link.index]),
             )
             for link in links
         }
 
     @property
     def addresses(self) -> NodeAddresses:
-        """Its addresses with their prefixes, as the kernel has them now, without loopback and link-local ones; in the order of the
-        interfaces, IPv4 first.
+        """The addresses that the node has now, with prefixes, without loopback and link-local ones.
+
+        They are in the order of the interfaces, IPv4 first.
         """
         every = [entry for interface in self.interfaces.values() for entry in interface.addresses]
         return tuple(
@@ -293,7 +330,7 @@ class Node:
 
     @property
     def address(self) -> str:
-        """The first of `addresses`, without its prefix. NetorchError if it has none."""
+        """The first of `addresses`, without its prefix. Raises NetorchError if there is none."""
         for entry in self.addresses:
             return str(entry.ip)
         raise NetorchError(

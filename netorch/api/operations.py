@@ -1,4 +1,4 @@
-"""Compare, converge, take away, for programs: functions of values, that print nothing."""
+"""The functions `diff`, `apply`, `check` and `destroy` for programs. They print nothing."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from netorch.render.changes import Change, changes, summary
 from netorch.render.text import change_lines, summarize
 from netorch.state.plan import Plan
 
-_IMPATIENCE = 9
-"""How often Ctrl-C is pressed in vain."""
+_IGNORED_INTERRUPTS = 9
+"""The number of presses of Ctrl-C that do not stop the removal of a topology."""
 
 
 class Changes(Value):
-    """What differs, or what was done. True if anything; as text it is what `netorch diff` prints.
+    """Changes that are necessary, or that were made. True if there is at least one.
 
-    `changes` are in the order in which they are done. `notes`: what else happened, such as processes that were ended.
+    `str` returns the text that `netorch diff` prints.
     """
 
     topology: str
+    """The name of the topology."""
     changes: tuple[Change, ...]
+    """The changes, in the order in which netorch makes them."""
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    """Other events, such as processes that were ended."""
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -41,7 +44,10 @@ class Changes(Value):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many there are of each sort: `create`, `update`, `flap`, `replace`, `delete`; none of a sort is not a key."""
+        """The number of changes of each sort: `create`, `update`, `flap`, `replace`, `delete`.
+
+        A sort without a change is not a key.
+        """
         return summary(self.changes)
 
     def __str__(self) -> str:
@@ -54,13 +60,15 @@ class Changes(Value):
 
 
 class Checks(Value):
-    """What came of a topology's checks. True if all passed; as text it is what `netorch check` prints.
+    """The outcomes of a topology's checks. True if all passed.
 
-    `outcomes`: one for each check, and for each ordered pair of a network's members.
+    `str` returns the text that `netorch check` prints.
     """
 
     topology: str
+    """The name of the topology."""
     outcomes: tuple[Outcome, ...]
+    """One outcome for each check, and one for each ordered pair of a network's members."""
     text: str
 
     def __bool__(self) -> bool:
@@ -68,7 +76,7 @@ class Checks(Value):
 
     @property
     def failed(self) -> tuple[Outcome, ...]:
-        """Those that did not come as wanted, each with its `reason`."""
+        """The outcomes of checks that failed, each with its `reason`."""
         return tuple(outcome for outcome in self.outcomes if not outcome.passed)
 
     def __str__(self) -> str:
@@ -76,13 +84,14 @@ class Checks(Value):
 
 
 def diff(source: Source, *, variables: Variables | None = None, name: str | None = None) -> Changes:
-    """What `apply` would do; nothing is touched. `source`, `variables` and `name` as `netorch.load` takes them.
+    """Return the changes that `apply` would make, without making them.
 
-    FileError, and ConflictError or LacksError where apply would refuse.
+    `source`, `variables` and `name` are those of `netorch.load`. Raise FileError, and ConflictError
+    or LacksError where `apply` would raise it.
     """
     topology = load(source, variables=variables, name=name)
-    with Orchestrator() as lab:
-        difference = lab.diff(topology.loaded)
+    with Orchestrator() as orchestrator:
+        difference = orchestrator.diff(topology.loaded)
     return _changes(topology.name, difference.plan, difference.warnings)
 
 
@@ -93,10 +102,18 @@ def apply(
     name: str | None = None,
     lock_timeout: float = 10.0,
 ) -> Changes:
-    """Converge the kernel to a topology; what was done. On an error, and on Ctrl-C, the kernel is as it was before.
+    """Make the kernel match a topology, and return the changes that were made.
 
-    `lock_timeout`: seconds to wait for another netorch that changes the same topology. FileError, ConflictError, LacksError,
-    LockedError: nothing was touched; KernelRefused: it was rolled back.
+    After an error, and after Ctrl-C, the kernel is as it was before.
+
+    Args:
+        source: As for `netorch.load`.
+        variables: As for `netorch.load`.
+        name: As for `netorch.load`.
+        lock_timeout: Seconds to wait while another netorch changes the same topology.
+
+    Raise FileError, ConflictError, LacksError or LockedError before anything changes, and
+    KernelRefused after a rollback.
     """
     return converge(load(source, variables=variables, name=name), lock_timeout, False)
 
@@ -108,18 +125,19 @@ def check(
     name: str | None = None,
     timeout: float = TIMEOUT,
 ) -> Checks:
-    """Try the checks of a topology that is live here, by real packets from inside its nodes. `timeout`: seconds for an answer.
+    """Try the checks of a live topology with real packets from inside its nodes.
 
-    FileError; NetorchError where a node that they name is not there.
+    `timeout` is the number of seconds that an expected answer may take. Raise FileError, and
+    NetorchError if a node of a check does not exist.
     """
     return try_checks(load(source, variables=variables, name=name), timeout)
 
 
 def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
-    """Remove all that a topology made; what was removed. Nothing to remove is not an error.
+    """Remove all objects of a topology, and return the changes. Nothing to remove is not an error.
 
-    `target` is the name of a topology, the path of its file (with a `/` or a dot in it), or a Topology. FileError, LockedError, and
-    KernelRefused for what could not be removed.
+    `target` is the name of a topology, the path of its file (with a `/` or a dot in it), or a
+    Topology. Raise FileError, LockedError, and KernelRefused if something could not be removed.
     """
     if isinstance(target, str) and "\n" not in target and "/" not in target and "." not in target:
         try:
@@ -131,14 +149,24 @@ def destroy(target: Source, *, lock_timeout: float = 10.0) -> Changes:
 
 
 def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
-    """`apply`, of a topology that is loaded. `fresh`: refuse with ConflictError if it is there already, and leave nothing on Ctrl-C."""
+    """Apply a loaded topology.
+
+    `fresh` says that the topology must not be live yet: raise ConflictError if it is, and remove
+    all of it after Ctrl-C.
+    """
     begun = False
 
     def planned(difference: Difference) -> None:
         nonlocal begun
         if fresh and difference.is_live:
-            what = f"a topology {topology.name!r} is live here already, and is not this program's to take away."
-            remedy = f"Give this one another `name`, run it with `private=True`, or remove that one: `netorch destroy {topology.name}`."
+            what = (
+                f"topology {topology.name!r} is live here already, "
+                "and this program did not apply it."
+            )
+            remedy = (
+                "Give this topology another `name`, run it with `private=True`, or remove the "
+                f"live one: `netorch destroy {topology.name}`."
+            )
             raise ConflictError(
                 Problem(
                     "already-live",
@@ -151,43 +179,45 @@ def converge(topology: Topology, lock_timeout: float, fresh: bool) -> Changes:
         begun = True
 
     try:
-        with Orchestrator() as lab:
-            report = lab.apply(
+        with Orchestrator() as orchestrator:
+            report = orchestrator.apply(
                 topology.loaded, topology.record(), planned=planned, lock_timeout=lock_timeout
             )
-        return _of(topology.name, report)
+        return _changes_of_report(topology.name, report)
     except KeyboardInterrupt:
-        # it may come when all is applied, or twice
+        # the whole topology may be applied already, and Ctrl-C may come again
         if fresh and begun:
             retry_despite_interrupts(lambda: destroy_by_name(topology.name, lock_timeout))
         raise
 
 
 def try_checks(topology: Topology, timeout: float) -> Checks:
-    """`check`, of a topology that is loaded."""
+    """Try the checks of a loaded topology."""
     from netorch.walk.live import LiveWalks
 
     loaded = topology.loaded
-    with Orchestrator() as lab:
-        walks = LiveWalks(lab.kernel, loaded.desired)
-        outcomes = run_checks(lab.kernel, loaded, timeout=timeout, recipient=walks.astray)
-    said = checks.lines(loaded.desired.checks, outcomes, file=loaded.file)
+    with Orchestrator() as orchestrator:
+        walks = LiveWalks(orchestrator.kernel, loaded.desired)
+        outcomes = run_checks(orchestrator.kernel, loaded, timeout=timeout, recipient=walks.astray)
+    lines = checks.lines(loaded.desired.checks, outcomes, file=loaded.file)
     return Checks(
         topology.name,
         outcomes,
-        "\n".join([*said, f"{topology.name}: {checks.summarize(loaded.desired.checks, outcomes)}"]),
+        "\n".join(
+            [*lines, f"{topology.name}: {checks.summarize(loaded.desired.checks, outcomes)}"]
+        ),
     )
 
 
 def destroy_by_name(name: str, lock_timeout: float) -> Changes:
-    """`destroy`, by name."""
-    with Orchestrator() as lab:
-        return _of(name, lab.destroy(name, lock_timeout=lock_timeout))
+    """Destroy the topology of this name."""
+    with Orchestrator() as orchestrator:
+        return _changes_of_report(name, orchestrator.destroy(name, lock_timeout=lock_timeout))
 
 
 def retry_despite_interrupts(work: Callable[[], object]) -> None:
-    """Do what Ctrl-C has stopped half-way, and again if it comes again: what is left then, nobody would take away."""
-    for _ in range(_IMPATIENCE):
+    """Call `work`, and again after each Ctrl-C, because nobody else would finish the removal."""
+    for _ in range(_IGNORED_INTERRUPTS):
         try:
             work()
         except KeyboardInterrupt:
@@ -196,7 +226,7 @@ def retry_despite_interrupts(work: Callable[[], object]) -> None:
     work()
 
 
-def _of(name: str, report: Report) -> Changes:
+def _changes_of_report(name: str, report: Report) -> Changes:
     return _changes(name, report.plan, report.warnings, report.notes)
 
 

@@ -1,5 +1,5 @@
-"""The calls that a program makes into a private host: its table, and how a topology and what comes
-of it cross.
+"""The table of calls that a program makes into a private host, and the form in which topologies and
+results are sent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Struct = TypeVar("Struct", bound=msgspec.Struct)
 
 
 class ChangeValue(msgspec.Struct, frozen=True):
-    """A Change without its steps: they are for the process that carries them out."""
+    """A Change without its steps, which only the process that carries them out needs."""
 
     disruption: Disruption
     key: tuple[str, ...]
@@ -118,7 +118,7 @@ def _unpack_outcome(value: OutcomeValue) -> Outcome:
 
 
 def _like(struct: type[Struct], value: object, **others: object) -> Struct:
-    """A struct with the attributes that `value` has, but for `others`."""
+    """Return a struct with the values in `others`, and else with the attributes of `value`."""
     return struct(
         **{
             name: others[name] if name in others else getattr(value, name)
@@ -141,11 +141,11 @@ CALLS = Calls(
     diff=Call(operations.diff, (TOPOLOGY,), CHANGES),
     converge=Call(operations.converge, (TOPOLOGY, SECONDS, ValueForm(bool)), CHANGES),
     try_checks=Call(operations.try_checks, (TOPOLOGY, SECONDS), CHECKS),
-    take_away=Call(operations.destroy_by_name, (TEXT, SECONDS), CHANGES),
+    destroy_by_name=Call(operations.destroy_by_name, (TEXT, SECONDS), CHANGES),
     entrance=Call(spawn.entrance, (TEXT, TEXT, ValueForm(str | None)), None),
     open_socket=Call(open_socket, (TEXT, TEXT, NUMBER, NUMBER, NUMBER, NUMBER), None),
     wait_for_port=Call(wait_for_port, (TEXT, TEXT, TEXT, NUMBER, SECONDS), ValueForm(bool)),
     echo=Call(echo, (TEXT, TEXT, TEXT, SECONDS), ValueForm(float | None)),
     look=Call(look, (TEXT, TEXT), LOOK),
 )
-"""Name → the function, its arguments and its result."""
+"""Name → the function, the forms of its arguments and of its result."""

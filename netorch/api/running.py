@@ -1,4 +1,4 @@
-"""A topology for as long as a block runs: applied at its beginning, taken away at its end."""
+"""Runs a topology during a block of code: applies it at the beginning, destroys it at the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from netorch.api import operations
-from netorch.api.node import Node, Surroundings, Word
+from netorch.api.node import Node, NodeContext, Word
 from netorch.api.operations import Changes, Checks
 from netorch.api.topology import Source, Topology, Variables, load
 from netorch.checks.run import TIMEOUT
@@ -19,18 +19,18 @@ from netorch.kernel.probe.capture import Capture
 from netorch.kernel.processes.spawn import close_all
 
 CALLS = "netorch.api.private_host_calls"
-"""The module with the table of what a private host is asked for, which it has loaded."""
+"""The module with the table of calls into a private host. The private host has loaded it."""
 
 
 class Lab:
-    """A topology that runs, from `netorch.running`. Its methods may be called from any thread."""
+    """A running topology, from `netorch.running`. Its methods may be called from any thread."""
 
     def __init__(self, topology: Topology, machine: Machine, lock_timeout: float) -> None:
-        self._site = Surroundings(topology, machine)
+        self._context = NodeContext(topology, machine)
         self._lock_timeout = lock_timeout
         self._live = False
         self.applied: Changes = Changes(topology.name, ())
-        """What the last apply did, with its warnings."""
+        """The changes of the last apply, with its warnings."""
 
     def __repr__(self) -> str:
         return f"<netorch.Lab {self.name!r}>"
@@ -41,35 +41,38 @@ class Lab:
 
     @property
     def topology(self) -> Topology:
-        """What was applied last."""
-        return self._site.topology
+        """The topology that was applied last."""
+        return self._context.topology
 
     @property
     def nodes(self) -> tuple[Node, ...]:
         """All nodes, in the order of the file."""
-        return tuple(map(self._site.node, self.topology.nodes))
+        return tuple(map(self._context.node, self.topology.nodes))
 
     def node(self, name: str) -> Node:
-        """The node of this name. NetorchError, with a guess at what was meant, if there is none."""
+        """Return the node of this name. Raise NetorchError, with a suggestion, if there is none."""
         __tracebackhide__ = True
-        return self._site.node(name)
+        return self._context.node(name)
 
     def diff(self, source: Source | None = None) -> Changes:
-        """What differs from the topology as it was applied, or from another version of it."""
-        return self._site.machine.call(operations.diff, self._version(source))
+        """Return what differs from the applied topology, or from another version of it."""
+        return self._context.machine.call(operations.diff, self._version(source))
 
     def apply(self, source: Source | None = None) -> Changes:
-        """Put right what differs, or go on to another version of the topology (of the same name)."""
+        """Repair what differs, or change to another version of the topology, with the same name."""
         topology = self._version(source)
-        self.applied = self._site.machine.change(
+        self.applied = self._context.machine.change(
             operations.converge, topology, self._lock_timeout, False
         )
-        self._site.topology = topology
+        self._context.topology = topology
         return self.applied
 
     def check(self, *, timeout: float = TIMEOUT) -> Checks:
-        """Try the topology's checks, by real packets from inside its nodes; true if all passed. `timeout`: seconds for an answer."""
-        return self._site.machine.call(operations.try_checks, self.topology, timeout)
+        """Try the topology's checks with real packets from inside its nodes.
+
+        `timeout` is the number of seconds that an expected answer may take.
+        """
+        return self._context.machine.call(operations.try_checks, self.topology, timeout)
 
     def _version(self, source: Source | None) -> Topology:
         topology = self.topology if source is None else load(source)
@@ -77,14 +80,18 @@ class Lab:
             raise NetorchError(
                 Problem(
                     "wrong-topology",
-                    f"this is topology {self.name!r}, and the other version of it is called {topology.name!r}.",
+                    f"topology {topology.name!r} is not a version of the running topology "
+                    f"{self.name!r}: give it the same name.",
                     object=topology.name,
                 )
             )
         return topology
 
     def capture(self, folder: Word) -> Capture:
-        """Write every packet of every node to `folder`/NODE.pcapng until the result is closed; it is a context manager."""
+        """Write every packet of every node to `folder`/NODE.pcapng.
+
+        Close the result, or use it as a context manager, to end the capture.
+        """
         where = Path(folder)
         where.mkdir(parents=True, exist_ok=True)
         taps: dict[int, str] = {}
@@ -97,35 +104,39 @@ class Lab:
         return Capture(taps)
 
     def begin(self) -> None:
-        """Apply; ConflictError if it is there already."""
-        machine = self._site.machine
+        """Apply the topology. Raise ConflictError if it is live already."""
+        machine = self._context.machine
         try:
             self.applied = machine.change(
                 operations.converge, self.topology, self._lock_timeout, True
             )
         except KeyboardInterrupt:
-            # a private host heard nothing of it
+            # a private host gets no Ctrl-C and finishes the apply
             self._live = not isinstance(machine, CurrentHost)
             raise
         self._live = True
 
     def end(self) -> None:
-        """End the processes of `popen` and destroy the topology. KernelRefused for what could not be removed."""
-        if not (self._live and self._site.machine.ours):
+        """End the processes of `popen` and destroy the topology.
+
+        Raise KernelRefused if something could not be removed.
+        """
+        if not (self._live and self._context.machine.ours):
             return
         try:
             self._end()
         except KeyboardInterrupt:
-            # to the end, and then heed it
+            # finish the removal first, because nobody else would do it
             operations.retry_despite_interrupts(self._end)
             raise
 
     def _end(self) -> None:
-        self._site.end_processes()
+        self._context.end_processes()
         attached = self.topology.loaded.desired.attached
-        # a private host goes with all that is in it, but for what others have of the topology
-        if attached or isinstance(self._site.machine, CurrentHost):
-            self._site.machine.change(operations.destroy_by_name, self.name, self._lock_timeout)
+        # a private host needs no destroy, because it ends with all its namespaces; but attached
+        # namespaces outlive it
+        if attached or isinstance(self._context.machine, CurrentHost):
+            self._context.machine.change(operations.destroy_by_name, self.name, self._lock_timeout)
         self._live = False
 
 
@@ -138,17 +149,26 @@ def running(
     private: bool = False,
     lock_timeout: float = 10.0,
 ) -> Iterator[Lab]:
-    """Apply a topology for a block of code, and destroy it at the end, however that comes: also by an exception or Ctrl-C.
+    """Apply a topology for a block of code, and destroy it at the end of the block.
+
+    It is also destroyed when the block ends by an exception or by Ctrl-C.
 
         with netorch.running("topo.yaml") as lab:
             lab.node("r1").run(["ping", "-c", "1", "r2"])
 
-    `source`, `variables` and `name` are as `netorch.load` takes them, `lock_timeout` as `netorch.apply` does. `private`: in a private host,
-    with network, mounts and processes of its own, where nothing of this machine's network is seen or touched, several instances of one
-    topology can run at once, and root is not needed where user namespaces are allowed.
+    Args:
+        source: As for `netorch.load`.
+        variables: As for `netorch.load`.
+        name: As for `netorch.load`.
+        private: Run the topology in a private host, which has network, mount and process namespaces
+            of its own. The topology then cannot see or change this machine's network, several
+            instances of it can run at once, and root is not needed if the kernel allows user
+            namespaces.
+        lock_timeout: As for `netorch.apply`.
 
-    If it cannot be applied, nothing is left of it. One that is live here already is a ConflictError, since it is not this block's to take
-    away. If it cannot be destroyed that is raised, or, where an exception ends the block, added to that one as a note.
+    If the topology cannot be applied, nothing of it remains. Raise ConflictError if it is live
+    already, because this block must not destroy it. If the topology cannot be destroyed, raise the
+    error, or add it as a note to the exception that ends the block.
     """
     topology = load(source, variables=variables, name=name)
     if not private and not has_root():
@@ -172,7 +192,7 @@ def running(
             except NetorchError as left:
                 error.add_note(
                     "\n".join(
-                        [f"netorch: topology {lab.name!r} could not be taken away:", *left.lines()]
+                        [f"netorch: topology {lab.name!r} could not be removed:", *left.lines()]
                     )
                 )
             raise

@@ -1,7 +1,8 @@
-"""A plan as a file: what was to be done, readable, with what it was made from and a digest of each thing that it looked at.
+"""Saves a plan to a file, and reads it back.
 
-It is not a list of orders: `apply --plan` makes the plan anew from the file's text that is in it, and refuses if it comes out otherwise or
-if anything that the first one saw of this topology looks different now.
+The file has the changes in a readable form, the text of the topology file, and a digest of each
+observed object. `apply --plan` does not carry out the saved changes. It plans again from the text,
+and refuses if the plan differs or if an object of this topology has changed since.
 """
 
 from __future__ import annotations
@@ -25,41 +26,49 @@ from netorch.version import __version__
 FORMAT = "netorch plan"
 VERSION = 2
 LISTED_DIFFERENCES = 5
-"""Differences that a refusal names."""
+"""The number of differences that the error of `verify` lists."""
 
 
 class Document(Value, kw_only=True):
-    """The file, field by field."""
+    """The content of a saved plan's file."""
 
     format: str
     version: int
     netorch: str
-    """The version that wrote it."""
+    """The version of netorch that wrote the file."""
     topology: str
     changes: Any = None
+    """The changes as in the JSON output of `diff`, for readers."""
     digest: str
-    """Of the changes."""
+    """The digest of `changes`."""
     looked_at: Mapping[str, str]
+    """Observed object → digest."""
     source: str
+    """The path of the topology file, or `-` for standard input."""
     folder: str = ""
+    """The folder of the files that the topology file names."""
     name: str | None
-    """The word after `--name`."""
+    """The value of `--name`."""
     variables: Mapping[str, str]
     saved: float
+    """When the plan was saved, in seconds since the epoch."""
     text: str
+    """The text of the topology file."""
 
 
 class Saved(Value):
-    """A plan that was read back. `looked_at`: object → digest; `planned` is the digest of the changes."""
+    """A saved plan that was read back."""
 
     topology: str
     record: Record
     looked_at: Mapping[str, str]
+    """Observed object → digest."""
     planned: str
+    """The digest of the changes."""
 
 
 def document(topology: str, record: Record, difference: Difference) -> str:
-    """The text of the file."""
+    """Return the text of a saved plan's file."""
     report = rendered.changes(changes(difference.plan))
     document = Document(
         format=FORMAT,
@@ -80,7 +89,7 @@ def document(topology: str, record: Record, difference: Difference) -> str:
 
 
 def read(data: bytes, file: str) -> Saved:
-    """NetorchError for what is not a plan of ours."""
+    """Read a saved plan. Raise NetorchError if `data` is not one."""
     try:
         return _saved(_document(decode(data, Any)))
     except ValueError as error:
@@ -90,20 +99,22 @@ def read(data: bytes, file: str) -> Saved:
 
 
 def _document(content: object) -> Document:
-    """Return the document that JSON holds. Raises ValueError, in a person's words, for others."""
+    """Convert decoded JSON to a Document. Raise ValueError, with a reason for the user, if not."""
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError("it was not written by `netorch diff --out`")
     version = content.get("version")
     if version != VERSION:
-        remedy = "make it anew with `netorch diff --out`"
-        raise ValueError(f"its version is {version!r}, and this netorch reads {VERSION}: {remedy}")
+        remedy = "save it again with `netorch diff --out`"
+        raise ValueError(
+            f"its version is {version!r}, and this netorch reads version {VERSION}: {remedy}"
+        )
     for name in Document.__struct_fields__:
         if name not in content and defaults(Document)[name] is NODEFAULT:
             raise ValueError(f"{name!r} is missing")
     try:
         return convert(content, Document)
     except ValidationError:
-        raise ValueError("values of the wrong type") from None
+        raise ValueError("values have the wrong type") from None
 
 
 def _saved(document: Document) -> Saved:
@@ -120,31 +131,39 @@ def _saved(document: Document) -> Saved:
 
 
 def verify(saved: Saved, difference: Difference, file: str) -> None:
-    """NetorchError, naming what moved, unless the kernel still is what the plan was made for."""
+    """Raise NetorchError, with the changed objects, if a new plan would not equal the saved one."""
     now = _looked_at(difference)
-    moved = [
-        f"{name} {'is gone' if name not in now else 'was not there' if name not in saved.looked_at else 'has changed'}"
+    differences = [
+        f"{name} "
+        + (
+            "no longer exists"
+            if name not in now
+            else "did not exist"
+            if name not in saved.looked_at
+            else "has changed"
+        )
         for name in sorted({*now, *saved.looked_at})
         if now.get(name) != saved.looked_at.get(name)
     ]
     if (
-        not moved
+        not differences
         and _digest(dumps(rendered.changes(changes(difference.plan)), sort_keys=True))
         != saved.planned
     ):
-        moved = ["the plan comes out otherwise"]
-    if moved:
+        differences = ["the new plan differs from the saved one"]
+    if differences:
         more = (
-            f", and {len(moved) - LISTED_DIFFERENCES} more"
-            if len(moved) > LISTED_DIFFERENCES
+            f", and {len(differences) - LISTED_DIFFERENCES} more"
+            if len(differences) > LISTED_DIFFERENCES
             else ""
         )
         raise NetorchError(
             Problem(
                 "plan-outdated",
-                f"the kernel has moved since this plan was saved: {'; '.join(moved[:LISTED_DIFFERENCES])}{more}.",
+                "the kernel has changed since this plan was saved: "
+                f"{'; '.join(differences[:LISTED_DIFFERENCES])}{more}.",
                 None,
-                "Make it anew with `netorch diff --out`.",
+                "Save it again with `netorch diff --out`.",
                 object=file,
                 command="netorch diff --out",
             ),

@@ -1,4 +1,7 @@
-"""A topology as a value of a program: read from a file or a text, or built of Python values. Complete and right, or an error."""
+"""A topology as a Python value, read from a file or a text, or built from Python values.
+
+A topology that exists is complete and valid. Everything else is a FileError.
+"""
 
 from __future__ import annotations
 
@@ -24,30 +27,40 @@ Variables = Mapping[str, object]
 
 
 class Origin(Value):
-    """What a topology was made of: all that another process needs to make the same one.
-
-    `file` is what errors call it, the other fields are those of its Record. `line`: the one of the
-    program that built it of Python values, None for one that was read.
-    """
+    """All that another process needs to make the same topology."""
 
     text: str
+    """The YAML text. Bytes that are not UTF-8 are surrogate escapes."""
     file: str
+    """The name of the file in error messages."""
     source: str
+    """The absolute path of the file, or `-` for a text and for Python values."""
     folder: str
+    """The folder of the files that the topology names."""
     variables: Mapping[str, str]
+    """The values of variables that the caller passed."""
     name: str | None = None
+    """The name of the instance, if the caller passed one."""
     line: int | None = None
+    """The line of the program that built the topology. None for a topology that was read."""
 
 
 class Topology:
-    """A topology, checked: built of Python values here, or read by `netorch.load`. It never changes, and does not touch the kernel.
+    """A valid topology. Build it here from Python values, or read it with `netorch.load`.
 
-    The arguments are the keys of a topology file with Python values in place of YAML: mappings, lists, texts, numbers, booleans, None,
-    and the addresses and networks of `ipaddress`. Ranges and `$(…)` mean what they mean in a file.
+    A Topology never changes, and making one does not touch the kernel.
 
-        Topology("pair", nodes={"a": {}, "b": {}}, links=[{"endpoints": ["a:eth0", "b:eth0"], "subnet": "10.0.0.0/30"}])
+    The arguments are the keys of a topology file. Their values are Python values: mappings, lists,
+    texts, numbers, booleans, None, and the addresses and networks of `ipaddress`. Ranges and `$(…)`
+    work as in a file.
 
-    FileError has everything that is wrong, each with the line of the call and the path to the value:
+        Topology(
+            "pair",
+            nodes={"a": {}, "b": {}},
+            links=[{"endpoints": ["a:eth0", "b:eth0"], "subnet": "10.0.0.0/30"}],
+        )
+
+    Raise FileError with all problems, each with the line of the call and the path to the value:
     `lab.py:12: nodes.a.forwardin: unknown key 'forwardin' in nodes.a. Did you mean 'forwarding'?`
     """
 
@@ -72,23 +85,27 @@ class Topology:
         backend: PythonValues | None = None,
         folder: str | PurePath = ".",
     ) -> None:
-        """`variables` are the `vars` of a file. `folder`: where the files are that it names (keys of WireGuard)."""
+        """Build and check the topology.
+
+        `variables` are the `vars` of a file. `folder` is the folder of the files that the topology
+        names, such as WireGuard keys.
+        """
         file, line = _caller()
-        said: dict[str, object] = {
+        sections: dict[str, object] = {
             "name": name,
             "prefix": prefix,
             "vars": variables,
             "defaults": defaults,
             "profiles": profiles,
         }
-        said |= {
+        sections |= {
             "nodes": nodes,
             "networks": networks,
             "links": links,
             "checks": checks,
             "backend": backend,
         }
-        values = {key: value for key, value in said.items() if value not in (None, (), [])} | (
+        values = {key: value for key, value in sections.items() if value not in (None, (), [])} | (
             {} if names else {"names": False}
         )
         where = str(absolute(folder))
@@ -125,7 +142,7 @@ class Topology:
         made._line = None
         given = loader.Given(frozenset(variables))
         made._loaded = loader.load(data, file, variables, name, folder, given)
-        # surrogateescape keeps the bytes of a file that is UTF-16
+        # surrogateescape, because a file in UTF-16 has bytes that are not UTF-8
         made._record = Record(
             text=data.decode("utf-8", "surrogateescape"),
             source=source,
@@ -138,7 +155,7 @@ class Topology:
         return made
 
     def origin(self) -> Origin:
-        """What `from_origin` makes an equal topology of."""
+        """Return the value from which `from_origin` makes an equal topology."""
         record = self._record
         return Origin(
             record.text,
@@ -152,7 +169,7 @@ class Topology:
 
     @classmethod
     def from_origin(cls, origin: Origin) -> Self:
-        """The topology of an `origin`, with the same places in its errors."""
+        """Make the topology of an `origin`, with the same positions in its errors."""
         data = origin.text.encode("utf-8", "surrogateescape")
         if origin.line is None:
             return cls._read(
@@ -164,26 +181,26 @@ class Topology:
 
     @property
     def name(self) -> str:
-        """What it is called on the machine, and what `netorch.destroy` takes."""
+        """The name of the topology on the machine, which `netorch.destroy` accepts."""
         return self._loaded.desired.topology
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The names of its nodes, in the order of the file, ranges written out."""
+        """The names of the nodes in the order of the file, with ranges expanded."""
         return tuple(self._loaded.desired.labels)
 
     @property
     def yaml(self) -> str:
-        """The topology as the text of a file."""
+        """The topology as the text of a topology file."""
         return self._record.text
 
     @property
     def loaded(self) -> Loaded:
-        """What the rest of netorch works with."""
+        """The loaded topology, with which the rest of netorch works."""
         return self._loaded
 
     def record(self) -> Record:
-        """What is kept beside the kernel's state from an apply that begins now."""
+        """Return the record for an apply that begins now."""
         return replace(self._record, applied=time.time())
 
     def __repr__(self) -> str:
@@ -196,7 +213,7 @@ class Topology:
 
 
 Source = str | PurePath | Topology
-"""What says a topology: a path, a text of YAML (a str with a newline in it), or a value."""
+"""A path, YAML text (a str with a newline in it), or a Topology."""
 
 
 def load(
@@ -204,20 +221,26 @@ def load(
 ) -> Topology:
     """Read a topology and check it, without touching the kernel.
 
-    `source` is a path, or the YAML itself: bytes, or a str with a newline in it. `variables` are values for the file's `vars`, as
-    `--set` gives them on the command line; the environment is not read. `name` makes it another instance: its name, and `name-` before
-    every namespace that it makes. A Topology is taken as it is. FileError has all that is wrong, each with line and column.
+    Args:
+        source: A path, YAML text (bytes, or a str with a newline in it), or a Topology, which is
+            returned as it is.
+        variables: Values for the file's `vars`, like `--set` on the command line. netorch does not
+            read variables from the environment here.
+        name: The name of another instance of the topology. The name of each of its namespaces
+            begins with `name-`.
+
+    Raise FileError with all problems, each with its line and column.
     """
     if isinstance(source, Topology):
         if variables or name:
             raise FileError(
                 Problem(
                     "bad-source",
-                    "a Topology has its name and variables already: give them where it is made.",
+                    "a Topology has its name and variables already: pass them when you make it.",
                 )
             )
         return source
-    words = {key: _word(value) for key, value in (variables or {}).items()}
+    words = {key: _variable_text(value) for key, value in (variables or {}).items()}
     if isinstance(source, bytes) or (isinstance(source, str) and "\n" in source):
         data = source if isinstance(source, bytes) else source.encode("utf-8", "surrogatepass")
         return Topology._read(data, loader.TEXT, "-", str(absolute(".")), words, name)
@@ -225,27 +248,29 @@ def load(
         raise FileError(
             Problem(
                 "bad-source",
-                f"{type(source).__name__} is not a topology: give a path, a text or a Topology.",
+                f"{type(source).__name__} is not a topology: pass a path, a text or a Topology.",
             )
         )
     path = Path(source)
     data = read_file(path)
-    whole = absolute(path)
-    return Topology._read(data, printable(str(source)), str(whole), str(whole.parent), words, name)
+    full_path = absolute(path)
+    return Topology._read(
+        data, printable(str(source)), str(full_path), str(full_path.parent), words, name
+    )
 
 
 def absolute(path: str | PurePath) -> Path:
-    """The path from the root on. FileError where it counts from a folder that is not there any more."""
+    """Return the absolute path. Raise FileError if it depends on a folder that no longer exists."""
     try:
         return Path(path).absolute()
     except FileNotFoundError:
-        what = "the current folder does not exist any more."
-        remedy = "Change to another one: `cd /`."
+        what = "the current folder no longer exists."
+        remedy = "Change to another folder: `cd /`."
         raise FileError(Problem("file-not-found", what, None, remedy, str(path), "cd /")) from None
 
 
 def read_file(path: Path) -> bytes:
-    """A file's bytes; FileError, also for more than a topology file may have."""
+    """Return a file's bytes. Raise FileError if it cannot be read or is too large."""
     try:
         with path.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
@@ -263,12 +288,15 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def _word(value: object) -> str:
+def _variable_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
 
 
 def _caller() -> tuple[str, int]:
-    """The program's file, as short as it can be, and the line that asks for a topology."""
+    """Return the file and the line of the program that asks for a topology.
+
+    The file is relative to the current folder, if it is in it.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__") == __name__:
         frame = frame.f_back
@@ -276,6 +304,6 @@ def _caller() -> tuple[str, int]:
         return "<python>", 1
     file = Path(frame.f_code.co_filename)
     with suppress(OSError, ValueError):
-        # ValueError: it is elsewhere; OSError: the current folder is gone
+        # ValueError: the file is not in the current folder. OSError: that folder no longer exists.
         file = file.relative_to(Path.cwd())
     return str(file), frame.f_lineno

@@ -1,1 +1,1 @@
-"""What a file says of who reaches whom, tried by packets."""
+"""Tries the `checks` of a topology file with packets."""

@@ -1,4 +1,4 @@
-"""Checks to probes, and replies to outcomes. Pure."""
+"""Turns checks into probes, and replies into outcomes. This module does no I/O."""
 
 from __future__ import annotations
 
@@ -11,84 +11,98 @@ from netorch.kernel.probe.probes import NeighbourTrace, Probe, Reply, Sort
 from netorch.language.scalars import Address
 from netorch.resolve.checks import Check, CheckEnd
 
-CROWD = 16
-"""Members of a network from which on the neighbours that its pairs make of one another are taken away again."""
+MANY_MEMBERS = 16
+"""The largest number of members of a network whose probes leave their neighbour entries behind.
+
+In a larger network the entries would fill the kernel's neighbour table, so each probe removes its
+own afterwards.
+"""
 
 Live = Mapping[str, Sequence[tuple[str, Address]]]
-"""Label → the addresses that are there now, each with the name of its link."""
+"""Label → the addresses that the namespace has now, each with the name of its link."""
 
 
 class Pair(Value):
-    """Who tries whom. `probes`: one to each address that counts. `small`: the same with small packets, where `probes` are large ones."""
+    """A sender and a target of one check, with the probes for them."""
 
     check: Check
     source: CheckEnd
     target: CheckEnd
     probes: tuple[Probe, ...]
+    """One probe for each address of the target that counts."""
     small: tuple[Probe, ...] = ()
+    """The same probes with small packets, if the check has an `mtu` and expects an answer."""
     shared: tuple[Address, ...] = ()
-    """Addresses that others than the target have, too: an answer from there may be theirs."""
+    """Addresses that not only the target has: another node may answer a probe to them."""
 
 
 class Try(Value):
-    """What came of one address. `text`: that in words, "" for what was not needed, `seconds`: the round trip where it answered."""
+    """The result of the probe to one address."""
 
     address: Address
     answered: bool
     text: str
+    """The reply in words. Empty after an answer, and where no answer was needed."""
     reply: Reply
     seconds: float | None = None
+    """The round-trip time. None without an answer."""
 
 
 class Outcome(Value):
-    """What came of a check, or of one pair of a network's members.
-
-    `number`: which entry of `checks` it is, from 0; `where`: its place in the file. `network`: of whose members it is a pair, "" for a
-    check with `from` and `to`. `tcp`: a port, 0 for a ping; `mtu`: bytes, 0 if the size does not matter; `reachable`: what was wanted.
-    `reason`: why it passed or failed, in words, "" where an answer came as wanted. `seconds`: the slowest round trip of those that
-    count. `why`: what a look at the live state says of a failure, a sentence each.
-    """
+    """The result of a check with `from` and `to`, or of one ordered pair of a network's members."""
 
     number: int
+    """The index of the check in `checks`, from 0."""
     source: str
+    """The name of the node that sends."""
     target: str
+    """The name of the node or the address that it sends to."""
     passed: bool
     reachable: bool = True
+    """Whether the check expects an answer."""
     network: str = ""
+    """The network whose members the check tries. Empty for a check with `from` and `to`."""
     tcp: int = 0
+    """The TCP port. 0 for a ping."""
     mtu: int = 0
+    """The packet size in bytes. 0 if the check does not set one."""
     reason: str = ""
+    """Why the check passed or failed, in words. Empty after an answer that the check expects."""
     seconds: float | None = None
+    """The longest round-trip time of the answers. None without an answer."""
     tries: tuple[Try, ...] = ()
+    """The result of each address that was tried."""
     why: tuple[str, ...] = ()
+    """Sentences that explain a failure from the live state."""
     where: Position | None = None
+    """The position of the check in the file."""
 
     @property
     def what(self) -> str:
-        """`ping`, `tcp 80`, `mtu 1500`; with `no` before it where no answer is wanted."""
+        """`ping`, `tcp 80` or `mtu 1500`, after `no` if the check expects no answer."""
         what = f"tcp {self.tcp}" if self.tcp else f"mtu {self.mtu}" if self.mtu else "ping"
         return what if self.reachable else f"no {what}"
 
 
 IsShared = Callable[[CheckEnd, CheckEnd, Address], bool]
-"""Whether the sender, or another node than the one that is meant, has an address, too."""
+"""Sender, target, address of the target → whether the sender or a third node has it too."""
 
 
 def pairs(
     checks: Sequence[Check], live: Live, is_shared: IsShared = lambda *_: False
 ) -> list[Pair]:
-    """Everything that is to be tried, in the order of the file."""
-    found: list[Pair] = []
+    """Return the pairs of all checks, in the order of the file."""
+    result: list[Pair] = []
     group = 0
     for check in checks:
         for source, target in _ends(check, live):
-            found.append(_pair(check, source, target, live, group, is_shared))
+            result.append(_pair(check, source, target, live, group, is_shared))
             group += 2
-    return found
+    return result
 
 
 def involved(check: Check) -> tuple[CheckEnd, ...]:
-    """The ends of a check that are nodes."""
+    """Return the ends of a check that are nodes."""
     return tuple(
         end for end in (check.source, check.target, *check.members) if end is not None and end.node
     )
@@ -97,11 +111,11 @@ def involved(check: Check) -> tuple[CheckEnd, ...]:
 def outcome(
     number: int, pair: Pair, replies: Mapping[Probe, Reply], where: Position | None
 ) -> Outcome:
-    """What the replies mean; they are by probe, since two that are alike get one and the same answer."""
+    """Return the outcome of a pair. `replies` has a reply for each distinct probe."""
     check = pair.check
     small = any(replies[probe].sort is Sort.ANSWERED for probe in pair.small)
     tries = tuple(_try(pair, probe, replies[probe], small) for probe in pair.probes)
-    passed, reason = (_wanted if check.reachable else _unwanted)(pair, tries)
+    passed, reason = (_expect_answer if check.reachable else _expect_silence)(pair, tries)
     answered = [entry.seconds for entry in tries if entry.seconds is not None]
     return Outcome(
         number=number,
@@ -121,17 +135,17 @@ def outcome(
 
 def _ends(check: Check, live: Live) -> Iterator[tuple[CheckEnd, CheckEnd]]:
     if check.source is not None and check.target is not None:
-        yield _filled(check.source, live), _filled(check.target, live)
-    members = [_filled(end, live) for end in check.members]
-    # both ways of a pair one after the other: they share what they leave behind
+        yield _with_live_addresses(check.source, live), _with_live_addresses(check.target, live)
+    members = [_with_live_addresses(end, live) for end in check.members]
+    # both directions of a pair follow each other, because they use the same neighbour entries
     for index, one in enumerate(members):
         for other in members[index + 1 :]:
             yield one, other
             yield other, one
 
 
-def _filled(end: CheckEnd, live: Live) -> CheckEnd:
-    """With the addresses that it has now, where the file gives it none."""
+def _with_live_addresses(end: CheckEnd, live: Live) -> CheckEnd:
+    """Return the end with its live addresses if the file gives it none."""
     if end.addresses or not end.label:
         return end
     here = (address for link, address in live.get(end.label, ()) if end.link in ("", link))
@@ -148,13 +162,14 @@ def _pair(
 ) -> Pair:
     probes: list[Probe] = []
     shared: list[Address] = []
-    crowd = len(check.members) > CROWD
-    for address in _tried(check, source, target, live):
-        traces = _traces(source, target, address) if crowd else ()
+    removes_traces = len(check.members) > MANY_MEMBERS
+    for address in _tested_addresses(check, source, target, live):
+        traces = _traces(source, target, address) if removes_traces else ()
         number = group + (address.version == 6)
         if target.node and is_shared(source, target, address):
             shared.append(address)
-            # an answer from there does not end the wait for the node's other addresses
+            # no group, because an answer from this address may be another node's: it must not end
+            # the wait for the target's other addresses
             number = -1
         probes.append(
             Probe(
@@ -175,8 +190,14 @@ def _pair(
     return Pair(check, source, target, tuple(probes), small, tuple(shared))
 
 
-def _tried(check: Check, source: CheckEnd, target: CheckEnd, live: Live) -> list[Address]:
-    """The addresses that count: where an answer is wanted, those of the IP versions that both have; of a network's pair one each."""
+def _tested_addresses(
+    check: Check, source: CheckEnd, target: CheckEnd, live: Live
+) -> list[Address]:
+    """Return the addresses of the target that the check tries.
+
+    A check that expects an answer tries only the IP versions that both ends have. In a network it
+    tries one address of each version.
+    """
     addresses = list(target.addresses)
     if target.node and check.reachable:
         theirs = {address.version for address in source.addresses}
@@ -205,7 +226,7 @@ def _try(pair: Pair, probe: Probe, reply: Reply, small: bool) -> Try:
     return Try(probe.address, answered, text, reply, reply.seconds if answered else None)
 
 
-def _wanted(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
+def _expect_answer(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
     if not tries:
         return False, f"{pair.target.name} has no address"
     versions = dict.fromkeys(entry.address.version for entry in tries)
@@ -213,12 +234,12 @@ def _wanted(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
     for version in versions:
         here = [entry for entry in tries if entry.address.version == version]
         if not any(entry.answered for entry in here):
-            told = next((entry for entry in here if entry.reply.sort is not Sort.SILENT), here[0])
-            reasons.append(f"IPv{version}: {told.text}" if len(versions) > 1 else told.text)
+            first = next((entry for entry in here if entry.reply.sort is not Sort.SILENT), here[0])
+            reasons.append(f"IPv{version}: {first.text}" if len(versions) > 1 else first.text)
     return not reasons, "; ".join(reasons)
 
 
-def _unwanted(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
+def _expect_silence(pair: Pair, tries: Sequence[Try]) -> tuple[bool, str]:
     if not tries:
         return True, f"{pair.target.name} has no address"
     for entry in tries:

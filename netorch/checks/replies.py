@@ -1,4 +1,4 @@
-"""Replies to probes in a person's words."""
+"""Describes replies to probes in words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ICMP = {
     (11, 0): "time to live exceeded",
     (11, 1): "reassembly time exceeded",
 }
-"""Type and code (RFC 792, RFC 1812)."""
+"""ICMP type and code (RFC 792, RFC 1812) → their meaning."""
 
 ICMP6 = {
     (1, 0): "no route",
@@ -37,21 +37,25 @@ ICMP6 = {
     (3, 0): "hop limit exceeded",
     (3, 1): "reassembly time exceeded",
 }
-"""Type and code (RFC 4443)."""
+"""ICMPv6 type and code (RFC 4443) → their meaning."""
 
 
 def reply_text(
     node: str, probe: Probe, reply: Reply, *, small: bool = False, near: bool = False
 ) -> str:
-    """A reply to what `node` sent; "" for an answer, and where none was needed. `small`: a small packet was answered. `near`: both are
-    on one segment.
+    """Describe the reply to a probe of `node`. Empty after an answer, and where none was needed.
+
+    `small` says that a small packet got an answer, `near` that both nodes are in one network.
     """
     match reply.sort:
         case Sort.ANSWERED | Sort.NOT_NEEDED:
             return ""
         case Sort.SILENT:
             if probe.size and small:
-                return f"no answer to {probe.size} bytes, but to a small packet: something on the way drops the large one without a word"
+                return (
+                    f"no answer to a packet of {probe.size} bytes, but one to a small packet: "
+                    "something on the way drops the large one silently"
+                )
             return f"no answer from {probe.address}"
         case Sort.REFUSED:
             return f"refused by {reply.sender}: the port is closed"
@@ -60,7 +64,7 @@ def reply_text(
         case Sort.STOPPED:
             return _stopped(node, probe, reply)
         case Sort.ELSEWHERE:
-            return f"{probe.address} answers, but that says nothing of the node: {reply.text}"
+            return f"{probe.address} answers, but maybe not the node: {reply.text}"
         case Sort.UNSENT:
             return f"could not be tried: {_unsent(node, probe, reply)}"
 
@@ -73,7 +77,10 @@ def _unreachable(node: str, probe: Probe, reply: Reply, near: bool) -> str:
             if near or probe.address.is_link_local
             else f"{probe.address} or the gateway to it"
         )
-        return f"{node} gets no {'ARP' if probe.address.version == 4 else 'neighbour'} answer from {whom}"
+        return (
+            f"{node} gets no {'ARP' if probe.address.version == 4 else 'neighbour'} "
+            f"answer from {whom}"
+        )
     name = names.get(reply.icmp, f"ICMP type {reply.icmp[0]} code {reply.icmp[1]}")
     return f"{name}, says {reply.sender}" + (
         f": at most {reply.mtu} bytes pass there" if reply.mtu else ""
@@ -87,27 +94,33 @@ def _stopped(node: str, probe: Probe, reply: Reply) -> str:
         case errno.EHOSTUNREACH:
             return f"{node} finds {probe.address} unreachable"
         case errno.EACCES:
-            return f"{node} may not send to {probe.address}: a route prohibits it, or it is a broadcast address"
+            return (
+                f"{node} may not send to {probe.address}: "
+                "a route prohibits it, or it is a broadcast address"
+            )
         case errno.EPERM:
             return f"the packet filter of {node} itself drops it"
         case errno.EMSGSIZE:
             most = (
                 f"takes at most {reply.mtu} bytes"
                 if reply.mtu
-                else f"takes no packet of {probe.size} bytes"
+                else f"does not take a packet of {probe.size} bytes"
             )
             return f"the link of {node} to {probe.address} {most}"
         case errno.ENETDOWN:
             return f"the link of {node} is down"
         case _:
-            return f"a route of {node} drops what is for {probe.address}"
+            return f"a route of {node} drops packets to {probe.address}"
 
 
 def _unsent(node: str, probe: Probe, reply: Reply) -> str:
     match reply.errno:
         case errno.ENOBUFS:
             family = "ipv4" if probe.address.version == 4 else "ipv6"
-            return f"this machine's table of neighbours is full; raise net.{family}.neigh.default.gc_thresh3"
+            return (
+                "this machine's neighbour table is full: "
+                f"raise net.{family}.neigh.default.gc_thresh3"
+            )
         case errno.EADDRNOTAVAIL:
             return f"{node} has no IPv{probe.address.version} address that is ready"
         case errno.EAFNOSUPPORT:
@@ -117,6 +130,6 @@ def _unsent(node: str, probe: Probe, reply: Reply) -> str:
         case errno.ENOENT:
             return f"the namespace of {node} is gone"
         case errno.EMFILE | errno.ENFILE:
-            return "too many files are open; raise `ulimit -n`"
+            return "too many files are open: raise `ulimit -n`"
         case number:
             return errno.errorcode.get(number, f"error {number}")

@@ -1,4 +1,4 @@
-"""Runs a topology's checks against the kernel. It prints nothing."""
+"""Runs a topology's checks in the kernel. It prints nothing."""
 
 from __future__ import annotations
 
@@ -21,16 +21,19 @@ from netorch.state.key import HOST
 from netorch.values.snapshot import Scope, Snapshot
 
 TIMEOUT = 5.0
-"""Seconds that a wanted answer may take: three requests of ARP, and a handshake of WireGuard that is tried twice, fit into it."""
+"""Seconds that an expected answer may take: enough for three ARP requests, and for a WireGuard
+handshake with one repetition."""
 
 DETECTION = 3.0
-"""Seconds that a silence which is wanted waits for addresses that are not ready, since it would say nothing before."""
+"""Seconds to wait until all addresses are ready, if a check expects no answer. Before that, a
+missing answer proves nothing."""
 
 Recipient = Callable[[str, str, Address, int], str]
-"""Source, target, address, TCP port (0 for an echo) → why what is sent there does not get to the target; "" if it does."""
+"""Source, target, address, TCP port (0 for a ping) → why a packet to the address does not reach
+the target, or why its answer does not come back. Empty if both arrive."""
 
 Explain = Callable[[Outcome], Iterable[str]]
-"""What a look at the live state says of a failed check: sentences for its `why`."""
+"""A failed check → sentences for its `why`, from the live state."""
 
 
 def run_checks(
@@ -39,15 +42,23 @@ def run_checks(
     *,
     timeout: float = TIMEOUT,
     explain: Explain | None = None,
-    recipient: Recipient = lambda *_: "others have this address, too.",
+    recipient: Recipient = lambda *_: "other nodes have this address, too.",
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> tuple[Outcome, ...]:
-    """Every check of the file, tried by real packets from inside the nodes, all at the same time; one outcome for each, and for each
-    ordered pair of a network's members. `timeout`: seconds that an answer may take where one is wanted. `explain`: asked of each
-    failure. `recipient`: asked who gets what is sent to an address that several nodes have, of which an answer alone does not tell.
-    `progress`: called now and then with how many of how many packets' fates are known.
+    """Try all checks of the file at the same time, with real packets from inside the nodes.
 
-    NetorchError where a node that is named in them is not there, or is not this topology's: then nothing is sent.
+    Return one outcome for each check with `from` and `to`, and one for each ordered pair of a
+    network's members.
+
+    Args:
+        timeout: Seconds that an expected answer may take.
+        explain: Called with each failed outcome.
+        recipient: Called for an address that several nodes have, because an answer does not say
+            which node sent it.
+        progress: Called now and then with the number of probes that are finished, and of all.
+
+    Raise NetorchError, and send nothing, if a node of a check does not exist or is not this
+    topology's.
     """
     checks = loaded.desired.checks
     if not checks:
@@ -60,54 +71,54 @@ def run_checks(
         return bool(others) or _takes(snapshot, source.label, address)
 
     tried = pairs(checks, live, is_shared)
-    # what is asked twice is sent once
+    # a dict, because equal probes are sent once
     probes: list[Probe] = list(
         dict.fromkeys(probe for pair in tried for probe in (*pair.probes, *pair.small))
     )
     replies = dict(zip(probes, kernel.probe(probes, timeout, progress), strict=True))
     numbers = {id(check): number for number, check in enumerate(checks)}
-    found = [
+    outcomes = [
         outcome(
             numbers[id(pair.check)],
             pair,
-            _told_apart(pair, replies, recipient),
+            _with_foreign_answers(pair, replies, recipient),
             loaded.where(pair.check.path),
         )
         for pair in tried
     ]
     if explain is None:
-        return tuple(found)
+        return tuple(outcomes)
     return tuple(
-        entry if entry.passed else replace(entry, why=tuple(explain(entry))) for entry in found
+        entry if entry.passed else replace(entry, why=tuple(explain(entry))) for entry in outcomes
     )
 
 
-def _told_apart(
+def _with_foreign_answers(
     pair: Pair, replies: Mapping[Probe, Reply], recipient: Recipient
 ) -> Mapping[Probe, Reply]:
-    """The replies, of which those do not count that somebody else gave who has the address, too."""
-    found = dict(replies)
+    """Return the replies, with ELSEWHERE for answers that another node may have sent."""
+    result = dict(replies)
     for probe in pair.probes:
         reply = replies[probe]
         if probe.address in pair.shared and reply.sort is Sort.ANSWERED:
             why = recipient(pair.source.node, pair.target.node, probe.address, probe.port)
             if why:
-                found[probe] = replace(reply, sort=Sort.ELSEWHERE, text=why)
-    return found
+                result[probe] = replace(reply, sort=Sort.ELSEWHERE, text=why)
+    return result
 
 
 def _owners(loaded: Loaded, snapshot: Snapshot) -> Mapping[Address, frozenset[str]]:
-    """Address → the labels of the topology's nodes that have it."""
-    found: dict[Address, set[str]] = {}
+    """Return address → the labels of the topology's nodes that have it."""
+    labels_of: dict[Address, set[str]] = {}
     for label in loaded.desired.labels.values():
         if label in snapshot.namespaces:
             for _, address in _addresses(snapshot, label):
-                found.setdefault(address, set()).add(label)
-    return {address: frozenset(labels) for address, labels in found.items()}
+                labels_of.setdefault(address, set()).add(label)
+    return {address: frozenset(labels) for address, labels in labels_of.items()}
 
 
 def _takes(snapshot: Snapshot, label: str, address: Address) -> bool:
-    """Whether a namespace takes an address for its own by a route that somebody made (`ip route add local`)."""
+    """Whether a namespace has a local route (`ip route add local`) that covers an address."""
     netns = snapshot.namespaces.get(label)
     return netns is not None and any(
         route.type == c.RTN_LOCAL
@@ -117,30 +128,33 @@ def _takes(snapshot: Snapshot, label: str, address: Address) -> bool:
 
 
 def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
-    """The addresses of the nodes that the checks name, and all that was read; NetorchError unless all nodes are there, and ours."""
+    """Return the addresses of the nodes that the checks name, and the snapshot they are from.
+
+    Raise NetorchError if a node does not exist, or if another program own_nodes it.
+    """
     desired = loaded.desired
     attached = attach(kernel, desired, None)
     labels = {end.label: end.node for check in desired.checks for end in involved(check)}
-    made = frozenset(
+    own_nodes = frozenset(
         label
         for label in desired.labels.values()
         if label != HOST and label not in desired.attached
     )
-    scope = Scope(desired.mark.alias, in_full=made, attached=attached.labels)
+    scope = Scope(desired.mark.alias, in_full=own_nodes, attached=attached.labels)
     snapshot = kernel.read(scope)
     check_attached(desired, attached, snapshot, loaded)
-    ours = {
+    own_labels = {
         label
-        for label in made
+        for label in own_nodes
         if label in snapshot.namespaces and _is_ours(snapshot, label, loaded)
     }
     instance = f" --name {desired.topology}" if desired.prefix == f"{desired.topology}-" else ""
     remedy = f"Run `netorch apply {loaded.file}{instance}` first."
-    if not (ours if made else _is_marked(snapshot, loaded)):
+    if not (own_labels if own_nodes else _is_marked(snapshot, loaded)):
         raise NetorchError(
             Problem(
                 "not-live",
-                f"topology {desired.topology!r} is not live here: nothing of it is there.",
+                f"topology {desired.topology!r} is not live here: none of its objects exist.",
                 None,
                 remedy,
                 object=desired.topology,
@@ -149,16 +163,16 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
         )
     problems: list[Problem] = []
     for label, node in labels.items():
-        if label in made - ours:
+        if label in own_nodes - own_labels:
             what = (
-                "somebody else made it"
+                "another program or topology own_nodes it"
                 if label in snapshot.namespaces or label in snapshot.strangers
-                else "it is not there"
+                else "it does not exist"
             )
             problems.append(
                 Problem(
                     "node-missing",
-                    f"node {node}: the namespace {label!r} is to be tried, and {what}.",
+                    f"node {node}: the checks need the namespace {label!r}, but {what}.",
                     None,
                     remedy,
                     object=node,
@@ -170,7 +184,7 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
     end = time.monotonic() + DETECTION
     while (
         not all(check.reachable for check in desired.checks)
-        and _is_settling(snapshot, ours)
+        and _is_settling(snapshot, own_labels)
         and time.monotonic() < end
     ):
         time.sleep(0.1)
@@ -179,7 +193,10 @@ def _look(kernel: LinuxKernel, loaded: Loaded) -> tuple[Live, Snapshot]:
 
 
 def _is_settling(snapshot: Snapshot, labels: Iterable[str]) -> bool:
-    """Whether a node looks still for whether somebody else has its address (RFC 4862): nobody reaches it, or over it, so long."""
+    """Whether duplicate address detection (RFC 4862) still runs for an address of one of the nodes.
+
+    Until it ends, the kernel does not use the address.
+    """
     for netns in (snapshot.namespaces[label] for label in labels if label in snapshot.namespaces):
         cabled = {link.index for link in netns.links if link.flags & c.IFF_LOWER_UP}
         if any(
@@ -198,7 +215,10 @@ def _is_ours(snapshot: Snapshot, label: str, loaded: Loaded) -> bool:
 
 
 def _is_marked(snapshot: Snapshot, loaded: Loaded) -> bool:
-    """Whether anything in namespaces of others, or on the host, is the topology's by its record, or carries its mark."""
+    """Whether any object that was read is in the topology's record, or has its mark.
+
+    This matters for a topology that has no namespace of its own, only the host and attached ones.
+    """
     previous = Previous.read(loaded.desired.topology)
     mark, record = previous.mark, previous.ownership
     for netns in snapshot.namespaces.values():
@@ -217,10 +237,12 @@ def _is_marked(snapshot: Snapshot, loaded: Loaded) -> bool:
 def _addresses(snapshot: Snapshot, label: str) -> list[tuple[str, Address]]:
     netns = snapshot.namespaces[label]
     names = {link.index: link.name for link in netns.links}
-    found = [(names.get(record.index, ""), ip_address(record.local)) for record in netns.addresses]
+    addresses = [
+        (names.get(record.index, ""), ip_address(record.local)) for record in netns.addresses
+    ]
     return [
         (link, address)
-        for link, address in found
+        for link, address in addresses
         if not address.is_loopback and not address.is_link_local
     ]
 

@@ -1,6 +1,7 @@
-"""The command line: words to calls, results to text or JSON, errors to an exit status.
+"""The command line. It turns arguments into calls, results into text or JSON, and errors into an
+exit status.
 
-It imports what a command needs when that command runs, because start-up time counts.
+It imports the modules of a command only when that command runs, because start-up time counts.
 """
 
 from __future__ import annotations
@@ -12,26 +13,30 @@ import sys
 from netorch.cli import failures, signals, streams
 from netorch.cli.status import USAGE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
 DEFAULT = "topo.yaml"
-"""The file of a command that is given none."""
+"""The file of a command whose user specifies none."""
 
 
 def run() -> NoReturn:
-    """The command line as a process. It ends at once: the interpreter takes a fifth of a second to take a large topology apart."""
+    """Run the command line and end the process at once.
+
+    The normal end of the interpreter would spend a fifth of a second on freeing a large topology.
+    """
     status = main()
     streams.flush_all()
     os._exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; its exit status."""
+    """Run a command. Returns its exit status."""
     signals.let_interrupts_end()
-    # a process of seconds that makes next to no cycles: looking for them would take a tenth of its time
+    # because a short process makes almost no reference cycles, and looking for them would take a
+    # tenth of its time
     gc.disable()
     streams.open_all()
     from netorch.cli.parser import WrongUsage, parse, parser
@@ -51,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from netorch.cli.options import lists_nothing
     from netorch.parallel_reader import begin
 
-    # its process is forked before more is imported, so that it is small
+    # the reader forks before more is imported, so that its process is small
     options.reader = begin(options, DEFAULT, brief=lists_nothing(options))
     try:
         try:

@@ -1,10 +1,10 @@
-"""What a command of the command line declares of itself."""
+"""The description of one command of the command line."""
 
 from __future__ import annotations
 
 import argparse
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Command:
-    """One command. Its file in `netorch.cli.commands` makes it.
+    """One command, made by its file in `netorch.cli.commands`.
 
-    That file imports nothing heavy at its top, because help and completion load all commands.
+    That file imports nothing large at its top, because help and completion load all commands.
     """
 
     def __init__(
@@ -32,14 +32,14 @@ class Command:
         preload: tuple[str, ...] = (),
     ) -> None:
         self.name = name
-        """The name of its file, too."""
+        """The name of the command, and of its file."""
         self.summary = summary
-        """What it does, as the list of commands says it."""
+        """One sentence about the command, for the list of commands."""
         self.options: type[Options] = options
-        """The class of its option values: what `run` gets."""
+        """The class of the option values that `run` receives."""
         self.add_options = add_options
-        """Adds its own options to its parser, beside those of every command."""
+        """Adds the command's own options to its parser."""
         self.run: Callable[[Any, Output], int] = run
-        """Does it, and returns the exit status."""
+        """Runs the command and returns the exit status."""
         self.preload = preload
-        """Modules to import before signals are trapped: see `signals.let_interrupts_end`."""
+        """Modules to import before `signals.trap`; see `signals.let_interrupts_end`."""

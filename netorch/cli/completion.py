@@ -1,6 +1,8 @@
-"""What a shell offers while a command line is typed: the words of the parser by argcomplete, and the names that only this machine knows.
+"""Completes command lines for a shell. argcomplete completes commands and options, this module the
+names of files, topologies and nodes.
 
-It runs at each press of the Tab key, for anybody: what may not be read is not offered, and nothing is ever an error.
+It runs at each press of the Tab key, for any user. It ignores files that it may not read, and it
+never raises an error.
 """
 
 from __future__ import annotations
@@ -14,15 +16,15 @@ from pathlib import Path
 
 from netorch.cli import DEFAULT
 
-TOPOLOGIES = (".yaml", ".yml")
-MOST = 10_000
-"""Entries of a folder that are looked at."""
-LARGEST = 1_000_000
-"""Bytes of a file that are read."""
+TOPOLOGY_SUFFIXES = (".yaml", ".yml")
+MAX_ENTRIES = 10_000
+"""The number of a folder's entries that are read."""
+MAX_BYTES = 1_000_000
+"""The number of a file's bytes that are read."""
 
 
 def answer(parser: argparse.ArgumentParser) -> None:
-    """Say what may follow, to the shell that asks. Does not return."""
+    """Print the completions for the shell that asks. Does not return."""
     import argcomplete
 
     for action in _actions(parser):
@@ -46,16 +48,19 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def files(prefix: str, suffixes: tuple[str, ...] = ()) -> list[str]:
-    """Folders, and files whose names end in one of these. Names that a terminal would stumble over are left out."""
+    """Return folders, and files whose names end in one of the suffixes.
+
+    Names with unprintable characters are left out.
+    """
     start = prefix.rpartition("/")[2]
     lead = prefix[: len(prefix) - len(start)]
-    found: list[str] = []
-    # RuntimeError: a `~nobody/` that is nobody's
+    matches: list[str] = []
+    # RuntimeError: the user in `~user/` does not exist
     with (
         suppress(OSError, ValueError, RuntimeError),
         os.scandir(Path(lead).expanduser()) as entries,
     ):
-        for _, entry in zip(range(MOST), entries, strict=False):
+        for _, entry in zip(range(MAX_ENTRIES), entries, strict=False):
             if (
                 not entry.name.startswith(start)
                 or (entry.name.startswith(".") and not start)
@@ -63,14 +68,14 @@ def files(prefix: str, suffixes: tuple[str, ...] = ()) -> list[str]:
             ):
                 continue
             if entry.is_dir():
-                found.append(f"{lead}{entry.name}/")
+                matches.append(f"{lead}{entry.name}/")
             elif entry.name.endswith(suffixes or ("",)):
-                found.append(f"{lead}{entry.name}")
-    return sorted(found)
+                matches.append(f"{lead}{entry.name}")
+    return sorted(matches)
 
 
 def topologies() -> list[str]:
-    """Those that are live here."""
+    """Return the names of the live topologies."""
     from netorch.errors import NetorchError
     from netorch.kernel.files import records
 
@@ -80,44 +85,47 @@ def topologies() -> list[str]:
 
 
 def nodes(topology: str | None) -> list[str]:
-    """The nodes of what is live here, or of one topology; without any those of the file in the current folder."""
+    """Return the nodes of one live topology, or of all.
+
+    If no topology is live, return the nodes of the file in the current folder.
+    """
     from netorch.errors import NetorchError
     from netorch.kernel.files import records
 
-    found: list[str] = []
+    names: list[str] = []
     for name in [topology] if topology else topologies():
         with suppress(NetorchError, OSError):
             record, _ = records.read_record(name)
             if record is not None:
-                found += _nodes_in(
+                names += _nodes_in(
                     record.text.encode("utf-8", "surrogateescape"), dict(record.variables)
                 )
-    if not found and topology is None:
+    if not names and topology is None:
         with suppress(OSError):
-            found = _nodes_in(beginning(Path(DEFAULT)), {})
-    return list(dict.fromkeys(found))
+            names = _nodes_in(beginning(Path(DEFAULT)), {})
+    return list(dict.fromkeys(names))
 
 
 def beginning(path: Path) -> bytes:
-    """The first bytes of a plain file.
+    """Return the first bytes of a plain file.
 
-    Nothing else is even opened, because who writes to a pipe would take us for its reader.
+    Other files are not opened, because the writer of a pipe would take netorch for its reader.
     """
     if not path.is_file():
         return b""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        return file.read(LARGEST) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
+        return file.read(MAX_BYTES) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b""
 
 
 def _nodes_in(data: bytes, variables: dict[str, str]) -> list[str]:
-    # neither the models nor the kernel: there is a tenth of a second for all of it
+    # without the models and the kernel, because completion has only a tenth of a second
     from netorch.errors import NetorchError
     from netorch.language.expand import expand
     from netorch.language.yaml_tree import Findings, parse
 
     with suppress(NetorchError, RecursionError):
-        found = Findings()
-        entries = expand(parse(data, found), variables, found).get("nodes")
+        findings = Findings()
+        entries = expand(parse(data, findings), variables, findings).get("nodes")
         return [name for name in entries if name.isprintable()] if isinstance(entries, dict) else []
     return []
 
@@ -130,7 +138,7 @@ def _nothing(**_: object) -> list[str]:
 
 
 def _file(prefix: str, **_: object) -> list[str]:
-    return files(prefix, TOPOLOGIES)
+    return files(prefix, TOPOLOGY_SUFFIXES)
 
 
 def _any_file(prefix: str, **_: object) -> list[str]:
@@ -150,16 +158,19 @@ def _node(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str
 
 
 def _end(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
-    """Of `explain`: a node, of the file that --file names if it does; a file may be the only word."""
+    """Complete an argument of `explain`: a node, or a file if it is the only argument.
+
+    The nodes are those of the file in --file, if there is one.
+    """
     named: str | None = getattr(parsed_args, "topology", None)
-    found = nodes(getattr(parsed_args, "name", None))
+    names = nodes(getattr(parsed_args, "name", None))
     if named is not None:
         with suppress(OSError, ValueError, RuntimeError):
-            found = _nodes_in(beginning(Path(named).expanduser()), {})
+            names = _nodes_in(beginning(Path(named).expanduser()), {})
     alone = not getattr(parsed_args, "words", None) and named is None
     return [
-        *(name for name in found if name.startswith(prefix)),
-        *(files(prefix, TOPOLOGIES) if alone else []),
+        *(name for name in names if name.startswith(prefix)),
+        *(files(prefix, TOPOLOGY_SUFFIXES) if alone else []),
     ]
 
 
@@ -174,4 +185,4 @@ _NAMES: dict[str, Completer] = {
     "PLAN": _any_file,
     "PATH": _any_file,
 }
-"""What an argument is called in the help → what may stand there."""
+"""Metavar of an argument → its completer."""

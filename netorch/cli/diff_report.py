@@ -1,4 +1,4 @@
-"""What `diff` and `apply --dry-run` find and print."""
+"""Compares and prints for `diff` and `apply --dry-run`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def from_kernel(options: ApplyOptions | DiffOptions, output: Output, out: str | None = None) -> int:
-    """Compare a file with the kernel. `out`: where to save the plan."""
+    """Compare a file with the kernel. `out` is the file for the plan."""
     from netorch.converge.orchestrator import Orchestrator
 
     loaded, record = inputs.load_chosen(options.file, options, live=True)
-    with Orchestrator(reader=options.reader) as lab:
-        difference = lab.diff(loaded)
+    with Orchestrator(reader=options.reader) as orchestrator:
+        difference = orchestrator.diff(loaded)
     output.warn(difference.warnings)
     if out is not None:
         from netorch.api.saved_plan import document
@@ -38,7 +38,7 @@ def from_kernel(options: ApplyOptions | DiffOptions, output: Output, out: str | 
 
 
 def between_files(old: str, new: str, options: FileOptions, output: Output) -> int:
-    """Compare two files, without a look at the kernel."""
+    """Compare two files without reading the kernel."""
     from netorch.state.planner import plan
 
     before, _ = inputs.from_file(old, options, [new])
@@ -55,54 +55,54 @@ def report(
     output: Output,
     not_compared: tuple[str, ...] = (),
 ) -> int:
-    """Print a plan as a difference, in the form that the output has. Returns the exit status.
+    """Print a plan as a difference, in the format of the output. Returns the exit status.
 
-    `not_compared`: what was not read because the topology is large.
+    `not_compared` names what netorch did not read because the topology is large.
     """
-    found = changes(plan)
+    differences = changes(plan)
     name = loaded.desired.topology
-    summed = _summary(name, found, not_compared if output.verbose else ())
+    summary = _summary(name, differences, not_compared if output.verbose else ())
     if output.form == "github":
-        _annotate(loaded, found, warnings, output, summed)
+        _annotate(loaded, differences, warnings, output, summary)
     elif output.form == "markdown":
         from netorch.render import markdown
 
-        output.result(markdown.report(name, found, warnings).rstrip())
+        output.result(markdown.report(name, differences, warnings).rstrip())
     elif output.json:
         commands = shell_commands(loaded) if output.verbose else None
         output.result(
             json.document(
                 topology=name,
-                in_sync=not found,
-                changes=json.changes(found, place_in(loaded), commands),
-                summary=json.counts(found),
+                in_sync=not differences,
+                changes=json.changes(differences, place_in(loaded), commands),
+                summary=json.counts(differences),
                 warnings=warnings,
                 not_compared=list(not_compared),
             )
         )
     elif not output.quiet:
-        output.listing(found, loaded)
-        output.result(summed)
+        output.listing(differences, loaded)
+        output.result(summary)
     return DIFFERENT if plan else DONE
 
 
-def _summary(name: str, found: list[Change], not_compared: tuple[str, ...]) -> str:
-    summed = f"{name}: {text.summarize(found) if found else 'in sync'}"
+def _summary(name: str, differences: list[Change], not_compared: tuple[str, ...]) -> str:
+    summary = f"{name}: {text.summarize(differences) if differences else 'in sync'}"
     if not not_compared:
-        return summed
-    return f"{summed} (not compared in a topology of this size: {', '.join(not_compared)})"
+        return summary
+    return f"{summary} (not compared in a topology of this size: {', '.join(not_compared)})"
 
 
 def _annotate(
-    loaded: Loaded, found: list[Change], warnings: list[str], output: Output, summed: str
+    loaded: Loaded, differences: list[Change], warnings: list[str], output: Output, summary: str
 ) -> None:
-    """Print annotations for the runner of a job, and add the table to the job's summary."""
+    """Print annotations for a GitHub Actions job, and add the table to the job's summary."""
     from netorch.cli.repository import path_in, summarise
     from netorch.render import github, markdown
 
     name = loaded.desired.topology
-    for line in github.annotate(name, found, path_in(loaded.file), place_in(loaded)):
+    for line in github.annotate(name, differences, path_in(loaded.file), place_in(loaded)):
         output.result(line)
     if not output.quiet:
-        output.result(summed)
-    summarise(markdown.report(name, found, warnings, markdown.SUMMARY), output.warn)
+        output.result(summary)
+    summarise(markdown.report(name, differences, warnings, markdown.SUMMARY), output.warn)

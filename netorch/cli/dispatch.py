@@ -1,4 +1,4 @@
-"""From option values to the command that runs with them."""
+"""Runs the command of the command line."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from netorch.cli.options import Options
 
 _KINDS = {"interrupted": "Interrupted", "internal-error": "InternalError"}
-"""Code of a problem → what JSON calls the error."""
+"""Code of a problem → `error` in the JSON output."""
 
 
 def prepare(options: Options) -> None:
-    """Import what the chosen command needs at least."""
+    """Import the modules that the chosen command always needs."""
     for module in find(options.command).preload:
         import_module(module)
 
 
 def execute(options: Options) -> int:
-    """Run the chosen command; expected errors become lines on standard error and status 1."""
+    """Run the chosen command. Print a NetorchError on standard error and return status 1."""
     output = Output(options)
     try:
         return find(options.command).run(options, output)

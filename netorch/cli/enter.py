@@ -1,4 +1,4 @@
-"""For `exec` and `shell`: the namespace that a node's name means, and a command in it."""
+"""Finds the namespace of a node, and runs a command in it, for `exec` and `shell`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def enter(node: str, topology: str | None, argv: Sequence[str], output: Output) -> int:
-    """Become a command in a node. Returns only if that fails: the status that a shell would give."""
+    """Replace this process by a command in a node.
+
+    Return only if that fails, with the exit status that a shell would use.
+    """
     how, what, etc = _place(node, topology)
     try:
         fd = open_namespace(how, what)
@@ -33,12 +36,12 @@ def enter(node: str, topology: str | None, argv: Sequence[str], output: Output) 
 
 
 def _place(node: str, topology: str | None) -> NodePlace:
-    """Where a node of a live topology is."""
+    """Return the place of a node of a live topology."""
     from netorch.converge.attached import place
     from netorch.converge.orchestrator import Orchestrator
     from netorch.converge.previous import reload
 
-    found: dict[str, NodePlace] = {}
+    places: dict[str, NodePlace] = {}
     known: list[str] = []
     for name in records.applied_names() if topology is None else [topology]:
         record, _ = records.read_record(name)
@@ -50,19 +53,20 @@ def _place(node: str, topology: str | None) -> NodePlace:
             continue
         known += desired.labels
         if (there := place(desired, node)) is not None:
-            found[name] = there
-    if len({place[:2] for place in found.values()}) == 1:
-        return next(iter(found.values()))
-    if found:
+            places[name] = there
+    if len({place[:2] for place in places.values()}) == 1:
+        return next(iter(places.values()))
+    if places:
         raise NetorchError(
             Problem(
                 "ambiguous-node",
-                f"several topologies have a node {node!r} ({', '.join(found)}): say which with --name",
+                f"node {node!r} is in several topologies ({', '.join(places)}): "
+                "choose one with --name",
                 object=node,
             )
         )
-    with Orchestrator() as lab:
-        labels = lab.labels()
+    with Orchestrator() as orchestrator:
+        labels = orchestrator.labels()
     if node in labels:
         return "netns", node, node
     what = f"no live topology has a node {node!r}."

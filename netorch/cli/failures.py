@@ -1,4 +1,4 @@
-"""What a command that came to no result prints for the person, and its exit status."""
+"""Prints why a command failed, and chooses the exit status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netorch.cli import signals
 from netorch.cli.status import FAILED, INTERRUPTED
 from netorch.cli.streams import OutputError, put, silence_output, tell
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 EXPECTED = (KeyboardInterrupt, BrokenPipeError, OutputError, RecursionError, MemoryError)
-"""What ends a command without being a fault of netorch: `--debug` shows no traceback of it."""
+"""Exceptions that are not bugs of netorch. `--debug` prints no traceback for them."""
 
 
 def status_of(error: BaseException) -> int:
@@ -37,20 +37,23 @@ def status_of(error: BaseException) -> int:
 
 
 def problem_of(error: BaseException) -> Problem:
-    """Why a command ended by something else than a NetorchError: a refusal of the system, or a fault of netorch."""
+    """Return the problem of an exception that is not a NetorchError.
+
+    It is an error of the operating system, or a bug of netorch.
+    """
     from netorch.errors import Problem
 
-    if isinstance(error, KeyboardInterrupt) or signals.has_come():
-        # what builds models, and other libraries in C, may make another error of it
+    if isinstance(error, KeyboardInterrupt) or signals.has_arrived():
+        # pydantic and other libraries in C may replace a KeyboardInterrupt by another error
         return Problem("interrupted", "interrupted.")
     if isinstance(error, RecursionError):
         return Problem("no-memory", "the file is nested too deeply.")
     if isinstance(error, MemoryError):
         return Problem(
-            "no-memory", "there is not enough memory.", remedy="Free some, or raise `ulimit -v`."
+            "no-memory", "there is not enough memory.", remedy="Free memory, or raise `ulimit -v`."
         )
     if isinstance(error, ImportError):
-        remedy = "Is there memory enough (`ulimit -v`)? Else install netorch again."
+        remedy = "Raise `ulimit -v` if memory is short, or install netorch again."
         return Problem("not-loaded", f"a part of netorch cannot be loaded: {error}.", remedy=remedy)
     if isinstance(error, OSError):
         from netorch.kernel.system import error_text
@@ -62,9 +65,9 @@ def problem_of(error: BaseException) -> Problem:
 
 
 def print_usage_problem(what: str, words: Sequence[str]) -> None:
-    """Print the document of a command line that cannot be parsed, if it has `-o json` in it.
+    """Print the JSON document for a command line that cannot be parsed, if it contains `-o json`.
 
-    Standard error has the problem already.
+    The problem is on standard error already.
     """
     if _asks_for_json(words):
         from netorch.errors import Problem

@@ -1,4 +1,6 @@
-"""Which file, with which variables: from the words of the command line, the environment and the current folder."""
+"""Finds and loads the topology of a command, from the command line, the environment and the current
+folder.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,15 @@ if TYPE_CHECKING:
     from netorch.cli.options import FileOptions
 
 VARIABLE = "NETORCH_VAR_"
+"""The prefix of environment variables that set a variable of the file."""
 
 
 def variables(settings: Sequence[str]) -> dict[str, str]:
-    """`NETORCH_VAR_name` of the environment, and over it `--set name=value`."""
-    found = {
+    """Return the variables of `--set name=value`, and of `NETORCH_VAR_name` in the environment.
+
+    `--set` overrides the environment.
+    """
+    values = {
         name[len(VARIABLE) :]: value
         for name, value in os.environ.items()
         if name.startswith(VARIABLE)
@@ -42,12 +48,12 @@ def variables(settings: Sequence[str]) -> dict[str, str]:
             raise NetorchError(
                 Problem("bad-setting", f"--set {setting}: write --set NAME=VALUE", object=setting)
             )
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def read(file: str) -> bytes:
-    """A file's bytes, `-` being standard input."""
+    """Return a file's bytes. `-` is standard input."""
     if file != "-":
         return read_file(Path(file))
     try:
@@ -64,17 +70,24 @@ def read(file: str) -> bytes:
 
 
 def _names_in_others(file: str, others: Sequence[str]) -> frozenset[str]:
-    """The variables of the other files of a command, as far as those can be read twice and are right."""
-    found: set[str] = set()
+    """Return the variables in the other files of a command.
+
+    Standard input and invalid files are left out.
+    """
+    names: set[str] = set()
     for other in others:
         if other not in (file, "-"):
             with suppress(NetorchError):
-                found |= names_in(parse(read(other), Findings()))
-    return frozenset(found)
+                names |= names_in(parse(read(other), Findings()))
+    return frozenset(names)
 
 
 def from_file(file: str, options: FileOptions, others: Sequence[str] = ()) -> tuple[Loaded, Record]:
-    """A file loaded, with the record of it. `others`: files of the same command, one of which has to have a variable of `--set`."""
+    """Load a file. Returns the topology and its record.
+
+    `others` are the other files of the command: a variable of `--set` is valid if any of the files
+    has it.
+    """
     data = read(file)
     words = variables(options.set)
     given = Given(
@@ -84,7 +97,7 @@ def from_file(file: str, options: FileOptions, others: Sequence[str] = ()) -> tu
     source = file if file == "-" else str(absolute(file))
     folder = str(absolute(".") if file == "-" else Path(source).parent)
     loaded = load(data, printable_name(file), words, options.name, folder, given)
-    # surrogateescape keeps the bytes of a file that is UTF-16
+    # surrogateescape, because a file in UTF-16 has bytes that are not UTF-8
     text = data.decode("utf-8", "surrogateescape")
     return loaded, Record(
         text=text,
@@ -98,7 +111,7 @@ def from_file(file: str, options: FileOptions, others: Sequence[str] = ()) -> tu
 
 
 def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
-    """A plan that `diff --out` saved, with the topology in it loaded again."""
+    """Load a plan that `diff --out` saved, and the topology in it."""
     from netorch.api.saved_plan import read as read_plan
 
     saved = read_plan(read(file), printable_name(file))
@@ -115,7 +128,8 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
         raise NetorchError(
             Problem(
                 "bad-plan",
-                f"the plan is for {saved.topology!r}, and the topology in it is {loaded.desired.topology!r}.",
+                f"the plan is for {saved.topology!r}, "
+                f"but the file in it is for {loaded.desired.topology!r}.",
             ),
             printable_name(file),
         )
@@ -123,15 +137,16 @@ def from_plan(file: str) -> tuple[Saved, Loaded, Record]:
 
 
 def write(file: str, text: str) -> None:
-    """Write a file in one stroke: the old one is there until the new one is whole. What is not a plain file, such as /dev/stdout, is
-    written to as it is.
+    """Replace a file in one step, so that a reader never sees half of it.
+
+    Symbolic links and files that are not plain, such as /dev/stdout, are written directly.
     """
     path = Path(file)
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             path.write_text(text, encoding="utf-8", errors="surrogateescape")
             return
-        # in a folder that others write to, nobody can have put something in its place
+        # a random name and mode "x", because other users may write to this folder, too
         temporary = path.with_name(f".netorch-{os.urandom(8).hex()}")
         opened = temporary.open("x", encoding="utf-8", errors="surrogateescape")
         try:
@@ -152,8 +167,12 @@ def write(file: str, text: str) -> None:
 def load_chosen(
     file: str | None, options: FileOptions, *, live: bool, hint: str = ""
 ) -> tuple[Loaded, Record]:
-    """FILE as given, else topo.yaml here, else (if `live`) the one topology with a record. If `live`, its name will do for FILE;
-    `hint` is told where a word is neither.
+    """Load the topology that a command is about.
+
+    This is FILE, else topo.yaml in the current folder. With `live`, FILE may be the name of a live
+    topology, and without FILE and topo.yaml the only live topology is loaded.
+
+    `hint` is the remedy in the error for a FILE that is neither a file nor a live topology.
     """
     if file is not None:
         if live and _could_be_a_name(file) and not Path(file).exists():
@@ -175,10 +194,10 @@ def load_chosen(
 
 
 def default_file() -> str:
-    """topo.yaml, which has to be there."""
+    """Return topo.yaml. Raise FileError if the current folder does not have it."""
     if not Path(DEFAULT).exists():
         raise FileError(
-            Problem("file-not-found", f"there is no {DEFAULT} here: name a FILE", object=DEFAULT)
+            Problem("file-not-found", f"there is no {DEFAULT} here: specify a FILE", object=DEFAULT)
         )
     return DEFAULT
 
@@ -193,11 +212,14 @@ def _could_be_a_name(word: str) -> bool:
 
 
 def _as_applied(name: str, options: FileOptions) -> tuple[Loaded, Record]:
-    """A topology as it was applied last, which has its variables already."""
+    """Load a topology as it was last applied. It has its variables already."""
     loaded = _last_applied(name)
     if options.set:
-        what = f"--set {options.set[0]}: {name} is taken as it was applied, with the variables of then."
-        remedy = f"Name the FILE: {loaded[1].source}" if loaded[1].source != "-" else ""
+        what = (
+            f"--set {options.set[0]}: netorch uses topology {name} as it was applied, "
+            "with its variables of that time."
+        )
+        remedy = f"Specify the file: {loaded[1].source}" if loaded[1].source != "-" else ""
         raise NetorchError(Problem("bad-setting", what, None, remedy, options.set[0]))
     return loaded
 
@@ -207,38 +229,42 @@ def _last_applied(name: str) -> tuple[Loaded, Record]:
 
     record, warning = records.read_record(name)
     if record is None:
-        what = f"{name} is live here, but what it was applied from is not on record: name its file"
+        what = f"{name} is live here, but there is no record of its file: specify the file"
         code = "record-damaged" if warning else "no-record"
         raise NetorchError(Problem(code, warning or what, object=name))
     return reload(name, record), record
 
 
 def only_live_topology(name: str | None) -> str:
-    """The one topology that is live here, or the named one."""
+    """Return `name`, else the name of the only live topology."""
     if name is not None:
         return name
     names = records.applied_names()
     if not names:
         from netorch.converge.orchestrator import Orchestrator
 
-        # the marks are there without a record too
-        with Orchestrator() as lab:
-            names = lab.names()
+        # a topology without a record is still live by its marks
+        with Orchestrator() as orchestrator:
+            names = orchestrator.names()
     if len(names) == 1:
         return names[0]
     if not names:
         raise NetorchError(
             Problem(
-                "nothing-live", f"there is no {DEFAULT} here, and no topology is live: name a FILE"
+                "nothing-live",
+                f"there is no {DEFAULT} here, and no topology is live: specify a FILE",
             )
         )
     raise NetorchError(
-        Problem("several-live", f"several topologies are live ({', '.join(names)}): name one")
+        Problem("several-live", f"several topologies are live ({', '.join(names)}): specify one")
     )
 
 
 def topology_of(target: str | None, name: str | None = None, settings: Sequence[str] = ()) -> str:
-    """The name meant by FILE|NAME of destroy and show, also when the file is gone or no longer right."""
+    """Return the name of the topology that FILE|NAME of destroy and show means.
+
+    A file that no longer exists or is no longer valid is looked up in the records.
+    """
     if name:
         return name
     names = records.applied_names()
@@ -273,5 +299,5 @@ def topology_of(target: str | None, name: str | None = None, settings: Sequence[
 
 
 def printable_name(file: str) -> str:
-    """A file's name as errors have it: no byte that a terminal would stumble over."""
+    """Return a file's name for messages, without unprintable characters."""
     return printable(file)

@@ -1,13 +1,15 @@
-"""Options that several commands have: how the parser learns them, and their values with types.
+"""Options that several commands have: functions that add them to a parser, and typed classes for
+their values.
 
-An options class is what a command gets from the parser: one annotation for each of its options.
+A command receives an instance of its options class from the parser. The class has one annotation
+for each option.
 """
 
 from __future__ import annotations
 
 import argparse
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.parallel_reader.reader import ForkedReader
 
@@ -21,13 +23,13 @@ class Options(argparse.Namespace):
     verbose: bool
     debug: bool
     output: str | None = "text"
-    """The form of the output; `text` for a command without `-o`."""
+    """The output format. It is `text` for a command without `-o`."""
     reader: ForkedReader | None
-    """A second process that reads namespaces meanwhile. Set by `main`, not by the parser."""
+    """A second process that reads namespaces at the same time. `main` sets it, not the parser."""
 
 
 def lists_nothing(options: Options) -> bool:
-    """Whether a command prints nothing of what it does, but for errors."""
+    """Whether a command prints nothing but errors."""
     return options.quiet and options.output != "json"
 
 
@@ -37,17 +39,16 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         "-v",
         "--verbose",
         action="store_true",
-        help="print more: every value, where in the file it stands, and the commands that would do the same",
+        help="print more: every value, its line in the file, and the shell commands that would "
+        "make the same changes",
     )
-    parser.add_argument(
-        "--debug", action="store_true", help="show a traceback when something fails"
-    )
+    parser.add_argument("--debug", action="store_true", help="print a traceback after an error")
 
 
 def add_output_option(
     parser: argparse.ArgumentParser,
     forms: tuple[str, ...] = ("text", "json"),
-    about: str = "form of the output (text)",
+    about: str = "output format (default: text)",
 ) -> None:
     parser.add_argument("-o", "--output", choices=forms, default="text", help=about)
 
@@ -68,10 +69,12 @@ def add_file_options(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=setting,
         metavar="KEY=VALUE",
-        help="value of a variable of the file; may be repeated",
+        help="set a variable of the file; may be repeated",
     )
     parser.add_argument(
-        "--name", help="another instance of the file: its name, and NAME- before what it makes"
+        "--name",
+        help="use another instance of the file: a topology called NAME, whose namespaces begin "
+        "with NAME-",
     )
 
 
@@ -88,7 +91,7 @@ def add_lock_option(parser: argparse.ArgumentParser) -> None:
         type=seconds,
         default=10.0,
         metavar="SECONDS",
-        help="wait for another netorch this long (10)",
+        help="wait this long while another netorch changes the topology (default: 10)",
     )
 
 
@@ -101,13 +104,15 @@ class NodeOptions(Options):
 
 
 def add_node_options(parser: argparse.ArgumentParser) -> None:
-    add_output_option(parser, about="form of netorch's own errors (text)")
-    parser.add_argument("--name", help="the topology, where several have a node of that name")
-    parser.add_argument("node", metavar="NODE", help="the node")
+    add_output_option(parser, about="format of netorch's own errors (default: text)")
+    parser.add_argument(
+        "--name", help="topology of the node, if several topologies have a node with this name"
+    )
+    parser.add_argument("node", metavar="NODE", help="name of the node")
 
 
 def setting(text: str) -> str:
-    """Check a `KEY=VALUE`."""
+    """Return `text` if it is of the form `KEY=VALUE`."""
     name, equals, _ = text.partition("=")
     if not name or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
@@ -115,7 +120,7 @@ def setting(text: str) -> str:
 
 
 def seconds(text: str) -> float:
-    """Convert `60` or `60s`."""
+    """Convert `60` or `60s` to seconds."""
     try:
         value = float(text.removesuffix("s"))
     except ValueError:

@@ -1,4 +1,7 @@
-"""Where words go: results to standard output, all else to standard error; colour and progress on a terminal only."""
+"""Writes the output of commands: results to standard output, everything else to standard error.
+
+Colour and progress appear on a terminal only.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,17 @@ from netorch.render import json, text
 from netorch.render.changes import Change
 
 if TYPE_CHECKING:
-    # a command that loads no file does without the models
+    # because a command that loads no file does not need the models
     from netorch.cli.options import Options
     from netorch.resolve.loader import Loaded
     from netorch.state.plan import Step
 
 FIRST_LINES = 60
-"""Changes that apply and destroy list before they say how many more there are."""
+"""The number of changes that apply and destroy list before they only count the rest."""
 
 
 class Output:
-    """The two streams of one command. `form`: what -o says."""
+    """The output of one command, in the format that `-o` selects."""
 
     def __init__(self, options: Options) -> None:
         self.form = options.output
@@ -35,7 +38,7 @@ class Output:
         self.verbose = options.verbose
         self._command = options.command
         self._phase = ""
-        self._told = False
+        self._has_result = False
         self._bar = Bar(not self.quiet and self.form == "text" and is_visible())
 
     @cached_property
@@ -48,11 +51,11 @@ class Output:
 
     def result(self, line: str) -> None:
         self.done()
-        self._told = True
+        self._has_result = True
         put(line)
 
     def document(self, text: str, to: str | None) -> None:
-        """A result of many lines: to standard output, or to the file that `--to` names."""
+        """Write a result of many lines to the file of `--to`, or to standard output."""
         if to is None or to == "-":
             self.result(text)
             return
@@ -62,7 +65,7 @@ class Output:
         self.note(f"{printable_name(to)}: written")
 
     def note(self, line: str) -> None:
-        """For the person at the terminal; nothing that a script would read."""
+        """Print a line for the user on standard error. A script does not need it."""
         self.done()
         if not self.quiet:
             tell(line)
@@ -78,14 +81,14 @@ class Output:
                 tell(printable(f"warning: {line}"))
 
     def print_notes(self, warnings: Iterable[str], notes: Iterable[str]) -> None:
-        """What a command that is over has to say beside its result."""
+        """Print the warnings and notes of a command that has finished."""
         self.done()
         self.warn(warnings)
         for note in notes:
             self.note(note)
 
     def fail(self, error: NetorchError) -> None:
-        """The error in the form that was asked for, in place of the result, and in lines for the person."""
+        """Print an error, as lines for the user and in the format that `-o` selects."""
         self.done()
         if self.json:
             self._failed(json.failure(error))
@@ -103,13 +106,13 @@ class Output:
         self.say(error)
 
     def say(self, error: NetorchError) -> None:
-        """The error in lines for the person."""
+        """Print an error as lines for the user."""
         self.done()
         for line in error.lines():
             tell(f"netorch: {line}" if not error.file else line)
 
     def confirm(self, question: str) -> bool:
-        """Ask the person at a terminal; true without one, because a script has decided already."""
+        """Ask the user at a terminal. Return True without one, because a script cannot answer."""
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return True
         self.done()
@@ -117,32 +120,39 @@ class Output:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def usage(self, what: str) -> int:
-        """Wrong usage that only the command itself can tell; its status."""
+        """Print a usage error that the parser cannot find. Returns the exit status."""
         if self.json:
             self._failed(json.problem("UsageError", Problem("usage", what)))
         tell(f"netorch {self._command}: {what}")
         return USAGE
 
     def broken_off(self, kind: str, problem: Problem) -> None:
-        """The document of a command that came to no end; whoever ends it has said so to the person."""
+        """Print the JSON document of a command that did not finish.
+
+        The caller prints the message for the user.
+        """
         self.done()
         if self.json:
             self._failed(json.problem(kind, problem))
 
     def _failed(self, document: str) -> None:
-        # one document, whatever comes after it
-        if not self._told:
+        # only if nothing was printed yet, because the output is one JSON document
+        if not self._has_result:
             self.result(document)
 
     def listing(
-        self, found: Sequence[Change], loaded: Loaded | None = None, *, short: bool = False
+        self, differences: Sequence[Change], loaded: Loaded | None = None, *, short: bool = False
     ) -> None:
-        """The changes, each a line; `short` cuts a long list unless --verbose was given."""
+        """Print the changes, one on each line. `short` cuts a long list, except with --verbose."""
         place = place_text(loaded) if self.verbose and loaded is not None else lambda _: ""
         commands = shell_commands(loaded) if self.verbose and loaded is not None else lambda _: []
         lines = list(
             text.change_lines(
-                found, colour=self.colour, verbose=self.verbose, place=place, commands=commands
+                differences,
+                colour=self.colour,
+                verbose=self.verbose,
+                place=place,
+                commands=commands,
             )
         )
         cut = (
@@ -156,12 +166,12 @@ class Output:
             self.result(f"… and {len(lines) - cut} more (-v lists them all)")
 
     def phase(self, name: str) -> None:
-        """What is being done from now on, for who waits at a terminal."""
+        """Show the name of the phase that begins now, on a terminal."""
         self._phase = name
         self._bar.at(name)
 
     def count_read(self, done: int, total: int) -> None:
-        """So many namespaces have been read."""
+        """Show how many namespaces have been read, on a terminal."""
         if done < total:
             self._bar.at(self._phase or "reading", done, total, "namespaces")
         else:
@@ -171,28 +181,28 @@ class Output:
         self.bar(done, total, step.resource.title())
 
     def bar(self, done: int, total: int, what: str) -> None:
-        """How far long work is, for who waits at a terminal."""
+        """Show how much of long work is done, on a terminal."""
         self._bar.at(self._phase or "making", done, total, what)
 
     def done(self) -> None:
-        """Nothing is being done any more, or something is to be said."""
+        """Remove the progress line, because the work has ended or a message follows."""
         self._bar.clear()
 
 
 def place_text(loaded: Loaded) -> Callable[[Change], str]:
-    """Change → `FILE:LINE`."""
+    """Return a function: change → `FILE:LINE`."""
     find = place_in(loaded)
-    return lambda change: f"{loaded.file}:{found.line}" if (found := find(change)) else ""
+    return lambda change: f"{loaded.file}:{place.line}" if (place := find(change)) else ""
 
 
 def place_in(loaded: Loaded) -> Callable[[Change], Position | None]:
-    """Change → where its object stands in the file."""
+    """Return a function: change → the position of its object in the file."""
     return lambda change: loaded.where(loaded.desired.origins.get(change.key, ()))
 
 
 def shell_commands(loaded: Loaded) -> Callable[[Change], list[str]]:
-    """Change → the commands that would do the same."""
+    """Return a function: change → the shell commands that would make the same change."""
     from netorch.render.script.whole_topology import commands_of
 
-    said = commands_of(loaded.desired)
-    return lambda change: said(change.steps)
+    commands = commands_of(loaded.desired)
+    return lambda change: commands(change.steps)

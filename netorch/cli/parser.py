@@ -1,4 +1,4 @@
-"""The parser of the command line, made from the table of commands."""
+"""Makes the parser of the command line from the table of commands."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ from netorch.cli.options import Options, add_common_options
 from netorch.cli.status import USAGE
 from netorch.version import __version__
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import NoReturn
 
 _EPILOG = """\
-exit status: 0 done or in sync, 2 diff found differences, check a failure, or explain no way,
-             1 anything went wrong, 64 wrong usage, 130 interrupted; exec and shell pass on the command's own
-FILE may be left out: topo.yaml in the current folder, else (but for apply, graph and validate)
-the one topology that is live here. `-` reads it from standard input."""
+exit status:
+  0    success; diff: no differences
+  1    an error
+  2    diff found differences, a check failed, or explain found no way
+  64   wrong usage
+  130  interrupted
+exec and shell end with the exit status of their command.
+
+Without FILE, netorch uses topo.yaml in the current folder. If there is none, it uses the only
+live topology (except with apply, graph and validate). With `-` it reads standard input."""
 
 
 class WrongUsage(SystemExit):
-    """The command line makes no sense; `what` says why, and standard error has it already."""
+    """A wrong command line. `what` is the problem, which is on standard error already."""
 
     def __init__(self, what: str) -> None:
         super().__init__(USAGE)
@@ -32,7 +38,7 @@ class WrongUsage(SystemExit):
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with our exit status for wrong usage, and a guess at what was meant."""
+    """An argparse parser with netorch's exit status for wrong usage, and with suggestions."""
 
     def error(self, message: str) -> NoReturn:
         from netorch.errors import did_you_mean
@@ -46,15 +52,19 @@ class Parser(argparse.ArgumentParser):
         if wrong and known:
             from netorch.errors import did_you_mean
 
-            message = f"there is no command {wrong!r}. {did_you_mean(wrong, known) or '`netorch --help` lists them.'}"
+            remedy = did_you_mean(wrong, known) or "`netorch --help` lists the commands."
+            message = f"there is no command {wrong!r}. {remedy}"
         elif known and message.endswith("required: COMMAND"):
-            message = "a command is missing. `netorch --help` lists them."
+            message = "a command is missing. `netorch --help` lists the commands."
         with suppress(OSError):
             self._print_message(f"{self.prog}: {message}\n{self.format_usage()}", sys.stderr)
         raise WrongUsage(message)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """All words of a command line. What is too much is told with the usage of its command, not of netorch."""
+        """Parse a command line.
+
+        For arguments that are too many, the error shows the usage of the command, not of netorch.
+        """
         options, rest = self.parse_known_args(words)
         if rest:
             command = self.commands[options.command]
@@ -62,16 +72,16 @@ class Parser(argparse.ArgumentParser):
         return options
 
     def unknown(self, rest: Sequence[str]) -> str:
-        """Of words that have no place on the command line: what is wrong with the first."""
+        """Return the error message for arguments that the command does not accept."""
         from netorch.errors import did_you_mean
 
         option = next((word.partition("=")[0] for word in rest if word.startswith("-")), "")
         if not option:
-            return f"too many words: {' '.join(rest)}"
+            return f"too many arguments: {' '.join(rest)}"
         if option in self._option_string_actions:
-            return f"{option} stands after the command: {self.prog} {option}"
-
-        return f"there is no option {option}. {did_you_mean(option, self._option_string_actions)}".rstrip()
+            return f"{option} belongs after the command: {self.prog} {option}"
+        suggestion = did_you_mean(option, self._option_string_actions)
+        return f"there is no option {option}. {suggestion}".rstrip()
 
     @property
     def commands(self) -> Mapping[str, Parser]:
@@ -83,16 +93,20 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(words: Sequence[str]) -> Options:
-    """The option values of a command line, in the class that its command declares."""
+    """Parse a command line. Returns the values in the options class of its command."""
     values = parser(words[0] if words else "").parse(words)
     return find(values.command).options(**vars(values))
 
 
 def parser(first: str = "") -> Parser:
-    """The whole command line. What its `first` word leaves nothing to say of is left out."""
+    """Make the parser of the command line.
+
+    `first` is the first argument. If it is a command or `--version`, the other commands are left
+    out.
+    """
     top = Parser(
         prog="netorch",
-        description="Network topologies: one YAML file in, kernel state out.",
+        description="Make the network that one YAML file declares in the Linux kernel.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -111,7 +125,7 @@ def parser(first: str = "") -> Parser:
 
 
 def _chosen(first: str) -> tuple[str, ...]:
-    """The commands that a command line can be about."""
+    """Return the commands that the parser needs for this first argument."""
     if first == "--version":
         return ()
     return (first,) if first in NAMES else NAMES

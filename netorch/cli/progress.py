@@ -1,4 +1,4 @@
-"""What long work is at, as one line at the end of a terminal that is drawn over and leaves nothing behind."""
+"""Draws the progress of long work as one line on a terminal, and removes it at the end."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from netorch.errors import printable
 
 _WIDTH = 30
 _NARROW = 50
-"""Columns below which there is no room for a bar beside the words."""
+"""The number of columns below which the line has no bar, only text."""
 
 _PAUSE = 1 / 15
-"""Seconds between two drawings."""
+"""Seconds between two drawings of the line."""
 
 
 def is_visible() -> bool:
-    """Whether somebody is there to see it: a terminal that can go back in its line, and no robot's."""
-    robot = os.environ.get("CI", "").lower() not in ("", "0", "false")
-    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not robot
+    """Whether a progress line makes sense: standard error is a terminal that can redraw a line, and
+    this is not a CI job.
+    """
+    is_job = os.environ.get("CI", "").lower() not in ("", "0", "false")
+    return sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb" and not is_job
 
 
 class Bar:
-    """The line. `at` says what is being done: a phase, how much of it, and of what."""
+    """A progress line on a terminal."""
 
     def __init__(self, active: bool) -> None:
         self._active = active
@@ -33,7 +35,10 @@ class Bar:
         self._next = 0.0
 
     def at(self, phase: str, done: int = 0, total: int = 0, what: str = "") -> None:
-        """`done` of `total` (0: nobody knows). A new phase is drawn at once, all else when its time has come."""
+        """Show the progress: `done` of `total` steps of a phase. `total` is 0 if it is unknown.
+
+        A new phase is drawn at once. Other calls draw only after a pause.
+        """
         if not self._active:
             return
         now = time.monotonic()
@@ -46,7 +51,7 @@ class Bar:
             self._drawn = text
 
     def clear(self) -> None:
-        """Take the line away; what is said next stands in its place."""
+        """Remove the line, so that the next message takes its place."""
         if self._drawn:
             self._drawn = self._phase = ""
             self._write("\r\x1b[K")
@@ -56,12 +61,15 @@ class Bar:
             sys.stderr.write(text)
             sys.stderr.flush()
         except OSError:
-            # the terminal is gone; what is being done goes on
+            # the terminal no longer exists, and the work continues without it
             self._active, self._drawn = False, ""
 
 
 def line(phase: str, done: int, total: int, what: str, columns: int) -> str:
-    """`[####......] making 12/40 veth r1/eth0`, cut to less than so many columns, so that no terminal breaks the line."""
+    """Return a line such as `[####......] making 12/40 veth r1/eth0`.
+
+    It is shorter than `columns`, so that no terminal wraps it.
+    """
     done = min(done, total)
     filled = done * _WIDTH // total if total else 0
     bar = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] " if columns >= _NARROW else ""
@@ -71,7 +79,10 @@ def line(phase: str, done: int, total: int, what: str, columns: int) -> str:
 
 
 def cut(text: str, columns: int) -> str:
-    """As much of the beginning as so many columns of a terminal hold; East Asian letters take two, accents none."""
+    """Cut a text to the columns of a terminal.
+
+    East Asian letters take two columns, accents none.
+    """
     used = 0
     for place, letter in enumerate(text):
         used += (
@@ -87,7 +98,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def _columns() -> int:
-    """Of the terminal; 80 where it does not know."""
+    """Return the number of columns of the terminal, or 80 if it is unknown."""
     try:
         return os.get_terminal_size(sys.stderr.fileno()).columns or 80
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Where a job of GitHub Actions runs: what its environment says of the checkout and of the step's summary."""
+"""Reads the environment of a GitHub Actions job, and writes the summary of the job's step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from netorch.render import github
 
 
 def path_in(file: str) -> str:
-    """A file as annotations name it, counted from the checkout ($GITHUB_WORKSPACE, else the current folder)."""
+    """Return a file's path for annotations.
+
+    It is relative to the checkout ($GITHUB_WORKSPACE, else the current folder).
+    """
     try:
         folder = str(Path.cwd())
     except FileNotFoundError:
@@ -19,7 +22,7 @@ def path_in(file: str) -> str:
 
 
 def summarise(text: str, warn: Callable[[list[str]], None]) -> None:
-    """Add to the summary of the step, where there is one."""
+    """Add a text to the summary of the job's step, if there is one."""
     place = os.environ.get("GITHUB_STEP_SUMMARY")
     if not place:
         return
@@ -28,4 +31,4 @@ def summarise(text: str, warn: Callable[[list[str]], None]) -> None:
             summary.write(f"{text.rstrip()}\n\n")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        warn([f"the summary was not written, {place}: {reason}"])
+        warn([f"the job summary was not written to {place}: {reason}"])

@@ -1,4 +1,4 @@
-"""What a signal does to the command line: end it while nothing has begun, then have it roll back."""
+"""Signal handling. A signal ends a command, and makes it roll back the changes it has begun."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ import os
 
 
 def let_interrupts_end() -> None:
-    """Let SIGINT end the process at once, as long as there is nothing to roll back.
+    """Let SIGINT end the process at once, while there is nothing to roll back.
 
-    A KeyboardInterrupt in the middle of an import prints more than one line.
+    A KeyboardInterrupt in the middle of an import would print a traceback.
     """
-    import _signal as signal  # type: ignore[import-not-found]  # because signal's own imports take longer
+    # `_signal`, because importing `signal` takes longer
+    import _signal as signal  # type: ignore[import-not-found]
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 _numbers: list[int] = []
-"""The signals that have come since `trap`."""
+"""The signals that have arrived since `trap`."""
 
 
-def has_come() -> bool:
-    """Whether a signal has come that ends the command."""
+def has_arrived() -> bool:
+    """Whether a signal that ends the command has arrived."""
     return bool(_numbers)
 
 
 def trap() -> None:
-    """Let the first signal raise KeyboardInterrupt, so that what was begun is rolled back.
+    """Let the first signal raise KeyboardInterrupt, so that the command rolls back its changes.
 
-    Later signals wait for that. Signals that the caller has us ignore stay ignored.
+    Later signals only print that the rollback is running. Signals that are ignored stay ignored.
     """
     import signal
 
@@ -39,7 +40,7 @@ def trap() -> None:
         if len(_numbers) == 1:
             raise KeyboardInterrupt
         try:
-            os.write(2, b"netorch: rolling back, wait\n")
+            os.write(2, b"netorch: rolling back, please wait\n")
         except OSError:
             return
 

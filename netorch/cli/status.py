@@ -1,12 +1,12 @@
 """Exit statuses of the command line."""
 
 DONE = 0
-"""Done, or in sync."""
+"""The command succeeded, or the kernel is in sync."""
 FAILED = 1
-"""Anything that went wrong."""
+"""The command failed."""
 DIFFERENT = 2
-"""Nothing but «differs»: `diff` found differences, `check` a failure, `explain` no way."""
+"""`diff` found differences, a check failed, or `explain` followed a packet that does not arrive."""
 USAGE = 64
-"""Wrong usage: EX_USAGE of sysexits.h. Not argparse's 2, because a job trusts that 2 is a difference."""
+"""Wrong usage: EX_USAGE of sysexits.h, not the 2 of argparse, because 2 means a difference."""
 INTERRUPTED = 130
-"""Interrupted: what a shell says of SIGINT."""
+"""Interrupted by a signal. A shell uses this status for SIGINT."""

@@ -1,4 +1,4 @@
-"""The standard streams of the command line: open, encoded as their reader expects, and flushed."""
+"""Opens, encodes and flushes the standard streams of the command line."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import sys
 
 
 class OutputError(Exception):
-    """Standard output cannot be written to; the text is the system's reason."""
+    """Standard output cannot be written. The text is the reason from the operating system."""
 
 
 def put(line: str) -> None:
-    """Print a line of the result. OutputError; BrokenPipeError where nobody reads on."""
+    """Print a line of the result.
+
+    Raise OutputError, or BrokenPipeError if the reader has closed the pipe.
+    """
     try:
         print(line)
     except OSError as error:
@@ -20,7 +23,10 @@ def put(line: str) -> None:
 
 
 def flush_output() -> None:
-    """Write what was printed. OutputError; BrokenPipeError where nobody reads on."""
+    """Flush standard output.
+
+    Raise OutputError, or BrokenPipeError if the reader has closed the pipe.
+    """
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -32,7 +38,7 @@ def _of_output(error: OSError) -> Exception:
 
 
 def tell(line: str) -> None:
-    """Print a line for the person; where it cannot be written, what is being done goes on all the same."""
+    """Print a line for the user on standard error. Ignore errors, so that the work continues."""
     try:
         print(line, file=sys.stderr)
     except OSError:
@@ -40,9 +46,10 @@ def tell(line: str) -> None:
 
 
 def open_all() -> None:
-    """Lead standard streams that were closed nowhere, and set the encoding of those for output.
+    """Open closed standard streams as /dev/null, and set the encoding of the output streams.
 
-    A file that we open would get the number of a closed stream, and then our output.
+    Otherwise a file that netorch opens could get the number of a closed stream, and then receive
+    the output.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
@@ -53,7 +60,8 @@ def open_all() -> None:
             stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, stream)
     for stream in (sys.stdout, sys.stderr):
-        # A terminal keeps its own encoding. Programs read UTF-8, because the kernel's names are UTF-8.
+        # a terminal keeps its encoding; for other readers the output is UTF-8, like the names in
+        # the kernel
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() not in (
             "utf-8",
             "utf8",
@@ -63,7 +71,7 @@ def open_all() -> None:
 
 
 def flush_all() -> None:
-    """Flush standard output and standard error, as far as they can still be written to."""
+    """Flush standard output and standard error. Ignore errors."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -72,7 +80,7 @@ def flush_all() -> None:
 
 
 def silence_output() -> None:
-    """Lead standard output nowhere, also for the flush at the interpreter's end."""
+    """Redirect standard output to /dev/null, so that the flush at the end does not fail."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError:

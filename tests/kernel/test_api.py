@@ -95,11 +95,11 @@ time.sleep(1.2); print(len(netorch.destroy(PAIR)), bool(netorch.destroy("pair"))
     )
     assert out[4] == "-15"
     assert (
-        out[5].startswith("twice | ConflictError | a topology 'pair' is live here already")
+        out[5].startswith("twice | ConflictError | topology 'pair' is live here already")
         and "netorch destroy pair" in out[5]
     )
     assert out[6].startswith(
-        "kept | ZeroDivisionError | division by zero | netorch: topology 'pair' could not be taken away:"
+        "kept | ZeroDivisionError | division by zero | netorch: topology 'pair' could not be removed:"
     )
     assert out[7].startswith("left | LockedError | topology 'pair' is being changed by")
     assert out[8:] == ["4 False"]
@@ -194,7 +194,7 @@ def test_private_hosts_of_root(host: Host) -> None:
         """
 def leave(lab):
     lab.end()
-    lab._site.machine.close()
+    lab._context.machine.close()
     with netorch.running(PAIR, private=True) as own:
         return own.node("a").ping("b")
 def sleeping():
@@ -220,7 +220,7 @@ except netorch.KernelRefused as error: print(error)
         "True {'create': 1, 'update': 1} False False",
         "{'create': 1, 'delete': 4} ['c'] 2",
         "7 1",
-        "this is topology 'pair', and the other version of it is called 'other'.",
+        "topology 'other' is not a version of the running topology 'pair': give it the same name.",
         "1",
         "0",
         "the private host is gone: its processes were ended.",

@@ -173,7 +173,7 @@ def test_a_large_packet_that_nobody_speaks_of(host: Host) -> None:
     (_, reason), *_ = pairs(run(host, "--timeout", "2", status=2))
     assert (
         reason
-        == "no answer to 1500 bytes, but to a small packet: something on the way drops the large one without a word"
+        == "no answer to a packet of 1500 bytes, but one to a small packet: something on the way drops the large one silently"
     )
 
 
@@ -222,7 +222,7 @@ def test_nothing_is_tried_where_nothing_is(host: Host) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert (
         done.stderr
-        == "netorch: topology 'lab' is not live here: nothing of it is there. Run `netorch apply topo.yaml` first.\n"
+        == "netorch: topology 'lab' is not live here: none of its objects exist. Run `netorch apply topo.yaml` first.\n"
     )
     host.run("ip", "netns", "add", "a")
     assert "is not live here" in host.netorch("check", check=False).stderr
@@ -233,7 +233,7 @@ def test_nothing_is_tried_where_nothing_is(host: Host) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert (
         done.stderr
-        == "netorch: node b: the namespace 'b' is to be tried, and it is not there. Run `netorch apply topo.yaml` first.\n"
+        == "netorch: node b: the checks need the namespace 'b', but it does not exist. Run `netorch apply topo.yaml` first.\n"
     )
     host.write("none.yaml", "name: none\nnodes: {c: {}}\n")
     assert (

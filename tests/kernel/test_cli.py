@@ -93,8 +93,8 @@ def test_wrong_usage_is_64_and_never_2(words: list[str]) -> None:
             ["apply", "--dry-rum", "x.yaml"],
             "netorch apply: there is no option --dry-rum. Did you mean '--dry-run'?\nusage: netorch apply ",
         ),
-        (["-q", "apply"], "netorch apply: -q stands after the command"),
-        (["diff", "a", "b", "c"], "netorch diff: too many words: c\n"),
+        (["-q", "apply"], "netorch apply: -q belongs after the command"),
+        (["diff", "a", "b", "c"], "netorch diff: too many arguments: c\n"),
     ],
 )
 def test_a_wrong_word_gets_a_guess_and_the_usage_of_its_command(

@@ -226,7 +226,7 @@ def test_errors_for_a_job_and_for_a_comment(host: Host) -> None:
     assert process.returncode == 2
     assert (
         process.stderr
-        == "::warning title=netorch::the summary was not written, /no/such/file: No such file or directory\n"
+        == "::warning title=netorch::the job summary was not written to /no/such/file: No such file or directory\n"
     )
     assert host.netorch("apply", "-o", "github", check=False).returncode == 64
 

@@ -207,12 +207,12 @@ def test_with_no_word_at_all_after_the_record_was_lost(
     (host.directory / "topo.yaml").unlink()
     assert host.netorch("show").stdout.startswith("five: unknown, ")
     assert (
-        "five is live here, but what it was applied from is not on record"
+        "five is live here, but there is no record of its file"
         in host.netorch("diff", check=False).stderr
     )
     host.netorch("destroy")
     assert host.netorch("list").stdout == "no topology is live here\n"
-    assert "no topology is live: name a FILE" in host.netorch("destroy", check=False).stderr
+    assert "no topology is live: specify a FILE" in host.netorch("destroy", check=False).stderr
 
 
 def start_box(host: Host) -> int:

@@ -53,7 +53,7 @@ def test_confirmed_it_stays(host: Host) -> None:
     host.write("topo.yaml", GOOD)
     done = host.netorch("apply", "--confirm-within", "2s")
     assert "unless you run `netorch confirm lab` before" in done.stderr
-    assert host.netorch("confirm").stdout == "lab: confirmed, it stays\n"
+    assert host.netorch("confirm").stdout == "lab: confirmed, the changes stay\n"
     time.sleep(2.5)
     assert host.netorch("diff").stdout == "lab: in sync\n"
     assert log(host).endswith("lab: confirmed\n")
@@ -195,7 +195,7 @@ def test_a_saved_plan_is_applied(host: Host) -> None:
     # done, it is a plan for a state that is no more
     again = host.netorch("apply", "--plan", "plan.json", check=False)
     assert again.returncode == 1
-    assert "plan.json: the kernel has moved since this plan was saved" in again.stderr
+    assert "plan.json: the kernel has changed since this plan was saved" in again.stderr
 
 
 def test_a_plan_is_refused_when_something_that_it_looked_at_moved(host: Host) -> None:
@@ -233,7 +233,7 @@ def test_what_is_no_plan_is_refused(host: Host) -> None:
         json.dumps(plan | {"text": "nodes: ["}): "",
         json.dumps(
             plan | {"text": GOOD.replace("rp_filter: 2}", "rp_filter: 1}")}
-        ): "the plan comes out otherwise",
+        ): "the new plan differs from the saved one",
     }
     before = shot(host)
     for text, words in wrong.items():

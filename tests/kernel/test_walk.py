@@ -368,11 +368,11 @@ def test_the_command_by_its_statuses_and_streams(host: Host) -> None:
         (
             ["a"],
             1,
-            "netorch: there is no file 'a' here, and no topology of that name is live. The way of a packet has two ends: netorch explain a B",
+            "netorch: there is no file 'a' here, and no topology of that name is live. To follow a packet, write two ends: netorch explain a B",
         ),
-        (["a", "b", "c"], 64, "netorch explain: at most two words"),
+        (["a", "b", "c"], 64, "netorch explain: too many arguments"),
         (["a", "b", "--tcp", "0"], 64, "is not a port between 1 and 65535"),
-        (["--offline"], 64, "netorch explain: --file, --offline and --tcp go with two nodes"),
+        (["--offline"], 64, "netorch explain: --file, --offline and --tcp need two nodes"),
     ):
         done = host.netorch("explain", *words, check=False)
         assert (done.returncode, what in done.stderr) == (status, True), done.stderr

@@ -1,10 +1,10 @@
-"""The commands, one a file that is named as the command, and the table of them."""
+"""The table of commands. Each command has a file of its name."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.command import Command
 
@@ -25,10 +25,10 @@ NAMES = (
     "schema",
     "completion",
 )
-"""All commands, in the order of the help."""
+"""All commands, in the order in which the help lists them."""
 
 
 def find(name: str) -> Command:
-    """Import one command. The files of the others stay unread, because start-up time counts."""
+    """Import one command, and no other, because start-up time counts."""
     command: Command = import_module(f"{__name__}.{name}").COMMAND
     return command

@@ -1,4 +1,4 @@
-"""`apply`: converge the kernel to a file."""
+"""`apply`: make the kernel match a topology file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from netorch.cli.options import (
 )
 from netorch.cli.status import DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.converge.compare import Difference
@@ -39,25 +39,25 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(parser)
     add_file_options(parser)
     add_lock_option(parser)
-    parser.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml)")
     parser.add_argument(
-        "--dry-run", action="store_true", help="only say what would be done, like diff"
+        "file", nargs="?", metavar="FILE", help="topology file (default: topo.yaml)"
     )
+    parser.add_argument("--dry-run", action="store_true", help="only show the changes, like diff")
     parser.add_argument(
         "--keep-partial",
         action="store_true",
-        help="after a failure leave what was done, for a look at it",
+        help="do not roll back after an error, so that you can look at the changes",
     )
     parser.add_argument(
         "--confirm-within",
         type=seconds,
         metavar="SECONDS",
-        help="take all of it back after this time, unless `netorch confirm` is called before (`60s`)",
+        help="roll back after this time (such as `60s`), unless you run `netorch confirm` before",
     )
     parser.add_argument(
         "--plan",
         metavar="PLAN",
-        help="do what `diff --out PLAN` said, and refuse if the kernel has moved since",
+        help="apply the plan of `diff --out PLAN`; refuse if the kernel has changed since",
     )
 
 
@@ -75,33 +75,33 @@ def run(options: ApplyOptions, output: Output) -> int:
         loaded, record = inputs.load_chosen(options.file, options, live=False)
     elif options.file is not None or options.set or options.name is not None:
         return output.usage(
-            "a saved plan says which file, name and variables: leave out FILE, --name and --set"
+            "the saved plan has its file, name and variables: leave out FILE, --name and --set"
         )
     else:
         saved, loaded, record = inputs.from_plan(options.plan)
     started = time.monotonic()
     made: list[Change] = []
 
-    def verify_saved(comparison: Difference) -> None:
+    def verify_saved(difference: Difference) -> None:
         if saved is not None and options.plan is not None:
-            verify(saved, comparison, inputs.printable_name(options.plan))
+            verify(saved, difference, inputs.printable_name(options.plan))
 
-    def planned(comparison: Difference) -> None:
-        verify_saved(comparison)
+    def planned(difference: Difference) -> None:
+        verify_saved(difference)
         if output.json or not output.quiet:
-            made.extend(changes(comparison.plan))
+            made.extend(changes(difference.plan))
         if not output.json:
             output.listing(made, loaded, short=True)
 
-    with Orchestrator(count_read=output.count_read, reader=options.reader) as lab:
+    with Orchestrator(count_read=output.count_read, reader=options.reader) as orchestrator:
         if options.dry_run:
-            now = lab.diff(loaded)
-            verify_saved(now)
+            difference = orchestrator.diff(loaded)
+            verify_saved(difference)
             return diff_report.report(
-                loaded, now.plan, list(now.warnings), output, now.not_compared
+                loaded, difference.plan, list(difference.warnings), output, difference.not_compared
             )
         try:
-            report = lab.apply(
+            report = orchestrator.apply(
                 loaded,
                 record,
                 keep_partial=options.keep_partial,
@@ -112,12 +112,12 @@ def run(options: ApplyOptions, output: Output) -> int:
                 confirm_within=options.confirm_within,
             )
         except KeyboardInterrupt:
-            left = (
-                "what was done so far is left"
+            result = (
+                "the changes so far remain in the kernel"
                 if options.keep_partial
                 else "the kernel is as it was before"
             )
-            output.warn([f"{loaded.desired.topology}: {left}"])
+            output.warn([f"{loaded.desired.topology}: {result}"])
             raise
     _print_report(loaded, report, made, time.monotonic() - started, output)
     return DONE
@@ -152,13 +152,13 @@ def _print_report(
     if report.confirm_until is not None:
         clock = time.strftime("%H:%M:%S", time.localtime(report.confirm_until))
         output.note(
-            f"{name}: taken back at {clock}, unless you run `netorch confirm {name}` before"
+            f"{name}: netorch rolls back at {clock}, unless you run `netorch confirm {name}` before"
         )
 
 
 COMMAND = Command(
     name="apply",
-    summary="converge the kernel to a file",
+    summary="make the kernel match a topology file",
     options=ApplyOptions,
     add_options=add_options,
     run=run,

@@ -1,4 +1,4 @@
-"""`check`: try what a file says of who reaches whom."""
+"""`check`: try the checks of a topology file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option, seconds
 from netorch.cli.status import DIFFERENT, DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.converge.orchestrator import Orchestrator
@@ -29,20 +29,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "file",
         nargs="?",
         metavar="FILE",
-        help="the topology (topo.yaml, or the one that is live here)",
+        help="topology file (default: topo.yaml, else the only live topology)",
     )
     parser.add_argument(
         "--timeout",
         type=_timeout,
         metavar="SECONDS",
-        help="how long an answer may take where one is wanted (5)",
+        help="how long an expected answer may take (default: 5)",
     )
 
 
 def _timeout(text: str) -> float:
     value = seconds(text)
     if value < 0.1:
-        raise argparse.ArgumentTypeError(f"{text!r} is too short: no less than 0.1 seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is too short: use at least 0.1 seconds")
     return value
 
 
@@ -57,11 +57,11 @@ def run(options: CheckOptions, output: Output) -> int:
     desired = loaded.desired
     name = desired.topology
     started = time.monotonic()
-    with Orchestrator() as lab:
+    with Orchestrator() as orchestrator:
         output.phase("checking")
-        walks = LiveWalks(lab.kernel, desired)
+        walks = LiveWalks(orchestrator.kernel, desired)
         outcomes = run_checks(
-            lab.kernel,
+            orchestrator.kernel,
             loaded,
             timeout=TIMEOUT if options.timeout is None else options.timeout,
             explain=lambda failed: (
@@ -70,11 +70,11 @@ def run(options: CheckOptions, output: Output) -> int:
                 else ()
             ),
             recipient=walks.astray,
-            progress=lambda done, total: output.bar(done, total, "tried"),
+            progress=lambda done, total: output.bar(done, total, "probes"),
         )
         output.done()
         duration = time.monotonic() - started
-        in_sync, warnings = _drift(lab, loaded) if outcomes else (None, [])
+        in_sync, warnings = _drift(orchestrator, loaded) if outcomes else (None, [])
     output.warn(warnings)
     passed = all(outcome.passed for outcome in outcomes)
     if output.json:
@@ -99,33 +99,35 @@ def run(options: CheckOptions, output: Output) -> int:
     return DONE if passed else DIFFERENT
 
 
-def _drift(lab: Orchestrator, loaded: Loaded) -> tuple[bool | None, list[str]]:
-    """Whether the kernel has what the file says, and the warnings about it; None if unknown.
+def _drift(orchestrator: Orchestrator, loaded: Loaded) -> tuple[bool | None, list[str]]:
+    """Return whether the kernel matches the file (None if unknown), and warnings about it.
 
-    Checks try the kernel, so with a difference their outcome says nothing about the file.
+    The warnings matter because checks try the kernel: if it differs, the outcome does not apply to
+    the file.
     """
     from netorch.errors import NetorchError
     from netorch.render.changes import count_differences
 
     name = loaded.desired.topology
     try:
-        differences = count_differences(lab.diff(loaded).plan)
+        differences = count_differences(orchestrator.diff(loaded).plan)
     except NetorchError as error:
         return None, [
-            f"{name}: whether the kernel has what the file says cannot be told: {line}"
+            f"{name}: netorch cannot tell whether the kernel matches the file: {line}"
             for line in error.lines()
         ]
     if not differences:
         return True, []
     places = "1 place" if differences == 1 else f"{differences} places"
     return False, [
-        f"{name}: the kernel differs from the file in {places}, and what was tried is the kernel: `netorch diff` lists them"
+        f"{name}: the kernel differs from the file in {places}, and the checks tried the kernel: "
+        "`netorch diff` lists the differences"
     ]
 
 
 COMMAND = Command(
     name="check",
-    summary="try by real packets what a file's checks say",
+    summary="try the checks of a topology file with real packets",
     options=CheckOptions,
     add_options=add_options,
     run=run,

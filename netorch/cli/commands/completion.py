@@ -1,4 +1,4 @@
-"""`completion`: print what teaches a shell to ask for completions."""
+"""`completion`: print the shell script that completes netorch's command lines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import Options
 from netorch.cli.status import DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
@@ -18,7 +18,9 @@ class CompletionOptions(Options):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    parser.add_argument(
+        "shell", choices=("bash", "zsh", "fish"), help="shell that reads the script"
+    )
 
 
 def run(options: CompletionOptions, output: Output) -> int:
@@ -31,7 +33,7 @@ def run(options: CompletionOptions, output: Output) -> int:
 
 COMMAND = Command(
     name="completion",
-    summary="print what makes a shell complete netorch's words and names",
+    summary="print the shell script that completes netorch's commands, options and names",
     options=CompletionOptions,
     add_options=add_options,
     run=run,

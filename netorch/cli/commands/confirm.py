@@ -1,4 +1,4 @@
-"""`confirm`: keep what `apply --confirm-within` did."""
+"""`confirm`: keep the changes of `apply --confirm-within`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import LockOptions, add_lock_option, add_output_option
 from netorch.cli.status import DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
@@ -20,7 +20,12 @@ class ConfirmOptions(LockOptions):
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(parser)
     add_lock_option(parser)
-    parser.add_argument("name", nargs="?", metavar="NAME", help="the topology (the one that waits)")
+    parser.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="topology (default: the only one that waits for a confirmation)",
+    )
 
 
 def run(options: ConfirmOptions, output: Output) -> int:
@@ -33,21 +38,23 @@ def run(options: ConfirmOptions, output: Output) -> int:
     waiting = confirmation.list_waiting()
     if options.name is None and len(waiting) != 1:
         if not waiting:
-            raise NetorchError(Problem("nothing-to-confirm", "nothing waits to be confirmed"))
-        what = f"several topologies wait to be confirmed ({', '.join(waiting)}): name one"
+            raise NetorchError(
+                Problem("nothing-to-confirm", "no topology waits for a confirmation")
+            )
+        what = f"several topologies wait for a confirmation ({', '.join(waiting)}): specify one"
         raise NetorchError(Problem("several-live", what))
     name = options.name or waiting[0]
     confirmation.confirm(name, options.lock_timeout)
     if output.json:
         output.result(json.document(topology=name, confirmed=True))
     elif not output.quiet:
-        output.result(f"{name}: confirmed, it stays")
+        output.result(f"{name}: confirmed, the changes stay")
     return DONE
 
 
 COMMAND = Command(
     name="confirm",
-    summary="keep what apply --confirm-within did",
+    summary="keep the changes of apply --confirm-within",
     options=ConfirmOptions,
     add_options=add_options,
     run=run,

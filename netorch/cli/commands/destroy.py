@@ -1,4 +1,4 @@
-"""`destroy`: remove all that a topology made."""
+"""`destroy`: remove all objects of a topology."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import LockOptions, add_lock_option, add_output_option
 from netorch.cli.status import DONE, FAILED
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.converge.orchestrator import Orchestrator
@@ -22,7 +22,7 @@ class DestroyOptions(LockOptions):
     """A file or the name of a topology."""
     name: str | None
     set: list[str]
-    """Taken so that the options of `apply` can stay on the command line."""
+    """Accepted so that a user can repeat the command line of `apply`."""
     all: bool
     yes: bool
 
@@ -34,13 +34,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "target",
         nargs="?",
         metavar="FILE|NAME",
-        help="the topology's file or name (topo.yaml, or the one that is live here)",
+        help="topology file, or name of a topology (default: topo.yaml, else the only live one)",
     )
-    parser.add_argument("--name", help="the instance that was applied with this --name")
+    parser.add_argument("--name", help="remove the instance that was applied with this --name")
     parser.add_argument("--set", action="append", default=[], help=argparse.SUPPRESS)
-    parser.add_argument("--all", action="store_true", help="every topology that is live here")
+    parser.add_argument("--all", action="store_true", help="remove all live topologies")
     parser.add_argument(
-        "-y", "--yes", action="store_true", help="with --all: do not ask, on a terminal either"
+        "-y", "--yes", action="store_true", help="with --all: do not ask for a confirmation"
     )
 
 
@@ -49,15 +49,15 @@ def run(options: DestroyOptions, output: Output) -> int:
     from netorch.errors import NetorchError, Problem
     from netorch.render import json
 
-    with Orchestrator(count_read=output.count_read, reader=options.reader) as lab:
-        names = lab.names() if options.all else [_topology(options)]
+    with Orchestrator(count_read=output.count_read, reader=options.reader) as orchestrator:
+        names = orchestrator.names() if options.all else [_topology(options)]
         if options.all and names and not (options.yes or output.confirm(_question(names))):
             raise NetorchError(Problem("not-confirmed", "nothing was removed: the answer was no."))
         rows: list[dict[str, object]] = []
         failed = False
         for name in names:
             try:
-                rows.append(_destroy_one(lab, name, options, output))
+                rows.append(_destroy_one(orchestrator, name, options, output))
             except NetorchError as error:
                 if not options.all:
                     raise
@@ -84,7 +84,7 @@ def _topology(options: DestroyOptions) -> str:
 
 
 def _destroy_one(
-    lab: Orchestrator, name: str, options: DestroyOptions, output: Output
+    orchestrator: Orchestrator, name: str, options: DestroyOptions, output: Output
 ) -> dict[str, object]:
     from netorch.cli.options import lists_nothing
     from netorch.errors import NetorchError, Problem, did_you_mean
@@ -110,7 +110,7 @@ def _destroy_one(
         if not output.json:
             output.listing(made, short=True)
 
-    report = lab.destroy(
+    report = orchestrator.destroy(
         name,
         progress=output.progress,
         phase=output.phase,
@@ -137,7 +137,7 @@ def _destroy_one(
 
 COMMAND = Command(
     name="destroy",
-    summary="remove all that a topology made",
+    summary="remove all objects of a topology",
     options=DestroyOptions,
     add_options=add_options,
     run=run,

@@ -1,4 +1,4 @@
-"""`diff`: say what `apply` would do, or what leads from one file to another."""
+"""`diff`: show the changes that `apply` would make, or the changes from one file to another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import argparse
 from netorch.cli.command import Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
@@ -19,7 +19,7 @@ class DiffOptions(FileOptions):
     new: str | None
     """The second of two files."""
     out: str | None
-    """Where to save the plan."""
+    """The file for the plan."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,19 +27,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(
         parser,
         FORMS,
-        "form of the output (text); github: annotations for a job, markdown: a comment",
+        "output format (default: text); github: annotations for a job, markdown: a comment",
     )
     parser.add_argument(
         "file",
         nargs="?",
         metavar="FILE",
-        help="the topology (topo.yaml, or the one that is live here), or the old one of two",
+        help="topology file, or the old of two (default: topo.yaml, else the only live topology)",
     )
     parser.add_argument(
         "new",
         nargs="?",
         metavar="NEW",
-        help="compare FILE with this one, without a look at the kernel",
+        help="new file: compare FILE with it, without reading the kernel",
     )
     parser.add_argument("--out", metavar="PLAN", help="save the plan for `apply --plan PLAN`")
 
@@ -56,7 +56,7 @@ def run(options: DiffOptions, output: Output) -> int:
 
 COMMAND = Command(
     name="diff",
-    summary="say what apply would do; with two files, what leads from one to the other",
+    summary="show the changes that apply would make, or the changes from one file to another",
     options=DiffOptions,
     add_options=add_options,
     run=run,

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine can do, and what on it gets in the way."""
+"""`doctor`: report what this machine can do, and what would make an apply fail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 from netorch.cli.status import DONE, FAILED
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
@@ -24,12 +24,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "file",
         nargs="?",
         metavar="FILE",
-        help="look for what would keep this topology from being applied, too",
+        help="topology file: also report what would prevent this topology from being applied",
     )
 
 
 def run(options: DoctorOptions, output: Output) -> int:
-    """FAILED if something would make an apply fail."""
+    """Run the command. Returns FAILED if something would make an apply fail."""
     from netorch.cli import inputs
     from netorch.doctor import examine
     from netorch.render import doctor as render
@@ -49,7 +49,7 @@ def run(options: DoctorOptions, output: Output) -> int:
 
 COMMAND = Command(
     name="doctor",
-    summary="say what this kernel can do, and what on this machine gets in the way, each with its remedy",
+    summary="report what this kernel can do, and the problems of this machine with their remedies",
     options=DoctorOptions,
     add_options=add_options,
     run=run,

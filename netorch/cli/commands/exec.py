@@ -7,7 +7,7 @@ import argparse
 from netorch.cli.command import Command
 from netorch.cli.options import NodeOptions, add_node_options
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
@@ -19,7 +19,7 @@ class ExecOptions(NodeOptions):
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_node_options(parser)
     parser.add_argument(
-        "argv", nargs=argparse.REMAINDER, metavar="CMD", help="the command with its arguments"
+        "argv", nargs=argparse.REMAINDER, metavar="CMD", help="command with its arguments"
     )
 
 

@@ -1,4 +1,4 @@
-"""`explain`: the way of a packet between two nodes, or what a person would type for a file."""
+"""`explain`: follow a packet between two nodes, or print the commands that make a topology."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from netorch.cli.command import Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 from netorch.cli.status import DIFFERENT, DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
 
 class ExplainOptions(FileOptions):
     words: list[str]
-    """Two ends of a way, or at most one file."""
+    """The two ends of a packet's way, or at most one file."""
     marks: bool
     topology: str | None
-    """The file of a way's two ends."""
+    """The topology file of the two ends."""
     offline: bool
     tcp: int | None
     """A port."""
@@ -31,29 +31,29 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs="*",
         metavar="FILE|A B",
-        help="the topology; or from where and to where: NODE, NODE:IF or an address",
+        help="topology file; or the source and the target of a packet: NODE, NODE:IF or an address",
     )
     parser.add_argument(
         "--marks",
         action="store_true",
-        help="FILE: with the marks by which netorch knows it for its own afterwards",
+        help="with FILE: include the marks by which netorch recognises the objects later",
     )
     parser.add_argument(
         "--file",
         dest="topology",
         metavar="FILE",
-        help="A B: the topology that the nodes are of (topo.yaml)",
+        help="with A B: topology file of the nodes (default: topo.yaml)",
     )
     parser.add_argument(
         "--offline",
         action="store_true",
-        help="A B: go by what the file asks for, without a look at the kernel",
+        help="with A B: follow the packet through the state of the file, not of the kernel",
     )
     parser.add_argument(
         "--tcp",
         type=_port,
         metavar="PORT",
-        help="A B: a TCP connection to this port (an ICMP echo)",
+        help="with A B: follow a TCP connection to this port (default: a ping)",
     )
 
 
@@ -64,21 +64,23 @@ def _port(text: str) -> int:
 
 
 def run(options: ExplainOptions, output: Output) -> int:
-    """Two words are a walk, one or none a file's commands."""
+    """Follow a packet if there are two arguments, else print the commands of a file."""
     words = options.words
     if len(words) > 2:
-        return output.usage("at most two words: netorch explain A B, or netorch explain [FILE]")
+        return output.usage(
+            "too many arguments: write netorch explain A B, or netorch explain [FILE]"
+        )
     if len(words) == 2 and options.marks:
-        return output.usage("--marks goes with a file: netorch explain [FILE]")
+        return output.usage("--marks needs a file: write netorch explain [FILE] --marks")
     if len(words) == 2:
         return _walk(words[0], words[1], options, output)
     if options.topology is not None or options.offline or options.tcp is not None:
-        return output.usage("--file, --offline and --tcp go with two nodes: netorch explain A B")
+        return output.usage("--file, --offline and --tcp need two nodes: write netorch explain A B")
     return _script(words[0] if words else None, options, output)
 
 
 def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> int:
-    """There and back. DONE if the packet and its answer get through, DIFFERENT if not."""
+    """Follow a packet and its answer. Returns DONE if both arrive, else DIFFERENT."""
     from netorch.cli import inputs
     from netorch.errors import NetorchError
     from netorch.render import json
@@ -95,12 +97,12 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
         from netorch.converge.orchestrator import Orchestrator
         from netorch.walk.live import look
 
-        with Orchestrator() as lab:
-            world = look(lab.kernel, loaded.desired)
+        with Orchestrator() as orchestrator:
+            world = look(orchestrator.kernel, loaded.desired)
     try:
         way = follow(world, source, target, options.tcp)
     except NetorchError as error:
-        # which topology that was is not plain where topo.yaml is here and another one is live
+        # add the file, because the user may have meant another topology that is live
         raise NetorchError(error.problems, error.file or loaded.file) from None
     if output.json:
         document = render.document(way, live=world.live)
@@ -115,12 +117,12 @@ def _walk(source: str, target: str, options: ExplainOptions, output: Output) -> 
 
 
 def _script(file: str | None, options: ExplainOptions, output: Output) -> int:
-    """The commands that make a file's topology, as a shell script. It looks at no kernel."""
+    """Print the commands that make a topology, as a shell script, without reading the kernel."""
     from netorch.cli import inputs
     from netorch.render import json
     from netorch.render.script import whole_topology
 
-    hint = f"The way of a packet has two ends: netorch explain {file} B"
+    hint = f"To follow a packet, write two ends: netorch explain {file} B"
     loaded, _ = inputs.load_chosen(file, options, live=True, hint=hint)
     desired, marks = loaded.desired, options.marks
     if output.json:
@@ -138,8 +140,8 @@ def _script(file: str | None, options: ExplainOptions, output: Output) -> int:
 
 COMMAND = Command(
     name="explain",
-    summary="say how a packet gets from node A to node B, or why it does not; "
-    "with a FILE, print the commands that make it, as a shell script",
+    summary="explain how a packet gets from node A to node B, or why it does not; "
+    "with a FILE, print the commands that make the topology, as a shell script",
     options=ExplainOptions,
     add_options=add_options,
     run=run,

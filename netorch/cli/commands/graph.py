@@ -8,7 +8,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import FileOptions, add_file_options
 from netorch.cli.status import DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.render.graph.picture import Picture
@@ -26,34 +26,37 @@ SUFFIXES = {
     ".md": "mermaid",
     "": "mermaid",
 }
-"""Suffix of `--to PATH` → the form of the picture, where -o says none."""
+"""Suffix of `--to PATH` → the format of the picture, without `-o`."""
 
 
 class GraphOptions(FileOptions):
     file: str | None
     live: str | None
-    """The name of a topology, empty for the one that is live here; None for a file."""
+    """The name of a live topology, empty for the only one, or None to draw a file."""
     to: str | None
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_file_options(parser)
-    parser.add_argument("file", nargs="?", metavar="FILE", help="the topology (topo.yaml)")
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="topology file (default: topo.yaml)"
+    )
     parser.add_argument(
         "--live",
         nargs="?",
         const="",
         metavar="NAME",
-        help="what the kernel has of a topology (the one that is live here), drift in red",
+        help="draw a live topology, with its drift in red (default: the only live topology)",
     )
     parser.add_argument(
         "-o",
         "--output",
         choices=("mermaid", "dot", "svg", "html"),
-        help="form of the picture (what the suffix of PATH says; without one mermaid); svg and html need netorch[graph]",
+        help="format of the picture (default: the suffix of PATH selects it, else mermaid); "
+        "svg and html need netorch[graph]",
     )
     parser.add_argument(
-        "--to", metavar="PATH", help="write it to a file instead of standard output"
+        "--to", metavar="PATH", help="write the picture to a file instead of standard output"
     )
 
 
@@ -66,13 +69,14 @@ def run(options: GraphOptions, output: Output) -> int:
 
     if options.live is not None and options.file is not None:
         return output.usage(
-            "a FILE is drawn without a look at the kernel, --live what is there: say one of the two"
+            "FILE draws a file, --live a topology in the kernel: leave out one of them"
         )
     suffix = Path(options.to or "").suffix.lower()
     form = options.output or SUFFIXES.get(suffix)
     if form is None:
         return output.usage(
-            f"{inputs.printable_name(options.to or '')}: no form has the suffix {suffix}: take .svg, .html, .dot or .mmd, or say it with -o"
+            f"{inputs.printable_name(options.to or '')}: the suffix {suffix} is unknown: "
+            "use .svg, .html, .dot or .mmd, or select a format with -o"
         )
     scene = _live(options, output) if options.live is not None else of_file(_load(options))
     output.document(draw(build(scene), form), options.to)
@@ -80,7 +84,7 @@ def run(options: GraphOptions, output: Output) -> int:
 
 
 def _load(options: GraphOptions) -> Loaded:
-    """The topology of FILE. If that is the name of a live topology instead, the error names --live."""
+    """Load FILE. If it is the name of a live topology instead, the error suggests --live."""
     from pathlib import Path
 
     from netorch.cli import inputs
@@ -92,7 +96,7 @@ def _load(options: GraphOptions) -> Loaded:
         raise NetorchError(
             Problem(
                 "file-not-found",
-                f"there is no file {name!r}; `netorch graph --live {name}` draws the topology that is live here",
+                f"there is no file {name!r}: `netorch graph --live {name}` draws the live topology",
                 object=name,
                 command=f"netorch graph --live {name}",
             )
@@ -101,7 +105,7 @@ def _load(options: GraphOptions) -> Loaded:
 
 
 def _live(options: GraphOptions, output: Output) -> Scene:
-    """What the kernel has of a topology."""
+    """Return the picture of a live topology."""
     from netorch.cli import inputs
     from netorch.converge.orchestrator import Orchestrator
     from netorch.converge.previous import reload
@@ -109,20 +113,20 @@ def _live(options: GraphOptions, output: Output) -> Scene:
     from netorch.render.graph.scene import of_kernel
 
     name = inputs.topology_of(options.live or None, options.name, options.set)
-    with Orchestrator() as lab:
-        entry = lab.look(name)
+    with Orchestrator() as orchestrator:
+        entry = orchestrator.look(name)
     output.warn(entry.warnings)
     if not entry.state and not entry.difference:
         raise NetorchError(Problem("not-live", f"topology {name!r} is not live here", object=name))
     try:
         loaded = reload(name, entry.record) if entry.record is not None else None
     except NetorchError:
-        loaded = None  # look has warned of it
+        loaded = None  # because `look` has added a warning already
     return of_kernel(entry, loaded)
 
 
 def draw(picture: Picture, form: str) -> str:
-    """The picture in one of the four forms."""
+    """Return the picture in one of the four formats."""
     from netorch.render.graph import dot, mermaid
 
     if form in {"mermaid", "dot"}:
@@ -140,7 +144,7 @@ def draw(picture: Picture, form: str) -> str:
 
 COMMAND = Command(
     name="graph",
-    summary="draw a topology: a file, or what is live and where it has drifted",
+    summary="draw a topology file, or a live topology with its drift",
     options=GraphOptions,
     add_options=add_options,
     run=run,

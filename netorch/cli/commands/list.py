@@ -1,4 +1,4 @@
-"""`list`: the topologies that are live here."""
+"""`list`: list the live topologies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import Options, add_output_option
 from netorch.cli.status import DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
@@ -15,8 +15,8 @@ def run(options: Options, output: Output) -> int:
     from netorch.converge.orchestrator import Orchestrator
     from netorch.render import json, live_table
 
-    with Orchestrator() as lab:
-        live = lab.live()
+    with Orchestrator() as orchestrator:
+        live = orchestrator.live()
     for entry in live:
         output.warn(entry.warnings)
     if output.json:
@@ -29,7 +29,7 @@ def run(options: Options, output: Output) -> int:
 
 COMMAND = Command(
     name="list",
-    summary="list the topologies that are live here",
+    summary="list the live topologies",
     options=Options,
     add_options=add_output_option,
     run=run,

@@ -1,4 +1,4 @@
-"""`schema`: the JSON Schema of topology files, for editors."""
+"""`schema`: print the JSON Schema of topology files, for editors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import Options
 from netorch.cli.status import DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
@@ -18,7 +18,9 @@ class SchemaOptions(Options):
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", metavar="PATH", help="write it to a file")
+    parser.add_argument(
+        "--to", metavar="PATH", help="write the schema to a file instead of standard output"
+    )
 
 
 def run(options: SchemaOptions, output: Output) -> int:

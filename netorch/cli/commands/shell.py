@@ -7,7 +7,7 @@ import os
 from netorch.cli.command import Command
 from netorch.cli.options import NodeOptions, add_node_options
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 

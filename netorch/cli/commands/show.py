@@ -1,4 +1,4 @@
-"""`show`: the live state of a topology, as a tree or as a file again."""
+"""`show`: print the live state of a topology, as a tree or as a topology file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import Options, add_output_option
 from netorch.cli.status import DONE
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
     from netorch.converge.live import Live
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "target",
         nargs="?",
         metavar="NAME|FILE",
-        help="the topology (topo.yaml, or the one that is live here)",
+        help="name of a topology, or its file (default: topo.yaml, else the only live topology)",
     )
     add_output_option(parser, ("text", "json", "yaml"))
 
@@ -37,10 +37,10 @@ def run(options: ShowOptions, output: Output) -> int:
     from netorch.render import json, live_table, tree
 
     name = inputs.topology_of(options.target)
-    with Orchestrator() as lab:
-        entry = lab.look(name)
+    with Orchestrator() as orchestrator:
+        entry = orchestrator.look(name)
         if options.output == "yaml" and entry.state:
-            return _show_as_file(lab, entry, output)
+            return _show_as_file(orchestrator, entry, output)
     output.warn(entry.warnings)
     if not entry.state:
         raise NetorchError(Problem("not-live", f"topology {name!r} is not live here", object=name))
@@ -52,14 +52,14 @@ def run(options: ShowOptions, output: Output) -> int:
     return DONE
 
 
-def _show_as_file(lab: Orchestrator, entry: Live, output: Output) -> int:
+def _show_as_file(orchestrator: Orchestrator, entry: Live, output: Output) -> int:
     from netorch.converge.file_words import in_file_words
     from netorch.converge.previous import recorded
     from netorch.render import topology_file
 
     desired = recorded(entry.name, entry.record)
-    state, nameless = in_file_words(lab.kernel, entry.state, desired)
-    output.warn([*entry.warnings, *nameless, *topology_file.left_out(entry.state)])
+    state, warnings = in_file_words(orchestrator.kernel, entry.state, desired)
+    output.warn([*entry.warnings, *warnings, *topology_file.left_out(entry.state)])
     prefix = desired.prefix if desired else ""
     output.result(topology_file.topology(entry.name, state, prefix, entry.attached))
     return DONE
@@ -67,7 +67,7 @@ def _show_as_file(lab: Orchestrator, entry: Live, output: Output) -> int:
 
 COMMAND = Command(
     name="show",
-    summary="print the live state of a topology as a tree, or as a file again",
+    summary="print the live state of a topology, as a tree or as a topology file",
     options=ShowOptions,
     add_options=add_options,
     run=run,

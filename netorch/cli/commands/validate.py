@@ -1,4 +1,4 @@
-"""`validate`: check files without touching anything."""
+"""`validate`: check topology files without touching the kernel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netorch.cli.command import Command
 from netorch.cli.options import FileOptions, add_file_options, add_output_option
 from netorch.cli.status import DONE, FAILED
 
-TYPE_CHECKING = False  # because typing's own costs the import of typing
+TYPE_CHECKING = False  # because importing `typing` takes time
 if TYPE_CHECKING:
     from netorch.cli.output import Output
 
@@ -21,7 +21,9 @@ class ValidateOptions(FileOptions):
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(parser)
     add_file_options(parser)
-    parser.add_argument("files", nargs="*", metavar="FILE", help="topologies (topo.yaml)")
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="topology files (default: topo.yaml)"
+    )
 
 
 def run(options: ValidateOptions, output: Output) -> int:
@@ -58,7 +60,7 @@ def run(options: ValidateOptions, output: Output) -> int:
             nodes = text.count_text(len(loaded.topology.nodes), "node")
             links = sum(key.kind == "link" and key.name != "lo" for key in loaded.desired.state)
             size = f"{nodes} and {text.count_text(links, 'interface')}"
-            output.result(f"{loaded.file}: ok, topology {name} of {size}")
+            output.result(f"{loaded.file}: ok, topology {name} with {size}")
     if output.json:
         output.result(json.document(files=rows))
     return status
@@ -66,7 +68,7 @@ def run(options: ValidateOptions, output: Output) -> int:
 
 COMMAND = Command(
     name="validate",
-    summary="check files without touching anything",
+    summary="check topology files without touching the kernel",
     options=ValidateOptions,
     add_options=add_options,
     run=run,

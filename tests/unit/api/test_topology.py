@@ -147,7 +147,7 @@ def test_sources(tmp_path: Path) -> None:
         (tmp_path / "none.yaml", "none.yaml: No such file or directory."),
         (tmp_path, "Is a directory."),
         ("a\0b", "is not a file name."),
-        (7, "int is not a topology: give a path, a text or a Topology."),
+        (7, "int is not a topology: pass a path, a text or a Topology."),
         (
             "nodes: {a: {}}\n",
             "<text>: a topology from a text has no file's name: Give it a `name:`.",
