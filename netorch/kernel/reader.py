@@ -373,7 +373,7 @@ def _lost_routes(
     while lost.late and time.monotonic() < end:
         time.sleep(_LATE / 100)
         lost = lost_routes(links, addresses, _dump(rtnl, c.RTM_GETROUTE, bytes(12)), {})
-    return lost.of
+    return lost.by_link
 
 
 def _doubles(found: Mapping[str, NetnsSnapshot], wanted: Collection[str]) -> dict[str, str]:

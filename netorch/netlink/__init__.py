@@ -1,1 +1,1 @@
-"""Requests to bytes and bytes to records, without I/O."""
+"""Encode requests to netlink messages, and decode netlink messages to records. No I/O."""

@@ -1,4 +1,7 @@
-"""Addresses and routes of one link as messages that put them on another: as they were dumped, but for what names the link."""
+"""Move the addresses and routes of a link to another link.
+
+The messages are those of the dump, except for the parts that name the link.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ _ADDRESS_FLAGS = {
     | c.IFA_F_NOPREFIXROUTE
     | c.IFA_F_MCAUTOJOIN,
 }
-"""What the kernel takes; the rest it sets by itself."""
+"""The flags that the kernel accepts. It sets the others itself."""
 _ROUTE_PARTS = {
     *(
         c.RTA_DST,
@@ -66,38 +69,45 @@ _Subnet = tuple[bytes, int]
 
 
 class Piece(Value):
-    """One message to be: type, flags, payload, and what it is about in a person's words."""
+    """One message that is to be sent."""
 
     kind: int
+    """The message type, RTM_…."""
     flags: int
+    """The flags of the netlink header, NLM_F_…."""
     payload: bytes
     about: str
+    """The object of the message, for error messages."""
 
 
 class MovedLink(Value):
-    """What tells the two links apart in messages."""
+    """How a message names a link."""
 
     index: int
     name: str
 
 
 class Belongings(Value):
-    """Payloads of what is to go along, in the order of the dump. `implied`: routes that come with an address, but stay without it."""
+    """The addresses and routes that move with a link, in the order of the dump."""
 
     addresses: tuple[tuple[AddressRecord, bytes], ...]
+    """Records and payloads."""
     routes: tuple[bytes, ...]
+    """Payloads of routes that have to be made again."""
     implied: tuple[bytes, ...] = ()
+    """Payloads of routes that the kernel makes with an address, but does not delete with it."""
 
 
 def goes_along(record: AddressRecord, mac: bytes, protocol: int | None) -> bool:
-    """Not what carries `protocol`, nor what the kernel makes by itself on each link: link-local and temporary addresses.
+    """Return whether an address moves with its link.
 
-    `protocol` is None where nothing stays for its number.
+    Addresses with the number `protocol` stay, and so do the link-local and temporary addresses that
+    the kernel makes on each link. `protocol` is None if no address stays because of its number.
     """
     if record.protocol in {protocol, c.IFAPROT_KERNEL_LO, c.IFAPROT_KERNEL_LL}:
         return False
     if record.family == c.AF_INET6:
-        # kernels before 5.18 say of no address who made it
+        # because kernels before 5.18 do not report the protocol number of an address
         return not record.flags & c.IFA_F_TEMPORARY and record.local != b"\xfe\x80" + bytes(
             6
         ) + _eui64(mac)
@@ -112,40 +122,45 @@ def belongings(
     protocol: int | None,
     own: Container[BelongingIdentity] | None = None,
 ) -> Belongings:
-    """What of two dumps (RTM_GETADDR, RTM_GETROUTE) goes along with the link `index`.
+    """Select the addresses and routes that move with the link `index` from two dumps.
 
-    What carries `protocol` stays; where `own` is given, only what that names.
+    The dumps are those of RTM_GETADDR and RTM_GETROUTE. Objects with the number `protocol` stay; if
+    `own` is given, only those of them that `own` names stay.
     """
 
     def stays(one: BelongingIdentity) -> int | None:
         return protocol if own is None or one in own else None
 
-    found: list[tuple[AddressRecord, bytes]] = []
+    moving: list[tuple[AddressRecord, bytes]] = []
     staying: set[_Subnet] = set()
     for message in addresses:
         for record in decode_addresses([message]):
             if record.index == index and goes_along(record, mac, stays(identity(record))):
-                found.append((record, message[1][message[2] : message[3]]))
+                moving.append((record, message[1][message[2] : message[3]]))
             elif record.index == index:
                 staying.add(_subnet(record))
-    going = {_subnet(record) for record, _ in found} - staying
-    bare = {_subnet(record) for record, _ in found if record.flags & c.IFA_F_NOPREFIXROUTE}
-    again: list[bytes] = []
+    moving_subnets = {_subnet(record) for record, _ in moving} - staying
+    unrouted = {_subnet(record) for record, _ in moving if record.flags & c.IFA_F_NOPREFIXROUTE}
+    explicit: list[bytes] = []
     implied: list[bytes] = []
     for kind, buffer, start, end in routes:
         body = buffer[start:end]
         if kind != c.RTM_NEWROUTE or not _is_route_of(body, index, protocol, own):
             continue
-        # network managers put the route of a subnet there themselves, in the kernel's name; else it comes with its address
-        if body[5] != c.RTPROT_KERNEL or _subnet_of_route(body) in bare:
-            again.append(body)
-        elif body[0] == c.AF_INET6 and _subnet_of_route(body) in going:
+        # because network managers make the route of a subnet themselves, with the kernel's protocol
+        # number; other such routes come with their address
+        if body[5] != c.RTPROT_KERNEL or _subnet_of_route(body) in unrouted:
+            explicit.append(body)
+        elif body[0] == c.AF_INET6 and _subnet_of_route(body) in moving_subnets:
             implied.append(body)
-    return Belongings(tuple(found), tuple(again), tuple(implied))
+    return Belongings(tuple(moving), tuple(explicit), tuple(implied))
 
 
 def take(things: Belongings, source: MovedLink, owner: MovedLink) -> list[Piece]:
-    """Messages that delete them from `owner`; they were dumped from `source`. Later addresses first, their primary one last."""
+    """Return the messages that delete `things` from `owner`. They were dumped from `source`.
+
+    Later addresses are deleted first, and their primary address last.
+    """
     routes = (*reversed(things.routes), *things.implied)
     pieces = [
         Piece(c.RTM_DELROUTE, 0, _route(body, source, owner), _route_text(body)) for body in routes
@@ -161,18 +176,21 @@ def give(
     things: Belongings,
     source: MovedLink,
     target: MovedLink,
-    there: Collection[AddressIdentity] = (),
+    existing: Collection[AddressIdentity] = (),
 ) -> list[Piece]:
-    """Messages that make them on `target`, but for addresses that are `there`: routes without a gateway before those with one."""
+    """Return the messages that make `things` on `target`, except for addresses in `existing`.
+
+    Routes without a gateway come before routes with one.
+    """
     pieces: list[Piece] = []
-    # the kernel lists an IPv6 address ahead of those that were there before
+    # because the kernel lists a new IPv6 address before the older ones
     ordered = [pair for pair in things.addresses if pair[0].family == c.AF_INET]
     ordered += [pair for pair in reversed(things.addresses) if pair[0].family == c.AF_INET6]
     for record, body in ordered:
-        if identity(record) not in there:
+        if identity(record) not in existing:
             pieces += _address(record, body, source, target)
     for body in sorted(things.routes, key=_has_gateway):
-        # IPv4: behind those of the same metric; IPv6 has no order among them
+        # IPv4: after the routes of the same metric; IPv6 routes of one metric have no order
         flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if body[0] == c.AF_INET else 0)
         pieces.append(Piece(c.RTM_NEWROUTE, flags, _route(body, source, target), _route_text(body)))
     return pieces
@@ -203,7 +221,8 @@ def _address(
     if record.family == c.AF_INET6 and not record.flags & (
         c.IFA_F_NODAD | c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED
     ):
-        # nobody else on the segment has it, that was found out already: usable from the first moment, then as it was
+        # because the address passed duplicate address detection already: it is usable at once, and
+        # then gets its real flags back
         quick = attr(c.IFA_FLAGS, u32(flags | c.IFA_F_NODAD))
         yield Piece(c.RTM_NEWADDR, _REPLACE, header + b"".join(parts) + quick, about)
     yield Piece(
@@ -216,29 +235,32 @@ def _is_route_of(
 ) -> bool:
     if len(body) < _RTMSG.size:
         raise DecodeError("route message without its header")
-    family, _, _, _, table, made_by, _, _, flags = _RTMSG.unpack_from(body)
+    family, _, _, _, table, route_protocol, _, _, flags = _RTMSG.unpack_from(body)
     if (
         family not in _ADDRESS_FLAGS
         or flags & c.RTM_F_CLONED
-        or made_by == c.RTPROT_REDIRECT
-        or (made_by == protocol and (own is None or _route_identity(body) in own))
+        or route_protocol == c.RTPROT_REDIRECT
+        or (route_protocol == protocol and (own is None or _route_identity(body) in own))
     ):
         return False
-    found = attributes(body, 12, len(body))
-    return as_u32(found.get(c.RTA_TABLE, u32(table))) != c.RT_TABLE_LOCAL and index in _devices(
-        found
+    attrs = attributes(body, 12, len(body))
+    return as_u32(attrs.get(c.RTA_TABLE, u32(table))) != c.RT_TABLE_LOCAL and index in _devices(
+        attrs
     )
 
 
 def _route_identity(body: bytes) -> RouteIdentity:
     family, length, _, _, table, *_ = _RTMSG.unpack_from(body)
-    found = attributes(body, 12, len(body))
-    table, metric = found.get(c.RTA_TABLE, u32(table)), found.get(c.RTA_PRIORITY, u32(0))
-    return family, bytes(found.get(c.RTA_DST, b"")), length, as_u32(table), as_u32(metric)
+    attrs = attributes(body, 12, len(body))
+    table, metric = attrs.get(c.RTA_TABLE, u32(table)), attrs.get(c.RTA_PRIORITY, u32(0))
+    return family, bytes(attrs.get(c.RTA_DST, b"")), length, as_u32(table), as_u32(metric)
 
 
 def _subnet(record: AddressRecord) -> _Subnet:
-    """What the route of the address's subnet is known by: for IPv4 its source, for IPv6 its destination."""
+    """Return the key by which the route of the address's subnet is recognised.
+
+    It is the route's source for IPv4, and its destination for IPv6.
+    """
     if record.family == c.AF_INET:
         return record.local, 0
     try:
@@ -250,21 +272,21 @@ def _subnet(record: AddressRecord) -> _Subnet:
 
 
 def _subnet_of_route(body: bytes) -> _Subnet:
-    found = attributes(body, 12, len(body))
+    attrs = attributes(body, 12, len(body))
     return (
-        (found.get(c.RTA_PREFSRC, b""), 0)
+        (attrs.get(c.RTA_PREFSRC, b""), 0)
         if body[0] == c.AF_INET
-        else (found.get(c.RTA_DST, b""), body[1])
+        else (attrs.get(c.RTA_DST, b""), body[1])
     )
 
 
-def _devices(found: dict[int, bytes]) -> set[int]:
-    devices = {as_u32(found[c.RTA_OIF])} if c.RTA_OIF in found else set()
-    return devices | {index for index, _, _, _ in _hops(found.get(c.RTA_MULTIPATH, b""))}
+def _devices(attrs: dict[int, bytes]) -> set[int]:
+    devices = {as_u32(attrs[c.RTA_OIF])} if c.RTA_OIF in attrs else set()
+    return devices | {index for index, _, _, _ in _hops(attrs.get(c.RTA_MULTIPATH, b""))}
 
 
 def _hops(payload: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """struct rtnexthop: device, flags, weight less one, attributes."""
+    """Decode struct rtnexthop: device, flags, weight minus one, attributes."""
     offset = 0
     while offset + 8 <= len(payload):
         length, flags, weight, index = _RTNEXTHOP.unpack_from(payload, offset)
@@ -275,7 +297,10 @@ def _hops(payload: bytes) -> Iterator[tuple[int, int, int, bytes]]:
 
 
 def _route(body: bytes, source: MovedLink, target: MovedLink) -> bytes:
-    """The route with the one link in the place of the other. What it is now (dead, expired in …, its nexthop object) is left out."""
+    """Return the route with `target` in the place of `source`.
+
+    Its present state (dead, expiry, nexthop object) is left out, except for the remaining lifetime.
+    """
 
     def swapped(index: int) -> int:
         return target.index if index == source.index else index
@@ -302,8 +327,8 @@ def _route(body: bytes, source: MovedLink, target: MovedLink) -> bytes:
 
 
 def _has_gateway(body: bytes) -> bool:
-    found = attributes(body, 12, len(body))
-    return bool({c.RTA_GATEWAY, c.RTA_VIA, c.RTA_MULTIPATH} & found.keys())
+    attrs = attributes(body, 12, len(body))
+    return bool({c.RTA_GATEWAY, c.RTA_VIA, c.RTA_MULTIPATH} & attrs.keys())
 
 
 def _eui64(mac: bytes) -> bytes:

@@ -1,4 +1,6 @@
-"""How the value of an attribute is written and read: numbers in the byte orders that the kernel uses, flags, words, addresses."""
+"""Encode and decode the value of an attribute: numbers in the kernel's byte orders, flags, words,
+addresses.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +12,21 @@ from netorch.immutable import Value
 
 
 class AttributeType(Value):
-    """`encode` gives a payload, or None for what is said by leaving the attribute out; `decode` reads one back.
-
-    `blank`: what takes a value back that was there before, None where nothing does.
-    """
+    """How the value of an attribute is encoded and decoded."""
 
     encode: Callable[[Any], bytes | None]
+    """Returns the payload, or None if the attribute is to be left out."""
     decode: Callable[[bytes], Any]
+    """Returns the value of a payload."""
     blank: Callable[[Any], bytes | None] = lambda before: None
+    """Returns the payload that resets a previous value, or None if the kernel cannot reset it."""
 
 
 def number(size: int, order: str = "little", *, absent: int | None = None) -> AttributeType:
-    """An unsigned integer of `size` bytes; `absent` is a value that means "not given", None where it is None itself."""
+    """An unsigned integer of `size` bytes.
+
+    `absent` is a number that means "not set". It is None if every number is a value.
+    """
     big = order == "big"
 
     def encode(value: int | None) -> bytes | None:
@@ -35,7 +40,7 @@ def number(size: int, order: str = "little", *, absent: int | None = None) -> At
 
 
 def choice(words: Mapping[str, int | bytes], size: int = 1) -> AttributeType:
-    """One of several words, each with its number (of `size` bytes) or its bytes."""
+    """One of several words. Each stands for a number of `size` bytes, or for its own bytes."""
     payloads = {
         word: value if isinstance(value, bytes) else value.to_bytes(size, "little")
         for word, value in words.items()
@@ -63,4 +68,4 @@ FLAG = AttributeType(lambda value: None if value is None else bytes((bool(value)
 ADDRESS = AttributeType(
     _address, _address_text, lambda before: bytes(len(ip_address(before).packed))
 )
-"""An IPv4 or IPv6 address as text; all zeros is None, the same as leaving it out."""
+"""An IPv4 or IPv6 address as text. All zeros mean None, as if the attribute were left out."""

@@ -1,4 +1,7 @@
-"""Netlink's wire format: messages and attributes to bytes and back (linux/netlink.h; everything in the machine's byte order)."""
+"""Netlink's wire format: encode and decode messages and attributes (linux/netlink.h).
+
+All numbers are in the machine's byte order.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +24,11 @@ _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")
 HEADER_SIZE = 16
 
 Message = tuple[int, bytes, int, int]
-"""One received message: its type, the datagram that it lies in, and where its payload starts and ends there."""
+"""One received message: its type, its datagram, and the start and end of its payload there."""
 
 
 class DecodeError(ValueError):
-    """Bytes that are not what the kernel's headers promise."""
+    """Bytes that do not have the structure that the kernel's headers define."""
 
 
 def u8(value: int) -> bytes:
@@ -53,12 +56,12 @@ def u64(value: int) -> bytes:
 
 
 def cstring(value: str) -> bytes:
-    """A string with the zero byte that ends it."""
+    """Encode a string with a terminating zero byte."""
     return value.encode("utf-8", "surrogateescape") + b"\0"
 
 
 def text(payload: bytes) -> str:
-    """The string in a payload of `cstring`'s form; a missing zero byte is forgiven."""
+    """Decode the string in a payload. The terminating zero byte may be missing."""
     return payload.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
@@ -73,7 +76,7 @@ def as_u16(payload: bytes) -> int:
 
 
 def as_u32(payload: bytes) -> int:
-    # the one that every link and route takes several of
+    # inlined, because each link and route has several of these
     try:
         number: int = _U32.unpack(payload)[0]
     except struct.error:
@@ -102,13 +105,13 @@ def _number(form: struct.Struct, payload: bytes) -> int:
 
 
 def attr(number: int, payload: bytes) -> bytes:
-    """One attribute, padded to four bytes."""
+    """Encode an attribute, padded to four bytes."""
     length = len(payload)
     return _ATTR.pack(length + 4, number) + payload + _PADDING[length & 3]
 
 
 def pack(attributes: Iterable[tuple[int, bytes]]) -> bytes:
-    """Attributes one after the other: as `attr` of each, in less time."""
+    """Encode attributes one after the other: the same as `attr` for each, but faster."""
     return b"".join(
         [
             _ATTR.pack(len(payload) + 4, number) + payload + _PADDING[len(payload) & 3]
@@ -118,12 +121,12 @@ def pack(attributes: Iterable[tuple[int, bytes]]) -> bytes:
 
 
 def nested(number: int, *attributes: bytes) -> bytes:
-    """An attribute made of attributes that are packed already."""
+    """Encode an attribute that consists of encoded attributes."""
     return attr(number | NLA_F_NESTED, b"".join(attributes))
 
 
 def message(kind: int, flags: int, seq: int, payload: bytes) -> bytes:
-    """One netlink message, with the sender's port left to the kernel."""
+    """Encode a netlink message. The kernel fills in the sender's port."""
     return (
         _HEADER.pack(HEADER_SIZE + len(payload), kind, flags, seq, 0)
         + payload
@@ -132,40 +135,44 @@ def message(kind: int, flags: int, seq: int, payload: bytes) -> bytes:
 
 
 def attributes(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
-    """The attributes in `buffer[offset:end]`, number → payload; of one that is there twice the last.
+    """Decode the attributes in `buffer[offset:end]` to number → payload.
 
-    Fewer than four bytes at the end are padding.
+    If a number occurs twice, the last payload counts. Fewer than four bytes at the end are padding.
     """
     if end > len(buffer):
         raise DecodeError("attributes end after their buffer")
     known = _LAYOUTS.get(end - offset, _NONE)
-    for at, (unpack, headers, numbers) in enumerate(known):
+    for position, (unpack, headers, numbers) in enumerate(known):
         parts = unpack(buffer, offset)
         if parts[::2] == headers:
-            if at:
-                known[0], known[at] = known[at], known[0]
-            return dict(zip(numbers, parts[1::2]))  # noqa: B905  # as many of both, by how a layout is made
+            if position:
+                known[0], known[position] = known[position], known[0]
+            return dict(zip(numbers, parts[1::2]))  # noqa: B905  # a layout has both for each
     return _walk(buffer, offset, end)
 
 
 class _Layout(NamedTuple):
-    """How attributes lay in a message: what `unpack` gives is header, payload, header, payload …"""
+    """The positions of attributes in a message that was decoded before."""
 
     unpack: Callable[[bytes, int], tuple[Any, ...]]
+    """Returns header, payload, header, payload and so on."""
     headers: tuple[int, ...]
+    """The expected headers, as 32-bit numbers."""
     numbers: tuple[int, ...]
+    """The numbers of the attributes."""
 
 
-# one of a thousand links has its attributes where those of the others are: one call takes them all, if each header is as it was
+# A cache, because most links have their attributes at the same positions as other links. If each
+# header is the expected one, one call of `unpack` decodes all attributes.
 _LAYOUTS: dict[int, list[_Layout]] = {}
-"""By the size of all attributes together."""
+"""The size of all attributes together → layouts."""
 _NONE: list[_Layout] = []
 _WORTH_IT = 4
 _MOST_SIZES, _MOST_OF_A_SIZE = 256, 4
 
 
 def _walk(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
+    attrs: dict[int, bytes] = {}
     start, headers = offset, []
     unpack = _ATTR.unpack_from
     last = end - 4
@@ -174,7 +181,7 @@ def _walk(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
         stop = offset + length
         if length < 4 or stop > end:
             raise DecodeError(f"attribute of {length} bytes where {end - offset} are left")
-        found[number & 0x3FFF] = buffer[offset + 4 : stop]
+        attrs[number & 0x3FFF] = buffer[offset + 4 : stop]
         offset += (length + 3) & -4
         headers.append((length, number))
     size = end - start
@@ -182,7 +189,7 @@ def _walk(buffer: bytes, offset: int, end: int) -> dict[int, bytes]:
         known = _LAYOUTS.setdefault(size, [])
         if len(known) < _MOST_OF_A_SIZE:
             known.append(_layout(headers, size))
-    return found
+    return attrs
 
 
 def _layout(headers: Sequence[tuple[int, int]], size: int) -> _Layout:
@@ -200,7 +207,9 @@ def _layout(headers: Sequence[tuple[int, int]], size: int) -> _Layout:
 
 
 def attribute_list(payload: bytes) -> Iterator[tuple[int, bytes]]:
-    """The attributes of a payload in order, those of one number all of them (as in IFLA_PROP_LIST)."""
+    """Decode a payload's attributes in order. A number may occur several times, as in
+    IFLA_PROP_LIST.
+    """
     offset, end = 0, len(payload)
     while offset <= end - 4:
         length, number = _ATTR.unpack_from(payload, offset)
@@ -211,7 +220,7 @@ def attribute_list(payload: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def headers(datagram: bytes) -> Iterator[tuple[int, int, int, int, int]]:
-    """The messages of a datagram: type, flags, sequence number, start and end of the payload."""
+    """Return type, flags, sequence number, payload start and payload end of each message."""
     offset, size = 0, len(datagram)
     unpack, last = _HEADER.unpack_from, size - HEADER_SIZE
     while offset <= last:

@@ -1,6 +1,7 @@
-"""The numbers of rtnetlink that netorch speaks, by the names of the kernel's own headers.
+"""The numbers of rtnetlink that netorch uses, with the names from the kernel's headers.
 
-Sources: linux/netlink.h, rtnetlink.h, if_link.h, if_addr.h, if.h, fib_rules.h, netconf.h, veth.h (uapi of Linux 6.1 and newer).
+Sources: linux/netlink.h, rtnetlink.h, if_link.h, if_addr.h, if.h, fib_rules.h, netconf.h, veth.h
+(uapi of Linux 6.1 and newer).
 """
 
 # socket.h: address families, here so that pure code needs no socket module

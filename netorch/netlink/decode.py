@@ -1,4 +1,7 @@
-"""What the kernel dumps, to the records of a snapshot; written for speed, since every look at the network goes through here."""
+"""Decode the kernel's dumps to the records of a snapshot.
+
+The code is written for speed, because every snapshot goes through it.
+"""
 
 from __future__ import annotations
 
@@ -26,23 +29,23 @@ _RTMSG = struct.Struct("=BBBBBBBBI")
 _RTNEXTHOP = struct.Struct("=HBBi")
 _TCMSG = struct.Struct("=B3xiIII")
 _RULE = struct.Struct("=BBBBBBBBI")
-_KEPT = c.NTF_EXT_LEARNED | c.NTF_STICKY | c.NTF_PROXY
-"""Flags of neighbours that somebody keeps."""
+_CONTROLLED = c.NTF_EXT_LEARNED | c.NTF_STICKY | c.NTF_PROXY
+"""Flags of neighbours that a program or a user controls."""
 _U16 = struct.Struct("=H")
 _VLAN_INFO = struct.Struct("=HH")
 _U32 = struct.Struct("=I")
 _LAST_VLAN = 0xFFF
-_NOTHING: Mapping[int, bytes] = {}
+_NO_ATTRS: Mapping[int, bytes] = {}
 _ZERO4 = bytes(4)
 _FOREVER = b"\xff" * 8
 _FAMILIES = (c.AF_INET, c.AF_INET6)
-_OF_RULES = frozenset(
+_RULE_SPEC_ATTRS = frozenset(
     (
         *(c.FRA_DST, c.FRA_SRC, c.FRA_IIFNAME, c.FRA_OIFNAME, c.FRA_PRIORITY, c.FRA_TABLE),
         *(c.FRA_FWMARK, c.FRA_FWMASK, c.FRA_PROTOCOL, c.FRA_L3MDEV, c.FRA_PAD),
     )
 )
-"""What a RuleSpec has a word for, or what is none."""
+"""Attributes that a RuleSpec has a field for, and padding."""
 _NOTHING_SUPPRESSED = frozenset(
     (number, b"\xff" * 4) for number in (c.FRA_SUPPRESS_PREFIXLEN, c.FRA_SUPPRESS_IFGROUP)
 )
@@ -50,18 +53,18 @@ _REJECTS = (c.RTN_BLACKHOLE, c.RTN_UNREACHABLE, c.RTN_PROHIBIT, c.RTN_THROW)
 
 
 def links(messages: Iterable[Message]) -> list[LinkRecord]:
-    """RTM_NEWLINK messages (struct ifinfomsg and IFLA_…)."""
+    """Decode RTM_NEWLINK messages (struct ifinfomsg and IFLA_…)."""
     return [
         _link(buffer, start, end) for kind, buffer, start, end in messages if kind == c.RTM_NEWLINK
     ]
 
 
 def hardware(messages: Iterable[Message]) -> dict[int, tuple[bytes, str]]:
-    """Index → the permanent address of a link, and the device of the machine that it is, as bus and name.
+    """Return link index → permanent address and hardware device, as bus and name.
 
-    Nobody can set either. Both are empty of a link that is made of software.
+    Nobody can set either. Both are empty for a link that is made of software.
     """
-    found: dict[int, tuple[bytes, str]] = {}
+    hardware_of: dict[int, tuple[bytes, str]] = {}
     for kind, buffer, start, end in messages:
         if kind == c.RTM_NEWLINK and end - start >= 16:
             get = attributes(buffer, start + 16, end).get
@@ -70,17 +73,17 @@ def hardware(messages: Iterable[Message]) -> dict[int, tuple[bytes, str]]:
                 text(get(c.IFLA_PARENT_DEV_NAME, b"")),
             )
             index = _IFINFOMSG.unpack_from(buffer, start)[2]
-            found[index] = bytes(get(c.IFLA_PERM_ADDRESS, b"")), f"{bus} {name}".strip()
-    return found
+            hardware_of[index] = bytes(get(c.IFLA_PERM_ADDRESS, b"")), f"{bus} {name}".strip()
+    return hardware_of
 
 
 def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
     if end - start < 16:
         raise DecodeError("link message without its header")
     index, flags = _IFINFOMSG.unpack_from(buffer, start)[2:4]
-    found = attributes(buffer, start + 16, end)
-    get = found.get
-    kind, data, port = "", _NOTHING, _NOTHING
+    attrs = attributes(buffer, start + 16, end)
+    get = attrs.get
+    kind, data, port = "", _NO_ATTRS, _NO_ATTRS
     info = get(c.IFLA_LINKINFO)
     if info is not None:
         parts = attributes(info, 0, len(info))
@@ -117,15 +120,18 @@ def _link(buffer: bytes, start: int, end: int) -> LinkRecord:
 
 
 def port_vlans(messages: Iterable[Message]) -> dict[int, dict[int, int]]:
-    """RTM_NEWLINK messages of the family AF_BRIDGE: index of a bridge or of its port → VLAN → BRIDGE_VLAN_INFO_* flags."""
-    found: dict[int, dict[int, int]] = {}
+    """Decode RTM_NEWLINK messages of the family AF_BRIDGE.
+
+    Return index of a bridge or of its port → VLAN → BRIDGE_VLAN_INFO_* flags.
+    """
+    vlans: dict[int, dict[int, int]] = {}
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWLINK:
             continue
         if end - start < 16:
             raise DecodeError("link message without its header")
         index = _IFINFOMSG.unpack_from(buffer, start)[2]
-        here, first = found.setdefault(index, {}), 0
+        vlans_of_port, first = vlans.setdefault(index, {}), 0
         for number, payload in attribute_list(
             attributes(buffer, start + 16, end).get(c.IFLA_AF_SPEC, b"")
         ):
@@ -138,15 +144,15 @@ def port_vlans(messages: Iterable[Message]) -> dict[int, dict[int, int]]:
             if vlan > _LAST_VLAN:
                 raise DecodeError(f"VLAN {vlan}")
             begin = first if flags & c.BRIDGE_VLAN_INFO_RANGE_END else vlan
-            here |= dict.fromkeys(
+            vlans_of_port |= dict.fromkeys(
                 range(begin, vlan + 1),
                 flags & (c.BRIDGE_VLAN_INFO_PVID | c.BRIDGE_VLAN_INFO_UNTAGGED),
             )
-    return found
+    return vlans
 
 
 def addresses(messages: Iterable[Message]) -> list[AddressRecord]:
-    """RTM_NEWADDR messages of IPv4 and IPv6 (struct ifaddrmsg and IFA_…)."""
+    """Decode RTM_NEWADDR messages of IPv4 and IPv6 (struct ifaddrmsg and IFA_…)."""
     return [
         _address(buffer, start, end)
         for kind, buffer, start, end in messages
@@ -158,15 +164,15 @@ def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
     if end - start < 8:
         raise DecodeError("address message without its header")
     family, prefixlen, flags, scope, index = _IFADDRMSG.unpack_from(buffer, start)
-    found = attributes(buffer, start + 8, end)
-    address = found.get(c.IFA_ADDRESS, b"")
-    if c.IFA_FLAGS in found:
-        flags = as_u32(found[c.IFA_FLAGS])
-    # IPv6 without a peer has IFA_ADDRESS alone, IPv4 has both
-    local = found.get(c.IFA_LOCAL, address)
-    protocol = found.get(c.IFA_PROTO, b"\0")[:1]
+    attrs = attributes(buffer, start + 8, end)
+    address = attrs.get(c.IFA_ADDRESS, b"")
+    if c.IFA_FLAGS in attrs:
+        flags = as_u32(attrs[c.IFA_FLAGS])
+    # IPv6 addresses without a peer have IFA_ADDRESS only, IPv4 addresses have both
+    local = attrs.get(c.IFA_LOCAL, address)
+    protocol = attrs.get(c.IFA_PROTO, b"\0")[:1]
     lifetimes = None
-    if c.IFA_CACHEINFO in found and (times := found[c.IFA_CACHEINFO][:8]) != _FOREVER:
+    if c.IFA_CACHEINFO in attrs and (times := attrs[c.IFA_CACHEINFO][:8]) != _FOREVER:
         preferred, valid = as_u32(times[:4]), as_u32(times[4:])
         lifetimes = valid, preferred
     return AddressRecord(
@@ -179,17 +185,19 @@ def _address(buffer: bytes, start: int, end: int) -> AddressRecord:
         flags=flags,
         protocol=protocol[0] if protocol else 0,
         lifetimes=lifetimes,
-        metric=as_u32(found[c.IFA_RT_PRIORITY]) if c.IFA_RT_PRIORITY in found else 0,
-        label=text(found[c.IFA_LABEL]) if c.IFA_LABEL in found else "",
+        metric=as_u32(attrs[c.IFA_RT_PRIORITY]) if c.IFA_RT_PRIORITY in attrs else 0,
+        label=text(attrs[c.IFA_LABEL]) if c.IFA_LABEL in attrs else "",
     )
 
 
 def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
-    """RTM_NEWNEIGH messages (struct ndmsg and NDA_…) of entries that stay (NUD_PERMANENT, NUD_NOARP) and no control plane keeps; of
-    the family AF_BRIDGE those of tunnels, which alone know another end. Groups and
-    broadcasts, whose MACs the kernel knows, are left out.
+    """Decode RTM_NEWNEIGH messages (struct ndmsg and NDA_…) to the permanent entries.
+
+    These are the entries with NUD_PERMANENT or NUD_NOARP that no control plane manages. In the
+    family AF_BRIDGE, these are the entries of tunnels, because only those have an address of the
+    other end. Groups and broadcasts, whose MACs the kernel knows itself, are left out.
     """
-    found = []
+    records = []
     for family, index, state, flags, buffer, start, end in ndmsgs(messages):
         if (
             not state & (c.NUD_PERMANENT | c.NUD_NOARP)
@@ -207,7 +215,7 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
                 for number in (c.NDA_PORT, c.NDA_VNI, c.NDA_IFINDEX)
                 if number in parts
             )
-            found.append(
+            records.append(
                 NeighbourRecord(
                     family=family,
                     index=index,
@@ -218,22 +226,23 @@ def neighbours(messages: Iterable[Message]) -> list[NeighbourRecord]:
                     noarp=noarp,
                 )
             )
-    return found
+    return records
 
 
 class LearnedRecord(Value):
-    """An entry of a table of neighbours, or of the family AF_BRIDGE one of a forwarding database."""
+    """An entry of a neighbour table or, in the family AF_BRIDGE, of a forwarding database."""
 
     family: int
     index: int
     flags: int
     attributes: Mapping[int, bytes]
+    """NDA_… number → payload."""
 
 
 def learned(messages: Iterable[Message]) -> Iterator[LearnedRecord]:
-    """RTM_NEWNEIGH messages of what the kernel has found out by itself, and may forget."""
+    """Decode RTM_NEWNEIGH messages to the entries that the kernel has learned and may forget."""
     for family, index, state, flags, buffer, start, end in ndmsgs(messages):
-        if state & (c.NUD_PERMANENT | c.NUD_NOARP) or flags & _KEPT:
+        if state & (c.NUD_PERMANENT | c.NUD_NOARP) or flags & _CONTROLLED:
             continue
         parts = attributes(buffer, start, end)
         if not any(parts.get(c.NDA_PROTOCOL, b"")):
@@ -241,21 +250,26 @@ def learned(messages: Iterable[Message]) -> Iterator[LearnedRecord]:
 
 
 def static_macs(messages: Iterable[Message]) -> dict[int, list[tuple[bytes, int]]]:
-    """RTM_NEWNEIGH messages of the family AF_BRIDGE: index of a bridge's port → static entries, (MAC, VLAN or 0) each."""
-    found: dict[int, list[tuple[bytes, int]]] = {}
+    """Decode RTM_NEWNEIGH messages of the family AF_BRIDGE to static entries.
+
+    Return index of a bridge's port → (MAC, VLAN or 0) of each entry.
+    """
+    macs: dict[int, list[tuple[bytes, int]]] = {}
     for _, index, state, flags, buffer, start, end in ndmsgs(messages):
         if not state & c.NUD_NOARP or flags & (c.NTF_EXT_LEARNED | c.NTF_SELF):
             continue
         parts = attributes(buffer, start, end)
         if c.NDA_MASTER in parts and (mac := parts.get(c.NDA_LLADDR)) is not None:
-            found.setdefault(index, []).append(
+            macs.setdefault(index, []).append(
                 (mac, int.from_bytes(parts.get(c.NDA_VLAN, b"")[:2], "little"))
             )
-    return found
+    return macs
 
 
 def ndmsgs(messages: Iterable[Message]) -> Iterator[tuple[int, int, int, int, bytes, int, int]]:
-    """Family, index, NUD_… state, NTF_… flags of each RTM_NEWNEIGH, and where its attributes are."""
+    """Return family, index, NUD_… state and NTF_… flags of each RTM_NEWNEIGH, and the buffer, start
+    and end of its attributes.
+    """
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWNEIGH:
             continue
@@ -272,13 +286,13 @@ def routes(
     whole: bool = False,
     counts: dict[tuple[int, int], int] | None = None,
 ) -> list[RouteSpec]:
-    """RTM_NEWROUTE messages (struct rtmsg and RTA_…) but cached ones and, unless `whole`, those of the kernel's own making, as table
-    local is full of.
+    """Decode RTM_NEWROUTE messages (struct rtmsg and RTA_…) except for cached routes.
 
-    A rejecting IPv6 route is dumped with lo as its device, which nobody asked for: such routes have no hops. `counts`: AF_… and
-    RTN_… → of the kernel's own, which are left out, how many there are.
+    Unless `whole`, the routes that the kernel made itself are left out; the table local is full of
+    them. `counts` then counts them: (AF_…, RTN_…) → number. Rejecting routes have no hops, because
+    the kernel dumps a rejecting IPv6 route with the device lo, which no user asked for.
     """
-    found = []
+    specs = []
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWROUTE:
             continue
@@ -287,21 +301,21 @@ def routes(
         header = _RTMSG.unpack_from(buffer, start)
         if header[5] == c.RTPROT_KERNEL and not whole:
             if counts is not None:
-                kept = header[0], header[7]
-                counts[kept] = counts.get(kept, 0) + 1
+                family_and_type = header[0], header[7]
+                counts[family_and_type] = counts.get(family_and_type, 0) + 1
             continue
         if header[8] & c.RTM_F_CLONED or header[0] not in _FAMILIES:
             continue
-        found.append(_route(header, buffer, start, end, names))
-    return found
+        specs.append(_route(header, buffer, start, end, names))
+    return specs
 
 
 def _route(
     header: tuple[int, ...], buffer: bytes, start: int, end: int, names: Mapping[int, str]
 ) -> RouteSpec:
     family, prefixlen, source_length, tos, table, protocol, scope, kind, flags = header
-    found = attributes(buffer, start + 12, end)
-    get = found.get
+    attrs = attributes(buffer, start + 12, end)
+    get = attrs.get
     multipath = get(c.RTA_MULTIPATH)
     hops: tuple[Hop, ...]
     if kind in _REJECTS:
@@ -310,7 +324,7 @@ def _route(
         hops = tuple(_hops(multipath, names))
     else:
         device = get(c.RTA_OIF)
-        via, dev = _via(found), None if device is None else _name(as_u32(device), names)
+        via, dev = _via(attrs), None if device is None else _name(as_u32(device), names)
         hops = (
             (Hop(via, dev, 1, bool(flags & c.RTNH_F_ONLINK)),)
             if via is not None or dev is not None
@@ -322,7 +336,7 @@ def _route(
         family=family,
         dst=get(c.RTA_DST) if prefixlen else None,
         prefixlen=prefixlen,
-        table=as_u32(found[c.RTA_TABLE]) if c.RTA_TABLE in found else table,
+        table=as_u32(attrs[c.RTA_TABLE]) if c.RTA_TABLE in attrs else table,
         metric=as_u32(get(c.RTA_PRIORITY, _ZERO4)),
         type=kind,
         scope=scope,
@@ -331,7 +345,7 @@ def _route(
         src=get(c.RTA_PREFSRC),
         mtu=None if mtu is None else as_u32(mtu),
         tos=tos,
-        sources=(found[c.RTA_SRC], source_length) if source_length and c.RTA_SRC in found else None,
+        sources=(attrs[c.RTA_SRC], source_length) if source_length and c.RTA_SRC in attrs else None,
         nexthop=as_u32(get(c.RTA_NH_ID, _ZERO4)),
     )
 
@@ -340,13 +354,13 @@ def _name(index: int, names: Mapping[int, str]) -> str:
     return names.get(index) or f"if{index}"
 
 
-def _via(found: Mapping[int, bytes]) -> bytes | None:
-    via = found.get(c.RTA_VIA)
-    return found.get(c.RTA_GATEWAY) if via is None else via[2:]
+def _via(attrs: Mapping[int, bytes]) -> bytes | None:
+    via = attrs.get(c.RTA_VIA)
+    return attrs.get(c.RTA_GATEWAY) if via is None else via[2:]
 
 
 def _hops(payload: bytes, names: Mapping[int, str]) -> Iterable[Hop]:
-    """struct rtnexthop, each with its own attributes (linux/rtnetlink.h)."""
+    """Decode struct rtnexthop, each with its own attributes (linux/rtnetlink.h)."""
     offset, end = 0, len(payload)
     while offset <= end - 8:
         length, flags, weight, index = _RTNEXTHOP.unpack_from(payload, offset)
@@ -362,60 +376,61 @@ def _hops(payload: bytes, names: Mapping[int, str]) -> Iterable[Hop]:
 def rules(
     messages: Iterable[Message], known: dict[bytes, RuleSpec] | None = None
 ) -> list[RuleSpec]:
-    """RTM_NEWRULE messages of IPv4 and IPv6 (struct fib_rule_hdr and FRA_…).
+    """Decode RTM_NEWRULE messages of IPv4 and IPv6 (struct fib_rule_hdr and FRA_…).
 
-    `known` remembers what was decoded: each namespace has the same rules of the kernel's.
+    `known` is a cache of decoded rules, because each namespace has the same rules of the kernel.
     """
-    memory = {} if known is None else known
-    found = []
+    decoded = {} if known is None else known
+    specs = []
     for kind, buffer, start, end in messages:
         if kind == c.RTM_NEWRULE and buffer[start : start + 1] in b"\x02\x0a":
             body = buffer[start:end]
-            rule = memory.get(body)
+            rule = decoded.get(body)
             if rule is None:
-                rule = memory[body] = _rule(body)
-            found.append(rule)
-    return found
+                rule = decoded[body] = _rule(body)
+            specs.append(rule)
+    return specs
 
 
 def _rule(body: bytes) -> RuleSpec:
     if len(body) < 12:
         raise DecodeError("rule message without its header")
     family, dst_len, src_len, tos, table, _, _, action, flags = _RULE.unpack_from(body)
-    found = attributes(body, 12, len(body))
-    get = found.get
+    attrs = attributes(body, 12, len(body))
+    get = attrs.get
     mark = None
-    if c.FRA_FWMARK in found or c.FRA_FWMASK in found:
+    if c.FRA_FWMARK in attrs or c.FRA_FWMASK in attrs:
         mark = (as_u32(get(c.FRA_FWMARK, _ZERO4)), as_u32(get(c.FRA_FWMASK, b"\xff\xff\xff\xff")))
     protocol = get(c.FRA_PROTOCOL, b"\0")[:1]
     return RuleSpec(
         family=family,
         priority=as_u32(get(c.FRA_PRIORITY, _ZERO4)),
         action=action,
-        table=as_u32(found[c.FRA_TABLE]) if c.FRA_TABLE in found else table,
+        table=as_u32(attrs[c.FRA_TABLE]) if c.FRA_TABLE in attrs else table,
         protocol=protocol[0] if protocol else 0,
-        src=(found[c.FRA_SRC], src_len) if c.FRA_SRC in found else None,
-        dst=(found[c.FRA_DST], dst_len) if c.FRA_DST in found else None,
-        iif=text(found[c.FRA_IIFNAME]) if c.FRA_IIFNAME in found else None,
-        oif=text(found[c.FRA_OIFNAME]) if c.FRA_OIFNAME in found else None,
+        src=(attrs[c.FRA_SRC], src_len) if c.FRA_SRC in attrs else None,
+        dst=(attrs[c.FRA_DST], dst_len) if c.FRA_DST in attrs else None,
+        iif=text(attrs[c.FRA_IIFNAME]) if c.FRA_IIFNAME in attrs else None,
+        oif=text(attrs[c.FRA_OIFNAME]) if c.FRA_OIFNAME in attrs else None,
         mark=mark,
-        l3mdev=any(found.get(c.FRA_L3MDEV, b"")),
+        l3mdev=any(attrs.get(c.FRA_L3MDEV, b"")),
         tos=tos,
         invert=bool(flags & c.FIB_RULE_INVERT),
         more=tuple(
             (number, payload)
-            for number, payload in sorted(found.items())
-            if number not in _OF_RULES and (number, payload) not in _NOTHING_SUPPRESSED
+            for number, payload in sorted(attrs.items())
+            if number not in _RULE_SPEC_ATTRS and (number, payload) not in _NOTHING_SUPPRESSED
         ),
     )
 
 
 def qdiscs(messages: Iterable[Message]) -> dict[int, QdiscRecord]:
-    """RTM_NEWQDISC messages (struct tcmsg and TCA_…): the root qdiscs by the index of their link, of SHAPERS.
+    """Decode RTM_NEWQDISC messages (struct tcmsg and TCA_…): link index → root qdisc.
 
-    One without a handle is the kernel's default for the link, which nobody has set.
+    Only the kinds in SHAPERS count. A qdisc without a handle is the kernel's default for the link,
+    which no user has set.
     """
-    found = {}
+    records = {}
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWQDISC:
             continue
@@ -427,12 +442,12 @@ def qdiscs(messages: Iterable[Message]) -> dict[int, QdiscRecord]:
         parts = attributes(buffer, start + 20, end)
         name = text(parts.get(c.TCA_KIND, b""))
         if name in SHAPERS:
-            found[index] = QdiscRecord(name, parts.get(c.TCA_OPTIONS, b""))
-    return found
+            records[index] = QdiscRecord(name, parts.get(c.TCA_OPTIONS, b""))
+    return records
 
 
 def forwarding(messages: Iterable[Message]) -> bool | None:
-    """NETCONFA_FORWARDING of an RTM_NEWNETCONF message (linux/netconf.h); None without one."""
+    """Return NETCONFA_FORWARDING of an RTM_NEWNETCONF message (linux/netconf.h), or None."""
     for kind, buffer, start, end in messages:
         if kind == c.RTM_NEWNETCONF:
             value = attributes(buffer, start + 4, end).get(c.NETCONFA_FORWARDING)
@@ -442,7 +457,10 @@ def forwarding(messages: Iterable[Message]) -> bool | None:
 
 
 def failure(buffer: bytes, start: int, end: int, flags: int) -> tuple[int, str]:
-    """NLMSG_ERROR: the errno as a positive number (0: done) and the kernel's sentence (NLMSGERR_ATTR_MSG), "" without one."""
+    """Decode NLMSG_ERROR to the errno as a positive number and the kernel's sentence.
+
+    The number 0 means success. The sentence is NLMSGERR_ATTR_MSG, "" without one.
+    """
     if end - start < 20:
         raise DecodeError("error message without its header")
     number = -as_i32(buffer[start : start + 4])

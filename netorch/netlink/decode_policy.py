@@ -1,4 +1,6 @@
-"""Dumps to what only those need who follow a packet: rules and routes in full, all neighbours, bridges' forwarding databases."""
+"""Decode dumps for `explain`: all fields of rules and routes, all neighbours, and the forwarding
+databases of bridges.
+"""
 
 from __future__ import annotations
 
@@ -26,33 +28,35 @@ _KNOWN = frozenset(
         *(c.FRA_DSCP, c.FRA_DSCP_MASK),
     )
 )
-"""FRA_FLOW sets realms, which choose no route."""
+"""FRA_FLOW sets realms, which do not affect the choice of a route."""
 _ALL_PORTS = b"\xff\xff"
 
 
 def kernel_rules(messages: Iterable[Message]) -> list[KernelRule]:
-    """RTM_NEWRULE messages of IPv4 and IPv6 with all their selectors, in the order of the dump."""
-    found = []
+    """Decode RTM_NEWRULE messages of IPv4 and IPv6 with all their selectors, in the order of the
+    dump.
+    """
+    records = []
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWRULE or buffer[start : start + 1] not in (b"\x02", b"\x0a"):
             continue
         (spec,) = decode.rules([(kind, buffer, start, end)])
-        found.append(_kernel_rule(spec, buffer, start, end))
-    return found
+        records.append(_kernel_rule(spec, buffer, start, end))
+    return records
 
 
 def _kernel_rule(spec: RuleSpec, buffer: bytes, start: int, end: int) -> KernelRule:
     parts = attributes(buffer, start + 12, end)
     get = parts.get
-    # the masks of ports that say nothing: every bit counts
+    # port masks with all bits set, which are the default
     masks = {
         number
         for number in (c.FRA_SPORT_MASK, c.FRA_DPORT_MASK)
         if parts.get(number, b"")[:2] == _ALL_PORTS
     }
-    said = {name: getattr(spec, name) for name in spec.__struct_fields__}
+    fields = {name: getattr(spec, name) for name in spec.__struct_fields__}
     return KernelRule(
-        **{**said, "tos": spec.tos | _tos(parts)},
+        **{**fields, "tos": spec.tos | _tos(parts)},
         protocol_number=int.from_bytes(get(c.FRA_IP_PROTO, b"")[:1], "little"),
         sport=_range(_RANGE16, get(c.FRA_SPORT_RANGE)),
         dport=_range(_RANGE16, get(c.FRA_DPORT_RANGE)),
@@ -66,7 +70,7 @@ def _kernel_rule(spec: RuleSpec, buffer: bytes, start: int, end: int) -> KernelR
 
 
 def _tos(parts: Mapping[int, bytes]) -> int:
-    """The bits of the type of service that FRA_DSCP asks for."""
+    """Return the bits of the type of service that FRA_DSCP selects."""
     mask = int.from_bytes(parts.get(c.FRA_DSCP_MASK, b"\x3f")[:1], "little")
     return (int.from_bytes(parts.get(c.FRA_DSCP, b"")[:1], "little") & mask) << 2
 
@@ -85,12 +89,14 @@ def _limit(payload: bytes) -> int:
 
 
 def kernel_routes(messages: Iterable[Message], names: Mapping[int, str]) -> list[KernelRoute]:
-    """RTM_NEWROUTE messages but cached ones, those of the kernel's own making too."""
-    found = []
+    """Decode RTM_NEWROUTE messages, including routes that the kernel made, except for cached
+    routes.
+    """
+    records = []
     for message in messages:
         for spec in decode.routes([message], names, whole=True):
-            found.append(_kernel_route(spec, *message[1:]))
-    return found
+            records.append(_kernel_route(spec, *message[1:]))
+    return records
 
 
 def _kernel_route(spec: RouteSpec, buffer: bytes, start: int, end: int) -> KernelRoute:
@@ -117,8 +123,10 @@ def _kernel_route(spec: RouteSpec, buffer: bytes, start: int, end: int) -> Kerne
 
 
 def neighbour_table(messages: Iterable[Message]) -> list[NeighbourEntry]:
-    """RTM_NEWNEIGH messages of IPv4 and IPv6, in whatever state; an entry without a MAC has an empty one."""
-    found = []
+    """Decode RTM_NEWNEIGH messages of IPv4 and IPv6 in any state. An entry without a MAC has an
+    empty one.
+    """
+    entries = []
     for family, index, state, _, buffer, start, end in decode.ndmsgs(messages):
         if family not in (c.AF_INET, c.AF_INET6):
             continue
@@ -126,22 +134,23 @@ def neighbour_table(messages: Iterable[Message]) -> list[NeighbourEntry]:
         address = parts.get(c.NDA_DST, b"")
         if len(address) in (4, 16):
             mac = parts.get(c.NDA_LLADDR, b"")
-            found.append(NeighbourEntry(family, index, address, mac, state))
-    return found
+            entries.append(NeighbourEntry(family, index, address, mac, state))
+    return entries
 
 
 def bridge_entries(messages: Iterable[Message]) -> list[BridgeEntry]:
-    """RTM_NEWNEIGH messages of the family AF_BRIDGE: the forwarding databases of bridges."""
-    found = []
+    """Decode RTM_NEWNEIGH messages of the family AF_BRIDGE to forwarding databases of bridges."""
+    entries = []
     for family, index, state, flags, buffer, start, end in decode.ndmsgs(messages):
         if family != c.AF_BRIDGE:
             continue
         parts = attributes(buffer, start, end)
         mac = parts.get(c.NDA_LLADDR)
         master = as_u32(parts.get(c.NDA_MASTER, _ZERO4))
-        # what is said of a tunnel's other ends, or of what a NIC filters, has NTF_SELF and no master
+        # entries about a tunnel's other ends, or about the filter of a NIC, have NTF_SELF and no
+        # master
         if mac is not None and master:
-            found.append(
+            entries.append(
                 BridgeEntry(
                     index=index,
                     master=master,
@@ -151,12 +160,15 @@ def bridge_entries(messages: Iterable[Message]) -> list[BridgeEntry]:
                     sticky=bool(flags & c.NTF_STICKY),
                 )
             )
-    return found
+    return entries
 
 
 def filtered_links(messages: Iterable[Message]) -> list[int]:
-    """Indices of the links that have an ingress or clsact qdisc, where filters of incoming frames can be. From RTM_NEWQDISC messages."""
-    found = []
+    """Return the indices of links that have an ingress or clsact qdisc, from RTM_NEWQDISC messages.
+
+    Filters of incoming frames can be attached there.
+    """
+    indices = []
     for kind, buffer, start, end in messages:
         if kind != c.RTM_NEWQDISC:
             continue
@@ -165,12 +177,12 @@ def filtered_links(messages: Iterable[Message]) -> list[int]:
         index = int.from_bytes(buffer[start + 4 : start + 8], "little", signed=True)
         name = attributes(buffer, start + 20, end).get(c.TCA_KIND, b"").rstrip(b"\0")
         if name in (b"ingress", b"clsact"):
-            found.append(index)
-    return found
+            indices.append(index)
+    return indices
 
 
 def route_type(messages: Iterable[Message]) -> int:
-    """RTN_… of the answer to RTM_GETROUTE; 0 where there is no route."""
+    """Return the RTN_… type in the answer to RTM_GETROUTE, 0 if there is no route."""
     for kind, buffer, start, end in messages:
         if kind == c.RTM_NEWROUTE and end - start >= 12:
             return buffer[start + 7]

@@ -1,4 +1,7 @@
-"""Requests to rtnetlink messages (rtnetlink(7); linux/rtnetlink.h, if_link.h, if_addr.h, fib_rules.h)."""
+"""Encode requests to rtnetlink messages (rtnetlink(7)).
+
+Sources: linux/rtnetlink.h, if_link.h, if_addr.h, fib_rules.h.
+"""
 
 from __future__ import annotations
 
@@ -64,32 +67,43 @@ LinkRequest = (
     | QdiscSet
     | QdiscDel
 )
-"""The requests that rtnetlink carries out; the others are made of system calls."""
+"""The requests that rtnetlink carries out. The others are carried out by system calls."""
 
 
 class IndexLookup(Protocol):
-    """What an encoder has to ask of its caller: numbers that only the kernel's door knows."""
+    """Numbers that the encoder asks its caller for, because only netorch.kernel knows them."""
 
     def index_of(self, netns: str, name: str) -> int:
-        """The index of a link that is there already."""
+        """Return the index of an existing link."""
 
     def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
-        """The index for a link that is to be made, 0 to let the kernel choose; not `heeded`: it will choose anyhow."""
+        """Return the index for a new link, or 0 to let the kernel choose.
+
+        `heeded` is False if the kernel will choose an index anyhow.
+        """
 
     def fd_of(self, netns: str) -> int:
-        """An open file descriptor of a namespace."""
+        """Return an open file descriptor of a namespace."""
 
 
 def encode(
     request: LinkRequest, seq: int, flags: int, resolver: IndexLookup, also: LinkSet | None = None
 ) -> bytes:
-    """One message; `flags` are ORed to those of the request. `also` is a LinkSet done at the creation of the same link."""
+    """Encode a request to one message.
+
+    `flags` are added to those of the request. `also` is a LinkSet that is carried out at the
+    creation of the same link.
+    """
     kind, own_flags, payload = _body(request, resolver, also)
     return message(kind, c.NLM_F_REQUEST | own_flags | flags, seq, payload)
 
 
 def asked_in(request: LinkRequest) -> str:
-    """The namespace that a request is sent in: a link is asked for where its parent is, and made at once where it belongs."""
+    """Return the namespace in which the request is sent.
+
+    An upper link is requested in its parent's namespace, and the kernel makes it directly in its
+    own.
+    """
     return (
         request.parent[0]
         if isinstance(request, LinkAdd) and request.parent is not None
@@ -130,8 +144,8 @@ def _body(
         case NeighbourAdd() | NeighbourDel():
             return _neighbour(request, resolver)
         case RouteAdd():
-            how = c.NLM_F_REPLACE if request.replace else c.NLM_F_EXCL
-            flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if request.append else how)
+            mode = c.NLM_F_REPLACE if request.replace else c.NLM_F_EXCL
+            flags = c.NLM_F_CREATE | (c.NLM_F_APPEND if request.append else mode)
             return c.RTM_NEWROUTE, flags, _route(request.netns, request.route, resolver)
         case RouteDel():
             return c.RTM_DELROUTE, 0, _route(request.netns, request.route, resolver)
@@ -151,13 +165,16 @@ def _body(
 
 
 def link_name(name: str) -> bytes:
-    """What a link is found by without its index: longer names than IFNAMSIZ allows can only be alternative ones."""
+    """Encode the name of a link, which identifies it without its index.
+
+    A name that is longer than IFNAMSIZ allows can only be an alternative name.
+    """
     encoded = cstring(name)
     return attr(c.IFLA_IFNAME if len(encoded) <= 16 else c.IFLA_ALT_IFNAME, encoded)
 
 
 def delete_group(group: int, seq: int) -> bytes:
-    """RTM_DELLINK of every link in a group (rtnl_group_dellink in net/core/rtnetlink.c)."""
+    """Encode RTM_DELLINK for all links of a group (rtnl_group_dellink in net/core/rtnetlink.c)."""
     payload = _IFINFOMSG.pack(0, 0, 0, 0, 0) + attr(c.IFLA_GROUP, u32(group))
     return message(c.RTM_DELLINK, c.NLM_F_REQUEST | c.NLM_F_ACK, seq, payload)
 
@@ -169,7 +186,7 @@ def _up(up: bool | None) -> tuple[int, int]:
 def _end(
     index: int, name: str, attrs: bytes, given: Attrs, queues: bool, up: bool | None = None
 ) -> bytes:
-    # with one queue there is nothing to wait an expedited RCU grace period for
+    # because a link with one queue does not have to wait for an expedited RCU grace period
     extra = _ONE_QUEUE if queues and _QUEUES.isdisjoint([number for number, _ in given]) else b""
     return (
         _IFINFOMSG.pack(0, 0, index, *_up(up)) + attr(c.IFLA_IFNAME, cstring(name)) + extra + attrs
@@ -185,29 +202,29 @@ def _link_add(request: LinkAdd, resolver: IndexLookup, also: LinkSet | None) -> 
             attrs += attr(c.IFLA_MASTER, u32(resolver.index_of(also.netns, also.master)))
     data = pack(request.data)
     if request.parent is not None:
-        above = u32(resolver.index_of(*request.parent))
+        parent_index = u32(resolver.index_of(*request.parent))
         if request.parent_in:
-            data += attr(request.parent_in, above)
+            data += attr(request.parent_in, parent_index)
         else:
-            attrs += attr(c.IFLA_LINK, above)
+            attrs += attr(c.IFLA_LINK, parent_index)
         if request.parent[0] != request.netns:
             attrs += attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(request.netns)))
-    # older kernels want an index that is free both there and where they are asked
+    # because older kernels require an index that is free in both namespaces
     index = resolver.new_index(
         request.netns, request.name, request.parent is None or request.parent[0] == request.netns
     )
     if request.peer is not None:
         peer = request.peer
-        there = (
+        peer_netns = (
             b""
             if peer.netns == request.netns
             else attr(c.IFLA_NET_NS_FD, u32(resolver.fd_of(peer.netns)))
         )
-        # veth_newlink heeds the peer's index only beside one of the near end
-        there_index = resolver.new_index(peer.netns, peer.name, index != 0)
+        # because veth_newlink uses the peer's index only if the near end has one too
+        peer_index = resolver.new_index(peer.netns, peer.name, index != 0)
         data += nested(
             c.VETH_INFO_PEER,
-            _end(there_index, peer.name, there + pack(peer.attrs), peer.attrs, queues),
+            _end(peer_index, peer.name, peer_netns + pack(peer.attrs), peer.attrs, queues),
         )
     info = attr(c.IFLA_INFO_KIND, cstring(request.kind)) + (
         nested(c.IFLA_INFO_DATA, data) if data else b""
@@ -225,7 +242,8 @@ def _link_set(request: LinkSet, resolver: IndexLookup) -> tuple[int, int, bytes]
         )
     renames = any(number == c.IFLA_IFNAME for number, _ in request.attrs)
     if request.kind is None and not renames:
-        # by name, so that no index has to be asked for; RTM_SETLINK cannot touch a whole group by mistake
+        # by name, because the index would have to be read first; RTM_SETLINK cannot change a whole
+        # group by mistake
         return (
             c.RTM_SETLINK,
             0,
@@ -245,7 +263,7 @@ def _link_set(request: LinkSet, resolver: IndexLookup) -> tuple[int, int, bytes]
 
 
 def _flags(request: LinkSet) -> tuple[int, int]:
-    """IFF_… and which of them change."""
+    """Return the IFF_… flags, and which of them change."""
     flags, change = _up(request.up)
     if request.arp is not None:
         flags, change = flags | (0 if request.arp else c.IFF_NOARP), change | c.IFF_NOARP
@@ -255,7 +273,11 @@ def _flags(request: LinkSet) -> tuple[int, int]:
 
 
 def _linkinfo(kind: str, data: bytes) -> bytes:
-    """`bridge_slave` and its like, as `ip link set type bridge_slave` has them, are the port's half of a kind."""
+    """Encode IFLA_LINKINFO.
+
+    A kind such as `bridge_slave`, as in `ip link set type bridge_slave`, sets the options that the
+    master's kind has for its ports.
+    """
     if kind.endswith("_slave"):
         return nested(
             c.IFLA_LINKINFO,
@@ -270,7 +292,10 @@ def _linkinfo(kind: str, data: bytes) -> bytes:
 
 
 def _vlans(request: VlanAdd | VlanDel, resolver: IndexLookup) -> bytes:
-    """IFLA_BRIDGE_VLAN_INFO of each VLAN, of a range its two ends (br_afspec in net/bridge/br_netlink.c)."""
+    """Encode IFLA_BRIDGE_VLAN_INFO of each VLAN, and the two ends of each range of VLANs.
+
+    The kernel reads it in br_afspec in net/bridge/br_netlink.c.
+    """
     parts = [attr(c.IFLA_BRIDGE_FLAGS, u16(c.BRIDGE_FLAGS_SELF))] if request.own else []
     for first, last, flags in request.vlans:
         ends = (
@@ -304,7 +329,7 @@ def _address(request: AddressAdd | AddressDel, resolver: IndexLookup) -> tuple[i
             _IFADDRMSG.pack(request.family, request.prefixlen, 0, 0, index) + pair,
         )
     extra = attr(c.IFA_PROTO, u8(request.protocol)) if request.protocol else b""
-    # an address that waits for DAD (RFC 4862) cannot be used for 1.8 s
+    # because an address cannot be used for 1.8 s while DAD (RFC 4862) runs
     flags = request.flags | (c.IFA_F_NODAD if request.family == c.AF_INET6 else 0)
     if flags:
         extra += attr(c.IFA_FLAGS, u32(flags))
@@ -328,22 +353,30 @@ def _neighbour(
     header = _NDMSG.pack(request.family, index, c.NUD_PERMANENT, flags, 0)
     if isinstance(request, NeighbourDel):
         return c.RTM_DELNEIGH, 0, header + pair
-    beside = c.NLM_F_APPEND if request.append else c.NLM_F_REPLACE
+    exists_flag = c.NLM_F_APPEND if request.append else c.NLM_F_REPLACE
     protocol = attr(c.NDA_PROTOCOL, u8(request.protocol)) if request.protocol else b""
-    return c.RTM_NEWNEIGH, c.NLM_F_CREATE | beside, header + pair + protocol
+    return c.RTM_NEWNEIGH, c.NLM_F_CREATE | exists_flag, header + pair + protocol
 
 
 def _root(request: QdiscSet | QdiscDel, resolver: IndexLookup) -> bytes:
-    """struct tcmsg. Without a handle the kernel chooses one, and a change finds whatever is there."""
+    """Encode struct tcmsg without a handle: the kernel chooses one, and a change finds any
+    qdisc.
+    """
     return _TCMSG.pack(0, resolver.index_of(request.netns, request.link), 0, c.TC_H_ROOT, 0)
 
 
 def _gateway(family: int, via: bytes | None) -> bytes:
-    """RTA_GATEWAY, or RTA_VIA (struct rtvia) for a gateway of the other family (RFC 5549)."""
+    """Encode RTA_GATEWAY, or RTA_VIA (struct rtvia) for a gateway of the other family (RFC
+    5549).
+    """
     if via is None:
         return b""
-    theirs = c.AF_INET if len(via) == 4 else c.AF_INET6
-    return attr(c.RTA_GATEWAY, via) if theirs == family else attr(c.RTA_VIA, u16(theirs) + via)
+    gateway_family = c.AF_INET if len(via) == 4 else c.AF_INET6
+    return (
+        attr(c.RTA_GATEWAY, via)
+        if gateway_family == family
+        else attr(c.RTA_VIA, u16(gateway_family) + via)
+    )
 
 
 def _nexthop(netns: str, family: int, hop: Hop, resolver: IndexLookup) -> bytes:
@@ -367,7 +400,7 @@ def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
     if route.sources is not None:
         parts.append(attr(c.RTA_SRC, route.sources[0]))
     if route.nexthop:
-        # which has the hops, and the kernel takes no others beside it
+        # because the nexthop object has the hops, and the kernel accepts no others in addition
         parts.append(attr(c.RTA_NH_ID, u32(route.nexthop)))
     elif len(route.hops) == 1:
         hop = route.hops[0]
@@ -404,7 +437,10 @@ def _route(netns: str, route: RouteSpec, resolver: IndexLookup) -> bytes:
 def route_lookup(
     family: int, destination: bytes, source: bytes, *, mark: int = 0, device: int = 0
 ) -> bytes:
-    """RTM_GETROUTE: which route a packet would take (RTM_F_FIB_MATCH), with the next hop that it would take first."""
+    """Encode RTM_GETROUTE, which asks for the route of a packet and its next hop.
+
+    With RTM_F_FIB_MATCH, the kernel returns the route itself.
+    """
     bits = len(destination) * 8
     header = _RTMSG.pack(family, bits, bits, 0, 0, 0, 0, 0, c.RTM_F_FIB_MATCH)
     parts = [attr(c.RTA_DST, destination), attr(c.RTA_SRC, source)]

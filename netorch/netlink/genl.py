@@ -1,4 +1,4 @@
-"""Generic netlink: families by name, and the header of their messages (linux/genetlink.h, genl(7))."""
+"""Generic netlink: families by name, and the header of messages (linux/genetlink.h, genl(7))."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ _GENLMSGHDR = struct.Struct("=BBxx")
 
 
 def header(command: int, version: int = 1) -> bytes:
+    """Encode struct genlmsghdr."""
     return _GENLMSGHDR.pack(command, version)
 
 
 def family_question(name: str) -> bytes:
-    """The payload that asks GENL_ID_CTRL for the number of a family."""
+    """Encode the payload that asks GENL_ID_CTRL for the number of a family."""
     return header(CTRL_CMD_GETFAMILY) + attr(CTRL_ATTR_FAMILY_NAME, cstring(name))
 
 
 def family_number(answer: Iterable[Message]) -> int | None:
-    """The number in the answer, by which messages of the family are addressed; None if there is no such family."""
+    """Return the family's number, which its messages have as type, or None without such a
+    family.
+    """
     for _, buffer, start, end in answer:
-        found = attributes(buffer, start + HEADER_SIZE, end).get(CTRL_ATTR_FAMILY_ID)
-        if found is not None:
-            return as_u16(found)
+        payload = attributes(buffer, start + HEADER_SIZE, end).get(CTRL_ATTR_FAMILY_ID)
+        if payload is not None:
+            return as_u16(payload)
     return None

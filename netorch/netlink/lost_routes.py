@@ -1,4 +1,7 @@
-"""Routes that the kernel makes of addresses, and that somebody has deleted (fib_add_ifaddr, addrconf_prefix_route)."""
+"""Find routes that the kernel made for an address, and that were deleted since.
+
+The kernel makes them in fib_add_ifaddr and addrconf_prefix_route.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from netorch.values.requests import RouteSpec
 from netorch.values.snapshot import AddressRecord, LinkRecord
 
 _ETHERNET = frozenset(("veth", "bridge", "macvlan", "dummy"))
-"""Kinds of links whose link-local addresses have the prefix that all of them share."""
+"""Kinds of links whose link-local addresses have the common prefix fe80::/64."""
 _LINK_LOCAL = b"\xfe\x80"
 _LOOPBACK = bytes(15) + b"\x01"
-"""::1, for which some kernels have a prefix route and others not."""
+"""The address ::1, for which only some kernels have a prefix route."""
 _COUNTED = tuple(
     (family, kind) for family in (c.AF_INET, c.AF_INET6) for kind in (c.RTN_LOCAL, c.RTN_UNICAST)
 )
@@ -24,26 +27,32 @@ _UNREADY = c.IFA_F_TENTATIVE | c.IFA_F_DADFAILED
 
 
 class OwnRoute(Value):
-    """A route that the kernel makes of an address. `metric`: that it gives it."""
+    """A route that the kernel makes for an address."""
 
     family: int
     type: int
+    """RTN_LOCAL or RTN_UNICAST."""
     dst: bytes
     prefixlen: int
     index: int
+    """The index of the link."""
     metric: int
+    """The metric that the kernel gives the route."""
 
     @property
     def text(self) -> str:
+        """Return the route as text: `local 10.0.0.1/32`."""
         kind = "local " if self.type == c.RTN_LOCAL else ""
         return f"{kind}{ip_address(self.dst)}/{self.prefixlen}"
 
 
 class LostRoutes(Value):
-    """`of`: index of a link → its routes, in words. `late`: some of them may only be late, since the kernel makes them by a thread."""
+    """Routes of addresses that are missing from the kernel."""
 
-    of: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    by_link: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    """Index of a link → its lost routes as text."""
     late: bool = False
+    """Whether some of them may only be late, because a thread of the kernel makes them."""
 
 
 def lost_routes(
@@ -52,32 +61,33 @@ def lost_routes(
     messages: Iterable[Message],
     counts: Mapping[tuple[int, int], int],
 ) -> LostRoutes:
-    """The routes of addresses on links that are up that are not there.
+    """Return the missing routes of addresses on links that are up.
 
-    `messages`: the dump of RTM_GETROUTE; `counts`: AF_… and RTN_… → how many of them are the kernel's. Only where these are not
-    as many as the addresses let expect, the routes are read one by one.
+    `messages` is the dump of RTM_GETROUTE; `counts` has the number of the kernel's routes in it for
+    each (AF_…, RTN_…). The routes are decoded one by one only if the counts differ from the
+    expected ones.
     """
     up = {link.index: link for link in links if link.flags & c.IFF_UP}
     expected = dict.fromkeys(
         route for address in addresses for route in _routes_of(address, up.get(address.index))
     )
-    wanted: dict[tuple[int, int], int] = {}
+    expected_counts: dict[tuple[int, int], int] = {}
     for route in expected:
         kind = route.family, route.type
-        wanted[kind] = wanted.get(kind, 0) + 1
-    if all(counts.get(kind, 0) == wanted.get(kind, 0) for kind in _COUNTED):
+        expected_counts[kind] = expected_counts.get(kind, 0) + 1
+    if all(counts.get(kind, 0) == expected_counts.get(kind, 0) for kind in _COUNTED):
         return LostRoutes()
     names = {link.index: link.name for link in links}
-    there = decode.routes(messages, names, whole=True)
-    found: dict[int, tuple[str, ...]] = {}
+    existing = decode.routes(messages, names, whole=True)
+    by_link: dict[int, tuple[str, ...]] = {}
     late = False
     for route in expected:
         if not _is_sure(route, up[route.index]):
             continue
-        if not any(_stands_for(other, route, names[route.index]) for other in there):
-            found[route.index] = (*found.get(route.index, ()), route.text)
+        if not any(_stands_for(other, route, names[route.index]) for other in existing):
+            by_link[route.index] = (*by_link.get(route.index, ()), route.text)
             late = late or (route.family == c.AF_INET6 and route.type == c.RTN_LOCAL)
-    return LostRoutes(found, late)
+    return LostRoutes(by_link, late)
 
 
 def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnRoute]:
@@ -92,17 +102,20 @@ def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnR
     if address.flags & c.IFA_F_NOPREFIXROUTE:
         return
     shift = bits - length
-    # with another end IPv6 has its own prefix and that end, and IPv4 that end's prefix
+    # a point-to-point address has routes for its own prefix and for its peer in IPv6, and only for
+    # the peer's prefix in IPv4
     near = address.local if six else address.address
     number = int.from_bytes(near, "big") >> shift << shift
     prefix = number.to_bytes(bits // 8, "big")
     if six:
         metric = address.metric or 256
         has_peer = address.address != address.local
-        # without a length there is something else beside a peer, and not for good
+        # because an IPv6 address with a peer and no prefix length gets another route, which does
+        # not stay
         if address.local != _LOOPBACK and (length or not has_peer):
             yield OwnRoute(family, c.RTN_UNICAST, prefix, length, index, metric)
-        # an address that is changed to have an end within its prefix gets no route to that alone
+        # because an address that is changed to have a peer within its prefix gets no route to the
+        # peer alone
         is_within = (
             bool(length) and int.from_bytes(address.address, "big") >> shift == number >> shift
         )
@@ -119,18 +132,24 @@ def _routes_of(address: AddressRecord, link: LinkRecord | None) -> Iterator[OwnR
 
 
 def _is_of_no_host(local: bytes) -> bool:
-    """Whether an IPv4 address is one of a group or of all, from which no route sends (fib_valid_prefsrc)."""
+    """Return whether an IPv4 address is multicast or broadcast, and so not a source of any route.
+
+    The kernel checks this in fib_valid_prefsrc.
+    """
     return 224 <= local[0] < 240 or local == b"\xff" * 4
 
 
 def _is_sure(route: OwnRoute, link: LinkRecord) -> bool:
-    """Whether every kernel makes it: links of other kinds may have other routes for what is local to the link."""
+    """Return whether every kernel makes the route.
+
+    Links of other kinds may have other link-local routes.
+    """
     of_link = route.type == c.RTN_UNICAST and route.dst.startswith(_LINK_LOCAL)
     return not of_link or link.kind in _ETHERNET
 
 
 def _stands_for(other: RouteSpec, route: OwnRoute, name: str) -> bool:
-    """Whether a route is the one that the kernel made, or one that somebody has put in its place."""
+    """Return whether a route is the one that the kernel made, or one that was put in its place."""
     dst = other.dst if other.dst is not None else bytes(len(route.dst))
     if (other.family, dst, other.prefixlen) != (route.family, route.dst, route.prefixlen):
         return False

@@ -1,4 +1,4 @@
-"""Requests about one link that stand side by side, folded into fewer messages where the kernel does the same then."""
+"""Merge consecutive requests about one link into fewer messages with the same effect."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from netorch.netlink import constants as c
 from netorch.values.requests import LinkAdd, LinkSet, NetnsAdd, Request
 
 AT_CREATION = frozenset((c.IFLA_ADDRESS, c.IFLA_MTU, c.IFLA_TXQLEN, c.IFLA_GROUP))
-"""What rtnl_create_link takes (net/core/rtnetlink.c); IFLA_IFALIAS it ignores without a word."""
+"""The attributes that rtnl_create_link accepts (net/core/rtnetlink.c). It silently ignores
+IFLA_IFALIAS.
+"""
 
 _ALONE = frozenset(
     (
@@ -24,15 +26,18 @@ _ALONE = frozenset(
 
 
 class Unit(Value):
-    """What becomes one message: `request`, done together with `also`; `origin` are the requests that it stands for."""
+    """The content of one message."""
 
     request: Request
+    """The request that the message carries out."""
     origin: tuple[Request, ...]
+    """The original requests that the message stands for."""
     also: LinkSet | None = None
+    """A second request that is carried out in the same message."""
 
 
 def fold(requests: Iterable[Request]) -> Iterator[Unit]:
-    """Units in the order of the requests; only direct neighbours are folded."""
+    """Return units in the order of the requests. Only consecutive requests are merged."""
     pending: Unit | None = None
     for request in requests:
         if pending is not None:
@@ -51,13 +56,13 @@ def _join(unit: Unit, request: Request) -> Unit | None:
         return None
     first = unit.request
     if isinstance(first, NetnsAdd):
-        # lo comes up in the message that marks it
-        mine = (
+        # because the message that marks lo also sets it up
+        is_of_lo = (
             (first.netns, "lo") == (request.netns, request.name)
             and request.master is None
             and not _alone(request)
         )
-        return Unit(first, (first, request), request) if mine and unit.also is None else None
+        return Unit(first, (first, request), request) if is_of_lo and unit.also is None else None
     if not isinstance(first, LinkAdd | LinkSet) or (first.netns, first.name) != (
         request.netns,
         request.name,
@@ -84,7 +89,10 @@ def _alone(request: LinkSet) -> bool:
 
 
 def _merged(first: LinkSet, second: LinkSet) -> LinkSet | None:
-    """Both in one, if their order does not matter: the kernel sets flags last, and a port's options need its master already."""
+    """Return both requests as one, or None if their order matters.
+
+    The kernel sets flags last, and the options of a port need its master first.
+    """
     if first.up is False or first.kind is not None or _alone(first) or _alone(second):
         return None
     if {number for number, _ in first.attrs} & {number for number, _ in second.attrs}:
@@ -103,7 +111,10 @@ def _merged(first: LinkSet, second: LinkSet) -> LinkSet | None:
 
 
 def _split(unit: Unit) -> Iterator[Unit]:
-    """A LinkAdd keeps of its LinkSet what works at creation; the rest follows as a message of its own."""
+    """Split a LinkAdd from those parts of its LinkSet that do not work at creation.
+
+    They become a second message.
+    """
     if unit.also is None or isinstance(unit.request, NetnsAdd):
         yield unit
         return

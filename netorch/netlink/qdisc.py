@@ -1,4 +1,7 @@
-"""Options of the queueing disciplines netem and tbf, TCA_OPTIONS to bytes and back (linux/pkt_sched.h, net/sched/sch_{netem,tbf}.c)."""
+"""Encode and decode TCA_OPTIONS of the queueing disciplines netem and tbf.
+
+Sources: linux/pkt_sched.h, net/sched/sch_{netem,tbf}.c.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from netorch.immutable import Value
 from netorch.netlink.codec import DecodeError, as_i64, as_u64, attr, attributes, i64, u32, u64
 
 TICK = 64
-"""Nanoseconds of the kernel's packet scheduler clock (PSCHED_SHIFT)."""
+"""Nanoseconds in one tick of the kernel's packet scheduler clock (PSCHED_SHIFT)."""
 _U32_MAX = 2**32 - 1
 
 (
@@ -24,40 +27,53 @@ TCA_TBF_PARMS, TCA_TBF_RATE64, TCA_TBF_PRATE64, TCA_TBF_BURST = 1, 4, 5, 6
 TC_LINKLAYER_ETHERNET = 1
 
 _NETEM = struct.Struct("=6I")  # latency, limit, loss, gap, duplicate, jitter
-_CORR = struct.Struct("=3I")  # of delay, loss, duplication
+_CORR = struct.Struct("=3I")  # correlation of delay, loss, duplication
 _PAIR = struct.Struct("=2I")  # probability, correlation
 _NETEM_RATE = struct.Struct("=IiIi")  # rate, packet overhead, cell size, cell overhead
 _RATESPEC = struct.Struct("=BBHhHI")  # cell_log, linklayer, overhead, cell_align, mpu, rate
-_TBF = struct.Struct("=3I")  # limit, buffer, mtu, behind two ratespecs
+_TBF = struct.Struct("=3I")  # limit, buffer, mtu, after two ratespecs
 
 
 class Netem(Value):
-    """Times in ns, probabilities of 2^32-1, `rate` in bytes a second (0: none), `limit` in packets. `other`: what else is set."""
+    """The parameters of netem. A probability is a fraction of 2^32-1."""
 
     delay: int
+    """In nanoseconds."""
     jitter: int
+    """In nanoseconds."""
     loss: int
+    """The probability that a packet is lost."""
     duplicate: int
+    """The probability that a packet is duplicated."""
     corrupt: int
+    """The probability that a packet is corrupted."""
     reorder: int
+    """The probability that a packet is sent at once, ahead of delayed packets."""
     rate: int
+    """In bytes per second, 0 for no limit."""
     limit: int
+    """The length of the queue, in packets."""
     other: str = ""
+    """The names of other parameters that are set."""
 
 
 class Tbf(Value):
-    """`rate` in bytes a second, `buffer` in ticks (what is sent at once, as the time it takes), `limit` in bytes."""
+    """The parameters of tbf."""
 
     rate: int
+    """In bytes per second."""
     buffer: int
+    """The burst, as the time in ticks that sending it takes."""
     limit: int
+    """The length of the queue, in bytes."""
     other: str = ""
+    """The names of other parameters that are set."""
 
 
 def netem_options(netem: Netem) -> bytes:
-    """All that netem has: what is left out of a change stays as it was."""
+    """Encode all parameters, because a change does not reset a parameter that is left out."""
     latency, jitter = (min(time // TICK, _U32_MAX) for time in (netem.delay, netem.jitter))
-    # every packet is a candidate for reordering; without a gap none is
+    # gap 1 makes every packet a candidate for reordering, gap 0 none
     head = _NETEM.pack(
         latency, netem.limit, netem.loss, 1 if netem.reorder else 0, netem.duplicate, jitter
     )
@@ -78,20 +94,20 @@ def read_netem(payload: bytes) -> Netem:
     if len(payload) < _NETEM.size:
         raise DecodeError("netem without its parameters")
     latency, limit, loss, gap, duplicate, jitter = _NETEM.unpack_from(payload)
-    found = attributes(payload, _NETEM.size, len(payload))
-    reorder, reorder_again = _unpacked(_PAIR, found.get(TCA_NETEM_REORDER))
-    corrupt, corrupt_again = _unpacked(_PAIR, found.get(TCA_NETEM_CORRUPT))
-    rate, *overheads = _unpacked(_NETEM_RATE, found.get(TCA_NETEM_RATE))
-    delay64, jitter64 = found.get(TCA_NETEM_LATENCY64), found.get(TCA_NETEM_JITTER64)
+    attrs = attributes(payload, _NETEM.size, len(payload))
+    reorder, reorder_correlation = _unpacked(_PAIR, attrs.get(TCA_NETEM_REORDER))
+    corrupt, corrupt_correlation = _unpacked(_PAIR, attrs.get(TCA_NETEM_CORRUPT))
+    rate, *overheads = _unpacked(_NETEM_RATE, attrs.get(TCA_NETEM_RATE))
+    delay64, jitter64 = attrs.get(TCA_NETEM_LATENCY64), attrs.get(TCA_NETEM_JITTER64)
     further = {
-        "correlation": any(_unpacked(_CORR, found.get(TCA_NETEM_CORR)))
-        or reorder_again
-        or corrupt_again,
+        "correlation": any(_unpacked(_CORR, attrs.get(TCA_NETEM_CORR)))
+        or reorder_correlation
+        or corrupt_correlation,
         "gap": gap != (1 if reorder else 0),
-        "loss model": TCA_NETEM_LOSS in found,
+        "loss model": TCA_NETEM_LOSS in attrs,
         "overhead": any(overheads),
-        "ecn": TCA_NETEM_ECN in found,
-        "slots": TCA_NETEM_SLOT in found,
+        "ecn": TCA_NETEM_ECN in attrs,
+        "slots": TCA_NETEM_SLOT in attrs,
     }
     return Netem(
         delay=latency * TICK if delay64 is None else as_i64(delay64),
@@ -100,14 +116,17 @@ def read_netem(payload: bytes) -> Netem:
         duplicate=duplicate,
         corrupt=corrupt,
         reorder=reorder,
-        rate=as_u64(found[TCA_NETEM_RATE64]) if TCA_NETEM_RATE64 in found else rate,
+        rate=as_u64(attrs[TCA_NETEM_RATE64]) if TCA_NETEM_RATE64 in attrs else rate,
         limit=limit,
-        other=", ".join(name for name, there in further.items() if there),
+        other=", ".join(name for name, is_set in further.items() if is_set),
     )
 
 
 def tbf_options(rate: int, burst: int, limit: int) -> bytes:
-    """`rate` in bytes a second, `burst` and `limit` in bytes. A link layer that is said needs no table of rates."""
+    """Encode the parameters: `rate` in bytes per second, `burst` and `limit` in bytes.
+
+    The kernel needs no table of rates if the link layer is given.
+    """
     ticks = min(ticks_of(rate, burst), _U32_MAX)
     spec = _RATESPEC.pack(0, TC_LINKLAYER_ETHERNET, 0, 0, 0, min(rate, _U32_MAX))
     parts = [
@@ -120,39 +139,43 @@ def tbf_options(rate: int, burst: int, limit: int) -> bytes:
 
 
 def read_tbf(payload: bytes) -> Tbf:
-    found = attributes(payload, 0, len(payload))
-    parms = found.get(TCA_TBF_PARMS, b"")
+    attrs = attributes(payload, 0, len(payload))
+    parms = attrs.get(TCA_TBF_PARMS, b"")
     if len(parms) < 2 * _RATESPEC.size + _TBF.size:
         raise DecodeError("tbf without its parameters")
     _, layer, overhead, _, mpu, rate = _RATESPEC.unpack_from(parms)
     peak = _RATESPEC.unpack_from(parms, _RATESPEC.size)[-1]
     limit, buffer, mtu = _TBF.unpack_from(parms, 2 * _RATESPEC.size)
     further = {
-        "peakrate": peak or TCA_TBF_PRATE64 in found or mtu,
+        "peakrate": peak or TCA_TBF_PRATE64 in attrs or mtu,
         "overhead": overhead or mpu,
         "linklayer": layer != TC_LINKLAYER_ETHERNET,
     }
     return Tbf(
-        as_u64(found[TCA_TBF_RATE64]) if TCA_TBF_RATE64 in found else rate,
+        as_u64(attrs[TCA_TBF_RATE64]) if TCA_TBF_RATE64 in attrs else rate,
         buffer,
         limit,
-        ", ".join(name for name, there in further.items() if there),
+        ", ".join(name for name, is_set in further.items() if is_set),
     )
 
 
 def ticks_of(rate: int, burst: int) -> int:
-    """The time that `burst` bytes take."""
+    """Return the time in ticks that sending `burst` bytes takes."""
     return burst * 10**9 // max(rate, 1) // TICK
 
 
 def is_burst(buffer: int, rate: int, burst: int) -> bool:
-    """Whether a `buffer` that was read is what became of `burst` bytes: 32 bits are shown, and the kernel divides by multiplying."""
+    """Return whether a `buffer` of the kernel stands for `burst` bytes.
+
+    The kernel reports 32 bits only, and it divides inexactly, by a multiplication.
+    """
     ticks = ticks_of(rate, burst)
-    apart = (buffer - ticks) % 2**32
-    return min(apart, 2**32 - apart) <= 1 + (ticks >> 28)
+    distance = (buffer - ticks) % 2**32
+    return min(distance, 2**32 - distance) <= 1 + (ticks >> 28)
 
 
 def burst_of(buffer: int, rate: int) -> int:
+    """Return the burst in bytes for a time in ticks."""
     return buffer * TICK * rate // 10**9
 
 

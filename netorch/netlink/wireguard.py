@@ -1,4 +1,4 @@
-"""WireGuard's configuration in generic netlink (linux/wireguard.h): requests to payloads, and a dump to a record."""
+"""Encode and decode WireGuard's configuration in generic netlink (linux/wireguard.h)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, WGPEER_A_LAST_HANDSHAKE_TIME, WGPEER_A_A
 WGALLOWEDIP_A_FAMILY, WGALLOWEDIP_A_IPADDR, WGALLOWEDIP_A_CIDR_MASK = 1, 2, 3
 
 AT_ONCE = 500
-"""Allowed addresses in one message: an attribute holds 64 KiB at most, and one of them takes 40 bytes."""
+"""The number of allowed addresses in one message.
+
+An attribute holds 64 KiB at most, and an allowed address takes 40 bytes.
+"""
 
 _SOCKADDR_IN = struct.Struct(">4s8x")
 _SOCKADDR_IN6 = struct.Struct(">4x16s4x")
@@ -69,7 +72,9 @@ def set_device(request: WireguardSet) -> bytes:
 
 
 def set_peer(request: WireguardPeerSet) -> Iterator[bytes]:
-    """The messages for one peer: more than one where it has more allowed addresses than fit."""
+    """Encode the messages for one peer. It needs several if its allowed addresses do not fit in
+    one.
+    """
     flags = WGPEER_F_UPDATE_ONLY if request.known else 0
     first = (
         [attr(WGPEER_A_PRESHARED_KEY, request.preshared_key.reveal())]
@@ -137,16 +142,19 @@ def _sockaddr(address: bytes, port: int) -> bytes:
 
 
 def device(messages: Iterable[Message]) -> WireguardRecord:
-    """A dump of WG_CMD_GET_DEVICE. A peer whose allowed addresses did not fit goes on in the next message."""
+    """Decode a dump of WG_CMD_GET_DEVICE.
+
+    A peer whose allowed addresses do not fit in one message continues in the next one.
+    """
     private: Secret | None = None
     port = mark = 0
     peers: list[PeerRecord] = []
     for _, buffer, start, end in messages:
-        found = attributes(buffer, start + HEADER_SIZE, end)
-        private = _key(found.get(WGDEVICE_A_PRIVATE_KEY)) or private
-        port = as_u16(found[WGDEVICE_A_LISTEN_PORT]) if WGDEVICE_A_LISTEN_PORT in found else port
-        mark = as_u32(found[WGDEVICE_A_FWMARK]) if WGDEVICE_A_FWMARK in found else mark
-        for _, body in attribute_list(found.get(WGDEVICE_A_PEERS, b"")):
+        attrs = attributes(buffer, start + HEADER_SIZE, end)
+        private = _key(attrs.get(WGDEVICE_A_PRIVATE_KEY)) or private
+        port = as_u16(attrs[WGDEVICE_A_LISTEN_PORT]) if WGDEVICE_A_LISTEN_PORT in attrs else port
+        mark = as_u32(attrs[WGDEVICE_A_FWMARK]) if WGDEVICE_A_FWMARK in attrs else mark
+        for _, body in attribute_list(attrs.get(WGDEVICE_A_PEERS, b"")):
             peer = _peer_record(body)
             if peers and peers[-1].public_key == peer.public_key:
                 peers[-1] = replace(peers[-1], allowed=peers[-1].allowed + peer.allowed)
@@ -156,24 +164,24 @@ def device(messages: Iterable[Message]) -> WireguardRecord:
 
 
 def _peer_record(body: bytes) -> PeerRecord:
-    found = attributes(body, 0, len(body))
-    endpoint = found.get(WGPEER_A_ENDPOINT, b"")
+    attrs = attributes(body, 0, len(body))
+    endpoint = attrs.get(WGPEER_A_ENDPOINT, b"")
     return PeerRecord(
-        public_key=found.get(WGPEER_A_PUBLIC_KEY, b""),
-        preshared_key=_key(found.get(WGPEER_A_PRESHARED_KEY)),
+        public_key=attrs.get(WGPEER_A_PUBLIC_KEY, b""),
+        preshared_key=_key(attrs.get(WGPEER_A_PRESHARED_KEY)),
         endpoint=_endpoint(endpoint) if endpoint else None,
-        keepalive=as_u16(found[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
-        if WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL in found
+        keepalive=as_u16(attrs[WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
+        if WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL in attrs
         else 0,
-        handshake=any(found.get(WGPEER_A_LAST_HANDSHAKE_TIME, b"")),
+        handshake=any(attrs.get(WGPEER_A_LAST_HANDSHAKE_TIME, b"")),
         allowed=tuple(
-            _subnet(entry) for _, entry in attribute_list(found.get(WGPEER_A_ALLOWEDIPS, b""))
+            _subnet(entry) for _, entry in attribute_list(attrs.get(WGPEER_A_ALLOWEDIPS, b""))
         ),
     )
 
 
 def _key(payload: bytes | None) -> Secret | None:
-    """A key of zeros is none."""
+    """Return the key, or None for a key of zeros, which means that there is none."""
     return Secret(payload) if payload is not None and any(payload) else None
 
 
@@ -183,5 +191,5 @@ def _endpoint(sockaddr: bytes) -> tuple[bytes, int]:
 
 
 def _subnet(entry: bytes) -> tuple[bytes, int]:
-    found = attributes(entry, 0, len(entry))
-    return found.get(WGALLOWEDIP_A_IPADDR, b""), as_u8(found.get(WGALLOWEDIP_A_CIDR_MASK, b"\0"))
+    attrs = attributes(entry, 0, len(entry))
+    return attrs.get(WGALLOWEDIP_A_IPADDR, b""), as_u8(attrs.get(WGALLOWEDIP_A_CIDR_MASK, b"\0"))
