@@ -22,7 +22,7 @@ MEANING = {
     "what stands where": "is wired to|in another link already|both its ends|is a port of|cannot be a port|be one of|is not a port"
     "|is on top of|of kind .* itself|are both the host's|stays there|on one segment and both|cannot both be"
     "|is the uplink of|and cannot be that of|plug a node into|is not in|has another interface|cannot move it|is moved from"
-    "|is not made by this file|default route from one|two peers|both have|has the neighbour",
+    "|is not made by this file|default route from one|two peers|both have|expects the opposite|has the neighbour",
     "addresses and subnets, which take arithmetic": "bits set to the right|is outside|no room|needs a prefix length|overlap|is left for|is in no"
     "|network or broadcast|network address of|broadcast address of|is the unspecified|multicast|is not a host's address|nobody answers"
     "|is an address of|is on every link|is not an address of one host|say different|alike|has this address|no IPv[46] address|not an IPv[46] address|IPv4 and IPv6|IP versions?\\b|over IPv"

@@ -75,7 +75,25 @@ def resolve_checks(draft: Draft, segments: Mapping[str, Segment]) -> tuple[Check
                 mtu=words.mtu or 0,
             )
         )
+    _refuse_contradictions(draft, found)
     return tuple(found)
+
+
+def _refuse_contradictions(draft: Draft, checks: Iterable[Check]) -> None:
+    """Report each check that demands the opposite of an earlier one: one of them fails always."""
+    earlier: dict[tuple[object, ...], Check] = {}
+    for check in checks:
+        if not check.network and (check.source is None or check.target is None):
+            continue  # because its names are wrong, which is reported already
+        ends = check.source, check.target, check.network
+        first = earlier.setdefault((*ends, check.tcp, check.mtu), check)
+        if first.reachable != check.reachable:
+            draft.complain(
+                "contradicting-checks",
+                check.path,
+                f"checks.{first.path[-1]} asks the same question and expects the opposite answer.",
+                "Remove one of the two.",
+            )
 
 
 def _target(draft: Draft, text: str, path: Path) -> CheckEnd | None:

@@ -426,5 +426,12 @@ TOPOLOGY = Area(
             "is on.",
             "Name a node or an address of one host, as `fe80::1%eth0` if it is link-local.",
         ),
+        Code(
+            "contradicting-checks",
+            "Two checks contradict each other",
+            "Both try the same packet from the same node. One expects an answer and the other, "
+            "with `reachable: false`, expects none.",
+            "Remove one of the two checks.",
+        ),
     ),
 )

@@ -139,6 +139,26 @@ def test_what_makes_no_check(entry: str, what: str) -> None:
     assert what in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "wrong"),
+    [
+        ("{from: a, to: b}", "{from: a, to: b, reachable: false}", True),
+        ("{all: lan, reachable: false}", "{all: lan}", True),
+        ("{from: a, to: b}", "{from: a, to: b}", False),
+        ("{from: a, to: b}", "{from: b, to: a, reachable: false}", False),
+        ("{from: a, to: b}", "{from: a, to: b, tcp: 22, reachable: false}", False),
+        ("{from: a, to: nobody}", "{from: a, to: no-one, reachable: false}", False),
+    ],
+)
+def test_checks_that_contradict_each_other(first: str, second: str, wrong: bool) -> None:
+    codes: list[str] = []
+    try:
+        loaded(first, second)
+    except FileError as error:
+        codes = [problem.code for problem in error.problems]
+    assert ("contradicting-checks" in codes) is wrong
+
+
 def test_one_address_of_each_ip_version_must_answer() -> None:
     live = {"b": [("eth0", ip_address("10.0.0.2"))]}
     unneeded = Reply(Sort.NOT_NEEDED)
