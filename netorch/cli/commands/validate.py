@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 class ValidateOptions(FileOptions):
     files: list[str]
+    strict: bool
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     add_output_option(parser)
     add_file_options(parser)
+    parser.add_argument("--strict", action="store_true", help="fail if there are warnings")
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="topology files (default: topo.yaml)"
     )
@@ -47,6 +49,8 @@ def run(options: ValidateOptions, output: Output) -> int:
         name = loaded.desired.topology
         warnings = list(loaded.warning_lines)
         output.warn(warnings)
+        if warnings and options.strict:
+            status = FAILED
         rows.append(
             {
                 "file": file,
