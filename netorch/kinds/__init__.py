@@ -1,4 +1,4 @@
-"""Every module in this folder is one kind of kernel object: importing the package registers them all."""
+"""The kinds of kernel objects, one module each. Importing the package registers all of them."""
 
 from importlib import import_module
 from pkgutil import iter_modules

@@ -1,1 +1,1 @@
-"""Resources, keys, states and plans; the registry of kinds; the planner. Pure."""
+"""Resources, keys, states, plans, the registry of kinds and the planner. Nothing here does I/O."""

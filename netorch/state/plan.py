@@ -1,4 +1,4 @@
-"""What changes a state: ordered steps."""
+"""Steps, and plans, which are ordered lists of them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
 
 
 class Step(Value):
-    """One act of a plan: a delete has `before` alone, a create `after` alone, an update both."""
+    """One step of a plan. A delete has only `before`, a create only `after`, an update has both."""
 
     before: Resource | None
     after: Resource | None
     disruption: Disruption
     cause: Key | None = None
-    """The key whose end makes this step necessary, where the two states alone do not show why."""
+    """The key whose deletion or update makes this step necessary, where the two states alone do not
+    show why.
+    """
 
     @property
     def resource(self) -> Resource:
-        found = self.after if self.after is not None else self.before
-        assert found is not None
-        return found
+        resource = self.after if self.after is not None else self.before
+        assert resource is not None
+        return resource
 
     @property
     def key(self) -> Key:
@@ -48,9 +50,9 @@ class Plan(Value):
 
     deletes: tuple[Step, ...] = ()
     changes: tuple[Step, ...] = ()
-    """Creates and updates. What a resource needs comes before it."""
+    """Creates and updates. A resource comes after the resources that it needs."""
     implied: tuple[Resource, ...] = ()
-    """Resources that go with a deleted one, and so need no step of their own."""
+    """Resources that need no step, because the kernel removes them with a deleted one."""
 
     @property
     def steps(self) -> tuple[Step, ...]:

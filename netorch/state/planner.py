@@ -1,7 +1,11 @@
-"""Compare two states and put the changes in an order that the kernel accepts. Pure, and linear in the size of the states.
+"""Compare two states and put the changes in an order that the kernel accepts.
 
-Three laws hold (tests/unit/state/test_plan_laws.py): replaying `plan(a, b)` on `a` gives `b`; `plan(a, a)` is empty; and from
-whatever any prefix of a plan leaves behind, a new plan still reaches `b`.
+The functions do no I/O and take time in proportion to the size of the states. Three laws hold
+(tests/unit/state/test_plan_laws.py):
+
+* Replaying `plan(a, b)` on `a` gives `b`.
+* `plan(a, a)` is empty.
+* If a plan to `b` breaks off after any of its steps, a new plan still reaches `b`.
 """
 
 from __future__ import annotations
@@ -15,28 +19,28 @@ from netorch.state.resource import Disruption, Resource, State
 
 
 def plan(observed: State, desired: State) -> Plan:
-    """The steps from `observed` to `desired`."""
-    others = {
+    """Return the steps from `observed` to `desired`."""
+    changed = {
         key for key, before in observed.items() if key in desired and desired[key].differs(before)
     }
-    doomed = [
+    roots = [
         key
         for key, before in observed.items()
-        if key not in desired or (key in others and _needs_replacement(before, desired[key]))
+        if key not in desired or (key in changed and _needs_replacement(before, desired[key]))
     ]
-    doomed += _claim_holders(observed, desired, frozenset(doomed))
-    dying = _dying_with(observed, doomed) if doomed else {}
-    deletes, implied = _deletes(observed, dying, desired)
-    resets = _resets(observed, desired, others - dying.keys())
-    return Plan(deletes, _changes(observed, desired, dying, others, resets), implied)
+    roots += _claim_holders(observed, desired, frozenset(roots))
+    deleted = _deleted_with(observed, roots) if roots else {}
+    deletes, implied = _deletes(observed, deleted, desired)
+    resets = _resets(observed, desired, changed - deleted.keys())
+    return Plan(deletes, _changes(observed, desired, deleted, changed, resets), implied)
 
 
 def replay(state: State, steps: Iterable[Step]) -> State:
-    """What the kernel would have after `steps`, by the rules that the planner believes in."""
+    """Return the state after `steps`, according to the rules by which the planner works."""
     result = dict(state)
     for step in steps:
         if step.after is None:
-            for key in _dying_with(result, [step.key]):
+            for key in _deleted_with(result, [step.key]):
                 result.pop(key, None)
         else:
             result[step.key] = step.after
@@ -44,9 +48,10 @@ def replay(state: State, steps: Iterable[Step]) -> State:
 
 
 def ordered(state: State, selected: Container[Key] | None = None) -> list[Key]:
-    """Keys so that what a resource needs or lives within comes before it, else as the state has them.
+    """Return the keys in an order in which the dependencies of a resource come before it.
 
-    `selected`: these are enough, with what they need and live within.
+    Otherwise the order is that of `state`. `selected` limits the result to these keys and their
+    dependencies. Raise ValueError if two resources need each other.
     """
     done: set[Key] = set()
     order: list[Key] = []
@@ -74,28 +79,29 @@ def ordered(state: State, selected: Container[Key] | None = None) -> list[Key]:
 
 
 def batches(steps: Sequence[Step], *, deleting: bool = False) -> list[dict[str, list[Step]]]:
-    """Steps grouped for sending: what is in one epoch may run at once, one ordered list a namespace.
+    """Group steps for sending. Return a list of epochs, each with one ordered list per namespace.
 
-    A dependency in the same namespace is kept by the order of its list; one in another namespace puts a barrier between.
-    Deletes depend the other way round: a container waits for what needs it.
+    The lists of one epoch may run at the same time. A dependency in the same namespace is met by
+    the order of its list, one in another namespace by an earlier epoch. For deletes the dependency
+    is reversed: a container is deleted after everything that needs it.
     """
     level: dict[Key, int] = {}
     grouped: list[dict[str, list[Step]]] = []
     for step in steps:
         resource = step.resource
         key = resource.key
-        mine, netns = level.get(key, 0), key.netns
+        epoch, netns = level.get(key, 0), key.netns
         for dependency in _dependencies(resource):
-            apart = dependency.netns != netns
+            elsewhere = dependency.netns != netns
             if deleting:
-                level[dependency] = max(level.get(dependency, 0), mine + apart)
+                level[dependency] = max(level.get(dependency, 0), epoch + elsewhere)
             elif dependency in level:
-                mine = max(mine, level[dependency] + apart)
+                epoch = max(epoch, level[dependency] + elsewhere)
         if not deleting:
-            level[key] = mine
-        while len(grouped) <= mine:
+            level[key] = epoch
+        while len(grouped) <= epoch:
             grouped.append({})
-        grouped[mine].setdefault(netns, []).append(step)
+        grouped[epoch].setdefault(netns, []).append(step)
     return grouped
 
 
@@ -104,17 +110,21 @@ def _dependencies(resource: Resource) -> tuple[Key, ...]:
 
 
 def _needs_replacement(before: Resource, after: Resource) -> bool:
-    """Whether only a replacement makes the one of the other."""
+    """Return whether `before` cannot become `after` in place, so that it has to be replaced."""
     return type(before) is not type(after) or after.update(before) is None
 
 
-def _claim_holders(observed: State, desired: State, doomed: frozenset[Key]) -> list[Key]:
-    """What is to give up in place what another one is to have: it goes first instead, since an order need not exist (two that swap)."""
+def _claim_holders(observed: State, desired: State, roots: frozenset[Key]) -> list[Key]:
+    """Return the keys of resources whose claim passes to another resource.
+
+    These are deleted first instead of updated in place, because there may be no order in which
+    updates work: two resources may swap their claims.
+    """
     held = {
         claim: key
         for key, before in observed.items()
         if key in desired
-        and key not in doomed
+        and key not in roots
         and (claim := before.claim) is not None
         and desired[key].claim != claim
     }
@@ -131,10 +141,10 @@ def _claim_holders(observed: State, desired: State, doomed: frozenset[Key]) -> l
     )
 
 
-def _dying_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
-    """Return what the kernel removes together with the roots: key → the key that takes it along.
+def _deleted_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
+    """Return everything that the kernel removes together with the roots.
 
-    The value is None for a root.
+    Each key is mapped to the key whose deletion removes it, and a root to None.
     """
     children: dict[Key, list[Key]] = defaultdict(list)
     supporters: dict[Key, int] = defaultdict(int)
@@ -148,40 +158,41 @@ def _dying_with(state: State, roots: Sequence[Key]) -> dict[Key, Key | None]:
             supporters[resource.keeps_alive] += 1
         for needed in resource.depends_on_any:
             dependents[needed].append(key)
-    dying: dict[Key, Key | None] = dict.fromkeys(roots)
+    deleted: dict[Key, Key | None] = dict.fromkeys(roots)
     queue = list(roots)
     while queue:
         container = queue.pop()
-        lost = children.get(container, [])
+        orphaned = children.get(container, [])
         if container in state and (support := state[container].keeps_alive) is not None:
             supporters[support] -= 1
             if not supporters[support]:
-                lost = lost + [
+                orphaned = orphaned + [
                     key
                     for key in dependents.get(support, ())
                     if not any(map(supporters.get, state[key].depends_on_any))
                 ]
-        for child in lost:
-            if child not in dying:
-                dying[child] = container
+        for child in orphaned:
+            if child not in deleted:
+                deleted[child] = container
                 queue.append(child)
-    return dying
+    return deleted
 
 
 def _deletes(
-    observed: State, dying: Mapping[Key, Key | None], desired: State
+    observed: State, deleted: Mapping[Key, Key | None], desired: State
 ) -> tuple[tuple[Step, ...], tuple[Resource, ...]]:
+    """Return the steps for `deleted`, and those of its resources that need no step of their own."""
     steps: list[Step] = []
     implied: list[Resource] = []
-    if not dying:
+    if not deleted:
         return (), ()
     alone: set[Key] = set()
     for key, resource in observed.items():
-        if key not in dying:
+        if key not in deleted:
             continue
         for container in resource.dies_with:
-            # what holds its container takes its leave before it
-            if container in dying and container not in resource.deleted_before:
+            # because such a resource has to be deleted while its container still exists
+            if container in deleted and container not in resource.deleted_before:
                 implied.append(resource)
                 break
         else:
@@ -196,12 +207,15 @@ def _deletes(
             continue
         sent.add(key)
         kind = Disruption.REPLACE if key in desired else Disruption.DELETE
-        steps.append(Step(resource, None, kind, dying[key]))
+        steps.append(Step(resource, None, kind, deleted[key]))
     return tuple(steps), tuple(implied)
 
 
 def _resets(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key]:
-    """What is as desired, and what the kernel sets anew with an update in place: key → the key of the update."""
+    """Return the resources that are as desired, but that an update in place makes the kernel reset.
+
+    Each key is mapped to the key of that update.
+    """
     causes = [key for key in updated if desired[key].resets_others(observed[key])]
     if not causes:
         return {}
@@ -218,11 +232,11 @@ def _resets(observed: State, desired: State, updated: Set[Key]) -> dict[Key, Key
 def _changes(
     observed: State,
     desired: State,
-    dying: Mapping[Key, Key | None],
-    others: Set[Key],
+    deleted: Mapping[Key, Key | None],
+    changed: Set[Key],
     resets: Mapping[Key, Key],
 ) -> tuple[Step, ...]:
-    pending = {key for key in desired if key in others or key in dying or key not in observed}
+    pending = {key for key in desired if key in changed or key in deleted or key not in observed}
     pending |= resets.keys()
     if not pending:
         return ()
@@ -231,8 +245,8 @@ def _changes(
         if key not in pending:
             continue
         after, before = desired[key], observed.get(key)
-        if key in dying:
-            steps.append(Step(None, after, Disruption.REPLACE, dying[key]))
+        if key in deleted:
+            steps.append(Step(None, after, Disruption.REPLACE, deleted[key]))
         elif key in resets:
             steps.append(Step(None, after, Disruption.REPLACE, resets[key]))
         elif before is None:

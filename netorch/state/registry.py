@@ -1,7 +1,8 @@
-"""What a kind of kernel object has to know to take part: the view it recognises itself in, and the registries.
+"""The registries of kinds, and the view in which a kind recognises its objects.
 
-A module of `netorch.kinds` registers its `Resource` classes with `@observed` and its YAML words with `@interface_words`;
-parsing, planning, applying and rendering find them here and know no kind by name.
+A module of `netorch.kinds` registers its `Resource` classes with `@observed` and the model of its
+YAML keys with `@interface_model`. Parsing, planning, applying and rendering take them from here
+and know no kind by name.
 """
 
 from __future__ import annotations
@@ -20,29 +21,37 @@ from netorch.values.snapshot import LinkRecord, NeighbourRecord, NetnsSnapshot
 
 
 class View(Value, dict=True):
-    """One namespace of a snapshot, seen by one topology.
-
-    `created`: this topology made the namespace. `all`: the other views, label → view. `originals`: the settings that are
-    ours to look at, each as the places where it may stand → the values from before us, None where that is not known.
-    `desired_keys`: the keys that the file asks for.
-    """
+    """One namespace of a snapshot, as one topology sees it."""
 
     netns: NetnsSnapshot
     mark: Mark
     created: bool
+    """Whether this topology made the namespace."""
     all: Mapping[str, View]
+    """The views of all namespaces by their labels."""
     originals: Mapping[tuple[str, ...], tuple[str, ...] | None] = field(default_factory=dict)
+    """The sysctls that the topology manages, with their values before the first apply.
+
+    A setting is identified by all paths at which it may exist. The value is None where the
+    original one is not known.
+    """
     desired_keys: Container[Key] = ()
+    """The keys that the file asks for."""
     on_record: frozenset[ObjectName] | None = None
-    """What the topology has on record in this namespace, if it did not make it; None without a record."""
+    """The objects that the record names in a namespace that the topology did not make.
+
+    None if there is no record.
+    """
     links_on_record: frozenset[int] = frozenset()
-    """The indices of links that the topology has on record in this namespace, if it did not make it."""
+    """The indices of the links that the record names in a namespace that the topology did not
+    make.
+    """
     trusts_numbers: bool = True
-    """Whether a protocol number or a group is enough where there is no record."""
+    """Whether a protocol number or a group proves who made an object where there is no record."""
     lent: Mapping[int, str] = field(default_factory=dict)
-    """Index of a link → what the host calls the NIC that it lent, and that this is for sure."""
+    """The lent NICs that are identified beyond doubt: index of the link → its name on the host."""
     nics_on_record: frozenset[str] = frozenset()
-    """The NICs of which a record says how to tell them from others."""
+    """The NICs for which a record says how to recognise them."""
 
     @property
     def label(self) -> str:
@@ -66,7 +75,7 @@ class View(Value, dict=True):
 
     @cached_property
     def made_links(self) -> tuple[LinkRecord, ...]:
-        """Those of our links that netorch made: not the NICs that it was lent."""
+        """Those of our links that netorch made, which excludes lent NICs."""
         return tuple(link for link in self.our_links if not read_alias(link.alias).origin)
 
     @cached_property
@@ -76,79 +85,90 @@ class View(Value, dict=True):
     @cached_property
     def forwarding(self) -> Mapping[int, list[NeighbourRecord]]:
         """The forwarding databases of tunnels, by the index of their link."""
-        found: dict[int, list[NeighbourRecord]] = {}
+        entries: dict[int, list[NeighbourRecord]] = {}
         for record in self.netns.neighbours:
             if record.family == AF_BRIDGE:
-                found.setdefault(record.index, []).append(record)
-        return found
+                entries.setdefault(record.index, []).append(record)
+        return entries
 
     def owns(self, link: LinkRecord) -> bool:
-        """By its alias; before that is set by its group, and in a namespace of ours also under somebody's alias."""
+        """Return whether the link belongs to this topology.
+
+        Its alias says so or, before netorch has set the alias, its group. In a namespace that
+        netorch made, the group also counts where somebody has written another alias.
+        """
         if link.name == "lo" and link.kind == "":
             return self.created
         if self.mark.owns_alias(link.alias):
             if not read_alias(link.alias).origin:
                 return self.label != HOST or self._is_made(link)
-            # back on the host a NIC is the host's, whatever mark it still has
+            # because a NIC that is back on the host is the host's, whatever mark it still has
             return self.created or (link.index in self.lent and self.label != HOST)
         if link.group != self.mark.group or read_alias(link.alias).topology:
             return False
         return self.created or (not link.alias and self.is_ours("link", link.name))
 
     def _is_made(self, link: LinkRecord) -> bool:
-        """Whether a link on the host that carries the mark is ours.
+        """Return whether a link on the host that carries the mark belongs to this topology.
 
-        It may have come out of a namespace of others, with an alias that was written there: hardware when that namespace
-        ended, any other because somebody moved it.
+        A link may come from an attached namespace, with an alias that was written there. Linux
+        moves hardware to the host when its namespace ends, and users can move any other link.
         """
         known = self.on_record is None or ("link", link.name) in self.on_record
         return bool(link.kind) and (known or link.index in self.links_on_record)
 
     def maker(self, link: LinkRecord) -> str:
-        """Who made a link that is not ours, in a person's words."""
+        """Return who made a link that is not ours, as the end of a sentence about it."""
         if self.mark.owns_alias(link.alias):
             return f"says that {self.mark.topology} made it, and no record proves it"
         return maker(link.alias)
 
     def is_ours(self, *name: str) -> bool:
-        """Whether a number that agrees with this topology's is meant so. `name`: kind and parts of the object's key.
+        """Return whether an object with this topology's protocol number belongs to it.
 
-        In a namespace that netorch made it is. Elsewhere others may have the number too, and the record says whose the object is.
+        `name` is the kind of the object's key, followed by the parts of the key. In a namespace
+        that netorch made, the number is enough. Elsewhere other programs may use the same number,
+        and the record decides.
         """
         if self.created:
             return True
         return self.trusts_numbers if self.on_record is None else name in self.on_record
 
     def is_in_doubt(self, number: int) -> bool:
-        """Whether an object that is not ours may be, for its number: no record says anything about it."""
+        """Return whether an object has this topology's number, but no record says whose it is."""
         return number == self.mark.protocol and self.on_record is None and not self.created
 
     def doubt(self, what: str) -> str:
-        """The sentence about such an object; `what` it is."""
+        """Return the sentence about such an object. `what` is the object."""
         return (
-            f"{what} has the number of {self.mark.topology} ({self.mark.protocol}), which others may have too,"
-            " and no record says whose it is: it is left alone"
+            f"{what} has the number of {self.mark.topology} ({self.mark.protocol}), which others"
+            " may have too, and no record says whose it is: it is left alone"
         )
 
 
 class ObservedKind(Protocol):
-    """How a kind finds its objects, ours and the ones that are in our way.
-
-    `FOREIGN_KIND`: the kind of key that its strangers have, "" for one without.
-    """
+    """How a kind finds its objects: the topology's own ones and foreign ones in their place."""
 
     FOREIGN_KIND: ClassVar[str]
+    """The kind of the keys that `foreign_objects` yields; "" if it yields none."""
 
     @classmethod
     def links(cls) -> frozenset[str]:
-        """Kinds of links without which a namespace has none of it; empty if it takes none."""
+        """Kinds of links without which a namespace cannot have such an object.
+
+        Empty if the object needs no link.
+        """
         ...
 
     @classmethod
-    def observe(cls, view: View) -> Iterator[Resource]: ...
+    def observe(cls, view: View) -> Iterator[Resource]:
+        """Yield the objects in the view that belong to the topology."""
+        ...
 
     @classmethod
-    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]: ...
+    def foreign_objects(cls, view: View) -> Iterator[tuple[Key, str]]:
+        """Yield foreign objects as the key whose place they have and a clause that names them."""
+        ...
 
 
 OBSERVED: list[type[ObservedKind]] = []
@@ -157,7 +177,7 @@ R = TypeVar("R", bound=type)
 
 
 def observed(cls: R) -> R:
-    """Class decorator: `cls.observe` and `cls.strangers` take part in reading the kernel."""
+    """Register a class for reading the kernel, with its `observe` and `foreign_objects`."""
     OBSERVED.append(cls)
     return cls
 
@@ -167,17 +187,20 @@ UNPROVEN_REPORTERS: list[Reporter] = []
 
 
 def reports_unproven(function: Reporter) -> Reporter:
-    """Decorator: what carries marks that prove nothing, with a sentence that says so. It is left alone."""
+    """Register a function that yields objects whose marks prove nothing.
+
+    It yields each with a sentence that says so. netorch leaves such objects alone.
+    """
     UNPROVEN_REPORTERS.append(function)
     return function
 
 
 INTERFACE_WORDS: dict[str, type] = {}
-"""`kind:` in the file → the model of its words."""
+"""`kind:` in the file → the model of its keys."""
 
 
 def interface_model(kind: str) -> Callable[[R], R]:
-    """Class decorator: the words of `kind: KIND` under `interfaces`."""
+    """Return a decorator that registers the model of `kind: KIND` under `interfaces`."""
 
     def register(cls: R) -> R:
         INTERFACE_WORDS[kind] = cls
@@ -187,7 +210,7 @@ def interface_model(kind: str) -> Callable[[R], R]:
 
 
 class NoForeignObjects:
-    """Mixin for kinds that have no strangers to look out for."""
+    """Mixin for kinds in whose place there can be no foreign object."""
 
     __slots__ = ()
     FOREIGN_KIND: ClassVar[str] = ""

@@ -1,4 +1,4 @@
-"""What one kernel object is to the planner: what it needs, what it dies with, how it is made."""
+"""Resources: the kernel objects that netorch manages, with their dependencies and requests."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 class Obstacle(NamedTuple):
-    """What is in the way of a step, beside somebody else's object in its place.
-
-    `code` is a key of the table in `netorch.errors.codes`, `what` and `remedy` are sentences.
-    """
+    """A reason why a step cannot be taken, other than a foreign object in its place."""
 
     code: str
+    """A key of the table in `netorch.errors.codes`."""
     what: str
+    """The reason, as a clause."""
     remedy: str = ""
+    """A sentence that says what the user can do."""
 
 
 class Disruption(Enum):
-    """What a step does to the traffic that is there."""
+    """What a step does to traffic."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -38,37 +38,40 @@ class Disruption(Enum):
 
 
 class Resource(Value):
-    """One kernel object; subclasses live in `netorch.kinds`, one file a kind.
+    """One kernel object. The subclasses are in `netorch.kinds`, one file per kind.
 
-    Resources of one class are equal if all their fields are, except those named in `HINTS`.
+    Two resources of one class are equal if all their fields are, except those named in `HINTS`.
     """
 
     KIND: ClassVar[str]
     HINTS: ClassVar[tuple[str, ...]] = ()
     """Fields that say how to make the object and not what it is. A subclass adds to them."""
     CREATION: ClassVar[Disruption] = Disruption.CREATE
-    """What its creation does to traffic."""
+    """What making the object does to traffic."""
     REMOVAL: ClassVar[Disruption] = Disruption.FLAP
-    """What its end does to the traffic of the link that it is a part of."""
+    """What deleting the object does to the traffic of the link that it is a part of."""
     REMEDY: ClassVar[str] = "Take another name (or a `prefix`), or remove it first."
-    """What a person can do where something of others is in the way."""
+    """What users can do if a foreign object has the place of this one."""
     TAKEN: ClassVar[str] = "name-taken"
-    """The code of the error that says so."""
+    """The code of the error that reports such a foreign object."""
 
     def __eq__(self, other: object) -> bool:
         if other.__class__ is not self.__class__:
             return NotImplemented
         if super().__eq__(other):
-            return True  # because most pairs agree in their hints too, and msgspec compares faster
-        counting = _counting(self.__class__)
-        return counting(self) == counting(other)
+            return True  # first, because most pairs agree in their hints and msgspec is faster
+        compared = _compared_fields(self.__class__)
+        return compared(self) == compared(other)
 
     def __hash__(self) -> int:
-        return hash(_counting(self.__class__)(self))
+        return hash(_compared_fields(self.__class__)(self))
 
     @classmethod
     def links(cls) -> frozenset[str]:
-        """Kinds of links without which a namespace cannot have this; empty if it needs none."""
+        """Kinds of links without which a namespace cannot have such an object.
+
+        Empty if the object needs no link.
+        """
         return frozenset()
 
     @property
@@ -77,44 +80,46 @@ class Resource(Value):
 
     @property
     def needs(self) -> tuple[Key, ...]:
-        """Keys that must exist before this one is made (if the state has them)."""
+        """Keys of resources that, where the state has them, must exist before this one is made."""
         return ()
 
     @property
     def dies_with(self) -> tuple[Key, ...]:
-        """Keys of the resources with which the kernel removes this one."""
+        """Keys of resources. When one of them is deleted, the kernel removes this one too."""
         return ()
 
     @property
     def deleted_before(self) -> tuple[Key, ...]:
-        """Keys that must still exist while this resource is deleted by a step of its own."""
+        """Keys that must still exist when a step of its own deletes this resource."""
         return ()
 
     @property
     def paired_key(self) -> Key | None:
-        """The key that the kernel makes and removes together with this one: a veth's other end."""
+        """The key that the kernel makes and removes with this one: the other end of a veth."""
         return None
 
     @property
     def keeps_alive(self) -> Key | None:
-        """The key that this resource helps to keep alive, as `kept_alive_by` of others has it."""
+        """The key that this resource keeps alive, for the `depends_on_any` of other resources."""
         return None
 
     @property
     def depends_on_any(self) -> tuple[Key, ...]:
-        """Keys that keep this resource alive: the kernel removes it with the last resource that has
-        one of them as `keeps_alive`. A route goes with the last IPv4 address of its link.
+        """Keys of which at least one must be kept alive.
+
+        The kernel removes this resource with the last resource whose `keeps_alive` is one of
+        them: a route, for example, with the last IPv4 address of its link.
         """
         return ()
 
     @property
     def claim(self) -> tuple[object, ...] | None:
-        """What the kernel lets only one resource have at a time, besides the key."""
+        """A value, besides the key, that the kernel lets only one resource have at a time."""
         return None
 
     @property
     def part_of(self) -> Key | None:
-        """The object of which a person would call this an attribute, such as the link of an `up`.
+        """The object as whose attribute this one is shown, such as the link of an `up`.
 
         Only rendering uses it.
         """
@@ -127,17 +132,20 @@ class Resource(Value):
         return ()
 
     def update(self, before: Self) -> Sequence[Request] | None:
-        """Requests that turn `before` into this one in place; None where only a replacement can."""
+        """Return the requests that turn `before` into this resource in place.
+
+        None means that it has to be replaced.
+        """
         return None
 
     @property
     def features(self) -> tuple[Feature, ...]:
-        """Kernel features that it needs, beyond those of every kernel with namespaces."""
+        """Kernel features that it needs, beyond those that every kernel with namespaces has."""
         return ()
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What only this machine can tell of it, such as the number of a user."""
+        """Questions about it that only this machine can answer, such as the number of a user."""
         return ()
 
     def with_answers(self, answers: Mapping[Question, Answer]) -> Resource:
@@ -145,87 +153,90 @@ class Resource(Value):
         return self
 
     def with_number(self, number: int) -> Resource:
-        """Return the same resource with another protocol number, where it has one."""
+        """Return the same resource with another protocol number, if it has one."""
         return self
 
     def adapt_to(self, before: Resource, last: Callable[[], Resource | None]) -> Resource:
-        """Return what to ask for where `before` exists.
+        """Return the resource to ask for where `before` exists.
 
-        Where Linux may change a value by itself, the existing one is as good. `last` returns what
-        the file asked for when it was applied last.
+        It takes over values of `before` that Linux may change by itself. `last` returns the
+        resource that the file asked for when it was applied last.
         """
         return self
 
     @property
     def shares_key(self) -> bool:
-        """Whether the kernel keeps it beside an object of others that has the same key."""
+        """Whether the kernel can have a foreign object with the same key at the same time."""
         return False
 
     def left_alone(self) -> str:
-        """What of others' `adapt_to` has taken into it, as a sentence for people."""
+        """Return a sentence about foreign parts that `adapt_to` has taken over; "" without any."""
         return ""
 
     def in_file_words(self, asked: Resource | None, folder: str) -> tuple[Resource, str]:
-        """Return the resource in the file's words, and a warning where there are none.
+        """Return the resource as a topology file can describe it, and a warning or "".
 
-        The kernel knows no file names, for example. `asked` is the resource of the file that was
-        applied last; its paths are relative to `folder`.
+        The kernel does not know the names of key files, for example. `asked` is the resource of
+        the file that was applied last, and its paths are relative to `folder`.
         """
         return self, ""
 
     def differs(self, before: Resource) -> bool:
-        """Whether `before`, as read from the kernel, is not what this one asks for."""
+        """Return whether `before`, as read from the kernel, is not what this resource asks for."""
         return self != before
 
     def disruption(self, before: Self) -> Disruption:
-        """What an update in place does to traffic."""
+        """Return what an update in place does to traffic."""
         return Disruption.UPDATE
 
     def resets_others(self, before: Self) -> bool:
-        """Whether the kernel may set other resources anew when `before` becomes this one in place."""
+        """Return whether the update from `before` may make the kernel reset other resources."""
         return False
 
     def is_reset_by(self, before: Resource, after: Resource) -> bool:
-        """Whether the kernel sets this one anew when `before` becomes `after` in place."""
+        """Return whether updating `before` to `after` makes the kernel reset this resource."""
         return False
 
     @property
     def follows_link(self) -> bool:
-        """Whether the kernel sets it anew by itself, some time after its link has changed."""
+        """Whether the kernel resets it some time after its link has changed."""
         return False
 
     def attributes(self) -> Mapping[str, str]:
-        """Attribute name → value, in the words of the file."""
+        """Return its attributes, with the names and values of the topology file."""
         raise NotImplementedError
 
     def default_text(self, name: str) -> str | None:
-        """The default of an attribute that `attributes` leaves out, if a change of it has to name it."""
+        """Return the default of an attribute that `attributes` leaves out.
+
+        None if a change from or to it is shown without the default.
+        """
         return None
 
     def obstacles(self, snapshot: Snapshot, desired: State) -> Iterable[Obstacle]:
-        """What is in the way of its making or its change."""
+        """Yield the reasons why it cannot be made or changed."""
         return ()
 
     def cautions(self, snapshot: Snapshot, *, going: bool = False) -> Iterable[str]:
-        """What a person should know before it is made, or before it goes."""
+        """Yield warnings to show before it is made or, with `going`, before it is deleted."""
         return ()
 
     def lines(self) -> Sequence[str]:
-        """Its content line by line, where that is too long for an attribute: rules, a file."""
+        """Return content that is too long for an attribute, line by line: rules, a file."""
         return ()
 
     def absent(self) -> Mapping[str, str]:
-        """What a person reads of it while it does not exist, such as a link's `state: down`."""
+        """Return the attributes to show while it does not exist, such as a link's `state: down`."""
         return {}
 
     def title(self) -> str:
-        """The object in a person's words, such as `veth r1/eth0`."""
+        """Return the name of the object in messages, such as `veth r1/eth0`."""
         return str(self.key)
 
 
 @cache
-def _counting(cls: type[Resource]) -> Callable[[Resource], object]:
-    """Return the function that gets the values of all fields of a resource but its hints."""
+def _compared_fields(cls: type[Resource]) -> Callable[[Resource], object]:
+    """Return a function that gets the values of all fields of a resource except its hints."""
     hints = {name for base in cls.__mro__ for name in base.__dict__.get("HINTS", ())}
     return attrgetter(*(name for name in cls.__struct_fields__ if name not in hints))
 

@@ -52,13 +52,13 @@ def test_a_parent_that_is_not_there(host: Host) -> None:
     refused(
         host,
         lab(host, "driver: macvlan, parent: eth8"),
-        "macvlan a/eth0: there is no interface eth8 in host that it could be on. Did you mean 'eth9'?",
+        "macvlan a/eth0: there is no interface eth8 in host that could be its parent. Did you mean 'eth9'?",
     )
     refused(
         host,
         lab(host, "driver: macvlan, parent: eth9.20"),
-        "eth9 is there: say",
-        "in a network `vlan: 20`",
+        "eth9 exists: write",
+        "or in a network `vlan: 20`",
     )
 
 
@@ -68,7 +68,7 @@ def test_a_parent_that_is_a_port_of_a_bridge(host: Host) -> None:
         host,
         lab(host, "driver: macvlan, parent: eth9"),
         "host:eth9 is a port of the bridge br9",
-        "Say `parent: br9`, or free eth9.",
+        "Write `parent: br9`, or free eth9.",
     )
     before = host.snapshot()
     host.netorch("apply", lab(host, "driver: macvlan, parent: br9"))
@@ -91,7 +91,7 @@ def test_a_parent_that_somebody_else_has_for_himself(host: Host) -> None:
     refused(
         host,
         lab(host, "driver: macvlan, parent: eth9"),
-        "has the macvlan mv9 of others on it, and in mode passthru a link has its parent to itself",
+        "has the macvlan mv9 on it, which netorch did not make: in mode passthru a link has its parent to itself",
     )
 
 
@@ -115,7 +115,7 @@ def test_macvlans_and_ipvlans_never_share_a_parent(host: Host) -> None:
     refused(
         host,
         lab(host, "driver: ipvlan, parent: eth9"),
-        "has the macvlan mv9 of others on it, and a parent takes ipvlans or macvlans, never both",
+        "has the macvlan mv9 on it, which netorch did not make: a parent has either ipvlans or macvlans, never both",
     )
 
 
@@ -317,7 +317,7 @@ def test_ipvlans_of_others_keep_their_mode(host: Host) -> None:
     refused(
         host,
         lab(host, "driver: macvlan, parent: eth9"),
-        "has the ipvlan iv9 of others on it, and a parent takes macvlans or ipvlans",
+        "has the ipvlan iv9 on it, which netorch did not make: a parent has either macvlans or ipvlans",
     )
     before = host.snapshot()
     host.netorch(

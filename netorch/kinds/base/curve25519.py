@@ -1,4 +1,8 @@
-"""The public key of a private one (X25519, RFC 7748): enough to see that two keys belong together, too slow and too open for more."""
+"""Public keys of private keys (X25519, RFC 7748).
+
+Use it only to see whether two keys belong together: it is slow, and its running time depends on
+the key.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ _A24 = 121665
 
 
 def public_key(private: bytes) -> bytes:
-    """32 bytes of 32 bytes."""
+    """Return the public key (32 bytes) of a private key (32 bytes)."""
     scalar = int.from_bytes(private, "little") & ~7 & (2**255 - 1) | 2**254
     base, x2, z2, x3, z3, swapped = 9, 1, 0, 9, 1, 0
     for position in range(254, -1, -1):

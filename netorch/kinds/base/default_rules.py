@@ -1,6 +1,7 @@
 """The policy rules that the kernel itself makes, and those of them that a namespace has lost.
 
-They are never netorch's to delete, whoever has put them back. A namespace without them looks into no table at all.
+netorch never deletes such a rule, whoever has made it again, because a namespace without them
+looks up routes in no table at all.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _EVERYWHERE = {
     _rule(AF_INET6, 32766, RT_TABLE_MAIN): "main",
 }
 _OF_VRFS = {
-    # vrf_add_fib_rules in drivers/net/vrf.c: with the first VRF of a namespace, and never again
+    # vrf_add_fib_rules in drivers/net/vrf.c: made with the first VRF of a namespace only
     _rule(AF_INET, 1000, 0, l3mdev=True): "l3mdev",
     _rule(AF_INET6, 1000, 0, l3mdev=True): "l3mdev",
 }
@@ -45,12 +46,15 @@ _NAMES = _EVERYWHERE | _OF_VRFS
 
 
 def is_default_rule(spec: RuleSpec) -> bool:
-    """Whether a rule does what one of the kernel's own does, at the same place."""
+    """Return whether a rule has the priority and the effect of one of the kernel's own."""
     return replace(spec, protocol=RTPROT_KERNEL) in _NAMES
 
 
 def lost_rules(view: View) -> tuple[RuleSpec, ...]:
-    """Default rules that a namespace does not have; of the families in which the host has rules."""
+    """Return the default rules that a namespace does not have.
+
+    Only the address families in which the host has rules count.
+    """
     host = view.all.get(HOST)
     if host is None:
         return ()
@@ -58,7 +62,7 @@ def lost_rules(view: View) -> tuple[RuleSpec, ...]:
 
 
 def rule_text(spec: RuleSpec) -> str:
-    """Such as `ipv4 main`."""
+    """Return the text for a default rule, such as `ipv4 main`."""
     return f"{_VERSIONS[spec.family]} {_NAMES[spec]}"
 
 
@@ -66,9 +70,9 @@ def rule_text(spec: RuleSpec) -> str:
 def _missing(
     rules: tuple[RuleSpec, ...], families: frozenset[int], with_vrf: bool
 ) -> tuple[RuleSpec, ...]:
-    there = {replace(spec, protocol=RTPROT_KERNEL) for spec in rules}
+    existing = {replace(spec, protocol=RTPROT_KERNEL) for spec in rules}
     expected = _NAMES if with_vrf else _EVERYWHERE
-    return tuple(spec for spec in expected if spec.family in families and spec not in there)
+    return tuple(spec for spec in expected if spec.family in families and spec not in existing)
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,7 @@
-"""What IP tunnels have in common: two addresses of one IP version, a TTL, and a device that Linux makes by itself."""
+"""The common part of IP tunnels: two addresses of one IP version, and a TTL.
+
+For each of these kinds, Linux makes a device of its own in every namespace.
+"""
 
 from ipaddress import ip_address
 from typing import Any, ClassVar, Self
@@ -13,13 +16,13 @@ from netorch.values.requests import Attrs
 
 IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA_IPTUN_TTL, IFLA_IPTUN_ENCAP_LIMIT = 2, 3, 4, 6
 ENCAP_LIMIT = 4
-"""Tunnels that a packet may still enter behind this one (RFC 2473, 4.1.1), as `ip link add` says it."""
+"""How many further tunnels a packet may enter (RFC 2473, 4.1.1); the default of `ip link add`."""
 HOP_LIMIT = 64
 
 MADE_BY_LINUX = frozenset(
     ("gre0", "gretap0", "erspan0", "tunl0", "sit0", "ip6tnl0", "ip6gre0", "ip_vti0", "ip6_vti0")
 )
-"""Names that appear in every namespace once their module is there."""
+"""Names of devices that Linux makes in every namespace once their module is loaded."""
 
 
 def iptunnel_attributes(local: int, remote: int, ttl: int) -> tuple[Attribute, ...]:
@@ -34,7 +37,10 @@ IPTUN_ATTRIBUTES = iptunnel_attributes(IFLA_IPTUN_LOCAL, IFLA_IPTUN_REMOTE, IFLA
 
 
 class IpTunnel(StandaloneLink):
-    """An MTU that the file does not say is the kernel's choice, by the route to the other end. `FOUR`: it goes over IPv4."""
+    """An IP tunnel. If the file gives no MTU, the kernel chooses it by the route to the other end.
+
+    netorch leaves TOS, path MTU discovery, encapsulation limit and flow label alone.
+    """
 
     HAS_MAC: ClassVar[bool] = False
     WHOLE: ClassVar[bool] = True
@@ -43,39 +49,46 @@ class IpTunnel(StandaloneLink):
     UNIQUE: ClassVar[tuple[str, ...]] = ("local", "remote")
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = IPTUN_ATTRIBUTES
     FOUR: ClassVar[bool] = True
-    # tos, pmtudisc, encapsulation limit and flow label are left alone
+    """Whether the tunnel goes over IPv4."""
     local: str | None = None
     remote: str | None = None
     ttl: int = 0
 
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
-        # over IPv4, what carries packets is point-to-point, broadcast or neither for good (ip_tunnel_changelink)
-        if self.FOUR and not self.HAS_MAC and _nature(self.remote) != _nature(before.remote):
+        # ip_tunnel_changelink cannot change whether an IPv4 tunnel without Ethernet is
+        # point-to-point, broadcast or neither, which follows from the remote address
+        if self.FOUR and not self.HAS_MAC and _link_type(self.remote) != _link_type(before.remote):
             return None
         return StandaloneLink.change(self, attribute, before)
 
 
-def _nature(remote: str | None) -> str:
+def _link_type(remote: str | None) -> str:
     return "none" if remote is None else "group" if ip_address(remote).is_multicast else "host"
 
 
 class IpTunnelModel(StandaloneModel):
-    """`VERSION`: the IP version that it goes over."""
+    """The keys of an IP tunnel."""
 
     VERSION: ClassVar[int] = 4
+    """The IP version of the outer packets."""
     GROUPS: ClassVar[bool] = False
-    local: IPAddress | None = Field(None, description="Its own end's address (any).")
-    remote: IPAddress | None = Field(None, description="The other end's address (any).")
+    """Whether `remote` may be a multicast group."""
+    local: IPAddress | None = Field(None, description="Address of this end (any).")
+    remote: IPAddress | None = Field(None, description="Address of the other end (any).")
     ttl: Ttl = Field(
         0,
-        description="Time to live of the outer packets; `inherit` or 0: the inner one's (inherit).",
+        description="Time to live of the outer packets. `inherit` or 0 copies it from the inner"
+        " packet (inherit).",
     )
 
     @model_validator(mode="before")
     @classmethod
-    def _keyless(cls, value: Any) -> Any:
+    def _no_key(cls, value: Any) -> Any:
         if isinstance(value, dict) and "key" in value and "key" not in cls.model_fields:
-            wrong(f"{value.get('kind')} has no `key` on the wire: gre, gretap and ip6gre have")
+            wrong(
+                f"{value.get('kind')} takes no `key`: use gre, gretap, ip6gre or ip6gretap, whose"
+                " packets have one"
+            )
         return value
 
     @model_validator(mode="after")
@@ -86,18 +99,19 @@ class IpTunnelModel(StandaloneModel):
                 continue
             if end.version != self.VERSION:
                 wrong(
-                    f"{name} goes over IPv{self.VERSION}: `{key}` {end} is an IPv{end.version} address"
+                    f"{name} goes over IPv{self.VERSION}:"
+                    f" `{key}` {end} is an IPv{end.version} address"
                 )
             if end.is_unspecified:
-                wrong(f"{end} is nobody's address: leave `{key}` out for any")
+                wrong(f"{end} is not the address of a host: leave `{key}` out for any")
             if end.is_multicast and not (key == "remote" and self.GROUPS):
-                wrong(f"{name} takes no multicast address as `{key}`, as {end} is one")
+                wrong(f"{end} is a multicast address, which {name} does not take as `{key}`")
         return self
 
     _ends = constraints(
         require(
             "tunnel-needs-end",
-            "{kind} needs a `remote` or a `local`: the tunnel without both is Linux's own",
+            "{kind} needs a `remote` or a `local`: Linux has the tunnel without both itself",
             HasValue("remote") | HasValue("local") | HasValue("key"),
         )
     )
@@ -106,7 +120,7 @@ class IpTunnelModel(StandaloneModel):
         return 0
 
     def addresses_of(self) -> dict[str, Any]:
-        """The fields that all of them have."""
+        """Return the fields that all IP tunnels have."""
         ends = {"local": self.local, "remote": self.remote}
         return {key: None if end is None else str(end) for key, end in ends.items()} | {
             "ttl": 0 if self.ttl == "inherit" else self.ttl

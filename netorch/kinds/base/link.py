@@ -1,4 +1,4 @@
-"""What all links share: name, MTU, MAC, queue length, marks, alternative name; and the words for them."""
+"""The common part of all links, and the models of the keys that every interface has."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal, NotRequired, Self, TypedDict
@@ -39,7 +39,7 @@ from netorch.values.requests import AltnameAdd, AltnameDel, Attrs, LinkDel, Link
 from netorch.values.snapshot import LinkRecord
 
 TXQUEUELEN = 1000
-"""What the kernel gives to a new Ethernet-like link."""
+"""The queue length that the kernel gives to a new Ethernet-like link."""
 
 
 @cached_key
@@ -48,7 +48,7 @@ def link_key(netns: str, name: str) -> Key:
 
 
 def link_of(key: Key) -> str:
-    """The link's name in the key of a link, or of what is a part of one such as its address: the first part of either."""
+    """Return the name of the link in the key of a link or of a part of one, such as an address."""
     return key.parts[0]
 
 
@@ -57,10 +57,12 @@ class AddressModel(Model):
 
     address: InterfaceAddress = Field(description="The interface's own address.")
     peer: IPAddress | None = Field(
-        None, description="The other end's address, on a point-to-point link."
+        None, description="Address of the other end of a point-to-point link."
     )
     scope: Literal["global", "link", "host"] | None = Field(
-        None, description="How far it is valid, IPv4 only (`host` for 127.0.0.0/8, else `global`)."
+        None,
+        description="Scope in which an IPv4 address is valid (`host` for 127.0.0.0/8, else"
+        " `global`).",
     )
 
     @model_validator(mode="after")
@@ -75,15 +77,15 @@ class AddressModel(Model):
 
     @property
     def other_end(self) -> Address | None:
-        """The `peer`; to Linux an address that is its own peer has none."""
+        """The `peer`, or None if it is the address itself, which Linux takes for no peer."""
         return None if self.peer == self.address.ip else self.peer
 
 
 class NeighbourModel(Model):
-    """Somebody on the interface's segment, with a MAC that nobody has to ask for."""
+    """A neighbour on the interface's segment whose MAC address Linux does not have to ask for."""
 
-    address: IPAddress = Field(description="The neighbour's address.")
-    mac: Mac = Field(description="Its MAC address.")
+    address: IPAddress = Field(description="IP address of the neighbour.")
+    mac: Mac = Field(description="MAC address of the neighbour.")
 
 
 @accepts(or_scalar(of(interface_address)))
@@ -101,71 +103,84 @@ class CommonModel(Model):
 
     addresses: Addresses = Field(
         default_factory=empty_list,
-        description="IPv4 and IPv6 addresses in order; the first of an IPv4 subnet is its primary one.",
+        description="IPv4 and IPv6 addresses, added in this order. The first one in an IPv4 subnet"
+        " is its primary address.",
     )
     mtu: Mtu | None = Field(
-        None, description="Bytes; where only one end of a cable says it, both get it (1500)."
+        None,
+        description="MTU in bytes. If only one end of a cable sets it, it holds for both ends"
+        " (1500).",
     )
-    mac: Mac | None = Field(None, description="Hardware address (derived from the names).")
+    mac: Mac | None = Field(
+        None, description="MAC address of the interface (derived from the names)."
+    )
     state: Literal["up", "down"] | None = Field(None, description="Administrative state (up).")
     txqueuelen: U32 | None = Field(None, description="Length of the send queue, in packets (1000).")
     sysctls: dict[SettingName, SysctlValue] = Field(
         default_factory=empty_dict,
-        description="Settings of the interface, such as `rp_filter`, for IPv4 and IPv6 where they exist.",
+        description="Sysctls of the interface, such as `rp_filter`. Each is set for IPv4 and for"
+        " IPv6, where it exists.",
     )
     neighbours: Annotated[list[NeighbourModel], BeforeValidator(one_or_many)] = Field(
         default_factory=empty_list,
-        description="Permanent neighbours (ARP, NDP): `{address, mac}` each.",
+        description="Permanent neighbour entries (ARP, NDP): `{address, mac}` each.",
     )
-    description: Text | None = Field(None, description="One line, kept in the interface's alias.")
+    description: Text | None = Field(
+        None, description="One line of text, stored in the interface's alias."
+    )
     impair: ImpairModel | None = Field(
-        None, description="What happens to what it sends: delay, loss, a rate."
+        None, description="Impairment of the packets that it sends: delay, loss, a rate."
     )
 
 
 class InterfaceModel(CommonModel):
-    """An entry of `interfaces`; `kind` says which further keys it takes."""
+    """An entry of `interfaces`. Its `kind` decides which further keys it takes."""
 
     kind: str | None = Field(
-        None, description="What netorch is to make; left out where a link makes it."
+        None,
+        description="Kind of interface to make. Leave it out if a link or a network makes the"
+        " interface.",
     )
     master: InterfaceName | None = Field(
-        None, description="The bridge, bond or VRF of this node that it is a port of."
+        None, description="Bridge, bond or VRF of this node whose port it is."
     )
     port: PortModel | None = Field(
         None,
-        description="How the bridge treats it whose port it is; of a bridge, its own port's VLANs.",
+        description="Settings of the interface as a port of a bridge. For a bridge itself, the"
+        " VLANs of its own port.",
     )
 
     @property
     def ports(self) -> tuple[str, ...]:
-        """Names of the links that this one is the master of."""
+        """Names of the links whose master this one is."""
         return ()
 
 
 class Link(Resource):
-    """A link of ours. `group` and `alias` are its marks, `altname` the long form of a name that did not fit.
-
-    A `mac` of "" is left alone. `own_mac`: what it is made with where `mac` is what its bond makes of that.
-    """
+    """A link of the topology."""
 
     KIND: ClassVar[str] = "link"
     MTUS: ClassVar[tuple[int, int]] = (68, 65535)
-    """The least and the largest MTU that Linux gives it, whatever it rides on."""
+    """The smallest and the largest MTU that Linux allows, apart from the limit of a parent."""
     QUEUE: ClassVar[int] = TXQUEUELEN
-    """The length of the send queue that goes without saying."""
+    """The default length of the send queue, which `attributes` leaves out."""
     LENT: ClassVar[bool] = False
-    """Whether it was there before, with values of its own that are left alone."""
+    """Whether the link exists before the topology and keeps the values that the file omits."""
     HINTS: ClassVar[tuple[str, ...]] = ("own_mac",)
     netns: str
     name: str
     mtu: int
     mac: str
+    """The MAC address; netorch leaves it alone if it is ""."""
     group: int
+    """The link group, a mark."""
     alias: str
+    """The alias, a mark."""
     txqueuelen: int = TXQUEUELEN
     altname: str = ""
+    """An alternative name: the long form of a name that is too long for the kernel."""
     own_mac: str = ""
+    """The MAC address with which a port of a bond is made. The bond changes it to `mac`."""
 
     @property
     def key(self) -> Key:
@@ -193,7 +208,7 @@ class Link(Resource):
         )
 
     def before_joining(self) -> Self:
-        """As it is before it joins a bond."""
+        """Return the link as it is made, before it joins a bond."""
         return replace(self, mac=self.own_mac) if self.own_mac else self
 
     def differs(self, before: Resource) -> bool:
@@ -202,15 +217,15 @@ class Link(Resource):
         return self != before
 
     def naming(self) -> Iterator[Request]:
-        """The marks that cannot be set at creation."""
+        """Yield the requests for marks that the kernel does not take at creation."""
         yield LinkSet(self.netns, self.name, ((IFLA_IFALIAS, cstring(self.alias)),))
         if self.altname:
             yield AltnameAdd(self.netns, self.name, self.altname)
 
     def changed(self, before: Self) -> list[Request]:
-        """Requests for the common attributes that differ, all of which the kernel changes in place."""
-        had = set(before.basic_attrs())
-        attrs = [attr for attr in self.basic_attrs() if attr not in had]
+        """Return the requests that change the common attributes, all of them in place."""
+        previous = set(before.basic_attrs())
+        attrs = [attr for attr in self.basic_attrs() if attr not in previous]
         if self.alias != before.alias:
             attrs.append((IFLA_IFALIAS, cstring(self.alias)))
         requests: list[Request] = [LinkSet(self.netns, self.name, tuple(attrs))] if attrs else []
@@ -222,27 +237,27 @@ class Link(Resource):
         return requests
 
     def disruption(self, before: Self) -> Disruption:
-        # what is on its way to the MAC that it had is lost
+        # because frames that are on their way to the previous MAC are lost
         return Disruption.UPDATE if self.mac in {"", before.mac} else Disruption.FLAP
 
     def delete(self) -> Iterator[Request]:
         yield LinkDel(self.netns, self.name)
 
     def common(self) -> dict[str, str]:
-        """Attributes in the words of the file."""
-        said = {"mtu": str(self.mtu), **({"mac": self.mac} if self.mac else {})}
+        """Return the attributes that all links have, with the names of the topology file."""
+        attributes = {"mtu": str(self.mtu), **({"mac": self.mac} if self.mac else {})}
         if self.txqueuelen != self.QUEUE:
-            said["txqueuelen"] = str(self.txqueuelen)
+            attributes["txqueuelen"] = str(self.txqueuelen)
         if description := read_alias(self.alias).description:
-            said["description"] = description
+            attributes["description"] = description
         topology = read_alias(self.alias).topology
         if not topology:
-            said["mark"] = repr(self.alias) if self.alias else "missing"
+            attributes["mark"] = repr(self.alias) if self.alias else "missing"
         elif self.group != Mark(topology).group:
-            said["group"] = str(self.group)
+            attributes["group"] = str(self.group)
         if self.altname:
-            said["altname"] = self.altname
-        return said
+            attributes["altname"] = self.altname
+        return attributes
 
     def attributes(self) -> Mapping[str, str]:
         return self.common()
@@ -259,7 +274,7 @@ class Link(Resource):
 
 
 def kind_of(link: Resource) -> str:
-    """The kind of a link in a person's words, who calls lo by what it is."""
+    """Return the kind of a link for messages, which call lo `loopback`."""
     return "loopback" if link.key == link_key(link.key.netns, "lo") else link.KIND
 
 
@@ -278,7 +293,7 @@ class LinkFields(TypedDict):
 
 
 def common_fields(view: View, link: LinkRecord) -> LinkFields:
-    """The fields of `Link` as a dump shows them."""
+    """Return the fields of `Link` from a record of the kernel."""
     return {
         "netns": view.label,
         "name": link.name,
@@ -292,7 +307,10 @@ def common_fields(view: View, link: LinkRecord) -> LinkFields:
 
 
 def foreign_links(view: View) -> Iterator[tuple[Key, str]]:
-    """Links that are not ours by each of their names, with who made them: the kernel gives a name to one link only."""
+    """Yield links that are not ours, under each of their names, with a clause on who made them.
+
+    Alternative names count, because the kernel gives each name to one link only.
+    """
     for link in view.netns.links:
         if not view.owns(link):
             what = f"{link.kind or 'device'} {label_text(view.label)}/{link.name}"
@@ -306,7 +324,7 @@ def foreign_links(view: View) -> Iterator[tuple[Key, str]]:
 
 @reports_unproven
 def _unproven(view: View) -> Iterator[tuple[Key, str]]:
-    """Links on the host that carry our mark, and of which the record says nothing."""
+    """Yield links on the host that carry our mark but are not on record."""
     for link in view.netns.links if view.label == HOST else ():
         if (
             view.mark.owns_alias(link.alias)

@@ -1,4 +1,7 @@
-"""What the file says of a bridge's port: the same words under an interface, under a membership, and for a bridge's own port."""
+"""The models for the port of a bridge.
+
+They are the same under an interface, under a membership, and for a bridge's own port.
+"""
 
 import re
 from typing import Annotated, Self
@@ -11,7 +14,7 @@ from netorch.language.schema_shapes import accepts, decimal, of, or_scalar, whol
 LAST_VLAN = 4094
 
 Range = tuple[int, int]
-"""First and last VLAN, both included."""
+"""The first and the last VLAN."""
 
 
 _VLAN = f"0{{0,3}}{decimal(1, LAST_VLAN)}"
@@ -22,7 +25,7 @@ _VLAN = f"0{{0,3}}{decimal(1, LAST_VLAN)}"
     | {"examples": [10, "20-30"]}
 )
 def vlan_range(value: object) -> Range:
-    """A VLAN, or a range of them such as `20-30`."""
+    """Parse a VLAN, or a range of VLANs such as `20-30`."""
     if isinstance(value, tuple):
         return value
     match = re.fullmatch(r"([0-9]{1,4})-([0-9]{1,4})", value) if isinstance(value, str) else None
@@ -37,10 +40,12 @@ class PortVlanModel(Model):
     """VLANs of a port; the short form is the number or the range alone."""
 
     id: Annotated[Range, BeforeValidator(vlan_range)] = Field(
-        description="VLAN, or range of them such as `20-30`."
+        description="VLAN, or range of VLANs such as `20-30`."
     )
     untagged: Flag | None = Field(
-        None, description="Its frames leave without a tag (true for the `pvid`, else false)."
+        None,
+        description="Send the frames of these VLANs without a tag (true for the `pvid`, else"
+        " false).",
     )
 
 
@@ -50,11 +55,11 @@ def port_vlan(value: object) -> object:
 
 
 class PortFdbModel(Model):
-    """A MAC behind the port; the short form is the MAC alone."""
+    """A MAC address behind the port; the short form is the MAC address alone."""
 
-    mac: Mac = Field(description="MAC address that is behind the port.")
+    mac: Mac = Field(description="MAC address that the bridge reaches through this port.")
     vlan: Annotated[int, BeforeValidator(integer(1, LAST_VLAN))] | None = Field(
-        None, description="VLAN (all of the port's)."
+        None, description="VLAN in which it is (all VLANs of the port)."
     )
 
 
@@ -68,31 +73,35 @@ class PortModel(Model):
 
     pvid: Annotated[int, BeforeValidator(integer(0, LAST_VLAN))] | None = Field(
         None,
-        description="VLAN of frames that come without a tag; its frames leave without one; 0: none (the bridge's `vlan_default_pvid`).",
+        description="VLAN for frames that arrive without a tag. Its own frames leave without a tag."
+        " 0 means none (the bridge's `vlan_default_pvid`).",
     )
     vlans: Annotated[
         list[Annotated[PortVlanModel, BeforeValidator(port_vlan)]], BeforeValidator(one_or_many)
     ] = Field(
         default_factory=empty_list,
-        description="Further VLANs, which leave with their tags: `[10, 20-30, {id: 40, untagged: true}]`.",
+        description="Further VLANs of the port. Their frames leave with a tag unless the entry says"
+        " `untagged`: `[10, 20-30, {id: 40, untagged: true}]`.",
     )
     hairpin: Flag = Field(
-        False, description="Send frames back out of the port they came in by (false)."
+        False, description="Send frames back out of the port by which they came in (false)."
     )
-    isolated: Flag = Field(False, description="Pass nothing on to other isolated ports (false).")
-    learning: Flag = Field(True, description="Learn the MAC addresses behind it (true).")
+    isolated: Flag = Field(
+        False, description="Forward no frames between this port and other isolated ports (false)."
+    )
+    learning: Flag = Field(True, description="Learn the MAC addresses behind the port (true).")
     cost: Annotated[int, BeforeValidator(integer(1, 65535))] | None = Field(
-        None, description="Cost in STP (by the speed; 2 for a veth)."
+        None, description="Path cost in STP (by the speed; 2 for a veth)."
     )
     priority: Annotated[int, BeforeValidator(integer(0, 63))] = Field(
-        32, description="Priority in STP, the lowest wins (32)."
+        32, description="Priority in STP; the port with the lowest value wins (32)."
     )
 
     fdb: Annotated[
         list[Annotated[PortFdbModel, BeforeValidator(port_mac)]], BeforeValidator(one_or_many)
     ] = Field(
         default_factory=empty_list,
-        description="MAC addresses that are behind it, without having to be learned.",
+        description="MAC addresses behind the port that the bridge does not have to learn.",
     )
 
     @model_validator(mode="after")
@@ -106,10 +115,13 @@ class PortModel(Model):
         return self
 
     def memberships(self, default_pvid: int) -> tuple[int, dict[int, bool]]:
-        """The PVID (0: none), and each VLAN of the port → whether its frames leave without a tag."""
+        """Return the PVID (0 for none) and the VLANs of the port.
+
+        Each VLAN is mapped to whether its frames leave without a tag.
+        """
         pvid = default_pvid if self.pvid is None else self.pvid
-        found: dict[int, bool] = {pvid: True} if pvid else {}
+        vlans: dict[int, bool] = {pvid: True} if pvid else {}
         for entry in self.vlans:
             for vlan in range(entry.id[0], entry.id[1] + 1):
-                found[vlan] = vlan == pvid if entry.untagged is None else entry.untagged
-        return pvid, found
+                vlans[vlan] = vlan == pvid if entry.untagged is None else entry.untagged
+        return pvid, vlans

@@ -1,7 +1,7 @@
-"""What macvlan, macvtap and ipvlan have in common: each takes a part of its parent's frames.
+"""The common part of macvlan, macvtap and ipvlan, which take frames from their parent.
 
-The kernel hands a link's frames to one taker (netdev_rx_handler_register in net/core/dev.c): a parent is for macvlans, or for ipvlans, or
-it is the port of a bridge or bond, and one of these only.
+The kernel passes a link's frames to only one receive handler (netdev_rx_handler_register in
+net/core/dev.c). So a parent either has macvlans, or has ipvlans, or is a port of a bridge or bond.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,26 +15,30 @@ from netorch.state.resource import Obstacle, State
 from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 
 MASTERS = {"bridge": "bridge", "bond": "bond", "team": "team", "openvswitch": "Open vSwitch"}
-"""Kinds of masters that take their ports' frames, in words."""
+"""Kinds of masters that take their ports' frames, with their names in messages."""
 
 
 class StackedLink(StandaloneLink):
-    """`RX_HANDLER`: the driver that gets the parent's frames; of one driver there can be many links on a parent."""
+    """An upper link that takes frames from its parent."""
 
     RX_HANDLER: ClassVar[str] = ""
+    """The driver whose receive handler gets the parent's frames.
+
+    A parent can have many upper links of one driver.
+    """
     FITS_PARENT: ClassVar[bool] = True
     mode: str = ""
 
     def incompatibility(self, other: "StackedLink") -> str:
-        """Why Linux cannot have both on one parent; "" if it can."""
+        """Return why Linux cannot have both links on one parent; "" if it can."""
         return (
             ""
             if self.RX_HANDLER == other.RX_HANDLER
-            else f"a parent takes {self.RX_HANDLER}s or {other.RX_HANDLER}s, never both"
+            else f"a parent has either {self.RX_HANDLER}s or {other.RX_HANDLER}s, never both"
         )
 
     def own(self) -> Mapping[str, str]:
-        # a person looks for the mode, even where it is the default
+        # all attributes, because users look for the mode even where it is the default
         return {
             attribute.key: value_text(getattr(self, attribute.key)) for attribute in self.ATTRIBUTES
         }
@@ -46,7 +50,8 @@ class StackedLink(StandaloneLink):
             return
         if link_key(*self.parent) not in desired:
             yield from self._on(netns, below)
-        # those of others that moved to another namespace are not seen from here
+        # upper links in other namespaces are not checked, because this snapshot cannot relate them
+        # to their parent
         for record in netns.links:
             kind = KINDS.get(record.kind)
             if (
@@ -56,30 +61,31 @@ class StackedLink(StandaloneLink):
                 or record.group == self.group
             ):
                 continue
-            if why := self.incompatibility(kind.seen(record)):
-                there = f"the {record.kind} {record.name} of others on it"
-                what = f"{label_text(netns.label)}:{below.name} has {there}, and {why}"
+            if why := self.incompatibility(kind.from_record(record)):
+                upper = f"the {record.kind} {record.name} on it, which netorch did not make"
+                what = f"{label_text(netns.label)}:{below.name} has {upper}: {why}"
                 yield Obstacle("parent-conflict", what)
 
     def _on(self, netns: NetnsSnapshot, below: LinkRecord) -> Iterator[Obstacle]:
-        """What a parent that the file does not make cannot be."""
+        """Yield reasons why a link that the file does not make cannot be the parent."""
         place = f"{label_text(netns.label)}:{below.name}"
         if below.flags & IFF_LOOPBACK:
-            what = f"{place} is the loopback interface, which carries no {self.KIND}"
+            what = f"{place} is the loopback interface, which cannot carry a {self.KIND}"
             yield Obstacle("loopback", what)
         if (kind := KINDS.get(below.kind)) is not None and kind.RX_HANDLER == self.RX_HANDLER:
-            why = "Linux would put it beside that, on the same parent"
+            why = f"Linux would put the new link on the parent of {below.name} instead"
             what = f"{place} is of kind {below.kind} itself: {why}"
             yield Obstacle("bad-parent", what, "Name that parent.")
         master = next((link for link in netns.links if link.index == below.master), None)
         if master is not None and master.kind in MASTERS and master.group != self.group:
-            what = f"{place} is a port of the {MASTERS[master.kind]} {master.name}, which gets all its frames"
-            remedy = f"Say `parent: {master.name}`, or free {below.name}."
+            kind_name = MASTERS[master.kind]
+            what = f"{place} is a port of the {kind_name} {master.name}, which gets all its frames"
+            remedy = f"Write `parent: {master.name}`, or free {below.name}."
             yield Obstacle("bad-parent", what, remedy)
 
     @classmethod
-    def seen(cls, record: LinkRecord) -> Self:
-        """Anybody's link of this kind, as far as the kind's own table goes."""
+    def from_record(cls, record: LinkRecord) -> Self:
+        """Return any link of this kind, with only the fields in the kind's `ATTRIBUTES`."""
         own = {
             entry.key: entry.form.decode(record.data[entry.number])
             for entry in cls.ATTRIBUTES
@@ -97,17 +103,17 @@ class StackedLink(StandaloneLink):
 
 
 KINDS: dict[str, type[StackedLink]] = {}
-"""The kernel's name of such a kind → its resource."""
+"""The kernel's name of such a kind → its resource class."""
 
 
 def stacked(cls: type[StackedLink]) -> type[StackedLink]:
-    """Class decorator: links of this kind, whosever they are, are known for what they are."""
+    """Register a resource class, so that links of its kind are recognised on every parent."""
     KINDS[cls.KIND] = cls
     return cls
 
 
 class StackedModel(StandaloneModel):
-    """The words of such a kind."""
+    """The keys of such a kind."""
 
     MAKES: ClassVar[type[StandaloneLink]]
     FAR_PARENT: ClassVar[bool] = True

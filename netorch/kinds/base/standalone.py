@@ -1,7 +1,8 @@
-"""What links have in common that are made alone: nothing is made along with them, though many ride on a parent.
+"""The common part of links that are made alone: unlike a veth pair, each is one link.
 
-A kind of them is a table: its `ATTRIBUTES` say for each key of the file which attribute of IFLA_INFO_DATA holds it, how it is
-written, and whether the kernel changes it in place.
+Many of them have a parent. Such a kind is described by a table: for each key of the file, its
+`ATTRIBUTES` say which attribute of IFLA_INFO_DATA holds the value, how the value is encoded, and
+whether the kernel changes it in place.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,26 +29,27 @@ from netorch.values.snapshot import LinkRecord, NetnsSnapshot, Snapshot
 ETHERNET_MTU = 1500
 
 UNKNOWN = ("?", "?")
-"""A parent in another namespace that the alias does not name, or names without the kernel confirming it."""
+"""A parent in another namespace that the alias does not name or the kernel does not confirm."""
 
 ParentPlace = tuple[str, str]
-"""Namespace label, interface name."""
+"""The label of a namespace and the name of an interface there."""
 
 
 class Attribute(Value):
-    """One key of a kind: a field of the resource and of its words, the IFLA_… number in IFLA_INFO_DATA, how it is written there.
-
-    `live`: the kernel changes it in place; of the others a change is a new link. The field's default is the kernel's own.
-    `number6`: the IFLA_… number of an address where it is an IPv6 one, if that is another. `word`: the file's name of the key, if
-    the resource has another one for it.
-    """
+    """One key of a kind. The default of the resource's field is that of the kernel."""
 
     key: str
+    """The name of the field in the resource."""
     number: int
+    """The IFLA_… number in IFLA_INFO_DATA."""
     form: AttributeType
+    """How the value is encoded."""
     live: bool = False
+    """Whether the kernel changes it in place. If not, a change replaces the link."""
     number6: int = 0
+    """The IFLA_… number for an IPv6 address, if it differs from that for an IPv4 one."""
     word: str = ""
+    """The name of the key in the file, if it differs from the name of the field."""
 
     def number_of(self, value: object) -> int:
         return self.number6 if self.number6 and ":" in str(value) else self.number
@@ -61,39 +63,43 @@ PlaceName = Annotated[
         )
     ),
 ]
-"""A parent, `IF` or `NODE:IF`; it may be an interface of the host, under any of its names."""
+"""A parent, `IF` or `NODE:IF`. An interface of the host may be named by an alternative name."""
 
 
 class StandaloneLink(NoForeignObjects, Link):
-    """A link that its kind's table says everything about. An MTU of 0 is the kernel's choice and left alone.
+    """A link that the table of its kind describes.
 
-    Kinds without `HAS_MAC` have none to set. `WHOLE`: a change in place has to say all attributes again. `CONFIG`: what the kernel
-    is built with to have the kind, as (CONFIG_ option, module). `PARENT_IN`: the IFLA_… number in IFLA_INFO_DATA that names the
-    parent, where it is not IFLA_LINK. `UNIQUE`: fields in which no two links of the kind on one network stack may all agree.
-    `RESERVED`: names that Linux takes for itself. `REMEASURES`: with a change in place the kernel chooses the MTU again.
-    `FITS_PARENT`: its MTU is its parent's at most.
+    With an MTU of 0 the kernel chooses the MTU, and netorch leaves it alone.
     """
 
     ATTRIBUTES: ClassVar[tuple[Attribute, ...]] = ()
     HAS_MAC: ClassVar[bool] = True
+    """Whether the link has a MAC address that can be set."""
     FITS_PARENT: ClassVar[bool] = False
+    """Whether its MTU cannot be larger than that of its parent."""
     WHOLE: ClassVar[bool] = False
+    """Whether a change in place has to repeat all attributes."""
     CONFIG: ClassVar[tuple[str, str]] = ("", "")
+    """The CONFIG_ option and the module that a kernel with this kind has."""
     PARENT_IN: ClassVar[int] = 0
+    """The IFLA_… number in IFLA_INFO_DATA that names the parent, if that is not IFLA_LINK."""
     UNIQUE: ClassVar[tuple[str, ...]] = ()
+    """Fields that cannot all be equal for two links of the kind in one network namespace."""
     RESERVED: ClassVar[frozenset[str]] = frozenset()
+    """Names that Linux uses itself."""
     REMEASURES: ClassVar[bool] = False
+    """Whether the kernel chooses the MTU again when an attribute changes in place."""
     parent: ParentPlace | None = None
 
     @property
     def dies_with(self) -> tuple[Key, ...]:
-        """The kernel removes it with its parent."""
-        above = (link_key(*self.parent),) if self.parent is not None else ()
-        return (netns_key(self.netns), *above)
+        """Its namespace and its parent: the kernel removes the link with either of them."""
+        parent = (link_key(*self.parent),) if self.parent is not None else ()
+        return (netns_key(self.netns), *parent)
 
     @classmethod
     def kernel_features(cls) -> tuple[Feature, ...]:
-        """What every link of the kind needs."""
+        """Return the kernel features that every link of the kind needs."""
         return (link_feature(cls.KIND, *cls.CONFIG),)
 
     @property
@@ -102,7 +108,7 @@ class StandaloneLink(NoForeignObjects, Link):
 
     @property
     def claim(self) -> tuple[object, ...] | None:
-        # its packets come and go where its parent is
+        # in the namespace of the parent, because the outer packets are sent and received there
         stack = self.netns if self.parent is None else self.parent[0]
         return (
             (self.KIND, stack, *(getattr(self, key) for key in self.UNIQUE))
@@ -111,7 +117,7 @@ class StandaloneLink(NoForeignObjects, Link):
         )
 
     def pairs(self, attribute: Attribute) -> Attrs:
-        """An attribute as IFLA_INFO_DATA says it; nothing where leaving it out does."""
+        """Return an attribute as encoded in IFLA_INFO_DATA; empty if it can be left out."""
         value = getattr(self, attribute.key)
         payload = attribute.form.encode(value)
         return () if payload is None else ((attribute.number_of(value), payload),)
@@ -126,23 +132,28 @@ class StandaloneLink(NoForeignObjects, Link):
         if below is None:
             first, dot, number = name.rpartition(".")
             if dot and number.isdigit() and find(snapshot, (self.parent[0], first))[1] is not None:
-                remedy = f"{first} is there: say `kind: vlan` with `parent: {first}` and `id: {number}`, in a network `vlan: {number}`."
+                remedy = (
+                    f"{first} exists: write `kind: vlan` with `parent: {first}` and"
+                    f" `id: {number}`, or in a network `vlan: {number}`."
+                )
             else:
                 remedy = did_you_mean(
                     name, [link.name for link in netns.links if link.name != "lo"]
                 )
-            what = f"there is no interface {name} in {label} that it could be on"
+            what = f"there is no interface {name} in {label} that could be its parent"
             yield Obstacle("no-parent", what, remedy)
         elif self.FITS_PARENT and self.mtu > below.mtu:
-            what = f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, which it is on"
+            what = (
+                f"its MTU of {self.mtu} is more than the {below.mtu} of {label}:{name}, its parent"
+            )
             yield Obstacle("mtu-too-large", what)
 
     def data(self) -> Attrs:
-        """IFLA_INFO_DATA of a new one."""
+        """Return the attributes in IFLA_INFO_DATA of a new link."""
         return tuple(pair for attribute in self.ATTRIBUTES for pair in self.pairs(attribute))
 
     def change(self, attribute: Attribute, before: Self) -> Attrs | None:
-        """What turns one attribute into this link's in place; None where nothing does."""
+        """Return what changes one attribute from `before` in place; None if it cannot change."""
         if not attribute.live:
             return None
         if pairs := self.pairs(attribute):
@@ -159,12 +170,12 @@ class StandaloneLink(NoForeignObjects, Link):
 
     @classmethod
     def read(cls, view: View, link: LinkRecord) -> dict[str, Any]:
-        """Its own fields as a dump shows them."""
+        """Return the fields of its kind from a record of the kernel."""
         return decoded(cls, link)
 
     @classmethod
     def read_parent(cls, view: View, link: LinkRecord) -> ParentPlace | None:
-        """What it rides on, as a dump shows it."""
+        """Return the parent from a record of the kernel."""
         return parent_of(view, link, link.link)
 
     @classmethod
@@ -217,7 +228,7 @@ class StandaloneLink(NoForeignObjects, Link):
         return requests
 
     def own(self) -> Mapping[str, str]:
-        """Its own attributes in the words of the file, those that differ from the default."""
+        """Return the attributes of its kind that differ from their defaults, as in the file."""
         plain = defaults(self)
         values = ((attribute, getattr(self, attribute.key)) for attribute in self.ATTRIBUTES)
         return {
@@ -234,10 +245,10 @@ class StandaloneLink(NoForeignObjects, Link):
         return value_text(value) if isinstance(value, int) else None
 
     def attributes(self) -> Mapping[str, str]:
-        told: dict[str, str] = {}
+        attributes: dict[str, str] = {}
         if self.parent is not None:
             netns, name = self.parent
-            told["parent"] = (
+            attributes["parent"] = (
                 "unknown"
                 if self.parent == UNKNOWN
                 else name
@@ -249,66 +260,76 @@ class StandaloneLink(NoForeignObjects, Link):
             for name, text in self.common().items()
             if (name, text) not in {("mac", ""), ("mtu", "0")}
         }
-        return told | dict(self.own()) | common
+        return attributes | dict(self.own()) | common
 
 
 def parse_place(name: str) -> tuple[str | None, str]:
-    """The node and the interface of a `PlaceName`; None where it names no node."""
+    """Return the node and the interface of a `PlaceName`. The node is None if it names none."""
     node, colon, interface = name.rpartition(":")
     return node if colon else None, interface
 
 
 class StandaloneModel(InterfaceModel):
-    """The words of a kind that is made alone. `MAKES`: its resource. `FAR_PARENT`: its parent may be in another namespace.
-    `TAKES_PORTS`: it is a master.
-    """
+    """The keys of a kind whose links are made alone."""
 
     MAKES: ClassVar[type[StandaloneLink]]
+    """The class of its resource."""
     FAR_PARENT: ClassVar[bool] = False
+    """Whether its parent may be in another namespace."""
     TAKES_PORTS: ClassVar[bool] = False
+    """Whether it is a master."""
 
     def taken_from(self, name: str) -> str:
-        """What the host calls the NIC that is to be it, under the `name` here; "" for a link that is made."""
+        """Return the host's name of the NIC that becomes the interface `name`.
+
+        "" for a link that netorch makes.
+        """
         return ""
 
     @property
     def parent_name(self) -> str | None:
-        """The parent as the file names it, `IF` or `NODE:IF`; None without one."""
+        """The parent as the file names it, `IF` or `NODE:IF`. None if it has no parent."""
         return getattr(self, "parent", None)
 
     def default_mtu(self, parent: int | None) -> int:
-        """What the kernel gives a new one, 0 where that is not known; `parent` is its parent's MTU, None without one, 0 if unknown."""
+        """Return the MTU that the kernel gives a new link; 0 if it is not known.
+
+        `parent` is the MTU of its parent: None without a parent, 0 if it is not known.
+        """
         return ETHERNET_MTU if parent is None else parent
 
     @property
     def sends_from(self) -> str | None:
-        """The address of its node that its packets leave with: without a parent, the MTU there is what it has to fit into."""
+        """The source address of the outer packets, one of its node.
+
+        Without a parent, the MTU of the interface with that address limits the MTU of the link.
+        """
         return None
 
     def largest_mtu(self, parent: int) -> int | None:
-        """What the kernel grants at most over a parent with this MTU; None without a limit."""
+        """Return the largest MTU over a parent with the MTU `parent`; None without a limit."""
         return parent if self.MAKES.FITS_PARENT else None
 
     def child_resources(
         self, link: StandaloneLink
     ) -> Iterator[tuple[Resource, tuple[str | int, ...]]]:
-        """What hangs on the link by its own words, each with its place in them."""
+        """Yield resources of the link that its keys ask for, each with its path in them."""
         return iter(())
 
     def values(self) -> dict[str, Any]:
-        """Its own fields as the words say them; a kind whose words and fields differ says how."""
+        """Return the fields of its kind. A kind whose keys and fields differ overrides this."""
         return {
             attribute.key: getattr(self, attribute.word or attribute.key)
             for attribute in self.MAKES.ATTRIBUTES
         }
 
     def link(self, fields: LinkFields, parent: ParentPlace | None) -> StandaloneLink:
-        """The resource."""
+        """Return the resource."""
         return self.MAKES(**fields, parent=parent, **self.values())
 
 
 def decoded(kind: type[StandaloneLink], link: LinkRecord) -> dict[str, Any]:
-    """The fields of a kind's table as a dump shows them."""
+    """Return the fields in a kind's table from a record of the kernel."""
     return {
         attribute.key: attribute.form.decode(link.data[number])
         for attribute in kind.ATTRIBUTES
@@ -318,7 +339,7 @@ def decoded(kind: type[StandaloneLink], link: LinkRecord) -> dict[str, Any]:
 
 
 def value_text(value: object) -> str:
-    """A value in the words of the file."""
+    """Return a value as the file writes it."""
     return (
         str(value).lower() if isinstance(value, bool) else "none" if value is None else str(value)
     )
@@ -326,12 +347,16 @@ def value_text(value: object) -> str:
 
 @cache
 def link_feature(kind: str, config: str, module: str) -> Feature:
-    """That a kernel has links of a kind: without any attribute it says of an unknown kind just that, and of others something else."""
+    """Return the feature that a kernel has links of a kind.
+
+    The probe asks for a link without attributes. The kernel reports an unknown kind with an error
+    of its own.
+    """
     return Feature(f"{kind} links", config, module, (LinkAdd("", "probe0", kind),))
 
 
 def find(snapshot: Snapshot, place: ParentPlace) -> tuple[NetnsSnapshot | None, LinkRecord | None]:
-    """A namespace that was looked into, and the link there that has the name."""
+    """Return the snapshot of the namespace and the link with the name; None for what is missing."""
     netns = snapshot.namespaces.get(place[0])
     links = netns.links if netns is not None else ()
     return netns, next(
@@ -340,7 +365,11 @@ def find(snapshot: Snapshot, place: ParentPlace) -> tuple[NetnsSnapshot | None, 
 
 
 def parent_of(view: View, link: LinkRecord, index: int) -> ParentPlace | None:
-    """What it rides on: in its own namespace by the index; in another one as the alias says, where the index there agrees."""
+    """Return the parent of a link. `index` is that of the parent, 0 without one.
+
+    In the link's own namespace the index identifies the parent. A parent in another namespace is
+    the one that the alias names, if the index there is the same.
+    """
     if not index:
         return None
     if link.link_netnsid is None:

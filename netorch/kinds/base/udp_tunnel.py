@@ -1,4 +1,4 @@
-"""The words that tunnels in UDP have in common: a network identifier, a port, a TTL."""
+"""The keys that tunnels in UDP have in common: a network identifier, a port and a TTL."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -13,14 +13,20 @@ Port = Annotated[int, BeforeValidator(integer(1, 65535))]
 
 
 class UdpTunnelModel(StandaloneModel):
-    """`port` is the UDP port where it is a number; a mapping is what every port of a bridge takes. `UDP_PORT`: where it is left out."""
+    """The common keys of VXLAN and Geneve.
+
+    `port` in the file is the UDP port if it is a number. If it is a mapping, it has the settings
+    of a bridge port, as for every interface.
+    """
 
     UDP_PORT: ClassVar[int]
-    vni: Vni = Field(description="Network identifier, 0 to 16777215.")
+    """The UDP port to use if the file gives none."""
+    vni: Vni = Field(description="Network identifier (VNI), 0 to 16777215.")
     udp_port: Port | None = Field(None, serialization_alias="port", description="UDP port.")
     ttl: Ttl = Field(
         0,
-        description="Time to live of the outer packets, or `inherit` the inner one's; 0 lets the kernel choose (0).",
+        description="Time to live of the outer packets. `inherit` copies it from the inner packet,"
+        " and with 0 the kernel chooses it (0).",
     )
 
     @model_validator(mode="before")
@@ -36,7 +42,7 @@ class UdpTunnelModel(StandaloneModel):
             number = integer(1, 65535)(value["port"])
         except PydanticCustomError as error:
             wrong(f"port: {error.message()}")
-        return {key: said for key, said in value.items() if key != "port"} | {"udp_port": number}
+        return {key: item for key, item in value.items() if key != "port"} | {"udp_port": number}
 
     @property
     def on_port(self) -> int:

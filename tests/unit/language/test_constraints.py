@@ -136,7 +136,7 @@ def test_the_schema_names_every_value_that_a_sentence_can_have() -> None:
         entry.shape(INTERFACE_WORDS["gre"])["errorMessage"]
         for entry in constraints_of(INTERFACE_WORDS["gre"])
     ]
-    assert gre == ["gre needs a `remote` or a `local`: the tunnel without both is Linux's own."]
+    assert gre == ["gre needs a `remote` or a `local`: Linux has the tunnel without both itself."]
 
 
 def test_require_is_forbid_the_other_way_round() -> None:

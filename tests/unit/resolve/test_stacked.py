@@ -215,7 +215,7 @@ INTERFACES = {
         "a:x has the MAC of its parent, being in mode passthru"
     ],
     "x: {kind: macvlan, parent: eth0}, y: {kind: ipvlan, parent: eth0}": [
-        "a:y and a:x cannot both be on a:eth0: a parent takes ipvlans or macvlans, never both"
+        "a:y and a:x cannot both be on a:eth0: a parent has either ipvlans or macvlans, never both"
     ],
     "x: {kind: macvlan, parent: eth0, mode: passthru}, y: {kind: macvtap, parent: eth0, mode: bridge}": [
         "a:y and a:x cannot both be on a:eth0: in mode passthru a link has its parent to itself"
@@ -306,13 +306,13 @@ FOUND = {
         replace(MACVLAN, parent=("host", "eth7.20")),
         host(NIC),
         "there is no interface eth7.20 in host",
-        "eth7 is there: say `kind: vlan` with `parent: eth7` and `id: 20`, in a network `vlan: 20`.",
+        "eth7 exists: write `kind: vlan` with `parent: eth7` and `id: 20`, or in a network `vlan: 20`.",
     ),
     "a bridge's port": (
         MACVLAN,
         host(record(7, "eth7", master=9), record(9, "br0", "bridge")),
         "host:eth7 is a port of the bridge br0",
-        "Say `parent: br0`, or free eth7.",
+        "Write `parent: br0`, or free eth7.",
     ),
     "a bond's port": (
         IPVLAN,
@@ -341,13 +341,13 @@ FOUND = {
     "ipvlans of others": (
         MACVLAN,
         host(NIC, record(8, "iv", "ipvlan", link=7, data={1: u16(0), 2: u16(0)})),
-        "host:eth7 has the ipvlan iv of others on it, and a parent takes macvlans or ipvlans",
+        "host:eth7 has the ipvlan iv on it, which netorch did not make: a parent has either macvlans or ipvlans",
         "",
     ),
     "a passthru of others": (
         MACVLAN,
         host(NIC, record(8, "mv", "macvlan", link=7, data={1: u32(8)})),
-        "host:eth7 has the macvlan mv of others on it, and in mode passthru",
+        "host:eth7 has the macvlan mv on it, which netorch did not make: in mode passthru",
         "",
     ),
     "another mode": (

@@ -1,4 +1,4 @@
-"""The laws of the planner, over the states that random topologies ask for."""
+"""The laws of the planner, tested with the desired states of random topologies."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def dependencies(step: Step) -> tuple[Key, ...]:
     return step.resource.dies_with + step.resource.needs
 
 
-def assert_same(state: State, desired: State) -> None:
-    assert state.keys() == desired.keys()
-    for key, resource in desired.items():
+def assert_same(state: State, expected: State) -> None:
+    assert state.keys() == expected.keys()
+    for key, resource in expected.items():
         assert not resource.differs(state[key]), f"{state[key]}\nis not\n{resource}"
 
 
@@ -50,7 +50,7 @@ def assert_same(state: State, desired: State) -> None:
 
 @laws
 @given(pairs())
-def test_replaying_a_plan_leads_where_it_says(pair: tuple[Sketch, Sketch]) -> None:
+def test_replaying_a_plan_gives_the_desired_state(pair: tuple[Sketch, Sketch]) -> None:
     before, after = map(state_of, pair)
     for a, b in ((before, after), (after, before), ({}, after), (before, {})):
         assert_same(replay(a, plan(a, b).steps), b)
@@ -67,13 +67,13 @@ def test_nothing_to_do_is_an_empty_plan(sketch: Sketch) -> None:
 
 @laws
 @given(pairs(3))
-def test_from_wherever_a_plan_breaks_off_a_new_one_leads_on(pair: tuple[Sketch, Sketch]) -> None:
+def test_a_new_plan_finishes_what_another_left_at_any_step(pair: tuple[Sketch, Sketch]) -> None:
     before, after = map(state_of, pair)
     steps = plan(before, after).steps
     for done in range(len(steps)):
         there = replay(before, steps[:done])
         assert_same(replay(there, plan(there, after).steps), after)
-        # and back, as after a refusal
+        # and back, as in a rollback after the kernel refused a step
         assert_same(replay(there, plan(there, before).steps), before)
 
 
@@ -89,7 +89,7 @@ def test_no_step_comes_before_what_it_needs(pair: tuple[Sketch, Sketch]) -> None
     for step in made.changes:
         for key in dependencies(step):
             assert key in alive or key not in after, f"{step.key} comes before {key}"
-        assert step.before is None or step.key in alive, f"{step.key} is gone, and updated"
+        assert step.before is None or step.key in alive, f"{step.key} is updated after its deletion"
         alive[step.key] = step.resource
 
 
@@ -106,7 +106,7 @@ def test_no_container_is_deleted_before_what_needs_it(pair: tuple[Sketch, Sketch
 
 @laws
 @given(pairs())
-def test_each_step_is_told_once_and_for_one_thing(pair: tuple[Sketch, Sketch]) -> None:
+def test_each_resource_has_one_step(pair: tuple[Sketch, Sketch]) -> None:
     before, after = map(state_of, pair)
     made = plan(before, after)
     for steps in (made.deletes, made.changes):
@@ -122,21 +122,22 @@ def test_each_step_is_told_once_and_for_one_thing(pair: tuple[Sketch, Sketch]) -
 
 
 def positions(steps: Sequence[Step], *, deleting: bool = False) -> dict[Key, tuple[int, str, int]]:
-    found: dict[Key, tuple[int, str, int]] = {}
+    """Return the epoch of each step, its namespace and its index in the list there."""
+    places: dict[Key, tuple[int, str, int]] = {}
     sent: list[int] = []
     for number, epoch in enumerate(batches(steps, deleting=deleting)):
         for label, here in epoch.items():
             for place, step in enumerate(here):
                 assert step.key.netns == label
-                found[step.key] = (number, label, place)
+                places[step.key] = (number, label, place)
                 sent.append(id(step))
-    assert sorted(sent) == sorted(map(id, steps)), "each step exactly once"
-    return found
+    assert sorted(sent) == sorted(map(id, steps)), "not each step exactly once"
+    return places
 
 
 def assert_first(first: tuple[int, str, int], then: tuple[int, str, int], what: str) -> None:
     if first[1] != then[1]:
-        assert first[0] < then[0], f"{what}: in two namespaces at once"
+        assert first[0] < then[0], f"{what}: at the same time, in two namespaces"
     else:
         assert (first[0], first[2]) < (then[0], then[2]), f"{what}: in the wrong order"
 
@@ -160,7 +161,7 @@ def test_epochs_keep_every_step_and_every_dependency(pair: tuple[Sketch, Sketch]
 
 @laws
 @given(topologies())
-def test_a_file_says_everything_once_in_an_order_that_can_be_made(sketch: Sketch) -> None:
+def test_the_order_has_each_resource_once_and_after_its_dependencies(sketch: Sketch) -> None:
     state = state_of(sketch)
     order = ordered(state)
     assert sorted(order) == sorted(state)
@@ -172,11 +173,11 @@ def test_a_file_says_everything_once_in_an_order_that_can_be_made(sketch: Sketch
             for other in resource.dies_with + resource.needs
             if other in place
         )
-        if (twin := resource.paired_key) is not None:
-            assert state[twin].paired_key == key
+        if (pair := resource.paired_key) is not None:
+            assert state[pair].paired_key == key
 
 
-# Taking away
+# Deletes
 
 
 @laws
@@ -193,7 +194,7 @@ def test_what_dies_with_its_container_needs_no_step(sketch: Sketch) -> None:
         )
         assert resource.paired_key is None or resource.paired_key not in {
             other.key for other in stepped
-        }, f"{resource.key}: both ends"
+        }, f"{resource.key}: both ends have a step"
 
 
 def test_destroying_many_nodes_takes_few_steps() -> None:
@@ -203,7 +204,7 @@ def test_destroying_many_nodes_takes_few_steps() -> None:
     assert len(kinds) == kinds.count("netns") + kinds.count("file") == 301 + 300
 
 
-# Speed and sameness
+# Speed and determinism
 
 
 def test_a_plan_takes_time_in_proportion_to_its_size(capsys: pytest.CaptureFixture[str]) -> None:
@@ -221,18 +222,20 @@ def test_a_plan_takes_time_in_proportion_to_its_size(capsys: pytest.CaptureFixtu
     (one, few), (other, many) = seconds(1000), seconds(2000)
     with capsys.disabled():
         print(
-            f"\nplan: {few} steps {one:.3f} s, {many} steps {other:.3f} s: {other / one:.2f} times as long"
+            f"\nplan: {few} steps {one:.3f} s, {many} steps {other:.3f} s:"
+            f" {other / one:.2f} times as long"
         )
 
 
-TELL = """
+PRINT_STATES_AND_PLANS = """
 import json, sys
 from netorch.resolve.loader import load
 from netorch.state.planner import plan
 for one, other in json.load(sys.stdin):
     a, b = (load(text.encode(), "random.yaml").desired for text in (one, other))
     for desired in (a, b):
-        print(list(desired.state.items()), list(desired.origins.items()), list(desired.labels.items()))
+        print(list(desired.state.items()), list(desired.origins.items()))
+        print(list(desired.labels.items()))
     print(plan(a.state, b.state), plan({}, a.state), plan(b.state, {}))
 """
 
@@ -243,9 +246,9 @@ def test_the_same_file_is_the_same_state_in_every_process(
     drawn: list[tuple[Sketch, Sketch]],
 ) -> None:
     texts = json.dumps([[one.text, other.text] for one, other in drawn])
-    told = [
+    outputs = [
         subprocess.run(
-            [sys.executable, "-c", TELL],
+            [sys.executable, "-c", PRINT_STATES_AND_PLANS],
             input=texts,
             capture_output=True,
             text=True,
@@ -258,8 +261,8 @@ def test_the_same_file_is_the_same_state_in_every_process(
         ).stdout
         for seed in ("0", "1", "4711")
     ]
-    assert told[0] == told[1] == told[2]
-    assert len(told[0]) > 1000
+    assert outputs[0] == outputs[1] == outputs[2]
+    assert len(outputs[0]) > 1000
 
 
 @laws
@@ -273,7 +276,7 @@ def test_loading_twice_gives_the_same_in_the_same_order(sketch: Sketch) -> None:
 @laws
 @given(st.data())
 def test_an_unchanged_part_has_no_step(data: st.DataObject) -> None:
-    """Only what differs, and what dies with it, is in the plan."""
+    """A plan has steps only for resources that differ and for those that the kernel removes."""
     before = data.draw(topologies(4))
     after = data.draw(changed(before, 4))
     a, b = state_of(before), state_of(after)
@@ -284,4 +287,4 @@ def test_an_unchanged_part_has_no_step(data: st.DataObject) -> None:
     }
     for key in a.keys() & b.keys():
         if key in touched and key not in taken_along:
-            assert b[key].differs(a[key]), f"{key} is as it was, and has a step"
+            assert b[key].differs(a[key]), f"{key} has a step although it does not differ"
