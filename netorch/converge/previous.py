@@ -161,7 +161,9 @@ class Previous(Value, dict=True):
 
         Loading the file takes time, so it is loaded only if its text contains `attach`.
         """
-        if self.record is None or not (self.record.may_say("attach") or has_left(self.topology)):
+        if self.record is None or not (
+            self.record.may_contain("attach") or has_left(self.topology)
+        ):
             return None
         return self.desired_with_left
 
@@ -182,7 +184,7 @@ class Previous(Value, dict=True):
 
     def may_say(self, word: str) -> bool:
         """Whether the file that was applied last may contain a word; True without a record."""
-        return self.record is None or self.record.may_say(word)
+        return self.record is None or self.record.may_contain(word)
 
     def with_others_now(self) -> Previous:
         """Read the records of the other topologies again.

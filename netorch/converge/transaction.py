@@ -151,7 +151,7 @@ class Transaction:
                 name, self.confirm_within, lambda: roll_back_alone(start)
             )
         self.memory, self.settings = memory, memory.during(first.desired, first.snapshot)
-        if previous.record is not None and previous.record.may_say("attach"):
+        if previous.record is not None and previous.record.may_contain("attach"):
             remember_left(name, self.desired, previous.desired)
         known = self.settings if self.settings or previous.settings else None
         # as long as a filter without a mark may exist, the record must not say that all have one
@@ -333,7 +333,7 @@ def roll_back_alone(start: Start) -> list[Problem]:
 def announce_moves(kernel: LinuxKernel, plan: Plan, before: State, after: State) -> None:
     """Announce to neighbours and bridges what `plan` has moved between the two states."""
     if moved := moves(plan, before, after):
-        kernel.tell_of(moved)
+        kernel.announce_moves(moved)
 
 
 def _plan_back_until_done(kernel: LinuxKernel, start: Start, previous: Previous) -> list[Problem]:

@@ -1,1 +1,1 @@
-"""The only room that talks to Linux. `door.LinuxKernel` is the class that the other rooms use."""
+"""The only room that talks to Linux. The other rooms use the class `linux.LinuxKernel`."""

@@ -1,4 +1,4 @@
-"""The real kernel: what is there, and requests carried out; everything happens in one thread of its own."""
+"""`LinuxKernel` reads and changes the network of the running kernel, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -46,14 +46,17 @@ _CAP_SYS_ADMIN = 21
 
 
 def has_root() -> bool:
-    """Whether the thread has CAP_NET_ADMIN and CAP_SYS_ADMIN (capabilities(7)), be it in a user namespace."""
+    """Tell whether the thread has CAP_NET_ADMIN and CAP_SYS_ADMIN (capabilities(7)).
+
+    Capabilities that it has only within a user namespace count too.
+    """
     with open("/proc/thread-self/status", encoding="utf-8", errors="replace") as status:
         held = next((int(line.split()[1], 16) for line in status if line.startswith("CapEff:")), 0)
     return bool(held >> _CAP_NET_ADMIN & 1 and held >> _CAP_SYS_ADMIN & 1)
 
 
 def require_root() -> None:
-    """NetorchError unless the thread has what netorch needs."""
+    """Raise NetorchError unless the thread has the capabilities that netorch needs."""
     if not has_root():
         rights = "netorch needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN)."
         remedy = f"Run it with sudo, or in a network of your own: {OWN_NETWORK}"
@@ -61,9 +64,11 @@ def require_root() -> None:
 
 
 class LinuxKernel:
-    """The door to Linux, for the network namespace of the thread that makes it (label `host`). A context manager.
+    """Reads and changes the kernel's network state. A context manager.
 
-    Labels that were attached are known to `read` (`Scope.attached`) and to `transact` until the next `attach`.
+    The label `host` means the network namespace of the thread that makes the object. Labels that
+    `attach` was given are valid for `read` (`Scope.attached`) and `transact` until the next
+    `attach`.
     """
 
     def __init__(
@@ -71,11 +76,12 @@ class LinuxKernel:
         count_read: Callable[[int, int], None] = lambda *_: None,
         reader: ParallelReader | None = None,
     ) -> None:
-        """`count_read` is called with the number of namespaces that have been read, and of all.
+        """Make the object; its thread starts with the first call.
 
-        It is called in the thread that reads.
+        `count_read`: called with the number of namespaces that were read so far and the number of
+        all, in the thread that reads.
 
-        `reader`: reads some of the namespaces.
+        `reader`: reads some of the namespaces in another process.
         """
         require_root()
         self._count_read = count_read
@@ -97,21 +103,26 @@ class LinuxKernel:
         self.close()
 
     def close(self) -> None:
-        """End the thread and close every socket and namespace; may be called twice."""
+        """End the thread and close every socket and namespace. A second call does nothing."""
         self._worker.close()
         self._namespaces.close()
 
     def close_cached_files(self) -> None:
-        """Close the files that are open only to be quick: after a failure that may have been for want of them."""
+        """Close the files that are open only to save time.
+
+        Call it after a failure that too many open files may have caused.
+        """
         self._worker.call(self._namespaces.close_cached_files)
 
-    def read(self, scope: Scope, kept: Mapping[str, NetnsSnapshot] | None = None) -> Snapshot:
-        """What `scope` asks for, as it is now; of `kept`, label → a snapshot from before, as it was then, where the namespace is still
-        the same one. NetorchError if the state changes faster than it can be read.
+    def read(self, scope: Scope, previous: Mapping[str, NetnsSnapshot] | None = None) -> Snapshot:
+        """Read what `scope` asks for. Raise NetorchError if the state changes faster than that.
+
+        `previous`: label → an earlier snapshot, which is used again if the label still means the
+        same namespace.
         """
         try:
             return self._worker.call(
-                Reader(self._namespaces, scope, self._count_read, kept or {}, self._reader).read
+                Reader(self._namespaces, scope, self._count_read, previous or {}, self._reader).read
             )
         except OSError as error:
             what = f"{error.filename}: " if error.filename else ""
@@ -119,7 +130,8 @@ class LinuxKernel:
             raise NetorchError(
                 Problem(
                     "file-limit" if many else "kernel-unreadable",
-                    f"the kernel's network state could not be read: {what}{error.strerror or error}.",
+                    "the kernel's network state could not be read: "
+                    f"{what}{error.strerror or error}.",
                     remedy=MORE_FILES if many else "",
                     command="ulimit -n" if many else "",
                 )
@@ -129,16 +141,20 @@ class LinuxKernel:
             raise NetorchError(
                 Problem(
                     "netlink-not-understood",
-                    f"the kernel's network state could not be read: Linux {release} says what netorch does not understand: {error}.",
+                    f"the kernel's network state could not be read: Linux {release} sent an answer "
+                    f"that netorch does not understand: {error}.",
                 )
             ) from error
 
     def transact(
         self, channels: Mapping[str, Sequence[Request]], reclaim: Iterable[str] = ()
     ) -> list[Failure]:
-        """Carry out each channel's requests in order; every refusal. A channel goes no further than the batch of its first one.
+        """Carry out each channel's requests in order and return every refusal.
 
-        `reclaim`: names in /run/netns where an empty plain file, left by a crash, may be replaced or removed.
+        A channel stops after the batch in which a request is refused.
+
+        `reclaim`: names in /run/netns at which an empty plain file, which a crash left, may be
+        replaced or removed.
         """
         names = frozenset(reclaim)
         return self._worker.call(
@@ -146,17 +162,18 @@ class LinuxKernel:
         )
 
     def delete_group(self, netns: str, group: int) -> tuple[int, str] | None:
-        """Delete all links of a group at once; errno and sentence if refused. No such link, or no such namespace, is not a failure.
+        """Delete all links of a group at once. Return errno and message if the kernel refuses.
 
-        The caller has looked that each of them is its own.
+        A group without links, or a namespace that does not exist, is not a failure. The caller has
+        made sure that netorch made every link of the group.
         """
 
         def act() -> tuple[int, str] | None:
             self._namespaces.round += 1
-            found = self._namespaces.find(netns)
-            if found is None:
+            opened = self._namespaces.find(netns)
+            if opened is None:
                 return None
-            rtnl = self._namespaces.rtnl(found)
+            rtnl = self._namespaces.rtnl(opened)
             seq = rtnl.next_seq()
             error = rtnl.send([(seq, delete_group(group, seq))]).get(seq)
             self._namespaces.forget_links()
@@ -164,9 +181,10 @@ class LinuxKernel:
 
         return self._worker.call(act)
 
-    def tell_of(self, moves: Moves) -> None:
-        """Have everybody know where the things are that have moved: what the namespaces have learned
-        of them is forgotten, and they announce themselves.
+    def announce_moves(self, moves: Moves) -> None:
+        """Let the namespaces learn where addresses and MACs are after they have moved.
+
+        This deletes what the namespaces had learned about them and sends announcements.
         """
 
         def act() -> None:
@@ -179,7 +197,10 @@ class LinuxKernel:
         self._worker.call(act)
 
     def connections(self, label: str) -> Sequence[Connection]:
-        """The connections that a namespace remembers; none where the kernel does not tell."""
+        """Return the connections that conntrack tracks in a namespace.
+
+        The result is empty if the kernel cannot list them.
+        """
 
         def act() -> Sequence[Connection]:
             netns = self._namespaces.find(label)
@@ -191,8 +212,9 @@ class LinuxKernel:
         return self._worker.call(act)
 
     def end_connections(self, label: str, ended: Sequence[Connection]) -> None:
-        """Make a namespace forget connections, so that their next packets meet the rules anew, and
-        reset the sockets of its own that they arrive at.
+        """Delete connections from a namespace's conntrack and reset the local sockets they end at.
+
+        The next packet of such a connection is then checked by the current rules.
         """
 
         def act() -> None:
@@ -205,7 +227,10 @@ class LinuxKernel:
         self._worker.call(act)
 
     def interfaces_to(self, label: str, addresses: Iterable[Address]) -> Mapping[Address, str]:
-        """The interfaces by which a namespace reaches addresses; without those that it does not."""
+        """Return address → the interface by which the namespace reaches it.
+
+        Addresses without a route are absent.
+        """
 
         def act() -> Mapping[Address, str]:
             netns = self._namespaces.find(label)
@@ -218,13 +243,13 @@ class LinuxKernel:
         return self._worker.call(act)
 
     def filter_chains(self, backend: str, topology: str, text: str) -> Sequence[ListedChain]:
-        """The chains of a topology's own filter, which its backend lists as `text`."""
+        """Return the chains of a topology's filter. `text` is how its backend lists the filter."""
         return self._worker.call(
             lambda: filters.backend(backend).chains_of(topology, text, self._namespaces.fresh)
         )
 
     def lacking(self, features: Iterable[Feature]) -> list[Feature]:
-        """Those that this kernel does not have, tried in namespaces that nobody else sees."""
+        """Return the features that this kernel lacks. Each is tried in a throwaway namespace."""
 
         def act() -> list[Feature]:
             return [feature for feature in features if self._lacks(feature)]
@@ -239,57 +264,65 @@ class LinuxKernel:
         return any(failure.errno in feature.lacking for failure in failures)
 
     def answers(self, questions: Iterable[Question], folder: str) -> Mapping[Question, Answer]:
-        """What this machine tells to each; `folder` is where the files are that questions name."""
+        """Answer each question. Relative paths of key files count from `folder`."""
         return answers.answer(questions, folder)
 
     def pristine_sysctls(self, paths: Iterable[str]) -> Mapping[str, str]:
-        """The values that a new namespace has; paths that it lacks are absent."""
-        wanted = tuple(paths)
+        """Return path → value in a new namespace. Paths that it does not have are absent."""
+        names = tuple(paths)
 
         def act() -> Mapping[str, str]:
             self._namespaces.fresh()
-            return sysctl.read_all(wanted)
+            return sysctl.read_all(names)
 
         return self._worker.call(act)
 
     def settings(self, paths: Mapping[str, Iterable[str]]) -> Mapping[str, Mapping[str, str]]:
-        """Label → the values that these settings, paths below /proc/sys, have now; what is not there is absent."""
+        """Return label → path below /proc/sys → its current value.
+
+        Settings and namespaces that do not exist are absent.
+        """
 
         def act() -> Mapping[str, Mapping[str, str]]:
             self._namespaces.round += 1
-            found = {}
-            for label, wanted in paths.items():
+            values = {}
+            for label, names in paths.items():
                 if (netns := self._namespaces.find(label)) is not None:
                     self._namespaces.enter(netns)
-                    found[label] = sysctl.read_all(tuple(wanted), self._namespaces.proc)
-            return found
+                    values[label] = sysctl.read_all(tuple(names), self._namespaces.proc)
+            return values
 
         return self._worker.call(act)
 
     def refused_sysctls(self, settings: Iterable[SysctlSet]) -> dict[SysctlSet, tuple[int, str]]:
-        """Settings that a new namespace does not take, each with the errno, or 0 and what it reads after the write."""
+        """Return the settings that a new namespace refuses.
+
+        The value is the errno and an empty text, or 0 and the value that the setting has after the
+        write.
+        """
 
         def act() -> dict[SysctlSet, tuple[int, str]]:
-            found: dict[SysctlSet, tuple[int, str]] = {}
+            refused: dict[SysctlSet, tuple[int, str]] = {}
             with self._namespaces.throwaway(""):
                 for setting in settings:
                     try:
                         sysctl.write_all(setting.paths, setting.value)
                     except OSError as error:
-                        found[setting] = error.errno or errno.EINVAL, ""
+                        refused[setting] = error.errno or errno.EINVAL, ""
                         continue
-                    there = sysctl.read_all(setting.paths).values()
-                    other = next((value for value in there if value != setting.value), None)
+                    values = sysctl.read_all(setting.paths).values()
+                    other = next((value for value in values if value != setting.value), None)
                     if other is not None:
-                        found[setting] = 0, other
-            return found
+                        refused[setting] = 0, other
+            return refused
 
         return self._worker.call(act)
 
     def filter_backend(self, choice: str) -> str:
-        """What `backend.nat` means on this machine; NetorchError if nothing works.
+        """Return the backend that a value of `backend.nat` means on this machine.
 
-        Asked once, because rules that change their backend in the middle of an apply are made twice.
+        Raise NetorchError if none works. The answer is remembered, because rules whose backend
+        changed during an `apply` would be made twice.
         """
 
         def act() -> str:
@@ -301,7 +334,10 @@ class LinuxKernel:
         return self._backends[choice]
 
     def filter_refusal(self, backend: str) -> str | None:
-        """Why a backend cannot be used here, tried where nobody else sees it; None of one that can."""
+        """Return why this machine cannot use a backend, or None if it can.
+
+        It is tried in a new namespace that nothing else uses.
+        """
 
         def act() -> str | None:
             self._namespaces.fresh()
@@ -310,7 +346,10 @@ class LinuxKernel:
         return self._worker.call(act)
 
     def filter_text(self, backend: str, topology: str, rules: Ruleset) -> str:
-        """The rules in the backend's words, as they would be read back."""
+        """Return the rules as the backend would list them.
+
+        Raise NetorchError if the backend cannot express one.
+        """
         try:
             return self._worker.call(
                 lambda: filters.backend(backend).text_of(topology, rules, self._namespaces.fresh)
@@ -320,20 +359,23 @@ class LinuxKernel:
                 Problem("rule-not-expressible", f"{backend}: {error}", object=backend)
             ) from None
 
-    def attach(self, wanted: Mapping[str, Attachment]) -> Mapping[str, NotAttached]:
-        """Make labels mean namespaces of others, held open until the next call; why not, of those that are not there."""
-        found, missing = open_all(wanted)
+    def attach(self, attachments: Mapping[str, Attachment]) -> Mapping[str, NotAttached]:
+        """Give labels to namespaces that already exist, and hold these open until the next call.
+
+        Returns label → the reason for each namespace that could not be attached.
+        """
+        opened, missing = open_all(attachments)
 
         def act() -> None:
             self._namespaces.unpin()
-            for label, fd in found.items():
+            for label, fd in opened.items():
                 self._namespaces.pin(label, fd)
 
         self._worker.call(act)
         return missing
 
     def attached(self) -> Mapping[str, tuple[int, int]]:
-        """Label → inode of what labels were made to mean."""
+        """Return label → inode of the namespaces that are attached."""
         return self._worker.call(self._namespaces.pinned)
 
     def probe(
@@ -342,13 +384,20 @@ class LinuxKernel:
         patience: float,
         progress: Callable[[int, int], None] = lambda *_: None,
     ) -> list[Reply]:
-        """What each probe found out, in their order; NetorchError if packets of our own may not be sent. `patience`: seconds that an
-        answer may take where one is wanted. `progress`: called now and then with how many of how many are done.
+        """Send the probes and return their replies, in the same order.
+
+        Raise NetorchError if the kernel does not let netorch send packets of its own.
+
+        `patience`: seconds that an answer may take if the probe expects one. `progress`: called now
+        and then with the number of finished probes and the number of all.
         """
         from netorch.kernel.probe.run import probe
 
         return probe(self._namespaces, self._worker.call, probes, patience, progress)
 
     def attach_unnamed(self, cables: Mapping[str, Mapping[int, str]]) -> frozenset[str]:
-        """Attach to the unnamed namespaces that these nsids mean, label → nsid → label to give; the labels given."""
+        """Attach the unnamed namespaces that nsids mean, and return the labels they got.
+
+        `cables`: label → nsid in that namespace → label to give.
+        """
         return self._worker.call(lambda: attach_unnamed(self._namespaces, cables))

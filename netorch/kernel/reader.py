@@ -1,4 +1,4 @@
-"""Namespaces to snapshots: which are looked at, and what is asked of each."""
+"""Reads namespaces into snapshots: chooses which ones to read, and what to read in each."""
 
 from __future__ import annotations
 
@@ -53,21 +53,22 @@ _ALL = attr(c.NETCONFA_IFINDEX, i32(c.NETCONFA_IFINDEX_ALL))
 _NETCONF = tuple(struct.pack("=B3x", family) + _ALL for family in (socket.AF_INET, socket.AF_INET6))
 _FORWARDING = struct.pack("=B11x", c.AF_BRIDGE)
 TUNNELS = frozenset(("vxlan",))
-"""Kinds with a forwarding database of their own, which is read where one of them is."""
+"""Kinds with a forwarding database of their own. It is read in namespaces with such a link."""
 _SIMPLE = frozenset(("veth", "bridge", "dummy"))
-"""Kinds that there is nothing else to know of: neither a NIC that was lent, nor what is told by another socket."""
+"""Kinds about which RTM_GETLINK tells everything, and which a lent NIC never has."""
 _LATE = 1.0
-"""Seconds after which a route that the kernel makes of an IPv6 address is lost, and not only late."""
+"""Seconds to wait for the route that the kernel makes for an IPv6 address, before it is lost."""
 _NOTHING: Mapping[str, NetnsSnapshot] = {}
 _ABSENT = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
 
 def dump_links(rtnl: Rtnl) -> list[LinkRecord]:
+    """Return all links of the namespace that the socket belongs to."""
     return decode.links(rtnl.dump(c.RTM_GETLINK, _LINKS))
 
 
 def _dump(rtnl: Rtnl, kind: int, payload: bytes) -> list[Message]:
-    """A dump; nothing where the kernel is built without what is asked for."""
+    """Dump a table, or return an empty list if the kernel is built without it."""
     try:
         return rtnl.dump(kind, payload)
     except OSError as error:
@@ -80,10 +81,10 @@ class ParallelReader(Protocol):
     """Reads namespaces in another process at the same time as this one."""
 
     def locked(self, stamp: Stamp) -> None:
-        """Take note that this process holds the topology's lock, which had this stamp before.
+        """Tell the reader that this process now holds the topology's lock.
 
-        If somebody else has held it since the other process began to read, what that has read does
-        not count.
+        `stamp`: the lock's stamp from before. If it shows that another process has held the lock
+        since the other process began to read, the reader discards what that has read.
         """
 
     def read(
@@ -94,30 +95,31 @@ class ParallelReader(Protocol):
     ) -> Mapping[str, NetnsSnapshot | str]:
         """Return what the other process has read of `unread` (name → inode) for `scope`.
 
-        The result is that of `Reader.read_names`. Calls `read_here` with the names that this process
-        is to read meanwhile. A name may be in both parts, or in neither.
+        The result has the form that `Reader.read_names` returns. Meanwhile it calls `read_here`
+        with the names that this process reads. A name may be in both parts, or in neither.
         """
 
 
 class Reader:
-    """One look at the network; in the worker's thread."""
+    """Reads the network once. Runs in the worker's thread."""
 
     def __init__(
         self,
         namespaces: Namespaces,
         scope: Scope,
         count_read: Callable[[int, int], None] = lambda *_: None,
-        kept: Mapping[str, NetnsSnapshot] = _NOTHING,
+        previous: Mapping[str, NetnsSnapshot] = _NOTHING,
         parallel: ParallelReader | None = None,
     ) -> None:
-        """`kept`: label → a snapshot from before that holds, but for its files, as long as the name means the same namespace.
+        """Prepare to read.
 
-        `parallel`: reads some of the namespaces.
+        `previous`: label → an earlier snapshot. It stays valid, except for its files, as long as
+        the name means the same namespace. `parallel`: reads some of the namespaces.
         """
         self._count_read = count_read
         self._total = 0
         self._parallel = parallel
-        self._kept = kept
+        self._previous = previous
         self._namespaces = namespaces
         self._scope = scope
         self._rules: dict[bytes, RuleSpec] = {}
@@ -126,12 +128,15 @@ class Reader:
         self._backends = filters.loaded()
 
     def read(self) -> Snapshot:
+        """Read the host, attached namespaces, and those in /run/netns that the scope asks for."""
         namespaces, scope = self._namespaces, self._scope
         namespaces.round += 1
         namespaces.forget_links()
-        found = {HOST: self._full(namespaces.host, dump_links(namespaces.rtnl(namespaces.host)))}
-        strangers: dict[str, str | None] = {}
-        odd: dict[str, str] = {}
+        snapshots = {
+            HOST: self._full(namespaces.host, dump_links(namespaces.rtnl(namespaces.host)))
+        }
+        foreign: dict[str, str | None] = {}
+        foreign_files: dict[str, str] = {}
         names = sorted(namespaces.names().items())
         self._total = len(names)
         unread = {
@@ -139,43 +144,46 @@ class Reader:
             for name, inode in names
             if inode is not None and name != HOST and not self._holds(name, inode)
         }
-        seen = self._seen(unread)
+        results = self._read_all(unread)
         for name, inode in names:
             if inode is None:
-                strangers[name] = None
-                odd[name] = namespaces.odd(name)
-            elif (one := seen.get(name)) is not None:
+                foreign[name] = None
+                foreign_files[name] = namespaces.foreign_file(name)
+            elif (one := results.get(name)) is not None:
                 if isinstance(one, str):
-                    strangers[name] = one
+                    foreign[name] = one
                 else:
-                    found[name] = one
-            elif (before := self._kept.get(name)) is not None and self._holds(name, inode):
+                    snapshots[name] = one
+            elif (before := self._previous.get(name)) is not None and self._holds(name, inode):
                 texts = self._files(name)
-                found[name] = before if texts == before.files else replace(before, files=texts)
-            elif what := namespaces.odd(name):
-                strangers[name], odd[name] = None, what
-        doubles = _doubles(found, scope.in_full)
-        for name in doubles:
-            strangers[name] = found.pop(name).mark
+                snapshots[name] = before if texts == before.files else replace(before, files=texts)
+            elif what := namespaces.foreign_file(name):
+                foreign[name], foreign_files[name] = None, what
+        second_names = _second_names(snapshots, scope.in_full)
+        for name in second_names:
+            foreign[name] = snapshots.pop(name).mark
         for label in sorted(scope.attached):
             netns = namespaces.find(label)
             if netns is not None:
-                found[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
+                snapshots[label] = self._full(netns, dump_links(namespaces.rtnl(netns)))
         if scope.attached:
-            found |= self._with_nsids(found)
-        nics = lent.find(namespaces, found, scope.topology) if scope.topology else {}
+            snapshots |= self._with_nsids(snapshots)
+        nics = lent.find(namespaces, snapshots, scope.topology) if scope.topology else {}
         self._count_read(len(names), len(names))
-        odd = {name: what for name, what in odd.items() if what}
-        orphans = self._orphans({*found, *doubles})
-        return Snapshot(found, strangers, orphans, odd, nics, doubles)
+        foreign_files = {name: what for name, what in foreign_files.items() if what}
+        orphans = self._orphans({*snapshots, *second_names})
+        return Snapshot(snapshots, foreign, orphans, foreign_files, nics, second_names)
 
-    def _with_nsids(self, found: Mapping[str, NetnsSnapshot]) -> dict[str, NetnsSnapshot]:
-        """The attached namespaces, with the numbers of those that cables of theirs lead to.
+    def _with_nsids(self, snapshots: Mapping[str, NetnsSnapshot]) -> dict[str, NetnsSnapshot]:
+        """Return the attached namespaces, each with the nsids of those that its cables lead to.
 
-        Which those may be, the marks at either end say. That it is so, the number says.
+        The marks at the two ends of a cable name the candidates. Comparing the nsids later shows
+        whether the cable really leads there.
         """
-        ends: dict[str, set[str]] = {label: set() for label in self._scope.attached & found.keys()}
-        for label, netns in found.items():
+        ends: dict[str, set[str]] = {
+            label: set() for label in self._scope.attached & snapshots.keys()
+        }
+        for label, netns in snapshots.items():
             for link in netns.links:
                 if link.link_netnsid is None or not (peer := read_alias(link.alias).peer):
                     continue
@@ -184,42 +192,45 @@ class Reader:
                 if peer[0] in ends and peer[0] != label:
                     ends[peer[0]].add(label)
         return {
-            label: replace(found[label], nsids=self._namespaces.numbers(label, sorted(others)))
+            label: replace(snapshots[label], nsids=self._namespaces.numbers(label, sorted(others)))
             for label, others in ends.items()
             if others
         }
 
     def _holds(self, name: str, inode: tuple[int, int]) -> bool:
-        """Whether what was kept of a name can stand for a look at it."""
-        before = self._kept.get(name)
+        """Tell whether the earlier snapshot of a name can be used instead of reading it again."""
+        before = self._previous.get(name)
         return before is not None and before.inode == inode and name not in self._scope.sysctls
 
-    def _seen(self, unread: Mapping[str, tuple[int, int]]) -> dict[str, NetnsSnapshot | str]:
-        """Name → its namespace, or of one that is not asked for the alias of its lo. What is gone by now is left out.
+    def _read_all(self, unread: Mapping[str, tuple[int, int]]) -> dict[str, NetnsSnapshot | str]:
+        """Read namespaces, together with the parallel reader if there is one.
 
-        `unread`: name → inode of the namespace that it means.
+        `unread`: name → inode of the namespace that it means. The result is that of `read_names`.
+        Namespaces that are gone by now are absent.
         """
-        seen: dict[str, NetnsSnapshot | str] = {}
+        results: dict[str, NetnsSnapshot | str] = {}
         if self._parallel is not None:
-            others = self._parallel.read(self._scope, unread, lambda names: self._see(names, seen))
-            # what this process has read itself is newer
-            seen |= {name: one for name, one in others.items() if name not in seen}
-        self._see([name for name in unread if name not in seen], seen)
-        return seen
+            others = self._parallel.read(
+                self._scope, unread, lambda names: self._read_into(names, results)
+            )
+            # results of this process win, because they are newer
+            results |= {name: one for name, one in others.items() if name not in results}
+        self._read_into([name for name in unread if name not in results], results)
+        return results
 
     def read_names(self, names: Iterable[str]) -> dict[str, NetnsSnapshot | str]:
         """Read the namespaces of these names.
 
         Returns name → its snapshot, or the alias of its lo if the scope does not ask for it.
         """
-        seen: dict[str, NetnsSnapshot | str] = {}
-        self._see(names, seen)
-        return seen
+        results: dict[str, NetnsSnapshot | str] = {}
+        self._read_into(names, results)
+        return results
 
-    def _see(self, names: Iterable[str], seen: dict[str, NetnsSnapshot | str]) -> None:
+    def _read_into(self, names: Iterable[str], results: dict[str, NetnsSnapshot | str]) -> None:
         namespaces, scope = self._namespaces, self._scope
         for name in names:
-            self._count_read(len(seen), self._total)
+            self._count_read(len(results), self._total)
             netns = namespaces.find(name)
             if netns is None:
                 continue
@@ -230,7 +241,7 @@ class Reader:
             marked = marked and is_own
             if marked and scope.brief and all(map(is_simple, links)):
                 texts = self._files(name)
-                seen[name] = NetnsSnapshot(
+                results[name] = NetnsSnapshot(
                     name,
                     netns.inode,
                     tuple(links),
@@ -238,16 +249,16 @@ class Reader:
                     cookie=namespaces.rtnl(netns).cookie,
                 )
             else:
-                seen[name] = (
+                results[name] = (
                     self._full(netns, links, is_own) if marked or name in scope.in_full else alias
                 )
 
-    def _orphans(self, found: Collection[str]) -> dict[str, dict[str, str]]:
-        """Files of names that were not read as namespaces."""
+    def _orphans(self, read_names: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return label → name → text of files whose label is not among the namespaces read."""
         orphans = {
             label: etc_netns.read_all(label, etc_netns.NAMES, self._contents)
             for label in etc_netns.labels()
-            if label not in found
+            if label not in read_names
         }
         return {label: texts for label, texts in orphans.items() if texts}
 
@@ -259,7 +270,7 @@ class Reader:
             self._namespaces.enter(netns)
             links = [*with_own_times(links)]
         names = {link.index: link.name for link in links}
-        # a link may have come since the dump of links: what is on it belongs to the next look
+        # addresses of a link that appeared after the dump of links wait for the next read
         addresses = [
             record
             for record in decode.addresses(_dump(rtnl, c.RTM_GETADDR, bytes(8)))
@@ -293,21 +304,21 @@ class Reader:
         texts = self._files(label)
         own: dict[str, OwnFilter] = {}
         forward = ForwardSnapshot()
-        waiting: frozenset[tuple[str, bytes, int]] = frozenset()
+        sockets: frozenset[tuple[str, bytes, int]] = frozenset()
         if scope.topology:
-            # also where none is wanted: the file may have had one before
+            # also where the file asks for no filter, because an earlier file may have
             self._namespaces.enter(netns)
             own = filters.read(scope.topology, self._backends, scope.recorded_filters.get(label))
-            waiting = listening() if label in scope.filters else waiting
+            sockets = listening() if label in scope.filters else sockets
             if label == HOST or label in scope.attached or label in scope.forwards:
                 forward = forward_accept.read(scope.topology, dropping=label in scope.forwards)
-        seen: Passage | None = None
+        passage: Passage | None = None
         if scope.passage:
             self._namespaces.enter(netns)
-            waiting = listening()
+            sockets = listening()
             entries = _dump(rtnl, c.RTM_GETNEIGH, bytes(12))
             kinds = {link.kind for link in links}
-            seen = packet_policy.read(rtnl, names, all_routes, all_rules, entries, kinds)
+            passage = packet_policy.read(rtnl, names, all_routes, all_rules, entries, kinds)
         shaped = any(link.qdisc in SHAPERS for link in links)
         return NetnsSnapshot(
             label=label,
@@ -321,7 +332,7 @@ class Reader:
             files=texts,
             filters={name: one.text for name, one in own.items() if one.text},
             strange_filters={name: one.foreign for name, one in own.items() if one.foreign},
-            listening=waiting,
+            listening=sockets,
             forward=forward,
             qdiscs=decode.qdiscs(rtnl.dump(c.RTM_GETQDISC, bytes(20))) if shaped else {},
             neighbours=tuple(neighbours),
@@ -329,7 +340,7 @@ class Reader:
             wireguard=self._wireguard(netns, links),
             vlans=vlans,
             static_macs=decode.static_macs(forwarding) if has_macs else {},
-            passage=seen,
+            passage=passage,
             lost_routes=_lost_routes(rtnl, links, addresses, all_routes, counts),
             is_own=is_own,
         )
@@ -340,21 +351,26 @@ class Reader:
         )
 
     def _knows_vlans(self, link: LinkRecord) -> bool:
-        ours = link.alias.startswith(self._scope.mark) or self._scope.passage
-        return link.kind == "bridge" and any(link.data.get(c.IFLA_BR_VLAN_FILTERING, b"")) and ours
+        relevant = link.alias.startswith(self._scope.mark) or self._scope.passage
+        return (
+            link.kind == "bridge" and any(link.data.get(c.IFLA_BR_VLAN_FILTERING, b"")) and relevant
+        )
 
     def _wireguard(self, netns: OpenNetns, links: list[LinkRecord]) -> dict[int, WireguardRecord]:
-        """Keys come along with it, so that of somebody else's devices nothing is read."""
-        ours = [
+        """Read the WireGuard devices of the topology: index → record.
+
+        Foreign devices are not read, because the kernel's answer holds their keys.
+        """
+        indices = [
             link.index
             for link in links
             if link.kind == "wireguard" and (link.group or link.alias.startswith(self._scope.mark))
         ]
-        if not ours:
+        if not indices:
             return {}
         self._namespaces.enter(netns)
         with WireguardSocket() as wireguard:
-            return {index: wireguard.read(index) for index in ours}
+            return {index: wireguard.read(index) for index in indices}
 
 
 def _lost_routes(
@@ -364,9 +380,10 @@ def _lost_routes(
     routes: list[Message],
     counts: Mapping[tuple[int, int], int],
 ) -> Mapping[int, tuple[str, ...]]:
-    """Routes that the kernel had made of addresses, and that are gone.
+    """Return index → routes that the kernel had made for addresses of the link, and that are gone.
 
-    Of an IPv6 address it makes one a little later, by a thread of its own, so that a loss is looked at again.
+    The kernel makes the route of an IPv6 address a little later, in a thread of its own. So an IPv6
+    route counts as lost only if it is still missing after `_LATE` seconds.
     """
     lost = lost_routes(links, addresses, routes, counts)
     end = time.monotonic() + _LATE
@@ -376,28 +393,32 @@ def _lost_routes(
     return lost.by_link
 
 
-def _doubles(found: Mapping[str, NetnsSnapshot], wanted: Collection[str]) -> dict[str, str]:
-    """Second names of namespaces, as `ip netns attach` makes them → the name under which the namespace is wanted."""
-    names = {found[name].inode: name for name in sorted(wanted) if name in found}
+def _second_names(
+    snapshots: Mapping[str, NetnsSnapshot], desired: Collection[str]
+) -> dict[str, str]:
+    """Return second names of namespaces, which `ip netns attach` makes → the topology's name."""
+    names = {snapshots[name].inode: name for name in sorted(desired) if name in snapshots}
     return {
         label: names[netns.inode]
-        for label, netns in found.items()
-        if label not in wanted and label != HOST and netns.inode in names
+        for label, netns in snapshots.items()
+        if label not in desired and label != HOST and netns.inode in names
     }
 
 
 def is_simple(link: LinkRecord) -> bool:
-    """Whether the attributes of a link are all that there is to know of it."""
+    """Tell whether a link's own attributes describe it completely."""
     return link.name == "lo" or link.kind in _SIMPLE
 
 
 def attach_unnamed(
     namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]]
 ) -> frozenset[str]:
-    """Pin the namespaces without a name in /run/netns that a cable of ours ends in; `cables`: label → nsid there → label to give.
+    """Pin the namespaces without a name in /run/netns in which a cable of the topology ends.
 
-    An nsid means a namespace to the one that asks (RTM_GETNSID), so that a lab of the same name in somebody's container is none.
-    The labels that were given; one that is taken gives way to the path.
+    `cables`: label → nsid in that namespace → label to give. An nsid is valid in one namespace only
+    (RTM_GETNSID), so a topology of the same name in a container is not mistaken for this one.
+
+    Returns the labels that were given. A namespace whose label is taken gets its path as label.
     """
     known = {inode for inode in namespaces.names().values() if inode is not None} | {
         namespaces.host.inode,
@@ -410,7 +431,7 @@ def attach_unnamed(
         except OSError:
             continue
         inode = inode_of(os.fstat(fd))
-        label = _led_by(namespaces, cables, fd) if inode not in known else None
+        label = _label_to_give(namespaces, cables, fd) if inode not in known else None
         if label is None:
             os.close(fd)
             continue
@@ -422,7 +443,7 @@ def attach_unnamed(
 
 
 def _unnamed() -> Iterator[str]:
-    """Where namespaces are held: by processes, and by bind mounts, which outlive them."""
+    """Yield the paths of all namespaces of processes, and of bind mounts that keep one alive."""
     for pid in os.listdir("/proc"):
         if pid.isdigit():
             yield f"/proc/{pid}/ns/net"
@@ -436,7 +457,9 @@ def _unnamed() -> Iterator[str]:
                 yield re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), fields[4])
 
 
-def _led_by(namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]], fd: int) -> str | None:
+def _label_to_give(
+    namespaces: Namespaces, cables: Mapping[str, Mapping[int, str]], fd: int
+) -> str | None:
     for label, nsids in cables.items():
         netns = namespaces.find(label)
         nsid = namespaces.number_of(netns, fd) if netns is not None else None

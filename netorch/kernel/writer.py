@@ -1,4 +1,4 @@
-"""Requests to system calls: channel by channel, rtnetlink requests in batches, and what was refused."""
+"""Carries out requests channel by channel, rtnetlink requests in batches, and collects refusals."""
 
 from __future__ import annotations
 
@@ -69,29 +69,31 @@ _DELETES = (
     FileDel,
     WireguardPeerDel,
 )
-_LOOKS_AT_NO_LINK = (NetnsDel, FileDel)
+_WITHOUT_LINKS = (NetnsDel, FileDel)
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
 _TAKEN = (errno.EEXIST, errno.EBUSY)
 _BATCH = 128
 
 
 class RequestSender:
-    """One call of `transact`, in the worker's thread."""
+    """Carries out one call of `LinuxKernel.transact`. Runs in the worker's thread."""
 
     def __init__(self, namespaces: Namespaces, etc: EtcFiles, reclaim: frozenset[str]) -> None:
         self._namespaces = namespaces
         self._resolver = IndexResolver(namespaces)
         self._etc = etc
         self._reclaim = reclaim
-        self._prepared = self._tidy = self._emptied = self._lost = False
+        self._prepared = self._tidy = self._emptied = self._links_uncertain = False
         self._pristine: dict[str, str | None] = {}
         self._batch: list[tuple[int, bytes, Unit]] = []
-        # each message may need one more namespace open, by its number, until it is sent
-        self._most = max(1, min(_BATCH, namespaces.capacity - 2))
+        # a message may name one more namespace by its file descriptor, which has to stay open until
+        # the batch is sent
+        self._batch_limit = max(1, min(_BATCH, namespaces.capacity - 2))
         self._batch_netns: OpenNetns | None = None
         self.failures: list[Failure] = []
 
     def run(self, channels: Mapping[str, Sequence[Request]]) -> list[Failure]:
+        """Carry out the requests of each channel in order and return every refusal."""
         self._namespaces.round += 1
         self._namespaces.forget_links()
         try:
@@ -99,7 +101,7 @@ class RequestSender:
                 self._channel(requests)
         finally:
             self._etc.close()
-        # a refusal may have come when the directory was made and nothing in it
+        # a refused request may have made the directory and left it empty
         if self._emptied or self.failures:
             self._etc.finish()
         if self._tidy or self.failures:
@@ -110,9 +112,9 @@ class RequestSender:
     def _channel(self, requests: Sequence[Request]) -> None:
         before = len(self.failures)
         for unit in fold(requests):
-            if self._lost and not isinstance(unit.request, _LOOKS_AT_NO_LINK):
+            if self._links_uncertain and not isinstance(unit.request, _WITHOUT_LINKS):
                 self._namespaces.forget_links()
-                self._lost = False
+                self._links_uncertain = False
             done = self._act(unit)
             if done is None:
                 self._queue(unit)
@@ -129,7 +131,7 @@ class RequestSender:
         if not (number in _GONE and isinstance(request, _DELETES)):
             self.failures.append(Failure(request, number, sentence))
 
-    # what is not an rtnetlink message
+    # requests that are not rtnetlink messages
 
     def _act(self, unit: Unit) -> Callable[[], None] | None:
         request = unit.request
@@ -217,7 +219,10 @@ class RequestSender:
         return rtnl.send([(seq, encode(request, seq, 0, self._resolver))]).get(seq)
 
     def _new_value(self, path: str) -> str | None:
-        """What a new namespace has, None where it lacks the setting: read in the first one, since opening below /proc/sys is slow."""
+        """Return the value of a setting in a new namespace, None if it has no such setting.
+
+        It is read only in the first namespace, because opening files below /proc/sys is slow.
+        """
         if path not in self._pristine:
             self._pristine[path] = sysctl.read_all((path,)).get(path)
         return self._pristine[path]
@@ -230,8 +235,8 @@ class RequestSender:
         self._tidy = self._emptied = True
         self._namespaces.remove(request.netns, self._reclaim)
         self._etc.tidy(request.netns)
-        # its links' other ends are gone, wherever they were
-        self._lost = True
+        # the other ends of its links are gone, in whichever namespaces they were
+        self._links_uncertain = True
 
     def _set_sysctl(self, request: SysctlSet) -> None:
         netns = self._resolver.namespace(request.netns)
@@ -282,7 +287,7 @@ class RequestSender:
     def _queue(self, unit: Unit) -> None:
         try:
             netns = self._resolver.namespace(asked_in(unit.request))  # type: ignore[arg-type]
-            if netns is not self._batch_netns or len(self._batch) >= self._most:
+            if netns is not self._batch_netns or len(self._batch) >= self._batch_limit:
                 before = len(self.failures)
                 self._flush()
                 if len(self.failures) != before:
@@ -299,7 +304,8 @@ class RequestSender:
                 self._look_up(unknown)
                 self._encode(netns, unit)
             if isinstance(unit.request, LinkAdd) and not netns.next_index:
-                # the kernel goes on after an error, and what follows names the link: it must not meet one that somebody made meanwhile
+                # The kernel continues after an error, and the next messages name this link. Without
+                # the flush they would change a foreign link of that name if this one is refused.
                 self._flush()
         except Refused as refused:
             self._flush()
@@ -310,7 +316,8 @@ class RequestSender:
         seq = self._namespaces.rtnl(netns).next_seq()
         self._batch.append((seq, encode(request, seq, 0, self._resolver, unit.also), unit))
         if isinstance(request, LinkDel):
-            # with it goes a peer, anywhere; allotted indices are never used twice, so that those need no care
+            # A peer in any namespace goes with it. Indices that netorch chose are never used again,
+            # so they stay valid.
             netns.indices.pop(request.name, None)
             self._namespaces.forget_links()
         elif isinstance(request, AltnameAdd | AltnameDel) or (
@@ -339,7 +346,7 @@ class RequestSender:
         try:
             errors = self._namespaces.rtnl(netns).send([(seq, data) for seq, data, _ in batch])
         except OSError as error:
-            # nobody can say which of them were carried out: it counts as a refusal of the last one
+            # it is unknown which of them were carried out, so the last one counts as refused
             errors = {batch[-1][0]: (error.errno or errno.EIO, "")}
         if not errors:
             return
@@ -352,44 +359,47 @@ class RequestSender:
             if (
                 number == errno.EEXIST
                 and isinstance(unit.request, RouteAdd)
-                and (unit.request.append or self._takes_place(netns, unit.request))
+                and (unit.request.append or self._replaces_own(netns, unit.request))
             ):
                 continue
-            self._doubt(unit)
+            self._forget_indices(unit)
             if len(unit.origin) > 1 or (isinstance(unit.request, LinkAdd) and number in _TAKEN):
                 self._replay(unit)
             else:
                 self._fail(unit.origin[0], number, sentence or os.strerror(number))
 
-    def _takes_place(self, netns: OpenNetns, request: RouteAdd) -> bool:
-        """Put a route in the place of one that did not go with its link as expected; False if it is somebody else's.
+    def _replaces_own(self, netns: OpenNetns, request: RouteAdd) -> bool:
+        """Replace a route that did not disappear with its link as expected.
 
-        An IPv6 route goes beside those of others.
+        Return False if the route is foreign. An IPv6 route is added next to foreign ones.
         """
-        wanted = request.route
-        there = [
-            found
-            for found in decode.routes(
+        desired = request.route
+        routes = [
+            route
+            for route in decode.routes(
                 self._namespaces.rtnl(netns).dump(c.RTM_GETROUTE, bytes(12)), {}
             )
-            if found.place == wanted.place
+            if route.place == desired.place
         ]
-        theirs = any(found.protocol != wanted.protocol for found in there)
-        # of several IPv6 hops only the first one's protocol is known, and replacing would take all of them
-        if wanted.family == c.AF_INET6 and (theirs or any(len(found.hops) > 1 for found in there)):
-            return self._joins(request)
-        return not theirs and self._send(replace(request, replace=True)) is None
+        foreign = any(route.protocol != desired.protocol for route in routes)
+        # The kernel lists only the first protocol of several IPv6 hops, and NLM_F_REPLACE would
+        # replace all hops.
+        if desired.family == c.AF_INET6 and (
+            foreign or any(len(route.hops) > 1 for route in routes)
+        ):
+            return self._add_hops(request)
+        return not foreign and self._send(replace(request, replace=True)) is None
 
-    def _joins(self, request: RouteAdd) -> bool:
-        """Put an IPv6 route beside those of others, next hop by next hop."""
+    def _add_hops(self, request: RouteAdd) -> bool:
+        """Add an IPv6 route to foreign ones, next hop by next hop."""
         legs = request.route.legs
         for leg in legs:
-            # the protocol keeps the kernel from deleting what is not ours
+            # the protocol is part of the request, so the kernel deletes no foreign route
             self._send(RouteDel(request.netns, leg))
         return all(self._send(RouteAdd(request.netns, leg, append=True)) is None for leg in legs)
 
-    def _doubt(self, unit: Unit) -> None:
-        """After a refusal nothing that was assumed of the namespace's links holds."""
+    def _forget_indices(self, unit: Unit) -> None:
+        """Forget the link indices of a request's namespaces, which a refusal makes uncertain."""
         labels = [unit.request.netns]
         if isinstance(unit.request, LinkAdd) and unit.request.peer is not None:
             labels.append(unit.request.peer.netns)
@@ -399,7 +409,10 @@ class RequestSender:
                 netns.forget()
 
     def _replay(self, unit: Unit) -> None:
-        """Do the requests behind a refused message one by one, with the kernel choosing indices, to see which one it is."""
+        """Send the requests behind a refused message one by one to see which one is refused.
+
+        The kernel chooses the indices of new links here.
+        """
         for request in unit.origin:
             error = self._send(request)  # type: ignore[arg-type]
             if (
@@ -414,7 +427,11 @@ class RequestSender:
                 return
 
     def _add_renamed(self, request: LinkAdd) -> tuple[int, str] | None:
-        """Kernels before 6.15 also look for the name where the parent is, and refuse it if it is taken there."""
+        """Add a link under a temporary name and rename it.
+
+        Kernels before 6.15 also look for the name in the parent's namespace, and refuse the request
+        if the name is taken there.
+        """
         made = replace(
             request, name=f"new-{blake2b(request.name.encode(), digest_size=5).hexdigest()}"
         )
@@ -429,7 +446,7 @@ class RequestSender:
         return error
 
     def _send(self, request: LinkRequest) -> tuple[int, str] | None:
-        """One request at once; errno and sentence if it is refused."""
+        """Send one request. Return errno and message if it is refused."""
         try:
             rtnl = self._namespaces.rtnl(self._resolver.namespace(asked_in(request)))
             seq = rtnl.next_seq()

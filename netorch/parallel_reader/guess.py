@@ -102,8 +102,8 @@ def _scope(name: str, record: Record, *, brief: bool) -> Scope:
         sysctls=_settings(name),
         topology=name,
         recorded_filters=record.filters or {},
-        neighbours=record.may_say("neighbours"),
-        static_macs=record.may_say("fdb"),
+        neighbours=record.may_contain("neighbours"),
+        static_macs=record.may_contain("fdb"),
         brief=brief,
     )
 

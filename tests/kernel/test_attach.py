@@ -53,7 +53,7 @@ def test_a_process_that_ended_and_another_that_got_its_number(host: Host) -> Non
     said = host.netorch("diff", check=False)
     assert said.returncode == 1
     assert said.stderr == (
-        f"topo.yaml:4:5: node box: there is no process {pid}. Start it first, and name the number that it has now.\n"
+        f"topo.yaml:4:5: node box: there is no process {pid}. Start it first, and write its current PID.\n"
     )
     assert host.netorch("exec", "box", "true", check=False).stderr.startswith(
         f"netorch: node box: there is no process {pid}."

@@ -227,7 +227,7 @@ def test_engines_that_are_not_there(host: Host) -> None:
     said = refused(host, attach("docker:box"))
     assert said == (
         "topo.yaml:4:9: node box: Docker cannot be reached (/var/run/docker.sock, /run/docker.sock: there is no such socket). "
-        "Start it (`systemctl start docker.service`), or say where its socket is: DOCKER_HOST=unix:///PATH."
+        "Start it (`systemctl start docker.service`), or set the path of its socket: DOCKER_HOST=unix:///PATH."
     )
     assert "podman.socket" in refused(host, attach("podman:box"))
     # one problem for all of its containers, beside those of others
@@ -286,13 +286,13 @@ def test_an_engine_elsewhere(host: Host) -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("garbage", "what it answers is not JSON over HTTP"),
-        ("no JSON", "what it answers is not JSON over HTTP"),
-        ("cut off", "what it answers is not JSON over HTTP"),
-        ("nothing", "what it answers is not JSON over HTTP"),
-        ("a list", "what it answers describes no container"),
-        ("other types", "what it answers describes no container"),
-        ("an error", "Docker does not tell of container 'box': the disk is on fire\\x1b[31m."),
+        ("garbage", "its answer is not JSON over HTTP"),
+        ("no JSON", "its answer is not JSON over HTTP"),
+        ("cut off", "its answer is not JSON over HTTP"),
+        ("nothing", "its answer is not JSON over HTTP"),
+        ("a list", "its answer does not describe a container"),
+        ("other types", "its answer does not describe a container"),
+        ("an error", "Docker does not describe container 'box': the disk is on fire\\x1b[31m."),
         ("endless", "its answer does not end"),
         ("hangs", "it did not answer within 5 seconds"),
         ("drips", "it did not answer within 5 seconds"),
@@ -324,12 +324,12 @@ def test_containers_that_cannot_be_attached_to(host: Host) -> None:
         "nothing-like-it": "Docker has no container 'nothing-like-it'. `docker ps --all` lists them.",
         "fresh": "container 'fresh' has not been started. Start it with `docker start fresh`.",
         "gone": "container 'gone' is exited. Start it with `docker start gone`.",
-        "naked": "container 'naked' was started with `--network host`: it has no network of its own, but the host's. "
-        "Take the node `host` in its place.",
+        "naked": "container 'naked' was started with `--network host`: it has the host's network, not one of its own. "
+        "Use the node `host` instead.",
     }.items():
         assert refused(host, attach(f"docker:{name}")) == where + words
     engine("status", "web", "paused")
-    assert "container 'web' is paused. Let it go on with `docker unpause web`." in refused(
+    assert "container 'web' is paused. Resume it with `docker unpause web`." in refused(
         host, attach("docker:web")
     )
     engine("status", "web", "restarting")

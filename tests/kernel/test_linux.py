@@ -874,4 +874,4 @@ def test_an_answer_that_is_not_understood(host: Host) -> None:
     assert said.startswith("NetorchError the kernel's network state could not be read: Linux "), (
         said
     )
-    assert "says what netorch does not understand" in said
+    assert "sent an answer that netorch does not understand" in said

@@ -1,1 +1,1 @@
-"""Files of netorch and of its nodes: /run/netorch, /etc/netns, key files."""
+"""Files that netorch reads and writes: records in /run/netorch, /etc/netns, key files."""

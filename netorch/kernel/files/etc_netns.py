@@ -1,4 +1,7 @@
-"""The files in /etc/netns/LABEL that `ip netns exec` and netorch put over /etc (ip-netns(8)); one inode for one content."""
+"""Files in /etc/netns/LABEL, which `ip netns exec` and netorch mount over /etc (ip-netns(8)).
+
+Files with the same content share one inode.
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,20 @@ NAMES = ("hosts", "resolv.conf")
 TEMPORARY = re.compile(r"\.(hosts|resolv\.conf)\.netorch-\d+")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FileIdentity = tuple[int, int, int, int]
+"""Device, inode, size in bytes and modification time in nanoseconds of a file."""
 
 
-def _plain(name: str) -> str:
+def _plain_name(name: str) -> str:
     if "/" in name or "\0" in name or name in ("", ".", ".."):
-        raise OSError(errno.EINVAL, "no plain file name", name)
+        raise OSError(errno.EINVAL, "is not a plain file name", name)
     return name
 
 
 def _remove_temporaries(directory: int) -> None:
-    """Files that were never renamed to their names: whoever wrote them is gone, since a topology has one writer at a time."""
+    """Remove files that were never renamed to their final names.
+
+    Their writer is gone, because a topology has one writer at a time.
+    """
     for name in os.listdir(directory):
         if TEMPORARY.fullmatch(name):
             with suppress(FileNotFoundError):
@@ -39,21 +46,27 @@ def _identity(status: os.stat_result) -> FileIdentity:
 
 
 class EtcFiles:
-    """Writes and reads the files; remembers what it wrote, so that the same content again is a hard link."""
+    """Writes and deletes the files.
+
+    It remembers what it wrote, and makes another file with the same content a hard link.
+    """
 
     def __init__(self) -> None:
         self._written: dict[str, tuple[str, FileIdentity]] = {}
         self._top = -1
 
     def close(self) -> None:
-        """Let go of /etc/netns, which is kept open from one file to the next."""
+        """Close the directory /etc/netns, which stays open from one file to the next."""
         if self._top >= 0:
             os.close(self._top)
             self._top = -1
 
     def _make_directory(self, label: str) -> bool:
-        """See to it that a label has a directory; whether it had to be made. Never through a symbolic link (ELOOP or ENOTDIR then)."""
-        _plain(label)
+        """Make the directory of a label if there is none, and tell whether it was made.
+
+        Symbolic links are not followed: they raise OSError with ELOOP or ENOTDIR.
+        """
+        _plain_name(label)
         if self._top < 0:
             with suppress(FileExistsError):
                 owned_directories.make(ETC_NETNS, _MARKER)
@@ -63,27 +76,30 @@ class EtcFiles:
         except FileExistsError:
             return False
         except FileNotFoundError:
-            # somebody removed the empty directory under us
+            # another process removed the empty /etc/netns meanwhile
             self.close()
             return self._make_directory(label)
         return True
 
     def _open_directory(self, label: str) -> int:
-        """The directory of a label; never through a symbolic link (ELOOP or ENOTDIR then)."""
+        """Open the directory of a label.
+
+        Symbolic links are not followed: they raise OSError with ELOOP or ENOTDIR.
+        """
         top = os.open(ETC_NETNS, _DIRECTORY)
         try:
-            return os.open(_plain(label), _DIRECTORY, dir_fd=top)
+            return os.open(_plain_name(label), _DIRECTORY, dir_fd=top)
         finally:
             os.close(top)
 
     def write(self, label: str, name: str, content: str) -> None:
-        """Put the file in place in one rename(2); a file of the same content from before is linked to.
+        """Put a file in place with one rename(2), or link it to an earlier one of the same content.
 
-        FileExistsError if one is there that does not begin with the same line: somebody else's.
+        Raise FileExistsError if there is a foreign file, which does not begin with the same line.
         """
         made = self._make_directory(label)
-        if made and self._link(content, f"{label}/{_plain(name)}", self._top):
-            # nothing was there to be replaced
+        if made and self._link(content, f"{label}/{_plain_name(name)}", self._top):
+            # the directory is new, so there is no file to replace
             return
         try:
             self._replace(label, name, content)
@@ -95,16 +111,16 @@ class EtcFiles:
 
     def _replace(self, label: str, name: str, content: str) -> None:
         directory = os.open(label, _DIRECTORY, dir_fd=self._top)
-        temporary = f".{_plain(name)}.netorch-{os.getpid()}"
+        temporary = f".{_plain_name(name)}.netorch-{os.getpid()}"
         try:
             if not self._link(content, temporary, directory):
                 self._write(content, temporary, directory)
             try:
-                _refuse_others(directory, name, content)
+                _refuse_foreign(directory, name, content)
                 os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
                 status = os.stat(name, dir_fd=directory, follow_symlinks=False)
             finally:
-                # rename(2) leaves both names where they are links of one inode already
+                # rename(2) does nothing if both names are links to the same inode
                 with suppress(FileNotFoundError):
                     os.unlink(temporary, dir_fd=directory)
             self._written[content] = (f"{ETC_NETNS}/{label}/{name}", _identity(status))
@@ -141,17 +157,20 @@ class EtcFiles:
             raise
 
     def delete(self, label: str, name: str) -> None:
-        """Remove the file, and its directory if nothing is left in it."""
+        """Remove a file, and its directory if that is empty then."""
         directory = self._open_directory(label)
         try:
-            os.unlink(_plain(name), dir_fd=directory)
+            os.unlink(_plain_name(name), dir_fd=directory)
         finally:
             os.close(directory)
         self.tidy(label)
 
     def tidy(self, label: str) -> None:
-        """Remove what a crash of ours may have left in the label's directory, and the directory if it is empty."""
-        path = f"{ETC_NETNS}/{_plain(label)}"
+        """Remove temporary files that a crash left in a label's directory, and an empty directory.
+
+        It touches nothing if the directory holds other files.
+        """
+        path = f"{ETC_NETNS}/{_plain_name(label)}"
         try:
             os.rmdir(path)
         except OSError as error:
@@ -173,7 +192,7 @@ class EtcFiles:
                 owned_directories.remove(_MARKER)
 
 
-def _refuse_others(directory: int, name: str, content: str) -> None:
+def _refuse_foreign(directory: int, name: str, content: str) -> None:
     mark = content.partition("\n")[0].encode("utf-8", "surrogateescape")
     try:
         fd = os.open(
@@ -183,13 +202,13 @@ def _refuse_others(directory: int, name: str, content: str) -> None:
         return
     try:
         if os.read(fd, len(mark) + 1).rstrip(b"\n") != mark:
-            raise FileExistsError(errno.EEXIST, "somebody wrote it a moment ago")
+            raise FileExistsError(errno.EEXIST, "another program wrote this file a moment ago")
     finally:
         os.close(fd)
 
 
 def labels() -> list[str]:
-    """The names in /etc/netns, sorted."""
+    """Return the sorted names in /etc/netns."""
     try:
         return sorted(os.listdir(ETC_NETNS))
     except OSError:
@@ -197,11 +216,15 @@ def labels() -> list[str]:
 
 
 def read_all(label: str, names: tuple[str, ...], known: dict[FileIdentity, str]) -> dict[str, str]:
-    """Name → text of the files that exist, with what a crash of ours left under a temporary name; `known` spares reading an inode twice.
+    """Return name → text of the files of a label that exist.
 
-    What is not a plain file in a real directory reads as "\\0" and what it is, which equals no content that netorch writes.
+    This includes files that a crash left under a temporary name. Anything but a plain file in a
+    real directory gets the text "\\0" followed by a description, which netorch never writes as
+    content.
+
+    `known`: texts that were read before. It is extended, so that no inode is read twice.
     """
-    directory = f"{ETC_NETNS}/{_plain(label)}"
+    directory = f"{ETC_NETNS}/{_plain_name(label)}"
     for part in (ETC_NETNS, directory):
         try:
             status = os.lstat(part)
@@ -212,20 +235,20 @@ def read_all(label: str, names: tuple[str, ...], known: dict[FileIdentity, str])
         if not stat.S_ISDIR(status.st_mode):
             return dict.fromkeys(names, f"\0{part} is not a directory")
     try:
-        there = os.listdir(directory)
+        present = os.listdir(directory)
     except OSError as error:
         return dict.fromkeys(names, f"\0{error.strerror}")
-    found = {}
-    for name in (*names, *filter(TEMPORARY.fullmatch, there)):
-        if name not in there:
+    texts = {}
+    for name in (*names, *filter(TEMPORARY.fullmatch, present)):
+        if name not in present:
             continue
         try:
-            content = _read(f"{directory}/{_plain(name)}", known)
+            content = _read(f"{directory}/{_plain_name(name)}", known)
         except OSError as error:
             content = f"\0{error.strerror}"
         if content is not None:
-            found[name] = content
-    return found
+            texts[name] = content
+    return texts
 
 
 def _read(path: str, known: dict[FileIdentity, str]) -> str | None:

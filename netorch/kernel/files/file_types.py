@@ -1,4 +1,4 @@
-"""What stands in a place where something else is meant to stand, in a person's words."""
+"""Describes the type of a file for messages, and lists mount points."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TYPES = (
 
 
 def type_text(mode: int) -> str:
-    """The type of a file by its `st_mode`, such as `a symbolic link`."""
+    """Return the type of a file from its `st_mode`, such as `a symbolic link`."""
     return next((text for check, text in _TYPES if check(mode)), "a device")
 
 
 def mount_points() -> frozenset[str]:
-    """The paths where something is mounted, as this process sees them."""
+    """Return the mount points in the mount namespace of this process."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
             return frozenset(line.split(" ")[4] for line in mounts)

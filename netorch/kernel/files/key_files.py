@@ -1,4 +1,7 @@
-"""Files that hold a key: one line of base64, as `wg genkey` writes it. What is wrong is told without a word of what is in there."""
+"""Reads key files: one line of base64, as `wg genkey` writes it.
+
+Error messages never quote the content of such a file.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,17 @@ from netorch.values.requests import Answer, KeyFile
 from netorch.values.secret import Secret
 
 LARGEST = 512
-"""Bytes that such a file may have."""
+"""The largest size of a key file, in bytes."""
 SIZE = 32
+"""Bytes of a key."""
 
 
 def read(question: KeyFile, folder: str) -> Answer:
-    """The key; a relative path counts from `folder`."""
+    """Read a key file. A relative path counts from `folder`."""
     path = os.path.join(folder, question.path)
     name = printable(path)
     try:
-        # a FIFO would wait for its writer
+        # O_NONBLOCK because opening a FIFO would wait for its writer
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         where = (
@@ -63,7 +67,10 @@ def read(question: KeyFile, folder: str) -> Answer:
 
 
 def _clamped(key: bytes) -> bytes:
-    """The bits that X25519 fixes (RFC 7748), as the kernel keeps and lists a private key whoever made it."""
+    """Return the key with the bits that X25519 fixes (RFC 7748).
+
+    The kernel sets these bits in every private key, and lists the key so.
+    """
     return bytes((key[0] & 0xF8, *key[1:31], key[31] & 0x7F | 0x40))
 
 

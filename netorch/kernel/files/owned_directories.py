@@ -1,4 +1,7 @@
-"""Notes under /run/netorch about directories that netorch made and therefore removes again when they are empty."""
+"""Marker files in /run/netorch for directories that netorch made.
+
+netorch removes such a directory again when it is empty.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,11 @@ def _path(name: str) -> str:
 
 
 def make(path: str, name: str) -> None:
-    """Make a directory and note that it is to go again. OSError where either fails, and then it is not there; FileExistsError."""
+    """Make a directory and its marker file.
+
+    Raise OSError if either fails; then the directory does not exist. Raise FileExistsError if the
+    directory already exists.
+    """
     os.mkdir(path, 0o755)
     try:
         os.makedirs(RUN_NETORCH, 0o700, exist_ok=True)
@@ -25,10 +32,12 @@ def make(path: str, name: str) -> None:
 
 
 def has(name: str) -> bool:
+    """Tell whether there is a marker file of this name."""
     return os.path.lexists(_path(name))
 
 
 def remove(name: str) -> None:
+    """Remove a marker file, and /run/netorch if that is empty then."""
     try:
         os.unlink(_path(name))
         os.rmdir(RUN_NETORCH)

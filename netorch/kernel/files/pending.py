@@ -1,4 +1,7 @@
-"""/run/netorch/NAME/confirm.json: that a topology's last apply waits to be confirmed, until when, and who watches over it."""
+"""Reads and writes /run/netorch/NAME/confirm.json, which exists while an apply has to be confirmed.
+
+It holds the deadline and the process that rolls back at the deadline.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,18 @@ _FILE = "confirm.json"
 
 
 class Pending(Value):
-    """`deadline` counts in seconds of the monotonic clock, which nobody sets; `until` is the same moment for people.
-
-    `watcher` is the process that will roll back, with the time of its start (proc(5), field 22), since numbers come again.
-    """
+    """An `apply` that waits for its confirmation."""
 
     token: str
+    """Distinguishes this `apply` from a later one of the same topology."""
     deadline: float
+    """The moment of the rollback, in seconds of the monotonic clock, which nobody can set."""
     until: float
+    """The same moment in seconds since 1970, for messages."""
     watcher: int = 0
+    """PID of the process that will roll back; 0 if there is none yet."""
     started: int = 0
+    """Start time of that process (proc(5), field 22), because PIDs are used again."""
 
     @classmethod
     def new(cls, token: str, seconds: float, watcher: int = 0) -> Self:
@@ -36,6 +41,7 @@ class Pending(Value):
 
     @property
     def clock(self) -> str:
+        """The deadline as local time, `HH:MM:SS`."""
         return time.strftime("%H:%M:%S", time.localtime(self.until))
 
     @property
@@ -45,16 +51,17 @@ class Pending(Value):
 
     @property
     def watched(self) -> bool:
-        """Whether the watcher is alive."""
+        """Whether the process that will roll back is alive."""
         return bool(self.watcher) and _started(self.watcher) == self.started != 0
 
 
 def write(name: str, pending: Pending) -> None:
+    """Write that the topology's last apply waits for its confirmation."""
     records.write_file(name, _FILE, encode(pending))
 
 
 def read(name: str) -> Pending | None:
-    """None where nothing waits, or what is there is no record of it."""
+    """Return the pending confirmation; None if there is none or its file cannot be decoded."""
     try:
         text = records.read_file(name, _FILE)
         return None if text is None else decode(text, Pending)
@@ -63,6 +70,7 @@ def read(name: str) -> Pending | None:
 
 
 def remove(name: str) -> None:
+    """Remove the pending confirmation."""
     records.remove_file(name, _FILE)
 
 

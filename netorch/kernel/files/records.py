@@ -1,4 +1,8 @@
-"""/run/netorch: one lock a topology, and of the applied ones what no mark in the kernel can hold (the file, sysctls from before)."""
+"""Locks and records of topologies in /run/netorch.
+
+A record holds what no mark in the kernel can hold: the topology file, and the original values of
+sysctls.
+"""
 
 from __future__ import annotations
 
@@ -31,33 +35,44 @@ _TOPOLOGY, _META, _SYSCTLS = "topology.yaml", "meta.json", "sysctls.json"
 _OWNERSHIP = "ownership.json"
 
 Originals = Mapping[str, Mapping[tuple[str, ...], tuple[tuple[int, int], tuple[str, ...]]]]
-"""Label → setting, as its paths below /proc/sys → (inode of the namespace that it was read in, its values).
+"""Label → paths of a setting below /proc/sys → (inode of the namespace it was read in, values).
 
-One value holds for all paths, several for one each. In the file the paths are one text with spaces between, and the values one with
-` | ` between.
+A single value is that of all paths; otherwise there is one value for each path. In the file, spaces
+separate the paths and ` | ` separates the values.
 """
 _AND = " | "
 
 
 class Record(Value):
-    """What was applied last: the file's text, where it came from, and with what. `applied` is in seconds since 1970.
-
-    `folder`: where the files are that it names. `namespaces`: the names in /run/netns that it makes, None where that was not noted.
-    `filters`: label → the backend of its packet filter, None in a record of a version that put no marks on tables and chains.
-    """
+    """What was applied last."""
 
     text: str
+    """The text of the topology file."""
     source: str
+    """The name of the topology file."""
     variables: Mapping[str, str]
+    """The variables that were given."""
     override: str | None
+    """The topology's name if one was given instead of the file's."""
     applied: float
+    """The time of the apply, in seconds since 1970."""
     version: str
+    """The version of netorch."""
     folder: str = ""
+    """The folder from which relative paths in the file count."""
     namespaces: tuple[str, ...] | None = None
+    """Names of its namespaces in /run/netns; None in a record of a version that wrote none."""
     filters: Mapping[str, str] | None = None
+    """Label → the backend of its packet filter.
 
-    def may_say(self, word: str) -> bool:
-        """Whether the text has a word; also where it cannot be searched as it stands, being UTF-16 or having escapes."""
+    None in a record of a version that put no marks on tables and chains.
+    """
+
+    def may_contain(self, word: str) -> bool:
+        """Tell whether the text may contain a word.
+
+        It may if the text is UTF-16 or has escapes, because then it cannot be searched as it is.
+        """
         return word in self.text or "\0" in self.text or "\\" in self.text
 
 
@@ -66,22 +81,23 @@ def _checked(name: str) -> str:
         raise NetorchError(
             Problem(
                 "bad-topology-name",
-                f"{name!r} is not a name of a topology. Lower case letters, digits and inner hyphens, 32 at most.",
+                f"{name!r} is not a name of a topology. Use at most 32 lower case letters, digits "
+                "and inner hyphens.",
                 object=name,
             )
         )
     return name
 
 
-_NOT_OURS = f"netorch needs root, or a /run of its own: {OWN_NETWORK}"
+_NOT_ROOT = f"netorch needs root, or a /run of its own: {OWN_NETWORK}"
 
-_FULL = "Make room in the file system of /run: `df /run` and `df -i /run` show what is left."
+_FULL = "Make room in the file system of /run: `df /run` and `df -i /run` show the free space."
 _READ_ONLY = f"Run netorch where /run can be written, or in a /run of its own: {OWN_NETWORK}"
-_BROKEN = "The kernel's log says more: `dmesg | tail`."
+_BROKEN = "Look for the cause in the kernel's log: `dmesg | tail`."
 
 _REMEDIES = {
-    errno.EACCES: ("not-root", _NOT_OURS),
-    errno.EPERM: ("not-root", _NOT_OURS),
+    errno.EACCES: ("not-root", _NOT_ROOT),
+    errno.EPERM: ("not-root", _NOT_ROOT),
     errno.EMFILE: ("file-limit", MORE_FILES),
     errno.ENFILE: ("file-limit", MORE_FILES),
     errno.ENOSPC: ("no-space", _FULL),
@@ -94,7 +110,10 @@ _REMEDIES = {
 
 
 def refusal(error: OSError, path: str = RUN_NETORCH) -> NetorchError:
-    """The error of a file below /run/netorch that cannot be used; `path` is the one that `error` does not name."""
+    """Return the error for a file below /run/netorch that cannot be used.
+
+    `path`: the file's path, used if `error` does not name one.
+    """
     path = f"{error.filename or path}"
     if not path.startswith("/"):
         path = f"{RUN_NETORCH}/{path}"
@@ -105,7 +124,10 @@ def refusal(error: OSError, path: str = RUN_NETORCH) -> NetorchError:
 
 
 def _top(make: bool) -> int:
-    """The directory, open; FileNotFoundError if it is not there and not to be made."""
+    """Open /run/netorch, after making it if `make` is true.
+
+    Raise FileNotFoundError if it does not exist, NetorchError if other users may write in it.
+    """
     if make:
         with suppress(FileExistsError):
             os.mkdir(RUN_NETORCH, 0o700)
@@ -118,35 +140,43 @@ def _top(make: bool) -> int:
 
 
 def _distrusted(status: os.stat_result) -> Problem | None:
-    """Why others may have written what is in the directory; None if only this user can."""
+    """Return a problem if other users can write in the directory; None if only this user can."""
     if status.st_uid != os.geteuid():
-        what = f"{RUN_NETORCH} belongs to user {status.st_uid}: what it says proves nothing."
-        remedy = "Look at who made it, and remove it."
+        what = (
+            f"{RUN_NETORCH} belongs to user {status.st_uid}, so netorch cannot trust its content."
+        )
+        remedy = "Find out who made it, and remove it."
         return Problem("records-unreadable", what, remedy=remedy, object=RUN_NETORCH)
     if not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return None
     mode = stat.S_IMODE(status.st_mode)
-    what = f"{RUN_NETORCH} can be written by others (mode {mode:o}): what it says proves nothing."
+    what = (
+        f"{RUN_NETORCH} can be written by other users (mode {mode:o}), so netorch cannot trust its "
+        "content."
+    )
     command = f"chmod go-w {RUN_NETORCH}"
-    remedy = f"Look at who has put what there, then close it: `{command}`."
+    remedy = f"Find out who wrote there, then take the right away: `{command}`."
     return Problem("records-unreadable", what, remedy=remedy, object=RUN_NETORCH, command=command)
 
 
 def refuse_odd_place(name: str) -> None:
-    """NetorchError if something else is where the record of a topology belongs, because nothing could be written there."""
+    """Raise NetorchError if something that is not a directory is in the place of a record.
+
+    netorch could not write the record there.
+    """
     path = f"{RUN_NETORCH}/{_checked(name)}"
     try:
         mode = os.lstat(path).st_mode
     except OSError:
         return
     if not stat.S_ISDIR(mode):
-        what = f"{path} is {type_text(mode)}, and not the directory of netorch's record."
-        remedy = "Look what it is, and remove it."
+        what = f"{path} is {type_text(mode)}, not the directory of netorch's record."
+        remedy = "Find out what it is, and remove it."
         raise NetorchError(Problem("records-unreadable", what, remedy=remedy, object=path))
 
 
 class Holder(Value):
-    """The process that holds a lock, as it writes itself into the lock's file."""
+    """The process that holds a lock. It writes this into the lock file."""
 
     pid: int
     command: str
@@ -155,6 +185,7 @@ class Holder(Value):
 
     @property
     def text(self) -> str:
+        """The process and its command for a message."""
         since = time.strftime("%H:%M:%S", time.localtime(self.since))
         return f"process {self.pid} ({self.command}), since {since}"
 
@@ -181,7 +212,7 @@ def _open_lock(file: str) -> int:
         try:
             top = _top(make=True)
         except FileNotFoundError:
-            continue  # as below, a moment earlier
+            continue  # another process removed the empty directory before it was opened
         try:
             return os.open(
                 file,
@@ -190,14 +221,14 @@ def _open_lock(file: str) -> int:
                 dir_fd=top,
             )
         except FileNotFoundError:
-            continue  # somebody removed the empty directory under us
+            continue  # another process removed the empty directory after it was opened
         finally:
             os.close(top)
-    raise OSError(errno.EAGAIN, "does not hold still", RUN_NETORCH)
+    raise OSError(errno.EAGAIN, "is removed and made again all the time", RUN_NETORCH)
 
 
 def _open_plain_lock(file: str) -> int:
-    """The same; OSError where something else than a plain file stands there, which cannot say who holds it."""
+    """Open the lock file. Raise OSError if it is not a plain file and so cannot name its holder."""
     fd = _open_lock(file)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
@@ -206,12 +237,12 @@ def _open_plain_lock(file: str) -> int:
 
 
 def _acquire(name: str, timeout: float) -> int:
-    """The lock file, locked; one that was unlinked meanwhile does not count (flock(2))."""
+    """Open and lock the lock file (flock(2)). A file that was unlinked meanwhile does not count."""
     file, deadline = f"{name}.lock", time.monotonic() + timeout
     tries = 0
     while True:
         fd = _open_plain_lock(file)
-        # the first time it may be but somebody who takes its stamp
+        # at the first try the holder may be a process that reads the stamp, and lets go at once
         tries += 1
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -235,7 +266,7 @@ def _acquire(name: str, timeout: float) -> int:
 
 
 Stamp = tuple[int, bytes]
-"""Inode of a lock file, and what is in it: whoever gets the lock writes who it is, and since when."""
+"""Inode and content of a lock file. Every holder writes its PID and the time into it."""
 
 
 def _stamp(fd: int) -> Stamp:
@@ -243,7 +274,11 @@ def _stamp(fd: int) -> Stamp:
 
 
 def _sign(fd: int) -> None:
-    """Write who holds the lock; over what is there, because a full file system gives no room for anew what it takes."""
+    """Write the holder of the lock into its file.
+
+    The text goes over the old one, because a full file system would have no room for it after the
+    file was truncated.
+    """
     text = encode(Holder(os.getpid(), _command(), time.time())).encode()
     if os.pwrite(fd, text, 0) < len(text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -251,8 +286,9 @@ def _sign(fd: int) -> None:
 
 
 def stamp(name: str) -> Stamp | None:
-    """That of a topology's lock that nobody holds, None if somebody does, or there is none: where a later `lock` finds the same one,
-    nobody has held it in between.
+    """Return the stamp of a topology's lock; None if the lock is held or has no file.
+
+    If a later `lock` returns the same stamp, no process has held the lock in between.
     """
     try:
         fd = os.open(f"{RUN_NETORCH}/{_checked(name)}.lock", _READ)
@@ -269,15 +305,16 @@ def stamp(name: str) -> Stamp | None:
 
 @contextmanager
 def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
-    """Hold the topology's lock; LockedError, naming the holder, after `timeout` seconds. It dies with its process. Its stamp until then.
+    """Hold the topology's lock, and yield the stamp that it had before.
 
-    Without a record of the topology at the end, its lock file goes too.
+    Raise LockedError, which names the holder, after `timeout` seconds. The kernel releases the lock
+    when the process ends. If the topology has no record at the end, its lock file is removed.
     """
     try:
         fd = _acquire(_checked(name), timeout)
     except OSError as error:
         with suppress(OSError):
-            os.rmdir(RUN_NETORCH)  # empty, if it was made for this
+            os.rmdir(RUN_NETORCH)  # it is empty if it was made for this lock
         raise refusal(error) from error
     try:
         try:
@@ -289,7 +326,8 @@ def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
     finally:
         with suppress(OSError):
             if not os.path.lexists(f"{RUN_NETORCH}/{name}"):
-                # still locked: whoever waits for this file finds it gone and opens the next one
+                # unlinked while locked: a process that waits for this file notices that it is gone
+                # and opens a new one
                 os.unlink(f"{RUN_NETORCH}/{name}.lock")
                 os.rmdir(RUN_NETORCH)
         os.close(fd)
@@ -297,9 +335,13 @@ def lock(name: str, timeout: float = 0.0) -> Iterator[Stamp]:
 
 @contextmanager
 def shared_settings(timeout: float = 10.0) -> Iterator[None]:
-    """Hold what lets one topology at a time note which settings of the machine it needs, or put back one that nobody else needs.
+    """Hold the lock on the machine's settings that several topologies may need.
 
-    LockedError after `timeout` seconds. The caller holds its topology's lock, so that the directory, which is what is locked, stays.
+    One topology at a time may note which settings it needs, or restore one that no other topology
+    needs. Raise LockedError after `timeout` seconds.
+
+    The lock is on the directory /run/netorch. The caller holds its topology's lock, so the
+    directory stays.
     """
     try:
         top = _top(make=True)
@@ -327,7 +369,10 @@ def shared_settings(timeout: float = 10.0) -> Iterator[None]:
 
 @contextmanager
 def _opened(name: str, *, make: bool) -> Iterator[int]:
-    """The directory of a topology's record, open; FileNotFoundError if it is not there and not to be made."""
+    """Open the directory of a topology's record, after making it if `make` is true.
+
+    Raise FileNotFoundError if it does not exist.
+    """
     top = _top(make)
     try:
         if make:
@@ -343,7 +388,7 @@ def _opened(name: str, *, make: bool) -> Iterator[int]:
 
 
 def _write(name: str, files: Mapping[str, str]) -> None:
-    """Replace these files: all of them, or none where one cannot be written."""
+    """Replace these files: all of them, or none if one cannot be written."""
     try:
         with _opened(name, make=True) as directory:
             try:
@@ -360,12 +405,15 @@ def _write(name: str, files: Mapping[str, str]) -> None:
 
 
 def _new(file: str) -> str:
-    """The name under which a file is written until it is whole. One writer holds the topology's lock."""
+    """Return the name under which a file is written until it is complete.
+
+    One name is enough, because the only writer holds the topology's lock.
+    """
     return f".{file}.new"
 
 
 def _old(file: str) -> str:
-    """The name under which the file from before an apply is kept until that ends."""
+    """Return the name under which the file from before an apply is saved until the apply ends."""
     return f".{file}.old"
 
 
@@ -381,9 +429,10 @@ _RECORD = (_META, _TOPOLOGY)
 
 
 def keep(name: str) -> None:
-    """Keep the record as it is beside itself, for `restore` and `restore_sysctls`, which then take no room for a file.
+    """Save the current record for `restore`, `restore_sysctls` and `restore_ownership`.
 
-    NetorchError, and nothing is kept, where that fails.
+    The files get a second name, so that restoring them needs no room in the file system. Raise
+    NetorchError if that fails; then nothing is saved.
     """
     forget_previous(name)
     try:
@@ -399,43 +448,43 @@ def keep(name: str) -> None:
 
 
 def restore(name: str, record: Record) -> None:
-    """Bring back the record that `keep` kept, which is `record`."""
+    """Restore the record that `keep` saved. `record` is its content."""
     for file in _RECORD:
-        _bring_back(name, file)
+        _restore_file(name, file)
     if read_record(name)[0] != record:
         write_record(name, record)
 
 
 def restore_sysctls(name: str, originals: Originals) -> None:
-    """Bring back the values from before that `keep` kept, which are `originals`."""
+    """Restore the original values that `keep` saved. `originals` is their content."""
     if not originals:
         forget_sysctls(name)
         return
-    _bring_back(name, _SYSCTLS)
+    _restore_file(name, _SYSCTLS)
     if read_sysctls(name)[0] != originals:
         write_sysctls(name, originals)
 
 
 def restore_ownership(name: str, ownership: Ownership | None) -> None:
-    """Bring back what was whose, which is `ownership`; `keep` kept it."""
+    """Restore the ownership that `keep` saved. `ownership` is its content."""
     if ownership is None:
         _remove(name, (_OWNERSHIP,))
         return
-    _bring_back(name, _OWNERSHIP)
+    _restore_file(name, _OWNERSHIP)
     if read_ownership(name)[0] != ownership:
         write_ownership(name, ownership)
 
 
 def forget_sysctls(name: str) -> None:
-    """Remember no values from before any more."""
+    """Remove the record of original values."""
     _remove(name, (_SYSCTLS,))
 
 
-def _bring_back(name: str, file: str) -> None:
+def _restore_file(name: str, file: str) -> None:
     try:
         with _opened(name, make=False) as directory:
-            kept = os.stat(_old(file), dir_fd=directory, follow_symlinks=False)
-            if not _is_still(kept, file, directory):
+            saved = os.stat(_old(file), dir_fd=directory, follow_symlinks=False)
+            if not _is_same_file(saved, file, directory):
                 _put_in_place(_old(file), file, directory)
     except FileNotFoundError:
         return
@@ -444,25 +493,25 @@ def _bring_back(name: str, file: str) -> None:
     _remove(name, (_old(file),))
 
 
-def _is_still(kept: os.stat_result, file: str, directory: int) -> bool:
+def _is_same_file(saved: os.stat_result, file: str, directory: int) -> bool:
     try:
-        return os.path.samestat(kept, os.stat(file, dir_fd=directory, follow_symlinks=False))
+        return os.path.samestat(saved, os.stat(file, dir_fd=directory, follow_symlinks=False))
     except FileNotFoundError:
         return False
 
 
-def _put_in_place(kept: str, file: str, directory: int) -> None:
+def _put_in_place(saved: str, file: str, directory: int) -> None:
     try:
-        os.rename(kept, file, src_dir_fd=directory, dst_dir_fd=directory)
+        os.rename(saved, file, src_dir_fd=directory, dst_dir_fd=directory)
     except OSError:
-        # what failed once, and is why it goes back, may fail again
+        # the cause of the rollback may be a failing rename(2), so the file gets there without one
         with suppress(FileNotFoundError):
             os.unlink(file, dir_fd=directory)
-        os.link(kept, file, src_dir_fd=directory, dst_dir_fd=directory)
+        os.link(saved, file, src_dir_fd=directory, dst_dir_fd=directory)
 
 
 def forget_previous(name: str) -> None:
-    """Keep nothing any more."""
+    """Remove the files that `keep` saved."""
     _remove(name, [_old(file) for file in (*_RECORD, _SYSCTLS, _OWNERSHIP)])
 
 
@@ -474,7 +523,10 @@ def _remove(name: str, files: Iterable[str]) -> None:
 
 
 def _read(name: str, file: str) -> str | None:
-    """The text of a record's file, None if it is not there; ValueError if it is not a plain file or no text."""
+    """Return the text of a record's file, or None if there is none.
+
+    Raise ValueError if it is not a plain file.
+    """
     try:
         with _opened(name, make=False) as directory:
             fd = os.open(file, _READ, dir_fd=directory)
@@ -482,27 +534,30 @@ def _read(name: str, file: str) -> str | None:
         return None
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise ValueError("a symbolic link or no directory on the way") from None
+            raise ValueError("its path leads over a symbolic link or a plain file") from None
         raise refusal(error) from error
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise ValueError("no plain file")
+        raise ValueError("it is not a plain file")
     with open(fd, "rb") as opened:
         return opened.read().decode("utf-8", "surrogateescape")
 
 
 def write_file(name: str, file: str, content: str) -> None:
-    """One file beside the record, replaced in one stroke."""
+    """Write one file in the directory of the record, replacing it atomically."""
     _write(name, {file: content})
 
 
 def read_file(name: str, file: str) -> str | None:
-    """The text of a file beside the record, None without it; ValueError if it is not a plain file."""
+    """Return the text of a file in the directory of the record, or None if there is none.
+
+    Raise ValueError if it is not a plain file.
+    """
     return _read(name, file)
 
 
 def remove_file(name: str, file: str) -> None:
-    """Remove a file beside the record, and the directory if it was the last one there."""
+    """Remove a file from the directory of the record, and the directory if it is empty then."""
     path = f"{RUN_NETORCH}/{_checked(name)}"
     with suppress(OSError):
         os.unlink(f"{path}/{file}")
@@ -515,9 +570,10 @@ def write_record(
     originals: Originals | None = None,
     ownership: Ownership | None = None,
 ) -> None:
-    """Remember what was applied; ahead of it values from before and what is whose, None for what is on record already.
+    """Write what was applied, the original values and the ownership.
 
-    The text goes last, so that a record without one was never finished.
+    None for `originals` or `ownership` leaves their files as they are. The topology file's text is
+    put in place last, so a record without it was never completed.
     """
     meta = {key: value for key, value in to_builtins(record).items() if key != "text"}
     settings = {} if originals is None else {_SYSCTLS: _text_of(originals)}
@@ -526,7 +582,10 @@ def write_record(
 
 
 def read_record(name: str) -> tuple[Record | None, str]:
-    """The record and "", or None and a warning if it is damaged (no warning if there is none)."""
+    """Return the record and "".
+
+    Return None and a warning if it is damaged, None and "" if there is none.
+    """
     try:
         return _record(name), ""
     except ValueError as error:
@@ -534,7 +593,7 @@ def read_record(name: str) -> tuple[Record | None, str]:
 
 
 def damage(name: str) -> str:
-    """What is wrong with the record of a topology, "" where nothing is."""
+    """Return what is wrong with the record of a topology, or ""."""
     try:
         _record(name)
         _sysctls(name)
@@ -554,7 +613,7 @@ def _ignored(error: ValueError) -> str:
 
 
 def _record(name: str) -> Record | None:
-    """The record, None without one. ValueError if it is damaged."""
+    """Return the record, or None if there is none. Raise ValueError if it is damaged."""
     text, meta = _read(name, _TOPOLOGY), _read(name, _META)
     if text is None:
         return None
@@ -562,7 +621,7 @@ def _record(name: str) -> Record | None:
 
 
 def write_sysctls(name: str, originals: Originals) -> None:
-    """Remember values from before, and no others."""
+    """Write the original values, replacing earlier ones."""
     _write(name, {_SYSCTLS: _text_of(originals)})
 
 
@@ -578,7 +637,7 @@ def _text_of(originals: Originals) -> str:
 
 
 def read_sysctls(name: str) -> tuple[Originals, str]:
-    """Values from before; with a warning, and empty, if their record is damaged."""
+    """Return the original values and "", or no values and a warning if their record is damaged."""
     try:
         return _sysctls(name), ""
     except ValueError as error:
@@ -586,7 +645,7 @@ def read_sysctls(name: str) -> tuple[Originals, str]:
 
 
 def _sysctls(name: str) -> Originals:
-    """Values from before. ValueError if their record is damaged."""
+    """Return the original values. Raise ValueError if their record is damaged."""
     form = dict[str, dict[str, tuple[tuple[int, int], str]]]
     by_label = decode(_read(name, _SYSCTLS) or "{}", form)
     return {
@@ -599,12 +658,15 @@ def _sysctls(name: str) -> Originals:
 
 
 def write_ownership(name: str, ownership: Ownership) -> None:
-    """Remember what is whose, ahead of its making."""
+    """Write which objects belong to the topology, before netorch makes them."""
     _write(name, {_OWNERSHIP: encode(ownership)})
 
 
 def read_ownership(name: str) -> tuple[Ownership | None, str]:
-    """What is on record as the topology's own and "", or None and a warning if that is damaged (no warning if there is none)."""
+    """Return the topology's ownership and "".
+
+    Return None and a warning if its record is damaged, None and "" if there is none.
+    """
     try:
         text = _read(name, _OWNERSHIP)
         return (None if text is None else _ownership(text)), ""
@@ -613,19 +675,22 @@ def read_ownership(name: str) -> tuple[Ownership | None, str]:
 
 
 def _ownership(text: str) -> Ownership:
-    """What is on record as a topology's own. ValueError if that is damaged."""
+    """Decode a topology's ownership. Raise ValueError if it is damaged."""
     ownership = decode(text, Ownership)
     if ownership.number and ownership.number not in PROTOCOLS:
-        raise ValueError(f"{ownership.number} is not a number of netorch's")
+        raise ValueError(f"{ownership.number} is not a protocol number of netorch")
     return ownership
 
 
 def remove_record(name: str, keep: str = "") -> None:
-    """Forget the topology, but for one file to `keep`; its lock file goes when the lock is let go."""
+    """Remove the record of a topology, except for the file `keep`.
+
+    Its lock file is removed when the lock is released.
+    """
     path = f"{RUN_NETORCH}/{_checked(name)}"
     try:
         if not stat.S_ISDIR(os.lstat(path).st_mode):
-            return  # somebody else's
+            return  # it is foreign
         for file in os.listdir(path):
             if file != keep:
                 os.unlink(f"{path}/{file}")
@@ -638,7 +703,7 @@ def remove_record(name: str, keep: str = "") -> None:
 
 
 def applied_names() -> list[str]:
-    """The topologies that have a record, sorted."""
+    """Return the sorted names of the topologies that have a record."""
     try:
         names = os.listdir(RUN_NETORCH)
     except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""What this machine is and has, read without a change."""
+"""Reads facts about this machine without changing it."""

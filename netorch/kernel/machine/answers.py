@@ -1,4 +1,4 @@
-"""What only this machine can tell: the numbers of users and groups, what key files hold."""
+"""Answers questions about this machine: numbers of users and groups, contents of key files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netorch.values.requests import Answer, GroupNumber, KeyFile, Question, User
 
 
 def answer(questions: Iterable[Question], folder: str) -> dict[Question, Answer]:
-    """An answer to each; relative paths count from `folder`."""
+    """Answer each question. Relative paths count from `folder`."""
     return {question: _answer(question, folder) for question in dict.fromkeys(questions)}
 
 

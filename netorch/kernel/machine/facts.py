@@ -1,4 +1,7 @@
-"""What a machine tells of itself that decides how well topologies do on it. Reading it changes nothing and loads no module."""
+"""Reads the facts about a machine that matter to topologies.
+
+Reading them changes nothing and loads no kernel module.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +26,20 @@ from netorch.kernel.system import sysctl
 from netorch.values.snapshot import ForwardSnapshot
 
 _COMM = 15
-"""Letters of its name that the kernel keeps of a process."""
+"""The number of bytes of a process's name that the kernel stores."""
 
 _PLAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _UFW = ("ufw-user-input", "ufw6-user-input")
 
 
 class Damage(Value):
-    """Something below /run that is not as it should be."""
+    """A file or directory below /run that is not as it should be."""
 
     path: str
     code: str
     """Key of the table in `netorch.errors.codes`."""
     what: str
+    """What is there, or what is wrong with it."""
     directory: bool = False
 
     @property
@@ -45,49 +49,63 @@ class Damage(Value):
 
 
 class Machine(Value):
-    """`privileged`: "" or why not. `programs`: those asked for that run in this network namespace, name → PID; `hidden`: other users'
-    processes cannot be seen. `sysctls`: path below /proc/sys → value, of those asked for that are there; `fresh`: those of a new
-    network namespace. `files`: path → text of those asked for. `forward`: what others drop of what is forwarded, None where that
-    cannot be seen. `ufw`: None without its rules,
-    else the interfaces that it lets in. `leftovers`: what lies in /run/netns and is not a
-    namespace. `named`: how many namespaces are there.
-    """
+    """The facts about a machine."""
 
     release: str = ""
+    """The kernel's release, as `uname -r` prints it."""
     privileged: str = ""
+    """Why the process has too few capabilities; "" if it has enough."""
     modules: Modules = field(default_factory=Modules)
     programs: Mapping[str, int] = field(default_factory=dict)
+    """Name → PID of the requested programs that run in this network namespace."""
     hidden: bool = False
+    """Whether processes of other users are invisible."""
     folders: frozenset[str] = frozenset()
+    """The requested paths that exist."""
     sysctls: Mapping[str, str] = field(default_factory=dict)
+    """Path below /proc/sys → value of the requested sysctls that exist."""
     fresh: Mapping[str, str] = field(default_factory=dict)
+    """Path below /proc/sys → value in a new network namespace."""
     read_only: bool = False
+    """Whether /proc/sys/net is mounted read-only."""
     files: Mapping[str, str] = field(default_factory=dict)
+    """Path → text of the requested files."""
     forward: ForwardSnapshot | None = None
+    """Foreign rules that drop forwarded packets; None if they cannot be read."""
     ufw: frozenset[str] | None = None
+    """The interfaces that ufw accepts packets from; None without rules of ufw."""
     leftovers: tuple[Damage, ...] = ()
+    """Entries of /run/netns that are not namespaces."""
     records: tuple[Damage, ...] = ()
+    """Damaged records, and whatever else is in the place of one."""
     named: int = 0
+    """The number of namespaces in /run/netns."""
     open_files: int = 1 << 20
+    """The hard limit on open files."""
     libnftables: bool = True
+    """Whether libnftables is installed."""
 
 
 def read(
     programs: Iterable[str], folders: Iterable[str], sysctls: Iterable[str], files: Iterable[str]
 ) -> Machine:
-    """`files`: paths, or folders with the end of the names that count: `/etc/x.d/*.conf`. Works without root too, and then sees less."""
+    """Read the facts about this machine. Without root some of them are missing.
+
+    `programs`: names of processes. `folders`: paths to look for. `sysctls`: paths below /proc/sys.
+    `files`: paths; `/etc/x.d/*.conf` means all files in /etc/x.d whose names end in `.conf`.
+    """
     try:
         require_root()
         privileged = ""
     except NetorchError as error:
         privileged = str(error)
-    found, hidden = _programs(frozenset(programs))
+    running, hidden = _programs(frozenset(programs))
     leftovers, named = _named()
     return Machine(
         release=os.uname().release,
         privileged=privileged,
         modules=modules.read(),
-        programs=found,
+        programs=running,
         hidden=hidden,
         folders=frozenset(path for path in folders if os.path.exists(path)),
         sysctls=sysctl.read_all(tuple(sysctls)),
@@ -104,31 +122,31 @@ def read(
 
 
 def _programs(names: frozenset[str]) -> tuple[dict[str, int], bool]:
-    """Those in another network namespace are of no concern here."""
+    """Return name → PID of programs in this network namespace, and whether some may be hidden."""
     short = {name[:_COMM]: name for name in names}
     home = inode_of(os.stat(OWN_NETNS))
-    found: dict[str, int] = {}
+    running: dict[str, int] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         with suppress(OSError):
             with open(f"/proc/{entry}/comm", encoding="utf-8", errors="replace") as file:
                 name = short.get(file.read().strip())
-            if name is not None and _lives_in(entry, home):
-                found[name] = int(entry)
-    return found, not os.path.exists("/proc/1/comm")
+            if name is not None and _is_in(entry, home):
+                running[name] = int(entry)
+    return running, not os.path.exists("/proc/1/comm")
 
 
-def _lives_in(pid: str, home: tuple[int, int]) -> bool:
+def _is_in(pid: str, home: tuple[int, int]) -> bool:
     try:
         return inode_of(os.stat(f"/proc/{pid}/ns/net")) == home
     except PermissionError:
         return True
 
 
-def _files(wanted: Iterable[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for path in wanted:
+def _files(paths: Iterable[str]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for path in paths:
         folder, name = os.path.split(path)
         names = [name]
         if name.startswith("*"):
@@ -141,12 +159,12 @@ def _files(wanted: Iterable[str]) -> dict[str, str]:
                 fd = os.open(f"{folder}/{entry}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
                 with open(fd, encoding="utf-8", errors="replace") as file:
                     if stat.S_ISREG(os.fstat(fd).st_mode):
-                        found[f"{folder}/{entry}"] = file.read(1 << 20)
-    return found
+                        texts[f"{folder}/{entry}"] = file.read(1 << 20)
+    return texts
 
 
 def _named() -> tuple[tuple[Damage, ...], int]:
-    found: list[Damage] = []
+    problems: list[Damage] = []
     named = 0
     nsfs = os.stat(OWN_NETNS).st_dev
     entries: list[str] = []
@@ -159,37 +177,37 @@ def _named() -> tuple[tuple[Damage, ...], int]:
             if status.st_dev == nsfs:
                 named += 1
             elif stat.S_ISLNK(status.st_mode):
-                # made by people who want a container in `ip netns`: it works, and netorch leaves it alone
+                # users make links to show a container in `ip netns`; only a broken one is a problem
                 if not os.path.exists(path):
                     what = "a symbolic link that leads nowhere"
-                    found.append(Damage(path, "not-a-namespace", what))
+                    problems.append(Damage(path, "not-a-namespace", what))
             elif stat.S_ISDIR(status.st_mode):
-                found.append(Damage(path, "not-a-namespace", "a directory", directory=True))
+                problems.append(Damage(path, "not-a-namespace", "a directory", directory=True))
             else:
                 what = "a plain file, and no namespace is mounted on it"
-                found.append(Damage(path, "not-a-namespace", what))
-    return tuple(found), named
+                problems.append(Damage(path, "not-a-namespace", what))
+    return tuple(problems), named
 
 
 def _records() -> tuple[Damage, ...]:
-    found: list[Damage] = []
+    problems: list[Damage] = []
     try:
         status = os.lstat(RUN_NETORCH)
         if not stat.S_ISDIR(status.st_mode):
             return (Damage(RUN_NETORCH, "records-unreadable", "is not a directory"),)
         names = sorted(os.listdir(RUN_NETORCH))
     except (FileNotFoundError, PermissionError):
-        # without root there is nothing to be seen in it
+        # only root can list it
         return ()
     except OSError as error:
         return (Damage(RUN_NETORCH, "records-unreadable", f"cannot be read: {error.strerror}"),)
     for name in filter(_PLAIN.fullmatch, names):
         path = f"{RUN_NETORCH}/{name}"
         if not stat.S_ISDIR(os.lstat(path).st_mode):
-            found.append(Damage(path, "records-unreadable", "is not a directory"))
+            problems.append(Damage(path, "records-unreadable", "is not a directory"))
         elif what := records.damage(name):
-            found.append(Damage(path, "record-damaged", what))
-    return tuple(found)
+            problems.append(Damage(path, "record-damaged", what))
+    return tuple(problems)
 
 
 def _ufw() -> frozenset[str] | None:

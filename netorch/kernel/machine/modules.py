@@ -1,4 +1,4 @@
-"""The kernel's modules as files tell of them, without loading any: built in, loaded, or there to be loaded (modules.dep(5))."""
+"""Lists the kernel's modules from files (modules.dep(5)), without loading any."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ _BARRED = re.compile(r"\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+\S*/(?:true|fal
 
 
 class Modules(Value):
-    """Names as lsmod(8) has them. `there`: in the kernel, built in or loaded. `loadable`: the kernel would load them when asked."""
+    """Names of modules, as lsmod(8) prints them."""
 
     there: frozenset[str] = frozenset()
+    """Modules that are built in or loaded."""
     loadable: frozenset[str] = frozenset()
+    """Modules that the kernel would load on demand."""
 
 
 def read() -> Modules:
+    """List the modules of the running kernel."""
     release = os.uname().release
     listed: set[str] = set()
     builtin: set[str] = set()
@@ -48,8 +51,8 @@ def read() -> Modules:
 
 
 def _barred() -> set[str]:
-    """Those that modprobe.d(5) keeps from being loaded when somebody asks for what they do."""
-    found: set[str] = set()
+    """Return the modules that modprobe.d(5) forbids to load on demand."""
+    barred: set[str] = set()
     for folder in _SETTINGS:
         names: list[str] = []
         with suppress(OSError):
@@ -57,8 +60,8 @@ def _barred() -> set[str]:
         for name in names:
             for line in _lines(f"{folder}/{name}"):
                 if match := _BARRED.match(line):
-                    found.add((match[1] or match[2]).replace("-", "_"))
-    return found
+                    barred.add((match[1] or match[2]).replace("-", "_"))
+    return barred
 
 
 def _name(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Questions to the kernel that a plain user may put as root of a network of his own (user_namespaces(7))."""
+"""Tries kernel features without root, in a user namespace of its own (user_namespaces(7))."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from netorch.values.requests import Feature
 
 
 def lacking(features: Sequence[Feature]) -> list[Feature] | None:
-    """Those that this kernel does not have, found out by a process that lives for it alone; None where users may not do that."""
+    """Return the features that this kernel lacks.
+
+    A child process tries them as root of a new user namespace. Return None if users may not make
+    one.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        # whatever happens, nobody else's code runs on in here
+        # the child must not continue with the caller's code, whatever happens
         with suppress(BaseException):
             _become_root()
             with LinuxKernel() as kernel:
@@ -31,9 +35,9 @@ def lacking(features: Sequence[Feature]) -> list[Feature] | None:
         os._exit(0)
     os.close(writer)
     with open(reader, encoding="utf-8") as answer:
-        said = answer.read()
+        text = answer.read()
     os.waitpid(child, 0)
-    return [features[number] for number in json.loads(said)] if said else None
+    return [features[number] for number in json.loads(text)] if text else None
 
 
 def _become_root() -> None:

@@ -1,1 +1,1 @@
-"""Network namespaces: found, attached, opened, made, removed and entered."""
+"""Finds, attaches, opens, makes, removes and enters network namespaces."""

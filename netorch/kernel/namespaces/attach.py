@@ -1,4 +1,4 @@
-"""Namespaces that others made, found by what the file calls them: `netns`, `pid`, `path`, or a container of an engine."""
+"""Opens namespaces that already exist, by `netns`, `pid`, `path` or the name of a container."""
 
 from __future__ import annotations
 
@@ -20,23 +20,28 @@ _BY_ENGINE = ("docker", "podman")
 
 
 class NotAttached(Exception):
-    """There is no such namespace, or it cannot be told whether there is: `unsure` then."""
+    """A namespace could not be attached."""
 
     def __init__(self, problem: Problem, *, unsure: bool = False) -> None:
+        """`unsure`: it is unknown whether the namespace exists."""
         self.problem, self.unsure = problem, unsure
         super().__init__(f"{problem.what} {problem.remedy}".rstrip())
 
     @property
     def what(self) -> str:
+        """The sentence that says what is wrong."""
         return self.problem.what
 
     def of_node(self, node: str, where: Position | None = None) -> Problem:
-        """The problem as the node has it that is to be attached."""
+        """Return the problem with the node's name in front."""
         return replace(self.problem, what=f"node {node}: {self.what}", where=where)
 
 
 def open_namespace(how: str, what: str, engines: Engines | None = None) -> int:
-    """A file descriptor of the namespace, which holds it whatever becomes of the name; NotAttached if it is not there."""
+    """Open a namespace and return the file descriptor, which keeps it alive.
+
+    Raise NotAttached if that fails.
+    """
     if how in _BY_ENGINE:
         return (engines or _engines()).open(how, what)
     path = {"netns": f"{RUN_NETNS}/{what}", "pid": f"/proc/{what}/ns/net"}.get(how, what)
@@ -46,17 +51,19 @@ def open_namespace(how: str, what: str, engines: Engines | None = None) -> int:
         raise _why(how, what, path, error) from None
 
 
-def open_all(wanted: Mapping[str, Attachment]) -> tuple[dict[str, int], dict[str, NotAttached]]:
-    """Label → file descriptor of those that are there; label → why not of the others."""
-    engines = _engines() if any(how in _BY_ENGINE for how, _ in wanted.values()) else None
-    found: dict[str, int] = {}
+def open_all(
+    attachments: Mapping[str, Attachment],
+) -> tuple[dict[str, int], dict[str, NotAttached]]:
+    """Open namespaces. Return label → file descriptor, and label → the error for the others."""
+    engines = _engines() if any(how in _BY_ENGINE for how, _ in attachments.values()) else None
+    opened: dict[str, int] = {}
     missing: dict[str, NotAttached] = {}
-    for label, (how, what) in wanted.items():
+    for label, (how, what) in attachments.items():
         try:
-            found[label] = open_namespace(how, what, engines)
+            opened[label] = open_namespace(how, what, engines)
         except NotAttached as error:
             missing[label] = error
-    return found, missing
+    return opened, missing
 
 
 def _engines() -> Engines:
@@ -73,7 +80,7 @@ def _why(how: str, what: str, path: str, error: OSError) -> NotAttached:
         )
     if how == "pid" and error.errno in (errno.ENOENT, errno.ESRCH):
         gone = f"there is no process {what}."
-        remedy = "Start it first, and name the number that it has now."
+        remedy = "Start it first, and write its current PID."
         return NotAttached(Problem("no-such-process", gone, remedy=remedy, object=what))
     if how == "netns" and error.errno == errno.ENOENT:
         try:
@@ -82,11 +89,13 @@ def _why(how: str, what: str, path: str, error: OSError) -> NotAttached:
             known = []
         gone = f"there is no namespace {what!r}."
         close = did_you_mean(what, known)
-        remedy, command = (close, "") if close else ("`ip netns list` shows them.", "ip netns list")
+        remedy, command = (
+            (close, "") if close else ("`ip netns list` shows the namespaces.", "ip netns list")
+        )
         return NotAttached(
             Problem("no-such-namespace", gone, remedy=remedy, object=what, command=command)
         )
-    remedy = "Start what it belongs to first, or correct `attach`."
+    remedy = "Start the program that it belongs to first, or correct `attach`."
     other = f"{path} is not a network namespace."
     return NotAttached(Problem("not-a-namespace", other, remedy=remedy, object=path))
 

@@ -1,4 +1,7 @@
-"""Containers of Docker and Podman by name: their engine's HTTP API over a unix socket (docs.docker.com/reference/api/engine)."""
+"""Finds the network namespaces of Docker and Podman containers by name.
+
+It asks the engine's HTTP API over a unix socket (docs.docker.com/reference/api/engine).
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ from netorch.kernel.namespaces.attach import NotAttached
 from netorch.kernel.namespaces.netns import netns_fd
 
 PATIENCE = 5.0
-"""Seconds that an engine has to say all about one container."""
+"""Seconds that an engine has to answer all requests about one container."""
 TRIES = 4
-"""Times that a container is looked at which another one takes the place of meanwhile."""
+"""How often a container is looked up again because it was restarted meanwhile."""
 LARGEST = 16_000_000
-"""Bytes of an answer that are read."""
+"""The largest answer that is read, in bytes."""
 
 _REMEDIES = {
     "created": ("has not been started", "start"),
@@ -29,30 +32,39 @@ _REMEDIES = {
     "paused": ("is paused", "unpause"),
     "restarting": ("is restarting", "logs"),
 }
+"""Status of a container → its description, and the engine's command that helps."""
 
 
 class Engine(Value):
-    """What is to know of one make of engines. `usual`: where its socket is, `own`: where below `XDG_RUNTIME_DIR` a user's is."""
+    """A container engine: Docker or Podman."""
 
     name: str
     command: str
+    """The engine's command line program."""
     variable: str
+    """The environment variable that names the engine's socket."""
     unit: str
+    """The systemd unit that starts the engine."""
     usual: tuple[str, ...]
+    """The usual paths of its socket."""
     own: str
+    """The path of a user's own socket below `XDG_RUNTIME_DIR`."""
 
     def sockets(self, environment: Mapping[str, str]) -> tuple[str, ...]:
-        """Paths to try in order; NotAttached if the environment names what is not a unix socket."""
-        said = environment.get(self.variable, "")
-        if not said:
+        """Return the paths to try, in order.
+
+        Raise NotAttached if the environment names an address that is not a unix socket.
+        """
+        address = environment.get(self.variable, "")
+        if not address:
             runtime = environment.get("XDG_RUNTIME_DIR", "")
             return self.usual + ((f"{runtime}/{self.own}",) if runtime.startswith("/") else ())
-        scheme, separator, path = said.partition("://")
+        scheme, separator, path = address.partition("://")
         if scheme == "unix" and separator and path.startswith("/"):
             return (path,)
         remote = "a container on another machine has no namespace here"
-        what = f"{self.variable} is {printable(said)!r}, which is not a unix socket: {remote}."
-        remedy = f"Say {self.variable}=unix:///PATH, or unset it."
+        what = f"{self.variable} is {printable(address)!r}, which is not a unix socket: {remote}."
+        remedy = f"Set {self.variable}=unix:///PATH, or unset it."
         problem = Problem("remote-engine", what, remedy=remedy, object=self.variable)
         raise NotAttached(problem, unsure=True)
 
@@ -78,29 +90,41 @@ ENGINES = {
 
 
 class Container(Value):
-    """What an engine says of a container. `sandbox`: the path of its namespace, empty where the engine gives none."""
+    """A container as its engine describes it."""
 
     id: str
     name: str
     status: str
+    """`running`, `paused`, `exited` …"""
     pid: int
+    """PID of its first process; 0 if it does not run."""
     sandbox: str
+    """The path of its network namespace; empty if the engine names none."""
     network: str
+    """Its network mode, such as `host`."""
 
 
 class Engines:
-    """The engines of this machine, each asked through the first of its sockets that answers; one that fails is not asked again."""
+    """The engines of this machine.
+
+    Each is asked through the first of its sockets that accepts a connection. An engine that fails
+    is not asked again.
+    """
 
     def __init__(
         self, environment: Mapping[str, str] | None = None, patience: float = PATIENCE
     ) -> None:
+        """`environment`: that of the process if None. `patience`: seconds for one container."""
         self._environment = os.environ if environment is None else environment
         self._patience = patience
         self._failed: dict[str, NotAttached] = {}
         self._sockets: dict[str, str] = {}
 
     def open(self, engine: str, name: str) -> int:
-        """A file descriptor of the container's network namespace; NotAttached if it has none of its own."""
+        """Open the network namespace of a container and return the file descriptor.
+
+        Raise NotAttached if the container does not run or has no namespace of its own.
+        """
         if engine in self._failed:
             raise self._failed[engine]
         try:
@@ -110,28 +134,33 @@ class Engines:
             raise
 
     def _open(self, engine: Engine, name: str, deadline: float) -> int:
-        found = self._container(engine, name, deadline)
+        container = self._container(engine, name, deadline)
         for _ in range(TRIES):
-            _check(engine, found)
-            fd = _namespace_of(found)
+            _check(engine, container)
+            fd = _namespace_of(container)
             try:
-                # its process may have ended since, and another one have the number
-                again = self._container(engine, found.id, deadline)
+                # ask again, because its process may have ended and another one may have the PID
+                again = self._container(engine, container.id, deadline)
             except NotAttached:
                 if fd is not None:
                     os.close(fd)
                 raise
-            if again == found and fd is not None:
+            if again == container and fd is not None:
                 return fd
             if fd is not None:
                 os.close(fd)
-            elif again == found:
-                what = f"container {found.name!r} runs as process {found.pid}, says {engine.name}, but there is none here."
+            elif again == container:
+                what = (
+                    f"container {container.name!r} runs as process {container.pid} according to "
+                    f"{engine.name}, but this machine has no such process."
+                )
                 remedy = f"Does {engine.name} run on another machine, or in a virtual one?"
-                raise NotAttached(Problem("remote-engine", what, remedy=remedy, object=found.name))
-            found = again
-        logs = f"{engine.command} logs {found.name}"
-        raise _not_running(found, "does not stay up", f"See why: `{logs}`.", logs)
+                raise NotAttached(
+                    Problem("remote-engine", what, remedy=remedy, object=container.name)
+                )
+            container = again
+        logs = f"{engine.command} logs {container.name}"
+        raise _not_running(container, "does not stay up", f"See why: `{logs}`.", logs)
 
     def _container(self, engine: Engine, name: str, deadline: float) -> Container:
         status, answer = self._ask(engine, f"/containers/{name}/json", deadline)
@@ -144,17 +173,17 @@ class Engines:
                 Problem("no-such-container", what, remedy=remedy, object=name, command=command)
             )
         if status != 200:
-            said = answer.get("message") if isinstance(answer, dict) else None
-            why = _text(said) or f"HTTP status {status}"
-            what = f"{engine.name} does not tell of container {name!r}: {why}."
+            message = answer.get("message") if isinstance(answer, dict) else None
+            why = _text(message) or f"HTTP status {status}"
+            what = f"{engine.name} does not describe container {name!r}: {why}."
             raise NotAttached(Problem("engine-failed", what, object=name), unsure=True)
         try:
             return _read(answer)
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise self._failure(engine, "what it answers describes no container") from None
+            raise self._failure(engine, "its answer does not describe a container") from None
 
     def _names(self, engine: Engine, deadline: float) -> list[str]:
-        """What its containers are called, for a guess at what was meant."""
+        """Return the names of all containers, to suggest one for a misspelled name."""
         with suppress(_EngineFailed):
             _, answer = self._ask(engine, "/containers/json?all=1", deadline)
             entries = answer if isinstance(answer, list) else []
@@ -169,8 +198,8 @@ class Engines:
         return []
 
     def _ask(self, engine: Engine, path: str, deadline: float) -> tuple[int, Any]:
-        """(HTTP status, what the JSON says) of a GET."""
-        # imported here: it takes longer than most commands, and few topologies have containers
+        """Send a GET request. Return the HTTP status and the decoded JSON."""
+        # imported here, because it takes longer than most commands, and few topologies need it
         from http.client import HTTPConnection, HTTPException
 
         connection = HTTPConnection("engine")
@@ -189,7 +218,7 @@ class Engines:
                 engine, f"it did not answer within {self._patience:g} seconds"
             ) from None
         except (HTTPException, ValueError, RecursionError):
-            raise self._failure(engine, "what it answers is not JSON over HTTP") from None
+            raise self._failure(engine, "its answer is not JSON over HTTP") from None
         except OSError as error:
             raise self._failure(engine, _reason(error)) from None
         finally:
@@ -201,12 +230,12 @@ class Engines:
         tried: dict[str, OSError] = {}
         for path in engine.sockets(self._environment):
             try:
-                found = _connected(path, deadline)
+                connection = _connected(path, deadline)
             except OSError as error:
                 tried[path] = error
             else:
                 self._sockets[engine.name] = path
-                return found
+                return connection
         raise _unreachable(engine, tried)
 
     def _failure(self, engine: Engine, why: str) -> _EngineFailed:
@@ -214,27 +243,27 @@ class Engines:
         command = f"{engine.command} ps"
         what, remedy = (
             f"{engine.name} at {place}: {why}.",
-            f"Is it well? `{command}` should answer.",
+            f"Look whether `{command}` works.",
         )
         problem = Problem("engine-failed", what, remedy=remedy, object=engine.name, command=command)
         return _EngineFailed(problem, unsure=True)
 
 
 class _EngineFailed(NotAttached):
-    """The engine itself is at fault: asking it for another container would be no better."""
+    """The engine itself failed, so netorch does not ask it for another container."""
 
 
 def _unreachable(engine: Engine, tried: Mapping[str, OSError]) -> _EngineFailed:
     reasons: dict[str, list[str]] = {}
     for path, error in tried.items():
         reasons.setdefault(_reason(error), []).append(printable(path))
-    told = "; ".join(f"{', '.join(paths)}: {reason}" for reason, paths in reasons.items())
+    listed = "; ".join(f"{', '.join(paths)}: {reason}" for reason, paths in reasons.items())
     command = f"systemctl start {engine.unit}"
     start = f"Start it (`{command}`)"
     if any(isinstance(error, PermissionError) for error in tried.values()):
         start, command = "Run netorch as root", ""
-    remedy = f"{start}, or say where its socket is: {engine.variable}=unix:///PATH."
-    what = f"{engine.name} cannot be reached ({told})."
+    remedy = f"{start}, or set the path of its socket: {engine.variable}=unix:///PATH."
+    what = f"{engine.name} cannot be reached ({listed})."
     problem = Problem(
         "engine-unreachable", what, remedy=remedy, object=engine.name, command=command
     )
@@ -242,9 +271,10 @@ def _unreachable(engine: Engine, tried: Mapping[str, OSError]) -> _EngineFailed:
 
 
 class _Timed(socket.socket):
-    """A socket on which nothing takes longer than until `deadline`, in however small pieces it comes."""
+    """A socket whose reads raise TimeoutError after `deadline`, however small the pieces are."""
 
     deadline = 0.0
+    """In seconds of the monotonic clock."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
         left = self.deadline - time.monotonic()
@@ -275,7 +305,7 @@ def _reason(error: OSError) -> str:
 
 
 def _read(answer: Any) -> Container:
-    """The container as documented; Podman leaves out what is empty."""
+    """Read a container from an engine's answer. Podman omits empty fields."""
     state, settings, config = (
         answer["State"],
         answer.get("NetworkSettings") or {},
@@ -306,38 +336,44 @@ def _read(answer: Any) -> Container:
     )
 
 
-def _check(engine: Engine, found: Container) -> None:
-    if found.status != "running" or found.pid <= 0:
+def _check(engine: Engine, container: Container) -> None:
+    """Raise NotAttached unless the container runs and has a network namespace of its own."""
+    if container.status != "running" or container.pid <= 0:
         state, verb = _REMEDIES.get(
-            found.status,
-            (f"is {found.status if found.status != 'running' else 'without a process'}", "start"),
+            container.status,
+            (
+                f"is {container.status if container.status != 'running' else 'without a process'}",
+                "start",
+            ),
         )
-        command = f"{engine.command} {verb} {found.name}"
+        command = f"{engine.command} {verb} {container.name}"
         if verb == "logs":
-            remedy = f"`{command}` may say why; apply again when it runs."
+            remedy = f"Look for the cause with `{command}`, and apply again when it runs."
         else:
-            remedy = f"{'Let it go on' if verb == 'unpause' else 'Start it'} with `{command}`."
-        raise _not_running(found, state, remedy, command)
-    if found.network == "host":
-        shared = "it has no network of its own, but the host's"
-        what = f"container {found.name!r} was started with `--network host`: {shared}."
-        remedy = "Take the node `host` in its place."
-        raise NotAttached(Problem("container-on-host", what, remedy=remedy, object=found.name))
+            remedy = f"{'Resume it' if verb == 'unpause' else 'Start it'} with `{command}`."
+        raise _not_running(container, state, remedy, command)
+    if container.network == "host":
+        shared = "it has the host's network, not one of its own"
+        what = f"container {container.name!r} was started with `--network host`: {shared}."
+        remedy = "Use the node `host` instead."
+        raise NotAttached(Problem("container-on-host", what, remedy=remedy, object=container.name))
 
 
-def _not_running(found: Container, state: str, remedy: str, command: str) -> NotAttached:
-    what = f"container {found.name!r} {state}."
-    return NotAttached(Problem("container-not-running", what, None, remedy, found.name, command))
+def _not_running(container: Container, state: str, remedy: str, command: str) -> NotAttached:
+    what = f"container {container.name!r} {state}."
+    return NotAttached(
+        Problem("container-not-running", what, None, remedy, container.name, command)
+    )
 
 
-def _candidates(found: Container) -> Iterator[str]:
-    if found.sandbox:
-        yield found.sandbox
-    yield f"/proc/{found.pid}/ns/net"
+def _candidates(container: Container) -> Iterator[str]:
+    if container.sandbox:
+        yield container.sandbox
+    yield f"/proc/{container.pid}/ns/net"
 
 
-def _namespace_of(found: Container) -> int | None:
-    for path in _candidates(found):
+def _namespace_of(container: Container) -> int | None:
+    for path in _candidates(container):
         with suppress(OSError):
             return netns_fd(path, follow=True)
     return None

@@ -1,4 +1,4 @@
-"""The numbers behind labels and link names, out of what is known of the namespaces."""
+"""Translates labels to namespaces and names of links to indices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Refused(Exception):
 
 
 class UnknownLink(Refused):
-    """No link of that name; `netns` says where it was looked for."""
+    """There is no link of that name in the namespace `netns`."""
 
     def __init__(self, netns: str, name: str) -> None:
         super().__init__(errno.ENODEV, f"there is no link {name!r} in namespace {netns!r}")
@@ -25,31 +25,37 @@ class UnknownLink(Refused):
 
 
 class IndexResolver:
-    """`netorch.netlink.encode.Resolver` over the namespaces that are open."""
+    """Implements `netorch.netlink.encode.Resolver` for the open namespaces."""
 
     def __init__(self, namespaces: Namespaces) -> None:
         self._namespaces = namespaces
 
     def namespace(self, label: str) -> OpenNetns:
+        """Return the open namespace of a label. Raise Refused (ENOENT) if there is none."""
         netns = self._namespaces.find(label)
         if netns is None:
             raise Refused(errno.ENOENT, f"there is no namespace {label!r}")
         return netns
 
     def index_of(self, netns: str, name: str) -> int:
+        """Return the index of a link. Raise UnknownLink if it is not known."""
         index = self.namespace(netns).indices.get(name)
         if index is None:
             raise UnknownLink(netns, name)
         return index
 
     def new_index(self, netns: str, name: str, heeded: bool = True) -> int:
+        """Return the index for a new link, or 0 if the kernel chooses it.
+
+        `heeded`: whether the kernel uses the index. If it does not, 0 is returned.
+        """
         known = self.namespace(netns)
         known.complete = False
         if not known.next_index:
             known.indices.pop(name, None)
             return 0
         if not heeded:
-            # ours stay ahead of what the kernel chooses, which counts up from 2
+            # the kernel counts up from 2; skipping an index keeps netorch's ahead of the kernel's
             known.indices.pop(name, None)
             known.next_index += 1
             return 0
@@ -58,4 +64,5 @@ class IndexResolver:
         return index
 
     def fd_of(self, netns: str) -> int:
+        """Return the file descriptor of a namespace. Raise Refused (ENOENT) if there is none."""
         return self.namespace(netns).fd

@@ -1,4 +1,4 @@
-"""A look into a node, and sockets of it."""
+"""Reads a node's links and addresses, opens sockets in it, and waits for its ports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POLL = 0.02
 
 
 def look(how: str, what: str) -> tuple[list[LinkRecord], list[AddressRecord]]:
-    """The links of a node and their addresses, as they are now."""
+    """Return the current links of a node and their addresses."""
 
     def work() -> tuple[list[LinkRecord], list[AddressRecord]]:
         rtnl = Rtnl()
@@ -35,7 +35,10 @@ def look(how: str, what: str) -> tuple[list[LinkRecord], list[AddressRecord]]:
 def open_socket(
     how: str, what: str, family: int, kind: int, protocol: int, buffer: int = 0
 ) -> Files:
-    """A socket of the node. A socket stays in the namespace that it was made in, whoever uses it. `buffer`: bytes to hold, if not 0."""
+    """Open a socket in a node. It stays in that namespace, even if another process uses it.
+
+    `buffer`: size of the receive buffer in bytes; 0 for the default.
+    """
 
     def work() -> Files:
         made = socket.socket(family, kind, protocol)
@@ -48,19 +51,22 @@ def open_socket(
 
 
 def wait_for_port(how: str, what: str, protocol: str, port: int, timeout: float) -> bool:
-    """Whether a socket of the node waits on the port (`tcp` or `udp`) within `timeout` seconds."""
+    """Tell whether a socket of the node listens on the port within `timeout` seconds.
+
+    `protocol`: `tcp` or `udp`.
+    """
 
     def work() -> bool:
         end = time.monotonic() + timeout
         while (
             not (
-                found := any(
+                listens := any(
                     (known, number) == (protocol, port) for known, _, number in listening()
                 )
             )
             and time.monotonic() < end
         ):
             time.sleep(_POLL)
-        return found
+        return listens
 
     return run_within(how, what, work)

@@ -1,4 +1,4 @@
-"""One network namespace that is open: its file descriptor, its netlink socket, and what is known of its links' indices."""
+"""One open network namespace: its file descriptor, its netlink socket, its known link indices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NS_GET_NSTYPE, _NS_GET_USERNS = 0xB703, 0xB701
 
 
 class OpenNetns:
-    """A namespace that is known by label. `next_index` is 0 where the kernel chooses indices, `indices` what is known of them."""
+    """A namespace with a label. `fd` is -1 while it is closed."""
 
     __slots__ = (
         "complete",
@@ -22,10 +22,10 @@ class OpenNetns:
         "indices",
         "inode",
         "label",
+        "last_round",
         "next_index",
         "pinned",
         "rtnl",
-        "seen",
     )
 
     def __init__(self, label: str, fd: int, inode: tuple[int, int], pinned: bool = False) -> None:
@@ -35,15 +35,20 @@ class OpenNetns:
         self.pinned = pinned
         self.rtnl: Rtnl | None = None
         self.indices: dict[str, int] = {}
+        """Name or altname → index of the links that are known."""
         self.next_index = 0
+        """The next index that netorch assigns; 0 if the kernel chooses indices."""
         self.complete = False
-        self.seen = 0
+        """Whether `indices` holds every link."""
+        self.last_round = 0
+        """The round in which the name was looked up last."""
 
     def forget(self) -> None:
-        """What is known of the links may be wrong: ask the kernel from now on."""
+        """Forget the links' indices, which may be wrong, and let the kernel choose new ones."""
         self.indices, self.next_index, self.complete = {}, 0, False
 
     def close(self) -> None:
+        """Close the netlink socket and the file descriptor."""
         if self.rtnl is not None:
             self.rtnl.close()
             self.rtnl = None
@@ -53,7 +58,11 @@ class OpenNetns:
 
 
 def netns_fd(path: str, follow: bool) -> int:
-    """Open a namespace file; OSError, with EINVAL for anything that is not a network namespace (NS_GET_NSTYPE, ioctl_nsfs(2))."""
+    """Open a network namespace and return its file descriptor.
+
+    Raise OSError if that fails, with EINVAL if it is not a network namespace (NS_GET_NSTYPE,
+    ioctl_nsfs(2)). `follow`: whether to follow a symbolic link.
+    """
     fd = os.open(
         path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     )
@@ -67,9 +76,10 @@ def netns_fd(path: str, follow: bool) -> int:
 
 
 def owner_of(fd: int) -> tuple[int, int] | None:
-    """The user namespace that a network namespace belongs to (NS_GET_USERNS, ioctl_nsfs(2)).
+    """Return the inode of the user namespace that owns a network namespace.
 
-    None where that is none below the one of this process.
+    The kernel tells it only if it is that of this process or a descendant (NS_GET_USERNS,
+    ioctl_nsfs(2)); otherwise return None.
     """
     try:
         owner = fcntl.ioctl(fd, _NS_GET_USERNS)
@@ -82,4 +92,5 @@ def owner_of(fd: int) -> tuple[int, int] | None:
 
 
 def inode_of(status: os.stat_result) -> tuple[int, int]:
+    """Return device and inode number, which together identify a namespace."""
     return status.st_dev, status.st_ino

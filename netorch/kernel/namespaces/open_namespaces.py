@@ -1,4 +1,7 @@
-"""Network namespaces by label: found in /run/netns or attached by path, opened, made and removed (ip-netns(8), setns(2))."""
+"""Opens, makes, enters and removes network namespaces by their labels (ip-netns(8), setns(2)).
+
+A label is a name in /run/netns, or was given to an attached namespace.
+"""
 
 from __future__ import annotations
 
@@ -32,34 +35,46 @@ from netorch.netlink import constants as c
 from netorch.netlink.codec import as_i32, attr, attributes, i32, message, u32
 
 HOST = "host"
-"""The label of the namespace that everything starts from."""
+"""The label of the namespace in which netorch was started."""
 
 RUN_NETNS = "/run/netns"
+"""The directory of named namespaces."""
 OWN_NETNS = "/proc/thread-self/ns/net"
+"""The namespace of the calling thread."""
 
 _MARKER = "made-run-netns"
 _OTHER_FILES = 14
-"""Open files that are no namespace's, at most, but where the limit allows more."""
+"""Descriptors that stay free for other files than those of namespaces, even if the limit is low."""
 _TABLE = 8192
-"""Open files that there is room for from the start, a pointer each."""
+"""Entries that the table of open files has from the start. Each takes the size of a pointer."""
 _NEAR = 1024
-"""Namespaces that are used between two of which one may close the other, at most."""
+"""The number of most recently used namespaces that stay open even near the limit on open files.
+
+A batch may refer to all of them at once.
+"""
 _FIRST_INDEX = 16
-"""Where allotted indices begin: below it the kernel puts what it makes by itself in a new namespace (lo, sit0, tunl0, gre0 …)."""
+"""The first index that netorch assigns.
+
+Lower ones are left to the links that the kernel makes in a new namespace (lo, sit0, tunl0, gre0 …).
+"""
 
 
 def _widen(fd: int, limit: int) -> None:
-    """Make room in the table of open files while nobody shares it: once another thread does, each time that it has to double the kernel
-    waits for all readers, ten milliseconds and more (expand_fdtable in fs/file.c).
+    """Enlarge the process's table of open files. `limit`: the limit on open files.
+
+    This is only quick while the process has one thread. With several threads the kernel waits for
+    all readers whenever it doubles the table, which takes ten milliseconds or more (expand_fdtable
+    in fs/file.c).
     """
     with suppress(OSError):
         os.close(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, min(limit, _TABLE) - 1))
 
 
 class Namespaces:
-    """All namespaces in use, with at most so many of them open as the limit on open files allows.
+    """All namespaces in use. As many of them are open as the limit on open files allows.
 
-    Only the constructor and `close` are for any thread; all else moves the calling thread about, and `home` brings it back.
+    Any thread may call the constructor and `close`. All other methods may move the calling thread
+    to another namespace; `home` brings it back.
     """
 
     def __init__(self) -> None:
@@ -69,9 +84,9 @@ class Namespaces:
             try:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
             except OSError:
-                hard = soft  # what forbids the call leaves the limit as it is
+                hard = soft  # setrlimit(2) is forbidden, so the soft limit counts
         limit = 1 << 20 if hard == resource.RLIM_INFINITY else min(hard, 1 << 20)
-        # two of each, and some for all else that is open
+        # each namespace needs two descriptors, and other files need some
         self.capacity = max(3, (limit - min(256, max(limit // 2, _OTHER_FILES))) // 2)
         home = os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC)
         if threading.active_count() == 1:
@@ -79,12 +94,14 @@ class Namespaces:
         self.host = OpenNetns(HOST, home, inode_of(os.fstat(home)), pinned=True)
         self._user = inode_of(os.stat("/proc/self/ns/user"))
         self.round = 0
+        """Counts the reads and changes: each name is looked up again once in a round."""
         self.proc = Procfs()
         self._known: dict[str, OpenNetns] = {}
         self._open: OrderedDict[str, OpenNetns] = OrderedDict()
         self._at: tuple[int, int] = self.host.inode
 
     def close(self) -> None:
+        """Close all files and restore the limit on open files."""
         for netns in self._known.values():
             netns.close()
         self._known.clear()
@@ -96,15 +113,16 @@ class Namespaces:
             with suppress(OSError):
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
-    # where the thread is
+    # moving the thread
 
     def enter(self, netns: OpenNetns) -> None:
+        """Move the calling thread into a namespace, unless it is there already."""
         if self._at != netns.inode:
             setns(netns.fd)
             self._at = netns.inode
 
     def home(self) -> bool:
-        """Back to the namespace of the start; False if the thread is lost."""
+        """Move the thread back to the host's namespace. Return False if that fails."""
         try:
             if self._at != self.host.inode:
                 setns(self.host.fd)
@@ -117,37 +135,46 @@ class Namespaces:
     # finding
 
     def pin(self, label: str, fd: int) -> None:
-        """What the label means from now on, until it is pinned anew, whatever becomes of the name by which it was found."""
+        """Let a label mean an open namespace until it is pinned again or unpinned.
+
+        This holds even if the namespace's name or path changes.
+        """
         self.drop(label)
         self._known[label] = OpenNetns(label, fd, inode_of(os.fstat(fd)), pinned=True)
 
     def pinned(self) -> dict[str, tuple[int, int]]:
-        """Label → inode of the namespaces that were pinned."""
+        """Return label → inode of the pinned namespaces."""
         return {label: netns.inode for label, netns in self._known.items() if netns.pinned}
 
     def unpin(self) -> None:
-        """Let go of all that was pinned: what the labels mean may be something else by now."""
+        """Close all pinned namespaces and forget what their labels mean."""
         for label in self.pinned():
             self.drop(label)
 
     def names(self) -> Mapping[str, tuple[int, int] | None]:
-        """The entries of /run/netns: name → inode, None for one that is not a namespace (a symbolic link, a stale file …)."""
-        found: dict[str, tuple[int, int] | None] = {}
+        """Return the entries of /run/netns: name → inode.
+
+        The inode is None for an entry that is not a namespace (a symbolic link, a stale file …).
+        """
+        inodes: dict[str, tuple[int, int] | None] = {}
         try:
             entries = os.listdir(RUN_NETNS)
         except (FileNotFoundError, NotADirectoryError):
-            return found
+            return inodes
         for name in entries:
             try:
                 status = os.lstat(f"{RUN_NETNS}/{name}")
             except FileNotFoundError:
                 continue
-            # all namespaces are files of one file system that nothing else is in, nsfs
-            found[name] = inode_of(status) if status.st_dev == self.host.inode[0] else None
-        return found
+            # all namespaces are files of the file system nsfs, which holds nothing else
+            inodes[name] = inode_of(status) if status.st_dev == self.host.inode[0] else None
+        return inodes
 
-    def odd(self, name: str) -> str:
-        """What an entry of /run/netns is that is neither a network namespace nor the empty file that a crash leaves; else ""."""
+    def foreign_file(self, name: str) -> str:
+        """Return what an entry of /run/netns is if it is a foreign file, such as `a directory`.
+
+        Return "" for a network namespace, and for the empty file that a crash leaves.
+        """
         path = f"{RUN_NETNS}/{name}"
         try:
             status, folder = os.lstat(path), os.lstat(RUN_NETNS)
@@ -166,18 +193,24 @@ class Namespaces:
         return "a file with something in it" if status.st_size else ""
 
     def is_own(self, netns: OpenNetns) -> bool:
-        """Whether it belongs to the user namespace of this process: only root there can set its marks."""
+        """Tell whether a namespace belongs to the user namespace of this process.
+
+        Only root of that user namespace can set marks in it.
+        """
         return owner_of(netns.fd) == self._user
 
     def find(self, label: str) -> OpenNetns | None:
-        """The namespace of a label, open; None without one. Each name is looked at anew once a `round`."""
+        """Return the open namespace of a label, or None if there is none.
+
+        Each name is looked up again once in a `round`.
+        """
         if label == HOST:
             return self.host
         known = self._known.get(label)
         if known is not None and known.pinned:
             return known
-        if known is None or known.seen != self.round:
-            known = self._look(label, known)
+        if known is None or known.last_round != self.round:
+            known = self._look_up(label, known)
             if known is None:
                 return None
         if known.fd < 0:
@@ -194,10 +227,10 @@ class Namespaces:
         self._use(known)
         return known
 
-    def _look(self, label: str, known: OpenNetns | None) -> OpenNetns | None:
+    def _look_up(self, label: str, known: OpenNetns | None) -> OpenNetns | None:
         try:
             if "/" in label or label in ("", ".", ".."):
-                raise FileNotFoundError(errno.ENOENT, "no name of a namespace", label)
+                raise FileNotFoundError(errno.ENOENT, "is not a name of a namespace", label)
             status = os.lstat(f"{RUN_NETNS}/{label}")
         except OSError:
             self.drop(label)
@@ -208,11 +241,12 @@ class Namespaces:
         if known is None or known.inode != inode_of(status):
             self.drop(label)
             known = self._known[label] = OpenNetns(label, -1, inode_of(status))
-        known.seen = self.round
+        known.last_round = self.round
         return known
 
     def _use(self, netns: OpenNetns) -> None:
-        # far from the limit it does not matter who was used last; what a batch speaks of must have been, when it does
+        # Far from the limit the order of use does not matter. Near it the namespaces of a batch
+        # must be the most recently used ones, so that they stay open.
         if netns.label in self._open and len(self._open) < self.capacity - _NEAR:
             return
         self._open[netns.label] = netns
@@ -221,29 +255,33 @@ class Namespaces:
             self._open.popitem(last=False)[1].close()
 
     def make_room(self, files: int) -> None:
-        """Close what was not used for longest, until so many more files may be open."""
+        """Close the least recently used namespaces until `files` more files may be opened."""
         while self._open and 2 * len(self._open) + files > 2 * self.capacity:
             self._open.popitem(last=False)[1].close()
 
     def rtnl(self, netns: OpenNetns) -> Rtnl:
-        """The namespace's netlink socket, opened in it at the first use."""
+        """Return the namespace's netlink socket, which is opened at the first use."""
         if netns.rtnl is None:
             self.enter(netns)
             netns.rtnl = Rtnl()
         return netns.rtnl
 
     def number_of(self, asker: OpenNetns, fd: int) -> int | None:
-        """The number that the open namespace `fd` has in another one (RTM_GETNSID), None without one."""
+        """Return the nsid of the open namespace `fd` in another one, or None (RTM_GETNSID)."""
         return self._number(asker, attr(c.NETNSA_FD, u32(fd)))
 
     def number_in(self, target: int, number: int) -> int | None:
-        """The number that a namespace has in another one. `target`, `number`: what the host has for the two."""
+        """Return the nsid that one namespace has in another one, or None.
+
+        `number`: the nsid that the first one has in the host's namespace. `target`: the nsid that
+        the second one has there.
+        """
         return self._number(
             self.host, attr(c.NETNSA_NSID, i32(number)) + attr(c.NETNSA_TARGET_NSID, i32(target))
         )
 
     def give_number(self, fd: int) -> None:
-        """See to it that the host has a number for an open namespace."""
+        """Give an open namespace an nsid in the host's namespace, unless it has one."""
         if self.number_of(self.host, fd) is None:
             rtnl = self.rtnl(self.host)
             seq = rtnl.next_seq()
@@ -259,18 +297,18 @@ class Namespaces:
         return None
 
     def numbers(self, label: str, others: Iterable[str]) -> dict[str, int]:
-        """The numbers that other namespaces have in one, by their labels."""
-        found: dict[str, int] = {}
+        """Return label → nsid that the other namespaces have in the namespace `label`."""
+        nsids: dict[str, int] = {}
         for other in others:
-            asker, there = self.find(label), self.find(other)
-            if asker is not None and there is not None:
-                number = self.number_of(asker, there.fd)
+            asker, netns = self.find(label), self.find(other)
+            if asker is not None and netns is not None:
+                number = self.number_of(asker, netns.fd)
                 if number is not None:
-                    found[other] = number
-        return found
+                    nsids[other] = number
+        return nsids
 
     def drop(self, label: str) -> None:
-        """Close what is open of a namespace and forget it."""
+        """Close a namespace's files and forget its label."""
         self._open.pop(label, None)
         known = self._known.pop(label, None)
         if known is not None:
@@ -279,14 +317,20 @@ class Namespaces:
             known.close()
 
     def close_cached_files(self) -> None:
-        """Close what is open of all namespaces but the host's and the pinned ones; each is opened again when it is needed."""
+        """Close the files of all namespaces except the host's and the pinned ones.
+
+        Each namespace is opened again when it is needed.
+        """
         self.home()
         self.proc.close()
         while self._open:
             self._open.popitem()[1].close()
 
     def forget_links(self) -> None:
-        """Links may have come and gone behind our back, except where every index is of our own allotting."""
+        """Forget the links' indices, because other programs may have changed links meanwhile.
+
+        Namespaces in which netorch assigned every index are exempt.
+        """
         for netns in (self.host, *self._known.values()):
             if not netns.next_index:
                 netns.forget()
@@ -294,23 +338,26 @@ class Namespaces:
     # making and removing
 
     def fresh(self) -> None:
-        """Move the thread into a new namespace that nobody else knows."""
+        """Move the thread into a new namespace that no other process uses."""
         unshare(CLONE_NEWNET)
         self._at = (-1, -1)
 
     def new(self, label: str) -> OpenNetns:
-        """A new namespace that has no name yet, entered; give it one with `publish` or close it."""
+        """Make a namespace without a name and enter it.
+
+        The caller gives it a name with `publish`, or closes it.
+        """
         self.fresh()
         fd = move_up(os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC))
         netns = OpenNetns(label, fd, inode_of(os.fstat(fd)))
         self._at = netns.inode
         netns.next_index, netns.indices = _FIRST_INDEX, {"lo": 1}
-        netns.seen = self.round
+        netns.last_round = self.round
         return netns
 
     @contextmanager
     def throwaway(self, label: str) -> Iterator[OpenNetns]:
-        """A new namespace that goes by `label` as long as the context lasts, and then is gone with all that is in it."""
+        """Make a namespace with the label `label`, which is deleted when the context ends."""
         netns = self.new(label)
         netns.pinned = True
         self.drop(label)
@@ -321,10 +368,13 @@ class Namespaces:
             self.drop(label)
 
     def publish(self, netns: OpenNetns, reclaim: frozenset[str] = frozenset()) -> None:
-        """Bind the namespace that the thread is in to its name; FileExistsError if that is taken."""
+        """Give the thread's namespace its name. Raise FileExistsError if the name is taken.
+
+        `reclaim`: names at which an empty plain file, which a crash left, is removed first.
+        """
         path = f"{RUN_NETNS}/{netns.label}"
         if "/" in netns.label or netns.label in ("", ".", ".."):
-            raise OSError(errno.EINVAL, "no name for a namespace", netns.label)
+            raise OSError(errno.EINVAL, "is not a name for a namespace", netns.label)
         if netns.label in reclaim:
             self._unlink_stale(path)
         os.close(
@@ -340,7 +390,7 @@ class Namespaces:
         self._use(netns)
 
     def _unlink_stale(self, path: str) -> bool:
-        """Remove an empty plain file that a crash left where a namespace's name belongs; nothing else."""
+        """Remove `path` if it is the empty plain file that a crash leaves. Tell whether it was."""
         try:
             status, home = os.lstat(path), os.lstat(RUN_NETNS)
         except FileNotFoundError:
@@ -353,16 +403,17 @@ class Namespaces:
         return stale
 
     def remove(self, label: str, reclaim: frozenset[str] = frozenset()) -> None:
-        """Take the name away; the namespace dies with its last user (umount2(2), MNT_DETACH). ENOENT if it is not there.
+        """Remove the name of a namespace (umount2(2), MNT_DETACH).
 
-        EINVAL if the name means something else by now than when it was last looked at.
+        The kernel deletes the namespace when its last user is gone. Raise OSError with ENOENT if
+        there is no such name, with EINVAL if it means another namespace than at the last lookup.
         """
         known = self._known.get(label)
         inode = known.inode if known is not None else None
         self.drop(label)
         path = f"{RUN_NETNS}/{label}"
         if "/" in label or label in ("", ".", ".."):
-            raise OSError(errno.EINVAL, "no name of a namespace", label)
+            raise OSError(errno.EINVAL, "is not a name of a namespace", label)
         status = os.lstat(path)
         if status.st_dev != self.host.inode[0]:
             if label in reclaim and self._unlink_stale(path):
@@ -378,7 +429,10 @@ class Namespaces:
         os.unlink(path)
 
     def prepare(self) -> None:
-        """Make /run/netns a shared mount, as `ip netns add` does, so that other mount namespaces see what is made there."""
+        """Make /run/netns a shared mount, as `ip netns add` does.
+
+        Other mount namespaces then see the namespaces that are made there.
+        """
         if not os.path.isdir(RUN_NETNS):
             os.makedirs(os.path.dirname(RUN_NETNS), 0o755, exist_ok=True)
             with suppress(FileExistsError):
@@ -397,7 +451,7 @@ class Namespaces:
             os.close(fd)
 
     def tidy(self) -> None:
-        """Remove /run/netns again if it is empty and netorch made it."""
+        """Remove /run/netns if it is empty and netorch made it."""
         if owned_directories.has(_MARKER) and not self.names():
             try:
                 umount(RUN_NETNS)

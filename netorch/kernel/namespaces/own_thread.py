@@ -1,4 +1,4 @@
-"""A thread for one call that moves between namespaces: the thread ends there, and the caller stays where it was."""
+"""Runs a call in a new thread, which may enter other namespaces while the caller's thread stays."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Result = TypeVar("Result")
 def run_in_new_thread(
     function: Callable[[], Result], undo: Callable[[Result], None] = lambda _: None
 ) -> Result:
-    """What `function` returns or raises, called in a new thread that ends with it.
+    """Run `function` in a new thread, and return or raise what it does.
 
-    Ctrl-C while it runs waits for its end and takes the result back with `undo`: nobody else has it.
+    Ctrl-C waits for the end of the call, and then calls `undo` with the result.
     """
-    found: list[Result] = []
+    results: list[Result] = []
     errors: list[BaseException] = []
 
     def work() -> None:
         try:
-            found.append(function())
+            results.append(function())
         except BaseException as error:
             errors.append(error)
 
@@ -36,16 +36,16 @@ def run_in_new_thread(
         thread.join()
     except BaseException:
         thread.join()
-        for result in found:
+        for result in results:
             undo(result)
         raise
     if errors:
         raise errors[0]
-    return found[0]
+    return results[0]
 
 
 def open_namespace_of(how: str, what: str) -> int:
-    """The network namespace that a place is, open; KernelRefused if it is not there."""
+    """Open a network namespace (see `open_namespace`). Raise KernelRefused if that fails."""
     try:
         return open_namespace(how, what)
     except NotAttached as error:
@@ -58,7 +58,10 @@ def run_within(
     function: Callable[[], Result],
     undo: Callable[[Result], None] = lambda _: None,
 ) -> Result:
-    """What `function` returns in the network namespace of a place."""
+    """Run `function` in a network namespace, and return or raise what it does.
+
+    `undo`: see `run_in_new_thread`.
+    """
 
     def work() -> Result:
         with open(open_namespace_of(how, what), "rb", closefd=True) as namespace:

@@ -1,4 +1,4 @@
-"""One thread that does whatever needs another network namespace, so that the caller's own never changes."""
+"""A thread that enters other network namespaces, so that the caller's thread never has to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class _Call(Generic[Result]):
-    """A call on its way through the thread, and what came of it."""
+    """A call for the thread, and its result."""
 
     def __init__(self, function: Callable[[], Result]) -> None:
         self.function = function
@@ -31,16 +31,20 @@ class _Call(Generic[Result]):
 
 
 class Worker:
-    """Runs calls one after the other; `settle` runs after each, and a thread that it gives up on (False) is replaced."""
+    """Runs calls one after the other in its thread."""
 
     def __init__(self, settle: Callable[[], bool]) -> None:
+        """`settle` runs after each call. If it returns False, a new thread replaces this one."""
         self._settle = settle
         self._calls: SimpleQueue[_Call[object] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def call(self, function: Callable[[], Result]) -> Result:
-        """What `function` returns or raises, run in the thread. Ctrl-C ends the wait; the call itself still runs to its end."""
+        """Run `function` in the thread, and return or raise what it does.
+
+        Ctrl-C ends the wait, but not the call, which still runs to its end.
+        """
         call: _Call[Result] = _Call(function)
         with self._lock:
             if self._thread is None:
@@ -52,6 +56,7 @@ class Worker:
         return call.result  # type: ignore[return-value]
 
     def close(self) -> None:
+        """End the thread and wait for its end."""
         with self._lock:
             thread, self._thread = self._thread, None
             if thread is not None:
@@ -65,7 +70,7 @@ class Worker:
         return thread
 
     def _replace(self) -> None:
-        """A new thread for what is still to be called; if there can be none, whoever waits is told so."""
+        """Start a new thread for the remaining calls. If that fails, they raise the error."""
         try:
             self._thread = self._started()
         except KernelRefused as error:
