@@ -210,7 +210,7 @@ class Node:
         machine = self._context.machine
         files = machine.call(spawn.entrance, *self._place)
         try:
-            return spawn.popen(spawn.opened(files, machine.way), argv, options)
+            return spawn.popen(spawn.namespaces_of(files, machine.namespaces), argv, options)
         finally:
             spawn.close_all(files)
 

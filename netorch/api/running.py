@@ -121,7 +121,7 @@ class Lab:
 
         Raise KernelRefused if something could not be removed.
         """
-        if not (self._live and self._context.machine.ours):
+        if not (self._live and self._context.machine.is_owner):
             return
         try:
             self._end()

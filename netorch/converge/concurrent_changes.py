@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netorch.kernel.processes.members import inside
+from netorch.kernel.processes.members import processes_in
 from netorch.kinds.route import Route
 from netorch.kinds.rule import Rule
 from netorch.netlink.constants import RTPROT_BOOT, RTPROT_STATIC
@@ -42,7 +42,7 @@ def name_processes(steps: Iterable[Step], snapshot: Snapshot) -> list[str]:
     labels = {step.key.netns for step in steps} - {HOST}
     sentences = []
     for label in sorted(labels & snapshot.namespaces.keys()):
-        if processes := inside([snapshot.namespaces[label].inode]):
+        if processes := processes_in([snapshot.namespaces[label].inode]):
             sentences.append(
                 f"Processes in {label_text(label)}: "
                 f"{', '.join(f'{name} ({pid})' for pid, name in sorted(processes.items()))}."

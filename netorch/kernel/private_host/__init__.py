@@ -1,1 +1,1 @@
-"""Private hosts: machines of their own for tests and programs."""
+"""Private hosts: throwaway copies of the machine for tests and programs."""

@@ -1,8 +1,8 @@
-"""Calls from one process to another over a socket. A table says which there are, and of which types
-their arguments and results are.
+"""Calls from one process to another over a socket.
 
-What crosses is JSON of these types, and open files beside it. The standard library writes it,
-because names and texts of the kernel need not be UTF-8, which it alone keeps as they are.
+A table lists the functions and the types of their arguments and results. Values of these types are
+sent as JSON, and open files along with it. The standard library writes the JSON, because names and
+texts of the kernel need not be UTF-8, and only the standard library preserves them.
 """
 
 from __future__ import annotations
@@ -27,13 +27,16 @@ T = TypeVar("T")
 
 
 class Files(Value):
-    """A result that is open files: descriptors here, which are closed when sent, and others there."""
+    """A result that consists of open files.
+
+    The sending process closes its descriptors; the receiving process gets descriptors of its own.
+    """
 
     fds: tuple[int, ...]
 
 
 class ValueForm(Generic[T]):
-    """How values of a type cross: as values of the type `wire`, which msgspec knows."""
+    """How values of a type are sent: as values of the type `wire`, which msgspec knows."""
 
     def __init__(
         self,
@@ -47,7 +50,7 @@ class ValueForm(Generic[T]):
 
 
 class Call:
-    """A function that another process may call. `result`: None for one that returns Files."""
+    """A function that another process may call, with the types of its arguments and its result."""
 
     def __init__(
         self,
@@ -55,26 +58,31 @@ class Call:
         arguments: Sequence[ValueForm[Any]],
         result: ValueForm[Any] | None,
     ) -> None:
+        """`result`: None for a function that returns Files."""
         self.function = function
         self._arguments = arguments
         self._result = result
 
     def encode_arguments(self, arguments: Sequence[Any]) -> list[Any]:
+        """Return the arguments as values for JSON."""
         return [
             msgspec.to_builtins(form.pack(value), str_keys=True)
             for form, value in zip(self._arguments, arguments, strict=True)
         ]
 
     def decode_arguments(self, arguments: Sequence[Any]) -> list[Any]:
+        """Return the arguments from their values in JSON."""
         return [
             form.unpack(_convert(value, form.wire))
             for form, value in zip(self._arguments, arguments, strict=True)
         ]
 
     def encode_result(self, result: Any) -> bytes:
+        """Return the result as JSON; empty for Files."""
         return b"" if self._result is None else _encode(self._result.pack(result))
 
     def decode_result(self, data: bytes) -> Any:
+        """Return the result from its JSON."""
         assert self._result is not None
         return self._result.unpack(_convert(json.loads(data), self._result.wire))
 
@@ -89,10 +97,10 @@ class Calls:
     def ask(
         self, connection: socket.socket, function: Callable[..., Any], arguments: Sequence[Any]
     ) -> Any:
-        """Have the other process call a function, and return or raise what it does there.
-        ConnectionError and the like if it is gone.
+        """Call a function in the other process and return its result.
 
-        A result that is Files holds descriptors of this process.
+        Raise Raised if the function raises there, and ConnectionError or another OSError if the
+        other process is gone. A result of the type Files holds descriptors of this process.
         """
         name = self._names[function]
         call = self._calls[name]
@@ -102,12 +110,12 @@ class Calls:
         if flags & socket.MSG_CTRUNC:
             for fd in fds:
                 os.close(fd)
-            what = "this process may not have more open files."
+            what = "this process has reached its limit on open files."
             raise KernelRefused(
                 Problem(
                     "file-limit",
                     what,
-                    remedy="Raise the limit, `ulimit -n`, or close some.",
+                    remedy="Raise the limit with `ulimit -n`, or close some files.",
                     command="ulimit -n",
                 )
             )
@@ -121,7 +129,7 @@ class Calls:
         return Files(tuple(fds)) if fds else call.decode_result(rest)
 
     def answer(self, connection: socket.socket) -> None:
-        """Do what the other process asks for, once."""
+        """Receive one call from the other process, carry it out and send the result."""
         try:
             try:
                 name, arguments = _convert(json.loads(_all(connection)), tuple[str, list[Any]])
@@ -133,14 +141,14 @@ class Calls:
                 return
             _send(connection, result.fds if isinstance(result, Files) else (), data)
         except OSError:
-            # the other process does not wait any more
+            # the other process no longer waits for the answer
             return
         finally:
             connection.close()
 
 
 class Raised(Exception):
-    """A call ended with an exception there, which is `error` here."""
+    """A call raised an exception in the other process. `error` is its copy in this process."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -148,19 +156,20 @@ class Raised(Exception):
 
 
 def send_error(connection: socket.socket, error: BaseException) -> None:
+    """Send an exception to the other process."""
     connection.sendall(b"-" + _encode(error_value(error)))
     connection.shutdown(socket.SHUT_WR)
 
 
 def decode_error(data: bytes) -> Exception:
-    """The exception that `send_error` sent, without its sign."""
+    """Decode the exception that `send_error` sent. `data` does not include the leading `-`."""
     return error_of(_convert(json.loads(data), ErrorValue))
 
 
 def wait(connection: socket.socket) -> None:
     """Wait for the end of a call whose result nobody needs."""
     with suppress(OSError):
-        # a request that is not whole begins nothing
+        # the other process does not start a call whose request is incomplete
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(_CHUNK):
             pass

@@ -1,4 +1,4 @@
-"""Private hosts, from the side of the program that wants one: a machine of its own, with network, mounts and processes."""
+"""Starts private hosts and calls functions in them, on the side of the program that uses one."""
 
 from __future__ import annotations
 
@@ -20,34 +20,39 @@ from netorch.kernel.system.syscalls import CLONE_NEWPID, CLONE_NEWUSER
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
-_NURSERY = "import sys; sys.path[:] = {path!r}; from netorch.kernel.private_host.server import main; main(3, 4, {calls!r})"
+_FORK_SERVER = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from netorch.kernel.private_host.server import main; main(3, 4, {calls!r})"
+)
+"""The code of the fork server: the process from which private hosts are forked."""
 _PATIENCE = 5.0
 _lock = threading.Lock()
-_nursery: tuple[int, int] | None = None
-"""The process that it is for, and its socket."""
+_fork_server: tuple[int, int] | None = None
+"""The PID of the process that started the fork server, and the descriptor of its socket."""
 
 
 def prepare(calls_module: str) -> None:
-    """Start the process that private hosts are forked from.
+    """Start the fork server, from which private hosts are forked.
 
-    `calls_module`: the module that it loads, whose CALLS are what a host can be asked for.
+    `calls_module`: the module that it loads. Its CALLS lists the functions that can be called in a
+    host.
     """
-    global _nursery  # noqa: PLW0603  one for the process
+    global _fork_server  # noqa: PLW0603  one for the process
     with _lock:
-        if _nursery is None or _nursery[0] != os.getpid():
-            _nursery = os.getpid(), _start(calls_module)
+        if _fork_server is None or _fork_server[0] != os.getpid():
+            _fork_server = os.getpid(), _start(calls_module)
 
 
 class PrivateHost:
-    """A private host, gone with `close` and with this process. A context manager.
+    """A private host. It ends with `close` and with this process. A context manager.
 
-    Calls may come from several threads at once.
+    Several threads may call functions in it at the same time.
     """
 
     def __init__(self, calls_module: str) -> None:
-        """`calls_module`: the module whose CALLS are what the host can be asked for.
+        """Start a private host. Raise LacksError if this machine does not allow it.
 
-        LacksError if this machine does not allow it.
+        `calls_module`: the module whose CALLS lists the functions that can be called in the host.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
@@ -57,13 +62,13 @@ class PrivateHost:
         self._owner = os.getpid()
         self.fds: tuple[int, ...] = ()
         try:
-            said, fds, _, _ = socket.recv_fds(ours, 1 << 16, 8)
-            if not said:
+            answer, fds, _, _ = socket.recv_fds(ours, 1 << 16, 8)
+            if not answer:
                 raise KernelRefused(
                     Problem("private-host-ended", "the private host ended before it was ready.")
                 )
-            if said[:1] == b"-":
-                raise decode_error(said[1:])
+            if answer[:1] == b"-":
+                raise decode_error(answer[1:])
         except BaseException:
             ours.close()
             raise
@@ -72,18 +77,18 @@ class PrivateHost:
         self.fds = tuple(fds)
 
     @property
-    def ours(self) -> bool:
-        """False in a process that was forked from the one which the host is for."""
+    def is_owner(self) -> bool:
+        """Whether this process made the host. False in a process that was forked from it."""
         return os.getpid() == self._owner
 
     @property
-    def way(self) -> Entrance:
-        """Its user namespace, if that is not the program's own, and its processes."""
+    def namespaces(self) -> Entrance:
+        """Its user namespace, unless this process is in it too, and its PID namespace."""
         user, processes = self.fds
-        own, there = os.stat("/proc/self/ns/user"), os.fstat(user)
+        own, other = os.stat("/proc/self/ns/user"), os.fstat(user)
         entered = (
             ()
-            if (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)
+            if (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino)
             else ((CLONE_NEWUSER, user),)
         )
         return (*entered, (CLONE_NEWPID, processes))
@@ -94,7 +99,7 @@ class PrivateHost:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """What `function`, which is in the table of calls, returns or raises there."""
+        """Call a function of the table in the host, and return or raise what it does."""
         assert not kwargs
         return cast("Result", self._ask(function, args, to_the_end=False))
 
@@ -104,7 +109,10 @@ class PrivateHost:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """`call`, of what changes the kernel: Ctrl-C, of which the host hears nothing, waits for its end."""
+        """Call a function that changes the kernel, as `call` does.
+
+        Ctrl-C waits for the end of the call, because it does not reach the host.
+        """
         assert not kwargs
         return cast("Result", self._ask(function, args, to_the_end=True))
 
@@ -129,12 +137,12 @@ class PrivateHost:
         raise error
 
     def close(self) -> None:
-        """End all processes of the host; its namespaces go with them. Returns when they are gone.
+        """End all processes of the host and wait for that. The kernel deletes its namespaces then.
 
-        One that was orphaned out of it, where nobody reaps orphans, is not waited for longer than a few seconds.
+        The wait takes at most a few seconds, in case that an orphan of the host is never reaped.
         """
         fds, self.fds = self.fds, ()
-        if self.ours:
+        if self.is_owner:
             with suppress(OSError):
                 self._connection.settimeout(_PATIENCE)
                 self._connection.shutdown(socket.SHUT_WR)
@@ -152,25 +160,29 @@ class PrivateHost:
 
 
 def _ask_for_host(theirs: socket.socket, calls_module: str) -> None:
-    """Send the nursery a socket; a nursery that is gone, or is that of a process from which this one was forked, is replaced."""
-    global _nursery  # noqa: PLW0603  one for the process
+    """Send the fork server a socket, on which the new host will answer.
+
+    Start a new fork server if it is gone, or belongs to the process that this one was forked from.
+    """
+    global _fork_server  # noqa: PLW0603  one for the process
     for last in (False, True):
         prepare(calls_module)
         with _lock:
-            assert _nursery is not None
-            nursery = socket.socket(fileno=_nursery[1])
+            assert _fork_server is not None
+            server = socket.socket(fileno=_fork_server[1])
             try:
-                socket.send_fds(nursery, [b"?"], [theirs.fileno()])
-                nursery.detach()
+                socket.send_fds(server, [b"?"], [theirs.fileno()])
+                server.detach()
                 return
             except OSError as error:
-                nursery.close()
-                _nursery = None
+                server.close()
+                _fork_server = None
                 if last:
                     raise NetorchError(
                         Problem(
                             "private-host-ended",
-                            f"the process that makes private hosts does not live: {error.strerror}.",
+                            "the process that makes private hosts does not start: "
+                            f"{error.strerror}.",
                         )
                     ) from error
 
@@ -185,15 +197,16 @@ def _start(calls_module: str) -> int:
             raise LacksError(
                 Problem(
                     "no-private-host",
-                    f"private hosts need pidfd_open(2), since Linux 5.3: {error.strerror}.",
+                    "private hosts need pidfd_open(2), which Linux has since 5.3: "
+                    f"{error.strerror}.",
                 )
             ) from None
         try:
-            # above the numbers that they get there
+            # at 10 and above, so that no copy has a number that a descriptor of the child gets
             copies += [
                 fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (theirs.fileno(), program)
             ]
-            code = _NURSERY.format(
+            code = _FORK_SERVER.format(
                 path=[os.path.abspath(path) for path in sys.path], calls=calls_module
             )
             null = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
@@ -213,27 +226,29 @@ def _start(calls_module: str) -> int:
             raise LacksError(
                 Problem(
                     "no-private-host",
-                    f"private hosts need a Python to start: {sys.executable!r}: {error.strerror}.",
+                    "private hosts need a Python interpreter that starts: "
+                    f"{sys.executable!r}: {error.strerror}.",
                     object=sys.executable,
                 )
             ) from None
         finally:
             for fd in (program, *copies):
                 os.close(fd)
-    # a number, which nobody is warned of that it is still open at the end
+    # a plain number, because Python would warn about a socket that is open at the end
     return ours.detach()
 
 
 class CurrentHost:
-    """The host that this process is on, in the place of a private one."""
+    """The host on which this process runs, with the interface of a private one."""
 
-    way: Entrance = ()
+    namespaces: Entrance = ()
 
     def __init__(self) -> None:
         self._owner = os.getpid()
 
     @property
-    def ours(self) -> bool:
+    def is_owner(self) -> bool:
+        """Whether this process made the object. False in a process that was forked from it."""
         return os.getpid() == self._owner
 
     def call(
@@ -242,11 +257,13 @@ class CurrentHost:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
+        """Call a function."""
         return function(*args, **kwargs)
 
     change = call
 
     def close(self) -> None:
+        """Do nothing."""
         return
 
 

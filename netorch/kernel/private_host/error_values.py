@@ -1,4 +1,4 @@
-"""Exceptions as plain values, so that another process can raise them."""
+"""Translates exceptions to plain values and back, so that another process can raise them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OTHER_ERRORS = {
 
 
 class PlaceValue(msgspec.Struct, frozen=True):
-    """A Position; with a `path` an InCode."""
+    """The value of a Position, or of an InCode if it has a `path`."""
 
     line: int
     column: int
@@ -39,7 +39,7 @@ class PlaceValue(msgspec.Struct, frozen=True):
 
 
 class ProblemValue(msgspec.Struct, frozen=True):
-    """A Problem with its place as a value."""
+    """The value of a Problem."""
 
     code: str
     what: str
@@ -50,17 +50,23 @@ class ProblemValue(msgspec.Struct, frozen=True):
 
 
 class NetorchErrorValue(msgspec.Struct, frozen=True, tag="netorch"):
+    """The value of a NetorchError or one of its subclasses."""
+
     kind: str
     problems: tuple[ProblemValue, ...]
     file: str
 
 
 class CommandErrorValue(msgspec.Struct, frozen=True, tag="command"):
+    """The value of a CommandError."""
+
     problem: ProblemValue
     status: int
 
 
 class OSErrorValue(msgspec.Struct, frozen=True, tag="os"):
+    """The value of an OSError with an errno."""
+
     kind: str
     errno: int
     strerror: str
@@ -68,6 +74,8 @@ class OSErrorValue(msgspec.Struct, frozen=True, tag="os"):
 
 
 class OtherErrorValue(msgspec.Struct, frozen=True, tag="other"):
+    """The value of any other exception."""
+
     kind: str
     text: str
 
@@ -76,12 +84,14 @@ ErrorValue = NetorchErrorValue | CommandErrorValue | OSErrorValue | OtherErrorVa
 
 
 def place_value(where: Position | None) -> PlaceValue | None:
+    """Return the value of a position."""
     if where is None:
         return None
     return PlaceValue(where.line, where.column, where.path if isinstance(where, InCode) else None)
 
 
 def position_of(value: PlaceValue | None) -> Position | None:
+    """Return the position of a value."""
     if value is None:
         return None
     return (
@@ -92,6 +102,7 @@ def position_of(value: PlaceValue | None) -> Position | None:
 
 
 def error_value(error: BaseException) -> ErrorValue:
+    """Return the value of an exception."""
     if type(error) is CommandError:
         return CommandErrorValue(_problem_value(error.problems[0]), error.status)
     if isinstance(error, NetorchError):
@@ -134,14 +145,17 @@ def _problem(value: ProblemValue) -> Problem:
 
 
 def error_of(value: ErrorValue) -> Exception:
-    """The exception; a NetorchError that names it in place of one whose type is unknown here."""
+    """Return the exception of a value.
+
+    An exception of an unknown type becomes a NetorchError that names the type.
+    """
     match value:
         case CommandErrorValue(problem, status):
             return CommandError(_problem(problem), status)
         case NetorchErrorValue(kind, problems, file):
             return _NETORCH_ERRORS[kind]([_problem(entry) for entry in problems], file)
         case OSErrorValue(kind, errno, strerror, filename):
-            # OSError chooses the subclass by the number
+            # OSError chooses the subclass by the errno
             return _OS_ERRORS[kind](errno, strerror, filename)
         case OtherErrorValue(kind, text):
             if kind in _OTHER_ERRORS:

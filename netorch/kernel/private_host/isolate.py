@@ -1,4 +1,7 @@
-"""A machine of its own for the calling process: network, mounts and processes, with /run/netns, /run/netorch and /etc/netns empty."""
+"""Moves the calling process into namespaces of its own and mounts what a private host needs.
+
+/run/netns, /run/netorch and /etc/netns are empty there.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,13 @@ _LOOPBACK_UP = struct.pack("=BxHiII", 0, 0, 1, c.IFF_UP, c.IFF_UP)
 _SHADOWED = (("/run", ("netns", "netorch")), ("/etc", ("netns",)))
 
 
-def leave(user: bool) -> None:
-    """Into new namespaces; the next child is process 1 of the machine, and whoever it has to thank for it dies with its own parent.
+def enter_new_namespaces(user: bool) -> None:
+    """Move into new network, mount and PID namespaces. The next child is process 1 of the host.
 
-    `user`: by a user namespace in which the caller is root, as whoever has no rights can. LacksError if it is not allowed.
+    The calling process then dies with its parent. Raise LacksError if the machine does not allow
+    new namespaces.
+
+    `user`: whether to make a user namespace, in which the caller is root. It needs no capabilities.
     """
     uid, gid = os.geteuid(), os.getegid()
     try:
@@ -49,8 +55,11 @@ def leave(user: bool) -> None:
         raise refusal("a namespace was refused", error, user) from None
 
 
-def furnish(user: bool) -> None:
-    """Mounts and loopback, in process 1 of the machine. LacksError if one is not allowed."""
+def mount_and_bring_up(user: bool) -> None:
+    """Mount the host's own directories and bring lo up. Runs in process 1 of the host.
+
+    Raise LacksError if a step is not allowed.
+    """
     try:
         what = "make the mounts private"
         mount("", "/", "none", MS_SLAVE | MS_REC)
@@ -66,7 +75,7 @@ def furnish(user: bool) -> None:
             forwarding.write("0")
         _loopback_up()
     except OSError as error:
-        raise refusal(f"it was refused to {what}", error, user) from None
+        raise refusal(f"the kernel refuses to {what}", error, user) from None
 
 
 def _write(path: str, text: str) -> None:
@@ -87,8 +96,10 @@ def _loopback_up() -> None:
 
 
 def _shadow(parent: str, names: Sequence[str]) -> None:
-    """Empty directories of these names in `parent`, where nothing else changes: mounts on those that are there, and where one is not,
-    a new `parent` with all that the old one has bound into it.
+    """Put empty directories of these names in `parent`, and leave everything else in it as it is.
+
+    If all of them exist, a tmpfs is mounted on each. Otherwise a new tmpfs is mounted on `parent`,
+    with the entries of the old one bound into it.
     """
     if all(
         os.path.isdir(f"{parent}/{name}") and not os.path.islink(f"{parent}/{name}")
@@ -106,12 +117,12 @@ def _shadow(parent: str, names: Sequence[str]) -> None:
         for name in os.listdir(old):
             if name not in names:
                 with suppress(OSError):
-                    _bring(old, name, f"{parent}/{name}")
+                    _bind(old, name, f"{parent}/{name}")
     finally:
         os.close(old)
 
 
-def _bring(old: int, name: str, target: str) -> None:
+def _bind(old: int, name: str, target: str) -> None:
     status = os.stat(name, dir_fd=old, follow_symlinks=False)
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(name, dir_fd=old), target)
@@ -124,14 +135,14 @@ def _bring(old: int, name: str, target: str) -> None:
 
 
 def refusal(what: str, error: OSError, user: bool) -> LacksError:
-    """Why this machine gives no private host, with the remedy as far as it can be known."""
+    """Return the error that says why no private host can be made, with a remedy if one is known."""
     remedy, command = _remedy(error, user)
     sentence = f"no private host can be made here: {what} ({error.strerror})."
     return LacksError(Problem("no-private-host", sentence, remedy=remedy, command=command))
 
 
 def _remedy(error: OSError, user: bool) -> tuple[str, str]:
-    """A sentence, and the command in it, "" without one."""
+    """Return a remedy and the command in it, or "" if it has none."""
     settings = (
         ("/proc/sys/user/max_user_namespaces", "0", "sysctl -w user.max_user_namespaces=10000"),
         (
@@ -147,7 +158,8 @@ def _remedy(error: OSError, user: bool) -> tuple[str, str]:
     )
     if not user:
         return (
-            "Root needs CAP_SYS_ADMIN and CAP_NET_ADMIN for it: in a container, start that with --privileged.",
+            "Root needs CAP_SYS_ADMIN and CAP_NET_ADMIN for it: start a container with "
+            "--privileged.",
             "",
         )
     for path, value, command in settings:
@@ -157,15 +169,17 @@ def _remedy(error: OSError, user: bool) -> tuple[str, str]:
                 return f"{name} is {value}: run `{command}` as root, or run this as root.", command
     if error.errno == errno.ENOSPC:
         return (
-            "The limit of namespaces is reached: raise user.max_user_namespaces, user.max_net_namespaces and the like.",
+            "The limit of namespaces is reached: raise user.max_user_namespaces, "
+            "user.max_net_namespaces and the like.",
             "",
         )
     return (
-        "Unprivileged user namespaces are not allowed here, be it by the container around or its seccomp filter: run this as root.",
+        "This machine does not allow unprivileged user namespaces. The cause may be a container or "
+        "its seccomp filter: run this as root.",
         "",
     )
 
 
 def needs_user_namespace() -> bool:
-    """Whether the caller lacks the rights without one."""
+    """Tell whether the caller has too few capabilities to do without a user namespace."""
     return not has_root()

@@ -1,10 +1,11 @@
-"""The process that private hosts are forked from, and the processes of one: whoever starts, holds and serves it.
+"""The fork server for private hosts, and the processes of each host.
 
-    the program ── nursery ── keeper ── process 1 of the host ── its servant
-                   (session)  (waits)   (reaps, new PIDs)        (answers calls)
+    program ── fork server ── supervisor ── process 1 of the host ── call server
+               (session)      (waits)       (reaps, new PIDs)        (answers calls)
 
-The nursery has loaded what its hosts need and has one thread, so a fork of it is safe and quick, whatever the program is. Each of them
-dies with the one before it, and the nursery and every servant also with the program, by its pidfd and by the end of its socket.
+The fork server has loaded the modules that its hosts need, and it has one thread. So forking it is
+safe and quick, whatever the program is. Each process dies with the one before it. The fork server
+and every call server also end with the program: they watch its pidfd and the end of their socket.
 """
 
 from __future__ import annotations
@@ -20,22 +21,28 @@ from contextlib import suppress
 from typing import NoReturn
 
 from netorch.kernel.private_host.calls import Calls, send_error
-from netorch.kernel.private_host.isolate import furnish, leave, needs_user_namespace
+from netorch.kernel.private_host.isolate import (
+    enter_new_namespaces,
+    mount_and_bring_up,
+    needs_user_namespace,
+)
 from netorch.kernel.system.syscalls import die_with_parent
 
 _NAMESPACES = ("user", "pid")
 
 
 def main(control: int, program: int, calls_module: str) -> None:
-    """Serve until the program is gone. `control`: a SOCK_SEQPACKET socket, on which each host is asked for with a socket of its own;
-    `program`: the pidfd of the program; `calls_module`: the module whose CALLS are what a host can
-    be asked for.
+    """Run the fork server until the program is gone.
+
+    `control`: a SOCK_SEQPACKET socket. The program sends one socket over it for each host that it
+    asks for. `program`: the pidfd of the program. `calls_module`: the module whose CALLS lists the
+    functions that can be called in a host.
     """
     os.setsid()
     os.chdir("/")
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
-    # keepers are reaped by the kernel
+    # with SIG_IGN the kernel reaps the supervisors
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     calls: Calls = importlib.import_module(calls_module).CALLS
     with socket.socket(fileno=control) as requests:
@@ -46,7 +53,11 @@ def main(control: int, program: int, calls_module: str) -> None:
             connection = socket.socket(fileno=fds[0])
             if os.fork() == 0:
                 requests.close()
-                _finally_exit(lambda connection=connection: _keep(connection, program, calls))  # type: ignore[misc]
+                _finally_exit(
+                    lambda connection=connection: _supervise(  # type: ignore[misc]
+                        connection, program, calls
+                    )
+                )
             connection.close()
 
 
@@ -65,42 +76,48 @@ def _finally_exit(work: Callable[[], None]) -> NoReturn:
         os._exit(0)
 
 
-def _keep(connection: socket.socket, program: int, calls: Calls) -> None:
-    """The keeper: in the new namespaces, but for the processes', which its child is the first of."""
+def _supervise(connection: socket.socket, program: int, calls: Calls) -> None:
+    """Run the supervisor: enter the host's namespaces, fork its process 1 and wait for it.
+
+    The supervisor itself stays outside the host's PID namespace.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         die_with_parent()
         user = needs_user_namespace()
-        leave(user)
+        enter_new_namespaces(user)
     except Exception as error:
         send_error(connection, error)
         return
     first = os.fork()
     if first == 0:
         _finally_exit(lambda: _begin(connection, program, user, calls))
-    # the connection stays open until all of the host is gone, which is how the program knows that
+    # The connection stays open until the whole host is gone. Its end tells the program so.
     os.waitpid(first, 0)
 
 
 def _begin(connection: socket.socket, program: int, user: bool, calls: Calls) -> None:
-    """Process 1: reaps what others leave, and takes the whole host along when its servant ends."""
+    """Run process 1: reap orphans, and end the whole host when its call server ends."""
     die_with_parent()
     try:
-        furnish(user)
+        mount_and_bring_up(user)
     except Exception as error:
         send_error(connection, error)
         return
-    servant = os.fork()
-    if servant == 0:
+    call_server = os.fork()
+    if call_server == 0:
         _finally_exit(lambda: _serve(connection, program, calls))
     connection.close()
     with suppress(ChildProcessError):
-        while os.wait()[0] != servant:
+        while os.wait()[0] != call_server:
             pass
 
 
 def _serve(connection: socket.socket, program: int, calls: Calls) -> None:
-    """The servant: says which namespaces there are, then answers calls, each in a thread and on a socket of its own."""
+    """Run the call server: send descriptors of the namespaces, then answer calls.
+
+    Each call has a thread and a socket of its own.
+    """
     connection.sendmsg([b"+"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, _descriptors())])
     while _ready(connection, program):
         _, fds, _, _ = socket.recv_fds(connection, 1, 1)

@@ -1,1 +1,1 @@
-"""Packets that are sent to find out who reaches whom."""
+"""Sends packets to find out which nodes reach each other, and captures packets."""

@@ -1,4 +1,7 @@
-"""Packets of nodes, written to pcapng files (draft-ietf-opsawg-pcapng) by a thread: AF_PACKET sockets, as tcpdump has (packet(7))."""
+"""Captures packets of nodes to pcapng files (draft-ietf-opsawg-pcapng), in a thread.
+
+It reads AF_PACKET sockets, as tcpdump does (packet(7)).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from typing import BinaryIO
 
 ETH_P_ALL = 3
 BUFFER = 8 << 20
-"""Bytes that a socket holds until they are written."""
+"""Size of a socket's receive buffer in bytes."""
 
 _SOL_PACKET, _PACKET_AUXDATA = 263, 8
 _SO_TIMESTAMPNS = 35
@@ -29,12 +32,16 @@ _LARGEST = 1 << 18
 
 
 class Capture:
-    """Writes all that the sockets see until `close`. A context manager. Each socket becomes one file, with an interface for each link."""
+    """Writes all packets that the sockets receive until `close`. A context manager.
+
+    Each socket gets a file of its own, in which each link is an interface.
+    """
 
     def __init__(self, sockets: Mapping[int, str | os.PathLike[str]]) -> None:
-        """File descriptor of an AF_PACKET socket (SOCK_RAW, ETH_P_ALL), which is closed at the end, or on an error → the file to write.
+        """Start the capture. Raise OSError if a file cannot be written.
 
-        OSError where a file cannot be written.
+        `sockets`: file descriptor of an AF_PACKET socket (SOCK_RAW, ETH_P_ALL) → the file to write.
+        The descriptors are closed at the end, or on an error.
         """
         self._error: OSError | None = None
         self._selector = selectors.DefaultSelector()
@@ -63,7 +70,10 @@ class Capture:
         self.close()
 
     def close(self) -> None:
-        """Write what has arrived, and end. OSError if a file could not be written; may be called twice."""
+        """Write the packets that have arrived, and end. A second call does nothing.
+
+        Raise OSError if a file could not be written.
+        """
         if self._thread.is_alive():
             with suppress(OSError):
                 self._wake.send(b".")
@@ -90,7 +100,7 @@ class Capture:
             try:
                 writer.close()
             except OSError as error:
-                # what was written last
+                # closing a file writes its last packets, which may fail
                 self._error = self._error or error
         self._selector.close()
         self._wake.close()
@@ -114,16 +124,16 @@ class _Writer:
     def drain(self) -> None:
         while True:
             try:
-                frame, said, _, (name, protocol, sort, hardware, _) = self.packets.recvmsg(
+                frame, extra, _, (name, protocol, sort, hardware, _) = self.packets.recvmsg(
                     _LARGEST, 256
                 )
             except BlockingIOError:
                 return
             except OSError:
-                continue  # a link that went down tells so once
+                continue  # the socket reports once that a link went down
             if hardware == _LOOPBACK and sort == _PACKET_OUTGOING:
-                continue  # it is seen coming in too
-            self._put(name, _framed(frame, protocol, hardware, said), _stamp(said))
+                continue  # every packet on lo is received a second time as an incoming one
+            self._put(name, _framed(frame, protocol, hardware, extra), _stamp(extra))
 
     def _put(self, name: str, frame: bytes, stamp: int) -> None:
         number = self.interfaces.get(name)
@@ -142,13 +152,17 @@ class _Writer:
 
 
 def _framed(
-    frame: bytes, protocol: int, hardware: int, said: list[tuple[int, int, bytes]]
+    frame: bytes, protocol: int, hardware: int, extra: list[tuple[int, int, bytes]]
 ) -> bytes:
-    """The frame as on an Ethernet: with its VLAN tag, and with a header of zeros if the link has none."""
+    """Return the frame as an Ethernet frame.
+
+    The VLAN tag, which the kernel strips, is put back. If the link has no Ethernet header, the
+    frame gets one whose addresses are zero.
+    """
     aux = next(
         (
             _AUXDATA.unpack_from(data)
-            for level, kind, data in said
+            for level, kind, data in extra
             if (level, kind) == (_SOL_PACKET, _PACKET_AUXDATA)
         ),
         None,
@@ -162,9 +176,9 @@ def _framed(
     return frame
 
 
-def _stamp(said: list[tuple[int, int, bytes]]) -> int:
-    """Nanoseconds since 1970 at which it was seen."""
-    for level, kind, data in said:
+def _stamp(extra: list[tuple[int, int, bytes]]) -> int:
+    """Return when the packet was received, in nanoseconds since 1970."""
+    for level, kind, data in extra:
         if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS) and len(data) >= _TIME.size:
             seconds, nanoseconds = _TIME.unpack_from(data)
             return int(seconds) * 10**9 + int(nanoseconds)

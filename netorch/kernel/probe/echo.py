@@ -1,4 +1,4 @@
-"""ICMP echo from a node: whether an address answers, and how quickly."""
+"""Sends ICMP echo requests from a node and measures how quickly an address answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _TOKEN = b"netorch"
 
 
 def echo(how: str, what: str, address: str, timeout: float) -> float | None:
-    """Seconds from the request that was answered first to its answer; None if there was none within `timeout` seconds.
+    """Return the round trip time of the first answered request, in seconds.
 
-    Requests go out every 0.2 s, so that a route or a neighbour that comes up meanwhile is enough.
+    Return None if there is no answer within `timeout` seconds. A request is sent every 0.2 s, so it
+    is enough if the route or the neighbour comes up meanwhile.
     """
     return run_within(how, what, lambda: _echo(address, timeout))
 
@@ -34,7 +35,7 @@ def _echo(address: str, timeout: float) -> float | None:
         family, socket.SOCK_RAW, socket.IPPROTO_ICMPV6 if version == 6 else socket.IPPROTO_ICMP
     ) as raw:
         while (now := time.monotonic()) < end or not sent:
-            # what cannot be sent yet may be sent later: a tentative address, a route to come
+            # sending may fail at first, while an address is tentative or a route is missing
             with suppress(OSError):
                 raw.sendto(icmp.echo(version, number, len(sent) & 0xFFFF, _TOKEN), target)
             sent[len(sent)] = now
@@ -56,12 +57,12 @@ def _answer(
             packet = raw.recv(65535)
         except OSError:
             continue
-        found = icmp.parse_reply(version, packet, len(_TOKEN))
+        reply = icmp.parse_reply(version, packet, len(_TOKEN))
         if (
-            found is not None
-            and found.token == _TOKEN
-            and found.ident == number
-            and found.seq in sent
+            reply is not None
+            and reply.token == _TOKEN
+            and reply.ident == number
+            and reply.seq in sent
         ):
-            return time.monotonic() - sent[found.seq]
+            return time.monotonic() - sent[reply.seq]
     return None

@@ -1,6 +1,7 @@
-"""Carries probes out: one event loop over the sockets of all namespaces, with few of them open at a time (raw(7), icmp(7), tcp(7)).
+"""Sends probes and receives their answers in one event loop over the sockets of all namespaces.
 
-A socket that was opened in a namespace stays there, so the loop runs in the caller's thread, and Ctrl-C ends it.
+Few of the sockets are open at a time (raw(7), icmp(7), tcp(7)). A socket stays in the namespace in
+which it was opened, so the loop can run in the caller's thread, and Ctrl-C ends it.
 """
 
 from __future__ import annotations
@@ -18,26 +19,36 @@ from dataclasses import dataclass, field
 
 from netorch.immutable import Value
 from netorch.kernel.probe import icmp
-from netorch.kernel.probe.icmp import Heard
+from netorch.kernel.probe.icmp import ReceivedMessage
 from netorch.kernel.probe.probes import Address, NeighbourTrace, Probe, Reply, Sort
 
 QUIET = 1.0
-"""Seconds without an answer that count as none, where none is wanted."""
+"""Seconds to wait for an answer to a probe that expects silence."""
 WINDOW = 256
-"""Probes that may be young at a time. A pair of neighbours takes two entries of the one table that all namespaces share, which
-holds 1,024 unless somebody has set it otherwise.
+"""The number of probes that may be young at a time.
+
+A pair of neighbours takes two entries of the neighbour table, which all namespaces share and which
+holds 1,024 entries by default.
 """
 YOUNG = 0.1
-"""Seconds after which a probe without an answer makes room for others; it is listened for all the same."""
+"""Seconds for which a probe without an answer is young.
+
+After them it makes room for other probes, but its answer is still received.
+"""
 TURN = 8
-"""Packets that are sent before the next look at what arrived, so that round trips are not those of the queue here."""
+"""Packets to send before the next look for answers.
+
+With more, round trip times would include the time that answers wait here.
+"""
 _AGAIN = (0.2, 0.3, 0.5, 2.2)
-"""Seconds to the next packet; the last one goes on, and holds at once for what was told to be unreachable. Linux says so once a second at
-most to whom (icmp_ratelimit), some of it once in two, and to those who ask more often not at all.
+"""Seconds from one packet of a probe to the next. The last value is repeated.
+
+After an ICMP error the last value is used at once. Linux sends a host at most one such error a
+second (icmp_ratelimit), some only every two seconds, and none to a host that asks more often.
 """
 
-_TELLING = 0.2
-"""Seconds between two words of how far it is."""
+_PROGRESS = 0.2
+"""Seconds between two progress reports."""
 
 _STOPPED = (
     errno.ENETUNREACH,
@@ -48,7 +59,10 @@ _STOPPED = (
     errno.ENETDOWN,
     errno.EMSGSIZE,
 )
-"""What the node's own routes, filter and links say to a packet; any other refusal says nothing of the network."""
+"""Error numbers with which the node's own routes, filter or links refuse a packet.
+
+Any other error number tells nothing about the network.
+"""
 
 Key = tuple[str, int]
 """A namespace's label and the IP version."""
@@ -57,50 +71,60 @@ SocketRequest = tuple[str, int, int]
 
 
 class KernelAccess(Value):
-    """What needs another namespace: `sockets` opens them there, an OSError for each that cannot be, `index` numbers a link of one (0 if
-    there is none), `mtu` tells how large a packet it lets out to an address (0 if that is unknown), `forget` takes traces away.
-    """
+    """The functions that need another namespace."""
 
     sockets: Callable[[Sequence[SocketRequest]], list[socket.socket | OSError]]
+    """Open sockets; an OSError stands for each that cannot be opened."""
     index: Callable[[str, str], int]
+    """Return the index of a link by label and name; 0 if there is none."""
     mtu: Callable[[str, Address], int]
+    """Return the largest packet in bytes that a namespace can send to an address, 0 if unknown."""
     forget: Callable[[Sequence[NeighbourTrace]], None]
+    """Delete neighbour entries."""
 
 
 @dataclass(slots=True, eq=False)
 class _Run:
-    """A probe under way. `hint`: the last thing that was heard that is no answer. `young`: it takes room in the window.
-    `told`: ICMP spoke of the connect that is under way.
-    """
+    """A probe in progress."""
 
     probe: Probe
     number: int
+    """The probe's position in the list of probes."""
     key: Key
     begun: float = -1.0
+    """When it was first sent, in seconds of the monotonic clock; negative before that."""
     sends: int = 0
+    """How often it was sent."""
     young: bool = False
+    """Whether it counts towards WINDOW."""
     hint: Reply | None = None
+    """The latest result that is not final, such as an ICMP error."""
     reply: Reply | None = None
+    """The final result."""
     tcp: socket.socket | None = None
     port: int = 0
-    told: bool = False
+    """The source port of the TCP connection in progress."""
+    icmp_error: bool = False
+    """Whether an ICMP error about the TCP connection in progress has arrived."""
 
 
 @dataclass(slots=True, eq=False)
-class _Ear:
-    """A namespace's raw socket of one IP version. `sent`: sequence number → whose it was, and when."""
+class _RawSocket:
+    """A namespace's raw socket for one IP version."""
 
     socket: socket.socket
     ident: int
+    """The identifier of its echo requests."""
     seq: int = 0
+    """The sequence number of the latest echo request."""
     sent: dict[int, tuple[_Run, float]] = field(default_factory=dict)
+    """Sequence number → the probe, and when the request was sent."""
     ports: dict[int, _Run] = field(default_factory=dict)
+    """Source port → the probe of the TCP connection in progress."""
 
 
 class Prober:
-    """Probes of a few namespaces at once. `patience`: seconds for an answer that is wanted; `connections`: TCP sockets that may be open;
-    `told` is called with how many are settled, a few times a second.
-    """
+    """Carries out the probes of several namespaces at once."""
 
     def __init__(
         self,
@@ -108,15 +132,21 @@ class Prober:
         kernel: KernelAccess,
         patience: float,
         connections: int,
-        told: Callable[[int], None],
+        report: Callable[[int], None],
     ) -> None:
+        """Prepare the probes.
+
+        `patience`: seconds to wait for an answer if the probe expects one. `connections`: the
+        number of TCP sockets that may be open at a time. `report`: called a few times a second with
+        the number of probes that are settled.
+        """
         self._kernel = kernel
         self._patience = patience
         self._connections = connections
-        self._told = told
+        self._report = report
         self._token = os.urandom(8)
         self._selector = selectors.DefaultSelector()
-        self._ears: dict[Key, _Ear | OSError] = {}
+        self._raw_sockets: dict[Key, _RawSocket | OSError] = {}
         self._runs = [
             _Run(probe, number, (probe.netns, probe.address.version))
             for number, probe in enumerate(probes)
@@ -141,39 +171,39 @@ class Prober:
                 self._traces[trace] = self._traces.get(trace, 0) + 1
 
     def run(self) -> list[Reply]:
-        """The replies, in the order of the probes."""
+        """Send the probes and return the replies, in the order of the probes."""
         try:
-            self._listen()
-            self._at(0.0, self._tell)
+            self._open_raw_sockets()
+            self._at(0.0, self._report_progress)
             while self._waiting or self._listening:
                 self._turn()
             return [run.reply or run.hint or Reply(Sort.SILENT) for run in self._runs]
         finally:
-            for ear in self._ears.values():
-                if isinstance(ear, _Ear):
-                    ear.socket.close()
+            for raw in self._raw_sockets.values():
+                if isinstance(raw, _RawSocket):
+                    raw.socket.close()
             for run in self._runs:
                 if run.tcp is not None:
                     run.tcp.close()
             self._selector.close()
             self._kernel.forget([*self._gone, *self._traces])
 
-    def _listen(self) -> None:
+    def _open_raw_sockets(self) -> None:
         keys = list(dict.fromkeys(run.key for run in self._runs))
         opened = self._kernel.sockets(
             [(label, version, socket.IPPROTO_ICMP) for label, version in keys]
         )
-        for key, found in zip(keys, opened, strict=True):
-            if isinstance(found, OSError):
-                self._ears[key] = found
+        for key, result in zip(keys, opened, strict=True):
+            if isinstance(result, OSError):
+                self._raw_sockets[key] = result
                 continue
-            ear = _Ear(found, int.from_bytes(os.urandom(2)))
-            self._ears[key] = ear
+            raw = _RawSocket(result, int.from_bytes(os.urandom(2)))
+            self._raw_sockets[key] = raw
             self._selector.register(
-                found, selectors.EVENT_READ, lambda key=key, ear=ear: self._hear(key[1], ear)
+                result, selectors.EVENT_READ, lambda key=key, raw=raw: self._receive(key[1], raw)
             )
 
-    # time
+    # scheduling
 
     def _turn(self) -> None:
         now = time.monotonic()
@@ -201,45 +231,48 @@ class Prober:
             gone, self._gone = self._gone, []
             self._kernel.forget(gone)
 
-    def _tell(self, now: float) -> None:
-        self._told(len(self._runs) - self._waiting - self._listening)
-        self._at(now + _TELLING, self._tell)
+    def _report_progress(self, now: float) -> None:
+        self._report(len(self._runs) - self._waiting - self._listening)
+        self._at(now + _PROGRESS, self._report_progress)
 
     def _at(self, when: float, what: Callable[[float], None]) -> None:
         self._ticket += 1
         heapq.heappush(self._timers, (when, self._ticket, what))
 
     def _launch(self, now: float) -> None:
-        for run in self._taken(self._echoes, TURN):
-            ear = self._begin(run, now)
-            if ear is not None:
-                self._echo(run, ear)
+        for run in self._next(self._echoes, TURN):
+            raw = self._begin(run, now)
+            if raw is not None:
+                self._echo(run, raw)
         connects = [
             run
-            for run in self._taken(self._connects, min(TURN, self._connections - self._open))
+            for run in self._next(self._connects, min(TURN, self._connections - self._open))
             if self._begin(run, now)
         ]
         if connects:
-            wanted = [
+            requests = [
                 (run.probe.netns, run.probe.address.version, socket.IPPROTO_TCP) for run in connects
             ]
-            for run, opened in zip(connects, self._kernel.sockets(wanted), strict=True):
+            for run, opened in zip(connects, self._kernel.sockets(requests), strict=True):
                 self._connect(run, opened)
 
-    def _taken(self, queue: deque[_Run], most: int) -> list[_Run]:
-        """The next ones that nothing is known of yet."""
-        found: list[_Run] = []
-        while queue and len(found) < most:
+    def _next(self, queue: deque[_Run], most: int) -> list[_Run]:
+        """Take the next probes without a final result off a queue, at most `most`."""
+        runs: list[_Run] = []
+        while queue and len(runs) < most:
             run = queue.popleft()
             if run.reply is None:
-                found.append(run)
-        return found
+                runs.append(run)
+        return runs
 
-    def _begin(self, run: _Run, now: float) -> _Ear | None:
-        """Room for it; None where its namespace cannot even have a socket."""
-        ear = self._ears[run.key]
-        if isinstance(ear, OSError):
-            self._settle(run, Reply(Sort.UNSENT, errno=ear.errno or 0))
+    def _begin(self, run: _Run, now: float) -> _RawSocket | None:
+        """Note that a probe is sent now, and return its raw socket.
+
+        If the socket could not be opened, settle the probe and return None.
+        """
+        raw = self._raw_sockets[run.key]
+        if isinstance(raw, OSError):
+            self._settle(run, Reply(Sort.UNSENT, errno=raw.errno or 0))
             return None
         if run.begun < 0:
             run.begun = now
@@ -251,12 +284,12 @@ class Prober:
         if not run.young:
             run.young = True
             self._young += 1
-        self._at(now + YOUNG, lambda _: self._crowded(run) if run.sends == sends else None)
+        self._at(now + YOUNG, lambda _: self._make_room(run) if run.sends == sends else None)
         run.sends = sends
-        return ear
+        return raw
 
-    def _crowded(self, run: _Run) -> None:
-        """Room for those that wait; on a segment of many, also in the table of neighbours."""
+    def _make_room(self, run: _Run) -> None:
+        """Make room for probes that wait, in the window and in the neighbour table."""
         if run.young and (self._echoes or self._connects):
             self._gone += run.probe.traces
         self._age(run)
@@ -279,10 +312,13 @@ class Prober:
         self._at(time.monotonic() + pause, repeat)
 
     def _end(self, run: _Run) -> None:
-        """The time of a probe is over; where silence is wanted, it is listened to until all that is wanted is settled."""
-        ear = self._ears[run.key]
-        if run.reply is None and isinstance(ear, _Ear):
-            self._hear(run.key[1], ear)  # on a busy machine it may be there since long
+        """Settle a probe whose time is over.
+
+        An echo request that expects silence waits until all probes that expect answers are settled.
+        """
+        raw = self._raw_sockets[run.key]
+        if run.reply is None and isinstance(raw, _RawSocket):
+            self._receive(run.key[1], raw)  # on a busy machine the answer may have arrived long ago
         if run.probe.expects_answer or run.probe.port:
             self._settle(run, run.hint or Reply(Sort.SILENT))
         else:
@@ -297,7 +333,7 @@ class Prober:
             self._waiting -= 1
         else:
             self._listening -= 1
-        self._hang_up(run)
+        self._close_tcp(run)
         for trace in run.probe.traces:
             self._traces[trace] -= 1
             if not self._traces[trace]:
@@ -309,14 +345,14 @@ class Prober:
 
     # echo
 
-    def _echo(self, run: _Run, ear: _Ear) -> None:
+    def _echo(self, run: _Run, raw: _RawSocket) -> None:
         probe = run.probe
-        ear.seq = ear.seq + 1 & 0xFFFF
+        raw.seq = raw.seq + 1 & 0xFFFF
         token = self._token + run.number.to_bytes(4)
-        packet = icmp.echo(probe.address.version, ear.ident, ear.seq, token, probe.size)
-        ear.sent[ear.seq] = (run, time.perf_counter())
+        packet = icmp.echo(probe.address.version, raw.ident, raw.seq, token, probe.size)
+        raw.sent[raw.seq] = (run, time.perf_counter())
         try:
-            ear.socket.sendto(packet, self._target(probe, 0))
+            raw.socket.sendto(packet, self._target(probe, 0))
         except OSError as error:
             self._refused(run, error.errno or 0)
             if error.errno == errno.EMSGSIZE and probe.expects_answer:
@@ -333,7 +369,7 @@ class Prober:
         self._again(run)
 
     def _sent(self, run: _Run) -> None:
-        """What the node itself had against it before is no longer true."""
+        """Drop an earlier refusal of the node itself, because it has sent the packet now."""
         if run.hint is not None and run.hint.sort is not Sort.UNREACHABLE:
             run.hint = None
 
@@ -348,45 +384,47 @@ class Prober:
             raise OSError(errno.ENODEV, "no such link", probe.zone)
         return probe.target, port, 0, index
 
-    def _hear(self, version: int, ear: _Ear) -> None:
+    def _receive(self, version: int, raw: _RawSocket) -> None:
         for _ in range(64):
             try:
-                data, (sender, *_) = ear.socket.recvfrom(2048)
+                data, (sender, *_) = raw.socket.recvfrom(2048)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
                 continue
             now = time.perf_counter()
-            found = icmp.parse_reply(version, data, len(self._token) + 4)
-            if found is not None:
-                self._heard(version, ear, found, sender.partition("%")[0], now)
+            message = icmp.parse_reply(version, data, len(self._token) + 4)
+            if message is not None:
+                self._received(version, raw, message, sender.partition("%")[0], now)
 
-    def _heard(self, version: int, ear: _Ear, found: Heard, sender: str, now: float) -> None:
-        if found.port:
-            run = ear.ports.get(found.port)
+    def _received(
+        self, version: int, raw: _RawSocket, message: ReceivedMessage, sender: str, now: float
+    ) -> None:
+        if message.port:
+            run = raw.ports.get(message.port)
             sent = now
-        elif found.ident != ear.ident or found.seq not in ear.sent:
+        elif message.ident != raw.ident or message.seq not in raw.sent:
             return
         else:
-            run, sent = ear.sent[found.seq]
+            run, sent = raw.sent[message.seq]
         if run is None or run.reply is not None:
             return
-        if found.token:
-            if found.token == self._token + run.number.to_bytes(4):
+        if message.token:
+            if message.token == self._token + run.number.to_bytes(4):
                 self._settle(run, Reply(Sort.ANSWERED, now - sent, sender=sender))
             return
-        if found.target != run.probe.target:
+        if message.target != run.probe.target:
             return
         run.hint = Reply(
             Sort.UNREACHABLE,
             sender=sender,
-            icmp=found.icmp,
-            mtu=found.mtu,
-            own=sender == found.source,
+            icmp=message.icmp,
+            mtu=message.mtu,
+            own=sender == message.source,
         )
-        run.told = True
+        run.icmp_error = True
         too_big = icmp.FRAGMENTATION_NEEDED if version == 4 else icmp.PACKET_TOO_BIG
-        if found.icmp == too_big and run.probe.size and run.probe.expects_answer:
+        if message.icmp == too_big and run.probe.size and run.probe.expects_answer:
             self._settle(run, run.hint)
 
     # TCP
@@ -396,7 +434,7 @@ class Prober:
             self._refused(run, opened.errno or 0)
             self._again(run)
             return
-        run.tcp, run.told = opened, False
+        run.tcp, run.icmp_error = opened, False
         self._open += 1
         began = time.perf_counter()
         try:
@@ -404,9 +442,9 @@ class Prober:
         except OSError as error:
             number = error.errno or 0
         run.port = opened.getsockname()[1]
-        ear = self._ears[run.key]
-        if isinstance(ear, _Ear) and run.port:
-            ear.ports[run.port] = run
+        raw = self._raw_sockets[run.key]
+        if isinstance(raw, _RawSocket) and run.port:
+            raw.ports[run.port] = run
         if number == errno.EINPROGRESS:
             self._sent(run)
             self._selector.register(
@@ -421,15 +459,15 @@ class Prober:
         if run.tcp is None:
             return
         now = time.perf_counter()
-        ear = self._ears[run.key]
-        if isinstance(ear, _Ear):
-            # what ICMP says arrives before TCP's own verdict, and names who says it
-            self._hear(run.key[1], ear)
+        raw = self._raw_sockets[run.key]
+        if isinstance(raw, _RawSocket):
+            # an ICMP error arrives before TCP reports the failure, and only it names the sender
+            self._receive(run.key[1], raw)
         if run.tcp is not None:
             self._concluded(run, run.tcp.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), began, now)
 
     def _concluded(self, run: _Run, number: int, began: float, now: float = 0.0) -> None:
-        self._hang_up(run)
+        self._close_tcp(run)
         if number == 0:
             self._settle(
                 run,
@@ -439,20 +477,20 @@ class Prober:
                     sender=str(run.probe.address),
                 ),
             )
-        elif number == errno.ECONNREFUSED and not run.told:
+        elif number == errno.ECONNREFUSED and not run.icmp_error:
             self._settle(run, Reply(Sort.REFUSED, sender=str(run.probe.address)))
         else:
-            if not run.told:
+            if not run.icmp_error:
                 self._refused(run, number)
             self._again(run)
 
-    def _hang_up(self, run: _Run) -> None:
+    def _close_tcp(self, run: _Run) -> None:
         if run.tcp is not None:
             with suppress(KeyError):
                 self._selector.unregister(run.tcp)
-            ear = self._ears[run.key]
-            if isinstance(ear, _Ear):
-                ear.ports.pop(run.port, None)
+            raw = self._raw_sockets[run.key]
+            if isinstance(raw, _RawSocket):
+                raw.ports.pop(run.port, None)
             run.tcp.close()
             run.tcp = None
             self._open -= 1

@@ -1,4 +1,4 @@
-"""ICMP and ICMPv6 messages as raw sockets send and receive them (RFC 792, RFC 4443); no I/O."""
+"""Encodes and decodes ICMP and ICMPv6 messages of raw sockets (RFC 792, RFC 4443), without I/O."""
 
 from __future__ import annotations
 
@@ -14,38 +14,46 @@ UNREACHABLE6, TOO_BIG6, TIME_EXCEEDED6, PARAMETER6 = 1, 2, 3, 4
 FRAGMENTATION_NEEDED = (UNREACHABLE, 4)
 PACKET_TOO_BIG = (TOO_BIG6, 0)
 
-KEPT = {
+RECEIVED_TYPES = {
     4: (ECHO_REPLY, UNREACHABLE, TIME_EXCEEDED, PARAMETER),
     6: (ECHO_REPLY6, UNREACHABLE6, TOO_BIG6, TIME_EXCEEDED6, PARAMETER6),
 }
-"""The types that a probe is interested in, by IP version."""
+"""IP version → the ICMP types that probes receive. The kernel drops the others."""
 
 _HEADER = struct.Struct("!BBHHH")
 _TCP, _ICMP, _ICMP6 = 6, 1, 58
 _SMALL = {4: 64, 6: 80}
-"""Bytes of an IP packet whose size does not matter."""
+"""IP version → bytes of an IP packet whose size does not matter."""
 _EXTENSIONS = {0, 43, 60}
-"""Headers of IPv6 that may stand before what it carries: hop-by-hop, routing, destination options (RFC 8200)."""
+"""IPv6 headers before the payload: hop-by-hop, routing, destination options (RFC 8200)."""
 
 
-class Heard(Value):
-    """A message that arrived. An answer has `token`; an error quotes the packet that it is about: `source`, `target`, `protocol`.
-
-    `ident`, `seq`: of an echo. `port`: the source port of a quoted TCP segment.
-    """
+class ReceivedMessage(Value):
+    """An echo reply, or an error, which quotes the packet that caused it."""
 
     icmp: tuple[int, int]
+    """Type and code."""
     ident: int = 0
+    """Identifier of the echo."""
     seq: int = 0
+    """Sequence number of the echo."""
     token: bytes = b""
+    """The first bytes of an echo reply's data; empty in an error."""
     source: str = ""
+    """Source address of the quoted packet."""
     target: str = ""
+    """Destination address of the quoted packet."""
     port: int = 0
+    """Source port of a quoted TCP segment."""
     mtu: int = 0
+    """The largest packet for the next hop in bytes; 0 if the message does not say it."""
 
 
 def echo(version: int, ident: int, seq: int, token: bytes, size: int = 0) -> bytes:
-    """An echo request that makes an IP packet of `size` bytes. The kernel sums ICMPv6 itself, since its sum has the addresses in it."""
+    """Return an echo request that fills an IP packet of `size` bytes; 0 makes a small one.
+
+    The kernel computes the checksum of ICMPv6, because that includes the addresses.
+    """
     length = max(
         (size or _SMALL[version]) - (20 if version == 4 else 40) - _HEADER.size, len(token)
     )
@@ -56,7 +64,7 @@ def echo(version: int, ident: int, seq: int, token: bytes, size: int = 0) -> byt
 
 
 def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
+    """Return the Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
@@ -65,10 +73,12 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def parse_reply(version: int, data: bytes, token: int) -> Heard | None:
-    """A message as a raw socket gives it (with the IP header for IPv4); None if it is none of those in KEPT, or is cut off.
+def parse_reply(version: int, data: bytes, token: int) -> ReceivedMessage | None:
+    """Decode a message of a raw socket, which begins with the IP header for IPv4.
 
-    `token`: the length of what an answer must carry.
+    Return None if its type is not in RECEIVED_TYPES, or if it is cut off.
+
+    `token`: the length in bytes of the token at the start of an echo reply's data.
     """
     if version == 4:
         if len(data) < 20:
@@ -77,11 +87,11 @@ def parse_reply(version: int, data: bytes, token: int) -> Heard | None:
     if len(data) < _HEADER.size:
         return None
     kind, code, _, ident, seq = _HEADER.unpack_from(data)
-    if kind not in KEPT[version]:
+    if kind not in RECEIVED_TYPES[version]:
         return None
     rest = data[_HEADER.size :]
     if kind in (ECHO_REPLY, ECHO_REPLY6):
-        return Heard((kind, code), ident, seq, rest[:token])
+        return ReceivedMessage((kind, code), ident, seq, rest[:token])
     mtu = 0
     if (kind, code) == FRAGMENTATION_NEEDED:
         mtu = seq
@@ -92,11 +102,11 @@ def parse_reply(version: int, data: bytes, token: int) -> Heard | None:
         return None
     protocol, source, target, inner = quoted
     if protocol == _TCP:
-        return Heard(
+        return ReceivedMessage(
             (kind, code), source=source, target=target, port=int.from_bytes(inner[:2]), mtu=mtu
         )
     if protocol == (_ICMP if version == 4 else _ICMP6) and inner[0] in (ECHO, ECHO6):
-        return Heard(
+        return ReceivedMessage(
             icmp=(kind, code),
             ident=int.from_bytes(inner[4:6]),
             seq=int.from_bytes(inner[6:8]),
@@ -109,7 +119,7 @@ def parse_reply(version: int, data: bytes, token: int) -> Heard | None:
 
 
 def _quoted4(data: bytes) -> tuple[int, str, str, bytes] | None:
-    """(protocol, source, target, what follows) of a quoted IPv4 packet."""
+    """Return protocol, source, destination and payload of a quoted IPv4 packet."""
     length = (data[0] & 15) * 4 if data else 0
     inner = data[length:]
     if length < 20 or len(inner) < 8:

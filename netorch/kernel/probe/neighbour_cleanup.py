@@ -1,4 +1,7 @@
-"""Entries of the tables of neighbours that probes leave, taken away again: all namespaces share one limit (gc_thresh3, arp(7))."""
+"""Deletes the neighbour entries that probes leave.
+
+All namespaces share one limit on the number of entries (gc_thresh3, arp(7)).
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ _NDMSG = struct.Struct("=BxxxiHBB")
 _FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 
 Known = dict[str, tuple[dict[str, int], frozenset[tuple[int, bytes]]]]
-"""Label → the indices of its links by name, and the entries that were there at first: (index, packed address)."""
+"""Label → (name → index of its links, its entries before the probes as (index, packed address))."""
 
 
 def read_entries(namespaces: Namespaces, labels: Iterable[str]) -> Known:
-    """What is there before anything is sent; in the worker's thread."""
-    found: Known = {}
+    """Read the neighbour entries before the probes are sent. Runs in the worker's thread."""
+    known: Known = {}
     for label in labels:
         netns = namespaces.find(label)
         if netns is not None:
@@ -35,19 +38,22 @@ def read_entries(namespaces: Namespaces, labels: Iterable[str]) -> Known:
                 )
                 if address is not None:
                     entries.add((_NDMSG.unpack_from(buffer, start)[1], address))
-            found[label] = {link.name: link.index for link in dump_links(rtnl)}, frozenset(entries)
-    return found
+            known[label] = {link.name: link.index for link in dump_links(rtnl)}, frozenset(entries)
+    return known
 
 
 def delete_new_entries(
     namespaces: Namespaces, before: Known, traces: Iterable[NeighbourTrace]
 ) -> None:
-    """Delete entries that were not there before; one that is not there any more is fine. In the worker's thread."""
-    wanted: dict[str, list[NeighbourTrace]] = {}
+    """Delete entries that did not exist before the probes. Runs in the worker's thread.
+
+    An entry that is gone already is not an error.
+    """
+    by_label: dict[str, list[NeighbourTrace]] = {}
     for trace in traces:
-        wanted.setdefault(trace.netns, []).append(trace)
-    for label, entries in wanted.items():
-        indices, kept = before.get(label, ({}, frozenset()))
+        by_label.setdefault(trace.netns, []).append(trace)
+    for label, entries in by_label.items():
+        indices, older = before.get(label, ({}, frozenset()))
         netns = namespaces.find(label) if indices else None
         if netns is None:
             continue
@@ -55,7 +61,7 @@ def delete_new_entries(
         batch = []
         for entry in entries:
             index, address = indices.get(entry.link, 0), entry.address.packed
-            if index and (index, address) not in kept:
+            if index and (index, address) not in older:
                 seq = rtnl.next_seq()
                 payload = _NDMSG.pack(_FAMILY[entry.address.version], index, 0, 0, 0) + attr(
                     c.NDA_DST, address

@@ -1,4 +1,4 @@
-"""What can be asked of a network from inside a namespace, and what came of it: plain values."""
+"""Probes, which are sent from a namespace, and their replies, as plain values."""
 
 from __future__ import annotations
 
@@ -11,32 +11,39 @@ Address = IPv4Address | IPv6Address
 
 
 class NeighbourTrace(Value):
-    """An entry that a probe leaves in a table of neighbours: `address` on the link `link` (the kernel's name) of `netns` (a label)."""
+    """An entry that a probe leaves in a neighbour table."""
 
     netns: str
+    """The label of the namespace."""
     link: str
+    """The kernel's name of the link."""
     address: Address
+    """The neighbour's address."""
 
 
 class Probe(Value):
-    """A TCP connect to `port`, or with port 0 an echo request, from the namespace `netns` (a label) to `address`.
-
-    `size`: bytes of the whole IP packet, which no hop may cut into pieces; 0 for a small one.
-    `expects_answer`: whether the caller expects an answer, or silence. `group`: an answer to one probe of a group ends the wait for
-    the others. `traces`: what it leaves behind on a segment where everybody asks everybody, taken away again if it was not there before.
-    """
+    """A TCP connection or an echo request from a namespace to an address."""
 
     netns: str
+    """The label of the namespace."""
     address: Address
     port: int = 0
+    """The TCP port to connect to; 0 for an echo request."""
     size: int = 0
+    """Bytes of the whole IP packet, which no hop may fragment; 0 for a small one."""
     expects_answer: bool = True
+    """Whether the caller expects an answer. Otherwise it expects silence."""
     group: int = -1
+    """An answer to one probe of a group ends the wait for the others. -1 for no group."""
     traces: tuple[NeighbourTrace, ...] = ()
+    """Entries that the probe leaves on a network where every node probes every other one.
+
+    They are deleted again if they were not there before.
+    """
 
     @property
     def zone(self) -> str:
-        """The interface that a link-local address names, as `eth0` of fe80::1%eth0; "" without one."""
+        """The interface that a link-local address names, such as `eth0` in fe80::1%eth0, or ""."""
         return self.address.scope_id or "" if isinstance(self.address, IPv6Address) else ""
 
     @property
@@ -46,35 +53,42 @@ class Probe(Value):
 
 
 class Sort(Enum):
-    """What came of a probe."""
+    """The outcome of a probe."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
     """A TCP reset."""
     UNREACHABLE = "unreachable"
-    """An ICMP error, `icmp` by `sender`."""
+    """An ICMP error `icmp` from `sender`."""
     STOPPED = "stopped"
-    """The node itself did not let it out, with `errno`: no route, a link that is down, its own filter."""
+    """The node itself refused to send it, with `errno`: no route, a link that is down, a filter."""
     SILENT = "silent"
+    """No answer."""
     UNSENT = "unsent"
-    """It could not be tried, with `errno`, which says nothing of the network."""
+    """It could not be sent, with `errno`, for a reason that tells nothing about the network."""
     NOT_NEEDED = "not needed"
     """Another probe of its group was answered."""
     ELSEWHERE = "elsewhere"
-    """Answered, but not by the node that is meant: somebody else has the address, too."""
+    """Another node answered, which has the same address."""
 
 
 class Reply(Value):
-    """`seconds`: round trip of what was answered. `icmp`: type and code. `mtu`: the largest packet for the hop, in bytes; 0 if unknown.
-    `own`: the ICMP error is the sending node's own, where the next hop answers no ARP or neighbour solicitation.
-    """
+    """The result of a probe."""
 
     sort: Sort
     seconds: float = 0.0
+    """Round trip time of an answered probe."""
     errno: int = 0
     sender: str = ""
+    """The address that answered or sent the ICMP error."""
     icmp: tuple[int, int] = (0, 0)
+    """Type and code of an ICMP error."""
     mtu: int = 0
+    """The largest packet for the next hop in bytes; 0 if unknown."""
     own: bool = False
+    """Whether the sending node's own kernel made the ICMP error.
+
+    That happens if the next hop answers neither ARP nor neighbour solicitations.
+    """
     text: str = ""
-    """Who answered, and why that is not the node, where `sort` is ELSEWHERE."""
+    """If `sort` is ELSEWHERE: which node answered, and why it is not the right one."""

@@ -1,4 +1,7 @@
-"""Probes from inside namespaces: the sockets are opened in the worker's thread, and used in the caller's."""
+"""Sends probes from namespaces.
+
+The sockets are opened in the worker's thread and used in the caller's.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +24,13 @@ from netorch.netlink import constants as c
 from netorch.netlink.codec import attr, attributes
 
 SOCKETS = 1200
-"""Sockets that may be open at a time, where the limit on open files allows them."""
+"""Sockets that may be open at a time, if the limit on open files allows them."""
 
 Result = TypeVar("Result")
 
 
 class ProbeCall(Protocol):
-    """`Worker.call`."""
+    """The type of `Worker.call`."""
 
     def __call__(self, function: Callable[[], Result]) -> Result: ...
 
@@ -39,7 +42,7 @@ def probe(
     patience: float,
     progress: Callable[[int, int], None],
 ) -> list[Reply]:
-    """What each probe found out, in their order."""
+    """Send the probes and return their replies, in the same order. See `LinuxKernel.probe`."""
     room = min(SOCKETS, namespaces.capacity // 2)
     before = call(lambda: _prepare(namespaces, probes, room))
     indices: dict[tuple[str, str], int] = {}
@@ -49,8 +52,8 @@ def probe(
             indices[label, link] = call(lambda: _index(namespaces, label, link))
         return indices[label, link]
 
-    door = KernelAccess(
-        sockets=lambda wanted: call(partial(_sockets, namespaces, wanted)),
+    kernel = KernelAccess(
+        sockets=lambda requests: call(partial(_sockets, namespaces, requests)),
         index=index,
         mtu=lambda label, address: call(partial(_mtu, namespaces, label, address)),
         forget=lambda traces: (
@@ -63,23 +66,26 @@ def probe(
     for numbers in chunks(probes, max(1, room * 2 // 5)):
         part = [probes[number] for number in numbers]
 
-        def told(settled: int, before: int = len(replies)) -> None:
+        def report(settled: int, before: int = len(replies)) -> None:
             progress(before + settled, len(probes))
 
-        ears = len({(probe.netns, probe.address.version) for probe in part})
-        found = Prober(part, door, patience, max(1, room - ears), told).run()
-        replies |= dict(zip(numbers, found, strict=True))
+        raw_sockets = len({(probe.netns, probe.address.version) for probe in part})
+        results = Prober(part, kernel, patience, max(1, room - raw_sockets), report).run()
+        replies |= dict(zip(numbers, results, strict=True))
     return [replies[number] for number in range(len(probes))]
 
 
 def chunks(probes: Sequence[Probe], sources: int) -> Iterable[list[int]]:
-    """Numbers of probes, those of at most so many namespaces together; a group stays whole."""
+    """Yield the numbers of probes in chunks of at most `sources` namespaces.
+
+    All probes of a namespace are in the same chunk, and so are all probes of a group.
+    """
     labels: dict[str, list[int]] = {}
     for number, probe in enumerate(probes):
         labels.setdefault(probe.netns, []).append(number)
-    found = list(labels.values())
-    for first in range(0, len(found), sources):
-        yield sorted(number for numbers in found[first : first + sources] for number in numbers)
+    lists = list(labels.values())
+    for first in range(0, len(lists), sources):
+        yield sorted(number for numbers in lists[first : first + sources] for number in numbers)
 
 
 def _prepare(namespaces: Namespaces, probes: Sequence[Probe], room: int) -> neighbour_cleanup.Known:
@@ -91,12 +97,12 @@ def _prepare(namespaces: Namespaces, probes: Sequence[Probe], room: int) -> neig
 
 
 def _sockets(
-    namespaces: Namespaces, wanted: Sequence[SocketRequest]
+    namespaces: Namespaces, requests: Sequence[SocketRequest]
 ) -> list[socket.socket | OSError]:
-    found: list[socket.socket | OSError] = []
-    for label, version, protocol in wanted:
+    results: list[socket.socket | OSError] = []
+    for label, version, protocol in requests:
         try:
-            found.append(
+            results.append(
                 _within(
                     namespaces,
                     label,
@@ -105,15 +111,15 @@ def _sockets(
             )
         except OSError as error:
             if error.errno in (errno.EPERM, errno.EACCES):
-                for opened in found:
+                for opened in results:
                     if isinstance(opened, socket.socket):
                         opened.close()
                 rights = "checks send packets of their own, which needs root (CAP_NET_RAW)."
                 raise NetorchError(
                     Problem("not-root", rights, remedy="Run it with sudo.")
                 ) from None
-            found.append(error)
-    return found
+            results.append(error)
+    return results
 
 
 def _index(namespaces: Namespaces, label: str, link: str) -> int:
@@ -124,7 +130,10 @@ def _index(namespaces: Namespaces, label: str, link: str) -> int:
 
 
 def _mtu(namespaces: Namespaces, label: str, address: Address) -> int:
-    """The MTU of the link that packets to the address leave by, whatever is known of the way behind it."""
+    """Return the MTU of the link by which packets to the address leave; 0 if it is unknown.
+
+    This is not the path MTU.
+    """
     netns = namespaces.find(label)
     if netns is None:
         return 0

@@ -1,4 +1,4 @@
-"""The sockets that probes go out by, opened in the namespace of the calling thread (raw(7), icmp(7), tcp(7))."""
+"""Opens the sockets for probes in the namespace of the calling thread (raw(7), icmp(7), tcp(7))."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _BUFFER = 1 << 20
 
 
 def raw_socket(version: int) -> socket.socket:
-    """A socket for echoes, and for what ICMP says of TCP."""
+    """Open a raw socket for echo messages and for ICMP errors about TCP segments."""
     protocol = socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6
     opened = socket.socket(
         FAMILY[version], socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol
     )
     try:
-        kept = sum(1 << kind for kind in icmp.KEPT[version])
+        received = sum(1 << kind for kind in icmp.RECEIVED_TYPES[version])
         if version == 4:
             opened.setsockopt(
-                _SOL_RAW, _ICMP_FILTER, (~kept & 0xFFFFFFFF).to_bytes(4, sys.byteorder)
+                _SOL_RAW, _ICMP_FILTER, (~received & 0xFFFFFFFF).to_bytes(4, sys.byteorder)
             )
             opened.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
         else:
-            blocked = ((1 << 256) - 1) & ~kept
+            blocked = ((1 << 256) - 1) & ~received
             words = [
                 (blocked >> shift & 0xFFFFFFFF).to_bytes(4, sys.byteorder)
                 for shift in range(0, 256, 32)
@@ -47,7 +47,7 @@ def raw_socket(version: int) -> socket.socket:
 
 
 def tcp_socket(version: int) -> socket.socket:
-    """A socket to connect with."""
+    """Open a TCP socket."""
     return socket.socket(
         FAMILY[version], socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
     )

@@ -1,1 +1,1 @@
-"""Processes in namespaces: found, ended, started and entered."""
+"""Finds, ends and starts processes in namespaces, and replaces this process by a command there."""

@@ -1,4 +1,7 @@
-"""Move into a namespace, with its own /etc files and /sys, as `ip netns exec` does (ip-netns(8)), and become a command there."""
+"""Enters a namespace as `ip netns exec` does (ip-netns(8)), and runs a command there.
+
+The namespace gets its own /etc files and /sys.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,15 @@ _MS_RDONLY = 1
 
 
 def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
-    """Replace this process by `argv` in the namespace `fd`; call it with no other thread about. CommandError, NetorchError."""
+    """Replace this process by the command `argv` in the namespace `fd`.
+
+    The process must have only one thread. Raise CommandError if the command cannot be run,
+    NetorchError if the namespace cannot be entered.
+    """
     if not argv:
         raise CommandError(Problem("no-command", "there is no command to run"), 127)
     move(fd, etc_name)
-    # Python ignores these; what is run should not inherit that
+    # Python ignores these signals, and the command should not inherit that
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(ignored, signal.SIG_DFL)
     try:
@@ -44,7 +51,10 @@ def enter(fd: int, etc_name: str | None, argv: Sequence[str]) -> NoReturn:
 
 
 def move(fd: int, etc_name: str | None) -> None:
-    """Move the calling thread into the namespace `fd`, which is closed, and into mounts of its own. NetorchError."""
+    """Move the calling thread into the namespace `fd` and into a new mount namespace.
+
+    This closes `fd`. Raise NetorchError if that fails.
+    """
     try:
         setns(fd)
         unshare(CLONE_NEWNS)
@@ -53,7 +63,7 @@ def move(fd: int, etc_name: str | None) -> None:
         denied = error.errno == errno.EPERM
         code = "not-root" if denied else "namespace-not-entered"
         remedy = "netorch needs root." if denied else ""
-        what = f"enter the namespace: {error.strerror}."
+        what = f"the namespace cannot be entered: {error.strerror}."
         raise NetorchError(Problem(code, what, remedy=remedy)) from error
     finally:
         os.close(fd)
@@ -63,7 +73,7 @@ def move(fd: int, etc_name: str | None) -> None:
 
 
 def _mount_sysfs() -> None:
-    """A /sys that shows the links of this namespace; without one, where it is not allowed, it stays as it was."""
+    """Mount a /sys that shows the links of this namespace. If that is not allowed, do nothing."""
     try:
         read_only = os.statvfs("/sys").f_flag & os.ST_RDONLY
         mount("netorch", "/sys", "sysfs", _MS_RDONLY if read_only else 0)
@@ -84,7 +94,7 @@ def _bind_etc(directory: str) -> None:
             raise NetorchError(
                 Problem(
                     "namespace-not-entered",
-                    f"bind {source} to {target}: {error.strerror}.",
+                    f"{source} cannot be mounted on {target}: {error.strerror}.",
                     object=target,
                 )
             ) from error

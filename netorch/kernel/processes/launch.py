@@ -1,29 +1,33 @@
-"""A program of its own, run by `spawn`: goes into namespaces, starts a command there, and stands for it outside.
+"""A separate program that `spawn` runs: it enters namespaces and starts a command there.
 
-Arguments: file descriptor to tell errors to, `KIND:FD,…` to enter in this order, working directory, command. Signals that somebody
-sends to this process go to the command, and it ends as the command does. It loads nothing of netorch, which would take longer.
+Arguments: the file descriptor for errors, the namespaces to enter in this order as `KIND:FD,…`, the
+working directory, the command. Signals that this process gets are sent on to the command, and it
+ends in the same way as the command. It imports nothing else of netorch, because that would take
+longer.
 """
 
 from __future__ import annotations
 
-import _signal as signal  # type: ignore[import-not-found]  # of signal itself the enums alone take as long as all the rest
+# _signal, because the enums of signal take as long to load as everything else here
+import _signal as signal  # type: ignore[import-not-found]
 import ctypes
 import os
 import sys
 
 KILL = signal.SIGRTMAX
-"""What is sent here for a SIGKILL of the command."""
+"""The signal that tells this process to send SIGKILL to the command."""
 
 _PR_SET_PDEATHSIG = 1
 _SI_KERNEL = 128
 
 
-def main(errors: int, way: str, cwd: str, argv: list[str]) -> None:
+def main(errors: int, namespaces: str, cwd: str, argv: list[str]) -> None:
+    """Enter the namespaces, start the command and wait for its end."""
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         os.set_inheritable(errors, False)
         fds = []
-        for word in way.split(","):
+        for word in namespaces.split(","):
             kind, _, fd = word.partition(":")
             fds.append(int(fd))
             if libc.setns(fds[-1], int(kind)) != 0:
@@ -38,18 +42,18 @@ def main(errors: int, way: str, cwd: str, argv: list[str]) -> None:
         os.write(errors, f"{error.errno} {error.filename or ''}".encode())
         os._exit(126)
     os.close(errors)
-    _stand_for(child)
+    _forward_signals(child)
 
 
 def _become(libc: ctypes.CDLL, errors: int, mask: set[int], cwd: str, argv: list[str]) -> None:
     try:
-        # whoever kills this one's parent means this one
+        # SIGKILL to the parent, which cannot be forwarded, has to end the command too
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.chdir(cwd)
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT):
             signal.signal(ignored, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        # as it was given: Python adds LC_CTYPE to its own
+        # /proc/self/environ, because Python adds LC_CTYPE to os.environ
         with open("/proc/self/environ", "rb") as file:
             lines = [line.partition(b"=") for line in file.read().split(b"\0") if line]
         os.execvpe(argv[0], argv, {name: value for name, _, value in lines})
@@ -62,17 +66,18 @@ def _become(libc: ctypes.CDLL, errors: int, mask: set[int], cwd: str, argv: list
         os._exit(127)
 
 
-def _stand_for(child: int) -> None:
+def _forward_signals(child: int) -> None:
+    """Forward signals to the command until it ends, then end in the same way."""
     while True:
-        told = signal.sigwaitinfo(signal.valid_signals())
-        if told.si_signo == signal.SIGCHLD:
+        received = signal.sigwaitinfo(signal.valid_signals())
+        if received.si_signo == signal.SIGCHLD:
             pid, status = os.waitpid(child, os.WNOHANG)
             if pid == child:
                 break
-        elif told.si_code != _SI_KERNEL:
-            # a terminal sends its signals to the command too
+        elif received.si_code != _SI_KERNEL:
+            # signals of the terminal (SI_KERNEL) reach the command anyway
             try:
-                os.kill(child, signal.SIGKILL if told.si_signo == KILL else told.si_signo)
+                os.kill(child, signal.SIGKILL if received.si_signo == KILL else received.si_signo)
             except ProcessLookupError:
                 continue
     if os.WIFSIGNALED(status):

@@ -1,4 +1,4 @@
-"""Processes that live in a namespace: without an end to them it would outlive its name."""
+"""Finds and ends the processes in a namespace, which otherwise keep it alive without a name."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 GRACE = 2.0
-"""Seconds between asking and making a process end."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 
 def end_processes(namespaces: Iterable[tuple[int, int]]) -> list[str]:
-    """End every process in one of the namespaces, (st_dev, st_ino) each, with SIGTERM, then SIGKILL; `PID (NAME)` of each."""
+    """End every process in the namespaces with SIGTERM, then SIGKILL. Return `PID (NAME)` of each.
+
+    `namespaces`: (st_dev, st_ino) of each.
+    """
     inodes = frozenset(namespaces)
     if not inodes:
         return []
-    found = inside(inodes)
-    for pid in found:
+    processes = processes_in(inodes)
+    for pid in processes:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGCONT)
     deadline = time.monotonic() + GRACE
-    while found and (rest := inside(inodes)) and time.monotonic() < deadline:
+    while processes and (rest := processes_in(inodes)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    if found:
-        for pid in (rest := inside(inodes)):
+    if processes:
+        for pid in (rest := processes_in(inodes)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        while rest and inside(inodes) and time.monotonic() < deadline + GRACE:
+        while rest and processes_in(inodes) and time.monotonic() < deadline + GRACE:
             time.sleep(0.01)
-    return [f"{pid} ({name})" for pid, name in sorted(found.items())]
+    return [f"{pid} ({name})" for pid, name in sorted(processes.items())]
 
 
-def inside(inodes: Collection[tuple[int, int]]) -> dict[int, str]:
-    """The processes in one of the namespaces, (st_dev, st_ino) each: PID → name."""
-    found: dict[int, str] = {}
+def processes_in(inodes: Collection[tuple[int, int]]) -> dict[int, str]:
+    """Return PID → name of the processes in the namespaces. `inodes`: (st_dev, st_ino) of each."""
+    processes: dict[int, str] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
@@ -45,7 +48,7 @@ def inside(inodes: Collection[tuple[int, int]]) -> dict[int, str]:
             if (status.st_dev, status.st_ino) not in inodes:
                 continue
             with open(f"/proc/{entry}/comm", encoding="utf-8", errors="replace") as file:
-                found[int(entry)] = file.read().strip()
+                processes[int(entry)] = file.read().strip()
         except OSError:
             continue
-    return found
+    return processes

@@ -1,7 +1,8 @@
-"""Processes of a node, started from any process and any thread of it: subprocess.Popen from a thread that has moved there.
+"""Starts processes in a node: a thread enters the node's namespaces and calls subprocess.Popen.
 
-A process is born into the namespaces of the thread that forks it. So nothing of the caller moves, and no Python code runs between
-fork and exec, which a process with several threads could not afford.
+A new process is in the namespaces of the thread that forked it. So the caller's thread stays where
+it is, and no Python code runs between fork and exec, which would not be safe in a process with
+several threads.
 """
 
 from __future__ import annotations
@@ -37,27 +38,39 @@ Completed = subprocess.CompletedProcess
 
 
 class Launched(subprocess.Popen[Any]):
-    """A command for which `launch` stands. Killed by itself, that would leave the command to whoever reaps orphans, if anybody does."""
+    """A command that runs below `launch`, which forwards signals to it.
+
+    SIGKILL is replaced by `launch.KILL`, because killing `launch` itself would leave the command an
+    orphan.
+    """
 
     def send_signal(self, sig: int) -> None:
+        """Send a signal to the command."""
         super().send_signal(launch.KILL if sig == signal.SIGKILL else sig)
 
 
 Entrance = tuple[tuple[int, int], ...]
-"""The namespaces that a process is to live in, in the order in which to enter them: (CLONE_NEW…, file descriptor) each."""
+"""The namespaces for a process, in the order to enter them: (CLONE_NEW…, file descriptor) each."""
 
 
 class CommandOptions(Value):
-    """How a command is run: `timeout` in seconds."""
+    """How a command is run."""
 
     check: bool
+    """Whether a command that fails raises CommandFailed."""
     capture: bool
+    """Whether to return the command's output instead of letting it through."""
     text: bool
+    """Whether input and output are text, not bytes."""
     timeout: float | None
+    """Seconds, or None for no limit."""
 
 
 def entrance(how: str, what: str, etc_name: str | None) -> Files:
-    """Mounts and network of a node, open. The mounts are a copy of ours with the node's files in /etc."""
+    """Open a node's mount namespace and network namespace.
+
+    The mount namespace is a copy of the caller's, with the node's files in /etc.
+    """
 
     def work() -> Files:
         network = open_namespace_of(how, what)
@@ -72,12 +85,17 @@ def entrance(how: str, what: str, etc_name: str | None) -> Files:
 
 
 def close_all(files: Files) -> None:
+    """Close open files."""
     for fd in files.fds:
         os.close(fd)
 
 
-def opened(node: Files, outer: Entrance = ()) -> Entrance:
-    """The way into a node by its two namespaces; `outer`: the user and process namespaces of the host that it is on, if not this one."""
+def namespaces_of(node: Files, outer: Entrance = ()) -> Entrance:
+    """Return the namespaces to enter for a process in a node.
+
+    `node`: the result of `entrance`. `outer`: the user and PID namespaces of the private host that
+    the node is on, if any.
+    """
     user = tuple(entry for entry in outer if entry[0] == CLONE_NEWUSER)
     return (
         *user,
@@ -87,20 +105,23 @@ def opened(node: Files, outer: Entrance = ()) -> Entrance:
     )
 
 
-def popen(way: Entrance, argv: Sequence[str], options: dict[str, Any]) -> Process[Any]:
-    """A process at the end of the way. `options` are subprocess.Popen's. CommandError if the command cannot be run."""
+def popen(namespaces: Entrance, argv: Sequence[str], options: dict[str, Any]) -> Process[Any]:
+    """Start a process in the namespaces. `options` are those of subprocess.Popen.
+
+    Raise CommandError if the command cannot be run.
+    """
     __tracebackhide__ = True
     if not argv:
         raise CommandError(Problem("no-command", "there is no command to run"), 127)
     cwd = options.pop("cwd", None)
     cwd = _here() if cwd is None else os.fspath(cwd)
     try:
-        if any(kind == CLONE_NEWUSER for kind, _ in way):
-            return _launched(way, argv, cwd, options)
+        if any(kind == CLONE_NEWUSER for kind, _ in namespaces):
+            return _launched(namespaces, argv, cwd, options)
 
         def start() -> Process[Any]:
             unshare(CLONE_FS)
-            for kind, fd in way:
+            for kind, fd in namespaces:
                 setns(fd, kind)
             return subprocess.Popen(argv, cwd=cwd, **options)
 
@@ -130,12 +151,16 @@ def _here() -> str:
 
 
 def _launched(
-    way: Entrance, argv: Sequence[str], cwd: str, options: dict[str, Any]
+    namespaces: Entrance, argv: Sequence[str], cwd: str, options: dict[str, Any]
 ) -> Process[Any]:
-    """By a process between, since a thread cannot enter a user namespace (setns(2)): `launch` goes there and stands for the command."""
+    """Start a process by way of `launch`, a process that enters the namespaces.
+
+    A thread of this process cannot do that, because threads cannot enter a user namespace
+    (setns(2)).
+    """
     reader, writer = os.pipe()
     try:
-        words = [f"{kind}:{fd}" for kind, fd in way]
+        words = [f"{kind}:{fd}" for kind, fd in namespaces]
         line = [
             sys.executable,
             "-I",
@@ -146,7 +171,7 @@ def _launched(
             cwd,
             *argv,
         ]
-        options["pass_fds"] = (*options.get("pass_fds", ()), writer, *(fd for _, fd in way))
+        options["pass_fds"] = (*options.get("pass_fds", ()), writer, *(fd for _, fd in namespaces))
         process = Launched(line, **options)
     except BaseException:
         os.close(reader)
@@ -155,13 +180,13 @@ def _launched(
         os.close(writer)
     try:
         with open(reader, "rb") as errors:
-            told = errors.read().decode()
+            message = errors.read().decode()
     except BaseException:
         _discard(process)
         raise
-    if told:
+    if message:
         _discard(process)
-        number, _, file = told.partition(" ")
+        number, _, file = message.partition(" ")
         raise OSError(int(number), os.strerror(int(number)), file or None)
     return process
 
@@ -179,26 +204,32 @@ def run(
     argv: Sequence[str],
     node: str,
     given: str | bytes | None,
-    wanted: CommandOptions,
+    options: CommandOptions,
 ) -> Completed[Any]:
-    """Run a command to its end. CommandFailed, CommandTimeout; one that is not waited for any more is killed."""
+    """Run a command to its end.
+
+    Raise CommandFailed if it fails, CommandTimeout if it takes too long. A command whose end is no
+    longer waited for is killed.
+
+    `given`: its input, or None for none.
+    """
     __tracebackhide__ = True
     title = f"{node}: {shlex.join(argv)}"
-    stream = subprocess.PIPE if wanted.capture else None
+    stream = subprocess.PIPE if options.capture else None
     source = subprocess.DEVNULL if given is None else subprocess.PIPE
     process = start(
-        argv, {"stdin": source, "stdout": stream, "stderr": stream, "text": wanted.text}
+        argv, {"stdin": source, "stdout": stream, "stderr": stream, "text": options.text}
     )
     try:
-        out, err = process.communicate(given, timeout=wanted.timeout)
+        out, err = process.communicate(given, timeout=options.timeout)
     except subprocess.TimeoutExpired as late:
-        # what it started may hold the pipes for longer: they are not read to the end
+        # not read to the end, because processes that the command started may keep the pipes open
         _discard(process)
-        out, err = (_as_wanted(part, wanted) for part in (late.stdout, late.stderr))
+        out, err = (_decoded(part, options) for part in (late.stdout, late.stderr))
         raise CommandTimeout(
             Problem(
                 "command-timeout",
-                f"{title} did not end within {wanted.timeout:g} s.{_last(err or out)}",
+                f"{title} did not end within {options.timeout:g} s.{_last(err or out)}",
                 object=node,
             ),
             process.returncode,
@@ -208,7 +239,7 @@ def run(
     except BaseException:
         _discard(process)
         raise
-    if wanted.check and process.returncode != 0:
+    if options.check and process.returncode != 0:
         how = (
             f"exit status {process.returncode}"
             if process.returncode > 0
@@ -223,19 +254,19 @@ def run(
     return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
 
-def _as_wanted(output: bytes | None, wanted: CommandOptions) -> str | bytes | None:
-    return output.decode(errors="replace") if output is not None and wanted.text else output
+def _decoded(output: bytes | None, options: CommandOptions) -> str | bytes | None:
+    return output.decode(errors="replace") if output is not None and options.text else output
 
 
 def _last(output: str | bytes | None) -> str:
-    """The end of what a command said, as a part of a sentence."""
+    """Return a sentence with the last lines of a command's output."""
     text = output.decode(errors="replace") if isinstance(output, bytes) else output or ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f" It said: {' / '.join(lines[-3:])}" if lines else ""
+    return f" Its last output: {' / '.join(lines[-3:])}" if lines else ""
 
 
 def end(processes: Sequence[Process[Any]], grace: float) -> None:
-    """End and reap those that still run: SIGTERM, after `grace` seconds SIGKILL."""
+    """End the processes that still run: SIGTERM, and SIGKILL after `grace` seconds. Reap them."""
     running = [process for process in processes if process.poll() is None]
     for process in running:
         process.terminate()
@@ -250,13 +281,17 @@ def end(processes: Sequence[Process[Any]], grace: float) -> None:
 
 
 def program(argv: Sequence[str | os.PathLike[str]]) -> list[str]:
-    """The words of a command, paths among them; CommandError for one word that was meant to be several."""
+    """Return the words of a command as texts. They may be paths.
+
+    Raise CommandError for a single text or path instead of a list.
+    """
     __tracebackhide__ = True
     if isinstance(argv, (str, bytes, Path)):
         raise CommandError(
             Problem(
                 "bad-command",
-                f"{str(argv)!r} is not a list of words: give ['ping', '-c', '1', 'r2'], or ['sh', '-c', 'a | b'].",
+                f"{str(argv)!r} is not a list of words: write ['ping', '-c', '1', 'r2'], "
+                "or ['sh', '-c', 'a | b'].",
             ),
             127,
         )

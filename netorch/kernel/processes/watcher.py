@@ -1,4 +1,7 @@
-"""A process that outlives the command that started it, its terminal and its session: setsid(2), no stream, no open file."""
+"""Starts a process that outlives the command that started it, its terminal and its session.
+
+It calls setsid(2) and closes all open files and streams.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ _POLL = 0.2
 
 
 def start(work: Callable[[], None]) -> int:
-    """Run `work` in a process of its own; its number. All that this process has open is closed there, locks among it."""
+    """Run `work` in a process of its own and return its PID.
+
+    All open files of this process are closed in the new one, so it holds none of its locks.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -32,7 +38,7 @@ def start(work: Callable[[], None]) -> int:
         number = answer.read()
     os.waitpid(child, 0)
     if not number:
-        raise OSError("no process could be started that waits for the confirmation")
+        raise OSError("the process that waits for the confirmation could not be started")
     return int(number)
 
 
@@ -53,7 +59,7 @@ def _detached(work: Callable[[], None]) -> None:
 
 
 def wait(ready: Callable[[], bool]) -> bool:
-    """Until `ready` says so, or somebody wants this process to end (SIGTERM): then True."""
+    """Wait until `ready` returns True, or this process gets SIGTERM. Return whether it got that."""
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     while not ended and not ready():
@@ -62,7 +68,7 @@ def wait(ready: Callable[[], bool]) -> bool:
 
 
 def log(line: str) -> None:
-    """To the system's log and to one of our own."""
+    """Write a line to the system's log and to netorch's own."""
     syslog.openlog("netorch", syslog.LOG_PID)
     syslog.syslog(syslog.LOG_NOTICE, line)
     try:
@@ -75,7 +81,7 @@ def log(line: str) -> None:
 
 
 def logged(name: str) -> str:
-    """The last line of our log about a topology; "" without one."""
+    """Return the last line about a topology in netorch's own log, or ""."""
     try:
         with os.fdopen(
             os.open(LOG, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC),

@@ -278,10 +278,10 @@ def test_an_echo_is_heard_as_it_was_sent(ident: int, seq: int, token: bytes, siz
     assert icmp.checksum(packet) == 0
     assert size == 0 or len(packet) == size - 20
     reply = ipv4(1, "10.0.0.2", "10.0.0.1", b"\0" + packet[1:])
-    assert icmp.parse_reply(4, reply, 12) == icmp.Heard((0, 0), ident, seq, token)
+    assert icmp.parse_reply(4, reply, 12) == icmp.ReceivedMessage((0, 0), ident, seq, token)
     packet = icmp.echo(6, ident, seq, token, size)
     assert size == 0 or len(packet) == size - 40
-    assert icmp.parse_reply(6, bytes([129]) + packet[1:], 12) == icmp.Heard(
+    assert icmp.parse_reply(6, bytes([129]) + packet[1:], 12) == icmp.ReceivedMessage(
         (129, 0), ident, seq, token
     )
 
@@ -290,12 +290,12 @@ def test_an_error_is_about_the_packet_that_it_quotes() -> None:
     echo = icmp.echo(4, 7, 9, bytes(12))
     quoted = ipv4(1, "10.0.0.1", "10.9.0.1", echo[:8])
     error = ipv4(1, "10.0.0.254", "10.0.0.1", struct.pack("!BBHHH", 3, 4, 0, 0, 1400) + quoted)
-    assert icmp.parse_reply(4, error, 12) == icmp.Heard(
+    assert icmp.parse_reply(4, error, 12) == icmp.ReceivedMessage(
         (3, 4), 7, 9, b"", "10.0.0.1", "10.9.0.1", 0, 1400
     )
     quoted = ipv4(6, "10.0.0.1", "10.9.0.1", struct.pack("!HHI", 40000, 80, 1))
     error = ipv4(1, "10.0.0.254", "10.0.0.1", struct.pack("!BBHHH", 3, 13, 0, 0, 0) + quoted)
-    assert icmp.parse_reply(4, error, 12) == icmp.Heard(
+    assert icmp.parse_reply(4, error, 12) == icmp.ReceivedMessage(
         (3, 13), source="10.0.0.1", target="10.9.0.1", port=40000
     )
     ends = ip_address("fd00::1").packed + ip_address("fd09::1").packed
@@ -307,7 +307,7 @@ def test_an_error_is_about_the_packet_that_it_quotes() -> None:
         + icmp.echo(6, 7, 9, bytes(12))[:8]
     )
     error = struct.pack("!BBHI", 2, 0, 0, 70000) + quoted
-    assert icmp.parse_reply(6, error, 12) == icmp.Heard(
+    assert icmp.parse_reply(6, error, 12) == icmp.ReceivedMessage(
         (2, 0), 7, 9, b"", "fd00::1", "fd09::1", 0, 70000
     )
 
@@ -320,6 +320,6 @@ def test_no_packet_confuses_the_listener(version: int, data: bytes) -> None:
 
 
 def test_every_word_of_icmp_is_one() -> None:
-    assert all(kind in icmp.KEPT[4] for kind, _ in ICMP)
-    assert all(kind in icmp.KEPT[6] for kind, _ in ICMP6)
+    assert all(kind in icmp.RECEIVED_TYPES[4] for kind, _ in ICMP)
+    assert all(kind in icmp.RECEIVED_TYPES[6] for kind, _ in ICMP6)
     assert Probe("a", ip_address("10.0.0.1")).expects_answer
