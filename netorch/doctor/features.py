@@ -148,7 +148,7 @@ def _state(feature: Feature, modules: Modules, lacking: Sequence[Feature] | None
         return State.ON_DEMAND
     if lacking is not None:
         return State.NO if feature in lacking else State.YES
-    return State.YES if feature.module.replace("-", "_") in modules.there else State.UNKNOWN
+    return State.YES if feature.module.replace("-", "_") in modules.present else State.UNKNOWN
 
 
 def _others(situation: Situation, modules: Modules) -> Iterator[Ability]:

@@ -245,7 +245,7 @@ class LinuxKernel:
     def filter_chains(self, backend: str, topology: str, text: str) -> Sequence[ListedChain]:
         """Return the chains of a topology's filter. `text` is how its backend lists the filter."""
         return self._worker.call(
-            lambda: filters.backend(backend).chains_of(topology, text, self._namespaces.fresh)
+            lambda: filters.backend(backend).chains_of(topology, text, self._namespaces.enter_new)
         )
 
     def lacking(self, features: Iterable[Feature]) -> list[Feature]:
@@ -272,7 +272,7 @@ class LinuxKernel:
         names = tuple(paths)
 
         def act() -> Mapping[str, str]:
-            self._namespaces.fresh()
+            self._namespaces.enter_new()
             return sysctl.read_all(names)
 
         return self._worker.call(act)
@@ -340,7 +340,7 @@ class LinuxKernel:
         """
 
         def act() -> str | None:
-            self._namespaces.fresh()
+            self._namespaces.enter_new()
             return filters.backend(backend).refusal()
 
         return self._worker.call(act)
@@ -352,7 +352,9 @@ class LinuxKernel:
         """
         try:
             return self._worker.call(
-                lambda: filters.backend(backend).text_of(topology, rules, self._namespaces.fresh)
+                lambda: filters.backend(backend).text_of(
+                    topology, rules, self._namespaces.enter_new
+                )
             )
         except ValueError as error:
             raise NetorchError(

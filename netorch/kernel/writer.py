@@ -70,9 +70,13 @@ _DELETES = (
     WireguardPeerDel,
 )
 _WITHOUT_LINKS = (NetnsDel, FileDel)
+"""Requests that need no index of a link."""
 _GONE = (errno.ENODEV, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENOENT)
+"""Errors of a delete request that say that the object is gone already."""
 _TAKEN = (errno.EEXIST, errno.EBUSY)
+"""Errors of a new link that say that its name or its index is taken."""
 _BATCH = 128
+"""The largest number of messages in a batch."""
 
 
 class RequestSender:

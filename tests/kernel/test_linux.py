@@ -750,7 +750,7 @@ def test_records_survive_and_damage_is_told() -> None:
     os.symlink("/etc/hostname", "/run/netorch/lab/meta.json")
     assert "damaged" in records.read_record("lab")[1]
     for name in ("../x", "", "-a", "A", "a" * 33, "a\n"):
-        with pytest.raises(NetorchError, match="no name of a topology"):
+        with pytest.raises(NetorchError, match="is not a name of a topology"):
             records.read_record(name)
     with records.lock("lab"):
         records.remove_record("lab")

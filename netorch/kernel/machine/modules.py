@@ -24,7 +24,7 @@ _BARRED = re.compile(r"\s*(?:blacklist\s+(\S+)|install\s+(\S+)\s+\S*/(?:true|fal
 class Modules(Value):
     """Names of modules, as lsmod(8) prints them."""
 
-    there: frozenset[str] = frozenset()
+    present: frozenset[str] = frozenset()
     """Modules that are built in or loaded."""
     loadable: frozenset[str] = frozenset()
     """Modules that the kernel would load on demand."""
@@ -45,9 +45,9 @@ def read() -> Modules:
             name for line in _lines(f"{folder}/{release}/modules.builtin") if (name := _name(line))
         }
     loaded = {line.split(" ", 1)[0] for line in _lines("/proc/modules")}
-    there = frozenset(builtin | loaded)
+    present = frozenset(builtin | loaded)
     frozen = "1" in _lines("/proc/sys/kernel/modules_disabled")
-    return Modules(there, frozenset() if frozen else frozenset(listed - _barred()) - there)
+    return Modules(present, frozenset() if frozen else frozenset(listed - _barred()) - present)
 
 
 def _barred() -> set[str]:

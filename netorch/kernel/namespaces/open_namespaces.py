@@ -337,7 +337,7 @@ class Namespaces:
 
     # making and removing
 
-    def fresh(self) -> None:
+    def enter_new(self) -> None:
         """Move the thread into a new namespace that no other process uses."""
         unshare(CLONE_NEWNET)
         self._at = (-1, -1)
@@ -347,7 +347,7 @@ class Namespaces:
 
         The caller gives it a name with `publish`, or closes it.
         """
-        self.fresh()
+        self.enter_new()
         fd = move_up(os.open(OWN_NETNS, os.O_RDONLY | os.O_CLOEXEC))
         netns = OpenNetns(label, fd, inode_of(os.fstat(fd)))
         self._at = netns.inode

@@ -40,7 +40,7 @@ TURN = 8
 
 With more, round trip times would include the time that answers wait here.
 """
-_AGAIN = (0.2, 0.3, 0.5, 2.2)
+_RETRY_DELAYS = (0.2, 0.3, 0.5, 2.2)
 """Seconds from one packet of a probe to the next. The last value is repeated.
 
 After an ICMP error the last value is used at once. Linux sends a host at most one such error a
@@ -157,7 +157,7 @@ class Prober:
                 self._groups.setdefault(run.probe.group, []).append(run)
         self._echoes = deque(run for run in self._runs if not run.probe.port)
         self._connects = deque(run for run in self._runs if run.probe.port)
-        self._due: list[_Run] = []
+        self._expired: list[_Run] = []
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
         self._ticket = 0
         self._young = 0
@@ -165,7 +165,7 @@ class Prober:
         self._waiting = sum(run.probe.expects_answer for run in self._runs)
         self._listening = len(self._runs) - self._waiting
         self._traces: dict[NeighbourTrace, int] = {}
-        self._gone: list[NeighbourTrace] = []
+        self._expired_traces: list[NeighbourTrace] = []
         for probe in probes:
             for trace in probe.traces:
                 self._traces[trace] = self._traces.get(trace, 0) + 1
@@ -174,9 +174,9 @@ class Prober:
         """Send the probes and return the replies, in the order of the probes."""
         try:
             self._open_raw_sockets()
-            self._at(0.0, self._report_progress)
+            self._schedule(0.0, self._report_progress)
             while self._waiting or self._listening:
-                self._turn()
+                self._step()
             return [run.reply or run.hint or Reply(Sort.SILENT) for run in self._runs]
         finally:
             for raw in self._raw_sockets.values():
@@ -186,7 +186,7 @@ class Prober:
                 if run.tcp is not None:
                     run.tcp.close()
             self._selector.close()
-            self._kernel.forget([*self._gone, *self._traces])
+            self._kernel.forget([*self._expired_traces, *self._traces])
 
     def _open_raw_sockets(self) -> None:
         keys = list(dict.fromkeys(run.key for run in self._runs))
@@ -205,12 +205,13 @@ class Prober:
 
     # scheduling
 
-    def _turn(self) -> None:
+    def _step(self) -> None:
+        """Run due timers, send packets and receive answers."""
         now = time.monotonic()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2](now)
         if not self._waiting:
-            due, self._due = self._due, []
+            due, self._expired = self._expired, []
             for run in due:
                 self._settle(run, run.hint or Reply(Sort.SILENT))
         if self._young < WINDOW:
@@ -227,27 +228,28 @@ class Prober:
         )
         for key, _ in self._selector.select(pause):
             key.data()
-        if len(self._gone) >= WINDOW // 2:
-            gone, self._gone = self._gone, []
+        if len(self._expired_traces) >= WINDOW // 2:
+            gone, self._expired_traces = self._expired_traces, []
             self._kernel.forget(gone)
 
     def _report_progress(self, now: float) -> None:
         self._report(len(self._runs) - self._waiting - self._listening)
-        self._at(now + _PROGRESS, self._report_progress)
+        self._schedule(now + _PROGRESS, self._report_progress)
 
-    def _at(self, when: float, what: Callable[[float], None]) -> None:
+    def _schedule(self, when: float, what: Callable[[float], None]) -> None:
+        """Call `what` with the current time at `when`, in seconds of the monotonic clock."""
         self._ticket += 1
         heapq.heappush(self._timers, (when, self._ticket, what))
 
     def _launch(self, now: float) -> None:
         for run in self._next(self._echoes, TURN):
-            raw = self._begin(run, now)
+            raw = self._note_send(run, now)
             if raw is not None:
                 self._echo(run, raw)
         connects = [
             run
             for run in self._next(self._connects, min(TURN, self._connections - self._open))
-            if self._begin(run, now)
+            if self._note_send(run, now)
         ]
         if connects:
             requests = [
@@ -265,7 +267,7 @@ class Prober:
                 runs.append(run)
         return runs
 
-    def _begin(self, run: _Run, now: float) -> _RawSocket | None:
+    def _note_send(self, run: _Run, now: float) -> _RawSocket | None:
         """Note that a probe is sent now, and return its raw socket.
 
         If the socket could not be opened, settle the probe and return None.
@@ -276,7 +278,7 @@ class Prober:
             return None
         if run.begun < 0:
             run.begun = now
-            self._at(
+            self._schedule(
                 now + (self._patience if run.probe.expects_answer else QUIET),
                 lambda _: self._end(run),
             )
@@ -284,32 +286,36 @@ class Prober:
         if not run.young:
             run.young = True
             self._young += 1
-        self._at(now + YOUNG, lambda _: self._make_room(run) if run.sends == sends else None)
+        self._schedule(now + YOUNG, lambda _: self._make_room(run) if run.sends == sends else None)
         run.sends = sends
         return raw
 
     def _make_room(self, run: _Run) -> None:
         """Make room for probes that wait, in the window and in the neighbour table."""
         if run.young and (self._echoes or self._connects):
-            self._gone += run.probe.traces
-        self._age(run)
+            self._expired_traces += run.probe.traces
+        self._leave_window(run)
 
-    def _age(self, run: _Run) -> None:
+    def _leave_window(self, run: _Run) -> None:
         if run.young:
             run.young = False
             self._young -= 1
 
-    def _again(self, run: _Run) -> None:
-        pause = _AGAIN[min(run.sends, len(_AGAIN)) - 1]
+    def _schedule_retry(self, run: _Run) -> None:
+        pause = _RETRY_DELAYS[min(run.sends, len(_RETRY_DELAYS)) - 1]
         queue = self._connects if run.probe.port else self._echoes
 
         def repeat(now: float) -> None:
-            if run.hint is not None and run.hint.sort is Sort.UNREACHABLE and pause < _AGAIN[-1]:
-                self._at(now + _AGAIN[-1] - pause, lambda _: queue.appendleft(run))
+            if (
+                run.hint is not None
+                and run.hint.sort is Sort.UNREACHABLE
+                and pause < _RETRY_DELAYS[-1]
+            ):
+                self._schedule(now + _RETRY_DELAYS[-1] - pause, lambda _: queue.appendleft(run))
             else:
                 queue.appendleft(run)
 
-        self._at(time.monotonic() + pause, repeat)
+        self._schedule(time.monotonic() + pause, repeat)
 
     def _end(self, run: _Run) -> None:
         """Settle a probe whose time is over.
@@ -322,13 +328,13 @@ class Prober:
         if run.probe.expects_answer or run.probe.port:
             self._settle(run, run.hint or Reply(Sort.SILENT))
         else:
-            self._due.append(run)
+            self._expired.append(run)
 
     def _settle(self, run: _Run, reply: Reply) -> None:
         if run.reply is not None:
             return
         run.reply = reply
-        self._age(run)
+        self._leave_window(run)
         if run.probe.expects_answer:
             self._waiting -= 1
         else:
@@ -338,7 +344,7 @@ class Prober:
             self._traces[trace] -= 1
             if not self._traces[trace]:
                 del self._traces[trace]
-                self._gone.append(trace)
+                self._expired_traces.append(trace)
         if reply.sort is Sort.ANSWERED and run.probe.expects_answer:
             for other in self._groups.get(run.probe.group, ()):
                 self._settle(other, Reply(Sort.NOT_NEEDED))
@@ -366,7 +372,7 @@ class Prober:
                 )
         else:
             self._sent(run)
-        self._again(run)
+        self._schedule_retry(run)
 
     def _sent(self, run: _Run) -> None:
         """Drop an earlier refusal of the node itself, because it has sent the packet now."""
@@ -432,7 +438,7 @@ class Prober:
     def _connect(self, run: _Run, opened: socket.socket | OSError) -> None:
         if isinstance(opened, OSError):
             self._refused(run, opened.errno or 0)
-            self._again(run)
+            self._schedule_retry(run)
             return
         run.tcp, run.icmp_error = opened, False
         self._open += 1
@@ -482,7 +488,7 @@ class Prober:
         else:
             if not run.icmp_error:
                 self._refused(run, number)
-            self._again(run)
+            self._schedule_retry(run)
 
     def _close_tcp(self, run: _Run) -> None:
         if run.tcp is not None:

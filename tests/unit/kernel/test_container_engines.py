@@ -1,4 +1,4 @@
-"""Where engines are looked for, and what is made of their answers."""
+"""The sockets of container engines, and the decoding of their answers."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_where_the_socket_is(
         "\x1b",
     ],
 )
-def test_an_engine_of_another_machine_is_none(value: str) -> None:
+def test_an_engine_on_another_machine_is_not_attached(value: str) -> None:
     with pytest.raises(NotAttached, match="which is not a unix socket") as caught:
         Engines({"DOCKER_HOST": value}).open("docker", "web")
     assert caught.value.unsure
@@ -82,7 +82,7 @@ def test_an_engine_of_another_machine_is_none(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "there"),
+    ("more", "expected"),
     [
         ({}, Container(ID, "web", "running", 7, "", "")),
         ({"NetworkSettings": None, "HostConfig": None}, Container(ID, "web", "running", 7, "", "")),
@@ -105,8 +105,8 @@ def test_an_engine_of_another_machine_is_none(value: str) -> None:
         ),
     ],
 )
-def test_what_is_said_of_a_container(more: dict[str, Any], there: Container) -> None:
-    assert _read(answer(**more)) == there
+def test_container_is_read(more: dict[str, Any], expected: Container) -> None:
+    assert _read(answer(**more)) == expected
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_what_is_said_of_a_container(more: dict[str, Any], there: Container) -> 
         answer(HostConfig=[1]),
     ],
 )
-def test_nonsense_is_told_from_a_container(nonsense: object) -> None:
+def test_nonsense_is_not_a_container(nonsense: object) -> None:
     with pytest.raises((AttributeError, KeyError, TypeError, ValueError)):
         _read(nonsense)
 
@@ -139,7 +139,7 @@ def test_nonsense_is_told_from_a_container(nonsense: object) -> None:
         ("paused", "docker unpause web"),
     ],
 )
-def test_a_container_that_does_not_run_is_told_how_to(status: str, command: str) -> None:
+def test_a_stopped_container_gets_a_remedy(status: str, command: str) -> None:
     with pytest.raises(NotAttached, match=f"`{command}`") as caught:
         _check(ENGINES["docker"], Container(ID, "web", status, 0, "", ""))
     assert not caught.value.unsure

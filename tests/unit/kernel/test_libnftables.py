@@ -1,4 +1,4 @@
-"""What is asked of libnftables again, and what is not. Without the library."""
+"""Which commands to libnftables are repeated, and which are not. Without the library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ REFUSED = "Could not process rule: {}, in: table inet t"
 
 
 def answers(monkeypatch: pytest.MonkeyPatch, *errors: str | None) -> list[str]:
-    """Have the library give these errors one after the other, and the last one for ever. The texts that it gets."""
+    """Make the library return these errors one after the other, and then always the last one.
+
+    Returns the list of texts that it receives.
+    """
     asked: list[str] = []
     given: Iterator[str | None] = iter(errors)
     last = errors[-1]
@@ -43,7 +46,7 @@ def test_a_kernel_that_was_busy_once_has_nftables(
     assert libnftables.list_text("t") == "listed"
 
 
-def test_a_refusal_and_a_kernel_that_stays_busy_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_and_a_kernel_that_stays_busy_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = REFUSED.format(os.strerror(errno.EOPNOTSUPP))
     asked = answers(monkeypatch, refused)
     assert refused in str(libnftables.available())

@@ -1,4 +1,4 @@
-"""The thread for other namespaces: replaced when it is spoiled, and what happens when there can be no other."""
+"""The worker's thread is replaced when it cannot go on. Calls fail if no new one can start."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def test_without_threads_the_call_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     worker.close()
 
 
-def test_who_waits_for_a_thread_that_cannot_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call spoils the thread while a second one waits behind it."""
+def test_waiting_calls_fail_if_no_new_thread_can_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call makes the thread useless while a second call waits."""
     entered, go = threading.Event(), threading.Event()
-    told: list[str] = []
+    results: list[str] = []
 
     def first() -> int:
         entered.set()
@@ -42,11 +42,11 @@ def test_who_waits_for_a_thread_that_cannot_come_is_told(monkeypatch: pytest.Mon
         try:
             worker.call(lambda: 2)
         except KernelRefused as error:
-            told.append(str(error))
+            results.append(str(error))
 
     worker = Worker(lambda: False)
     waiting = threading.Thread(target=second)
-    caller = threading.Thread(target=lambda: told.append(str(worker.call(first))))
+    caller = threading.Thread(target=lambda: results.append(str(worker.call(first))))
     caller.start()
     assert entered.wait(10)
     waiting.start()
@@ -56,8 +56,8 @@ def test_who_waits_for_a_thread_that_cannot_come_is_told(monkeypatch: pytest.Mon
     caller.join(10)
     waiting.join(10)
     monkeypatch.undo()
-    assert not waiting.is_alive() and sorted(told)[0] == "1"
-    assert "the limit of processes is reached" in sorted(told)[1]
+    assert not waiting.is_alive() and sorted(results)[0] == "1"
+    assert "the limit of processes is reached" in sorted(results)[1]
     worker.close()
 
 
